@@ -1,0 +1,222 @@
+//! Windows, strikes and late results, for one health by itself.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn strikes_double_the_window_and_survive_its_end() {
+    let mut health = Health::Ready;
+    let mut now = at(0);
+    for expected in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800, 1800] {
+        health = health.next(&limited(), now, now, &policy());
+        let until = now + Duration::from_secs(expected);
+        assert_eq!(health.availability(now), Availability::Cooling { until });
+        let last = at(until.as_millis() - 1);
+        assert_eq!(health.availability(last), Availability::Cooling { until });
+        assert_eq!(health.availability(until), Availability::Ready);
+        now = until + Duration::from_hours(100);
+    }
+}
+
+#[test]
+fn a_success_after_the_failure_starts_over() {
+    let health = cooling_twice();
+    assert_eq!(health.strikes(), 2);
+    let health = health.next(&Outcome::Success, at(20_000), at(20_500), &policy());
+    assert_eq!(health, Health::Ready);
+    let health = health.next(&limited(), at(21_000), at(21_000), &policy());
+    assert_eq!(
+        health.availability(at(21_000)),
+        Availability::Cooling { until: at(22_000) }
+    );
+}
+
+#[test]
+fn a_success_that_began_before_the_failure_changes_nothing() {
+    let health = cooling_twice();
+    for began in [0, 9_999, 10_000] {
+        let told = health
+            .clone()
+            .next(&Outcome::Success, at(began), at(20_000), &policy());
+        assert_eq!(
+            told, health,
+            "began at {began}, the failure was told at 10000"
+        );
+    }
+}
+
+#[test]
+fn a_failure_that_began_before_the_window_changes_nothing() {
+    let health = cooling_twice();
+    for (began, now) in [
+        (0, 10_500),
+        (9_999, 11_999),
+        (9_999, 12_000),
+        (9_999, 90_000),
+    ] {
+        let told = health
+            .clone()
+            .next(&unauthorized(), at(began), at(now), &policy());
+        assert_eq!(told, health, "began at {began}, told at {now}");
+    }
+    let counts = health.next(&unauthorized(), at(12_000), at(12_000), &policy());
+    let until = at(12_000) + Duration::from_mins(30);
+    assert_eq!(
+        counts.availability(at(12_000)),
+        Availability::Cooling { until }
+    );
+}
+
+#[test]
+fn a_window_that_was_not_guessed_keeps_the_strikes() {
+    let health = cooling_twice().next(&unauthorized(), at(50_000), at(50_000), &policy());
+    assert_eq!(health.strikes(), 2);
+    let later = at(50_000) + Duration::from_mins(30);
+    let health = health.next(&limited(), later, later, &policy());
+    let until = later + Duration::from_secs(4);
+    assert_eq!(health.availability(later), Availability::Cooling { until });
+}
+
+#[test]
+fn what_is_nobodys_fault_changes_nothing() {
+    let blameless = |scope| {
+        Outcome::Failed(Failure {
+            scope,
+            ..failure(Some(500))
+        })
+    };
+    for outcome in [
+        Outcome::Cancelled,
+        Outcome::Unjudged,
+        blameless(Scope::Request),
+        blameless(Scope::Transport),
+    ] {
+        for health in [Health::Ready, cooling_twice()] {
+            let told = health
+                .clone()
+                .next(&outcome, at(90_000), at(90_000), &policy());
+            assert_eq!(told, health, "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_failure_is_cut_between_characters() {
+    let cause = Cause::of(&Failure {
+        kind: "é".repeat(1000).into(),
+        message: "x".to_owned() + &"é".repeat(1000),
+        ..failure(None)
+    });
+    assert_eq!(cause.kind.len(), 64);
+    assert_eq!(cause.message.len(), 511);
+}
+
+proptest! {
+    /// However many attempts fail together, and in whatever order they tell, they are one window.
+    #[test]
+    fn a_burst_of_failures_is_one_strike(
+        delays in prop::collection::vec(0_u64..900, 1..50),
+        bursts in 1_u32..15,
+    ) {
+        let mut health = Health::Ready;
+        let mut now = at(1_000);
+        let mut longest = Duration::ZERO;
+        for burst in 0..bursts {
+            let mut told: Vec<u64> = delays.clone();
+            told.sort_unstable();
+            let began = now;
+            for delay in told {
+                health = health.next(&limited(), began, began + millis(delay), &policy());
+            }
+            prop_assert_eq!(health.strikes(), burst + 1);
+            let Health::Cooling { since, until, .. } = health else {
+                return Err(TestCaseError::fail("a rate limit cools"));
+            };
+            let length = until.saturating_since(since);
+            prop_assert_eq!(length, Duration::from_secs(2_u64.pow(burst).min(1800)));
+            prop_assert!(length >= longest, "backoff never shrinks within a streak");
+            longest = length;
+            now = until;
+        }
+    }
+
+    /// Whatever comes in whatever order: a window, once told, is never moved while it lasts, and
+    /// strikes rise by at most one a window.
+    #[test]
+    fn a_window_is_never_moved_while_it_lasts(
+        events in prop::collection::vec((0_u64..3_000, 0_u64..5_000, outcome()), 1..100),
+    ) {
+        let mut health = Health::Ready;
+        let mut now = at(10_000);
+        for (gap, age, outcome) in events {
+            now = now + millis(gap);
+            let began = at(now.as_millis() - age.min(now.as_millis()));
+            let next = health.clone().next(&outcome, began, now, &policy());
+            if let (Health::Cooling { since, until, .. }, Health::Cooling { since: opened, .. })
+                = (&health, &next) && next != health {
+                prop_assert!(now >= *until, "the old window was over");
+                prop_assert!(began >= *since, "the attempt was not from before it");
+                prop_assert_eq!(*opened, now);
+                prop_assert!(next.strikes() - health.strikes() <= 1);
+            }
+            if next == Health::Ready && health != Health::Ready {
+                prop_assert_eq!(outcome, Outcome::Success);
+            }
+            health = next;
+        }
+    }
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        Just(Outcome::Success),
+        Just(Outcome::Cancelled),
+        Just(limited()),
+        Just(unauthorized()),
+        Just(Outcome::Failed(Failure {
+            retry_after: Some(Duration::from_secs(2)),
+            ..failure(Some(429))
+        })),
+    ]
+}
+
+/// Struck twice; the second failure was told at 10 s, the window ended at 12 s.
+fn cooling_twice() -> Health {
+    Health::Ready
+        .next(&limited(), at(5_000), at(5_000), &policy())
+        .next(&limited(), at(9_500), at(10_000), &policy())
+}
+
+fn limited() -> Outcome {
+    Outcome::Failed(failure(Some(429)))
+}
+
+fn unauthorized() -> Outcome {
+    Outcome::Failed(failure(Some(401)))
+}
+
+fn failure(status: Option<u16>) -> Failure {
+    Failure {
+        scope: Scope::Model,
+        kind: "".into(),
+        status,
+        message: String::new(),
+        retry_after: None,
+        refresh_suggested: false,
+    }
+}
+
+fn policy() -> CooldownPolicy {
+    CooldownPolicy::default()
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}

@@ -1,0 +1,26 @@
+//! Credentials, their health and the pool they are chosen from, as pure state: no clock, no I/O,
+//! no randomness, no locks. Time is an argument, effects are returned as data.
+//!
+//! The way through: [`Pool::candidates`] says who is fit, a selector chooses one, [`Pool::begin`]
+//! makes an [`Attempt`] of it, [`Pool::settle`] takes the attempt's [`Outcome`] and answers with
+//! what changed. [`Health`] and [`CooldownPolicy`] hold the rules.
+
+mod credential;
+mod health;
+mod name;
+mod outcome;
+mod policy;
+mod pool;
+mod timestamp;
+mod traffic;
+
+pub use credential::{Credential, Served};
+pub use health::{Availability, Cause, Health};
+pub use name::{CredentialId, ModelKey, ProviderName};
+pub use outcome::{Failure, Outcome, Scope, kind};
+pub use policy::CooldownPolicy;
+pub use pool::{
+    Attempt, Candidates, CredentialStatus, Effects, HealthChange, LastFailure, Member, ModelStatus,
+    NotFit, Pool, PoolError, Problem, ServedName, Slot, Standing, Unfit,
+};
+pub use timestamp::Timestamp;

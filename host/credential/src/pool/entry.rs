@@ -1,0 +1,303 @@
+//! What the pool keeps of one credential, and the slots that they stand in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Attempt, Effects, HealthChange, LastFailure, Slot};
+use crate::traffic::Traffic;
+use crate::{
+    Availability, Cause, CooldownPolicy, Credential, Health, ModelKey, Outcome, Scope, Timestamp,
+};
+
+/// All entries, by slot.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    entries: Vec<Entry>,
+    /// Slots that a credential has left.
+    free: Vec<u32>,
+}
+
+/// A place for a credential. Its generation goes up each time it is left, so that a slot that is
+/// remembered from before does not fit the next one.
+#[derive(Debug)]
+struct Entry {
+    generation: u32,
+    live: Option<Live>,
+}
+
+impl Entries {
+    pub(super) fn live(&self, slot: Slot) -> Option<&Live> {
+        let entry = self.entries.get(slot.index as usize)?;
+        entry
+            .live
+            .as_ref()
+            .filter(|_| entry.generation == slot.generation)
+    }
+
+    pub(super) fn live_mut(&mut self, slot: Slot) -> Option<&mut Live> {
+        let entry = self.entries.get_mut(slot.index as usize)?;
+        entry
+            .live
+            .as_mut()
+            .filter(|_| entry.generation == slot.generation)
+    }
+
+    pub(super) fn route(&self, slot: Slot, shard: u32) -> Option<Route> {
+        self.live(slot)?.route(shard)
+    }
+
+    pub(super) fn insert(&mut self, live: Live) -> Slot {
+        let free = self.free.pop();
+        let reused = free.and_then(|index| Some((index, self.entries.get_mut(index as usize)?)));
+        if let Some((index, entry)) = reused {
+            entry.live = Some(live);
+            return Slot {
+                index,
+                generation: entry.generation,
+            };
+        }
+        let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        self.entries.push(Entry {
+            generation: 0,
+            live: Some(live),
+        });
+        Slot {
+            index,
+            generation: 0,
+        }
+    }
+
+    pub(super) fn remove(&mut self, slot: Slot) {
+        let Some(entry) = self.entries.get_mut(slot.index as usize) else {
+            return;
+        };
+        if entry.generation == slot.generation && entry.live.take().is_some() {
+            entry.generation = entry.generation.wrapping_add(1);
+            self.free.push(slot.index);
+        }
+    }
+}
+
+/// A credential in the pool.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) credential: Arc<Credential>,
+    /// How the account stands, whatever the model.
+    pub(super) account: Health,
+    /// The models it serves, in the credential's own order, each once.
+    pub(super) models: Vec<Model>,
+    /// The names it serves, sorted by shard.
+    pub(super) routes: Vec<Route>,
+    pub(super) in_flight: u32,
+    pub(super) last_used: Timestamp,
+    pub(super) last_failure: Option<LastFailure>,
+}
+
+/// A model of one credential.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) key: ModelKey,
+    pub(super) health: Health,
+    pub(super) traffic: Traffic,
+}
+
+/// A name that a credential serves, and where it stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) shard: u32,
+    pub(super) seat: u32,
+    pub(super) model: u32,
+}
+
+/// Whose health changed, as far as the index cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Touched {
+    Account,
+    Model(u32),
+    Nothing,
+}
+
+impl Touched {
+    pub(super) fn holds(self, model: u32) -> bool {
+        match self {
+            Self::Account => true,
+            Self::Model(touched) => touched == model,
+            Self::Nothing => false,
+        }
+    }
+}
+
+impl Live {
+    pub(super) fn new(credential: Credential) -> Self {
+        let mut live = Self {
+            credential: Arc::new(credential),
+            account: Health::Ready,
+            models: Vec::new(),
+            routes: Vec::new(),
+            in_flight: 0,
+            last_used: Timestamp::default(),
+            last_failure: None,
+        };
+        live.adopt_models();
+        live
+    }
+
+    /// Takes what the operator now says of the credential; what was learnt of it stays.
+    pub(super) fn redefine(&mut self, credential: Credential) {
+        self.credential = Arc::new(credential);
+        self.adopt_models();
+    }
+
+    fn adopt_models(&mut self) {
+        let known = mem::take(&mut self.models).into_iter();
+        let mut known: BTreeMap<_, _> = known.map(|model| (model.key.clone(), model)).collect();
+        let mut seen = BTreeSet::new();
+        for served in &self.credential.serves {
+            if seen.insert(&served.model) {
+                let model = known.remove(&served.model);
+                self.models
+                    .push(model.unwrap_or_else(|| Model::new(served.model.clone())));
+            }
+        }
+    }
+
+    pub(super) fn route(&self, shard: u32) -> Option<Route> {
+        let index = self
+            .routes
+            .binary_search_by_key(&shard, |route| route.shard)
+            .ok()?;
+        self.routes.get(index).copied()
+    }
+
+    pub(super) fn model_key(&self, model: u32) -> Option<&ModelKey> {
+        self.models.get(model as usize).map(|model| &model.key)
+    }
+
+    /// Whether this credential may be chosen for this model, apart from being enabled.
+    pub(super) fn availability(&self, model: u32, now: Timestamp) -> Availability {
+        let account = self.account.availability(now);
+        let model = self.models.get(model as usize);
+        account.and(model.map_or(Availability::Ready, |model| model.health.availability(now)))
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        attempt: &Attempt,
+        outcome: &Outcome,
+        first_byte: Option<Duration>,
+        now: Timestamp,
+        policy: &CooldownPolicy,
+    ) -> (Effects, Touched) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if let Outcome::Failed(failure) = outcome
+            && failure.scope != Scope::Request
+        {
+            self.last_failure = Some(LastFailure {
+                at: now,
+                model: attempt.key.clone(),
+                cause: Arc::new(Cause::of(failure)),
+            });
+        }
+        let place = self.place_of(attempt);
+        if let Some(model) = place.and_then(|index| self.models.get_mut(index)) {
+            model.record(outcome, first_byte);
+        }
+        let (account, model) = whose(outcome);
+        let step = |health: &mut Health| step(health, outcome, attempt.began, now, policy);
+        let account = Some(&mut self.account).filter(|_| account).and_then(step);
+        let model = place
+            .filter(|_| model)
+            .and_then(|index| self.models.get_mut(index))
+            .and_then(|model| step(&mut model.health));
+        let touched = match (&account, &model, place) {
+            (Some(_), ..) => Touched::Account,
+            (None, Some(_), Some(index)) => {
+                Touched::Model(u32::try_from(index).unwrap_or(u32::MAX))
+            }
+            _ => Touched::Nothing,
+        };
+        (self.effects(attempt, account, model), touched)
+    }
+
+    /// Where the attempt's model stands now: the credential may have been redefined since.
+    fn place_of(&self, attempt: &Attempt) -> Option<usize> {
+        let then = attempt.model as usize;
+        if self
+            .models
+            .get(then)
+            .is_some_and(|model| model.key == attempt.key)
+        {
+            return Some(then);
+        }
+        self.models
+            .iter()
+            .position(|model| model.key == attempt.key)
+    }
+
+    fn effects(&self, attempt: &Attempt, account: Change, model: Change) -> Effects {
+        let change = |key: Option<&ModelKey>, (from, to)| HealthChange {
+            credential: self.credential.id.clone(),
+            model: key.cloned(),
+            from,
+            to,
+        };
+        let account = account.map(|states| change(None, states));
+        let model = model.map(|states| change(Some(&attempt.key), states));
+        Effects {
+            changes: account.into_iter().chain(model).collect(),
+        }
+    }
+}
+
+impl Model {
+    fn new(key: ModelKey) -> Self {
+        Self {
+            key,
+            health: Health::Ready,
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// What is nobody's fault, or the client's, says nothing about how often a credential fails.
+    fn record(&mut self, outcome: &Outcome, first_byte: Option<Duration>) {
+        match outcome {
+            Outcome::Failed(failure) if failure.scope == Scope::Request => {}
+            Outcome::Failed(_) => self.traffic.record_outcome(true),
+            Outcome::Success => self.traffic.record_outcome(false),
+            Outcome::Cancelled | Outcome::Unjudged => {}
+        }
+        if let Some(took) = first_byte {
+            self.traffic.record_first_byte(took);
+        }
+    }
+}
+
+/// Whether an outcome is news about the account, and about the model.
+fn whose(outcome: &Outcome) -> (bool, bool) {
+    match outcome {
+        Outcome::Cancelled | Outcome::Unjudged => (false, false),
+        Outcome::Success => (true, true),
+        Outcome::Failed(failure) => match failure.scope {
+            Scope::Request | Scope::Transport => (false, false),
+            Scope::Credential => (true, false),
+            Scope::Model | Scope::Provider => (false, true),
+        },
+    }
+}
+
+/// From and to, where they differ.
+type Change = Option<(Health, Health)>;
+
+fn step(
+    health: &mut Health,
+    outcome: &Outcome,
+    began: Timestamp,
+    now: Timestamp,
+    policy: &CooldownPolicy,
+) -> Change {
+    let from = mem::take(health);
+    *health = from.clone().next(outcome, began, now, policy);
+    (*health != from).then(|| (from, health.clone()))
+}

@@ -1,0 +1,83 @@
+//! The pool, with plain numbers; `model` holds it against a naive one after any events.
+
+mod choice;
+mod model;
+mod outcomes;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::*;
+
+impl Pool {
+    /// Panics unless every index, brought up to date, equals what health alone says.
+    fn audit(&mut self, now: Timestamp) {
+        let now = self.advance(now);
+        for shard in &mut self.shards {
+            shard.refresh(&self.entries, now);
+            shard.audit(&self.entries, now);
+        }
+    }
+
+    fn ids(&mut self, name: &str, tried: &[Slot], now: Timestamp) -> Result<Vec<String>, Unfit> {
+        let candidates = self.candidates(name, tried, now)?;
+        let credentials = self.credentials(&candidates.members);
+        Ok(credentials
+            .iter()
+            .flatten()
+            .map(|credential| credential.id.to_string())
+            .collect())
+    }
+}
+
+fn pool(credentials: Vec<Credential>) -> Pool {
+    Pool::new(credentials, CooldownPolicy::default()).expect("a pool")
+}
+
+/// Serves the model `upstream` under the name `gpt`.
+fn credential(id: &str) -> Credential {
+    Credential {
+        id: id.into(),
+        provider: "acme".into(),
+        enabled: true,
+        priority: 0,
+        weight: 1,
+        base_url: "http://127.0.0.1:1".into(),
+        attributes: BTreeMap::new(),
+        secret_fields: vec!["api-key".to_owned()],
+        serves: vec![served("upstream", &["gpt"])],
+    }
+}
+
+fn served(model: &str, names: &[&str]) -> Served {
+    Served {
+        model: model.into(),
+        names: names.iter().map(|&name| name.into()).collect(),
+    }
+}
+
+fn failed(scope: Scope, status: u16) -> Outcome {
+    Outcome::Failed(Failure {
+        scope,
+        kind: "".into(),
+        status: Some(status),
+        message: format!("status {status}"),
+        retry_after: None,
+        refresh_suggested: false,
+    })
+}
+
+/// Begins with the credential and settles at once.
+fn run(pool: &mut Pool, id: &str, name: &str, outcome: &Outcome, now: Timestamp) -> Effects {
+    let slot = pool.slot(id).expect("it is in the pool");
+    let attempt = pool.begin(slot, name, now).expect("it is fit");
+    pool.settle(attempt, outcome, None, now)
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}

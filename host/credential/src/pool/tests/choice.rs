@@ -1,0 +1,246 @@
+//! Who is offered, and why not.
+
+use std::sync::Arc;
+
+use super::*;
+
+#[test]
+fn the_highest_tier_that_has_any_ordered_by_id() -> Result<(), Unfit> {
+    let high = |id| Credential {
+        priority: 5,
+        ..credential(id)
+    };
+    let mut pool = pool(vec![credential("d"), high("c"), credential("a"), high("b")]);
+    assert_eq!(pool.ids("gpt", &[], at(0))?, ["b", "c"]);
+    run(&mut pool, "b", "gpt", &failed(Scope::Model, 500), at(0));
+    assert_eq!(pool.ids("gpt", &[], at(0))?, ["c"]);
+    run(&mut pool, "c", "gpt", &failed(Scope::Model, 500), at(1));
+    assert_eq!(pool.ids("gpt", &[], at(1))?, ["a", "d"]);
+    assert_eq!(pool.ids("gpt", &[], at(59_999))?, ["a", "d"]);
+    assert_eq!(pool.ids("gpt", &[], at(60_000))?, ["b"]);
+    assert_eq!(pool.ids("gpt", &[], at(60_001))?, ["b", "c"]);
+    Ok(())
+}
+
+#[test]
+fn the_tried_ones_are_left_out_and_the_next_tier_is_asked() -> Result<(), Unfit> {
+    let low = Credential {
+        priority: -1,
+        ..credential("c")
+    };
+    let mut pool = pool(vec![credential("a"), credential("b"), low]);
+    let slot = |pool: &Pool, id| pool.slot(id).expect("it is in the pool");
+    let (a, b, c) = (slot(&pool, "a"), slot(&pool, "b"), slot(&pool, "c"));
+    assert_eq!(pool.ids("gpt", &[a], at(0))?, ["b"]);
+    assert_eq!(pool.ids("gpt", &[b, a, a], at(0))?, ["c"]);
+    let unfit = Unfit::NoneFit {
+        disabled: 0,
+        tried: 3,
+        cooling: 0,
+        retry_at: None,
+    };
+    assert_eq!(pool.ids("gpt", &[a, b, c], at(0)), Err(unfit));
+    assert_eq!(
+        pool.ids("gpt", &[], at(0))?,
+        ["a", "b"],
+        "the list itself is untouched"
+    );
+    Ok(())
+}
+
+#[test]
+fn nothing_changed_means_the_same_list_without_a_copy() -> Result<(), Unfit> {
+    let mut pool = pool((0..100).map(|n| credential(&format!("c{n:03}"))).collect());
+    let first = pool.candidates("gpt", &[], at(0))?;
+    let again = pool.candidates("gpt", &[], at(1))?;
+    assert!(Arc::ptr_eq(&first.members, &again.members));
+    run(&mut pool, "c050", "gpt", &failed(Scope::Model, 500), at(2));
+    let fewer = pool.candidates("gpt", &[], at(2))?;
+    assert_eq!(fewer.members.len(), 99);
+    assert_eq!(
+        first.members.len(),
+        100,
+        "what was handed out does not change"
+    );
+    let cooling = pool.slot("c050").into_iter().collect::<Vec<_>>();
+    let without = pool.candidates("gpt", &cooling, at(2))?;
+    assert!(
+        Arc::ptr_eq(&fewer.members, &without.members),
+        "a tried one that cools costs no copy"
+    );
+    Ok(())
+}
+
+#[test]
+fn unfit_says_how_many_and_why_and_until_when() {
+    let off = Credential {
+        enabled: false,
+        ..credential("off")
+    };
+    let mut pool = pool(vec![credential("a"), credential("b"), off]);
+    assert_eq!(pool.ids("nope", &[], at(0)), Err(Unfit::UnknownModel));
+    run(
+        &mut pool,
+        "a",
+        "gpt",
+        &failed(Scope::Credential, 401),
+        at(0),
+    );
+    run(&mut pool, "b", "gpt", &failed(Scope::Model, 500), at(5));
+    let retry_at = Some(at(60_005));
+    let unfit = pool.candidates("gpt", &[], at(10)).expect_err("all cool");
+    assert_eq!(
+        unfit,
+        Unfit::NoneFit {
+            disabled: 1,
+            tried: 0,
+            cooling: 2,
+            retry_at
+        }
+    );
+    assert!(unfit.all_cooling());
+    assert_eq!(unfit.retry_at(), retry_at);
+
+    let tried: Vec<Slot> = ["b", "off"]
+        .iter()
+        .filter_map(|&id| pool.slot(id))
+        .collect();
+    let unfit = pool
+        .candidates("gpt", &tried, at(10))
+        .expect_err("the rest cools");
+    let retry_at = Some(at(30 * 60_000));
+    assert_eq!(
+        unfit,
+        Unfit::NoneFit {
+            disabled: 1,
+            tried: 1,
+            cooling: 1,
+            retry_at
+        }
+    );
+    assert!(!unfit.all_cooling());
+}
+
+#[test]
+fn disabled_ones_alone_are_not_cooling_and_not_listed() {
+    let off = Credential {
+        enabled: false,
+        serves: vec![served("m", &["only-off"])],
+        ..credential("off")
+    };
+    let other = Credential {
+        provider: "other".into(),
+        ..credential("b")
+    };
+    let mut pool = pool(vec![credential("a"), off, other]);
+    let unfit = pool
+        .candidates("only-off", &[], at(0))
+        .expect_err("it is disabled");
+    assert_eq!(
+        unfit,
+        Unfit::NoneFit {
+            disabled: 1,
+            tried: 0,
+            cooling: 0,
+            retry_at: None
+        }
+    );
+    assert!(!unfit.all_cooling());
+    let names: Vec<_> = pool.names().collect();
+    assert_eq!(names.len(), 1);
+    assert_eq!(&*names[0].name, "gpt");
+    assert_eq!(
+        *names[0].providers,
+        [ProviderName::from("acme"), "other".into()]
+    );
+}
+
+#[test]
+fn an_attempt_begins_only_with_one_that_is_fit() {
+    let off = Credential {
+        enabled: false,
+        ..credential("off")
+    };
+    let mut pool = pool(vec![credential("a"), off]);
+    let slot = pool.slot("a").expect("it is in the pool");
+    let begin = |pool: &mut Pool, slot, name| pool.begin(slot, name, at(0)).map(|_| ());
+    assert_eq!(begin(&mut pool, slot, "nope"), Err(NotFit::Unserved));
+    let off = pool.slot("off").expect("it is in the pool");
+    assert_eq!(begin(&mut pool, off, "gpt"), Err(NotFit::Disabled));
+    run(&mut pool, "a", "gpt", &failed(Scope::Model, 500), at(0));
+    assert_eq!(
+        begin(&mut pool, slot, "gpt"),
+        Err(NotFit::Cooling { until: at(60_000) })
+    );
+    pool.replace(vec![credential("b")]).expect("a pool");
+    assert_eq!(
+        begin(&mut pool, slot, "gpt"),
+        Err(NotFit::Gone),
+        "its place is b's now"
+    );
+}
+
+#[test]
+fn names_share_a_model_and_the_first_model_of_a_name_is_meant() {
+    let serves = vec![
+        served("one", &["gpt", "fast"]),
+        served("two", &["fast", "slow"]),
+    ];
+    let mut pool = pool(vec![Credential {
+        serves,
+        ..credential("a")
+    }]);
+    let slot = pool.slot("a").expect("it is in the pool");
+    let attempt = pool.begin(slot, "fast", at(0)).expect("it is fit");
+    assert_eq!(attempt.model().as_str(), "one");
+    pool.settle(attempt, &failed(Scope::Model, 500), None, at(0));
+    assert!(
+        pool.candidates("gpt", &[], at(1)).is_err(),
+        "the same model by its other name"
+    );
+    assert!(pool.candidates("slow", &[], at(1)).is_ok(), "another model");
+}
+
+#[test]
+fn every_problem_of_a_set_is_named_and_the_pool_is_as_before() {
+    let weightless = Credential {
+        weight: 0,
+        ..credential("w")
+    };
+    let bad = vec![
+        credential("a"),
+        credential("b"),
+        credential("a"),
+        weightless,
+        credential("a"),
+    ];
+    let mut pool = pool(vec![credential("old")]);
+    let error = pool.replace(bad).expect_err("two problems");
+    let problems = [
+        Problem::DuplicateId("a".into()),
+        Problem::ZeroWeight("w".into()),
+    ];
+    assert_eq!(error.problems, problems);
+    assert!(error.to_string().contains("`a`") && error.to_string().contains("`w`"));
+    assert_eq!(pool.ids("gpt", &[], at(0)), Ok(vec!["old".to_owned()]));
+}
+
+#[test]
+fn a_mass_recovery_is_found_by_the_next_call() -> Result<(), Unfit> {
+    let mut pool = pool((0..1000).map(|n| credential(&format!("c{n:04}"))).collect());
+    for n in 0..1000 {
+        run(
+            &mut pool,
+            &format!("c{n:04}"),
+            "gpt",
+            &failed(Scope::Model, 500),
+            at(n),
+        );
+    }
+    let unfit = pool.candidates("gpt", &[], at(1000)).expect_err("all cool");
+    assert_eq!(unfit.retry_at(), Some(at(60_000)));
+    assert_eq!(pool.candidates("gpt", &[], at(60_009))?.members.len(), 10);
+    assert_eq!(pool.candidates("gpt", &[], at(60_999))?.members.len(), 1000);
+    pool.audit(at(60_999));
+    Ok(())
+}

@@ -1,0 +1,250 @@
+//! What an outcome changes, and for whom.
+
+use super::*;
+
+#[test]
+fn a_model_failure_leaves_the_other_models_alone() {
+    let mut pool = two_models();
+    for scope in [Scope::Model, Scope::Provider] {
+        let effects = run(&mut pool, "a", "one", &failed(scope, 500), at(0));
+        let [change] = &*effects.changes else {
+            panic!("one change, not {effects:?}");
+        };
+        assert_eq!(change.credential.as_str(), "a");
+        assert_eq!(change.model.as_ref().map(ModelKey::as_str), Some("m1"));
+        assert_eq!(
+            change.to.availability(at(0)),
+            Availability::Cooling { until: at(60_000) }
+        );
+        assert!(pool.candidates("one", &[], at(1)).is_err());
+        assert!(pool.candidates("two", &[], at(1)).is_ok());
+        pool = two_models();
+    }
+}
+
+#[test]
+fn a_credential_failure_cools_every_model() {
+    let mut pool = two_models();
+    let effects = run(
+        &mut pool,
+        "a",
+        "one",
+        &failed(Scope::Credential, 401),
+        at(0),
+    );
+    assert_eq!(effects.changes.len(), 1);
+    assert_eq!(effects.changes[0].model, None);
+    for name in ["one", "two"] {
+        let unfit = pool
+            .candidates(name, &[], at(1))
+            .expect_err("the account cools");
+        assert_eq!(unfit.retry_at(), Some(at(30 * 60_000)));
+    }
+}
+
+#[test]
+fn a_success_closes_the_account_and_its_model_only() {
+    let mut pool = two_models();
+    run(&mut pool, "a", "one", &failed(Scope::Model, 429), at(0));
+    run(&mut pool, "a", "two", &failed(Scope::Model, 429), at(0));
+    run(
+        &mut pool,
+        "a",
+        "one",
+        &failed(Scope::Credential, 429),
+        at(1_000),
+    );
+    let effects = run(&mut pool, "a", "one", &Outcome::Success, at(2_000));
+    let whose: Vec<_> = effects
+        .changes
+        .iter()
+        .map(|change| change.model.clone())
+        .collect();
+    assert_eq!(whose, [None, Some("m1".into())]);
+    assert!(
+        effects
+            .changes
+            .iter()
+            .all(|change| change.to == Health::Ready)
+    );
+    let strikes: Vec<_> = pool.status(at(2_000))[0]
+        .models
+        .iter()
+        .map(|model| model.standing.strikes)
+        .collect();
+    assert_eq!(strikes, [0, 1]);
+}
+
+#[test]
+fn a_slow_old_attempt_neither_cools_nor_clears() {
+    let mut pool = two_models();
+    let slot = pool.slot("a").expect("it is in the pool");
+    let begin = |pool: &mut Pool| pool.begin(slot, "one", at(0)).expect("it is fit");
+    let (lost, won) = (begin(&mut pool), begin(&mut pool));
+    run(&mut pool, "a", "one", &failed(Scope::Model, 429), at(10));
+    let nothing = Effects::default();
+    assert_eq!(pool.settle(won, &Outcome::Success, None, at(500)), nothing);
+    assert!(
+        pool.candidates("one", &[], at(501)).is_err(),
+        "still cooling"
+    );
+    assert_eq!(
+        pool.settle(lost, &failed(Scope::Model, 404), None, at(5_000)),
+        nothing
+    );
+    assert!(
+        pool.candidates("one", &[], at(5_000)).is_ok(),
+        "the window ended at 1010"
+    );
+}
+
+#[test]
+fn nobody_is_blamed_for_what_is_nobodys_fault() {
+    let mut pool = two_models();
+    for outcome in [
+        Outcome::Cancelled,
+        Outcome::Unjudged,
+        failed(Scope::Request, 400),
+        failed(Scope::Transport, 500),
+    ] {
+        assert_eq!(
+            run(&mut pool, "a", "one", &outcome, at(0)),
+            Effects::default()
+        );
+        assert!(pool.candidates("one", &[], at(0)).is_ok(), "{outcome:?}");
+    }
+}
+
+#[test]
+fn columns_follow_what_happened() -> Result<(), Unfit> {
+    let mut pool = pool(vec![
+        credential("a"),
+        Credential {
+            weight: 7,
+            ..credential("b")
+        },
+    ]);
+    let members = pool.candidates("gpt", &[], at(0))?.members;
+    let a = members[0].slot();
+    for (outcome, first_byte) in [
+        (Outcome::Success, Some(secs(1))),
+        (failed(Scope::Transport, 0), None),
+        (failed(Scope::Request, 400), None),
+        (Outcome::Cancelled, None),
+    ] {
+        let attempt = pool.begin(a, "gpt", at(77)).expect("it is fit");
+        pool.settle(attempt, &outcome, first_byte, at(80));
+    }
+    let open = pool.begin(a, "gpt", at(99)).expect("it is fit");
+    assert_eq!(pool.weights(&members), [1, 7]);
+    assert_eq!(pool.in_flight(&members), [1, 0]);
+    assert_eq!(pool.last_used_ms(&members), [99, 0]);
+    assert_eq!(pool.error_permille(&members), [500, 0]);
+    assert_eq!(pool.latency_ms(&members), [1000, 0]);
+    assert_eq!(pool.quota_left_permille(&members), [1000, 1000]);
+    assert_eq!(pool.quota_reset_ms(&members), [0, 0]);
+    pool.settle(open, &Outcome::Success, None, at(100));
+    assert_eq!(pool.in_flight(&members), [0, 0]);
+    pool.replace(vec![credential("b")]).expect("a pool");
+    assert_eq!(
+        pool.last_used_ms(&members),
+        [0, 0],
+        "the one that left reads as unknown"
+    );
+    Ok(())
+}
+
+#[test]
+fn whoever_stays_keeps_health_and_flight_and_whoever_goes_is_forgotten() {
+    let mut pool = pool(vec![credential("a"), credential("b")]);
+    run(&mut pool, "a", "gpt", &failed(Scope::Model, 429), at(0));
+    run(&mut pool, "a", "gpt", &failed(Scope::Model, 429), at(1_000));
+    let a = pool.slot("a").expect("it is in the pool");
+    let b = pool.slot("b").expect("it is in the pool");
+    let of_a = pool.begin(a, "gpt", at(3_000)).expect("it is fit");
+    let of_b = pool.begin(b, "gpt", at(3_000)).expect("it is fit");
+
+    // The model moves to another place, by another name; `b` leaves and comes back.
+    let serves = vec![served("new", &["new"]), served("upstream", &["renamed"])];
+    pool.replace(vec![Credential {
+        serves,
+        ..credential("a")
+    }])
+    .expect("a pool");
+    pool.replace(vec![
+        Credential {
+            serves: vec![served("new", &["new"]), served("upstream", &["renamed"])],
+            ..credential("a")
+        },
+        credential("b"),
+    ])
+    .expect("a pool");
+    assert_eq!(pool.slot("a"), Some(a));
+    assert_ne!(pool.slot("b"), Some(b));
+    let status = pool.status(at(3_000));
+    assert_eq!((status[0].in_flight, status[1].in_flight), (1, 0));
+
+    let effects = pool.settle(of_a, &failed(Scope::Model, 429), None, at(3_000));
+    let until = at(3_000) + secs(4);
+    assert_eq!(
+        effects.changes[0].to.availability(at(3_000)),
+        Availability::Cooling { until }
+    );
+    assert!(pool.candidates("renamed", &[], at(3_001)).is_err());
+    assert!(pool.candidates("new", &[], at(3_001)).is_ok());
+    let effects = pool.settle(of_b, &failed(Scope::Credential, 401), None, at(3_000));
+    assert_eq!(
+        effects,
+        Effects::default(),
+        "the new `b` is not the old one"
+    );
+    assert_eq!(pool.status(at(3_000))[1].in_flight, 0);
+    assert!(pool.candidates("gpt", &[], at(3_001)).is_ok());
+}
+
+#[test]
+fn status_tells_windows_and_the_last_failure() {
+    let mut pool = two_models();
+    run(&mut pool, "a", "one", &failed(Scope::Model, 500), at(5));
+    run(&mut pool, "a", "two", &failed(Scope::Request, 400), at(6));
+    let status = &pool.status(at(10))[0];
+    let (one, two) = (&status.models[0].standing, &status.models[1].standing);
+    assert_eq!(
+        one.availability,
+        Availability::Cooling { until: at(60_005) }
+    );
+    assert_eq!(one.cause.as_ref().and_then(|cause| cause.status), Some(500));
+    assert_eq!((two.availability, &two.cause), (Availability::Ready, &None));
+    assert_eq!(status.account.availability, Availability::Ready);
+    let last = status.last_failure.as_ref().expect("it failed");
+    assert_eq!((last.at, &*last.cause.message), (at(5), "status 500"));
+    assert_eq!(status.last_used, Some(at(6)));
+}
+
+#[test]
+fn time_that_goes_back_counts_as_standing_still() {
+    let mut pool = two_models();
+    run(
+        &mut pool,
+        "a",
+        "one",
+        &failed(Scope::Model, 429),
+        at(100_000),
+    );
+    assert!(pool.candidates("one", &[], at(101_000)).is_ok());
+    assert!(
+        pool.candidates("one", &[], at(100_500)).is_ok(),
+        "and it stays ready"
+    );
+    run(&mut pool, "a", "one", &failed(Scope::Model, 429), at(0));
+    let unfit = pool.candidates("one", &[], at(0)).expect_err("it cools");
+    assert_eq!(unfit.retry_at(), Some(at(103_000)));
+}
+
+fn two_models() -> Pool {
+    let serves = vec![served("m1", &["one"]), served("m2", &["two"])];
+    pool(vec![Credential {
+        serves,
+        ..credential("a")
+    }])
+}

@@ -1,0 +1,113 @@
+//! What is remembered of past attempts with one model of one credential, for selectors: whole
+//! numbers, of a fixed size, the same for the same input.
+
+use std::time::Duration;
+
+/// The last outcomes and the pace of answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    /// The last [`OUTCOMES_KEPT`] outcomes, a bit each, the newest lowest; a set bit is a failure.
+    outcomes: u32,
+    /// How many of those bits mean anything.
+    outcomes_seen: u8,
+    /// The moving average of the time to the first byte, in 1/[`LATENCY_PARTS`] ms; 0 is unknown.
+    latency_parts: u32,
+}
+
+impl Traffic {
+    pub(crate) fn record_outcome(&mut self, failed: bool) {
+        self.outcomes = (self.outcomes << 1) | u32::from(failed);
+        self.outcomes_seen = (self.outcomes_seen + 1).min(OUTCOMES_KEPT);
+    }
+
+    /// One sample moves the average by an eighth of its distance, as TCP does with round trips: a
+    /// single slow answer does not banish a credential, eight do.
+    pub(crate) fn record_first_byte(&mut self, took: Duration) {
+        let sample = u32::try_from(took.as_millis())
+            .unwrap_or(LATENCY_MS_MAX)
+            .clamp(LATENCY_MS_MIN, LATENCY_MS_MAX);
+        self.latency_parts = match self.latency_parts {
+            0 => sample * LATENCY_PARTS,
+            parts => parts - parts / LATENCY_PARTS + sample,
+        };
+    }
+
+    /// Failed attempts of the last 32, in thousandths; 0 while none was seen.
+    pub(crate) fn error_permille(self) -> u16 {
+        let failed = self.outcomes.count_ones() * 1000;
+        let permille = failed
+            .checked_div(u32::from(self.outcomes_seen))
+            .unwrap_or(0);
+        u16::try_from(permille).unwrap_or(u16::MAX)
+    }
+
+    /// Time to the first byte in milliseconds, a moving average; 0 while unknown.
+    pub(crate) fn latency_ms(self) -> u32 {
+        self.latency_parts / LATENCY_PARTS
+    }
+}
+
+/// One a bit of `Traffic::outcomes`.
+const OUTCOMES_KEPT: u8 = 32;
+
+/// The average keeps three binary places, or small changes would be lost to rounding.
+const LATENCY_PARTS: u32 = 8;
+
+/// An answer faster than a millisecond is not an unknown one.
+const LATENCY_MS_MIN: u32 = 1;
+
+/// An hour: far beyond any timeout, and eight parts of it fit.
+const LATENCY_MS_MAX: u32 = 3_600_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_rate_is_over_the_attempts_seen() {
+        let mut traffic = Traffic::default();
+        assert_eq!(traffic.error_permille(), 0);
+        traffic.record_outcome(true);
+        assert_eq!(traffic.error_permille(), 1000);
+        traffic.record_outcome(false);
+        traffic.record_outcome(false);
+        assert_eq!(traffic.error_permille(), 333);
+        for _ in 0..32 {
+            traffic.record_outcome(false);
+        }
+        assert_eq!(
+            traffic.error_permille(),
+            0,
+            "what is older than 32 attempts is forgotten"
+        );
+        for _ in 0..300 {
+            traffic.record_outcome(true);
+        }
+        assert_eq!(traffic.error_permille(), 1000);
+    }
+
+    #[test]
+    fn latency_follows_what_is_measured() {
+        let mut traffic = Traffic::default();
+        assert_eq!(traffic.latency_ms(), 0);
+        traffic.record_first_byte(Duration::ZERO);
+        assert_eq!(traffic.latency_ms(), 1, "known, though fast");
+        let mut traffic = Traffic::default();
+        traffic.record_first_byte(Duration::from_millis(100));
+        assert_eq!(traffic.latency_ms(), 100);
+        traffic.record_first_byte(Duration::from_millis(900));
+        assert_eq!(traffic.latency_ms(), 200, "an eighth of the way");
+        for _ in 0..100 {
+            traffic.record_first_byte(Duration::from_millis(900));
+        }
+        assert!(
+            (890..=900).contains(&traffic.latency_ms()),
+            "{}",
+            traffic.latency_ms()
+        );
+        for _ in 0..1000 {
+            traffic.record_first_byte(Duration::MAX);
+        }
+        assert!(traffic.latency_ms() <= LATENCY_MS_MAX);
+    }
+}
