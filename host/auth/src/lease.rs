@@ -1,0 +1,98 @@
+//! A lease: the proof that a credential was chosen, settled exactly once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_credential::{Attempt, Credential, ModelKey, Outcome, Slot, Timestamp};
+use secrecy::SecretString;
+
+use crate::manager::{Inner, Secrets};
+
+/// The proof that a credential was chosen for one attempt.
+///
+/// Settle it with what came of the attempt. A lease that is dropped is settled as cancelled: so a
+/// client that leaves is never the credential's fault, and no path through the code can forget it.
+#[must_use = "a lease that is dropped is settled as cancelled"]
+pub struct Lease {
+    inner: Arc<Inner>,
+    credential: Arc<Credential>,
+    secrets: Secrets,
+    model: ModelKey,
+    slot: Slot,
+    began: Timestamp,
+    /// Taken by whoever settles it first.
+    attempt: Option<Attempt>,
+}
+
+impl Lease {
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        attempt: Attempt,
+        credential: Arc<Credential>,
+        secrets: Secrets,
+    ) -> Self {
+        Self {
+            inner,
+            credential,
+            secrets,
+            model: attempt.model().clone(),
+            slot: attempt.slot(),
+            began: attempt.began(),
+            attempt: Some(attempt),
+        }
+    }
+
+    /// The credential, as it was when it was chosen.
+    pub fn credential(&self) -> &Arc<Credential> {
+        &self.credential
+    }
+
+    /// The provider's own name of the model.
+    pub fn model(&self) -> &ModelKey {
+        &self.model
+    }
+
+    /// Where the credential stands in the pool: how to say that it was tried.
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// When the attempt began.
+    pub fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// A secret of the credential by its name; none if it has no such secret.
+    pub fn secret(&self, field: &str) -> Option<&SecretString> {
+        self.secrets.get(field)
+    }
+
+    /// Ends the attempt with its outcome. `first_byte`: how long the answer's first byte took,
+    /// where there was one.
+    #[expect(clippy::needless_pass_by_value, reason = "an outcome is told once")]
+    pub fn settle(mut self, outcome: Outcome, now: Timestamp, first_byte: Option<Duration>) {
+        if let Some(attempt) = self.attempt.take() {
+            self.inner.settle(attempt, &outcome, first_byte, now);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            let now = self.inner.now();
+            self.inner.settle(attempt, &Outcome::Cancelled, None, now);
+        }
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("credential", &self.credential.id)
+            .field("model", &self.model)
+            .field("began", &self.began)
+            .finish_non_exhaustive()
+    }
+}

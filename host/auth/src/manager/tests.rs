@@ -1,0 +1,264 @@
+//! Leases, secrets and counts; the rules themselves are tested where they are.
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use jackfield_credential::{Failure, Scope, Served};
+use secrecy::ExposeSecret;
+
+use super::*;
+
+#[test]
+fn each_way_to_end_a_lease_counts_once() -> Result<(), NotFit> {
+    let manager = manager(&["a"]);
+    let lease = |manager: &AuthManager| manager.lease(&candidates(manager), 0, at(0));
+    lease(&manager)?.settle(Outcome::Success, at(1), Some(Duration::from_millis(40)));
+    lease(&manager)?.settle(Outcome::Unjudged, at(2), None);
+    lease(&manager)?.settle(Outcome::Cancelled, at(3), None);
+    drop(lease(&manager)?);
+    let open = lease(&manager)?;
+    let counts = LeaseCounts {
+        open: 1,
+        success: 1,
+        failed: 0,
+        cancelled: 2,
+        unjudged: 1,
+    };
+    assert_eq!(manager.lease_counts(), counts);
+    assert_eq!(candidates(&manager).in_flight(), [1]);
+    open.settle(failed(500), at(4), None);
+    let counts = LeaseCounts {
+        open: 0,
+        failed: 1,
+        ..counts
+    };
+    assert_eq!(manager.lease_counts(), counts);
+    assert_eq!(manager.status(at(4))[0].in_flight, 0);
+    Ok(())
+}
+
+#[test]
+fn a_dropped_lease_is_settled_at_the_clocks_time_and_blames_nobody() -> Result<(), NotFit> {
+    let late: Clock = Arc::new(|| at(500));
+    let manager = AuthManager::new(vec![registration("a")], CooldownPolicy::default(), late)
+        .expect("one is no duplicate");
+    drop(manager.lease(&candidates(&manager), 0, at(0))?);
+    let status = manager.status(at(0));
+    assert_eq!((status[0].in_flight, &status[0].last_failure), (0, &None));
+    let lease = manager.lease(&candidates(&manager), 0, at(0))?;
+    assert_eq!(
+        lease.began(),
+        at(500),
+        "the pool's time stands where the drop left it"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_lease_shows_what_was_chosen_and_its_secret_alone() -> Result<(), NotFit> {
+    let manager = manager(&["a", "b"]);
+    let set = candidates(&manager);
+    let lease = manager.lease(&set, 1, at(0))?;
+    assert_eq!(lease.credential().id.as_str(), "b");
+    assert_eq!(lease.credential().secret_fields, ["api-key"]);
+    assert_eq!(lease.model().as_str(), "upstream");
+    assert_eq!(Some(lease.slot()), set.slot(1));
+    assert_eq!(
+        lease.secret("api-key").map(ExposeSecret::expose_secret),
+        Some("sk-of-b")
+    );
+    assert!(lease.secret("other").is_none());
+    let shown = format!("{manager:?} {set:?} {lease:?} {:?}", registration("b"));
+    assert!(
+        shown.contains("api-key") && !shown.contains("sk-of"),
+        "{shown}"
+    );
+    Ok(())
+}
+
+#[test]
+fn whoever_is_no_longer_fit_is_not_leased() -> Result<(), NotFit> {
+    let manager = manager(&["a", "b"]);
+    let set = candidates(&manager);
+    assert_eq!(manager.lease(&set, 2, at(0)).map(drop), Err(NotFit::Gone));
+    manager
+        .lease(&set, 0, at(0))?
+        .settle(failed(500), at(0), None);
+    let cooling = Err(NotFit::Cooling { until: at(60_000) });
+    assert_eq!(manager.lease(&set, 0, at(1)).map(drop), cooling);
+    assert_eq!(manager.replace(vec![registration("a")]), Ok(()));
+    assert_eq!(manager.lease(&set, 1, at(1)).map(drop), Err(NotFit::Gone));
+    assert_eq!(
+        manager.lease(&set, 0, at(1)).map(drop),
+        cooling,
+        "an edit lifts no cooldown"
+    );
+    assert_eq!(manager.leases_open(), 0);
+    Ok(())
+}
+
+#[test]
+fn a_lease_outlives_the_edit_of_its_credential() -> Result<(), NotFit> {
+    let manager = manager(&["a"]);
+    let lease = manager.lease(&candidates(&manager), 0, at(0))?;
+    let mut edited = registration("a");
+    edited
+        .secrets
+        .insert("api-key".to_owned(), "sk-new".to_owned().into());
+    assert_eq!(manager.replace(vec![edited]), Ok(()));
+    assert_eq!(
+        lease.secret("api-key").map(ExposeSecret::expose_secret),
+        Some("sk-of-a")
+    );
+    let next = manager.lease(&candidates(&manager), 0, at(0))?;
+    assert_eq!(
+        next.secret("api-key").map(ExposeSecret::expose_secret),
+        Some("sk-new")
+    );
+    drop((lease, next));
+    assert_eq!(manager.status(at(0))[0].in_flight, 0);
+    Ok(())
+}
+
+#[test]
+fn columns_are_in_the_order_of_the_candidates() {
+    let mut b = registration("b");
+    b.credential.weight = 3;
+    b.credential
+        .attributes
+        .insert("region".to_owned(), "north".to_owned());
+    let registrations = vec![b, registration("a")];
+    let manager =
+        AuthManager::new(registrations, CooldownPolicy::default(), clock()).expect("they differ");
+    let set = candidates(&manager);
+    assert_eq!(set.len(), 2);
+    assert_eq!(set.weights(), [1, 3]);
+    assert_eq!(set.attribute("region"), [None, Some("north".to_owned())]);
+    assert_eq!(
+        set.credential(1)
+            .map(|credential| credential.id.to_string()),
+        Some("b".into())
+    );
+    assert_eq!(set.quota_left_permille(), [1000, 1000]);
+    assert_eq!(set.error_permille(), [0, 0]);
+}
+
+#[test]
+fn the_same_id_twice_is_refused() {
+    let registrations = vec![registration("a"), registration("a")];
+    let refused = AuthManager::new(registrations, CooldownPolicy::default(), clock());
+    assert_eq!(
+        refused.map(drop).map_err(|error| error.problems.len()),
+        Err(1)
+    );
+}
+
+/// Sets and leases go with their call, from thread to thread.
+#[test]
+fn handles_are_send_and_sync() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<AuthManager>();
+    check::<CandidateSet>();
+    check::<Lease>();
+}
+
+#[test]
+fn threads_that_settle_and_drop_leave_nothing_open() {
+    let ids = ["a", "b", "c", "d"];
+    let manager = manager(&ids);
+    let start = Barrier::new(THREADS);
+    let leased = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (manager, start, leased) = (&manager, &start, &leased);
+            scope.spawn(move || {
+                start.wait();
+                for round in 0..ROUNDS {
+                    let now = at(u64::try_from(round).unwrap_or(0) * 20);
+                    let Ok(set) = manager.candidates("gpt", &[], now) else {
+                        continue;
+                    };
+                    let Ok(lease) = manager.lease(&set, (thread + round) % set.len(), now) else {
+                        continue;
+                    };
+                    leased.fetch_add(1, Ordering::Relaxed);
+                    assert_eq!(set.in_flight().len(), set.len());
+                    match (thread + round) % 5 {
+                        0 => drop(lease),
+                        1 => lease.settle(failed(429), now, None),
+                        2 => lease.settle(Outcome::Unjudged, now, None),
+                        _ => lease.settle(Outcome::Success, now, None),
+                    }
+                }
+            });
+        }
+        let edits = ids.map(registration);
+        for keep in (1..=ids.len()).cycle().take(200) {
+            assert_eq!(manager.replace(edits[..keep].to_vec()), Ok(()));
+        }
+    });
+    let counts = manager.lease_counts();
+    assert_eq!(counts.open, 0);
+    let settled = counts.success + counts.failed + counts.cancelled + counts.unjudged;
+    assert_eq!(settled, leased.load(Ordering::Relaxed));
+    assert!(
+        counts.cancelled > 0 && counts.failed > 0,
+        "the test did its work: {counts:?}"
+    );
+    assert!(manager.status(at(0)).iter().all(|view| view.in_flight == 0));
+}
+
+fn manager(ids: &[&str]) -> AuthManager {
+    let registrations = ids.iter().map(|&id| registration(id)).collect();
+    AuthManager::new(registrations, CooldownPolicy::default(), clock()).expect("they differ")
+}
+
+fn candidates(manager: &AuthManager) -> CandidateSet {
+    manager.candidates("gpt", &[], at(0)).expect("one is fit")
+}
+
+fn registration(id: &str) -> Registration {
+    let credential = Credential {
+        id: id.into(),
+        provider: "acme".into(),
+        enabled: true,
+        priority: 0,
+        weight: 1,
+        base_url: "http://127.0.0.1:1".into(),
+        attributes: BTreeMap::new(),
+        secret_fields: Vec::new(),
+        serves: vec![Served {
+            model: "upstream".into(),
+            names: vec!["gpt".into()],
+        }],
+    };
+    let secret = SecretString::from(format!("sk-of-{id}"));
+    Registration {
+        credential,
+        secrets: BTreeMap::from([("api-key".to_owned(), secret)]),
+    }
+}
+
+fn failed(status: u16) -> Outcome {
+    Outcome::Failed(Failure {
+        scope: Scope::Model,
+        kind: "".into(),
+        status: Some(status),
+        message: String::new(),
+        retry_after: None,
+        refresh_suggested: false,
+    })
+}
+
+fn clock() -> Clock {
+    Arc::new(|| at(0))
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+const THREADS: usize = 4;
+
+const ROUNDS: usize = 3_000;
