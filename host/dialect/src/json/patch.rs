@@ -1,0 +1,239 @@
+//! Changes to a JSON text that leave every byte they are not about as it was: white space, the order
+//! of members, the spelling of numbers.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::locate::{Container, Place, index, locate, root, split_last};
+use super::{JsonError, utf8};
+
+/// The most patches that [`apply`] takes at once. Each of them reads the whole text, which may be
+/// megabytes long, in the host's own time; what executors change are a handful of members.
+pub const PATCHES_MAX: usize = 32;
+
+/// One change, as in RFC 6902. Paths are JSON pointers (RFC 6901), values are JSON text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Patch {
+    /// Adds a member, replacing one of the same name; or inserts an item into an array, with `-` at
+    /// its end. The empty path replaces the whole text.
+    Add {
+        /// Where.
+        path: String,
+        /// JSON text.
+        value: String,
+    },
+    /// Removes what is there, which must exist.
+    Remove {
+        /// Where.
+        path: String,
+    },
+    /// Replaces what is there, which must exist.
+    Replace {
+        /// Where.
+        path: String,
+        /// JSON text.
+        value: String,
+    },
+}
+
+impl Patch {
+    /// Where it applies: a JSON pointer.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Add { path, .. } | Self::Remove { path } | Self::Replace { path, .. } => path,
+        }
+    }
+}
+
+/// Applies the patches in order. With none, the answer is the text itself, unread. One patch costs
+/// one pass over the text and one copy of it.
+///
+/// # Errors
+///
+/// The first patch that cannot be applied; see [`PatchError`]. Nothing is applied then.
+pub fn apply(text: &Bytes, patches: &[Patch]) -> Result<Bytes, PatchError> {
+    if patches.len() > PATCHES_MAX {
+        return Err(PatchError::TooMany {
+            count: patches.len(),
+        });
+    }
+    let mut text = text.clone();
+    for patch in patches {
+        text = splice(&text, patch)?.carry_out(&text).into();
+    }
+    Ok(text)
+}
+
+/// Why a patch cannot be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum PatchError {
+    /// The text or the path cannot be worked with.
+    #[error("patching {path:?}")]
+    Json {
+        /// The patch's path.
+        path: String,
+        /// Why.
+        #[source]
+        source: JsonError,
+    },
+    /// The patch wants a place that is not there.
+    #[error("patching {path:?}: the text has no such place")]
+    Missing {
+        /// The patch's path.
+        path: String,
+    },
+    /// The whole text cannot be removed: what is left would not be JSON.
+    #[error("removing the whole text: name the member or the item to remove")]
+    Root,
+    /// More patches than [`PATCHES_MAX`].
+    #[error("patching with {count} patches: at most {PATCHES_MAX} are allowed")]
+    TooMany {
+        /// How many there were.
+        count: usize,
+    },
+    /// The patch's value is not JSON.
+    #[error("patching {path:?}: the value is not JSON")]
+    Value {
+        /// The patch's path.
+        path: String,
+        /// Where, and why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// One cut and what is put into it.
+struct Splice<'v> {
+    at: Range<usize>,
+    /// A comma, or nothing.
+    before: &'static str,
+    /// The member's name and its colon, or nothing.
+    name: String,
+    value: &'v str,
+    /// A comma, or nothing.
+    after: &'static str,
+}
+
+impl<'v> Splice<'v> {
+    fn new(at: Range<usize>, value: &'v str) -> Self {
+        Self {
+            at,
+            before: "",
+            name: String::new(),
+            value,
+            after: "",
+        }
+    }
+
+    fn carry_out(&self, text: &[u8]) -> Vec<u8> {
+        let added = self.before.len() + self.name.len() + self.value.len() + self.after.len();
+        let mut out = Vec::with_capacity(text.len() - self.at.len() + added);
+        out.extend_from_slice(&text[..self.at.start]);
+        for part in [self.before, &self.name, self.value, self.after] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        out.extend_from_slice(&text[self.at.end..]);
+        out
+    }
+}
+
+fn splice<'v>(text: &[u8], patch: &'v Patch) -> Result<Splice<'v>, PatchError> {
+    let path = patch.path();
+    let bad_text = |source| PatchError::Json {
+        path: path.to_owned(),
+        source,
+    };
+    let missing = || PatchError::Missing {
+        path: path.to_owned(),
+    };
+    let text = utf8(text).map_err(bad_text)?;
+    let value = match patch {
+        Patch::Add { value, .. } | Patch::Replace { value, .. } => parsed(path, value)?,
+        Patch::Remove { .. } => "",
+    };
+    if path.is_empty() {
+        let whole = root(text).map_err(bad_text)?;
+        return match patch {
+            Patch::Add { .. } | Patch::Replace { .. } => Ok(Splice::new(whole, value)),
+            Patch::Remove { .. } => Err(PatchError::Root),
+        };
+    }
+    let place = locate(text, path).map_err(bad_text)?;
+    match patch {
+        Patch::Add { .. } => addition(text, path, value, place)
+            .map_err(bad_text)?
+            .ok_or_else(missing),
+        Patch::Remove { .. } => Ok(Splice::new(removal(place).ok_or_else(missing)?, "")),
+        Patch::Replace { .. } => {
+            let target = place.target.ok_or_else(missing)?;
+            Ok(Splice::new(target.value, value))
+        }
+    }
+}
+
+/// The value without white space around it, known to be JSON.
+fn parsed<'v>(path: &str, value: &'v str) -> Result<&'v str, PatchError> {
+    serde_json::from_str::<&RawValue>(value)
+        .map(RawValue::get)
+        .map_err(|source| PatchError::Value {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+/// With the comma before it; the first element goes with the comma after it, if there is one.
+fn removal(place: Place) -> Option<Range<usize>> {
+    let target = place.target?;
+    Some(match (place.before, place.after) {
+        (Some(before), _) => before..target.value.end,
+        (None, Some(after)) => target.start..after,
+        (None, None) => target.start..target.value.end,
+    })
+}
+
+fn addition<'v>(
+    text: &str,
+    path: &str,
+    value: &'v str,
+    place: Place,
+) -> Result<Option<Splice<'v>>, JsonError> {
+    let (parent, token) = split_last(path);
+    let name = match (place.container, place.target) {
+        (Container::Absent, _) => return Ok(None),
+        (Container::Object, Some(member)) => return Ok(Some(Splice::new(member.value, value))),
+        (Container::Object, None) => format!("{}:", serde_json::Value::from(token)),
+        (Container::Array, Some(item)) => {
+            let insertion = Splice::new(item.start..item.start, value);
+            return Ok(Some(Splice {
+                after: ",",
+                ..insertion
+            }));
+        }
+        (Container::Array, None) if token == "-" || index(&token) == Some(place.len) => {
+            String::new()
+        }
+        (Container::Array, None) => return Ok(None),
+    };
+    let (at, before) = match place.last {
+        Some(end) => (end, ","),
+        // Only the container itself tells where an empty one begins.
+        None => match inside(text, parent)? {
+            Some(start) => (start, ""),
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(Splice {
+        before,
+        name,
+        ..Splice::new(at..at, value)
+    }))
+}
+
+/// Where the inside of the container at `pointer` begins.
+fn inside(text: &str, pointer: &str) -> Result<Option<usize>, JsonError> {
+    let found = super::find(text.as_bytes(), pointer)?;
+    Ok(found.map(|container| container.start + 1))
+}

@@ -1,0 +1,78 @@
+//! Wire dialects of LLM APIs: what the host acts on is read, all other bytes are left alone. Nothing
+//! here waits, reads a clock or does I/O, and no input, however hostile, makes it panic.
+//!
+//! [`json`] finds and patches values inside a text without building a tree, [`sse`] cuts a stream
+//! into events, and each dialect is a module of its own: [`openai_chat`]. What the dialects have in
+//! common ([`Usage`], [`ProviderError`], [`ErrorBody`], [`Observed`]) stands here, at the root.
+
+pub mod json;
+pub mod openai_chat;
+pub mod sse;
+
+mod error_body;
+mod observed;
+mod provider_error;
+mod usage;
+
+pub use error_body::ErrorBody;
+pub use observed::Observed;
+pub use provider_error::ProviderError;
+pub use usage::Usage;
+
+/// The wire format that a client or a provider speaks. Closed on purpose: adding one shows every
+/// place that has to decide about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Dialect {
+    /// OpenAI's chat completions, as `POST /v1/chat/completions` takes and answers them.
+    OpenaiChat,
+}
+
+impl Dialect {
+    /// Every dialect there is.
+    pub const ALL: [Self; 1] = [Self::OpenaiChat];
+
+    /// Its name, as the plugin contract and the configuration spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenaiChat => "openai-chat",
+        }
+    }
+
+    /// The dialect of that name; none if there is no such dialect.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.name() == name)
+    }
+}
+
+impl std::fmt::Display for Dialect {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// `text`, cut to at most `bytes_max` bytes, never inside a character.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_dialect_is_found_by_its_name() {
+        for dialect in Dialect::ALL {
+            assert_eq!(Dialect::parse(dialect.name()), Some(dialect));
+        }
+        assert_eq!(Dialect::parse("openai_chat"), None);
+    }
+
+    #[test]
+    fn a_cut_never_splits_a_character() {
+        assert_eq!(cut("aé", 2), "a");
+        assert_eq!(cut("aé", 3), "aé");
+        assert_eq!(cut("aé", 99), "aé");
+    }
+}

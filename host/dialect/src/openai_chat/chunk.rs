@@ -1,0 +1,217 @@
+//! What matters in a completion, whole or one event of a stream: one pass, nothing allocated.
+//!
+//! Written by hand where derived code would do for a strict sender: of a member that is there twice the
+//! last one counts, as it does for the clients, and null stands for missing everywhere.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::json::is_void;
+
+/// A completion, or a part of one.
+#[derive(Debug, Default)]
+pub(super) struct Chunk<'a> {
+    /// None if there is no such member, or null.
+    pub(super) choices: Option<Choices<'a>>,
+    pub(super) error: Option<&'a RawValue>,
+    pub(super) object: Option<&'a RawValue>,
+    pub(super) kind: Option<&'a RawValue>,
+    pub(super) usage: Option<&'a RawValue>,
+    /// Groq's own member, with usage or an error in it.
+    pub(super) x_groq: Option<&'a RawValue>,
+}
+
+impl<'a> Chunk<'a> {
+    /// None if the text is not a JSON object, or its `choices` are no choices.
+    pub(super) fn read(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// Whether the object calls itself an error: vLLM's `object`, others' `type`.
+    pub(super) fn is_called_error(&self) -> bool {
+        [self.object, self.kind]
+            .into_iter()
+            .flatten()
+            .any(|raw| raw.get() == "\"error\"")
+    }
+}
+
+/// All choices of a chunk, taken together.
+#[derive(Debug, Default)]
+pub(super) struct Choices<'a> {
+    /// How many there are.
+    pub(super) count: usize,
+    /// Whether any of them has a part of the answer.
+    pub(super) content: bool,
+    /// Which of them are here: a bit an index.
+    pub(super) seen: u128,
+    /// Which of them say why they finished.
+    pub(super) finished: u128,
+    /// The last reason given.
+    pub(super) finish_reason: Option<&'a RawValue>,
+    /// OpenRouter's error of a choice.
+    pub(super) error: Option<&'a RawValue>,
+    /// Moonshot's usage of a choice.
+    pub(super) usage: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Default)]
+struct Choice<'a> {
+    index: Option<&'a RawValue>,
+    delta: Option<Delta>,
+    message: Option<Delta>,
+    text: Option<&'a RawValue>,
+    finish_reason: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
+    usage: Option<&'a RawValue>,
+}
+
+/// What a choice adds: a streamed `delta`, or a whole `message`.
+#[derive(Debug, Default)]
+struct Delta {
+    /// Whether there is anything in it but a role. Providers invent members for reasoning, pictures and
+    /// more; holding back one that a list does not know would hold back the whole answer.
+    content: bool,
+}
+
+impl<'a> Choices<'a> {
+    fn add(&mut self, choice: &Choice<'a>) {
+        let bit = 1 << index(choice.index);
+        let said = |raw: &&RawValue| !is_void(raw);
+        let finish_reason = choice.finish_reason.filter(said);
+        self.count += 1;
+        self.seen |= bit;
+        if finish_reason.is_some() {
+            self.finished |= bit;
+        }
+        self.content |= finish_reason.is_some()
+            || choice.text.is_some_and(|text| !is_void(text))
+            || [&choice.delta, &choice.message]
+                .into_iter()
+                .flatten()
+                .any(|delta| delta.content);
+        self.finish_reason = finish_reason.or(self.finish_reason);
+        self.error = choice.error.filter(said).or(self.error);
+        self.usage = choice.usage.filter(said).or(self.usage);
+    }
+}
+
+/// A choice's index, from 0. OpenAI allows 128 choices; were there more, the last bit would stand for all.
+fn index(raw: Option<&RawValue>) -> u32 {
+    let index = raw
+        .and_then(|raw| raw.get().parse::<u32>().ok())
+        .unwrap_or(0);
+    index.min(u128::BITS - 1)
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Chunk<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members::<Self>::default())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Fold(Self::default()))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Choice<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members::<Self>::default())
+    }
+}
+
+impl<'de> Deserialize<'de> for Delta {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members::<Self>::default())
+    }
+}
+
+/// An object that is read member by member.
+trait Record<'de>: Default {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error>;
+}
+
+impl<'de: 'a, 'a> Record<'de> for Chunk<'a> {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "\"choices\"" => self.choices = map.next_value()?,
+            "\"error\"" => self.error = map.next_value()?,
+            "\"object\"" => self.object = map.next_value()?,
+            "\"type\"" => self.kind = map.next_value()?,
+            "\"usage\"" => self.usage = map.next_value()?,
+            "\"x_groq\"" => self.x_groq = map.next_value()?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+impl<'de: 'a, 'a> Record<'de> for Choice<'a> {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "\"delta\"" => self.delta = map.next_value()?,
+            "\"error\"" => self.error = map.next_value()?,
+            "\"finish_reason\"" => self.finish_reason = map.next_value()?,
+            "\"index\"" => self.index = map.next_value()?,
+            "\"message\"" => self.message = map.next_value()?,
+            "\"text\"" => self.text = map.next_value()?,
+            "\"usage\"" => self.usage = map.next_value()?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Record<'de> for Delta {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        let value: &RawValue = map.next_value()?;
+        // `name` is the speaker's, which MiniMax sends with every role.
+        self.content |= !matches!(name, "\"role\"" | "\"name\"") && !is_void(value);
+        Ok(())
+    }
+}
+
+struct Members<R>(std::marker::PhantomData<R>);
+
+impl<R> Default for Members<R> {
+    fn default() -> Self {
+        Self(std::marker::PhantomData)
+    }
+}
+
+impl<'de, R: Record<'de>> Visitor<'de> for Members<R> {
+    type Value = R;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<R, A::Error> {
+        let mut record = R::default();
+        while let Some(name) = map.next_key::<&RawValue>()? {
+            record.member(name.get(), &mut map)?;
+        }
+        Ok(record)
+    }
+}
+
+struct Fold<'a>(Choices<'a>);
+
+impl<'de: 'a, 'a> Visitor<'de> for Fold<'a> {
+    type Value = Choices<'a>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an array of choices")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Choices<'a>, A::Error> {
+        while let Some(choice) = seq.next_element::<Option<Choice<'a>>>()? {
+            choice.iter().for_each(|choice| self.0.add(choice));
+        }
+        Ok(self.0)
+    }
+}

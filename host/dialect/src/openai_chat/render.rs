@@ -1,0 +1,188 @@
+//! What Jackfield itself says in this dialect: its errors, and its list of models.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::ErrorBody;
+
+/// An error as OpenAI's API answers it: `{"error": {"message", "type", "param", "code"}}`, all four always
+/// there.
+#[must_use]
+pub fn render_error(error: &ErrorBody<'_>) -> Bytes {
+    print(&Envelope::of(error)).into()
+}
+
+/// An error inside a stream: one event without a name, whose data is the same object as
+/// [`render_error`]'s. Both of OpenAI's own clients (Python `_streaming.py`, Node `core/streaming.ts`)
+/// raise an `APIError` when the data has an `error`, and stop reading there.
+///
+/// No `[DONE]` follows. It says that the answer is whole, and a client that does not know of `error`
+/// members would believe it; without it such a client sees a stream that was cut off, which is true.
+#[must_use]
+pub fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
+    let body = print(&Envelope::of(error));
+    let mut out = Vec::with_capacity(body.len() + EVENT_FRAME_BYTES);
+    crate::sse::write_event("", &body, &mut out);
+    out.into()
+}
+
+/// The `type` and the `code` that go with a status, for errors that Jackfield makes.
+///
+/// From OpenAI's guide (<https://platform.openai.com/docs/guides/error-codes>) and, where it names no
+/// words, from what the API answers: 401 with a wrong key and 404 with an unknown model are both an
+/// `invalid_request_error`. Clients choose their error class by the status alone.
+#[must_use]
+pub const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
+    match status {
+        401 => ("invalid_request_error", Some("invalid_api_key")),
+        402 => ("insufficient_quota", Some("insufficient_quota")),
+        404 => ("invalid_request_error", Some("model_not_found")),
+        429 => ("rate_limit_error", Some("rate_limit_exceeded")),
+        503 => ("service_unavailable_error", Some("server_is_overloaded")),
+        500.. => ("server_error", None),
+        // 403 (a country, a project) and all others have no code that would be true here.
+        _ => ("invalid_request_error", None),
+    }
+}
+
+/// The answer to `GET /v1/models`: for each model its name and its owner; `created` is in seconds since
+/// the Unix epoch.
+#[must_use]
+pub fn model_list<'a>(names: impl Iterator<Item = (&'a str, &'a str)>, created: u64) -> Bytes {
+    let model = |(id, owned_by)| Model {
+        id,
+        object: "model",
+        created,
+        owned_by,
+    };
+    print(&ModelList {
+        object: "list",
+        data: names.map(model).collect(),
+    })
+    .into()
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Error<'a>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    message: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    param: Option<&'a str>,
+    code: Option<&'a str>,
+}
+
+impl<'a> Envelope<'a> {
+    const fn of(error: &ErrorBody<'a>) -> Self {
+        let ErrorBody {
+            message,
+            kind,
+            code,
+            param,
+        } = *error;
+        Self {
+            error: Error {
+                message,
+                kind,
+                param,
+                code,
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ModelList<'a> {
+    object: &'static str,
+    data: Vec<Model<'a>>,
+}
+
+#[derive(Serialize)]
+struct Model<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    owned_by: &'a str,
+}
+
+/// Printing can fail only for maps with odd keys, or where the type refuses; these do neither.
+fn print(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// What an event adds to its data, in bytes.
+const EVENT_FRAME_BYTES: usize = "data: \n\n".len();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openai_chat::StreamObserver;
+    use crate::sse::{Reader, SseError};
+    use crate::{Observed, ProviderError};
+
+    const ERROR: ErrorBody<'_> = ErrorBody {
+        message: "a \"b\"\nc",
+        kind: "server_error",
+        code: None,
+        param: Some("model"),
+    };
+
+    #[test]
+    fn an_error_has_the_shape_of_openai() {
+        let body = r#"{"error":{"message":"a \"b\"\nc","type":"server_error","param":"model","code":null}}"#;
+        assert_eq!(render_error(&ERROR), body);
+        assert_eq!(render_stream_error(&ERROR), format!("data: {body}\n\n"));
+    }
+
+    #[test]
+    fn a_stream_error_is_one_event_that_says_so() -> Result<(), SseError> {
+        let mut reader = Reader::default();
+        reader.push(render_stream_error(&ERROR));
+        let event = reader
+            .next_event()?
+            .ok_or(SseError::EventTooLong { bytes_max: 0 })?;
+        let error = ProviderError {
+            message: ERROR.message.to_owned(),
+            kind: Some("server_error".to_owned()),
+            code: None,
+            param: Some("model".to_owned()),
+        };
+        let observed = StreamObserver::new().observe(event.name(), &event.data);
+        assert_eq!(observed, Observed::Error(error));
+        assert_eq!(reader.rest_len(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn models_are_listed_in_the_shape_of_openai() {
+        let list = model_list([("a", "x"), ("b\"", "y")].into_iter(), 7);
+        let expected = r#"{"object":"list","data":[{"id":"a","object":"model","created":7,"owned_by":"x"},{"id":"b\"","object":"model","created":7,"owned_by":"y"}]}"#;
+        assert_eq!(list, expected);
+        assert_eq!(
+            model_list(std::iter::empty(), 0),
+            r#"{"object":"list","data":[]}"#
+        );
+    }
+
+    #[test]
+    fn statuses_have_the_words_that_openai_uses() {
+        assert_eq!(error_kind(400), ("invalid_request_error", None));
+        assert_eq!(
+            error_kind(401),
+            ("invalid_request_error", Some("invalid_api_key"))
+        );
+        assert_eq!(
+            error_kind(404),
+            ("invalid_request_error", Some("model_not_found"))
+        );
+        assert_eq!(
+            error_kind(429),
+            ("rate_limit_error", Some("rate_limit_exceeded"))
+        );
+        assert_eq!(error_kind(502), ("server_error", None));
+    }
+}

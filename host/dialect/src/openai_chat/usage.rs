@@ -1,0 +1,105 @@
+//! Reads `usage`, where providers agree on little but its first two members.
+
+use serde_json::value::RawValue;
+
+use crate::Usage;
+use crate::json::members;
+
+/// What a `usage` member says; none if it names no count.
+pub(super) fn read(raw: &RawValue) -> Option<Usage> {
+    let names = [
+        "prompt_tokens",
+        "completion_tokens",
+        "prompt_tokens_details",
+        "completion_tokens_details",
+        // DeepSeek's and Moonshot's own places for what the details say elsewhere.
+        "prompt_cache_hit_tokens",
+        "cached_tokens",
+    ];
+    let [input, output, input_details, output_details, hit, cached] =
+        members(raw.get(), names).ok()?.values;
+    if input.is_none() && output.is_none() {
+        return None;
+    }
+    Some(Usage {
+        input: count(input),
+        output: count(output),
+        cached_input: count(inside(input_details, "cached_tokens").or(hit).or(cached)),
+        reasoning: count(inside(output_details, "reasoning_tokens")),
+    })
+}
+
+fn inside<'a>(details: Option<&'a RawValue>, name: &'static str) -> Option<&'a RawValue> {
+    members(details?.get(), [name]).ok()?.values[0]
+}
+
+/// A count; what is null, negative or no number counts for nothing.
+fn count(raw: Option<&RawValue>) -> u64 {
+    let Some(text) = raw.map(RawValue::get) else {
+        return 0;
+    };
+    text.parse().unwrap_or_else(|_| whole(text))
+}
+
+/// A count spelled with a fraction or an exponent, as some languages print numbers. Without a point or an
+/// exponent it is negative, or over 64 bits: no count of tokens.
+fn whole(text: &str) -> u64 {
+    let (digits, zeros) = text.split_once('.').unwrap_or((text, ""));
+    let fraction = zeros.bytes().all(|byte| byte.is_ascii_digit());
+    if fraction {
+        digits.parse().unwrap_or(0)
+    } else {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Option<[u64; 4]> {
+        let usage = read(serde_json::from_str(text).ok()?)?;
+        Some([
+            usage.input,
+            usage.output,
+            usage.cached_input,
+            usage.reasoning,
+        ])
+    }
+
+    #[test]
+    fn counts_are_read_wherever_providers_put_them() {
+        let cases = [
+            (
+                r#"{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":3},"completion_tokens_details":{"reasoning_tokens":2}}"#,
+                Some([9, 5, 3, 2]),
+            ),
+            (
+                r#"{"prompt_tokens":9,"prompt_tokens_details":null,"prompt_cache_hit_tokens":4}"#,
+                Some([9, 0, 4, 0]),
+            ),
+            (
+                r#"{"prompt_tokens":9,"completion_tokens":null,"cached_tokens":4}"#,
+                Some([9, 0, 4, 0]),
+            ),
+            (
+                r#"{"prompt_tokens":9.0,"completion_tokens":-1}"#,
+                Some([9, 0, 0, 0]),
+            ),
+            (
+                r#"{"prompt_tokens":1e99,"completion_tokens":99999999999999999999}"#,
+                Some([0, 0, 0, 0]),
+            ),
+            (
+                r#"{"prompt_tokens":"9","completion_tokens":{}}"#,
+                Some([0, 0, 0, 0]),
+            ),
+            ("{}", None),
+            ("null", None),
+            ("[1]", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(of(text), expected, "{text}");
+        }
+    }
+}

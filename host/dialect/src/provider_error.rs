@@ -1,0 +1,148 @@
+//! An error as a provider words it, whatever shape it has: providers agree on few things less.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::cut;
+use crate::json::{is_void, items, members, string};
+
+/// What a provider says went wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderError {
+    /// For people. At most [`Self::MESSAGE_BYTES_MAX`]; empty if there was none.
+    pub message: String,
+    /// What kind: the member `type`, or Google's `status`.
+    pub kind: Option<String>,
+    /// A finer word: the member `code`; a number is given in digits.
+    pub code: Option<String>,
+    /// What is at fault: the member `param`.
+    pub param: Option<String>,
+}
+
+impl ProviderError {
+    /// The most that is kept of a message, in bytes. It is a sentence for people and goes into logs;
+    /// some providers put the whole request, or a page of HTML, into it.
+    pub const MESSAGE_BYTES_MAX: usize = 1024;
+
+    /// The most that is kept of each other part, in bytes. They are words for programs.
+    pub const WORD_BYTES_MAX: usize = 128;
+
+    /// Reads an error answer: `{"error": {..}}` as OpenAI, Anthropic, Google and most others have it;
+    /// `{"error": ".."}`; `{"message": ..}` as Mistral, Cohere and Azure's gateway; `{"detail": ".."}` and
+    /// `{"detail": [{"msg": .., "loc": [..]}]}` as FastAPI; and any of these as the only item of an
+    /// array. None if it is no such thing.
+    #[must_use]
+    pub fn read(body: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(body).ok()?.trim_ascii();
+        if !text.starts_with('[') {
+            return Self::of_body(text);
+        }
+        let raw: &RawValue = serde_json::from_str(text).ok()?;
+        Self::of_body(items(raw, 1).first()?.get())
+    }
+
+    /// What an `error` member says; none if it says nothing.
+    pub(crate) fn of_member(error: &RawValue) -> Option<Self> {
+        if is_void(error) {
+            return None;
+        }
+        let text = error.get();
+        Some(match string(error) {
+            Some(message) => Self::of_message(&message),
+            None if text.starts_with('{') => Self::of_object(text).unwrap_or_default(),
+            None => Self::of_message(text),
+        })
+    }
+
+    /// An error of which nothing but a text is known.
+    pub(crate) fn of_message(message: &str) -> Self {
+        Self {
+            message: cut(message, ProviderError::MESSAGE_BYTES_MAX).to_owned(),
+            ..Self::default()
+        }
+    }
+
+    fn of_body(text: &str) -> Option<Self> {
+        let [error, detail, message] = members(text, ["error", "detail", "message"]).ok()?.values;
+        if let Some(found) = error.and_then(Self::of_member) {
+            return Some(match (error.and_then(string), message.and_then(string)) {
+                // The word stands in `error`, and the sentence beside it.
+                (Some(word), Some(message)) => Self {
+                    code: Some(kept(&word)),
+                    ..Self::of_message(&message)
+                },
+                _ => found,
+            });
+        }
+        if message.is_some_and(|message| !is_void(message)) {
+            return Self::of_object(text);
+        }
+        Self::of_detail(detail.filter(|detail| !is_void(detail))?)
+    }
+
+    /// An object with the members `message`, `type`, `code`, `param`.
+    fn of_object(text: &str) -> Option<Self> {
+        let names = ["message", "type", "code", "param", "status", "detail"];
+        let [message, kind, code, param, status, detail] = members(text, names).ok()?.values;
+        Some(Self {
+            message: message.or(detail).map(sentence).unwrap_or_default(),
+            kind: kind.and_then(word).or_else(|| status.and_then(word)),
+            code: code.and_then(word),
+            param: param.and_then(word),
+        })
+    }
+
+    fn of_detail(detail: &RawValue) -> Option<Self> {
+        if detail.get().starts_with('{') {
+            return Self::of_object(detail.get());
+        }
+        let Some(item) = items(detail, 1).first().copied() else {
+            return Some(Self::of_message(&sentence(detail)));
+        };
+        let [message, kind, place] = members(item.get(), ["msg", "type", "loc"]).ok()?.values;
+        Some(Self {
+            message: message.map(sentence)?,
+            kind: kind.and_then(word),
+            code: None,
+            param: place.map(dotted),
+        })
+    }
+}
+
+/// A text as it is; what is no text, as JSON. Cut.
+fn sentence(raw: &RawValue) -> String {
+    let text = string(raw).unwrap_or(Cow::Borrowed(raw.get()));
+    cut(&text, ProviderError::MESSAGE_BYTES_MAX).to_owned()
+}
+
+/// A text or a number; none for everything else.
+fn word(raw: &RawValue) -> Option<String> {
+    let number = || {
+        raw.get()
+            .starts_with(|first: char| first == '-' || first.is_ascii_digit())
+    };
+    string(raw)
+        .or_else(|| number().then_some(Cow::Borrowed(raw.get())))
+        .filter(|word| !word.is_empty())
+        .map(|word| kept(&word))
+}
+
+fn kept(word: &str) -> String {
+    cut(word, ProviderError::WORD_BYTES_MAX).to_owned()
+}
+
+/// FastAPI's place of a fault, `["body", "model"]`, as one word, `body.model`.
+fn dotted(raw: &RawValue) -> String {
+    let steps: Vec<String> = items(raw, LOCATION_STEPS_MAX)
+        .into_iter()
+        .filter_map(word)
+        .collect();
+    kept(&steps.join("."))
+}
+
+/// The most that is read of a fault's place, in steps: deeper than any request is nested.
+const LOCATION_STEPS_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests;

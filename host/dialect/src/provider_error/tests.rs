@@ -1,0 +1,113 @@
+//! Errors in the shapes that providers really send.
+
+use super::*;
+
+fn read(body: &str) -> Option<[String; 4]> {
+    let ProviderError {
+        message,
+        kind,
+        code,
+        param,
+    } = ProviderError::read(body.as_bytes())?;
+    Some([
+        message,
+        kind.unwrap_or_default(),
+        code.unwrap_or_default(),
+        param.unwrap_or_default(),
+    ])
+}
+
+#[test]
+fn every_known_shape_is_read() {
+    let cases = [
+        (
+            r#"{"error":{"message":"m","type":"t","param":"p","code":"c"}}"#,
+            ["m", "t", "c", "p"],
+        ),
+        (
+            r#"{"error":{"code":402,"message":"m","metadata":{"x":1}}}"#,
+            ["m", "", "402", ""],
+        ),
+        (
+            r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+            ["Overloaded", "overloaded_error", "", ""],
+        ),
+        (
+            r#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}]"#,
+            ["m", "RESOURCE_EXHAUSTED", "429", ""],
+        ),
+        (r#"{"error":"text"}"#, ["text", "", "", ""]),
+        (
+            r#"{"error":"not_found","message":"no such thing"}"#,
+            ["no such thing", "", "not_found", ""],
+        ),
+        (
+            r#"{"object":"error","message":"m","type":"t","param":null,"code":1500}"#,
+            ["m", "t", "1500", ""],
+        ),
+        (r#"{"statusCode":401,"message":"m"}"#, ["m", "", "", ""]),
+        (
+            r#"{"message":{"detail":1}}"#,
+            [r#"{"detail":1}"#, "", "", ""],
+        ),
+        (r#"{"detail":"Not Found"}"#, ["Not Found", "", "", ""]),
+        (
+            r#"{"detail":{"message":"m","code":"c"}}"#,
+            ["m", "", "c", ""],
+        ),
+        (
+            r#"{"detail":[{"type":"missing","loc":["body","messages",0],"msg":"Field required"},{"msg":"x"}]}"#,
+            ["Field required", "missing", "", "body.messages.0"],
+        ),
+        (r#"{"error":{}, "message":"m"}"#, ["m", "", "", ""]),
+        (r#"{"error":{"type":"t"}}"#, ["", "t", "", ""]),
+        (r#"{"error":503}"#, ["503", "", "", ""]),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(read(body), Some(expected.map(str::to_owned)), "{body}");
+    }
+}
+
+#[test]
+fn what_is_no_error_is_none() {
+    for body in [
+        "",
+        "<html>",
+        "[]",
+        "null",
+        "{}",
+        "{\"error\":null}",
+        "{\"error\":{}}",
+        "{\"detail\":[]}",
+        "{\"detail\":[1]}",
+        "{\"error\":",
+    ] {
+        assert_eq!(read(body), None, "{body}");
+    }
+    assert_eq!(ProviderError::read(b"{\"error\":\"\xff\"}"), None);
+}
+
+#[test]
+fn a_long_message_is_cut_between_characters() {
+    let message = format!("a{}", "é".repeat(ProviderError::MESSAGE_BYTES_MAX));
+    let body = format!(r#"{{"error":{{"message":"{message}","code":"{message}"}}}}"#);
+    let error = ProviderError::read(body.as_bytes()).unwrap_or_default();
+    assert_eq!(error.message.len(), ProviderError::MESSAGE_BYTES_MAX - 1);
+    assert_eq!(
+        error.code.map(|code| code.len()),
+        Some(ProviderError::WORD_BYTES_MAX - 1)
+    );
+}
+
+#[test]
+fn nesting_is_not_followed() {
+    for member in ["error", "detail", "message"] {
+        let body = format!(
+            r#"{}1{}"#,
+            format!(r#"{{"{member}":"#).repeat(1 << 16),
+            "}".repeat(1 << 16)
+        );
+        let message = ProviderError::read(body.as_bytes()).map(|error| error.message.len());
+        assert!(message.is_some_and(|length| length <= ProviderError::MESSAGE_BYTES_MAX));
+    }
+}

@@ -1,0 +1,10 @@
+//! Server-sent events, by the WHATWG's rules: cut out of a stream without changing a byte, and written.
+
+mod block;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use reader::{EVENT_BYTES_MAX, Event, Reader, SseError};
+pub use writer::write_event;

@@ -1,0 +1,116 @@
+//! Runs every case in `goldens/`: a folder with one input, named by what reads it, and `expect.txt`.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use jackfield_dialect::openai_chat::{Answer, ProviderError, Request, StreamObserver};
+use jackfield_dialect::sse::Reader;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+#[test]
+fn every_golden_reads_as_expected() -> Outcome<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/openai-chat");
+    let mut wrong = Vec::new();
+    for case in folders(&root)? {
+        let read = read_case(&case)?;
+        if read != fs::read_to_string(case.join("expect.txt")).unwrap_or_default() {
+            wrong.push(format!("{}/expect.txt should be:\n{read}", case.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+fn folders(root: &Path) -> Outcome<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(root)? {
+        folders.push(entry?.path());
+    }
+    folders.sort();
+    assert!(
+        !folders.is_empty(),
+        "there are no cases in {}",
+        root.display()
+    );
+    Ok(folders)
+}
+
+fn read_case(case: &Path) -> Outcome<String> {
+    let mut read = String::new();
+    for (input, reader) in READERS {
+        if let Ok(bytes) = fs::read(case.join(input)) {
+            read += &reader(&bytes)?;
+        }
+    }
+    assert!(!read.is_empty(), "{} has no input", case.display());
+    Ok(read)
+}
+
+type ReadInput = fn(&[u8]) -> Outcome<String>;
+
+const READERS: [(&str, ReadInput); 4] = [
+    ("request.json", read_request),
+    ("answer.json", read_answer),
+    ("error.json", read_error),
+    ("stream.sse", read_stream),
+];
+
+fn read_request(body: &[u8]) -> Outcome<String> {
+    Ok(match Request::read(body) {
+        Ok(request) => format!("{request:#?}\n"),
+        Err(error) => format!("refused, param {:?}\n{error}\n", error.param()),
+    })
+}
+
+fn read_answer(body: &[u8]) -> Outcome<String> {
+    Ok(format!("{:#?}\n", Answer::read(body)))
+}
+
+fn read_error(body: &[u8]) -> Outcome<String> {
+    Ok(format!("{:#?}\n", ProviderError::read(body)))
+}
+
+/// Reads the stream in chunks of every size, and demands the same of all.
+fn read_stream(stream: &[u8]) -> Outcome<String> {
+    let whole = read_chunks(stream, stream.len().max(1))?;
+    for size in 1..CHUNK_SIZES_END.min(stream.len()) {
+        assert_eq!(read_chunks(stream, size)?, whole, "in chunks of {size}");
+    }
+    Ok(whole)
+}
+
+/// Longer than any line end, comment or field name.
+const CHUNK_SIZES_END: usize = 200;
+
+fn read_chunks(stream: &[u8], size: usize) -> Outcome<String> {
+    let mut reader = Reader::default();
+    let mut observer = StreamObserver::new();
+    let mut seen = Vec::new();
+    let mut read = String::new();
+    for chunk in stream.chunks(size).map(Some).chain([None]) {
+        reader.push(chunk.map(Bytes::copy_from_slice).unwrap_or_default());
+        while let Some(event) = if chunk.is_some() {
+            reader.next_event()?
+        } else {
+            reader.finish()?
+        } {
+            seen.extend_from_slice(&event.raw);
+            read += &format!("{:?}\n", observer.observe(event.name(), &event.data));
+        }
+    }
+    let rest = reader.take_rest();
+    seen.extend_from_slice(&rest);
+    assert_eq!(seen, stream, "bytes were lost");
+    read += &format!(
+        "completed {}, content {}, finish reason {:?}, rest {}\n{:?}\n",
+        observer.completed(),
+        observer.has_content(),
+        observer.finish_reason(),
+        rest.len(),
+        observer.usage(),
+    );
+    Ok(read)
+}
