@@ -1,0 +1,422 @@
+//! One attempt: a plan is made, carried out, and its answer judged, with one leased credential.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use jackfield_auth::Lease;
+use jackfield_credential::{Failure, Outcome, Scope};
+use tokio::time::Instant;
+
+use crate::call::{Answer, AnswerBody, Call};
+use crate::classify;
+use crate::clock::Clock;
+use crate::error::{CallError, ErrorAnswer, UpstreamFailure};
+use crate::exchange::{Broke, Exchange, Pump};
+use crate::guided::{Begun, Guided};
+use crate::limits::{ERROR_BODY_BYTES_MAX, HELD_ANSWER_BYTES_MAX, ROUND_TRIPS_MAX};
+use crate::outbound::{self, Bounds, CONNECTION_HEADERS};
+use crate::plan::{Context, Plan, Response};
+use crate::port::{
+    Executor, FaultKind, Head, PluginFault, Rejection, Reply, Upstream, UpstreamAnswer,
+};
+use crate::raw::Raw;
+use crate::relay::Relay;
+use crate::snapshot::{Provider, Snapshot};
+use crate::source::Source;
+use crate::watch::{Worth, worth};
+
+/// What stays the same over all attempts of one call.
+pub(crate) struct Course {
+    pub(crate) call: Call,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) clock: Clock,
+    pub(crate) upstream: Arc<dyn Upstream>,
+}
+
+impl Course {
+    /// Whether the client is owed a stream of events, in which an error can be told.
+    pub(crate) fn streams_events(&self) -> bool {
+        self.call.stream
+    }
+}
+
+/// How an attempt failed. Its lease is settled.
+pub(crate) enum Missed {
+    /// A provider, or the way to it: by its scope another credential may do.
+    Failed(UpstreamFailure),
+    /// Nothing another credential could mend.
+    Fatal(CallError),
+}
+
+/// One attempt.
+pub(crate) struct Attempt<'a> {
+    course: &'a Arc<Course>,
+    provider: &'a Provider,
+    executor: &'a Arc<dyn Executor>,
+    context: Context,
+    lease: Option<Lease>,
+    round_trips: u32,
+}
+
+impl<'a> Attempt<'a> {
+    /// An attempt with a leased credential.
+    ///
+    /// # Errors
+    /// When the configuration does not fit together.
+    pub(crate) fn new(
+        course: &'a Arc<Course>,
+        lease: Lease,
+        number: u32,
+    ) -> Result<Self, CallError> {
+        let (call, snapshot) = (&course.call, &course.snapshot);
+        let name = &lease.credential().provider;
+        let provider = snapshot.providers.get(name).ok_or_else(|| {
+            CallError::Misconfigured(format!("provider `{name}` is not configured any more"))
+        })?;
+        let executor = snapshot.executors.get(&provider.executor).ok_or_else(|| {
+            CallError::Misconfigured(format!(
+                "provider `{name}` wants the executor `{}`, which is not loaded",
+                provider.executor
+            ))
+        })?;
+        let dialect = call.dialect.name();
+        if !executor
+            .descriptor()
+            .dialects
+            .iter()
+            .any(|accepted| accepted == dialect)
+        {
+            return Err(CallError::Misconfigured(format!(
+                "the executor `{}` does not accept the dialect `{dialect}`",
+                provider.executor
+            )));
+        }
+        let context = Context {
+            operation: call.operation,
+            dialect,
+            model: Arc::from(lease.model().as_str()),
+            client_model: Arc::clone(&call.model),
+            stream: call.stream,
+            attempt: number,
+            now_ms: course.clock.now().as_millis(),
+            headers: Arc::clone(&call.headers),
+            credential: Arc::clone(lease.credential()),
+            settings: Arc::clone(&provider.settings),
+        };
+        Ok(Self {
+            course,
+            provider,
+            executor,
+            context,
+            lease: Some(lease),
+            round_trips: 0,
+        })
+    }
+
+    /// Runs it up to its commit.
+    pub(crate) async fn run(mut self) -> Result<Answer, Missed> {
+        match self
+            .executor
+            .prepare(&self.context, &self.course.call.body)
+            .await
+        {
+            Ok(plan) => self.carry_out(plan).await,
+            Err(rejection) => Err(self.rejected(rejection)),
+        }
+    }
+
+    async fn carry_out(&mut self, plan: Plan) -> Result<Answer, Missed> {
+        let response = plan.response;
+        let state = plan.state.clone();
+        let (head, source) = self.send(plan).await?;
+        if response == Response::Relay {
+            return self.relay(head, source).await;
+        }
+        let reply = self
+            .executor
+            .reply(&self.context, &self.course.call.body, state)
+            .await;
+        let reply = reply.map_err(|fault| self.rejected(Rejection::Fault(fault)))?;
+        self.guide(head, source, response, reply).await
+    }
+
+    /// Sends what is planned; an error answer ends the attempt.
+    async fn send(&mut self, plan: Plan) -> Result<(Head, Source), Missed> {
+        self.round_trips += 1;
+        if self.round_trips > ROUND_TRIPS_MAX {
+            return Err(self.nonsense(format!("it planned more than {ROUND_TRIPS_MAX} requests")));
+        }
+        if !plan.captures.is_empty() {
+            let wrong = "it captures secrets, which only `refresh` and `authorize` may".to_owned();
+            return Err(self.nonsense(wrong));
+        }
+        let request = self.outbound(plan).map_err(|wrong| self.nonsense(wrong))?;
+        let timeouts = self.course.snapshot.timeouts;
+        let sent = Instant::now();
+        let answer = tokio::time::timeout(timeouts.first_byte, self.course.upstream.send(request));
+        let UpstreamAnswer { head, body } = match answer.await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(self.failed(classify::transport(error.to_string()), None)),
+            Err(_) => {
+                let waited = timeouts.first_byte.as_secs_f32();
+                let message = format!("the provider did not answer within {waited} s");
+                return Err(self.failed(classify::transport(message), None));
+            }
+        };
+        let source = Source::new(body, sent, self.course.call.deadline, timeouts);
+        if head.status.is_success() {
+            return Ok((head, source));
+        }
+        Err(self.error_answer(head, source).await)
+    }
+
+    fn outbound(&self, plan: Plan) -> Result<crate::plan::UpstreamRequest, outbound::Wrong> {
+        let credential = &self.context.credential;
+        let bounds = Bounds {
+            base_url: &self.provider.base_url,
+            body: &self.course.call.body,
+            secret: &|name| self.lease.as_ref()?.secret(name),
+            proxy: self.provider.proxies.get(&credential.id).cloned(),
+            connect: self.course.snapshot.timeouts.connect,
+        };
+        outbound::request(plan.request, &bounds)
+    }
+
+    /// Judges an error answer, by the executor if it does that, and keeps it for the client.
+    async fn error_answer(&mut self, head: Head, mut source: Source) -> Missed {
+        let body = beginning(&mut source, ERROR_BODY_BYTES_MAX).await;
+        let (call, now) = (&self.course.call, self.course.clock.now());
+        let mut answer = ErrorAnswer {
+            status: head.status,
+            headers: for_client(&head.headers),
+            body: body.clone(),
+        };
+        if !self.executor.descriptor().judges_errors {
+            let failure = classify::answer(head.status, &head.headers, &body, now);
+            return self.failed(failure, Some(answer));
+        }
+        match self
+            .executor
+            .judge(&self.context, &call.body, &head, &body)
+            .await
+        {
+            Ok(refusal) => {
+                answer.body = refusal.answer.unwrap_or(body);
+                self.failed(refusal.failure, Some(answer))
+            }
+            Err(fault) => self.rejected(Rejection::Fault(fault)),
+        }
+    }
+
+    async fn relay(&mut self, head: Head, mut source: Source) -> Result<Answer, Missed> {
+        let dialect = self.course.call.dialect;
+        let encoded = head.headers.contains_key(CONTENT_ENCODING);
+        if self.course.streams_events() && is_event_stream(&head.headers) && !encoded {
+            let pump = Pump::Relay(Relay::new(source, dialect));
+            return self.commit(head, pump).await;
+        }
+        let mut held = BytesMut::new();
+        loop {
+            match source.next().await {
+                Ok(Some(chunk)) => held.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(error) => return Err(self.failed(classify::transport(error.to_string()), None)),
+            }
+            if held.len() > HELD_ANSWER_BYTES_MAX {
+                let pump = Pump::Raw(Raw::new(source, held.freeze()));
+                return self.commit(head, pump).await;
+            }
+        }
+        let body = held.freeze();
+        if !encoded {
+            match worth(dialect, &body) {
+                Worth::Good => {}
+                Worth::Error(error) => return Err(self.failed(classify::inside(error), None)),
+                Worth::Useless(why) => return Err(self.failed(classify::useless(why), None)),
+            }
+        }
+        let lease = self.lease.take();
+        let now = self.course.clock.now();
+        lease
+            .into_iter()
+            .for_each(|lease| lease.settle(Outcome::Success, now, source.first_byte()));
+        Ok(answer(head, AnswerBody::Whole(body)))
+    }
+
+    /// Leads an answer through its guest, over as many round trips as the guest asks for.
+    async fn guide(
+        &mut self,
+        mut head: Head,
+        mut source: Source,
+        mut response: Response,
+        mut reply: Box<dyn Reply>,
+    ) -> Result<Answer, Missed> {
+        let call = &self.course.call;
+        let (dialect, stream) = (call.dialect, call.stream);
+        loop {
+            head = reply
+                .head(head)
+                .await
+                .map_err(|rejection| self.rejected(rejection))?;
+            let guided = Guided::new(source, reply, response, dialect, stream);
+            let mut out = VecDeque::new();
+            let begun = guided
+                .begin(&mut out)
+                .await
+                .map_err(|broke| self.broke(broke))?;
+            let plan = match begun {
+                Begun::Answer(guided, step) => {
+                    let exchange = self.exchange(Pump::Guided(guided))?.begun(out, step);
+                    return self.committed(head, exchange).await;
+                }
+                Begun::Next(plan, kept) => {
+                    reply = kept;
+                    plan
+                }
+            };
+            response = plan.response;
+            (head, source) = self.send(*plan).await?;
+            if response == Response::Relay {
+                return self.relay(head, source).await;
+            }
+        }
+    }
+
+    async fn commit(&mut self, head: Head, pump: Pump) -> Result<Answer, Missed> {
+        let exchange = self.exchange(pump)?;
+        self.committed(head, exchange).await
+    }
+
+    fn exchange(&mut self, pump: Pump) -> Result<Exchange, Missed> {
+        let lease = self.lease.take().ok_or_else(|| {
+            Missed::Fatal(CallError::Misconfigured(
+                "an attempt was begun twice".to_owned(),
+            ))
+        })?;
+        Ok(Exchange::new(pump, lease, Arc::clone(self.course)))
+    }
+
+    async fn committed(&mut self, head: Head, exchange: Exchange) -> Result<Answer, Missed> {
+        match exchange.commit().await {
+            Ok(body) => Ok(answer(head, body)),
+            Err(broke) => Err(self.broke(broke)),
+        }
+    }
+
+    fn broke(&mut self, broke: Broke) -> Missed {
+        match broke {
+            Broke::Failed(failure) | Broke::Told(failure) => self.failed(failure, None),
+            Broke::Plugin(fault) => self.rejected(Rejection::Fault(fault)),
+        }
+    }
+
+    /// Settles the lease with a failure of the provider.
+    fn failed(&mut self, failure: Failure, answer: Option<ErrorAnswer>) -> Missed {
+        let settled = Outcome::Failed(failure.clone());
+        self.settle(settled);
+        tracing::debug!(
+            call = %self.course.call.id,
+            credential = %self.context.credential.id,
+            kind = %failure.kind,
+            scope = ?failure.scope,
+            message = failure.message,
+            "attempt failed"
+        );
+        Missed::Failed(UpstreamFailure { failure, answer })
+    }
+
+    /// Settles the lease where the executor gave no plan or no answer.
+    fn rejected(&mut self, rejection: Rejection) -> Missed {
+        match rejection {
+            Rejection::Refused(refusal) => {
+                let status = refusal
+                    .failure
+                    .status
+                    .and_then(|code| StatusCode::from_u16(code).ok());
+                let answer = refusal.answer.map(|body| ErrorAnswer {
+                    status: status.unwrap_or(fallback_status(refusal.failure.scope)),
+                    headers: HeaderMap::new(),
+                    body,
+                });
+                self.failed(refusal.failure, answer)
+            }
+            Rejection::Fault(fault) => {
+                self.settle(Outcome::Unjudged);
+                Missed::Fatal(CallError::Plugin(fault))
+            }
+        }
+    }
+
+    fn nonsense(&mut self, detail: String) -> Missed {
+        let plugin = self.executor.plugin().clone();
+        tracing::warn!(%plugin, detail, "plugin answered nonsense");
+        self.rejected(Rejection::Fault(PluginFault {
+            plugin,
+            kind: FaultKind::Nonsense,
+            detail,
+        }))
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        if let Some(lease) = self.lease.take() {
+            lease.settle(outcome, self.course.clock.now(), None);
+        }
+    }
+}
+
+fn fallback_status(scope: Scope) -> StatusCode {
+    match scope {
+        Scope::Request => StatusCode::BAD_REQUEST,
+        Scope::Credential | Scope::Model | Scope::Provider | Scope::Transport => {
+            StatusCode::BAD_GATEWAY
+        }
+    }
+}
+
+fn answer(head: Head, body: AnswerBody) -> Answer {
+    Answer {
+        status: head.status,
+        headers: for_client(&head.headers),
+        body,
+    }
+}
+
+/// The first bytes of a body; what fails on the way is simply not there.
+async fn beginning(source: &mut Source, bytes_max: usize) -> Bytes {
+    let mut held = BytesMut::new();
+    while let Ok(Some(chunk)) = source.next().await {
+        let room = bytes_max - held.len();
+        held.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if held.len() == bytes_max {
+            break;
+        }
+    }
+    held.freeze()
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    value.is_some_and(|value| {
+        value
+            .trim_start()
+            .to_ascii_lowercase()
+            .starts_with("text/event-stream")
+    })
+}
+
+/// The provider's headers without those of the connection, and without those that would make the
+/// client believe that it talks to the provider's own host.
+fn for_client(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = headers.clone();
+    for name in CONNECTION_HEADERS.iter().chain(&PROVIDERS_OWN) {
+        kept.remove(*name);
+    }
+    kept
+}
+
+const PROVIDERS_OWN: [&str; 4] = ["alt-svc", "date", "set-cookie", "strict-transport-security"];

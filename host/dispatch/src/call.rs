@@ -1,0 +1,71 @@
+//! A call: one client request, admitted; and the answer to it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http::{HeaderMap, StatusCode};
+use jackfield_dialect::Dialect;
+use tokio::time::Instant;
+
+/// One client request, admitted.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Its id, as in the header `x-jackfield-request-id`.
+    pub id: Arc<str>,
+    /// What the client speaks and is owed.
+    pub dialect: Dialect,
+    /// What is asked for.
+    pub operation: &'static str,
+    /// The client's name of the model.
+    pub model: Arc<str>,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// The body, as it came.
+    pub body: Bytes,
+    /// Headers that may go on to the provider.
+    pub headers: Arc<HeaderMap>,
+    /// Who asks: the name of the client's key.
+    pub principal: Arc<str>,
+    /// When it must be over, whatever happens.
+    pub deadline: Instant,
+}
+
+/// The answer to a call.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: StatusCode,
+    /// The provider's headers that are the client's business.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: AnswerBody,
+}
+
+/// The body of an answer.
+pub enum AnswerBody {
+    /// All of it.
+    Whole(Bytes),
+    /// Piece by piece, pulled. Dropping it cancels the exchange and settles its lease.
+    Stream(AnswerStream),
+}
+
+impl fmt::Debug for AnswerBody {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(body) => write!(formatter, "Whole({} bytes)", body.len()),
+            Self::Stream(_) => formatter.write_str("Stream"),
+        }
+    }
+}
+
+/// The pieces of an answer.
+pub type AnswerStream = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;
+
+/// An answer broke where its dialect has no words for it; the connection must be broken too, or
+/// the client would take what it has for the whole.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the answer broke off: {0}")]
+pub struct Broken(pub String);

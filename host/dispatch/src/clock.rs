@@ -1,0 +1,49 @@
+//! The clock that a dispatcher is given, so that tests move time by hand.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use jackfield_credential::Timestamp;
+
+/// Tells the time of day. Waiting is done by tokio's clock, which tests pause.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// The time of day, as it was when this was called and as it passed since: a system's clock
+    /// that is set back must not bring cooldowns back.
+    pub fn system() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the time of day"
+        )]
+        let (wall, start) = (SystemTime::now(), Instant::now());
+        let wall = wall.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Self::new(move || {
+            let now = wall + start.elapsed();
+            Timestamp::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+        })
+    }
+
+    /// A clock of one's own.
+    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The same clock, as the auth manager takes it.
+    pub fn shared(&self) -> jackfield_auth::Clock {
+        Arc::clone(&self.0)
+    }
+
+    /// The time of day.
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Clock")
+    }
+}

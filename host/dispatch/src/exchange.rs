@@ -1,0 +1,222 @@
+//! One exchange with a provider, from its first bytes to its last: what is held back before the
+//! commit, and what happens to failures after it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::unfold;
+use jackfield_auth::Lease;
+use jackfield_credential::{Failure, Outcome};
+
+use crate::attempt::Course;
+use crate::call::{AnswerBody, AnswerStream, Broken};
+use crate::guided::Guided;
+use crate::limits::PREAMBLE_BYTES_MAX;
+use crate::port::PluginFault;
+use crate::raw::Raw;
+use crate::relay::Relay;
+use crate::watch::terminal_error;
+
+/// What one pull brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nothing that a client waits for.
+    Held,
+    /// Content.
+    Content,
+    /// All there is to know: the answer is whole, whatever still comes.
+    Complete,
+    /// The end.
+    Over,
+}
+
+/// How a pull failed.
+#[derive(Debug)]
+pub(crate) enum Broke {
+    /// The provider, or the way to it, failed.
+    Failed(Failure),
+    /// It failed and has told the client so itself, in the client's dialect.
+    Told(Failure),
+    /// The plugin failed.
+    Plugin(PluginFault),
+}
+
+/// Where the bytes come from.
+pub(crate) enum Pump {
+    /// A guest turns frames into frames.
+    Guided(Guided),
+    /// Bytes that nobody looks at.
+    Raw(Raw),
+    /// Events that the host watches.
+    Relay(Relay),
+}
+
+/// One exchange. Dropping it cancels everything: the connection closes, the guest's instance goes,
+/// and the lease settles as cancelled.
+pub(crate) struct Exchange {
+    pump: Pump,
+    out: VecDeque<Bytes>,
+    lease: Option<Lease>,
+    course: Arc<Course>,
+    /// What a pull before the first one here has brought.
+    begun: Option<Step>,
+    over: bool,
+}
+
+impl Exchange {
+    pub(crate) fn new(pump: Pump, lease: Lease, course: Arc<Course>) -> Self {
+        Self {
+            pump,
+            out: VecDeque::new(),
+            lease: Some(lease),
+            course,
+            begun: None,
+            over: false,
+        }
+    }
+
+    /// The same, where a first pull has been made already.
+    pub(crate) fn begun(mut self, out: VecDeque<Bytes>, step: Step) -> Self {
+        self.out = out;
+        self.begun = Some(step);
+        self
+    }
+
+    /// Pulls until there is content, or until it is over. Until this returns, nothing has been sent
+    /// to the client, and every failure may fail over: the lease is settled with it.
+    pub(crate) async fn commit(mut self) -> Result<AnswerBody, Broke> {
+        loop {
+            match self.pull().await {
+                Ok(Step::Held) if self.held_bytes() <= PREAMBLE_BYTES_MAX => {}
+                Ok(Step::Held | Step::Content) => break,
+                Ok(Step::Complete) => {
+                    self.settle(Outcome::Success);
+                    break;
+                }
+                Ok(Step::Over) => {
+                    self.settle(Outcome::Success);
+                    return Ok(AnswerBody::Whole(joined(self.out)));
+                }
+                Err(broke) => {
+                    self.settle(broke.outcome());
+                    return Err(broke);
+                }
+            }
+        }
+        if let Pump::Relay(relay) = &mut self.pump {
+            relay.commit();
+        }
+        Ok(AnswerBody::Stream(self.stream()))
+    }
+
+    fn stream(self) -> AnswerStream {
+        Box::pin(unfold(self, |mut exchange| async move {
+            let piece = exchange.next().await?;
+            Some((piece, exchange))
+        }))
+    }
+
+    /// The next piece for the client, after the commit.
+    async fn next(&mut self) -> Option<Result<Bytes, Broken>> {
+        loop {
+            if let Some(piece) = self.out.pop_front() {
+                return Some(Ok(piece));
+            }
+            if self.over {
+                return None;
+            }
+            match self.pull().await {
+                Ok(Step::Held | Step::Content) => {}
+                Ok(Step::Complete) => self.settle(Outcome::Success),
+                Ok(Step::Over) => {
+                    self.settle(Outcome::Success);
+                    self.over = true;
+                }
+                Err(broke) => {
+                    if let Some(broken) = self.break_off(broke) {
+                        return Some(Err(broken));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends a committed answer that failed: with one error event, where the dialect has one.
+    fn break_off(&mut self, broke: Broke) -> Option<Broken> {
+        self.over = true;
+        let message = broke.message();
+        let course = &self.course;
+        tracing::warn!(call = %course.call.id, model = %course.call.model, message, "answer broke off");
+        self.settle(broke.outcome());
+        if matches!(broke, Broke::Told(_)) {
+            return None;
+        }
+        if !self.course.streams_events() || matches!(self.pump, Pump::Raw(_)) {
+            return Some(Broken(message));
+        }
+        self.out
+            .push_back(terminal_error(self.course.call.dialect, &message));
+        None
+    }
+
+    async fn pull(&mut self) -> Result<Step, Broke> {
+        if let Some(step) = self.begun.take() {
+            return Ok(step);
+        }
+        match &mut self.pump {
+            Pump::Guided(guided) => guided.step(&mut self.out).await,
+            Pump::Raw(raw) => raw.step(&mut self.out).await,
+            Pump::Relay(relay) => relay.step(&mut self.out).await,
+        }
+    }
+
+    fn first_byte(&self) -> Option<Duration> {
+        match &self.pump {
+            Pump::Guided(guided) => guided.source.first_byte(),
+            Pump::Raw(raw) => raw.source.first_byte(),
+            Pump::Relay(relay) => relay.source.first_byte(),
+        }
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        let first_byte = self.first_byte();
+        if let Some(lease) = self.lease.take() {
+            lease.settle(outcome, self.course.clock.now(), first_byte);
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.out.iter().map(Bytes::len).sum()
+    }
+}
+
+impl Broke {
+    /// What the lease is settled with.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Failed(failure) | Self::Told(failure) => Outcome::Failed(failure.clone()),
+            Self::Plugin(_) => Outcome::Unjudged,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Failed(failure) | Self::Told(failure) => failure.message.clone(),
+            Self::Plugin(fault) => fault.to_string(),
+        }
+    }
+}
+
+fn joined(pieces: VecDeque<Bytes>) -> Bytes {
+    let mut pieces: Vec<Bytes> = pieces.into();
+    if pieces.len() < 2 {
+        return pieces.pop().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+    pieces
+        .iter()
+        .for_each(|piece| whole.extend_from_slice(piece));
+    whole.freeze()
+}

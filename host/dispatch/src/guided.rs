@@ -1,0 +1,270 @@
+//! An answer that passes through its executor: cut into frames for the guest, and written in the
+//! client's dialect from the frames that it returns.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use jackfield_dialect::sse::{self, Reader};
+use jackfield_dialect::{Dialect, Observed};
+use memchr::memchr;
+
+use crate::classify;
+use crate::exchange::{Broke, Step};
+use crate::limits::WHOLE_ANSWER_BYTES_MAX;
+use crate::plan::{Frame, Framing, Output, Plan, Response};
+use crate::port::{Rejection, Reply};
+use crate::source::Source;
+use crate::watch::{Watch, Worth, worth};
+
+/// An answer on its way through a guest.
+pub(crate) struct Guided {
+    pub(crate) source: Source,
+    reply: Box<dyn Reply>,
+    cutter: Cutter,
+    shape: Shape,
+    ended: bool,
+    /// A plan that the guest asked for instead of frames.
+    next: Option<Box<Plan>>,
+    returned_frames: bool,
+}
+
+/// How an answer through a guest begins.
+pub(crate) enum Begun {
+    /// With something for the client.
+    Answer(Guided, Step),
+    /// With one more round trip, whose answer is for the same reply.
+    Next(Box<Plan>, Box<dyn Reply>),
+}
+
+/// What the client is owed.
+enum Shape {
+    /// A stream of events.
+    Events(Watch),
+    /// One body, held back until it is whole.
+    Body(Dialect, BytesMut),
+}
+
+impl Guided {
+    pub(crate) fn new(
+        source: Source,
+        reply: Box<dyn Reply>,
+        response: Response,
+        dialect: Dialect,
+        stream: bool,
+    ) -> Self {
+        let shape = if stream {
+            Shape::Events(Watch::new(dialect))
+        } else {
+            Shape::Body(dialect, BytesMut::new())
+        };
+        let cutter = Cutter::new(response);
+        Self {
+            source,
+            reply,
+            cutter,
+            shape,
+            ended: false,
+            next: None,
+            returned_frames: false,
+        }
+    }
+
+    /// Pulls until the guest has returned something, or asked for one more round trip.
+    pub(crate) async fn begin(mut self, out: &mut VecDeque<Bytes>) -> Result<Begun, Broke> {
+        loop {
+            let step = self.step(out).await?;
+            if let Some(plan) = self.next {
+                return Ok(Begun::Next(plan, self.reply));
+            }
+            if step != Step::Held || self.returned_frames {
+                return Ok(Begun::Answer(self, step));
+            }
+        }
+    }
+
+    pub(crate) async fn step(&mut self, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
+        if self.ended {
+            return Ok(Step::Over);
+        }
+        let chunk = self.source.next().await;
+        let chunk = chunk.map_err(|error| Broke::Failed(classify::transport(error.to_string())))?;
+        let last = chunk.is_none();
+        let mut frames = Vec::new();
+        self.cutter.cut(chunk, &mut frames)?;
+        if frames.is_empty() && !last {
+            return Ok(Step::Held);
+        }
+        let output = self.reply.push(frames, last).await.map_err(broke)?;
+        self.ended = last || output.done;
+        self.take(output, out)
+    }
+
+    fn take(&mut self, output: Output, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
+        self.returned_frames |= !output.frames.is_empty();
+        if output.next.is_some() && !self.returned_frames {
+            self.next = output.next;
+            return Ok(Step::Held);
+        }
+        match &mut self.shape {
+            Shape::Events(watch) => events(watch, output.frames, self.ended, out),
+            Shape::Body(dialect, body) => {
+                gather(body, &output.frames)?;
+                if !self.ended {
+                    return Ok(Step::Held);
+                }
+                let body = body.split().freeze();
+                match worth(*dialect, &body) {
+                    Worth::Good => out.push_back(body),
+                    Worth::Error(error) => return Err(Broke::Failed(classify::inside(error))),
+                    Worth::Useless(why) => return Err(Broke::Failed(classify::useless(why))),
+                }
+                Ok(Step::Over)
+            }
+        }
+    }
+}
+
+fn events(
+    watch: &mut Watch,
+    frames: Vec<Frame>,
+    ended: bool,
+    out: &mut VecDeque<Bytes>,
+) -> Result<Step, Broke> {
+    let mut step = Step::Held;
+    let mut written = Vec::new();
+    for frame in frames {
+        match watch.observe(&frame.name, &frame.data) {
+            Observed::Error(error) => {
+                return Err(Broke::Failed(classify::inside(error)));
+            }
+            Observed::Content if step == Step::Held => step = Step::Content,
+            Observed::Done if watch.completed() => step = Step::Complete,
+            _ => {}
+        }
+        sse::write_event(&frame.name, &frame.data, &mut written);
+    }
+    if !written.is_empty() {
+        out.push_back(written.into());
+    }
+    match (ended, watch.completed()) {
+        (false, _) => Ok(step),
+        (true, true) => Ok(Step::Over),
+        (true, false) => Err(Broke::Failed(classify::useless(
+            "the stream ended before it was complete",
+        ))),
+    }
+}
+
+fn gather(body: &mut BytesMut, frames: &[Frame]) -> Result<(), Broke> {
+    frames
+        .iter()
+        .for_each(|frame| body.extend_from_slice(&frame.data));
+    bounded(body.len())
+}
+
+fn bounded(bytes: usize) -> Result<(), Broke> {
+    if bytes <= WHOLE_ANSWER_BYTES_MAX {
+        return Ok(());
+    }
+    let most = WHOLE_ANSWER_BYTES_MAX >> 20;
+    Err(Broke::Failed(classify::useless(&format!(
+        "the answer is larger than {most} MiB"
+    ))))
+}
+
+pub(crate) fn broke(rejection: Rejection) -> Broke {
+    match rejection {
+        Rejection::Refused(refusal) => Broke::Failed(refusal.failure),
+        Rejection::Fault(fault) => Broke::Plugin(fault),
+    }
+}
+
+/// Cuts bytes into frames, never depending on how they were split.
+enum Cutter {
+    Lines(BytesMut),
+    Raw,
+    Sse(Box<Reader>),
+    Whole(BytesMut),
+}
+
+impl Cutter {
+    fn new(response: Response) -> Self {
+        match response {
+            Response::Frames(Framing::Lines) => Self::Lines(BytesMut::new()),
+            Response::Frames(Framing::Raw) => Self::Raw,
+            Response::Frames(Framing::Sse) => Self::Sse(Box::default()),
+            // A relayed answer never gets here; as one frame it would still be right.
+            Response::Whole | Response::Relay => Self::Whole(BytesMut::new()),
+        }
+    }
+
+    /// Takes a chunk, or the end, and gives the frames that are complete.
+    fn cut(&mut self, chunk: Option<Bytes>, frames: &mut Vec<Frame>) -> Result<(), Broke> {
+        match (self, chunk) {
+            (Self::Raw, Some(chunk)) => frames.push(unnamed(chunk)),
+            (Self::Raw, None) => {}
+            (Self::Whole(held), Some(chunk)) => {
+                held.extend_from_slice(&chunk);
+                bounded(held.len())?;
+            }
+            (Self::Whole(held), None) => frames.push(unnamed(held.split().freeze())),
+            (Self::Lines(held), Some(chunk)) => {
+                held.extend_from_slice(&chunk);
+                while let Some(end) = memchr(b'\n', held) {
+                    frames.push(line(held.split_to(end + 1)));
+                }
+                bounded(held.len())?;
+            }
+            (Self::Lines(held), None) if held.is_empty() => {}
+            (Self::Lines(held), None) => frames.push(line(held.split())),
+            (Self::Sse(reader), chunk) => cut_events(reader, chunk, frames)?,
+        }
+        Ok(())
+    }
+}
+
+fn unnamed(data: Bytes) -> Frame {
+    Frame {
+        name: String::new(),
+        data,
+    }
+}
+
+fn line(mut line: BytesMut) -> Frame {
+    let end = line.strip_suffix(b"\n").unwrap_or(&line);
+    let length = end.strip_suffix(b"\r").unwrap_or(end).len();
+    line.truncate(length);
+    unnamed(line.freeze())
+}
+
+fn cut_events(
+    reader: &mut Reader,
+    chunk: Option<Bytes>,
+    frames: &mut Vec<Frame>,
+) -> Result<(), Broke> {
+    let mut ended = false;
+    match chunk {
+        Some(chunk) => reader.push(chunk),
+        None => ended = true,
+    }
+    loop {
+        let event = if ended {
+            reader.finish()
+        } else {
+            reader.next_event()
+        };
+        match event {
+            Ok(Some(event)) => {
+                frames.push(Frame {
+                    name: event.name().to_owned(),
+                    data: event.data.clone(),
+                });
+            }
+            Ok(None) => return Ok(()),
+            Err(error) => return Err(Broke::Failed(classify::useless(&error.to_string()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

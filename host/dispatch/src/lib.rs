@@ -1,0 +1,26 @@
+//! One call from admitted to last byte, and the ports that others implement. It knows neither HTTP
+//! servers and clients nor WebAssembly.
+
+mod attempt;
+mod call;
+mod choose;
+mod classify;
+mod clock;
+mod dispatcher;
+mod error;
+mod exchange;
+mod guided;
+pub mod limits;
+mod outbound;
+pub mod plan;
+pub mod port;
+mod raw;
+mod relay;
+pub mod snapshot;
+mod source;
+mod watch;
+
+pub use call::{Answer, AnswerBody, AnswerStream, Broken, Call};
+pub use clock::Clock;
+pub use dispatcher::{Dispatcher, DispatcherParts};
+pub use error::{CallError, ErrorAnswer, UpstreamFailure};

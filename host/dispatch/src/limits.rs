@@ -1,0 +1,30 @@
+//! Every limit on a call, with its unit and its reason.
+
+use std::time::Duration;
+
+/// How much of an answer that is no stream is held back until it is complete, in bytes. Held back,
+/// it may still fail over; most answers are a few KiB.
+pub const HELD_ANSWER_BYTES_MAX: usize = 256 << 10;
+
+/// How much of a stream is held back until its first content, in bytes. Role-only chunks and
+/// comments take a few hundred.
+pub const PREAMBLE_BYTES_MAX: usize = 64 << 10;
+
+/// How much of an error answer is read, in bytes. It is shown to the client and to classifiers.
+pub const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
+
+/// An answer that a guest sees whole, or makes whole, in bytes. It is in memory several times.
+pub const WHOLE_ANSWER_BYTES_MAX: usize = 32 << 20;
+
+/// Requests that one attempt may send: a plan and the further ones that its reply asks for.
+pub const ROUND_TRIPS_MAX: u32 = 4;
+
+/// How often a selector may ask to be asked again in one call.
+pub const SELECTOR_WAITS_MAX: u32 = 8;
+
+/// How often the credential that was picked may turn out to be taken meanwhile, before the call is
+/// counted as having no candidate.
+pub const LEASE_RACES_MAX: u32 = 8;
+
+/// How long a provider may take to close a stream that has said that it is over.
+pub const CLOSING: Duration = Duration::from_secs(1);

@@ -1,0 +1,140 @@
+//! Origins, headers and the places of secrets.
+
+use http::header::CONTENT_LENGTH;
+
+use super::*;
+
+fn planned(url: &str, body: PlannedBody, place: SecretPlace) -> PlannedRequest {
+    PlannedRequest {
+        method: Method::POST,
+        url: Url::parse(url).unwrap(),
+        headers: HeaderMap::new(),
+        secrets: vec![("api-key".to_owned(), place)],
+        body,
+    }
+}
+
+fn made(plan: PlannedRequest) -> Result<UpstreamRequest, Wrong> {
+    let base_url = Url::parse("https://api.example.com/v1").unwrap();
+    let body = Bytes::from_static(br#"{"model":"a"}"#);
+    let held = SecretString::from("s3 cret&");
+    let secret = |name: &str| (name == "api-key").then_some(&held);
+    let connect = Duration::from_secs(5);
+    request(
+        plan,
+        &Bounds {
+            base_url: &base_url,
+            body: &body,
+            secret: &secret,
+            proxy: None,
+            connect,
+        },
+    )
+}
+
+const HOME: &str = "https://api.example.com/v1/chat/completions";
+
+#[test]
+fn only_the_credentials_own_origin_may_be_named() {
+    for url in [
+        "https://evil.example.com/v1",
+        "http://api.example.com/v1",
+        "https://api.example.com:8443/v1",
+        "https://api.example.com.evil.com/v1",
+        "https://u:p@api.example.com/v1",
+    ] {
+        assert!(
+            made(planned(url, PlannedBody::Original, SecretPlace::Bearer)).is_err(),
+            "{url}"
+        );
+    }
+    let explicit_port = "https://api.example.com:443/other#part";
+    let request = made(planned(
+        explicit_port,
+        PlannedBody::Original,
+        SecretPlace::Bearer,
+    ))
+    .unwrap();
+    assert_eq!(request.url.as_str(), "https://api.example.com/other");
+}
+
+#[test]
+fn headers_of_the_connection_are_the_hosts() {
+    let mut plan = planned(HOME, PlannedBody::Original, SecretPlace::Bearer);
+    plan.headers
+        .insert(CONTENT_LENGTH, HeaderValue::from_static("1"));
+    assert!(made(plan).unwrap_err().contains("content-length"));
+}
+
+#[test]
+fn secrets_go_where_the_plan_says() {
+    let bearer = made(planned(HOME, PlannedBody::Original, SecretPlace::Bearer)).unwrap();
+    assert_eq!(bearer.headers[AUTHORIZATION], "Bearer s3 cret&");
+    assert!(bearer.headers[AUTHORIZATION].is_sensitive());
+
+    let place = SecretPlace::Header {
+        name: "x-goog-api-key".into(),
+        prefix: String::new(),
+    };
+    let header = made(planned(HOME, PlannedBody::Empty, place)).unwrap();
+    assert_eq!(header.headers["x-goog-api-key"], "s3 cret&");
+
+    let query = made(planned(
+        HOME,
+        PlannedBody::Empty,
+        SecretPlace::Query("key".into()),
+    ))
+    .unwrap();
+    assert_eq!(query.url.query(), Some("key=s3+cret%26"));
+
+    let basic = made(planned(
+        HOME,
+        PlannedBody::Empty,
+        SecretPlace::BasicPassword,
+    ))
+    .unwrap();
+    assert_eq!(
+        basic.headers[AUTHORIZATION],
+        format!("Basic {}", STANDARD.encode(":s3 cret&"))
+    );
+
+    let body = PlannedBody::Bytes(Bytes::from_static(b"grant_type=refresh"));
+    let form = made(planned(HOME, body, SecretPlace::Form("token".into()))).unwrap();
+    assert_eq!(&form.body[..], b"grant_type=refresh&token=s3+cret%26");
+
+    let body = PlannedBody::Bytes(Bytes::from_static(br#"{"a":1}"#));
+    let json = made(planned(HOME, body, SecretPlace::Json("/token".into()))).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&json.body).unwrap();
+    assert_eq!(value["token"], "s3 cret&");
+}
+
+#[test]
+fn no_secret_goes_into_a_clients_body() {
+    for place in [
+        SecretPlace::Json("/model".into()),
+        SecretPlace::Form("token".into()),
+    ] {
+        let wrong = made(planned(HOME, PlannedBody::Original, place)).unwrap_err();
+        assert!(wrong.contains("own making"), "{wrong}");
+    }
+}
+
+#[test]
+fn unknown_secrets_and_schemes_are_refused() {
+    let mut plan = planned(HOME, PlannedBody::Original, SecretPlace::Bearer);
+    plan.secrets[0].0 = "password".to_owned();
+    assert!(made(plan).unwrap_err().contains("`password`"));
+    let scheme = SecretPlace::Scheme("aws-sigv4".into());
+    assert!(
+        made(planned(HOME, PlannedBody::Original, scheme))
+            .unwrap_err()
+            .contains("aws-sigv4")
+    );
+}
+
+#[test]
+fn a_refusal_never_shows_the_secret() {
+    let body = PlannedBody::Bytes(Bytes::from_static(b"not json"));
+    let wrong = made(planned(HOME, body, SecretPlace::Json("/token".into()))).unwrap_err();
+    assert!(!wrong.contains("s3"), "{wrong}");
+}

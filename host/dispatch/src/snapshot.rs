@@ -1,0 +1,105 @@
+//! Everything that can be swapped, immutable: a call holds one snapshot to its last byte.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_credential::{CredentialId, ProviderName};
+use url::Url;
+
+use crate::port::{Executor, Selector};
+
+/// Routes, plugins and policies, as they stand for one call.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Counts the snapshots.
+    pub generation: u64,
+    /// The providers by name.
+    pub providers: BTreeMap<ProviderName, Provider>,
+    /// The executors that serve, by name.
+    pub executors: BTreeMap<Arc<str>, Arc<dyn Executor>>,
+    /// The selectors that serve, by name.
+    pub selectors: BTreeMap<Arc<str>, Arc<dyn Selector>>,
+    /// How credentials are chosen.
+    pub routing: Routing,
+    /// When and how often a call is tried.
+    pub retry: RetryPolicy,
+    /// How long anything may take.
+    pub timeouts: Timeouts,
+}
+
+/// One provider.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// The name of its executor.
+    pub executor: Arc<str>,
+    /// Where its API begins. Its origin is the only one that plans may name.
+    pub base_url: Arc<Url>,
+    /// The executor's settings for it, as the text of a JSON object.
+    pub settings: Arc<str>,
+    /// The proxies of the credentials that have one.
+    pub proxies: BTreeMap<CredentialId, Arc<str>>,
+}
+
+/// How credentials are chosen.
+#[derive(Debug, Clone)]
+pub struct Routing {
+    /// The name of the selector.
+    pub selector: Arc<str>,
+    /// Its settings, as the text of a JSON object.
+    pub settings: Arc<str>,
+}
+
+impl Default for Routing {
+    fn default() -> Self {
+        Self {
+            selector: Arc::from("round-robin"),
+            settings: Arc::from("{}"),
+        }
+    }
+}
+
+/// When and how often a call is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Rounds over the pool, at least 1.
+    pub rounds: u32,
+    /// How long a call may wait for a cooldown to end, before another round.
+    pub max_wait: Duration,
+    /// Credentials tried in one call; 0 for all.
+    pub max_credentials: u32,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            rounds: 3,
+            max_wait: Duration::from_secs(30),
+            max_credentials: 0,
+        }
+    }
+}
+
+/// How long anything may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Making a connection.
+    pub connect: Duration,
+    /// From sending a request to the first byte of the answer's body.
+    pub first_byte: Duration,
+    /// Silence in an answer.
+    pub idle: Duration,
+    /// A whole call, its retries and its stream included.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_secs(60),
+            idle: Duration::from_secs(120),
+            total: Duration::from_secs(600),
+        }
+    }
+}
