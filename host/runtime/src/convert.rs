@@ -1,0 +1,236 @@
+//! Between the contract's types and the host's. What a guest answers is checked here: a value that
+//! the contract does not allow is a fault of the plugin, named.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use jackfield_credential::{Failure, Scope};
+use jackfield_dialect::json::Patch;
+use jackfield_dispatch::plan::{
+    Context, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal, Response,
+    SecretPlace, Usage,
+};
+use jackfield_dispatch::port::Head;
+use url::Url;
+
+use crate::bindings::{executor_contract as contract, types};
+use crate::imports::cut;
+use crate::limits::LIST_LENGTH_MAX;
+
+/// What is wrong with a guest's answer.
+pub(crate) type Wrong = String;
+
+pub(crate) fn context_out(context: &Context) -> types::Context {
+    let credential = &context.credential;
+    types::Context {
+        operation: context.operation.to_owned(),
+        dialect: context.dialect.to_owned(),
+        model: context.model.as_ref().to_owned(),
+        client_model: context.client_model.as_ref().to_owned(),
+        stream: context.stream,
+        attempt: context.attempt,
+        now_ms: context.now_ms,
+        headers: headers_out(&context.headers),
+        credential: Some(types::Credential {
+            id: credential.id.to_string(),
+            provider: credential.provider.to_string(),
+            base_url: credential.base_url.as_ref().to_owned(),
+            attributes: credential
+                .attributes
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            secret_fields: credential.secret_fields.clone(),
+        }),
+        options: Vec::new(),
+    }
+}
+
+pub(crate) fn head_out(head: &Head) -> types::HttpHead {
+    types::HttpHead {
+        status: head.status.as_u16(),
+        headers: headers_out(&head.headers),
+    }
+}
+
+fn headers_out(headers: &HeaderMap) -> Vec<types::Header> {
+    let out = |(name, value): (&HeaderName, &HeaderValue)| types::Header {
+        name: name.as_str().to_owned(),
+        value: value.as_bytes().to_owned(),
+    };
+    headers.iter().map(out).collect()
+}
+
+pub(crate) fn frames_out(frames: &[Frame]) -> Vec<contract::Frame> {
+    let out = |frame: &Frame| contract::Frame {
+        name: frame.name.clone(),
+        data: frame.data.to_vec(),
+    };
+    frames.iter().map(out).collect()
+}
+
+pub(crate) fn head_in(head: types::HttpHead) -> Result<Head, Wrong> {
+    let status = StatusCode::from_u16(head.status)
+        .map_err(|_| format!("{} is not an HTTP status", head.status))?;
+    Ok(Head {
+        status,
+        headers: headers_in(head.headers)?,
+    })
+}
+
+fn headers_in(headers: Vec<types::Header>) -> Result<HeaderMap, Wrong> {
+    bounded("headers", headers.len())?;
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for header in headers {
+        let name = HeaderName::from_bytes(header.name.as_bytes())
+            .map_err(|_| format!("{:?} is not a header's name", cut(&header.name, SHOWN_MAX)))?;
+        let value = HeaderValue::from_maybe_shared(Bytes::from(header.value))
+            .map_err(|_| format!("the header `{name}` has a value that HTTP does not allow"))?;
+        map.append(name, value);
+    }
+    Ok(map)
+}
+
+pub(crate) fn plan_in(plan: contract::Plan) -> Result<Plan, Wrong> {
+    bounded("captures", plan.captures.len())?;
+    Ok(Plan {
+        request: request_in(plan.request)?,
+        response: response_in(plan.response)?,
+        captures: plan
+            .captures
+            .into_iter()
+            .map(|capture| (capture.pointer, capture.into))
+            .collect(),
+        state: plan.state.into(),
+    })
+}
+
+fn request_in(request: types::HttpRequest) -> Result<PlannedRequest, Wrong> {
+    bounded("secrets", request.secrets.len())?;
+    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| {
+        format!(
+            "{:?} is not an HTTP method",
+            cut(&request.method, SHOWN_MAX)
+        )
+    })?;
+    let url = Url::parse(&request.url)
+        .map_err(|cause| format!("the URL {:?}: {cause}", cut(&request.url, SHOWN_MAX)))?;
+    let secrets = request
+        .secrets
+        .into_iter()
+        .map(|secret| (secret.secret, place_in(secret.place)));
+    Ok(PlannedRequest {
+        method,
+        url,
+        headers: headers_in(request.headers)?,
+        secrets: secrets.collect(),
+        body: body_in(request.body)?,
+    })
+}
+
+fn place_in(place: types::SecretPlace) -> SecretPlace {
+    match place {
+        types::SecretPlace::Bearer => SecretPlace::Bearer,
+        types::SecretPlace::Header((name, prefix)) => SecretPlace::Header { name, prefix },
+        types::SecretPlace::Query(name) => SecretPlace::Query(name),
+        types::SecretPlace::Form(name) => SecretPlace::Form(name),
+        types::SecretPlace::Json(pointer) => SecretPlace::Json(pointer),
+        types::SecretPlace::BasicUser => SecretPlace::BasicUser,
+        types::SecretPlace::BasicPassword => SecretPlace::BasicPassword,
+        types::SecretPlace::Scheme((name, _)) => SecretPlace::Scheme(name),
+    }
+}
+
+fn body_in(body: types::Body) -> Result<PlannedBody, Wrong> {
+    Ok(match body {
+        types::Body::Original => PlannedBody::Original,
+        types::Body::Patched(patches) => {
+            bounded("patches", patches.len())?;
+            PlannedBody::Patched(patches.into_iter().map(patch_in).collect())
+        }
+        types::Body::Bytes(bytes) => PlannedBody::Bytes(bytes.into()),
+        types::Body::Empty => PlannedBody::Empty,
+    })
+}
+
+fn patch_in(patch: types::Patch) -> Patch {
+    match patch {
+        types::Patch::Add((path, value)) => Patch::Add { path, value },
+        types::Patch::Replace((path, value)) => Patch::Replace { path, value },
+        types::Patch::Remove(path) => Patch::Remove { path },
+    }
+}
+
+fn response_in(response: contract::Response) -> Result<Response, Wrong> {
+    let framing = match response {
+        contract::Response::Relay => return Ok(Response::Relay),
+        contract::Response::Whole => return Ok(Response::Whole),
+        contract::Response::Frames(framing) => framing,
+    };
+    Ok(Response::Frames(match framing {
+        contract::Framing::Raw => Framing::Raw,
+        contract::Framing::Lines => Framing::Lines,
+        contract::Framing::Sse => Framing::Sse,
+        contract::Framing::JsonArray => return Err("this host has no framing `json-array`".into()),
+        contract::Framing::AwsEventStream => {
+            return Err("this host has no framing `aws-event-stream`".into());
+        }
+    }))
+}
+
+pub(crate) fn output_in(output: contract::Output) -> Result<Output, Wrong> {
+    bounded("frames", output.frames.len())?;
+    let frame_in = |frame: contract::Frame| Frame {
+        name: frame.name,
+        data: frame.data.into(),
+    };
+    Ok(Output {
+        frames: output.frames.into_iter().map(frame_in).collect(),
+        usage: output.usage.map(|usage| Usage {
+            input: usage.input,
+            output: usage.output,
+            cached_input: usage.cached_input,
+            reasoning: usage.reasoning,
+        }),
+        done: output.done,
+        next: output.next.map(plan_in).transpose()?.map(Box::new),
+    })
+}
+
+pub(crate) fn refusal_in(failure: types::Failure) -> Refusal {
+    let scope = match failure.scope {
+        types::Scope::Request => Scope::Request,
+        types::Scope::Model => Scope::Model,
+        types::Scope::Credential => Scope::Credential,
+        types::Scope::Provider => Scope::Provider,
+        types::Scope::Transport => Scope::Transport,
+    };
+    Refusal {
+        failure: Failure {
+            scope,
+            kind: Cow::Owned(cut(&failure.kind, SHOWN_MAX).to_owned()),
+            status: failure.status.filter(|status| (100..1000).contains(status)),
+            message: cut(&failure.message, MESSAGE_BYTES_MAX).to_owned(),
+            retry_after: failure.retry_after_ms.map(Duration::from_millis),
+            refresh_suggested: failure.refresh_suggested,
+        },
+        answer: failure.body.map(Bytes::from),
+    }
+}
+
+fn bounded(what: &str, length: usize) -> Result<(), Wrong> {
+    if length <= LIST_LENGTH_MAX {
+        return Ok(());
+    }
+    Err(format!(
+        "{length} {what}, where {LIST_LENGTH_MAX} are allowed"
+    ))
+}
+
+/// What a message shows of a guest's text, in bytes.
+const SHOWN_MAX: usize = 80;
+
+/// A failure's message, in bytes; more is cut.
+const MESSAGE_BYTES_MAX: usize = 1_024;

@@ -1,0 +1,267 @@
+//! The engine: one configuration, one linker a world, one ticker, and the code cache.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jackfield_dispatch::port::PluginId;
+use tokio::sync::Semaphore;
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{
+    Cache, CacheConfig, Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    Store, UpdateDeadline,
+};
+use wasmtime_wasi::WasiView;
+use wasmtime_wasi::p2::bindings as wasi;
+
+use crate::bindings::{ExecutorPlugin, SelectorPlugin};
+use crate::limits::{
+    CODE_CACHE_BYTES_MAX, INSTANCES_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, STACK_BYTES_MAX,
+    TABLE_ELEMENTS_MAX, TICK,
+};
+use crate::state::State;
+
+/// Runs components. Cheap to clone; the last clone to go ends the ticker.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    engine: wasmtime::Engine,
+    executors: Linker<State>,
+    selectors: Linker<State>,
+    instances: Arc<Semaphore>,
+    cache: Option<Cache>,
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The folder for compiled code cannot be used.
+    #[error("using {} for compiled code: {problem}; name another folder, or mend this one", .folder.display())]
+    CacheFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// wasmtime refused: the platform lacks something.
+    #[error("starting the WebAssembly engine")]
+    Engine(#[source] wasmtime::Error),
+    /// The ticker's thread could not be started.
+    #[error("starting the thread that bounds the time of plugins")]
+    Ticker(#[source] io::Error),
+}
+
+impl Engine {
+    /// An engine that keeps compiled code in a folder, which it makes if it is missing, or that
+    /// compiles anew each time.
+    ///
+    /// # Errors
+    /// When the folder cannot be made private, or the platform lacks what wasmtime needs.
+    pub fn new(cache_folder: Option<&Path>) -> Result<Self, EngineError> {
+        let cache = cache_folder.map(code_cache).transpose()?;
+        let engine = wasmtime::Engine::new(&config(cache.clone())).map_err(EngineError::Engine)?;
+        start_ticker(&engine).map_err(EngineError::Ticker)?;
+        let executors = linker(&engine, |linker| {
+            ExecutorPlugin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+        });
+        let selectors = linker(&engine, |linker| {
+            SelectorPlugin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+        });
+        Ok(Self(Arc::new(Inner {
+            executors: executors.map_err(EngineError::Engine)?,
+            selectors: selectors.map_err(EngineError::Engine)?,
+            instances: Arc::new(Semaphore::new(INSTANCES_MAX as usize)),
+            cache,
+            engine,
+        })))
+    }
+
+    /// How often compiled code was found in the cache, and how often it was not.
+    pub fn cache_hits_and_misses(&self) -> (usize, usize) {
+        self.0
+            .cache
+            .as_ref()
+            .map_or((0, 0), |cache| (cache.cache_hits(), cache.cache_misses()))
+    }
+
+    /// Instances alive now, over all plugins.
+    pub fn instances_alive(&self) -> usize {
+        INSTANCES_MAX as usize - self.0.instances.available_permits()
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn executors(&self) -> &Linker<State> {
+        &self.0.executors
+    }
+
+    pub(crate) fn selectors(&self) -> &Linker<State> {
+        &self.0.selectors
+    }
+
+    pub(crate) fn instance_permits(&self) -> &Arc<Semaphore> {
+        &self.0.instances
+    }
+
+    /// A store under all limits. At each tick a guest gives way, and when its ticks are used up it
+    /// is stopped.
+    pub(crate) fn store(&self, plugin: PluginId) -> Store<State> {
+        let mut store = Store::new(&self.0.engine, State::new(plugin));
+        store.limiter(|state| state);
+        store.set_hostcall_fuel(OUTPUT_BYTES_MAX);
+        store.epoch_deadline_callback(|mut context| {
+            let state = context.data_mut();
+            match state.ticks_left.checked_sub(1) {
+                Some(left) => {
+                    state.ticks_left = left;
+                    Ok(UpdateDeadline::Yield(1))
+                }
+                None => Err(OverTime.into()),
+            }
+        });
+        store
+    }
+}
+
+/// Stops a guest whose ticks are used up.
+#[derive(Debug, thiserror::Error)]
+#[error("the call ran for longer than it may")]
+pub(crate) struct OverTime;
+
+fn config(cache: Option<Cache>) -> Config {
+    let mut config = Config::new();
+    config
+        // Plugins never suspend by themselves; without this a call costs a third to a fifth.
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .max_wasm_stack(STACK_BYTES_MAX)
+        .async_stack_size(STACK_BYTES_MAX * 2)
+        .wasm_memory64(false)
+        .cache(cache)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    config
+}
+
+/// Slots for [`INSTANCES_MAX`] components. A slot is address space until it is used. A component
+/// made by a language's toolchain has several core instances and tables, but one memory.
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(INSTANCES_MAX)
+        .total_core_instances(INSTANCES_MAX * 8)
+        .total_memories(INSTANCES_MAX * 2)
+        .total_tables(INSTANCES_MAX * 8)
+        .total_stacks(INSTANCES_MAX)
+        .max_memory_size(MEMORY_BYTES_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .max_unused_warm_slots(64)
+        // Keeping pages resident costs more time than it saves, and a gigabyte at the peak.
+        .linear_memory_keep_resident(0)
+        .decommit_batch_size(8);
+    pool
+}
+
+/// The WASI interfaces that language runtimes import even where they do nothing. No sockets, and
+/// the file system has no folder in it.
+fn linker(
+    engine: &wasmtime::Engine,
+    add_world: impl FnOnce(&mut Linker<State>) -> wasmtime::Result<()>,
+) -> wasmtime::Result<Linker<State>> {
+    use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+    use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+    use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+    use wasmtime_wasi::random::WasiRandom;
+
+    let mut linker = Linker::new(engine);
+    let l = &mut linker;
+    add_world(l)?;
+    add_wasi_io(l)?;
+    wasi::clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)?;
+    wasi::clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)?;
+    wasi::random::random::add_to_linker::<State, WasiRandom>(l, |s| s.ctx().ctx.random())?;
+    wasi::random::insecure::add_to_linker::<State, WasiRandom>(l, |s| s.ctx().ctx.random())?;
+    wasi::random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |s| s.ctx().ctx.random())?;
+    wasi::cli::environment::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::exit::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_input::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_output::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::filesystem::types::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
+    wasi::filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
+    Ok(linker)
+}
+
+fn add_wasi_io(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    use wasmtime_wasi::p2::bindings::io;
+    io::error::add_to_linker::<State, HasTable>(linker, |state| &mut state.table)?;
+    io::poll::add_to_linker::<State, HasTable>(linker, |state| &mut state.table)?;
+    io::streams::add_to_linker::<State, HasTable>(linker, |state| &mut state.table)
+}
+
+struct HasTable;
+
+impl wasmtime::component::HasData for HasTable {
+    type Data<'a> = &'a mut wasmtime::component::ResourceTable;
+}
+
+/// Compiled code is native code, so whoever can write to its folder can do what we can.
+fn code_cache(folder: &Path) -> Result<Cache, EngineError> {
+    let refuse = |problem: String| EngineError::CacheFolder {
+        folder: folder.to_owned(),
+        problem,
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|cause| refuse(format!("it cannot be made: {cause}")))?;
+    let folder = folder
+        .canonicalize()
+        .map_err(|cause| refuse(cause.to_string()))?;
+    let mode = fs::metadata(&folder)
+        .map_err(|cause| refuse(cause.to_string()))?
+        .permissions()
+        .mode();
+    if mode & 0o022 != 0 {
+        return Err(refuse(format!(
+            "others may write to it (mode {:o})",
+            mode & 0o777
+        )));
+    }
+    let mut config = CacheConfig::new();
+    config
+        .with_directory(&folder)
+        .with_files_total_size_soft_limit(CODE_CACHE_BYTES_MAX);
+    Cache::new(config).map_err(|cause| refuse(format!("{cause:#}")))
+}
+
+/// Guests' time is counted by a thread of its own: a guest that spins may hold every thread of the
+/// async runtime for a moment. The thread ends when the engine is gone.
+fn start_ticker(engine: &wasmtime::Engine) -> io::Result<()> {
+    let engine = engine.weak();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this thread does nothing but sleep and tick"
+    )]
+    let tick = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    };
+    std::thread::Builder::new()
+        .name("plugin-ticker".to_owned())
+        .spawn(tick)?;
+    Ok(())
+}

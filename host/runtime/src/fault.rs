@@ -1,0 +1,85 @@
+//! From what wasmtime reports to whose fault it is: a plugin's, by name and kind.
+
+use jackfield_dispatch::port::{FaultKind, PluginFault, PluginId};
+use tokio::time::error::Elapsed;
+use wasmtime::Trap;
+
+use crate::engine::OverTime;
+use crate::limits::{CALL_WALL_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, TICK};
+use crate::state::State;
+
+/// Judges the result of one call into a guest. After a fault its instance must be dropped.
+pub(crate) fn judged<R>(
+    state: &State,
+    result: Result<wasmtime::Result<R>, Elapsed>,
+) -> Result<R, PluginFault> {
+    let (kind, detail) = match result {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => explain(state, &error),
+        Err(_) => (
+            FaultKind::OverTime,
+            format!("the call was not over after {} s", CALL_WALL_MAX.as_secs()),
+        ),
+    };
+    let fault = PluginFault {
+        plugin: state.plugin.clone(),
+        kind,
+        detail,
+    };
+    report(state, &fault);
+    Err(fault)
+}
+
+/// A fault that the host found in an answer.
+pub(crate) fn nonsense(plugin: &PluginId, detail: impl Into<String>) -> PluginFault {
+    let fault = PluginFault {
+        plugin: plugin.clone(),
+        kind: FaultKind::Nonsense,
+        detail: detail.into(),
+    };
+    tracing::warn!(plugin = %fault.plugin, detail = fault.detail, "plugin answered nonsense");
+    fault
+}
+
+fn explain(state: &State, error: &wasmtime::Error) -> (FaultKind, String) {
+    if error.is::<OverTime>() {
+        let ran = TICK * crate::limits::CALL_TICKS_MAX;
+        return (
+            FaultKind::OverTime,
+            format!("it was stopped after {} ms", ran.as_millis()),
+        );
+    }
+    let cause = error.root_cause().to_string();
+    if cause.contains(HOSTCALL_FUEL) {
+        let most = OUTPUT_BYTES_MAX >> 20;
+        return (
+            FaultKind::OverOutput,
+            format!("it handed over more than {most} MiB in one call"),
+        );
+    }
+    if state.memory_refused {
+        let most = MEMORY_BYTES_MAX >> 20;
+        return (
+            FaultKind::Trapped,
+            format!("it asked for more than {most} MiB of memory: {cause}"),
+        );
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => (FaultKind::Trapped, trap.to_string()),
+        None => (FaultKind::Trapped, cause),
+    }
+}
+
+/// wasmtime has no type for this error; a test of a guest that floods keeps the words true.
+const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
+
+fn report(state: &State, fault: &PluginFault) {
+    let stderr = state.stderr();
+    tracing::warn!(
+        plugin = %fault.plugin,
+        kind = fault.kind.label(),
+        detail = fault.detail,
+        stderr = stderr.trim_end(),
+        "plugin failed"
+    );
+}

@@ -1,0 +1,217 @@
+//! The plugins folder: read at the start, then watched. A file that changes is prepared in the
+//! background and swapped; a bad one leaves what served before, and says why.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use notify::{RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::limits::{COMPONENT_BYTES_MAX, PLUGIN_FILES_MAX, WATCH_DELAY_MAX, WATCH_QUIET};
+use crate::plugin::{Origin, PrepareError};
+use crate::registry::Registry;
+
+/// A plugin that the binary carries: its name and its component.
+pub type BuiltIn = (&'static str, &'static [u8]);
+
+/// The plugins folder and what was seen in it.
+pub struct Folder {
+    path: PathBuf,
+    built_in: &'static [BuiltIn],
+    registry: Arc<Registry>,
+    seen: BTreeMap<String, Signature>,
+}
+
+/// What changes when a file does. A file that is renamed into place has another inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Signature {
+    bytes: u64,
+    inode: u64,
+    modified: SystemTime,
+}
+
+/// Why the folder cannot be read or watched.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// It cannot be made or read.
+    #[error("using {} as the plugins folder", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// The system cannot watch it.
+    #[error("watching {}", .0.display())]
+    Watch(PathBuf, #[source] notify::Error),
+}
+
+impl Folder {
+    /// Loads the built-in plugins and what is in the folder, which is made if it is missing. A file
+    /// takes the place of the built-in plugin of its name. Bad files are told in the log and in
+    /// [`Registry::status`]; the others serve.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or read.
+    pub async fn load(
+        path: &Path,
+        built_in: &'static [BuiltIn],
+        registry: Arc<Registry>,
+    ) -> Result<Self, FolderError> {
+        let failed = |cause| FolderError::Read(path.to_owned(), cause);
+        fs::create_dir_all(path).map_err(failed)?;
+        let path = path.canonicalize().map_err(failed)?;
+        let mut folder = Self {
+            path,
+            built_in,
+            registry,
+            seen: BTreeMap::new(),
+        };
+        for (name, _) in built_in {
+            // A file that cannot serve must not leave the name without its built-in plugin.
+            folder.load_built_in(name).await;
+        }
+        folder.scan().await.map_err(failed)?;
+        Ok(folder)
+    }
+
+    /// Follows changes until the returned future is dropped.
+    ///
+    /// # Errors
+    /// When the system cannot watch the folder.
+    pub fn watch(mut self) -> Result<impl Future<Output = ()> + Send, FolderError> {
+        // One place is enough: a change that finds it taken is seen by the scan that is due.
+        let (changed, mut changes) = mpsc::channel(1);
+        let watcher = notify::recommended_watcher(move |_| {
+            let _ = changed.try_send(());
+        });
+        let mut watcher = watcher.map_err(|cause| FolderError::Watch(self.path.clone(), cause))?;
+        watcher
+            .watch(&self.path, RecursiveMode::NonRecursive)
+            .map_err(|cause| FolderError::Watch(self.path.clone(), cause))?;
+        Ok(async move {
+            let _watcher = watcher;
+            while changes.recv().await.is_some() {
+                quiet(&mut changes).await;
+                if let Err(error) = self.scan().await {
+                    tracing::error!(folder = %self.path.display(), %error, "plugins folder unreadable");
+                }
+            }
+        })
+    }
+
+    async fn scan(&mut self) -> io::Result<()> {
+        let found = plugin_files(&self.path)?;
+        let gone: Vec<String> = self
+            .seen
+            .keys()
+            .filter(|name| !found.contains_key(*name))
+            .cloned()
+            .collect();
+        for name in gone {
+            self.seen.remove(&name);
+            self.file_gone(&name).await;
+        }
+        for (name, signature) in found {
+            if self.seen.get(&name) != Some(&signature) {
+                self.seen.insert(name.clone(), signature);
+                self.load_file(&name, signature).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_file(&self, name: &str, signature: Signature) {
+        let path = self.path.join(name).with_extension(EXTENSION);
+        if signature.bytes > COMPONENT_BYTES_MAX {
+            return self.registry.refuse(
+                name,
+                &PrepareError::TooLarge {
+                    bytes: signature.bytes,
+                },
+            );
+        }
+        match tokio::task::spawn_blocking({
+            let path = path.clone();
+            move || fs::read(path)
+        })
+        .await
+        {
+            // The registry tells of what it refuses.
+            Ok(Ok(bytes)) => drop(self.registry.load(name, bytes, Origin::File(path)).await),
+            Ok(Err(error)) => self
+                .registry
+                .refuse(name, &PrepareError::Read(error.to_string())),
+            Err(error) => self
+                .registry
+                .refuse(name, &PrepareError::Read(error.to_string())),
+        }
+    }
+
+    /// A built-in plugin takes over again. Any other goes on serving until the host is restarted:
+    /// a provider that needs it would be lost otherwise.
+    async fn file_gone(&self, name: &str) {
+        if !self.load_built_in(name).await {
+            tracing::warn!(
+                plugin = name,
+                "its file is gone; it serves until the next start"
+            );
+        }
+    }
+
+    async fn load_built_in(&self, name: &str) -> bool {
+        let Some((_, component)) = self.built_in.iter().find(|(known, _)| *known == name) else {
+            return false;
+        };
+        self.registry
+            .load(name, component.to_vec(), Origin::BuiltIn)
+            .await
+            .is_ok()
+    }
+}
+
+/// Waits until nothing has changed for a while, but not for ever.
+async fn quiet(changes: &mut mpsc::Receiver<()>) {
+    let latest = Instant::now() + WATCH_DELAY_MAX;
+    let settled = async { while let Ok(Some(())) = timeout(WATCH_QUIET, changes.recv()).await {} };
+    let _ = timeout_at(latest, settled).await;
+}
+
+/// The components in a folder, by name. Files being written under another name are not seen: write
+/// to `NAME.wasm.part`, then rename.
+fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, Signature>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let (Some(name), Some(EXTENSION)) = (name, path.extension().and_then(|e| e.to_str()))
+        else {
+            continue;
+        };
+        // A file may be gone between the listing and here.
+        let Ok(metadata) = fs::metadata(&path) else {
+            continue;
+        };
+        if !metadata.is_file() {
+            continue;
+        }
+        if found.len() == PLUGIN_FILES_MAX {
+            tracing::error!(
+                file = name,
+                most = PLUGIN_FILES_MAX,
+                "too many plugins; file ignored"
+            );
+            break;
+        }
+        let signature = Signature {
+            bytes: metadata.len(),
+            inode: metadata.ino(),
+            modified: metadata.modified()?,
+        };
+        found.insert(name.to_owned(), signature);
+    }
+    Ok(found)
+}
+
+const EXTENSION: &str = "wasm";

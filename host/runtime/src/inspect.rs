@@ -1,0 +1,220 @@
+//! What a component is and what it wants, read before it is used: every refusal names what is
+//! missing and what to change.
+
+use semver::Version;
+use wasmtime::component::Component;
+
+/// The version of `wit/` that this host speaks.
+pub const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
+
+/// Which role a plugin has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Speaks to a provider.
+    Executor,
+    /// Chooses among credentials.
+    Selector,
+}
+
+impl Kind {
+    /// As logs and the admin API name it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Executor => "executor",
+            Self::Selector => "selector",
+        }
+    }
+}
+
+/// Why a component cannot be a plugin of this host.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// Not WebAssembly.
+    #[error("it is not a WebAssembly file; build a component for the target wasm32-wasip2")]
+    NotWasm,
+    /// A core module.
+    #[error(
+        "it is a core module, not a component; build for wasm32-wasip2, or run `wasm-tools component new` on it"
+    )]
+    CoreModule,
+    /// It wants something that no version of this host's contract has.
+    #[error("it imports `{0}`, which this host does not offer; wit/README.md lists what it does")]
+    UnknownImport(String),
+    /// It was built against a newer contract.
+    #[error(
+        "it wants `{name}`, but this host offers version {CONTRACT_VERSION} of jackfield:plugin; update the host, or build the plugin against wit/ of this one"
+    )]
+    NewerContract {
+        /// The import or export.
+        name: String,
+    },
+    /// It was built against a contract that this host no longer speaks.
+    #[error(
+        "it wants `{name}`, but this host speaks version {CONTRACT_VERSION} of jackfield:plugin; build it anew against wit/ of this host"
+    )]
+    OlderContract {
+        /// The import or export.
+        name: String,
+    },
+    /// It is a plugin for something else.
+    #[error(
+        "it exports neither jackfield:plugin/executor nor jackfield:plugin/selector, but {exports}; export one of the two"
+    )]
+    WrongWorld {
+        /// What it exports instead.
+        exports: String,
+    },
+    /// It would be both.
+    #[error(
+        "it exports both jackfield:plugin/executor and jackfield:plugin/selector; make two plugins of it"
+    )]
+    BothKinds,
+}
+
+/// Whether these bytes begin like a component.
+///
+/// # Errors
+/// When they begin like something else.
+pub(crate) fn check_header(bytes: &[u8]) -> Result<(), InspectError> {
+    match bytes.get(..8) {
+        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
+        Some([0, b'a', b's', b'm', ..]) => Err(InspectError::CoreModule),
+        _ => Err(InspectError::NotWasm),
+    }
+}
+
+/// Checks every import and finds the role.
+///
+/// # Errors
+/// When an import is not offered, when the contract's version differs, or when there is no role.
+pub(crate) fn kind(engine: &wasmtime::Engine, component: &Component) -> Result<Kind, InspectError> {
+    let ty = component.component_type();
+    for (name, _) in ty.imports(engine) {
+        check_import(name)?;
+    }
+    let exports: Vec<&str> = ty.exports(engine).map(|(name, _)| name).collect();
+    let role = |wanted: &str| exports.iter().find(|name| interface(name) == wanted);
+    let executor = role("jackfield:plugin/executor");
+    let selector = role("jackfield:plugin/selector");
+    executor
+        .iter()
+        .chain(&selector)
+        .try_for_each(|name| check_version(name))?;
+    match (executor, selector) {
+        (Some(_), None) => Ok(Kind::Executor),
+        (None, Some(_)) => Ok(Kind::Selector),
+        (Some(_), Some(_)) => Err(InspectError::BothKinds),
+        (None, None) => Err(InspectError::WrongWorld {
+            exports: listed(&exports),
+        }),
+    }
+}
+
+fn check_import(name: &str) -> Result<(), InspectError> {
+    let offered = if let Some(own) = interface(name).strip_prefix("jackfield:plugin/") {
+        check_version(name)?;
+        OWN.contains(&own)
+    } else {
+        WASI.contains(&interface(name))
+            && version(name).is_none_or(|v| v.major == 0 && v.minor == 2)
+    };
+    if offered {
+        Ok(())
+    } else {
+        Err(InspectError::UnknownImport(name.to_owned()))
+    }
+}
+
+/// wasmtime links a guest that was built against a newer minor version without a word, and what it
+/// lacks shows in the middle of a request. So versions are compared here.
+fn check_version(name: &str) -> Result<(), InspectError> {
+    let Some(theirs) = version(name) else {
+        return Ok(());
+    };
+    if theirs > CONTRACT_VERSION {
+        return Err(InspectError::NewerContract {
+            name: name.to_owned(),
+        });
+    }
+    if (theirs.major, theirs.minor) != (CONTRACT_VERSION.major, CONTRACT_VERSION.minor) {
+        return Err(InspectError::OlderContract {
+            name: name.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// `jackfield:plugin/log` of `jackfield:plugin/log@0.1.0`.
+fn interface(name: &str) -> &str {
+    name.split_once('@')
+        .map_or(name, |(interface, _)| interface)
+}
+
+fn version(name: &str) -> Option<Version> {
+    name.split_once('@')
+        .and_then(|(_, version)| version.parse().ok())
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+const OWN: [&str; 5] = ["types", "log", "settings", "client-body", "candidates"];
+
+/// What language runtimes import even where they do nothing.
+const WASI: [&str; 20] = [
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_are_refused_by_name_and_version() {
+        assert!(check_import("jackfield:plugin/log@0.1.0").is_ok());
+        assert!(check_import("wasi:io/streams@0.2.6").is_ok());
+        for (import, refusal) in [
+            ("jackfield:plugin/log@0.1.1", "update the host"),
+            ("jackfield:plugin/log@0.2.0", "update the host"),
+            ("jackfield:plugin/log@0.0.9", "build it anew"),
+            ("jackfield:plugin/vault@0.1.0", "does not offer"),
+            ("wasi:sockets/tcp@0.2.0", "does not offer"),
+            ("wasi:http/outgoing-handler@0.2.0", "does not offer"),
+            ("wasi:io/streams@0.3.0", "does not offer"),
+            ("acme:vault/secrets", "does not offer"),
+        ] {
+            let message = check_import(import)
+                .map_err(|error| error.to_string())
+                .err();
+            let message = message.unwrap_or_else(|| panic!("{import} was accepted"));
+            assert!(
+                message.contains(import) && message.contains(refusal),
+                "{message}"
+            );
+        }
+    }
+}

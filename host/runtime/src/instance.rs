@@ -1,0 +1,223 @@
+//! Instances of one generation: clean ones are kept for the next call and made ahead; one that was
+//! shown a client's content, or that failed, is dropped and serves nobody else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jackfield_dispatch::port::{BoxFuture, FaultKind, PluginFault, PluginId};
+use parking_lot::Mutex;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+use wasmtime::Store;
+
+use crate::engine::Engine;
+use crate::fault::judged;
+use crate::limits::{
+    AHEAD_INSTANCES, CALL_TICKS_MAX, IDLE_INSTANCES_MAX, INSTANCE_CALLS_MAX, INSTANCE_WAIT,
+    KEPT_MEMORY_BYTES_MAX,
+};
+use crate::state::State;
+
+/// One of the two worlds: how its bindings come out of a linked component.
+pub(crate) trait World: Send + Sync + 'static {
+    /// The component, linked.
+    type Linked: Send + Sync;
+    /// The functions of one instance.
+    type Bindings: Send + Sync;
+
+    fn instantiate<'a>(
+        linked: &'a Self::Linked,
+        store: &'a mut Store<State>,
+    ) -> BoxFuture<'a, wasmtime::Result<Self::Bindings>>;
+}
+
+/// The instances of one generation.
+pub(crate) struct Instances<W: World>(Arc<Shared<W>>);
+
+struct Shared<W: World> {
+    engine: Engine,
+    plugin: PluginId,
+    linked: W::Linked,
+    idle: Mutex<Idle<W>>,
+    counters: Counters,
+}
+
+struct Idle<W: World> {
+    instances: Vec<Instance<W>>,
+    /// Instances being made ahead.
+    coming: usize,
+    /// Set once another generation serves: nothing is kept from then on.
+    retired: bool,
+}
+
+#[derive(Default)]
+struct Counters {
+    made: AtomicU64,
+    calls: AtomicU64,
+    faults: AtomicU64,
+}
+
+/// What a generation's instances have done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InstanceCounts {
+    /// Instances made.
+    pub made: u64,
+    /// Exchanges served.
+    pub calls: u64,
+    /// Calls that failed by the plugin's own fault.
+    pub faults: u64,
+    /// Clean instances waiting.
+    pub idle: usize,
+}
+
+/// One instance, in its store. Dropping it gives its slot and memory back.
+pub(crate) struct Instance<W: World> {
+    pub(crate) store: Store<State>,
+    pub(crate) bindings: W::Bindings,
+    calls: u32,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<W: World> Instances<W> {
+    pub(crate) fn new(engine: Engine, plugin: PluginId, linked: W::Linked) -> Self {
+        let idle = Idle {
+            instances: Vec::new(),
+            coming: 0,
+            retired: false,
+        };
+        let counters = Counters::default();
+        Self(Arc::new(Shared {
+            engine,
+            plugin,
+            linked,
+            idle: Mutex::new(idle),
+            counters,
+        }))
+    }
+
+    /// A clean instance: one that waits, or a new one.
+    ///
+    /// # Errors
+    /// When too many are alive for too long, or when the component fails to start.
+    pub(crate) async fn take(&self) -> Result<Instance<W>, PluginFault> {
+        self.0.counters.calls.fetch_add(1, Ordering::Relaxed);
+        let waiting = self.0.idle.lock().instances.pop();
+        match waiting {
+            Some(instance) => Ok(instance),
+            None => self.0.make().await,
+        }
+    }
+
+    /// Takes an instance back after an exchange that went well. It is kept if it is clean.
+    pub(crate) fn give_back(&self, mut instance: Instance<W>) {
+        let state = instance.store.data_mut();
+        let keep = !state.saw_content && state.memory_bytes <= KEPT_MEMORY_BYTES_MAX;
+        state.end_exchange();
+        instance.calls += 1;
+        if !keep || instance.calls >= INSTANCE_CALLS_MAX {
+            drop(instance);
+            return self.make_ahead();
+        }
+        let mut idle = self.0.idle.lock();
+        if !idle.retired && idle.instances.len() < IDLE_INSTANCES_MAX {
+            idle.instances.push(instance);
+        }
+    }
+
+    /// Counts a fault of this generation.
+    pub(crate) fn count_fault(&self) {
+        self.0.counters.faults.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Makes instances in the background, so that the next exchanges find some waiting.
+    pub(crate) fn make_ahead(&self) {
+        let mut idle = self.0.idle.lock();
+        if idle.retired || idle.instances.len() + idle.coming >= AHEAD_INSTANCES {
+            return;
+        }
+        idle.coming += 1;
+        drop(idle);
+        let shared = Arc::downgrade(&self.0);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "bounded by `coming`, and ends by itself"
+        )]
+        tokio::spawn(async move {
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
+            let made = shared.make().await;
+            let mut idle = shared.idle.lock();
+            idle.coming -= 1;
+            if let (Ok(instance), false) = (made, idle.retired) {
+                idle.instances.push(instance);
+            }
+        });
+    }
+
+    /// Drops what waits and keeps nothing from now on: another generation serves.
+    pub(crate) fn retire(&self) {
+        let mut idle = self.0.idle.lock();
+        idle.retired = true;
+        let dropped = std::mem::take(&mut idle.instances);
+        drop(idle);
+        drop(dropped);
+    }
+
+    /// The opposite of [`retire`](Self::retire), when this generation is rolled back to.
+    pub(crate) fn reinstate(&self) {
+        self.0.idle.lock().retired = false;
+    }
+
+    pub(crate) fn counts(&self) -> InstanceCounts {
+        let counters = &self.0.counters;
+        InstanceCounts {
+            made: counters.made.load(Ordering::Relaxed),
+            calls: counters.calls.load(Ordering::Relaxed),
+            faults: counters.faults.load(Ordering::Relaxed),
+            idle: self.0.idle.lock().instances.len(),
+        }
+    }
+}
+
+impl<W: World> Shared<W> {
+    async fn make(&self) -> Result<Instance<W>, PluginFault> {
+        let permits = Arc::clone(self.engine.instance_permits());
+        let Ok(Ok(permit)) = timeout(INSTANCE_WAIT, permits.acquire_owned()).await else {
+            return Err(PluginFault {
+                plugin: self.plugin.clone(),
+                kind: FaultKind::Overloaded,
+                detail: format!("no instance was free within {} s", INSTANCE_WAIT.as_secs()),
+            });
+        };
+        let mut store = self.engine.store(self.plugin.clone());
+        store.set_epoch_deadline(1);
+        store.data_mut().allow(CALL_TICKS_MAX);
+        let bindings = W::instantiate(&self.linked, &mut store).await;
+        let bindings = judged(store.data(), Ok(bindings))?;
+        self.counters.made.fetch_add(1, Ordering::Relaxed);
+        Ok(Instance {
+            store,
+            bindings,
+            calls: 0,
+            _permit: permit,
+        })
+    }
+}
+
+impl<W: World> Instance<W> {
+    /// Makes ready for one call of at most so many ticks.
+    pub(crate) fn ready(&mut self, ticks: u32) {
+        self.store.set_epoch_deadline(1);
+        self.store.data_mut().allow(ticks);
+    }
+
+    /// Judges the result of a call. After a fault this instance must be dropped.
+    pub(crate) fn judge<R>(
+        &self,
+        result: Result<wasmtime::Result<R>, Elapsed>,
+    ) -> Result<R, PluginFault> {
+        judged(self.store.data(), result)
+    }
+}

@@ -1,0 +1,24 @@
+//! Plugins: WebAssembly components, prepared, run within limits, and swapped while they serve. The
+//! only crate that knows wasmtime and `wit/`; it implements the ports of `jackfield-dispatch`.
+
+mod bindings;
+mod convert;
+mod engine;
+mod executor;
+mod fault;
+mod folder;
+mod imports;
+mod inspect;
+mod instance;
+pub mod limits;
+mod plugin;
+mod registry;
+mod selector;
+mod state;
+
+pub use engine::{Engine, EngineError};
+pub use folder::{BuiltIn, Folder, FolderError};
+pub use inspect::{CONTRACT_VERSION, InspectError, Kind};
+pub use instance::InstanceCounts;
+pub use plugin::{Origin, Plugin, PrepareError};
+pub use registry::{GenerationStatus, PluginStatus, Publish, Registry, RollbackError, Serving};

@@ -1,0 +1,248 @@
+//! One plugin, prepared: everything that can fail has happened, and it is ready to serve.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jackfield_dispatch::port::{Executor, PluginFault, PluginId, Selector};
+use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
+use wasmtime::component::Component;
+
+use crate::bindings::{ExecutorPluginPre, SelectorPluginPre};
+use crate::engine::Engine;
+use crate::executor::ComponentExecutor;
+use crate::inspect::{InspectError, Kind, check_header, kind};
+use crate::instance::InstanceCounts;
+use crate::limits::COMPONENT_BYTES_MAX;
+use crate::selector::ComponentSelector;
+
+/// One generation of a plugin, ready to serve.
+#[derive(Debug)]
+pub struct Plugin {
+    id: PluginId,
+    digest: String,
+    origin: Origin,
+    role: Role,
+}
+
+#[derive(Debug)]
+enum Role {
+    Executor(Arc<ComponentExecutor>),
+    Selector(Arc<ComponentSelector>),
+}
+
+/// Where a plugin came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// It is carried by the binary.
+    BuiltIn,
+    /// A file in the plugins folder.
+    File(PathBuf),
+}
+
+/// Why a plugin cannot serve. Whatever served before goes on serving.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// It is too large.
+    #[error("it has {bytes} bytes, where {COMPONENT_BYTES_MAX} are allowed; strip it, or split it")]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+    },
+    /// It is no plugin, or one for another host.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    /// wasmtime does not take it.
+    #[error("it does not compile: {0}")]
+    Compile(String),
+    /// Its imports or exports have the right names but other types.
+    #[error("it does not fit the contract: {0}; build it against wit/ of this host")]
+    Link(String),
+    /// It failed when it was asked what it is.
+    #[error("it failed to start: {0}")]
+    Start(#[source] PluginFault),
+    /// A plugin of this name has the other role.
+    #[error("the plugin of this name is a {}, and this is a {}; give the file another name", .serving.label(), .offered.label())]
+    KindChanged {
+        /// The role of the one that serves.
+        serving: Kind,
+        /// The role of this one.
+        offered: Kind,
+    },
+    /// Reading the file failed.
+    #[error("reading it: {0}")]
+    Read(String),
+}
+
+impl Plugin {
+    /// Compiles, checks, links and starts a plugin. Costs up to seconds where compiled code is not
+    /// in the cache; the work is done on a thread of its own.
+    ///
+    /// # Errors
+    /// When it cannot serve, and why.
+    pub async fn prepare(
+        engine: &Engine,
+        id: PluginId,
+        bytes: Vec<u8>,
+        origin: Origin,
+    ) -> Result<Self, PrepareError> {
+        let size = bytes.len() as u64;
+        if size > COMPONENT_BYTES_MAX {
+            return Err(PrepareError::TooLarge { bytes: size });
+        }
+        check_header(&bytes)?;
+        let compiling = engine.clone();
+        let compiled = spawn_blocking(move || {
+            let component = Component::new(compiling.wasmtime(), &bytes)
+                .map_err(|error| PrepareError::Compile(format!("{error:#}")))?;
+            Ok::<_, PrepareError>((component, digest(&bytes)))
+        });
+        let (component, digest) = compiled
+            .await
+            .map_err(|panic| PrepareError::Compile(panic.to_string()))??;
+        let role = Role::start(engine, id.clone(), &component).await?;
+        Ok(Self {
+            id,
+            digest,
+            origin,
+            role,
+        })
+    }
+
+    /// Its name and generation.
+    pub fn id(&self) -> &PluginId {
+        &self.id
+    }
+
+    /// SHA-256 of the component, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Where it came from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Its role.
+    pub fn kind(&self) -> Kind {
+        match self.role {
+            Role::Executor(_) => Kind::Executor,
+            Role::Selector(_) => Kind::Selector,
+        }
+    }
+
+    /// The version that it says it has.
+    pub fn version(&self) -> &str {
+        match &self.role {
+            Role::Executor(executor) => &executor.descriptor().version,
+            Role::Selector(selector) => selector.version(),
+        }
+    }
+
+    /// It as an executor, if it is one.
+    pub fn executor(&self) -> Option<Arc<dyn Executor>> {
+        match &self.role {
+            Role::Executor(executor) => Some(Arc::clone(executor) as Arc<dyn Executor>),
+            Role::Selector(_) => None,
+        }
+    }
+
+    /// It as a selector, if it is one.
+    pub fn selector(&self) -> Option<Arc<dyn Selector>> {
+        match &self.role {
+            Role::Selector(selector) => Some(Arc::clone(selector) as Arc<dyn Selector>),
+            Role::Executor(_) => None,
+        }
+    }
+
+    /// What its instances have done.
+    pub fn counts(&self) -> InstanceCounts {
+        match &self.role {
+            Role::Executor(executor) => executor.counts(),
+            Role::Selector(selector) => selector.counts(),
+        }
+    }
+
+    /// Another generation serves: keep no instances.
+    pub(crate) fn retire(&self) {
+        match &self.role {
+            Role::Executor(executor) => executor.retire(),
+            Role::Selector(selector) => selector.retire(),
+        }
+    }
+
+    /// This generation serves again.
+    pub(crate) fn reinstate(&self) {
+        match &self.role {
+            Role::Executor(executor) => executor.reinstate(),
+            Role::Selector(selector) => selector.reinstate(),
+        }
+    }
+
+    /// A handle that tells whether anybody still uses this generation.
+    pub(crate) fn watch(&self) -> Watched {
+        match &self.role {
+            Role::Executor(executor) => Watched::Executor(Arc::downgrade(executor)),
+            Role::Selector(selector) => Watched::Selector(Arc::downgrade(selector)),
+        }
+    }
+}
+
+/// Tells whether a generation is still in use.
+#[derive(Debug)]
+pub(crate) enum Watched {
+    Executor(std::sync::Weak<ComponentExecutor>),
+    Selector(std::sync::Weak<ComponentSelector>),
+}
+
+impl Watched {
+    pub(crate) fn alive(&self) -> bool {
+        match self {
+            Self::Executor(executor) => executor.strong_count() > 0,
+            Self::Selector(selector) => selector.strong_count() > 0,
+        }
+    }
+}
+
+impl Role {
+    async fn start(
+        engine: &Engine,
+        id: PluginId,
+        component: &Component,
+    ) -> Result<Self, PrepareError> {
+        let link = |error: wasmtime::Error| PrepareError::Link(format!("{error:#}"));
+        match kind(engine.wasmtime(), component)? {
+            Kind::Executor => {
+                let linked = engine
+                    .executors()
+                    .instantiate_pre(component)
+                    .map_err(link)?;
+                let linked = ExecutorPluginPre::new(linked).map_err(link)?;
+                let executor = ComponentExecutor::describe(engine, id, linked).await;
+                Ok(Self::Executor(Arc::new(
+                    executor.map_err(PrepareError::Start)?,
+                )))
+            }
+            Kind::Selector => {
+                let linked = engine
+                    .selectors()
+                    .instantiate_pre(component)
+                    .map_err(link)?;
+                let linked = SelectorPluginPre::new(linked).map_err(link)?;
+                let selector = ComponentSelector::describe(engine, id, linked).await;
+                Ok(Self::Selector(Arc::new(
+                    selector.map_err(PrepareError::Start)?,
+                )))
+            }
+        }
+    }
+}
+
+/// SHA-256 in hexadecimal.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

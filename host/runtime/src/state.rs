@@ -1,0 +1,203 @@
+//! What belongs to one instance on the host's side: its limits, its exchange, and what it was shown.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jackfield_dispatch::port::{Columns, PluginId};
+use parking_lot::Mutex;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use tokio::io::AsyncWrite;
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::{
+    HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+};
+
+use crate::limits::{
+    LOG_LINES_PER_CALL_MAX, MEMORY_BYTES_MAX, STDERR_BYTES_MAX, TABLE_ELEMENTS_MAX,
+};
+
+/// The data of one instance's store.
+pub(crate) struct State {
+    /// Which plugin, for log lines.
+    pub(crate) plugin: PluginId,
+    /// Ticks that the call under way may still run for.
+    pub(crate) ticks_left: u32,
+    /// Log lines that the call under way may still write.
+    pub(crate) log_lines_left: u32,
+    /// The settings of the exchange under way.
+    pub(crate) settings: Arc<str>,
+    /// The client's body of the exchange under way.
+    pub(crate) body: Bytes,
+    /// The candidates of the pick under way.
+    pub(crate) candidates: Option<Arc<dyn Columns>>,
+    /// Whether the instance was shown a client's content. Such a one serves nobody else.
+    pub(crate) saw_content: bool,
+    /// The size of its linear memories, in bytes.
+    pub(crate) memory_bytes: usize,
+    /// Whether it asked for more memory than it may have.
+    pub(crate) memory_refused: bool,
+    /// The WASI resources that it holds.
+    pub(crate) table: ResourceTable,
+    limits: StoreLimits,
+    stderr: Stderr,
+    wasi: WasiCtx,
+}
+
+impl State {
+    pub(crate) fn new(plugin: PluginId) -> Self {
+        let stderr = Stderr::default();
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(MEMORY_BYTES_MAX)
+            .table_elements(TABLE_ELEMENTS_MAX)
+            .build();
+        Self {
+            plugin,
+            ticks_left: 0,
+            log_lines_left: 0,
+            settings: Arc::from("{}"),
+            body: Bytes::new(),
+            candidates: None,
+            saw_content: false,
+            memory_bytes: 0,
+            memory_refused: false,
+            table: ResourceTable::new(),
+            limits,
+            wasi: wasi(stderr.clone()),
+            stderr,
+        }
+    }
+
+    /// Makes ready for one call.
+    pub(crate) fn allow(&mut self, ticks: u32) {
+        self.ticks_left = ticks;
+        self.log_lines_left = LOG_LINES_PER_CALL_MAX;
+    }
+
+    /// Forgets the exchange that has ended.
+    pub(crate) fn end_exchange(&mut self) {
+        self.body = Bytes::new();
+        self.candidates = None;
+    }
+
+    /// What the guest wrote to its standard error, up to the limit.
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.0.lock()).into_owned()
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl ResourceLimiter for State {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let allowed = self.limits.memory_growing(current, desired, maximum)?;
+        if allowed {
+            self.memory_bytes += desired - current;
+        } else {
+            self.memory_refused = true;
+        }
+        Ok(allowed)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.limits.table_growing(current, desired, maximum)
+    }
+}
+
+/// WASI as guests get it: no files, no sockets, no environment, a clock that stands still and
+/// random numbers that are always the same, so that a guest is a function of what it is given.
+fn wasi(stderr: Stderr) -> WasiCtx {
+    let mut builder = WasiCtxBuilder::new();
+    builder
+        .stderr(stderr)
+        .secure_random(SmallRng::seed_from_u64(0))
+        .insecure_random(SmallRng::seed_from_u64(0))
+        .insecure_random_seed(0)
+        .wall_clock(StoppedClock)
+        .monotonic_clock(StoppedClock)
+        .allow_tcp(false)
+        .allow_udp(false);
+    builder.build()
+}
+
+struct StoppedClock;
+
+impl HostWallClock for StoppedClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl HostMonotonicClock for StoppedClock {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        0
+    }
+}
+
+/// Standard error of a guest: the first bytes are kept, the rest goes nowhere.
+#[derive(Clone, Default)]
+struct Stderr(Arc<Mutex<Vec<u8>>>);
+
+impl IsTerminal for Stderr {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Stderr {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+impl AsyncWrite for Stderr {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut kept = self.0.lock();
+        let room = STDERR_BYTES_MAX.saturating_sub(kept.len()).min(bytes.len());
+        kept.extend_from_slice(&bytes[..room]);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
