@@ -1,0 +1,21 @@
+//! Builds the plugins that the binary carries inside it.
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+
+use jackfield_plugin_build::{Guests, build};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let packages = BUILT_IN.map(|name| format!("jackfield-{name}"));
+    let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
+    let folder = build(Guests::Plugins(&packages))?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    for name in BUILT_IN {
+        let file = format!("jackfield_{}.wasm", name.replace('-', "_"));
+        fs::copy(folder.join(file), out.join(format!("{name}.wasm")))?;
+    }
+    Ok(())
+}
+
+const BUILT_IN: [&str; 3] = ["openai-compatible", "round-robin", "fill-first"];

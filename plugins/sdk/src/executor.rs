@@ -1,0 +1,287 @@
+//! Executors: the trait to implement, the types of the contract, and shorthands.
+
+use crate::bindings::executor_world as world;
+
+pub use world::exports::jackfield::plugin::executor::{
+    Capture, Descriptor, Frame, Framing, Model, Output, Plan, Response,
+};
+pub use world::jackfield::plugin::client_body;
+pub use world::jackfield::plugin::types::{
+    Body, Context, Credential, Failure, Header, HttpHead, HttpRequest, Patch, Scope, SecretPlace,
+    SecretUse, Usage,
+};
+
+/// Speaks to one kind of provider. See `wit/executor.wit` for the promises and the order of calls.
+pub trait Executor: 'static {
+    /// The answers that this executor wants to see; [`Relayed`] if it has none of them.
+    type Reply: Reply;
+
+    /// Says what the executor is.
+    fn describe() -> Descriptor;
+
+    /// Plans one attempt of one operation.
+    ///
+    /// # Errors
+    /// A [`Failure`] where there is nothing to send: the host rotates or answers by its scope.
+    fn prepare(context: Context) -> Result<Plan, Failure>;
+
+    /// Classifies an error answer; called only if [`Descriptor::judges_errors`].
+    fn judge(_context: Context, head: HttpHead, _body: Vec<u8>) -> Failure {
+        let message = format!("the provider said {}", head.status);
+        Failure {
+            status: Some(head.status),
+            ..Failure::new(Scope::Model, "unclassified", message)
+        }
+    }
+
+    /// Counts tokens without asking the provider; none leaves it to the host.
+    ///
+    /// # Errors
+    /// A [`Failure`] where the body cannot be counted.
+    fn count_tokens(_context: Context) -> Result<Option<u64>, Failure> {
+        Ok(None)
+    }
+
+    /// Whether a credential should be refreshed now; none leaves it to the descriptor's lead.
+    fn should_refresh(_credential: Credential, _now_ms: u64) -> Option<bool> {
+        None
+    }
+}
+
+/// The answer to one plan that asked for `whole` or `frames`.
+pub trait Reply: Sized + 'static {
+    /// Begins with the plan's state.
+    fn begin(context: Context, state: Vec<u8>) -> Self;
+
+    /// Turns the head of the provider's answer into that of the client's.
+    ///
+    /// # Errors
+    /// A [`Failure`] where the answer is no success after all.
+    fn head(&mut self, head: HttpHead) -> Result<HttpHead, Failure> {
+        Ok(head)
+    }
+
+    /// Takes the frames that are ready; `last` if the answer has ended.
+    ///
+    /// # Errors
+    /// A [`Failure`] where the answer is no success after all.
+    fn push(&mut self, frames: Vec<Frame>, last: bool) -> Result<Output, Failure>;
+}
+
+/// The reply of an executor whose plans are all relayed. It is never made.
+pub struct Relayed;
+
+impl Reply for Relayed {
+    fn begin(_context: Context, _state: Vec<u8>) -> Self {
+        Self
+    }
+
+    fn push(&mut self, frames: Vec<Frame>, _last: bool) -> Result<Output, Failure> {
+        Ok(Output::frames(frames))
+    }
+}
+
+impl Descriptor {
+    /// An executor of this version that generates in one dialect, and leaves the rest to the host.
+    pub fn new(version: &str, dialect: &str) -> Self {
+        Self {
+            version: version.to_owned(),
+            dialects: vec![dialect.to_owned()],
+            operations: vec!["generate".to_owned()],
+            hosts: Vec::new(),
+            refresh_lead_ms: None,
+            judges_errors: false,
+            models: Vec::new(),
+            options: Vec::new(),
+        }
+    }
+}
+
+impl HttpRequest {
+    /// A POST of the client's body as it is, said to be JSON.
+    pub fn post(url: String) -> Self {
+        Self {
+            method: "POST".to_owned(),
+            url,
+            headers: vec![Header {
+                name: "content-type".to_owned(),
+                value: b"application/json".to_vec(),
+            }],
+            secrets: Vec::new(),
+            body: Body::Original,
+            options: Vec::new(),
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &[u8]) -> Self {
+        self.headers.push(Header {
+            name: name.to_owned(),
+            value: value.to_vec(),
+        });
+        self
+    }
+
+    /// Has the host put a secret somewhere.
+    #[must_use]
+    pub fn secret(mut self, secret: &str, place: SecretPlace) -> Self {
+        self.secrets.push(SecretUse {
+            secret: secret.to_owned(),
+            place,
+        });
+        self
+    }
+
+    /// Sends the client's body with the provider's name of the model in it: as it is where the
+    /// client already used that name, otherwise with just those bytes replaced.
+    #[must_use]
+    pub fn model_of(mut self, context: &Context) -> Self {
+        if context.model != context.client_model {
+            let path = "/model".to_owned();
+            self.body = Body::Patched(vec![Patch::Replace((path, json_string(&context.model)))]);
+        }
+        self
+    }
+
+    /// A plan whose answer the host relays.
+    pub fn relay(self) -> Plan {
+        self.answered(Response::Relay)
+    }
+
+    /// A plan whose answer comes back in this way.
+    pub fn answered(self, response: Response) -> Plan {
+        Plan {
+            request: self,
+            response,
+            captures: Vec::new(),
+            state: Vec::new(),
+        }
+    }
+}
+
+impl Failure {
+    /// A failure of this scope and kind, with nothing more known of it.
+    pub fn new(scope: Scope, kind: &str, message: impl Into<String>) -> Self {
+        Self {
+            scope,
+            kind: kind.to_owned(),
+            status: None,
+            message: message.into(),
+            retry_after_ms: None,
+            refresh_suggested: false,
+            body: None,
+        }
+    }
+
+    /// The answer to an operation that the executor does not know.
+    pub fn unsupported(operation: &str) -> Self {
+        Self::new(
+            Scope::Request,
+            "unsupported",
+            format!("this executor has no operation `{operation}`"),
+        )
+    }
+}
+
+impl Output {
+    /// These frames for the client, and more to come.
+    pub fn frames(frames: Vec<Frame>) -> Self {
+        Self {
+            frames,
+            usage: None,
+            done: false,
+            next: None,
+        }
+    }
+}
+
+/// The JSON text of a string.
+pub fn json_string(text: &str) -> String {
+    let mut json = String::with_capacity(text.len() + 2);
+    json.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => json.push_str("\\\""),
+            '\\' => json.push_str("\\\\"),
+            control if control < ' ' => {
+                json.push_str("\\u00");
+                let code = control as u32;
+                for digit in [code >> 4, code & 15] {
+                    json.push(char::from_digit(digit, 16).unwrap_or('0'));
+                }
+            }
+            other => json.push(other),
+        }
+    }
+    json.push('"');
+    json
+}
+
+#[doc(hidden)]
+pub mod export {
+    //! From the traits above to the ones that the bindings want.
+
+    use std::cell::RefCell;
+    use std::marker::PhantomData;
+
+    use super::{
+        Context, Credential, Descriptor, Executor, Failure, Frame, HttpHead, Output, Plan, Reply,
+    };
+    use crate::bindings::executor_world::exports::jackfield::plugin::executor as contract;
+
+    /// The component that a type makes.
+    pub struct Component<E>(PhantomData<E>);
+
+    /// One live reply.
+    pub struct Live<R>(RefCell<R>);
+
+    impl<E: Executor> contract::Guest for Component<E> {
+        type Reply = Live<E::Reply>;
+
+        fn describe() -> Descriptor {
+            E::describe()
+        }
+
+        fn prepare(context: Context) -> Result<Plan, Failure> {
+            E::prepare(context)
+        }
+
+        fn count_tokens(context: Context) -> Result<Option<u64>, Failure> {
+            E::count_tokens(context)
+        }
+
+        fn judge(context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
+            E::judge(context, head, body)
+        }
+
+        fn should_refresh(credential: Credential, now_ms: u64) -> Option<bool> {
+            E::should_refresh(credential, now_ms)
+        }
+    }
+
+    impl<R: Reply> contract::GuestReply for Live<R> {
+        fn new(context: Context, state: Vec<u8>) -> Self {
+            Self(RefCell::new(R::begin(context, state)))
+        }
+
+        fn head(&self, head: HttpHead) -> Result<HttpHead, Failure> {
+            self.0.borrow_mut().head(head)
+        }
+
+        fn push(&self, frames: Vec<Frame>, last: bool) -> Result<Output, Failure> {
+            self.0.borrow_mut().push(frames, last)
+        }
+    }
+}
+
+/// Makes a component of a type that is an [`Executor`](executor::Executor).
+#[macro_export]
+macro_rules! export_executor {
+    ($executor:ty) => {
+        type __JackfieldComponent = $crate::executor::export::Component<$executor>;
+        $crate::bindings::executor_world::__export_executor_world!(
+            __JackfieldComponent with_types_in $crate::bindings::executor_world
+        );
+    };
+}
