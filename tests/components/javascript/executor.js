@@ -1,0 +1,130 @@
+// The practice executor: speaks to any provider of the `openai-chat` dialect. The host's tests run
+// the same executor in every language; see ../README.md. It must not reach for anything but the
+// imports below: a component has no network, no clock and no random numbers.
+//
+// WIT in JavaScript: names become camelCase, a record is an object, a variant `{ tag, val }`, an
+// enum its name, `none` is null, `list<u8>` a Uint8Array. A function that may fail throws its
+// failure.
+
+import * as clientBody from "jackfield:plugin/client-body@0.1.0";
+import { encode } from "./utf8.js";
+
+function describe() {
+  return {
+    version: "1.0.0",
+    dialects: ["openai-chat"],
+    operations: ["generate"],
+    hosts: [],
+    refreshLeadMs: null,
+    judgesErrors: true,
+    models: [],
+    options: [],
+  };
+}
+
+function prepare(context) {
+  if (context.operation !== "generate") {
+    throw failure("request", "unsupported", "this executor only generates");
+  }
+  const refusal = clientBody.at("/refuse");
+  if (refusal !== null) {
+    throw failure("request", "invalid", `refused: ${refusal}`, { status: 400 });
+  }
+  if (context.credential === null) {
+    throw failure("credential", "authentication", "no credential");
+  }
+  return {
+    request: {
+      method: "POST",
+      url: `${context.credential.baseUrl}/chat/completions`,
+      headers: [{ name: "content-type", value: encode("application/json") }],
+      secrets: [{ secret: "api-key", place: { tag: "bearer" } }],
+      body: body(context),
+      options: [],
+    },
+    response: context.stream ? { tag: "frames", val: "sse" } : { tag: "whole" },
+    captures: [],
+    state: encode(context.model),
+  };
+}
+
+/** The client's body; its model is replaced if the provider knows the model by another name. */
+function body(context) {
+  if (context.clientModel === context.model) return { tag: "original" };
+  const rename = { tag: "replace", val: ["/model", JSON.stringify(context.model)] };
+  return { tag: "patched", val: [rename] };
+}
+
+function countTokens(_context) {
+  return null;
+}
+
+function judge(_context, head, body) {
+  const message = `practice provider said ${head.status}`;
+  const facts = { status: head.status, body };
+  switch (head.status) {
+    case 401:
+      facts.refreshSuggested = true;
+      return failure("credential", "authentication", message, facts);
+    case 429:
+      facts.retryAfterMs = retryAfterMs(head);
+      return failure("model", "rate-limit", message, facts);
+    default:
+      return failure("provider", "transient", message, facts);
+  }
+}
+
+/** What the `retry-after` header asks for, if it is a plain number of seconds. */
+function retryAfterMs(head) {
+  const header = head.headers.find(({ name }) => name === "retry-after");
+  // Nine digits are thirty years: whoever sends more does not mean it.
+  if (header === undefined || header.value.length > 9) return null;
+  const text = String.fromCharCode(...header.value);
+  return /^[0-9]+$/.test(text) ? 1000 * Number(text) : null;
+}
+
+function shouldRefresh(_credential, _nowMs) {
+  return null;
+}
+
+/** One answer: passes it on, and marks it with the state that `prepare` left. */
+class Reply {
+  constructor(_context, state) {
+    this.state = state;
+  }
+
+  head(head) {
+    const value = Uint8Array.of(...encode("javascript:"), ...this.state);
+    return { status: head.status, headers: [...head.headers, { name: "x-guest", value }] };
+  }
+
+  push(frames, last) {
+    if (frames.some((frame) => equal(frame.data, BOOM))) {
+      throw failure("provider", "transient", "boom");
+    }
+    return { frames, usage: last ? USAGE : null, done: false, next: null };
+  }
+}
+
+/** A failure; `facts` are the fields that differ from the usual. */
+function failure(scope, kind, message, facts = {}) {
+  return {
+    scope,
+    kind,
+    status: null,
+    message,
+    retryAfterMs: null,
+    refreshSuggested: false,
+    body: null,
+    ...facts,
+  };
+}
+
+function equal(left, right) {
+  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+}
+
+const BOOM = encode("boom");
+const USAGE = { input: 3, output: 5, cachedInput: 0, reasoning: 0, options: [] };
+
+export const executor = { describe, prepare, countTokens, judge, shouldRefresh, Reply };

@@ -1,0 +1,50 @@
+// The practice selector: candidates in the region `eu` before all others, then the idlest, then the
+// heaviest, and those in turn. The host's tests run the same selector in every language; see
+// ../README.md. It must not keep anything from one pick to the next.
+
+import * as candidates from "jackfield:plugin/candidates@0.1.0";
+import * as log from "jackfield:plugin/log@0.1.0";
+import * as settings from "jackfield:plugin/settings@0.1.0";
+
+function describe() {
+  const custom = Object.hasOwn(JSON.parse(settings.json()), "label");
+  return { version: custom ? "1.0.0+custom" : "1.0.0", options: [] };
+}
+
+function pick(context) {
+  log.write("debug", `pick ${context.sequence} for ${context.model}`);
+  switch (context.model) {
+    case "nobody":
+      return { tag: "none", val: "nobody may serve this model" };
+    case "later":
+      return { tag: "wait-ms", val: 250 };
+    default: {
+      const best = finalists();
+      return { tag: "candidate", val: best[context.sequence % best.length] };
+    }
+  }
+}
+
+/** The indexes of the candidates that nothing but the turn tells apart. */
+function finalists() {
+  const inFlight = unsigned(candidates.inFlight());
+  const weights = unsigned(candidates.weights());
+  const regions = candidates.attribute("region");
+
+  const all = inFlight.map((_, index) => index);
+  const european = all.filter((index) => regions[index] === "eu");
+  const near = european.length > 0 ? european : all;
+
+  const least = near.reduce((low, index) => Math.min(low, inFlight[index]), Infinity);
+  const idle = near.filter((index) => inFlight[index] === least);
+
+  const most = idle.reduce((high, index) => Math.max(high, weights[index]), 0);
+  return idle.filter((index) => weights[index] === most);
+}
+
+// componentize-qjs hands over a u32 of 2^31 or more as a negative number.
+function unsigned(column) {
+  return column.map((value) => value >>> 0);
+}
+
+export const selector = { describe, pick };
