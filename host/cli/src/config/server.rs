@@ -1,0 +1,194 @@
+//! The file as a whole, and its sections but `providers`.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::mistake::Place;
+use super::reader::{Names, Reader};
+use super::section::{Section, Spot};
+use super::{Admin, ClientKey, Config, Retry, Timeouts, providers};
+
+/// Reads the whole file. None only after a mistake.
+pub(super) fn config(reader: &mut Reader<'_>, root: &Spot<'_>) -> Option<Config> {
+    let mut section = Section::open(reader, root)?;
+    let (plugins, data) = (reader.folder.join("plugins"), reader.folder.join("data"));
+    let open = !section.has("client-keys");
+    let listen = section.field(reader, "listen", LISTEN, |reader, spot| {
+        listen(reader, spot, open)
+    });
+    let config = Config {
+        listen,
+        admin: section.optional(reader, "admin", |reader, spot| admin(reader, spot, listen)),
+        client_keys: section
+            .optional(reader, "client-keys", client_keys)
+            .unwrap_or_default(),
+        plugins: section.field(reader, "plugins", plugins, Reader::path),
+        data: section.field(reader, "data", data, Reader::path),
+        providers: section
+            .required(reader, "providers", providers::providers)
+            .unwrap_or_default(),
+        selector: section
+            .optional(reader, "routing", routing)
+            .unwrap_or_else(|| SELECTOR.to_owned()),
+        retry: section.optional(reader, "retry", retry).unwrap_or_default(),
+        timeouts: section
+            .optional(reader, "timeouts", timeouts)
+            .unwrap_or_default(),
+        disable_cooling: section.field(reader, "disable-cooling", false, Reader::flag),
+    };
+    section.end(reader);
+    Some(config)
+}
+
+/// Without client keys, whoever reaches the address spends the operator's credentials.
+fn listen(reader: &mut Reader<'_>, spot: &Spot<'_>, open: bool) -> Option<SocketAddr> {
+    let address = reader.address(spot)?;
+    if open && !address.ip().to_canonical().is_loopback() {
+        let what = format!(
+            "{address} can be reached from beyond this machine, and without client keys anybody \
+             could spend your credentials: add `client-keys`, or listen on 127.0.0.1:{}",
+            address.port()
+        );
+        reader.refuse(spot, what);
+    }
+    Some(address)
+}
+
+fn admin(reader: &mut Reader<'_>, spot: &Spot<'_>, clients: SocketAddr) -> Option<Admin> {
+    let mut section = Section::open(reader, spot)?;
+    let listen = section.field(reader, "listen", ADMIN_LISTEN, |reader, spot| {
+        let address = reader.address(spot)?;
+        if address == clients && address.port() != 0 {
+            let what = format!("{address} is where clients are served; choose another port");
+            reader.refuse(spot, what);
+        }
+        Some(address)
+    });
+    let token = section.required(reader, "token", |reader, spot| {
+        reader.secret_of(spot, ADMIN_TOKEN_BYTES_MIN)
+    });
+    section.end(reader);
+    Some(Admin {
+        listen,
+        token: token?,
+    })
+}
+
+fn client_keys(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Vec<ClientKey>> {
+    let mut names = Names::default();
+    let mut keys: HashMap<String, Place> = HashMap::new();
+    reader.list(spot, |reader, spot| {
+        let mut section = Section::open(reader, spot)?;
+        let name = section.required(reader, "name", |reader, spot| {
+            let name = reader.line(spot)?;
+            names.check(reader, spot, &name);
+            Some(name)
+        });
+        let key = section.required(reader, "key", |reader, spot| {
+            let key = reader.secret(spot)?;
+            check_key(reader, spot, &key, &mut keys);
+            Some(key)
+        });
+        section.end(reader);
+        Some(ClientKey {
+            name: name?,
+            key: key?,
+        })
+    })
+}
+
+/// A key that two clients share would be counted for one of them only.
+fn check_key(
+    reader: &mut Reader<'_>,
+    spot: &Spot<'_>,
+    key: &SecretString,
+    keys: &mut HashMap<String, Place>,
+) {
+    match keys.insert(key.expose_secret().to_owned(), spot.node.place) {
+        None => {}
+        Some(first) => {
+            let what = format!(
+                "is the same key as at line {}; give each its own",
+                first.line
+            );
+            reader.refuse(spot, what);
+        }
+    }
+}
+
+fn routing(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<String> {
+    let mut section = Section::open(reader, spot)?;
+    let selector = section.field(reader, "selector", SELECTOR.to_owned(), Reader::name);
+    section.end(reader);
+    Some(selector)
+}
+
+fn retry(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Retry> {
+    let mut section = Section::open(reader, spot)?;
+    let default = Retry::default();
+    let retry = Retry {
+        rounds: section.field(reader, "rounds", default.rounds, |reader, spot| {
+            reader.number(spot, 1..=ROUNDS_MAX)
+        }),
+        max_wait: section.field(reader, "max-wait", default.max_wait, |reader, spot| {
+            reader.duration(spot, RETRY_WAIT_MAX)
+        }),
+        max_credentials: section.field(
+            reader,
+            "max-credentials",
+            default.max_credentials,
+            |reader, spot| reader.number(spot, 0..=CREDENTIALS_MAX),
+        ),
+    };
+    section.end(reader);
+    Some(retry)
+}
+
+fn timeouts(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Timeouts> {
+    let mut section = Section::open(reader, spot)?;
+    let default = Timeouts::default();
+    let mut timeout = |key, default, most| {
+        section.field(reader, key, default, |reader, spot| {
+            reader.duration(spot, most)
+        })
+    };
+    let timeouts = Timeouts {
+        connect: timeout("connect", default.connect, CONNECT_MAX),
+        first_byte: timeout("first-byte", default.first_byte, FIRST_BYTE_MAX),
+        idle: timeout("idle", default.idle, IDLE_MAX),
+        total: timeout("total", default.total, TOTAL_MAX),
+    };
+    section.end(reader);
+    Some(timeouts)
+}
+
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8317);
+const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8318);
+const SELECTOR: &str = "round-robin";
+
+/// As many characters as 64 random bits in hexadecimal.
+const ADMIN_TOKEN_BYTES_MIN: usize = 16;
+
+/// More rounds would only hammer providers that are down.
+const ROUNDS_MAX: u32 = 20;
+
+/// A client waits meanwhile; few have more patience than an hour.
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// More than a pool holds; a larger number is a slip.
+const CREDENTIALS_MAX: u32 = 10_000;
+
+/// A host that takes longer is down.
+const CONNECT_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// Models that think long send their first byte late, but not later than this.
+const FIRST_BYTE_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// As for the first byte.
+const IDLE_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// No call is served for longer than a day.
+const TOTAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);

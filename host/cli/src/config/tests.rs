@@ -1,0 +1,234 @@
+//! Each folder of `tests/cases/config` is a case: `config.yaml`, `env` (variables as `NAME=value`
+//! and files as `/path=text`) and `expect.txt`, the configuration or its mistakes.
+//! `UPDATE_GOLDENS=1` writes the last anew.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Write;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use secrecy::ExposeSecret;
+
+use super::{Config, ConfigErrors, Credential, Environment, Provider};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+#[test]
+fn cases() -> Outcome {
+    let mut cases: Vec<PathBuf> = fs::read_dir(CASES)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<_>>()?;
+    cases.sort();
+    assert!(
+        cases.len() >= 15,
+        "only {} cases were found in {CASES}",
+        cases.len()
+    );
+    let wrong: Vec<String> = cases
+        .iter()
+        .filter_map(|folder| check(folder).transpose())
+        .collect::<Result<_, _>>()?;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// What is wrong with a case, if anything.
+fn check(folder: &Path) -> Result<Option<String>, Box<dyn Error>> {
+    let environment = Fake::read(folder)?;
+    let loaded = environment.load();
+    let found = match &loaded {
+        Ok(config) => shown(config),
+        Err(errors) => errors.to_string(),
+    };
+    let revealing = match &loaded {
+        Ok(config) => format!("{config:?}"),
+        Err(errors) => format!("{errors}\n{errors:?}"),
+    };
+    if revealing.contains(SECRET_MARK) {
+        return Ok(Some(format!(
+            "{}: shows a secret: {revealing}",
+            folder.display()
+        )));
+    }
+    let golden = folder.join("expect.txt");
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
+        fs::write(&golden, format!("{}\n", found.trim_end()))?;
+    }
+    let expected = fs::read_to_string(&golden)
+        .map_err(|error| format!("{}: {error}; run with UPDATE_GOLDENS=1", golden.display()))?;
+    let same = expected.trim_end() == found.trim_end();
+    let differs = || format!("{}: expected\n{expected}\nfound\n{found}", folder.display());
+    Ok((!same).then(differs))
+}
+
+#[test]
+fn an_unreadable_file_is_named() {
+    let environment = Fake {
+        variables: BTreeMap::new(),
+        files: BTreeMap::new(),
+    };
+    let errors = environment
+        .load()
+        .map(drop)
+        .map_err(|errors| errors.to_string());
+    let expected =
+        "config.yaml: cannot be read: entity not found; check the path and its permissions";
+    assert_eq!(errors, Err(format!("/etc/jackfield/{expected}")));
+}
+
+#[test]
+fn the_documented_example_is_legal() -> Outcome {
+    let page = include_str!("../../CONFIG.md");
+    let example = page
+        .split("```yaml")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let environment = Fake {
+        variables: BTreeMap::from([("ACME_A".to_owned(), SECRET_MARK.to_owned())]),
+        files: BTreeMap::from([(PathBuf::from(FILE), example.unwrap_or_default().to_owned())]),
+    };
+    environment.load()?;
+    Ok(())
+}
+
+proptest! {
+    /// Whatever is done to a file, reading it ends with a configuration or with mistakes, and what
+    /// variables hold stays hidden.
+    #[test]
+    fn no_text_breaks_the_reader(at in 0_usize..2_000, length in 0_usize..60, with in "[\\PC\n\t]{0,6}") {
+        let mut environment = Fake::read(&Path::new(CASES).join("full")).map_err(|error| failed(&*error))?;
+        let path = Path::new(FILE).to_owned();
+        let text = environment.files.get(&path).cloned().unwrap_or_default();
+        let mut characters: Vec<char> = text.chars().collect();
+        let from = at.min(characters.len());
+        let to = (from + length).min(characters.len());
+        characters.splice(from..to, with.chars());
+        environment.files.insert(path, characters.into_iter().collect());
+
+        let told = match environment.load() {
+            Ok(config) => format!("{config:?}"),
+            Err(errors) => {
+                prop_assert!(!errors.to_string().is_empty());
+                errors.to_string()
+            }
+        };
+        prop_assert!(!told.contains(SECRET_MARK), "{}", told);
+    }
+}
+
+fn failed(error: &dyn Error) -> TestCaseError {
+    TestCaseError::fail(error.to_string())
+}
+
+/// Everything in a configuration, secrets included.
+fn shown(config: &Config) -> String {
+    let mut out = String::new();
+    line(&mut out, 0, "listen", config.listen);
+    if let Some(admin) = &config.admin {
+        line(&mut out, 0, "admin", admin.listen);
+        line(&mut out, 1, "token", admin.token.expose_secret());
+    }
+    for key in &config.client_keys {
+        line(
+            &mut out,
+            0,
+            "client-key",
+            format!("{} {}", key.name, key.key.expose_secret()),
+        );
+    }
+    line(&mut out, 0, "plugins", config.plugins.display());
+    line(&mut out, 0, "data", config.data.display());
+    for provider in &config.providers {
+        show_provider(&mut out, provider);
+    }
+    line(&mut out, 0, "selector", &config.selector);
+    line(&mut out, 0, "retry", format!("{:?}", config.retry));
+    line(&mut out, 0, "timeouts", format!("{:?}", config.timeouts));
+    line(&mut out, 0, "disable-cooling", config.disable_cooling);
+    out
+}
+
+fn show_provider(out: &mut String, provider: &Provider) {
+    line(out, 0, "provider", &provider.name);
+    line(out, 1, "executor", &provider.executor);
+    line(out, 1, "base-url", &provider.base_url);
+    line(out, 1, "settings", &provider.settings);
+    for credential in &provider.credentials {
+        show_credential(out, credential);
+    }
+    for model in &provider.models {
+        line(out, 1, "model", format!("{} {:?}", model.name, model.alias));
+    }
+}
+
+fn show_credential(out: &mut String, credential: &Credential) {
+    line(out, 1, "credential", &credential.id);
+    line(out, 2, "api-key", credential.api_key.expose_secret());
+    line(out, 2, "priority", credential.priority);
+    line(out, 2, "weight", credential.weight);
+    if let Some(proxy_url) = &credential.proxy_url {
+        line(out, 2, "proxy-url", proxy_url);
+    }
+    line(out, 2, "attributes", format!("{:?}", credential.attributes));
+    line(out, 2, "disabled", credential.disabled);
+}
+
+fn line(out: &mut String, depth: usize, name: &str, value: impl std::fmt::Display) {
+    let indent = "  ".repeat(depth);
+    writeln!(out, "{indent}{name}: {value}").unwrap();
+}
+
+/// Variables and files of a case.
+struct Fake {
+    variables: BTreeMap<String, String>,
+    files: BTreeMap<PathBuf, String>,
+}
+
+impl Fake {
+    fn read(folder: &Path) -> Result<Self, Box<dyn Error>> {
+        let text = fs::read_to_string(folder.join("config.yaml"))?;
+        let mut fake = Self {
+            variables: BTreeMap::new(),
+            files: BTreeMap::from([(PathBuf::from(FILE), text)]),
+        };
+        let Ok(lines) = fs::read_to_string(folder.join("env")) else {
+            return Ok(fake);
+        };
+        for line in lines.lines() {
+            let (name, value) = line.split_once('=').ok_or("a line of `env` has no `=`")?;
+            let value = value.replace("\\r", "\r").replace("\\n", "\n");
+            if name.starts_with('/') {
+                fake.files.insert(name.into(), value);
+            } else {
+                fake.variables.insert(name.to_owned(), value);
+            }
+        }
+        Ok(fake)
+    }
+
+    fn load(&self) -> Result<Config, ConfigErrors> {
+        Config::load(Path::new(FILE), self)
+    }
+}
+
+impl Environment for Fake {
+    fn var(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        self.files
+            .get(path)
+            .cloned()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases/config");
+const FILE: &str = "/etc/jackfield/config.yaml";
+
+/// Every secret of the cases holds it, and nothing else does.
+const SECRET_MARK: &str = "s3cr3t";
