@@ -1,0 +1,122 @@
+//! The clients' keys: who may ask, and under which name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+/// The keys of all clients.
+///
+/// Keys are compared by their digests: how long a look-up takes tells nothing of a key.
+#[derive(Default)]
+pub struct ClientKeys {
+    names: HashMap<[u8; 32], Arc<str>>,
+}
+
+/// Why a client may not ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum KeyError {
+    #[error("no API key was given; send one as `Authorization: Bearer KEY`")]
+    Missing,
+    #[error("the API key is not known")]
+    Unknown,
+}
+
+impl ClientKeys {
+    /// Keys by the names of their clients. Without any, everybody may ask.
+    pub fn new<'a>(keys: impl IntoIterator<Item = (&'a str, &'a SecretString)>) -> Self {
+        let entry = |(name, key): (&str, &SecretString)| {
+            (digest(key.expose_secret().as_bytes()), Arc::from(name))
+        };
+        Self {
+            names: keys.into_iter().map(entry).collect(),
+        }
+    }
+
+    /// The name of the client that sends these headers.
+    pub(crate) fn principal(&self, headers: &HeaderMap) -> Result<Arc<str>, KeyError> {
+        if self.names.is_empty() {
+            return Ok(Arc::from(ANYBODY));
+        }
+        let key = presented(headers).ok_or(KeyError::Missing)?;
+        self.names
+            .get(&digest(key))
+            .cloned()
+            .ok_or(KeyError::Unknown)
+    }
+}
+
+/// Who asks where no keys are configured.
+const ANYBODY: &str = "anybody";
+
+/// The key that a client sent, where OpenAI's and Anthropic's SDKs put it.
+fn presented(headers: &HeaderMap) -> Option<&[u8]> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        return Some(bearer(value.as_bytes()));
+    }
+    headers.get("x-api-key").map(|value| value.as_bytes())
+}
+
+/// The token of a `Bearer` value, whose scheme may be in any case (RFC 9110, section 11.1); or the
+/// whole value, since some tools send the bare key.
+pub(crate) fn bearer(value: &[u8]) -> &[u8] {
+    match value.split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
+        _ => value,
+    }
+}
+
+fn digest(key: &[u8]) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn asked(name: &'static str, value: &'static str) -> Result<Arc<str>, KeyError> {
+        let key = SecretString::from("key-of-a");
+        let keys = ClientKeys::new([("team-a", &key)]);
+        keys.principal(&HeaderMap::from_iter([(
+            axum::http::HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )]))
+    }
+
+    #[test]
+    fn a_key_names_its_client_wherever_the_sdks_put_it() {
+        for (name, value) in [
+            ("authorization", "Bearer key-of-a"),
+            ("authorization", "bearer  key-of-a"),
+            ("authorization", "key-of-a"),
+            ("x-api-key", "key-of-a"),
+        ] {
+            assert_eq!(
+                asked(name, value).as_deref(),
+                Ok("team-a"),
+                "{name}: {value}"
+            );
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        assert_eq!(
+            asked("authorization", "Bearer key-of-b"),
+            Err(KeyError::Unknown)
+        );
+        assert_eq!(asked("authorization", "Bearer "), Err(KeyError::Unknown));
+        assert_eq!(asked("accept", "key-of-a"), Err(KeyError::Missing));
+    }
+
+    #[test]
+    fn without_keys_everybody_may_ask() {
+        let keys = ClientKeys::default();
+        assert_eq!(keys.principal(&HeaderMap::new()).as_deref(), Ok(ANYBODY));
+    }
+}

@@ -1,0 +1,17 @@
+//! The HTTP edges: the server for clients, the upstream client, the admin API, and a practice
+//! provider. The only crate that knows axum and reqwest.
+
+mod admin;
+mod api;
+mod keys;
+pub mod limits;
+pub mod practice;
+mod render;
+mod server;
+mod upstream;
+
+pub use admin::{Admin, PluginAdmin, PluginAdminError, admin_router};
+pub use api::{Api, api_router};
+pub use keys::ClientKeys;
+pub use server::{Drain, serve};
+pub use upstream::HttpUpstream;

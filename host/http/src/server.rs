@@ -1,0 +1,108 @@
+//! The server: connections are accepted within limits, and drained when it is told to stop.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, HTTP2_STREAMS_MAX, REQUEST_HEAD_WAIT};
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drain {
+    /// Every call had ended.
+    Complete,
+    /// Calls were still under way after the longest wait, and were cut off.
+    CutOff,
+}
+
+/// Serves until `stop` is ready, then waits for calls under way, but no longer than `drain_max`.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()>,
+    drain_max: Duration,
+) -> Drain {
+    let connections = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let builder = builder();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            break;
+        };
+        let stream = tokio::select! {
+            () = &mut stop => break,
+            accepted = accept(&listener) => accepted,
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let connection = connections.watch(connection.into_owned());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "bounded by `places`, drained by `connections`"
+        )]
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::trace!(error, "connection ended");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    match timeout(drain_max, connections.shutdown()).await {
+        Ok(()) => Drain::Complete,
+        Err(_) => Drain::CutOff,
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_HEAD_WAIT);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP2_STREAMS_MAX);
+    builder
+}
+
+/// The next connection. What goes wrong with one must not end the server.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // A small event must not wait for the next one.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "connection without TCP_NODELAY");
+                }
+                return stream;
+            }
+            Err(error) if is_of_connection(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "no connection can be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+    )
+}

@@ -1,0 +1,114 @@
+//! The upstream client: connections are pooled by proxy and connect timeout, and nothing is
+//! followed, unpacked or tried again behind the dispatcher's back.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use jackfield_dispatch::plan::UpstreamRequest;
+use jackfield_dispatch::port::{BoxFuture, Head, TransportError, Upstream, UpstreamAnswer};
+use parking_lot::RwLock;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Proxy, Request};
+
+use crate::limits::{UPSTREAM_CLIENTS_MAX, UPSTREAM_IDLE, UPSTREAM_IDLE_CONNECTIONS_MAX};
+
+/// Sends requests to providers.
+pub struct HttpUpstream {
+    clients: RwLock<HashMap<ClientKey, Client>>,
+}
+
+type ClientKey = (Option<Arc<str>>, Duration);
+
+impl HttpUpstream {
+    /// A client without any connection.
+    pub fn new() -> Self {
+        // Fails if a provider was chosen before, which is as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self {
+            clients: RwLock::default(),
+        }
+    }
+
+    fn client(&self, key: ClientKey) -> Result<Client, TransportError> {
+        if let Some(client) = self.clients.read().get(&key) {
+            return Ok(client.clone());
+        }
+        let client = build(&key).map_err(|error| transport("making an HTTP client", error))?;
+        let mut clients = self.clients.write();
+        if clients.len() >= UPSTREAM_CLIENTS_MAX {
+            // Only proxies that are configured no more are lost for good.
+            clients.clear();
+        }
+        Ok(clients.entry(key).or_insert(client).clone())
+    }
+
+    async fn carry_out(&self, request: UpstreamRequest) -> Result<UpstreamAnswer, TransportError> {
+        let client = self.client((request.proxy, request.connect))?;
+        let mut outgoing = Request::new(request.method, request.url);
+        *outgoing.headers_mut() = request.headers;
+        *outgoing.body_mut() = Some(request.body.into());
+        let answer = client.execute(outgoing).await;
+        let mut answer = answer.map_err(|error| transport("sending to the provider", error))?;
+        let headers = std::mem::take(answer.headers_mut());
+        let head = Head {
+            status: answer.status(),
+            headers,
+        };
+        let body = answer
+            .bytes_stream()
+            .map(|next| next.map_err(|error| transport("reading the provider's answer", error)));
+        Ok(UpstreamAnswer {
+            head,
+            body: Box::pin(body),
+        })
+    }
+}
+
+impl Default for HttpUpstream {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Upstream for HttpUpstream {
+    fn send(
+        &self,
+        request: UpstreamRequest,
+    ) -> BoxFuture<'_, Result<UpstreamAnswer, TransportError>> {
+        Box::pin(self.carry_out(request))
+    }
+}
+
+fn build((proxy, connect): &ClientKey) -> reqwest::Result<Client> {
+    let builder = Client::builder()
+        .user_agent(concat!("jackfield/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(*connect)
+        .tcp_nodelay(true)
+        .pool_max_idle_per_host(UPSTREAM_IDLE_CONNECTIONS_MAX)
+        .pool_idle_timeout(UPSTREAM_IDLE)
+        // A redirect would carry secrets to a host that nobody granted.
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        // Proxies are the operator's to name, not the environment's.
+        .no_proxy();
+    match proxy {
+        Some(proxy) => builder.proxy(Proxy::all(proxy.as_ref())?).build(),
+        None => builder.build(),
+    }
+}
+
+fn transport(doing: &'static str, error: reqwest::Error) -> TransportError {
+    // The URL may hold a secret in its query.
+    let error = error.without_url();
+    let mut cause = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        cause.push_str(": ");
+        cause.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    TransportError { doing, cause }
+}
