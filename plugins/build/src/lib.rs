@@ -5,7 +5,7 @@
 use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 /// What components are built for.
 pub const TARGET: &str = "wasm32-wasip2";
@@ -39,7 +39,11 @@ impl std::error::Error for BuildError {}
 /// When the wasm target is missing and cannot be installed, or when cargo fails.
 pub fn build(guests: Guests<'_>) -> Result<PathBuf, BuildError> {
     let workspace = workspace()?;
-    for input in ["plugins", "wit", "tests/components", "Cargo.lock"] {
+    let inputs: &[&str] = match guests {
+        Guests::Plugins(_) => &["plugins", "wit", "Cargo.lock"],
+        Guests::ExamplesOf(_) => &["plugins", "wit", "Cargo.lock", "tests/components"],
+    };
+    for input in inputs {
         tell_cargo(&format!(
             "rerun-if-changed={}",
             workspace.join(input).display()
@@ -53,6 +57,18 @@ pub fn build(guests: Guests<'_>) -> Result<PathBuf, BuildError> {
         Guests::Plugins(_) => built,
         Guests::ExamplesOf(_) => built.join("examples"),
     })
+}
+
+/// Ends a build script: an error is told in cargo's own words, a line each.
+pub fn end<E: fmt::Display>(result: Result<(), E>) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    let lines = error.to_string();
+    lines
+        .lines()
+        .for_each(|line| tell_cargo(&format!("error={line}")));
+    ExitCode::FAILURE
 }
 
 #[expect(
@@ -127,13 +143,15 @@ fn run(workspace: &Path, target_dir: &Path, guests: Guests<'_>) -> Result<(), Bu
         .args(["--target", TARGET])
         .arg("--target-dir")
         .arg(target_dir);
-    match guests {
-        Guests::Plugins(packages) => {
-            packages
-                .iter()
-                .for_each(|package| drop(command.args(["--package", package])));
-        }
-        Guests::ExamplesOf(package) => drop(command.args(["--package", package, "--examples"])),
+    let packages = match guests {
+        Guests::Plugins(packages) => packages,
+        Guests::ExamplesOf(ref package) => std::slice::from_ref(package),
+    };
+    packages.iter().for_each(|package| {
+        command.args(["--package", package]);
+    });
+    if matches!(guests, Guests::ExamplesOf(_)) {
+        command.arg("--examples");
     }
     forget_outer_build(&mut command);
     let output = command
