@@ -3,10 +3,15 @@
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use jackfield_plugin_build::{Guests, build};
+use jackfield_plugin_build::{Guests, build, end};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    end(embed())
+}
+
+fn embed() -> Result<(), Box<dyn Error>> {
     let packages = BUILT_IN.map(|name| format!("jackfield-{name}"));
     let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
     let folder = build(Guests::Plugins(&packages))?;

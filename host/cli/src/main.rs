@@ -1,1 +1,170 @@
-fn main() {}
+//! The binary `jackfield`: the command line, and nothing else.
+
+mod built_in;
+mod config;
+mod demo;
+mod plugins;
+mod serve;
+mod terminal;
+mod wire;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+use crate::config::{Config, ProcessEnvironment};
+use crate::terminal::say;
+
+/// An LLM API proxy whose providers and routing policies are WebAssembly components.
+#[derive(Parser)]
+#[command(name = "jackfield", version)]
+struct Arguments {
+    /// What to log: a level, or levels by module, such as `info,jackfield_runtime=debug`. Logs go
+    /// to standard error.
+    #[arg(long, global = true, value_name = "LEVELS")]
+    log: Option<Targets>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve clients until SIGTERM or Ctrl-C.
+    Serve {
+        /// The configuration; host/cli/CONFIG.md says what it may hold.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Show what Jackfield does, with a practice provider in this process, then serve.
+    Demo {
+        /// End after the tour: 0 if every step held.
+        #[arg(long)]
+        exit: bool,
+    },
+    /// Check a configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Look at plugins.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Report every mistake in a configuration, with its place.
+    Check {
+        /// The configuration.
+        file: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum PluginCommand {
+    /// List the plugins that would serve, and those that cannot, and why.
+    List {
+        /// The configuration that names the plugins folder; without it, the built-in plugins.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are errors to clap, too.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    start_log(&arguments);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("starting the async runtime: {error}")),
+    };
+    runtime.block_on(run(arguments.command))
+}
+
+async fn run(command: Command) -> ExitCode {
+    match command {
+        Command::Serve { config } => match load(&config) {
+            Ok(config) => ended(serve::serve(config).await),
+            Err(code) => code,
+        },
+        Command::Demo { exit } => ended(demo::run(exit).await),
+        Command::Config(ConfigCommand::Check { file }) => match load(&file) {
+            Ok(config) => {
+                say(&format!("{}: {}", file.display(), config_summary(&config)));
+                ExitCode::SUCCESS
+            }
+            Err(code) => code,
+        },
+        Command::Plugin(PluginCommand::List { config }) => {
+            let folder = match config.map(|file| load(&file)).transpose() {
+                Ok(config) => config.map(|config| config.plugins),
+                Err(code) => return code,
+            };
+            ended(plugins::list(folder.as_deref()).await)
+        }
+    }
+}
+
+fn load(file: &std::path::Path) -> Result<Config, ExitCode> {
+    Config::load(file, &ProcessEnvironment).map_err(|errors| {
+        terminal::complain(&errors.to_string());
+        ExitCode::from(BAD_CONFIG)
+    })
+}
+
+fn config_summary(config: &Config) -> String {
+    let credentials: usize = config
+        .providers
+        .iter()
+        .map(|each| each.credentials.len())
+        .sum();
+    let models: usize = config.providers.iter().map(|each| each.models.len()).sum();
+    format!(
+        "good: {} provider(s), {credentials} credential(s), {models} model(s), {} client key(s)",
+        config.providers.len(),
+        config.client_keys.len()
+    )
+}
+
+fn ended(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => failed(&problem),
+    }
+}
+
+fn failed(problem: &str) -> ExitCode {
+    terminal::complain(&format!("jackfield: {problem}"));
+    ExitCode::FAILURE
+}
+
+fn start_log(arguments: &Arguments) {
+    let default = match arguments.command {
+        Command::Serve { .. } => tracing::Level::INFO,
+        Command::Demo { .. } | Command::Config(_) | Command::Plugin(_) => tracing::Level::ERROR,
+    };
+    let levels = arguments
+        .log
+        .clone()
+        .unwrap_or_else(|| Targets::new().with_default(default));
+    let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(format.with_filter(levels))
+        .init();
+}
+
+/// The exit code for a command line that makes no sense, as BSD's sysexits has it.
+const USAGE: u8 = 64;
+
+/// The exit code for a configuration with mistakes, as BSD's sysexits has it.
+const BAD_CONFIG: u8 = 78;

@@ -1,0 +1,130 @@
+//! The demo: a practice provider in this process, two credentials for it, the real server, and a
+//! guided tour of what it does.
+
+mod tour;
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jackfield_http::practice::PracticeProvider;
+use jackfield_http::serve as serve_http;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::config::{Config, Environment};
+use crate::demo::tour::Tour;
+use crate::serve::{listen, run as run_host, stop_signal};
+use crate::terminal::say;
+use crate::wire::{Host, told};
+
+/// Runs the tour, then serves until Ctrl-C, or ends.
+pub(crate) async fn run(exit: bool) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| told(&error))?;
+    let provider = PracticeProvider::new(KEYS.map(str::to_owned));
+    let provider_listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let provider_address = provider_listener
+        .local_addr()
+        .map_err(|error| told(&error))?;
+    let listener = listen(LISTEN).await?;
+    let config = config(&folder, provider_address)?;
+    let host = Host::new(&config).await?;
+
+    let (stop, stopped) = watch::channel(false);
+    let tour = Tour {
+        provider: Arc::clone(&provider),
+        registry: Arc::clone(&host.registry),
+        dispatcher: Arc::clone(&host.dispatcher),
+        plugins: config.plugins.clone(),
+        address: LISTEN,
+    };
+    let guide = async {
+        let result = tour.run().await;
+        if result.is_ok() && !exit {
+            serve_on(provider_address).await?;
+        }
+        let _ = stop.send(true);
+        result
+    };
+    let practice = serve_provider(provider_listener, &provider, stopped.clone());
+    let (served, (), toured) =
+        tokio::join!(run_host(host, listener, None, stopped), practice, guide);
+    served.and(toured)
+}
+
+async fn serve_on(provider: SocketAddr) -> Result<(), String> {
+    say(&format!(
+        "\nServing on http://{LISTEN}/v1 until Ctrl-C. Try it:\n"
+    ));
+    say(&format!(
+        "  curl http://{LISTEN}/v1/chat/completions -H 'content-type: application/json' \\\n    \
+         -d '{{\"model\": \"fast\", \"messages\": [{{\"role\": \"user\", \"content\": \"hello\"}}]}}'\n"
+    ));
+    say(&format!(
+        "The practice provider is at http://{provider}/v1."
+    ));
+    let _ = stop_signal()?.wait_for(|stop| *stop).await;
+    Ok(())
+}
+
+async fn serve_provider(
+    listener: TcpListener,
+    provider: &Arc<PracticeProvider>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
+    serve_http(
+        listener,
+        provider.router(),
+        stopped,
+        std::time::Duration::ZERO,
+    )
+    .await;
+}
+
+/// The demo runs on a configuration like any other, read by the same code.
+fn config(folder: &TempDir, provider: SocketAddr) -> Result<Config, String> {
+    let [first, second] = KEYS;
+    let text = format!(
+        "listen: {LISTEN}\n\
+         providers:\n\
+         \x20 - name: practice\n\
+         \x20   executor: openai-compatible\n\
+         \x20   base-url: http://{provider}/v1\n\
+         \x20   credentials: [ {{ id: {first}, api-key: {first} }}, {{ id: {second}, api-key: {second} }} ]\n\
+         \x20   models: [ {{ name: gpt-practice, alias: fast }} ]\n"
+    );
+    let path = folder.path().join("demo.yaml");
+    fs::write(&path, text).map_err(|error| format!("writing {}: {error}", path.display()))?;
+    Config::load(&path, &Files).map_err(|errors| errors.to_string())
+}
+
+/// The demo's configuration names no variables.
+struct Files;
+
+impl Environment for Files {
+    fn var(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        fs::read_to_string(path)
+    }
+}
+
+/// Where the demo serves.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8317);
+
+/// The keys of both credentials, which are also their ids: so answers show who gave them.
+const KEYS: [&str; 2] = ["demo-a", "demo-b"];
+
+/// A file as `rename` puts it into a folder: whole, or not at all.
+fn drop_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+    let (part, whole) = (folder.join(format!("{name}.part")), folder.join(name));
+    fs::write(&part, bytes)?;
+    fs::rename(part, &whole)?;
+    Ok(whole)
+}

@@ -1,0 +1,277 @@
+//! The tour: six steps, each of which shows what really came back and fails if it should not have.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_credential::Availability;
+use jackfield_dispatch::Dispatcher;
+use jackfield_http::practice::{PracticeAnswer, PracticeClient, PracticeFailure, PracticeProvider};
+use jackfield_runtime::Registry;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{KEYS, drop_file};
+use crate::built_in::BUILT_IN;
+use crate::plugins;
+use crate::terminal::say;
+use crate::wire::told;
+
+/// What the tour needs to see.
+pub(crate) struct Tour {
+    pub(crate) provider: Arc<PracticeProvider>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) plugins: PathBuf,
+    pub(crate) address: SocketAddr,
+}
+
+impl Tour {
+    /// Takes all steps; the first that does not hold ends the tour.
+    pub(crate) async fn run(&self) -> Result<(), String> {
+        let client = PracticeClient::new(&format!("http://{}/v1", self.address), None);
+        let client = client.map_err(|error| told(&error))?;
+        say("Jackfield, a guided tour. Every line below is what really happened.\n");
+        self.call(&client).await?;
+        self.streamed_call(&client).await?;
+        self.rotation(&client).await?;
+        self.failover(&client).await?;
+        self.live_swap(&client).await?;
+        self.versions();
+        say("\nEvery step held.");
+        Ok(())
+    }
+
+    async fn call(&self, client: &PracticeClient) -> Result<(), String> {
+        step(
+            1,
+            "a call: client -> selector -> credential -> executor -> provider",
+        );
+        let began = Instant::now();
+        let answer = ask(client, false).await?;
+        say(&format!("  {} in {:?}", answer.status, began.elapsed()));
+        say(&format!("  {}", content(&answer)?));
+        Ok(())
+    }
+
+    async fn streamed_call(&self, client: &PracticeClient) -> Result<(), String> {
+        step(2, "a streamed call: whole events, relayed as they come");
+        let answer = ask(client, true).await?;
+        let events: Vec<&str> = answer
+            .body
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .collect();
+        say(&format!(
+            "  {} events in {} pieces",
+            events.len(),
+            answer.pieces
+        ));
+        say(&format!(
+            "  the first: {}",
+            events.first().unwrap_or(&"none")
+        ));
+        say(&format!(
+            "  the last:  {}",
+            events.last().unwrap_or(&"none")
+        ));
+        held(
+            events.last() == Some(&"[DONE]"),
+            "the stream did not end as it should",
+        )
+    }
+
+    async fn rotation(&self, client: &PracticeClient) -> Result<(), String> {
+        step(
+            3,
+            "rotation: the selector `round-robin` takes both credentials in turn",
+        );
+        let served = self.served(client, 6).await?;
+        held(
+            KEYS.iter().all(|key| served.get(*key) == Some(&3)),
+            "the calls were not shared evenly",
+        )
+    }
+
+    async fn failover(&self, client: &PracticeClient) -> Result<(), String> {
+        let [failing, other] = KEYS;
+        step(
+            4,
+            &format!("failover: `{failing}` answers 429, and no client notices"),
+        );
+        let failure = PracticeFailure {
+            status: PracticeFailure::TOO_MANY_REQUESTS,
+            retry_after: Some(COOLDOWN.as_secs()),
+        };
+        self.provider.fail(failing, Some(failure));
+        let served = self.served(client, 4).await?;
+        self.provider.fail(failing, None);
+        let cooling = self.cooling();
+        say(&format!("  cooling now: {}", cooling.join(", ")));
+        held(cooling == [failing], "the failing credential does not cool")?;
+        held(
+            served.get(other) == Some(&4),
+            "not every call went to the other credential",
+        )
+    }
+
+    async fn live_swap(&self, client: &PracticeClient) -> Result<(), String> {
+        step(
+            5,
+            "a selector replaced while calls run: a file is dropped into the plugins folder",
+        );
+        self.wait_until_ready().await?;
+        let Some((_, fill_first)) = BUILT_IN.iter().find(|(name, _)| *name == "fill-first") else {
+            return Err("the binary carries no `fill-first`".to_owned());
+        };
+        let before = self.generation();
+        let path = drop_file(&self.plugins, "round-robin.wasm", fill_first);
+        let path = path.map_err(|error| told(&error))?;
+        say(&format!(
+            "  {} is now the component of `fill-first`",
+            path.display()
+        ));
+        let calls = self.calls_until_swapped(client, before).await?;
+        say(&format!(
+            "  {calls} calls were made meanwhile, and all succeeded"
+        ));
+        let served = self.served(client, 6).await?;
+        held(
+            served.len() == 1,
+            "the new selector does not fill one credential first",
+        )
+    }
+
+    fn versions(&self) {
+        step(6, "what runs now");
+        plugins::show(&self.registry.status());
+    }
+
+    /// Makes calls and tells who served them.
+    async fn served(
+        &self,
+        client: &PracticeClient,
+        calls: u32,
+    ) -> Result<BTreeMap<String, u32>, String> {
+        let mut served = BTreeMap::new();
+        let mut order = Vec::new();
+        for _ in 0..calls {
+            let answer = parsed(&ask(client, false).await?)?;
+            let key = answer["x_practice"]["served_by"]
+                .as_str()
+                .unwrap_or("nobody")
+                .to_owned();
+            order.push(key.clone());
+            *served.entry(key).or_default() += 1;
+        }
+        say(&format!("  served by: {}", order.join(", ")));
+        Ok(served)
+    }
+
+    fn cooling(&self) -> Vec<String> {
+        let status = self.dispatcher.auth().status(self.dispatcher.clock().now());
+        let cools = |availability: Availability| availability != Availability::Ready;
+        let cooling = status.into_iter().filter(|credential| {
+            cools(credential.account.availability)
+                || credential
+                    .models
+                    .iter()
+                    .any(|model| cools(model.standing.availability))
+        });
+        cooling
+            .map(|credential| credential.id.to_string())
+            .collect()
+    }
+
+    async fn wait_until_ready(&self) -> Result<(), String> {
+        let ready = async {
+            while !self.cooling().is_empty() {
+                sleep(POLL).await;
+            }
+        };
+        let waited = timeout(PATIENCE, ready).await;
+        waited.map_err(|_| "the credential did not come back from its cooldown".to_owned())
+    }
+
+    fn generation(&self) -> u64 {
+        let status = self.registry.status();
+        let selector = status.iter().find(|plugin| &*plugin.name == "round-robin");
+        selector
+            .and_then(|plugin| plugin.serving.as_ref())
+            .map_or(0, |serving| serving.generation)
+    }
+
+    async fn calls_until_swapped(
+        &self,
+        client: &PracticeClient,
+        before: u64,
+    ) -> Result<u32, String> {
+        let calls = async {
+            let mut calls = 0;
+            while self.generation() == before {
+                ask(client, false).await?;
+                calls += 1;
+            }
+            Ok(calls)
+        };
+        let calls = timeout(PATIENCE, calls).await;
+        calls.map_err(|_| "the new selector was not loaded".to_owned())?
+    }
+}
+
+fn step(number: u32, title: &str) {
+    say(&format!(
+        "{}{number}. {title}",
+        if number == 1 { "" } else { "\n" }
+    ));
+}
+
+fn held(condition: bool, otherwise: &str) -> Result<(), String> {
+    if condition {
+        Ok(())
+    } else {
+        Err(format!("this step did not hold: {otherwise}"))
+    }
+}
+
+async fn ask(client: &PracticeClient, stream: bool) -> Result<PracticeAnswer, String> {
+    let body = json!({
+        "model": "fast",
+        "messages": [{ "role": "user", "content": "Say a few words." }],
+        "stream": stream,
+    });
+    let answer = client
+        .post("/chat/completions", &body)
+        .await
+        .map_err(|error| told(&error))?;
+    if answer.status == 200 {
+        return Ok(answer);
+    }
+    Err(format!(
+        "a call was answered {}: {}",
+        answer.status, answer.body
+    ))
+}
+
+fn content(answer: &PracticeAnswer) -> Result<String, String> {
+    let answer = parsed(answer)?;
+    let content = answer["choices"][0]["message"]["content"].as_str();
+    content
+        .map(str::to_owned)
+        .ok_or_else(|| "the answer has no content".to_owned())
+}
+
+fn parsed(answer: &PracticeAnswer) -> Result<Value, String> {
+    serde_json::from_str(&answer.body).map_err(|error| format!("the answer is no JSON: {error}"))
+}
+
+/// For how long the failing credential cools.
+const COOLDOWN: Duration = Duration::from_secs(2);
+
+/// How often the tour looks whether something has changed.
+const POLL: Duration = Duration::from_millis(20);
+
+/// How long the tour waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,96 @@
+//! Serving: both listeners, the watched folder, and the way out.
+
+use std::net::SocketAddr;
+
+use jackfield_http::limits::DRAIN_MAX;
+use jackfield_http::{Drain, admin_router, api_router, serve as serve_http};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::wire::{Host, told};
+
+/// Serves a configuration until SIGTERM or Ctrl-C, then lets calls under way end.
+pub(crate) async fn serve(config: Config) -> Result<(), String> {
+    let stop = stop_signal()?;
+    let host = Host::new(&config).await?;
+    let api = listen(config.listen).await?;
+    let admin = match &config.admin {
+        Some(admin) => Some(listen(admin.listen).await?),
+        None => None,
+    };
+    run(host, api, admin, stop).await
+}
+
+/// Serves live parts on these listeners until it is told to stop.
+pub(crate) async fn run(
+    host: Host,
+    api_listener: TcpListener,
+    admin_listener: Option<TcpListener>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), String> {
+    let watching = host.folder.watch().map_err(|error| told(&error))?;
+    let stopped = |mut stop: watch::Receiver<bool>| async move {
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    let api = host.api;
+    let drained = async {
+        let stopping = async {
+            stopped(stop.clone()).await;
+            tracing::info!("stopping: calls under way may end");
+            api.start_draining();
+        };
+        serve_http(api_listener, api_router(api.clone()), stopping, DRAIN_MAX).await
+    };
+    let administered = async {
+        if let (Some(admin), Some(listener)) = (host.admin, admin_listener) {
+            serve_http(
+                listener,
+                admin_router(admin),
+                stopped(stop.clone()),
+                DRAIN_MAX,
+            )
+            .await;
+        }
+    };
+    let served = async { tokio::join!(drained, administered).0 };
+    tokio::select! {
+        drain = served => match drain {
+            Drain::Complete => tracing::info!("stopped: every call had ended"),
+            Drain::CutOff => tracing::warn!(after = ?DRAIN_MAX, "stopped: calls were cut off"),
+        },
+        () = watching => return Err("the plugins folder cannot be watched any more".to_owned()),
+    }
+    Ok(())
+}
+
+/// A listener; its address is told, since a port of 0 becomes another.
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        format!("listening on {address}: {error}; name another address, or end what listens there")
+    })?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    tracing::info!(%address, "listening");
+    Ok(listener)
+}
+
+/// Becomes true at SIGTERM or Ctrl-C.
+pub(crate) fn stop_signal() -> Result<watch::Receiver<bool>, String> {
+    let failed = |error: std::io::Error| format!("watching for signals: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let (stop, stopped) = watch::channel(false);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one task, which waits for the end of the process"
+    )]
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _ = stop.send(true);
+    });
+    Ok(stopped)
+}

@@ -1,0 +1,190 @@
+//! From a configuration to live parts, wired together. The only place that decides who holds whom.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jackfield_auth::{AuthManager, Registration};
+use jackfield_credential::{
+    CooldownPolicy, Credential, CredentialId, ModelKey, ProviderName, Served,
+};
+use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
+use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts};
+use jackfield_http::{Admin, Api, ClientKeys, HttpUpstream};
+use jackfield_runtime::{Engine, Folder, Registry};
+use secrecy::ExposeSecret;
+
+use crate::built_in::BUILT_IN;
+use crate::config::{self, Config};
+use crate::plugins::RegistryAdmin;
+
+/// Live parts, ready to be served.
+pub(crate) struct Host {
+    pub(crate) api: Arc<Api>,
+    pub(crate) admin: Option<Arc<Admin>>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) folder: Folder,
+}
+
+impl Host {
+    /// Makes the live parts; the plugins are loaded when this returns.
+    pub(crate) async fn new(config: &Config) -> Result<Self, String> {
+        let engine = Engine::new(Some(&code_cache(config))).map_err(|error| told(&error))?;
+        let registry = Arc::new(Registry::new(engine));
+        let folder = Folder::load(&config.plugins, &BUILT_IN, Arc::clone(&registry));
+        let folder = folder.await.map_err(|error| told(&error))?;
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot(config)));
+        publish_into(&registry, &snapshot);
+
+        let clock = Clock::system();
+        let policy = CooldownPolicy {
+            disable_cooling: config.disable_cooling,
+            ..CooldownPolicy::default()
+        };
+        let auth = AuthManager::new(registrations(config), policy, clock.shared());
+        let auth = auth.map_err(|error| told(&error))?;
+        let upstream = Arc::new(HttpUpstream::new());
+        let dispatcher = DispatcherParts {
+            snapshot,
+            auth,
+            upstream,
+            clock,
+        };
+        let dispatcher = Arc::new(Dispatcher::new(dispatcher));
+
+        let keys = config
+            .client_keys
+            .iter()
+            .map(|client| (client.name.as_str(), &client.key));
+        let api = Arc::new(Api::new(Arc::clone(&dispatcher), ClientKeys::new(keys)));
+        let admin = config.admin.as_ref().map(|admin| {
+            let plugins = Box::new(RegistryAdmin(Arc::clone(&registry)));
+            Arc::new(Admin::new(
+                Arc::clone(&dispatcher),
+                plugins,
+                admin.token.clone(),
+            ))
+        });
+        Ok(Self {
+            api,
+            admin,
+            registry,
+            dispatcher,
+            folder,
+        })
+    }
+}
+
+fn code_cache(config: &Config) -> PathBuf {
+    config.data.join("cache").join("code")
+}
+
+/// Calls that begin after a change see it; those under way keep the snapshot that they have.
+fn publish_into(registry: &Registry, snapshot: &Arc<ArcSwap<Snapshot>>) {
+    let snapshot = Arc::clone(snapshot);
+    registry.on_change(Box::new(move |serving| {
+        let mut next = Snapshot::clone(&snapshot.load());
+        next.generation += 1;
+        next.executors = serving.executors.clone();
+        next.selectors = serving.selectors.clone();
+        snapshot.store(Arc::new(next));
+    }));
+}
+
+fn snapshot(config: &Config) -> Snapshot {
+    let timeouts = &config.timeouts;
+    Snapshot {
+        providers: config.providers.iter().map(provider).collect(),
+        routing: Routing {
+            selector: config.selector.as_str().into(),
+            ..Routing::default()
+        },
+        retry: RetryPolicy {
+            rounds: config.retry.rounds,
+            max_wait: config.retry.max_wait,
+            max_credentials: config.retry.max_credentials,
+        },
+        timeouts: Timeouts {
+            connect: timeouts.connect,
+            first_byte: timeouts.first_byte,
+            idle: timeouts.idle,
+            total: timeouts.total,
+        },
+        ..Snapshot::default()
+    }
+}
+
+fn provider(provider: &config::Provider) -> (ProviderName, Provider) {
+    let proxy = |credential: &config::Credential| {
+        let proxy = credential.proxy_url.as_ref()?;
+        Some((
+            CredentialId::from(credential.id.as_str()),
+            Arc::from(proxy.as_str()),
+        ))
+    };
+    let live = Provider {
+        executor: provider.executor.as_str().into(),
+        base_url: Arc::new(provider.base_url.clone()),
+        settings: provider.settings.as_str().into(),
+        proxies: provider.credentials.iter().filter_map(proxy).collect(),
+    };
+    (ProviderName::from(provider.name.as_str()), live)
+}
+
+fn registrations(config: &Config) -> Vec<Registration> {
+    let of_provider = |provider| credentials(provider);
+    config.providers.iter().flat_map(of_provider).collect()
+}
+
+fn credentials(provider: &config::Provider) -> Vec<Registration> {
+    let serves: Vec<Served> = provider.models.iter().map(served).collect();
+    let base_url: Arc<str> = provider.base_url.as_str().trim_end_matches('/').into();
+    let registration = |credential: &config::Credential| Registration {
+        credential: Credential {
+            id: CredentialId::from(credential.id.as_str()),
+            provider: ProviderName::from(provider.name.as_str()),
+            enabled: !credential.disabled,
+            priority: credential.priority,
+            weight: credential.weight,
+            base_url: Arc::clone(&base_url),
+            attributes: credential.attributes.clone(),
+            secret_fields: Vec::new(),
+            serves: serves.clone(),
+        },
+        secrets: BTreeMap::from([(
+            API_KEY.to_owned(),
+            credential.api_key.expose_secret().to_owned().into(),
+        )]),
+    };
+    provider.credentials.iter().map(registration).collect()
+}
+
+/// The name by which plugins know the secret of an `api-key`.
+const API_KEY: &str = "api-key";
+
+/// Clients may use the provider's name of a model and its alias.
+fn served(model: &config::Model) -> Served {
+    let names = [Some(&model.name), model.alias.as_ref()];
+    Served {
+        model: ModelKey::from(model.name.as_str()),
+        names: names
+            .into_iter()
+            .flatten()
+            .map(|name| Arc::from(name.as_str()))
+            .collect(),
+    }
+}
+
+/// An error with all its causes.
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
