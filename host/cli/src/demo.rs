@@ -22,15 +22,16 @@ use crate::terminal::say;
 use crate::wire::{Host, told};
 
 /// Runs the tour, then serves until Ctrl-C, or ends.
-pub(crate) async fn run(exit: bool) -> Result<(), String> {
+pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| told(&error))?;
     let provider = PracticeProvider::new(KEYS.map(str::to_owned));
     let provider_listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let provider_address = provider_listener
         .local_addr()
         .map_err(|error| told(&error))?;
-    let listener = listen(LISTEN).await?;
-    let config = config(&folder, provider_address)?;
+    let listener = listen(address).await?;
+    let address = listener.local_addr().map_err(|error| told(&error))?;
+    let config = config(&folder, address, provider_address)?;
     let host = Host::new(&config).await?;
 
     let (stop, stopped) = watch::channel(false);
@@ -39,12 +40,12 @@ pub(crate) async fn run(exit: bool) -> Result<(), String> {
         registry: Arc::clone(&host.registry),
         dispatcher: Arc::clone(&host.dispatcher),
         plugins: config.plugins.clone(),
-        address: LISTEN,
+        address,
     };
     let guide = async {
         let result = tour.run().await;
         if result.is_ok() && !exit {
-            serve_on(provider_address).await?;
+            serve_on(address, provider_address).await?;
         }
         let _ = stop.send(true);
         result
@@ -55,12 +56,12 @@ pub(crate) async fn run(exit: bool) -> Result<(), String> {
     served.and(toured)
 }
 
-async fn serve_on(provider: SocketAddr) -> Result<(), String> {
+async fn serve_on(address: SocketAddr, provider: SocketAddr) -> Result<(), String> {
     say(&format!(
-        "\nServing on http://{LISTEN}/v1 until Ctrl-C. Try it:\n"
+        "\nServing on http://{address}/v1 until Ctrl-C. Try it:\n"
     ));
     say(&format!(
-        "  curl http://{LISTEN}/v1/chat/completions -H 'content-type: application/json' \\\n    \
+        "  curl http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n    \
          -d '{{\"model\": \"fast\", \"messages\": [{{\"role\": \"user\", \"content\": \"hello\"}}]}}'\n"
     ));
     say(&format!(
@@ -86,10 +87,14 @@ async fn serve_provider(
 }
 
 /// The demo runs on a configuration like any other, read by the same code.
-fn config(folder: &TempDir, provider: SocketAddr) -> Result<Config, String> {
+fn config(
+    folder: &TempDir,
+    address: SocketAddr,
+    provider: SocketAddr,
+) -> Result<Config, String> {
     let [first, second] = KEYS;
     let text = format!(
-        "listen: {LISTEN}\n\
+        "listen: {address}\n\
          providers:\n\
          \x20 - name: practice\n\
          \x20   executor: openai-compatible\n\
@@ -114,9 +119,6 @@ impl Environment for Files {
         fs::read_to_string(path)
     }
 }
-
-/// Where the demo serves.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8317);
 
 /// The keys of both credentials, which are also their ids: so answers show who gave them.
 const KEYS: [&str; 2] = ["demo-a", "demo-b"];

@@ -8,7 +8,9 @@ mod serve;
 mod terminal;
 mod wire;
 
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -43,6 +45,9 @@ enum Command {
         /// End after the tour: 0 if every step held.
         #[arg(long)]
         exit: bool,
+        /// Where to serve.
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8317")]
+        listen: SocketAddr,
     },
     /// Check a configuration.
     #[command(subcommand)]
@@ -97,7 +102,7 @@ async fn run(command: Command) -> ExitCode {
             Ok(config) => ended(serve::serve(config).await),
             Err(code) => code,
         },
-        Command::Demo { exit } => ended(demo::run(exit).await),
+        Command::Demo { exit, listen } => ended(demo::run(listen, exit).await),
         Command::Config(ConfigCommand::Check { file }) => match load(&file) {
             Ok(config) => {
                 say(&format!("{}: {}", file.display(), config_summary(&config)));
@@ -115,7 +120,7 @@ async fn run(command: Command) -> ExitCode {
     }
 }
 
-fn load(file: &std::path::Path) -> Result<Config, ExitCode> {
+fn load(file: &Path) -> Result<Config, ExitCode> {
     Config::load(file, &ProcessEnvironment).map_err(|errors| {
         terminal::complain(&errors.to_string());
         ExitCode::from(BAD_CONFIG)
@@ -157,7 +162,9 @@ fn start_log(arguments: &Arguments) {
         .log
         .clone()
         .unwrap_or_else(|| Targets::new().with_default(default));
-    let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let format = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     tracing_subscriber::registry()
         .with(format.with_filter(levels))
         .init();

@@ -81,7 +81,10 @@ pub(crate) struct RegistryAdmin(pub(crate) Arc<Registry>);
 
 impl PluginAdmin for RegistryAdmin {
     fn list(&self) -> Value {
-        self.0.status().iter().map(plugin).collect()
+        json!({
+            "plugins": self.0.status().iter().map(plugin).collect::<Vec<_>>(),
+            "instances_alive": self.0.engine().instances_alive(),
+        })
     }
 
     fn rollback(&self, name: &str) -> Result<Value, PluginAdminError> {

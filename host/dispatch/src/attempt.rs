@@ -353,6 +353,7 @@ impl<'a> Attempt<'a> {
     fn nonsense(&mut self, detail: String) -> Missed {
         let plugin = self.executor.plugin().clone();
         tracing::warn!(%plugin, detail, "plugin answered nonsense");
+        self.executor.note_fault();
         self.rejected(Rejection::Fault(PluginFault {
             plugin,
             kind: FaultKind::Nonsense,

@@ -1,5 +1,6 @@
 //! What passes between the host and an executor: contexts, plans and their parts, as plain data.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -157,7 +158,6 @@ pub struct Refusal {
 }
 
 /// A request that is ready to be sent: secrets are in place and its origin is checked.
-#[derive(Debug)]
 pub struct UpstreamRequest {
     /// The method.
     pub method: Method,
@@ -171,4 +171,17 @@ pub struct UpstreamRequest {
     pub proxy: Option<Arc<str>>,
     /// How long a connection may take to be made.
     pub connect: Duration,
+}
+
+impl fmt::Debug for UpstreamRequest {
+    /// Without the query and the proxy, which may hold secrets.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("UpstreamRequest")
+            .field("method", &self.method)
+            .field("host", &self.url.host_str())
+            .field("path", &self.url.path())
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }

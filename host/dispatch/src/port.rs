@@ -23,6 +23,9 @@ pub trait Executor: Send + Sync + fmt::Debug {
     /// What it said of itself when it was loaded.
     fn descriptor(&self) -> &Descriptor;
 
+    /// Is told that the host found a fault in what it planned.
+    fn note_fault(&self);
+
     /// Plans one attempt.
     fn prepare<'a>(
         &'a self,

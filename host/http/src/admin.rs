@@ -27,7 +27,7 @@ pub struct Admin {
 
 /// What the admin API can do with plugins.
 pub trait PluginAdmin: Send + Sync {
-    /// All plugins, as the JSON that is shown.
+    /// All plugins, as the JSON object that is shown.
     fn list(&self) -> Value;
 
     /// Has the version before the one that serves take over again; answers what serves now.
@@ -105,9 +105,9 @@ fn refuse(status: StatusCode, message: &str) -> Response<Body> {
 }
 
 async fn plugins(State(admin): State<Arc<Admin>>) -> Json<Value> {
-    Json(
-        json!({ "plugins": admin.plugins.list(), "selector_faults": admin.dispatcher.selector_faults() }),
-    )
+    let mut listed = admin.plugins.list();
+    listed["selector_faults"] = admin.dispatcher.selector_faults().into();
+    Json(listed)
 }
 
 async fn rollback(State(admin): State<Arc<Admin>>, Path(name): Path<String>) -> Response<Body> {

@@ -14,4 +14,4 @@ pub use admin::{Admin, PluginAdmin, PluginAdminError, admin_router};
 pub use api::{Api, api_router};
 pub use keys::ClientKeys;
 pub use server::{Drain, serve};
-pub use upstream::HttpUpstream;
+pub use upstream::{HttpUpstream, choose_cryptography};

@@ -259,13 +259,13 @@ fn stream(provider: &Arc<PracticeProvider>, asked: &Asked, key: &str) -> Respons
     let open = OpenStream::new(provider);
     let start = (0_u32, events.into_iter(), open);
     let body = unfold(start, move |(sent, mut events, open)| async move {
+        if wishes.pause_ms > 0 {
+            sleep(Duration::from_millis(wishes.pause_ms)).await;
+        }
         if wishes.break_after.is_some_and(|most| sent >= most) {
             return Some((Err(Cut), (u32::MAX, Vec::new().into_iter(), open)));
         }
         let event = events.next()?;
-        if wishes.pause_ms > 0 {
-            sleep(Duration::from_millis(wishes.pause_ms)).await;
-        }
         Some((Ok(event), (sent.saturating_add(1), events, open)))
     });
     let mut response = Response::new(Body::from_stream(body));

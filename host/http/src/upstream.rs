@@ -25,8 +25,7 @@ type ClientKey = (Option<Arc<str>>, Duration);
 impl HttpUpstream {
     /// A client without any connection.
     pub fn new() -> Self {
-        // Fails if a provider was chosen before, which is as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        choose_cryptography();
         Self {
             clients: RwLock::default(),
         }
@@ -65,6 +64,12 @@ impl HttpUpstream {
             body: Box::pin(body),
         })
     }
+}
+
+/// Chooses the process's provider of cryptography, which reqwest wants before its first client.
+pub fn choose_cryptography() {
+    // Fails if one was chosen before, which is as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 impl Default for HttpUpstream {

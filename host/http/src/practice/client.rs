@@ -7,6 +7,8 @@ use reqwest::Client;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::Value;
 
+use crate::upstream::choose_cryptography;
+
 /// Makes calls as any HTTP client would.
 pub struct PracticeClient {
     client: Client,
@@ -38,7 +40,7 @@ impl PracticeClient {
     /// # Errors
     /// When the system lacks what a client needs.
     pub fn new(base_url: &str, key: Option<&str>) -> Result<Self, PracticeError> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        choose_cryptography();
         let client = Client::builder().no_proxy().build();
         let client = client.map_err(|error| PracticeError(error.to_string()))?;
         Ok(Self {

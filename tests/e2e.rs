@@ -1,0 +1,21 @@
+//! End to end: the real binary, started as a process, driven by real clients over real HTTP, with
+//! a practice provider behind it that the tests hold in their hands.
+
+#[path = "e2e/admin.rs"]
+mod admin;
+#[path = "e2e/command_line.rs"]
+mod command_line;
+#[path = "e2e/disconnects.rs"]
+mod disconnects;
+#[path = "e2e/drain.rs"]
+mod drain;
+#[path = "e2e/harness.rs"]
+mod harness;
+#[path = "e2e/hostile.rs"]
+mod hostile;
+#[path = "e2e/openai_sdk.rs"]
+mod openai_sdk;
+#[path = "e2e/passthrough.rs"]
+mod passthrough;
+#[path = "e2e/swap.rs"]
+mod swap;

@@ -1,0 +1,82 @@
+//! The admin API, and the probes.
+
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::harness::{Jackfield, TOKEN, Upstream, chat};
+
+#[tokio::test]
+async fn nothing_is_shown_without_the_token() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
+    for path in ["plugins", "credentials", "nowhere"] {
+        let url = format!("http://{}/admin/v1/{path}", jackfield.admin);
+        for wrong in [None, Some(""), Some("wrong"), Some(&TOKEN[1..])] {
+            let mut request = jackfield.client.get(&url);
+            if let Some(token) = wrong {
+                request = request.bearer_auth(token);
+            }
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path} {wrong:?}");
+        }
+    }
+    // Nor is the admin API reachable where clients are.
+    let answer = jackfield.client.get(jackfield.url("/admin/v1/plugins")).bearer_auth(TOKEN);
+    assert_eq!(answer.send().await.unwrap().status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn credentials_show_their_health_and_no_secret() {
+    let upstream = Upstream::start(&["secret-of-a"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "providers:\n  - name: practice\n    executor: openai-compatible\n    base-url: http://{}/v1\n    \
+         credentials: [ {{ id: a, api-key: secret-of-a }}, {{ id: b, api-key: secret-of-b }} ]\n    \
+         models: [ {{ name: gpt-practice }} ]\n",
+        upstream.address
+    );
+    let jackfield = Jackfield::start_in(folder, &config).await;
+    for _ in 0..2 {
+        let (status, _) = jackfield.call(&chat("gpt-practice", false, json!({}))).await;
+        assert_eq!(status, 200);
+    }
+    let shown = jackfield.admin("credentials").await;
+    assert!(!shown.to_string().contains("secret-of"), "{shown}");
+    let credentials = shown["credentials"].as_array().unwrap();
+    assert_eq!(credentials[0]["id"], "a");
+    assert_eq!(credentials[0]["health"]["state"], "ready");
+    assert_eq!(credentials[1]["health"]["state"], "cooling");
+    assert_eq!(credentials[1]["health"]["cause"]["kind"], "authentication");
+    assert_eq!(shown["leases"]["open"], 0);
+    let plugins = jackfield.admin("plugins").await;
+    assert!(!plugins.to_string().contains("secret-of"), "{plugins}");
+}
+
+#[tokio::test]
+async fn the_probes_and_the_models_answer() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
+    for path in ["/healthz", "/readyz"] {
+        let answer = jackfield.client.get(jackfield.url(path)).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+    let models = jackfield.client.get(jackfield.url("/v1/models")).send().await.unwrap();
+    let models: serde_json::Value = serde_json::from_str(&models.text().await.unwrap()).unwrap();
+    let names: Vec<&str> =
+        models["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    assert_eq!(names, ["gpt-practice", "practice"]);
+}
+
+#[tokio::test]
+async fn a_provider_whose_executor_is_not_loaded_makes_the_host_unready() {
+    let upstream = Upstream::start(&[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let providers = crate::harness::provider("practice", "nowhere", &upstream, &["key-a"]);
+    let jackfield = Jackfield::start_in(folder, &format!("providers:\n{providers}")).await;
+    let answer = jackfield.client.get(jackfield.url("/readyz")).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let reason = answer.text().await.unwrap();
+    assert!(reason.contains("executor `nowhere` is not loaded"), "{reason}");
+    let (status, error) = jackfield.call(&chat("practice", false, json!({}))).await;
+    assert_eq!((status, &error["error"]["code"]), (500, &json!("misconfigured")), "{error}");
+}

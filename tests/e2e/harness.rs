@@ -1,0 +1,224 @@
+//! Starts the real binary with a configuration of its own, on free ports, and ends it.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_http::practice::PracticeProvider;
+use jackfield_http::{choose_cryptography, serve as serve_http};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long anything here may take before a test is called failed. The machines are shared.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(10);
+
+/// The token of the admin API.
+pub(crate) const TOKEN: &str = "an-admin-token-for-tests";
+
+/// A practice provider on a loopback port.
+pub(crate) struct Upstream {
+    pub(crate) provider: Arc<PracticeProvider>,
+    pub(crate) address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+impl Upstream {
+    /// Knows these keys; any, if there is none.
+    pub(crate) async fn start(keys: &[&str]) -> Self {
+        let provider = PracticeProvider::new(keys.iter().map(|key| (*key).to_owned()));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = provider.router();
+        let server = tokio::spawn(async move {
+            serve_http(listener, router, std::future::pending(), Duration::ZERO).await;
+        });
+        Self { provider, address, server }
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// A running Jackfield.
+pub(crate) struct Jackfield {
+    pub(crate) child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) folder: TempDir,
+    pub(crate) client: reqwest::Client,
+}
+
+impl Jackfield {
+    /// Serves one provider `practice` with these credentials, whose keys are their ids. `more` is
+    /// added to the configuration.
+    pub(crate) async fn start(upstream: &Upstream, credentials: &[&str], more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let providers = provider("practice", "openai-compatible", upstream, credentials);
+        Self::start_in(folder, &format!("providers:\n{providers}{more}")).await
+    }
+
+    /// Serves a configuration, of which all but the listeners and folders is given. Compiled code
+    /// is shared by all tests.
+    pub(crate) async fn start_in(folder: TempDir, config: &str) -> Self {
+        let path = folder.path().join("jackfield.yaml");
+        let head = format!(
+            "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.2:0, token: {TOKEN} }}\n\
+             data: {}\n",
+            shared_data().display()
+        );
+        fs::write(&path, head + config).unwrap();
+        let mut child = Command::new(binary())
+            .args(["serve", "--config"])
+            .arg(&path)
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (address, admin) = timeout(PATIENCE, addresses(stderr)).await.expect("not serving");
+        choose_cryptography();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { child, address, admin, folder, client }
+    }
+
+    /// The folder that plugins are dropped into.
+    pub(crate) fn plugins(&self) -> PathBuf {
+        self.folder.path().join("plugins")
+    }
+
+    /// Puts a file into the plugins folder as one should: whole.
+    pub(crate) fn drop_plugin(&self, name: &str, bytes: &[u8]) {
+        let part = self.plugins().join(format!("{name}.part"));
+        fs::write(&part, bytes).unwrap();
+        fs::rename(part, self.plugins().join(format!("{name}.wasm"))).unwrap();
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A call that is no stream: its status and its body.
+    pub(crate) async fn call(&self, body: &Value) -> (u16, Value) {
+        let request = self.client.post(self.url("/v1/chat/completions")).body(body.to_string());
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// What the admin API shows.
+    pub(crate) async fn admin(&self, path: &str) -> Value {
+        let url = format!("http://{}/admin/v1/{path}", self.admin);
+        let answer = self.client.get(url).bearer_auth(TOKEN).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
+    /// One plugin as the admin API shows it.
+    pub(crate) async fn plugin(&self, name: &str) -> Value {
+        let shown = self.admin("plugins").await;
+        let plugins = shown["plugins"].as_array().unwrap();
+        plugins.iter().find(|plugin| plugin["name"] == name).cloned().unwrap_or(Value::Null)
+    }
+
+    /// The number of the generation that serves.
+    pub(crate) async fn generation(&self, name: &str) -> u64 {
+        self.plugin(name).await["serving"]["generation"].as_u64().unwrap_or(0)
+    }
+
+    /// Resident memory, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap()));
+        let status = status.unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Sends a signal to the process.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().unwrap().to_string();
+        let killed = std::process::Command::new("kill").args([name, &id]).status().unwrap();
+        assert!(killed.success());
+    }
+}
+
+/// A provider as the configuration has it.
+pub(crate) fn provider(name: &str, executor: &str, upstream: &Upstream, credentials: &[&str]) -> String {
+    let credentials: Vec<String> = credentials
+        .iter()
+        .map(|id| format!("{{ id: {name}-{id}, api-key: {id} }}"))
+        .collect();
+    format!(
+        "  - name: {name}\n    executor: {executor}\n    base-url: http://{}/v1\n    \
+         credentials: [ {} ]\n    models: [ {{ name: gpt-{name}, alias: {name} }} ]\n",
+        upstream.address,
+        credentials.join(", ")
+    )
+}
+
+/// A chat of one message, with what the practice provider is asked to do.
+pub(crate) fn chat(model: &str, stream: bool, wishes: Value) -> Value {
+    json!({
+        "model": model,
+        "messages": [{ "role": "user", "content": "hello" }],
+        "stream": stream,
+        "practice": wishes,
+    })
+}
+
+/// Waits until a condition holds.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let began = Instant::now();
+    while !holds().await {
+        assert!(began.elapsed() < PATIENCE, "waited too long until {what}");
+        sleep(POLL).await;
+    }
+}
+
+/// The binary under test.
+pub(crate) fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_jackfield"))
+}
+
+/// Compiling each plugin for each test would take most of the time.
+fn shared_data() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e-data")
+}
+
+/// Reads the addresses from the log, and the rest of it so that it never blocks.
+async fn addresses(mut stderr: BufReader<tokio::process::ChildStderr>) -> (SocketAddr, SocketAddr) {
+    let mut found = Vec::new();
+    let mut line = String::new();
+    while found.len() < 2 {
+        line.clear();
+        let read = stderr.read_line(&mut line).await.unwrap();
+        assert_ne!(read, 0, "the server ended before it was serving");
+        if let Some((_, address)) = line.split_once("listening address=") {
+            found.push(address.trim().parse().unwrap());
+        } else {
+            eprint!("{line}");
+        }
+    }
+    tokio::spawn(async move {
+        let mut line = String::new();
+        while stderr.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+            eprint!("{line}");
+            line.clear();
+        }
+    });
+    (found[0], found[1])
+}

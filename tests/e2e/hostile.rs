@@ -1,0 +1,119 @@
+//! Plugins that misbehave: the host stays up, others are served meanwhile, the failure is named as
+//! the plugin's, and no credential is blamed.
+
+use std::time::Duration;
+
+use jackfield_test_support::guest;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::harness::{Jackfield, Upstream, chat, provider, until};
+
+/// A host that serves `practice` as it should, and `bad` through a hostile executor.
+async fn host(upstream: &Upstream, component: &[u8]) -> Jackfield {
+    let folder = tempfile::tempdir().unwrap();
+    let good = provider("practice", "openai-compatible", upstream, &["key-a"]);
+    let bad = provider("bad", "hostile", upstream, &["key-b"]);
+    let jackfield = Jackfield::start_in(folder, &format!("providers:\n{good}{bad}")).await;
+    jackfield.drop_plugin("hostile", component);
+    until("the plugin is loaded or refused", async || !jackfield.plugin("hostile").await.is_null())
+        .await;
+    jackfield
+}
+
+/// Calls through the hostile executor fail by its fault, and other calls do not.
+async fn is_contained(name: &str, kind: &str) {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = host(&upstream, &guest(name)).await;
+    let bad = async {
+        let (status, error) = jackfield.call(&chat("bad", false, json!({}))).await;
+        (status, error, Instant::now())
+    };
+    let others = async {
+        for _ in 0..20 {
+            let (status, answer) = jackfield.call(&chat("practice", false, json!({}))).await;
+            assert_eq!(status, 200, "{answer}");
+        }
+        Instant::now()
+    };
+    let ((status, error, failed), served) = tokio::join!(bad, others);
+    assert_eq!(status, 502, "{name}: {error}");
+    assert_eq!(error["error"]["code"], "plugin_failed", "{name}: {error}");
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(message.contains("plugin hostile#") && message.contains(kind), "{name}: {message}");
+    if kind == "ran out of time" {
+        assert!(served < failed + Duration::from_secs(5), "others waited for the plugin");
+    }
+    nobody_is_blamed(&jackfield).await;
+    let plugin = jackfield.plugin("hostile").await;
+    assert!(plugin["serving"]["faults"].as_u64() > Some(0), "{plugin}");
+}
+
+async fn nobody_is_blamed(jackfield: &Jackfield) {
+    let shown = jackfield.admin("credentials").await;
+    for credential in shown["credentials"].as_array().unwrap() {
+        assert_eq!(credential["health"]["state"], "ready", "{credential}");
+        for model in credential["models"].as_array().unwrap() {
+            assert_eq!(model["health"]["state"], "ready", "{credential}");
+        }
+    }
+    assert_eq!(shown["leases"]["open"], 0);
+}
+
+#[tokio::test]
+async fn one_that_loops_is_stopped() {
+    is_contained("spins", "ran out of time").await;
+}
+
+#[tokio::test]
+async fn one_that_traps_is_contained() {
+    is_contained("traps", "trapped").await;
+}
+
+#[tokio::test]
+async fn one_that_hoards_memory_is_contained() {
+    is_contained("hoards", "trapped").await;
+}
+
+#[tokio::test]
+async fn one_that_floods_output_is_contained() {
+    is_contained("floods", "answered more than it may").await;
+}
+
+#[tokio::test]
+async fn one_that_names_another_host_is_contained() {
+    is_contained("other_origin", "answered nonsense").await;
+}
+
+async fn refused(component: &[u8], reason: &str) {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = host(&upstream, component).await;
+    let plugin = jackfield.plugin("hostile").await;
+    assert_eq!(plugin["serving"], Value::Null);
+    let problem = plugin["problem"].as_str().unwrap();
+    assert!(problem.contains(reason), "{problem}");
+    let (status, answer) = jackfield.call(&chat("practice", false, json!({}))).await;
+    assert_eq!(status, 200, "{answer}");
+    nobody_is_blamed(&jackfield).await;
+}
+
+#[tokio::test]
+async fn one_that_is_no_component_is_refused() {
+    refused(b"no component at all", "not a WebAssembly file").await;
+}
+
+#[tokio::test]
+async fn a_selector_that_fails_costs_no_call() {
+    let upstream = Upstream::start(&[]).await;
+    let more = "routing: { selector: hostile }\n";
+    let jackfield = Jackfield::start(&upstream, &["key-a", "key-b"], more).await;
+    jackfield.drop_plugin("hostile", &guest("selector_traps"));
+    until("the plugin serves", async || jackfield.generation("hostile").await > 0).await;
+    for _ in 0..5 {
+        let (status, answer) = jackfield.call(&chat("practice", false, json!({}))).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(answer["x_practice"]["served_by"], "key-a", "the first candidate is taken");
+    }
+    let shown = jackfield.admin("plugins").await;
+    assert!(shown["selector_faults"].as_u64() >= Some(5), "{shown}");
+}

@@ -1,0 +1,77 @@
+//! Bytes that nobody knows go through the real binary unchanged, both ways.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::routing::post;
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+
+use crate::harness::Jackfield;
+
+/// Spacing, order, escapes, number spelling, duplicate and unknown members: all of it must survive.
+const ODD: &str = "\"messages\" : [ {\"role\":\"user\",\"content\":\"h\\u00e9\"} ],\t\"x\" : 1.50e+02 ,\
+    \"y\":[ ], \"nested\":{ \"model\" : \"mine\", \"a\":1,\"a\":2 } }\r\n";
+
+const ANSWER: &str = "{ \"choices\" : [ {\"index\":0, \"message\":{\"role\":\"assistant\",\
+    \"content\":\"\\u0068i\"},\"finish_reason\":\"stop\" } ], \"z\":1e0, \"unknown\":{\"b\":1,\"b\":2} }  \n";
+
+const EVENTS: &str = ": comment\r\n\r\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}], \"q\" :1.0}\r\n\
+    id: 7\r\n\r\nevent: odd\ndata:  {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\
+    data: [DONE]\n\n";
+
+type Received = Arc<Mutex<Vec<Bytes>>>;
+
+async fn answer(State(received): State<Received>, body: Bytes) -> axum::response::Response {
+    let stream = body.windows(13).any(|window| window == b"\"stream\":true");
+    received.lock().push(body);
+    let (kind, text) =
+        if stream { ("text/event-stream", EVENTS) } else { ("application/json", ANSWER) };
+    axum::response::Response::builder()
+        .header("content-type", kind)
+        .header("x-from-provider", "kept")
+        .body(Body::from(text))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn unknown_bytes_survive_both_ways() {
+    let received = Received::default();
+    let router = Router::new()
+        .route("/v1/chat/completions", post(answer))
+        .with_state(Arc::clone(&received));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move { axum_serve(listener, router).await });
+
+    let config = format!(
+        "providers:\n  - name: odd\n    executor: openai-compatible\n    base-url: http://{address}/v1\n    \
+         credentials: [ {{ id: a, api-key: k }} ]\n    models: [ {{ name: real-name, alias: nick }} ]\n"
+    );
+    let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
+    for (sent, expected, answered) in [
+        (format!("{{ \"model\":\"real-name\",{ODD}"), format!("{{ \"model\":\"real-name\",{ODD}"), ANSWER),
+        (format!("{{ \"model\":  \"nick\" ,{ODD}"), format!("{{ \"model\":  \"real-name\" ,{ODD}"), ANSWER),
+        (
+            format!("{{\"stream\":true,\"model\":\"real-name\",{ODD}"),
+            format!("{{\"stream\":true,\"model\":\"real-name\",{ODD}"),
+            EVENTS,
+        ),
+    ] {
+        let url = jackfield.url("/v1/chat/completions");
+        let answer = jackfield.client.post(url).body(sent).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["x-from-provider"], "kept");
+        assert!(answer.headers().contains_key("x-jackfield-request-id"));
+        assert_eq!(answer.text().await.unwrap(), answered);
+        assert_eq!(received.lock().pop().unwrap(), expected.as_bytes());
+    }
+    server.abort();
+}
+
+async fn axum_serve(listener: TcpListener, router: Router) {
+    let forever = std::future::pending();
+    jackfield_http::serve(listener, router, forever, std::time::Duration::ZERO).await;
+}
