@@ -8,6 +8,8 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use jackfield_auth::Lease;
 use jackfield_credential::{Failure, Outcome, Scope};
+use memchr::memmem;
+use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use crate::call::{Answer, AnswerBody, Call};
@@ -314,7 +316,10 @@ impl<'a> Attempt<'a> {
     }
 
     /// Settles the lease with a failure of the provider.
-    fn failed(&mut self, failure: Failure, answer: Option<ErrorAnswer>) -> Missed {
+    fn failed(&mut self, mut failure: Failure, mut answer: Option<ErrorAnswer>) -> Missed {
+        if let Some(lease) = &self.lease {
+            scrub(lease, &mut failure, &mut answer);
+        }
         let settled = Outcome::Failed(failure.clone());
         self.settle(settled);
         tracing::debug!(
@@ -364,6 +369,20 @@ impl<'a> Attempt<'a> {
     fn settle(&mut self, outcome: Outcome) {
         if let Some(lease) = self.lease.take() {
             lease.settle(outcome, self.course.clock.now(), None);
+        }
+    }
+}
+
+/// Some providers repeat the key that they refuse. It must reach neither clients nor logs.
+fn scrub(lease: &Lease, failure: &mut Failure, answer: &mut Option<ErrorAnswer>) {
+    let secrets = lease.credential().secret_fields.iter().filter_map(|field| lease.secret(field));
+    for secret in secrets.map(ExposeSecret::expose_secret) {
+        if failure.message.contains(secret) {
+            failure.message = failure.message.replace(secret, "[secret]");
+        }
+        let shows = |answer: &ErrorAnswer| memmem::find(&answer.body, secret.as_bytes()).is_some();
+        if answer.as_ref().is_some_and(shows) {
+            *answer = None;
         }
     }
 }

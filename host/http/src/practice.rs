@@ -163,11 +163,9 @@ async fn chat_completions(
     let key = String::from_utf8_lossy(key).into_owned();
     provider.count(&key);
     if let Some(failure) = provider.refusal(&key) {
-        return error(
-            failure.status,
-            "the practice provider was told to fail",
-            failure.retry_after,
-        );
+        // As careless as some providers are: the key is repeated.
+        let message = format!("the practice provider refuses the API key {key}");
+        return error(failure.status, &message, failure.retry_after);
     }
     let asked: Asked = match serde_json::from_slice(&body) {
         Ok(asked) => asked,

@@ -55,7 +55,8 @@ raised = raises(openai.AuthenticationError, lambda: ask("locked"))
 assert "locked-key" not in str(raised)
 
 # Every credential is rate limited: first by the provider's word, then by ours.
-raises(openai.RateLimitError, lambda: ask("busy"))
+raised = raises(openai.RateLimitError, lambda: ask("busy"))
+assert "busy-key" not in str(raised) and "[secret]" in str(raised), raised
 raised = raises(openai.RateLimitError, lambda: ask("busy"))
 assert raised.code == "model_cooldown", raised
 assert int(raised.response.headers["retry-after"]) >= 1
