@@ -1,6 +1,14 @@
 //! End to end: the real binary, started as a process, driven by real clients over real HTTP, with
 //! a practice provider behind it that the tests hold in their hands.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test that lacks what it needs cannot go on, and its tasks end with it"
+)]
+
 #[path = "e2e/admin.rs"]
 mod admin;
 #[path = "e2e/command_line.rs"]

@@ -17,11 +17,18 @@ async fn nothing_is_shown_without_the_token() {
                 request = request.bearer_auth(token);
             }
             let answer = request.send().await.unwrap();
-            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path} {wrong:?}");
+            assert_eq!(
+                answer.status(),
+                StatusCode::UNAUTHORIZED,
+                "{path} {wrong:?}"
+            );
         }
     }
     // Nor is the admin API reachable where clients are.
-    let answer = jackfield.client.get(jackfield.url("/admin/v1/plugins")).bearer_auth(TOKEN);
+    let answer = jackfield
+        .client
+        .get(jackfield.url("/admin/v1/plugins"))
+        .bearer_auth(TOKEN);
     assert_eq!(answer.send().await.unwrap().status(), StatusCode::NOT_FOUND);
 }
 
@@ -37,7 +44,9 @@ async fn credentials_show_their_health_and_no_secret() {
     );
     let jackfield = Jackfield::start_in(folder, &config).await;
     for _ in 0..2 {
-        let (status, _) = jackfield.call(&chat("gpt-practice", false, json!({}))).await;
+        let (status, _) = jackfield
+            .call(&chat("gpt-practice", false, &json!({})))
+            .await;
         assert_eq!(status, 200);
     }
     let shown = jackfield.admin("credentials").await;
@@ -57,13 +66,27 @@ async fn the_probes_and_the_models_answer() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
     for path in ["/healthz", "/readyz"] {
-        let answer = jackfield.client.get(jackfield.url(path)).send().await.unwrap();
+        let answer = jackfield
+            .client
+            .get(jackfield.url(path))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 200, "{path}");
     }
-    let models = jackfield.client.get(jackfield.url("/v1/models")).send().await.unwrap();
+    let models = jackfield
+        .client
+        .get(jackfield.url("/v1/models"))
+        .send()
+        .await
+        .unwrap();
     let models: serde_json::Value = serde_json::from_str(&models.text().await.unwrap()).unwrap();
-    let names: Vec<&str> =
-        models["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    let names: Vec<&str> = models["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| model["id"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["gpt-practice", "practice"]);
 }
 
@@ -73,10 +96,22 @@ async fn a_provider_whose_executor_is_not_loaded_makes_the_host_unready() {
     let folder = tempfile::tempdir().unwrap();
     let providers = crate::harness::provider("practice", "nowhere", &upstream, &["key-a"]);
     let jackfield = Jackfield::start_in(folder, &format!("providers:\n{providers}")).await;
-    let answer = jackfield.client.get(jackfield.url("/readyz")).send().await.unwrap();
+    let answer = jackfield
+        .client
+        .get(jackfield.url("/readyz"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 503);
     let reason = answer.text().await.unwrap();
-    assert!(reason.contains("executor `nowhere` is not loaded"), "{reason}");
-    let (status, error) = jackfield.call(&chat("practice", false, json!({}))).await;
-    assert_eq!((status, &error["error"]["code"]), (500, &json!("misconfigured")), "{error}");
+    assert!(
+        reason.contains("executor `nowhere` is not loaded"),
+        "{reason}"
+    );
+    let (status, error) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(
+        (status, &error["error"]["code"]),
+        (500, &json!("misconfigured")),
+        "{error}"
+    );
 }

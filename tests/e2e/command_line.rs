@@ -48,7 +48,11 @@ fn a_server_open_to_the_network_without_keys_does_not_start() {
     fs::write(&path, format!("listen: 0.0.0.0:8317\n{PROVIDER}")).unwrap();
     let output = run(&["serve", "--config", path.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(78));
-    assert!(text(&output.stderr).contains("client-keys"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("client-keys"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -63,7 +67,12 @@ fn built_in_plugins_are_listed() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let listed = text(&output.stdout);
     for name in ["fill-first", "openai-compatible", "round-robin"] {
-        assert!(listed.lines().any(|line| line.contains(name) && line.contains("built in")), "{listed}");
+        assert!(
+            listed
+                .lines()
+                .any(|line| line.contains(name) && line.contains("built in")),
+            "{listed}"
+        );
     }
 }
 
@@ -78,13 +87,21 @@ fn a_plugin_that_cannot_serve_is_listed_with_its_reason() {
     let output = run(&["plugin", "list", "--config", path.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     let listed = text(&output.stdout);
-    assert!(listed.contains("broken.wasm is refused: it is not a WebAssembly file"), "{listed}");
+    assert!(
+        listed.contains("broken.wasm is refused: it is not a WebAssembly file"),
+        "{listed}"
+    );
 }
 
 #[test]
 fn the_demo_holds_every_step() {
     let output = run(&["demo", "--exit", "--listen", "127.0.0.1:0"]);
     let told = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{told}{}", text(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{told}{}",
+        text(&output.stderr)
+    );
     assert!(told.contains("Every step held."), "{told}");
 }

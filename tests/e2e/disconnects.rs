@@ -18,35 +18,49 @@ async fn thousand_leave(executor: &str, guest: Option<Vec<u8>>) {
     let jackfield = Jackfield::start_in(folder, &format!("providers:\n{providers}")).await;
     if let Some(guest) = guest {
         jackfield.drop_plugin(executor, &guest);
-        until("the guest serves", async || jackfield.generation(executor).await > 0).await;
+        until("the guest serves", async || {
+            jackfield.generation(executor).await > 0
+        })
+        .await;
     }
-    let before = jackfield.admin("plugins").await["instances_alive"].as_u64().unwrap();
+    let before = jackfield.admin("plugins").await["instances_alive"]
+        .as_u64()
+        .unwrap();
 
-    let body = chat("practice", true, json!({ "words": 1000, "pause_ms": 50 })).to_string();
-    let clients = futures_util::stream::iter(0..CLIENTS).for_each_concurrent(AT_A_TIME, |_| async {
-        let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
-        let answer = request.body(body.clone()).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        let mut stream = answer.bytes_stream();
-        stream.next().await.unwrap().unwrap();
-        // The stream is dropped here, and with it the connection.
-    });
+    let body = chat("practice", true, &json!({ "words": 1000, "pause_ms": 50 })).to_string();
+    let clients =
+        futures_util::stream::iter(0..CLIENTS).for_each_concurrent(AT_A_TIME, |_| async {
+            let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
+            let answer = request.body(body.clone()).send().await.unwrap();
+            assert_eq!(answer.status(), 200);
+            let mut stream = answer.bytes_stream();
+            stream.next().await.unwrap().unwrap();
+            // The stream is dropped here, and with it the connection.
+        });
     clients.await;
 
-    until("the provider's streams are closed", async || upstream.provider.streams_open() == 0).await;
+    until("the provider's streams are closed", async || {
+        upstream.provider.streams_open() == 0
+    })
+    .await;
     until("every lease is settled", async || {
         jackfield.admin("credentials").await["leases"]["open"] == 0
     })
     .await;
     let leases = &jackfield.admin("credentials").await["leases"];
     assert_eq!(leases["cancelled"], CLIENTS, "{leases}");
-    assert_eq!(leases["failed"], 0, "a client that leaves is nobody's fault: {leases}");
+    assert_eq!(
+        leases["failed"], 0,
+        "a client that leaves is nobody's fault: {leases}"
+    );
     until("instances are given back", async || {
-        let alive = jackfield.admin("plugins").await["instances_alive"].as_u64().unwrap();
+        let alive = jackfield.admin("plugins").await["instances_alive"]
+            .as_u64()
+            .unwrap();
         alive <= before + IDLE_MAX
     })
     .await;
-    let (status, _) = jackfield.call(&chat("practice", false, json!({}))).await;
+    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 200);
 }
 

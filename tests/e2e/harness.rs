@@ -43,7 +43,11 @@ impl Upstream {
         let server = tokio::spawn(async move {
             serve_http(listener, router, std::future::pending(), Duration::ZERO).await;
         });
-        Self { provider, address, server }
+        Self {
+            provider,
+            address,
+            server,
+        }
     }
 }
 
@@ -89,10 +93,18 @@ impl Jackfield {
             .spawn()
             .unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (address, admin) = timeout(PATIENCE, addresses(stderr)).await.expect("not serving");
+        let (address, admin) = timeout(PATIENCE, addresses(stderr))
+            .await
+            .expect("not serving");
         choose_cryptography();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { child, address, admin, folder, client }
+        Self {
+            child,
+            address,
+            admin,
+            folder,
+            client,
+        }
     }
 
     /// The folder that plugins are dropped into.
@@ -113,17 +125,29 @@ impl Jackfield {
 
     /// A call that is no stream: its status and its body.
     pub(crate) async fn call(&self, body: &Value) -> (u16, Value) {
-        let request = self.client.post(self.url("/v1/chat/completions")).body(body.to_string());
+        let request = self
+            .client
+            .post(self.url("/v1/chat/completions"))
+            .body(body.to_string());
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        (
+            status,
+            serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        )
     }
 
     /// What the admin API shows.
     pub(crate) async fn admin(&self, path: &str) -> Value {
         let url = format!("http://{}/admin/v1/{path}", self.admin);
-        let answer = self.client.get(url).bearer_auth(TOKEN).send().await.unwrap();
+        let answer = self
+            .client
+            .get(url)
+            .bearer_auth(TOKEN)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 200);
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
@@ -132,32 +156,49 @@ impl Jackfield {
     pub(crate) async fn plugin(&self, name: &str) -> Value {
         let shown = self.admin("plugins").await;
         let plugins = shown["plugins"].as_array().unwrap();
-        plugins.iter().find(|plugin| plugin["name"] == name).cloned().unwrap_or(Value::Null)
+        plugins
+            .iter()
+            .find(|plugin| plugin["name"] == name)
+            .cloned()
+            .unwrap_or(Value::Null)
     }
 
     /// The number of the generation that serves.
     pub(crate) async fn generation(&self, name: &str) -> u64 {
-        self.plugin(name).await["serving"]["generation"].as_u64().unwrap_or(0)
+        self.plugin(name).await["serving"]["generation"]
+            .as_u64()
+            .unwrap_or(0)
     }
 
     /// Resident memory, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap()));
         let status = status.unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// Sends a signal to the process.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().unwrap().to_string();
-        let killed = std::process::Command::new("kill").args([name, &id]).status().unwrap();
+        let killed = std::process::Command::new("kill")
+            .args([name, &id])
+            .status()
+            .unwrap();
         assert!(killed.success());
     }
 }
 
 /// A provider as the configuration has it.
-pub(crate) fn provider(name: &str, executor: &str, upstream: &Upstream, credentials: &[&str]) -> String {
+pub(crate) fn provider(
+    name: &str,
+    executor: &str,
+    upstream: &Upstream,
+    credentials: &[&str],
+) -> String {
     let credentials: Vec<String> = credentials
         .iter()
         .map(|id| format!("{{ id: {name}-{id}, api-key: {id} }}"))
@@ -171,7 +212,7 @@ pub(crate) fn provider(name: &str, executor: &str, upstream: &Upstream, credenti
 }
 
 /// A chat of one message, with what the practice provider is asked to do.
-pub(crate) fn chat(model: &str, stream: bool, wishes: Value) -> Value {
+pub(crate) fn chat(model: &str, stream: bool, wishes: &Value) -> Value {
     json!({
         "model": model,
         "messages": [{ "role": "user", "content": "hello" }],

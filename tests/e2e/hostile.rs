@@ -16,8 +16,10 @@ async fn host(upstream: &Upstream, component: &[u8]) -> Jackfield {
     let bad = provider("bad", "hostile", upstream, &["key-b"]);
     let jackfield = Jackfield::start_in(folder, &format!("providers:\n{good}{bad}")).await;
     jackfield.drop_plugin("hostile", component);
-    until("the plugin is loaded or refused", async || !jackfield.plugin("hostile").await.is_null())
-        .await;
+    until("the plugin is loaded or refused", async || {
+        !jackfield.plugin("hostile").await.is_null()
+    })
+    .await;
     jackfield
 }
 
@@ -26,12 +28,12 @@ async fn is_contained(name: &str, kind: &str) {
     let upstream = Upstream::start(&[]).await;
     let jackfield = host(&upstream, &guest(name)).await;
     let bad = async {
-        let (status, error) = jackfield.call(&chat("bad", false, json!({}))).await;
+        let (status, error) = jackfield.call(&chat("bad", false, &json!({}))).await;
         (status, error, Instant::now())
     };
     let others = async {
         for _ in 0..20 {
-            let (status, answer) = jackfield.call(&chat("practice", false, json!({}))).await;
+            let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
             assert_eq!(status, 200, "{answer}");
         }
         Instant::now()
@@ -40,9 +42,15 @@ async fn is_contained(name: &str, kind: &str) {
     assert_eq!(status, 502, "{name}: {error}");
     assert_eq!(error["error"]["code"], "plugin_failed", "{name}: {error}");
     let message = error["error"]["message"].as_str().unwrap();
-    assert!(message.contains("plugin hostile#") && message.contains(kind), "{name}: {message}");
+    assert!(
+        message.contains("plugin hostile#") && message.contains(kind),
+        "{name}: {message}"
+    );
     if kind == "ran out of time" {
-        assert!(served < failed + Duration::from_secs(5), "others waited for the plugin");
+        assert!(
+            served < failed + Duration::from_secs(5),
+            "others waited for the plugin"
+        );
     }
     nobody_is_blamed(&jackfield).await;
     let plugin = jackfield.plugin("hostile").await;
@@ -92,7 +100,7 @@ async fn refused(component: &[u8], reason: &str) {
     assert_eq!(plugin["serving"], Value::Null);
     let problem = plugin["problem"].as_str().unwrap();
     assert!(problem.contains(reason), "{problem}");
-    let (status, answer) = jackfield.call(&chat("practice", false, json!({}))).await;
+    let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 200, "{answer}");
     nobody_is_blamed(&jackfield).await;
 }
@@ -108,11 +116,17 @@ async fn a_selector_that_fails_costs_no_call() {
     let more = "routing: { selector: hostile }\n";
     let jackfield = Jackfield::start(&upstream, &["key-a", "key-b"], more).await;
     jackfield.drop_plugin("hostile", &guest("selector_traps"));
-    until("the plugin serves", async || jackfield.generation("hostile").await > 0).await;
+    until("the plugin serves", async || {
+        jackfield.generation("hostile").await > 0
+    })
+    .await;
     for _ in 0..5 {
-        let (status, answer) = jackfield.call(&chat("practice", false, json!({}))).await;
+        let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
         assert_eq!(status, 200, "{answer}");
-        assert_eq!(answer["x_practice"]["served_by"], "key-a", "the first candidate is taken");
+        assert_eq!(
+            answer["x_practice"]["served_by"], "key-a",
+            "the first candidate is taken"
+        );
     }
     let shown = jackfield.admin("plugins").await;
     assert!(shown["selector_faults"].as_u64() >= Some(5), "{shown}");

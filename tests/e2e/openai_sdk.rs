@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use axum::http::StatusCode;
 use jackfield_http::practice::PracticeFailure;
 
 use crate::harness::{Jackfield, Upstream};
@@ -13,17 +14,29 @@ const OPENAI: &str = "openai==3.54.0";
 
 #[tokio::test]
 async fn the_openai_sdk_for_python_works_unmodified() {
-    let python = tokio::task::spawn_blocking(python_with_openai).await.unwrap();
+    let python = tokio::task::spawn_blocking(python_with_openai)
+        .await
+        .unwrap();
     let upstream = Upstream::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
     let provider = |name: &str| {
-        crate::harness::provider(name, "openai-compatible", &upstream, &[&format!("{name}-key")])
+        crate::harness::provider(
+            name,
+            "openai-compatible",
+            &upstream,
+            &[&format!("{name}-key")],
+        )
     };
     // Providers of which each fails in its own way.
     let failing = |name: &str, status: u16| {
-        let status = axum::http::StatusCode::from_u16(status).unwrap();
-        let failure = PracticeFailure { status, retry_after: None };
-        upstream.provider.fail(&format!("{name}-key"), Some(failure));
+        let status = StatusCode::from_u16(status).unwrap();
+        let failure = PracticeFailure {
+            status,
+            retry_after: None,
+        };
+        upstream
+            .provider
+            .fail(&format!("{name}-key"), Some(failure));
     };
     failing("locked", 401);
     failing("busy", 429);
@@ -62,7 +75,9 @@ fn python_with_openai() -> PathBuf {
     let python = folder.join("venv/bin/python");
     let done = folder.join(OPENAI);
     if !done.exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(folder.join("venv")));
+        run(Command::new("python3")
+            .args(["-m", "venv"])
+            .arg(folder.join("venv")));
         run(Command::new(&python).args(["-m", "pip", "install", "--quiet", OPENAI]));
         File::create(done).unwrap();
     }
@@ -70,7 +85,9 @@ fn python_with_openai() -> PathBuf {
 }
 
 fn run(command: &mut Command) {
-    let output = command.output().expect("python3 with venv is needed for this test");
+    let output = command
+        .output()
+        .expect("python3 with venv is needed for this test");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {told}");
 }

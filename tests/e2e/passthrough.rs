@@ -27,8 +27,11 @@ type Received = Arc<Mutex<Vec<Bytes>>>;
 async fn answer(State(received): State<Received>, body: Bytes) -> axum::response::Response {
     let stream = body.windows(13).any(|window| window == b"\"stream\":true");
     received.lock().push(body);
-    let (kind, text) =
-        if stream { ("text/event-stream", EVENTS) } else { ("application/json", ANSWER) };
+    let (kind, text) = if stream {
+        ("text/event-stream", EVENTS)
+    } else {
+        ("application/json", ANSWER)
+    };
     axum::response::Response::builder()
         .header("content-type", kind)
         .header("x-from-provider", "kept")
@@ -52,8 +55,16 @@ async fn unknown_bytes_survive_both_ways() {
     );
     let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
     for (sent, expected, answered) in [
-        (format!("{{ \"model\":\"real-name\",{ODD}"), format!("{{ \"model\":\"real-name\",{ODD}"), ANSWER),
-        (format!("{{ \"model\":  \"nick\" ,{ODD}"), format!("{{ \"model\":  \"real-name\" ,{ODD}"), ANSWER),
+        (
+            format!("{{ \"model\":\"real-name\",{ODD}"),
+            format!("{{ \"model\":\"real-name\",{ODD}"),
+            ANSWER,
+        ),
+        (
+            format!("{{ \"model\":  \"nick\" ,{ODD}"),
+            format!("{{ \"model\":  \"real-name\" ,{ODD}"),
+            ANSWER,
+        ),
         (
             format!("{{\"stream\":true,\"model\":\"real-name\",{ODD}"),
             format!("{{\"stream\":true,\"model\":\"real-name\",{ODD}"),

@@ -8,7 +8,7 @@ use jackfield_test_support::{guest, plugin};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::harness::{Jackfield, Upstream, chat, provider, until};
+use crate::harness::{Jackfield, TOKEN, Upstream, chat, provider, until};
 
 /// How often each plugin is replaced.
 const SWAPS: u64 = 100;
@@ -62,7 +62,7 @@ impl Load {
             while !stop.load(Ordering::Relaxed) {
                 // Half of the callers go through the guest that sees every frame.
                 let model = if stream { "practice" } else { "guided" };
-                let (status, answer) = jackfield.call(&chat(model, false, json!({}))).await;
+                let (status, answer) = jackfield.call(&chat(model, false, &json!({}))).await;
                 assert_eq!(status, 200, "{answer}");
                 calls.fetch_add(1, Ordering::Relaxed);
             }
@@ -73,10 +73,14 @@ impl Load {
     fn stream(&mut self) {
         let (jackfield, stop) = (Arc::clone(&self.jackfield), Arc::clone(&self.stop));
         let calls = Arc::clone(&self.calls);
-        let model = if self.tasks.len().is_multiple_of(2) { "practice" } else { "guided" };
+        let model = if self.tasks.len().is_multiple_of(2) {
+            "practice"
+        } else {
+            "guided"
+        };
         self.tasks.spawn(async move {
             while !stop.load(Ordering::Relaxed) {
-                let body = chat(model, true, json!({ "words": 60, "pause_ms": 50 })).to_string();
+                let body = chat(model, true, &json!({ "words": 60, "pause_ms": 50 })).to_string();
                 let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
                 let answer = request.body(body).send().await.unwrap();
                 assert_eq!(answer.status(), 200);
@@ -84,7 +88,10 @@ impl Load {
                 // The role, the words, the reason why it ends.
                 let events = text.matches("data: {").count();
                 assert_eq!(events, 62, "a stream was cut: {text}");
-                assert!(text.ends_with("data: [DONE]\n\n"), "a stream did not end: {text}");
+                assert!(
+                    text.ends_with("data: [DONE]\n\n"),
+                    "a stream did not end: {text}"
+                );
                 calls.fetch_add(1, Ordering::Relaxed);
             }
         });
@@ -103,12 +110,25 @@ impl Load {
 async fn two_hundred_swaps_under_load_fail_nothing_and_leave_nothing() {
     let upstream = Upstream::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
-    let relayed = provider("practice", "openai-compatible", &upstream, &["key-a", "key-b"]);
-    let guided = provider("guided", "practice-executor", &upstream, &["key-c", "key-d"]);
+    let relayed = provider(
+        "practice",
+        "openai-compatible",
+        &upstream,
+        &["key-a", "key-b"],
+    );
+    let guided = provider(
+        "guided",
+        "practice-executor",
+        &upstream,
+        &["key-c", "key-d"],
+    );
     let jackfield = Jackfield::start_in(folder, &format!("providers:\n{relayed}{guided}")).await;
     let executor = guest("practice_executor");
     jackfield.drop_plugin("practice-executor", &executor);
-    until("the guest serves", async || jackfield.generation("practice-executor").await > 0).await;
+    until("the guest serves", async || {
+        jackfield.generation("practice-executor").await > 0
+    })
+    .await;
     let jackfield = Arc::new(jackfield);
 
     let load = Load::start(&jackfield);
@@ -117,36 +137,52 @@ async fn two_hundred_swaps_under_load_fail_nothing_and_leave_nothing() {
     let mut halfway_kib = 0;
     for swap in 0..SWAPS {
         let number = (swap % 3) as u8;
-        for (name, component) in
-            [("openai-compatible", &relaying), ("practice-executor", &executor), ("round-robin", &selector)]
-        {
+        for (name, component) in [
+            ("openai-compatible", &relaying),
+            ("practice-executor", &executor),
+            ("round-robin", &selector),
+        ] {
             // The two executors take turns, so that each kind is replaced once a round.
             if name == "round-robin" || (name == "openai-compatible") == swap.is_multiple_of(2) {
                 let before = jackfield.generation(name).await;
                 jackfield.drop_plugin(name, &version(component, number + 1));
-                until("the new version serves", async || jackfield.generation(name).await != before)
-                    .await;
+                until("the new version serves", async || {
+                    jackfield.generation(name).await != before
+                })
+                .await;
             }
         }
         if swap == SWAPS / 2 {
             halfway_kib = jackfield.resident_kib();
         }
     }
-    until("there were enough calls", async || load.calls.load(Ordering::Relaxed) >= CALLS).await;
+    until("there were enough calls", async || {
+        load.calls.load(Ordering::Relaxed) >= CALLS
+    })
+    .await;
     let end_kib = jackfield.resident_kib();
     let calls = load.end().await;
 
     let leases = jackfield.admin("credentials").await["leases"].clone();
-    println!("calls {calls}, resident {halfway_kib} KiB halfway, {end_kib} KiB at the end, leases {leases}");
+    println!(
+        "calls {calls}, resident {halfway_kib} KiB halfway, {end_kib} KiB at the end, leases {leases}"
+    );
     assert_eq!(leases["success"], calls, "{leases}");
     assert_eq!(leases["open"], 0, "{leases}");
-    assert!(end_kib <= halfway_kib + GROWTH_KIB_MAX, "{halfway_kib} KiB -> {end_kib} KiB");
+    assert!(
+        end_kib <= halfway_kib + GROWTH_KIB_MAX,
+        "{halfway_kib} KiB -> {end_kib} KiB"
+    );
     let mut swaps = 0;
     for name in ["openai-compatible", "practice-executor", "round-robin"] {
         let shown = jackfield.plugin(name).await;
         swaps += shown["swaps"].as_u64().unwrap();
         // The one that serves, and the one that a rollback would bring back.
-        assert_eq!(shown["generations_alive"].as_array().unwrap().len(), 2, "{shown}");
+        assert_eq!(
+            shown["generations_alive"].as_array().unwrap().len(),
+            2,
+            "{shown}"
+        );
     }
     assert_eq!(swaps, 2 * SWAPS);
 }
@@ -158,33 +194,64 @@ async fn a_bad_file_leaves_the_old_one_and_a_rollback_brings_back_the_one_before
     let built_in = jackfield.generation("round-robin").await;
 
     jackfield.drop_plugin("round-robin", b"not a component");
-    until("the refusal is told", async || !jackfield.plugin("round-robin").await["problem"].is_null())
-        .await;
+    until("the refusal is told", async || {
+        !jackfield.plugin("round-robin").await["problem"].is_null()
+    })
+    .await;
     assert_eq!(jackfield.generation("round-robin").await, built_in);
 
     jackfield.drop_plugin("round-robin", &plugin("fill-first"));
-    until("the new one serves", async || jackfield.generation("round-robin").await != built_in).await;
+    until("the new one serves", async || {
+        jackfield.generation("round-robin").await != built_in
+    })
+    .await;
     assert!(jackfield.plugin("round-robin").await["problem"].is_null());
-    assert_eq!(served(&jackfield).await, ["key-a", "key-a", "key-a", "key-a"]);
+    assert_eq!(
+        served(&jackfield).await,
+        ["key-a", "key-a", "key-a", "key-a"]
+    );
 
-    let url = format!("http://{}/admin/v1/plugins/round-robin/rollback", jackfield.admin);
-    let answer = jackfield.client.post(url).bearer_auth(crate::harness::TOKEN).send().await.unwrap();
+    let url = format!(
+        "http://{}/admin/v1/plugins/round-robin/rollback",
+        jackfield.admin
+    );
+    let answer = jackfield
+        .client
+        .post(url)
+        .bearer_auth(TOKEN)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(jackfield.generation("round-robin").await, built_in);
     let mut order = served(&jackfield).await;
     order.sort();
     assert_eq!(order, ["key-a", "key-a", "key-b", "key-b"]);
 
-    let url = format!("http://{}/admin/v1/plugins/nobody/rollback", jackfield.admin);
-    let answer = jackfield.client.post(url).bearer_auth(crate::harness::TOKEN).send().await.unwrap();
+    let url = format!(
+        "http://{}/admin/v1/plugins/nobody/rollback",
+        jackfield.admin
+    );
+    let answer = jackfield
+        .client
+        .post(url)
+        .bearer_auth(TOKEN)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 404);
 }
 
 async fn served(jackfield: &Jackfield) -> Vec<String> {
     let mut served = Vec::new();
     for _ in 0..4 {
-        let (_, answer) = jackfield.call(&chat("practice", false, json!({}))).await;
-        served.push(answer["x_practice"]["served_by"].as_str().unwrap().to_owned());
+        let (_, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        served.push(
+            answer["x_practice"]["served_by"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
     }
     served
 }

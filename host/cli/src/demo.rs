@@ -87,11 +87,7 @@ async fn serve_provider(
 }
 
 /// The demo runs on a configuration like any other, read by the same code.
-fn config(
-    folder: &TempDir,
-    address: SocketAddr,
-    provider: SocketAddr,
-) -> Result<Config, String> {
+fn config(folder: &TempDir, address: SocketAddr, provider: SocketAddr) -> Result<Config, String> {
     let [first, second] = KEYS;
     let text = format!(
         "listen: {address}\n\

@@ -75,7 +75,7 @@ fn digest(key: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderName, HeaderValue};
 
     use super::*;
 
@@ -83,7 +83,7 @@ mod tests {
         let key = SecretString::from("key-of-a");
         let keys = ClientKeys::new([("team-a", &key)]);
         keys.principal(&HeaderMap::from_iter([(
-            axum::http::HeaderName::from_static(name),
+            HeaderName::from_static(name),
             HeaderValue::from_static(value),
         )]))
     }
