@@ -8,8 +8,6 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use jackfield_auth::Lease;
 use jackfield_credential::{Failure, Outcome, Scope};
-use memchr::memmem;
-use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use crate::call::{Answer, AnswerBody, Call};
@@ -18,7 +16,9 @@ use crate::clock::Clock;
 use crate::error::{CallError, ErrorAnswer, UpstreamFailure};
 use crate::exchange::{Broke, Exchange, Pump};
 use crate::guided::{Begun, Guided};
-use crate::limits::{ERROR_BODY_BYTES_MAX, HELD_ANSWER_BYTES_MAX, ROUND_TRIPS_MAX};
+use crate::limits::{
+    ERROR_BODY_BYTES_MAX, ERROR_BODY_TIME, HELD_ANSWER_BYTES_MAX, ROUND_TRIPS_MAX,
+};
 use crate::outbound::{self, Bounds, CONNECTION_HEADERS};
 use crate::plan::{Context, Plan, Response};
 use crate::port::{
@@ -26,6 +26,7 @@ use crate::port::{
 };
 use crate::raw::Raw;
 use crate::relay::Relay;
+use crate::scrub::{scrub, shows_secret};
 use crate::snapshot::{Provider, Snapshot};
 use crate::source::Source;
 use crate::watch::{Worth, worth};
@@ -48,9 +49,9 @@ impl Course {
 /// How an attempt failed. Its lease is settled.
 pub(crate) enum Missed {
     /// A provider, or the way to it: by its scope another credential may do.
-    Failed(UpstreamFailure),
+    Failed(Box<UpstreamFailure>),
     /// Nothing another credential could mend.
-    Fatal(CallError),
+    Fatal(Box<CallError>),
 }
 
 /// One attempt.
@@ -189,6 +190,7 @@ impl<'a> Attempt<'a> {
 
     /// Judges an error answer, by the executor if it does that, and keeps it for the client.
     async fn error_answer(&mut self, head: Head, mut source: Source) -> Missed {
+        source.end_within(ERROR_BODY_TIME);
         let body = beginning(&mut source, ERROR_BODY_BYTES_MAX).await;
         let (call, now) = (&self.course.call, self.course.clock.now());
         let mut answer = ErrorAnswer {
@@ -206,7 +208,10 @@ impl<'a> Attempt<'a> {
             .await
         {
             Ok(refusal) => {
-                answer.body = refusal.answer.unwrap_or(body);
+                if let Some(body) = refusal.answer {
+                    answer.headers.remove(CONTENT_ENCODING);
+                    answer.body = body;
+                }
                 self.failed(refusal.failure, Some(answer))
             }
             Err(fault) => self.rejected(Rejection::Fault(fault)),
@@ -225,7 +230,7 @@ impl<'a> Attempt<'a> {
             match source.next().await {
                 Ok(Some(chunk)) => held.extend_from_slice(&chunk),
                 Ok(None) => break,
-                Err(error) => return Err(self.failed(classify::transport(error.to_string()), None)),
+                Err(stopped) => return Err(self.broke(stopped.into())),
             }
             if held.len() > HELD_ANSWER_BYTES_MAX {
                 let pump = Pump::Raw(Raw::new(source, held.freeze()));
@@ -245,7 +250,7 @@ impl<'a> Attempt<'a> {
         lease
             .into_iter()
             .for_each(|lease| lease.settle(Outcome::Success, now, source.first_byte()));
-        Ok(answer(head, AnswerBody::Whole(body)))
+        Ok(answer(&head, AnswerBody::Whole(body)))
     }
 
     /// Leads an answer through its guest, over as many round trips as the guest asks for.
@@ -257,13 +262,12 @@ impl<'a> Attempt<'a> {
         mut reply: Box<dyn Reply>,
     ) -> Result<Answer, Missed> {
         let call = &self.course.call;
-        let (dialect, stream) = (call.dialect, call.stream);
         loop {
             head = reply
                 .head(head)
                 .await
                 .map_err(|rejection| self.rejected(rejection))?;
-            let guided = Guided::new(source, reply, response, dialect, stream);
+            let guided = Guided::new(source, Arc::clone(self.executor), reply, response, call);
             let mut out = VecDeque::new();
             let begun = guided
                 .begin(&mut out)
@@ -271,7 +275,7 @@ impl<'a> Attempt<'a> {
                 .map_err(|broke| self.broke(broke))?;
             let plan = match begun {
                 Begun::Answer(guided, step) => {
-                    let exchange = self.exchange(Pump::Guided(guided))?.begun(out, step);
+                    let exchange = self.exchange(Pump::Guided(*guided))?.begun(out, step);
                     return self.committed(head, exchange).await;
                 }
                 Begun::Next(plan, kept) => {
@@ -294,23 +298,31 @@ impl<'a> Attempt<'a> {
 
     fn exchange(&mut self, pump: Pump) -> Result<Exchange, Missed> {
         let lease = self.lease.take().ok_or_else(|| {
-            Missed::Fatal(CallError::Misconfigured(
+            Missed::Fatal(Box::new(CallError::Misconfigured(
                 "an attempt was begun twice".to_owned(),
-            ))
+            )))
         })?;
         Ok(Exchange::new(pump, lease, Arc::clone(self.course)))
     }
 
     async fn committed(&mut self, head: Head, exchange: Exchange) -> Result<Answer, Missed> {
         match exchange.commit().await {
-            Ok(body) => Ok(answer(head, body)),
-            Err(broke) => Err(self.broke(broke)),
+            Ok(body) => Ok(answer(&head, body)),
+            Err((broke, lease)) => {
+                self.lease = lease;
+                Err(self.broke(broke))
+            }
         }
     }
 
     fn broke(&mut self, broke: Broke) -> Missed {
         match broke {
             Broke::Failed(failure) | Broke::Told(failure) => self.failed(failure, None),
+            Broke::Late => {
+                self.settle(Outcome::Cancelled);
+                let total = self.course.snapshot.timeouts.total;
+                Missed::Fatal(Box::new(CallError::Deadline(total)))
+            }
             Broke::Plugin(fault) => self.rejected(Rejection::Fault(fault)),
         }
     }
@@ -318,7 +330,8 @@ impl<'a> Attempt<'a> {
     /// Settles the lease with a failure of the provider.
     fn failed(&mut self, mut failure: Failure, mut answer: Option<ErrorAnswer>) -> Missed {
         if let Some(lease) = &self.lease {
-            scrub(lease, &mut failure, &mut answer);
+            scrub(lease, &mut failure);
+            answer = answer.filter(|answer| !shows_secret(lease, &answer.body));
         }
         let settled = Outcome::Failed(failure.clone());
         self.settle(settled);
@@ -330,7 +343,7 @@ impl<'a> Attempt<'a> {
             message = failure.message,
             "attempt failed"
         );
-        Missed::Failed(UpstreamFailure { failure, answer })
+        Missed::Failed(Box::new(UpstreamFailure { failure, answer }))
     }
 
     /// Settles the lease where the executor gave no plan or no answer.
@@ -350,7 +363,7 @@ impl<'a> Attempt<'a> {
             }
             Rejection::Fault(fault) => {
                 self.settle(Outcome::Unjudged);
-                Missed::Fatal(CallError::Plugin(fault))
+                Missed::Fatal(Box::new(CallError::Plugin(fault)))
             }
         }
     }
@@ -373,20 +386,6 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Some providers repeat the key that they refuse. It must reach neither clients nor logs.
-fn scrub(lease: &Lease, failure: &mut Failure, answer: &mut Option<ErrorAnswer>) {
-    let secrets = lease.credential().secret_fields.iter().filter_map(|field| lease.secret(field));
-    for secret in secrets.map(ExposeSecret::expose_secret) {
-        if failure.message.contains(secret) {
-            failure.message = failure.message.replace(secret, "[secret]");
-        }
-        let shows = |answer: &ErrorAnswer| memmem::find(&answer.body, secret.as_bytes()).is_some();
-        if answer.as_ref().is_some_and(shows) {
-            *answer = None;
-        }
-    }
-}
-
 fn fallback_status(scope: Scope) -> StatusCode {
     match scope {
         Scope::Request => StatusCode::BAD_REQUEST,
@@ -396,7 +395,7 @@ fn fallback_status(scope: Scope) -> StatusCode {
     }
 }
 
-fn answer(head: Head, body: AnswerBody) -> Answer {
+fn answer(head: &Head, body: AnswerBody) -> Answer {
     Answer {
         status: head.status,
         headers: for_client(&head.headers),

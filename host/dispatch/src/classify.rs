@@ -96,25 +96,33 @@ fn rule(status: u16, error: Option<&ProviderError>) -> (Scope, &'static str) {
     }
 }
 
-/// What the error's own words say, where they are documented to mean one thing.
+/// What the error's own words say, where they are documented to mean one thing. A code is finer than
+/// a type, and any sentence that is known is finer than the type that is used for everything.
 fn words(error: &ProviderError) -> Option<(Scope, &'static str)> {
-    let code = error
-        .code
-        .as_deref()
-        .or(error.kind.as_deref())
-        .unwrap_or_default();
-    if let Some((_, scope, kind)) = CODES.iter().find(|(known, ..)| *known == code) {
-        return Some((*scope, kind));
+    let told = [error.code.as_deref(), error.kind.as_deref()];
+    let mut told = told.into_iter().flatten();
+    if let Some(known) = told
+        .clone()
+        .find_map(|word| look_up(&CODES, |code| code == word))
+    {
+        return Some(known);
     }
     let message = error.message.to_ascii_lowercase();
-    let (_, scope, kind) = PHRASES
-        .iter()
-        .find(|(phrase, ..)| message.contains(phrase))?;
+    look_up(&PHRASES, |phrase| message.contains(phrase)).or_else(|| {
+        told.any(|word| word == "invalid_request_error")
+            .then_some((Scope::Request, kind::INVALID))
+    })
+}
+
+type Rule = (&'static str, Scope, &'static str);
+
+fn look_up(rules: &[Rule], fits: impl Fn(&str) -> bool) -> Option<(Scope, &'static str)> {
+    let (_, scope, kind) = rules.iter().find(|(words, ..)| fits(words))?;
     Some((*scope, kind))
 }
 
 /// Codes and types of OpenAI's error reference, which compatible providers share.
-const CODES: [(&str, Scope, &str); 12] = [
+const CODES: [Rule; 11] = [
     (
         "billing_hard_limit_reached",
         Scope::Credential,
@@ -123,7 +131,6 @@ const CODES: [(&str, Scope, &str); 12] = [
     ("billing_not_active", Scope::Credential, kind::BILLING),
     ("insufficient_quota", Scope::Credential, kind::QUOTA),
     ("invalid_api_key", Scope::Credential, kind::AUTHENTICATION),
-    ("invalid_request_error", Scope::Request, kind::INVALID),
     ("model_not_found", Scope::Model, kind::NOT_FOUND),
     ("model_not_supported", Scope::Model, kind::UNSUPPORTED),
     ("overloaded_error", Scope::Provider, kind::OVERLOADED),
@@ -134,7 +141,7 @@ const CODES: [(&str, Scope, &str); 12] = [
 ];
 
 /// Messages of providers that have no code for it.
-const PHRASES: [(&str, Scope, &str); 4] = [
+const PHRASES: [Rule; 4] = [
     (
         "credit balance is too low",
         Scope::Credential,

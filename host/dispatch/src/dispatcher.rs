@@ -42,7 +42,7 @@ pub struct DispatcherParts {
 struct Progress {
     attempts: u32,
     tried: Vec<Slot>,
-    last: Option<UpstreamFailure>,
+    last: Option<Box<UpstreamFailure>>,
 }
 
 impl Dispatcher {
@@ -133,6 +133,10 @@ impl Dispatcher {
     ) -> Result<Round, CallError> {
         let most = course.snapshot.retry.max_credentials as usize;
         loop {
+            // An attempt may fail at the very deadline; no other begins after it.
+            if course.call.deadline <= Instant::now() {
+                return Err(CallError::Deadline(course.snapshot.timeouts.total));
+            }
             if most != 0 && progress.tried.len() >= most {
                 return Ok(Round::Exhausted(None));
             }
@@ -150,9 +154,9 @@ impl Dispatcher {
             progress.attempts += 1;
             match Box::pin(attempt.run()).await {
                 Ok(answer) => return Ok(Round::Answered(answer)),
-                Err(Missed::Fatal(error)) => return Err(error),
+                Err(Missed::Fatal(error)) => return Err(*error),
                 Err(Missed::Failed(failure)) if failure.failure.scope == Scope::Request => {
-                    return Err(CallError::Upstream(Box::new(failure)));
+                    return Err(CallError::Upstream(failure));
                 }
                 Err(Missed::Failed(failure)) => progress.last = Some(failure),
             }
@@ -176,11 +180,11 @@ impl Dispatcher {
     fn exhausted(
         &self,
         course: &Course,
-        last: Option<UpstreamFailure>,
+        last: Option<Box<UpstreamFailure>>,
         unfit: Option<Unfit>,
     ) -> CallError {
         if let Some(failure) = last {
-            return CallError::Upstream(Box::new(failure));
+            return CallError::Upstream(failure);
         }
         let model = course.call.model.as_ref().to_owned();
         match unfit {

@@ -12,11 +12,14 @@ use jackfield_credential::{Failure, Outcome};
 
 use crate::attempt::Course;
 use crate::call::{AnswerBody, AnswerStream, Broken};
+use crate::classify;
 use crate::guided::Guided;
 use crate::limits::PREAMBLE_BYTES_MAX;
 use crate::port::PluginFault;
 use crate::raw::Raw;
 use crate::relay::Relay;
+use crate::scrub::scrub;
+use crate::source::Stopped;
 use crate::watch::terminal_error;
 
 /// What one pull brought.
@@ -39,6 +42,8 @@ pub(crate) enum Broke {
     Failed(Failure),
     /// It failed and has told the client so itself, in the client's dialect.
     Told(Failure),
+    /// The call's time is over.
+    Late,
     /// The plugin failed.
     Plugin(PluginFault),
 }
@@ -85,8 +90,8 @@ impl Exchange {
     }
 
     /// Pulls until there is content, or until it is over. Until this returns, nothing has been sent
-    /// to the client, and every failure may fail over: the lease is settled with it.
-    pub(crate) async fn commit(mut self) -> Result<AnswerBody, Broke> {
+    /// to the client, and every failure may fail over: the lease is given back to be settled.
+    pub(crate) async fn commit(mut self) -> Result<AnswerBody, (Broke, Option<Lease>)> {
         loop {
             match self.pull().await {
                 Ok(Step::Held) if self.held_bytes() <= PREAMBLE_BYTES_MAX => {}
@@ -99,10 +104,7 @@ impl Exchange {
                     self.settle(Outcome::Success);
                     return Ok(AnswerBody::Whole(joined(self.out)));
                 }
-                Err(broke) => {
-                    self.settle(broke.outcome());
-                    return Err(broke);
-                }
+                Err(broke) => return Err((broke, self.lease)),
             }
         }
         if let Pump::Relay(relay) = &mut self.pump {
@@ -144,8 +146,13 @@ impl Exchange {
     }
 
     /// Ends a committed answer that failed: with one error event, where the dialect has one.
-    fn break_off(&mut self, broke: Broke) -> Option<Broken> {
+    fn break_off(&mut self, mut broke: Broke) -> Option<Broken> {
         self.over = true;
+        if let (Some(lease), Broke::Failed(failure) | Broke::Told(failure)) =
+            (&self.lease, &mut broke)
+        {
+            scrub(lease, failure);
+        }
         let message = broke.message();
         let course = &self.course;
         tracing::warn!(call = %course.call.id, model = %course.call.model, message, "answer broke off");
@@ -194,9 +201,10 @@ impl Exchange {
 
 impl Broke {
     /// What the lease is settled with.
-    pub(crate) fn outcome(&self) -> Outcome {
+    fn outcome(&self) -> Outcome {
         match self {
             Self::Failed(failure) | Self::Told(failure) => Outcome::Failed(failure.clone()),
+            Self::Late => Outcome::Cancelled,
             Self::Plugin(_) => Outcome::Unjudged,
         }
     }
@@ -204,15 +212,24 @@ impl Broke {
     fn message(&self) -> String {
         match self {
             Self::Failed(failure) | Self::Told(failure) => failure.message.clone(),
+            Self::Late => "the call was not over within its time".to_owned(),
             Self::Plugin(fault) => fault.to_string(),
         }
     }
 }
 
-fn joined(pieces: VecDeque<Bytes>) -> Bytes {
-    let mut pieces: Vec<Bytes> = pieces.into();
+impl From<Stopped> for Broke {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Broke(error) => Self::Failed(classify::transport(error.to_string())),
+            Stopped::Late => Self::Late,
+        }
+    }
+}
+
+fn joined(mut pieces: VecDeque<Bytes>) -> Bytes {
     if pieces.len() < 2 {
-        return pieces.pop().unwrap_or_default();
+        return pieces.pop_front().unwrap_or_default();
     }
     let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
     pieces

@@ -2,17 +2,19 @@
 //! client's dialect from the frames that it returns.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use jackfield_dialect::sse::{self, Reader};
 use jackfield_dialect::{Dialect, Observed};
 use memchr::memchr;
 
+use crate::call::Call;
 use crate::classify;
 use crate::exchange::{Broke, Step};
-use crate::limits::WHOLE_ANSWER_BYTES_MAX;
+use crate::limits::{CLOSING, WHOLE_ANSWER_BYTES_MAX};
 use crate::plan::{Frame, Framing, Output, Plan, Response};
-use crate::port::{Rejection, Reply};
+use crate::port::{Executor, FaultKind, PluginFault, Rejection, Reply};
 use crate::source::Source;
 use crate::watch::{Watch, Worth, worth};
 
@@ -20,8 +22,11 @@ use crate::watch::{Watch, Worth, worth};
 pub(crate) struct Guided {
     pub(crate) source: Source,
     reply: Box<dyn Reply>,
+    executor: Arc<dyn Executor>,
     cutter: Cutter,
     shape: Shape,
+    /// The client has all that it is owed.
+    complete: bool,
     ended: bool,
     /// A plan that the guest asked for instead of frames.
     next: Option<Box<Plan>>,
@@ -31,7 +36,7 @@ pub(crate) struct Guided {
 /// How an answer through a guest begins.
 pub(crate) enum Begun {
     /// With something for the client.
-    Answer(Guided, Step),
+    Answer(Box<Guided>, Step),
     /// With one more round trip, whose answer is for the same reply.
     Next(Box<Plan>, Box<dyn Reply>),
 }
@@ -47,22 +52,24 @@ enum Shape {
 impl Guided {
     pub(crate) fn new(
         source: Source,
+        executor: Arc<dyn Executor>,
         reply: Box<dyn Reply>,
         response: Response,
-        dialect: Dialect,
-        stream: bool,
+        call: &Call,
     ) -> Self {
-        let shape = if stream {
-            Shape::Events(Watch::new(dialect))
+        let shape = if call.stream {
+            Shape::Events(Watch::new(call.dialect))
         } else {
-            Shape::Body(dialect, BytesMut::new())
+            Shape::Body(call.dialect, BytesMut::new())
         };
         let cutter = Cutter::new(response);
         Self {
             source,
             reply,
+            executor,
             cutter,
             shape,
+            complete: false,
             ended: false,
             next: None,
             returned_frames: false,
@@ -77,7 +84,7 @@ impl Guided {
                 return Ok(Begun::Next(plan, self.reply));
             }
             if step != Step::Held || self.returned_frames {
-                return Ok(Begun::Answer(self, step));
+                return Ok(Begun::Answer(Box::new(self), step));
             }
         }
     }
@@ -86,8 +93,12 @@ impl Guided {
         if self.ended {
             return Ok(Step::Over);
         }
-        let chunk = self.source.next().await;
-        let chunk = chunk.map_err(|error| Broke::Failed(classify::transport(error.to_string())))?;
+        let chunk = match self.source.next().await {
+            Ok(chunk) => chunk,
+            // How a provider closes that has said all is its own business.
+            Err(_) if self.complete => None,
+            Err(stopped) => return Err(stopped.into()),
+        };
         let last = chunk.is_none();
         let mut frames = Vec::new();
         self.cutter.cut(chunk, &mut frames)?;
@@ -101,12 +112,22 @@ impl Guided {
 
     fn take(&mut self, output: Output, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
         self.returned_frames |= !output.frames.is_empty();
-        if output.next.is_some() && !self.returned_frames {
+        if output.next.is_some() {
+            if self.returned_frames {
+                return Err(self.nonsense("it asked for a further request beside or after frames"));
+            }
             self.next = output.next;
             return Ok(Step::Held);
         }
         match &mut self.shape {
-            Shape::Events(watch) => events(watch, output.frames, self.ended, out),
+            Shape::Events(watch) => {
+                let step = events(watch, output.frames, self.ended, out)?;
+                if step == Step::Complete && !self.complete {
+                    self.complete = true;
+                    self.source.end_within(CLOSING);
+                }
+                Ok(step)
+            }
             Shape::Body(dialect, body) => {
                 gather(body, &output.frames)?;
                 if !self.ended {
@@ -116,11 +137,22 @@ impl Guided {
                 match worth(*dialect, &body) {
                     Worth::Good => out.push_back(body),
                     Worth::Error(error) => return Err(Broke::Failed(classify::inside(error))),
-                    Worth::Useless(why) => return Err(Broke::Failed(classify::useless(why))),
+                    Worth::Useless(why) => return Err(useless(why)),
                 }
                 Ok(Step::Over)
             }
         }
+    }
+
+    fn nonsense(&self, detail: &str) -> Broke {
+        let plugin = self.executor.plugin().clone();
+        tracing::warn!(%plugin, detail, "plugin answered nonsense");
+        self.executor.note_fault();
+        Broke::Plugin(PluginFault {
+            plugin,
+            kind: FaultKind::Nonsense,
+            detail: detail.to_owned(),
+        })
     }
 }
 
@@ -130,29 +162,37 @@ fn events(
     ended: bool,
     out: &mut VecDeque<Bytes>,
 ) -> Result<Step, Broke> {
-    let mut step = Step::Held;
     let mut written = Vec::new();
-    for frame in frames {
-        match watch.observe(&frame.name, &frame.data) {
-            Observed::Error(error) => {
-                return Err(Broke::Failed(classify::inside(error)));
-            }
-            Observed::Content if step == Step::Held => step = Step::Content,
-            Observed::Done if watch.completed() => step = Step::Complete,
-            _ => {}
-        }
-        sse::write_event(&frame.name, &frame.data, &mut written);
-    }
+    let step = write(watch, frames, &mut written);
+    // What came before a frame that must not go on still does.
     if !written.is_empty() {
         out.push_back(written.into());
     }
-    match (ended, watch.completed()) {
-        (false, _) => Ok(step),
-        (true, true) => Ok(Step::Over),
-        (true, false) => Err(Broke::Failed(classify::useless(
-            "the stream ended before it was complete",
-        ))),
+    match (step?, ended, watch.completed()) {
+        (step, false, _) => Ok(step),
+        (_, true, true) => Ok(Step::Over),
+        (_, true, false) => Err(useless("the stream ended before it was complete")),
     }
+}
+
+fn write(watch: &mut Watch, frames: Vec<Frame>, written: &mut Vec<u8>) -> Result<Step, Broke> {
+    let mut step = Step::Held;
+    for frame in frames {
+        match watch.observe(&frame.name, &frame.data) {
+            Observed::Content if step == Step::Held => step = Step::Content,
+            Observed::Content | Observed::Preamble => {}
+            Observed::Done if watch.completed() => step = Step::Complete,
+            Observed::Done => return Err(useless("the stream was empty")),
+            Observed::Error(error) => return Err(Broke::Failed(classify::inside(error))),
+            Observed::Malformed => return Err(useless("the stream made no sense")),
+        }
+        sse::write_event(&frame.name, &frame.data, written);
+    }
+    Ok(step)
+}
+
+fn useless(why: &str) -> Broke {
+    Broke::Failed(classify::useless(why))
 }
 
 fn gather(body: &mut BytesMut, frames: &[Frame]) -> Result<(), Broke> {
@@ -167,9 +207,7 @@ fn bounded(bytes: usize) -> Result<(), Broke> {
         return Ok(());
     }
     let most = WHOLE_ANSWER_BYTES_MAX >> 20;
-    Err(Broke::Failed(classify::useless(&format!(
-        "the answer is larger than {most} MiB"
-    ))))
+    Err(useless(&format!("the answer is larger than {most} MiB")))
 }
 
 pub(crate) fn broke(rejection: Rejection) -> Broke {
@@ -209,10 +247,12 @@ impl Cutter {
             }
             (Self::Whole(held), None) => frames.push(unnamed(held.split().freeze())),
             (Self::Lines(held), Some(chunk)) => {
-                held.extend_from_slice(&chunk);
-                while let Some(end) = memchr(b'\n', held) {
-                    frames.push(line(held.split_to(end + 1)));
+                let mut chunk = chunk;
+                while let Some(end) = memchr(b'\n', &chunk) {
+                    held.extend_from_slice(&chunk.split_to(end + 1));
+                    frames.push(line(held.split()));
                 }
+                held.extend_from_slice(&chunk);
                 bounded(held.len())?;
             }
             (Self::Lines(held), None) if held.is_empty() => {}
@@ -261,7 +301,7 @@ fn cut_events(
                 });
             }
             Ok(None) => return Ok(()),
-            Err(error) => return Err(Broke::Failed(classify::useless(&error.to_string()))),
+            Err(error) => return Err(useless(&error.to_string())),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod port;
 mod raw;
 mod relay;
+mod scrub;
 pub mod snapshot;
 mod source;
 mod watch;

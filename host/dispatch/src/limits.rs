@@ -13,6 +13,10 @@ pub const PREAMBLE_BYTES_MAX: usize = 64 << 10;
 /// How much of an error answer is read, in bytes. It is shown to the client and to classifiers.
 pub const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
 
+/// How long the body of an error answer is waited for. By its status the credential has failed
+/// already, and the next one is not tried before.
+pub const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
+
 /// An answer that a guest sees whole, or makes whole, in bytes. It is in memory several times.
 pub const WHOLE_ANSWER_BYTES_MAX: usize = 32 << 20;
 

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::classify;
 use crate::exchange::{Broke, Step};
 use crate::source::Source;
 
@@ -33,7 +32,7 @@ impl Raw {
         match self.source.next().await {
             Ok(Some(chunk)) => out.push_back(chunk),
             Ok(None) => return Ok(Step::Over),
-            Err(error) => return Err(Broke::Failed(classify::transport(error.to_string()))),
+            Err(stopped) => return Err(stopped.into()),
         }
         Ok(Step::Content)
     }

@@ -33,7 +33,7 @@ impl Relay {
         }
     }
 
-    /// From now on what comes is the client's, malformed or not.
+    /// From now on what comes is the client's, the provider's own error included.
     pub(crate) fn commit(&mut self) {
         self.committed = true;
     }
@@ -41,18 +41,17 @@ impl Relay {
     /// Pulls once. Only whole events go on: a client can do nothing with half of one, and when the
     /// provider breaks off inside one, the error event that follows must stand on its own.
     pub(crate) async fn step(&mut self, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
-        let next = self.source.next().await;
-        let chunk = match next {
+        let chunk = match self.source.next().await {
             Ok(Some(chunk)) => chunk,
             Ok(None) => return self.finish(out),
             // It had said that it was over; how it closes is its own business.
             Err(_) if self.done => return Ok(Step::Over),
-            Err(error) => return Err(Broke::Failed(classify::transport(error.to_string()))),
+            Err(stopped) => return Err(stopped.into()),
         };
         let before = self.reader.rest_len();
         self.reader.push(chunk.clone());
         let mut batch = Batch::default();
-        let read = self.read(&mut batch);
+        let read = self.read(false, |raw| batch.add(raw));
         batch.forward(before, &chunk, out);
         let quiet = self.reader.take_quiet();
         if !quiet.is_empty() {
@@ -61,74 +60,83 @@ impl Relay {
         read
     }
 
-    fn read(&mut self, batch: &mut Batch) -> Result<Step, Broke> {
+    /// Gives on the events that are complete, up to one that must not be.
+    fn read(&mut self, ended: bool, mut give: impl FnMut(Bytes)) -> Result<Step, Broke> {
         let mut step = Step::Held;
-        while let Some(event) = self.reader.next_event().map_err(too_long)? {
-            let observed = self.watch.observe(event.name(), &event.data);
-            match observed {
-                Observed::Error(error) if !self.committed => {
-                    return Err(Broke::Failed(classify::inside(error)));
+        loop {
+            let event = if ended {
+                self.reader.finish()
+            } else {
+                self.reader.next_event()
+            };
+            let Some(event) = event.map_err(|error| useless(&error.to_string()))? else {
+                break;
+            };
+            // What comes after the end is read by nobody.
+            if !self.done {
+                match self.watch.observe(event.name(), &event.data) {
+                    Observed::Content => step = Step::Content,
+                    Observed::Done => self.done()?,
+                    Observed::Error(error) if self.committed => {
+                        // The provider's own error event ends the client's stream: one is enough.
+                        give(event.raw);
+                        return Err(Broke::Told(classify::inside(error)));
+                    }
+                    Observed::Error(error) => return Err(Broke::Failed(classify::inside(error))),
+                    Observed::Malformed => return Err(useless(MALFORMED)),
+                    Observed::Preamble => {}
                 }
-                Observed::Malformed if !self.committed => {
-                    return Err(Broke::Failed(classify::useless(
-                        "the provider's stream made no sense",
-                    )));
-                }
-                _ => batch.add(event.raw),
             }
-            match observed {
-                // The provider's own error event ends the client's stream: one is enough.
-                Observed::Error(error) => return Err(Broke::Told(classify::inside(error))),
-                Observed::Done => self.done(),
-                Observed::Content => step = Step::Content,
-                Observed::Malformed | Observed::Preamble => {}
-            }
+            give(event.raw);
         }
-        if self.done && self.watch.completed() {
-            Ok(Step::Complete)
-        } else {
-            Ok(step)
-        }
+        Ok(if self.done { Step::Complete } else { step })
     }
 
-    fn done(&mut self) {
-        if !self.done {
-            self.done = true;
-            self.source.end_within(CLOSING);
+    fn done(&mut self) -> Result<(), Broke> {
+        if !self.watch.completed() {
+            return Err(useless(EMPTY));
         }
+        self.done = true;
+        self.source.end_within(CLOSING);
+        Ok(())
     }
 
     fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
-        while let Some(event) = self.reader.finish().map_err(too_long)? {
-            if self.watch.observe(event.name(), &event.data) == Observed::Done {
-                self.done = true;
-            }
-            out.push_back(event.raw);
-        }
+        self.read(true, |raw| out.push_back(raw))?;
         let rest = self.reader.take_rest();
-        if self.ends_with_done(&rest) || self.watch.completed() {
-            out.extend(Some(rest).filter(|rest| !rest.is_empty()));
-            return Ok(Step::Over);
+        let makes_sense = self.done || self.read_rest(&rest)?;
+        if !self.watch.completed() {
+            return Err(Broke::Failed(classify::transport(ENDED_EARLY.to_owned())));
         }
-        Err(Broke::Failed(classify::transport(ENDED_EARLY.to_owned())))
+        if makes_sense && !rest.is_empty() {
+            out.push_back(rest);
+        }
+        Ok(Step::Over)
     }
 
-    /// Some providers close after `data: [DONE]` without the blank line that makes it an event.
-    fn ends_with_done(&mut self, rest: &Bytes) -> bool {
+    /// Whether what stands behind the last event may go on. Some providers close without the blank
+    /// line that makes an event of it, which most clients forgive; half an event would break them.
+    fn read_rest(&mut self, rest: &Bytes) -> Result<bool, Broke> {
         let mut whole = Reader::default();
         whole.push([rest, &b"\n\n"[..]].concat().into());
         let Ok(Some(event)) = whole.next_event() else {
-            return self.done;
+            return Ok(true);
         };
-        self.watch.observe(event.name(), &event.data) == Observed::Done && self.watch.completed()
+        match self.watch.observe(event.name(), &event.data) {
+            Observed::Content | Observed::Done | Observed::Preamble => Ok(true),
+            Observed::Error(error) => Err(Broke::Failed(classify::inside(error))),
+            Observed::Malformed => Ok(false),
+        }
     }
 }
 
-const ENDED_EARLY: &str = "the provider's stream ended before it was complete";
-
-fn too_long(error: impl std::fmt::Display) -> Broke {
-    Broke::Failed(classify::useless(&error.to_string()))
+fn useless(why: &str) -> Broke {
+    Broke::Failed(classify::useless(why))
 }
+
+const EMPTY: &str = "the provider's stream was empty";
+const ENDED_EARLY: &str = "the provider's stream ended before it was complete";
+const MALFORMED: &str = "the provider's stream made no sense";
 
 /// The events of one chunk, to be sent on as few pieces: all that lie inside the chunk are one slice
 /// of it.

@@ -18,10 +18,12 @@ pub(crate) struct Source {
     timeouts: Timeouts,
     deadline: Instant,
     sent: Instant,
-    last_byte: Option<Instant>,
+    /// Since when somebody waits for the next bytes. What a client takes to read is no silence of
+    /// the provider's.
+    asked: Option<Instant>,
     first_byte: Option<Duration>,
-    /// One timer for the whole body: it is set anew only when it fires too early, so that a byte
-    /// costs no timer.
+    /// One timer for the whole body: after the first byte it is set anew only when it fires too
+    /// early, so that a byte costs no timer.
     timer: Pin<Box<Sleep>>,
 }
 
@@ -39,7 +41,7 @@ impl Source {
             timeouts,
             deadline,
             sent,
-            last_byte: None,
+            asked: None,
             first_byte: None,
             timer,
         }
@@ -61,24 +63,19 @@ impl Source {
     ///
     /// # Errors
     /// When the connection breaks, or when a timeout passes.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Stopped> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
-    fn poll_next(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Option<Bytes>, TransportError>> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Stopped>> {
         loop {
             match self.body.as_mut().poll_next(context) {
+                Poll::Ready(None) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(Stopped::Broke(error))),
                 Poll::Ready(Some(Ok(bytes))) if bytes.is_empty() => {}
-                Poll::Ready(next) => {
-                    if let Some(Ok(_)) = &next {
-                        self.note_byte();
-                    }
-                    return Poll::Ready(next.transpose());
-                }
+                Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(self.take(bytes)),
                 Poll::Pending => {
+                    self.asked.get_or_insert_with(Instant::now);
                     ready!(self.timer.as_mut().poll(context));
                     let due = self.due();
                     if due <= Instant::now() {
@@ -90,24 +87,35 @@ impl Source {
         }
     }
 
-    fn note_byte(&mut self) {
+    /// A body that is always ready never asks the timer, so that bytes are held to the deadline too.
+    fn take(&mut self, bytes: Bytes) -> Result<Option<Bytes>, Stopped> {
         let now = Instant::now();
-        self.first_byte.get_or_insert(now.duration_since(self.sent));
-        self.last_byte = Some(now);
+        if self.deadline <= now {
+            return Err(Stopped::Late);
+        }
+        self.asked = None;
+        if self.first_byte.is_none() {
+            self.first_byte = Some(now.duration_since(self.sent));
+            let due = (now + self.timeouts.idle).min(self.deadline);
+            self.timer.as_mut().reset(due);
+        }
+        Ok(Some(bytes))
     }
 
     fn due(&self) -> Instant {
-        let due = match self.last_byte {
-            Some(last) => last + self.timeouts.idle,
-            None => self.sent + self.timeouts.first_byte,
+        let due = match (self.first_byte, self.asked) {
+            (None, _) => self.sent + self.timeouts.first_byte,
+            (Some(_), Some(asked)) => asked + self.timeouts.idle,
+            (Some(_), None) => self.deadline,
         };
         due.min(self.deadline)
     }
 
-    fn stalled(&self) -> TransportError {
-        let cause = if Instant::now() >= self.deadline {
-            "the call's time was over".to_owned()
-        } else if self.last_byte.is_some() {
+    fn stalled(&self) -> Stopped {
+        if self.deadline <= Instant::now() {
+            return Stopped::Late;
+        }
+        let cause = if self.first_byte.is_some() {
             format!("no byte for {} s", self.timeouts.idle.as_secs_f32())
         } else {
             format!(
@@ -115,9 +123,18 @@ impl Source {
                 self.timeouts.first_byte.as_secs_f32()
             )
         };
-        TransportError {
+        Stopped::Broke(TransportError {
             doing: "reading the provider's answer",
             cause,
-        }
+        })
     }
+}
+
+/// Why no more bytes come.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// The connection broke, or was silent for too long.
+    Broke(TransportError),
+    /// The time that the call has is over: nobody's fault.
+    Late,
 }

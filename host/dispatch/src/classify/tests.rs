@@ -31,8 +31,18 @@ fn a_clients_400_blames_nobody() {
 
 #[test]
 fn a_billing_400_rotates() {
-    let body = r#"{"error":{"message":"Your credit balance is too low to access the API"}}"#;
-    assert_eq!(classified(400, body), (Scope::Credential, "billing".into()));
+    for body in [
+        r#"{"error":{"message":"Your credit balance is too low to access the API"}}"#,
+        r#"{"error":{"message":"Your credit balance is too low","type":"invalid_request_error"}}"#,
+        r#"{"error":{"message":"Insufficient Balance","code":"invalid_request_error"}}"#,
+        r#"{"error":{"message":"x","type":"billing_not_active","code":"E17"}}"#,
+    ] {
+        assert_eq!(
+            classified(400, body),
+            (Scope::Credential, "billing".into()),
+            "{body}"
+        );
+    }
 }
 
 #[test]
@@ -74,6 +84,10 @@ fn errors_inside_a_stream_are_classified_by_their_words() {
     );
     let status = read(r#"{"error":{"message":"slow down","code":429}}"#);
     assert_eq!((status.scope, status.status), (Scope::Model, Some(429)));
+    let code = read(r#"{"error":{"message":"x","type":"tokens","code":"rate_limit_exceeded"}}"#);
+    assert_eq!((code.scope, &*code.kind), (Scope::Model, "rate-limit"));
+    let client = read(r#"{"error":{"message":"x","type":"invalid_request_error"}}"#);
+    assert_eq!((client.scope, &*client.kind), (Scope::Request, "invalid"));
     let unknown = read(r#"{"error":{"message":"something"}}"#);
     assert_eq!(
         (unknown.scope, &*unknown.kind),

@@ -1,1 +1,89 @@
+//! The cutter: what a guest sees never depends on how the bytes were split.
 
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::*;
+
+fn frames(response: Response, bytes: &Bytes, places: &[Index]) -> Vec<Frame> {
+    let mut places: Vec<usize> = places.iter().map(|at| at.index(bytes.len() + 1)).collect();
+    places.extend([0, bytes.len()]);
+    places.sort_unstable();
+    let mut cutter = Cutter::new(response);
+    let mut frames = Vec::new();
+    for ends in places.windows(2) {
+        let chunk = bytes.slice(ends[0]..ends[1]);
+        cutter.cut(Some(chunk), &mut frames).unwrap();
+    }
+    cutter.cut(None, &mut frames).unwrap();
+    frames
+}
+
+const LINES: Response = Response::Frames(Framing::Lines);
+const RAW: Response = Response::Frames(Framing::Raw);
+const SSE: Response = Response::Frames(Framing::Sse);
+
+fn data(frames: &[Frame]) -> Vec<&[u8]> {
+    frames.iter().map(|frame| &frame.data[..]).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn frames_do_not_depend_on_how_the_bytes_were_split(
+        text in "(data: |event: |: |[a-c]|\n|\r\n|\r|\n\n){0,40}",
+        places in prop::collection::vec(any::<Index>(), 0..12),
+    ) {
+        let bytes = Bytes::from(text);
+        for response in [LINES, SSE, Response::Whole] {
+            prop_assert_eq!(frames(response, &bytes, &places), frames(response, &bytes, &[]));
+        }
+        let raw = frames(RAW, &bytes, &places);
+        prop_assert_eq!(data(&raw).concat(), bytes);
+    }
+
+    #[test]
+    fn a_line_ends_at_its_line_feed_or_at_the_end(
+        text in "([a-c\r]|\n|\r\n){0,40}",
+        places in prop::collection::vec(any::<Index>(), 0..12),
+    ) {
+        let lines = text.split_inclusive('\n').map(|line| {
+            let line = line.strip_suffix('\n').unwrap_or(line);
+            line.strip_suffix('\r').unwrap_or(line).as_bytes()
+        });
+        let found = frames(LINES, &Bytes::from(text.clone()), &places);
+        prop_assert_eq!(data(&found), lines.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn events_have_their_name_and_their_data() {
+    let bytes = Bytes::from_static(b": x\n\nevent: a\ndata: 1\ndata: 2\n\ndata:\n\ndata: cut off");
+    let events = frames(SSE, &bytes, &[]);
+    let expected = [("a", &b"1\n2"[..]), ("", b"")];
+    let found: Vec<(&str, &[u8])> = events
+        .iter()
+        .map(|event| (&*event.name, &event.data[..]))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_whole_answer_is_one_frame_even_if_it_is_empty() {
+    assert_eq!(data(&frames(Response::Whole, &Bytes::new(), &[])), [b""]);
+    assert!(frames(LINES, &Bytes::new(), &[]).is_empty());
+}
+
+#[test]
+fn a_line_that_never_ends_is_given_up() {
+    let chunk = Bytes::from(vec![b'x'; 1 << 20]);
+    let mut cutter = Cutter::new(LINES);
+    let mut frames = Vec::new();
+    let mut taken = 0;
+    while cutter.cut(Some(chunk.clone()), &mut frames).is_ok() {
+        taken += chunk.len();
+        assert!(taken <= WHOLE_ANSWER_BYTES_MAX);
+    }
+    assert_eq!((taken, frames.len()), (WHOLE_ANSWER_BYTES_MAX, 0));
+}

@@ -1,0 +1,202 @@
+//! A client that leaves: whenever it does, everything closes and nobody is blamed for it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use jackfield_credential::{Failure, Scope};
+use jackfield_dispatch::plan::{Output, PlannedBody, Refusal, Response};
+use jackfield_dispatch::port::Choice;
+use jackfield_dispatch::{Answer, AnswerBody};
+
+use crate::plugins::{FakeExecutor, FakeReply, FakeSelector, frame, output, planned};
+use crate::stage::{Setting, Stage, polled};
+use crate::upstream::{FakeUpstream, Piece, Script};
+use crate::wire::{COMPLETION, error_body, stream};
+
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Drops the call after each number of polls, until it is over before that.
+async fn dropped_everywhere(name: &str, streamed: bool, stage: impl Fn() -> Stage) {
+    for polls in 0..1_000 {
+        let stage = stage();
+        let call = stage.call(streamed);
+        let answer = polled(stage.dispatcher.call(call), polls).await;
+        let counts = stage.counts();
+        let Some(answer) = answer else {
+            assert_eq!(counts.success, 0, "{name}, {polls} polls");
+            assert!(counts.cancelled <= 1, "{name}, {polls} polls");
+            let blamed = u64::try_from(stage.blamed().len()).unwrap();
+            assert_eq!(blamed, counts.failed, "{name}, {polls} polls");
+            stage.assert_closed();
+            continue;
+        };
+        assert!(polls > 5, "{name}: the script has no place to leave at");
+        drop(answer.unwrap());
+        stage.assert_closed();
+        return;
+    }
+    panic!("{name}: it never ends");
+}
+
+/// Leaves after each piece of the answer.
+async fn dropped_after_each_piece(name: &str, stage: impl Fn() -> Stage) {
+    for pieces in 0..1_000 {
+        let stage = stage();
+        let answer = stage.stream().await.unwrap();
+        let Answer {
+            body: AnswerBody::Stream(mut answer),
+            ..
+        } = answer
+        else {
+            panic!("{name}: not a stream")
+        };
+        let failed = stage.counts().failed;
+        let mut ended = false;
+        for _ in 0..pieces {
+            ended |= answer.next().await.is_none();
+        }
+        let over = stage.counts().success == 1;
+        drop(answer);
+        let counts = stage.counts();
+        assert_eq!(counts.failed, failed, "{name}, {pieces} pieces");
+        assert_eq!(
+            counts.cancelled,
+            u64::from(!over),
+            "{name}, {pieces} pieces"
+        );
+        stage.assert_closed();
+        if ended {
+            assert!(over && pieces > 3, "{name}");
+            return;
+        }
+    }
+    panic!("{name}: it never ends");
+}
+
+/// A 500 with a body in pieces first, then this.
+fn upstream(good: Script) -> FakeUpstream {
+    let body = error_body("out of order", "server_error");
+    let (one, two) = body.split_at(10);
+    let chunk = |text: &str| Piece::Chunk(Bytes::copy_from_slice(text.as_bytes()));
+    let bad = Script::answer(500, "application/json", vec![chunk(one), chunk(two)]);
+    let scripts = [bad, good].map(|script| script.slowly(PAUSE).after(PAUSE));
+    FakeUpstream::in_order(scripts.into())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_can_be_dropped_at_every_await_point() {
+    let streamed = || upstream(Script::events(stream()));
+    dropped_everywhere("a relayed stream", true, || {
+        Setting::new(2).stage(streamed())
+    })
+    .await;
+    dropped_everywhere("a guided stream", true, || {
+        Setting::new(2)
+            .executor(FakeExecutor::echoing())
+            .stage(streamed())
+    })
+    .await;
+    let whole = || upstream(Script::json(200, COMPLETION));
+    dropped_everywhere("a whole answer", false, || Setting::new(2).stage(whole())).await;
+    dropped_everywhere("a guided whole answer", false, || {
+        let executor = FakeExecutor::replying(Response::Whole, |_| Ok(FakeReply::echoing()));
+        Setting::new(2).executor(executor).stage(whole())
+    })
+    .await;
+    dropped_everywhere("a judged answer", false, || {
+        let judging = FakeExecutor::relaying().judging(|_, _| Ok(refusal(Scope::Provider)));
+        Setting::new(2).executor(judging).stage(whole())
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_can_be_dropped_while_it_waits() {
+    dropped_everywhere("for another round", false, || {
+        let limited = Script::json(429, "").header("retry-after", "2");
+        let scripts = [limited, Script::json(200, COMPLETION)];
+        let scripts = scripts.map(|script| script.slowly(PAUSE));
+        Setting::new(1).stage(FakeUpstream::in_order(scripts.into()))
+    })
+    .await;
+    dropped_everywhere("for the selector", false, || {
+        let selector = FakeSelector::new(|context, _| {
+            Ok(match context.sequence {
+                0..4 => Choice::WaitMs(100),
+                _ => Choice::Candidate(0),
+            })
+        });
+        let script = Script::json(200, COMPLETION);
+        Setting::new(1)
+            .selector(selector)
+            .stage(FakeUpstream::in_order(vec![script]))
+    })
+    .await;
+    dropped_everywhere("between round trips", true, || {
+        let trips = [
+            Script::json(200, "{}").slowly(PAUSE),
+            Script::events(stream()).slowly(PAUSE),
+        ];
+        Setting::new(1)
+            .executor(twice())
+            .stage(FakeUpstream::in_order(trips.into()))
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_can_be_dropped_after_every_piece() {
+    let streamed = || upstream(Script::events(stream()));
+    dropped_after_each_piece("relayed", || Setting::new(2).stage(streamed())).await;
+    dropped_after_each_piece("guided", || {
+        Setting::new(2)
+            .executor(FakeExecutor::echoing())
+            .stage(streamed())
+    })
+    .await;
+    dropped_after_each_piece("raw", || {
+        let filler = Bytes::from("x".repeat(300 << 10));
+        let script = Script::answer(200, "application/json", vec![Piece::Chunk(filler); 4]);
+        Setting::new(2).stage(upstream(script))
+    })
+    .await;
+}
+
+fn refusal(scope: Scope) -> Refusal {
+    Refusal {
+        failure: Failure {
+            scope,
+            kind: "transient".into(),
+            status: None,
+            message: "as judged".to_owned(),
+            retry_after: None,
+            refresh_suggested: false,
+        },
+        answer: None,
+    }
+}
+
+/// Asks for a second round trip at the end of the first answer.
+fn twice() -> FakeExecutor {
+    FakeExecutor::replying(Response::Whole, |_| {
+        let mut first = true;
+        Ok(FakeReply::new(move |frames, last| {
+            if !last || !std::mem::take(&mut first) {
+                let text: Vec<u8> = frames.iter().flat_map(|one| one.data.to_vec()).collect();
+                let text = String::from_utf8(text).unwrap_or_default();
+                let events = text.split_terminator("\n\n");
+                return Ok(output(
+                    events
+                        .filter_map(|event| event.strip_prefix("data: "))
+                        .map(|data| frame(data.to_owned()))
+                        .collect(),
+                ));
+            }
+            Ok(Output {
+                next: Some(Box::new(planned(PlannedBody::Original, Response::Whole))),
+                ..Output::default()
+            })
+        }))
+    })
+}

@@ -1,0 +1,25 @@
+//! What a dispatcher promises, proved with providers, executors and selectors that follow a script.
+//! Time is tokio's, paused: no test waits.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what all tests stand on fails them where it is missing"
+)]
+
+mod after_commit;
+mod cancel;
+mod commit;
+mod deadline;
+mod done;
+mod failover;
+mod guided;
+mod plugin_fault;
+mod plugins;
+mod refused;
+mod rounds;
+mod secrets;
+mod selection;
+mod stage;
+mod success;
+mod upstream;
+mod wire;

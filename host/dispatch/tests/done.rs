@@ -1,0 +1,75 @@
+//! The end of a stream: `[DONE]` settles it, whatever the client and the provider do then.
+
+use futures_util::StreamExt;
+use jackfield_auth::LeaseCounts;
+use jackfield_dispatch::AnswerBody;
+use jackfield_dispatch::limits::CLOSING;
+use tokio::time::Instant;
+
+use crate::plugins::FakeExecutor;
+use crate::stage::{SECOND, Setting, text};
+use crate::upstream::{FakeUpstream, Piece, Script};
+use crate::wire::stream;
+
+const STILL_HERE: &str = ": still here\n\n";
+
+const SUCCESS: LeaseCounts = LeaseCounts {
+    open: 0,
+    success: 1,
+    failed: 0,
+    cancelled: 0,
+    unjudged: 0,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_right_after_done_got_all_of_it() {
+    for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
+        let script = Script::events(stream()).slowly(SECOND).then(Piece::Hang);
+        let stage = Setting::new(1)
+            .executor(executor)
+            .stage(FakeUpstream::in_order(vec![script]));
+        let AnswerBody::Stream(mut answer) = stage.stream().await.unwrap().body else {
+            panic!("not a stream")
+        };
+        let mut given = Vec::new();
+        while !given.ends_with(b"[DONE]\n\n") {
+            assert_eq!(stage.counts().success, 0);
+            given.extend(answer.next().await.unwrap().unwrap());
+        }
+        assert_eq!(stage.counts(), SUCCESS);
+        drop(answer);
+        assert_eq!(stage.counts(), SUCCESS);
+        stage.assert_closed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_does_not_close_after_done_is_not_waited_for() {
+    let still_here = vec![STILL_HERE.to_owned(); 10_000];
+    let talking = Script::events(stream().into_iter().chain(still_here));
+    for script in [
+        Script::events(stream()).then(Piece::Hang),
+        Script::events([stream().concat()]).then(Piece::Hang),
+        Script::events(stream())
+            .then(Piece::Wait(SECOND / 2))
+            .then(Piece::Break),
+        talking.slowly(SECOND / 100),
+    ] {
+        for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
+            let start = Instant::now();
+            let stage = Setting::new(1)
+                .executor(executor)
+                .stage(FakeUpstream::in_order(vec![script.clone()]));
+            let given = text(stage.stream().await).await;
+            let given = given.replace(STILL_HERE, "");
+            assert_eq!(given, stream().concat(), "and nothing after it");
+            assert!(
+                start.elapsed() <= CLOSING + SECOND / 10,
+                "{:?}",
+                start.elapsed()
+            );
+            assert_eq!(stage.counts(), SUCCESS);
+            stage.assert_closed();
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Until the commit every failure goes on to the next credential, and the client sees one clean
+//! answer; but what is the client's own fault stops at once.
+
+use bytes::Bytes;
+use jackfield_credential::Scope;
+use jackfield_dispatch::CallError;
+use jackfield_dispatch::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIME};
+
+use crate::plugins::FakeExecutor;
+use crate::stage::{SECOND, Setting, failure, text};
+use crate::upstream::{FakeUpstream, Piece, Script};
+use crate::wire::{COMPLETION, DONE, ERROR, ROLE, content, error_body, stream};
+
+/// The first credential fails so; the second answers.
+async fn fails_over(name: &str, failing: Script, executor: FakeExecutor, streamed: bool) {
+    let (good, expected) = if streamed {
+        (Script::events(stream()), stream().concat())
+    } else {
+        (Script::json(200, COMPLETION), COMPLETION.to_owned())
+    };
+    let stage = Setting::new(2)
+        .executor(executor)
+        .stage(FakeUpstream::in_order(vec![failing, good]));
+    let answer = if streamed {
+        stage.stream().await
+    } else {
+        stage.whole().await
+    };
+    assert_eq!(text(answer).await, expected, "{name}");
+    assert_eq!(stage.upstream.credentials(), ["a", "b"], "{name}");
+    assert_eq!(
+        (stage.counts().failed, stage.counts().success),
+        (1, 1),
+        "{name}"
+    );
+    assert_eq!(stage.blamed(), ["a"], "{name}");
+    stage.assert_closed();
+}
+
+/// Failures that do not depend on what the client asked for.
+fn failures() -> Vec<(&'static str, Script)> {
+    let html = Bytes::from_static(b"<html>busy</html>");
+    let stalled = Script::events([""; 0]).then(Piece::Hang);
+    vec![
+        ("no connection", Script::refuse()),
+        ("no head", Script::hang()),
+        (
+            "a late head",
+            Script::json(200, COMPLETION).after(61 * SECOND),
+        ),
+        ("no first byte", stalled),
+        (
+            "429",
+            Script::json(429, error_body("slow down", "rate_limit_error")),
+        ),
+        ("500", Script::json(500, "")),
+        (
+            "503",
+            Script::answer(503, "text/html", vec![Piece::Chunk(html.clone())]),
+        ),
+        (
+            "401",
+            Script::json(401, error_body("wrong key", "invalid_request_error")),
+        ),
+        (
+            "403",
+            Script::json(403, error_body("not yours", "permission")),
+        ),
+        (
+            "404",
+            Script::json(404, error_body("no such model", "invalid_request_error")),
+        ),
+        (
+            "billing 400",
+            Script::json(
+                400,
+                error_body(
+                    "Your credit balance is too low to access the API.",
+                    "invalid_request_error",
+                ),
+            ),
+        ),
+        (
+            "HTML with 200",
+            Script::answer(200, "text/html", vec![Piece::Chunk(html)]),
+        ),
+        (
+            "an error with 200",
+            Script::json(200, error_body("busy", "overloaded_error")),
+        ),
+        (
+            "no choices",
+            Script::json(200, r#"{"id":"x","choices":[]}"#),
+        ),
+        ("an empty body", Script::json(200, "")),
+        (
+            "half a body",
+            Script::json(200, r#"{"choices":[{"message":{"content":"hal"#),
+        ),
+        (
+            "a body that breaks",
+            Script::json(200, r#"{"choices":[{}"#).then(Piece::Break),
+        ),
+        (
+            "a body that stalls",
+            Script::json(200, r#"{"choices":[{}"#).then(Piece::Hang),
+        ),
+    ]
+}
+
+/// Failures of streams.
+fn broken_streams() -> Vec<(&'static str, Script)> {
+    let one = content("one");
+    let half = &one[..one.len() - 3];
+    vec![
+        ("an error event", Script::events([ERROR])),
+        (
+            "an error event after the role",
+            Script::events([ROLE, ERROR, &one]),
+        ),
+        (
+            "a named error event",
+            Script::events(["event: error\ndata: {\"message\":\"no\"}\n\n"]),
+        ),
+        (
+            "an error at the end, without a line feed",
+            Script::events([ROLE, ERROR.trim_end()]),
+        ),
+        (
+            "an error with lone carriage returns",
+            Script::events([ERROR.replace('\n', "\r")]),
+        ),
+        (
+            "a malformed event",
+            Script::events(["data: {\"choices\":\n\n", &one]),
+        ),
+        (
+            "a malformed event after the role",
+            Script::events([ROLE, "data: oops\n\n", &one]),
+        ),
+        ("an empty stream", Script::events([""; 0])),
+        ("nothing but [DONE]", Script::events([DONE])),
+        (
+            "nothing but [DONE] without a line feed",
+            Script::events([DONE.trim_end()]),
+        ),
+        (
+            "nothing but [DONE], and it stays open",
+            Script::events([DONE]).then(Piece::Hang),
+        ),
+        ("role and [DONE]", Script::events([ROLE, DONE])),
+        (
+            "nothing but comments",
+            Script::events([": a\n\n", ": b\n\n"]),
+        ),
+        ("a stream that ends after its role", Script::events([ROLE])),
+        (
+            "a stream that ends inside its first content",
+            Script::events([ROLE, half]),
+        ),
+        (
+            "a stream that breaks after its role",
+            Script::events([ROLE]).then(Piece::Break),
+        ),
+        (
+            "a stream that breaks inside its first content",
+            Script::events([ROLE, half]).then(Piece::Break),
+        ),
+        (
+            "a stream that stalls after its role",
+            Script::events([ROLE]).then(Piece::Hang),
+        ),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_failure_of_a_whole_answer_goes_on_to_the_next_credential() {
+    for (name, failing) in failures() {
+        fails_over(name, failing, FakeExecutor::relaying(), false).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_failure_before_the_commit_goes_on_to_the_next_credential() {
+    for (name, failing) in failures().into_iter().chain(broken_streams()) {
+        fails_over(name, failing, FakeExecutor::relaying(), true).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guided_stream_fails_over_as_well() {
+    // Only what comes as events is a stream to a guest.
+    let failures = failures().into_iter();
+    let failures = failures.filter(|(name, _)| !name.contains("200") && !name.contains("body"));
+    for (name, failing) in failures.chain(broken_streams()) {
+        fails_over(name, failing, FakeExecutor::echoing(), true).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clients_own_400_stops_at_once_and_cools_nobody() {
+    for status in [400, 413, 422] {
+        let body = error_body("messages: missing", "invalid_request_error");
+        let script = Script::json(status, body.clone()).header("x-request-id", "r1");
+        let stage = Setting::new(3).stage(FakeUpstream::in_order(vec![script]));
+        let failure = failure(stage.stream().await);
+        assert_eq!(failure.failure.scope, Scope::Request);
+        let answer = failure.answer.unwrap();
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body),
+            (status, &Bytes::from(body))
+        );
+        assert_eq!(answer.headers["x-request-id"], "r1");
+        assert_eq!(stage.upstream.calls(), 1);
+        assert_eq!((stage.cooling(), stage.blamed()), (vec![], vec![]));
+        stage.assert_closed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clients_own_fault_inside_a_stream_stops_at_once() {
+    let error = format!(
+        "data: {}\n\n",
+        error_body("too long", "invalid_request_error")
+    );
+    let stage = Setting::new(3).stage(FakeUpstream::in_order(vec![Script::events([error])]));
+    assert_eq!(failure(stage.stream().await).failure.scope, Scope::Request);
+    assert_eq!((stage.upstream.calls(), stage.blamed()), (1, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_billing_400_cools_the_account() {
+    let body = error_body("Insufficient Balance", "invalid_request_error");
+    let scripts = vec![Script::json(400, body), Script::json(200, COMPLETION)];
+    let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(stage.cooling(), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_fails_cools_nobody() {
+    let scripts = vec![Script::refuse(), Script::json(200, COMPLETION)];
+    let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(
+        (stage.cooling(), stage.blamed()),
+        (vec![], vec!["a".to_owned()])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_failure_is_told_when_nobody_answers() {
+    let scripts = vec![Script::json(500, "first"), Script::json(502, "last")];
+    let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
+    let error = stage.whole().await.unwrap_err();
+    assert_eq!(error.label(), "upstream");
+    let CallError::Upstream(failure) = error else {
+        panic!("{error:?}")
+    };
+    let answer = failure.answer.unwrap();
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body[..]),
+        (502, &b"last"[..])
+    );
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_an_error_answer_only_the_beginning_is_read() {
+    let long = Script::json(400, "x".repeat(ERROR_BODY_BYTES_MAX - 1)).then(Piece::Chunk(
+        Bytes::from_static(b"yz and more that nobody reads"),
+    ));
+    let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![long.then(Piece::Hang)]));
+    let body = failure(stage.whole().await).answer.unwrap().body;
+    assert_eq!(body.len(), ERROR_BODY_BYTES_MAX);
+    assert!(body.ends_with(b"xy"));
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_answer_that_does_not_end_is_not_waited_for() {
+    let scripts = vec![
+        Script::dripping(500, "application/json", SECOND, " ", 1_000),
+        Script::json(200, COMPLETION),
+    ];
+    let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
+    let start = tokio::time::Instant::now();
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert!(start.elapsed() <= ERROR_BODY_TIME + SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_measured_from_the_last_byte_whatever_the_first_may_take() {
+    let mut setting = Setting::new(2);
+    setting.timeouts.idle = 5 * SECOND;
+    let silent = Script::events([ROLE]).slowly(SECOND).then(Piece::Hang);
+    let upstream = FakeUpstream::in_order(vec![silent, Script::events(stream())]);
+    let stage = setting.stage(upstream);
+    let start = tokio::time::Instant::now();
+    assert_eq!(text(stage.stream().await).await, stream().concat());
+    assert_eq!(start.elapsed(), 6 * SECOND);
+}

@@ -1,0 +1,310 @@
+//! Answers that pass through their executor.
+
+use bytes::Bytes;
+use http::HeaderValue;
+use jackfield_dispatch::CallError;
+use jackfield_dispatch::limits::{ROUND_TRIPS_MAX, WHOLE_ANSWER_BYTES_MAX};
+use jackfield_dispatch::plan::{Frame, Framing, Output, Plan, PlannedBody, Response};
+use jackfield_dispatch::port::FaultKind;
+
+use crate::plugins::{FakeExecutor, FakeReply, frame, output, planned};
+use crate::stage::{Setting, Stage, text};
+use crate::upstream::{FakeUpstream, Piece, Script};
+use crate::wire::{COMPLETION, DONE, ROLE, content, stream};
+
+fn stage(executor: FakeExecutor, scripts: Vec<Script>) -> Stage {
+    Setting::new(1)
+        .executor(executor)
+        .stage(FakeUpstream::in_order(scripts))
+}
+
+/// The data of an event.
+fn data(event: &str) -> Bytes {
+    Bytes::copy_from_slice(event.trim_start_matches("data: ").trim_end().as_bytes())
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_are_given_to_the_guest_and_written_from_its_frames() {
+    let executor = FakeExecutor::replying(Response::Frames(Framing::Sse), |_| {
+        let reply = FakeReply::new(|frames, _| {
+            let translated = frames.into_iter().map(|frame| match &*frame.name {
+                "delta" => self::frame(data(&content(std::str::from_utf8(&frame.data).unwrap()))),
+                "stop" => self::frame("[DONE]"),
+                name => panic!("{name}"),
+            });
+            Ok(output(translated.collect()))
+        });
+        Ok(reply.heading(|mut head| {
+            head.headers
+                .insert("x-by", HeaderValue::from_static("guest"));
+            Ok(head)
+        }))
+    });
+    let events = [
+        "event: delta\ndata: one\n\n",
+        ": x\n\nevent: delta\r\ndata: t",
+        "wo\r\n\r\nevent: stop\ndata:\n\n",
+    ];
+    let stage = stage(executor, vec![Script::events(events)]);
+    let answer = stage.stream().await.unwrap();
+    assert_eq!(answer.headers["x-by"], "guest");
+    let expected = [&content("one"), &content("two"), DONE].concat();
+    assert_eq!(text(Ok(answer)).await, expected);
+    assert_eq!(stage.counts().success, 1);
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_and_raw_chunks_are_given_as_they_are_cut() {
+    for (framing, expected) in [
+        (Framing::Lines, vec!["one", "two", "", "three"]),
+        (Framing::Raw, vec!["one\r\ntw", "o\n\nthree"]),
+    ] {
+        let executor = FakeExecutor::replying(Response::Frames(framing), move |_| {
+            let mut seen: Vec<Frame> = Vec::new();
+            let expected = expected.clone();
+            Ok(FakeReply::new(move |frames, last| {
+                seen.extend(frames);
+                if !last {
+                    return Ok(Output::default());
+                }
+                assert_eq!(
+                    seen,
+                    expected.iter().copied().map(frame).collect::<Vec<_>>()
+                );
+                Ok(output(vec![frame(COMPLETION)]))
+            }))
+        });
+        let script = Script::events(["one\r\ntw", "o\n\nthree"]);
+        let stage = stage(executor, vec![script]);
+        assert_eq!(text(stage.whole().await).await, COMPLETION);
+        assert_eq!(stage.counts().success, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_answer_is_one_frame_with_the_plans_state() {
+    let executor = FakeExecutor::replying(Response::Whole, |state| {
+        assert_eq!(state, "");
+        Ok(FakeReply::new(|frames, last| {
+            assert!(last);
+            assert_eq!(frames, [frame("{\"foreign\":1}")]);
+            Ok(output(vec![
+                frame(&COMPLETION.as_bytes()[..9]),
+                frame(&COMPLETION.as_bytes()[9..]),
+            ]))
+        }))
+    });
+    let script = Script::answer(
+        200,
+        "application/json",
+        vec![
+            Piece::Chunk("{\"fore".into()),
+            Piece::Chunk("ign\":1}".into()),
+        ],
+    );
+    let stage = stage(executor, vec![script]);
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(stage.counts().success, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_is_done_ends_the_answer_whatever_the_provider_still_sends() {
+    let executor = FakeExecutor::replying(Response::Frames(Framing::Sse), |_| {
+        Ok(FakeReply::new(|frames, _| {
+            let done = frames.iter().any(|frame| frame.data == "[DONE]");
+            Ok(Output {
+                frames,
+                done,
+                ..Output::default()
+            })
+        }))
+    });
+    let script = Script::events(stream()).then(Piece::Hang);
+    let stage = stage(executor, vec![script]);
+    let start = tokio::time::Instant::now();
+    assert_eq!(text(stage.stream().await).await, stream().concat());
+    assert_eq!(start.elapsed().as_millis(), 0);
+    assert_eq!(stage.counts().success, 1);
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_guest_makes_of_a_whole_answer_is_validated() {
+    for made in [
+        "",
+        "{}",
+        "oops",
+        r#"{"choices":[]}"#,
+        r#"{"error":{"message":"no"}}"#,
+    ] {
+        let executor = FakeExecutor::replying(Response::Whole, move |_| {
+            Ok(FakeReply::new(move |_, _| Ok(output(vec![frame(made)]))))
+        });
+        let stage = stage(executor, vec![Script::json(200, COMPLETION)]);
+        let error = stage.whole().await.unwrap_err();
+        assert!(matches!(error, CallError::Upstream(_)), "{made}: {error:?}");
+        assert_eq!(
+            (stage.counts().failed, stage.counts().success),
+            (1, 0),
+            "{made}"
+        );
+        stage.assert_closed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_never_holds_or_makes_more_than_the_limit() {
+    let chunk = Bytes::from(vec![b'x'; 1 << 20]);
+    let over = (WHOLE_ANSWER_BYTES_MAX >> 20) + 1;
+    for response in [Response::Whole, Response::Frames(Framing::Lines)] {
+        let executor = FakeExecutor::replying(response, |_| Ok(FakeReply::echoing()));
+        let pieces = vec![Piece::Chunk(chunk.clone()); 2 * over];
+        let script = Script::answer(200, "application/json", pieces);
+        let stage = stage(executor, vec![script]);
+        assert!(stage.whole().await.is_err());
+        assert!(stage.upstream.pulled() <= over << 20, "{response:?}");
+    }
+    let frames = vec![frame(chunk); over];
+    let executor = FakeExecutor::replying(Response::Whole, move |_| {
+        let frames = frames.clone();
+        Ok(FakeReply::new(move |_, _| Ok(output(frames.clone()))))
+    });
+    let stage = stage(executor, vec![Script::json(200, "{}")]);
+    let error = stage.whole().await.unwrap_err();
+    assert!(error.to_string().contains("32 MiB"), "{error}");
+}
+
+fn next(plan: Plan) -> Output {
+    Output {
+        next: Some(Box::new(plan)),
+        ..Output::default()
+    }
+}
+
+/// Asks for so many further round trips, then gives on what it gets.
+fn travelling(further: u32) -> FakeExecutor {
+    FakeExecutor::replying(Response::Whole, move |_| {
+        let mut left = further;
+        Ok(FakeReply::new(move |frames, _| {
+            if left == 0 {
+                return Ok(output(frames));
+            }
+            left -= 1;
+            let body = PlannedBody::Bytes(Bytes::from(format!("{left} left")));
+            Ok(next(planned(body, Response::Whole)))
+        }))
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_may_ask_for_further_round_trips_up_to_the_limit() {
+    for further in 0..ROUND_TRIPS_MAX {
+        let mut scripts = vec![Script::json(200, "{\"job\":1}"); further as usize];
+        scripts.push(Script::json(200, COMPLETION));
+        let stage = stage(travelling(further), scripts);
+        assert_eq!(text(stage.whole().await).await, COMPLETION);
+        assert_eq!(stage.upstream.calls(), further as usize + 1);
+        let bodies = (1..=further).map(|trip| stage.upstream.body_of(trip as usize));
+        let expected = (0..further)
+            .rev()
+            .map(|left| Bytes::from(format!("{left} left")));
+        assert!(bodies.eq(expected));
+        assert_eq!((stage.counts().success, stage.executor.faults()), (1, 0));
+        stage.assert_closed();
+    }
+}
+
+/// The call must end in a fault of the plugin's, that no credential is blamed for.
+async fn nonsense(stage: Stage, word: &str) {
+    let error = stage.stream().await.unwrap_err();
+    let CallError::Plugin(fault) = error else {
+        panic!("{word}: {error:?}")
+    };
+    assert_eq!(fault.kind, FaultKind::Nonsense);
+    assert!(fault.detail.contains(word), "{}", fault.detail);
+    assert_eq!(
+        (stage.counts().unjudged, stage.executor.faults()),
+        (1, 1),
+        "{word}"
+    );
+    assert_eq!(stage.blamed(), Vec::<String>::new());
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_round_trips_than_the_limit_are_refused() {
+    let trips = ROUND_TRIPS_MAX;
+    let scripts = vec![Script::json(200, "{\"job\":1}"); trips as usize];
+    nonsense(stage(travelling(trips), scripts), "more than 4 requests").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_further_plan_is_held_to_the_same_rules() {
+    for (word, break_rule) in [
+        (
+            "captures",
+            (|plan| plan.captures = vec![("/a".into(), "b".into())]) as fn(&mut Plan),
+        ),
+        ("elsewhere.test", |plan| {
+            plan.request.url = url::Url::parse("https://elsewhere.test/").unwrap();
+        }),
+    ] {
+        let executor = FakeExecutor::replying(Response::Whole, move |_| {
+            Ok(FakeReply::new(move |_, _| {
+                let mut plan = planned(PlannedBody::Original, Response::Relay);
+                break_rule(&mut plan);
+                Ok(next(plan))
+            }))
+        });
+        nonsense(stage(executor, vec![Script::json(200, "{}")]), word).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_further_plan_beside_frames_is_refused() {
+    let executor = FakeExecutor::replying(Response::Whole, |_| {
+        Ok(FakeReply::new(|_, _| {
+            let mut output = next(planned(PlannedBody::Original, Response::Relay));
+            output.frames = vec![frame(data(ROLE))];
+            Ok(output)
+        }))
+    });
+    nonsense(
+        stage(executor, vec![Script::json(200, "{}")]),
+        "further request",
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_of_several_answers_may_be_relayed() {
+    let executor = FakeExecutor::replying(Response::Whole, |_| {
+        Ok(FakeReply::new(|_, _| {
+            Ok(next(planned(PlannedBody::Original, Response::Relay)))
+        }))
+    });
+    let scripts = vec![Script::json(200, "{}"), Script::events(stream())];
+    let stage = stage(executor, scripts);
+    assert_eq!(text(stage.stream().await).await, stream().concat());
+    assert_eq!((stage.counts().success, stage.counts().failed), (1, 0));
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_further_round_trip_that_fails_fails_over() {
+    let executor = || travelling(1);
+    let job = || Script::json(200, "{\"job\":1}");
+    let scripts = vec![
+        job(),
+        Script::json(500, ""),
+        job(),
+        Script::json(200, COMPLETION),
+    ];
+    let stage = Setting::new(2)
+        .executor(executor())
+        .stage(FakeUpstream::in_order(scripts));
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(stage.upstream.credentials(), ["a", "a", "b", "b"]);
+    assert_eq!(stage.blamed(), ["a"]);
+}

@@ -1,0 +1,218 @@
+//! A plugin that fails loses its exchange, and blames no credential.
+
+use jackfield_auth::LeaseCounts;
+use jackfield_credential::{Failure, Scope};
+use jackfield_dispatch::CallError;
+use jackfield_dispatch::plan::{PlannedBody, Refusal, Response};
+use jackfield_dispatch::port::{FaultKind, PluginFault, Rejection};
+use url::Url;
+
+use crate::plugins::{FakeExecutor, FakeReply, fault, output, planned};
+use crate::stage::{Setting, Stage, failure, text};
+use crate::upstream::{FakeUpstream, Script};
+use crate::wire::{COMPLETION, content, stream, terminal};
+
+const UNJUDGED: LeaseCounts = LeaseCounts {
+    open: 0,
+    success: 0,
+    failed: 0,
+    cancelled: 0,
+    unjudged: 1,
+};
+
+async fn faulty(name: &str, stage: &Stage) -> PluginFault {
+    let error = stage.stream().await.unwrap_err();
+    let CallError::Plugin(fault) = error else {
+        panic!("{name}: {error:?}")
+    };
+    assert_eq!(stage.counts(), UNJUDGED, "{name}");
+    assert_eq!(
+        (stage.cooling(), stage.blamed()),
+        (vec![], vec![]),
+        "{name}"
+    );
+    stage.assert_closed();
+    fault
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_before_the_commit_ends_the_call_and_blames_nobody() {
+    let reply =
+        |reply: fn() -> FakeReply| FakeExecutor::replying(Response::Whole, move |_| Ok(reply()));
+    let relaying = FakeExecutor::relaying;
+    let unauthorized = || Script::json(401, "");
+    let good = || Script::events(stream());
+    for (name, executor, script) in [
+        (
+            "prepare",
+            FakeExecutor::new(|_| Err(fault("x").into())),
+            None,
+        ),
+        (
+            "judge",
+            relaying().judging(|_, _| Err(fault("x"))),
+            Some(unauthorized()),
+        ),
+        (
+            "reply",
+            FakeExecutor::replying(Response::Whole, |_| Err(fault("x"))),
+            Some(good()),
+        ),
+        (
+            "head",
+            reply(|| FakeReply::echoing().heading(|_| Err(fault("x").into()))),
+            Some(good()),
+        ),
+        (
+            "push",
+            reply(|| FakeReply::new(|_, _| Err(fault("x").into()))),
+            Some(good()),
+        ),
+    ] {
+        let scripts = script.into_iter().collect();
+        let stage = Setting::new(2)
+            .executor(executor)
+            .stage(FakeUpstream::in_order(scripts));
+        assert_eq!(
+            faulty(name, &stage).await.kind,
+            FaultKind::Trapped,
+            "{name}"
+        );
+        assert_eq!(stage.executor.faults(), 0, "the runtime counts its own");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_after_the_commit_ends_the_stream_with_one_error_event() {
+    let executor = FakeExecutor::replying(
+        Response::Frames(jackfield_dispatch::plan::Framing::Sse),
+        |_| {
+            let mut pushes = 0;
+            Ok(FakeReply::new(move |frames, _| {
+                pushes += 1;
+                if pushes > 2 {
+                    return Err(fault("worn out").into());
+                }
+                Ok(output(frames))
+            }))
+        },
+    );
+    let upstream = FakeUpstream::in_order(vec![Script::events(stream())]);
+    let stage = Setting::new(2).executor(executor).stage(upstream);
+    let given = text(stage.stream().await).await;
+    let (before, error) = terminal(given.as_bytes());
+    assert!(before.ends_with(&content("one")));
+    assert!(error.message.contains("fake-executor"), "{}", error.message);
+    assert_eq!(stage.counts(), UNJUDGED);
+    assert_eq!(stage.blamed(), Vec::<String>::new());
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_against_the_contract_is_never_sent() {
+    let origin = FakeExecutor::new(|_| {
+        let mut plan = planned(PlannedBody::Original, Response::Relay);
+        plan.request.url = Url::parse("https://elsewhere.test/v1").unwrap();
+        Ok(plan)
+    });
+    let captures = FakeExecutor::new(|_| {
+        let mut plan = planned(PlannedBody::Original, Response::Relay);
+        plan.captures = vec![("/access_token".to_owned(), "access-token".to_owned())];
+        Ok(plan)
+    });
+    let secret = FakeExecutor::new(|_| {
+        let mut plan = planned(PlannedBody::Original, Response::Relay);
+        plan.request.secrets[0].0 = "somebody-elses".to_owned();
+        Ok(plan)
+    });
+    let patch = FakeExecutor::new(|_| {
+        let path = "/nowhere".to_owned();
+        let patch = jackfield_dialect::json::Patch::Remove { path };
+        Ok(planned(PlannedBody::Patched(vec![patch]), Response::Relay))
+    });
+    for (word, executor) in [
+        ("elsewhere.test", origin),
+        ("captures", captures),
+        ("somebody-elses", secret),
+        ("patch", patch),
+    ] {
+        let stage = Setting::new(2)
+            .executor(executor)
+            .stage(FakeUpstream::in_order(vec![]));
+        let fault = faulty(word, &stage).await;
+        assert_eq!(fault.kind, FaultKind::Nonsense, "{word}");
+        assert!(fault.detail.contains(word), "{}", fault.detail);
+        assert_eq!(
+            (stage.executor.faults(), stage.upstream.calls()),
+            (1, 0),
+            "{word}"
+        );
+    }
+}
+
+fn refused(scope: Scope, kind: &'static str, status: Option<u16>) -> Rejection {
+    Rejection::Refused(Box::new(Refusal {
+        failure: Failure {
+            scope,
+            kind: kind.into(),
+            status,
+            message: "as the executor says".to_owned(),
+            retry_after: None,
+            refresh_suggested: false,
+        },
+        answer: Some("{\"mine\":1}".into()),
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_executor_refuses_is_judged_by_its_scope() {
+    for (scope, status, answered, kind, cools) in [
+        (Scope::Request, None, 400, "invalid", &[][..]),
+        (Scope::Request, Some(422), 422, "invalid", &[]),
+        (Scope::Credential, None, 502, "billing", &["a", "b"]),
+        (Scope::Model, Some(404), 404, "not-found", &["a", "b"]),
+        (Scope::Transport, None, 502, "transient", &[]),
+    ] {
+        let executor = FakeExecutor::new(move |_| Err(refused(scope, kind, status)));
+        let stage = Setting::new(2)
+            .executor(executor)
+            .stage(FakeUpstream::in_order(vec![]));
+        let failure = failure(stage.stream().await);
+        let answer = failure.answer.unwrap();
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body[..]),
+            (answered, &b"{\"mine\":1}"[..])
+        );
+        let tries = if scope == Scope::Request { 1 } else { 2 };
+        assert_eq!(stage.counts().failed, tries, "{scope:?}");
+        assert_eq!(stage.cooling(), cools, "{scope:?}");
+        stage.assert_closed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_executors_judgement_replaces_the_hosts() {
+    let executor = FakeExecutor::relaying().judging(|head, body| {
+        assert_eq!((head.status.as_u16(), &body[..]), (400, &b"odd"[..]));
+        match refused(Scope::Credential, "billing", Some(400)) {
+            Rejection::Refused(refusal) => Ok(*refusal),
+            Rejection::Fault(fault) => Err(fault),
+        }
+    });
+    let odd = Script::json(400, "odd").header("content-encoding", "x-odd");
+    let scripts = vec![odd.clone(), Script::json(200, COMPLETION), odd];
+    let stage = Setting::new(2)
+        .executor(executor)
+        .stage(FakeUpstream::in_order(scripts));
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(stage.cooling(), ["a"]);
+    let answer = failure(stage.whole().await).answer.unwrap();
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body[..]),
+        (400, &b"{\"mine\":1}"[..])
+    );
+    assert!(
+        !answer.headers.contains_key("content-encoding"),
+        "of the provider's body"
+    );
+}

@@ -1,0 +1,319 @@
+//! Executors and selectors that do what a test says. Each takes a turn of the scheduler before it
+//! answers, as a guest may: so a call can be dropped while it is with one.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use jackfield_dialect::json::Patch;
+use jackfield_dispatch::plan::{
+    Context, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal, Response,
+    SecretPlace,
+};
+use jackfield_dispatch::port::{
+    BoxFuture, Choice, Columns, Descriptor, Executor, FaultKind, Head, PickContext, PluginFault,
+    PluginId, Rejection, Reply, Selector,
+};
+use tokio::task::yield_now;
+use url::Url;
+
+type Prepare = Box<dyn Fn(&Context) -> Result<Plan, Rejection> + Send + Sync>;
+type Judge = Box<dyn Fn(&Head, &Bytes) -> Result<Refusal, PluginFault> + Send + Sync>;
+type Begin = Box<dyn Fn(Bytes) -> Result<FakeReply, PluginFault> + Send + Sync>;
+
+/// An executor.
+pub(crate) struct FakeExecutor {
+    id: PluginId,
+    descriptor: Descriptor,
+    prepare: Prepare,
+    judge: Judge,
+    begin: Begin,
+    faults: AtomicU64,
+    eager: bool,
+}
+
+impl FakeExecutor {
+    /// Plans this.
+    pub(crate) fn new(
+        prepare: impl Fn(&Context) -> Result<Plan, Rejection> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            id: id("fake-executor"),
+            descriptor: Descriptor {
+                dialects: vec!["openai-chat".to_owned()],
+                ..Descriptor::default()
+            },
+            prepare: Box::new(prepare),
+            judge: Box::new(|_, _| Err(fault("it was not to judge"))),
+            begin: Box::new(|_| Err(fault("it was not to reply"))),
+            faults: AtomicU64::new(0),
+            eager: false,
+        }
+    }
+
+    /// Sends the client's body on, and relays the answer.
+    pub(crate) fn relaying() -> Self {
+        Self::new(|_| Ok(planned(PlannedBody::Original, Response::Relay)))
+    }
+
+    /// Puts the provider's name of the model into the body, and relays the answer.
+    pub(crate) fn patching() -> Self {
+        Self::new(|context| {
+            let patch = Patch::Replace {
+                path: "/model".to_owned(),
+                value: format!("{:?}", context.model),
+            };
+            Ok(planned(PlannedBody::Patched(vec![patch]), Response::Relay))
+        })
+    }
+
+    /// Sees the answer in this way.
+    pub(crate) fn replying(
+        response: Response,
+        begin: impl Fn(Bytes) -> Result<FakeReply, PluginFault> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            begin: Box::new(begin),
+            ..Self::new(move |_| Ok(planned(PlannedBody::Original, response)))
+        }
+    }
+
+    /// Sees events, and gives them on as they are.
+    pub(crate) fn echoing() -> Self {
+        Self::replying(Response::Frames(Framing::Sse), |_| Ok(FakeReply::echoing()))
+    }
+
+    /// The same, but it judges error answers.
+    pub(crate) fn judging(
+        mut self,
+        judge: impl Fn(&Head, &Bytes) -> Result<Refusal, PluginFault> + Send + Sync + 'static,
+    ) -> Self {
+        self.judge = Box::new(judge);
+        self.descriptor.judges_errors = true;
+        self
+    }
+
+    /// The same, but it accepts this dialect only.
+    pub(crate) fn accepting(mut self, dialect: &str) -> Self {
+        self.descriptor.dialects = vec![dialect.to_owned()];
+        self
+    }
+
+    /// The same, but it plans without taking a turn.
+    pub(crate) fn eager(mut self) -> Self {
+        self.eager = true;
+        self
+    }
+
+    /// How many faults the host has found in what it planned.
+    pub(crate) fn faults(&self) -> u64 {
+        self.faults.load(Ordering::Relaxed)
+    }
+}
+
+/// A plan for the test's provider, with its key as a bearer token.
+pub(crate) fn planned(body: PlannedBody, response: Response) -> Plan {
+    Plan {
+        request: PlannedRequest {
+            method: Method::POST,
+            url: Url::parse("https://provider.test/v1/chat/completions").unwrap(),
+            headers: HeaderMap::new(),
+            secrets: vec![("api-key".to_owned(), SecretPlace::Bearer)],
+            body,
+        },
+        response,
+        captures: Vec::new(),
+        state: Bytes::new(),
+    }
+}
+
+fn id(name: &str) -> PluginId {
+    PluginId {
+        name: Arc::from(name),
+        generation: 1,
+    }
+}
+
+/// A plugin that trapped.
+pub(crate) fn fault(detail: &str) -> PluginFault {
+    PluginFault {
+        plugin: id("fake-executor"),
+        kind: FaultKind::Trapped,
+        detail: detail.to_owned(),
+    }
+}
+
+impl Executor for FakeExecutor {
+    fn plugin(&self) -> &PluginId {
+        &self.id
+    }
+
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    fn note_fault(&self) {
+        self.faults.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        context: &'a Context,
+        _: &'a Bytes,
+    ) -> BoxFuture<'a, Result<Plan, Rejection>> {
+        Box::pin(async {
+            if !self.eager {
+                yield_now().await;
+            }
+            (self.prepare)(context)
+        })
+    }
+
+    fn judge<'a>(
+        &'a self,
+        _: &'a Context,
+        _: &'a Bytes,
+        head: &'a Head,
+        answer: &'a Bytes,
+    ) -> BoxFuture<'a, Result<Refusal, PluginFault>> {
+        Box::pin(async {
+            yield_now().await;
+            (self.judge)(head, answer)
+        })
+    }
+
+    fn reply<'a>(
+        &'a self,
+        _: &'a Context,
+        _: &'a Bytes,
+        state: Bytes,
+    ) -> BoxFuture<'a, Result<Box<dyn Reply>, PluginFault>> {
+        Box::pin(async {
+            yield_now().await;
+            (self.begin)(state).map(|reply| Box::new(reply) as Box<dyn Reply>)
+        })
+    }
+}
+
+impl fmt::Debug for FakeExecutor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("FakeExecutor")
+    }
+}
+
+type Push = Box<dyn FnMut(Vec<Frame>, bool) -> Result<Output, Rejection> + Send>;
+type OnHead = Box<dyn FnMut(Head) -> Result<Head, Rejection> + Send>;
+
+/// One answer on its way through an executor.
+pub(crate) struct FakeReply {
+    head: OnHead,
+    push: Push,
+}
+
+impl FakeReply {
+    /// Makes this of frames.
+    pub(crate) fn new(
+        push: impl FnMut(Vec<Frame>, bool) -> Result<Output, Rejection> + Send + 'static,
+    ) -> Self {
+        Self {
+            head: Box::new(Ok),
+            push: Box::new(push),
+        }
+    }
+
+    /// Gives frames on as they are.
+    pub(crate) fn echoing() -> Self {
+        Self::new(|frames, _| Ok(output(frames)))
+    }
+
+    /// The same, but it does this with the head.
+    pub(crate) fn heading(
+        mut self,
+        head: impl FnMut(Head) -> Result<Head, Rejection> + Send + 'static,
+    ) -> Self {
+        self.head = Box::new(head);
+        self
+    }
+}
+
+/// Nothing but frames.
+pub(crate) fn output(frames: Vec<Frame>) -> Output {
+    Output {
+        frames,
+        ..Output::default()
+    }
+}
+
+/// A frame without a name.
+pub(crate) fn frame(data: impl Into<Bytes>) -> Frame {
+    Frame {
+        name: String::new(),
+        data: data.into(),
+    }
+}
+
+impl Reply for FakeReply {
+    fn head(&mut self, head: Head) -> BoxFuture<'_, Result<Head, Rejection>> {
+        Box::pin(async {
+            yield_now().await;
+            (self.head)(head)
+        })
+    }
+
+    fn push(&mut self, frames: Vec<Frame>, last: bool) -> BoxFuture<'_, Result<Output, Rejection>> {
+        Box::pin(async move {
+            yield_now().await;
+            (self.push)(frames, last)
+        })
+    }
+}
+
+type Pick = Box<dyn Fn(&PickContext, usize) -> Result<Choice, PluginFault> + Send + Sync>;
+
+/// A selector.
+pub(crate) struct FakeSelector {
+    id: PluginId,
+    pick: Pick,
+}
+
+impl FakeSelector {
+    /// Chooses so, knowing how many candidates there are.
+    pub(crate) fn new(
+        pick: impl Fn(&PickContext, usize) -> Result<Choice, PluginFault> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            id: id("fake-selector"),
+            pick: Box::new(pick),
+        }
+    }
+
+    /// Chooses the first: of the untried ones, by id.
+    pub(crate) fn first() -> Self {
+        Self::new(|_, _| Ok(Choice::Candidate(0)))
+    }
+}
+
+impl Selector for FakeSelector {
+    fn plugin(&self) -> &PluginId {
+        &self.id
+    }
+
+    fn pick<'a>(
+        &'a self,
+        context: &'a PickContext,
+        candidates: Arc<dyn Columns>,
+    ) -> BoxFuture<'a, Result<Choice, PluginFault>> {
+        Box::pin(async move {
+            yield_now().await;
+            (self.pick)(context, candidates.len())
+        })
+    }
+}
+
+impl fmt::Debug for FakeSelector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("FakeSelector")
+    }
+}

@@ -1,0 +1,79 @@
+//! Calls that reach no provider, and why.
+
+use std::sync::Arc;
+
+use jackfield_credential::Unfit;
+use jackfield_dispatch::CallError;
+
+use crate::plugins::FakeExecutor;
+use crate::stage::{SECOND, Setting, Stage, failure};
+use crate::upstream::{FakeUpstream, Script};
+
+fn nobody(setting: Setting) -> Stage {
+    setting.stage(FakeUpstream::in_order(vec![]))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_nobody_serves_is_unknown() {
+    let stage = nobody(Setting::new(2));
+    let mut call = stage.call(true);
+    call.model = Arc::from("other");
+    let error = stage.dispatcher.call(call).await.unwrap_err();
+    assert!(
+        matches!(&error, CallError::UnknownModel(model) if model == "other"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_everybody_cools_the_client_is_told_how_long() {
+    let upstream = FakeUpstream::new(|credential, _| match credential {
+        "a" => Script::json(401, ""),
+        _ => Script::json(429, "").header("retry-after", "90"),
+    });
+    let stage = Setting::new(2).stage(upstream);
+    failure(stage.stream().await);
+    tokio::time::advance(20 * SECOND).await;
+    let Err(CallError::Unfit {
+        model,
+        unfit,
+        retry_after,
+    }) = stage.stream().await
+    else {
+        panic!("somebody was fit")
+    };
+    assert_eq!((&*model, retry_after), ("model", Some(70 * SECOND)));
+    assert!(matches!(
+        unfit,
+        Unfit::NoneFit {
+            cooling: 2,
+            tried: 0,
+            disabled: 0,
+            ..
+        }
+    ));
+    assert_eq!(stage.upstream.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_fit_together_is_told_and_blames_nobody() {
+    let loaded = nobody(Setting::new(2));
+    let mut snapshot = (*loaded.dispatcher.snapshot()).clone();
+    snapshot.executors.clear();
+    loaded.snapshot.store(Arc::new(snapshot.clone()));
+    let configured = nobody(Setting::new(2));
+    snapshot.providers.clear();
+    configured.snapshot.store(Arc::new(snapshot));
+    let dialect = nobody(Setting::new(2).executor(FakeExecutor::relaying().accepting("gemini")));
+    for (stage, word) in [
+        (loaded, "not loaded"),
+        (configured, "not configured"),
+        (dialect, "does not accept"),
+    ] {
+        let error = stage.stream().await.unwrap_err();
+        assert!(matches!(error, CallError::Misconfigured(_)), "{error:?}");
+        assert!(error.to_string().contains(word), "{error}");
+        assert_eq!(stage.blamed(), Vec::<String>::new());
+        stage.assert_closed();
+    }
+}

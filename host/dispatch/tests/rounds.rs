@@ -1,0 +1,230 @@
+//! Rounds over the pool: when another one begins, and how many requests a call may cost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jackfield_credential::Scope;
+use jackfield_dispatch::CallError;
+use jackfield_dispatch::port::Choice;
+use jackfield_dispatch::snapshot::RetryPolicy;
+use proptest::prelude::*;
+use tokio::time::Instant;
+
+use crate::plugins::FakeSelector;
+use crate::stage::{SECOND, Setting, failure, paused, property, text};
+use crate::upstream::{FakeUpstream, Script};
+use crate::wire::{COMPLETION, error_body, stream};
+
+fn limited(seconds: &'static str) -> Script {
+    Script::json(429, error_body("slow down", "rate_limit_error")).header("retry-after", seconds)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cooldown_that_ends_soon_is_waited_for() {
+    let scripts = vec![limited("9"), limited("7"), Script::json(200, COMPLETION)];
+    let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
+    let start = Instant::now();
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(start.elapsed(), 7 * SECOND, "until the first is back");
+    assert_eq!(stage.upstream.credentials(), ["a", "b", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_finds_everybody_cooling_waits_as_well() {
+    let scripts = vec![limited("5"), Script::json(200, COMPLETION)];
+    let mut setting = Setting::new(1);
+    setting.retry.rounds = 1;
+    let stage = setting.stage(FakeUpstream::in_order(scripts));
+    failure(stage.whole().await);
+    assert!(
+        matches!(stage.whole().await, Err(CallError::Unfit { .. })),
+        "one round"
+    );
+    let mut snapshot = (*stage.dispatcher.snapshot()).clone();
+    snapshot.retry.rounds = 2;
+    stage.snapshot.store(Arc::new(snapshot));
+    let start = Instant::now();
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(start.elapsed(), 5 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cooldown_that_is_longer_than_may_be_waited_is_not() {
+    let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![limited("31")]));
+    let start = Instant::now();
+    let failure = failure(stage.whole().await);
+    assert_eq!(
+        (failure.failure.scope, failure.failure.status),
+        (Scope::Model, Some(429))
+    );
+    assert_eq!(
+        (start.elapsed(), stage.upstream.calls()),
+        (Duration::ZERO, 1)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cooldown_that_ends_after_the_deadline_is_not_waited_for() {
+    let mut setting = Setting::new(1);
+    setting.timeouts.total = 10 * SECOND;
+    let stage = setting.stage(FakeUpstream::in_order(vec![limited("10")]));
+    let start = Instant::now();
+    failure(stage.whole().await);
+    assert_eq!(
+        (start.elapsed(), stage.upstream.calls()),
+        (Duration::ZERO, 1)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_are_no_more_rounds_than_allowed() {
+    for rounds in 1..5 {
+        let mut setting = Setting::new(2);
+        setting.retry.rounds = rounds;
+        let stage = setting.stage(FakeUpstream::new(|_, _| limited("1")));
+        let start = Instant::now();
+        failure(stage.stream().await);
+        assert_eq!(start.elapsed(), (rounds - 1) * SECOND);
+        assert_eq!(stage.upstream.calls(), 2 * rounds as usize);
+        stage.assert_closed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_that_cool_nothing_are_not_tried_again() {
+    let stage = Setting::new(3).stage(FakeUpstream::new(|_, _| Script::refuse()));
+    failure(stage.stream().await);
+    assert_eq!(stage.upstream.credentials(), ["a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_credentials_are_tried_than_allowed() {
+    let mut setting = Setting::new(5);
+    setting.retry.max_credentials = 2;
+    let stage = setting.stage(FakeUpstream::new(|_, _| Script::json(500, "")));
+    failure(stage.stream().await);
+    assert_eq!(stage.upstream.credentials(), ["a", "b"]);
+}
+
+/// What a credential does with a request.
+#[derive(Debug, Clone, Copy)]
+enum Does {
+    Answers,
+    BreaksOff,
+    IsEmpty,
+    IsDown,
+    Limits,
+    LimitsWithoutHint,
+    Refuses,
+    RefusesTheClient,
+    Unauthorized,
+}
+
+impl Does {
+    fn script(self) -> Script {
+        match self {
+            Self::Answers => Script::events(stream()),
+            Self::BreaksOff => Script::events([crate::wire::ROLE]),
+            Self::IsEmpty => Script::events([crate::wire::DONE]),
+            Self::IsDown => Script::json(503, "down"),
+            Self::Limits => limited("2"),
+            Self::LimitsWithoutHint => Script::json(429, ""),
+            Self::Refuses => Script::refuse(),
+            Self::RefusesTheClient => Script::json(400, "{}"),
+            Self::Unauthorized => Script::json(401, "{}"),
+        }
+    }
+}
+
+fn faults() -> impl Strategy<Value = Does> {
+    prop::sample::select(vec![
+        Does::BreaksOff,
+        Does::IsEmpty,
+        Does::IsDown,
+        Does::Limits,
+        Does::LimitsWithoutHint,
+        Does::Refuses,
+        Does::Unauthorized,
+    ])
+}
+
+/// Chooses at random.
+fn anybody(seed: u64) -> FakeSelector {
+    let state = AtomicU64::new(seed);
+    FakeSelector::new(move |_, candidates| {
+        let step = |state: u64| {
+            state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1)
+        };
+        let random = step(state.load(Ordering::Relaxed));
+        state.store(random, Ordering::Relaxed);
+        Ok(Choice::Candidate((random >> 33) as usize % candidates))
+    })
+}
+
+proptest! {
+    #![proptest_config(property())]
+
+    #[test]
+    fn a_call_costs_at_most_its_rounds_times_the_credentials_that_it_may_try(
+        pool in 1_usize..6,
+        rounds in 1_u32..5,
+        most in 0_u32..5,
+        total in 1_u32..40,
+        seed in any::<u64>(),
+        outcomes in prop::collection::vec(prop_oneof![
+            8 => faults(), 1 => Just(Does::Answers), 1 => Just(Does::RefusesTheClient),
+        ], 32),
+    ) {
+        paused(async {
+            let mut setting = Setting::new(pool).selector(anybody(seed));
+            setting.retry = RetryPolicy { rounds, max_credentials: most, ..RetryPolicy::default() };
+            setting.timeouts.total = total * SECOND;
+            let upstream = FakeUpstream::new(move |_, before| outcomes[before % outcomes.len()].script());
+            let stage = setting.stage(upstream);
+            let a_round = if most == 0 { pool } else { pool.min(most as usize) };
+            for _ in 0..4 {
+                let before = stage.upstream.calls();
+                let start = Instant::now();
+                if let Ok(answer) = stage.stream().await {
+                    prop_assert_eq!(text(Ok(answer)).await, stream().concat());
+                }
+                prop_assert!(start.elapsed() <= total * SECOND);
+                let calls = stage.upstream.credentials().split_off(before);
+                prop_assert!(calls.len() <= rounds as usize * a_round, "{:?}", calls);
+                stage.assert_closed();
+            }
+            let counts = stage.counts();
+            let settled = counts.success + counts.failed;
+            prop_assert_eq!(settled, stage.upstream.calls() as u64);
+            prop_assert_eq!(counts.cancelled + counts.unjudged, 0);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn with_one_healthy_credential_every_call_succeeds(
+        others in prop::collection::vec(faults(), 0..6),
+        healthy in 0_usize..7,
+        seed in any::<u64>(),
+    ) {
+        paused(async {
+            let mut all = others;
+            all.insert(healthy % (all.len() + 1), Does::Answers);
+            let stage = Setting::new(all.len()).selector(anybody(seed));
+            let upstream = FakeUpstream::new(move |credential, _| {
+                all[usize::from(credential.as_bytes()[0] - b'a')].script()
+            });
+            let stage = stage.stage(upstream);
+            let several = (0..8).map(|_| async { text(stage.stream().await).await });
+            for given in futures_util::future::join_all(several).await {
+                prop_assert_eq!(given, stream().concat());
+            }
+            prop_assert_eq!(stage.counts().success, 8);
+            stage.assert_closed();
+            Ok(())
+        })?;
+    }
+}

@@ -1,0 +1,142 @@
+//! Who is chosen, by a selector that works, waits, refuses, fails or is not there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_dispatch::CallError;
+use jackfield_dispatch::limits::SELECTOR_WAITS_MAX;
+use jackfield_dispatch::port::{Choice, PickContext};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::plugins::{FakeSelector, fault};
+use crate::stage::{SECOND, Setting, text};
+use crate::upstream::{FakeUpstream, Script};
+use crate::wire::COMPLETION;
+
+fn good(calls: usize) -> FakeUpstream {
+    FakeUpstream::in_order(vec![Script::json(200, COMPLETION); calls])
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_selectors_choice_is_taken_and_it_is_told_what_it_needs() {
+    let told: Arc<Mutex<Vec<(PickContext, usize)>>> = Arc::default();
+    let tell = Arc::clone(&told);
+    let selector = FakeSelector::new(move |context, candidates| {
+        tell.lock().push((context.clone(), candidates));
+        Ok(Choice::Candidate(candidates - 1))
+    });
+    let scripts = vec![
+        Script::json(500, ""),
+        Script::json(200, COMPLETION),
+        Script::json(200, COMPLETION),
+    ];
+    let stage = Setting::new(3)
+        .selector(selector)
+        .stage(FakeUpstream::in_order(scripts));
+    text(stage.whole().await).await;
+    text(stage.whole().await).await;
+    assert_eq!(stage.upstream.credentials(), ["c", "b", "b"]);
+    let told = told.lock();
+    let of = |column: fn(&PickContext) -> u64| -> Vec<u64> {
+        told.iter().map(|(context, _)| column(context)).collect()
+    };
+    assert_eq!(of(|context| context.attempt.into()), [0, 1, 0]);
+    assert_eq!(of(|context| context.sequence), [0, 1, 2]);
+    let sizes: Vec<usize> = told.iter().map(|(_, candidates)| *candidates).collect();
+    assert_eq!(sizes, [3, 2, 2]);
+    assert!(told.iter().all(|(context, _)| context.random < 1 << 53));
+    assert_eq!(
+        (&*told[0].0.model, told[0].0.dialect),
+        ("model", "openai-chat")
+    );
+    assert_eq!(stage.dispatcher.selector_faults(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_selector_that_waits_is_asked_again() {
+    let selector = FakeSelector::new(|context, _| {
+        Ok(match context.sequence {
+            0..3 => Choice::WaitMs(1_500),
+            _ => Choice::Candidate(1),
+        })
+    });
+    let stage = Setting::new(2).selector(selector).stage(good(1));
+    let start = Instant::now();
+    text(stage.whole().await).await;
+    assert_eq!(start.elapsed().as_millis(), 4_500);
+    assert_eq!(stage.upstream.credentials(), ["b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_selector_that_waits_too_often_or_too_long_is_refused() {
+    for (milliseconds, waited) in [
+        (100, SELECTOR_WAITS_MAX * SECOND / 10),
+        (30_001, Duration::ZERO),
+    ] {
+        let selector = FakeSelector::new(move |_, _| Ok(Choice::WaitMs(milliseconds)));
+        let stage = Setting::new(1).selector(selector).stage(good(0));
+        let start = Instant::now();
+        let error = stage.whole().await.unwrap_err();
+        assert!(
+            matches!(error, CallError::SelectorRefused { .. }),
+            "{error:?}"
+        );
+        assert_eq!(start.elapsed(), waited);
+        stage.assert_closed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_selector_that_wants_nobody_ends_the_call_with_its_reason() {
+    let selector = FakeSelector::new(|_, _| Ok(Choice::None("closed on Sundays".to_owned())));
+    let stage = Setting::new(2).selector(selector).stage(good(0));
+    let error = stage.whole().await.unwrap_err();
+    assert_eq!(error.label(), "selector-refused");
+    assert!(error.to_string().contains("closed on Sundays"), "{error}");
+    assert_eq!(stage.counts().cancelled, 0, "nothing was leased");
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_selector_that_fails_costs_fairness_and_is_counted() {
+    let selector = FakeSelector::new(|_, _| Err(fault("no good")));
+    let stage = Setting::new(2).selector(selector).stage(good(2));
+    for faults in 1..3 {
+        assert_eq!(text(stage.whole().await).await, COMPLETION);
+        assert_eq!(stage.dispatcher.selector_faults(), faults);
+    }
+    assert_eq!(stage.upstream.credentials(), ["a", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_selector_that_is_not_loaded_is_done_without() {
+    let mut setting = Setting::new(2);
+    setting.selector = None;
+    let stage = setting.stage(good(1));
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(stage.dispatcher.selector_faults(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_cools_meanwhile_is_not_used() {
+    // Both calls choose at the same time; the first to come back finds the credential out.
+    let upstream = FakeUpstream::new(|credential, _| match credential {
+        "a" => Script::json(401, ""),
+        _ => Script::json(200, COMPLETION),
+    });
+    let slow = FakeSelector::new(|context, _| {
+        Ok(match context.sequence {
+            0 => Choice::WaitMs(1),
+            _ => Choice::Candidate(0),
+        })
+    });
+    let stage = Setting::new(2).selector(slow).stage(upstream);
+    let (one, two) = tokio::join!(stage.whole(), stage.whole());
+    assert_eq!(
+        (text(one).await, text(two).await),
+        (COMPLETION.into(), COMPLETION.into())
+    );
+    assert_eq!(stage.upstream.credentials(), ["a", "b", "b"]);
+    stage.assert_closed();
+}

@@ -1,0 +1,279 @@
+//! A dispatcher with everything around it played by others, and its time in the test's hand.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::HeaderMap;
+use jackfield_auth::{AuthManager, LeaseCounts, Registration};
+use jackfield_credential::{
+    Availability, CooldownPolicy, Credential, ModelKey, ProviderName, Served, Timestamp,
+};
+use jackfield_dialect::Dialect;
+use jackfield_dispatch::port::{Executor, Selector};
+use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
+use jackfield_dispatch::{
+    Answer, AnswerBody, Broken, Call, CallError, Clock, Dispatcher, DispatcherParts,
+    UpstreamFailure,
+};
+use proptest::test_runner::Config as ProptestConfig;
+use secrecy::SecretString;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::plugins::{FakeExecutor, FakeSelector};
+use crate::upstream::FakeUpstream;
+
+/// What a stage is made of.
+pub(crate) struct Setting {
+    /// Credentials named `a`, `b` and so on.
+    pub(crate) credentials: usize,
+    pub(crate) executor: FakeExecutor,
+    /// None leaves the one that the routing names unloaded.
+    pub(crate) selector: Option<FakeSelector>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) policy: CooldownPolicy,
+}
+
+impl Setting {
+    /// So many credentials, that are taken by their ids' order, relayed, with the defaults.
+    pub(crate) fn new(credentials: usize) -> Self {
+        Self {
+            credentials,
+            executor: FakeExecutor::relaying(),
+            selector: Some(FakeSelector::first()),
+            retry: RetryPolicy::default(),
+            timeouts: Timeouts::default(),
+            policy: CooldownPolicy::default(),
+        }
+    }
+
+    /// The same, with this executor.
+    pub(crate) fn executor(mut self, executor: FakeExecutor) -> Self {
+        self.executor = executor;
+        self
+    }
+
+    /// The same, with this selector.
+    pub(crate) fn selector(mut self, selector: FakeSelector) -> Self {
+        self.selector = Some(selector);
+        self
+    }
+
+    /// Puts it on the stage.
+    pub(crate) fn stage(self, upstream: FakeUpstream) -> Stage {
+        let start = Instant::now();
+        let clock = Clock::new(move || EPOCH + start.elapsed());
+        let registrations = (0..self.credentials).map(registration).collect();
+        let auth = AuthManager::new(registrations, self.policy, clock.shared()).unwrap();
+        let executor = Arc::new(self.executor);
+        let serving: Arc<dyn Executor> = Arc::<FakeExecutor>::clone(&executor);
+        let selectors = self.selector.map(|selector| {
+            let selector: Arc<dyn Selector> = Arc::new(selector);
+            (Arc::from("fake-selector"), selector)
+        });
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot {
+            generation: 1,
+            providers: BTreeMap::from([(ProviderName::new("provider"), provider())]),
+            executors: BTreeMap::from([(Arc::from("fake-executor"), serving)]),
+            selectors: selectors.into_iter().collect(),
+            routing: Routing {
+                selector: Arc::from("fake-selector"),
+                settings: Arc::from("{}"),
+            },
+            retry: self.retry,
+            timeouts: self.timeouts,
+        }));
+        let upstream = Arc::new(upstream);
+        let dispatcher = Dispatcher::new(DispatcherParts {
+            snapshot: Arc::clone(&snapshot),
+            auth,
+            upstream: Arc::<FakeUpstream>::clone(&upstream),
+            clock,
+        });
+        Stage {
+            dispatcher,
+            snapshot,
+            upstream,
+            executor,
+        }
+    }
+}
+
+fn provider() -> Provider {
+    Provider {
+        executor: Arc::from("fake-executor"),
+        base_url: Arc::new(Url::parse("https://provider.test/v1").unwrap()),
+        settings: Arc::from("{}"),
+        proxies: BTreeMap::new(),
+    }
+}
+
+fn registration(index: usize) -> Registration {
+    let id = char::from(b'a' + u8::try_from(index).unwrap()).to_string();
+    let key = SecretString::from(format!("sk-of-{id}"));
+    Registration {
+        credential: Credential {
+            id: id.into(),
+            provider: ProviderName::new("provider"),
+            enabled: true,
+            priority: 0,
+            weight: 1,
+            base_url: Arc::from("https://provider.test/v1"),
+            attributes: BTreeMap::new(),
+            secret_fields: Vec::new(),
+            serves: vec![Served {
+                model: ModelKey::new("upstream-model"),
+                names: vec![Arc::from("model")],
+            }],
+        },
+        secrets: BTreeMap::from([("api-key".to_owned(), key)]),
+    }
+}
+
+/// A day in 2026.
+const EPOCH: Timestamp = Timestamp::from_millis(1_780_000_000_000);
+
+/// A dispatcher and those who play around it.
+pub(crate) struct Stage {
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) upstream: Arc<FakeUpstream>,
+    pub(crate) executor: Arc<FakeExecutor>,
+}
+
+impl Stage {
+    /// A call that begins now.
+    pub(crate) fn call(&self, stream: bool) -> Call {
+        Call {
+            id: Arc::from("call-1"),
+            dialect: Dialect::OpenaiChat,
+            operation: "generate",
+            model: Arc::from("model"),
+            stream,
+            body: Bytes::from_static(br#"{"model":"model","messages":[]}"#),
+            headers: Arc::new(HeaderMap::new()),
+            principal: Arc::from("tests"),
+            deadline: self.dispatcher.deadline(),
+        }
+    }
+
+    /// Makes a call for a stream.
+    pub(crate) async fn stream(&self) -> Result<Answer, CallError> {
+        self.dispatcher.call(self.call(true)).await
+    }
+
+    /// Makes a call for a whole answer.
+    pub(crate) async fn whole(&self) -> Result<Answer, CallError> {
+        self.dispatcher.call(self.call(false)).await
+    }
+
+    /// How leases were settled.
+    pub(crate) fn counts(&self) -> LeaseCounts {
+        self.dispatcher.auth().lease_counts()
+    }
+
+    /// The credentials that cool now.
+    pub(crate) fn cooling(&self) -> Vec<String> {
+        let status = self.dispatcher.auth().status(self.dispatcher.clock().now());
+        let cooling = status.into_iter().filter(|credential| {
+            let mut standings = vec![&credential.account];
+            standings.extend(credential.models.iter().map(|model| &model.standing));
+            standings
+                .iter()
+                .any(|standing| standing.availability != Availability::Ready)
+        });
+        cooling
+            .map(|credential| credential.id.to_string())
+            .collect()
+    }
+
+    /// The credentials of which any failure was told.
+    pub(crate) fn blamed(&self) -> Vec<String> {
+        let status = self.dispatcher.auth().status(self.dispatcher.clock().now());
+        let blamed = status.into_iter().filter(|one| one.last_failure.is_some());
+        blamed.map(|credential| credential.id.to_string()).collect()
+    }
+
+    /// Fails if anything is still open, with the provider or in the auth manager.
+    pub(crate) fn assert_closed(&self) {
+        assert_eq!(self.counts().open, 0, "leases");
+        assert_eq!(self.upstream.open(), 0, "requests and bodies");
+        let status = self.dispatcher.auth().status(self.dispatcher.clock().now());
+        assert!(status.iter().all(|credential| credential.in_flight == 0));
+    }
+}
+
+/// All bytes of an answer, and how it broke if it did.
+pub(crate) async fn gathered(answer: Answer) -> (Bytes, Option<Broken>) {
+    let mut stream = match answer.body {
+        AnswerBody::Whole(body) => return (body, None),
+        AnswerBody::Stream(stream) => stream,
+    };
+    let mut bytes = Vec::new();
+    while let Some(piece) = stream.next().await {
+        match piece {
+            Ok(piece) => bytes.extend_from_slice(&piece),
+            Err(broken) => return (bytes.into(), Some(broken)),
+        }
+    }
+    (bytes.into(), None)
+}
+
+/// All bytes of an answer that must not break.
+pub(crate) async fn text(answer: Result<Answer, CallError>) -> String {
+    let (bytes, broken) = gathered(answer.unwrap()).await;
+    assert!(broken.is_none(), "{broken:?}");
+    String::from_utf8(bytes.into()).unwrap()
+}
+
+/// What a provider did that a call failed by.
+pub(crate) fn failure(answer: Result<Answer, CallError>) -> UpstreamFailure {
+    match answer {
+        Err(CallError::Upstream(failure)) => *failure,
+        other => panic!("not a provider's failure: {other:?}"),
+    }
+}
+
+/// Polls a future at most so often, then drops it.
+pub(crate) async fn polled<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
+    let mut future = Box::pin(future);
+    let mut left = times;
+    poll_fn(move |context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Runs a property's case in paused time of its own.
+pub(crate) fn paused<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime.unwrap().block_on(future)
+}
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// For properties: a failing case is told, and becomes a test of its own rather than a file.
+pub(crate) fn property() -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}

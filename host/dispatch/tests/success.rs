@@ -1,0 +1,182 @@
+//! What a provider answers well reaches the client as it is.
+
+use bytes::Bytes;
+use jackfield_auth::LeaseCounts;
+use jackfield_dispatch::AnswerBody;
+use proptest::prelude::*;
+
+use crate::plugins::FakeExecutor;
+use crate::stage::{SECOND, Setting, gathered, paused, property, text};
+use crate::upstream::{FakeUpstream, Piece, Script};
+use crate::wire::{COMPLETION, DONE, FINISH, ROLE, content, stream};
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_answer_is_relayed_byte_for_byte() {
+    let script = Script::json(200, COMPLETION)
+        .header("x-request-id", "r1")
+        .header("set-cookie", "a=b")
+        .header("content-length", "7");
+    let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
+    let answer = stage.whole().await.unwrap();
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers["x-request-id"], "r1");
+    assert_eq!(answer.headers["content-type"], "application/json");
+    assert_eq!(
+        answer.headers.len(),
+        2,
+        "the connection's headers and cookies stay"
+    );
+    assert!(matches!(&answer.body, AnswerBody::Whole(body) if body == COMPLETION));
+    let success = LeaseCounts {
+        success: 1,
+        ..LeaseCounts::default()
+    };
+    assert_eq!(stage.counts(), success);
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_too_large_to_hold_back_is_relayed_as_it_comes() {
+    let filler = "x".repeat(100 << 10);
+    let pieces = [
+        "{\"choices\":[{}],\"a\":\"",
+        &filler,
+        &filler,
+        &filler,
+        "\"}",
+    ];
+    let whole = pieces.concat();
+    let chunks = pieces.map(|piece| Piece::Chunk(Bytes::copy_from_slice(piece.as_bytes())));
+    let script = Script::answer(200, "application/json", chunks.into()).slowly(SECOND);
+    let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
+    let answer = stage.whole().await.unwrap();
+    assert!(matches!(answer.body, AnswerBody::Stream(_)));
+    assert_eq!(stage.counts().open, 1, "it is not over yet");
+    assert_eq!(text(Ok(answer)).await, whole);
+    assert_eq!(stage.counts().success, 1);
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_patched_model_is_all_that_changes_in_a_request() {
+    let stage = Setting::new(1)
+        .executor(FakeExecutor::patching())
+        .stage(FakeUpstream::in_order(vec![Script::json(200, COMPLETION)]));
+    let body =
+        "{ \"unknown\" : {\"a\": [1.50, null]},\n\t\"model\" :\"model\" , \"b\":\"\\u00e9\" }";
+    let mut call = stage.call(false);
+    call.body = Bytes::from_static(body.as_bytes());
+    stage.dispatcher.call(call).await.unwrap();
+    let expected = body.replace("\"model\" :\"model\"", "\"model\" :\"upstream-model\"");
+    assert_eq!(stage.upstream.body_of(0), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_closes_without_its_last_words_is_whole_if_every_choice_finished() {
+    for rest in ["", "data: [DONE]", "data: [DONE]\n", ": bye\n", "\n"] {
+        let events = [ROLE, &content("one"), FINISH, rest];
+        let script = Script::events(events);
+        let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
+        assert_eq!(
+            text(stage.stream().await).await,
+            events.concat(),
+            "{rest:?}"
+        );
+        assert_eq!(stage.counts().success, 1, "{rest:?}");
+        stage.assert_closed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_an_event_after_the_finish_is_not_sent() {
+    let whole = [ROLE, &content("one"), FINISH].concat();
+    let half = "data: {\"choices\":[],\"usage\":{\"prompt_to";
+    let script = Script::events([whole.clone(), half.to_owned()]);
+    let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
+    assert_eq!(text(stage.stream().await).await, whole);
+    assert_eq!(stage.counts().success, 1);
+}
+
+/// An event or a comment, as providers send them and as they do not.
+fn block() -> impl Strategy<Value = String> {
+    let end = prop::sample::select(vec!["\n", "\r\n", "\r"]);
+    let words = "[a-zé\\\\n\u{1F600} ]{0,12}";
+    let block = prop_oneof![
+        words.prop_map(|text| format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":{text:?}}}}}],\"new\":{{\"x\":1}}}}\n\n"
+        )),
+        words.prop_map(|text| format!(
+            "data:{{\"choices\":[{{\"index\":1,\"text\":{text:?}}}]}}\nid: {text}\n\n"
+        )),
+        words.prop_map(|text| format!(": {text}\n\n")),
+        words.prop_map(|text| format!(": {text}\nunknown: 1\n")),
+        Just("event: ping\ndata: {}\n\n".to_owned()),
+        Just("data: {\"choices\":[],\ndata: \"usage\":{\"prompt_tokens\":1}}\n\n".to_owned()),
+    ];
+    (block, end).prop_map(|(block, end)| block.replace('\n', end))
+}
+
+/// The same bytes, cut at these places.
+fn cut(bytes: &Bytes, places: &[prop::sample::Index]) -> Vec<Piece> {
+    let mut places: Vec<usize> = places.iter().map(|at| at.index(bytes.len() + 1)).collect();
+    places.extend([0, bytes.len()]);
+    places.sort_unstable();
+    let pieces = places.windows(2);
+    pieces
+        .map(|ends| Piece::Chunk(bytes.slice(ends[0]..ends[1])))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(property())]
+
+    #[test]
+    fn a_stream_is_relayed_byte_for_byte_however_it_is_split(
+        blocks in prop::collection::vec(block(), 0..12),
+        mark in any::<bool>(),
+        places in prop::collection::vec(any::<prop::sample::Index>(), 0..24),
+        end in prop::sample::select(vec!["\n", "\r\n", "\r"]),
+    ) {
+        let mark = if mark { "\u{feff}" } else { "" };
+        let last = [content("last").as_str(), FINISH, DONE].concat().replace('\n', end);
+        let body = Bytes::from([mark, &blocks.concat(), &last].concat());
+        let script = Script::answer(200, "text/event-stream", cut(&body, &places));
+        paused(async {
+            let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
+            let (bytes, broken) = gathered(stage.stream().await.unwrap()).await;
+            prop_assert!(broken.is_none());
+            prop_assert_eq!(bytes, body);
+            prop_assert_eq!(stage.counts().success, 1);
+            stage.assert_closed();
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_broken_stream_is_relayed_up_to_its_last_whole_event_however_it_is_split(
+        at in any::<prop::sample::Index>(),
+        places in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let events = [vec![content("one"), content("two")], stream()].concat();
+        let whole = events.concat();
+        // Behind the first event, so that it is committed, and before the end of the finish.
+        let (first, last) = (events[0].len(), whole.len() - DONE.len() - 1);
+        let at = first + at.index(last - first);
+        let mut expected = String::new();
+        for event in &events {
+            if expected.len() + event.len() > at { break }
+            expected.push_str(event);
+        }
+        let pieces = cut(&Bytes::from(whole).slice(..at), &places);
+        let script = Script::answer(200, "text/event-stream", pieces).then(Piece::Break);
+        paused(async {
+            let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
+            let (bytes, broken) = gathered(stage.stream().await.unwrap()).await;
+            prop_assert!(broken.is_none());
+            prop_assert_eq!(crate::wire::terminal(&bytes).0, expected);
+            prop_assert_eq!(stage.counts().failed, 1);
+            stage.assert_closed();
+            Ok(())
+        })?;
+    }
+}

@@ -1,0 +1,274 @@
+//! A provider that follows a script, and counts what is open.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use jackfield_dispatch::plan::UpstreamRequest;
+use jackfield_dispatch::port::{BoxFuture, Head, TransportError, Upstream, UpstreamAnswer};
+use parking_lot::Mutex;
+use tokio::time::{Sleep, sleep};
+
+type Answers = Box<dyn Fn(&str, usize) -> Script + Send + Sync>;
+
+/// A provider. It answers each request as its script says.
+pub(crate) struct FakeUpstream {
+    script: Answers,
+    sent: Mutex<Vec<UpstreamRequest>>,
+    open: Arc<AtomicUsize>,
+    pulled: Arc<AtomicUsize>,
+}
+
+impl FakeUpstream {
+    /// Answers by the credential's id, and by how many requests came before.
+    pub(crate) fn new(script: impl Fn(&str, usize) -> Script + Send + Sync + 'static) -> Self {
+        Self {
+            script: Box::new(script),
+            sent: Mutex::default(),
+            open: Arc::default(),
+            pulled: Arc::default(),
+        }
+    }
+
+    /// Answers the first request with the first script, and so on; there must be no more.
+    pub(crate) fn in_order(scripts: Vec<Script>) -> Self {
+        Self::new(move |_, before| {
+            let most = scripts.len();
+            let script = scripts.get(before).cloned();
+            script.unwrap_or_else(|| panic!("more than the {most} requests that were expected"))
+        })
+    }
+
+    /// How many requests came.
+    pub(crate) fn calls(&self) -> usize {
+        self.sent.lock().len()
+    }
+
+    /// The credentials that the requests came with, in order.
+    pub(crate) fn credentials(&self) -> Vec<String> {
+        self.sent.lock().iter().map(credential).collect()
+    }
+
+    /// The body of a request.
+    pub(crate) fn body_of(&self, request: usize) -> Bytes {
+        self.sent.lock()[request].body.clone()
+    }
+
+    /// How many requests and bodies were neither ended nor dropped.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of bodies were pulled.
+    pub(crate) fn pulled(&self) -> usize {
+        self.pulled.load(Ordering::Relaxed)
+    }
+}
+
+/// Stands for something that is open as long as this is there.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Upstream for FakeUpstream {
+    fn send(
+        &self,
+        request: UpstreamRequest,
+    ) -> BoxFuture<'_, Result<UpstreamAnswer, TransportError>> {
+        let mut sent = self.sent.lock();
+        let script = (self.script)(&credential(&request), sent.len());
+        sent.push(request);
+        let open = Open::new(&self.open);
+        Box::pin(async move {
+            sleep(script.after).await;
+            let (status, headers, pieces) = match script.does {
+                Does::Answer(status, headers, pieces) => (status, headers, pieces),
+                Does::Hang => std::future::pending().await,
+                Does::Refuse => return Err(broken("connecting")),
+            };
+            let body = FakeBody {
+                pieces: pieces.into(),
+                timer: None,
+                _open: open,
+                pulled: Arc::clone(&self.pulled),
+            };
+            Ok(UpstreamAnswer {
+                head: Head { status, headers },
+                body: Box::pin(body),
+            })
+        })
+    }
+}
+
+fn credential(request: &UpstreamRequest) -> String {
+    let value = request.headers.get(AUTHORIZATION);
+    let value = value.and_then(|value| value.to_str().ok());
+    let id = value.and_then(|value| value.strip_prefix("Bearer sk-of-"));
+    id.unwrap_or_default().to_owned()
+}
+
+fn broken(doing: &'static str) -> TransportError {
+    TransportError {
+        doing,
+        cause: "as the script says".to_owned(),
+    }
+}
+
+/// What the provider does with one request.
+#[derive(Clone)]
+pub(crate) struct Script {
+    after: Duration,
+    does: Does,
+}
+
+#[derive(Clone)]
+enum Does {
+    Answer(StatusCode, HeaderMap, Vec<Piece>),
+    Hang,
+    Refuse,
+}
+
+/// What a body does next; after the last piece it ends well.
+#[derive(Clone)]
+pub(crate) enum Piece {
+    Break,
+    Chunk(Bytes),
+    Hang,
+    Wait(Duration),
+}
+
+impl Script {
+    /// Cannot be connected to.
+    pub(crate) fn refuse() -> Self {
+        Self {
+            after: Duration::ZERO,
+            does: Does::Refuse,
+        }
+    }
+
+    /// Never answers.
+    pub(crate) fn hang() -> Self {
+        Self {
+            after: Duration::ZERO,
+            does: Does::Hang,
+        }
+    }
+
+    /// Answers with a body of this type.
+    pub(crate) fn answer(status: u16, kind: &'static str, pieces: Vec<Piece>) -> Self {
+        let status = StatusCode::from_u16(status).unwrap();
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+        Self {
+            after: Duration::ZERO,
+            does: Does::Answer(status, headers, pieces),
+        }
+    }
+
+    /// Answers with JSON, in one piece.
+    pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Self {
+        Self::answer(status, "application/json", vec![Piece::Chunk(body.into())])
+    }
+
+    /// Answers with a stream of events, each in a piece of its own.
+    pub(crate) fn events<E: AsRef<[u8]>>(events: impl IntoIterator<Item = E>) -> Self {
+        let chunk = |event: E| Piece::Chunk(Bytes::copy_from_slice(event.as_ref()));
+        let pieces = events.into_iter().map(chunk).collect();
+        Self::answer(200, "text/event-stream; charset=utf-8", pieces)
+    }
+
+    /// Answers with the same bytes again and again, with this pause before each.
+    pub(crate) fn dripping(
+        status: u16,
+        kind: &'static str,
+        pause: Duration,
+        bytes: impl Into<Bytes>,
+        times: usize,
+    ) -> Self {
+        Self::answer(status, kind, vec![Piece::Chunk(bytes.into()); times]).slowly(pause)
+    }
+
+    /// The same, and then this.
+    pub(crate) fn then(mut self, piece: Piece) -> Self {
+        if let Does::Answer(_, _, pieces) = &mut self.does {
+            pieces.push(piece);
+        }
+        self
+    }
+
+    /// The same, with this pause before each piece.
+    pub(crate) fn slowly(mut self, pause: Duration) -> Self {
+        if let Does::Answer(_, _, pieces) = &mut self.does {
+            *pieces = std::mem::take(pieces)
+                .into_iter()
+                .flat_map(|piece| [Piece::Wait(pause), piece])
+                .collect();
+        }
+        self
+    }
+
+    /// The same, but the head takes so long.
+    pub(crate) fn after(mut self, time: Duration) -> Self {
+        self.after = time;
+        self
+    }
+
+    /// The same, with one more header.
+    pub(crate) fn header(mut self, name: &'static str, value: &'static str) -> Self {
+        if let Does::Answer(_, headers, _) = &mut self.does {
+            let name = HeaderName::from_static(name);
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        self
+    }
+}
+
+struct FakeBody {
+    pieces: VecDeque<Piece>,
+    timer: Option<Pin<Box<Sleep>>>,
+    _open: Open,
+    pulled: Arc<AtomicUsize>,
+}
+
+impl Stream for FakeBody {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(timer) = &mut self.timer {
+                ready!(timer.as_mut().poll(context));
+                self.timer = None;
+            }
+            match self.pieces.pop_front() {
+                None => return Poll::Ready(None),
+                Some(Piece::Break) => return Poll::Ready(Some(Err(broken("reading")))),
+                Some(Piece::Hang) => {
+                    self.pieces.push_front(Piece::Hang);
+                    return Poll::Pending;
+                }
+                Some(Piece::Wait(time)) => self.timer = Some(Box::pin(sleep(time))),
+                Some(Piece::Chunk(chunk)) => {
+                    self.pulled.fetch_add(chunk.len(), Ordering::Relaxed);
+                    return Poll::Ready(Some(Ok(chunk)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What goes over the wire: chunks of a chat stream, and how a client reads them.
+
+use bytes::Bytes;
+use jackfield_dialect::openai_chat::StreamObserver;
+use jackfield_dialect::sse::Reader;
+use jackfield_dialect::{Observed, ProviderError};
+
+/// The first chunk of most streams: no content yet.
+pub(crate) const ROLE: &str =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n";
+
+/// The last chunk with a choice.
+pub(crate) const FINISH: &str =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+
+/// The end.
+pub(crate) const DONE: &str = "data: [DONE]\n\n";
+
+/// A provider's error event.
+pub(crate) const ERROR: &str =
+    "data: {\"error\":{\"message\":\"out of order\",\"type\":\"server_error\"}}\n\n";
+
+/// A completion that is no stream.
+pub(crate) const COMPLETION: &str = r#"{"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"extra":{"b":[1, 2]}}"#;
+
+/// A chunk with content.
+pub(crate) fn content(text: &str) -> String {
+    format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{text:?}}}}}]}}\n\n")
+}
+
+/// A whole stream, event by event.
+pub(crate) fn stream() -> Vec<String> {
+    let (role, finish, done) = (ROLE.to_owned(), FINISH.to_owned(), DONE.to_owned());
+    vec![role, content("one"), content("two"), finish, done]
+}
+
+/// An error answer's body.
+pub(crate) fn error_body(message: &str, kind: &str) -> String {
+    format!("{{\"error\":{{\"message\":{message:?},\"type\":{kind:?}}}}}")
+}
+
+/// What stands before the one error event that a stream ends with, and that error.
+pub(crate) fn terminal(bytes: &[u8]) -> (String, ProviderError) {
+    let mut reader = Reader::default();
+    reader.push(Bytes::copy_from_slice(bytes));
+    let mut observer = StreamObserver::new();
+    let mut before = Vec::new();
+    let mut errors = Vec::new();
+    while let Some(event) = reader.next_event().unwrap() {
+        assert!(errors.is_empty(), "an event follows the error");
+        match observer.observe(event.name(), &event.data) {
+            Observed::Error(error) => errors.push(error),
+            _ => before.extend_from_slice(&event.raw),
+        }
+    }
+    assert_eq!(reader.take_rest(), "", "half an event");
+    let text = String::from_utf8(before).unwrap();
+    (text, errors.pop().unwrap())
+}
