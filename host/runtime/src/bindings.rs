@@ -1,8 +1,4 @@
 //! The bindings of both worlds, generated from `wit/`.
-#![expect(
-    clippy::allow_attributes_without_reason,
-    reason = "generated; the documentation is in wit/"
-)]
 
 pub(crate) mod executor_world {
     wasmtime::component::bindgen!({
@@ -26,10 +22,10 @@ pub(crate) mod selector_world {
 }
 
 pub(crate) use executor_world::ExecutorPlugin;
-pub(crate) use executor_world::ExecutorPluginPre;
+pub(crate) use executor_world::ExecutorPluginIndices;
 pub(crate) use executor_world::exports::jackfield::plugin::executor as executor_contract;
 pub(crate) use executor_world::jackfield::plugin::{client_body, log, settings, types};
 pub(crate) use selector_world::SelectorPlugin;
-pub(crate) use selector_world::SelectorPluginPre;
+pub(crate) use selector_world::SelectorPluginIndices;
 pub(crate) use selector_world::exports::jackfield::plugin::selector as selector_contract;
 pub(crate) use selector_world::jackfield::plugin::candidates;

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use jackfield_dispatch::port::PluginId;
 use tokio::sync::Semaphore;
@@ -110,8 +111,12 @@ impl Engine {
 
     /// A store under all limits. At each tick a guest gives way, and when its ticks are used up it
     /// is stopped.
-    pub(crate) fn store(&self, plugin: PluginId) -> Store<State> {
-        let mut store = Store::new(&self.0.engine, State::new(plugin));
+    pub(crate) fn store(
+        &self,
+        plugin: PluginId,
+        log_lines_dropped: Arc<AtomicU64>,
+    ) -> Store<State> {
+        let mut store = Store::new(&self.0.engine, State::new(plugin, log_lines_dropped));
         store.limiter(|state| state);
         store.set_hostcall_fuel(OUTPUT_BYTES_MAX);
         store.epoch_deadline_callback(|mut context| {

@@ -8,32 +8,36 @@ use jackfield_dispatch::plan::{Context, Frame, Output, Plan, Refusal};
 use jackfield_dispatch::port::{
     BoxFuture, Descriptor, Executor, Head, PluginFault, PluginId, Rejection, Reply,
 };
-use tokio::time::timeout;
 use wasmtime::Store;
-use wasmtime::component::ResourceAny;
+use wasmtime::component::{InstancePre, ResourceAny};
 
-use crate::bindings::{ExecutorPlugin, ExecutorPluginPre, types};
+use crate::bindings::{ExecutorPlugin, ExecutorPluginIndices, types};
 use crate::convert::{
     Wrong, context_out, frames_out, head_in, head_out, output_in, plan_in, refusal_in,
 };
 use crate::engine::Engine;
-use crate::fault::nonsense;
-use crate::instance::{Instance, InstanceCounts, Instances, World};
-use crate::limits::{CALL_TICKS_MAX, CALL_WALL_MAX, DESCRIBE_TICKS_MAX};
+use crate::fault::{Overdue, nonsense, within_time};
+use crate::instance::{Instance, InstanceCounts, Instances, NotStarted, World};
+use crate::limits::{CALL_TICKS_MAX, DESCRIBE_TICKS_MAX};
 use crate::state::State;
 
 /// The executors' world.
 pub(crate) struct ExecutorWorld;
 
 impl World for ExecutorWorld {
-    type Linked = ExecutorPluginPre<State>;
+    type Indices = ExecutorPluginIndices;
     type Bindings = ExecutorPlugin;
 
-    fn instantiate<'a>(
-        linked: &'a Self::Linked,
-        store: &'a mut Store<State>,
-    ) -> BoxFuture<'a, wasmtime::Result<Self::Bindings>> {
-        Box::pin(linked.instantiate_async(store))
+    fn indices(linked: &InstancePre<State>) -> wasmtime::Result<Self::Indices> {
+        ExecutorPluginIndices::new(linked)
+    }
+
+    fn bindings(
+        indices: &Self::Indices,
+        store: &mut Store<State>,
+        instance: &wasmtime::component::Instance,
+    ) -> wasmtime::Result<Self::Bindings> {
+        indices.load(store, instance)
     }
 }
 
@@ -57,24 +61,23 @@ impl ComponentExecutor {
     /// Starts one instance and asks it what it is.
     ///
     /// # Errors
-    /// When it fails to, or answers nonsense.
+    /// When it does not fit the contract, fails, or answers nonsense.
     pub(crate) async fn describe(
         engine: &Engine,
         plugin: PluginId,
-        linked: ExecutorPluginPre<State>,
-    ) -> Result<Self, PluginFault> {
-        let instances = Instances::<ExecutorWorld>::new(engine.clone(), plugin.clone(), linked);
-        let mut instance = instances.take().await?;
+        linked: InstancePre<State>,
+    ) -> Result<Self, NotStarted> {
+        let instances = Instances::<ExecutorWorld>::new(engine.clone(), plugin.clone(), linked)
+            .map_err(NotStarted::Unfit)?;
+        let mut instance = instances.first().await?;
         instance.ready(DESCRIBE_TICKS_MAX);
         let guest = instance.bindings.jackfield_plugin_executor();
-        let described = timeout(CALL_WALL_MAX, guest.call_describe(&mut instance.store)).await;
+        let described = within_time(guest.call_describe(&mut instance.store)).await;
         let described = instance.judge(described)?;
         instances.give_back(instance);
         if described.dialects.is_empty() {
-            return Err(nonsense(
-                &plugin,
-                "it accepts no dialect; an executor declares at least one",
-            ));
+            let problem = "it accepts no dialect; an executor declares at least one";
+            return Err(NotStarted::Fault(nonsense(&plugin, problem)));
         }
         let descriptor = Descriptor {
             version: described.version,
@@ -143,6 +146,10 @@ impl Executor for ComponentExecutor {
         &self.descriptor
     }
 
+    fn note_fault(&self) {
+        self.instances.count_fault();
+    }
+
     fn prepare<'a>(
         &'a self,
         context: &'a Context,
@@ -153,7 +160,7 @@ impl Executor for ComponentExecutor {
             let context = context_out(context);
             let guest = instance.bindings.jackfield_plugin_executor();
             let call = guest.call_prepare(&mut instance.store, &context);
-            let planned = timeout(CALL_WALL_MAX, call).await;
+            let planned = within_time(call).await;
             let planned = instance.judge(planned).map_err(|fault| self.fault(fault))?;
             self.instances.give_back(instance);
             self.checked(planned, plan_in)
@@ -173,7 +180,7 @@ impl Executor for ComponentExecutor {
             let (context, head) = (context_out(context), head_out(head));
             let guest = instance.bindings.jackfield_plugin_executor();
             let call = guest.call_judge(&mut instance.store, &context, &head, answer);
-            let judged = timeout(CALL_WALL_MAX, call).await;
+            let judged = within_time(call).await;
             let judged = instance.judge(judged).map_err(|fault| self.fault(fault))?;
             self.instances.give_back(instance);
             Ok(refusal_in(judged))
@@ -192,7 +199,7 @@ impl Executor for ComponentExecutor {
             let context = context_out(context);
             let guest = instance.bindings.jackfield_plugin_executor().reply();
             let call = guest.call_constructor(&mut instance.store, &context, &state);
-            let handle = timeout(CALL_WALL_MAX, call).await;
+            let handle = within_time(call).await;
             let handle = instance.judge(handle).map_err(|fault| self.fault(fault))?;
             let (plugin, instances) = (self.plugin.clone(), Arc::clone(&self.instances));
             // Its place is filled now, while the answer takes its time.
@@ -222,7 +229,7 @@ impl Reply for ComponentReply {
             let guest = self.instance.bindings.jackfield_plugin_executor().reply();
             let head = head_out(&head);
             let call = guest.call_head(&mut self.instance.store, self.handle, &head);
-            let answered = timeout(CALL_WALL_MAX, call).await;
+            let answered = within_time(call).await;
             let answered = self.judge(answered)?;
             checked(&self.plugin, &self.instances, answered, head_in)
         })
@@ -234,7 +241,7 @@ impl Reply for ComponentReply {
             let guest = self.instance.bindings.jackfield_plugin_executor().reply();
             let frames = frames_out(&frames);
             let call = guest.call_push(&mut self.instance.store, self.handle, &frames, last);
-            let answered = timeout(CALL_WALL_MAX, call).await;
+            let answered = within_time(call).await;
             let answered = self.judge(answered)?;
             checked(&self.plugin, &self.instances, answered, output_in)
         })
@@ -242,10 +249,7 @@ impl Reply for ComponentReply {
 }
 
 impl ComponentReply {
-    fn judge<R>(
-        &self,
-        result: Result<wasmtime::Result<R>, tokio::time::error::Elapsed>,
-    ) -> Result<R, Rejection> {
+    fn judge<R>(&self, result: Result<wasmtime::Result<R>, Overdue>) -> Result<R, Rejection> {
         self.instance.judge(result).map_err(|fault| {
             self.instances.count_fault();
             Rejection::Fault(fault)

@@ -1,22 +1,45 @@
 //! From what wasmtime reports to whose fault it is: a plugin's, by name and kind.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use jackfield_dispatch::port::{FaultKind, PluginFault, PluginId};
-use tokio::time::error::Elapsed;
-use wasmtime::Trap;
+use tokio::time::sleep;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::engine::OverTime;
 use crate::limits::{CALL_WALL_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, TICK};
 use crate::state::State;
 
+/// A call was not over within [`CALL_WALL_MAX`].
+#[derive(Debug)]
+pub(crate) struct Overdue;
+
+/// Runs a call into a guest, but no longer than [`CALL_WALL_MAX`]. Nearly every call is over at
+/// once, and then it costs no timer.
+pub(crate) async fn within_time<R>(call: impl Future<Output = R>) -> Result<R, Overdue> {
+    let mut call = pin!(call);
+    let mut limit = None;
+    poll_fn(|context| {
+        if let Poll::Ready(result) = call.as_mut().poll(context) {
+            return Poll::Ready(Ok(result));
+        }
+        let limit = limit.get_or_insert_with(|| Box::pin(sleep(CALL_WALL_MAX)));
+        limit.as_mut().poll(context).map(|()| Err(Overdue))
+    })
+    .await
+}
+
 /// Judges the result of one call into a guest. After a fault its instance must be dropped.
 pub(crate) fn judged<R>(
     state: &State,
-    result: Result<wasmtime::Result<R>, Elapsed>,
+    result: Result<wasmtime::Result<R>, Overdue>,
 ) -> Result<R, PluginFault> {
     let (kind, detail) = match result {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => explain(state, &error),
-        Err(_) => (
+        Err(Overdue) => (
             FaultKind::OverTime,
             format!("the call was not over after {} s", CALL_WALL_MAX.as_secs()),
         ),
@@ -43,7 +66,7 @@ pub(crate) fn nonsense(plugin: &PluginId, detail: impl Into<String>) -> PluginFa
 
 fn explain(state: &State, error: &wasmtime::Error) -> (FaultKind, String) {
     if error.is::<OverTime>() {
-        let ran = TICK * crate::limits::CALL_TICKS_MAX;
+        let ran = TICK * state.ticks_max;
         return (
             FaultKind::OverTime,
             format!("it was stopped after {} ms", ran.as_millis()),
@@ -56,6 +79,10 @@ fn explain(state: &State, error: &wasmtime::Error) -> (FaultKind, String) {
             FaultKind::OverOutput,
             format!("it handed over more than {most} MiB in one call"),
         );
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        // A component of many parts takes more than one place of each kind.
+        return (FaultKind::Overloaded, cause);
     }
     if state.memory_refused {
         let most = MEMORY_BYTES_MAX >> 20;

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use notify::{RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -83,8 +84,10 @@ impl Folder {
     pub fn watch(mut self) -> Result<impl Future<Output = ()> + Send, FolderError> {
         // One place is enough: a change that finds it taken is seen by the scan that is due.
         let (changed, mut changes) = mpsc::channel(1);
-        let watcher = notify::recommended_watcher(move |_| {
-            let _ = changed.try_send(());
+        let watcher = notify::recommended_watcher(move |event| {
+            if may_change(&event) {
+                let _ = changed.try_send(());
+            }
         });
         let mut watcher = watcher.map_err(|cause| FolderError::Watch(self.path.clone(), cause))?;
         watcher
@@ -92,13 +95,19 @@ impl Folder {
             .map_err(|cause| FolderError::Watch(self.path.clone(), cause))?;
         Ok(async move {
             let _watcher = watcher;
+            // What changed between the loading and here woke nobody.
+            self.follow().await;
             while changes.recv().await.is_some() {
                 quiet(&mut changes).await;
-                if let Err(error) = self.scan().await {
-                    tracing::error!(folder = %self.path.display(), %error, "plugins folder unreadable");
-                }
+                self.follow().await;
             }
         })
+    }
+
+    async fn follow(&mut self) {
+        if let Err(error) = self.scan().await {
+            tracing::error!(folder = %self.path.display(), %error, "plugins folder unreadable");
+        }
     }
 
     async fn scan(&mut self) -> io::Result<()> {
@@ -152,7 +161,7 @@ impl Folder {
     /// A built-in plugin takes over again. Any other goes on serving until the host is restarted:
     /// a provider that needs it would be lost otherwise.
     async fn file_gone(&self, name: &str) {
-        if !self.load_built_in(name).await {
+        if !self.load_built_in(name).await && self.registry.forgive(name) {
             tracing::warn!(
                 plugin = name,
                 "its file is gone; it serves until the next start"
@@ -168,6 +177,23 @@ impl Folder {
             .load(name, component.to_vec(), Origin::BuiltIn)
             .await
             .is_ok()
+    }
+}
+
+/// Whether an event may be about another content. Reading is told too, our own above all: a scan
+/// that woke the next one would never end.
+fn may_change(event: &notify::Result<Event>) -> bool {
+    let Ok(event) = event else {
+        // Events were lost.
+        return true;
+    };
+    match event.kind {
+        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
+        EventKind::Any
+        | EventKind::Create(_)
+        | EventKind::Modify(_)
+        | EventKind::Remove(_)
+        | EventKind::Other => true,
     }
 }
 
@@ -215,3 +241,50 @@ fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, Signature>> {
 }
 
 const EXTENSION: &str = "wasm";
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn reading_wakes_nobody_and_writing_does() -> Result<(), Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().canonicalize()?;
+        fs::write(path.join("practice.wasm"), "one")?;
+        let (tell, told) = mpsc::channel();
+        let mut watcher = notify::recommended_watcher(move |event| {
+            drop(tell.send(event));
+        })?;
+        watcher.watch(&path, RecursiveMode::NonRecursive)?;
+
+        plugin_files(&path)?;
+        fs::read(path.join("practice.wasm"))?;
+        let first = path.join("first.wasm.part");
+        fs::write(&first, "two")?;
+        fs::rename(&first, path.join("practice.wasm"))?;
+        // Events come in order, so all that reading caused come before these.
+        let mut read = 0;
+        loop {
+            let event = told.recv()?;
+            if may_change(&event) {
+                assert_eq!(event?.paths, [first]);
+                break;
+            }
+            read += 1;
+        }
+        assert!(
+            read > 0,
+            "the system tells nothing of reading; the filter is not needed"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn lost_events_wake() {
+        assert!(may_change(&Err(notify::Error::generic("lost"))));
+        assert!(may_change(&Ok(Event::new(EventKind::Other))));
+    }
+}

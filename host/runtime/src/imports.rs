@@ -1,6 +1,8 @@
 //! What guests may call: log, settings, the client's body, and the candidates. All of it answers
 //! at once.
 
+use std::sync::atomic::Ordering;
+
 use jackfield_dialect::json;
 use jackfield_dispatch::port::Columns;
 
@@ -13,6 +15,7 @@ impl types::Host for State {}
 impl log::Host for State {
     fn write(&mut self, level: log::Level, message: String) {
         let Some(left) = self.log_lines_left.checked_sub(1) else {
+            self.log_lines_dropped.fetch_add(1, Ordering::Relaxed);
             return;
         };
         self.log_lines_left = left;

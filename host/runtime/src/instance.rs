@@ -4,32 +4,43 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jackfield_dispatch::port::{BoxFuture, FaultKind, PluginFault, PluginId};
+use jackfield_dispatch::port::{FaultKind, PluginFault, PluginId};
 use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use wasmtime::Store;
+use wasmtime::component::InstancePre;
 
 use crate::engine::Engine;
-use crate::fault::judged;
+use crate::fault::{Overdue, judged, nonsense};
 use crate::limits::{
     AHEAD_INSTANCES, CALL_TICKS_MAX, IDLE_INSTANCES_MAX, INSTANCE_CALLS_MAX, INSTANCE_WAIT,
     KEPT_MEMORY_BYTES_MAX,
 };
 use crate::state::State;
 
-/// One of the two worlds: how its bindings come out of a linked component.
+/// One of the two worlds: how the functions of an instance are found.
 pub(crate) trait World: Send + Sync + 'static {
-    /// The component, linked.
-    type Linked: Send + Sync;
+    /// Where the functions stand in a component.
+    type Indices: Send + Sync;
     /// The functions of one instance.
     type Bindings: Send + Sync;
 
-    fn instantiate<'a>(
-        linked: &'a Self::Linked,
-        store: &'a mut Store<State>,
-    ) -> BoxFuture<'a, wasmtime::Result<Self::Bindings>>;
+    /// Finds the functions by their names.
+    ///
+    /// # Errors
+    /// When one is missing.
+    fn indices(linked: &InstancePre<State>) -> wasmtime::Result<Self::Indices>;
+
+    /// Takes the functions out of an instance.
+    ///
+    /// # Errors
+    /// When one has another type than the contract says.
+    fn bindings(
+        indices: &Self::Indices,
+        store: &mut Store<State>,
+        instance: &wasmtime::component::Instance,
+    ) -> wasmtime::Result<Self::Bindings>;
 }
 
 /// The instances of one generation.
@@ -38,7 +49,8 @@ pub(crate) struct Instances<W: World>(Arc<Shared<W>>);
 struct Shared<W: World> {
     engine: Engine,
     plugin: PluginId,
-    linked: W::Linked,
+    linked: InstancePre<State>,
+    indices: W::Indices,
     idle: Mutex<Idle<W>>,
     counters: Counters,
 }
@@ -56,6 +68,7 @@ struct Counters {
     made: AtomicU64,
     calls: AtomicU64,
     faults: AtomicU64,
+    log_lines_dropped: Arc<AtomicU64>,
 }
 
 /// What a generation's instances have done so far.
@@ -63,10 +76,12 @@ struct Counters {
 pub struct InstanceCounts {
     /// Instances made.
     pub made: u64,
-    /// Exchanges served.
+    /// Calls for an exchange: plans, judgements, answers or picks.
     pub calls: u64,
     /// Calls that failed by the plugin's own fault.
     pub faults: u64,
+    /// Log lines dropped, since they were too many for one call.
+    pub log_lines_dropped: u64,
     /// Clean instances waiting.
     pub idle: usize,
 }
@@ -80,20 +95,38 @@ pub(crate) struct Instance<W: World> {
 }
 
 impl<W: World> Instances<W> {
-    pub(crate) fn new(engine: Engine, plugin: PluginId, linked: W::Linked) -> Self {
+    /// No instance yet.
+    ///
+    /// # Errors
+    /// When the component lacks a function.
+    pub(crate) fn new(
+        engine: Engine,
+        plugin: PluginId,
+        linked: InstancePre<State>,
+    ) -> wasmtime::Result<Self> {
+        let indices = W::indices(&linked)?;
         let idle = Idle {
             instances: Vec::new(),
             coming: 0,
             retired: false,
         };
         let counters = Counters::default();
-        Self(Arc::new(Shared {
+        Ok(Self(Arc::new(Shared {
             engine,
             plugin,
             linked,
+            indices,
             idle: Mutex::new(idle),
             counters,
-        }))
+        })))
+    }
+
+    /// The first instance, which is asked what the plugin is. It serves no exchange yet.
+    ///
+    /// # Errors
+    /// When it does not fit the contract, and as [`take`](Self::take).
+    pub(crate) async fn first(&self) -> Result<Instance<W>, NotStarted> {
+        self.0.start().await
     }
 
     /// A clean instance: one that waits, or a new one.
@@ -176,26 +209,52 @@ impl<W: World> Instances<W> {
             made: counters.made.load(Ordering::Relaxed),
             calls: counters.calls.load(Ordering::Relaxed),
             faults: counters.faults.load(Ordering::Relaxed),
+            log_lines_dropped: counters.log_lines_dropped.load(Ordering::Relaxed),
             idle: self.0.idle.lock().instances.len(),
         }
     }
 }
 
+/// Why there is no instance.
+#[derive(Debug)]
+pub(crate) enum NotStarted {
+    /// It failed, or there was no room for it.
+    Fault(PluginFault),
+    /// A function has another type than the contract says. Only the first instance finds that out.
+    Unfit(wasmtime::Error),
+}
+
+impl From<PluginFault> for NotStarted {
+    fn from(fault: PluginFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
 impl<W: World> Shared<W> {
     async fn make(&self) -> Result<Instance<W>, PluginFault> {
+        self.start().await.map_err(|problem| match problem {
+            NotStarted::Fault(fault) => fault,
+            NotStarted::Unfit(error) => nonsense(&self.plugin, error.to_string()),
+        })
+    }
+
+    async fn start(&self) -> Result<Instance<W>, NotStarted> {
         let permits = Arc::clone(self.engine.instance_permits());
         let Ok(Ok(permit)) = timeout(INSTANCE_WAIT, permits.acquire_owned()).await else {
-            return Err(PluginFault {
+            return Err(NotStarted::Fault(PluginFault {
                 plugin: self.plugin.clone(),
                 kind: FaultKind::Overloaded,
                 detail: format!("no instance was free within {} s", INSTANCE_WAIT.as_secs()),
-            });
+            }));
         };
-        let mut store = self.engine.store(self.plugin.clone());
+        let log_lines_dropped = Arc::clone(&self.counters.log_lines_dropped);
+        let mut store = self.engine.store(self.plugin.clone(), log_lines_dropped);
         store.set_epoch_deadline(1);
         store.data_mut().allow(CALL_TICKS_MAX);
-        let bindings = W::instantiate(&self.linked, &mut store).await;
-        let bindings = judged(store.data(), Ok(bindings))?;
+        let instance = self.linked.instantiate_async(&mut store).await;
+        let instance = judged(store.data(), Ok(instance))?;
+        let bindings = W::bindings(&self.indices, &mut store, &instance);
+        let bindings = bindings.map_err(NotStarted::Unfit)?;
         self.counters.made.fetch_add(1, Ordering::Relaxed);
         Ok(Instance {
             store,
@@ -216,7 +275,7 @@ impl<W: World> Instance<W> {
     /// Judges the result of a call. After a fault this instance must be dropped.
     pub(crate) fn judge<R>(
         &self,
-        result: Result<wasmtime::Result<R>, Elapsed>,
+        result: Result<wasmtime::Result<R>, Overdue>,
     ) -> Result<R, PluginFault> {
         judged(self.store.data(), result)
     }

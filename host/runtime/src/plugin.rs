@@ -8,11 +8,10 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 use wasmtime::component::Component;
 
-use crate::bindings::{ExecutorPluginPre, SelectorPluginPre};
 use crate::engine::Engine;
 use crate::executor::ComponentExecutor;
 use crate::inspect::{InspectError, Kind, check_header, kind};
-use crate::instance::InstanceCounts;
+use crate::instance::{InstanceCounts, NotStarted};
 use crate::limits::COMPONENT_BYTES_MAX;
 use crate::selector::ComponentSelector;
 
@@ -60,9 +59,9 @@ pub enum PrepareError {
     Link(String),
     /// It failed when it was asked what it is.
     #[error("it failed to start: {0}")]
-    Start(#[source] PluginFault),
+    Start(PluginFault),
     /// A plugin of this name has the other role.
-    #[error("the plugin of this name is a {}, and this is a {}; give the file another name", .serving.label(), .offered.label())]
+    #[error("the plugin of this name has the role `{}`, and this one the role `{}`; give the file another name", .serving.label(), .offered.label())]
     KindChanged {
         /// The role of the one that serves.
         serving: Kind,
@@ -211,32 +210,40 @@ impl Role {
         id: PluginId,
         component: &Component,
     ) -> Result<Self, PrepareError> {
-        let link = |error: wasmtime::Error| PrepareError::Link(format!("{error:#}"));
-        match kind(engine.wasmtime(), component)? {
+        let role = kind(engine.wasmtime(), component)?;
+        let linker = match role {
+            Kind::Executor => engine.executors(),
+            Kind::Selector => engine.selectors(),
+        };
+        let linked = linker.instantiate_pre(component).map_err(unfit)?;
+        match role {
             Kind::Executor => {
-                let linked = engine
-                    .executors()
-                    .instantiate_pre(component)
-                    .map_err(link)?;
-                let linked = ExecutorPluginPre::new(linked).map_err(link)?;
-                let executor = ComponentExecutor::describe(engine, id, linked).await;
-                Ok(Self::Executor(Arc::new(
-                    executor.map_err(PrepareError::Start)?,
-                )))
+                let executor = ComponentExecutor::describe(engine, id, linked).await?;
+                Ok(Self::Executor(Arc::new(executor)))
             }
             Kind::Selector => {
-                let linked = engine
-                    .selectors()
-                    .instantiate_pre(component)
-                    .map_err(link)?;
-                let linked = SelectorPluginPre::new(linked).map_err(link)?;
-                let selector = ComponentSelector::describe(engine, id, linked).await;
-                Ok(Self::Selector(Arc::new(
-                    selector.map_err(PrepareError::Start)?,
-                )))
+                let selector = ComponentSelector::describe(engine, id, linked).await?;
+                Ok(Self::Selector(Arc::new(selector)))
             }
         }
     }
+}
+
+impl From<NotStarted> for PrepareError {
+    fn from(problem: NotStarted) -> Self {
+        match problem {
+            NotStarted::Fault(fault) => Self::Start(fault),
+            NotStarted::Unfit(error) => unfit(error),
+        }
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is the end of the error, and `map_err` hands it over"
+)]
+fn unfit(error: wasmtime::Error) -> PrepareError {
+    PrepareError::Link(format!("{error:#}"))
 }
 
 /// SHA-256 in hexadecimal.

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use jackfield_dispatch::port::{Executor, PluginId, Selector};
 use parking_lot::Mutex;
@@ -31,7 +30,6 @@ pub struct Registry {
     engine: Engine,
     slots: Mutex<BTreeMap<Arc<str>, Slot>>,
     publish: Mutex<Publish>,
-    generations: AtomicU64,
     /// Compiling takes seconds of a core: one at a time leaves the others to requests.
     compiling: Semaphore,
 }
@@ -41,6 +39,8 @@ struct Slot {
     serving: Option<Arc<Plugin>>,
     /// What served before, to roll back to.
     previous: Option<Arc<Plugin>>,
+    /// The number of the newest generation.
+    newest: u64,
     /// Generations that may still be in use.
     generations: Vec<(u64, Watched)>,
     swaps: u64,
@@ -99,7 +99,6 @@ impl Registry {
             engine,
             slots: Mutex::default(),
             publish: Mutex::new(Box::new(|_| ())),
-            generations: AtomicU64::new(0),
             compiling: Semaphore::new(1),
         }
     }
@@ -162,23 +161,24 @@ impl Registry {
         origin: Origin,
     ) -> Result<Plugin, PrepareError> {
         let _turn = self.compiling.acquire().await;
-        let generation = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
+        // Nobody else takes this number: only one is prepared at a time.
+        let generation = 1 + self.slots.lock().get(name).map_or(0, |slot| slot.newest);
         let id = PluginId {
             name: Arc::from(name),
             generation,
         };
         let plugin = Plugin::prepare(&self.engine, id, bytes, origin).await?;
-        let serving = self
-            .slots
-            .lock()
-            .get(name)
-            .and_then(|slot| slot.serving.clone());
-        match serving {
+        let mut slots = self.slots.lock();
+        let slot = slots.entry(Arc::from(name)).or_default();
+        match &slot.serving {
             Some(serving) if serving.kind() != plugin.kind() => Err(PrepareError::KindChanged {
                 serving: serving.kind(),
                 offered: plugin.kind(),
             }),
-            _ => Ok(plugin),
+            _ => {
+                slot.newest = generation;
+                Ok(plugin)
+            }
         }
     }
 
@@ -235,6 +235,21 @@ impl Registry {
         slot.problem = Some(error.to_string());
         drop(slots);
         tracing::error!(plugin = name, %error, "plugin refused; what served before goes on");
+    }
+
+    /// Forgets why a file did not serve, since it is gone. Says whether anything serves under its
+    /// name.
+    pub(crate) fn forgive(&self, name: &str) -> bool {
+        let mut slots = self.slots.lock();
+        let Some(slot) = slots.get_mut(name) else {
+            return false;
+        };
+        slot.problem = None;
+        let serves = slot.serving.is_some();
+        if !serves {
+            slots.remove(name);
+        }
+        serves
     }
 
     /// What each plugin is and does, by name.

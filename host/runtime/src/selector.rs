@@ -7,28 +7,33 @@ use std::sync::Arc;
 use jackfield_dispatch::port::{
     BoxFuture, Choice, Columns, PickContext, PluginFault, PluginId, Selector,
 };
-use tokio::time::timeout;
 use wasmtime::Store;
+use wasmtime::component::InstancePre;
 
-use crate::bindings::{SelectorPlugin, SelectorPluginPre, selector_contract as contract};
+use crate::bindings::{SelectorPlugin, SelectorPluginIndices, selector_contract as contract};
 use crate::engine::Engine;
-use crate::fault::nonsense;
-use crate::instance::{Instance, InstanceCounts, Instances, World};
-use crate::limits::{CALL_TICKS_MAX, CALL_WALL_MAX, DESCRIBE_TICKS_MAX};
+use crate::fault::{nonsense, within_time};
+use crate::instance::{InstanceCounts, Instances, NotStarted, World};
+use crate::limits::{CALL_TICKS_MAX, DESCRIBE_TICKS_MAX};
 use crate::state::State;
 
 /// The selectors' world.
 pub(crate) struct SelectorWorld;
 
 impl World for SelectorWorld {
-    type Linked = SelectorPluginPre<State>;
+    type Indices = SelectorPluginIndices;
     type Bindings = SelectorPlugin;
 
-    fn instantiate<'a>(
-        linked: &'a Self::Linked,
-        store: &'a mut Store<State>,
-    ) -> BoxFuture<'a, wasmtime::Result<Self::Bindings>> {
-        Box::pin(linked.instantiate_async(store))
+    fn indices(linked: &InstancePre<State>) -> wasmtime::Result<Self::Indices> {
+        SelectorPluginIndices::new(linked)
+    }
+
+    fn bindings(
+        indices: &Self::Indices,
+        store: &mut Store<State>,
+        instance: &wasmtime::component::Instance,
+    ) -> wasmtime::Result<Self::Bindings> {
+        indices.load(store, instance)
     }
 }
 
@@ -52,17 +57,18 @@ impl ComponentSelector {
     /// Starts one instance and asks it what it is.
     ///
     /// # Errors
-    /// When it fails to.
+    /// When it does not fit the contract, or fails.
     pub(crate) async fn describe(
         engine: &Engine,
         plugin: PluginId,
-        linked: SelectorPluginPre<State>,
-    ) -> Result<Self, PluginFault> {
-        let instances = Instances::<SelectorWorld>::new(engine.clone(), plugin.clone(), linked);
-        let mut instance = instances.take().await?;
+        linked: InstancePre<State>,
+    ) -> Result<Self, NotStarted> {
+        let instances = Instances::<SelectorWorld>::new(engine.clone(), plugin.clone(), linked)
+            .map_err(NotStarted::Unfit)?;
+        let mut instance = instances.first().await?;
         instance.ready(DESCRIBE_TICKS_MAX);
         let guest = instance.bindings.jackfield_plugin_selector();
-        let described = timeout(CALL_WALL_MAX, guest.call_describe(&mut instance.store)).await;
+        let described = within_time(guest.call_describe(&mut instance.store)).await;
         let version = instance.judge(described)?.version;
         instances.give_back(instance);
         Ok(Self {
@@ -90,10 +96,10 @@ impl ComponentSelector {
 
     async fn choose(
         &self,
-        instance: &mut Instance<SelectorWorld>,
         context: &PickContext,
         candidates: Arc<dyn Columns>,
     ) -> Result<contract::Choice, PluginFault> {
+        let mut instance = self.instances.take().await?;
         let state = instance.store.data_mut();
         state.settings = Arc::clone(&context.settings);
         state.candidates = Some(candidates);
@@ -101,8 +107,10 @@ impl ComponentSelector {
         let guest = instance.bindings.jackfield_plugin_selector();
         let context = context_out(context);
         let call = guest.call_pick(&mut instance.store, &context);
-        let chosen = timeout(CALL_WALL_MAX, call).await;
-        instance.judge(chosen)
+        let chosen = within_time(call).await;
+        let chosen = instance.judge(chosen)?;
+        self.instances.give_back(instance);
+        Ok(chosen)
     }
 }
 
@@ -118,11 +126,10 @@ impl Selector for ComponentSelector {
     ) -> BoxFuture<'a, Result<Choice, PluginFault>> {
         Box::pin(async move {
             let count = candidates.len();
-            let mut instance = self.instances.take().await?;
-            let chosen = self.choose(&mut instance, context, candidates).await;
-            let chosen = chosen.inspect_err(|_| self.instances.count_fault())?;
-            self.instances.give_back(instance);
-            choice_in(&self.plugin, chosen, count).inspect_err(|_| self.instances.count_fault())
+            let chosen = self.choose(context, candidates).await;
+            chosen
+                .and_then(|chosen| choice_in(&self.plugin, chosen, count))
+                .inspect_err(|_| self.instances.count_fault())
         })
     }
 }

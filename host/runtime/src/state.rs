@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,10 +28,14 @@ use crate::limits::{
 pub(crate) struct State {
     /// Which plugin, for log lines.
     pub(crate) plugin: PluginId,
-    /// Ticks that the call under way may still run for.
+    /// Ticks that the call under way may run for.
+    pub(crate) ticks_max: u32,
+    /// Ticks that are left of them.
     pub(crate) ticks_left: u32,
     /// Log lines that the call under way may still write.
     pub(crate) log_lines_left: u32,
+    /// Log lines dropped, over all instances of the plugin's generation.
+    pub(crate) log_lines_dropped: Arc<AtomicU64>,
     /// The settings of the exchange under way.
     pub(crate) settings: Arc<str>,
     /// The client's body of the exchange under way.
@@ -51,7 +56,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(plugin: PluginId) -> Self {
+    pub(crate) fn new(plugin: PluginId, log_lines_dropped: Arc<AtomicU64>) -> Self {
         let stderr = Stderr::default();
         let limits = StoreLimitsBuilder::new()
             .memory_size(MEMORY_BYTES_MAX)
@@ -59,8 +64,10 @@ impl State {
             .build();
         Self {
             plugin,
+            ticks_max: 0,
             ticks_left: 0,
             log_lines_left: 0,
+            log_lines_dropped,
             settings: Arc::from("{}"),
             body: Bytes::new(),
             candidates: None,
@@ -76,6 +83,7 @@ impl State {
 
     /// Makes ready for one call.
     pub(crate) fn allow(&mut self, ticks: u32) {
+        self.ticks_max = ticks;
         self.ticks_left = ticks;
         self.log_lines_left = LOG_LINES_PER_CALL_MAX;
     }

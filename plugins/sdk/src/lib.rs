@@ -8,16 +8,6 @@
 pub mod executor;
 pub mod selector;
 
-#[expect(
-    missing_docs,
-    unsafe_code,
-    unnameable_types,
-    unreachable_pub,
-    clippy::allow_attributes,
-    clippy::allow_attributes_without_reason,
-    clippy::undocumented_unsafe_blocks,
-    reason = "generated; the documentation is in wit/"
-)]
 #[doc(hidden)]
 pub mod bindings {
     pub mod executor_world {

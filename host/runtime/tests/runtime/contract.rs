@@ -1,0 +1,409 @@
+//! The contract, in every language that the practice guests are written in: one list of demands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jackfield_credential::{Failure, Scope};
+use jackfield_dialect::json::Patch;
+use jackfield_dispatch::plan::{Context, Framing, PlannedBody, Refusal, Response, SecretPlace};
+use jackfield_dispatch::port::{Choice, Executor, PickContext, Rejection, Selector};
+use jackfield_runtime::Kind;
+use jackfield_test_support::{Role, guest, practice};
+
+use crate::stage::{
+    Listed, Log, as_executor, as_selector, context, frame, head, header, load, pick, plan,
+};
+
+#[tokio::test]
+async fn an_executor_in_rust_keeps_the_contract() {
+    executor_keeps_the_contract("rust").await;
+}
+
+#[tokio::test]
+async fn an_executor_in_javascript_keeps_the_contract() {
+    executor_keeps_the_contract("javascript").await;
+}
+
+#[tokio::test]
+async fn an_executor_in_python_keeps_the_contract() {
+    executor_keeps_the_contract("python").await;
+}
+
+#[tokio::test]
+async fn a_selector_in_rust_keeps_the_contract() {
+    selector_keeps_the_contract("rust").await;
+}
+
+#[tokio::test]
+async fn a_selector_in_javascript_keeps_the_contract() {
+    selector_keeps_the_contract("javascript").await;
+}
+
+#[tokio::test]
+async fn a_selector_in_python_keeps_the_contract() {
+    selector_keeps_the_contract("python").await;
+}
+
+#[tokio::test]
+async fn a_selector_is_shown_all_that_it_asks_for() {
+    let selector = as_selector(&load("tells_all", guest("tells_all")).await);
+    let context = PickContext {
+        attempt: 3,
+        affinity: None,
+        settings: Arc::from("{\"label\":\"mine\"}"),
+        ..pick("gpt-test", 7)
+    };
+    let listed = Listed {
+        weights: vec![1, 2],
+        in_flight: vec![0, 3],
+        regions: vec![Some("eu"), None],
+        ..Listed::default()
+    };
+    let told = selector.pick(&context, Arc::new(listed)).await;
+    let expected = "PickContext { model: \"gpt-test\", dialect: \"openai-chat\", attempt: 3, \
+                    sequence: 7, affinity: None, random: 9007199254740991, now-ms: 1766000000000 }\n\
+                    {\"label\":\"mine\"}\n2\n[1, 2]\n[0, 3]\n[1000, 1000]\n\
+                    [4294967295, 4294967295]\n[999, 999]\n\
+                    [18446744073709551615, 18446744073709551615]\n\
+                    [1766000000001, 1766000000001]\n[Some(\"eu\"), None]";
+    assert_eq!(told.unwrap(), Choice::None(expected.to_owned()));
+}
+
+async fn executor_keeps_the_contract(language: &str) {
+    let plugin = load("practice", practice(language, Role::Executor)).await;
+    assert_eq!(plugin.kind(), Kind::Executor);
+    assert_eq!(plugin.version(), "1.0.0");
+    assert!(plugin.selector().is_none());
+    let executor = as_executor(&plugin);
+    describes(&*executor);
+    plans_the_body_as_it_is(&*executor).await;
+    plans_a_patch_of_the_model(&*executor).await;
+    refuses_by_the_body(&*executor).await;
+    refuses_other_operations(&*executor).await;
+    judges(&*executor).await;
+    passes_an_answer_on(&*executor, language).await;
+    fails_an_answer(&*executor).await;
+    assert_eq!(plugin.counts().faults, 0);
+}
+
+fn describes(executor: &dyn Executor) {
+    let descriptor = executor.descriptor();
+    assert_eq!(descriptor.version, "1.0.0");
+    assert_eq!(descriptor.dialects, ["openai-chat"]);
+    assert_eq!(descriptor.operations, ["generate"]);
+    assert!(descriptor.hosts.is_empty());
+    assert!(descriptor.judges_errors);
+}
+
+async fn plans_the_body_as_it_is(executor: &dyn Executor) {
+    let plan = plan(executor, "gpt-test").await;
+    let request = &plan.request;
+    assert_eq!(request.method, "POST");
+    assert_eq!(
+        request.url.as_str(),
+        "https://acme.invalid/v1/chat/completions"
+    );
+    assert_eq!(request.headers.len(), 1);
+    assert_eq!(header(&plan, "content-type"), "application/json");
+    assert_eq!(
+        request.secrets,
+        [("api-key".to_owned(), SecretPlace::Bearer)]
+    );
+    assert!(matches!(request.body, PlannedBody::Original), "{request:?}");
+    assert_eq!(plan.response, Response::Whole);
+    assert!(plan.captures.is_empty());
+    assert_eq!(plan.state, "gpt-test");
+}
+
+async fn plans_a_patch_of_the_model(executor: &dyn Executor) {
+    let context = Context {
+        client_model: Arc::from("fast"),
+        stream: true,
+        ..context("le \"modèle\"\n模")
+    };
+    let planned = executor.prepare(&context, &Bytes::new()).await;
+    let plan = planned.expect("a plan");
+    let replaced = Patch::Replace {
+        path: "/model".to_owned(),
+        value: "\"le \\\"modèle\\\"\\n模\"".to_owned(),
+    };
+    match plan.request.body {
+        PlannedBody::Patched(patches) => {
+            // A line feed may be written in two ways.
+            let patches = format!("{patches:?}").replace("\\\\u000a", "\\\\n");
+            assert_eq!(patches, format!("{:?}", [replaced]));
+        }
+        other => panic!("not a patch, but {other:?}"),
+    }
+    assert_eq!(plan.response, Response::Frames(Framing::Sse));
+    assert_eq!(plan.state, "le \"modèle\"\n模");
+}
+
+async fn refuses_by_the_body(executor: &dyn Executor) {
+    let body =
+        Bytes::from_static(b"{\"model\": \"m\", \"refuse\": {\"why\" : [1, \"\xC3\xA9\"]} }");
+    let refusal = refused(executor.prepare(&context("gpt-test"), &body).await);
+    let expected = Failure {
+        scope: Scope::Request,
+        kind: "invalid".into(),
+        status: Some(400),
+        message: "refused: {\"why\" : [1, \"é\"]}".to_owned(),
+        retry_after: None,
+        refresh_suggested: false,
+    };
+    assert_eq!(refusal.failure, expected);
+    assert_eq!(refusal.answer, None);
+}
+
+async fn refuses_other_operations(executor: &dyn Executor) {
+    let context = Context {
+        operation: "embed",
+        ..context("gpt-test")
+    };
+    let refusal = refused(executor.prepare(&context, &Bytes::new()).await);
+    let expected = Failure {
+        scope: Scope::Request,
+        kind: "unsupported".into(),
+        status: None,
+        message: "this executor only generates".to_owned(),
+        retry_after: None,
+        refresh_suggested: false,
+    };
+    assert_eq!(refusal.failure, expected);
+}
+
+async fn judges(executor: &dyn Executor) {
+    let retry = |value| {
+        [
+            ("content-type", b"text/html".as_slice()),
+            ("retry-after", value),
+        ]
+    };
+    let rate_limited = |retry_after| expected(Scope::Model, "rate-limit", 429, retry_after);
+    let day = Duration::from_secs(86_400);
+    for (head, expected) in [
+        (
+            head(401, &retry(b"7")),
+            Failure {
+                refresh_suggested: true,
+                ..expected(Scope::Credential, "authentication", 401, None)
+            },
+        ),
+        (head(429, &retry(b"86400")), rate_limited(Some(day))),
+        (head(429, &retry(b"0")), rate_limited(Some(Duration::ZERO))),
+        (head(429, &retry(b"1234567890")), rate_limited(None)),
+        (
+            head(429, &retry(b"Fri, 21 Nov 2025 08:00:00 GMT")),
+            rate_limited(None),
+        ),
+        (head(429, &retry(b"7\xE9")), rate_limited(None)),
+        (head(429, &[]), rate_limited(None)),
+        (
+            head(500, &retry(b"7")),
+            expected(Scope::Provider, "transient", 500, None),
+        ),
+    ] {
+        let answer = Bytes::from_static(b"\xFF\x00 no text");
+        let judged = executor
+            .judge(&context("gpt-test"), &Bytes::new(), &head, &answer)
+            .await;
+        let refusal = judged.expect("a judgement");
+        assert_eq!(refusal.failure, expected, "{head:?}");
+        assert_eq!(refusal.answer, Some(answer));
+    }
+}
+
+fn expected(
+    scope: Scope,
+    kind: &'static str,
+    status: u16,
+    retry_after: Option<Duration>,
+) -> Failure {
+    Failure {
+        scope,
+        kind: kind.into(),
+        status: Some(status),
+        message: format!("practice provider said {status}"),
+        retry_after,
+        refresh_suggested: false,
+    }
+}
+
+async fn passes_an_answer_on(executor: &dyn Executor, language: &str) {
+    let state = Bytes::from_static(b"gpt-test");
+    let reply = executor
+        .reply(&context("gpt-test"), &Bytes::new(), state)
+        .await;
+    let mut reply = reply.expect("a reply");
+
+    let answered = reply
+        .head(head(201, &[("x-twice", b"1"), ("x-twice", b"\xE9")]))
+        .await;
+    let answered = answered.expect("a head");
+    assert_eq!(answered.status, 201);
+    let twice: Vec<&[u8]> = answered
+        .headers
+        .get_all("x-twice")
+        .iter()
+        .map(|value| value.as_bytes())
+        .collect();
+    assert_eq!(twice, [b"1".as_slice(), b"\xE9"]);
+    assert_eq!(answered.headers["x-guest"], format!("{language}:gpt-test"));
+    assert_eq!(answered.headers.len(), 3);
+
+    let frames = vec![
+        frame("delta", b"\xFF\x00"),
+        frame("", b""),
+        frame("", "é".as_bytes()),
+    ];
+    let output = reply.push(frames.clone(), false).await.expect("an output");
+    assert_eq!(output.frames, frames);
+    assert_eq!(output.usage, None);
+    assert!(!output.done && output.next.is_none());
+
+    let output = reply.push(Vec::new(), true).await.expect("an output");
+    assert!(output.frames.is_empty());
+    let usage = output.usage.expect("usage");
+    assert_eq!(
+        (
+            usage.input,
+            usage.output,
+            usage.cached_input,
+            usage.reasoning
+        ),
+        (3, 5, 0, 0)
+    );
+}
+
+async fn fails_an_answer(executor: &dyn Executor) {
+    let reply = executor
+        .reply(&context("m"), &Bytes::new(), Bytes::new())
+        .await;
+    let mut reply = reply.expect("a reply");
+    let frames = vec![frame("", b"fine"), frame("", b"boom")];
+    let refusal = refused(reply.push(frames, false).await);
+    assert_eq!(refusal.failure.scope, Scope::Provider);
+    assert_eq!(refusal.failure.kind, "transient");
+    assert_eq!(refusal.failure.message, "boom");
+    // A failure is an answer, not a trap: the reply is whole.
+    let output = reply.push(vec![frame("", b"fine")], true).await;
+    assert_eq!(output.expect("an output").frames, [frame("", b"fine")]);
+}
+
+fn refused<T: std::fmt::Debug>(result: Result<T, Rejection>) -> Refusal {
+    match result {
+        Err(Rejection::Refused(refusal)) => *refusal,
+        other => panic!("no refusal, but {other:?}"),
+    }
+}
+
+async fn selector_keeps_the_contract(language: &str) {
+    let (log, _guard) = Log::of_this_thread();
+    let plugin = load("practice", practice(language, Role::Selector)).await;
+    assert_eq!(plugin.kind(), Kind::Selector);
+    assert_eq!(plugin.version(), "1.0.0");
+    assert!(plugin.executor().is_none());
+    let selector = as_selector(&plugin);
+    chooses_by_columns(&*selector).await;
+    takes_turns(&*selector).await;
+    reads_what_it_needs(&*selector).await;
+    chooses_nobody(&*selector).await;
+    assert_eq!(plugin.counts().faults, 0);
+    // All of these picks in one instance: it sees no content.
+    assert_eq!(plugin.counts().made, 1);
+    let lines = log.lines_with("pick 9007199254740991 for m");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.contains("DEBUG") && line.contains("practice#1"))
+    );
+}
+
+async fn chooses_by_columns(selector: &dyn Selector) {
+    let all_equal = [0, 0, 0, 0];
+    for (in_flight, weights, regions, chosen) in [
+        (all_equal, [1, 1, 1, 1], [None; 4], 0),
+        (all_equal, [1, 5, 9, 5], [None; 4], 2),
+        (all_equal, [1, u32::MAX, 1 << 31, 5], [None; 4], 1),
+        ([3, 2, 1, 2], [9, 9, 1, 9], [None; 4], 2),
+        (
+            [u32::MAX, 1 << 31, u32::MAX, 1 << 31],
+            [1, 1, 9, 2],
+            [None; 4],
+            3,
+        ),
+        (
+            [0, 7, 0, 9],
+            [9, 1, 9, 9],
+            [Some("us"), Some("eu"), None, Some("eu")],
+            1,
+        ),
+        (
+            all_equal,
+            [1, 1, 1, 1],
+            [Some(""), Some("us"), None, Some("eu")],
+            3,
+        ),
+    ] {
+        let listed = Listed {
+            in_flight: in_flight.to_vec(),
+            weights: weights.to_vec(),
+            regions: regions.to_vec(),
+            ..Listed::default()
+        };
+        let choice = selector.pick(&pick("gpt-test", 0), Arc::new(listed)).await;
+        let case = format!("{in_flight:?} {weights:?} {regions:?}");
+        assert_eq!(
+            choice.expect("a choice"),
+            Choice::Candidate(chosen),
+            "{case}"
+        );
+    }
+}
+
+async fn takes_turns(selector: &dyn Selector) {
+    let newest = (1 << 53) - 1;
+    for (sequence, count, chosen) in [
+        (0, 3, 0),
+        (1, 3, 1),
+        (5, 3, 2),
+        (newest, 2, 1),
+        (newest, 10, 1),
+        (7, 1, 0),
+    ] {
+        let listed = Arc::new(Listed::alike(count));
+        let choice = selector.pick(&pick("m", sequence), listed).await;
+        assert_eq!(
+            choice.expect("a choice"),
+            Choice::Candidate(chosen),
+            "{sequence} of {count}"
+        );
+    }
+}
+
+async fn reads_what_it_needs(selector: &dyn Selector) {
+    let listed = Arc::new(Listed::alike(2));
+    let columns: Arc<Listed> = Arc::clone(&listed);
+    selector
+        .pick(&pick("gpt-test", 0), columns)
+        .await
+        .expect("a choice");
+    assert_eq!(
+        listed.columns_read(),
+        ["attribute region", "in-flight", "weights"]
+    );
+}
+
+async fn chooses_nobody(selector: &dyn Selector) {
+    let nobody = selector
+        .pick(&pick("nobody", 0), Arc::new(Listed::alike(2)))
+        .await;
+    let why = "nobody may serve this model".to_owned();
+    assert_eq!(nobody.expect("a choice"), Choice::None(why));
+    let later = selector
+        .pick(&pick("later", 0), Arc::new(Listed::alike(2)))
+        .await;
+    assert_eq!(later.expect("a choice"), Choice::WaitMs(250));
+}

@@ -1,0 +1,219 @@
+//! The plugins folder: what is renamed into it serves, what is bad is refused, and what is removed
+//! gives way to what the binary carries.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use jackfield_runtime::{BuiltIn, Folder, Origin, PluginStatus, Registry};
+use jackfield_test_support::{guest, marked, plugin, wat};
+use tempfile::TempDir;
+
+use crate::stage::{engine, until};
+
+#[tokio::test]
+async fn a_file_takes_the_place_of_the_built_in_and_gives_it_back() {
+    watched(async |folder, registry| {
+        let built_in = status(registry, "practice");
+        assert_eq!(built_in.serving.unwrap().origin, Origin::BuiltIn);
+
+        rename_into(folder, "practice", &marked(guest("counts"), "mine"));
+        until("the file serves", || {
+            origin(registry) == file(folder, "practice")
+        })
+        .await;
+        let now = status(registry, "practice");
+        assert_eq!((now.swaps, now.problem), (1, None));
+
+        rename_into(folder, "practice", &marked(guest("counts"), "mine too"));
+        until("the next file serves", || {
+            status(registry, "practice").swaps == 2
+        })
+        .await;
+
+        fs::remove_file(folder.join("practice.wasm")).unwrap();
+        until("the built-in serves again", || {
+            origin(registry) == Origin::BuiltIn
+        })
+        .await;
+        assert_eq!(status(registry, "practice").swaps, 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_bad_file_changes_nothing_and_is_told() {
+    watched(async |folder, registry| {
+        rename_into(folder, "practice", &marked(guest("counts"), "good"));
+        until("the good one serves", || {
+            origin(registry) == file(folder, "practice")
+        })
+        .await;
+        let good = status(registry, "practice").serving.unwrap();
+
+        let problem = || status(registry, "practice").problem;
+        rename_into(folder, "practice", &wat("imports_vault"));
+        until("the problem is told", || problem().is_some()).await;
+        assert_eq!(
+            problem().unwrap(),
+            "it imports `acme:vault/secrets@1.0.0`, which this host does not offer; wit/README.md \
+             lists what it does"
+        );
+        let serving = status(registry, "practice").serving.unwrap();
+        assert_eq!(
+            (serving.generation, serving.digest),
+            (good.generation, good.digest)
+        );
+
+        rename_into(folder, "practice", &marked(guest("counts"), "mended"));
+        until("the problem is gone", || problem().is_none()).await;
+        assert_eq!(
+            status(registry, "practice").serving.unwrap().generation,
+            good.generation + 1
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_that_never_served_is_forgotten_with_its_removal() {
+    watched(async |folder, registry| {
+        rename_into(folder, "stranger", b"no component");
+        until("it is refused", || find(registry, "stranger").is_some()).await;
+        let stranger = status(registry, "stranger");
+        assert_eq!(
+            stranger.problem.as_deref(),
+            Some("it is not a WebAssembly file; build a component for the target wasm32-wasip2")
+        );
+        assert!(stranger.serving.is_none());
+        fs::remove_file(folder.join("stranger.wasm")).unwrap();
+        until("it is forgotten", || find(registry, "stranger").is_none()).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plugin_without_its_file_serves_on() {
+    watched(async |folder, registry| {
+        rename_into(folder, "extra", &guest("counts"));
+        until("it serves", || find(registry, "extra").is_some()).await;
+        rename_into(folder, "extra", b"no component");
+        until("its next file is refused", || {
+            status(registry, "extra").problem.is_some()
+        })
+        .await;
+        fs::remove_file(folder.join("extra.wasm")).unwrap();
+        until("the problem went with the file", || {
+            status(registry, "extra").problem.is_none()
+        })
+        .await;
+        assert_eq!(status(registry, "extra").serving.unwrap().generation, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_whole_files_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("half.wasm.part"), b"half").unwrap();
+    fs::write(folder.path().join("README.md"), b"text").unwrap();
+    fs::write(folder.path().join("wasm"), b"text").unwrap();
+    fs::create_dir(folder.path().join("folder.wasm")).unwrap();
+    let (_, registry) = load(&folder).await;
+    let names: Vec<_> = registry
+        .status()
+        .iter()
+        .map(|plugin| Arc::clone(&plugin.name))
+        .collect();
+    assert_eq!(
+        names.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
+        ["practice", "round-robin"]
+    );
+}
+
+#[tokio::test]
+async fn what_changes_before_the_watch_is_seen_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (loaded, registry) = load(&folder).await;
+    rename_into(folder.path(), "practice", &marked(guest("counts"), "early"));
+    tokio::select! {
+        () = loaded.watch().unwrap() => panic!("the watch ended"),
+        () = until("the file serves", || status(&registry, "practice").swaps == 1) => {}
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_is_missing_is_made() {
+    let parent = tempfile::tempdir().unwrap();
+    let registry = Arc::new(Registry::new(engine()));
+    let path = parent.path().join("new/plugins");
+    Folder::load(&path, built_in(), Arc::clone(&registry))
+        .await
+        .unwrap();
+    assert!(path.is_dir());
+    assert_eq!(registry.status().len(), 2);
+
+    let file = parent.path().join("file");
+    fs::write(&file, "").unwrap();
+    let refused = Folder::load(&file, built_in(), registry)
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(
+        refused.to_string(),
+        format!("using {} as the plugins folder", file.display())
+    );
+}
+
+/// Runs a test on a folder that is watched.
+async fn watched(test: impl AsyncFnOnce(&Path, &Registry)) {
+    let folder = tempfile::tempdir().unwrap();
+    let (loaded, registry) = load(&folder).await;
+    let path = folder.path().canonicalize().unwrap();
+    tokio::select! {
+        () = loaded.watch().unwrap() => panic!("the watch ended"),
+        () = test(&path, &registry) => {}
+    }
+}
+
+async fn load(folder: &TempDir) -> (Folder, Arc<Registry>) {
+    let registry = Arc::new(Registry::new(engine()));
+    let loaded = Folder::load(folder.path(), built_in(), Arc::clone(&registry)).await;
+    (loaded.unwrap(), registry)
+}
+
+fn built_in() -> &'static [BuiltIn] {
+    static CARRIED: LazyLock<[BuiltIn; 2]> = LazyLock::new(|| {
+        [
+            ("practice", guest("counts").leak()),
+            ("round-robin", plugin("round-robin").leak()),
+        ]
+    });
+    &*CARRIED
+}
+
+/// As plugins are put in place: written under another name, then renamed.
+fn rename_into(folder: &Path, name: &str, component: &[u8]) {
+    let part = folder.join(format!("{name}.wasm.part"));
+    fs::write(&part, component).unwrap();
+    fs::rename(part, folder.join(format!("{name}.wasm"))).unwrap();
+}
+
+fn file(folder: &Path, name: &str) -> Origin {
+    Origin::File(folder.join(format!("{name}.wasm")))
+}
+
+fn origin(registry: &Registry) -> Origin {
+    status(registry, "practice").serving.unwrap().origin
+}
+
+fn status(registry: &Registry, name: &str) -> PluginStatus {
+    find(registry, name).expect("a plugin of this name")
+}
+
+fn find(registry: &Registry, name: &str) -> Option<PluginStatus> {
+    registry
+        .status()
+        .into_iter()
+        .find(|plugin| &*plugin.name == name)
+}

@@ -1,0 +1,312 @@
+//! Guests that misbehave: each failure is the plugin's by name and kind, it comes in bounded time, and
+//! everybody else is served meanwhile.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jackfield_dispatch::plan::Context;
+use jackfield_dispatch::port::{Choice, Executor, FaultKind, PluginFault, Rejection};
+use jackfield_runtime::limits::{
+    CALL_TICKS_MAX, CALL_WALL_MAX, LOG_LINE_BYTES_MAX, LOG_LINES_PER_CALL_MAX, MEMORY_BYTES_MAX,
+    TICK,
+};
+use jackfield_test_support::{guest, plugin};
+use parking_lot::Mutex;
+use tokio::time::{Instant, timeout};
+
+use crate::stage::{
+    Listed, Log, PATIENCE, as_executor, as_selector, assert_fault, context, executor, fault, frame,
+    head, header, load, pick, plan,
+};
+
+#[tokio::test]
+async fn who_spins_is_stopped_and_holds_nobody_up() {
+    let (spins, other) = (executor("spins").await, executor("counts").await);
+    let order = Mutex::new(Vec::new());
+    let begun = Instant::now();
+    let spin = async {
+        let spun = prepare(&spins, "m").await;
+        order.lock().push("spins");
+        (spun, begun.elapsed())
+    };
+    let others = async {
+        for _ in 0..10 {
+            plan(&*other, "m").await;
+            tokio::task::yield_now().await;
+        }
+        order.lock().push("others");
+    };
+    // All on this one thread.
+    let ((spun, took), ()) = tokio::join!(spin, others);
+    assert_eq!(*order.lock(), ["others", "spins"]);
+    assert_fault(
+        &spun,
+        "spins",
+        FaultKind::OverTime,
+        "it was stopped after 300 ms",
+    );
+    let least = TICK * (CALL_TICKS_MAX - 2);
+    assert!(took > least && took < PATIENCE, "it ran for {took:?}");
+}
+
+#[tokio::test]
+async fn who_sleeps_is_woken_and_holds_nobody_up() {
+    let (sleeps, other) = (executor("sleeps").await, executor("counts").await);
+    let begun = Instant::now();
+    let ((slept, took), ()) = tokio::join!(
+        async { (prepare(&sleeps, "m").await, begun.elapsed()) },
+        async {
+            plan(&*other, "m").await;
+            assert!(begun.elapsed() < CALL_WALL_MAX);
+        }
+    );
+    assert_fault(
+        &slept,
+        "sleeps",
+        FaultKind::OverTime,
+        "the call was not over after 5 s",
+    );
+    assert!(
+        took >= CALL_WALL_MAX && took < PATIENCE,
+        "it slept for {took:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_panics_loses_that_call_only() {
+    let (log, _guard) = Log::of_this_thread();
+    let plugin = load("traps", guest("traps")).await;
+    let traps = as_executor(&plugin);
+    let unreachable = "wasm trap: wasm `unreachable` instruction executed";
+    for _ in 0..3 {
+        assert_fault(
+            &prepare(&traps, "m").await,
+            "traps",
+            FaultKind::Trapped,
+            unreachable,
+        );
+    }
+    let lines = log.lines_with("plugin failed");
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    let told = |line: &String| line.contains("traps#1") && line.contains("kind=\"trapped\"");
+    assert!(lines.iter().all(told), "{lines:?}");
+    // What a panic says goes to the standard error of the guest.
+    assert!(!log.lines_with("this guest panics").is_empty());
+
+    let exited = prepare(&traps, "exit").await;
+    assert_eq!(exited.kind, FaultKind::Trapped, "{exited}");
+    assert!(exited.detail.contains("exit status"), "{exited}");
+    assert_eq!(plugin.counts().faults, 4);
+}
+
+#[tokio::test]
+async fn who_hoards_gets_no_more_than_the_limit() {
+    let plugin = load("hoards", guest("hoards")).await;
+    let hoards = as_executor(&plugin);
+    let died = prepare(&hoards, "m").await;
+    assert_fault(
+        &died,
+        "hoards",
+        FaultKind::Trapped,
+        "it asked for more than 128 MiB of memory: wasm trap: wasm `unreachable` instruction executed",
+    );
+    let politely = plan(&*hoards, "politely").await;
+    let got: usize = header(&politely, "x-mebibytes").parse().unwrap();
+    let most = MEMORY_BYTES_MAX >> 20;
+    assert!(got < most && got > most / 2, "it got {got} MiB");
+}
+
+#[tokio::test]
+async fn who_grew_large_is_not_kept() {
+    let plugin = load("hoards", guest("hoards")).await;
+    let hoards = as_executor(&plugin);
+    assert_eq!(plugin.counts().idle, 1);
+    assert_eq!(header(&plan(&*hoards, "some").await, "x-mebibytes"), "40");
+    assert_eq!(plugin.counts().idle, 0);
+}
+
+#[tokio::test]
+async fn who_floods_is_cut_off() {
+    let floods = executor("floods").await;
+    let too_much = "it handed over more than 48 MiB in one call";
+    for model in ["plan", "log"] {
+        let named = prepare(&floods, model).await;
+        assert_fault(&named, "floods", FaultKind::OverOutput, too_much);
+    }
+    let named = prepare(&floods, "list").await;
+    let list = "70001 headers, where 65536 are allowed";
+    assert_fault(&named, "floods", FaultKind::Nonsense, list);
+
+    let reply = floods
+        .reply(&context("push"), &Bytes::new(), Bytes::new())
+        .await;
+    let pushed = reply.unwrap().push(Vec::new(), true).await;
+    assert_fault(&fault(pushed), "floods", FaultKind::OverOutput, too_much);
+}
+
+#[tokio::test]
+async fn who_recurses_runs_out_of_stack() {
+    let recurses = executor("recurses").await;
+    let fault = prepare(&recurses, "m").await;
+    let exhausted = "wasm trap: call stack exhausted";
+    assert_fault(&fault, "recurses", FaultKind::Trapped, exhausted);
+}
+
+#[tokio::test]
+async fn who_answers_nonsense_is_told_what_is_wrong() {
+    let plugin = load("nonsense", guest("nonsense")).await;
+    let executor = as_executor(&plugin);
+    for (model, wrong) in [
+        ("url", "the URL \"not a url\": relative URL without a base"),
+        ("method", "\"PO ST\" is not an HTTP method"),
+        ("header-name", "\"x nonsense\" is not a header's name"),
+        (
+            "header-value",
+            "the header `x-nonsense` has a value that HTTP does not allow",
+        ),
+        ("framing", "this host has no framing `json-array`"),
+    ] {
+        let fault = prepare(&executor, model).await;
+        assert_fault(&fault, "nonsense", FaultKind::Nonsense, wrong);
+    }
+    let (context, nothing) = (context("status"), Bytes::new());
+    let mut reply = executor
+        .reply(&context, &nothing, Bytes::new())
+        .await
+        .unwrap();
+    let named = fault(reply.head(head(200, &[])).await);
+    assert_fault(
+        &named,
+        "nonsense",
+        FaultKind::Nonsense,
+        "99 is not an HTTP status",
+    );
+
+    let context = Context {
+        model: Arc::from("next"),
+        ..context
+    };
+    let mut reply = executor
+        .reply(&context, &nothing, Bytes::new())
+        .await
+        .unwrap();
+    let named = fault(reply.push(Vec::new(), true).await);
+    let wrong = "the URL \"//\": relative URL without a base";
+    assert_fault(&named, "nonsense", FaultKind::Nonsense, wrong);
+    assert_eq!(plugin.counts().faults, 7);
+}
+
+#[tokio::test]
+async fn who_fails_in_an_answer_is_named() {
+    let executor = executor("reply_fails").await;
+    let nothing = Bytes::new();
+    let begin = context("begin");
+    let begun = executor.reply(&begin, &nothing, Bytes::new()).await;
+    let (context_head, context_push) = (context("head"), context("push"));
+    let mut reply = executor
+        .reply(&context_head, &nothing, Bytes::new())
+        .await
+        .unwrap();
+    let in_head = reply.head(head(200, &[])).await;
+    let mut reply = executor
+        .reply(&context_push, &nothing, Bytes::new())
+        .await
+        .unwrap();
+    reply.head(head(200, &[])).await.unwrap();
+    let in_push = reply.push(vec![frame("", b"content")], false).await;
+    let after = reply.push(Vec::new(), true).await;
+    for fault in [begun.err().unwrap(), fault(in_head), fault(in_push)] {
+        let unreachable = "wasm trap: wasm `unreachable` instruction executed";
+        assert_fault(&fault, "reply_fails", FaultKind::Trapped, unreachable);
+    }
+    // Whoever goes on with a reply that failed is told so again.
+    assert_eq!(fault(after).kind, FaultKind::Trapped);
+}
+
+#[tokio::test]
+async fn who_logs_a_lot_is_heard_in_part() {
+    let (log, _guard) = Log::of_this_thread();
+    let plugin = load("logs_a_lot", guest("logs_a_lot")).await;
+    plan(&*as_executor(&plugin), "m").await;
+    let lines = log.lines_with("plugin=logs_a_lot#1");
+    let lines: Vec<&String> = lines
+        .iter()
+        .filter(|line| line.contains(" WARN "))
+        .collect();
+    assert_eq!(lines.len(), LOG_LINES_PER_CALL_MAX as usize);
+    let euros = lines[0].matches('\u{20AC}').count();
+    assert_eq!(euros, LOG_LINE_BYTES_MAX / 3);
+    assert!(lines[1].contains("line 1 "), "{}", lines[1]);
+    assert_eq!(plugin.counts().log_lines_dropped, 1_001 - 32);
+}
+
+#[tokio::test]
+async fn a_selector_that_fails_is_named() {
+    for (name, model, kind, detail) in [
+        (
+            "picks_out_of_range",
+            "m",
+            FaultKind::Nonsense,
+            "it chose candidate 3 of 3",
+        ),
+        (
+            "picks_out_of_range",
+            "far",
+            FaultKind::Nonsense,
+            "it chose candidate 4294967295 of 3",
+        ),
+        (
+            "selector_spins",
+            "m",
+            FaultKind::OverTime,
+            "it was stopped after 300 ms",
+        ),
+        (
+            "selector_traps",
+            "m",
+            FaultKind::Trapped,
+            "wasm trap: wasm `unreachable` instruction executed",
+        ),
+    ] {
+        let plugin = load(name, guest(name)).await;
+        let selector = as_selector(&plugin);
+        for faults in 1..=2 {
+            let listed = Arc::new(Listed::alike(3));
+            let picked = timeout(PATIENCE, selector.pick(&pick(model, 0), listed)).await;
+            assert_fault(&picked.unwrap().unwrap_err(), name, kind, detail);
+            assert_eq!(plugin.counts().faults, faults);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_selector_that_spins_holds_no_other_up() {
+    let spins = as_selector(&load("selector_spins", guest("selector_spins")).await);
+    let other = as_selector(&load("round-robin", plugin("round-robin")).await);
+    let order = Mutex::new(Vec::new());
+    let (context, turn) = (pick("m", 0), pick("m", 7));
+    let spin = async {
+        let picked = spins.pick(&context, Arc::new(Listed::alike(3))).await;
+        order.lock().push("spins");
+        picked
+    };
+    let pick = async {
+        let picked = other.pick(&turn, Arc::new(Listed::alike(3))).await;
+        order.lock().push("other");
+        picked
+    };
+    let (spun, picked) = tokio::join!(spin, pick);
+    assert!(spun.is_err());
+    assert_eq!(picked.unwrap(), Choice::Candidate(1));
+    assert_eq!(*order.lock(), ["other", "spins"]);
+}
+
+/// The fault that preparing ends in, in bounded time.
+async fn prepare(executor: &Arc<dyn Executor>, model: &str) -> PluginFault {
+    let (context, body) = (context(model), Bytes::new());
+    let planned = timeout(PATIENCE, executor.prepare(&context, &body)).await;
+    match planned.expect("an end") {
+        Err(Rejection::Fault(fault)) => fault,
+        other => panic!("no fault for {model}, but {other:?}"),
+    }
+}

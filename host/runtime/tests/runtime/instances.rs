@@ -1,0 +1,226 @@
+//! Instances: a clean one serves call after call, one that saw a client's content serves nobody else,
+//! and nothing is left behind.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use jackfield_dispatch::plan::Context;
+use jackfield_dispatch::port::{Choice, FaultKind};
+use jackfield_runtime::limits::{AHEAD_INSTANCES, INSTANCE_CALLS_MAX, INSTANCES_MAX};
+use jackfield_test_support::{guest, plugin};
+
+use crate::stage::{
+    Listed, as_executor, as_selector, assert_fault, context, frame, head, header, load, load_in,
+    own_engine, pick, plan, until,
+};
+
+#[tokio::test]
+async fn a_clean_instance_serves_call_after_call() {
+    let counts = load("counts", guest("counts")).await;
+    let executor = as_executor(&counts);
+    for call in ["1", "2", "3"] {
+        assert_eq!(header(&plan(&*executor, "m").await, "x-calls"), call);
+    }
+    let counts = counts.counts();
+    assert_eq!(
+        (counts.made, counts.calls, counts.faults, counts.idle),
+        (1, 3, 0, 1)
+    );
+}
+
+#[tokio::test]
+async fn settings_are_those_of_the_exchange() {
+    let counts = load("counts", guest("counts")).await;
+    let executor = as_executor(&counts);
+    for settings in ["{\"a\":1}", "{}", "{\"b\":2}"] {
+        let context = Context {
+            settings: Arc::from(settings),
+            ..context("m")
+        };
+        let plan = executor.prepare(&context, &Bytes::new()).await.unwrap();
+        assert_eq!(header(&plan, "x-settings"), settings);
+    }
+}
+
+#[tokio::test]
+async fn who_read_a_body_serves_nobody_else() {
+    let reads = load("reads_body", guest("reads_body")).await;
+    let executor = as_executor(&reads);
+    for model in ["read", "at", "read", "at"] {
+        let body = Bytes::from_static(b"{\"secret\":\"of this client\"}");
+        let plan = executor.prepare(&context(model), &body).await.unwrap();
+        assert!(
+            header(&plan, "x-now").contains("of this client"),
+            "it read nothing"
+        );
+        assert_eq!(header(&plan, "x-seen"), "", "content of another call");
+    }
+    assert_eq!(reads.counts().faults, 0);
+}
+
+#[tokio::test]
+async fn the_length_of_a_body_gives_nothing_away() {
+    let reads = load("reads_body", guest("reads_body")).await;
+    let executor = as_executor(&reads);
+    for (body, before) in [(&b"four"[..], ""), (b"seven..", "4"), (b"", "7")] {
+        let body = Bytes::from_static(body);
+        let plan = executor.prepare(&context("length"), &body).await.unwrap();
+        assert_eq!(header(&plan, "x-seen"), before, "its instance was not kept");
+    }
+    assert_eq!(reads.counts().made, 1);
+}
+
+#[tokio::test]
+async fn who_saw_an_answer_serves_nobody_else() {
+    let plugin = load("counts", guest("counts")).await;
+    let executor = as_executor(&plugin);
+    let (context, nothing) = (context("m"), Bytes::new());
+
+    assert_eq!(header(&plan(&*executor, "m").await, "x-calls"), "1");
+    let judged = executor
+        .judge(&context, &nothing, &head(500, &[]), &nothing)
+        .await;
+    assert_eq!(
+        judged.unwrap().failure.message,
+        "2",
+        "a clean instance may judge"
+    );
+    assert_eq!(header(&plan(&*executor, "m").await, "x-calls"), "1");
+
+    let reply = executor.reply(&context, &nothing, Bytes::new()).await;
+    let mut reply = reply.unwrap();
+    let own = reply.head(head(200, &[])).await.unwrap();
+    assert_eq!(
+        own.headers["x-calls"], "2",
+        "a clean instance may take an answer"
+    );
+    // Another exchange while the answer is open, and one after it.
+    assert_eq!(header(&plan(&*executor, "m").await, "x-calls"), "1");
+    reply.push(vec![frame("", b"content")], true).await.unwrap();
+    drop(reply);
+    let after = plan(&*executor, "m").await;
+    assert_ne!(
+        header(&after, "x-calls"),
+        "3",
+        "the answer's instance serves another"
+    );
+}
+
+#[tokio::test]
+async fn instances_are_made_ahead_where_they_see_content() {
+    let reads = load("reads_body", guest("reads_body")).await;
+    let executor = as_executor(&reads);
+    for _ in 0..20 {
+        plan(&*executor, "read").await;
+    }
+    until("four wait", || reads.counts().idle == AHEAD_INSTANCES).await;
+    let made = reads.counts().made;
+    plan(&*executor, "length").await;
+    assert_eq!(
+        reads.counts().made,
+        made,
+        "one was made while the call waited"
+    );
+}
+
+#[tokio::test]
+async fn an_instance_is_replaced_in_the_end() {
+    let plugin = load("fill-first", plugin("fill-first")).await;
+    let selector = as_selector(&plugin);
+    let (context, listed) = (pick("m", 0), Arc::new(Listed::alike(2)));
+    // It was described in the first of its calls.
+    for _ in 0..INSTANCE_CALLS_MAX - 2 {
+        let choice = selector.pick(&context, Arc::<Listed>::clone(&listed)).await;
+        assert_eq!(choice.unwrap(), Choice::Candidate(0));
+    }
+    assert_eq!((plugin.counts().made, plugin.counts().idle), (1, 1));
+    selector.pick(&context, listed).await.unwrap();
+    assert_eq!(plugin.counts().idle, 0, "it was kept");
+    until("another waits", || plugin.counts().idle == 1).await;
+    assert_eq!(plugin.counts().made, 2);
+}
+
+#[tokio::test]
+async fn nothing_is_left_when_all_is_dropped() {
+    let (engine, _turn) = own_engine().await;
+    let plugins = [
+        load_in(&engine, "counts", guest("counts")).await,
+        load_in(&engine, "reads_body", guest("reads_body")).await,
+    ];
+    assert_eq!(engine.instances_alive(), 2);
+    let mut replies = Vec::new();
+    for plugin in &plugins {
+        let executor = as_executor(plugin);
+        for _ in 0..10 {
+            plan(&*executor, "m").await;
+            let reply = executor
+                .reply(&context("m"), &Bytes::new(), Bytes::new())
+                .await;
+            replies.push(reply.unwrap());
+        }
+    }
+    assert!(engine.instances_alive() >= replies.len());
+    drop(plugins);
+    assert!(
+        engine.instances_alive() >= replies.len(),
+        "answers outlive their plugin"
+    );
+    drop(replies);
+    until("every instance is gone", || engine.instances_alive() == 0).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_in_the_middle_leaves_nothing() {
+    let (engine, _turn) = own_engine().await;
+    let spins = load_in(&engine, "spins", guest("spins")).await;
+    let executor = as_executor(&spins);
+    for _ in 0..20 {
+        let (context, body) = (context("m"), Bytes::new());
+        let mut prepare = executor.prepare(&context, &body);
+        let pending = poll_fn(|task| Poll::Ready(prepare.as_mut().poll(task).is_pending()));
+        assert!(pending.await, "it gives way while it spins");
+        assert_eq!(engine.instances_alive(), 1);
+        drop(prepare);
+        assert_eq!(engine.instances_alive(), 0);
+    }
+    assert_eq!(spins.counts().faults, 0, "leaving is nobody's fault");
+    drop((executor, spins));
+    let counts = load_in(&engine, "counts", guest("counts")).await;
+    assert_eq!(
+        header(&plan(&*as_executor(&counts), "m").await, "x-calls"),
+        "1"
+    );
+}
+
+#[tokio::test]
+async fn an_engine_that_is_full_says_so_and_recovers() {
+    let (engine, _turn) = own_engine().await;
+    let plugin = load_in(&engine, "counts", guest("counts")).await;
+    let executor = as_executor(&plugin);
+    let (context, nothing) = (context("m"), Bytes::new());
+    let mut replies = Vec::new();
+    while engine.instances_alive() < INSTANCES_MAX as usize {
+        let reply = executor.reply(&context, &nothing, Bytes::new()).await;
+        replies.push(reply.unwrap());
+        // So that those made ahead are taken too.
+        tokio::task::yield_now().await;
+    }
+    while plugin.counts().idle > 0 {
+        let reply = executor.reply(&context, &nothing, Bytes::new()).await;
+        replies.push(reply.unwrap());
+    }
+    let one_more = executor.reply(&context, &nothing, Bytes::new()).await;
+    let fault = one_more.err().unwrap();
+    assert_fault(
+        &fault,
+        "counts",
+        FaultKind::Overloaded,
+        "no instance was free within 2 s",
+    );
+
+    replies.truncate(10);
+    until("there is room", || engine.instances_alive() < 100).await;
+    assert_eq!(header(&plan(&*executor, "m").await, "x-calls"), "1");
+}

@@ -1,0 +1,291 @@
+//! What cannot serve is refused before it is used: by name, with what to change, and nothing of what
+//! serves is touched.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_dispatch::port::FaultKind;
+use jackfield_runtime::limits::{CALL_TICKS_MAX, COMPONENT_BYTES_MAX, DESCRIBE_TICKS_MAX, TICK};
+use jackfield_runtime::{Engine, Kind, Origin, Plugin, PrepareError, Registry};
+use jackfield_test_support::{guest, plugin, wat};
+use tokio::time::Instant;
+
+use crate::stage::{assert_fault, engine, executor, id, own_engine, plan};
+
+#[tokio::test]
+async fn what_is_no_plugin_is_refused_with_what_to_change() {
+    for (guest, refusal) in [
+        (
+            "core_module",
+            "it is a core module, not a component; build for wasm32-wasip2, or run \
+             `wasm-tools component new` on it",
+        ),
+        (
+            "no_exports",
+            "it exports neither jackfield:plugin/executor nor jackfield:plugin/selector, but \
+             nothing; export one of the two",
+        ),
+        (
+            "wrong_world",
+            "it exports neither jackfield:plugin/executor nor jackfield:plugin/selector, but \
+             wasi:cli/run@0.2.0; export one of the two",
+        ),
+        (
+            "both_roles",
+            "it exports both jackfield:plugin/executor and jackfield:plugin/selector; make two \
+             plugins of it",
+        ),
+        (
+            "imports_vault",
+            "it imports `acme:vault/secrets@1.0.0`, which this host does not offer; wit/README.md \
+             lists what it does",
+        ),
+        (
+            "imports_sockets",
+            "it imports `wasi:sockets/tcp-create-socket@0.2.0`, which this host does not offer; \
+             wit/README.md lists what it does",
+        ),
+        (
+            "imports_newer_contract",
+            "it wants `jackfield:plugin/log@0.2.0`, but this host offers version 0.1.0 of \
+             jackfield:plugin; update the host, or build the plugin against wit/ of this one",
+        ),
+        (
+            "exports_newer_contract",
+            "it wants `jackfield:plugin/selector@0.2.0`, but this host offers version 0.1.0 of \
+             jackfield:plugin; update the host, or build the plugin against wit/ of this one",
+        ),
+        (
+            "exports_older_contract",
+            "it wants `jackfield:plugin/selector@0.0.9`, but this host speaks version 0.1.0 of \
+             jackfield:plugin; build it anew against wit/ of this host",
+        ),
+    ] {
+        assert_eq!(refused(wat(guest)).await.to_string(), refusal, "{guest}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_webassembly_is_refused() {
+    let note = include_bytes!("../../../../tests/components/no_component.txt");
+    for bytes in [note.to_vec(), Vec::new(), b"\0asm".to_vec()] {
+        assert_eq!(
+            refused(bytes).await.to_string(),
+            "it is not a WebAssembly file; build a component for the target wasm32-wasip2"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_broken_or_too_large_is_refused() {
+    let mut half = guest("counts");
+    half.truncate(half.len() / 2);
+    let error = refused(half).await;
+    assert!(matches!(error, PrepareError::Compile(_)), "{error:?}");
+    assert!(
+        error.to_string().starts_with("it does not compile: "),
+        "{error}"
+    );
+
+    let bytes = COMPONENT_BYTES_MAX + 1;
+    let large = vec![0; usize::try_from(bytes).unwrap()];
+    assert_eq!(
+        refused(large).await.to_string(),
+        "it has 33554433 bytes, where 33554432 are allowed; strip it, or split it"
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_fit_the_contract_is_refused() {
+    for (guest, names) in [
+        ("empty_selector", "describe"),
+        ("imports_other_types", "jackfield:plugin/log@0.1.0"),
+        ("exports_other_types", "expected `record` found `u32`"),
+    ] {
+        let error = refused(wat(guest)).await;
+        assert!(matches!(error, PrepareError::Link(_)), "{guest}: {error:?}");
+        let message = error.to_string();
+        assert!(
+            message.starts_with("it does not fit the contract: "),
+            "{guest}: {message}"
+        );
+        assert!(
+            message.ends_with("; build it against wit/ of this host"),
+            "{guest}: {message}"
+        );
+        assert!(message.contains(names), "{guest}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn what_wants_too_much_memory_is_refused() {
+    let error = refused(wat("memory_at_start")).await;
+    assert!(matches!(error, PrepareError::Compile(_)), "{error:?}");
+    let message = error.to_string();
+    assert!(
+        message.contains("memory") && message.contains("limit"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn what_fails_to_start_is_refused() {
+    let unreachable = "wasm trap: wasm `unreachable` instruction executed";
+    let stopped = "it was stopped after 300 ms";
+    let no_dialect = "it accepts no dialect; an executor declares at least one";
+    for (component, kind, detail) in [
+        (wat("traps_at_start"), FaultKind::Trapped, unreachable),
+        (wat("spins_at_start"), FaultKind::OverTime, stopped),
+        (guest("speaks_nothing"), FaultKind::Nonsense, no_dialect),
+    ] {
+        match refused(component).await {
+            PrepareError::Start(fault) => assert_fault(&fault, "refused", kind, detail),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_never_says_what_it_is_is_refused_and_holds_nobody_up() {
+    let others = executor("counts").await;
+    let (begun, longest) = (Instant::now(), TICK * (DESCRIBE_TICKS_MAX - CALL_TICKS_MAX));
+    let (error, ()) = tokio::join!(refused(guest("spins_in_describe")), async {
+        while begun.elapsed() < Duration::from_millis(500) {
+            plan(&*others, "m").await;
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(begun.elapsed() > longest);
+    match error {
+        PrepareError::Start(fault) => {
+            assert_eq!(
+                (&*fault.plugin.name, fault.kind),
+                ("refused", FaultKind::OverTime)
+            );
+            // Where others take most of the processor the clock on the wall comes first.
+            let stopped = [
+                "it was stopped after 3000 ms",
+                "the call was not over after 5 s",
+            ];
+            assert!(stopped.contains(&fault.detail.as_str()), "{fault}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_what_serves_and_says_why() {
+    let registry = Registry::new(engine());
+    let serves = registry
+        .load("practice", guest("counts"), Origin::BuiltIn)
+        .await
+        .unwrap();
+    let file = || Origin::File(PathBuf::from("/plugins/practice.wasm"));
+    for (component, problem) in [
+        (wat("core_module"), "it is a core module, not a component"),
+        (
+            guest("spins_in_describe"),
+            "it failed to start: plugin practice#2 ran out of time",
+        ),
+        (
+            plugin("round-robin"),
+            "the plugin of this name has the role `executor`, and this one the role `selector`; \
+             give the file another name",
+        ),
+    ] {
+        let error = registry
+            .load("practice", component, file())
+            .await
+            .unwrap_err();
+        let status = &registry.status()[0];
+        let said = status.problem.as_deref().unwrap();
+        assert_eq!(said, error.to_string());
+        assert!(said.starts_with(problem), "{said}");
+        let serving = status.serving.as_ref().unwrap();
+        assert_eq!(
+            (serving.generation, serving.kind),
+            (serves.generation, Kind::Executor)
+        );
+        assert_eq!((status.swaps, status.alive.as_slice()), (0, [1].as_slice()));
+        assert_eq!(serving.origin, Origin::BuiltIn);
+    }
+    // The very component that serves is no news, but it mends the problem.
+    assert_eq!(
+        registry
+            .load("practice", guest("counts"), file())
+            .await
+            .unwrap(),
+        serves
+    );
+    assert_eq!(registry.status()[0].problem, None);
+    let next = registry
+        .load("practice", guest("reads_body"), file())
+        .await
+        .unwrap();
+    assert_eq!(next.generation, 2, "what was refused has no number");
+}
+
+#[tokio::test]
+async fn compiled_code_is_kept_in_a_private_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("data/code");
+    let (_, _turn) = own_engine().await;
+    for (start, hits_and_misses) in [("cold", (0, 1)), ("warm", (1, 0))] {
+        let engine = Engine::new(Some(&cache)).unwrap();
+        prepare(&engine, guest("counts")).await.unwrap();
+        assert_eq!(engine.cache_hits_and_misses(), hits_and_misses, "{start}");
+    }
+    assert_eq!(mode(&cache), 0o700);
+    assert_eq!(mode(&folder.path().join("data")), 0o700);
+}
+
+#[test]
+fn a_folder_that_others_may_write_to_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for mode in [0o777, 0o770, 0o702] {
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let error = Engine::new(Some(folder.path())).err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "using {} for compiled code: others may write to it (mode {mode:o}); name another \
+                 folder, or mend this one",
+                folder.path().canonicalize().unwrap().display()
+            )
+        );
+    }
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = Engine::new(Some(&file)).err().unwrap().to_string();
+    assert!(error.contains("it cannot be made: "), "{error}");
+}
+
+fn mode(folder: &Path) -> u32 {
+    fs::metadata(folder).unwrap().permissions().mode() & 0o777
+}
+
+async fn refused(component: Vec<u8>) -> PrepareError {
+    match prepare(&engine(), component).await {
+        Err(error) => error,
+        Ok(plugin) => panic!("accepted as {}", plugin.kind().label()),
+    }
+}
+
+async fn prepare(engine: &Engine, component: Vec<u8>) -> Result<Plugin, PrepareError> {
+    Plugin::prepare(engine, id("refused"), component, Origin::BuiltIn).await
+}
+
+#[tokio::test]
+async fn what_was_refused_first_is_known_by_its_problem_only() {
+    let registry = Arc::new(Registry::new(engine()));
+    let refused = registry
+        .load("new", wat("no_exports"), Origin::BuiltIn)
+        .await;
+    let status = &registry.status()[0];
+    assert_eq!(&*status.name, "new");
+    assert_eq!(status.problem, Some(refused.unwrap_err().to_string()));
+    assert!(status.serving.is_none() && status.previous.is_none() && status.alive.is_empty());
+}

@@ -1,0 +1,196 @@
+//! Generations: prepared, swapped, kept for as long as somebody uses them, and rolled back to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jackfield_dispatch::port::{Executor, Selector};
+use jackfield_runtime::{Origin, Registry, RollbackError, Serving};
+use jackfield_test_support::{guest, marked, plugin};
+use parking_lot::Mutex;
+
+use crate::stage::{Listed, context, engine, frame, head, header, own_engine, pick, plan, until};
+
+#[tokio::test]
+async fn two_hundred_swaps_end_with_what_is_still_held() {
+    let (engine, _turn) = own_engine().await;
+    let registry = Registry::new(engine.clone());
+    let latest = publishing(&registry);
+    let variants = ["one", "two"].map(|mark| marked(guest("counts"), mark));
+    let mut held: BTreeMap<u64, Arc<dyn Executor>> = BTreeMap::new();
+    let mut answers = Vec::new();
+    for (swap, variant) in variants.iter().cycle().take(201).enumerate() {
+        let id = registry
+            .load("practice", variant.clone(), Origin::BuiltIn)
+            .await
+            .unwrap();
+        assert_eq!(id.generation, swap as u64 + 1);
+        let executor = Arc::clone(&latest.lock().executors["practice"]);
+        assert_eq!(executor.plugin(), &id);
+        assert_eq!(header(&plan(&*executor, "m").await, "x-calls"), "1");
+        if swap % 50 == 10 {
+            let reply = executor
+                .reply(&context("m"), &Bytes::new(), Bytes::new())
+                .await;
+            answers.push(reply.unwrap());
+            held.insert(id.generation, executor);
+        }
+    }
+    let status = &registry.status()[0];
+    assert_eq!(status.swaps, 200);
+    assert_eq!(status.alive, [11, 61, 111, 161, 200, 201]);
+
+    // Exchanges end on the generation that they began with.
+    for (answer, (generation, executor)) in answers.iter_mut().zip(&held) {
+        assert_eq!(executor.plugin().generation, *generation);
+        for _ in 0..2 {
+            let plan = plan(&**executor, "m").await;
+            assert_eq!(header(&plan, "x-calls"), "1", "an instance was kept");
+        }
+        answer.head(head(200, &[])).await.unwrap();
+        let output = answer
+            .push(vec![frame("", b"the end")], true)
+            .await
+            .unwrap();
+        assert_eq!(output.frames, [frame("", b"the end")]);
+    }
+    held.remove(&61);
+    assert_eq!(registry.status()[0].alive, [11, 111, 161, 200, 201]);
+    drop((held, answers));
+    assert_eq!(registry.status()[0].alive, [200, 201]);
+    until("only the one that serves has instances", || {
+        engine.instances_alive() <= 4
+    })
+    .await;
+    drop((registry, latest));
+    until("no instance is left", || engine.instances_alive() == 0).await;
+}
+
+#[tokio::test]
+async fn a_selector_is_swapped_while_it_is_held() {
+    let registry = Registry::new(engine());
+    let latest = publishing(&registry);
+    let choose = async |selector: &Arc<dyn Selector>| {
+        let picked = selector
+            .pick(&pick("m", 1), Arc::new(Listed::alike(2)))
+            .await;
+        format!("{:?}", picked.unwrap())
+    };
+    registry
+        .load("turn", plugin("round-robin"), Origin::BuiltIn)
+        .await
+        .unwrap();
+    let old = Arc::clone(&latest.lock().selectors["turn"]);
+    registry
+        .load("turn", plugin("fill-first"), Origin::BuiltIn)
+        .await
+        .unwrap();
+    let new = Arc::clone(&latest.lock().selectors["turn"]);
+    assert_eq!(choose(&new).await, "Candidate(0)");
+    assert_eq!(choose(&old).await, "Candidate(1)");
+}
+
+#[tokio::test]
+async fn a_rollback_and_another_are_nothing() {
+    let registry = Registry::new(engine());
+    let latest = publishing(&registry);
+    let refused = registry.rollback("practice").unwrap_err();
+    assert_eq!(refused, RollbackError::Unknown("practice".to_owned()));
+    assert_eq!(
+        refused.to_string(),
+        "there is no plugin `practice`; GET /admin/v1/plugins lists them"
+    );
+
+    registry
+        .load("practice", guest("counts"), Origin::BuiltIn)
+        .await
+        .unwrap();
+    let refused = registry.rollback("practice").unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "plugin `practice` has served in one version only, so there is none to go back to"
+    );
+
+    registry
+        .load("practice", guest("reads_body"), Origin::BuiltIn)
+        .await
+        .unwrap();
+    for (serves, before) in [(1, 2), (2, 1), (1, 2)] {
+        assert_eq!(registry.rollback("practice").unwrap().generation, serves);
+        let status = &registry.status()[0];
+        assert_eq!(status.serving.as_ref().unwrap().generation, serves);
+        assert_eq!(status.previous.as_ref().unwrap().generation, before);
+        let executor = Arc::clone(&latest.lock().executors["practice"]);
+        assert_eq!(executor.plugin().generation, serves);
+        plan(&*executor, "m").await;
+        plan(&*executor, "length").await;
+    }
+    let status = &registry.status()[0];
+    assert_eq!(status.swaps, 4);
+    assert_eq!(status.alive, [1, 2]);
+    // The one that came back keeps instances again.
+    assert_eq!(status.serving.as_ref().unwrap().instances.idle, 1);
+    assert_eq!(status.previous.as_ref().unwrap().instances.idle, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn changes_are_told_in_order() {
+    let registry = Arc::new(Registry::new(engine()));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    registry.on_change(Box::new(move |serving| {
+        tell.lock().push(generations(serving));
+    }));
+    let mut loading = tokio::task::JoinSet::new();
+    for task in 0..8 {
+        let registry = Arc::clone(&registry);
+        loading.spawn(async move {
+            let name = ["left", "right"][task % 2];
+            let component = marked(guest("counts"), &format!("task {task}"));
+            registry
+                .load(name, component, Origin::BuiltIn)
+                .await
+                .map(|_| ())
+        });
+    }
+    while let Some(loaded) = loading.join_next().await {
+        loaded.unwrap().unwrap();
+    }
+    let told = told.lock();
+    assert_eq!(told.len(), 9, "the beginning, and each change");
+    assert_eq!(told[0], "");
+    let status = registry.status();
+    let now: Vec<String> = status
+        .iter()
+        .map(|status| {
+            format!(
+                "{}#{}",
+                status.name,
+                status.serving.as_ref().unwrap().generation
+            )
+        })
+        .collect();
+    assert_eq!(told[8], now.join(" "));
+    // One change at a time, each from what was told before.
+    let changed = told.windows(2).all(|pair| pair[0] != pair[1]);
+    assert!(changed, "{told:?}");
+}
+
+/// What serves, as it is told.
+fn publishing(registry: &Registry) -> Arc<Mutex<Serving>> {
+    let latest = Arc::new(Mutex::new(Serving::default()));
+    let publish = Arc::clone(&latest);
+    registry.on_change(Box::new(move |serving| {
+        *publish.lock() = serving.clone();
+    }));
+    latest
+}
+
+fn generations(serving: &Serving) -> String {
+    let ids: Vec<String> = serving
+        .executors
+        .values()
+        .map(|executor| executor.plugin().to_string())
+        .collect();
+    ids.join(" ")
+}

@@ -1,0 +1,297 @@
+//! What the tests stand on: engines, plugins that are loaded, contexts, candidates, and the log.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use jackfield_credential::Credential;
+use jackfield_dispatch::plan::{Context, Frame, Plan};
+use jackfield_dispatch::port::{
+    Columns, Executor, FaultKind, Head, PickContext, PluginFault, PluginId, Rejection, Selector,
+};
+use jackfield_runtime::{Engine, Origin, Plugin};
+use jackfield_test_support::{guest, target};
+use parking_lot::Mutex;
+use tokio::sync::MutexGuard;
+use tokio::time::{Instant, sleep};
+
+/// The engine that most tests share: each reserves some terabytes of addresses.
+pub(crate) fn engine() -> Engine {
+    static SHARED: OnceLock<Engine> = OnceLock::new();
+    SHARED.get_or_init(new_engine).clone()
+}
+
+/// An engine of its own, for a test that counts all instances alive. One at a time.
+pub(crate) async fn own_engine() -> (Engine, MutexGuard<'static, ()>) {
+    static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let turn = ONE_AT_A_TIME.lock().await;
+    (new_engine(), turn)
+}
+
+fn new_engine() -> Engine {
+    Engine::new(Some(&code_cache())).expect("an engine")
+}
+
+/// Compiled code that is kept from run to run.
+fn code_cache() -> PathBuf {
+    target().join("test-code-cache")
+}
+
+/// A plugin of the engine that is shared.
+pub(crate) async fn load(name: &str, component: Vec<u8>) -> Plugin {
+    load_in(&engine(), name, component).await
+}
+
+pub(crate) async fn load_in(engine: &Engine, name: &str, component: Vec<u8>) -> Plugin {
+    let prepared = Plugin::prepare(engine, id(name), component, Origin::BuiltIn).await;
+    prepared.unwrap_or_else(|error| panic!("{name} was refused: {error}"))
+}
+
+pub(crate) fn id(name: &str) -> PluginId {
+    PluginId {
+        name: Arc::from(name),
+        generation: 1,
+    }
+}
+
+/// The executor of `tests/components/rust`, in the engine that is shared.
+pub(crate) async fn executor(name: &str) -> Arc<dyn Executor> {
+    as_executor(&load(name, guest(name)).await)
+}
+
+pub(crate) fn as_executor(plugin: &Plugin) -> Arc<dyn Executor> {
+    plugin.executor().expect("an executor")
+}
+
+pub(crate) fn as_selector(plugin: &Plugin) -> Arc<dyn Selector> {
+    plugin.selector().expect("a selector")
+}
+
+/// An attempt for a model that the client calls by the same name.
+pub(crate) fn context(model: &str) -> Context {
+    Context {
+        operation: "generate",
+        dialect: "openai-chat",
+        model: Arc::from(model),
+        client_model: Arc::from(model),
+        stream: false,
+        attempt: 0,
+        now_ms: 1_766_000_000_000,
+        headers: Arc::new(HeaderMap::new()),
+        credential: Arc::new(credential()),
+        settings: Arc::from("{}"),
+    }
+}
+
+fn credential() -> Credential {
+    Credential {
+        id: "acme-a".into(),
+        provider: "acme".into(),
+        enabled: true,
+        priority: 0,
+        weight: 1,
+        base_url: Arc::from("https://acme.invalid/v1"),
+        attributes: BTreeMap::new(),
+        secret_fields: vec!["api-key".to_owned()],
+        serves: Vec::new(),
+    }
+}
+
+/// A pick for a model.
+pub(crate) fn pick(model: &str, sequence: u64) -> PickContext {
+    PickContext {
+        model: Arc::from(model),
+        dialect: "openai-chat",
+        attempt: 0,
+        sequence,
+        affinity: Some((1 << 53) - 1),
+        random: (1 << 53) - 1,
+        now_ms: 1_766_000_000_000,
+        settings: Arc::from("{}"),
+    }
+}
+
+pub(crate) fn head(status: u16, headers: &[(&'static str, &'static [u8])]) -> Head {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(*name, value.to_vec().try_into().expect("a header's value"));
+    }
+    Head {
+        status: StatusCode::from_u16(status).expect("a status"),
+        headers: map,
+    }
+}
+
+pub(crate) fn frame(name: &str, data: &'static [u8]) -> Frame {
+    Frame {
+        name: name.to_owned(),
+        data: Bytes::from_static(data),
+    }
+}
+
+/// A plan for a model, with an empty body.
+pub(crate) async fn plan(executor: &dyn Executor, model: &str) -> Plan {
+    let planned = executor.prepare(&context(model), &Bytes::new()).await;
+    planned.unwrap_or_else(|rejection| panic!("no plan for {model}: {rejection:?}"))
+}
+
+/// A header of a planned request, as text.
+pub(crate) fn header<'a>(plan: &'a Plan, name: &str) -> &'a str {
+    let value = plan.request.headers.get(name);
+    let value = value.unwrap_or_else(|| panic!("the plan has no header {name}"));
+    value.to_str().expect("text")
+}
+
+/// The fault of an executor that should have failed.
+pub(crate) fn fault<T: std::fmt::Debug>(result: Result<T, Rejection>) -> PluginFault {
+    match result {
+        Err(Rejection::Fault(fault)) => fault,
+        other => panic!("no fault, but {other:?}"),
+    }
+}
+
+/// Asserts whose fault it is, what kind of, and what is said about it.
+pub(crate) fn assert_fault(fault: &PluginFault, plugin: &str, kind: FaultKind, detail: &str) {
+    assert_eq!(&*fault.plugin.name, plugin, "{fault}");
+    assert_eq!(fault.kind, kind, "{fault}");
+    assert_eq!(fault.detail, detail);
+}
+
+/// Candidates that a test lists, and what was read of them.
+#[derive(Default)]
+pub(crate) struct Listed {
+    pub(crate) weights: Vec<u32>,
+    pub(crate) in_flight: Vec<u32>,
+    pub(crate) regions: Vec<Option<&'static str>>,
+    pub(crate) read: Mutex<Vec<String>>,
+}
+
+impl Listed {
+    /// This many that nothing tells apart.
+    pub(crate) fn alike(count: usize) -> Self {
+        Self {
+            weights: vec![1; count],
+            in_flight: vec![0; count],
+            regions: vec![None; count],
+            ..Self::default()
+        }
+    }
+
+    fn note(&self, column: &str) {
+        self.read.lock().push(column.to_owned());
+    }
+
+    /// The columns that were read, by name, each once.
+    pub(crate) fn columns_read(&self) -> Vec<String> {
+        let mut read = self.read.lock().clone();
+        read.sort();
+        read.dedup();
+        read
+    }
+}
+
+impl Columns for Listed {
+    fn len(&self) -> usize {
+        self.weights.len()
+    }
+
+    fn weights(&self) -> Vec<u32> {
+        self.note("weights");
+        self.weights.clone()
+    }
+
+    fn in_flight(&self) -> Vec<u32> {
+        self.note("in-flight");
+        self.in_flight.clone()
+    }
+
+    fn error_permille(&self) -> Vec<u16> {
+        self.note("error-permille");
+        vec![1_000; self.len()]
+    }
+
+    fn latency_ms(&self) -> Vec<u32> {
+        self.note("latency-ms");
+        vec![u32::MAX; self.len()]
+    }
+
+    fn quota_left_permille(&self) -> Vec<u16> {
+        self.note("quota-left-permille");
+        vec![999; self.len()]
+    }
+
+    fn quota_reset_ms(&self) -> Vec<u64> {
+        self.note("quota-reset-ms");
+        vec![u64::MAX; self.len()]
+    }
+
+    fn last_used_ms(&self) -> Vec<u64> {
+        self.note("last-used-ms");
+        vec![1_766_000_000_001; self.len()]
+    }
+
+    fn attribute(&self, name: &str) -> Vec<Option<String>> {
+        self.note(&format!("attribute {name}"));
+        match name {
+            "region" => self
+                .regions
+                .iter()
+                .map(|region| region.map(str::to_owned))
+                .collect(),
+            _ => vec![None; self.len()],
+        }
+    }
+}
+
+/// Waits until something holds, which other tasks bring about.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Far more than anything here takes, also on a machine that does much else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The log of one thread, for as long as the guard that comes with it lives.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub(crate) fn of_this_thread() -> (Self, impl Drop) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// The lines that contain a text.
+    pub(crate) fn lines_with(&self, text: &str) -> Vec<String> {
+        let bytes = self.0.lock();
+        let all = String::from_utf8_lossy(&bytes).into_owned();
+        let with = |line: &&str| line.contains(text);
+        all.lines().filter(with).map(str::to_owned).collect()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut all = self.0.lock();
+        all.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! Hands over far more than it may: in one log line (model `log`), in one long list (model `list`),
+//! in a `push` (model `push`), or in a plan (any other).
+
+use jackfield_plugin::executor::{
+    Context, Descriptor, Executor, Failure, Frame, Output, Plan, Reply, Response,
+};
+use jackfield_plugin::log::{Level, write};
+use jackfield_test_components::request;
+
+struct Floods;
+
+impl Executor for Floods {
+    type Reply = Flood;
+
+    fn describe() -> Descriptor {
+        Descriptor::new("1.0.0", "openai-chat")
+    }
+
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        let mut request = request(&context);
+        match context.model.as_str() {
+            "push" => return Ok(request.answered(Response::Whole)),
+            "list" => {
+                for _ in 0..LIST_LENGTH {
+                    request = request.header("x-flood", b"");
+                }
+                return Ok(request.relay());
+            }
+            "log" => write(Level::Info, &"~".repeat(FLOOD_BYTES)),
+            _ => {}
+        }
+        Ok(Plan {
+            state: vec![b'~'; FLOOD_BYTES],
+            ..request.relay()
+        })
+    }
+}
+
+struct Flood;
+
+impl Reply for Flood {
+    fn begin(_context: Context, _state: Vec<u8>) -> Self {
+        Self
+    }
+
+    fn push(&mut self, _frames: Vec<Frame>, _last: bool) -> Result<Output, Failure> {
+        Ok(Output::frames(vec![Frame {
+            name: String::new(),
+            data: vec![b'~'; FLOOD_BYTES],
+        }]))
+    }
+}
+
+/// The host takes 48 MiB a call.
+const FLOOD_BYTES: usize = 64 << 20;
+
+/// The host takes 65,536 values a list.
+const LIST_LENGTH: usize = 70_000;
+
+jackfield_plugin::export_executor!(Floods);

@@ -1,0 +1,49 @@
+//! Takes memory in `prepare` until it is refused, and dies of it. For the model `politely` it
+//! survives and says in `x-mebibytes` how much it got; for `some` it takes 40 MiB and goes on.
+
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_test_components::request;
+
+struct Hoards;
+
+impl Executor for Hoards {
+    type Reply = Relayed;
+
+    fn describe() -> Descriptor {
+        Descriptor::new("1.0.0", "openai-chat")
+    }
+
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        let mut hoard: Vec<Vec<u8>> = Vec::new();
+        let mebibytes = match context.model.as_str() {
+            "politely" => {
+                while let Some(more) = mebibyte() {
+                    hoard.push(more);
+                }
+                hoard.len()
+            }
+            "some" => {
+                hoard.resize_with(SOME_MEBIBYTES, || Vec::with_capacity(MEBIBYTE));
+                hoard.len()
+            }
+            _ => loop {
+                hoard.push(Vec::with_capacity(MEBIBYTE));
+            },
+        };
+        let mebibytes = mebibytes.to_string();
+        Ok(request(&context)
+            .header("x-mebibytes", mebibytes.as_bytes())
+            .relay())
+    }
+}
+
+fn mebibyte() -> Option<Vec<u8>> {
+    let mut more = Vec::new();
+    more.try_reserve_exact(MEBIBYTE).ok()?;
+    Some(more)
+}
+
+const MEBIBYTE: usize = 1 << 20;
+const SOME_MEBIBYTES: usize = 40;
+
+jackfield_plugin::export_executor!(Hoards);

@@ -1,0 +1,26 @@
+//! Writes a line that is too long, and then a thousand more.
+
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_plugin::log::{Level, write};
+use jackfield_test_components::request;
+
+struct LogsALot;
+
+impl Executor for LogsALot {
+    type Reply = Relayed;
+
+    fn describe() -> Descriptor {
+        Descriptor::new("1.0.0", "openai-chat")
+    }
+
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        // Three bytes each: the host's limit of 1,024 falls into the middle of one.
+        write(Level::Warn, &"\u{20AC}".repeat(2_000));
+        for line in 1..=1_000 {
+            write(Level::Warn, &format!("line {line}"));
+        }
+        Ok(request(&context).relay())
+    }
+}
+
+jackfield_plugin::export_executor!(LogsALot);

@@ -1,0 +1,58 @@
+//! Answers what the contract does not allow; the model says what.
+
+use jackfield_plugin::executor::{
+    Body, Context, Descriptor, Executor, Failure, Frame, Framing, HttpHead, HttpRequest, Output,
+    Plan, Reply, Response,
+};
+use jackfield_test_components::request;
+
+struct Nonsense;
+
+impl Executor for Nonsense {
+    type Reply = NonsenseReply;
+
+    fn describe() -> Descriptor {
+        Descriptor::new("1.0.0", "openai-chat")
+    }
+
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        let mut request = request(&context);
+        let mut response = Response::Whole;
+        match context.model.as_str() {
+            "url" => request.url = "not a url".to_owned(),
+            "method" => request.method = "PO ST".to_owned(),
+            "header-name" => request = request.header("x nonsense", b""),
+            "header-value" => request = request.header("x-nonsense", b"two\r\nlines"),
+            "framing" => response = Response::Frames(Framing::JsonArray),
+            _ => {}
+        }
+        Ok(request.answered(response))
+    }
+}
+
+struct NonsenseReply(String);
+
+impl Reply for NonsenseReply {
+    fn begin(context: Context, _state: Vec<u8>) -> Self {
+        Self(context.model)
+    }
+
+    fn head(&mut self, head: HttpHead) -> Result<HttpHead, Failure> {
+        match self.0.as_str() {
+            "status" => Ok(HttpHead { status: 99, ..head }),
+            _ => Ok(head),
+        }
+    }
+
+    fn push(&mut self, frames: Vec<Frame>, _last: bool) -> Result<Output, Failure> {
+        let mut output = Output::frames(frames);
+        if self.0 == "next" {
+            let mut request = HttpRequest::post("//".to_owned());
+            request.body = Body::Empty;
+            output.next = Some(request.relay());
+        }
+        Ok(output)
+    }
+}
+
+jackfield_plugin::export_executor!(Nonsense);

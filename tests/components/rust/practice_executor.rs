@@ -1,0 +1,121 @@
+//! The practice executor: speaks to any provider of the `openai-chat` dialect. The host's tests run
+//! the same executor in every language; see ../README.md.
+
+use jackfield_plugin::executor::{
+    Context, Descriptor, Executor, Failure, Frame, Framing, Header, HttpHead, HttpRequest, Output,
+    Plan, Reply, Response, Scope, SecretPlace, Usage, client_body,
+};
+
+struct Practice;
+
+impl Executor for Practice {
+    type Reply = PracticeReply;
+
+    fn describe() -> Descriptor {
+        Descriptor {
+            judges_errors: true,
+            ..Descriptor::new("1.0.0", "openai-chat")
+        }
+    }
+
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        if context.operation != "generate" {
+            let message = "this executor only generates";
+            return Err(Failure::new(Scope::Request, "unsupported", message));
+        }
+        if let Some(refusal) = client_body::at("/refuse") {
+            return Err(Failure {
+                status: Some(400),
+                ..Failure::new(Scope::Request, "invalid", format!("refused: {refusal}"))
+            });
+        }
+        let Some(credential) = &context.credential else {
+            let message = "no credential";
+            return Err(Failure::new(Scope::Credential, "authentication", message));
+        };
+        let response = if context.stream {
+            Response::Frames(Framing::Sse)
+        } else {
+            Response::Whole
+        };
+        let plan = HttpRequest::post(format!("{}/chat/completions", credential.base_url))
+            .secret("api-key", SecretPlace::Bearer)
+            .model_of(&context)
+            .answered(response);
+        Ok(Plan {
+            state: context.model.into_bytes(),
+            ..plan
+        })
+    }
+
+    fn judge(_context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
+        let message = format!("practice provider said {}", head.status);
+        let failure = match head.status {
+            401 => Failure {
+                refresh_suggested: true,
+                ..Failure::new(Scope::Credential, "authentication", message)
+            },
+            429 => Failure {
+                retry_after_ms: retry_after_ms(&head),
+                ..Failure::new(Scope::Model, "rate-limit", message)
+            },
+            _ => Failure::new(Scope::Provider, "transient", message),
+        };
+        Failure {
+            status: Some(head.status),
+            body: Some(body),
+            ..failure
+        }
+    }
+}
+
+/// What the `retry-after` header asks for, if it is a plain number of seconds.
+fn retry_after_ms(head: &HttpHead) -> Option<u64> {
+    let header = head
+        .headers
+        .iter()
+        .find(|header| header.name == "retry-after")?;
+    // Nine digits are thirty years: whoever sends more does not mean it.
+    let plain =
+        (1..=9).contains(&header.value.len()) && header.value.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(&header.value).ok().filter(|_| plain)?;
+    text.parse::<u64>().ok().map(|seconds| 1_000 * seconds)
+}
+
+/// One answer: passes it on, and marks it with the state that `prepare` left.
+struct PracticeReply {
+    state: Vec<u8>,
+}
+
+impl Reply for PracticeReply {
+    fn begin(_context: Context, state: Vec<u8>) -> Self {
+        Self { state }
+    }
+
+    fn head(&mut self, mut head: HttpHead) -> Result<HttpHead, Failure> {
+        head.headers.push(Header {
+            name: "x-guest".to_owned(),
+            value: [b"rust:", self.state.as_slice()].concat(),
+        });
+        Ok(head)
+    }
+
+    fn push(&mut self, frames: Vec<Frame>, last: bool) -> Result<Output, Failure> {
+        if frames.iter().any(|frame| frame.data == b"boom") {
+            return Err(Failure::new(Scope::Provider, "transient", "boom"));
+        }
+        let usage = Usage {
+            input: 3,
+            output: 5,
+            cached_input: 0,
+            reasoning: 0,
+            options: Vec::new(),
+        };
+        Ok(Output {
+            usage: last.then_some(usage),
+            ..Output::frames(frames)
+        })
+    }
+}
+
+jackfield_plugin::export_executor!(Practice);

@@ -1,0 +1,39 @@
+//! Keeps the body of a call and shows in `x-seen` what the call before left in the same instance. The
+//! model says how it reads: `read`, `at`, or `length`, which gives nothing of the content away.
+
+use std::sync::Mutex;
+
+use jackfield_plugin::executor::{
+    Context, Descriptor, Executor, Failure, Plan, Relayed, client_body,
+};
+use jackfield_test_components::request;
+
+struct ReadsBody;
+
+static SEEN: Mutex<String> = Mutex::new(String::new());
+
+impl Executor for ReadsBody {
+    type Reply = Relayed;
+
+    fn describe() -> Descriptor {
+        Descriptor::new("1.0.0", "openai-chat")
+    }
+
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        let now = match context.model.as_str() {
+            "at" => client_body::at("/secret").unwrap_or_default(),
+            "length" => client_body::length().to_string(),
+            _ => String::from_utf8_lossy(&client_body::read()).into_owned(),
+        };
+        let before = SEEN
+            .lock()
+            .map(|mut seen| std::mem::replace(&mut *seen, now.clone()))
+            .unwrap_or_default();
+        Ok(request(&context)
+            .header("x-seen", before.as_bytes())
+            .header("x-now", now.as_bytes())
+            .relay())
+    }
+}
+
+jackfield_plugin::export_executor!(ReadsBody);

@@ -1,0 +1,29 @@
+//! Calls itself in `prepare` until the stack is used up.
+
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_test_components::request;
+
+struct Recurses;
+
+impl Executor for Recurses {
+    type Reply = Relayed;
+
+    fn describe() -> Descriptor {
+        Descriptor::new("1.0.0", "openai-chat")
+    }
+
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        let depth = deeper(0).to_string();
+        Ok(request(&context)
+            .header("x-depth", depth.as_bytes())
+            .relay())
+    }
+}
+
+/// Has work left after each call, so that it cannot become a loop.
+#[expect(unconditional_recursion, reason = "this is what the guest is for")]
+fn deeper(depth: u64) -> u64 {
+    std::hint::black_box(deeper(std::hint::black_box(depth + 1))) + depth
+}
+
+jackfield_plugin::export_executor!(Recurses);

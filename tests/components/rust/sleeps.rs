@@ -1,0 +1,24 @@
+//! Sleeps for an hour in `prepare`: it uses no processor time, so that no tick counts it.
+
+use std::time::Duration;
+
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_test_components::request;
+
+struct Sleeps;
+
+impl Executor for Sleeps {
+    type Reply = Relayed;
+
+    fn describe() -> Descriptor {
+        Descriptor::new("1.0.0", "openai-chat")
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is what the guest is for")]
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        std::thread::sleep(Duration::from_secs(3_600));
+        Ok(request(&context).relay())
+    }
+}
+
+jackfield_plugin::export_executor!(Sleeps);

@@ -1,0 +1,21 @@
+//! Loops for ever in `prepare`.
+
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+
+struct Spins;
+
+impl Executor for Spins {
+    type Reply = Relayed;
+
+    fn describe() -> Descriptor {
+        Descriptor::new("1.0.0", "openai-chat")
+    }
+
+    fn prepare(_context: Context) -> Result<Plan, Failure> {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+jackfield_plugin::export_executor!(Spins);

@@ -1,0 +1,22 @@
+//! Loops for ever in `describe`.
+
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_test_components::request;
+
+struct SpinsInDescribe;
+
+impl Executor for SpinsInDescribe {
+    type Reply = Relayed;
+
+    fn describe() -> Descriptor {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        Ok(request(&context).relay())
+    }
+}
+
+jackfield_plugin::export_executor!(SpinsInDescribe);

@@ -1,0 +1,31 @@
+//! A selector that chooses nobody, and gives as its reason all that it is shown.
+
+use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};
+use jackfield_plugin::settings_json;
+
+struct TellsAll;
+
+impl Selector for TellsAll {
+    fn describe() -> Descriptor {
+        Descriptor::new("1.0.0")
+    }
+
+    fn pick(context: PickContext) -> Choice {
+        let columns = [
+            format!("{context:?}"),
+            settings_json(),
+            candidates::len().to_string(),
+            format!("{:?}", candidates::weights()),
+            format!("{:?}", candidates::in_flight()),
+            format!("{:?}", candidates::error_permille()),
+            format!("{:?}", candidates::latency_ms()),
+            format!("{:?}", candidates::quota_left_permille()),
+            format!("{:?}", candidates::quota_reset_ms()),
+            format!("{:?}", candidates::last_used_ms()),
+            format!("{:?}", candidates::attribute("region")),
+        ];
+        Choice::None(columns.join("\n"))
+    }
+}
+
+jackfield_plugin::export_selector!(TellsAll);

@@ -1,0 +1,27 @@
+//! Panics in `prepare`; for the model `exit` it ends the process that it thinks it is.
+
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+
+struct Traps;
+
+impl Executor for Traps {
+    type Reply = Relayed;
+
+    fn describe() -> Descriptor {
+        Descriptor::new("1.0.0", "openai-chat")
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::panic,
+        reason = "this is what the guest is for"
+    )]
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        if context.model == "exit" {
+            std::process::exit(3);
+        }
+        panic!("this guest panics");
+    }
+}
+
+jackfield_plugin::export_executor!(Traps);

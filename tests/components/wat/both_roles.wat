@@ -1,0 +1,5 @@
+;; Would be an executor and a selector at once.
+(component
+  (instance $nothing)
+  (export "jackfield:plugin/executor@0.1.0" (instance $nothing))
+  (export "jackfield:plugin/selector@0.1.0" (instance $nothing)))

@@ -1,0 +1,2 @@
+;; A component that is nothing: it imports nothing and exports nothing.
+(component)

@@ -1,0 +1,124 @@
+//! The guests as components, for the tests of the host. It belongs into `dev-dependencies` only: where
+//! a guest is missing it panics, and says what to do.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "only tests use it, and a test that lacks its guest cannot go on"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// Which role a practice guest has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Speaks to a provider.
+    Executor,
+    /// Chooses among credentials.
+    Selector,
+}
+
+impl Role {
+    /// As the files of guests name it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Executor => "executor",
+            Self::Selector => "selector",
+        }
+    }
+}
+
+/// The component of a guest in Rust: `spins` of `tests/components/rust/spins.rs`.
+pub fn guest(name: &str) -> Vec<u8> {
+    read(&guest_path(name))
+}
+
+/// Where the component of a guest in Rust is.
+pub fn guest_path(name: &str) -> PathBuf {
+    Path::new(env!("JACKFIELD_GUESTS")).join(format!("{name}.wasm"))
+}
+
+/// The component of a built-in plugin: `round-robin`.
+pub fn plugin(name: &str) -> Vec<u8> {
+    let file = format!("jackfield_{}.wasm", name.replace('-', "_"));
+    read(&Path::new(env!("JACKFIELD_PLUGINS")).join(file))
+}
+
+/// What a guest in WebAssembly's text format is in binary: `no_exports` of
+/// `tests/components/wat/no_exports.wat`.
+pub fn wat(name: &str) -> Vec<u8> {
+    let path = components().join("wat").join(format!("{name}.wat"));
+    wat::parse_file(path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The component of a practice guest in `rust`, `javascript` or `python`. The first one that is not
+/// in Rust is built by `tests/components/build-guests.sh`, which takes a minute or two where its
+/// tools are still missing.
+pub fn practice(language: &str, role: Role) -> Vec<u8> {
+    match language {
+        "rust" => guest(&format!("practice_{}", role.label())),
+        _ => foreign(language, role),
+    }
+}
+
+/// The component of a practice guest in another language than Rust.
+pub fn foreign(language: &str, role: Role) -> Vec<u8> {
+    /// The languages that this process has built, so that the script runs once for each.
+    static BUILT: Mutex<BTreeMap<String, ()>> = Mutex::new(BTreeMap::new());
+    let folder = target().join("guests");
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built
+        .entry(language.to_owned())
+        .or_insert_with(|| build_foreign(language, &folder));
+    drop(built);
+    read(&folder.join(format!("{language}-{}.wasm", role.label())))
+}
+
+/// The folder that everything is built in. What a test keeps between runs goes below it.
+pub fn target() -> &'static Path {
+    Path::new(env!("JACKFIELD_TARGET"))
+}
+
+/// The same component with another digest: `mark` goes into a custom section that nobody reads.
+pub fn marked(mut component: Vec<u8>, mark: &str) -> Vec<u8> {
+    const NAME: &str = "jackfield-test-mark";
+    const CUSTOM_SECTION: u8 = 0;
+    let byte = |length: usize| {
+        u8::try_from(length)
+            .ok()
+            .filter(|length| *length < 0x80)
+            .expect("a mark of less than a hundred bytes, whose length takes one byte")
+    };
+    component.push(CUSTOM_SECTION);
+    component.push(byte(1 + NAME.len() + mark.len()));
+    component.push(byte(NAME.len()));
+    component.extend_from_slice(NAME.as_bytes());
+    component.extend_from_slice(mark.as_bytes());
+    component
+}
+
+fn build_foreign(language: &str, folder: &Path) {
+    let output = Command::new(components().join("build-guests.sh"))
+        .arg(folder)
+        .arg(language)
+        .output()
+        .expect("bash runs tests/components/build-guests.sh");
+    assert!(
+        output.status.success(),
+        "tests/components/build-guests.sh {} {language} failed:\n{}",
+        folder.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn components() -> &'static Path {
+    static COMPONENTS: OnceLock<PathBuf> = OnceLock::new();
+    COMPONENTS.get_or_init(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../components"))
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|error| panic!("reading the guest {}: {error}", path.display()))
+}
