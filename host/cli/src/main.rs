@@ -20,6 +20,10 @@ use tracing_subscriber::prelude::*;
 use crate::config::{Config, ProcessEnvironment};
 use crate::terminal::say;
 
+/// A call is a few hundred small allocations on changing threads, which this one is made for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// An LLM API proxy whose providers and routing policies are WebAssembly components.
 #[derive(Parser)]
 #[command(name = "jackfield", version)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use jackfield_auth::Lease;
 use jackfield_credential::{Failure, Outcome, Scope};
 use tokio::time::Instant;
@@ -195,7 +195,7 @@ impl<'a> Attempt<'a> {
         let (call, now) = (&self.course.call, self.course.clock.now());
         let mut answer = ErrorAnswer {
             status: head.status,
-            headers: for_client(&head.headers),
+            headers: for_client(head.headers.clone()),
             body: body.clone(),
         };
         if !self.executor.descriptor().judges_errors {
@@ -250,7 +250,7 @@ impl<'a> Attempt<'a> {
         lease
             .into_iter()
             .for_each(|lease| lease.settle(Outcome::Success, now, source.first_byte()));
-        Ok(answer(&head, AnswerBody::Whole(body)))
+        Ok(answer(head, AnswerBody::Whole(body)))
     }
 
     /// Leads an answer through its guest, over as many round trips as the guest asks for.
@@ -307,7 +307,7 @@ impl<'a> Attempt<'a> {
 
     async fn committed(&mut self, head: Head, exchange: Exchange) -> Result<Answer, Missed> {
         match exchange.commit().await {
-            Ok(body) => Ok(answer(&head, body)),
+            Ok(body) => Ok(answer(head, body)),
             Err((broke, lease)) => {
                 self.lease = lease;
                 Err(self.broke(broke))
@@ -395,10 +395,10 @@ fn fallback_status(scope: Scope) -> StatusCode {
     }
 }
 
-fn answer(head: &Head, body: AnswerBody) -> Answer {
+fn answer(head: Head, body: AnswerBody) -> Answer {
     Answer {
         status: head.status,
-        headers: for_client(&head.headers),
+        headers: for_client(head.headers),
         body,
     }
 }
@@ -430,12 +430,16 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 
 /// The provider's headers without those of the connection, and without those that would make the
 /// client believe that it talks to the provider's own host.
-fn for_client(headers: &HeaderMap) -> HeaderMap {
-    let mut kept = headers.clone();
-    for name in CONNECTION_HEADERS.iter().chain(&PROVIDERS_OWN) {
-        kept.remove(*name);
+fn for_client(mut headers: HeaderMap) -> HeaderMap {
+    let kept_back = |name: &&HeaderName| {
+        CONNECTION_HEADERS.contains(&name.as_str()) || PROVIDERS_OWN.contains(&name.as_str())
+    };
+    // Few of them are there: looking for each one that might be would cost more.
+    let there: Vec<HeaderName> = headers.keys().filter(kept_back).cloned().collect();
+    for name in there {
+        headers.remove(name);
     }
-    kept
+    headers
 }
 
 const PROVIDERS_OWN: [&str; 4] = ["alt-svc", "date", "set-cookie", "strict-transport-security"];
