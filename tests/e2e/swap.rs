@@ -106,51 +106,25 @@ impl Load {
     }
 }
 
+/// The plugins that are replaced: an executor that relays, one that sees every frame, a selector.
+const REPLACED: [&str; 3] = ["openai-compatible", "practice-executor", "round-robin"];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_swaps_under_load_fail_nothing_and_leave_nothing() {
+async fn swaps_under_load_fail_nothing_and_leave_nothing() {
     let upstream = Upstream::start(&[]).await;
-    let folder = tempfile::tempdir().unwrap();
-    let relayed = provider(
-        "practice",
-        "openai-compatible",
-        &upstream,
-        &["key-a", "key-b"],
-    );
-    let guided = provider(
-        "guided",
-        "practice-executor",
-        &upstream,
-        &["key-c", "key-d"],
-    );
-    let jackfield = Jackfield::start_in(folder, &format!("providers:\n{relayed}{guided}")).await;
-    let executor = guest("practice_executor");
-    jackfield.drop_plugin("practice-executor", &executor);
-    until("the guest serves", async || {
-        jackfield.generation("practice-executor").await > 0
-    })
-    .await;
-    let jackfield = Arc::new(jackfield);
+    let jackfield = Arc::new(two_providers(&upstream).await);
+    let components = [
+        plugin("openai-compatible"),
+        guest("practice_executor"),
+        plugin("round-robin"),
+    ];
 
     let load = Load::start(&jackfield);
-    let relaying = plugin("openai-compatible");
-    let selector = plugin("round-robin");
     let mut halfway_kib = 0;
     for swap in 0..SWAPS {
-        let number = (swap % 3) as u8;
-        for (name, component) in [
-            ("openai-compatible", &relaying),
-            ("practice-executor", &executor),
-            ("round-robin", &selector),
-        ] {
-            // The two executors take turns, so that each kind is replaced once a round.
-            if name == "round-robin" || (name == "openai-compatible") == swap.is_multiple_of(2) {
-                let before = jackfield.generation(name).await;
-                jackfield.drop_plugin(name, &version(component, number + 1));
-                until("the new version serves", async || {
-                    jackfield.generation(name).await != before
-                })
-                .await;
-            }
+        for (name, component) in REPLACED.iter().zip(&components) {
+            // Three versions in turn: the one that serves is never dropped again.
+            replace(&jackfield, name, &version(component, 1 + (swap % 3) as u8)).await;
         }
         if swap == SWAPS / 2 {
             halfway_kib = jackfield.resident_kib();
@@ -164,27 +138,45 @@ async fn two_hundred_swaps_under_load_fail_nothing_and_leave_nothing() {
     let calls = load.end().await;
 
     let leases = jackfield.admin("credentials").await["leases"].clone();
-    println!(
-        "calls {calls}, resident {halfway_kib} KiB halfway, {end_kib} KiB at the end, leases {leases}"
-    );
+    println!("{calls} calls, {halfway_kib} KiB halfway, {end_kib} KiB at the end, {leases}");
     assert_eq!(leases["success"], calls, "{leases}");
     assert_eq!(leases["open"], 0, "{leases}");
     assert!(
         end_kib <= halfway_kib + GROWTH_KIB_MAX,
         "{halfway_kib} KiB -> {end_kib} KiB"
     );
-    let mut swaps = 0;
-    for name in ["openai-compatible", "practice-executor", "round-robin"] {
+    for name in REPLACED {
         let shown = jackfield.plugin(name).await;
-        swaps += shown["swaps"].as_u64().unwrap();
+        assert_eq!(shown["swaps"], SWAPS, "{shown}");
         // The one that serves, and the one that a rollback would bring back.
-        assert_eq!(
-            shown["generations_alive"].as_array().unwrap().len(),
-            2,
-            "{shown}"
-        );
+        let alive = shown["generations_alive"].as_array().unwrap();
+        assert_eq!(alive.len(), 2, "{shown}");
     }
-    assert_eq!(swaps, 2 * SWAPS);
+}
+
+/// A provider whose answers are relayed, and one whose answers pass through a guest.
+async fn two_providers(upstream: &Upstream) -> Jackfield {
+    let relayed = provider(
+        "practice",
+        "openai-compatible",
+        upstream,
+        &["key-a", "key-b"],
+    );
+    let guided = provider("guided", "practice-executor", upstream, &["key-c", "key-d"]);
+    let folder = tempfile::tempdir().unwrap();
+    let jackfield = Jackfield::start_in(folder, &format!("providers:\n{relayed}{guided}")).await;
+    replace(&jackfield, "practice-executor", &guest("practice_executor")).await;
+    jackfield
+}
+
+/// Drops a component into the folder and waits until it serves.
+async fn replace(jackfield: &Jackfield, name: &str, component: &[u8]) {
+    let before = jackfield.generation(name).await;
+    jackfield.drop_plugin(name, component);
+    until("the new version serves", async || {
+        jackfield.generation(name).await != before
+    })
+    .await;
 }
 
 #[tokio::test]
