@@ -1,0 +1,61 @@
+//! The yardstick: the reverse proxy that one would write with axum and reqwest to forward and do
+//! nothing else. Bodies stream both ways, and its sockets and pools are set as Jackfield's are.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONNECTION, HOST};
+use axum::http::{Response, StatusCode};
+use axum::serve::ListenerExt;
+use jackfield_http::limits::{UPSTREAM_IDLE, UPSTREAM_IDLE_CONNECTIONS_MAX};
+use reqwest::Client;
+use reqwest::redirect::Policy;
+use tokio::net::TcpListener;
+
+use crate::Result;
+
+struct Bare {
+    client: Client,
+    upstream: SocketAddr,
+}
+
+/// Forwards to an upstream until the listener fails.
+pub(crate) async fn serve(listener: TcpListener, upstream: SocketAddr) -> Result<()> {
+    jackfield_http::choose_cryptography();
+    let client = Client::builder()
+        .tcp_nodelay(true)
+        .pool_max_idle_per_host(UPSTREAM_IDLE_CONNECTIONS_MAX)
+        .pool_idle_timeout(UPSTREAM_IDLE)
+        .redirect(Policy::none())
+        .no_proxy()
+        .build()?;
+    let router = Router::new()
+        .fallback(forward)
+        .with_state(Arc::new(Bare { client, upstream }));
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    Ok(axum::serve(listener, router).await?)
+}
+
+async fn forward(
+    State(bare): State<Arc<Bare>>,
+    request: Request,
+) -> std::result::Result<Response<Body>, StatusCode> {
+    let (mut head, body) = request.into_parts();
+    let url = format!("http://{}{}", bare.upstream, head.uri);
+    head.headers.remove(HOST);
+    head.headers.remove(CONNECTION);
+    let answer = bare
+        .client
+        .request(head.method, url)
+        .headers(head.headers)
+        .body(reqwest::Body::wrap_stream(body.into_data_stream()))
+        .send()
+        .await
+        .map_err(|_| StatusCode::BAD_GATEWAY)?;
+    let mut answer = Response::from(answer).map(Body::new);
+    answer.headers_mut().remove(CONNECTION);
+    Ok(answer)
+}

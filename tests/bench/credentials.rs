@@ -1,0 +1,88 @@
+//! Pools of credentials of any size, and their candidates as a selector sees them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jackfield_auth::{AuthManager, CandidateSet, Registration};
+use jackfield_credential::{
+    CooldownPolicy, Credential, CredentialId, ModelKey, ProviderName, Served, Timestamp,
+};
+use jackfield_dispatch::port::Columns;
+
+use crate::Result;
+
+/// The model that all of them serve.
+pub(crate) const MODEL: &str = "gpt-test";
+
+/// The time at which everything happens.
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// A manager of so many credentials, all of them fit.
+pub(crate) fn pool(size: usize) -> Result<AuthManager> {
+    let registrations = (0..size).map(|number| Registration {
+        credential: credential(number),
+        secrets: BTreeMap::from([("api-key".to_owned(), format!("key-{number}").into())]),
+    });
+    let clock = Arc::new(|| NOW);
+    let policy = CooldownPolicy::default();
+    Ok(AuthManager::new(registrations.collect(), policy, clock)?)
+}
+
+/// One of them.
+pub(crate) fn credential(number: usize) -> Credential {
+    Credential {
+        id: CredentialId::from(format!("acme-{number:05}").as_str()),
+        provider: ProviderName::from("acme"),
+        enabled: true,
+        priority: 0,
+        weight: 1,
+        base_url: Arc::from("http://127.0.0.1:9100/v1"),
+        attributes: BTreeMap::new(),
+        secret_fields: vec!["api-key".to_owned()],
+        serves: vec![Served {
+            model: ModelKey::from(MODEL),
+            names: vec![Arc::from(MODEL)],
+        }],
+    }
+}
+
+/// Candidates as the port wants them.
+pub(crate) struct ColumnsOf(pub(crate) CandidateSet);
+
+impl Columns for ColumnsOf {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn weights(&self) -> Vec<u32> {
+        self.0.weights()
+    }
+
+    fn in_flight(&self) -> Vec<u32> {
+        self.0.in_flight()
+    }
+
+    fn error_permille(&self) -> Vec<u16> {
+        self.0.error_permille()
+    }
+
+    fn latency_ms(&self) -> Vec<u32> {
+        self.0.latency_ms()
+    }
+
+    fn quota_left_permille(&self) -> Vec<u16> {
+        self.0.quota_left_permille()
+    }
+
+    fn quota_reset_ms(&self) -> Vec<u64> {
+        self.0.quota_reset_ms()
+    }
+
+    fn last_used_ms(&self) -> Vec<u64> {
+        self.0.last_used_ms()
+    }
+
+    fn attribute(&self, name: &str) -> Vec<Option<String>> {
+        self.0.attribute(name)
+    }
+}

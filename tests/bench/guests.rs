@@ -1,0 +1,111 @@
+//! The components under measurement, prepared as the host prepares them, and what they are called with.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use jackfield_dispatch::plan::{Context, Frame};
+use jackfield_dispatch::port::{Executor, PickContext, Selector};
+use jackfield_runtime::{Engine, Origin, Registry};
+use jackfield_test_support::{guest, marked, plugin};
+use parking_lot::Mutex;
+
+use crate::Result;
+use crate::credentials::{MODEL, NOW, credential};
+
+/// All of them.
+pub(crate) struct Guests {
+    /// The built-in executor that relays.
+    pub(crate) relaying: Arc<dyn Executor>,
+    /// The same in a generation that was replaced: it keeps no instance, so each call makes one.
+    pub(crate) replaced: Arc<dyn Executor>,
+    /// An executor that sees every frame.
+    pub(crate) guided: Arc<dyn Executor>,
+    /// The built-in selector that reads no column.
+    pub(crate) round_robin: Arc<dyn Selector>,
+    /// Keeps the generations that serve.
+    _registry: Registry,
+}
+
+impl Guests {
+    pub(crate) async fn load() -> Result<Self> {
+        let registry = Registry::new(Engine::new(None)?);
+        let serving = Arc::new(Mutex::new(jackfield_runtime::Serving::default()));
+        let told = Arc::clone(&serving);
+        registry.on_change(Box::new(move |now| *told.lock() = now.clone()));
+        let relaying = plugin("openai-compatible");
+        let load = async |name: &str, bytes| registry.load(name, bytes, Origin::BuiltIn).await;
+        load("round-robin", plugin("round-robin")).await?;
+        load("guided", guest("practice_executor")).await?;
+        load("relaying", relaying.clone()).await?;
+        let replaced = executor(&serving.lock(), "relaying")?;
+        load("relaying", marked(relaying, "another")).await?;
+        let serving = serving.lock().clone();
+        let round_robin = serving.selectors.get("round-robin");
+        Ok(Self {
+            relaying: executor(&serving, "relaying")?,
+            replaced,
+            guided: executor(&serving, "guided")?,
+            round_robin: Arc::clone(round_robin.ok_or("no selector")?),
+            _registry: registry,
+        })
+    }
+}
+
+fn executor(serving: &jackfield_runtime::Serving, name: &str) -> Result<Arc<dyn Executor>> {
+    let executor = serving.executors.get(name);
+    Ok(Arc::clone(executor.ok_or("no executor")?))
+}
+
+/// An attempt at a model, by the name that the client used.
+pub(crate) fn context(client_model: &str) -> Context {
+    Context {
+        operation: "generate",
+        dialect: "openai-chat",
+        model: Arc::from(MODEL),
+        client_model: Arc::from(client_model),
+        stream: true,
+        attempt: 0,
+        now_ms: NOW.as_millis(),
+        headers: Arc::new(HeaderMap::new()),
+        credential: Arc::new(credential(0)),
+        settings: Arc::from("{}"),
+    }
+}
+
+/// A pick.
+pub(crate) fn pick_context(sequence: u64) -> PickContext {
+    PickContext {
+        model: Arc::from(MODEL),
+        dialect: "openai-chat",
+        attempt: 0,
+        sequence,
+        affinity: None,
+        random: 1,
+        now_ms: NOW.as_millis(),
+        settings: Arc::from("{}"),
+    }
+}
+
+/// A request's body of so many bytes.
+pub(crate) fn body(length: usize) -> Bytes {
+    let begin =
+        format!(r#"{{"model":"{MODEL}","stream":true,"messages":[{{"role":"user","content":""#);
+    let end = r#""}]}"#;
+    let room = length.saturating_sub(begin.len() + end.len());
+    let text: String = "some words of a prompt, "
+        .chars()
+        .cycle()
+        .take(room)
+        .collect();
+    Bytes::from(format!("{begin}{text}{end}"))
+}
+
+/// An event of a stream, as most of them are.
+pub(crate) fn frame() -> Frame {
+    let data = r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-test","choices":[{"index":0,"delta":{"content":" word"},"finish_reason":null}]}"#;
+    Frame {
+        name: String::new(),
+        data: Bytes::from_static(data.as_bytes()),
+    }
+}

@@ -1,0 +1,193 @@
+//! The load generator: hand-written HTTP/1.1 over kept connections, so that it costs little beside
+//! what it measures. It looks at every answer: a fast wrong one is an error.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use memchr::memmem;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::Result;
+use crate::chat::{self, Kind};
+
+/// How long one exchange may take before the benchmark gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is asked, and how often.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) kind: Kind,
+    pub(crate) connections: usize,
+    pub(crate) requests: usize,
+}
+
+/// What came of it.
+pub(crate) struct Outcome {
+    /// From a request's first byte to the first byte of its answer's body, ascending.
+    pub(crate) first_bytes: Vec<Duration>,
+    /// From a request's first byte to its answer's last, ascending.
+    pub(crate) answers: Vec<Duration>,
+    /// From the first request to the last answer.
+    pub(crate) took: Duration,
+}
+
+/// Connections that are open, and have each had an answer already.
+pub(crate) struct Ready {
+    connections: Vec<Connection>,
+    requests: usize,
+}
+
+impl Load {
+    pub(crate) const fn new(kind: Kind, connections: usize, requests: usize) -> Self {
+        Self {
+            kind,
+            connections,
+            requests,
+        }
+    }
+
+    /// Opens the connections.
+    pub(crate) async fn open(self, address: SocketAddr, request: Bytes) -> Result<Ready> {
+        let mut connections = Vec::with_capacity(self.connections);
+        for _ in 0..self.connections {
+            let mut connection = Connection::open(address, request.clone(), self.kind).await?;
+            timeout(PATIENCE, connection.exchange()).await??;
+            connections.push(connection);
+        }
+        Ok(Ready {
+            connections,
+            requests: self.requests,
+        })
+    }
+}
+
+impl Ready {
+    /// Sends the requests over all connections, each of them one after the other.
+    pub(crate) async fn run(self) -> Result<Outcome> {
+        let left = Arc::new(AtomicUsize::new(self.requests));
+        let mut tasks = JoinSet::new();
+        let began = Instant::now();
+        for mut connection in self.connections {
+            let left = Arc::clone(&left);
+            tasks.spawn(async move {
+                let mut timings = Vec::new();
+                while take_one(&left) {
+                    timings.push(timeout(PATIENCE, connection.exchange()).await??);
+                }
+                Ok::<_, Box<dyn std::error::Error + Send + Sync>>(timings)
+            });
+        }
+        let (mut first_bytes, mut answers) = (Vec::new(), Vec::new());
+        let mut took = Duration::ZERO;
+        while let Some(timings) = tasks.join_next().await {
+            for timing in timings?? {
+                first_bytes.push(timing.first_byte);
+                answers.push(timing.answer);
+            }
+            took = began.elapsed();
+        }
+        first_bytes.sort_unstable();
+        answers.sort_unstable();
+        Ok(Outcome {
+            first_bytes,
+            answers,
+            took,
+        })
+    }
+}
+
+fn take_one(left: &AtomicUsize) -> bool {
+    let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+        left.checked_sub(1)
+    });
+    taken.is_ok()
+}
+
+struct Timing {
+    first_byte: Duration,
+    answer: Duration,
+}
+
+struct Connection {
+    stream: TcpStream,
+    request: Bytes,
+    whole: Bytes,
+    kind: Kind,
+    received: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(address: SocketAddr, request: Bytes, kind: Kind) -> Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            request,
+            whole: chat::answer(),
+            kind,
+            received: Vec::with_capacity(16 << 10),
+        })
+    }
+
+    async fn exchange(&mut self) -> Result<Timing> {
+        let began = Instant::now();
+        self.stream.write_all(&self.request).await?;
+        self.received.clear();
+        let mut first_byte = None;
+        loop {
+            if self.stream.read_buf(&mut self.received).await? == 0 {
+                return Err("the server closed the connection".into());
+            }
+            let Some(head) = memmem::find(&self.received, b"\r\n\r\n") else {
+                continue;
+            };
+            if self.received.len() > head + 4 {
+                first_byte.get_or_insert_with(|| began.elapsed());
+            }
+            if self.complete(head)? {
+                let answer = began.elapsed();
+                self.check(head)?;
+                let first_byte = first_byte.unwrap_or(answer);
+                return Ok(Timing { first_byte, answer });
+            }
+        }
+    }
+
+    fn complete(&self, head: usize) -> Result<bool> {
+        if !self.received.starts_with(b"HTTP/1.1 200 ") {
+            let answer = String::from_utf8_lossy(&self.received);
+            return Err(format!("not a good answer: {answer}").into());
+        }
+        match self.kind {
+            Kind::Whole => {
+                let length = chat::content_length(&self.received[..head]);
+                let length = length.ok_or("a whole answer without its length")?;
+                Ok(self.received.len() >= head + 4 + length)
+            }
+            // No event ends in a zero, so this is the last chunk.
+            Kind::Burst | Kind::Paced => Ok(self.received.ends_with(b"\r\n0\r\n\r\n")),
+        }
+    }
+
+    fn check(&self, head: usize) -> Result<()> {
+        let body = &self.received[head + 4..];
+        let good = match self.kind {
+            Kind::Whole => body == self.whole,
+            Kind::Burst | Kind::Paced => {
+                memmem::find_iter(body, b"data: ").count() == chat::EVENTS
+                    && memmem::find(body, b"data: [DONE]\n\n").is_some()
+            }
+        };
+        if good {
+            return Ok(());
+        }
+        let body = String::from_utf8_lossy(body);
+        Err(format!("the answer's body is not what the provider sent: {body}").into())
+    }
+}

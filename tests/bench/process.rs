@@ -1,0 +1,194 @@
+//! A server under measurement, as a process of its own: started, looked at through `/proc`, and ended
+//! with the benchmark, also where that panics.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::Result;
+
+/// How long a server may take until it listens: it may have plugins to compile.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a server that is not ready yet is asked again.
+const POLL: Duration = Duration::from_millis(1);
+
+/// A running server.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    /// Reads its log to the end, so that it never waits for a reader.
+    _log: JoinSet<()>,
+}
+
+/// Resident memory, in KiB.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    /// All of it, now.
+    pub(crate) resident_kib: u64,
+    /// The part that is no file's, now.
+    pub(crate) anonymous_kib: u64,
+    /// All of it, when it was most.
+    pub(crate) peak_kib: u64,
+}
+
+/// What each thread of a process has run for, in nanoseconds.
+pub(crate) struct CpuTime(HashMap<String, u64>);
+
+impl Server {
+    /// This very binary in one of its other roles.
+    pub(crate) async fn role(arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        // The server ends when its standard input does, however this process ends.
+        command.args(arguments).stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let log = child.stdout.take().ok_or("no standard output")?;
+        Self::new(child, BufReader::new(log)).await
+    }
+
+    /// The real binary, serving a configuration.
+    pub(crate) async fn jackfield(config: &Path) -> Result<Self> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
+        command.args(["serve", "--config"]).arg(config);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let log = child.stderr.take().ok_or("no standard error")?;
+        Self::new(child, BufReader::new(log)).await
+    }
+
+    async fn new(
+        child: Child,
+        mut log: impl AsyncBufRead + Send + Unpin + 'static,
+    ) -> Result<Self> {
+        let address = timeout(PATIENCE, listening(&mut log)).await??;
+        let mut reader = JoinSet::new();
+        reader.spawn(async move {
+            let mut rest = Vec::new();
+            while log
+                .read_until(b'\n', &mut rest)
+                .await
+                .is_ok_and(|read| read > 0)
+            {
+                rest.clear();
+            }
+        });
+        Ok(Self {
+            child,
+            address,
+            _log: reader,
+        })
+    }
+
+    /// Waits until it says that it is ready.
+    pub(crate) async fn ready(&self) -> Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            let mut stream = TcpStream::connect(self.address).await?;
+            let request = b"GET /readyz HTTP/1.1\r\nhost: benchmark\r\nconnection: close\r\n\r\n";
+            stream.write_all(request).await?;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await?;
+            if answer.starts_with(b"HTTP/1.1 200 ") {
+                return Ok(());
+            }
+            sleep(POLL).await;
+        }
+        Err("the server did not get ready".into())
+    }
+
+    /// Ends it, and waits for its end.
+    pub(crate) async fn end(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// What it has used of the processors so far.
+    pub(crate) fn cpu_time(&self) -> Result<CpuTime> {
+        let mut threads = HashMap::new();
+        for task in fs::read_dir(format!("/proc/{}/task", self.id()?))? {
+            let task = task?;
+            // A thread may end between the listing and here.
+            let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else {
+                continue;
+            };
+            let ran = text.split_whitespace().next().unwrap_or_default();
+            threads.insert(
+                task.file_name().to_string_lossy().into_owned(),
+                ran.parse()?,
+            );
+        }
+        Ok(CpuTime(threads))
+    }
+
+    /// What it holds of memory now.
+    pub(crate) fn memory(&self) -> Result<Memory> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()?))?;
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name))?;
+            line.split_whitespace().nth(1)?.parse().ok()
+        };
+        Ok(Memory {
+            resident_kib: field("VmRSS:").ok_or("no VmRSS")?,
+            anonymous_kib: field("RssAnon:").ok_or("no RssAnon")?,
+            peak_kib: field("VmHWM:").ok_or("no VmHWM")?,
+        })
+    }
+
+    fn id(&self) -> Result<u32> {
+        Ok(self.child.id().ok_or("the server has ended")?)
+    }
+}
+
+impl CpuTime {
+    /// What was used from `earlier` to here. A thread that ended meanwhile is not seen: only idle
+    /// ones do.
+    pub(crate) fn since(&self, earlier: &Self) -> Duration {
+        let used = self.0.iter().map(|(thread, now)| {
+            let before = earlier.0.get(thread).copied().unwrap_or(0);
+            now.saturating_sub(before)
+        });
+        Duration::from_nanos(used.sum())
+    }
+}
+
+/// Serves in this process until its standard input ends. The address is told as Jackfield tells its own.
+pub(crate) async fn serve_until_orphaned<F: Future<Output = Result<()>>>(
+    serve: impl FnOnce(TcpListener) -> F,
+) -> Result<()> {
+    let (orphaned, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        let _ = orphaned.send(());
+    });
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    crate::report::say(&format!("{LISTENING}{}", listener.local_addr()?));
+    tokio::select! {
+        served = serve(listener) => served,
+        _ = end => Ok(()),
+    }
+}
+
+/// What stands in a log before the address that a server listens at.
+const LISTENING: &str = "listening address=";
+
+async fn listening(log: &mut (impl AsyncBufRead + Unpin)) -> Result<SocketAddr> {
+    let (mut line, mut seen) = (String::new(), String::new());
+    while log.read_line(&mut line).await? > 0 {
+        if let Some((_, address)) = line.split_once(LISTENING) {
+            return Ok(address.trim().parse()?);
+        }
+        seen.push_str(&line);
+        line.clear();
+    }
+    Err(format!("the server ended before it listened:\n{seen}").into())
+}

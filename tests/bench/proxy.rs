@@ -1,0 +1,142 @@
+//! End to end on loopback: the upstream directly, the bare proxy and Jackfield, in one run, as
+//! ratios. Each server is a process of its own. A missed aim is shown; only a wrong answer fails.
+
+mod bare;
+mod chat;
+mod load;
+mod measure;
+mod process;
+mod report;
+mod summary;
+mod upstream;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
+
+use crate::chat::{ALIAS, CLIENT_KEY, MODEL};
+use crate::measure::{Samples, Servers};
+use crate::process::{Server, serve_until_orphaned};
+use crate::summary::Starts;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// How often the binary is started to see how long it takes: without compiled code, and with it.
+const COLD_STARTS: usize = 3;
+const WARM_STARTS: usize = 9;
+
+/// How long the servers are left alone before their memory is looked at again.
+const REST: Duration = Duration::from_secs(2);
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut runtime = match words.as_slice() {
+        // As many threads as Jackfield has.
+        ["bare", _] => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build()?;
+    match words.as_slice() {
+        ["bare", upstream] => {
+            let upstream = upstream.parse()?;
+            runtime.block_on(serve_until_orphaned(|listener| {
+                bare::serve(listener, upstream)
+            }))
+        }
+        ["upstream"] => runtime.block_on(serve_until_orphaned(upstream::serve)),
+        _ if is_wanted(&words) => runtime.block_on(stoppable()),
+        _ => Ok(()),
+    }
+}
+
+/// Says how far it is, to whoever waits.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Cargo hands a filter to every benchmark.
+fn is_wanted(arguments: &[&str]) -> bool {
+    let mut filters = arguments.iter().filter(|word| !word.starts_with('-'));
+    filters.clone().next().is_none() || filters.any(|filter| "proxy".contains(filter))
+}
+
+/// A signal drops the measurements, and the servers with them.
+async fn stoppable() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        measured = measure() => measured,
+        _ = terminate.recv() => Err("stopped".into()),
+        _ = interrupt.recv() => Err("stopped".into()),
+    }
+}
+
+async fn measure() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let upstream = Server::role(&["upstream"]).await?;
+    let address = upstream.address.to_string();
+    let bare = Server::role(&["bare", &address]).await?;
+    let config = folder.path().join("jackfield.yaml");
+    fs::write(&config, configuration(&address))?;
+    note("starting jackfield, cold and warm");
+    let starts = starts(&config, &folder.path().join("data")).await?;
+    let jackfield = Server::jackfield(&config).await?;
+    jackfield.ready().await?;
+    let servers = Servers {
+        upstream,
+        bare,
+        jackfield,
+    };
+    let idle = (servers.bare.memory()?, servers.jackfield.memory()?);
+    let samples = Samples::take(&servers).await?;
+    tokio::time::sleep(REST).await;
+    let after = (servers.bare.memory()?, servers.jackfield.memory()?);
+    summary::exchanges(&samples);
+    summary::memory(idle, after);
+    summary::starts(&starts);
+    Ok(())
+}
+
+fn configuration(upstream: &str) -> String {
+    format!(
+        "listen: 127.0.0.1:0\n\
+         client-keys: [ {{ name: benchmark, key: {CLIENT_KEY} }} ]\n\
+         providers:\n\
+         \x20 - name: acme\n\
+         \x20   executor: openai-compatible\n\
+         \x20   base-url: http://{upstream}/v1\n\
+         \x20   credentials: [ {{ id: acme-a, api-key: key-a }}, {{ id: acme-b, api-key: key-b }} ]\n\
+         \x20   models: [ {{ name: {MODEL}, alias: {ALIAS} }} ]\n\
+         routing: {{ selector: round-robin }}\n"
+    )
+}
+
+/// Starts the binary again and again.
+async fn starts(config: &Path, data: &Path) -> Result<Starts> {
+    let mut starts = Starts::default();
+    for _ in 0..COLD_STARTS {
+        if data.exists() {
+            fs::remove_dir_all(data)?;
+        }
+        starts.cold.push(start(config).await?);
+    }
+    for _ in 0..WARM_STARTS {
+        starts.warm.push(start(config).await?);
+    }
+    Ok(starts)
+}
+
+/// From its start until it says that it is ready, in milliseconds.
+async fn start(config: &Path) -> Result<f64> {
+    let began = Instant::now();
+    let server = Server::jackfield(config).await?;
+    server.ready().await?;
+    let took = began.elapsed();
+    server.end().await?;
+    Ok(took.as_secs_f64() * 1e3)
+}
