@@ -17,7 +17,7 @@ use jackfield_dispatch::port::Columns;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
-use crate::credentials::{ColumnsOf, MODEL, NOW, pool};
+use crate::credentials::{MODEL, NOW, pool};
 use crate::guests::{Guests, body, context, frame, pick_context};
 use crate::report::{aim, say, table};
 
@@ -274,5 +274,5 @@ fn bodies(criterion: &mut Criterion) {
 
 fn columns(size: usize) -> Result<Arc<dyn Columns>> {
     let candidates = pool(size)?.candidates(MODEL, &[], NOW)?;
-    Ok(Arc::new(ColumnsOf(candidates)))
+    Ok(Arc::new(candidates))
 }

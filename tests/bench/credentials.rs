@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jackfield_auth::{AuthManager, CandidateSet, Registration};
+use jackfield_auth::{AuthManager, Registration};
 use jackfield_credential::{
     CooldownPolicy, Credential, CredentialId, ModelKey, ProviderName, Served, Timestamp,
 };
-use jackfield_dispatch::port::Columns;
 
 use crate::Result;
 
@@ -43,46 +42,5 @@ pub(crate) fn credential(number: usize) -> Credential {
             model: ModelKey::from(MODEL),
             names: vec![Arc::from(MODEL)],
         }],
-    }
-}
-
-/// Candidates as the port wants them.
-pub(crate) struct ColumnsOf(pub(crate) CandidateSet);
-
-impl Columns for ColumnsOf {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn weights(&self) -> Vec<u32> {
-        self.0.weights()
-    }
-
-    fn in_flight(&self) -> Vec<u32> {
-        self.0.in_flight()
-    }
-
-    fn error_permille(&self) -> Vec<u16> {
-        self.0.error_permille()
-    }
-
-    fn latency_ms(&self) -> Vec<u32> {
-        self.0.latency_ms()
-    }
-
-    fn quota_left_permille(&self) -> Vec<u16> {
-        self.0.quota_left_permille()
-    }
-
-    fn quota_reset_ms(&self) -> Vec<u64> {
-        self.0.quota_reset_ms()
-    }
-
-    fn last_used_ms(&self) -> Vec<u64> {
-        self.0.last_used_ms()
-    }
-
-    fn attribute(&self, name: &str) -> Vec<Option<String>> {
-        self.0.attribute(name)
     }
 }

@@ -10,7 +10,7 @@ use crate::load::{Load, Outcome};
 use crate::process::Server;
 
 /// How often everything is measured. The median of the rounds is told.
-pub(crate) const ROUNDS: usize = 21;
+pub(crate) const ROUNDS: usize = 15;
 
 /// Connections of the loads that saturate.
 pub(crate) const CONNECTIONS: usize = 32;
@@ -203,7 +203,7 @@ async fn run(servers: &Servers, contestant: Contestant, load: Load) -> Result<(O
 }
 
 /// How often it is told how far the measurements are, in rounds.
-const ROUNDS_TOLD: usize = 7;
+const ROUNDS_TOLD: usize = 5;
 
 /// The middle one; of an even number the upper of the two.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {

@@ -152,6 +152,13 @@ impl Jackfield {
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 
+    /// Rolls a plugin back; answers the status.
+    pub(crate) async fn roll_back(&self, plugin: &str) -> u16 {
+        let url = format!("http://{}/admin/v1/plugins/{plugin}/rollback", self.admin);
+        let request = self.client.post(url).bearer_auth(TOKEN);
+        request.send().await.unwrap().status().as_u16()
+    }
+
     /// One plugin as the admin API shows it.
     pub(crate) async fn plugin(&self, name: &str) -> Value {
         let shown = self.admin("plugins").await;

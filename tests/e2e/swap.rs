@@ -8,7 +8,7 @@ use jackfield_test_support::{guest, plugin};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::harness::{Jackfield, TOKEN, Upstream, chat, provider, until};
+use crate::harness::{Jackfield, Upstream, chat, provider, until};
 
 /// How often each plugin is replaced.
 const SWAPS: u64 = 100;
@@ -203,35 +203,13 @@ async fn a_bad_file_leaves_the_old_one_and_a_rollback_brings_back_the_one_before
         ["key-a", "key-a", "key-a", "key-a"]
     );
 
-    let url = format!(
-        "http://{}/admin/v1/plugins/round-robin/rollback",
-        jackfield.admin
-    );
-    let answer = jackfield
-        .client
-        .post(url)
-        .bearer_auth(TOKEN)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 200);
+    assert_eq!(jackfield.roll_back("round-robin").await, 200);
     assert_eq!(jackfield.generation("round-robin").await, built_in);
     let mut order = served(&jackfield).await;
     order.sort();
     assert_eq!(order, ["key-a", "key-a", "key-b", "key-b"]);
 
-    let url = format!(
-        "http://{}/admin/v1/plugins/nobody/rollback",
-        jackfield.admin
-    );
-    let answer = jackfield
-        .client
-        .post(url)
-        .bearer_auth(TOKEN)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 404);
+    assert_eq!(jackfield.roll_back("nobody").await, 404);
 }
 
 async fn served(jackfield: &Jackfield) -> Vec<String> {

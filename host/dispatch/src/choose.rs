@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use crate::attempt::Course;
 use crate::error::CallError;
 use crate::limits::{LEASE_RACES_MAX, SELECTOR_WAITS_MAX};
-use crate::port::{Choice, Columns, PickContext, PluginId};
+use crate::port::{Choice, PickContext, PluginId};
 
 /// Chooses credentials.
 pub(crate) struct Chooser {
@@ -106,10 +106,7 @@ impl Chooser {
             now_ms: course.clock.now().as_millis(),
             settings: Arc::clone(&routing.settings),
         };
-        match selector
-            .pick(&context, Arc::new(ColumnsOf(candidates.clone())))
-            .await
-        {
+        match selector.pick(&context, Arc::new(candidates.clone())).await {
             Ok(Choice::Candidate(index)) => Ok(Picked::Candidate(index)),
             Ok(Choice::WaitMs(milliseconds)) => {
                 let time = Duration::from_millis(milliseconds.into());
@@ -173,44 +170,3 @@ async fn wait(
 
 /// What JavaScript holds exactly in a number.
 const RANDOM_BITS: u32 = 53;
-
-/// The candidates as the port wants them.
-struct ColumnsOf(CandidateSet);
-
-impl Columns for ColumnsOf {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn weights(&self) -> Vec<u32> {
-        self.0.weights()
-    }
-
-    fn in_flight(&self) -> Vec<u32> {
-        self.0.in_flight()
-    }
-
-    fn error_permille(&self) -> Vec<u16> {
-        self.0.error_permille()
-    }
-
-    fn latency_ms(&self) -> Vec<u32> {
-        self.0.latency_ms()
-    }
-
-    fn quota_left_permille(&self) -> Vec<u16> {
-        self.0.quota_left_permille()
-    }
-
-    fn quota_reset_ms(&self) -> Vec<u64> {
-        self.0.quota_reset_ms()
-    }
-
-    fn last_used_ms(&self) -> Vec<u64> {
-        self.0.last_used_ms()
-    }
-
-    fn attribute(&self, name: &str) -> Vec<Option<String>> {
-        self.0.attribute(name)
-    }
-}

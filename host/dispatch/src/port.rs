@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderMap, StatusCode};
+use jackfield_auth::CandidateSet;
 
 use crate::plan::{Context, Frame, Output, Plan, Refusal, UpstreamRequest};
 
@@ -98,6 +99,45 @@ pub trait Columns: Send + Sync + 'static {
     fn last_used_ms(&self) -> Vec<u64>;
     /// One attribute of each.
     fn attribute(&self, name: &str) -> Vec<Option<String>>;
+}
+
+/// The auth manager's candidates, read through its lock a column at a time.
+impl Columns for CandidateSet {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    fn weights(&self) -> Vec<u32> {
+        Self::weights(self)
+    }
+
+    fn in_flight(&self) -> Vec<u32> {
+        Self::in_flight(self)
+    }
+
+    fn error_permille(&self) -> Vec<u16> {
+        Self::error_permille(self)
+    }
+
+    fn latency_ms(&self) -> Vec<u32> {
+        Self::latency_ms(self)
+    }
+
+    fn quota_left_permille(&self) -> Vec<u16> {
+        Self::quota_left_permille(self)
+    }
+
+    fn quota_reset_ms(&self) -> Vec<u64> {
+        Self::quota_reset_ms(self)
+    }
+
+    fn last_used_ms(&self) -> Vec<u64> {
+        Self::last_used_ms(self)
+    }
+
+    fn attribute(&self, name: &str) -> Vec<Option<String>> {
+        Self::attribute(self, name)
+    }
 }
 
 /// What a selector decides by, beside the candidates.
