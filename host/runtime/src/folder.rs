@@ -132,7 +132,8 @@ impl Folder {
     }
 
     async fn load_file(&self, name: &str, signature: Signature) {
-        let path = self.path.join(name).with_extension(EXTENSION);
+        // A name may have dots in it: `with_extension` would cut `acme-1.2` at its last one.
+        let path = self.path.join(format!("{name}.{EXTENSION}"));
         if signature.bytes > COMPONENT_BYTES_MAX {
             return self.registry.refuse(
                 name,

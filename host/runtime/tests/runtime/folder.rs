@@ -93,6 +93,22 @@ async fn a_file_that_never_served_is_forgotten_with_its_removal() {
 }
 
 #[tokio::test]
+async fn a_name_may_have_dots_in_it() {
+    watched(async |folder, registry| {
+        rename_into(folder, "acme-1.2", &guest("counts"));
+        until("the plugin is loaded or refused", || {
+            find(registry, "acme-1.2")
+                .is_some_and(|plugin| plugin.serving.is_some() || plugin.problem.is_some())
+        })
+        .await;
+        let plugin = status(registry, "acme-1.2");
+        assert_eq!(plugin.problem, None);
+        assert_eq!(plugin.serving.unwrap().origin, file(folder, "acme-1.2"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_plugin_without_its_file_serves_on() {
     watched(async |folder, registry| {
         rename_into(folder, "extra", &guest("counts"));
