@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -245,11 +246,7 @@ impl<'a> Attempt<'a> {
                 Worth::Useless(why) => return Err(self.failed(classify::useless(why), None)),
             }
         }
-        let lease = self.lease.take();
-        let now = self.course.clock.now();
-        lease
-            .into_iter()
-            .for_each(|lease| lease.settle(Outcome::Success, now, source.first_byte()));
+        self.settle(Outcome::Success, source.first_byte());
         Ok(answer(head, AnswerBody::Whole(body)))
     }
 
@@ -319,7 +316,7 @@ impl<'a> Attempt<'a> {
         match broke {
             Broke::Failed(failure) | Broke::Told(failure) => self.failed(failure, None),
             Broke::Late => {
-                self.settle(Outcome::Cancelled);
+                self.settle(Outcome::Cancelled, None);
                 let total = self.course.snapshot.timeouts.total;
                 Missed::Fatal(Box::new(CallError::Deadline(total)))
             }
@@ -334,7 +331,7 @@ impl<'a> Attempt<'a> {
             answer = answer.filter(|answer| !shows_secret(lease, &answer.body));
         }
         let settled = Outcome::Failed(failure.clone());
-        self.settle(settled);
+        self.settle(settled, None);
         tracing::debug!(
             call = %self.course.call.id,
             credential = %self.context.credential.id,
@@ -362,7 +359,7 @@ impl<'a> Attempt<'a> {
                 self.failed(refusal.failure, answer)
             }
             Rejection::Fault(fault) => {
-                self.settle(Outcome::Unjudged);
+                self.settle(Outcome::Unjudged, None);
                 Missed::Fatal(Box::new(CallError::Plugin(fault)))
             }
         }
@@ -379,9 +376,9 @@ impl<'a> Attempt<'a> {
         }))
     }
 
-    fn settle(&mut self, outcome: Outcome) {
+    fn settle(&mut self, outcome: Outcome, first_byte: Option<Duration>) {
         if let Some(lease) = self.lease.take() {
-            lease.settle(outcome, self.course.clock.now(), None);
+            lease.settle(outcome, self.course.clock.now(), first_byte);
         }
     }
 }
