@@ -11,6 +11,7 @@ mod name;
 mod outcome;
 mod policy;
 mod pool;
+mod refresh;
 mod timestamp;
 mod traffic;
 
@@ -24,4 +25,5 @@ pub use pool::{
     LastFailure, Member, ModelStatus, NotFit, Pool, PoolError, PoolOptions, Problem, Quota,
     QuotaState, Reasons, ServedName, Slot, Standing, Status, Unfit,
 };
+pub use refresh::{DueQueue, RefreshFacts, refresh_pause};
 pub use timestamp::Timestamp;
