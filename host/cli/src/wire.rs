@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jackfield_auth::{AuthManager, Registration};
+use jackfield_auth::{AuthManager, AuthParts, Registration};
 use jackfield_credential::{
     CooldownPolicy, Credential, CredentialId, PoolOptions, ProviderName, Served,
 };
@@ -48,7 +48,10 @@ impl Host {
             seed: clock.now().as_millis(),
             ..PoolOptions::default()
         };
-        let auth = AuthManager::new(registrations(config), options, clock.shared());
+        let auth = AuthManager::new(AuthParts {
+            options,
+            ..AuthParts::new(registrations(config), clock.shared())
+        });
         let auth = auth.map_err(|error| told(&error))?;
         let upstream = Arc::new(HttpUpstream::new());
         let dispatcher = DispatcherParts {
@@ -146,8 +149,10 @@ fn registrations(config: &Config) -> Vec<Registration> {
 fn credentials(provider: &config::Provider) -> Vec<Registration> {
     let serves: Vec<Served> = provider.models.iter().map(served).collect();
     let base_url: Arc<str> = provider.base_url.as_str().trim_end_matches('/').into();
-    let registration = |credential: &config::Credential| Registration {
-        credential: Credential {
+    let registration = |credential: &config::Credential| {
+        let key = credential.api_key.expose_secret().to_owned();
+        let secrets = BTreeMap::from([(API_KEY.to_owned(), key.into())]);
+        let defined = Credential {
             enabled: !credential.disabled,
             priority: credential.priority,
             weight: credential.weight,
@@ -158,11 +163,8 @@ fn credentials(provider: &config::Provider) -> Vec<Registration> {
                 provider.name.as_str(),
                 Arc::clone(&base_url),
             )
-        },
-        secrets: BTreeMap::from([(
-            API_KEY.to_owned(),
-            credential.api_key.expose_secret().to_owned().into(),
-        )]),
+        };
+        Registration::new(defined, secrets)
     };
     provider.credentials.iter().map(registration).collect()
 }
