@@ -114,7 +114,7 @@ impl AuthManager {
     /// It cannot be registered, and nothing changed; or it could not be saved.
     pub async fn register(&self, registration: Registration) -> Result<(), ChangeError> {
         let id = registration.credential.id.clone();
-        self.upsert(vec![registration])?;
+        self.upsert(&[registration])?;
         Ok(self.save(&id).await?)
     }
 
@@ -140,7 +140,7 @@ impl AuthManager {
             let known = known.filter(|(id, account)| mine(&account.origin) && !stays(id));
             known.map(|(id, _)| id.clone()).collect()
         };
-        self.upsert(registrations)?;
+        self.upsert(&registrations)?;
         self.forget(&gone).await
     }
 
@@ -213,14 +213,14 @@ impl AuthManager {
         self.schedule_all();
     }
 
-    pub(crate) fn upsert(&self, registrations: Vec<Registration>) -> Result<(), PoolError> {
+    pub(crate) fn upsert(&self, registrations: &[Registration]) -> Result<(), PoolError> {
         let now = self.inner.now();
         let mut state = self.inner.lock();
         state
             .pool
             .upsert(registrations.iter().map(credential).collect())?;
         let mut told = Vec::with_capacity(registrations.len());
-        for registration in &registrations {
+        for registration in registrations {
             let id = &registration.credential.id;
             let what = match state.accounts.get_mut(id) {
                 None => {

@@ -1,6 +1,6 @@
 //! When a credential's tokens are to be renewed: the rule, the pause after a failure, and the queue.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::{CredentialId, CredentialKind, Timestamp};
@@ -81,7 +81,7 @@ const PAUSE_DOUBLINGS_MAX: u32 = 3;
 #[derive(Clone, Debug, Default)]
 pub struct DueQueue {
     by_time: BTreeSet<(Timestamp, CredentialId)>,
-    times: HashMap<CredentialId, Timestamp>,
+    times: BTreeMap<CredentialId, Timestamp>,
 }
 
 impl DueQueue {

@@ -110,7 +110,7 @@ fn a_lease_outlives_the_edit_of_its_credential() -> Result<(), NotFit> {
     edited
         .secrets
         .insert("api-key".to_owned(), "sk-new".to_owned().into());
-    assert_eq!(manager.upsert(vec![edited]), Ok(()));
+    assert_eq!(manager.upsert(&[edited]), Ok(()));
     assert_eq!(
         lease.secret("api-key").map(ExposeSecret::expose_secret),
         Some("sk-of-a")
