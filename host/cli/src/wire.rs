@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jackfield_auth::{AuthManager, AuthParts, Registration};
-use jackfield_credential::{
-    CooldownPolicy, Credential, CredentialId, PoolOptions, ProviderName, Served,
-};
+use jackfield_credential::{CooldownPolicy, Credential, PoolOptions, ProviderName, Served};
 use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts};
 use jackfield_http::{Admin, Api, ClientKeys, HttpUpstream};
@@ -113,6 +111,7 @@ fn snapshot(config: &Config) -> Snapshot {
             rounds: config.retry.rounds,
             max_wait: config.retry.max_wait,
             max_credentials: config.retry.max_credentials,
+            ..RetryPolicy::default()
         },
         timeouts: Timeouts {
             connect: timeouts.connect,
@@ -125,18 +124,11 @@ fn snapshot(config: &Config) -> Snapshot {
 }
 
 fn provider(provider: &config::Provider) -> (ProviderName, Provider) {
-    let proxy = |credential: &config::Credential| {
-        let proxy = credential.proxy_url.as_ref()?;
-        Some((
-            CredentialId::from(credential.id.as_str()),
-            Arc::from(proxy.as_str()),
-        ))
-    };
     let live = Provider {
         executor: provider.executor.as_str().into(),
         base_url: Arc::new(provider.base_url.clone()),
         settings: provider.settings.as_str().into(),
-        proxies: provider.credentials.iter().filter_map(proxy).collect(),
+        grants: Vec::new(),
     };
     (ProviderName::from(provider.name.as_str()), live)
 }
@@ -164,7 +156,11 @@ fn credentials(provider: &config::Provider) -> Vec<Registration> {
                 Arc::clone(&base_url),
             )
         };
-        Registration::new(defined, secrets)
+        let proxy = credential.proxy_url.as_ref();
+        Registration {
+            proxy: proxy.map(|url| url.as_str().to_owned().into()),
+            ..Registration::new(defined, secrets)
+        }
     };
     provider.credentials.iter().map(registration).collect()
 }

@@ -5,6 +5,7 @@
 //! makes an [`Attempt`] of it, [`Pool::settle`] takes the attempt's [`Outcome`] and answers with
 //! what changed. [`Health`] and [`CooldownPolicy`] hold the rules.
 
+mod budget;
 mod credential;
 mod health;
 mod name;
@@ -15,6 +16,7 @@ mod refresh;
 mod timestamp;
 mod traffic;
 
+pub use budget::{BudgetPolicy, RetryBudget};
 pub use credential::{Credential, CredentialKind, Served};
 pub use health::{Availability, Cause, Health, Told, Window};
 pub use name::{CredentialId, ModelKey, ProviderName, split_suffix};

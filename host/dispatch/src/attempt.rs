@@ -9,6 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, StatusCode};
 use jackfield_auth::Lease;
 use jackfield_credential::{Failure, Outcome, Scope};
+use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use crate::call::{Answer, AnswerBody, Call};
@@ -53,6 +54,14 @@ pub(crate) enum Missed {
     Failed(Box<UpstreamFailure>),
     /// Nothing another credential could mend.
     Fatal(Box<CallError>),
+    /// The provider refused the credential, and new tokens may mend that: the lease is not settled.
+    Stale(Box<Stale>),
+}
+
+/// An attempt that new tokens may mend.
+pub(crate) struct Stale {
+    pub(crate) lease: Lease,
+    pub(crate) failure: UpstreamFailure,
 }
 
 /// One attempt.
@@ -63,6 +72,8 @@ pub(crate) struct Attempt<'a> {
     context: Context,
     lease: Option<Lease>,
     round_trips: u32,
+    /// Whether new tokens may still be asked for.
+    may_refresh: bool,
 }
 
 impl<'a> Attempt<'a> {
@@ -74,6 +85,7 @@ impl<'a> Attempt<'a> {
         course: &'a Arc<Course>,
         lease: Lease,
         number: u32,
+        may_refresh: bool,
     ) -> Result<Self, CallError> {
         let (call, snapshot) = (&course.call, &course.snapshot);
         let name = &lease.credential().provider;
@@ -117,6 +129,7 @@ impl<'a> Attempt<'a> {
             context,
             lease: Some(lease),
             round_trips: 0,
+            may_refresh,
         })
     }
 
@@ -178,12 +191,14 @@ impl<'a> Attempt<'a> {
     }
 
     fn outbound(&self, plan: Plan) -> Result<crate::plan::UpstreamRequest, outbound::Wrong> {
-        let credential = &self.context.credential;
+        let proxy = self.lease.as_ref().and_then(Lease::proxy);
         let bounds = Bounds {
             base_url: &self.provider.base_url,
             body: &self.course.call.body,
             secret: &|name| self.lease.as_ref()?.secret(name),
-            proxy: self.provider.proxies.get(&credential.id).cloned(),
+            grants: &self.provider.grants,
+            hosts: &self.executor.descriptor().hosts,
+            proxy: proxy.map(|url| Arc::from(url.expose_secret())),
             connect: self.course.snapshot.timeouts.connect,
         };
         outbound::request(plan.request, &bounds)
@@ -330,8 +345,6 @@ impl<'a> Attempt<'a> {
             scrub(lease, &mut failure);
             answer = answer.filter(|answer| !shows_secret(lease, &answer.body));
         }
-        let settled = Outcome::Failed(failure.clone());
-        self.settle(settled, None);
         tracing::debug!(
             call = %self.course.call.id,
             credential = %self.context.credential.id,
@@ -340,7 +353,13 @@ impl<'a> Attempt<'a> {
             message = failure.message,
             "attempt failed"
         );
-        Missed::Failed(Box::new(UpstreamFailure { failure, answer }))
+        let mendable = self.may_refresh && failure.refresh_suggested;
+        let failure = UpstreamFailure { failure, answer };
+        if let Some(lease) = self.lease.take_if(|lease| mendable && lease.refreshable()) {
+            return Missed::Stale(Box::new(Stale { lease, failure }));
+        }
+        self.settle(Outcome::Failed(failure.failure.clone()), None);
+        Missed::Failed(Box::new(failure))
     }
 
     /// Settles the lease where the executor gave no plan or no answer.

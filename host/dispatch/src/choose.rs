@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jackfield_auth::{AuthManager, CandidateSet, Lease};
-use jackfield_credential::{Ask, Slot, Unfit};
+use jackfield_auth::{AuthManager, CandidateSet, Lease, Turn};
+use jackfield_credential::{Ask, Reasons, Slot, Unfit};
 use parking_lot::Mutex;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::attempt::Course;
 use crate::error::CallError;
@@ -23,7 +23,18 @@ pub(crate) struct Chooser {
     /// The picks so far of each route. Only names that some credential serves get here.
     sequences: Mutex<HashMap<Arc<str>, u64>>,
     random: RandomState,
+    draws: AtomicU64,
     selector_faults: AtomicU64,
+}
+
+/// What a call asks for.
+pub(crate) struct Asked<'a> {
+    /// Who was tried in this round.
+    pub(crate) tried: &'a [Slot],
+    /// From 1.
+    pub(crate) round: u32,
+    /// 0 for a call's first attempt.
+    pub(crate) attempt: u32,
 }
 
 /// Why no credential was chosen.
@@ -40,6 +51,7 @@ impl Chooser {
             auth,
             sequences: Mutex::default(),
             random: RandomState::new(),
+            draws: AtomicU64::new(0),
             selector_faults: AtomicU64::new(0),
         }
     }
@@ -53,23 +65,22 @@ impl Chooser {
         self.selector_faults.load(Ordering::Relaxed)
     }
 
+    /// Any number.
+    pub(crate) fn random(&self) -> u64 {
+        self.random
+            .hash_one(self.draws.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Leases a credential that is fit and not tried.
     pub(crate) async fn choose(
         &self,
         course: &Course,
-        tried: &[Slot],
-        attempt: u32,
+        asked: &Asked<'_>,
     ) -> Result<Lease, Unchosen> {
-        let (mut races, mut waits) = (0, 0);
+        let (mut races, mut waits, mut turn) = (0, 0, None);
         loop {
-            let now = course.clock.now();
-            let ask = Ask {
-                tried,
-                ..Ask::first(&course.call.model)
-            };
-            let candidates = self.auth.candidates(&ask, now);
-            let candidates = candidates.map_err(Unchosen::Unfit)?;
-            let index = match self.pick(course, &candidates, attempt).await? {
+            let candidates = self.candidates(course, asked, &mut turn).await?;
+            let index = match self.pick(course, &candidates, asked.attempt).await? {
                 Picked::Candidate(index) => index,
                 Picked::Wait(plugin, time) => {
                     waits += 1;
@@ -86,6 +97,48 @@ impl Chooser {
                     return Err(Unchosen::Fatal(CallError::Misconfigured(reason)));
                 }
             }
+        }
+    }
+
+    /// The candidates; where all that could serve are busy, when it is this call's turn.
+    async fn candidates(
+        &self,
+        course: &Course,
+        asked: &Asked<'_>,
+        turn: &mut Option<Turn>,
+    ) -> Result<CandidateSet, Unchosen> {
+        let routing = &course.snapshot.routing;
+        let until = (Instant::now() + routing.room_wait).min(course.call.deadline);
+        loop {
+            let ask = Ask {
+                name: &course.call.model,
+                tried: asked.tried,
+                round: asked.round,
+                rounds: course.snapshot.retry.rounds,
+            };
+            // Whoever waits already comes first.
+            let behind = turn.is_none() && self.auth.has_queue(&course.call.model);
+            let unfit = match self.auth.candidates(&ask, course.clock.now()) {
+                Ok(candidates) if !behind => return Ok(candidates),
+                Ok(_) => None,
+                Err(unfit) if unfit.waits_for_room() => Some(unfit),
+                Err(unfit) => return Err(Unchosen::Unfit(unfit)),
+            };
+            let waited = self
+                .auth
+                .wait_for_room(&course.call.model, turn.take(), until)
+                .await;
+            *turn = match (waited, unfit) {
+                (Ok(turn), _) => Some(turn),
+                (Err(_), Some(unfit)) => return Err(Unchosen::Unfit(unfit)),
+                (Err(_), None) => {
+                    let busy = Reasons {
+                        busy: 1,
+                        ..Reasons::default()
+                    };
+                    return Err(Unchosen::Unfit(Unfit::NoneFit(busy)));
+                }
+            };
         }
     }
 

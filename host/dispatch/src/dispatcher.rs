@@ -1,19 +1,22 @@
 //! The dispatcher: rounds over the pool, up to the first success, a failure that nothing can mend,
 //! or the call's deadline.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jackfield_auth::AuthManager;
-use jackfield_credential::{Ask, Scope, Slot, Unfit};
+use jackfield_auth::{AuthManager, Lease};
+use jackfield_credential::{Ask, Outcome, ProviderName, RetryBudget, Scope, Slot, Unfit};
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::attempt::{Attempt, Course, Missed};
+use crate::attempt::{Attempt, Course, Missed, Stale};
 use crate::call::{Answer, Call};
-use crate::choose::{Chooser, Unchosen};
+use crate::choose::{Asked, Chooser, Unchosen};
 use crate::clock::Clock;
 use crate::error::{CallError, UpstreamFailure};
+use crate::limits::ROUND_JITTER_MAX;
 use crate::port::Upstream;
 use crate::snapshot::Snapshot;
 
@@ -23,6 +26,8 @@ pub struct Dispatcher {
     chooser: Chooser,
     upstream: Arc<dyn Upstream>,
     clock: Clock,
+    /// Of each provider that has served: as many as are configured, and those that were.
+    budgets: Mutex<HashMap<ProviderName, RetryBudget>>,
 }
 
 /// What a dispatcher is made of.
@@ -38,11 +43,46 @@ pub struct DispatcherParts {
 }
 
 /// How far a call has come.
-#[derive(Default)]
 struct Progress {
+    /// From 1.
+    round: u32,
     attempts: u32,
     tried: Vec<Slot>,
+    /// Whose tokens were renewed in this call: once is enough.
+    renewed: Vec<Slot>,
     last: Option<Box<UpstreamFailure>>,
+    /// Whether every failure of this round was the way's, which cools nobody.
+    only_transport: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self {
+            round: 1,
+            attempts: 0,
+            tried: Vec::new(),
+            renewed: Vec::new(),
+            last: None,
+            only_transport: true,
+        }
+    }
+
+    fn next_round(&mut self) {
+        self.round += 1;
+        self.tried.clear();
+        self.only_transport = true;
+    }
+
+    fn failed(&mut self, failure: Box<UpstreamFailure>) {
+        self.only_transport &= failure.failure.scope == Scope::Transport;
+        self.last = Some(failure);
+    }
+
+    /// Whether one more attempt would add to an outage: the last failure was not a credential's.
+    fn amplifies(&self) -> bool {
+        let scope = self.last.as_ref().map(|last| last.failure.scope);
+        matches!(scope, Some(Scope::Provider | Scope::Transport))
+    }
 }
 
 impl Dispatcher {
@@ -59,6 +99,7 @@ impl Dispatcher {
             chooser: Chooser::new(auth),
             upstream,
             clock,
+            budgets: Mutex::default(),
         }
     }
 
@@ -107,21 +148,19 @@ impl Dispatcher {
     }
 
     async fn rounds(&self, course: &Arc<Course>) -> Result<Answer, CallError> {
-        let mut progress = Progress::default();
-        let mut round = 1;
+        let mut progress = Progress::new();
         loop {
             let unfit = match self.round(course, &mut progress).await? {
                 Round::Answered(answer) => return Ok(answer),
                 Round::Exhausted(unfit) => unfit,
             };
-            let again = (round < course.snapshot.retry.rounds).then(|| self.next_round(course));
-            let Some(wait) = again.flatten() else {
+            let Some(wait) = self.next_round(course, &progress) else {
                 return Err(self.exhausted(course, progress.last, unfit));
             };
+            let round = progress.round;
             tracing::debug!(call = %course.call.id, round, wait_ms = wait.as_millis(), "round over");
             sleep(wait).await;
-            progress.tried.clear();
-            round += 1;
+            progress.next_round();
         }
     }
 
@@ -140,41 +179,139 @@ impl Dispatcher {
             if most != 0 && progress.tried.len() >= most {
                 return Ok(Round::Exhausted(None));
             }
-            let chosen = self
-                .chooser
-                .choose(course, &progress.tried, progress.attempts)
-                .await;
-            let lease = match chosen {
+            let asked = Asked {
+                tried: &progress.tried,
+                round: progress.round,
+                attempt: progress.attempts,
+            };
+            let lease = match self.chooser.choose(course, &asked).await {
                 Ok(lease) => lease,
                 Err(Unchosen::Unfit(unfit)) => return Ok(Round::Exhausted(Some(unfit))),
                 Err(Unchosen::Fatal(error)) => return Err(error),
             };
+            if !self.affords(course, progress, &lease) {
+                return Ok(Round::Exhausted(None));
+            }
             progress.tried.push(lease.slot());
-            let attempt = Attempt::new(course, lease, progress.attempts)?;
-            progress.attempts += 1;
-            match Box::pin(attempt.run()).await {
+            match self.attempt(course, lease, progress).await {
                 Ok(answer) => return Ok(Round::Answered(answer)),
                 Err(Missed::Fatal(error)) => return Err(*error),
                 Err(Missed::Failed(failure)) if failure.failure.scope == Scope::Request => {
                     return Err(CallError::Upstream(failure));
                 }
-                Err(Missed::Failed(failure)) => progress.last = Some(failure),
+                Err(Missed::Failed(failure)) => progress.failed(failure),
+                Err(Missed::Stale(stale)) => {
+                    match self.renewed(course, *stale, progress).await {
+                        Ok(answer) => return Ok(Round::Answered(answer)),
+                        Err(Missed::Failed(failure)) => progress.failed(failure),
+                        Err(Missed::Fatal(error)) => return Err(*error),
+                        // Tokens are renewed once a credential.
+                        Err(Missed::Stale(stale)) => progress.failed(settled(*stale)),
+                    }
+                }
             }
         }
     }
 
-    /// How long until another round is worth while: when a cooldown ends soon enough. Failures
-    /// that cool nothing are not tried again, for nothing would have changed.
-    fn next_round(&self, course: &Course) -> Option<Duration> {
+    async fn attempt(
+        &self,
+        course: &Arc<Course>,
+        lease: Lease,
+        progress: &mut Progress,
+    ) -> Result<Answer, Missed> {
+        let may_refresh = !progress.renewed.contains(&lease.slot());
+        let attempt = Attempt::new(course, lease, progress.attempts, may_refresh);
+        let attempt = attempt.map_err(|error| Missed::Fatal(Box::new(error)))?;
+        progress.attempts += 1;
+        Box::pin(attempt.run()).await
+    }
+
+    /// Renews a credential's tokens and tries it once more: a token that ended early is not the
+    /// account's fault. Where there are no new ones, the failure counts.
+    async fn renewed(
+        &self,
+        course: &Arc<Course>,
+        stale: Stale,
+        progress: &mut Progress,
+    ) -> Result<Answer, Missed> {
+        let Stale { lease, failure } = stale;
+        let (slot, id) = (lease.slot(), lease.credential().id.clone());
+        progress.renewed.push(slot);
+        let renewed = self.auth().refresh(&id, lease.token_version()).await;
+        if let Err(error) = renewed {
+            tracing::debug!(call = %course.call.id, credential = %id, %error, "no new tokens");
+            return Err(Missed::Failed(settled(Stale { lease, failure })));
+        }
         let now = self.clock.now();
-        let retry_at = match self.auth().candidates(&Ask::first(&course.call.model), now) {
+        lease.settle(Outcome::Unjudged, now, None);
+        match self.auth().lease_again(slot, &course.call.model, now) {
+            Ok(lease) => self.attempt(course, lease, progress).await,
+            Err(_) => Err(Missed::Failed(Box::new(failure))),
+        }
+    }
+
+    /// Whether the provider's budget allows this attempt. First ones always go; further ones count
+    /// only where the failure before was not the credential's own, for those cool.
+    fn affords(&self, course: &Course, progress: &Progress, lease: &Lease) -> bool {
+        let policy = &course.snapshot.retry.budget;
+        let now = self.clock.now();
+        let mut budgets = self.budgets.lock();
+        let provider = &lease.credential().provider;
+        if !budgets.contains_key(provider) {
+            budgets.insert(provider.clone(), RetryBudget::new(policy, now));
+        }
+        let Some(budget) = budgets.get_mut(provider) else {
+            return true;
+        };
+        if progress.attempts == 0 {
+            budget.deposit(policy, now);
+            return true;
+        }
+        let affords = !progress.amplifies() || budget.withdraw(policy, now);
+        if !affords {
+            tracing::warn!(call = %course.call.id, %provider, "the retry budget is used up");
+        }
+        affords
+    }
+
+    /// How long until another round is worth while: when a cooldown ends soon enough. Failures
+    /// that cool nothing are not tried again, for nothing would have changed; but where there was one
+    /// attempt and the way failed, there is one more, or a reset connection would fail every call
+    /// that has one credential.
+    fn next_round(&self, course: &Course, progress: &Progress) -> Option<Duration> {
+        let retry = &course.snapshot.retry;
+        let rounds = self.auth().rounds_max().unwrap_or(0).max(retry.rounds);
+        if progress.round == 1
+            && progress.attempts == 1
+            && progress.only_transport
+            && progress.last.is_some()
+        {
+            return Some(Duration::ZERO);
+        }
+        if progress.round >= rounds {
+            return None;
+        }
+        let now = self.clock.now();
+        let ask = Ask {
+            round: progress.round + 1,
+            rounds: retry.rounds,
+            ..Ask::first(&course.call.model)
+        };
+        let retry_at = match self.auth().candidates(&ask, now) {
             Ok(_) => return None,
             Err(unfit) => unfit.retry_at()?,
         };
-        let wait = retry_at.saturating_since(now);
-        let in_time =
-            wait <= course.snapshot.retry.max_wait && Instant::now() + wait < course.call.deadline;
+        let wait = self.drawn_out(retry_at.saturating_since(now), retry.max_wait);
+        let in_time = wait <= retry.max_wait && Instant::now() + wait < course.call.deadline;
         in_time.then_some(wait)
+    }
+
+    /// A wait, longer by up to a quarter of it, so that calls that failed together part; but not
+    /// longer than the longest, if it was not before.
+    fn drawn_out(&self, wait: Duration, longest: Duration) -> Duration {
+        let most = (wait / 4).min(ROUND_JITTER_MAX);
+        let permille = u32::try_from(self.chooser.random() % 1001).unwrap_or(0);
+        (wait + most * permille / 1000).min(longest.max(wait))
     }
 
     fn exhausted(
@@ -200,6 +337,13 @@ impl Dispatcher {
             }
         }
     }
+}
+
+/// Settles a lease whose tokens were not renewed.
+fn settled(stale: Stale) -> Box<UpstreamFailure> {
+    let Stale { lease, failure } = stale;
+    lease.settle_now(Outcome::Failed(failure.failure.clone()));
+    Box::new(failure)
 }
 
 enum Round {

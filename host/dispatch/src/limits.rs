@@ -30,5 +30,14 @@ pub const SELECTOR_WAITS_MAX: u32 = 8;
 /// counted as having no candidate.
 pub const LEASE_RACES_MAX: u32 = 8;
 
+/// How long a refresh may take, in all. Calls wait for it.
+pub const REFRESH_TIME: Duration = Duration::from_secs(30);
+
+/// An answer of a token endpoint, in bytes. Tokens have a few KiB.
+pub const REFRESH_ANSWER_BYTES_MAX: usize = 256 << 10;
+
+/// The most by which a wait between rounds is drawn out, so that calls that failed together part.
+pub const ROUND_JITTER_MAX: Duration = Duration::from_secs(2);
+
 /// How long a provider may take to close a stream that has said that it is over.
 pub const CLOSING: Duration = Duration::from_secs(1);

@@ -17,8 +17,12 @@ use crate::plan::{PlannedBody, PlannedRequest, SecretPlace, UpstreamRequest};
 
 /// What a plan is held against.
 pub(crate) struct Bounds<'a> {
-    /// The only origin that may be named.
+    /// The credential's own origin, which may be named.
     pub(crate) base_url: &'a Url,
+    /// Origins that the operator grants,
+    pub(crate) grants: &'a [Url],
+    /// as far as the executor says that it wants these hosts.
+    pub(crate) hosts: &'a [String],
     /// The client's body.
     pub(crate) body: &'a Bytes,
     /// A secret of the credential by its name.
@@ -34,7 +38,7 @@ pub(crate) type Wrong = String;
 
 /// Makes a request of a plan.
 pub(crate) fn request(plan: PlannedRequest, bounds: &Bounds<'_>) -> Result<UpstreamRequest, Wrong> {
-    check_origin(&plan.url, bounds.base_url)?;
+    check_origin(&plan.url, bounds)?;
     check_headers(&plan.headers)?;
     let own_body = matches!(plan.body, PlannedBody::Bytes(_));
     let mut request = Placing {
@@ -148,21 +152,36 @@ impl Placing {
     }
 }
 
-fn check_origin(url: &Url, base: &Url) -> Result<(), Wrong> {
-    let same = url.scheme() == base.scheme()
-        && url.host() == base.host()
-        && url.port_or_known_default() == base.port_or_known_default();
-    if !same {
+fn check_origin(url: &Url, bounds: &Bounds<'_>) -> Result<(), Wrong> {
+    let granted = || bounds.grants.iter().any(|grant| same_origin(url, grant));
+    if !same_origin(url, bounds.base_url) && !(granted() && wanted(url, bounds.hosts)) {
         return Err(format!(
-            "it names {}, but this credential is bound to {}",
+            "it names {}, but this credential is bound to {}, and the operator or the executor \
+             names no other",
             url.origin().ascii_serialization(),
-            base.origin().ascii_serialization()
+            bounds.base_url.origin().ascii_serialization()
         ));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("its URL has a user in it; name a secret instead".to_owned());
     }
     Ok(())
+}
+
+fn same_origin(url: &Url, other: &Url) -> bool {
+    url.scheme() == other.scheme()
+        && url.host() == other.host()
+        && url.port_or_known_default() == other.port_or_known_default()
+}
+
+/// Whether the executor says that it wants this host: by its name, by `*.` and its domain, or `*`.
+fn wanted(url: &Url, hosts: &[String]) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    hosts.iter().any(|pattern| match pattern.strip_prefix('*') {
+        Some("") => true,
+        Some(domain) => domain.starts_with('.') && host.ends_with(domain),
+        None => host.eq_ignore_ascii_case(pattern),
+    })
 }
 
 /// The connection is the host's: a guest that could set these could smuggle a second request.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -181,8 +182,11 @@ pub struct Descriptor {
     pub dialects: Vec<String>,
     /// The operations that it plans.
     pub operations: Vec<String>,
-    /// Hosts that it wants beside the credential's own. None is granted yet.
+    /// Hosts that it wants beside the credential's own: a host, `*.` and a domain, or `*`. The
+    /// operator's grants decide.
     pub hosts: Vec<String>,
+    /// How long before their end tokens should be renewed.
+    pub refresh_lead: Option<Duration>,
     /// Whether it classifies error answers itself.
     pub judges_errors: bool,
 }

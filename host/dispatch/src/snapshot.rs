@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_credential::{CredentialId, ProviderName};
+use jackfield_credential::{BudgetPolicy, ProviderName};
 use url::Url;
 
 use crate::port::{Executor, Selector};
@@ -33,12 +33,13 @@ pub struct Snapshot {
 pub struct Provider {
     /// The name of its executor.
     pub executor: Arc<str>,
-    /// Where its API begins. Its origin is the only one that plans may name.
+    /// Where its API begins. Plans may name its origin and those of `grants`.
     pub base_url: Arc<Url>,
     /// The executor's settings for it, as the text of a JSON object.
     pub settings: Arc<str>,
-    /// The proxies of the credentials that have one.
-    pub proxies: BTreeMap<CredentialId, Arc<str>>,
+    /// Origins that its executor may name beside its own, if it says that it wants to: a token
+    /// endpoint.
+    pub grants: Vec<Url>,
 }
 
 /// How credentials are chosen.
@@ -48,6 +49,8 @@ pub struct Routing {
     pub selector: Arc<str>,
     /// Its settings, as the text of a JSON object.
     pub settings: Arc<str>,
+    /// How long a call may wait for room, where credentials have as much under way as they may.
+    pub room_wait: Duration,
 }
 
 impl Default for Routing {
@@ -55,6 +58,7 @@ impl Default for Routing {
         Self {
             selector: Arc::from("round-robin"),
             settings: Arc::from("{}"),
+            room_wait: Duration::from_secs(30),
         }
     }
 }
@@ -68,6 +72,8 @@ pub struct RetryPolicy {
     pub max_wait: Duration,
     /// Credentials tried in one call; 0 for all.
     pub max_credentials: u32,
+    /// How many further attempts there may be after failures that are the provider's or the way's.
+    pub budget: BudgetPolicy,
 }
 
 impl Default for RetryPolicy {
@@ -76,6 +82,7 @@ impl Default for RetryPolicy {
             rounds: 3,
             max_wait: Duration::from_secs(30),
             max_credentials: 0,
+            budget: BudgetPolicy::default(),
         }
     }
 }

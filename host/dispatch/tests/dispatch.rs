@@ -16,6 +16,7 @@ mod guided;
 mod plugin_fault;
 mod plugins;
 mod refused;
+mod renewed;
 mod rounds;
 mod secrets;
 mod selection;

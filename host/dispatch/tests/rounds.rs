@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jackfield_credential::Scope;
+use jackfield_credential::{BudgetPolicy, Scope};
 use jackfield_dispatch::CallError;
 use jackfield_dispatch::port::Choice;
 use jackfield_dispatch::snapshot::RetryPolicy;
@@ -20,13 +20,22 @@ fn limited(seconds: &'static str) -> Script {
     Script::json(429, error_body("slow down", "rate_limit_error")).header("retry-after", seconds)
 }
 
+/// As long as it must be, and by a quarter longer at most: waits are drawn out, so that calls that
+/// failed together part.
+fn about(waited: Duration, least: Duration) -> bool {
+    (least..=least + least / 4).contains(&waited)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cooldown_that_ends_soon_is_waited_for() {
     let scripts = vec![limited("9"), limited("7"), Script::json(200, COMPLETION)];
     let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
     let start = Instant::now();
     assert_eq!(text(stage.whole().await).await, COMPLETION);
-    assert_eq!(start.elapsed(), 7 * SECOND, "until the first is back");
+    assert!(
+        about(start.elapsed(), 7 * SECOND),
+        "until the first is back"
+    );
     assert_eq!(stage.upstream.credentials(), ["a", "b", "b"]);
 }
 
@@ -46,7 +55,7 @@ async fn a_call_that_finds_everybody_cooling_waits_as_well() {
     stage.snapshot.store(Arc::new(snapshot));
     let start = Instant::now();
     assert_eq!(text(stage.whole().await).await, COMPLETION);
-    assert_eq!(start.elapsed(), 5 * SECOND);
+    assert!(about(start.elapsed(), 5 * SECOND));
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,10 +94,39 @@ async fn there_are_no_more_rounds_than_allowed() {
         let stage = setting.stage(FakeUpstream::new(|_, _| limited("1")));
         let start = Instant::now();
         failure(stage.stream().await);
-        assert_eq!(start.elapsed(), (rounds - 1) * SECOND);
+        assert!(about(start.elapsed(), (rounds - 1) * SECOND));
         assert_eq!(stage.upstream.calls(), 2 * rounds as usize);
         stage.assert_closed();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_credential_is_tried_once_more_when_the_way_fails() {
+    let scripts = vec![Script::refuse(), Script::json(200, COMPLETION)];
+    let stage = Setting::new(1).stage(FakeUpstream::in_order(scripts));
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    let stage = Setting::new(1).stage(FakeUpstream::new(|_, _| Script::refuse()));
+    failure(stage.whole().await);
+    assert_eq!(stage.upstream.calls(), 2, "once, and no more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_amplified_no_further_than_the_budget_allows() {
+    let mut setting = Setting::new(5);
+    setting.retry.budget = BudgetPolicy {
+        ratio_permille: 500,
+        per_second: 0,
+        burst: 10,
+    };
+    let stage = setting.stage(FakeUpstream::new(|_, _| Script::refuse()));
+    for _ in 0..100 {
+        failure(stage.whole().await);
+    }
+    let further = stage.upstream.calls() - 100;
+    assert!(
+        (50..=60).contains(&further),
+        "{further}: the burst, and a half of 100"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,7 +231,9 @@ proptest! {
                 }
                 prop_assert!(start.elapsed() <= total * SECOND);
                 let calls = stage.upstream.credentials().split_off(before);
-                prop_assert!(calls.len() <= rounds as usize * a_round, "{:?}", calls);
+                // One more where there was one attempt and the way failed.
+                let most = (rounds as usize * a_round).max(2);
+                prop_assert!(calls.len() <= most + 1, "{:?}", calls);
                 stage.assert_closed();
             }
             let counts = stage.counts();

@@ -39,6 +39,8 @@ pub(crate) struct Setting {
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
     pub(crate) policy: CooldownPolicy,
+    /// What is changed of each registration.
+    pub(crate) registered: fn(&mut Registration),
 }
 
 impl Setting {
@@ -51,6 +53,7 @@ impl Setting {
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
             policy: CooldownPolicy::default(),
+            registered: |_| {},
         }
     }
 
@@ -66,11 +69,18 @@ impl Setting {
         self
     }
 
+    /// The same, with each registration changed.
+    pub(crate) fn registered(mut self, change: fn(&mut Registration)) -> Self {
+        self.registered = change;
+        self
+    }
+
     /// Puts it on the stage.
     pub(crate) fn stage(self, upstream: FakeUpstream) -> Stage {
         let start = Instant::now();
         let clock = Clock::new(move || EPOCH + start.elapsed());
-        let registrations = (0..self.credentials).map(registration).collect();
+        let mut registrations: Vec<_> = (0..self.credentials).map(registration).collect();
+        registrations.iter_mut().for_each(self.registered);
         let options = PoolOptions {
             policy: self.policy,
             ..PoolOptions::default()
@@ -94,6 +104,7 @@ impl Setting {
             routing: Routing {
                 selector: Arc::from("fake-selector"),
                 settings: Arc::from("{}"),
+                ..Routing::default()
             },
             retry: self.retry,
             timeouts: self.timeouts,
@@ -119,7 +130,7 @@ fn provider() -> Provider {
         executor: Arc::from("fake-executor"),
         base_url: Arc::new(Url::parse("https://provider.test/v1").unwrap()),
         settings: Arc::from("{}"),
-        proxies: BTreeMap::new(),
+        grants: Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use jackfield_dispatch::plan::{Context, Frame, Output, Plan, Refusal};
@@ -84,6 +85,7 @@ impl ComponentExecutor {
             dialects: described.dialects,
             operations: described.operations,
             hosts: described.hosts,
+            refresh_lead: described.refresh_lead_ms.map(Duration::from_millis),
             judges_errors: described.judges_errors,
         };
         Ok(Self {

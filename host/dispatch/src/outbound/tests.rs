@@ -23,6 +23,8 @@ fn made(plan: PlannedRequest) -> Result<UpstreamRequest, Wrong> {
     request(
         plan,
         &Bounds {
+            grants: &[],
+            hosts: &[],
             base_url: &base_url,
             body: &body,
             secret: &secret,

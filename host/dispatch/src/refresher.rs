@@ -1,0 +1,236 @@
+//! Renewing tokens: the executor plans the request, the host carries it out and keeps what the plan
+//! captures. No token enters a guest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::HeaderMap;
+use jackfield_auth::{RefreshFailed, RefreshJob, Refresher, TokenPatch};
+use jackfield_credential::{ProviderName, Timestamp};
+use jackfield_dialect::Dialect;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::limits::{REFRESH_ANSWER_BYTES_MAX, REFRESH_TIME};
+use crate::outbound::{self, Bounds};
+use crate::plan::{Context, Plan, UpstreamRequest};
+use crate::port::{BoxFuture, Executor, Rejection, Upstream, UpstreamAnswer};
+use crate::snapshot::{Provider, Snapshot};
+
+/// Renews tokens by the plans of executors.
+pub struct PlannedRefresher {
+    /// What refreshes begin with.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Sends requests.
+    pub upstream: Arc<dyn Upstream>,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+impl Refresher for PlannedRefresher {
+    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshFailed>> {
+        Box::pin(async move {
+            match timeout(REFRESH_TIME, self.carry_out(&job)).await {
+                Ok(result) => result.map_err(|failed| scrubbed(failed, &job)),
+                Err(_) => Err(failed(format!(
+                    "it took longer than {} s",
+                    REFRESH_TIME.as_secs()
+                ))),
+            }
+        })
+    }
+
+    fn lead(&self, provider: &ProviderName) -> Option<Duration> {
+        let snapshot = self.snapshot.load();
+        let (_, executor) = planner(&snapshot, provider).ok()?;
+        executor.descriptor().refresh_lead
+    }
+}
+
+impl PlannedRefresher {
+    async fn carry_out(&self, job: &RefreshJob) -> Result<TokenPatch, RefreshFailed> {
+        let snapshot = self.snapshot.load_full();
+        let (provider, executor) = planner(&snapshot, &job.credential.provider)?;
+        let context = self.context(job, provider);
+        let plan = executor.prepare(&context, &Bytes::new()).await;
+        let plan = plan.map_err(|rejection| match rejection {
+            Rejection::Refused(refusal) => failed(refusal.failure.message),
+            Rejection::Fault(fault) => failed(fault.to_string()),
+        })?;
+        let captures = plan.captures.clone();
+        let request = outbound(plan, job, provider, executor, snapshot.timeouts.connect)
+            .map_err(|wrong| failed(format!("the executor's plan: {wrong}")))?;
+        let answer = self.upstream.send(request).await;
+        let answer = answer.map_err(|error| failed(error.to_string()))?;
+        let status = answer.head.status;
+        let body = whole(answer).await?;
+        let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        if !status.is_success() {
+            return Err(refused(status.as_u16(), &body));
+        }
+        captured(&captures, &body, self.clock.now())
+    }
+
+    fn context(&self, job: &RefreshJob, provider: &Provider) -> Context {
+        Context {
+            operation: "refresh",
+            dialect: Dialect::OpenaiChat.name(),
+            model: Arc::from(""),
+            client_model: Arc::from(""),
+            stream: false,
+            attempt: 0,
+            now_ms: self.clock.now().as_millis(),
+            headers: Arc::new(HeaderMap::new()),
+            credential: Arc::clone(&job.credential),
+            settings: Arc::clone(&provider.settings),
+        }
+    }
+}
+
+/// The provider, and the executor that plans refreshes for it.
+fn planner<'a>(
+    snapshot: &'a Snapshot,
+    name: &ProviderName,
+) -> Result<(&'a Provider, &'a Arc<dyn Executor>), RefreshFailed> {
+    let provider = snapshot.providers.get(name);
+    let provider =
+        provider.ok_or_else(|| failed(format!("provider `{name}` is not configured")))?;
+    let executor = snapshot.executors.get(&provider.executor);
+    let executor = executor.ok_or_else(|| {
+        failed(format!(
+            "the executor `{}` is not loaded",
+            provider.executor
+        ))
+    })?;
+    let operations = &executor.descriptor().operations;
+    if !operations.iter().any(|operation| operation == "refresh") {
+        let what = format!("the executor `{}` plans no refresh", provider.executor);
+        return Err(failed(what));
+    }
+    Ok((provider, executor))
+}
+
+fn outbound(
+    plan: Plan,
+    job: &RefreshJob,
+    provider: &Provider,
+    executor: &Arc<dyn Executor>,
+    connect: Duration,
+) -> Result<UpstreamRequest, outbound::Wrong> {
+    let bounds = Bounds {
+        base_url: &provider.base_url,
+        grants: &provider.grants,
+        hosts: &executor.descriptor().hosts,
+        body: &Bytes::new(),
+        secret: &|name| job.secrets.get(name),
+        proxy: job.proxy.as_ref().map(|url| Arc::from(url.expose_secret())),
+        connect,
+    };
+    outbound::request(plan.request, &bounds)
+}
+
+async fn whole(answer: UpstreamAnswer) -> Result<Bytes, RefreshFailed> {
+    let (mut body, mut held) = (answer.body, BytesMut::new());
+    while let Some(chunk) = body.next().await {
+        held.extend_from_slice(&chunk.map_err(|error| failed(error.to_string()))?);
+        if held.len() > REFRESH_ANSWER_BYTES_MAX {
+            let most = REFRESH_ANSWER_BYTES_MAX >> 10;
+            return Err(failed(format!("the answer has more than {most} KiB")));
+        }
+    }
+    Ok(held.freeze())
+}
+
+/// What the plan wanted of the answer. Where it is not there, the secret of that name stays as it
+/// is: a provider that does not rotate its refresh tokens sends none (RFC 6749, section 6).
+fn captured(
+    captures: &[(String, String)],
+    body: &Value,
+    now: Timestamp,
+) -> Result<TokenPatch, RefreshFailed> {
+    let mut patch = TokenPatch::default();
+    for (pointer, into) in captures {
+        let Some(value) = body.pointer(pointer) else {
+            continue;
+        };
+        match (into.as_str(), value) {
+            (EXPIRES_IN, value) => patch.expires_at = seconds(value).map(|after| now + after),
+            (EXPIRES_AT, value) => {
+                let at = seconds(value).map(|since| Timestamp::default() + since);
+                patch.expires_at = at;
+            }
+            (_, Value::String(text)) if !text.is_empty() => {
+                patch
+                    .secrets
+                    .insert(into.clone(), SecretString::from(text.clone()));
+            }
+            _ => {}
+        }
+    }
+    if patch.secrets.is_empty() {
+        return Err(failed("the answer holds no token".to_owned()));
+    }
+    Ok(patch)
+}
+
+/// A number of seconds, which some providers write as text.
+fn seconds(value: &Value) -> Option<Duration> {
+    let number = match value {
+        Value::String(text) => text.parse().ok()?,
+        value => value.as_f64()?,
+    };
+    Duration::try_from_secs_f64(number).ok()
+}
+
+/// An error answer of a token endpoint (RFC 6749, section 5.2). Only `invalid_grant` says that the
+/// refresh token itself is void; the rest may be mended without a new login.
+fn refused(status: u16, body: &Value) -> RefreshFailed {
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    // Google, among others, has an object where the RFC has a word.
+    let code = text("error").or_else(|| body.pointer("/error/status")?.as_str());
+    let message = match (code, text("error_description")) {
+        (Some(code), Some(description)) => format!("{code}: {description}"),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => format!("the token endpoint answered {status}"),
+    };
+    if code == Some("invalid_grant") {
+        RefreshFailed::Rejected(message)
+    } else {
+        failed(format!("status {status}: {message}"))
+    }
+}
+
+fn failed(why: String) -> RefreshFailed {
+    RefreshFailed::Failed(why)
+}
+
+/// Some endpoints repeat the token that they refuse.
+fn scrubbed(failed: RefreshFailed, job: &RefreshJob) -> RefreshFailed {
+    let scrub = |message: String| hide(message, &job.secrets);
+    match failed {
+        RefreshFailed::Rejected(message) => RefreshFailed::Rejected(scrub(message)),
+        RefreshFailed::Failed(message) => RefreshFailed::Failed(scrub(message)),
+        other => other,
+    }
+}
+
+fn hide(message: String, secrets: &BTreeMap<String, SecretString>) -> String {
+    let exposed = secrets.values().map(ExposeSecret::expose_secret);
+    exposed
+        .filter(|secret| !secret.is_empty())
+        .fold(message, |message, secret| {
+            message.replace(secret, "[secret]")
+        })
+}
+
+/// What a capture goes into that is no secret: for how many seconds the token is good.
+const EXPIRES_IN: &str = "expires-in";
+
+/// The same as a point in time, in seconds since the Unix epoch.
+const EXPIRES_AT: &str = "expires-at";
