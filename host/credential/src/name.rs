@@ -115,7 +115,7 @@ pub fn split_suffix(name: &str) -> (&str, Option<&str>) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::BTreeSet;
 
     use super::CredentialId;
 
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn ids_that_differ_by_little_have_hashes_of_their_own() {
         let ids = (0..10_000).map(|number| CredentialId::from(format!("acme-{number}")));
-        let hashes: HashSet<u64> = ids.map(|id| id.hash53()).collect();
+        let hashes: BTreeSet<u64> = ids.map(|id| id.hash53()).collect();
         assert_eq!(hashes.len(), 10_000);
         assert!(hashes.iter().all(|hash| *hash < 1 << 53));
     }

@@ -47,7 +47,7 @@ pub(crate) fn plan(credential: &Credential, settings: &str) -> Result<Plan, Fail
     fields.extend(settings.scope.iter().map(|scope| ("scope", scope.as_str())));
     let more = settings.token_params.iter();
     fields.extend(more.map(|(name, value)| (name.as_str(), value.as_str())));
-    let mut request = HttpRequest::form(url, &fields).secret(
+    let mut request = HttpRequest::form(url.as_str(), &fields).secret(
         "refresh-token",
         SecretPlace::Form("refresh_token".to_owned()),
     );

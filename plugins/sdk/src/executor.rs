@@ -140,10 +140,10 @@ impl Plan {
 
 impl HttpRequest {
     /// A request with the client's body as it is, and no header.
-    pub fn new(method: &str, url: &str) -> Self {
+    pub fn new(method: &str, url: impl Into<String>) -> Self {
         Self {
             method: method.to_owned(),
-            url: url.to_owned(),
+            url: url.into(),
             headers: Vec::new(),
             secrets: Vec::new(),
             body: Body::Original,
@@ -153,7 +153,7 @@ impl HttpRequest {
 
     /// A POST of a form with these fields, urlencoded. Secrets are added to it with
     /// [`SecretPlace::Form`].
-    pub fn form(url: &str, fields: &[(&str, &str)]) -> Self {
+    pub fn form(url: impl Into<String>, fields: &[(&str, &str)]) -> Self {
         let pairs: Vec<String> = fields
             .iter()
             .map(|(name, value)| format!("{}={}", form_encoded(name), form_encoded(value)))
@@ -164,8 +164,8 @@ impl HttpRequest {
     }
 
     /// A POST of the client's body as it is, said to be JSON.
-    pub fn post(url: String) -> Self {
-        Self::new("POST", &url).header("content-type", b"application/json")
+    pub fn post(url: impl Into<String>) -> Self {
+        Self::new("POST", url).header("content-type", b"application/json")
     }
 
     /// Adds the client's headers, which the host has sifted.
