@@ -22,16 +22,23 @@ pub struct PracticeOAuthOptions {
     pub rotation: Rotation,
     /// How long an access token lives.
     pub lifetime: Duration,
+    /// How many calls an access token is good for; none: as many as fit into its life.
+    pub calls_max: Option<u64>,
+    /// How long the endpoint takes to answer, once it has given new tokens: long enough for whoever
+    /// asked to be gone.
+    pub pause: Duration,
     /// The id and the secret that a client has to know; without them any client is served.
     pub client: Option<(String, String)>,
 }
 
 impl Default for PracticeOAuthOptions {
-    /// Strict, an hour, any client.
+    /// Strict, an hour, at once, any client.
     fn default() -> Self {
         Self {
             rotation: Rotation::Strict,
             lifetime: Duration::from_hours(1),
+            calls_max: None,
+            pause: Duration::ZERO,
             client: None,
         }
     }
@@ -123,7 +130,7 @@ impl PracticeOAuth {
     /// Opens an account, or begins it anew, and gives its first tokens.
     pub fn open(&self, account: &str) -> PracticeTokens {
         let mut family = Family::new();
-        let number = family.issue(self.options.lifetime, Instant::now());
+        let number = family.issue(&self.options, Instant::now());
         let mut accounts = self.accounts.lock();
         accounts.families.insert(account.to_owned(), family);
         PracticeTokens {
@@ -179,7 +186,7 @@ impl PracticeOAuth {
         match family.spend(number, self.options.rotation) {
             Ok(()) => {
                 counts.refreshed += 1;
-                let number = family.issue(self.options.lifetime, now);
+                let number = family.issue(&self.options, now);
                 Ok(self.tokens(account, number))
             }
             Err(spent) => {

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use url::form_urlencoded::parse;
 
 use super::{PracticeOAuth, PracticeTokens, Refused};
@@ -28,7 +28,9 @@ pub(in crate::practice) async fn token(
             &json!({ "error": "invalid_request" }),
         );
     };
-    match granted(oauth, &headers, &body) {
+    let granted = granted(oauth, &headers, &body);
+    sleep(oauth.options.pause).await;
+    match granted {
         Ok(tokens) => answer(StatusCode::OK, &told(&tokens)),
         Err(wrong) => refuse(oauth, &headers, &wrong),
     }

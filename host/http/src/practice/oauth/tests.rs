@@ -90,6 +90,21 @@ async fn an_access_token_has_an_end() {
     );
 }
 
+#[tokio::test]
+async fn an_access_token_is_good_for_so_many_calls() {
+    let oauth = PracticeOAuth::new(PracticeOAuthOptions {
+        calls_max: Some(2),
+        ..PracticeOAuthOptions::default()
+    });
+    let now = Instant::now();
+    let tokens = oauth.open("alice");
+    assert!(oauth.accept(&tokens.access, now).is_ok() && oauth.accept(&tokens.access, now).is_ok());
+    let over = oauth.accept(&tokens.access, now);
+    assert_eq!(over, Err(Unauthorized::Expired));
+    let next = oauth.refresh(&tokens.refresh.unwrap(), now).unwrap();
+    assert!(oauth.accept(&next.access, now).is_ok());
+}
+
 /// Posts a form as the wire has it; answers the status, the body, and whether Basic is asked for.
 async fn post(
     provider: &Arc<PracticeProvider>,

@@ -1,11 +1,10 @@
 //! The tokens of one account: numbered, in the order in which they were given.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Rotation, Unauthorized};
+use super::{PracticeOAuthOptions, Rotation, Unauthorized};
 
 /// Refresh tokens of an account that hold at once. Under [`Rotation::UntilFirstUse`] each answer that
 /// was lost leaves one; the oldest goes first.
@@ -18,8 +17,15 @@ pub(super) struct Family {
     next: u64,
     /// The refresh tokens that hold.
     refresh: BTreeSet<u64>,
-    /// The access tokens that were given and are not over, and when they will be.
-    access: BTreeMap<u64, Instant>,
+    /// The access tokens that were given and are not over.
+    access: BTreeMap<u64, Access>,
+}
+
+/// When an access token will be over.
+#[derive(Debug)]
+struct Access {
+    end: Instant,
+    calls_left: u64,
 }
 
 /// Why a refresh token is not taken.
@@ -40,11 +46,15 @@ impl Family {
     }
 
     /// Gives the next pair of tokens, and its number.
-    pub(super) fn issue(&mut self, lifetime: Duration, now: Instant) -> u64 {
+    pub(super) fn issue(&mut self, options: &PracticeOAuthOptions, now: Instant) -> u64 {
         let number = self.next;
         self.next += 1;
-        self.access.retain(|_, end| *end > now);
-        self.access.insert(number, now + lifetime);
+        self.access.retain(|_, access| access.end > now);
+        let access = Access {
+            end: now + options.lifetime,
+            calls_left: options.calls_max.unwrap_or(u64::MAX),
+        };
+        self.access.insert(number, access);
         self.refresh.insert(number);
         if self.refresh.len() > REFRESH_TOKENS_MAX {
             self.refresh.pop_first();
@@ -77,8 +87,9 @@ impl Family {
 
     /// Uses an access token for a call: what it was had for is not needed any more.
     pub(super) fn use_access(&mut self, number: u64, now: Instant) -> Result<(), Unauthorized> {
-        match self.access.get(&number) {
-            Some(end) if *end > now => {
+        match self.access.get_mut(&number) {
+            Some(access) if access.end > now && access.calls_left > 0 => {
+                access.calls_left -= 1;
                 self.refresh.retain(|refresh| *refresh >= number);
                 Ok(())
             }
