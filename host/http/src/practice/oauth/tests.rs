@@ -164,37 +164,41 @@ async fn a_refresh_answers_as_the_rfc_has_it() {
     assert_eq!(status, 200);
 }
 
+/// A request that must be refused, by this status and this code.
+type Wrong<'a> = (&'a [(&'static str, &'a str)], String, u16, &'a str);
+
+async fn refuses(provider: &Arc<PracticeProvider>, wrong: &[Wrong<'_>]) {
+    for (headers, body, status, code) in wrong {
+        let (found, answer, asked) = post(provider, headers, body).await;
+        let expected = (*status, &json!(code));
+        assert_eq!((found, &answer["error"]), expected, "{headers:?} {body}");
+        // Who came with the header is told which scheme it takes.
+        let with_header = headers.iter().any(|(name, _)| *name == "authorization");
+        assert_eq!(asked, *status == 401 && with_header, "{headers:?} {body}");
+    }
+}
+
 #[tokio::test]
-async fn a_wrong_request_is_refused_by_its_name_and_spends_no_token() {
+async fn a_wrong_form_is_refused_by_its_name_and_spends_no_token() {
     let provider = provider();
     let json_body = ("content-type", "application/json");
-    let whole = format!("{GRANT}&{CLIENT}");
-    let wrong_basic = ("authorization", "Basic bWU6d3Jvbmc=");
-    let bearer = ("authorization", "Bearer bWU6czM6Y3IldCY=");
-    for (headers, body, status, code) in [
-        (&[json_body][..], whole.clone(), 400, "invalid_request"),
-        (&[], whole.clone(), 400, "invalid_request"),
+    let (whole, invalid) = (format!("{GRANT}&{CLIENT}"), "invalid_request");
+    let with = |fields: &str| format!("{CLIENT}&{fields}");
+    let wrong: [Wrong<'_>; 9] = [
+        (&[json_body], whole.clone(), 400, invalid),
+        (&[], whole.clone(), 400, invalid),
+        (&[FORM], with("refresh_token=alice.refresh.0"), 400, invalid),
+        (&[FORM], with("grant_type=refresh_token"), 400, invalid),
         (
             &[FORM],
-            format!("{CLIENT}&refresh_token=alice.refresh.0"),
+            format!("{whole}&grant_type=refresh_token"),
             400,
-            "invalid_request",
+            invalid,
         ),
+        (&[FORM, BASIC], whole.clone(), 400, invalid),
         (
             &[FORM],
-            format!("{CLIENT}&grant_type=refresh_token"),
-            400,
-            "invalid_request",
-        ),
-        (
-            &[FORM],
-            format!("{whole}&refresh_token=alice.refresh.0"),
-            400,
-            "invalid_request",
-        ),
-        (
-            &[FORM],
-            format!("{CLIENT}&grant_type=password"),
+            with("grant_type=password"),
             400,
             "unsupported_grant_type",
         ),
@@ -204,14 +208,29 @@ async fn a_wrong_request_is_refused_by_its_name_and_spends_no_token() {
             400,
             "invalid_scope",
         ),
-        (&[FORM, BASIC], whole.clone(), 400, "invalid_request"),
-        (&[FORM], GRANT.to_owned(), 401, "invalid_client"),
         (
-            &[FORM],
-            format!("{GRANT}&client_id=me&client_secret=no"),
-            401,
-            "invalid_client",
+            &[FORM, BASIC],
+            GRANT.replace("alice", "carol"),
+            400,
+            "invalid_grant",
         ),
+    ];
+    refuses(&provider, &wrong).await;
+    let counts = provider.oauth().unwrap().counts();
+    assert_eq!((counts.invalid_request, counts.invalid_grant), (8, 1));
+    let (status, ..) = post(&provider, &[FORM, BASIC], GRANT).await;
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_prove_who_it_is_gets_and_spends_nothing() {
+    let provider = provider();
+    let wrong_basic = ("authorization", "Basic bWU6d3Jvbmc=");
+    let bearer = ("authorization", "Bearer bWU6czM6Y3IldCY=");
+    let in_form = format!("{GRANT}&client_id=me&client_secret=no");
+    let wrong: [Wrong<'_>; 4] = [
+        (&[FORM], GRANT.to_owned(), 401, "invalid_client"),
+        (&[FORM], in_form, 401, "invalid_client"),
         (
             &[FORM, wrong_basic],
             GRANT.to_owned(),
@@ -219,28 +238,9 @@ async fn a_wrong_request_is_refused_by_its_name_and_spends_no_token() {
             "invalid_client",
         ),
         (&[FORM, bearer], GRANT.to_owned(), 401, "invalid_client"),
-        (
-            &[FORM, BASIC],
-            GRANT.replace("alice", "carol"),
-            400,
-            "invalid_grant",
-        ),
-    ] {
-        let (found, answer, asked) = post(&provider, headers, &body).await;
-        assert_eq!(
-            (found, &answer["error"]),
-            (status, &json!(code)),
-            "{headers:?} {body}"
-        );
-        assert_eq!(
-            asked,
-            status == 401 && headers.len() == 2,
-            "{headers:?} {body}"
-        );
-    }
-    let counts = provider.oauth().unwrap().counts();
-    assert_eq!((counts.invalid_request, counts.invalid_client), (8, 4));
-    assert_eq!((counts.invalid_grant, counts.refreshed), (1, 0));
+    ];
+    refuses(&provider, &wrong).await;
+    assert_eq!(provider.oauth().unwrap().counts().invalid_client, 4);
     let (status, ..) = post(&provider, &[FORM, BASIC], GRANT).await;
     assert_eq!(status, 200);
 }
