@@ -13,6 +13,8 @@
 mod admin;
 #[path = "e2e/command_line.rs"]
 mod command_line;
+#[path = "e2e/crash.rs"]
+mod crash;
 #[path = "e2e/disconnects.rs"]
 mod disconnects;
 #[path = "e2e/drain.rs"]
@@ -21,9 +23,13 @@ mod drain;
 mod harness;
 #[path = "e2e/hostile.rs"]
 mod hostile;
+#[path = "e2e/oauth.rs"]
+mod oauth;
 #[path = "e2e/openai_sdk.rs"]
 mod openai_sdk;
 #[path = "e2e/passthrough.rs"]
 mod passthrough;
+#[path = "e2e/selectors.rs"]
+mod selectors;
 #[path = "e2e/swap.rs"]
 mod swap;

@@ -23,4 +23,11 @@ fn embed() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-const BUILT_IN: [&str; 3] = ["openai-compatible", "round-robin", "fill-first"];
+const BUILT_IN: [&str; 6] = [
+    "fill-first",
+    "least-busy",
+    "openai-compatible",
+    "round-robin",
+    "sticky",
+    "weighted",
+];

@@ -66,7 +66,14 @@ fn built_in_plugins_are_listed() {
     let output = run(&["plugin", "list"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let listed = text(&output.stdout);
-    for name in ["fill-first", "openai-compatible", "round-robin"] {
+    for name in [
+        "fill-first",
+        "least-busy",
+        "openai-compatible",
+        "round-robin",
+        "sticky",
+        "weighted",
+    ] {
         assert!(
             listed
                 .lines()

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_http::practice::PracticeProvider;
+use jackfield_http::practice::{PracticeOAuth, PracticeOAuthOptions, PracticeProvider};
 use jackfield_http::{choose_cryptography, serve as serve_http};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -36,7 +36,18 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Knows these keys; any, if there is none.
     pub(crate) async fn start(keys: &[&str]) -> Self {
-        let provider = PracticeProvider::new(keys.iter().map(|key| (*key).to_owned()));
+        Self::serve(PracticeProvider::new(
+            keys.iter().map(|key| (*key).to_owned()),
+        ))
+        .await
+    }
+
+    /// Knows access tokens.
+    pub(crate) async fn with_oauth(options: PracticeOAuthOptions) -> Self {
+        Self::serve(PracticeProvider::with_oauth(options)).await
+    }
+
+    async fn serve(provider: Arc<PracticeProvider>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = provider.router();
@@ -48,6 +59,13 @@ impl Upstream {
             address,
             server,
         }
+    }
+}
+
+impl Upstream {
+    /// Its token endpoint.
+    pub(crate) fn oauth(&self) -> &PracticeOAuth {
+        self.provider.oauth().unwrap()
     }
 }
 
@@ -75,15 +93,16 @@ impl Jackfield {
         Self::start_in(folder, &format!("providers:\n{providers}{more}")).await
     }
 
-    /// Serves a configuration, of which all but the listeners and folders is given. Compiled code
-    /// is shared by all tests.
+    /// Serves a configuration, of which all but the listeners and folders is given. What it keeps is
+    /// in the folder, so that it goes on there when it is started again; compiled code is shared by
+    /// all tests.
     pub(crate) async fn start_in(folder: TempDir, config: &str) -> Self {
         let path = folder.path().join("jackfield.yaml");
         let head = format!(
             "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.2:0, token: {TOKEN} }}\n\
-             data: {}\n",
-            shared_data().display()
+             data: data\n"
         );
+        share_compiled_code(folder.path());
         fs::write(&path, head + config).unwrap();
         let mut child = Command::new(binary())
             .args(["serve", "--config"])
@@ -188,6 +207,28 @@ impl Jackfield {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// Kills the process as a power cut would; what it kept stays in the folder.
+    pub(crate) async fn kill(mut self) -> TempDir {
+        self.child.kill().await.unwrap();
+        self.folder
+    }
+
+    /// Ends the process as one should.
+    pub(crate) async fn end(mut self) -> TempDir {
+        self.signal("-TERM");
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        assert!(ended.expect("it did not end").unwrap().success());
+        self.folder
+    }
+
+    /// One credential as the admin API shows it.
+    pub(crate) async fn credential(&self, id: &str) -> Value {
+        let shown = self.admin("credentials").await;
+        let credentials = shown["credentials"].as_array().unwrap();
+        let found = credentials.iter().find(|credential| credential["id"] == id);
+        found.cloned().unwrap_or(Value::Null)
+    }
+
     /// Sends a signal to the process.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().unwrap().to_string();
@@ -243,8 +284,15 @@ pub(crate) fn binary() -> &'static Path {
 }
 
 /// Compiling each plugin for each test would take most of the time.
-fn shared_data() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e-data")
+fn share_compiled_code(folder: &Path) {
+    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e-cache");
+    fs::create_dir_all(&shared).unwrap();
+    let data = folder.join("data");
+    fs::create_dir_all(&data).unwrap();
+    let cache = data.join("cache");
+    if !cache.exists() {
+        std::os::unix::fs::symlink(shared, cache).unwrap();
+    }
 }
 
 /// Reads the addresses from the log, and the rest of it so that it never blocks.

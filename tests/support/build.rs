@@ -20,10 +20,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The plugins that the binary carries.
-const BUILT_IN: [&str; 3] = [
+const BUILT_IN: [&str; 6] = [
     "jackfield-fill-first",
+    "jackfield-least-busy",
     "jackfield-openai-compatible",
     "jackfield-round-robin",
+    "jackfield-sticky",
+    "jackfield-weighted",
 ];
 
 fn tell(variable: &str, folder: &Path) {

@@ -241,7 +241,7 @@ fn rank(folder: &str) -> Option<Rank> {
         "host/http" | "host/runtime" => Some(Rank::Host(3)),
         "host/cli" => Some(Rank::Host(4)),
         BUILD_TOOL => Some(Rank::Tool),
-        "plugins/sdk" => Some(Rank::Guest(0)),
+        "plugins/choice" | "plugins/sdk" => Some(Rank::Guest(0)),
         _ if folder.starts_with("plugins/") || folder.starts_with("tests/") => Some(Rank::Guest(1)),
         _ => None,
     }

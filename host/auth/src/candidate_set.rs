@@ -45,6 +45,15 @@ impl CandidateSet {
         self.inner.lock().pool.credential(slot).map(Arc::clone)
     }
 
+    /// A number that stands for each: [`CredentialId::hash53`]; 0 for those that left the pool.
+    pub fn identities(&self) -> Vec<u64> {
+        let credentials = self.read(Pool::credentials);
+        let identity = |credential: Option<Arc<Credential>>| {
+            credential.map_or(0, |credential| credential.id.hash53())
+        };
+        credentials.into_iter().map(identity).collect()
+    }
+
     /// Weights, as configured.
     pub fn weights(&self) -> Vec<u32> {
         self.read(Pool::weights)

@@ -4,10 +4,14 @@
 use jackfield_runtime::BuiltIn;
 
 /// Their names and components.
-pub(crate) static BUILT_IN: [BuiltIn; 3] = [
+pub(crate) static BUILT_IN: [BuiltIn; 6] = [
     (
         "fill-first",
         include_bytes!(concat!(env!("OUT_DIR"), "/fill-first.wasm")),
+    ),
+    (
+        "least-busy",
+        include_bytes!(concat!(env!("OUT_DIR"), "/least-busy.wasm")),
     ),
     (
         "openai-compatible",
@@ -16,5 +20,13 @@ pub(crate) static BUILT_IN: [BuiltIn; 3] = [
     (
         "round-robin",
         include_bytes!(concat!(env!("OUT_DIR"), "/round-robin.wasm")),
+    ),
+    (
+        "sticky",
+        include_bytes!(concat!(env!("OUT_DIR"), "/sticky.wasm")),
+    ),
+    (
+        "weighted",
+        include_bytes!(concat!(env!("OUT_DIR"), "/weighted.wasm")),
     ),
 ];

@@ -66,6 +66,22 @@ name! {
     CredentialId
 }
 
+impl CredentialId {
+    /// A number of 53 bits (as many as JavaScript has in one) that stands for the name, for
+    /// rendezvous hashing. It is the same on every machine and must stay so: another function would
+    /// move every session. FNV-1a, and a finaliser, since its upper bits are weak in short names.
+    pub fn hash53(&self) -> u64 {
+        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME);
+        let hash = self.0.as_bytes().iter().fold(FNV_OFFSET, step);
+        let hash = (hash ^ (hash >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
+        (hash ^ (hash >> 33)) >> 11
+    }
+}
+
+/// Of 64 bits: RFC 9923, section 5.
+const FNV_OFFSET: u64 = 0xCBF2_9CE4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01B3;
+
 name! {
     /// The name of a provider, as the operator configured it.
     ProviderName
@@ -94,5 +110,27 @@ pub fn split_suffix(name: &str) -> (&str, Option<&str>) {
     match split {
         Some((base, suffix)) => (base, Some(suffix)),
         None => (name, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::CredentialId;
+
+    /// Numbers of the first version: a change of them would move every session.
+    #[test]
+    fn the_hash_of_an_id_stays_what_it_is() {
+        assert_eq!(CredentialId::from("acme-a").hash53(), 4_317_945_976_675_897);
+        assert_eq!(CredentialId::from("").hash53(), 8_329_108_716_545_799);
+    }
+
+    #[test]
+    fn ids_that_differ_by_little_have_hashes_of_their_own() {
+        let ids = (0..10_000).map(|number| CredentialId::from(format!("acme-{number}")));
+        let hashes: BTreeSet<u64> = ids.map(|id| id.hash53()).collect();
+        assert_eq!(hashes.len(), 10_000);
+        assert!(hashes.iter().all(|hash| *hash < 1 << 53));
     }
 }

@@ -84,6 +84,8 @@ pub trait Selector: Send + Sync + fmt::Debug {
 pub trait Columns: Send + Sync + 'static {
     /// How many there are; at least one.
     fn len(&self) -> usize;
+    /// A number that stands for each: a hash of its id, of 53 bits, the same for ever.
+    fn identities(&self) -> Vec<u64>;
     /// Weights as configured.
     fn weights(&self) -> Vec<u32>;
     /// Attempts under way.
@@ -106,6 +108,10 @@ pub trait Columns: Send + Sync + 'static {
 impl Columns for CandidateSet {
     fn len(&self) -> usize {
         Self::len(self)
+    }
+
+    fn identities(&self) -> Vec<u64> {
+        Self::identities(self)
     }
 
     fn weights(&self) -> Vec<u32> {

@@ -2,6 +2,7 @@
 //! and fails on command. The demo and the tests use it; nothing of it is on a request's path.
 
 mod client;
+mod oauth;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -13,16 +14,19 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
-use axum::routing::post;
+use axum::routing::{get, post};
 use futures_util::stream::unfold;
 use jackfield_dialect::ErrorBody;
 use jackfield_dialect::openai_chat::{error_kind, render_error};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 pub use client::{PracticeAnswer, PracticeClient, PracticeError};
+pub use oauth::{
+    PracticeOAuth, PracticeOAuthCounts, PracticeOAuthOptions, PracticeTokens, Rotation,
+};
 
 use crate::keys::bearer;
 
@@ -36,6 +40,8 @@ pub struct PracticeProvider {
     /// Calls so far, by key.
     calls: Mutex<BTreeMap<String, u64>>,
     streams_open: AtomicU64,
+    /// Its token endpoint: access tokens are keys then, and calls are counted by account.
+    oauth: Option<PracticeOAuth>,
 }
 
 /// How a practice provider fails a call.
@@ -107,11 +113,26 @@ impl PracticeProvider {
         Arc::new(provider)
     }
 
-    /// Its routes.
+    /// A provider that takes access tokens, of accounts that are yet to be opened.
+    pub fn with_oauth(options: PracticeOAuthOptions) -> Arc<Self> {
+        let provider = Self {
+            oauth: Some(PracticeOAuth::new(options)),
+            ..Self::default()
+        };
+        Arc::new(provider)
+    }
+
+    /// Its token endpoint, if it has one.
+    pub fn oauth(&self) -> Option<&PracticeOAuth> {
+        self.oauth.as_ref()
+    }
+
+    /// Its routes: the chat, the token endpoint, and what it has counted.
     pub fn router(self: &Arc<Self>) -> Router {
-        let route = post(chat_completions);
         Router::new()
-            .route("/v1/chat/completions", route)
+            .route("/v1/chat/completions", post(chat_completions))
+            .route("/oauth/token", post(oauth::token))
+            .route("/practice/counts", get(counts))
             .with_state(Arc::clone(self))
     }
 
@@ -132,6 +153,16 @@ impl PracticeProvider {
     /// Streams that have begun and not ended.
     pub fn streams_open(&self) -> u64 {
         self.streams_open.load(Ordering::Relaxed)
+    }
+
+    /// By which name a caller is known: its key, or the account of its access token.
+    fn caller(&self, key: String) -> Result<String, String> {
+        let Some(oauth) = &self.oauth else {
+            return Ok(key);
+        };
+        oauth
+            .accept(&key, Instant::now())
+            .map_err(|refused| refused.to_string())
     }
 
     fn count(&self, key: &str) {
@@ -160,7 +191,10 @@ async fn chat_completions(
         .get(AUTHORIZATION)
         .map(|value| bearer(value.as_bytes()))
         .unwrap_or_default();
-    let key = String::from_utf8_lossy(key).into_owned();
+    let key = match provider.caller(String::from_utf8_lossy(key).into_owned()) {
+        Ok(key) => key,
+        Err(message) => return error(StatusCode::UNAUTHORIZED, &message, None),
+    };
     provider.count(&key);
     if let Some(failure) = provider.refusal(&key) {
         // As careless as some providers are: the key is repeated.
@@ -190,6 +224,16 @@ async fn chat_completions(
     } else {
         whole(&asked, &key)
     }
+}
+
+/// What it has counted, for tests that see it from outside.
+async fn counts(State(provider): State<Arc<PracticeProvider>>) -> Response<Body> {
+    let counts = json!({
+        "calls": provider.calls(),
+        "streams_open": provider.streams_open(),
+        "oauth": provider.oauth().map(PracticeOAuth::counts),
+    });
+    json_response(Body::from(counts.to_string()))
 }
 
 fn error(status: StatusCode, message: &str, retry_after: Option<u64>) -> Response<Body> {

@@ -66,6 +66,10 @@ impl candidates::Host for State {
         })
     }
 
+    fn identities(&mut self) -> Vec<u64> {
+        self.column(Vec::new(), Columns::identities)
+    }
+
     fn weights(&mut self) -> Vec<u32> {
         self.column(Vec::new(), Columns::weights)
     }

@@ -6,6 +6,8 @@
     reason = "what all tests stand on fails them where it is missing"
 )]
 
+#[path = "runtime/built_in.rs"]
+mod built_in;
 #[path = "runtime/contract.rs"]
 mod contract;
 #[path = "runtime/folder.rs"]

@@ -1,5 +1,6 @@
 //! A selector that takes the candidates in turn.
 
+use jackfield_choice::in_turn;
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};
 
 struct RoundRobin;
@@ -10,11 +11,7 @@ impl Selector for RoundRobin {
     }
 
     fn pick(context: PickContext) -> Choice {
-        match u64::from(candidates::len()) {
-            0 => Choice::None("there is no candidate".to_owned()),
-            // The remainder is below a u32, so nothing is cut.
-            count => Choice::Candidate((context.sequence % count) as u32),
-        }
+        Choice::of(in_turn(context.sequence, candidates::len() as usize))
     }
 }
 

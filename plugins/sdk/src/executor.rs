@@ -95,22 +95,84 @@ impl Descriptor {
             options: Vec::new(),
         }
     }
+
+    /// With one more operation that it plans.
+    #[must_use]
+    pub fn operation(mut self, operation: &str) -> Self {
+        self.operations.push(operation.to_owned());
+        self
+    }
+
+    /// With a host that it may have to reach beside the credential's own: exact, `*.suffix`, or `*`.
+    #[must_use]
+    pub fn host(mut self, host: &str) -> Self {
+        self.hosts.push(host.to_owned());
+        self
+    }
+}
+
+impl Context {
+    /// An option by its name, such as the `url` of a raw request.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let mut options = self.options.iter();
+        options.find_map(|(found, value)| (found == name).then_some(value.as_str()))
+    }
+}
+
+impl Credential {
+    /// Whether the host holds a secret of this name for it.
+    pub fn has_secret(&self, name: &str) -> bool {
+        self.secret_fields.iter().any(|field| field == name)
+    }
+}
+
+impl Plan {
+    /// Has the host take a value out of the answer (a JSON pointer), and keep it as a secret.
+    #[must_use]
+    pub fn capture(mut self, pointer: &str, into: &str) -> Self {
+        self.captures.push(Capture {
+            pointer: pointer.to_owned(),
+            into: into.to_owned(),
+        });
+        self
+    }
 }
 
 impl HttpRequest {
-    /// A POST of the client's body as it is, said to be JSON.
-    pub fn post(url: String) -> Self {
+    /// A request with the client's body as it is, and no header.
+    pub fn new(method: &str, url: impl Into<String>) -> Self {
         Self {
-            method: "POST".to_owned(),
-            url,
-            headers: vec![Header {
-                name: "content-type".to_owned(),
-                value: b"application/json".to_vec(),
-            }],
+            method: method.to_owned(),
+            url: url.into(),
+            headers: Vec::new(),
             secrets: Vec::new(),
             body: Body::Original,
             options: Vec::new(),
         }
+    }
+
+    /// A POST of a form with these fields, urlencoded. Secrets are added to it with
+    /// [`SecretPlace::Form`].
+    pub fn form(url: impl Into<String>, fields: &[(&str, &str)]) -> Self {
+        let pairs: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{}={}", form_encoded(name), form_encoded(value)))
+            .collect();
+        let mut request = Self::new("POST", url);
+        request.body = Body::Bytes(pairs.join("&").into_bytes());
+        request.header("content-type", b"application/x-www-form-urlencoded")
+    }
+
+    /// A POST of the client's body as it is, said to be JSON.
+    pub fn post(url: impl Into<String>) -> Self {
+        Self::new("POST", url).header("content-type", b"application/json")
+    }
+
+    /// Adds the client's headers, which the host has sifted.
+    #[must_use]
+    pub fn headers_of(mut self, context: &Context) -> Self {
+        self.headers.extend_from_slice(&context.headers);
+        self
     }
 
     /// Adds a header.
@@ -194,6 +256,27 @@ impl Output {
             next: None,
         }
     }
+}
+
+/// A text as a form has it: the WHATWG URL standard's application/x-www-form-urlencoded.
+fn form_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' ' => encoded.push('+'),
+            b'*' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                encoded.push(char::from(byte));
+            }
+            other => {
+                encoded.push('%');
+                for digit in [other >> 4, other & 15] {
+                    let digit = char::from_digit(digit.into(), 16).unwrap_or('0');
+                    encoded.push(digit.to_ascii_uppercase());
+                }
+            }
+        }
+    }
+    encoded
 }
 
 /// The JSON text of a string.

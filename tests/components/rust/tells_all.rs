@@ -15,6 +15,7 @@ impl Selector for TellsAll {
             format!("{context:?}"),
             settings_json(),
             candidates::len().to_string(),
+            format!("{:?}", candidates::identities()),
             format!("{:?}", candidates::weights()),
             format!("{:?}", candidates::in_flight()),
             format!("{:?}", candidates::error_permille()),

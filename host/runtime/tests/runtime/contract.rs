@@ -63,7 +63,8 @@ async fn a_selector_is_shown_all_that_it_asks_for() {
     let told = selector.pick(&context, Arc::new(listed)).await;
     let expected = "PickContext { model: \"gpt-test\", dialect: \"openai-chat\", attempt: 3, \
                     sequence: 7, affinity: None, random: 9007199254740991, now-ms: 1766000000000 }\n\
-                    {\"label\":\"mine\"}\n2\n[1, 2]\n[0, 3]\n[1000, 1000]\n\
+                    {\"label\":\"mine\"}\n2\n\
+                    [9007199254740991, 9007199254740991]\n[1, 2]\n[0, 3]\n[1000, 1000]\n\
                     [4294967295, 4294967295]\n[999, 999]\n\
                     [18446744073709551615, 18446744073709551615]\n\
                     [1766000000001, 1766000000001]\n[Some(\"eu\"), None]";

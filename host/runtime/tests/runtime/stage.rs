@@ -156,6 +156,7 @@ pub(crate) fn assert_fault(fault: &PluginFault, plugin: &str, kind: FaultKind, d
 /// Candidates that a test lists, and what was read of them.
 #[derive(Default)]
 pub(crate) struct Listed {
+    pub(crate) identities: Vec<u64>,
     pub(crate) weights: Vec<u32>,
     pub(crate) in_flight: Vec<u32>,
     pub(crate) regions: Vec<Option<&'static str>>,
@@ -189,6 +190,14 @@ impl Listed {
 impl Columns for Listed {
     fn len(&self) -> usize {
         self.weights.len()
+    }
+
+    fn identities(&self) -> Vec<u64> {
+        self.note("identities");
+        match self.identities.len() {
+            0 => vec![(1 << 53) - 1; self.len()],
+            _ => self.identities.clone(),
+        }
     }
 
     fn weights(&self) -> Vec<u32> {

@@ -1,0 +1,109 @@
+//! The tokens of one account: numbered, in the order in which they were given.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::time::Instant;
+
+use super::{PracticeOAuthOptions, Rotation, Unauthorized};
+
+/// Refresh tokens of an account that hold at once. Under [`Rotation::UntilFirstUse`] each answer that
+/// was lost leaves one; the oldest goes first.
+const REFRESH_TOKENS_MAX: usize = 64;
+
+/// All tokens that descend from one grant.
+#[derive(Debug)]
+pub(super) struct Family {
+    /// The number of the next token.
+    next: u64,
+    /// The refresh tokens that hold.
+    refresh: BTreeSet<u64>,
+    /// The access tokens that were given and are not over.
+    access: BTreeMap<u64, Access>,
+}
+
+/// When an access token will be over.
+#[derive(Debug)]
+struct Access {
+    end: Instant,
+    calls_left: u64,
+}
+
+/// Why a refresh token is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spent {
+    NeverGiven,
+    Used,
+    UsedAndRevoked,
+}
+
+impl Family {
+    pub(super) fn new() -> Self {
+        Self {
+            next: 0,
+            refresh: BTreeSet::new(),
+            access: BTreeMap::new(),
+        }
+    }
+
+    /// Gives the next pair of tokens, and its number.
+    pub(super) fn issue(&mut self, options: &PracticeOAuthOptions, now: Instant) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.access.retain(|_, access| access.end > now);
+        let access = Access {
+            end: now + options.lifetime,
+            calls_left: options.calls_max.unwrap_or(u64::MAX),
+        };
+        self.access.insert(number, access);
+        self.refresh.insert(number);
+        if self.refresh.len() > REFRESH_TOKENS_MAX {
+            self.refresh.pop_first();
+        }
+        number
+    }
+
+    /// Takes a refresh token. What is given next belongs to it.
+    pub(super) fn spend(&mut self, number: u64, rotation: Rotation) -> Result<(), Spent> {
+        if !self.refresh.contains(&number) {
+            return Err(self.spent(number, rotation));
+        }
+        match rotation {
+            Rotation::Strict => self.refresh.clear(),
+            Rotation::UntilFirstUse | Rotation::Never => {}
+        }
+        Ok(())
+    }
+
+    fn spent(&mut self, number: u64, rotation: Rotation) -> Spent {
+        if number >= self.next {
+            return Spent::NeverGiven;
+        }
+        if rotation == Rotation::Strict && !self.refresh.is_empty() {
+            self.revoke();
+            return Spent::UsedAndRevoked;
+        }
+        Spent::Used
+    }
+
+    /// Uses an access token for a call: what it was had for is not needed any more.
+    pub(super) fn use_access(&mut self, number: u64, now: Instant) -> Result<(), Unauthorized> {
+        match self.access.get_mut(&number) {
+            Some(access) if access.end > now && access.calls_left > 0 => {
+                access.calls_left -= 1;
+                self.refresh.retain(|refresh| *refresh >= number);
+                Ok(())
+            }
+            _ if number < self.next => Err(Unauthorized::Expired),
+            _ => Err(Unauthorized::Unknown),
+        }
+    }
+
+    pub(super) fn end_access(&mut self) {
+        self.access.clear();
+    }
+
+    pub(super) fn revoke(&mut self) {
+        self.access.clear();
+        self.refresh.clear();
+    }
+}

@@ -1,0 +1,89 @@
+//! The refresh of an access token: RFC 6749, section 6.
+
+use std::collections::BTreeMap;
+
+use jackfield_plugin::executor::{
+    Credential, Failure, Header, HttpRequest, Plan, Scope, SecretPlace,
+};
+use serde::Deserialize;
+
+/// What the operator set for refreshes. Other settings of the provider are not looked at.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct Settings {
+    /// The token endpoint. Without it there is no refresh.
+    token_url: Option<String>,
+    /// How the client proves who it is.
+    client_authentication: ClientAuthentication,
+    /// What the new token may do: not more than the old one could.
+    scope: Option<String>,
+    /// More fields of the form, as the provider wants them.
+    token_params: BTreeMap<String, String>,
+}
+
+/// Where `client-id` and `client-secret` go: RFC 6749, section 2.3.1.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ClientAuthentication {
+    /// Into the form.
+    #[default]
+    Body,
+    /// Into the header, as HTTP Basic authentication.
+    Basic,
+}
+
+/// Plans the refresh of a credential. The secrets stay with the host: it puts the refresh token into
+/// the form, and takes the new tokens out of the answer.
+pub(crate) fn plan(credential: &Credential, settings: &str) -> Result<Plan, Failure> {
+    let settings: Settings = serde_json::from_str(settings)
+        .map_err(|wrong| refused(format!("the settings of a refresh: {wrong}")))?;
+    let Some(url) = &settings.token_url else {
+        return Err(refused("the setting `token-url` is missing".to_owned()));
+    };
+    if !credential.has_secret("refresh-token") {
+        return Err(refused("the credential has no `refresh-token`".to_owned()));
+    }
+    let mut fields = vec![("grant_type", "refresh_token")];
+    fields.extend(settings.scope.iter().map(|scope| ("scope", scope.as_str())));
+    let more = settings.token_params.iter();
+    fields.extend(more.map(|(name, value)| (name.as_str(), value.as_str())));
+    let mut request = HttpRequest::form(url.as_str(), &fields).secret(
+        "refresh-token",
+        SecretPlace::Form("refresh_token".to_owned()),
+    );
+    request.headers.push(Header {
+        name: "accept".to_owned(),
+        value: b"application/json".to_vec(),
+    });
+    request = authenticated(request, credential, &settings.client_authentication);
+    Ok(request
+        .relay()
+        .capture("/access_token", "access-token")
+        .capture("/refresh_token", "refresh-token")
+        .capture("/expires_in", "expires-in"))
+}
+
+fn authenticated(
+    mut request: HttpRequest,
+    credential: &Credential,
+    style: &ClientAuthentication,
+) -> HttpRequest {
+    let places = match style {
+        ClientAuthentication::Basic => [SecretPlace::BasicUser, SecretPlace::BasicPassword],
+        ClientAuthentication::Body => [
+            SecretPlace::Form("client_id".to_owned()),
+            SecretPlace::Form("client_secret".to_owned()),
+        ],
+    };
+    for (secret, place) in ["client-id", "client-secret"].into_iter().zip(places) {
+        if credential.has_secret(secret) {
+            request = request.secret(secret, place);
+        }
+    }
+    request
+}
+
+/// It is the operator's to mend; the credential may well be sound.
+fn refused(message: String) -> Failure {
+    Failure::new(Scope::Request, "invalid", message)
+}

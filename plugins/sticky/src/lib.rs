@@ -1,0 +1,22 @@
+//! A selector that keeps a session with one credential, so that the provider's cache of its prompt is
+//! warm. Sessions are shared by weight. A call without a session takes the candidates in turn.
+
+use jackfield_choice::{in_turn, sticky};
+use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};
+
+struct Sticky;
+
+impl Selector for Sticky {
+    fn describe() -> Descriptor {
+        Descriptor::new(env!("CARGO_PKG_VERSION"))
+    }
+
+    fn pick(context: PickContext) -> Choice {
+        Choice::of(match context.affinity {
+            Some(affinity) => sticky(affinity, &candidates::identities(), &candidates::weights()),
+            None => in_turn(context.sequence, candidates::len() as usize),
+        })
+    }
+}
+
+jackfield_plugin::export_selector!(Sticky);

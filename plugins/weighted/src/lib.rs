@@ -1,0 +1,18 @@
+//! A selector that gives each candidate its share of the picks by weight, spread evenly.
+
+use jackfield_choice::weighted;
+use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};
+
+struct Weighted;
+
+impl Selector for Weighted {
+    fn describe() -> Descriptor {
+        Descriptor::new(env!("CARGO_PKG_VERSION"))
+    }
+
+    fn pick(context: PickContext) -> Choice {
+        Choice::of(weighted(context.sequence, &candidates::weights()))
+    }
+}
+
+jackfield_plugin::export_selector!(Weighted);

@@ -1,0 +1,248 @@
+//! The real binary is killed in the middle of its work, again and again. What it was told to keep is
+//! there when it is started again: never is a rotated token lost, and no more than the last second
+//! of health.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jackfield_http::practice::{PracticeFailure, PracticeOAuthOptions, Rotation};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::harness::{Jackfield, Upstream, chat};
+use crate::oauth::{account, accounts};
+
+/// How often it is killed.
+const KILLS: u64 = 25;
+
+/// The moments of the kills follow from it.
+const SEED: u64 = 20_261_124;
+
+/// Once it serves it lives for a random time between these.
+const LIFE_MS_MIN: u64 = 200;
+const LIFE_MS_MAX: u64 = 2_000;
+
+/// Credentials that begin to cool in one life, at random moments of its beginning.
+const COOLED_A_LIFE: u64 = 3;
+const COOLED_WITHIN_MS: u64 = 400;
+
+/// Callers of the account.
+const CALLERS: usize = 4;
+
+/// After so many calls a token is used up, so that there are several rotations a second. Many more
+/// than there are callers: who has waited for a token must still find it good.
+const TOKEN_CALLS_MAX: u64 = 40;
+
+/// The token endpoint takes so long to answer, so that many kills meet a rotation under way.
+const TOKEN_PAUSE: Duration = Duration::from_millis(30);
+
+/// What may be lost of health.
+const HEALTH_LOST_MAX: Duration = Duration::from_secs(1);
+
+/// How long a call may take that may never be answered.
+const CALL_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// For all kills together.
+const TIME_MAX: Duration = Duration::from_secs(90);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_at_any_moment_loses_no_token_and_a_second_of_health_at_most() {
+    let mut random = Random(SEED);
+    let scene = Scene::new().await;
+    let began = Instant::now();
+    let mut folder = tempfile::tempdir().unwrap();
+    let mut cooled = Vec::new();
+    for kill in 0..KILLS {
+        let jackfield = Jackfield::start_in(folder, &scene.config).await;
+        scene.stands(&jackfield, &mut cooled, kill).await;
+        let life = scene.live_and_die(jackfield, &mut random, kill, &mut cooled);
+        folder = life.await;
+    }
+    let jackfield = Jackfield::start_in(folder, &scene.config).await;
+    scene.stands(&jackfield, &mut cooled, KILLS).await;
+    let (counts, took) = (scene.accounts.oauth().counts(), began.elapsed());
+    let aged = cooled.iter().filter(|cooled| cooled.aged).count();
+    eprintln!("{KILLS} kills in {took:?}: {counts:?}, {aged} cooled for long enough");
+    assert_eq!(counts.invalid_grant, 0, "a rotated token was lost");
+    assert!(counts.refreshed > KILLS * 2, "hardly any token was rotated");
+    assert!(aged as u64 > KILLS / 2, "hardly any cooled for long enough");
+    assert!(took < TIME_MAX, "it took {took:?}");
+}
+
+/// What lives on when Jackfield does not.
+struct Scene {
+    accounts: Upstream,
+    /// Only here for as long as the scene.
+    _limited: Upstream,
+    config: String,
+}
+
+/// A credential that was seen to fail, and when.
+struct Cooled {
+    id: String,
+    at: Instant,
+    /// Whether a kill came so late after it that its health must have been on disk.
+    aged: bool,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let options = PracticeOAuthOptions {
+            rotation: Rotation::UntilFirstUse,
+            calls_max: Some(TOKEN_CALLS_MAX),
+            pause: TOKEN_PAUSE,
+            client: Some(("me".to_owned(), "s3:cr%t&".to_owned())),
+            ..PracticeOAuthOptions::default()
+        };
+        let provider = Upstream::with_oauth(options).await;
+        let alice = provider.oauth().open("alice");
+        let alice = account("alice", &alice, Duration::from_hours(24));
+        let (limited, credentials) = limited().await;
+        let config = format!(
+            "providers:\n{}  - name: limited\n    executor: openai-compatible\n    \
+             base-url: http://{}/v1\n    credentials:\n{credentials}    \
+             models: [ {{ name: gpt-limited }} ]\n",
+            accounts(&provider, "1s", &alice),
+            limited.address,
+        );
+        Self {
+            accounts: provider,
+            _limited: limited,
+            config,
+        }
+    }
+
+    /// After a start: the account serves, and what cooled long enough before a kill still cools. What
+    /// was lost, as it may be, is not expected any more.
+    async fn stands(&self, jackfield: &Jackfield, cooled: &mut Vec<Cooled>, kill: u64) {
+        let shown = jackfield.admin("credentials").await;
+        let shown = shown["credentials"].as_array().unwrap();
+        cooled.retain(|cooled| {
+            let mut shown = shown.iter();
+            let found = shown.find(|credential| credential["id"] == cooled.id.as_str());
+            let found = found.unwrap().to_string();
+            let cools = found.contains("\"state\":\"cooling\"");
+            assert!(cools || !cooled.aged, "fit after kill {kill}: {found}");
+            cools
+        });
+        let hello = chat("accounts", false, &json!({}));
+        let (status, answer) = jackfield.call(&hello).await;
+        assert_eq!(status, 200, "no account after kill {kill}: {answer}");
+    }
+
+    /// One life under load, until it is killed.
+    async fn live_and_die(
+        &self,
+        jackfield: Jackfield,
+        random: &mut Random,
+        number: u64,
+        cooled: &mut Vec<Cooled>,
+    ) -> TempDir {
+        let jackfield = Arc::new(jackfield);
+        let load = Load::start(&jackfield);
+        let began = Instant::now();
+        let life = Duration::from_millis(LIFE_MS_MIN + random.below(LIFE_MS_MAX - LIFE_MS_MIN));
+        let mut moments = [(); COOLED_A_LIFE as usize].map(|()| random.below(COOLED_WITHIN_MS));
+        moments.sort_unstable();
+        for (number, moment) in (number * COOLED_A_LIFE..).zip(moments) {
+            let moment = Duration::from_millis(moment);
+            if moment >= life {
+                break;
+            }
+            sleep_until(began + moment).await;
+            cooled.push(cool(&jackfield, number).await);
+        }
+        sleep_until(began + life).await;
+        jackfield.signal("-KILL");
+        let died = Instant::now();
+        for cooled in cooled.iter_mut() {
+            cooled.aged |= died.duration_since(cooled.at) > HEALTH_LOST_MAX;
+        }
+        load.end().await;
+        Arc::into_inner(jackfield).unwrap().kill().await
+    }
+}
+
+/// A provider that allows nothing for an hour, and its credentials, each of which alone serves a model
+/// of its own name.
+async fn limited() -> (Upstream, String) {
+    let upstream = Upstream::start(&[]).await;
+    let hour = PracticeFailure {
+        status: PracticeFailure::TOO_MANY_REQUESTS,
+        retry_after: Some(3_600),
+    };
+    let credentials = (0..KILLS * COOLED_A_LIFE).map(|number| {
+        let id = format!("cool-{number}");
+        upstream.provider.fail(&id, Some(hour));
+        format!(
+            "      - {{ id: {id}, api-key: {id}, models: [ {{ name: gpt-{id}, alias: {id} }} ] }}\n"
+        )
+    });
+    let credentials = credentials.collect();
+    (upstream, credentials)
+}
+
+async fn cool(jackfield: &Jackfield, number: u64) -> Cooled {
+    let id = format!("cool-{number}");
+    let (status, answer) = jackfield.call(&chat(&id, false, &json!({}))).await;
+    assert_eq!(status, 429, "{answer}");
+    Cooled {
+        id,
+        at: Instant::now(),
+        aged: false,
+    }
+}
+
+/// Callers that do not mind a call that fails, since the process is killed under them.
+struct Load {
+    stop: Arc<AtomicBool>,
+    callers: JoinSet<()>,
+}
+
+impl Load {
+    fn start(jackfield: &Arc<Jackfield>) -> Self {
+        let mut load = Self {
+            stop: Arc::default(),
+            callers: JoinSet::new(),
+        };
+        for _ in 0..CALLERS {
+            let stop = Arc::clone(&load.stop);
+            let request = jackfield
+                .client
+                .post(jackfield.url("/v1/chat/completions"))
+                .body(chat("accounts", false, &json!({})).to_string());
+            load.callers.spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    let call = request.try_clone().unwrap().send();
+                    let answered = timeout(CALL_TIME_MAX, call).await;
+                    if answered.expect("a call hangs").is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        load
+    }
+
+    async fn end(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        while let Some(ended) = self.callers.join_next().await {
+            ended.expect("a caller failed");
+        }
+    }
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % most
+    }
+}

@@ -1,0 +1,201 @@
+//! Accounts whose tokens are renewed: ahead of time, after a 401, over a restart, and not at all.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use jackfield_http::practice::{PracticeOAuthOptions, PracticeTokens, Rotation};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::harness::{Jackfield, PATIENCE, TOKEN, Upstream, chat, until};
+
+/// Calls that meet the end of a token at once.
+const CALLERS: usize = 32;
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// One account as the configuration has it.
+pub(crate) fn account(id: &str, tokens: &PracticeTokens, ends_in: Duration) -> String {
+    let end = humantime::format_rfc3339_millis(SystemTime::now() + ends_in);
+    let refresh = tokens.refresh.as_deref().unwrap();
+    format!(
+        "      - id: {id}\n        secrets: {{ access-token: {}, refresh-token: {refresh}, \
+         client-id: me, client-secret: \"s3:cr%t&\" }}\n        expires-at: {end}\n",
+        tokens.access
+    )
+}
+
+/// A provider `accounts` with these accounts, whose tokens are renewed this long before their end.
+pub(crate) fn accounts(upstream: &Upstream, lead: &str, accounts: &str) -> String {
+    let address = upstream.address;
+    format!(
+        "  - name: accounts\n    executor: openai-compatible\n    base-url: http://{address}/v1\n    \
+         settings: {{ token-url: \"http://{address}/oauth/token\", client-authentication: basic }}\n    \
+         refresh: {{ lead: {lead} }}\n    credentials:\n{accounts}    \
+         models: [ {{ name: gpt-accounts, alias: accounts }} ]\n"
+    )
+}
+
+fn options(rotation: Rotation) -> PracticeOAuthOptions {
+    PracticeOAuthOptions {
+        rotation,
+        client: Some(("me".to_owned(), "s3:cr%t&".to_owned())),
+        ..PracticeOAuthOptions::default()
+    }
+}
+
+async fn start(config: &str) -> Jackfield {
+    start_in(tempfile::tempdir().unwrap(), config).await
+}
+
+async fn start_in(folder: TempDir, config: &str) -> Jackfield {
+    Jackfield::start_in(folder, &format!("providers:\n{config}")).await
+}
+
+fn hello() -> Value {
+    chat("accounts", false, &json!({}))
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_ends_again_and_again() {
+    let lifetime = Duration::from_secs(3);
+    let upstream = Upstream::with_oauth(PracticeOAuthOptions {
+        lifetime,
+        ..options(Rotation::Strict)
+    })
+    .await;
+    let alice = account("alice", &upstream.oauth().open("alice"), lifetime);
+    let jackfield = start(&accounts(&upstream, "2s", &alice)).await;
+    until("there were four rotations", async || {
+        let (status, answer) = jackfield.call(&hello()).await;
+        assert_eq!(status, 200, "{answer}");
+        upstream.oauth().counts().refreshed >= 4
+    })
+    .await;
+    let counts = upstream.oauth().counts();
+    assert_eq!(counts.unauthorized, 0, "a call met the end of a token");
+    assert_eq!(
+        counts.invalid_grant + counts.invalid_request,
+        0,
+        "{counts:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_401_is_mended_by_one_refresh_for_all_who_meet_it() {
+    let upstream = Upstream::with_oauth(PracticeOAuthOptions {
+        // All have met the end by the time that the new token is there.
+        pause: Duration::from_millis(500),
+        ..options(Rotation::Strict)
+    })
+    .await;
+    let alice = account("alice", &upstream.oauth().open("alice"), DAY);
+    let jackfield = Arc::new(start(&accounts(&upstream, "1s", &alice)).await);
+    assert_eq!(jackfield.call(&hello()).await.0, 200);
+    upstream.oauth().end_access("alice");
+    let mut calls = JoinSet::new();
+    for _ in 0..CALLERS {
+        let jackfield = Arc::clone(&jackfield);
+        calls.spawn(async move { jackfield.call(&hello()).await });
+    }
+    while let Some(ended) = calls.join_next().await {
+        let (status, answer) = ended.unwrap();
+        assert_eq!(status, 200, "{answer}");
+    }
+    let counts = upstream.oauth().counts();
+    assert_eq!(
+        (counts.refreshed, counts.invalid_grant),
+        (1, 0),
+        "{counts:?}"
+    );
+    assert!(counts.unauthorized > 1, "{counts:?}");
+    assert_eq!(
+        jackfield.credential("alice").await["health"]["state"],
+        "ready"
+    );
+}
+
+#[tokio::test]
+async fn a_restart_keeps_the_rotated_token() {
+    let upstream = Upstream::with_oauth(options(Rotation::Strict)).await;
+    let alice = account("alice", &upstream.oauth().open("alice"), DAY);
+    let config = accounts(&upstream, "1s", &alice);
+    let mut folder = tempfile::tempdir().unwrap();
+    for rotation in 1..=3 {
+        let jackfield = start_in(folder, &config).await;
+        upstream.oauth().end_access("alice");
+        let (status, answer) = jackfield.call(&hello()).await;
+        assert_eq!(status, 200, "rotation {rotation}: {answer}");
+        assert_eq!(upstream.oauth().counts().refreshed, rotation);
+        folder = if rotation == 2 {
+            jackfield.kill().await
+        } else {
+            jackfield.end().await
+        };
+    }
+    assert_eq!(upstream.oauth().counts().invalid_grant, 0);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_refresh_token_keeps_the_old_one() {
+    let upstream = Upstream::with_oauth(options(Rotation::Never)).await;
+    let alice = account("alice", &upstream.oauth().open("alice"), DAY);
+    let jackfield = start(&accounts(&upstream, "1s", &alice)).await;
+    for rotation in 1..=3 {
+        upstream.oauth().end_access("alice");
+        let (status, answer) = jackfield.call(&hello()).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(upstream.oauth().counts().refreshed, rotation);
+    }
+}
+
+#[tokio::test]
+async fn a_dead_grant_bars_its_credential_and_another_serves() {
+    let upstream = Upstream::with_oauth(options(Rotation::Strict)).await;
+    let both = ["alice", "bob"].map(|id| account(id, &upstream.oauth().open(id), DAY));
+    let jackfield = start(&accounts(&upstream, "1s", &both.concat())).await;
+    let url = format!("http://{}/admin/v1/events", jackfield.admin);
+    let mut events = jackfield
+        .client
+        .get(url)
+        .bearer_auth(TOKEN)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(events.status(), 200);
+    upstream.oauth().revoke("alice");
+    for _ in 0..6 {
+        let (status, answer) = jackfield.call(&hello()).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(answer["x_practice"]["served_by"], "bob");
+    }
+    assert_eq!(
+        upstream.oauth().counts().invalid_grant,
+        1,
+        "it was asked again"
+    );
+    let alice = jackfield.credential("alice").await;
+    assert_eq!(alice["health"]["state"], "barred", "{alice}");
+    assert_eq!(
+        jackfield.credential("bob").await["health"]["state"],
+        "ready"
+    );
+    let told = timeout(PATIENCE, until_told(&mut events, "barred"));
+    let told = told.await.expect("no event tells it");
+    assert!(
+        !told.contains(".access.") && !told.contains(".refresh."),
+        "{told}"
+    );
+}
+
+/// Reads events until one of them holds this word.
+async fn until_told(events: &mut reqwest::Response, word: &str) -> String {
+    let mut told = String::new();
+    while !told.contains(word) {
+        let piece = events.chunk().await.unwrap().expect("the events ended");
+        told.push_str(&String::from_utf8_lossy(&piece));
+    }
+    told
+}

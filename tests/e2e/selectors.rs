@@ -1,0 +1,116 @@
+//! The selectors, as the provider sees them: who is called how often.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::harness::{Jackfield, Upstream, chat, until};
+
+/// Three credentials that weigh 1, 2 and 3, chosen among by `routing`.
+async fn start(upstream: &Upstream, routing: &str) -> Jackfield {
+    let config = format!(
+        "providers:\n  - name: practice\n    executor: openai-compatible\n    \
+         base-url: http://{}/v1\n    credentials:\n      \
+         - {{ id: light, api-key: light }}\n      \
+         - {{ id: middle, api-key: middle, weight: 2 }}\n      \
+         - {{ id: heavy, api-key: heavy, weight: 3 }}\n    \
+         models: [ {{ name: gpt-practice, alias: practice }} ]\n\
+         routing: {routing}\n",
+        upstream.address
+    );
+    Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await
+}
+
+fn counts(of: [(&str, u64); 3]) -> BTreeMap<String, u64> {
+    let count = |(id, count): (&str, u64)| (id.to_owned(), count);
+    of.into_iter().map(count).collect()
+}
+
+#[tokio::test]
+async fn weighted_calls_each_credential_by_its_weight() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = start(&upstream, "{ selector: weighted }").await;
+    for _ in 0..60 {
+        let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        assert_eq!(status, 200);
+    }
+    let expected = counts([("heavy", 30), ("light", 10), ("middle", 20)]);
+    assert_eq!(upstream.provider.calls(), expected);
+}
+
+/// Who answers a call of a session, or of none.
+async fn served(jackfield: &Jackfield, session: Option<&str>) -> String {
+    let body = chat("practice", false, &json!({})).to_string();
+    let mut request = jackfield
+        .client
+        .post(jackfield.url("/v1/chat/completions"))
+        .body(body);
+    if let Some(session) = session {
+        request = request.header("x-session-id", session);
+    }
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let answer: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    answer["x_practice"]["served_by"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn sticky_keeps_each_session_with_one_credential_over_a_restart() {
+    let upstream = Upstream::start(&[]).await;
+    let routing = "{ selector: sticky, affinity: [ { header: x-session-id } ] }";
+    let jackfield = start(&upstream, routing).await;
+    let sessions: Vec<String> = (0..30)
+        .map(|session| format!("session-{session}"))
+        .collect();
+    let mut served_by = BTreeMap::new();
+    for session in sessions.iter().cycle().take(90) {
+        let by = served(&jackfield, Some(session)).await;
+        let before = served_by.insert(session.clone(), by.clone());
+        assert!(
+            before.is_none_or(|before| before == by),
+            "{session} moved to {by}"
+        );
+    }
+    let used: std::collections::BTreeSet<&String> = served_by.values().collect();
+    assert_eq!(used.len(), 3, "all sessions are with {used:?}");
+    let again = start(&upstream, routing).await;
+    for session in &sessions {
+        assert_eq!(served(&again, Some(session)).await, served_by[session]);
+    }
+}
+
+#[tokio::test]
+async fn sticky_without_a_session_takes_turns() {
+    let upstream = Upstream::start(&[]).await;
+    let routing = "{ selector: sticky, affinity: [ { header: x-session-id } ] }";
+    let jackfield = start(&upstream, routing).await;
+    for _ in 0..12 {
+        served(&jackfield, None).await;
+    }
+    let expected = counts([("heavy", 4), ("light", 4), ("middle", 4)]);
+    assert_eq!(upstream.provider.calls(), expected);
+}
+
+#[tokio::test]
+async fn least_busy_passes_over_who_is_busy() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = start(&upstream, "{ selector: least-busy }").await;
+    let mut streams = Vec::new();
+    for open in 1..=6 {
+        let body = chat("practice", true, &json!({ "words": 400, "pause_ms": 50 }));
+        let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        streams.push(answer);
+        until("the stream was open", async || {
+            upstream.provider.streams_open() == open
+        })
+        .await;
+    }
+    // As many as each weighs.
+    let busy = counts([("heavy", 3), ("light", 1), ("middle", 2)]);
+    assert_eq!(upstream.provider.calls(), busy);
+}
