@@ -23,6 +23,7 @@ mod source;
 mod watch;
 
 pub use call::{Answer, AnswerBody, AnswerStream, Broken, Call};
+pub use classify::CONTEXT_LENGTH;
 pub use clock::Clock;
 pub use dispatcher::{Dispatcher, DispatcherParts};
 pub use error::{CallError, ErrorAnswer, UpstreamFailure};

@@ -1,125 +1,532 @@
-//! The rules, by status, header and body.
+//! The rules, by status, header and body: what providers are documented to answer, and what follows.
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 use super::*;
 
-fn classified(status: u16, body: &str) -> (Scope, String) {
+/// What the table makes of one answer.
+fn judged(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Failure {
     let status = StatusCode::from_u16(status).unwrap();
-    let failure = answer(status, &HeaderMap::new(), body.as_bytes(), NOW);
+    answer(status, &map(headers), body.as_bytes(), NOW)
+}
+
+fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+    let header = |(name, value): &(&'static str, &'static str)| {
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )
+    };
+    headers.iter().map(header).collect()
+}
+
+fn classified(status: u16, body: &str) -> (Scope, String) {
+    let failure = judged(status, &[], body);
     (failure.scope, failure.kind.into_owned())
 }
 
+/// 6 November 1994, 08:49:37 GMT.
 const NOW: Timestamp = Timestamp::from_millis(784_111_777_000);
 
+/// Answers of providers as their documentation shows them, by status and body.
+const ANSWERS: &[(&str, u16, &str, Scope, &str)] = &[
+    (
+        "OpenAI, a wrong key",
+        401,
+        r#"{"error":{"message":"Incorrect API key provided: sk-x.","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#,
+        Scope::Credential,
+        "authentication",
+    ),
+    (
+        "OpenAI, an empty account",
+        429,
+        r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
+        Scope::Credential,
+        "quota",
+    ),
+    (
+        "OpenAI, too fast",
+        429,
+        r#"{"error":{"message":"Rate limit reached for gpt-4o","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#,
+        Scope::Model,
+        "rate-limit",
+    ),
+    (
+        "OpenAI, too long",
+        400,
+        r#"{"error":{"message":"This model's maximum context length is 8192 tokens.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#,
+        Scope::Request,
+        "context-length",
+    ),
+    (
+        "OpenAI, no such model",
+        404,
+        r#"{"error":{"message":"The model `x` does not exist or you do not have access to it.","type":"invalid_request_error","code":"model_not_found"}}"#,
+        Scope::Model,
+        "not-found",
+    ),
+    (
+        "OpenAI, an item that was not kept",
+        404,
+        r#"{"error":{"message":"Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.","type":"invalid_request_error"}}"#,
+        Scope::Request,
+        "invalid",
+    ),
+    (
+        "Codex, a model outside the subscription",
+        400,
+        r#"{"detail":"The 'x' model is not supported when using Codex with a ChatGPT account."}"#,
+        Scope::Model,
+        "unsupported",
+    ),
+    (
+        "Anthropic, no money",
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"#,
+        Scope::Credential,
+        "billing",
+    ),
+    (
+        "Anthropic, a wrong request",
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"messages: at least one message is required"}}"#,
+        Scope::Request,
+        "invalid",
+    ),
+    (
+        "Anthropic, too long",
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
+        Scope::Request,
+        "context-length",
+    ),
+    (
+        "Anthropic, too large",
+        413,
+        r#"{"type":"error","error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
+        Scope::Request,
+        "invalid",
+    ),
+    (
+        "Anthropic, overloaded",
+        529,
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+        Scope::Provider,
+        "overloaded",
+    ),
+    (
+        "Gemini, a wrong key",
+        400,
+        r#"{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}"#,
+        Scope::Credential,
+        "authentication",
+    ),
+    (
+        "Gemini, a wrong request, in an array",
+        400,
+        r#"[{"error":{"code":400,"message":"contents is not specified","status":"INVALID_ARGUMENT"}}]"#,
+        Scope::Request,
+        "invalid",
+    ),
+    (
+        "Gemini, too long",
+        400,
+        r#"{"error":{"code":400,"message":"The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}"#,
+        Scope::Request,
+        "context-length",
+    ),
+    (
+        "Gemini, the free tier's pace",
+        429,
+        r#"{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details.","status":"RESOURCE_EXHAUSTED"}}"#,
+        Scope::Model,
+        "rate-limit",
+    ),
+    (
+        "Gemini, billing is off",
+        403,
+        r#"{"error":{"code":403,"message":"This API method requires billing to be enabled.","status":"PERMISSION_DENIED"}}"#,
+        Scope::Credential,
+        "billing",
+    ),
+    (
+        "Azure, no such deployment",
+        404,
+        r#"{"error":{"code":"DeploymentNotFound","message":"The API deployment for this resource does not exist."}}"#,
+        Scope::Model,
+        "not-found",
+    ),
+    (
+        "Azure, the wrong operation",
+        400,
+        r#"{"error":{"code":"OperationNotSupported","message":"The chatCompletion operation does not work with the specified model."}}"#,
+        Scope::Model,
+        "unsupported",
+    ),
+    (
+        "Azure, filtered",
+        400,
+        r#"{"error":{"code":"content_filter","message":"The response was filtered","status":400}}"#,
+        Scope::Request,
+        "invalid",
+    ),
+    (
+        "Groq, a model that is gone",
+        400,
+        r#"{"error":{"message":"The model `x` has been decommissioned","type":"invalid_request_error","code":"model_decommissioned"}}"#,
+        Scope::Model,
+        "not-found",
+    ),
+    (
+        "Groq, flex is full",
+        498,
+        r#"{"error":{"message":"Flex tier capacity exceeded","type":"capacity"}}"#,
+        Scope::Model,
+        "overloaded",
+    ),
+    (
+        "OpenRouter, no credits",
+        402,
+        r#"{"error":{"code":402,"message":"Insufficient credits"}}"#,
+        Scope::Credential,
+        "billing",
+    ),
+    (
+        "OpenRouter, moderated",
+        403,
+        r#"{"error":{"code":403,"message":"Your chosen model requires moderation and your input was flagged"}}"#,
+        Scope::Request,
+        "invalid",
+    ),
+    (
+        "OpenRouter, no such model",
+        400,
+        r#"{"error":{"code":400,"message":"x/y is not a valid model ID"}}"#,
+        Scope::Model,
+        "not-found",
+    ),
+    (
+        "DeepSeek, no money",
+        402,
+        r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","code":"invalid_request_error"}}"#,
+        Scope::Credential,
+        "billing",
+    ),
+    (
+        "OAuth, a grant that is over",
+        400,
+        r#"{"error":"invalid_grant","error_description":"Token has been revoked."}"#,
+        Scope::Credential,
+        "authentication",
+    ),
+];
+
 #[test]
-fn a_clients_400_blames_nobody() {
-    let body = r#"{"error":{"message":"messages: missing","type":"invalid_request_error"}}"#;
-    for status in [400, 409, 413, 422] {
+fn what_providers_are_documented_to_answer_is_understood() {
+    for (name, status, body, scope, kind) in ANSWERS {
         assert_eq!(
-            classified(status, body),
-            (Scope::Request, "invalid".into()),
-            "{status}"
-        );
-        assert_eq!(
-            classified(status, "no json"),
-            (Scope::Request, "invalid".into()),
-            "{status}"
+            classified(*status, body),
+            (*scope, (*kind).to_owned()),
+            "{name}"
         );
     }
 }
 
 #[test]
-fn a_billing_400_rotates() {
+fn every_rule_says_where_it_is_from_and_can_be_reached() {
+    let lower = |words: &[&str]| words.iter().all(|word| *word == word.to_ascii_lowercase());
+    for (index, rule) in RULES.iter().enumerate() {
+        assert!(!rule.source.is_empty(), "rule {index}");
+        let example = |text: &str| match rule.told {
+            Told::Word(_) => ProviderError {
+                kind: Some(text.to_owned()),
+                message: "a sentence".to_owned(),
+                ..ProviderError::default()
+            },
+            _ => ProviderError {
+                message: format!("a {text} b"),
+                ..ProviderError::default()
+            },
+        };
+        let texts: Vec<&str> = match rule.told {
+            Told::Word(words) | Told::Phrase(words) => {
+                assert!(lower(words), "rule {index}");
+                words.to_vec()
+            }
+            Told::Anything | Told::Challenge => vec![""],
+        };
+        for text in texts {
+            let error = example(text);
+            let challenge = matches!(rule.told, Told::Challenge);
+            let reached = rule.status.iter().flat_map(Clone::clone).any(|status| {
+                let said = Said::of(Some(&error).filter(|_| !challenge), challenge);
+                let first = RULES.iter().position(|rule| {
+                    rule.status.iter().any(|range| range.contains(&status)) && said.fits(&rule.told)
+                });
+                first == Some(index)
+            });
+            assert!(reached, "rule {index}, {text:?}, stands behind others");
+        }
+    }
+}
+
+#[test]
+fn seed_1_19_a_clients_own_error_blames_nobody() {
+    let body = r#"{"error":{"message":"messages: missing","type":"invalid_request_error"}}"#;
+    for status in [400, 409, 413, 422] {
+        let expected = (Scope::Request, "invalid".to_owned());
+        assert_eq!(classified(status, body), expected, "{status}");
+        assert_eq!(classified(status, "no json"), expected, "{status}");
+    }
+}
+
+#[test]
+fn seed_1_19_a_billing_400_rotates() {
     for body in [
         r#"{"error":{"message":"Your credit balance is too low to access the API"}}"#,
         r#"{"error":{"message":"Your credit balance is too low","type":"invalid_request_error"}}"#,
         r#"{"error":{"message":"Insufficient Balance","code":"invalid_request_error"}}"#,
         r#"{"error":{"message":"x","type":"billing_not_active","code":"E17"}}"#,
     ] {
-        assert_eq!(
-            classified(400, body),
-            (Scope::Credential, "billing".into()),
-            "{body}"
-        );
+        let expected = (Scope::Credential, "billing".to_owned());
+        for status in [400, 402, 403] {
+            assert_eq!(classified(status, body), expected, "{status} {body}");
+        }
     }
 }
 
 #[test]
-fn a_model_that_is_not_supported_blames_only_that_model() {
+fn seed_1_19_a_model_that_is_not_supported_blames_only_that_model() {
     let body = r#"{"error":{"message":"x","code":"model_not_supported"}}"#;
-    assert_eq!(classified(400, body), (Scope::Model, "unsupported".into()));
+    for status in [400, 422] {
+        let expected = (Scope::Model, "unsupported".to_owned());
+        assert_eq!(classified(status, body), expected);
+    }
 }
 
 #[test]
-fn statuses_have_scopes() {
+fn seed_1_8_statuses_have_scopes() {
     for (status, scope, kind) in [
         (401, Scope::Credential, "authentication"),
         (402, Scope::Credential, "billing"),
         (403, Scope::Model, "permission"),
         (404, Scope::Model, "not-found"),
+        (405, Scope::Model, "unsupported"),
         (408, Scope::Provider, "transient"),
         (429, Scope::Model, "rate-limit"),
         (500, Scope::Provider, "transient"),
+        (502, Scope::Provider, "transient"),
         (503, Scope::Provider, "overloaded"),
+        (504, Scope::Provider, "transient"),
+        (302, Scope::Provider, "transient"),
     ] {
         assert_eq!(classified(status, "{}"), (scope, kind.into()), "{status}");
     }
 }
 
 #[test]
-fn a_429_for_an_empty_account_blames_the_account() {
-    let body =
-        r#"{"error":{"message":"x","type":"insufficient_quota","code":"insufficient_quota"}}"#;
-    assert_eq!(classified(429, body), (Scope::Credential, "quota".into()));
+fn only_a_401_that_blames_the_credential_suggests_a_refresh() {
+    assert!(judged(401, &[], "").refresh_suggested);
+    assert!(judged(400, &[], r#"{"error":"invalid_grant"}"#).refresh_suggested);
+    for status in [400, 402, 403, 429, 500] {
+        assert!(!judged(status, &[], "{}").refresh_suggested, "{status}");
+    }
+}
+
+#[test]
+fn seed_1_19_a_challenge_for_browsers_cools_for_about_ten_seconds() {
+    let page = "<html><script src=\"/cdn-cgi/challenge-platform/x.js\"></script></html>";
+    for status in [403, 429, 503] {
+        for (headers, body) in [
+            (&[("cf-mitigated", "challenge")][..], "<html></html>"),
+            (&[("content-type", "text/html; charset=UTF-8")][..], page),
+        ] {
+            let failure = judged(status, headers, body);
+            assert_eq!(
+                (failure.scope, &*failure.kind),
+                (Scope::Provider, "overloaded")
+            );
+            assert_eq!(failure.retry_after, Some(Duration::from_secs(10)));
+            assert!(!failure.refresh_suggested);
+        }
+    }
+    let other = judged(503, &[("content-type", "text/html")], "<html>busy</html>");
+    assert_eq!(other.retry_after, None, "any other page is none");
+    let told = judged(
+        403,
+        &[("cf-mitigated", "challenge"), ("retry-after", "3")],
+        "",
+    );
+    assert_eq!(told.retry_after, Some(Duration::from_secs(3)));
 }
 
 #[test]
 fn errors_inside_a_stream_are_classified_by_their_words() {
     let read = |body: &str| inside(ProviderError::read(body.as_bytes()).unwrap());
-    let overloaded = read(r#"{"error":{"message":"busy","type":"overloaded_error"}}"#);
-    assert_eq!(
-        (overloaded.scope, &*overloaded.kind),
-        (Scope::Provider, "overloaded")
-    );
+    for (body, scope, kind) in [
+        (
+            r#"{"message":"busy","type":"overloaded_error"}"#,
+            Scope::Provider,
+            "overloaded",
+        ),
+        (
+            r#"{"message":"x","type":"tokens","code":"rate_limit_exceeded"}"#,
+            Scope::Model,
+            "rate-limit",
+        ),
+        (
+            r#"{"message":"x","type":"invalid_request_error"}"#,
+            Scope::Request,
+            "invalid",
+        ),
+        (
+            r#"{"message":"x y","code":"context_length_exceeded"}"#,
+            Scope::Request,
+            "context-length",
+        ),
+        (
+            r#"{"message":"x","type":"authentication_error"}"#,
+            Scope::Credential,
+            "authentication",
+        ),
+        (
+            r#"{"message":"x","code":429,"status":"RESOURCE_EXHAUSTED"}"#,
+            Scope::Model,
+            "rate-limit",
+        ),
+        (
+            r#"{"message":"x","code":503,"status":"UNAVAILABLE"}"#,
+            Scope::Provider,
+            "overloaded",
+        ),
+        (r#"{"message":"something"}"#, Scope::Provider, "transient"),
+    ] {
+        let failure = read(&format!(r#"{{"error":{body}}}"#));
+        assert_eq!((failure.scope, &*failure.kind), (scope, kind), "{body}");
+    }
     let status = read(r#"{"error":{"message":"slow down","code":429}}"#);
-    assert_eq!((status.scope, status.status), (Scope::Model, Some(429)));
-    let code = read(r#"{"error":{"message":"x","type":"tokens","code":"rate_limit_exceeded"}}"#);
-    assert_eq!((code.scope, &*code.kind), (Scope::Model, "rate-limit"));
-    let client = read(r#"{"error":{"message":"x","type":"invalid_request_error"}}"#);
-    assert_eq!((client.scope, &*client.kind), (Scope::Request, "invalid"));
-    let unknown = read(r#"{"error":{"message":"something"}}"#);
-    assert_eq!(
-        (unknown.scope, &*unknown.kind),
-        (Scope::Provider, "transient")
-    );
+    assert_eq!(status.status, Some(429));
+    let hint =
+        read(r#"{"error":{"message":"Please try again in 2s.","code":"rate_limit_exceeded"}}"#);
+    assert_eq!(hint.retry_after, Some(Duration::from_secs(2)));
 }
 
 #[test]
 fn retry_after_is_read_in_all_its_forms() {
-    let told = |name: &'static str, value: &'static str| {
-        let headers = HeaderMap::from_iter([(
-            http::HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        )]);
-        retry_after(&headers, NOW)
-    };
-    assert_eq!(told("retry-after", "7"), Some(Duration::from_secs(7)));
-    assert_eq!(
-        told("retry-after", " 1.5 "),
-        Some(Duration::from_millis(1_500))
-    );
-    assert_eq!(
-        told("retry-after-ms", "250"),
-        Some(Duration::from_millis(250))
-    );
+    let told =
+        |name: &'static str, value: &'static str| judged(500, &[(name, value)], "").retry_after;
+    let millis = |millis| Some(Duration::from_millis(millis));
+    assert_eq!(told("retry-after", "7"), millis(7_000));
+    assert_eq!(told("retry-after", " 1.5 "), millis(1_500));
+    assert_eq!(told("retry-after-ms", "250"), millis(250));
     let date = "Sun, 06 Nov 1994 08:49:47 GMT";
-    assert_eq!(told("retry-after", date), Some(Duration::from_secs(10)));
+    assert_eq!(told("retry-after", date), millis(10_000));
     assert_eq!(
         told("retry-after", "Sun, 06 Nov 1988 08:49:47 GMT"),
         Some(Duration::ZERO)
     );
     for nonsense in ["", "soon", "-3", "NaN", "1e400"] {
         assert_eq!(told("retry-after", nonsense), None, "{nonsense}");
+    }
+}
+
+#[test]
+fn what_bodies_tell_of_time_is_believed_of_limits_only() {
+    let info = r#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[
+        {"@type":"type.googleapis.com/google.rpc.QuotaFailure"},
+        {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.07s"}]}}"#;
+    let counted =
+        r#"{"error":{"type":"usage_limit_reached","message":"m","resets_in_seconds":90}}"#;
+    let dated = r#"{"error":{"type":"usage_limit_reached","message":"m","resets_at":784111785}}"#;
+    let said = r#"{"error":{"message":"Rate limit reached. Please try again in 7.66s. Visit x","type":"tokens"}}"#;
+    let minutes = r#"{"error":{"message":"Please try again in 6m0s.","type":"requests"}}"#;
+    for (body, millis) in [
+        (info, 34_070),
+        (counted, 90_000),
+        (dated, 8_000),
+        (said, 7_660),
+        (minutes, 360_000),
+    ] {
+        let hint = Some(Duration::from_millis(millis));
+        assert_eq!(judged(429, &[], body).retry_after, hint, "{body}");
+        assert_eq!(judged(400, &[], body).retry_after, None, "{body}");
+        let header = judged(429, &[("retry-after", "1")], body);
+        assert_eq!(
+            header.retry_after,
+            Some(Duration::from_secs(1)),
+            "the header counts"
+        );
+    }
+}
+
+#[test]
+fn a_quota_with_nothing_left_says_how_long() {
+    let requests = [
+        ("x-ratelimit-limit-requests", "60"),
+        ("x-ratelimit-remaining-requests", "0"),
+        ("x-ratelimit-reset-requests", "1m30s"),
+        ("x-ratelimit-limit-tokens", "150000"),
+        ("x-ratelimit-remaining-tokens", "149984"),
+        ("x-ratelimit-reset-tokens", "6m0s"),
+    ];
+    let hint = Some(Duration::from_secs(90));
+    assert_eq!(judged(429, &requests, "").retry_after, hint);
+    assert_eq!(judged(500, &requests, "").retry_after, None);
+}
+
+#[test]
+fn the_tightest_quota_is_told() {
+    let seconds = |seconds: u64| Some(NOW + Duration::from_secs(seconds));
+    let both = [
+        ("x-ratelimit-limit-requests", "60"),
+        ("x-ratelimit-remaining-requests", "59"),
+        ("x-ratelimit-reset-requests", "1s"),
+        ("x-ratelimit-limit-tokens", "1000"),
+        ("x-ratelimit-remaining-tokens", "250"),
+        ("x-ratelimit-reset-tokens", "6m0s"),
+    ];
+    let told = quota(&map(&both), NOW).unwrap();
+    assert_eq!(
+        (told.left_permille, told.resets_at),
+        (Some(250), seconds(360))
+    );
+    let anthropic = [
+        ("anthropic-ratelimit-input-tokens-limit", "100000"),
+        ("anthropic-ratelimit-input-tokens-remaining", "20"),
+        (
+            "anthropic-ratelimit-input-tokens-reset",
+            "1994-11-06T08:50:37Z",
+        ),
+    ];
+    let told = quota(&map(&anthropic), NOW).unwrap();
+    assert_eq!((told.left_permille, told.resets_at), (Some(1), seconds(60)));
+    let openrouter = [
+        ("x-ratelimit-limit", "10"),
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "1784111777000"),
+    ];
+    let told = quota(&map(&openrouter), NOW).unwrap();
+    assert_eq!(told.left_permille, Some(0));
+    assert_eq!(
+        told.resets_at,
+        Some(Timestamp::from_millis(1_784_111_777_000))
+    );
+    let plain = [
+        ("x-ratelimit-limit-tokens", "10"),
+        ("x-ratelimit-remaining-tokens", "70"),
+        ("x-ratelimit-reset-tokens", "12"),
+    ];
+    let told = quota(&map(&plain), NOW).unwrap();
+    assert_eq!(
+        (told.left_permille, told.resets_at),
+        (Some(1_000), seconds(12))
+    );
+    for nonsense in [
+        &[][..],
+        &[("x-ratelimit-remaining-tokens", "7")][..],
+        &[("x-ratelimit-limit", "0"), ("x-ratelimit-remaining", "0")][..],
+        &[("x-ratelimit-limit", "x"), ("x-ratelimit-remaining", "1")][..],
+    ] {
+        assert_eq!(quota(&map(nonsense), NOW), None, "{nonsense:?}");
     }
 }

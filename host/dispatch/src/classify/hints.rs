@@ -1,0 +1,231 @@
+//! What a provider tells of time and of quotas, in headers, bodies and sentences. Pure.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{HeaderMap, StatusCode};
+use jackfield_credential::{Quota, Timestamp};
+use serde_json::Value;
+
+/// How long a provider asks to be left alone. The first of these that is there:
+///
+/// | where | form | source |
+/// |---|---|---|
+/// | `retry-after-ms` | milliseconds | OpenAI, Azure OpenAI |
+/// | `retry-after` | seconds or a date | RFC 9110, section 10.2.3 |
+/// | a `google.rpc.RetryInfo` in the body | `retryDelay` such as `34.07s` | google.rpc, error details |
+/// | `error.resets_in_seconds`, `error.resets_at` in the body | seconds; seconds since 1970 | OpenAI, Codex usage limits |
+/// | the window of a quota of which nothing is left | see [`quota`] | |
+/// | `try again in 6m0s` in the sentence | as in Go | OpenAI, Groq |
+///
+/// All but the headers' own hint are believed only with 429, 503 and 529: elsewhere they say how
+/// quotas stand, not what was wrong.
+pub(crate) fn retry_after(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: Timestamp,
+) -> Option<Duration> {
+    let told = of_headers(headers, now);
+    if told.is_some() || !matches!(status.as_u16(), 429 | 503 | 529) {
+        return told;
+    }
+    of_body(body, now).or_else(|| {
+        let spent = quotas(headers, now).filter(|quota| quota.left_permille == Some(0));
+        let back = spent.filter_map(|quota| quota.resets_at).max();
+        Some(back?.saturating_since(now))
+    })
+}
+
+fn of_headers(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    if let Some(milliseconds) = number(headers, "retry-after-ms") {
+        return seconds(milliseconds / 1_000.0);
+    }
+    let value = text(headers, "retry-after")?;
+    if let Ok(number) = value.parse() {
+        return seconds(number);
+    }
+    let at = timestamp(httpdate::parse_http_date(value).ok()?)?;
+    Some(at.saturating_since(now))
+}
+
+fn of_body(body: &[u8], now: Timestamp) -> Option<Duration> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let error = body
+        .pointer("/error")
+        .or_else(|| body.pointer("/0/error"))?;
+    let details = error.get("details").and_then(Value::as_array);
+    let delay = details.into_iter().flatten().find_map(|detail| {
+        let kind = detail.get("@type")?.as_str()?;
+        let delay = detail
+            .get("retryDelay")
+            .filter(|_| kind.ends_with("google.rpc.RetryInfo"));
+        go_duration(delay?.as_str()?)
+    });
+    let counted = || seconds(error.get("resets_in_seconds")?.as_f64()?);
+    let dated = || {
+        let at = seconds(error.get("resets_at")?.as_f64()?)?;
+        Some((Timestamp::default() + at).saturating_since(now))
+    };
+    let said = || of_sentence(error.get("message")?.as_str()?);
+    delay.or_else(counted).or_else(dated).or_else(said)
+}
+
+/// What a sentence such as `Please try again in 7.66s.` asks for.
+pub(super) fn of_sentence(message: &str) -> Option<Duration> {
+    const ASKED: &str = "try again in ";
+    let lower = message.to_ascii_lowercase();
+    let after = &lower[lower.find(ASKED)? + ASKED.len()..];
+    let word = after.split_whitespace().next()?;
+    go_duration(word.trim_end_matches(['.', ',']))
+}
+
+/// How the tightest of the quotas that an answer tells of stands; none if it tells of none.
+///
+/// | headers | reset | source |
+/// |---|---|---|
+/// | `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` | `6m0s`, `1s`, or seconds | OpenAI, Azure OpenAI, Groq: rate limits |
+/// | `x-ratelimit-{limit,remaining,reset}` | milliseconds since 1970 | OpenRouter, limits |
+/// | `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}` | RFC 3339 | Anthropic, rate limits |
+pub(crate) fn quota(headers: &HeaderMap, now: Timestamp) -> Option<Quota> {
+    // Nearly all answers of most providers have none of them.
+    let tells = |name: &http::HeaderName| name.as_str().contains("ratelimit");
+    if !headers.keys().any(tells) {
+        return None;
+    }
+    let tightness = |quota: &Quota| quota.left_permille.unwrap_or(1_000);
+    quotas(headers, now).min_by_key(tightness)
+}
+
+fn quotas(headers: &HeaderMap, now: Timestamp) -> impl Iterator<Item = Quota> {
+    QUOTAS.iter().filter_map(move |[limit, remaining, reset]| {
+        let (limit, remaining) = (number(headers, limit)?, number(headers, remaining)?);
+        if limit <= 0.0 {
+            return None;
+        }
+        let permille = (remaining / limit * 1_000.0).clamp(0.0, 1_000.0);
+        // A little that is left is not nothing.
+        let left = if remaining > 0.0 {
+            permille.max(1.0)
+        } else {
+            0.0
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 1000"
+        )]
+        let left = left as u16;
+        Some(Quota {
+            left_permille: Some(left),
+            resets_at: text(headers, reset).and_then(|reset| moment(reset, now)),
+        })
+    })
+}
+
+/// Limit, remaining, reset.
+const QUOTAS: [[&str; 3]; 7] = [
+    [
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-reset-requests",
+    ],
+    [
+        "x-ratelimit-limit-tokens",
+        "x-ratelimit-remaining-tokens",
+        "x-ratelimit-reset-tokens",
+    ],
+    [
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
+    ],
+    [
+        "anthropic-ratelimit-requests-limit",
+        "anthropic-ratelimit-requests-remaining",
+        "anthropic-ratelimit-requests-reset",
+    ],
+    [
+        "anthropic-ratelimit-tokens-limit",
+        "anthropic-ratelimit-tokens-remaining",
+        "anthropic-ratelimit-tokens-reset",
+    ],
+    [
+        "anthropic-ratelimit-input-tokens-limit",
+        "anthropic-ratelimit-input-tokens-remaining",
+        "anthropic-ratelimit-input-tokens-reset",
+    ],
+    [
+        "anthropic-ratelimit-output-tokens-limit",
+        "anthropic-ratelimit-output-tokens-remaining",
+        "anthropic-ratelimit-output-tokens-reset",
+    ],
+];
+
+/// A point in time in any of the forms that providers have for it. A bare number is told by its
+/// size: a count of seconds, seconds since 1970, or milliseconds since 1970.
+fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+    if let Ok(number) = text.parse::<f64>() {
+        let ms = number > EPOCH_MS_MIN;
+        let time = seconds(if ms { number / 1_000.0 } else { number })?;
+        let start = if number > EPOCH_SECONDS_MIN {
+            Timestamp::default()
+        } else {
+            now
+        };
+        return Some(start + time);
+    }
+    if let Some(time) = go_duration(text) {
+        return Some(now + time);
+    }
+    timestamp(humantime::parse_rfc3339(text).ok()?)
+}
+
+/// The year 2001 in seconds, and in milliseconds the same: no wait is as long, no date as early.
+const EPOCH_SECONDS_MIN: f64 = 1e9;
+const EPOCH_MS_MIN: f64 = 1e12;
+
+/// A time as Go writes it: `6m0s`, `1.5s`, `862ms`.
+fn go_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total = 0.0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, behind) = rest.split_at(digits);
+        let end = behind
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(behind.len());
+        let (unit, next) = behind.split_at(end);
+        let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        total += number.parse::<f64>().ok()? * scale;
+        rest = next;
+    }
+    seconds(total).filter(|_| !text.is_empty())
+}
+
+/// Go's units, in seconds.
+const UNITS: [(&str, f64); 7] = [
+    ("h", 3_600.0),
+    ("m", 60.0),
+    ("s", 1.0),
+    ("ms", 1e-3),
+    ("us", 1e-6),
+    ("µs", 1e-6),
+    ("ns", 1e-9),
+];
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<f64> {
+    text(headers, name)?.parse().ok()
+}
+
+fn seconds(number: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(number).ok()
+}
+
+fn timestamp(at: SystemTime) -> Option<Timestamp> {
+    let since = at.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp::default() + since)
+}
