@@ -29,6 +29,8 @@ pub struct Call {
     pub headers: Arc<HeaderMap>,
     /// Who asks: the name of the client's key.
     pub principal: Arc<str>,
+    /// What calls of one session have in common; see [`Dispatcher::affinity`](crate::Dispatcher::affinity).
+    pub affinity: Option<u64>,
     /// When it must be over, whatever happens.
     pub deadline: Instant,
 }

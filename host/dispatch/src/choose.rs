@@ -158,7 +158,7 @@ impl Chooser {
             dialect: course.call.dialect.name(),
             attempt,
             sequence,
-            affinity: None,
+            affinity: course.call.affinity,
             random: self.random.hash_one(sequence) >> (64 - RANDOM_BITS),
             now_ms: course.clock.now().as_millis(),
             settings: Arc::clone(&routing.settings),

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::HeaderMap;
 use jackfield_auth::{AuthManager, Lease};
 use jackfield_credential::{Ask, Outcome, ProviderName, RetryBudget, Scope, Slot, Unfit};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::affinity;
 use crate::attempt::{Attempt, Course, Missed, Stale};
 use crate::call::{Answer, Call};
 use crate::choose::{Asked, Chooser, Unchosen};
@@ -126,6 +128,17 @@ impl Dispatcher {
     /// When a call that begins now must be over.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.snapshot.load().timeouts.total
+    }
+
+    /// What calls of one session have in common, by the routing's places for it: 53 bits, the same
+    /// after every restart. None where the call names no session.
+    pub fn affinity(&self, headers: &HeaderMap, body: &[u8], principal: &str) -> Option<u64> {
+        let told = affinity::Told {
+            headers,
+            body,
+            principal,
+        };
+        affinity::of(&self.snapshot.load().routing.affinity, &told)
     }
 
     /// Carries out a call up to its commit: from then on its answer is pulled. Dropping the future,

@@ -1,6 +1,7 @@
 //! One call from admitted to last byte, and the ports that others implement. It knows neither HTTP
 //! servers and clients nor WebAssembly.
 
+mod affinity;
 mod attempt;
 mod call;
 mod choose;
@@ -10,6 +11,7 @@ mod dispatcher;
 mod error;
 mod exchange;
 mod guided;
+pub mod journal;
 pub mod limits;
 mod outbound;
 pub mod plan;
@@ -22,6 +24,7 @@ pub mod snapshot;
 mod source;
 mod watch;
 
+pub use affinity::AffinityKey;
 pub use call::{Answer, AnswerBody, AnswerStream, Broken, Call};
 pub use classify::CONTEXT_LENGTH;
 pub use clock::Clock;

@@ -39,5 +39,12 @@ pub const REFRESH_ANSWER_BYTES_MAX: usize = 256 << 10;
 /// The most by which a wait between rounds is drawn out, so that calls that failed together part.
 pub const ROUND_JITTER_MAX: Duration = Duration::from_secs(2);
 
+/// Calls that the journal keeps. With their steps they hold a few MiB, and a person who asks about
+/// a call asks soon.
+pub const REQUESTS_KEPT: usize = 1_000;
+
+/// Steps that the journal keeps of one call: three rounds over a pool of ten, with their picks.
+pub const STEPS_KEPT: usize = 64;
+
 /// How long a provider may take to close a stream that has said that it is over.
 pub const CLOSING: Duration = Duration::from_secs(1);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jackfield_credential::{BudgetPolicy, ProviderName};
 use url::Url;
 
+use crate::affinity::AffinityKey;
 use crate::port::{Executor, Selector};
 
 /// Routes, plugins and policies, as they stand for one call.
@@ -51,6 +52,8 @@ pub struct Routing {
     pub settings: Arc<str>,
     /// How long a call may wait for room, where credentials have as much under way as they may.
     pub room_wait: Duration,
+    /// Where a call's session stands, the first that counts first.
+    pub affinity: Vec<AffinityKey>,
 }
 
 impl Default for Routing {
@@ -59,6 +62,7 @@ impl Default for Routing {
             selector: Arc::from("round-robin"),
             settings: Arc::from("{}"),
             room_wait: Duration::from_secs(30),
+            affinity: AffinityKey::defaults(),
         }
     }
 }

@@ -167,6 +167,7 @@ impl Stage {
             body: Bytes::from_static(br#"{"model":"model","messages":[]}"#),
             headers: Arc::new(HeaderMap::new()),
             principal: Arc::from("tests"),
+            affinity: None,
             deadline: self.dispatcher.deadline(),
         }
     }

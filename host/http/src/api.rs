@@ -88,6 +88,7 @@ async fn admit(api: &Api, request: Request<Body>, id: &Arc<str>) -> Result<Call,
     let (head, body) = request.into_parts();
     let body = read(body).await?;
     let asked = openai_chat::Request::read(&body)?;
+    let affinity = api.dispatcher.affinity(&head.headers, &body, &principal);
     Ok(Call {
         id: Arc::clone(id),
         dialect: Dialect::OpenaiChat,
@@ -96,6 +97,7 @@ async fn admit(api: &Api, request: Request<Body>, id: &Arc<str>) -> Result<Call,
         stream: asked.stream,
         headers: Arc::new(passed_on(&head.headers)),
         principal,
+        affinity,
         deadline,
         body,
     })

@@ -1,0 +1,84 @@
+//! Where a session is found, and that its hash stays.
+
+use http::HeaderValue;
+use proptest::prelude::*;
+
+use super::*;
+
+fn of(keys: &[AffinityKey], header: Option<(&'static str, &str)>, body: &str) -> Option<u64> {
+    let mut headers = HeaderMap::new();
+    if let Some((name, value)) = header {
+        headers.insert(name, HeaderValue::from_str(value).unwrap());
+    }
+    let told = Told {
+        headers: &headers,
+        body: body.as_bytes(),
+        principal: "team-a",
+    };
+    super::of(keys, &told)
+}
+
+#[test]
+fn seed_1_19_a_session_is_found_where_tools_send_it() {
+    let expected = hash("s-1");
+    assert!(expected.is_some());
+    let headers = [
+        "x-claude-code-session-id",
+        "x-session-id",
+        "x-session-affinity",
+    ];
+    for name in headers {
+        let found = of(&AffinityKey::defaults(), Some((name, "s-1")), "{}");
+        assert_eq!(found, expected, "{name}");
+    }
+    for body in [
+        r#"{"prompt_cache_key":"s-1"}"#,
+        r#"{"metadata":{"user_id":"s-1"}}"#,
+        r#"{"conversation_id":"s-1"}"#,
+        r#"{"session_id":"s-1"}"#,
+    ] {
+        let found = of(&AffinityKey::defaults(), None, body);
+        assert_eq!(found, expected, "{body}");
+    }
+    let neither = r#"{"metadata":{"user_id":7},"session_id":null}"#;
+    assert_eq!(of(&AffinityKey::defaults(), None, neither), None);
+}
+
+#[test]
+fn the_first_place_that_names_a_session_counts() {
+    let keys = [
+        AffinityKey::Header(HeaderName::from_static("x-session-id")),
+        AffinityKey::BodyPointer(Arc::from("/user")),
+        AffinityKey::ClientKey,
+    ];
+    let body = r#"{"user":"u"}"#;
+    assert_eq!(of(&keys, Some(("x-session-id", "s")), body), hash("s"));
+    assert_eq!(of(&keys, Some(("x-session-id", " ")), body), hash("u"));
+    assert_eq!(of(&keys, None, body), hash("u"));
+    assert_eq!(of(&keys, None, "no json"), hash("team-a"));
+    assert_eq!(of(&[], None, body), None);
+}
+
+#[test]
+fn the_hash_is_the_same_after_a_restart() {
+    assert_eq!(hash("session-1"), Some(EXPECTED));
+}
+
+/// The first 53 bits, by `printf session-1 | sha256sum`.
+const EXPECTED: u64 = 0x84097828fc31a8c8 >> 11;
+
+#[test]
+fn what_names_no_session_is_passed_over() {
+    assert_eq!(hash(&"x".repeat(257)), None);
+    assert!(hash(&"x".repeat(256)).is_some());
+    for none in ["", "  ", "a\u{7}b", "a\u{85}b"] {
+        assert_eq!(hash(none), None, "{none:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_hash_fits_what_javascript_holds(value in "\\PC{1,80}") {
+        prop_assert!(hash(&value).is_none_or(|hash| hash < 1 << 53));
+    }
+}

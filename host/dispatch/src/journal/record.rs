@@ -1,0 +1,313 @@
+//! What the journal keeps of a call, as it is shown: plain data, to be written as JSON.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_credential::{Failure, Outcome, Reasons, Scope, Timestamp};
+use jackfield_dialect::Usage;
+use serde::Serialize;
+
+/// What was decided of one call, and why.
+#[derive(Debug, Clone, Serialize)]
+pub struct RequestRecord {
+    /// The call's id, as in the header `x-jackfield-request-id`.
+    pub id: Arc<str>,
+    /// When it began, in milliseconds since the Unix epoch.
+    pub started_ms: u64,
+    /// What the client speaks.
+    pub dialect: &'static str,
+    /// What was asked for.
+    pub operation: &'static str,
+    /// The client's name of the model; cut at 256 bytes.
+    pub model: Arc<str>,
+    /// The name of the client's key.
+    pub principal: Arc<str>,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// What was decided, in order.
+    pub steps: Vec<Stepped>,
+    /// How many steps there were beyond those that are kept.
+    pub steps_dropped: u32,
+    /// How it ended; none while it is under way.
+    pub outcome: Option<Ended>,
+    /// When it ended, in milliseconds since the Unix epoch. A stream ends with its last byte.
+    pub ended_ms: Option<u64>,
+    /// What it cost, where that is known.
+    pub usage: Option<Spent>,
+}
+
+/// A step, and when it was.
+#[derive(Debug, Clone, Serialize)]
+pub struct Stepped {
+    /// Milliseconds since the call began.
+    pub after_ms: u64,
+    /// What it was.
+    #[serde(flatten)]
+    pub step: Step,
+}
+
+/// One decision.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum Step {
+    /// A credential was chosen.
+    Picked(PickStep),
+    /// Nobody was fit.
+    Unfit {
+        /// The round, from 1.
+        round: u32,
+        /// How many credentials, and why; none where no credential serves the model.
+        #[serde(flatten)]
+        reasons: Option<Counts>,
+    },
+    /// An attempt ended.
+    Attempt(AttemptStep),
+    /// The call waited.
+    Wait {
+        /// For what.
+        #[serde(rename = "for")]
+        what: Waited,
+        /// For how long, in milliseconds.
+        ms: u64,
+    },
+    /// A credential's tokens were to be renewed.
+    Refresh {
+        /// Whose.
+        credential: Arc<str>,
+        /// Why there are no new ones; none if there are.
+        error: Option<String>,
+    },
+    /// Another model takes the place of the one that was asked for.
+    Fallback {
+        /// The other model.
+        to: Arc<str>,
+        /// What was wrong with the one before: a kind of failure, or `unfit`.
+        because: Arc<str>,
+    },
+    /// The provider's retry budget allowed no further attempt.
+    BudgetSpent {
+        /// Which provider.
+        provider: Arc<str>,
+    },
+    /// No credential had room in time.
+    NoRoom {
+        /// Why.
+        error: String,
+    },
+}
+
+/// Who was chosen, and by whom.
+#[derive(Debug, Clone, Serialize)]
+pub struct PickStep {
+    /// The credential.
+    pub credential: Arc<str>,
+    /// The round, from 1.
+    pub round: u32,
+    /// How many there were to choose from,
+    pub candidates: usize,
+    /// all of this priority.
+    pub priority: i32,
+    /// Why the selector did not choose, so that the first one was taken; none if it did.
+    pub selector_fault: Option<String>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttemptStep {
+    /// With which credential.
+    pub credential: Arc<str>,
+    /// Whose that is.
+    pub provider: Arc<str>,
+    /// The provider's name of the model.
+    pub model: Arc<str>,
+    /// Whether it was to find out if a long cooldown is still needed.
+    pub probe: bool,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+    /// After how many milliseconds the answer's first byte came, if one did.
+    pub first_byte_ms: Option<u64>,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: Came,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Came {
+    /// The client left, or the call's time was over.
+    Cancelled,
+    /// The provider, or the way to it, failed.
+    Failed {
+        /// Whose fault it is.
+        scope: &'static str,
+        /// Of what kind.
+        kind: String,
+        /// The provider's status.
+        status: Option<u16>,
+        /// One sentence for people, without secrets; cut at 512 bytes.
+        message: String,
+        /// How long the provider asks to be left alone, in milliseconds.
+        retry_after_ms: Option<u64>,
+    },
+    /// The answer was whole.
+    Success,
+    /// It says nothing of the credential: a plugin failed, or new tokens mended it.
+    Unjudged,
+}
+
+impl From<&Outcome> for Came {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Cancelled => Self::Cancelled,
+            Outcome::Failed(failure) => Self::failed(failure),
+            Outcome::Success => Self::Success,
+            Outcome::Unjudged => Self::Unjudged,
+        }
+    }
+}
+
+impl Came {
+    fn failed(failure: &Failure) -> Self {
+        Self::Failed {
+            scope: scope(failure.scope),
+            kind: failure.kind.clone().into_owned(),
+            status: failure.status,
+            message: cut(&failure.message, MESSAGE_BYTES_MAX).to_owned(),
+            retry_after_ms: failure.retry_after.map(millis),
+        }
+    }
+}
+
+fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Request => "request",
+        Scope::Model => "model",
+        Scope::Credential => "credential",
+        Scope::Provider => "provider",
+        Scope::Transport => "transport",
+    }
+}
+
+/// How many credentials were unfit, and why; see [`Reasons`].
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Counts {
+    disabled: u32,
+    tried: u32,
+    barred: u32,
+    cooling: u32,
+    probing: u32,
+    busy: u32,
+    spent: u32,
+    /// In how many milliseconds the first of the cooling ones is back.
+    retry_in_ms: Option<u64>,
+}
+
+impl Counts {
+    /// The counts, as they stand now.
+    pub(crate) fn of(reasons: &Reasons, now: Timestamp) -> Self {
+        Self {
+            disabled: reasons.disabled,
+            tried: reasons.tried,
+            barred: reasons.barred,
+            cooling: reasons.cooling,
+            probing: reasons.probing,
+            busy: reasons.busy,
+            spent: reasons.spent,
+            retry_in_ms: reasons.retry_at.map(|at| millis(at.saturating_since(now))),
+        }
+    }
+}
+
+/// What a call waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Waited {
+    /// The end of a cooldown.
+    Cooldown,
+    /// Room with a credential.
+    Room,
+    /// Its selector.
+    Selector,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Ended {
+    /// With an answer, to its last byte.
+    Answered,
+    /// With an answer that broke off.
+    Broken {
+        /// Why; cut at 512 bytes.
+        message: String,
+    },
+    /// The client left.
+    Cancelled,
+    /// With an error.
+    Failed {
+        /// Its code, as the client was told.
+        code: &'static str,
+        /// Why; cut at 512 bytes.
+        message: String,
+    },
+}
+
+impl Ended {
+    pub(crate) fn broken(message: &str) -> Self {
+        Self::Broken {
+            message: cut(message, MESSAGE_BYTES_MAX).to_owned(),
+        }
+    }
+
+    pub(crate) fn failed(code: &'static str, message: &str) -> Self {
+        Self::Failed {
+            code,
+            message: cut(message, MESSAGE_BYTES_MAX).to_owned(),
+        }
+    }
+}
+
+/// What an answer cost, in tokens; see [`Usage`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Spent {
+    input: u64,
+    output: u64,
+    cached_input: u64,
+    reasoning: u64,
+}
+
+impl From<Usage> for Spent {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input: usage.input,
+            output: usage.output,
+            cached_input: usage.cached_input,
+            reasoning: usage.reasoning,
+        }
+    }
+}
+
+/// Whole milliseconds.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The same text, if it is short; otherwise its beginning.
+pub(super) fn short(text: &Arc<str>, bytes_max: usize) -> Arc<str> {
+    if text.len() <= bytes_max {
+        return Arc::clone(text);
+    }
+    Arc::from(cut(text, bytes_max))
+}
+
+fn cut(text: &str, bytes_max: usize) -> &str {
+    let end = text.floor_char_boundary(bytes_max);
+    text.get(..end).unwrap_or_default()
+}
+
+/// A client's name of a model, in bytes: one may be as long as a body.
+pub(super) const NAME_BYTES_MAX: usize = 256;
+
+/// One long sentence, in bytes.
+const MESSAGE_BYTES_MAX: usize = 512;

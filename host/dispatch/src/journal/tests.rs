@@ -1,0 +1,168 @@
+//! What is kept, for how long, and how it is shown.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use jackfield_credential::{Failure, Outcome, Reasons, Scope, Timestamp};
+use jackfield_dialect::Dialect;
+use tokio::time::Instant;
+
+use super::*;
+
+fn call(id: &str, model: &str) -> Call {
+    Call {
+        id: Arc::from(id),
+        dialect: Dialect::OpenaiChat,
+        operation: "generate",
+        model: Arc::from(model),
+        stream: true,
+        body: Bytes::from_static(b"the client's words"),
+        headers: Arc::new(HeaderMap::new()),
+        principal: Arc::from("team-a"),
+        affinity: None,
+        deadline: Instant::now(),
+    }
+}
+
+/// A clock that a test moves, from this time on.
+fn clock() -> (Arc<AtomicU64>, Clock) {
+    let now = Arc::new(AtomicU64::new(1_000));
+    let told = Arc::clone(&now);
+    let clock = Clock::new(move || Timestamp::from_millis(told.load(Ordering::Relaxed)));
+    (now, clock)
+}
+
+fn wait(ms: u64) -> Step {
+    Step::Wait {
+        what: Waited::Cooldown,
+        ms,
+    }
+}
+
+#[test]
+fn a_record_tells_what_was_decided_and_when() {
+    let (now, clock) = clock();
+    let journal = Journal::default();
+    let trace = journal.begin(&call("r1", "gpt"), &clock);
+    now.store(1_007, Ordering::Relaxed);
+    trace.step(Step::Picked(PickStep {
+        credential: Arc::from("a"),
+        round: 1,
+        candidates: 3,
+        priority: -1,
+        selector_fault: None,
+    }));
+    let failure = Failure {
+        scope: Scope::Model,
+        kind: Cow::Borrowed("rate-limit"),
+        status: Some(429),
+        message: "é".repeat(300),
+        retry_after: Some(Duration::from_secs(2)),
+        refresh_suggested: false,
+    };
+    trace.step(Step::Attempt(AttemptStep {
+        credential: Arc::from("a"),
+        provider: Arc::from("p"),
+        model: Arc::from("m"),
+        probe: true,
+        ms: 40,
+        first_byte_ms: None,
+        outcome: Came::from(&Outcome::Failed(failure)),
+    }));
+    let reasons = Reasons {
+        tried: 1,
+        cooling: 2,
+        retry_at: Some(Timestamp::from_millis(1_907)),
+        ..Reasons::default()
+    };
+    trace.step(Step::Unfit {
+        round: 1,
+        reasons: Some(Counts::of(&reasons, clock.now())),
+    });
+    trace.step(wait(5));
+    trace.usage(Usage {
+        input: 3,
+        ..Usage::default()
+    });
+    now.store(1_050, Ordering::Relaxed);
+    trace.end(Ended::Answered);
+    let record = serde_json::to_value(journal.get("r1").unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "id": "r1", "started_ms": 1000, "dialect": "openai-chat", "operation": "generate",
+        "model": "gpt", "principal": "team-a", "stream": true,
+        "steps": [
+            {"after_ms": 7, "step": "picked", "credential": "a", "round": 1, "candidates": 3,
+                "priority": -1, "selector_fault": null},
+            {"after_ms": 7, "step": "attempt", "credential": "a", "provider": "p", "model": "m",
+                "probe": true, "ms": 40, "first_byte_ms": null, "outcome": "failed",
+                "scope": "model", "kind": "rate-limit", "status": 429,
+                "message": "é".repeat(256), "retry_after_ms": 2000},
+            {"after_ms": 7, "step": "unfit", "round": 1, "disabled": 0, "tried": 1, "barred": 0,
+                "cooling": 2, "probing": 0, "busy": 0, "spent": 0, "retry_in_ms": 900},
+            {"after_ms": 7, "step": "wait", "for": "cooldown", "ms": 5},
+        ],
+        "steps_dropped": 0, "outcome": {"outcome": "answered"}, "ended_ms": 1050,
+        "usage": {"input": 3, "output": 0, "cached_input": 0, "reasoning": 0},
+    });
+    assert_eq!(record, expected);
+}
+
+#[test]
+fn only_the_last_calls_are_kept() {
+    let (_, clock) = clock();
+    let journal = Journal::default();
+    for number in 0..REQUESTS_KEPT + 3 {
+        drop(journal.begin(&call(&number.to_string(), "m"), &clock));
+    }
+    assert!(journal.get("2").is_none());
+    assert!(journal.get("3").is_some());
+    assert_eq!(journal.recent(usize::MAX).len(), REQUESTS_KEPT);
+    let newest = journal.recent(2);
+    let ids: Vec<&str> = newest.iter().map(|record| &*record.id).collect();
+    assert_eq!(ids, ["1002", "1001"]);
+}
+
+#[test]
+fn an_id_that_comes_twice_is_kept_once() {
+    let (_, clock) = clock();
+    let journal = Journal::default();
+    for model in ["one", "two"] {
+        drop(journal.begin(&call("same", model), &clock));
+    }
+    assert_eq!(journal.recent(9).len(), 1);
+    assert_eq!(&*journal.get("same").unwrap().model, "two");
+}
+
+#[test]
+fn what_is_kept_of_a_call_is_bounded() {
+    let (_, clock) = clock();
+    let journal = Journal::default();
+    let trace = journal.begin(&call("r1", &"m".repeat(100_000)), &clock);
+    for _ in 0..STEPS_KEPT + 5 {
+        trace.step(wait(1));
+    }
+    trace.end(Ended::failed("upstream", &"x".repeat(100_000)));
+    let record = journal.get("r1").unwrap();
+    assert_eq!((record.steps.len(), record.steps_dropped), (STEPS_KEPT, 5));
+    let bytes = serde_json::to_vec(&record).unwrap().len();
+    assert!(bytes < 10_000, "{bytes}");
+}
+
+#[test]
+fn a_call_that_is_left_was_cancelled_and_only_the_first_end_counts() {
+    let (_, clock) = clock();
+    let journal = Journal::default();
+    let trace = journal.begin(&call("r1", "m"), &clock);
+    assert!(journal.get("r1").unwrap().outcome.is_none());
+    drop(trace);
+    let outcome = journal.get("r1").unwrap().outcome;
+    assert!(matches!(outcome, Some(Ended::Cancelled)));
+    let trace = journal.begin(&call("r2", "m"), &clock);
+    trace.end(Ended::Answered);
+    drop(trace);
+    let outcome = journal.get("r2").unwrap().outcome;
+    assert!(matches!(outcome, Some(Ended::Answered)));
+}
