@@ -123,14 +123,6 @@ impl Lease {
     }
 }
 
-impl Lease {
-    /// Ends the attempt with its outcome, now, without a first byte.
-    pub fn settle_now(self, outcome: Outcome) {
-        let now = self.inner.now();
-        self.settle(outcome, now, None);
-    }
-}
-
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(attempt) = self.attempt.take() {

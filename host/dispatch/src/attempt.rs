@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::error::{CallError, ErrorAnswer, UpstreamFailure};
 use crate::exchange::{Broke, Exchange, Pump};
 use crate::guided::{Begun, Guided};
+use crate::journal::{AttemptStep, Came, Step, Trace};
 use crate::limits::{
     ERROR_BODY_BYTES_MAX, ERROR_BODY_TIME, HELD_ANSWER_BYTES_MAX, ROUND_TRIPS_MAX,
 };
@@ -39,9 +40,27 @@ pub(crate) struct Course {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) clock: Clock,
     pub(crate) upstream: Arc<dyn Upstream>,
+    pub(crate) trace: Trace,
 }
 
 impl Course {
+    /// Settles a lease, and writes down how its attempt ended.
+    pub(crate) fn settle(&self, lease: Lease, outcome: Outcome, first_byte: Option<Duration>) {
+        let now = self.clock.now();
+        let took = now.saturating_since(lease.began()).as_millis();
+        self.trace.step(Step::Attempt(AttemptStep {
+            credential: Arc::from(lease.credential().id.as_str()),
+            provider: Arc::from(lease.credential().provider.as_str()),
+            model: Arc::clone(lease.upstream_model()),
+            probe: lease.is_probe(),
+            ms: u64::try_from(took).unwrap_or(u64::MAX),
+            first_byte_ms: first_byte
+                .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            outcome: Came::from(&outcome),
+        }));
+        lease.settle(outcome, now, first_byte);
+    }
+
     /// Whether the client is owed a stream of events, in which an error can be told.
     pub(crate) fn streams_events(&self) -> bool {
         self.call.stream
@@ -183,6 +202,11 @@ impl<'a> Attempt<'a> {
                 return Err(self.failed(classify::transport(message), None));
             }
         };
+        if let Some(lease) = &self.lease
+            && let Some(quota) = classify::quota(&head.headers, self.course.clock.now())
+        {
+            lease.note_quota(quota);
+        }
         let source = Source::new(body, sent, self.course.call.deadline, timeouts);
         if head.status.is_success() {
             return Ok((head, source));
@@ -397,7 +421,7 @@ impl<'a> Attempt<'a> {
 
     fn settle(&mut self, outcome: Outcome, first_byte: Option<Duration>) {
         if let Some(lease) = self.lease.take() {
-            lease.settle(outcome, self.course.clock.now(), first_byte);
+            self.course.settle(lease, outcome, first_byte);
         }
     }
 }

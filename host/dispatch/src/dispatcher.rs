@@ -14,10 +14,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::affinity;
 use crate::attempt::{Attempt, Course, Missed, Stale};
-use crate::call::{Answer, Call};
+use crate::call::{Answer, AnswerBody, Call};
 use crate::choose::{Asked, Chooser, Unchosen};
 use crate::clock::Clock;
 use crate::error::{CallError, UpstreamFailure};
+use crate::journal::{Counts, Ended, Journal, Step, Waited};
 use crate::limits::ROUND_JITTER_MAX;
 use crate::port::Upstream;
 use crate::snapshot::Snapshot;
@@ -30,6 +31,7 @@ pub struct Dispatcher {
     clock: Clock,
     /// Of each provider that has served: as many as are configured, and those that were.
     budgets: Mutex<HashMap<ProviderName, RetryBudget>>,
+    journal: Journal,
 }
 
 /// What a dispatcher is made of.
@@ -102,6 +104,7 @@ impl Dispatcher {
             upstream,
             clock,
             budgets: Mutex::default(),
+            journal: Journal::default(),
         }
     }
 
@@ -118,6 +121,11 @@ impl Dispatcher {
     /// The clock that cooldowns are counted by.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// What was decided of the last calls.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// How often a selector failed and the first candidate was taken instead.
@@ -148,16 +156,29 @@ impl Dispatcher {
     /// Why there is no answer, by who must act.
     pub async fn call(&self, call: Call) -> Result<Answer, CallError> {
         let deadline = call.deadline;
+        let trace = self.journal.begin(&call, &self.clock);
         let course = Arc::new(Course {
             call,
             snapshot: self.snapshot.load_full(),
             clock: self.clock.clone(),
             upstream: Arc::clone(&self.upstream),
+            trace,
         });
-        match timeout_at(deadline, self.rounds(&course)).await {
+        let result = match timeout_at(deadline, self.rounds(&course)).await {
             Ok(result) => result,
             Err(_) => Err(CallError::Deadline(course.snapshot.timeouts.total)),
+        };
+        match &result {
+            Ok(answer) if matches!(answer.body, AnswerBody::Whole(_)) => {
+                course.trace.end(Ended::Answered);
+            }
+            // A stream ends by its exchange.
+            Ok(_) => {}
+            Err(error) => course
+                .trace
+                .end(Ended::failed(error.label(), &error.to_string())),
         }
+        result
     }
 
     async fn rounds(&self, course: &Arc<Course>) -> Result<Answer, CallError> {
@@ -172,6 +193,10 @@ impl Dispatcher {
             };
             let round = progress.round;
             tracing::debug!(call = %course.call.id, round, wait_ms = wait.as_millis(), "round over");
+            course.trace.step(Step::Wait {
+                what: Waited::Cooldown,
+                ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            });
             sleep(wait).await;
             progress.next_round();
         }
@@ -199,7 +224,15 @@ impl Dispatcher {
             };
             let lease = match self.chooser.choose(course, &asked).await {
                 Ok(lease) => lease,
-                Err(Unchosen::Unfit(unfit)) => return Ok(Round::Exhausted(Some(unfit))),
+                Err(Unchosen::Unfit(unfit)) => {
+                    course.trace.step(Step::Unfit {
+                        round: progress.round,
+                        reasons: unfit
+                            .reasons()
+                            .map(|reasons| Counts::of(&reasons, self.clock.now())),
+                    });
+                    return Ok(Round::Exhausted(Some(unfit)));
+                }
                 Err(Unchosen::Fatal(error)) => return Err(error),
             };
             if !self.affords(course, progress, &lease) {
@@ -219,7 +252,7 @@ impl Dispatcher {
                         Err(Missed::Failed(failure)) => progress.failed(failure),
                         Err(Missed::Fatal(error)) => return Err(*error),
                         // Tokens are renewed once a credential.
-                        Err(Missed::Stale(stale)) => progress.failed(settled(*stale)),
+                        Err(Missed::Stale(stale)) => progress.failed(settled(course, *stale)),
                     }
                 }
             }
@@ -251,12 +284,16 @@ impl Dispatcher {
         let (slot, id) = (lease.slot(), lease.credential().id.clone());
         progress.renewed.push(slot);
         let renewed = self.auth().refresh(&id, lease.token_version()).await;
+        course.trace.step(Step::Refresh {
+            credential: Arc::from(id.as_str()),
+            error: renewed.as_ref().err().map(ToString::to_string),
+        });
         if let Err(error) = renewed {
             tracing::debug!(call = %course.call.id, credential = %id, %error, "no new tokens");
-            return Err(Missed::Failed(settled(Stale { lease, failure })));
+            return Err(Missed::Failed(settled(course, Stale { lease, failure })));
         }
         let now = self.clock.now();
-        lease.settle(Outcome::Unjudged, now, None);
+        course.settle(lease, Outcome::Unjudged, None);
         match self.auth().lease_again(slot, &course.call.model, now) {
             Ok(lease) => self.attempt(course, lease, progress).await,
             Err(_) => Err(Missed::Failed(Box::new(failure))),
@@ -283,6 +320,9 @@ impl Dispatcher {
         let affords = !progress.amplifies() || budget.withdraw(policy, now);
         if !affords {
             tracing::warn!(call = %course.call.id, %provider, "the retry budget is used up");
+            course.trace.step(Step::BudgetSpent {
+                provider: Arc::from(provider.as_str()),
+            });
         }
         affords
     }
@@ -353,9 +393,9 @@ impl Dispatcher {
 }
 
 /// Settles a lease whose tokens were not renewed.
-fn settled(stale: Stale) -> Box<UpstreamFailure> {
+fn settled(course: &Course, stale: Stale) -> Box<UpstreamFailure> {
     let Stale { lease, failure } = stale;
-    lease.settle_now(Outcome::Failed(failure.failure.clone()));
+    course.settle(lease, Outcome::Failed(failure.failure.clone()), None);
     Box::new(failure)
 }
 

@@ -14,6 +14,7 @@ use crate::attempt::Course;
 use crate::call::{AnswerBody, AnswerStream, Broken};
 use crate::classify;
 use crate::guided::Guided;
+use crate::journal::Ended;
 use crate::limits::PREAMBLE_BYTES_MAX;
 use crate::port::PluginFault;
 use crate::raw::Raw;
@@ -190,7 +191,14 @@ impl Exchange {
     fn settle(&mut self, outcome: Outcome) {
         let first_byte = self.first_byte();
         if let Some(lease) = self.lease.take() {
-            lease.settle(outcome, self.course.clock.now(), first_byte);
+            let ended = match &outcome {
+                Outcome::Success => Ended::Answered,
+                Outcome::Failed(failure) => Ended::broken(&failure.message),
+                Outcome::Unjudged => Ended::broken("a plugin failed"),
+                Outcome::Cancelled => Ended::broken("the call's time is over"),
+            };
+            self.course.settle(lease, outcome, first_byte);
+            self.course.trace.end(ended);
         }
     }
 

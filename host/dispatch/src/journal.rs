@@ -9,14 +9,13 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use jackfield_dialect::Usage;
 use parking_lot::Mutex;
 
 use crate::call::Call;
 use crate::clock::Clock;
 use crate::limits::{REQUESTS_KEPT, STEPS_KEPT};
 pub use record::{
-    AttemptStep, Came, Counts, Ended, PickStep, RequestRecord, Spent, Step, Stepped, Waited,
+    AttemptStep, Came, Counts, Ended, PickStep, RequestRecord, Step, Stepped, Waited,
 };
 use record::{NAME_BYTES_MAX, short};
 
@@ -67,7 +66,6 @@ impl Journal {
             steps_dropped: 0,
             outcome: None,
             ended_ms: None,
-            usage: None,
         }));
         self.keep(&call.id, Arc::clone(&record));
         Trace {
@@ -115,11 +113,6 @@ impl Trace {
         }
         let after_ms = now.saturating_sub(record.started_ms);
         record.steps.push(Stepped { after_ms, step });
-    }
-
-    /// Writes down what the call has cost.
-    pub(crate) fn usage(&self, usage: Usage) {
-        self.record.lock().usage = Some(Spent::from(usage));
     }
 
     /// Writes down how the call ended; only the first end counts.

@@ -11,6 +11,7 @@ mod cancel;
 mod commit;
 mod deadline;
 mod done;
+mod explained;
 mod failover;
 mod guided;
 mod plugin_fault;

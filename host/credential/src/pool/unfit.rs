@@ -72,6 +72,14 @@ impl Unfit {
         )
     }
 
+    /// Why those that serve the model are not fit; none if there are none.
+    pub fn reasons(&self) -> Option<Reasons> {
+        match *self {
+            Self::UnknownModel => None,
+            Self::NoneFit(reasons) => Some(reasons),
+        }
+    }
+
     /// Whether some credential is only busy: it is worth to wait for room.
     pub fn waits_for_room(&self) -> bool {
         matches!(self, Self::NoneFit(Reasons { busy: 1.., .. }))

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_credential::{Failure, Outcome, Reasons, Scope, Timestamp};
-use jackfield_dialect::Usage;
 use serde::Serialize;
 
 /// What was decided of one call, and why.
@@ -32,8 +31,6 @@ pub struct RequestRecord {
     pub outcome: Option<Ended>,
     /// When it ended, in milliseconds since the Unix epoch. A stream ends with its last byte.
     pub ended_ms: Option<u64>,
-    /// What it cost, where that is known.
-    pub usage: Option<Spent>,
 }
 
 /// A step, and when it was.
@@ -264,26 +261,6 @@ impl Ended {
         Self::Failed {
             code,
             message: cut(message, MESSAGE_BYTES_MAX).to_owned(),
-        }
-    }
-}
-
-/// What an answer cost, in tokens; see [`Usage`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Spent {
-    input: u64,
-    output: u64,
-    cached_input: u64,
-    reasoning: u64,
-}
-
-impl From<Usage> for Spent {
-    fn from(usage: Usage) -> Self {
-        Self {
-            input: usage.input,
-            output: usage.output,
-            cached_input: usage.cached_input,
-            reasoning: usage.reasoning,
         }
     }
 }

@@ -83,10 +83,6 @@ fn a_record_tells_what_was_decided_and_when() {
         reasons: Some(Counts::of(&reasons, clock.now())),
     });
     trace.step(wait(5));
-    trace.usage(Usage {
-        input: 3,
-        ..Usage::default()
-    });
     now.store(1_050, Ordering::Relaxed);
     trace.end(Ended::Answered);
     let record = serde_json::to_value(journal.get("r1").unwrap()).unwrap();
@@ -105,7 +101,6 @@ fn a_record_tells_what_was_decided_and_when() {
             {"after_ms": 7, "step": "wait", "for": "cooldown", "ms": 5},
         ],
         "steps_dropped": 0, "outcome": {"outcome": "answered"}, "ended_ms": 1050,
-        "usage": {"input": 3, "output": 0, "cached_input": 0, "reasoning": 0},
     });
     assert_eq!(record, expected);
 }
