@@ -8,6 +8,7 @@
 mod credential;
 mod health;
 mod name;
+pub mod naming;
 mod outcome;
 mod policy;
 mod pool;
