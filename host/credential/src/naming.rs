@@ -4,7 +4,7 @@
 //! The order is that of a call in the system we succeed, backwards: a model's own names, then the
 //! aliases of the credential's OAuth channel over them, then the prefix before all of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::{ModelKey, ProviderName, Served};
@@ -87,7 +87,7 @@ impl Naming<'_> {
         let table = self.prefixed(table);
         let routed = self.routed(models);
 
-        let mut taken: HashSet<&str> = self.decided().map(|route| &*route.name).collect();
+        let mut taken: BTreeSet<&str> = self.decided().map(|route| &*route.name).collect();
         taken.extend(
             routed
                 .iter()
@@ -114,7 +114,7 @@ impl Naming<'_> {
             ..name.clone()
         };
         let with: Vec<Name> = table.iter().map(before).collect();
-        let given: HashSet<Arc<str>> = with.iter().map(|name| Arc::clone(&name.name)).collect();
+        let given: BTreeSet<Arc<str>> = with.iter().map(|name| Arc::clone(&name.name)).collect();
         let stays = |name: &Name| {
             (!self.force_prefix || *name.name == *prefix) && !given.contains(&name.name)
         };
@@ -143,7 +143,7 @@ impl Naming<'_> {
                 names: names.into_iter().map(|name| name.name).collect(),
             })
         };
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let once = |route: &&Route| seen.insert(Arc::clone(&route.name));
         self.decided().filter(once).filter_map(served).collect()
     }
@@ -209,11 +209,11 @@ fn listed(models: &[NamedModel]) -> Vec<Name> {
         .iter()
         .filter_map(|model| Some((model.alias.as_ref()?, &model.name)));
     let names = models.iter().map(|model| (&model.name, &model.name));
-    let mut means: HashMap<String, &Arc<str>> = HashMap::new();
+    let mut means: BTreeMap<String, &Arc<str>> = BTreeMap::new();
     for (name, model) in aliases.chain(names).filter(|(name, _)| !is_blank(name)) {
         means.entry(folded(name)).or_insert(model);
     }
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     let each = models
         .iter()
         .flat_map(|model| [Some(&model.name), model.alias.as_ref()]);
@@ -230,7 +230,7 @@ fn listed(models: &[NamedModel]) -> Vec<Name> {
 
 /// A channel's aliases without those that say nothing and those whose alias is taken.
 fn compiled(channel: &[ChannelAlias]) -> Vec<&ChannelAlias> {
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     let says_something = |entry: &&ChannelAlias| {
         let blank = is_blank(&entry.name) || is_blank(&entry.alias);
         !blank && folded(&entry.name) != folded(&entry.alias)
@@ -245,13 +245,13 @@ fn compiled(channel: &[ChannelAlias]) -> Vec<&ChannelAlias> {
 /// Puts a channel's aliases over the names that a credential has. An alias wins over a name of the
 /// same text; an entry whose name the credential does not have says nothing about it.
 fn aliased(table: &[Name], channel: &[&ChannelAlias]) -> Vec<Name> {
-    let by_name: HashMap<String, &Name> = table
+    let by_name: BTreeMap<String, &Name> = table
         .iter()
         .rev()
         .map(|name| (folded(&name.name), name))
         .collect();
-    let mut renamed: HashMap<String, bool> = HashMap::new();
-    let mut by_alias: HashMap<String, Arc<str>> = HashMap::new();
+    let mut renamed: BTreeMap<String, bool> = BTreeMap::new();
+    let mut by_alias: BTreeMap<String, Arc<str>> = BTreeMap::new();
     let mut added = Vec::new();
     for entry in channel {
         let Some((model, whole)) = target(&by_name, &entry.name) else {
@@ -275,14 +275,14 @@ fn aliased(table: &[Name], channel: &[&ChannelAlias]) -> Vec<Name> {
         }
     };
     let mut table: Vec<Name> = table.iter().filter_map(kept).collect();
-    let there: HashSet<Arc<str>> = table.iter().map(|name| Arc::clone(&name.name)).collect();
+    let there: BTreeSet<Arc<str>> = table.iter().map(|name| Arc::clone(&name.name)).collect();
     table.extend(added.into_iter().filter(|name| !there.contains(&name.name)));
     table
 }
 
 /// The model that an alias stands for, and whether the table has the alias's name as it is; if it
 /// has only the part before its suffix, the suffix is put on the model.
-fn target(by_name: &HashMap<String, &Name>, name: &str) -> Option<(Arc<str>, bool)> {
+fn target(by_name: &BTreeMap<String, &Name>, name: &str) -> Option<(Arc<str>, bool)> {
     let name = name.trim();
     if let Some(found) = by_name.get(&folded(name)) {
         return Some((Arc::clone(&found.model), true));
@@ -296,7 +296,7 @@ fn target(by_name: &HashMap<String, &Name>, name: &str) -> Option<(Arc<str>, boo
 /// Names of one model together, models in the order of their first names.
 fn grouped(table: impl Iterator<Item = Name>) -> Vec<Served> {
     let mut serves: Vec<Served> = Vec::new();
-    let mut places: HashMap<Arc<str>, usize> = HashMap::new();
+    let mut places: BTreeMap<Arc<str>, usize> = BTreeMap::new();
     for Name { name, model } in table {
         let place = *places.entry(Arc::clone(&model)).or_insert(serves.len());
         match serves.get_mut(place) {

@@ -19,6 +19,12 @@ pub(super) fn config(reader: &mut Reader<'_>, root: &Spot<'_>) -> Option<Config>
     let listen = section.field(reader, "listen", LISTEN, |reader, spot| {
         listen(reader, spot, open)
     });
+    let (aliases, routes) = (
+        section
+            .optional(reader, "oauth-model-alias", models::channel_aliases)
+            .unwrap_or_default(),
+        section.has("models"),
+    );
     let config = Config {
         listen,
         admin: section.optional(reader, "admin", |reader, spot| admin(reader, spot, listen)),
@@ -119,34 +125,6 @@ fn check_key(
     }
 }
 
-fn routing(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<String> {
-    let mut section = Section::open(reader, spot)?;
-    let selector = section.field(reader, "selector", SELECTOR.to_owned(), Reader::name);
-    section.end(reader);
-    Some(selector)
-}
-
-fn retry(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Retry> {
-    let mut section = Section::open(reader, spot)?;
-    let default = Retry::default();
-    let retry = Retry {
-        rounds: section.field(reader, "rounds", default.rounds, |reader, spot| {
-            reader.number(spot, 1..=ROUNDS_MAX)
-        }),
-        max_wait: section.field(reader, "max-wait", default.max_wait, |reader, spot| {
-            reader.duration(spot, RETRY_WAIT_MAX)
-        }),
-        max_credentials: section.field(
-            reader,
-            "max-credentials",
-            default.max_credentials,
-            |reader, spot| reader.number(spot, 0..=CREDENTIALS_MAX),
-        ),
-    };
-    section.end(reader);
-    Some(retry)
-}
-
 fn timeouts(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Timeouts> {
     let mut section = Section::open(reader, spot)?;
     let default = Timeouts::default();
@@ -167,19 +145,9 @@ fn timeouts(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Timeouts> {
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8317);
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8318);
-const SELECTOR: &str = "round-robin";
 
 /// As many characters as 64 random bits in hexadecimal.
 const ADMIN_TOKEN_BYTES_MIN: usize = 16;
-
-/// More rounds would only hammer providers that are down.
-const ROUNDS_MAX: u32 = 20;
-
-/// A client waits meanwhile; few have more patience than an hour.
-const RETRY_WAIT_MAX: Duration = Duration::from_secs(60 * 60);
-
-/// More than a pool holds; a larger number is a slip.
-const CREDENTIALS_MAX: u32 = 10_000;
 
 /// A host that takes longer is down.
 const CONNECT_MAX: Duration = Duration::from_secs(5 * 60);

@@ -236,7 +236,7 @@ proptest! {
     /// No name stands twice, none is empty of meaning, and all models are ones of the list.
     #[test]
     fn names_are_distinct_and_lead_to_listed_models(stage in stages()) {
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let listed = if stage.own.is_empty() { &stage.models } else { &stage.own };
         for served in stage.serves() {
             prop_assert!(!served.names.is_empty());
@@ -278,7 +278,7 @@ proptest! {
         stage.prefix = None;
         let listed = if stage.own.is_empty() { stage.models.clone() } else { stage.own.clone() };
         let names = stage.names();
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         for route in stage.routes.iter().filter(|route| !route.targets.is_empty()) {
             if !seen.insert(Arc::clone(&route.name)) { continue; }
             let target = route.targets.iter().find(|target| target.provider.as_str() == "acme");
