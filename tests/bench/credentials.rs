@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jackfield_auth::{AuthManager, Registration};
-use jackfield_credential::{
-    CooldownPolicy, Credential, CredentialId, ModelKey, ProviderName, Served, Timestamp,
-};
+use jackfield_credential::{Credential, PoolOptions, Served, Timestamp};
 
 use crate::Result;
 
@@ -23,24 +21,22 @@ pub(crate) fn pool(size: usize) -> Result<AuthManager> {
         secrets: BTreeMap::from([("api-key".to_owned(), format!("key-{number}").into())]),
     });
     let clock = Arc::new(|| NOW);
-    let policy = CooldownPolicy::default();
-    Ok(AuthManager::new(registrations.collect(), policy, clock)?)
+    Ok(AuthManager::new(
+        registrations.collect(),
+        PoolOptions::default(),
+        clock,
+    )?)
 }
 
 /// One of them.
 pub(crate) fn credential(number: usize) -> Credential {
     Credential {
-        id: CredentialId::from(format!("acme-{number:05}").as_str()),
-        provider: ProviderName::from("acme"),
-        enabled: true,
-        priority: 0,
-        weight: 1,
-        base_url: Arc::from("http://127.0.0.1:9100/v1"),
-        attributes: BTreeMap::new(),
         secret_fields: vec!["api-key".to_owned()],
-        serves: vec![Served {
-            model: ModelKey::from(MODEL),
-            names: vec![Arc::from(MODEL)],
-        }],
+        serves: vec![Served::new(MODEL, vec![Arc::from(MODEL)])],
+        ..Credential::new(
+            format!("acme-{number:05}"),
+            "acme",
+            "http://127.0.0.1:9100/v1",
+        )
     }
 }

@@ -19,6 +19,8 @@ pub struct Lease {
     credential: Arc<Credential>,
     secrets: Secrets,
     model: ModelKey,
+    upstream: Arc<str>,
+    probe: bool,
     slot: Slot,
     began: Timestamp,
     /// Taken by whoever settles it first.
@@ -37,6 +39,8 @@ impl Lease {
             credential,
             secrets,
             model: attempt.model().clone(),
+            upstream: Arc::clone(attempt.upstream_model()),
+            probe: attempt.is_probe(),
             slot: attempt.slot(),
             began: attempt.began(),
             attempt: Some(attempt),
@@ -48,7 +52,17 @@ impl Lease {
         &self.credential
     }
 
-    /// The provider's own name of the model.
+    /// The provider's own name of the model, with the suffix that the client asked for.
+    pub fn upstream_model(&self) -> &Arc<str> {
+        &self.upstream
+    }
+
+    /// Whether the attempt finds out if the rest of a long window is needed.
+    pub fn is_probe(&self) -> bool {
+        self.probe
+    }
+
+    /// What the model's health is kept by.
     pub fn model(&self) -> &ModelKey {
         &self.model
     }

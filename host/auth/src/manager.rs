@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_credential::{
-    Attempt, Availability, CooldownPolicy, Credential, CredentialId, CredentialStatus, Effects,
-    NotFit, Outcome, Pool, PoolError, ServedName, Slot, Timestamp, Unfit,
+    Ask, Attempt, Availability, Credential, CredentialId, CredentialStatus, Effects, NotFit,
+    Outcome, Pool, PoolError, PoolOptions, ServedName, Timestamp, Unfit,
 };
 use parking_lot::{Mutex, MutexGuard};
 use secrecy::SecretString;
@@ -32,12 +32,12 @@ impl AuthManager {
     /// Names every credential that cannot be registered, and why.
     pub fn new(
         registrations: Vec<Registration>,
-        policy: CooldownPolicy,
+        options: PoolOptions,
         clock: Clock,
     ) -> Result<Self, PoolError> {
         let (credentials, secrets) = split(registrations);
         let state = State {
-            pool: Pool::new(credentials, policy)?,
+            pool: Pool::new(credentials, options)?,
             secrets,
             leases: LeaseCounts::default(),
         };
@@ -64,19 +64,14 @@ impl AuthManager {
         Ok(())
     }
 
-    /// The credentials that are fit for a model, by the name that clients use, without those in
-    /// `tried`: of the highest priority that has any, ordered by id. At least one.
+    /// The credentials that are fit for a model, by the name that clients use, without those that
+    /// were tried: of the highest priority that has any, ordered by id. At least one.
     ///
     /// # Errors
     ///
     /// Says why there is none.
-    pub fn candidates(
-        &self,
-        name: &str,
-        tried: &[Slot],
-        now: Timestamp,
-    ) -> Result<CandidateSet, Unfit> {
-        let candidates = self.inner.lock().pool.candidates(name, tried, now)?;
+    pub fn candidates(&self, ask: &Ask<'_>, now: Timestamp) -> Result<CandidateSet, Unfit> {
+        let candidates = self.inner.lock().pool.candidates(ask, now)?;
         Ok(CandidateSet::new(Arc::clone(&self.inner), candidates))
     }
 

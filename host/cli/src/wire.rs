@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jackfield_auth::{AuthManager, Registration};
 use jackfield_credential::{
-    CooldownPolicy, Credential, CredentialId, ModelKey, ProviderName, Served,
+    CooldownPolicy, Credential, CredentialId, PoolOptions, ProviderName, Served,
 };
 use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts};
@@ -43,7 +43,12 @@ impl Host {
             disable_cooling: config.disable_cooling,
             ..CooldownPolicy::default()
         };
-        let auth = AuthManager::new(registrations(config), policy, clock.shared());
+        let options = PoolOptions {
+            policy,
+            seed: clock.now().as_millis(),
+            ..PoolOptions::default()
+        };
+        let auth = AuthManager::new(registrations(config), options, clock.shared());
         let auth = auth.map_err(|error| told(&error))?;
         let upstream = Arc::new(HttpUpstream::new());
         let dispatcher = DispatcherParts {
@@ -143,15 +148,16 @@ fn credentials(provider: &config::Provider) -> Vec<Registration> {
     let base_url: Arc<str> = provider.base_url.as_str().trim_end_matches('/').into();
     let registration = |credential: &config::Credential| Registration {
         credential: Credential {
-            id: CredentialId::from(credential.id.as_str()),
-            provider: ProviderName::from(provider.name.as_str()),
             enabled: !credential.disabled,
             priority: credential.priority,
             weight: credential.weight,
-            base_url: Arc::clone(&base_url),
             attributes: credential.attributes.clone(),
-            secret_fields: Vec::new(),
             serves: serves.clone(),
+            ..Credential::new(
+                credential.id.as_str(),
+                provider.name.as_str(),
+                Arc::clone(&base_url),
+            )
         },
         secrets: BTreeMap::from([(
             API_KEY.to_owned(),
@@ -167,14 +173,11 @@ const API_KEY: &str = "api-key";
 /// Clients may use the provider's name of a model and its alias.
 fn served(model: &config::Model) -> Served {
     let names = [Some(&model.name), model.alias.as_ref()];
-    Served {
-        model: ModelKey::from(model.name.as_str()),
-        names: names
-            .into_iter()
-            .flatten()
-            .map(|name| Arc::from(name.as_str()))
-            .collect(),
-    }
+    let names = names.into_iter().flatten();
+    Served::new(
+        model.name.as_str(),
+        names.map(|name| Arc::from(name.as_str())).collect(),
+    )
 }
 
 /// An error with all its causes.

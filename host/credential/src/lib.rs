@@ -15,13 +15,14 @@ mod pool;
 mod timestamp;
 mod traffic;
 
-pub use credential::{Credential, Served};
-pub use health::{Availability, Cause, Health};
-pub use name::{CredentialId, ModelKey, ProviderName};
+pub use credential::{Credential, CredentialKind, Served};
+pub use health::{Availability, Cause, Health, Told, Window};
+pub use name::{CredentialId, ModelKey, ProviderName, split_suffix};
 pub use outcome::{Failure, Outcome, Scope, kind};
 pub use policy::CooldownPolicy;
 pub use pool::{
-    Attempt, Candidates, CredentialStatus, Effects, HealthChange, LastFailure, Member, ModelStatus,
-    NotFit, Pool, PoolError, Problem, ServedName, Slot, Standing, Unfit,
+    Aggregate, Ask, Attempt, Candidates, CredentialStatus, Effects, HealthChange, HealthRecord,
+    LastFailure, Member, ModelStatus, NotFit, Pool, PoolError, PoolOptions, Problem, Quota,
+    QuotaState, Reasons, ServedName, Slot, Standing, Status, Unfit,
 };
 pub use timestamp::Timestamp;

@@ -72,7 +72,27 @@ name! {
 }
 
 name! {
-    /// The provider's own name of a model. Health is kept by it, so that all the names a client may
-    /// use for the model share one.
+    /// The provider's own name of a model, without a suffix. Health is kept by it, so that all the
+    /// names a client may use for the model share one.
     ModelKey
+}
+
+impl ModelKey {
+    /// The key of a model as the provider calls it: a suffix such as `(high)` is cut, since it
+    /// changes how much the model thinks, and not who serves it.
+    pub fn canonical(model: &str) -> Self {
+        Self::from(split_suffix(model).0)
+    }
+}
+
+/// A model's name and its suffix: `gpt(high)` is `gpt` and `high`. The base is never empty.
+pub fn split_suffix(name: &str) -> (&str, Option<&str>) {
+    let split = name
+        .strip_suffix(')')
+        .and_then(|open| open.rsplit_once('('))
+        .filter(|(base, _)| !base.is_empty());
+    match split {
+        Some((base, suffix)) => (base, Some(suffix)),
+        None => (name, None),
+    }
 }

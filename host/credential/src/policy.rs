@@ -20,7 +20,7 @@ use crate::{Failure, Scope, kind};
 /// | anything else | anything else | not at all |
 ///
 /// A hint is also taken where the status is 429 or 503, whatever the kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CooldownPolicy {
     /// After a failure that only the operator or a refresh can mend.
     pub account: Duration,
@@ -36,6 +36,11 @@ pub struct CooldownPolicy {
     pub hint_max: Duration,
     /// Waives what is only a guess, `outage` and the doubling. Hints and the rest still hold.
     pub disable_cooling: bool,
+    /// A window longer than this is probed.
+    pub probe_after: Duration,
+    /// How long into a window its first probe is due, give or take [`JITTER_PERMILLE`]. Each probe
+    /// that fails doubles the pause to the next.
+    pub probe_first: Duration,
 }
 
 impl CooldownPolicy {
@@ -46,7 +51,10 @@ impl CooldownPolicy {
         }
         let class = Class::of(failure);
         if let Some(hint) = hint(failure, class) {
-            return Some(Sentence::fixed(hint.min(self.hint_max)));
+            return Some(Sentence {
+                hint: true,
+                ..Sentence::fixed(hint.min(self.hint_max))
+            });
         }
         match class {
             Class::Account => Some(Sentence::fixed(self.account)),
@@ -57,8 +65,26 @@ impl CooldownPolicy {
             Class::RateLimited => Some(Sentence {
                 length: self.backoff(strikes),
                 strike: true,
+                hint: false,
             }),
         }
+    }
+
+    /// The policy where a credential, or its provider, has a word of its own on cooling.
+    #[must_use]
+    pub(crate) fn with(self, disable_cooling: Option<bool>) -> Self {
+        Self {
+            disable_cooling: disable_cooling.unwrap_or(self.disable_cooling),
+            ..self
+        }
+    }
+
+    /// A pause moved by up to [`JITTER_PERMILLE`] either way, so that credentials that failed
+    /// together are not probed together. `draw` is any number.
+    pub(crate) fn jittered(&self, pause: Duration, draw: u64) -> Duration {
+        let span = 2 * JITTER_PERMILLE + 1;
+        let permille = 1000 - JITTER_PERMILLE + u32::try_from(draw % u64::from(span)).unwrap_or(0);
+        pause.saturating_mul(permille) / 1000
     }
 
     fn backoff(&self, strikes: u32) -> Duration {
@@ -79,6 +105,8 @@ impl Default for CooldownPolicy {
             backoff_max: Duration::from_mins(30),
             hint_max: HINT_MAX,
             disable_cooling: false,
+            probe_after: Duration::from_mins(5),
+            probe_first: Duration::from_mins(5),
         }
     }
 }
@@ -90,6 +118,8 @@ pub(crate) struct Sentence {
     /// Only a guessed wait counts as a strike: a hint or a fixed wait says nothing about how long
     /// the next guess should be.
     pub(crate) strike: bool,
+    /// The provider said so itself.
+    pub(crate) hint: bool,
 }
 
 impl Sentence {
@@ -97,6 +127,7 @@ impl Sentence {
         Self {
             length,
             strike: false,
+            hint: false,
         }
     }
 }
@@ -145,6 +176,10 @@ fn hint(failure: &Failure, class: Class) -> Option<Duration> {
         .retry_after
         .filter(|hint| may_ask && !hint.is_zero())
 }
+
+/// A fifth either way: enough to take a herd apart, little enough that a probe is still about when
+/// the operator expects it.
+const JITTER_PERMILLE: u32 = 200;
 
 /// A quota that is whole again each day is the longest that providers commonly keep. Hints beyond
 /// it proved wrong in the system we succeed (cooldowns of 156 hours and of 18 days, long after the

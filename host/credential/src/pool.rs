@@ -7,22 +7,30 @@
 mod attempt;
 mod columns;
 mod entry;
+mod health;
 mod replace;
 mod shard;
 mod status;
 mod unfit;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Availability, CooldownPolicy, Credential, CredentialId, Outcome, Timestamp};
-pub use attempt::{Attempt, Effects, HealthChange};
-use entry::{Entries, Route};
+use crate::{
+    Availability, CooldownPolicy, Credential, CredentialId, Outcome, ProviderName, Timestamp, Told,
+    split_suffix,
+};
+pub use attempt::{Attempt, Effects, HealthChange, HealthRecord};
+pub use entry::Quota;
+use entry::{Entries, Live, Load, Route, Touched};
 pub use replace::{PoolError, Problem};
-use shard::Shard;
-pub use status::{CredentialStatus, LastFailure, ModelStatus, ServedName, Standing};
-pub use unfit::{NotFit, Unfit};
+use shard::{Shard, Sieve};
+pub use status::{
+    Aggregate, CredentialStatus, LastFailure, ModelStatus, QuotaState, ServedName, Standing, Status,
+};
+pub use unfit::{NotFit, Reasons, Unfit};
 
 /// Every credential with its health, and who is fit to be chosen right now.
 ///
@@ -31,12 +39,59 @@ pub use unfit::{NotFit, Unfit};
 /// and back would stop the pool's time for as long, so do not hand in a wall clock as it is.
 #[derive(Debug)]
 pub struct Pool {
-    policy: CooldownPolicy,
+    options: PoolOptions,
     entries: Entries,
     by_id: BTreeMap<CredentialId, Slot>,
     by_name: BTreeMap<Arc<str>, u32>,
     shards: Vec<Shard>,
+    /// What is under way, by provider.
+    providers: Vec<Load>,
+    /// The providers that have as many attempts under way as they may.
+    full: BTreeSet<u32>,
+    /// The most rounds that any credential has of its own.
+    rounds_max: Option<u32>,
+    /// The probes so far.
+    probes: u64,
+    /// The state of the generator for jitter.
+    draws: u64,
     latest: Timestamp,
+}
+
+/// What a pool goes by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolOptions {
+    /// How long failures cool.
+    pub policy: CooldownPolicy,
+    /// How many attempts may be under way at once with one provider; no limit for those not named.
+    pub provider_in_flight_max: BTreeMap<ProviderName, NonZeroU32>,
+    /// Where the pool's jitter begins. The same seed and the same events give the same pool.
+    pub seed: u64,
+}
+
+/// What a call asks the pool for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The model, by the name that the client uses. A suffix such as `(high)` is not part of what
+    /// is looked up, unless a credential serves the very name.
+    pub name: &'a str,
+    /// Who was tried.
+    pub tried: &'a [Slot],
+    /// The round, from 1.
+    pub round: u32,
+    /// How many rounds there are for credentials without a number of their own.
+    pub rounds: u32,
+}
+
+impl<'a> Ask<'a> {
+    /// The first round's question.
+    pub fn first(name: &'a str) -> Self {
+        Self {
+            name,
+            tried: &[],
+            round: 1,
+            rounds: 1,
+        }
+    }
 }
 
 impl Pool {
@@ -45,74 +100,118 @@ impl Pool {
     /// # Errors
     ///
     /// Names every credential that cannot stand in a pool, and why.
-    pub fn new(credentials: Vec<Credential>, policy: CooldownPolicy) -> Result<Self, PoolError> {
+    pub fn new(credentials: Vec<Credential>, options: PoolOptions) -> Result<Self, PoolError> {
         let mut pool = Self {
-            policy,
+            draws: options.seed,
+            options,
             entries: Entries::default(),
             by_id: BTreeMap::new(),
             by_name: BTreeMap::new(),
             shards: Vec::new(),
+            providers: Vec::new(),
+            full: BTreeSet::new(),
+            rounds_max: None,
+            probes: 0,
             latest: Timestamp::default(),
         };
         pool.replace(credentials)?;
         Ok(pool)
     }
 
-    /// The credentials that are fit for a model, by the name that clients use, without those in
-    /// `tried`: of the highest priority that has any, ordered by id.
+    /// Goes by other options from now on; windows that are open stay as they are. The seed counts
+    /// only when a pool is made.
+    pub fn set_options(&mut self, options: PoolOptions) {
+        self.options = options;
+        self.index();
+    }
+
+    /// The credentials that are fit for a model, by the name that clients use, without those that
+    /// were tried: of the highest priority that has any, ordered by id.
     ///
     /// # Errors
     ///
     /// Says why there is none.
-    pub fn candidates(
-        &mut self,
-        name: &str,
-        tried: &[Slot],
-        now: Timestamp,
-    ) -> Result<Candidates, Unfit> {
+    pub fn candidates(&mut self, ask: &Ask<'_>, now: Timestamp) -> Result<Candidates, Unfit> {
         let now = self.advance(now);
-        let Some(&index) = self.by_name.get(name) else {
-            return Err(Unfit::UnknownModel);
-        };
+        let index = self.shard_of(ask.name).ok_or(Unfit::UnknownModel)?;
         let Some(shard) = self.shards.get_mut(index as usize) else {
             return Err(Unfit::UnknownModel);
         };
         shard.refresh(&self.entries, now);
-        if tried.is_empty() {
+        let sieve = Sieve {
+            full: &self.full,
+            round: ask.round,
+            rounds: ask.rounds,
+        };
+        let sieve = Some(sieve).filter(|sieve| shard.needs(sieve));
+        if ask.tried.is_empty() && sieve.is_none() {
             return shard.candidates();
         }
-        let seats = tried
+        let seats = ask
+            .tried
             .iter()
             .filter_map(|&slot| self.entries.route(slot, index));
-        shard.candidates_without(&seats.map(|route| route.seat).collect())
+        let tried = seats.map(|route| route.seat).collect();
+        shard.candidates_without(&tried, sieve.as_ref())
     }
 
-    /// Begins an attempt with a credential, for a model by the name that clients use.
+    /// Begins an attempt with a credential, for a model by the name that clients use. Where a probe
+    /// is due, this attempt is it.
     ///
     /// # Errors
     ///
     /// Says why the credential is not, or no longer, fit for it.
     pub fn begin(&mut self, slot: Slot, name: &str, now: Timestamp) -> Result<Attempt, NotFit> {
         let now = self.advance(now);
+        let shard = self.shard_of(name);
         let live = self.entries.live_mut(slot).ok_or(NotFit::Gone)?;
-        let route = self.by_name.get(name).and_then(|&shard| live.route(shard));
-        let Some(Route { model, .. }) = route else {
-            return Err(NotFit::Unserved);
-        };
+        let route = shard.and_then(|shard| live.route(shard));
+        let Route { model, served, .. } = route.ok_or(NotFit::Unserved)?;
         if !live.credential.enabled {
             return Err(NotFit::Disabled);
         }
-        if let Availability::Cooling { until } = live.availability(model, now) {
-            return Err(NotFit::Cooling { until });
+        match live.availability(model, now) {
+            Availability::Ready | Availability::Probe => {}
+            Availability::Cooling { until } | Availability::Probing { until } => {
+                return Err(NotFit::Cooling { until });
+            }
+            Availability::Barred => return Err(NotFit::Barred),
+        }
+        let provider = self.providers.get_mut(live.provider as usize);
+        if live.is_busy() || provider.as_ref().is_some_and(|load| load.is_full()) {
+            return Err(NotFit::Busy);
         }
         let key = live.model_key(model).ok_or(NotFit::Unserved)?.clone();
+        let served = live.credential.serves.get(served as usize);
+        let served = served.ok_or(NotFit::Unserved)?;
+        let suffix = match split_suffix(name) {
+            (_, Some(_)) if self.by_name.contains_key(name) => None,
+            (_, suffix) => suffix,
+        };
+        let upstream = served.upstream_with(suffix);
+        let probe = self.probes + 1;
+        let mut touched = live.begin_probe(model, probe, now);
+        let probe = (touched != Touched::Nothing).then_some(probe);
         live.in_flight = live.in_flight.saturating_add(1);
         live.last_used = now;
+        if live.is_busy() {
+            touched = Touched::Account;
+        }
+        if let Some(load) = provider {
+            load.in_flight += 1;
+            if load.is_full() {
+                self.full.insert(live.provider);
+            }
+        }
+        self.probes = probe.unwrap_or(self.probes);
+        touch(&mut self.shards, live, touched);
         Ok(Attempt {
             slot,
             model,
             key,
+            upstream,
             began: now,
+            probe,
         })
     }
 
@@ -132,17 +231,59 @@ impl Pool {
         now: Timestamp,
     ) -> Effects {
         let now = self.advance(now);
+        let draw = self.draw();
         let Some(live) = self.entries.live_mut(attempt.slot) else {
             return Effects::default();
         };
-        let (effects, touched) = live.settle(&attempt, outcome, first_byte, now, &self.policy);
-        let routes = live.routes.iter();
-        for route in routes.filter(|route| touched.holds(route.model)) {
-            if let Some(shard) = self.shards.get_mut(route.shard as usize) {
-                shard.touch(route.seat);
-            }
+        let told = Told {
+            began: attempt.began,
+            now,
+            probe: attempt.probe,
+            draw,
+        };
+        let policy = &self.options.policy;
+        let (mut effects, touched) = live.settle(&attempt, outcome, first_byte, told, policy);
+        if let Some(load) = self.providers.get_mut(live.provider as usize) {
+            load.in_flight = load.in_flight.saturating_sub(1);
+            effects.room |= !load.is_full() && self.full.remove(&live.provider);
         }
+        touch(&mut self.shards, live, touched);
         effects
+    }
+
+    /// Takes note of what a provider told of a quota during an attempt. What it did not tell stays
+    /// as it was.
+    pub fn note_quota(&mut self, attempt: &Attempt, told: Quota) {
+        let Some(live) = self.entries.live_mut(attempt.slot) else {
+            return;
+        };
+        let place = live.place_of(attempt);
+        if let Some(model) = place.and_then(|index| live.models.get_mut(index)) {
+            let known = &mut model.quota;
+            known.left_permille = told.left_permille.or(known.left_permille);
+            known.resets_at = told.resets_at.or(known.resets_at);
+        }
+    }
+
+    /// The most rounds that any credential has of its own.
+    pub fn rounds_max(&self) -> Option<u32> {
+        self.rounds_max
+    }
+
+    /// The shard of a name as it is, or else without its suffix.
+    fn shard_of(&self, name: &str) -> Option<u32> {
+        let exact = self.by_name.get(name);
+        let shard = exact.or_else(|| self.by_name.get(split_suffix(name).0));
+        shard.copied()
+    }
+
+    /// The next number of a generator whose state is one number (splitmix64): jitter needs no more.
+    fn draw(&mut self) -> u64 {
+        self.draws = self.draws.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.draws;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
     }
 
     /// The credential in a slot, if it is still there.
@@ -158,6 +299,16 @@ impl Pool {
     fn advance(&mut self, now: Timestamp) -> Timestamp {
         self.latest = self.latest.max(now);
         self.latest
+    }
+}
+
+/// Tells the shards whose seats stand elsewhere now.
+fn touch(shards: &mut [Shard], live: &Live, touched: Touched) {
+    let routes = live.routes.iter();
+    for route in routes.filter(|route| touched.holds(route.model)) {
+        if let Some(shard) = shards.get_mut(route.shard as usize) {
+            shard.touch(route.seat);
+        }
     }
 }
 
@@ -177,6 +328,8 @@ pub struct Member {
     model: u32,
     /// Its place among all that serve the name, ordered by id.
     seat: u32,
+    /// Its weight under the name.
+    weight: u32,
 }
 
 impl Member {

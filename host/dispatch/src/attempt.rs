@@ -101,7 +101,7 @@ impl<'a> Attempt<'a> {
         let context = Context {
             operation: call.operation,
             dialect,
-            model: Arc::from(lease.model().as_str()),
+            model: Arc::clone(lease.upstream_model()),
             client_model: Arc::clone(&call.model),
             stream: call.stream,
             attempt: number,

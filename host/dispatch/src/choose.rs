@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jackfield_auth::{AuthManager, CandidateSet, Lease};
-use jackfield_credential::{Slot, Unfit};
+use jackfield_credential::{Ask, Slot, Unfit};
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
@@ -63,7 +63,11 @@ impl Chooser {
         let (mut races, mut waits) = (0, 0);
         loop {
             let now = course.clock.now();
-            let candidates = self.auth.candidates(&course.call.model, tried, now);
+            let ask = Ask {
+                tried,
+                ..Ask::first(&course.call.model)
+            };
+            let candidates = self.auth.candidates(&ask, now);
             let candidates = candidates.map_err(Unchosen::Unfit)?;
             let index = match self.pick(course, &candidates, attempt).await? {
                 Picked::Candidate(index) => index,

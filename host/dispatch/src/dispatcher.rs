@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jackfield_auth::AuthManager;
-use jackfield_credential::{Scope, Slot, Unfit};
+use jackfield_credential::{Ask, Scope, Slot, Unfit};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::attempt::{Attempt, Course, Missed};
@@ -167,7 +167,7 @@ impl Dispatcher {
     /// that cool nothing are not tried again, for nothing would have changed.
     fn next_round(&self, course: &Course) -> Option<Duration> {
         let now = self.clock.now();
-        let retry_at = match self.auth().candidates(&course.call.model, &[], now) {
+        let retry_at = match self.auth().candidates(&Ask::first(&course.call.model), now) {
             Ok(_) => return None,
             Err(unfit) => unfit.retry_at()?,
         };

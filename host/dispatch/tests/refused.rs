@@ -45,12 +45,12 @@ async fn when_everybody_cools_the_client_is_told_how_long() {
     assert_eq!((&*model, retry_after), ("model", Some(70 * SECOND)));
     assert!(matches!(
         unfit,
-        Unfit::NoneFit {
+        Unfit::NoneFit(jackfield_credential::Reasons {
             cooling: 2,
             tried: 0,
             disabled: 0,
             ..
-        }
+        })
     ));
     assert_eq!(stage.upstream.calls(), 2);
 }

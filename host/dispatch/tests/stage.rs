@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use http::HeaderMap;
 use jackfield_auth::{AuthManager, LeaseCounts, Registration};
 use jackfield_credential::{
-    Availability, CooldownPolicy, Credential, ModelKey, ProviderName, Served, Timestamp,
+    Availability, CooldownPolicy, Credential, PoolOptions, ProviderName, Served, Timestamp,
 };
 use jackfield_dialect::Dialect;
 use jackfield_dispatch::port::{Executor, Selector};
@@ -71,7 +71,11 @@ impl Setting {
         let start = Instant::now();
         let clock = Clock::new(move || EPOCH + start.elapsed());
         let registrations = (0..self.credentials).map(registration).collect();
-        let auth = AuthManager::new(registrations, self.policy, clock.shared()).unwrap();
+        let options = PoolOptions {
+            policy: self.policy,
+            ..PoolOptions::default()
+        };
+        let auth = AuthManager::new(registrations, options, clock.shared()).unwrap();
         let executor = Arc::new(self.executor);
         let serving: Arc<dyn Executor> = Arc::<FakeExecutor>::clone(&executor);
         let selectors = self.selector.map(|selector| {
@@ -120,18 +124,8 @@ fn registration(index: usize) -> Registration {
     let key = SecretString::from(format!("sk-of-{id}"));
     Registration {
         credential: Credential {
-            id: id.into(),
-            provider: ProviderName::new("provider"),
-            enabled: true,
-            priority: 0,
-            weight: 1,
-            base_url: Arc::from("https://provider.test/v1"),
-            attributes: BTreeMap::new(),
-            secret_fields: Vec::new(),
-            serves: vec![Served {
-                model: ModelKey::new("upstream-model"),
-                names: vec![Arc::from("model")],
-            }],
+            serves: vec![Served::new("upstream-model", vec![Arc::from("model")])],
+            ..Credential::new(id, "provider", "https://provider.test/v1")
         },
         secrets: BTreeMap::from([("api-key".to_owned(), key)]),
     }

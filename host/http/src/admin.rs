@@ -170,15 +170,20 @@ fn standing(standing: &Standing) -> Value {
     let cause = standing.cause.as_ref().map(
         |cause| json!({ "kind": &*cause.kind, "status": cause.status, "message": &*cause.message }),
     );
-    match standing.availability {
-        Availability::Ready => json!({ "state": "ready" }),
-        Availability::Cooling { until } => json!({
-            "state": "cooling",
-            "until_ms": until.as_millis(),
-            "strikes": standing.strikes,
-            "cause": cause,
-        }),
-    }
+    let state = match standing.availability {
+        Availability::Ready => return json!({ "state": "ready" }),
+        // A probe is due: one attempt may.
+        Availability::Probe => "ready",
+        Availability::Probing { .. } => "probing",
+        Availability::Cooling { .. } => "cooling",
+        Availability::Barred => "barred",
+    };
+    json!({
+        "state": state,
+        "until_ms": standing.availability.until().map(|until| until.as_millis()),
+        "strikes": standing.strikes,
+        "cause": cause,
+    })
 }
 
 fn last_failure(failure: &LastFailure) -> Value {

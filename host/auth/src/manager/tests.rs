@@ -41,7 +41,7 @@ fn each_way_to_end_a_lease_counts_once() -> Result<(), NotFit> {
 #[test]
 fn a_dropped_lease_is_settled_at_the_clocks_time_and_blames_nobody() -> Result<(), NotFit> {
     let late: Clock = Arc::new(|| at(500));
-    let manager = AuthManager::new(vec![registration("a")], CooldownPolicy::default(), late)
+    let manager = AuthManager::new(vec![registration("a")], PoolOptions::default(), late)
         .expect("one is no duplicate");
     drop(manager.lease(&candidates(&manager), 0, at(0))?);
     let status = manager.status(at(0));
@@ -130,7 +130,7 @@ fn columns_are_in_the_order_of_the_candidates() {
         .insert("region".to_owned(), "north".to_owned());
     let registrations = vec![b, registration("a")];
     let manager =
-        AuthManager::new(registrations, CooldownPolicy::default(), clock()).expect("they differ");
+        AuthManager::new(registrations, PoolOptions::default(), clock()).expect("they differ");
     let set = candidates(&manager);
     assert_eq!(set.len(), 2);
     assert_eq!(set.weights(), [1, 3]);
@@ -147,7 +147,7 @@ fn columns_are_in_the_order_of_the_candidates() {
 #[test]
 fn the_same_id_twice_is_refused() {
     let registrations = vec![registration("a"), registration("a")];
-    let refused = AuthManager::new(registrations, CooldownPolicy::default(), clock());
+    let refused = AuthManager::new(registrations, PoolOptions::default(), clock());
     assert_eq!(
         refused.map(drop).map_err(|error| error.problems.len()),
         Err(1)
@@ -176,7 +176,7 @@ fn threads_that_settle_and_drop_leave_nothing_open() {
                 start.wait();
                 for round in 0..ROUNDS {
                     let now = at(u64::try_from(round).unwrap_or(0) * 20);
-                    let Ok(set) = manager.candidates("gpt", &[], now) else {
+                    let Ok(set) = manager.candidates(&Ask::first("gpt"), now) else {
                         continue;
                     };
                     let Ok(lease) = manager.lease(&set, (thread + round) % set.len(), now) else {
@@ -211,27 +211,19 @@ fn threads_that_settle_and_drop_leave_nothing_open() {
 
 fn manager(ids: &[&str]) -> AuthManager {
     let registrations = ids.iter().map(|&id| registration(id)).collect();
-    AuthManager::new(registrations, CooldownPolicy::default(), clock()).expect("they differ")
+    AuthManager::new(registrations, PoolOptions::default(), clock()).expect("they differ")
 }
 
 fn candidates(manager: &AuthManager) -> CandidateSet {
-    manager.candidates("gpt", &[], at(0)).expect("one is fit")
+    manager
+        .candidates(&Ask::first("gpt"), at(0))
+        .expect("one is fit")
 }
 
 fn registration(id: &str) -> Registration {
     let credential = Credential {
-        id: id.into(),
-        provider: "acme".into(),
-        enabled: true,
-        priority: 0,
-        weight: 1,
-        base_url: "http://127.0.0.1:1".into(),
-        attributes: BTreeMap::new(),
-        secret_fields: Vec::new(),
-        serves: vec![Served {
-            model: "upstream".into(),
-            names: vec!["gpt".into()],
-        }],
+        serves: vec![Served::new("upstream", vec!["gpt".into()])],
+        ..Credential::new(id, "acme", "http://127.0.0.1:1")
     };
     let secret = SecretString::from(format!("sk-of-{id}"));
     Registration {

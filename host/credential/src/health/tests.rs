@@ -11,11 +11,11 @@ fn strikes_double_the_window_and_survive_its_end() {
     let mut health = Health::Ready;
     let mut now = at(0);
     for expected in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800, 1800] {
-        health = health.next(&limited(), now, now, &policy());
+        health = health.next(&limited(), told(now, now), &policy());
         let until = now + Duration::from_secs(expected);
         assert_eq!(health.availability(now), Availability::Cooling { until });
         let last = at(until.as_millis() - 1);
-        assert_eq!(health.availability(last), Availability::Cooling { until });
+        assert_ne!(health.availability(last), Availability::Ready);
         assert_eq!(health.availability(until), Availability::Ready);
         now = until + Duration::from_hours(100);
     }
@@ -25,9 +25,9 @@ fn strikes_double_the_window_and_survive_its_end() {
 fn a_success_after_the_failure_starts_over() {
     let health = cooling_twice();
     assert_eq!(health.strikes(), 2);
-    let health = health.next(&Outcome::Success, at(20_000), at(20_500), &policy());
+    let health = health.next(&Outcome::Success, told(at(20_000), at(20_500)), &policy());
     assert_eq!(health, Health::Ready);
-    let health = health.next(&limited(), at(21_000), at(21_000), &policy());
+    let health = health.next(&limited(), told(at(21_000), at(21_000)), &policy());
     assert_eq!(
         health.availability(at(21_000)),
         Availability::Cooling { until: at(22_000) }
@@ -38,11 +38,11 @@ fn a_success_after_the_failure_starts_over() {
 fn a_success_that_began_before_the_failure_changes_nothing() {
     let health = cooling_twice();
     for began in [0, 9_999, 10_000] {
-        let told = health
+        let after = health
             .clone()
-            .next(&Outcome::Success, at(began), at(20_000), &policy());
+            .next(&Outcome::Success, told(at(began), at(20_000)), &policy());
         assert_eq!(
-            told, health,
+            after, health,
             "began at {began}, the failure was told at 10000"
         );
     }
@@ -57,12 +57,12 @@ fn a_failure_that_began_before_the_window_changes_nothing() {
         (9_999, 12_000),
         (9_999, 90_000),
     ] {
-        let told = health
+        let after = health
             .clone()
-            .next(&unauthorized(), at(began), at(now), &policy());
-        assert_eq!(told, health, "began at {began}, told at {now}");
+            .next(&unauthorized(), told(at(began), at(now)), &policy());
+        assert_eq!(after, health, "began at {began}, told at {now}");
     }
-    let counts = health.next(&unauthorized(), at(12_000), at(12_000), &policy());
+    let counts = health.next(&unauthorized(), told(at(12_000), at(12_000)), &policy());
     let until = at(12_000) + Duration::from_mins(30);
     assert_eq!(
         counts.availability(at(12_000)),
@@ -72,10 +72,10 @@ fn a_failure_that_began_before_the_window_changes_nothing() {
 
 #[test]
 fn a_window_that_was_not_guessed_keeps_the_strikes() {
-    let health = cooling_twice().next(&unauthorized(), at(50_000), at(50_000), &policy());
+    let health = cooling_twice().next(&unauthorized(), told(at(50_000), at(50_000)), &policy());
     assert_eq!(health.strikes(), 2);
     let later = at(50_000) + Duration::from_mins(30);
-    let health = health.next(&limited(), later, later, &policy());
+    let health = health.next(&limited(), told(later, later), &policy());
     let until = later + Duration::from_secs(4);
     assert_eq!(health.availability(later), Availability::Cooling { until });
 }
@@ -95,10 +95,10 @@ fn what_is_nobodys_fault_changes_nothing() {
         blameless(Scope::Transport),
     ] {
         for health in [Health::Ready, cooling_twice()] {
-            let told = health
+            let after = health
                 .clone()
-                .next(&outcome, at(90_000), at(90_000), &policy());
-            assert_eq!(told, health, "{outcome:?}");
+                .next(&outcome, told(at(90_000), at(90_000)), &policy());
+            assert_eq!(after, health, "{outcome:?}");
         }
     }
 }
@@ -125,14 +125,14 @@ proptest! {
         let mut now = at(1_000);
         let mut longest = Duration::ZERO;
         for burst in 0..bursts {
-            let mut told: Vec<u64> = delays.clone();
-            told.sort_unstable();
+            let mut delays = delays.clone();
+            delays.sort_unstable();
             let began = now;
-            for delay in told {
-                health = health.next(&limited(), began, began + millis(delay), &policy());
+            for delay in delays {
+                health = health.next(&limited(), told(began, began + millis(delay)), &policy());
             }
             prop_assert_eq!(health.strikes(), burst + 1);
-            let Health::Cooling { since, until, .. } = health else {
+            let Health::Cooling { window: Window { since, until, .. }, .. } = health else {
                 return Err(TestCaseError::fail("a rate limit cools"));
             };
             let length = until.saturating_since(since);
@@ -154,9 +154,9 @@ proptest! {
         for (gap, age, outcome) in events {
             now = now + millis(gap);
             let began = at(now.as_millis() - age.min(now.as_millis()));
-            let next = health.clone().next(&outcome, began, now, &policy());
-            if let (Health::Cooling { since, until, .. }, Health::Cooling { since: opened, .. })
-                = (&health, &next) && next != health {
+            let next = health.clone().next(&outcome, told(began, now), &policy());
+            if let (Some(Window { since, until, .. }), Some(Window { since: opened, .. }))
+                = (health.window(), next.window()) && next != health {
                 prop_assert!(now >= *until, "the old window was over");
                 prop_assert!(began >= *since, "the attempt was not from before it");
                 prop_assert_eq!(*opened, now);
@@ -186,8 +186,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 /// Struck twice; the second failure was told at 10 s, the window ended at 12 s.
 fn cooling_twice() -> Health {
     Health::Ready
-        .next(&limited(), at(5_000), at(5_000), &policy())
-        .next(&limited(), at(9_500), at(10_000), &policy())
+        .next(&limited(), told(at(5_000), at(5_000)), &policy())
+        .next(&limited(), told(at(9_500), at(10_000)), &policy())
 }
 
 fn limited() -> Outcome {
@@ -206,6 +206,15 @@ fn failure(status: Option<u16>) -> Failure {
         message: String::new(),
         retry_after: None,
         refresh_suggested: false,
+    }
+}
+
+fn told(began: Timestamp, now: Timestamp) -> Told {
+    Told {
+        began,
+        now,
+        probe: None,
+        draw: 0,
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::entry::{Live, Model};
 use super::{Member, Pool};
-use crate::Credential;
+use crate::{Credential, Timestamp};
 
 impl Pool {
     /// The credentials themselves, for what they are configured with; none for those gone.
@@ -16,9 +16,9 @@ impl Pool {
         members.iter().map(credential).collect()
     }
 
-    /// Weights, as configured.
+    /// Weights, as configured for the credential and for the name.
     pub fn weights(&self, members: &[Member]) -> Vec<u32> {
-        self.column(members, 1, |live| live.credential.weight)
+        members.iter().map(|member| member.weight).collect()
     }
 
     /// Attempts under way, whatever the model.
@@ -44,15 +44,19 @@ impl Pool {
         self.model_column(members, 0, |model| model.traffic.latency_ms())
     }
 
-    /// What is left of the quota, in thousandths. Nothing tells the pool yet: 1000, unknown.
+    /// What is left of the quota, in thousandths; 1000 while unknown.
     pub fn quota_left_permille(&self, members: &[Member]) -> Vec<u16> {
-        vec![QUOTA_LEFT_UNKNOWN_PERMILLE; members.len()]
+        self.model_column(members, QUOTA_LEFT_UNKNOWN_PERMILLE, |model| {
+            let left = model.quota.left_permille;
+            left.unwrap_or(QUOTA_LEFT_UNKNOWN_PERMILLE)
+        })
     }
 
-    /// When the quota is whole again, in milliseconds since the Unix epoch. Nothing tells the pool
-    /// yet: 0, unknown.
+    /// When the quota is whole again, in milliseconds since the Unix epoch; 0 while unknown.
     pub fn quota_reset_ms(&self, members: &[Member]) -> Vec<u64> {
-        vec![0; members.len()]
+        self.model_column(members, 0, |model| {
+            model.quota.resets_at.map_or(0, Timestamp::as_millis)
+        })
     }
 
     fn column<T: Copy>(&self, members: &[Member], gone: T, read: impl Fn(&Live) -> T) -> Vec<T> {

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Attempt, Effects, HealthChange, LastFailure, Slot};
 use crate::traffic::Traffic;
 use crate::{
-    Availability, Cause, CooldownPolicy, Credential, Health, ModelKey, Outcome, Scope, Timestamp,
+    Availability, Cause, CooldownPolicy, Credential, Failure, Health, ModelKey, Outcome, Scope,
+    Timestamp, Told,
 };
 
 /// All entries, by slot.
@@ -80,6 +82,19 @@ impl Entries {
     }
 }
 
+/// What is under way with one provider.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load {
+    pub(super) in_flight: u32,
+    pub(super) most: Option<NonZeroU32>,
+}
+
+impl Load {
+    pub(super) fn is_full(&self) -> bool {
+        self.most.is_some_and(|most| self.in_flight >= most.get())
+    }
+}
+
 /// A credential in the pool.
 #[derive(Debug)]
 pub(super) struct Live {
@@ -90,8 +105,11 @@ pub(super) struct Live {
     pub(super) models: Vec<Model>,
     /// The names it serves, sorted by shard.
     pub(super) routes: Vec<Route>,
+    /// Where its provider stands among the pool's.
+    pub(super) provider: u32,
     pub(super) in_flight: u32,
     pub(super) last_used: Timestamp,
+    pub(super) last_success: Option<Timestamp>,
     pub(super) last_failure: Option<LastFailure>,
 }
 
@@ -101,6 +119,16 @@ pub(super) struct Model {
     pub(super) key: ModelKey,
     pub(super) health: Health,
     pub(super) traffic: Traffic,
+    pub(super) quota: Quota,
+}
+
+/// What the provider last told of a quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// What is left of it, in thousandths.
+    pub left_permille: Option<u16>,
+    /// When it is whole again.
+    pub resets_at: Option<Timestamp>,
 }
 
 /// A name that a credential serves, and where it stands there.
@@ -109,6 +137,8 @@ pub(super) struct Route {
     pub(super) shard: u32,
     pub(super) seat: u32,
     pub(super) model: u32,
+    /// Which of the credential's `serves` it is.
+    pub(super) served: u32,
 }
 
 /// Whose health changed, as far as the index cares.
@@ -136,8 +166,10 @@ impl Live {
             account: Health::Ready,
             models: Vec::new(),
             routes: Vec::new(),
+            provider: 0,
             in_flight: 0,
             last_used: Timestamp::default(),
+            last_success: None,
             last_failure: None,
         };
         live.adopt_models();
@@ -175,11 +207,44 @@ impl Live {
         self.models.get(model as usize).map(|model| &model.key)
     }
 
-    /// Whether this credential may be chosen for this model, apart from being enabled.
+    /// Whether this credential's health allows it to be chosen for this model.
     pub(super) fn availability(&self, model: u32, now: Timestamp) -> Availability {
         let account = self.account.availability(now);
         let model = self.models.get(model as usize);
         account.and(model.map_or(Availability::Ready, |model| model.health.availability(now)))
+    }
+
+    /// When that changes by itself.
+    pub(super) fn wakes_at(&self, model: u32, now: Timestamp) -> Option<Timestamp> {
+        let model = self.models.get(model as usize);
+        let model = model.and_then(|model| model.health.wakes_at(now));
+        [self.account.wakes_at(now), model]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether it has as many attempts under way as it may.
+    pub(super) fn is_busy(&self) -> bool {
+        let most = self.credential.in_flight_max;
+        most.is_some_and(|most| self.in_flight >= most.get())
+    }
+
+    /// Has an attempt be the probe that is due, of the account or of the model; says whose health
+    /// that changed.
+    pub(super) fn begin_probe(&mut self, model: u32, probe: u64, now: Timestamp) -> Touched {
+        let due = |health: &Health| health.availability(now) == Availability::Probe;
+        let mut touched = Touched::Nothing;
+        let of_model = self.models.get_mut(model as usize);
+        if let Some(of_model) = of_model.filter(|of_model| due(&of_model.health)) {
+            of_model.health = mem::take(&mut of_model.health).begin_probe(probe);
+            touched = Touched::Model(model);
+        }
+        if due(&self.account) {
+            self.account = mem::take(&mut self.account).begin_probe(probe);
+            touched = Touched::Account;
+        }
+        touched
     }
 
     pub(super) fn settle(
@@ -187,42 +252,76 @@ impl Live {
         attempt: &Attempt,
         outcome: &Outcome,
         first_byte: Option<Duration>,
-        now: Timestamp,
+        told: Told,
         policy: &CooldownPolicy,
     ) -> (Effects, Touched) {
+        let was_busy = self.is_busy();
         self.in_flight = self.in_flight.saturating_sub(1);
-        if let Outcome::Failed(failure) = outcome
-            && failure.scope != Scope::Request
-        {
-            self.last_failure = Some(LastFailure {
-                at: now,
-                model: attempt.key.clone(),
-                cause: Arc::new(Cause::of(failure)),
-            });
-        }
+        self.remember(attempt, outcome, told.now);
         let place = self.place_of(attempt);
         if let Some(model) = place.and_then(|index| self.models.get_mut(index)) {
             model.record(outcome, first_byte);
         }
         let (account, model) = whose(outcome);
-        let step = |health: &mut Health| step(health, outcome, attempt.began, now, policy);
-        let account = Some(&mut self.account).filter(|_| account).and_then(step);
+        let policy = policy.with(self.credential.disable_cooling);
+        let step = |health: &mut Health, news: bool| step(health, outcome, news, told, &policy);
+        let account = step(&mut self.account, account);
         let model = place
-            .filter(|_| model)
             .and_then(|index| self.models.get_mut(index))
-            .and_then(|model| step(&mut model.health));
+            .and_then(|of_model| step(&mut of_model.health, model));
         let touched = match (&account, &model, place) {
+            _ if was_busy => Touched::Account,
             (Some(_), ..) => Touched::Account,
             (None, Some(_), Some(index)) => {
                 Touched::Model(u32::try_from(index).unwrap_or(u32::MAX))
             }
             _ => Touched::Nothing,
         };
-        (self.effects(attempt, account, model), touched)
+        let changes = self.changes(Some(&attempt.key), account, model);
+        let room = was_busy && !self.is_busy();
+        (Effects { changes, room }, touched)
+    }
+
+    fn remember(&mut self, attempt: &Attempt, outcome: &Outcome, now: Timestamp) {
+        match outcome {
+            Outcome::Failed(failure) if failure.scope != Scope::Request => {
+                self.last_failure = Some(LastFailure {
+                    at: now,
+                    model: attempt.key.clone(),
+                    cause: Arc::new(Cause::of(failure)),
+                });
+            }
+            Outcome::Success => self.last_success = Some(now),
+            Outcome::Failed(_) | Outcome::Cancelled | Outcome::Unjudged => {}
+        }
+    }
+
+    /// Puts one health in place of another; says what changed.
+    pub(super) fn set_account(&mut self, to: Health) -> Vec<HealthChange> {
+        let from = mem::replace(&mut self.account, to.clone());
+        let change = (from != to).then_some((from, to));
+        self.changes(None, change, None)
+    }
+
+    /// Forgets what is known against it; says what changed.
+    pub(super) fn reset(&mut self) -> Vec<HealthChange> {
+        let mut changes = self.set_account(Health::Ready);
+        for model in &mut self.models {
+            let from = mem::take(&mut model.health);
+            if from != Health::Ready {
+                changes.push(HealthChange {
+                    credential: self.credential.id.clone(),
+                    model: Some(model.key.clone()),
+                    from,
+                    to: Health::Ready,
+                });
+            }
+        }
+        changes
     }
 
     /// Where the attempt's model stands now: the credential may have been redefined since.
-    fn place_of(&self, attempt: &Attempt) -> Option<usize> {
+    pub(super) fn place_of(&self, attempt: &Attempt) -> Option<usize> {
         let then = attempt.model as usize;
         if self
             .models
@@ -236,7 +335,7 @@ impl Live {
             .position(|model| model.key == attempt.key)
     }
 
-    fn effects(&self, attempt: &Attempt, account: Change, model: Change) -> Effects {
+    fn changes(&self, key: Option<&ModelKey>, account: Change, model: Change) -> Vec<HealthChange> {
         let change = |key: Option<&ModelKey>, (from, to)| HealthChange {
             credential: self.credential.id.clone(),
             model: key.cloned(),
@@ -244,10 +343,8 @@ impl Live {
             to,
         };
         let account = account.map(|states| change(None, states));
-        let model = model.map(|states| change(Some(&attempt.key), states));
-        Effects {
-            changes: account.into_iter().chain(model).collect(),
-        }
+        let model = model.map(|states| change(key, states));
+        account.into_iter().chain(model).collect()
     }
 }
 
@@ -257,6 +354,7 @@ impl Model {
             key,
             health: Health::Ready,
             traffic: Traffic::default(),
+            quota: Quota::default(),
         }
     }
 
@@ -290,14 +388,29 @@ fn whose(outcome: &Outcome) -> (bool, bool) {
 /// From and to, where they differ.
 type Change = Option<(Health, Health)>;
 
+/// Tells one health of an outcome. Who waits for a probe must hear of its end even where the outcome
+/// is no news about it: a failure is then told as one that blames nobody.
 fn step(
     health: &mut Health,
     outcome: &Outcome,
-    began: Timestamp,
-    now: Timestamp,
+    news: bool,
+    told: Told,
     policy: &CooldownPolicy,
 ) -> Change {
+    if !news && !told.probe.is_some_and(|probe| health.is_probed_by(probe)) {
+        return None;
+    }
     let from = mem::take(health);
-    *health = from.clone().next(outcome, began, now, policy);
+    let next = from.clone();
+    *health = match outcome {
+        Outcome::Failed(failure) if !news => {
+            let blameless = Outcome::Failed(Failure {
+                scope: Scope::Transport,
+                ..failure.clone()
+            });
+            next.next(&blameless, told, policy)
+        }
+        outcome => next.next(outcome, told, policy),
+    };
     (*health != from).then(|| (from, health.clone()))
 }

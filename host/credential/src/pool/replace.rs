@@ -4,10 +4,72 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::entry::{Live, Route};
+use super::entry::{Live, Load, Route};
 use super::shard::{Place, Seat, Shard};
 use super::{Member, Pool, Slot};
 use crate::{Credential, CredentialId, ProviderName};
+
+impl Pool {
+    /// Adds credentials, or redefines those whose id is there already: these keep their slot, their
+    /// health and their attempts in flight. Costs one pass over the pool, however many they are.
+    ///
+    /// # Errors
+    ///
+    /// Names every credential that cannot stand in a pool, and why. The pool is then as before.
+    pub fn upsert(&mut self, credentials: Vec<Credential>) -> Result<(), PoolError> {
+        check(&credentials)?;
+        for credential in credentials {
+            self.put(credential);
+        }
+        self.index();
+        Ok(())
+    }
+
+    /// Forgets credentials; answers those that were there. Their attempts under way end without an
+    /// effect.
+    pub fn remove(&mut self, ids: &[CredentialId]) -> Vec<CredentialId> {
+        let mut removed = Vec::new();
+        for id in ids {
+            if let Some(slot) = self.by_id.remove(id) {
+                self.entries.remove(slot);
+                removed.push(id.clone());
+            }
+        }
+        if !removed.is_empty() {
+            self.index();
+        }
+        removed
+    }
+
+    /// Puts a credential into use, or takes it out of use. Answers whether that changed anything;
+    /// none if there is no such credential.
+    pub fn set_enabled(&mut self, id: &str, enabled: bool) -> Option<bool> {
+        let live = self.entries.live_mut(self.slot(id)?)?;
+        let changes = live.credential.enabled != enabled;
+        if changes {
+            let mut credential = Credential::clone(&live.credential);
+            credential.enabled = enabled;
+            live.credential = Arc::new(credential);
+            self.index();
+        }
+        Some(changes)
+    }
+
+    fn put(&mut self, credential: Credential) -> Slot {
+        let id = credential.id.clone();
+        let slot = match self.by_id.get(&id) {
+            Some(&slot) => {
+                if let Some(live) = self.entries.live_mut(slot) {
+                    live.redefine(credential);
+                }
+                slot
+            }
+            None => self.entries.insert(Live::new(credential)),
+        };
+        self.by_id.insert(id, slot);
+        slot
+    }
+}
 
 impl Pool {
     /// Takes these credentials in place of the present ones. Whose id stays keeps its slot, its
@@ -18,37 +80,39 @@ impl Pool {
     /// Names every credential that cannot stand in a pool, and why. The pool is then as before.
     pub fn replace(&mut self, credentials: Vec<Credential>) -> Result<(), PoolError> {
         check(&credentials)?;
-        let mut gone = std::mem::take(&mut self.by_id);
-        for credential in credentials {
-            let id = credential.id.clone();
-            let slot = match gone.remove(&id) {
-                Some(slot) => {
-                    if let Some(live) = self.entries.live_mut(slot) {
-                        live.redefine(credential);
-                    }
-                    slot
-                }
-                None => self.entries.insert(Live::new(credential)),
-            };
-            self.by_id.insert(id, slot);
+        let stay: BTreeSet<&CredentialId> = credentials
+            .iter()
+            .map(|credential| &credential.id)
+            .collect();
+        let gone: Vec<CredentialId> = self
+            .by_id
+            .keys()
+            .filter(|id| !stay.contains(id))
+            .cloned()
+            .collect();
+        for id in gone {
+            if let Some(slot) = self.by_id.remove(&id) {
+                self.entries.remove(slot);
+            }
         }
-        for slot in gone.into_values() {
-            self.entries.remove(slot);
+        for credential in credentials {
+            self.put(credential);
         }
         self.index();
         Ok(())
     }
 
     /// Makes the shards, and each credential's routes into them.
-    fn index(&mut self) {
+    pub(super) fn index(&mut self) {
+        self.count_providers();
         let mut drafts: BTreeMap<Arc<str>, Draft> = BTreeMap::new();
         for &slot in self.by_id.values() {
             let Some(live) = self.entries.live(slot) else {
                 continue;
             };
-            for (name, model) in models_by_name(live) {
+            for (name, (served, model)) in models_by_name(live) {
                 let draft = drafts.entry(name).or_default();
-                draft.seat(slot, model, &live.credential);
+                draft.seat(slot, served, model, live);
             }
         }
         self.by_name.clear();
@@ -59,13 +123,16 @@ impl Pool {
             }
         }
         for (index, (name, draft)) in (0..).zip(drafts) {
-            for member in draft.members() {
-                if let Some(live) = self.entries.live_mut(member.slot) {
-                    let Member { seat, model, .. } = member;
+            for drafted in &draft.seats {
+                let Member {
+                    slot, seat, model, ..
+                } = drafted.member;
+                if let Some(live) = self.entries.live_mut(slot) {
                     live.routes.push(Route {
                         shard: index,
                         seat,
                         model,
+                        served: drafted.served,
                     });
                 }
             }
@@ -73,50 +140,101 @@ impl Pool {
             self.shards.push(draft.finish(name));
         }
     }
+
+    /// Numbers the providers, and counts their attempts under way.
+    fn count_providers(&mut self) {
+        self.providers.clear();
+        self.rounds_max = None;
+        let mut numbers: BTreeMap<ProviderName, u32> = BTreeMap::new();
+        for &slot in self.by_id.values() {
+            let Some(live) = self.entries.live_mut(slot) else {
+                continue;
+            };
+            let name = &live.credential.provider;
+            let number = match numbers.get(name) {
+                Some(&number) => number,
+                None => {
+                    let number = u32::try_from(self.providers.len()).unwrap_or(u32::MAX);
+                    numbers.insert(name.clone(), number);
+                    let most = self.options.provider_in_flight_max.get(name).copied();
+                    self.providers.push(Load { in_flight: 0, most });
+                    number
+                }
+            };
+            live.provider = number;
+            self.rounds_max = self.rounds_max.max(live.credential.rounds);
+            if let Some(load) = self.providers.get_mut(number as usize) {
+                load.in_flight += live.in_flight;
+            }
+        }
+        self.full = (0..)
+            .zip(&self.providers)
+            .filter(|(_, load)| load.is_full())
+            .map(|(number, _)| number)
+            .collect();
+    }
 }
 
 /// A shard in the making. Seats come in the order of ids.
 #[derive(Default)]
 struct Draft {
-    seats: Vec<(Member, i32, bool)>,
+    seats: Vec<Drafted>,
     providers: BTreeSet<ProviderName>,
 }
 
+struct Drafted {
+    member: Member,
+    served: u32,
+    priority: i32,
+    enabled: bool,
+    provider: u32,
+    rounds: Option<u32>,
+}
+
 impl Draft {
-    fn seat(&mut self, slot: Slot, model: u32, credential: &Credential) {
+    fn seat(&mut self, slot: Slot, served: u32, model: u32, live: &Live) {
+        let credential = &live.credential;
         let seat = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
-        let member = Member { slot, model, seat };
-        self.seats
-            .push((member, credential.priority, credential.enabled));
+        let of = credential.serves.get(served as usize);
+        let weight = of.map_or(1, |served| served.weight);
+        self.seats.push(Drafted {
+            member: Member {
+                slot,
+                model,
+                seat,
+                weight: credential.weight.saturating_mul(weight),
+            },
+            served,
+            priority: credential
+                .priority
+                .saturating_add(of.map_or(0, |served| served.priority)),
+            enabled: credential.enabled,
+            provider: live.provider,
+            rounds: credential.rounds,
+        });
         if credential.enabled {
             self.providers.insert(credential.provider.clone());
         }
     }
 
-    fn members(&self) -> impl Iterator<Item = Member> {
-        self.seats.iter().map(|&(member, ..)| member)
-    }
-
     fn finish(self, name: Arc<str>) -> Shard {
-        let mut priorities: Vec<i32> = self
-            .seats
-            .iter()
-            .map(|&(_, priority, _)| priority)
-            .collect();
+        let mut priorities: Vec<i32> = self.seats.iter().map(|seat| seat.priority).collect();
         priorities.sort_unstable_by(|one, other| other.cmp(one));
         priorities.dedup();
         let tier = |priority: i32| {
             let found = priorities.binary_search_by(|probe| priority.cmp(probe));
             u32::try_from(found.unwrap_or_else(|index| index)).unwrap_or(u32::MAX)
         };
-        let seat = |(member, priority, enabled): (Member, i32, bool)| Seat {
-            member,
-            tier: tier(priority),
-            place: if enabled {
+        let seat = |drafted: Drafted| Seat {
+            member: drafted.member,
+            tier: tier(drafted.priority),
+            place: if drafted.enabled {
                 Place::Ready
             } else {
                 Place::Disabled
             },
+            provider: drafted.provider,
+            rounds: drafted.rounds,
         };
         let seats = self.seats.into_iter().map(seat).collect();
         Shard::new(
@@ -128,17 +246,18 @@ impl Draft {
     }
 }
 
-/// The names a credential serves, each with the index of the first model that has it.
-fn models_by_name(live: &Live) -> BTreeMap<Arc<str>, u32> {
+/// The names a credential serves, each with the first of its `serves` that has it, and the index of
+/// that one's model.
+fn models_by_name(live: &Live) -> BTreeMap<Arc<str>, (u32, u32)> {
     let models = (0_u32..).zip(&live.models);
     let models: BTreeMap<_, _> = models.map(|(index, model)| (&model.key, index)).collect();
     let mut names = BTreeMap::new();
-    for served in &live.credential.serves {
+    for (index, served) in (0..).zip(&live.credential.serves) {
         let Some(&model) = models.get(&served.model) else {
             continue;
         };
         for name in &served.names {
-            names.entry(Arc::clone(name)).or_insert(model);
+            names.entry(Arc::clone(name)).or_insert((index, model));
         }
     }
     names
@@ -153,7 +272,8 @@ fn check(credentials: &[Credential]) -> Result<(), PoolError> {
         if *times == 2 {
             problems.push(Problem::DuplicateId(credential.id.clone()));
         }
-        if credential.weight == 0 {
+        let weightless = credential.serves.iter().any(|served| served.weight == 0);
+        if credential.weight == 0 || weightless {
             problems.push(Problem::ZeroWeight(credential.id.clone()));
         }
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::entry::Entries;
-use super::{Candidates, Member, Unfit};
+use super::{Candidates, Member, Reasons, Unfit};
 use crate::{Availability, ProviderName, Timestamp};
 
 /// Who serves one name.
 ///
-/// Seats are numbered by id. A seat is in its tier's `ready`, or in `waiting`, or its credential is
-/// disabled. That is as of the last [`Shard::refresh`]: what changed since is in `stale`, and whose
+/// Seats are numbered by id. A seat is in its tier's `ready`, or in `waiting` and `ends`, or only
+/// counted: disabled, barred, busy. That is as of the last [`Shard::refresh`]: what changed since is in `stale`, and whose
 /// window has ended meanwhile stands at the front of `waiting`.
 #[derive(Debug)]
 pub(super) struct Shard {
@@ -20,11 +20,25 @@ pub(super) struct Shard {
     seats: Vec<Seat>,
     /// By priority, the highest first.
     tiers: Vec<Tier>,
-    /// Cooling seats by the end of their window.
+    /// Cooling seats by when they are to be looked at again: a probe is due, or the window ends.
     waiting: BTreeSet<(Timestamp, u32)>,
+    /// Cooling seats by the end of their window.
+    ends: BTreeSet<(Timestamp, u32)>,
     /// Seats whose health changed. At most one each, so it is bounded.
     stale: BTreeSet<u32>,
+    /// How many seats stand where.
+    counts: Counts,
+    /// Whether some credential has its own number of rounds.
+    own_rounds: bool,
+}
+
+/// How many seats are not ready, by the reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
     disabled: u32,
+    barred: u32,
+    busy: u32,
+    probing: u32,
 }
 
 /// One credential, as far as this name is concerned.
@@ -34,14 +48,58 @@ pub(super) struct Seat {
     /// An index into the shard's tiers.
     pub(super) tier: u32,
     pub(super) place: Place,
+    /// Its provider, as an index into the pool's.
+    pub(super) provider: u32,
+    /// The credential's own number of rounds.
+    pub(super) rounds: Option<u32>,
 }
 
 /// Where a seat is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Disabled,
+    Barred,
     Ready,
-    Waiting(Timestamp),
+    Waiting {
+        /// When to look again.
+        wake: Timestamp,
+        /// The end of the window.
+        until: Timestamp,
+        /// Whether a probe is under way.
+        probing: bool,
+    },
+    /// Healthy, with as many attempts under way as the credential may have.
+    Busy,
+}
+
+/// What leaves out seats that are ready: a provider without room, or a late round.
+pub(super) struct Sieve<'a> {
+    /// Providers, by index, that have as many attempts under way as they may.
+    pub(super) full: &'a BTreeSet<u32>,
+    /// The round, from 1.
+    pub(super) round: u32,
+    /// How many rounds there are for credentials without a number of their own.
+    pub(super) rounds: u32,
+}
+
+/// What a sieve says of a seat.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sieved {
+    Busy,
+    Fit,
+    Spent,
+}
+
+impl Sieve<'_> {
+    fn judge(&self, seat: &Seat) -> Sieved {
+        if seat.rounds.unwrap_or(self.rounds) < self.round {
+            Sieved::Spent
+        } else if self.full.contains(&seat.provider) {
+            Sieved::Busy
+        } else {
+            Sieved::Fit
+        }
+    }
 }
 
 /// The fit ones of one priority.
@@ -59,19 +117,20 @@ impl Shard {
         seats: Vec<Seat>,
         tiers: usize,
     ) -> Self {
-        let disabled = seats
-            .iter()
-            .filter(|seat| seat.place == Place::Disabled)
-            .count();
         let mut shard = Self {
             name,
             providers,
             stale: seats.iter().map(|seat| seat.member.seat).collect(),
-            seats,
             tiers: Vec::new(),
             waiting: BTreeSet::new(),
-            disabled: count(disabled),
+            ends: BTreeSet::new(),
+            counts: Counts::default(),
+            own_rounds: seats.iter().any(|seat| seat.rounds.is_some()),
+            seats,
         };
+        for seat in &shard.seats {
+            shard.counts.add(seat.place);
+        }
         shard.tiers.resize_with(tiers, || Tier {
             ready: Arc::default(),
         });
@@ -113,6 +172,11 @@ impl Shard {
         }
     }
 
+    /// Whether a sieve could leave somebody out.
+    pub(super) fn needs(&self, sieve: &Sieve<'_>) -> bool {
+        sieve.round > sieve.rounds || self.own_rounds || !sieve.full.is_empty()
+    }
+
     /// The fit ones of the highest priority that has any.
     pub(super) fn candidates(&self) -> Result<Candidates, Unfit> {
         let ready = self
@@ -122,13 +186,17 @@ impl Shard {
             .find(|ready| !ready.is_empty());
         match ready {
             Some(ready) => Ok(self.offer(Arc::clone(ready))),
-            None => Err(self.unfit(&BTreeSet::new())),
+            None => Err(self.unfit(&BTreeSet::new(), None)),
         }
     }
 
     /// The same without some seats. A list is copied only if one of them is in it; as a rule they
-    /// cool and are not.
-    pub(super) fn candidates_without(&self, tried: &BTreeSet<u32>) -> Result<Candidates, Unfit> {
+    /// cool and are not. With a sieve it is always copied: providers are seldom full.
+    pub(super) fn candidates_without(
+        &self,
+        tried: &BTreeSet<u32>,
+        sieve: Option<&Sieve<'_>>,
+    ) -> Result<Candidates, Unfit> {
         for tier in &self.tiers {
             let mut ready = Arc::clone(&tier.ready);
             for &seat in tried {
@@ -136,11 +204,20 @@ impl Shard {
                     Arc::make_mut(&mut ready).remove(index);
                 }
             }
+            if let Some(sieve) = sieve {
+                let fit = |member: &Member| self.sieved(sieve, member) == Sieved::Fit;
+                Arc::make_mut(&mut ready).retain(fit);
+            }
             if !ready.is_empty() {
                 return Ok(self.offer(ready));
             }
         }
-        Err(self.unfit(tried))
+        Err(self.unfit(tried, sieve))
+    }
+
+    fn sieved(&self, sieve: &Sieve<'_>, member: &Member) -> Sieved {
+        let seat = self.seats.get(member.seat as usize);
+        seat.map_or(Sieved::Fit, |seat| sieve.judge(seat))
     }
 
     fn offer(&self, members: Arc<Vec<Member>>) -> Candidates {
@@ -150,22 +227,42 @@ impl Shard {
         }
     }
 
-    fn unfit(&self, tried: &BTreeSet<u32>) -> Unfit {
-        let places = tried
+    fn unfit(&self, tried: &BTreeSet<u32>, sieve: Option<&Sieve<'_>>) -> Unfit {
+        let mut counts = self.counts;
+        let mut reasons = Reasons {
+            cooling: count(self.ends.len()),
+            ..Reasons::default()
+        };
+        for seat in tried
             .iter()
-            .filter_map(|&seat| self.seats.get(seat as usize));
-        let (mut tried_enabled, mut tried_cooling) = (0, 0);
-        for seat in places {
-            tried_enabled += u32::from(seat.place != Place::Disabled);
-            tried_cooling += u32::from(matches!(seat.place, Place::Waiting(_)));
+            .filter_map(|&seat| self.seats.get(seat as usize))
+        {
+            if seat.place == Place::Disabled {
+                continue;
+            }
+            reasons.tried += 1;
+            reasons.cooling -= u32::from(matches!(seat.place, Place::Waiting { .. }));
+            counts.remove(seat.place);
         }
-        let first = self.waiting.iter().find(|(_, seat)| !tried.contains(seat));
-        Unfit::NoneFit {
-            disabled: self.disabled,
-            tried: tried_enabled,
-            cooling: count(self.waiting.len()).saturating_sub(tried_cooling),
+        if let Some(sieve) = sieve {
+            let ready = self.tiers.iter().flat_map(|tier| tier.ready.iter());
+            for member in ready.filter(|member| !tried.contains(&member.seat)) {
+                match self.sieved(sieve, member) {
+                    Sieved::Busy => reasons.busy += 1,
+                    Sieved::Spent => reasons.spent += 1,
+                    Sieved::Fit => {}
+                }
+            }
+        }
+        let first = self.ends.iter().find(|(_, seat)| !tried.contains(seat));
+        Unfit::NoneFit(Reasons {
+            disabled: counts.disabled,
+            barred: counts.barred,
+            busy: reasons.busy + counts.busy,
+            probing: counts.probing,
             retry_at: first.map(|&(until, _)| until),
-        }
+            ..reasons
+        })
     }
 
     /// Finds out where a seat stands, and lists it there if `list` says so.
@@ -177,12 +274,16 @@ impl Shard {
         if place == seat.place {
             return;
         }
-        if let Place::Waiting(until) = seat.place {
-            self.waiting.remove(&(until, index));
+        if let Place::Waiting { wake, until, .. } = seat.place {
+            self.waiting.remove(&(wake, index));
+            self.ends.remove(&(until, index));
         }
-        if let Place::Waiting(until) = place {
-            self.waiting.insert((until, index));
+        if let Place::Waiting { wake, until, .. } = place {
+            self.waiting.insert((wake, index));
+            self.ends.insert((until, index));
         }
+        self.counts.remove(seat.place);
+        self.counts.add(place);
         seat.place = place;
         let seat = *seat;
         if list {
@@ -224,10 +325,43 @@ impl Seat {
         let Some(live) = entries.live(self.member.slot) else {
             return Place::Disabled;
         };
-        match live.availability(self.member.model, now) {
-            _ if !live.credential.enabled => Place::Disabled,
-            Availability::Ready => Place::Ready,
-            Availability::Cooling { until } => Place::Waiting(until),
+        if !live.credential.enabled {
+            return Place::Disabled;
+        }
+        let availability = live.availability(self.member.model, now);
+        match availability {
+            Availability::Barred => Place::Barred,
+            Availability::Cooling { until } | Availability::Probing { until } => Place::Waiting {
+                wake: live.wakes_at(self.member.model, now).unwrap_or(until),
+                until,
+                probing: matches!(availability, Availability::Probing { .. }),
+            },
+            Availability::Ready | Availability::Probe if live.is_busy() => Place::Busy,
+            Availability::Ready | Availability::Probe => Place::Ready,
+        }
+    }
+}
+
+impl Counts {
+    fn add(&mut self, place: Place) {
+        if let Some(count) = self.of(place) {
+            *count += 1;
+        }
+    }
+
+    fn remove(&mut self, place: Place) {
+        if let Some(count) = self.of(place) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    fn of(&mut self, place: Place) -> Option<&mut u32> {
+        match place {
+            Place::Disabled => Some(&mut self.disabled),
+            Place::Barred => Some(&mut self.barred),
+            Place::Busy => Some(&mut self.busy),
+            Place::Waiting { probing: true, .. } => Some(&mut self.probing),
+            Place::Waiting { .. } | Place::Ready => None,
         }
     }
 }

@@ -1,40 +1,28 @@
 //! What people may know of the pool.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::Pool;
-use crate::{Availability, Cause, CredentialId, Health, ModelKey, ProviderName, Timestamp};
+use super::entry::Live;
+use super::{Pool, Quota};
+use crate::{
+    Availability, Cause, CredentialId, CredentialKind, Health, ModelKey, ProviderName, Timestamp,
+    kind,
+};
 
 impl Pool {
     /// How every credential stands, ordered by id.
     pub fn status(&self, now: Timestamp) -> Vec<CredentialStatus> {
         let now = self.latest.max(now);
-        let live = self
-            .by_id
-            .values()
-            .filter_map(|&slot| self.entries.live(slot));
-        let status = live.map(|live| CredentialStatus {
-            id: live.credential.id.clone(),
-            provider: live.credential.provider.clone(),
-            enabled: live.credential.enabled,
-            priority: live.credential.priority,
-            weight: live.credential.weight,
-            in_flight: live.in_flight,
-            last_used: Some(live.last_used).filter(|&at| at > Timestamp::default()),
-            account: Standing::of(&live.account, now),
-            models: live
-                .models
-                .iter()
-                .map(|model| ModelStatus {
-                    model: model.key.clone(),
-                    standing: Standing::of(&model.health, now),
-                    error_permille: model.traffic.error_permille(),
-                    latency_ms: model.traffic.latency_ms(),
-                })
-                .collect(),
-            last_failure: live.last_failure.clone(),
-        });
-        status.collect()
+        let live = self.by_id.values();
+        let live = live.filter_map(|&slot| self.entries.live(slot));
+        live.map(|live| CredentialStatus::of(live, now)).collect()
+    }
+
+    /// How one credential stands.
+    pub fn get(&self, id: &str, now: Timestamp) -> Option<CredentialStatus> {
+        let live = self.entries.live(self.slot(id)?)?;
+        Some(CredentialStatus::of(live, self.latest.max(now)))
     }
 
     /// The names that clients may ask for, sorted, without those that only disabled credentials
@@ -65,6 +53,16 @@ pub struct CredentialStatus {
     pub priority: i32,
     /// Its share among equals.
     pub weight: u32,
+    /// What people call it.
+    pub label: Option<Arc<str>>,
+    /// The prefix of its models' names.
+    pub prefix: Option<Arc<str>>,
+    /// How it proves who it is.
+    pub kind: CredentialKind,
+    /// Its own word on cooling; none leaves that to the policy.
+    pub disable_cooling: Option<bool>,
+    /// How many attempts may be under way at once; none sets no limit.
+    pub in_flight_max: Option<u32>,
     /// Attempts under way.
     pub in_flight: u32,
     /// When it was last chosen; none for never.
@@ -76,6 +74,172 @@ pub struct CredentialStatus {
     /// The last failure told, apart from the client's own. A success does not clear it: it has its
     /// time.
     pub last_failure: Option<LastFailure>,
+    /// When an attempt last succeeded; none for never.
+    pub last_success: Option<Timestamp>,
+}
+
+impl CredentialStatus {
+    fn of(live: &Live, now: Timestamp) -> Self {
+        let credential = &live.credential;
+        let models = live.models.iter().map(|model| ModelStatus {
+            model: model.key.clone(),
+            standing: Standing::of(&model.health, now),
+            error_permille: model.traffic.error_permille(),
+            latency_ms: model.traffic.latency_ms(),
+            quota: model.quota,
+        });
+        Self {
+            id: credential.id.clone(),
+            provider: credential.provider.clone(),
+            enabled: credential.enabled,
+            priority: credential.priority,
+            weight: credential.weight,
+            label: credential.label.clone(),
+            prefix: credential.prefix.clone(),
+            kind: credential.kind,
+            disable_cooling: credential.disable_cooling,
+            in_flight_max: credential.in_flight_max.map(NonZeroU32::get),
+            in_flight: live.in_flight,
+            last_used: Some(live.last_used).filter(|&at| at > Timestamp::default()),
+            account: Standing::of(&live.account, now),
+            models: models.collect(),
+            last_failure: live.last_failure.clone(),
+            last_success: live.last_success,
+        }
+    }
+
+    /// What the credential as a whole amounts to: derived from its parts whenever somebody asks.
+    pub fn aggregate(&self) -> Aggregate {
+        let ends: Vec<Availability> = self
+            .models
+            .iter()
+            .map(|model| self.availability(model))
+            .collect();
+        let unavailable = if ends.is_empty() {
+            !self.account.availability.is_fit()
+        } else {
+            ends.iter().all(|end| !end.is_fit())
+        };
+        let next_retry = match ends.is_empty() {
+            true => self.account.availability.until(),
+            false => ends.iter().filter_map(|end| end.until()).min(),
+        };
+        let cause = self.standings().find_map(|standing| standing.cause.clone());
+        Aggregate {
+            status: self.status_word(cause.is_some()),
+            message: cause,
+            unavailable,
+            next_retry: next_retry.filter(|_| unavailable),
+            quota: self.quota(),
+        }
+    }
+
+    fn status_word(&self, failed: bool) -> Status {
+        if !self.enabled {
+            Status::Disabled
+        } else if self.account.availability == Availability::Barred {
+            Status::Pending
+        } else if failed {
+            Status::Error
+        } else if self.models.is_empty() {
+            Status::Unknown
+        } else {
+            Status::Active
+        }
+    }
+
+    fn quota(&self) -> QuotaState {
+        let used_up = |standing: &&Standing| {
+            let cause = standing.cause.as_ref();
+            let of_quota = cause.is_some_and(|cause| {
+                matches!(&*cause.kind, kind::QUOTA | kind::RATE_LIMIT) || cause.status == Some(429)
+            });
+            of_quota && standing.availability.until().is_some()
+        };
+        let used_up: Vec<&Standing> = self.standings().filter(used_up).collect();
+        let ends = used_up
+            .iter()
+            .filter_map(|standing| standing.availability.until());
+        QuotaState {
+            exceeded: !used_up.is_empty(),
+            reason: used_up.iter().find_map(|standing| standing.cause.clone()),
+            next_recover_at: ends.min(),
+            backoff_level: used_up
+                .iter()
+                .map(|standing| standing.strikes)
+                .max()
+                .unwrap_or(0),
+        }
+    }
+
+    /// The account's and those of all models.
+    fn standings(&self) -> impl Iterator<Item = &Standing> {
+        let models = self.models.iter().map(|model| &model.standing);
+        std::iter::once(&self.account).chain(models)
+    }
+
+    fn availability(&self, model: &ModelStatus) -> Availability {
+        self.account.availability.and(model.standing.availability)
+    }
+}
+
+/// What a credential as a whole amounts to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aggregate {
+    /// In one word.
+    pub status: Status,
+    /// The failure behind it, if there is one.
+    pub message: Option<Arc<Cause>>,
+    /// Whether none of its models can be used right now.
+    pub unavailable: bool,
+    /// If so, when the first may be used again; none if somebody must act first.
+    pub next_retry: Option<Timestamp>,
+    /// How its quota stands.
+    pub quota: QuotaState,
+}
+
+/// A credential in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// It serves no model, so nothing can be said.
+    Unknown,
+    /// Nothing is known against it.
+    Active,
+    /// It waits for somebody to act.
+    Pending,
+    /// Its tokens are being renewed. The pool does not know of that: the auth manager says so.
+    Refreshing,
+    /// It failed, and nothing has succeeded since.
+    Error,
+    /// The operator disabled it.
+    Disabled,
+}
+
+impl Status {
+    /// The word for it in the admin API.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Active => "active",
+            Self::Pending => "pending",
+            Self::Refreshing => "refreshing",
+            Self::Error => "error",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// How a credential's quota stands, by what cools right now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaState {
+    /// Whether its account or a model of it cools since a quota or a rate limit was reached.
+    pub exceeded: bool,
+    /// The failure that told so.
+    pub reason: Option<Arc<Cause>>,
+    /// When the first of them may be used again.
+    pub next_recover_at: Option<Timestamp>,
+    /// The most windows in a row whose length was guessed.
+    pub backoff_level: u32,
 }
 
 /// How one model of a credential stands.
@@ -89,6 +253,8 @@ pub struct ModelStatus {
     pub error_permille: u16,
     /// Time to the first byte in milliseconds, a moving average; 0 while unknown.
     pub latency_ms: u32,
+    /// What the provider last told of its quota.
+    pub quota: Quota,
 }
 
 /// A health, as seen at one moment.

@@ -5,6 +5,7 @@ mod model;
 mod outcomes;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::*;
@@ -20,7 +21,11 @@ impl Pool {
     }
 
     fn ids(&mut self, name: &str, tried: &[Slot], now: Timestamp) -> Result<Vec<String>, Unfit> {
-        let candidates = self.candidates(name, tried, now)?;
+        let ask = Ask {
+            tried,
+            ..Ask::first(name)
+        };
+        let candidates = self.candidates(&ask, now)?;
         let credentials = self.credentials(&candidates.members);
         Ok(credentials
             .iter()
@@ -31,29 +36,28 @@ impl Pool {
 }
 
 fn pool(credentials: Vec<Credential>) -> Pool {
-    Pool::new(credentials, CooldownPolicy::default()).expect("a pool")
+    Pool::new(credentials, options()).expect("a pool")
+}
+
+fn options() -> PoolOptions {
+    let most = NonZeroU32::new(3).expect("not zero");
+    PoolOptions {
+        provider_in_flight_max: BTreeMap::from([("capped".into(), most)]),
+        ..PoolOptions::default()
+    }
 }
 
 /// Serves the model `upstream` under the name `gpt`.
 fn credential(id: &str) -> Credential {
     Credential {
-        id: id.into(),
-        provider: "acme".into(),
-        enabled: true,
-        priority: 0,
-        weight: 1,
-        base_url: "http://127.0.0.1:1".into(),
-        attributes: BTreeMap::new(),
         secret_fields: vec!["api-key".to_owned()],
         serves: vec![served("upstream", &["gpt"])],
+        ..Credential::new(id, "acme", "http://127.0.0.1:1")
     }
 }
 
 fn served(model: &str, names: &[&str]) -> Served {
-    Served {
-        model: model.into(),
-        names: names.iter().map(|&name| name.into()).collect(),
-    }
+    Served::new(model, names.iter().map(|&name| name.into()).collect())
 }
 
 fn failed(scope: Scope, status: u16) -> Outcome {

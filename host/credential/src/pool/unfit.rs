@@ -1,5 +1,7 @@
 //! Why nobody, or not this one, can be chosen.
 
+use std::fmt;
+
 use crate::Timestamp;
 
 /// Why no credential is fit for a model.
@@ -8,21 +10,49 @@ pub enum Unfit {
     /// No credential serves a model of this name.
     #[error("no credential serves a model of this name")]
     UnknownModel,
-    /// Credentials serve it, but none is fit. Each is counted once, under the first that holds.
-    #[error(
-        "no credential for this model is fit: {disabled} disabled, {tried} tried already, \
-         {cooling} cooling"
-    )]
-    NoneFit {
-        /// Disabled by the operator.
-        disabled: u32,
-        /// Enabled, but among those that the caller has tried.
-        tried: u32,
-        /// Left alone after a failure.
-        cooling: u32,
-        /// When the first of the cooling ones may be chosen again.
-        retry_at: Option<Timestamp>,
-    },
+    /// Credentials serve it, but none is fit.
+    #[error("no credential for this model is fit: {0}")]
+    NoneFit(Reasons),
+}
+
+/// Why credentials are not fit: each is counted once, under the first that holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reasons {
+    /// Disabled by the operator.
+    pub disabled: u32,
+    /// Enabled, but among those that the caller has tried.
+    pub tried: u32,
+    /// Waiting for somebody to act.
+    pub barred: u32,
+    /// Left alone after a failure.
+    pub cooling: u32,
+    /// Of the cooling ones, those that one attempt is just probing.
+    pub probing: u32,
+    /// With as many attempts under way as it, or its provider, may have.
+    pub busy: u32,
+    /// Not to be tried in as late a round.
+    pub spent: u32,
+    /// When the first of the cooling ones may be chosen again.
+    pub retry_at: Option<Timestamp>,
+}
+
+impl fmt::Display for Reasons {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted = [
+            (self.disabled, "disabled"),
+            (self.tried, "tried already"),
+            (self.barred, "barred until somebody acts"),
+            (self.cooling, "cooling"),
+            (self.busy, "busy"),
+            (self.spent, "not tried in further rounds"),
+        ];
+        let mut separator = "";
+        for (number, what) in counted.into_iter().filter(|(number, _)| *number > 0) {
+            write!(f, "{separator}{number} {what}")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
 }
 
 impl Unfit {
@@ -31,19 +61,27 @@ impl Unfit {
     pub fn all_cooling(&self) -> bool {
         matches!(
             self,
-            Self::NoneFit {
+            Self::NoneFit(Reasons {
                 tried: 0,
+                barred: 0,
+                busy: 0,
+                spent: 0,
                 cooling: 1..,
                 ..
-            }
+            })
         )
+    }
+
+    /// Whether some credential is only busy: it is worth to wait for room.
+    pub fn waits_for_room(&self) -> bool {
+        matches!(self, Self::NoneFit(Reasons { busy: 1.., .. }))
     }
 
     /// When the first of the cooling credentials may be chosen again.
     pub fn retry_at(&self) -> Option<Timestamp> {
         match *self {
             Self::UnknownModel => None,
-            Self::NoneFit { retry_at, .. } => retry_at,
+            Self::NoneFit(reasons) => reasons.retry_at,
         }
     }
 }
@@ -57,6 +95,12 @@ pub enum NotFit {
         /// When it may be chosen again.
         until: Timestamp,
     },
+    /// It waits for somebody to act.
+    #[error("the credential is barred until somebody acts")]
+    Barred,
+    /// It, or its provider, has as many attempts under way as it may.
+    #[error("the credential has as many attempts under way as it may")]
+    Busy,
     /// The operator disabled it.
     #[error("the credential is disabled")]
     Disabled,

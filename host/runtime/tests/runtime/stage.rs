@@ -1,6 +1,5 @@
 //! What the tests stand on: engines, plugins that are loaded, contexts, candidates, and the log.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -89,15 +88,8 @@ pub(crate) fn context(model: &str) -> Context {
 
 fn credential() -> Credential {
     Credential {
-        id: "acme-a".into(),
-        provider: "acme".into(),
-        enabled: true,
-        priority: 0,
-        weight: 1,
-        base_url: Arc::from("https://acme.invalid/v1"),
-        attributes: BTreeMap::new(),
         secret_fields: vec!["api-key".to_owned()],
-        serves: Vec::new(),
+        ..Credential::new("acme-a", "acme", "https://acme.invalid/v1")
     }
 }
 

@@ -8,20 +8,25 @@ impl Shard {
     pub(in crate::pool) fn audit(&self, entries: &Entries, now: Timestamp) {
         assert!(self.stale.is_empty(), "a refresh leaves nothing stale");
         let mut ready = vec![Vec::new(); self.tiers.len()];
-        let mut waiting = BTreeSet::new();
-        let mut disabled = 0;
+        let (mut waiting, mut ends) = (BTreeSet::new(), BTreeSet::new());
+        let mut counts = Counts::default();
         for (index, seat) in (0..).zip(&self.seats) {
             assert_eq!(seat.member.seat, index, "seats are numbered in order");
-            match seat.standing(entries, now) {
-                Place::Disabled => disabled += 1,
+            let place = seat.standing(entries, now);
+            counts.add(place);
+            match place {
                 Place::Ready => ready[seat.tier as usize].push(seat.member),
-                Place::Waiting(until) => {
-                    waiting.insert((until, index));
+                Place::Waiting { wake, until, .. } => {
+                    assert!(wake > now, "it would be looked at for ever");
+                    waiting.insert((wake, index));
+                    ends.insert((until, index));
                 }
+                Place::Disabled | Place::Barred | Place::Busy => {}
             }
         }
         assert_eq!(self.waiting, waiting, "waiting, under `{}`", self.name);
-        assert_eq!(self.disabled, disabled, "disabled, under `{}`", self.name);
+        assert_eq!(self.ends, ends, "ends of windows, under `{}`", self.name);
+        assert_eq!(self.counts, counts, "not ready, under `{}`", self.name);
         let kept: Vec<_> = self
             .tiers
             .iter()

@@ -33,12 +33,13 @@ fn the_tried_ones_are_left_out_and_the_next_tier_is_asked() -> Result<(), Unfit>
     let (a, b, c) = (slot(&pool, "a"), slot(&pool, "b"), slot(&pool, "c"));
     assert_eq!(pool.ids("gpt", &[a], at(0))?, ["b"]);
     assert_eq!(pool.ids("gpt", &[b, a, a], at(0))?, ["c"]);
-    let unfit = Unfit::NoneFit {
+    let unfit = Unfit::NoneFit(Reasons {
         disabled: 0,
         tried: 3,
         cooling: 0,
         retry_at: None,
-    };
+        ..Reasons::default()
+    });
     assert_eq!(pool.ids("gpt", &[a, b, c], at(0)), Err(unfit));
     assert_eq!(
         pool.ids("gpt", &[], at(0))?,
@@ -51,11 +52,11 @@ fn the_tried_ones_are_left_out_and_the_next_tier_is_asked() -> Result<(), Unfit>
 #[test]
 fn nothing_changed_means_the_same_list_without_a_copy() -> Result<(), Unfit> {
     let mut pool = pool((0..100).map(|n| credential(&format!("c{n:03}"))).collect());
-    let first = pool.candidates("gpt", &[], at(0))?;
-    let again = pool.candidates("gpt", &[], at(1))?;
+    let first = pool.candidates(&Ask::first("gpt"), at(0))?;
+    let again = pool.candidates(&Ask::first("gpt"), at(1))?;
     assert!(Arc::ptr_eq(&first.members, &again.members));
     run(&mut pool, "c050", "gpt", &failed(Scope::Model, 500), at(2));
-    let fewer = pool.candidates("gpt", &[], at(2))?;
+    let fewer = pool.candidates(&Ask::first("gpt"), at(2))?;
     assert_eq!(fewer.members.len(), 99);
     assert_eq!(
         first.members.len(),
@@ -63,7 +64,13 @@ fn nothing_changed_means_the_same_list_without_a_copy() -> Result<(), Unfit> {
         "what was handed out does not change"
     );
     let cooling = pool.slot("c050").into_iter().collect::<Vec<_>>();
-    let without = pool.candidates("gpt", &cooling, at(2))?;
+    let without = pool.candidates(
+        &Ask {
+            tried: &cooling,
+            ..Ask::first("gpt")
+        },
+        at(2),
+    )?;
     assert!(
         Arc::ptr_eq(&fewer.members, &without.members),
         "a tried one that cools costs no copy"
@@ -88,15 +95,18 @@ fn unfit_says_how_many_and_why_and_until_when() {
     );
     run(&mut pool, "b", "gpt", &failed(Scope::Model, 500), at(5));
     let retry_at = Some(at(60_005));
-    let unfit = pool.candidates("gpt", &[], at(10)).expect_err("all cool");
+    let unfit = pool
+        .candidates(&Ask::first("gpt"), at(10))
+        .expect_err("all cool");
     assert_eq!(
         unfit,
-        Unfit::NoneFit {
+        Unfit::NoneFit(Reasons {
             disabled: 1,
             tried: 0,
             cooling: 2,
-            retry_at
-        }
+            retry_at,
+            ..Reasons::default()
+        })
     );
     assert!(unfit.all_cooling());
     assert_eq!(unfit.retry_at(), retry_at);
@@ -106,17 +116,24 @@ fn unfit_says_how_many_and_why_and_until_when() {
         .filter_map(|&id| pool.slot(id))
         .collect();
     let unfit = pool
-        .candidates("gpt", &tried, at(10))
+        .candidates(
+            &Ask {
+                tried: &tried,
+                ..Ask::first("gpt")
+            },
+            at(10),
+        )
         .expect_err("the rest cools");
     let retry_at = Some(at(30 * 60_000));
     assert_eq!(
         unfit,
-        Unfit::NoneFit {
+        Unfit::NoneFit(Reasons {
             disabled: 1,
             tried: 1,
             cooling: 1,
-            retry_at
-        }
+            retry_at,
+            ..Reasons::default()
+        })
     );
     assert!(!unfit.all_cooling());
 }
@@ -134,16 +151,17 @@ fn disabled_ones_alone_are_not_cooling_and_not_listed() {
     };
     let mut pool = pool(vec![credential("a"), off, other]);
     let unfit = pool
-        .candidates("only-off", &[], at(0))
+        .candidates(&Ask::first("only-off"), at(0))
         .expect_err("it is disabled");
     assert_eq!(
         unfit,
-        Unfit::NoneFit {
+        Unfit::NoneFit(Reasons {
             disabled: 1,
             tried: 0,
             cooling: 0,
-            retry_at: None
-        }
+            retry_at: None,
+            ..Reasons::default()
+        })
     );
     assert!(!unfit.all_cooling());
     let names: Vec<_> = pool.names().collect();
@@ -195,10 +213,13 @@ fn names_share_a_model_and_the_first_model_of_a_name_is_meant() {
     assert_eq!(attempt.model().as_str(), "one");
     pool.settle(attempt, &failed(Scope::Model, 500), None, at(0));
     assert!(
-        pool.candidates("gpt", &[], at(1)).is_err(),
+        pool.candidates(&Ask::first("gpt"), at(1)).is_err(),
         "the same model by its other name"
     );
-    assert!(pool.candidates("slow", &[], at(1)).is_ok(), "another model");
+    assert!(
+        pool.candidates(&Ask::first("slow"), at(1)).is_ok(),
+        "another model"
+    );
 }
 
 #[test]
@@ -237,10 +258,22 @@ fn a_mass_recovery_is_found_by_the_next_call() -> Result<(), Unfit> {
             at(n),
         );
     }
-    let unfit = pool.candidates("gpt", &[], at(1000)).expect_err("all cool");
+    let unfit = pool
+        .candidates(&Ask::first("gpt"), at(1000))
+        .expect_err("all cool");
     assert_eq!(unfit.retry_at(), Some(at(60_000)));
-    assert_eq!(pool.candidates("gpt", &[], at(60_009))?.members.len(), 10);
-    assert_eq!(pool.candidates("gpt", &[], at(60_999))?.members.len(), 1000);
+    assert_eq!(
+        pool.candidates(&Ask::first("gpt"), at(60_009))?
+            .members
+            .len(),
+        10
+    );
+    assert_eq!(
+        pool.candidates(&Ask::first("gpt"), at(60_999))?
+            .members
+            .len(),
+        1000
+    );
     pool.audit(at(60_999));
     Ok(())
 }

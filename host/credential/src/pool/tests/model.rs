@@ -1,5 +1,7 @@
 //! Any sequence of events, held against a pool that has no index at all.
 
+use std::num::NonZeroU32;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -31,11 +33,14 @@ proptest! {
         let healthy = Credential { priority: -5, ..credential("healthy") };
         let mut run = Run::new([credentials, vec![healthy]].concat());
         for event in events {
+            if matches!(event, Event::Replace(_) | Event::Begin { .. }) && run.open.len() > 20 {
+                continue;
+            }
             if matches!(event, Event::Replace(_)) {
                 continue;
             }
             run.step(event)?;
-            prop_assert!(run.pool.candidates("gpt", &[], run.now).is_ok());
+            prop_assert!(run.pool.candidates(&Ask::first("gpt"), run.now).is_ok());
         }
     }
 }
@@ -52,6 +57,13 @@ enum Event {
         outcome: Outcome,
     },
     Replace(Vec<Credential>),
+    Upsert(Vec<Credential>),
+    Remove(&'static str),
+    SetEnabled(&'static str, bool),
+    Bar(&'static str),
+    Unbar(&'static str),
+    Reset(&'static str),
+    Restart,
 }
 
 struct Run {
@@ -76,13 +88,17 @@ impl Run {
         match event {
             Event::Advance(millis) => self.now = self.now + Duration::from_millis(millis),
             Event::Begin { name, choice } => {
-                let Ok(candidates) = self.pool.candidates(NAMES[name], &[], self.now) else {
+                let Ok(candidates) = self.pool.candidates(&Ask::first(NAMES[name]), self.now)
+                else {
                     return Ok(());
                 };
                 let slot = choice.get(&candidates.members).slot();
+                let views = self.pool.status(self.now);
                 let attempt = self.pool.begin(slot, NAMES[name], self.now);
                 prop_assert!(attempt.is_ok(), "offered, and yet {attempt:?}");
-                self.open.extend(attempt);
+                let attempt = attempt.expect("it began");
+                self.never_blocked(&views, &attempt)?;
+                self.open.push(attempt);
             }
             Event::Settle { open, outcome } if !self.open.is_empty() => {
                 let attempt = self.open.swap_remove(open.index(self.open.len()));
@@ -95,7 +111,70 @@ impl Run {
                 self.pool.replace(credentials.clone()).expect("a pool");
                 self.credentials = credentials;
             }
+            Event::Upsert(credentials) => {
+                self.pool.upsert(credentials.clone()).expect("a pool");
+                let new = |kept: &Credential| credentials.iter().all(|new| new.id != kept.id);
+                self.credentials.retain(new);
+                self.credentials.extend(credentials);
+            }
+            Event::Remove(id) if self.credentials.len() > 1 => {
+                self.pool.remove(&[id.into()]);
+                self.credentials.retain(|kept| kept.id.as_str() != id);
+            }
+            Event::Remove(_) => {}
+            Event::SetEnabled(id, enabled) => {
+                self.pool.set_enabled(id, enabled);
+                let known = self.credentials.iter_mut();
+                for known in known.filter(|known| known.id.as_str() == id) {
+                    known.enabled = enabled;
+                }
+            }
+            Event::Bar(id) => {
+                let Outcome::Failed(failure) = failed(Scope::Credential, 401) else {
+                    return Ok(());
+                };
+                self.pool.bar(id, Cause::of(&failure), self.now);
+            }
+            Event::Unbar(id) => drop(self.pool.unbar(id)),
+            Event::Reset(id) => drop(self.pool.reset(id)),
+            Event::Restart => self.restart()?,
         }
+        Ok(())
+    }
+
+    /// Health outlives the pool; attempts under way do not.
+    fn restart(&mut self) -> Result<(), TestCaseError> {
+        let records = self.pool.health();
+        self.pool = pool(self.credentials.clone());
+        self.pool.restore(records.clone());
+        self.open.clear();
+        let probe = |record: &HealthRecord| matches!(record.health, Health::Probing { .. });
+        if !records.iter().any(probe) {
+            prop_assert_eq!(self.pool.health(), records);
+        }
+        Ok(())
+    }
+
+    /// Nobody is called while blocked, but for one probe.
+    fn never_blocked(
+        &self,
+        views: &[CredentialStatus],
+        attempt: &Attempt,
+    ) -> Result<(), TestCaseError> {
+        let credential = self.pool.credential(attempt.slot()).expect("it is there");
+        let view = views.iter().find(|view| view.id == credential.id);
+        let view = view.expect("in the status");
+        let model = view
+            .models
+            .iter()
+            .find(|model| model.model == *attempt.model());
+        let model = model.expect("in the status").standing.availability;
+        let expected = match view.account.availability.and(model) {
+            Availability::Ready => false,
+            Availability::Probe => true,
+            blocked => return Err(TestCaseError::fail(format!("called while {blocked:?}"))),
+        };
+        prop_assert_eq!(attempt.is_probe(), expected);
         Ok(())
     }
 
@@ -124,34 +203,39 @@ impl Run {
     /// What the rules say, from the status and the credentials, the slow way.
     fn scan(&self, name: &str, tried: &[Credential]) -> Result<Vec<String>, Unfit> {
         let status = self.pool.status(self.now);
-        let (mut fit, mut ends) = (Vec::new(), Vec::new());
-        let (mut serving, mut disabled, mut tried_count) = (0, 0, 0);
+        let mut fit = Vec::new();
+        let mut ends = Vec::new();
+        let (mut serving, mut reasons) = (0, Reasons::default());
         for credential in &self.credentials {
             let named = |served: &&Served| served.names.iter().any(|other| &**other == name);
             let Some(served) = credential.serves.iter().find(named) else {
                 continue;
             };
             serving += 1;
-            let view = status
-                .iter()
-                .find(|view| view.id == credential.id)
-                .expect("in the status");
+            let view = status.iter().find(|view| view.id == credential.id);
+            let view = view.expect("in the status");
             let model = view.models.iter().find(|model| model.model == served.model);
-            let windows = [&view.account, &model.expect("in the status").standing];
-            let until = windows
-                .iter()
-                .filter_map(|standing| match standing.availability {
-                    Availability::Ready => None,
-                    Availability::Cooling { until } => Some(until),
-                });
+            let model = &model.expect("in the status").standing;
+            let availability = view.account.availability.and(model.availability);
             if !credential.enabled {
-                disabled += 1;
-            } else if tried.contains(credential) {
-                tried_count += 1;
-            } else if let Some(until) = until.max() {
+                reasons.disabled += 1;
+            } else if tried.iter().any(|tried| tried.id == credential.id) {
+                reasons.tried += 1;
+            } else if availability == Availability::Barred {
+                reasons.barred += 1;
+            } else if let Some(until) = availability.until() {
+                reasons.probing += u32::from(matches!(availability, Availability::Probing { .. }));
                 ends.push(until);
+            } else if view
+                .in_flight_max
+                .is_some_and(|most| view.in_flight >= most)
+                || (credential.provider.as_str() == "capped"
+                    && self.in_flight(&credential.provider) >= PROVIDER_IN_FLIGHT_MAX)
+            {
+                reasons.busy += 1;
             } else {
-                fit.push((-credential.priority, credential.id.to_string()));
+                let priority = credential.priority + served.priority;
+                fit.push((-priority, credential.id.to_string()));
             }
         }
         fit.sort();
@@ -161,13 +245,18 @@ impl Run {
                 Ok(tier.map(|(_, id)| id.clone()).collect())
             }
             None if serving == 0 => Err(Unfit::UnknownModel),
-            None => Err(Unfit::NoneFit {
-                disabled,
-                tried: tried_count,
+            None => Err(Unfit::NoneFit(Reasons {
                 cooling: u32::try_from(ends.len()).expect("few"),
                 retry_at: ends.iter().min().copied(),
-            }),
+                ..reasons
+            })),
         }
+    }
+
+    fn in_flight(&self, provider: &ProviderName) -> u32 {
+        let status = self.pool.status(self.now);
+        let of = status.iter().filter(|view| view.provider == *provider);
+        of.map(|view| view.in_flight).sum()
     }
 
     fn end(mut self) -> Result<(), TestCaseError> {
@@ -184,7 +273,7 @@ impl Run {
 
 fn event() -> impl Strategy<Value = Event> {
     let gap = prop::sample::select(vec![
-        1_u64, 500, 1_000, 5_000, 60_000, 1_800_000, 43_200_000,
+        1_u64, 500, 1_000, 5_000, 60_000, 300_000, 1_800_000, 43_200_000,
     ]);
     prop_oneof![
         3 => gap.prop_map(Event::Advance),
@@ -193,7 +282,18 @@ fn event() -> impl Strategy<Value = Event> {
         6 => (any::<prop::sample::Index>(), outcome())
             .prop_map(|(open, outcome)| Event::Settle { open, outcome }),
         1 => credentials().prop_map(Event::Replace),
+        1 => credentials().prop_map(Event::Upsert),
+        1 => id().prop_map(Event::Remove),
+        1 => (id(), any::<bool>()).prop_map(|(id, enabled)| Event::SetEnabled(id, enabled)),
+        1 => id().prop_map(Event::Bar),
+        1 => id().prop_map(Event::Unbar),
+        1 => id().prop_map(Event::Reset),
+        1 => Just(Event::Restart),
     ]
+}
+
+fn id() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["a", "b", "c", "d", "e"])
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
@@ -230,19 +330,34 @@ fn credentials() -> impl Strategy<Value = Vec<Credential>> {
             ],
             0..=2,
         );
-        (prop::bool::weighted(0.85), -1..=1_i32, serves).prop_map(
-            move |(enabled, priority, serves)| Credential {
-                enabled,
-                priority,
-                serves,
-                ..credential(id)
-            },
+        let cap =
+            prop::option::of((1..=2_u32).prop_map(|most| NonZeroU32::new(most).expect("one")));
+        let provider = prop::sample::select(vec!["acme", "capped"]);
+        (
+            prop::bool::weighted(0.85),
+            -1..=1_i32,
+            serves,
+            cap,
+            provider,
         )
+            .prop_map(
+                move |(enabled, priority, serves, in_flight_max, provider)| Credential {
+                    enabled,
+                    priority,
+                    serves,
+                    in_flight_max,
+                    provider: provider.into(),
+                    ..credential(id)
+                },
+            )
     };
     let all = ["e", "b", "d", "a", "c"].map(one);
     (all, 1..=5_usize).prop_map(|(all, count)| all[..count].to_vec())
 }
 
 const NAMES: [&str; 4] = ["gpt", "fast", "slow", "nope"];
+
+/// Of the provider `capped`; the tests' others have no limit that they could reach.
+const PROVIDER_IN_FLIGHT_MAX: u32 = 3;
 
 const CASES: u32 = 512;

@@ -16,8 +16,8 @@ fn a_model_failure_leaves_the_other_models_alone() {
             change.to.availability(at(0)),
             Availability::Cooling { until: at(60_000) }
         );
-        assert!(pool.candidates("one", &[], at(1)).is_err());
-        assert!(pool.candidates("two", &[], at(1)).is_ok());
+        assert!(pool.candidates(&Ask::first("one"), at(1)).is_err());
+        assert!(pool.candidates(&Ask::first("two"), at(1)).is_ok());
         pool = two_models();
     }
 }
@@ -36,7 +36,7 @@ fn a_credential_failure_cools_every_model() {
     assert_eq!(effects.changes[0].model, None);
     for name in ["one", "two"] {
         let unfit = pool
-            .candidates(name, &[], at(1))
+            .candidates(&Ask::first(name), at(1))
             .expect_err("the account cools");
         assert_eq!(unfit.retry_at(), Some(at(30 * 60_000)));
     }
@@ -85,7 +85,7 @@ fn a_slow_old_attempt_neither_cools_nor_clears() {
     let nothing = Effects::default();
     assert_eq!(pool.settle(won, &Outcome::Success, None, at(500)), nothing);
     assert!(
-        pool.candidates("one", &[], at(501)).is_err(),
+        pool.candidates(&Ask::first("one"), at(501)).is_err(),
         "still cooling"
     );
     assert_eq!(
@@ -93,7 +93,7 @@ fn a_slow_old_attempt_neither_cools_nor_clears() {
         nothing
     );
     assert!(
-        pool.candidates("one", &[], at(5_000)).is_ok(),
+        pool.candidates(&Ask::first("one"), at(5_000)).is_ok(),
         "the window ended at 1010"
     );
 }
@@ -111,7 +111,10 @@ fn nobody_is_blamed_for_what_is_nobodys_fault() {
             run(&mut pool, "a", "one", &outcome, at(0)),
             Effects::default()
         );
-        assert!(pool.candidates("one", &[], at(0)).is_ok(), "{outcome:?}");
+        assert!(
+            pool.candidates(&Ask::first("one"), at(0)).is_ok(),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -124,7 +127,7 @@ fn columns_follow_what_happened() -> Result<(), Unfit> {
             ..credential("b")
         },
     ]);
-    let members = pool.candidates("gpt", &[], at(0))?.members;
+    let members = pool.candidates(&Ask::first("gpt"), at(0))?.members;
     let a = members[0].slot();
     for (outcome, first_byte) in [
         (Outcome::Success, Some(secs(1))),
@@ -190,8 +193,8 @@ fn whoever_stays_keeps_health_and_flight_and_whoever_goes_is_forgotten() {
         effects.changes[0].to.availability(at(3_000)),
         Availability::Cooling { until }
     );
-    assert!(pool.candidates("renamed", &[], at(3_001)).is_err());
-    assert!(pool.candidates("new", &[], at(3_001)).is_ok());
+    assert!(pool.candidates(&Ask::first("renamed"), at(3_001)).is_err());
+    assert!(pool.candidates(&Ask::first("new"), at(3_001)).is_ok());
     let effects = pool.settle(of_b, &failed(Scope::Credential, 401), None, at(3_000));
     assert_eq!(
         effects,
@@ -199,7 +202,7 @@ fn whoever_stays_keeps_health_and_flight_and_whoever_goes_is_forgotten() {
         "the new `b` is not the old one"
     );
     assert_eq!(pool.status(at(3_000))[1].in_flight, 0);
-    assert!(pool.candidates("gpt", &[], at(3_001)).is_ok());
+    assert!(pool.candidates(&Ask::first("gpt"), at(3_001)).is_ok());
 }
 
 #[test]
@@ -231,13 +234,15 @@ fn time_that_goes_back_counts_as_standing_still() {
         &failed(Scope::Model, 429),
         at(100_000),
     );
-    assert!(pool.candidates("one", &[], at(101_000)).is_ok());
+    assert!(pool.candidates(&Ask::first("one"), at(101_000)).is_ok());
     assert!(
-        pool.candidates("one", &[], at(100_500)).is_ok(),
+        pool.candidates(&Ask::first("one"), at(100_500)).is_ok(),
         "and it stays ready"
     );
     run(&mut pool, "a", "one", &failed(Scope::Model, 429), at(0));
-    let unfit = pool.candidates("one", &[], at(0)).expect_err("it cools");
+    let unfit = pool
+        .candidates(&Ask::first("one"), at(0))
+        .expect_err("it cools");
     assert_eq!(unfit.retry_at(), Some(at(103_000)));
 }
 
