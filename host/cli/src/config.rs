@@ -11,13 +11,13 @@ use std::time::Duration;
 use jackfield_credential::naming::{ChannelAlias, Route};
 use secrecy::SecretString;
 
-pub(crate) use credentials::{Credential, CredentialKind};
+pub(crate) use credentials::Credential;
 pub(crate) use environment::{Environment, ProcessEnvironment};
 pub(crate) use mistake::ConfigErrors;
-pub(crate) use providers::{Provider, RefreshTiming};
-pub(crate) use retry::{Budget, Retry};
-pub(crate) use routes::{Fallback, FallbackOn};
-pub(crate) use routing::{Affinity, Routing};
+pub(crate) use providers::Provider;
+pub(crate) use retry::Retry;
+pub(crate) use routes::Fallback;
+pub(crate) use routing::Routing;
 
 mod credentials;
 mod environment;

@@ -1,6 +1,7 @@
 //! The binary `jackfield`: the command line, and nothing else.
 
 mod built_in;
+mod catalog;
 mod config;
 mod demo;
 mod plugins;

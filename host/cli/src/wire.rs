@@ -1,21 +1,18 @@
 //! From a configuration to live parts, wired together. The only place that decides who holds whom.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jackfield_auth::{AuthManager, Registration};
-use jackfield_credential::{
-    CooldownPolicy, Credential, CredentialId, PoolOptions, ProviderName, Served,
-};
+use jackfield_auth::AuthManager;
+use jackfield_credential::{CooldownPolicy, CredentialId, PoolOptions, ProviderName};
 use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts};
 use jackfield_http::{Admin, Api, ClientKeys, HttpUpstream};
 use jackfield_runtime::{Engine, Folder, Registry};
-use secrecy::ExposeSecret;
 
 use crate::built_in::BUILT_IN;
+use crate::catalog::Catalog;
 use crate::config::{self, Config};
 use crate::plugins::RegistryAdmin;
 
@@ -48,7 +45,11 @@ impl Host {
             seed: clock.now().as_millis(),
             ..PoolOptions::default()
         };
-        let auth = AuthManager::new(registrations(config), options, clock.shared());
+        let auth = AuthManager::new(
+            Catalog::new(config).registrations(config),
+            options,
+            clock.shared(),
+        );
         let auth = auth.map_err(|error| told(&error))?;
         let upstream = Arc::new(HttpUpstream::new());
         let dispatcher = DispatcherParts {
@@ -103,8 +104,8 @@ fn snapshot(config: &Config) -> Snapshot {
     Snapshot {
         providers: config.providers.iter().map(provider).collect(),
         routing: Routing {
-            selector: config.selector.as_str().into(),
-            ..Routing::default()
+            selector: config.routing.selector.as_str().into(),
+            settings: config.routing.settings.as_str().into(),
         },
         retry: RetryPolicy {
             rounds: config.retry.rounds,
@@ -136,48 +137,6 @@ fn provider(provider: &config::Provider) -> (ProviderName, Provider) {
         proxies: provider.credentials.iter().filter_map(proxy).collect(),
     };
     (ProviderName::from(provider.name.as_str()), live)
-}
-
-fn registrations(config: &Config) -> Vec<Registration> {
-    let of_provider = |provider| credentials(provider);
-    config.providers.iter().flat_map(of_provider).collect()
-}
-
-fn credentials(provider: &config::Provider) -> Vec<Registration> {
-    let serves: Vec<Served> = provider.models.iter().map(served).collect();
-    let base_url: Arc<str> = provider.base_url.as_str().trim_end_matches('/').into();
-    let registration = |credential: &config::Credential| Registration {
-        credential: Credential {
-            enabled: !credential.disabled,
-            priority: credential.priority,
-            weight: credential.weight,
-            attributes: credential.attributes.clone(),
-            serves: serves.clone(),
-            ..Credential::new(
-                credential.id.as_str(),
-                provider.name.as_str(),
-                Arc::clone(&base_url),
-            )
-        },
-        secrets: BTreeMap::from([(
-            API_KEY.to_owned(),
-            credential.api_key.expose_secret().to_owned().into(),
-        )]),
-    };
-    provider.credentials.iter().map(registration).collect()
-}
-
-/// The name by which plugins know the secret of an `api-key`.
-const API_KEY: &str = "api-key";
-
-/// Clients may use the provider's name of a model and its alias.
-fn served(model: &config::Model) -> Served {
-    let names = [Some(&model.name), model.alias.as_ref()];
-    let names = names.into_iter().flatten();
-    Served::new(
-        model.name.as_str(),
-        names.map(|name| Arc::from(name.as_str())).collect(),
-    )
 }
 
 /// An error with all its causes.

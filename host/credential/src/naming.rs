@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::{ModelKey, ProviderName, Served};
+use crate::{ProviderName, Served, split_suffix};
 
 /// A model as a list of the configuration names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,9 +138,11 @@ impl Naming<'_> {
                 model: Arc::clone(&model.name),
             };
             let names = self.prefixed(vec![name]);
+            let names = names.into_iter().map(|name| name.name).collect();
             Some(Served {
-                model: ModelKey::new(Arc::clone(&model.name)),
-                names: names.into_iter().map(|name| name.name).collect(),
+                priority: target.priority,
+                weight: target.weight.max(1),
+                ..Served::new(Arc::clone(&model.name), names)
             })
         };
         let mut seen = BTreeSet::new();
@@ -301,10 +303,7 @@ fn grouped(table: impl Iterator<Item = Name>) -> Vec<Served> {
         let place = *places.entry(Arc::clone(&model)).or_insert(serves.len());
         match serves.get_mut(place) {
             Some(served) => served.names.push(name),
-            None => serves.push(Served {
-                model: ModelKey::new(model),
-                names: vec![name],
-            }),
+            None => serves.push(Served::new(model, vec![name])),
         }
     }
     serves
@@ -317,16 +316,6 @@ fn folded(name: &str) -> String {
 
 fn is_blank(name: &str) -> bool {
     name.trim().is_empty()
-}
-
-fn split_suffix(name: &str) -> (&str, Option<&str>) {
-    let inner = name
-        .strip_suffix(')')
-        .and_then(|name| name.rsplit_once('('));
-    match inner {
-        Some((base, suffix)) => (base, Some(suffix)),
-        None => (name, None),
-    }
 }
 
 const API_KEY: &str = "apikey";

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 
-use jackfield_credential::Timestamp;
 use jackfield_credential::naming::NamedModel;
+use jackfield_credential::{CredentialKind, Timestamp};
 use secrecy::SecretString;
 use url::Url;
 
@@ -46,15 +46,6 @@ pub(crate) struct Credential {
     pub(crate) attributes: BTreeMap<String, String>,
     /// Whether it is left out of use.
     pub(crate) disabled: bool,
-}
-
-/// What a credential is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CredentialKind {
-    /// A key that stays as it is.
-    ApiKey,
-    /// An account whose tokens are refreshed.
-    OAuth,
 }
 
 impl fmt::Debug for Credential {
@@ -186,7 +177,7 @@ fn kind_of(secrets: Option<&BTreeMap<String, SecretString>>) -> CredentialKind {
     let of_account =
         |secrets: &BTreeMap<_, _>| TOKENS.iter().any(|token| secrets.contains_key(*token));
     if secrets.is_some_and(of_account) {
-        CredentialKind::OAuth
+        CredentialKind::Oauth
     } else {
         CredentialKind::ApiKey
     }
@@ -213,5 +204,5 @@ const TOKENS: [&str; 2] = ["access-token", "refresh-token"];
 
 const KINDS: [(&str, CredentialKind); 2] = [
     ("api-key", CredentialKind::ApiKey),
-    ("oauth", CredentialKind::OAuth),
+    ("oauth", CredentialKind::Oauth),
 ];

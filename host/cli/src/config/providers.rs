@@ -74,7 +74,11 @@ pub(super) fn providers(
         let credentials = if credentials_needed {
             section.required(reader, "credentials", list)
         } else {
-            Some(section.optional(reader, "credentials", list).unwrap_or_default())
+            Some(
+                section
+                    .optional(reader, "credentials", list)
+                    .unwrap_or_default(),
+            )
         };
         let models = section.required(reader, "models", models);
         section.end(reader);
@@ -108,5 +112,5 @@ fn refresh(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<RefreshTiming> {
     Some(timing)
 }
 
-/// No token in use is known to live longer than a year.
-const REFRESH_MAX: Duration = Duration::from_hours(366 * 24);
+/// No token in use is known to live longer than a year, here of 365.25 days.
+const REFRESH_MAX: Duration = Duration::from_secs(31_557_600);

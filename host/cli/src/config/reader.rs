@@ -55,6 +55,11 @@ pub(super) fn load(path: &Path, environment: &dyn Environment) -> Result<Config,
 }
 
 impl Reader<'_> {
+    /// How many mistakes there are up to now.
+    pub(super) fn mistakes(&self) -> usize {
+        self.mistakes.len()
+    }
+
     /// Notes a mistake.
     pub(super) fn add(&mut self, mistake: Mistake) {
         self.mistakes.push(mistake);
@@ -116,8 +121,22 @@ pub(super) struct Names(HashMap<String, Place>);
 impl Names {
     /// Refuses a name that came before. The text is shown.
     pub(super) fn check(&mut self, reader: &mut Reader<'_>, spot: &Spot<'_>, name: &str) {
-        let Some(first) = self.0.get(name) else {
-            self.0.insert(name.to_owned(), spot.node.place);
+        self.check_by(reader, spot, name, name.to_owned());
+    }
+
+    /// Refuses a name that came before, in whatever case.
+    pub(super) fn check_in_any_case(
+        &mut self,
+        reader: &mut Reader<'_>,
+        spot: &Spot<'_>,
+        name: &str,
+    ) {
+        self.check_by(reader, spot, name, name.to_lowercase());
+    }
+
+    fn check_by(&mut self, reader: &mut Reader<'_>, spot: &Spot<'_>, name: &str, key: String) {
+        let Some(first) = self.0.get(&key) else {
+            self.0.insert(key, spot.node.place);
             return;
         };
         let what = format!(

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jackfield_credential::naming::{ChannelAlias, NamedModel, Route, RouteTarget};
+use jackfield_credential::split_suffix;
 
-use super::Provider;
+use super::providers::Provider;
 use super::reader::{Names, Reader};
 use super::section::{Section, Spot};
 
@@ -13,7 +14,7 @@ use super::section::{Section, Spot};
 pub(crate) struct Fallback {
     /// The name that is tried.
     pub(crate) model: String,
-    /// After which of these; at least one, each once.
+    /// After which of these; at least one.
     pub(crate) on: Vec<FallbackOn>,
 }
 
@@ -60,11 +61,16 @@ impl<'a> Known<'a> {
         };
         Self {
             providers: providers.iter().map(models).collect(),
-            aliases: channels.values().flatten().map(|entry| &*entry.alias).collect(),
+            aliases: channels
+                .values()
+                .flatten()
+                .map(|entry| &*entry.alias)
+                .collect(),
             whole,
         }
     }
 
+    /// Refuses a target that leads nowhere.
     fn check(&self, reader: &mut Reader<'_>, spot: &Spot<'_>, provider: &str, model: &str) {
         let Some(models) = self.providers.get(provider) else {
             if self.whole {
@@ -81,9 +87,7 @@ impl<'a> Known<'a> {
 
     /// Whether clients may ask for it, with or without a prefix and a suffix.
     fn serves(&self, name: &str) -> bool {
-        let without_suffix = |name: &'a str| name;
-        let _ = without_suffix;
-        let bare = name.split_once('(').map_or(name, |(base, _)| base);
+        let bare = split_suffix(name).0;
         let served = |name: &str| {
             let mut models = self.providers.values().flatten();
             self.aliases.contains(name) || models.any(|named| is_named(named, name))
@@ -100,9 +104,13 @@ fn is_named(model: &NamedModel, name: &str) -> bool {
     *model.name == *name || model.alias.as_deref() == Some(name)
 }
 
-/// Reads the list.
-pub(super) fn routes(reader: &mut Reader<'_>, spot: &Spot<'_>, known: &Known<'_>) -> Option<Routes> {
-    let mut names = Names::default();
+/// Reads the list. Fallbacks may name what any part of the list serves.
+pub(super) fn routes(
+    reader: &mut Reader<'_>,
+    spot: &Spot<'_>,
+    known: &Known<'_>,
+) -> Option<Routes> {
+    let (mut names, mut stand_ins) = (Names::default(), Vec::new());
     let read = reader.list(spot, |reader, spot| {
         let mut section = Section::open(reader, spot)?;
         let name = section.required(reader, "name", |reader, spot| {
@@ -114,13 +122,29 @@ pub(super) fn routes(reader: &mut Reader<'_>, spot: &Spot<'_>, known: &Known<'_>
         let targets = section.optional(reader, "targets", |reader, spot| {
             targets(reader, spot, known)
         });
-        let fallback = section.optional(reader, "fallback", fallbacks);
+        let fallback = section.optional(reader, "fallback", |reader, spot| {
+            fallback(reader, spot, name.as_deref(), &mut stand_ins)
+        });
         section.end(reader);
         if idle {
-            reader.refuse(spot, "says nothing of the name; add `targets` or `fallback`");
+            reader.refuse(
+                spot,
+                "says nothing of the name; add `targets` or `fallback`",
+            );
         }
-        Some((name?, targets.unwrap_or_default(), fallback.unwrap_or_default()))
+        Some((
+            name?,
+            targets.unwrap_or_default(),
+            fallback.unwrap_or_default(),
+        ))
     })?;
+    let routed: BTreeSet<&str> = read.iter().map(|(name, ..)| &**name).collect();
+    for (spot, model) in &stand_ins {
+        if known.whole && !routed.contains(&**model) && !known.serves(model) {
+            let what = format!("nobody serves `{model}`; name a model or an alias of this file");
+            reader.refuse(spot, what);
+        }
+    }
     let mut found = Routes::default();
     for (name, targets, fallback) in read {
         if !fallback.is_empty() {
@@ -133,3 +157,64 @@ pub(super) fn routes(reader: &mut Reader<'_>, spot: &Spot<'_>, known: &Known<'_>
     }
     Some(found)
 }
+
+fn targets(
+    reader: &mut Reader<'_>,
+    spot: &Spot<'_>,
+    known: &Known<'_>,
+) -> Option<Vec<RouteTarget>> {
+    let mut providers = Names::default();
+    reader.list(spot, |reader, spot| {
+        let mut section = Section::open(reader, spot)?;
+        let provider = section.required(reader, "provider", |reader, spot| {
+            reader.unique(spot, &mut providers)
+        });
+        let model = section.required(reader, "model", Reader::line);
+        let priority = section.field(reader, "priority", 0, Reader::priority);
+        let weight = section.field(reader, "weight", 1, Reader::weight);
+        section.end(reader);
+        let (provider, model) = (provider?, model?);
+        known.check(reader, spot, &provider, &model);
+        Some(RouteTarget {
+            provider: provider.into(),
+            model: model.into(),
+            priority,
+            weight,
+        })
+    })
+}
+
+/// Reads what stands in for a name, and notes the models in it with their places.
+fn fallback<'n>(
+    reader: &mut Reader<'_>,
+    spot: &Spot<'n>,
+    of: Option<&str>,
+    stand_ins: &mut Vec<(Spot<'n>, String)>,
+) -> Option<Vec<Fallback>> {
+    let mut models = Names::default();
+    reader.list(spot, |reader, spot| {
+        let mut section = Section::open(reader, spot)?;
+        let model = section.required(reader, "model", |reader, spot| {
+            let model = reader.line(spot)?;
+            models.check(reader, spot, &model);
+            if of == Some(&*model) {
+                reader.refuse(spot, "stands in for itself; name another model");
+            }
+            stand_ins.push((spot.clone(), model.clone()));
+            Some(model)
+        });
+        let on = section.optional(reader, "on", |reader, spot| {
+            reader.list(spot, |reader, spot| reader.choice(spot, &CONDITIONS))
+        });
+        section.end(reader);
+        let on = on.unwrap_or_else(|| CONDITIONS.map(|(_, condition)| condition).to_vec());
+        Some(Fallback { model: model?, on })
+    })
+}
+
+const CONDITIONS: [(&str, FallbackOn); 4] = [
+    ("cooling", FallbackOn::Cooling),
+    ("unavailable", FallbackOn::Unavailable),
+    ("failed", FallbackOn::Failed),
+    ("context-length", FallbackOn::ContextLength),
+];

@@ -8,8 +8,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::mistake::Place;
 use super::reader::{Names, Reader};
+use super::routes::{Known, Routes};
 use super::section::{Section, Spot};
-use super::{Admin, ClientKey, Config, Retry, Timeouts, providers};
+use super::{
+    Admin, ClientKey, Config, StoreKind, Timeouts, models, providers, retry, routes, routing,
+};
 
 /// Reads the whole file. None only after a mistake.
 pub(super) fn config(reader: &mut Reader<'_>, root: &Spot<'_>) -> Option<Config> {
@@ -19,12 +22,23 @@ pub(super) fn config(reader: &mut Reader<'_>, root: &Spot<'_>) -> Option<Config>
     let listen = section.field(reader, "listen", LISTEN, |reader, spot| {
         listen(reader, spot, open)
     });
-    let (aliases, routes) = (
-        section
-            .optional(reader, "oauth-model-alias", models::channel_aliases)
-            .unwrap_or_default(),
-        section.has("models"),
-    );
+    let before = reader.mistakes();
+    let credential_files = section.optional(reader, "credential-files", Reader::path);
+    let credentials_needed = !section.has("credential-files");
+    let providers = section
+        .required(reader, "providers", |reader, spot| {
+            providers::providers(reader, spot, credentials_needed)
+        })
+        .unwrap_or_default();
+    let channel_aliases = section
+        .optional(reader, "oauth-model-alias", models::channel_aliases)
+        .unwrap_or_default();
+    let known = Known::new(&providers, &channel_aliases, reader.mistakes() == before);
+    let Routes { routes, fallbacks } = section
+        .optional(reader, "models", |reader, spot| {
+            routes::routes(reader, spot, &known)
+        })
+        .unwrap_or_default();
     let config = Config {
         listen,
         admin: section.optional(reader, "admin", |reader, spot| admin(reader, spot, listen)),
@@ -33,13 +47,24 @@ pub(super) fn config(reader: &mut Reader<'_>, root: &Spot<'_>) -> Option<Config>
             .unwrap_or_default(),
         plugins: section.field(reader, "plugins", plugins, Reader::path),
         data: section.field(reader, "data", data, Reader::path),
-        providers: section
-            .required(reader, "providers", providers::providers)
+        credential_files,
+        store: section.field(reader, "store", StoreKind::Sqlite, |reader, spot| {
+            reader.choice(spot, &STORES)
+        }),
+        encryption_key: section.optional(reader, "encryption-key", |reader, spot| {
+            reader.secret_of(spot, ENCRYPTION_KEY_BYTES_MIN)
+        }),
+        providers,
+        routes,
+        fallbacks,
+        force_model_prefix: section.field(reader, "force-model-prefix", false, Reader::flag),
+        channel_aliases,
+        routing: section
+            .optional(reader, "routing", routing::routing)
             .unwrap_or_default(),
-        selector: section
-            .optional(reader, "routing", routing)
-            .unwrap_or_else(|| SELECTOR.to_owned()),
-        retry: section.optional(reader, "retry", retry).unwrap_or_default(),
+        retry: section
+            .optional(reader, "retry", retry::retry)
+            .unwrap_or_default(),
         timeouts: section
             .optional(reader, "timeouts", timeouts)
             .unwrap_or_default(),
@@ -145,6 +170,11 @@ fn timeouts(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Timeouts> {
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8317);
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8318);
+
+const STORES: [(&str, StoreKind); 2] = [("sqlite", StoreKind::Sqlite), ("none", StoreKind::None)];
+
+/// As many characters as 128 random bits in hexadecimal.
+const ENCRYPTION_KEY_BYTES_MIN: usize = 32;
 
 /// As many characters as 64 random bits in hexadecimal.
 const ADMIN_TOKEN_BYTES_MIN: usize = 16;

@@ -196,6 +196,22 @@ fn a_route_is_served_by_its_targets_alone() {
 }
 
 #[test]
+fn a_target_has_its_own_priority_and_weight() {
+    let mut naming = Stage::new(&["m"]).route("smart", &[("acme", "m")]);
+    for target in naming
+        .routes
+        .iter_mut()
+        .flat_map(|route| &mut route.targets)
+    {
+        (target.priority, target.weight) = (-2, 7);
+    }
+    let shares = |served: &Served| (served.names.clone(), served.priority, served.weight);
+    let shares: Vec<_> = naming.serves().iter().map(shares).collect();
+    let expected = [(vec!["m".into()], 0, 1), (vec!["smart".into()], -2, 7)];
+    assert_eq!(shares, expected);
+}
+
+#[test]
 fn a_target_may_be_named_by_its_alias() {
     let naming = Stage::new(&["m=fast"]).route("smart", &[("acme", "fast")]);
     assert_eq!(
@@ -240,7 +256,7 @@ proptest! {
         let listed = if stage.own.is_empty() { &stage.models } else { &stage.own };
         for served in stage.serves() {
             prop_assert!(!served.names.is_empty());
-            let base = split_suffix(served.model.as_str()).0.to_owned();
+            let base = split_suffix(&served.upstream).0.to_owned();
             prop_assert!(listed.iter().any(|model| *model.name == base), "{base}");
             for name in served.names {
                 prop_assert!(seen.insert(Arc::clone(&name)), "{name} stands twice");
@@ -381,7 +397,7 @@ impl Stage {
     /// Each name with the model that it means.
     fn names(&self) -> BTreeMap<String, String> {
         let of = |served: Served| {
-            let model = served.model;
+            let model = served.upstream;
             let named = move |name: Arc<str>| (name.to_string(), model.to_string());
             served.names.into_iter().map(named)
         };
