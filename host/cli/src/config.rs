@@ -138,4 +138,17 @@ impl Config {
     pub(crate) fn load(path: &Path, environment: &dyn Environment) -> Result<Self, ConfigErrors> {
         reader::load(path, environment)
     }
+
+    /// Reads nothing but the admin listener; none if there is none. The rest of the file may have
+    /// mistakes, and its secrets may be out of reach.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the `admin` section, or the one that kept the file from being read at all.
+    pub(crate) fn admin_of(
+        path: &Path,
+        environment: &dyn Environment,
+    ) -> Result<Option<Admin>, ConfigErrors> {
+        reader::load_admin(path, environment)
+    }
 }

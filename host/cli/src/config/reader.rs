@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::mistake::{ConfigErrors, Mistake, Place};
 use super::section::Spot;
 use super::yaml::Value;
-use super::{Config, server, yaml};
+use super::{Admin, Config, server, yaml};
 
 /// What every part of reading needs.
 pub(super) struct Reader<'e> {
@@ -20,6 +20,22 @@ pub(super) struct Reader<'e> {
 
 /// Reads the file at `path`.
 pub(super) fn load(path: &Path, environment: &dyn Environment) -> Result<Config, ConfigErrors> {
+    read(path, environment, server::config)
+}
+
+/// Reads the admin listener of the file at `path`.
+pub(super) fn load_admin(
+    path: &Path,
+    environment: &dyn Environment,
+) -> Result<Option<Admin>, ConfigErrors> {
+    read(path, environment, server::admin_only)
+}
+
+fn read<T>(
+    path: &Path,
+    environment: &dyn Environment,
+    root: impl FnOnce(&mut Reader<'_>, &Spot<'_>) -> Option<T>,
+) -> Result<T, ConfigErrors> {
     let fail = |mistakes| ConfigErrors::new(path.to_owned(), mistakes);
     let unreadable = |error| {
         let what = format!("cannot be read: {error}; check the path and its permissions");
@@ -33,7 +49,7 @@ pub(super) fn load(path: &Path, environment: &dyn Environment) -> Result<Config,
         .file(path)
         .map_err(|error| fail(vec![unreadable(error)]))?;
     let file = std::path::absolute(path).map_err(|error| fail(vec![unreadable(error)]))?;
-    let root = yaml::parse(&text).map_err(|mistake| fail(vec![mistake]))?;
+    let node = yaml::parse(&text).map_err(|mistake| fail(vec![mistake]))?;
 
     let folder = file.parent().unwrap_or(&file).to_owned();
     let mut reader = Reader {
@@ -41,15 +57,12 @@ pub(super) fn load(path: &Path, environment: &dyn Environment) -> Result<Config,
         folder,
         mistakes: Vec::new(),
     };
-    let config = server::config(
-        &mut reader,
-        &Spot {
-            name: String::new(),
-            node: &root,
-        },
-    );
-    match config {
-        Some(config) if reader.mistakes.is_empty() => Ok(config),
+    let spot = Spot {
+        name: String::new(),
+        node: &node,
+    };
+    match root(&mut reader, &spot) {
+        Some(read) if reader.mistakes.is_empty() => Ok(read),
         _ => Err(fail(reader.mistakes)),
     }
 }

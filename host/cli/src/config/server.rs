@@ -41,7 +41,9 @@ pub(super) fn config(reader: &mut Reader<'_>, root: &Spot<'_>) -> Option<Config>
         .unwrap_or_default();
     let config = Config {
         listen,
-        admin: section.optional(reader, "admin", |reader, spot| admin(reader, spot, listen)),
+        admin: section.optional(reader, "admin", |reader, spot| {
+            admin(reader, spot, Some(listen))
+        }),
         client_keys: section
             .optional(reader, "client-keys", client_keys)
             .unwrap_or_default(),
@@ -74,6 +76,13 @@ pub(super) fn config(reader: &mut Reader<'_>, root: &Spot<'_>) -> Option<Config>
     Some(config)
 }
 
+/// Reads the admin listener, and looks at nothing else.
+pub(super) fn admin_only(reader: &mut Reader<'_>, root: &Spot<'_>) -> Option<Option<Admin>> {
+    let mut section = Section::open(reader, root)?;
+    let admin = |reader: &mut Reader<'_>, spot: &Spot<'_>| admin(reader, spot, None);
+    Some(section.optional(reader, "admin", admin))
+}
+
 /// Without client keys, whoever reaches the address spends the operator's credentials.
 fn listen(reader: &mut Reader<'_>, spot: &Spot<'_>, open: bool) -> Option<SocketAddr> {
     let address = reader.address(spot)?;
@@ -88,11 +97,11 @@ fn listen(reader: &mut Reader<'_>, spot: &Spot<'_>, open: bool) -> Option<Socket
     Some(address)
 }
 
-fn admin(reader: &mut Reader<'_>, spot: &Spot<'_>, clients: SocketAddr) -> Option<Admin> {
+fn admin(reader: &mut Reader<'_>, spot: &Spot<'_>, clients: Option<SocketAddr>) -> Option<Admin> {
     let mut section = Section::open(reader, spot)?;
     let listen = section.field(reader, "listen", ADMIN_LISTEN, |reader, spot| {
         let address = reader.address(spot)?;
-        if address == clients && address.port() != 0 {
+        if clients == Some(address) && address.port() != 0 {
             let what = format!("{address} is where clients are served; choose another port");
             reader.refuse(spot, what);
         }
