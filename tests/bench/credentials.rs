@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jackfield_auth::{AuthManager, Registration};
-use jackfield_credential::{Credential, PoolOptions, Served, Timestamp};
+use jackfield_auth::{AuthManager, AuthParts, Registration};
+use jackfield_credential::{Credential, Served, Timestamp};
 
 use crate::Result;
 
@@ -16,16 +16,14 @@ pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// A manager of so many credentials, all of them fit.
 pub(crate) fn pool(size: usize) -> Result<AuthManager> {
-    let registrations = (0..size).map(|number| Registration {
-        credential: credential(number),
-        secrets: BTreeMap::from([("api-key".to_owned(), format!("key-{number}").into())]),
-    });
-    let clock = Arc::new(|| NOW);
-    Ok(AuthManager::new(
-        registrations.collect(),
-        PoolOptions::default(),
-        clock,
-    )?)
+    let registration = |number| {
+        let key = format!("key-{number}").into();
+        let secrets = BTreeMap::from([("api-key".to_owned(), key)]);
+        Registration::new(credential(number), secrets)
+    };
+    let registrations = (0..size).map(registration).collect();
+    let parts = AuthParts::new(registrations, Arc::new(|| NOW));
+    Ok(AuthManager::new(parts)?)
 }
 
 /// One of them.

@@ -237,7 +237,7 @@ fn rank(folder: &str) -> Option<Rank> {
     match folder {
         "host/credential" | "host/dialect" => Some(Rank::Host(0)),
         "host/auth" => Some(Rank::Host(1)),
-        "host/dispatch" => Some(Rank::Host(2)),
+        "host/dispatch" | "host/store" => Some(Rank::Host(2)),
         "host/http" | "host/runtime" => Some(Rank::Host(3)),
         "host/cli" => Some(Rank::Host(4)),
         BUILD_TOOL => Some(Rank::Tool),
@@ -360,7 +360,7 @@ const LICENCES: [&str; 11] = [
 ];
 
 /// As `.deny.toml` has them.
-const OWNERS: [(&str, &[&str]); 7] = [
+const OWNERS: [(&str, &[&str]); 8] = [
     ("axum", &["jackfield-http"]),
     (
         "hyper",
@@ -375,6 +375,7 @@ const OWNERS: [(&str, &[&str]); 7] = [
     ("native-tls", &[]),
     ("openssl-sys", &[]),
     ("reqwest", &["jackfield-http"]),
+    ("rusqlite", &["jackfield-store"]),
     (
         "wasmtime",
         &["jackfield-runtime", "wasmtime-wasi", "wasmtime-wasi-io"],

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_credential::{Attempt, Credential, ModelKey, Outcome, Slot, Timestamp};
+use jackfield_credential::{Attempt, Credential, ModelKey, Outcome, Quota, Slot, Timestamp};
 use secrecy::SecretString;
 
-use crate::manager::{Inner, Secrets};
+use crate::account::Tokens;
+use crate::state::Inner;
 
 /// The proof that a credential was chosen for one attempt.
 ///
@@ -17,7 +18,9 @@ use crate::manager::{Inner, Secrets};
 pub struct Lease {
     inner: Arc<Inner>,
     credential: Arc<Credential>,
-    secrets: Secrets,
+    tokens: Arc<Tokens>,
+    proxy: Option<Arc<SecretString>>,
+    refreshable: bool,
     model: ModelKey,
     upstream: Arc<str>,
     probe: bool,
@@ -32,12 +35,16 @@ impl Lease {
         inner: Arc<Inner>,
         attempt: Attempt,
         credential: Arc<Credential>,
-        secrets: Secrets,
+        tokens: Arc<Tokens>,
+        proxy: Option<Arc<SecretString>>,
+        refreshable: bool,
     ) -> Self {
         Self {
             inner,
             credential,
-            secrets,
+            tokens,
+            proxy,
+            refreshable,
             model: attempt.model().clone(),
             upstream: Arc::clone(attempt.upstream_model()),
             probe: attempt.is_probe(),
@@ -79,7 +86,30 @@ impl Lease {
 
     /// A secret of the credential by its name; none if it has no such secret.
     pub fn secret(&self, field: &str) -> Option<&SecretString> {
-        self.secrets.get(field)
+        self.tokens.secrets.get(field)
+    }
+
+    /// The proxy of the credential's connections: a URL, which may hold a password.
+    pub fn proxy(&self) -> Option<&Arc<SecretString>> {
+        self.proxy.as_ref()
+    }
+
+    /// The version of its secrets: what [`AuthManager::refresh`](crate::AuthManager::refresh) wants
+    /// to know.
+    pub fn token_version(&self) -> u64 {
+        self.tokens.version
+    }
+
+    /// Whether its tokens can be renewed.
+    pub fn refreshable(&self) -> bool {
+        self.refreshable
+    }
+
+    /// Takes note of what the provider told of a quota.
+    pub fn note_quota(&self, quota: Quota) {
+        if let Some(attempt) = &self.attempt {
+            self.inner.lock().pool.note_quota(attempt, quota);
+        }
     }
 
     /// Ends the attempt with its outcome. `first_byte`: how long the answer's first byte took,
@@ -87,7 +117,8 @@ impl Lease {
     #[expect(clippy::needless_pass_by_value, reason = "an outcome is told once")]
     pub fn settle(mut self, outcome: Outcome, now: Timestamp, first_byte: Option<Duration>) {
         if let Some(attempt) = self.attempt.take() {
-            self.inner.settle(attempt, &outcome, first_byte, now);
+            self.inner
+                .settle(attempt, &self.credential, &outcome, first_byte, now);
         }
     }
 }
@@ -96,7 +127,9 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(attempt) = self.attempt.take() {
             let now = self.inner.now();
-            self.inner.settle(attempt, &Outcome::Cancelled, None, now);
+            let credential = &self.credential;
+            self.inner
+                .settle(attempt, credential, &Outcome::Cancelled, None, now);
         }
     }
 }

@@ -2,12 +2,28 @@
 //! once. It is the shell around [`jackfield_credential`], which holds all the rules; the one lock
 //! here is short, and never held while anybody else's code runs or anything waits.
 
+mod account;
+mod background;
 mod candidate_set;
+mod change;
+mod hook;
 mod lease;
 mod manager;
+mod refresh;
 mod registration;
+mod room;
+mod state;
+mod store;
+mod view;
 
 pub use candidate_set::CandidateSet;
+pub use change::{ChangeError, Loaded};
+pub use hook::{Event, Events, Hook, RefreshNote, ResultNote, What};
 pub use lease::Lease;
-pub use manager::{AuthManager, Clock, LeaseCounts};
-pub use registration::Registration;
+pub use manager::{AuthManager, AuthParts, Clock, LeaseCounts};
+pub use refresh::{RefreshFailed, RefreshJob, Refresher, TokenPatch};
+pub use registration::{Origin, RefreshTiming, Registration};
+pub use room::{NoRoom, Turn, WAITERS_MAX};
+pub use state::REFRESHES_PER_PROVIDER_MAX;
+pub use store::{BoxFuture, Definition, Store, StoreError, StoredCredential, StoredTokens};
+pub use view::{CredentialView, RenewalView};

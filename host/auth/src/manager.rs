@@ -1,18 +1,22 @@
-//! The manager: the pool and the secrets behind one short lock.
+//! The manager: what callers ask of it while they serve. `change.rs` has what operators ask,
+//! `background.rs` what goes on by itself.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jackfield_credential::{
-    Ask, Attempt, Availability, Credential, CredentialId, CredentialStatus, Effects, NotFit,
-    Outcome, Pool, PoolError, PoolOptions, ServedName, Timestamp, Unfit,
+    Ask, Credential, CredentialId, CredentialKind, CredentialStatus, NotFit, Outcome, Pool,
+    PoolError, PoolOptions, ServedName, Slot, Timestamp, Unfit,
 };
-use parking_lot::{Mutex, MutexGuard};
-use secrecy::SecretString;
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
-use crate::{CandidateSet, Lease, Registration};
+use crate::account::Account;
+use crate::hook::Hooks;
+use crate::refresh::{self, RefreshFailed};
+use crate::room::{self, NoRoom, Room, Turn};
+use crate::state::{Background, Inner, State};
+use crate::{CandidateSet, Events, Hook, Lease, Registration, Store};
 
 /// Says what time it is, for leases that are dropped. It must be steady: the wall clock's time at
 /// start plus a monotonic clock's since then, since a jump would shift every cooldown.
@@ -21,47 +25,71 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// The credentials with their secrets, and who is fit. A handle: clones are the same manager.
 #[derive(Clone)]
 pub struct AuthManager {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What a manager is made of.
+pub struct AuthParts {
+    /// The credentials that the configuration and the files define.
+    pub registrations: Vec<Registration>,
+    /// What the pool goes by.
+    pub options: PoolOptions,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Keeps tokens and health over a restart; without one they are lost.
+    pub store: Option<Arc<dyn Store>>,
+    /// Who hears of everything that happens.
+    pub hooks: Vec<Arc<dyn Hook>>,
+}
+
+impl AuthParts {
+    /// Parts of a manager with default options, without a store and hooks.
+    pub fn new(registrations: Vec<Registration>, clock: Clock) -> Self {
+        Self {
+            registrations,
+            options: PoolOptions::default(),
+            clock,
+            store: None,
+            hooks: Vec::new(),
+        }
+    }
 }
 
 impl AuthManager {
-    /// A manager of these credentials, all of them ready.
+    /// A manager of these parts, all credentials ready. [`AuthManager::load`] brings back what was
+    /// known of them before a restart.
     ///
     /// # Errors
     ///
     /// Names every credential that cannot be registered, and why.
-    pub fn new(
-        registrations: Vec<Registration>,
-        options: PoolOptions,
-        clock: Clock,
-    ) -> Result<Self, PoolError> {
-        let (credentials, secrets) = split(registrations);
-        let state = State {
-            pool: Pool::new(credentials, options)?,
-            secrets,
-            leases: LeaseCounts::default(),
-        };
+    pub fn new(parts: AuthParts) -> Result<Self, PoolError> {
+        let AuthParts {
+            registrations,
+            options,
+            clock,
+            store,
+            hooks,
+        } = parts;
+        let seed = options.seed;
+        let now = clock();
+        let credentials = registrations.iter().map(credential).collect();
+        let mut state = State::new(Pool::new(credentials, options)?, seed);
+        for registration in &registrations {
+            let id = registration.credential.id.clone();
+            state.accounts.insert(id, Account::new(registration, now));
+        }
         let inner = Inner {
             state: Mutex::new(state),
             clock,
+            hooks: Hooks::new(hooks),
+            room: Room::default(),
+            store,
+            background: Background::default(),
+            saving: tokio::sync::Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
-    }
-
-    /// Takes these credentials in place of the present ones. Whose id stays keeps its health; its
-    /// leases go on with the secrets they began with. Whose id goes is forgotten.
-    ///
-    /// # Errors
-    ///
-    /// Names every credential that cannot be registered, and why. All is then as before.
-    pub fn replace(&self, registrations: Vec<Registration>) -> Result<(), PoolError> {
-        let (credentials, secrets) = split(registrations);
-        let mut state = self.inner.lock();
-        state.pool.replace(credentials)?;
-        state.secrets = secrets;
-        Ok(())
     }
 
     /// The credentials that are fit for a model, by the name that clients use, without those that
@@ -88,23 +116,71 @@ impl AuthManager {
         now: Timestamp,
     ) -> Result<Lease, NotFit> {
         let slot = candidates.slot(index).ok_or(NotFit::Gone)?;
+        self.lease_slot(slot, candidates.name(), now)
+    }
+
+    /// Takes a lease on a credential that the call had before, whose tokens were renewed since.
+    ///
+    /// # Errors
+    ///
+    /// Says why it is not fit.
+    pub fn lease_again(&self, slot: Slot, name: &str, now: Timestamp) -> Result<Lease, NotFit> {
+        self.lease_slot(slot, name, now)
+    }
+
+    fn lease_slot(&self, slot: Slot, name: &str, now: Timestamp) -> Result<Lease, NotFit> {
         let mut state = self.inner.lock();
         let credential = state.pool.credential(slot).ok_or(NotFit::Gone)?;
         let credential = Arc::clone(credential);
-        let secrets = state
-            .secrets
-            .get(&credential.id)
-            .map(Arc::clone)
-            .unwrap_or_default();
-        let attempt = state.pool.begin(slot, candidates.name(), now)?;
+        let renews = state.refresher.is_some() && credential.kind == CredentialKind::Oauth;
+        let account = state.accounts.get(&credential.id).ok_or(NotFit::Gone)?;
+        let tokens = Arc::clone(&account.tokens);
+        let proxy = account.proxy.clone();
+        let refreshable = renews && account.renewal.rejected.is_none();
+        let attempt = state.pool.begin(slot, name, now)?;
         state.leases.open += 1;
         drop(state);
         Ok(Lease::new(
             Arc::clone(&self.inner),
             attempt,
             credential,
-            secrets,
+            tokens,
+            proxy,
+            refreshable,
         ))
+    }
+
+    /// Whether calls wait for room for this model: whoever comes now should wait behind them.
+    pub fn has_queue(&self, name: &str) -> bool {
+        self.inner.room.has_queue(name)
+    }
+
+    /// Waits, in the order of arrival, until a credential for this model has room. `turn`: the one
+    /// that the caller had and could not use. Hold the answer until there is a lease.
+    ///
+    /// # Errors
+    ///
+    /// Too many wait, or the time is over.
+    pub async fn wait_for_room(
+        &self,
+        name: &Arc<str>,
+        turn: Option<Turn>,
+        until: Instant,
+    ) -> Result<Turn, NoRoom> {
+        room::wait(&self.inner, name, turn, until).await
+    }
+
+    /// Renews a credential's tokens, unless they are newer than the version that the caller has
+    /// seen. Whoever asks while a refresh is under way waits for that one; it goes on if they leave.
+    ///
+    /// # Errors
+    ///
+    /// Why there are no new tokens.
+    pub async fn refresh(&self, id: &CredentialId, seen_version: u64) -> Result<(), RefreshFailed> {
+        match refresh::begin(&self.inner, id, seen_version)? {
+            Some(running) => running.await,
+            None => Ok(()),
+        }
     }
 
     /// How many leases are open. None are when no call is under way.
@@ -117,9 +193,29 @@ impl AuthManager {
         self.inner.lock().leases
     }
 
-    /// How every credential stands, ordered by id. Nothing in it is secret.
+    /// How every credential stands in the pool, ordered by id. Nothing in it is secret.
     pub fn status(&self, now: Timestamp) -> Vec<CredentialStatus> {
         self.inner.lock().pool.status(now)
+    }
+
+    /// The most rounds that any credential has of its own.
+    pub fn rounds_max(&self) -> Option<u32> {
+        self.inner.lock().pool.rounds_max()
+    }
+
+    /// Has everything that happens from now on told to a hook.
+    pub fn add_hook(&self, hook: Arc<dyn Hook>) {
+        self.inner.hooks.add(hook);
+    }
+
+    /// Everything that happens from now on, for a reader that keeps up.
+    pub fn subscribe(&self) -> Events {
+        self.inner.hooks.subscribe()
+    }
+
+    /// Goes by other options from now on.
+    pub fn set_options(&self, options: PoolOptions) {
+        self.inner.lock().pool.set_options(options);
     }
 
     /// The names that clients may ask for, sorted, without those that only disabled credentials
@@ -151,7 +247,7 @@ pub struct LeaseCounts {
 }
 
 impl LeaseCounts {
-    fn settle(&mut self, outcome: &Outcome) {
+    pub(crate) fn settle(&mut self, outcome: &Outcome) {
         self.open = self.open.saturating_sub(1);
         let count = match outcome {
             Outcome::Cancelled => &mut self.cancelled,
@@ -163,73 +259,11 @@ impl LeaseCounts {
     }
 }
 
-/// What handles, candidate sets and leases share.
-pub(crate) struct Inner {
-    state: Mutex<State>,
-    clock: Clock,
-}
-
-/// The secrets of one credential, by name. Leases hold on to them.
-pub(crate) type Secrets = Arc<BTreeMap<String, SecretString>>;
-
-pub(crate) struct State {
-    pub(crate) pool: Pool,
-    secrets: HashMap<CredentialId, Secrets>,
-    leases: LeaseCounts,
-}
-
-impl Inner {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        (self.clock)()
-    }
-
-    pub(crate) fn settle(
-        &self,
-        attempt: Attempt,
-        outcome: &Outcome,
-        first_byte: Option<Duration>,
-        now: Timestamp,
-    ) {
-        let mut state = self.lock();
-        state.leases.settle(outcome);
-        let effects = state.pool.settle(attempt, outcome, first_byte, now);
-        drop(state);
-        log(&effects, now);
-    }
-}
-
-fn split(registrations: Vec<Registration>) -> (Vec<Credential>, HashMap<CredentialId, Secrets>) {
-    let mut secrets = HashMap::with_capacity(registrations.len());
-    let mut credentials = Vec::with_capacity(registrations.len());
-    for registration in registrations {
-        let (credential, own) = registration.split();
-        secrets.insert(credential.id.clone(), Arc::new(own));
-        credentials.push(credential);
-    }
-    (credentials, secrets)
-}
-
-fn log(effects: &Effects, now: Timestamp) {
-    for change in &effects.changes {
-        let credential = change.credential.as_str();
-        let model = change.model.as_ref().map(|model| model.as_str());
-        match (change.to.availability(now), change.to.cause()) {
-            (Availability::Cooling { until }, Some(cause)) => tracing::info!(
-                credential,
-                model,
-                cause = &*cause.kind,
-                status = cause.status,
-                message = &*cause.message,
-                until_ms = until.as_millis(),
-                strikes = change.to.strikes(),
-                "credential cools"
-            ),
-            _ => tracing::info!(credential, model, "credential is ready again"),
-        }
+/// The credential, naming just the secrets there are.
+pub(crate) fn credential(registration: &Registration) -> Credential {
+    Credential {
+        secret_fields: registration.secrets.keys().cloned().collect(),
+        ..registration.credential.clone()
     }
 }
 

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jackfield_auth::Registration;
+use jackfield_auth::{RefreshTiming, Registration};
 use jackfield_credential::naming::{
     ChannelAlias, NamedModel, Naming, Route, oauth_model_alias_channel,
 };
 use jackfield_credential::{Credential, CredentialKind, ProviderName, Served};
+
+use secrecy::SecretString;
 
 use crate::config::{self, Config};
 
@@ -25,6 +27,7 @@ pub(crate) struct Catalog {
 struct Entry {
     base_url: Arc<str>,
     disable_cooling: Option<bool>,
+    timing: RefreshTiming,
     models: Vec<NamedModel>,
 }
 
@@ -37,6 +40,7 @@ impl Catalog {
             let entry = Entry {
                 base_url: provider.base_url.as_str().trim_end_matches('/').into(),
                 disable_cooling: provider.disable_cooling,
+                timing: provider.refresh,
                 models: provider.models.clone(),
             };
             (ProviderName::from(provider.name.as_str()), entry)
@@ -93,9 +97,12 @@ impl Catalog {
             rounds: given.rounds,
             ..Credential::new(&*given.id, provider.clone(), Arc::clone(&entry.base_url))
         };
+        let proxy = given.proxy_url.as_ref();
         Some(Registration {
-            credential,
-            secrets: given.secrets.clone(),
+            proxy: proxy.map(|url| SecretString::from(url.as_str())),
+            expires_at: given.expires_at,
+            timing: entry.timing,
+            ..Registration::new(credential, given.secrets.clone())
         })
     }
 

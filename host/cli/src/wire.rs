@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jackfield_auth::AuthManager;
+use jackfield_auth::{AuthManager, AuthParts};
 use jackfield_credential::{CooldownPolicy, CredentialId, PoolOptions, ProviderName};
 use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts};
@@ -45,11 +45,10 @@ impl Host {
             seed: clock.now().as_millis(),
             ..PoolOptions::default()
         };
-        let auth = AuthManager::new(
-            Catalog::new(config).registrations(config),
+        let auth = AuthManager::new(AuthParts {
             options,
-            clock.shared(),
-        );
+            ..AuthParts::new(Catalog::new(config).registrations(config), clock.shared())
+        });
         let auth = auth.map_err(|error| told(&error))?;
         let upstream = Arc::new(HttpUpstream::new());
         let dispatcher = DispatcherParts {

@@ -12,6 +12,7 @@ pub mod naming;
 mod outcome;
 mod policy;
 mod pool;
+mod refresh;
 mod timestamp;
 mod traffic;
 
@@ -25,4 +26,5 @@ pub use pool::{
     LastFailure, Member, ModelStatus, NotFit, Pool, PoolError, PoolOptions, Problem, Quota,
     QuotaState, Reasons, ServedName, Slot, Standing, Status, Unfit,
 };
+pub use refresh::{DueQueue, RefreshFacts, refresh_pause};
 pub use timestamp::Timestamp;

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::HeaderMap;
-use jackfield_auth::{AuthManager, LeaseCounts, Registration};
+use jackfield_auth::{AuthManager, AuthParts, LeaseCounts, Registration};
 use jackfield_credential::{
     Availability, CooldownPolicy, Credential, PoolOptions, ProviderName, Served, Timestamp,
 };
@@ -75,7 +75,11 @@ impl Setting {
             policy: self.policy,
             ..PoolOptions::default()
         };
-        let auth = AuthManager::new(registrations, options, clock.shared()).unwrap();
+        let auth = AuthManager::new(AuthParts {
+            options,
+            ..AuthParts::new(registrations, clock.shared())
+        })
+        .unwrap();
         let executor = Arc::new(self.executor);
         let serving: Arc<dyn Executor> = Arc::<FakeExecutor>::clone(&executor);
         let selectors = self.selector.map(|selector| {
@@ -122,13 +126,11 @@ fn provider() -> Provider {
 fn registration(index: usize) -> Registration {
     let id = char::from(b'a' + u8::try_from(index).unwrap()).to_string();
     let key = SecretString::from(format!("sk-of-{id}"));
-    Registration {
-        credential: Credential {
-            serves: vec![Served::new("upstream-model", vec![Arc::from("model")])],
-            ..Credential::new(id, "provider", "https://provider.test/v1")
-        },
-        secrets: BTreeMap::from([("api-key".to_owned(), key)]),
-    }
+    let credential = Credential {
+        serves: vec![Served::new("upstream-model", vec![Arc::from("model")])],
+        ..Credential::new(id, "provider", "https://provider.test/v1")
+    };
+    Registration::new(credential, BTreeMap::from([("api-key".to_owned(), key)]))
 }
 
 /// A day in 2026.

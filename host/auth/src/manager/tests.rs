@@ -1,11 +1,14 @@
 //! Leases, secrets and counts; the rules themselves are tested where they are.
 
+use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use jackfield_credential::{Failure, Scope, Served};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
 
@@ -41,7 +44,7 @@ fn each_way_to_end_a_lease_counts_once() -> Result<(), NotFit> {
 #[test]
 fn a_dropped_lease_is_settled_at_the_clocks_time_and_blames_nobody() -> Result<(), NotFit> {
     let late: Clock = Arc::new(|| at(500));
-    let manager = AuthManager::new(vec![registration("a")], PoolOptions::default(), late)
+    let manager = AuthManager::new(AuthParts::new(vec![registration("a")], late))
         .expect("one is no duplicate");
     drop(manager.lease(&candidates(&manager), 0, at(0))?);
     let status = manager.status(at(0));
@@ -87,7 +90,8 @@ fn whoever_is_no_longer_fit_is_not_leased() -> Result<(), NotFit> {
         .settle(failed(500), at(0), None);
     let cooling = Err(NotFit::Cooling { until: at(60_000) });
     assert_eq!(manager.lease(&set, 0, at(1)).map(drop), cooling);
-    assert_eq!(manager.replace(vec![registration("a")]), Ok(()));
+    let synced = manager.sync(|_| true, vec![registration("a")]);
+    assert_eq!(synced.now_or_never(), Some(Ok(())));
     assert_eq!(manager.lease(&set, 1, at(1)).map(drop), Err(NotFit::Gone));
     assert_eq!(
         manager.lease(&set, 0, at(1)).map(drop),
@@ -106,7 +110,7 @@ fn a_lease_outlives_the_edit_of_its_credential() -> Result<(), NotFit> {
     edited
         .secrets
         .insert("api-key".to_owned(), "sk-new".to_owned().into());
-    assert_eq!(manager.replace(vec![edited]), Ok(()));
+    assert_eq!(manager.upsert(&[edited]), Ok(()));
     assert_eq!(
         lease.secret("api-key").map(ExposeSecret::expose_secret),
         Some("sk-of-a")
@@ -129,8 +133,7 @@ fn columns_are_in_the_order_of_the_candidates() {
         .attributes
         .insert("region".to_owned(), "north".to_owned());
     let registrations = vec![b, registration("a")];
-    let manager =
-        AuthManager::new(registrations, PoolOptions::default(), clock()).expect("they differ");
+    let manager = AuthManager::new(AuthParts::new(registrations, clock())).expect("they differ");
     let set = candidates(&manager);
     assert_eq!(set.len(), 2);
     assert_eq!(set.weights(), [1, 3]);
@@ -147,7 +150,7 @@ fn columns_are_in_the_order_of_the_candidates() {
 #[test]
 fn the_same_id_twice_is_refused() {
     let registrations = vec![registration("a"), registration("a")];
-    let refused = AuthManager::new(registrations, PoolOptions::default(), clock());
+    let refused = AuthManager::new(AuthParts::new(registrations, clock()));
     assert_eq!(
         refused.map(drop).map_err(|error| error.problems.len()),
         Err(1)
@@ -195,7 +198,12 @@ fn threads_that_settle_and_drop_leave_nothing_open() {
         }
         let edits = ids.map(registration);
         for keep in (1..=ids.len()).cycle().take(200) {
-            assert_eq!(manager.replace(edits[..keep].to_vec()), Ok(()));
+            let synced = manager.sync(|_| true, edits[..keep].to_vec());
+            assert_eq!(
+                synced.now_or_never(),
+                Some(Ok(())),
+                "without a store nothing waits"
+            );
         }
     });
     let counts = manager.lease_counts();
@@ -211,7 +219,7 @@ fn threads_that_settle_and_drop_leave_nothing_open() {
 
 fn manager(ids: &[&str]) -> AuthManager {
     let registrations = ids.iter().map(|&id| registration(id)).collect();
-    AuthManager::new(registrations, PoolOptions::default(), clock()).expect("they differ")
+    AuthManager::new(AuthParts::new(registrations, clock())).expect("they differ")
 }
 
 fn candidates(manager: &AuthManager) -> CandidateSet {
@@ -226,10 +234,7 @@ fn registration(id: &str) -> Registration {
         ..Credential::new(id, "acme", "http://127.0.0.1:1")
     };
     let secret = SecretString::from(format!("sk-of-{id}"));
-    Registration {
-        credential,
-        secrets: BTreeMap::from([("api-key".to_owned(), secret)]),
-    }
+    Registration::new(credential, BTreeMap::from([("api-key".to_owned(), secret)]))
 }
 
 fn failed(status: u16) -> Outcome {

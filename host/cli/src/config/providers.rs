@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use jackfield_auth::RefreshTiming;
 use jackfield_credential::naming::NamedModel;
 use url::Url;
 
@@ -36,15 +37,6 @@ pub(crate) struct Provider {
     pub(crate) credentials: Vec<Credential>,
     /// At least one. All names and aliases differ by more than case.
     pub(crate) models: Vec<NamedModel>,
-}
-
-/// When tokens are refreshed. None: as the executor says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct RefreshTiming {
-    /// How long before their end.
-    pub(crate) lead: Option<Duration>,
-    /// How often, whatever their end.
-    pub(crate) interval: Option<Duration>,
 }
 
 /// Reads the list of providers. `credentials_needed`: whether each must have one in the file.

@@ -1,0 +1,160 @@
+//! What the manager knows of one credential beside the pool: tokens, where they come from, and how
+//! their renewal stands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::Shared;
+use jackfield_credential::{Credential, RefreshFacts, Timestamp};
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::refresh::RefreshFailed;
+use crate::{BoxFuture, Definition, Origin, RefreshTiming, Registration, StoredTokens};
+
+/// The secrets of one credential as they are at one moment. Leases hold on to them.
+#[derive(Debug, Default)]
+pub(crate) struct Tokens {
+    pub(crate) secrets: BTreeMap<String, SecretString>,
+    /// Goes up with every change.
+    pub(crate) version: u64,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) refreshed_at: Option<Timestamp>,
+}
+
+/// One credential beside the pool.
+pub(crate) struct Account {
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) proxy: Option<Arc<SecretString>>,
+    pub(crate) origin: Origin,
+    pub(crate) timing: RefreshTiming,
+    pub(crate) metadata: BTreeMap<String, Value>,
+    pub(crate) source_digest: [u8; 32],
+    pub(crate) record: Record,
+    pub(crate) renewal: Renewal,
+}
+
+/// What the store has of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record {
+    /// The version there; none if the store has nothing.
+    pub(crate) version: Option<u64>,
+    /// The operator's word on whether it is in use.
+    pub(crate) enabled: Option<bool>,
+    /// Whether the tokens were renewed since the source gave them.
+    pub(crate) renewed: bool,
+    pub(crate) definition: Option<Definition>,
+    pub(crate) created_at: Timestamp,
+}
+
+/// How the renewal of its tokens stands.
+#[derive(Default)]
+pub(crate) struct Renewal {
+    /// The one under way: whoever wants one waits for this.
+    pub(crate) running: Option<Running>,
+    /// In a row.
+    pub(crate) failures: u32,
+    pub(crate) not_before: Option<Timestamp>,
+    /// Why the provider will not renew them any more.
+    pub(crate) rejected: Option<String>,
+}
+
+/// A refresh that many may wait for.
+pub(crate) type Running = Shared<BoxFuture<'static, Result<(), RefreshFailed>>>;
+
+impl Account {
+    pub(crate) fn new(registration: &Registration, now: Timestamp) -> Self {
+        Self {
+            tokens: Arc::new(Tokens {
+                secrets: registration.secrets.clone(),
+                version: 1,
+                expires_at: registration.expires_at,
+                refreshed_at: registration.refreshed_at,
+            }),
+            proxy: registration.proxy.clone().map(Arc::new),
+            origin: registration.origin.clone(),
+            timing: registration.timing,
+            metadata: registration.metadata.clone(),
+            source_digest: registration.digest(),
+            record: Record {
+                definition: registration.definition.clone(),
+                created_at: now,
+                ..Record::default()
+            },
+            renewal: Renewal::default(),
+        }
+    }
+
+    /// Takes what its source says now. Answers whether the source gives other secrets than before:
+    /// then somebody has logged in anew, and whatever was renewed or rejected is void.
+    pub(crate) fn redefine(&mut self, registration: &Registration) -> bool {
+        self.proxy = registration.proxy.clone().map(Arc::new);
+        self.origin = registration.origin.clone();
+        self.timing = registration.timing;
+        self.metadata = registration.metadata.clone();
+        self.record.definition.clone_from(&registration.definition);
+        let digest = registration.digest();
+        if digest == self.source_digest {
+            return false;
+        }
+        self.source_digest = digest;
+        self.tokens = Arc::new(Tokens {
+            secrets: registration.secrets.clone(),
+            version: self.tokens.version + 1,
+            expires_at: registration.expires_at,
+            refreshed_at: registration.refreshed_at,
+        });
+        self.record.renewed = false;
+        self.renewal = Renewal {
+            running: self.renewal.running.take(),
+            ..Renewal::default()
+        };
+        true
+    }
+
+    /// Takes tokens that were renewed before a restart, if they are of what the source gives now.
+    pub(crate) fn restore(&mut self, stored: StoredTokens) {
+        if stored.source_digest != self.source_digest {
+            return;
+        }
+        self.tokens = Arc::new(Tokens {
+            secrets: stored.secrets,
+            version: self.tokens.version + 1,
+            expires_at: stored.expires_at,
+            refreshed_at: stored.refreshed_at,
+        });
+        self.record.renewed = true;
+    }
+
+    /// What is to be kept of its tokens.
+    pub(crate) fn stored(&self, tokens: &Tokens) -> StoredTokens {
+        StoredTokens {
+            secrets: tokens.secrets.clone(),
+            expires_at: tokens.expires_at,
+            refreshed_at: tokens.refreshed_at,
+            source_digest: self.source_digest,
+        }
+    }
+
+    /// When its tokens are to be renewed. `lead`: the executor's, where the operator has no other.
+    pub(crate) fn due_at(
+        &self,
+        credential: &Credential,
+        lead: Option<std::time::Duration>,
+    ) -> Option<Timestamp> {
+        if self.renewal.rejected.is_some() {
+            return None;
+        }
+        let facts = RefreshFacts {
+            enabled: credential.enabled,
+            kind: credential.kind,
+            evaluated: None,
+            interval: self.timing.interval,
+            lead: self.timing.lead.or(lead),
+            expires_at: self.tokens.expires_at,
+            refreshed_at: self.tokens.refreshed_at,
+            not_before: self.renewal.not_before,
+        };
+        facts.due_at()
+    }
+}

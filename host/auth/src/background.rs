@@ -1,0 +1,111 @@
+//! What goes on by itself: refreshes when they are due, and health on its way to the store.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jackfield_credential::Timestamp;
+use tokio::time::{sleep, timeout};
+
+use crate::refresh::begin;
+use crate::{AuthManager, StoreError};
+
+impl AuthManager {
+    /// Renews tokens when that is due, drives the refreshes that calls have begun, and saves health.
+    /// It never ends; drop it to stop, and then [`flush`](Self::flush).
+    pub async fn run(&self) {
+        tokio::join!(self.renew_when_due(), self.save_when_changed());
+    }
+
+    /// Saves the health that the store does not have yet.
+    ///
+    /// # Errors
+    /// The store's; nothing is lost, and it can be tried again.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        let Some(store) = &self.inner.store else {
+            return Ok(());
+        };
+        let records = self.inner.take_dirty();
+        if records.is_empty() {
+            return Ok(());
+        }
+        let saved = store.save_health(records.clone()).await;
+        if saved.is_err() {
+            self.inner.give_back(records);
+        }
+        saved
+    }
+
+    async fn renew_when_due(&self) {
+        let background = &self.inner.background;
+        let mut running = FuturesUnordered::new();
+        loop {
+            running.extend(background.take_begun());
+            let next = self.begin_due();
+            tokio::select! {
+                () = background.refreshes.notified() => {}
+                Some(_) = running.next() => {}
+                () = sleep(next) => {}
+            }
+        }
+    }
+
+    /// Begins what is due; answers how long until the next is.
+    fn begin_due(&self) -> Duration {
+        loop {
+            let now = self.inner.now();
+            let (id, seen) = {
+                let mut state = self.inner.lock();
+                let Some(id) = state.queue.take_due(now) else {
+                    return pause(state.queue.next_at(), now);
+                };
+                let account = state.accounts.get(&id);
+                let seen = account.map_or(0, |account| account.tokens.version);
+                (id, seen)
+            };
+            if let Err(error) = begin(&self.inner, &id, seen) {
+                tracing::warn!(credential = %id, %error, "refresh not begun");
+            }
+        }
+    }
+
+    async fn save_when_changed(&self) {
+        let mut pause = WRITE_PAUSE;
+        loop {
+            if self.inner.lock().dirty.is_empty() {
+                self.inner.background.writes.notified().await;
+            }
+            // What changes in the meantime goes along.
+            sleep(pause).await;
+            pause = match timeout(WRITE_MAX, self.flush()).await {
+                Ok(Ok(())) => WRITE_PAUSE,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "health cannot be saved; it will be tried again");
+                    (pause * 2).min(WRITE_PAUSE_MAX)
+                }
+                Err(_) => {
+                    tracing::error!(after = ?WRITE_MAX, "the store does not answer");
+                    (pause * 2).min(WRITE_PAUSE_MAX)
+                }
+            };
+        }
+    }
+}
+
+fn pause(next: Option<Timestamp>, now: Timestamp) -> Duration {
+    next.map_or(IDLE, |next| next.saturating_since(now))
+        .min(IDLE)
+}
+
+/// A wall clock may be set, and sleeping by another clock: so the queue is looked at again.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// How long changes of health are gathered: with a write of a few milliseconds, less than a second
+/// of it can be lost.
+const WRITE_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause while the store fails.
+const WRITE_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long one write may take.
+const WRITE_MAX: Duration = Duration::from_secs(30);

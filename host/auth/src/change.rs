@@ -1,0 +1,313 @@
+//! What operators and sources change: credentials come, go, are put in and out of use; and what is
+//! brought back after a restart.
+
+use std::sync::Arc;
+
+use jackfield_credential::{CredentialId, Effects, PoolError};
+
+use crate::account::Account;
+use crate::hook::What;
+use crate::manager::credential;
+use crate::refresh::{Refresher, record};
+use crate::state::Inner;
+use crate::{AuthManager, Origin, Registration, StoreError, StoredCredential};
+
+/// Why a change was not made, or not kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no such credential.
+    #[error("there is no credential `{0}`")]
+    Unknown(CredentialId),
+    /// Its source would bring it back.
+    #[error(
+        "credential `{id}` is defined by the {by}: remove it there, or disable it here",
+        by = .origin.label()
+    )]
+    Defined {
+        /// The credential.
+        id: CredentialId,
+        /// Who defines it.
+        origin: Origin,
+    },
+    /// It cannot be registered.
+    #[error(transparent)]
+    Refused(#[from] PoolError),
+    /// The change holds until the next start, for it could not be saved.
+    #[error("the change holds until the next start only, since it could not be saved: {0}")]
+    NotSaved(#[from] StoreError),
+}
+
+/// What was brought back after a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Credentials that the admin API had made.
+    pub made: usize,
+    /// Credentials whose tokens had been renewed.
+    pub renewed: usize,
+    /// Accounts and models that were not ready.
+    pub health: usize,
+}
+
+impl AuthManager {
+    /// Brings back what the store knows: credentials made by the admin API, which `make` makes
+    /// again, renewed tokens, the operator's word on what is in use, and health.
+    ///
+    /// # Errors
+    /// The store's. Nothing was changed then.
+    pub async fn load(
+        &self,
+        make: impl Fn(&StoredCredential) -> Option<Registration>,
+    ) -> Result<Loaded, StoreError> {
+        let Some(store) = &self.inner.store else {
+            return Ok(Loaded::default());
+        };
+        let records = store.list().await?;
+        let health = store.list_health().await?;
+        let mut loaded = Loaded {
+            health: health.len(),
+            ..Loaded::default()
+        };
+        let made: Vec<Registration> = records
+            .iter()
+            .filter(|record| record.definition.is_some())
+            .filter_map(&make)
+            .collect();
+        loaded.made = made.len();
+        let mut state = self.inner.lock();
+        // A definition that the pool refuses was accepted by an earlier version: it is left out.
+        if let Err(error) = state.pool.upsert(made.iter().map(credential).collect()) {
+            tracing::error!(%error, "credentials from the store are left out");
+        } else {
+            let now = self.inner.now();
+            for registration in &made {
+                let id = registration.credential.id.clone();
+                state.accounts.insert(id, Account::new(registration, now));
+            }
+        }
+        for stored in records {
+            let enabled = stored.enabled;
+            let id = stored.id.clone();
+            let Some(account) = state.accounts.get_mut(&id) else {
+                continue;
+            };
+            account.record.version = Some(stored.version);
+            account.record.created_at = stored.created_at;
+            account.record.enabled = enabled;
+            if let Some(tokens) = stored.tokens {
+                account.restore(tokens);
+                loaded.renewed += usize::from(account.record.renewed);
+            }
+            if let Some(enabled) = enabled {
+                state.pool.set_enabled(id.as_str(), enabled);
+            }
+        }
+        state.pool.restore(health);
+        drop(state);
+        self.schedule_all();
+        Ok(loaded)
+    }
+
+    /// Registers a credential, or redefines the one that has its id: that keeps its health, its
+    /// attempts in flight, and its renewed tokens if the secrets given are the same as before.
+    ///
+    /// # Errors
+    /// It cannot be registered, and nothing changed; or it could not be saved.
+    pub async fn register(&self, registration: Registration) -> Result<(), ChangeError> {
+        let id = registration.credential.id.clone();
+        self.upsert(&[registration])?;
+        Ok(self.save(&id).await?)
+    }
+
+    /// Has one source define just these credentials: others of its own are removed, those of other
+    /// sources stay.
+    ///
+    /// # Errors
+    /// They cannot be registered, and nothing changed; or what is known of the removed ones could
+    /// not be forgotten by the store.
+    pub async fn sync(
+        &self,
+        mine: impl Fn(&Origin) -> bool,
+        registrations: Vec<Registration>,
+    ) -> Result<(), ChangeError> {
+        let stays = |id: &CredentialId| {
+            registrations
+                .iter()
+                .any(|registration| registration.credential.id == *id)
+        };
+        let gone: Vec<CredentialId> = {
+            let state = self.inner.lock();
+            let known = state.accounts.iter();
+            let known = known.filter(|(id, account)| mine(&account.origin) && !stays(id));
+            known.map(|(id, _)| id.clone()).collect()
+        };
+        self.upsert(&registrations)?;
+        self.forget(&gone).await
+    }
+
+    /// Removes a credential, with everything that is known of it. Attempts under way go on.
+    ///
+    /// # Errors
+    /// There is none, its source would bring it back, or the store failed to forget it.
+    pub async fn remove(&self, id: &CredentialId) -> Result<(), ChangeError> {
+        let origin = {
+            let state = self.inner.lock();
+            let account = state.accounts.get(id);
+            let account = account.ok_or_else(|| ChangeError::Unknown(id.clone()))?;
+            account.origin.clone()
+        };
+        if origin != Origin::Admin {
+            let id = id.clone();
+            return Err(ChangeError::Defined { id, origin });
+        }
+        self.forget(std::slice::from_ref(id)).await
+    }
+
+    /// Puts a credential in use or out of use, whatever its source says, until that is undone.
+    ///
+    /// # Errors
+    /// There is none, or the change could not be saved.
+    pub async fn set_enabled(&self, id: &CredentialId, enabled: bool) -> Result<(), ChangeError> {
+        {
+            let mut state = self.inner.lock();
+            let known = state.pool.set_enabled(id.as_str(), enabled);
+            known.ok_or_else(|| ChangeError::Unknown(id.clone()))?;
+            if let Some(account) = state.accounts.get_mut(id) {
+                account.record.enabled = Some(enabled);
+            }
+            self.inner.schedule(&mut state, id);
+            let effects = Effects {
+                room: enabled,
+                ..Effects::default()
+            };
+            self.inner.take_effects(&mut state, effects);
+            self.inner.finish(state);
+        }
+        self.inner.background.wake();
+        self.inner.tell(id, self.inner.now(), What::Updated);
+        Ok(self.save(id).await?)
+    }
+
+    /// Forgets what is known against a credential, a rejected refresh included.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn reset(&self, id: &CredentialId) -> Result<(), ChangeError> {
+        let mut state = self.inner.lock();
+        let effects = state.pool.reset(id.as_str());
+        let effects = effects.ok_or_else(|| ChangeError::Unknown(id.clone()))?;
+        if let Some(account) = state.accounts.get_mut(id) {
+            account.renewal.rejected = None;
+            account.renewal.not_before = None;
+            account.renewal.failures = 0;
+        }
+        self.inner.schedule(&mut state, id);
+        self.inner.take_effects(&mut state, effects);
+        self.inner.finish(state);
+        self.inner.background.wake();
+        Ok(())
+    }
+
+    /// Has tokens renewed by this from now on.
+    pub fn set_refresher(&self, refresher: Arc<dyn Refresher>) {
+        self.inner.lock().refresher = Some(refresher);
+        self.schedule_all();
+    }
+
+    pub(crate) fn upsert(&self, registrations: &[Registration]) -> Result<(), PoolError> {
+        let now = self.inner.now();
+        let mut state = self.inner.lock();
+        state
+            .pool
+            .upsert(registrations.iter().map(credential).collect())?;
+        let mut told = Vec::with_capacity(registrations.len());
+        for registration in registrations {
+            let id = &registration.credential.id;
+            let what = match state.accounts.get_mut(id) {
+                None => {
+                    let account = Account::new(registration, now);
+                    state.accounts.insert(id.clone(), account);
+                    What::Registered
+                }
+                Some(account) => {
+                    let enabled = account.record.enabled;
+                    if account.redefine(registration) {
+                        let effects = state.pool.unbar(id.as_str()).unwrap_or_default();
+                        self.inner.take_effects(&mut state, effects);
+                    }
+                    if let Some(enabled) = enabled {
+                        state.pool.set_enabled(id.as_str(), enabled);
+                    }
+                    What::Updated
+                }
+            };
+            self.inner.schedule(&mut state, id);
+            told.push((id.clone(), what));
+        }
+        self.inner.finish(state);
+        self.inner.background.wake();
+        for (id, what) in told {
+            self.inner.tell(&id, now, what);
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, ids: &[CredentialId]) -> Result<(), ChangeError> {
+        {
+            let mut state = self.inner.lock();
+            state.pool.remove(ids);
+            for id in ids {
+                state.accounts.remove(id);
+                state.queue.set(id, None);
+            }
+            state.dirty.retain(|(id, _), _| !ids.contains(id));
+        }
+        let now = self.inner.now();
+        for id in ids {
+            self.inner.tell(id, now, What::Removed);
+            if let Some(store) = &self.inner.store {
+                let _saving = self.inner.saving.lock().await;
+                store.delete(id.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn save(&self, id: &CredentialId) -> Result<(), StoreError> {
+        save(&self.inner, id).await
+    }
+
+    fn schedule_all(&self) {
+        let mut state = self.inner.lock();
+        let ids: Vec<CredentialId> = state.accounts.keys().cloned().collect();
+        for id in ids {
+            self.inner.schedule(&mut state, &id);
+        }
+        drop(state);
+        self.inner.background.wake();
+    }
+}
+
+/// Saves what is to be kept of a credential, if anything is.
+async fn save(inner: &Arc<Inner>, id: &CredentialId) -> Result<(), StoreError> {
+    let Some(store) = &inner.store else {
+        return Ok(());
+    };
+    let _saving = inner.saving.lock().await;
+    let (stored, expected) = {
+        let state = inner.lock();
+        let Some(account) = state.accounts.get(id) else {
+            return Ok(());
+        };
+        let known = &account.record;
+        let nothing = known.enabled.is_none() && !known.renewed && known.definition.is_none();
+        if nothing && known.version.is_none() {
+            return Ok(());
+        }
+        (record(id, account, None, inner.now()), known.version)
+    };
+    let version = store.save(stored, expected).await?;
+    if let Some(account) = inner.lock().accounts.get_mut(id) {
+        account.record.version = Some(version);
+    }
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! What handles, leases and the background share: one short lock around the pool and the accounts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_credential::{
+    Attempt, Availability, Credential, CredentialId, DueQueue, Effects, Health, HealthChange,
+    HealthRecord, ModelKey, Outcome, Pool, ProviderName, Timestamp,
+};
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::account::{Account, Running};
+use crate::hook::{Event, Hooks, ResultNote, What};
+use crate::refresh::Refresher;
+use crate::room::Room;
+use crate::{Clock, LeaseCounts, Store};
+
+pub(crate) struct Inner {
+    pub(crate) state: Mutex<State>,
+    pub(crate) clock: Clock,
+    pub(crate) hooks: Hooks,
+    pub(crate) room: Room,
+    pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) background: Background,
+    /// Held while a record is being saved, so that no two savings of one overtake each other.
+    pub(crate) saving: tokio::sync::Mutex<()>,
+}
+
+pub(crate) struct State {
+    pub(crate) pool: Pool,
+    pub(crate) accounts: HashMap<CredentialId, Account>,
+    pub(crate) leases: LeaseCounts,
+    pub(crate) refresher: Option<Arc<dyn Refresher>>,
+    /// Whose tokens are to be renewed when.
+    pub(crate) queue: DueQueue,
+    /// How many refreshes may be under way with each provider.
+    places: HashMap<ProviderName, Arc<Semaphore>>,
+    /// Health that the store does not have yet: at most one for each account and model.
+    pub(crate) dirty: BTreeMap<(CredentialId, Option<ModelKey>), Health>,
+    /// Changes that nobody was told yet.
+    untold: Vec<HealthChange>,
+    /// Whether there is room where there was none.
+    room: bool,
+    draws: u64,
+}
+
+/// What the background is told.
+#[derive(Default)]
+pub(crate) struct Background {
+    /// Refreshes that it is to drive: at most one for each credential.
+    begun: Mutex<Vec<Running>>,
+    pub(crate) refreshes: Notify,
+    pub(crate) writes: Notify,
+}
+
+impl Background {
+    pub(crate) fn begun(&self, running: Running) {
+        self.begun.lock().push(running);
+        self.refreshes.notify_one();
+    }
+
+    pub(crate) fn take_begun(&self) -> Vec<Running> {
+        std::mem::take(&mut self.begun.lock())
+    }
+
+    pub(crate) fn wake(&self) {
+        self.refreshes.notify_one();
+    }
+}
+
+impl State {
+    pub(crate) fn new(pool: Pool, seed: u64) -> Self {
+        Self {
+            pool,
+            accounts: HashMap::new(),
+            leases: LeaseCounts::default(),
+            refresher: None,
+            queue: DueQueue::default(),
+            places: HashMap::new(),
+            dirty: BTreeMap::new(),
+            untold: Vec::new(),
+            room: false,
+            draws: seed,
+        }
+    }
+
+    /// A credential, and what is known of it beside the pool.
+    pub(crate) fn of(&mut self, id: &CredentialId) -> Option<(Arc<Credential>, &mut Account)> {
+        let slot = self.pool.slot(id.as_str())?;
+        let credential = Arc::clone(self.pool.credential(slot)?);
+        Some((credential, self.accounts.get_mut(id)?))
+    }
+
+    pub(crate) fn refresh_places(&mut self, provider: &ProviderName) -> Arc<Semaphore> {
+        let places = self.places.entry(provider.clone());
+        let places = places.or_insert_with(|| Arc::new(Semaphore::new(REFRESHES_PER_PROVIDER_MAX)));
+        Arc::clone(places)
+    }
+
+    /// Any number, for jitter.
+    pub(crate) fn draw(&mut self) -> u64 {
+        self.draws = self
+            .draws
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        self.draws >> 16
+    }
+}
+
+/// How many refreshes may be under way with one provider: token endpoints have limits that are
+/// lower than those of the API.
+pub const REFRESHES_PER_PROVIDER_MAX: usize = 4;
+
+impl Inner {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Takes note of what changed: for the store, and for whoever is told by [`Inner::finish`].
+    pub(crate) fn take_effects(&self, state: &mut State, effects: Effects) {
+        if self.store.is_some() {
+            for change in &effects.changes {
+                let key = (change.credential.clone(), change.model.clone());
+                state.dirty.insert(key, change.to.clone());
+            }
+        }
+        state.untold.extend(effects.changes);
+        state.room |= effects.room;
+    }
+
+    /// Ends the lock, and then tells everybody what changed under it.
+    pub(crate) fn finish(&self, mut state: MutexGuard<'_, State>) {
+        let changes = std::mem::take(&mut state.untold);
+        let room = std::mem::take(&mut state.room);
+        let dirty = !state.dirty.is_empty();
+        drop(state);
+        if dirty {
+            self.background.writes.notify_one();
+        }
+        if room {
+            self.room.call_next(self);
+        }
+        if changes.is_empty() {
+            return;
+        }
+        let now = self.now();
+        for change in changes {
+            log(&change, now);
+            let id = change.credential.clone();
+            self.tell(&id, now, What::Health(Box::new(change)));
+        }
+    }
+
+    pub(crate) fn tell(&self, id: &CredentialId, at: Timestamp, what: What) {
+        if self.hooks.heard() {
+            self.hooks.tell(Event {
+                at,
+                credential: id.clone(),
+                what,
+            });
+        }
+    }
+
+    pub(crate) fn settle(
+        &self,
+        attempt: Attempt,
+        credential: &Credential,
+        outcome: &Outcome,
+        first_byte: Option<Duration>,
+        now: Timestamp,
+    ) {
+        let heard = self.hooks.heard().then(|| attempt.model().clone());
+        let mut state = self.lock();
+        state.leases.settle(outcome);
+        let effects = state.pool.settle(attempt, outcome, first_byte, now);
+        self.take_effects(&mut state, effects);
+        self.finish(state);
+        if let Some(model) = heard {
+            let note = ResultNote {
+                provider: credential.provider.clone(),
+                model,
+                outcome: outcome.clone(),
+            };
+            self.tell(&credential.id, now, What::Result(note));
+        }
+    }
+
+    /// Puts a credential where it belongs in the queue of refreshes.
+    pub(crate) fn schedule(&self, state: &mut State, id: &CredentialId) {
+        let refresher = state.refresher.clone();
+        let due = match (state.of(id), refresher) {
+            (Some((credential, account)), Some(refresher)) if account.renewal.running.is_none() => {
+                account.due_at(&credential, refresher.lead(&credential.provider))
+            }
+            _ => None,
+        };
+        state.queue.set(id, due);
+    }
+
+    /// Takes the health that the store does not have yet.
+    pub(crate) fn take_dirty(&self) -> Vec<HealthRecord> {
+        let dirty = std::mem::take(&mut self.lock().dirty);
+        let record = |((credential, model), health)| HealthRecord {
+            credential,
+            model,
+            health,
+        };
+        dirty.into_iter().map(record).collect()
+    }
+
+    /// Gives back what could not be saved; what changed since counts more.
+    pub(crate) fn give_back(&self, records: Vec<HealthRecord>) {
+        let mut state = self.lock();
+        for record in records {
+            let key = (record.credential, record.model);
+            state.dirty.entry(key).or_insert(record.health);
+        }
+    }
+}
+
+fn log(change: &HealthChange, now: Timestamp) {
+    let credential = change.credential.as_str();
+    let model = change.model.as_ref().map(ModelKey::as_str);
+    match (change.to.availability(now), change.to.cause()) {
+        (Availability::Cooling { until }, Some(cause)) => tracing::info!(
+            credential,
+            model,
+            cause = &*cause.kind,
+            status = cause.status,
+            message = &*cause.message,
+            until_ms = until.as_millis(),
+            strikes = change.to.strikes(),
+            "credential cools"
+        ),
+        (Availability::Probing { .. }, _) => {
+            tracing::info!(credential, model, "credential is probed")
+        }
+        (Availability::Barred, _) => tracing::warn!(credential, model, "credential is barred"),
+        _ => tracing::info!(credential, model, "credential is ready again"),
+    }
+}

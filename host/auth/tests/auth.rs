@@ -1,0 +1,17 @@
+//! The auth manager with a store and a provider that play, and paused time.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "auth/durable.rs"]
+mod durable;
+#[path = "auth/events.rs"]
+mod events;
+#[path = "auth/renewal.rs"]
+mod renewal;
+#[path = "auth/room.rs"]
+mod room;
+#[path = "auth/stage.rs"]
+mod stage;

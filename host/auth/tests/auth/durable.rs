@@ -1,0 +1,161 @@
+//! What survives a restart, and what is forgotten.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_auth::{AuthManager, ChangeError, Loaded, Origin, Refresher};
+use jackfield_credential::{Availability, CredentialId, Failure, Outcome, Scope, kind};
+use tokio::time::timeout;
+
+use crate::stage::{MemoryStore, Provider, access_token, at, lease, manager, token};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn fail(auth: &AuthManager, id: &str) {
+    let failure = Failure {
+        scope: Scope::Credential,
+        kind: kind::AUTHENTICATION.into(),
+        status: Some(401),
+        message: "no".to_owned(),
+        retry_after: None,
+        refresh_suggested: false,
+    };
+    lease(auth, id).settle(Outcome::Failed(failure), at(Duration::ZERO), None);
+}
+
+async fn restarted(store: &Arc<MemoryStore>) -> (AuthManager, Loaded) {
+    let auth = manager(vec![token("a", HOUR), token("b", HOUR)], store);
+    let loaded = auth.load(|_| None).await.unwrap();
+    (auth, loaded)
+}
+
+fn cools(auth: &AuthManager, id: &str) -> bool {
+    let view = auth.get(&CredentialId::from(id)).unwrap();
+    view.status.account.availability != Availability::Ready
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_health_and_the_operators_word_survive_a_restart() {
+    let store = Arc::new(MemoryStore::default());
+    let (auth, loaded) = restarted(&store).await;
+    assert_eq!(loaded, Loaded::default());
+    auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
+    let (a, b) = (CredentialId::from("a"), CredentialId::from("b"));
+    auth.refresh(&a, 1).await.unwrap();
+    auth.set_enabled(&b, false).await.unwrap();
+    fail(&auth, "a");
+    auth.flush().await.unwrap();
+    drop(auth);
+
+    let (auth, loaded) = restarted(&store).await;
+    assert_eq!((loaded.renewed, loaded.health), (1, 1));
+    assert!(cools(&auth, "a"));
+    assert!(!auth.get(&b).unwrap().status.enabled);
+    auth.reset(&a).unwrap();
+    assert_eq!(access_token(&auth, "a"), "at-1-a");
+    auth.flush().await.unwrap();
+    let (auth, loaded) = restarted(&store).await;
+    assert_eq!(loaded.health, 0, "what is ready again is not kept");
+    auth.set_enabled(&b, true).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_secrets_from_the_source_count_more_than_renewed_ones() {
+    let store = Arc::new(MemoryStore::default());
+    let (auth, _) = restarted(&store).await;
+    auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
+    auth.refresh(&CredentialId::from("a"), 1).await.unwrap();
+    let mut anew = token("a", HOUR);
+    anew.secrets
+        .insert("access-token".to_owned(), "at-login".to_owned().into());
+    let auth = manager(vec![anew], &store);
+    auth.load(|_| None).await.unwrap();
+    assert_eq!(access_token(&auth, "a"), "at-login");
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_is_written_behind_and_together() {
+    let store = Arc::new(MemoryStore::default());
+    let (auth, _) = restarted(&store).await;
+    fail(&auth, "a");
+    fail(&auth, "b");
+    assert_eq!(
+        *store.health_writes.lock(),
+        0,
+        "a result does not wait for the store"
+    );
+    let _ = timeout(Duration::from_millis(900), auth.run()).await;
+    assert_eq!(
+        (*store.health_writes.lock(), store.health.lock().len()),
+        (1, 2)
+    );
+    let _ = timeout(Duration::from_secs(60), auth.run()).await;
+    assert_eq!(
+        *store.health_writes.lock(),
+        1,
+        "nothing changed, nothing is written"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_is_asked_again_and_nothing_is_lost() {
+    let store = Arc::new(MemoryStore::default());
+    let (auth, _) = restarted(&store).await;
+    *store.failures.lock() = 5;
+    fail(&auth, "a");
+    let _ = timeout(Duration::from_secs(120), auth.run()).await;
+    assert_eq!((*store.failures.lock(), store.health.lock().len()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_removed_is_forgotten() {
+    let store = Arc::new(MemoryStore::default());
+    let (auth, _) = restarted(&store).await;
+    let c = CredentialId::from("c");
+    let mut made = token("c", HOUR);
+    made.origin = Origin::Admin;
+    auth.register(made.clone()).await.unwrap();
+    auth.set_enabled(&c, true).await.unwrap();
+    fail(&auth, "c");
+    auth.flush().await.unwrap();
+    assert_eq!(
+        (store.records.lock().len(), store.health.lock().len()),
+        (1, 1)
+    );
+    auth.remove(&c).await.unwrap();
+    assert_eq!(
+        (store.records.lock().len(), store.health.lock().len()),
+        (0, 0)
+    );
+    assert!(auth.get(&c).is_none());
+    assert_eq!(auth.remove(&c).await, Err(ChangeError::Unknown(c.clone())));
+    auth.register(made).await.unwrap();
+    assert!(!cools(&auth, "c"), "who comes again begins anew");
+
+    let refused = auth.remove(&CredentialId::from("a")).await;
+    assert!(
+        matches!(refused, Err(ChangeError::Defined { .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_removes_its_own_and_no_others() {
+    let store = Arc::new(MemoryStore::default());
+    let (auth, _) = restarted(&store).await;
+    let mut made = token("made", HOUR);
+    made.origin = Origin::Admin;
+    auth.register(made).await.unwrap();
+    fail(&auth, "b");
+    let mine = |origin: &Origin| *origin == Origin::Config;
+    auth.sync(mine, vec![token("b", HOUR), token("new", HOUR)])
+        .await
+        .unwrap();
+    let ids: Vec<String> = auth
+        .list()
+        .iter()
+        .map(|view| view.status.id.to_string())
+        .collect();
+    assert_eq!(ids, ["b", "made", "new"]);
+    assert!(cools(&auth, "b"), "who stays keeps its health");
+}

@@ -1,0 +1,278 @@
+//! Tokens are renewed in time, once however many ask, and nothing recorded meanwhile is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jackfield_auth::{AuthManager, RefreshFailed, Refresher};
+use jackfield_credential::{Availability, CredentialId, Failure, Outcome, Scope, Status, kind};
+use proptest::prelude::*;
+use tokio::time::{sleep, timeout};
+
+use crate::stage::{MemoryStore, Provider, access_token, at, lease, manager, token};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn stage(ids: &[&str], ends: Duration) -> (AuthManager, Arc<MemoryStore>, Arc<Provider>) {
+    let store = Arc::new(MemoryStore::default());
+    let auth = manager(ids.iter().map(|id| token(id, ends)).collect(), &store);
+    let provider = Provider::new();
+    auth.set_refresher(Arc::<Provider>::clone(&provider) as Arc<dyn Refresher>);
+    (auth, store, provider)
+}
+
+/// Lets the background work for so long.
+async fn run_for(auth: &AuthManager, time: Duration) {
+    let _ = timeout(time, auth.run()).await;
+}
+
+fn id(text: &str) -> CredentialId {
+    CredentialId::from(text)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_renewed_the_lead_before_its_end() {
+    let (auth, store, provider) = stage(&["a"], 10 * MINUTE);
+    run_for(&auth, 5 * MINUTE - Duration::from_secs(1)).await;
+    assert_eq!(
+        (provider.calls(), &*access_token(&auth, "a")),
+        (0, "at-0-a")
+    );
+    run_for(&auth, Duration::from_secs(3)).await;
+    assert_eq!(
+        (provider.calls(), &*access_token(&auth, "a")),
+        (1, "at-1-a")
+    );
+    assert!(store.records.lock().contains_key(&id("a")), "it is kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_14_keys_and_disabled_credentials_are_left_alone() {
+    let store = Arc::new(MemoryStore::default());
+    let mut key = token("key", MINUTE);
+    key.credential.kind = jackfield_credential::CredentialKind::ApiKey;
+    let mut off = token("off", MINUTE);
+    off.credential.enabled = false;
+    let auth = manager(vec![key, off], &store);
+    let provider = Provider::new();
+    auth.set_refresher(Arc::<Provider>::clone(&provider) as Arc<dyn Refresher>);
+    run_for(&auth, 60 * MINUTE).await;
+    assert_eq!(provider.calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_ask_it_is_one_refresh() {
+    let (auth, _, provider) = stage(&["a"], 60 * MINUTE);
+    let version = lease(&auth, "a").token_version();
+    let a = id("a");
+    let asking = (0..100).map(|_| auth.refresh(&a, version));
+    let results = join_all(asking).await;
+    assert!(results.iter().all(Result::is_ok));
+    assert_eq!(provider.calls(), 1);
+    assert_eq!(
+        auth.refresh(&a, version).await,
+        Ok(()),
+        "the tokens are newer"
+    );
+    assert_eq!(provider.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_does_not_end_the_refresh_that_others_wait_for() {
+    let (auth, _, provider) = stage(&["a"], 60 * MINUTE);
+    let (a, other) = (id("a"), auth.clone());
+    let first = timeout(Duration::from_millis(10), auth.refresh(&a, 1));
+    let second = async {
+        sleep(Duration::from_millis(5)).await;
+        other.refresh(&a, 1).await
+    };
+    let (left, stayed) = tokio::join!(first, second);
+    assert!(left.is_err());
+    assert_eq!((stayed, provider.calls()), (Ok(()), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_everybody_left_ends_all_the_same() {
+    let (auth, _, provider) = stage(&["a"], 60 * MINUTE);
+    let a = id("a");
+    assert!(
+        timeout(Duration::from_millis(10), auth.refresh(&a, 1))
+            .await
+            .is_err()
+    );
+    assert_eq!(provider.calls(), 1);
+    run_for(&auth, Duration::from_secs(2)).await;
+    assert_eq!(access_token(&auth, "a"), "at-1-a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_sees_new_tokens_before_they_are_kept() {
+    let (auth, store, _) = stage(&["a"], 60 * MINUTE);
+    *store.takes.lock() = Duration::from_secs(3);
+    let a = id("a");
+    let watching = async {
+        sleep(Duration::from_millis(3900)).await;
+        assert_eq!(access_token(&auth, "a"), "at-0-a", "the store is not done");
+        assert!(store.records.lock().is_empty());
+    };
+    let (result, ()) = tokio::join!(auth.refresh(&a, 1), watching);
+    assert_eq!(result, Ok(()));
+    assert!(store.records.lock()[&a].tokens.is_some());
+    assert_eq!(access_token(&auth, "a"), "at-1-a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_for_a_while_loses_no_token() {
+    let (auth, store, provider) = stage(&["a"], 60 * MINUTE);
+    *store.failures.lock() = 3;
+    assert_eq!(auth.refresh(&id("a"), 1).await, Ok(()));
+    assert_eq!(provider.calls(), 1, "the provider is not asked twice");
+    assert!(store.records.lock()[&id("a")].tokens.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_refresh_bars_the_credential_until_it_gets_other_secrets() {
+    let (auth, _, provider) = stage(&["a", "b"], 60 * MINUTE);
+    let rejected = RefreshFailed::Rejected("invalid_grant".to_owned());
+    provider.failures.lock().push_back(rejected.clone());
+    let a = id("a");
+    assert_eq!(auth.refresh(&a, 1).await, Err(rejected.clone()));
+    let view = auth.get(&a).unwrap();
+    assert_eq!(view.status.account.availability, Availability::Barred);
+    assert_eq!(view.aggregate.status, Status::Pending);
+    assert_eq!(view.renewal.rejected.as_deref(), Some("invalid_grant"));
+    assert_eq!(
+        auth.refresh(&a, 1).await,
+        Err(rejected),
+        "it is not asked again"
+    );
+    run_for(&auth, 600 * MINUTE).await;
+    let now = auth.get(&a).unwrap();
+    assert_eq!((now.renewal.running, now.renewal.due_at), (false, None));
+
+    let mut anew = token("a", 900 * MINUTE);
+    anew.secrets
+        .insert("refresh-token".to_owned(), "rt-anew".to_owned().into());
+    auth.register(anew).await.unwrap();
+    let view = auth.get(&a).unwrap();
+    assert_eq!(view.status.account.availability, Availability::Ready);
+    assert_eq!(auth.refresh(&a, 2).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_14_a_failed_refresh_waits_five_minutes_and_blames_nobody() {
+    let (auth, _, provider) = stage(&["a"], 6 * MINUTE);
+    let failed = RefreshFailed::Failed("status 503".to_owned());
+    provider.failures.lock().push_back(failed);
+    run_for(&auth, MINUTE + Duration::from_secs(5)).await;
+    let view = auth.get(&id("a")).unwrap();
+    assert_eq!(view.renewal.failures, 1);
+    assert_eq!(view.status.account.availability, Availability::Ready);
+    assert_eq!(access_token(&auth, "a"), "at-0-a");
+    run_for(&auth, 4 * MINUTE - Duration::from_secs(10)).await;
+    assert_eq!(
+        access_token(&auth, "a"),
+        "at-0-a",
+        "5 minutes, less a fifth at most"
+    );
+    run_for(&auth, 2 * MINUTE + Duration::from_secs(10)).await;
+    assert_eq!(access_token(&auth, "a"), "at-1-a");
+    assert_eq!(auth.get(&id("a")).unwrap().renewal.failures, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_is_asked_for_four_at_a_time() {
+    let ids: Vec<String> = (0..20).map(|number| format!("c{number:02}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let (auth, _, provider) = stage(&ids, MINUTE);
+    run_for(&auth, Duration::from_secs(30)).await;
+    assert_eq!((provider.calls(), provider.busiest.lock().1), (20, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operators_edit_during_a_refresh_counts() {
+    let (auth, _, _) = stage(&["a"], 60 * MINUTE);
+    let editing = async {
+        sleep(Duration::from_millis(500)).await;
+        let mut anew = token("a", 60 * MINUTE);
+        anew.secrets
+            .insert("access-token".to_owned(), "at-operators".to_owned().into());
+        auth.register(anew).await.unwrap();
+    };
+    let a = id("a");
+    let (result, ()) = tokio::join!(auth.refresh(&a, 1), editing);
+    assert!(
+        matches!(result, Err(RefreshFailed::Failed(_))),
+        "{result:?}"
+    );
+    assert_eq!(access_token(&auth, "a"), "at-operators");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever results come in while a refresh is under way, they count as if there were none; and
+    /// the tokens are the new ones.
+    #[test]
+    fn refresh_and_results_commute(
+        results in prop::collection::vec((0_u64..2_000, result()), 0..12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let with = runtime.block_on(play(results.clone(), true));
+        let without = runtime.block_on(play(results, false));
+        prop_assert_eq!(&with.0, &without.0);
+        prop_assert_eq!((&*with.1, &*without.1), ("at-1-a", "at-0-a"));
+    }
+}
+
+async fn play(results: Vec<(u64, Outcome)>, refresh: bool) -> (Vec<Availability>, String) {
+    let (auth, _, _) = stage(&["a"], 60 * MINUTE);
+    let a = id("a");
+    let telling = async {
+        for (pause, outcome) in results {
+            sleep(Duration::from_millis(pause)).await;
+            let now = at(Duration::from_secs(1));
+            let Ok(set) = auth.candidates(&jackfield_credential::Ask::first("gpt"), now) else {
+                continue;
+            };
+            auth.lease(&set, 0, now).unwrap().settle(outcome, now, None);
+        }
+    };
+    let refreshing = async {
+        if refresh {
+            auth.refresh(&a, 1).await.unwrap();
+        }
+    };
+    tokio::join!(telling, refreshing);
+    let view = auth.get(&a).unwrap();
+    let health = std::iter::once(view.status.account.availability);
+    let models = view.status.models.iter();
+    let health = health
+        .chain(models.map(|model| model.standing.availability))
+        .collect();
+    auth.reset(&a).unwrap();
+    (health, access_token(&auth, "a"))
+}
+
+fn result() -> impl Strategy<Value = Outcome> {
+    let failure = |(scope, status): (Scope, u16)| {
+        Outcome::Failed(Failure {
+            scope,
+            kind: kind::TRANSIENT.into(),
+            status: Some(status),
+            message: String::new(),
+            retry_after: None,
+            refresh_suggested: false,
+        })
+    };
+    let scopes = prop::sample::select(vec![Scope::Model, Scope::Credential, Scope::Transport]);
+    prop_oneof![
+        Just(Outcome::Success),
+        Just(Outcome::Cancelled),
+        (scopes, 500_u16..504).prop_map(failure),
+    ]
+}

@@ -1,0 +1,175 @@
+//! When a refresh is due, rule by rule, and the queue against a list.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn seed_1_14_disabled_credentials_and_api_keys_are_never_renewed() {
+    let ended = RefreshFacts {
+        expires_at: Some(at(1)),
+        ..facts()
+    };
+    assert_eq!(ended.due_at(), Some(at(0)));
+    assert_eq!(
+        RefreshFacts {
+            enabled: false,
+            ..ended
+        }
+        .due_at(),
+        None
+    );
+    let key = RefreshFacts {
+        kind: CredentialKind::ApiKey,
+        ..ended
+    };
+    assert_eq!(key.due_at(), None);
+}
+
+#[test]
+fn seed_1_14_nothing_is_due_before_the_pause_after_a_failure_ends() {
+    let failed = RefreshFacts {
+        not_before: Some(at(400_000)),
+        expires_at: Some(at(1)),
+        ..facts()
+    };
+    assert_eq!(failed.due_at(), Some(at(400_000)));
+    let evaluated = RefreshFacts {
+        evaluated: Some(true),
+        ..failed
+    };
+    assert_eq!(evaluated.due_at(), Some(at(400_000)));
+}
+
+#[test]
+fn seed_1_14_the_evaluators_word_comes_before_interval_and_lead() {
+    let long = RefreshFacts {
+        expires_at: Some(at(90_000_000)),
+        interval: Some(secs(60)),
+        ..facts()
+    };
+    let now = RefreshFacts {
+        evaluated: Some(true),
+        ..long
+    };
+    assert_eq!(now.due_at(), Some(at(0)));
+    let never = RefreshFacts {
+        evaluated: Some(false),
+        ..long
+    };
+    assert_eq!(never.due_at(), None);
+}
+
+#[test]
+fn seed_1_14_an_interval_counts_from_the_last_refresh_and_back_from_the_end() {
+    let hourly = RefreshFacts {
+        interval: Some(secs(3600)),
+        ..facts()
+    };
+    assert_eq!(
+        hourly.due_at(),
+        Some(at(0)),
+        "last refresh unknown: at once"
+    );
+    let renewed = RefreshFacts {
+        refreshed_at: Some(at(1_000_000)),
+        ..hourly
+    };
+    assert_eq!(renewed.due_at(), Some(at(4_600_000)));
+    let ending = RefreshFacts {
+        expires_at: Some(at(5_000_000)),
+        ..renewed
+    };
+    assert_eq!(ending.due_at(), Some(at(1_400_000)));
+}
+
+#[test]
+fn seed_1_14_a_lead_counts_back_from_the_end_or_on_from_the_last_refresh() {
+    let ending = RefreshFacts {
+        expires_at: Some(at(5_000_000)),
+        refreshed_at: Some(at(1)),
+        ..facts()
+    };
+    assert_eq!(ending.due_at(), Some(at(4_700_000)));
+    let unknown_end = RefreshFacts {
+        expires_at: None,
+        refreshed_at: Some(at(1_000)),
+        ..facts()
+    };
+    assert_eq!(unknown_end.due_at(), Some(at(301_000)));
+    assert_eq!(facts().due_at(), Some(at(0)), "nothing known: at once");
+    assert_eq!(
+        RefreshFacts {
+            lead: None,
+            ..ending
+        }
+        .due_at(),
+        None,
+        "no lead: never"
+    );
+}
+
+#[test]
+fn seed_1_2_a_failed_refresh_is_left_alone_for_5_minutes_and_then_longer() {
+    let middle = |failures| refresh_pause(failures, 200);
+    assert_eq!(middle(1), secs(300));
+    assert_eq!(
+        [middle(2), middle(3), middle(4), middle(40)],
+        [600, 1200, 2400, 2400].map(secs)
+    );
+    assert_eq!(
+        (refresh_pause(1, 0), refresh_pause(1, 400)),
+        (secs(240), secs(360))
+    );
+}
+
+proptest! {
+    #[test]
+    fn the_queue_gives_everybody_once_in_the_order_of_time(
+        events in prop::collection::vec((0_u64..50, prop::option::of(0_u64..1000)), 1..200),
+        step in 1_u64..100,
+    ) {
+        let mut queue = DueQueue::default();
+        let mut naive = BTreeMap::new();
+        for (id, due) in events {
+            let id = CredentialId::from(format!("c{id:02}"));
+            queue.set(&id, due.map(at));
+            naive.remove(&id);
+            naive.extend(due.map(|due| (id, at(due))));
+            prop_assert_eq!(queue.len(), naive.len());
+            prop_assert_eq!(queue.next_at(), naive.values().min().copied());
+        }
+        let mut now = at(0);
+        while !naive.is_empty() {
+            now = now + Duration::from_millis(step);
+            let mut last = at(0);
+            while let Some(id) = queue.take_due(now) {
+                let due = naive.remove(&id).expect("it was put there");
+                prop_assert!(due <= now && due >= last);
+                last = due;
+            }
+            prop_assert!(naive.values().all(|&due| due > now));
+        }
+        prop_assert!(queue.is_empty());
+    }
+}
+
+/// A token with a lead of five minutes, of which nothing else is known.
+fn facts() -> RefreshFacts {
+    RefreshFacts {
+        enabled: true,
+        kind: CredentialKind::Oauth,
+        lead: Some(secs(300)),
+        ..RefreshFacts::default()
+    }
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}

@@ -1,0 +1,325 @@
+//! The database itself: its schema, and every statement. It runs on one thread.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use jackfield_auth::{StoreError, StoredCredential};
+use jackfield_credential::{CredentialId, Health, HealthRecord, ModelKey, Timestamp};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use crate::rows::{DefinitionRow, HealthRow, TokensRow};
+use crate::seal::Sealer;
+use crate::{Key, OpenError};
+
+/// An open database and the key to it.
+pub(crate) struct Database {
+    connection: Connection,
+    sealer: Sealer,
+}
+
+/// What statements answer.
+type Answer<T> = Result<T, Problem>;
+
+/// Why a statement did nothing.
+pub(crate) struct Problem(pub(crate) StoreError);
+
+impl From<rusqlite::Error> for Problem {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(StoreError::Failed(format!("the database: {error}")))
+    }
+}
+
+impl Database {
+    /// Opens the database in a file, and makes it if it is not there.
+    pub(crate) fn open(path: &Path, key: &Key) -> Result<Self, OpenError> {
+        let failed = |error: &dyn std::error::Error| OpenError::Database {
+            path: path.to_owned(),
+            why: error.to_string(),
+        };
+        for_its_owner_only(path).map_err(|error| failed(&error))?;
+        let mut connection = Connection::open(path).map_err(|error| failed(&error))?;
+        prepare(&mut connection).map_err(|error| failed(&error))?;
+        let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+        let version = version.map_err(|error| failed(&error))?;
+        if version > SCHEMA {
+            return Err(OpenError::Newer {
+                path: path.to_owned(),
+                version,
+                known: SCHEMA,
+            });
+        }
+        if version < SCHEMA {
+            connection
+                .execute_batch(&format!(
+                    "BEGIN; {TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;"
+                ))
+                .map_err(|error| failed(&error))?;
+        }
+        let database = Self {
+            connection,
+            sealer: Sealer::new(key),
+        };
+        database.check_key(path, key)?;
+        Ok(database)
+    }
+
+    /// A value that was sealed when the database was made must open: so a wrong key is told at
+    /// once, and not by the first credential that is missing.
+    fn check_key(&self, path: &Path, key: &Key) -> Result<(), OpenError> {
+        let failed = |why: String| OpenError::Database {
+            path: path.to_owned(),
+            why,
+        };
+        let known = self
+            .connection
+            .query_row(
+                "SELECT value FROM facts WHERE name = 'key check'",
+                [],
+                |row| row.get::<_, Vec<u8>>(0),
+            )
+            .optional()
+            .map_err(|error| failed(error.to_string()))?;
+        match known {
+            Some(sealed) => match self.sealer.open(&KEY_CHECK, &sealed) {
+                Ok(_) => Ok(()),
+                Err(_) => Err(OpenError::WrongKey {
+                    path: path.to_owned(),
+                    key: key.from().to_owned(),
+                }),
+            },
+            None => {
+                let sealed = self.sealer.seal(&KEY_CHECK, b"").map_err(failed)?;
+                self.connection
+                    .execute(
+                        "INSERT INTO facts VALUES ('key check', ?1)",
+                        params![sealed],
+                    )
+                    .map_err(|error| failed(error.to_string()))?;
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn list(&self) -> Answer<Vec<StoredCredential>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, version, enabled, tokens, definition, created_at, updated_at FROM credentials",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut listed = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id: String = row.get(0)?;
+            let tokens = self.opened::<TokensRow>(&id, "tokens", row.get(3)?)?;
+            let definition = self.opened::<DefinitionRow>(&id, "definition", row.get(4)?)?;
+            listed.push(StoredCredential {
+                enabled: row.get(2)?,
+                tokens: tokens.map(TokensRow::restore),
+                definition: definition.map(DefinitionRow::restore),
+                created_at: timestamp(row.get(5)?),
+                updated_at: timestamp(row.get(6)?),
+                version: number(row.get(1)?),
+                id: CredentialId::from(id),
+            });
+        }
+        Ok(listed)
+    }
+
+    pub(crate) fn save(&mut self, record: &StoredCredential, expected: Option<u64>) -> Answer<u64> {
+        let id = record.id.as_str();
+        let tokens = record.tokens.as_ref().map(TokensRow::of);
+        let tokens = self.sealed(id, "tokens", tokens.as_ref())?;
+        let definition = record.definition.as_ref().map(DefinitionRow::of);
+        let definition = self.sealed(id, "definition", definition.as_ref())?;
+        // The write lock is taken before the version is read.
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let known = transaction
+            .query_row(
+                "SELECT version FROM credentials WHERE id = ?1",
+                [id],
+                |row| row.get::<_, i64>(0),
+            )
+            .optional()?;
+        if known.map(number) != expected {
+            return Err(Problem(StoreError::Conflict));
+        }
+        let version = known.unwrap_or(0) + 1;
+        transaction.execute(
+            "INSERT INTO credentials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (id) DO UPDATE SET version = ?2, enabled = ?3, tokens = ?4,
+                 definition = ?5, updated_at = ?7",
+            params![
+                id,
+                version,
+                record.enabled,
+                tokens,
+                definition,
+                integer(record.created_at),
+                integer(record.updated_at),
+            ],
+        )?;
+        transaction.commit()?;
+        Ok(number(version))
+    }
+
+    pub(crate) fn delete(&mut self, id: &CredentialId) -> Answer<()> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute("DELETE FROM credentials WHERE id = ?1", [id.as_str()])?;
+        transaction.execute("DELETE FROM health WHERE credential = ?1", [id.as_str()])?;
+        Ok(transaction.commit()?)
+    }
+
+    pub(crate) fn list_health(&self) -> Answer<Vec<HealthRecord>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT credential, model, state FROM health")?;
+        let mut rows = statement.query([])?;
+        let mut listed = Vec::new();
+        while let Some(row) = rows.next()? {
+            let credential: String = row.get(0)?;
+            let model: String = row.get(1)?;
+            let state: String = row.get(2)?;
+            match serde_json::from_str::<HealthRow>(&state) {
+                Ok(state) => listed.push(HealthRecord {
+                    credential: CredentialId::from(credential),
+                    model: (model != ACCOUNT).then(|| ModelKey::from(model)),
+                    health: state.restore(),
+                }),
+                // Health is learnt again; a start is not worth refusing for it.
+                Err(error) => tracing::warn!(credential, %error, "health is left out"),
+            }
+        }
+        Ok(listed)
+    }
+
+    pub(crate) fn save_health(&mut self, records: &[HealthRecord]) -> Answer<()> {
+        let transaction = self.connection.transaction()?;
+        for record in records {
+            let credential = record.credential.as_str();
+            let model = record.model.as_ref().map_or(ACCOUNT, ModelKey::as_str);
+            match written(&record.health)? {
+                Some(state) => transaction
+                    .prepare_cached("INSERT OR REPLACE INTO health VALUES (?1, ?2, ?3)")?
+                    .execute(params![credential, model, state])?,
+                None => transaction
+                    .prepare_cached("DELETE FROM health WHERE credential = ?1 AND model = ?2")?
+                    .execute(params![credential, model])?,
+            };
+        }
+        Ok(transaction.commit()?)
+    }
+
+    fn sealed<T: serde::Serialize>(
+        &self,
+        id: &str,
+        column: &str,
+        row: Option<&T>,
+    ) -> Answer<Option<Vec<u8>>> {
+        let Some(row) = row else { return Ok(None) };
+        let plain = serde_json::to_vec(row).map_err(|error| failed(&error))?;
+        let sealed = self.sealer.seal(&[id, column], &plain);
+        sealed
+            .map(Some)
+            .map_err(|why| Problem(StoreError::Failed(why)))
+    }
+
+    fn opened<T: serde::de::DeserializeOwned>(
+        &self,
+        id: &str,
+        column: &str,
+        sealed: Option<Vec<u8>>,
+    ) -> Answer<Option<T>> {
+        let Some(sealed) = sealed else {
+            return Ok(None);
+        };
+        let damaged = |_| {
+            let what = format!("the {column} of credential `{id}` were changed outside Jackfield");
+            Problem(StoreError::Failed(what))
+        };
+        let plain = self.sealer.open(&[id, column], &sealed).map_err(damaged)?;
+        let row = serde_json::from_slice(&plain).map_err(|_| failed_to_read(id, column))?;
+        Ok(Some(row))
+    }
+}
+
+fn failed_to_read(id: &str, column: &str) -> Problem {
+    // serde's words could show a secret.
+    let what = format!("the {column} of credential `{id}` make no sense");
+    Problem(StoreError::Failed(what))
+}
+
+fn failed(error: &dyn std::error::Error) -> Problem {
+    Problem(StoreError::Failed(error.to_string()))
+}
+
+fn written(health: &Health) -> Answer<Option<String>> {
+    let row = HealthRow::of(health).map(|row| serde_json::to_string(&row));
+    row.transpose().map_err(|error| failed(&error))
+}
+
+fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    // Readers and the writer do not wait for each other; a commit is on the disk when it is done.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "secure_delete", "ON")
+}
+
+fn for_its_owner_only(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+        if let Some(above) = folder.parent() {
+            fs::create_dir_all(above)?;
+        }
+        DirBuilder::new().mode(0o700).create(folder)?;
+    }
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path);
+    file.map(drop)
+}
+
+fn timestamp(millis: i64) -> Timestamp {
+    Timestamp::from_millis(number(millis))
+}
+
+fn integer(at: Timestamp) -> i64 {
+    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn number(integer: i64) -> u64 {
+    u64::try_from(integer).unwrap_or(0)
+}
+
+/// The version of the tables below.
+const SCHEMA: i64 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+    CREATE TABLE credentials (
+        id TEXT PRIMARY KEY,
+        version INTEGER NOT NULL,
+        enabled INTEGER,
+        tokens BLOB,
+        definition BLOB,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE health (
+        credential TEXT NOT NULL,
+        model TEXT NOT NULL,
+        state TEXT NOT NULL,
+        PRIMARY KEY (credential, model)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// Stands for the account as a whole: no model has an empty name.
+const ACCOUNT: &str = "";
+
+const KEY_CHECK: [&str; 1] = ["key check"];
+
+/// How long another process, such as a backup, may hold the database.
+const BUSY: Duration = Duration::from_secs(5);

@@ -1,0 +1,213 @@
+//! Records as they are written down: JSON, with types of their own, so that the host's types may
+//! change without what is stored.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_auth::{Definition, StoredTokens};
+use jackfield_credential::{Cause, Health, Scope, Timestamp, Window};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Tokens: sealed as a whole.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct TokensRow {
+    secrets: BTreeMap<String, String>,
+    expires_at: Option<u64>,
+    refreshed_at: Option<u64>,
+    source_digest: [u8; 32],
+}
+
+impl TokensRow {
+    pub(crate) fn of(tokens: &StoredTokens) -> Self {
+        Self {
+            secrets: plain(&tokens.secrets),
+            expires_at: tokens.expires_at.map(Timestamp::as_millis),
+            refreshed_at: tokens.refreshed_at.map(Timestamp::as_millis),
+            source_digest: tokens.source_digest,
+        }
+    }
+
+    pub(crate) fn restore(self) -> StoredTokens {
+        StoredTokens {
+            secrets: secret(self.secrets),
+            expires_at: self.expires_at.map(Timestamp::from_millis),
+            refreshed_at: self.refreshed_at.map(Timestamp::from_millis),
+            source_digest: self.source_digest,
+        }
+    }
+}
+
+/// A definition: sealed as a whole.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct DefinitionRow {
+    body: Value,
+    secrets: BTreeMap<String, String>,
+}
+
+impl DefinitionRow {
+    pub(crate) fn of(definition: &Definition) -> Self {
+        Self {
+            body: definition.body.clone(),
+            secrets: plain(&definition.secrets),
+        }
+    }
+
+    pub(crate) fn restore(self) -> Definition {
+        Definition {
+            body: self.body,
+            secrets: secret(self.secrets),
+        }
+    }
+}
+
+fn plain(secrets: &BTreeMap<String, SecretString>) -> BTreeMap<String, String> {
+    let one = |(name, secret): (&String, &SecretString)| {
+        (name.clone(), secret.expose_secret().to_owned())
+    };
+    secrets.iter().map(one).collect()
+}
+
+fn secret(plain: BTreeMap<String, String>) -> BTreeMap<String, SecretString> {
+    let one = |(name, secret): (String, String)| (name, SecretString::from(secret));
+    plain.into_iter().map(one).collect()
+}
+
+/// Health that is not ready.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub(crate) enum HealthRow {
+    Cooling {
+        window: WindowRow,
+        probe_at: Option<u64>,
+    },
+    Probing {
+        window: WindowRow,
+        pause_ms: u64,
+    },
+    Barred {
+        since: u64,
+        cause: CauseRow,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct WindowRow {
+    since: u64,
+    until: u64,
+    strikes: u32,
+    cause: CauseRow,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct CauseRow {
+    scope: ScopeRow,
+    kind: String,
+    status: Option<u16>,
+    message: String,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ScopeRow {
+    Request,
+    Model,
+    Credential,
+    Provider,
+    Transport,
+}
+
+impl HealthRow {
+    /// None for what is ready: it is not written down.
+    pub(crate) fn of(health: &Health) -> Option<Self> {
+        Some(match health {
+            Health::Ready => return None,
+            Health::Cooling { window, probe_at } => Self::Cooling {
+                window: WindowRow::of(window),
+                probe_at: probe_at.map(Timestamp::as_millis),
+            },
+            Health::Probing { window, pause, .. } => Self::Probing {
+                window: WindowRow::of(window),
+                pause_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+            },
+            Health::Barred { since, cause } => Self::Barred {
+                since: since.as_millis(),
+                cause: CauseRow::of(cause),
+            },
+        })
+    }
+
+    pub(crate) fn restore(self) -> Health {
+        match self {
+            Self::Cooling { window, probe_at } => Health::Cooling {
+                window: window.restore(),
+                probe_at: probe_at.map(Timestamp::from_millis),
+            },
+            Self::Probing { window, pause_ms } => Health::Probing {
+                window: window.restore(),
+                pause: Duration::from_millis(pause_ms),
+                // Of a process that has ended: nobody settles it.
+                probe: 0,
+            },
+            Self::Barred { since, cause } => Health::Barred {
+                since: Timestamp::from_millis(since),
+                cause: cause.restore(),
+            },
+        }
+    }
+}
+
+impl WindowRow {
+    fn of(window: &Window) -> Self {
+        Self {
+            since: window.since.as_millis(),
+            until: window.until.as_millis(),
+            strikes: window.strikes,
+            cause: CauseRow::of(&window.cause),
+        }
+    }
+
+    fn restore(self) -> Window {
+        Window {
+            since: Timestamp::from_millis(self.since),
+            until: Timestamp::from_millis(self.until),
+            strikes: self.strikes,
+            cause: self.cause.restore(),
+        }
+    }
+}
+
+impl CauseRow {
+    fn of(cause: &Cause) -> Self {
+        Self {
+            scope: match cause.scope {
+                Scope::Request => ScopeRow::Request,
+                Scope::Model => ScopeRow::Model,
+                Scope::Credential => ScopeRow::Credential,
+                Scope::Provider => ScopeRow::Provider,
+                Scope::Transport => ScopeRow::Transport,
+            },
+            kind: cause.kind.clone().into_owned(),
+            status: cause.status,
+            message: cause.message.to_string(),
+        }
+    }
+
+    fn restore(self) -> Arc<Cause> {
+        Arc::new(Cause {
+            scope: match self.scope {
+                ScopeRow::Request => Scope::Request,
+                ScopeRow::Model => Scope::Model,
+                ScopeRow::Credential => Scope::Credential,
+                ScopeRow::Provider => Scope::Provider,
+                ScopeRow::Transport => Scope::Transport,
+            },
+            kind: Cow::Owned(self.kind),
+            status: self.status,
+            message: self.message.into(),
+        })
+    }
+}

@@ -1,0 +1,307 @@
+//! The contract of a store, against a real file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_auth::{Definition, StoredTokens};
+use jackfield_credential::{Cause, Health, ModelKey, Scope, Timestamp, Window};
+use proptest::prelude::*;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::*;
+
+const SECRET: &str = "sk-that-nobody-may-read";
+
+#[tokio::test]
+async fn seed_1_18_what_is_saved_is_listed_until_it_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let record = credential("a");
+    assert_eq!(store.save(record.clone(), None).await, Ok(1));
+    assert_eq!(store.save(credential("b"), None).await, Ok(1));
+    assert_eq!(store.save(record.clone(), Some(1)).await, Ok(2));
+    drop(store);
+
+    let store = open(folder.path());
+    let mut listed = store.list().await.unwrap();
+    listed.sort_by(|one, other| one.id.cmp(&other.id));
+    assert_eq!(listed.len(), 2);
+    assert_eq!(
+        told(&listed[0]),
+        told(&StoredCredential {
+            version: 2,
+            ..record
+        })
+    );
+    store.save_health(vec![cooling("a", None)]).await.unwrap();
+    store.delete("a".into()).await.unwrap();
+    store.delete("nobody".into()).await.unwrap();
+    assert_eq!(store.list().await.unwrap().len(), 1);
+    assert_eq!(
+        store.list_health().await,
+        Ok(vec![]),
+        "its health is forgotten, too"
+    );
+}
+
+#[tokio::test]
+async fn another_version_than_expected_is_a_conflict_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    assert_eq!(
+        store.save(credential("a"), Some(1)).await,
+        Err(StoreError::Conflict)
+    );
+    store.save(credential("a"), None).await.unwrap();
+    let mut other = credential("a");
+    other.enabled = Some(false);
+    for expected in [None, Some(0), Some(2)] {
+        let saved = store.save(other.clone(), expected).await;
+        assert_eq!(saved, Err(StoreError::Conflict), "{expected:?}");
+    }
+    assert_eq!(store.list().await.unwrap()[0].enabled, None);
+}
+
+#[tokio::test]
+async fn of_two_processes_that_save_one_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (open(folder.path()), open(folder.path()));
+    for round in 0..20 {
+        let expected = (round > 0).then_some(round);
+        let saves = tokio::join!(
+            one.save(credential("a"), expected),
+            other.save(credential("a"), expected),
+        );
+        let wins = [&saves.0, &saves.1]
+            .into_iter()
+            .filter(|saved| **saved == Ok(round + 1));
+        assert_eq!(wins.count(), 1, "{saves:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_stands_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for number in 0..50 {
+        store
+            .save(credential(&format!("c{number}")), None)
+            .await
+            .unwrap();
+    }
+    let mut bytes = 0;
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let path = file.unwrap().path();
+        let content = fs::read(&path).unwrap();
+        bytes += content.len();
+        let found = content
+            .windows(SECRET.len())
+            .any(|window| window == SECRET.as_bytes());
+        assert!(!found, "{}", path.display());
+    }
+    assert!(bytes > 10_000, "the files were read");
+    let mode = fs::metadata(folder.path().join(DATABASE))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn another_key_is_refused_at_once_and_says_which_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let other = Key::from_secret(&"another".to_owned().into());
+    let error = SqliteStore::open(folder.path(), &other).unwrap_err();
+    assert!(matches!(error, OpenError::WrongKey { .. }), "{error}");
+    assert!(
+        error.to_string().contains("the configured encryption key"),
+        "{error}"
+    );
+    drop(open(folder.path()));
+}
+
+#[tokio::test]
+async fn secrets_moved_to_another_credential_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.save(credential("a"), None).await.unwrap();
+    store.save(credential("b"), None).await.unwrap();
+    let swap = "UPDATE credentials SET tokens = (SELECT tokens FROM credentials WHERE id = 'b') WHERE id = 'a'";
+    raw(folder.path()).execute(swap, []).unwrap();
+    let error = store.list().await.unwrap_err();
+    assert!(error.to_string().contains("`a`"), "{error}");
+}
+
+#[test]
+fn a_newer_or_damaged_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    raw(folder.path())
+        .pragma_update(None, "user_version", 99)
+        .unwrap();
+    let error = SqliteStore::open(folder.path(), &key()).unwrap_err();
+    assert!(
+        matches!(error, OpenError::Newer { version: 99, .. }),
+        "{error}"
+    );
+    let damaged = tempfile::tempdir().unwrap();
+    let path = damaged.path().join(DATABASE);
+    fs::write(&path, vec![7; 8192]).unwrap();
+    let error = SqliteStore::open(damaged.path(), &key()).unwrap_err();
+    assert!(matches!(error, OpenError::Database { .. }), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), vec![7; 8192]);
+}
+
+#[tokio::test]
+async fn what_is_ready_again_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let model = Some(ModelKey::from("m"));
+    let both = vec![cooling("a", None), cooling("a", model.clone())];
+    store.save_health(both).await.unwrap();
+    let ready = HealthRecord {
+        health: Health::Ready,
+        ..cooling("a", model)
+    };
+    store.save_health(vec![ready]).await.unwrap();
+    assert_eq!(store.list_health().await, Ok(vec![cooling("a", None)]));
+}
+
+#[tokio::test]
+async fn ten_thousand_are_kept_and_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let records: Vec<_> = (0..10_000)
+        .map(|number| cooling(&format!("c{number:05}"), None))
+        .collect();
+    store.save_health(records.clone()).await.unwrap();
+    assert_eq!(store.list_health().await, Ok(records));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever stands in a health comes back as it was.
+    #[test]
+    fn health_comes_back_as_it_was(health in health()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let record = HealthRecord { health, ..cooling("a", None) };
+        runtime.block_on(store.save_health(vec![record.clone()])).unwrap();
+        let expected = if record.health == Health::Ready { vec![] } else { vec![record] };
+        prop_assert_eq!(runtime.block_on(store.list_health()), Ok(expected));
+    }
+}
+
+fn health() -> impl Strategy<Value = Health> {
+    let scope = prop::sample::select(vec![
+        Scope::Request,
+        Scope::Model,
+        Scope::Credential,
+        Scope::Provider,
+        Scope::Transport,
+    ]);
+    let cause = (scope, ".{0,20}", prop::option::of(any::<u16>()), ".{0,40}");
+    let cause = cause.prop_map(|(scope, kind, status, message)| {
+        Arc::new(Cause {
+            scope,
+            kind: kind.into(),
+            status,
+            message: message.into(),
+        })
+    });
+    let time = (0..=u64::MAX).prop_map(Timestamp::from_millis);
+    let window = (time.clone(), time.clone(), any::<u32>(), cause.clone());
+    let window = window.prop_map(|(since, until, strikes, cause)| Window {
+        since,
+        until,
+        strikes,
+        cause,
+    });
+    let pause = (0_u64..=u64::MAX).prop_map(Duration::from_millis);
+    prop_oneof![
+        Just(Health::Ready),
+        (window.clone(), prop::option::of(time.clone()))
+            .prop_map(|(window, probe_at)| Health::Cooling { window, probe_at }),
+        (window, pause).prop_map(|(window, pause)| Health::Probing {
+            window,
+            pause,
+            probe: 0
+        }),
+        (time, cause).prop_map(|(since, cause)| Health::Barred { since, cause }),
+    ]
+}
+
+fn open(folder: &Path) -> SqliteStore {
+    SqliteStore::open(folder, &key()).unwrap()
+}
+
+fn key() -> Key {
+    Key::from_secret(&"the key of the tests".to_owned().into())
+}
+
+fn raw(folder: &Path) -> rusqlite::Connection {
+    rusqlite::Connection::open(folder.join(DATABASE)).unwrap()
+}
+
+fn credential(id: &str) -> StoredCredential {
+    let secrets = BTreeMap::from([("api-key".to_owned(), SecretString::from(SECRET.to_owned()))]);
+    StoredCredential {
+        id: id.into(),
+        enabled: None,
+        tokens: Some(StoredTokens {
+            secrets: secrets.clone(),
+            expires_at: Some(Timestamp::from_millis(1_780_000_000_000)),
+            refreshed_at: None,
+            source_digest: [3; 32],
+        }),
+        definition: Some(Definition {
+            body: json!({ "provider": "acme", "id": id }),
+            secrets,
+        }),
+        created_at: Timestamp::from_millis(1),
+        updated_at: Timestamp::from_millis(2),
+        version: 0,
+    }
+}
+
+/// All of a record, its secrets shown.
+fn told(record: &StoredCredential) -> String {
+    let tokens = record.tokens.as_ref().unwrap();
+    let definition = record.definition.as_ref().unwrap();
+    let plain = |secrets: &BTreeMap<String, SecretString>| {
+        let one =
+            |(name, secret): (&String, &SecretString)| format!("{name}={}", secret.expose_secret());
+        secrets.iter().map(one).collect::<Vec<_>>()
+    };
+    let secrets = (plain(&tokens.secrets), plain(&definition.secrets));
+    format!("{record:?} {secrets:?}")
+}
+
+fn cooling(id: &str, model: Option<ModelKey>) -> HealthRecord {
+    let cause = Arc::new(Cause {
+        scope: Scope::Credential,
+        kind: "authentication".into(),
+        status: Some(401),
+        message: "no".into(),
+    });
+    HealthRecord {
+        credential: id.into(),
+        model,
+        health: Health::Cooling {
+            window: Window {
+                since: Timestamp::from_millis(5),
+                until: Timestamp::from_millis(50),
+                strikes: 2,
+                cause,
+            },
+            probe_at: Some(Timestamp::from_millis(20)),
+        },
+    }
+}
