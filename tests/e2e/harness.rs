@@ -75,16 +75,19 @@ impl Jackfield {
         Self::start_in(folder, &format!("providers:\n{providers}{more}")).await
     }
 
-    /// Serves a configuration, of which all but the listeners and folders is given. Compiled code
-    /// is shared by all tests.
+    /// Serves a configuration, of which all but the listeners and folders is given.
     pub(crate) async fn start_in(folder: TempDir, config: &str) -> Self {
-        let path = folder.path().join("jackfield.yaml");
         let head = format!(
-            "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.2:0, token: {TOKEN} }}\n\
-             data: {}\n",
-            shared_data().display()
+            "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.2:0, token: {TOKEN} }}\ndata: data\n"
         );
-        fs::write(&path, head + config).unwrap();
+        fs::write(folder.path().join("jackfield.yaml"), head + config).unwrap();
+        share_code(&folder.path().join("data"));
+        Self::start_again(folder).await
+    }
+
+    /// Serves what a folder holds, as after a restart.
+    pub(crate) async fn start_again(folder: TempDir) -> Self {
+        let path = folder.path().join("jackfield.yaml");
         let mut child = Command::new(binary())
             .args(["serve", "--config"])
             .arg(&path)
@@ -188,6 +191,14 @@ impl Jackfield {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// Stops the process as a service manager does, and leaves its folder.
+    pub(crate) async fn stop(mut self) -> TempDir {
+        self.signal("-TERM");
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        assert!(ended.expect("did not stop").unwrap().success());
+        self.folder
+    }
+
     /// Sends a signal to the process.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().unwrap().to_string();
@@ -242,9 +253,12 @@ pub(crate) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_jackfield"))
 }
 
-/// Compiling each plugin for each test would take most of the time.
-fn shared_data() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e-data")
+/// Compiling each plugin for each test would take most of the time: only that is shared.
+fn share_code(data: &Path) {
+    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e-cache");
+    fs::create_dir_all(&shared).unwrap();
+    fs::create_dir_all(data).unwrap();
+    std::os::unix::fs::symlink(shared, data.join("cache")).unwrap();
 }
 
 /// Reads the addresses from the log, and the rest of it so that it never blocks.

@@ -67,6 +67,15 @@ impl Catalog {
         registrations
     }
 
+    /// One credential; none if there is no such provider.
+    pub(crate) fn registration(
+        &self,
+        provider: &str,
+        given: &config::Credential,
+    ) -> Option<Registration> {
+        self.registration_knowing(&provider.into(), given, &mut Known::new())
+    }
+
     fn registration_knowing(
         &self,
         provider: &ProviderName,

@@ -20,6 +20,7 @@ pub(crate) use routes::Fallback;
 pub(crate) use routing::Routing;
 
 mod credentials;
+pub(crate) mod entry;
 mod environment;
 mod mistake;
 mod models;

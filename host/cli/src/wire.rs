@@ -4,16 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jackfield_auth::{AuthManager, AuthParts};
+use jackfield_auth::{AuthManager, AuthParts, Store};
 use jackfield_credential::{CooldownPolicy, CredentialId, PoolOptions, ProviderName};
 use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts};
 use jackfield_http::{Admin, Api, ClientKeys, HttpUpstream};
 use jackfield_runtime::{Engine, Folder, Registry};
+use jackfield_store::{Key, SqliteStore};
 
 use crate::built_in::BUILT_IN;
 use crate::catalog::Catalog;
-use crate::config::{self, Config};
+use crate::config::{self, Config, StoreKind};
+use crate::made::Maker;
 use crate::plugins::RegistryAdmin;
 
 /// Live parts, ready to be served.
@@ -36,20 +38,10 @@ impl Host {
         publish_into(&registry, &snapshot);
 
         let clock = Clock::system();
-        let policy = CooldownPolicy {
-            disable_cooling: config.disable_cooling,
-            ..CooldownPolicy::default()
-        };
-        let options = PoolOptions {
-            policy,
-            seed: clock.now().as_millis(),
-            ..PoolOptions::default()
-        };
-        let auth = AuthManager::new(AuthParts {
-            options,
-            ..AuthParts::new(Catalog::new(config).registrations(config), clock.shared())
-        });
-        let auth = auth.map_err(|error| told(&error))?;
+        let catalog = Arc::new(Catalog::new(config));
+        let maker = Maker::new(Arc::clone(&catalog), config);
+        let auth = auth(config, &catalog, &clock)?;
+        load(&auth, &maker).await?;
         let upstream = Arc::new(HttpUpstream::new());
         let dispatcher = DispatcherParts {
             snapshot,
@@ -69,6 +61,7 @@ impl Host {
             Arc::new(Admin::new(
                 Arc::clone(&dispatcher),
                 plugins,
+                Box::new(maker),
                 admin.token.clone(),
             ))
         });
@@ -81,6 +74,57 @@ impl Host {
         })
     }
 }
+
+fn auth(config: &Config, catalog: &Catalog, clock: &Clock) -> Result<AuthManager, String> {
+    let policy = CooldownPolicy {
+        disable_cooling: config.disable_cooling,
+        ..CooldownPolicy::default()
+    };
+    let in_flight_max = |provider: &config::Provider| {
+        let name = ProviderName::from(provider.name.as_str());
+        provider.max_in_flight.map(|most| (name, most))
+    };
+    let options = PoolOptions {
+        policy,
+        provider_in_flight_max: config.providers.iter().filter_map(in_flight_max).collect(),
+        seed: clock.now().as_millis(),
+    };
+    let parts = AuthParts {
+        options,
+        store: store(config)?,
+        ..AuthParts::new(catalog.registrations(config), clock.shared())
+    };
+    AuthManager::new(parts).map_err(|error| told(&error))
+}
+
+/// The store, opened; nobody waits for it yet.
+fn store(config: &Config) -> Result<Option<Arc<dyn Store>>, String> {
+    if config.store == StoreKind::None {
+        return Ok(None);
+    }
+    let key = match &config.encryption_key {
+        Some(secret) => Key::from_secret(secret),
+        None => Key::from_file(&config.data.join(KEY)).map_err(|error| told(&error))?,
+    };
+    let store = SqliteStore::open(&config.data, &key).map_err(|error| told(&error))?;
+    Ok(Some(Arc::new(store)))
+}
+
+/// Brings back what was known before a restart.
+async fn load(auth: &AuthManager, maker: &Maker) -> Result<(), String> {
+    let loaded = auth.load(|stored| maker.again(stored)).await;
+    let loaded = loaded.map_err(|error| format!("reading what was kept: {}", told(&error)))?;
+    let jackfield_auth::Loaded {
+        made,
+        renewed,
+        health,
+    } = loaded;
+    tracing::info!(made, renewed, health, "what was kept is back");
+    Ok(())
+}
+
+/// The file of the key that secrets in the data folder are encrypted with.
+const KEY: &str = "jackfield.key";
 
 fn code_cache(config: &Config) -> PathBuf {
     config.data.join("cache").join("code")

@@ -11,7 +11,7 @@ mod render;
 mod server;
 mod upstream;
 
-pub use admin::{Admin, PluginAdmin, PluginAdminError, admin_router};
+pub use admin::{Admin, CredentialMaker, PluginAdmin, PluginAdminError, admin_router};
 pub use admin_client::{AdminClient, AdminClientError};
 pub use api::{Api, api_router};
 pub use keys::ClientKeys;

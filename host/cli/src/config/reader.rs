@@ -11,8 +11,8 @@ use super::{Admin, Config, server, yaml};
 
 /// What every part of reading needs.
 pub(super) struct Reader<'e> {
-    /// Where variables and files come from.
-    pub(super) environment: &'e dyn Environment,
+    /// Where variables and files come from; none where everything must be said as it is.
+    pub(super) environment: Option<&'e dyn Environment>,
     /// The folder of the file, absolute.
     pub(super) folder: PathBuf,
     mistakes: Vec<Mistake>,
@@ -53,7 +53,7 @@ fn read<T>(
 
     let folder = file.parent().unwrap_or(&file).to_owned();
     let mut reader = Reader {
-        environment,
+        environment: Some(environment),
         folder,
         mistakes: Vec::new(),
     };
@@ -68,6 +68,24 @@ fn read<T>(
 }
 
 impl Reader<'_> {
+    /// A reader of values that stand in no file.
+    pub(super) fn of_values() -> Self {
+        Self {
+            environment: None,
+            folder: PathBuf::new(),
+            mistakes: Vec::new(),
+        }
+    }
+
+    /// What is wrong, without places.
+    pub(super) fn told(self) -> Vec<String> {
+        let told = |mistake: Mistake| match mistake.name.as_str() {
+            "" => mistake.what,
+            name => format!("{name}: {}", mistake.what),
+        };
+        self.mistakes.into_iter().map(told).collect()
+    }
+
     /// How many mistakes there are up to now.
     pub(super) fn mistakes(&self) -> usize {
         self.mistakes.len()
