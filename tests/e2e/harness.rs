@@ -97,13 +97,17 @@ impl Jackfield {
     /// in the folder, so that it goes on there when it is started again; compiled code is shared by
     /// all tests.
     pub(crate) async fn start_in(folder: TempDir, config: &str) -> Self {
-        let path = folder.path().join("jackfield.yaml");
         let head = format!(
-            "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.2:0, token: {TOKEN} }}\n\
-             data: data\n"
+            "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.2:0, token: {TOKEN} }}\ndata: data\n"
         );
+        fs::write(folder.path().join("jackfield.yaml"), head + config).unwrap();
         share_compiled_code(folder.path());
-        fs::write(&path, head + config).unwrap();
+        Self::start_again(folder).await
+    }
+
+    /// Serves what a folder holds, as after a restart.
+    pub(crate) async fn start_again(folder: TempDir) -> Self {
+        let path = folder.path().join("jackfield.yaml");
         let mut child = Command::new(binary())
             .args(["serve", "--config"])
             .arg(&path)
@@ -227,6 +231,14 @@ impl Jackfield {
         let credentials = shown["credentials"].as_array().unwrap();
         let found = credentials.iter().find(|credential| credential["id"] == id);
         found.cloned().unwrap_or(Value::Null)
+    }
+
+    /// Stops the process as a service manager does, and leaves its folder.
+    pub(crate) async fn stop(mut self) -> TempDir {
+        self.signal("-TERM");
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        assert!(ended.expect("did not stop").unwrap().success());
+        self.folder
     }
 
     /// Sends a signal to the process.

@@ -66,6 +66,16 @@ impl AuthManager {
             .collect()
     }
 
+    /// How many refreshes are under way: whoever stops should let them end, since a provider may
+    /// have taken back the tokens that are kept.
+    pub fn refreshing(&self) -> usize {
+        let state = self.inner.lock();
+        let running = state.accounts.values();
+        running
+            .filter(|account| account.renewal.running.is_some())
+            .count()
+    }
+
     /// One credential.
     pub fn get(&self, id: &CredentialId) -> Option<CredentialView> {
         let now = self.inner.now();

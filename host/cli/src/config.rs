@@ -4,21 +4,31 @@
 //! `host/cli/CONFIG.md` describes the keys for users.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jackfield_credential::naming::{ChannelAlias, Route};
 use secrecy::SecretString;
-use url::Url;
 
+pub(crate) use credentials::Credential;
 pub(crate) use environment::{Environment, ProcessEnvironment};
 pub(crate) use mistake::ConfigErrors;
+pub(crate) use providers::Provider;
+pub(crate) use retry::Retry;
+pub(crate) use routes::Fallback;
+pub(crate) use routing::{Affinity, Routing};
 
+mod credentials;
+pub(crate) mod entry;
 mod environment;
 mod mistake;
+mod models;
 mod providers;
 mod reader;
+mod retry;
+mod routes;
+mod routing;
 mod secret;
 mod section;
 mod server;
@@ -42,16 +52,40 @@ pub(crate) struct Config {
     pub(crate) plugins: PathBuf,
     /// The folder of state and caches, absolute. It need not exist.
     pub(crate) data: PathBuf,
+    /// The folder of credential files, absolute, if there are any. It need not exist.
+    pub(crate) credential_files: Option<PathBuf>,
+    /// Where what must outlive the process is kept.
+    pub(crate) store: StoreKind,
+    /// What secrets at rest are encrypted with; none: with the key file in the data folder.
+    pub(crate) encryption_key: Option<SecretString>,
     /// At least one. Names are unique, and so are the ids of all their credentials together.
     pub(crate) providers: Vec<Provider>,
-    /// The plugin that selects credentials. Whether it exists is not known here.
-    pub(crate) selector: String,
+    /// Names that the operator leads to models of several providers. Each once, with targets of
+    /// known providers.
+    pub(crate) routes: Vec<Route>,
+    /// What is tried in place of a name, in this order.
+    pub(crate) fallbacks: BTreeMap<String, Vec<Fallback>>,
+    /// Whether credentials with a prefix serve nothing without it.
+    pub(crate) force_model_prefix: bool,
+    /// Aliases by channel; every channel is a known one.
+    pub(crate) channel_aliases: BTreeMap<&'static str, Vec<ChannelAlias>>,
+    /// How credentials are chosen.
+    pub(crate) routing: Routing,
     /// When a failed attempt is followed by another.
     pub(crate) retry: Retry,
     /// How long a call may take.
     pub(crate) timeouts: Timeouts,
     /// Whether failures leave credentials fit, so that no cooldown ever begins.
     pub(crate) disable_cooling: bool,
+}
+
+/// Where tokens, overrides and health are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StoreKind {
+    /// In a database in the data folder.
+    Sqlite,
+    /// Nowhere: a restart begins anew.
+    None,
 }
 
 /// The admin listener.
@@ -70,88 +104,6 @@ pub(crate) struct ClientKey {
     pub(crate) name: String,
     /// The key, unique; visible ASCII.
     pub(crate) key: SecretString,
-}
-
-/// A provider with its credentials and models.
-#[derive(Debug)]
-pub(crate) struct Provider {
-    /// Its name: lower-case letters, digits, dots, underscores and hyphens.
-    pub(crate) name: String,
-    /// The plugin that speaks to it, named by the same rule.
-    pub(crate) executor: String,
-    /// Where its API begins: http or https, without user, query and fragment. Its path has no slash
-    /// at the end, except that a URL without a path has the path `/`.
-    pub(crate) base_url: Url,
-    /// What the executor is told: the text of one JSON object, without secrets.
-    pub(crate) settings: String,
-    /// At least one.
-    pub(crate) credentials: Vec<Credential>,
-    /// At least one. All names and aliases differ.
-    pub(crate) models: Vec<Model>,
-}
-
-/// One account or API key. Its `Debug` shows nothing secret.
-pub(crate) struct Credential {
-    /// Its name, unique in the file, of the same characters as a provider's.
-    pub(crate) id: String,
-    /// The API key; visible ASCII.
-    pub(crate) api_key: SecretString,
-    /// Higher ones are used first.
-    pub(crate) priority: i32,
-    /// Its share among equals, from 1 to 1,000,000.
-    pub(crate) weight: u32,
-    /// The proxy its connections go through: http, https or socks5. It may carry a user and a
-    /// password, so it is not for logs.
-    pub(crate) proxy_url: Option<Url>,
-    /// What executors and selectors may know of it.
-    pub(crate) attributes: BTreeMap<String, String>,
-    /// Whether it is left out of use.
-    pub(crate) disabled: bool,
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let proxy = self.proxy_url.as_ref();
-        formatter
-            .debug_struct("Credential")
-            .field("id", &self.id)
-            .field("priority", &self.priority)
-            .field("weight", &self.weight)
-            .field("proxy_host", &proxy.and_then(Url::host_str))
-            .field("attributes", &self.attributes)
-            .field("disabled", &self.disabled)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A model that a provider serves.
-#[derive(Debug)]
-pub(crate) struct Model {
-    /// The provider's own name of it.
-    pub(crate) name: String,
-    /// One more name that clients may use.
-    pub(crate) alias: Option<String>,
-}
-
-/// When a failed attempt is followed by another.
-#[derive(Debug)]
-pub(crate) struct Retry {
-    /// How many rounds over the credentials a call may make, from 1.
-    pub(crate) rounds: u32,
-    /// A further round begins only if a cooldown ends within this time.
-    pub(crate) max_wait: Duration,
-    /// How many credentials one round may try; 0 means all of them.
-    pub(crate) max_credentials: u32,
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Self {
-            rounds: 3,
-            max_wait: Duration::from_secs(30),
-            max_credentials: 0,
-        }
-    }
 }
 
 /// How long a call may take. None of them is zero.
@@ -186,5 +138,18 @@ impl Config {
     /// Every mistake in the file, or the one that kept it from being read at all.
     pub(crate) fn load(path: &Path, environment: &dyn Environment) -> Result<Self, ConfigErrors> {
         reader::load(path, environment)
+    }
+
+    /// Reads nothing but the admin listener; none if there is none. The rest of the file may have
+    /// mistakes, and its secrets may be out of reach.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the `admin` section, or the one that kept the file from being read at all.
+    pub(crate) fn admin_of(
+        path: &Path,
+        environment: &dyn Environment,
+    ) -> Result<Option<Admin>, ConfigErrors> {
+        reader::load_admin(path, environment)
     }
 }

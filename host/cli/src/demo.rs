@@ -91,6 +91,7 @@ fn config(folder: &TempDir, address: SocketAddr, provider: SocketAddr) -> Result
     let [first, second] = KEYS;
     let text = format!(
         "listen: {address}\n\
+         store: none\n\
          providers:\n\
          \x20 - name: practice\n\
          \x20   executor: openai-compatible\n\

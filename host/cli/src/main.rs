@@ -1,8 +1,11 @@
 //! The binary `jackfield`: the command line, and nothing else.
 
 mod built_in;
+mod catalog;
 mod config;
+mod credential;
 mod demo;
+mod made;
 mod plugins;
 mod serve;
 mod terminal;
@@ -18,6 +21,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::config::{Config, ProcessEnvironment};
+use crate::credential::CredentialArguments;
 use crate::terminal::say;
 
 /// A call is a few hundred small allocations on changing threads, which this one is made for.
@@ -56,6 +60,8 @@ enum Command {
     /// Check a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at and change the credentials of a running server.
+    Credential(CredentialArguments),
     /// Look at plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -114,6 +120,9 @@ async fn run(command: Command) -> ExitCode {
             }
             Err(code) => code,
         },
+        Command::Credential(arguments) => {
+            ended(credential::run(arguments, &ProcessEnvironment).await)
+        }
         Command::Plugin(PluginCommand::List { config }) => {
             let folder = match config.map(|file| load(&file)).transpose() {
                 Ok(config) => config.map(|config| config.plugins),
@@ -160,7 +169,9 @@ fn failed(problem: &str) -> ExitCode {
 fn start_log(arguments: &Arguments) {
     let default = match arguments.command {
         Command::Serve { .. } => tracing::Level::INFO,
-        Command::Demo { .. } | Command::Config(_) | Command::Plugin(_) => tracing::Level::ERROR,
+        Command::Demo { .. } | Command::Config(_) | Command::Credential(_) | Command::Plugin(_) => {
+            tracing::Level::ERROR
+        }
     };
     let levels = arguments
         .log

@@ -1,12 +1,16 @@
 //! Serving: both listeners, the watched folder, and the way out.
 
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
 
+use jackfield_auth::AuthManager;
 use jackfield_http::limits::DRAIN_MAX;
 use jackfield_http::{Drain, admin_router, api_router, serve as serve_http};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
 use crate::wire::{Host, told};
@@ -45,25 +49,49 @@ pub(crate) async fn run(
     };
     let administered = async {
         if let (Some(admin), Some(listener)) = (host.admin, admin_listener) {
-            serve_http(
-                listener,
-                admin_router(admin),
-                stopped(stop.clone()),
-                DRAIN_MAX,
-            )
-            .await;
+            let stopping = async {
+                stopped(stop.clone()).await;
+                admin.stop();
+            };
+            serve_http(listener, admin_router(admin.clone()), stopping, DRAIN_MAX).await;
         }
     };
     let served = async { tokio::join!(drained, administered).0 };
+    let auth = host.dispatcher.auth().clone();
+    let mut background = pin!(auth.run());
+    let ended = tokio::select! {
+        drain = served => {
+            match drain {
+                Drain::Complete => tracing::info!("stopped: every call had ended"),
+                Drain::CutOff => tracing::warn!(after = ?DRAIN_MAX, "stopped: calls were cut off"),
+            }
+            Ok(())
+        }
+        () = watching => Err("the plugins folder cannot be watched any more".to_owned()),
+        () = &mut background => Ok(()),
+    };
     tokio::select! {
-        drain = served => match drain {
-            Drain::Complete => tracing::info!("stopped: every call had ended"),
-            Drain::CutOff => tracing::warn!(after = ?DRAIN_MAX, "stopped: calls were cut off"),
-        },
-        () = watching => return Err("the plugins folder cannot be watched any more".to_owned()),
+        () = &mut background => {}
+        () = renewed(&auth) => {}
     }
-    Ok(())
+    let flushed = auth.flush().await;
+    flushed.map_err(|error| format!("saving health: {}", told(&error)))?;
+    ended
 }
+
+/// Waits for refreshes under way: the provider may have replaced the tokens that are kept.
+async fn renewed(auth: &AuthManager) {
+    let began = Instant::now();
+    while auth.refreshing() > 0 && began.elapsed() < RENEWAL_END_MAX {
+        sleep(RENEWAL_END_POLL).await;
+    }
+}
+
+/// How long stopping waits for refreshes. A token endpoint that takes longer is down.
+const RENEWAL_END_MAX: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether they have ended.
+const RENEWAL_END_POLL: Duration = Duration::from_millis(50);
 
 /// A listener; its address is told, since a port of 0 becomes another.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, String> {

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use comfy_table::{ContentArrangement, Table, presets};
+
 /// A line on standard output. Where nobody reads it, it is lost, and that is no error.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
@@ -14,20 +16,14 @@ pub(crate) fn complain(line: &str) {
 
 /// Rows as aligned columns, below their heads.
 pub(crate) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) {
-    let mut widths = heads.map(str::len);
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        // Whoever reads it with a program splits by columns, whatever the terminal's width.
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(heads)
+        .add_rows(rows);
+    for line in table.lines() {
+        say(&format!(" {}", line.trim_end()));
     }
-    let line = |cells: [&str; N]| {
-        let padded = cells
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"));
-        say(format!("  {}", padded.collect::<Vec<_>>().join("  ")).trim_end());
-    };
-    line(heads);
-    rows.iter()
-        .for_each(|row| line(row.each_ref().map(String::as_str)));
 }

@@ -1,20 +1,21 @@
 //! From a configuration to live parts, wired together. The only place that decides who holds whom.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jackfield_auth::{AuthManager, AuthParts, Registration};
-use jackfield_credential::{CooldownPolicy, Credential, PoolOptions, ProviderName, Served};
+use jackfield_auth::{AuthManager, AuthParts, Store};
+use jackfield_credential::{BudgetPolicy, CooldownPolicy, PoolOptions, ProviderName};
 use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
-use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts};
+use jackfield_dispatch::{AffinityKey, Clock, Dispatcher, DispatcherParts, PlannedRefresher};
 use jackfield_http::{Admin, Api, ClientKeys, HttpUpstream};
 use jackfield_runtime::{Engine, Folder, Registry};
-use secrecy::ExposeSecret;
+use jackfield_store::{Key, SqliteStore};
 
 use crate::built_in::BUILT_IN;
-use crate::config::{self, Config};
+use crate::catalog::Catalog;
+use crate::config::{self, Config, StoreKind};
+use crate::made::Maker;
 use crate::plugins::RegistryAdmin;
 
 /// Live parts, ready to be served.
@@ -29,6 +30,7 @@ pub(crate) struct Host {
 impl Host {
     /// Makes the live parts; the plugins are loaded when this returns.
     pub(crate) async fn new(config: &Config) -> Result<Self, String> {
+        refuse_unsupported(config)?;
         let engine = Engine::new(Some(&code_cache(config))).map_err(|error| told(&error))?;
         let registry = Arc::new(Registry::new(engine));
         let folder = Folder::load(&config.plugins, &BUILT_IN, Arc::clone(&registry));
@@ -37,21 +39,16 @@ impl Host {
         publish_into(&registry, &snapshot);
 
         let clock = Clock::system();
-        let policy = CooldownPolicy {
-            disable_cooling: config.disable_cooling,
-            ..CooldownPolicy::default()
-        };
-        let options = PoolOptions {
-            policy,
-            seed: clock.now().as_millis(),
-            ..PoolOptions::default()
-        };
-        let auth = AuthManager::new(AuthParts {
-            options,
-            ..AuthParts::new(registrations(config), clock.shared())
-        });
-        let auth = auth.map_err(|error| told(&error))?;
+        let catalog = Arc::new(Catalog::new(config));
+        let maker = Maker::new(Arc::clone(&catalog), config);
+        let auth = auth(config, &catalog, &clock)?;
+        load(&auth, &maker).await?;
         let upstream = Arc::new(HttpUpstream::new());
+        auth.set_refresher(Arc::new(PlannedRefresher {
+            snapshot: Arc::clone(&snapshot),
+            upstream: Arc::<HttpUpstream>::clone(&upstream),
+            clock: clock.clone(),
+        }));
         let dispatcher = DispatcherParts {
             snapshot,
             auth,
@@ -70,6 +67,7 @@ impl Host {
             Arc::new(Admin::new(
                 Arc::clone(&dispatcher),
                 plugins,
+                Box::new(maker),
                 admin.token.clone(),
             ))
         });
@@ -82,6 +80,70 @@ impl Host {
         })
     }
 }
+
+/// What the configuration may say and this version does not do yet: better told than passed over.
+fn refuse_unsupported(config: &Config) -> Result<(), String> {
+    if config.credential_files.is_some() {
+        return Err("credential-files: this version does not read them yet; remove the key".into());
+    }
+    if let Some(name) = config.fallbacks.keys().next() {
+        return Err(format!(
+            "models: `{name}` has a fallback, which this version does not do yet; remove it"
+        ));
+    }
+    Ok(())
+}
+
+fn auth(config: &Config, catalog: &Catalog, clock: &Clock) -> Result<AuthManager, String> {
+    let policy = CooldownPolicy {
+        disable_cooling: config.disable_cooling,
+        ..CooldownPolicy::default()
+    };
+    let in_flight_max = |provider: &config::Provider| {
+        let name = ProviderName::from(provider.name.as_str());
+        provider.max_in_flight.map(|most| (name, most))
+    };
+    let options = PoolOptions {
+        policy,
+        provider_in_flight_max: config.providers.iter().filter_map(in_flight_max).collect(),
+        seed: clock.now().as_millis(),
+    };
+    let parts = AuthParts {
+        options,
+        store: store(config)?,
+        ..AuthParts::new(catalog.registrations(config), clock.shared())
+    };
+    AuthManager::new(parts).map_err(|error| told(&error))
+}
+
+/// The store, opened; nobody waits for it yet.
+fn store(config: &Config) -> Result<Option<Arc<dyn Store>>, String> {
+    if config.store == StoreKind::None {
+        return Ok(None);
+    }
+    let key = match &config.encryption_key {
+        Some(secret) => Key::from_secret(secret),
+        None => Key::from_file(&config.data.join(KEY)).map_err(|error| told(&error))?,
+    };
+    let store = SqliteStore::open(&config.data, &key).map_err(|error| told(&error))?;
+    Ok(Some(Arc::new(store)))
+}
+
+/// Brings back what was known before a restart.
+async fn load(auth: &AuthManager, maker: &Maker) -> Result<(), String> {
+    let loaded = auth.load(|stored| maker.again(stored)).await;
+    let loaded = loaded.map_err(|error| format!("reading what was kept: {}", told(&error)))?;
+    let jackfield_auth::Loaded {
+        made,
+        renewed,
+        health,
+    } = loaded;
+    tracing::info!(made, renewed, health, "what was kept is back");
+    Ok(())
+}
+
+/// The file of the key that secrets in the data folder are encrypted with.
+const KEY: &str = "jackfield.key";
 
 fn code_cache(config: &Config) -> PathBuf {
     config.data.join("cache").join("code")
@@ -104,14 +166,20 @@ fn snapshot(config: &Config) -> Snapshot {
     Snapshot {
         providers: config.providers.iter().map(provider).collect(),
         routing: Routing {
-            selector: config.selector.as_str().into(),
-            ..Routing::default()
+            selector: config.routing.selector.as_str().into(),
+            settings: config.routing.settings.as_str().into(),
+            room_wait: config.routing.room_wait,
+            affinity: affinity(config),
         },
         retry: RetryPolicy {
             rounds: config.retry.rounds,
             max_wait: config.retry.max_wait,
             max_credentials: config.retry.max_credentials,
-            ..RetryPolicy::default()
+            budget: BudgetPolicy {
+                ratio_permille: config.retry.budget.ratio_permille,
+                per_second: config.retry.budget.per_second,
+                burst: config.retry.budget.burst,
+            },
         },
         timeouts: Timeouts {
             connect: timeouts.connect,
@@ -123,59 +191,27 @@ fn snapshot(config: &Config) -> Snapshot {
     }
 }
 
+/// Where sessions stand; where the operator says nothing, where tools put them.
+fn affinity(config: &Config) -> Vec<AffinityKey> {
+    let key = |affinity: &config::Affinity| match affinity {
+        config::Affinity::Header(name) => name.parse().ok().map(AffinityKey::Header),
+        config::Affinity::Body(pointer) => Some(AffinityKey::BodyPointer(pointer.as_str().into())),
+        config::Affinity::ClientKey => Some(AffinityKey::ClientKey),
+    };
+    match config.routing.affinity.as_slice() {
+        [] => AffinityKey::defaults(),
+        told => told.iter().filter_map(key).collect(),
+    }
+}
+
 fn provider(provider: &config::Provider) -> (ProviderName, Provider) {
     let live = Provider {
         executor: provider.executor.as_str().into(),
         base_url: Arc::new(provider.base_url.clone()),
         settings: provider.settings.as_str().into(),
-        grants: Vec::new(),
+        grants: provider.grants.clone(),
     };
     (ProviderName::from(provider.name.as_str()), live)
-}
-
-fn registrations(config: &Config) -> Vec<Registration> {
-    let of_provider = |provider| credentials(provider);
-    config.providers.iter().flat_map(of_provider).collect()
-}
-
-fn credentials(provider: &config::Provider) -> Vec<Registration> {
-    let serves: Vec<Served> = provider.models.iter().map(served).collect();
-    let base_url: Arc<str> = provider.base_url.as_str().trim_end_matches('/').into();
-    let registration = |credential: &config::Credential| {
-        let key = credential.api_key.expose_secret().to_owned();
-        let secrets = BTreeMap::from([(API_KEY.to_owned(), key.into())]);
-        let defined = Credential {
-            enabled: !credential.disabled,
-            priority: credential.priority,
-            weight: credential.weight,
-            attributes: credential.attributes.clone(),
-            serves: serves.clone(),
-            ..Credential::new(
-                credential.id.as_str(),
-                provider.name.as_str(),
-                Arc::clone(&base_url),
-            )
-        };
-        let proxy = credential.proxy_url.as_ref();
-        Registration {
-            proxy: proxy.map(|url| url.as_str().to_owned().into()),
-            ..Registration::new(defined, secrets)
-        }
-    };
-    provider.credentials.iter().map(registration).collect()
-}
-
-/// The name by which plugins know the secret of an `api-key`.
-const API_KEY: &str = "api-key";
-
-/// Clients may use the provider's name of a model and its alias.
-fn served(model: &config::Model) -> Served {
-    let names = [Some(&model.name), model.alias.as_ref()];
-    let names = names.into_iter().flatten();
-    Served::new(
-        model.name.as_str(),
-        names.map(|name| Arc::from(name.as_str())).collect(),
-    )
 }
 
 /// An error with all its causes.

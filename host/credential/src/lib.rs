@@ -9,6 +9,7 @@ mod budget;
 mod credential;
 mod health;
 mod name;
+pub mod naming;
 mod outcome;
 mod policy;
 mod pool;

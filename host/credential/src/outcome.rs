@@ -49,6 +49,19 @@ pub enum Scope {
     Transport,
 }
 
+impl Scope {
+    /// The word for it in events and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Model => "model",
+            Self::Credential => "credential",
+            Self::Provider => "provider",
+            Self::Transport => "transport",
+        }
+    }
+}
+
 /// The kinds of failure that the cooldown rules know; the same words as in `wit/types.wit`.
 pub mod kind {
     /// The secret is wrong, or no longer valid.

@@ -1,51 +1,42 @@
 //! The admin API, on a listener of its own, behind a token. Nothing that it shows is secret.
+//! `host/http/ADMIN.md` describes it for users.
+
+mod credentials;
+mod events;
+mod plugins;
+mod shape;
 
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use jackfield_credential::{Availability, CredentialStatus, LastFailure, Standing};
 use jackfield_dispatch::Dispatcher;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde_json::json;
 use subtle::ConstantTimeEq;
+use tokio::sync::{Mutex, Semaphore, watch};
 
+pub use self::credentials::CredentialMaker;
+pub use self::plugins::{PluginAdmin, PluginAdminError};
 use crate::keys::bearer;
+use crate::limits::{ADMIN_BODY_BYTES_MAX, EVENT_READERS_MAX};
 
 /// What the admin API needs.
 pub struct Admin {
     dispatcher: Arc<Dispatcher>,
     plugins: Box<dyn PluginAdmin>,
+    maker: Box<dyn CredentialMaker>,
     token: SecretString,
-}
-
-/// What the admin API can do with plugins.
-pub trait PluginAdmin: Send + Sync {
-    /// All plugins, as the JSON object that is shown.
-    fn list(&self) -> Value;
-
-    /// Has the version before the one that serves take over again; answers what serves now.
-    ///
-    /// # Errors
-    /// When there is no such plugin, or no such version.
-    fn rollback(&self, name: &str) -> Result<Value, PluginAdminError>;
-}
-
-/// Why nothing was rolled back.
-#[derive(Debug, thiserror::Error)]
-pub enum PluginAdminError {
-    /// There is no such plugin.
-    #[error("{0}")]
-    Unknown(String),
-    /// There is nothing to go back to.
-    #[error("{0}")]
-    NothingBefore(String),
+    event_readers: Arc<Semaphore>,
+    /// Becomes true when the server stops.
+    stopping: watch::Sender<bool>,
+    adding: Mutex<()>,
 }
 
 impl Admin {
@@ -53,28 +44,47 @@ impl Admin {
     pub fn new(
         dispatcher: Arc<Dispatcher>,
         plugins: Box<dyn PluginAdmin>,
+        maker: Box<dyn CredentialMaker>,
         token: SecretString,
     ) -> Self {
         Self {
             dispatcher,
             plugins,
+            maker,
             token,
+            event_readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
+            stopping: watch::Sender::new(false),
+            adding: Mutex::default(),
         }
+    }
+
+    /// Ends the streams of events, which would not end by themselves.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
     }
 }
 
 /// The routes of the admin API.
 pub fn admin_router(admin: Arc<Admin>) -> Router {
+    let credential = get(credentials::show).delete(credentials::remove);
+    let routes = Router::new()
+        .route("/plugins", get(plugins::list))
+        .route("/plugins/{name}/rollback", post(plugins::rollback))
+        .route(
+            "/credentials",
+            get(credentials::list).post(credentials::add),
+        )
+        .route("/credentials/{id}", credential)
+        .route("/credentials/{id}/enable", post(credentials::enable))
+        .route("/credentials/{id}/disable", post(credentials::disable))
+        .route("/credentials/{id}/reset", post(credentials::reset))
+        .route("/credentials/{id}/refresh", post(credentials::refresh))
+        .route("/events", get(events::events));
     Router::new()
-        .route("/admin/v1/plugins", get(plugins))
-        .route("/admin/v1/plugins/{name}/rollback", post(rollback))
-        .route("/admin/v1/credentials", get(credentials))
-        .fallback(async || {
-            refuse(
-                StatusCode::NOT_FOUND,
-                "there is no such place in the admin API",
-            )
-        })
+        .nest("/admin/v1", routes)
+        .fallback(nowhere)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(ADMIN_BODY_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(&admin), check_token))
         .with_state(admin)
 }
@@ -94,104 +104,27 @@ async fn check_token(
         return next.run(request).await;
     }
     let message = "send the admin token as `Authorization: Bearer TOKEN`";
-    let mut response = refuse(StatusCode::UNAUTHORIZED, message);
+    let mut response = refuse(StatusCode::UNAUTHORIZED, "invalid_token", message);
     let scheme = HeaderValue::from_static("Bearer");
     response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
     response
 }
 
-fn refuse(status: StatusCode, message: &str) -> Response<Body> {
-    (status, Json(json!({ "error": { "message": message } }))).into_response()
+async fn nowhere() -> Response<Body> {
+    let message = "there is no such place in the admin API";
+    refuse(StatusCode::NOT_FOUND, "not_found", message)
 }
 
-async fn plugins(State(admin): State<Arc<Admin>>) -> Json<Value> {
-    let mut listed = admin.plugins.list();
-    listed["selector_faults"] = admin.dispatcher.selector_faults().into();
-    Json(listed)
+async fn wrong_method() -> Response<Body> {
+    let message = "this place in the admin API takes another method";
+    refuse(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        message,
+    )
 }
 
-async fn rollback(State(admin): State<Arc<Admin>>, Path(name): Path<String>) -> Response<Body> {
-    match admin.plugins.rollback(&name) {
-        Ok(serving) => Json(serving).into_response(),
-        Err(error @ PluginAdminError::Unknown(_)) => {
-            refuse(StatusCode::NOT_FOUND, &error.to_string())
-        }
-        Err(error @ PluginAdminError::NothingBefore(_)) => {
-            refuse(StatusCode::CONFLICT, &error.to_string())
-        }
-    }
-}
-
-async fn credentials(State(admin): State<Arc<Admin>>) -> Json<Value> {
-    let now = admin.dispatcher.clock().now();
-    let auth = admin.dispatcher.auth();
-    let credentials: Vec<Value> = auth.status(now).iter().map(credential).collect();
-    let leases = auth.lease_counts();
-    Json(json!({
-        "credentials": credentials,
-        "leases": {
-            "open": leases.open,
-            "success": leases.success,
-            "failed": leases.failed,
-            "cancelled": leases.cancelled,
-            "unjudged": leases.unjudged,
-        },
-    }))
-}
-
-fn credential(status: &CredentialStatus) -> Value {
-    let models: Vec<Value> = status
-        .models
-        .iter()
-        .map(|model| {
-            json!({
-                "model": model.model.as_str(),
-                "health": standing(&model.standing),
-                "error_permille": model.error_permille,
-                "latency_ms": model.latency_ms,
-            })
-        })
-        .collect();
-    json!({
-        "id": status.id.as_str(),
-        "provider": status.provider.as_str(),
-        "enabled": status.enabled,
-        "priority": status.priority,
-        "weight": status.weight,
-        "in_flight": status.in_flight,
-        "last_used_ms": status.last_used.map(|at| at.as_millis()),
-        "health": standing(&status.account),
-        "models": models,
-        "last_failure": status.last_failure.as_ref().map(last_failure),
-    })
-}
-
-fn standing(standing: &Standing) -> Value {
-    let cause = standing.cause.as_ref().map(
-        |cause| json!({ "kind": &*cause.kind, "status": cause.status, "message": &*cause.message }),
-    );
-    let state = match standing.availability {
-        Availability::Ready => return json!({ "state": "ready" }),
-        // A probe is due: one attempt may.
-        Availability::Probe => "ready",
-        Availability::Probing { .. } => "probing",
-        Availability::Cooling { .. } => "cooling",
-        Availability::Barred => "barred",
-    };
-    json!({
-        "state": state,
-        "until_ms": standing.availability.until().map(|until| until.as_millis()),
-        "strikes": standing.strikes,
-        "cause": cause,
-    })
-}
-
-fn last_failure(failure: &LastFailure) -> Value {
-    json!({
-        "at_ms": failure.at.as_millis(),
-        "model": failure.model.as_str(),
-        "kind": &*failure.cause.kind,
-        "status": failure.cause.status,
-        "message": &*failure.cause.message,
-    })
+fn refuse(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+    let body = json!({ "error": { "code": code, "message": message } });
+    (status, Json(body)).into_response()
 }

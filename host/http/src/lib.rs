@@ -2,6 +2,7 @@
 //! provider. The only crate that knows axum and reqwest.
 
 mod admin;
+mod admin_client;
 mod api;
 mod keys;
 pub mod limits;
@@ -10,7 +11,8 @@ mod render;
 mod server;
 mod upstream;
 
-pub use admin::{Admin, PluginAdmin, PluginAdminError, admin_router};
+pub use admin::{Admin, CredentialMaker, PluginAdmin, PluginAdminError, admin_router};
+pub use admin_client::{AdminClient, AdminClientError};
 pub use api::{Api, api_router};
 pub use keys::ClientKeys;
 pub use server::{Drain, serve};

@@ -1,103 +1,108 @@
-//! The providers, their credentials and their models.
+//! The providers, with their credentials and their models.
 
-use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
+use jackfield_auth::RefreshTiming;
+use jackfield_credential::naming::NamedModel;
+use url::Url;
+
+use super::credentials::{Credential, credential};
+use super::models::models;
 use super::reader::{Names, Reader};
-use super::section::{Section, Spot, entries, join};
-use super::{Credential, Model, Provider};
+use super::section::{Section, Spot};
 
-/// Reads the list of providers.
-pub(super) fn providers(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Vec<Provider>> {
+/// A provider with its credentials and models.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    /// Its name: lower-case letters, digits, dots, underscores and hyphens.
+    pub(crate) name: String,
+    /// The plugin that speaks to it, named by the same rule.
+    pub(crate) executor: String,
+    /// Where its API begins: http or https, without user, query and fragment. Its path has no slash
+    /// at the end, except that a URL without a path has the path `/`.
+    pub(crate) base_url: Url,
+    /// Origins beside that of `base_url` to which its executor may send requests: http or https,
+    /// without a path.
+    pub(crate) grants: Vec<Url>,
+    /// What the executor is told: the text of one JSON object, without secrets.
+    pub(crate) settings: String,
+    /// Attempts that may be under way at once with all its credentials; none: no limit.
+    pub(crate) max_in_flight: Option<NonZeroU32>,
+    /// Whether failures leave its credentials fit; none: as the whole configuration has it.
+    pub(crate) disable_cooling: Option<bool>,
+    /// When the tokens of its accounts are refreshed.
+    pub(crate) refresh: RefreshTiming,
+    /// At least one, unless there are credential files.
+    pub(crate) credentials: Vec<Credential>,
+    /// At least one. All names and aliases differ by more than case.
+    pub(crate) models: Vec<NamedModel>,
+}
+
+/// Reads the list of providers. `credentials_needed`: whether each must have one in the file.
+pub(super) fn providers(
+    reader: &mut Reader<'_>,
+    spot: &Spot<'_>,
+    credentials_needed: bool,
+) -> Option<Vec<Provider>> {
     let (mut names, mut ids) = (Names::default(), Names::default());
     reader.list(spot, |reader, spot| {
         let mut section = Section::open(reader, spot)?;
         let name = section.required(reader, "name", |reader, spot| {
-            unique(reader, spot, &mut names)
+            reader.unique(spot, &mut names)
         });
         let executor = section.required(reader, "executor", Reader::name);
         let base_url = section.required(reader, "base-url", Reader::base_url);
-        let settings = section.field(reader, "settings", "{}".to_owned(), Reader::settings);
-        let credentials = section.required(reader, "credentials", |reader, spot| {
-            reader.list(spot, |reader, spot| credential(reader, spot, &mut ids))
+        let grants = section.optional(reader, "grants", |reader, spot| {
+            reader.list(spot, Reader::origin)
         });
+        let settings = section.field(reader, "settings", "{}".to_owned(), Reader::settings);
+        let max_in_flight = section.optional(reader, "max-in-flight", Reader::in_flight);
+        let disable_cooling = section.optional(reader, "disable-cooling", Reader::flag);
+        let refresh = section.optional(reader, "refresh", refresh);
+        let list = |reader: &mut Reader<'_>, spot: &Spot<'_>| {
+            reader.list(spot, |reader, spot| credential(reader, spot, &mut ids))
+        };
+        let credentials = if credentials_needed {
+            section.required(reader, "credentials", list)
+        } else {
+            Some(
+                section
+                    .optional(reader, "credentials", list)
+                    .unwrap_or_default(),
+            )
+        };
         let models = section.required(reader, "models", models);
         section.end(reader);
         Some(Provider {
             name: name?,
             executor: executor?,
             base_url: base_url?,
+            grants: grants.unwrap_or_default(),
             settings,
+            max_in_flight,
+            disable_cooling,
+            refresh: refresh.unwrap_or_default(),
             credentials: credentials?,
             models: models?,
         })
     })
 }
 
-fn credential(reader: &mut Reader<'_>, spot: &Spot<'_>, ids: &mut Names) -> Option<Credential> {
+fn refresh(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<RefreshTiming> {
     let mut section = Section::open(reader, spot)?;
-    let id = section.required(reader, "id", |reader, spot| unique(reader, spot, ids));
-    let api_key = section.required(reader, "api-key", Reader::secret);
-    let priority = section.field(reader, "priority", 0, |reader, spot| {
-        reader.number(spot, -PRIORITY_MAX..=PRIORITY_MAX)
-    });
-    let weight = section.field(reader, "weight", 1, |reader, spot| {
-        reader.number(spot, 1..=WEIGHT_MAX)
-    });
-    let proxy_url = section.optional(reader, "proxy-url", Reader::proxy_url);
-    let attributes = section
-        .optional(reader, "attributes", attributes)
-        .unwrap_or_default();
-    let disabled = section.field(reader, "disabled", false, Reader::flag);
+    let mut time = |key| {
+        section.optional(reader, key, |reader, spot| {
+            reader.duration(spot, REFRESH_MAX)
+        })
+    };
+    let timing = RefreshTiming {
+        lead: time("lead"),
+        interval: time("interval"),
+    };
     section.end(reader);
-    Some(Credential {
-        id: id?,
-        api_key: api_key?,
-        priority,
-        weight,
-        proxy_url,
-        attributes,
-        disabled,
-    })
+    Some(timing)
 }
 
-fn attributes(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<BTreeMap<String, String>> {
-    let mut attributes = BTreeMap::new();
-    for entry in entries(reader, spot)? {
-        let below = Spot {
-            name: join(&spot.name, &entry.key),
-            node: &entry.node,
-        };
-        if let Some(text) = reader.text(&below) {
-            attributes.insert(entry.key.clone(), text.to_owned());
-        }
-    }
-    Some(attributes)
-}
-
-fn models(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Vec<Model>> {
-    let mut names = Names::default();
-    reader.list(spot, |reader, spot| {
-        let mut read = |reader: &mut Reader<'_>, spot: &Spot<'_>| {
-            let name = reader.line(spot)?;
-            names.check(reader, spot, &name);
-            Some(name)
-        };
-        let mut section = Section::open(reader, spot)?;
-        let name = section.required(reader, "name", &mut read);
-        let alias = section.optional(reader, "alias", &mut read);
-        section.end(reader);
-        Some(Model { name: name?, alias })
-    })
-}
-
-fn unique(reader: &mut Reader<'_>, spot: &Spot<'_>, names: &mut Names) -> Option<String> {
-    let name = reader.name(spot)?;
-    names.check(reader, spot, &name);
-    Some(name)
-}
-
-/// Weights are summed as 64-bit numbers; a million to one is as uneven as anybody needs.
-const WEIGHT_MAX: u32 = 1_000_000;
-
-/// Tiers are few; this is only wide enough for everybody's numbering.
-const PRIORITY_MAX: i32 = 1_000_000;
+/// No token in use is known to live longer than a year, here of 365.25 days.
+const REFRESH_MAX: Duration = Duration::from_secs(31_557_600);

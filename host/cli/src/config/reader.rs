@@ -7,12 +7,12 @@ use super::environment::Environment;
 use super::mistake::{ConfigErrors, Mistake, Place};
 use super::section::Spot;
 use super::yaml::Value;
-use super::{Config, server, yaml};
+use super::{Admin, Config, server, yaml};
 
 /// What every part of reading needs.
 pub(super) struct Reader<'e> {
-    /// Where variables and files come from.
-    pub(super) environment: &'e dyn Environment,
+    /// Where variables and files come from; none where everything must be said as it is.
+    pub(super) environment: Option<&'e dyn Environment>,
     /// The folder of the file, absolute.
     pub(super) folder: PathBuf,
     mistakes: Vec<Mistake>,
@@ -20,6 +20,22 @@ pub(super) struct Reader<'e> {
 
 /// Reads the file at `path`.
 pub(super) fn load(path: &Path, environment: &dyn Environment) -> Result<Config, ConfigErrors> {
+    read(path, environment, server::config)
+}
+
+/// Reads the admin listener of the file at `path`.
+pub(super) fn load_admin(
+    path: &Path,
+    environment: &dyn Environment,
+) -> Result<Option<Admin>, ConfigErrors> {
+    read(path, environment, server::admin_only)
+}
+
+fn read<T>(
+    path: &Path,
+    environment: &dyn Environment,
+    root: impl FnOnce(&mut Reader<'_>, &Spot<'_>) -> Option<T>,
+) -> Result<T, ConfigErrors> {
     let fail = |mistakes| ConfigErrors::new(path.to_owned(), mistakes);
     let unreadable = |error| {
         let what = format!("cannot be read: {error}; check the path and its permissions");
@@ -33,28 +49,48 @@ pub(super) fn load(path: &Path, environment: &dyn Environment) -> Result<Config,
         .file(path)
         .map_err(|error| fail(vec![unreadable(error)]))?;
     let file = std::path::absolute(path).map_err(|error| fail(vec![unreadable(error)]))?;
-    let root = yaml::parse(&text).map_err(|mistake| fail(vec![mistake]))?;
+    let node = yaml::parse(&text).map_err(|mistake| fail(vec![mistake]))?;
 
     let folder = file.parent().unwrap_or(&file).to_owned();
     let mut reader = Reader {
-        environment,
+        environment: Some(environment),
         folder,
         mistakes: Vec::new(),
     };
-    let config = server::config(
-        &mut reader,
-        &Spot {
-            name: String::new(),
-            node: &root,
-        },
-    );
-    match config {
-        Some(config) if reader.mistakes.is_empty() => Ok(config),
+    let spot = Spot {
+        name: String::new(),
+        node: &node,
+    };
+    match root(&mut reader, &spot) {
+        Some(read) if reader.mistakes.is_empty() => Ok(read),
         _ => Err(fail(reader.mistakes)),
     }
 }
 
 impl Reader<'_> {
+    /// A reader of values that stand in no file.
+    pub(super) fn of_values() -> Self {
+        Self {
+            environment: None,
+            folder: PathBuf::new(),
+            mistakes: Vec::new(),
+        }
+    }
+
+    /// What is wrong, without places.
+    pub(super) fn told(self) -> Vec<String> {
+        let told = |mistake: Mistake| match mistake.name.as_str() {
+            "" => mistake.what,
+            name => format!("{name}: {}", mistake.what),
+        };
+        self.mistakes.into_iter().map(told).collect()
+    }
+
+    /// How many mistakes there are up to now.
+    pub(super) fn mistakes(&self) -> usize {
+        self.mistakes.len()
+    }
+
     /// Notes a mistake.
     pub(super) fn add(&mut self, mistake: Mistake) {
         self.mistakes.push(mistake);
@@ -116,8 +152,22 @@ pub(super) struct Names(HashMap<String, Place>);
 impl Names {
     /// Refuses a name that came before. The text is shown.
     pub(super) fn check(&mut self, reader: &mut Reader<'_>, spot: &Spot<'_>, name: &str) {
-        let Some(first) = self.0.get(name) else {
-            self.0.insert(name.to_owned(), spot.node.place);
+        self.check_by(reader, spot, name, name.to_owned());
+    }
+
+    /// Refuses a name that came before, in whatever case.
+    pub(super) fn check_in_any_case(
+        &mut self,
+        reader: &mut Reader<'_>,
+        spot: &Spot<'_>,
+        name: &str,
+    ) {
+        self.check_by(reader, spot, name, name.to_lowercase());
+    }
+
+    fn check_by(&mut self, reader: &mut Reader<'_>, spot: &Spot<'_>, name: &str, key: String) {
+        let Some(first) = self.0.get(&key) else {
+            self.0.insert(key, spot.node.place);
             return;
         };
         let what = format!(

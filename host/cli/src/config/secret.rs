@@ -3,6 +3,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::environment::Environment;
 use super::reader::Reader;
 use super::section::{Spot, join};
 use super::yaml::Value;
@@ -30,6 +31,10 @@ impl Reader<'_> {
 
     /// Keys are not shown either: `{ sk-123 }` is a mapping, too.
     fn secret_from(&mut self, spot: &Spot<'_>) -> Option<SecretString> {
+        let Some(environment) = self.environment else {
+            self.refuse(spot, "must be the secret itself");
+            return None;
+        };
         if let Value::Map(entries) = &spot.node.value
             && let [entry] = entries.as_slice()
         {
@@ -38,8 +43,8 @@ impl Reader<'_> {
                 node: &entry.node,
             };
             match entry.key.as_str() {
-                "env" => return self.secret_from_variable(&from),
-                "file" => return self.secret_from_file(&from),
+                "env" => return self.secret_from_variable(&from, environment),
+                "file" => return self.secret_from_file(&from, environment),
                 _ => {}
             }
         }
@@ -50,7 +55,11 @@ impl Reader<'_> {
         None
     }
 
-    fn secret_from_variable(&mut self, spot: &Spot<'_>) -> Option<SecretString> {
+    fn secret_from_variable(
+        &mut self,
+        spot: &Spot<'_>,
+        environment: &dyn Environment,
+    ) -> Option<SecretString> {
         let name = self.text(spot)?;
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         if name.len() > VARIABLE_BYTES_MAX || !name.bytes().all(legal) {
@@ -60,7 +69,7 @@ impl Reader<'_> {
             );
             return None;
         }
-        let value = self.environment.var(name);
+        let value = environment.var(name);
         if value.is_none() {
             self.refuse(
                 spot,
@@ -70,9 +79,13 @@ impl Reader<'_> {
         value.map(SecretString::from)
     }
 
-    fn secret_from_file(&mut self, spot: &Spot<'_>) -> Option<SecretString> {
+    fn secret_from_file(
+        &mut self,
+        spot: &Spot<'_>,
+        environment: &dyn Environment,
+    ) -> Option<SecretString> {
         let path = self.path(spot)?;
-        match self.environment.file(&path) {
+        match environment.file(&path) {
             // Editors and `echo` end a file with a line feed that is no part of the secret.
             Ok(text) => Some(SecretString::from(text.trim_end_matches(['\r', '\n']))),
             Err(error) => {

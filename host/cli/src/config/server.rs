@@ -8,8 +8,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::mistake::Place;
 use super::reader::{Names, Reader};
+use super::routes::{Known, Routes};
 use super::section::{Section, Spot};
-use super::{Admin, ClientKey, Config, Retry, Timeouts, providers};
+use super::{
+    Admin, ClientKey, Config, StoreKind, Timeouts, models, providers, retry, routes, routing,
+};
 
 /// Reads the whole file. None only after a mistake.
 pub(super) fn config(reader: &mut Reader<'_>, root: &Spot<'_>) -> Option<Config> {
@@ -19,21 +22,51 @@ pub(super) fn config(reader: &mut Reader<'_>, root: &Spot<'_>) -> Option<Config>
     let listen = section.field(reader, "listen", LISTEN, |reader, spot| {
         listen(reader, spot, open)
     });
+    let before = reader.mistakes();
+    let credential_files = section.optional(reader, "credential-files", Reader::path);
+    let credentials_needed = !section.has("credential-files");
+    let providers = section
+        .required(reader, "providers", |reader, spot| {
+            providers::providers(reader, spot, credentials_needed)
+        })
+        .unwrap_or_default();
+    let channel_aliases = section
+        .optional(reader, "oauth-model-alias", models::channel_aliases)
+        .unwrap_or_default();
+    let known = Known::new(&providers, &channel_aliases, reader.mistakes() == before);
+    let Routes { routes, fallbacks } = section
+        .optional(reader, "models", |reader, spot| {
+            routes::routes(reader, spot, &known)
+        })
+        .unwrap_or_default();
     let config = Config {
         listen,
-        admin: section.optional(reader, "admin", |reader, spot| admin(reader, spot, listen)),
+        admin: section.optional(reader, "admin", |reader, spot| {
+            admin(reader, spot, Some(listen))
+        }),
         client_keys: section
             .optional(reader, "client-keys", client_keys)
             .unwrap_or_default(),
         plugins: section.field(reader, "plugins", plugins, Reader::path),
         data: section.field(reader, "data", data, Reader::path),
-        providers: section
-            .required(reader, "providers", providers::providers)
+        credential_files,
+        store: section.field(reader, "store", StoreKind::Sqlite, |reader, spot| {
+            reader.choice(spot, &STORES)
+        }),
+        encryption_key: section.optional(reader, "encryption-key", |reader, spot| {
+            reader.secret_of(spot, ENCRYPTION_KEY_BYTES_MIN)
+        }),
+        providers,
+        routes,
+        fallbacks,
+        force_model_prefix: section.field(reader, "force-model-prefix", false, Reader::flag),
+        channel_aliases,
+        routing: section
+            .optional(reader, "routing", routing::routing)
             .unwrap_or_default(),
-        selector: section
-            .optional(reader, "routing", routing)
-            .unwrap_or_else(|| SELECTOR.to_owned()),
-        retry: section.optional(reader, "retry", retry).unwrap_or_default(),
+        retry: section
+            .optional(reader, "retry", retry::retry)
+            .unwrap_or_default(),
         timeouts: section
             .optional(reader, "timeouts", timeouts)
             .unwrap_or_default(),
@@ -41,6 +74,13 @@ pub(super) fn config(reader: &mut Reader<'_>, root: &Spot<'_>) -> Option<Config>
     };
     section.end(reader);
     Some(config)
+}
+
+/// Reads the admin listener, and looks at nothing else.
+pub(super) fn admin_only(reader: &mut Reader<'_>, root: &Spot<'_>) -> Option<Option<Admin>> {
+    let mut section = Section::open(reader, root)?;
+    let admin = |reader: &mut Reader<'_>, spot: &Spot<'_>| admin(reader, spot, None);
+    Some(section.optional(reader, "admin", admin))
 }
 
 /// Without client keys, whoever reaches the address spends the operator's credentials.
@@ -57,11 +97,11 @@ fn listen(reader: &mut Reader<'_>, spot: &Spot<'_>, open: bool) -> Option<Socket
     Some(address)
 }
 
-fn admin(reader: &mut Reader<'_>, spot: &Spot<'_>, clients: SocketAddr) -> Option<Admin> {
+fn admin(reader: &mut Reader<'_>, spot: &Spot<'_>, clients: Option<SocketAddr>) -> Option<Admin> {
     let mut section = Section::open(reader, spot)?;
     let listen = section.field(reader, "listen", ADMIN_LISTEN, |reader, spot| {
         let address = reader.address(spot)?;
-        if address == clients && address.port() != 0 {
+        if clients == Some(address) && address.port() != 0 {
             let what = format!("{address} is where clients are served; choose another port");
             reader.refuse(spot, what);
         }
@@ -119,34 +159,6 @@ fn check_key(
     }
 }
 
-fn routing(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<String> {
-    let mut section = Section::open(reader, spot)?;
-    let selector = section.field(reader, "selector", SELECTOR.to_owned(), Reader::name);
-    section.end(reader);
-    Some(selector)
-}
-
-fn retry(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Retry> {
-    let mut section = Section::open(reader, spot)?;
-    let default = Retry::default();
-    let retry = Retry {
-        rounds: section.field(reader, "rounds", default.rounds, |reader, spot| {
-            reader.number(spot, 1..=ROUNDS_MAX)
-        }),
-        max_wait: section.field(reader, "max-wait", default.max_wait, |reader, spot| {
-            reader.duration(spot, RETRY_WAIT_MAX)
-        }),
-        max_credentials: section.field(
-            reader,
-            "max-credentials",
-            default.max_credentials,
-            |reader, spot| reader.number(spot, 0..=CREDENTIALS_MAX),
-        ),
-    };
-    section.end(reader);
-    Some(retry)
-}
-
 fn timeouts(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Timeouts> {
     let mut section = Section::open(reader, spot)?;
     let default = Timeouts::default();
@@ -167,19 +179,14 @@ fn timeouts(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Timeouts> {
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8317);
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8318);
-const SELECTOR: &str = "round-robin";
+
+const STORES: [(&str, StoreKind); 2] = [("sqlite", StoreKind::Sqlite), ("none", StoreKind::None)];
+
+/// As many characters as 128 random bits in hexadecimal.
+const ENCRYPTION_KEY_BYTES_MIN: usize = 32;
 
 /// As many characters as 64 random bits in hexadecimal.
 const ADMIN_TOKEN_BYTES_MIN: usize = 16;
-
-/// More rounds would only hammer providers that are down.
-const ROUNDS_MAX: u32 = 20;
-
-/// A client waits meanwhile; few have more patience than an hour.
-const RETRY_WAIT_MAX: Duration = Duration::from_secs(60 * 60);
-
-/// More than a pool holds; a larger number is a slip.
-const CREDENTIALS_MAX: u32 = 10_000;
 
 /// A host that takes longer is down.
 const CONNECT_MAX: Duration = Duration::from_secs(5 * 60);

@@ -144,11 +144,54 @@ fn shown(config: &Config) -> String {
     for provider in &config.providers {
         show_provider(&mut out, provider);
     }
-    line(&mut out, 0, "selector", &config.selector);
+    show_what_is_kept(&mut out, config);
+    show_names(&mut out, config);
+    line(&mut out, 0, "routing", format!("{:?}", config.routing));
     line(&mut out, 0, "retry", format!("{:?}", config.retry));
     line(&mut out, 0, "timeouts", format!("{:?}", config.timeouts));
     line(&mut out, 0, "disable-cooling", config.disable_cooling);
     out
+}
+
+fn show_what_is_kept(out: &mut String, config: &Config) {
+    line(out, 0, "store", format!("{:?}", config.store));
+    if let Some(folder) = &config.credential_files {
+        line(out, 0, "credential-files", folder.display());
+    }
+    if let Some(key) = &config.encryption_key {
+        line(out, 0, "encryption-key", key.expose_secret());
+    }
+}
+
+fn show_names(out: &mut String, config: &Config) {
+    line(out, 0, "force-model-prefix", config.force_model_prefix);
+    for (channel, aliases) in &config.channel_aliases {
+        for entry in aliases {
+            let text = format!(
+                "{channel} {} -> {} fork={}",
+                entry.alias, entry.name, entry.fork
+            );
+            line(out, 0, "channel-alias", text);
+        }
+    }
+    for route in &config.routes {
+        line(out, 0, "route", &route.name);
+        for target in &route.targets {
+            let (provider, model) = (&target.provider, &target.model);
+            let text = format!("{provider} {model} {} {}", target.priority, target.weight);
+            line(out, 1, "target", text);
+        }
+    }
+    for (name, fallbacks) in &config.fallbacks {
+        for fallback in fallbacks {
+            line(
+                out,
+                0,
+                "fallback",
+                format!("{name} {} {:?}", fallback.model, fallback.on),
+            );
+        }
+    }
 }
 
 fn show_provider(out: &mut String, provider: &Provider) {
@@ -156,6 +199,23 @@ fn show_provider(out: &mut String, provider: &Provider) {
     line(out, 1, "executor", &provider.executor);
     line(out, 1, "base-url", &provider.base_url);
     line(out, 1, "settings", &provider.settings);
+    for grant in &provider.grants {
+        line(out, 1, "grant", grant);
+    }
+    optional(out, 1, "max-in-flight", provider.max_in_flight);
+    optional(out, 1, "disable-cooling", provider.disable_cooling);
+    optional(
+        out,
+        1,
+        "refresh-lead",
+        provider.refresh.lead.map(humantime::format_duration),
+    );
+    optional(
+        out,
+        1,
+        "refresh-interval",
+        provider.refresh.interval.map(humantime::format_duration),
+    );
     for credential in &provider.credentials {
         show_credential(out, credential);
     }
@@ -166,7 +226,19 @@ fn show_provider(out: &mut String, provider: &Provider) {
 
 fn show_credential(out: &mut String, credential: &Credential) {
     line(out, 1, "credential", &credential.id);
-    line(out, 2, "api-key", credential.api_key.expose_secret());
+    line(out, 2, "kind", credential.kind.label());
+    for (name, secret) in &credential.secrets {
+        line(out, 2, name, secret.expose_secret());
+    }
+    optional(out, 2, "label", credential.label.as_ref());
+    optional(out, 2, "prefix", credential.prefix.as_ref());
+    optional(out, 2, "expires-at", credential.expires_at);
+    optional(out, 2, "max-in-flight", credential.max_in_flight);
+    optional(out, 2, "rounds", credential.rounds);
+    optional(out, 2, "disable-cooling", credential.disable_cooling);
+    for model in &credential.models {
+        line(out, 2, "model", format!("{} {:?}", model.name, model.alias));
+    }
     line(out, 2, "priority", credential.priority);
     line(out, 2, "weight", credential.weight);
     if let Some(proxy_url) = &credential.proxy_url {
@@ -174,6 +246,12 @@ fn show_credential(out: &mut String, credential: &Credential) {
     }
     line(out, 2, "attributes", format!("{:?}", credential.attributes));
     line(out, 2, "disabled", credential.disabled);
+}
+
+fn optional(out: &mut String, depth: usize, name: &str, value: Option<impl std::fmt::Display>) {
+    if let Some(value) = value {
+        line(out, depth, name, value);
+    }
 }
 
 fn line(out: &mut String, depth: usize, name: &str, value: impl std::fmt::Display) {

@@ -2,14 +2,17 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
+use jackfield_credential::Timestamp;
+use jackfield_credential::naming::normal_prefix;
 use url::Url;
 
-use super::reader::Reader;
+use super::reader::{Names, Reader};
 use super::section::Spot;
 use super::yaml::Value;
 
@@ -30,9 +33,7 @@ impl Reader<'_> {
     /// A name that may become a part of a file's name.
     pub(super) fn name(&mut self, spot: &Spot<'_>) -> Option<String> {
         let text = self.text(spot)?;
-        let legal = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
-        let begins = text.starts_with(|first: char| first.is_ascii_alphanumeric());
-        if begins && text.len() <= NAME_BYTES_MAX && text.bytes().all(legal) {
+        if Self::is_name(text) {
             return Some(text.to_owned());
         }
         let rule = format!(
@@ -40,6 +41,34 @@ impl Reader<'_> {
             NAME_BYTES_MAX - 1
         );
         self.refuse_found(spot, text, &rule)
+    }
+
+    /// Whether a text is such a name.
+    pub(super) fn is_name(text: &str) -> bool {
+        let legal = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+        let begins = text.starts_with(|first: char| matches!(first, 'a'..='z' | '0'..='9'));
+        begins && text.len() <= NAME_BYTES_MAX && text.bytes().all(legal)
+    }
+
+    /// A name that did not come before.
+    pub(super) fn unique(&mut self, spot: &Spot<'_>, names: &mut Names) -> Option<String> {
+        let name = self.name(spot)?;
+        names.check(self, spot, &name);
+        Some(name)
+    }
+
+    /// One word of a few.
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        spot: &Spot<'_>,
+        choices: &[(&'static str, T)],
+    ) -> Option<T> {
+        let text = self.text(spot)?;
+        if let Some((_, chosen)) = choices.iter().find(|(word, _)| *word == text) {
+            return Some(*chosen);
+        }
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        self.refuse_found(spot, text, &format!("must be one of {}", words.join(", ")))
     }
 
     /// Text on one line, such as a model's name.
@@ -95,6 +124,67 @@ impl Reader<'_> {
         }
     }
 
+    /// A moment, as RFC 3339 writes it, in UTC.
+    pub(super) fn moment(&mut self, spot: &Spot<'_>) -> Option<Timestamp> {
+        let text = self.text(spot)?;
+        let time = humantime::parse_rfc3339(text).ok();
+        let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        match since.and_then(|since| u64::try_from(since.as_millis()).ok()) {
+            Some(millis) => Some(Timestamp::from_millis(millis)),
+            None => {
+                let rule = "must be a moment in UTC since 1970, such as 2030-01-31T12:00:00Z";
+                self.refuse_found(spot, text, rule)
+            }
+        }
+    }
+
+    /// A number with at most three digits after its point, in thousandths.
+    pub(super) fn permille(&mut self, spot: &Spot<'_>, most: u32) -> Option<u32> {
+        let text = self.text(spot)?;
+        let plain = matches!(spot.node.value, Value::Scalar { plain: true, .. });
+        match thousandths(text) {
+            Some(permille) if plain && permille <= most => Some(permille),
+            _ => {
+                let most = f64::from(most) / 1000.0;
+                let rule = format!(
+                    "must be a number from 0 to {most} with at most three digits after the point, \
+                     without quotes"
+                );
+                self.refuse_found(spot, text, &rule)
+            }
+        }
+    }
+
+    /// What stands before a model's name; none if nothing is left of it.
+    pub(super) fn prefix(&mut self, spot: &Spot<'_>) -> Option<String> {
+        let line = self.line(spot)?;
+        match normal_prefix(&line) {
+            Ok(Some(prefix)) => Some(prefix.to_owned()),
+            Ok(None) => self.refuse_found(spot, &line, "must hold more than slashes"),
+            Err(error) => self.refuse_found(spot, &line, &error.to_string()),
+        }
+    }
+
+    /// A priority.
+    pub(super) fn priority(&mut self, spot: &Spot<'_>) -> Option<i32> {
+        self.number(spot, -PRIORITY_MAX..=PRIORITY_MAX)
+    }
+
+    /// A share among equals.
+    pub(super) fn weight(&mut self, spot: &Spot<'_>) -> Option<u32> {
+        self.number(spot, 1..=WEIGHT_MAX)
+    }
+
+    /// Attempts under way at once.
+    pub(super) fn in_flight(&mut self, spot: &Spot<'_>) -> Option<NonZeroU32> {
+        NonZeroU32::new(self.number(spot, 1..=IN_FLIGHT_MAX)?)
+    }
+
+    /// Rounds over the credentials.
+    pub(super) fn rounds(&mut self, spot: &Spot<'_>) -> Option<u32> {
+        self.number(spot, 1..=ROUNDS_MAX)
+    }
+
     /// An address to listen on.
     pub(super) fn address(&mut self, spot: &Spot<'_>) -> Option<SocketAddr> {
         let text = self.text(spot)?;
@@ -133,6 +223,17 @@ impl Reader<'_> {
         None
     }
 
+    /// A scheme, a host and a port. The text is never shown, as for the base URL.
+    pub(super) fn origin(&mut self, spot: &Spot<'_>) -> Option<Url> {
+        let url = self.base_url(spot)?;
+        if url.path() == "/" {
+            return Some(url);
+        }
+        let what = "must end with its host and port: what is granted is a whole origin";
+        self.refuse(spot, what);
+        None
+    }
+
     /// A proxy. The text is never shown: it may carry a password.
     pub(super) fn proxy_url(&mut self, spot: &Spot<'_>) -> Option<Url> {
         let url = self.url(spot, &["http", "https", "socks5"])?;
@@ -162,13 +263,42 @@ impl Reader<'_> {
     }
 
     /// Refuses a value and shows it, cut.
-    fn refuse_found<T>(&mut self, spot: &Spot<'_>, found: &str, rule: &str) -> Option<T> {
+    pub(super) fn refuse_found<T>(
+        &mut self,
+        spot: &Spot<'_>,
+        found: &str,
+        rule: &str,
+    ) -> Option<T> {
         let cut: String = found.chars().take(FOUND_CHARS_MAX).collect();
         let more = if cut.len() < found.len() { ".." } else { "" };
         self.refuse(spot, format!("{rule}; found {cut:?}{more}"));
         None
     }
 }
+
+/// None unless the text is digits, with at most three more behind a point.
+fn thousandths(text: &str) -> Option<u32> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 3 {
+        return None;
+    }
+    let whole: u32 = whole.parse().ok()?;
+    let part: u32 = format!("{part:0<3}").parse().ok()?;
+    whole.checked_mul(1000)?.checked_add(part)
+}
+
+/// Weights are summed as 64-bit numbers; a million to one is as uneven as anybody needs.
+const WEIGHT_MAX: u32 = 1_000_000;
+
+/// Tiers are few; this is only wide enough for everybody's numbering.
+const PRIORITY_MAX: i32 = 1_000_000;
+
+/// More attempts than one process has sockets for.
+const IN_FLIGHT_MAX: u32 = 100_000;
+
+/// More rounds would only hammer providers that are down.
+const ROUNDS_MAX: u32 = 20;
 
 /// Long enough for people, short enough for a file's name with a suffix on every system.
 const NAME_BYTES_MAX: usize = 64;

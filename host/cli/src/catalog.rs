@@ -1,0 +1,145 @@
+//! What the configuration says of its providers, kept for whoever makes credentials of it: the
+//! configuration itself, credential files, and the admin API.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jackfield_auth::{RefreshTiming, Registration};
+use jackfield_credential::naming::{
+    ChannelAlias, NamedModel, Naming, Route, oauth_model_alias_channel,
+};
+use jackfield_credential::{Credential, CredentialKind, ProviderName, Served};
+
+use secrecy::SecretString;
+
+use crate::config::{self, Config};
+
+/// The providers, and the rules of names.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    providers: BTreeMap<ProviderName, Entry>,
+    routes: Vec<Route>,
+    force_prefix: bool,
+    channels: BTreeMap<&'static str, Vec<ChannelAlias>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    base_url: Arc<str>,
+    disable_cooling: Option<bool>,
+    timing: RefreshTiming,
+    models: Vec<NamedModel>,
+}
+
+/// Most credentials of a provider serve the same under the same names, which are worked out once.
+type Known = BTreeMap<(ProviderName, CredentialKind, Option<String>), Vec<Served>>;
+
+impl Catalog {
+    pub(crate) fn new(config: &Config) -> Self {
+        let entry = |provider: &config::Provider| {
+            let entry = Entry {
+                base_url: provider.base_url.as_str().trim_end_matches('/').into(),
+                disable_cooling: provider.disable_cooling,
+                timing: provider.refresh,
+                models: provider.models.clone(),
+            };
+            (ProviderName::from(provider.name.as_str()), entry)
+        };
+        Self {
+            providers: config.providers.iter().map(entry).collect(),
+            routes: config.routes.clone(),
+            force_prefix: config.force_model_prefix,
+            channels: config.channel_aliases.clone(),
+        }
+    }
+
+    /// The credentials of the configuration that this catalog is of.
+    pub(crate) fn registrations(&self, config: &Config) -> Vec<Registration> {
+        let mut known = Known::new();
+        let mut registrations = Vec::new();
+        for provider in &config.providers {
+            let name = ProviderName::from(provider.name.as_str());
+            for credential in &provider.credentials {
+                let made = self.registration_knowing(&name, credential, &mut known);
+                registrations.extend(made);
+            }
+        }
+        registrations
+    }
+
+    /// One credential; none if there is no such provider.
+    pub(crate) fn registration(
+        &self,
+        provider: &str,
+        given: &config::Credential,
+    ) -> Option<Registration> {
+        self.registration_knowing(&provider.into(), given, &mut Known::new())
+    }
+
+    fn registration_knowing(
+        &self,
+        provider: &ProviderName,
+        given: &config::Credential,
+        known: &mut Known,
+    ) -> Option<Registration> {
+        let entry = self.providers.get(provider)?;
+        let serves = if given.models.is_empty() {
+            let key = (provider.clone(), given.kind, given.prefix.clone());
+            let serves = known
+                .entry(key)
+                .or_insert_with(|| self.serves(provider, entry, given));
+            serves.clone()
+        } else {
+            self.serves(provider, entry, given)
+        };
+        let credential = Credential {
+            enabled: !given.disabled,
+            priority: given.priority,
+            weight: given.weight,
+            attributes: given.attributes.clone(),
+            serves,
+            label: given.label.as_deref().map(Arc::from),
+            prefix: given.prefix.as_deref().map(Arc::from),
+            kind: given.kind,
+            disable_cooling: given.disable_cooling.or(entry.disable_cooling),
+            in_flight_max: given.max_in_flight,
+            rounds: given.rounds,
+            ..Credential::new(&*given.id, provider.clone(), Arc::clone(&entry.base_url))
+        };
+        let proxy = given.proxy_url.as_ref();
+        Some(Registration {
+            proxy: proxy.map(|url| SecretString::from(url.as_str())),
+            expires_at: given.expires_at,
+            timing: entry.timing,
+            ..Registration::new(credential, given.secrets.clone())
+        })
+    }
+
+    fn serves(
+        &self,
+        provider: &ProviderName,
+        entry: &Entry,
+        given: &config::Credential,
+    ) -> Vec<Served> {
+        let channel = oauth_model_alias_channel(provider.as_str(), seed_kind(given.kind));
+        let aliases = channel.and_then(|channel| self.channels.get(channel));
+        let naming = Naming {
+            provider,
+            own_models: &given.models,
+            provider_models: &entry.models,
+            prefix: given.prefix.as_deref(),
+            force_prefix: self.force_prefix,
+            channel: aliases.map(Vec::as_slice).unwrap_or_default(),
+            routes: &self.routes,
+        };
+        naming.serves()
+    }
+}
+
+/// The kind as the rule of channels has it.
+fn seed_kind(kind: CredentialKind) -> &'static str {
+    match kind {
+        CredentialKind::ApiKey => "apikey",
+        CredentialKind::Oauth => "oauth",
+    }
+}

@@ -1,0 +1,105 @@
+//! `retry`: when a failed attempt is followed by another.
+
+use std::time::Duration;
+
+use super::reader::Reader;
+use super::section::{Section, Spot};
+
+/// When a failed attempt is followed by another.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    /// How many rounds over the credentials a call may make, from 1.
+    pub(crate) rounds: u32,
+    /// A further round begins only if a cooldown ends within this time.
+    pub(crate) max_wait: Duration,
+    /// How many credentials one round may try; 0 means all of them.
+    pub(crate) max_credentials: u32,
+    /// What keeps an outage from being amplified, for each provider.
+    pub(crate) budget: Budget,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            rounds: 3,
+            max_wait: Duration::from_secs(30),
+            max_credentials: 0,
+            budget: Budget::default(),
+        }
+    }
+}
+
+/// How many further attempts a provider is sent, beside the first ones of calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// Further attempts for a thousand first ones.
+    pub(crate) ratio_permille: u32,
+    /// Further attempts a second, however few calls there are.
+    pub(crate) per_second: u32,
+    /// How many may be saved up.
+    pub(crate) burst: u32,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            ratio_permille: 200,
+            per_second: 10,
+            burst: 100,
+        }
+    }
+}
+
+/// Reads the section.
+pub(super) fn retry(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Retry> {
+    let mut section = Section::open(reader, spot)?;
+    let default = Retry::default();
+    let retry = Retry {
+        rounds: section.field(reader, "rounds", default.rounds, Reader::rounds),
+        max_wait: section.field(reader, "max-wait", default.max_wait, |reader, spot| {
+            reader.duration(spot, RETRY_WAIT_MAX)
+        }),
+        max_credentials: section.field(
+            reader,
+            "max-credentials",
+            default.max_credentials,
+            |reader, spot| reader.number(spot, 0..=CREDENTIALS_MAX),
+        ),
+        budget: section.field(reader, "budget", default.budget, budget),
+    };
+    section.end(reader);
+    Some(retry)
+}
+
+fn budget(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Budget> {
+    let mut section = Section::open(reader, spot)?;
+    let default = Budget::default();
+    let budget = Budget {
+        ratio_permille: section.field(reader, "ratio", default.ratio_permille, |reader, spot| {
+            reader.permille(spot, RATIO_PERMILLE_MAX)
+        }),
+        per_second: section.field(reader, "per-second", default.per_second, |reader, spot| {
+            reader.number(spot, 0..=PER_SECOND_MAX)
+        }),
+        burst: section.field(reader, "burst", default.burst, |reader, spot| {
+            reader.number(spot, 1..=BURST_MAX)
+        }),
+    };
+    section.end(reader);
+    Some(budget)
+}
+
+/// A client waits meanwhile; few have more patience than an hour.
+const RETRY_WAIT_MAX: Duration = Duration::from_hours(1);
+
+/// More than a pool holds; a larger number is a slip.
+const CREDENTIALS_MAX: u32 = 10_000;
+
+/// Ten further attempts for each call: more is no budget.
+const RATIO_PERMILLE_MAX: u32 = 10_000;
+
+/// More than one process sends.
+const PER_SECOND_MAX: u32 = 100_000;
+
+/// As for a second.
+const BURST_MAX: u32 = 1_000_000;

@@ -1,0 +1,80 @@
+//! Which server is meant: by its configuration, or by its address and a token.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jackfield_http::AdminClient;
+use secrecy::SecretString;
+
+use crate::config::{Config, Environment};
+
+/// The options that say which server.
+#[derive(Args)]
+pub(super) struct Server {
+    /// The server's configuration, whose `admin` section has the address and the token.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["admin", "token_env"])]
+    config: Option<PathBuf>,
+    /// The address of the server's admin API.
+    #[arg(long, global = true, value_name = "URL", default_value = ADDRESS)]
+    admin: String,
+    /// The environment variable that holds the admin token.
+    #[arg(long, global = true, value_name = "NAME", default_value = TOKEN)]
+    token_env: String,
+}
+
+impl Server {
+    /// A client of its admin API.
+    pub(super) fn client(&self, environment: &dyn Environment) -> Result<AdminClient, String> {
+        let (address, token) = match &self.config {
+            Some(file) => configured(file, environment)?,
+            None => (self.admin.clone(), self.token(environment)?),
+        };
+        AdminClient::new(&address, token).map_err(|error| error.to_string())
+    }
+
+    fn token(&self, environment: &dyn Environment) -> Result<SecretString, String> {
+        let name = &self.token_env;
+        let token = environment.var(name).filter(|token| !token.is_empty());
+        token.map(SecretString::from).ok_or_else(|| {
+            format!(
+                "the environment variable {name} is not set; put the admin token into it, or name \
+                 the server's configuration with --config"
+            )
+        })
+    }
+}
+
+/// What the configuration says, without the rest of it: whoever asks need not have all its secrets.
+fn configured(
+    file: &Path,
+    environment: &dyn Environment,
+) -> Result<(String, SecretString), String> {
+    let admin = Config::admin_of(file, environment).map_err(|errors| errors.to_string())?;
+    let shown = file.display();
+    let admin = admin.ok_or_else(|| {
+        format!("{shown}: there is no `admin` section, so that server has no admin API; add one")
+    })?;
+    if admin.listen.port() == 0 {
+        return Err(format!(
+            "{shown}: `admin.listen` leaves the port to the system; name the address with --admin"
+        ));
+    }
+    Ok((format!("http://{}", reachable(admin.listen)), admin.token))
+}
+
+/// Whoever listens everywhere listens on loopback, too.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let address = match listen.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    };
+    SocketAddr::new(address, listen.port())
+}
+
+/// Where the admin API is by default.
+const ADDRESS: &str = "http://127.0.0.1:8318";
+
+/// Where the token is by default.
+const TOKEN: &str = "JACKFIELD_ADMIN_TOKEN";

@@ -1,0 +1,474 @@
+//! The rules of names, one by one, and what holds of all of them together.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn seed_1_12_a_prefix_is_one_more_name() {
+    let naming = Stage::new(&["m", "n=fast"]).prefix("team-a");
+    assert_eq!(
+        naming.names(),
+        names(&[
+            ("m", "m"),
+            ("team-a/m", "m"),
+            ("n", "n"),
+            ("fast", "n"),
+            ("team-a/n", "n"),
+            ("team-a/fast", "n")
+        ])
+    );
+}
+
+#[test]
+fn seed_1_12_a_forced_prefix_is_the_only_way_in() {
+    let naming = Stage::new(&["m", "n=fast"]).prefix("team-a").force();
+    assert_eq!(
+        naming.names(),
+        names(&[("team-a/m", "m"), ("team-a/n", "n"), ("team-a/fast", "n")])
+    );
+}
+
+#[test]
+fn seed_1_12_a_forced_prefix_spares_the_model_of_its_own_name() {
+    let naming = Stage::new(&["m", "n"]).prefix("m").force();
+    assert_eq!(
+        naming.names(),
+        names(&[("m", "m"), ("m/m", "m"), ("m/n", "n")])
+    );
+}
+
+#[test]
+fn seed_1_12_forcing_prefixes_leaves_credentials_without_one_alone() {
+    assert_eq!(Stage::new(&["m"]).force().names(), names(&[("m", "m")]));
+}
+
+#[test]
+fn seed_1_12_a_leading_prefix_is_stripped_before_names_are_read() {
+    let naming = Stage::new(&["team/m", "m"]).prefix("team");
+    assert_eq!(
+        naming.names(),
+        names(&[("m", "m"), ("team/m", "m"), ("team/team/m", "team/m"),])
+    );
+}
+
+#[test]
+fn seed_1_12_a_prefix_is_trimmed_of_spaces_and_slashes() {
+    for (text, expected) in [
+        ("team", Ok(Some("team"))),
+        (" /team/ ", Ok(Some("team"))),
+        ("//team//", Ok(Some("team"))),
+        ("/ team /", Ok(Some("team"))),
+        ("", Ok(None)),
+        (" / ", Ok(None)),
+        ("a/b", Err(SlashInPrefix)),
+        ("/a/b/", Err(SlashInPrefix)),
+    ] {
+        assert_eq!(normal_prefix(text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn seed_1_12_own_models_stand_in_place_of_the_providers() {
+    let mut naming = Stage::new(&["m=fast"]);
+    naming.own = models(&["o=fast"]);
+    assert_eq!(naming.names(), names(&[("o", "o"), ("fast", "o")]));
+}
+
+#[test]
+fn seed_1_12_the_first_alias_wins_whatever_its_case() {
+    let naming = Stage::new(&["m=Fast", "n=fast", "o"]);
+    assert_eq!(
+        naming.names(),
+        names(&[
+            ("m", "m"),
+            ("Fast", "m"),
+            ("n", "n"),
+            ("fast", "m"),
+            ("o", "o")
+        ])
+    );
+}
+
+#[test]
+fn seed_1_12_an_alias_wins_over_a_models_name() {
+    let naming = Stage::new(&["n", "m=N"]);
+    assert_eq!(naming.names(), names(&[("n", "m"), ("m", "m"), ("N", "m")]));
+}
+
+#[test]
+fn seed_1_12_a_channels_alias_replaces_the_name() {
+    let naming = Stage::new(&["m", "n"]).alias("M", "short", false);
+    assert_eq!(naming.names(), names(&[("short", "m"), ("n", "n")]));
+}
+
+#[test]
+fn seed_1_12_a_forked_alias_stands_beside_the_name() {
+    let naming = Stage::new(&["m", "n"]).alias("m", "short", true);
+    assert_eq!(
+        naming.names(),
+        names(&[("m", "m"), ("short", "m"), ("n", "n")])
+    );
+}
+
+#[test]
+fn seed_1_12_blank_and_idle_channel_entries_are_skipped() {
+    let naming = Stage::new(&["m", "n"])
+        .alias(" ", "a", false)
+        .alias("m", " ", false)
+        .alias("m", "M", false)
+        .alias("not-served", "b", false);
+    assert_eq!(naming.names(), names(&[("m", "m"), ("n", "n")]));
+}
+
+#[test]
+fn seed_1_12_the_first_channel_alias_wins_whatever_its_case() {
+    let naming = Stage::new(&["m", "n"])
+        .alias("m", "Short", true)
+        .alias("n", "short", false);
+    assert_eq!(
+        naming.names(),
+        names(&[("m", "m"), ("Short", "m"), ("n", "n")])
+    );
+}
+
+#[test]
+fn seed_1_12_channel_aliases_are_read_before_a_lists_own() {
+    let naming = Stage::new(&["m=fast"]).alias("fast", "quick", false);
+    assert_eq!(naming.names(), names(&[("m", "m"), ("quick", "m")]));
+}
+
+#[test]
+fn seed_1_12_a_channel_alias_may_take_another_models_name() {
+    let swap = Stage::new(&["m", "n"])
+        .alias("m", "n", false)
+        .alias("n", "m", false);
+    assert_eq!(swap.names(), names(&[("m", "n"), ("n", "m")]));
+}
+
+#[test]
+fn seed_1_12_a_suffix_of_the_configured_name_goes_to_the_provider() {
+    let naming = Stage::new(&["m", "n"]).alias("m(high)", "deep", false);
+    assert_eq!(
+        naming.names(),
+        names(&[("m", "m"), ("n", "n"), ("deep", "m(high)")])
+    );
+}
+
+#[test]
+fn seed_1_12_channels_depend_on_the_provider_and_the_kind() {
+    for provider in ["vertex", "claude", "codex", " Claude "] {
+        let channel = provider.trim().to_lowercase();
+        assert_eq!(
+            oauth_model_alias_channel(provider, "oauth"),
+            Some(&*channel)
+        );
+        assert_eq!(oauth_model_alias_channel(provider, ""), Some(&*channel));
+        assert_eq!(oauth_model_alias_channel(provider, "apikey"), None);
+        assert_eq!(oauth_model_alias_channel(provider, "APIKEY"), None);
+    }
+    for provider in ["gemini-cli", "aistudio", "antigravity", "qwen", "iflow"] {
+        for kind in ["oauth", "apikey", ""] {
+            assert_eq!(oauth_model_alias_channel(provider, kind), Some(provider));
+        }
+    }
+    for provider in ["gemini", "openai", "acme", ""] {
+        for kind in ["oauth", "apikey", ""] {
+            assert_eq!(oauth_model_alias_channel(provider, kind), None);
+        }
+    }
+    for channel in oauth_model_alias_channels() {
+        assert_eq!(oauth_model_alias_channel(channel, "oauth"), Some(channel));
+    }
+}
+
+#[test]
+fn a_route_is_served_by_its_targets_alone() {
+    let naming = Stage::new(&["m=fast", "n"]).route("fast", &[("other", "m")]);
+    assert_eq!(naming.names(), names(&[("m", "m"), ("n", "n")]));
+    let naming = Stage::new(&["m=fast", "n"]).route("fast", &[("other", "m"), ("acme", "n")]);
+    assert_eq!(
+        naming.names(),
+        names(&[("m", "m"), ("n", "n"), ("fast", "n")])
+    );
+}
+
+#[test]
+fn a_target_has_its_own_priority_and_weight() {
+    let mut naming = Stage::new(&["m"]).route("smart", &[("acme", "m")]);
+    for target in naming
+        .routes
+        .iter_mut()
+        .flat_map(|route| &mut route.targets)
+    {
+        (target.priority, target.weight) = (-2, 7);
+    }
+    let shares = |served: &Served| (served.names.clone(), served.priority, served.weight);
+    let shares: Vec<_> = naming.serves().iter().map(shares).collect();
+    let expected = [(vec!["m".into()], 0, 1), (vec!["smart".into()], -2, 7)];
+    assert_eq!(shares, expected);
+}
+
+#[test]
+fn a_target_may_be_named_by_its_alias() {
+    let naming = Stage::new(&["m=fast"]).route("smart", &[("acme", "fast")]);
+    assert_eq!(
+        naming.names(),
+        names(&[("m", "m"), ("fast", "m"), ("smart", "m")])
+    );
+}
+
+#[test]
+fn a_route_to_a_model_that_the_credential_lacks_passes_it_by() {
+    let mut naming = Stage::new(&["m"]).route("smart", &[("acme", "m")]);
+    naming.own = models(&["o"]);
+    assert_eq!(naming.names(), names(&[("o", "o")]));
+}
+
+#[test]
+fn a_route_without_targets_changes_no_names() {
+    let naming = Stage::new(&["m"]).route("m", &[]);
+    assert_eq!(naming.names(), names(&[("m", "m")]));
+}
+
+#[test]
+fn a_routes_name_is_prefixed_like_any_other() {
+    let naming = Stage::new(&["m"]).route("smart", &[("acme", "m")]);
+    let expected = [("m", "m"), ("t/m", "m"), ("smart", "m"), ("t/smart", "m")];
+    assert_eq!(naming.clone().prefix("t").names(), names(&expected));
+    let expected = [("t/m", "m"), ("t/smart", "m")];
+    assert_eq!(naming.prefix("t").force().names(), names(&expected));
+}
+
+#[test]
+fn a_credential_that_is_no_target_keeps_the_prefixed_name() {
+    let naming = Stage::new(&["m"]).prefix("t").route("m", &[("other", "x")]);
+    assert_eq!(naming.names(), names(&[("t/m", "m")]));
+}
+
+proptest! {
+    /// No name stands twice, none is empty of meaning, and all models are ones of the list.
+    #[test]
+    fn names_are_distinct_and_lead_to_listed_models(stage in stages()) {
+        let mut seen = BTreeSet::new();
+        let listed = if stage.own.is_empty() { &stage.models } else { &stage.own };
+        for served in stage.serves() {
+            prop_assert!(!served.names.is_empty());
+            let base = split_suffix(&served.upstream).0.to_owned();
+            prop_assert!(listed.iter().any(|model| *model.name == base), "{base}");
+            for name in served.names {
+                prop_assert!(seen.insert(Arc::clone(&name)), "{name} stands twice");
+            }
+        }
+    }
+
+    /// A forced prefix keeps every other name out; one that is not forced only adds names.
+    #[test]
+    fn prefixes_add_or_replace(stage in stages()) {
+        let mut bare = stage.clone();
+        bare.prefix = None;
+        // Names that begin with the prefix by themselves are the one exception, tested above.
+        let bare = bare.names();
+        let routes = stage.routes.iter().map(|route| route.name.to_string());
+        prop_assume!(!bare.keys().cloned().chain(routes).any(|name| name.starts_with("t/")));
+        let mut with = stage;
+        with.prefix = Some("t".to_owned());
+        for forced in [false, true] {
+            with.forced = forced;
+            let names = with.names();
+            for (name, model) in &bare {
+                prop_assert_eq!(names.get(&format!("t/{name}")), Some(model));
+                let plain = names.get(name);
+                let kept = !forced || name == "t";
+                prop_assert_eq!(plain, kept.then_some(model));
+            }
+        }
+    }
+
+    /// A name with targets is served just by those targets that have the model.
+    #[test]
+    fn routes_decide_alone(stage in stages()) {
+        let mut stage = stage;
+        stage.prefix = None;
+        let listed = if stage.own.is_empty() { stage.models.clone() } else { stage.own.clone() };
+        let names = stage.names();
+        let mut seen = BTreeSet::new();
+        for route in stage.routes.iter().filter(|route| !route.targets.is_empty()) {
+            if !seen.insert(Arc::clone(&route.name)) { continue; }
+            let target = route.targets.iter().find(|target| target.provider.as_str() == "acme");
+            let has = |target: &&RouteTarget| listed.iter().any(|model| {
+                model.name == target.model || model.alias.as_ref() == Some(&target.model)
+            });
+            prop_assert_eq!(names.contains_key(&*route.name), target.filter(has).is_some());
+        }
+    }
+
+    /// Nothing of a list is lost: without channel and routes, each name is served.
+    #[test]
+    fn every_listed_name_is_served(stage in stages()) {
+        let mut stage = stage;
+        stage.channel.clear();
+        stage.routes.clear();
+        stage.forced = false;
+        let names = stage.names();
+        let listed = if stage.own.is_empty() { &stage.models } else { &stage.own };
+        for model in listed {
+            prop_assert!(names.contains_key(&*model.name));
+            if let Some(alias) = &model.alias {
+                prop_assert!(names.contains_key(&**alias));
+            }
+        }
+    }
+
+    /// A normal prefix is normal, and never more than was written.
+    #[test]
+    fn a_normal_prefix_stays_as_it_is(text in "[ /a-c]{0,8}") {
+        if let Ok(Some(prefix)) = normal_prefix(&text) {
+            prop_assert!(text.contains(prefix));
+            prop_assert_eq!(normal_prefix(prefix), Ok(Some(prefix)));
+        }
+    }
+}
+
+/// What a credential of the provider `acme` is named by.
+#[derive(Clone, Debug, Default)]
+struct Stage {
+    models: Vec<NamedModel>,
+    own: Vec<NamedModel>,
+    prefix: Option<String>,
+    forced: bool,
+    channel: Vec<ChannelAlias>,
+    routes: Vec<Route>,
+}
+
+impl Stage {
+    fn new(provider_models: &[&str]) -> Self {
+        Self {
+            models: models(provider_models),
+            ..Self::default()
+        }
+    }
+
+    fn prefix(mut self, prefix: &str) -> Self {
+        self.prefix = Some(prefix.to_owned());
+        self
+    }
+
+    fn force(mut self) -> Self {
+        self.forced = true;
+        self
+    }
+
+    fn alias(mut self, name: &str, alias: &str, fork: bool) -> Self {
+        let (name, alias) = (name.into(), alias.into());
+        self.channel.push(ChannelAlias { name, alias, fork });
+        self
+    }
+
+    fn route(mut self, name: &str, targets: &[(&str, &str)]) -> Self {
+        let target = |&(provider, model): &(&str, &str)| RouteTarget {
+            provider: provider.into(),
+            model: model.into(),
+            priority: 0,
+            weight: 1,
+        };
+        self.routes.push(Route {
+            name: name.into(),
+            targets: targets.iter().map(target).collect(),
+        });
+        self
+    }
+
+    fn serves(&self) -> Vec<Served> {
+        let naming = Naming {
+            provider: &"acme".into(),
+            own_models: &self.own,
+            provider_models: &self.models,
+            prefix: self.prefix.as_deref(),
+            force_prefix: self.forced,
+            channel: &self.channel,
+            routes: &self.routes,
+        };
+        naming.serves()
+    }
+
+    /// Each name with the model that it means.
+    fn names(&self) -> BTreeMap<String, String> {
+        let of = |served: Served| {
+            let model = served.upstream;
+            let named = move |name: Arc<str>| (name.to_string(), model.to_string());
+            served.names.into_iter().map(named)
+        };
+        self.serves().into_iter().flat_map(of).collect()
+    }
+}
+
+/// Models written as `name` or `name=alias`.
+fn models(list: &[&str]) -> Vec<NamedModel> {
+    let model = |text: &&str| match text.split_once('=') {
+        Some((name, alias)) => NamedModel {
+            name: name.into(),
+            alias: Some(alias.into()),
+        },
+        None => NamedModel {
+            name: (*text).into(),
+            alias: None,
+        },
+    };
+    list.iter().map(model).collect()
+}
+
+fn names(list: &[(&str, &str)]) -> BTreeMap<String, String> {
+    list.iter()
+        .map(|(name, model)| ((*name).to_owned(), (*model).to_owned()))
+        .collect()
+}
+
+/// Few words, so that they meet.
+fn word() -> impl Strategy<Value = Arc<str>> {
+    "[abAB]|t|t/a|m[12]".prop_map(Arc::from)
+}
+
+fn model_lists() -> impl Strategy<Value = Vec<NamedModel>> {
+    let model = (word(), proptest::option::of(word()));
+    let model = model.prop_map(|(name, alias)| NamedModel { name, alias });
+    proptest::collection::vec(model, 0..5)
+}
+
+fn stages() -> impl Strategy<Value = Stage> {
+    let alias =
+        (word(), word(), any::<bool>(), any::<bool>()).prop_map(|(name, alias, fork, deep)| {
+            let name = if deep {
+                format!("{name}(high)").into()
+            } else {
+                name
+            };
+            ChannelAlias { name, alias, fork }
+        });
+    let target = ("acme|other", word()).prop_map(|(provider, model)| RouteTarget {
+        provider: provider.into(),
+        model,
+        priority: 0,
+        weight: 1,
+    });
+    let route = (word(), proptest::collection::vec(target, 0..3));
+    let route = route.prop_map(|(name, targets)| Route { name, targets });
+    (
+        model_lists(),
+        model_lists(),
+        proptest::option::of("t|b".prop_map(String::from)),
+        any::<bool>(),
+        proptest::collection::vec(alias, 0..4),
+        proptest::collection::vec(route, 0..3),
+    )
+        .prop_map(|(models, own, prefix, forced, channel, routes)| Stage {
+            models,
+            own,
+            prefix,
+            forced,
+            channel,
+            routes,
+        })
+}

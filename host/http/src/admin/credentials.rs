@@ -1,0 +1,183 @@
+//! Credentials through the admin API. Every change is logged, by id.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{Response, StatusCode};
+use axum::response::IntoResponse;
+use jackfield_auth::{AuthManager, ChangeError, RefreshFailed, Registration};
+use jackfield_credential::CredentialId;
+use serde_json::{Value, json};
+
+use super::{Admin, refuse, shape};
+
+/// Makes credentials of what the admin API is sent.
+pub trait CredentialMaker: Send + Sync {
+    /// A registration of the admin API's, with its definition.
+    ///
+    /// # Errors
+    /// Every mistake, in words without anything secret.
+    fn make(&self, body: &Value) -> Result<Registration, Vec<String>>;
+}
+
+pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<Value> {
+    let auth = admin.dispatcher.auth();
+    let credentials: Vec<Value> = auth.list().iter().map(shape::credential).collect();
+    let leases = auth.lease_counts();
+    Json(json!({
+        "now_ms": admin.dispatcher.clock().now().as_millis(),
+        "credentials": credentials,
+        "leases": {
+            "open": leases.open,
+            "success": leases.success,
+            "failed": leases.failed,
+            "cancelled": leases.cancelled,
+            "unjudged": leases.unjudged,
+        },
+    }))
+}
+
+pub(super) async fn show(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+) -> Response<Body> {
+    shown(&admin, &id.into(), StatusCode::OK)
+}
+
+pub(super) async fn add(State(admin): State<Arc<Admin>>, body: Bytes) -> Response<Body> {
+    let body: Value = match serde_json::from_slice(&body) {
+        Ok(body) => body,
+        Err(error) => {
+            // Where it breaks is told, and not what stands there.
+            let (line, column) = (error.line(), error.column());
+            let message = format!("the body is not JSON, at line {line}, column {column}");
+            return refuse(StatusCode::BAD_REQUEST, "invalid_request", &message);
+        }
+    };
+    let registration = match admin.maker.make(&body) {
+        Ok(registration) => registration,
+        Err(mistakes) => {
+            let message = mistakes.join("\n");
+            return refuse(StatusCode::BAD_REQUEST, "invalid_request", &message);
+        }
+    };
+    let id = registration.credential.id.clone();
+    let auth = admin.dispatcher.auth();
+    // Two who add the same id at once: the second is refused, and not taken for a change.
+    let _adding = admin.adding.lock().await;
+    if auth.get(&id).is_some() {
+        let message =
+            format!("there is a credential `{id}` already; remove it, or choose another id");
+        return refuse(StatusCode::CONFLICT, "credential_exists", &message);
+    }
+    match auth.register(registration).await {
+        Ok(()) => {
+            tracing::info!(credential = %id, "admin: credential added");
+            shown(&admin, &id, StatusCode::CREATED)
+        }
+        Err(error) => change_error(&error),
+    }
+}
+
+pub(super) async fn remove(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+) -> Response<Body> {
+    let id = CredentialId::from(id);
+    match admin.dispatcher.auth().remove(&id).await {
+        Ok(()) => {
+            tracing::info!(credential = %id, "admin: credential removed");
+            Json(json!({ "removed": id.as_str() })).into_response()
+        }
+        Err(error) => change_error(&error),
+    }
+}
+
+pub(super) async fn enable(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+) -> Response<Body> {
+    set_enabled(&admin, id.into(), true).await
+}
+
+pub(super) async fn disable(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+) -> Response<Body> {
+    set_enabled(&admin, id.into(), false).await
+}
+
+async fn set_enabled(admin: &Admin, id: CredentialId, enabled: bool) -> Response<Body> {
+    match admin.dispatcher.auth().set_enabled(&id, enabled).await {
+        Ok(()) => {
+            tracing::info!(credential = %id, enabled, "admin: credential put in or out of use");
+            shown(admin, &id, StatusCode::OK)
+        }
+        Err(error) => change_error(&error),
+    }
+}
+
+pub(super) async fn reset(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+) -> Response<Body> {
+    let id = CredentialId::from(id);
+    match admin.dispatcher.auth().reset(&id) {
+        Ok(()) => {
+            tracing::info!(credential = %id, "admin: credential reset");
+            shown(&admin, &id, StatusCode::OK)
+        }
+        Err(error) => change_error(&error),
+    }
+}
+
+/// Renews whatever the tokens are now: no version is newer than the greatest.
+pub(super) async fn refresh(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+) -> Response<Body> {
+    let id = CredentialId::from(id);
+    let auth: &AuthManager = admin.dispatcher.auth();
+    match auth.refresh(&id, u64::MAX).await {
+        Ok(()) => {
+            tracing::info!(credential = %id, "admin: credential refreshed");
+            shown(&admin, &id, StatusCode::OK)
+        }
+        Err(error) => refresh_error(&id, &error),
+    }
+}
+
+fn shown(admin: &Admin, id: &CredentialId, status: StatusCode) -> Response<Body> {
+    match admin.dispatcher.auth().get(id) {
+        Some(view) => {
+            let body = json!({
+                "now_ms": admin.dispatcher.clock().now().as_millis(),
+                "credential": shape::credential(&view),
+            });
+            (status, Json(body)).into_response()
+        }
+        None => change_error(&ChangeError::Unknown(id.clone())),
+    }
+}
+
+fn change_error(error: &ChangeError) -> Response<Body> {
+    let (status, code) = match error {
+        ChangeError::Unknown(_) => (StatusCode::NOT_FOUND, "auth_not_found"),
+        ChangeError::Defined { .. } => (StatusCode::CONFLICT, "credential_defined_elsewhere"),
+        ChangeError::Refused(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+        ChangeError::NotSaved(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_saved"),
+    };
+    refuse(status, code, &error.to_string())
+}
+
+fn refresh_error(id: &CredentialId, error: &RefreshFailed) -> Response<Body> {
+    let (status, code) = match error {
+        RefreshFailed::Gone => return change_error(&ChangeError::Unknown(id.clone())),
+        RefreshFailed::NotRefreshable => (StatusCode::CONFLICT, "not_refreshable"),
+        RefreshFailed::Rejected(_) => (StatusCode::BAD_GATEWAY, "refresh_rejected"),
+        RefreshFailed::Failed(_) => (StatusCode::BAD_GATEWAY, "refresh_failed"),
+    };
+    refuse(status, code, &error.to_string())
+}
