@@ -55,7 +55,7 @@ async fn what_happens_to_credentials_is_told() {
 
     let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 401);
-    let mut seen = vec![
+    let mut seen = [
         next(&mut stream, &mut rest).await,
         next(&mut stream, &mut rest).await,
     ];

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use jackfield_credential::{
-    Cause, Credential, CredentialId, Failure, ProviderName, Scope, Timestamp, kind, refresh_pause,
+    Cause, Credential, CredentialId, CredentialKind, Failure, ProviderName, Scope, Timestamp, kind,
+    refresh_pause,
 };
 use secrecy::SecretString;
 use tokio::time::sleep;
@@ -72,7 +73,8 @@ pub(crate) fn begin(
 ) -> Result<Option<Running>, RefreshFailed> {
     let mut state = inner.lock();
     let refresher = state.refresher.clone();
-    let account = state.accounts.get_mut(id).ok_or(RefreshFailed::Gone)?;
+    let (credential, account) = state.of(id).ok_or(RefreshFailed::Gone)?;
+    let of_tokens = credential.kind == CredentialKind::Oauth;
     if account.tokens.version > seen_version {
         return Ok(None);
     }
@@ -83,6 +85,9 @@ pub(crate) fn begin(
         return Ok(Some(running.clone()));
     }
     let refresher = refresher.ok_or(RefreshFailed::NotRefreshable)?;
+    if !of_tokens {
+        return Err(RefreshFailed::NotRefreshable);
+    }
     let renewing = renew(Arc::clone(inner), refresher, id.clone());
     let running: Running = (Box::pin(renewing) as BoxFuture<'static, _>).shared();
     account.renewal.running = Some(running.clone());

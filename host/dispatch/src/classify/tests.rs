@@ -5,12 +5,12 @@ use http::{HeaderName, HeaderValue};
 use super::*;
 
 /// What the table makes of one answer.
-fn judged(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Failure {
+pub(super) fn judged(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Failure {
     let status = StatusCode::from_u16(status).unwrap();
     answer(status, &map(headers), body.as_bytes(), NOW)
 }
 
-fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+pub(super) fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
     let header = |(name, value): &(&'static str, &'static str)| {
         (
             HeaderName::from_static(name),
@@ -26,7 +26,7 @@ fn classified(status: u16, body: &str) -> (Scope, String) {
 }
 
 /// 6 November 1994, 08:49:37 GMT.
-const NOW: Timestamp = Timestamp::from_millis(784_111_777_000);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(784_111_777_000);
 
 /// Answers of providers as their documentation shows them, by status and body.
 const ANSWERS: &[(&str, u16, &str, Scope, &str)] = &[
@@ -409,124 +409,4 @@ fn errors_inside_a_stream_are_classified_by_their_words() {
     let hint =
         read(r#"{"error":{"message":"Please try again in 2s.","code":"rate_limit_exceeded"}}"#);
     assert_eq!(hint.retry_after, Some(Duration::from_secs(2)));
-}
-
-#[test]
-fn retry_after_is_read_in_all_its_forms() {
-    let told =
-        |name: &'static str, value: &'static str| judged(500, &[(name, value)], "").retry_after;
-    let millis = |millis| Some(Duration::from_millis(millis));
-    assert_eq!(told("retry-after", "7"), millis(7_000));
-    assert_eq!(told("retry-after", " 1.5 "), millis(1_500));
-    assert_eq!(told("retry-after-ms", "250"), millis(250));
-    let date = "Sun, 06 Nov 1994 08:49:47 GMT";
-    assert_eq!(told("retry-after", date), millis(10_000));
-    assert_eq!(
-        told("retry-after", "Sun, 06 Nov 1988 08:49:47 GMT"),
-        Some(Duration::ZERO)
-    );
-    for nonsense in ["", "soon", "-3", "NaN", "1e400"] {
-        assert_eq!(told("retry-after", nonsense), None, "{nonsense}");
-    }
-}
-
-#[test]
-fn what_bodies_tell_of_time_is_believed_of_limits_only() {
-    let info = r#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[
-        {"@type":"type.googleapis.com/google.rpc.QuotaFailure"},
-        {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.07s"}]}}"#;
-    let counted =
-        r#"{"error":{"type":"usage_limit_reached","message":"m","resets_in_seconds":90}}"#;
-    let dated = r#"{"error":{"type":"usage_limit_reached","message":"m","resets_at":784111785}}"#;
-    let said = r#"{"error":{"message":"Rate limit reached. Please try again in 7.66s. Visit x","type":"tokens"}}"#;
-    let minutes = r#"{"error":{"message":"Please try again in 6m0s.","type":"requests"}}"#;
-    for (body, millis) in [
-        (info, 34_070),
-        (counted, 90_000),
-        (dated, 8_000),
-        (said, 7_660),
-        (minutes, 360_000),
-    ] {
-        let hint = Some(Duration::from_millis(millis));
-        assert_eq!(judged(429, &[], body).retry_after, hint, "{body}");
-        assert_eq!(judged(400, &[], body).retry_after, None, "{body}");
-        let header = judged(429, &[("retry-after", "1")], body);
-        assert_eq!(
-            header.retry_after,
-            Some(Duration::from_secs(1)),
-            "the header counts"
-        );
-    }
-}
-
-#[test]
-fn a_quota_with_nothing_left_says_how_long() {
-    let requests = [
-        ("x-ratelimit-limit-requests", "60"),
-        ("x-ratelimit-remaining-requests", "0"),
-        ("x-ratelimit-reset-requests", "1m30s"),
-        ("x-ratelimit-limit-tokens", "150000"),
-        ("x-ratelimit-remaining-tokens", "149984"),
-        ("x-ratelimit-reset-tokens", "6m0s"),
-    ];
-    let hint = Some(Duration::from_secs(90));
-    assert_eq!(judged(429, &requests, "").retry_after, hint);
-    assert_eq!(judged(500, &requests, "").retry_after, None);
-}
-
-#[test]
-fn the_tightest_quota_is_told() {
-    let seconds = |seconds: u64| Some(NOW + Duration::from_secs(seconds));
-    let both = [
-        ("x-ratelimit-limit-requests", "60"),
-        ("x-ratelimit-remaining-requests", "59"),
-        ("x-ratelimit-reset-requests", "1s"),
-        ("x-ratelimit-limit-tokens", "1000"),
-        ("x-ratelimit-remaining-tokens", "250"),
-        ("x-ratelimit-reset-tokens", "6m0s"),
-    ];
-    let told = quota(&map(&both), NOW).unwrap();
-    assert_eq!(
-        (told.left_permille, told.resets_at),
-        (Some(250), seconds(360))
-    );
-    let anthropic = [
-        ("anthropic-ratelimit-input-tokens-limit", "100000"),
-        ("anthropic-ratelimit-input-tokens-remaining", "20"),
-        (
-            "anthropic-ratelimit-input-tokens-reset",
-            "1994-11-06T08:50:37Z",
-        ),
-    ];
-    let told = quota(&map(&anthropic), NOW).unwrap();
-    assert_eq!((told.left_permille, told.resets_at), (Some(1), seconds(60)));
-    let openrouter = [
-        ("x-ratelimit-limit", "10"),
-        ("x-ratelimit-remaining", "0"),
-        ("x-ratelimit-reset", "1784111777000"),
-    ];
-    let told = quota(&map(&openrouter), NOW).unwrap();
-    assert_eq!(told.left_permille, Some(0));
-    assert_eq!(
-        told.resets_at,
-        Some(Timestamp::from_millis(1_784_111_777_000))
-    );
-    let plain = [
-        ("x-ratelimit-limit-tokens", "10"),
-        ("x-ratelimit-remaining-tokens", "70"),
-        ("x-ratelimit-reset-tokens", "12"),
-    ];
-    let told = quota(&map(&plain), NOW).unwrap();
-    assert_eq!(
-        (told.left_permille, told.resets_at),
-        (Some(1_000), seconds(12))
-    );
-    for nonsense in [
-        &[][..],
-        &[("x-ratelimit-remaining-tokens", "7")][..],
-        &[("x-ratelimit-limit", "0"), ("x-ratelimit-remaining", "0")][..],
-        &[("x-ratelimit-limit", "x"), ("x-ratelimit-remaining", "1")][..],
-    ] {
-        assert_eq!(quota(&map(nonsense), NOW), None, "{nonsense:?}");
-    }
 }

@@ -165,7 +165,9 @@ impl PracticeOAuth {
             account_of(access, ACCESS).map_or(Err(Unauthorized::Unknown), |(name, number)| {
                 let family = accounts.families.get_mut(name);
                 let family = family.ok_or(Unauthorized::Unknown)?;
-                family.use_access(number, now).map(|()| name.to_owned())
+                family
+                    .use_access(number, self.options.rotation, now)
+                    .map(|()| name.to_owned())
             });
         match used {
             Ok(_) => accounts.counts.accepted += 1,

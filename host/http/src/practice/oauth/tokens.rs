@@ -86,11 +86,18 @@ impl Family {
     }
 
     /// Uses an access token for a call: what it was had for is not needed any more.
-    pub(super) fn use_access(&mut self, number: u64, now: Instant) -> Result<(), Unauthorized> {
+    pub(super) fn use_access(
+        &mut self,
+        number: u64,
+        rotation: Rotation,
+        now: Instant,
+    ) -> Result<(), Unauthorized> {
         match self.access.get_mut(&number) {
             Some(access) if access.end > now && access.calls_left > 0 => {
                 access.calls_left -= 1;
-                self.refresh.retain(|refresh| *refresh >= number);
+                if rotation != Rotation::Never {
+                    self.refresh.retain(|refresh| *refresh >= number);
+                }
                 Ok(())
             }
             _ if number < self.next => Err(Unauthorized::Expired),
