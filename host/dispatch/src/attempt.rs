@@ -107,16 +107,7 @@ impl<'a> Attempt<'a> {
         may_refresh: bool,
     ) -> Result<Self, CallError> {
         let (call, snapshot) = (&course.call, &course.snapshot);
-        let name = &lease.credential().provider;
-        let provider = snapshot.providers.get(name).ok_or_else(|| {
-            CallError::Misconfigured(format!("provider `{name}` is not configured any more"))
-        })?;
-        let executor = snapshot.executors.get(&provider.executor).ok_or_else(|| {
-            CallError::Misconfigured(format!(
-                "provider `{name}` wants the executor `{}`, which is not loaded",
-                provider.executor
-            ))
-        })?;
+        let (provider, executor) = snapshot.serving(&lease.credential().provider)?;
         let dialect = call.dialect.name();
         if !executor
             .descriptor()

@@ -174,9 +174,10 @@ impl Dispatcher {
             }
             // A stream ends by its exchange.
             Ok(_) => {}
-            Err(error) => course
-                .trace
-                .end(Ended::failed(error.label(), &error.to_string())),
+            Err(error) => course.trace.end(Ended::failed(
+                error.code().unwrap_or(error.label()),
+                &error.to_string(),
+            )),
         }
         result
     }

@@ -8,6 +8,7 @@ use jackfield_credential::{BudgetPolicy, ProviderName};
 use url::Url;
 
 use crate::affinity::AffinityKey;
+use crate::error::CallError;
 use crate::port::{Executor, Selector};
 
 /// Routes, plugins and policies, as they stand for one call.
@@ -27,6 +28,23 @@ pub struct Snapshot {
     pub retry: RetryPolicy,
     /// How long anything may take.
     pub timeouts: Timeouts,
+}
+
+impl Snapshot {
+    /// A provider, and the executor that speaks to it.
+    pub(crate) fn serving(
+        &self,
+        name: &ProviderName,
+    ) -> Result<(&Provider, &Arc<dyn Executor>), CallError> {
+        let provider = self.providers.get(name);
+        let provider = provider.ok_or_else(|| CallError::ProviderNotFound(name.to_string()))?;
+        let executor = self.executors.get(&provider.executor);
+        let executor = executor.ok_or_else(|| CallError::ExecutorNotFound {
+            provider: name.to_string(),
+            executor: provider.executor.as_ref().to_owned(),
+        })?;
+        Ok((provider, executor))
+    }
 }
 
 /// One provider.
