@@ -136,7 +136,7 @@ fn is_challenge(headers: &HeaderMap, body: &[u8]) -> bool {
     }
     let kind = text("content-type").unwrap_or_default().trim_start();
     let holds = |mark: &&str| memmem::find(body, mark.as_bytes()).is_some();
-    kind.to_ascii_lowercase().starts_with("text/html") && MARKS.iter().any(|mark| holds(&mark))
+    kind.to_ascii_lowercase().starts_with("text/html") && MARKS.iter().any(holds)
 }
 
 /// What stands on Cloudflare's challenge and block pages.

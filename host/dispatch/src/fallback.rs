@@ -113,7 +113,11 @@ mod tests {
                 on: vec![Condition::parse(word)],
             };
             let errors = [&unfit, &unknown, &late, &limited, &long, &invalid];
-            assert_eq!(errors.map(|error| fallback.serves(error)), expected, "{word}");
+            assert_eq!(
+                errors.map(|error| fallback.serves(error)),
+                expected,
+                "{word}"
+            );
         }
     }
 }

@@ -3,13 +3,16 @@
 
 mod affinity;
 mod attempt;
+mod budgets;
 mod call;
 mod choose;
 mod classify;
 mod clock;
+mod course;
 mod dispatcher;
 mod error;
 mod exchange;
+mod fallback;
 mod guided;
 pub mod journal;
 pub mod limits;
@@ -30,4 +33,5 @@ pub use classify::CONTEXT_LENGTH;
 pub use clock::Clock;
 pub use dispatcher::{Dispatcher, DispatcherParts};
 pub use error::{CallError, ErrorAnswer, UpstreamFailure};
+pub use fallback::{Condition, Fallback};
 pub use refresher::PlannedRefresher;

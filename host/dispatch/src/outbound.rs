@@ -154,7 +154,8 @@ impl Placing {
 
 fn check_origin(url: &Url, bounds: &Bounds<'_>) -> Result<(), Wrong> {
     let granted = || bounds.grants.iter().any(|grant| same_origin(url, grant));
-    if !same_origin(url, bounds.base_url) && !(granted() && wanted(url, bounds.hosts)) {
+    let bound = same_origin(url, bounds.base_url);
+    if !(bound || granted() && wanted(url, bounds.hosts)) {
         return Err(format!(
             "it names {}, but this credential is bound to {}, and the operator or the executor \
              names no other",

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::affinity::AffinityKey;
 use crate::error::CallError;
+use crate::fallback::Fallback;
 use crate::port::{Executor, Selector};
 
 /// Routes, plugins and policies, as they stand for one call.
@@ -68,6 +69,9 @@ pub struct Routing {
     pub selector: Arc<str>,
     /// Its settings, as the text of a JSON object.
     pub settings: Arc<str>,
+    /// Models that take another's place when it cannot be had, by the name that clients use for that
+    /// other one; tried in order.
+    pub fallbacks: BTreeMap<Arc<str>, Vec<Fallback>>,
     /// How long a call may wait for room, where credentials have as much under way as they may.
     pub room_wait: Duration,
     /// Where a call's session stands, the first that counts first.
@@ -79,6 +83,7 @@ impl Default for Routing {
         Self {
             selector: Arc::from("round-robin"),
             settings: Arc::from("{}"),
+            fallbacks: BTreeMap::new(),
             room_wait: Duration::from_secs(30),
             affinity: AffinityKey::defaults(),
         }

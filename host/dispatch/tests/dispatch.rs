@@ -13,6 +13,7 @@ mod deadline;
 mod done;
 mod explained;
 mod failover;
+mod fallback;
 mod guided;
 mod plugin_fault;
 mod plugins;
