@@ -95,6 +95,7 @@ impl<'a> Attempt<'a> {
             headers: Arc::clone(&call.headers),
             credential: Arc::clone(lease.credential()),
             settings: Arc::clone(&provider.settings),
+            options: Vec::new(),
         };
         Ok(Self {
             course,
@@ -425,7 +426,7 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 
 /// The provider's headers without those of the connection, and without those that would make the
 /// client believe that it talks to the provider's own host.
-fn for_client(mut headers: HeaderMap) -> HeaderMap {
+pub(crate) fn for_client(mut headers: HeaderMap) -> HeaderMap {
     let kept_back = |name: &&HeaderName| {
         CONNECTION_HEADERS.contains(&name.as_str()) || PROVIDERS_OWN.contains(&name.as_str())
     };

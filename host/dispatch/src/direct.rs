@@ -56,7 +56,7 @@ impl Dispatcher {
         let access = self.auth().access(id);
         let access = access.ok_or_else(|| CallError::AuthNotFound(id.to_string()))?;
         let snapshot = self.snapshot();
-        let (provider, executor) = snapshot.serving(&access.credential.provider)?;
+        let (provider, executor) = snapshot.serving(&access.credential().provider)?;
         let operations = &executor.descriptor().operations;
         if !operations.iter().any(|operation| operation == OPERATION) {
             return Err(CallError::NotSupported {
@@ -89,7 +89,7 @@ impl Dispatcher {
         let request = self.prepare_http_request(id, raw).await?;
         let timeouts = self.snapshot().timeouts;
         let sent = Instant::now();
-        let answer = timeout(timeouts.first_byte, self.upstream().send(request));
+        let answer = timeout(timeouts.first_byte, self.upstream.send(request));
         let answer = match answer.await {
             Ok(answer) => answer.map_err(|error| error.to_string()),
             Err(_) => Err(no_answer(timeouts.first_byte)),
@@ -113,7 +113,7 @@ impl Dispatcher {
             attempt: 0,
             now_ms: self.clock().now().as_millis(),
             headers: Arc::new(checked.headers.clone()),
-            credential: Arc::clone(&access.credential),
+            credential: Arc::clone(access.credential()),
             settings: Arc::clone(&provider.settings),
             options: vec![
                 ("method", checked.method.to_string()),
@@ -172,13 +172,13 @@ fn outbound(
     if !plan.captures.is_empty() {
         return Err("it captures secrets of an answer that it does not see".to_owned());
     }
-    let proxy = access.proxy.as_ref();
+    let proxy = access.proxy();
     let bounds = Bounds {
         base_url: &provider.base_url,
         grants: &provider.grants,
         hosts: &executor.descriptor().hosts,
         body,
-        secret: &|name| access.secrets.get(name),
+        secret: &|name| access.secret(name),
         proxy: proxy.map(|url| Arc::from(url.expose_secret())),
         connect: snapshot.timeouts.connect,
     };

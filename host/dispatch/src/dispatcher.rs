@@ -28,7 +28,7 @@ use crate::snapshot::Snapshot;
 pub struct Dispatcher {
     snapshot: Arc<ArcSwap<Snapshot>>,
     chooser: Chooser,
-    upstream: Arc<dyn Upstream>,
+    pub(crate) upstream: Arc<dyn Upstream>,
     clock: Clock,
     budgets: Budgets,
     journal: Journal,

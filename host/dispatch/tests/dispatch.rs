@@ -17,6 +17,7 @@ mod fallback;
 mod guided;
 mod plugin_fault;
 mod plugins;
+mod raw_requests;
 mod refused;
 mod renewed;
 mod rounds;
