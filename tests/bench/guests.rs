@@ -70,6 +70,7 @@ pub(crate) fn context(client_model: &str) -> Context {
         headers: Arc::new(HeaderMap::new()),
         credential: Arc::new(credential(0)),
         settings: Arc::from("{}"),
+        options: Vec::new(),
     }
 }
 

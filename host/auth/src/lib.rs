@@ -2,6 +2,7 @@
 //! once. It is the shell around [`jackfield_credential`], which holds all the rules; the one lock
 //! here is short, and never held while anybody else's code runs or anything waits.
 
+mod access;
 mod account;
 mod background;
 mod candidate_set;
@@ -16,6 +17,7 @@ mod state;
 mod store;
 mod view;
 
+pub use access::Access;
 pub use candidate_set::CandidateSet;
 pub use change::{ChangeError, Loaded};
 pub use hook::{Event, Events, Hook, RefreshNote, ResultNote, What};

@@ -12,60 +12,24 @@ use jackfield_credential::{Failure, Outcome, Scope};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use crate::call::{Answer, AnswerBody, Call};
+use crate::call::{Answer, AnswerBody};
 use crate::classify;
-use crate::clock::Clock;
+use crate::course::Course;
 use crate::error::{CallError, ErrorAnswer, UpstreamFailure};
 use crate::exchange::{Broke, Exchange, Pump};
 use crate::guided::{Begun, Guided};
-use crate::journal::{AttemptStep, Came, Step, Trace};
 use crate::limits::{
     ERROR_BODY_BYTES_MAX, ERROR_BODY_TIME, HELD_ANSWER_BYTES_MAX, ROUND_TRIPS_MAX,
 };
 use crate::outbound::{self, Bounds, CONNECTION_HEADERS};
 use crate::plan::{Context, Plan, Response};
-use crate::port::{
-    Executor, FaultKind, Head, PluginFault, Rejection, Reply, Upstream, UpstreamAnswer,
-};
+use crate::port::{Executor, FaultKind, Head, PluginFault, Rejection, Reply, UpstreamAnswer};
 use crate::raw::Raw;
 use crate::relay::Relay;
 use crate::scrub::{scrub, shows_secret};
-use crate::snapshot::{Provider, Snapshot};
+use crate::snapshot::Provider;
 use crate::source::Source;
 use crate::watch::{Worth, worth};
-
-/// What stays the same over all attempts of one call.
-pub(crate) struct Course {
-    pub(crate) call: Call,
-    pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) clock: Clock,
-    pub(crate) upstream: Arc<dyn Upstream>,
-    pub(crate) trace: Trace,
-}
-
-impl Course {
-    /// Settles a lease, and writes down how its attempt ended.
-    pub(crate) fn settle(&self, lease: Lease, outcome: Outcome, first_byte: Option<Duration>) {
-        let now = self.clock.now();
-        let took = now.saturating_since(lease.began()).as_millis();
-        self.trace.step(Step::Attempt(AttemptStep {
-            credential: Arc::from(lease.credential().id.as_str()),
-            provider: Arc::from(lease.credential().provider.as_str()),
-            model: Arc::clone(lease.upstream_model()),
-            probe: lease.is_probe(),
-            ms: u64::try_from(took).unwrap_or(u64::MAX),
-            first_byte_ms: first_byte
-                .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
-            outcome: Came::from(&outcome),
-        }));
-        lease.settle(outcome, now, first_byte);
-    }
-
-    /// Whether the client is owed a stream of events, in which an error can be told.
-    pub(crate) fn streams_events(&self) -> bool {
-        self.call.stream
-    }
-}
 
 /// How an attempt failed. Its lease is settled.
 pub(crate) enum Missed {
@@ -107,16 +71,7 @@ impl<'a> Attempt<'a> {
         may_refresh: bool,
     ) -> Result<Self, CallError> {
         let (call, snapshot) = (&course.call, &course.snapshot);
-        let name = &lease.credential().provider;
-        let provider = snapshot.providers.get(name).ok_or_else(|| {
-            CallError::Misconfigured(format!("provider `{name}` is not configured any more"))
-        })?;
-        let executor = snapshot.executors.get(&provider.executor).ok_or_else(|| {
-            CallError::Misconfigured(format!(
-                "provider `{name}` wants the executor `{}`, which is not loaded",
-                provider.executor
-            ))
-        })?;
+        let (provider, executor) = snapshot.serving(&lease.credential().provider)?;
         let dialect = call.dialect.name();
         if !executor
             .descriptor()
@@ -140,6 +95,7 @@ impl<'a> Attempt<'a> {
             headers: Arc::clone(&call.headers),
             credential: Arc::clone(lease.credential()),
             settings: Arc::clone(&provider.settings),
+            options: Vec::new(),
         };
         Ok(Self {
             course,
@@ -470,7 +426,7 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 
 /// The provider's headers without those of the connection, and without those that would make the
 /// client believe that it talks to the provider's own host.
-fn for_client(mut headers: HeaderMap) -> HeaderMap {
+pub(crate) fn for_client(mut headers: HeaderMap) -> HeaderMap {
     let kept_back = |name: &&HeaderName| {
         CONNECTION_HEADERS.contains(&name.as_str()) || PROVIDERS_OWN.contains(&name.as_str())
     };

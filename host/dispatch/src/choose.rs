@@ -12,8 +12,9 @@ use jackfield_credential::{Ask, Reasons, Slot, Unfit};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::attempt::Course;
+use crate::course::Course;
 use crate::error::CallError;
+use crate::journal::{PickStep, Step, Waited, millis};
 use crate::limits::{LEASE_RACES_MAX, SELECTOR_WAITS_MAX};
 use crate::port::{Choice, PickContext, PluginId};
 
@@ -80,8 +81,9 @@ impl Chooser {
         let (mut races, mut waits, mut turn) = (0, 0, None);
         loop {
             let candidates = self.candidates(course, asked, &mut turn).await?;
-            let index = match self.pick(course, &candidates, asked.attempt).await? {
-                Picked::Candidate(index) => index,
+            let (index, fault) = match self.pick(course, &candidates, asked.attempt).await? {
+                Picked::Candidate(index) => (index, None),
+                Picked::First(fault) => (0, Some(fault)),
                 Picked::Wait(plugin, time) => {
                     waits += 1;
                     wait(course, plugin, time, waits).await?;
@@ -89,7 +91,16 @@ impl Chooser {
                 }
             };
             match self.auth.lease(&candidates, index, course.clock.now()) {
-                Ok(lease) => return Ok(lease),
+                Ok(lease) => {
+                    course.trace.step(Step::Picked(PickStep {
+                        credential: Arc::from(lease.credential().id.as_str()),
+                        round: asked.round,
+                        candidates: candidates.len(),
+                        priority: lease.credential().priority,
+                        selector_fault: fault,
+                    }));
+                    return Ok(lease);
+                }
                 // Another call has found it unfit meanwhile: the next candidates are without it.
                 Err(_) if races < LEASE_RACES_MAX => races += 1,
                 Err(unfit) => {
@@ -111,23 +122,30 @@ impl Chooser {
         let until = (Instant::now() + routing.room_wait).min(course.call.deadline);
         loop {
             let ask = Ask {
-                name: &course.call.model,
+                name: &course.model,
                 tried: asked.tried,
                 round: asked.round,
                 rounds: course.snapshot.retry.rounds,
             };
             // Whoever waits already comes first.
-            let behind = turn.is_none() && self.auth.has_queue(&course.call.model);
+            let behind = turn.is_none() && self.auth.has_queue(&course.model);
             let unfit = match self.auth.candidates(&ask, course.clock.now()) {
                 Ok(candidates) if !behind => return Ok(candidates),
                 Ok(_) => None,
                 Err(unfit) if unfit.waits_for_room() => Some(unfit),
                 Err(unfit) => return Err(Unchosen::Unfit(unfit)),
             };
-            let waited = self
-                .auth
-                .wait_for_room(&course.call.model, turn.take(), until)
-                .await;
+            let began = Instant::now();
+            let room = self.auth.wait_for_room(&course.model, turn.take(), until);
+            let waited = room.await;
+            course.trace.step(Step::Wait {
+                what: Waited::Room,
+                ms: millis(began.elapsed()),
+            });
+            if let Err(error) = &waited {
+                let error = error.to_string();
+                course.trace.step(Step::NoRoom { error });
+            }
             *turn = match (waited, unfit) {
                 (Ok(turn), _) => Some(turn),
                 (Err(_), Some(unfit)) => return Err(Unchosen::Unfit(unfit)),
@@ -184,7 +202,7 @@ impl Chooser {
     fn first(&self, problem: &str) -> Picked {
         self.selector_faults.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(problem, "selector failed; the first candidate is taken");
-        Picked::Candidate(0)
+        Picked::First(problem.to_owned())
     }
 
     fn next_sequence(&self, name: &Arc<str>) -> u64 {
@@ -200,6 +218,8 @@ impl Chooser {
 
 enum Picked {
     Candidate(usize),
+    /// The first one, since the selector failed so.
+    First(String),
     Wait(PluginId, Duration),
 }
 
@@ -221,6 +241,10 @@ async fn wait(
             reason,
         }));
     }
+    course.trace.step(Step::Wait {
+        what: Waited::Selector,
+        ms: millis(time),
+    });
     sleep(time).await;
     Ok(())
 }

@@ -1,24 +1,25 @@
 //! The dispatcher: rounds over the pool, up to the first success, a failure that nothing can mend,
 //! or the call's deadline.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use jackfield_auth::{AuthManager, Lease};
-use jackfield_credential::{Ask, Outcome, ProviderName, RetryBudget, Scope, Slot, Unfit};
-use parking_lot::Mutex;
+use jackfield_credential::{Ask, Outcome, Scope, Slot, Unfit, split_suffix};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::affinity;
-use crate::attempt::{Attempt, Course, Missed, Stale};
+use crate::attempt::{Attempt, Missed, Stale};
+use crate::budgets::Budgets;
 use crate::call::{Answer, AnswerBody, Call};
 use crate::choose::{Asked, Chooser, Unchosen};
 use crate::clock::Clock;
+use crate::course::Course;
 use crate::error::{CallError, UpstreamFailure};
-use crate::journal::{Counts, Ended, Journal, Step, Waited};
+use crate::fallback::{Fallback, because};
+use crate::journal::{Counts, Ended, Journal, Step, Waited, millis};
 use crate::limits::ROUND_JITTER_MAX;
 use crate::port::Upstream;
 use crate::snapshot::Snapshot;
@@ -27,10 +28,9 @@ use crate::snapshot::Snapshot;
 pub struct Dispatcher {
     snapshot: Arc<ArcSwap<Snapshot>>,
     chooser: Chooser,
-    upstream: Arc<dyn Upstream>,
+    pub(crate) upstream: Arc<dyn Upstream>,
     clock: Clock,
-    /// Of each provider that has served: as many as are configured, and those that were.
-    budgets: Mutex<HashMap<ProviderName, RetryBudget>>,
+    budgets: Budgets,
     journal: Journal,
 }
 
@@ -77,6 +77,14 @@ impl Progress {
         self.only_transport = true;
     }
 
+    /// All but the number of attempts begins anew.
+    fn next_model(&mut self) {
+        *self = Self {
+            attempts: self.attempts,
+            ..Self::new()
+        };
+    }
+
     fn failed(&mut self, failure: Box<UpstreamFailure>) {
         self.only_transport &= failure.failure.scope == Scope::Transport;
         self.last = Some(failure);
@@ -103,7 +111,7 @@ impl Dispatcher {
             chooser: Chooser::new(auth),
             upstream,
             clock,
-            budgets: Mutex::default(),
+            budgets: Budgets::default(),
             journal: Journal::default(),
         }
     }
@@ -156,15 +164,16 @@ impl Dispatcher {
     /// Why there is no answer, by who must act.
     pub async fn call(&self, call: Call) -> Result<Answer, CallError> {
         let deadline = call.deadline;
-        let trace = self.journal.begin(&call, &self.clock);
+        let trace = Arc::new(self.journal.begin(&call, &self.clock));
         let course = Arc::new(Course {
+            model: Arc::clone(&call.model),
             call,
             snapshot: self.snapshot.load_full(),
             clock: self.clock.clone(),
             upstream: Arc::clone(&self.upstream),
             trace,
         });
-        let result = match timeout_at(deadline, self.rounds(&course)).await {
+        let result = match timeout_at(deadline, self.models(&course)).await {
             Ok(result) => result,
             Err(_) => Err(CallError::Deadline(course.snapshot.timeouts.total)),
         };
@@ -174,28 +183,53 @@ impl Dispatcher {
             }
             // A stream ends by its exchange.
             Ok(_) => {}
-            Err(error) => course
-                .trace
-                .end(Ended::failed(error.label(), &error.to_string())),
+            Err(error) => course.trace.end(Ended::failed(
+                error.code().unwrap_or(error.label()),
+                &error.to_string(),
+            )),
         }
         result
     }
 
-    async fn rounds(&self, course: &Arc<Course>) -> Result<Answer, CallError> {
+    /// Tries the model that was asked for, and after it those that take its place.
+    async fn models(&self, course: &Arc<Course>) -> Result<Answer, CallError> {
         let mut progress = Progress::new();
+        let mut result = self.rounds(course, &mut progress).await;
+        for fallback in fallbacks(course) {
+            let error = match &result {
+                Err(error) if fallback.serves(error) => error,
+                Err(_) => continue,
+                Ok(_) => break,
+            };
+            course.trace.step(Step::Fallback {
+                to: Arc::clone(&fallback.model),
+                because: because(error),
+            });
+            progress.next_model();
+            let course = Arc::new(course.with_model(&fallback.model));
+            result = self.rounds(&course, &mut progress).await;
+        }
+        result
+    }
+
+    async fn rounds(
+        &self,
+        course: &Arc<Course>,
+        progress: &mut Progress,
+    ) -> Result<Answer, CallError> {
         loop {
-            let unfit = match self.round(course, &mut progress).await? {
+            let unfit = match self.round(course, progress).await? {
                 Round::Answered(answer) => return Ok(answer),
                 Round::Exhausted(unfit) => unfit,
             };
-            let Some(wait) = self.next_round(course, &progress) else {
-                return Err(self.exhausted(course, progress.last, unfit));
+            let Some(wait) = self.next_round(course, progress) else {
+                return Err(self.exhausted(course, progress.last.take(), unfit));
             };
             let round = progress.round;
             tracing::debug!(call = %course.call.id, round, wait_ms = wait.as_millis(), "round over");
             course.trace.step(Step::Wait {
                 what: Waited::Cooldown,
-                ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                ms: millis(wait),
             });
             sleep(wait).await;
             progress.next_round();
@@ -294,7 +328,7 @@ impl Dispatcher {
         }
         let now = self.clock.now();
         course.settle(lease, Outcome::Unjudged, None);
-        match self.auth().lease_again(slot, &course.call.model, now) {
+        match self.auth().lease_again(slot, &course.model, now) {
             Ok(lease) => self.attempt(course, lease, progress).await,
             Err(_) => Err(Missed::Failed(Box::new(failure))),
         }
@@ -305,26 +339,19 @@ impl Dispatcher {
     fn affords(&self, course: &Course, progress: &Progress, lease: &Lease) -> bool {
         let policy = &course.snapshot.retry.budget;
         let now = self.clock.now();
-        let mut budgets = self.budgets.lock();
         let provider = &lease.credential().provider;
-        if !budgets.contains_key(provider) {
-            budgets.insert(provider.clone(), RetryBudget::new(policy, now));
-        }
-        let Some(budget) = budgets.get_mut(provider) else {
-            return true;
-        };
         if progress.attempts == 0 {
-            budget.deposit(policy, now);
+            self.budgets.first(provider, policy, now);
             return true;
         }
-        let affords = !progress.amplifies() || budget.withdraw(policy, now);
-        if !affords {
-            tracing::warn!(call = %course.call.id, %provider, "the retry budget is used up");
-            course.trace.step(Step::BudgetSpent {
-                provider: Arc::from(provider.as_str()),
-            });
+        if !progress.amplifies() || self.budgets.further(provider, policy, now) {
+            return true;
         }
-        affords
+        tracing::warn!(call = %course.call.id, %provider, "the retry budget is used up");
+        course.trace.step(Step::BudgetSpent {
+            provider: Arc::from(provider.as_str()),
+        });
+        false
     }
 
     /// How long until another round is worth while: when a cooldown ends soon enough. Failures
@@ -335,7 +362,7 @@ impl Dispatcher {
         let retry = &course.snapshot.retry;
         let rounds = self.auth().rounds_max().unwrap_or(0).max(retry.rounds);
         if progress.round == 1
-            && progress.attempts == 1
+            && progress.tried.len() == 1
             && progress.only_transport
             && progress.last.is_some()
         {
@@ -348,7 +375,7 @@ impl Dispatcher {
         let ask = Ask {
             round: progress.round + 1,
             rounds: retry.rounds,
-            ..Ask::first(&course.call.model)
+            ..Ask::first(&course.model)
         };
         let retry_at = match self.auth().candidates(&ask, now) {
             Ok(_) => return None,
@@ -376,7 +403,7 @@ impl Dispatcher {
         if let Some(failure) = last {
             return CallError::Upstream(failure);
         }
-        let model = course.call.model.as_ref().to_owned();
+        let model = course.model.as_ref().to_owned();
         match unfit {
             None | Some(Unfit::UnknownModel) => CallError::UnknownModel(model),
             Some(unfit) => {
@@ -390,6 +417,14 @@ impl Dispatcher {
             }
         }
     }
+}
+
+/// What takes the place of the call's model, in order.
+fn fallbacks(course: &Course) -> &[Fallback] {
+    let all = &course.snapshot.routing.fallbacks;
+    let exact = all.get(&course.call.model);
+    let chain = exact.or_else(|| all.get(split_suffix(&course.call.model).0));
+    chain.map(Vec::as_slice).unwrap_or_default()
 }
 
 /// Settles a lease whose tokens were not renewed.

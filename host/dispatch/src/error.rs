@@ -4,23 +4,47 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use jackfield_credential::Failure;
-use jackfield_credential::Unfit;
+use jackfield_credential::{Failure, Reasons, Scope, Unfit};
 
 use crate::port::{PluginFault, PluginId};
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
+    /// There is no such credential.
+    #[error("there is no credential `{0}`")]
+    AuthNotFound(String),
     /// The call's own deadline passed.
     #[error("the call was not over within {} s", .0.as_secs())]
     Deadline(Duration),
+    /// A credential's provider wants an executor that is not loaded.
+    #[error("provider `{provider}` wants the executor `{executor}`, which is not loaded")]
+    ExecutorNotFound {
+        /// The provider.
+        provider: String,
+        /// Its executor.
+        executor: String,
+    },
+    /// A raw request that cannot be sent as it is.
+    #[error("{0}")]
+    InvalidRequest(String),
     /// No client may have it: the operator's configuration does not fit together.
     #[error("{0}")]
     Misconfigured(String),
+    /// The executor does not plan this operation.
+    #[error("the executor `{executor}` does not plan the operation `{operation}`")]
+    NotSupported {
+        /// The executor.
+        executor: String,
+        /// What was asked for.
+        operation: &'static str,
+    },
     /// A plugin failed.
     #[error(transparent)]
     Plugin(#[from] PluginFault),
+    /// A credential's provider is not configured, or no longer.
+    #[error("provider `{0}` is not configured")]
+    ProviderNotFound(String),
     /// The selector wants nobody to serve.
     #[error("selector {plugin} chose nobody: {reason}")]
     SelectorRefused {
@@ -71,13 +95,100 @@ impl CallError {
     /// A label of few values, for metrics and for the header that marks our own errors.
     pub fn label(&self) -> &'static str {
         match self {
+            Self::AuthNotFound(_) => "auth-not-found",
             Self::Deadline(_) => "deadline",
-            Self::Misconfigured(_) => "misconfigured",
+            Self::ExecutorNotFound { .. } | Self::Misconfigured(_) | Self::ProviderNotFound(_) => {
+                "misconfigured"
+            }
+            Self::InvalidRequest(_) => "invalid-request",
+            Self::NotSupported { .. } => "not-supported",
             Self::Plugin(_) => "plugin",
             Self::SelectorRefused { .. } => "selector-refused",
             Self::Unfit { .. } => "unfit",
             Self::UnknownModel(_) => "unknown-model",
             Self::Upstream(_) => "upstream",
         }
+    }
+
+    /// The code that stands in the body of an error, for programs: the seed's where it has one
+    /// (`seed-behaviour.md`, 1.10). None where the status says it all.
+    pub fn code(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::AuthNotFound(_) => "auth_not_found",
+            Self::Deadline(_) => "deadline_exceeded",
+            Self::ExecutorNotFound { .. } => "executor_not_found",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::Misconfigured(_) => "misconfigured",
+            Self::NotSupported { .. } => "not_supported",
+            Self::Plugin(_) => "plugin_failed",
+            Self::ProviderNotFound(_) => "provider_not_found",
+            Self::SelectorRefused { .. } => "selector_refused",
+            Self::Unfit { unfit, .. } if unfit.all_cooling() => "model_cooldown",
+            Self::Unfit { unfit, .. } if all_disabled(unfit) => "auth_not_found",
+            Self::Unfit { .. } => "auth_unavailable",
+            Self::UnknownModel(_) => "model_not_found",
+            Self::Upstream(failure) if failure.failure.scope == Scope::Transport => {
+                "upstream_unreachable"
+            }
+            Self::Upstream(_) => return None,
+        })
+    }
+}
+
+/// Whether those that serve the model are all disabled, so that for clients there are none.
+fn all_disabled(unfit: &Unfit) -> bool {
+    let Unfit::NoneFit(reasons) = unfit else {
+        return false;
+    };
+    let others = Reasons {
+        disabled: 0,
+        ..*reasons
+    };
+    others == Reasons::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unfit(reasons: Reasons) -> Option<&'static str> {
+        let error = CallError::Unfit {
+            model: "m".to_owned(),
+            unfit: Unfit::NoneFit(reasons),
+            retry_after: None,
+        };
+        error.code()
+    }
+
+    #[test]
+    fn seed_1_10_selection_failures_have_the_seeds_codes() {
+        let cooling = Reasons {
+            cooling: 2,
+            ..Reasons::default()
+        };
+        assert_eq!(unfit(cooling), Some("model_cooldown"));
+        let (disabled, busy, barred) = (1, 1, 1);
+        let also_disabled = Reasons {
+            disabled,
+            ..cooling
+        };
+        assert_eq!(unfit(also_disabled), Some("model_cooldown"));
+        for other in [Reasons { busy, ..cooling }, Reasons { barred, ..cooling }] {
+            assert_eq!(unfit(other), Some("auth_unavailable"));
+        }
+        let nobody = Reasons {
+            disabled,
+            ..Reasons::default()
+        };
+        assert_eq!(unfit(nobody), Some("auth_not_found"));
+        let executor = CallError::ExecutorNotFound {
+            provider: "p".to_owned(),
+            executor: "e".to_owned(),
+        };
+        assert_eq!(executor.code(), Some("executor_not_found"));
+        let provider = CallError::ProviderNotFound("p".to_owned());
+        assert_eq!(provider.code(), Some("provider_not_found"));
+        let unknown = CallError::UnknownModel("m".to_owned());
+        assert_eq!(unknown.code(), Some("model_not_found"));
     }
 }

@@ -10,9 +10,9 @@ use futures_util::stream::unfold;
 use jackfield_auth::Lease;
 use jackfield_credential::{Failure, Outcome};
 
-use crate::attempt::Course;
 use crate::call::{AnswerBody, AnswerStream, Broken};
 use crate::classify;
+use crate::course::Course;
 use crate::guided::Guided;
 use crate::journal::Ended;
 use crate::limits::PREAMBLE_BYTES_MAX;

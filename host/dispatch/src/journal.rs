@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use crate::call::Call;
 use crate::clock::Clock;
 use crate::limits::{REQUESTS_KEPT, STEPS_KEPT};
+pub(crate) use record::millis;
 pub use record::{
     AttemptStep, Came, Counts, Ended, PickStep, RequestRecord, Step, Stepped, Waited,
 };

@@ -3,13 +3,17 @@
 
 mod affinity;
 mod attempt;
+mod budgets;
 mod call;
 mod choose;
 mod classify;
 mod clock;
+mod course;
+mod direct;
 mod dispatcher;
 mod error;
 mod exchange;
+mod fallback;
 mod guided;
 pub mod journal;
 pub mod limits;
@@ -28,6 +32,8 @@ pub use affinity::AffinityKey;
 pub use call::{Answer, AnswerBody, AnswerStream, Broken, Call};
 pub use classify::CONTEXT_LENGTH;
 pub use clock::Clock;
+pub use direct::RawRequest;
 pub use dispatcher::{Dispatcher, DispatcherParts};
 pub use error::{CallError, ErrorAnswer, UpstreamFailure};
+pub use fallback::{Condition, Fallback};
 pub use refresher::PlannedRefresher;

@@ -33,6 +33,8 @@ pub struct Context {
     pub credential: Arc<Credential>,
     /// The provider's settings, as the text of a JSON object.
     pub settings: Arc<str>,
+    /// What else the operation has: of `http-request` the `method` and the `url`.
+    pub options: Vec<(&'static str, String)>,
 }
 
 /// What an executor wants done.

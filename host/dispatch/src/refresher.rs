@@ -89,6 +89,7 @@ impl PlannedRefresher {
             headers: Arc::new(HeaderMap::new()),
             credential: Arc::clone(&job.credential),
             settings: Arc::clone(&provider.settings),
+            options: Vec::new(),
         }
     }
 }

@@ -8,6 +8,8 @@ use jackfield_credential::{BudgetPolicy, ProviderName};
 use url::Url;
 
 use crate::affinity::AffinityKey;
+use crate::error::CallError;
+use crate::fallback::Fallback;
 use crate::port::{Executor, Selector};
 
 /// Routes, plugins and policies, as they stand for one call.
@@ -27,6 +29,23 @@ pub struct Snapshot {
     pub retry: RetryPolicy,
     /// How long anything may take.
     pub timeouts: Timeouts,
+}
+
+impl Snapshot {
+    /// A provider, and the executor that speaks to it.
+    pub(crate) fn serving(
+        &self,
+        name: &ProviderName,
+    ) -> Result<(&Provider, &Arc<dyn Executor>), CallError> {
+        let provider = self.providers.get(name);
+        let provider = provider.ok_or_else(|| CallError::ProviderNotFound(name.to_string()))?;
+        let executor = self.executors.get(&provider.executor);
+        let executor = executor.ok_or_else(|| CallError::ExecutorNotFound {
+            provider: name.to_string(),
+            executor: provider.executor.as_ref().to_owned(),
+        })?;
+        Ok((provider, executor))
+    }
 }
 
 /// One provider.
@@ -50,6 +69,9 @@ pub struct Routing {
     pub selector: Arc<str>,
     /// Its settings, as the text of a JSON object.
     pub settings: Arc<str>,
+    /// Models that take another's place when it cannot be had, by the name that clients use for that
+    /// other one; tried in order.
+    pub fallbacks: BTreeMap<Arc<str>, Vec<Fallback>>,
     /// How long a call may wait for room, where credentials have as much under way as they may.
     pub room_wait: Duration,
     /// Where a call's session stands, the first that counts first.
@@ -61,6 +83,7 @@ impl Default for Routing {
         Self {
             selector: Arc::from("round-robin"),
             settings: Arc::from("{}"),
+            fallbacks: BTreeMap::new(),
             room_wait: Duration::from_secs(30),
             affinity: AffinityKey::defaults(),
         }

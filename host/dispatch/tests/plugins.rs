@@ -101,6 +101,12 @@ impl FakeExecutor {
         self
     }
 
+    /// The same, but it says that it plans this operation.
+    pub(crate) fn planning(mut self, operation: &str) -> Self {
+        self.descriptor.operations.push(operation.to_owned());
+        self
+    }
+
     /// The same, but it plans without taking a turn.
     pub(crate) fn eager(mut self) -> Self {
         self.eager = true;

@@ -65,13 +65,13 @@ async fn what_does_not_fit_together_is_told_and_blames_nobody() {
     snapshot.providers.clear();
     configured.snapshot.store(Arc::new(snapshot));
     let dialect = nobody(Setting::new(2).executor(FakeExecutor::relaying().accepting("gemini")));
-    for (stage, word) in [
-        (loaded, "not loaded"),
-        (configured, "not configured"),
-        (dialect, "does not accept"),
+    for (stage, code, word) in [
+        (loaded, "executor_not_found", "not loaded"),
+        (configured, "provider_not_found", "not configured"),
+        (dialect, "misconfigured", "does not accept"),
     ] {
         let error = stage.stream().await.unwrap_err();
-        assert!(matches!(error, CallError::Misconfigured(_)), "{error:?}");
+        assert_eq!(error.code(), Some(code), "{error:?}");
         assert!(error.to_string().contains(word), "{error}");
         assert_eq!(stage.blamed(), Vec::<String>::new());
         stage.assert_closed();

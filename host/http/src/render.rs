@@ -65,9 +65,9 @@ pub(crate) fn call_error(error: &CallError, dialect: Dialect, id: &Arc<str>) -> 
         return tag(response, id);
     }
     let message = error.to_string();
-    let (status, code, retry_after) = verdict(error);
+    let (status, retry_after) = verdict(error);
     let own = OwnError {
-        code,
+        code: error.code(),
         retry_after,
         ..OwnError::new(status, error.label(), &message)
     };
@@ -133,41 +133,34 @@ fn is_of_credential(failure: &Failure) -> bool {
     failure.scope == Scope::Credential || failure.kind == kind::AUTHENTICATION
 }
 
-/// Status, code and hint of an error. Codes that the seed had are kept.
-fn verdict(error: &CallError) -> (StatusCode, Option<&'static str>, Option<Duration>) {
-    match error {
-        CallError::Deadline(_) => (StatusCode::GATEWAY_TIMEOUT, Some("deadline_exceeded"), None),
-        CallError::Misconfigured(_) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            Some("misconfigured"),
-            None,
-        ),
-        CallError::Plugin(_) => (StatusCode::BAD_GATEWAY, Some("plugin_failed"), None),
-        CallError::SelectorRefused { .. } => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Some("selector_refused"),
-            None,
-        ),
+/// Status and hint of an error.
+fn verdict(error: &CallError) -> (StatusCode, Option<Duration>) {
+    let status = match error {
+        CallError::AuthNotFound(_) | CallError::UnknownModel(_) => StatusCode::NOT_FOUND,
+        CallError::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
+        CallError::ExecutorNotFound { .. }
+        | CallError::Misconfigured(_)
+        | CallError::ProviderNotFound(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        CallError::InvalidRequest(_) => StatusCode::BAD_REQUEST,
+        CallError::NotSupported { .. } => StatusCode::NOT_IMPLEMENTED,
+        CallError::Plugin(_) => StatusCode::BAD_GATEWAY,
+        CallError::SelectorRefused { .. } => StatusCode::SERVICE_UNAVAILABLE,
         CallError::Unfit {
             unfit, retry_after, ..
-        } if unfit.all_cooling() => (
-            StatusCode::TOO_MANY_REQUESTS,
-            Some("model_cooldown"),
-            *retry_after,
-        ),
-        CallError::Unfit { retry_after, .. } => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Some("auth_unavailable"),
-            *retry_after,
-        ),
-        CallError::UnknownModel(_) => (StatusCode::NOT_FOUND, Some("model_not_found"), None),
-        CallError::Upstream(failure) => upstream_verdict(failure),
-    }
+        } => {
+            let status = if unfit.all_cooling() {
+                StatusCode::TOO_MANY_REQUESTS
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            };
+            return (status, *retry_after);
+        }
+        CallError::Upstream(failure) => return upstream_verdict(failure),
+    };
+    (status, None)
 }
 
-fn upstream_verdict(
-    failure: &UpstreamFailure,
-) -> (StatusCode, Option<&'static str>, Option<Duration>) {
+fn upstream_verdict(failure: &UpstreamFailure) -> (StatusCode, Option<Duration>) {
     let told = failure
         .failure
         .status
@@ -182,9 +175,5 @@ fn upstream_verdict(
             .filter(StatusCode::is_server_error)
             .unwrap_or(StatusCode::BAD_GATEWAY),
     };
-    let code = match failure.failure.scope {
-        Scope::Transport => Some("upstream_unreachable"),
-        Scope::Request | Scope::Model | Scope::Credential | Scope::Provider => None,
-    };
-    (status, code, failure.failure.retry_after)
+    (status, failure.failure.retry_after)
 }

@@ -44,7 +44,11 @@ pub(crate) fn context_out(context: &Context) -> types::Context {
                 .collect(),
             secret_fields: credential.secret_fields.clone(),
         }),
-        options: Vec::new(),
+        options: context
+            .options
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect(),
     }
 }
 

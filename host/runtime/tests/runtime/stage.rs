@@ -83,6 +83,7 @@ pub(crate) fn context(model: &str) -> Context {
         headers: Arc::new(HeaderMap::new()),
         credential: Arc::new(credential()),
         settings: Arc::from("{}"),
+        options: Vec::new(),
     }
 }
 

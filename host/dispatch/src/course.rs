@@ -1,0 +1,55 @@
+//! What all attempts of one call share, and how each of them is settled and written down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_auth::Lease;
+use jackfield_credential::Outcome;
+
+use crate::call::Call;
+use crate::clock::Clock;
+use crate::journal::{AttemptStep, Came, Step, Trace, millis};
+use crate::port::Upstream;
+use crate::snapshot::Snapshot;
+
+/// What stays the same over all attempts of one call with one model.
+#[derive(Clone)]
+pub(crate) struct Course {
+    pub(crate) call: Call,
+    /// The model that is asked of the pool: the client's, or one that takes its place.
+    pub(crate) model: Arc<str>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) clock: Clock,
+    pub(crate) upstream: Arc<dyn Upstream>,
+    pub(crate) trace: Arc<Trace>,
+}
+
+impl Course {
+    /// The same call with another model.
+    pub(crate) fn with_model(&self, model: &Arc<str>) -> Self {
+        Self {
+            model: Arc::clone(model),
+            ..self.clone()
+        }
+    }
+
+    /// Settles a lease, and writes down how its attempt ended.
+    pub(crate) fn settle(&self, lease: Lease, outcome: Outcome, first_byte: Option<Duration>) {
+        let now = self.clock.now();
+        self.trace.step(Step::Attempt(AttemptStep {
+            credential: Arc::from(lease.credential().id.as_str()),
+            provider: Arc::from(lease.credential().provider.as_str()),
+            model: Arc::clone(lease.upstream_model()),
+            probe: lease.is_probe(),
+            ms: millis(now.saturating_since(lease.began())),
+            first_byte_ms: first_byte.map(millis),
+            outcome: Came::from(&outcome),
+        }));
+        lease.settle(outcome, now, first_byte);
+    }
+
+    /// Whether the client is owed a stream of events, in which an error can be told.
+    pub(crate) fn streams_events(&self) -> bool {
+        self.call.stream
+    }
+}

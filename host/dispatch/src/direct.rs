@@ -1,0 +1,222 @@
+//! Raw requests: somebody else's HTTP request, decorated by an executor with a credential's secrets,
+//! and sent if wanted. It is no call: nobody chooses, nothing is tried again, and no outcome counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use http::{HeaderMap, Method};
+use jackfield_auth::Access;
+use jackfield_credential::CredentialId;
+use jackfield_dialect::Dialect;
+use secrecy::ExposeSecret;
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+use crate::attempt::for_client;
+use crate::call::{Answer, AnswerBody, AnswerStream, Broken};
+use crate::classify;
+use crate::dispatcher::Dispatcher;
+use crate::error::{CallError, UpstreamFailure};
+use crate::outbound::{self, Bounds};
+use crate::plan::{Context, Plan, UpstreamRequest};
+use crate::port::{Executor, FaultKind, PluginFault, Rejection};
+use crate::snapshot::{Provider, Snapshot};
+use crate::source::{Source, Stopped};
+
+/// A request that is to go out with a credential.
+#[derive(Debug, Clone, Default)]
+pub struct RawRequest {
+    /// The method; blank for `GET`.
+    pub method: String,
+    /// An absolute URL.
+    pub url: String,
+    /// Its headers; those that the executor plans take the place of theirs.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// The operation that executors plan for raw requests.
+const OPERATION: &str = "http-request";
+
+impl Dispatcher {
+    /// The request as it would be sent, with the credential's secrets in place. It goes only where
+    /// the credential's plans may go.
+    ///
+    /// # Errors
+    /// `auth_not_found`, `provider_not_found`, `executor_not_found`, `not_supported` where the
+    /// executor plans no such operation, `invalid_request`, or what the executor says.
+    pub async fn prepare_http_request(
+        &self,
+        id: &CredentialId,
+        raw: RawRequest,
+    ) -> Result<UpstreamRequest, CallError> {
+        let access = self.auth().access(id);
+        let access = access.ok_or_else(|| CallError::AuthNotFound(id.to_string()))?;
+        let snapshot = self.snapshot();
+        let (provider, executor) = snapshot.serving(&access.credential().provider)?;
+        let operations = &executor.descriptor().operations;
+        if !operations.iter().any(|operation| operation == OPERATION) {
+            return Err(CallError::NotSupported {
+                executor: provider.executor.as_ref().to_owned(),
+                operation: OPERATION,
+            });
+        }
+        let checked = Checked::new(raw)?;
+        let context = self.raw_context(&checked, &access, provider);
+        let plan = executor.prepare(&context, &checked.body).await;
+        let plan = plan.map_err(|rejection| match rejection {
+            Rejection::Refused(refusal) => upstream(refusal.failure),
+            Rejection::Fault(fault) => CallError::Plugin(fault),
+        })?;
+        let plan = checked.decorated(plan);
+        outbound(plan, &checked.body, &access, provider, executor, &snapshot)
+            .map_err(|wrong| nonsense(executor, wrong))
+    }
+
+    /// Sends a raw request. The answer is the provider's, whatever its status.
+    ///
+    /// # Errors
+    /// As [`Self::prepare_http_request`], or that the way to the provider failed.
+    pub async fn http_request(
+        &self,
+        id: &CredentialId,
+        raw: RawRequest,
+    ) -> Result<Answer, CallError> {
+        let deadline = self.deadline();
+        let request = self.prepare_http_request(id, raw).await?;
+        let timeouts = self.snapshot().timeouts;
+        let sent = Instant::now();
+        let answer = timeout(timeouts.first_byte, self.upstream.send(request));
+        let answer = match answer.await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err(no_answer(timeouts.first_byte)),
+        };
+        let answer = answer.map_err(|message| upstream(classify::transport(message)))?;
+        let source = Source::new(answer.body, sent, deadline, timeouts);
+        Ok(Answer {
+            status: answer.head.status,
+            headers: for_client(answer.head.headers),
+            body: AnswerBody::Stream(pieces(source)),
+        })
+    }
+
+    fn raw_context(&self, checked: &Checked, access: &Access, provider: &Provider) -> Context {
+        Context {
+            operation: OPERATION,
+            dialect: Dialect::OpenaiChat.name(),
+            model: Arc::from(""),
+            client_model: Arc::from(""),
+            stream: false,
+            attempt: 0,
+            now_ms: self.clock().now().as_millis(),
+            headers: Arc::new(checked.headers.clone()),
+            credential: Arc::clone(access.credential()),
+            settings: Arc::clone(&provider.settings),
+            options: vec![
+                ("method", checked.method.to_string()),
+                ("url", checked.url.to_string()),
+            ],
+        }
+    }
+}
+
+/// A raw request that makes sense.
+struct Checked {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Checked {
+    fn new(raw: RawRequest) -> Result<Self, CallError> {
+        let wrong = CallError::InvalidRequest;
+        let method = match raw.method.trim() {
+            "" => Method::GET,
+            method => Method::from_bytes(method.as_bytes())
+                .map_err(|_| wrong("this is no HTTP method".to_owned()))?,
+        };
+        let url = Url::parse(raw.url.trim()).map_err(|cause| wrong(format!("the URL: {cause}")))?;
+        outbound::check_headers(&raw.headers).map_err(wrong)?;
+        Ok(Self {
+            method,
+            url,
+            headers: raw.headers,
+            body: raw.body,
+        })
+    }
+
+    /// The plan with the request's own headers, where it has none of that name.
+    fn decorated(&self, mut plan: Plan) -> Plan {
+        let mut headers = self.headers.clone();
+        for name in plan.request.headers.keys() {
+            headers.remove(name);
+        }
+        headers.extend(std::mem::take(&mut plan.request.headers));
+        plan.request.headers = headers;
+        plan
+    }
+}
+
+fn outbound(
+    plan: Plan,
+    body: &Bytes,
+    access: &Access,
+    provider: &Provider,
+    executor: &Arc<dyn Executor>,
+    snapshot: &Snapshot,
+) -> Result<UpstreamRequest, outbound::Wrong> {
+    if !plan.captures.is_empty() {
+        return Err("it captures secrets of an answer that it does not see".to_owned());
+    }
+    let proxy = access.proxy();
+    let bounds = Bounds {
+        base_url: &provider.base_url,
+        grants: &provider.grants,
+        hosts: &executor.descriptor().hosts,
+        body,
+        secret: &|name| access.secret(name),
+        proxy: proxy.map(|url| Arc::from(url.expose_secret())),
+        connect: snapshot.timeouts.connect,
+    };
+    outbound::request(plan.request, &bounds)
+}
+
+fn nonsense(executor: &Arc<dyn Executor>, detail: String) -> CallError {
+    let plugin = executor.plugin().clone();
+    tracing::warn!(%plugin, detail, "plugin answered nonsense");
+    executor.note_fault();
+    CallError::Plugin(PluginFault {
+        plugin,
+        kind: FaultKind::Nonsense,
+        detail,
+    })
+}
+
+fn upstream(failure: jackfield_credential::Failure) -> CallError {
+    let answer = None;
+    CallError::Upstream(Box::new(UpstreamFailure { failure, answer }))
+}
+
+fn no_answer(waited: Duration) -> String {
+    let seconds = waited.as_secs_f32();
+    format!("the provider did not answer within {seconds} s")
+}
+
+fn pieces(source: Source) -> AnswerStream {
+    Box::pin(unfold(Some(source), |source| async {
+        let mut source = source?;
+        match source.next().await {
+            Ok(Some(bytes)) => Some((Ok(bytes), Some(source))),
+            Ok(None) => None,
+            Err(Stopped::Broke(error)) => Some((Err(Broken(error.to_string())), None)),
+            Err(Stopped::Late) => {
+                let late = "the answer was not over within its time".to_owned();
+                Some((Err(Broken(late)), None))
+            }
+        }
+    }))
+}

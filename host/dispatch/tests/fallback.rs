@@ -1,0 +1,129 @@
+//! Models that take another's place.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jackfield_credential::{Scope, Served};
+use jackfield_dispatch::{Condition, Fallback};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::plugins::FakeExecutor;
+use crate::stage::{SECOND, Setting, Stage, failure, text};
+use crate::upstream::{FakeUpstream, Script};
+use crate::wire::{COMPLETION, error_body};
+
+/// A stage where credential `a` serves `model` and `b` serves `other`, `c` serves `third`.
+fn stage(upstream: FakeUpstream, chain: &[(&str, &[&str])]) -> Stage {
+    let setting = Setting::new(3).executor(FakeExecutor::patching());
+    let stage = setting
+        .registered(|registration| {
+            let (upstream, name) = match registration.credential.id.as_str() {
+                "a" => ("upstream-model", "model"),
+                "b" => ("upstream-other", "other"),
+                _ => ("upstream-third", "third"),
+            };
+            registration.credential.serves = vec![Served::new(upstream, vec![Arc::from(name)])];
+        })
+        .stage(upstream);
+    let fallback = |(model, on): &(&str, &[&str])| Fallback {
+        model: Arc::from(*model),
+        on: on.iter().map(|word| Condition::parse(word)).collect(),
+    };
+    let mut snapshot = (*stage.dispatcher.snapshot()).clone();
+    let chain = chain.iter().map(fallback).collect();
+    snapshot.routing.fallbacks = BTreeMap::from([(Arc::from("model"), chain)]);
+    stage.snapshot.store(Arc::new(snapshot));
+    stage
+}
+
+fn limited() -> Script {
+    Script::json(429, error_body("slow down", "rate_limit_error")).header("retry-after", "300")
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_model_takes_the_place_under_its_own_name() {
+    let scripts = vec![limited(), Script::json(200, COMPLETION)];
+    let stage = stage(
+        FakeUpstream::in_order(scripts),
+        &[("other", &["rate-limit"])],
+    );
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(stage.upstream.credentials(), ["a", "b"]);
+    let body: Value = serde_json::from_slice(&stage.upstream.body_of(1)).unwrap();
+    assert_eq!(
+        body["model"], "upstream-other",
+        "the client's body named `model`"
+    );
+    let record = stage.dispatcher.journal().get("call-1").unwrap();
+    let record = serde_json::to_value(record).unwrap();
+    let steps = record["steps"].as_array().unwrap();
+    let fell = steps.iter().find(|step| step["step"] == "fallback");
+    let fell = fell.unwrap();
+    assert_eq!(
+        (&fell["to"], &fell["because"]),
+        (&"other".into(), &"rate-limit".into())
+    );
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_of_which_nobody_is_fit_falls_back_without_an_attempt() {
+    let upstream = FakeUpstream::new(|credential, _| match credential {
+        "a" => limited(),
+        _ => Script::json(200, COMPLETION),
+    });
+    let stage = stage(upstream, &[("other", &["unfit"])]);
+    assert_eq!(failure(stage.whole().await).failure.status, Some(429));
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(stage.upstream.credentials(), ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_chain_is_tried_in_order_as_far_as_its_conditions_hold() {
+    let upstream = FakeUpstream::new(|credential, _| match credential {
+        "a" => Script::json(500, ""),
+        "b" => Script::json(401, ""),
+        _ => Script::json(200, COMPLETION),
+    });
+    let chain: [(&str, &[&str]); 3] = [
+        ("nobody", &["rate-limit"]),
+        ("other", &["transient"]),
+        ("third", &["any"]),
+    ];
+    let stage = stage(upstream, &chain);
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(stage.upstream.credentials(), ["a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clients_own_fault_falls_back_only_where_that_is_said() {
+    let long = r#"{"error":{"message":"m m","code":"context_length_exceeded"}}"#;
+    let upstream = || {
+        FakeUpstream::new(move |credential, _| match credential {
+            "a" => Script::json(400, long),
+            _ => Script::json(200, COMPLETION),
+        })
+    };
+    let any = stage(upstream(), &[("other", &["any", "unfit"])]);
+    assert_eq!(failure(any.whole().await).failure.scope, Scope::Request);
+    assert_eq!(any.upstream.calls(), 1);
+    let long = stage(upstream(), &[("other", &["context-length"])]);
+    assert_eq!(text(long.whole().await).await, COMPLETION);
+    assert_eq!(long.blamed(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_models_share_one_deadline() {
+    let upstream = FakeUpstream::new(|_, _| Script::json(500, "").after(7 * SECOND));
+    let stage = stage(upstream, &[("other", &["any"]), ("third", &["any"])]);
+    let mut snapshot = (*stage.dispatcher.snapshot()).clone();
+    snapshot.timeouts.total = 10 * SECOND;
+    stage.snapshot.store(Arc::new(snapshot));
+    let start = Instant::now();
+    let error = stage.whole().await.unwrap_err();
+    assert_eq!(error.code(), Some("deadline_exceeded"));
+    assert_eq!(start.elapsed(), 10 * SECOND);
+    assert_eq!(stage.upstream.credentials(), ["a", "b"]);
+    stage.assert_closed();
+}

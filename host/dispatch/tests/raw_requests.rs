@@ -1,0 +1,164 @@
+//! Requests of somebody else's making, sent with a credential: the seed's section 1.15.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
+use http::{HeaderMap, Method};
+use jackfield_credential::CredentialId;
+use jackfield_dispatch::plan::{Context, Plan, PlannedBody, Response};
+use jackfield_dispatch::{CallError, RawRequest};
+use tokio::time::Instant;
+use url::Url;
+
+use crate::plugins::{FakeExecutor, planned};
+use crate::stage::{SECOND, Setting, Stage, gathered};
+use crate::upstream::{FakeUpstream, Piece, Script};
+
+/// Sends what it is given, with the credential's key as a bearer token.
+fn decorate(context: &Context) -> Plan {
+    let of = |name: &str| {
+        let mut options = context.options.iter();
+        let found = options.find(|(option, _)| *option == name);
+        found.unwrap().1.clone()
+    };
+    let mut plan = planned(PlannedBody::Original, Response::Relay);
+    plan.request.method = Method::from_bytes(of("method").as_bytes()).unwrap();
+    plan.request.url = Url::parse(&of("url")).unwrap();
+    plan.request
+        .headers
+        .insert("x-plan", HeaderValue::from_static("plan"));
+    plan
+}
+
+fn stage(upstream: FakeUpstream) -> Stage {
+    let executor = FakeExecutor::new(|context| Ok(decorate(context))).planning("http-request");
+    Setting::new(2).executor(executor).stage(upstream)
+}
+
+fn nobody() -> FakeUpstream {
+    FakeUpstream::in_order(vec![])
+}
+
+fn raw(method: &str, url: &str) -> RawRequest {
+    RawRequest {
+        method: method.to_owned(),
+        url: url.to_owned(),
+        ..RawRequest::default()
+    }
+}
+
+fn id(name: &str) -> CredentialId {
+    CredentialId::from(name)
+}
+
+const URL: &str = "https://provider.test/v1/files?x=1";
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_15_a_request_is_decorated_and_a_blank_method_is_get() {
+    let stage = stage(nobody());
+    let headers = HeaderMap::from_iter([
+        (ACCEPT, HeaderValue::from_static("text/plain")),
+        (
+            "x-plan".parse().unwrap(),
+            HeaderValue::from_static("client"),
+        ),
+    ]);
+    let request = RawRequest {
+        headers,
+        body: Bytes::from_static(b"words"),
+        ..raw(" ", URL)
+    };
+    let id = id("b");
+    let prepared = stage.dispatcher.prepare_http_request(&id, request).await;
+    let prepared = prepared.unwrap();
+    assert_eq!((prepared.method, prepared.url.as_str()), (Method::GET, URL));
+    assert_eq!(prepared.headers[AUTHORIZATION], "Bearer sk-of-b");
+    assert_eq!(prepared.headers[ACCEPT], "text/plain");
+    let plans: Vec<_> = prepared.headers.get_all("x-plan").iter().collect();
+    assert_eq!(plans, ["plan"], "the executor's counts");
+    assert_eq!(&prepared.body[..], b"words");
+    assert_eq!(stage.upstream.calls(), 0, "it is only prepared");
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_15_a_request_is_sent_and_no_outcome_is_recorded() {
+    let answer = Script::answer(401, "text/plain", vec![]).header("x-request-id", "r1");
+    let pieces = ["no ", "good"].map(|text| Piece::Chunk(Bytes::from_static(text.as_bytes())));
+    let answer = pieces.into_iter().fold(answer, Script::then);
+    let stage = stage(FakeUpstream::in_order(vec![answer]));
+    let id = id("a");
+    let given = stage.dispatcher.http_request(&id, raw("PUT", URL)).await;
+    let given = given.unwrap();
+    assert_eq!(given.status.as_u16(), 401);
+    assert_eq!(given.headers["x-request-id"], "r1");
+    let (body, broken) = gathered(given).await;
+    assert_eq!((&body[..], broken.is_none()), (&b"no good"[..], true));
+    assert_eq!(stage.cooling(), Vec::<String>::new());
+    assert_eq!(stage.blamed(), Vec::<String>::new());
+    assert_eq!(stage.counts().failed, 0);
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_15_what_cannot_be_sent_has_the_seeds_code() {
+    let stage = stage(nobody());
+    let code = async |stage: &Stage, credential: &str, request| {
+        let sent = stage
+            .dispatcher
+            .http_request(&id(credential), request)
+            .await;
+        sent.unwrap_err().code().unwrap()
+    };
+    assert_eq!(code(&stage, "", raw("", URL)).await, "auth_not_found");
+    assert_eq!(code(&stage, "z", raw("", URL)).await, "auth_not_found");
+    assert_eq!(
+        code(&stage, "a", raw("", "no URL")).await,
+        "invalid_request"
+    );
+    assert_eq!(code(&stage, "a", raw("G T", URL)).await, "invalid_request");
+    let mut smuggled = raw("", URL);
+    smuggled
+        .headers
+        .insert(HOST, HeaderValue::from_static("other.test"));
+    assert_eq!(code(&stage, "a", smuggled).await, "invalid_request");
+    let plain = Setting::new(1).stage(nobody());
+    assert_eq!(code(&plain, "a", raw("", URL)).await, "not_supported");
+    let mut snapshot = (*stage.dispatcher.snapshot()).clone();
+    snapshot.executors.clear();
+    stage.snapshot.store(snapshot.clone().into());
+    assert_eq!(code(&stage, "a", raw("", URL)).await, "executor_not_found");
+    snapshot.providers.clear();
+    stage.snapshot.store(snapshot.into());
+    assert_eq!(code(&stage, "a", raw("", URL)).await, "provider_not_found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_secret_leaves_for_another_origin() {
+    let stage = stage(nobody());
+    let foreign = raw("", "https://elsewhere.test/v1/files");
+    let error = stage.dispatcher.http_request(&id("a"), foreign).await;
+    let error = error.unwrap_err();
+    assert!(matches!(error, CallError::Plugin(_)), "{error:?}");
+    assert!(error.to_string().contains("elsewhere.test"), "{error}");
+    assert_eq!(stage.executor.faults(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_silent_is_given_up() {
+    let silent = Script::answer(200, "text/plain", vec![Piece::Hang]);
+    let stage = stage(FakeUpstream::in_order(vec![
+        Script::hang(),
+        Script::refuse(),
+        silent,
+    ]));
+    let id = id("a");
+    let send = || stage.dispatcher.http_request(&id, raw("", URL));
+    let start = Instant::now();
+    for waited in [60 * SECOND, 60 * SECOND] {
+        let error = send().await.unwrap_err();
+        assert_eq!(error.code(), Some("upstream_unreachable"));
+        assert_eq!(start.elapsed(), waited);
+    }
+    let (body, broken) = gathered(send().await.unwrap()).await;
+    assert!(body.is_empty() && broken.is_some());
+    stage.assert_closed();
+}
