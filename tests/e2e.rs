@@ -13,10 +13,14 @@
 mod admin;
 #[path = "e2e/command_line.rs"]
 mod command_line;
+#[path = "e2e/credentials.rs"]
+mod credentials;
 #[path = "e2e/disconnects.rs"]
 mod disconnects;
 #[path = "e2e/drain.rs"]
 mod drain;
+#[path = "e2e/events.rs"]
+mod events;
 #[path = "e2e/harness.rs"]
 mod harness;
 #[path = "e2e/hostile.rs"]

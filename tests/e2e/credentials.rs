@@ -1,0 +1,336 @@
+//! `jackfield credential` against a real server, and what of it outlives a restart.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use crate::harness::{Jackfield, TOKEN, Upstream, binary, chat};
+
+/// Runs it as somebody would who has the token, with more variables and with what is piped in.
+async fn credential(
+    jackfield: &Jackfield,
+    arguments: &[&str],
+    variables: &BTreeMap<&str, &str>,
+    input: &str,
+) -> Output {
+    let url = format!("http://{}", jackfield.admin);
+    let mut command = Command::new(binary());
+    command
+        .args(["credential", "--admin", &url])
+        .args(arguments)
+        .env("JACKFIELD_ADMIN_TOKEN", TOKEN)
+        .envs(variables)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    piped(command, input).await
+}
+
+async fn piped(mut command: Command, input: &str) -> Output {
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // Whoever refuses its arguments reads nothing.
+    let _ = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    child.wait_with_output().await.unwrap()
+}
+
+/// What it says when all is well.
+async fn told(jackfield: &Jackfield, arguments: &[&str]) -> String {
+    let output = credential(jackfield, arguments, &BTreeMap::new(), "").await;
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        errors(&output)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What it says when not.
+async fn refused(jackfield: &Jackfield, arguments: &[&str], input: &str) -> String {
+    let output = credential(jackfield, arguments, &BTreeMap::new(), input).await;
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    assert!(output.stdout.is_empty());
+    errors(&output)
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn credentials_are_listed_and_shown() {
+    let upstream = Upstream::start(&["key-a"]).await;
+    let jackfield = Jackfield::start(&upstream, &["key-a", "key-b"], "").await;
+    for _ in 0..2 {
+        let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        assert_eq!(status, 200);
+    }
+    let listed = told(&jackfield, &["list"]).await;
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), 3, "{listed}");
+    assert!(lines[0].trim_start().starts_with("ID "), "{listed}");
+    assert!(
+        lines[1].contains("practice-key-a") && lines[1].contains("ready"),
+        "{listed}"
+    );
+    assert!(
+        lines[2].contains("practice-key-b") && lines[2].contains("authentication"),
+        "{listed}"
+    );
+
+    let shown = told(&jackfield, &["show", "practice-key-b"]).await;
+    for fact in [
+        "practice-key-b",
+        "api-key",
+        "config",
+        "gpt-practice",
+        "cooling, ends in",
+        "last failure",
+    ] {
+        assert!(shown.contains(fact), "{fact}: {shown}");
+    }
+    let json = told(&jackfield, &["list", "--json"]).await;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["credentials"][1]["origin"]["kind"], "config");
+    assert_eq!(json["credentials"][1]["status"], "error");
+}
+
+#[tokio::test]
+async fn a_credential_is_added_used_kept_and_removed() {
+    let upstream = Upstream::start(&["key-new"]).await;
+    let jackfield = Jackfield::start(&upstream, &["key-wrong"], "").await;
+    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 401);
+    let add = [
+        "add",
+        "new",
+        "--provider",
+        "practice",
+        "--label",
+        "Of Ada",
+        "--priority",
+        "-3",
+        "--attribute",
+        "region=eu",
+    ];
+    let output = credential(&jackfield, &add, &BTreeMap::new(), "key-new\n").await;
+    assert!(output.status.success(), "{}", errors(&output));
+    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 200);
+    told(&jackfield, &["disable", "practice-key-wrong"]).await;
+
+    // It is there after a restart, and so is the operator's word on the other.
+    let jackfield = Jackfield::start_again(jackfield.stop().await).await;
+    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 200);
+    let shown = jackfield.admin("credentials/new").await;
+    let new = &shown["credential"];
+    assert_eq!(
+        (&new["label"], &new["priority"]),
+        (&json!("Of Ada"), &json!(-3))
+    );
+    assert_eq!(new["origin"], json!({ "kind": "admin" }));
+    let other = jackfield.admin("credentials/practice-key-wrong").await;
+    assert_eq!(other["credential"]["enabled"], false);
+
+    assert!(
+        told(&jackfield, &["remove", "new"])
+            .await
+            .contains("new is removed")
+    );
+    let (status, error) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(
+        (status, &error["error"]["code"]),
+        (503, &json!("auth_unavailable")),
+        "{error}"
+    );
+    // Nor does it come back.
+    let jackfield = Jackfield::start_again(jackfield.stop().await).await;
+    let listed = told(&jackfield, &["list"]).await;
+    assert!(!listed.contains("new"), "{listed}");
+    told(&jackfield, &["enable", "practice-key-wrong"]).await;
+    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 429, "its cooldown outlived both restarts");
+}
+
+#[tokio::test]
+async fn a_reset_credential_may_be_used_at_once() {
+    let upstream = Upstream::start(&["key-other"]).await;
+    let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
+    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 401);
+    let (status, error) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 429, "{error}");
+    let told = told(&jackfield, &["reset", "practice-key-a"]).await;
+    assert!(
+        told.contains("practice-key-a is reset; it is ready now"),
+        "{told}"
+    );
+    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 401, "it was tried again");
+}
+
+#[tokio::test]
+async fn secrets_come_from_variables_files_and_input_but_never_from_arguments() {
+    let upstream = Upstream::start(&["key-of-env", "key-of-file"]).await;
+    let jackfield = Jackfield::start(&upstream, &["key-wrong"], "").await;
+    let file = jackfield.folder.path().join("key");
+    std::fs::write(&file, "key-of-file\n").unwrap();
+    let of_file = format!("api-key=file:{}", file.display());
+    let variables = BTreeMap::from([("MY_KEY", "key-of-env")]);
+    for (id, secret) in [("a", "api-key=env:MY_KEY"), ("b", &of_file)] {
+        let add = ["add", id, "--provider", "practice", "--secret", secret];
+        let output = credential(&jackfield, &add, &variables, "").await;
+        assert!(output.status.success(), "{}", errors(&output));
+    }
+    told(&jackfield, &["disable", "practice-key-wrong"]).await;
+    for _ in 0..2 {
+        let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        assert_eq!(status, 200);
+    }
+    let shown = jackfield.admin("credentials").await.to_string();
+    assert!(!shown.contains("key-of-"), "{shown}");
+
+    for secret in ["sk-very-secret", "api-key=sk-very-secret"] {
+        let add = ["add", "c", "--provider", "practice", "--secret", secret];
+        let error = refused(&jackfield, &add, "").await;
+        assert!(error.contains("never by what it is"), "{error}");
+        assert!(!error.contains("very-secret"), "{error}");
+    }
+    let add = [
+        "add",
+        "c",
+        "--provider",
+        "practice",
+        "--secret",
+        "api-key=env:NOT_SET_ANYWHERE",
+    ];
+    let error = refused(&jackfield, &add, "").await;
+    assert!(error.contains("NOT_SET_ANYWHERE is not set"), "{error}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_explained() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
+    for command in ["show", "remove", "enable", "disable", "reset", "refresh"] {
+        let error = refused(&jackfield, &[command, "nobody"], "").await;
+        assert!(
+            error.contains("nobody") || error.contains("no such credential"),
+            "{command}: {error}"
+        );
+    }
+    let error = refused(&jackfield, &["remove", "practice-key-a"], "").await;
+    assert!(error.contains("disable it here"), "{error}");
+    let error = refused(&jackfield, &["refresh", "practice-key-a"], "").await;
+    assert!(error.contains("not of the kind that is renewed"), "{error}");
+    let error = refused(&jackfield, &["add", "x", "--provider", "nowhere"], "k").await;
+    assert!(error.contains("no provider `nowhere`"), "{error}");
+    let add = [
+        "add",
+        "X",
+        "--provider",
+        "practice",
+        "--weight",
+        "0",
+        "--kind",
+        "both",
+    ];
+    let error = refused(&jackfield, &add, "k").await;
+    for mistake in ["id: must be", "weight: must be", "kind: must be"] {
+        assert!(error.contains(mistake), "{mistake}: {error}");
+    }
+    let error = refused(
+        &jackfield,
+        &["add", "practice-key-a", "--provider", "practice"],
+        "k",
+    )
+    .await;
+    assert!(error.contains("already"), "{error}");
+}
+
+#[tokio::test]
+async fn the_server_and_the_token_are_found_or_their_lack_is_explained() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
+    let url = format!("http://{}", jackfield.admin);
+    let run = async |arguments: Vec<&str>, token: Option<&str>| {
+        let mut command = Command::new(binary());
+        command
+            .arg("credential")
+            .args(arguments)
+            .env_remove("JACKFIELD_ADMIN_TOKEN");
+        if let Some(token) = token {
+            command.env("OTHER_NAME", token);
+        }
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        piped(command, "").await
+    };
+    let named = ["--admin", &url, "--token-env", "OTHER_NAME", "list"];
+    assert!(run(named.to_vec(), Some(TOKEN)).await.status.success());
+    let wrong = run(named.to_vec(), Some("a-wrong-token")).await;
+    assert!(
+        errors(&wrong).contains("refuses the admin token"),
+        "{}",
+        errors(&wrong)
+    );
+    assert!(!errors(&wrong).contains("a-wrong-token"));
+    let missing = run(vec!["--admin", &url, "list"], None).await;
+    assert!(errors(&missing).contains("JACKFIELD_ADMIN_TOKEN is not set"));
+    let nobody = [
+        "--admin",
+        "http://127.0.0.1:9",
+        "--token-env",
+        "OTHER_NAME",
+        "list",
+    ];
+    let nobody = run(nobody.to_vec(), Some(TOKEN)).await;
+    assert!(
+        errors(&nobody).contains("is the server running"),
+        "{}",
+        errors(&nobody)
+    );
+    let foreign = format!("http://{}", upstream.address);
+    let foreign = run(
+        vec!["--admin", &foreign, "--token-env", "OTHER_NAME", "list"],
+        Some(TOKEN),
+    )
+    .await;
+    assert!(
+        errors(&foreign).contains("no admin API"),
+        "{}",
+        errors(&foreign)
+    );
+
+    // The configuration tells both, though its other secrets are out of reach here.
+    let config = configuration(jackfield.folder.path(), jackfield.admin.port());
+    let listed = run(vec!["--config", &config, "list"], None).await;
+    assert!(listed.status.success(), "{}", errors(&listed));
+    let silent = jackfield.folder.path().join("silent.yaml");
+    std::fs::write(&silent, "listen: 127.0.0.1:1\n").unwrap();
+    let silent = run(vec!["--config", silent.to_str().unwrap(), "list"], None).await;
+    assert!(
+        errors(&silent).contains("no `admin` section"),
+        "{}",
+        errors(&silent)
+    );
+}
+
+/// A configuration of the same admin listener, with a secret that is nowhere.
+fn configuration(folder: &Path, port: u16) -> String {
+    let path = folder.join("other.yaml");
+    let text = format!(
+        "admin: {{ listen: 127.0.0.2:{port}, token: {TOKEN} }}\n\
+         providers: [ {{ name: p, credentials: [ {{ api-key: {{ env: NOT_SET_ANYWHERE }} }} ] }} ]\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}

@@ -1,0 +1,108 @@
+//! The events of the admin API.
+
+use reqwest::Response;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::harness::{Jackfield, PATIENCE, TOKEN, Upstream, chat};
+
+async fn listen(jackfield: &Jackfield) -> Response {
+    let url = format!("http://{}/admin/v1/events", jackfield.admin);
+    jackfield
+        .client
+        .get(url)
+        .bearer_auth(TOKEN)
+        .send()
+        .await
+        .unwrap()
+}
+
+/// The next event: its name and its data.
+async fn next(stream: &mut Response, rest: &mut String) -> (String, Value) {
+    loop {
+        if let Some((block, after)) = rest.split_once("\n\n") {
+            let field = |name: &str| {
+                let line = block.lines().find_map(|line| line.strip_prefix(name));
+                line.map(|text| text.trim().to_owned())
+            };
+            let found = field("event:").zip(field("data:"));
+            *rest = after.to_owned();
+            if let Some((event, data)) = found {
+                return (event, serde_json::from_str(&data).unwrap());
+            }
+            continue;
+        }
+        let piece = timeout(PATIENCE, stream.chunk()).await.expect("no event");
+        let piece = piece.unwrap().expect("the stream ended");
+        rest.push_str(std::str::from_utf8(&piece).unwrap());
+    }
+}
+
+async fn post(jackfield: &Jackfield, path: &str) -> u16 {
+    let url = format!("http://{}/admin/v1/{path}", jackfield.admin);
+    let request = jackfield.client.post(url).bearer_auth(TOKEN);
+    request.send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn what_happens_to_credentials_is_told() {
+    let upstream = Upstream::start(&["key-other"]).await;
+    let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
+    let mut stream = listen(&jackfield).await;
+    assert_eq!(stream.status(), 200);
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let mut rest = String::new();
+
+    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 401);
+    let mut seen = vec![
+        next(&mut stream, &mut rest).await,
+        next(&mut stream, &mut rest).await,
+    ];
+    seen.sort_by(|a, b| a.0.cmp(&b.0));
+    let (name, health) = &seen[0];
+    assert_eq!(
+        (name.as_str(), &health["credential"]),
+        ("health", &json!("practice-key-a"))
+    );
+    assert_eq!(health["change"]["from"]["state"], "ready");
+    assert_eq!(health["change"]["to"]["state"], "cooling");
+    let (name, result) = &seen[1];
+    assert_eq!(name, "result");
+    assert_eq!(result["result"]["failure"]["status"], 401);
+
+    assert_eq!(
+        post(&jackfield, "credentials/practice-key-a/disable").await,
+        200
+    );
+    let (name, updated) = next(&mut stream, &mut rest).await;
+    assert_eq!(
+        (name.as_str(), &updated["credential"]),
+        ("updated", &json!("practice-key-a"))
+    );
+}
+
+#[tokio::test]
+async fn readers_are_bounded_and_leave_when_the_server_stops() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
+    let mut readers = Vec::new();
+    for _ in 0..jackfield_http::limits::EVENT_READERS_MAX {
+        let reader = listen(&jackfield).await;
+        assert_eq!(reader.status(), 200);
+        readers.push(reader);
+    }
+    let refused = listen(&jackfield).await;
+    assert_eq!(refused.status(), 429);
+    // A reader that leaves makes room.
+    readers.pop();
+    crate::harness::until("there is room", async || {
+        listen(&jackfield).await.status() == 200
+    })
+    .await;
+
+    let began = tokio::time::Instant::now();
+    jackfield.stop().await;
+    let most = jackfield_http::limits::DRAIN_MAX / 2;
+    assert!(began.elapsed() < most, "readers held up the stop");
+}
