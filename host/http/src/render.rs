@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
-use jackfield_credential::{Failure, Scope, kind};
+use jackfield_credential::{Failure, Reasons, Scope, Unfit, kind};
 use jackfield_dialect::openai_chat::{self, error_kind};
 use jackfield_dialect::{Dialect, ErrorBody};
 use jackfield_dispatch::{Answer, AnswerBody, CallError, UpstreamFailure};
+use serde_json::Value;
 
 /// On every response: how the call is found in logs.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-jackfield-request-id");
@@ -30,6 +31,8 @@ pub(crate) struct OwnError<'a> {
     pub(crate) message: &'a str,
     pub(crate) param: Option<&'a str>,
     pub(crate) retry_after: Option<Duration>,
+    /// The model whose cooldown this is, which the body then tells of as the seed's does.
+    pub(crate) cooling: Option<&'a str>,
 }
 
 impl<'a> OwnError<'a> {
@@ -41,6 +44,7 @@ impl<'a> OwnError<'a> {
             message,
             param: None,
             retry_after: None,
+            cooling: None,
         }
     }
 }
@@ -69,9 +73,18 @@ pub(crate) fn call_error(error: &CallError, dialect: Dialect, id: &Arc<str>) -> 
     let own = OwnError {
         code,
         retry_after,
+        cooling: cooling(error),
         ..OwnError::new(status, error.label(), &message)
     };
     own_error(own, dialect, id)
+}
+
+/// The model whose credentials all cool.
+fn cooling(error: &CallError) -> Option<&str> {
+    match error {
+        CallError::Unfit { model, unfit, .. } if unfit.all_cooling() => Some(model),
+        _ => None,
+    }
 }
 
 /// An error of our own, in the client's dialect.
@@ -89,17 +102,50 @@ pub(crate) fn own_error(error: OwnError<'_>, dialect: Dialect, id: &Arc<str>) ->
             })
         }
     };
+    let seconds = error.retry_after.map(seconds);
+    let body = match error.cooling.zip(seconds) {
+        Some((model, seconds)) => with_cooldown(body, model, seconds),
+        None => body,
+    };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = error.status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(OWN_ERROR, HeaderValue::from_static(error.label));
-    if let Some(time) = error.retry_after {
-        // Rounded up: a client that comes back a moment too early waits once more.
-        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    if let Some(seconds) = seconds {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     tag(response, id)
+}
+
+/// Rounded up: a client that comes back a moment too early waits once more.
+fn seconds(time: Duration) -> u64 {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    seconds.max(1)
+}
+
+/// Says in the body, too, which model cools and how long, in the words of CLIProxyAPI v6.7.21: its
+/// clients look for them there. Every dialect has an object `error`.
+fn with_cooldown(body: Bytes, model: &str, seconds: u64) -> Bytes {
+    let Ok(mut parsed) = serde_json::from_slice::<Value>(&body) else {
+        return body;
+    };
+    if let Some(error) = parsed.get_mut("error").and_then(Value::as_object_mut) {
+        error.insert("model".to_owned(), model.into());
+        error.insert("reset_time".to_owned(), span(seconds).into());
+        error.insert("reset_seconds".to_owned(), seconds.into());
+    }
+    parsed.to_string().into()
+}
+
+/// A time as Go writes it: `1h0m5s`.
+fn span(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}s"),
+        (0, _) => format!("{minutes}m{seconds}s"),
+        _ => format!("{hours}h{minutes}m{seconds}s"),
+    }
 }
 
 fn tag(mut response: Response<Body>, id: &Arc<str>) -> Response<Body> {
@@ -155,14 +201,31 @@ fn verdict(error: &CallError) -> (StatusCode, Option<&'static str>, Option<Durat
             Some("model_cooldown"),
             *retry_after,
         ),
-        CallError::Unfit { retry_after, .. } => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Some("auth_unavailable"),
-            *retry_after,
-        ),
+        CallError::Unfit {
+            unfit, retry_after, ..
+        } => {
+            let code = if is_disabled(unfit) {
+                "auth_not_found"
+            } else {
+                "auth_unavailable"
+            };
+            (StatusCode::SERVICE_UNAVAILABLE, Some(code), *retry_after)
+        }
         CallError::UnknownModel(_) => (StatusCode::NOT_FOUND, Some("model_not_found"), None),
         CallError::Upstream(failure) => upstream_verdict(failure),
     }
+}
+
+/// Whether there is nobody but whom the operator disabled: to clients that is nobody at all.
+fn is_disabled(unfit: &Unfit) -> bool {
+    let Unfit::NoneFit(reasons) = unfit else {
+        return false;
+    };
+    let disabled = Reasons {
+        disabled: reasons.disabled,
+        ..Reasons::default()
+    };
+    *reasons == disabled
 }
 
 fn upstream_verdict(
@@ -188,3 +251,6 @@ fn upstream_verdict(
     };
     (status, code, failure.failure.retry_after)
 }
+
+#[cfg(test)]
+mod tests;
