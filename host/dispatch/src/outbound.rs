@@ -186,7 +186,7 @@ fn wanted(url: &Url, hosts: &[String]) -> bool {
 }
 
 /// The connection is the host's: a guest that could set these could smuggle a second request.
-fn check_headers(headers: &HeaderMap) -> Result<(), Wrong> {
+pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), Wrong> {
     let of_connection = |name: &&HeaderName| CONNECTION_HEADERS.contains(&name.as_str());
     match headers.keys().find(of_connection) {
         Some(name) => Err(format!("it sets the header `{name}`, which the host sets")),

@@ -1,22 +1,28 @@
 //! The database itself: its schema, and every statement. It runs on one thread.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::Duration;
 
 use jackfield_auth::{StoreError, StoredCredential};
 use jackfield_credential::{CredentialId, Health, HealthRecord, ModelKey, Timestamp};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use secrecy::zeroize::Zeroizing;
 
 use crate::rows::{DefinitionRow, HealthRow, TokensRow};
 use crate::seal::Sealer;
-use crate::{Key, OpenError};
+use crate::{Key, OpenError, schema};
 
 /// An open database and the key to it.
 pub(crate) struct Database {
     connection: Connection,
     sealer: Sealer,
+}
+
+/// What a database says of a key.
+enum Known {
+    /// It was made with this one, or just now.
+    This,
+    /// It was made with another, from there.
+    Other(String),
 }
 
 /// What statements answer.
@@ -27,79 +33,60 @@ pub(crate) struct Problem(pub(crate) StoreError);
 
 impl From<rusqlite::Error> for Problem {
     fn from(error: rusqlite::Error) -> Self {
-        Self(StoreError::Failed(format!("the database: {error}")))
+        Self(StoreError::Failed(format!(
+            "the database: {}",
+            schema::told(&error)
+        )))
     }
 }
 
 impl Database {
     /// Opens the database in a file, and makes it if it is not there.
     pub(crate) fn open(path: &Path, key: &Key) -> Result<Self, OpenError> {
-        let failed = |error: &dyn std::error::Error| OpenError::Database {
-            path: path.to_owned(),
-            why: error.to_string(),
-        };
-        for_its_owner_only(path).map_err(|error| failed(&error))?;
-        let mut connection = Connection::open(path).map_err(|error| failed(&error))?;
-        prepare(&mut connection).map_err(|error| failed(&error))?;
-        let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-        let version = version.map_err(|error| failed(&error))?;
-        if version > SCHEMA {
-            return Err(OpenError::Newer {
-                path: path.to_owned(),
-                version,
-                known: SCHEMA,
-            });
-        }
-        if version < SCHEMA {
-            connection
-                .execute_batch(&format!(
-                    "BEGIN; {TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;"
-                ))
-                .map_err(|error| failed(&error))?;
-        }
-        let database = Self {
-            connection,
+        let mut database = Self {
+            connection: schema::open(path, &schema::STEPS)?,
             sealer: Sealer::new(key),
         };
-        database.check_key(path, key)?;
-        Ok(database)
+        match database.known_key(key) {
+            Ok(Known::This) => Ok(database),
+            Ok(Known::Other(made_with)) => Err(OpenError::WrongKey {
+                path: path.to_owned(),
+                key: key.from().to_owned(),
+                made_with,
+            }),
+            Err(Problem(error)) => Err(OpenError::Database {
+                path: path.to_owned(),
+                why: error.to_string(),
+            }),
+        }
     }
 
     /// A value that was sealed when the database was made must open: so a wrong key is told at
     /// once, and not by the first credential that is missing.
-    fn check_key(&self, path: &Path, key: &Key) -> Result<(), OpenError> {
-        let failed = |why: String| OpenError::Database {
-            path: path.to_owned(),
-            why,
-        };
-        let known = self
+    fn known_key(&mut self, key: &Key) -> Answer<Known> {
+        let transaction = self
             .connection
-            .query_row(
-                "SELECT value FROM facts WHERE name = 'key check'",
-                [],
-                |row| row.get::<_, Vec<u8>>(0),
-            )
-            .optional()
-            .map_err(|error| failed(error.to_string()))?;
-        match known {
-            Some(sealed) => match self.sealer.open(&KEY_CHECK, &sealed) {
-                Ok(_) => Ok(()),
-                Err(_) => Err(OpenError::WrongKey {
-                    path: path.to_owned(),
-                    key: key.from().to_owned(),
-                }),
-            },
-            None => {
-                let sealed = self.sealer.seal(&KEY_CHECK, b"").map_err(failed)?;
-                self.connection
-                    .execute(
-                        "INSERT INTO facts VALUES ('key check', ?1)",
-                        params![sealed],
-                    )
-                    .map_err(|error| failed(error.to_string()))?;
-                Ok(())
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let Some(sealed) = fact(&transaction, KEY_CHECK)? else {
+            let sealed = self.sealer.seal(&[KEY_CHECK], b"");
+            let sealed = sealed.map_err(|why| Problem(StoreError::Failed(why)))?;
+            let facts = [
+                (KEY_CHECK, sealed.as_slice()),
+                (KEY_FROM, key.from().as_bytes()),
+            ];
+            for (name, value) in facts {
+                transaction.execute("INSERT INTO facts VALUES (?1, ?2)", params![name, value])?;
             }
+            transaction.commit()?;
+            return Ok(Known::This);
+        };
+        if self.sealer.open(&[KEY_CHECK], &sealed).is_ok() {
+            return Ok(Known::This);
         }
+        let made_with = fact(&transaction, KEY_FROM)?.unwrap_or_default();
+        Ok(Known::Other(
+            String::from_utf8_lossy(&made_with).into_owned(),
+        ))
     }
 
     pub(crate) fn list(&self) -> Answer<Vec<StoredCredential>> {
@@ -219,6 +206,7 @@ impl Database {
     ) -> Answer<Option<Vec<u8>>> {
         let Some(row) = row else { return Ok(None) };
         let plain = serde_json::to_vec(row).map_err(|error| failed(&error))?;
+        let plain = Zeroizing::new(plain);
         let sealed = self.sealer.seal(&[id, column], &plain);
         sealed
             .map(Some)
@@ -235,7 +223,10 @@ impl Database {
             return Ok(None);
         };
         let damaged = |_| {
-            let what = format!("the {column} of credential `{id}` were changed outside Jackfield");
+            let what = format!(
+                "the {column} of credential `{id}` were changed outside Jackfield; put back a copy \
+                 of the database, or move it away and lose what it holds"
+            );
             Problem(StoreError::Failed(what))
         };
         let plain = self.sealer.open(&[id, column], &sealed).map_err(damaged)?;
@@ -259,27 +250,9 @@ fn written(health: &Health) -> Answer<Option<String>> {
     row.transpose().map_err(|error| failed(&error))
 }
 
-fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
-    // Readers and the writer do not wait for each other; a commit is on the disk when it is done.
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "secure_delete", "ON")
-}
-
-fn for_its_owner_only(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-        if let Some(above) = folder.parent() {
-            fs::create_dir_all(above)?;
-        }
-        DirBuilder::new().mode(0o700).create(folder)?;
-    }
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path);
-    file.map(drop)
+fn fact(connection: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+    let mut statement = connection.prepare_cached("SELECT value FROM facts WHERE name = ?1")?;
+    statement.query_row([name], |row| row.get(0)).optional()
 }
 
 fn timestamp(millis: i64) -> Timestamp {
@@ -294,32 +267,11 @@ fn number(integer: i64) -> u64 {
     u64::try_from(integer).unwrap_or(0)
 }
 
-/// The version of the tables below.
-const SCHEMA: i64 = 1;
-
-const TABLES: &str = "
-    CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
-    CREATE TABLE credentials (
-        id TEXT PRIMARY KEY,
-        version INTEGER NOT NULL,
-        enabled INTEGER,
-        tokens BLOB,
-        definition BLOB,
-        created_at INTEGER NOT NULL,
-        updated_at INTEGER NOT NULL
-    ) STRICT;
-    CREATE TABLE health (
-        credential TEXT NOT NULL,
-        model TEXT NOT NULL,
-        state TEXT NOT NULL,
-        PRIMARY KEY (credential, model)
-    ) STRICT, WITHOUT ROWID;
-";
-
 /// Stands for the account as a whole: no model has an empty name.
 const ACCOUNT: &str = "";
 
-const KEY_CHECK: [&str; 1] = ["key check"];
+/// The name of what the key is tried on.
+const KEY_CHECK: &str = "key check";
 
-/// How long another process, such as a backup, may hold the database.
-const BUSY: Duration = Duration::from_secs(5);
+/// The name of where that key was from, in words.
+const KEY_FROM: &str = "key from";

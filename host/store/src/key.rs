@@ -4,11 +4,15 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::{Digest, Sha256};
+
+use crate::limits::KEY_FILE_BYTES_MAX;
+use crate::{DATABASE, private};
 
 /// A key of 256 bits. `Debug` shows where it is from, and no more.
 pub struct Key {
@@ -22,6 +26,18 @@ pub enum KeyError {
     /// Others can read it, so it protects nothing.
     #[error("{0} can be read by others; run `chmod 600` on it")]
     Exposed(PathBuf),
+    /// It is gone, and a database is there that no new key would open.
+    #[error(
+        "the key file {path} is missing, but the database {database} is there: put the key file \
+         back, or configure the encryption key that the database was made with, or move the \
+         database away and lose what it holds"
+    )]
+    Gone {
+        /// Which file.
+        path: PathBuf,
+        /// The database beside it.
+        database: PathBuf,
+    },
     /// It cannot be read or made.
     #[error("the key file {path}: {error}")]
     File {
@@ -51,10 +67,11 @@ impl Key {
         }
     }
 
-    /// The key in a file; the file is made, with a key made at random, if it is not there.
+    /// The key in a file; the file is made, with a key made at random, if it is not there, and no
+    /// database is beside it. A file that is there is never written to.
     ///
     /// # Errors
-    /// It cannot be read or made, others can read it, or it holds something else.
+    /// It cannot be read or made, others can read it, it holds something else, or it is gone.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
         let failed = |error| KeyError::File {
             path: path.to_owned(),
@@ -63,13 +80,17 @@ impl Key {
         let text = match read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let database = private::folder_of(path).join(DATABASE);
+                if fs::metadata(&database).is_ok_and(|database| database.len() > 0) {
+                    let path = path.to_owned();
+                    return Err(KeyError::Gone { path, database });
+                }
                 make(path)?;
                 read(path).map_err(failed)?
             }
             Err(error) => return Err(failed(error)),
         };
-        let mode = fs::metadata(path).map_err(failed)?.mode();
-        if mode & 0o077 != 0 {
+        if private::exposed(&fs::metadata(path).map_err(failed)?) {
             return Err(KeyError::Exposed(path.to_owned()));
         }
         let bytes = bytes(text.trim()).ok_or_else(|| KeyError::Malformed(path.to_owned()))?;
@@ -97,10 +118,10 @@ impl fmt::Debug for Key {
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
+fn read(path: &Path) -> io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
     File::open(path)?
-        .take(FILE_BYTES_MAX)
+        .take(KEY_FILE_BYTES_MAX)
         .read_to_string(&mut text)?;
     Ok(text)
 }
@@ -108,30 +129,27 @@ fn read(path: &Path) -> io::Result<String> {
 /// Makes the file whole or not at all: under another name, synced, and then linked to its own, which
 /// fails if another process was faster. Its key counts then.
 fn make(path: &Path) -> Result<(), KeyError> {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(KeyError::NoRandomness)?;
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *key).map_err(KeyError::NoRandomness)?;
     let mut name = [0; 8];
     getrandom::fill(&mut name).map_err(KeyError::NoRandomness)?;
     let draft = path.with_extension(format!("new-{}", hex(&name)));
     let made = (|| {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
+        let folder = private::folder_of(path);
+        private::folder(folder)?;
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(&draft)?;
-        file.write_all(format!("{}\n", hex(&key)).as_bytes())?;
+        file.write_all(Zeroizing::new(hex(&*key)).as_bytes())?;
+        file.write_all(b"\n")?;
         file.sync_all()?;
         match fs::hard_link(&draft, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             linked => linked?,
         }
-        if let Some(folder) = path.parent() {
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(())
+        File::open(folder)?.sync_all()
     })();
     // Without the draft's name the key stays; with it, nothing is lost either.
     let _ = fs::remove_file(&draft);
@@ -156,12 +174,9 @@ fn bytes(text: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// A key file has 65 bytes; a path that names something large by mistake does not fill the memory.
-const FILE_BYTES_MAX: u64 = 4096;
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use super::*;
 
@@ -170,7 +185,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data/key");
         let made = Key::from_file(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
         let again = Key::from_file(&path).unwrap();
         assert_eq!(made.bytes(), again.bytes());
         let left = fs::read_dir(path.parent().unwrap()).unwrap().count();
@@ -195,5 +212,39 @@ mod tests {
                 "{wrong}"
             );
         }
+    }
+
+    #[test]
+    fn no_new_key_is_made_beside_a_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(folder.path().join(DATABASE), "sealed").unwrap();
+        let error = Key::from_file(&path).unwrap_err();
+        assert!(matches!(error, KeyError::Gone { .. }), "{error}");
+        assert!(!path.exists());
+    }
+
+    /// A start that ended while it made the key leaves a draft; the next one is not led astray.
+    #[test]
+    fn a_draft_that_was_left_behind_is_not_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jackfield.key");
+        let draft = folder.path().join("jackfield.new-0123456789abcdef");
+        fs::write(&draft, "0123").unwrap();
+        let made = Key::from_file(&path).unwrap();
+        assert_eq!(fs::read(&draft).unwrap(), b"0123");
+        assert_eq!(Key::from_file(&path).unwrap().bytes(), made.bytes());
+    }
+
+    #[test]
+    fn those_that_make_it_at_once_have_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/key");
+        let keys: Vec<Key> = std::thread::scope(|scope| {
+            let making = || Key::from_file(&path).unwrap();
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(making)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| key.bytes() == keys[0].bytes()));
     }
 }

@@ -3,7 +3,10 @@
 
 mod database;
 mod key;
+pub mod limits;
+mod private;
 mod rows;
+mod schema;
 mod seal;
 mod sqlite;
 

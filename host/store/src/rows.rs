@@ -9,13 +9,13 @@ use std::time::Duration;
 use jackfield_auth::{Definition, StoredTokens};
 use jackfield_credential::{Cause, Health, Scope, Timestamp, Window};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 /// Tokens: sealed as a whole.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct TokensRow {
-    secrets: BTreeMap<String, String>,
+    secrets: BTreeMap<String, Plain>,
     expires_at: Option<u64>,
     refreshed_at: Option<u64>,
     source_digest: [u8; 32],
@@ -45,7 +45,7 @@ impl TokensRow {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DefinitionRow {
     body: Value,
-    secrets: BTreeMap<String, String>,
+    secrets: BTreeMap<String, Plain>,
 }
 
 impl DefinitionRow {
@@ -64,16 +64,31 @@ impl DefinitionRow {
     }
 }
 
-fn plain(secrets: &BTreeMap<String, SecretString>) -> BTreeMap<String, String> {
-    let one = |(name, secret): (&String, &SecretString)| {
-        (name.clone(), secret.expose_secret().to_owned())
-    };
+/// A secret that is written as it is, since what it stands in is sealed.
+struct Plain(SecretString);
+
+impl Serialize for Plain {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose_secret())
+    }
+}
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(text.into()))
+    }
+}
+
+fn plain(secrets: &BTreeMap<String, SecretString>) -> BTreeMap<String, Plain> {
+    let one = |(name, secret): (&String, &SecretString)| (name.clone(), Plain(secret.clone()));
     secrets.iter().map(one).collect()
 }
 
-fn secret(plain: BTreeMap<String, String>) -> BTreeMap<String, SecretString> {
-    let one = |(name, secret): (String, String)| (name, SecretString::from(secret));
-    plain.into_iter().map(one).collect()
+fn secret(plain: BTreeMap<String, Plain>) -> BTreeMap<String, SecretString> {
+    plain
+        .into_iter()
+        .map(|(name, Plain(secret))| (name, secret))
+        .collect()
 }
 
 /// Health that is not ready.

@@ -3,6 +3,8 @@
 use chacha20poly1305::XChaCha20Poly1305;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 
+use secrecy::zeroize::Zeroizing;
+
 use crate::Key;
 
 /// Seals and opens (XChaCha20-Poly1305: its nonce is long enough to be made at random each time).
@@ -32,19 +34,24 @@ impl Sealer {
     }
 
     /// Opens what was sealed for the same place.
-    pub(crate) fn open(&self, place: &[&str], sealed: &[u8]) -> Result<Vec<u8>, NotOpened> {
+    pub(crate) fn open(
+        &self,
+        place: &[&str],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(NotOpened)?;
         let payload = Payload {
             msg: sealed,
             aad: &bound(place),
         };
-        self.0.decrypt(nonce.into(), payload).map_err(|_| NotOpened)
+        let opened = self.0.decrypt(nonce.into(), payload);
+        opened.map(Zeroizing::new).map_err(|_| NotOpened)
     }
 }
 
-/// The place as bytes that no other place has: each part with its length.
+/// The place as bytes that no other place has: each part with its length, after the format's name.
 fn bound(place: &[&str]) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let mut bytes = FORMAT.to_vec();
     for part in place {
         bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         bytes.extend_from_slice(part.as_bytes());
@@ -53,6 +60,10 @@ fn bound(place: &[&str]) -> Vec<u8> {
 }
 
 const NONCE_BYTES: usize = 24;
+
+/// What is sealed is JSON of the types in `rows.rs`; another format will have another name, so that
+/// none is taken for the other.
+const FORMAT: &[u8] = b"jackfield store row 1\0";
 
 #[cfg(test)]
 mod tests {
@@ -63,7 +74,10 @@ mod tests {
         let key = |text: &str| Key::from_secret(&text.to_owned().into());
         let sealer = Sealer::new(&key("one"));
         let sealed = sealer.seal(&["a", "tokens"], b"secret").unwrap();
-        assert_eq!(sealer.open(&["a", "tokens"], &sealed).unwrap(), b"secret");
+        assert_eq!(
+            **sealer.open(&["a", "tokens"], &sealed).unwrap(),
+            *b"secret"
+        );
         assert_ne!(sealed, sealer.seal(&["a", "tokens"], b"secret").unwrap());
         for place in [["b", "tokens"], ["a", "definition"], ["at", "okens"]] {
             assert_eq!(sealer.open(&place, &sealed), Err(NotOpened), "{place:?}");

@@ -9,6 +9,7 @@ use jackfield_credential::{CredentialId, HealthRecord};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::database::{Database, Problem};
+use crate::limits::JOBS_WAITING_MAX;
 use crate::{Key, KeyError};
 
 /// The name of the database's file in its folder.
@@ -52,14 +53,16 @@ pub enum OpenError {
     },
     /// It was sealed with another key.
     #[error(
-        "the database {path} was not encrypted with {key}: put back the right key, or move the \
-         database away and lose what it holds"
+        "the database {path} does not open with {key}: it was made with {made_with}; put that key \
+         back, or move the database away and lose what it holds"
     )]
     WrongKey {
         /// Which file.
         path: PathBuf,
-        /// Where the key is from.
+        /// Where the key is from, in words.
         key: String,
+        /// Where its own key was from, in words.
+        made_with: String,
     },
 }
 
@@ -138,10 +141,6 @@ impl Store for SqliteStore {
         self.ask(move |database| database.save_health(&records))
     }
 }
-
-/// What may wait for the thread; beyond it, whoever asks waits to ask. A refresh asks for one thing,
-/// and health is gathered.
-const JOBS_WAITING_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests;

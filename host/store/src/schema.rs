@@ -1,0 +1,164 @@
+//! The database's file: opened, checked, and brought to the newest schema.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::limits::DATABASE_BUSY_MAX;
+use crate::{OpenError, private};
+
+/// Each step leads from the schema of its index to the next one. Steps that were ever released stay
+/// as they are: a change is one more step.
+pub(crate) const STEPS: [&str; 1] = ["
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+    CREATE TABLE credentials (
+        id TEXT PRIMARY KEY,
+        version INTEGER NOT NULL,
+        enabled INTEGER,
+        tokens BLOB,
+        definition BLOB,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE health (
+        credential TEXT NOT NULL,
+        model TEXT NOT NULL,
+        state TEXT NOT NULL,
+        PRIMARY KEY (credential, model)
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// Opens a database and makes it if it is not there. One of a newer schema is left as it is.
+pub(crate) fn open(path: &Path, steps: &[&str]) -> Result<Connection, OpenError> {
+    let failed = |why: String| OpenError::Database {
+        path: path.to_owned(),
+        why,
+    };
+    private::file(path).map_err(|error| failed(error.to_string()))?;
+    let opened = (|| {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(DATABASE_BUSY_MAX)?;
+        let version = version(&connection)?;
+        if version > newest(steps) {
+            return Ok(Err(version));
+        }
+        prepare(&connection)?;
+        let damage = damage(&connection)?;
+        if damage.is_none() {
+            migrate(&mut connection, steps)?;
+        }
+        Ok(Ok((connection, damage)))
+    })();
+    match opened {
+        Err(error) => Err(failed(told(&error))),
+        Ok(Err(version)) => Err(OpenError::Newer {
+            path: path.to_owned(),
+            version,
+            known: newest(steps),
+        }),
+        Ok(Ok((_, Some(damage)))) => Err(failed(format!("it is damaged: {damage}"))),
+        Ok(Ok((connection, None))) => Ok(connection),
+    }
+}
+
+/// What SQLite says, and what to do where that is known. It never tells values.
+pub(crate) fn told(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied,
+        ReadOnly,
+    };
+    let advice = match error.sqlite_error_code() {
+        Some(DatabaseBusy) => "; another program holds it: end that",
+        Some(DatabaseCorrupt | NotADatabase) => "; it is damaged",
+        Some(DiskFull) => "; make room on the disk",
+        Some(CannotOpen | PermissionDenied | ReadOnly) => {
+            "; Jackfield's user must be able to write it and its folder"
+        }
+        _ => "",
+    };
+    format!("{error}{advice}")
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    // Readers and the writer do not wait for each other; a commit is on the disk when it is done.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // What was deleted is not left in unused pages.
+    connection.pragma_update(None, "secure_delete", "ON")
+}
+
+/// What is wrong with the file, if anything is: found here and not by a save that fails later.
+fn damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((found != "ok").then_some(found))
+}
+
+/// All steps or none; whoever else opens the database meanwhile waits.
+fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version = usize::try_from(version(&transaction)?).unwrap_or(0);
+    if version >= steps.len() {
+        return Ok(());
+    }
+    for step in steps.iter().skip(version) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", newest(steps))?;
+    transaction.commit()
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+fn newest(steps: &[&str]) -> i64 {
+    i64::try_from(steps.len()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_schema_is_brought_forward_all_or_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.db");
+        let first = "CREATE TABLE one (name TEXT) STRICT; INSERT INTO one VALUES ('kept');";
+        drop(open(&path, &[first]).unwrap());
+
+        let wrong = [first, "CREATE TABLE two (name TEXT) STRICT", "nonsense"];
+        assert!(open(&path, &wrong).is_err());
+        let next = [first, "CREATE TABLE two AS SELECT name FROM one"];
+        let connection = open(&path, &next).unwrap();
+        assert_eq!(version(&connection), Ok(2));
+        let kept = connection.query_row("SELECT name FROM two", [], |row| row.get(0));
+        assert_eq!(kept, Ok("kept".to_owned()));
+
+        drop(connection);
+        let refused = open(&path, &[first]).unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                OpenError::Newer {
+                    version: 2,
+                    known: 1,
+                    ..
+                }
+            ),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn those_that_make_it_at_once_all_open_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/new.db");
+        std::thread::scope(|scope| {
+            let opening = || open(&path, &STEPS).map(drop);
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(opening)).collect();
+            for one in all {
+                one.join().unwrap().unwrap();
+            }
+        });
+    }
+}
