@@ -111,7 +111,7 @@ async fn a_provider_whose_executor_is_not_loaded_makes_the_host_unready() {
     let (status, error) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(
         (status, &error["error"]["code"]),
-        (500, &json!("misconfigured")),
+        (500, &json!("executor_not_found")),
         "{error}"
     );
 }

@@ -146,7 +146,7 @@ async fn a_credential_is_added_used_kept_and_removed() {
     let (status, error) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(
         (status, &error["error"]["code"]),
-        (503, &json!("auth_unavailable")),
+        (503, &json!("auth_not_found")),
         "{error}"
     );
     // Nor does it come back.

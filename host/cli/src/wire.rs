@@ -170,6 +170,7 @@ fn snapshot(config: &Config) -> Snapshot {
             settings: config.routing.settings.as_str().into(),
             room_wait: config.routing.room_wait,
             affinity: affinity(config),
+            ..Routing::default()
         },
         retry: RetryPolicy {
             rounds: config.retry.rounds,
