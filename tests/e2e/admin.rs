@@ -62,6 +62,35 @@ async fn credentials_show_their_health_and_no_secret() {
 }
 
 #[tokio::test]
+async fn a_call_is_explained_by_the_id_in_its_answer() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
+    let answer = jackfield
+        .client
+        .post(jackfield.url("/v1/chat/completions"))
+        .body(r#"{"model":"practice","messages":[{"role":"user","content":"hi"}]}"#)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+    let id = answer.headers()["x-jackfield-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    answer.bytes().await.unwrap();
+    let told = jackfield.admin(&format!("requests/{id}")).await;
+    let attempt = told["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|step| step["step"] == "attempt");
+    assert_eq!(attempt.unwrap()["credential"], "practice-key-a", "{told}");
+    assert_eq!(told["outcome"]["outcome"], "answered", "{told}");
+    let listed = jackfield.admin("requests").await;
+    assert_eq!(listed["requests"][0]["id"], json!(id));
+}
+
+#[tokio::test]
 async fn the_probes_and_the_models_answer() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;

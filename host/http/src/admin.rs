@@ -4,6 +4,7 @@
 mod credentials;
 mod events;
 mod plugins;
+mod requests;
 mod shape;
 
 use std::sync::Arc;
@@ -79,6 +80,8 @@ pub fn admin_router(admin: Arc<Admin>) -> Router {
         .route("/credentials/{id}/disable", post(credentials::disable))
         .route("/credentials/{id}/reset", post(credentials::reset))
         .route("/credentials/{id}/refresh", post(credentials::refresh))
+        .route("/requests", get(requests::list))
+        .route("/requests/{id}", get(requests::show))
         .route("/events", get(events::events));
     Router::new()
         .nest("/admin/v1", routes)
