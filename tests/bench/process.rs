@@ -1,18 +1,15 @@
 //! A server under measurement, as a process of its own: started, looked at through `/proc`, and ended
 //! with the benchmark, also where that panics.
 
-use std::collections::HashMap;
 use std::fs;
-use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -43,20 +40,7 @@ pub(crate) struct Memory {
     pub(crate) peak_kib: u64,
 }
 
-/// What each thread of a process has run for, in nanoseconds.
-pub(crate) struct CpuTime(HashMap<String, u64>);
-
 impl Server {
-    /// This very binary in one of its other roles.
-    pub(crate) async fn role(arguments: &[&str]) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        // The server ends when its standard input does, however this process ends.
-        command.args(arguments).stdin(Stdio::piped());
-        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
-        let log = child.stdout.take().ok_or("no standard output")?;
-        Self::new(child, BufReader::new(log)).await
-    }
-
     /// The real binary, serving a configuration.
     pub(crate) async fn jackfield(config: &Path) -> Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
@@ -67,7 +51,7 @@ impl Server {
         Self::new(child, BufReader::new(log)).await
     }
 
-    async fn new(
+    pub(crate) async fn new(
         child: Child,
         mut log: impl AsyncBufRead + Send + Unpin + 'static,
     ) -> Result<Self> {
@@ -112,24 +96,6 @@ impl Server {
         Ok(self.child.kill().await?)
     }
 
-    /// What it has used of the processors so far.
-    pub(crate) fn cpu_time(&self) -> Result<CpuTime> {
-        let mut threads = HashMap::new();
-        for task in fs::read_dir(format!("/proc/{}/task", self.id()?))? {
-            let task = task?;
-            // A thread may end between the listing and here.
-            let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else {
-                continue;
-            };
-            let ran = text.split_whitespace().next().unwrap_or_default();
-            threads.insert(
-                task.file_name().to_string_lossy().into_owned(),
-                ran.parse()?,
-            );
-        }
-        Ok(CpuTime(threads))
-    }
-
     /// What it holds of memory now.
     pub(crate) fn memory(&self) -> Result<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id()?))?;
@@ -144,42 +110,13 @@ impl Server {
         })
     }
 
-    fn id(&self) -> Result<u32> {
+    pub(crate) fn id(&self) -> Result<u32> {
         Ok(self.child.id().ok_or("the server has ended")?)
     }
 }
 
-impl CpuTime {
-    /// What was used from `earlier` to here. A thread that ended meanwhile is not seen: only idle
-    /// ones do.
-    pub(crate) fn since(&self, earlier: &Self) -> Duration {
-        let used = self.0.iter().map(|(thread, now)| {
-            let before = earlier.0.get(thread).copied().unwrap_or(0);
-            now.saturating_sub(before)
-        });
-        Duration::from_nanos(used.sum())
-    }
-}
-
-/// Serves in this process until its standard input ends. The address is told as Jackfield tells its own.
-pub(crate) async fn serve_until_orphaned<F: Future<Output = Result<()>>>(
-    serve: impl FnOnce(TcpListener) -> F,
-) -> Result<()> {
-    let (orphaned, end) = oneshot::channel();
-    std::thread::spawn(move || {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        let _ = orphaned.send(());
-    });
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    crate::report::say(&format!("{LISTENING}{}", listener.local_addr()?));
-    tokio::select! {
-        served = serve(listener) => served,
-        _ = end => Ok(()),
-    }
-}
-
 /// What stands in a log before the address that a server listens at.
-const LISTENING: &str = "listening address=";
+pub(crate) const LISTENING: &str = "listening address=";
 
 async fn listening(log: &mut (impl AsyncBufRead + Unpin)) -> Result<SocketAddr> {
     let (mut line, mut seen) = (String::new(), String::new());

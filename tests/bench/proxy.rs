@@ -7,6 +7,7 @@ mod load;
 mod measure;
 mod process;
 mod report;
+mod role;
 mod summary;
 mod upstream;
 
@@ -20,7 +21,8 @@ use tokio::time::Instant;
 
 use crate::chat::{ALIAS, CLIENT_KEY, MODEL};
 use crate::measure::{Samples, Servers};
-use crate::process::{Server, serve_until_orphaned};
+use crate::process::Server;
+use crate::role::serve_until_orphaned;
 use crate::summary::Starts;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -1,6 +1,7 @@
 //! What operators and sources change: credentials come, go, are put in and out of use; and what is
 //! brought back after a restart.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jackfield_credential::{CredentialId, Effects, PoolError};
@@ -84,21 +85,19 @@ impl AuthManager {
                 state.accounts.insert(id, Account::new(registration, now));
             }
         }
+        let told = records.iter();
+        let told = told.filter_map(|stored| Some((&stored.id, stored.enabled?)));
+        state.pool.set_all_enabled(told);
         for stored in records {
-            let enabled = stored.enabled;
-            let id = stored.id.clone();
-            let Some(account) = state.accounts.get_mut(&id) else {
+            let Some(account) = state.accounts.get_mut(&stored.id) else {
                 continue;
             };
             account.record.version = Some(stored.version);
             account.record.created_at = stored.created_at;
-            account.record.enabled = enabled;
+            account.record.enabled = stored.enabled;
             if let Some(tokens) = stored.tokens {
                 account.restore(tokens);
                 loaded.renewed += usize::from(account.record.renewed);
-            }
-            if let Some(enabled) = enabled {
-                state.pool.set_enabled(id.as_str(), enabled);
             }
         }
         state.pool.restore(health);
@@ -129,15 +128,14 @@ impl AuthManager {
         mine: impl Fn(&Origin) -> bool,
         registrations: Vec<Registration>,
     ) -> Result<(), ChangeError> {
-        let stays = |id: &CredentialId| {
-            registrations
-                .iter()
-                .any(|registration| registration.credential.id == *id)
-        };
+        let stay: BTreeSet<&CredentialId> = registrations
+            .iter()
+            .map(|registration| &registration.credential.id)
+            .collect();
         let gone: Vec<CredentialId> = {
             let state = self.inner.lock();
             let known = state.accounts.iter();
-            let known = known.filter(|(id, account)| mine(&account.origin) && !stays(id));
+            let known = known.filter(|(id, account)| mine(&account.origin) && !stay.contains(id));
             known.map(|(id, _)| id.clone()).collect()
         };
         self.upsert(&registrations)?;
@@ -220,6 +218,8 @@ impl AuthManager {
             .pool
             .upsert(registrations.iter().map(credential).collect())?;
         let mut told = Vec::with_capacity(registrations.len());
+        // The operator's word counts more than the source's.
+        let mut overrides = Vec::new();
         for registration in registrations {
             let id = &registration.credential.id;
             let what = match state.accounts.get_mut(id) {
@@ -229,19 +229,19 @@ impl AuthManager {
                     What::Registered
                 }
                 Some(account) => {
-                    let enabled = account.record.enabled;
+                    overrides.extend(account.record.enabled.map(|enabled| (id, enabled)));
                     if account.redefine(registration) {
                         let effects = state.pool.unbar(id.as_str()).unwrap_or_default();
                         self.inner.take_effects(&mut state, effects);
                     }
-                    if let Some(enabled) = enabled {
-                        state.pool.set_enabled(id.as_str(), enabled);
-                    }
                     What::Updated
                 }
             };
-            self.inner.schedule(&mut state, id);
             told.push((id.clone(), what));
+        }
+        state.pool.set_all_enabled(overrides);
+        for (id, _) in &told {
+            self.inner.schedule(&mut state, id);
         }
         self.inner.finish(state);
         self.inner.background.wake();
@@ -259,7 +259,8 @@ impl AuthManager {
                 state.accounts.remove(id);
                 state.queue.set(id, None);
             }
-            state.dirty.retain(|(id, _), _| !ids.contains(id));
+            let gone: BTreeSet<&CredentialId> = ids.iter().collect();
+            state.dirty.retain(|(id, _), _| !gone.contains(id));
         }
         let now = self.inner.now();
         for id in ids {

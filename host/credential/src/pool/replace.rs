@@ -44,13 +44,35 @@ impl Pool {
     /// Puts a credential into use, or takes it out of use. Answers whether that changed anything;
     /// none if there is no such credential.
     pub fn set_enabled(&mut self, id: &str, enabled: bool) -> Option<bool> {
+        let changes = self.mark_enabled(id, enabled)?;
+        if changes {
+            self.index();
+        }
+        Some(changes)
+    }
+
+    /// The same for many, in one pass over the pool. Who is not there is passed over.
+    pub fn set_all_enabled<'a>(
+        &mut self,
+        told: impl IntoIterator<Item = (&'a CredentialId, bool)>,
+    ) {
+        let mut changes = false;
+        for (id, enabled) in told {
+            changes |= self.mark_enabled(id.as_str(), enabled) == Some(true);
+        }
+        if changes {
+            self.index();
+        }
+    }
+
+    /// Leaves the index behind.
+    fn mark_enabled(&mut self, id: &str, enabled: bool) -> Option<bool> {
         let live = self.entries.live_mut(self.slot(id)?)?;
         let changes = live.credential.enabled != enabled;
         if changes {
             let mut credential = Credential::clone(&live.credential);
             credential.enabled = enabled;
             live.credential = Arc::new(credential);
-            self.index();
         }
         Some(changes)
     }

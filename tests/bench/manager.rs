@@ -1,0 +1,332 @@
+//! How the auth manager grows: the same operations on 100, 1,000 and 10,000 credentials, in turns within
+//! one run, and the real binary with as many in its configuration.
+
+mod credentials;
+mod process;
+mod report;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::hint::black_box;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use jackfield_auth::{AuthManager, Lease};
+use jackfield_credential::{Ask, DueQueue, Failure, Outcome, Scope, Timestamp, kind};
+use tokio::time::Instant;
+
+use crate::credentials::{MODEL, NOW, credential, pool};
+use crate::process::{Memory, Server};
+use crate::report::{aim, say, table};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Sizes of the pool.
+const POOLS: [usize; 3] = [100, 1_000, 10_000];
+
+/// How often everything is measured. The median of the rounds is told.
+const ROUNDS: usize = 15;
+
+/// Attempts under way at once: fewer than the smallest pool, so that somebody is always fit.
+const LEASES: usize = 50;
+
+/// How often so many are begun and ended in a round.
+const TURNS: usize = 20;
+
+/// How often the real binary is started with each size.
+const STARTS: usize = 5;
+
+/// What a hundred times as many may cost where the cost is logarithmic: log 10,000 / log 100.
+const LOGARITHMIC: f64 = 2.0;
+
+/// What is measured of a pool, in the order of the table.
+const PICK: &str = "pick: candidates and lease, us";
+const SUCCESS: &str = "result: success, us";
+const FAILURE: &str = "result: failure that cools, us";
+const PICK_CHANGED: &str = "pick after each failure, us";
+const PICK_ENDED: &str = "pick after 50 cooldowns ended, us each";
+const QUEUE: &str = "refresh queue: take the next, put it back, us";
+const EDIT: &str = "one credential disabled or enabled, us";
+const MAKE: &str = "manager made, us a credential";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if !is_wanted(&arguments) {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    operations()?;
+    runtime.block_on(processes())
+}
+
+/// Cargo hands a filter to every benchmark.
+fn is_wanted(arguments: &[String]) -> bool {
+    let mut filters = arguments.iter().filter(|word| !word.starts_with('-'));
+    filters.clone().next().is_none() || filters.any(|filter| "manager".contains(filter.as_str()))
+}
+
+/// Values of each measurement, by the size of the pool.
+type Samples = BTreeMap<(&'static str, usize), Vec<f64>>;
+
+fn operations() -> Result<()> {
+    let mut pools = Vec::new();
+    for size in POOLS {
+        pools.push(Subject::new(size)?);
+    }
+    let mut samples = Samples::new();
+    for _ in 0..ROUNDS {
+        for pool in &mut pools {
+            pool.measure(&mut samples)?;
+        }
+    }
+    say(&format!(
+        "\nThe manager, by the number of its credentials: medians of {ROUNDS} rounds.\n"
+    ));
+    let row = |&(name, bound): &(&'static str, Option<f64>)| {
+        let middle = |size| median(samples.get(&(name, size)).cloned().unwrap_or_default());
+        let ratio = middle(POOLS[2]) / middle(POOLS[0]);
+        let mut cells = vec![name.to_owned()];
+        cells.extend(POOLS.map(|size| format!("{:.2}", middle(size))));
+        cells.push(format!("{ratio:.2}"));
+        cells.push(bound.map_or_else(String::new, |bound| {
+            aim(&format!("<= {bound}"), ratio <= bound)
+        }));
+        cells
+    };
+    let rows = [
+        (PICK, Some(LOGARITHMIC)),
+        (SUCCESS, Some(LOGARITHMIC)),
+        (FAILURE, Some(LOGARITHMIC)),
+        (PICK_CHANGED, Some(LOGARITHMIC)),
+        (PICK_ENDED, Some(LOGARITHMIC)),
+        (QUEUE, Some(LOGARITHMIC)),
+        (MAKE, Some(LOGARITHMIC)),
+        (EDIT, None),
+    ];
+    let sizes = POOLS.map(|size| size.to_string());
+    let mut heads = vec![""];
+    heads.extend(sizes.iter().map(String::as_str));
+    heads.extend(["10,000/100", "aim"]);
+    table(&heads, &rows.iter().map(row).collect::<Vec<_>>());
+    Ok(())
+}
+
+/// A pool under measurement, and its time.
+struct Subject {
+    size: usize,
+    manager: AuthManager,
+    queue: DueQueue,
+    now: Timestamp,
+}
+
+impl Subject {
+    fn new(size: usize) -> Result<Self> {
+        let mut queue = DueQueue::default();
+        for number in 0..size {
+            let due = NOW + Duration::from_secs(number as u64);
+            queue.set(&credential(number).id, Some(due));
+        }
+        Ok(Self {
+            size,
+            manager: pool(size).map_err(|error| error.to_string())?,
+            queue,
+            now: NOW,
+        })
+    }
+
+    fn measure(&mut self, samples: &mut Samples) -> Result<()> {
+        let size = self.size;
+        let mut note = |name, time: Duration, times: usize| {
+            let value = time.as_secs_f64() * 1e6 / times as f64;
+            samples.entry((name, size)).or_default().push(value);
+        };
+        let mut took: BTreeMap<&'static str, Duration> = BTreeMap::new();
+        for turn in 0..TURNS {
+            self.turn(turn, &mut took)?;
+        }
+        for (name, time) in took {
+            note(name, time, TURNS * LEASES);
+        }
+        note(QUEUE, self.renewals()?, TURNS * LEASES);
+        note(EDIT, self.edits()?, 2);
+        let began = Instant::now();
+        black_box(pool(size).map_err(|error| error.to_string())?);
+        note(MAKE, began.elapsed(), size);
+        Ok(())
+    }
+
+    /// Attempts that succeed, then some that fail one by one, then the end of their cooldowns.
+    fn turn(&mut self, turn: usize, took: &mut BTreeMap<&'static str, Duration>) -> Result<()> {
+        let mut time = |name, began: Instant| *took.entry(name).or_default() += began.elapsed();
+        let began = Instant::now();
+        let leases: Result<Vec<Lease>> = (0..LEASES)
+            .map(|index| self.lease(turn * LEASES + index))
+            .collect();
+        let leases = leases?;
+        time(PICK, began);
+        let began = Instant::now();
+        for lease in leases {
+            let first_byte = Some(Duration::from_millis(300));
+            lease.settle(Outcome::Success, self.now, first_byte);
+        }
+        time(SUCCESS, began);
+        for index in 0..LEASES {
+            let lease = self.lease(index * 7)?;
+            let began = Instant::now();
+            lease.settle(Outcome::Failed(rate_limited()), self.now, None);
+            time(FAILURE, began);
+            let began = Instant::now();
+            drop(black_box(self.lease(turn * LEASES + index)?));
+            time(PICK_CHANGED, began);
+        }
+        self.now = self.now + COOLDOWN * 2;
+        let began = Instant::now();
+        drop(black_box(self.lease(turn)?));
+        time(PICK_ENDED, began);
+        Ok(())
+    }
+
+    fn lease(&self, sequence: usize) -> Result<Lease> {
+        let candidates = self.manager.candidates(&Ask::first(MODEL), self.now);
+        let candidates = candidates.map_err(|_| "nobody is fit")?;
+        let index = sequence % candidates.len();
+        let lease = self.manager.lease(&candidates, index, self.now);
+        lease.map_err(|_| "a fit one was refused".into())
+    }
+
+    fn renewals(&mut self) -> Result<Duration> {
+        let began = Instant::now();
+        for _ in 0..TURNS * LEASES {
+            let due = self.queue.next_at().ok_or("the queue is empty")?;
+            let id = self.queue.take_due(due).ok_or("nobody is due")?;
+            // An hour-long token of the last in line.
+            let again = due + Duration::from_secs(self.size as u64);
+            self.queue.set(&id, Some(again));
+        }
+        Ok(began.elapsed())
+    }
+
+    fn edits(&self) -> Result<Duration> {
+        let id = credential(self.size / 2).id;
+        let began = Instant::now();
+        for enabled in [false, true] {
+            // Without a store nothing is waited for.
+            let changed =
+                futures_util::FutureExt::now_or_never(self.manager.set_enabled(&id, enabled));
+            changed.ok_or("the edit waits")??;
+        }
+        Ok(began.elapsed())
+    }
+}
+
+/// How long a failure cools; shorter than what is probed.
+const COOLDOWN: Duration = Duration::from_secs(60);
+
+fn rate_limited() -> Failure {
+    Failure {
+        scope: Scope::Model,
+        kind: kind::RATE_LIMIT.into(),
+        status: Some(429),
+        message: "too many requests".to_owned(),
+        retry_after: Some(COOLDOWN),
+        refresh_suggested: false,
+    }
+}
+
+/// The real binary: from start to ready, and its memory then.
+async fn processes() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut values: BTreeMap<(usize, usize), Vec<f64>> = BTreeMap::new();
+    for round in 0..=STARTS {
+        for size in POOLS {
+            let config = folder.path().join(format!("{size}.yaml"));
+            if round == 0 {
+                fs::write(&config, configuration(size))?;
+            }
+            let (took, held) = start(&config).await?;
+            // The first start compiles the plugins.
+            if round == 0 {
+                continue;
+            }
+            let held = [held.resident_kib, held.anonymous_kib, held.peak_kib];
+            let held = held.map(|kib| kib as f64 / 1024.0);
+            let found = [took, held[0], held[1], held[2]];
+            for (row, value) in found.into_iter().enumerate() {
+                values.entry((row, size)).or_default().push(value);
+            }
+        }
+        note(&format!("start {round} of {STARTS}"));
+    }
+    let row = |(row, (name, unit, of_each)): (usize, (&str, f64, &str))| {
+        let middle = |size| median(values.get(&(row, size)).cloned().unwrap_or_default());
+        let mut cells = vec![name.to_owned()];
+        cells.extend(POOLS.map(|size| format!("{:.1}", middle(size))));
+        let each = (middle(POOLS[2]) - middle(POOLS[0])) / (POOLS[2] - POOLS[0]) as f64;
+        cells.push(format!("{:.2} {of_each}", each * unit));
+        cells
+    };
+    say("\nThe binary, by the number of credentials in its configuration.\n");
+    let sizes = POOLS.map(|size| size.to_string());
+    let mut heads = vec![""];
+    heads.extend(sizes.iter().map(String::as_str));
+    heads.push("each");
+    let rows = [
+        ("start to ready, ms", 1e3, "us"),
+        ("resident when ready, MiB", 1024.0, "KiB"),
+        ("of it no file's, MiB", 1024.0, "KiB"),
+        ("resident at most, MiB", 1024.0, "KiB"),
+    ];
+    let rows: Vec<_> = rows.into_iter().enumerate().map(row).collect();
+    table(&heads, &rows);
+    say("");
+    Ok(())
+}
+
+/// Milliseconds from its start until it says that it is ready, and what it holds then.
+async fn start(config: &Path) -> Result<(f64, Memory)> {
+    let began = Instant::now();
+    let server = Server::jackfield(config).await?;
+    server.ready().await?;
+    let took = began.elapsed();
+    let held = server.memory()?;
+    server.end().await?;
+    Ok((took.as_secs_f64() * 1e3, held))
+}
+
+fn configuration(size: usize) -> String {
+    let mut text = format!(
+        "listen: 127.0.0.1:0\n\
+         client-keys: [ {{ name: benchmark, key: {CLIENT_KEY} }} ]\n\
+         providers:\n\
+         \x20 - name: acme\n\
+         \x20   executor: openai-compatible\n\
+         \x20   base-url: http://127.0.0.1:9100/v1\n\
+         \x20   models: [ {{ name: {MODEL}, alias: fast }}, {{ name: gpt-other }} ]\n\
+         \x20   credentials:\n"
+    );
+    for number in 0..size {
+        let _ = writeln!(
+            text,
+            "      - {{ id: acme-{number:05}, api-key: sk-{number:045} }}"
+        );
+    }
+    text.push_str("routing: { selector: round-robin }\n");
+    text
+}
+
+const CLIENT_KEY: &str = "benchmark-client-key";
+
+/// Says how far it is, to whoever waits.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// The middle one; of an even number the upper of the two.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
