@@ -33,6 +33,8 @@ mod oauth;
 mod openai_sdk;
 #[path = "e2e/passthrough.rs"]
 mod passthrough;
+#[path = "e2e/proxies.rs"]
+mod proxies;
 #[path = "e2e/selectors.rs"]
 mod selectors;
 #[path = "e2e/swap.rs"]

@@ -125,7 +125,7 @@ async fn a_credential_is_added_used_kept_and_removed() {
     told(&jackfield, &["disable", "practice-key-wrong"]).await;
 
     // It is there after a restart, and so is the operator's word on the other.
-    let jackfield = Jackfield::start_again(jackfield.stop().await).await;
+    let jackfield = Jackfield::start_again(jackfield.end().await).await;
     let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 200);
     let shown = jackfield.admin("credentials/new").await;
@@ -150,7 +150,7 @@ async fn a_credential_is_added_used_kept_and_removed() {
         "{error}"
     );
     // Nor does it come back.
-    let jackfield = Jackfield::start_again(jackfield.stop().await).await;
+    let jackfield = Jackfield::start_again(jackfield.end().await).await;
     let listed = told(&jackfield, &["list"]).await;
     assert!(!listed.contains("new"), "{listed}");
     told(&jackfield, &["enable", "practice-key-wrong"]).await;

@@ -102,7 +102,7 @@ async fn readers_are_bounded_and_leave_when_the_server_stops() {
     .await;
 
     let began = tokio::time::Instant::now();
-    jackfield.stop().await;
+    jackfield.end().await;
     let most = jackfield_http::limits::DRAIN_MAX / 2;
     assert!(began.elapsed() < most, "readers held up the stop");
 }

@@ -217,7 +217,7 @@ impl Jackfield {
         self.folder
     }
 
-    /// Ends the process as one should.
+    /// Ends the process as a service manager does; what it kept stays in the folder.
     pub(crate) async fn end(mut self) -> TempDir {
         self.signal("-TERM");
         let ended = timeout(PATIENCE, self.child.wait()).await;
@@ -231,14 +231,6 @@ impl Jackfield {
         let credentials = shown["credentials"].as_array().unwrap();
         let found = credentials.iter().find(|credential| credential["id"] == id);
         found.cloned().unwrap_or(Value::Null)
-    }
-
-    /// Stops the process as a service manager does, and leaves its folder.
-    pub(crate) async fn stop(mut self) -> TempDir {
-        self.signal("-TERM");
-        let ended = timeout(PATIENCE, self.child.wait()).await;
-        assert!(ended.expect("did not stop").unwrap().success());
-        self.folder
     }
 
     /// Sends a signal to the process.

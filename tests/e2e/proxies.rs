@@ -1,0 +1,203 @@
+//! Credentials whose connections go through a proxy of their own: calls and renewals, and nobody else's.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use jackfield_http::practice::{PracticeOAuthOptions, Rotation};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::harness::{Jackfield, Upstream, chat, until};
+use crate::oauth::account;
+
+/// The password of the proxies, as it stands in a URL and as it is sent.
+const USER_IN_URL: &str = "me:p%40ss";
+const BASIC: &str = "Basic bWU6cEBzcw=="; // me:p@ss
+
+/// A proxy on a loopback port, which counts its connections.
+struct Proxy {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    _serving: JoinSet<()>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Http,
+    Socks5,
+}
+
+impl Proxy {
+    async fn start(kind: Kind) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            let mut open = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                let counted = Arc::clone(&counted);
+                open.spawn(async move {
+                    let led = match kind {
+                        Kind::Http => through_http(client, &counted).await,
+                        Kind::Socks5 => through_socks5(client, &counted).await,
+                    };
+                    led.unwrap_or_default();
+                });
+            }
+        });
+        Self {
+            address,
+            connections,
+            _serving: serving,
+        }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+/// RFC 9112 3.2.2: the request names its target as a whole URL. It goes on as it is, since servers
+/// must understand that form, too.
+async fn through_http(mut client: TcpStream, counted: &AtomicUsize) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await?);
+    }
+    let text = String::from_utf8_lossy(&head);
+    assert!(
+        text.lines().any(
+            |line| line.split_once(": ").is_some_and(|(name, value)| name
+                .eq_ignore_ascii_case("proxy-authorization")
+                && value == BASIC)
+        ),
+        "no user: {text}"
+    );
+    let target = text.split_whitespace().nth(1).unwrap();
+    let authority = target.strip_prefix("http://").unwrap();
+    let authority = authority.split('/').next().unwrap();
+    let mut server = TcpStream::connect(authority).await?;
+    counted.fetch_add(1, Ordering::Relaxed);
+    server.write_all(&head).await?;
+    copy_bidirectional(&mut client, &mut server).await?;
+    Ok(())
+}
+
+/// RFC 1928 with the user and password of RFC 1929, to an IPv4 address.
+async fn through_socks5(mut client: TcpStream, counted: &AtomicUsize) -> std::io::Result<()> {
+    let [version, methods] = read(&mut client).await?;
+    assert_eq!(version, 5);
+    let mut offered = vec![0; methods.into()];
+    client.read_exact(&mut offered).await?;
+    assert!(offered.contains(&2), "it offers no password");
+    client.write_all(&[5, 2]).await?;
+    let [_, length] = read(&mut client).await?;
+    let mut user = vec![0; length.into()];
+    client.read_exact(&mut user).await?;
+    let mut password = vec![0; client.read_u8().await?.into()];
+    client.read_exact(&mut password).await?;
+    assert_eq!((&*user, &*password), (&b"me"[..], &b"p@ss"[..]));
+    client.write_all(&[1, 0]).await?;
+    let [_, command, _, kind] = read(&mut client).await?;
+    assert_eq!((command, kind), (1, 1), "a connection to an IPv4 address");
+    let address: [u8; 4] = read(&mut client).await?;
+    let port = client.read_u16().await?;
+    let mut server = TcpStream::connect(SocketAddr::from((address, port))).await?;
+    counted.fetch_add(1, Ordering::Relaxed);
+    client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
+    copy_bidirectional(&mut client, &mut server).await?;
+    Ok(())
+}
+
+async fn read<const N: usize>(client: &mut TcpStream) -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    client.read_exact(&mut bytes).await?;
+    Ok(bytes)
+}
+
+#[tokio::test]
+async fn a_credentials_connections_go_through_its_own_proxy_only() {
+    let upstream = Upstream::start(&[]).await;
+    let http = Proxy::start(Kind::Http).await;
+    let socks = Proxy::start(Kind::Socks5).await;
+    let config = format!(
+        "providers:\n  - name: practice\n    executor: openai-compatible\n    \
+         base-url: http://{}/v1\n    credentials:\n      \
+         - {{ id: direct, api-key: direct }}\n      \
+         - {{ id: http, api-key: http, proxy-url: \"http://{USER_IN_URL}@{}\" }}\n      \
+         - {{ id: socks, api-key: socks, proxy-url: \"socks5://{USER_IN_URL}@{}\" }}\n    \
+         models: [ {{ name: gpt-practice, alias: practice }} ]\n",
+        upstream.address, http.address, socks.address
+    );
+    let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
+    for _ in 0..6 {
+        let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+    // Two calls each, and the second over the connection of the first.
+    assert_eq!(upstream.provider.calls().len(), 3);
+    assert_eq!((http.connections(), socks.connections()), (1, 1));
+    let shown = jackfield.admin("credentials").await.to_string();
+    assert!(shown.contains("via socks5 proxy"), "{shown}");
+    assert!(
+        !shown.contains("p%40ss") && !shown.contains("p@ss"),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_down_is_nobodys_fault_but_the_ways() {
+    let upstream = Upstream::start(&[]).await;
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = gone.local_addr().unwrap();
+    drop(gone);
+    let config = format!(
+        "providers:\n  - name: practice\n    executor: openai-compatible\n    \
+         base-url: http://{}/v1\n    credentials:\n      \
+         - {{ id: a-lost, api-key: lost, proxy-url: \"http://{USER_IN_URL}@{address}\" }}\n      \
+         - {{ id: b-direct, api-key: direct }}\n    \
+         models: [ {{ name: gpt-practice, alias: practice }} ]\n\
+         routing: {{ selector: fill-first }}\n",
+        upstream.address
+    );
+    let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
+    let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["x_practice"]["served_by"], "direct");
+    let lost = jackfield.credential("a-lost").await;
+    assert_eq!(lost["health"]["state"], "ready", "{lost}");
+}
+
+#[tokio::test]
+async fn tokens_are_renewed_through_the_proxy_of_their_account() {
+    let lifetime = Duration::from_secs(60);
+    let upstream = Upstream::with_oauth(PracticeOAuthOptions {
+        rotation: Rotation::Strict,
+        client: Some(("me".to_owned(), "s3:cr%t&".to_owned())),
+        ..PracticeOAuthOptions::default()
+    })
+    .await;
+    let proxy = Proxy::start(Kind::Http).await;
+    let alice = account("alice", &upstream.oauth().open("alice"), lifetime);
+    let address = upstream.address;
+    let config = format!(
+        "providers:\n  - name: accounts\n    executor: openai-compatible\n    \
+         base-url: http://{address}/v1\n    \
+         settings: {{ token-url: \"http://{address}/oauth/token\", client-authentication: basic }}\n    \
+         refresh: {{ lead: 5m }}\n    credentials:\n{}        proxy-url: \"http://{USER_IN_URL}@{}\"\n    \
+         models: [ {{ name: gpt-accounts, alias: accounts }} ]\n",
+        alice, proxy.address
+    );
+    let _jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
+    until("the token was renewed", async || {
+        upstream.oauth().counts().refreshed == 1
+    })
+    .await;
+    assert_eq!(proxy.connections(), 1);
+}
