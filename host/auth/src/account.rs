@@ -24,6 +24,8 @@ pub(crate) struct Tokens {
 
 /// One credential beside the pool.
 pub(crate) struct Account {
+    /// Tells it from another one that had, or will have, the same id.
+    pub(crate) life: u64,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) proxy: Option<Arc<SecretString>>,
     pub(crate) origin: Origin,
@@ -63,8 +65,9 @@ pub(crate) struct Renewal {
 pub(crate) type Running = Shared<BoxFuture<'static, Result<(), RefreshFailed>>>;
 
 impl Account {
-    pub(crate) fn new(registration: &Registration, now: Timestamp) -> Self {
+    pub(crate) fn new(registration: &Registration, now: Timestamp, life: u64) -> Self {
         Self {
+            life,
             tokens: Arc::new(Tokens {
                 secrets: registration.secrets.clone(),
                 version: 1,

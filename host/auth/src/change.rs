@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use jackfield_credential::{CredentialId, Effects, PoolError};
 
-use crate::account::Account;
 use crate::hook::What;
+use crate::kept;
 use crate::manager::credential;
-use crate::refresh::{Refresher, record};
-use crate::state::Inner;
+use crate::refresh::Refresher;
 use crate::{AuthManager, Origin, Registration, StoreError, StoredCredential};
 
 /// Why a change was not made, or not kept.
@@ -81,8 +80,7 @@ impl AuthManager {
         } else {
             let now = self.inner.now();
             for registration in &made {
-                let id = registration.credential.id.clone();
-                state.accounts.insert(id, Account::new(registration, now));
+                state.add_account(registration, now);
             }
         }
         let told = records.iter();
@@ -139,13 +137,20 @@ impl AuthManager {
             known.map(|(id, _)| id.clone()).collect()
         };
         self.upsert(&registrations)?;
-        self.forget(&gone).await
+        // The source does not have them any more, whatever the store says.
+        let _saving = self.inner.saving.lock().await;
+        self.drop_all(&gone);
+        for id in &gone {
+            kept::delete(&self.inner, id).await?;
+        }
+        Ok(())
     }
 
     /// Removes a credential, with everything that is known of it. Attempts under way go on.
     ///
     /// # Errors
-    /// There is none, its source would bring it back, or the store failed to forget it.
+    /// There is none, its source would bring it back, or the store failed to forget it; nothing
+    /// changed then.
     pub async fn remove(&self, id: &CredentialId) -> Result<(), ChangeError> {
         let origin = {
             let state = self.inner.lock();
@@ -157,7 +162,12 @@ impl AuthManager {
             let id = id.clone();
             return Err(ChangeError::Defined { id, origin });
         }
-        self.forget(std::slice::from_ref(id)).await
+        // What the store still had would come back with the next start: so it comes first, and what
+        // fails has changed nothing.
+        let _saving = self.inner.saving.lock().await;
+        kept::delete(&self.inner, id).await?;
+        self.drop_all(std::slice::from_ref(id));
+        Ok(())
     }
 
     /// Puts a credential in use or out of use, whatever its source says, until that is undone.
@@ -224,8 +234,7 @@ impl AuthManager {
             let id = &registration.credential.id;
             let what = match state.accounts.get_mut(id) {
                 None => {
-                    let account = Account::new(registration, now);
-                    state.accounts.insert(id.clone(), account);
+                    state.add_account(registration, now);
                     What::Registered
                 }
                 Some(account) => {
@@ -251,7 +260,7 @@ impl AuthManager {
         Ok(())
     }
 
-    async fn forget(&self, ids: &[CredentialId]) -> Result<(), ChangeError> {
+    fn drop_all(&self, ids: &[CredentialId]) {
         {
             let mut state = self.inner.lock();
             state.pool.remove(ids);
@@ -265,16 +274,11 @@ impl AuthManager {
         let now = self.inner.now();
         for id in ids {
             self.inner.tell(id, now, What::Removed);
-            if let Some(store) = &self.inner.store {
-                let _saving = self.inner.saving.lock().await;
-                store.delete(id.clone()).await?;
-            }
         }
-        Ok(())
     }
 
     async fn save(&self, id: &CredentialId) -> Result<(), StoreError> {
-        save(&self.inner, id).await
+        kept::save(&self.inner, id).await
     }
 
     fn schedule_all(&self) {
@@ -286,29 +290,4 @@ impl AuthManager {
         drop(state);
         self.inner.background.wake();
     }
-}
-
-/// Saves what is to be kept of a credential, if anything is.
-async fn save(inner: &Arc<Inner>, id: &CredentialId) -> Result<(), StoreError> {
-    let Some(store) = &inner.store else {
-        return Ok(());
-    };
-    let _saving = inner.saving.lock().await;
-    let (stored, expected) = {
-        let state = inner.lock();
-        let Some(account) = state.accounts.get(id) else {
-            return Ok(());
-        };
-        let known = &account.record;
-        let nothing = known.enabled.is_none() && !known.renewed && known.definition.is_none();
-        if nothing && known.version.is_none() {
-            return Ok(());
-        }
-        (record(id, account, None, inner.now()), known.version)
-    };
-    let version = store.save(stored, expected).await?;
-    if let Some(account) = inner.lock().accounts.get_mut(id) {
-        account.record.version = Some(version);
-    }
-    Ok(())
 }

@@ -8,6 +8,7 @@ mod background;
 mod candidate_set;
 mod change;
 mod hook;
+mod kept;
 mod lease;
 mod manager;
 mod refresh;

@@ -11,7 +11,6 @@ use jackfield_credential::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::account::Account;
 use crate::hook::Hooks;
 use crate::refresh::{self, RefreshFailed};
 use crate::room::{self, NoRoom, Room, Turn};
@@ -75,8 +74,7 @@ impl AuthManager {
         let credentials = registrations.iter().map(credential).collect();
         let mut state = State::new(Pool::new(credentials, options)?, seed);
         for registration in &registrations {
-            let id = registration.credential.id.clone();
-            state.accounts.insert(id, Account::new(registration, now));
+            state.add_account(registration, now);
         }
         let inner = Inner {
             state: Mutex::new(state),

@@ -11,12 +11,11 @@ use jackfield_credential::{
     refresh_pause,
 };
 use secrecy::SecretString;
-use tokio::time::sleep;
 
 use crate::account::{Account, Running, Tokens};
 use crate::hook::{RefreshNote, What};
 use crate::state::Inner;
-use crate::{BoxFuture, StoreError, StoredCredential};
+use crate::{BoxFuture, kept};
 
 /// Carries out refreshes: asks the provider for new tokens.
 pub trait Refresher: Send + Sync {
@@ -88,7 +87,7 @@ pub(crate) fn begin(
     if !of_tokens {
         return Err(RefreshFailed::NotRefreshable);
     }
-    let renewing = renew(Arc::clone(inner), refresher, id.clone());
+    let renewing = renew(Arc::clone(inner), refresher, id.clone(), account.life);
     let running: Running = (Box::pin(renewing) as BoxFuture<'static, _>).shared();
     account.renewal.running = Some(running.clone());
     state.queue.set(id, None);
@@ -102,15 +101,15 @@ async fn renew(
     inner: Arc<Inner>,
     refresher: Arc<dyn Refresher>,
     id: CredentialId,
+    life: u64,
 ) -> Result<(), RefreshFailed> {
-    let result = attempt(&inner, &*refresher, &id).await;
+    let result = attempt(&inner, &*refresher, &id, life).await;
     let now = inner.now();
     let note = {
         let mut state = inner.lock();
         let draw = state.draw();
-        let Some(account) = state.accounts.get_mut(&id) else {
-            return Err(RefreshFailed::Gone);
-        };
+        // It may have been removed meanwhile, and another may have its id.
+        let account = state.account(&id, life).ok_or(RefreshFailed::Gone)?;
         account.renewal.running = None;
         let note = noted(account, &result, now, draw);
         if let Err(RefreshFailed::Rejected(message)) = &result {
@@ -137,9 +136,11 @@ async fn attempt(
     inner: &Arc<Inner>,
     refresher: &dyn Refresher,
     id: &CredentialId,
+    life: u64,
 ) -> Result<(), RefreshFailed> {
     let (job, seen, places) = {
         let mut state = inner.lock();
+        state.account(id, life).ok_or(RefreshFailed::Gone)?;
         let (credential, account) = state.of(id).ok_or(RefreshFailed::Gone)?;
         let job = RefreshJob {
             secrets: account.tokens.secrets.clone(),
@@ -154,16 +155,16 @@ async fn attempt(
     let patch = refresher.refresh(job).await?;
     let _saving = inner.saving.lock().await;
     let (tokens, record, expected) = {
-        let state = inner.lock();
-        let account = state.accounts.get(id).ok_or(RefreshFailed::Gone)?;
+        let mut state = inner.lock();
+        let account = state.account(id, life).ok_or(RefreshFailed::Gone)?;
         let now = inner.now();
         let tokens = patched(account, seen, patch, now)?;
-        let record = record(id, account, Some(&tokens), now);
+        let record = kept::record(id, account, Some(&tokens), now);
         (tokens, record, account.record.version)
     };
-    let version = keep(inner, record, expected).await?;
+    let version = kept::insist(inner, record, expected).await;
     let mut state = inner.lock();
-    let account = state.accounts.get_mut(id).ok_or(RefreshFailed::Gone)?;
+    let account = state.account(id, life).ok_or(RefreshFailed::Gone)?;
     account.record.version = version.or(account.record.version);
     if account.tokens.version != seen {
         return Err(changed_meanwhile());
@@ -199,61 +200,6 @@ fn patched(
 fn changed_meanwhile() -> RefreshFailed {
     RefreshFailed::Failed("the operator changed its secrets meanwhile; theirs count".to_owned())
 }
-
-/// What the store is to have of an account, with these tokens where they are newer than its own.
-pub(crate) fn record(
-    id: &CredentialId,
-    account: &Account,
-    tokens: Option<&Tokens>,
-    now: Timestamp,
-) -> StoredCredential {
-    let own = account.record.renewed.then_some(&*account.tokens);
-    StoredCredential {
-        id: id.clone(),
-        enabled: account.record.enabled,
-        tokens: tokens.or(own).map(|tokens| account.stored(tokens)),
-        definition: account.record.definition.clone(),
-        created_at: account.record.created_at,
-        updated_at: now,
-        version: 0,
-    }
-}
-
-/// Saves tokens. The old ones may be void already, so a store that fails is asked again for a while,
-/// and in the end the tokens are used though they are lost at the next start.
-async fn keep(
-    inner: &Arc<Inner>,
-    record: StoredCredential,
-    expected: Option<u64>,
-) -> Result<Option<u64>, RefreshFailed> {
-    let Some(store) = &inner.store else {
-        return Ok(None);
-    };
-    for pause in STORE_PAUSES {
-        match store.save(record.clone(), expected).await {
-            Ok(version) => return Ok(Some(version)),
-            Err(StoreError::Conflict) => {
-                let what = "another process has changed the record of this credential in the store";
-                return Err(RefreshFailed::Failed(what.to_owned()));
-            }
-            Err(StoreError::Failed(why)) => {
-                tracing::error!(credential = %record.id, why, "renewed tokens cannot be saved yet");
-                sleep(pause).await;
-            }
-        }
-    }
-    tracing::error!(credential = %record.id, "renewed tokens are not saved: a restart loses them");
-    Ok(None)
-}
-
-/// How long a store that fails is left alone: a full disk or a lock held by a backup may pass, and
-/// calls wait for these tokens.
-const STORE_PAUSES: [Duration; 4] = [
-    Duration::from_millis(100),
-    Duration::from_millis(500),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-];
 
 /// Notes how a refresh ended.
 fn noted(

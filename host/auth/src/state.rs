@@ -15,7 +15,7 @@ use crate::account::{Account, Running};
 use crate::hook::{Event, Hooks, ResultNote, What};
 use crate::refresh::Refresher;
 use crate::room::Room;
-use crate::{Clock, LeaseCounts, Store};
+use crate::{Clock, LeaseCounts, Registration, Store};
 
 pub(crate) struct Inner {
     pub(crate) state: Mutex<State>,
@@ -44,6 +44,8 @@ pub(crate) struct State {
     /// Whether there is room where there was none.
     room: bool,
     draws: u64,
+    /// Accounts so far.
+    lives: u64,
 }
 
 /// What the background is told.
@@ -83,7 +85,22 @@ impl State {
             untold: Vec::new(),
             room: false,
             draws: seed,
+            lives: 0,
         }
+    }
+
+    /// Adds what is known of a new credential beside the pool.
+    pub(crate) fn add_account(&mut self, registration: &Registration, now: Timestamp) {
+        self.lives += 1;
+        let account = Account::new(registration, now, self.lives);
+        let id = registration.credential.id.clone();
+        self.accounts.insert(id, account);
+    }
+
+    /// The account of this id, if it is still the same one.
+    pub(crate) fn account(&mut self, id: &CredentialId, life: u64) -> Option<&mut Account> {
+        let account = self.accounts.get_mut(id);
+        account.filter(|account| account.life == life)
     }
 
     /// A credential, and what is known of it beside the pool.

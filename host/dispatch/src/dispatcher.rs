@@ -273,23 +273,21 @@ impl Dispatcher {
                 return Ok(Round::Exhausted(None));
             }
             progress.tried.push(lease.slot());
-            match self.attempt(course, lease, progress).await {
+            let tried = match self.attempt(course, lease, progress).await {
+                Err(Missed::Stale(stale)) => self.renewed(course, *stale, progress).await,
+                tried => tried,
+            };
+            let failure = match tried {
                 Ok(answer) => return Ok(Round::Answered(answer)),
                 Err(Missed::Fatal(error)) => return Err(*error),
-                Err(Missed::Failed(failure)) if failure.failure.scope == Scope::Request => {
-                    return Err(CallError::Upstream(failure));
-                }
-                Err(Missed::Failed(failure)) => progress.failed(failure),
-                Err(Missed::Stale(stale)) => {
-                    match self.renewed(course, *stale, progress).await {
-                        Ok(answer) => return Ok(Round::Answered(answer)),
-                        Err(Missed::Failed(failure)) => progress.failed(failure),
-                        Err(Missed::Fatal(error)) => return Err(*error),
-                        // Tokens are renewed once a credential.
-                        Err(Missed::Stale(stale)) => progress.failed(settled(course, *stale)),
-                    }
-                }
+                Err(Missed::Failed(failure)) => failure,
+                // Tokens are renewed once a credential.
+                Err(Missed::Stale(stale)) => settled(course, *stale),
+            };
+            if failure.failure.scope == Scope::Request {
+                return Err(CallError::Upstream(failure));
             }
+            progress.failed(failure);
         }
     }
 

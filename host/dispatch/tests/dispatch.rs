@@ -23,6 +23,7 @@ mod renewed;
 mod rounds;
 mod secrets;
 mod selection;
+mod simulation;
 mod stage;
 mod success;
 mod upstream;

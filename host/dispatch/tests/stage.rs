@@ -145,7 +145,7 @@ fn registration(index: usize) -> Registration {
 }
 
 /// A day in 2026.
-const EPOCH: Timestamp = Timestamp::from_millis(1_780_000_000_000);
+pub(crate) const EPOCH: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 
 /// A dispatcher and those who play around it.
 pub(crate) struct Stage {

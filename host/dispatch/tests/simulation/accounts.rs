@@ -1,0 +1,180 @@
+//! The token endpoint, strict about refresh tokens, and a store that is down at times.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_auth::{
+    BoxFuture, RefreshFailed, RefreshJob, Refresher, Store, StoreError, StoredCredential,
+    TokenPatch,
+};
+use jackfield_credential::{CredentialId, HealthRecord, ModelKey, ProviderName};
+use parking_lot::Mutex;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::sleep;
+
+use super::world::World;
+
+/// How long an access token lives, in milliseconds.
+pub(super) const TOKEN_MS: u64 = 30 * 60 * 1000;
+
+/// How long before its end it is renewed.
+const LEAD: Duration = Duration::from_mins(2);
+
+/// Of a hundred refreshes so many fail without an effect.
+const REFRESH_FAILURES: u32 = 15;
+
+/// The world as a token endpoint: a refresh token is good for once.
+pub(super) struct Tokens(pub(super) Arc<World>);
+
+impl Refresher for Tokens {
+    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshFailed>> {
+        Box::pin(async move {
+            let world = &self.0;
+            let id = job.credential.id.to_string();
+            let token = job.secrets.get("refresh-token").unwrap();
+            let token: u64 = token.expose_secret().parse().unwrap();
+            if !world.lock().refreshing.insert(id.clone()) {
+                world.wrong(format!("{id} is refreshed twice at once"));
+            }
+            sleep(Duration::from_millis(world.draw(50..3000))).await;
+            let answer = world.renewed(&id, token);
+            sleep(Duration::from_millis(world.draw(0..200))).await;
+            world.lock().refreshing.remove(&id);
+            answer
+        })
+    }
+
+    fn lead(&self, _: &ProviderName) -> Option<Duration> {
+        Some(LEAD)
+    }
+}
+
+impl World {
+    fn renewed(&self, id: &str, token: u64) -> Result<TokenPatch, RefreshFailed> {
+        if self.chance(REFRESH_FAILURES) {
+            return Err(RefreshFailed::Failed("down".to_owned()));
+        }
+        let now = self.now();
+        let known = self
+            .lock()
+            .accounts
+            .get(id)
+            .map(|account| account.refresh_token);
+        if known.is_some_and(|known| known != token) {
+            self.wrong(format!(
+                "{id} is refreshed with the token {token}, which was used"
+            ));
+        }
+        let mut state = self.lock();
+        let account = state.accounts.get_mut(id).ok_or(RefreshFailed::Gone)?;
+        account.refresh_token += 1;
+        account.secret += 1;
+        account.ends = now + TOKEN_MS;
+        Ok(TokenPatch {
+            secrets: secrets(id, account.secret, account.refresh_token),
+            expires_at: Some(World::timestamp(account.ends)),
+        })
+    }
+}
+
+/// The secrets of an account, by the names that the executor knows.
+pub(super) fn secrets(id: &str, secret: u64, refresh: u64) -> BTreeMap<String, SecretString> {
+    BTreeMap::from([
+        ("api-key".to_owned(), format!("sk-of-{id}-{secret}").into()),
+        ("refresh-token".to_owned(), refresh.to_string().into()),
+    ])
+}
+
+/// Of a hundred writes so many fail while the disk is bad.
+const WRITE_FAILURES: u32 = 40;
+
+/// Keeps records in memory; half of the time its disk is bad.
+pub(super) struct Disk {
+    world: Arc<World>,
+    records: Mutex<BTreeMap<CredentialId, StoredCredential>>,
+    health: Mutex<BTreeMap<(CredentialId, Option<ModelKey>), HealthRecord>>,
+}
+
+impl Disk {
+    pub(super) fn new(world: &Arc<World>) -> Self {
+        Self {
+            world: Arc::clone(world),
+            records: Mutex::default(),
+            health: Mutex::default(),
+        }
+    }
+
+    /// The number of the refresh token that is kept.
+    pub(super) fn refresh_token(&self, id: &str) -> Option<u64> {
+        let records = self.records.lock();
+        let tokens = records.get(&CredentialId::new(id))?.tokens.as_ref()?;
+        let token = tokens.secrets.get("refresh-token")?;
+        token.expose_secret().parse().ok()
+    }
+
+    async fn written(&self) -> Result<(), StoreError> {
+        sleep(Duration::from_millis(self.world.draw(1..40))).await;
+        // Every other quarter of an hour, and never at the end of the world.
+        let bad = self.world.now() / (15 * 60 * 1000) % 2 == 1;
+        if bad && self.world.chance(WRITE_FAILURES) {
+            return Err(StoreError::Failed("a bad disk".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Disk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Disk")
+    }
+}
+
+impl Store for Disk {
+    fn list(&self) -> BoxFuture<'_, Result<Vec<StoredCredential>, StoreError>> {
+        Box::pin(async { Ok(self.records.lock().values().cloned().collect()) })
+    }
+
+    fn save(
+        &self,
+        record: StoredCredential,
+        expected: Option<u64>,
+    ) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move {
+            self.written().await?;
+            let mut records = self.records.lock();
+            let known = records.get(&record.id).map(|known| known.version);
+            if known != expected {
+                return Err(StoreError::Conflict);
+            }
+            let version = known.unwrap_or(0) + 1;
+            records.insert(record.id.clone(), StoredCredential { version, ..record });
+            Ok(version)
+        })
+    }
+
+    fn delete(&self, id: CredentialId) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.written().await?;
+            self.records.lock().remove(&id);
+            self.health.lock().retain(|(of, _), _| *of != id);
+            Ok(())
+        })
+    }
+
+    fn list_health(&self) -> BoxFuture<'_, Result<Vec<HealthRecord>, StoreError>> {
+        Box::pin(async { Ok(self.health.lock().values().cloned().collect()) })
+    }
+
+    fn save_health(&self, changed: Vec<HealthRecord>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.written().await?;
+            let mut health = self.health.lock();
+            for record in changed {
+                let key = (record.credential.clone(), record.model.clone());
+                health.insert(key, record);
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! What follows from what happened: who may not be called until when. Its bounds are the least that
+//! the rules demand, worked out from outcomes and not from the pool.
+
+use jackfield_auth::{Event, Hook, What};
+use jackfield_credential::{Failure, Outcome, Scope, kind};
+
+use super::world::{Account, World};
+
+/// A time in which an account or a model may not be called, but to see whether it is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block {
+    pub(super) from: u64,
+    pub(super) until: u64,
+}
+
+/// The earliest time of a probe: five minutes, less a fifth.
+const PROBE_FIRST_MS: u64 = 4 * 60 * 1000;
+
+const MINUTE_MS: u64 = 60 * 1000;
+
+impl Hook for World {
+    fn heard(&self, event: &Event) {
+        let id = event.credential.as_str();
+        match &event.what {
+            What::Result(note) => {
+                let model = note.model.as_str();
+                let model = model.strip_prefix("up-").unwrap().parse().unwrap();
+                self.tell(format!(
+                    "result of {id} for {model}: {}",
+                    told(&note.outcome)
+                ));
+                self.lock().results += 1;
+                self.settled(id, model, &note.outcome, World::of(event.at));
+            }
+            What::Refreshed(note) => self.tell(format!("refresh of {id}: {note:?}")),
+            What::Health(change) => {
+                let to = change.to.availability(event.at);
+                self.tell(format!("health of {id} {:?}: {to:?}", change.model));
+            }
+            What::Registered | What::Updated | What::Removed => {
+                self.tell(format!("{} {id}", event.what.label()));
+            }
+        }
+    }
+}
+
+impl World {
+    fn settled(&self, id: &str, model: usize, outcome: &Outcome, at: u64) {
+        let mut state = self.lock();
+        let all_disabled = state.cooling_disabled;
+        let Some(account) = state.accounts.get_mut(id) else {
+            return;
+        };
+        match outcome {
+            Outcome::Success => {
+                account.blocks.remove(&None);
+                account.blocks.remove(&Some(model));
+            }
+            Outcome::Failed(failure) => {
+                let disabled = account.cooling_disabled.unwrap_or(all_disabled);
+                let Some(length) = least(failure, disabled) else {
+                    return;
+                };
+                let of = match failure.scope {
+                    Scope::Credential => None,
+                    _ => Some(model),
+                };
+                account.block(of, model, at, length);
+            }
+            Outcome::Cancelled | Outcome::Unjudged => {}
+        }
+    }
+}
+
+impl Account {
+    /// A failure blocks, unless it may be of an attempt that is older than the last window.
+    fn block(&mut self, of: Option<usize>, model: usize, at: u64, length: u64) {
+        let known = self.blocks.get(&of).copied();
+        let oldest = self.began.get(&model).and_then(|began| began.iter().min());
+        if let Some(known) = known {
+            let in_window = at < known.until;
+            let old = oldest.is_none_or(|&oldest| oldest <= known.from);
+            if old && in_window {
+                return;
+            }
+            if old {
+                // It counts or it does not: nothing is known of it from here on.
+                self.blocks.remove(&of);
+                return;
+            }
+        }
+        let until = at + length;
+        self.blocks.insert(of, Block { from: at, until });
+    }
+
+    /// Why a call now is no probe though it is blocked.
+    pub(super) fn trespass(&self, model: usize, now: u64) -> Option<String> {
+        [None, Some(model)].iter().find_map(|of| {
+            let block = self.blocks.get(of)?;
+            if now <= block.from || block.until <= now {
+                return None;
+            }
+            let models = self
+                .began
+                .iter()
+                .filter(|(model, _)| of.is_none_or(|of| of == **model));
+            let others = models
+                .flat_map(|(_, began)| began)
+                .filter(|began| **began > block.from);
+            if now < block.from + PROBE_FIRST_MS {
+                Some(format!("it is blocked: {block:?}"))
+            } else if others.count() > 0 {
+                Some(format!("it is blocked, and probed by another: {block:?}"))
+            } else {
+                None
+            }
+        })
+    }
+}
+
+/// How long a failure blocks at least, in milliseconds; none if it need not.
+fn least(failure: &Failure, guesses_waived: bool) -> Option<u64> {
+    if matches!(failure.scope, Scope::Request | Scope::Transport) {
+        return None;
+    }
+    if let Some(hint) = failure.retry_after {
+        return Some(u64::try_from(hint.as_millis()).unwrap());
+    }
+    match (failure.status, &*failure.kind) {
+        (Some(401..=403), _) => Some(30 * MINUTE_MS),
+        (Some(404), _) => Some(12 * 60 * MINUTE_MS),
+        (_, kind::RATE_LIMIT | kind::QUOTA) if !guesses_waived => Some(1000),
+        (_, kind::TRANSIENT | kind::OVERLOADED) if !guesses_waived => Some(MINUTE_MS),
+        _ => None,
+    }
+}
+
+fn told(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Failed(failure) => {
+            let Failure {
+                scope,
+                kind,
+                status,
+                retry_after,
+                ..
+            } = failure;
+            format!("{} {kind} {status:?} {retry_after:?}", scope.label())
+        }
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,214 @@
+//! The world's books: accounts as they truly are, what is under way, what happened, and what was wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_credential::Timestamp;
+use jackfield_dispatch::Clock;
+use parking_lot::{Mutex, MutexGuard};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use tokio::time::Instant;
+
+use super::oracle::Block;
+use crate::stage::EPOCH;
+
+/// How long the world lives, in milliseconds of virtual time: several long windows and their probes.
+pub(super) const LIFE_MS: u64 = 3 * 60 * 60 * 1000;
+
+/// The models, by the provider's names. Clients ask for `m0` and so on.
+pub(super) const MODELS: usize = 3;
+
+/// The providers.
+pub(super) const PROVIDERS: usize = 3;
+
+/// How much of the story is told with a failure, in lines.
+const LINES_TOLD: usize = 60;
+
+/// The world, shared by all who live in it.
+pub(super) struct World {
+    pub(super) seed: u64,
+    start: Instant,
+    state: Mutex<State>,
+}
+
+pub(super) struct State {
+    pub(super) rng: SmallRng,
+    pub(super) accounts: BTreeMap<String, Account>,
+    pub(super) requests: BTreeMap<u64, Request>,
+    pub(super) in_flight: [u32; PROVIDERS],
+    /// No two refreshes of one account at once, no token twice: told by the token endpoint.
+    pub(super) refreshing: BTreeSet<String>,
+    /// Whether guesses cool nothing, by the operator's word for all.
+    pub(super) cooling_disabled: bool,
+    pub(super) results: u64,
+    pub(super) story: Vec<String>,
+    pub(super) wrong: Vec<String>,
+}
+
+/// One account with a provider, as it truly is.
+pub(super) struct Account {
+    pub(super) provider: usize,
+    pub(super) models: Vec<usize>,
+    pub(super) oauth: bool,
+    /// What happens to it when, by model.
+    pub(super) phases: BTreeMap<usize, Vec<Phase>>,
+    /// Its secret: `sk-of-<id>-<number>`.
+    pub(super) secret: u64,
+    /// When the secret ends; never for keys.
+    pub(super) ends: u64,
+    pub(super) refresh_token: u64,
+    /// Both as its source gave them.
+    pub(super) source: (u64, u64),
+    pub(super) most: Option<u32>,
+    pub(super) cooling_disabled: Option<bool>,
+    pub(super) rounds: Option<u32>,
+    pub(super) in_flight: u32,
+    /// Whether it may be called, as far as the operator is concerned.
+    pub(super) usable: bool,
+    /// When the operator last changed anything of it.
+    pub(super) changed: u64,
+    /// By model; none stands for the account.
+    pub(super) blocks: BTreeMap<Option<usize>, Block>,
+    /// When requests under way began, by model.
+    pub(super) began: BTreeMap<usize, Vec<u64>>,
+}
+
+/// From a time on, this happens.
+#[derive(Clone, Copy)]
+pub(super) struct Phase {
+    pub(super) from: u64,
+    pub(super) mode: Mode,
+}
+
+/// What a provider does with requests for an account and a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Well,
+    /// 429, with the true time until it ends, or with no word of it.
+    Limited {
+        told: bool,
+    },
+    /// 500.
+    Down,
+    /// 401 whatever the secret.
+    Locked,
+    /// 402.
+    Unpaid,
+    /// 404 of that model.
+    Unsupported,
+    /// Cannot be connected to.
+    Unreachable,
+    /// Streams break before any content.
+    Stillborn,
+    /// Streams break after some content.
+    Broken,
+    /// Answers with nothing in it.
+    Empty,
+    /// Takes longer than anybody waits.
+    Silent,
+}
+
+/// One request of a client.
+#[derive(Default)]
+pub(super) struct Request {
+    /// The credentials it was sent with, in order.
+    pub(super) sent: Vec<String>,
+    /// How many of them were answered with 401 though their account is renewed.
+    pub(super) stale: usize,
+    /// Whether it was told that it is wrong itself.
+    pub(super) refused: bool,
+    /// Whether a stream broke after content.
+    pub(super) broken: bool,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self {
+            seed,
+            start: Instant::now(),
+            state: Mutex::new(State {
+                rng: SmallRng::seed_from_u64(seed),
+                accounts: BTreeMap::new(),
+                requests: BTreeMap::new(),
+                in_flight: [0; PROVIDERS],
+                refreshing: BTreeSet::new(),
+                cooling_disabled: false,
+                results: 0,
+                story: Vec::new(),
+                wrong: Vec::new(),
+            }),
+        })
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        let start = self.start;
+        Clock::new(move || EPOCH + start.elapsed())
+    }
+
+    /// Milliseconds since the beginning.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap()
+    }
+
+    /// Milliseconds since the beginning, of a time that the host tells.
+    pub(super) fn of(at: Timestamp) -> u64 {
+        u64::try_from(at.saturating_since(EPOCH).as_millis()).unwrap()
+    }
+
+    pub(super) fn timestamp(ms: u64) -> Timestamp {
+        EPOCH + Duration::from_millis(ms)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// A number from the seed.
+    pub(super) fn draw(&self, range: std::ops::Range<u64>) -> u64 {
+        self.lock().rng.random_range(range)
+    }
+
+    /// Whether something happens that does so many times of a hundred.
+    pub(super) fn chance(&self, percent: u32) -> bool {
+        self.lock().rng.random_ratio(percent, 100)
+    }
+
+    pub(super) fn tell(&self, line: String) {
+        let now = self.now();
+        self.lock().story.push(format!("{now:>9} {line}"));
+    }
+
+    /// A promise was broken.
+    pub(super) fn wrong(&self, what: String) {
+        self.tell(format!("WRONG {what}"));
+        self.lock().wrong.push(what);
+    }
+
+    /// Fails if a promise was broken.
+    pub(super) fn judge(&self) {
+        let state = self.lock();
+        if state.wrong.is_empty() {
+            return;
+        }
+        std::fs::write("/tmp/jf/story.txt", state.story.join("\n")).unwrap();
+        let first = state.story.iter().position(|line| line.contains("WRONG"));
+        let end = first.map_or(state.story.len(), |first| first + 1);
+        let begin = end.saturating_sub(LINES_TOLD);
+        let story = state.story[begin..end].join("\n");
+        let (seed, wrong) = (self.seed, state.wrong.join("\n"));
+        panic!("seed {seed}:\n{wrong}\nwhat came before the first:\n{story}");
+    }
+}
+
+impl Account {
+    /// What happens now with a model, and when that ends.
+    pub(super) fn mode(&self, model: usize, now: u64) -> (Mode, u64) {
+        let phases = self.phases.get(&model).map_or(&[][..], Vec::as_slice);
+        let next = phases.partition_point(|phase| phase.from <= now);
+        let mode = next.checked_sub(1).and_then(|index| phases.get(index));
+        let ends = phases.get(next).map_or(LIFE_MS * 2, |phase| phase.from);
+        (mode.map_or(Mode::Well, |phase| phase.mode), ends)
+    }
+}
