@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use jackfield_credential::Timestamp;
+use jackfield_credential::{HealthRecord, Timestamp};
 use tokio::time::{sleep, timeout};
 
 use crate::refresh::begin;
-use crate::{AuthManager, StoreError};
+use crate::state::Inner;
+use crate::{AuthManager, StoreError, kept};
 
 impl AuthManager {
     /// Renews tokens when that is due, drives the refreshes that calls have begun, and saves health.
@@ -17,7 +18,7 @@ impl AuthManager {
         tokio::join!(self.renew_when_due(), self.save_when_changed());
     }
 
-    /// Saves the health that the store does not have yet.
+    /// Saves what the store does not have yet: health, and records that could not be saved before.
     ///
     /// # Errors
     /// The store's; nothing is lost, and it can be tried again.
@@ -25,15 +26,15 @@ impl AuthManager {
         let Some(store) = &self.inner.store else {
             return Ok(());
         };
-        let records = self.inner.take_dirty();
-        if records.is_empty() {
-            return Ok(());
+        for id in self.inner.unsaved() {
+            kept::save(&self.inner, &id).await?;
         }
-        let saved = store.save_health(records.clone()).await;
-        if saved.is_err() {
-            self.inner.give_back(records);
+        let mut taken = Taken::of(&self.inner);
+        if !taken.records.is_empty() {
+            store.save_health(taken.records.clone()).await?;
+            taken.records.clear();
         }
-        saved
+        Ok(())
     }
 
     async fn renew_when_due(&self) {
@@ -72,7 +73,7 @@ impl AuthManager {
     async fn save_when_changed(&self) {
         let mut pause = WRITE_PAUSE;
         loop {
-            if self.inner.lock().dirty.is_empty() {
+            if !self.inner.is_dirty() {
                 self.inner.background.writes.notified().await;
             }
             // What changes in the meantime goes along.
@@ -80,7 +81,7 @@ impl AuthManager {
             pause = match timeout(WRITE_MAX, self.flush()).await {
                 Ok(Ok(())) => WRITE_PAUSE,
                 Ok(Err(error)) => {
-                    tracing::error!(%error, "health cannot be saved; it will be tried again");
+                    tracing::error!(%error, "changes cannot be saved; it will be tried again");
                     (pause * 2).min(WRITE_PAUSE_MAX)
                 }
                 Err(_) => {
@@ -89,6 +90,26 @@ impl AuthManager {
                 }
             };
         }
+    }
+}
+
+/// Health on its way to the store. It is given back where it did not get there, also when nobody
+/// waits any more.
+struct Taken<'a> {
+    inner: &'a Inner,
+    records: Vec<HealthRecord>,
+}
+
+impl<'a> Taken<'a> {
+    fn of(inner: &'a Inner) -> Self {
+        let records = inner.take_dirty();
+        Self { inner, records }
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.inner.give_back(std::mem::take(&mut self.records));
     }
 }
 

@@ -32,8 +32,10 @@ pub enum ChangeError {
     /// It cannot be registered.
     #[error(transparent)]
     Refused(#[from] PoolError),
-    /// The change holds until the next start, for it could not be saved.
-    #[error("the change holds until the next start only, since it could not be saved: {0}")]
+    /// The change holds, but it could not be saved yet.
+    #[error(
+        "the change holds, but a restart would lose it: it could not be saved yet, and is tried again: {0}"
+    )]
     NotSaved(#[from] StoreError),
 }
 
@@ -267,6 +269,7 @@ impl AuthManager {
             for id in ids {
                 state.accounts.remove(id);
                 state.queue.set(id, None);
+                state.unsaved.remove(id);
             }
             let gone: BTreeSet<&CredentialId> = ids.iter().collect();
             state.dirty.retain(|(id, _), _| !gone.contains(id));

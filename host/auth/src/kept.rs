@@ -30,12 +30,23 @@ pub(crate) fn record(
     }
 }
 
-/// Saves what is to be kept of a credential, if anything is.
+/// Saves what is to be kept of a credential, if anything is. What fails is tried again by
+/// [`AuthManager::flush`](crate::AuthManager::flush).
 pub(crate) async fn save(inner: &Arc<Inner>, id: &CredentialId) -> Result<(), StoreError> {
     let Some(store) = &inner.store else {
         return Ok(());
     };
     let _saving = inner.saving.lock().await;
+    let saved = save_now(inner, &**store, id).await;
+    inner.note_saved(id, saved.is_ok());
+    saved
+}
+
+async fn save_now(
+    inner: &Arc<Inner>,
+    store: &dyn Store,
+    id: &CredentialId,
+) -> Result<(), StoreError> {
     let (stored, expected, life) = {
         let state = inner.lock();
         let Some(account) = state.accounts.get(id) else {
@@ -52,7 +63,7 @@ pub(crate) async fn save(inner: &Arc<Inner>, id: &CredentialId) -> Result<(), St
     let saved = match store.save(stored.clone(), expected).await {
         // What is there is of an account that had this id before and could not be deleted.
         Err(StoreError::Conflict) if expected.is_none() => {
-            let found = version(&**store, id).await?;
+            let found = version(store, id).await?;
             store.save(stored, found).await
         }
         saved => saved,
@@ -73,8 +84,9 @@ pub(crate) async fn delete(inner: &Arc<Inner>, id: &CredentialId) -> Result<(), 
 }
 
 /// Saves tokens that were just renewed, and answers the record's version. The old ones may be void
-/// already, so a store that fails is asked again for a while, and in the end the tokens are used
-/// though they are lost at the next start. For the same reason they take the place of a record that
+/// already, so a store that fails is asked again for a while before anybody gets the tokens, and in the
+/// end they are used although a restart would lose them; they are saved as soon as that works. For the
+/// same reason they take the place of a record that
 /// somebody else has saved: whoever was given tokens last has those that count.
 pub(crate) async fn insist(
     inner: &Arc<Inner>,
@@ -84,7 +96,10 @@ pub(crate) async fn insist(
     let store = inner.store.as_ref()?;
     for pause in STORE_PAUSES {
         let why = match store.save(record.clone(), expected).await {
-            Ok(version) => return Some(version),
+            Ok(version) => {
+                inner.note_saved(&record.id, true);
+                return Some(version);
+            }
             Err(StoreError::Failed(why)) => why,
             Err(StoreError::Conflict) => match version(&**store, &record.id).await {
                 Ok(found) => {
@@ -98,7 +113,8 @@ pub(crate) async fn insist(
         tracing::error!(credential = %record.id, why, "renewed tokens cannot be saved yet");
         sleep(pause).await;
     }
-    tracing::error!(credential = %record.id, "renewed tokens are not saved: a restart loses them");
+    tracing::error!(credential = %record.id, "renewed tokens are not saved: a restart now loses them");
+    inner.note_saved(&record.id, false);
     None
 }
 

@@ -1,6 +1,6 @@
 //! What handles, leases and the background share: one short lock around the pool and the accounts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub(crate) struct State {
     places: HashMap<ProviderName, Arc<Semaphore>>,
     /// Health that the store does not have yet: at most one for each account and model.
     pub(crate) dirty: BTreeMap<(CredentialId, Option<ModelKey>), Health>,
+    /// Whose record could not be saved: it is tried again with the health.
+    pub(crate) unsaved: BTreeSet<CredentialId>,
     /// Changes that nobody was told yet.
     untold: Vec<HealthChange>,
     /// Whether there is room where there was none.
@@ -82,6 +84,7 @@ impl State {
             queue: DueQueue::default(),
             places: HashMap::new(),
             dirty: BTreeMap::new(),
+            unsaved: BTreeSet::new(),
             untold: Vec::new(),
             room: false,
             draws: seed,
@@ -218,6 +221,32 @@ impl Inner {
             _ => None,
         };
         state.queue.set(id, due);
+    }
+
+    /// Whether there is anything that the store does not have.
+    pub(crate) fn is_dirty(&self) -> bool {
+        let state = self.lock();
+        !state.dirty.is_empty() || !state.unsaved.is_empty()
+    }
+
+    /// Whose record could not be saved.
+    pub(crate) fn unsaved(&self) -> Vec<CredentialId> {
+        self.lock().unsaved.iter().cloned().collect()
+    }
+
+    /// Notes whether the store has a credential's record as it is now.
+    pub(crate) fn note_saved(&self, id: &CredentialId, saved: bool) {
+        let mut state = self.lock();
+        if saved {
+            state.unsaved.remove(id);
+            return;
+        }
+        // Of those that are gone there is nothing to save.
+        if state.accounts.contains_key(id) {
+            state.unsaved.insert(id.clone());
+        }
+        drop(state);
+        self.background.writes.notify_one();
     }
 
     /// Takes the health that the store does not have yet.

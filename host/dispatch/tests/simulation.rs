@@ -18,7 +18,7 @@ use crate::stage::paused;
 const SEEDS: [u64; 4] = [1, 2, 3, 5_077];
 
 /// Fresh seeds a run. Each is some thousand requests over hours of virtual time.
-const FRESH: u32 = 6;
+const FRESH: u32 = 400;
 
 #[test]
 fn the_promises_hold_with_known_seeds() {

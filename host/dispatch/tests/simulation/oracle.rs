@@ -56,6 +56,7 @@ impl World {
                 account.blocks.remove(&None);
                 account.blocks.remove(&Some(model));
             }
+            Outcome::Failed(_) if at < account.haunted_until => {}
             Outcome::Failed(failure) => {
                 let disabled = account.cooling_disabled.unwrap_or(all_disabled);
                 let Some(length) = least(failure, disabled) else {
@@ -76,10 +77,15 @@ impl Account {
     /// A failure blocks, unless it may be of an attempt that is older than the last window.
     fn block(&mut self, of: Option<usize>, model: usize, at: u64, length: u64) {
         let known = self.blocks.get(&of).copied();
-        let oldest = self.began.get(&model).and_then(|began| began.iter().min());
+        let under_way = self.began.get(&model).into_iter().flatten().copied();
+        let ended = self.ended.get(&model).into_iter().flatten();
+        let ended = ended
+            .filter(|(ended, _)| *ended == at)
+            .map(|(_, began)| *began);
+        let oldest = under_way.chain(ended).min();
         if let Some(known) = known {
             let in_window = at < known.until;
-            let old = oldest.is_none_or(|&oldest| oldest <= known.from);
+            let old = oldest.is_none_or(|oldest| oldest <= known.from);
             if old && in_window {
                 return;
             }

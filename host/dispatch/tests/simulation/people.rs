@@ -173,11 +173,9 @@ impl Life {
     /// It goes, if the disk lets it, and comes back as another account with the same name.
     async fn remove(&self, id: &str) {
         self.world.tell(format!("{id} is to be removed"));
-        self.world.changed(id, |account| account.usable = false);
         let removed = self.auth.remove(&CredentialId::new(id)).await;
         self.world.tell(format!("{id} removed: {removed:?}"));
         if removed.is_err() {
-            self.world.changed(id, |account| account.usable = true);
             return;
         }
         let registration = born(&self.world, id);
@@ -443,8 +441,10 @@ fn steady(world: &World) -> Registration {
         in_flight: 0,
         usable: true,
         changed: 0,
+        haunted_until: 0,
         blocks: BTreeMap::new(),
         began: BTreeMap::new(),
+        ended: BTreeMap::new(),
     };
     let mut registration = registration(STEADY, &account);
     registration.credential.priority = -100;
@@ -463,7 +463,8 @@ fn born(world: &World, id: &str) -> Registration {
         .map(|&model| (model, phases(world, now)))
         .collect();
     // Of whoever had this name before, no secret is good any more.
-    let secret = world.buried(id) + 100;
+    let (secret, haunted) = world.buried(id);
+    let secret = secret + 100;
     let refresh_token = world.draw(0..1_000_000) * 1000;
     let account = Account {
         provider: usize::try_from(world.draw(0..PROVIDERS as u64)).unwrap(),
@@ -485,8 +486,10 @@ fn born(world: &World, id: &str) -> Registration {
         in_flight: 0,
         usable: true,
         changed: now,
+        haunted_until: if haunted { now + 600_000 } else { 0 },
         blocks: BTreeMap::new(),
         began: BTreeMap::new(),
+        ended: BTreeMap::new(),
         models,
     };
     let registration = registration(id, &account);
@@ -495,14 +498,15 @@ fn born(world: &World, id: &str) -> Registration {
 }
 
 impl World {
-    /// The last secret of an account that is gone: what it has under way counts no more.
-    fn buried(&self, id: &str) -> u64 {
+    /// The last secret of an account that is gone, and whether something is under way with it: that
+    /// counts no more.
+    fn buried(&self, id: &str) -> (u64, bool) {
         let mut state = self.lock();
         let Some(account) = state.accounts.remove(id) else {
-            return 0;
+            return (0, false);
         };
         state.in_flight[account.provider] -= account.in_flight;
-        account.secret
+        (account.secret, account.in_flight > 0)
     }
 }
 

@@ -228,6 +228,7 @@ fn answer(mode: Mode, streamed: bool, left_ms: u64, step: Duration) -> Script {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
+        let now = self.world.now();
         let mut state = self.world.lock();
         let account = state.accounts.get_mut(&self.id);
         let Some(account) = account.filter(|account| account.source.0 == self.life) else {
@@ -239,6 +240,9 @@ impl Drop for UnderWay {
         {
             began.swap_remove(index);
         }
+        let ended = account.ended.entry(self.model).or_default();
+        ended.retain(|(ended, _)| *ended == now);
+        ended.push((now, self.began));
         let provider = account.provider;
         state.in_flight[provider] -= 1;
     }

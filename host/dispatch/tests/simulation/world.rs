@@ -69,10 +69,14 @@ pub(super) struct Account {
     pub(super) usable: bool,
     /// When the operator last changed anything of it.
     pub(super) changed: u64,
+    /// Until when results may come of one that had this name before: they say nothing of this one.
+    pub(super) haunted_until: u64,
     /// By model; none stands for the account.
     pub(super) blocks: BTreeMap<Option<usize>, Block>,
     /// When requests under way began, by model.
     pub(super) began: BTreeMap<usize, Vec<u64>>,
+    /// When requests that are over ended and began, by model, the last moment's.
+    pub(super) ended: BTreeMap<usize, Vec<(u64, u64)>>,
 }
 
 /// From a time on, this happens.
