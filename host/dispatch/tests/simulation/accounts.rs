@@ -15,6 +15,9 @@ use tokio::time::sleep;
 
 use super::world::World;
 
+/// The first secret of whoever has a name first; the next one's is twice that, and so on.
+pub(super) const LIFE: u64 = 1000;
+
 /// How long an access token lives, in milliseconds.
 pub(super) const TOKEN_MS: u64 = 30 * 60 * 1000;
 
@@ -32,15 +35,18 @@ impl Refresher for Tokens {
         Box::pin(async move {
             let world = &self.0;
             let id = job.credential.id.to_string();
-            let token = job.secrets.get("refresh-token").unwrap();
-            let token: u64 = token.expose_secret().parse().unwrap();
-            if !world.lock().refreshing.insert(id.clone()) {
+            let number = |name: &str| -> u64 {
+                let secret = job.secrets.get(name).unwrap().expose_secret();
+                secret.rsplit('-').next().unwrap().parse().unwrap()
+            };
+            let (token, life) = (number("refresh-token"), number("api-key") / LIFE);
+            if !world.lock().refreshing.insert((id.clone(), life)) {
                 world.wrong(format!("{id} is refreshed twice at once"));
             }
             sleep(Duration::from_millis(world.draw(50..3000))).await;
-            let answer = world.renewed(&id, token);
+            let answer = world.renewed(&id, token, life);
             sleep(Duration::from_millis(world.draw(0..200))).await;
-            world.lock().refreshing.remove(&id);
+            world.lock().refreshing.remove(&(id, life));
             answer
         })
     }
@@ -51,17 +57,25 @@ impl Refresher for Tokens {
 }
 
 impl World {
-    fn renewed(&self, id: &str, token: u64) -> Result<TokenPatch, RefreshFailed> {
+    fn renewed(&self, id: &str, token: u64, life: u64) -> Result<TokenPatch, RefreshFailed> {
         if self.chance(REFRESH_FAILURES) {
             return Err(RefreshFailed::Failed("down".to_owned()));
         }
         let now = self.now();
-        let known = self
-            .lock()
-            .accounts
-            .get(id)
-            .map(|account| account.refresh_token);
-        if known.is_some_and(|known| known != token) {
+        let known = {
+            let state = self.lock();
+            let account = state.accounts.get(id);
+            let account = account.filter(|account| account.source.0 / LIFE == life);
+            account.map(|account| account.refresh_token)
+        };
+        let Some(known) = known else {
+            // Whoever asks was removed meanwhile: what it gets is nobody's.
+            return Ok(TokenPatch {
+                secrets: secrets(id, life * LIFE + LIFE - 1, 0),
+                expires_at: None,
+            });
+        };
+        if known != token {
             self.wrong(format!(
                 "{id} is refreshed with the token {token}, which was used"
             ));

@@ -25,20 +25,20 @@ impl Hook for World {
             What::Result(note) => {
                 let model = note.model.as_str();
                 let model = model.strip_prefix("up-").unwrap().parse().unwrap();
-                self.tell(format!(
+                self.tell(&format!(
                     "result of {id} for {model}: {}",
                     told(&note.outcome)
                 ));
                 self.lock().results += 1;
                 self.settled(id, model, &note.outcome, World::of(event.at));
             }
-            What::Refreshed(note) => self.tell(format!("refresh of {id}: {note:?}")),
+            What::Refreshed(note) => self.tell(&format!("refresh of {id}: {note:?}")),
             What::Health(change) => {
                 let to = change.to.availability(event.at);
-                self.tell(format!("health of {id} {:?}: {to:?}", change.model));
+                self.tell(&format!("health of {id} {:?}: {to:?}", change.model));
             }
             What::Registered | What::Updated | What::Removed => {
-                self.tell(format!("{} {id}", event.what.label()));
+                self.tell(&format!("{} {id}", event.what.label()));
             }
         }
     }

@@ -1,47 +1,25 @@
-//! Who lives in the world: clients, the operator, and whoever swaps plugins; and the last judgement.
+//! Who lives in the world: clients come, an operator meddles, plugins are swapped; and the last
+//! judgement.
 
-use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use http::HeaderMap;
-use jackfield_auth::{AuthManager, AuthParts, Origin, Registration};
-use jackfield_credential::{
-    Ask, Availability, BudgetPolicy, CooldownPolicy, Credential, CredentialId, CredentialKind,
-    PoolOptions, ProviderName, Served, Unfit,
-};
-use jackfield_dialect::Dialect;
-use jackfield_dispatch::port::{Choice, Executor, Selector};
-use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
-use jackfield_dispatch::{Answer, Call, CallError, Dispatcher, DispatcherParts};
-use serde_json::json;
+use jackfield_auth::{AuthManager, AuthParts};
+use jackfield_credential::{Ask, Availability, CredentialId, Unfit};
+use jackfield_dispatch::snapshot::Snapshot;
+use jackfield_dispatch::{Dispatcher, DispatcherParts};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
-use url::Url;
+use tokio::time::sleep;
 
-use super::accounts::{Disk, TOKEN_MS, Tokens, secrets};
+use super::accounts::{Disk, Tokens};
+use super::birth::{STEADY, born, drawn_cap, options, registration, snapshot, steady};
+use super::client::client;
 use super::provider::{Network, PROVIDER_MOST};
-use super::world::{Account, LIFE_MS, MODELS, Mode, PROVIDERS, Phase, World};
-use crate::plugins::{FakeExecutor, FakeSelector, fault};
-use crate::stage::gathered;
+use super::world::{Account, LIFE_MS, MODELS, World};
 
 /// Credentials at the beginning, beside the steady one.
 const CREDENTIALS: u64 = 12;
-
-/// The one that always serves, where all others fail; nobody meddles with it.
-const STEADY: &str = "steady";
-
-/// Rounds of a call.
-const ROUNDS: u32 = 3;
-
-/// How long a call may take. Longer than to wait for all credentials in vain, one after the other.
-const TOTAL: Duration = Duration::from_mins(10);
-
-/// How long an answer may let wait for its first byte.
-const FIRST_BYTE: Duration = Duration::from_secs(5);
 
 /// A world and the manager in it.
 struct Life {
@@ -150,7 +128,7 @@ impl Life {
             }
             _ => {
                 let generation = self.snapshot.load().generation + 1;
-                world.tell(format!("generation {generation}"));
+                world.tell(&format!("generation {generation}"));
                 self.snapshot.store(Arc::new(snapshot(world, generation)));
             }
         }
@@ -158,23 +136,23 @@ impl Life {
 
     async fn set_enabled(&self, id: &str, enabled: bool) {
         self.world.changed(id, |account| account.usable = enabled);
-        self.world.tell(format!("{id} enabled: {enabled}"));
+        self.world.tell(&format!("{id} enabled: {enabled}"));
         // A disk that is bad costs durability, and no effect.
         let _ = self.auth.set_enabled(&CredentialId::new(id), enabled).await;
         self.world.changed(id, |_| {});
     }
 
     fn reset(&self, id: &str) {
-        self.world.tell(format!("{id} reset"));
+        self.world.tell(&format!("{id} reset"));
         self.world.changed(id, |account| account.blocks.clear());
         self.auth.reset(&CredentialId::new(id)).unwrap();
     }
 
     /// It goes, if the disk lets it, and comes back as another account with the same name.
     async fn remove(&self, id: &str) {
-        self.world.tell(format!("{id} is to be removed"));
+        self.world.tell(&format!("{id} is to be removed"));
         let removed = self.auth.remove(&CredentialId::new(id)).await;
-        self.world.tell(format!("{id} removed: {removed:?}"));
+        self.world.tell(&format!("{id} removed: {removed:?}"));
         if removed.is_err() {
             return;
         }
@@ -185,7 +163,8 @@ impl Life {
     /// Another weight, priority and cap; what it is made of stays.
     async fn redefine(&self, id: &str) {
         let most = drawn_cap(&self.world);
-        self.world.tell(format!("{id} redefined: at most {most:?}"));
+        self.world
+            .tell(&format!("{id} redefined: at most {most:?}"));
         self.world.changed(id, |account| account.most = most);
         let registration = {
             let state = self.world.lock();
@@ -308,331 +287,5 @@ impl World {
             account.changed = now;
             change(account);
         }
-    }
-}
-
-/// One request of one client, and what it must come to.
-async fn client(world: Arc<World>, dispatcher: Arc<Dispatcher>, number: u64) {
-    let model = world.draw(0..MODELS as u64);
-    let (stream, wrong) = (world.chance(60), world.chance(4));
-    let leaves = world
-        .chance(8)
-        .then(|| Duration::from_millis(world.draw(1..4000)));
-    let body = json!({
-        "model": format!("m{model}"), "number": number, "stream": stream, "wrong": wrong,
-        "messages": [],
-    });
-    let call = Call {
-        id: Arc::from(format!("call-{number}")),
-        dialect: Dialect::OpenaiChat,
-        operation: "generate",
-        model: Arc::from(format!("m{model}")),
-        stream,
-        body: Bytes::from(body.to_string()),
-        headers: Arc::new(HeaderMap::new()),
-        principal: Arc::from("simulation"),
-        affinity: None,
-        deadline: dispatcher.deadline(),
-    };
-    world.tell(format!("request {number} begins"));
-    let answered = async {
-        let answer = dispatcher.call(call).await?;
-        let status = answer.status.as_u16();
-        let (bytes, broken) = gathered(Answer { ..answer }).await;
-        Ok::<_, CallError>((status, bytes, broken))
-    };
-    let began = Instant::now();
-    let result = timeout(leaves.unwrap_or(TOTAL * 2), answered).await;
-    let took = began.elapsed();
-    let told = match &result {
-        Err(_) => "left".to_owned(),
-        Ok(Ok((status, bytes, _))) => format!("{status} with {} bytes", bytes.len()),
-        Ok(Err(error)) => format!("{}: {error}", error.label()),
-    };
-    world.tell(format!("request {number} ends: {told}"));
-    if took > TOTAL + Duration::from_secs(1) {
-        world.wrong(format!("request {number} took {took:?}"));
-    }
-    world.within_bounds(number);
-    let Ok(result) = result else {
-        if leaves.is_none() {
-            world.wrong(format!("request {number} hangs"));
-        }
-        return;
-    };
-    world.judge_answer(
-        number,
-        wrong,
-        result.map(|(status, bytes, broken)| (status, bytes, broken.is_some())),
-    );
-}
-
-impl World {
-    /// No more attempts than rounds over the pool, one more with new tokens where some had ended, and
-    /// one more where there is a single credential.
-    fn within_bounds(&self, number: u64) {
-        let state = self.lock();
-        let Some(request) = state.requests.get(&number) else {
-            return;
-        };
-        let mut times: BTreeMap<&str, usize> = BTreeMap::new();
-        for id in &request.sent {
-            *times.entry(id).or_default() += 1;
-        }
-        let most = times.values().copied().max().unwrap_or(0);
-        let allowed = ROUNDS as usize + request.stale + 1;
-        let (sent, over) = (request.sent.clone(), most > allowed);
-        drop(state);
-        if over {
-            self.wrong(format!("request {number} was sent too often: {sent:?}"));
-        }
-    }
-
-    /// There is always one that serves: so whatever is not wrong itself is answered.
-    fn judge_answer(
-        &self,
-        number: u64,
-        wrong: bool,
-        result: Result<(u16, Bytes, bool), CallError>,
-    ) {
-        let (refused, broken) = {
-            let state = self.lock();
-            let request = state.requests.get(&number);
-            request.map_or((false, false), |request| (request.refused, request.broken))
-        };
-        match result {
-            Ok((200, bytes, false)) => {
-                if wrong {
-                    self.wrong(format!("request {number} is wrong and was answered"));
-                }
-                let text = String::from_utf8_lossy(&bytes);
-                let whole = text.contains("\"hi\"") || text.contains("[DONE]");
-                let failed = text.contains("\"error\"");
-                if !whole && !(failed && broken) {
-                    self.wrong(format!("request {number} got no whole answer: {text}"));
-                }
-            }
-            Ok((status, _, broke)) => {
-                self.wrong(format!("request {number} got {status}, broken: {broke}"));
-            }
-            Err(CallError::Upstream(failure)) if wrong && refused => {
-                if failure.failure.status != Some(400) {
-                    self.wrong(format!("request {number} was refused with {failure:?}"));
-                }
-            }
-            Err(error) => self.wrong(format!("request {number} failed: {error}")),
-        }
-    }
-}
-
-fn steady(world: &World) -> Registration {
-    let account = Account {
-        provider: PROVIDERS - 1,
-        models: (0..MODELS).collect(),
-        oauth: false,
-        phases: BTreeMap::new(),
-        secret: 0,
-        ends: u64::MAX,
-        refresh_token: 0,
-        source: (0, 0),
-        most: None,
-        cooling_disabled: None,
-        rounds: None,
-        in_flight: 0,
-        usable: true,
-        changed: 0,
-        haunted_until: 0,
-        blocks: BTreeMap::new(),
-        began: BTreeMap::new(),
-        ended: BTreeMap::new(),
-    };
-    let mut registration = registration(STEADY, &account);
-    registration.credential.priority = -100;
-    world.lock().accounts.insert(STEADY.to_owned(), account);
-    registration
-}
-
-/// An account that comes into the world, in place of any other of this name.
-fn born(world: &World, id: &str) -> Registration {
-    let now = world.now();
-    let oauth = world.chance(40);
-    let models: Vec<usize> = (0..MODELS).filter(|_| world.chance(80)).collect();
-    let models = if models.is_empty() { vec![0] } else { models };
-    let phases = models
-        .iter()
-        .map(|&model| (model, phases(world, now)))
-        .collect();
-    // Of whoever had this name before, no secret is good any more.
-    let (secret, haunted) = world.buried(id);
-    let secret = secret + 100;
-    let refresh_token = world.draw(0..1_000_000) * 1000;
-    let account = Account {
-        provider: usize::try_from(world.draw(0..PROVIDERS as u64)).unwrap(),
-        phases,
-        oauth,
-        secret,
-        ends: if oauth {
-            now + world.draw(1..TOKEN_MS)
-        } else {
-            u64::MAX
-        },
-        refresh_token,
-        source: (secret, refresh_token),
-        most: drawn_cap(world),
-        cooling_disabled: world.chance(20).then(|| world.chance(50)),
-        rounds: world
-            .chance(20)
-            .then(|| u32::try_from(world.draw(1..4)).unwrap()),
-        in_flight: 0,
-        usable: true,
-        changed: now,
-        haunted_until: if haunted { now + 600_000 } else { 0 },
-        blocks: BTreeMap::new(),
-        began: BTreeMap::new(),
-        ended: BTreeMap::new(),
-        models,
-    };
-    let registration = registration(id, &account);
-    world.lock().accounts.insert(id.to_owned(), account);
-    registration
-}
-
-impl World {
-    /// The last secret of an account that is gone, and whether something is under way with it: that
-    /// counts no more.
-    fn buried(&self, id: &str) -> (u64, bool) {
-        let mut state = self.lock();
-        let Some(account) = state.accounts.remove(id) else {
-            return (0, false);
-        };
-        state.in_flight[account.provider] -= account.in_flight;
-        (account.secret, account.in_flight > 0)
-    }
-}
-
-fn drawn_cap(world: &World) -> Option<u32> {
-    world
-        .chance(50)
-        .then(|| u32::try_from(world.draw(1..4)).unwrap())
-}
-
-/// What happens to an account's model until the end of the world.
-fn phases(world: &World, now: u64) -> Vec<Phase> {
-    let (mut phases, mut from) = (Vec::new(), now);
-    while from < LIFE_MS {
-        let mode = match world.draw(0..20) {
-            0 | 1 => Mode::Limited { told: true },
-            2 => Mode::Limited { told: false },
-            3 => Mode::Down,
-            4 => Mode::Unreachable,
-            5 => Mode::Stillborn,
-            6 => Mode::Broken,
-            7 => Mode::Empty,
-            8 => Mode::Silent,
-            9 if world.chance(30) => Mode::Locked,
-            10 if world.chance(30) => Mode::Unpaid,
-            11 if world.chance(30) => Mode::Unsupported,
-            _ => Mode::Well,
-        };
-        phases.push(Phase { from, mode });
-        let long = world.chance(20);
-        from += world.draw(if long {
-            600_000..5_000_000
-        } else {
-            1_000..300_000
-        });
-    }
-    phases
-}
-
-fn registration(id: &str, account: &Account) -> Registration {
-    let served =
-        |model: &usize| Served::new(format!("up-{model}"), vec![Arc::from(format!("m{model}"))]);
-    let credential = Credential {
-        serves: account.models.iter().map(served).collect(),
-        kind: if account.oauth {
-            CredentialKind::Oauth
-        } else {
-            CredentialKind::ApiKey
-        },
-        in_flight_max: account.most.and_then(NonZeroU32::new),
-        disable_cooling: account.cooling_disabled,
-        rounds: account.rounds,
-        enabled: account.usable,
-        ..Credential::new(
-            id,
-            format!("p{}", account.provider),
-            "https://provider.test/v1",
-        )
-    };
-    let expires_at = account.oauth.then(|| World::timestamp(account.ends));
-    Registration {
-        origin: Origin::Admin,
-        expires_at,
-        ..Registration::new(
-            credential,
-            secrets(id, account.secret, account.refresh_token),
-        )
-    }
-}
-
-fn options(world: &World) -> PoolOptions {
-    let policy = CooldownPolicy {
-        disable_cooling: world.lock().cooling_disabled,
-        ..CooldownPolicy::default()
-    };
-    PoolOptions {
-        policy,
-        provider_in_flight_max: BTreeMap::from([(
-            ProviderName::new("p0"),
-            NonZeroU32::new(PROVIDER_MOST).unwrap(),
-        )]),
-        seed: world.seed,
-    }
-}
-
-/// A generation of the plugins. Its selector takes turns, and fails now and then.
-fn snapshot(world: &World, generation: u64) -> Snapshot {
-    let provider = Provider {
-        executor: Arc::from("fake-executor"),
-        base_url: Arc::new(Url::parse("https://provider.test/v1").unwrap()),
-        settings: Arc::from("{}"),
-        grants: Vec::new(),
-    };
-    let executor: Arc<dyn Executor> = Arc::new(FakeExecutor::patching());
-    let failing = world.draw(2..50);
-    let selector: Arc<dyn Selector> = Arc::new(FakeSelector::new(move |context, candidates| {
-        if context.sequence % failing == 0 {
-            return Err(fault("now and then"));
-        }
-        let turn = (context.sequence.wrapping_add(generation)) % candidates as u64;
-        Ok(Choice::Candidate(usize::try_from(turn).unwrap()))
-    }));
-    let names = (0..PROVIDERS).map(|number| ProviderName::new(format!("p{number}")));
-    Snapshot {
-        generation,
-        providers: names.map(|name| (name, provider.clone())).collect(),
-        executors: BTreeMap::from([(Arc::from("fake-executor"), executor)]),
-        selectors: BTreeMap::from([(Arc::from("fake-selector"), selector)]),
-        routing: Routing {
-            selector: Arc::from("fake-selector"),
-            settings: Arc::from("{}"),
-            ..Routing::default()
-        },
-        retry: RetryPolicy {
-            rounds: ROUNDS,
-            // An outage of all but one is what the world is about.
-            budget: BudgetPolicy {
-                burst: 10_000,
-                per_second: 1_000,
-                ..BudgetPolicy::default()
-            },
-            ..RetryPolicy::default()
-        },
-        timeouts: Timeouts {
-            first_byte: FIRST_BYTE,
-            total: TOTAL,
-            ..Timeouts::default()
-        },
     }
 }

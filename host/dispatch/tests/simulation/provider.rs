@@ -89,7 +89,7 @@ impl World {
         let Arrival {
             id, model, number, ..
         } = arrival;
-        self.tell(format!("request {number} arrives with {id} for {model}"));
+        self.tell(&format!("request {number} arrives with {id} for {model}"));
         let problems = self.lock().problems(arrival, now);
         for problem in problems {
             self.wrong(format!("request {number} with {id} for {model}: {problem}"));

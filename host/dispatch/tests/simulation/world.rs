@@ -39,7 +39,7 @@ pub(super) struct State {
     pub(super) requests: BTreeMap<u64, Request>,
     pub(super) in_flight: [u32; PROVIDERS],
     /// No two refreshes of one account at once, no token twice: told by the token endpoint.
-    pub(super) refreshing: BTreeSet<String>,
+    pub(super) refreshing: BTreeSet<(String, u64)>,
     /// Whether guesses cool nothing, by the operator's word for all.
     pub(super) cooling_disabled: bool,
     pub(super) results: u64,
@@ -179,28 +179,31 @@ impl World {
         self.lock().rng.random_ratio(percent, 100)
     }
 
-    pub(super) fn tell(&self, line: String) {
+    pub(super) fn tell(&self, line: &str) {
         let now = self.now();
         self.lock().story.push(format!("{now:>9} {line}"));
     }
 
     /// A promise was broken.
     pub(super) fn wrong(&self, what: String) {
-        self.tell(format!("WRONG {what}"));
+        self.tell(&format!("WRONG {what}"));
         self.lock().wrong.push(what);
     }
 
     /// Fails if a promise was broken.
     pub(super) fn judge(&self) {
         let state = self.lock();
-        if state.wrong.is_empty() {
+        let Some(first) = state.wrong.first() else {
             return;
-        }
-        std::fs::write("/tmp/jf/story.txt", state.story.join("\n")).unwrap();
-        let first = state.story.iter().position(|line| line.contains("WRONG"));
-        let end = first.map_or(state.story.len(), |first| first + 1);
-        let begin = end.saturating_sub(LINES_TOLD);
-        let story = state.story[begin..end].join("\n");
+        };
+        // Of the story only what is about the same credential, where one is named.
+        let of = state.accounts.keys().find(|id| first.contains(*id));
+        let ours = |line: &&String| of.is_none_or(|id| line.contains(id));
+        let mut story: Vec<&String> = state.story.iter().filter(ours).collect();
+        let end = story.iter().position(|line| line.contains("WRONG"));
+        story.truncate(end.map_or(story.len(), |end| end + 1));
+        let story: Vec<&str> = story.iter().map(|line| line.as_str()).collect();
+        let story = story[story.len().saturating_sub(LINES_TOLD)..].join("\n");
         let (seed, wrong) = (self.seed, state.wrong.join("\n"));
         panic!("seed {seed}:\n{wrong}\nwhat came before the first:\n{story}");
     }
