@@ -32,6 +32,9 @@ pub enum ChangeError {
     /// It cannot be registered.
     #[error(transparent)]
     Refused(#[from] PoolError),
+    /// The store failed to forget it, so it was not removed.
+    #[error("it was not removed, since the store failed to forget it: {0}")]
+    NotForgotten(StoreError),
     /// The change holds, but it could not be saved yet.
     #[error(
         "the change holds, but a restart would lose it: it could not be saved yet, and is tried again: {0}"
@@ -143,7 +146,8 @@ impl AuthManager {
         let _saving = self.inner.saving.lock().await;
         self.drop_all(&gone);
         for id in &gone {
-            kept::delete(&self.inner, id).await?;
+            let deleted = kept::delete(&self.inner, id).await;
+            deleted.map_err(ChangeError::NotSaved)?;
         }
         Ok(())
     }
@@ -167,7 +171,8 @@ impl AuthManager {
         // What the store still had would come back with the next start: so it comes first, and what
         // fails has changed nothing.
         let _saving = self.inner.saving.lock().await;
-        kept::delete(&self.inner, id).await?;
+        let deleted = kept::delete(&self.inner, id).await;
+        deleted.map_err(ChangeError::NotForgotten)?;
         self.drop_all(std::slice::from_ref(id));
         Ok(())
     }

@@ -159,3 +159,35 @@ async fn a_source_removes_its_own_and_no_others() {
     assert_eq!(ids, ["b", "made", "new"]);
     assert!(cools(&auth, "b"), "who stays keeps its health");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_cannot_be_kept_changes_nothing() {
+    let store = Arc::new(MemoryStore::default());
+    let (auth, _) = restarted(&store).await;
+    let mut made = token("made", HOUR);
+    made.origin = Origin::Admin;
+    auth.register(made).await.unwrap();
+    let id = CredentialId::from("made");
+    *store.failures.lock() = 1;
+    let refused = auth.remove(&id).await;
+    assert!(
+        matches!(refused, Err(ChangeError::NotForgotten(_))),
+        "{refused:?}"
+    );
+    assert!(auth.get(&id).is_some());
+    auth.remove(&id).await.unwrap();
+    assert!(auth.get(&id).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operators_word_that_could_not_be_kept_is_kept_later() {
+    let store = Arc::new(MemoryStore::default());
+    let (auth, _) = restarted(&store).await;
+    let b = CredentialId::from("b");
+    *store.failures.lock() = 1;
+    let told = auth.set_enabled(&b, false).await;
+    assert!(matches!(told, Err(ChangeError::NotSaved(_))), "{told:?}");
+    assert!(!auth.get(&b).unwrap().status.enabled, "it holds");
+    auth.flush().await.unwrap();
+    assert_eq!(store.records.lock()[&b].enabled, Some(false));
+}

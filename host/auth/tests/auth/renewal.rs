@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jackfield_auth::{AuthManager, RefreshFailed, Refresher};
+use jackfield_auth::{AuthManager, Origin, RefreshFailed, Refresher, StoredCredential};
 use jackfield_credential::{Availability, CredentialId, Failure, Outcome, Scope, Status, kind};
 use proptest::prelude::*;
+use secrecy::ExposeSecret;
 use tokio::time::{sleep, timeout};
 
 use crate::stage::{MemoryStore, Provider, access_token, at, lease, manager, token};
@@ -275,4 +276,65 @@ fn result() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Cancelled),
         (scopes, 500_u16..504).prop_map(failure),
     ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_of_a_removed_credential_is_nothing_to_another_of_its_id() {
+    let store = Arc::new(MemoryStore::default());
+    let mut made = token("a", 60 * MINUTE);
+    made.origin = Origin::Admin;
+    let auth = manager(vec![made.clone()], &store);
+    let provider = Provider::new();
+    auth.set_refresher(Arc::<Provider>::clone(&provider) as Arc<dyn Refresher>);
+    let (a, asking) = (id("a"), auth.clone());
+    let of_the_first = asking.refresh(&a, 1);
+    let another = async {
+        sleep(Duration::from_millis(500)).await;
+        auth.remove(&a).await.unwrap();
+        made.secrets.insert("access-token".into(), "other".into());
+        made.secrets.insert("refresh-token".into(), "rt".into());
+        auth.register(made.clone()).await.unwrap();
+        // Its own refresh is under way when the other one's ends.
+        timeout(Duration::from_millis(800), auth.refresh(&a, 1)).await
+    };
+    let (first, waits) = tokio::join!(of_the_first, another);
+    assert_eq!(first, Err(RefreshFailed::Gone));
+    assert!(waits.is_err());
+    assert_eq!(access_token(&auth, "a"), "other");
+    assert_eq!(auth.refresh(&a, 1).await, Ok(()));
+    assert_eq!(provider.calls(), 2, "each was renewed once");
+    assert_eq!(access_token(&auth, "a"), "at-2-a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn renewed_tokens_take_the_place_of_what_others_saved() {
+    let (auth, store, _) = stage(&["a"], 60 * MINUTE);
+    let left_behind = StoredCredential {
+        id: id("a"),
+        enabled: None,
+        tokens: None,
+        definition: None,
+        created_at: at(Duration::ZERO),
+        updated_at: at(Duration::ZERO),
+        version: 7,
+    };
+    store.records.lock().insert(id("a"), left_behind);
+    assert_eq!(auth.refresh(&id("a"), 1).await, Ok(()));
+    assert_eq!(access_token(&auth, "a"), "at-1-a");
+    let records = store.records.lock();
+    let kept = records[&id("a")].tokens.as_ref().unwrap();
+    assert_eq!(kept.secrets["refresh-token"].expose_secret(), "rt-1-a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_could_not_be_kept_are_kept_as_soon_as_that_works() {
+    let (auth, store, _) = stage(&["a"], 60 * MINUTE);
+    *store.failures.lock() = 4;
+    assert_eq!(auth.refresh(&id("a"), 1).await, Ok(()));
+    assert!(store.records.lock().is_empty());
+    assert_eq!(access_token(&auth, "a"), "at-1-a", "they are used");
+    run_for(&auth, Duration::from_secs(2)).await;
+    let records = store.records.lock();
+    let kept = records[&id("a")].tokens.as_ref().unwrap();
+    assert_eq!(kept.secrets["refresh-token"].expose_secret(), "rt-1-a");
 }

@@ -168,6 +168,7 @@ fn change_error(error: &ChangeError) -> Response<Body> {
         ChangeError::Defined { .. } => (StatusCode::CONFLICT, "credential_defined_elsewhere"),
         ChangeError::Refused(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
         ChangeError::NotSaved(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_saved"),
+        ChangeError::NotForgotten(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_removed"),
     };
     refuse(status, code, &error.to_string())
 }
