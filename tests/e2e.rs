@@ -23,6 +23,8 @@ mod disconnects;
 mod drain;
 #[path = "e2e/events.rs"]
 mod events;
+#[path = "e2e/fallback.rs"]
+mod fallback;
 #[path = "e2e/harness.rs"]
 mod harness;
 #[path = "e2e/hostile.rs"]

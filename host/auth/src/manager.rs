@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jackfield_credential::{
     Ask, Credential, CredentialId, CredentialKind, CredentialStatus, NotFit, Outcome, Pool,
-    PoolError, PoolOptions, ServedName, Slot, Timestamp, Unfit,
+    PoolError, PoolOptions, ProviderName, ServedName, Slot, Timestamp, Unfit,
 };
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -220,6 +220,11 @@ impl AuthManager {
     /// serve.
     pub fn names(&self) -> Vec<ServedName> {
         self.inner.lock().pool.names().collect()
+    }
+
+    /// The provider that serves a name, if there is just one.
+    pub fn only_provider(&self, name: &str) -> Option<ProviderName> {
+        self.inner.lock().pool.only_provider(name)
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) use environment::{Environment, ProcessEnvironment};
 pub(crate) use mistake::ConfigErrors;
 pub(crate) use providers::Provider;
 pub(crate) use retry::Retry;
-pub(crate) use routes::Fallback;
+pub(crate) use routes::{Fallback, FallbackOn};
 pub(crate) use routing::{Affinity, Routing};
 
 mod credentials;

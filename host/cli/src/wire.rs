@@ -1,5 +1,6 @@
 //! From a configuration to live parts, wired together. The only place that decides who holds whom.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,14 +8,16 @@ use arc_swap::ArcSwap;
 use jackfield_auth::{AuthManager, AuthParts, Store};
 use jackfield_credential::{BudgetPolicy, CooldownPolicy, PoolOptions, ProviderName};
 use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
-use jackfield_dispatch::{AffinityKey, Clock, Dispatcher, DispatcherParts, PlannedRefresher};
+use jackfield_dispatch::{
+    AffinityKey, Clock, Condition, Dispatcher, DispatcherParts, Fallback, PlannedRefresher,
+};
 use jackfield_http::{Admin, Api, ClientKeys, HttpUpstream};
 use jackfield_runtime::{Engine, Folder, Registry};
 use jackfield_store::{Key, SqliteStore};
 
 use crate::built_in::BUILT_IN;
 use crate::catalog::Catalog;
-use crate::config::{self, Config, StoreKind};
+use crate::config::{self, Config, FallbackOn, StoreKind};
 use crate::made::Maker;
 use crate::plugins::RegistryAdmin;
 
@@ -85,11 +88,6 @@ impl Host {
 fn refuse_unsupported(config: &Config) -> Result<(), String> {
     if config.credential_files.is_some() {
         return Err("credential-files: this version does not read them yet; remove the key".into());
-    }
-    if let Some(name) = config.fallbacks.keys().next() {
-        return Err(format!(
-            "models: `{name}` has a fallback, which this version does not do yet; remove it"
-        ));
     }
     Ok(())
 }
@@ -170,7 +168,7 @@ fn snapshot(config: &Config) -> Snapshot {
             settings: config.routing.settings.as_str().into(),
             room_wait: config.routing.room_wait,
             affinity: affinity(config),
-            ..Routing::default()
+            fallbacks: fallbacks(config),
         },
         retry: RetryPolicy {
             rounds: config.retry.rounds,
@@ -190,6 +188,24 @@ fn snapshot(config: &Config) -> Snapshot {
         },
         ..Snapshot::default()
     }
+}
+
+/// What stands in for the names that have such.
+fn fallbacks(config: &Config) -> BTreeMap<Arc<str>, Vec<Fallback>> {
+    let condition = |on: &FallbackOn| match on {
+        FallbackOn::Cooling => Condition::Cooling,
+        FallbackOn::Unavailable => Condition::Unavailable,
+        FallbackOn::Failed => Condition::Failed,
+        FallbackOn::ContextLength => Condition::ContextLength,
+    };
+    let fallback = |told: &config::Fallback| Fallback {
+        model: told.model.as_str().into(),
+        on: told.on.iter().map(condition).collect(),
+    };
+    let chains = config.fallbacks.iter();
+    let chains =
+        chains.map(|(name, chain)| (name.as_str().into(), chain.iter().map(fallback).collect()));
+    chains.collect()
 }
 
 /// Where sessions stand; where the operator says nothing, where tools put them.

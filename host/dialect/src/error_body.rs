@@ -11,4 +11,19 @@ pub struct ErrorBody<'a> {
     pub code: Option<&'a str>,
     /// The member of the request that is at fault.
     pub param: Option<&'a str>,
+    /// How long to wait, where every credential cools.
+    pub cooldown: Option<CooldownBody<'a>>,
+}
+
+/// How long a model cools: members beside the dialect's own, for programs that know of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CooldownBody<'a> {
+    /// The model, as the client called it.
+    pub model: &'a str,
+    /// The provider, if there is only one that serves it.
+    pub provider: Option<&'a str>,
+    /// How long, for people: `1m 10s`.
+    pub reset_time: &'a str,
+    /// How long, in seconds, as in the header `retry-after`.
+    pub reset_seconds: u64,
 }

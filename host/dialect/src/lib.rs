@@ -14,7 +14,7 @@ mod observed;
 mod provider_error;
 mod usage;
 
-pub use error_body::ErrorBody;
+pub use error_body::{CooldownBody, ErrorBody};
 pub use observed::Observed;
 pub use provider_error::ProviderError;
 pub use usage::Usage;

@@ -16,7 +16,7 @@ pub(crate) use hints::{quota, retry_after};
 use rules::{NONE, RULES, Told};
 
 /// The kind of a request that is longer than the model can read. Another model may do.
-pub const CONTEXT_LENGTH: &str = "context-length";
+pub(crate) const CONTEXT_LENGTH: &str = "context-length";
 
 /// Classifies an error answer.
 pub(crate) fn answer(

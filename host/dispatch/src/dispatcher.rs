@@ -408,6 +408,10 @@ impl Dispatcher {
                 let now = self.clock.now();
                 let retry_after = unfit.retry_at().map(|at| at.saturating_since(now));
                 CallError::Unfit {
+                    provider: self
+                        .auth()
+                        .only_provider(&model)
+                        .map(|name| name.to_string()),
                     model,
                     unfit,
                     retry_after,

@@ -62,6 +62,8 @@ pub enum CallError {
         unfit: Unfit,
         /// How long until one may be.
         retry_after: Option<Duration>,
+        /// The provider, if there is only one that serves the model.
+        provider: Option<String>,
     },
     /// Nobody serves this model.
     #[error("no provider serves a model `{0}`")]
@@ -156,6 +158,7 @@ mod tests {
             model: "m".to_owned(),
             unfit: Unfit::NoneFit(reasons),
             retry_after: None,
+            provider: None,
         };
         error.code()
     }

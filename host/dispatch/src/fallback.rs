@@ -1,10 +1,10 @@
 //! Models that take another's place when it cannot be had. Pure.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use jackfield_credential::Scope;
+use jackfield_credential::{Failure, Scope, kind};
 
+use crate::classify::CONTEXT_LENGTH;
 use crate::error::CallError;
 
 /// A model that takes another's place.
@@ -17,37 +17,49 @@ pub struct Fallback {
 }
 
 /// When another model takes the place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// Whatever went wrong, but the client's own fault and the end of its time.
-    Any,
-    /// The last failure was of this kind: one of those in `wit/types.wit`, `context-length`, or an
-    /// executor's own word.
-    Kind(Cow<'static, str>),
-    /// No credential is fit, or none serves the model.
-    Unfit,
+    /// Every credential cools, or was just told to slow down.
+    Cooling,
+    /// No credential is fit for any other reason, or none serves the model.
+    Unavailable,
+    /// A provider, the way to it or a plugin failed.
+    Failed,
+    /// The request is longer than the model takes.
+    ContextLength,
 }
 
 impl Condition {
-    /// By the word for it in the configuration: `any`, `unfit`, or a kind of failure.
-    pub fn parse(word: &str) -> Self {
-        match word {
-            "any" => Self::Any,
-            "unfit" => Self::Unfit,
-            kind => Self::Kind(Cow::Owned(kind.to_owned())),
+    fn holds(self, error: &CallError) -> bool {
+        match error {
+            CallError::Unfit { unfit, .. } => match self {
+                Self::Cooling => unfit.all_cooling(),
+                Self::Unavailable => !unfit.all_cooling(),
+                Self::Failed | Self::ContextLength => false,
+            },
+            CallError::UnknownModel(_) | CallError::SelectorRefused { .. } => {
+                self == Self::Unavailable
+            }
+            CallError::Plugin(_) => self == Self::Failed,
+            CallError::Upstream(failure) => self.holds_after(&failure.failure),
+            // The client's time is over, or nobody could do it.
+            CallError::AuthNotFound(_)
+            | CallError::Deadline(_)
+            | CallError::ExecutorNotFound { .. }
+            | CallError::InvalidRequest(_)
+            | CallError::Misconfigured(_)
+            | CallError::NotSupported { .. }
+            | CallError::ProviderNotFound(_) => false,
         }
     }
 
-    fn holds(&self, error: &CallError) -> bool {
-        match (self, error) {
-            (Self::Any, CallError::Upstream(failure)) => failure.failure.scope != Scope::Request,
-            (Self::Any, CallError::Deadline(_) | CallError::InvalidRequest(_)) => false,
-            (Self::Any, _) => true,
-            (Self::Kind(kind), CallError::Upstream(failure)) => failure.failure.kind == *kind,
-            (Self::Kind(_), _) => false,
-            (Self::Unfit, error) => {
-                matches!(error, CallError::Unfit { .. } | CallError::UnknownModel(_))
-            }
+    fn holds_after(self, failure: &Failure) -> bool {
+        let own_fault = failure.scope == Scope::Request;
+        match self {
+            Self::Cooling => matches!(&*failure.kind, kind::RATE_LIMIT | kind::QUOTA),
+            Self::Failed => !own_fault,
+            Self::ContextLength => own_fault && failure.kind == CONTEXT_LENGTH,
+            Self::Unavailable => false,
         }
     }
 }
@@ -71,7 +83,7 @@ pub(crate) fn because(error: &CallError) -> Arc<str> {
 mod tests {
     use std::time::Duration;
 
-    use jackfield_credential::{Failure, Reasons, Unfit};
+    use jackfield_credential::{Reasons, Unfit};
 
     use super::*;
     use crate::error::UpstreamFailure;
@@ -79,7 +91,7 @@ mod tests {
     fn upstream(scope: Scope, kind: &'static str) -> CallError {
         let failure = Failure {
             scope,
-            kind: Cow::Borrowed(kind),
+            kind: kind.into(),
             status: None,
             message: String::new(),
             retry_after: None,
@@ -89,35 +101,45 @@ mod tests {
         CallError::Upstream(Box::new(UpstreamFailure { failure, answer }))
     }
 
+    fn unfit(reasons: Reasons) -> CallError {
+        CallError::Unfit {
+            model: "m".to_owned(),
+            unfit: Unfit::NoneFit(reasons),
+            retry_after: None,
+            provider: None,
+        }
+    }
+
     #[test]
     fn each_condition_holds_for_its_own_errors_only() {
-        let unfit = CallError::Unfit {
-            model: "m".to_owned(),
-            unfit: Unfit::NoneFit(Reasons::default()),
-            retry_after: None,
-        };
-        let unknown = CallError::UnknownModel("m".to_owned());
-        let late = CallError::Deadline(Duration::ZERO);
-        let limited = upstream(Scope::Model, "rate-limit");
-        let long = upstream(Scope::Request, "context-length");
-        let invalid = upstream(Scope::Request, "invalid");
-        let expected = [
-            ("any", [true, true, false, true, false, false]),
-            ("unfit", [true, true, false, false, false, false]),
-            ("rate-limit", [false, false, false, true, false, false]),
-            ("context-length", [false, false, false, false, true, false]),
+        use Condition::{ContextLength, Cooling, Failed, Unavailable};
+        let (cooling, barred) = (1, 1);
+        let of = Reasons::default();
+        let cases = [
+            (unfit(Reasons { cooling, ..of }), vec![Cooling]),
+            (
+                unfit(Reasons {
+                    cooling,
+                    barred,
+                    ..of
+                }),
+                vec![Unavailable],
+            ),
+            (CallError::UnknownModel("m".to_owned()), vec![Unavailable]),
+            (CallError::Deadline(Duration::ZERO), vec![]),
+            (upstream(Scope::Model, "rate-limit"), vec![Cooling, Failed]),
+            (upstream(Scope::Provider, "transient"), vec![Failed]),
+            (upstream(Scope::Transport, "transient"), vec![Failed]),
+            (
+                upstream(Scope::Request, "context-length"),
+                vec![ContextLength],
+            ),
+            (upstream(Scope::Request, "invalid"), vec![]),
         ];
-        for (word, expected) in expected {
-            let fallback = Fallback {
-                model: Arc::from("other"),
-                on: vec![Condition::parse(word)],
-            };
-            let errors = [&unfit, &unknown, &late, &limited, &long, &invalid];
-            assert_eq!(
-                errors.map(|error| fallback.serves(error)),
-                expected,
-                "{word}"
-            );
+        for (error, expected) in cases {
+            let all = [Cooling, Unavailable, Failed, ContextLength];
+            let held: Vec<_> = all.into_iter().filter(|one| one.holds(&error)).collect();
+            assert_eq!(held, expected, "{error:?}");
         }
     }
 }

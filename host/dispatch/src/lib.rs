@@ -30,7 +30,6 @@ mod watch;
 
 pub use affinity::AffinityKey;
 pub use call::{Answer, AnswerBody, AnswerStream, Broken, Call};
-pub use classify::CONTEXT_LENGTH;
 pub use clock::Clock;
 pub use direct::RawRequest;
 pub use dispatcher::{Dispatcher, DispatcherParts};

@@ -58,6 +58,7 @@ pub(crate) fn terminal_error(dialect: Dialect, message: &str) -> Bytes {
             kind: "server_error",
             code: Some("upstream_failed"),
             param: None,
+            cooldown: None,
         }),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jackfield_credential::{Scope, Served};
+use jackfield_dispatch::Condition::{ContextLength, Cooling, Failed, Unavailable};
 use jackfield_dispatch::{Condition, Fallback};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ use crate::upstream::{FakeUpstream, Script};
 use crate::wire::{COMPLETION, error_body};
 
 /// A stage where credential `a` serves `model` and `b` serves `other`, `c` serves `third`.
-fn stage(upstream: FakeUpstream, chain: &[(&str, &[&str])]) -> Stage {
+fn stage(upstream: FakeUpstream, chain: &[(&str, &[Condition])]) -> Stage {
     let setting = Setting::new(3).executor(FakeExecutor::patching());
     let stage = setting
         .registered(|registration| {
@@ -26,9 +27,9 @@ fn stage(upstream: FakeUpstream, chain: &[(&str, &[&str])]) -> Stage {
             registration.credential.serves = vec![Served::new(upstream, vec![Arc::from(name)])];
         })
         .stage(upstream);
-    let fallback = |(model, on): &(&str, &[&str])| Fallback {
+    let fallback = |(model, on): &(&str, &[Condition])| Fallback {
         model: Arc::from(*model),
-        on: on.iter().map(|word| Condition::parse(word)).collect(),
+        on: on.to_vec(),
     };
     let mut snapshot = (*stage.dispatcher.snapshot()).clone();
     let chain = chain.iter().map(fallback).collect();
@@ -44,10 +45,7 @@ fn limited() -> Script {
 #[tokio::test(start_paused = true)]
 async fn another_model_takes_the_place_under_its_own_name() {
     let scripts = vec![limited(), Script::json(200, COMPLETION)];
-    let stage = stage(
-        FakeUpstream::in_order(scripts),
-        &[("other", &["rate-limit"])],
-    );
+    let stage = stage(FakeUpstream::in_order(scripts), &[("other", &[Cooling])]);
     assert_eq!(text(stage.whole().await).await, COMPLETION);
     assert_eq!(stage.upstream.credentials(), ["a", "b"]);
     let body: Value = serde_json::from_slice(&stage.upstream.body_of(1)).unwrap();
@@ -73,10 +71,11 @@ async fn a_model_of_which_nobody_is_fit_falls_back_without_an_attempt() {
         "a" => limited(),
         _ => Script::json(200, COMPLETION),
     });
-    let stage = stage(upstream, &[("other", &["unfit"])]);
-    assert_eq!(failure(stage.whole().await).failure.status, Some(429));
-    assert_eq!(text(stage.whole().await).await, COMPLETION);
-    assert_eq!(stage.upstream.credentials(), ["a", "b"]);
+    let stage = stage(upstream, &[("other", &[Unavailable, Cooling])]);
+    for _ in 0..2 {
+        assert_eq!(text(stage.whole().await).await, COMPLETION);
+    }
+    assert_eq!(stage.upstream.credentials(), ["a", "b", "b"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,10 +85,10 @@ async fn the_chain_is_tried_in_order_as_far_as_its_conditions_hold() {
         "b" => Script::json(401, ""),
         _ => Script::json(200, COMPLETION),
     });
-    let chain: [(&str, &[&str]); 3] = [
-        ("nobody", &["rate-limit"]),
-        ("other", &["transient"]),
-        ("third", &["any"]),
+    let chain: [(&str, &[Condition]); 3] = [
+        ("nobody", &[Cooling, Unavailable]),
+        ("other", &[Failed]),
+        ("third", &[Cooling, Failed]),
     ];
     let stage = stage(upstream, &chain);
     assert_eq!(text(stage.whole().await).await, COMPLETION);
@@ -105,10 +104,10 @@ async fn a_clients_own_fault_falls_back_only_where_that_is_said() {
             _ => Script::json(200, COMPLETION),
         })
     };
-    let any = stage(upstream(), &[("other", &["any", "unfit"])]);
+    let any = stage(upstream(), &[("other", &[Cooling, Unavailable, Failed])]);
     assert_eq!(failure(any.whole().await).failure.scope, Scope::Request);
     assert_eq!(any.upstream.calls(), 1);
-    let long = stage(upstream(), &[("other", &["context-length"])]);
+    let long = stage(upstream(), &[("other", &[ContextLength])]);
     assert_eq!(text(long.whole().await).await, COMPLETION);
     assert_eq!(long.blamed(), Vec::<String>::new());
 }
@@ -116,7 +115,7 @@ async fn a_clients_own_fault_falls_back_only_where_that_is_said() {
 #[tokio::test(start_paused = true)]
 async fn all_models_share_one_deadline() {
     let upstream = FakeUpstream::new(|_, _| Script::json(500, "").after(7 * SECOND));
-    let stage = stage(upstream, &[("other", &["any"]), ("third", &["any"])]);
+    let stage = stage(upstream, &[("other", &[Failed]), ("third", &[Failed])]);
     let mut snapshot = (*stage.dispatcher.snapshot()).clone();
     snapshot.timeouts.total = 10 * SECOND;
     stage.snapshot.store(Arc::new(snapshot));

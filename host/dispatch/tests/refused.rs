@@ -38,11 +38,13 @@ async fn when_everybody_cools_the_client_is_told_how_long() {
         model,
         unfit,
         retry_after,
+        provider,
     }) = stage.stream().await
     else {
         panic!("somebody was fit")
     };
     assert_eq!((&*model, retry_after), ("model", Some(70 * SECOND)));
+    assert_eq!(provider.as_deref(), Some("provider"));
     assert!(matches!(
         unfit,
         Unfit::NoneFit(jackfield_credential::Reasons {

@@ -243,6 +243,7 @@ fn error(status: StatusCode, message: &str, retry_after: Option<u64>) -> Respons
         kind,
         code,
         param: None,
+        cooldown: None,
     });
     let mut response = json_response(Body::from(body));
     *response.status_mut() = status;

@@ -9,7 +9,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use jackfield_credential::{Failure, Scope, kind};
 use jackfield_dialect::openai_chat::{self, error_kind};
-use jackfield_dialect::{Dialect, ErrorBody};
+use jackfield_dialect::{CooldownBody, Dialect, ErrorBody};
 use jackfield_dispatch::{Answer, AnswerBody, CallError, UpstreamFailure};
 
 /// On every response: how the call is found in logs.
@@ -30,6 +30,8 @@ pub(crate) struct OwnError<'a> {
     pub(crate) message: &'a str,
     pub(crate) param: Option<&'a str>,
     pub(crate) retry_after: Option<Duration>,
+    /// The model that cools, and its provider if there is only one.
+    pub(crate) cools: Option<(&'a str, Option<&'a str>)>,
 }
 
 impl<'a> OwnError<'a> {
@@ -41,7 +43,16 @@ impl<'a> OwnError<'a> {
             message,
             param: None,
             retry_after: None,
+            cools: None,
         }
+    }
+
+    /// How long to wait, in seconds: rounded up, since a client that comes back a moment too early
+    /// waits once more.
+    fn wait_seconds(&self) -> Option<u64> {
+        let wait = self.retry_after?;
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Some(seconds.max(1))
     }
 }
 
@@ -69,9 +80,23 @@ pub(crate) fn call_error(error: &CallError, dialect: Dialect, id: &Arc<str>) -> 
     let own = OwnError {
         code: error.code(),
         retry_after,
+        cools: cooling(error),
         ..OwnError::new(status, error.label(), &message)
     };
     own_error(own, dialect, id)
+}
+
+/// The model that cools, and its provider if there is only one.
+fn cooling(error: &CallError) -> Option<(&str, Option<&str>)> {
+    match error {
+        CallError::Unfit {
+            model,
+            unfit,
+            provider,
+            ..
+        } if unfit.all_cooling() => Some((model, provider.as_deref())),
+        _ => None,
+    }
 }
 
 /// An error of our own, in the client's dialect.
@@ -81,11 +106,20 @@ pub(crate) fn own_error(error: OwnError<'_>, dialect: Dialect, id: &Arc<str>) ->
             let (kind, code) = error_kind(error.status.as_u16());
             let code = error.code.or(code);
             let (message, param) = (error.message, error.param);
+            let wait = error.wait_seconds().unwrap_or_default();
+            let text = humantime::format_duration(Duration::from_secs(wait)).to_string();
+            let cooldown = error.cools.map(|(model, provider)| CooldownBody {
+                model,
+                provider,
+                reset_time: &text,
+                reset_seconds: wait,
+            });
             openai_chat::render_error(&ErrorBody {
                 message,
                 kind,
                 code,
                 param,
+                cooldown: cooldown.filter(|_| wait > 0),
             })
         }
     };
@@ -94,10 +128,8 @@ pub(crate) fn own_error(error: OwnError<'_>, dialect: Dialect, id: &Arc<str>) ->
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(OWN_ERROR, HeaderValue::from_static(error.label));
-    if let Some(time) = error.retry_after {
-        // Rounded up: a client that comes back a moment too early waits once more.
-        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    if let Some(seconds) = error.wait_seconds() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     tag(response, id)
 }
@@ -176,4 +208,70 @@ fn upstream_verdict(failure: &UpstreamFailure) -> (StatusCode, Option<Duration>)
             .unwrap_or(StatusCode::BAD_GATEWAY),
     };
     (status, failure.failure.retry_after)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use jackfield_credential::{Reasons, Unfit};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    async fn answered(reasons: Reasons, provider: Option<&str>) -> (u16, String, Value) {
+        let error = CallError::Unfit {
+            model: "gpt-large".to_owned(),
+            unfit: Unfit::NoneFit(reasons),
+            retry_after: Some(Duration::from_millis(69_200)),
+            provider: provider.map(str::to_owned),
+        };
+        let response = call_error(&error, Dialect::OpenaiChat, &Arc::from("id"));
+        let wait = response.headers()[RETRY_AFTER].to_str().unwrap_or_default();
+        let (status, wait) = (response.status().as_u16(), wait.to_owned());
+        let body = response.into_body().collect().await;
+        let body = body.map(http_body_util::Collected::to_bytes);
+        let body = serde_json::from_slice(&body.unwrap_or_default()).unwrap_or_default();
+        (status, wait, body)
+    }
+
+    #[tokio::test]
+    async fn seed_1_10_a_cooldown_tells_the_model_and_the_wait_also_in_the_body() {
+        let cooling = Reasons {
+            cooling: 2,
+            ..Reasons::default()
+        };
+        let (status, wait, body) = answered(cooling, Some("acme")).await;
+        assert_eq!((status, &*wait), (429, "70"));
+        let error = &body["error"];
+        assert_eq!(error["code"], "model_cooldown");
+        let told = ["model", "provider", "reset_time", "reset_seconds"].map(|name| &error[name]);
+        let expected = [
+            json!("gpt-large"),
+            json!("acme"),
+            json!("1m 10s"),
+            json!(70),
+        ];
+        assert_eq!(
+            told,
+            [&expected[0], &expected[1], &expected[2], &expected[3]]
+        );
+        let (_, _, body) = answered(cooling, None).await;
+        assert_eq!(body["error"].get("provider"), None, "there are several");
+    }
+
+    #[tokio::test]
+    async fn seed_1_10_whoever_is_out_of_use_for_another_reason_is_unavailable() {
+        // The seed answers 500; a client can do nothing about it, and may come back.
+        let one_barred = Reasons {
+            cooling: 1,
+            barred: 1,
+            ..Reasons::default()
+        };
+        let (status, _, body) = answered(one_barred, Some("acme")).await;
+        assert_eq!(
+            (status, &body["error"]["code"]),
+            (503, &json!("auth_unavailable"))
+        );
+        assert_eq!(body["error"].get("reset_seconds"), None);
+    }
 }

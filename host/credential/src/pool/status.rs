@@ -25,6 +25,15 @@ impl Pool {
         Some(CredentialStatus::of(live, self.latest.max(now)))
     }
 
+    /// The provider that serves a name, if there is just one.
+    pub fn only_provider(&self, name: &str) -> Option<ProviderName> {
+        let index = self.shard_of(name)?;
+        let [only] = &**self.shards.get(index as usize)?.providers() else {
+            return None;
+        };
+        Some(only.clone())
+    }
+
     /// The names that clients may ask for, sorted, without those that only disabled credentials
     /// serve.
     pub fn names(&self) -> impl Iterator<Item = ServedName> {

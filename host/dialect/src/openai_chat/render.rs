@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::ErrorBody;
+use crate::{CooldownBody, ErrorBody};
 
 /// An error as OpenAI's API answers it: `{"error": {"message", "type", "param", "code"}}`, all four always
-/// there.
+/// there; where the model cools, how long stands beside them.
 #[must_use]
 pub fn render_error(error: &ErrorBody<'_>) -> Bytes {
     print(&Envelope::of(error)).into()
@@ -74,22 +74,49 @@ struct Error<'a> {
     kind: &'a str,
     param: Option<&'a str>,
     code: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    cooldown: Option<Cooldown<'a>>,
+}
+
+#[derive(Serialize)]
+struct Cooldown<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
+    reset_time: &'a str,
+    reset_seconds: u64,
 }
 
 impl<'a> Envelope<'a> {
-    const fn of(error: &ErrorBody<'a>) -> Self {
+    fn of(error: &ErrorBody<'a>) -> Self {
         let ErrorBody {
             message,
             kind,
             code,
             param,
+            cooldown,
         } = *error;
+        let cooldown = cooldown.map(|cooldown| {
+            let CooldownBody {
+                model,
+                provider,
+                reset_time,
+                reset_seconds,
+            } = cooldown;
+            Cooldown {
+                model,
+                provider,
+                reset_time,
+                reset_seconds,
+            }
+        });
         Self {
             error: Error {
                 message,
                 kind,
                 param,
                 code,
+                cooldown,
             },
         }
     }
@@ -129,6 +156,7 @@ mod tests {
         kind: "server_error",
         code: None,
         param: Some("model"),
+        cooldown: None,
     };
 
     #[test]

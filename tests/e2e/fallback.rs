@@ -1,0 +1,61 @@
+//! Models that take another's place, as the configuration has it.
+
+use axum::http::StatusCode;
+use jackfield_http::practice::PracticeFailure;
+use serde_json::json;
+
+use crate::harness::{Jackfield, Upstream, chat};
+
+/// Two providers, `small` and `large`, at one practice provider; `gpt-small` falls back when it cools.
+async fn start(upstream: &Upstream) -> Jackfield {
+    let provider = |name: &str| {
+        format!(
+            "  - name: {name}\n    executor: openai-compatible\n    base-url: http://{}/v1\n    \
+             credentials: [ {{ id: of-{name}, api-key: key-{name} }} ]\n    \
+             models: [ {{ name: gpt-{name} }} ]\n",
+            upstream.address
+        )
+    };
+    let config = format!(
+        "providers:\n{}{}models:\n  - name: gpt-small\n    \
+         fallback: [ {{ model: gpt-large, on: [cooling] }} ]\n",
+        provider("small"),
+        provider("large")
+    );
+    Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await
+}
+
+#[tokio::test]
+async fn a_model_that_cools_falls_back_and_one_that_fails_does_not() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = start(&upstream).await;
+    let ask = chat("gpt-small", false, &json!({}));
+    let fail = |status| {
+        let failure = PracticeFailure {
+            status,
+            // Longer than is waited for.
+            retry_after: Some(300),
+        };
+        upstream.provider.fail("key-small", Some(failure));
+    };
+    fail(StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(jackfield.call(&ask).await.0, 500);
+    let reset = format!(
+        "http://{}/admin/v1/credentials/of-small/reset",
+        jackfield.admin
+    );
+    let reset = jackfield
+        .client
+        .post(reset)
+        .bearer_auth(crate::harness::TOKEN);
+    assert!(reset.send().await.unwrap().status().is_success());
+    fail(PracticeFailure::TOO_MANY_REQUESTS);
+    for _ in 0..2 {
+        let (status, answer) = jackfield.call(&ask).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(answer["x_practice"]["served_by"], "key-large");
+        assert_eq!(answer["model"], "gpt-large");
+    }
+    // The second call asked `small` no more.
+    assert_eq!(upstream.provider.calls()["key-small"], 2);
+}
