@@ -25,6 +25,8 @@ mod drain;
 mod events;
 #[path = "e2e/fallback.rs"]
 mod fallback;
+#[path = "e2e/files.rs"]
+mod files;
 #[path = "e2e/harness.rs"]
 mod harness;
 #[path = "e2e/hostile.rs"]

@@ -120,8 +120,9 @@ impl AuthManager {
         Ok(self.save(&id).await?)
     }
 
-    /// Has one source define just these credentials: others of its own are removed, those of other
-    /// sources stay.
+    /// Takes what one source says now: `ids` are all that it has, and `changed` those of them that are
+    /// new or say something else than before. Others of its own are removed, those of other sources
+    /// stay.
     ///
     /// # Errors
     /// They cannot be registered, and nothing changed; or what is known of the removed ones could
@@ -129,19 +130,16 @@ impl AuthManager {
     pub async fn sync(
         &self,
         mine: impl Fn(&Origin) -> bool,
-        registrations: Vec<Registration>,
+        ids: &BTreeSet<CredentialId>,
+        changed: Vec<Registration>,
     ) -> Result<(), ChangeError> {
-        let stay: BTreeSet<&CredentialId> = registrations
-            .iter()
-            .map(|registration| &registration.credential.id)
-            .collect();
         let gone: Vec<CredentialId> = {
             let state = self.inner.lock();
             let known = state.accounts.iter();
-            let known = known.filter(|(id, account)| mine(&account.origin) && !stay.contains(id));
+            let known = known.filter(|(id, account)| mine(&account.origin) && !ids.contains(*id));
             known.map(|(id, _)| id.clone()).collect()
         };
-        self.upsert(&registrations)?;
+        self.upsert(&changed)?;
         // The source does not have them any more, whatever the store says.
         let _saving = self.inner.saving.lock().await;
         self.drop_all(&gone);

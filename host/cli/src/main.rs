@@ -5,6 +5,7 @@ mod catalog;
 mod config;
 mod credential;
 mod demo;
+mod files;
 mod made;
 mod plugins;
 mod serve;

@@ -1,5 +1,6 @@
 //! Serving: both listeners, the watched folder, and the way out.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -35,6 +36,16 @@ pub(crate) async fn run(
     stop: watch::Receiver<bool>,
 ) -> Result<(), String> {
     let watching = host.folder.watch().map_err(|error| told(&error))?;
+    let files = host
+        .files
+        .map(|files| files.watch(host.dispatcher.auth().clone()));
+    let files = files.transpose()?;
+    let following = async {
+        match files {
+            Some(following) => following.await,
+            None => pending().await,
+        }
+    };
     let stopped = |mut stop: watch::Receiver<bool>| async move {
         let _ = stop.wait_for(|stop| *stop).await;
     };
@@ -68,6 +79,7 @@ pub(crate) async fn run(
             Ok(())
         }
         () = watching => Err("the plugins folder cannot be watched any more".to_owned()),
+        () = following => Err("the credential files cannot be watched any more".to_owned()),
         () = &mut background => Ok(()),
     };
     tokio::select! {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jackfield_auth::{AuthManager, AuthParts, Store};
+use jackfield_auth::{AuthManager, AuthParts, Registration, Store};
 use jackfield_credential::{BudgetPolicy, CooldownPolicy, PoolOptions, ProviderName};
 use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use jackfield_dispatch::{
@@ -18,6 +18,7 @@ use jackfield_store::{Key, SqliteStore};
 use crate::built_in::BUILT_IN;
 use crate::catalog::Catalog;
 use crate::config::{self, Config, FallbackOn, StoreKind};
+use crate::files::CredentialFiles;
 use crate::made::Maker;
 use crate::plugins::RegistryAdmin;
 
@@ -28,12 +29,12 @@ pub(crate) struct Host {
     pub(crate) registry: Arc<Registry>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) folder: Folder,
+    pub(crate) files: Option<CredentialFiles>,
 }
 
 impl Host {
     /// Makes the live parts; the plugins are loaded when this returns.
     pub(crate) async fn new(config: &Config) -> Result<Self, String> {
-        refuse_unsupported(config)?;
         let engine = Engine::new(Some(&code_cache(config))).map_err(|error| told(&error))?;
         let registry = Arc::new(Registry::new(engine));
         let folder = Folder::load(&config.plugins, &BUILT_IN, Arc::clone(&registry));
@@ -44,7 +45,10 @@ impl Host {
         let clock = Clock::system();
         let catalog = Arc::new(Catalog::new(config));
         let maker = Maker::new(Arc::clone(&catalog), config);
-        let auth = auth(config, &catalog, &clock)?;
+        let mut files = CredentialFiles::of(config, &catalog)?;
+        let mut registrations = catalog.registrations(config);
+        registrations.extend(files.iter_mut().flat_map(CredentialFiles::registrations));
+        let auth = auth(config, registrations, &clock)?;
         load(&auth, &maker).await?;
         let upstream = Arc::new(HttpUpstream::new());
         auth.set_refresher(Arc::new(PlannedRefresher {
@@ -80,19 +84,16 @@ impl Host {
             registry,
             dispatcher,
             folder,
+            files,
         })
     }
 }
 
-/// What the configuration may say and this version does not do yet: better told than passed over.
-fn refuse_unsupported(config: &Config) -> Result<(), String> {
-    if config.credential_files.is_some() {
-        return Err("credential-files: this version does not read them yet; remove the key".into());
-    }
-    Ok(())
-}
-
-fn auth(config: &Config, catalog: &Catalog, clock: &Clock) -> Result<AuthManager, String> {
+fn auth(
+    config: &Config,
+    registrations: Vec<Registration>,
+    clock: &Clock,
+) -> Result<AuthManager, String> {
     let policy = CooldownPolicy {
         disable_cooling: config.disable_cooling,
         ..CooldownPolicy::default()
@@ -109,7 +110,7 @@ fn auth(config: &Config, catalog: &Catalog, clock: &Clock) -> Result<AuthManager
     let parts = AuthParts {
         options,
         store: store(config)?,
-        ..AuthParts::new(catalog.registrations(config), clock.shared())
+        ..AuthParts::new(registrations, clock.shared())
     };
     AuthManager::new(parts).map_err(|error| told(&error))
 }

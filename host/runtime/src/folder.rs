@@ -9,14 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{Event, EventKind, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout, timeout_at};
-
-use crate::limits::{COMPONENT_BYTES_MAX, PLUGIN_FILES_MAX, WATCH_DELAY_MAX, WATCH_QUIET};
+use crate::limits::{COMPONENT_BYTES_MAX, PLUGIN_FILES_MAX};
 use crate::plugin::{Origin, PrepareError};
 use crate::registry::Registry;
+use crate::watch::{Depth, Watch, WatchError};
 
 /// A plugin that the binary carries: its name and its component.
 pub type BuiltIn = (&'static str, &'static [u8]);
@@ -45,7 +41,7 @@ pub enum FolderError {
     Read(PathBuf, #[source] io::Error),
     /// The system cannot watch it.
     #[error("watching {}", .0.display())]
-    Watch(PathBuf, #[source] notify::Error),
+    Watch(PathBuf, #[source] WatchError),
 }
 
 impl Folder {
@@ -82,23 +78,12 @@ impl Folder {
     /// # Errors
     /// When the system cannot watch the folder.
     pub fn watch(mut self) -> Result<impl Future<Output = ()> + Send, FolderError> {
-        // One place is enough: a change that finds it taken is seen by the scan that is due.
-        let (changed, mut changes) = mpsc::channel(1);
-        let watcher = notify::recommended_watcher(move |event| {
-            if may_change(&event) {
-                let _ = changed.try_send(());
-            }
-        });
-        let mut watcher = watcher.map_err(|cause| FolderError::Watch(self.path.clone(), cause))?;
-        watcher
-            .watch(&self.path, RecursiveMode::NonRecursive)
-            .map_err(|cause| FolderError::Watch(self.path.clone(), cause))?;
+        let watch = Watch::new(&self.path, Depth::Flat);
+        let mut watch = watch.map_err(|cause| FolderError::Watch(self.path.clone(), cause))?;
         Ok(async move {
-            let _watcher = watcher;
             // What changed between the loading and here woke nobody.
             self.follow().await;
-            while changes.recv().await.is_some() {
-                quiet(&mut changes).await;
+            while watch.changed().await {
                 self.follow().await;
             }
         })
@@ -181,30 +166,6 @@ impl Folder {
     }
 }
 
-/// Whether an event may be about another content. Reading is told too, our own above all: a scan
-/// that woke the next one would never end.
-fn may_change(event: &notify::Result<Event>) -> bool {
-    let Ok(event) = event else {
-        // Events were lost.
-        return true;
-    };
-    match event.kind {
-        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
-        EventKind::Any
-        | EventKind::Create(_)
-        | EventKind::Modify(_)
-        | EventKind::Remove(_)
-        | EventKind::Other => true,
-    }
-}
-
-/// Waits until nothing has changed for a while, but not for ever.
-async fn quiet(changes: &mut mpsc::Receiver<()>) {
-    let latest = Instant::now() + WATCH_DELAY_MAX;
-    let settled = async { while let Ok(Some(())) = timeout(WATCH_QUIET, changes.recv()).await {} };
-    let _ = timeout_at(latest, settled).await;
-}
-
 /// The components in a folder, by name. Files being written under another name are not seen: write
 /// to `NAME.wasm.part`, then rename.
 fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, Signature>> {
@@ -242,50 +203,3 @@ fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, Signature>> {
 }
 
 const EXTENSION: &str = "wasm";
-
-#[cfg(test)]
-mod tests {
-    use std::error::Error;
-    use std::sync::mpsc;
-
-    use super::*;
-
-    #[test]
-    fn reading_wakes_nobody_and_writing_does() -> Result<(), Box<dyn Error>> {
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().canonicalize()?;
-        fs::write(path.join("practice.wasm"), "one")?;
-        let (tell, told) = mpsc::channel();
-        let mut watcher = notify::recommended_watcher(move |event| {
-            drop(tell.send(event));
-        })?;
-        watcher.watch(&path, RecursiveMode::NonRecursive)?;
-
-        plugin_files(&path)?;
-        fs::read(path.join("practice.wasm"))?;
-        let first = path.join("first.wasm.part");
-        fs::write(&first, "two")?;
-        fs::rename(&first, path.join("practice.wasm"))?;
-        // Events come in order, so all that reading caused come before these.
-        let mut read = 0;
-        loop {
-            let event = told.recv()?;
-            if may_change(&event) {
-                assert_eq!(event?.paths, [first]);
-                break;
-            }
-            read += 1;
-        }
-        assert!(
-            read > 0,
-            "the system tells nothing of reading; the filter is not needed"
-        );
-        Ok(())
-    }
-
-    #[test]
-    fn lost_events_wake() {
-        assert!(may_change(&Err(notify::Error::generic("lost"))));
-        assert!(may_change(&Ok(Event::new(EventKind::Other))));
-    }
-}

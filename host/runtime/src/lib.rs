@@ -15,6 +15,7 @@ mod plugin;
 mod registry;
 mod selector;
 mod state;
+mod watch;
 
 pub use engine::{Engine, EngineError};
 pub use folder::{BuiltIn, Folder, FolderError};
@@ -22,3 +23,4 @@ pub use inspect::{CONTRACT_VERSION, InspectError, Kind};
 pub use instance::InstanceCounts;
 pub use plugin::{Origin, Plugin, PrepareError};
 pub use registry::{GenerationStatus, PluginStatus, Publish, Registry, RollbackError, Serving};
+pub use watch::{Depth, Watch, WatchError};

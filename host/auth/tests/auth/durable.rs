@@ -1,5 +1,6 @@
 //! What survives a restart, and what is forgotten.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,7 +149,8 @@ async fn a_source_removes_its_own_and_no_others() {
     auth.register(made).await.unwrap();
     fail(&auth, "b");
     let mine = |origin: &Origin| *origin == Origin::Config;
-    auth.sync(mine, vec![token("b", HOUR), token("new", HOUR)])
+    let ids = BTreeSet::from(["b", "new"].map(CredentialId::from));
+    auth.sync(mine, &ids, vec![token("new", HOUR)])
         .await
         .unwrap();
     let ids: Vec<String> = auth

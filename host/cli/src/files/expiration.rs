@@ -1,0 +1,145 @@
+//! When a token ends, as credential files of all ages tell it. Pure.
+
+use jackfield_credential::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+
+/// The end of the token that a file holds: the first of the known keys that can be read, then the same
+/// inside `token`. A number is in seconds since 1970, or milliseconds where it is too large for that; a
+/// time without a zone is in UTC. What says nothing, such as `0`, is passed over.
+pub(super) fn expiration(file: &Map<String, Value>) -> Option<Timestamp> {
+    let own = KEYS
+        .iter()
+        .filter_map(|key| file.get(*key))
+        .find_map(moment);
+    own.or_else(|| {
+        let tokens = NESTED.iter().filter_map(|key| file.get(*key)?.as_object());
+        // Files are parsed to a bounded depth, and so is this.
+        tokens.into_iter().find_map(expiration)
+    })
+}
+
+/// A point in time as files tell it.
+pub(super) fn moment(value: &Value) -> Option<Timestamp> {
+    let millis = match value {
+        Value::Number(number) => of_number(number.as_i64().or_else(|| whole(number.as_f64()?))?),
+        Value::String(text) => of_text(text.trim())?,
+        _ => return None,
+    };
+    u64::try_from(millis)
+        .ok()
+        .filter(|&millis| millis > 0)
+        .map(Timestamp::from_millis)
+}
+
+fn of_text(text: &str) -> Option<i64> {
+    if let Ok(number) = text.parse() {
+        return Some(of_number(number));
+    }
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Some(time.as_millisecond());
+    }
+    let local: DateTime = text.parse().ok()?;
+    let time = TimeZone::UTC.to_timestamp(local).ok()?;
+    Some(time.as_millisecond())
+}
+
+fn of_number(number: i64) -> i64 {
+    if number > SECONDS_MAX {
+        number
+    } else {
+        number.saturating_mul(1000)
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what is cut is less than a second"
+)]
+fn whole(number: f64) -> Option<i64> {
+    (number.abs() < 9e15).then_some(number as i64)
+}
+
+/// The names of the end, in the order in which they count (CLIProxyAPI v6.7.21).
+const KEYS: [&str; 6] = [
+    "expired",
+    "expire",
+    "expires_at",
+    "expiresAt",
+    "expiry",
+    "expires",
+];
+
+/// Where tokens stand in some files.
+const NESTED: [&str; 2] = ["token", "Token"];
+
+/// A larger number is in milliseconds: as seconds it would be the year 33658.
+const SECONDS_MAX: i64 = 1_000_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// 2026-01-24T10:00:00Z, in seconds.
+    const END: u64 = 1_769_248_800;
+
+    fn read(file: &Value) -> Option<u64> {
+        expiration(file.as_object()?).map(|at| at.as_millis())
+    }
+
+    #[test]
+    fn seed_1_13_an_end_is_told_in_many_ways() {
+        let told = [
+            json!("2026-01-24T10:00:00Z"),
+            json!("2026-01-24T11:30:00.000+01:30"),
+            json!("2026-01-24 10:00:00"),
+            json!("2026-01-24 10:00"),
+            json!(END),
+            json!(END * 1000),
+            json!(END.to_string()),
+            json!(1_769_248_800.0),
+        ];
+        for value in told {
+            assert_eq!(
+                read(&json!({ "expired": value })),
+                Some(END * 1000),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn seed_1_13_the_first_key_that_can_be_read_counts_and_then_the_token() {
+        for key in KEYS {
+            assert_eq!(read(&json!({ key: END })), Some(END * 1000), "{key}");
+        }
+        let both = json!({ "expires": 5, "expired": END, "token": { "expiry": 7 } });
+        assert_eq!(read(&both), Some(END * 1000));
+        let unreadable = json!({ "expired": "soon", "expire": true, "expiry": END });
+        assert_eq!(read(&unreadable), Some(END * 1000));
+        let nested = json!({ "Token": { "token": { "expires_at": END } } });
+        assert_eq!(read(&nested), Some(END * 1000));
+    }
+
+    #[test]
+    fn seed_1_13_what_says_nothing_of_an_end_is_passed_over() {
+        // The seed takes `0` for an end that is known and zero, and looks no further.
+        assert_eq!(
+            read(&json!({ "expired": 0, "expires_at": END })),
+            Some(END * 1000)
+        );
+        for value in [
+            json!(0),
+            json!(-5),
+            json!(""),
+            json!("soon"),
+            json!(null),
+            json!([END]),
+        ] {
+            assert_eq!(read(&json!({ "expired": value })), None, "{value}");
+        }
+    }
+}

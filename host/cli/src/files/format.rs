@@ -1,0 +1,226 @@
+//! One credential file: its text made into what the admin API would be sent for it. Two formats are
+//! understood: ours, with a `provider`, and that of CLIProxyAPI, with a `type`.
+
+use jackfield_credential::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::expiration::{expiration, moment};
+use jackfield_credential::naming::normal_prefix;
+
+/// What a file holds.
+#[derive(Debug, PartialEq)]
+pub(super) struct Content {
+    /// As the admin API has it. It holds secrets.
+    pub(super) body: Value,
+    /// When its token ends.
+    pub(super) expires_at: Option<Timestamp>,
+    /// When that was renewed.
+    pub(super) refreshed_at: Option<Timestamp>,
+    /// What is known of the account and is not secret.
+    pub(super) metadata: Map<String, Value>,
+}
+
+/// Reads a file's text.
+///
+/// # Errors
+/// What is wrong with it. No value is told: it may be a secret.
+pub(super) fn content(text: &[u8]) -> Result<Content, String> {
+    let file: Value = serde_json::from_slice(text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        format!("is no JSON, from line {line}, column {column} on")
+    })?;
+    let Value::Object(file) = file else {
+        return Err("must hold a JSON object".to_owned());
+    };
+    if file.contains_key("provider") {
+        let mut body = Value::Object(file);
+        // Its name is its path.
+        body["id"] = json!(PLACEHOLDER);
+        return Ok(Content {
+            body,
+            expires_at: None,
+            refreshed_at: None,
+            metadata: Map::new(),
+        });
+    }
+    of_seed(&file)
+}
+
+fn of_seed(file: &Map<String, Value>) -> Result<Content, String> {
+    let provider = file.get("type").and_then(Value::as_str).map(str::trim);
+    let Some(provider) = provider.filter(|provider| !provider.is_empty()) else {
+        return Err("names no provider: add a `type` or a `provider`".to_owned());
+    };
+    let mut body = Map::from_iter([
+        ("id".to_owned(), json!(PLACEHOLDER)),
+        ("provider".to_owned(), json!(provider.to_lowercase())),
+        ("secrets".to_owned(), Value::Object(secrets(file))),
+    ]);
+    let mut put = |name: &str, value: Option<Value>| {
+        body.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    let line = |name| text(file, name).map(|text| json!(text));
+    put("label", line("label"));
+    put("proxy-url", line("proxy_url"));
+    // A slash inside leaves no prefix, as the seed has it.
+    let prefix = text(file, "prefix").and_then(|text| normal_prefix(text).ok()?);
+    put("prefix", prefix.map(|prefix| json!(prefix)));
+    put(
+        "priority",
+        whole(file.get("priority")).map(|number| json!(number)),
+    );
+    put("disabled", flag(file.get("disabled")));
+    put("disable-cooling", flag(file.get("disable_cooling")));
+    let attributes = known(file, &ATTRIBUTES);
+    put(
+        "attributes",
+        (!attributes.is_empty()).then_some(Value::Object(attributes)),
+    );
+    let refreshed = REFRESHED.iter().filter_map(|key| file.get(*key));
+    Ok(Content {
+        body: Value::Object(body),
+        expires_at: expiration(file),
+        refreshed_at: refreshed.into_iter().find_map(moment),
+        metadata: known(file, &METADATA),
+    })
+}
+
+/// The secrets of a file and of the tokens in it, by the names that executors know.
+fn secrets(file: &Map<String, Value>) -> Map<String, Value> {
+    let mut found = Map::new();
+    for nested in ["Token", "token"] {
+        if let Some(tokens) = file.get(nested).and_then(Value::as_object) {
+            found.extend(secrets(tokens));
+        }
+    }
+    for (key, name) in SECRETS {
+        if let Some(secret) = text(file, key) {
+            found.insert(name.to_owned(), json!(secret));
+        }
+    }
+    found
+}
+
+fn text<'a>(file: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    let text = file.get(name)?.as_str()?.trim();
+    (!text.is_empty()).then_some(text)
+}
+
+fn known(file: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
+    let found = names.iter().filter_map(|name| {
+        let text = text(file, name)?;
+        Some(((*name).to_owned(), json!(text)))
+    });
+    found.collect()
+}
+
+fn whole(value: Option<&Value>) -> Option<i64> {
+    match value? {
+        Value::String(text) => text.trim().parse().ok(),
+        value => value.as_i64(),
+    }
+}
+
+fn flag(value: Option<&Value>) -> Option<Value> {
+    value.filter(|value| value.is_boolean()).cloned()
+}
+
+/// Stands for the id while a file is read.
+pub(super) const PLACEHOLDER: &str = "file";
+
+/// What is secret in a file of the seed, and what it is called here.
+const SECRETS: [(&str, &str); 8] = [
+    ("api_key", "api-key"),
+    ("access_token", "access-token"),
+    ("refresh_token", "refresh-token"),
+    ("id_token", "id-token"),
+    ("client_id", "client-id"),
+    ("client_secret", "client-secret"),
+    ("cookie", "cookie"),
+    ("token", "access-token"),
+];
+
+/// What executors may know.
+const ATTRIBUTES: [&str; 3] = ["project_id", "account_id", "resource_url"];
+
+/// What people are shown.
+const METADATA: [&str; 3] = ["email", "project_id", "account_id"];
+
+/// When it was renewed, in the order in which they count (CLIProxyAPI v6.7.21).
+const REFRESHED: [&str; 4] = [
+    "last_refresh",
+    "lastRefresh",
+    "last_refreshed_at",
+    "lastRefreshedAt",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &Value) -> Content {
+        content(file.to_string().as_bytes()).unwrap_or_else(|error| Content {
+            body: json!(error),
+            expires_at: None,
+            refreshed_at: None,
+            metadata: Map::new(),
+        })
+    }
+
+    #[test]
+    fn seed_1_18_a_file_says_whose_it_is_by_its_type() {
+        let file = json!({
+            "type": "Claude", "email": "me@example.com", "access_token": "at", "refresh_token": "rt",
+            "expired": "2026-01-24T10:00:00Z", "last_refresh": "2026-01-24T09:00:00+00:00",
+            "prefix": " /team-a/ ", "priority": "7", "disabled": true, "unknown": { "kept": "out" },
+        });
+        let content = read(&file);
+        let expected = json!({
+            "id": "file", "provider": "claude", "prefix": "team-a", "priority": 7, "disabled": true,
+            "secrets": { "access-token": "at", "refresh-token": "rt" },
+        });
+        assert_eq!(content.body, expected);
+        assert_eq!(content.metadata["email"], "me@example.com");
+        assert_eq!(
+            content.expires_at.map(Timestamp::as_millis),
+            Some(1_769_248_800_000)
+        );
+        assert_eq!(
+            content.refreshed_at.map(Timestamp::as_millis),
+            Some(1_769_245_200_000)
+        );
+    }
+
+    #[test]
+    fn seed_1_18_tokens_may_stand_in_an_object_of_their_own() {
+        let file = json!({
+            "type": "gemini-cli", "project_id": "p",
+            "token": { "access_token": "at", "refresh_token": "rt", "client_id": "c", "expiry": 5 },
+        });
+        let content = read(&file);
+        let secrets = json!({ "access-token": "at", "refresh-token": "rt", "client-id": "c" });
+        assert_eq!(content.body["secrets"], secrets);
+        assert_eq!(content.body["attributes"], json!({ "project_id": "p" }));
+        assert_eq!(content.expires_at.map(Timestamp::as_millis), Some(5000));
+    }
+
+    #[test]
+    fn seed_1_12_a_prefix_with_a_slash_inside_is_none() {
+        let file = json!({ "type": "acme", "api_key": "k", "prefix": "a/b" });
+        assert_eq!(read(&file).body.get("prefix"), None);
+    }
+
+    #[test]
+    fn what_is_no_credential_is_refused_without_a_value() {
+        let told = |text: &[u8]| content(text).map_or_else(|error| error, |_| String::new());
+        assert_eq!(
+            told(b"{ \"key\": \"sk-"),
+            "is no JSON, from line 1, column 13 on"
+        );
+        assert_eq!(told(b"[]"), "must hold a JSON object");
+        assert_eq!(
+            told(b"{}"),
+            "names no provider: add a `type` or a `provider`"
+        );
+    }
+}

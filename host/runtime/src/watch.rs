@@ -1,0 +1,136 @@
+//! Watching a folder: whoever follows it is told when it may have changed, and has been quiet since.
+
+use std::path::Path;
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::limits::{WATCH_DELAY_MAX, WATCH_QUIET};
+
+/// A folder that is watched until this is dropped.
+pub struct Watch {
+    _watcher: Box<dyn Watcher + Send>,
+    changes: mpsc::Receiver<()>,
+}
+
+/// What of a folder is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// What stands in the folder itself.
+    Flat,
+    /// What stands below it, too.
+    Deep,
+}
+
+/// The system cannot watch it.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct WatchError(#[from] notify::Error);
+
+impl Watch {
+    /// Watches a folder, which must be there.
+    ///
+    /// # Errors
+    /// When the system cannot.
+    pub fn new(folder: &Path, depth: Depth) -> Result<Self, WatchError> {
+        // One place is enough: a change that finds it taken is seen by the look that is due.
+        let (changed, changes) = mpsc::channel(1);
+        let mut watcher = notify::recommended_watcher(move |event| {
+            if may_change(&event) {
+                let _ = changed.try_send(());
+            }
+        })?;
+        let depth = match depth {
+            Depth::Flat => RecursiveMode::NonRecursive,
+            Depth::Deep => RecursiveMode::Recursive,
+        };
+        watcher.watch(folder, depth)?;
+        Ok(Self {
+            _watcher: Box::new(watcher),
+            changes,
+        })
+    }
+
+    /// Waits for a change, and until nothing more has changed for a while. False when nothing will
+    /// be told any more. It can be dropped at any time.
+    pub async fn changed(&mut self) -> bool {
+        if self.changes.recv().await.is_none() {
+            return false;
+        }
+        quiet(&mut self.changes).await;
+        true
+    }
+}
+
+/// Whether an event may be about another content. Reading is told too, our own above all: a scan
+/// that woke the next one would never end.
+fn may_change(event: &notify::Result<Event>) -> bool {
+    let Ok(event) = event else {
+        // Events were lost.
+        return true;
+    };
+    match event.kind {
+        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
+        EventKind::Any
+        | EventKind::Create(_)
+        | EventKind::Modify(_)
+        | EventKind::Remove(_)
+        | EventKind::Other => true,
+    }
+}
+
+/// Waits until nothing has changed for a while, but not for ever.
+async fn quiet(changes: &mut mpsc::Receiver<()>) {
+    let latest = Instant::now() + WATCH_DELAY_MAX;
+    let settled = async { while let Ok(Some(())) = timeout(WATCH_QUIET, changes.recv()).await {} };
+    let _ = timeout_at(latest, settled).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+    use std::fs;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn reading_wakes_nobody_and_writing_does() -> Result<(), Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().canonicalize()?;
+        fs::write(path.join("practice.wasm"), "one")?;
+        let (tell, told) = mpsc::channel();
+        let mut watcher = notify::recommended_watcher(move |event| {
+            drop(tell.send(event));
+        })?;
+        watcher.watch(&path, RecursiveMode::NonRecursive)?;
+
+        fs::read(path.join("practice.wasm"))?;
+        let first = path.join("first.wasm.part");
+        fs::write(&first, "two")?;
+        fs::rename(&first, path.join("practice.wasm"))?;
+        // Events come in order, so all that reading caused come before these.
+        let mut read = 0;
+        loop {
+            let event = told.recv()?;
+            if may_change(&event) {
+                assert_eq!(event?.paths, [first]);
+                break;
+            }
+            read += 1;
+        }
+        assert!(
+            read > 0,
+            "the system tells nothing of reading; the filter is not needed"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn lost_events_wake() {
+        assert!(may_change(&Err(notify::Error::generic("lost"))));
+        assert!(may_change(&Ok(Event::new(EventKind::Other))));
+    }
+}
