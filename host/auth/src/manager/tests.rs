@@ -1,6 +1,6 @@
 //! Leases, secrets and counts; the rules themselves are tested where they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -90,7 +90,8 @@ fn whoever_is_no_longer_fit_is_not_leased() -> Result<(), NotFit> {
         .settle(failed(500), at(0), None);
     let cooling = Err(NotFit::Cooling { until: at(60_000) });
     assert_eq!(manager.lease(&set, 0, at(1)).map(drop), cooling);
-    let synced = manager.sync(|_| true, vec![registration("a")]);
+    let ids = BTreeSet::from([CredentialId::from("a")]);
+    let synced = manager.sync(|_| true, &ids, vec![registration("a")]);
     assert_eq!(synced.now_or_never(), Some(Ok(())));
     assert_eq!(manager.lease(&set, 1, at(1)).map(drop), Err(NotFit::Gone));
     assert_eq!(
@@ -198,7 +199,10 @@ fn threads_that_settle_and_drop_leave_nothing_open() {
         }
         let edits = ids.map(registration);
         for keep in (1..=ids.len()).cycle().take(200) {
-            let synced = manager.sync(|_| true, edits[..keep].to_vec());
+            let edits = edits[..keep].to_vec();
+            let ids = edits.iter().map(|edit| edit.credential.id.clone());
+            let ids = ids.collect();
+            let synced = manager.sync(|_| true, &ids, edits);
             assert_eq!(
                 synced.now_or_never(),
                 Some(Ok(())),
