@@ -83,7 +83,7 @@ async fn seed_1_18_files_come_go_and_change_while_the_server_runs() {
     })
     .await;
     let shown = jackfield.admin("credentials/team%2Fb.json").await;
-    assert_eq!(shown["id"], "team/b.json", "{shown}");
+    assert_eq!(shown["credential"]["id"], "team/b.json", "{shown}");
     assert_eq!(served_by(&jackfield).await, "key-b");
     put(folder, "team/b.json", &key("key-new").to_string());
     until("the other key is used", async || {

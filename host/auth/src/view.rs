@@ -148,3 +148,63 @@ fn proxy(url: &SecretString) -> String {
         None => "via proxy".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jackfield_credential::Credential;
+    use serde_json::json;
+
+    use super::*;
+    use crate::Registration;
+
+    fn account(secrets: &[(&str, &str)]) -> Account {
+        let secrets = secrets.iter();
+        let secrets = secrets.map(|(name, secret)| ((*name).to_owned(), (*secret).into()));
+        let credential = Credential::new("me", "acme", "http://127.0.0.1:1");
+        let registration = Registration::new(credential, secrets.collect());
+        Account::new(&registration, Timestamp::default(), 1)
+    }
+
+    #[test]
+    fn seed_1_13_an_index_is_of_the_file_or_the_key_or_the_id() {
+        // `printf file:a.json | sha256sum`, and so on: the first 16 digits.
+        let mut account = account(&[("api-key", "sk-1")]);
+        let id = CredentialId::from("me");
+        assert_eq!(index(&id, &account), "f57bacf361bc8567");
+        account.origin = Origin::File("a.json".into());
+        assert_eq!(index(&id, &account), "1af52cced29d5a37");
+        let keyless = self::account(&[("access-token", "at")]);
+        assert_eq!(index(&id, &keyless), "a327dec6ef8c73ce");
+    }
+
+    #[test]
+    fn seed_1_13_an_account_is_called_by_its_address_and_a_key_by_nothing() {
+        let mut account = account(&[]);
+        assert_eq!(owner(CredentialKind::Oauth, &account), None);
+        let metadata = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(name, text)| ((*name).to_owned(), json!(text)))
+                .collect()
+        };
+        account.metadata = metadata(&[("email", " me@example.com ")]);
+        let address = Some("me@example.com".to_owned());
+        assert_eq!(owner(CredentialKind::Oauth, &account), address);
+        // The seed answers with the key itself.
+        assert_eq!(owner(CredentialKind::ApiKey, &account), None);
+        account.metadata = metadata(&[("email", "me@example.com"), ("project_id", "p")]);
+        let with_project = Some("me@example.com (p)".to_owned());
+        assert_eq!(owner(CredentialKind::Oauth, &account), with_project);
+        account.metadata = metadata(&[("email", " ")]);
+        assert_eq!(owner(CredentialKind::Oauth, &account), None);
+    }
+
+    #[test]
+    fn seed_1_13_of_a_proxy_only_its_kind_is_told() {
+        let told = |url: &str| proxy(&Arc::new(SecretString::from(url)));
+        assert_eq!(told("SOCKS5://me:secret@host:1"), "via socks5 proxy");
+        assert_eq!(told("me:secret@host:1"), "via proxy");
+    }
+}

@@ -60,7 +60,7 @@ fn breaks_of_the_way() -> Vec<(&'static str, Script)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_breaks_ends_with_one_error_event() {
+async fn seed_1_7_after_the_first_content_an_error_is_told_in_the_stream() {
     let malformed = begun().then(chunk("data: {\"choices\":[{]}\n\n"));
     let malformed = (
         "a malformed event",

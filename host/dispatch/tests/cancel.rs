@@ -85,7 +85,7 @@ fn upstream(good: Script) -> FakeUpstream {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_can_be_dropped_at_every_await_point() {
+async fn seed_1_6_a_cancelled_call_blames_nobody_wherever_it_is() {
     let streamed = || upstream(Script::events(stream()));
     dropped_everywhere("a relayed stream", true, || {
         Setting::new(2).stage(streamed())

@@ -174,14 +174,14 @@ fn broken_streams() -> Vec<(&'static str, Script)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_failure_of_a_whole_answer_goes_on_to_the_next_credential() {
+async fn seed_1_6_a_failure_goes_on_to_the_next_credential() {
     for (name, failing) in failures() {
         fails_over(name, failing, FakeExecutor::relaying(), false).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_failure_before_the_commit_goes_on_to_the_next_credential() {
+async fn seed_1_7_until_the_first_content_a_stream_fails_over() {
     for (name, failing) in failures().into_iter().chain(broken_streams()) {
         fails_over(name, failing, FakeExecutor::relaying(), true).await;
     }
@@ -238,7 +238,7 @@ async fn a_billing_400_cools_the_account() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_fails_cools_nobody() {
+async fn seed_1_19_a_connection_that_fails_cools_nobody() {
     let scripts = vec![Script::refuse(), Script::json(200, COMPLETION)];
     let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
     assert_eq!(text(stage.whole().await).await, COMPLETION);
@@ -249,7 +249,7 @@ async fn a_connection_that_fails_cools_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_failure_is_told_when_nobody_answers() {
+async fn seed_1_6_the_last_failure_is_told_when_nobody_answers() {
     let scripts = vec![Script::json(500, "first"), Script::json(502, "last")];
     let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
     let error = stage.whole().await.unwrap_err();

@@ -14,7 +14,7 @@ fn nobody(setting: Setting) -> Stage {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_model_that_nobody_serves_is_unknown() {
+async fn seed_1_10_a_model_that_nobody_serves_is_unknown() {
     let stage = nobody(Setting::new(2));
     let mut call = stage.call(true);
     call.model = Arc::from("other");
@@ -26,7 +26,7 @@ async fn a_model_that_nobody_serves_is_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_everybody_cools_the_client_is_told_how_long() {
+async fn seed_1_10_when_everybody_cools_the_client_is_told_how_long() {
     let upstream = FakeUpstream::new(|credential, _| match credential {
         "a" => Script::json(401, ""),
         _ => Script::json(429, "").header("retry-after", "90"),

@@ -27,7 +27,7 @@ fn about(waited: Duration, least: Duration) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cooldown_that_ends_soon_is_waited_for() {
+async fn seed_1_5_a_cooldown_that_ends_soon_is_waited_for() {
     let scripts = vec![limited("9"), limited("7"), Script::json(200, COMPLETION)];
     let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
     let start = Instant::now();
@@ -59,7 +59,7 @@ async fn a_call_that_finds_everybody_cooling_waits_as_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cooldown_that_is_longer_than_may_be_waited_is_not() {
+async fn seed_1_5_a_cooldown_longer_than_may_be_waited_is_not() {
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![limited("31")]));
     let start = Instant::now();
     let failure = failure(stage.whole().await);
@@ -87,7 +87,7 @@ async fn a_cooldown_that_ends_after_the_deadline_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn there_are_no_more_rounds_than_allowed() {
+async fn seed_1_5_there_are_no_more_rounds_than_allowed() {
     for rounds in 1..5 {
         let mut setting = Setting::new(2);
         setting.retry.rounds = rounds;
@@ -130,14 +130,14 @@ async fn an_outage_is_amplified_no_further_than_the_budget_allows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_that_cool_nothing_are_not_tried_again() {
+async fn seed_1_5_failures_that_cool_nothing_make_no_other_round() {
     let stage = Setting::new(3).stage(FakeUpstream::new(|_, _| Script::refuse()));
     failure(stage.stream().await);
     assert_eq!(stage.upstream.credentials(), ["a", "b", "c"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_credentials_are_tried_than_allowed() {
+async fn seed_1_19_no_more_credentials_are_tried_than_allowed() {
     let mut setting = Setting::new(5);
     setting.retry.max_credentials = 2;
     let stage = setting.stage(FakeUpstream::new(|_, _| Script::json(500, "")));

@@ -36,7 +36,7 @@ fn cools(auth: &AuthManager, id: &str) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_health_and_the_operators_word_survive_a_restart() {
+async fn seed_1_4_a_load_brings_back_what_was_kept() {
     let store = Arc::new(MemoryStore::default());
     let (auth, loaded) = restarted(&store).await;
     assert_eq!(loaded, Loaded::default());
@@ -75,7 +75,7 @@ async fn other_secrets_from_the_source_count_more_than_renewed_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn health_is_written_behind_and_together() {
+async fn seed_1_4_health_is_written_behind_and_together() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
     fail(&auth, "a");
@@ -109,7 +109,7 @@ async fn a_store_that_fails_is_asked_again_and_nothing_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_removed_is_forgotten() {
+async fn seed_1_4_what_is_removed_is_forgotten() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
     let c = CredentialId::from("c");

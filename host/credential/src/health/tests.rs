@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn strikes_double_the_window_and_survive_its_end() {
+fn seed_1_8_the_level_survives_the_end_of_its_window() {
     let mut health = Health::Ready;
     let mut now = at(0);
     for expected in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800, 1800] {
@@ -22,7 +22,7 @@ fn strikes_double_the_window_and_survive_its_end() {
 }
 
 #[test]
-fn a_success_after_the_failure_starts_over() {
+fn seed_1_8_a_success_starts_over() {
     let health = cooling_twice();
     assert_eq!(health.strikes(), 2);
     let health = health.next(&Outcome::Success, told(at(20_000), at(20_500)), &policy());
@@ -71,7 +71,7 @@ fn a_failure_that_began_before_the_window_changes_nothing() {
 }
 
 #[test]
-fn a_window_that_was_not_guessed_keeps_the_strikes() {
+fn seed_1_8_a_hint_leaves_the_level_as_it_is() {
     let health = cooling_twice().next(&unauthorized(), told(at(50_000), at(50_000)), &policy());
     assert_eq!(health.strikes(), 2);
     let later = at(50_000) + Duration::from_mins(30);
@@ -117,7 +117,7 @@ fn what_is_kept_of_a_failure_is_cut_between_characters() {
 proptest! {
     /// However many attempts fail together, and in whatever order they tell, they are one window.
     #[test]
-    fn a_burst_of_failures_is_one_strike(
+    fn seed_1_19_a_burst_of_failures_raises_the_level_once(
         delays in prop::collection::vec(0_u64..900, 1..50),
         bursts in 1_u32..15,
     ) {

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn statuses_cool_as_the_table_says() {
+fn seed_1_8_statuses_cool_as_the_table_says() {
     let minutes = |n: u64| Some(Duration::from_mins(n));
     let hours = |n: u64| Some(Duration::from_hours(n));
     for (status, expected) in [
@@ -59,7 +59,7 @@ fn kinds_cool_without_a_status_and_win_over_one() {
 }
 
 #[test]
-fn request_and_transport_never_cool() {
+fn seed_1_8_what_the_table_does_not_name_cools_nothing() {
     for scope in [Scope::Request, Scope::Transport] {
         for status in [401, 404, 429, 500, 503] {
             let blameless = Failure {
@@ -72,7 +72,7 @@ fn request_and_transport_never_cool() {
 }
 
 #[test]
-fn a_hint_wins_where_the_provider_may_ask() {
+fn seed_1_8_a_hint_counts_more_than_the_doubling() {
     let minute = Some(Duration::from_mins(1));
     let hint = Some(Duration::from_secs(7));
     for (failure, expected) in [
@@ -100,7 +100,7 @@ fn a_hint_of_zero_is_none_and_a_huge_one_is_cut() {
 }
 
 #[test]
-fn doubling_ends_at_half_an_hour() {
+fn seed_1_8_limits_without_a_hint_double_up_to_half_an_hour() {
     let seconds: Vec<u64> = (0..14)
         .filter_map(|strikes| length(&failure("", Some(429)), strikes))
         .map(|length| length.as_secs())
@@ -131,7 +131,7 @@ fn only_a_guess_is_a_strike() {
 }
 
 #[test]
-fn disable_cooling_waives_guesses_only() {
+fn seed_1_8_disable_cooling_waives_guesses_only() {
     let policy = CooldownPolicy {
         disable_cooling: true,
         ..CooldownPolicy::default()

@@ -1,5 +1,6 @@
 //! The pool, with plain numbers; `model` holds it against a naive one after any events.
 
+mod aggregate;
 mod choice;
 mod model;
 mod outcomes;

@@ -59,7 +59,7 @@ async fn seed_1_11_fill_first_takes_the_first_candidate_for_as_long_as_it_is_the
 }
 
 #[tokio::test]
-async fn weighted_gives_each_candidate_its_weight() {
+async fn seed_1_19_weighted_gives_each_candidate_its_weight() {
     let selector = selector("weighted").await;
     let listed = Arc::new(Listed {
         weights: vec![5, 1, 2],
@@ -72,7 +72,7 @@ async fn weighted_gives_each_candidate_its_weight() {
 }
 
 #[tokio::test]
-async fn sticky_keeps_a_session_where_it_is_when_others_leave() {
+async fn seed_1_19_sticky_keeps_a_session_where_it_is() {
     let selector = selector("sticky").await;
     let session = |affinity| PickContext {
         affinity: Some(affinity),

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::stage::{engine, until};
 
 #[tokio::test]
-async fn a_file_takes_the_place_of_the_built_in_and_gives_it_back() {
+async fn seed_1_3_an_executor_is_registered_and_taken_back() {
     watched(async |folder, registry| {
         let built_in = status(registry, "practice");
         assert_eq!(built_in.serving.unwrap().origin, Origin::BuiltIn);

@@ -67,7 +67,7 @@ async fn two_hundred_swaps_end_with_what_is_still_held() {
 }
 
 #[tokio::test]
-async fn a_selector_is_swapped_while_it_is_held() {
+async fn seed_1_3_a_selector_is_swapped_while_it_is_held() {
     let registry = Registry::new(engine());
     let latest = publishing(&registry);
     let choose = async |selector: &Arc<dyn Selector>| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 
 #[test]
-fn the_highest_tier_that_has_any_ordered_by_id() -> Result<(), Unfit> {
+fn seed_1_10_the_highest_priority_that_is_free_ordered_by_id() -> Result<(), Unfit> {
     let high = |id| Credential {
         priority: 5,
         ..credential(id)
@@ -23,7 +23,7 @@ fn the_highest_tier_that_has_any_ordered_by_id() -> Result<(), Unfit> {
 }
 
 #[test]
-fn the_tried_ones_are_left_out_and_the_next_tier_is_asked() -> Result<(), Unfit> {
+fn seed_1_6_who_was_tried_is_left_out() -> Result<(), Unfit> {
     let low = Credential {
         priority: -1,
         ..credential("c")
@@ -79,7 +79,7 @@ fn nothing_changed_means_the_same_list_without_a_copy() -> Result<(), Unfit> {
 }
 
 #[test]
-fn unfit_says_how_many_and_why_and_until_when() {
+fn seed_1_10_who_is_blocked_why_and_until_when() {
     let off = Credential {
         enabled: false,
         ..credential("off")
@@ -139,7 +139,7 @@ fn unfit_says_how_many_and_why_and_until_when() {
 }
 
 #[test]
-fn disabled_ones_alone_are_not_cooling_and_not_listed() {
+fn seed_1_17_what_only_disabled_credentials_serve_is_not_listed() {
     let off = Credential {
         enabled: false,
         serves: vec![served("m", &["only-off"])],
@@ -223,7 +223,7 @@ fn names_share_a_model_and_the_first_model_of_a_name_is_meant() {
 }
 
 #[test]
-fn every_problem_of_a_set_is_named_and_the_pool_is_as_before() {
+fn seed_1_4_ids_are_unique_and_a_refused_set_changes_nothing() {
     let weightless = Credential {
         weight: 0,
         ..credential("w")

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_model_failure_leaves_the_other_models_alone() {
+fn seed_1_8_a_failure_with_a_model_leaves_the_others_alone() {
     let mut pool = two_models();
     for scope in [Scope::Model, Scope::Provider] {
         let effects = run(&mut pool, "a", "one", &failed(scope, 500), at(0));
@@ -23,7 +23,7 @@ fn a_model_failure_leaves_the_other_models_alone() {
 }
 
 #[test]
-fn a_credential_failure_cools_every_model() {
+fn seed_1_19_a_failure_of_the_account_blocks_every_model() {
     let mut pool = two_models();
     let effects = run(
         &mut pool,
@@ -158,7 +158,7 @@ fn columns_follow_what_happened() -> Result<(), Unfit> {
 }
 
 #[test]
-fn whoever_stays_keeps_health_and_flight_and_whoever_goes_is_forgotten() {
+fn seed_1_4_whoever_stays_keeps_health_and_flight() {
     let mut pool = pool(vec![credential("a"), credential("b")]);
     run(&mut pool, "a", "gpt", &failed(Scope::Model, 429), at(0));
     run(&mut pool, "a", "gpt", &failed(Scope::Model, 429), at(1_000));

@@ -1,0 +1,182 @@
+//! What a credential as a whole amounts to.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn aggregate(pool: &Pool, now: Timestamp) -> Aggregate {
+    pool.get("a", now).expect("it is in the pool").aggregate()
+}
+
+/// A credential `a` with the models `m1` and `m2`, named `one` and `two`.
+fn two() -> Pool {
+    pool(vec![Credential {
+        serves: vec![served("m1", &["one"]), served("m2", &["two"])],
+        ..credential("a")
+    }])
+}
+
+fn limited(seconds: u64) -> Outcome {
+    let Outcome::Failed(failure) = failed(Scope::Model, 429) else {
+        panic!("a failure");
+    };
+    Outcome::Failed(Failure {
+        retry_after: Some(secs(seconds)),
+        ..failure
+    })
+}
+
+#[test]
+fn seed_1_1_the_word_for_a_credential_is_derived() {
+    let mut pool = two();
+    assert_eq!(aggregate(&pool, at(0)).status, Status::Active);
+    run(&mut pool, "a", "one", &failed(Scope::Model, 500), at(0));
+    assert_eq!(aggregate(&pool, at(1)).status, Status::Error);
+    // The window's end brings nobody's word; a success does.
+    assert_eq!(aggregate(&pool, at(90_000)).status, Status::Error);
+    run(&mut pool, "a", "one", &Outcome::Success, at(90_000));
+    assert_eq!(aggregate(&pool, at(90_001)).status, Status::Active);
+    let Outcome::Failed(failure) = failed(Scope::Credential, 401) else {
+        panic!("a failure");
+    };
+    pool.bar("a", Cause::of(&failure), at(100_000));
+    assert_eq!(aggregate(&pool, at(100_000)).status, Status::Pending);
+    pool.set_enabled("a", false);
+    assert_eq!(aggregate(&pool, at(100_000)).status, Status::Disabled);
+    let idle = Credential {
+        serves: Vec::new(),
+        ..credential("a")
+    };
+    assert_eq!(
+        aggregate(&super::pool(vec![idle]), at(0)).status,
+        Status::Unknown
+    );
+}
+
+#[test]
+fn seed_1_9_it_is_unavailable_when_all_its_models_are_until_the_first_is_back() {
+    let mut pool = two();
+    run(&mut pool, "a", "one", &limited(100), at(0));
+    let one = aggregate(&pool, at(1));
+    assert_eq!((one.unavailable, one.next_retry), (false, None));
+    run(&mut pool, "a", "two", &limited(40), at(0));
+    let both = aggregate(&pool, at(1));
+    assert_eq!(
+        (both.unavailable, both.next_retry),
+        (true, Some(at(40_000)))
+    );
+    let later = aggregate(&pool, at(40_000));
+    assert_eq!((later.unavailable, later.next_retry), (false, None));
+}
+
+#[test]
+fn seed_1_9_a_quota_is_exceeded_if_a_models_is_and_the_worst_level_counts() {
+    let mut pool = two();
+    run(&mut pool, "a", "one", &limited(100), at(0));
+    for round in 0..3 {
+        run(
+            &mut pool,
+            "a",
+            "two",
+            &failed(Scope::Model, 429),
+            at(round * 20_000),
+        );
+    }
+    let quota = aggregate(&pool, at(40_001)).quota;
+    assert!(quota.exceeded);
+    // The third guess in a row is of four seconds.
+    assert_eq!(quota.next_recover_at, Some(at(44_000)));
+    assert_eq!(quota.backoff_level, 3);
+    run(&mut pool, "a", "two", &Outcome::Success, at(50_000));
+    let quota = aggregate(&pool, at(50_001)).quota;
+    assert_eq!((quota.exceeded, quota.backoff_level), (true, 0));
+    assert_eq!(quota.next_recover_at, Some(at(100_000)));
+    assert!(!aggregate(&pool, at(100_000)).quota.exceeded);
+}
+
+#[test]
+fn seed_1_9_errors_that_are_no_quotas_exceed_none() {
+    let mut pool = two();
+    run(&mut pool, "a", "one", &failed(Scope::Model, 500), at(0));
+    let one = aggregate(&pool, at(1));
+    assert!(!one.quota.exceeded);
+    assert!(one.message.is_some());
+}
+
+#[test]
+fn seed_1_10_a_model_without_a_state_is_free_whatever_the_others_are() {
+    let mut pool = two();
+    run(&mut pool, "a", "one", &limited(100), at(0));
+    assert!(pool.candidates(&Ask::first("one"), at(1)).is_err());
+    assert_eq!(pool.ids("two", &[], at(1)), Ok(vec!["a".to_owned()]));
+}
+
+#[test]
+fn seed_1_19_a_suffix_is_no_model_of_its_own() {
+    // The seed keeps a cooldown and a cursor for each suffix; a limit is of the model.
+    let mut pool = two();
+    run(&mut pool, "a", "one(high)", &limited(100), at(0));
+    assert!(pool.candidates(&Ask::first("one"), at(1)).is_err());
+    assert!(pool.candidates(&Ask::first("one(8192)"), at(1)).is_err());
+    let models = pool.get("a", at(1)).expect("it is there").models;
+    assert_eq!(models.len(), 2, "no client makes the pool grow");
+}
+
+/// One event: which model, what came of an attempt, how long after the last.
+fn event() -> impl Strategy<Value = (bool, u8, u64)> {
+    (any::<bool>(), 0_u8..5, 0_u64..40_000)
+}
+
+proptest! {
+    #[test]
+    fn the_aggregate_is_what_its_parts_say_after_any_events(
+        events in prop::collection::vec(event(), 1..40)
+    ) {
+        let mut pool = two();
+        let mut now = 0;
+        for (second, what, pause) in events {
+            now += pause;
+            let outcome = match what {
+                0 => Outcome::Success,
+                1 => failed(Scope::Model, 429),
+                2 => limited(30),
+                3 => failed(Scope::Model, 500),
+                _ => failed(Scope::Credential, 402),
+            };
+            let name = if second { "two" } else { "one" };
+            let slot = pool.slot("a").expect("it is there");
+            if let Ok(attempt) = pool.begin(slot, name, at(now)) {
+                pool.settle(attempt, &outcome, None, at(now));
+            }
+            let told = aggregate(&pool, at(now));
+            // Recomputed from what candidates are offered, not from the status.
+            let fit = ["one", "two"].map(|name| pool.candidates(&Ask::first(name), at(now)).is_ok());
+            prop_assert_eq!(told.unavailable, fit == [false, false]);
+            if let Some(back) = told.next_retry {
+                let fit_at = |pool: &mut Pool, time| {
+                    ["one", "two"].iter().any(|name| pool.candidates(&Ask::first(name), time).is_ok())
+                };
+                let mut early = two();
+                std::mem::swap(&mut early, &mut pool);
+                prop_assert!(fit_at(&mut early, back), "somebody is back by then");
+                now = back.as_millis();
+                pool = early;
+            }
+        }
+    }
+
+    #[test]
+    fn limits_in_a_row_never_cool_for_a_shorter_time_than_the_one_before(limits in 1_u32..20) {
+        let mut pool = two();
+        let (mut now, mut last) = (0, 0);
+        for _ in 0..limits {
+            run(&mut pool, "a", "one", &failed(Scope::Model, 429), at(now));
+            let unfit = pool.candidates(&Ask::first("one"), at(now));
+            let back = unfit.err().and_then(|unfit| unfit.retry_at()).expect("it cools");
+            let length = back.as_millis() - now;
+            prop_assert!(length >= last && length <= 30 * 60 * 1000);
+            last = length;
+            now = back.as_millis();
+        }
+    }
+}
