@@ -105,6 +105,35 @@ fn the_architecture_names_every_crate() -> Outcome {
 }
 
 #[test]
+fn the_seeds_table_names_tests_that_exist() -> Outcome {
+    let files = source::files()?;
+    let page = files.iter().find(|file| file.path == SEED_TABLE);
+    let page = page.ok_or_else(|| format!("{SEED_TABLE} is missing; write it"))?;
+    let rows = page.text.lines().filter(|line| line.starts_with('|'));
+    let last = |row: &str| {
+        row.trim_end_matches('|')
+            .rsplit('|')
+            .next()
+            .map(str::to_owned)
+    };
+    let cells: Vec<String> = rows.filter_map(last).collect();
+    // Every other piece stands between backticks.
+    let named = cells
+        .iter()
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let sources: Vec<&SourceFile> = files
+        .iter()
+        .filter(|file| file.has_extension(&["rs"]))
+        .collect();
+    let unknown = |name: &str| {
+        let function = format!("fn {name}(");
+        let known = sources.iter().any(|file| file.text.contains(&function));
+        (!known).then(|| format!("{SEED_TABLE}: there is no test `{name}`"))
+    };
+    refuse(named.filter_map(unknown))
+}
+
+#[test]
 fn modules_are_named_for_what_they_hold() -> Outcome {
     let vague = |file: &SourceFile| {
         let path = &file.path;
@@ -233,6 +262,8 @@ const FILE_LINES_MAX: usize = 500;
 
 /// What fits on a tall screen.
 const FUNCTION_LINES_MAX: usize = 70;
+
+const SEED_TABLE: &str = "host/auth/README.md";
 
 const ARCHITECTURE: &str = "host/ARCHITECTURE.md";
 const ENVIRONMENT: &str = "host/cli/src/config/environment.rs";
