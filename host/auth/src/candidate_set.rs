@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jackfield_credential::{Candidates, Credential, Member, Pool, Slot};
+use jackfield_credential::{Candidates, Credential, Member, Members, Pool, Slot};
 
 use crate::state::Inner;
 
@@ -98,7 +98,7 @@ impl CandidateSet {
         credentials.into_iter().map(attribute).collect()
     }
 
-    fn read<T>(&self, column: impl Fn(&Pool, &[Member]) -> Vec<T>) -> Vec<T> {
+    fn read<T>(&self, column: impl Fn(&Pool, &Members) -> Vec<T>) -> Vec<T> {
         column(&self.inner.lock().pool, &self.candidates.members)
     }
 }

@@ -25,8 +25,8 @@ pub use outcome::{Failure, Outcome, Scope, kind};
 pub use policy::CooldownPolicy;
 pub use pool::{
     Aggregate, Ask, Attempt, Candidates, CredentialStatus, Effects, HealthChange, HealthRecord,
-    LastFailure, Member, ModelStatus, NotFit, Pool, PoolError, PoolOptions, Problem, Quota,
-    QuotaState, Reasons, ServedName, Slot, Standing, Status, Unfit,
+    LastFailure, Member, Members, ModelStatus, NotFit, Pool, PoolError, PoolOptions, Problem,
+    Quota, QuotaState, Reasons, ServedName, Slot, Standing, Status, Unfit,
 };
 pub use refresh::{DueQueue, RefreshFacts, refresh_pause};
 pub use timestamp::Timestamp;

@@ -8,6 +8,7 @@ mod attempt;
 mod columns;
 mod entry;
 mod health;
+mod members;
 mod replace;
 mod shard;
 mod status;
@@ -25,6 +26,7 @@ use crate::{
 pub use attempt::{Attempt, Effects, HealthChange, HealthRecord};
 pub use entry::Quota;
 use entry::{Entries, Live, Load, Route, Touched};
+pub use members::Members;
 pub use replace::{PoolError, Problem};
 use shard::{Shard, Sieve};
 pub use status::{
@@ -345,7 +347,7 @@ pub struct Candidates {
     /// The name that was asked for.
     pub name: Arc<str>,
     /// At least one, ordered by id, all of the same priority.
-    pub members: Arc<Vec<Member>>,
+    pub members: Arc<Members>,
 }
 
 #[cfg(test)]

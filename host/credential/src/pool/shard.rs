@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::entry::Entries;
-use super::{Candidates, Member, Reasons, Unfit};
+use super::{Candidates, Member, Members, Reasons, Unfit};
 use crate::{Availability, ProviderName, Timestamp};
 
 /// Who serves one name.
@@ -106,7 +106,7 @@ impl Sieve<'_> {
 #[derive(Debug)]
 struct Tier {
     /// Sorted by seat. Shared with whoever is choosing: changed in place where nobody is.
-    ready: Arc<Vec<Member>>,
+    ready: Arc<Members>,
 }
 
 impl Shard {
@@ -199,14 +199,12 @@ impl Shard {
     ) -> Result<Candidates, Unfit> {
         for tier in &self.tiers {
             let mut ready = Arc::clone(&tier.ready);
-            for &seat in tried {
-                if let Ok(index) = find(&ready, seat) {
-                    Arc::make_mut(&mut ready).remove(index);
-                }
+            for &seat in tried.iter().filter(|&&seat| tier.ready.contains(seat)) {
+                Arc::make_mut(&mut ready).remove(seat);
             }
             if let Some(sieve) = sieve {
                 let fit = |member: &Member| self.sieved(sieve, member) == Sieved::Fit;
-                Arc::make_mut(&mut ready).retain(fit);
+                ready = Arc::new(ready.filtered(fit));
             }
             if !ready.is_empty() {
                 return Ok(self.offer(ready));
@@ -220,7 +218,7 @@ impl Shard {
         seat.map_or(Sieved::Fit, |seat| sieve.judge(seat))
     }
 
-    fn offer(&self, members: Arc<Vec<Member>>) -> Candidates {
+    fn offer(&self, members: Arc<Members>) -> Candidates {
         Candidates {
             name: Arc::clone(&self.name),
             members,
@@ -296,14 +294,12 @@ impl Shard {
             return;
         };
         match (
-            find(&tier.ready, seat.member.seat),
+            tier.ready.contains(seat.member.seat),
             seat.place == Place::Ready,
         ) {
-            (Err(index), true) => Arc::make_mut(&mut tier.ready).insert(index, seat.member),
-            (Ok(index), false) => {
-                Arc::make_mut(&mut tier.ready).remove(index);
-            }
-            (Ok(_), true) | (Err(_), false) => {}
+            (false, true) => Arc::make_mut(&mut tier.ready).insert(seat.member),
+            (true, false) => Arc::make_mut(&mut tier.ready).remove(seat.member.seat),
+            (true, true) | (false, false) => {}
         }
     }
 
@@ -315,7 +311,7 @@ impl Shard {
             }
         }
         for (tier, list) in self.tiers.iter_mut().zip(lists) {
-            tier.ready = Arc::new(list);
+            tier.ready = Arc::new(Members::new(&list));
         }
     }
 }
@@ -366,15 +362,11 @@ impl Counts {
     }
 }
 
-fn find(members: &[Member], seat: u32) -> Result<usize, usize> {
-    members.binary_search_by_key(&seat, |member| member.seat)
-}
-
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Up to here each change moves its tier's list by one; beyond, as when an outage ends, all lists
+/// Up to here each change is made in its tier's list; beyond, as when an outage ends, all lists
 /// are made anew, which costs one pass over the seats.
 const ONE_BY_ONE_MAX: usize = 32;
 

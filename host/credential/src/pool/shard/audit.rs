@@ -27,10 +27,10 @@ impl Shard {
         assert_eq!(self.waiting, waiting, "waiting, under `{}`", self.name);
         assert_eq!(self.ends, ends, "ends of windows, under `{}`", self.name);
         assert_eq!(self.counts, counts, "not ready, under `{}`", self.name);
-        let kept: Vec<_> = self
+        let kept: Vec<Vec<Member>> = self
             .tiers
             .iter()
-            .map(|tier| (*tier.ready).clone())
+            .map(|tier| tier.ready.iter().copied().collect())
             .collect();
         assert_eq!(kept, ready, "ready by tier, under `{}`", self.name);
     }

@@ -92,7 +92,8 @@ impl Run {
                 else {
                     return Ok(());
                 };
-                let slot = choice.get(&candidates.members).slot();
+                let members: Vec<Member> = candidates.members.iter().copied().collect();
+                let slot = choice.get(&members).slot();
                 let views = self.pool.status(self.now);
                 let attempt = self.pool.begin(slot, NAMES[name], self.now);
                 prop_assert!(attempt.is_ok(), "offered, and yet {attempt:?}");

@@ -128,7 +128,7 @@ fn columns_follow_what_happened() -> Result<(), Unfit> {
         },
     ]);
     let members = pool.candidates(&Ask::first("gpt"), at(0))?.members;
-    let a = members[0].slot();
+    let a = members.get(0).expect("somebody").slot();
     for (outcome, first_byte) in [
         (Outcome::Success, Some(secs(1))),
         (failed(Scope::Transport, 0), None),
