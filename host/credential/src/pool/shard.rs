@@ -163,7 +163,8 @@ impl Shard {
                 .range(..=(now, u32::MAX))
                 .map(|&(_, seat)| seat),
         );
-        let one_by_one = changed.len() <= ONE_BY_ONE_MAX;
+        let few = self.seats.len() / ONE_BY_ONE_OF;
+        let one_by_one = changed.len() <= few.max(ONE_BY_ONE_MAX);
         for index in changed {
             self.place(index, entries, now, one_by_one);
         }
@@ -366,9 +367,12 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Up to here each change is made in its tier's list; beyond, as when an outage ends, all lists
-/// are made anew, which costs one pass over the seats.
+/// Up to here, or up to one seat of so many, each change is made in its tier's list; beyond, as when
+/// an outage ends, all lists are made anew, which costs one pass over the seats.
 const ONE_BY_ONE_MAX: usize = 32;
+
+/// A change costs about as much as to pass some thirty seats.
+const ONE_BY_ONE_OF: usize = 32;
 
 #[cfg(test)]
 mod audit;
