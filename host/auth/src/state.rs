@@ -264,8 +264,11 @@ impl Inner {
     pub(crate) fn give_back(&self, records: Vec<HealthRecord>) {
         let mut state = self.lock();
         for record in records {
-            let key = (record.credential, record.model);
-            state.dirty.entry(key).or_insert(record.health);
+            // Of those that are gone there is nothing to save.
+            if state.accounts.contains_key(&record.credential) {
+                let key = (record.credential, record.model);
+                state.dirty.entry(key).or_insert(record.health);
+            }
         }
     }
 }

@@ -13,5 +13,7 @@ mod events;
 mod renewal;
 #[path = "auth/room.rs"]
 mod room;
+#[path = "auth/rules.rs"]
+mod rules;
 #[path = "auth/stage.rs"]
 mod stage;
