@@ -24,7 +24,7 @@ pub enum Health {
     Probing {
         /// The window that goes on if the probe fails.
         window: Window,
-        /// How long the window had lasted when the probe was due: the next pause is twice that.
+        /// The pause before the probe: the next one is twice that.
         pause: Duration,
         /// Which attempt is the probe.
         probe: u64,
@@ -89,15 +89,17 @@ impl Health {
         }
     }
 
-    /// How it stands when an attempt begins, where the attempt is the probe that was due.
+    /// How it stands when an attempt begins, where the attempt is the probe that was due. `first`: the
+    /// pause before the first probe of a window.
     #[must_use]
-    pub(crate) fn begin_probe(self, probe: u64) -> Self {
+    pub(crate) fn begin_probe(self, probe: u64, first: Duration) -> Self {
         match self {
             Self::Cooling {
                 window,
                 probe_at: Some(due),
             } => Self::Probing {
-                pause: due.saturating_since(window.since),
+                // Pauses that double add up to twice the last, less the first.
+                pause: (due.saturating_since(window.since) + first) / 2,
                 window,
                 probe,
             },

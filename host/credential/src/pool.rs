@@ -192,7 +192,7 @@ impl Pool {
         };
         let upstream = served.upstream_with(suffix);
         let probe = self.probes + 1;
-        let mut touched = live.begin_probe(model, probe, now);
+        let mut touched = live.begin_probe(model, probe, self.options.policy.probe_first, now);
         let probe = (touched != Touched::Nothing).then_some(probe);
         live.in_flight = live.in_flight.saturating_add(1);
         live.last_used = now;

@@ -338,3 +338,24 @@ async fn tokens_that_could_not_be_kept_are_kept_as_soon_as_that_works() {
     let kept = records[&id("a")].tokens.as_ref().unwrap();
     assert_eq!(kept.secrets["refresh-token"].expose_secret(), "rt-1-a");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_login_while_renewed_tokens_are_being_kept_counts() {
+    let (auth, store, _) = stage(&["a"], 60 * MINUTE);
+    *store.takes.lock() = Duration::from_secs(2);
+    let mut anew = token("a", 60 * MINUTE);
+    anew.secrets.insert("access-token".into(), "anew".into());
+    let a = id("a");
+    let login = async {
+        // The refresh has its answer after one second, and the store after three.
+        sleep(Duration::from_secs(2)).await;
+        auth.register(anew).await
+    };
+    let (refreshed, login) = tokio::join!(auth.refresh(&a, 1), login);
+    assert!(
+        matches!(refreshed, Err(RefreshFailed::Failed(_))),
+        "{refreshed:?}"
+    );
+    assert_eq!(login, Ok(()));
+    assert_eq!(access_token(&auth, "a"), "anew");
+}

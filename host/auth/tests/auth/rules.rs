@@ -133,3 +133,11 @@ async fn seed_1_17_a_model_is_listed_with_those_who_serve_it() {
     auth.set_enabled(&id("b"), false).await.unwrap();
     assert_eq!(listed(&auth), [("gpt".to_owned(), 1)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_operators_word_counts_more_than_what_a_source_says_anew() {
+    let auth = manager(vec![token("a", HOUR)], &Arc::default());
+    auth.set_enabled(&id("a"), false).await.unwrap();
+    auth.register(token("a", HOUR)).await.unwrap();
+    assert!(!auth.get(&id("a")).unwrap().status.enabled);
+}

@@ -232,16 +232,22 @@ impl Live {
 
     /// Has an attempt be the probe that is due, of the account or of the model; says whose health
     /// that changed.
-    pub(super) fn begin_probe(&mut self, model: u32, probe: u64, now: Timestamp) -> Touched {
+    pub(super) fn begin_probe(
+        &mut self,
+        model: u32,
+        probe: u64,
+        first: Duration,
+        now: Timestamp,
+    ) -> Touched {
         let due = |health: &Health| health.availability(now) == Availability::Probe;
         let mut touched = Touched::Nothing;
         let of_model = self.models.get_mut(model as usize);
         if let Some(of_model) = of_model.filter(|of_model| due(&of_model.health)) {
-            of_model.health = mem::take(&mut of_model.health).begin_probe(probe);
+            of_model.health = mem::take(&mut of_model.health).begin_probe(probe, first);
             touched = Touched::Model(model);
         }
         if due(&self.account) {
-            self.account = mem::take(&mut self.account).begin_probe(probe);
+            self.account = mem::take(&mut self.account).begin_probe(probe, first);
             touched = Touched::Account;
         }
         touched

@@ -4,6 +4,7 @@ mod aggregate;
 mod choice;
 mod model;
 mod outcomes;
+mod probing;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
