@@ -2,40 +2,64 @@
 //! here waits, reads a clock or does I/O, and no input, however hostile, makes it panic.
 //!
 //! [`json`] finds and patches values inside a text without building a tree, [`sse`] cuts a stream
-//! into events, and each dialect is a module of its own: [`openai_chat`]. What the dialects have in
-//! common ([`Usage`], [`ProviderError`], [`ErrorBody`], [`Observed`]) stands here, at the root.
+//! into events, and each dialect is a module of its own. What the host acts on without translating
+//! stands at the root: [`Asked`], [`Verdict`], [`Observed`], [`Usage`], [`ProviderError`],
+//! [`ErrorBody`]. What any two dialects are translated through is in [`common`].
 
+pub mod common;
 pub mod json;
 pub mod openai_chat;
 pub mod sse;
 
+mod asked;
 mod error_body;
 mod observed;
 mod provider_error;
 mod usage;
+mod verdict;
 
+pub use asked::{Asked, MODEL_BYTES_MAX, RequestError};
 pub use error_body::{CooldownBody, ErrorBody};
 pub use observed::Observed;
 pub use provider_error::ProviderError;
 pub use usage::Usage;
+pub use verdict::Verdict;
 
 /// The wire format that a client or a provider speaks. Closed on purpose: adding one shows every
 /// place that has to decide about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dialect {
+    /// Anthropic's messages, as `POST /v1/messages` takes and answers them.
+    AnthropicMessages,
+    /// Google's Gemini API, as `POST /v1beta/models/{model}:generateContent` takes and answers it.
+    Gemini,
     /// OpenAI's chat completions, as `POST /v1/chat/completions` takes and answers them.
     OpenaiChat,
+    /// OpenAI's text completions, the forerunner of the chat: `POST /v1/completions`.
+    OpenaiCompletions,
+    /// OpenAI's responses, as `POST /v1/responses` takes and answers them.
+    OpenaiResponses,
 }
 
 impl Dialect {
     /// Every dialect there is.
-    pub const ALL: [Self; 1] = [Self::OpenaiChat];
+    pub const ALL: [Self; 5] = [
+        Self::AnthropicMessages,
+        Self::Gemini,
+        Self::OpenaiChat,
+        Self::OpenaiCompletions,
+        Self::OpenaiResponses,
+    ];
 
     /// Its name, as the plugin contract and the configuration spell it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::AnthropicMessages => "anthropic-messages",
+            Self::Gemini => "gemini",
             Self::OpenaiChat => "openai-chat",
+            Self::OpenaiCompletions => "openai-completions",
+            Self::OpenaiResponses => "openai-responses",
         }
     }
 

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use jackfield_dialect::openai_chat::{Answer, ProviderError, Request, StreamObserver};
+use jackfield_dialect::openai_chat::{StreamObserver, read_answer};
 use jackfield_dialect::sse::Reader;
+use jackfield_dialect::{Asked, ProviderError};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -53,20 +54,20 @@ type ReadInput = fn(&[u8]) -> Outcome<String>;
 
 const READERS: [(&str, ReadInput); 4] = [
     ("request.json", read_request),
-    ("answer.json", read_answer),
+    ("answer.json", read_whole),
     ("error.json", read_error),
     ("stream.sse", read_stream),
 ];
 
 fn read_request(body: &[u8]) -> Outcome<String> {
-    Ok(match Request::read(body) {
+    Ok(match Asked::read(body) {
         Ok(request) => format!("{request:#?}\n"),
         Err(error) => format!("refused, param {:?}\n{error}\n", error.param()),
     })
 }
 
-fn read_answer(body: &[u8]) -> Outcome<String> {
-    Ok(format!("{:#?}\n", Answer::read(body)))
+fn read_whole(body: &[u8]) -> Outcome<String> {
+    Ok(format!("{:#?}\n", read_answer(body)))
 }
 
 fn read_error(body: &[u8]) -> Outcome<String> {

@@ -5,50 +5,30 @@ use serde_json::value::RawValue;
 use super::chunk::Chunk;
 use super::usage;
 use crate::json::string;
-use crate::{ProviderError, Usage, cut};
+use crate::{ProviderError, Usage, Verdict, cut};
 
-/// What the body of a 2xx answer, not streamed, says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// A completion with at least one choice.
-    Complete {
-        /// What it cost, if it says so.
-        usage: Option<Usage>,
-        /// Why its last choice finished; at most [`ProviderError::WORD_BYTES_MAX`].
-        finish_reason: Option<String>,
-    },
-    /// Nothing: no body, or a completion without a choice.
-    Empty,
-    /// An error inside a success.
-    Error(ProviderError),
-    /// Not a completion at all: HTML, a broken-off body.
-    Malformed,
-}
-
-impl Answer {
-    /// Reads the body. One pass; of the content nothing is kept.
-    #[must_use]
-    pub fn read(body: &[u8]) -> Self {
-        if body.trim_ascii().is_empty() {
-            return Self::Empty;
-        }
-        let Ok(text) = std::str::from_utf8(body) else {
-            return Self::Malformed;
-        };
-        let Some(chunk) = Chunk::read(text) else {
-            return ProviderError::read(body).map_or(Self::Malformed, Self::Error);
-        };
-        if let Some(error) = failure(&chunk) {
-            return Self::Error(error);
-        }
-        match &chunk.choices {
-            Some(choices) if choices.count > 0 => Self::Complete {
-                usage: spent(&chunk),
-                finish_reason: choices.finish_reason.and_then(reason),
-            },
-            Some(_) => Self::Empty,
-            None => ProviderError::read(body).map_or(Self::Empty, Self::Error),
-        }
+/// Reads the body of a 2xx answer, not streamed. One pass; of the content nothing is kept.
+#[must_use]
+pub fn read_answer(body: &[u8]) -> Verdict {
+    if body.trim_ascii().is_empty() {
+        return Verdict::Empty;
+    }
+    let Ok(text) = std::str::from_utf8(body) else {
+        return Verdict::Malformed;
+    };
+    let Some(chunk) = Chunk::read(text) else {
+        return ProviderError::read(body).map_or(Verdict::Malformed, Verdict::Error);
+    };
+    if let Some(error) = failure(&chunk) {
+        return Verdict::Error(error);
+    }
+    match &chunk.choices {
+        Some(choices) if choices.count > 0 => Verdict::Complete {
+            usage: spent(&chunk),
+            finish_reason: choices.finish_reason.and_then(reason),
+        },
+        Some(_) => Verdict::Empty,
+        None => ProviderError::read(body).map_or(Verdict::Empty, Verdict::Error),
     }
 }
 

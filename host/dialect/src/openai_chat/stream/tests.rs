@@ -168,7 +168,7 @@ proptest! {
         let mut observer = StreamObserver::new();
         observer.observe(&name, &data);
         observer.observe(&name, text.as_bytes());
-        let _ = super::super::Answer::read(&data);
-        let _ = super::super::Answer::read(text.as_bytes());
+        let _ = super::super::read_answer(&data);
+        let _ = super::super::read_answer(text.as_bytes());
     }
 }

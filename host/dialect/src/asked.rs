@@ -1,4 +1,4 @@
-//! What the host acts on in a client's request. All other members pass unread.
+//! What the host acts on in a client's request, whatever its dialect. All other members pass unread.
 
 use std::borrow::Cow;
 
@@ -12,17 +12,16 @@ pub const MODEL_BYTES_MAX: usize = 256;
 
 /// What the host acts on in a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request<'a> {
+pub struct Asked<'a> {
     /// The model that the client asks for. Not empty, and at most [`MODEL_BYTES_MAX`].
     pub model: Cow<'a, str>,
     /// Whether the answer is to be streamed.
     pub stream: bool,
-    /// Whether a streamed answer is to end with its usage (`stream_options.include_usage`).
-    pub include_usage: bool,
 }
 
-impl<'a> Request<'a> {
-    /// Reads a client's body. One pass, and nothing is allocated unless the model's name has escapes.
+impl<'a> Asked<'a> {
+    /// Reads a client's body, where the dialect has both in the body. One pass, and nothing is
+    /// allocated unless the model's name has escapes.
     ///
     /// # Errors
     ///
@@ -30,15 +29,26 @@ impl<'a> Request<'a> {
     /// type, or there twice. The message is fit for the client.
     pub fn read(body: &'a [u8]) -> Result<Self, RequestError> {
         let text = std::str::from_utf8(body).map_err(|_| RequestError::NotUtf8)?;
-        let found = members(text, [MODEL, STREAM, STREAM_OPTIONS]).map_err(refusal)?;
+        let found = members(text, [MODEL, STREAM]).map_err(refusal)?;
         if let Some(param) = found.duplicate {
             return Err(RequestError::Duplicate { param });
         }
-        let [model, stream, options] = found.values;
+        let [model, stream] = found.values;
         Ok(Self {
             model: read_model(model)?,
             stream: read_flag(STREAM, stream)?,
-            include_usage: read_include_usage(options)?,
+        })
+    }
+
+    /// What the path of a request says, where the dialect has both there.
+    ///
+    /// # Errors
+    ///
+    /// If the name is empty or too long.
+    pub fn of_path(model: &'a str, stream: bool) -> Result<Self, RequestError> {
+        Ok(Self {
+            model: checked(Cow::Borrowed(model))?,
+            stream,
         })
     }
 }
@@ -131,6 +141,10 @@ fn read_model(raw: Option<&RawValue>) -> Result<Cow<'_, str>, RequestError> {
         param: MODEL,
         expected: "a string",
     })?;
+    checked(model)
+}
+
+fn checked(model: Cow<'_, str>) -> Result<Cow<'_, str>, RequestError> {
     if model.is_empty() {
         return Err(RequestError::Empty { param: MODEL });
     }
@@ -155,27 +169,8 @@ fn read_flag(param: &'static str, raw: Option<&RawValue>) -> Result<bool, Reques
     }
 }
 
-fn read_include_usage(options: Option<&RawValue>) -> Result<bool, RequestError> {
-    let Some(options) = options.filter(|options| options.get() != "null") else {
-        return Ok(false);
-    };
-    let wrong = RequestError::WrongType {
-        param: STREAM_OPTIONS,
-        expected: "an object or null",
-    };
-    let found = members(options.get(), ["include_usage"]).map_err(|_| wrong)?;
-    if found.duplicate.is_some() {
-        return Err(RequestError::Duplicate {
-            param: INCLUDE_USAGE,
-        });
-    }
-    read_flag(INCLUDE_USAGE, found.values[0])
-}
-
-const INCLUDE_USAGE: &str = "stream_options.include_usage";
 const MODEL: &str = "model";
 const STREAM: &str = "stream";
-const STREAM_OPTIONS: &str = "stream_options";
 
 #[cfg(test)]
 mod tests {
@@ -186,26 +181,26 @@ mod tests {
     #[test]
     fn names_are_borrowed_from_the_body() -> Result<(), RequestError> {
         assert!(matches!(
-            Request::read(br#"{"model":"gpt"}"#)?.model,
+            Asked::read(br#"{"model":"gpt"}"#)?.model,
             Cow::Borrowed("gpt")
         ));
-        assert_eq!(Request::read(br#"{"mod\u0065l":"g\u0070t"}"#)?.model, "gpt");
+        assert_eq!(Asked::read(br#"{"mod\u0065l":"g\u0070t"}"#)?.model, "gpt");
         Ok(())
     }
 
     proptest! {
         #[test]
         fn no_body_panics(body in prop::collection::vec(any::<u8>(), 0..64), text in "[{}\",:a-z_\\\\ ]{0,32}") {
-            let _ = Request::read(&body).is_ok();
-            let _ = Request::read(text.as_bytes()).is_ok();
+            let _ = Asked::read(&body).is_ok();
+            let _ = Asked::read(text.as_bytes()).is_ok();
         }
 
         #[test]
         fn other_members_never_matter(name in "[a-z]{1,8}", value in any::<u8>(), stream in any::<bool>()) {
             prop_assume!(name != "model" && name != "stream");
             let body = format!(r#"{{"{name}":[{{"model":{value}}}],"stream":{stream},"model":"m","{name}":{{}}}}"#);
-            let read = Request::read(body.as_bytes()).map_err(|error| TestCaseError::fail(error.to_string()))?;
-            prop_assert_eq!(read, Request { model: "m".into(), stream, include_usage: false });
+            let read = Asked::read(body.as_bytes()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            prop_assert_eq!(read, Asked { model: "m".into(), stream });
         }
     }
 }

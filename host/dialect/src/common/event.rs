@@ -1,0 +1,122 @@
+//! A stream as a sequence of events.
+
+use std::borrow::Cow;
+
+use super::answer::Finish;
+use super::part::{Citation, Part};
+use super::signature::Signature;
+use crate::{ProviderError, Usage};
+
+/// One event of a streamed answer.
+///
+/// Their order: [`Start`](Event::Start) once; then parts, one after the other, each a
+/// [`Begin`](Event::Begin), any number of [`Delta`](Event::Delta)s and an [`End`](Event::End); then
+/// [`Finish`](Event::Finish) and [`Done`](Event::Done). [`Usage`](Event::Usage) may come anywhere
+/// after the start, more than once: the last one counts, and the last one before `Done` is whole.
+/// [`Error`](Event::Error) may come anywhere; nothing follows it. Decoders keep this order, whatever
+/// the provider does, and encoders rely on it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A part begins. Only one is open at a time.
+    Begin(Begun),
+    /// A piece of the open part.
+    Delta(Delta),
+    /// The stream has said all.
+    Done,
+    /// The open part ends.
+    End,
+    /// The provider reports a failure.
+    Error(ProviderError),
+    /// Why the answer ends. No part is open.
+    Finish(Finish),
+    /// The answer begins.
+    Start {
+        /// The provider's id of it; empty if it gave none.
+        id: String,
+        /// The provider's name of the model; empty if it gave none.
+        model: String,
+    },
+    /// What it cost, so far.
+    Usage(Usage),
+}
+
+/// What kind of part begins.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Begun {
+    /// Reasoning; `redacted` if only its signature will come.
+    Reasoning {
+        /// Whether its text is hidden.
+        redacted: bool,
+    },
+    /// The model's words for not answering.
+    Refusal,
+    /// Text.
+    Text,
+    /// A call of a tool. Its arguments follow.
+    ToolCall {
+        /// As [`ToolCall::id`](super::ToolCall::id).
+        id: String,
+        /// The tool's name.
+        name: String,
+        /// As [`ToolCall::signature`](super::ToolCall::signature).
+        signature: Option<Signature>,
+    },
+    /// A part that comes whole, such as a picture. No delta follows.
+    Whole(Part),
+}
+
+/// A piece of the open part. Never an empty text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delta {
+    /// A piece of a call's arguments, as JSON text.
+    Arguments(String),
+    /// What the text cites.
+    Citation(Citation),
+    /// A piece of the reasoning.
+    Reasoning(String),
+    /// A piece of a refusal.
+    Refusal(String),
+    /// The reasoning's signature, whole.
+    Signature(Signature),
+    /// A piece of the text.
+    Text(String),
+}
+
+/// One event on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The name of the server-sent event; empty where it has none.
+    pub name: Cow<'static, str>,
+    /// Its data.
+    pub data: Vec<u8>,
+}
+
+/// Reads the events of one provider's stream. It holds a few words and what is open, however long
+/// the stream is.
+pub trait EventDecoder: Send {
+    /// Reads one server-sent event.
+    ///
+    /// # Errors
+    /// If it is not what the dialect says an event is, or comes where none may. The decoder is of no
+    /// use then.
+    fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed>;
+
+    /// Says that the provider's stream has ended, whether or not it said so itself. If it had told why
+    /// the answer ends, what it forgot after that is made up, `Done` at last; if it had not, there is
+    /// no `Done`, and the stream was cut off.
+    fn finish(&mut self, out: &mut Vec<Event>);
+}
+
+/// Writes the events of one client's stream.
+pub trait EventEncoder: Send {
+    /// Writes one event. Nothing is written after `Done` or `Error`.
+    fn event(&mut self, event: &Event, out: &mut Vec<Frame>);
+}
+
+/// Why something that a provider sent cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the provider's answer makes no sense: {0}")]
+pub struct Malformed(
+    /// What is wrong, without any of its content.
+    pub &'static str,
+);

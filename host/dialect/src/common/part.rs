@@ -1,0 +1,121 @@
+//! The parts that turns and answers are made of.
+
+use serde_json::Value;
+
+use super::signature::Signature;
+
+/// One part of a turn, or of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    /// Sound.
+    Audio(Media),
+    /// A document, such as a PDF, with its title if it has one.
+    Document(Media),
+    /// A picture.
+    Image(Media),
+    /// What the model thought before it answered.
+    Reasoning(Thought),
+    /// The model's words for not answering.
+    Refusal(String),
+    /// Text, with what it cites.
+    Text {
+        /// The text.
+        text: String,
+        /// What it cites, in order.
+        citations: Vec<Citation>,
+    },
+    /// A call of a tool, by the model.
+    ToolCall(ToolCall),
+    /// What a tool answered, to the model.
+    ToolResult(ToolResult),
+}
+
+impl Part {
+    /// Text that cites nothing.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text {
+            text: text.into(),
+            citations: Vec::new(),
+        }
+    }
+}
+
+/// A picture, a sound or a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Media {
+    /// Its media type, such as `image/png`; none where the sender left it to the receiver.
+    pub media_type: Option<String>,
+    /// Where its bytes are.
+    pub source: Source,
+    /// How closely to look at a picture: `low`, `high`, `auto`.
+    pub detail: Option<String>,
+    /// A document's title or file name.
+    pub title: Option<String>,
+}
+
+/// Where the bytes of a [`Media`] are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Here, in base64 (the standard alphabet, with padding).
+    Base64(String),
+    /// With the provider, under this id. It means nothing to any other provider.
+    File(String),
+    /// Here, as text.
+    Text(String),
+    /// At this address.
+    Url(String),
+}
+
+/// What the model thought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thought {
+    /// What it shows of it; empty where it shows nothing.
+    pub text: String,
+    /// The provider's own record of it, to be handed back in the next turn.
+    pub signature: Option<Signature>,
+    /// Whether the provider hides the text on purpose: all there is is the signature.
+    pub redacted: bool,
+}
+
+/// A call of a tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolCall {
+    /// What its result refers to. Never empty: a decoder whose dialect has none makes one up, the same
+    /// for the same place.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// The arguments as JSON text, an object unless the model erred; of a custom tool the bare input
+    /// as a JSON string inside `{"input": ..}`.
+    pub arguments: String,
+    /// The provider's record of what led to the call (Gemini has it at the call itself).
+    pub signature: Option<Signature>,
+}
+
+/// What a tool answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolResult {
+    /// The call's id.
+    pub call_id: String,
+    /// The tool's name, where the dialect says it or the call it answers stands earlier in the request.
+    pub name: Option<String>,
+    /// What it answered: text, pictures, documents.
+    pub parts: Vec<Part>,
+    /// Whether the tool failed.
+    pub is_error: bool,
+}
+
+/// Where a piece of text comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Citation {
+    /// Its address, if it is a page of the web.
+    pub url: Option<String>,
+    /// Its title.
+    pub title: Option<String>,
+    /// What is cited, word for word.
+    pub quoted: Option<String>,
+    /// The place in the text that it belongs to, in characters: first, and one after the last.
+    pub span: Option<(u64, u64)>,
+    /// The citation as its own dialect has it, for those that know it.
+    pub raw: Value,
+}
