@@ -6,22 +6,33 @@
 //! stands at the root: [`Asked`], [`Verdict`], [`Observed`], [`Usage`], [`ProviderError`],
 //! [`ErrorBody`]. What any two dialects are translated through is in [`common`].
 
+pub mod anthropic_messages;
 pub mod common;
+pub mod embed;
+pub mod gemini;
 pub mod json;
 pub mod openai_chat;
+pub mod openai_completions;
+pub mod openai_responses;
 pub mod sse;
 
 mod asked;
 mod error_body;
+mod estimate;
 mod observed;
 mod provider_error;
+mod translate;
+mod translated;
 mod usage;
 mod verdict;
 
 pub use asked::{Asked, MODEL_BYTES_MAX, RequestError};
 pub use error_body::{CooldownBody, ErrorBody};
+pub use estimate::estimate_tokens;
 pub use observed::Observed;
 pub use provider_error::ProviderError;
+pub use translate::{Observer, Translator, translate_error};
+pub use translated::{Source, Translated};
 pub use usage::Usage;
 pub use verdict::Verdict;
 

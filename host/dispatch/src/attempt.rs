@@ -1,35 +1,32 @@
 //! One attempt: a plan is made, carried out, and its answer judged, with one leased credential.
 
-use std::collections::VecDeque;
+mod answering;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName, StatusCode};
 use jackfield_auth::Lease;
 use jackfield_credential::{Failure, Outcome, Scope};
+use jackfield_dialect::Dialect;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use crate::call::{Answer, AnswerBody};
+use crate::call::{Answer, Call, Embed, Operation};
 use crate::classify;
 use crate::course::Course;
 use crate::error::{CallError, ErrorAnswer, UpstreamFailure};
-use crate::exchange::{Broke, Exchange, Pump};
-use crate::guided::{Begun, Guided};
-use crate::limits::{
-    ERROR_BODY_BYTES_MAX, ERROR_BODY_TIME, HELD_ANSWER_BYTES_MAX, ROUND_TRIPS_MAX,
-};
+use crate::exchange::Broke;
+use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIME, ROUND_TRIPS_MAX};
 use crate::outbound::{self, Bounds, CONNECTION_HEADERS};
 use crate::plan::{Context, Plan, Response};
-use crate::port::{Executor, FaultKind, Head, PluginFault, Rejection, Reply, UpstreamAnswer};
-use crate::raw::Raw;
-use crate::relay::Relay;
+use crate::port::{Executor, FaultKind, Head, PluginFault, Rejection, UpstreamAnswer};
 use crate::scrub::{scrub, shows_secret};
 use crate::snapshot::Provider;
 use crate::source::Source;
-use crate::watch::{Worth, worth};
+use crate::told::{Told, Untold};
 
 /// How an attempt failed. Its lease is settled.
 pub(crate) enum Missed {
@@ -37,6 +34,8 @@ pub(crate) enum Missed {
     Failed(Box<UpstreamFailure>),
     /// Nothing another credential could mend.
     Fatal(Box<CallError>),
+    /// The executor cannot be told the call; one of another dialect may. Nobody is blamed.
+    Untold(Box<CallError>),
     /// The provider refused the credential, and new tokens may mend that: the lease is not settled.
     Stale(Box<Stale>),
 }
@@ -52,6 +51,9 @@ pub(crate) struct Attempt<'a> {
     course: &'a Arc<Course>,
     provider: &'a Provider,
     executor: &'a Arc<dyn Executor>,
+    told: Told,
+    /// What the executor's provider is asked: the client's body, or its translation.
+    body: Bytes,
     context: Context,
     lease: Option<Lease>,
     round_trips: u32,
@@ -63,42 +65,43 @@ impl<'a> Attempt<'a> {
     /// An attempt with a leased credential.
     ///
     /// # Errors
-    /// When the configuration does not fit together.
+    /// When the configuration does not fit together, or the executor cannot be told the call.
     pub(crate) fn new(
         course: &'a Arc<Course>,
         lease: Lease,
         number: u32,
         may_refresh: bool,
-    ) -> Result<Self, CallError> {
+    ) -> Result<Self, Missed> {
         let (call, snapshot) = (&course.call, &course.snapshot);
-        let (provider, executor) = snapshot.serving(&lease.credential().provider)?;
-        let dialect = call.dialect.name();
-        if !executor
-            .descriptor()
-            .dialects
-            .iter()
-            .any(|accepted| accepted == dialect)
-        {
-            return Err(CallError::Misconfigured(format!(
-                "the executor `{}` does not accept the dialect `{dialect}`",
-                provider.executor
-            )));
+        let serving = snapshot.serving(&lease.credential().provider);
+        let (provider, executor) = serving.map_err(|error| Missed::Fatal(Box::new(error)))?;
+        let now = course.clock.now();
+        let created = now.as_millis() / 1_000;
+        let told = Told::new(call, executor.descriptor(), &course.translations, created);
+        let told = match told {
+            Ok(told) => told,
+            Err(untold) => return Err(untold_by(course, lease, &provider.executor, untold)),
+        };
+        if let Some(translated) = told.translated() {
+            course.trace.warnings(&translated.warnings);
         }
         let context = Context {
-            operation: call.operation,
-            dialect,
+            operation: call.operation.name(),
+            dialect: told.spoken().name(),
             model: Arc::clone(lease.upstream_model()),
             client_model: Arc::clone(&call.model),
-            stream: call.stream,
+            stream: call.stream.is_some(),
             attempt: number,
-            now_ms: course.clock.now().as_millis(),
+            now_ms: now.as_millis(),
             headers: Arc::clone(&call.headers),
             credential: Arc::clone(lease.credential()),
             settings: Arc::clone(&provider.settings),
-            options: Vec::new(),
+            options: options(call),
         };
         Ok(Self {
             course,
+            body: told.body().unwrap_or(&call.body).clone(),
+            told,
             provider,
             executor,
             context,
@@ -110,11 +113,7 @@ impl<'a> Attempt<'a> {
 
     /// Runs it up to its commit.
     pub(crate) async fn run(mut self) -> Result<Answer, Missed> {
-        match self
-            .executor
-            .prepare(&self.context, &self.course.call.body)
-            .await
-        {
+        match self.executor.prepare(&self.context, &self.body).await {
             Ok(plan) => self.carry_out(plan).await,
             Err(rejection) => Err(self.rejected(rejection)),
         }
@@ -127,10 +126,7 @@ impl<'a> Attempt<'a> {
         if response == Response::Relay {
             return self.relay(head, source).await;
         }
-        let reply = self
-            .executor
-            .reply(&self.context, &self.course.call.body, state)
-            .await;
+        let reply = self.executor.reply(&self.context, &self.body, state).await;
         let reply = reply.map_err(|fault| self.rejected(Rejection::Fault(fault)))?;
         self.guide(head, source, response, reply).await
     }
@@ -174,7 +170,7 @@ impl<'a> Attempt<'a> {
         let proxy = self.lease.as_ref().and_then(Lease::proxy);
         let bounds = Bounds {
             base_url: &self.provider.base_url,
-            body: &self.course.call.body,
+            body: &self.body,
             secret: &|name| self.lease.as_ref()?.secret(name),
             grants: &self.provider.grants,
             hosts: &self.executor.descriptor().hosts,
@@ -188,8 +184,9 @@ impl<'a> Attempt<'a> {
     async fn error_answer(&mut self, head: Head, mut source: Source) -> Missed {
         source.end_within(ERROR_BODY_TIME);
         let body = beginning(&mut source, ERROR_BODY_BYTES_MAX).await;
-        let (call, now) = (&self.course.call, self.course.clock.now());
+        let now = self.course.clock.now();
         let mut answer = ErrorAnswer {
+            dialect: self.told.spoken(),
             status: head.status,
             headers: for_client(head.headers.clone()),
             body: body.clone(),
@@ -200,7 +197,7 @@ impl<'a> Attempt<'a> {
         }
         match self
             .executor
-            .judge(&self.context, &call.body, &head, &body)
+            .judge(&self.context, &self.body, &head, &body)
             .await
         {
             Ok(refusal) => {
@@ -211,99 +208,6 @@ impl<'a> Attempt<'a> {
                 self.failed(refusal.failure, Some(answer))
             }
             Err(fault) => self.rejected(Rejection::Fault(fault)),
-        }
-    }
-
-    async fn relay(&mut self, head: Head, mut source: Source) -> Result<Answer, Missed> {
-        let dialect = self.course.call.dialect;
-        let encoded = head.headers.contains_key(CONTENT_ENCODING);
-        if self.course.streams_events() && is_event_stream(&head.headers) && !encoded {
-            let pump = Pump::Relay(Relay::new(source, dialect));
-            return self.commit(head, pump).await;
-        }
-        let mut held = BytesMut::new();
-        loop {
-            match source.next().await {
-                Ok(Some(chunk)) => held.extend_from_slice(&chunk),
-                Ok(None) => break,
-                Err(stopped) => return Err(self.broke(stopped.into())),
-            }
-            if held.len() > HELD_ANSWER_BYTES_MAX {
-                let pump = Pump::Raw(Raw::new(source, held.freeze()));
-                return self.commit(head, pump).await;
-            }
-        }
-        let body = held.freeze();
-        if !encoded {
-            match worth(dialect, &body) {
-                Worth::Good => {}
-                Worth::Error(error) => return Err(self.failed(classify::inside(error), None)),
-                Worth::Useless(why) => return Err(self.failed(classify::useless(why), None)),
-            }
-        }
-        self.settle(Outcome::Success, source.first_byte());
-        Ok(answer(head, AnswerBody::Whole(body)))
-    }
-
-    /// Leads an answer through its guest, over as many round trips as the guest asks for.
-    async fn guide(
-        &mut self,
-        mut head: Head,
-        mut source: Source,
-        mut response: Response,
-        mut reply: Box<dyn Reply>,
-    ) -> Result<Answer, Missed> {
-        let call = &self.course.call;
-        loop {
-            head = reply
-                .head(head)
-                .await
-                .map_err(|rejection| self.rejected(rejection))?;
-            let guided = Guided::new(source, Arc::clone(self.executor), reply, response, call);
-            let mut out = VecDeque::new();
-            let begun = guided
-                .begin(&mut out)
-                .await
-                .map_err(|broke| self.broke(broke))?;
-            let plan = match begun {
-                Begun::Answer(guided, step) => {
-                    let exchange = self.exchange(Pump::Guided(*guided))?.begun(out, step);
-                    return self.committed(head, exchange).await;
-                }
-                Begun::Next(plan, kept) => {
-                    reply = kept;
-                    plan
-                }
-            };
-            response = plan.response;
-            (head, source) = self.send(*plan).await?;
-            if response == Response::Relay {
-                return self.relay(head, source).await;
-            }
-        }
-    }
-
-    async fn commit(&mut self, head: Head, pump: Pump) -> Result<Answer, Missed> {
-        let exchange = self.exchange(pump)?;
-        self.committed(head, exchange).await
-    }
-
-    fn exchange(&mut self, pump: Pump) -> Result<Exchange, Missed> {
-        let lease = self.lease.take().ok_or_else(|| {
-            Missed::Fatal(Box::new(CallError::Misconfigured(
-                "an attempt was begun twice".to_owned(),
-            )))
-        })?;
-        Ok(Exchange::new(pump, lease, Arc::clone(self.course)))
-    }
-
-    async fn committed(&mut self, head: Head, exchange: Exchange) -> Result<Answer, Missed> {
-        match exchange.commit().await {
-            Ok(body) => Ok(answer(head, body)),
-            Err((broke, lease)) => {
-                self.lease = lease;
-                Err(self.broke(broke))
-            }
         }
     }
 
@@ -350,7 +254,9 @@ impl<'a> Attempt<'a> {
                     .failure
                     .status
                     .and_then(|code| StatusCode::from_u16(code).ok());
+                let dialect = self.told.spoken();
                 let answer = refusal.answer.map(|body| ErrorAnswer {
+                    dialect,
                     status: status.unwrap_or(fallback_status(refusal.failure.scope)),
                     headers: HeaderMap::new(),
                     body,
@@ -382,20 +288,38 @@ impl<'a> Attempt<'a> {
     }
 }
 
+/// What else the operation has.
+fn options(call: &Call) -> Vec<(&'static str, String)> {
+    let method = match call.operation {
+        Operation::Embed(Embed::Batch) => "batchEmbedContents",
+        Operation::Embed(Embed::Plain) if call.dialect == Dialect::Gemini => "embedContent",
+        Operation::CountTokens | Operation::Embed(_) | Operation::Generate => return Vec::new(),
+    };
+    vec![("method", method.to_owned())]
+}
+
+/// Gives a lease back whose executor cannot be told the call.
+fn untold_by(course: &Course, lease: Lease, executor: &str, untold: Untold) -> Missed {
+    course.settle(lease, Outcome::Unjudged, None);
+    let executor = executor.to_owned();
+    Missed::Untold(Box::new(match untold {
+        Untold::NoDialect => CallError::Misconfigured(format!(
+            "the executor `{executor}` accepts no dialect that this host can speak to it"
+        )),
+        Untold::NotPlanned => CallError::NotSupported {
+            executor,
+            operation: course.call.operation.name(),
+        },
+        Untold::Refused(refusal) => CallError::Untranslatable(refusal),
+    }))
+}
+
 fn fallback_status(scope: Scope) -> StatusCode {
     match scope {
         Scope::Request => StatusCode::BAD_REQUEST,
         Scope::Credential | Scope::Model | Scope::Provider | Scope::Transport => {
             StatusCode::BAD_GATEWAY
         }
-    }
-}
-
-fn answer(head: Head, body: AnswerBody) -> Answer {
-    Answer {
-        status: head.status,
-        headers: for_client(head.headers),
-        body,
     }
 }
 
@@ -410,18 +334,6 @@ async fn beginning(source: &mut Source, bytes_max: usize) -> Bytes {
         }
     }
     held.freeze()
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    value.is_some_and(|value| {
-        value
-            .trim_start()
-            .to_ascii_lowercase()
-            .starts_with("text/event-stream")
-    })
 }
 
 /// The provider's headers without those of the connection, and without those that would make the

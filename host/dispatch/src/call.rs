@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderMap, StatusCode};
 use jackfield_dialect::Dialect;
+use jackfield_dialect::common::Warning;
 use tokio::time::Instant;
 
 /// One client request, admitted.
@@ -18,11 +19,11 @@ pub struct Call {
     /// What the client speaks and is owed.
     pub dialect: Dialect,
     /// What is asked for.
-    pub operation: &'static str,
+    pub operation: Operation,
     /// The client's name of the model.
     pub model: Arc<str>,
-    /// Whether the client asked for a stream.
-    pub stream: bool,
+    /// Whether the client asked for a stream, and of which shape.
+    pub stream: Option<Framing>,
     /// The body, as it came.
     pub body: Bytes,
     /// Headers that may go on to the provider.
@@ -35,6 +36,47 @@ pub struct Call {
     pub deadline: Instant,
 }
 
+/// What a call asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// How many tokens a request for content has.
+    CountTokens,
+    /// Vectors of texts.
+    Embed(Embed),
+    /// Content.
+    Generate,
+}
+
+/// Which request for vectors it is: Gemini has two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Embed {
+    /// Gemini's `batchEmbedContents`.
+    Batch,
+    /// OpenAI's `embeddings`, or Gemini's `embedContent`.
+    Plain,
+}
+
+impl Operation {
+    /// Its name in the plugin contract.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CountTokens => "count-tokens",
+            Self::Embed(_) => "embed",
+            Self::Generate => "generate",
+        }
+    }
+}
+
+/// The shape of a client's stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// One JSON array, item by item: Gemini's streams where the client did not ask for events.
+    Array,
+    /// Server-sent events.
+    Events,
+}
+
 /// The answer to a call.
 #[derive(Debug)]
 pub struct Answer {
@@ -44,6 +86,10 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body.
     pub body: AnswerBody,
+    /// What of the request the provider's dialect could not express.
+    pub warnings: Vec<Warning>,
+    /// Whether the host made it up by an estimate, because no provider could be asked.
+    pub estimated: bool,
 }
 
 /// The body of an answer.

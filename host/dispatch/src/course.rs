@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::journal::{AttemptStep, Came, Step, Trace, millis};
 use crate::port::Upstream;
 use crate::snapshot::Snapshot;
+use crate::told::Translations;
 
 /// What stays the same over all attempts of one call with one model.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub(crate) struct Course {
     pub(crate) clock: Clock,
     pub(crate) upstream: Arc<dyn Upstream>,
     pub(crate) trace: Arc<Trace>,
+    /// The call as it was told to executors that do not speak the client's dialect.
+    pub(crate) translations: Arc<Translations>,
 }
 
 impl Course {
@@ -50,6 +53,6 @@ impl Course {
 
     /// Whether the client is owed a stream of events, in which an error can be told.
     pub(crate) fn streams_events(&self) -> bool {
-        self.call.stream
+        self.call.stream.is_some()
     }
 }

@@ -100,6 +100,8 @@ impl Dispatcher {
             status: answer.head.status,
             headers: for_client(answer.head.headers),
             body: AnswerBody::Stream(pieces(source)),
+            warnings: Vec::new(),
+            estimated: false,
         })
     }
 

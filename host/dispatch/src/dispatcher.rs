@@ -16,6 +16,7 @@ use crate::budgets::Budgets;
 use crate::call::{Answer, AnswerBody, Call};
 use crate::choose::{Asked, Chooser, Unchosen};
 use crate::clock::Clock;
+use crate::count;
 use crate::course::Course;
 use crate::error::{CallError, UpstreamFailure};
 use crate::fallback::{Fallback, because};
@@ -57,6 +58,8 @@ struct Progress {
     last: Option<Box<UpstreamFailure>>,
     /// Whether every failure of this round was the way's, which cools nobody.
     only_transport: bool,
+    /// Why an executor could not even be told the call.
+    untold: Option<Box<CallError>>,
 }
 
 impl Progress {
@@ -68,6 +71,7 @@ impl Progress {
             renewed: Vec::new(),
             last: None,
             only_transport: true,
+            untold: None,
         }
     }
 
@@ -172,9 +176,11 @@ impl Dispatcher {
             clock: self.clock.clone(),
             upstream: Arc::clone(&self.upstream),
             trace,
+            translations: Arc::default(),
         });
         let result = match timeout_at(deadline, self.models(&course)).await {
-            Ok(result) => result,
+            Ok(Err(error)) => count::in_place_of(error, &course).await,
+            Ok(answered) => answered,
             Err(_) => Err(CallError::Deadline(course.snapshot.timeouts.total)),
         };
         match &result {
@@ -223,7 +229,7 @@ impl Dispatcher {
                 Round::Exhausted(unfit) => unfit,
             };
             let Some(wait) = self.next_round(course, progress) else {
-                return Err(self.exhausted(course, progress.last.take(), unfit));
+                return Err(self.exhausted(course, progress, unfit));
             };
             let round = progress.round;
             tracing::debug!(call = %course.call.id, round, wait_ms = wait.as_millis(), "round over");
@@ -281,6 +287,10 @@ impl Dispatcher {
                 Ok(answer) => return Ok(Round::Answered(answer)),
                 Err(Missed::Fatal(error)) => return Err(*error),
                 Err(Missed::Failed(failure)) => failure,
+                Err(Missed::Untold(error)) => {
+                    progress.untold = Some(error);
+                    continue;
+                }
                 // Tokens are renewed once a credential.
                 Err(Missed::Stale(stale)) => settled(course, *stale),
             };
@@ -298,8 +308,7 @@ impl Dispatcher {
         progress: &mut Progress,
     ) -> Result<Answer, Missed> {
         let may_refresh = !progress.renewed.contains(&lease.slot());
-        let attempt = Attempt::new(course, lease, progress.attempts, may_refresh);
-        let attempt = attempt.map_err(|error| Missed::Fatal(Box::new(error)))?;
+        let attempt = Attempt::new(course, lease, progress.attempts, may_refresh)?;
         progress.attempts += 1;
         Box::pin(attempt.run()).await
     }
@@ -395,11 +404,14 @@ impl Dispatcher {
     fn exhausted(
         &self,
         course: &Course,
-        last: Option<Box<UpstreamFailure>>,
+        progress: &mut Progress,
         unfit: Option<Unfit>,
     ) -> CallError {
-        if let Some(failure) = last {
+        if let Some(failure) = progress.last.take() {
             return CallError::Upstream(failure);
+        }
+        if let Some(error) = progress.untold.take() {
+            return *error;
         }
         let model = course.model.as_ref().to_owned();
         match unfit {

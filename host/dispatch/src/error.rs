@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use jackfield_credential::{Failure, Reasons, Scope, Unfit};
+use jackfield_dialect::Dialect;
+use jackfield_dialect::common::Refusal;
 
 use crate::port::{PluginFault, PluginId};
 
@@ -53,6 +55,9 @@ pub enum CallError {
         /// Its reason.
         reason: String,
     },
+    /// The providers that serve the model speak another dialect, in which the request cannot be said.
+    #[error("{0}")]
+    Untranslatable(Refusal),
     /// No credential is fit.
     #[error("no credential is fit for model `{model}`: {unfit}")]
     Unfit {
@@ -85,6 +90,8 @@ pub struct UpstreamFailure {
 /// An error answer as the provider, or its executor, worded it.
 #[derive(Debug, Clone)]
 pub struct ErrorAnswer {
+    /// The dialect of the body.
+    pub dialect: Dialect,
     /// The status code.
     pub status: StatusCode,
     /// Headers that are the client's business.
@@ -107,6 +114,7 @@ impl CallError {
             Self::Plugin(_) => "plugin",
             Self::SelectorRefused { .. } => "selector-refused",
             Self::Unfit { .. } => "unfit",
+            Self::Untranslatable(_) => "untranslatable",
             Self::UnknownModel(_) => "unknown-model",
             Self::Upstream(_) => "upstream",
         }
@@ -129,6 +137,7 @@ impl CallError {
             Self::Unfit { unfit, .. } if all_disabled(unfit) => "auth_not_found",
             Self::Unfit { .. } => "auth_unavailable",
             Self::UnknownModel(_) => "model_not_found",
+            Self::Untranslatable(_) => "untranslatable",
             Self::Upstream(failure) if failure.failure.scope == Scope::Transport => {
                 "upstream_unreachable"
             }

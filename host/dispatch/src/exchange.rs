@@ -3,25 +3,26 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::unfold;
 use jackfield_auth::Lease;
 use jackfield_credential::{Failure, Outcome};
+use jackfield_dialect::{Dialect, Usage};
 
-use crate::call::{AnswerBody, AnswerStream, Broken};
+use crate::call::{AnswerBody, AnswerStream, Broken, Framing};
 use crate::classify;
 use crate::course::Course;
 use crate::guided::Guided;
 use crate::journal::Ended;
-use crate::limits::PREAMBLE_BYTES_MAX;
+use crate::limits::{KEEP_ALIVE, PREAMBLE_BYTES_MAX};
 use crate::port::PluginFault;
 use crate::raw::Raw;
 use crate::relay::Relay;
+use crate::retold::Retold;
 use crate::scrub::scrub;
-use crate::source::Stopped;
-use crate::watch::terminal_error;
+use crate::source::{Source, Stopped};
+use crate::writer::Writer;
 
 /// What one pull brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,57 @@ pub(crate) enum Pump {
     Raw(Raw),
     /// Events that the host watches.
     Relay(Relay),
+    /// Events that the host writes anew.
+    Retold(Box<Retold>),
+}
+
+impl Pump {
+    async fn step(&mut self, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
+        match self {
+            Self::Guided(guided) => guided.step(out).await,
+            Self::Raw(raw) => raw.step(out).await,
+            Self::Relay(relay) => relay.step(out).await,
+            Self::Retold(retold) => retold.step(out).await,
+        }
+    }
+
+    fn source(&mut self) -> &mut Source {
+        match self {
+            Self::Guided(guided) => &mut guided.source,
+            Self::Raw(raw) => &mut raw.source,
+            Self::Relay(relay) => &mut relay.source,
+            Self::Retold(retold) => &mut retold.source,
+        }
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Guided(guided) => guided.usage(),
+            Self::Raw(_) => None,
+            Self::Relay(relay) => relay.usage(),
+            Self::Retold(retold) => retold.writer.usage(),
+        }
+    }
+
+    /// From now on what comes is the client's, who is told of silence where it is owed events.
+    fn commit(&mut self, streams_events: bool) {
+        if let Self::Relay(relay) = self {
+            relay.commit();
+        }
+        if streams_events && !matches!(self, Self::Raw(_)) {
+            self.source().tell_silence(KEEP_ALIVE);
+        }
+    }
+
+    /// Ends a committed stream with an error; none where its dialect has no words for it.
+    fn fail(&mut self, dialect: Dialect, message: &str) -> Option<Bytes> {
+        match self {
+            Self::Guided(guided) => guided.fail(message),
+            Self::Raw(_) => None,
+            Self::Relay(_) => Some(Writer::own(dialect, Framing::Events).fail(message)),
+            Self::Retold(retold) => Some(retold.writer.fail(message)),
+        }
+    }
 }
 
 /// One exchange. Dropping it cancels everything: the connection closes, the guest's instance goes,
@@ -108,9 +160,7 @@ impl Exchange {
                 Err(broke) => return Err((broke, self.lease)),
             }
         }
-        if let Pump::Relay(relay) = &mut self.pump {
-            relay.commit();
-        }
+        self.pump.commit(self.course.streams_events());
         Ok(AnswerBody::Stream(self.stream()))
     }
 
@@ -161,11 +211,13 @@ impl Exchange {
         if matches!(broke, Broke::Told(_)) {
             return None;
         }
-        if !self.course.streams_events() || matches!(self.pump, Pump::Raw(_)) {
+        if !self.course.streams_events() {
             return Some(Broken(message));
         }
-        self.out
-            .push_back(terminal_error(self.course.call.dialect, &message));
+        match self.pump.fail(self.course.call.dialect, &message) {
+            Some(event) => self.out.push_back(event),
+            None => return Some(Broken(message)),
+        }
         None
     }
 
@@ -173,23 +225,11 @@ impl Exchange {
         if let Some(step) = self.begun.take() {
             return Ok(step);
         }
-        match &mut self.pump {
-            Pump::Guided(guided) => guided.step(&mut self.out).await,
-            Pump::Raw(raw) => raw.step(&mut self.out).await,
-            Pump::Relay(relay) => relay.step(&mut self.out).await,
-        }
-    }
-
-    fn first_byte(&self) -> Option<Duration> {
-        match &self.pump {
-            Pump::Guided(guided) => guided.source.first_byte(),
-            Pump::Raw(raw) => raw.source.first_byte(),
-            Pump::Relay(relay) => relay.source.first_byte(),
-        }
+        self.pump.step(&mut self.out).await
     }
 
     fn settle(&mut self, outcome: Outcome) {
-        let first_byte = self.first_byte();
+        let first_byte = self.pump.source().first_byte();
         if let Some(lease) = self.lease.take() {
             let ended = match &outcome {
                 Outcome::Success => Ended::Answered,
@@ -197,6 +237,9 @@ impl Exchange {
                 Outcome::Unjudged => Ended::broken("a plugin failed"),
                 Outcome::Cancelled => Ended::broken("the call's time is over"),
             };
+            if let Some(usage) = self.pump.usage() {
+                self.course.trace.usage(usage);
+            }
             self.course.settle(lease, outcome, first_byte);
             self.course.trace.end(ended);
         }

@@ -49,7 +49,8 @@ impl Condition {
             | CallError::InvalidRequest(_)
             | CallError::Misconfigured(_)
             | CallError::NotSupported { .. }
-            | CallError::ProviderNotFound(_) => false,
+            | CallError::ProviderNotFound(_)
+            | CallError::Untranslatable(_) => false,
         }
     }
 

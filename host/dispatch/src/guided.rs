@@ -5,18 +5,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use jackfield_dialect::sse::{self, Reader};
-use jackfield_dialect::{Dialect, Observed};
+use jackfield_dialect::sse::Reader;
+use jackfield_dialect::{Observed, Usage};
 use memchr::memchr;
 
-use crate::call::Call;
+use crate::call;
 use crate::classify;
 use crate::exchange::{Broke, Step};
 use crate::limits::{CLOSING, WHOLE_ANSWER_BYTES_MAX};
 use crate::plan::{Frame, Framing, Output, Plan, Response};
 use crate::port::{Executor, FaultKind, PluginFault, Rejection, Reply};
-use crate::source::Source;
-use crate::watch::{Watch, Worth, worth};
+use crate::source::{Came, Source};
+use crate::told::Told;
+use crate::writer::Writer;
 
 /// An answer on its way through a guest.
 pub(crate) struct Guided {
@@ -31,6 +32,8 @@ pub(crate) struct Guided {
     /// A plan that the guest asked for instead of frames.
     next: Option<Box<Plan>>,
     returned_frames: bool,
+    /// What the guest, or else the answer itself, says that it cost.
+    usage: Option<Usage>,
 }
 
 /// How an answer through a guest begins.
@@ -44,9 +47,9 @@ pub(crate) enum Begun {
 /// What the client is owed.
 enum Shape {
     /// A stream of events.
-    Events(Watch),
+    Events(Writer),
     /// One body, held back until it is whole.
-    Body(Dialect, BytesMut),
+    Body(Box<Told>, BytesMut),
 }
 
 impl Guided {
@@ -55,12 +58,11 @@ impl Guided {
         executor: Arc<dyn Executor>,
         reply: Box<dyn Reply>,
         response: Response,
-        call: &Call,
+        (told, stream): (&Told, Option<call::Framing>),
     ) -> Self {
-        let shape = if call.stream {
-            Shape::Events(Watch::new(call.dialect))
-        } else {
-            Shape::Body(call.dialect, BytesMut::new())
+        let shape = match stream {
+            Some(framing) => Shape::Events(told.writer(framing)),
+            None => Shape::Body(Box::new(told.clone()), BytesMut::new()),
         };
         let cutter = Cutter::new(response);
         Self {
@@ -73,6 +75,7 @@ impl Guided {
             ended: false,
             next: None,
             returned_frames: false,
+            usage: None,
         }
     }
 
@@ -93,8 +96,15 @@ impl Guided {
         if self.ended {
             return Ok(Step::Over);
         }
-        let chunk = match self.source.next().await {
-            Ok(chunk) => chunk,
+        let chunk = match self.source.came().await {
+            Ok(Came::Bytes(chunk)) => Some(chunk),
+            Ok(Came::End) => None,
+            Ok(Came::Silence) => {
+                if let Shape::Events(writer) = &self.shape {
+                    out.push_back(writer.keep_alive());
+                }
+                return Ok(Step::Held);
+            }
             // How a provider closes that has said all is its own business.
             Err(_) if self.complete => None,
             Err(stopped) => return Err(stopped.into()),
@@ -110,7 +120,24 @@ impl Guided {
         self.take(output, out)
     }
 
+    /// What the answer cost, as far as it is known.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        match &self.shape {
+            Shape::Events(writer) => self.usage.or_else(|| writer.usage()),
+            Shape::Body(..) => self.usage,
+        }
+    }
+
+    /// Ends a committed stream with an error; none where there are no words for it.
+    pub(crate) fn fail(&mut self, message: &str) -> Option<Bytes> {
+        match &mut self.shape {
+            Shape::Events(writer) => Some(writer.fail(message)),
+            Shape::Body(..) => None,
+        }
+    }
+
     fn take(&mut self, output: Output, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
+        self.usage = output.usage.or(self.usage);
         self.returned_frames |= !output.frames.is_empty();
         if output.next.is_some() {
             if self.returned_frames {
@@ -120,25 +147,22 @@ impl Guided {
             return Ok(Step::Held);
         }
         match &mut self.shape {
-            Shape::Events(watch) => {
-                let step = events(watch, output.frames, self.ended, out)?;
+            Shape::Events(writer) => {
+                let step = events(writer, &output.frames, self.ended, out)?;
                 if step == Step::Complete && !self.complete {
                     self.complete = true;
                     self.source.end_within(CLOSING);
                 }
                 Ok(step)
             }
-            Shape::Body(dialect, body) => {
+            Shape::Body(told, body) => {
                 gather(body, &output.frames)?;
                 if !self.ended {
                     return Ok(Step::Held);
                 }
-                let body = body.split().freeze();
-                match worth(*dialect, &body) {
-                    Worth::Good => out.push_back(body),
-                    Worth::Error(error) => return Err(Broke::Failed(classify::inside(error))),
-                    Worth::Useless(why) => return Err(useless(why)),
-                }
+                let whole = told.whole(body.split().freeze())?;
+                self.usage = self.usage.or(whole.usage);
+                out.push_back(whole.body);
                 Ok(Step::Over)
             }
         }
@@ -157,36 +181,38 @@ impl Guided {
 }
 
 fn events(
-    watch: &mut Watch,
-    frames: Vec<Frame>,
+    writer: &mut Writer,
+    frames: &[Frame],
     ended: bool,
     out: &mut VecDeque<Bytes>,
 ) -> Result<Step, Broke> {
     let mut written = Vec::new();
-    let step = write(watch, frames, &mut written);
+    let step = write(writer, frames, &mut written);
+    if ended && step.is_ok() && !writer.completed() {
+        writer.finish(&mut written);
+    }
     // What came before a frame that must not go on still does.
     if !written.is_empty() {
         out.push_back(written.into());
     }
-    match (step?, ended, watch.completed()) {
+    match (step?, ended, writer.completed()) {
         (step, false, _) => Ok(step),
         (_, true, true) => Ok(Step::Over),
         (_, true, false) => Err(useless("the stream ended before it was complete")),
     }
 }
 
-fn write(watch: &mut Watch, frames: Vec<Frame>, written: &mut Vec<u8>) -> Result<Step, Broke> {
+fn write(writer: &mut Writer, frames: &[Frame], written: &mut Vec<u8>) -> Result<Step, Broke> {
     let mut step = Step::Held;
     for frame in frames {
-        match watch.observe(&frame.name, &frame.data) {
+        match writer.event(&frame.name, &frame.data, written) {
             Observed::Content if step == Step::Held => step = Step::Content,
             Observed::Content | Observed::Preamble => {}
-            Observed::Done if watch.completed() => step = Step::Complete,
+            Observed::Done if writer.completed() => step = Step::Complete,
             Observed::Done => return Err(useless("the stream was empty")),
             Observed::Error(error) => return Err(Broke::Failed(classify::inside(error))),
             Observed::Malformed => return Err(useless("the stream made no sense")),
         }
-        sse::write_event(&frame.name, &frame.data, written);
     }
     Ok(step)
 }

@@ -9,6 +9,8 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
+use jackfield_dialect::Usage;
+use jackfield_dialect::common::Warning;
 use parking_lot::Mutex;
 
 use crate::call::Call;
@@ -16,7 +18,8 @@ use crate::clock::Clock;
 use crate::limits::{REQUESTS_KEPT, STEPS_KEPT};
 pub(crate) use record::millis;
 pub use record::{
-    AttemptStep, Came, Counts, Ended, PickStep, RequestRecord, Step, Stepped, Waited,
+    AttemptStep, Came, Counts, Ended, PickStep, RequestRecord, Step, Stepped, UsageShown, Waited,
+    WarningShown,
 };
 use record::{NAME_BYTES_MAX, short};
 
@@ -59,10 +62,12 @@ impl Journal {
             id: Arc::clone(&call.id),
             started_ms: clock.now().as_millis(),
             dialect: call.dialect.name(),
-            operation: call.operation,
+            operation: call.operation.name(),
             model: short(&call.model, NAME_BYTES_MAX),
             principal: Arc::clone(&call.principal),
-            stream: call.stream,
+            stream: call.stream.is_some(),
+            warnings: Vec::new(),
+            usage: None,
             steps: Vec::new(),
             steps_dropped: 0,
             outcome: None,
@@ -114,6 +119,17 @@ impl Trace {
         }
         let after_ms = now.saturating_sub(record.started_ms);
         record.steps.push(Stepped { after_ms, step });
+    }
+
+    /// Writes down what of the request did not come through a translation: of the last one made.
+    pub(crate) fn warnings(&self, warnings: &[Warning]) {
+        let told = warnings.iter().map(WarningShown::from);
+        self.record.lock().warnings = told.collect();
+    }
+
+    /// Writes down what the answer cost.
+    pub(crate) fn usage(&self, usage: Usage) {
+        self.record.lock().usage = Some(UsageShown::from(usage));
     }
 
     /// Writes down how the call ended; only the first end counts.

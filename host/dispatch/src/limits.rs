@@ -48,3 +48,8 @@ pub const STEPS_KEPT: usize = 64;
 
 /// How long a provider may take to close a stream that has said that it is over.
 pub const CLOSING: Duration = Duration::from_secs(1);
+
+/// How long a client of a committed stream hears nothing, before it is told that its answer is still
+/// coming. Proxies and load balancers between cut silent connections after a minute or less; half of
+/// the shortest usual one, 30 s.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -4,19 +4,19 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use jackfield_dialect::sse::Reader;
-use jackfield_dialect::{Dialect, Observed};
+use jackfield_dialect::{Dialect, Observed, Observer, Usage};
 
 use crate::classify;
 use crate::exchange::{Broke, Step};
 use crate::limits::CLOSING;
-use crate::source::Source;
-use crate::watch::Watch;
+use crate::source::{Came, Source};
 
 /// A stream of server-sent events on its way to the client.
 pub(crate) struct Relay {
     pub(crate) source: Source,
     reader: Reader,
-    watch: Watch,
+    dialect: Dialect,
+    watch: Box<dyn Observer>,
     committed: bool,
     done: bool,
 }
@@ -27,7 +27,8 @@ impl Relay {
         Self {
             source,
             reader,
-            watch: Watch::new(dialect),
+            dialect,
+            watch: dialect.observer(),
             committed: false,
             done: false,
         }
@@ -38,12 +39,21 @@ impl Relay {
         self.committed = true;
     }
 
+    /// What the stream cost, as last reported.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.watch.usage()
+    }
+
     /// Pulls once. Only whole events go on: a client can do nothing with half of one, and when the
     /// provider breaks off inside one, the error event that follows must stand on its own.
     pub(crate) async fn step(&mut self, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
-        let chunk = match self.source.next().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) => return self.finish(out),
+        let chunk = match self.source.came().await {
+            Ok(Came::Bytes(chunk)) => chunk,
+            Ok(Came::Silence) => {
+                out.push_back(Bytes::from_static(KEEP_ALIVE));
+                return Ok(Step::Held);
+            }
+            Ok(Came::End) => return self.finish(out),
             // It had said that it was over; how it closes is its own business.
             Err(_) if self.done => return Ok(Step::Over),
             Err(stopped) => return Err(stopped.into()),
@@ -92,8 +102,12 @@ impl Relay {
         Ok(if self.done { Step::Complete } else { step })
     }
 
+    fn whole(&self) -> bool {
+        self.watch.completed() && self.watch.has_content()
+    }
+
     fn done(&mut self) -> Result<(), Broke> {
-        if !self.watch.completed() {
+        if !self.whole() {
             return Err(useless(EMPTY));
         }
         self.done = true;
@@ -105,11 +119,17 @@ impl Relay {
         self.read(true, |raw| out.push_back(raw))?;
         let rest = self.reader.take_rest();
         let makes_sense = self.done || self.read_rest(&rest)?;
-        if !self.watch.completed() {
+        if !self.whole() {
             return Err(Broke::Failed(classify::transport(ENDED_EARLY.to_owned())));
         }
-        if makes_sense && !rest.is_empty() {
-            out.push_back(rest);
+        let rest = Some(rest).filter(|rest| makes_sense && !rest.is_empty());
+        match (self.dialect.forgotten_end(), self.done) {
+            (Some(end), false) => {
+                // What the provider did not end itself is ended first.
+                out.extend(rest.map(|rest| Bytes::from([&rest[..], b"\n\n"].concat())));
+                out.push_back(Bytes::from_static(end));
+            }
+            _ => out.extend(rest),
         }
         Ok(Step::Over)
     }
@@ -133,6 +153,9 @@ impl Relay {
 fn useless(why: &str) -> Broke {
     Broke::Failed(classify::useless(why))
 }
+
+/// A comment: nothing that a client reads.
+pub(crate) const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 
 const EMPTY: &str = "the provider's stream was empty";
 const ENDED_EARLY: &str = "the provider's stream ended before it was complete";

@@ -22,6 +22,10 @@ pub(crate) struct Source {
     /// the provider's.
     asked: Option<Instant>,
     first_byte: Option<Duration>,
+    /// How long a silence may be before it is told of; none while nobody wants to know.
+    beat: Option<Duration>,
+    /// Since when there was neither a byte nor a beat.
+    quiet_since: Instant,
     /// One timer for the whole body: after the first byte it is set anew only when it fires too
     /// early, so that a byte costs no timer.
     timer: Pin<Box<Sleep>>,
@@ -43,6 +47,8 @@ impl Source {
             sent,
             asked: None,
             first_byte: None,
+            beat: None,
+            quiet_since: sent,
             timer,
         }
     }
@@ -59,47 +65,77 @@ impl Source {
         self.timer.as_mut().reset(deadline);
     }
 
+    /// From now on a silence of so long is told of, so that a client can be told that its answer is
+    /// still coming.
+    pub(crate) fn tell_silence(&mut self, beat: Duration) {
+        self.beat = Some(beat);
+        self.quiet_since = Instant::now();
+        let next = (self.quiet_since + beat).min(self.due());
+        self.timer.as_mut().reset(next);
+    }
+
     /// The next bytes, never empty; none at the end.
     ///
     /// # Errors
     /// When the connection breaks, or when a timeout passes.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Stopped> {
+        loop {
+            match self.came().await? {
+                Came::Bytes(bytes) => return Ok(Some(bytes)),
+                Came::End => return Ok(None),
+                Came::Silence => {}
+            }
+        }
+    }
+
+    /// What comes next; a silence only after [`Self::tell_silence`].
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub(crate) async fn came(&mut self) -> Result<Came, Stopped> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Stopped>> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Came, Stopped>> {
         loop {
             match self.body.as_mut().poll_next(context) {
-                Poll::Ready(None) => return Poll::Ready(Ok(None)),
+                Poll::Ready(None) => return Poll::Ready(Ok(Came::End)),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(Stopped::Broke(error))),
                 Poll::Ready(Some(Ok(bytes))) if bytes.is_empty() => {}
                 Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(self.take(bytes)),
                 Poll::Pending => {
                     self.asked.get_or_insert_with(Instant::now);
                     ready!(self.timer.as_mut().poll(context));
-                    let due = self.due();
-                    if due <= Instant::now() {
+                    let (now, due) = (Instant::now(), self.due());
+                    if due <= now {
                         return Poll::Ready(Err(self.stalled()));
                     }
-                    self.timer.as_mut().reset(due);
+                    let beat = self.beat.map(|beat| self.quiet_since + beat);
+                    if beat.is_some_and(|beat| beat <= now) {
+                        self.quiet_since = now;
+                        return Poll::Ready(Ok(Came::Silence));
+                    }
+                    let next = beat.map_or(due, |beat| beat.min(due));
+                    self.timer.as_mut().reset(next);
                 }
             }
         }
     }
 
     /// A body that is always ready never asks the timer, so that bytes are held to the deadline too.
-    fn take(&mut self, bytes: Bytes) -> Result<Option<Bytes>, Stopped> {
+    fn take(&mut self, bytes: Bytes) -> Result<Came, Stopped> {
         let now = Instant::now();
         if self.deadline <= now {
             return Err(Stopped::Late);
         }
         self.asked = None;
+        self.quiet_since = now;
         if self.first_byte.is_none() {
             self.first_byte = Some(now.duration_since(self.sent));
             let due = (now + self.timeouts.idle).min(self.deadline);
             self.timer.as_mut().reset(due);
         }
-        Ok(Some(bytes))
+        Ok(Came::Bytes(bytes))
     }
 
     fn due(&self) -> Instant {
@@ -128,6 +164,17 @@ impl Source {
             cause,
         })
     }
+}
+
+/// What comes next of a body.
+#[derive(Debug)]
+pub(crate) enum Came {
+    /// Bytes, never none.
+    Bytes(Bytes),
+    /// The end.
+    End,
+    /// Nothing, for as long as was to be told of.
+    Silence,
 }
 
 /// Why no more bytes come.

@@ -18,8 +18,8 @@ use jackfield_dialect::Dialect;
 use jackfield_dispatch::port::{Executor, Selector};
 use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use jackfield_dispatch::{
-    Answer, AnswerBody, Broken, Call, CallError, Clock, Dispatcher, DispatcherParts,
-    UpstreamFailure,
+    Answer, AnswerBody, Broken, Call, CallError, Clock, Dispatcher, DispatcherParts, Framing,
+    Operation, UpstreamFailure,
 };
 use proptest::test_runner::Config as ProptestConfig;
 use secrecy::SecretString;
@@ -161,9 +161,9 @@ impl Stage {
         Call {
             id: Arc::from("call-1"),
             dialect: Dialect::OpenaiChat,
-            operation: "generate",
+            operation: Operation::Generate,
             model: Arc::from("model"),
-            stream,
+            stream: stream.then_some(Framing::Events),
             body: Bytes::from_static(br#"{"model":"model","messages":[]}"#),
             headers: Arc::new(HeaderMap::new()),
             principal: Arc::from("tests"),

@@ -1,4 +1,8 @@
-//! What clients may call: chat completions, the list of models, and two probes.
+//! What clients may call: four APIs, each as its own clients know it, and two probes.
+
+mod admit;
+mod gemini;
+mod models;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,20 +11,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use axum::http::{Request, Response, StatusCode};
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use jackfield_dialect::{Dialect, openai_chat};
-use jackfield_dispatch::{Call, Dispatcher};
-use tokio::time::timeout;
+use axum::routing::{MethodRouter, get, post};
+use jackfield_dialect::Dialect;
+use jackfield_dispatch::{Dispatcher, Embed, Operation};
 use uuid::Uuid;
 
-use crate::keys::{ClientKeys, KeyError};
-use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_WAIT};
+use crate::keys::ClientKeys;
 use crate::render::{self, OwnError};
+use admit::{Endpoint, admit};
 
 /// What the clients' server needs.
 pub struct Api {
@@ -56,144 +56,54 @@ impl Api {
 
 /// The routes for clients.
 pub fn api_router(api: Arc<Api>) -> Router {
+    let generate = |dialect| endpoint(dialect, Operation::Generate);
+    let embed = Operation::Embed(Embed::Plain);
     Router::new()
-        .route("/v1/chat/completions", post(chat_completions))
-        .route("/v1/models", get(models))
+        .route("/v1/chat/completions", generate(Dialect::OpenaiChat))
+        .route("/v1/completions", generate(Dialect::OpenaiCompletions))
+        .route("/v1/responses", generate(Dialect::OpenaiResponses))
+        .route("/v1/embeddings", endpoint(Dialect::OpenaiChat, embed))
+        .route("/v1/messages", generate(Dialect::AnthropicMessages))
+        .route(
+            "/v1/messages/count_tokens",
+            endpoint(Dialect::AnthropicMessages, Operation::CountTokens),
+        )
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*model}", get(models::one).post(gemini::call))
+        .route("/v1beta/models", get(models::list_gemini))
+        .route(
+            "/v1beta/models/{*model}",
+            get(models::one_gemini).post(gemini::call),
+        )
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .fallback(unknown_path)
         .with_state(api)
 }
 
-async fn chat_completions(State(api): State<Arc<Api>>, request: Request<Body>) -> Response<Body> {
-    const DIALECT: Dialect = Dialect::OpenaiChat;
+/// A path that says what is asked for, and in which dialect; the rest is in the body.
+fn endpoint(dialect: Dialect, operation: Operation) -> MethodRouter<Arc<Api>> {
+    post(
+        async move |State(api): State<Arc<Api>>, request: Request<Body>| {
+            serve(&api, Endpoint::new(dialect, operation), request).await
+        },
+    )
+}
+
+async fn serve(api: &Api, endpoint: Endpoint, request: Request<Body>) -> Response<Body> {
+    let dialect = endpoint.dialect;
     let id = new_id();
-    let call = match admit(&api, request, &id).await {
+    let call = match admit(api, endpoint, request, &id).await {
         Ok(call) => call,
-        Err(refused) => return refused.render(DIALECT, &id),
+        Err(refused) => return refused.render(dialect, &id),
     };
     match api.dispatcher.call(call).await {
         Ok(answer) => render::answer(answer, &id),
         Err(error) => {
             tracing::debug!(call = %id, label = error.label(), %error, "call failed");
-            render::call_error(&error, DIALECT, &id)
+            render::call_error(&error, dialect, &id)
         }
     }
-}
-
-/// Makes a call of a request, or says what is wrong with it.
-async fn admit(api: &Api, request: Request<Body>, id: &Arc<str>) -> Result<Call, Refused> {
-    let principal = api.keys.principal(request.headers())?;
-    let deadline = api.dispatcher.deadline();
-    let (head, body) = request.into_parts();
-    let body = read(body).await?;
-    let asked = openai_chat::Request::read(&body)?;
-    let affinity = api.dispatcher.affinity(&head.headers, &body, &principal);
-    Ok(Call {
-        id: Arc::clone(id),
-        dialect: Dialect::OpenaiChat,
-        operation: "generate",
-        model: Arc::from(asked.model.as_ref()),
-        stream: asked.stream,
-        headers: Arc::new(passed_on(&head.headers)),
-        principal,
-        affinity,
-        deadline,
-        body,
-    })
-}
-
-async fn read(body: Body) -> Result<Bytes, Refused> {
-    let collected = timeout(
-        REQUEST_BODY_WAIT,
-        Limited::new(body, REQUEST_BODY_BYTES_MAX).collect(),
-    );
-    match collected.await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLarge),
-        Ok(Err(error)) => Err(Refused::Broken(error.to_string())),
-        Err(_) => Err(Refused::TooSlow),
-    }
-}
-
-/// Why a request is no call.
-#[derive(Debug, thiserror::Error)]
-enum Refused {
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    #[error("the body has more than {} MiB", REQUEST_BODY_BYTES_MAX >> 20)]
-    TooLarge,
-    #[error("the body did not arrive within {} s", REQUEST_BODY_WAIT.as_secs())]
-    TooSlow,
-    #[error("the body broke off: {0}")]
-    Broken(String),
-    #[error(transparent)]
-    Body(#[from] openai_chat::RequestError),
-}
-
-impl Refused {
-    fn render(&self, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
-        let status = match self {
-            Self::Key(_) => StatusCode::UNAUTHORIZED,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Broken(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
-        };
-        let param = match self {
-            Self::Body(error) => error.param(),
-            _ => None,
-        };
-        let message = self.to_string();
-        let error = OwnError {
-            param,
-            ..OwnError::new(status, "refused", &message)
-        };
-        render::own_error(error, dialect, id)
-    }
-}
-
-/// The headers that go on to the provider, if its executor wants them to: those that change what
-/// an API does. Everything else, keys first of all, stays here.
-fn passed_on(headers: &HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::new();
-    for name in &PASSED_ON {
-        for value in headers.get_all(name) {
-            kept.append(name, value.clone());
-        }
-    }
-    kept
-}
-
-const PASSED_ON: [HeaderName; 4] = [
-    HeaderName::from_static("anthropic-beta"),
-    HeaderName::from_static("anthropic-version"),
-    HeaderName::from_static("idempotency-key"),
-    HeaderName::from_static("openai-beta"),
-];
-
-async fn models(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response<Body> {
-    let id = new_id();
-    if let Err(refused) = api.keys.principal(&headers) {
-        return Refused::Key(refused).render(Dialect::OpenaiChat, &id);
-    }
-    let names = api.dispatcher.auth().names();
-    let owner = |name: &jackfield_credential::ServedName| {
-        name.providers
-            .first()
-            .map(ToString::to_string)
-            .unwrap_or_default()
-    };
-    let owned: Vec<_> = names
-        .iter()
-        .map(|name| (name.name.as_ref(), owner(name)))
-        .collect();
-    let listed = owned.iter().map(|(name, owner)| (*name, owner.as_str()));
-    let body = openai_chat::model_list(listed, api.started);
-    (
-        [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
-        body,
-    )
-        .into_response()
 }
 
 /// Whether calls can be served: every provider has its executor, and the server is not stopping.
@@ -224,20 +134,23 @@ async fn ready(State(api): State<Arc<Api>>) -> Response<Body> {
 }
 
 async fn unknown_path(request: Request<Body>) -> Response<Body> {
-    let message = format!(
-        "there is no {} {} here",
-        request.method(),
-        request.uri().path()
-    );
+    let path = request.uri().path();
+    let message = format!("there is no {} {path} here", request.method());
+    let dialect = of_path(path);
     let error = OwnError::new(StatusCode::NOT_FOUND, "unknown-path", &message);
-    render::own_error(
-        OwnError {
-            code: Some("unknown_url"),
-            ..error
-        },
-        Dialect::OpenaiChat,
-        &new_id(),
-    )
+    let code = Some("unknown_url");
+    render::own_error(OwnError { code, ..error }, dialect, &new_id())
+}
+
+/// Whose client it is that calls a path which is not there.
+fn of_path(path: &str) -> Dialect {
+    if path.starts_with("/v1beta/") {
+        Dialect::Gemini
+    } else if path.starts_with("/v1/messages") {
+        Dialect::AnthropicMessages
+    } else {
+        Dialect::OpenaiChat
+    }
 }
 
 fn new_id() -> Arc<str> {

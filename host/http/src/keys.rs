@@ -1,5 +1,6 @@
 //! The clients' keys: who may ask, and under which name.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use url::form_urlencoded;
 
 /// The keys of all clients.
 ///
@@ -19,7 +21,9 @@ pub struct ClientKeys {
 /// Why a client may not ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeyError {
-    #[error("no API key was given; send one as `Authorization: Bearer KEY`")]
+    #[error(
+        "no API key was given; send one as `Authorization: Bearer KEY`, `x-api-key` or `x-goog-api-key`"
+    )]
     Missing,
     #[error("the API key is not known")]
     Unknown,
@@ -36,14 +40,20 @@ impl ClientKeys {
         }
     }
 
-    /// The name of the client that sends these headers.
-    pub(crate) fn principal(&self, headers: &HeaderMap) -> Result<Arc<str>, KeyError> {
+    /// The name of the client that sends these headers, and calls a path with this query.
+    pub(crate) fn principal(
+        &self,
+        headers: &HeaderMap,
+        query: Option<&str>,
+    ) -> Result<Arc<str>, KeyError> {
         if self.names.is_empty() {
             return Ok(Arc::from(ANYBODY));
         }
-        let key = presented(headers).ok_or(KeyError::Missing)?;
+        let of_query = || query.and_then(of_query);
+        let of_headers = presented(headers).map(Cow::Borrowed);
+        let key = of_headers.or_else(of_query).ok_or(KeyError::Missing)?;
         self.names
-            .get(&digest(key))
+            .get(&digest(&key))
             .cloned()
             .ok_or(KeyError::Unknown)
     }
@@ -52,12 +62,24 @@ impl ClientKeys {
 /// Who asks where no keys are configured.
 const ANYBODY: &str = "anybody";
 
-/// The key that a client sent, where OpenAI's and Anthropic's SDKs put it.
+/// The key that a client sent in a header, where OpenAI's, Anthropic's and Google's SDKs put it.
 fn presented(headers: &HeaderMap) -> Option<&[u8]> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         return Some(bearer(value.as_bytes()));
     }
-    headers.get("x-api-key").map(|value| value.as_bytes())
+    let others = ["x-api-key", "x-goog-api-key"];
+    let mut others = others.iter().filter_map(|name| headers.get(*name));
+    others.next().map(|value| value.as_bytes())
+}
+
+/// The key in a query, where Google's documentation of its HTTP API puts it.
+fn of_query(query: &str) -> Option<Cow<'_, [u8]>> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let (_, key) = pairs.find(|(name, _)| name == "key")?;
+    Some(match key {
+        Cow::Borrowed(key) => Cow::Borrowed(key.as_bytes()),
+        Cow::Owned(key) => Cow::Owned(key.into_bytes()),
+    })
 }
 
 /// The token of a `Bearer` value, whose scheme may be in any case (RFC 9110, section 11.1); or the
@@ -82,10 +104,24 @@ mod tests {
     fn asked(name: &'static str, value: &'static str) -> Result<Arc<str>, KeyError> {
         let key = SecretString::from("key-of-a");
         let keys = ClientKeys::new([("team-a", &key)]);
-        keys.principal(&HeaderMap::from_iter([(
+        let header = (
             HeaderName::from_static(name),
             HeaderValue::from_static(value),
-        )]))
+        );
+        keys.principal(&HeaderMap::from_iter([header]), None)
+    }
+
+    #[test]
+    fn a_key_may_stand_in_the_query() {
+        let key = SecretString::from("key of+a");
+        let keys = ClientKeys::new([("team-a", &key)]);
+        let asked = |query| keys.principal(&HeaderMap::new(), Some(query));
+        assert_eq!(
+            asked("alt=sse&key=key%20of%2Ba").as_deref(),
+            Ok("team-a")
+        );
+        assert_eq!(asked("key=b"), Err(KeyError::Unknown));
+        assert_eq!(asked("alt=sse"), Err(KeyError::Missing));
     }
 
     #[test]
@@ -95,6 +131,7 @@ mod tests {
             ("authorization", "bearer  key-of-a"),
             ("authorization", "key-of-a"),
             ("x-api-key", "key-of-a"),
+            ("x-goog-api-key", "key-of-a"),
         ] {
             assert_eq!(
                 asked(name, value).as_deref(),
@@ -117,6 +154,6 @@ mod tests {
     #[test]
     fn without_keys_everybody_may_ask() {
         let keys = ClientKeys::default();
-        assert_eq!(keys.principal(&HeaderMap::new()).as_deref(), Ok(ANYBODY));
+        assert_eq!(keys.principal(&HeaderMap::new(), None).as_deref(), Ok(ANYBODY));
     }
 }

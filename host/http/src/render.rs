@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use jackfield_credential::{Failure, Scope, kind};
-use jackfield_dialect::openai_chat::{self, error_kind};
-use jackfield_dialect::{CooldownBody, Dialect, ErrorBody};
+use jackfield_dialect::common::Warning;
+use jackfield_dialect::{CooldownBody, Dialect, ErrorBody, ProviderError, translate_error};
 use jackfield_dispatch::{Answer, AnswerBody, CallError, UpstreamFailure};
 
 /// On every response: how the call is found in logs.
@@ -18,6 +18,12 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-jackfield-r
 /// On every error that Jackfield made itself, with what went wrong: it tells them from a
 /// provider's.
 pub(crate) const OWN_ERROR: HeaderName = HeaderName::from_static("x-jackfield-error");
+
+/// On answers that went through a translation: the members of the request that did not.
+pub(crate) const WARNINGS: HeaderName = HeaderName::from_static("x-jackfield-warnings");
+
+/// On answers that the host made up by an estimate: of what.
+pub(crate) const ESTIMATED: HeaderName = HeaderName::from_static("x-jackfield-estimated");
 
 /// An error that Jackfield made itself.
 #[derive(Debug, Clone, Copy)]
@@ -65,13 +71,43 @@ pub(crate) fn answer(answer: Answer, id: &Arc<str>) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
+    let headers = response.headers_mut();
+    if let Some(warnings) = warnings_header(&answer.warnings) {
+        headers.insert(WARNINGS, warnings);
+    }
+    if answer.estimated {
+        headers.insert(ESTIMATED, HeaderValue::from_static("tokens"));
+    }
     tag(response, id)
 }
+
+/// The members that a translation lost, by name, separated by commas; what became of each is in the
+/// request's record.
+fn warnings_header(warnings: &[Warning]) -> Option<HeaderValue> {
+    if warnings.is_empty() {
+        return None;
+    }
+    let mut text = String::new();
+    for warning in warnings {
+        let field = warning.field.chars().take(FIELD_CHARS_MAX);
+        let shown: String = field
+            .map(|one| if one.is_ascii_graphic() && one != ',' { one } else { '?' })
+            .collect();
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(&shown);
+    }
+    HeaderValue::from_str(&text).ok()
+}
+
+/// The most of a member's name that a header shows, in characters: a client may make one up.
+const FIELD_CHARS_MAX: usize = 64;
 
 /// The response to a call that was not.
 pub(crate) fn call_error(error: &CallError, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
     if let CallError::Upstream(failure) = error
-        && let Some(response) = providers_words(failure)
+        && let Some(response) = providers_words(failure, dialect)
     {
         return tag(response, id);
     }
@@ -81,6 +117,10 @@ pub(crate) fn call_error(error: &CallError, dialect: Dialect, id: &Arc<str>) -> 
         code: error.code(),
         retry_after,
         cools: cooling(error),
+        param: match error {
+            CallError::Untranslatable(refusal) if !refusal.field.is_empty() => Some(&refusal.field),
+            _ => None,
+        },
         ..OwnError::new(status, error.label(), &message)
     };
     own_error(own, dialect, id)
@@ -101,28 +141,22 @@ fn cooling(error: &CallError) -> Option<(&str, Option<&str>)> {
 
 /// An error of our own, in the client's dialect.
 pub(crate) fn own_error(error: OwnError<'_>, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
-    let body = match dialect {
-        Dialect::OpenaiChat => {
-            let (kind, code) = error_kind(error.status.as_u16());
-            let code = error.code.or(code);
-            let (message, param) = (error.message, error.param);
-            let wait = error.wait_seconds().unwrap_or_default();
-            let text = humantime::format_duration(Duration::from_secs(wait)).to_string();
-            let cooldown = error.cools.map(|(model, provider)| CooldownBody {
-                model,
-                provider,
-                reset_time: &text,
-                reset_seconds: wait,
-            });
-            openai_chat::render_error(&ErrorBody {
-                message,
-                kind,
-                code,
-                param,
-                cooldown: cooldown.filter(|_| wait > 0),
-            })
-        }
-    };
+    let (kind, code) = dialect.error_kind(error.status.as_u16());
+    let wait = error.wait_seconds().unwrap_or_default();
+    let text = humantime::format_duration(Duration::from_secs(wait)).to_string();
+    let cooldown = error.cools.map(|(model, provider)| CooldownBody {
+        model,
+        provider,
+        reset_time: &text,
+        reset_seconds: wait,
+    });
+    let body = dialect.render_error(&ErrorBody {
+        message: error.message,
+        kind,
+        code: error.code.or(code),
+        param: error.param,
+        cooldown: cooldown.filter(|_| wait > 0),
+    });
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = error.status;
     let headers = response.headers_mut();
@@ -134,7 +168,7 @@ pub(crate) fn own_error(error: OwnError<'_>, dialect: Dialect, id: &Arc<str>) ->
     tag(response, id)
 }
 
-fn tag(mut response: Response<Body>, id: &Arc<str>) -> Response<Body> {
+pub(crate) fn tag(mut response: Response<Body>, id: &Arc<str>) -> Response<Body> {
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -143,7 +177,7 @@ fn tag(mut response: Response<Body>, id: &Arc<str>) -> Response<Body> {
 
 /// What the provider said, if it may be shown. Its words about a credential may not: they hold
 /// parts of the operator's key, and name accounts that are no client's business.
-fn providers_words(failure: &UpstreamFailure) -> Option<Response<Body>> {
+fn providers_words(failure: &UpstreamFailure, dialect: Dialect) -> Option<Response<Body>> {
     let answer = failure
         .answer
         .as_ref()
@@ -151,9 +185,21 @@ fn providers_words(failure: &UpstreamFailure) -> Option<Response<Body>> {
     if is_of_credential(&failure.failure) {
         return None;
     }
-    let mut response = Response::new(Body::from(answer.body.clone()));
+    let same = answer.dialect == dialect;
+    let body = if same {
+        answer.body.clone()
+    } else {
+        let error = ProviderError::read(&answer.body).unwrap_or_default();
+        translate_error(dialect, answer.status.as_u16(), &error)
+    };
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers.clone();
+    if !same {
+        let headers = response.headers_mut();
+        headers.remove(CONTENT_TYPE);
+        headers.remove(CONTENT_ENCODING);
+    }
     response
         .headers_mut()
         .entry(CONTENT_TYPE)
@@ -173,7 +219,7 @@ fn verdict(error: &CallError) -> (StatusCode, Option<Duration>) {
         CallError::ExecutorNotFound { .. }
         | CallError::Misconfigured(_)
         | CallError::ProviderNotFound(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        CallError::InvalidRequest(_) => StatusCode::BAD_REQUEST,
+        CallError::InvalidRequest(_) | CallError::Untranslatable(_) => StatusCode::BAD_REQUEST,
         CallError::NotSupported { .. } => StatusCode::NOT_IMPLEMENTED,
         CallError::Plugin(_) => StatusCode::BAD_GATEWAY,
         CallError::SelectorRefused { .. } => StatusCode::SERVICE_UNAVAILABLE,

@@ -1,5 +1,6 @@
 //! A whole answer.
 
+use super::event::{Begun, Delta, Event};
 use super::part::Part;
 use crate::Usage;
 
@@ -36,4 +37,60 @@ pub enum Finish {
     StopSequence(Option<String>),
     /// The model waits for the results of the tools that it calls.
     ToolCalls,
+}
+
+impl Answer {
+    /// The same answer as a stream has it, each part in one piece.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        let mut events = vec![Event::Start {
+            id: self.id.clone(),
+            model: self.model.clone(),
+        }];
+        for part in &self.parts {
+            let (begun, deltas) = pieces(part);
+            events.push(Event::Begin(begun));
+            events.extend(deltas.into_iter().map(Event::Delta));
+            events.push(Event::End);
+        }
+        events.extend(self.usage.map(Event::Usage));
+        events.push(Event::Finish(self.finish.clone()));
+        events.push(Event::Done);
+        events
+    }
+}
+
+fn pieces(part: &Part) -> (Begun, Vec<Delta>) {
+    let mut deltas = Vec::new();
+    let begun = match part {
+        Part::Text { text, citations } => {
+            deltas.push(Delta::Text(text.clone()));
+            deltas.extend(citations.iter().cloned().map(Delta::Citation));
+            Begun::Text
+        }
+        Part::Reasoning(thought) => {
+            deltas.push(Delta::Reasoning(thought.text.clone()));
+            deltas.extend(thought.signature.clone().map(Delta::Signature));
+            Begun::Reasoning {
+                redacted: thought.redacted,
+            }
+        }
+        Part::Refusal(text) => {
+            deltas.push(Delta::Refusal(text.clone()));
+            Begun::Refusal
+        }
+        Part::ToolCall(call) => {
+            deltas.push(Delta::Arguments(call.arguments.clone()));
+            Begun::ToolCall {
+                id: call.id.clone(),
+                name: call.name.clone(),
+                signature: call.signature.clone(),
+            }
+        }
+        Part::Audio(_) | Part::Document(_) | Part::Image(_) | Part::ToolResult(_) => {
+            Begun::Whole(part.clone())
+        }
+    };
+    deltas.retain(|delta| !delta.is_empty());
+    (begun, deltas)
 }

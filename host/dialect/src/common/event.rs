@@ -82,6 +82,20 @@ pub enum Delta {
     Text(String),
 }
 
+impl Delta {
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Arguments(text)
+            | Self::Reasoning(text)
+            | Self::Refusal(text)
+            | Self::Text(text) => text.is_empty(),
+            Self::Citation(_) | Self::Signature(_) => false,
+        }
+    }
+}
+
 /// One event on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_credential::{Failure, Outcome, Reasons, Scope, Timestamp};
+use jackfield_dialect::Usage;
+use jackfield_dialect::common::Warning;
 use serde::Serialize;
 
 /// What was decided of one call, and why.
@@ -23,6 +25,10 @@ pub struct RequestRecord {
     pub principal: Arc<str>,
     /// Whether the client asked for a stream.
     pub stream: bool,
+    /// What of the request the provider's dialect could not express.
+    pub warnings: Vec<WarningShown>,
+    /// What the answer cost, as far as the provider told.
+    pub usage: Option<UsageShown>,
     /// What was decided, in order.
     pub steps: Vec<Stepped>,
     /// How many steps there were beyond those that are kept.
@@ -31,6 +37,54 @@ pub struct RequestRecord {
     pub outcome: Option<Ended>,
     /// When it ended, in milliseconds since the Unix epoch. A stream ends with its last byte.
     pub ended_ms: Option<u64>,
+}
+
+/// Something of a request that did not come through a translation.
+#[derive(Debug, Clone, Serialize)]
+pub struct WarningShown {
+    /// The member, as the client's dialect calls it; cut at 128 bytes.
+    pub field: String,
+    /// What became of it.
+    pub what: String,
+}
+
+impl From<&Warning> for WarningShown {
+    fn from(warning: &Warning) -> Self {
+        Self {
+            field: cut(&warning.field, FIELD_BYTES_MAX).to_owned(),
+            what: cut(&warning.what, MESSAGE_BYTES_MAX).to_owned(),
+        }
+    }
+}
+
+/// What an answer cost, in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct UsageShown {
+    /// Tokens read, cached ones included.
+    pub input: u64,
+    /// Tokens written, reasoning included.
+    pub output: u64,
+    /// Of `input`, those from a cache.
+    pub cached_input: u64,
+    /// Of `output`, those spent on reasoning.
+    pub reasoning: u64,
+}
+
+impl From<Usage> for UsageShown {
+    fn from(usage: Usage) -> Self {
+        let Usage {
+            input,
+            output,
+            cached_input,
+            reasoning,
+        } = usage;
+        Self {
+            input,
+            output,
+            cached_input,
+            reasoning,
+        }
+    }
 }
 
 /// A step, and when it was.
@@ -285,6 +339,9 @@ fn cut(text: &str, bytes_max: usize) -> &str {
 
 /// A client's name of a model, in bytes: one may be as long as a body.
 pub(super) const NAME_BYTES_MAX: usize = 256;
+
+/// The name of a member, in bytes: a client may make one up as long as its body.
+const FIELD_BYTES_MAX: usize = 128;
 
 /// One long sentence, in bytes.
 const MESSAGE_BYTES_MAX: usize = 512;

@@ -11,14 +11,15 @@ use jackfield_dialect::Dialect;
 use tokio::time::Instant;
 
 use super::*;
+use crate::call::{Framing, Operation};
 
 fn call(id: &str, model: &str) -> Call {
     Call {
         id: Arc::from(id),
         dialect: Dialect::OpenaiChat,
-        operation: "generate",
+        operation: Operation::Generate,
         model: Arc::from(model),
-        stream: true,
+        stream: Some(Framing::Events),
         body: Bytes::from_static(b"the client's words"),
         headers: Arc::new(HeaderMap::new()),
         principal: Arc::from("team-a"),
@@ -88,7 +89,7 @@ fn a_record_tells_what_was_decided_and_when() {
     let record = serde_json::to_value(journal.get("r1").unwrap()).unwrap();
     let expected = serde_json::json!({
         "id": "r1", "started_ms": 1000, "dialect": "openai-chat", "operation": "generate",
-        "model": "gpt", "principal": "team-a", "stream": true,
+        "model": "gpt", "principal": "team-a", "stream": true, "warnings": [], "usage": null,
         "steps": [
             {"after_ms": 7, "step": "picked", "credential": "a", "round": 1, "candidates": 3,
                 "priority": -1, "selector_fault": null},

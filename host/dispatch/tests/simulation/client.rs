@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use jackfield_dialect::Dialect;
-use jackfield_dispatch::{Call, CallError, Dispatcher};
+use jackfield_dispatch::{Call, CallError, Dispatcher, Framing, Operation};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
@@ -29,9 +29,9 @@ pub(super) async fn client(world: Arc<World>, dispatcher: Arc<Dispatcher>, numbe
     let call = Call {
         id: Arc::from(format!("call-{number}")),
         dialect: Dialect::OpenaiChat,
-        operation: "generate",
+        operation: Operation::Generate,
         model: Arc::from(format!("m{model}")),
-        stream,
+        stream: stream.then_some(Framing::Events),
         body: Bytes::from(body.to_string()),
         headers: Arc::new(HeaderMap::new()),
         principal: Arc::from("simulation"),

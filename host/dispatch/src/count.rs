@@ -1,0 +1,68 @@
+//! Counts of tokens that no provider gave: the host's own estimate takes their place.
+
+use std::sync::Arc;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use jackfield_credential::Scope;
+use jackfield_dialect::common::{Notes, Refusal};
+use jackfield_dialect::{Asked, estimate_tokens};
+
+use crate::call::{Answer, AnswerBody, Call, Operation};
+use crate::course::Course;
+use crate::error::CallError;
+
+/// The answer to a call that failed, where an estimate is better than that.
+pub(crate) async fn in_place_of(error: CallError, course: &Arc<Course>) -> Result<Answer, CallError> {
+    if course.call.operation != Operation::CountTokens || !is_replaced(&error) {
+        return Err(error);
+    }
+    let course = Arc::clone(course);
+    // Up to a second of work for the longest bodies: not on the threads that serve everybody.
+    let counted = tokio::task::spawn_blocking(move || estimate(&course.call)).await;
+    match counted {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(refusal)) => Err(CallError::Untranslatable(refusal)),
+        // It was cancelled or it panicked, and what failed before says more.
+        Err(_) => Err(error),
+    }
+}
+
+/// Whether the failure says nothing of the request itself.
+fn is_replaced(error: &CallError) -> bool {
+    match error {
+        CallError::NotSupported { .. }
+        | CallError::Plugin(_)
+        | CallError::SelectorRefused { .. }
+        | CallError::Unfit { .. } => true,
+        CallError::Upstream(failure) => failure.failure.scope != Scope::Request,
+        CallError::AuthNotFound(_)
+        | CallError::Deadline(_)
+        | CallError::ExecutorNotFound { .. }
+        | CallError::InvalidRequest(_)
+        | CallError::Misconfigured(_)
+        | CallError::ProviderNotFound(_)
+        | CallError::UnknownModel(_)
+        | CallError::Untranslatable(_) => false,
+    }
+}
+
+fn estimate(call: &Call) -> Result<Answer, Refusal> {
+    let asked = Asked {
+        model: call.model.as_ref().into(),
+        stream: false,
+    };
+    let mut notes = Notes::default();
+    let request = call
+        .dialect
+        .decode_request(&call.body, &asked, &mut notes)?;
+    let body = call.dialect.encode_count(estimate_tokens(&request));
+    let json = HeaderValue::from_static("application/json");
+    Ok(Answer {
+        status: StatusCode::OK,
+        headers: HeaderMap::from_iter([(CONTENT_TYPE, json)]),
+        body: AnswerBody::Whole(body.into()),
+        warnings: Vec::new(),
+        estimated: true,
+    })
+}

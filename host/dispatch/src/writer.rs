@@ -1,0 +1,179 @@
+//! Writes what a provider's stream says as the client is owed it: in the provider's own dialect or
+//! translated, as server-sent events or as one JSON array.
+
+use bytes::Bytes;
+use jackfield_dialect::common::{Answer, Frame};
+use jackfield_dialect::gemini::ArrayWriter;
+use jackfield_dialect::{Dialect, ErrorBody, Observed, Observer, ProviderError, Translator, Usage, sse};
+
+use crate::call::Framing;
+use crate::relay::KEEP_ALIVE;
+
+/// Writes one stream.
+pub(crate) struct Writer {
+    dialect: Dialect,
+    voice: Voice,
+    /// None for server-sent events.
+    array: Option<ArrayWriter>,
+    /// What a translation made of one event.
+    frames: Vec<Frame>,
+}
+
+/// In whose words.
+enum Voice {
+    /// The provider's: the client speaks its dialect.
+    Own(Box<dyn Observer>),
+    /// The client's.
+    Translated(Box<Translator>),
+}
+
+impl Writer {
+    /// Writes a stream for a client of the provider's own dialect.
+    pub(crate) fn own(dialect: Dialect, framing: Framing) -> Self {
+        Self::new(dialect, Voice::Own(dialect.observer()), framing)
+    }
+
+    /// Writes a stream for a client of this dialect, through a translator into it.
+    pub(crate) fn translated(dialect: Dialect, translator: Translator, framing: Framing) -> Self {
+        Self::new(dialect, Voice::Translated(Box::new(translator)), framing)
+    }
+
+    fn new(dialect: Dialect, voice: Voice, framing: Framing) -> Self {
+        let array = match framing {
+            Framing::Array => Some(ArrayWriter::new()),
+            Framing::Events => None,
+        };
+        Self {
+            dialect,
+            voice,
+            array,
+            frames: Vec::new(),
+        }
+    }
+
+    /// Writes one of the provider's events, and says what it means. An error is not written: until
+    /// the commit another credential may do, and after it [`Self::fail`] tells it.
+    pub(crate) fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<u8>) -> Observed {
+        let observed = match &mut self.voice {
+            Voice::Own(observer) => {
+                let observed = observer.observe(name, data);
+                match &observed {
+                    Observed::Error(_) | Observed::Malformed => return observed,
+                    Observed::Content | Observed::Done | Observed::Preamble => {}
+                }
+                write(&mut self.array, name, data, out);
+                observed
+            }
+            Voice::Translated(translator) => {
+                let observed = translator.event(name, data, &mut self.frames);
+                self.flush(out);
+                observed
+            }
+        };
+        self.close_if(&observed, out);
+        observed
+    }
+
+    /// Writes a whole answer as a stream.
+    pub(crate) fn whole(&mut self, answer: &Answer, out: &mut Vec<u8>) {
+        if let Voice::Translated(translator) = &mut self.voice {
+            translator.whole(answer, &mut self.frames);
+            self.flush(out);
+            self.finish(out);
+        }
+    }
+
+    /// Writes what the provider forgot to say before it ended, if it is clear what that is.
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
+        if let Voice::Translated(translator) = &mut self.voice {
+            translator.finish(&mut self.frames);
+            self.flush(out);
+        }
+        if self.completed()
+            && let Some(array) = &mut self.array
+        {
+            array.finish(out);
+        }
+    }
+
+    /// Ends a committed stream with an error, as the client's dialect tells it.
+    pub(crate) fn fail(&mut self, message: &str) -> Bytes {
+        let mut out = Vec::new();
+        match &mut self.voice {
+            Voice::Own(_) => {
+                let (kind, _) = self.dialect.error_kind(502);
+                let error = ErrorBody {
+                    message,
+                    kind,
+                    code: Some(FAILED),
+                    param: None,
+                    cooldown: None,
+                };
+                match &mut self.array {
+                    None => return self.dialect.render_stream_error(&error),
+                    Some(array) => array.item(&self.dialect.render_error(&error), &mut out),
+                }
+            }
+            Voice::Translated(translator) => {
+                let error = ProviderError {
+                    message: message.to_owned(),
+                    code: Some(FAILED.to_owned()),
+                    ..ProviderError::default()
+                };
+                translator.fail(&error, &mut self.frames);
+                self.flush(&mut out);
+            }
+        }
+        if let Some(array) = &mut self.array {
+            array.finish(&mut out);
+        }
+        out.into()
+    }
+
+    /// What tells a client that its answer is still coming: nothing that it reads.
+    pub(crate) fn keep_alive(&self) -> Bytes {
+        match self.array {
+            None => Bytes::from_static(KEEP_ALIVE),
+            // White space between the items of an array.
+            Some(_) => Bytes::from_static(b"\n"),
+        }
+    }
+
+    /// Whether the stream came to the end that its dialect demands, with content in it.
+    pub(crate) fn completed(&self) -> bool {
+        match &self.voice {
+            Voice::Own(observer) => observer.completed() && observer.has_content(),
+            Voice::Translated(translator) => translator.completed(),
+        }
+    }
+
+    /// What the stream cost, as last reported.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        match &self.voice {
+            Voice::Own(observer) => observer.usage(),
+            Voice::Translated(translator) => translator.usage(),
+        }
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        for frame in self.frames.drain(..) {
+            write(&mut self.array, &frame.name, &frame.data, out);
+        }
+    }
+
+    fn close_if(&mut self, observed: &Observed, out: &mut Vec<u8>) {
+        if let (Observed::Done, Some(array)) = (observed, &mut self.array) {
+            array.finish(out);
+        }
+    }
+}
+
+fn write(array: &mut Option<ArrayWriter>, name: &str, data: &[u8], out: &mut Vec<u8>) {
+    match array {
+        None => sse::write_event(name, data, out),
+        Some(array) => array.item(data, out),
+    }
+}
+
+/// The code of an error that ends a committed stream.
+const FAILED: &str = "upstream_failed";

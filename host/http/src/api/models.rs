@@ -1,0 +1,125 @@
+//! The lists of models: what clients may ask for, in the shape of each API.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use jackfield_dialect::{Dialect, anthropic_messages, gemini, openai_chat};
+
+use super::admit::Refused;
+use super::{Api, new_id};
+use crate::render::{self, OwnError};
+
+/// `GET /v1/models`, for OpenAI's clients and for Anthropic's.
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response<Body> {
+    answer(&api, &uri, &headers, of_headers(&headers), None)
+}
+
+/// `GET /v1/models/{model}`.
+pub(super) async fn one(
+    State(api): State<Arc<Api>>,
+    Path(model): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response<Body> {
+    answer(&api, &uri, &headers, of_headers(&headers), Some(&model))
+}
+
+/// `GET /v1beta/models`, for Gemini's clients.
+pub(super) async fn list_gemini(
+    State(api): State<Arc<Api>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response<Body> {
+    answer(&api, &uri, &headers, Dialect::Gemini, None)
+}
+
+/// `GET /v1beta/models/{model}`.
+pub(super) async fn one_gemini(
+    State(api): State<Arc<Api>>,
+    Path(model): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response<Body> {
+    answer(&api, &uri, &headers, Dialect::Gemini, Some(&model))
+}
+
+/// Anthropic's API demands a version of every request, and no other API knows that header.
+fn of_headers(headers: &HeaderMap) -> Dialect {
+    if headers.contains_key("anthropic-version") {
+        Dialect::AnthropicMessages
+    } else {
+        Dialect::OpenaiChat
+    }
+}
+
+fn answer(
+    api: &Api,
+    uri: &Uri,
+    headers: &HeaderMap,
+    dialect: Dialect,
+    wanted: Option<&str>,
+) -> Response<Body> {
+    let id = new_id();
+    if let Err(refused) = api.keys.principal(headers, uri.query()) {
+        return Refused::Key(refused).render(dialect, &id);
+    }
+    let names = api.dispatcher.auth().names();
+    let owner = |name: &jackfield_credential::ServedName| {
+        let first = name.providers.first();
+        first.map(ToString::to_string).unwrap_or_default()
+    };
+    let owned: Vec<_> = names
+        .iter()
+        .map(|name| (name.name.as_ref(), owner(name)))
+        .collect();
+    let mut listed = owned.iter().map(|(name, owner)| (*name, owner.as_str()));
+    let body = match wanted {
+        None => list_in(dialect, listed, api.started),
+        Some(wanted) => match listed.find(|(name, _)| *name == wanted) {
+            Some((name, owner)) => one_in(dialect, name, owner, api.started),
+            None => return unknown(wanted, dialect, &id),
+        },
+    };
+    let json = HeaderValue::from_static("application/json");
+    render::tag(([(CONTENT_TYPE, json)], body).into_response(), &id)
+}
+
+fn list_in<'a>(
+    dialect: Dialect,
+    names: impl Iterator<Item = (&'a str, &'a str)>,
+    created: u64,
+) -> Bytes {
+    match dialect {
+        Dialect::AnthropicMessages => anthropic_messages::model_list(names, created),
+        Dialect::Gemini => gemini::model_list(names),
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiResponses => {
+            openai_chat::model_list(names, created)
+        }
+    }
+}
+
+fn one_in(dialect: Dialect, name: &str, owner: &str, created: u64) -> Bytes {
+    match dialect {
+        Dialect::AnthropicMessages => anthropic_messages::model(name, owner, created),
+        Dialect::Gemini => gemini::model(name, owner),
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiResponses => {
+            openai_chat::model(name, owner, created)
+        }
+    }
+}
+
+fn unknown(model: &str, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
+    let message = format!("no provider serves a model `{model}`");
+    let error = OwnError::new(StatusCode::NOT_FOUND, "unknown-model", &message);
+    let code = Some("model_not_found");
+    render::own_error(OwnError { code, ..error }, dialect, id)
+}
