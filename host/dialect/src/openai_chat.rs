@@ -14,6 +14,8 @@ mod finish;
 mod media;
 mod message;
 mod render;
+#[cfg(test)]
+mod shapes;
 mod stream;
 mod thought;
 mod usage;
