@@ -213,6 +213,31 @@ fn a_call_without_arguments_has_an_empty_object() {
 }
 
 #[test]
+fn a_custom_tools_calls_have_their_bare_input() {
+    let call = |arguments: &str| {
+        let mut request = said(
+            Role::Assistant,
+            Part::ToolCall(ToolCall {
+                id: "1".to_owned(),
+                name: "patch".to_owned(),
+                arguments: arguments.to_owned(),
+                signature: None,
+            }),
+        );
+        request.tools.push(Tool {
+            name: "patch".to_owned(),
+            description: None,
+            kind: ToolKind::Custom(None),
+            strict: None,
+        });
+        write(&request).0.unwrap()["messages"][0]["tool_calls"][0].clone()
+    };
+    let custom = json!({"id": "1", "type": "custom", "custom": {"name": "patch", "input": "x"}});
+    assert_eq!(call(r#"{"input":"x"}"#), custom);
+    assert_eq!(call(r#"{"input":7}"#)["type"], "function");
+}
+
+#[test]
 fn a_stream_always_asks_for_its_usage() {
     let request = Request {
         stream: true,
