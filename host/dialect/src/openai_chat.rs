@@ -2,11 +2,29 @@
 //! speak them really send them.
 
 mod answer;
+mod calls;
 mod chunk;
+mod citations;
+mod completion;
+mod decode;
+mod decoder;
+mod encode;
+mod encoder;
+mod finish;
+mod media;
+mod message;
 mod render;
+#[cfg(test)]
+mod shapes;
 mod stream;
+mod thought;
 mod usage;
 
 pub use answer::read_answer;
-pub use render::{error_kind, model_list, render_error, render_stream_error};
+pub use completion::{decode_answer, encode_answer};
+pub use decode::decode_request;
+pub use decoder::decoder;
+pub use encode::encode_request;
+pub use encoder::encoder;
+pub use render::{error_kind, model, model_list, render_error, render_stream_error};
 pub use stream::StreamObserver;

@@ -49,17 +49,17 @@ pub const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
 /// the Unix epoch.
 #[must_use]
 pub fn model_list<'a>(names: impl Iterator<Item = (&'a str, &'a str)>, created: u64) -> Bytes {
-    let model = |(id, owned_by)| Model {
-        id,
-        object: "model",
-        created,
-        owned_by,
-    };
     print(&ModelList {
         object: "list",
-        data: names.map(model).collect(),
+        data: names.map(|name| Model::of(name, created)).collect(),
     })
     .into()
+}
+
+/// The answer to `GET /v1/models/{id}`: one model of [`model_list`].
+#[must_use]
+pub fn model(name: &str, owner: &str, created: u64) -> Bytes {
+    print(&Model::of((name, owner), created)).into()
 }
 
 #[derive(Serialize)]
@@ -136,8 +136,19 @@ struct Model<'a> {
     owned_by: &'a str,
 }
 
+impl<'a> Model<'a> {
+    const fn of((id, owned_by): (&'a str, &'a str), created: u64) -> Self {
+        Self {
+            id,
+            object: "model",
+            created,
+            owned_by,
+        }
+    }
+}
+
 /// Printing can fail only for maps with odd keys, or where the type refuses; these do neither.
-fn print(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn print(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
@@ -190,6 +201,8 @@ mod tests {
         let list = model_list([("a", "x"), ("b\"", "y")].into_iter(), 7);
         let expected = r#"{"object":"list","data":[{"id":"a","object":"model","created":7,"owned_by":"x"},{"id":"b\"","object":"model","created":7,"owned_by":"y"}]}"#;
         assert_eq!(list, expected);
+        let one = r#"{"id":"a","object":"model","created":7,"owned_by":"x"}"#;
+        assert_eq!(model("a", "x", 7), one);
         assert_eq!(
             model_list(std::iter::empty(), 0),
             r#"{"object":"list","data":[]}"#

@@ -1,6 +1,7 @@
-//! Reads `usage`, where providers agree on little but its first two members.
+//! Reads and writes `usage`, where providers agree on little but its first two members.
 
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::Usage;
 use crate::json::members;
@@ -26,6 +27,17 @@ pub(super) fn read(raw: &RawValue) -> Option<Usage> {
         output: count(output),
         cached_input: count(inside(input_details, "cached_tokens").or(hit).or(cached)),
         reasoning: count(inside(output_details, "reasoning_tokens")),
+    })
+}
+
+/// A `usage` member, as OpenAI has it.
+pub(crate) fn written(usage: Usage) -> Value {
+    json!({
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.input.saturating_add(usage.output),
+        "prompt_tokens_details": {"cached_tokens": usage.cached_input},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     })
 }
 

@@ -1,0 +1,121 @@
+//! Reads the content of a message.
+
+use serde_json::Value;
+
+use crate::common::{Fields, Media, Notes, Part, Refusal};
+use crate::openai_chat::media;
+
+/// Who speaks, which decides what their content may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaker {
+    Assistant,
+    System,
+    Tool,
+    User,
+}
+
+/// The parts of a message's `content`: a text, or a list of parts. Empty texts are left out: they say
+/// nothing, and other APIs refuse them.
+pub(super) fn parts(
+    message: &mut Fields,
+    speaker: Speaker,
+    notes: &mut Notes,
+) -> Result<Vec<Part>, Refusal> {
+    match message.peek("content") {
+        None => Ok(Vec::new()),
+        Some(Value::String(_)) => {
+            let text = message.string("content")?.unwrap_or_default();
+            Ok(said(text).into_iter().collect())
+        }
+        Some(Value::Array(_)) => {
+            let mut parts = Vec::new();
+            for mut item in message.objects("content")? {
+                parts.extend(part(&mut item, speaker, notes)?);
+                item.warn_of_rest(notes);
+            }
+            Ok(parts)
+        }
+        Some(_) => Err(message.refusal("content", "must be a string or an array")),
+    }
+}
+
+fn said(text: String) -> Option<Part> {
+    (!text.is_empty()).then(|| Part::text(text))
+}
+
+fn part(item: &mut Fields, speaker: Speaker, notes: &mut Notes) -> Result<Option<Part>, Refusal> {
+    let kind = item.needed_string("type")?;
+    let heard = matches!(speaker, Speaker::Tool | Speaker::User);
+    match kind.as_str() {
+        "text" => Ok(said(item.needed_string("text")?)),
+        "refusal" if speaker == Speaker::Assistant => {
+            let text = item.needed_string("refusal")?;
+            Ok((!text.is_empty()).then_some(Part::Refusal(text)))
+        }
+        // OpenAI's tools answer in text alone; other providers' answer with pictures as well.
+        "image_url" if heard => image(item, notes).map(Some),
+        "file" if heard => file(item, notes).map(Some),
+        "input_audio" if heard => sound(item, notes).map(Some),
+        _ => Err(item.refusal(
+            "type",
+            format!("there can't be a part of type `{kind}` here"),
+        )),
+    }
+}
+
+fn image(item: &mut Fields, notes: &mut Notes) -> Result<Part, Refusal> {
+    // Some clients, and some providers' examples, leave out the object.
+    if let Some(Value::String(_)) = item.peek("image_url") {
+        let url = item.needed_string("image_url")?;
+        return Ok(Part::Image(at(item, "image_url", url)?));
+    }
+    let mut address = needed(item, "image_url")?;
+    let url = address.needed_string("url")?;
+    let media = Media {
+        detail: address.string("detail")?,
+        ..at(&address, "url", url)?
+    };
+    address.warn_of_rest(notes);
+    Ok(Part::Image(media))
+}
+
+fn file(item: &mut Fields, notes: &mut Notes) -> Result<Part, Refusal> {
+    let mut file = needed(item, "file")?;
+    if file.take("file_id").is_some() {
+        return Err(file.refusal(
+            "file_id",
+            "a file that lies with one provider is unknown to another: send `file_data`",
+        ));
+    }
+    let data = file.needed_string("file_data")?;
+    let media = if data.starts_with("data:") || data.contains("://") {
+        at(&file, "file_data", data)?
+    } else {
+        Media {
+            media_type: Some("application/pdf".to_owned()),
+            source: crate::common::Source::Base64(data),
+            detail: None,
+            title: None,
+        }
+    };
+    let title = file.string("filename")?;
+    file.warn_of_rest(notes);
+    Ok(Part::Document(Media { title, ..media }))
+}
+
+fn sound(item: &mut Fields, notes: &mut Notes) -> Result<Part, Refusal> {
+    let mut sound = needed(item, "input_audio")?;
+    let format = sound.needed_string("format")?;
+    let media = media::sound(&format, sound.needed_string("data")?);
+    sound.warn_of_rest(notes);
+    Ok(Part::Audio(media))
+}
+
+fn needed(item: &mut Fields, name: &str) -> Result<Fields, Refusal> {
+    item.object(name)?
+        .ok_or_else(|| item.refusal(name, "missing"))
+}
+
+fn at(fields: &Fields, name: &str, url: String) -> Result<Media, Refusal> {
+    media::at(url).map_err(|what| fields.refusal(name, what))
+}

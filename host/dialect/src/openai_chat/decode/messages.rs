@@ -1,0 +1,197 @@
+//! Reads the messages of a request into turns.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::content::{Speaker, parts};
+use crate::common::{Fields, Notes, Part, Refusal, Role, ToolCall, ToolResult, Turn};
+use crate::openai_chat::calls::signature;
+use crate::openai_chat::{citations, thought};
+
+/// A conversation, being read.
+#[derive(Debug, Default)]
+pub(super) struct Conversation {
+    /// What the instructions before the first turn say.
+    pub(super) system: Vec<Part>,
+    pub(super) turns: Vec<Turn>,
+    /// The names of the tools called so far, by the calls' ids.
+    called: HashMap<String, String>,
+    /// The last call of the deprecated kind: its id and its function.
+    deprecated: Option<(String, String)>,
+}
+
+impl Conversation {
+    /// Reads the next message, which is the one at `index`.
+    pub(super) fn message(
+        &mut self,
+        index: usize,
+        mut message: Fields,
+        notes: &mut Notes,
+    ) -> Result<(), Refusal> {
+        let role = message.needed_string("role")?;
+        match role.as_str() {
+            "system" | "developer" => {
+                let said = parts(&mut message, Speaker::System, notes)?;
+                if self.turns.is_empty() {
+                    self.system.extend(said);
+                } else {
+                    self.say(Role::System, said);
+                }
+            }
+            "user" => {
+                let said = parts(&mut message, Speaker::User, notes)?;
+                self.say(Role::User, said);
+            }
+            "assistant" => {
+                let said = self.assistant(index, &mut message, notes)?;
+                self.say(Role::Assistant, said);
+            }
+            "tool" => {
+                let call_id = message.needed_string("tool_call_id")?;
+                // Of no use here, and Gemini's endpoint wants it: the call tells the name.
+                message.skip("name");
+                self.result(call_id, &mut message, notes)?;
+            }
+            "function" => {
+                let call_id = self.deprecated_call(&mut message)?;
+                self.result(call_id, &mut message, notes)?;
+            }
+            _ => {
+                return Err(message.refusal(
+                    "role",
+                    "must be developer, system, user, assistant, tool or function",
+                ));
+            }
+        }
+        message.warn_of_rest(notes);
+        Ok(())
+    }
+
+    fn say(&mut self, role: Role, parts: Vec<Part>) {
+        match self.turns.last_mut() {
+            _ if parts.is_empty() => {}
+            Some(turn) if turn.role == role => turn.parts.extend(parts),
+            _ => self.turns.push(Turn { role, parts }),
+        }
+    }
+
+    fn result(
+        &mut self,
+        call_id: String,
+        message: &mut Fields,
+        notes: &mut Notes,
+    ) -> Result<(), Refusal> {
+        let result = Part::ToolResult(ToolResult {
+            name: self.called.get(&call_id).cloned(),
+            call_id,
+            parts: parts(message, Speaker::Tool, notes)?,
+            is_error: false,
+        });
+        match self.turns.last_mut() {
+            Some(turn) if turn.role == Role::User => {
+                // Results come first in a turn, wherever the client put them.
+                let other = |part: &Part| !matches!(part, Part::ToolResult(_));
+                let at = turn.parts.iter().position(other);
+                turn.parts.insert(at.unwrap_or(turn.parts.len()), result);
+            }
+            _ => self.say(Role::User, vec![result]),
+        }
+        Ok(())
+    }
+
+    fn assistant(
+        &mut self,
+        index: usize,
+        message: &mut Fields,
+        notes: &mut Notes,
+    ) -> Result<Vec<Part>, Refusal> {
+        if message.take("audio").is_some() {
+            return Err(message.refusal(
+                "audio",
+                "a sound that lies with one provider is unknown to another: send its text",
+            ));
+        }
+        let text = message.string("reasoning_content")?;
+        let same = message.string("reasoning")?;
+        let details = message.list("reasoning_details")?;
+        let text = text.or(same).unwrap_or_default();
+        let thoughts = thought::read(&text, &details);
+        let mut said: Vec<Part> = thoughts.into_iter().map(Part::Reasoning).collect();
+        let mut spoken = parts(message, Speaker::Assistant, notes)?;
+        citations::attach(&mut spoken, &message.list("annotations")?);
+        said.append(&mut spoken);
+        if let Some(refusal) = message.string("refusal")?.filter(|text| !text.is_empty()) {
+            said.push(Part::Refusal(refusal));
+        }
+        for mut item in message.objects("tool_calls")? {
+            let call = call(&mut item, notes)?;
+            item.warn_of_rest(notes);
+            self.called.insert(call.id.clone(), call.name.clone());
+            said.push(Part::ToolCall(call));
+        }
+        if let Some(mut function) = message.object("function_call")? {
+            let call = ToolCall {
+                // Calls of this kind have none: there is one a message at most.
+                id: format!("call_{index}"),
+                name: function.needed_string("name")?,
+                arguments: function.string("arguments")?.unwrap_or_default(),
+                signature: None,
+            };
+            self.called.insert(call.id.clone(), call.name.clone());
+            self.deprecated = Some((call.id.clone(), call.name.clone()));
+            said.push(Part::ToolCall(call));
+        }
+        Ok(said)
+    }
+
+    fn deprecated_call(&self, message: &mut Fields) -> Result<String, Refusal> {
+        let name = message.needed_string("name")?;
+        match &self.deprecated {
+            Some((id, called)) if *called == name => Ok(id.clone()),
+            _ => Err(message.refusal("name", "no `function_call` before it called this function")),
+        }
+    }
+}
+
+fn call(item: &mut Fields, notes: &mut Notes) -> Result<ToolCall, Refusal> {
+    let id = item.needed_string("id")?;
+    if id.is_empty() {
+        return Err(item.refusal("id", "empty"));
+    }
+    let extra = item.take("extra_content");
+    let signature = extra.as_ref().and_then(signature);
+    if extra.is_some() && signature.is_none() {
+        notes.dropped(item.at("extra_content"));
+    }
+    let kind = item
+        .string("type")?
+        .unwrap_or_else(|| "function".to_owned());
+    let (name, arguments) = match kind.as_str() {
+        "function" => {
+            let mut function = needed(item, "function")?;
+            let name = function.needed_string("name")?;
+            (name, function.string("arguments")?.unwrap_or_default())
+        }
+        "custom" => {
+            let mut custom = needed(item, "custom")?;
+            let input = Value::String(custom.needed_string("input")?);
+            (
+                custom.needed_string("name")?,
+                json!({"input": input}).to_string(),
+            )
+        }
+        _ => return Err(item.refusal("type", "must be function or custom")),
+    };
+    Ok(ToolCall {
+        id,
+        name,
+        arguments,
+        signature,
+    })
+}
+
+fn needed(item: &mut Fields, name: &str) -> Result<Fields, Refusal> {
+    item.object(name)?
+        .ok_or_else(|| item.refusal(name, "missing"))
+}

@@ -1,0 +1,256 @@
+//! Which part of a streamed answer is open, and what closes it.
+
+use serde_json::{Map, Value};
+
+use crate::common::{Begun, Delta, Event, Malformed, Signature};
+use crate::openai_chat::finish::Said;
+use crate::openai_chat::message::{self, Piece};
+use crate::openai_chat::{calls, citations, thought};
+
+/// The parts of a streamed answer. The wire has no events that open or close them: what comes tells.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    /// What there was so far.
+    pub(super) said: Said,
+    open: Open,
+    /// How many calls there were.
+    calls: usize,
+    /// The record of thoughts that is not handed on yet.
+    record: thought::Record,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Open {
+    Call {
+        /// What its pieces call it.
+        index: u64,
+        id: String,
+        /// Whether it is a custom tool's: its input is written as a string inside of an object.
+        custom: bool,
+    },
+    #[default]
+    Nothing,
+    Reasoning,
+    Refusal,
+    Text,
+}
+
+impl Parts {
+    /// Reads a delta.
+    pub(super) fn delta(
+        &mut self,
+        delta: &Map<String, Value>,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
+        let details = message::list(delta, "reasoning_details");
+        match thought::text_of(delta) {
+            "" => details
+                .iter()
+                .for_each(|it| self.reasoning(thought::shown(it), out)),
+            text => self.reasoning(text, out),
+        }
+        details.iter().for_each(|detail| self.detail(detail, out));
+        for piece in message::pieces(delta) {
+            match piece {
+                Piece::Reasoning(text) => self.reasoning(text, out),
+                Piece::Refusal(text) => self.refusal(text, out),
+                Piece::Text(text) => self.text(text, out),
+            }
+        }
+        self.refusal(message::text(delta, "refusal"), out);
+        if self.open == Open::Text {
+            let annotations = message::list(delta, "annotations").iter();
+            let cited = annotations.filter_map(citations::read);
+            out.extend(cited.map(|it| Event::Delta(Delta::Citation(it))));
+        }
+        for image in message::images(delta) {
+            self.close_all(out);
+            out.push(Event::Begin(Begun::Whole(image)));
+            out.push(Event::End);
+        }
+        for call in message::list(delta, "tool_calls") {
+            self.call(call, out)?;
+        }
+        match delta.get("function_call").filter(|it| it.is_object()) {
+            Some(function) => self.call(&serde_json::json!({"function": function}), out),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads a piece of text.
+    pub(super) fn text(&mut self, text: &str, out: &mut Vec<Event>) {
+        if !text.is_empty() {
+            self.open(Open::Text, Begun::Text, out);
+            out.push(Event::Delta(Delta::Text(text.to_owned())));
+        }
+    }
+
+    /// Closes what is open, and hands on what was held back.
+    pub(super) fn close_all(&mut self, out: &mut Vec<Event>) {
+        self.close(out);
+        if let Some(record) = self.record.take() {
+            seal(record, true, out);
+        }
+    }
+
+    fn reasoning(&mut self, text: &str, out: &mut Vec<Event>) {
+        if !text.is_empty() {
+            let begun = Begun::Reasoning { redacted: false };
+            self.open(Open::Reasoning, begun, out);
+            out.push(Event::Delta(Delta::Reasoning(text.to_owned())));
+        }
+    }
+
+    fn refusal(&mut self, text: &str, out: &mut Vec<Event>) {
+        if !text.is_empty() {
+            self.said.refusal = true;
+            self.open(Open::Refusal, Begun::Refusal, out);
+            out.push(Event::Delta(Delta::Refusal(text.to_owned())));
+        }
+    }
+
+    /// A detail of the thoughts: a record on its own closes its thought, pieces of one are put together.
+    fn detail(&mut self, detail: &Value, out: &mut Vec<Event>) {
+        let Some(sealed) = thought::Sealed::read(detail) else {
+            self.record.add(detail);
+            return;
+        };
+        let signature = Signature::read(crate::Dialect::OpenaiChat, sealed.data);
+        if self.open == Open::Reasoning {
+            self.open = Open::Nothing;
+            out.push(Event::Delta(Delta::Signature(signature)));
+            out.push(Event::End);
+        } else {
+            self.close_all(out);
+            seal(signature, sealed.span.is_none(), out);
+        }
+    }
+
+    fn call(&mut self, piece: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let Some(members) = piece.as_object() else {
+            return Ok(());
+        };
+        let custom = !members.get("function").is_some_and(Value::is_object);
+        let inner = members.get(if custom { "custom" } else { "function" });
+        let inner = inner.and_then(Value::as_object);
+        let name = inner.map_or("", |inner| message::text(inner, "name"));
+        let id = message::text(members, "id");
+        let index = members.get("index").and_then(Value::as_u64).unwrap_or(0);
+        // Google's endpoint gives all calls the same index, and each its id.
+        let goes_on = match &self.open {
+            Open::Call {
+                index: at,
+                id: known,
+                ..
+            } => *at == index && (id.is_empty() || name.is_empty() || id == known),
+            _ => false,
+        };
+        let member = if custom { "input" } else { "arguments" };
+        let more = inner.and_then(|inner| inner.get(member));
+        if goes_on {
+            self.arguments(more, out);
+        } else if !name.is_empty() {
+            self.begin_call(piece, index, custom, out)?;
+            self.arguments(more, out);
+        } else if more
+            .and_then(Value::as_str)
+            .is_some_and(|it| !it.is_empty())
+        {
+            return Err(Malformed(
+                "a piece of a tool call belongs to none that is open",
+            ));
+        }
+        Ok(())
+    }
+
+    fn begin_call(
+        &mut self,
+        piece: &Value,
+        index: u64,
+        custom: bool,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
+        let call = calls::read(piece, self.calls).ok_or(Malformed("a tool call has no name"))?;
+        let (id, name, signature) = (call.id, call.name, call.signature);
+        self.said.call = true;
+        self.calls += 1;
+        let open = Open::Call {
+            index,
+            id: id.clone(),
+            custom,
+        };
+        let begun = Begun::ToolCall {
+            id,
+            name,
+            signature,
+        };
+        self.close_all(out);
+        self.open(open, begun, out);
+        if custom {
+            out.push(arguments(INPUT_BEGINS));
+        }
+        Ok(())
+    }
+
+    fn arguments(&self, more: Option<&Value>, out: &mut Vec<Event>) {
+        let custom = matches!(self.open, Open::Call { custom: true, .. });
+        match more {
+            Some(Value::String(text)) if !text.is_empty() => {
+                out.push(if custom {
+                    arguments(&escaped(text))
+                } else {
+                    arguments(text)
+                });
+            }
+            Some(object @ Value::Object(_)) if !custom => out.push(arguments(&object.to_string())),
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, part: Open, begun: Begun, out: &mut Vec<Event>) {
+        if self.open != part {
+            self.close_all(out);
+            out.push(Event::Begin(begun));
+            self.open = part;
+        }
+    }
+
+    fn close(&mut self, out: &mut Vec<Event>) {
+        match std::mem::take(&mut self.open) {
+            Open::Nothing => return,
+            Open::Call { custom: true, .. } => out.push(arguments(INPUT_ENDS)),
+            // See `thought::read` for the empty one.
+            Open::Reasoning => {
+                let record = self.record.take().unwrap_or_else(|| thought::own(""));
+                out.push(Event::Delta(Delta::Signature(record)));
+            }
+            Open::Call { .. } | Open::Refusal | Open::Text => {}
+        }
+        out.push(Event::End);
+    }
+}
+
+/// A thought of which nothing is shown.
+fn seal(signature: Signature, redacted: bool, out: &mut Vec<Event>) {
+    out.push(Event::Begin(Begun::Reasoning { redacted }));
+    out.push(Event::Delta(Delta::Signature(signature)));
+    out.push(Event::End);
+}
+
+fn arguments(text: &str) -> Event {
+    Event::Delta(Delta::Arguments(text.to_owned()))
+}
+
+/// A piece of a text, as it stands inside of a JSON string.
+fn escaped(text: &str) -> String {
+    let quoted = Value::from(text).to_string();
+    quoted
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// What a custom tool's input stands between, as arguments.
+const INPUT_BEGINS: &str = "{\"input\":\"";
+const INPUT_ENDS: &str = "\"}";

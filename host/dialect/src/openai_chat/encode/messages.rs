@@ -1,0 +1,198 @@
+//! Writes turns as messages.
+
+use serde_json::{Map, Value, json};
+
+use super::tools::is_custom;
+use crate::Dialect;
+use crate::common::{Notes, Part, Refusal, Request, Role, Tool, ToolCall, ToolResult, Turn};
+use crate::openai_chat::{calls, media, thought};
+
+/// All messages of a request, the instructions first.
+pub(super) fn written(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {
+    let mut messages = Vec::new();
+    system(&request.system, notes, &mut messages);
+    for turn in &request.turns {
+        match turn.role {
+            Role::Assistant => assistant(turn, &request.tools, notes, &mut messages),
+            Role::System => system(&turn.parts, notes, &mut messages),
+            Role::User => user(turn, notes, &mut messages)?,
+        }
+    }
+    Ok(messages)
+}
+
+fn system(parts: &[Part], notes: &mut Notes, messages: &mut Vec<Value>) {
+    let mut texts = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text { text, citations } => {
+                drop_citations(citations.len(), notes);
+                texts.push(media::text_part(text));
+            }
+            _ => notes.warn("system", "dropped: instructions hold text only"),
+        }
+    }
+    if !texts.is_empty() {
+        messages.push(json!({"role": "system", "content": content(texts)}));
+    }
+}
+
+/// A user's turn: each result of a tool is a message of its own, and they come first.
+fn user(turn: &Turn, notes: &mut Notes, messages: &mut Vec<Value>) -> Result<(), Refusal> {
+    let mut said = Vec::new();
+    for part in &turn.parts {
+        match part {
+            Part::ToolResult(result) => messages.push(tool(result, &mut said, notes)?),
+            Part::Reasoning(_) | Part::Refusal(_) | Part::ToolCall(_) => {
+                notes.warn(
+                    "messages",
+                    "dropped: what only the model says, in a user's turn",
+                );
+            }
+            Part::Text { citations, .. } => {
+                drop_citations(citations.len(), notes);
+                said.push(media::written(part)?);
+            }
+            Part::Audio(_) | Part::Document(_) | Part::Image(_) => said.push(media::written(part)?),
+        }
+    }
+    if !said.is_empty() {
+        messages.push(json!({"role": "user", "content": content(said)}));
+    }
+    Ok(())
+}
+
+/// A tool's message holds text only: its pictures go into the user's message after it, in `said`.
+fn tool(result: &ToolResult, said: &mut Vec<Value>, notes: &mut Notes) -> Result<Value, Refusal> {
+    let mut texts = Vec::new();
+    if result.is_error {
+        notes.warn(
+            "is_error",
+            "changed: the provider is told in words that the tool failed",
+        );
+    }
+    let mut moved = Vec::new();
+    for part in &result.parts {
+        match part {
+            Part::Text { text, citations } => {
+                drop_citations(citations.len(), notes);
+                // A tool's message has no flag for a failure.
+                let failed = result.is_error && texts.is_empty();
+                let lead = if failed { TOOL_FAILED } else { "" };
+                texts.push(media::text_part(&format!("{lead}{text}")));
+            }
+            _ => moved.push(media::written(part)?),
+        }
+    }
+    if !moved.is_empty() {
+        notes.warn(
+            "tool_result",
+            "changed: what is no text stands in the user's message after it",
+        );
+        let id = &result.call_id;
+        said.push(media::text_part(&format!(
+            "From the result of the tool call {id}:"
+        )));
+        said.append(&mut moved);
+    }
+    let content = match texts.as_slice() {
+        [] if result.is_error => json!(TOOL_FAILED.trim_end()),
+        [] => json!(""),
+        _ => content(texts),
+    };
+    Ok(json!({"role": "tool", "tool_call_id": result.call_id, "content": content}))
+}
+
+fn assistant(turn: &Turn, tools: &[Tool], notes: &mut Notes, messages: &mut Vec<Value>) {
+    let mut thoughts = thought::Members::default();
+    let mut said = Vec::new();
+    let mut called = Vec::new();
+    for part in &turn.parts {
+        match part {
+            Part::Reasoning(thought) => match &thought.signature {
+                Some(signature) if signature.of(Dialect::OpenaiChat).is_some() => {
+                    thoughts.add(thought)
+                }
+                _ => notes.warn(
+                    "reasoning",
+                    "dropped: it is another provider's, or has no signature",
+                ),
+            },
+            Part::Text { text, citations } => {
+                drop_citations(citations.len(), notes);
+                said.push(media::text_part(text));
+            }
+            Part::Refusal(text) => said.push(json!({"type": "refusal", "refusal": text})),
+            Part::ToolCall(call) => called.push(tool_call(call, tools, notes)),
+            Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
+                notes.warn(
+                    "messages",
+                    "dropped: the model's turns hold text and calls of tools only",
+                );
+            }
+            Part::ToolResult(_) => {
+                notes.warn("tool_result", "dropped: it stands in the model's turn")
+            }
+        }
+    }
+    let text = thoughts.text.clone();
+    let details = thoughts.into_details();
+    if said.is_empty() && called.is_empty() && text.is_empty() && details.is_empty() {
+        return;
+    }
+    let mut message = Map::new();
+    message.insert("role".to_owned(), json!("assistant"));
+    message.insert(
+        "content".to_owned(),
+        match said.as_slice() {
+            [] if called.is_empty() => json!(""),
+            [] => Value::Null,
+            _ => content(said),
+        },
+    );
+    if !text.is_empty() {
+        message.insert("reasoning_content".to_owned(), json!(text));
+    }
+    for (name, list) in [("reasoning_details", details), ("tool_calls", called)] {
+        if !list.is_empty() {
+            message.insert(name.to_owned(), Value::Array(list));
+        }
+    }
+    messages.push(Value::Object(message));
+}
+
+fn tool_call(call: &ToolCall, tools: &[Tool], notes: &mut Notes) -> Value {
+    let extra = call.signature.as_ref().and_then(|signature| {
+        if signature.of(Dialect::OpenaiChat).is_none() {
+            notes.warn(
+                "extra_content",
+                "dropped: the signature of a call is another provider's",
+            );
+            return None;
+        }
+        Some(calls::extra_content(signature))
+    });
+    calls::written(call, is_custom(&call.name, tools), extra)
+}
+
+/// One text stands alone: every server takes that, and not all take a list of one.
+fn content(mut parts: Vec<Value>) -> Value {
+    if let [only] = parts.as_mut_slice()
+        && only["type"] == "text"
+    {
+        return only["text"].take();
+    }
+    Value::Array(parts)
+}
+
+fn drop_citations(count: usize, notes: &mut Notes) {
+    if count > 0 {
+        notes.warn(
+            "annotations",
+            "dropped: a request says nothing of what its texts cite",
+        );
+    }
+}
+
+/// What a failed tool's text begins with.
+const TOOL_FAILED: &str = "Error: ";

@@ -1,0 +1,259 @@
+//! What a request is written as, and that it is read back as it was.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::encode_request;
+use crate::common::{
+    Effort, Format, Media, Notes, Part, Reasoning, Refusal, Request, Role, Sampling, Signature,
+    Source, Thought, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
+};
+use crate::openai_chat::decode_request;
+use crate::{Asked, Dialect};
+
+mod strategy;
+
+fn write(request: &Request) -> (Result<Value, Refusal>, Vec<String>) {
+    let mut notes = Notes::default();
+    let written = encode_request(request, &mut notes);
+    let written = written.map(|body| serde_json::from_slice(&body).unwrap());
+    let warned = notes.into_warnings().into_iter().map(|it| it.field);
+    (written, warned.collect())
+}
+
+fn read(body: &[u8]) -> Request {
+    let mut notes = Notes::default();
+    let asked = Asked::read(body).unwrap();
+    let request = decode_request(body, &asked, &mut notes).unwrap();
+    assert!(notes.warnings().is_empty(), "{notes:?}");
+    request
+}
+
+fn said(role: Role, part: Part) -> Request {
+    Request {
+        turns: vec![Turn {
+            role,
+            parts: vec![part],
+        }],
+        ..Request::default()
+    }
+}
+
+fn media(media_type: &str, source: Source) -> Media {
+    Media {
+        media_type: Some(media_type.to_owned()),
+        source,
+        detail: None,
+        title: None,
+    }
+}
+
+const REQUESTS: [&str; 9] = [
+    include_str!("../../../../../tests/cases/dialects/text/openai-chat.request.json"),
+    include_str!("../../../../../tests/cases/dialects/streamed-text/openai-chat.request.json"),
+    include_str!("../../../../../tests/cases/dialects/parallel-tools/openai-chat.request.json"),
+    include_str!("../../../../../tests/cases/dialects/streamed-tools/openai-chat.request.json"),
+    include_str!("../../../../../tests/cases/dialects/tool-results/openai-chat.request.json"),
+    include_str!("../../../../../tests/cases/dialects/images/openai-chat.request.json"),
+    include_str!("../../../../../tests/cases/dialects/system/openai-chat.request.json"),
+    include_str!("../../../../../tests/cases/dialects/reasoning/openai-chat.request.json"),
+    include_str!("../../../../../tests/cases/dialects/structured-output/openai-chat.request.json"),
+];
+
+#[test]
+fn the_goldens_are_written_as_they_were_read() {
+    for text in REQUESTS {
+        let (written, warned) = write(&read(text.as_bytes()));
+        let expected: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(written.unwrap(), expected);
+        assert!(warned.is_empty(), "{warned:?}");
+    }
+}
+
+#[test]
+fn what_is_not_said_is_named() {
+    let foreign = Signature {
+        origin: Dialect::AnthropicMessages,
+        data: "s".to_owned(),
+    };
+    let sampled = |sampling: Sampling| Request {
+        sampling,
+        ..Request::default()
+    };
+    let thinking = |reasoning: Reasoning| Request {
+        reasoning: Some(reasoning),
+        ..Request::default()
+    };
+    let thought = Thought {
+        text: "x".to_owned(),
+        signature: Some(foreign.clone()),
+        redacted: false,
+    };
+    let call = ToolCall {
+        id: "1".to_owned(),
+        name: "f".to_owned(),
+        arguments: String::new(),
+        signature: Some(foreign),
+    };
+    let cases = [
+        (
+            sampled(Sampling {
+                top_k: Some(1),
+                ..Sampling::default()
+            }),
+            "top_k",
+        ),
+        (
+            sampled(Sampling {
+                temperature: Some(3.0),
+                ..Sampling::default()
+            }),
+            "temperature",
+        ),
+        (
+            Request {
+                stop: vec!["x".to_owned(); 5],
+                ..Request::default()
+            },
+            "stop",
+        ),
+        (
+            thinking(Reasoning {
+                budget_tokens: Some(9),
+                ..Reasoning::default()
+            }),
+            "reasoning",
+        ),
+        (
+            thinking(Reasoning {
+                shown: Some(true),
+                ..Reasoning::default()
+            }),
+            "reasoning",
+        ),
+        (
+            Request {
+                tool_choice: Some(ToolChoice::Required),
+                ..Request::default()
+            },
+            "tool_choice",
+        ),
+        (said(Role::Assistant, Part::Reasoning(thought)), "reasoning"),
+        (said(Role::Assistant, Part::ToolCall(call)), "extra_content"),
+        (
+            said(
+                Role::Assistant,
+                Part::Image(media("image/png", Source::Url("u".to_owned()))),
+            ),
+            "messages",
+        ),
+        (
+            said(
+                Role::System,
+                Part::Image(media("image/png", Source::Url("u".to_owned()))),
+            ),
+            "system",
+        ),
+    ];
+    for (request, field) in cases {
+        let (written, warned) = write(&request);
+        assert!(written.is_ok(), "{field}");
+        assert_eq!(warned, [field]);
+    }
+}
+
+#[test]
+fn what_would_be_lost_is_refused() {
+    let file = Part::Document(media("application/pdf", Source::File("f".to_owned())));
+    let (written, _) = write(&said(Role::User, file));
+    assert_eq!(written.unwrap_err().field, "file");
+    let url = Part::Document(media("application/pdf", Source::Url("u".to_owned())));
+    let (written, _) = write(&said(Role::User, url));
+    assert_eq!(written.unwrap_err().field, "file");
+}
+
+#[test]
+fn a_result_holds_text_and_the_rest_follows_it() {
+    let result = Part::ToolResult(ToolResult {
+        call_id: "1".to_owned(),
+        name: None,
+        parts: vec![
+            Part::text("A"),
+            Part::Image(media("image/png", Source::Base64("AA==".to_owned()))),
+        ],
+        is_error: true,
+    });
+    let mut request = said(Role::User, result);
+    request.turns[0].parts.push(Part::text("B"));
+    let (written, warned) = write(&request);
+    assert_eq!(warned, ["is_error", "tool_result"]);
+    let expected = json!([
+        {"role": "tool", "tool_call_id": "1", "content": "Error: A"},
+        {"role": "user", "content": [
+            {"type": "text", "text": "From the result of the tool call 1:"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
+            {"type": "text", "text": "B"},
+        ]},
+    ]);
+    assert_eq!(written.unwrap()["messages"], expected);
+}
+
+#[test]
+fn a_call_without_arguments_has_an_empty_object() {
+    let call = ToolCall {
+        id: "1".to_owned(),
+        name: "f".to_owned(),
+        arguments: String::new(),
+        signature: None,
+    };
+    let (written, _) = write(&said(Role::Assistant, Part::ToolCall(call)));
+    let message = &written.unwrap()["messages"][0];
+    assert_eq!(message["content"], Value::Null);
+    assert_eq!(message["tool_calls"][0]["function"]["arguments"], "{}");
+}
+
+#[test]
+fn a_custom_tools_calls_have_their_bare_input() {
+    let call = |arguments: &str| {
+        let mut request = said(
+            Role::Assistant,
+            Part::ToolCall(ToolCall {
+                id: "1".to_owned(),
+                name: "patch".to_owned(),
+                arguments: arguments.to_owned(),
+                signature: None,
+            }),
+        );
+        request.tools.push(Tool {
+            name: "patch".to_owned(),
+            description: None,
+            kind: ToolKind::Custom(None),
+            strict: None,
+        });
+        write(&request).0.unwrap()["messages"][0]["tool_calls"][0].clone()
+    };
+    let custom = json!({"id": "1", "type": "custom", "custom": {"name": "patch", "input": "x"}});
+    assert_eq!(call(r#"{"input":"x"}"#), custom);
+    assert_eq!(call(r#"{"input":7}"#)["type"], "function");
+}
+
+#[test]
+fn a_stream_always_asks_for_its_usage() {
+    let request = Request {
+        stream: true,
+        ..Request::default()
+    };
+    let written = write(&request).0.unwrap();
+    assert_eq!(written["stream_options"], json!({"include_usage": true}));
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(request in strategy::request()) {
+        let mut notes = Notes::default();
+        let body = encode_request(&request, &mut notes);
+        let body = body.map_err(|refusal| TestCaseError::fail(refusal.to_string()))?;
+        prop_assert!(notes.warnings().is_empty(), "{:?}", notes);
+        prop_assert_eq!(read(&body), request);
+    }
+}

@@ -1,0 +1,216 @@
+//! Pictures, documents and sound, as parts of a message have them: mostly as `data:` addresses.
+
+use serde_json::{Value, json};
+
+use crate::common::{Media, Part, Refusal, Source};
+
+/// What stands behind an address: what it holds itself, or where it points.
+///
+/// # Errors
+/// If it is a `data:` address that is not base64.
+pub(super) fn at(url: String) -> Result<Media, &'static str> {
+    let Some(inside) = url.strip_prefix("data:") else {
+        return Ok(media(None, Source::Url(url)));
+    };
+    let (head, data) = inside
+        .split_once(',')
+        .ok_or("a data: address must have a comma before its data")?;
+    let kind = head
+        .strip_suffix(";base64")
+        .ok_or("a data: address must be base64")?;
+    let kind = kind.split(';').next().unwrap_or_default();
+    let media_type = (!kind.is_empty()).then(|| kind.to_owned());
+    Ok(media(media_type, Source::Base64(data.to_owned())))
+}
+
+/// Sound in base64, in a format as OpenAI names it.
+pub(super) fn sound(format: &str, data: String) -> Media {
+    let media_type = match format {
+        "mp3" => MP3.to_owned(),
+        _ => format!("audio/{format}"),
+    };
+    media(Some(media_type), Source::Base64(data))
+}
+
+/// A part of a user's message.
+///
+/// # Errors
+/// If this dialect has no place for it.
+pub(super) fn written(part: &Part) -> Result<Value, Refusal> {
+    match part {
+        Part::Image(media) => image(media),
+        Part::Document(media) => document(media),
+        Part::Audio(media) => audio(media),
+        Part::Text { text, .. } => Ok(text_part(text)),
+        _ => Err(Refusal::new("messages", "a user's message can't hold this")),
+    }
+}
+
+/// A part of text.
+pub(super) fn text_part(text: &str) -> Value {
+    json!({"type": "text", "text": text})
+}
+
+/// A picture, in a message of a user or of the model.
+///
+/// # Errors
+/// If it is neither here nor on the web.
+pub(super) fn image(media: &Media) -> Result<Value, Refusal> {
+    let url = match &media.source {
+        Source::Url(url) => url.clone(),
+        Source::Base64(data) => {
+            let kind = media.media_type.as_deref().unwrap_or_else(|| seen(data));
+            format!("data:{kind};base64,{data}")
+        }
+        Source::File(_) => return Err(with_provider("image_url")),
+        Source::Text(_) => return Err(Refusal::new("image_url", "a picture can't be text")),
+    };
+    let mut address = json!({"url": url});
+    if let Some(detail) = &media.detail {
+        address["detail"] = json!(detail);
+    }
+    Ok(json!({"type": "image_url", "image_url": address}))
+}
+
+fn document(media: &Media) -> Result<Value, Refusal> {
+    let title = media.title.as_deref();
+    match &media.source {
+        Source::Base64(data) => {
+            let kind = media.media_type.as_deref().unwrap_or(PDF);
+            let file = json!({
+                // OpenAI demands a name beside the data.
+                "filename": title.unwrap_or("document"),
+                "file_data": format!("data:{kind};base64,{data}"),
+            });
+            Ok(json!({"type": "file", "file": file}))
+        }
+        Source::Text(text) => Ok(text_part(
+            &title.map_or_else(|| text.clone(), |title| format!("{title}\n\n{text}")),
+        )),
+        Source::File(_) => Err(with_provider("file")),
+        Source::Url(_) => Err(Refusal::new(
+            "file",
+            "the provider takes no address of a document: send its bytes",
+        )),
+    }
+}
+
+fn audio(media: &Media) -> Result<Value, Refusal> {
+    let format = match media.media_type.as_deref() {
+        Some(MP3 | "audio/mp3") => "mp3",
+        Some("audio/wav" | "audio/x-wav" | "audio/wave") => "wav",
+        _ => {
+            return Err(Refusal::new(
+                "input_audio",
+                "the provider takes only wav and mp3",
+            ));
+        }
+    };
+    match &media.source {
+        Source::Base64(data) => Ok(json!({
+            "type": "input_audio",
+            "input_audio": {"data": data, "format": format},
+        })),
+        Source::File(_) => Err(with_provider("input_audio")),
+        Source::Text(_) | Source::Url(_) => Err(Refusal::new(
+            "input_audio",
+            "the provider takes sound as base64 only",
+        )),
+    }
+}
+
+fn with_provider(field: &str) -> Refusal {
+    Refusal::new(
+        field,
+        "a file that lies with one provider is unknown to another: send its bytes",
+    )
+}
+
+fn media(media_type: Option<String>, source: Source) -> Media {
+    Media {
+        media_type,
+        source,
+        detail: None,
+        title: None,
+    }
+}
+
+/// The type of a picture by its first bytes, which base64 keeps recognizable.
+fn seen(data: &str) -> &'static str {
+    match data.as_bytes() {
+        [b'/', b'9', b'j', ..] => "image/jpeg",
+        [b'R', b'0', b'l', b'G', ..] => "image/gif",
+        [b'U', b'k', b'l', b'G', ..] => "image/webp",
+        _ => "image/png",
+    }
+}
+
+const MP3: &str = "audio/mpeg";
+const PDF: &str = "application/pdf";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read() {
+        let read = |url: &str| at(url.to_owned()).map(|it| (it.media_type, it.source));
+        let png = Some("image/png".to_owned());
+        let aa = || Source::Base64("AA==".to_owned());
+        assert_eq!(read("data:image/png;base64,AA=="), Ok((png.clone(), aa())));
+        assert_eq!(read("data:image/png;a=b;base64,AA=="), Ok((png, aa())));
+        assert_eq!(read("data:;base64,AA=="), Ok((None, aa())));
+        let web = "https://a.example/x.png";
+        assert_eq!(read(web), Ok((None, Source::Url(web.to_owned()))));
+        assert!(read("data:text/plain,hi").is_err());
+        assert!(read("data:image/png;base64").is_err());
+    }
+
+    #[test]
+    fn a_picture_without_a_type_is_looked_at() {
+        for (data, kind) in [
+            ("iVBORw", "png"),
+            ("/9j/4A", "jpeg"),
+            ("R0lGOD", "gif"),
+            ("UklGRg", "webp"),
+        ] {
+            let picture = media(None, Source::Base64(data.to_owned()));
+            let url = format!("data:image/{kind};base64,{data}");
+            let written = image(&picture).unwrap();
+            assert_eq!(
+                written,
+                json!({"type": "image_url", "image_url": {"url": url}})
+            );
+        }
+    }
+
+    #[test]
+    fn what_has_no_place_is_refused_by_name() {
+        let file = || Source::File("file-1".to_owned());
+        let url = || Source::Url("https://a.example".to_owned());
+        let cases = [
+            (Part::Image(media(None, file())), "image_url"),
+            (
+                Part::Image(media(None, Source::Text(String::new()))),
+                "image_url",
+            ),
+            (Part::Document(media(None, file())), "file"),
+            (Part::Document(media(None, url())), "file"),
+            (
+                Part::Audio(media(Some("audio/ogg".to_owned()), url())),
+                "input_audio",
+            ),
+            (
+                Part::Audio(media(Some(MP3.to_owned()), url())),
+                "input_audio",
+            ),
+            (
+                Part::Audio(media(Some(MP3.to_owned()), file())),
+                "input_audio",
+            ),
+        ];
+        for (part, field) in cases {
+            assert_eq!(written(&part).map_err(|it| it.field), Err(field.to_owned()));
+        }
+    }
+}
