@@ -1,0 +1,151 @@
+//! Whole answers of a provider's: judged as they are, or read into the common form.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{item, usage};
+use crate::common::{Answer, Finish, Malformed, Part};
+use crate::json::{is_void, members, string};
+use crate::{ProviderError, Usage, Verdict, cut};
+
+/// Reads the body of a 2xx answer, not streamed. One pass; of the content nothing is kept.
+#[must_use]
+pub fn read_answer(body: &[u8]) -> Verdict {
+    if body.trim_ascii().is_empty() {
+        return Verdict::Empty;
+    }
+    let Ok(text) = std::str::from_utf8(body) else {
+        return Verdict::Malformed;
+    };
+    let Some(seen) = Seen::read(text) else {
+        return ProviderError::read(body).map_or(Verdict::Malformed, Verdict::Error);
+    };
+    if let Some(error) = seen.failure() {
+        return Verdict::Error(error);
+    }
+    match seen.output {
+        None => ProviderError::read(body).map_or(Verdict::Empty, Verdict::Error),
+        Some(output) if !output.get().starts_with('[') => Verdict::Malformed,
+        Some(output) if is_void(output) && seen.reason.is_none() => Verdict::Empty,
+        Some(_) => Verdict::Complete {
+            usage: seen.usage(),
+            finish_reason: seen.finish_reason(),
+        },
+    }
+}
+
+/// What the host acts on in a response object.
+#[derive(Debug)]
+pub(super) struct Seen<'a> {
+    error: Option<&'a RawValue>,
+    output: Option<&'a RawValue>,
+    reason: Option<&'a RawValue>,
+    status: Option<&'a RawValue>,
+    usage: Option<&'a RawValue>,
+}
+
+impl<'a> Seen<'a> {
+    /// None if it is no JSON object.
+    pub(super) fn read(text: &'a str) -> Option<Self> {
+        let names = ["error", "output", "incomplete_details", "status", "usage"];
+        let [error, output, details, status, usage] = members(text, names).ok()?.values;
+        let said = |raw: &&RawValue| !is_void(raw);
+        let reason = |raw: &'a RawValue| members(raw.get(), ["reason"]).ok()?.values[0];
+        Some(Self {
+            error,
+            output: output.filter(|raw| raw.get() != "null"),
+            reason: details.and_then(reason).filter(said),
+            status,
+            usage,
+        })
+    }
+
+    /// What went wrong, if the response says that something did.
+    pub(super) fn failure(&self) -> Option<ProviderError> {
+        let told = self.error.and_then(ProviderError::of_member);
+        told.or_else(|| match self.status?.get() {
+            "\"failed\"" => Some(ProviderError::of_message("the response failed")),
+            "\"cancelled\"" => Some(ProviderError::of_message("the response was cancelled")),
+            _ => None,
+        })
+    }
+
+    /// Whether there is anything in it.
+    pub(super) fn has_content(&self) -> bool {
+        self.output.is_some_and(|output| !is_void(output)) || self.reason.is_some()
+    }
+
+    /// Why it is incomplete, or else its status.
+    pub(super) fn finish_reason(&self) -> Option<String> {
+        let word = string(self.reason.or(self.status)?)?;
+        Some(cut(&word, ProviderError::WORD_BYTES_MAX).to_owned())
+    }
+
+    /// What it cost.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        usage::read(&serde_json::from_str(self.usage?.get()).ok()?)
+    }
+}
+
+/// Reads a provider's answer into the common form.
+///
+/// # Errors
+///
+/// If it is no response, or one that failed.
+pub fn decode_answer(body: &[u8]) -> Result<Answer, Malformed> {
+    let response: Value = serde_json::from_slice(body).map_err(|_| Malformed("it is not JSON"))?;
+    if !response.is_object() {
+        return Err(Malformed("it is not a JSON object"));
+    }
+    let output = response.get("output").and_then(Value::as_array);
+    let output = output.ok_or(Malformed("it has no `output`"))?;
+    let mut parts = Vec::new();
+    for (index, item) in output.iter().enumerate() {
+        item::read(item, index, &mut parts);
+    }
+    let word = |name: &str| item::text(&response, name).unwrap_or_default().to_owned();
+    Ok(Answer {
+        id: word("id"),
+        model: word("model"),
+        finish: finish(&response, Said::of(&parts)),
+        usage: response.get("usage").and_then(usage::read),
+        parts,
+    })
+}
+
+/// What kinds of parts an answer has, which its status does not tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Said {
+    pub(super) calls: bool,
+    pub(super) refuses: bool,
+    pub(super) texts: bool,
+}
+
+impl Said {
+    fn of(parts: &[Part]) -> Self {
+        let any = |is: fn(&Part) -> bool| parts.iter().any(is);
+        Self {
+            calls: any(|part| matches!(part, Part::ToolCall(_))),
+            refuses: any(|part| matches!(part, Part::Refusal(_))),
+            texts: any(|part| matches!(part, Part::Text { .. })),
+        }
+    }
+}
+
+/// Why a response ended.
+pub(super) fn finish(response: &Value, said: Said) -> Finish {
+    let details = response.get("incomplete_details");
+    match details.and_then(|details| item::text(details, "reason")) {
+        Some("max_output_tokens") => return Finish::Length,
+        Some("content_filter") => return Finish::ContentFilter,
+        Some(other) => return Finish::Other(other.to_owned()),
+        None => {}
+    }
+    match item::text(response, "status") {
+        None | Some("completed") if said.calls => Finish::ToolCalls,
+        None | Some("completed") if said.refuses && !said.texts => Finish::Refusal,
+        None | Some("completed") => Finish::Stop,
+        Some("incomplete") => Finish::Length,
+        Some(other) => Finish::Other(other.to_owned()),
+    }
+}

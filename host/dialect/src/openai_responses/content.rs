@@ -1,0 +1,202 @@
+//! The content of a message, or of a tool's result: texts, pictures, files.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::annotation;
+use crate::common::{Fields, Media, Notes, Part, Refusal, Source};
+
+/// Takes the member `name`, a text or a list of parts. Empty texts say nothing, and are left out.
+pub(super) fn read(
+    fields: &mut Fields,
+    name: &str,
+    notes: &mut Notes,
+) -> Result<Vec<Part>, Refusal> {
+    let mut parts = match fields.peek(name) {
+        None => return Err(fields.refusal(name, "missing")),
+        Some(Value::String(_)) => vec![Part::text(fields.needed_string(name)?)],
+        Some(Value::Array(_)) => {
+            let items = fields.objects(name)?.into_iter();
+            items
+                .map(|item| part(item, notes))
+                .collect::<Result<_, _>>()?
+        }
+        Some(_) => return Err(fields.refusal(name, "must be a string or an array")),
+    };
+    parts.retain(|part| !matches!(part, Part::Text { text, .. } if text.is_empty()));
+    Ok(parts)
+}
+
+fn part(mut fields: Fields, notes: &mut Notes) -> Result<Part, Refusal> {
+    let part = match fields.needed_string("type")?.as_str() {
+        "input_text" | "output_text" | "text" => {
+            fields.skip("logprobs");
+            Part::Text {
+                citations: annotation::read_all(fields.take("annotations").as_ref()),
+                text: fields.needed_string("text")?,
+            }
+        }
+        "refusal" => Part::Refusal(fields.needed_string("refusal")?),
+        "input_image" => Part::Image(image(&mut fields)?),
+        "input_file" => Part::Document(file(&mut fields)?),
+        "input_audio" => Part::Audio(audio(&mut fields)?),
+        _ => return Err(fields.refusal("type", "no type of content that is known")),
+    };
+    if fields.take("prompt_cache_breakpoint").is_some() {
+        notes.dropped("input.content.prompt_cache_breakpoint");
+    }
+    fields.warn_of_rest(notes);
+    Ok(part)
+}
+
+fn image(fields: &mut Fields) -> Result<Media, Refusal> {
+    refuse_file_id(fields)?;
+    let url = fields.needed_string("image_url")?;
+    let (media_type, source) = located(fields, "image_url", url)?;
+    Ok(Media {
+        media_type,
+        source,
+        detail: fields.string("detail")?,
+        title: None,
+    })
+}
+
+fn file(fields: &mut Fields) -> Result<Media, Refusal> {
+    refuse_file_id(fields)?;
+    // How closely to look at a file's pages has no equal elsewhere, and `auto` is its default.
+    if fields.peek("detail").is_some_and(|it| it == "auto") {
+        fields.skip("detail");
+    }
+    let title = fields.string("filename")?;
+    let (media_type, source) = if let Some(url) = fields.string("file_url")? {
+        located(fields, "file_url", url)?
+    } else {
+        let data = fields.needed_string("file_data")?;
+        if data.starts_with("data:") {
+            located(fields, "file_data", data)?
+        } else {
+            (None, Source::Base64(data))
+        }
+    };
+    let (media_type, source) = as_text(media_type, source);
+    Ok(Media {
+        media_type,
+        source,
+        detail: None,
+        title,
+    })
+}
+
+/// Plain text comes as text, which dialects have a place of its own for.
+fn as_text(media_type: Option<String>, source: Source) -> (Option<String>, Source) {
+    if let (Some("text/plain"), Source::Base64(data)) = (media_type.as_deref(), &source)
+        && let Ok(bytes) = STANDARD.decode(data)
+        && let Ok(text) = String::from_utf8(bytes)
+    {
+        return (media_type, Source::Text(text));
+    }
+    (media_type, source)
+}
+
+fn audio(fields: &mut Fields) -> Result<Media, Refusal> {
+    let Some(mut audio) = fields.object("input_audio")? else {
+        return Err(fields.refusal("input_audio", "missing"));
+    };
+    let media_type = match audio.needed_string("format")?.as_str() {
+        "mp3" => "audio/mpeg",
+        "wav" => "audio/wav",
+        _ => return Err(audio.refusal("format", "must be `mp3` or `wav`")),
+    };
+    Ok(Media {
+        media_type: Some(media_type.to_owned()),
+        source: Source::Base64(audio.needed_string("data")?),
+        detail: None,
+        title: None,
+    })
+}
+
+fn refuse_file_id(fields: &mut Fields) -> Result<(), Refusal> {
+    match fields.take("file_id") {
+        None => Ok(()),
+        Some(_) => Err(fields.refusal("file_id", FILE_ID)),
+    }
+}
+
+const FILE_ID: &str =
+    "a file that lies with one provider means nothing to another; send its data or its address";
+
+/// What an address leads to: its own data, if it is a `data:` one.
+fn located(fields: &Fields, name: &str, url: String) -> Result<(Option<String>, Source), Refusal> {
+    let Some(inline) = url.strip_prefix("data:") else {
+        return Ok((None, Source::Url(url)));
+    };
+    let Some((head, data)) = inline.split_once(";base64,") else {
+        return Err(fields.refusal(name, "a `data:` address must be in base64"));
+    };
+    let media_type = head.split(';').next().filter(|kind| !kind.is_empty());
+    let source = Source::Base64(data.to_owned());
+    Ok((media_type.map(str::to_owned), source))
+}
+
+/// A part as `input_*`; none, with a note, for what cannot stand in a message or a result.
+pub(super) fn write(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Refusal> {
+    Ok(match part {
+        Part::Text { text, .. } | Part::Refusal(text) => {
+            Some(json!({"type": "input_text", "text": text}))
+        }
+        Part::Image(media) => Some(image_content(media)?),
+        Part::Document(media) => Some(file_content(media)?),
+        Part::Audio(_) => {
+            let what = "the provider's dialect takes no sound; send its text";
+            return Err(Refusal::new("input_audio", what));
+        }
+        Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => {
+            notes.dropped("messages.content");
+            None
+        }
+    })
+}
+
+fn image_content(media: &Media) -> Result<Value, Refusal> {
+    let url = match &media.source {
+        Source::Url(url) => url.clone(),
+        Source::Base64(data) => data_url(media.media_type.as_deref().unwrap_or(IMAGE), data),
+        Source::File(_) => return Err(Refusal::new("file_id", FILE_ID)),
+        Source::Text(_) => return Err(Refusal::new("image_url", "a picture cannot be text")),
+    };
+    let detail = media.detail.as_deref().unwrap_or(DETAIL);
+    Ok(json!({"type": "input_image", "image_url": url, "detail": detail}))
+}
+
+fn file_content(media: &Media) -> Result<Value, Refusal> {
+    let (data, kind) = match &media.source {
+        Source::Url(url) => {
+            // The API takes a name only beside data.
+            return Ok(json!({"type": "input_file", "file_url": url}));
+        }
+        Source::File(_) => return Err(Refusal::new("file_id", FILE_ID)),
+        Source::Base64(data) => (
+            data.clone(),
+            media.media_type.as_deref().unwrap_or(DOCUMENT),
+        ),
+        Source::Text(text) => (STANDARD.encode(text), "text/plain"),
+    };
+    let name = media.title.as_deref().unwrap_or(match kind {
+        "text/plain" => "document.txt",
+        _ => "document.pdf",
+    });
+    let data = data_url(kind, &data);
+    Ok(json!({"type": "input_file", "filename": name, "file_data": data}))
+}
+
+fn data_url(media_type: &str, data: &str) -> String {
+    format!("data:{media_type};base64,{data}")
+}
+
+/// What a picture is taken for where nobody said: most are.
+const IMAGE: &str = "image/png";
+/// What a document is taken for where nobody said: the one kind that every dialect takes.
+const DOCUMENT: &str = "application/pdf";
+/// How closely a picture is looked at where nobody said. The member is a must.
+const DETAIL: &str = "auto";

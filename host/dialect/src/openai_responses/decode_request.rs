@@ -1,0 +1,198 @@
+//! Reads a client's request.
+
+use serde_json::{Map, Value, json};
+
+use super::{input, tools};
+use crate::Asked;
+use crate::common::{Effort, Fields, Format, Notes, Part, Reasoning, Refusal, Request, Sampling};
+
+/// Reads a client's request into the common form.
+///
+/// # Errors
+///
+/// If the request is not what the API documents, or asks for what another provider cannot give.
+pub fn decode_request(
+    body: &[u8],
+    asked: &Asked<'_>,
+    notes: &mut Notes,
+) -> Result<Request, Refusal> {
+    let mut fields = Fields::of_body(body)?;
+    refuse_what_needs_a_store(&mut fields)?;
+    let mut request = Request {
+        model: asked.model.clone().into_owned(),
+        stream: asked.stream,
+        include_usage: true,
+        echo: echo(&fields),
+        ..Request::default()
+    };
+    let instructions = fields.string("instructions")?;
+    request
+        .system
+        .extend(instructions.filter(|it| !it.is_empty()).map(Part::text));
+    request.tools = tools::read(&mut fields, notes)?;
+    request.tool_choice = tools::read_choice(&mut fields, notes)?;
+    request.parallel_tools = fields.flag("parallel_tool_calls")?;
+    let input = input::read(&mut fields, notes)?;
+    request.system.extend(input.system);
+    request.turns = input.turns;
+    request.tools.extend(input.tools);
+    request.sampling = Sampling {
+        temperature: fields.number("temperature")?,
+        top_p: fields.number("top_p")?,
+        tokens_max: fields.count("max_output_tokens")?,
+        ..Sampling::default()
+    };
+    request.reasoning = reasoning(&mut fields, notes)?;
+    read_text(&mut fields, &mut request, notes)?;
+    request.user = fields.string("user")?;
+    for name in OPENAI {
+        if let Some(value) = fields.take(name) {
+            request.openai.insert(name.to_owned(), value);
+        }
+    }
+    read_what_is_of_no_account(&mut fields, notes)?;
+    fields.warn_of_rest(notes);
+    Ok(request)
+}
+
+/// Members of both of OpenAI's dialects, under one name.
+pub(super) const OPENAI: [&str; 5] = [
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+];
+
+fn refuse_what_needs_a_store(fields: &mut Fields) -> Result<(), Refusal> {
+    for name in ["previous_response_id", "conversation", "prompt"] {
+        if fields.take(name).is_some() {
+            let what = "nothing is kept for another provider; send the whole input instead";
+            return Err(fields.refusal(name, what));
+        }
+    }
+    if fields.flag("background")? == Some(true) {
+        let what = "no response is made in the background for another provider";
+        return Err(fields.refusal("background", what));
+    }
+    Ok(())
+}
+
+fn reasoning(fields: &mut Fields, notes: &mut Notes) -> Result<Option<Reasoning>, Refusal> {
+    let Some(mut reasoning) = fields.object("reasoning")? else {
+        return Ok(None);
+    };
+    let effort = match reasoning.string("effort")? {
+        None => None,
+        Some(word) => {
+            let what = "must be `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`";
+            Some(Effort::parse(&word).ok_or_else(|| reasoning.refusal("effort", what))?)
+        }
+    };
+    let summary = reasoning.string("summary")?;
+    let summary = summary.or(reasoning.string("generate_summary")?);
+    reasoning.warn_of_rest(notes);
+    let read = Reasoning {
+        effort,
+        budget_tokens: None,
+        // `none` is no documented word, and Codex sends it.
+        shown: summary.map(|word| word != "none"),
+    };
+    Ok((read != Reasoning::default()).then_some(read))
+}
+
+fn read_text(fields: &mut Fields, request: &mut Request, notes: &mut Notes) -> Result<(), Refusal> {
+    let Some(mut text) = fields.object("text")? else {
+        return Ok(());
+    };
+    if let Some(mut format) = text.object("format")? {
+        request.format = match format.needed_string("type")?.as_str() {
+            "text" => Format::Text,
+            "json_object" => Format::Json,
+            "json_schema" => Format::Schema {
+                name: format.string("name")?,
+                description: format.string("description")?,
+                schema: match format.take("schema") {
+                    Some(schema) => schema,
+                    None => return Err(format.refusal("schema", "missing")),
+                },
+                strict: format.flag("strict")?,
+            },
+            _ => {
+                let what = "must be `text`, `json_object` or `json_schema`";
+                return Err(format.refusal("type", what));
+            }
+        };
+        format.warn_of_rest(notes);
+    }
+    if let Some(verbosity) = text.take("verbosity") {
+        request.openai.insert("verbosity".to_owned(), verbosity);
+    }
+    text.warn_of_rest(notes);
+    Ok(())
+}
+
+/// Members that ask for what happens anyway, or cannot matter.
+fn read_what_is_of_no_account(fields: &mut Fields, notes: &mut Notes) -> Result<(), Refusal> {
+    for name in ["model", "stream", "background"] {
+        fields.skip(name);
+    }
+    // All that it says is whether to pad the events.
+    fields.skip("stream_options");
+    if fields.flag("store")? == Some(true) {
+        let what = "changed: nothing is kept, and the response cannot be asked for by its id";
+        notes.warn("store", what);
+    }
+    if fields.peek("truncation").is_some_and(|it| it == "disabled") {
+        fields.skip("truncation");
+    }
+    if fields.peek("top_logprobs").is_some_and(|it| it == 0) {
+        fields.skip("top_logprobs");
+    }
+    let include = fields.list("include")?;
+    if include.iter().any(|it| it != ENCRYPTED) {
+        let what = "dropped: but for `reasoning.encrypted_content` the provider's dialect has nothing like it";
+        notes.warn("include", what);
+    }
+    Ok(())
+}
+
+/// What brings signatures back.
+pub(super) const ENCRYPTED: &str = "reasoning.encrypted_content";
+
+/// The members that a response repeats, as the client sent them.
+fn echo(fields: &Fields) -> Map<String, Value> {
+    let mut echo = Map::new();
+    for name in ECHOED {
+        if let Some(value) = fields.peek(name) {
+            echo.insert(name.to_owned(), value.clone());
+        }
+    }
+    // It is told even to a client that left it out.
+    if let Some(Value::Object(text)) = echo.get_mut("text")
+        && text.get("format").is_none_or(Value::is_null)
+    {
+        text.insert("format".to_owned(), json!({"type": "text"}));
+    }
+    echo
+}
+
+/// Of the members of a response, those that only repeat the request.
+const ECHOED: [&str; 16] = [
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "parallel_tool_calls",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "reasoning",
+    "safety_identifier",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_p",
+    "truncation",
+    "user",
+];

@@ -1,0 +1,235 @@
+//! Reads the events of a provider's stream.
+
+mod open;
+
+use std::collections::{BTreeSet, VecDeque};
+
+use serde_json::Value;
+
+use self::open::Open;
+use super::answer::{Said, finish};
+use super::{annotation, item, observe, usage};
+use crate::common::{Begun, Delta, Event, EventDecoder, Malformed, Part};
+
+/// Reads the events of a provider's stream.
+#[must_use]
+pub fn decoder() -> Box<dyn EventDecoder> {
+    Box::<Decoder>::default()
+}
+
+/// Items come one after the other as a rule, and are passed on as they come. One that begins while
+/// another is open is read from its end, where it stands whole, and passed on when the other has ended.
+#[derive(Debug, Default)]
+struct Decoder {
+    started: bool,
+    ended: bool,
+    open: Option<Open>,
+    /// Whole items that wait for the open one to end.
+    waiting: VecDeque<(u64, Value)>,
+    waiting_bytes: usize,
+    /// The places of the items that were passed on.
+    passed: BTreeSet<u64>,
+    said: Said,
+}
+
+impl EventDecoder for Decoder {
+    fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
+        if self.ended {
+            return Ok(());
+        }
+        let text = std::str::from_utf8(data.trim_ascii())
+            .map_err(|_| Malformed("an event is not UTF-8"))?;
+        if text == "[DONE]" {
+            return Ok(());
+        }
+        let event: Value =
+            serde_json::from_str(text).map_err(|_| Malformed("an event is not JSON"))?;
+        if !event.is_object() {
+            return Err(Malformed("an event is not a JSON object"));
+        }
+        let kind = item::text(&event, "type").unwrap_or(name);
+        let fails = FAILURES.contains(&kind) || event.get("error").is_some_and(|it| !it.is_null());
+        if fails && let Some(error) = observe::reported(kind, text) {
+            self.ended = true;
+            out.push(Event::Error(error));
+            return Ok(());
+        }
+        self.read(kind, &event, out)
+    }
+
+    fn finish(&mut self, _out: &mut Vec<Event>) {
+        // Why an answer ends is told by its last event, or not at all.
+        self.ended = true;
+    }
+}
+
+impl Decoder {
+    fn read(&mut self, kind: &str, event: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        match kind {
+            "response.created" | "response.in_progress" | "response.queued" => {
+                self.start(event.get("response"), out);
+            }
+            "response.completed" | "response.incomplete" => {
+                let response = event.get("response");
+                self.end(
+                    response.ok_or(Malformed("the last event has no response"))?,
+                    out,
+                )?;
+            }
+            "response.output_item.added" => self.add(event, out),
+            "response.output_item.done" => self.close(event, out)?,
+            kind => self.piece(kind, event, out),
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, response: Option<&Value>, out: &mut Vec<Event>) {
+        if !self.started {
+            self.started = true;
+            let word = |name| response.and_then(|it| item::text(it, name));
+            out.push(Event::Start {
+                id: word("id").unwrap_or_default().to_owned(),
+                model: word("model").unwrap_or_default().to_owned(),
+            });
+        }
+    }
+
+    fn add(&mut self, event: &Value, out: &mut Vec<Event>) {
+        self.start(None, out);
+        let place = place(event);
+        if self.open.is_none()
+            && !self.passed.contains(&place)
+            && let Some(item) = event.get("item")
+        {
+            self.open = Open::of(place, item);
+            if let Some(open) = &mut self.open {
+                open.begin_call(item, &mut self.said, out);
+            }
+        }
+    }
+
+    fn close(&mut self, event: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        self.start(None, out);
+        let Some(item) = event.get("item") else {
+            return Ok(());
+        };
+        let place = place(event);
+        match self.open.take() {
+            Some(open) if open.place == place => {
+                self.pass(place)?;
+                open.end(item, &mut self.said, out);
+                while let Some((place, item)) = self.waiting.pop_front() {
+                    self.whole(place, &item, out)?;
+                }
+                self.waiting_bytes = 0;
+                Ok(())
+            }
+            Some(open) => {
+                self.open = Some(open);
+                self.wait(place, item)
+            }
+            None => self.whole(place, item, out),
+        }
+    }
+
+    fn wait(&mut self, place: u64, item: &Value) -> Result<(), Malformed> {
+        self.waiting_bytes += item.to_string().len();
+        if self.waiting_bytes > WAITING_BYTES_MAX {
+            return Err(Malformed("too many items end before an earlier one"));
+        }
+        self.waiting.push_back((place, item.clone()));
+        Ok(())
+    }
+
+    fn pass(&mut self, place: u64) -> Result<bool, Malformed> {
+        if self.passed.len() >= ITEMS_MAX {
+            return Err(Malformed("there are too many items"));
+        }
+        Ok(self.passed.insert(place))
+    }
+
+    /// Passes on an item of which nothing was passed on before.
+    fn whole(&mut self, place: u64, item: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        if !self.pass(place)? {
+            return Ok(());
+        }
+        let mut parts = Vec::new();
+        item::read(item, usize::try_from(place).unwrap_or_default(), &mut parts);
+        for part in parts {
+            open::pass_whole(part, &mut self.said, out);
+        }
+        Ok(())
+    }
+
+    /// A piece of the open item. Pieces of others are passed over: they end in a whole.
+    fn piece(&mut self, kind: &str, event: &Value, out: &mut Vec<Event>) {
+        let at = place(event);
+        let Some(open) = self.open.as_mut().filter(|open| open.place == at) else {
+            return;
+        };
+        let delta = item::text(event, "delta").filter(|delta| !delta.is_empty());
+        let part = |name: &str| event.get(name).and_then(Value::as_u64).unwrap_or(0);
+        match (kind, delta) {
+            ("response.output_text.delta", Some(delta)) => {
+                open.text(part("content_index"), delta, &mut self.said, out);
+            }
+            ("response.refusal.delta", Some(delta)) => {
+                open.refusal(part("content_index"), delta, &mut self.said, out);
+            }
+            ("response.reasoning_summary_text.delta", Some(delta)) => {
+                open.thought(open::Shown::Summary, part("summary_index"), delta, out);
+            }
+            ("response.reasoning_text.delta", Some(delta)) => {
+                open.thought(open::Shown::Content, part("content_index"), delta, out);
+            }
+            ("response.function_call_arguments.delta", Some(delta)) => open.arguments(delta, out),
+            ("response.custom_tool_call_input.delta", Some(delta)) => open.input(delta, out),
+            ("response.output_text.annotation.added", _) => {
+                if let Some(raw) = event.get("annotation").filter(|it| it.is_object()) {
+                    let citation = annotation::read(raw);
+                    open.citation(part("content_index"), citation, &mut self.said, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, response: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        self.start(Some(response), out);
+        if let Some(open) = self.open.take() {
+            let index = usize::try_from(open.place).unwrap_or(usize::MAX);
+            let item = response.get("output").and_then(|output| output.get(index));
+            self.pass(open.place)?;
+            open.end(item.unwrap_or(&Value::Null), &mut self.said, out);
+        }
+        while let Some((place, item)) = self.waiting.pop_front() {
+            self.whole(place, &item, out)?;
+        }
+        let output = response.get("output").and_then(Value::as_array);
+        for (place, item) in (0..).zip(output.into_iter().flatten()) {
+            self.whole(place, item, out)?;
+        }
+        if let Some(usage) = response.get("usage").and_then(usage::read) {
+            out.push(Event::Usage(usage));
+        }
+        out.push(Event::Finish(finish(response, self.said)));
+        out.push(Event::Done);
+        self.ended = true;
+        Ok(())
+    }
+}
+
+/// Which item of the output an event is about.
+fn place(event: &Value) -> u64 {
+    let index = event.get("output_index").and_then(Value::as_u64);
+    index.unwrap_or(0)
+}
+
+/// The events that report a failure.
+const FAILURES: [&str; 3] = ["error", "response.failed", "response.cancelled"];
+
+/// The most that waits for an item to end, in bytes: as much as one event may have.
+const WAITING_BYTES_MAX: usize = crate::sse::EVENT_BYTES_MAX;
+
+/// The most items that a response may have. A model that searches the web makes some hundreds.
+const ITEMS_MAX: usize = 1 << 14;

@@ -1,0 +1,162 @@
+//! Writes a request for a provider.
+
+use serde_json::{Map, Value, json};
+
+use super::decode_request::{ENCRYPTED, OPENAI};
+use super::{HOME, tools, turns};
+use crate::common::{Effort, Format, Notes, Part, Reasoning, Refusal, Request};
+
+/// Writes a request for a provider. Nothing is to be stored there: clients hand back all that is needed.
+///
+/// # Errors
+///
+/// If the request asks for what this dialect cannot give.
+pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, Refusal> {
+    let mut out = Map::new();
+    let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
+    put("model", request.model.as_str().into());
+    if let Some(Part::Text { text, .. }) = request.system.first() {
+        put("instructions", text.as_str().into());
+    }
+    put("input", turns::write(request, notes)?.into());
+    if request.stream {
+        put("stream", true.into());
+    }
+    put("store", false.into());
+    if gives_signatures(request) {
+        put("include", json!([ENCRYPTED]));
+    }
+    write_sampling(request, &mut out, notes);
+    if let Some(reasoning) = &request.reasoning
+        && let Some(written) = written_reasoning(reasoning, notes)
+    {
+        out.insert("reasoning".to_owned(), written);
+    }
+    if let Some(text) = written_text(request) {
+        out.insert("text".to_owned(), text);
+    }
+    tools::write(request, &mut out, notes);
+    write_openai(request, &mut out, notes);
+    // Printing fails only for maps whose keys are no texts.
+    Ok(serde_json::to_vec(&out).unwrap_or_default())
+}
+
+/// Whether to ask for signatures. Models that do not reason refuse to be asked, so it takes a request
+/// that is about reasoning.
+fn gives_signatures(request: &Request) -> bool {
+    let asked = |reasoning: &Reasoning| {
+        reasoning.effort != Some(Effort::None) && reasoning.budget_tokens != Some(0)
+    };
+    let mut parts = request.turns.iter().flat_map(|turn| &turn.parts);
+    request.reasoning.as_ref().is_some_and(asked)
+        || parts.any(|part| match part {
+            Part::Reasoning(thought) => {
+                let signature = thought.signature.as_ref();
+                signature.is_some_and(|signature| signature.origin == HOME)
+            }
+            _ => false,
+        })
+}
+
+fn write_sampling(request: &Request, out: &mut Map<String, Value>, notes: &mut Notes) {
+    let sampling = &request.sampling;
+    if let Some(tokens) = sampling.tokens_max {
+        if tokens < TOKENS_MIN {
+            let what = "changed: to 16, the least that the provider's dialect takes";
+            notes.warn("max_tokens", what);
+        }
+        let tokens = tokens.max(TOKENS_MIN);
+        out.insert("max_output_tokens".to_owned(), tokens.into());
+    }
+    for (name, value) in [
+        ("temperature", sampling.temperature),
+        ("top_p", sampling.top_p),
+    ] {
+        if let Some(value) = value {
+            out.insert(name.to_owned(), value.into());
+        }
+    }
+    for (name, is_said) in [
+        ("top_k", sampling.top_k.is_some()),
+        ("presence_penalty", sampling.presence_penalty.is_some()),
+        ("frequency_penalty", sampling.frequency_penalty.is_some()),
+        ("seed", sampling.seed.is_some()),
+        ("stop", !request.stop.is_empty()),
+    ] {
+        if is_said {
+            notes.dropped(name);
+        }
+    }
+}
+
+/// The least that the API takes for `max_output_tokens`: it answers 400 to less.
+const TOKENS_MIN: u64 = 16;
+
+fn written_reasoning(reasoning: &Reasoning, notes: &mut Notes) -> Option<Value> {
+    let of_budget = |tokens| {
+        let what = "changed: the provider's dialect has no budget; an effort stands for it";
+        notes.warn("reasoning", what);
+        Effort::of_budget(tokens)
+    };
+    let effort = reasoning
+        .effort
+        .or_else(|| reasoning.budget_tokens.map(of_budget));
+    let mut out = Map::new();
+    if let Some(effort) = effort {
+        out.insert("effort".to_owned(), effort.openai().into());
+    }
+    if reasoning.shown == Some(true) {
+        out.insert("summary".to_owned(), "auto".into());
+    }
+    (!out.is_empty()).then_some(Value::Object(out))
+}
+
+fn written_text(request: &Request) -> Option<Value> {
+    let mut out = Map::new();
+    match &request.format {
+        Format::Text => {}
+        Format::Json => {
+            out.insert("format".to_owned(), json!({"type": "json_object"}));
+        }
+        Format::Schema {
+            name,
+            description,
+            schema,
+            strict,
+        } => {
+            let name = name.as_deref().unwrap_or("answer");
+            let mut format = json!({"type": "json_schema", "name": name, "schema": schema});
+            if let Some(description) = description {
+                format["description"] = description.as_str().into();
+            }
+            if let Some(strict) = strict {
+                format["strict"] = (*strict).into();
+            }
+            out.insert("format".to_owned(), format);
+        }
+    }
+    if let Some(verbosity) = request.openai.get("verbosity") {
+        out.insert("verbosity".to_owned(), verbosity.clone());
+    }
+    (!out.is_empty()).then_some(Value::Object(out))
+}
+
+fn write_openai(request: &Request, out: &mut Map<String, Value>, notes: &mut Notes) {
+    if let Some(user) = &request.user {
+        out.insert("user".to_owned(), user.as_str().into());
+    }
+    for (name, value) in &request.openai {
+        match name.as_str() {
+            known if OPENAI.contains(&known) => {
+                out.insert(name.clone(), value.clone());
+            }
+            "verbosity" => {}
+            "store" => {
+                if *value == Value::Bool(true) {
+                    notes.warn("store", "changed: nothing is stored with the provider");
+                }
+            }
+            _ => notes.dropped(name.clone()),
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! Writes the events of a client's stream, in the sequence that the API documents
+//! (<https://platform.openai.com/docs/api-reference/responses-streaming>).
+
+mod open;
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json};
+
+use self::open::Open;
+use super::response::{self, Ending, Kind};
+use super::{item, render};
+use crate::common::{Begun, Delta, Event, EventEncoder, Finish, Frame, Owed, Part};
+use crate::{ProviderError, Usage};
+
+/// Writes the events of a client's stream.
+#[must_use]
+pub fn encoder(owed: Owed) -> Box<dyn EventEncoder> {
+    Box::new(Encoder {
+        wire: Wire::default(),
+        owed,
+        started: false,
+        ended: false,
+        output: Vec::new(),
+        message: None,
+        open: None,
+        held_bytes: 0,
+        finish: Finish::default(),
+        usage: None,
+    })
+}
+
+/// Texts, one after the other, are the content of one message; everything else is an item of its own.
+#[derive(Debug)]
+struct Encoder {
+    wire: Wire,
+    owed: Owed,
+    started: bool,
+    ended: bool,
+    /// The items that have ended: the last event repeats them.
+    output: Vec<Value>,
+    /// The message that is open, between its texts as well.
+    message: Option<Message>,
+    /// The part that is open.
+    open: Option<Open>,
+    /// How much of the answer is held, in bytes.
+    held_bytes: usize,
+    finish: Finish,
+    usage: Option<Usage>,
+}
+
+/// Numbers the events.
+#[derive(Debug, Default)]
+struct Wire {
+    sequence_number: u64,
+}
+
+#[derive(Debug)]
+struct Message {
+    id: String,
+    content: Vec<Value>,
+}
+
+impl EventEncoder for Encoder {
+    fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
+        if self.ended {
+            return;
+        }
+        if let Event::Error(error) = event {
+            self.fail(error, out);
+            return;
+        }
+        self.start(out);
+        match event {
+            Event::Begin(begun) => self.begin(begun, out),
+            Event::Delta(delta) => self.delta(delta, out),
+            Event::End => self.end(out),
+            Event::Finish(finish) => self.finish = finish.clone(),
+            Event::Usage(usage) => self.usage = Some(*usage),
+            Event::Done => self.done(out),
+            Event::Error(_) | Event::Start { .. } => {}
+        }
+    }
+}
+
+impl Encoder {
+    fn start(&mut self, out: &mut Vec<Frame>) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        for kind in ["response.created", "response.in_progress"] {
+            let response = response::begun(&self.owed);
+            self.wire.send(kind, json!({"response": response}), out);
+        }
+    }
+
+    fn begin(&mut self, begun: &Begun, out: &mut Vec<Frame>) {
+        self.end(out);
+        if !matches!(begun, Begun::Text | Begun::Refusal) {
+            self.close_message("completed", out);
+        }
+        match begun {
+            Begun::Text => self.begin_content(Open::text(), out),
+            Begun::Refusal => self.begin_content(Open::refusal(), out),
+            Begun::Reasoning { redacted } => self.open = Some(Open::thought(*redacted)),
+            Begun::ToolCall {
+                id,
+                name,
+                signature,
+            } => {
+                if let Some(signature) = signature {
+                    let own = Kind::Reasoning.id(&self.owed, self.output.len());
+                    self.whole(response::call_signature(&own, signature), out);
+                }
+                let custom = item::is_custom(name, &self.owed);
+                let own = Kind::of_call(custom).id(&self.owed, self.output.len());
+                let call = open::Call::new(own, id, name, custom);
+                self.add(&call.item("in_progress", &self.owed), out);
+                self.open = Some(Open::Call(call));
+            }
+            Begun::Whole(Part::Image(media)) => {
+                let id = Kind::Image.id(&self.owed, self.output.len());
+                if let Some(item) = item::generated(&id, "completed", media) {
+                    self.whole(item, out);
+                }
+            }
+            // No item of an output can hold these.
+            Begun::Whole(_) => {}
+        }
+    }
+
+    fn begin_content(&mut self, open: Open, out: &mut Vec<Frame>) {
+        if self.message.is_none() {
+            let id = Kind::Message.id(&self.owed, self.output.len());
+            self.add(&item::message(&id, "in_progress", &[]), out);
+            let content = Vec::new();
+            self.message = Some(Message { id, content });
+        }
+        let part = open.content();
+        self.content_event("response.content_part.added", json!({"part": part}), out);
+        self.open = Some(open);
+    }
+
+    fn delta(&mut self, delta: &Delta, out: &mut Vec<Frame>) {
+        let held = match delta {
+            Delta::Arguments(text)
+            | Delta::Reasoning(text)
+            | Delta::Refusal(text)
+            | Delta::Text(text) => text.len(),
+            Delta::Signature(signature) => signature.data.len(),
+            Delta::Citation(citation) => citation.raw.to_string().len(),
+        };
+        let Some(mut open) = self.open.take() else {
+            return;
+        };
+        if !self.hold(held, out) {
+            return;
+        }
+        let first = open.take(delta);
+        match (&open, delta) {
+            (Open::Text { .. }, Delta::Text(text)) => {
+                let members = json!({"delta": text, "logprobs": []});
+                self.content_event("response.output_text.delta", members, out);
+            }
+            (Open::Text { annotations, .. }, Delta::Citation(_)) if first => {
+                if let Some((annotation, before)) = annotations.split_last() {
+                    let members =
+                        json!({"annotation_index": before.len(), "annotation": annotation});
+                    self.content_event("response.output_text.annotation.added", members, out);
+                }
+            }
+            (Open::Refusal { .. }, Delta::Refusal(text)) => {
+                self.content_event("response.refusal.delta", json!({"delta": text}), out);
+            }
+            (Open::Thought(_), Delta::Reasoning(text)) => {
+                let id = self.next_id(Kind::Reasoning);
+                if first {
+                    self.add(&item::reasoning(&id, "", None), out);
+                    let members = json!({"part": {"type": "summary_text", "text": ""}});
+                    let kind = "response.reasoning_summary_part.added";
+                    self.summary_event(kind, &id, members, out);
+                }
+                let kind = "response.reasoning_summary_text.delta";
+                self.summary_event(kind, &id, json!({"delta": text}), out);
+            }
+            (Open::Call(call), Delta::Arguments(text)) if !call.custom => {
+                let kind = "response.function_call_arguments.delta";
+                let id = call.item_id.clone();
+                self.item_event(kind, &id, json!({"delta": text}), out);
+            }
+            _ => {}
+        }
+        self.open = Some(open);
+    }
+
+    fn end(&mut self, out: &mut Vec<Frame>) {
+        match self.open.take() {
+            None => {}
+            Some(Open::Thought(thought)) => self.end_thought(&thought, out),
+            Some(Open::Call(call)) => self.end_call(call, out),
+            Some(open) => {
+                let part = open.content();
+                let (kind, members) = open.done();
+                self.content_event(kind, members, out);
+                let members = json!({"part": part});
+                self.content_event("response.content_part.done", members, out);
+                if let Some(message) = &mut self.message {
+                    message.content.push(part);
+                }
+            }
+        }
+    }
+
+    fn end_thought(&mut self, thought: &open::Thought, out: &mut Vec<Frame>) {
+        let id = self.next_id(Kind::Reasoning);
+        let item = thought.item(&id);
+        if thought.text.is_empty() {
+            // Of one without a text nothing was sent yet, and without a signature nothing is left.
+            if thought.signature.is_some() {
+                self.whole(item, out);
+            }
+            return;
+        }
+        let text = &thought.text;
+        let kind = "response.reasoning_summary_text.done";
+        self.summary_event(kind, &id, json!({"text": text}), out);
+        let members = json!({"part": {"type": "summary_text", "text": text}});
+        let kind = "response.reasoning_summary_part.done";
+        self.summary_event(kind, &id, members, out);
+        self.finish_item(item, out);
+    }
+
+    fn end_call(&mut self, mut call: open::Call, out: &mut Vec<Frame>) {
+        let id = call.item_id.clone();
+        if call.custom {
+            let input = item::bare_input(&call.call.arguments);
+            if !input.is_empty() {
+                let kind = "response.custom_tool_call_input.delta";
+                self.item_event(kind, &id, json!({"delta": input}), out);
+            }
+            let kind = "response.custom_tool_call_input.done";
+            self.item_event(kind, &id, json!({"input": input}), out);
+        } else {
+            let arguments = item::arguments(&call.call.arguments).to_owned();
+            if arguments != call.call.arguments {
+                let kind = "response.function_call_arguments.delta";
+                self.item_event(kind, &id, json!({"delta": arguments}), out);
+            }
+            let members = json!({"name": call.call.name, "arguments": arguments});
+            let kind = "response.function_call_arguments.done";
+            self.item_event(kind, &id, members, out);
+            call.call.arguments = arguments;
+        }
+        let item = call.item("completed", &self.owed);
+        self.finish_item(item, out);
+    }
+
+    fn close_message(&mut self, status: &str, out: &mut Vec<Frame>) {
+        if let Some(message) = self.message.take() {
+            let item = item::message(&message.id, status, &message.content);
+            self.finish_item(item, out);
+        }
+    }
+
+    fn done(&mut self, out: &mut Vec<Frame>) {
+        self.end(out);
+        let finish = std::mem::take(&mut self.finish);
+        let ending = Ending::of(&finish);
+        self.close_message(ending.status, out);
+        if self.ended {
+            return;
+        }
+        let output = std::mem::take(&mut self.output);
+        let response = response::whole(&self.owed, ending, output, self.usage);
+        let kind = match ending.reason {
+            None => "response.completed",
+            Some(_) => "response.incomplete",
+        };
+        self.wire.send(kind, json!({"response": response}), out);
+        self.ended = true;
+    }
+
+    fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
+        let kind = error.kind.as_deref().unwrap_or_default();
+        let code = render::code(error.code.as_deref(), kind);
+        let response = response::failed(&self.owed, &code, &error.message);
+        let told = json!({
+            "message": error.message,
+            "type": error.kind.as_deref().unwrap_or("server_error"),
+            "param": error.param,
+            "code": error.code,
+        });
+        let event = render::failed_event(self.wire.sequence_number, &response, &told);
+        out.push(Frame {
+            name: Cow::Borrowed(render::FAILED),
+            data: serde_json::to_vec(&event).unwrap_or_default(),
+        });
+        self.ended = true;
+        self.output.clear();
+    }
+
+    /// False, and the stream has failed, if there is no room for so many bytes more.
+    fn hold(&mut self, bytes: usize, out: &mut Vec<Frame>) -> bool {
+        self.held_bytes = self.held_bytes.saturating_add(bytes);
+        if self.held_bytes <= HELD_BYTES_MAX {
+            return true;
+        }
+        let message = "the answer is too long to be repeated whole at its end";
+        self.fail(&ProviderError::of_message(message), out);
+        false
+    }
+
+    fn add(&mut self, item: &Value, out: &mut Vec<Frame>) {
+        let members = json!({"output_index": self.output.len(), "item": item});
+        self.wire.send("response.output_item.added", members, out);
+    }
+
+    /// An item that is added and done at once.
+    fn whole(&mut self, item: Value, out: &mut Vec<Frame>) {
+        if self.hold(item.to_string().len(), out) {
+            self.add(&item, out);
+            self.finish_item(item, out);
+        }
+    }
+
+    fn finish_item(&mut self, item: Value, out: &mut Vec<Frame>) {
+        let members = json!({"output_index": self.output.len(), "item": item});
+        self.wire.send("response.output_item.done", members, out);
+        self.output.push(item);
+    }
+
+    fn next_id(&self, kind: Kind) -> String {
+        kind.id(&self.owed, self.output.len())
+    }
+
+    fn item_event(&mut self, kind: &'static str, id: &str, members: Value, out: &mut Vec<Frame>) {
+        let mut all = json!({"item_id": id, "output_index": self.output.len()});
+        append(&mut all, members);
+        self.wire.send(kind, all, out);
+    }
+
+    fn summary_event(
+        &mut self,
+        kind: &'static str,
+        id: &str,
+        members: Value,
+        out: &mut Vec<Frame>,
+    ) {
+        let mut all = json!({"summary_index": 0});
+        append(&mut all, members);
+        self.item_event(kind, id, all, out);
+    }
+
+    fn content_event(&mut self, kind: &'static str, members: Value, out: &mut Vec<Frame>) {
+        if let Some(message) = &self.message {
+            let id = message.id.clone();
+            let mut all = json!({"content_index": message.content.len()});
+            append(&mut all, members);
+            self.item_event(kind, &id, all, out);
+        }
+    }
+}
+
+impl Wire {
+    fn send(&mut self, kind: &'static str, members: Value, out: &mut Vec<Frame>) {
+        let mut data = json!({"type": kind, "sequence_number": self.sequence_number});
+        append(&mut data, members);
+        self.sequence_number += 1;
+        out.push(Frame {
+            name: Cow::Borrowed(kind),
+            data: serde_json::to_vec(&data).unwrap_or_default(),
+        });
+    }
+}
+
+fn append(object: &mut Value, members: Value) {
+    if let (Some(object), Value::Object(members)) = (object.as_object_mut(), members) {
+        object.extend::<Map<String, Value>>(members);
+    }
+}
+
+/// The most of an answer that is held to be repeated at its end, in bytes: as much as one event that a
+/// provider sends may have, since that is what the last one is.
+const HELD_BYTES_MAX: usize = crate::sse::EVENT_BYTES_MAX;
+
+#[cfg(test)]
+mod tests;

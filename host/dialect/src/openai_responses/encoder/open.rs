@@ -1,0 +1,140 @@
+//! The part that is open while a stream is written, and what it has said so far.
+
+use serde_json::{Value, json};
+
+use super::super::record::{self, Mark};
+use super::super::{annotation, item};
+use crate::common::{Delta, Owed, Signature, ToolCall};
+
+/// The open part.
+#[derive(Debug)]
+pub(super) enum Open {
+    Call(Call),
+    Refusal {
+        text: String,
+    },
+    Text {
+        text: String,
+        annotations: Vec<Value>,
+    },
+    Thought(Thought),
+}
+
+/// A call of a tool.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) item_id: String,
+    pub(super) call: ToolCall,
+    /// Whether the client offered the tool as one that takes bare text.
+    pub(super) custom: bool,
+}
+
+/// What the model thought.
+#[derive(Debug)]
+pub(super) struct Thought {
+    pub(super) text: String,
+    pub(super) signature: Option<Signature>,
+    pub(super) redacted: bool,
+}
+
+impl Open {
+    pub(super) const fn text() -> Self {
+        Self::Text {
+            text: String::new(),
+            annotations: Vec::new(),
+        }
+    }
+
+    pub(super) const fn refusal() -> Self {
+        let text = String::new();
+        Self::Refusal { text }
+    }
+
+    pub(super) const fn thought(redacted: bool) -> Self {
+        Self::Thought(Thought {
+            text: String::new(),
+            signature: None,
+            redacted,
+        })
+    }
+
+    /// Takes a piece. Whether it is the first of its kind, or for a citation, whether it can be said.
+    pub(super) fn take(&mut self, delta: &Delta) -> bool {
+        match (self, delta) {
+            (Self::Text { text, .. }, Delta::Text(more))
+            | (Self::Refusal { text }, Delta::Refusal(more))
+            | (Self::Thought(Thought { text, .. }), Delta::Reasoning(more)) => {
+                let first = text.is_empty();
+                text.push_str(more);
+                first
+            }
+            (Self::Call(call), Delta::Arguments(more)) => {
+                call.call.arguments.push_str(more);
+                false
+            }
+            (Self::Text { text, annotations }, Delta::Citation(citation)) => {
+                let length = text.chars().count();
+                let written = annotation::write(citation, length);
+                let can_be_said = written.is_some();
+                annotations.extend(written);
+                can_be_said
+            }
+            (Self::Thought(thought), Delta::Signature(signature)) => {
+                thought.signature = Some(signature.clone());
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// What a message has of it.
+    pub(super) fn content(&self) -> Value {
+        match self {
+            Self::Text { text, annotations } => item::output_text(text, annotations),
+            Self::Refusal { text } => item::refusal(text),
+            Self::Call(_) | Self::Thought(_) => Value::Null,
+        }
+    }
+
+    /// The event that says the whole of it.
+    pub(super) fn done(&self) -> (&'static str, Value) {
+        match self {
+            Self::Refusal { text } => ("response.refusal.done", json!({"refusal": text})),
+            Self::Text { text, .. } => (
+                "response.output_text.done",
+                json!({"text": text, "logprobs": []}),
+            ),
+            Self::Call(_) | Self::Thought(_) => ("", Value::Null),
+        }
+    }
+}
+
+impl Call {
+    pub(super) fn new(item_id: String, call_id: &str, name: &str, custom: bool) -> Self {
+        let call = ToolCall {
+            id: call_id.to_owned(),
+            name: name.to_owned(),
+            arguments: String::new(),
+            signature: None,
+        };
+        Self {
+            item_id,
+            call,
+            custom,
+        }
+    }
+
+    pub(super) fn item(&self, status: &str, owed: &Owed) -> Value {
+        item::tool_call(&self.item_id, status, &self.call, owed)
+    }
+}
+
+impl Thought {
+    /// A signature of our own kind is wrapped, since the item has an id of its own by now.
+    pub(super) fn item(&self, id: &str) -> Value {
+        let mark = self.redacted.then_some(Mark::Redacted);
+        let signature = self.signature.as_ref();
+        let encrypted = signature.map(|signature| record::wrapped(signature, mark));
+        item::reasoning(id, &self.text, encrypted.as_deref())
+    }
+}

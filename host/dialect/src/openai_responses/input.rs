@@ -1,0 +1,296 @@
+//! The member `input` of a request: a text, or items.
+
+use serde_json::{Value, json};
+
+use super::conversation::Conversation;
+use super::record::{self, Mark};
+use super::{content, tools};
+use crate::common::{
+    Fields, Media, Notes, Part, Refusal, Role, Source, Thought, Tool, ToolCall, Turn,
+};
+
+/// What an input holds.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    /// The instructions that stand before everything else.
+    pub(super) system: Vec<Part>,
+    pub(super) turns: Vec<Turn>,
+    /// Tools that are offered in the midst of it.
+    pub(super) tools: Vec<Tool>,
+}
+
+/// Takes the input.
+pub(super) fn read(fields: &mut Fields, notes: &mut Notes) -> Result<Input, Refusal> {
+    let mut conversation = Conversation::default();
+    let mut tools = Vec::new();
+    match fields.peek("input") {
+        None => return Err(fields.refusal("input", "missing")),
+        Some(Value::String(_)) => {
+            let parts = content::read(fields, "input", notes)?;
+            conversation.say(Role::User, parts);
+        }
+        Some(Value::Array(_)) => {
+            for item in fields.objects("input")? {
+                read_item(item, &mut conversation, &mut tools, notes)?;
+            }
+        }
+        Some(_) => return Err(fields.refusal("input", "must be a string or an array")),
+    }
+    let (system, turns) = conversation.finish();
+    Ok(Input {
+        system,
+        turns,
+        tools,
+    })
+}
+
+fn read_item(
+    mut item: Fields,
+    conversation: &mut Conversation,
+    tools: &mut Vec<Tool>,
+    notes: &mut Notes,
+) -> Result<(), Refusal> {
+    let kind = item.string("type")?;
+    match kind.as_deref() {
+        None if item.peek("role").is_none() && item.peek("id").is_some() => {
+            return Err(item.refusal("id", ITEM_REFERENCE));
+        }
+        None | Some("message") => message(&mut item, conversation, notes)?,
+        Some("reasoning") => reasoning(&mut item, conversation)?,
+        Some("function_call") => {
+            let arguments = item.needed_string("arguments")?;
+            conversation.call(call(&mut item, arguments)?);
+        }
+        Some("custom_tool_call") => {
+            let input = item.needed_string("input")?;
+            let arguments = json!({"input": input}).to_string();
+            conversation.call(call(&mut item, arguments)?);
+        }
+        Some(
+            "function_call_output"
+            | "custom_tool_call_output"
+            | "local_shell_call_output"
+            | "shell_call_output"
+            | "apply_patch_call_output",
+        ) => result(&mut item, conversation, notes)?,
+        // The client runs these three itself: their calls and results are like those of functions.
+        Some("local_shell_call") => own_call(&mut item, "local_shell", "action", conversation)?,
+        Some("shell_call") => own_call(&mut item, "shell", "action", conversation)?,
+        Some("apply_patch_call") => {
+            own_call(&mut item, "apply_patch", "operation", conversation)?;
+        }
+        Some("image_generation_call") => picture(&mut item, conversation)?,
+        Some("additional_tools") => {
+            item.skip("role");
+            tools.extend(tools::read(&mut item, notes)?);
+        }
+        Some("item_reference") => return Err(item.refusal("id", ITEM_REFERENCE)),
+        Some("compaction" | "compaction_trigger") => {
+            return Err(item.refusal("type", "only the provider that made it can read it"));
+        }
+        Some(kind) if HOSTED.contains(&kind) => {
+            notes.dropped(format!("input.{kind}"));
+            return Ok(());
+        }
+        Some(_) => return Err(item.refusal("type", "no type of item that is known")),
+    }
+    // They name an item in the provider's store, and say how far it came.
+    item.skip("id");
+    item.skip("status");
+    if item.take("phase").is_some() {
+        notes.dropped("input.phase");
+    }
+    item.warn_of_rest(notes);
+    Ok(())
+}
+
+fn message(
+    item: &mut Fields,
+    conversation: &mut Conversation,
+    notes: &mut Notes,
+) -> Result<(), Refusal> {
+    let role = match item.needed_string("role")?.as_str() {
+        "assistant" => Role::Assistant,
+        "developer" | "system" => Role::System,
+        "user" => Role::User,
+        _ => {
+            let what = "must be `user`, `assistant`, `system` or `developer`";
+            return Err(item.refusal("role", what));
+        }
+    };
+    let mut parts = content::read(item, "content", notes)?;
+    if role == Role::System {
+        let said = parts.len();
+        parts.retain(|part| matches!(part, Part::Text { .. }));
+        if parts.len() < said {
+            notes.warn("input.content", "dropped: instructions can only be text");
+        }
+    }
+    conversation.say(role, parts);
+    Ok(())
+}
+
+fn reasoning(item: &mut Fields, conversation: &mut Conversation) -> Result<(), Refusal> {
+    let id = item.string("id")?;
+    let mut texts = Vec::new();
+    for name in ["summary", "content"] {
+        for mut part in item.objects(name)? {
+            texts.extend(part.string("text")?);
+        }
+        // The content is what the summary sums up.
+        if !texts.is_empty() {
+            item.skip("content");
+            break;
+        }
+    }
+    let encrypted = item.string("encrypted_content")?;
+    let read = encrypted
+        .filter(|encrypted| !encrypted.is_empty())
+        .map(|encrypted| record::read(id.as_deref(), &encrypted));
+    let text = texts.join(BETWEEN_SUMMARIES);
+    match read {
+        Some((signature, Some(Mark::Call))) => conversation.sign_next_call(signature),
+        None if text.is_empty() => {}
+        read => {
+            let (signature, mark) = read.unzip();
+            let thought = Thought {
+                text,
+                signature,
+                redacted: mark.flatten() == Some(Mark::Redacted),
+            };
+            conversation.say(Role::Assistant, vec![Part::Reasoning(thought)]);
+        }
+    }
+    Ok(())
+}
+
+fn call(item: &mut Fields, arguments: String) -> Result<ToolCall, Refusal> {
+    let name = item.needed_string("name")?;
+    let name = match item.string("namespace")? {
+        Some(namespace) => tools::joined(&namespace, &name),
+        None => name,
+    };
+    for informative in ["caller", "async"] {
+        item.skip(informative);
+    }
+    Ok(ToolCall {
+        id: call_id(item)?,
+        name,
+        arguments,
+        signature: None,
+    })
+}
+
+fn own_call(
+    item: &mut Fields,
+    name: &str,
+    member: &str,
+    conversation: &mut Conversation,
+) -> Result<(), Refusal> {
+    let Some(action) = item.take(member) else {
+        return Err(item.refusal(member, "missing"));
+    };
+    for informative in ["caller", "environment"] {
+        item.skip(informative);
+    }
+    conversation.call(ToolCall {
+        id: call_id(item)?,
+        name: name.to_owned(),
+        arguments: action.to_string(),
+        signature: None,
+    });
+    Ok(())
+}
+
+fn result(
+    item: &mut Fields,
+    conversation: &mut Conversation,
+    notes: &mut Notes,
+) -> Result<(), Refusal> {
+    for informative in ["caller", "name", "namespace", "max_output_length"] {
+        item.skip(informative);
+    }
+    // The oldest of these items names the call by its own id.
+    let name = if item.peek("call_id").is_some() {
+        "call_id"
+    } else {
+        "id"
+    };
+    let id = item.needed_string(name)?;
+    let parts = match item.peek("output") {
+        Some(Value::Array(list)) if list.iter().any(|it| it.get("stdout").is_some()) => {
+            vec![Part::text(
+                item.take("output").unwrap_or_default().to_string(),
+            )]
+        }
+        None => Vec::new(),
+        Some(_) => content::read(item, "output", notes)?,
+    };
+    if conversation.result(id, parts) {
+        return Ok(());
+    }
+    Err(item.refusal(name, "no tool call with this id stands before it"))
+}
+
+/// A picture that the provider made in an earlier turn.
+fn picture(item: &mut Fields, conversation: &mut Conversation) -> Result<(), Refusal> {
+    let data = item.string("result")?;
+    let format = item.string("output_format")?;
+    for informative in [
+        "action",
+        "background",
+        "error",
+        "quality",
+        "revised_prompt",
+        "size",
+    ] {
+        item.skip(informative);
+    }
+    if let Some(data) = data {
+        let media = Media {
+            media_type: Some(media_type(format.as_deref())),
+            source: Source::Base64(data),
+            detail: None,
+            title: None,
+        };
+        conversation.say(Role::Assistant, vec![Part::Image(media)]);
+    }
+    Ok(())
+}
+
+/// The media type of a picture by its `output_format`, which is `png` if it is not told.
+pub(super) fn media_type(format: Option<&str>) -> String {
+    format!("image/{}", format.unwrap_or("png"))
+}
+
+fn call_id(item: &mut Fields) -> Result<String, Refusal> {
+    let id = item.needed_string("call_id")?;
+    if id.is_empty() {
+        return Err(item.refusal("call_id", "empty"));
+    }
+    Ok(id)
+}
+
+/// What stands between the parts of a summary, where they become one text.
+pub(super) const BETWEEN_SUMMARIES: &str = "\n\n";
+
+const ITEM_REFERENCE: &str = "nothing is kept of earlier responses; send the item itself";
+
+/// Calls of tools that the provider runs itself, and what belongs to them. What came of them is in the
+/// messages that follow.
+const HOSTED: [&str; 14] = [
+    "code_interpreter_call",
+    "computer_call",
+    "computer_call_output",
+    "configuration_update",
+    "file_search_call",
+    "mcp_approval_request",
+    "mcp_approval_response",
+    "mcp_call",
+    "mcp_list_tools",
+    "program",
+    "program_output",
+    "tool_search_call",
+    "tool_search_output",
+    "web_search_call",
+];

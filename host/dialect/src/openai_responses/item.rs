@@ -1,0 +1,207 @@
+//! The items of an output: what a provider sent, read leniently, and what a client is sent.
+
+use serde_json::{Map, Value, json};
+
+use super::input::{BETWEEN_SUMMARIES, media_type};
+use super::record::{self, Mark};
+use super::{annotation, tools};
+use crate::common::{Citation, Media, Owed, Part, Source, Thought, ToolCall};
+
+/// The parts of an item of a provider's. `index`: where it stands in the output.
+pub(super) fn read(item: &Value, index: usize, out: &mut Vec<Part>) {
+    match text(item, "type").unwrap_or_default() {
+        "message" => {
+            let content = item.get("content").and_then(Value::as_array);
+            out.extend(content.into_iter().flatten().filter_map(content_part));
+        }
+        "reasoning" => out.extend(thought(item).map(Part::Reasoning)),
+        "function_call" | "custom_tool_call" => out.push(Part::ToolCall(call(item, index))),
+        "image_generation_call" => out.extend(picture(item)),
+        // What a provider's own tools did is in the messages that follow.
+        _ => {}
+    }
+}
+
+fn content_part(part: &Value) -> Option<Part> {
+    let said = |name: &str| text(part, name).filter(|text| !text.is_empty());
+    match text(part, "type")? {
+        "refusal" => Some(Part::Refusal(said("refusal")?.to_owned())),
+        _ => Some(Part::Text {
+            text: said("text")?.to_owned(),
+            citations: annotation::read_all(part.get("annotations")),
+        }),
+    }
+}
+
+fn thought(item: &Value) -> Option<Thought> {
+    let (signature, mark) = signed(item).unzip();
+    let text = summary(item, "summary").or_else(|| summary(item, "content"));
+    (text.is_some() || signature.is_some()).then(|| Thought {
+        text: text.unwrap_or_default(),
+        signature,
+        redacted: mark.flatten() == Some(Mark::Redacted),
+    })
+}
+
+/// The signature of a reasoning item.
+pub(super) fn signed(item: &Value) -> Option<(crate::common::Signature, Option<Mark>)> {
+    let encrypted = text(item, "encrypted_content").filter(|it| !it.is_empty())?;
+    Some(record::read(text(item, "id"), encrypted))
+}
+
+fn summary(item: &Value, name: &str) -> Option<String> {
+    let parts = item.get(name)?.as_array()?.iter();
+    let texts: Vec<&str> = parts.filter_map(|part| text(part, "text")).collect();
+    let joined = texts.join(BETWEEN_SUMMARIES);
+    (!joined.is_empty()).then_some(joined)
+}
+
+/// A call with its arguments.
+pub(super) fn call(item: &Value, index: usize) -> ToolCall {
+    let input = || text(item, "input").map(|input| json!({"input": input}).to_string());
+    let arguments = text(item, "arguments").map(str::to_owned);
+    let said = |name: &str| text(item, name).filter(|id| !id.is_empty());
+    let id = said("call_id").or_else(|| said("id"));
+    let name = text(item, "name").unwrap_or_default();
+    let name = match said("namespace") {
+        Some(namespace) => tools::joined(namespace, name),
+        None => name.to_owned(),
+    };
+    ToolCall {
+        id: id.map_or_else(|| format!("call_{index}"), str::to_owned),
+        name,
+        arguments: arguments.or_else(input).unwrap_or_default(),
+        signature: None,
+    }
+}
+
+/// The picture of a finished `image_generation_call`.
+pub(super) fn picture(item: &Value) -> Option<Part> {
+    let data = text(item, "result").filter(|data| !data.is_empty())?;
+    Some(Part::Image(Media {
+        media_type: Some(media_type(text(item, "output_format"))),
+        source: Source::Base64(data.to_owned()),
+        detail: None,
+        title: None,
+    }))
+}
+
+/// A member that is a text.
+pub(super) fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
+    value.get(name)?.as_str()
+}
+
+/// A message of the assistant's.
+pub(super) fn message(id: &str, status: &str, content: &[Value]) -> Value {
+    json!({
+        "id": id,
+        "type": "message",
+        "status": status,
+        "role": "assistant",
+        "content": content,
+    })
+}
+
+/// A text inside a message.
+pub(super) fn output_text(text: &str, annotations: &[Value]) -> Value {
+    json!({"type": "output_text", "text": text, "annotations": annotations, "logprobs": []})
+}
+
+/// What a text cites, as far as it can be said.
+pub(super) fn annotations(text: &str, citations: &[Citation]) -> Vec<Value> {
+    if citations.is_empty() {
+        return Vec::new();
+    }
+    let length = text.chars().count();
+    let written = citations.iter();
+    written
+        .filter_map(|citation| annotation::write(citation, length))
+        .collect()
+}
+
+/// A refusal inside a message.
+pub(super) fn refusal(text: &str) -> Value {
+    json!({"type": "refusal", "refusal": text})
+}
+
+/// A reasoning item.
+pub(super) fn reasoning(id: &str, text: &str, encrypted: Option<&str>) -> Value {
+    let summary = if text.is_empty() {
+        Vec::new()
+    } else {
+        vec![json!({"type": "summary_text", "text": text})]
+    };
+    json!({
+        "id": id,
+        "type": "reasoning",
+        "summary": summary,
+        "encrypted_content": encrypted,
+    })
+}
+
+/// A call of a tool, in the kind and the namespace that the client offered it.
+pub(super) fn tool_call(id: &str, status: &str, call: &ToolCall, owed: &Owed) -> Value {
+    let mut out = Map::new();
+    let custom = is_custom(&call.name, owed);
+    let (namespace, name) = match tools::in_namespace(owed.echo.get("tools"), &call.name) {
+        Some((namespace, name)) => (Some(namespace), name),
+        None => (None, call.name.as_str()),
+    };
+    let kind = if custom {
+        "custom_tool_call"
+    } else {
+        "function_call"
+    };
+    let mut put = |name: &str, value: &str| out.insert(name.to_owned(), value.into());
+    put("id", id);
+    put("type", kind);
+    put("status", status);
+    put("call_id", &call.id);
+    put("name", name);
+    if let Some(namespace) = namespace {
+        put("namespace", namespace);
+    }
+    if custom {
+        put("input", &bare_input(&call.arguments));
+    } else {
+        put("arguments", &call.arguments);
+    }
+    Value::Object(out)
+}
+
+/// Whether the client offered the tool as one that takes bare text.
+pub(super) fn is_custom(name: &str, owed: &Owed) -> bool {
+    owed.custom_tools.iter().any(|custom| custom == name)
+}
+
+/// The bare text inside the arguments of a custom tool; all of them, if the model erred.
+pub(super) fn bare_input(arguments: &str) -> String {
+    let read = serde_json::from_str::<Value>(arguments).ok();
+    let input = read.as_ref().and_then(|it| text(it, "input"));
+    input.unwrap_or(arguments).to_owned()
+}
+
+/// The arguments of a call as JSON text: a call without has an empty object.
+pub(super) fn arguments(written: &str) -> &str {
+    if written.trim_ascii().is_empty() {
+        "{}"
+    } else {
+        written
+    }
+}
+
+/// A picture, as the tool that makes them answers it; none if its bytes are not here.
+pub(super) fn generated(id: &str, status: &str, media: &Media) -> Option<Value> {
+    let Source::Base64(data) = &media.source else {
+        return None;
+    };
+    let media_type = media.media_type.as_deref().unwrap_or("image/png");
+    let format = media_type.strip_prefix("image/")?;
+    Some(json!({
+        "id": id,
+        "type": "image_generation_call",
+        "status": status,
+        "output_format": format,
+        "result": data,
+    }))
+}

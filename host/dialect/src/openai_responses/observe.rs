@@ -1,0 +1,157 @@
+//! Watches a stream go by: whether it has content yet, whether it fails, how it ends.
+
+use serde_json::value::RawValue;
+
+use super::answer::Seen;
+use crate::json::{is_void, members, string};
+use crate::{Observed, ProviderError, Usage};
+
+/// Watches one stream. It holds a few words, however long the stream is.
+#[derive(Clone, Debug, Default)]
+pub struct StreamObserver {
+    content: bool,
+    done: bool,
+    finish_reason: Option<String>,
+    usage: Option<Usage>,
+}
+
+impl StreamObserver {
+    /// An observer at the beginning of a stream.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says what an event means, by its name and its data. One pass over the data; nothing is allocated
+    /// but the finish reason, and what an error says.
+    pub fn observe(&mut self, event_name: &str, data: &[u8]) -> Observed {
+        let Ok(text) = std::str::from_utf8(data.trim_ascii()) else {
+            return Observed::Malformed;
+        };
+        // The API does not send it, but some that speak its dialect do, after the end.
+        if text == "[DONE]" {
+            return if self.done {
+                Observed::Done
+            } else {
+                Observed::Preamble
+            };
+        }
+        let names = ["type", "delta", "item", "response", "error"];
+        let Ok(found) = members(text, names) else {
+            return ProviderError::read(data).map_or(Observed::Malformed, Observed::Error);
+        };
+        let [kind, delta, item, response, error] = found.values;
+        if let Some(error) = error.and_then(ProviderError::of_member) {
+            return Observed::Error(error);
+        }
+        let kind = kind.and_then(string).unwrap_or(event_name.into());
+        match &*kind {
+            "" => ProviderError::read(data).map_or(Observed::Malformed, Observed::Error),
+            "error" => Observed::Error(error_of(text)),
+            "response.failed" | "response.cancelled" => Observed::Error(failure(response)),
+            "response.completed" | "response.incomplete" => self.end(response),
+            kind => self.take(is_content(kind, delta, item)),
+        }
+    }
+
+    /// What the stream cost, as last reported.
+    #[must_use]
+    pub const fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// Why the response is incomplete, or else its status; at most [`ProviderError::WORD_BYTES_MAX`].
+    #[must_use]
+    pub fn finish_reason(&self) -> Option<&str> {
+        self.finish_reason.as_deref()
+    }
+
+    /// Whether there was any content. A stream that completes without is an empty answer.
+    #[must_use]
+    pub const fn has_content(&self) -> bool {
+        self.content
+    }
+
+    /// Whether the stream came to its end. One that ends otherwise was cut off.
+    #[must_use]
+    pub const fn completed(&self) -> bool {
+        self.done
+    }
+
+    fn take(&mut self, content: bool) -> Observed {
+        self.content |= content;
+        if content {
+            Observed::Content
+        } else {
+            Observed::Preamble
+        }
+    }
+
+    fn end(&mut self, response: Option<&RawValue>) -> Observed {
+        let Some(seen) = response.and_then(|raw| Seen::read(raw.get())) else {
+            return Observed::Malformed;
+        };
+        if let Some(error) = seen.failure() {
+            return Observed::Error(error);
+        }
+        self.done = true;
+        self.content |= seen.has_content();
+        self.finish_reason = seen.finish_reason();
+        self.usage = seen.usage().or(self.usage);
+        Observed::Done
+    }
+}
+
+/// Whether an event brings a part of the answer.
+fn is_content(kind: &str, delta: Option<&RawValue>, item: Option<&RawValue>) -> bool {
+    match kind {
+        // A message and a thought begin empty; a call has its name.
+        "response.output_item.added" => item.is_some_and(|item| {
+            let kind = members(item.get(), ["type"])
+                .ok()
+                .and_then(|it| it.values[0]);
+            kind.is_some_and(|kind| !matches!(kind.get(), "\"message\"" | "\"reasoning\""))
+        }),
+        "response.output_text.annotation.added"
+        | "response.image_generation_call.partial_image" => true,
+        kind if kind.ends_with(".delta") => delta.is_some_and(|delta| !is_void(delta)),
+        kind => kind.starts_with("response.") && kind.ends_with(".done"),
+    }
+}
+
+/// An event of the type `error` has its words beside the type.
+fn error_of(text: &str) -> ProviderError {
+    let names = ["message", "code", "param"];
+    let Ok(found) = members(text, names) else {
+        return ProviderError::of_message(text);
+    };
+    let [message, code, param] = found.values;
+    let word = |raw: Option<&RawValue>| {
+        let word = raw.and_then(string).filter(|word| !word.is_empty())?;
+        Some(crate::cut(&word, ProviderError::WORD_BYTES_MAX).to_owned())
+    };
+    let message = message.and_then(string).unwrap_or_default();
+    ProviderError {
+        code: word(code),
+        param: word(param),
+        ..ProviderError::of_message(&message)
+    }
+}
+
+/// What an event that reports a failure says; none of other events.
+pub(super) fn reported(kind: &str, data: &str) -> Option<ProviderError> {
+    let [response, error] = members(data, ["response", "error"]).ok()?.values;
+    if let Some(error) = error.and_then(ProviderError::of_member) {
+        return Some(error);
+    }
+    match kind {
+        "error" => Some(error_of(data)),
+        "response.failed" | "response.cancelled" => Some(failure(response)),
+        _ => None,
+    }
+}
+
+fn failure(response: Option<&RawValue>) -> ProviderError {
+    let told = response.and_then(|raw| Seen::read(raw.get())?.failure());
+    told.unwrap_or_else(|| ProviderError::of_message("the response failed"))
+}

@@ -1,0 +1,218 @@
+//! Writes the response object: whole answers, and what the first and the last events of a stream hold.
+
+use serde_json::{Value, json};
+
+use super::{item, record, usage};
+use crate::Usage;
+use crate::common::{Answer, Finish, Owed, Part, Signature, Thought};
+
+/// Writes a whole answer for a client.
+#[must_use]
+pub fn encode_answer(answer: &Answer, owed: &Owed) -> Vec<u8> {
+    let ending = Ending::of(&answer.finish);
+    let output = items(&answer.parts, ending.status, owed);
+    let response = whole(owed, ending, output, answer.usage);
+    serde_json::to_vec(&response).unwrap_or_default()
+}
+
+/// How a response ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ending<'f> {
+    /// Of the response, and of its items.
+    pub(super) status: &'static str,
+    /// Why it is incomplete.
+    pub(super) reason: Option<&'f str>,
+}
+
+impl<'f> Ending<'f> {
+    /// The ending that says why an answer ended.
+    pub(super) fn of(finish: &'f Finish) -> Self {
+        let reason = match finish {
+            Finish::ContentFilter => Some("content_filter"),
+            Finish::Length => Some("max_output_tokens"),
+            Finish::Other(word) => REASONS.contains(&word.as_str()).then_some(word.as_str()),
+            Finish::Refusal | Finish::Stop | Finish::StopSequence(_) | Finish::ToolCalls => None,
+        };
+        let status = if reason.is_some() {
+            "incomplete"
+        } else {
+            "completed"
+        };
+        Self { status, reason }
+    }
+}
+
+/// The documented reasons for being incomplete that have no common word.
+const REASONS: [&str; 2] = ["max_messages", "steered"];
+
+/// A response that has ended.
+pub(super) fn whole(
+    owed: &Owed,
+    ending: Ending<'_>,
+    output: Vec<Value>,
+    spent: Option<Usage>,
+) -> Value {
+    let mut response = skeleton(owed, ending.status);
+    response["output"] = output.into();
+    response["usage"] = spent.map(usage::write).unwrap_or_default();
+    if let Some(reason) = ending.reason {
+        response["incomplete_details"] = json!({"reason": reason});
+    }
+    response
+}
+
+/// A response that has begun.
+pub(super) fn begun(owed: &Owed) -> Value {
+    skeleton(owed, "in_progress")
+}
+
+/// A response that failed.
+pub(super) fn failed(owed: &Owed, code: &str, message: &str) -> Value {
+    let mut response = skeleton(owed, "failed");
+    response["error"] = json!({"code": code, "message": message});
+    response
+}
+
+/// Every member that the API documents as always there (and OpenAI's clients type so), with what the
+/// client asked for in those that repeat it.
+fn skeleton(owed: &Owed, status: &str) -> Value {
+    let mut response = json!({
+        "id": format!("resp_{}", owed.id),
+        "object": "response",
+        "created_at": owed.created,
+        "status": status,
+        "background": false,
+        "error": null,
+        "incomplete_details": null,
+        "instructions": null,
+        "max_output_tokens": null,
+        "max_tool_calls": null,
+        "model": owed.model,
+        "output": [],
+        "parallel_tool_calls": true,
+        "previous_response_id": null,
+        "reasoning": {"effort": null, "summary": null},
+        "service_tier": "default",
+        "store": false,
+        "temperature": null,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_logprobs": 0,
+        "top_p": null,
+        "truncation": "disabled",
+        "usage": null,
+        "user": null,
+        "metadata": {},
+    });
+    for (name, value) in &owed.echo {
+        response[name] = value.clone();
+    }
+    response
+}
+
+fn items(parts: &[Part], status: &'static str, owed: &Owed) -> Vec<Value> {
+    let mut out = Vec::new();
+    let mut content = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text { text, citations } => {
+                let annotations = item::annotations(text, citations);
+                content.push(item::output_text(text, &annotations));
+            }
+            Part::Refusal(text) => content.push(item::refusal(text)),
+            Part::Reasoning(thought) => {
+                close_message(&mut content, status, owed, &mut out);
+                let id = Kind::Reasoning.id(owed, out.len());
+                out.extend(reasoning(&id, thought));
+            }
+            Part::ToolCall(call) => {
+                close_message(&mut content, status, owed, &mut out);
+                if let Some(signature) = &call.signature {
+                    let id = Kind::Reasoning.id(owed, out.len());
+                    out.push(call_signature(&id, signature));
+                }
+                let custom = item::is_custom(&call.name, owed);
+                let id = Kind::of_call(custom).id(owed, out.len());
+                let mut call = call.clone();
+                call.arguments = item::arguments(&call.arguments).to_owned();
+                out.push(item::tool_call(&id, status, &call, owed));
+            }
+            Part::Image(media) => {
+                close_message(&mut content, status, owed, &mut out);
+                let id = Kind::Image.id(owed, out.len());
+                out.extend(item::generated(&id, "completed", media));
+            }
+            // No item of an output can hold these.
+            Part::Audio(_) | Part::Document(_) | Part::ToolResult(_) => {}
+        }
+    }
+    close_message(&mut content, status, owed, &mut out);
+    out
+}
+
+fn close_message(
+    content: &mut Vec<Value>,
+    status: &'static str,
+    owed: &Owed,
+    out: &mut Vec<Value>,
+) {
+    if !content.is_empty() {
+        let id = Kind::Message.id(owed, out.len());
+        out.push(item::message(&id, status, &std::mem::take(content)));
+    }
+}
+
+/// None for a thought of which nothing is left.
+fn reasoning(id: &str, thought: &Thought) -> Option<Value> {
+    let mark = thought.redacted.then_some(record::Mark::Redacted);
+    match &thought.signature {
+        None if thought.text.is_empty() => None,
+        None => Some(item::reasoning(id, &thought.text, None)),
+        // One of our own goes under its own id.
+        Some(signature) if mark.is_none() && signature.origin == super::HOME => {
+            let (own, encrypted) = record::split(&signature.data);
+            let id = own.unwrap_or(id);
+            Some(item::reasoning(id, &thought.text, Some(encrypted)))
+        }
+        Some(signature) => {
+            let wrapped = record::wrapped(signature, mark);
+            Some(item::reasoning(id, &thought.text, Some(&wrapped)))
+        }
+    }
+}
+
+/// A call's signature, in an item of its own before the call: the call has no member for it, and
+/// clients hand back all items in their order.
+pub(super) fn call_signature(id: &str, signature: &Signature) -> Value {
+    let wrapped = record::wrapped(signature, Some(record::Mark::Call));
+    item::reasoning(id, "", Some(&wrapped))
+}
+
+/// What ids begin with.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Custom,
+    Function,
+    Image,
+    Message,
+    Reasoning,
+}
+
+impl Kind {
+    pub(super) const fn of_call(custom: bool) -> Self {
+        if custom { Self::Custom } else { Self::Function }
+    }
+
+    /// The id of the item at a place of the output.
+    pub(super) fn id(self, owed: &Owed, index: usize) -> String {
+        let prefix = match self {
+            Self::Custom => "ctc",
+            Self::Function => "fc",
+            Self::Image => "ig",
+            Self::Message => "msg",
+            Self::Reasoning => "rs",
+        };
+        format!("{prefix}_{}_{index}", owed.id)
+    }
+}

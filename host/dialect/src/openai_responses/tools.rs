@@ -1,0 +1,191 @@
+//! Tools, and the choice among them.
+
+use serde_json::{Map, Value, json};
+
+use crate::common::{Fields, Notes, Refusal, Request, Tool, ToolChoice, ToolKind};
+
+/// Takes the member `tools`. Those that the provider would run are dropped.
+pub(super) fn read(fields: &mut Fields, notes: &mut Notes) -> Result<Vec<Tool>, Refusal> {
+    let mut tools = Vec::new();
+    for mut tool in fields.objects("tools")? {
+        let kind = tool.needed_string("type")?;
+        if kind == "namespace" {
+            let namespace = tool.needed_string("name")?;
+            let inner = read(&mut tool, notes)?.into_iter();
+            tools.extend(inner.map(|inner| Tool {
+                name: joined(&namespace, &inner.name),
+                ..inner
+            }));
+            continue;
+        }
+        let taken = match kind.as_str() {
+            "function" => ToolKind::Function(tool.take("parameters")),
+            "custom" => ToolKind::Custom(tool.take("format")),
+            _ => {
+                notes.warn(tool.at("type"), HOSTED);
+                continue;
+            }
+        };
+        tools.push(Tool {
+            name: tool.needed_string("name")?,
+            description: tool.string("description")?,
+            kind: taken,
+            strict: tool.flag("strict")?,
+        });
+        tool.warn_of_rest(notes);
+    }
+    Ok(tools)
+}
+
+const HOSTED: &str = "dropped: only functions and custom tools can be carried to another dialect";
+
+/// The name of a tool of a namespace, for dialects that have none.
+pub(super) fn joined(namespace: &str, name: &str) -> String {
+    format!("{namespace}__{name}")
+}
+
+/// The namespace of a tool and its name there, if the client's own `tools` have it in one.
+pub(super) fn in_namespace<'t>(tools: Option<&'t Value>, name: &str) -> Option<(&'t str, &'t str)> {
+    let list = tools?.as_array()?.iter();
+    list.filter(|tool| tool.get("type").is_some_and(|kind| kind == "namespace"))
+        .find_map(|space| {
+            let namespace = space.get("name")?.as_str()?;
+            let rest = name.strip_prefix(namespace)?.strip_prefix("__")?;
+            let inner = space.get("tools")?.as_array()?.iter();
+            let found = inner
+                .filter_map(|tool| tool.get("name")?.as_str())
+                .find(|inner| *inner == rest)?;
+            Some((namespace, found))
+        })
+}
+
+/// Takes the member `tool_choice`.
+pub(super) fn read_choice(
+    fields: &mut Fields,
+    notes: &mut Notes,
+) -> Result<Option<ToolChoice>, Refusal> {
+    if let Some(Value::String(word)) = fields.peek("tool_choice") {
+        let choice = word_choice(word);
+        fields.skip("tool_choice");
+        let unknown = || fields.refusal("tool_choice", "must be `none`, `auto` or `required`");
+        return choice.ok_or_else(unknown).map(Some);
+    }
+    let Some(mut choice) = fields.object("tool_choice")? else {
+        return Ok(None);
+    };
+    Ok(match choice.needed_string("type")?.as_str() {
+        "function" | "custom" => Some(ToolChoice::Named(choice.needed_string("name")?)),
+        "allowed_tools" => Some(allowed(&mut choice, notes)?),
+        _ => {
+            notes.warn("tool_choice", HOSTED);
+            None
+        }
+    })
+}
+
+fn word_choice(word: &str) -> Option<ToolChoice> {
+    match word {
+        "auto" => Some(ToolChoice::Auto),
+        "none" => Some(ToolChoice::None),
+        "required" => Some(ToolChoice::Required),
+        _ => None,
+    }
+}
+
+fn allowed(choice: &mut Fields, notes: &mut Notes) -> Result<ToolChoice, Refusal> {
+    let required = match choice.needed_string("mode")?.as_str() {
+        "auto" => false,
+        "required" => true,
+        _ => return Err(choice.refusal("mode", "must be `auto` or `required`")),
+    };
+    let mut names = Vec::new();
+    for mut tool in choice.objects("tools")? {
+        match tool.needed_string("type")?.as_str() {
+            "function" | "custom" => names.push(tool.needed_string("name")?),
+            _ => notes.warn("tool_choice.tools", HOSTED),
+        }
+    }
+    if names.is_empty() {
+        return Ok(ToolChoice::None);
+    }
+    Ok(ToolChoice::Allowed { names, required })
+}
+
+/// The members of a request that are about tools.
+pub(super) fn write(request: &Request, out: &mut Map<String, Value>, notes: &mut Notes) {
+    if request.tools.is_empty() {
+        // The API refuses a choice among none.
+        if matches!(
+            request.tool_choice,
+            Some(ToolChoice::Named(_) | ToolChoice::Required | ToolChoice::Allowed { .. })
+        ) {
+            notes.warn("tool_choice", "dropped: there are no tools to choose from");
+        }
+        return;
+    }
+    out.insert(
+        "tools".to_owned(),
+        request.tools.iter().map(definition).collect(),
+    );
+    if let Some(choice) = &request.tool_choice {
+        out.insert("tool_choice".to_owned(), written_choice(choice, request));
+    }
+    if let Some(parallel) = request.parallel_tools {
+        out.insert("parallel_tool_calls".to_owned(), parallel.into());
+    }
+}
+
+fn definition(tool: &Tool) -> Value {
+    let mut out = Map::new();
+    let kind = if is_custom(tool) {
+        "custom"
+    } else {
+        "function"
+    };
+    out.insert("type".to_owned(), kind.into());
+    out.insert("name".to_owned(), tool.name.as_str().into());
+    if let Some(description) = &tool.description {
+        out.insert("description".to_owned(), description.as_str().into());
+    }
+    match &tool.kind {
+        ToolKind::Custom(format) => {
+            if let Some(format) = format {
+                out.insert("format".to_owned(), format.clone());
+            }
+        }
+        ToolKind::Function(schema) => {
+            let schema = schema.clone().unwrap_or_default();
+            out.insert("parameters".to_owned(), schema);
+            // Left out, it would be true here alone of all dialects, and refuse most schemas.
+            out.insert("strict".to_owned(), tool.strict.unwrap_or(false).into());
+        }
+    }
+    Value::Object(out)
+}
+
+fn written_choice(choice: &ToolChoice, request: &Request) -> Value {
+    let named = |name: &String| {
+        let custom = request
+            .tools
+            .iter()
+            .any(|tool| tool.name == *name && is_custom(tool));
+        let kind = if custom { "custom" } else { "function" };
+        json!({"type": kind, "name": name})
+    };
+    match choice {
+        ToolChoice::Auto => "auto".into(),
+        ToolChoice::None => "none".into(),
+        ToolChoice::Required => "required".into(),
+        ToolChoice::Named(name) => named(name),
+        ToolChoice::Allowed { names, required } => {
+            let mode = if *required { "required" } else { "auto" };
+            let tools: Vec<Value> = names.iter().map(named).collect();
+            json!({"type": "allowed_tools", "mode": mode, "tools": tools})
+        }
+    }
+}
+
+/// Whether it takes bare text.
+pub(super) const fn is_custom(tool: &Tool) -> bool {
+    matches!(tool.kind, ToolKind::Custom(_))
+}

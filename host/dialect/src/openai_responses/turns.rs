@@ -1,0 +1,182 @@
+//! Writes turns as the items of an input.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value, json};
+
+use super::{HOME, content, item, record, tools};
+use crate::common::{
+    Citation, Media, Notes, Part, Refusal, Request, Role, Thought, ToolCall, ToolResult,
+};
+
+/// The items of a request's conversation, further instructions above it included.
+pub(super) fn write(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {
+    let custom = request.tools.iter().filter(|tool| tools::is_custom(tool));
+    let mut items = Items {
+        custom: custom.map(|tool| tool.name.as_str()).collect(),
+        custom_calls: HashSet::new(),
+        items: Vec::new(),
+        content: Vec::new(),
+        notes,
+    };
+    // The first stands in `instructions`.
+    for part in request.system.iter().skip(1) {
+        items.part(Role::System, part)?;
+    }
+    items.close_message(Role::System);
+    for turn in &request.turns {
+        for part in &turn.parts {
+            items.part(turn.role, part)?;
+        }
+        items.close_message(turn.role);
+    }
+    Ok(items.items)
+}
+
+struct Items<'r> {
+    /// The names of the tools that take bare text.
+    custom: HashSet<&'r str>,
+    /// The ids of their calls so far.
+    custom_calls: HashSet<&'r str>,
+    items: Vec<Value>,
+    /// Of the message that is being written.
+    content: Vec<Value>,
+    notes: &'r mut Notes,
+}
+
+impl<'r> Items<'r> {
+    fn part(&mut self, role: Role, part: &'r Part) -> Result<(), Refusal> {
+        match (part, role) {
+            (Part::ToolCall(call), _) => {
+                self.close_message(role);
+                self.call(call);
+            }
+            (Part::ToolResult(result), _) => {
+                self.close_message(role);
+                self.result(result)?;
+            }
+            (Part::Reasoning(thought), _) => {
+                self.close_message(role);
+                self.thought(thought);
+            }
+            (Part::Text { text, citations }, Role::Assistant) => self.said(text, citations),
+            (Part::Refusal(text), Role::Assistant) => {
+                self.answer(item::refusal(text));
+            }
+            (Part::Image(media), Role::Assistant) => self.picture(media),
+            (Part::Audio(_) | Part::Document(_), Role::Assistant) => {
+                self.notes.dropped("messages.content");
+            }
+            (_, Role::System | Role::User) => {
+                let written = content::write(part, self.notes)?;
+                self.content.extend(written);
+            }
+        }
+        Ok(())
+    }
+
+    fn close_message(&mut self, role: Role) {
+        let role = match role {
+            Role::Assistant => "assistant",
+            Role::System => "developer",
+            Role::User => "user",
+        };
+        let content = std::mem::take(&mut self.content);
+        if !content.is_empty() {
+            let message = json!({"type": "message", "role": role, "content": content});
+            self.items.push(message);
+        }
+    }
+
+    /// What the assistant said: as a bare text, which needs neither an id nor a status.
+    fn said(&mut self, text: &str, citations: &[Citation]) {
+        let annotations = item::annotations(text, citations);
+        if annotations.is_empty() {
+            let message = json!({"type": "message", "role": "assistant", "content": text});
+            self.items.push(message);
+        } else {
+            self.answer(item::output_text(text, &annotations));
+        }
+    }
+
+    /// A message in the form that the API answers with, with an id of our own: it has to have one.
+    fn answer(&mut self, content: Value) {
+        let id = format!("msg_{}", self.items.len());
+        self.items.push(item::message(&id, "completed", &[content]));
+    }
+
+    fn picture(&mut self, media: &Media) {
+        let id = format!("ig_{}", self.items.len());
+        match item::generated(&id, "completed", media) {
+            Some(item) => self.items.push(item),
+            None => self.notes.dropped("messages.content"),
+        }
+    }
+
+    fn thought(&mut self, thought: &Thought) {
+        let signature = thought.signature.as_ref();
+        let Some(data) = signature.and_then(|signature| signature.of(HOME)) else {
+            let what = "dropped: only the provider that thought it can read it again";
+            self.notes.warn("reasoning", what);
+            return;
+        };
+        let (id, encrypted) = record::split(data);
+        let mut item = item::reasoning("", &thought.text, Some(encrypted));
+        if let Some(members) = item.as_object_mut() {
+            // A made-up id would not go with what is encrypted. Without any, the API asks for none.
+            match id {
+                Some(id) => members.insert("id".to_owned(), id.into()),
+                None => members.shift_remove("id"),
+            };
+        }
+        self.items.push(item);
+    }
+
+    fn call(&mut self, call: &'r ToolCall) {
+        let custom = self.custom.contains(call.name.as_str());
+        let mut out = Map::new();
+        let mut put = |name: &str, value: &str| out.insert(name.to_owned(), value.into());
+        if custom {
+            self.custom_calls.insert(&call.id);
+            put("type", "custom_tool_call");
+        } else {
+            put("type", "function_call");
+        }
+        put("call_id", &call.id);
+        put("name", &call.name);
+        if custom {
+            put("input", &item::bare_input(&call.arguments));
+        } else {
+            put("arguments", item::arguments(&call.arguments));
+        }
+        self.items.push(Value::Object(out));
+    }
+
+    fn result(&mut self, result: &ToolResult) -> Result<(), Refusal> {
+        if result.is_error {
+            let what =
+                "dropped: the provider's dialect cannot say that a tool failed; its text can";
+            self.notes.warn("is_error", what);
+        }
+        let kind = if self.custom_calls.contains(result.call_id.as_str()) {
+            "custom_tool_call_output"
+        } else {
+            "function_call_output"
+        };
+        let output = match result.parts.as_slice() {
+            [] => Value::String(String::new()),
+            [Part::Text { text, .. }] => text.as_str().into(),
+            parts => {
+                let mut list = Vec::with_capacity(parts.len());
+                for part in parts {
+                    list.extend(content::write(part, self.notes)?);
+                }
+                Value::Array(list)
+            }
+        };
+        let call_id = &result.call_id;
+        let item = json!({"type": kind, "call_id": call_id, "output": output});
+        self.items.push(item);
+        Ok(())
+    }
+}
