@@ -6,6 +6,7 @@
 //! stands at the root: [`Asked`], [`Verdict`], [`Observed`], [`Usage`], [`ProviderError`],
 //! [`ErrorBody`]. What any two dialects are translated through is in [`common`].
 
+pub mod anthropic_messages;
 pub mod common;
 pub mod json;
 pub mod openai_chat;
