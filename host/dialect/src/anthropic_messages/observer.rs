@@ -1,0 +1,157 @@
+//! Watches a stream go by: whether it has content yet, whether it fails, how it ends.
+
+use serde_json::value::RawValue;
+
+use super::usage::Counts;
+use super::verdict::{error_of, word};
+use crate::json::{is_void, members, string};
+use crate::{Observed, ProviderError, Usage};
+
+/// Watches one stream. It holds a few words, however long the stream is.
+#[derive(Clone, Debug, Default)]
+pub struct StreamObserver {
+    content: bool,
+    done: bool,
+    finish_reason: Option<String>,
+    counts: Counts,
+}
+
+impl StreamObserver {
+    /// An observer at the beginning of a stream.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says what an event means, by its name and its data. The data says it too, and is believed more:
+    /// Anthropic's SDKs act on it.
+    pub fn observe(&mut self, event_name: &str, data: &[u8]) -> Observed {
+        let Ok(text) = std::str::from_utf8(data.trim_ascii()) else {
+            return Observed::Malformed;
+        };
+        match event_name {
+            "ping" => return Observed::Preamble,
+            "error" => return Observed::Error(error_of(text)),
+            _ => {}
+        }
+        let names = [
+            "type",
+            "delta",
+            "content_block",
+            "message",
+            "usage",
+            "error",
+        ];
+        let Ok(found) = members(text, names) else {
+            return ProviderError::read(data).map_or(Observed::Malformed, Observed::Error);
+        };
+        let [kind, delta, block, message, usage, error] = found.values;
+        if let Some(error) = error.and_then(ProviderError::of_member) {
+            return Observed::Error(error);
+        }
+        usage.into_iter().for_each(|usage| self.counts.take(usage));
+        let kind = kind.and_then(string);
+        match kind.as_deref().unwrap_or(event_name) {
+            "content_block_delta" => self.saw(delta.is_some_and(carries)),
+            "content_block_start" => self.saw(block.is_some_and(begins)),
+            "error" => Observed::Error(error_of(text)),
+            "message_delta" => {
+                let reason = delta.and_then(|delta| inside(delta, "stop_reason"));
+                let reason = reason.and_then(word);
+                let ends = reason.is_some();
+                self.finish_reason = reason.or(self.finish_reason.take());
+                self.saw(ends)
+            }
+            "message_start" => {
+                let usage = message.and_then(|message| inside(message, "usage"));
+                usage.into_iter().for_each(|usage| self.counts.take(usage));
+                Observed::Preamble
+            }
+            "message_stop" => {
+                self.done = true;
+                Observed::Done
+            }
+            _ => Observed::Preamble,
+        }
+    }
+
+    /// What the stream cost, as last reported.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        self.counts.usage()
+    }
+
+    /// Why the answer ended; at most [`ProviderError::WORD_BYTES_MAX`].
+    #[must_use]
+    pub fn finish_reason(&self) -> Option<&str> {
+        self.finish_reason.as_deref()
+    }
+
+    /// Whether there was any content. A stream that completes without is an empty answer.
+    #[must_use]
+    pub const fn has_content(&self) -> bool {
+        self.content
+    }
+
+    /// Whether the stream came to its end: it said so, or it said why it ended, after which some
+    /// providers just close. One that ends otherwise was cut off.
+    #[must_use]
+    pub const fn completed(&self) -> bool {
+        self.done || self.finish_reason.is_some()
+    }
+
+    fn saw(&mut self, content: bool) -> Observed {
+        self.content |= content;
+        if content {
+            Observed::Content
+        } else {
+            Observed::Preamble
+        }
+    }
+}
+
+/// Whether a delta has anything beside its type: the kinds of deltas grow, and to hold back one that a
+/// list does not know would hold back the whole answer.
+fn carries(delta: &RawValue) -> bool {
+    let names = [
+        "text",
+        "thinking",
+        "partial_json",
+        "signature",
+        "citation",
+        "type",
+    ];
+    let Ok(found) = members(delta.get(), names) else {
+        return false;
+    };
+    let [text, thinking, arguments, signature, citation, kind] = found.values;
+    let known = [text, thinking, arguments, signature, citation];
+    let kind = kind.map_or("", RawValue::get);
+    let is_known = KNOWN_DELTAS.contains(&kind.trim_matches('"'));
+    !is_known || known.into_iter().flatten().any(|value| !is_void(value))
+}
+
+/// Whether a block is content from its beginning: text and thinking come empty and are filled later.
+fn begins(block: &RawValue) -> bool {
+    let Ok(found) = members(block.get(), ["type", "text", "thinking"]) else {
+        return false;
+    };
+    let [kind, text, thinking] = found.values;
+    match kind.map_or("", RawValue::get) {
+        "\"text\"" => text.is_some_and(|text| !is_void(text)),
+        "\"thinking\"" => thinking.is_some_and(|thinking| !is_void(thinking)),
+        _ => true,
+    }
+}
+
+fn inside<'a>(raw: &'a RawValue, name: &'static str) -> Option<&'a RawValue> {
+    members(raw.get(), [name]).ok()?.values[0]
+}
+
+const KNOWN_DELTAS: [&str; 5] = [
+    "citations_delta",
+    "input_json_delta",
+    "signature_delta",
+    "text_delta",
+    "thinking_delta",
+];

@@ -1,0 +1,332 @@
+//! How hard the model is to think, and what shape its answer is to have, both ways: the API has the two
+//! in one member, `output_config`.
+
+use serde_json::{Map, Value, json};
+
+use super::model::Rules;
+use super::offer;
+use crate::common::{Effort, Fields, Format, Notes, Part, Reasoning, Refusal, Request, Role};
+
+/// Reads `thinking`, `output_config` and its forerunner `output_format`.
+pub(super) fn read(
+    fields: &mut Fields,
+    request: &mut Request,
+    notes: &mut Notes,
+) -> Result<(), Refusal> {
+    let mut effort = None;
+    if let Some(format) = fields.object("output_format")? {
+        request.format = read_format(format, notes)?;
+    }
+    if let Some(mut config) = fields.object("output_config")? {
+        if let Some(word) = config.string("effort")? {
+            let known = Effort::parse(&word);
+            effort = Some(known.ok_or_else(|| config.refusal("effort", "no such effort"))?);
+        }
+        if let Some(format) = config.object("format")? {
+            request.format = read_format(format, notes)?;
+        }
+        config.warn_of_rest(notes);
+    }
+    let thinking = fields.object("thinking")?;
+    request.reasoning = match thinking {
+        None => effort.map(|effort| Reasoning {
+            effort: Some(effort),
+            ..Reasoning::default()
+        }),
+        Some(mut thinking) => {
+            let reasoning = read_thinking(&mut thinking, effort, notes)?;
+            thinking.warn_of_rest(notes);
+            Some(reasoning)
+        }
+    };
+    Ok(())
+}
+
+fn read_thinking(
+    fields: &mut Fields,
+    effort: Option<Effort>,
+    notes: &mut Notes,
+) -> Result<Reasoning, Refusal> {
+    let shown = match fields.string("display")?.as_deref() {
+        None => None,
+        Some("omitted") => Some(false),
+        Some("summarized") => Some(true),
+        Some(_) => return Err(fields.refusal("display", "must be summarized or omitted")),
+    };
+    let mut reasoning = Reasoning {
+        effort,
+        budget_tokens: None,
+        shown,
+    };
+    match fields.needed_string("type")?.as_str() {
+        "adaptive" => {}
+        "between_tools" => notes.warn("thinking.type", "changed: to adaptive"),
+        "disabled" => {
+            if effort.is_some_and(|effort| effort != Effort::None) {
+                notes.dropped("output_config.effort");
+            }
+            reasoning.effort = Some(Effort::None);
+        }
+        "enabled" => {
+            let budget = fields.count("budget_tokens")?;
+            let budget = budget.ok_or_else(|| fields.refusal("budget_tokens", "missing"))?;
+            reasoning.budget_tokens = Some(budget);
+            // Every model that takes a budget shows what it thinks unless told not to.
+            reasoning.shown = Some(shown.unwrap_or(true));
+        }
+        _ => return Err(fields.refusal("type", "must be enabled, disabled or adaptive")),
+    }
+    Ok(reasoning)
+}
+
+fn read_format(mut fields: Fields, notes: &mut Notes) -> Result<Format, Refusal> {
+    if fields.needed_string("type")? != "json_schema" {
+        return Err(fields.refusal("type", "must be json_schema"));
+    }
+    let Some(schema @ Value::Object(_)) = fields.take("schema") else {
+        return Err(fields.refusal("schema", "must be a JSON schema"));
+    };
+    fields.warn_of_rest(notes);
+    Ok(Format::Schema {
+        name: None,
+        description: None,
+        // The API follows every schema to the letter; others only those that leave nothing open.
+        strict: leaves_nothing_open(&schema).then_some(true),
+        schema,
+    })
+}
+
+/// Whether all objects in a schema are closed and need all their members.
+fn leaves_nothing_open(schema: &Value) -> bool {
+    match schema {
+        Value::Array(items) => items.iter().all(leaves_nothing_open),
+        Value::Object(members) => {
+            let closed = match members.get("properties") {
+                Some(Value::Object(properties)) => {
+                    let required = members.get("required").and_then(Value::as_array);
+                    let is_required = |name: &String| {
+                        required.is_some_and(|names| names.iter().any(|it| it == name))
+                    };
+                    members.get("additionalProperties") == Some(&Value::Bool(false))
+                        && properties.keys().all(is_required)
+                }
+                _ => true,
+            };
+            closed && members.values().all(leaves_nothing_open)
+        }
+        _ => true,
+    }
+}
+
+/// What a request says of thinking, and how long the answer may be, which depends on it.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// The member `thinking`.
+    pub(super) thinking: Option<Value>,
+    /// Whether the model is asked to think.
+    pub(super) on: bool,
+    effort: Option<&'static str>,
+    /// The budget that `max_tokens` must exceed.
+    budget: u64,
+}
+
+impl Plan {
+    /// What is asked for, as the model takes it.
+    pub(super) fn of(request: &Request, rules: Rules, notes: &mut Notes) -> Self {
+        let Some(reasoning) = request.reasoning else {
+            return Self::default();
+        };
+        let off = match reasoning.budget_tokens {
+            Some(budget) => budget == 0,
+            None => reasoning.effort == Some(Effort::None),
+        };
+        if off {
+            return Self {
+                thinking: Some(json!({"type": "disabled"})),
+                ..Self::default()
+            };
+        }
+        if offer::is_forced(request) {
+            notes.warn(
+                "reasoning",
+                "dropped: the API lets no model think that must call a tool",
+            );
+            return Self::default();
+        }
+        let says_nothing = reasoning.effort.is_none() && reasoning.budget_tokens.is_none();
+        let adaptive = rules.adaptive.unwrap_or(says_nothing);
+        if adaptive && (reasoning.budget_tokens.is_none() || !rules.budget) {
+            return Self::adaptive(reasoning, notes);
+        }
+        Self::budgeted(request, reasoning, rules, notes)
+    }
+
+    fn adaptive(reasoning: Reasoning, notes: &mut Notes) -> Self {
+        let mut thinking = json!({"type": "adaptive"});
+        if let Some(shown) = reasoning.shown {
+            thinking["display"] = if shown { "summarized" } else { "omitted" }.into();
+        }
+        let mut effort = reasoning.effort;
+        if let Some(budget) = reasoning.budget_tokens {
+            notes.warn(
+                "reasoning.max_tokens",
+                "changed: the model takes an effort, not a budget",
+            );
+            effort = effort.or(Some(Effort::of_budget(budget)));
+        }
+        Self {
+            thinking: Some(thinking),
+            on: true,
+            effort: effort.map(|effort| word(effort, notes)),
+            budget: 0,
+        }
+    }
+
+    fn budgeted(request: &Request, reasoning: Reasoning, rules: Rules, notes: &mut Notes) -> Self {
+        if is_amid_tools(request) {
+            let what = "dropped: the thoughts before the last call of a tool are missing";
+            notes.warn("reasoning", what);
+            return Self::default();
+        }
+        let asked = reasoning
+            .budget_tokens
+            .unwrap_or_else(|| reasoning.effort.unwrap_or(Effort::Medium).budget_tokens());
+        let mut budget = asked.max(BUDGET_TOKENS_MIN);
+        if let Some(most) = request.sampling.tokens_max {
+            if most <= BUDGET_TOKENS_MIN {
+                notes.warn(
+                    "reasoning",
+                    "dropped: the answer may not be long enough to think",
+                );
+                return Self::default();
+            }
+            if budget >= most {
+                // Half is left for what it says then.
+                budget = (most / 2).max(BUDGET_TOKENS_MIN);
+            }
+        }
+        if budget != asked && reasoning.budget_tokens.is_some() {
+            notes.warn("reasoning.max_tokens", format!("changed: to {budget}"));
+        }
+        let mut thinking = json!({"type": "enabled", "budget_tokens": budget});
+        if reasoning.shown == Some(false) {
+            thinking["display"] = "omitted".into();
+        }
+        let effort = reasoning.effort.filter(|_| rules.adaptive == Some(true));
+        Self {
+            thinking: Some(thinking),
+            on: true,
+            effort: effort.map(|effort| word(effort, notes)),
+            budget,
+        }
+    }
+
+    /// The member `max_tokens`, which must be there.
+    pub(super) fn tokens_max(&self, request: &Request) -> u64 {
+        let unsaid = TOKENS_MAX_UNSAID.max(self.budget.saturating_add(ANSWER_TOKENS_UNSAID));
+        request.sampling.tokens_max.unwrap_or(unsaid)
+    }
+
+    /// Writes `thinking` and `output_config`. The sentence that must stand in the system text, if the
+    /// API cannot say otherwise what shape the answer is to have.
+    pub(super) fn write(
+        self,
+        format: &Format,
+        body: &mut Map<String, Value>,
+        notes: &mut Notes,
+    ) -> Option<&'static str> {
+        if let Some(thinking) = self.thinking {
+            body.insert("thinking".to_owned(), thinking);
+        }
+        let mut config = Map::new();
+        if let Some(effort) = self.effort {
+            config.insert("effort".to_owned(), effort.into());
+        }
+        let mut sentence = None;
+        match format {
+            Format::Json => {
+                notes.warn("response_format", "changed: asked for in the system text");
+                sentence = Some(JSON_SENTENCE);
+            }
+            Format::Schema {
+                description,
+                schema,
+                ..
+            } => {
+                if description.is_some() {
+                    notes.dropped("response_format.json_schema.description");
+                }
+                let mut schema = schema.clone();
+                close(&mut schema);
+                let format = json!({"type": "json_schema", "schema": schema});
+                config.insert("format".to_owned(), format);
+            }
+            Format::Text => {}
+        }
+        if !config.is_empty() {
+            body.insert("output_config".to_owned(), config.into());
+        }
+        sentence
+    }
+}
+
+/// The API's word for an effort.
+fn word(effort: Effort, notes: &mut Notes) -> &'static str {
+    match effort {
+        Effort::None | Effort::Minimal => {
+            notes.warn("reasoning_effort", "changed: low is the least");
+            "low"
+        }
+        Effort::Low => "low",
+        Effort::Medium => "medium",
+        Effort::High => "high",
+        Effort::Max => "max",
+    }
+}
+
+/// Whether the model is in the midst of calling tools and its thoughts before are not there: with a
+/// budget the API then refuses to let it think.
+fn is_amid_tools(request: &Request) -> bool {
+    let mut turns = request.turns.iter().rev();
+    let last = turns.find(|turn| turn.role != Role::System);
+    let answers = last.is_some_and(|turn| {
+        turn.role == Role::User && matches!(turn.parts.first(), Some(Part::ToolResult(_)))
+    });
+    let before = turns.find(|turn| turn.role == Role::Assistant);
+    let thought = before.is_some_and(|turn| {
+        let thought = turn.parts.iter().find_map(|part| match part {
+            Part::Reasoning(thought) => thought.signature.as_ref(),
+            _ => None,
+        });
+        thought.is_some_and(|signature| signature.of(super::HERE).is_some())
+    });
+    answers && !thought
+}
+
+/// The API takes only schemas whose objects are closed.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(close),
+        Value::Object(members) => {
+            if members.get("properties").is_some_and(Value::is_object)
+                && members.get("type").is_some_and(|kind| kind == "object")
+            {
+                members
+                    .entry("additionalProperties")
+                    .or_insert(Value::Bool(false));
+            }
+            members.values_mut().for_each(close);
+        }
+        _ => {}
+    }
+}
+
+/// The least budget that the API takes, in tokens.
+const BUDGET_TOKENS_MIN: u64 = 1_024;
+/// The longest answer, in tokens, where the client does not say: OpenAI's and Google's APIs then allow
+/// what the model can. Every Claude model in service since 2025 takes this much.
+const TOKENS_MAX_UNSAID: u64 = 32_000;
+/// What is left for the answer beside a budget for thinking, in tokens, where the client does not say.
+const ANSWER_TOKENS_UNSAID: u64 = 8_192;
+const JSON_SENTENCE: &str =
+    "Answer with one JSON object and nothing else: no other text, no code fence.";
