@@ -7,6 +7,8 @@
 //! [`ErrorBody`]. What any two dialects are translated through is in [`common`].
 
 pub mod common;
+pub mod embed;
+pub mod gemini;
 pub mod json;
 pub mod openai_chat;
 pub mod sse;
