@@ -16,20 +16,24 @@ pub fn decoder() -> Box<dyn EventDecoder> {
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     started: bool,
-    failed: bool,
+    /// Whether nothing follows any more: it failed, or was done.
+    ended: bool,
     open: Option<Open>,
     /// The open text, while it is short enough for places in it to be counted.
     text: Option<String>,
     /// The signature that came with the text. It is told once the text has ended.
     signature: Option<Signature>,
     /// What was cited already: some models repeat all of it in each event.
-    cited: Vec<(Option<String>, Option<(u64, u64)>)>,
+    cited: Vec<Cited>,
     /// How many calls there were.
     calls: usize,
     /// What the ids of calls are made of, where the provider gives none.
     id: String,
     reason: Option<String>,
 }
+
+/// A citation's address and place.
+type Cited = (Option<String>, Option<(u64, u64)>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Open {
@@ -40,7 +44,7 @@ enum Open {
 impl EventDecoder for Decoder {
     fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
         // Some gateways end streams as OpenAI does.
-        if self.failed || data.trim_ascii().is_empty() || data.starts_with(b"[DONE]") {
+        if self.ended || data.trim_ascii().is_empty() || data.starts_with(b"[DONE]") {
             return Ok(());
         }
         let value: Option<Value> = serde_json::from_slice(data).ok();
@@ -64,7 +68,7 @@ impl EventDecoder for Decoder {
     }
 
     fn finish(&mut self, out: &mut Vec<Event>) {
-        if self.failed {
+        if self.ended {
             return;
         }
         // Told only now: providers have been seen to send parts and counts after it.
@@ -72,7 +76,7 @@ impl EventDecoder for Decoder {
             self.close(out);
             out.push(Event::Finish(finish::read(&reason, self.calls > 0)));
             out.push(Event::Done);
-            self.failed = true;
+            self.ended = true;
         }
     }
 }
@@ -92,7 +96,7 @@ impl Decoder {
     }
 
     fn failure(&mut self, name: &str, data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
-        self.failed = true;
+        self.ended = true;
         let error = ProviderError::read(data).or_else(|| {
             let text = String::from_utf8_lossy(data);
             (name == "error").then(|| ProviderError::of_message(&text))

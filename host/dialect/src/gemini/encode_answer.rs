@@ -27,7 +27,7 @@ pub fn encode_answer(answer: &Answer, owed: &Owed) -> Vec<u8> {
         candidate.insert("groundingMetadata".to_owned(), grounding);
     }
     let usage = answer.usage.as_ref().map(usage::write);
-    print(&response(candidate, usage, owed))
+    print(&response(&candidate, usage, owed))
 }
 
 /// A candidate with these parts; without any it has an empty text, since clients look for parts.
@@ -45,7 +45,7 @@ pub(super) fn candidate(mut parts: Vec<Value>) -> Map<String, Value> {
 }
 
 /// A response of one candidate.
-pub(super) fn response(candidate: Map<String, Value>, usage: Option<Value>, owed: &Owed) -> Value {
+pub(super) fn response(candidate: &Map<String, Value>, usage: Option<Value>, owed: &Owed) -> Value {
     let mut response = json!({"candidates": [candidate]});
     if let Some(usage) = usage {
         response["usageMetadata"] = usage;

@@ -126,12 +126,12 @@ impl Encoder {
                 }
                 self.say(Some(json!({"text": piece})), out);
             }
-            (Open::Text { citations, .. }, Delta::Citation(citation)) => {
-                if citations.len() < CITATIONS_MAX {
-                    citations.push(citation.clone());
-                }
+            (Open::Text { citations, .. }, Delta::Citation(citation))
+                if citations.len() < CITATIONS_MAX =>
+            {
+                citations.push(citation.clone());
             }
-            // Nothing that a decoder makes.
+            // More than are kept, or nothing that a decoder makes.
             _ => {}
         }
     }
@@ -146,7 +146,7 @@ impl Encoder {
 
     fn say(&self, part: Option<Value>, out: &mut Vec<Frame>) {
         if let Some(part) = part {
-            out.push(frame(&response(candidate(vec![part]), None, &self.owed)));
+            out.push(frame(&response(&candidate(vec![part]), None, &self.owed)));
         }
     }
 
@@ -161,7 +161,7 @@ impl Encoder {
             candidate.insert("groundingMetadata".to_owned(), grounding);
         }
         let usage = self.usage.as_ref().map(usage::write);
-        out.push(frame(&response(candidate, usage, &self.owed)));
+        out.push(frame(&response(&candidate, usage, &self.owed)));
     }
 
     fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {

@@ -117,10 +117,7 @@ impl Reader {
             let mut call = object(value, fields.at("functionCall"))?;
             let made = self.call(&mut call)?;
             call.warn_of_rest(notes);
-            Some(Part::ToolCall(ToolCall {
-                signature: signature.clone(),
-                ..made
-            }))
+            Some(Part::ToolCall(ToolCall { signature, ..made }))
         } else if let Some(value) = fields.take("functionResponse") {
             let response = object(value, fields.at("functionResponse"))?;
             Some(Part::ToolResult(self.result(response, notes)?))

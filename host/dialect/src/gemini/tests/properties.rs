@@ -166,36 +166,26 @@ fn choice() -> impl Strategy<Value = ToolChoice> {
 
 fn sampling() -> impl Strategy<Value = Sampling> {
     use prop::option::of as some;
-    let drawn = (
-        some(0.0..2.0_f64),
-        some(0.0..1.0_f64),
-        some(1..100_u64),
-        some(1..9999_u64),
+    // Hundredths: the last digits of longer numbers are the JSON reader's.
+    let number = |hundredths: std::ops::Range<i32>| {
+        some(hundredths.prop_map(|number| f64::from(number) / 100.0))
+    };
+    let counts = (some(1..100_u64), some(1..9999_u64), some(any::<i32>()));
+    let numbers = (
+        number(0..200),
+        number(0..100),
+        number(-200..200),
+        number(-200..200),
     );
-    (
-        drawn,
-        some(-2.0..2.0_f64),
-        some(-2.0..2.0_f64),
-        some(any::<i32>()),
-    )
-        .prop_map(
-            |(
-                (temperature, top_p, top_k, tokens_max),
-                presence_penalty,
-                frequency_penalty,
-                seed,
-            )| {
-                Sampling {
-                    temperature,
-                    top_p,
-                    top_k,
-                    tokens_max,
-                    presence_penalty,
-                    frequency_penalty,
-                    seed: seed.map(i64::from),
-                }
-            },
-        )
+    (numbers, counts).prop_map(|(numbers, (top_k, tokens_max, seed))| Sampling {
+        temperature: numbers.0,
+        top_p: numbers.1,
+        top_k,
+        tokens_max,
+        presence_penalty: numbers.2,
+        frequency_penalty: numbers.3,
+        seed: seed.map(i64::from),
+    })
 }
 
 /// A model, and how it may be told to think: by a level or by a budget.
