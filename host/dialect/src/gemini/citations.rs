@@ -1,0 +1,195 @@
+//! What an answer cites: `groundingMetadata` of Google's search, and `citationMetadata` of texts that
+//! the model repeats. Both count in bytes; the common form counts in characters.
+
+use serde_json::{Map, Value, json};
+
+use crate::common::Citation;
+
+/// The citations of a candidate. `text`: its text, where it is known whole; without it places are left
+/// out. Each belongs to the text as a whole.
+pub(super) fn read(candidate: &Map<String, Value>, text: Option<&str>) -> Vec<Citation> {
+    let mut found = Vec::new();
+    if let Some(grounding) = candidate.get("groundingMetadata") {
+        read_grounding(grounding, text, &mut found);
+    }
+    for cited in array(candidate.get("citationMetadata"), "citations") {
+        found.push(Citation {
+            url: string(cited, "uri"),
+            title: string(cited, "title"),
+            quoted: None,
+            span: span(cited, text),
+            raw: cited.clone(),
+        });
+    }
+    found.truncate(CITATIONS_MAX);
+    found
+}
+
+/// Collects what an answer's texts cite, as `groundingMetadata` says it. Citations without an address
+/// cannot be said.
+#[derive(Debug, Default)]
+pub(super) struct Grounding {
+    chunks: Vec<Value>,
+    supports: Vec<Value>,
+}
+
+impl Grounding {
+    /// Adds what a text cites. `index`: of the part that it is. `text`: none where it is not known
+    /// whole, so that places in it cannot be counted.
+    pub(super) fn add(&mut self, index: usize, citations: &[Citation], text: Option<&str>) {
+        for citation in citations {
+            if self.chunks.len() + self.supports.len() >= CITATIONS_MAX {
+                return;
+            }
+            let Some(url) = &citation.url else { continue };
+            let title = citation.title.as_deref().unwrap_or(url);
+            let chunk = json!({"web": {"uri": url, "title": title}});
+            let known = self.chunks.iter().position(|known| *known == chunk);
+            let at = known.unwrap_or_else(|| {
+                self.chunks.push(chunk);
+                self.chunks.len() - 1
+            });
+            if let Some(mut segment) = text.and_then(|text| segment(citation.span?, text)) {
+                if index > 0 {
+                    segment["partIndex"] = index.into();
+                }
+                let support = json!({"segment": segment, "groundingChunkIndices": [at]});
+                self.supports.push(support);
+            }
+        }
+    }
+
+    /// The metadata; none if there was nothing to say.
+    pub(super) fn into_value(self) -> Option<Value> {
+        if self.chunks.is_empty() {
+            return None;
+        }
+        let mut written = json!({"groundingChunks": self.chunks});
+        if !self.supports.is_empty() {
+            written["groundingSupports"] = self.supports.into();
+        }
+        Some(written)
+    }
+}
+
+fn read_grounding(grounding: &Value, text: Option<&str>, found: &mut Vec<Citation>) {
+    let chunks = array(Some(grounding), "groundingChunks");
+    let mut cited = vec![false; chunks.len()];
+    for support in array(Some(grounding), "groundingSupports") {
+        let segment = support.get("segment").unwrap_or(&Value::Null);
+        for index in array(Some(support), "groundingChunkIndices") {
+            let index = index.as_u64().and_then(|index| usize::try_from(index).ok());
+            let Some((index, chunk)) = index.and_then(|at| Some((at, chunks.get(at)?))) else {
+                continue;
+            };
+            cited[index] = true;
+            found.extend(of_chunk(chunk, span(segment, text)));
+            if found.len() >= CITATIONS_MAX {
+                return;
+            }
+        }
+    }
+    let unplaced = chunks.iter().zip(cited).filter(|(_, cited)| !cited);
+    found.extend(unplaced.filter_map(|(chunk, _)| of_chunk(chunk, None)));
+}
+
+fn of_chunk(chunk: &Value, span: Option<(u64, u64)>) -> Option<Citation> {
+    let web = chunk.get("web").or_else(|| chunk.get("retrievedContext"))?;
+    Some(Citation {
+        url: string(web, "uri"),
+        title: string(web, "title"),
+        quoted: None,
+        span,
+        raw: chunk.clone(),
+    })
+}
+
+/// A place in characters.
+fn span(segment: &Value, text: Option<&str>) -> Option<(u64, u64)> {
+    let text = text?;
+    // Proto JSON leaves out a zero.
+    let start = segment.get("startIndex").map_or(Some(0), Value::as_u64)?;
+    let end = segment.get("endIndex")?.as_u64()?;
+    let characters = |bytes: u64| {
+        let before = text.get(..usize::try_from(bytes).ok()?)?;
+        u64::try_from(before.chars().count()).ok()
+    };
+    // What stands there is told as well: it shows whether another part was meant.
+    let told = segment.get("text").and_then(Value::as_str);
+    let range = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
+    if told.is_some_and(|told| text.get(range) != Some(told)) {
+        return None;
+    }
+    Some((characters(start)?, characters(end)?))
+}
+
+/// A place in bytes, with what stands there.
+fn segment((start, end): (u64, u64), text: &str) -> Option<Value> {
+    let bytes = |characters: u64| {
+        let characters = usize::try_from(characters).ok()?;
+        let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+        ends.into_iter().nth(characters)
+    };
+    let (start, end) = (bytes(start)?, bytes(end)?);
+    let cited = text.get(start..end)?;
+    Some(json!({"startIndex": start, "endIndex": end, "text": cited}))
+}
+
+fn array<'a>(value: Option<&'a Value>, name: &str) -> &'a [Value] {
+    let items = value.and_then(|value| value.get(name)?.as_array());
+    items.map(Vec::as_slice).unwrap_or_default()
+}
+
+fn string(value: &Value, name: &str) -> Option<String> {
+    Some(value.get(name)?.as_str()?.to_owned())
+}
+
+/// The most citations of one answer that are kept. A search gives some ten pages, each cited a few times.
+pub(super) const CITATIONS_MAX: usize = 256;
+
+/// How much of a streamed text is kept so that places in it can be counted, in bytes. Answers of search
+/// are pages at most; of a longer one the citations have no place.
+pub(super) const CITED_BYTES_MAX: usize = 256 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_bytes_there_and_characters_here() {
+        let text = "Zürich ist schön.";
+        let candidate = json!({"groundingMetadata": {
+            "groundingChunks": [{"web": {"uri": "https://a.example", "title": "A"}}, {"web": {"uri": "https://b.example"}}, {}],
+            "groundingSupports": [{"segment": {"endIndex": 7, "text": "Zürich"}, "groundingChunkIndices": [0, 9]}],
+        }});
+        let candidate = candidate.as_object().cloned().unwrap_or_default();
+        let found = read(&candidate, Some(text));
+        let spans: Vec<_> = found
+            .iter()
+            .map(|it| (it.url.as_deref(), it.span))
+            .collect();
+        let expected = [
+            (Some("https://a.example"), Some((0, 6))),
+            (Some("https://b.example"), None),
+        ];
+        assert_eq!(spans, expected);
+        let mut grounding = Grounding::default();
+        grounding.add(0, &found, Some(text));
+        let written = grounding.into_value().unwrap_or_default();
+        assert_eq!(
+            written["groundingSupports"][0]["segment"],
+            json!({"startIndex": 0, "endIndex": 7, "text": "Zürich"})
+        );
+        assert_eq!(written["groundingChunks"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn places_that_are_none_are_left_out() {
+        let candidate = json!({"citationMetadata": {"citations": [{"startIndex": 1, "endIndex": 2, "uri": "https://a.example"}]}});
+        let candidate = candidate.as_object().cloned().unwrap_or_default();
+        assert_eq!(read(&candidate, Some("ü"))[0].span, None);
+        assert_eq!(read(&candidate, None)[0].span, None);
+        assert_eq!(segment((3, 9), "abc"), None);
+        assert_eq!(segment((2, 1), "abc"), None);
+    }
+}

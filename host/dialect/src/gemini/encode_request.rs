@@ -1,0 +1,82 @@
+//! Writes a request to a provider.
+
+mod config;
+mod tools;
+pub(super) mod turns;
+
+use serde_json::{Map, Value, json};
+
+use super::print;
+use crate::common::{Notes, Part, Refusal, Request, Role};
+
+/// Writes a `GenerateContentRequest`, in Google's own order and without model or stream: both stand in
+/// the URL. What depends on the model's generation goes by [`Request::model`].
+///
+/// # Errors
+/// If it has what the API cannot say, and what the answer would be wrong without.
+pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, Refusal> {
+    body(request, notes).map(|body| print(&body))
+}
+
+pub(super) fn body(request: &Request, notes: &mut Notes) -> Result<Map<String, Value>, Refusal> {
+    let mut body = Map::new();
+    let mut system = system(request, notes)?;
+    let mut contents = turns::encode(request, notes)?;
+    if contents.is_empty() && !system.is_empty() {
+        notes.warn(
+            "system",
+            "changed: said by the user, since the provider takes no instructions alone",
+        );
+        contents.push(json!({"role": "user", "parts": std::mem::take(&mut system)}));
+    }
+    body.insert("contents".to_owned(), contents.into());
+    if !system.is_empty() {
+        body.insert("systemInstruction".to_owned(), json!({"parts": system}));
+    }
+    if let Some(tools) = tools::encode(request) {
+        body.insert("tools".to_owned(), tools);
+    }
+    if let Some(choice) = tools::encode_choice(request) {
+        body.insert(
+            "toolConfig".to_owned(),
+            json!({"functionCallingConfig": choice}),
+        );
+    }
+    let config = config::encode(request, notes);
+    if !config.is_empty() {
+        body.insert("generationConfig".to_owned(), config.into());
+    }
+    if request.parallel_tools == Some(false) {
+        notes.dropped("parallel_tool_calls");
+    }
+    if request.user.is_some() {
+        notes.dropped("user");
+    }
+    for name in request.openai.keys() {
+        notes.dropped(name.as_str());
+    }
+    Ok(body)
+}
+
+/// The instructions, with those that stand later in the conversation after them.
+fn system(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {
+    let later = request
+        .turns
+        .iter()
+        .filter(|turn| turn.role == Role::System);
+    let mut later = later.flat_map(|turn| &turn.parts).peekable();
+    if later.peek().is_some() {
+        notes.warn(
+            "messages.system",
+            "changed: moved to the instructions above the conversation",
+        );
+    }
+    let parts = request.system.iter().chain(later);
+    parts
+        .filter_map(|part| match part {
+            Part::Text { text, .. } if text.is_empty() => None,
+            Part::Text { text, .. } => Some(Ok(json!({"text": text}))),
+            _ => Some(Err(Refusal::new("system", "instructions must be text"))),
+        })
+        .collect()
+}

@@ -1,0 +1,175 @@
+//! Writes `contents`: the conversation.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+use super::super::{media, signatures};
+use crate::Dialect;
+use crate::common::{Notes, Part, Refusal, Request, Role, Thought, ToolCall, ToolResult};
+
+/// Writes all turns but those of [`Role::System`].
+pub(super) fn encode(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {
+    let mut contents = Vec::new();
+    let mut names = HashMap::new();
+    for turn in &request.turns {
+        let (role, parts) = match turn.role {
+            Role::System => continue,
+            Role::Assistant => ("model", models(&turn.parts, &mut names, notes)?),
+            Role::User => ("user", users(&turn.parts, &names, notes)?),
+        };
+        // A turn of nothing but thoughts that only another provider can read.
+        if !parts.is_empty() {
+            contents.push(json!({"role": role, "parts": parts}));
+        }
+    }
+    Ok(contents)
+}
+
+fn models<'a>(
+    parts: &'a [Part],
+    names: &mut HashMap<&'a str, &'a str>,
+    notes: &mut Notes,
+) -> Result<Vec<Value>, Refusal> {
+    let mut written = Vec::new();
+    // Only the first of several calls at once carries the signature of the step.
+    let mut first = true;
+    for part in parts {
+        match part {
+            Part::Reasoning(thought) => written.extend(reasoning(thought, notes)),
+            Part::ToolCall(call) => {
+                names.insert(&call.id, &call.name);
+                written.push(function_call(call, first));
+                first = false;
+            }
+            other => written.extend(said(other, notes)?),
+        }
+    }
+    Ok(written)
+}
+
+fn users(
+    parts: &[Part],
+    names: &HashMap<&str, &str>,
+    notes: &mut Notes,
+) -> Result<Vec<Value>, Refusal> {
+    let mut written = Vec::new();
+    // What cannot stand inside a result stands after all of them: calls and results are counted.
+    let mut beside = Vec::new();
+    for part in parts {
+        match part {
+            Part::ToolResult(result) => {
+                written.push(function_response(result, names, &mut beside, notes)?);
+            }
+            Part::Reasoning(_) | Part::ToolCall(_) => notes.dropped("messages.content"),
+            other => beside.extend(said(other, notes)?),
+        }
+    }
+    written.append(&mut beside);
+    Ok(written)
+}
+
+/// A part that either side may have.
+fn said(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Refusal> {
+    Ok(match part {
+        Part::Text { text, citations } => {
+            if !citations.is_empty() {
+                notes.dropped("citations");
+            }
+            text_part(text)
+        }
+        Part::Refusal(text) => text_part(text),
+        other => media::encode(other, notes)?,
+    })
+}
+
+fn text_part(text: &str) -> Option<Value> {
+    (!text.is_empty()).then(|| json!({"text": text}))
+}
+
+/// A thought goes back with its signature or not at all: without one the API reads nothing from it.
+fn reasoning(thought: &Thought, notes: &mut Notes) -> Option<Value> {
+    let signature = thought.signature.as_ref();
+    let Some(own) = signature.and_then(|signature| signature.of(Dialect::Gemini)) else {
+        notes.warn(
+            "reasoning",
+            "dropped: what the model thought has no signature that this provider can read",
+        );
+        return None;
+    };
+    let mut part = json!({"text": thought.text, "thoughtSignature": own});
+    if thought.redacted || !thought.text.is_empty() {
+        part["thought"] = true.into();
+    }
+    Some(part)
+}
+
+fn function_call(call: &ToolCall, first: bool) -> Value {
+    let args = arguments(&call.arguments);
+    let mut part = json!({"functionCall": {"id": call.id, "name": call.name, "args": args}});
+    let own = call.signature.as_ref();
+    let own = own.and_then(|signature| signature.of(Dialect::Gemini));
+    if let Some(signature) = own.or(first.then_some(signatures::STAND_IN)) {
+        part["thoughtSignature"] = signature.into();
+    }
+    part
+}
+
+/// Arguments as the object that the API demands.
+pub(in crate::gemini) fn arguments(text: &str) -> Value {
+    if text.trim().is_empty() {
+        return Value::Object(Map::new());
+    }
+    match serde_json::from_str(text) {
+        Ok(Value::Object(members)) => Value::Object(members),
+        _ => json!({"arguments": text}),
+    }
+}
+
+fn function_response(
+    result: &ToolResult,
+    names: &HashMap<&str, &str>,
+    beside: &mut Vec<Value>,
+    notes: &mut Notes,
+) -> Result<Value, Refusal> {
+    let known = || names.get(result.call_id.as_str()).copied();
+    let name = result
+        .name
+        .as_deref()
+        .or_else(known)
+        .ok_or_else(|| Refusal::new("tool_call_id", "answers no call that stands before it"))?;
+    let mut texts = Vec::new();
+    let mut inline = Vec::new();
+    for part in &result.parts {
+        match part {
+            Part::Text { text, .. } | Part::Refusal(text) => texts.push(text.as_str()),
+            other => {
+                let Some(media) = media::encode(other, notes)? else {
+                    continue;
+                };
+                if media.get("inlineData").is_some() {
+                    inline.push(media);
+                } else {
+                    notes.warn(
+                        "messages.content",
+                        "changed: addresses stand beside the result",
+                    );
+                    beside.push(media);
+                }
+            }
+        }
+    }
+    let key = if result.is_error { "error" } else { "result" };
+    let mut response = json!({
+        "id": result.call_id,
+        "name": name,
+        "response": {key: texts.join("\n")},
+    });
+    if texts.is_empty() && !result.is_error {
+        response["response"] = json!({});
+    }
+    if !inline.is_empty() {
+        response["parts"] = inline.into();
+    }
+    Ok(json!({"functionResponse": response}))
+}

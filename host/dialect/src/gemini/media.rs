@@ -1,0 +1,209 @@
+//! Pictures, sounds and documents: `inlineData` and `fileData`.
+
+use base64::Engine;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use serde_json::{Value, json};
+
+use super::object;
+use crate::common::{Media, Notes, Part, Refusal, Source};
+
+/// Reads the client's `inlineData`.
+pub(super) fn decode_inline(value: Value, path: &str, notes: &mut Notes) -> Result<Part, Refusal> {
+    let mut fields = object(value, path)?;
+    let data = fields.needed_string("data")?;
+    let media_type = fields.needed_string("mimeType")?;
+    let title = fields.string("displayName")?;
+    let place = fields.at("data");
+    fields.warn_of_rest(notes);
+    let data = standard_base64(data).ok_or_else(|| Refusal::new(place, "must be base64"))?;
+    part_of(media_type, data, title).ok_or_else(|| {
+        Refusal::new(
+            path,
+            "only pictures, sounds and documents can be translated",
+        )
+    })
+}
+
+/// The part that inline bytes are; none if no dialect has such parts.
+pub(super) fn part_of(media_type: String, data: String, title: Option<String>) -> Option<Part> {
+    let kind = Kind::of(&media_type)?;
+    let text = || String::from_utf8(STANDARD.decode(&data).ok()?).ok();
+    let source = match text().filter(|_| media_type == PLAIN) {
+        Some(text) => Source::Text(text),
+        None => Source::Base64(data),
+    };
+    Some(kind.part(Media {
+        media_type: Some(media_type),
+        source,
+        detail: None,
+        title,
+    }))
+}
+
+/// Reads the client's `fileData`.
+pub(super) fn decode_file(value: Value, path: &str, notes: &mut Notes) -> Result<Part, Refusal> {
+    let mut fields = object(value, path)?;
+    let uri = fields.needed_string("fileUri")?;
+    let media_type = fields.string("mimeType")?;
+    let title = fields.string("displayName")?;
+    let place = fields.at("fileUri");
+    fields.warn_of_rest(notes);
+    let known = ["https://", "http://", "gs://"]
+        .iter()
+        .any(|it| uri.starts_with(it));
+    if !known || uri.contains(FILES_API) {
+        return Err(Refusal::new(
+            place,
+            "a file that is kept with Google; send it inline, or as an https address",
+        ));
+    }
+    let guessed = || type_of_address(&uri).map(str::to_owned);
+    let kind = media_type.clone().or_else(guessed);
+    let kind = kind.map_or(Some(Kind::Document), |kind| Kind::of(&kind));
+    let kind = kind.ok_or_else(|| {
+        Refusal::new(
+            path,
+            "only pictures, sounds and documents can be translated",
+        )
+    })?;
+    Ok(kind.part(Media {
+        media_type,
+        source: Source::Url(uri),
+        detail: None,
+        title,
+    }))
+}
+
+/// Writes a picture, a sound or a document as the one member of a part that holds it.
+pub(super) fn encode(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Refusal> {
+    let (media, fallback) = match part {
+        Part::Audio(media) => (media, "audio/wav"),
+        Part::Document(media) => (media, "application/pdf"),
+        Part::Image(media) => (media, "image/jpeg"),
+        _ => return Ok(None),
+    };
+    if media.title.is_some() {
+        notes.dropped("title");
+    }
+    if media
+        .detail
+        .as_deref()
+        .is_some_and(|detail| detail != "auto")
+    {
+        notes.dropped("detail");
+    }
+    write(media, fallback).map(Some).ok_or_else(|| {
+        Refusal::new(
+            "file_id",
+            "a file that is kept with another provider; send its bytes, or an https address",
+        )
+    })
+}
+
+/// The member of a part that holds it; none if its bytes are with a provider.
+pub(super) fn write(media: &Media, fallback: &'static str) -> Option<Value> {
+    let media_type = media.media_type.as_deref();
+    Some(match &media.source {
+        Source::Base64(data) => {
+            let media_type = media_type.or_else(|| sniff(data)).unwrap_or(fallback);
+            json!({"inlineData": {"mimeType": media_type, "data": data}})
+        }
+        Source::File(_) => return None,
+        Source::Text(text) => json!({"inlineData": {
+            "mimeType": media_type.unwrap_or(PLAIN),
+            "data": STANDARD.encode(text),
+        }}),
+        Source::Url(url) => {
+            let mut file = json!({"fileUri": url});
+            if let Some(media_type) = media_type.or_else(|| type_of_address(url)) {
+                file["mimeType"] = media_type.into();
+            }
+            json!({"fileData": file})
+        }
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Audio,
+    Document,
+    Image,
+}
+
+impl Kind {
+    /// None for films and the like, which no other dialect takes.
+    fn of(media_type: &str) -> Option<Self> {
+        match media_type.split('/').next() {
+            Some("image") => Some(Self::Image),
+            Some("audio") => Some(Self::Audio),
+            Some("text" | "application") => Some(Self::Document),
+            _ => None,
+        }
+    }
+
+    fn part(self, media: Media) -> Part {
+        match self {
+            Self::Audio => Part::Audio(media),
+            Self::Document => Part::Document(media),
+            Self::Image => Part::Image(media),
+        }
+    }
+}
+
+/// The same bytes in the standard alphabet with padding: clients send either alphabet, since proto JSON
+/// takes both. None if it is no base64.
+fn standard_base64(text: String) -> Option<String> {
+    let text = if text.contains(['-', '_']) {
+        text.replace('-', "+").replace('_', "/")
+    } else {
+        text
+    };
+    // Decoding is the check; what is padded already keeps its text.
+    let bytes = LENIENT.decode(&text).ok()?;
+    Some(if text.len() % 4 == 0 {
+        text
+    } else {
+        STANDARD.encode(bytes)
+    })
+}
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The type that the first bytes tell, in base64.
+fn sniff(data: &str) -> Option<&'static str> {
+    let known = [
+        ("iVBORw0KGgo", "image/png"),
+        ("/9j/", "image/jpeg"),
+        ("R0lGOD", "image/gif"),
+        ("UklGR", "image/webp"),
+        ("JVBERi", "application/pdf"),
+    ];
+    let found = known.iter().find(|(start, _)| data.starts_with(start));
+    found.map(|(_, media_type)| *media_type)
+}
+
+/// The type that the end of an address's path tells.
+fn type_of_address(url: &str) -> Option<&'static str> {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let name = path.rsplit('/').next()?;
+    let (_, extension) = name.rsplit_once('.')?;
+    Some(match extension.to_ascii_lowercase().as_str() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "heic" => "image/heic",
+        "pdf" => "application/pdf",
+        "mp3" => "audio/mp3",
+        "wav" => "audio/wav",
+        _ => return None,
+    })
+}
+
+/// Where Google keeps the files that were sent to it before.
+const FILES_API: &str = "generativelanguage.googleapis.com/";
+const PLAIN: &str = "text/plain";

@@ -1,0 +1,151 @@
+//! What Jackfield itself says in this dialect: its errors, in the shape of `google.rpc.Status`, and its
+//! list of models.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::print;
+use crate::{ErrorBody, ProviderError};
+
+/// An error as Google's APIs answer it: `{"error": {"code", "message", "status", "details"}}`. The member
+/// at fault and the time to wait stand in details of the types that Google has for them; where the
+/// model cools, the members that Jackfield has in every dialect stand beside.
+#[must_use]
+pub fn render_error(error: &ErrorBody<'_>) -> Bytes {
+    print(&envelope(error)).into()
+}
+
+/// An error inside a stream: one event without a name, whose data is the same object as
+/// [`render_error`]'s. Google's clients raise on the `error` member of any event.
+#[must_use]
+pub fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
+    let mut out = Vec::new();
+    crate::sse::write_event("", &print(&envelope(error)), &mut out);
+    out.into()
+}
+
+/// The `status` that goes with a status of HTTP, and that status in digits: the API repeats it in `code`.
+/// From `google.rpc.Code` and <https://ai.google.dev/gemini-api/docs/troubleshooting>.
+#[must_use]
+pub const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
+    match status {
+        401 => ("UNAUTHENTICATED", Some("401")),
+        402 => ("FAILED_PRECONDITION", Some("402")),
+        403 => ("PERMISSION_DENIED", Some("403")),
+        404 => ("NOT_FOUND", Some("404")),
+        405 => ("UNIMPLEMENTED", Some("405")),
+        408 => ("DEADLINE_EXCEEDED", Some("408")),
+        409 => ("ABORTED", Some("409")),
+        413 => ("INVALID_ARGUMENT", Some("413")),
+        415 => ("INVALID_ARGUMENT", Some("415")),
+        422 => ("INVALID_ARGUMENT", Some("422")),
+        429 => ("RESOURCE_EXHAUSTED", Some("429")),
+        499 => ("CANCELLED", Some("499")),
+        501 => ("UNIMPLEMENTED", Some("501")),
+        502 => ("UNAVAILABLE", Some("502")),
+        503 | 529 => ("UNAVAILABLE", Some("503")),
+        504 => ("DEADLINE_EXCEEDED", Some("504")),
+        500.. => ("INTERNAL", Some("500")),
+        _ => ("INVALID_ARGUMENT", Some("400")),
+    }
+}
+
+/// The answer to `GET /v1beta/models`, from each model's name and its owner. The API has no word for an
+/// owner; it stands in the description.
+#[must_use]
+pub fn model_list<'a>(names: impl Iterator<Item = (&'a str, &'a str)>) -> Bytes {
+    let models: Vec<Value> = names.map(|(name, owner)| describe(name, owner)).collect();
+    print(&json!({"models": models})).into()
+}
+
+/// The answer to `GET /v1beta/models/{name}`.
+#[must_use]
+pub fn model(name: &str, owner: &str) -> Bytes {
+    print(&describe(name, owner)).into()
+}
+
+/// The error of another dialect's provider, inside a stream.
+pub(super) fn of_provider(error: &ProviderError) -> Value {
+    let code = error.code.as_deref().and_then(|code| code.parse().ok());
+    let code = code.filter(|code| (400..600).contains(code));
+    let code: u16 = code.unwrap_or_else(|| {
+        let words = [error.kind.as_deref(), error.code.as_deref()];
+        words.into_iter().flatten().find_map(code_of).unwrap_or(500)
+    });
+    let (status, _) = error_kind(code);
+    json!({"error": {"code": code, "message": error.message, "status": status}})
+}
+
+/// The status of HTTP that a word of Google's, OpenAI's or Anthropic's goes with.
+fn code_of(word: &str) -> Option<u16> {
+    Some(match word {
+        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" | "invalid_request_error" => {
+            400
+        }
+        "UNAUTHENTICATED" | "authentication_error" | "invalid_api_key" => 401,
+        "PERMISSION_DENIED" | "permission_error" => 403,
+        "NOT_FOUND" | "not_found_error" | "model_not_found" => 404,
+        "ABORTED" | "ALREADY_EXISTS" => 409,
+        "request_too_large" => 413,
+        "RESOURCE_EXHAUSTED"
+        | "insufficient_quota"
+        | "rate_limit_error"
+        | "rate_limit_exceeded" => 429,
+        "CANCELLED" => 499,
+        "UNIMPLEMENTED" => 501,
+        "UNAVAILABLE"
+        | "overloaded_error"
+        | "server_is_overloaded"
+        | "service_unavailable_error" => 503,
+        "DEADLINE_EXCEEDED" | "timeout_error" => 504,
+        "INTERNAL" | "UNKNOWN" | "DATA_LOSS" | "api_error" | "server_error" => 500,
+        _ => return None,
+    })
+}
+
+fn describe(name: &str, owner: &str) -> Value {
+    json!({
+        "name": format!("models/{name}"),
+        "displayName": name,
+        "description": format!("Served by {owner}."),
+        "supportedGenerationMethods": METHODS,
+    })
+}
+
+fn envelope(error: &ErrorBody<'_>) -> Value {
+    let digits = error.code.and_then(|code| code.parse::<u16>().ok());
+    let code = digits.or_else(|| code_of(error.kind)).unwrap_or(500);
+    let mut body = json!({"code": code, "message": error.message, "status": error.kind});
+    let mut details = Vec::new();
+    if let Some(param) = error.param {
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": [{"field": param, "description": error.message}],
+        }));
+    }
+    if let Some(cooldown) = &error.cooldown {
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.RetryInfo",
+            "retryDelay": format!("{}s", cooldown.reset_seconds),
+        }));
+        body["model"] = cooldown.model.into();
+        if let Some(provider) = cooldown.provider {
+            body["provider"] = provider.into();
+        }
+        body["reset_time"] = cooldown.reset_time.into();
+        body["reset_seconds"] = cooldown.reset_seconds.into();
+    }
+    if !details.is_empty() {
+        body["details"] = details.into();
+    }
+    json!({"error": body})
+}
+
+/// What can be asked of a model: a name may stand for any kind of them.
+const METHODS: [&str; 5] = [
+    "generateContent",
+    "streamGenerateContent",
+    "countTokens",
+    "embedContent",
+    "batchEmbedContents",
+];

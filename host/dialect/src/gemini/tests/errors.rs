@@ -1,0 +1,75 @@
+//! What Jackfield itself says.
+
+use serde_json::{Value, json};
+
+use super::super::{
+    StreamObserver, error_kind, model, model_list, render_error, render_stream_error,
+};
+use super::Outcome;
+use crate::sse::Reader;
+use crate::{CooldownBody, ErrorBody, Observed};
+
+#[test]
+fn an_error_is_a_status_of_google() -> Outcome {
+    let (kind, code) = error_kind(429);
+    let error = ErrorBody {
+        message: "Wait.",
+        kind,
+        code,
+        param: Some("contents"),
+        cooldown: Some(CooldownBody {
+            model: "m",
+            provider: None,
+            reset_time: "1m 10s",
+            reset_seconds: 70,
+        }),
+    };
+    let body: Value = serde_json::from_slice(&render_error(&error))?;
+    let expected = json!({"error": {
+        "code": 429,
+        "message": "Wait.",
+        "status": "RESOURCE_EXHAUSTED",
+        "model": "m",
+        "reset_time": "1m 10s",
+        "reset_seconds": 70,
+        "details": [
+            {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"field": "contents", "description": "Wait."}]},
+            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "70s"},
+        ],
+    }});
+    assert_eq!(body, expected);
+
+    let mut reader = Reader::default();
+    reader.push(render_stream_error(&error));
+    let event = reader.next_event()?.ok_or("there is no event")?;
+    assert_eq!((event.name(), reader.rest_len()), ("", 0));
+    assert_eq!(serde_json::from_slice::<Value>(&event.data)?, expected);
+    let observed = StreamObserver::new().observe(event.name(), &event.data);
+    assert!(matches!(observed, Observed::Error(error) if error.code.as_deref() == Some("429")));
+    Ok(())
+}
+
+#[test]
+fn every_status_repeats_itself() {
+    for status in [
+        400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 499, 500, 501, 502, 503, 504,
+    ] {
+        let (_, code) = error_kind(status);
+        assert_eq!(code, Some(status.to_string().as_str()));
+    }
+    assert_eq!(error_kind(418), ("INVALID_ARGUMENT", Some("400")));
+    assert_eq!(error_kind(529), ("UNAVAILABLE", Some("503")));
+}
+
+#[test]
+fn models_are_listed_in_the_shape_of_google() -> Outcome {
+    let list: Value = serde_json::from_slice(&model_list([("a", "x"), ("b", "y")].into_iter()))?;
+    let one: Value = serde_json::from_slice(&model("b", "y"))?;
+    assert_eq!(list["models"][1], one);
+    assert_eq!(
+        (&one["name"], &one["displayName"]),
+        (&json!("models/b"), &json!("b"))
+    );
+    assert_eq!(one["supportedGenerationMethods"][0], "generateContent");
+    Ok(())
+}

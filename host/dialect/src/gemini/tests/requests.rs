@@ -1,0 +1,475 @@
+//! What of a request is carried, dropped and refused; one row a member.
+
+use serde_json::{Map, Value, json};
+
+use super::super::{decode_count, encode_count, encode_count_request, encode_request};
+use super::{Outcome, asked, decode, fields};
+use crate::Dialect;
+use crate::common::{
+    Format, Media, Notes, Part, Request, Role, Signature, Source, Thought, Tool, ToolCall,
+    ToolChoice, ToolKind, ToolResult, Turn,
+};
+
+/// A body with one member more.
+fn with(name: &str, value: Value) -> Value {
+    let mut body = json!({"contents": "Hi"});
+    body[name] = value;
+    body
+}
+
+fn call() -> Value {
+    json!({"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"a": 1}}}]})
+}
+
+#[test]
+fn what_is_lost_is_named() -> Outcome {
+    let part = |part: Value| json!({"contents": [{"parts": [{"text": "a"}, part]}]});
+    let config = |name: &str, value: Value| with("generationConfig", json!({name: value}));
+    for (body, field) in [
+        (with("safetySettings", json!([{}])), "safetySettings"),
+        (with("labels", json!({"a": "b"})), "labels"),
+        (with("serviceTier", json!("flex")), "serviceTier"),
+        (
+            with("tools", json!([{"google_search": {}}])),
+            "tools[0].googleSearch",
+        ),
+        (
+            with("tools", json!({"codeExecution": {}})),
+            "tools[0].codeExecution",
+        ),
+        (
+            with(
+                "tools",
+                json!([{"functionDeclarations": [{"name": "f", "response": {}}]}]),
+            ),
+            "tools[0].functionDeclarations[0].response",
+        ),
+        (
+            with("toolConfig", json!({"retrievalConfig": {}})),
+            "toolConfig.retrievalConfig",
+        ),
+        (
+            config("responseLogprobs", json!(true)),
+            "generationConfig.responseLogprobs",
+        ),
+        (config("logprobs", json!(3)), "generationConfig.logprobs"),
+        (
+            config("mediaResolution", json!("MEDIA_RESOLUTION_LOW")),
+            "generationConfig.mediaResolution",
+        ),
+        (
+            config("speech_config", json!({})),
+            "generationConfig.speechConfig",
+        ),
+        (
+            part(json!({"executableCode": {"code": "1"}})),
+            "contents[0].parts[1].executableCode",
+        ),
+        (
+            part(json!({"text": "b", "videoMetadata": {}})),
+            "contents[0].parts[1].videoMetadata",
+        ),
+    ] {
+        let mut notes = Notes::default();
+        decode(&body, &mut notes)?;
+        assert_eq!(fields(&notes).first(), Some(&field), "{body}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_would_change_the_answer_is_refused() {
+    let config = |name: &str, value: Value| with("generationConfig", json!({name: value}));
+    let part = |part: Value| json!({"contents": [{"parts": [part]}]});
+    for (body, field) in [
+        (json!([]), ""),
+        (json!({}), "contents"),
+        (
+            with("cachedContent", json!("cachedContents/x")),
+            "cachedContent",
+        ),
+        (
+            config("candidateCount", json!(2)),
+            "generationConfig.candidateCount",
+        ),
+        (
+            config("response_modalities", json!(["TEXT", "AUDIO"])),
+            "generationConfig.responseModalities",
+        ),
+        (
+            config("responseMimeType", json!("text/x.enum")),
+            "generationConfig.responseMimeType",
+        ),
+        (config("topK", json!(-1)), "generationConfig.topK"),
+        (
+            config("thinkingConfig", json!({"thinkingLevel": "HUGE"})),
+            "generationConfig.thinkingConfig.thinkingLevel",
+        ),
+        (
+            with(
+                "toolConfig",
+                json!({"functionCallingConfig": {"mode": "MAYBE"}}),
+            ),
+            "toolConfig.functionCallingConfig.mode",
+        ),
+        (
+            with("tools", json!([{"functionDeclarations": [{}]}])),
+            "tools[0].functionDeclarations[0].name",
+        ),
+        (
+            part(
+                json!({"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/x"}}),
+            ),
+            "contents[0].parts[0].fileData.fileUri",
+        ),
+        (
+            part(json!({"fileData": {"fileUri": "files/x"}})),
+            "contents[0].parts[0].fileData.fileUri",
+        ),
+        (
+            part(json!({"inlineData": {"mimeType": "video/mp4", "data": ""}})),
+            "contents[0].parts[0].inlineData",
+        ),
+        (
+            part(json!({"inlineData": {"mimeType": "image/png", "data": "!"}})),
+            "contents[0].parts[0].inlineData.data",
+        ),
+        (
+            part(json!({"functionResponse": {"name": "f"}})),
+            "contents[0].parts[0].functionResponse.name",
+        ),
+        (part(json!({"text": 1})), "contents[0].parts[0].text"),
+        (
+            json!({"contents": [{"role": "assistant", "parts": []}]}),
+            "contents[0].role",
+        ),
+        (
+            json!({"contents": "a", "systemInstruction": {"parts": [{"inlineData": {}}]}}),
+            "systemInstruction.parts[0].text",
+        ),
+    ] {
+        let refused = decode(&body, &mut Notes::default()).unwrap_err();
+        assert_eq!(refused.field, field, "{body}: {refused}");
+    }
+}
+
+#[test]
+fn shorter_forms_mean_the_same() -> Outcome {
+    let long = json!({
+        "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
+        "systemInstruction": {"parts": [{"text": "Be brief."}]},
+        "generationConfig": {"topK": 3, "thinkingConfig": {"includeThoughts": true}},
+    });
+    let short = json!({
+        "contents": "Hi",
+        "system_instruction": "Be brief.",
+        "generation_config": {"top_k": 3.0, "thinking_config": {"include_thoughts": true}},
+    });
+    let expected = decode(&long, &mut Notes::default())?;
+    assert_eq!(decode(&short, &mut Notes::default())?, expected);
+    for contents in [
+        json!({"text": "Hi"}),
+        json!(["Hi"]),
+        json!({"parts": {"text": "Hi"}}),
+        json!({"role": "user", "parts": "Hi"}),
+    ] {
+        let mut body = long.clone();
+        body["contents"] = contents;
+        assert_eq!(decode(&body, &mut Notes::default())?, expected, "{body}");
+    }
+    Ok(())
+}
+
+#[test]
+fn modes_of_calling_are_read() -> Outcome {
+    let names = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>()
+    };
+    for (config, choice) in [
+        (json!({}), None),
+        (json!({"mode": "auto"}), Some(ToolChoice::Auto)),
+        (json!({"mode": "NONE"}), Some(ToolChoice::None)),
+        (json!({"mode": "ANY"}), Some(ToolChoice::Required)),
+        (
+            json!({"mode": "ANY", "allowed_function_names": ["a"]}),
+            Some(ToolChoice::Named("a".to_owned())),
+        ),
+        (
+            json!({"mode": "ANY", "allowedFunctionNames": ["a", "b"]}),
+            Some(ToolChoice::Allowed {
+                names: names(&["a", "b"]),
+                required: true,
+            }),
+        ),
+        (json!({"mode": "VALIDATED"}), Some(ToolChoice::Auto)),
+        (
+            json!({"mode": "VALIDATED", "allowedFunctionNames": ["a"]}),
+            Some(ToolChoice::Allowed {
+                names: names(&["a"]),
+                required: false,
+            }),
+        ),
+    ] {
+        let body = with("toolConfig", json!({"functionCallingConfig": config}));
+        assert_eq!(
+            decode(&body, &mut Notes::default())?.tool_choice,
+            choice,
+            "{body}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn results_find_their_calls() -> Outcome {
+    let answer = |value: Value| json!({"functionResponse": value});
+    let body = json!({"contents": [
+        call(), call(),
+        {"role": "function", "parts": [
+            answer(json!({"name": "f", "response": {"output": {"n": 1}}})),
+            answer(json!({"name": "f", "id": "unknown", "response": {"a": 1, "b": 2}, "parts": [{"inlineData": {"mimeType": "image/png", "data": "AA=="}}]})),
+        ]},
+    ]});
+    let request = decode(&body, &mut Notes::default())?;
+    let roles: Vec<Role> = request.turns.iter().map(|turn| turn.role).collect();
+    assert_eq!(roles, [Role::Assistant, Role::User]);
+    let [Part::ToolResult(first), Part::ToolResult(second)] = &*request.turns[1].parts else {
+        return Err("the results are not there".into());
+    };
+    assert_eq!((&*first.call_id, &*second.call_id), ("call_0", "call_1"));
+    assert_eq!(first.parts, [Part::text(r#"{"n":1}"#)]);
+    assert_eq!(second.parts[0], Part::text(r#"{"a":1,"b":2}"#));
+    assert!(matches!(second.parts[1], Part::Image(_)));
+    Ok(())
+}
+
+#[test]
+fn pieces_of_a_stream_that_a_client_kept_are_joined() -> Outcome {
+    let model = |part: Value| json!({"role": "model", "parts": [part]});
+    let body = json!({"contents": [
+        "Hi",
+        model(json!({"text": "Ad", "thought": true})), model(json!({"text": "ding", "thought": true})),
+        model(json!({"text": "", "thought": true, "thoughtSignature": "c2ln"})),
+        model(json!({"text": "4"})), model(json!({"text": "."})),
+        model(json!({"text": "", "thoughtSignature": "c2lnMg=="})), model(json!({"text": ""})),
+    ]});
+    let request = decode(&body, &mut Notes::default())?;
+    let signed = |data: &str| {
+        let (origin, data) = (Dialect::Gemini, data.to_owned());
+        Some(Signature { origin, data })
+    };
+    let thought = |text: &str, data: &str| {
+        Part::Reasoning(Thought {
+            text: text.to_owned(),
+            signature: signed(data),
+            redacted: false,
+        })
+    };
+    let expected = [
+        thought("Adding", "c2ln"),
+        Part::text("4."),
+        thought("", "c2lnMg=="),
+    ];
+    assert_eq!(request.turns[1].parts, expected);
+    Ok(())
+}
+
+fn encoded(request: &Request) -> Outcome<(Value, Vec<String>)> {
+    let mut notes = Notes::default();
+    let body = serde_json::from_slice(&encode_request(request, &mut notes)?)?;
+    Ok((
+        body,
+        fields(&notes).into_iter().map(str::to_owned).collect(),
+    ))
+}
+
+fn turn(role: Role, parts: Vec<Part>) -> Turn {
+    Turn { role, parts }
+}
+
+#[test]
+fn what_cannot_be_said_is_named() -> Outcome {
+    let media = Media {
+        media_type: None,
+        source: Source::Base64("iVBORw0KGgo=".to_owned()),
+        detail: Some("low".to_owned()),
+        title: Some("T".to_owned()),
+    };
+    let thought = Thought {
+        text: "hm".to_owned(),
+        signature: None,
+        redacted: false,
+    };
+    let request = Request {
+        turns: vec![
+            turn(Role::User, vec![Part::Image(media)]),
+            turn(Role::System, vec![Part::text("Be brief.")]),
+            turn(Role::Assistant, vec![Part::Reasoning(thought)]),
+        ],
+        parallel_tools: Some(false),
+        stop: (0..7).map(|it| it.to_string()).collect(),
+        user: Some("u".to_owned()),
+        openai: Map::from_iter([("store".to_owned(), json!(true))]),
+        sampling: crate::common::Sampling {
+            seed: Some(i64::MAX),
+            ..Default::default()
+        },
+        ..Request::default()
+    };
+    let (body, named) = encoded(&request)?;
+    let expected = [
+        "messages.system",
+        "title",
+        "detail",
+        "reasoning",
+        "stop",
+        "seed",
+        "parallel_tool_calls",
+        "user",
+        "store",
+    ];
+    assert_eq!(named, expected);
+    assert_eq!(
+        body["systemInstruction"],
+        json!({"parts": [{"text": "Be brief."}]})
+    );
+    assert_eq!(body["contents"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        body["contents"][0]["parts"][0]["inlineData"]["mimeType"],
+        "image/png"
+    );
+    assert_eq!(
+        body["generationConfig"],
+        json!({"stopSequences": ["0", "1", "2", "3", "4"], "seed": i32::MAX})
+    );
+    Ok(())
+}
+
+#[test]
+fn files_of_others_are_refused() {
+    let media = Media {
+        media_type: None,
+        source: Source::File("file-1".to_owned()),
+        detail: None,
+        title: None,
+    };
+    let result = ToolResult {
+        call_id: "c".to_owned(),
+        name: None,
+        parts: Vec::new(),
+        is_error: false,
+    };
+    for (part, field) in [
+        (Part::Document(media), "file_id"),
+        (Part::ToolResult(result), "tool_call_id"),
+    ] {
+        let request = Request {
+            turns: vec![turn(Role::User, vec![part])],
+            ..Request::default()
+        };
+        let refused = encode_request(&request, &mut Notes::default()).unwrap_err();
+        assert_eq!(refused.field, field);
+    }
+}
+
+#[test]
+fn only_the_first_call_of_a_step_stands_in_for_its_signature() -> Outcome {
+    let call = |id: &str, origin: Option<Dialect>| {
+        Part::ToolCall(ToolCall {
+            id: id.to_owned(),
+            name: "f".to_owned(),
+            arguments: "[1".to_owned(),
+            signature: origin.map(|origin| Signature {
+                origin,
+                data: "c2ln".to_owned(),
+            }),
+        })
+    };
+    let foreign = Some(Dialect::AnthropicMessages);
+    let request = Request {
+        turns: vec![
+            turn(Role::Assistant, vec![call("a", foreign), call("b", None)]),
+            turn(Role::User, vec![Part::text("?")]),
+            turn(Role::Assistant, vec![call("c", Some(Dialect::Gemini))]),
+        ],
+        ..Request::default()
+    };
+    let (body, _) = encoded(&request)?;
+    let signature =
+        |turn: usize, part: usize| &body["contents"][turn]["parts"][part]["thoughtSignature"];
+    assert_eq!(signature(0, 0), "skip_thought_signature_validator");
+    assert_eq!(*signature(0, 1), Value::Null);
+    assert_eq!(signature(2, 0), "c2ln");
+    let args = &body["contents"][0]["parts"][0]["functionCall"]["args"];
+    assert_eq!(*args, json!({"arguments": "[1"}));
+    Ok(())
+}
+
+#[test]
+fn tools_and_formats_are_written() -> Outcome {
+    let tool = |name: &str, kind, strict| Tool {
+        name: name.to_owned(),
+        description: None,
+        kind,
+        strict,
+    };
+    let request = Request {
+        system: vec![Part::text("Be brief.")],
+        tools: vec![
+            tool("f", ToolKind::Function(None), Some(true)),
+            tool("g", ToolKind::Custom(None), None),
+        ],
+        format: Format::Schema {
+            name: Some("n".to_owned()),
+            description: Some("A person.".to_owned()),
+            schema: json!({"type": "object"}),
+            strict: Some(true),
+        },
+        ..Request::default()
+    };
+    let (body, named) = encoded(&request)?;
+    assert_eq!(named, ["system"], "instructions alone become the user's");
+    assert_eq!(
+        body["contents"],
+        json!([{"role": "user", "parts": [{"text": "Be brief."}]}])
+    );
+    assert_eq!(
+        body["toolConfig"],
+        json!({"functionCallingConfig": {"mode": "VALIDATED"}})
+    );
+    let declared = &body["tools"][0]["functionDeclarations"];
+    assert_eq!(declared[0], json!({"name": "f"}));
+    assert_eq!(
+        declared[1]["parametersJsonSchema"]["required"],
+        json!(["input"])
+    );
+    let schema = json!({"type": "object", "description": "A person."});
+    assert_eq!(body["generationConfig"]["responseJsonSchema"], schema);
+    Ok(())
+}
+
+#[test]
+fn counts_are_asked_for_in_both_forms() -> Outcome {
+    let mut request = decode(&with("model", json!("models/x")), &mut Notes::default())?;
+    let mut notes = Notes::default();
+    let simple: Value = serde_json::from_slice(&encode_count_request(&request, &mut notes)?)?;
+    assert_eq!(
+        simple,
+        json!({"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]})
+    );
+    assert_eq!(decode(&simple, &mut notes)?, request);
+
+    request.system = vec![Part::text("Be brief.")];
+    let whole: Value = serde_json::from_slice(&encode_count_request(&request, &mut notes)?)?;
+    let inner = &whole["generateContentRequest"];
+    assert_eq!(inner["model"], format!("models/{}", asked().model));
+    assert_eq!(decode(&whole, &mut notes)?, request);
+    assert!(notes.warnings().is_empty());
+
+    assert_eq!(decode_count(&encode_count(31)), Some(31));
+    assert_eq!(decode_count(b"{}"), None);
+    Ok(())
+}

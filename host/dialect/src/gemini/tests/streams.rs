@@ -1,0 +1,304 @@
+//! Streams of odd providers, and what clients are sent.
+
+use serde_json::{Value, json};
+
+use super::super::{decode_answer, encoder, read_answer};
+use super::{Outcome, events};
+use crate::common::{Begun, Citation, Delta, Event, Finish, Frame, Owed, Part, Signature};
+use crate::{Dialect, ProviderError, Usage, Verdict};
+
+fn part(part: &Value) -> Value {
+    json!({"candidates": [{"content": {"parts": [part]}}]})
+}
+
+fn read(responses: &[Value]) -> Outcome<Vec<Event>> {
+    let data: Vec<String> = responses.iter().map(Value::to_string).collect();
+    Ok(events(data.iter().map(String::as_bytes))?)
+}
+
+fn start() -> Event {
+    Event::Start {
+        id: String::new(),
+        model: String::new(),
+    }
+}
+
+fn text(piece: &str) -> Event {
+    Event::Delta(Delta::Text(piece.to_owned()))
+}
+
+#[test]
+fn parts_open_and_close_by_themselves() -> Outcome {
+    let read = read(&[
+        part(&json!({"text": "hm", "thought": true})),
+        part(&json!({"text": "a"})),
+        part(&json!({"text": "b", "thoughtSignature": "c2ln"})),
+        part(&json!({"functionCall": {"name": "f"}})),
+        json!({"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 1}}),
+    ])?;
+    let signature = Signature {
+        origin: Dialect::Gemini,
+        data: "c2ln".to_owned(),
+    };
+    let usage = Usage {
+        input: 1,
+        ..Usage::default()
+    };
+    let expected = [
+        start(),
+        Event::Begin(Begun::Reasoning { redacted: false }),
+        Event::Delta(Delta::Reasoning("hm".to_owned())),
+        Event::End,
+        Event::Begin(Begun::Text),
+        text("a"),
+        text("b"),
+        Event::End,
+        Event::Begin(Begun::Reasoning { redacted: false }),
+        Event::Delta(Delta::Signature(signature)),
+        Event::End,
+        Event::Begin(Begun::ToolCall {
+            id: "call_0".to_owned(),
+            name: "f".to_owned(),
+            signature: None,
+        }),
+        Event::Delta(Delta::Arguments("{}".to_owned())),
+        Event::End,
+        Event::Usage(usage),
+        Event::Finish(Finish::ToolCalls),
+        Event::Done,
+    ];
+    assert_eq!(read, expected);
+    Ok(())
+}
+
+#[test]
+fn parts_after_the_finish_reason_are_not_lost() -> Outcome {
+    let stop = |piece: &str| json!({"candidates": [{"content": {"parts": [{"text": piece}]}, "finishReason": "STOP"}]});
+    let read = read(&[stop("a"), stop("b")])?;
+    let expected = [
+        start(),
+        Event::Begin(Begun::Text),
+        text("a"),
+        text("b"),
+        Event::End,
+        Event::Finish(Finish::Stop),
+        Event::Done,
+    ];
+    assert_eq!(read, expected);
+    Ok(())
+}
+
+#[test]
+fn a_stream_that_was_cut_off_is_not_done() -> Outcome {
+    let read = read(&[part(&json!({"text": "a"}))])?;
+    assert_eq!(read, [start(), Event::Begin(Begun::Text), text("a")]);
+    Ok(())
+}
+
+#[test]
+fn a_blocked_prompt_is_an_answer() -> Outcome {
+    let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 3}});
+    let read = read(std::slice::from_ref(&blocked))?;
+    assert!(read.ends_with(&[Event::Finish(Finish::ContentFilter), Event::Done]));
+    let body = blocked.to_string();
+    let answer = decode_answer(body.as_bytes())?;
+    assert_eq!(
+        (answer.finish, answer.parts.len()),
+        (Finish::ContentFilter, 0)
+    );
+    let verdict = read_answer(body.as_bytes());
+    assert!(
+        matches!(verdict, Verdict::Complete { finish_reason: Some(reason), .. } if reason == "SAFETY")
+    );
+    Ok(())
+}
+
+#[test]
+fn an_error_is_the_last_event() -> Outcome {
+    let error = json!({"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}});
+    let finish = json!({"candidates": [{"finishReason": "STOP"}]});
+    let read = read(&[part(&json!({"text": "a"})), error, finish])?;
+    assert!(matches!(read.last(), Some(Event::Error(error)) if error.message == "m"));
+    assert!(events([&b"<html>"[..]]).is_err());
+    Ok(())
+}
+
+#[test]
+fn calls_have_the_same_made_up_ids_in_answers_and_streams() -> Outcome {
+    let calls =
+        json!([{"functionCall": {"name": "f"}}, {"functionCall": {"name": "g", "args": {"a": 1}}}]);
+    let mut whole = json!({"candidates": [{"content": {"parts": calls}, "finishReason": "STOP"}]});
+    whole["responseId"] = "r_é1".into();
+    let ids = |parts: &[Part]| -> Vec<String> {
+        let id = |part: &Part| match part {
+            Part::ToolCall(call) => Some(call.id.clone()),
+            _ => None,
+        };
+        parts.iter().filter_map(id).collect()
+    };
+    let of_answer = ids(&decode_answer(whole.to_string().as_bytes())?.parts);
+    assert_eq!(of_answer, ["call_r_1_0", "call_r_1_1"]);
+    let mut pieces = [part(&calls[0]), part(&calls[1])];
+    pieces
+        .iter_mut()
+        .for_each(|piece| piece["responseId"] = "r_é1".into());
+    let begun = read(&pieces)?.into_iter().filter_map(|event| match event {
+        Event::Begin(Begun::ToolCall { id, .. }) => Some(id),
+        _ => None,
+    });
+    assert_eq!(begun.collect::<Vec<_>>(), of_answer);
+    Ok(())
+}
+
+#[test]
+fn citations_come_once_and_with_their_place() -> Outcome {
+    let grounding = json!({
+        "groundingChunks": [{"web": {"uri": "https://a.example", "title": "A"}}],
+        "groundingSupports": [{"segment": {"endIndex": 3, "text": "Zü"}, "groundingChunkIndices": [0]}],
+    });
+    let cited = json!({"candidates": [{"content": {"parts": [{"text": "Zü"}]}, "groundingMetadata": grounding}]});
+    let again = json!({"candidates": [{"finishReason": "STOP", "groundingMetadata": grounding}]});
+    let read = read(&[cited, again])?;
+    let citations: Vec<&Citation> = read
+        .iter()
+        .filter_map(|event| match event {
+            Event::Delta(Delta::Citation(citation)) => Some(citation),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(citations.len(), 1);
+    assert_eq!(citations[0].span, Some((0, 2)));
+
+    let (frames, last) = written(&read)?;
+    assert_eq!(frames.len(), 2);
+    let segment = &last["candidates"][0]["groundingMetadata"]["groundingSupports"][0]["segment"];
+    assert_eq!(
+        *segment,
+        json!({"startIndex": 0, "endIndex": 3, "text": "Zü"})
+    );
+    Ok(())
+}
+
+/// The frames that a client is sent, and the last one read.
+fn written(events: &[Event]) -> Outcome<(Vec<Frame>, Value)> {
+    let mut writer = encoder(Owed {
+        id: "i".to_owned(),
+        model: "m".to_owned(),
+        ..Owed::default()
+    });
+    let mut frames = Vec::new();
+    events
+        .iter()
+        .for_each(|event| writer.event(event, &mut frames));
+    let last = frames.last().ok_or("nothing was written")?;
+    let last = serde_json::from_slice(&last.data)?;
+    assert!(frames.iter().all(|frame| frame.name.is_empty()));
+    Ok((frames, last))
+}
+
+#[test]
+fn a_client_is_sent_whole_responses() -> Outcome {
+    let signature = Signature {
+        origin: Dialect::AnthropicMessages,
+        data: "s".to_owned(),
+    };
+    let usage = Usage {
+        input: 3,
+        output: 5,
+        cached_input: 0,
+        reasoning: 2,
+    };
+    let (frames, last) = written(&[
+        start(),
+        Event::Begin(Begun::Reasoning { redacted: false }),
+        Event::Delta(Delta::Reasoning("hm".to_owned())),
+        Event::Delta(Delta::Signature(signature.clone())),
+        Event::End,
+        Event::Begin(Begun::ToolCall {
+            id: "c".to_owned(),
+            name: "f".to_owned(),
+            signature: None,
+        }),
+        Event::Delta(Delta::Arguments("{\"a\"".to_owned())),
+        Event::Delta(Delta::Arguments(":1}".to_owned())),
+        Event::End,
+        Event::Usage(usage),
+        Event::Finish(Finish::ToolCalls),
+        Event::Done,
+        Event::Done,
+    ])?;
+    let of = |part: Value| {
+        json!({
+            "candidates": [{"content": {"parts": [part], "role": "model"}, "index": 0}],
+            "modelVersion": "m",
+            "responseId": "i",
+        })
+    };
+    let wrapped = signature.written_in(Dialect::Gemini);
+    let expected = [
+        of(json!({"text": "hm", "thought": true})),
+        of(json!({"text": "", "thought": true, "thoughtSignature": wrapped})),
+        of(json!({"functionCall": {"id": "c", "name": "f", "args": {"a": 1}}})),
+    ];
+    for (frame, expected) in frames.iter().zip(expected) {
+        assert_eq!(serde_json::from_slice::<Value>(&frame.data)?, expected);
+    }
+    assert_eq!(frames.len(), 4, "nothing is written after the end");
+    assert_eq!(last["candidates"][0]["finishReason"], "STOP");
+    let counts = json!({"promptTokenCount": 3, "candidatesTokenCount": 3, "thoughtsTokenCount": 2, "totalTokenCount": 8});
+    assert_eq!(last["usageMetadata"], counts);
+    Ok(())
+}
+
+#[test]
+fn an_error_of_another_dialect_has_googles_words() -> Outcome {
+    for (kind, code, expected) in [
+        (
+            "rate_limit_error",
+            None,
+            json!({"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED"}),
+        ),
+        (
+            "overloaded_error",
+            None,
+            json!({"code": 503, "message": "m", "status": "UNAVAILABLE"}),
+        ),
+        (
+            "server_error",
+            Some("504"),
+            json!({"code": 504, "message": "m", "status": "DEADLINE_EXCEEDED"}),
+        ),
+        (
+            "odd",
+            Some("odd"),
+            json!({"code": 500, "message": "m", "status": "INTERNAL"}),
+        ),
+    ] {
+        let error = ProviderError {
+            message: "m".to_owned(),
+            kind: Some(kind.to_owned()),
+            code: code.map(str::to_owned),
+            param: None,
+        };
+        let (frames, last) = written(&[Event::Error(error), Event::Done])?;
+        assert_eq!((frames.len(), &last["error"]), (1, &expected));
+    }
+    Ok(())
+}
+
+#[test]
+fn arguments_without_end_are_an_error() -> Outcome {
+    let mut long = vec![Event::Begin(Begun::ToolCall {
+        id: "c".to_owned(),
+        name: "f".to_owned(),
+        signature: None,
+    })];
+    let piece = Event::Delta(Delta::Arguments("x".repeat(1 << 20)));
+    long.extend(std::iter::repeat_n(piece, 5));
+    let (frames, last) = written(&long)?;
+    assert_eq!(
+        (frames.len(), &last["error"]["status"]),
+        (1, &json!("INTERNAL"))
+    );
+    Ok(())
+}
