@@ -35,6 +35,8 @@ pub struct Source<'a> {
     pub body: &'a [u8],
     /// What it asks for.
     pub asked: &'a Asked<'a>,
+    /// The provider's name of the model.
+    pub model: &'a str,
     /// The call's id: what made-up ids are made of.
     pub id: &'a str,
     /// When it came, in seconds since the Unix epoch.
@@ -48,11 +50,12 @@ impl Translated {
     /// Why it cannot be said in the other dialect.
     pub fn content(source: &Source<'_>, to: Dialect) -> Result<Self, Refusal> {
         let mut notes = Notes::default();
-        let decoded = source
+        let mut decoded = source
             .dialect
             .decode_request(source.body, source.asked, &mut notes)?;
-        let body = to.encode_request(&decoded, &mut notes)?;
         let owed = Owed::new(&decoded, source.id, source.created);
+        source.model.clone_into(&mut decoded.model);
+        let body = to.encode_request(&decoded, &mut notes)?;
         Ok(Self {
             body: body.into(),
             warnings: notes.into_warnings(),
@@ -68,9 +71,10 @@ impl Translated {
     /// Why it cannot be said in the other dialect, or that this one counts nothing.
     pub fn count(source: &Source<'_>, to: Dialect) -> Result<Self, Refusal> {
         let mut notes = Notes::default();
-        let decoded = source
+        let mut decoded = source
             .dialect
             .decode_request(source.body, source.asked, &mut notes)?;
+        source.model.clone_into(&mut decoded.model);
         let body = match to {
             Dialect::AnthropicMessages => {
                 anthropic_messages::encode_count_request(&decoded, &mut notes)?
@@ -96,11 +100,12 @@ impl Translated {
     pub fn vectors(source: &Source<'_>, to: Dialect) -> Result<Self, Refusal> {
         let mut notes = Notes::default();
         let (body, asked) = (source.body, source.asked);
-        let decoded = match source.dialect {
+        let mut decoded = match source.dialect {
             Dialect::Gemini => embed::gemini::decode_request(body, asked, &mut notes)?,
             Dialect::OpenaiChat => embed::openai::decode_request(body, asked, &mut notes)?,
             _ => return Err(Refusal::new("", NO_VECTORS)),
         };
+        source.model.clone_into(&mut decoded.model);
         let body = match to {
             Dialect::Gemini => embed::gemini::encode_request(&decoded, &mut notes)?,
             Dialect::OpenaiChat => embed::openai::encode_request(&decoded, &mut notes),

@@ -77,7 +77,9 @@ impl<'a> Attempt<'a> {
         let (provider, executor) = serving.map_err(|error| Missed::Fatal(Box::new(error)))?;
         let now = course.clock.now();
         let created = now.as_millis() / 1_000;
-        let told = Told::new(call, executor.descriptor(), &course.translations, created);
+        let model = lease.upstream_model();
+        let told = (executor.descriptor(), model);
+        let told = Told::new(call, told, &course.translations, created);
         let told = match told {
             Ok(told) => told,
             Err(untold) => return Err(untold_by(course, lease, &provider.executor, untold)),
@@ -89,7 +91,11 @@ impl<'a> Attempt<'a> {
             operation: call.operation.name(),
             dialect: told.spoken().name(),
             model: Arc::clone(lease.upstream_model()),
-            client_model: Arc::clone(&call.model),
+            // A translation has the provider's name in it already.
+            client_model: match told.translated() {
+                Some(_) => Arc::clone(lease.upstream_model()),
+                None => Arc::clone(&call.model),
+            },
             stream: call.stream.is_some(),
             attempt: number,
             now_ms: now.as_millis(),

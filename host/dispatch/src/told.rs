@@ -16,7 +16,16 @@ use crate::writer::Writer;
 
 /// The translations of one call, each made once however many attempts need it.
 #[derive(Default)]
-pub(crate) struct Translations(Mutex<Vec<(Dialect, Result<Arc<Translated>, Refusal>)>>);
+pub(crate) struct Translations(Mutex<Vec<(Target, Made)>>);
+
+type Made = Result<Arc<Translated>, Refusal>;
+
+/// What a call is translated to: a dialect, and the provider's name of the model.
+#[derive(PartialEq, Eq)]
+struct Target {
+    dialect: Dialect,
+    model: Arc<str>,
+}
 
 /// A call as one executor is told it.
 #[derive(Clone)]
@@ -46,27 +55,24 @@ pub(crate) struct Whole {
 }
 
 impl Translations {
-    fn get(
-        &self,
-        to: Dialect,
-        make: impl FnOnce() -> Result<Translated, Refusal>,
-    ) -> Result<Arc<Translated>, Refusal> {
+    fn get(&self, target: Target, make: impl FnOnce() -> Result<Translated, Refusal>) -> Made {
         // Another attempt of the same call never runs beside this one: nobody waits for the lock.
         let mut made = self.0.lock();
-        if let Some((_, result)) = made.iter().find(|(dialect, _)| *dialect == to) {
+        if let Some((_, result)) = made.iter().find(|(known, _)| *known == target) {
             return result.clone();
         }
         let result = make().map(Arc::new);
-        made.push((to, result.clone()));
+        made.push((target, result.clone()));
         result
     }
 }
 
 impl Told {
-    /// Tells a call to whoever is described so. `created` is in seconds since the Unix epoch.
+    /// Tells a call to whoever is described so, with the provider's name of the model. `created` is in
+    /// seconds since the Unix epoch.
     pub(crate) fn new(
         call: &Call,
-        descriptor: &Descriptor,
+        (descriptor, model): (&Descriptor, &Arc<str>),
         translations: &Translations,
         created: u64,
     ) -> Result<Self, Untold> {
@@ -78,7 +84,11 @@ impl Told {
         let translated = if spoken == call.dialect {
             None
         } else {
-            let made = translations.get(spoken, || translate(call, spoken, created));
+            let target = Target {
+                dialect: spoken,
+                model: Arc::clone(model),
+            };
+            let made = translations.get(target, || translate(call, spoken, model, created));
             Some(made.map_err(Untold::Refused)?)
         };
         Ok(Self {
@@ -177,7 +187,12 @@ fn spoken(call: &Call, accepted: &[String]) -> Option<Dialect> {
     able.next()
 }
 
-fn translate(call: &Call, to: Dialect, created: u64) -> Result<Translated, Refusal> {
+fn translate(
+    call: &Call,
+    to: Dialect,
+    model: &str,
+    created: u64,
+) -> Result<Translated, Refusal> {
     let asked = Asked {
         model: call.model.as_ref().into(),
         stream: call.stream.is_some(),
@@ -186,6 +201,7 @@ fn translate(call: &Call, to: Dialect, created: u64) -> Result<Translated, Refus
         dialect: call.dialect,
         body: &call.body,
         asked: &asked,
+        model,
         id: &call.id,
         created,
     };

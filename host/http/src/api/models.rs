@@ -52,10 +52,16 @@ pub(super) async fn one_gemini(
     answer(&api, &uri, &headers, Dialect::Gemini, Some(&model))
 }
 
-/// Anthropic's API demands a version of every request, and no other API knows that header.
+/// Three APIs have this path. Anthropic's demands a version of every request, and Google's clients say
+/// who they are; no other API knows these headers.
 fn of_headers(headers: &HeaderMap) -> Dialect {
     if headers.contains_key("anthropic-version") {
         Dialect::AnthropicMessages
+    } else if ["x-goog-api-client", "x-goog-api-key"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
+    {
+        Dialect::Gemini
     } else {
         Dialect::OpenaiChat
     }
