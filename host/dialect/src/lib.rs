@@ -9,6 +9,7 @@
 pub mod common;
 pub mod json;
 pub mod openai_chat;
+pub mod openai_completions;
 pub mod sse;
 
 mod asked;
