@@ -32,16 +32,16 @@ impl EventEncoder for Encoder {
         }
         match event {
             Event::Delta(Delta::Text(text) | Delta::Refusal(text)) => {
-                out.push(self.chunk(json!([choice(text, None)]), None));
+                out.push(self.chunk(&[choice(text, None)], None));
             }
             Event::Finish(finish) => {
-                out.push(self.chunk(json!([choice("", Some(word(finish)))]), None));
+                out.push(self.chunk(&[choice("", Some(word(finish)))], None));
             }
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Done => {
                 self.over = true;
                 if let (true, Some(usage)) = (self.owed.include_usage, self.usage) {
-                    out.push(self.chunk(json!([]), Some(usage)));
+                    out.push(self.chunk(&[], Some(usage)));
                 }
                 out.push(frame(b"[DONE]".to_vec()));
             }
@@ -55,8 +55,7 @@ impl EventEncoder for Encoder {
 }
 
 impl Encoder {
-    #[expect(clippy::needless_pass_by_value, reason = "it goes into the chunk")]
-    fn chunk(&self, choices: Value, usage: Option<Usage>) -> Frame {
+    fn chunk(&self, choices: &[Value], usage: Option<Usage>) -> Frame {
         let mut chunk = json!({
             "id": format!("{ID}{}", self.owed.id),
             "object": OBJECT,

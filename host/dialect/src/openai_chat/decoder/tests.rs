@@ -281,6 +281,35 @@ fn a_piece_of_a_call_that_is_over_is_malformed() {
 }
 
 #[test]
+fn text_in_the_midst_of_a_call_comes_after_it() {
+    let piece = |arguments: &str| {
+        let function = json!({"name": "f", "arguments": arguments});
+        json!({"tool_calls": [{"index": 0, "id": "1", "function": function}]})
+    };
+    let events = joined(deltas(&[
+        piece("{"),
+        json!({"content": "\n"}),
+        piece("}"),
+        json!({"content": "x"}),
+    ]));
+    let expected = [
+        calls("1", "f"),
+        arguments("{}"),
+        Event::End,
+        Event::Begin(Begun::Text),
+        text("\nx"),
+        Event::End,
+    ];
+    assert_eq!(events[..6], expected);
+    let long = "x".repeat(70_000);
+    let events = deltas(&[piece("{}"), json!({"content": long})]);
+    assert_eq!(
+        events[2..5],
+        [Event::End, Event::Begin(Begun::Text), text(&long)]
+    );
+}
+
+#[test]
 fn a_custom_tools_input_becomes_an_object() {
     let piece = |input: &str| json!({"tool_calls": [{"index": 0, "custom": {"input": input}}]});
     let first = json!({"tool_calls": [{"index": 0, "id": "1", "type": "custom", "custom": {"name": "p", "input": ""}}]});
