@@ -226,6 +226,14 @@ fn what_a_provider_forgets_is_made_up_and_no_more() {
     );
     // It was cut off.
     assert_eq!(of(&chunk(json!(null))), []);
+    // What it says after that is no part of the answer.
+    let mut out = Vec::new();
+    let mut more = decoder();
+    for reason in ["length", "stop"] {
+        let data = chunk(json!(reason));
+        more.event("", data.as_bytes(), &mut out).unwrap();
+    }
+    assert_eq!(out[3..], [Event::End, Event::Finish(Finish::Length)]);
     // It said that it is done, and not why.
     let done = deltas(&[json!({"content": "x"})]);
     assert_eq!(
