@@ -107,6 +107,15 @@ fn what_is_not_carried_is_named() {
             "messages[0].content[0].cache_control",
         ),
         (json!({"odd": 1}), "odd"),
+        (
+            json!({"tool_choice": {"type": "function", "function": {"name": "f", "odd": 1}}}),
+            "tool_choice.function.odd",
+        ),
+        (
+            json!({"messages": [{"role": "assistant", "tool_calls": [
+                {"id": "1", "index": 0, "function": {"name": "f", "odd": 1}}]}]}),
+            "messages[0].tool_calls[0].function.odd",
+        ),
     ];
     for (members, field) in cases {
         let (read, warned) = with(&members);
