@@ -15,7 +15,7 @@ mod media;
 mod message;
 mod render;
 #[cfg(test)]
-mod shapes;
+pub(crate) mod shapes;
 mod stream;
 mod thought;
 mod usage;
@@ -28,3 +28,12 @@ pub use encode::encode_request;
 pub use encoder::encoder;
 pub use render::{error_kind, model, model_list, render_error, render_stream_error};
 pub use stream::StreamObserver;
+
+// OpenAI's older API, the text completions, has these alike.
+pub(crate) use decode::{
+    include_usage, refuse_several, sampling as read_sampling, stop as read_stop,
+};
+pub(crate) use encode::{sampling as write_sampling, stop as write_stop};
+pub(crate) use encoder::{frame, told};
+pub(crate) use render::print;
+pub(crate) use usage::written as write_usage;

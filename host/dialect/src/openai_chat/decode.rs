@@ -41,7 +41,7 @@ pub fn decode_request(
         system: conversation.system,
         turns: conversation.turns,
         tools: tools::offered(&mut fields, notes)?,
-        tool_choice: tool_choice(&mut fields)?,
+        tool_choice: tool_choice(&mut fields, notes)?,
         parallel_tools: fields.flag("parallel_tool_calls")?,
         format: format(&mut fields, notes)?,
         stop: stop(&mut fields)?,
@@ -140,9 +140,9 @@ fn refuse_what_would_be_wrong(fields: &mut Fields) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn tool_choice(fields: &mut Fields) -> Result<Option<ToolChoice>, Refusal> {
-    let deprecated = tools::function_choice(fields)?;
-    Ok(tools::choice(fields)?.or(deprecated))
+fn tool_choice(fields: &mut Fields, notes: &mut Notes) -> Result<Option<ToolChoice>, Refusal> {
+    let deprecated = tools::function_choice(fields, notes)?;
+    Ok(tools::choice(fields, notes)?.or(deprecated))
 }
 
 fn format(fields: &mut Fields, notes: &mut Notes) -> Result<Format, Refusal> {
@@ -154,9 +154,7 @@ fn format(fields: &mut Fields, notes: &mut Notes) -> Result<Format, Refusal> {
         "text" => Format::Text,
         "json_object" => Format::Json,
         "json_schema" => {
-            let mut wanted = format
-                .object("json_schema")?
-                .ok_or_else(|| format.refusal("json_schema", "missing"))?;
+            let mut wanted = needed(&mut format, "json_schema")?;
             let read = Format::Schema {
                 name: Some(wanted.needed_string("name")?),
                 description: wanted.string("description")?,
@@ -173,6 +171,13 @@ fn format(fields: &mut Fields, notes: &mut Notes) -> Result<Format, Refusal> {
     };
     format.warn_of_rest(notes);
     Ok(read)
+}
+
+/// An object that must be there.
+fn needed(fields: &mut Fields, name: &str) -> Result<Fields, Refusal> {
+    fields
+        .object(name)?
+        .ok_or_else(|| fields.refusal(name, "missing"))
 }
 
 /// OpenAI's `reasoning_effort`, and OpenRouter's `reasoning`.

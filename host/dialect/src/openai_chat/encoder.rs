@@ -28,7 +28,8 @@ struct Encoder {
     id: String,
     said: Said,
     open: Open,
-    /// How many calls, pictures and details there were.
+    /// How many of each there were: lists of a stream have an index in each item.
+    annotations: usize,
     calls: usize,
     images: usize,
     details: usize,
@@ -136,7 +137,10 @@ impl Encoder {
             },
             Delta::Citation(citation) => {
                 let chars = self.text.1 - self.text.0;
-                if let Some(annotation) = citations::written(citation, self.text.0, chars) {
+                if let Some(mut annotation) = citations::written(citation, self.text.0, chars) {
+                    // OpenAI's Python client joins lists by it, and fails without.
+                    annotation["index"] = json!(self.annotations);
+                    self.annotations += 1;
                     self.delta(json!({"annotations": [annotation]}), out);
                 }
             }

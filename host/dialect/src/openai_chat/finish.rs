@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::common::Finish;
+use crate::{ProviderError, cut};
 
 /// What is known of an answer when it says why it ends.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,7 +27,7 @@ impl Said {
             "length" | "max_tokens" => Finish::Length,
             "tool_calls" | "function_call" => Finish::ToolCalls,
             "content_filter" => Finish::ContentFilter,
-            _ => Finish::Other(word.to_owned()),
+            _ => Finish::Other(cut(word, ProviderError::WORD_BYTES_MAX).to_owned()),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::needed;
 use crate::common::{Fields, Media, Notes, Part, Refusal};
 use crate::openai_chat::media;
 
@@ -109,11 +110,6 @@ fn sound(item: &mut Fields, notes: &mut Notes) -> Result<Part, Refusal> {
     let media = media::sound(&format, sound.needed_string("data")?);
     sound.warn_of_rest(notes);
     Ok(Part::Audio(media))
-}
-
-fn needed(item: &mut Fields, name: &str) -> Result<Fields, Refusal> {
-    item.object(name)?
-        .ok_or_else(|| item.refusal(name, "missing"))
 }
 
 fn at(fields: &Fields, name: &str, url: String) -> Result<Media, Refusal> {

@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
-
 use super::content::{Speaker, parts};
+use super::needed;
 use crate::common::{Fields, Notes, Part, Refusal, Role, ToolCall, ToolResult, Turn};
-use crate::openai_chat::calls::signature;
-use crate::openai_chat::{citations, thought};
+use crate::openai_chat::{calls, citations, thought};
 
 /// A conversation, being read.
 #[derive(Debug, Default)]
@@ -138,6 +136,7 @@ impl Conversation {
                 arguments: function.string("arguments")?.unwrap_or_default(),
                 signature: None,
             };
+            function.warn_of_rest(notes);
             self.called.insert(call.id.clone(), call.name.clone());
             self.deprecated = Some((call.id.clone(), call.name.clone()));
             said.push(Part::ToolCall(call));
@@ -160,38 +159,30 @@ fn call(item: &mut Fields, notes: &mut Notes) -> Result<ToolCall, Refusal> {
         return Err(item.refusal("id", "empty"));
     }
     let extra = item.take("extra_content");
-    let signature = extra.as_ref().and_then(signature);
+    let signature = extra.as_ref().and_then(calls::signature);
     if extra.is_some() && signature.is_none() {
         notes.dropped(item.at("extra_content"));
     }
     let kind = item
         .string("type")?
         .unwrap_or_else(|| "function".to_owned());
-    let (name, arguments) = match kind.as_str() {
-        "function" => {
-            let mut function = needed(item, "function")?;
-            let name = function.needed_string("name")?;
-            (name, function.string("arguments")?.unwrap_or_default())
-        }
-        "custom" => {
-            let mut custom = needed(item, "custom")?;
-            let input = Value::String(custom.needed_string("input")?);
-            (
-                custom.needed_string("name")?,
-                json!({"input": input}).to_string(),
-            )
-        }
+    let mut inner = match kind.as_str() {
+        "function" | "custom" => needed(item, &kind)?,
         _ => return Err(item.refusal("type", "must be function or custom")),
     };
+    let arguments = if kind == "custom" {
+        calls::input_object(&inner.needed_string("input")?)
+    } else {
+        inner.string("arguments")?.unwrap_or_default()
+    };
+    let name = inner.needed_string("name")?;
+    inner.warn_of_rest(notes);
+    // Clients that put a stream together send it back so.
+    item.skip("index");
     Ok(ToolCall {
         id,
         name,
         arguments,
         signature,
     })
-}
-
-fn needed(item: &mut Fields, name: &str) -> Result<Fields, Refusal> {
-    item.object(name)?
-        .ok_or_else(|| item.refusal(name, "missing"))
 }

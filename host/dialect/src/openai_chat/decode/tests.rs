@@ -107,6 +107,15 @@ fn what_is_not_carried_is_named() {
             "messages[0].content[0].cache_control",
         ),
         (json!({"odd": 1}), "odd"),
+        (
+            json!({"tool_choice": {"type": "function", "function": {"name": "f", "odd": 1}}}),
+            "tool_choice.function.odd",
+        ),
+        (
+            json!({"messages": [{"role": "assistant", "tool_calls": [
+                {"id": "1", "index": 0, "function": {"name": "f", "odd": 1}}]}]}),
+            "messages[0].tool_calls[0].function.odd",
+        ),
     ];
     for (members, field) in cases {
         let (read, warned) = with(&members);
@@ -117,8 +126,6 @@ fn what_is_not_carried_is_named() {
 
 #[test]
 fn what_would_give_a_wrong_answer_is_refused() {
-    let message = |message: Value| json!({"messages": [message]});
-    let part = |part: Value| message(json!({"role": "user", "content": [part]}));
     let cases = [
         (json!({"n": 2}), "n"),
         (json!({"modalities": ["text", "audio"]}), "modalities"),
@@ -142,6 +149,15 @@ fn what_would_give_a_wrong_answer_is_refused() {
             json!({"tools": [{"type": "function"}]}),
             "tools[0].function",
         ),
+    ];
+    all_refused(&cases);
+}
+
+#[test]
+fn messages_that_say_what_nobody_can_hear_are_refused() {
+    let message = |message: Value| json!({"messages": [message]});
+    let part = |part: Value| message(json!({"role": "user", "content": [part]}));
+    let cases = [
         (message(json!({"content": "x"})), "messages[0].role"),
         (message(json!({"role": "critic"})), "messages[0].role"),
         (
@@ -187,9 +203,13 @@ fn what_would_give_a_wrong_answer_is_refused() {
             "messages[0].content[0].image_url.url",
         ),
     ];
+    all_refused(&cases);
+}
+
+fn all_refused(cases: &[(Value, &str)]) {
     for (members, field) in cases {
-        let refused = with(&members).0.map_err(|refusal| refusal.field);
-        assert_eq!(refused.err().as_deref(), Some(field), "{members}");
+        let refused = with(members).0.map_err(|refusal| refusal.field);
+        assert_eq!(refused.err().as_deref(), Some(*field), "{members}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::needed;
 use crate::common::{Fields, Notes, Refusal, Tool, ToolChoice, ToolKind};
 
 /// The tools on offer, the deprecated `functions` among them.
@@ -26,7 +27,10 @@ pub(super) fn offered(fields: &mut Fields, notes: &mut Notes) -> Result<Vec<Tool
 }
 
 /// `tool_choice`.
-pub(super) fn choice(fields: &mut Fields) -> Result<Option<ToolChoice>, Refusal> {
+pub(super) fn choice(
+    fields: &mut Fields,
+    notes: &mut Notes,
+) -> Result<Option<ToolChoice>, Refusal> {
     if let Some(Value::String(_)) = fields.peek("tool_choice") {
         return match fields.needed_string("tool_choice")?.as_str() {
             "auto" => Ok(Some(ToolChoice::Auto)),
@@ -38,22 +42,29 @@ pub(super) fn choice(fields: &mut Fields) -> Result<Option<ToolChoice>, Refusal>
     let Some(mut choice) = fields.object("tool_choice")? else {
         return Ok(None);
     };
-    if choice.needed_string("type")? == "allowed_tools" {
+    if choice.peek("allowed_tools").is_some() {
+        choice.skip("type");
         let mut allowed = needed(&mut choice, "allowed_tools")?;
         let required = match allowed.needed_string("mode")?.as_str() {
             "auto" => false,
             "required" => true,
             _ => return Err(allowed.refusal("mode", "must be auto or required")),
         };
-        let tools = allowed.objects("tools")?.into_iter().map(named);
-        let names = tools.collect::<Result<_, _>>()?;
+        let tools = allowed.objects("tools")?.into_iter();
+        let names = tools.map(|tool| named(tool, notes));
+        let names = names.collect::<Result<_, _>>()?;
+        allowed.warn_of_rest(notes);
+        choice.warn_of_rest(notes);
         return Ok(Some(ToolChoice::Allowed { names, required }));
     }
-    named(choice).map(|name| Some(ToolChoice::Named(name)))
+    named(choice, notes).map(|name| Some(ToolChoice::Named(name)))
 }
 
 /// The deprecated `function_call`.
-pub(super) fn function_choice(fields: &mut Fields) -> Result<Option<ToolChoice>, Refusal> {
+pub(super) fn function_choice(
+    fields: &mut Fields,
+    notes: &mut Notes,
+) -> Result<Option<ToolChoice>, Refusal> {
     if let Some(Value::String(_)) = fields.peek("function_call") {
         return match fields.needed_string("function_call")?.as_str() {
             "auto" => Ok(Some(ToolChoice::Auto)),
@@ -64,9 +75,9 @@ pub(super) fn function_choice(fields: &mut Fields) -> Result<Option<ToolChoice>,
     let Some(mut choice) = fields.object("function_call")? else {
         return Ok(None);
     };
-    choice
-        .needed_string("name")
-        .map(|name| Some(ToolChoice::Named(name)))
+    let name = choice.needed_string("name")?;
+    choice.warn_of_rest(notes);
+    Ok(Some(ToolChoice::Named(name)))
 }
 
 fn function(mut function: Fields, notes: &mut Notes) -> Result<Tool, Refusal> {
@@ -96,16 +107,16 @@ fn custom(mut custom: Fields, notes: &mut Notes) -> Result<Tool, Refusal> {
 }
 
 /// The name in `{"type": "function", "function": {"name": ..}}`, or of a custom tool.
-fn named(mut tool: Fields) -> Result<String, Refusal> {
+fn named(mut tool: Fields, notes: &mut Notes) -> Result<String, Refusal> {
+    tool.skip("type");
     let within = if tool.peek("custom").is_some() {
         "custom"
     } else {
         "function"
     };
-    needed(&mut tool, within)?.needed_string("name")
-}
-
-fn needed(item: &mut Fields, name: &str) -> Result<Fields, Refusal> {
-    item.object(name)?
-        .ok_or_else(|| item.refusal(name, "missing"))
+    let mut inner = needed(&mut tool, within)?;
+    let name = inner.needed_string("name")?;
+    inner.warn_of_rest(notes);
+    tool.warn_of_rest(notes);
+    Ok(name)
 }

@@ -17,6 +17,8 @@ pub(super) struct Parts {
     calls: usize,
     /// The record of thoughts that is not handed on yet.
     record: thought::Record,
+    /// Text that came in the midst of a call, such as a line end that some models write there.
+    held: String,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -79,7 +81,10 @@ impl Parts {
 
     /// Reads a piece of text.
     pub(super) fn text(&mut self, text: &str, out: &mut Vec<Event>) {
-        if !text.is_empty() {
+        let calling = matches!(self.open, Open::Call { .. });
+        if calling && self.held.len() + text.len() <= HELD_BYTES_MAX {
+            self.held.push_str(text);
+        } else if !text.is_empty() {
             self.open(Open::Text, Begun::Text, out);
             out.push(Event::Delta(Delta::Text(text.to_owned())));
         }
@@ -227,6 +232,12 @@ impl Parts {
             Open::Call { .. } | Open::Refusal | Open::Text => {}
         }
         out.push(Event::End);
+        let held = std::mem::take(&mut self.held);
+        if !held.is_empty() {
+            out.push(Event::Begin(Begun::Text));
+            out.push(Event::Delta(Delta::Text(held)));
+            out.push(Event::End);
+        }
     }
 }
 
@@ -251,6 +262,9 @@ fn escaped(text: &str) -> String {
         .to_owned()
 }
 
+/// The most that is held back of a text while a call is open, in bytes. Where there is more of it, it is
+/// text, and the call is over.
+const HELD_BYTES_MAX: usize = 64 * 1024;
 /// What a custom tool's input stands between, as arguments.
 const INPUT_BEGINS: &str = "{\"input\":\"";
 const INPUT_ENDS: &str = "\"}";

@@ -226,6 +226,14 @@ fn what_a_provider_forgets_is_made_up_and_no_more() {
     );
     // It was cut off.
     assert_eq!(of(&chunk(json!(null))), []);
+    // What it says after that is no part of the answer.
+    let mut out = Vec::new();
+    let mut more = decoder();
+    for reason in ["length", "stop"] {
+        let data = chunk(json!(reason));
+        more.event("", data.as_bytes(), &mut out).unwrap();
+    }
+    assert_eq!(out[3..], [Event::End, Event::Finish(Finish::Length)]);
     // It said that it is done, and not why.
     let done = deltas(&[json!({"content": "x"})]);
     assert_eq!(
@@ -278,6 +286,35 @@ fn a_piece_of_a_call_that_is_over_is_malformed() {
     assert_eq!(piece(0, "", ""), Ok(()));
     let wrong = Malformed("a piece of a tool call belongs to none that is open");
     assert_eq!(piece(0, "", "}"), Err(wrong));
+}
+
+#[test]
+fn text_in_the_midst_of_a_call_comes_after_it() {
+    let piece = |arguments: &str| {
+        let function = json!({"name": "f", "arguments": arguments});
+        json!({"tool_calls": [{"index": 0, "id": "1", "function": function}]})
+    };
+    let events = joined(deltas(&[
+        piece("{"),
+        json!({"content": "\n"}),
+        piece("}"),
+        json!({"content": "x"}),
+    ]));
+    let expected = [
+        calls("1", "f"),
+        arguments("{}"),
+        Event::End,
+        Event::Begin(Begun::Text),
+        text("\nx"),
+        Event::End,
+    ];
+    assert_eq!(events[..6], expected);
+    let long = "x".repeat(70_000);
+    let events = deltas(&[piece("{}"), json!({"content": long})]);
+    assert_eq!(
+        events[2..5],
+        [Event::End, Event::Begin(Begun::Text), text(&long)]
+    );
 }
 
 #[test]

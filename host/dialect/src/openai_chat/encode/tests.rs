@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use super::encode_request;
 use crate::common::{
-    Effort, Format, Media, Notes, Part, Reasoning, Refusal, Request, Role, Sampling, Signature,
-    Source, Thought, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
+    Citation, Effort, Format, Media, Notes, Part, Reasoning, Refusal, Request, Role, Sampling,
+    Signature, Source, Thought, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
 };
 use crate::openai_chat::decode_request;
+use crate::openai_chat::thought::own;
 use crate::{Asked, Dialect};
 
 mod strategy;
@@ -72,17 +73,35 @@ fn the_goldens_are_written_as_they_were_read() {
 
 #[test]
 fn what_is_not_said_is_named() {
+    let plain = Request::default;
+    let mut cases = Vec::from([
+        (plain(), "top_k"),
+        (plain(), "temperature"),
+        (plain(), "stop"),
+        (plain(), "tool_choice"),
+        (plain(), "reasoning"),
+        (plain(), "reasoning"),
+    ]);
+    cases[0].0.sampling.top_k = Some(1);
+    cases[1].0.sampling.temperature = Some(3.0);
+    cases[2].0.stop = vec!["x".to_owned(); 5];
+    cases[3].0.tool_choice = Some(ToolChoice::Required);
+    cases[4].0.reasoning = Some(Reasoning {
+        budget_tokens: Some(9),
+        ..Reasoning::default()
+    });
+    cases[5].0.reasoning = Some(Reasoning {
+        shown: Some(true),
+        ..Reasoning::default()
+    });
+    all_named(cases);
+}
+
+#[test]
+fn what_a_turn_cannot_hold_is_named() {
     let foreign = Signature {
         origin: Dialect::AnthropicMessages,
         data: "s".to_owned(),
-    };
-    let sampled = |sampling: Sampling| Request {
-        sampling,
-        ..Request::default()
-    };
-    let thinking = |reasoning: Reasoning| Request {
-        reasoning: Some(reasoning),
-        ..Request::default()
     };
     let thought = Thought {
         text: "x".to_owned(),
@@ -95,71 +114,44 @@ fn what_is_not_said_is_named() {
         arguments: String::new(),
         signature: Some(foreign),
     };
-    let cases = [
-        (
-            sampled(Sampling {
-                top_k: Some(1),
-                ..Sampling::default()
-            }),
-            "top_k",
-        ),
-        (
-            sampled(Sampling {
-                temperature: Some(3.0),
-                ..Sampling::default()
-            }),
-            "temperature",
-        ),
-        (
-            Request {
-                stop: vec!["x".to_owned(); 5],
-                ..Request::default()
-            },
-            "stop",
-        ),
-        (
-            thinking(Reasoning {
-                budget_tokens: Some(9),
-                ..Reasoning::default()
-            }),
-            "reasoning",
-        ),
-        (
-            thinking(Reasoning {
-                shown: Some(true),
-                ..Reasoning::default()
-            }),
-            "reasoning",
-        ),
-        (
-            Request {
-                tool_choice: Some(ToolChoice::Required),
-                ..Request::default()
-            },
-            "tool_choice",
-        ),
+    let image = || Part::Image(media("image/png", Source::Url("u".to_owned())));
+    let cited = Part::Text {
+        text: "x".to_owned(),
+        citations: vec![Citation {
+            url: None,
+            title: None,
+            quoted: None,
+            span: None,
+            raw: Value::Null,
+        }],
+    };
+    all_named(vec![
         (said(Role::Assistant, Part::Reasoning(thought)), "reasoning"),
         (said(Role::Assistant, Part::ToolCall(call)), "extra_content"),
-        (
-            said(
-                Role::Assistant,
-                Part::Image(media("image/png", Source::Url("u".to_owned()))),
-            ),
-            "messages",
-        ),
-        (
-            said(
-                Role::System,
-                Part::Image(media("image/png", Source::Url("u".to_owned()))),
-            ),
-            "system",
-        ),
-    ];
+        (said(Role::Assistant, cited), "annotations"),
+        (said(Role::Assistant, image()), "messages"),
+        (said(Role::System, image()), "system"),
+    ]);
+}
+
+fn all_named(cases: Vec<(Request, &str)>) {
     for (request, field) in cases {
         let (written, warned) = write(&request);
         assert!(written.is_ok(), "{field}");
         assert_eq!(warned, [field]);
     }
+}
+
+#[test]
+fn a_thought_alone_stands_beside_an_empty_text() {
+    let thought = Thought {
+        text: "x".to_owned(),
+        signature: Some(own("")),
+        redacted: false,
+    };
+    let written = write(&said(Role::Assistant, Part::Reasoning(thought))).0;
+    let expected = json!([{"role": "assistant", "content": "", "reasoning_content": "x"}]);
+    assert_eq!(written.unwrap()["messages"], expected);
 }
 
 #[test]

@@ -237,7 +237,8 @@ fn citations_count_from_the_beginning_of_the_message() {
         Event::End,
     ]);
     let cited = json!({"start_index": 2, "end_index": 3, "title": "A", "url": "https://a.example"});
-    let expected = json!({"annotations": [{"type": "url_citation", "url_citation": cited}]});
+    let expected =
+        json!({"annotations": [{"type": "url_citation", "url_citation": cited, "index": 0}]});
     assert_eq!(deltas[2], expected);
 }
 

@@ -1,0 +1,17 @@
+//! The dialect `openai-completions`: text completions, the forerunner of the chat. A prompt goes in, and
+//! the text that follows it comes out. Errors, and what a provider sends, are read as the chat's are, which
+//! has all of it.
+
+mod completion;
+mod encoder;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub use crate::openai_chat::{
+    StreamObserver, decode_answer, decoder, error_kind, read_answer, render_error,
+    render_stream_error,
+};
+pub use completion::encode_answer;
+pub use encoder::encoder;
+pub use request::{decode_request, encode_request};

@@ -1,0 +1,60 @@
+//! A whole answer, written for a client.
+
+use serde_json::{Value, json};
+
+use crate::common::{Answer, Finish, Owed, Part};
+use crate::openai_chat::{print, write_usage};
+
+/// Writes an answer for a client: its text. Of a text completion there is nothing else.
+#[must_use]
+pub fn encode_answer(answer: &Answer, owed: &Owed) -> Vec<u8> {
+    let text: String = answer.parts.iter().filter_map(said).collect();
+    let mut body = json!({
+        "id": format!("{ID}{}", owed.id),
+        "object": OBJECT,
+        "created": owed.created,
+        "model": owed.model,
+        "choices": [choice(&text, Some(word(&answer.finish)))],
+    });
+    if let Some(usage) = answer.usage {
+        body["usage"] = write_usage(usage);
+    }
+    print(&body)
+}
+
+/// A choice, or a piece of one.
+pub(super) fn choice(text: &str, finish_reason: Option<&str>) -> Value {
+    json!({"text": text, "index": 0, "logprobs": null, "finish_reason": finish_reason})
+}
+
+/// The word for the reason of an end; this dialect has three.
+pub(super) const fn word(finish: &Finish) -> &'static str {
+    match finish {
+        Finish::ContentFilter => "content_filter",
+        Finish::Length => "length",
+        Finish::Other(_)
+        | Finish::Refusal
+        | Finish::Stop
+        | Finish::StopSequence(_)
+        | Finish::ToolCalls => "stop",
+    }
+}
+
+/// What a part says in words. A prompt that asks for no tools, and for text alone, gets nothing else but
+/// what the model thought, which is no part of the text.
+fn said(part: &Part) -> Option<&str> {
+    match part {
+        Part::Text { text, .. } | Part::Refusal(text) => Some(text),
+        Part::Audio(_)
+        | Part::Document(_)
+        | Part::Image(_)
+        | Part::Reasoning(_)
+        | Part::ToolCall(_)
+        | Part::ToolResult(_) => None,
+    }
+}
+
+/// What the ids of answers begin with.
+pub(super) const ID: &str = "cmpl-";
+/// What an answer calls itself, and each piece of it.
+pub(super) const OBJECT: &str = "text_completion";
