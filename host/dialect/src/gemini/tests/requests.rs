@@ -38,7 +38,7 @@ fn what_is_lost_is_named() -> Outcome {
                 "tools",
                 json!([{"functionDeclarations": [{"name": "f", "response": {}}]}]),
             ),
-            "tools[0].functionDeclarations[0].response",
+            "tools.functionDeclarations.response",
         ),
         (
             with("toolConfig", json!({"retrievalConfig": {}})),

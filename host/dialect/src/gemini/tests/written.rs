@@ -81,6 +81,32 @@ fn what_cannot_be_said_is_named() -> Outcome {
     Ok(())
 }
 
+/// Gemini signs what follows the thought.
+#[test]
+fn a_thought_that_it_signs_elsewhere_is_no_loss() -> Outcome {
+    let thought = |text: &str, origin: Option<Dialect>| {
+        let data = "c2ln".to_owned();
+        Part::Reasoning(Thought {
+            text: text.to_owned(),
+            signature: origin.map(|origin| Signature { origin, data }),
+            redacted: false,
+        })
+    };
+    let own = Some(Dialect::Gemini);
+    let foreign = Some(Dialect::AnthropicMessages);
+    for (first, last, warned) in [(None, own, false), (foreign, own, true), (None, None, true)] {
+        let parts = vec![thought("hm", first), Part::text("4."), thought("", last)];
+        let request = Request {
+            turns: vec![turn(Role::Assistant, parts)],
+            ..Request::default()
+        };
+        let (body, named) = encoded(&request)?;
+        assert_eq!(!named.is_empty(), warned, "{named:?}");
+        assert_eq!(body["contents"][0]["parts"][0], json!({"text": "4."}));
+    }
+    Ok(())
+}
+
 #[test]
 fn files_of_others_are_refused() {
     let media = Media {
