@@ -38,7 +38,7 @@ pub use encoder::encoder;
 pub use render::{error_kind, model, model_list, render_error, render_stream_error};
 pub use stream::StreamObserver;
 
-pub(crate) use members::{nested, object};
+pub(crate) use members::{body, nested, object};
 
 /// Printing can fail only for maps with odd keys, or where a type refuses; what is printed here does
 /// neither.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{EmbedAnswer, EmbedRequest, Encoding};
 use crate::Asked;
 use crate::common::{Fields, Malformed, Notes, Refusal};
-use crate::gemini::{nested, object};
+use crate::gemini::{body as members_of, nested, object};
 
 /// Reads a client's request of either form: one with `requests` is a batch.
 ///
@@ -18,11 +18,9 @@ pub fn decode_request(
     asked: &Asked<'_>,
     notes: &mut Notes,
 ) -> Result<EmbedRequest, Refusal> {
-    let mut fields = Fields::of_body(body)?;
+    let mut fields = members_of(body)?;
     let Some(items) = fields.take("requests") else {
-        let value =
-            serde_json::from_slice(body).map_err(|_| Refusal::new("", "the body is not JSON"))?;
-        let mut request = item(object(value, "")?, notes)?;
+        let mut request = item(fields, notes)?;
         asked.model.as_ref().clone_into(&mut request.model);
         return Ok(request);
     };

@@ -6,9 +6,9 @@ mod tools;
 
 use serde_json::Value;
 
-use super::{nested, object};
+use super::{members, nested, object};
 use crate::Asked;
-use crate::common::{Fields, Notes, Part, Refusal, Request};
+use crate::common::{Notes, Part, Refusal, Request};
 
 /// Reads a `GenerateContentRequest`, or a `CountTokensRequest` of either form. The model and whether the
 /// answer is streamed are the path's, in `asked`.
@@ -20,7 +20,7 @@ pub fn decode_request(
     asked: &Asked<'_>,
     notes: &mut Notes,
 ) -> Result<Request, Refusal> {
-    let mut fields = renamed(Fields::of_body(body)?, body)?;
+    let mut fields = members::body(body)?;
     if let Some(inner) = nested(&mut fields, "generateContentRequest")? {
         fields.warn_of_rest(notes);
         fields = inner;
@@ -53,14 +53,6 @@ pub fn decode_request(
     }
     fields.warn_of_rest(notes);
     Ok(request)
-}
-
-fn renamed(checked: Fields, body: &[u8]) -> Result<Fields, Refusal> {
-    // It is an object of JSON: that was checked, with a word about what is wrong.
-    drop(checked);
-    let value: Value =
-        serde_json::from_slice(body).map_err(|_| Refusal::new("", "the body is not JSON"))?;
-    object(value, "")
 }
 
 /// The instructions: a content, its parts, or a text.

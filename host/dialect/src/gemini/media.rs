@@ -28,11 +28,9 @@ pub(super) fn decode_inline(value: Value, path: &str, notes: &mut Notes) -> Resu
 /// The part that inline bytes are; none if no dialect has such parts.
 pub(super) fn part_of(media_type: String, data: String, title: Option<String>) -> Option<Part> {
     let kind = Kind::of(&media_type)?;
-    let text = || String::from_utf8(STANDARD.decode(&data).ok()?).ok();
-    let source = match text().filter(|_| media_type == PLAIN) {
-        Some(text) => Source::Text(text),
-        None => Source::Base64(data),
-    };
+    let plain = media_type == PLAIN;
+    let text = plain.then(|| String::from_utf8(STANDARD.decode(&data).ok()?).ok());
+    let source = text.flatten().map_or(Source::Base64(data), Source::Text);
     Some(kind.part(Media {
         media_type: Some(media_type),
         source,

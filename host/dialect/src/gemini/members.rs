@@ -4,6 +4,15 @@ use serde_json::{Map, Value};
 
 use crate::common::{Fields, Refusal};
 
+/// The members of a body, in camel case.
+pub(crate) fn body(body: &[u8]) -> Result<Fields, Refusal> {
+    match serde_json::from_slice(body) {
+        Ok(value @ Value::Object(_)) => object(value, ""),
+        // It says what is wrong, and where.
+        _ => Fields::of_body(body),
+    }
+}
+
 /// The members of a value that stands at `path`, in camel case. Only this object's own names change:
 /// what is inside may be the client's own data.
 pub(crate) fn object(value: Value, path: impl Into<String>) -> Result<Fields, Refusal> {

@@ -6,6 +6,7 @@ mod errors;
 mod properties;
 mod requests;
 mod streams;
+mod written;
 
 use serde_json::Value;
 

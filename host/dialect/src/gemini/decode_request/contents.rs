@@ -27,15 +27,16 @@ pub(super) fn parts_of(value: Value, path: &str, notes: &mut Notes) -> Result<Ve
         let text = ("text".to_owned(), Value::String(text));
         Value::Object(Map::from_iter([text]))
     };
-    if let Value::String(text) = value {
-        return Ok(vec![text_part(text)]);
+    match &value {
+        Value::String(text) => return Ok(vec![text_part(text.clone())]),
+        Value::Object(members) if is_part(members) => return Ok(vec![value]),
+        _ => {}
     }
-    let mut fields = object(value.clone(), path)?;
-    let is_content = fields.take("role").is_some();
+    let mut fields = object(value, path)?;
+    fields.skip("role");
     let parts = match fields.take("parts") {
         Some(Value::Array(parts)) => parts,
         Some(part) => vec![part],
-        None if !is_content && is_part(&value) => return Ok(vec![value]),
         None => Vec::new(),
     };
     fields.warn_of_rest(notes);
@@ -46,8 +47,10 @@ pub(super) fn parts_of(value: Value, path: &str, notes: &mut Notes) -> Result<Ve
     Ok(parts.collect())
 }
 
-fn is_part(value: &Value) -> bool {
-    value.as_object().is_some_and(|members| !members.is_empty())
+/// Whether an object is a part that stands where a content should.
+fn is_part(members: &Map<String, Value>) -> bool {
+    let of_content = |name: &&str| members.contains_key(*name);
+    !members.is_empty() && !["parts", "role"].iter().any(of_content)
 }
 
 #[derive(Default)]

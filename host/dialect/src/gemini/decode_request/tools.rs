@@ -32,7 +32,13 @@ fn declaration(mut declared: Fields, notes: &mut Notes) -> Result<Tool, Refusal>
     let description = declared.string("description")?;
     let googles = declared.take("parameters").map(to_json_schema);
     let schema = declared.take("parametersJsonSchema").or(googles);
-    // What it answers is told to the model only by Google; nothing checks it.
+    // What it answers is told to the model only by Google. One warning stands for all tools: Google's
+    // clients send it with each.
+    for name in ["response", "responseJsonSchema", "behavior"] {
+        if declared.take(name).is_some() {
+            notes.dropped(format!("tools.functionDeclarations.{name}"));
+        }
+    }
     declared.warn_of_rest(notes);
     Ok(Tool {
         name,

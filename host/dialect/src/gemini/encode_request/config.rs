@@ -137,18 +137,22 @@ fn level(model: &str, effort: Effort, notes: &mut Notes) -> &'static str {
 }
 
 fn in_reach(model: &str, budget: u64, notes: &mut Notes) -> u64 {
-    let most = if model.contains("flash") {
-        BUDGET_TOKENS_MAX_FLASH
+    let (least, most) = if model.contains("flash") {
+        (0, BUDGET_TOKENS_MAX_FLASH)
+    } else if model.contains("pro") {
+        // It cannot be switched off.
+        (BUDGET_TOKENS_MIN_PRO, BUDGET_TOKENS_MAX)
     } else {
-        BUDGET_TOKENS_MAX
+        (0, BUDGET_TOKENS_MAX)
     };
-    if budget > most {
+    let told = budget.clamp(least, most);
+    if told != budget {
         notes.warn(
             "reasoning",
-            "changed: to the largest budget that the model takes",
+            "changed: to the nearest budget that the model takes",
         );
     }
-    budget.min(most)
+    told
 }
 
 /// As <https://ai.google.dev/api/generate-content> has it.
@@ -157,6 +161,9 @@ const STOPS_MAX: usize = 5;
 /// The largest budgets that Gemini 2.5 takes, in tokens (<https://ai.google.dev/gemini-api/docs/thinking>).
 const BUDGET_TOKENS_MAX: u64 = 32_768;
 const BUDGET_TOKENS_MAX_FLASH: u64 = 24_576;
+
+/// The least that `pro` takes.
+const BUDGET_TOKENS_MIN_PRO: u64 = 128;
 
 #[cfg(test)]
 mod tests {
@@ -184,6 +191,12 @@ mod tests {
                 "gemini-2.5-flash",
                 Effort::Max,
                 json!({"thinkingBudget": 24_576}),
+                1,
+            ),
+            (
+                "gemini-2.5-pro",
+                Effort::None,
+                json!({"thinkingBudget": 128}),
                 1,
             ),
             ("fast", Effort::None, json!({"thinkingBudget": 0}), 0),

@@ -34,9 +34,11 @@ fn models<'a>(
     let mut written = Vec::new();
     // Only the first of several calls at once carries the signature of the step.
     let mut first = true;
+    // Gemini signs what follows a thought that it shows, not the thought: nothing is lost with that.
+    let signed = parts.iter().any(|part| own_signature(part).is_some());
     for part in parts {
         match part {
-            Part::Reasoning(thought) => written.extend(reasoning(thought, notes)),
+            Part::Reasoning(thought) => written.extend(reasoning(thought, signed, notes)),
             Part::ToolCall(call) => {
                 names.insert(&call.id, &call.name);
                 written.push(function_call(call, first));
@@ -87,14 +89,26 @@ fn text_part(text: &str) -> Option<Value> {
     (!text.is_empty()).then(|| json!({"text": text}))
 }
 
+/// The signature of a part, if it is Gemini's.
+fn own_signature(part: &Part) -> Option<&str> {
+    let signature = match part {
+        Part::Reasoning(thought) => thought.signature.as_ref(),
+        Part::ToolCall(call) => call.signature.as_ref(),
+        _ => None,
+    };
+    signature?.of(Dialect::Gemini)
+}
+
 /// A thought goes back with its signature or not at all: without one the API reads nothing from it.
-fn reasoning(thought: &Thought, notes: &mut Notes) -> Option<Value> {
+fn reasoning(thought: &Thought, signed: bool, notes: &mut Notes) -> Option<Value> {
     let signature = thought.signature.as_ref();
     let Some(own) = signature.and_then(|signature| signature.of(Dialect::Gemini)) else {
-        notes.warn(
-            "reasoning",
-            "dropped: what the model thought has no signature that this provider can read",
-        );
+        if !signed || signature.is_some() {
+            notes.warn(
+                "reasoning",
+                "dropped: what the model thought has no signature that this provider can read",
+            );
+        }
         return None;
     };
     let mut part = json!({"text": thought.text, "thoughtSignature": own});
@@ -159,7 +173,8 @@ fn function_response(
             }
         }
     }
-    let key = if result.is_error { "error" } else { "result" };
+    // The API's own two words for them.
+    let key = if result.is_error { "error" } else { "output" };
     let mut response = json!({
         "id": result.call_id,
         "name": name,

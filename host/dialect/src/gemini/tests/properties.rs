@@ -204,7 +204,7 @@ fn thinking() -> impl Strategy<Value = (&'static str, Option<Reasoning>)> {
             )
         },
     );
-    let budget = (1..30_000_u64, any::<Option<bool>>()).prop_map(|(budget, shown)| {
+    let budget = (128..30_000_u64, any::<Option<bool>>()).prop_map(|(budget, shown)| {
         let budget_tokens = Some(budget);
         (
             "gemini-2.5-pro",

@@ -1,14 +1,10 @@
 //! What of a request is carried, dropped and refused; one row a member.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::super::{decode_count, encode_count, encode_count_request, encode_request};
-use super::{Outcome, asked, decode, fields};
+use super::{Outcome, decode, fields};
 use crate::Dialect;
-use crate::common::{
-    Format, Media, Notes, Part, Request, Role, Signature, Source, Thought, Tool, ToolCall,
-    ToolChoice, ToolKind, ToolResult, Turn,
-};
+use crate::common::{Notes, Part, Role, Signature, Thought, ToolChoice};
 
 /// A body with one member more.
 fn with(name: &str, value: Value) -> Value {
@@ -42,7 +38,7 @@ fn what_is_lost_is_named() -> Outcome {
                 "tools",
                 json!([{"functionDeclarations": [{"name": "f", "response": {}}]}]),
             ),
-            "tools[0].functionDeclarations[0].response",
+            "tools.functionDeclarations.response",
         ),
         (
             with("toolConfig", json!({"retrievalConfig": {}})),
@@ -79,9 +75,17 @@ fn what_is_lost_is_named() -> Outcome {
 
 #[test]
 fn what_would_change_the_answer_is_refused() {
+    for (body, field) in refused_bodies().into_iter().chain(refused_parts()) {
+        let refused = decode(&body, &mut Notes::default()).unwrap_err();
+        assert_eq!(refused.field, field, "{body}: {refused}");
+    }
+}
+
+type Row = (Value, &'static str);
+
+fn refused_bodies() -> Vec<Row> {
     let config = |name: &str, value: Value| with("generationConfig", json!({name: value}));
-    let part = |part: Value| json!({"contents": [{"parts": [part]}]});
-    for (body, field) in [
+    vec![
         (json!([]), ""),
         (json!({}), "contents"),
         (
@@ -116,6 +120,12 @@ fn what_would_change_the_answer_is_refused() {
             with("tools", json!([{"functionDeclarations": [{}]}])),
             "tools[0].functionDeclarations[0].name",
         ),
+    ]
+}
+
+fn refused_parts() -> Vec<Row> {
+    let part = |part: Value| json!({"contents": [{"parts": [part]}]});
+    vec![
         (
             part(
                 json!({"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/x"}}),
@@ -147,10 +157,7 @@ fn what_would_change_the_answer_is_refused() {
             json!({"contents": "a", "systemInstruction": {"parts": [{"inlineData": {}}]}}),
             "systemInstruction.parts[0].text",
         ),
-    ] {
-        let refused = decode(&body, &mut Notes::default()).unwrap_err();
-        assert_eq!(refused.field, field, "{body}: {refused}");
-    }
+    ]
 }
 
 #[test]
@@ -274,202 +281,5 @@ fn pieces_of_a_stream_that_a_client_kept_are_joined() -> Outcome {
         thought("", "c2lnMg=="),
     ];
     assert_eq!(request.turns[1].parts, expected);
-    Ok(())
-}
-
-fn encoded(request: &Request) -> Outcome<(Value, Vec<String>)> {
-    let mut notes = Notes::default();
-    let body = serde_json::from_slice(&encode_request(request, &mut notes)?)?;
-    Ok((
-        body,
-        fields(&notes).into_iter().map(str::to_owned).collect(),
-    ))
-}
-
-fn turn(role: Role, parts: Vec<Part>) -> Turn {
-    Turn { role, parts }
-}
-
-#[test]
-fn what_cannot_be_said_is_named() -> Outcome {
-    let media = Media {
-        media_type: None,
-        source: Source::Base64("iVBORw0KGgo=".to_owned()),
-        detail: Some("low".to_owned()),
-        title: Some("T".to_owned()),
-    };
-    let thought = Thought {
-        text: "hm".to_owned(),
-        signature: None,
-        redacted: false,
-    };
-    let request = Request {
-        turns: vec![
-            turn(Role::User, vec![Part::Image(media)]),
-            turn(Role::System, vec![Part::text("Be brief.")]),
-            turn(Role::Assistant, vec![Part::Reasoning(thought)]),
-        ],
-        parallel_tools: Some(false),
-        stop: (0..7).map(|it| it.to_string()).collect(),
-        user: Some("u".to_owned()),
-        openai: Map::from_iter([("store".to_owned(), json!(true))]),
-        sampling: crate::common::Sampling {
-            seed: Some(i64::MAX),
-            ..Default::default()
-        },
-        ..Request::default()
-    };
-    let (body, named) = encoded(&request)?;
-    let expected = [
-        "messages.system",
-        "title",
-        "detail",
-        "reasoning",
-        "stop",
-        "seed",
-        "parallel_tool_calls",
-        "user",
-        "store",
-    ];
-    assert_eq!(named, expected);
-    assert_eq!(
-        body["systemInstruction"],
-        json!({"parts": [{"text": "Be brief."}]})
-    );
-    assert_eq!(body["contents"].as_array().map(Vec::len), Some(1));
-    assert_eq!(
-        body["contents"][0]["parts"][0]["inlineData"]["mimeType"],
-        "image/png"
-    );
-    assert_eq!(
-        body["generationConfig"],
-        json!({"stopSequences": ["0", "1", "2", "3", "4"], "seed": i32::MAX})
-    );
-    Ok(())
-}
-
-#[test]
-fn files_of_others_are_refused() {
-    let media = Media {
-        media_type: None,
-        source: Source::File("file-1".to_owned()),
-        detail: None,
-        title: None,
-    };
-    let result = ToolResult {
-        call_id: "c".to_owned(),
-        name: None,
-        parts: Vec::new(),
-        is_error: false,
-    };
-    for (part, field) in [
-        (Part::Document(media), "file_id"),
-        (Part::ToolResult(result), "tool_call_id"),
-    ] {
-        let request = Request {
-            turns: vec![turn(Role::User, vec![part])],
-            ..Request::default()
-        };
-        let refused = encode_request(&request, &mut Notes::default()).unwrap_err();
-        assert_eq!(refused.field, field);
-    }
-}
-
-#[test]
-fn only_the_first_call_of_a_step_stands_in_for_its_signature() -> Outcome {
-    let call = |id: &str, origin: Option<Dialect>| {
-        Part::ToolCall(ToolCall {
-            id: id.to_owned(),
-            name: "f".to_owned(),
-            arguments: "[1".to_owned(),
-            signature: origin.map(|origin| Signature {
-                origin,
-                data: "c2ln".to_owned(),
-            }),
-        })
-    };
-    let foreign = Some(Dialect::AnthropicMessages);
-    let request = Request {
-        turns: vec![
-            turn(Role::Assistant, vec![call("a", foreign), call("b", None)]),
-            turn(Role::User, vec![Part::text("?")]),
-            turn(Role::Assistant, vec![call("c", Some(Dialect::Gemini))]),
-        ],
-        ..Request::default()
-    };
-    let (body, _) = encoded(&request)?;
-    let signature =
-        |turn: usize, part: usize| &body["contents"][turn]["parts"][part]["thoughtSignature"];
-    assert_eq!(signature(0, 0), "skip_thought_signature_validator");
-    assert_eq!(*signature(0, 1), Value::Null);
-    assert_eq!(signature(2, 0), "c2ln");
-    let args = &body["contents"][0]["parts"][0]["functionCall"]["args"];
-    assert_eq!(*args, json!({"arguments": "[1"}));
-    Ok(())
-}
-
-#[test]
-fn tools_and_formats_are_written() -> Outcome {
-    let tool = |name: &str, kind, strict| Tool {
-        name: name.to_owned(),
-        description: None,
-        kind,
-        strict,
-    };
-    let request = Request {
-        system: vec![Part::text("Be brief.")],
-        tools: vec![
-            tool("f", ToolKind::Function(None), Some(true)),
-            tool("g", ToolKind::Custom(None), None),
-        ],
-        format: Format::Schema {
-            name: Some("n".to_owned()),
-            description: Some("A person.".to_owned()),
-            schema: json!({"type": "object"}),
-            strict: Some(true),
-        },
-        ..Request::default()
-    };
-    let (body, named) = encoded(&request)?;
-    assert_eq!(named, ["system"], "instructions alone become the user's");
-    assert_eq!(
-        body["contents"],
-        json!([{"role": "user", "parts": [{"text": "Be brief."}]}])
-    );
-    assert_eq!(
-        body["toolConfig"],
-        json!({"functionCallingConfig": {"mode": "VALIDATED"}})
-    );
-    let declared = &body["tools"][0]["functionDeclarations"];
-    assert_eq!(declared[0], json!({"name": "f"}));
-    assert_eq!(
-        declared[1]["parametersJsonSchema"]["required"],
-        json!(["input"])
-    );
-    let schema = json!({"type": "object", "description": "A person."});
-    assert_eq!(body["generationConfig"]["responseJsonSchema"], schema);
-    Ok(())
-}
-
-#[test]
-fn counts_are_asked_for_in_both_forms() -> Outcome {
-    let mut request = decode(&with("model", json!("models/x")), &mut Notes::default())?;
-    let mut notes = Notes::default();
-    let simple: Value = serde_json::from_slice(&encode_count_request(&request, &mut notes)?)?;
-    assert_eq!(
-        simple,
-        json!({"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]})
-    );
-    assert_eq!(decode(&simple, &mut notes)?, request);
-
-    request.system = vec![Part::text("Be brief.")];
-    let whole: Value = serde_json::from_slice(&encode_count_request(&request, &mut notes)?)?;
-    let inner = &whole["generateContentRequest"];
-    assert_eq!(inner["model"], format!("models/{}", asked().model));
-    assert_eq!(decode(&whole, &mut notes)?, request);
-    assert!(notes.warnings().is_empty());
-
-    assert_eq!(decode_count(&encode_count(31)), Some(31));
-    assert_eq!(decode_count(b"{}"), None);
     Ok(())
 }
