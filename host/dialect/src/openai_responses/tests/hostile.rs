@@ -18,9 +18,9 @@ proptest! {
 
     #[test]
     fn no_json_panics(value in json_value(), name in name()) {
-        let _ = with(&json!({name.clone(): value.clone()}));
-        let _ = with(&json!({"input": [value.clone()]}));
-        let body = json!({name: value.clone(), "output": [value.clone()]}).to_string();
+        let _ = with(&json!({&name: value}));
+        let _ = with(&json!({"input": [value]}));
+        let body = json!({name: value, "output": [value]}).to_string();
         let _ = decode_answer(body.as_bytes());
         let _ = read_answer(body.as_bytes());
     }
@@ -76,7 +76,7 @@ fn event() -> impl Strategy<Value = Value> {
             "content_index": part,
             "summary_index": part,
             "delta": delta,
-            "item": item.clone(),
+            "item": item,
             "annotation": {"type": "url_citation", "url": "https://example.com"},
             "response": {"id": "r", "status": "completed", "output": [item]},
         })

@@ -72,7 +72,7 @@ fn document() -> impl Strategy<Value = Media> {
     let url = Just((
         None,
         Source::Url("https://example.com/a.pdf".to_owned()),
-        None,
+        Some("a file".to_owned()),
     ));
     let title = || Some("a file".to_owned());
     let inline = data().prop_map(move |data| {
@@ -301,12 +301,16 @@ fn request() -> impl Strategy<Value = Request> {
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
-    let call = (prop_oneof![Just("look"), Just("bare")], text()).prop_map(|(name, text)| {
+    let name = prop_oneof![Just("look"), Just("bare")];
+    let call = (name, text(), any::<bool>()).prop_map(|(name, text, signed)| {
         Part::ToolCall(ToolCall {
             id: "c".to_owned(),
             name: name.to_owned(),
             arguments: json!({"input": text}).to_string(),
-            signature: None,
+            signature: signed.then(|| Signature {
+                origin: Dialect::Gemini,
+                data: "sig".to_owned(),
+            }),
         })
     });
     let picture = data().prop_map(|data| {

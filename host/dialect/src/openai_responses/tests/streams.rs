@@ -269,7 +269,7 @@ fn a_signature_of_a_call_comes_back_with_it() -> Outcome {
         id: "c".to_owned(),
         name: "look".to_owned(),
         arguments: "{}".to_owned(),
-        signature: Some(signature.clone()),
+        signature: Some(signature),
     };
     let answer = Answer {
         parts: vec![Part::ToolCall(made.clone())],
