@@ -4,7 +4,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{item, usage};
-use crate::common::{Answer, Finish, Malformed, Part};
+use crate::common::{Answer, Finish, Malformed, Part, Signature};
 use crate::json::{is_void, members, string};
 use crate::{ProviderError, Usage, Verdict, cut};
 
@@ -99,26 +99,28 @@ pub fn decode_answer(body: &[u8]) -> Result<Answer, Malformed> {
     }
     let output = response.get("output").and_then(Value::as_array);
     let output = output.ok_or(Malformed("it has no `output`"))?;
-    let mut parts = Vec::new();
+    let (mut parts, mut signature) = (Vec::new(), None);
     for (index, item) in output.iter().enumerate() {
-        item::read(item, index, &mut parts);
+        item::read(item, index, &mut signature, &mut parts);
     }
     let word = |name: &str| item::text(&response, name).unwrap_or_default().to_owned();
     Ok(Answer {
         id: word("id"),
         model: word("model"),
-        finish: finish(&response, Said::of(&parts)),
+        finish: finish(&response, &Said::of(&parts)),
         usage: response.get("usage").and_then(usage::read),
         parts,
     })
 }
 
 /// What kinds of parts an answer has, which its status does not tell.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) calls: bool,
     pub(super) refuses: bool,
     pub(super) texts: bool,
+    /// A signature that waits for its call.
+    pub(super) signature: Option<Signature>,
 }
 
 impl Said {
@@ -128,12 +130,13 @@ impl Said {
             calls: any(|part| matches!(part, Part::ToolCall(_))),
             refuses: any(|part| matches!(part, Part::Refusal(_))),
             texts: any(|part| matches!(part, Part::Text { .. })),
+            signature: None,
         }
     }
 }
 
 /// Why a response ended.
-pub(super) fn finish(response: &Value, said: Said) -> Finish {
+pub(super) fn finish(response: &Value, said: &Said) -> Finish {
     let details = response.get("incomplete_details");
     match details.and_then(|details| item::text(details, "reason")) {
         Some("max_output_tokens") => return Finish::Length,

@@ -172,8 +172,11 @@ fn image_content(media: &Media) -> Result<Value, Refusal> {
 fn file_content(media: &Media) -> Result<Value, Refusal> {
     let (data, kind) = match &media.source {
         Source::Url(url) => {
-            // The API takes a name only beside data.
-            return Ok(json!({"type": "input_file", "file_url": url}));
+            let mut file = json!({"type": "input_file", "file_url": url});
+            if let Some(title) = &media.title {
+                file["filename"] = title.as_str().into();
+            }
+            return Ok(file);
         }
         Source::File(_) => return Err(Refusal::new("file_id", FILE_ID)),
         Source::Base64(data) => (

@@ -137,8 +137,9 @@ fn read_what_is_of_no_account(fields: &mut Fields, notes: &mut Notes) -> Result<
     for name in ["model", "stream", "background"] {
         fields.skip(name);
     }
-    // All that it says is whether to pad the events.
+    // The one says no more than whether to pad the events, the other what Codex runs as.
     fields.skip("stream_options");
+    fields.skip("client_metadata");
     if fields.flag("store")? == Some(true) {
         let what = "changed: nothing is kept, and the response cannot be asked for by its id";
         notes.warn("store", what);

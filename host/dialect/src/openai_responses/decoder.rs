@@ -154,7 +154,8 @@ impl Decoder {
             return Ok(());
         }
         let mut parts = Vec::new();
-        item::read(item, usize::try_from(place).unwrap_or_default(), &mut parts);
+        let index = usize::try_from(place).unwrap_or_default();
+        item::read(item, index, &mut self.said.signature, &mut parts);
         for part in parts {
             open::pass_whole(part, &mut self.said, out);
         }
@@ -212,7 +213,7 @@ impl Decoder {
         if let Some(usage) = response.get("usage").and_then(usage::read) {
             out.push(Event::Usage(usage));
         }
-        out.push(Event::Finish(finish(response, self.said)));
+        out.push(Event::Finish(finish(response, &self.said)));
         out.push(Event::Done);
         self.ended = true;
         Ok(())

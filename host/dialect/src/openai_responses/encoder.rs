@@ -383,6 +383,3 @@ fn append(object: &mut Value, members: Value) {
 /// The most of an answer that is held to be repeated at its end, in bytes: as much as one event that a
 /// provider sends may have, since that is what the last one is.
 const HELD_BYTES_MAX: usize = crate::sse::EVENT_BYTES_MAX;
-
-#[cfg(test)]
-mod tests;

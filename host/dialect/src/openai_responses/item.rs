@@ -5,17 +5,30 @@ use serde_json::{Map, Value, json};
 use super::input::{BETWEEN_SUMMARIES, media_type};
 use super::record::{self, Mark};
 use super::{annotation, tools};
-use crate::common::{Citation, Media, Owed, Part, Source, Thought, ToolCall};
+use crate::common::{Citation, Media, Owed, Part, Signature, Source, Thought, ToolCall};
 
-/// The parts of an item of a provider's. `index`: where it stands in the output.
-pub(super) fn read(item: &Value, index: usize, out: &mut Vec<Part>) {
+/// The parts of an item of a provider's. `index`: where it stands in the output; `signature`: what waits
+/// for the next call (the provider may be one of us).
+pub(super) fn read(
+    item: &Value,
+    index: usize,
+    signature: &mut Option<Signature>,
+    out: &mut Vec<Part>,
+) {
     match text(item, "type").unwrap_or_default() {
         "message" => {
             let content = item.get("content").and_then(Value::as_array);
             out.extend(content.into_iter().flatten().filter_map(content_part));
         }
-        "reasoning" => out.extend(thought(item).map(Part::Reasoning)),
-        "function_call" | "custom_tool_call" => out.push(Part::ToolCall(call(item, index))),
+        "reasoning" => match signed(item) {
+            Some((found, Some(Mark::Call))) => *signature = Some(found),
+            signed => out.extend(thought(item, signed).map(Part::Reasoning)),
+        },
+        "function_call" | "custom_tool_call" => {
+            let signature = signature.take();
+            let call = call(item, index);
+            out.push(Part::ToolCall(ToolCall { signature, ..call }));
+        }
         "image_generation_call" => out.extend(picture(item)),
         // What a provider's own tools did is in the messages that follow.
         _ => {}
@@ -33,8 +46,8 @@ fn content_part(part: &Value) -> Option<Part> {
     }
 }
 
-fn thought(item: &Value) -> Option<Thought> {
-    let (signature, mark) = signed(item).unzip();
+fn thought(item: &Value, signed: Option<(Signature, Option<Mark>)>) -> Option<Thought> {
+    let (signature, mark) = signed.unzip();
     let text = summary(item, "summary").or_else(|| summary(item, "content"));
     (text.is_some() || signature.is_some()).then(|| Thought {
         text: text.unwrap_or_default(),
@@ -44,7 +57,7 @@ fn thought(item: &Value) -> Option<Thought> {
 }
 
 /// The signature of a reasoning item.
-pub(super) fn signed(item: &Value) -> Option<(crate::common::Signature, Option<Mark>)> {
+pub(super) fn signed(item: &Value) -> Option<(Signature, Option<Mark>)> {
     let encrypted = text(item, "encrypted_content").filter(|it| !it.is_empty())?;
     Some(record::read(text(item, "id"), encrypted))
 }

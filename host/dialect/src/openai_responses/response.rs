@@ -92,7 +92,7 @@ fn skeleton(owed: &Owed, status: &str) -> Value {
         "parallel_tool_calls": true,
         "previous_response_id": null,
         "reasoning": {"effort": null, "summary": null},
-        "service_tier": "default",
+        "service_tier": null,
         "store": false,
         "temperature": null,
         "text": {"format": {"type": "text"}},

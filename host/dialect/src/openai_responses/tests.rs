@@ -1,1 +1,228 @@
-//! x
+//! The dialect over the cases in `tests/cases/dialects`, and its tables. The other files here hold what
+//! is made up.
+
+mod cases;
+mod hostile;
+mod losses;
+mod round_trip;
+mod streams;
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::common::{Answer, Begun, Delta, Event, Notes, Owed, Part, Refusal, Request, Thought};
+use crate::sse::Reader;
+use crate::{Asked, Observed, Usage, Verdict};
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+/// One file of a case; none if the case has none of this dialect.
+fn file(case: &str, what: &str) -> Option<Vec<u8>> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/dialects");
+    fs::read(root.join(case).join(format!("{HOME}.{what}"))).ok()
+}
+
+/// One file that must be there.
+fn needed(case: &str, what: &str) -> Outcome<Vec<u8>> {
+    file(case, what).ok_or_else(|| format!("{case} has no {what}").into())
+}
+
+fn decode(body: &[u8]) -> Outcome<(Request, Vec<String>)> {
+    let mut notes = Notes::default();
+    let request = decode_request(body, &Asked::read(body)?, &mut notes)?;
+    let fields = notes.warnings().iter().map(|it| it.field.clone());
+    Ok((request, fields.collect()))
+}
+
+fn decode_value(body: &Value) -> Outcome<(Request, Vec<String>)> {
+    decode(&serde_json::to_vec(body)?)
+}
+
+/// What a minimal request with these members besides becomes.
+fn with(members: &Value) -> Result<(Request, Vec<String>), Refusal> {
+    let mut body = json!({"model": "m", "input": "Hi"});
+    for (name, value) in members.as_object().into_iter().flatten() {
+        body[name] = value.clone();
+    }
+    let body = body.to_string();
+    let mut notes = Notes::default();
+    let asked = Asked {
+        model: "m".into(),
+        stream: false,
+    };
+    let request = decode_request(body.as_bytes(), &asked, &mut notes)?;
+    let fields = notes.warnings().iter().map(|it| it.field.clone());
+    Ok((request, fields.collect()))
+}
+
+fn encode(request: &Request) -> Outcome<(Value, Vec<String>)> {
+    let mut notes = Notes::default();
+    let body = encode_request(request, &mut notes)?;
+    let fields = notes.warnings().iter().map(|it| it.field.clone());
+    Ok((serde_json::from_slice(&body)?, fields.collect()))
+}
+
+/// The events of a stream's bytes, in chunks of so many.
+fn events(stream: &[u8], size: usize) -> Outcome<Vec<Event>> {
+    let mut reader = Reader::default();
+    let mut decoder = decoder();
+    let mut out = Vec::new();
+    for chunk in stream.chunks(size) {
+        reader.push(Bytes::copy_from_slice(chunk));
+        while let Some(event) = reader.next_event()? {
+            decoder.event(event.name(), &event.data, &mut out)?;
+        }
+    }
+    if let Some(event) = reader.finish()? {
+        decoder.event(event.name(), &event.data, &mut out)?;
+    }
+    decoder.finish(&mut out);
+    Ok(out)
+}
+
+/// What single events, by their data, become.
+fn events_of(data: &[Value]) -> Outcome<Vec<Event>> {
+    let mut decoder = decoder();
+    let mut out = Vec::new();
+    for data in data {
+        decoder.event("", data.to_string().as_bytes(), &mut out)?;
+    }
+    decoder.finish(&mut out);
+    Ok(out)
+}
+
+/// The events as one answer, and whether the stream came to its end. Their order is checked.
+fn gathered(events: &[Event]) -> (Answer, bool) {
+    let mut answer = Answer::default();
+    let (mut open, mut done) = (None::<Part>, false);
+    for event in events {
+        assert!(!done, "something follows the end: {event:?}");
+        match event {
+            Event::Start { id, model } => {
+                answer.id.clone_from(id);
+                answer.model.clone_from(model);
+            }
+            Event::Begin(begun) => {
+                assert!(open.is_none(), "two parts are open");
+                open = Some(part_of(begun));
+            }
+            Event::Delta(delta) => extend(open.as_mut(), delta),
+            Event::End => answer.parts.extend(open.take()),
+            Event::Usage(usage) => answer.usage = Some(*usage),
+            Event::Finish(finish) => {
+                assert!(open.is_none(), "a part is open at the end");
+                answer.finish = finish.clone();
+            }
+            Event::Done => done = true,
+            Event::Error(_) => return (answer, false),
+        }
+    }
+    (answer, done)
+}
+
+fn part_of(begun: &Begun) -> Part {
+    match begun.clone() {
+        Begun::Text => Part::text(""),
+        Begun::Refusal => Part::Refusal(String::new()),
+        Begun::Reasoning { redacted } => Part::Reasoning(Thought {
+            text: String::new(),
+            signature: None,
+            redacted,
+        }),
+        Begun::ToolCall {
+            id,
+            name,
+            signature,
+        } => Part::ToolCall(crate::common::ToolCall {
+            id,
+            name,
+            arguments: String::new(),
+            signature,
+        }),
+        Begun::Whole(part) => part,
+    }
+}
+
+fn extend(open: Option<&mut Part>, delta: &Delta) {
+    match (open, delta) {
+        (Some(Part::Text { text, .. }), Delta::Text(more))
+        | (Some(Part::Refusal(text)), Delta::Refusal(more))
+        | (Some(Part::Reasoning(Thought { text, .. })), Delta::Reasoning(more)) => {
+            assert!(!more.is_empty(), "an empty piece");
+            text.push_str(more);
+        }
+        (Some(Part::ToolCall(call)), Delta::Arguments(more)) => call.arguments.push_str(more),
+        (Some(Part::Text { citations, .. }), Delta::Citation(citation)) => {
+            citations.push(citation.clone());
+        }
+        (Some(Part::Reasoning(thought)), Delta::Signature(signature)) => {
+            thought.signature = Some(signature.clone());
+        }
+        (open, delta) => panic!("{delta:?} in {open:?}"),
+    }
+}
+
+/// An answer as the events that stream it, its texts in pieces of one character.
+fn streamed(answer: &Answer) -> Vec<Event> {
+    let mut out = vec![Event::Start {
+        id: answer.id.clone(),
+        model: answer.model.clone(),
+    }];
+    let pieces = |text: &str| text.chars().map(String::from).collect::<Vec<_>>();
+    for part in answer.parts.clone() {
+        let (begun, deltas) = match part {
+            Part::Text { text, citations } => {
+                let mut deltas: Vec<_> = pieces(&text).into_iter().map(Delta::Text).collect();
+                deltas.extend(citations.into_iter().map(Delta::Citation));
+                (Begun::Text, deltas)
+            }
+            Part::Refusal(text) => {
+                let deltas = pieces(&text).into_iter().map(Delta::Refusal).collect();
+                (Begun::Refusal, deltas)
+            }
+            Part::Reasoning(thought) => {
+                let texts = pieces(&thought.text).into_iter().map(Delta::Reasoning);
+                let signature = thought.signature.map(Delta::Signature);
+                let redacted = thought.redacted;
+                let deltas = texts.chain(signature).collect();
+                (Begun::Reasoning { redacted }, deltas)
+            }
+            Part::ToolCall(call) => {
+                let texts = pieces(&call.arguments).into_iter().map(Delta::Arguments);
+                let begun = Begun::ToolCall {
+                    id: call.id,
+                    name: call.name,
+                    signature: call.signature,
+                };
+                (begun, texts.collect())
+            }
+            whole => (Begun::Whole(whole), Vec::new()),
+        };
+        out.push(Event::Begin(begun));
+        out.extend(deltas.into_iter().map(Event::Delta));
+        out.push(Event::End);
+    }
+    out.extend(answer.usage.map(Event::Usage));
+    out.push(Event::Finish(answer.finish.clone()));
+    out.push(Event::Done);
+    out
+}
+
+/// The frames of events, as `(name, data)`.
+fn frames(events: &[Event], owed: Owed) -> Outcome<Vec<(String, Value)>> {
+    let mut encoder = encoder(owed);
+    let mut out = Vec::new();
+    for event in events {
+        encoder.event(event, &mut out);
+    }
+    let read = out.into_iter().map(|frame| {
+        let data = serde_json::from_slice(&frame.data)?;
+        Ok((frame.name.into_owned(), data))
+    });
+    read.collect()
+}

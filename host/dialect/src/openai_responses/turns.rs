@@ -154,8 +154,7 @@ impl<'r> Items<'r> {
 
     fn result(&mut self, result: &ToolResult) -> Result<(), Refusal> {
         if result.is_error {
-            let what =
-                "dropped: the provider's dialect cannot say that a tool failed; its text can";
+            let what = "changed: the provider is told in words that the tool failed";
             self.notes.warn("is_error", what);
         }
         let kind = if self.custom_calls.contains(result.call_id.as_str()) {
@@ -163,11 +162,15 @@ impl<'r> Items<'r> {
         } else {
             "function_call_output"
         };
+        let lead = if result.is_error { TOOL_FAILED } else { "" };
         let output = match result.parts.as_slice() {
-            [] => Value::String(String::new()),
-            [Part::Text { text, .. }] => text.as_str().into(),
+            [] => lead.trim_end().into(),
+            [Part::Text { text, .. }] => format!("{lead}{text}").into(),
             parts => {
-                let mut list = Vec::with_capacity(parts.len());
+                let mut list = Vec::with_capacity(parts.len() + 1);
+                if result.is_error {
+                    list.push(json!({"type": "input_text", "text": lead.trim_end()}));
+                }
                 for part in parts {
                     list.extend(content::write(part, self.notes)?);
                 }
@@ -180,3 +183,6 @@ impl<'r> Items<'r> {
         Ok(())
     }
 }
+
+/// What the result of a tool that failed begins with: the item has no member that says so.
+const TOOL_FAILED: &str = "Error: ";

@@ -75,7 +75,9 @@ impl Open {
     pub(super) fn begin_call(&mut self, item: &Value, said: &mut Said, out: &mut Vec<Event>) {
         if matches!(self.kind, Kind::Call | Kind::Custom) {
             let index = usize::try_from(self.place).unwrap_or_default();
-            begin_call(item::call(item, index), said, out);
+            let signature = said.signature.take();
+            let call = item::call(item, index);
+            begin_call(ToolCall { signature, ..call }, said, out);
             self.part = Some(OpenPart::Call { spoke: false });
             self.began = true;
         }
@@ -169,7 +171,7 @@ impl Open {
             }
             Kind::Message | Kind::Reasoning if !self.began => {
                 let mut parts = Vec::new();
-                item::read(item, 0, &mut parts);
+                item::read(item, 0, &mut said.signature, &mut parts);
                 for part in parts {
                     pass_whole(part, said, out);
                 }

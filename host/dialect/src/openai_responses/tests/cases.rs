@@ -1,0 +1,227 @@
+//! The cases that all dialects have in common.
+
+use super::*;
+use crate::common::{Effort, Finish, Role, ToolChoice, ToolKind};
+
+const REQUESTS: [&str; 9] = [
+    "text",
+    "streamed-text",
+    "parallel-tools",
+    "streamed-tools",
+    "tool-results",
+    "images",
+    "system",
+    "reasoning",
+    "structured-output",
+];
+
+#[test]
+fn requests_lose_nothing_on_their_way_there_and_back() -> Outcome {
+    for case in REQUESTS {
+        let body = needed(case, "request.json")?;
+        let (request, lost) = decode(&body)?;
+        assert!(lost.is_empty(), "{case}: {lost:?}");
+        let (written, lost) = encode(&request)?;
+        assert!(lost.is_empty(), "{case}: {lost:?}");
+        let (again, _) = decode_value(&written)?;
+        let echo = request.echo.clone();
+        assert_eq!(Request { echo, ..again }, request, "{case}");
+        assert_eq!(written["store"], false, "{case}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_request_keeps_the_members_that_its_client_sent() -> Outcome {
+    for case in ["text", "streamed-text", "parallel-tools", "tool-results"] {
+        let sent: Value = serde_json::from_slice(&needed(case, "request.json")?)?;
+        let (written, _) = encode(&decode_value(&sent)?.0)?;
+        for (name, value) in sent.as_object().into_iter().flatten() {
+            // A text for an input is a message of the user's.
+            if name != "input" || value.is_array() {
+                assert_eq!(written[name], *value, "{case}: {name}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_story_is_read() -> Outcome {
+    let (tools, _) = decode(&needed("parallel-tools", "request.json")?)?;
+    assert_eq!(tools.tool_choice, Some(ToolChoice::Auto));
+    assert_eq!(tools.parallel_tools, Some(true));
+    assert!(matches!(&tools.tools[0].kind, ToolKind::Function(Some(_))));
+
+    let (results, _) = decode(&needed("tool-results", "request.json")?)?;
+    let roles: Vec<Role> = results.turns.iter().map(|turn| turn.role).collect();
+    assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
+    let [
+        Part::ToolResult(first),
+        Part::ToolResult(_),
+        Part::Text { text, .. },
+    ] = results.turns[2].parts.as_slice()
+    else {
+        return Err(format!("{:?}", results.turns[2]).into());
+    };
+    assert_eq!(first.name.as_deref(), Some("get_weather"));
+    assert_eq!(text, "And?");
+
+    let (system, _) = decode(&needed("system", "request.json")?)?;
+    let blocks = [Part::text("Be brief."), Part::text("Answer in French.")];
+    assert_eq!(system.system, blocks);
+    assert_eq!(system.turns.len(), 3);
+
+    let (reasoning, _) = decode(&needed("reasoning", "request.json")?)?;
+    let asked = reasoning.reasoning.unwrap_or_default();
+    assert_eq!(
+        (asked.effort, asked.shown),
+        (Some(Effort::High), Some(true))
+    );
+    let Part::Reasoning(thought) = &reasoning.turns[1].parts[0] else {
+        return Err("no thought".into());
+    };
+    let signature = thought.signature.as_ref().and_then(|it| it.of(HOME));
+    let (id, encrypted) = record::split(signature.unwrap_or_default());
+    assert_eq!(id, Some("rs_68a1f130"));
+    assert!(encrypted.starts_with("gAAAA"));
+    Ok(())
+}
+
+#[test]
+fn answers_say_the_same_whole_and_streamed() -> Outcome {
+    for case in ["reasoning", "usage"] {
+        let whole = decode_answer(&needed(case, "answer.json")?)?;
+        let (mut streamed, done) = gathered(&events(&needed(case, "stream.sse")?, 7)?);
+        assert!(done, "{case}");
+        streamed.id.clone_from(&whole.id);
+        for (one, other) in streamed.parts.iter_mut().zip(&whole.parts) {
+            // The two were made apart, and so are their ids.
+            if let (Part::Reasoning(one), Part::Reasoning(other)) = (one, other) {
+                assert!(one.signature.is_some());
+                one.signature.clone_from(&other.signature);
+            }
+        }
+        assert_eq!(streamed, whole, "{case}");
+    }
+    Ok(())
+}
+
+#[test]
+fn chunks_of_every_size_give_the_same_events() -> Outcome {
+    for case in [
+        "streamed-text",
+        "streamed-tools",
+        "reasoning",
+        "errors",
+        "usage",
+    ] {
+        let stream = needed(case, "stream.sse")?;
+        let whole = events(&stream, stream.len())?;
+        for size in 1..200 {
+            assert_eq!(events(&stream, size)?, whole, "{case} in chunks of {size}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn streams_end_as_their_cases_say() -> Outcome {
+    let (text, done) = gathered(&events(&needed("streamed-text", "stream.sse")?, 64)?);
+    assert_eq!(text.parts, [Part::text("The capital of France is Paris.")]);
+    assert_eq!((text.finish, done), (Finish::Stop, true));
+
+    let (tools, _) = gathered(&events(&needed("streamed-tools", "stream.sse")?, 64)?);
+    assert_eq!(tools.finish, Finish::ToolCalls);
+    let calls = tools.parts.iter().filter_map(|part| match part {
+        Part::ToolCall(call) => Some((call.id.as_str(), call.arguments.as_str())),
+        _ => None,
+    });
+    let expected = [
+        ("call_weather1", r#"{"city":"Paris","unit":"celsius"}"#),
+        ("call_time2", r#"{"zone":"Europe/Paris"}"#),
+    ];
+    assert_eq!(calls.collect::<Vec<_>>(), expected);
+
+    let failed = events(&needed("errors", "stream.sse")?, 64)?;
+    let Some(Event::Error(error)) = failed.last() else {
+        return Err(format!("{failed:?}").into());
+    };
+    assert_eq!(error.code.as_deref(), Some("server_error"));
+
+    let usage = decode_answer(&needed("usage", "answer.json")?)?.usage;
+    let expected = Usage {
+        input: 100,
+        output: 50,
+        cached_input: 40,
+        reasoning: 30,
+    };
+    assert_eq!(usage, Some(expected));
+    Ok(())
+}
+
+#[test]
+fn the_host_sees_in_a_relayed_stream_what_it_acts_on() -> Outcome {
+    for (case, errors, usage) in [
+        ("streamed-text", 0, Some(14)),
+        ("streamed-tools", 0, Some(92)),
+        ("reasoning", 0, Some(40)),
+        ("errors", 1, None),
+    ] {
+        let mut reader = Reader::default();
+        reader.push(needed(case, "stream.sse")?.into());
+        let mut observer = StreamObserver::new();
+        let mut seen = Vec::new();
+        while let Some(event) = reader.next_event()? {
+            seen.push(observer.observe(event.name(), &event.data));
+        }
+        let count = |is: fn(&Observed) -> bool| seen.iter().filter(|it| is(it)).count();
+        assert_eq!(
+            count(|it| matches!(it, Observed::Error(_))),
+            errors,
+            "{case}"
+        );
+        assert_eq!(count(|it| matches!(it, Observed::Malformed)), 0, "{case}");
+        assert_eq!(observer.completed(), errors == 0, "{case}");
+        assert_eq!(observer.usage().map(|it| it.input), usage, "{case}");
+        assert_eq!(
+            seen[..2],
+            [Observed::Preamble, Observed::Preamble],
+            "{case}"
+        );
+        assert!(observer.has_content(), "{case}");
+    }
+    Ok(())
+}
+
+#[test]
+fn whole_answers_are_judged() -> Outcome {
+    for case in REQUESTS {
+        if let Some(body) = file(case, "answer.json") {
+            let Verdict::Complete {
+                usage,
+                finish_reason,
+            } = read_answer(&body)
+            else {
+                return Err(format!("{case}: {:?}", read_answer(&body)).into());
+            };
+            assert_eq!(finish_reason.as_deref(), Some("completed"), "{case}");
+            assert_eq!(usage, decode_answer(&body)?.usage, "{case}");
+        }
+    }
+    let error = needed("errors", "error.json")?;
+    assert!(matches!(read_answer(&error), Verdict::Error(_)));
+    let judged = |body: Value| read_answer(body.to_string().as_bytes());
+    let failed = judged(json!({"status": "failed", "error": {"code": "c", "message": "m"}}));
+    assert!(matches!(failed, Verdict::Error(error) if error.message == "m"));
+    assert_eq!(
+        judged(json!({"status": "completed", "output": []})),
+        Verdict::Empty
+    );
+    assert_eq!(judged(json!({"output": {}})), Verdict::Malformed);
+    assert_eq!(read_answer(b"<html>"), Verdict::Malformed);
+    assert_eq!(read_answer(b" "), Verdict::Empty);
+    let cut_off = json!({"output": [], "incomplete_details": {"reason": "max_output_tokens"}});
+    assert!(matches!(judged(cut_off), Verdict::Complete { .. }));
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! No input panics, and none makes a reader keep without bound.
+
+use proptest::prelude::*;
+
+use super::*;
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..96), text in "[\\[\\]{}\",:a-z0-9\\\\ ]{0,64}") {
+        for body in [bytes.as_slice(), text.as_bytes()] {
+            let _ = decode(body);
+            let _ = decode_answer(body);
+            let _ = read_answer(body);
+            let _ = events(body, 5);
+            let _ = StreamObserver::new().observe("", body);
+        }
+    }
+
+    #[test]
+    fn no_json_panics(value in json_value(), name in name()) {
+        let _ = with(&json!({&name: value}));
+        let _ = with(&json!({"input": [value]}));
+        let body = json!({name: value, "output": [value]}).to_string();
+        let _ = decode_answer(body.as_bytes());
+        let _ = read_answer(body.as_bytes());
+    }
+
+    #[test]
+    fn no_events_panic_or_come_out_of_order(list in prop::collection::vec(event(), 0..24)) {
+        let mut observer = StreamObserver::new();
+        for data in &list {
+            observer.observe("", data.to_string().as_bytes());
+        }
+        if let Ok(events) = events_of(&list) {
+            // It checks the order.
+            let (answer, done) = gathered(&events);
+            prop_assert!(!done || observer.completed());
+            // What is read can be written: whole, and streamed again.
+            let owed = Owed::default();
+            let _ = encode_answer(&answer, &owed);
+            let written = frames(&events, owed).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            for (index, (name, data)) in written.iter().enumerate() {
+                prop_assert_eq!(&data["type"], name);
+                prop_assert_eq!(&data["sequence_number"], &json!(index));
+            }
+        }
+    }
+}
+
+/// One event, with the members and the words of this dialect in many orders.
+fn event() -> impl Strategy<Value = Value> {
+    let kind = prop::sample::select(vec![
+        "response.created",
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.content_part.added",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.output_text.annotation.added",
+        "response.refusal.delta",
+        "response.reasoning_summary_text.delta",
+        "response.reasoning_text.delta",
+        "response.function_call_arguments.delta",
+        "response.custom_tool_call_input.delta",
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "error",
+        "keepalive",
+    ]);
+    let delta = prop::sample::select(vec!["", "a", "\"", "é\n"]);
+    (kind, 0_u64..3, 0_u64..2, delta, item()).prop_map(|(kind, place, part, delta, item)| {
+        json!({
+            "type": kind,
+            "output_index": place,
+            "content_index": part,
+            "summary_index": part,
+            "delta": delta,
+            "item": item,
+            "annotation": {"type": "url_citation", "url": "https://example.com"},
+            "response": {"id": "r", "status": "completed", "output": [item]},
+        })
+    })
+}
+
+fn item() -> impl Strategy<Value = Value> {
+    let text = "[a-z\"\\\\]{0,4}";
+    let kind = prop::sample::select(vec![
+        "message",
+        "reasoning",
+        "function_call",
+        "custom_tool_call",
+        "image_generation_call",
+        "web_search_call",
+    ]);
+    let content = prop::sample::select(vec!["output_text", "refusal", "summary_text"]);
+    (kind, content, text).prop_map(|(kind, content, text)| {
+        json!({
+            "type": kind,
+            "content": [{"type": content, "text": text, "refusal": text}],
+            "summary": [{"type": content, "text": text}],
+            "encrypted_content": text,
+            "call_id": text,
+            "name": text,
+            "arguments": text,
+            "input": text,
+            "result": text,
+        })
+    })
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "input",
+        "tools",
+        "tool_choice",
+        "text",
+        "reasoning",
+        "instructions",
+        "include",
+        "store",
+        "metadata",
+        "output",
+        "status",
+        "usage",
+        "incomplete_details",
+        "error",
+        "temperature",
+    ])
+    .prop_map(str::to_owned)
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let word = prop::sample::select(vec![
+        "message",
+        "reasoning",
+        "function_call",
+        "function_call_output",
+        "custom_tool_call",
+        "user",
+        "assistant",
+        "input_text",
+        "input_image",
+        "input_file",
+        "data:a;base64,AA==",
+        "function",
+        "namespace",
+        "custom",
+        "allowed_tools",
+        "auto",
+        "json_schema",
+        "high",
+        "",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        word.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        let member = prop::sample::select(vec![
+            "type",
+            "role",
+            "content",
+            "text",
+            "name",
+            "call_id",
+            "arguments",
+            "output",
+            "input",
+            "image_url",
+            "file_data",
+            "summary",
+            "encrypted_content",
+            "id",
+            "tools",
+            "mode",
+            "format",
+            "schema",
+            "effort",
+            "action",
+            "reason",
+            "input_tokens",
+        ]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((member, inner), 0..6).prop_map(|members| {
+                members
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect()
+            }),
+        ]
+    })
+}
+
+#[test]
+fn an_answer_too_long_to_repeat_fails() -> Outcome {
+    let piece = "x".repeat(1 << 20);
+    let mut encoder = encoder(Owed::default());
+    let mut out = Vec::new();
+    encoder.event(&Event::Begin(Begun::Text), &mut out);
+    let mut last = None;
+    for _ in 0..40 {
+        encoder.event(&Event::Delta(Delta::Text(piece.clone())), &mut out);
+        last = out.pop().or(last);
+        out.clear();
+    }
+    encoder.event(&Event::End, &mut out);
+    encoder.event(&Event::Done, &mut out);
+    assert!(out.is_empty(), "something follows the failure");
+    assert_eq!(
+        last.map(|frame| frame.name.into_owned()).as_deref(),
+        Some("response.failed")
+    );
+    Ok(())
+}
+
+#[test]
+fn items_that_wait_are_bounded() {
+    let mut data = vec![
+        json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": "message"}}),
+    ];
+    let text = "x".repeat(1 << 20);
+    for place in 1..40 {
+        let item = json!({"type": "message", "content": [{"type": "output_text", "text": text}]});
+        data.push(
+            json!({"type": "response.output_item.done", "output_index": place, "item": item}),
+        );
+    }
+    assert!(events_of(&data).is_err());
+}
+
+#[test]
+fn items_that_never_end_in_number_are_refused() {
+    let item = json!({"type": "web_search_call"});
+    let mut decoder = decoder();
+    let mut out = Vec::new();
+    let refused = (0..20_000).any(|place| {
+        let data =
+            json!({"type": "response.output_item.done", "output_index": place, "item": item});
+        decoder
+            .event("", data.to_string().as_bytes(), &mut out)
+            .is_err()
+    });
+    assert!(refused);
+}

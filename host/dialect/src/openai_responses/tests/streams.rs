@@ -1,0 +1,365 @@
+//! What single streams become: odd ones that are read, and the sequence that is written.
+
+use super::*;
+use crate::common::{Finish, Signature, ToolCall};
+use crate::{Dialect, ErrorBody};
+
+fn item(kind: &str, place: u64, item: &Value) -> Value {
+    json!({"type": format!("response.output_item.{kind}"), "output_index": place, "item": item})
+}
+
+fn message(text: &str) -> Value {
+    json!({"type": "message", "content": [{"type": "output_text", "text": text}]})
+}
+
+fn completed(output: &Value) -> Value {
+    json!({"type": "response.completed", "response": {"id": "r", "status": "completed", "output": output}})
+}
+
+#[test]
+fn a_stream_of_wholes_only_is_read() -> Outcome {
+    let call = json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"});
+    let (answer, done) = gathered(&events_of(&[
+        item("done", 0, &message("a")),
+        completed(&json!([message("a"), call])),
+    ])?);
+    assert!(done);
+    assert_eq!(answer.parts.len(), 2);
+    assert_eq!(answer.finish, Finish::ToolCalls);
+    Ok(())
+}
+
+#[test]
+fn items_that_overlap_come_one_after_the_other() -> Outcome {
+    let call = |arguments: &str| json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments});
+    let delta = |place: u64, kind: &str, delta: &str| json!({"type": format!("response.{kind}.delta"), "output_index": place, "delta": delta});
+    let (answer, done) = gathered(&events_of(&[
+        item("added", 0, &json!({"type": "message", "content": []})),
+        delta(0, "output_text", "a"),
+        item("added", 1, &call("")),
+        delta(1, "function_call_arguments", "{\"x\":"),
+        delta(0, "output_text", "b"),
+        item("done", 1, &call("{\"x\":1}")),
+        item("done", 0, &message("ab")),
+        completed(&json!([message("ab"), call("{\"x\":1}")])),
+    ])?);
+    assert!(done);
+    let [Part::Text { text, .. }, Part::ToolCall(call)] = answer.parts.as_slice() else {
+        return Err(format!("{:?}", answer.parts).into());
+    };
+    assert_eq!(
+        (text.as_str(), call.arguments.as_str()),
+        ("ab", "{\"x\":1}")
+    );
+    Ok(())
+}
+
+#[test]
+fn a_custom_tools_input_becomes_arguments() -> Outcome {
+    let call = json!({"type": "custom_tool_call", "call_id": "c", "name": "f", "input": ""});
+    let mut data = vec![item("added", 0, &call)];
+    for delta in ["say \"", "hi\"\n"] {
+        data.push(json!({"type": "response.custom_tool_call_input.delta", "output_index": 0, "delta": delta}));
+    }
+    data.push(item(
+        "done",
+        0,
+        &json!({"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "say \"hi\"\n"}),
+    ));
+    let (answer, _) = gathered(&events_of(&data)?);
+    let expected = ToolCall {
+        id: "c".to_owned(),
+        name: "f".to_owned(),
+        arguments: json!({"input": "say \"hi\"\n"}).to_string(),
+        signature: None,
+    };
+    assert_eq!(answer.parts, [Part::ToolCall(expected)]);
+    Ok(())
+}
+
+#[test]
+fn the_parts_of_a_summary_are_one_thought() -> Outcome {
+    let mut data = vec![item(
+        "added",
+        0,
+        &json!({"type": "reasoning", "id": "rs_1"}),
+    )];
+    for (kind, index, delta) in [
+        ("reasoning_summary_text", 0, "a"),
+        ("reasoning_summary_text", 1, "b"),
+        ("reasoning_text", 0, "passed over"),
+    ] {
+        data.push(
+            json!({"type": format!("response.{kind}.delta"), "output_index": 0,
+            "summary_index": index, "content_index": index, "delta": delta}),
+        );
+    }
+    data.push(item(
+        "done",
+        0,
+        &json!({"type": "reasoning", "id": "rs_1", "encrypted_content": "gA"}),
+    ));
+    let (answer, done) = gathered(&events_of(&data)?);
+    assert!(!done, "it was cut off");
+    let thought = Thought {
+        text: "a\n\nb".to_owned(),
+        signature: Some(record::joined(Some("rs_1"), "gA")),
+        redacted: false,
+    };
+    assert_eq!(answer.parts, [Part::Reasoning(thought)]);
+    Ok(())
+}
+
+#[test]
+fn every_report_of_a_failure_is_one() -> Outcome {
+    for data in [
+        json!({"type": "error", "code": "c", "message": "m", "param": null}),
+        json!({"type": "error", "error": {"type": "t", "code": "c", "message": "m"}}),
+        json!({"type": "response.failed", "response": {"status": "failed", "error": {"code": "c", "message": "m"}}}),
+        json!({"error": {"code": "c", "message": "m"}}),
+    ] {
+        let read = events_of(&[data.clone(), completed(&json!([]))])?;
+        let [Event::Error(error)] = read.as_slice() else {
+            return Err(format!("{data}: {read:?}").into());
+        };
+        assert_eq!(
+            (error.code.as_deref(), error.message.as_str()),
+            (Some("c"), "m")
+        );
+        let seen = StreamObserver::new().observe("", data.to_string().as_bytes());
+        assert_eq!(seen, Observed::Error(error.clone()), "{data}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_no_event_is_malformed() {
+    for data in ["", "{", "[]", "7", "OK"] {
+        let observed = StreamObserver::new().observe("", data.as_bytes());
+        assert_eq!(observed, Observed::Malformed, "{data}");
+        let mut out = Vec::new();
+        assert!(
+            decoder().event("", data.as_bytes(), &mut out).is_err(),
+            "{data}"
+        );
+    }
+    let ping = br#"{"type":"keepalive","sequence_number":3}"#;
+    assert_eq!(
+        StreamObserver::new().observe("keepalive", ping),
+        Observed::Preamble
+    );
+}
+
+fn owed() -> Owed {
+    Owed {
+        id: "7".to_owned(),
+        created: 7,
+        model: "mine".to_owned(),
+        include_usage: true,
+        custom_tools: vec!["bare".to_owned()],
+        echo: [("instructions".to_owned(), json!("Be brief."))]
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn call(name: &str, arguments: &str) -> Part {
+    Part::ToolCall(ToolCall {
+        id: "call_1".to_owned(),
+        name: name.to_owned(),
+        arguments: arguments.to_owned(),
+        signature: None,
+    })
+}
+
+#[test]
+fn the_sequence_is_the_documented_one() -> Outcome {
+    let answer = Answer {
+        parts: vec![
+            Part::Reasoning(Thought {
+                text: "h".to_owned(),
+                signature: Some(Signature {
+                    origin: Dialect::AnthropicMessages,
+                    data: "s".to_owned(),
+                }),
+                redacted: false,
+            }),
+            Part::text("a"),
+            Part::Refusal("n".to_owned()),
+            call("look", ""),
+            call("bare", r#"{"input":"ls"}"#),
+        ],
+        finish: Finish::ToolCalls,
+        ..Answer::default()
+    };
+    let written = frames(&streamed(&answer), owed())?;
+    let names: Vec<&str> = written.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, SEQUENCE);
+    let mut ids = Vec::new();
+    for (index, (name, data)) in written.iter().enumerate() {
+        assert_eq!(
+            (&data["type"], &data["sequence_number"]),
+            (&json!(name), &json!(index))
+        );
+        if name == "response.output_item.added" {
+            assert_eq!(data["output_index"], ids.len());
+            ids.push(data["item"]["id"].clone());
+        } else if let Some(place) = data["output_index"]
+            .as_u64()
+            .filter(|_| data["item_id"].is_string())
+        {
+            assert_eq!(
+                Some(&data["item_id"]),
+                ids.get(usize::try_from(place)?),
+                "{name}"
+            );
+        }
+    }
+    assert_eq!(ids, ["rs_7_0", "msg_7_1", "fc_7_2", "ctc_7_3"]);
+
+    let last = &written[written.len() - 1].1["response"];
+    // The whole response, as it would be were it not streamed.
+    let whole: Value = serde_json::from_slice(&encode_answer(&answer, &owed()))?;
+    assert_eq!(*last, whole);
+    assert_eq!(last["instructions"], "Be brief.");
+    assert_eq!(last["model"], "mine");
+    assert_eq!(last["output"][2]["arguments"], "{}");
+    assert_eq!(last["output"][3]["input"], "ls");
+    assert_eq!(written[0].1["response"]["status"], "in_progress");
+    Ok(())
+}
+
+const SEQUENCE: [&str; 27] = [
+    "response.created",
+    "response.in_progress",
+    "response.output_item.added",
+    "response.reasoning_summary_part.added",
+    "response.reasoning_summary_text.delta",
+    "response.reasoning_summary_text.done",
+    "response.reasoning_summary_part.done",
+    "response.output_item.done",
+    "response.output_item.added",
+    "response.content_part.added",
+    "response.output_text.delta",
+    "response.output_text.done",
+    "response.content_part.done",
+    "response.content_part.added",
+    "response.refusal.delta",
+    "response.refusal.done",
+    "response.content_part.done",
+    "response.output_item.done",
+    "response.output_item.added",
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.output_item.done",
+    "response.output_item.added",
+    "response.custom_tool_call_input.delta",
+    "response.custom_tool_call_input.done",
+    "response.output_item.done",
+    "response.completed",
+];
+
+#[test]
+fn a_signature_of_a_call_comes_back_with_it() -> Outcome {
+    let signature = Signature {
+        origin: Dialect::Gemini,
+        data: "sig".to_owned(),
+    };
+    let made = ToolCall {
+        id: "c".to_owned(),
+        name: "look".to_owned(),
+        arguments: "{}".to_owned(),
+        signature: Some(signature),
+    };
+    let answer = Answer {
+        parts: vec![Part::ToolCall(made.clone())],
+        ..Answer::default()
+    };
+    let whole: Value = serde_json::from_slice(&encode_answer(&answer, &owed()))?;
+    let written = frames(&streamed(&answer), owed())?;
+    let last = &written[written.len() - 1].1["response"];
+    for response in [&whole, last] {
+        let mut input = response["output"].as_array().cloned().unwrap_or_default();
+        // As Codex hands it back.
+        for item in &mut input {
+            item.as_object_mut()
+                .map(|members| members.shift_remove("id"));
+        }
+        let (request, lost) = with(&json!({"input": input}))?;
+        assert!(lost.is_empty());
+        assert_eq!(request.turns[0].parts, [Part::ToolCall(made.clone())]);
+    }
+    Ok(())
+}
+
+#[test]
+fn an_incomplete_answer_says_why() -> Outcome {
+    let answer = Answer {
+        parts: vec![Part::text("a")],
+        finish: Finish::Length,
+        ..Answer::default()
+    };
+    let written = frames(&streamed(&answer), owed())?;
+    let (name, data) = &written[written.len() - 1];
+    assert_eq!(name, "response.incomplete");
+    let response = &data["response"];
+    assert_eq!(
+        response["incomplete_details"],
+        json!({"reason": "max_output_tokens"})
+    );
+    assert_eq!(response["output"][0]["status"], "incomplete");
+    Ok(())
+}
+
+#[test]
+fn a_failure_ends_the_stream_once() -> Outcome {
+    let error = crate::ProviderError {
+        message: "slow down".to_owned(),
+        code: Some("rate_limit_exceeded".to_owned()),
+        ..crate::ProviderError::default()
+    };
+    let told = [
+        Event::Begin(Begun::Text),
+        Event::Error(error.clone()),
+        Event::End,
+        Event::Done,
+    ];
+    let written = frames(&told, owed())?;
+    let (name, data) = &written[written.len() - 1];
+    assert_eq!(name, "response.failed");
+    assert_eq!(
+        written
+            .iter()
+            .filter(|(name, _)| name == "response.failed")
+            .count(),
+        1
+    );
+    assert_eq!(
+        data["response"]["error"],
+        json!({"code": "rate_limit_exceeded", "message": "slow down"})
+    );
+    assert_eq!(data["error"]["message"], "slow down");
+    let seen = StreamObserver::new().observe(name, data.to_string().as_bytes());
+    assert!(matches!(seen, Observed::Error(seen) if seen.message == error.message));
+    Ok(())
+}
+
+#[test]
+fn an_error_of_our_own_is_one_event() -> Outcome {
+    let error = ErrorBody {
+        message: "a \"b\"\nc",
+        kind: "rate_limit_error",
+        code: None,
+        param: None,
+        cooldown: None,
+    };
+    let mut reader = Reader::default();
+    reader.push(render_stream_error(&error));
+    let event = reader.next_event()?.ok_or("no event")?;
+    assert_eq!(event.name(), "response.failed");
+    assert_eq!(reader.rest_len(), 0);
+    let data: Value = serde_json::from_slice(&event.data)?;
+    assert_eq!(data["response"]["error"]["code"], "rate_limit_exceeded");
+    assert_eq!(data["error"]["message"], "a \"b\"\nc");
+    Ok(())
+}
