@@ -2,8 +2,11 @@
 
 mod cases;
 mod clients;
+mod demands;
+mod drawn;
 mod losses;
 mod properties;
+mod requests;
 mod stream;
 
 use serde_json::Value;

@@ -56,15 +56,15 @@ fn gemini(data: &str) -> Signature {
     }
 }
 
-#[test]
-fn a_stream_is_written_in_the_documented_sequence() {
+/// A thought, a hidden one without its signature, a text with a citation, and a call.
+fn of_all_kinds() -> Vec<Event> {
     let usage = Usage {
         input: 10,
         output: 5,
         cached_input: 4,
         reasoning: 2,
     };
-    let frames = write(&[
+    vec![
         start(),
         Event::Begin(Begun::Reasoning { redacted: false }),
         Event::Delta(Delta::Reasoning("t".to_owned())),
@@ -94,7 +94,12 @@ fn a_stream_is_written_in_the_documented_sequence() {
         Event::Done,
         Event::Done,
         Event::Error(ProviderError::default()),
-    ]);
+    ]
+}
+
+#[test]
+fn a_stream_is_written_in_the_documented_sequence() {
+    let frames = write(&of_all_kinds());
     let at = |index: u64, delta: Value| json!({"type": "content_block_delta", "index": index, "delta": delta});
     let begin = |index: u64, block: Value| json!({"type": "content_block_start", "index": index, "content_block": block});
     let end = |index: u64| json!({"type": "content_block_stop", "index": index});
