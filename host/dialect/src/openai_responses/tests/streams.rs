@@ -78,6 +78,37 @@ fn a_custom_tools_input_becomes_arguments() -> Outcome {
 }
 
 #[test]
+fn pieces_that_do_not_go_with_their_item_are_passed_over() -> Outcome {
+    let delta = |kind: &str| json!({"type": format!("response.{kind}.delta"), "output_index": 0, "delta": "x"});
+    let kinds = [
+        "output_text",
+        "refusal",
+        "reasoning_text",
+        "function_call_arguments",
+        "custom_tool_call_input",
+    ];
+    let call = json!({"type": "function_call", "call_id": "c", "name": "f"});
+    for (item_of, goes) in [
+        (json!({"type": "message"}), 2),
+        (json!({"type": "reasoning", "encrypted_content": "gA"}), 1),
+        (call, 1),
+    ] {
+        let mut data = vec![item("added", 0, &item_of)];
+        data.extend(kinds.map(delta));
+        data.push(item("done", 0, &item_of));
+        let read = events_of(&data)?;
+        let (answer, _) = gathered(&read);
+        assert_eq!(answer.parts.len(), goes, "{item_of}");
+        let pieces = read.iter().filter(|event| match event {
+            Event::Delta(Delta::Signature(_)) => false,
+            event => matches!(event, Event::Delta(_)),
+        });
+        assert_eq!(pieces.count(), goes, "{item_of}");
+    }
+    Ok(())
+}
+
+#[test]
 fn the_parts_of_a_summary_are_one_thought() -> Outcome {
     let mut data = vec![item(
         "added",
