@@ -326,10 +326,11 @@ fn a_signature_of_a_call_comes_back_with_it() -> Outcome {
 #[test]
 fn an_incomplete_answer_says_why() -> Outcome {
     let answer = Answer {
-        parts: vec![Part::text("a")],
+        parts: vec![Part::text("b"), call("look", "{}"), Part::text("a")],
         finish: Finish::Length,
         ..Answer::default()
     };
+    let whole: Value = serde_json::from_slice(&encode_answer(&answer, &owed()))?;
     let written = frames(&streamed(&answer), owed())?;
     let (name, data) = &written[written.len() - 1];
     assert_eq!(name, "response.incomplete");
@@ -338,7 +339,9 @@ fn an_incomplete_answer_says_why() -> Outcome {
         response["incomplete_details"],
         json!({"reason": "max_output_tokens"})
     );
-    assert_eq!(response["output"][0]["status"], "incomplete");
+    assert_eq!(*response, whole);
+    assert_eq!(response["output"][0]["status"], "completed");
+    assert_eq!(response["output"][2]["status"], "incomplete");
     Ok(())
 }
 
