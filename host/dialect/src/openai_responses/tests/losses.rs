@@ -282,6 +282,22 @@ fn a_failed_tool_is_told_in_words() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn a_function_that_is_not_said_to_be_strict_is_not() -> Outcome {
+    let mut request = user(vec![Part::text("Hi")]);
+    request.tools.push(Tool {
+        name: "look".to_owned(),
+        description: None,
+        kind: ToolKind::Function(None),
+        strict: None,
+    });
+    let (written, _) = encode(&request)?;
+    let expected =
+        json!([{"type": "function", "name": "look", "parameters": null, "strict": false}]);
+    assert_eq!(written["tools"], expected);
+    Ok(())
+}
+
 /// What Codex sends: no ids of thoughts, tools of every kind, and instructions in between.
 #[test]
 fn a_request_of_codex_is_read() -> Outcome {
