@@ -97,6 +97,9 @@ pub fn decode_answer(body: &[u8]) -> Result<Answer, Malformed> {
     if !response.is_object() {
         return Err(Malformed("it is not a JSON object"));
     }
+    if let Some("failed" | "cancelled") = item::text(&response, "status") {
+        return Err(Malformed("it failed"));
+    }
     let output = response.get("output").and_then(Value::as_array);
     let output = output.ok_or(Malformed("it has no `output`"))?;
     let (mut parts, mut signature) = (Vec::new(), None);

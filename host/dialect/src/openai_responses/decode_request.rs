@@ -56,9 +56,11 @@ pub fn decode_request(
 }
 
 /// Members of both of OpenAI's dialects, under one name.
-pub(super) const OPENAI: [&str; 5] = [
+pub(super) const OPENAI: [&str; 7] = [
     "metadata",
+    "moderation",
     "prompt_cache_key",
+    "prompt_cache_options",
     "prompt_cache_retention",
     "safety_identifier",
     "service_tier",

@@ -68,13 +68,19 @@ fn write_sampling(request: &Request, out: &mut Map<String, Value>, notes: &mut N
         let tokens = tokens.max(TOKENS_MIN);
         out.insert("max_output_tokens".to_owned(), tokens.into());
     }
-    for (name, value) in [
-        ("temperature", sampling.temperature),
-        ("top_p", sampling.top_p),
+    for (name, value, most) in [
+        ("temperature", sampling.temperature, TEMPERATURE_MAX),
+        ("top_p", sampling.top_p, 1.0),
     ] {
-        if let Some(value) = value {
-            out.insert(name.to_owned(), value.into());
+        let Some(value) = value else {
+            continue;
+        };
+        let within = value.clamp(0.0, most);
+        if value.to_bits() != within.to_bits() {
+            let what = "changed: to the nearest that the provider's dialect takes";
+            notes.warn(name, what);
         }
+        out.insert(name.to_owned(), within.into());
     }
     for (name, is_said) in [
         ("top_k", sampling.top_k.is_some()),
@@ -88,6 +94,9 @@ fn write_sampling(request: &Request, out: &mut Map<String, Value>, notes: &mut N
         }
     }
 }
+
+/// As the API reference has it.
+const TEMPERATURE_MAX: f64 = 2.0;
 
 /// The least that the API takes for `max_output_tokens`: it answers 400 to less.
 const TOKENS_MIN: u64 = 16;

@@ -18,7 +18,7 @@ pub fn encode_answer(answer: &Answer, owed: &Owed) -> Vec<u8> {
 /// How a response ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ending<'f> {
-    /// Of the response, and of its items.
+    /// Of the response, and of the message that it ends with.
     pub(super) status: &'static str,
     /// Why it is incomplete.
     pub(super) reason: Option<&'f str>,
@@ -36,11 +36,13 @@ impl<'f> Ending<'f> {
         let status = if reason.is_some() {
             "incomplete"
         } else {
-            "completed"
+            COMPLETED
         };
         Self { status, reason }
     }
 }
+
+const COMPLETED: &str = "completed";
 
 /// The documented reasons for being incomplete that have no common word.
 const REASONS: [&str; 2] = ["max_messages", "steered"];
@@ -111,6 +113,7 @@ fn skeleton(owed: &Owed, status: &str) -> Value {
     response
 }
 
+/// Only what comes last can be incomplete, and of that only a message is known to be.
 fn items(parts: &[Part], status: &'static str, owed: &Owed) -> Vec<Value> {
     let mut out = Vec::new();
     let mut content = Vec::new();
@@ -122,12 +125,12 @@ fn items(parts: &[Part], status: &'static str, owed: &Owed) -> Vec<Value> {
             }
             Part::Refusal(text) => content.push(item::refusal(text)),
             Part::Reasoning(thought) => {
-                close_message(&mut content, status, owed, &mut out);
+                close_message(&mut content, COMPLETED, owed, &mut out);
                 let id = Kind::Reasoning.id(owed, out.len());
                 out.extend(reasoning(&id, thought));
             }
             Part::ToolCall(call) => {
-                close_message(&mut content, status, owed, &mut out);
+                close_message(&mut content, COMPLETED, owed, &mut out);
                 if let Some(signature) = &call.signature {
                     let id = Kind::Reasoning.id(owed, out.len());
                     out.push(call_signature(&id, signature));
@@ -136,12 +139,12 @@ fn items(parts: &[Part], status: &'static str, owed: &Owed) -> Vec<Value> {
                 let id = Kind::of_call(custom).id(owed, out.len());
                 let mut call = call.clone();
                 call.arguments = item::arguments(&call.arguments).to_owned();
-                out.push(item::tool_call(&id, status, &call, owed));
+                out.push(item::tool_call(&id, COMPLETED, &call, owed));
             }
             Part::Image(media) => {
-                close_message(&mut content, status, owed, &mut out);
+                close_message(&mut content, COMPLETED, owed, &mut out);
                 let id = Kind::Image.id(owed, out.len());
-                out.extend(item::generated(&id, "completed", media));
+                out.extend(item::generated(&id, COMPLETED, media));
             }
             // No item of an output can hold these.
             Part::Audio(_) | Part::Document(_) | Part::ToolResult(_) => {}

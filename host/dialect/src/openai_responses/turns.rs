@@ -91,6 +91,9 @@ impl<'r> Items<'r> {
     /// What the assistant said: as a bare text, which needs neither an id nor a status.
     fn said(&mut self, text: &str, citations: &[Citation]) {
         let annotations = item::annotations(text, citations);
+        if annotations.len() < citations.len() {
+            self.notes.dropped("annotations");
+        }
         if annotations.is_empty() {
             let message = json!({"type": "message", "role": "assistant", "content": text});
             self.items.push(message);
@@ -116,8 +119,7 @@ impl<'r> Items<'r> {
     fn thought(&mut self, thought: &Thought) {
         let signature = thought.signature.as_ref();
         let Some(data) = signature.and_then(|signature| signature.of(HOME)) else {
-            let what = "dropped: only the provider that thought it can read it again";
-            self.notes.warn("reasoning", what);
+            self.notes.warn("reasoning", FOREIGN);
             return;
         };
         let (id, encrypted) = record::split(data);
@@ -133,6 +135,9 @@ impl<'r> Items<'r> {
     }
 
     fn call(&mut self, call: &'r ToolCall) {
+        if call.signature.is_some() {
+            self.notes.warn("reasoning", FOREIGN);
+        }
         let custom = self.custom.contains(call.name.as_str());
         let mut out = Map::new();
         let mut put = |name: &str, value: &str| out.insert(name.to_owned(), value.into());
@@ -183,6 +188,8 @@ impl<'r> Items<'r> {
         Ok(())
     }
 }
+
+const FOREIGN: &str = "dropped: only the provider that thought it can read it again";
 
 /// What the result of a tool that failed begins with: the item has no member that says so.
 const TOOL_FAILED: &str = "Error: ";

@@ -83,9 +83,13 @@ impl Open {
         }
     }
 
+    // What does not go with the kind of the item is passed over.
+
     pub(super) fn text(&mut self, index: u64, delta: &str, said: &mut Said, out: &mut Vec<Event>) {
-        self.open_text(index, said, out);
-        out.push(Event::Delta(Delta::Text(delta.to_owned())));
+        if self.kind == Kind::Message {
+            self.open_text(index, said, out);
+            out.push(Event::Delta(Delta::Text(delta.to_owned())));
+        }
     }
 
     pub(super) fn citation(
@@ -95,8 +99,10 @@ impl Open {
         said: &mut Said,
         out: &mut Vec<Event>,
     ) {
-        self.open_text(index, said, out);
-        out.push(Event::Delta(Delta::Citation(citation)));
+        if self.kind == Kind::Message {
+            self.open_text(index, said, out);
+            out.push(Event::Delta(Delta::Citation(citation)));
+        }
     }
 
     fn open_text(&mut self, index: u64, said: &mut Said, out: &mut Vec<Event>) {
@@ -111,14 +117,19 @@ impl Open {
         said: &mut Said,
         out: &mut Vec<Event>,
     ) {
-        said.refuses = true;
-        self.open_part(OpenPart::Refusal { index }, Begun::Refusal, out);
-        out.push(Event::Delta(Delta::Refusal(delta.to_owned())));
+        if self.kind == Kind::Message {
+            said.refuses = true;
+            self.open_part(OpenPart::Refusal { index }, Begun::Refusal, out);
+            out.push(Event::Delta(Delta::Refusal(delta.to_owned())));
+        }
     }
 
     /// A piece of a thought. The parts of a summary are one thought; of the summary and the whole text,
     /// the one that comes first is shown.
     pub(super) fn thought(&mut self, shown: Shown, index: u64, delta: &str, out: &mut Vec<Event>) {
+        if self.kind != Kind::Reasoning {
+            return;
+        }
         match &mut self.part {
             Some(OpenPart::Thought { shown: first, .. }) if *first != shown => return,
             Some(OpenPart::Thought { index: last, .. }) => {

@@ -15,6 +15,8 @@ pub(super) enum Open {
     },
     Text {
         text: String,
+        /// How long it is, in characters.
+        length: usize,
         annotations: Vec<Value>,
     },
     Thought(Thought),
@@ -41,6 +43,7 @@ impl Open {
     pub(super) const fn text() -> Self {
         Self::Text {
             text: String::new(),
+            length: 0,
             annotations: Vec::new(),
         }
     }
@@ -58,11 +61,15 @@ impl Open {
         })
     }
 
-    /// Takes a piece. Whether it is the first of its kind, or for a citation, whether it can be said.
+    /// Takes a piece. Whether it is the first piece of a thought or a refusal, or a citation that can be said.
     pub(super) fn take(&mut self, delta: &Delta) -> bool {
         match (self, delta) {
-            (Self::Text { text, .. }, Delta::Text(more))
-            | (Self::Refusal { text }, Delta::Refusal(more))
+            (Self::Text { text, length, .. }, Delta::Text(more)) => {
+                text.push_str(more);
+                *length += more.chars().count();
+                false
+            }
+            (Self::Refusal { text }, Delta::Refusal(more))
             | (Self::Thought(Thought { text, .. }), Delta::Reasoning(more)) => {
                 let first = text.is_empty();
                 text.push_str(more);
@@ -72,9 +79,15 @@ impl Open {
                 call.call.arguments.push_str(more);
                 false
             }
-            (Self::Text { text, annotations }, Delta::Citation(citation)) => {
-                let length = text.chars().count();
-                let written = annotation::write(citation, length);
+            (
+                Self::Text {
+                    length,
+                    annotations,
+                    ..
+                },
+                Delta::Citation(citation),
+            ) => {
+                let written = annotation::write(citation, *length);
                 let can_be_said = written.is_some();
                 annotations.extend(written);
                 can_be_said
@@ -90,7 +103,9 @@ impl Open {
     /// What a message has of it.
     pub(super) fn content(&self) -> Value {
         match self {
-            Self::Text { text, annotations } => item::output_text(text, annotations),
+            Self::Text {
+                text, annotations, ..
+            } => item::output_text(text, annotations),
             Self::Refusal { text } => item::refusal(text),
             Self::Call(_) | Self::Thought(_) => Value::Null,
         }

@@ -34,7 +34,10 @@ fn what_cannot_be_carried_is_named() -> Outcome {
             json!({"reasoning": {"effort": "low", "mode": "pro"}}),
             vec!["reasoning.mode"],
         ),
-        (json!({"moderation": {"model": "m"}}), vec!["moderation"]),
+        (
+            json!({"context_management": [{"type": "compaction"}]}),
+            vec!["context_management"],
+        ),
         (
             json!({"metadata": {"a": "b"}, "prompt_cache_key": "k", "user": "u"}),
             vec![],
@@ -144,6 +147,7 @@ fn what_the_provider_cannot_be_told_is_named() -> Outcome {
             presence_penalty: Some(0.5),
             frequency_penalty: Some(0.5),
             tokens_max: Some(1),
+            temperature: Some(3.0),
             ..Sampling::default()
         },
         reasoning: Some(Reasoning {
@@ -162,6 +166,7 @@ fn what_the_provider_cannot_be_told_is_named() -> Outcome {
     let (written, warned) = encode(&request)?;
     let expected = [
         "max_tokens",
+        "temperature",
         "top_k",
         "presence_penalty",
         "frequency_penalty",
@@ -174,6 +179,7 @@ fn what_the_provider_cannot_be_told_is_named() -> Outcome {
     ];
     assert_eq!(warned, expected);
     assert_eq!(written["max_output_tokens"], 16);
+    assert_eq!(written["temperature"], 2.0);
     assert_eq!(written["reasoning"], json!({"effort": "medium"}));
     assert_eq!(written["include"], json!(["reasoning.encrypted_content"]));
     assert_eq!(written["store"], false);
@@ -273,6 +279,22 @@ fn a_failed_tool_is_told_in_words() -> Outcome {
         {"type": "custom_tool_call_output", "call_id": "c", "output": "Error: no such zone"},
     ]);
     assert_eq!(written["input"], expected);
+    Ok(())
+}
+
+#[test]
+fn a_function_that_is_not_said_to_be_strict_is_not() -> Outcome {
+    let mut request = user(vec![Part::text("Hi")]);
+    request.tools.push(Tool {
+        name: "look".to_owned(),
+        description: None,
+        kind: ToolKind::Function(None),
+        strict: None,
+    });
+    let (written, _) = encode(&request)?;
+    let expected =
+        json!([{"type": "function", "name": "look", "parameters": null, "strict": false}]);
+    assert_eq!(written["tools"], expected);
     Ok(())
 }
 

@@ -41,7 +41,8 @@ fn items_that_overlap_come_one_after_the_other() -> Outcome {
         delta(0, "output_text", "b"),
         item("done", 1, &call("{\"x\":1}")),
         item("done", 0, &message("ab")),
-        completed(&json!([message("ab"), call("{\"x\":1}")])),
+        // The items are not repeated at the end: each had an end of its own.
+        completed(&json!([])),
     ])?);
     assert!(done);
     let [Part::Text { text, .. }, Part::ToolCall(call)] = answer.parts.as_slice() else {
@@ -74,6 +75,37 @@ fn a_custom_tools_input_becomes_arguments() -> Outcome {
         signature: None,
     };
     assert_eq!(answer.parts, [Part::ToolCall(expected)]);
+    Ok(())
+}
+
+#[test]
+fn pieces_that_do_not_go_with_their_item_are_passed_over() -> Outcome {
+    let delta = |kind: &str| json!({"type": format!("response.{kind}.delta"), "output_index": 0, "delta": "x"});
+    let kinds = [
+        "output_text",
+        "refusal",
+        "reasoning_text",
+        "function_call_arguments",
+        "custom_tool_call_input",
+    ];
+    let call = json!({"type": "function_call", "call_id": "c", "name": "f"});
+    for (item_of, goes) in [
+        (json!({"type": "message"}), 2),
+        (json!({"type": "reasoning", "encrypted_content": "gA"}), 1),
+        (call, 1),
+    ] {
+        let mut data = vec![item("added", 0, &item_of)];
+        data.extend(kinds.map(delta));
+        data.push(item("done", 0, &item_of));
+        let read = events_of(&data)?;
+        let (answer, _) = gathered(&read);
+        assert_eq!(answer.parts.len(), goes, "{item_of}");
+        let pieces = read.iter().filter(|event| match event {
+            Event::Delta(Delta::Signature(_)) => false,
+            event => matches!(event, Event::Delta(_)),
+        });
+        assert_eq!(pieces.count(), goes, "{item_of}");
+    }
     Ok(())
 }
 
@@ -295,10 +327,11 @@ fn a_signature_of_a_call_comes_back_with_it() -> Outcome {
 #[test]
 fn an_incomplete_answer_says_why() -> Outcome {
     let answer = Answer {
-        parts: vec![Part::text("a")],
+        parts: vec![Part::text("b"), call("look", "{}"), Part::text("a")],
         finish: Finish::Length,
         ..Answer::default()
     };
+    let whole: Value = serde_json::from_slice(&encode_answer(&answer, &owed()))?;
     let written = frames(&streamed(&answer), owed())?;
     let (name, data) = &written[written.len() - 1];
     assert_eq!(name, "response.incomplete");
@@ -307,7 +340,9 @@ fn an_incomplete_answer_says_why() -> Outcome {
         response["incomplete_details"],
         json!({"reason": "max_output_tokens"})
     );
-    assert_eq!(response["output"][0]["status"], "incomplete");
+    assert_eq!(*response, whole);
+    assert_eq!(response["output"][0]["status"], "completed");
+    assert_eq!(response["output"][2]["status"], "incomplete");
     Ok(())
 }
 
