@@ -1,0 +1,200 @@
+//! Runs every case of `tests/cases/dialects`: one story told in every dialect, translated between all of
+//! them, with `expect/CLIENT-PROVIDER.txt` for each pair. With `JACKFIELD_BLESS=1` in the environment
+//! the expectations are written anew: read the difference before you commit it.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use jackfield_dialect::sse::{Reader, write_event};
+use jackfield_dialect::{
+    Asked, Dialect, Observed, ProviderError, Source, Translated, translate_error,
+};
+use serde_json::Value;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// The dialects of the stories. Text completions tell only some of them, and have tests of their own.
+const DIALECTS: [Dialect; 4] = [
+    Dialect::AnthropicMessages,
+    Dialect::Gemini,
+    Dialect::OpenaiChat,
+    Dialect::OpenaiResponses,
+];
+
+#[test]
+fn every_story_is_told_in_every_dialect() -> Outcome<()> {
+    let bless = std::env::var_os("JACKFIELD_BLESS").is_some();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/dialects");
+    let (mut wrong, mut told) = (Vec::new(), 0);
+    for case in folders(&root)? {
+        for client in DIALECTS {
+            for provider in DIALECTS {
+                let story = Pair::new(&case, client, provider).tell()?;
+                let file = case.join(format!("expect/{client}-{provider}.txt"));
+                told += 1;
+                if bless {
+                    fs::create_dir_all(case.join("expect"))?;
+                    fs::write(&file, &story)?;
+                } else if fs::read_to_string(&file).unwrap_or_default() != story {
+                    wrong.push(format!("{} should be:\n{story}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(told, STORIES * DIALECTS.len() * DIALECTS.len());
+    Ok(())
+}
+
+/// How many stories there are, so that none is lost unseen.
+const STORIES: usize = 11;
+
+fn folders(root: &Path) -> Outcome<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(root)? {
+        folders.push(entry?.path());
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// One story between a client and a provider.
+struct Pair<'a> {
+    case: &'a Path,
+    client: Dialect,
+    provider: Dialect,
+}
+
+impl<'a> Pair<'a> {
+    fn new(case: &'a Path, client: Dialect, provider: Dialect) -> Self {
+        Self {
+            case,
+            client,
+            provider,
+        }
+    }
+
+    fn tell(&self) -> Outcome<String> {
+        let mut story = String::new();
+        let translated = self.request(&mut story)?;
+        self.answer(&translated, &mut story)?;
+        self.stream(&translated, &mut story)?;
+        self.error(&mut story);
+        assert!(!story.is_empty(), "{} has no input", self.case.display());
+        Ok(story)
+    }
+
+    /// The client's request. A story without one is the answer to a plain one.
+    fn request(&self, story: &mut String) -> Outcome<Translated> {
+        let own = fs::read(self.file(self.client, "request.json"));
+        let shown = own.is_ok();
+        let body = match own {
+            Ok(body) => body,
+            Err(_) => self.plain()?,
+        };
+        let streamed = self.file(self.client, "stream.sse").exists();
+        let asked = match self.client {
+            Dialect::Gemini => Asked::of_path("client-model", streamed)?,
+            _ => Asked::read(&body)?,
+        };
+        let source = Source {
+            dialect: self.client,
+            body: &body,
+            asked: &asked,
+            model: "provider-model",
+            id: "call-1",
+            created: 1_780_000_000,
+        };
+        let translated = Translated::content(&source, self.provider)?;
+        if shown {
+            writeln!(story, "== request\n{}", pretty(&translated.body)?)?;
+            for warning in &translated.warnings {
+                writeln!(story, "-- {}: {}", warning.field, warning.what)?;
+            }
+        }
+        Ok(translated)
+    }
+
+    fn answer(&self, translated: &Translated, story: &mut String) -> Outcome<()> {
+        if let Ok(body) = fs::read(self.file(self.provider, "answer.json")) {
+            let answer = translated.answer(&body)?;
+            writeln!(story, "== answer\n{}", pretty(&answer)?)?;
+        }
+        Ok(())
+    }
+
+    /// The provider's stream, cut into chunks of every size: the client's is always the same.
+    fn stream(&self, translated: &Translated, story: &mut String) -> Outcome<()> {
+        let Ok(stream) = fs::read(self.file(self.provider, "stream.sse")) else {
+            return Ok(());
+        };
+        let whole = retold(translated, stream.chunks(stream.len()))?;
+        for size in (1..CHUNK_SIZES_END).chain([997]) {
+            let cut = retold(translated, stream.chunks(size))?;
+            assert_eq!(cut, whole, "{} in chunks of {size}", self.case.display());
+        }
+        writeln!(story, "== stream\n{}", whole.trim_end())?;
+        Ok(())
+    }
+
+    fn error(&self, story: &mut String) {
+        if let Ok(body) = fs::read(self.file(self.provider, "error.json")) {
+            let error = ProviderError::read(&body).unwrap_or_default();
+            let told = translate_error(self.client, 429, &error);
+            *story += &format!("== error\n{}\n", String::from_utf8_lossy(&told));
+        }
+    }
+
+    fn plain(&self) -> std::io::Result<Vec<u8>> {
+        let name = format!("../text/{}.request.json", self.client);
+        fs::read(self.case.join(name))
+    }
+
+    fn file(&self, dialect: Dialect, what: &str) -> PathBuf {
+        self.case.join(format!("{dialect}.{what}"))
+    }
+}
+
+/// Longer than any line end or field name of an event.
+const CHUNK_SIZES_END: usize = 40;
+
+/// A provider's stream as the client gets it.
+fn retold<'c>(
+    translated: &Translated,
+    chunks: impl Iterator<Item = &'c [u8]>,
+) -> Outcome<String> {
+    let mut translator = translated.translator().ok_or("nothing is streamed")?;
+    let (mut reader, mut frames) = (Reader::default(), Vec::new());
+    let mut failed = None;
+    for chunk in chunks {
+        reader.push(Bytes::copy_from_slice(chunk));
+        while let Some(event) = reader.next_event()? {
+            match translator.event(event.name(), &event.data, &mut frames) {
+                Observed::Error(error) => failed = failed.or(Some(error)),
+                Observed::Malformed => return Err("malformed".into()),
+                Observed::Content | Observed::Done | Observed::Preamble => {}
+            }
+        }
+    }
+    match failed {
+        Some(error) => translator.fail(&error, &mut frames),
+        None => {
+            translator.finish(&mut frames);
+            assert!(translator.completed(), "it did not end");
+        }
+    }
+    let mut out = Vec::new();
+    for frame in &frames {
+        write_event(&frame.name, &frame.data, &mut out);
+    }
+    let usage = translator.usage();
+    Ok(String::from_utf8(out)? + &format!("-- usage {usage:?}\n"))
+}
+
+fn pretty(body: &[u8]) -> Outcome<String> {
+    let value: Value = serde_json::from_slice(body)?;
+    Ok(serde_json::to_string_pretty(&value)?)
+}
