@@ -101,7 +101,8 @@ pub fn encode_answer(answer: &Answer, owed: &Owed) -> Vec<u8> {
     written.to_string().into_bytes()
 }
 
-fn write_part(part: &Part, owed: &Owed, content: &mut Vec<Value>) {
+/// Adds the blocks that a part is.
+pub(super) fn write_part(part: &Part, owed: &Owed, content: &mut Vec<Value>) {
     match part {
         Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
             content.push(json!({"type": "text", "text": in_words(part)}));
@@ -148,7 +149,7 @@ fn thought_block(thought: &Thought) -> Option<Value> {
 }
 
 /// What stands in an answer for a part that it cannot hold.
-pub(super) fn in_words(part: &Part) -> String {
+fn in_words(part: &Part) -> String {
     let (kind, media) = match part {
         Part::Audio(media) => ("sound", media),
         Part::Document(media) => ("document", media),

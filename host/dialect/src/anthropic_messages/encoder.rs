@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::answer::{in_words, made_up_id, message_id};
+use super::answer::{made_up_id, message_id, write_part};
 use super::usage::written;
 use super::{HERE, block, citation, finish};
-use crate::common::{Begun, Delta, Event, EventEncoder, Finish, Frame, Owed, Signature};
+use crate::common::{Begun, Delta, Event, EventEncoder, Finish, Frame, Owed, Part, Signature};
 use crate::{ProviderError, Usage};
 
 /// A writer of one client's stream: `message_start`; for each block a `content_block_start`, deltas and
@@ -119,9 +119,34 @@ impl Encoder {
                 let block = json!({"type": "tool_use", "id": id, "name": name, "input": {}});
                 self.open(&block, out);
             }
-            Begun::Whole(part) => {
-                self.open(&json!({"type": "text", "text": ""}), out);
-                self.piece(&json!({"type": "text_delta", "text": in_words(part)}), out);
+            Begun::Whole(part) => self.whole(part, out),
+        }
+    }
+
+    /// A part that comes whole: the blocks that it is in an answer, each with one delta for what clients
+    /// look for there, and nowhere else.
+    fn whole(&mut self, part: &Part, out: &mut Vec<Frame>) {
+        let mut blocks = Vec::new();
+        write_part(part, &self.owed, &mut blocks);
+        for mut block in blocks {
+            self.end(out);
+            let mut taken = |name: &str, empty: Value| {
+                block.get_mut(name).map(|it| std::mem::replace(it, empty))
+            };
+            let text = taken("text", "".into());
+            let thinking = taken("thinking", "".into());
+            let signature = taken("signature", "".into());
+            let input = taken("input", json!({}));
+            self.calls |= input.is_some();
+            self.open(&block, out);
+            let deltas = [
+                text.map(|text| json!({"type": "text_delta", "text": text})),
+                thinking.map(|text| json!({"type": "thinking_delta", "thinking": text})),
+                signature.map(|text| json!({"type": "signature_delta", "signature": text})),
+                input.map(|it| json!({"type": "input_json_delta", "partial_json": it.to_string()})),
+            ];
+            for delta in deltas.into_iter().flatten() {
+                self.piece(&delta, out);
             }
         }
     }

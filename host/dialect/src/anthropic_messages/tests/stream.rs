@@ -8,6 +8,7 @@ use super::cases::told;
 use crate::anthropic_messages::{decoder, encode_answer, encoder};
 use crate::common::{
     Begun, Citation, Delta, Event, Finish, Frame, Malformed, Media, Owed, Part, Signature, Source,
+    Thought, ToolCall,
 };
 use crate::{Dialect, ProviderError, Usage};
 
@@ -185,6 +186,31 @@ fn what_an_answer_cannot_hold_is_said_in_words() {
         frames[5].1["delta"]["text"],
         "[a picture, which this API cannot carry]"
     );
+}
+
+#[test]
+fn a_part_that_comes_whole_is_told_as_one_that_comes_in_pieces() {
+    let thought = Part::Reasoning(Thought {
+        text: "t".to_owned(),
+        signature: Some(gemini("s")),
+        redacted: false,
+    });
+    let call = Part::ToolCall(ToolCall {
+        id: "c".to_owned(),
+        name: "f".to_owned(),
+        arguments: "{\"a\":1}".to_owned(),
+        signature: None,
+    });
+    let parts = [thought, Part::text("a"), call];
+    let mut events = vec![start()];
+    for part in &parts {
+        events.extend([Event::Begin(Begun::Whole(part.clone())), Event::End]);
+    }
+    events.push(Event::Done);
+    let data: Vec<Value> = write(&events).into_iter().map(|(_, data)| data).collect();
+    let answer = told(&read(&data));
+    assert_eq!(answer.parts, parts);
+    assert_eq!(answer.finish, Finish::ToolCalls);
 }
 
 #[test]
