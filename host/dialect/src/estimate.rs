@@ -1,7 +1,7 @@
 //! Counts the tokens of a request without asking anybody. Each provider has a tokenizer of its own, most
 //! of them secret; this one is OpenAI's `o200k_base`, so that for others the count is an estimate.
 
-use crate::common::{Media, Part, Request, Source, Tool, ToolKind};
+use crate::interlingua::{Media, Part, Request, Source, Tool, ToolKind};
 
 /// How many tokens a request has, about. The first count takes some 0.2 s and 50 MB for the vocabulary.
 #[must_use]
@@ -71,7 +71,7 @@ const PAGE: u64 = 1_500;
 
 #[cfg(test)]
 mod tests {
-    use crate::common::{Role, Turn};
+    use crate::interlingua::{Role, Turn};
 
     use super::*;
 

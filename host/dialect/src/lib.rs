@@ -4,12 +4,12 @@
 //! [`json`] finds and patches values inside a text without building a tree, [`sse`] cuts a stream
 //! into events, and each dialect is a module of its own. What the host acts on without translating
 //! stands at the root: [`Asked`], [`Verdict`], [`Observed`], [`Usage`], [`ProviderError`],
-//! [`ErrorBody`]. What any two dialects are translated through is in [`common`].
+//! [`ErrorBody`]. What any two dialects are translated through is in [`interlingua`].
 
 pub mod anthropic_messages;
-pub mod common;
 pub mod embed;
 pub mod gemini;
+pub mod interlingua;
 pub mod json;
 pub mod openai_chat;
 pub mod openai_completions;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::common::{
+use crate::interlingua::{
     Answer, Event, EventDecoder, EventEncoder, Frame, Malformed, Notes, Owed, Refusal, Request,
 };
 use crate::{
@@ -124,11 +124,7 @@ impl Dialect {
     ///
     /// # Errors
     /// If the dialect cannot say what must not be left out.
-    pub fn encode_request(
-        self,
-        request: &Request,
-        notes: &mut Notes,
-    ) -> Result<Vec<u8>, Refusal> {
+    pub fn encode_request(self, request: &Request, notes: &mut Notes) -> Result<Vec<u8>, Refusal> {
         ask!(self, encode_request(request, notes))
     }
 

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::common::{Malformed, Notes, Owed, Refusal, Warning};
 use crate::embed::{self, EmbedRequest};
+use crate::interlingua::{Malformed, Notes, Owed, Refusal, Warning};
 use crate::{Asked, Dialect, Translator, anthropic_messages, gemini};
 
 /// A client's request in a provider's dialect.

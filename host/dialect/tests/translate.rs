@@ -162,10 +162,7 @@ impl<'a> Pair<'a> {
 const CHUNK_SIZES_END: usize = 40;
 
 /// A provider's stream as the client gets it.
-fn retold<'c>(
-    translated: &Translated,
-    chunks: impl Iterator<Item = &'c [u8]>,
-) -> Outcome<String> {
+fn retold<'c>(translated: &Translated, chunks: impl Iterator<Item = &'c [u8]>) -> Outcome<String> {
     let mut translator = translated.translator().ok_or("nothing is streamed")?;
     let (mut reader, mut frames) = (Reader::default(), Vec::new());
     let mut failed = None;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jackfield_credential::Scope;
-use jackfield_dialect::common::{Notes, Refusal};
+use jackfield_dialect::interlingua::{Notes, Refusal};
 use jackfield_dialect::{Asked, estimate_tokens};
 
 use crate::call::{Answer, AnswerBody, Call, Operation};
@@ -13,7 +13,10 @@ use crate::course::Course;
 use crate::error::CallError;
 
 /// The answer to a call that failed, where an estimate is better than that.
-pub(crate) async fn in_place_of(error: CallError, course: &Arc<Course>) -> Result<Answer, CallError> {
+pub(crate) async fn in_place_of(
+    error: CallError,
+    course: &Arc<Course>,
+) -> Result<Answer, CallError> {
     if course.call.operation != Operation::CountTokens || !is_replaced(&error) {
         return Err(error);
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use jackfield_credential::{Failure, Reasons, Scope, Unfit};
 use jackfield_dialect::Dialect;
-use jackfield_dialect::common::Refusal;
+use jackfield_dialect::interlingua::Refusal;
 
 use crate::port::{PluginFault, PluginId};
 

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jackfield_dialect::Usage;
-use jackfield_dialect::common::Warning;
+use jackfield_dialect::interlingua::Warning;
 use parking_lot::Mutex;
 
 use crate::call::Call;

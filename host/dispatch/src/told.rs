@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jackfield_dialect::common::Refusal;
+use jackfield_dialect::interlingua::Refusal;
 use jackfield_dialect::{Asked, Dialect, ProviderError, Source, Translated, Usage, Verdict};
 use parking_lot::Mutex;
 
@@ -187,12 +187,7 @@ fn spoken(call: &Call, accepted: &[String]) -> Option<Dialect> {
     able.next()
 }
 
-fn translate(
-    call: &Call,
-    to: Dialect,
-    model: &str,
-    created: u64,
-) -> Result<Translated, Refusal> {
+fn translate(call: &Call, to: Dialect, model: &str, created: u64) -> Result<Translated, Refusal> {
     let asked = Asked {
         model: call.model.as_ref().into(),
         stream: call.stream.is_some(),

@@ -2,9 +2,11 @@
 //! translated, as server-sent events or as one JSON array.
 
 use bytes::Bytes;
-use jackfield_dialect::common::{Answer, Frame};
 use jackfield_dialect::gemini::ArrayWriter;
-use jackfield_dialect::{Dialect, ErrorBody, Observed, Observer, ProviderError, Translator, Usage, sse};
+use jackfield_dialect::interlingua::{Answer, Frame};
+use jackfield_dialect::{
+    Dialect, ErrorBody, Observed, Observer, ProviderError, Translator, Usage, sse,
+};
 
 use crate::call::Framing;
 use crate::relay::KEEP_ALIVE;

@@ -116,10 +116,7 @@ mod tests {
         let key = SecretString::from("key of+a");
         let keys = ClientKeys::new([("team-a", &key)]);
         let asked = |query| keys.principal(&HeaderMap::new(), Some(query));
-        assert_eq!(
-            asked("alt=sse&key=key%20of%2Ba").as_deref(),
-            Ok("team-a")
-        );
+        assert_eq!(asked("alt=sse&key=key%20of%2Ba").as_deref(), Ok("team-a"));
         assert_eq!(asked("key=b"), Err(KeyError::Unknown));
         assert_eq!(asked("alt=sse"), Err(KeyError::Missing));
     }
@@ -154,6 +151,9 @@ mod tests {
     #[test]
     fn without_keys_everybody_may_ask() {
         let keys = ClientKeys::default();
-        assert_eq!(keys.principal(&HeaderMap::new(), None).as_deref(), Ok(ANYBODY));
+        assert_eq!(
+            keys.principal(&HeaderMap::new(), None).as_deref(),
+            Ok(ANYBODY)
+        );
     }
 }

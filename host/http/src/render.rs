@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use jackfield_credential::{Failure, Scope, kind};
-use jackfield_dialect::common::Warning;
+use jackfield_dialect::interlingua::Warning;
 use jackfield_dialect::{CooldownBody, Dialect, ErrorBody, ProviderError, translate_error};
 use jackfield_dispatch::{Answer, AnswerBody, CallError, UpstreamFailure};
 
@@ -91,7 +91,13 @@ fn warnings_header(warnings: &[Warning]) -> Option<HeaderValue> {
     for warning in warnings {
         let field = warning.field.chars().take(FIELD_CHARS_MAX);
         let shown: String = field
-            .map(|one| if one.is_ascii_graphic() && one != ',' { one } else { '?' })
+            .map(|one| {
+                if one.is_ascii_graphic() && one != ',' {
+                    one
+                } else {
+                    '?'
+                }
+            })
             .collect();
         if !text.is_empty() {
             text.push_str(", ");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::block::{self, Block};
 use super::usage::{self, Counts};
 use super::{HERE, citation, finish};
-use crate::common::{Answer, Finish, Malformed, Owed, Part, Thought};
+use crate::interlingua::{Answer, Finish, Malformed, Owed, Part, Thought};
 use crate::json::{items, members, string};
 
 /// Reads a whole answer.
@@ -157,7 +157,7 @@ fn in_words(part: &Part) -> String {
         _ => return String::new(),
     };
     match &media.source {
-        crate::common::Source::Url(url) => url.clone(),
+        crate::interlingua::Source::Url(url) => url.clone(),
         _ => format!("[a {kind}, which this API cannot carry]"),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::{HERE, citation};
-use crate::common::{Citation, Part, Signature, Thought, ToolCall};
+use crate::interlingua::{Citation, Part, Signature, Thought, ToolCall};
 use crate::json::{is_void, items, members, string};
 
 /// A block of an answer, or the beginning of one.

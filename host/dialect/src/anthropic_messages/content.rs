@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::request::drop_cache_control;
 use super::{HERE, block, citation, media};
-use crate::common::{
+use crate::interlingua::{
     Fields, Notes, Part, Refusal, Request, Role, Signature, Thought, ToolCall, ToolResult, Turn,
 };
 

@@ -1,6 +1,6 @@
 //! Counts of tokens: `POST /v1/messages/count_tokens`.
 
-use crate::common::{Notes, Refusal, Request};
+use crate::interlingua::{Notes, Refusal, Request};
 use crate::json::members;
 
 /// The answer to a request for a count.

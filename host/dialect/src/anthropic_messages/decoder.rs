@@ -9,7 +9,7 @@ use super::usage::Counts;
 use super::verdict::error_of;
 use super::{HERE, citation, finish};
 use crate::ProviderError;
-use crate::common::{Begun, Delta, Event, EventDecoder, Finish, Malformed, Signature};
+use crate::interlingua::{Begun, Delta, Event, EventDecoder, Finish, Malformed, Signature};
 use crate::json::{is_void, members, string};
 
 /// A reader of one provider's stream.

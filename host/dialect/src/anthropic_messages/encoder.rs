@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::answer::{made_up_id, message_id, write_part};
 use super::usage::written;
 use super::{HERE, block, citation, finish};
-use crate::common::{Begun, Delta, Event, EventEncoder, Finish, Frame, Owed, Part, Signature};
+use crate::interlingua::{Begun, Delta, Event, EventEncoder, Finish, Frame, Owed, Part, Signature};
 use crate::{ProviderError, Usage};
 
 /// A writer of one client's stream: `message_start`; for each block a `content_block_start`, deltas and

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::Finish;
+use crate::interlingua::Finish;
 
 /// What a `stop_reason` says.
 pub(super) fn read(reason: &str, stop_sequence: Option<String>) -> Finish {

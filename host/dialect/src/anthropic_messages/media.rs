@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::request::drop_cache_control;
-use crate::common::{Fields, Media, Notes, Part, Refusal, Source};
+use crate::interlingua::{Fields, Media, Notes, Part, Refusal, Source};
 
 /// Reads a block of one of the types `image`, `document` and `search_result`.
 pub(super) fn read(

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::request::drop_cache_control;
-use crate::common::{Fields, Notes, Part, Refusal, Request, Tool, ToolChoice, ToolKind};
+use crate::interlingua::{Fields, Notes, Part, Refusal, Request, Tool, ToolChoice, ToolKind};
 
 /// Reads `tools` and `tool_choice`.
 pub(super) fn read(

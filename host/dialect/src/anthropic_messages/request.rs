@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{content, offer, thinking};
 use crate::Asked;
-use crate::common::{Fields, Notes, Part, Refusal, Request, Sampling};
+use crate::interlingua::{Fields, Notes, Part, Refusal, Request, Sampling};
 
 /// Reads a request's body. A request for a count has no `max_tokens`; a request for an answer without
 /// one leaves it to the provider.

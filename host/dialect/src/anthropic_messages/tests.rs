@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{decode_request, encode_request};
 use crate::Asked;
-use crate::common::{Notes, Refusal, Request};
+use crate::interlingua::{Notes, Refusal, Request};
 
 /// Reads a request; what was said beside it.
 fn read(body: &Value) -> (Result<Request, Refusal>, Vec<(String, String)>) {
@@ -33,7 +33,7 @@ fn write(request: &Request) -> (Result<Value, Refusal>, Vec<(String, String)>) {
 }
 
 fn said(notes: &Notes) -> Vec<(String, String)> {
-    let pair = |it: &crate::common::Warning| (it.field.clone(), it.what.clone().into_owned());
+    let pair = |it: &crate::interlingua::Warning| (it.field.clone(), it.what.clone().into_owned());
     notes.warnings().iter().map(pair).collect()
 }
 

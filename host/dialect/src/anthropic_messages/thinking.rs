@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::model::Rules;
 use super::offer;
-use crate::common::{Effort, Fields, Format, Notes, Part, Reasoning, Refusal, Request, Role};
+use crate::interlingua::{Effort, Fields, Format, Notes, Part, Reasoning, Refusal, Request, Role};
 
 /// Reads `thinking`, `output_config` and its forerunner `output_format`.
 pub(super) fn read(

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::model::Rules;
 use super::{HERE, block, citation, media};
-use crate::common::{Notes, Part, Refusal, Request, Role, Thought, ToolResult, Turn};
+use crate::interlingua::{Notes, Part, Refusal, Request, Role, Thought, ToolResult, Turn};
 
 /// A conversation as it is written.
 pub(super) struct Written {

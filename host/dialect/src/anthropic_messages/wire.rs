@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::model::{self, Rules, Sampling};
 use super::thinking::Plan;
 use super::{offer, turns};
-use crate::common::{Notes, Refusal, Request};
+use crate::interlingua::{Notes, Refusal, Request};
 
 /// Writes a request for an answer.
 ///

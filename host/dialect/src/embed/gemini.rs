@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{EmbedAnswer, EmbedRequest, Encoding};
 use crate::Asked;
-use crate::common::{Fields, Malformed, Notes, Refusal};
 use crate::gemini::{body as members_of, nested, object};
+use crate::interlingua::{Fields, Malformed, Notes, Refusal};
 
 /// Reads a client's request of either form: one with `requests` is a batch.
 ///

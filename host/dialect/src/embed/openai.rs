@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{EmbedAnswer, EmbedRequest, Encoding};
 use crate::Asked;
-use crate::common::{Fields, Malformed, Notes, Refusal};
+use crate::interlingua::{Fields, Malformed, Notes, Refusal};
 
 /// Reads a client's request.
 ///

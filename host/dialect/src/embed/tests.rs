@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{EmbedAnswer, EmbedRequest, Encoding, gemini, openai};
 use crate::Asked;
-use crate::common::{Malformed, Notes, Refusal};
+use crate::interlingua::{Malformed, Notes, Refusal};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{encode_request, print};
-use crate::common::{Notes, Refusal, Request};
+use crate::interlingua::{Notes, Refusal, Request};
 
 /// The answer: how many tokens.
 #[must_use]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::decoder::Decoder;
-use crate::common::{
+use crate::interlingua::{
     Answer, Begun, Delta, Event, EventDecoder as _, Finish, Malformed, Part, Thought, ToolCall,
 };
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{members, nested, object};
 use crate::Asked;
-use crate::common::{Notes, Part, Refusal, Request};
+use crate::interlingua::{Notes, Part, Refusal, Request};
 
 /// Reads a `GenerateContentRequest`, or a `CountTokensRequest` of either form. The model and whether the
 /// answer is streamed are the path's, in `asked`.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::citations::{self, CITATIONS_MAX, CITED_BYTES_MAX};
 use super::{finish, media, signatures, usage};
-use crate::common::{Begun, Delta, Event, EventDecoder, Malformed, Signature};
+use crate::interlingua::{Begun, Delta, Event, EventDecoder, Malformed, Signature};
 use crate::{ProviderError, cut};
 
 /// Reads the events of one stream.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::citations::Grounding;
 use super::encode_request::turns::arguments;
 use super::{finish, media, print, signatures, usage};
-use crate::common::{Answer, Owed, Part, Signature, Thought, ToolCall};
+use crate::interlingua::{Answer, Owed, Part, Signature, Thought, ToolCall};
 
 /// Writes a `GenerateContentResponse`.
 #[must_use]

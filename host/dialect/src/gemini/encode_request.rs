@@ -7,7 +7,7 @@ pub(super) mod turns;
 use serde_json::{Map, Value, json};
 
 use super::print;
-use crate::common::{Notes, Part, Refusal, Request, Role};
+use crate::interlingua::{Notes, Part, Refusal, Request, Role};
 
 /// Writes a `GenerateContentRequest`, in Google's own order and without model or stream: both stand in
 /// the URL. What depends on the model's generation goes by [`Request::model`].

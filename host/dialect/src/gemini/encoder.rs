@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::citations::{CITATIONS_MAX, CITED_BYTES_MAX, Grounding};
 use super::encode_answer::{candidate, response, write_part};
 use super::{finish, print, render, usage};
-use crate::common::{
+use crate::interlingua::{
     Begun, Citation, Delta, Event, EventEncoder, Finish, Frame, Owed, Part, Signature, Thought,
     ToolCall,
 };

@@ -1,6 +1,6 @@
 //! Why an answer ended, in Google's words (`Candidate.FinishReason`) and in the common ones.
 
-use crate::common::Finish;
+use crate::interlingua::Finish;
 
 /// What a finish reason means. `calls`: whether the answer calls tools, for which Google has no word.
 pub(super) fn read(reason: &str, calls: bool) -> Finish {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use serde_json::{Value, json};
 
 use super::object;
-use crate::common::{Media, Notes, Part, Refusal, Source};
+use crate::interlingua::{Media, Notes, Part, Refusal, Source};
 
 /// Reads the client's `inlineData`.
 pub(super) fn decode_inline(value: Value, path: &str, notes: &mut Notes) -> Result<Part, Refusal> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::common::{Fields, Refusal};
+use crate::interlingua::{Fields, Refusal};
 
 /// The members of a body, in camel case.
 pub(crate) fn body(body: &[u8]) -> Result<Fields, Refusal> {

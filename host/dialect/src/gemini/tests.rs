@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{decode_request, decoder};
 use crate::Asked;
-use crate::common::{Event, Malformed, Notes, Refusal, Request};
+use crate::interlingua::{Event, Malformed, Notes, Refusal, Request};
 
 /// What a `?` of any kind in a test becomes.
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;

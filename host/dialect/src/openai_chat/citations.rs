@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::common::{Citation, Part};
+use crate::interlingua::{Citation, Part};
 
 /// A citation of the web; none if the annotation is something else.
 pub(super) fn read(annotation: &Value) -> Option<Citation> {

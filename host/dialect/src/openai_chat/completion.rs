@@ -7,7 +7,7 @@ use super::chunk::Chunk;
 use super::finish::Said;
 use super::message::{self, Piece};
 use super::{calls, citations, media, render, thought, usage};
-use crate::common::{Answer, Malformed, Owed, Part};
+use crate::interlingua::{Answer, Malformed, Owed, Part};
 
 /// Reads a provider's answer, of which [`super::read_answer`] thinks well.
 ///

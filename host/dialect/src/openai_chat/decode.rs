@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use self::messages::Conversation;
 use crate::Asked;
-use crate::common::{
+use crate::interlingua::{
     Effort, Fields, Format, Notes, Reasoning, Refusal, Request, Sampling, ToolChoice,
 };
 

@@ -9,7 +9,7 @@ use self::parts::Parts;
 use super::finish::Said;
 use super::message;
 use super::usage;
-use crate::common::{Event, EventDecoder, Malformed};
+use crate::interlingua::{Event, EventDecoder, Malformed};
 use crate::{ProviderError, cut};
 
 /// Reads the stream of a chat completion, or of a text completion.

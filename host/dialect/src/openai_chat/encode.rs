@@ -5,7 +5,7 @@ mod tools;
 
 use serde_json::{Map, Value, json};
 
-use crate::common::{Effort, Format, Notes, Reasoning, Refusal, Request, Sampling};
+use crate::interlingua::{Effort, Format, Notes, Reasoning, Refusal, Request, Sampling};
 
 /// Writes a request for a chat completion, in the members that OpenAI documents today.
 ///

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::completion::{ID, chars};
 use super::finish::Said;
 use super::{calls, citations, media, render, thought, usage};
-use crate::common::{Begun, Delta, Event, EventEncoder, Finish, Frame, Owed, Part, Signature};
+use crate::interlingua::{Begun, Delta, Event, EventEncoder, Finish, Frame, Owed, Part, Signature};
 use crate::{ErrorBody, ProviderError, Usage};
 
 /// Writes the stream of a chat completion: a chunk with the role, chunks with pieces, one with the reason

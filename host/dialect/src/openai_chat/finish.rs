@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::Finish;
+use crate::interlingua::Finish;
 use crate::{ProviderError, cut};
 
 /// What is known of an answer when it says why it ends.

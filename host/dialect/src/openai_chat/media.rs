@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Media, Part, Refusal, Source};
+use crate::interlingua::{Media, Part, Refusal, Source};
 
 /// What stands behind an address: what it holds itself, or where it points.
 ///

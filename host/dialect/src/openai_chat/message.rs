@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{media, thought};
-use crate::common::{Part, Thought};
+use crate::interlingua::{Part, Thought};
 
 /// A piece of content: text, or what Mistral's models think, which stands in the midst of it.
 #[derive(Debug, PartialEq, Eq)]

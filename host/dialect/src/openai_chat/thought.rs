@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::Dialect;
-use crate::common::{Signature, Thought};
+use crate::interlingua::{Signature, Thought};
 
 /// The text of a message's or a delta's thoughts, by either name.
 pub(super) fn text_of(message: &Map<String, Value>) -> &str {

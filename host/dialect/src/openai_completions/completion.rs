@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Answer, Finish, Owed, Part};
+use crate::interlingua::{Answer, Finish, Owed, Part};
 use crate::openai_chat::{print, write_usage};
 
 /// Writes an answer for a client: its text. Of a text completion there is nothing else.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::completion::{ID, OBJECT, choice, word};
 use crate::Usage;
-use crate::common::{Delta, Event, EventEncoder, Frame, Owed};
+use crate::interlingua::{Delta, Event, EventEncoder, Frame, Owed};
 use crate::openai_chat::{frame, print, render_error, told, write_usage};
 
 /// Writes the stream of a text completion: pieces of the text, one piece with the reason for the end, the

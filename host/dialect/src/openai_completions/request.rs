@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::Asked;
-use crate::common::{Fields, Format, Notes, Part, Refusal, Request, Role, Sampling, Turn};
+use crate::interlingua::{Fields, Format, Notes, Part, Refusal, Request, Role, Sampling, Turn};
 use crate::openai_chat::{
     include_usage, print, read_sampling, read_stop, refuse_several, write_sampling, write_stop,
 };

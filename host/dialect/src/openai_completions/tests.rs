@@ -7,7 +7,7 @@ use super::{
     StreamObserver, decode_answer, decode_request, decoder, encode_answer, encode_request, encoder,
     read_answer,
 };
-use crate::common::{
+use crate::interlingua::{
     Begun, Delta, Event, Finish, Format, Frame, Notes, Owed, Part, Reasoning, Refusal, Request,
     Role, Sampling, Tool, ToolKind, Turn,
 };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::Citation;
+use crate::interlingua::Citation;
 
 /// Reads one annotation.
 pub(super) fn read(raw: &Value) -> Citation {

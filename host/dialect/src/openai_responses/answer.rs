@@ -4,7 +4,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{item, usage};
-use crate::common::{Answer, Finish, Malformed, Part, Signature};
+use crate::interlingua::{Answer, Finish, Malformed, Part, Signature};
 use crate::json::{is_void, members, string};
 use crate::{ProviderError, Usage, Verdict, cut};
 

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::annotation;
-use crate::common::{Fields, Media, Notes, Part, Refusal, Source};
+use crate::interlingua::{Fields, Media, Notes, Part, Refusal, Source};
 
 /// Takes the member `name`, a text or a list of parts. Empty texts say nothing, and are left out.
 pub(super) fn read(

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::common::{Part, Role, Signature, Thought, ToolCall, ToolResult, Turn};
+use crate::interlingua::{Part, Role, Signature, Thought, ToolCall, ToolResult, Turn};
 
 /// A conversation in the making. Items come one by one here; turns have the results of tools first,
 /// right behind the turn that called them, whatever stood between.

@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{input, tools};
 use crate::Asked;
-use crate::common::{Effort, Fields, Format, Notes, Part, Reasoning, Refusal, Request, Sampling};
+use crate::interlingua::{
+    Effort, Fields, Format, Notes, Part, Reasoning, Refusal, Request, Sampling,
+};
 
 /// Reads a client's request into the common form.
 ///

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::decode_request::{ENCRYPTED, OPENAI};
 use super::{HOME, tools, turns};
-use crate::common::{Effort, Format, Notes, Part, Reasoning, Refusal, Request};
+use crate::interlingua::{Effort, Format, Notes, Part, Reasoning, Refusal, Request};
 
 /// Writes a request for a provider. Nothing is to be stored there: clients hand back all that is needed.
 ///

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use self::open::Open;
 use super::response::{self, Ending, Kind};
 use super::{item, render};
-use crate::common::{Begun, Delta, Event, EventEncoder, Finish, Frame, Owed, Part};
+use crate::interlingua::{Begun, Delta, Event, EventEncoder, Finish, Frame, Owed, Part};
 use crate::{ProviderError, Usage};
 
 /// Writes the events of a client's stream.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::conversation::Conversation;
 use super::record::{self, Mark};
 use super::{content, tools};
-use crate::common::{
+use crate::interlingua::{
     Fields, Media, Notes, Part, Refusal, Role, Source, Thought, Tool, ToolCall, Turn,
 };
 

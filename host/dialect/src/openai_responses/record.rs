@@ -3,7 +3,7 @@
 
 use super::HOME;
 use crate::Dialect;
-use crate::common::Signature;
+use crate::interlingua::Signature;
 
 /// What else the reader of a foreign signature must know, and this dialect has no member for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

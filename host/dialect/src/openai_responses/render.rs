@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::ErrorBody;
-use crate::common::Owed;
+use crate::interlingua::Owed;
 
 /// An API has one shape of errors, whatever the path, and the clients have one reader for it.
 pub use crate::openai_chat::{error_kind, render_error};

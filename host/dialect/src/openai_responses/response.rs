@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{item, record, usage};
 use crate::Usage;
-use crate::common::{Answer, Finish, Owed, Part, Signature, Thought};
+use crate::interlingua::{Answer, Finish, Owed, Part, Signature, Thought};
 
 /// Writes a whole answer for a client.
 #[must_use]

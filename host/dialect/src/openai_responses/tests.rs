@@ -15,7 +15,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::common::{Answer, Begun, Delta, Event, Notes, Owed, Part, Refusal, Request, Thought};
+use crate::interlingua::{
+    Answer, Begun, Delta, Event, Notes, Owed, Part, Refusal, Request, Thought,
+};
 use crate::sse::Reader;
 use crate::{Asked, Observed, Usage, Verdict};
 
@@ -138,7 +140,7 @@ fn part_of(begun: &Begun) -> Part {
             id,
             name,
             signature,
-        } => Part::ToolCall(crate::common::ToolCall {
+        } => Part::ToolCall(crate::interlingua::ToolCall {
             id,
             name,
             arguments: String::new(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::common::{Fields, Notes, Refusal, Request, Tool, ToolChoice, ToolKind};
+use crate::interlingua::{Fields, Notes, Refusal, Request, Tool, ToolChoice, ToolKind};
 
 /// Takes the member `tools`. Those that the provider would run are dropped.
 pub(super) fn read(fields: &mut Fields, notes: &mut Notes) -> Result<Vec<Tool>, Refusal> {

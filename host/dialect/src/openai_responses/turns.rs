@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use super::{HOME, content, item, record, tools};
-use crate::common::{
+use crate::interlingua::{
     Citation, Media, Notes, Part, Refusal, Request, Role, Thought, ToolCall, ToolResult,
 };
 

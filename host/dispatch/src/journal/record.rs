@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jackfield_credential::{Failure, Outcome, Reasons, Scope, Timestamp};
 use jackfield_dialect::Usage;
-use jackfield_dialect::common::Warning;
+use jackfield_dialect::interlingua::Warning;
 use serde::Serialize;
 
 /// What was decided of one call, and why.

@@ -9,7 +9,7 @@ use super::{read, write};
 use crate::anthropic_messages::{
     StreamObserver, decode_answer, decoder, encode_answer, encoder, read_answer,
 };
-use crate::common::{
+use crate::interlingua::{
     Answer, Begun, Delta, Effort, Event, Finish, Format, Frame, Owed, Part, Request, Role, Source,
     ToolChoice,
 };
@@ -75,7 +75,7 @@ pub(super) fn told(events: &[Event]) -> Answer {
                 answer.model.clone_from(model);
             }
             Event::Begin(begun) => answer.parts.push(match begun {
-                Begun::Reasoning { redacted } => Part::Reasoning(crate::common::Thought {
+                Begun::Reasoning { redacted } => Part::Reasoning(crate::interlingua::Thought {
                     text: String::new(),
                     signature: None,
                     redacted: *redacted,
@@ -86,7 +86,7 @@ pub(super) fn told(events: &[Event]) -> Answer {
                     id,
                     name,
                     signature,
-                } => Part::ToolCall(crate::common::ToolCall {
+                } => Part::ToolCall(crate::interlingua::ToolCall {
                     id: id.clone(),
                     name: name.clone(),
                     arguments: String::new(),

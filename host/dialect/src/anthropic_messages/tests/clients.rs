@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{fields, read};
 use crate::anthropic_messages::{decode_count, encode_count, encode_count_request};
-use crate::common::{Notes, Part, Role, ToolKind};
+use crate::interlingua::{Notes, Part, Role, ToolKind};
 
 /// The shape of what Claude Code sends.
 fn coding() -> Value {

@@ -7,7 +7,9 @@ use super::requests::{
 };
 use super::write;
 use crate::Dialect;
-use crate::common::{Effort, Format, Media, Part, Request, Role, Source, ToolChoice, ToolKind};
+use crate::interlingua::{
+    Effort, Format, Media, Part, Request, Role, Source, ToolChoice, ToolKind,
+};
 
 #[test]
 fn a_model_that_must_or_does_call_a_tool_is_not_asked_to_think() {

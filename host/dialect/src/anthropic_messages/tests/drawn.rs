@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::requests::{asked, thinking, written};
-use crate::common::{Effort, Format, Reasoning, Request, Sampling};
+use crate::interlingua::{Effort, Format, Reasoning, Request, Sampling};
 
 #[test]
 fn how_an_answer_is_drawn_follows_the_model() {

@@ -9,7 +9,7 @@ use super::{read, write};
 use crate::anthropic_messages::{
     StreamObserver, decode_answer, decode_request, decoder, encode_answer, encoder, read_answer,
 };
-use crate::common::{
+use crate::interlingua::{
     Citation, Effort, Event, Format, Media, Notes, Owed, Part, Reasoning, Request, Role, Sampling,
     Signature, Source, Thought, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
 };

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::write;
 use crate::Dialect;
-use crate::common::{
+use crate::interlingua::{
     Effort, Part, Reasoning, Request, Role, Signature, Thought, Tool, ToolCall, ToolKind,
     ToolResult, Turn,
 };

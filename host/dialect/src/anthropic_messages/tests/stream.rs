@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::cases::told;
 use crate::anthropic_messages::{decoder, encode_answer, encoder};
-use crate::common::{
+use crate::interlingua::{
     Begun, Citation, Delta, Event, Finish, Frame, Malformed, Media, Owed, Part, Signature, Source,
     Thought, ToolCall,
 };

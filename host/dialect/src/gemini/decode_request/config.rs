@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::nested;
 use super::super::schema::to_json_schema;
-use crate::common::{Effort, Fields, Format, Notes, Reasoning, Refusal, Request, Sampling};
+use crate::interlingua::{Effort, Fields, Format, Notes, Reasoning, Refusal, Request, Sampling};
 
 pub(super) fn decode(
     mut config: Fields,

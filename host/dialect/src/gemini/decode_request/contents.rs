@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use serde_json::{Map, Value};
 
 use super::super::{media, object, signatures};
-use crate::common::{Fields, Notes, Part, Refusal, Role, Thought, ToolCall, ToolResult, Turn};
+use crate::interlingua::{Fields, Notes, Part, Refusal, Role, Thought, ToolCall, ToolResult, Turn};
 
 /// Reads a conversation: contents, one content, or a text.
 pub(super) fn decode(value: Value, path: &str, notes: &mut Notes) -> Result<Vec<Turn>, Refusal> {

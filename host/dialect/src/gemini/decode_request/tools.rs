@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::members::nested_list;
 use super::super::schema::to_json_schema;
 use super::super::{nested, object};
-use crate::common::{Fields, Notes, Refusal, Request, Tool, ToolChoice, ToolKind};
+use crate::interlingua::{Fields, Notes, Refusal, Request, Tool, ToolChoice, ToolKind};
 
 /// The functions that are declared. Tools that Google runs itself are dropped.
 pub(super) fn decode(fields: &mut Fields, notes: &mut Notes) -> Result<Vec<Tool>, Refusal> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::common::{Effort, Format, Notes, Reasoning, Request};
+use crate::interlingua::{Effort, Format, Notes, Reasoning, Request};
 
 pub(super) fn encode(request: &Request, notes: &mut Notes) -> Map<String, Value> {
     let sampling = &request.sampling;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Request, Tool, ToolChoice, ToolKind};
+use crate::interlingua::{Request, Tool, ToolChoice, ToolKind};
 
 pub(super) fn encode(request: &Request) -> Option<Value> {
     if request.tools.is_empty() {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::{media, signatures};
 use crate::Dialect;
-use crate::common::{Notes, Part, Refusal, Request, Role, Thought, ToolCall, ToolResult};
+use crate::interlingua::{Notes, Part, Refusal, Request, Role, Thought, ToolCall, ToolResult};
 
 /// Writes all turns but those of [`Role::System`].
 pub(super) fn encode(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {

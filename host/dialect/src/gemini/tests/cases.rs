@@ -11,7 +11,7 @@ use super::super::{
     read_answer,
 };
 use super::{Outcome, asked, fields};
-use crate::common::{
+use crate::interlingua::{
     Answer, Effort, Event, Finish, Format, Notes, Owed, Part, Request, Role, Source, ToolChoice,
 };
 use crate::sse::Reader;

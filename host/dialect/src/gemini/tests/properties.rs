@@ -7,7 +7,7 @@ use super::super::{
     StreamObserver, decode_answer, decode_request, decoder, encode_request, read_answer,
 };
 use super::asked;
-use crate::common::{
+use crate::interlingua::{
     Effort, Format, Media, Notes, Part, Reasoning, Request, Role, Sampling, Signature, Source,
     Thought, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
 };
@@ -345,7 +345,7 @@ proptest! {
     #[test]
     fn there_and_back_is_the_same(request in request()) {
         let mut notes = Notes::default();
-        let wrong = |error: crate::common::Refusal| TestCaseError::fail(error.to_string());
+        let wrong = |error: crate::interlingua::Refusal| TestCaseError::fail(error.to_string());
         let written = encode_request(&request, &mut notes).map_err(wrong)?;
         let asked = Asked { model: request.model.as_str().into(), stream: request.stream };
         let read = decode_request(&written, &asked, &mut notes).map_err(wrong)?;

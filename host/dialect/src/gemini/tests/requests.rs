@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Outcome, decode, fields};
 use crate::Dialect;
-use crate::common::{Notes, Part, Role, Signature, Thought, ToolChoice};
+use crate::interlingua::{Notes, Part, Role, Signature, Thought, ToolChoice};
 
 /// A body with one member more.
 fn with(name: &str, value: Value) -> Value {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::{decode_answer, encoder, read_answer};
 use super::{Outcome, events};
-use crate::common::{Begun, Citation, Delta, Event, Finish, Frame, Owed, Part, Signature};
+use crate::interlingua::{Begun, Citation, Delta, Event, Finish, Frame, Owed, Part, Signature};
 use crate::{Dialect, ProviderError, Usage, Verdict};
 
 fn part(part: &Value) -> Value {

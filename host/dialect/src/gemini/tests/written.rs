@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::{decode_count, encode_count, encode_count_request, encode_request};
 use super::{Outcome, asked, decode, fields};
 use crate::Dialect;
-use crate::common::{
+use crate::interlingua::{
     Format, Media, Notes, Part, Request, Role, Signature, Source, Thought, Tool, ToolCall,
     ToolKind, ToolResult, Turn,
 };
@@ -46,7 +46,7 @@ fn what_cannot_be_said_is_named() -> Outcome {
         stop: (0..7).map(|it| it.to_string()).collect(),
         user: Some("u".to_owned()),
         openai: Map::from_iter([("store".to_owned(), json!(true))]),
-        sampling: crate::common::Sampling {
+        sampling: crate::interlingua::Sampling {
             seed: Some(i64::MAX),
             ..Default::default()
         },

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{decode_answer, encode_answer};
-use crate::common::{Answer, Citation, Finish, Malformed, Owed, Part, Signature, ToolCall};
+use crate::interlingua::{Answer, Citation, Finish, Malformed, Owed, Part, Signature, ToolCall};
 use crate::openai_chat::thought::own;
 use crate::{Dialect, Usage};
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::needed;
-use crate::common::{Fields, Media, Notes, Part, Refusal};
+use crate::interlingua::{Fields, Media, Notes, Part, Refusal};
 use crate::openai_chat::media;
 
 /// Who speaks, which decides what their content may hold.
@@ -94,7 +94,7 @@ fn file(item: &mut Fields, notes: &mut Notes) -> Result<Part, Refusal> {
     } else {
         Media {
             media_type: Some("application/pdf".to_owned()),
-            source: crate::common::Source::Base64(data),
+            source: crate::interlingua::Source::Base64(data),
             detail: None,
             title: None,
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::content::{Speaker, parts};
 use super::needed;
-use crate::common::{Fields, Notes, Part, Refusal, Role, ToolCall, ToolResult, Turn};
+use crate::interlingua::{Fields, Notes, Part, Refusal, Role, ToolCall, ToolResult, Turn};
 use crate::openai_chat::{calls, citations, thought};
 
 /// A conversation, being read.

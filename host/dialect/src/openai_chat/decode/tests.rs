@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::decode_request;
-use crate::common::{
+use crate::interlingua::{
     Effort, Format, Media, Notes, Part, Reasoning, Refusal, Request, Role, Signature, Source, Tool,
     ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
 };

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::needed;
-use crate::common::{Fields, Notes, Refusal, Tool, ToolChoice, ToolKind};
+use crate::interlingua::{Fields, Notes, Refusal, Tool, ToolChoice, ToolKind};
 
 /// The tools on offer, the deprecated `functions` among them.
 pub(super) fn offered(fields: &mut Fields, notes: &mut Notes) -> Result<Vec<Tool>, Refusal> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::common::{Begun, Delta, Event, Malformed, Signature};
+use crate::interlingua::{Begun, Delta, Event, Malformed, Signature};
 use crate::openai_chat::finish::Said;
 use crate::openai_chat::message::{self, Piece};
 use crate::openai_chat::{calls, citations, thought};

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::decoder;
-use crate::common::{Begun, Delta, Event, Finish, Malformed, Part, Signature, Source};
+use crate::interlingua::{Begun, Delta, Event, Finish, Malformed, Part, Signature, Source};
 use crate::openai_chat::shapes;
 use crate::openai_chat::thought::own;
 use crate::sse::Reader;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::tools::is_custom;
 use crate::Dialect;
-use crate::common::{Notes, Part, Refusal, Request, Role, Tool, ToolCall, ToolResult, Turn};
+use crate::interlingua::{Notes, Part, Refusal, Request, Role, Tool, ToolCall, ToolResult, Turn};
 use crate::openai_chat::{calls, media, thought};
 
 /// All messages of a request, the instructions first.

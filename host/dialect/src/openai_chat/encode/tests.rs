@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::encode_request;
-use crate::common::{
+use crate::interlingua::{
     Citation, Effort, Format, Media, Notes, Part, Reasoning, Refusal, Request, Role, Sampling,
     Signature, Source, Thought, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
 };

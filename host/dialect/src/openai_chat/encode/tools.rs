@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::common::{Tool, ToolChoice, ToolKind};
+use crate::interlingua::{Tool, ToolChoice, ToolKind};
 
 /// The tools on offer.
 pub(super) fn offered(tools: &[Tool]) -> Value {

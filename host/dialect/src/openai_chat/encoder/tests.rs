@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::encoder;
-use crate::common::{Begun, Citation, Delta, Event, Finish, Frame, Owed, Part, Signature};
+use crate::interlingua::{Begun, Citation, Delta, Event, Finish, Frame, Owed, Part, Signature};
 use crate::openai_chat::decoder;
 use crate::{Dialect, ProviderError, Usage};
 

@@ -6,7 +6,7 @@ use super::super::answer::Said;
 use super::super::input::BETWEEN_SUMMARIES;
 use super::super::item;
 use super::{Begun, Delta, Event, Part};
-use crate::common::{Citation, ToolCall};
+use crate::interlingua::{Citation, ToolCall};
 
 /// An open item.
 #[derive(Debug)]

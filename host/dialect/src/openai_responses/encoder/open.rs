@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::record::{self, Mark};
 use super::super::{annotation, item};
-use crate::common::{Delta, Owed, Signature, ToolCall};
+use crate::interlingua::{Delta, Owed, Signature, ToolCall};
 
 /// The open part.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The cases that all dialects have in common.
 
 use super::*;
-use crate::common::{Effort, Finish, Role, ToolChoice, ToolKind};
+use crate::interlingua::{Effort, Finish, Role, ToolChoice, ToolKind};
 
 const REQUESTS: [&str; 9] = [
     "text",

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Dialect;
-use crate::common::{
+use crate::interlingua::{
     Effort, Format, Media, Reasoning, Role, Sampling, Signature, Source, Tool, ToolCall,
     ToolChoice, ToolKind, ToolResult, Turn,
 };

@@ -5,7 +5,7 @@ use proptest::strategy::Union;
 
 use super::*;
 use crate::Dialect;
-use crate::common::{
+use crate::interlingua::{
     Effort, Finish, Format, Media, Reasoning, Role, Sampling, Signature, Source, Tool, ToolCall,
     ToolChoice, ToolKind, ToolResult, Turn,
 };

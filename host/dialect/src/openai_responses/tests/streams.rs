@@ -1,7 +1,7 @@
 //! What single streams become: odd ones that are read, and the sequence that is written.
 
 use super::*;
-use crate::common::{Finish, Signature, ToolCall};
+use crate::interlingua::{Finish, Signature, ToolCall};
 use crate::{Dialect, ErrorBody};
 
 fn item(kind: &str, place: u64, item: &Value) -> Value {

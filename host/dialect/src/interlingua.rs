@@ -1,4 +1,4 @@
-//! The common form: what any two dialects are translated through. It holds what at least two of them
+//! The interlingua: the common form that any two dialects are translated through. It holds what at least two of them
 //! can say; what only one can say is refused or dropped by name, never silently.
 //!
 //! A request becomes a [`Request`], an answer an [`Answer`], a stream a sequence of [`Event`]s. Each
