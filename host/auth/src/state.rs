@@ -26,6 +26,10 @@ pub(crate) struct Inner {
     pub(crate) background: Background,
     /// Held while a record is being saved, so that no two savings of one overtake each other.
     pub(crate) saving: tokio::sync::Mutex<()>,
+    /// Held by whoever changes which credentials there are; see [`AuthManager::changing`].
+    ///
+    /// [`AuthManager::changing`]: crate::AuthManager::changing
+    pub(crate) changing: tokio::sync::Mutex<()>,
 }
 
 pub(crate) struct State {
@@ -48,6 +52,8 @@ pub(crate) struct State {
     draws: u64,
     /// Accounts so far.
     lives: u64,
+    /// The configurations so far, but the first.
+    pub(crate) configuration: u64,
 }
 
 /// What the background is told.
@@ -89,6 +95,7 @@ impl State {
             room: false,
             draws: seed,
             lives: 0,
+            configuration: 0,
         }
     }
 
@@ -98,6 +105,17 @@ impl State {
         let account = Account::new(registration, now, self.lives);
         let id = registration.credential.id.clone();
         self.accounts.insert(id, account);
+    }
+
+    /// Forgets what is known of credentials beside the pool.
+    pub(crate) fn forget(&mut self, ids: &[CredentialId]) {
+        for id in ids {
+            self.accounts.remove(id);
+            self.queue.set(id, None);
+            self.unsaved.remove(id);
+        }
+        let gone: BTreeSet<&CredentialId> = ids.iter().collect();
+        self.dirty.retain(|(id, _), _| !gone.contains(id));
     }
 
     /// The account of this id, if it is still the same one.
