@@ -39,6 +39,8 @@ mod openai_sdk;
 mod passthrough;
 #[path = "e2e/proxies.rs"]
 mod proxies;
+#[path = "e2e/reload.rs"]
+mod reload;
 #[path = "e2e/selectors.rs"]
 mod selectors;
 #[path = "e2e/swap.rs"]
