@@ -43,5 +43,7 @@ mod proxies;
 mod reload;
 #[path = "e2e/selectors.rs"]
 mod selectors;
+#[path = "e2e/settings.rs"]
+mod settings;
 #[path = "e2e/swap.rs"]
 mod swap;

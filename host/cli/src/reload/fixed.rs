@@ -76,3 +76,54 @@ impl fmt::Display for Restart {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixed() -> Fixed {
+        Fixed {
+            listen: ([127, 0, 0, 1], 1).into(),
+            admin_listen: Some(([127, 0, 0, 1], 2).into()),
+            plugins: "/plugins".into(),
+            data: "/data".into(),
+            credential_files: None,
+            store: StoreKind::Sqlite,
+            encryption_key: Some("0123456789abcdef".into()),
+        }
+    }
+
+    #[test]
+    fn each_key_is_named_that_differs() {
+        assert!(fixed().differing(&fixed()).is_empty());
+        let cases: [(&str, fn(&mut Fixed)); 9] = [
+            ("listen", |other| other.listen.set_port(3)),
+            ("admin", |other| other.admin_listen = None),
+            ("admin.listen", |other| {
+                other.admin_listen = Some(([127, 0, 0, 1], 3).into());
+            }),
+            ("plugins", |other| other.plugins = "/other".into()),
+            ("data", |other| other.data = "/other".into()),
+            ("store", |other| other.store = StoreKind::None),
+            ("encryption-key", |other| other.encryption_key = None),
+            ("encryption-key", |other| {
+                other.encryption_key = Some("fedcba9876543210".into());
+            }),
+            ("credential-files", |other| {
+                other.credential_files = Some("/files".into());
+            }),
+        ];
+        for (name, change) in cases {
+            let mut other = fixed();
+            change(&mut other);
+            assert_eq!(fixed().differing(&other), [name]);
+            assert_eq!(other.differing(&fixed()), [name]);
+        }
+    }
+
+    #[test]
+    fn the_sentence_names_the_key_and_what_to_do() {
+        let told = Restart("listen").to_string();
+        assert!(told.starts_with("listen: ") && told.ends_with("restart to change it"));
+    }
+}
