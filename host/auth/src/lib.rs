@@ -1,6 +1,7 @@
 //! The auth manager: the credentials with their secrets, who is fit, and leases that settle exactly
 //! once. It is the shell around [`jackfield_credential`], which holds all the rules; the one lock
-//! here is short, and never held while anybody else's code runs or anything waits.
+//! here is short, and never held while anything waits, nor while anybody else's code runs, but for what
+//! has to be true at the same moment: a snapshot is published, an executor's refresh lead is read.
 
 mod access;
 mod account;
