@@ -121,6 +121,9 @@ impl AuthManager {
 
         let stay = registrations.iter().map(|one| &one.credential.id);
         let gone = gone(&state, &stay.collect());
+        for id in &gone {
+            state.part(id);
+        }
         state.forget(&gone);
         let mut told: Vec<_> = gone.into_iter().map(|id| (id, What::Removed)).collect();
         let mut counted = Counted {
@@ -161,10 +164,14 @@ impl AuthManager {
     /// Adds an account that the pool has already, with what is known of it from before.
     fn add(&self, state: &mut State, registration: &Registration, kept: &mut Kept, now: Timestamp) {
         let id = &registration.credential.id;
-        state.add_account(registration, now);
-        let stored = kept.records.remove(id);
-        if let (Some(stored), Some(account)) = (stored, state.accounts.get_mut(id)) {
-            account.recall(stored);
+        if let Some(account) = state.rejoin(id) {
+            account.redefine(registration);
+        } else {
+            state.add_account(registration, now);
+            let stored = kept.records.remove(id);
+            if let (Some(stored), Some(account)) = (stored, state.accounts.get_mut(id)) {
+                account.recall(stored);
+            }
         }
         state
             .pool

@@ -115,3 +115,27 @@ async fn what_the_admin_api_made_is_kept_even_before_it_is_saved() {
     let ids: Vec<&str> = kept.made().map(|record| record.id.as_str()).collect();
     assert_eq!(ids, ["made"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_are_renewed_while_their_account_goes_are_kept() {
+    let store = Arc::new(MemoryStore::default());
+    let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &store);
+    auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
+    let (a, b) = (CredentialId::from("a"), CredentialId::from("b"));
+    let go = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        reconfigure(&auth, Vec::new(), Kept::default());
+        // One comes back before its refresh has ended.
+        let kept = auth.kept().await.unwrap();
+        reconfigure(&auth, vec![token("b", HOUR)], kept);
+    };
+    let (_, renewed, ()) = tokio::join!(auth.refresh(&a, 1), auth.refresh(&b, 1), go);
+    renewed.unwrap();
+    assert_eq!(access_token(&auth, "b"), "at-2-b");
+    assert!(auth.get(&a).is_none());
+    let kept = auth.kept().await.unwrap();
+    reconfigure(&auth, vec![token("a", HOUR), token("b", HOUR)], kept);
+    assert_eq!(access_token(&auth, "a"), "at-1-a");
+    auth.refresh(&a, u64::MAX).await.unwrap();
+    assert_eq!(access_token(&auth, "a"), "at-3-a");
+}
