@@ -39,7 +39,11 @@ mod openai_sdk;
 mod passthrough;
 #[path = "e2e/proxies.rs"]
 mod proxies;
+#[path = "e2e/reload.rs"]
+mod reload;
 #[path = "e2e/selectors.rs"]
 mod selectors;
+#[path = "e2e/settings.rs"]
+mod settings;
 #[path = "e2e/swap.rs"]
 mod swap;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jackfield_http::practice::{PracticeOAuth, PracticeOAuthOptions, PracticeProvider};
 use jackfield_http::{choose_cryptography, serve as serve_http};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -82,6 +83,7 @@ pub(crate) struct Jackfield {
     pub(crate) admin: SocketAddr,
     pub(crate) folder: TempDir,
     pub(crate) client: reqwest::Client,
+    log: Arc<Mutex<String>>,
 }
 
 impl Jackfield {
@@ -97,10 +99,7 @@ impl Jackfield {
     /// in the folder, so that it goes on there when it is started again; compiled code is shared by
     /// all tests.
     pub(crate) async fn start_in(folder: TempDir, config: &str) -> Self {
-        let head = format!(
-            "listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.2:0, token: {TOKEN} }}\ndata: data\n"
-        );
-        fs::write(folder.path().join("jackfield.yaml"), head + config).unwrap();
+        fs::write(folder.path().join("jackfield.yaml"), head() + config).unwrap();
         share_compiled_code(folder.path());
         Self::start_again(folder).await
     }
@@ -116,7 +115,8 @@ impl Jackfield {
             .spawn()
             .unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (address, admin) = timeout(PATIENCE, addresses(stderr))
+        let log = Arc::default();
+        let (address, admin) = timeout(PATIENCE, addresses(stderr, &log))
             .await
             .expect("not serving");
         choose_cryptography();
@@ -127,7 +127,35 @@ impl Jackfield {
             admin,
             folder,
             client,
+            log,
         }
+    }
+
+    /// Writes another configuration, of which all but the listeners and folders is given.
+    pub(crate) fn configure(&self, config: &str) {
+        self.write_config(&(head() + config));
+    }
+
+    /// Writes another configuration, which is given whole.
+    pub(crate) fn write_config(&self, whole: &str) {
+        fs::write(self.folder.path().join("jackfield.yaml"), whole).unwrap();
+    }
+
+    /// Has the configuration read anew; answers the status and what is said.
+    pub(crate) async fn reload(&self) -> (u16, Value) {
+        let url = format!("http://{}/admin/v1/reload", self.admin);
+        let answer = self.client.post(url).bearer_auth(TOKEN).send().await;
+        let answer = answer.unwrap();
+        let status = answer.status().as_u16();
+        (
+            status,
+            serde_json::from_str(&answer.text().await.unwrap()).unwrap(),
+        )
+    }
+
+    /// Whether a line of the log since it serves holds this.
+    pub(crate) fn has_logged(&self, text: &str) -> bool {
+        self.log.lock().contains(text)
     }
 
     /// The folder that plugins are dropped into.
@@ -244,6 +272,11 @@ impl Jackfield {
     }
 }
 
+/// What all configurations begin with.
+pub(crate) fn head() -> String {
+    format!("listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.2:0, token: {TOKEN} }}\ndata: data\n")
+}
+
 /// A provider as the configuration has it.
 pub(crate) fn provider(
     name: &str,
@@ -300,7 +333,10 @@ fn share_compiled_code(folder: &Path) {
 }
 
 /// Reads the addresses from the log, and the rest of it so that it never blocks.
-async fn addresses(mut stderr: BufReader<tokio::process::ChildStderr>) -> (SocketAddr, SocketAddr) {
+async fn addresses(
+    mut stderr: BufReader<tokio::process::ChildStderr>,
+    log: &Arc<Mutex<String>>,
+) -> (SocketAddr, SocketAddr) {
     let mut found = Vec::new();
     let mut line = String::new();
     while found.len() < 2 {
@@ -313,10 +349,12 @@ async fn addresses(mut stderr: BufReader<tokio::process::ChildStderr>) -> (Socke
             eprint!("{line}");
         }
     }
+    let log = Arc::clone(log);
     tokio::spawn(async move {
         let mut line = String::new();
         while stderr.read_line(&mut line).await.is_ok_and(|read| read > 0) {
             eprint!("{line}");
+            log.lock().push_str(&line);
             line.clear();
         }
     });

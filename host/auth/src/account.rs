@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use futures_util::future::Shared;
 use jackfield_credential::{Credential, RefreshFacts, Timestamp};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::refresh::RefreshFailed;
-use crate::{BoxFuture, Definition, Origin, RefreshTiming, Registration, StoredTokens};
+use crate::{
+    BoxFuture, Definition, Origin, RefreshTiming, Registration, StoredCredential, StoredTokens,
+};
 
 /// The secrets of one credential as they are at one moment. Leases hold on to them.
 #[derive(Debug, Default)]
@@ -32,6 +34,8 @@ pub(crate) struct Account {
     pub(crate) timing: RefreshTiming,
     pub(crate) metadata: BTreeMap<String, Value>,
     pub(crate) source_digest: [u8; 32],
+    /// When the tokens end, as its source says.
+    source_end: Option<Timestamp>,
     pub(crate) record: Record,
     pub(crate) renewal: Renewal,
 }
@@ -79,6 +83,7 @@ impl Account {
             timing: registration.timing,
             metadata: registration.metadata.clone(),
             source_digest: registration.digest(),
+            source_end: registration.expires_at,
             record: Record {
                 definition: registration.definition.clone(),
                 created_at: now,
@@ -96,8 +101,13 @@ impl Account {
         self.timing = registration.timing;
         self.metadata = registration.metadata.clone();
         self.record.definition.clone_from(&registration.definition);
+        let ends_elsewhen = self.source_end != registration.expires_at;
+        self.source_end = registration.expires_at;
         let digest = registration.digest();
         if digest == self.source_digest {
+            if ends_elsewhen && !self.record.renewed {
+                self.end_at(registration.expires_at);
+            }
             return false;
         }
         self.source_digest = digest;
@@ -115,8 +125,17 @@ impl Account {
         true
     }
 
+    /// The same tokens, of which the source says now when they end. A refresh under way goes on.
+    fn end_at(&mut self, expires_at: Option<Timestamp>) {
+        self.tokens = Arc::new(Tokens {
+            secrets: self.tokens.secrets.clone(),
+            expires_at,
+            ..*self.tokens
+        });
+    }
+
     /// Takes tokens that were renewed before a restart, if they are of what the source gives now.
-    pub(crate) fn restore(&mut self, stored: StoredTokens) {
+    fn restore(&mut self, stored: StoredTokens) {
         if stored.source_digest != self.source_digest {
             return;
         }
@@ -127,6 +146,28 @@ impl Account {
             refreshed_at: stored.refreshed_at,
         });
         self.record.renewed = true;
+    }
+
+    /// Whether its source says something else than before.
+    pub(crate) fn differs(&self, registration: &Registration) -> bool {
+        let exposed = |proxy: &SecretString| proxy.expose_secret().to_owned();
+        self.origin != registration.origin
+            || self.timing != registration.timing
+            || self.metadata != registration.metadata
+            || self.source_end != registration.expires_at
+            || self.proxy.as_deref().map(exposed) != registration.proxy.as_ref().map(exposed)
+            || self.source_digest != registration.digest()
+    }
+
+    /// Takes what was kept of it over a restart. Answers whether its tokens had been renewed.
+    pub(crate) fn recall(&mut self, stored: StoredCredential) -> bool {
+        self.record.version = Some(stored.version);
+        self.record.created_at = stored.created_at;
+        self.record.enabled = stored.enabled;
+        if let Some(tokens) = stored.tokens {
+            self.restore(tokens);
+        }
+        self.record.renewed
     }
 
     /// What is to be kept of its tokens.

@@ -95,13 +95,7 @@ impl AuthManager {
             let Some(account) = state.accounts.get_mut(&stored.id) else {
                 continue;
             };
-            account.record.version = Some(stored.version);
-            account.record.created_at = stored.created_at;
-            account.record.enabled = stored.enabled;
-            if let Some(tokens) = stored.tokens {
-                account.restore(tokens);
-                loaded.renewed += usize::from(account.record.renewed);
-            }
+            loaded.renewed += usize::from(account.recall(stored));
         }
         state.pool.restore(health);
         drop(state);
@@ -257,6 +251,12 @@ impl AuthManager {
         for (id, _) in &told {
             self.inner.schedule(&mut state, id);
         }
+        // Who waits may be served by one that is new.
+        let effects = Effects {
+            room: true,
+            ..Effects::default()
+        };
+        self.inner.take_effects(&mut state, effects);
         self.inner.finish(state);
         self.inner.background.wake();
         for (id, what) in told {
@@ -269,13 +269,7 @@ impl AuthManager {
         {
             let mut state = self.inner.lock();
             state.pool.remove(ids);
-            for id in ids {
-                state.accounts.remove(id);
-                state.queue.set(id, None);
-                state.unsaved.remove(id);
-            }
-            let gone: BTreeSet<&CredentialId> = ids.iter().collect();
-            state.dirty.retain(|(id, _), _| !gone.contains(id));
+            state.forget(ids);
         }
         let now = self.inner.now();
         for id in ids {

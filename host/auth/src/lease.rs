@@ -21,6 +21,7 @@ pub struct Lease {
     tokens: Arc<Tokens>,
     proxy: Option<Arc<SecretString>>,
     refreshable: bool,
+    configuration: u64,
     model: ModelKey,
     upstream: Arc<str>,
     probe: bool,
@@ -38,6 +39,7 @@ impl Lease {
         tokens: Arc<Tokens>,
         proxy: Option<Arc<SecretString>>,
         refreshable: bool,
+        configuration: u64,
     ) -> Self {
         Self {
             inner,
@@ -45,6 +47,7 @@ impl Lease {
             tokens,
             proxy,
             refreshable,
+            configuration,
             model: attempt.model().clone(),
             upstream: Arc::clone(attempt.upstream_model()),
             probe: attempt.is_probe(),
@@ -52,6 +55,11 @@ impl Lease {
             began: attempt.began(),
             attempt: Some(attempt),
         }
+    }
+
+    /// Of which configuration the credential was when it was chosen: 0 is the first.
+    pub fn configuration(&self) -> u64 {
+        self.configuration
     }
 
     /// The credential, as it was when it was chosen.

@@ -1,6 +1,7 @@
 //! The auth manager: the credentials with their secrets, who is fit, and leases that settle exactly
 //! once. It is the shell around [`jackfield_credential`], which holds all the rules; the one lock
-//! here is short, and never held while anybody else's code runs or anything waits.
+//! here is short, and never held while anything waits, nor while anybody else's code runs, but for what
+//! has to be true at the same moment: a snapshot is published, an executor's refresh lead is read.
 
 mod access;
 mod account;
@@ -11,6 +12,7 @@ mod hook;
 mod kept;
 mod lease;
 mod manager;
+mod reconfigure;
 mod refresh;
 mod registration;
 mod room;
@@ -24,6 +26,7 @@ pub use change::{ChangeError, Loaded};
 pub use hook::{Event, Events, Hook, RefreshNote, ResultNote, What};
 pub use lease::Lease;
 pub use manager::{AuthManager, AuthParts, Clock, LeaseCounts};
+pub use reconfigure::{Counted, Kept, Reconfiguration};
 pub use refresh::{RefreshFailed, RefreshJob, Refresher, TokenPatch};
 pub use registration::{Origin, RefreshTiming, Registration};
 pub use room::{NoRoom, Turn, WAITERS_MAX};

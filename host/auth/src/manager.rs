@@ -84,6 +84,7 @@ impl AuthManager {
             store,
             background: Background::default(),
             saving: tokio::sync::Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -137,6 +138,7 @@ impl AuthManager {
         let refreshable = renews && account.renewal.rejected.is_none();
         let attempt = state.pool.begin(slot, name, now)?;
         state.leases.open += 1;
+        let configuration = state.configuration;
         drop(state);
         Ok(Lease::new(
             Arc::clone(&self.inner),
@@ -145,6 +147,7 @@ impl AuthManager {
             tokens,
             proxy,
             refreshable,
+            configuration,
         ))
     }
 

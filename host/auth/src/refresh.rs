@@ -116,6 +116,7 @@ async fn renew(
             let effects = state.pool.bar(id.as_str(), rejection(message), now);
             inner.take_effects(&mut state, effects.unwrap_or_default());
         }
+        state.parted(&id);
         inner.schedule(&mut state, &id);
         inner.finish(state);
         note

@@ -26,11 +26,18 @@ pub(crate) struct Inner {
     pub(crate) background: Background,
     /// Held while a record is being saved, so that no two savings of one overtake each other.
     pub(crate) saving: tokio::sync::Mutex<()>,
+    /// Held by whoever changes which credentials there are; see [`AuthManager::changing`].
+    ///
+    /// [`AuthManager::changing`]: crate::AuthManager::changing
+    pub(crate) changing: tokio::sync::Mutex<()>,
 }
 
 pub(crate) struct State {
     pub(crate) pool: Pool,
     pub(crate) accounts: HashMap<CredentialId, Account>,
+    /// Accounts that a new configuration has no place for, until the refresh that they are in ends:
+    /// its tokens are kept, since the old ones may be void.
+    parting: HashMap<CredentialId, Account>,
     pub(crate) leases: LeaseCounts,
     pub(crate) refresher: Option<Arc<dyn Refresher>>,
     /// Whose tokens are to be renewed when.
@@ -48,6 +55,8 @@ pub(crate) struct State {
     draws: u64,
     /// Accounts so far.
     lives: u64,
+    /// The configurations so far, but the first.
+    pub(crate) configuration: u64,
 }
 
 /// What the background is told.
@@ -79,6 +88,7 @@ impl State {
         Self {
             pool,
             accounts: HashMap::new(),
+            parting: HashMap::new(),
             leases: LeaseCounts::default(),
             refresher: None,
             queue: DueQueue::default(),
@@ -89,6 +99,7 @@ impl State {
             room: false,
             draws: seed,
             lives: 0,
+            configuration: 0,
         }
     }
 
@@ -97,12 +108,45 @@ impl State {
         self.lives += 1;
         let account = Account::new(registration, now, self.lives);
         let id = registration.credential.id.clone();
+        self.parting.remove(&id);
         self.accounts.insert(id, account);
+    }
+
+    /// Leaves an account aside while a refresh is under way with it.
+    pub(crate) fn part(&mut self, id: &CredentialId) {
+        if let Some(account) = self.accounts.remove(id)
+            && account.renewal.running.is_some()
+        {
+            self.parting.insert(id.clone(), account);
+        }
+    }
+
+    /// Takes an account back that was left aside; answers it, if it was.
+    pub(crate) fn rejoin(&mut self, id: &CredentialId) -> Option<&mut Account> {
+        let account = self.parting.remove(id)?;
+        Some(self.accounts.entry(id.clone()).or_insert(account))
+    }
+
+    /// Forgets an account that was left aside, since its refresh has ended.
+    pub(crate) fn parted(&mut self, id: &CredentialId) {
+        self.parting.remove(id);
+    }
+
+    /// Forgets what is known of credentials beside the pool.
+    pub(crate) fn forget(&mut self, ids: &[CredentialId]) {
+        for id in ids {
+            self.accounts.remove(id);
+            self.queue.set(id, None);
+            self.unsaved.remove(id);
+        }
+        let gone: BTreeSet<&CredentialId> = ids.iter().collect();
+        self.dirty.retain(|(id, _), _| !gone.contains(id));
     }
 
     /// The account of this id, if it is still the same one.
     pub(crate) fn account(&mut self, id: &CredentialId, life: u64) -> Option<&mut Account> {
         let account = self.accounts.get_mut(id);
+        let account = account.or_else(|| self.parting.get_mut(id));
         account.filter(|account| account.life == life)
     }
 

@@ -9,6 +9,8 @@
 mod durable;
 #[path = "auth/events.rs"]
 mod events;
+#[path = "auth/reconfigured.rs"]
+mod reconfigured;
 #[path = "auth/renewal.rs"]
 mod renewal;
 #[path = "auth/room.rs"]

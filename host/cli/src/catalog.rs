@@ -1,23 +1,25 @@
 //! What the configuration says of its providers, kept for whoever makes credentials of it: the
 //! configuration itself, credential files, and the admin API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jackfield_auth::{RefreshTiming, Registration};
 use jackfield_credential::naming::{
     ChannelAlias, NamedModel, Naming, Route, oauth_model_alias_channel,
 };
-use jackfield_credential::{Credential, CredentialKind, ProviderName, Served};
-
+use jackfield_credential::{Credential, CredentialId, CredentialKind, ProviderName, Served};
 use secrecy::SecretString;
 
+use crate::config::entry::NewCredential;
 use crate::config::{self, Config};
 
 /// The providers, and the rules of names.
 #[derive(Debug)]
 pub(crate) struct Catalog {
     providers: BTreeMap<ProviderName, Entry>,
+    /// The credentials that the configuration itself defines.
+    defined: BTreeSet<CredentialId>,
     routes: Vec<Route>,
     force_prefix: bool,
     channels: BTreeMap<&'static str, Vec<ChannelAlias>>,
@@ -45,12 +47,26 @@ impl Catalog {
             };
             (ProviderName::from(provider.name.as_str()), entry)
         };
+        let credentials = config.providers.iter().flat_map(|each| &each.credentials);
         Self {
             providers: config.providers.iter().map(entry).collect(),
+            defined: credentials
+                .map(|each| CredentialId::from(&*each.id))
+                .collect(),
             routes: config.routes.clone(),
             force_prefix: config.force_model_prefix,
             channels: config.channel_aliases.clone(),
         }
+    }
+
+    /// Whether the configuration itself has a credential of this id, which counts more than others.
+    pub(crate) fn defines(&self, id: &CredentialId) -> bool {
+        self.defined.contains(id)
+    }
+
+    /// Whether there is a provider of this name.
+    pub(crate) fn has_provider(&self, name: &str) -> bool {
+        self.providers.contains_key(&ProviderName::from(name))
     }
 
     /// The credentials of the configuration that this catalog is of.
@@ -67,13 +83,19 @@ impl Catalog {
         registrations
     }
 
-    /// One credential; none if there is no such provider.
-    pub(crate) fn registration(
-        &self,
-        provider: &str,
-        given: &config::Credential,
-    ) -> Option<Registration> {
-        self.registration_knowing(&provider.into(), given, &mut Known::new())
+    /// One credential.
+    ///
+    /// # Errors
+    ///
+    /// There is no such provider.
+    pub(crate) fn registration(&self, new: &NewCredential) -> Result<Registration, String> {
+        let NewCredential {
+            provider,
+            credential,
+        } = new;
+        let made =
+            self.registration_knowing(&provider.as_str().into(), credential, &mut Known::new());
+        made.ok_or_else(|| format!("the configuration has no provider `{provider}`"))
     }
 
     fn registration_knowing(

@@ -2,7 +2,6 @@
 //! admin API.
 
 mod add;
-mod server;
 mod show;
 
 use clap::{Args, Subcommand};
@@ -11,7 +10,7 @@ use serde_json::Value;
 
 use crate::config::Environment;
 use crate::credential::add::New;
-use crate::credential::server::Server;
+use crate::remote::Server;
 use crate::terminal::say;
 
 /// What to do with which server, and how to show it.

@@ -11,13 +11,12 @@ use std::sync::Arc;
 
 use jackfield_http::practice::PracticeProvider;
 use jackfield_http::serve as serve_http;
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::{Config, Environment};
 use crate::demo::tour::Tour;
-use crate::serve::{listen, run as run_host, stop_signal};
+use crate::serve::{hangups, listen, run as run_host, stop_signal};
 use crate::terminal::say;
 use crate::wire::{Host, told};
 
@@ -31,8 +30,10 @@ pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
         .map_err(|error| told(&error))?;
     let listener = listen(address).await?;
     let address = listener.local_addr().map_err(|error| told(&error))?;
-    let config = config(&folder, address, provider_address)?;
-    let host = Host::new(&config).await?;
+    let file = folder.path().join("demo.yaml");
+    let config = config(&file, address, provider_address)?;
+    let hangups = hangups()?;
+    let host = Host::new(&config, &file).await?;
 
     let (stop, stopped) = watch::channel(false);
     let tour = Tour {
@@ -51,8 +52,8 @@ pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
         result
     };
     let practice = serve_provider(provider_listener, &provider, stopped.clone());
-    let (served, (), toured) =
-        tokio::join!(run_host(host, listener, None, stopped), practice, guide);
+    let serving = run_host(host, listener, None, stopped, hangups);
+    let (served, (), toured) = tokio::join!(serving, practice, guide);
     served.and(toured)
 }
 
@@ -87,7 +88,7 @@ async fn serve_provider(
 }
 
 /// The demo runs on a configuration like any other, read by the same code.
-fn config(folder: &TempDir, address: SocketAddr, provider: SocketAddr) -> Result<Config, String> {
+fn config(file: &Path, address: SocketAddr, provider: SocketAddr) -> Result<Config, String> {
     let [first, second] = KEYS;
     let text = format!(
         "listen: {address}\n\
@@ -99,9 +100,8 @@ fn config(folder: &TempDir, address: SocketAddr, provider: SocketAddr) -> Result
          \x20   credentials: [ {{ id: {first}, api-key: {first} }}, {{ id: {second}, api-key: {second} }} ]\n\
          \x20   models: [ {{ name: gpt-practice, alias: fast }} ]\n"
     );
-    let path = folder.path().join("demo.yaml");
-    fs::write(&path, text).map_err(|error| format!("writing {}: {error}", path.display()))?;
-    Config::load(&path, &Files).map_err(|errors| errors.to_string())
+    fs::write(file, text).map_err(|error| format!("writing {}: {error}", file.display()))?;
+    Config::load(file, &Files).map_err(|errors| errors.to_string())
 }
 
 /// The demo's configuration names no variables.

@@ -1,68 +1,48 @@
 //! Credentials that the admin API makes: read like the configuration's, and kept so that they can be
 //! made again after a restart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use jackfield_auth::{Definition, Origin, Registration, StoredCredential};
-use jackfield_credential::CredentialId;
 use jackfield_http::CredentialMaker;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
-use crate::config::{Config, entry};
+use crate::config::entry;
 
-/// Makes credentials of what the admin API is sent, and of what was kept of it.
-pub(crate) struct Maker {
-    catalog: Arc<Catalog>,
-    /// What the configuration defines; it wins over what was kept.
-    configured: BTreeSet<CredentialId>,
-}
-
-impl Maker {
-    pub(crate) fn new(catalog: Arc<Catalog>, config: &Config) -> Self {
-        let credentials = config.providers.iter().flat_map(|each| &each.credentials);
-        Self {
-            catalog,
-            configured: credentials
-                .map(|each| CredentialId::from(&*each.id))
-                .collect(),
-        }
-    }
-
-    /// A credential of the store's made again; none, and a line in the log, if it cannot be.
-    pub(crate) fn again(&self, stored: &StoredCredential) -> Option<Registration> {
-        let definition = stored.definition.as_ref()?;
-        if self.configured.contains(&stored.id) {
-            tracing::warn!(credential = %stored.id, "the configuration has it now; what the admin API made is left out");
-            return None;
-        }
-        match self.make(&whole(definition)) {
-            Ok(registration) => Some(registration),
-            Err(mistakes) => {
-                let mistakes = mistakes.join("; ");
-                tracing::error!(credential = %stored.id, mistakes, "what the admin API made is left out");
-                None
-            }
-        }
-    }
-}
+/// Makes credentials of what the admin API is sent, by the configuration as it is.
+pub(crate) struct Maker(pub(crate) Arc<ArcSwap<Catalog>>);
 
 impl CredentialMaker for Maker {
     fn make(&self, body: &Value) -> Result<Registration, Vec<String>> {
-        let new = entry::entry(body)?;
-        let made = self.catalog.registration(&new.provider, &new.credential);
-        let mut registration = made.ok_or_else(|| {
-            let provider = new.provider;
-            vec![format!(
-                "provider: the configuration has no provider `{provider}`"
-            )]
-        })?;
-        registration.origin = Origin::Admin;
-        registration.definition = Some(definition(body, &registration));
-        Ok(registration)
+        make(&self.0.load(), body)
     }
+}
+
+/// A credential of the store's made again.
+///
+/// # Errors
+///
+/// Why it cannot be.
+pub(crate) fn again(catalog: &Catalog, stored: &StoredCredential) -> Result<Registration, String> {
+    if catalog.defines(&stored.id) {
+        return Err("the configuration has a credential of this id, which counts more".to_owned());
+    }
+    let definition = stored.definition.as_ref();
+    let definition = definition.ok_or_else(|| "it is not known what it was made of".to_owned())?;
+    make(catalog, &whole(definition)).map_err(|mistakes| mistakes.join("; "))
+}
+
+fn make(catalog: &Catalog, body: &Value) -> Result<Registration, Vec<String>> {
+    let new = entry::entry(body)?;
+    let made = catalog.registration(&new);
+    let mut registration = made.map_err(|why| vec![format!("provider: {why}")])?;
+    registration.origin = Origin::Admin;
+    registration.definition = Some(definition(body, &registration));
+    Ok(registration)
 }
 
 /// What is kept of a body: what is secret in it apart from the rest.

@@ -6,8 +6,11 @@ mod config;
 mod credential;
 mod demo;
 mod files;
+mod live;
 mod made;
 mod plugins;
+mod reload;
+mod remote;
 mod serve;
 mod terminal;
 mod wire;
@@ -23,6 +26,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::config::{Config, ProcessEnvironment};
 use crate::credential::CredentialArguments;
+use crate::remote::Server;
 use crate::terminal::say;
 
 /// A call is a few hundred small allocations on changing threads, which this one is made for.
@@ -58,7 +62,7 @@ enum Command {
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8317")]
         listen: SocketAddr,
     },
-    /// Check a configuration.
+    /// Check a configuration, or have a running server read its own anew.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Look at and change the credentials of a running server.
@@ -75,6 +79,8 @@ enum ConfigCommand {
         /// The configuration.
         file: PathBuf,
     },
+    /// Have a running server take its configuration as the file says now, all of it or nothing.
+    Reload(Server),
 }
 
 #[derive(Subcommand)]
@@ -110,7 +116,7 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> ExitCode {
     match command {
         Command::Serve { config } => match load(&config) {
-            Ok(config) => ended(serve::serve(config).await),
+            Ok(loaded) => ended(serve::serve(loaded, &config).await),
             Err(code) => code,
         },
         Command::Demo { exit, listen } => ended(demo::run(listen, exit).await),
@@ -121,6 +127,9 @@ async fn run(command: Command) -> ExitCode {
             }
             Err(code) => code,
         },
+        Command::Config(ConfigCommand::Reload(server)) => {
+            ended(reload::ask(&server, &ProcessEnvironment).await)
+        }
         Command::Credential(arguments) => {
             ended(credential::run(arguments, &ProcessEnvironment).await)
         }

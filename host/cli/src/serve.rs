@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -9,23 +10,24 @@ use jackfield_auth::AuthManager;
 use jackfield_http::limits::DRAIN_MAX;
 use jackfield_http::{Drain, admin_router, api_router, serve as serve_http};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
 use crate::wire::{Host, told};
 
-/// Serves a configuration until SIGTERM or Ctrl-C, then lets calls under way end.
-pub(crate) async fn serve(config: Config) -> Result<(), String> {
-    let stop = stop_signal()?;
-    let host = Host::new(&config).await?;
+/// Serves a configuration, which was read from `file`, until SIGTERM or Ctrl-C, then lets calls
+/// under way end. SIGHUP has it read anew.
+pub(crate) async fn serve(config: Config, file: &Path) -> Result<(), String> {
+    let (stop, hangups) = (stop_signal()?, hangups()?);
+    let host = Host::new(&config, file).await?;
     let api = listen(config.listen).await?;
     let admin = match &config.admin {
         Some(admin) => Some(listen(admin.listen).await?),
         None => None,
     };
-    run(host, api, admin, stop).await
+    run(host, api, admin, stop, hangups).await
 }
 
 /// Serves live parts on these listeners until it is told to stop.
@@ -34,6 +36,7 @@ pub(crate) async fn run(
     api_listener: TcpListener,
     admin_listener: Option<TcpListener>,
     stop: watch::Receiver<bool>,
+    mut hangups: Signal,
 ) -> Result<(), String> {
     let watching = host.folder.watch().map_err(|error| told(&error))?;
     let files = host
@@ -68,6 +71,13 @@ pub(crate) async fn run(
         }
     };
     let served = async { tokio::join!(drained, administered).0 };
+    let reloading = async {
+        while hangups.recv().await.is_some() {
+            // What came of it is in the log.
+            let _ = host.reload.reload().await;
+        }
+        pending().await
+    };
     let auth = host.dispatcher.auth().clone();
     let mut background = pin!(auth.run());
     let ended = tokio::select! {
@@ -81,6 +91,7 @@ pub(crate) async fn run(
         () = watching => Err("the plugins folder cannot be watched any more".to_owned()),
         () = following => Err("the credential files cannot be watched any more".to_owned()),
         () = &mut background => Ok(()),
+        () = reloading => Ok(()),
     };
     tokio::select! {
         () = &mut background => {}
@@ -113,6 +124,11 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     tracing::info!(%address, "listening");
     Ok(listener)
+}
+
+/// Tells of each SIGHUP, which from then on does not end the process.
+pub(crate) fn hangups() -> Result<Signal, String> {
+    signal(SignalKind::hangup()).map_err(|error| format!("watching for signals: {error}"))
 }
 
 /// Becomes true at SIGTERM or Ctrl-C.

@@ -1,26 +1,24 @@
 //! From a configuration to live parts, wired together. The only place that decides who holds whom.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jackfield_auth::{AuthManager, AuthParts, Registration, Store};
-use jackfield_credential::{BudgetPolicy, CooldownPolicy, PoolOptions, ProviderName};
-use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
-use jackfield_dispatch::{
-    AffinityKey, Clock, Condition, Dispatcher, DispatcherParts, Fallback, PlannedRefresher,
-};
-use jackfield_http::{Admin, Api, ClientKeys, HttpUpstream};
+use jackfield_auth::{AuthManager, AuthParts, Registration, Store, StoredCredential};
+use jackfield_dispatch::snapshot::Snapshot;
+use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher};
+use jackfield_http::{Admin, AdminParts, AdminToken, Api, HttpUpstream};
 use jackfield_runtime::{Engine, Folder, Registry};
 use jackfield_store::{Key, SqliteStore};
 
 use crate::built_in::BUILT_IN;
 use crate::catalog::Catalog;
-use crate::config::{self, Config, FallbackOn, StoreKind};
+use crate::config::{Config, StoreKind};
 use crate::files::CredentialFiles;
-use crate::made::Maker;
+use crate::live;
+use crate::made::{self, Maker};
 use crate::plugins::RegistryAdmin;
+use crate::reload::{Fixed, Reload};
 
 /// Live parts, ready to be served.
 pub(crate) struct Host {
@@ -30,61 +28,71 @@ pub(crate) struct Host {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) folder: Folder,
     pub(crate) files: Option<CredentialFiles>,
+    pub(crate) reload: Arc<Reload>,
 }
 
 impl Host {
-    /// Makes the live parts; the plugins are loaded when this returns.
-    pub(crate) async fn new(config: &Config) -> Result<Self, String> {
+    /// Makes the live parts of a configuration, which was read from `file`; the plugins are loaded
+    /// when this returns.
+    pub(crate) async fn new(config: &Config, file: &Path) -> Result<Self, String> {
         let engine = Engine::new(Some(&code_cache(config))).map_err(|error| told(&error))?;
         let registry = Arc::new(Registry::new(engine));
         let folder = Folder::load(&config.plugins, &BUILT_IN, Arc::clone(&registry));
         let folder = folder.await.map_err(|error| told(&error))?;
-        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot(config)));
+        let snapshot = Arc::new(ArcSwap::from_pointee(live::snapshot(config)));
         publish_into(&registry, &snapshot);
 
         let clock = Clock::system();
-        let catalog = Arc::new(Catalog::new(config));
-        let maker = Maker::new(Arc::clone(&catalog), config);
-        let mut files = CredentialFiles::of(config, &catalog)?;
-        let mut registrations = catalog.registrations(config);
-        registrations.extend(files.iter_mut().flat_map(CredentialFiles::registrations));
+        let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(config)));
+        let mut registrations = catalog.load().registrations(config);
+        let files = config.credential_files.as_deref();
+        let files = files.map(|folder| CredentialFiles::new(folder, Arc::clone(&catalog)));
+        let files = files.transpose()?;
+        if let Some(files) = &files {
+            registrations.extend(files.read_all().await);
+        }
         let auth = auth(config, registrations, &clock)?;
-        load(&auth, &maker).await?;
+        bring_back(&auth, &catalog.load()).await?;
         let upstream = Arc::new(HttpUpstream::new());
         auth.set_refresher(Arc::new(PlannedRefresher {
             snapshot: Arc::clone(&snapshot),
             upstream: Arc::<HttpUpstream>::clone(&upstream),
             clock: clock.clone(),
         }));
-        let dispatcher = DispatcherParts {
-            snapshot,
-            auth,
+        let dispatcher = Arc::new(Dispatcher::new(DispatcherParts {
+            snapshot: Arc::clone(&snapshot),
+            auth: auth.clone(),
             upstream,
             clock,
-        };
-        let dispatcher = Arc::new(Dispatcher::new(dispatcher));
-
-        let keys = config
-            .client_keys
-            .iter()
-            .map(|client| (client.name.as_str(), &client.key));
-        let api = Arc::new(Api::new(Arc::clone(&dispatcher), ClientKeys::new(keys)));
-        let admin = config.admin.as_ref().map(|admin| {
-            let plugins = Box::new(RegistryAdmin(Arc::clone(&registry)));
-            Arc::new(Admin::new(
-                Arc::clone(&dispatcher),
-                plugins,
-                Box::new(maker),
-                admin.token.clone(),
-            ))
+        }));
+        let api = Arc::new(Api::new(Arc::clone(&dispatcher), live::client_keys(config)));
+        let token = config.admin.as_ref();
+        let token = token.map(|admin| Arc::new(AdminToken::new(admin.token.clone())));
+        let reload = Arc::new(Reload {
+            file: std::path::absolute(file).map_err(|error| told(&error))?,
+            fixed: Fixed::of(config),
+            catalog: Arc::clone(&catalog),
+            files: files.clone(),
+            auth,
+            snapshot,
+            api: Arc::clone(&api),
+            token: token.clone(),
+        });
+        let parts = token.map(|token| AdminParts {
+            dispatcher: Arc::clone(&dispatcher),
+            plugins: Box::new(RegistryAdmin(Arc::clone(&registry))),
+            maker: Box::new(Maker(catalog)),
+            config: Arc::<Reload>::clone(&reload),
+            token,
         });
         Ok(Self {
             api,
-            admin,
+            admin: parts.map(|parts| Arc::new(Admin::new(parts))),
             registry,
             dispatcher,
             folder,
             files,
+            reload,
         })
     }
 }
@@ -94,21 +102,8 @@ fn auth(
     registrations: Vec<Registration>,
     clock: &Clock,
 ) -> Result<AuthManager, String> {
-    let policy = CooldownPolicy {
-        disable_cooling: config.disable_cooling,
-        ..CooldownPolicy::default()
-    };
-    let in_flight_max = |provider: &config::Provider| {
-        let name = ProviderName::from(provider.name.as_str());
-        provider.max_in_flight.map(|most| (name, most))
-    };
-    let options = PoolOptions {
-        policy,
-        provider_in_flight_max: config.providers.iter().filter_map(in_flight_max).collect(),
-        seed: clock.now().as_millis(),
-    };
     let parts = AuthParts {
-        options,
+        options: live::pool_options(config, clock.now().as_millis()),
         store: store(config)?,
         ..AuthParts::new(registrations, clock.shared())
     };
@@ -129,8 +124,15 @@ fn store(config: &Config) -> Result<Option<Arc<dyn Store>>, String> {
 }
 
 /// Brings back what was known before a restart.
-async fn load(auth: &AuthManager, maker: &Maker) -> Result<(), String> {
-    let loaded = auth.load(|stored| maker.again(stored)).await;
+async fn bring_back(auth: &AuthManager, catalog: &Catalog) -> Result<(), String> {
+    let again = |stored: &StoredCredential| match made::again(catalog, stored) {
+        Ok(registration) => Some(registration),
+        Err(why) => {
+            tracing::error!(credential = %stored.id, why, "what the admin API made is left out");
+            None
+        }
+    };
+    let loaded = auth.load(again).await;
     let loaded = loaded.map_err(|error| format!("reading what was kept: {}", told(&error)))?;
     let jackfield_auth::Loaded {
         made,
@@ -152,84 +154,14 @@ fn code_cache(config: &Config) -> PathBuf {
 fn publish_into(registry: &Registry, snapshot: &Arc<ArcSwap<Snapshot>>) {
     let snapshot = Arc::clone(snapshot);
     registry.on_change(Box::new(move |serving| {
-        let mut next = Snapshot::clone(&snapshot.load());
-        next.generation += 1;
-        next.executors = serving.executors.clone();
-        next.selectors = serving.selectors.clone();
-        snapshot.store(Arc::new(next));
+        // The configuration may be replaced at the same moment.
+        snapshot.rcu(|now| Snapshot {
+            generation: now.generation + 1,
+            executors: serving.executors.clone(),
+            selectors: serving.selectors.clone(),
+            ..Snapshot::clone(now)
+        });
     }));
-}
-
-fn snapshot(config: &Config) -> Snapshot {
-    let timeouts = &config.timeouts;
-    Snapshot {
-        providers: config.providers.iter().map(provider).collect(),
-        routing: Routing {
-            selector: config.routing.selector.as_str().into(),
-            settings: config.routing.settings.as_str().into(),
-            room_wait: config.routing.room_wait,
-            affinity: affinity(config),
-            fallbacks: fallbacks(config),
-        },
-        retry: RetryPolicy {
-            rounds: config.retry.rounds,
-            max_wait: config.retry.max_wait,
-            max_credentials: config.retry.max_credentials,
-            budget: BudgetPolicy {
-                ratio_permille: config.retry.budget.ratio_permille,
-                per_second: config.retry.budget.per_second,
-                burst: config.retry.budget.burst,
-            },
-        },
-        timeouts: Timeouts {
-            connect: timeouts.connect,
-            first_byte: timeouts.first_byte,
-            idle: timeouts.idle,
-            total: timeouts.total,
-        },
-        ..Snapshot::default()
-    }
-}
-
-/// What stands in for the names that have such.
-fn fallbacks(config: &Config) -> BTreeMap<Arc<str>, Vec<Fallback>> {
-    let condition = |on: &FallbackOn| match on {
-        FallbackOn::Cooling => Condition::Cooling,
-        FallbackOn::Unavailable => Condition::Unavailable,
-        FallbackOn::Failed => Condition::Failed,
-        FallbackOn::ContextLength => Condition::ContextLength,
-    };
-    let fallback = |told: &config::Fallback| Fallback {
-        model: told.model.as_str().into(),
-        on: told.on.iter().map(condition).collect(),
-    };
-    let chains = config.fallbacks.iter();
-    let chains =
-        chains.map(|(name, chain)| (name.as_str().into(), chain.iter().map(fallback).collect()));
-    chains.collect()
-}
-
-/// Where sessions stand; where the operator says nothing, where tools put them.
-fn affinity(config: &Config) -> Vec<AffinityKey> {
-    let key = |affinity: &config::Affinity| match affinity {
-        config::Affinity::Header(name) => name.parse().ok().map(AffinityKey::Header),
-        config::Affinity::Body(pointer) => Some(AffinityKey::BodyPointer(pointer.as_str().into())),
-        config::Affinity::ClientKey => Some(AffinityKey::ClientKey),
-    };
-    match config.routing.affinity.as_slice() {
-        [] => AffinityKey::defaults(),
-        told => told.iter().filter_map(key).collect(),
-    }
-}
-
-fn provider(provider: &config::Provider) -> (ProviderName, Provider) {
-    let live = Provider {
-        executor: provider.executor.as_str().into(),
-        base_url: Arc::new(provider.base_url.clone()),
-        settings: provider.settings.as_str().into(),
-        grants: provider.grants.clone(),
-    };
-    (ProviderName::from(provider.name.as_str()), live)
 }
 
 /// An error with all its causes.

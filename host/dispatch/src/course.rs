@@ -36,6 +36,14 @@ impl Course {
         }
     }
 
+    /// The same call, going on with another snapshot.
+    pub(crate) fn with_snapshot(&self, snapshot: Arc<Snapshot>) -> Self {
+        Self {
+            snapshot,
+            ..self.clone()
+        }
+    }
+
     /// Settles a lease, and writes down how its attempt ended.
     pub(crate) fn settle(&self, lease: Lease, outcome: Outcome, first_byte: Option<Duration>) {
         let now = self.clock.now();

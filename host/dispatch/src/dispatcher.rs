@@ -308,9 +308,20 @@ impl Dispatcher {
         progress: &mut Progress,
     ) -> Result<Answer, Missed> {
         let may_refresh = !progress.renewed.contains(&lease.slot());
+        let course = &self.suited(course, &lease);
         let attempt = Attempt::new(course, lease, progress.attempts, may_refresh)?;
         progress.attempts += 1;
         Box::pin(attempt.run()).await
+    }
+
+    /// The course, on which this credential's provider is as the credential has it: an attempt that
+    /// begins after the configuration was replaced goes by the new one. The snapshot of a configuration
+    /// is there before any lease of it can be had.
+    fn suited(&self, course: &Arc<Course>, lease: &Lease) -> Arc<Course> {
+        if lease.configuration() == course.snapshot.configuration {
+            return Arc::clone(course);
+        }
+        Arc::new(course.with_snapshot(self.snapshot.load_full()))
     }
 
     /// Renews a credential's tokens and tries it once more: a token that ended early is not the

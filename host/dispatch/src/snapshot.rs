@@ -17,6 +17,8 @@ use crate::port::{Executor, Selector};
 pub struct Snapshot {
     /// Counts the snapshots.
     pub generation: u64,
+    /// The number of the configuration that it is of, as leases carry it.
+    pub configuration: u64,
     /// The providers by name.
     pub providers: BTreeMap<ProviderName, Provider>,
     /// The executors that serve, by name.

@@ -18,6 +18,7 @@ mod guided;
 mod plugin_fault;
 mod plugins;
 mod raw_requests;
+mod reconfigured;
 mod refused;
 mod renewed;
 mod rounds;

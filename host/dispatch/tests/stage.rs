@@ -98,6 +98,7 @@ impl Setting {
         });
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot {
             generation: 1,
+            configuration: 0,
             providers: BTreeMap::from([(ProviderName::new("provider"), provider())]),
             executors: BTreeMap::from([(Arc::from("fake-executor"), serving)]),
             selectors: selectors.into_iter().collect(),
@@ -134,7 +135,8 @@ fn provider() -> Provider {
     }
 }
 
-fn registration(index: usize) -> Registration {
+/// One of the credentials that [`Setting::new`] makes.
+pub(crate) fn registration(index: usize) -> Registration {
     let id = char::from(b'a' + u8::try_from(index).unwrap()).to_string();
     let key = SecretString::from(format!("sk-of-{id}"));
     let credential = Credential {

@@ -1,61 +1,62 @@
 //! The admin API, on a listener of its own, behind a token. Nothing that it shows is secret.
 //! `host/http/ADMIN.md` describes it for users.
 
+mod config;
 mod credentials;
 mod events;
 mod plugins;
 mod requests;
 mod shape;
+mod token;
 
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, Response, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Response, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jackfield_dispatch::Dispatcher;
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use subtle::ConstantTimeEq;
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
+pub use self::config::{ConfigAdmin, ConfigAdminError};
 pub use self::credentials::CredentialMaker;
 pub use self::plugins::{PluginAdmin, PluginAdminError};
-use crate::keys::bearer;
+pub use self::token::AdminToken;
 use crate::limits::{ADMIN_BODY_BYTES_MAX, EVENT_READERS_MAX};
 
-/// What the admin API needs.
+/// The admin API.
 pub struct Admin {
-    dispatcher: Arc<Dispatcher>,
-    plugins: Box<dyn PluginAdmin>,
-    maker: Box<dyn CredentialMaker>,
-    token: SecretString,
+    parts: AdminParts,
     event_readers: Arc<Semaphore>,
     /// Becomes true when the server stops.
     stopping: watch::Sender<bool>,
-    adding: Mutex<()>,
+}
+
+/// What the admin API needs.
+pub struct AdminParts {
+    /// The calls, and the credentials.
+    pub dispatcher: Arc<Dispatcher>,
+    /// The plugins.
+    pub plugins: Box<dyn PluginAdmin>,
+    /// Makes credentials of what is sent.
+    pub maker: Box<dyn CredentialMaker>,
+    /// Reads the configuration anew.
+    pub config: Arc<dyn ConfigAdmin>,
+    /// What requests must carry.
+    pub token: Arc<AdminToken>,
 }
 
 impl Admin {
-    /// An admin API over these parts, behind this token.
-    pub fn new(
-        dispatcher: Arc<Dispatcher>,
-        plugins: Box<dyn PluginAdmin>,
-        maker: Box<dyn CredentialMaker>,
-        token: SecretString,
-    ) -> Self {
+    /// An admin API over these parts.
+    pub fn new(parts: AdminParts) -> Self {
         Self {
-            dispatcher,
-            plugins,
-            maker,
-            token,
+            parts,
             event_readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
             stopping: watch::Sender::new(false),
-            adding: Mutex::default(),
         }
     }
 
@@ -80,6 +81,7 @@ pub fn admin_router(admin: Arc<Admin>) -> Router {
         .route("/credentials/{id}/disable", post(credentials::disable))
         .route("/credentials/{id}/reset", post(credentials::reset))
         .route("/credentials/{id}/refresh", post(credentials::refresh))
+        .route("/reload", post(config::reload))
         .route("/requests", get(requests::list))
         .route("/requests/{id}", get(requests::show))
         .route("/events", get(events::events));
@@ -88,29 +90,8 @@ pub fn admin_router(admin: Arc<Admin>) -> Router {
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(ADMIN_BODY_BYTES_MAX))
-        .layer(from_fn_with_state(Arc::clone(&admin), check_token))
+        .layer(from_fn_with_state(Arc::clone(&admin), token::check))
         .with_state(admin)
-}
-
-async fn check_token(
-    State(admin): State<Arc<Admin>>,
-    request: Request,
-    next: Next,
-) -> Response<Body> {
-    let presented = request
-        .headers()
-        .get(AUTHORIZATION)
-        .map(|value| bearer(value.as_bytes()));
-    let known = admin.token.expose_secret().as_bytes();
-    // Comparing takes as long for a wrong token as for the right one.
-    if presented.is_some_and(|token| bool::from(token.ct_eq(known))) {
-        return next.run(request).await;
-    }
-    let message = "send the admin token as `Authorization: Bearer TOKEN`";
-    let mut response = refuse(StatusCode::UNAUTHORIZED, "invalid_token", message);
-    let scheme = HeaderValue::from_static("Bearer");
-    response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
-    response
 }
 
 async fn nowhere() -> Response<Body> {

@@ -48,6 +48,16 @@ impl Api {
         }
     }
 
+    /// Lets those in who have one of these keys, from now on, and nobody else.
+    pub fn set_keys(&self, keys: ClientKeys) {
+        self.keys.replace(keys);
+    }
+
+    /// Whether the server is about to end.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// From now on `/readyz` says that no more should come here.
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);

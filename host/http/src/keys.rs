@@ -4,18 +4,19 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
-/// The keys of all clients.
+/// The keys of all clients, which may be replaced while they are in use.
 ///
 /// Keys are compared by their digests: how long a look-up takes tells nothing of a key.
 #[derive(Default)]
 pub struct ClientKeys {
-    names: HashMap<[u8; 32], Arc<str>>,
+    names: ArcSwap<HashMap<[u8; 32], Arc<str>>>,
 }
 
 /// Why a client may not ask.
@@ -36,8 +37,13 @@ impl ClientKeys {
             (digest(key.expose_secret().as_bytes()), Arc::from(name))
         };
         Self {
-            names: keys.into_iter().map(entry).collect(),
+            names: ArcSwap::from_pointee(keys.into_iter().map(entry).collect()),
         }
+    }
+
+    /// Takes other keys in place of these.
+    pub(crate) fn replace(&self, other: Self) {
+        self.names.store(other.names.into_inner());
     }
 
     /// The name of the client that sends these headers, and calls a path with this query.
@@ -46,16 +52,14 @@ impl ClientKeys {
         headers: &HeaderMap,
         query: Option<&str>,
     ) -> Result<Arc<str>, KeyError> {
-        if self.names.is_empty() {
+        let names = self.names.load();
+        if names.is_empty() {
             return Ok(Arc::from(ANYBODY));
         }
         let of_query = || query.and_then(of_query);
         let of_headers = presented(headers).map(Cow::Borrowed);
         let key = of_headers.or_else(of_query).ok_or(KeyError::Missing)?;
-        self.names
-            .get(&digest(&key))
-            .cloned()
-            .ok_or(KeyError::Unknown)
+        names.get(&digest(&key)).cloned().ok_or(KeyError::Unknown)
     }
 }
 

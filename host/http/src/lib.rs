@@ -11,7 +11,10 @@ mod render;
 mod server;
 mod upstream;
 
-pub use admin::{Admin, CredentialMaker, PluginAdmin, PluginAdminError, admin_router};
+pub use admin::{
+    Admin, AdminParts, AdminToken, ConfigAdmin, ConfigAdminError, CredentialMaker, PluginAdmin,
+    PluginAdminError, admin_router,
+};
 pub use admin_client::{AdminClient, AdminClientError};
 pub use api::{Api, api_router};
 pub use keys::ClientKeys;

@@ -16,24 +16,27 @@ impl ConfigErrors {
         mistakes.sort_by(|a, b| (a.place, &a.name).cmp(&(b.place, &b.name)));
         Self { file, mistakes }
     }
+
+    /// A line for each mistake.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let line = |mistake: &Mistake| {
+            let mut line = self.file.display().to_string();
+            if let Some(place) = mistake.place {
+                line.push_str(&format!(":{place}"));
+            }
+            if !mistake.name.is_empty() {
+                line.push_str(&format!(": {}", mistake.name));
+            }
+            line.push_str(&format!(": {}", mistake.what));
+            line
+        };
+        self.mistakes.iter().map(line).collect()
+    }
 }
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, mistake) in self.mistakes.iter().enumerate() {
-            if index > 0 {
-                formatter.write_str("\n")?;
-            }
-            write!(formatter, "{}", self.file.display())?;
-            if let Some(place) = mistake.place {
-                write!(formatter, ":{place}")?;
-            }
-            if !mistake.name.is_empty() {
-                write!(formatter, ": {}", mistake.name)?;
-            }
-            write!(formatter, ": {}", mistake.what)?;
-        }
-        Ok(())
+        formatter.write_str(&self.lines().join("\n"))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::entry::{Live, Load, Route};
 use super::shard::{Place, Seat, Shard};
-use super::{Member, Pool, Slot};
+use super::{Member, Pool, PoolOptions, Slot};
 use crate::{Credential, CredentialId, ProviderName};
 
 impl Pool {
@@ -122,6 +122,21 @@ impl Pool {
         }
         self.index();
         Ok(())
+    }
+
+    /// The same, going by other options from now on. Windows that are open stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::replace`].
+    pub fn reconfigure(
+        &mut self,
+        credentials: Vec<Credential>,
+        options: PoolOptions,
+    ) -> Result<(), PoolError> {
+        check(&credentials)?;
+        self.options = options;
+        self.replace(credentials)
     }
 
     /// Makes the shards, and each credential's routes into them.

@@ -213,6 +213,7 @@ pub(super) fn snapshot(world: &World, generation: u64) -> Snapshot {
     let names = (0..PROVIDERS).map(|number| ProviderName::new(format!("p{number}")));
     Snapshot {
         generation,
+        configuration: 0,
         providers: names.map(|name| (name, provider.clone())).collect(),
         executors: BTreeMap::from([(Arc::from("fake-executor"), executor)]),
         selectors: BTreeMap::from([(Arc::from("fake-selector"), selector)]),

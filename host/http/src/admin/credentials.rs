@@ -23,11 +23,11 @@ pub trait CredentialMaker: Send + Sync {
 }
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<Value> {
-    let auth = admin.dispatcher.auth();
+    let auth = admin.parts.dispatcher.auth();
     let credentials: Vec<Value> = auth.list().iter().map(shape::credential).collect();
     let leases = auth.lease_counts();
     Json(json!({
-        "now_ms": admin.dispatcher.clock().now().as_millis(),
+        "now_ms": admin.parts.dispatcher.clock().now().as_millis(),
         "credentials": credentials,
         "leases": {
             "open": leases.open,
@@ -56,7 +56,10 @@ pub(super) async fn add(State(admin): State<Arc<Admin>>, body: Bytes) -> Respons
             return refuse(StatusCode::BAD_REQUEST, "invalid_request", &message);
         }
     };
-    let registration = match admin.maker.make(&body) {
+    let auth = admin.parts.dispatcher.auth();
+    // Two who add the same id at once: the second is refused, and not taken for a change.
+    let _changing = auth.changing().await;
+    let registration = match admin.parts.maker.make(&body) {
         Ok(registration) => registration,
         Err(mistakes) => {
             let message = mistakes.join("\n");
@@ -64,9 +67,6 @@ pub(super) async fn add(State(admin): State<Arc<Admin>>, body: Bytes) -> Respons
         }
     };
     let id = registration.credential.id.clone();
-    let auth = admin.dispatcher.auth();
-    // Two who add the same id at once: the second is refused, and not taken for a change.
-    let _adding = admin.adding.lock().await;
     if auth.get(&id).is_some() {
         let message =
             format!("there is a credential `{id}` already; remove it, or choose another id");
@@ -86,7 +86,9 @@ pub(super) async fn remove(
     Path(id): Path<String>,
 ) -> Response<Body> {
     let id = CredentialId::from(id);
-    match admin.dispatcher.auth().remove(&id).await {
+    let auth = admin.parts.dispatcher.auth();
+    let _changing = auth.changing().await;
+    match auth.remove(&id).await {
         Ok(()) => {
             tracing::info!(credential = %id, "admin: credential removed");
             Json(json!({ "removed": id.as_str() })).into_response()
@@ -110,7 +112,13 @@ pub(super) async fn disable(
 }
 
 async fn set_enabled(admin: &Admin, id: CredentialId, enabled: bool) -> Response<Body> {
-    match admin.dispatcher.auth().set_enabled(&id, enabled).await {
+    match admin
+        .parts
+        .dispatcher
+        .auth()
+        .set_enabled(&id, enabled)
+        .await
+    {
         Ok(()) => {
             tracing::info!(credential = %id, enabled, "admin: credential put in or out of use");
             shown(admin, &id, StatusCode::OK)
@@ -124,7 +132,7 @@ pub(super) async fn reset(
     Path(id): Path<String>,
 ) -> Response<Body> {
     let id = CredentialId::from(id);
-    match admin.dispatcher.auth().reset(&id) {
+    match admin.parts.dispatcher.auth().reset(&id) {
         Ok(()) => {
             tracing::info!(credential = %id, "admin: credential reset");
             shown(&admin, &id, StatusCode::OK)
@@ -139,7 +147,7 @@ pub(super) async fn refresh(
     Path(id): Path<String>,
 ) -> Response<Body> {
     let id = CredentialId::from(id);
-    let auth: &AuthManager = admin.dispatcher.auth();
+    let auth: &AuthManager = admin.parts.dispatcher.auth();
     match auth.refresh(&id, u64::MAX).await {
         Ok(()) => {
             tracing::info!(credential = %id, "admin: credential refreshed");
@@ -150,10 +158,10 @@ pub(super) async fn refresh(
 }
 
 fn shown(admin: &Admin, id: &CredentialId, status: StatusCode) -> Response<Body> {
-    match admin.dispatcher.auth().get(id) {
+    match admin.parts.dispatcher.auth().get(id) {
         Some(view) => {
             let body = json!({
-                "now_ms": admin.dispatcher.clock().now().as_millis(),
+                "now_ms": admin.parts.dispatcher.clock().now().as_millis(),
                 "credential": shape::credential(&view),
             });
             (status, Json(body)).into_response()

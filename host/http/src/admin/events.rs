@@ -27,7 +27,8 @@ pub(super) async fn events(State(admin): State<Arc<Admin>>) -> Response<Body> {
         // An error means that the admin API is gone.
         let _ = stopping.wait_for(|stopping| *stopping).await;
     };
-    let events = told(admin.dispatcher.auth().subscribe(), place).take_until(Box::pin(stopped));
+    let events =
+        told(admin.parts.dispatcher.auth().subscribe(), place).take_until(Box::pin(stopped));
     let silence = KeepAlive::new().interval(EVENT_PAUSE);
     Sse::new(events).keep_alive(silence).into_response()
 }

@@ -35,8 +35,8 @@ pub enum PluginAdminError {
 }
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<Value> {
-    let mut listed = admin.plugins.list();
-    listed["selector_faults"] = admin.dispatcher.selector_faults().into();
+    let mut listed = admin.parts.plugins.list();
+    listed["selector_faults"] = admin.parts.dispatcher.selector_faults().into();
     Json(listed)
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn rollback(
     State(admin): State<Arc<Admin>>,
     Path(name): Path<String>,
 ) -> Response<Body> {
-    match admin.plugins.rollback(&name) {
+    match admin.parts.plugins.rollback(&name) {
         Ok(serving) => {
             tracing::info!(plugin = name, "admin: plugin rolled back");
             Json(serving).into_response()

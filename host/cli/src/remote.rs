@@ -1,4 +1,4 @@
-//! Which server is meant: by its configuration, or by its address and a token.
+//! Which running server is meant: by its configuration, or by its address and a token.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::config::{Config, Environment};
 
 /// The options that say which server.
 #[derive(Args)]
-pub(super) struct Server {
+pub(crate) struct Server {
     /// The server's configuration, whose `admin` section has the address and the token.
     #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["admin", "token_env"])]
     config: Option<PathBuf>,
@@ -25,7 +25,7 @@ pub(super) struct Server {
 
 impl Server {
     /// A client of its admin API.
-    pub(super) fn client(&self, environment: &dyn Environment) -> Result<AdminClient, String> {
+    pub(crate) fn client(&self, environment: &dyn Environment) -> Result<AdminClient, String> {
         let (address, token) = match &self.config {
             Some(file) => configured(file, environment)?,
             None => (self.admin.clone(), self.token(environment)?),

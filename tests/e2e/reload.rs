@@ -1,0 +1,399 @@
+//! The configuration read anew while the server runs: all of it or nothing, and nobody who calls
+//! meanwhile notices.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use tokio::task::JoinSet;
+
+use crate::harness::{Jackfield, TOKEN, Upstream, binary, chat, head, until};
+
+/// A provider of this name with these credentials, whose keys are their ids. It has the model
+/// `practice` whatever it is called.
+fn provider(name: &str, upstream: &Upstream, credentials: &[&str]) -> String {
+    let credentials = credentials.iter();
+    let credentials: Vec<String> = credentials
+        .map(|id| format!("{{ id: {id}, api-key: {id} }}"))
+        .collect();
+    format!(
+        "providers:\n  - name: {name}\n    executor: openai-compatible\n    base-url: http://{}/v1\n    \
+         credentials: [ {} ]\n    models: [ {{ name: gpt-practice, alias: practice }} ]\n",
+        upstream.address,
+        credentials.join(", ")
+    )
+}
+
+async fn start(config: &str) -> Jackfield {
+    Jackfield::start_in(tempfile::tempdir().unwrap(), config).await
+}
+
+/// Has another configuration read, which must go well.
+async fn taken(jackfield: &Jackfield, config: &str) -> Value {
+    jackfield.configure(config);
+    let (status, answer) = jackfield.reload().await;
+    assert_eq!(status, 200, "{answer}");
+    answer
+}
+
+/// The ids that the server knows.
+async fn ids(jackfield: &Jackfield) -> Vec<String> {
+    let shown = jackfield.admin("credentials").await;
+    let credentials = shown["credentials"].as_array().unwrap();
+    let id = |credential: &Value| credential["id"].as_str().unwrap().to_owned();
+    credentials.iter().map(id).collect()
+}
+
+async fn served_by(jackfield: &Jackfield) -> String {
+    let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 200, "{answer}");
+    let key = answer["x_practice"]["served_by"].as_str();
+    key.unwrap().to_owned()
+}
+
+/// Calls and streams, one after the other, until they are told to stop; none may fail.
+fn load(jackfield: &Arc<Jackfield>, stop: &Arc<AtomicBool>, calls: &Arc<AtomicU64>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for caller in 0..CALLERS {
+        let (jackfield, stop) = (Arc::clone(jackfield), Arc::clone(stop));
+        let (calls, streams) = (Arc::clone(calls), caller % 2 == 0);
+        tasks.spawn(async move {
+            let wishes = json!({ "words": 10, "pause_ms": 10 });
+            while !stop.load(Ordering::Relaxed) {
+                let body = chat("practice", streams, &wishes).to_string();
+                let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
+                let answer = request.body(body).send().await.unwrap();
+                let status = answer.status();
+                let text = answer.text().await.unwrap();
+                assert_eq!(status, 200, "{text}");
+                assert!(!streams || text.ends_with("data: [DONE]\n\n"), "{text}");
+                calls.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    tasks
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_and_providers_come_go_and_change_under_load_and_nothing_fails() {
+    let (upstream, other) = (Upstream::start(&[]).await, Upstream::start(&[]).await);
+    let configs = [
+        provider("acme", &upstream, &["key-a", "key-b"]),
+        // One goes, one comes, and the one that stays is said to be another's.
+        provider("acme", &other, &["key-b", "key-c"]),
+        // All of it is another's, by another name.
+        provider("else", &upstream, &["key-d"]) + "routing: { selector: fill-first }\n",
+    ];
+    let jackfield = Arc::new(start(&configs[0]).await);
+    let (stop, calls) = (Arc::default(), Arc::default());
+    let mut tasks = load(&jackfield, &stop, &calls);
+    for round in 1..=RELOADS {
+        let config = &configs[round % configs.len()];
+        let answer = taken(&jackfield, config).await;
+        assert_eq!(answer["configuration"], round);
+        let before = calls.load(Ordering::Relaxed);
+        until("calls went by it", async || {
+            calls.load(Ordering::Relaxed) > before + 2
+        })
+        .await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    while let Some(ended) = tasks.join_next().await {
+        ended.expect("a call failed while the configuration was replaced");
+    }
+    let leases = jackfield.admin("credentials").await["leases"].clone();
+    assert_eq!(leases["open"], 0, "{leases}");
+    assert_eq!(leases["failed"], 0, "{leases}");
+    let of = |upstream: &Upstream| upstream.provider.calls();
+    let (ours, theirs) = (of(&upstream), of(&other));
+    for (calls, key) in [(&ours, "key-a"), (&theirs, "key-c"), (&ours, "key-d")] {
+        assert!(calls.contains_key(key), "{key}: {ours:?} {theirs:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_configuration_changes_nothing_and_every_mistake_is_told() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
+    let broken = provider("acme", &upstream, &["key-b", "key-b"]) + "retry: { rounds: none }\n";
+    jackfield.configure(&broken);
+    let (status, answer) = jackfield.reload().await;
+    assert_eq!(status, 422, "{answer}");
+    assert_eq!(answer["error"]["code"], "invalid_config");
+    let mistakes = answer["error"]["mistakes"].as_array().unwrap();
+    assert_eq!(mistakes.len(), 2, "{answer}");
+    for (mistake, tells) in mistakes.iter().zip(["credentials[1].id", "retry.rounds"]) {
+        let mistake = mistake.as_str().unwrap();
+        assert!(mistake.contains("jackfield.yaml:"), "{mistake}");
+        assert!(mistake.contains(tells), "{mistake}");
+        until("it is in the log", async || jackfield.has_logged(tells)).await;
+    }
+    assert_eq!(ids(&jackfield).await, ["key-a"]);
+    assert_eq!(served_by(&jackfield).await, "key-a");
+    // A file that is not there is no configuration.
+    fs::remove_file(jackfield.folder.path().join("jackfield.yaml")).unwrap();
+    assert_eq!(jackfield.reload().await.0, 422);
+    assert_eq!(served_by(&jackfield).await, "key-a");
+}
+
+#[tokio::test]
+async fn what_is_settled_at_the_start_is_refused_by_name_with_all_the_rest() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
+    let rest = provider("acme", &upstream, &["key-b"]);
+    jackfield.write_config(&format!("listen: 127.0.0.1:1\nstore: none\n{rest}"));
+    let (status, answer) = jackfield.reload().await;
+    assert_eq!(status, 422, "{answer}");
+    let mistakes = answer["error"]["mistakes"].as_array().unwrap();
+    let mistakes: Vec<&str> = mistakes.iter().filter_map(Value::as_str).collect();
+    let names: Vec<&str> = mistakes
+        .iter()
+        .filter_map(|mistake| Some(mistake.split_once(": ")?.0))
+        .collect();
+    assert_eq!(names, ["listen", "admin", "store"]);
+    let told = |mistake: &&str| mistake.ends_with("restart to change it");
+    assert!(mistakes.iter().all(told), "{mistakes:?}");
+    assert_eq!(ids(&jackfield).await, ["key-a"]);
+}
+
+#[tokio::test]
+async fn sighup_has_the_configuration_read_anew() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
+    jackfield.configure("lisen: 1\n");
+    jackfield.signal("-HUP");
+    until("its mistakes are in the log", async || {
+        jackfield.has_logged("lisen") && jackfield.has_logged("providers")
+    })
+    .await;
+    assert_eq!(served_by(&jackfield).await, "key-a");
+    jackfield.configure(&provider("acme", &upstream, &["key-b"]));
+    jackfield.signal("-HUP");
+    until("the other credential is there", async || {
+        ids(&jackfield).await == ["key-b"]
+    })
+    .await;
+    assert_eq!(served_by(&jackfield).await, "key-b");
+}
+
+#[tokio::test]
+async fn cooldowns_and_the_operators_word_survive_a_new_configuration() {
+    let upstream = Upstream::start(&["key-a", "key-c"]).await;
+    let all = ["key-a", "key-b", "key-c"];
+    let jackfield = start(&provider("acme", &upstream, &all)).await;
+    for _ in all {
+        served_by(&jackfield).await;
+    }
+    let cooling = jackfield.credential("key-b").await["health"].clone();
+    assert_eq!(cooling["state"], "cooling");
+    let url = format!(
+        "http://{}/admin/v1/credentials/key-c/disable",
+        jackfield.admin
+    );
+    let disabled = jackfield.client.post(url).bearer_auth(TOKEN).send().await;
+    assert_eq!(disabled.unwrap().status(), 200);
+
+    // What is the same as before is not said to have changed.
+    let answer = taken(&jackfield, &provider("acme", &upstream, &all)).await;
+    let expected = json!({ "all": 3, "added": 0, "changed": 0, "removed": 0 });
+    assert_eq!(answer["credentials"], expected, "{answer}");
+    let edited = provider("acme", &upstream, &all).replace("key-b }", "key-b, weight: 2 }");
+    let answer = taken(&jackfield, &edited).await;
+    let expected = json!({ "all": 3, "added": 0, "changed": 1, "removed": 0 });
+    assert_eq!(answer["credentials"], expected, "{answer}");
+    let shown = jackfield.credential("key-b").await;
+    assert_eq!((&shown["weight"], &shown["health"]), (&json!(2), &cooling));
+    assert_eq!(jackfield.credential("key-c").await["enabled"], false);
+
+    // Gone and back, it is as after a restart: what is known of it was kept.
+    let answer = taken(&jackfield, &provider("acme", &upstream, &["key-a"])).await;
+    assert_eq!(answer["credentials"]["removed"], 2);
+    let answer = taken(&jackfield, &edited).await;
+    assert_eq!(answer["credentials"]["added"], 2);
+    let back = jackfield.credential("key-b").await["health"].clone();
+    assert_eq!(
+        (&back["state"], &back["until_ms"]),
+        (&cooling["state"], &cooling["until_ms"])
+    );
+    assert_eq!(jackfield.credential("key-c").await["enabled"], false);
+}
+
+#[tokio::test]
+async fn a_stream_of_a_provider_that_is_removed_ends_whole() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
+    let wishes = json!({ "words": 20, "pause_ms": 50 });
+    let body = chat("practice", true, &wishes).to_string();
+    let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
+    let mut stream = request.body(body).send().await.unwrap().bytes_stream();
+    let mut received = stream.next().await.unwrap().unwrap().to_vec();
+
+    let other = provider("else", &upstream, &["key-b"]).replace("practice }", "other }");
+    taken(&jackfield, &other).await;
+    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 404);
+    let (status, _) = jackfield.call(&chat("other", false, &json!({}))).await;
+    assert_eq!(status, 200);
+    while let Some(piece) = stream.next().await {
+        received.extend_from_slice(&piece.expect("the stream was cut"));
+    }
+    let text = String::from_utf8(received).unwrap();
+    let whole = text.contains("word-19") && text.ends_with("data: [DONE]\n\n");
+    assert!(whole, "{text}");
+    assert_eq!(jackfield.admin("credentials").await["leases"]["open"], 0);
+}
+
+#[tokio::test]
+async fn clients_keys_and_the_admin_token_are_replaced() {
+    let upstream = Upstream::start(&[]).await;
+    let rest = provider("acme", &upstream, &["key-a"]);
+    let keys = |key: &str| format!("{rest}client-keys: [ {{ name: team, key: {key} }} ]\n");
+    let jackfield = start(&keys("first")).await;
+    let asked = async |key: &str| {
+        let request = jackfield.client.get(jackfield.url("/v1/models"));
+        request
+            .bearer_auth(key)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    assert_eq!((asked("first").await, asked("second").await), (200, 401));
+    taken(&jackfield, &keys("second")).await;
+    assert_eq!((asked("first").await, asked("second").await), (401, 200));
+
+    let other = head().replace(TOKEN, "another-admin-token") + &rest;
+    jackfield.write_config(&other);
+    assert_eq!(jackfield.reload().await.0, 200);
+    assert_eq!(jackfield.reload().await.0, 401);
+    let url = format!("http://{}/admin/v1/credentials", jackfield.admin);
+    let request = jackfield.client.get(url).bearer_auth("another-admin-token");
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    // Without client keys everybody on this machine may call.
+    assert_eq!(asked("nobody").await, 200);
+}
+
+#[tokio::test]
+async fn what_files_and_the_admin_api_define_stays_and_goes_with_its_provider_only() {
+    let upstream = Upstream::start(&[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("accounts");
+    fs::create_dir(&files).unwrap();
+    let file = json!({ "type": "acme", "api_key": "key-file" });
+    fs::write(files.join("f.json"), file.to_string()).unwrap();
+    let with = |name: &str, key: &str| {
+        format!(
+            "credential-files: accounts\n{}",
+            provider(name, &upstream, &[key])
+        )
+    };
+    let jackfield = Jackfield::start_in(folder, &with("acme", "key-a")).await;
+    let url = format!("http://{}/admin/v1/credentials", jackfield.admin);
+    let body = json!({ "provider": "acme", "id": "made", "api-key": "key-made" });
+    let request = jackfield.client.post(url).bearer_auth(TOKEN);
+    let added = request.body(body.to_string()).send().await.unwrap();
+    assert_eq!(added.status(), 201);
+    assert_eq!(ids(&jackfield).await, ["f.json", "key-a", "made"]);
+
+    let answer = taken(&jackfield, &with("acme", "key-b")).await;
+    assert_eq!(answer["warnings"], json!([]), "{answer}");
+    assert_eq!(ids(&jackfield).await, ["f.json", "key-b", "made"]);
+    let answer = taken(&jackfield, &with("else", "key-b")).await;
+    let warnings = answer["warnings"].to_string();
+    assert!(
+        warnings.contains("f.json") && warnings.contains("made"),
+        "{answer}"
+    );
+    assert_eq!(ids(&jackfield).await, ["key-b"]);
+    // What comes back serves by the names that its provider has now.
+    let renamed = with("acme", "key-b").replace("alias: practice", "alias: renamed");
+    taken(&jackfield, &renamed).await;
+    assert_eq!(ids(&jackfield).await, ["f.json", "key-b", "made"]);
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        let (status, answer) = jackfield.call(&chat("renamed", false, &json!({}))).await;
+        assert_eq!(status, 200, "{answer}");
+        keys.push(
+            answer["x_practice"]["served_by"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
+    }
+    keys.sort();
+    assert_eq!(keys, ["key-b", "key-file", "key-made"]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_ending_reads_nothing() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
+    jackfield.configure(&provider("acme", &upstream, &["key-b"]));
+    // A request that is under way when the server is told to end.
+    let mut admin = TcpStream::connect(jackfield.admin).await.unwrap();
+    let head = format!(
+        "POST /admin/v1/reload HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\
+         content-length: 2\r\nexpect: 100-continue\r\n\r\n"
+    );
+    admin.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    admin.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    jackfield.signal("-TERM");
+    until("no new connection is taken", async || {
+        TcpStream::connect(jackfield.address).await.is_err()
+    })
+    .await;
+    admin.write_all(b"{}").await.unwrap();
+    let mut answer = String::new();
+    admin.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 409"), "{answer}");
+    assert!(answer.contains("stopping"), "{answer}");
+    drop(jackfield.end().await);
+}
+
+#[tokio::test]
+async fn the_command_line_has_a_running_server_read_its_configuration() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
+    let reload = async || {
+        let url = format!("http://{}", jackfield.admin);
+        let mut command = Command::new(binary());
+        command.args(["config", "reload", "--admin", &url]);
+        command.env("JACKFIELD_ADMIN_TOKEN", TOKEN);
+        command.output().await.unwrap()
+    };
+    let absent = provider("acme", &upstream, &["key-b"]) + "routing: { selector: absent }\n";
+    jackfield.configure(&absent);
+    let output = reload().await;
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{told}");
+    assert!(
+        told.contains("1 added") && told.contains("1 removed"),
+        "{told}"
+    );
+    assert!(
+        told.contains("the selector `absent` is not loaded"),
+        "{told}"
+    );
+    jackfield.configure("lisen: 1\n");
+    let output = reload().await;
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        told.contains("jackfield.yaml:1:1") && told.contains("providers"),
+        "{told}"
+    );
+}
+
+/// How often the configuration is replaced under load.
+const RELOADS: usize = 30;
+
+/// Who call all the while; every other one for streams.
+const CALLERS: usize = 8;
