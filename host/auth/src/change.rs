@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jackfield_credential::{CredentialId, Effects, PoolError};
+use jackfield_credential::{CredentialId, Effects, PoolError, Timestamp};
 
 use crate::hook::What;
 use crate::kept;
@@ -212,6 +212,8 @@ impl AuthManager {
             account.renewal.rejected = None;
             account.renewal.not_before = None;
             account.renewal.failures = 0;
+            account.renewal.opinion = None;
+            account.renewal.ask_at = Timestamp::default();
         }
         self.inner.schedule(&mut state, id);
         self.inner.take_effects(&mut state, effects);
@@ -272,6 +274,7 @@ impl AuthManager {
             for id in ids {
                 state.accounts.remove(id);
                 state.queue.set(id, None);
+                state.questions.set(id, None);
                 state.unsaved.remove(id);
             }
             let gone: BTreeSet<&CredentialId> = ids.iter().collect();
@@ -285,6 +288,11 @@ impl AuthManager {
 
     async fn save(&self, id: &CredentialId) -> Result<(), StoreError> {
         kept::save(&self.inner, id).await
+    }
+
+    /// Looks anew at when tokens are to be renewed: what executors say of it has changed.
+    pub fn reschedule(&self) {
+        self.schedule_all();
     }
 
     fn schedule_all(&self) {

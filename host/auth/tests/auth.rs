@@ -7,6 +7,8 @@
 
 #[path = "auth/durable.rs"]
 mod durable;
+#[path = "auth/evaluation.rs"]
+mod evaluation;
 #[path = "auth/events.rs"]
 mod events;
 #[path = "auth/renewal.rs"]

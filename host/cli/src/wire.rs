@@ -40,8 +40,6 @@ impl Host {
         let folder = Folder::load(&config.plugins, &BUILT_IN, Arc::clone(&registry));
         let folder = folder.await.map_err(|error| told(&error))?;
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot(config)));
-        publish_into(&registry, &snapshot);
-
         let clock = Clock::system();
         let catalog = Arc::new(Catalog::new(config));
         let maker = Maker::new(Arc::clone(&catalog), config);
@@ -50,6 +48,7 @@ impl Host {
         registrations.extend(files.iter_mut().flat_map(CredentialFiles::registrations));
         let auth = auth(config, registrations, &clock)?;
         load(&auth, &maker).await?;
+        publish_into(&registry, &snapshot, &auth);
         let upstream = Arc::new(HttpUpstream::new());
         auth.set_refresher(Arc::new(PlannedRefresher {
             snapshot: Arc::clone(&snapshot),
@@ -148,15 +147,17 @@ fn code_cache(config: &Config) -> PathBuf {
     config.data.join("cache").join("code")
 }
 
-/// Calls that begin after a change see it; those under way keep the snapshot that they have.
-fn publish_into(registry: &Registry, snapshot: &Arc<ArcSwap<Snapshot>>) {
-    let snapshot = Arc::clone(snapshot);
+/// Calls that begin after a change see it; those under way keep the snapshot that they have. Another
+/// executor may want tokens renewed at another time.
+fn publish_into(registry: &Registry, snapshot: &Arc<ArcSwap<Snapshot>>, auth: &AuthManager) {
+    let (snapshot, auth) = (Arc::clone(snapshot), auth.clone());
     registry.on_change(Box::new(move |serving| {
         let mut next = Snapshot::clone(&snapshot.load());
         next.generation += 1;
         next.executors = serving.executors.clone();
         next.selectors = serving.selectors.clone();
         snapshot.store(Arc::new(next));
+        auth.reschedule();
     }));
 }
 

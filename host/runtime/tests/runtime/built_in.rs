@@ -253,8 +253,8 @@ async fn a_client_authenticates_as_it_is_set_and_with_what_it_has() {
     let held = ["client-id", "client-secret", "refresh-token"];
     let placed = [
         ("refresh-token", form("refresh_token")),
-        ("client-id", SecretPlace::BasicUser),
-        ("client-secret", SecretPlace::BasicPassword),
+        ("client-id", SecretPlace::OauthClientId),
+        ("client-secret", SecretPlace::OauthClientSecret),
     ];
     assert_eq!(secrets(&planned(&refresh(basic, &held)).await), placed);
 

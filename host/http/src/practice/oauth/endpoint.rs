@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use url::form_urlencoded::parse;
+use url::form_urlencoded::{byte_serialize, parse};
 
 use super::{PracticeOAuth, PracticeTokens, Refused};
 use crate::practice::{PracticeProvider, json_response};
@@ -145,7 +145,7 @@ fn client<'a>(
     Ok(Some(pair))
 }
 
-/// User and password of RFC 7617.
+/// User and password of RFC 7617, form-encoded as section 2.3.1 has it.
 fn basic(header: &HeaderValue) -> Option<(String, String)> {
     let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -153,7 +153,18 @@ fn basic(header: &HeaderValue) -> Option<(String, String)> {
     }
     let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
+    Some((form_decoded(user)?, form_decoded(password)?))
+}
+
+/// The text that this stands for, if a client that encodes could have written it so: a plain `:`,
+/// `%` or space shows one that does not.
+fn form_decoded(encoded: &str) -> Option<String> {
+    let pair = format!("text={encoded}");
+    let mut pairs = parse(pair.as_bytes());
+    let (_, text) = pairs.next()?;
+    let written: String = byte_serialize(text.as_bytes()).collect();
+    let one = pairs.next().is_none();
+    (one && written.eq_ignore_ascii_case(encoded)).then(|| text.into_owned())
 }
 
 fn told(tokens: &PracticeTokens) -> Value {

@@ -144,8 +144,8 @@ const FORM: (&str, &str) = (
 );
 const GRANT: &str = "grant_type=refresh_token&refresh_token=alice.refresh.0";
 const CLIENT: &str = "client_id=me&client_secret=s3%3Acr%25t%26";
-/// `me:s3:cr%t&`
-const BASIC: (&str, &str) = ("authorization", "Basic bWU6czM6Y3IldCY=");
+/// `me:s3%3Acr%25t%26`
+const BASIC: (&str, &str) = ("authorization", "Basic bWU6czMlM0FjciUyNXQlMjY=");
 
 #[tokio::test]
 async fn a_refresh_answers_as_the_rfc_has_it() {
@@ -226,9 +226,11 @@ async fn a_wrong_form_is_refused_by_its_name_and_spends_no_token() {
 async fn a_client_that_does_not_prove_who_it_is_gets_and_spends_nothing() {
     let provider = provider();
     let wrong_basic = ("authorization", "Basic bWU6d3Jvbmc=");
-    let bearer = ("authorization", "Bearer bWU6czM6Y3IldCY=");
+    let bearer = ("authorization", "Bearer bWU6czMlM0FjciUyNXQlMjY=");
+    // `me:s3:cr%t&`: HTTP Basic as it is without OAuth.
+    let not_encoded = ("authorization", "Basic bWU6czM6Y3IldCY=");
     let in_form = format!("{GRANT}&client_id=me&client_secret=no");
-    let wrong: [Wrong<'_>; 4] = [
+    let wrong: [Wrong<'_>; 5] = [
         (&[FORM], GRANT.to_owned(), 401, "invalid_client"),
         (&[FORM], in_form, 401, "invalid_client"),
         (
@@ -238,9 +240,15 @@ async fn a_client_that_does_not_prove_who_it_is_gets_and_spends_nothing() {
             "invalid_client",
         ),
         (&[FORM, bearer], GRANT.to_owned(), 401, "invalid_client"),
+        (
+            &[FORM, not_encoded],
+            GRANT.to_owned(),
+            401,
+            "invalid_client",
+        ),
     ];
     refuses(&provider, &wrong).await;
-    assert_eq!(provider.oauth().unwrap().counts().invalid_client, 4);
+    assert_eq!(provider.oauth().unwrap().counts().invalid_client, 5);
     let (status, ..) = post(&provider, &[FORM, BASIC], GRANT).await;
     assert_eq!(status, 200);
 }
