@@ -17,5 +17,7 @@ mod renewal;
 mod room;
 #[path = "auth/rules.rs"]
 mod rules;
+#[path = "auth/seed_rules.rs"]
+mod seed_rules;
 #[path = "auth/stage.rs"]
 mod stage;
