@@ -85,6 +85,24 @@ async fn seed_1_14_an_evaluator_is_asked_and_its_yes_renews() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn seed_1_14_without_an_executor_that_plans_it_nothing_is_renewed() {
+    for loaded in [true, false] {
+        let (stage, refresher) = stage(FakeExecutor::relaying());
+        if !loaded {
+            let mut snapshot = (*stage.dispatcher.snapshot()).clone();
+            snapshot.executors.clear();
+            stage.snapshot.store(Arc::new(snapshot));
+        }
+        let auth = stage.dispatcher.auth().clone();
+        auth.set_refresher(refresher);
+        let _ = timeout(20 * HOUR, auth.run()).await;
+        assert_eq!(stage.upstream.calls(), 0);
+        let renewal = auth.get(&"a".into()).unwrap().renewal;
+        assert_eq!((renewal.due_at, renewal.failures), (None, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_who_says_so_and_plans_refreshes_evaluates() {
     let (_, with) = stage(executor().evaluating(|_| Ok(Some(true))));
     assert!(with.evaluates(&provider()));

@@ -1,4 +1,4 @@
-//! Rules of sections 1.2 to 1.7 of the system that we succeed, as a call meets them. The table is in
+//! Rules of section 1 of the system that we succeed, as a call meets them. The table is in
 //! `host/auth/RULES.md`.
 
 use std::sync::Arc;
@@ -7,9 +7,10 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use jackfield_auth::Registration;
 use jackfield_credential::{CredentialId, ProviderName};
+use jackfield_dispatch::plan::{PlannedBody, Response};
 use jackfield_dispatch::port::Choice;
 use jackfield_dispatch::snapshot::RetryPolicy;
-use jackfield_dispatch::{AnswerBody, CallError};
+use jackfield_dispatch::{AnswerBody, Call, CallError};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -129,25 +130,39 @@ async fn seed_1_6_each_credential_is_called_once_a_round_and_again_in_the_next()
     assert_eq!(second, ["a", "b", "c"]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn seed_1_6_the_executor_is_told_both_names_of_the_model() {
+/// The names of the model that an executor is told, the provider's first, for these of clients.
+async fn named(asked: &[&str]) -> Vec<(String, String)> {
     let told: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
     let tell = Arc::clone(&told);
     let executor = FakeExecutor::new(move |context| {
         let names = (context.model.to_string(), context.client_model.to_string());
         tell.lock().push(names);
-        let (body, response) = (
-            jackfield_dispatch::plan::PlannedBody::Original,
-            jackfield_dispatch::plan::Response::Relay,
-        );
-        Ok(planned(body, response))
+        Ok(planned(PlannedBody::Original, Response::Relay))
     });
     let stage = Setting::new(1)
         .executor(executor)
-        .stage(FakeUpstream::in_order(vec![good()]));
-    text(stage.whole().await).await;
+        .stage(FakeUpstream::new(|_, _| good()));
+    for model in asked {
+        let call = Call {
+            model: Arc::from(*model),
+            ..stage.call(false)
+        };
+        text(stage.dispatcher.call(call).await).await;
+    }
+    let told = told.lock();
+    told.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_6_the_executor_is_told_both_names_of_the_model() {
     let names = ("upstream-model".to_owned(), "model".to_owned());
-    assert_eq!(*told.lock(), [names]);
+    assert_eq!(named(&["model"]).await, [names]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_12_the_clients_suffix_is_put_on_the_providers_name() {
+    let names = ("upstream-model(high)".to_owned(), "model(high)".to_owned());
+    assert_eq!(named(&["model(high)"]).await, [names]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,6 +208,18 @@ async fn seed_1_6_whoever_is_disabled_or_does_not_serve_the_model_is_no_candidat
     let error = stage.whole().await.unwrap_err();
     assert!(matches!(error, CallError::Unfit { .. }), "{error:?}");
     assert_eq!(error.code(), Some("auth_not_found"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_19_a_credential_has_rounds_of_its_own() {
+    let setting = Setting::new(2).registered(|registration: &mut Registration| {
+        if registration.credential.id.as_str() == "b" {
+            registration.credential.rounds = Some(1);
+        }
+    });
+    let stage = setting.stage(FakeUpstream::new(|_, _| limited("1")));
+    failure(stage.whole().await);
+    assert_eq!(stage.upstream.credentials(), ["a", "b", "a", "a"]);
 }
 
 #[tokio::test(start_paused = true)]
