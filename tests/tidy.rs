@@ -135,7 +135,8 @@ fn every_rule_of_the_seed_has_a_test() -> Outcome {
     let named: BTreeSet<&String> = rules.iter().flat_map(|row| &row.tests).collect();
     for file in rust(&files) {
         let functions = file.text.split("fn seed_1_").skip(1);
-        let names = functions.filter_map(|rest| Some(format!("seed_1_{}", rest.split_once('(')?.0)));
+        let names =
+            functions.filter_map(|rest| Some(format!("seed_1_{}", rest.split_once('(')?.0)));
         let missing = names.filter(|name| is_word(name) && !named.contains(name));
         wrong.extend(missing.map(|name| format!("{SEED_RULES}: `{name}` is missing")));
     }

@@ -296,12 +296,17 @@ impl AuthManager {
     }
 
     fn schedule_all(&self) {
-        let mut state = self.inner.lock();
-        let ids: Vec<CredentialId> = state.accounts.keys().cloned().collect();
-        for id in ids {
-            self.inner.schedule(&mut state, &id);
+        let ids: Vec<CredentialId> = self.inner.lock().accounts.keys().cloned().collect();
+        for some in ids.chunks(SCHEDULED_AT_ONCE) {
+            let mut state = self.inner.lock();
+            for id in some {
+                self.inner.schedule(&mut state, id);
+            }
         }
-        drop(state);
         self.inner.background.wake();
     }
 }
+
+/// How many credentials are looked at under one lock: some hundred microseconds, since calls wait for
+/// it meanwhile.
+const SCHEDULED_AT_ONCE: usize = 256;

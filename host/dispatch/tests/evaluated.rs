@@ -115,7 +115,11 @@ async fn only_who_says_so_and_plans_refreshes_evaluates() {
 
 #[tokio::test(start_paused = true)]
 async fn an_evaluator_that_fails_has_no_opinion() {
-    for (says, expected) in [(Some(true), Some(true)), (Some(false), Some(false)), (None, None)] {
+    for (says, expected) in [
+        (Some(true), Some(true)),
+        (Some(false), Some(false)),
+        (None, None),
+    ] {
         let (stage, refresher) = stage(executor().evaluating(move |_| Ok(says)));
         assert_eq!(refresher.should_refresh(question(&stage)).await, expected);
     }

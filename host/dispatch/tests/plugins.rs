@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use jackfield_dialect::json::Patch;
 use jackfield_dispatch::plan::{
-    Context, Evaluation, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal, Response,
-    SecretPlace,
+    Context, Evaluation, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal,
+    Response, SecretPlace,
 };
 use jackfield_dispatch::port::{
     BoxFuture, Choice, Columns, Descriptor, Executor, FaultKind, Head, PickContext, PluginFault,

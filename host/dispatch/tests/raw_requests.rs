@@ -186,8 +186,16 @@ async fn seed_1_15_a_raw_request_goes_out_once_whatever_comes_back() {
 async fn seed_1_15_a_credential_that_cools_or_is_disabled_decorates_all_the_same() {
     let stage = stage(nobody());
     let a = id("a");
-    stage.dispatcher.auth().set_enabled(&a, false).await.unwrap();
-    let prepared = stage.dispatcher.prepare_http_request(&a, raw("", URL)).await;
+    stage
+        .dispatcher
+        .auth()
+        .set_enabled(&a, false)
+        .await
+        .unwrap();
+    let prepared = stage
+        .dispatcher
+        .prepare_http_request(&a, raw("", URL))
+        .await;
     assert_eq!(prepared.unwrap().headers[AUTHORIZATION], "Bearer sk-of-a");
 }
 

@@ -192,13 +192,14 @@ async fn seed_1_6_the_pool_is_the_union_of_all_providers_credentials() {
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_6_whoever_is_disabled_or_does_not_serve_the_model_is_no_candidate() {
-    let setting = Setting::new(3).registered(|registration: &mut Registration| {
-        match registration.credential.id.as_str() {
-            "a" => registration.credential.enabled = false,
-            "b" => registration.credential.serves.clear(),
-            _ => {}
-        }
-    });
+    let setting =
+        Setting::new(3).registered(|registration: &mut Registration| {
+            match registration.credential.id.as_str() {
+                "a" => registration.credential.enabled = false,
+                "b" => registration.credential.serves.clear(),
+                _ => {}
+            }
+        });
     let stage = setting.stage(FakeUpstream::new(|_, _| Script::json(500, "")));
     failure(stage.whole().await);
     assert_eq!(stage.upstream.credentials(), ["c"]);

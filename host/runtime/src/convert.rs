@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use jackfield_credential::{Credential, Failure, Scope};
 use jackfield_dialect::json::Patch;
 use jackfield_dispatch::plan::{
-    Context, Evaluation, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal, Response,
-    SecretPlace, Usage,
+    Context, Evaluation, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal,
+    Response, SecretPlace, Usage,
 };
 use jackfield_dispatch::port::Head;
 use url::Url;

@@ -14,7 +14,8 @@ use wasmtime::component::{InstancePre, ResourceAny};
 
 use crate::bindings::{ExecutorPlugin, ExecutorPluginIndices, types};
 use crate::convert::{
-    Wrong, context_out, evaluated_out, frames_out, head_in, head_out, output_in, plan_in, refusal_in,
+    Wrong, context_out, evaluated_out, frames_out, head_in, head_out, output_in, plan_in,
+    refusal_in,
 };
 use crate::engine::Engine;
 use crate::fault::{Overdue, nonsense, within_time};

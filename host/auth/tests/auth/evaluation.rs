@@ -199,7 +199,10 @@ async fn a_question_that_is_dropped_is_asked_again() {
     assert_eq!(executor.asked(), 1);
     *executor.thinks.lock() = Duration::ZERO;
     run_for(&auth, Duration::from_secs(2)).await;
-    assert_eq!((executor.asked(), &*access_token(&auth, "a")), (2, "at-1-a"));
+    assert_eq!(
+        (executor.asked(), &*access_token(&auth, "a")),
+        (2, "at-1-a")
+    );
 }
 
 #[tokio::test(start_paused = true)]

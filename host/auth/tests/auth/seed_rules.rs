@@ -75,7 +75,11 @@ async fn seed_1_3_the_operators_lead_counts_more_than_the_executors() {
     let (auth, _) = renewing(vec![long, token("b", HOUR)]);
     run_for(&auth, 41 * MINUTE).await;
     assert_eq!(access_token(&auth, "a"), "at-1-a");
-    assert_eq!(access_token(&auth, "b"), "at-0-b", "5 minutes, of the executor");
+    assert_eq!(
+        access_token(&auth, "b"),
+        "at-0-b",
+        "5 minutes, of the executor"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,7 +54,11 @@ async fn a_component_is_told_of_the_token_and_says_yes_no_or_nothing() {
     };
     assert_eq!(asked(&forged).await, Some(false));
     let counts = plugin.counts();
-    assert_eq!((counts.faults, counts.idle), (0, 1), "its instance serves on");
+    assert_eq!(
+        (counts.faults, counts.idle),
+        (0, 1),
+        "its instance serves on"
+    );
 }
 
 #[tokio::test]

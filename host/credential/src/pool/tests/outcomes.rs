@@ -56,7 +56,13 @@ fn seed_1_8_without_a_model_the_same_table_cools_the_account() {
         (400, None),
     ] {
         let mut pool = two_models();
-        run(&mut pool, "a", "one", &failed(Scope::Credential, status), at(0));
+        run(
+            &mut pool,
+            "a",
+            "one",
+            &failed(Scope::Credential, status),
+            at(0),
+        );
         let account = pool.status(at(1))[0].account.clone();
         let cools = seconds.map(|seconds| Availability::Cooling {
             until: at(0) + secs(seconds),
