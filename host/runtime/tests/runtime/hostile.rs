@@ -197,7 +197,7 @@ async fn who_answers_nonsense_is_told_what_is_wrong() {
     let named = fault(reply.push(Vec::new(), true).await);
     let wrong = "the URL \"//\": relative URL without a base";
     assert_fault(&named, "nonsense", FaultKind::Nonsense, wrong);
-    assert_eq!(plugin.counts().faults, 7);
+    assert_eq!(plugin.counts().faults, 8);
 }
 
 #[tokio::test]
