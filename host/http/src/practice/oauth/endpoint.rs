@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use url::form_urlencoded::{byte_serialize, parse};
+use url::form_urlencoded::parse;
 
 use super::{PracticeOAuth, PracticeTokens, Refused};
 use crate::practice::{PracticeProvider, json_response};
@@ -156,15 +156,21 @@ fn basic(header: &HeaderValue) -> Option<(String, String)> {
     Some((form_decoded(user)?, form_decoded(password)?))
 }
 
-/// The text that this stands for, if a client that encodes could have written it so: a plain `:`,
-/// `%` or space shows one that does not.
+/// The text that this stands for, if a client that encodes could have written it so: a plain `:`, a
+/// space or a `%` without digits shows one that does not.
 fn form_decoded(encoded: &str) -> Option<String> {
+    let bytes = encoded.as_bytes();
+    let digits = |at: usize| bytes.get(at + 1..at + 3);
+    let is_encoded = |(at, byte): (usize, &u8)| match byte {
+        b'%' => digits(at).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
+        other => other.is_ascii_alphanumeric() || b"*-._~+".contains(other),
+    };
+    if !bytes.iter().enumerate().all(is_encoded) {
+        return None;
+    }
     let pair = format!("text={encoded}");
-    let mut pairs = parse(pair.as_bytes());
-    let (_, text) = pairs.next()?;
-    let written: String = byte_serialize(text.as_bytes()).collect();
-    let one = pairs.next().is_none();
-    (one && written.eq_ignore_ascii_case(encoded)).then(|| text.into_owned())
+    let (_, text) = parse(pair.as_bytes()).next()?;
+    Some(text.into_owned())
 }
 
 fn told(tokens: &PracticeTokens) -> Value {

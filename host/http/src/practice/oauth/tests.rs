@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::time::{Instant, advance};
 
@@ -251,6 +253,28 @@ async fn a_client_that_does_not_prove_who_it_is_gets_and_spends_nothing() {
     assert_eq!(provider.oauth().unwrap().counts().invalid_client, 5);
     let (status, ..) = post(&provider, &[FORM, BASIC], GRANT).await;
     assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn a_client_in_the_header_is_form_encoded_first() {
+    let provider = PracticeProvider::with_oauth(PracticeOAuthOptions {
+        client: Some(("app:1+ü".to_owned(), "p%4 a&b=c*~".to_owned())),
+        rotation: Rotation::Never,
+        ..PracticeOAuthOptions::default()
+    });
+    provider.oauth().unwrap().open("alice");
+    for (pair, status) in [
+        // As they are, and half encoded.
+        ("app:1+ü:p%4 a&b=c*~", 401),
+        ("app%3A1%2B%C3%BC:p%4 a&b=c*~", 401),
+        ("app%3A1%2B%C3%BC:p%254%20a%26b%3Dc%2A~", 200),
+        ("app%3A1%2B%C3%BC:p%254+a%26b%3Dc*%7E", 200),
+    ] {
+        let header = format!("Basic {}", STANDARD.encode(pair));
+        let header = ("authorization", header.as_str());
+        let (found, answer, _) = post(&provider, &[FORM, header], GRANT).await;
+        assert_eq!(found, status, "{pair}: {answer}");
+    }
 }
 
 #[tokio::test]
