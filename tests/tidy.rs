@@ -105,32 +105,78 @@ fn the_architecture_names_every_crate() -> Outcome {
 }
 
 #[test]
-fn the_seeds_table_names_tests_that_exist() -> Outcome {
+fn the_seeds_tables_name_tests_that_exist() -> Outcome {
     let files = source::files()?;
-    let page = files.iter().find(|file| file.path == SEED_TABLE);
-    let page = page.ok_or_else(|| format!("{SEED_TABLE} is missing; write it"))?;
-    let rows = page.text.lines().filter(|line| line.starts_with('|'));
-    let last = |row: &str| {
-        row.trim_end_matches('|')
-            .rsplit('|')
-            .next()
-            .map(str::to_owned)
-    };
-    let cells: Vec<String> = rows.filter_map(last).collect();
-    // Every other piece stands between backticks.
-    let named = cells
-        .iter()
-        .flat_map(|cell| cell.split('`').skip(1).step_by(2));
-    let sources: Vec<&SourceFile> = files
-        .iter()
-        .filter(|file| file.has_extension(&["rs"]))
+    let sources = rust(&files);
+    let mut wrong = Vec::new();
+    for path in [SEED_TABLE, SEED_RULES] {
+        for row in rows(page(&files, path)?) {
+            let unknown = row.tests.iter().filter(|name| {
+                let function = format!("fn {name}(");
+                !sources.iter().any(|file| file.text.contains(&function))
+            });
+            wrong.extend(unknown.map(|name| format!("{path}: there is no test `{name}`")));
+        }
+    }
+    refuse(wrong)
+}
+
+/// Each row of the page is a rule, and proved by a test; and what is named after a rule is in it.
+#[test]
+fn every_rule_of_the_seed_has_a_test() -> Outcome {
+    let files = source::files()?;
+    let rules = rows(page(&files, SEED_RULES)?);
+    // The table's head and the line below it name none.
+    let bare = rules.iter().filter(|row| row.tests.is_empty());
+    let bare = bare.filter(|row| !["Rule", "---"].contains(&row.first.as_str()));
+    let mut wrong: Vec<String> = bare
+        .map(|row| format!("{SEED_RULES}: no test proves `{}`", row.first))
         .collect();
-    let unknown = |name: &str| {
-        let function = format!("fn {name}(");
-        let known = sources.iter().any(|file| file.text.contains(&function));
-        (!known).then(|| format!("{SEED_TABLE}: there is no test `{name}`"))
+    let named: BTreeSet<&String> = rules.iter().flat_map(|row| &row.tests).collect();
+    for file in rust(&files) {
+        let functions = file.text.split("fn seed_1_").skip(1);
+        let names =
+            functions.filter_map(|rest| Some(format!("seed_1_{}", rest.split_once('(')?.0)));
+        let missing = names.filter(|name| is_word(name) && !named.contains(name));
+        wrong.extend(missing.map(|name| format!("{SEED_RULES}: `{name}` is missing")));
+    }
+    refuse(wrong)
+}
+
+/// A row of a table that ends with names of tests.
+struct Row {
+    first: String,
+    tests: Vec<String>,
+}
+
+fn page<'a>(files: &'a [SourceFile], path: &str) -> Result<&'a SourceFile, String> {
+    let page = files.iter().find(|file| file.path == path);
+    page.ok_or_else(|| format!("{path} is missing; write it"))
+}
+
+fn rows(page: &SourceFile) -> Vec<Row> {
+    let row = |line: &str| {
+        let cells = line.strip_prefix('|')?.strip_suffix('|')?;
+        let (rest, last) = cells.rsplit_once('|')?;
+        let first = rest.split('|').next().unwrap_or_default();
+        // Every other piece stands between backticks.
+        let tests = last.split('`').skip(1).step_by(2);
+        Some(Row {
+            first: first.trim().to_owned(),
+            tests: tests.map(str::to_owned).collect(),
+        })
     };
-    refuse(named.filter_map(unknown))
+    page.text.lines().filter_map(row).collect()
+}
+
+fn rust(files: &[SourceFile]) -> Vec<&SourceFile> {
+    let rust = |file: &&SourceFile| file.has_extension(&["rs"]);
+    files.iter().filter(rust).collect()
+}
+
+fn is_word(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }
 
 #[test]
@@ -264,6 +310,7 @@ const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
 const SEED_TABLE: &str = "host/auth/README.md";
+const SEED_RULES: &str = "host/auth/RULES.md";
 
 const ARCHITECTURE: &str = "host/ARCHITECTURE.md";
 const ENVIRONMENT: &str = "host/cli/src/config/environment.rs";

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::harness::{Jackfield, Upstream, chat};
-use crate::oauth::{account, accounts};
+use crate::oauth::{CLIENT_SECRET, account, accounts};
 
 /// How often it is killed.
 const KILLS: u64 = 25;
@@ -94,7 +94,7 @@ impl Scene {
             rotation: Rotation::UntilFirstUse,
             calls_max: Some(TOKEN_CALLS_MAX),
             pause: TOKEN_PAUSE,
-            client: Some(("me".to_owned(), "s3:cr%t&".to_owned())),
+            client: Some(("me".to_owned(), CLIENT_SECRET.to_owned())),
             ..PracticeOAuthOptions::default()
         };
         let provider = Upstream::with_oauth(options).await;

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::harness::{Jackfield, Upstream, chat, until};
-use crate::oauth::account;
+use crate::oauth::{CLIENT_SECRET, account};
 
 /// The password of the proxies, as it stands in a URL and as it is sent.
 const USER_IN_URL: &str = "me:p%40ss";
@@ -179,7 +179,7 @@ async fn tokens_are_renewed_through_the_proxy_of_their_account() {
     let lifetime = Duration::from_secs(60);
     let upstream = Upstream::with_oauth(PracticeOAuthOptions {
         rotation: Rotation::Strict,
-        client: Some(("me".to_owned(), "s3:cr%t&".to_owned())),
+        client: Some(("me".to_owned(), CLIENT_SECRET.to_owned())),
         ..PracticeOAuthOptions::default()
     })
     .await;

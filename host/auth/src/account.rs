@@ -9,7 +9,7 @@ use jackfield_credential::{Credential, RefreshFacts, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::refresh::RefreshFailed;
+use crate::refresh::{RefreshFailed, Refresher};
 use crate::{
     BoxFuture, Definition, Origin, RefreshTiming, Registration, StoredCredential, StoredTokens,
 };
@@ -63,6 +63,19 @@ pub(crate) struct Renewal {
     pub(crate) not_before: Option<Timestamp>,
     /// Why the provider will not renew them any more.
     pub(crate) rejected: Option<String>,
+    /// What the executor last said of whether to renew, until it is asked again.
+    pub(crate) opinion: Option<bool>,
+    /// When it is to be asked again, if it has an opinion at all.
+    pub(crate) ask_at: Timestamp,
+    /// Whether it is being asked.
+    pub(crate) asking: bool,
+}
+
+/// When something is to be done about an account's tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) refresh: Option<Timestamp>,
+    pub(crate) question: Option<Timestamp>,
 }
 
 /// A refresh that many may wait for.
@@ -120,6 +133,7 @@ impl Account {
         self.record.renewed = false;
         self.renewal = Renewal {
             running: self.renewal.running.take(),
+            asking: self.renewal.asking,
             ..Renewal::default()
         };
         true
@@ -180,25 +194,28 @@ impl Account {
         }
     }
 
-    /// When its tokens are to be renewed. `lead`: the executor's, where the operator has no other.
-    pub(crate) fn due_at(
-        &self,
-        credential: &Credential,
-        lead: Option<std::time::Duration>,
-    ) -> Option<Timestamp> {
-        if self.renewal.rejected.is_some() {
-            return None;
+    /// When its tokens are to be renewed, and when the executor is to be asked whether to.
+    pub(crate) fn due(&self, credential: &Credential, refresher: &dyn Refresher) -> Due {
+        if self.renewal.rejected.is_some() || self.renewal.running.is_some() {
+            return Due::default();
         }
+        let evaluates = refresher.evaluates(&credential.provider);
+        // The operator's lead counts more than the executor's.
+        let lead = self.timing.lead;
         let facts = RefreshFacts {
             enabled: credential.enabled,
             kind: credential.kind,
-            evaluated: None,
+            evaluated: self.renewal.opinion.filter(|_| evaluates),
             interval: self.timing.interval,
-            lead: self.timing.lead.or(lead),
+            lead: lead.or_else(|| refresher.lead(&credential.provider)),
             expires_at: self.tokens.expires_at,
             refreshed_at: self.tokens.refreshed_at,
             not_before: self.renewal.not_before,
         };
-        facts.due_at()
+        let asked = evaluates && !self.renewal.asking;
+        Due {
+            refresh: facts.due_at(),
+            question: asked.then(|| facts.ask_at(self.renewal.ask_at)).flatten(),
+        }
     }
 }

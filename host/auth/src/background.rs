@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::refresh::begin;
 use crate::state::Inner;
-use crate::{AuthManager, StoreError, kept};
+use crate::{AuthManager, StoreError, evaluation, kept};
 
 impl AuthManager {
     /// Renews tokens when that is due, drives the refreshes that calls have begun, and saves health.
@@ -40,18 +40,30 @@ impl AuthManager {
     async fn renew_when_due(&self) {
         let background = &self.inner.background;
         let mut running = FuturesUnordered::new();
+        let mut asked = FuturesUnordered::new();
         loop {
             running.extend(background.take_begun());
-            let next = self.begin_due();
+            let mut next = self.begin_due();
+            while asked.len() < QUESTIONS_MAX {
+                match evaluation::ask_next(&self.inner) {
+                    Ok(question) => asked.push(question),
+                    Err(pause) => {
+                        next = next.min(pause.unwrap_or(IDLE));
+                        break;
+                    }
+                }
+            }
             tokio::select! {
                 () = background.refreshes.notified() => {}
                 Some(_) = running.next() => {}
+                Some(()) = asked.next() => {}
                 () = sleep(next) => {}
             }
         }
     }
 
-    /// Begins what is due; answers how long until the next is.
+    /// Begins what is due; answers how long until the next is. Where the executor has an opinion, it
+    /// is asked instead.
     fn begin_due(&self) -> Duration {
         loop {
             let now = self.inner.now();
@@ -60,6 +72,9 @@ impl AuthManager {
                 let Some(id) = state.queue.take_due(now) else {
                     return pause(state.queue.next_at(), now);
                 };
+                if evaluation::comes_first(&mut state, &id) {
+                    continue;
+                }
                 let account = state.accounts.get(&id);
                 let seen = account.map_or(0, |account| account.tokens.version);
                 (id, seen)
@@ -113,10 +128,14 @@ impl Drop for Taken<'_> {
     }
 }
 
-fn pause(next: Option<Timestamp>, now: Timestamp) -> Duration {
+pub(crate) fn pause(next: Option<Timestamp>, now: Timestamp) -> Duration {
     next.map_or(IDLE, |next| next.saturating_since(now))
         .min(IDLE)
 }
+
+/// How many executors are asked at once whether to renew: each takes microseconds, so that four pass
+/// thousands a second, and one plugin that hangs leaves the processor to others.
+const QUESTIONS_MAX: usize = 4;
 
 /// A wall clock may be set, and sleeping by another clock: so the queue is looked at again.
 const IDLE: Duration = Duration::from_secs(60);

@@ -16,11 +16,23 @@ use crate::state::Inner;
 pub struct CandidateSet {
     inner: Arc<Inner>,
     candidates: Candidates,
+    /// What was asked for, where that is more than the name: with a suffix.
+    asked: Option<Arc<str>>,
 }
 
 impl CandidateSet {
-    pub(crate) fn new(inner: Arc<Inner>, candidates: Candidates) -> Self {
-        Self { inner, candidates }
+    pub(crate) fn new(inner: Arc<Inner>, candidates: Candidates, asked: &str) -> Self {
+        let more = *candidates.name != *asked;
+        Self {
+            asked: more.then(|| Arc::from(asked)),
+            inner,
+            candidates,
+        }
+    }
+
+    /// The model as it was asked for: an attempt tells the provider the suffix.
+    pub(crate) fn asked(&self) -> &str {
+        self.asked.as_deref().unwrap_or(&self.candidates.name)
     }
 
     /// How many there are; at least one.
@@ -29,7 +41,7 @@ impl CandidateSet {
         self.candidates.members.len()
     }
 
-    /// The model, by the name that was asked for.
+    /// The model, by the name that was asked for without its suffix: so a client cannot make names.
     pub fn name(&self) -> &Arc<str> {
         &self.candidates.name
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jackfield_credential::{CredentialId, Effects, PoolError};
+use jackfield_credential::{CredentialId, Effects, PoolError, Timestamp};
 
 use crate::hook::What;
 use crate::kept;
@@ -206,6 +206,8 @@ impl AuthManager {
             account.renewal.rejected = None;
             account.renewal.not_before = None;
             account.renewal.failures = 0;
+            account.renewal.opinion = None;
+            account.renewal.ask_at = Timestamp::default();
         }
         self.inner.schedule(&mut state, id);
         self.inner.take_effects(&mut state, effects);
@@ -281,13 +283,23 @@ impl AuthManager {
         kept::save(&self.inner, id).await
     }
 
+    /// Looks anew at when tokens are to be renewed: what executors say of it has changed.
+    pub fn reschedule(&self) {
+        self.schedule_all();
+    }
+
     fn schedule_all(&self) {
-        let mut state = self.inner.lock();
-        let ids: Vec<CredentialId> = state.accounts.keys().cloned().collect();
-        for id in ids {
-            self.inner.schedule(&mut state, &id);
+        let ids: Vec<CredentialId> = self.inner.lock().accounts.keys().cloned().collect();
+        for some in ids.chunks(SCHEDULED_AT_ONCE) {
+            let mut state = self.inner.lock();
+            for id in some {
+                self.inner.schedule(&mut state, id);
+            }
         }
-        drop(state);
         self.inner.background.wake();
     }
 }
+
+/// How many credentials are looked at under one lock: some hundred microseconds, since calls wait for
+/// it meanwhile.
+const SCHEDULED_AT_ONCE: usize = 256;

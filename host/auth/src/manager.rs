@@ -99,7 +99,11 @@ impl AuthManager {
     /// Says why there is none.
     pub fn candidates(&self, ask: &Ask<'_>, now: Timestamp) -> Result<CandidateSet, Unfit> {
         let candidates = self.inner.lock().pool.candidates(ask, now)?;
-        Ok(CandidateSet::new(Arc::clone(&self.inner), candidates))
+        Ok(CandidateSet::new(
+            Arc::clone(&self.inner),
+            candidates,
+            ask.name,
+        ))
     }
 
     /// Takes a lease on the candidate at `index`.
@@ -115,7 +119,7 @@ impl AuthManager {
         now: Timestamp,
     ) -> Result<Lease, NotFit> {
         let slot = candidates.slot(index).ok_or(NotFit::Gone)?;
-        self.lease_slot(slot, candidates.name(), now)
+        self.lease_slot(slot, candidates.asked(), now)
     }
 
     /// Takes a lease on a credential that the call had before, whose tokens were renewed since.

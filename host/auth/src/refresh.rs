@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use jackfield_credential::{
-    Cause, Credential, CredentialId, CredentialKind, Failure, ProviderName, Scope, Timestamp, kind,
-    refresh_pause,
+    Cause, Credential, CredentialId, CredentialKind, Failure, ProviderName, Scope, Timestamp,
+    evaluation_pause, kind, refresh_pause,
 };
 use secrecy::SecretString;
 
@@ -24,6 +24,28 @@ pub trait Refresher: Send + Sync {
 
     /// How long before their end the executor of this provider wants tokens renewed.
     fn lead(&self, provider: &ProviderName) -> Option<Duration>;
+
+    /// Whether the executor of this provider has an opinion of its own on when tokens are renewed.
+    fn evaluates(&self, _provider: &ProviderName) -> bool {
+        false
+    }
+
+    /// Asks the executor, if it has one, whether to renew now; none leaves it to interval and lead.
+    /// It has a deadline of its own.
+    fn should_refresh(&self, _question: RefreshQuestion) -> BoxFuture<'_, Option<bool>> {
+        Box::pin(async { None })
+    }
+}
+
+/// What an executor is asked about. No secret is in it.
+#[derive(Clone, Debug)]
+pub struct RefreshQuestion {
+    /// Whose tokens.
+    pub credential: Arc<Credential>,
+    /// When the access token ends, where that is known.
+    pub expires_at: Option<Timestamp>,
+    /// When the tokens were last renewed, where that is known.
+    pub refreshed_at: Option<Timestamp>,
 }
 
 /// What a refresh is done with.
@@ -91,6 +113,7 @@ pub(crate) fn begin(
     let running: Running = (Box::pin(renewing) as BoxFuture<'static, _>).shared();
     account.renewal.running = Some(running.clone());
     state.queue.set(id, None);
+    state.questions.set(id, None);
     drop(state);
     // The background drives it too, so that it ends even if every caller leaves.
     inner.background.begun(running.clone());
@@ -214,6 +237,9 @@ fn noted(
         Ok(()) => {
             renewal.failures = 0;
             renewal.not_before = None;
+            // An executor that always says yes has tokens renewed at this pace and no faster.
+            renewal.opinion = None;
+            renewal.ask_at = now + evaluation_pause(draw);
             RefreshNote::Renewed(account.tokens.expires_at)
         }
         Err(RefreshFailed::Rejected(message)) => {

@@ -11,7 +11,7 @@ use jackfield_credential::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::account::{Account, Running};
+use crate::account::{Account, Due, Running};
 use crate::hook::{Event, Hooks, ResultNote, What};
 use crate::refresh::Refresher;
 use crate::room::Room;
@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) refresher: Option<Arc<dyn Refresher>>,
     /// Whose tokens are to be renewed when.
     pub(crate) queue: DueQueue,
+    /// Whose executor is to be asked when whether to renew.
+    pub(crate) questions: DueQueue,
     /// How many refreshes may be under way with each provider.
     places: HashMap<ProviderName, Arc<Semaphore>>,
     /// Health that the store does not have yet: at most one for each account and model.
@@ -92,6 +94,7 @@ impl State {
             leases: LeaseCounts::default(),
             refresher: None,
             queue: DueQueue::default(),
+            questions: DueQueue::default(),
             places: HashMap::new(),
             dirty: BTreeMap::new(),
             unsaved: BTreeSet::new(),
@@ -137,6 +140,7 @@ impl State {
         for id in ids {
             self.accounts.remove(id);
             self.queue.set(id, None);
+            self.questions.set(id, None);
             self.unsaved.remove(id);
         }
         let gone: BTreeSet<&CredentialId> = ids.iter().collect();
@@ -255,16 +259,15 @@ impl Inner {
         }
     }
 
-    /// Puts a credential where it belongs in the queue of refreshes.
+    /// Puts a credential where it belongs in the queues of refreshes and questions.
     pub(crate) fn schedule(&self, state: &mut State, id: &CredentialId) {
         let refresher = state.refresher.clone();
         let due = match (state.of(id), refresher) {
-            (Some((credential, account)), Some(refresher)) if account.renewal.running.is_none() => {
-                account.due_at(&credential, refresher.lead(&credential.provider))
-            }
-            _ => None,
+            (Some((credential, account)), Some(refresher)) => account.due(&credential, &*refresher),
+            _ => Due::default(),
         };
-        state.queue.set(id, due);
+        state.queue.set(id, due.refresh);
+        state.questions.set(id, due.question);
     }
 
     /// Whether there is anything that the store does not have.

@@ -7,6 +7,8 @@
 
 #[path = "auth/durable.rs"]
 mod durable;
+#[path = "auth/evaluation.rs"]
+mod evaluation;
 #[path = "auth/events.rs"]
 mod events;
 #[path = "auth/reconfigured.rs"]
@@ -17,5 +19,7 @@ mod renewal;
 mod room;
 #[path = "auth/rules.rs"]
 mod rules;
+#[path = "auth/seed_rules.rs"]
+mod seed_rules;
 #[path = "auth/stage.rs"]
 mod stage;

@@ -40,8 +40,6 @@ impl Host {
         let folder = Folder::load(&config.plugins, &BUILT_IN, Arc::clone(&registry));
         let folder = folder.await.map_err(|error| told(&error))?;
         let snapshot = Arc::new(ArcSwap::from_pointee(live::snapshot(config)));
-        publish_into(&registry, &snapshot);
-
         let clock = Clock::system();
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(config)));
         let mut registrations = catalog.load().registrations(config);
@@ -53,6 +51,7 @@ impl Host {
         }
         let auth = auth(config, registrations, &clock)?;
         bring_back(&auth, &catalog.load()).await?;
+        publish_into(&registry, &snapshot, &auth);
         let upstream = Arc::new(HttpUpstream::new());
         auth.set_refresher(Arc::new(PlannedRefresher {
             snapshot: Arc::clone(&snapshot),
@@ -150,9 +149,10 @@ fn code_cache(config: &Config) -> PathBuf {
     config.data.join("cache").join("code")
 }
 
-/// Calls that begin after a change see it; those under way keep the snapshot that they have.
-fn publish_into(registry: &Registry, snapshot: &Arc<ArcSwap<Snapshot>>) {
-    let snapshot = Arc::clone(snapshot);
+/// Calls that begin after a change see it; those under way keep the snapshot that they have. Another
+/// executor may want tokens renewed at another time.
+fn publish_into(registry: &Registry, snapshot: &Arc<ArcSwap<Snapshot>>, auth: &AuthManager) {
+    let (snapshot, auth) = (Arc::clone(snapshot), auth.clone());
     registry.on_change(Box::new(move |serving| {
         // The configuration may be replaced at the same moment.
         snapshot.rcu(|now| Snapshot {
@@ -161,6 +161,7 @@ fn publish_into(registry: &Registry, snapshot: &Arc<ArcSwap<Snapshot>>) {
             selectors: serving.selectors.clone(),
             ..Snapshot::clone(now)
         });
+        auth.reschedule();
     }));
 }
 

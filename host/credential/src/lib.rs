@@ -28,5 +28,5 @@ pub use pool::{
     LastFailure, Member, Members, ModelStatus, NotFit, Pool, PoolError, PoolOptions, Problem,
     Quota, QuotaState, Reasons, ServedName, Slot, Standing, Status, Unfit,
 };
-pub use refresh::{DueQueue, RefreshFacts, refresh_pause};
+pub use refresh::{DueQueue, RefreshFacts, evaluation_pause, refresh_pause};
 pub use timestamp::Timestamp;

@@ -30,7 +30,7 @@ impl RefreshFacts {
     /// When a refresh is due; the beginning of time means at once, none means never. The first rule
     /// that says something counts: not in use, or a key; the executor's word; an interval; a lead.
     pub fn due_at(&self) -> Option<Timestamp> {
-        if !self.enabled || self.kind == CredentialKind::ApiKey {
+        if !self.is_renewed() {
             return None;
         }
         let due = match self.evaluated {
@@ -39,6 +39,17 @@ impl RefreshFacts {
             None => self.by_interval().or_else(|| self.by_lead()),
         };
         due.map(|due| due.max(self.not_before.unwrap_or_default()))
+    }
+
+    /// When an executor that has an opinion is to be asked for it. `next`: the time that it was given
+    /// with its last answer. Not while a failed refresh rests, whatever it would say.
+    pub fn ask_at(&self, next: Timestamp) -> Option<Timestamp> {
+        self.is_renewed()
+            .then(|| next.max(self.not_before.unwrap_or_default()))
+    }
+
+    fn is_renewed(&self) -> bool {
+        self.enabled && self.kind != CredentialKind::ApiKey
     }
 
     fn by_interval(&self) -> Option<Timestamp> {
@@ -66,10 +77,24 @@ impl RefreshFacts {
 /// any number.
 pub fn refresh_pause(failures: u32, draw: u64) -> Duration {
     let doublings = failures.saturating_sub(1).min(PAUSE_DOUBLINGS_MAX);
-    let pause = FAILURE_PAUSE * 2_u32.pow(doublings);
+    jittered(FAILURE_PAUSE * 2_u32.pow(doublings), draw)
+}
+
+/// How long to leave an executor alone that was asked whether to renew: a minute, moved by up to a
+/// fifth so that those that were asked together part. `draw` is any number.
+pub fn evaluation_pause(draw: u64) -> Duration {
+    jittered(EVALUATION_PAUSE, draw)
+}
+
+fn jittered(pause: Duration, draw: u64) -> Duration {
     let permille = 800 + u32::try_from(draw % 401).unwrap_or(0);
     pause * permille / 1000
 }
+
+/// CLIProxyAPI v6.7.21 asks every 5 s, of objects in its memory. Here it is a call of a plugin, some
+/// microseconds: at 10,000 credentials a thousandth of a core, and small beside the five minutes that
+/// leads are at least.
+const EVALUATION_PAUSE: Duration = Duration::from_mins(1);
 
 /// As CLIProxyAPI v6.7.21.
 const FAILURE_PAUSE: Duration = Duration::from_mins(5);

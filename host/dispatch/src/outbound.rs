@@ -91,6 +91,16 @@ impl Placing {
                 self.basic.get_or_insert_default().1 = secret.to_owned();
                 Ok(())
             }
+            // The RFC wants them form-encoded first, so that an id may have a colon; HTTP Basic does
+            // not.
+            SecretPlace::OauthClientId => {
+                self.basic.get_or_insert_default().0 = form_encoded(secret);
+                Ok(())
+            }
+            SecretPlace::OauthClientSecret => {
+                self.basic.get_or_insert_default().1 = form_encoded(secret);
+                Ok(())
+            }
             SecretPlace::Form(field) => self.form(&field, secret),
             SecretPlace::Json(pointer) => self.json(pointer, secret),
             SecretPlace::Scheme(scheme) => Err(format!("this host knows no scheme `{scheme}`")),
@@ -150,6 +160,10 @@ impl Placing {
             connect: bounds.connect,
         })
     }
+}
+
+fn form_encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 fn check_origin(url: &Url, bounds: &Bounds<'_>) -> Result<(), Wrong> {

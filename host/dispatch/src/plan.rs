@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use jackfield_credential::{Credential, Failure};
+use jackfield_credential::{Credential, Failure, Timestamp};
 use jackfield_dialect::json::Patch;
 use url::Url;
 
@@ -35,6 +35,21 @@ pub struct Context {
     pub settings: Arc<str>,
     /// What else the operation has: of `http-request` the `method` and the `url`.
     pub options: Vec<(&'static str, String)>,
+}
+
+/// What an executor is asked about when it has an opinion on whether tokens are renewed.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// Whose tokens.
+    pub credential: Arc<Credential>,
+    /// When the access token ends, where that is known.
+    pub expires_at: Option<Timestamp>,
+    /// When the tokens were last renewed, where that is known.
+    pub refreshed_at: Option<Timestamp>,
+    /// Milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// The provider's settings, as the text of a JSON object.
+    pub settings: Arc<str>,
 }
 
 /// What an executor wants done.
@@ -85,6 +100,10 @@ pub enum SecretPlace {
     },
     /// To a JSON pointer in a body of the guest's making.
     Json(String),
+    /// As the client's id in the HTTP Basic authentication of OAuth 2.0 (RFC 6749, section 2.3.1).
+    OauthClientId,
+    /// As the client's secret there.
+    OauthClientSecret,
     /// Into a parameter of the query.
     Query(String),
     /// Whatever a keyed scheme of this name does with it.

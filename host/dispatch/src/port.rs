@@ -12,7 +12,7 @@ use futures_util::Stream;
 use http::{HeaderMap, StatusCode};
 use jackfield_auth::CandidateSet;
 
-use crate::plan::{Context, Frame, Output, Plan, Refusal, UpstreamRequest};
+use crate::plan::{Context, Evaluation, Frame, Output, Plan, Refusal, UpstreamRequest};
 
 /// A future behind a port.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -51,6 +51,15 @@ pub trait Executor: Send + Sync + fmt::Debug {
         body: &'a Bytes,
         state: Bytes,
     ) -> BoxFuture<'a, Result<Box<dyn Reply>, PluginFault>>;
+
+    /// Whether tokens are to be renewed now; none leaves it to interval and lead. Called only if the
+    /// descriptor says that it evaluates.
+    fn should_refresh<'a>(
+        &'a self,
+        _evaluation: &'a Evaluation,
+    ) -> BoxFuture<'a, Result<Option<bool>, PluginFault>> {
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// One answer that passes through an executor. Dropping it drops the guest's instance.
@@ -195,6 +204,8 @@ pub struct Descriptor {
     pub refresh_lead: Option<Duration>,
     /// Whether it classifies error answers itself.
     pub judges_errors: bool,
+    /// Whether it has an opinion of its own on when tokens are renewed.
+    pub evaluates_refresh: bool,
 }
 
 /// A plugin, as logs, errors and the admin API name it.

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::HeaderMap;
-use jackfield_auth::{RefreshFailed, RefreshJob, Refresher, TokenPatch};
+use jackfield_auth::{RefreshFailed, RefreshJob, RefreshQuestion, Refresher, TokenPatch};
 use jackfield_credential::{ProviderName, Timestamp};
 use jackfield_dialect::Dialect;
 use secrecy::{ExposeSecret, SecretString};
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::limits::{REFRESH_ANSWER_BYTES_MAX, REFRESH_TIME};
 use crate::outbound::{self, Bounds};
-use crate::plan::{Context, Plan, UpstreamRequest};
+use crate::plan::{Context, Evaluation, Plan, UpstreamRequest};
 use crate::port::{BoxFuture, Executor, Rejection, Upstream, UpstreamAnswer};
 use crate::snapshot::{Provider, Snapshot};
 
@@ -50,6 +50,34 @@ impl Refresher for PlannedRefresher {
         let snapshot = self.snapshot.load();
         let (_, executor) = planner(&snapshot, provider).ok()?;
         executor.descriptor().refresh_lead
+    }
+
+    fn evaluates(&self, provider: &ProviderName) -> bool {
+        let snapshot = self.snapshot.load();
+        planner(&snapshot, provider)
+            .is_ok_and(|(_, executor)| executor.descriptor().evaluates_refresh)
+    }
+
+    fn should_refresh(&self, question: RefreshQuestion) -> BoxFuture<'_, Option<bool>> {
+        Box::pin(async move {
+            let snapshot = self.snapshot.load_full();
+            let (provider, executor) = planner(&snapshot, &question.credential.provider).ok()?;
+            let evaluation = Evaluation {
+                now_ms: self.clock.now().as_millis(),
+                settings: Arc::clone(&provider.settings),
+                credential: question.credential,
+                expires_at: question.expires_at,
+                refreshed_at: question.refreshed_at,
+            };
+            match executor.should_refresh(&evaluation).await {
+                Ok(opinion) => opinion,
+                // A plugin that fails leaves it to the rules, so that no token ends for it.
+                Err(fault) => {
+                    tracing::warn!(%fault, "an executor failed to say whether to refresh");
+                    None
+                }
+            }
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use jackfield_dialect::json::Patch;
 use jackfield_dispatch::plan::{
-    Context, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal, Response,
-    SecretPlace,
+    Context, Evaluation, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal,
+    Response, SecretPlace,
 };
 use jackfield_dispatch::port::{
     BoxFuture, Choice, Columns, Descriptor, Executor, FaultKind, Head, PickContext, PluginFault,
@@ -21,6 +21,7 @@ use url::Url;
 
 type Prepare = Box<dyn Fn(&Context) -> Result<Plan, Rejection> + Send + Sync>;
 type Judge = Box<dyn Fn(&Head, &Bytes) -> Result<Refusal, PluginFault> + Send + Sync>;
+type Evaluate = Box<dyn Fn(&Evaluation) -> Result<Option<bool>, PluginFault> + Send + Sync>;
 type Begin = Box<dyn Fn(Bytes) -> Result<FakeReply, PluginFault> + Send + Sync>;
 
 /// An executor.
@@ -30,6 +31,7 @@ pub(crate) struct FakeExecutor {
     prepare: Prepare,
     judge: Judge,
     begin: Begin,
+    evaluate: Evaluate,
     faults: AtomicU64,
     eager: bool,
 }
@@ -48,6 +50,7 @@ impl FakeExecutor {
             prepare: Box::new(prepare),
             judge: Box::new(|_, _| Err(fault("it was not to judge"))),
             begin: Box::new(|_| Err(fault("it was not to reply"))),
+            evaluate: Box::new(|_| Err(fault("it was not to evaluate"))),
             faults: AtomicU64::new(0),
             eager: false,
         }
@@ -104,6 +107,16 @@ impl FakeExecutor {
     /// The same, but it says that it plans this operation.
     pub(crate) fn planning(mut self, operation: &str) -> Self {
         self.descriptor.operations.push(operation.to_owned());
+        self
+    }
+
+    /// The same, but it has an opinion on when tokens are renewed.
+    pub(crate) fn evaluating(
+        mut self,
+        evaluate: impl Fn(&Evaluation) -> Result<Option<bool>, PluginFault> + Send + Sync + 'static,
+    ) -> Self {
+        self.evaluate = Box::new(evaluate);
+        self.descriptor.evaluates_refresh = true;
         self
     }
 
@@ -199,6 +212,16 @@ impl Executor for FakeExecutor {
         Box::pin(async {
             yield_now().await;
             (self.begin)(state).map(|reply| Box::new(reply) as Box<dyn Reply>)
+        })
+    }
+
+    fn should_refresh<'a>(
+        &'a self,
+        evaluation: &'a Evaluation,
+    ) -> BoxFuture<'a, Result<Option<bool>, PluginFault>> {
+        Box::pin(async {
+            yield_now().await;
+            (self.evaluate)(evaluation)
         })
     }
 }

@@ -131,6 +131,74 @@ async fn seed_1_15_what_cannot_be_sent_has_the_seeds_code() {
     assert_eq!(code(&stage, "a", raw("", URL)).await, "provider_not_found");
 }
 
+/// Where the seed's `InjectCredentials` finds nothing to inject it says nothing, and the request goes
+/// out as it is. Here there is no request then.
+#[tokio::test(start_paused = true)]
+async fn seed_1_15_credentials_are_injected_or_there_is_no_request() {
+    let stage = stage(nobody());
+    let prepared = async |stage: &Stage, credential: &str| {
+        let request = RawRequest {
+            body: Bytes::from_static(b"as it is"),
+            ..raw("POST", URL)
+        };
+        let credential = id(credential);
+        let dispatcher = &stage.dispatcher;
+        dispatcher.prepare_http_request(&credential, request).await
+    };
+    let whole = prepared(&stage, "a").await.unwrap();
+    assert_eq!(whole.headers[AUTHORIZATION], "Bearer sk-of-a");
+    assert!(whole.headers[AUTHORIZATION].is_sensitive());
+    assert_eq!(&whole.body[..], b"as it is");
+    for stranger in ["", " ", "z"] {
+        let error = prepared(&stage, stranger).await.unwrap_err();
+        assert_eq!(error.code(), Some("auth_not_found"), "{stranger:?}");
+    }
+    // No `RequestPreparer`.
+    let plain = Setting::new(1).stage(nobody());
+    let error = prepared(&plain, "a").await.unwrap_err();
+    assert_eq!(error.code(), Some("not_supported"));
+    // The credential lacks what the executor wants to inject.
+    let other = FakeExecutor::new(|context| {
+        let mut plan = decorate(context);
+        plan.request.secrets[0].0 = "access-token".to_owned();
+        Ok(plan)
+    });
+    let other = Setting::new(1).executor(other.planning("http-request"));
+    let error = prepared(&other.stage(nobody()), "a").await.unwrap_err();
+    assert!(error.to_string().contains("`access-token`"), "{error}");
+    let mut snapshot = (*stage.dispatcher.snapshot()).clone();
+    snapshot.executors.clear();
+    stage.snapshot.store(snapshot.into());
+    let error = prepared(&stage, "a").await.unwrap_err();
+    assert_eq!(error.code(), Some("executor_not_found"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_15_a_raw_request_goes_out_once_whatever_comes_back() {
+    let stage = stage(FakeUpstream::new(|_, _| Script::json(429, "")));
+    let given = stage.dispatcher.http_request(&id("a"), raw("", URL)).await;
+    assert_eq!(given.unwrap().status.as_u16(), 429);
+    assert_eq!(stage.upstream.credentials(), ["a"]);
+    assert_eq!(stage.cooling(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_15_a_credential_that_cools_or_is_disabled_decorates_all_the_same() {
+    let stage = stage(nobody());
+    let a = id("a");
+    stage
+        .dispatcher
+        .auth()
+        .set_enabled(&a, false)
+        .await
+        .unwrap();
+    let prepared = stage
+        .dispatcher
+        .prepare_http_request(&a, raw("", URL))
+        .await;
+    assert_eq!(prepared.unwrap().headers[AUTHORIZATION], "Bearer sk-of-a");
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_secret_leaves_for_another_origin() {
     let stage = stage(nobody());

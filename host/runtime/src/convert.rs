@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use jackfield_credential::{Failure, Scope};
+use jackfield_credential::{Credential, Failure, Scope};
 use jackfield_dialect::json::Patch;
 use jackfield_dispatch::plan::{
-    Context, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal, Response,
-    SecretPlace, Usage,
+    Context, Evaluation, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal,
+    Response, SecretPlace, Usage,
 };
 use jackfield_dispatch::port::Head;
 use url::Url;
@@ -33,17 +33,7 @@ pub(crate) fn context_out(context: &Context) -> types::Context {
         attempt: context.attempt,
         now_ms: context.now_ms,
         headers: headers_out(&context.headers),
-        credential: Some(types::Credential {
-            id: credential.id.to_string(),
-            provider: credential.provider.to_string(),
-            base_url: credential.base_url.as_ref().to_owned(),
-            attributes: credential
-                .attributes
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-            secret_fields: credential.secret_fields.clone(),
-        }),
+        credential: Some(credential_out(credential)),
         options: context
             .options
             .iter()
@@ -51,6 +41,40 @@ pub(crate) fn context_out(context: &Context) -> types::Context {
             .collect(),
     }
 }
+
+fn credential_out(credential: &Credential) -> types::Credential {
+    types::Credential {
+        id: credential.id.to_string(),
+        provider: credential.provider.to_string(),
+        base_url: credential.base_url.as_ref().to_owned(),
+        attributes: credential
+            .attributes
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+        secret_fields: credential.secret_fields.clone(),
+    }
+}
+
+/// The credential with what is known of its tokens, as attributes that take the place of any that the
+/// operator gave those names.
+pub(crate) fn evaluated_out(evaluation: &Evaluation) -> types::Credential {
+    let mut credential = credential_out(&evaluation.credential);
+    let known = [
+        (TOKEN_EXPIRES_AT, evaluation.expires_at),
+        (TOKEN_REFRESHED_AT, evaluation.refreshed_at),
+    ];
+    for (name, at) in known {
+        credential.attributes.retain(|(found, _)| found != name);
+        let value = at.map(|at| (name.to_owned(), at.as_millis().to_string()));
+        credential.attributes.extend(value);
+    }
+    credential
+}
+
+/// Names of `should-refresh` in `wit/executor.wit`.
+const TOKEN_EXPIRES_AT: &str = "token-expires-at-ms";
+const TOKEN_REFRESHED_AT: &str = "token-refreshed-at-ms";
 
 pub(crate) fn head_out(head: &Head) -> types::HttpHead {
     types::HttpHead {
@@ -121,21 +145,19 @@ fn request_in(request: types::HttpRequest) -> Result<PlannedRequest, Wrong> {
     })?;
     let url = Url::parse(&request.url)
         .map_err(|cause| format!("the URL {:?}: {cause}", cut(&request.url, SHOWN_MAX)))?;
-    let secrets = request
-        .secrets
-        .into_iter()
-        .map(|secret| (secret.secret, place_in(secret.place)));
+    let placed = |secret: types::SecretUse| Ok((secret.secret, place_in(secret.place)?));
+    let secrets: Result<Vec<_>, Wrong> = request.secrets.into_iter().map(placed).collect();
     Ok(PlannedRequest {
         method,
         url,
         headers: headers_in(request.headers)?,
-        secrets: secrets.collect(),
+        secrets: secrets?,
         body: body_in(request.body)?,
     })
 }
 
-fn place_in(place: types::SecretPlace) -> SecretPlace {
-    match place {
+fn place_in(place: types::SecretPlace) -> Result<SecretPlace, Wrong> {
+    Ok(match place {
         types::SecretPlace::Bearer => SecretPlace::Bearer,
         types::SecretPlace::Header((name, prefix)) => SecretPlace::Header { name, prefix },
         types::SecretPlace::Query(name) => SecretPlace::Query(name),
@@ -143,7 +165,22 @@ fn place_in(place: types::SecretPlace) -> SecretPlace {
         types::SecretPlace::Json(pointer) => SecretPlace::Json(pointer),
         types::SecretPlace::BasicUser => SecretPlace::BasicUser,
         types::SecretPlace::BasicPassword => SecretPlace::BasicPassword,
+        types::SecretPlace::Scheme((name, parameters)) if name == OAUTH_CLIENT_BASIC => {
+            oauth_client_basic_in(&parameters)?
+        }
         types::SecretPlace::Scheme((name, _)) => SecretPlace::Scheme(name),
+    })
+}
+
+/// Its one parameter says which of the two the secret is.
+fn oauth_client_basic_in(parameters: &[types::Field]) -> Result<SecretPlace, Wrong> {
+    let mut parts = parameters.iter().filter(|(name, _)| name == "part");
+    match parts.next().map(|(_, value)| value.as_str()) {
+        Some("id") => Ok(SecretPlace::OauthClientId),
+        Some("secret") => Ok(SecretPlace::OauthClientSecret),
+        _ => Err(format!(
+            "the scheme `{OAUTH_CLIENT_BASIC}` has a parameter `part`, which is `id` or `secret`"
+        )),
     }
 }
 
@@ -232,6 +269,9 @@ fn bounded(what: &str, length: usize) -> Result<(), Wrong> {
         "{length} {what}, where {LIST_LENGTH_MAX} are allowed"
     ))
 }
+
+/// A scheme that this host knows; see `wit/types.wit`.
+const OAUTH_CLIENT_BASIC: &str = "oauth-client-basic";
 
 /// What a message shows of a guest's text, in bytes.
 const SHOWN_MAX: usize = 80;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use jackfield_dispatch::plan::{Context, Frame, Output, Plan, Refusal};
+use jackfield_dispatch::plan::{Context, Evaluation, Frame, Output, Plan, Refusal};
 use jackfield_dispatch::port::{
     BoxFuture, Descriptor, Executor, Head, PluginFault, PluginId, Rejection, Reply,
 };
@@ -14,7 +14,8 @@ use wasmtime::component::{InstancePre, ResourceAny};
 
 use crate::bindings::{ExecutorPlugin, ExecutorPluginIndices, types};
 use crate::convert::{
-    Wrong, context_out, frames_out, head_in, head_out, output_in, plan_in, refusal_in,
+    Wrong, context_out, evaluated_out, frames_out, head_in, head_out, output_in, plan_in,
+    refusal_in,
 };
 use crate::engine::Engine;
 use crate::fault::{Overdue, nonsense, within_time};
@@ -87,6 +88,10 @@ impl ComponentExecutor {
             hosts: described.hosts,
             refresh_lead: described.refresh_lead_ms.map(Duration::from_millis),
             judges_errors: described.judges_errors,
+            evaluates_refresh: described
+                .options
+                .iter()
+                .any(|(name, value)| name == EVALUATES_REFRESH && value == "true"),
         };
         Ok(Self {
             plugin,
@@ -114,7 +119,7 @@ impl ComponentExecutor {
 
     async fn take(
         &self,
-        context: &Context,
+        settings: &Arc<str>,
         body: &Bytes,
     ) -> Result<Instance<ExecutorWorld>, PluginFault> {
         let mut instance = self
@@ -124,7 +129,7 @@ impl ComponentExecutor {
             .map_err(|fault| self.fault(fault))?;
         let state = instance.store.data_mut();
         state.body = body.clone();
-        state.settings = Arc::clone(&context.settings);
+        state.settings = Arc::clone(settings);
         instance.ready(CALL_TICKS_MAX);
         Ok(instance)
     }
@@ -158,7 +163,7 @@ impl Executor for ComponentExecutor {
         body: &'a Bytes,
     ) -> BoxFuture<'a, Result<Plan, Rejection>> {
         Box::pin(async move {
-            let mut instance = self.take(context, body).await?;
+            let mut instance = self.take(&context.settings, body).await?;
             let context = context_out(context);
             let guest = instance.bindings.jackfield_plugin_executor();
             let call = guest.call_prepare(&mut instance.store, &context);
@@ -177,7 +182,7 @@ impl Executor for ComponentExecutor {
         answer: &'a Bytes,
     ) -> BoxFuture<'a, Result<Refusal, PluginFault>> {
         Box::pin(async move {
-            let mut instance = self.take(context, body).await?;
+            let mut instance = self.take(&context.settings, body).await?;
             instance.store.data_mut().saw_content = true;
             let (context, head) = (context_out(context), head_out(head));
             let guest = instance.bindings.jackfield_plugin_executor();
@@ -196,7 +201,7 @@ impl Executor for ComponentExecutor {
         state: Bytes,
     ) -> BoxFuture<'a, Result<Box<dyn Reply>, PluginFault>> {
         Box::pin(async move {
-            let mut instance = self.take(context, body).await?;
+            let mut instance = self.take(&context.settings, body).await?;
             instance.store.data_mut().saw_content = true;
             let context = context_out(context);
             let guest = instance.bindings.jackfield_plugin_executor().reply();
@@ -214,7 +219,28 @@ impl Executor for ComponentExecutor {
             }) as Box<dyn Reply>)
         })
     }
+
+    fn should_refresh<'a>(
+        &'a self,
+        evaluation: &'a Evaluation,
+    ) -> BoxFuture<'a, Result<Option<bool>, PluginFault>> {
+        Box::pin(async move {
+            let body = Bytes::new();
+            let mut instance = self.take(&evaluation.settings, &body).await?;
+            let credential = evaluated_out(evaluation);
+            let guest = instance.bindings.jackfield_plugin_executor();
+            let now_ms = evaluation.now_ms;
+            let call = guest.call_should_refresh(&mut instance.store, &credential, now_ms);
+            let opinion = within_time(call).await;
+            let opinion = instance.judge(opinion).map_err(|fault| self.fault(fault))?;
+            self.instances.give_back(instance);
+            Ok(opinion)
+        })
+    }
 }
+
+/// The option of a descriptor that says that `should-refresh` is to be called.
+const EVALUATES_REFRESH: &str = "evaluates-refresh";
 
 /// One answer that passes through an instance of its own, dropped with it.
 struct ComponentReply {

@@ -10,6 +10,8 @@
 mod built_in;
 #[path = "runtime/contract.rs"]
 mod contract;
+#[path = "runtime/evaluation.rs"]
+mod evaluation;
 #[path = "runtime/folder.rs"]
 mod folder;
 #[path = "runtime/hostile.rs"]

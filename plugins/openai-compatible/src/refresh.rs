@@ -28,7 +28,7 @@ enum ClientAuthentication {
     /// Into the form.
     #[default]
     Body,
-    /// Into the header, as HTTP Basic authentication.
+    /// Into the header, form-encoded and then as HTTP Basic authentication.
     Basic,
 }
 
@@ -69,7 +69,10 @@ fn authenticated(
     style: &ClientAuthentication,
 ) -> HttpRequest {
     let places = match style {
-        ClientAuthentication::Basic => [SecretPlace::BasicUser, SecretPlace::BasicPassword],
+        ClientAuthentication::Basic => [
+            SecretPlace::oauth_client_id(),
+            SecretPlace::oauth_client_secret(),
+        ],
         ClientAuthentication::Body => [
             SecretPlace::Form("client_id".to_owned()),
             SecretPlace::Form("client_secret".to_owned()),

@@ -42,7 +42,9 @@ pub trait Executor: 'static {
         Ok(None)
     }
 
-    /// Whether a credential should be refreshed now; none leaves it to the descriptor's lead.
+    /// Whether a credential should be refreshed now; none leaves it to interval and lead. Called only
+    /// if the descriptor says so: [`Descriptor::evaluates_refresh`]. What is known of the tokens is
+    /// told by [`Credential::token_expires_at_ms`] and [`Credential::token_refreshed_at_ms`].
     fn should_refresh(_credential: Credential, _now_ms: u64) -> Option<bool> {
         None
     }
@@ -109,6 +111,32 @@ impl Descriptor {
         self.hosts.push(host.to_owned());
         self
     }
+
+    /// With an opinion of its own on when tokens are refreshed: [`Executor::should_refresh`].
+    #[must_use]
+    pub fn evaluates_refresh(mut self) -> Self {
+        let option = ("evaluates-refresh".to_owned(), "true".to_owned());
+        self.options.push(option);
+        self
+    }
+}
+
+impl SecretPlace {
+    /// The id of an OAuth 2.0 client, in HTTP Basic authentication: form-encoded first, as RFC 6749,
+    /// section 2.3.1, has it.
+    pub fn oauth_client_id() -> Self {
+        oauth_client_basic("id")
+    }
+
+    /// The secret that belongs to [`Self::oauth_client_id`].
+    pub fn oauth_client_secret() -> Self {
+        oauth_client_basic("secret")
+    }
+}
+
+fn oauth_client_basic(part: &str) -> SecretPlace {
+    let parameters = vec![("part".to_owned(), part.to_owned())];
+    SecretPlace::Scheme(("oauth-client-basic".to_owned(), parameters))
 }
 
 impl Context {
@@ -123,6 +151,23 @@ impl Credential {
     /// Whether the host holds a secret of this name for it.
     pub fn has_secret(&self, name: &str) -> bool {
         self.secret_fields.iter().any(|field| field == name)
+    }
+
+    /// What the operator wrote down for the executor under this name.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        let mut attributes = self.attributes.iter();
+        attributes.find_map(|(found, value)| (found == name).then_some(value.as_str()))
+    }
+
+    /// When the access token ends, in milliseconds since the Unix epoch; known only to
+    /// [`Executor::should_refresh`].
+    pub fn token_expires_at_ms(&self) -> Option<u64> {
+        self.attribute("token-expires-at-ms")?.parse().ok()
+    }
+
+    /// When the tokens were last refreshed, as [`Self::token_expires_at_ms`].
+    pub fn token_refreshed_at_ms(&self) -> Option<u64> {
+        self.attribute("token-refreshed-at-ms")?.parse().ok()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jackfield_plugin::executor::{
     Body, Context, Descriptor, Executor, Failure, Frame, Framing, HttpHead, HttpRequest, Output,
-    Plan, Reply, Response,
+    Plan, Reply, Response, SecretPlace,
 };
 use jackfield_test_components::request;
 
@@ -23,6 +23,10 @@ impl Executor for Nonsense {
             "method" => request.method = "PO ST".to_owned(),
             "header-name" => request = request.header("x nonsense", b""),
             "header-value" => request = request.header("x-nonsense", b"two\r\nlines"),
+            "scheme" => {
+                let half = SecretPlace::Scheme(("oauth-client-basic".to_owned(), Vec::new()));
+                request = request.secret("api-key", half);
+            }
             "framing" => response = Response::Frames(Framing::JsonArray),
             _ => {}
         }

@@ -92,6 +92,8 @@ pub(crate) struct MemoryStore {
     pub(crate) takes: Mutex<Duration>,
     /// How often health was written.
     pub(crate) health_writes: Mutex<u32>,
+    /// Whether reading fails.
+    pub(crate) unreadable: Mutex<bool>,
 }
 
 impl MemoryStore {
@@ -109,7 +111,12 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn list(&self) -> BoxFuture<'_, Result<Vec<StoredCredential>, StoreError>> {
-        Box::pin(async { Ok(self.records.lock().values().cloned().collect()) })
+        Box::pin(async {
+            if *self.unreadable.lock() {
+                return Err(StoreError::Failed("the disk is gone".to_owned()));
+            }
+            Ok(self.records.lock().values().cloned().collect())
+        })
     }
 
     fn save(

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jackfield_credential::BudgetPolicy;
+
 use super::reader::Reader;
 use super::section::{Section, Spot};
 
@@ -42,10 +44,15 @@ pub(crate) struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
+        let BudgetPolicy {
+            ratio_permille,
+            per_second,
+            burst,
+        } = BudgetPolicy::default();
         Self {
-            ratio_permille: 200,
-            per_second: 10,
-            burst: 100,
+            ratio_permille,
+            per_second,
+            burst,
         }
     }
 }

@@ -94,6 +94,30 @@ fn the_documented_example_is_legal() -> Outcome {
     Ok(())
 }
 
+/// The selector that a configuration with these lines names.
+fn selector(lines: &str) -> Result<String, Box<dyn Error>> {
+    let mut environment = Fake::read(&Path::new(CASES).join("minimal"))?;
+    let file = environment.files.entry(PathBuf::from(FILE)).or_default();
+    file.push_str(lines);
+    Ok(environment.load()?.routing.selector)
+}
+
+#[test]
+fn seed_1_3_round_robin_is_the_selector_unless_another_is_named() -> Outcome {
+    assert_eq!(selector("")?, "round-robin");
+    assert_eq!(selector("\nrouting: { selector: mine }\n")?, "mine");
+    Ok(())
+}
+
+#[test]
+fn seed_1_11_fill_first_has_three_spellings() -> Outcome {
+    for spelling in ["fill-first", "fillfirst", "ff"] {
+        let named = selector(&format!("\nrouting: {{ selector: {spelling} }}\n"))?;
+        assert_eq!(named, "fill-first", "{spelling}");
+    }
+    Ok(())
+}
+
 proptest! {
     /// Whatever is done to a file, reading it ends with a configuration or with mistakes, and what
     /// variables hold stays hidden.

@@ -63,6 +63,30 @@ fn seed_1_14_the_evaluators_word_comes_before_interval_and_lead() {
 }
 
 #[test]
+fn seed_1_14_the_evaluator_is_asked_of_tokens_in_use_and_not_while_a_failure_rests() {
+    let next = at(5_000);
+    assert_eq!(facts().ask_at(next), Some(next));
+    let resting = RefreshFacts {
+        not_before: Some(at(400_000)),
+        ..facts()
+    };
+    assert_eq!(resting.ask_at(next), Some(at(400_000)));
+    let disabled = RefreshFacts {
+        enabled: false,
+        ..facts()
+    };
+    let key = RefreshFacts {
+        kind: CredentialKind::ApiKey,
+        ..facts()
+    };
+    assert_eq!((disabled.ask_at(next), key.ask_at(next)), (None, None));
+    assert_eq!(
+        [0, 200, 400, 401].map(evaluation_pause),
+        [48, 60, 72, 48].map(secs)
+    );
+}
+
+#[test]
 fn seed_1_14_an_interval_counts_from_the_last_refresh_and_back_from_the_end() {
     let hourly = RefreshFacts {
         interval: Some(secs(3600)),

@@ -15,10 +15,16 @@ fn planned(url: &str, body: PlannedBody, place: SecretPlace) -> PlannedRequest {
 }
 
 fn made(plan: PlannedRequest) -> Result<UpstreamRequest, Wrong> {
+    let held = SecretString::from("s3 cret&");
+    made_with(plan, &|name| (name == "api-key").then_some(&held))
+}
+
+fn made_with<'a>(
+    plan: PlannedRequest,
+    secret: &dyn Fn(&str) -> Option<&'a SecretString>,
+) -> Result<UpstreamRequest, Wrong> {
     let base_url = Url::parse("https://api.example.com/v1").unwrap();
     let body = Bytes::from_static(br#"{"model":"a"}"#);
-    let held = SecretString::from("s3 cret&");
-    let secret = |name: &str| (name == "api-key").then_some(&held);
     let connect = Duration::from_secs(5);
     request(
         plan,
@@ -27,7 +33,7 @@ fn made(plan: PlannedRequest) -> Result<UpstreamRequest, Wrong> {
             hosts: &[],
             base_url: &base_url,
             body: &body,
-            secret: &secret,
+            secret: &|name| secret(name),
             proxy: None,
             connect,
         },
@@ -108,6 +114,36 @@ fn secrets_go_where_the_plan_says() {
     let json = made(planned(HOME, body, SecretPlace::Json("/token".into()))).unwrap();
     let value: serde_json::Value = serde_json::from_slice(&json.body).unwrap();
     assert_eq!(value["token"], "s3 cret&");
+}
+
+/// RFC 6749, section 2.3.1 and appendix B: OAuth clients form-encode both parts before HTTP Basic
+/// joins them by a colon (RFC 7617, section 2), which itself encodes nothing.
+#[test]
+fn only_oauth_clients_are_encoded_before_basic() {
+    let (id, secret) = ("app:1+ü", "p%4 a&b=c*~");
+    let held = |name: &str| SecretString::from(if name == "id" { id } else { secret });
+    let (id_held, secret_held) = (held("id"), held("secret"));
+    let sent = |user: SecretPlace, password: SecretPlace| {
+        let mut plan = planned(HOME, PlannedBody::Empty, SecretPlace::Bearer);
+        plan.secrets = vec![("id".to_owned(), user), ("secret".to_owned(), password)];
+        let request = made_with(plan, &|name| match name {
+            "id" => Some(&id_held),
+            "secret" => Some(&secret_held),
+            _ => None,
+        });
+        let header = request.unwrap().headers[AUTHORIZATION].clone();
+        assert!(header.is_sensitive());
+        let encoded = header.to_str().unwrap().strip_prefix("Basic ").unwrap();
+        String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()
+    };
+    assert_eq!(
+        sent(SecretPlace::OauthClientId, SecretPlace::OauthClientSecret),
+        "app%3A1%2B%C3%BC:p%254+a%26b%3Dc*%7E"
+    );
+    assert_eq!(
+        sent(SecretPlace::BasicUser, SecretPlace::BasicPassword),
+        format!("{id}:{secret}")
+    );
 }
 
 #[test]

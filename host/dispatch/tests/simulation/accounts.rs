@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{
-    BoxFuture, RefreshFailed, RefreshJob, Refresher, Store, StoreError, StoredCredential,
-    TokenPatch,
+    BoxFuture, RefreshFailed, RefreshJob, RefreshQuestion, Refresher, Store, StoreError,
+    StoredCredential, TokenPatch,
 };
-use jackfield_credential::{CredentialId, HealthRecord, ModelKey, ProviderName};
+use jackfield_credential::{CredentialId, CredentialKind, HealthRecord, ModelKey, ProviderName};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::sleep;
@@ -53,6 +53,24 @@ impl Refresher for Tokens {
 
     fn lead(&self, _: &ProviderName) -> Option<Duration> {
         Some(LEAD)
+    }
+
+    fn evaluates(&self, provider: &ProviderName) -> bool {
+        provider.as_str() != "p0"
+    }
+
+    fn should_refresh(&self, question: RefreshQuestion) -> BoxFuture<'_, Option<bool>> {
+        Box::pin(async move {
+            let world = &self.0;
+            let about = &question.credential;
+            if about.kind != CredentialKind::Oauth {
+                world.wrong(format!("an opinion is asked about {}, a key", about.id));
+            }
+            sleep(Duration::from_millis(world.draw(0..50))).await;
+            let opinions = [None, None, Some(false), Some(true)];
+            let drawn = world.draw(0..opinions.len() as u64);
+            opinions[usize::try_from(drawn).unwrap()]
+        })
     }
 }
 

@@ -50,6 +50,16 @@ async fn seed_1_11_round_robin_takes_each_candidate_once_a_round() {
 }
 
 #[tokio::test]
+async fn seed_1_2_the_cursor_goes_on_over_its_end() {
+    let selector = selector("round-robin").await;
+    let listed = Arc::new(Listed::alike(3));
+    let end = [u64::MAX - 2, u64::MAX - 1, u64::MAX, 0, 1];
+    let turns = end.into_iter().map(|sequence| pick("m", sequence));
+    let chosen = choices(&*selector, &listed, turns).await;
+    assert_eq!(chosen, [1, 2, 0, 0, 1]);
+}
+
+#[tokio::test]
 async fn seed_1_11_fill_first_takes_the_first_candidate_for_as_long_as_it_is_there() {
     let selector = selector("fill-first").await;
     let listed = Arc::new(Listed::alike(3));
@@ -253,8 +263,8 @@ async fn a_client_authenticates_as_it_is_set_and_with_what_it_has() {
     let held = ["client-id", "client-secret", "refresh-token"];
     let placed = [
         ("refresh-token", form("refresh_token")),
-        ("client-id", SecretPlace::BasicUser),
-        ("client-secret", SecretPlace::BasicPassword),
+        ("client-id", SecretPlace::OauthClientId),
+        ("client-secret", SecretPlace::OauthClientSecret),
     ];
     assert_eq!(secrets(&planned(&refresh(basic, &held)).await), placed);
 

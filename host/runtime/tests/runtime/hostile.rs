@@ -164,6 +164,10 @@ async fn who_answers_nonsense_is_told_what_is_wrong() {
             "header-value",
             "the header `x-nonsense` has a value that HTTP does not allow",
         ),
+        (
+            "scheme",
+            "the scheme `oauth-client-basic` has a parameter `part`, which is `id` or `secret`",
+        ),
         ("framing", "this host has no framing `json-array`"),
     ] {
         let fault = prepare(&executor, model).await;
@@ -193,7 +197,7 @@ async fn who_answers_nonsense_is_told_what_is_wrong() {
     let named = fault(reply.push(Vec::new(), true).await);
     let wrong = "the URL \"//\": relative URL without a base";
     assert_fault(&named, "nonsense", FaultKind::Nonsense, wrong);
-    assert_eq!(plugin.counts().faults, 7);
+    assert_eq!(plugin.counts().faults, 8);
 }
 
 #[tokio::test]

@@ -23,6 +23,25 @@ fn seed_1_10_the_highest_priority_that_is_free_ordered_by_id() -> Result<(), Unf
 }
 
 #[test]
+fn seed_1_10_a_priority_is_0_unless_set_and_may_be_negative() -> Result<(), Unfit> {
+    let last = Credential {
+        priority: -3,
+        ..credential("a")
+    };
+    let set = Credential {
+        priority: 0,
+        ..credential("c")
+    };
+    let mut pool = pool(vec![last, credential("b"), set]);
+    assert_eq!(pool.ids("gpt", &[], at(0))?, ["b", "c"]);
+    for id in ["b", "c"] {
+        run(&mut pool, id, "gpt", &failed(Scope::Model, 500), at(0));
+    }
+    assert_eq!(pool.ids("gpt", &[], at(0))?, ["a"]);
+    Ok(())
+}
+
+#[test]
 fn seed_1_6_who_was_tried_is_left_out() -> Result<(), Unfit> {
     let low = Credential {
         priority: -1,

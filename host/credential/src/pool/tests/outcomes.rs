@@ -43,6 +43,44 @@ fn seed_1_19_a_failure_of_the_account_blocks_every_model() {
 }
 
 #[test]
+fn seed_1_8_without_a_model_the_same_table_cools_the_account() {
+    for (status, seconds) in [
+        (401, Some(30 * 60)),
+        (402, Some(30 * 60)),
+        (403, Some(30 * 60)),
+        (404, Some(12 * 3600)),
+        (429, Some(1)),
+        (408, Some(60)),
+        (500, Some(60)),
+        (503, Some(60)),
+        (400, None),
+    ] {
+        let mut pool = two_models();
+        run(
+            &mut pool,
+            "a",
+            "one",
+            &failed(Scope::Credential, status),
+            at(0),
+        );
+        let account = pool.status(at(1))[0].account.clone();
+        let cools = seconds.map(|seconds| Availability::Cooling {
+            until: at(0) + secs(seconds),
+        });
+        let expected = cools.unwrap_or(Availability::Ready);
+        assert_eq!(account.availability, expected, "{status}");
+        if let Some(cause) = account.cause {
+            assert_eq!(&*cause.message, format!("status {status}"));
+        }
+        // A success makes the account whole again.
+        let later = at(0) + secs(13 * 3600);
+        run(&mut pool, "a", "two", &Outcome::Success, later);
+        let account = &pool.status(later)[0].account;
+        assert_eq!((account.strikes, account.cause.is_none()), (0, true));
+    }
+}
+
+#[test]
 fn a_success_closes_the_account_and_its_model_only() {
     let mut pool = two_models();
     run(&mut pool, "a", "one", &failed(Scope::Model, 429), at(0));

@@ -145,7 +145,7 @@ fn client<'a>(
     Ok(Some(pair))
 }
 
-/// User and password of RFC 7617.
+/// User and password of RFC 7617, form-encoded as section 2.3.1 has it.
 fn basic(header: &HeaderValue) -> Option<(String, String)> {
     let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -153,7 +153,24 @@ fn basic(header: &HeaderValue) -> Option<(String, String)> {
     }
     let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
+    Some((form_decoded(user)?, form_decoded(password)?))
+}
+
+/// The text that this stands for, if a client that encodes could have written it so: a plain `:`, a
+/// space or a `%` without digits shows one that does not.
+fn form_decoded(encoded: &str) -> Option<String> {
+    let bytes = encoded.as_bytes();
+    let digits = |at: usize| bytes.get(at + 1..at + 3);
+    let is_encoded = |(at, byte): (usize, &u8)| match byte {
+        b'%' => digits(at).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
+        other => other.is_ascii_alphanumeric() || b"*-._~+".contains(other),
+    };
+    if !bytes.iter().enumerate().all(is_encoded) {
+        return None;
+    }
+    let pair = format!("text={encoded}");
+    let (_, text) = parse(pair.as_bytes()).next()?;
+    Some(text.into_owned())
 }
 
 fn told(tokens: &PracticeTokens) -> Value {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::time::{Instant, advance};
 
@@ -144,8 +146,8 @@ const FORM: (&str, &str) = (
 );
 const GRANT: &str = "grant_type=refresh_token&refresh_token=alice.refresh.0";
 const CLIENT: &str = "client_id=me&client_secret=s3%3Acr%25t%26";
-/// `me:s3:cr%t&`
-const BASIC: (&str, &str) = ("authorization", "Basic bWU6czM6Y3IldCY=");
+/// `me:s3%3Acr%25t%26`
+const BASIC: (&str, &str) = ("authorization", "Basic bWU6czMlM0FjciUyNXQlMjY=");
 
 #[tokio::test]
 async fn a_refresh_answers_as_the_rfc_has_it() {
@@ -226,9 +228,11 @@ async fn a_wrong_form_is_refused_by_its_name_and_spends_no_token() {
 async fn a_client_that_does_not_prove_who_it_is_gets_and_spends_nothing() {
     let provider = provider();
     let wrong_basic = ("authorization", "Basic bWU6d3Jvbmc=");
-    let bearer = ("authorization", "Bearer bWU6czM6Y3IldCY=");
+    let bearer = ("authorization", "Bearer bWU6czMlM0FjciUyNXQlMjY=");
+    // `me:s3:cr%t&`: HTTP Basic as it is without OAuth.
+    let not_encoded = ("authorization", "Basic bWU6czM6Y3IldCY=");
     let in_form = format!("{GRANT}&client_id=me&client_secret=no");
-    let wrong: [Wrong<'_>; 4] = [
+    let wrong: [Wrong<'_>; 5] = [
         (&[FORM], GRANT.to_owned(), 401, "invalid_client"),
         (&[FORM], in_form, 401, "invalid_client"),
         (
@@ -238,11 +242,39 @@ async fn a_client_that_does_not_prove_who_it_is_gets_and_spends_nothing() {
             "invalid_client",
         ),
         (&[FORM, bearer], GRANT.to_owned(), 401, "invalid_client"),
+        (
+            &[FORM, not_encoded],
+            GRANT.to_owned(),
+            401,
+            "invalid_client",
+        ),
     ];
     refuses(&provider, &wrong).await;
-    assert_eq!(provider.oauth().unwrap().counts().invalid_client, 4);
+    assert_eq!(provider.oauth().unwrap().counts().invalid_client, 5);
     let (status, ..) = post(&provider, &[FORM, BASIC], GRANT).await;
     assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn a_client_in_the_header_is_form_encoded_first() {
+    let provider = PracticeProvider::with_oauth(PracticeOAuthOptions {
+        client: Some(("app:1+ü".to_owned(), "p%4 a&b=c*~".to_owned())),
+        rotation: Rotation::Never,
+        ..PracticeOAuthOptions::default()
+    });
+    provider.oauth().unwrap().open("alice");
+    for (pair, status) in [
+        // As they are, and half encoded.
+        ("app:1+ü:p%4 a&b=c*~", 401),
+        ("app%3A1%2B%C3%BC:p%4 a&b=c*~", 401),
+        ("app%3A1%2B%C3%BC:p%254%20a%26b%3Dc%2A~", 200),
+        ("app%3A1%2B%C3%BC:p%254+a%26b%3Dc*%7E", 200),
+    ] {
+        let header = format!("Basic {}", STANDARD.encode(pair));
+        let header = ("authorization", header.as_str());
+        let (found, answer, _) = post(&provider, &[FORM, header], GRANT).await;
+        assert_eq!(found, status, "{pair}: {answer}");
+    }
 }
 
 #[tokio::test]

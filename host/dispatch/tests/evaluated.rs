@@ -1,0 +1,128 @@
+//! Executors are asked whether tokens are to be renewed, if they say that they have an opinion.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_auth::{RefreshQuestion, Refresher, Registration};
+use jackfield_credential::{CredentialKind, ProviderName};
+use jackfield_dispatch::PlannedRefresher;
+use jackfield_dispatch::plan::{Plan, PlannedBody, Response};
+use tokio::time::timeout;
+
+use crate::plugins::{FakeExecutor, fault, planned};
+use crate::stage::{EPOCH, SECOND, Setting, Stage, text};
+use crate::upstream::{FakeUpstream, Script};
+use crate::wire::COMPLETION;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A refresh whose answer holds a new key.
+fn refreshing() -> Plan {
+    let mut plan = planned(PlannedBody::Empty, Response::Relay);
+    plan.captures = vec![("/access_token".to_owned(), "api-key".to_owned())];
+    plan
+}
+
+fn executor() -> FakeExecutor {
+    FakeExecutor::new(|context| {
+        Ok(match context.operation {
+            "refresh" => refreshing(),
+            _ => planned(PlannedBody::Original, Response::Relay),
+        })
+    })
+    .planning("refresh")
+}
+
+fn stage(executor: FakeExecutor) -> (Stage, Arc<PlannedRefresher>) {
+    let upstream = FakeUpstream::new(|_, before| {
+        let tokens = r#"{"access_token":"sk-of-a"}"#;
+        Script::json(200, if before == 0 { tokens } else { COMPLETION })
+    });
+    let setting = Setting::new(1).executor(executor);
+    let setting = setting.registered(|registration: &mut Registration| {
+        registration.credential.kind = CredentialKind::Oauth;
+        registration.expires_at = Some(EPOCH + 10 * HOUR);
+    });
+    let stage = setting.stage(upstream);
+    let refresher = Arc::new(PlannedRefresher {
+        snapshot: Arc::clone(&stage.snapshot),
+        upstream: Arc::<FakeUpstream>::clone(&stage.upstream),
+        clock: stage.dispatcher.clock().clone(),
+    });
+    (stage, refresher)
+}
+
+fn provider() -> ProviderName {
+    ProviderName::new("provider")
+}
+
+fn question(stage: &Stage) -> RefreshQuestion {
+    let access = stage.dispatcher.auth().access(&"a".into()).unwrap();
+    RefreshQuestion {
+        credential: Arc::clone(access.credential()),
+        expires_at: Some(EPOCH + HOUR),
+        refreshed_at: Some(EPOCH),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_14_an_evaluator_is_asked_and_its_yes_renews() {
+    let (stage, refresher) = stage(executor().evaluating(|evaluation| {
+        assert_eq!(evaluation.credential.id.as_str(), "a");
+        assert_eq!(evaluation.expires_at, Some(EPOCH + 10 * HOUR));
+        assert_eq!(&*evaluation.settings, "{}");
+        let late = evaluation.now_ms >= (EPOCH + 5 * HOUR).as_millis();
+        Ok(Some(late))
+    }));
+    let auth = stage.dispatcher.auth().clone();
+    auth.set_refresher(refresher);
+    let _ = timeout(5 * HOUR - 2 * SECOND, auth.run()).await;
+    assert_eq!(stage.upstream.calls(), 0);
+    // It is asked again within 72 s.
+    let _ = timeout(80 * SECOND, auth.run()).await;
+    assert_eq!(stage.upstream.calls(), 1);
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_14_without_an_executor_that_plans_it_nothing_is_renewed() {
+    for loaded in [true, false] {
+        let (stage, refresher) = stage(FakeExecutor::relaying());
+        if !loaded {
+            let mut snapshot = (*stage.dispatcher.snapshot()).clone();
+            snapshot.executors.clear();
+            stage.snapshot.store(Arc::new(snapshot));
+        }
+        let auth = stage.dispatcher.auth().clone();
+        auth.set_refresher(refresher);
+        let _ = timeout(20 * HOUR, auth.run()).await;
+        assert_eq!(stage.upstream.calls(), 0);
+        let renewal = auth.get(&"a".into()).unwrap().renewal;
+        assert_eq!((renewal.due_at, renewal.failures), (None, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_who_says_so_and_plans_refreshes_evaluates() {
+    let (_, with) = stage(executor().evaluating(|_| Ok(Some(true))));
+    assert!(with.evaluates(&provider()));
+    assert!(!with.evaluates(&ProviderName::new("another")));
+    let (_, silent) = stage(executor());
+    assert!(!silent.evaluates(&provider()));
+    let (_, plans_none) = stage(FakeExecutor::relaying().evaluating(|_| Ok(Some(true))));
+    assert!(!plans_none.evaluates(&provider()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_evaluator_that_fails_has_no_opinion() {
+    for (says, expected) in [
+        (Some(true), Some(true)),
+        (Some(false), Some(false)),
+        (None, None),
+    ] {
+        let (stage, refresher) = stage(executor().evaluating(move |_| Ok(says)));
+        assert_eq!(refresher.should_refresh(question(&stage)).await, expected);
+    }
+    let (stage, refresher) = stage(executor().evaluating(|_| Err(fault("it trapped"))));
+    assert_eq!(refresher.should_refresh(question(&stage)).await, None);
+}

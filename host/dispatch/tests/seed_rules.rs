@@ -1,0 +1,271 @@
+//! Rules of section 1 of the system that we succeed, as a call meets them. The table is in
+//! `host/auth/RULES.md`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use jackfield_auth::Registration;
+use jackfield_credential::{CredentialId, ProviderName};
+use jackfield_dispatch::plan::{PlannedBody, Response};
+use jackfield_dispatch::port::Choice;
+use jackfield_dispatch::snapshot::RetryPolicy;
+use jackfield_dispatch::{AnswerBody, Call, CallError};
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep};
+
+use crate::plugins::{FakeExecutor, FakeSelector, planned};
+use crate::stage::{SECOND, Setting, Stage, failure, gathered, text};
+use crate::upstream::{FakeUpstream, Script};
+use crate::wire::{COMPLETION, DONE, ERROR, FINISH, ROLE, content, error_body, stream};
+
+/// A limit that ends after so many seconds.
+fn limited(seconds: &'static str) -> Script {
+    Script::json(429, error_body("slow down", "rate_limit_error")).header("retry-after", seconds)
+}
+
+fn good() -> Script {
+    Script::json(200, COMPLETION)
+}
+
+/// Puts another retry policy in force.
+fn set_retry(stage: &Stage, change: impl FnOnce(&mut RetryPolicy)) {
+    let mut snapshot = (*stage.dispatcher.snapshot()).clone();
+    change(&mut snapshot.retry);
+    stage.snapshot.store(Arc::new(snapshot));
+}
+
+#[test]
+fn seed_1_2_rounds_and_the_longest_wait_have_defaults() {
+    let policy = RetryPolicy::default();
+    assert_eq!((policy.rounds, policy.max_wait), (3, 30 * SECOND));
+    assert_eq!(policy.max_credentials, 0, "all of them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_3_a_call_keeps_the_retry_settings_that_it_began_with() {
+    let stage = Setting::new(1).stage(FakeUpstream::new(|_, _| limited("1").after(SECOND)));
+    let change = async {
+        sleep(SECOND / 2).await;
+        set_retry(&stage, |retry| retry.rounds = 1);
+    };
+    let (answer, ()) = tokio::join!(stage.whole(), change);
+    failure(answer);
+    assert_eq!(stage.upstream.calls(), 3, "it has its three rounds");
+    sleep(2 * SECOND).await;
+    failure(stage.whole().await);
+    assert_eq!(stage.upstream.calls(), 4, "the next call has one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_5_a_success_ends_the_call() {
+    let stage = Setting::new(3).stage(FakeUpstream::in_order(vec![good(), good()]));
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert_eq!(stage.upstream.calls(), 1);
+    text(stage.whole().await).await;
+    assert_eq!(stage.upstream.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_5_a_lone_500_is_not_tried_again() {
+    // It cools for a minute, and nobody waits for longer than half of one.
+    let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![Script::json(500, "")]));
+    let start = Instant::now();
+    assert_eq!(failure(stage.whole().await).failure.status, Some(500));
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_5_without_a_wait_there_is_one_round() {
+    let mut setting = Setting::new(2);
+    setting.retry.max_wait = Duration::ZERO;
+    let stage = setting.stage(FakeUpstream::new(|_, _| limited("1")));
+    failure(stage.whole().await);
+    assert_eq!(stage.upstream.credentials(), ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_5_with_cooling_switched_off_a_call_has_one_round() {
+    for status in [429, 500, 503] {
+        let mut setting = Setting::new(2);
+        setting.policy.disable_cooling = true;
+        let stage = setting.stage(FakeUpstream::new(move |_, _| Script::json(status, "")));
+        let start = Instant::now();
+        failure(stage.whole().await);
+        assert_eq!(stage.upstream.credentials(), ["a", "b"], "{status}");
+        assert_eq!(start.elapsed(), Duration::ZERO, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_5_a_disabled_credential_is_not_waited_for() {
+    let stage = Setting::new(2).stage(FakeUpstream::in_order(vec![
+        limited("5"),
+        limited("20"),
+        good(),
+    ]));
+    set_retry(&stage, |retry| retry.rounds = 1);
+    failure(stage.whole().await);
+    let a = CredentialId::from("a");
+    let auth = stage.dispatcher.auth();
+    auth.set_enabled(&a, false).await.unwrap();
+    set_retry(&stage, |retry| retry.rounds = 2);
+    let start = Instant::now();
+    assert_eq!(text(stage.whole().await).await, COMPLETION);
+    assert!((20 * SECOND..25 * SECOND).contains(&start.elapsed()));
+    assert_eq!(stage.upstream.credentials(), ["a", "b", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_6_each_credential_is_called_once_a_round_and_again_in_the_next() {
+    let mut setting = Setting::new(3);
+    setting.retry.rounds = 2;
+    let stage = setting.stage(FakeUpstream::new(|_, _| limited("1")));
+    failure(stage.whole().await);
+    let called = stage.upstream.credentials();
+    let (first, second) = called.split_at(3);
+    assert_eq!(first, ["a", "b", "c"]);
+    let mut second = second.to_vec();
+    second.sort();
+    assert_eq!(second, ["a", "b", "c"]);
+}
+
+/// The names of the model that an executor is told, the provider's first, for these of clients.
+async fn named(asked: &[&str]) -> Vec<(String, String)> {
+    let told: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
+    let tell = Arc::clone(&told);
+    let executor = FakeExecutor::new(move |context| {
+        let names = (context.model.to_string(), context.client_model.to_string());
+        tell.lock().push(names);
+        Ok(planned(PlannedBody::Original, Response::Relay))
+    });
+    let stage = Setting::new(1)
+        .executor(executor)
+        .stage(FakeUpstream::new(|_, _| good()));
+    for model in asked {
+        let call = Call {
+            model: Arc::from(*model),
+            ..stage.call(false)
+        };
+        text(stage.dispatcher.call(call).await).await;
+    }
+    let told = told.lock();
+    told.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_6_the_executor_is_told_both_names_of_the_model() {
+    let names = ("upstream-model".to_owned(), "model".to_owned());
+    assert_eq!(named(&["model"]).await, [names]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_12_the_clients_suffix_is_put_on_the_providers_name() {
+    let names = ("upstream-model(high)".to_owned(), "model(high)".to_owned());
+    assert_eq!(named(&["model(high)"]).await, [names]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_6_the_pool_is_the_union_of_all_providers_credentials() {
+    let setting = Setting::new(4)
+        .registered(|registration: &mut Registration| {
+            if registration.credential.id.as_str() > "b" {
+                registration.credential.provider = ProviderName::new("other");
+            }
+        })
+        .selector(FakeSelector::new(|context, candidates| {
+            let turn = usize::try_from(context.sequence).unwrap() % candidates;
+            Ok(Choice::Candidate(turn))
+        }));
+    let stage = setting.stage(FakeUpstream::in_order(vec![good(); 8]));
+    let mut snapshot = (*stage.dispatcher.snapshot()).clone();
+    let provider = snapshot.providers[&ProviderName::new("provider")].clone();
+    let other = ProviderName::new("other");
+    snapshot.providers.insert(other, provider);
+    stage.snapshot.store(Arc::new(snapshot));
+    for _ in 0..8 {
+        text(stage.whole().await).await;
+    }
+    let round = ["a", "b", "c", "d"];
+    assert_eq!(stage.upstream.credentials(), [round, round].concat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_6_whoever_is_disabled_or_does_not_serve_the_model_is_no_candidate() {
+    let setting =
+        Setting::new(3).registered(|registration: &mut Registration| {
+            match registration.credential.id.as_str() {
+                "a" => registration.credential.enabled = false,
+                "b" => registration.credential.serves.clear(),
+                _ => {}
+            }
+        });
+    let stage = setting.stage(FakeUpstream::new(|_, _| Script::json(500, "")));
+    failure(stage.whole().await);
+    assert_eq!(stage.upstream.credentials(), ["c"]);
+    let c = CredentialId::from("c");
+    let auth = stage.dispatcher.auth();
+    auth.set_enabled(&c, false).await.unwrap();
+    let error = stage.whole().await.unwrap_err();
+    assert!(matches!(error, CallError::Unfit { .. }), "{error:?}");
+    assert_eq!(error.code(), Some("auth_not_found"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_19_a_credential_has_rounds_of_its_own() {
+    let setting = Setting::new(2).registered(|registration: &mut Registration| {
+        if registration.credential.id.as_str() == "b" {
+            registration.credential.rounds = Some(1);
+        }
+    });
+    let stage = setting.stage(FakeUpstream::new(|_, _| limited("1")));
+    failure(stage.whole().await);
+    assert_eq!(stage.upstream.credentials(), ["a", "b", "a", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_7_every_failure_but_the_clients_own_fails_over_before_content() {
+    for status in [401, 402, 403, 408, 429, 500, 502, 503, 504] {
+        let scripts = vec![Script::json(status, ""), Script::events(stream())];
+        let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
+        assert_eq!(text(stage.stream().await).await, stream().concat());
+        assert_eq!(stage.upstream.credentials(), ["a", "b"], "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_7_a_stream_is_a_success_at_its_end_and_not_before() {
+    let script = Script::events(stream()).slowly(SECOND);
+    let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
+    let answer = stage.stream().await.unwrap();
+    let AnswerBody::Stream(mut body) = answer.body else {
+        panic!("no stream");
+    };
+    assert!(body.next().await.is_some());
+    assert_eq!((stage.counts().success, stage.counts().open), (0, 1));
+    while body.next().await.is_some() {}
+    assert_eq!((stage.counts().success, stage.counts().open), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_7_an_error_inside_a_stream_is_passed_on_and_counts_once() {
+    let script = Script::events([ROLE, &content("one"), ERROR, FINISH, DONE]);
+    let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
+    let (bytes, _) = gathered(stage.stream().await.unwrap()).await;
+    assert!(String::from_utf8_lossy(&bytes).contains("out of order"));
+    let counts = stage.counts();
+    assert_eq!((counts.failed, counts.success, counts.open), (1, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_7_an_empty_stream_is_no_success() {
+    // In the seed it is one, and reaches the client.
+    let empty = Script::events(Vec::<String>::new());
+    let stage = Setting::new(2).stage(FakeUpstream::in_order(vec![
+        empty,
+        Script::events(stream()),
+    ]));
+    assert_eq!(text(stage.stream().await).await, stream().concat());
+    let counts = stage.counts();
+    assert_eq!((counts.failed, counts.success), (1, 1));
+}

@@ -1,0 +1,82 @@
+//! A component is asked whether tokens are to be refreshed.
+
+use std::sync::Arc;
+
+use jackfield_credential::{Credential, Timestamp};
+use jackfield_dispatch::plan::Evaluation;
+use jackfield_dispatch::port::FaultKind;
+use jackfield_test_support::guest;
+
+use crate::stage::{as_executor, executor, load};
+
+const BEGIN: u64 = 1_766_000_000_000;
+
+/// A token of a thousand seconds, of which so many have passed.
+fn after(secs: u64) -> Evaluation {
+    Evaluation {
+        credential: Arc::new(Credential::new("acme-a", "acme", "https://acme.invalid/v1")),
+        expires_at: Some(Timestamp::from_millis(BEGIN + 1_000_000)),
+        refreshed_at: Some(Timestamp::from_millis(BEGIN)),
+        now_ms: BEGIN + secs * 1000,
+        settings: Arc::from("{}"),
+    }
+}
+
+#[tokio::test]
+async fn a_component_is_told_of_the_token_and_says_yes_no_or_nothing() {
+    let plugin = load("evaluates", guest("evaluates")).await;
+    let executor = as_executor(&plugin);
+    assert!(executor.descriptor().evaluates_refresh);
+    let asked = async |evaluation: &Evaluation| executor.should_refresh(evaluation).await.unwrap();
+    assert_eq!(asked(&after(899)).await, Some(false));
+    assert_eq!(asked(&after(900)).await, Some(true));
+    assert_eq!(asked(&after(2_000)).await, Some(true));
+    let unknown = Evaluation {
+        expires_at: None,
+        ..after(900)
+    };
+    assert_eq!(asked(&unknown).await, None);
+    let mut pinned = Credential::clone(&after(0).credential);
+    pinned.attributes = [("pinned", "yes"), ("token-expires-at-ms", "0")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let pinned = Evaluation {
+        credential: Arc::new(pinned.clone()),
+        ..after(900)
+    };
+    assert_eq!(asked(&pinned).await, Some(false));
+    // An attribute cannot pass for what the host knows.
+    let mut forged = Credential::clone(&pinned.credential);
+    forged.attributes.remove("pinned");
+    let forged = Evaluation {
+        credential: Arc::new(forged),
+        ..after(899)
+    };
+    assert_eq!(asked(&forged).await, Some(false));
+    let counts = plugin.counts();
+    assert_eq!(
+        (counts.faults, counts.idle),
+        (0, 1),
+        "its instance serves on"
+    );
+}
+
+#[tokio::test]
+async fn a_component_that_traps_when_asked_is_named() {
+    let plugin = load("evaluates", guest("evaluates")).await;
+    let odd = Evaluation {
+        settings: Arc::from("[]"),
+        ..after(0)
+    };
+    let fault = as_executor(&plugin).should_refresh(&odd).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Trapped);
+    assert_eq!(&*fault.plugin.name, "evaluates");
+    assert_eq!(plugin.counts().faults, 1);
+}
+
+#[tokio::test]
+async fn who_does_not_say_so_has_no_opinion() {
+    let executor = executor("counts").await;
+    assert!(!executor.descriptor().evaluates_refresh);
+    assert_eq!(executor.should_refresh(&after(900)).await.unwrap(), None);
+}

@@ -1,0 +1,39 @@
+//! Has an opinion on when tokens are refreshed: once the last tenth of a token's life has begun, or
+//! never for the credential whose attribute `pinned` says so; none where it knows no end. Settings
+//! that are no object of its kind make it trap.
+
+use jackfield_plugin::executor::{
+    Context, Credential, Descriptor, Executor, Failure, Plan, Relayed,
+};
+use jackfield_plugin::settings_json;
+use jackfield_test_components::request;
+
+struct Evaluates;
+
+impl Executor for Evaluates {
+    type Reply = Relayed;
+
+    fn describe() -> Descriptor {
+        Descriptor::new("1.0.0", "openai-chat")
+            .operation("refresh")
+            .evaluates_refresh()
+    }
+
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        Ok(request(&context).relay())
+    }
+
+    fn should_refresh(credential: Credential, now_ms: u64) -> Option<bool> {
+        assert_eq!(settings_json(), "{}", "it has no settings");
+        if credential.attribute("pinned") == Some("yes") {
+            return Some(false);
+        }
+        let (begin, end) = (
+            credential.token_refreshed_at_ms()?,
+            credential.token_expires_at_ms()?,
+        );
+        Some(end.saturating_sub(now_ms) * 10 <= end.saturating_sub(begin))
+    }
+}
+
+jackfield_plugin::export_executor!(Evaluates);
