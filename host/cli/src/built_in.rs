@@ -4,14 +4,26 @@
 use jackfield_runtime::BuiltIn;
 
 /// Their names and components.
-pub(crate) static BUILT_IN: [BuiltIn; 6] = [
+pub(crate) static BUILT_IN: [BuiltIn; 9] = [
+    (
+        "anthropic",
+        include_bytes!(concat!(env!("OUT_DIR"), "/anthropic.wasm")),
+    ),
     (
         "fill-first",
         include_bytes!(concat!(env!("OUT_DIR"), "/fill-first.wasm")),
     ),
     (
+        "gemini",
+        include_bytes!(concat!(env!("OUT_DIR"), "/gemini.wasm")),
+    ),
+    (
         "least-busy",
         include_bytes!(concat!(env!("OUT_DIR"), "/least-busy.wasm")),
+    ),
+    (
+        "openai",
+        include_bytes!(concat!(env!("OUT_DIR"), "/openai.wasm")),
     ),
     (
         "openai-compatible",

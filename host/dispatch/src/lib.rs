@@ -30,6 +30,7 @@ mod watch;
 
 pub use affinity::AffinityKey;
 pub use call::{Answer, AnswerBody, AnswerStream, Broken, Call};
+pub use classify::settled;
 pub use clock::Clock;
 pub use direct::RawRequest;
 pub use dispatcher::{Dispatcher, DispatcherParts};

@@ -101,6 +101,13 @@ const ANSWERS: &[(&str, u16, &str, Scope, &str)] = &[
         "context-length",
     ),
     (
+        "Anthropic, too long with its answer",
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 190000 + 21333 > 200000, decrease input length or `max_tokens` and try again"}}"#,
+        Scope::Request,
+        "context-length",
+    ),
+    (
         "Anthropic, too large",
         413,
         r#"{"type":"error","error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
