@@ -31,7 +31,7 @@ const JUDGED: &[Judging] = &[
     Judging {
         name: "half past eleven in the evening before summer time begins",
         now_ms: 1_772_955_000_000, // 8 March 2026, 07:30 UTC
-        retry_after_ms: Some(MINUTE / 2 * 60),
+        retry_after_ms: Some(30 * MINUTE),
         ..DAILY
     },
     Judging {

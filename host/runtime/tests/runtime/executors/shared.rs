@@ -80,7 +80,7 @@ const REFRESHES: &[Planning] = &[
         name: "a way to authenticate that there is not",
         settings: r#"{"token-url": "https://auth.invalid/token", "client-authentication": "secret"}"#,
         expect: "refused request invalid: the settings of a refresh: unknown variant `secret`, \
-            expected `body` or `basic` at line 1 column 82",
+            expected `body` or `basic` at line 1 column 77",
         ..REFRESH
     },
 ];
