@@ -23,9 +23,12 @@ fn embed() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-const BUILT_IN: [&str; 6] = [
+const BUILT_IN: [&str; 9] = [
+    "anthropic",
     "fill-first",
+    "gemini",
     "least-busy",
+    "openai",
     "openai-compatible",
     "round-robin",
     "sticky",

@@ -67,8 +67,11 @@ fn built_in_plugins_are_listed() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let listed = text(&output.stdout);
     for name in [
+        "anthropic",
         "fill-first",
+        "gemini",
         "least-busy",
+        "openai",
         "openai-compatible",
         "round-robin",
         "sticky",

@@ -20,9 +20,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The plugins that the binary carries.
-const BUILT_IN: [&str; 6] = [
+const BUILT_IN: [&str; 9] = [
+    "jackfield-anthropic",
     "jackfield-fill-first",
+    "jackfield-gemini",
     "jackfield-least-busy",
+    "jackfield-openai",
     "jackfield-openai-compatible",
     "jackfield-round-robin",
     "jackfield-sticky",

@@ -4,14 +4,26 @@
 use jackfield_runtime::BuiltIn;
 
 /// Their names and components.
-pub(crate) static BUILT_IN: [BuiltIn; 6] = [
+pub(crate) static BUILT_IN: [BuiltIn; 9] = [
+    (
+        "anthropic",
+        include_bytes!(concat!(env!("OUT_DIR"), "/anthropic.wasm")),
+    ),
     (
         "fill-first",
         include_bytes!(concat!(env!("OUT_DIR"), "/fill-first.wasm")),
     ),
     (
+        "gemini",
+        include_bytes!(concat!(env!("OUT_DIR"), "/gemini.wasm")),
+    ),
+    (
         "least-busy",
         include_bytes!(concat!(env!("OUT_DIR"), "/least-busy.wasm")),
+    ),
+    (
+        "openai",
+        include_bytes!(concat!(env!("OUT_DIR"), "/openai.wasm")),
     ),
     (
         "openai-compatible",
@@ -30,3 +42,54 @@ pub(crate) static BUILT_IN: [BuiltIn; 6] = [
         include_bytes!(concat!(env!("OUT_DIR"), "/weighted.wasm")),
     ),
 ];
+
+/// Where the API of a built-in executor begins if the configuration does not say.
+pub(crate) fn default_base_url(executor: &str) -> Option<&'static str> {
+    let (_, url) = DEFAULT_BASE_URLS
+        .iter()
+        .find(|(name, _)| *name == executor)?;
+    Some(url)
+}
+
+/// What those executors say themselves, known before any of them is loaded.
+const DEFAULT_BASE_URLS: [(&str, &str); 3] = [
+    ("anthropic", "https://api.anthropic.com"),
+    ("gemini", "https://generativelanguage.googleapis.com"),
+    ("openai", "https://api.openai.com/v1"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jackfield_dispatch::port::PluginId;
+    use jackfield_runtime::{Engine, Origin, Plugin};
+
+    use super::*;
+
+    type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    #[tokio::test]
+    async fn default_base_urls_are_those_that_the_executors_tell() -> Outcome {
+        let engine = Engine::new(None)?;
+        let mut told = Vec::new();
+        for (name, component) in BUILT_IN {
+            let id = PluginId {
+                name: Arc::from(name),
+                generation: 1,
+            };
+            let plugin = Plugin::prepare(&engine, id, component.to_vec(), Origin::BuiltIn).await?;
+            let Some(executor) = plugin.executor() else {
+                continue;
+            };
+            let options = executor.descriptor().options.clone();
+            let url = options
+                .into_iter()
+                .find(|(option, _)| option == "default-base-url");
+            told.extend(url.map(|(_, url)| (name, url)));
+        }
+        let known = DEFAULT_BASE_URLS.map(|(name, url)| (name, url.to_owned()));
+        assert_eq!(told, known);
+        Ok(())
+    }
+}

@@ -12,11 +12,35 @@ use jackfield_credential::{Failure, Scope, Timestamp, kind};
 use jackfield_dialect::ProviderError;
 use memchr::memmem;
 
+use crate::plan::Refusal;
+use crate::port::Head;
+
 pub(crate) use hints::{quota, retry_after};
 use rules::{NONE, RULES, Told};
 
 /// The kind of a request that is longer than the model can read. Another model may do.
 pub(crate) const CONTEXT_LENGTH: &str = "context-length";
+
+/// The kind of a judgement that leaves an error answer to the host's own rules.
+const UNCLASSIFIED: &str = "unclassified";
+
+/// What an executor made of an error answer, with what it left open filled in: an answer that it
+/// did not classify is classified by the host's own rules. A delay that the executor found counts
+/// before those that the host finds.
+#[must_use]
+pub fn settled(judged: Refusal, head: &Head, body: &[u8], now: Timestamp) -> Refusal {
+    if judged.failure.kind != UNCLASSIFIED {
+        return judged;
+    }
+    let own = answer(head.status, &head.headers, body, now);
+    Refusal {
+        failure: Failure {
+            retry_after: judged.failure.retry_after.or(own.retry_after),
+            ..own
+        },
+        answer: judged.answer,
+    }
+}
 
 /// Classifies an error answer.
 pub(crate) fn answer(

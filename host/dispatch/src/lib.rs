@@ -33,6 +33,7 @@ mod writer;
 
 pub use affinity::AffinityKey;
 pub use call::{Answer, AnswerBody, AnswerStream, Broken, Call, Embed, Framing, Operation};
+pub use classify::settled;
 pub use clock::Clock;
 pub use direct::RawRequest;
 pub use dispatcher::{Dispatcher, DispatcherParts};

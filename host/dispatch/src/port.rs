@@ -35,7 +35,8 @@ pub trait Executor: Send + Sync + fmt::Debug {
         body: &'a Bytes,
     ) -> BoxFuture<'a, Result<Plan, Rejection>>;
 
-    /// Classifies an error answer. Called only if the descriptor says that it judges.
+    /// Classifies an error answer. Called only if the descriptor says that it judges. What an
+    /// executor does not classify itself, it has [settled](crate::settled) by the host's own rules.
     fn judge<'a>(
         &'a self,
         context: &'a Context,
@@ -206,6 +207,8 @@ pub struct Descriptor {
     pub judges_errors: bool,
     /// Whether it has an opinion of its own on when tokens are renewed.
     pub evaluates_refresh: bool,
+    /// What else it says of itself, by name; unknown names are ignored.
+    pub options: Vec<(String, String)>,
 }
 
 /// A plugin, as logs, errors and the admin API name it.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jackfield_credential::Timestamp;
 use jackfield_dispatch::plan::{Context, Evaluation, Frame, Output, Plan, Refusal};
 use jackfield_dispatch::port::{
     BoxFuture, Descriptor, Executor, Head, PluginFault, PluginId, Rejection, Reply,
 };
+use jackfield_dispatch::settled;
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, ResourceAny};
 
@@ -92,6 +94,7 @@ impl ComponentExecutor {
                 .options
                 .iter()
                 .any(|(name, value)| name == EVALUATES_REFRESH && value == "true"),
+            options: described.options,
         };
         Ok(Self {
             plugin,
@@ -184,13 +187,14 @@ impl Executor for ComponentExecutor {
         Box::pin(async move {
             let mut instance = self.take(&context.settings, body).await?;
             instance.store.data_mut().saw_content = true;
-            let (context, head) = (context_out(context), head_out(head));
+            let (given, told) = (context_out(context), head_out(head));
             let guest = instance.bindings.jackfield_plugin_executor();
-            let call = guest.call_judge(&mut instance.store, &context, &head, answer);
+            let call = guest.call_judge(&mut instance.store, &given, &told, answer);
             let judged = within_time(call).await;
             let judged = instance.judge(judged).map_err(|fault| self.fault(fault))?;
             self.instances.give_back(instance);
-            Ok(refusal_in(judged))
+            let now = Timestamp::from_millis(context.now_ms);
+            Ok(settled(refusal_in(judged), head, answer, now))
         })
     }
 

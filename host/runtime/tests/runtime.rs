@@ -6,12 +6,12 @@
     reason = "what all tests stand on fails them where it is missing"
 )]
 
-#[path = "runtime/built_in.rs"]
-mod built_in;
 #[path = "runtime/contract.rs"]
 mod contract;
 #[path = "runtime/evaluation.rs"]
 mod evaluation;
+#[path = "runtime/executors.rs"]
+mod executors;
 #[path = "runtime/folder.rs"]
 mod folder;
 #[path = "runtime/hostile.rs"]
@@ -22,5 +22,7 @@ mod instances;
 mod prepare;
 #[path = "runtime/registry.rs"]
 mod registry;
+#[path = "runtime/selectors.rs"]
+mod selectors;
 #[path = "runtime/stage.rs"]
 mod stage;

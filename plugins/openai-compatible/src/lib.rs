@@ -1,15 +1,18 @@
-//! An executor for every provider that serves `POST {base-url}/chat/completions`.
+//! An executor for every provider that serves `POST {base-url}/chat/completions`, with what is
+//! particular to the known ones as variants.
 //!
 //! It never touches a byte of a body: the request goes out as it came, or with the model's name
 //! replaced by the host, and the answer is relayed. A credential with an access token sends that, and
 //! is refreshed by OAuth 2.0's refresh grant.
 
-mod refresh;
+mod variant;
 
 use jackfield_plugin::executor::{
-    Context, Credential, Descriptor, Executor, Failure, HttpRequest, Plan, Relayed, Scope,
-    SecretPlace,
+    Context, Credential, Descriptor, Executor, Failure, HttpRequest, Plan, Relayed, SecretPlace,
 };
+use jackfield_plugin::{refresh, settings_json};
+
+use crate::variant::Settings;
 
 struct OpenAiCompatible;
 
@@ -17,67 +20,57 @@ impl Executor for OpenAiCompatible {
     type Reply = Relayed;
 
     fn describe() -> Descriptor {
-        Descriptor {
-            refresh_lead_ms: Some(REFRESH_LEAD_MS),
-            ..Descriptor::new(env!("CARGO_PKG_VERSION"), "openai-chat")
-                .operation("refresh")
-                .operation("http-request")
-                // Where a provider's token endpoint is only its operator knows, who grants it.
-                .host("*")
-        }
+        Descriptor::new(env!("CARGO_PKG_VERSION"), "openai-chat")
+            .dialect("openai-completions")
+            .operation("embed")
+            .operation("list-models")
+            .operation("http-request")
+            .refreshing()
     }
 
     fn prepare(context: Context) -> Result<Plan, Failure> {
-        let Some(credential) = &context.credential else {
-            return Err(Failure::new(
-                Scope::Request,
-                "authentication",
-                "no credential was chosen",
-            ));
-        };
-        match context.operation.as_str() {
-            "generate" => Ok(generate(&context, credential)),
-            "http-request" => decorate(&context, credential),
-            "refresh" => refresh::plan(credential, &jackfield_plugin::settings_json()),
-            other => Err(Failure::unsupported(other)),
+        let credential = context.chosen()?;
+        let settings = settings_json();
+        if context.operation == "refresh" {
+            return refresh::plan(credential, &settings);
         }
+        let settings = Settings::read(&settings)?;
+        let request = match context.operation.as_str() {
+            "generate" => post(&context, credential, &settings, content_path(&context)?)?,
+            "embed" => post(&context, credential, &settings, "/embeddings")?,
+            "list-models" => HttpRequest::get(settings.url(credential, "/models", None)?),
+            "http-request" => context.raw_request()?,
+            other => return Err(Failure::unsupported(other)),
+        };
+        let key = credential.key();
+        let request = match settings.key_header() {
+            Some(header) if key == "api-key" => {
+                request.secret(key, SecretPlace::Header((header.to_owned(), String::new())))
+            }
+            _ => request.secret(key, SecretPlace::Bearer),
+        };
+        Ok(request.relay())
     }
 }
 
-fn generate(context: &Context, credential: &Credential) -> Plan {
-    HttpRequest::post(format!("{}/chat/completions", credential.base_url))
-        .secret(key(credential), SecretPlace::Bearer)
-        .model_of(context)
-        .headers_of(context)
-        .relay()
-}
-
-/// A request of somebody else's making gets nothing but the secret.
-fn decorate(context: &Context, credential: &Credential) -> Result<Plan, Failure> {
-    let (Some(method), Some(url)) = (context.option("method"), context.option("url")) else {
-        return Err(Failure::new(
-            Scope::Request,
-            "invalid",
-            "a raw request needs the options `method` and `url`",
-        ));
-    };
-    Ok(HttpRequest::new(method, url)
-        .secret(key(credential), SecretPlace::Bearer)
-        .headers_of(context)
-        .relay())
-}
-
-/// The secret that a request carries: an access token before an API key.
-fn key(credential: &Credential) -> &'static str {
-    if credential.has_secret("access-token") {
-        "access-token"
-    } else {
-        "api-key"
+/// Where content is asked for in the context's dialect.
+fn content_path(context: &Context) -> Result<&'static str, Failure> {
+    match context.dialect.as_str() {
+        "openai-chat" => Ok("/chat/completions"),
+        "openai-completions" => Ok("/completions"),
+        other => Err(Failure::foreign(other)),
     }
 }
 
-/// How long before its end a token is refreshed: 5 minutes, which an hour's token can spare and a
-/// token endpoint may be down for. The operator's own lead wins.
-const REFRESH_LEAD_MS: u64 = 5 * 60 * 1_000;
+fn post(
+    context: &Context,
+    credential: &Credential,
+    settings: &Settings,
+    path: &'static str,
+) -> Result<HttpRequest, Failure> {
+    let url = settings.url(credential, path, Some(&context.model))?;
+    let request = HttpRequest::post(url).model_of(context).headers_of(context);
+    settings.signed(request)
+}
 
 jackfield_plugin::export_executor!(OpenAiCompatible);

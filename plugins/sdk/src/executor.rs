@@ -1,6 +1,8 @@
 //! Executors: the trait to implement, the types of the contract, and shorthands.
 
 use crate::bindings::executor_world as world;
+use crate::encode::{form_encoded, json_string};
+use crate::refresh;
 
 pub use world::exports::jackfield::plugin::executor::{
     Capture, Descriptor, Frame, Framing, Model, Output, Plan, Response,
@@ -25,12 +27,13 @@ pub trait Executor: 'static {
     /// A [`Failure`] where there is nothing to send: the host rotates or answers by its scope.
     fn prepare(context: Context) -> Result<Plan, Failure>;
 
-    /// Classifies an error answer; called only if [`Descriptor::judges_errors`].
+    /// Classifies an error answer; called only if [`Descriptor::judges_errors`]. The kind
+    /// [`Failure::UNCLASSIFIED`] leaves it to the host.
     fn judge(_context: Context, head: HttpHead, _body: Vec<u8>) -> Failure {
         let message = format!("the provider said {}", head.status);
         Failure {
             status: Some(head.status),
-            ..Failure::new(Scope::Model, "unclassified", message)
+            ..Failure::new(Scope::Model, Failure::UNCLASSIFIED, message)
         }
     }
 
@@ -105,6 +108,36 @@ impl Descriptor {
         self
     }
 
+    /// With one more dialect that it accepts, after those before.
+    #[must_use]
+    pub fn dialect(mut self, dialect: &str) -> Self {
+        self.dialects.push(dialect.to_owned());
+        self
+    }
+
+    /// With the base URL that holds where the operator writes none.
+    #[must_use]
+    pub fn default_base_url(mut self, url: &str) -> Self {
+        let option = ("default-base-url".to_owned(), url.to_owned());
+        self.options.push(option);
+        self
+    }
+
+    /// With a judgement of its own on error answers.
+    #[must_use]
+    pub fn judging(mut self) -> Self {
+        self.judges_errors = true;
+        self
+    }
+
+    /// With the refresh that [`refresh::plan`] plans. Where a provider's token endpoint is only its
+    /// operator knows, who grants it.
+    #[must_use]
+    pub fn refreshing(mut self) -> Self {
+        self.refresh_lead_ms = Some(refresh::LEAD_MS);
+        self.operation("refresh").host("*")
+    }
+
     /// With a host that it may have to reach beside the credential's own: exact, `*.suffix`, or `*`.
     #[must_use]
     pub fn host(mut self, host: &str) -> Self {
@@ -145,6 +178,35 @@ impl Context {
         let mut options = self.options.iter();
         options.find_map(|(found, value)| (found == name).then_some(value.as_str()))
     }
+
+    /// The values of one of the client's headers.
+    pub fn header(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let headers = self.headers.iter();
+        let named = headers.filter(move |header| header.name == name);
+        named.map(|header| header.value.as_slice())
+    }
+
+    /// The credential that was chosen.
+    ///
+    /// # Errors
+    /// Where none was: every operation so far needs one.
+    pub fn chosen(&self) -> Result<&Credential, Failure> {
+        let none = || Failure::new(Scope::Request, "authentication", "no credential was chosen");
+        self.credential.as_ref().ok_or_else(none)
+    }
+
+    /// What `http-request` asks for: somebody else's request, which gets nothing but the secret.
+    ///
+    /// # Errors
+    /// Where it has no method or no URL.
+    pub fn raw_request(&self) -> Result<HttpRequest, Failure> {
+        let (Some(method), Some(url)) = (self.option("method"), self.option("url")) else {
+            return Err(Failure::refused(
+                "a raw request needs the options `method` and `url`",
+            ));
+        };
+        Ok(HttpRequest::new(method, url).headers_of(self))
+    }
 }
 
 impl Credential {
@@ -153,10 +215,21 @@ impl Credential {
         self.secret_fields.iter().any(|field| field == name)
     }
 
-    /// What the operator wrote down for the executor under this name.
+    /// The secret that a request carries: an access token before an API key.
+    pub fn key(&self) -> &'static str {
+        if self.has_secret("access-token") {
+            "access-token"
+        } else {
+            "api-key"
+        }
+    }
+
+    /// What the operator wrote down under this name; none if that is empty.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         let mut attributes = self.attributes.iter();
-        attributes.find_map(|(found, value)| (found == name).then_some(value.as_str()))
+        attributes
+            .find_map(|(found, value)| (found == name).then_some(value.as_str()))
+            .filter(|value| !value.is_empty())
     }
 
     /// When the access token ends, in milliseconds since the Unix epoch; known only to
@@ -208,6 +281,15 @@ impl HttpRequest {
         request.header("content-type", b"application/x-www-form-urlencoded")
     }
 
+    /// A GET, without a body.
+    pub fn get(url: impl Into<String>) -> Self {
+        let body = Body::Empty;
+        Self {
+            body,
+            ..Self::new("GET", url)
+        }
+    }
+
     /// A POST of the client's body as it is, said to be JSON.
     pub fn post(url: impl Into<String>) -> Self {
         Self::new("POST", url).header("content-type", b"application/json")
@@ -218,6 +300,29 @@ impl HttpRequest {
     pub fn headers_of(mut self, context: &Context) -> Self {
         self.headers.extend_from_slice(&context.headers);
         self
+    }
+
+    /// Adds those of the client's headers that have one of these names.
+    #[must_use]
+    pub fn headers_named(mut self, context: &Context, names: &[&str]) -> Self {
+        let headers = context.headers.iter();
+        let named = headers.filter(|header| names.contains(&header.name.as_str()));
+        self.headers.extend(named.cloned());
+        self
+    }
+
+    /// Adds a header whose value an operator wrote down, if they did.
+    ///
+    /// # Errors
+    /// Where it has characters that no header can hold.
+    pub fn told(self, name: &str, value: Option<&str>) -> Result<Self, Failure> {
+        match value {
+            None => Ok(self),
+            Some(value) if value.contains(char::is_control) => Err(Failure::refused(format!(
+                "what is set for the header `{name}` must be one line of text"
+            ))),
+            Some(value) => Ok(self.header(name, value.as_bytes())),
+        }
     }
 
     /// Adds a header.
@@ -268,6 +373,16 @@ impl HttpRequest {
 }
 
 impl Failure {
+    /// The kind of an error answer that is left to the host: its own rules classify it, and of the
+    /// judgement only `retry_after_ms` and `body` count.
+    pub const UNCLASSIFIED: &str = "unclassified";
+
+    /// The answer to what cannot be planned, because the request or the operator's settings do not
+    /// allow it. No credential is blamed.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(Scope::Request, "invalid", message)
+    }
+
     /// A failure of this scope and kind, with nothing more known of it.
     pub fn new(scope: Scope, kind: &str, message: impl Into<String>) -> Self {
         Self {
@@ -279,6 +394,15 @@ impl Failure {
             refresh_suggested: false,
             body: None,
         }
+    }
+
+    /// The answer to a call in a dialect that the executor did not declare.
+    pub fn foreign(dialect: &str) -> Self {
+        Self::new(
+            Scope::Request,
+            "unsupported",
+            format!("this executor does not speak `{dialect}`"),
+        )
     }
 
     /// The answer to an operation that the executor does not know.
@@ -301,49 +425,6 @@ impl Output {
             next: None,
         }
     }
-}
-
-/// A text as a form has it: the WHATWG URL standard's application/x-www-form-urlencoded.
-fn form_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b' ' => encoded.push('+'),
-            b'*' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                encoded.push(char::from(byte));
-            }
-            other => {
-                encoded.push('%');
-                for digit in [other >> 4, other & 15] {
-                    let digit = char::from_digit(digit.into(), 16).unwrap_or('0');
-                    encoded.push(digit.to_ascii_uppercase());
-                }
-            }
-        }
-    }
-    encoded
-}
-
-/// The JSON text of a string.
-pub fn json_string(text: &str) -> String {
-    let mut json = String::with_capacity(text.len() + 2);
-    json.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => json.push_str("\\\""),
-            '\\' => json.push_str("\\\\"),
-            control if control < ' ' => {
-                json.push_str("\\u00");
-                let code = control as u32;
-                for digit in [code >> 4, code & 15] {
-                    json.push(char::from_digit(digit, 16).unwrap_or('0'));
-                }
-            }
-            other => json.push(other),
-        }
-    }
-    json.push('"');
-    json
 }
 
 #[doc(hidden)]

@@ -5,7 +5,10 @@
 //! [`selector::Selector`] for a type of its own and hands that type to
 //! [`export_executor!`] or [`export_selector!`]. `plugins/README.md` goes through it step by step.
 
+pub mod encode;
 pub mod executor;
+pub mod judge;
+pub mod refresh;
 pub mod selector;
 
 #[doc(hidden)]

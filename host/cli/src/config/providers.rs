@@ -11,6 +11,7 @@ use super::credentials::{Credential, credential};
 use super::models::models;
 use super::reader::{Names, Reader};
 use super::section::{Section, Spot};
+use crate::built_in::default_base_url;
 
 /// A provider with its credentials and models.
 #[derive(Debug)]
@@ -52,7 +53,15 @@ pub(super) fn providers(
             reader.unique(spot, &mut names)
         });
         let executor = section.required(reader, "executor", Reader::name);
-        let base_url = section.required(reader, "base-url", Reader::base_url);
+        let base_url = match executor.as_deref().and_then(default_base_url) {
+            Some(known) => {
+                let known = Url::parse(known).ok();
+                section
+                    .optional(reader, "base-url", Reader::base_url)
+                    .or(known)
+            }
+            None => section.required(reader, "base-url", Reader::base_url),
+        };
         let grants = section.optional(reader, "grants", |reader, spot| {
             reader.list(spot, Reader::origin)
         });

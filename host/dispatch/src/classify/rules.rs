@@ -224,6 +224,7 @@ pub(super) const RULES: &[Rule] = &[
         Phrase(&[
             "context length",
             "context window",
+            "exceed context limit",
             "exceeds the maximum number of tokens",
             "prompt is too long",
         ]),

@@ -101,6 +101,13 @@ const ANSWERS: &[(&str, u16, &str, Scope, &str)] = &[
         "context-length",
     ),
     (
+        "Anthropic, too long with its answer",
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 190000 + 21333 > 200000, decrease input length or `max_tokens` and try again"}}"#,
+        Scope::Request,
+        "context-length",
+    ),
+    (
         "Anthropic, too large",
         413,
         r#"{"type":"error","error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
@@ -409,4 +416,35 @@ fn errors_inside_a_stream_are_classified_by_their_words() {
     let hint =
         read(r#"{"error":{"message":"Please try again in 2s.","code":"rate_limit_exceeded"}}"#);
     assert_eq!(hint.retry_after, Some(Duration::from_secs(2)));
+}
+
+#[test]
+fn what_an_executor_leaves_open_is_settled_by_the_hosts_own_rules() {
+    let judged = |kind: &'static str, retry_after| Refusal {
+        failure: Failure {
+            retry_after,
+            ..plain(Scope::Credential, kind, "the guest's words".to_owned())
+        },
+        answer: Some(bytes::Bytes::from_static(b"for the client")),
+    };
+    let head = Head {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        headers: map(&[("retry-after", "7")]),
+    };
+    let body = br#"{"error":{"message":"too fast","code":"rate_limit_exceeded"}}"#;
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    for (own, retry_after) in [(None, seconds(7)), (seconds(3), seconds(3))] {
+        let settled = settled(judged("unclassified", own), &head, body, NOW);
+        let failure = settled.failure;
+        assert_eq!(
+            (failure.scope, &*failure.kind),
+            (Scope::Model, "rate-limit")
+        );
+        assert_eq!((&*failure.message, failure.status), ("too fast", Some(429)));
+        assert_eq!(failure.retry_after, retry_after);
+        assert_eq!(settled.answer.as_deref(), Some(&b"for the client"[..]));
+    }
+    let own = judged("billing", None);
+    let settled = settled(own.clone(), &head, body, NOW);
+    assert_eq!(settled.failure, own.failure, "a judgement stands as it is");
 }

@@ -1,11 +1,15 @@
-//! The refresh of an access token: RFC 6749, section 6.
+//! The refresh of an access token: RFC 6749, section 6. The operator says where, in the provider's
+//! settings.
 
 use std::collections::BTreeMap;
 
-use jackfield_plugin::executor::{
-    Credential, Failure, Header, HttpRequest, Plan, Scope, SecretPlace,
-};
 use serde::Deserialize;
+
+use crate::executor::{Credential, Failure, HttpRequest, Plan, SecretPlace};
+
+/// How long before its end a token is refreshed: 5 minutes, which an hour's token can spare and a
+/// token endpoint may be down for. The operator's own lead wins.
+pub const LEAD_MS: u64 = 5 * 60 * 1_000;
 
 /// What the operator set for refreshes. Other settings of the provider are not looked at.
 #[derive(Debug, Default, Deserialize)]
@@ -34,33 +38,34 @@ enum ClientAuthentication {
 
 /// Plans the refresh of a credential. The secrets stay with the host: it puts the refresh token into
 /// the form, and takes the new tokens out of the answer.
-pub(crate) fn plan(credential: &Credential, settings: &str) -> Result<Plan, Failure> {
+///
+/// # Errors
+/// Where the settings (the text of a JSON object) or the credential lack what it takes. That is the
+/// operator's to mend; the credential may well be sound.
+pub fn plan(credential: &Credential, settings: &str) -> Result<Plan, Failure> {
     let settings: Settings = serde_json::from_str(settings)
-        .map_err(|wrong| refused(format!("the settings of a refresh: {wrong}")))?;
+        .map_err(|wrong| Failure::refused(format!("the settings of a refresh: {wrong}")))?;
     let Some(url) = &settings.token_url else {
-        return Err(refused("the setting `token-url` is missing".to_owned()));
+        return Err(Failure::refused("the setting `token-url` is missing"));
     };
     if !credential.has_secret("refresh-token") {
-        return Err(refused("the credential has no `refresh-token`".to_owned()));
+        return Err(Failure::refused("the credential has no `refresh-token`"));
     }
     let mut fields = vec![("grant_type", "refresh_token")];
     fields.extend(settings.scope.iter().map(|scope| ("scope", scope.as_str())));
     let more = settings.token_params.iter();
     fields.extend(more.map(|(name, value)| (name.as_str(), value.as_str())));
-    let mut request = HttpRequest::form(url.as_str(), &fields).secret(
-        "refresh-token",
-        SecretPlace::Form("refresh_token".to_owned()),
-    );
-    request.headers.push(Header {
-        name: "accept".to_owned(),
-        value: b"application/json".to_vec(),
-    });
-    request = authenticated(request, credential, &settings.client_authentication);
-    Ok(request
-        .relay()
-        .capture("/access_token", "access-token")
-        .capture("/refresh_token", "refresh-token")
-        .capture("/expires_in", "expires-in"))
+    let place = SecretPlace::Form("refresh_token".to_owned());
+    let request = HttpRequest::form(url.as_str(), &fields)
+        .header("accept", b"application/json")
+        .secret("refresh-token", place);
+    Ok(
+        authenticated(request, credential, &settings.client_authentication)
+            .relay()
+            .capture("/access_token", "access-token")
+            .capture("/refresh_token", "refresh-token")
+            .capture("/expires_in", "expires-in"),
+    )
 }
 
 fn authenticated(
@@ -84,9 +89,4 @@ fn authenticated(
         }
     }
     request
-}
-
-/// It is the operator's to mend; the credential may well be sound.
-fn refused(message: String) -> Failure {
-    Failure::new(Scope::Request, "invalid", message)
 }

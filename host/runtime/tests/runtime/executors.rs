@@ -1,0 +1,237 @@
+//! The executors that the binary carries, as components: what they plan, and how they judge error
+//! answers. Each has a file with its tables of cases; here is what runs them.
+
+#[path = "executors/anthropic.rs"]
+mod anthropic;
+#[path = "executors/gemini.rs"]
+mod gemini;
+#[path = "executors/gemini_judged.rs"]
+mod gemini_judged;
+#[path = "executors/openai.rs"]
+mod openai;
+#[path = "executors/openai_compatible.rs"]
+mod openai_compatible;
+#[path = "executors/shared.rs"]
+mod shared;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jackfield_credential::{Credential, Scope};
+use jackfield_dialect::json;
+use jackfield_dispatch::plan::{Context, Plan, PlannedBody, Response, SecretPlace};
+use jackfield_dispatch::port::{Executor, Rejection};
+use jackfield_test_support::plugin;
+
+use crate::stage::{as_executor, context, head, load};
+
+async fn built_in(name: &str) -> Arc<dyn Executor> {
+    as_executor(&load(name, plugin(name)).await)
+}
+
+/// What is asked of an executor, and what it is to plan.
+#[derive(Clone, Copy)]
+struct Planning {
+    name: &'static str,
+    operation: &'static str,
+    dialect: &'static str,
+    base_url: &'static str,
+    model: &'static str,
+    /// The client's name of the model; empty if it is the provider's.
+    client_model: &'static str,
+    stream: bool,
+    secrets: &'static [&'static str],
+    attributes: &'static [(&'static str, &'static str)],
+    settings: &'static str,
+    headers: &'static [(&'static str, &'static str)],
+    options: &'static [(&'static str, &'static str)],
+    body: &'static str,
+    /// The plan or the refusal, as [`shown`] has it; without spaces at the begin of lines.
+    expect: &'static str,
+}
+
+/// What most cases have.
+const PLANNING: Planning = Planning {
+    name: "",
+    operation: "generate",
+    dialect: "openai-chat",
+    base_url: "https://acme.invalid/v1",
+    model: "m",
+    client_model: "",
+    stream: false,
+    secrets: &["api-key"],
+    attributes: &[],
+    settings: "{}",
+    headers: &[],
+    options: &[],
+    body: "{}",
+    expect: "",
+};
+
+impl Planning {
+    fn context(&self) -> Context {
+        let client_model = match self.client_model {
+            "" => self.model,
+            name => name,
+        };
+        let mut headers = HeaderMap::new();
+        for (name, value) in self.headers {
+            let name = HeaderName::from_static(name);
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let option = |(name, value): &(&'static str, &str)| (*name, (*value).to_owned());
+        let credential = Credential {
+            secret_fields: self.secrets.iter().map(|name| (*name).to_owned()).collect(),
+            attributes: self.attributes.iter().map(owned).collect(),
+            ..Credential::new("acme-a", "acme", self.base_url)
+        };
+        Context {
+            operation: self.operation,
+            dialect: self.dialect,
+            client_model: Arc::from(client_model),
+            stream: self.stream,
+            headers: Arc::new(headers),
+            credential: Arc::new(credential),
+            settings: Arc::from(self.settings),
+            options: self.options.iter().map(option).collect(),
+            ..context(self.model)
+        }
+    }
+}
+
+/// Asks for everything in a table, and fails with all that is not as expected.
+async fn check_plans(executor: &str, cases: &[Planning]) {
+    let executor = built_in(executor).await;
+    let mut wrong = String::new();
+    for case in cases {
+        let body = Bytes::from_static(case.body.as_bytes());
+        let found = match executor.prepare(&case.context(), &body).await {
+            Ok(plan) => shown(&plan, &body),
+            Err(Rejection::Refused(refusal)) => {
+                let failure = refusal.failure;
+                let (scope, kind) = (failure.scope.label(), failure.kind);
+                format!("refused {scope} {kind}: {}", failure.message)
+            }
+            Err(Rejection::Fault(fault)) => panic!("{}: {fault}", case.name),
+        };
+        let lines = case.expect.lines().map(str::trim);
+        let expected: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+        let expected = expected.join("\n");
+        if found.trim_end() != expected {
+            wrong += &format!("{}:\nexpected\n{expected}\nfound\n{found}\n", case.name);
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// A plan as text, a line for each of its parts.
+fn shown(plan: &Plan, original: &Bytes) -> String {
+    let request = &plan.request;
+    let mut lines = vec![format!("{} {}", request.method, request.url)];
+    let header = |(name, value): (&HeaderName, &HeaderValue)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        format!("{name}: {value}")
+    };
+    let mut headers: Vec<String> = request.headers.iter().map(header).collect();
+    headers.sort();
+    lines.extend(headers);
+    for (secret, place) in &request.secrets {
+        let place = match place {
+            SecretPlace::Bearer => "bearer".to_owned(),
+            SecretPlace::Header { name, prefix } => format!("header {name}{prefix}"),
+            other => format!("{other:?}"),
+        };
+        lines.push(format!("secret {secret} as {place}"));
+    }
+    lines.push(match &request.body {
+        PlannedBody::Empty => "no body".to_owned(),
+        PlannedBody::Original => "body as it is".to_owned(),
+        PlannedBody::Bytes(bytes) => format!("body made {}", String::from_utf8_lossy(bytes)),
+        PlannedBody::Patched(patches) => {
+            let patched = json::apply(original, patches).expect("patches that fit");
+            format!("body {}", String::from_utf8_lossy(&patched))
+        }
+    });
+    let captures = plan.captures.iter();
+    lines.extend(captures.map(|(pointer, into)| format!("captures {pointer} into {into}")));
+    if plan.response != Response::Relay {
+        lines.push(format!("{:?}", plan.response));
+    }
+    lines.join("\n")
+}
+
+/// An error answer of a provider, and what is to be made of it.
+#[derive(Clone, Copy)]
+struct Judging {
+    name: &'static str,
+    now_ms: u64,
+    status: u16,
+    headers: &'static [(&'static str, &'static str)],
+    body: &'static str,
+    scope: Scope,
+    kind: &'static str,
+    retry_after_ms: Option<u64>,
+    /// A part of the sentence that people are shown.
+    says: &'static str,
+}
+
+/// What most cases have.
+const JUDGING: Judging = Judging {
+    name: "",
+    now_ms: 1_766_000_000_000, // 17 December 2025, 19:33:20 UTC
+    status: 400,
+    headers: &[],
+    body: "",
+    scope: Scope::Request,
+    kind: "invalid",
+    retry_after_ms: None,
+    says: "",
+};
+
+/// Has everything in a table judged, and fails with all that is not as expected.
+async fn check_judgements(executor: &str, dialect: &'static str, cases: &[Judging]) {
+    let executor = built_in(executor).await;
+    assert!(executor.descriptor().judges_errors);
+    let mut wrong = String::new();
+    for case in cases {
+        let context = Context {
+            now_ms: case.now_ms,
+            dialect,
+            ..context("m")
+        };
+        let headers = case.headers.iter();
+        let headers: Vec<_> = headers
+            .map(|(name, value)| (*name, value.as_bytes()))
+            .collect();
+        let head = head(case.status, &headers);
+        let answer = Bytes::from_static(case.body.as_bytes());
+        let judged = executor
+            .judge(&context, &Bytes::new(), &head, &answer)
+            .await;
+        let refusal = judged.expect("a judgement");
+        assert_eq!(refusal.answer, None, "{}", case.name);
+        let failure = refusal.failure;
+        let expected = (
+            case.scope,
+            case.kind,
+            case.retry_after_ms.map(Duration::from_millis),
+            Some(case.status),
+            case.kind == "authentication",
+        );
+        let found = (
+            failure.scope,
+            &*failure.kind,
+            failure.retry_after,
+            failure.status,
+            failure.refresh_suggested,
+        );
+        if found != expected || !failure.message.contains(case.says) {
+            let message = &failure.message;
+            wrong += &format!("{}: {found:?} for {expected:?}: {message}\n", case.name);
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}

@@ -1,0 +1,292 @@
+//! The executor `anthropic`.
+
+use jackfield_credential::Scope;
+
+use super::{JUDGING, Judging, PLANNING, Planning, built_in, check_judgements, check_plans};
+
+const ANTHROPIC: Planning = Planning {
+    dialect: "anthropic-messages",
+    base_url: "https://api.anthropic.com",
+    ..PLANNING
+};
+
+const PLANS: &[Planning] = &[
+    Planning {
+        name: "a message",
+        model: "claude-x",
+        client_model: "sonnet",
+        stream: true,
+        body: r#"{"model": "sonnet", "max_tokens":1}"#,
+        expect: r#"POST https://api.anthropic.com/v1/messages
+            anthropic-version: 2023-06-01
+            content-type: application/json
+            secret api-key as header x-api-key
+            body {"model": "claude-x", "max_tokens":1}"#,
+        ..ANTHROPIC
+    },
+    Planning {
+        name: "the client's version and betas, and nothing else of it",
+        headers: &[
+            ("anthropic-beta", "a-1, b-2"),
+            ("anthropic-beta", "c-3"),
+            ("anthropic-version", "2099-01-01"),
+            ("idempotency-key", "k"),
+            ("openai-beta", "x"),
+        ],
+        expect: "POST https://api.anthropic.com/v1/messages
+            anthropic-beta: a-1,b-2,c-3
+            anthropic-version: 2099-01-01
+            content-type: application/json
+            secret api-key as header x-api-key
+            body as it is",
+        ..ANTHROPIC
+    },
+    Planning {
+        name: "a token, and the beta that it wants",
+        secrets: &["access-token", "api-key", "refresh-token"],
+        expect: "POST https://api.anthropic.com/v1/messages
+            anthropic-beta: oauth-2025-04-20
+            anthropic-version: 2023-06-01
+            content-type: application/json
+            secret access-token as bearer
+            body as it is",
+        ..ANTHROPIC
+    },
+    Planning {
+        name: "a token, and a client that names the beta itself",
+        secrets: &["access-token"],
+        headers: &[("anthropic-beta", "oauth-2025-04-20,a-1")],
+        expect: "POST https://api.anthropic.com/v1/messages
+            anthropic-beta: oauth-2025-04-20,a-1
+            anthropic-version: 2023-06-01
+            content-type: application/json
+            secret access-token as bearer
+            body as it is",
+        ..ANTHROPIC
+    },
+    Planning {
+        name: "a token, and a client with another beta",
+        secrets: &["access-token"],
+        headers: &[("anthropic-beta", "a-1")],
+        expect: "POST https://api.anthropic.com/v1/messages
+            anthropic-beta: a-1,oauth-2025-04-20
+            anthropic-version: 2023-06-01
+            content-type: application/json
+            secret access-token as bearer
+            body as it is",
+        ..ANTHROPIC
+    },
+    Planning {
+        name: "a count of tokens",
+        operation: "count-tokens",
+        model: "模/../?x#y z",
+        client_model: "sonnet",
+        body: r#"{"model":"sonnet"}"#,
+        expect: r#"POST https://api.anthropic.com/v1/messages/count_tokens
+            anthropic-version: 2023-06-01
+            content-type: application/json
+            secret api-key as header x-api-key
+            body {"model":"模/../?x#y z"}"#,
+        ..ANTHROPIC
+    },
+    Planning {
+        name: "the models",
+        operation: "list-models",
+        base_url: "https://gateway.invalid/claude",
+        expect: "GET https://gateway.invalid/claude/v1/models?limit=1000
+            anthropic-version: 2023-06-01
+            secret api-key as header x-api-key
+            no body",
+        ..ANTHROPIC
+    },
+    Planning {
+        name: "a raw request",
+        operation: "http-request",
+        secrets: &["access-token"],
+        headers: &[("anthropic-beta", "files-1"), ("x-mine", "1")],
+        options: &[
+            ("method", "DELETE"),
+            ("url", "https://api.anthropic.com/v1/files/f"),
+        ],
+        expect: "DELETE https://api.anthropic.com/v1/files/f
+            anthropic-beta: files-1,oauth-2025-04-20
+            x-mine: 1
+            secret access-token as bearer
+            body as it is",
+        ..ANTHROPIC
+    },
+    Planning {
+        name: "an operation that it does not know",
+        operation: "embed",
+        expect: "refused request unsupported: this executor has no operation `embed`",
+        ..ANTHROPIC
+    },
+];
+
+#[tokio::test]
+async fn anthropic_is_asked_with_its_version_and_betas() {
+    check_plans("anthropic", PLANS).await;
+}
+
+#[tokio::test]
+async fn anthropic_says_what_it_speaks() {
+    let executor = built_in("anthropic").await;
+    let descriptor = executor.descriptor();
+    assert_eq!(descriptor.dialects, ["anthropic-messages"]);
+    let operations = [
+        "generate",
+        "count-tokens",
+        "list-models",
+        "http-request",
+        "refresh",
+    ];
+    assert_eq!(descriptor.operations, operations);
+}
+
+const JUDGED: &[Judging] = &[
+    Judging {
+        name: "overloaded",
+        status: 529,
+        body: r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}"#,
+        scope: Scope::Provider,
+        kind: "overloaded",
+        says: "Overloaded",
+        ..JUDGING
+    },
+    Judging {
+        name: "too fast",
+        status: 429,
+        headers: &[("retry-after", "12")],
+        body: r#"{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your organization's rate limit of 50 requests per minute."}}"#,
+        scope: Scope::Model,
+        kind: "rate-limit",
+        retry_after_ms: Some(12_000),
+        ..JUDGING
+    },
+    Judging {
+        name: "no credit",
+        body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits."}}"#,
+        scope: Scope::Credential,
+        kind: "billing",
+        ..JUDGING
+    },
+    Judging {
+        name: "a bill",
+        status: 402,
+        body: r#"{"type":"error","error":{"type":"billing_error","message":"There is an issue with your payment information."}}"#,
+        scope: Scope::Credential,
+        kind: "billing",
+        ..JUDGING
+    },
+    Judging {
+        name: "a limit of what may be spent",
+        body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified API usage limits. You will regain access on 2026-01-01 at 00:00 UTC."}}"#,
+        scope: Scope::Credential,
+        kind: "billing",
+        says: "regain access",
+        ..JUDGING
+    },
+    Judging {
+        name: "a subscription that is used up",
+        body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"You're out of extra usage. Add more at claude.ai to keep going."}}"#,
+        scope: Scope::Credential,
+        kind: "billing",
+        ..JUDGING
+    },
+    Judging {
+        name: "a wrong key",
+        status: 401,
+        body: r#"{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}"#,
+        scope: Scope::Credential,
+        kind: "authentication",
+        ..JUDGING
+    },
+    Judging {
+        name: "a token that was taken back",
+        status: 403,
+        body: r#"{"type":"error","error":{"type":"permission_error","message":"OAuth token has been revoked. Please obtain a new token."}}"#,
+        scope: Scope::Credential,
+        kind: "authentication",
+        ..JUDGING
+    },
+    Judging {
+        name: "a token that is for something else",
+        body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"This credential is only authorized for use with Claude Code and cannot be used for other API requests."}}"#,
+        scope: Scope::Credential,
+        kind: "permission",
+        ..JUDGING
+    },
+    Judging {
+        name: "an organization without tokens",
+        status: 403,
+        body: r#"{"type":"error","error":{"type":"permission_error","message":"OAuth authentication is currently not allowed for this organization."}}"#,
+        scope: Scope::Credential,
+        kind: "permission",
+        ..JUDGING
+    },
+    Judging {
+        name: "a disabled organization",
+        body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"This organization has been disabled."}}"#,
+        scope: Scope::Credential,
+        kind: "permission",
+        ..JUDGING
+    },
+    Judging {
+        name: "a model that is not allowed",
+        status: 403,
+        body: r#"{"type":"error","error":{"type":"permission_error","message":"Your API key does not have permission to use the specified resource."}}"#,
+        scope: Scope::Model,
+        kind: "permission",
+        ..JUDGING
+    },
+    Judging {
+        name: "no such model",
+        status: 404,
+        body: r#"{"type":"error","error":{"type":"not_found_error","message":"model: claude-none"}}"#,
+        scope: Scope::Model,
+        kind: "not-found",
+        ..JUDGING
+    },
+    Judging {
+        name: "no such file",
+        status: 404,
+        body: r#"{"type":"error","error":{"type":"not_found_error","message":"File not found: file_1"}}"#,
+        ..JUDGING
+    },
+    Judging {
+        name: "too large",
+        status: 413,
+        body: r#"{"type":"error","error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
+        ..JUDGING
+    },
+    Judging {
+        name: "too long",
+        body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
+        kind: "context-length",
+        ..JUDGING
+    },
+    Judging {
+        name: "too long with what it may write",
+        body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 190000 + 21333 > 200000"}}"#,
+        kind: "context-length",
+        ..JUDGING
+    },
+    Judging {
+        name: "a wrong request",
+        body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: Field required"}}"#,
+        ..JUDGING
+    },
+    Judging {
+        name: "a fault of its own",
+        status: 500,
+        body: r#"{"type":"error","error":{"type":"api_error","message":"Internal server error"}}"#,
+        scope: Scope::Provider,
+        kind: "transient",
+        ..JUDGING
+    },
+];
+
+#[tokio::test]
+async fn anthropic_judges_what_anthropic_documents() {
+    check_judgements("anthropic", "anthropic-messages", JUDGED).await;
+}

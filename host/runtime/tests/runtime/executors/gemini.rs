@@ -1,0 +1,210 @@
+//! The executor `gemini`: what it plans.
+
+use super::{PLANNING, Planning, built_in, check_plans};
+
+const GEMINI: Planning = Planning {
+    dialect: "gemini",
+    base_url: "https://g.invalid",
+    ..PLANNING
+};
+
+const PLANS: &[Planning] = &[
+    Planning {
+        name: "content",
+        model: "gemini-2.5-flash",
+        client_model: "fast",
+        body: r#"{"contents":[]}"#,
+        expect: "POST https://g.invalid/v1beta/models/gemini-2.5-flash:generateContent
+            content-type: application/json
+            secret api-key as header x-goog-api-key
+            body as it is",
+        ..GEMINI
+    },
+    Planning {
+        name: "a stream, with a token, and whose project pays",
+        model: "models/gemini-2.5-flash",
+        stream: true,
+        secrets: &["access-token", "api-key"],
+        attributes: &[("project", "p-1")],
+        headers: &[("anthropic-beta", "x"), ("openai-beta", "y")],
+        expect:
+            "POST https://g.invalid/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse
+            content-type: application/json
+            x-goog-user-project: p-1
+            secret access-token as bearer
+            body as it is",
+        ..GEMINI
+    },
+    Planning {
+        name: "an API key needs no project",
+        attributes: &[("project", "p-1")],
+        expect: "POST https://g.invalid/v1beta/models/m:generateContent
+            content-type: application/json
+            secret api-key as header x-goog-api-key
+            body as it is",
+        ..GEMINI
+    },
+    Planning {
+        name: "a name that would leave its place",
+        model: "../../files/x",
+        expect: "POST https://g.invalid/v1beta/models/..%2F..%2Ffiles%2Fx:generateContent
+            content-type: application/json
+            secret api-key as header x-goog-api-key
+            body as it is",
+        ..GEMINI
+    },
+    Planning {
+        name: "a name that would change the query",
+        model: "m:countTokens?alt=json&key=1#x",
+        stream: true,
+        expect: "POST https://g.invalid/v1beta/models/\
+            m%3AcountTokens%3Falt%3Djson%26key%3D1%23x:streamGenerateContent?alt=sse
+            content-type: application/json
+            secret api-key as header x-goog-api-key
+            body as it is",
+        ..GEMINI
+    },
+    Planning {
+        name: "spaces, percent signs, control characters and other scripts",
+        model: "a b%2e\t\n\\模é@[",
+        expect: "POST https://g.invalid/v1beta/models/\
+            a%20b%252e%09%0A%5C%E6%A8%A1%C3%A9%40%5B:generateContent
+            content-type: application/json
+            secret api-key as header x-goog-api-key
+            body as it is",
+        ..GEMINI
+    },
+    Planning {
+        name: "a folder for a name",
+        model: "..",
+        expect: r#"refused request invalid: ".." cannot be a model's name"#,
+        ..GEMINI
+    },
+    Planning {
+        name: "no name",
+        model: "models/",
+        expect: r#"refused request invalid: "" cannot be a model's name"#,
+        ..GEMINI
+    },
+    Planning {
+        name: "a count, of the name that the client used",
+        operation: "count-tokens",
+        body: r#"{"generateContentRequest":{"model":"models/other"}}"#,
+        expect: "POST https://g.invalid/v1beta/models/m:countTokens
+            content-type: application/json
+            secret api-key as header x-goog-api-key
+            body as it is",
+        ..GEMINI
+    },
+    Planning {
+        name: "a count of a whole request, by another name",
+        operation: "count-tokens",
+        client_model: "fast",
+        body: r#"{"generateContentRequest": {"model":"models/fast", "contents":[ ]}}"#,
+        expect: r#"POST https://g.invalid/v1beta/models/m:countTokens
+            content-type: application/json
+            secret api-key as header x-goog-api-key
+            body {"generateContentRequest": {"model":"models/m", "contents":[ ]}}"#,
+        ..GEMINI
+    },
+    Planning {
+        name: "a count without a name inside, by another name",
+        operation: "count-tokens",
+        client_model: "fast",
+        body: r#"{"contents":[{"parts":[{"text":"model"}]}]}"#,
+        expect: "POST https://g.invalid/v1beta/models/m:countTokens
+            content-type: application/json
+            secret api-key as header x-goog-api-key
+            body as it is",
+        ..GEMINI
+    },
+    Planning {
+        name: "a batch of embeddings",
+        operation: "embed",
+        model: "models/e \"1\"",
+        client_model: "fast",
+        body: r#"{ "requests":[{"model":"models/fast","content":{"n":1.0e2}},{"content":{}}] }"#,
+        expect: r#"POST https://g.invalid/v1beta/models/e%20%221%22:batchEmbedContents
+            content-type: application/json
+            secret api-key as header x-goog-api-key
+            body { "requests":[{"content":{"n":1.0e2},"model":"models/e \"1\""},{"content":{}}] }"#,
+        ..GEMINI
+    },
+    Planning {
+        name: "one embedding",
+        operation: "embed",
+        client_model: "fast",
+        options: &[("method", "embedContent")],
+        body: r#"{"model":"models/fast","content":{}}"#,
+        expect: r#"POST https://g.invalid/v1beta/models/m:embedContent
+            content-type: application/json
+            secret api-key as header x-goog-api-key
+            body {"model":"models/m","content":{}}"#,
+        ..GEMINI
+    },
+    Planning {
+        name: "embeddings that are none",
+        operation: "embed",
+        client_model: "fast",
+        body: r#"{"requests":[{"model":"models/fast"},7]}"#,
+        expect: "POST https://g.invalid/v1beta/models/m:batchEmbedContents
+            content-type: application/json
+            secret api-key as header x-goog-api-key
+            body as it is",
+        ..GEMINI
+    },
+    Planning {
+        name: "a method that there is not",
+        operation: "embed",
+        options: &[("method", "../x")],
+        expect: "refused request invalid: the option `method` is `embedContent` or \
+            `batchEmbedContents`, not `../x`",
+        ..GEMINI
+    },
+    Planning {
+        name: "the models",
+        operation: "list-models",
+        expect: "GET https://g.invalid/v1beta/models?pageSize=1000
+            secret api-key as header x-goog-api-key
+            no body",
+        ..GEMINI
+    },
+];
+
+#[tokio::test]
+async fn gemini_is_asked_with_the_model_in_the_url() {
+    check_plans("gemini", PLANS).await;
+}
+
+#[tokio::test]
+async fn gemini_renames_a_batch_of_any_length() {
+    let requests = vec![r#"{"model":"models/fast"}"#; 100].join(",");
+    let body = format!(r#"{{"requests":[{requests}]}}"#);
+    let renamed = body.replace("models/fast", "models/m");
+    let case = Planning {
+        operation: "embed",
+        client_model: "fast",
+        ..GEMINI
+    };
+    let body = bytes::Bytes::from(body);
+    let planned = built_in("gemini").await;
+    let planned = planned.prepare(&case.context(), &body).await;
+    let shown = super::shown(&planned.expect("a plan"), &body);
+    assert!(shown.ends_with(&format!("body {renamed}")), "{shown}");
+}
+
+#[tokio::test]
+async fn gemini_says_what_it_speaks() {
+    let executor = built_in("gemini").await;
+    let descriptor = executor.descriptor();
+    assert_eq!(descriptor.dialects, ["gemini"]);
+    let operations = [
+        "generate",
+        "count-tokens",
+        "embed",
+        "list-models",
+        "http-request",
+        "refresh",
+    ];
+    assert_eq!(descriptor.operations, operations);
+}

@@ -1,0 +1,127 @@
+//! What all executors that the binary carries have in common.
+
+use jackfield_test_support::plugin;
+
+use super::{PLANNING, Planning, built_in, check_plans};
+
+const EXECUTORS: [&str; 4] = ["anthropic", "gemini", "openai", "openai-compatible"];
+
+const REFRESH: Planning = Planning {
+    operation: "refresh",
+    secrets: &["refresh-token"],
+    settings: r#"{"token-url": "https://auth.invalid/token"}"#,
+    ..PLANNING
+};
+
+const REFRESHES: &[Planning] = &[
+    Planning {
+        name: "the token goes into a form, and the new ones are captured",
+        secrets: &[
+            "access-token",
+            "client-id",
+            "client-secret",
+            "refresh-token",
+        ],
+        settings: r#"{"token-url": "https://auth.invalid/token", "scope": "chat all",
+            "token-params": {"audience": "a&b=ü*"}, "of-another-part": 1}"#,
+        expect: r#"POST https://auth.invalid/token
+            accept: application/json
+            content-type: application/x-www-form-urlencoded
+            secret refresh-token as Form("refresh_token")
+            secret client-id as Form("client_id")
+            secret client-secret as Form("client_secret")
+            body made grant_type=refresh_token&scope=chat+all&audience=a%26b%3D%C3%BC*
+            captures /access_token into access-token
+            captures /refresh_token into refresh-token
+            captures /expires_in into expires-in"#,
+        ..REFRESH
+    },
+    Planning {
+        name: "the client is told by HTTP Basic",
+        secrets: &["client-id", "client-secret", "refresh-token"],
+        settings: r#"{"token-url": "https://auth.invalid/token", "client-authentication": "basic"}"#,
+        expect: r#"POST https://auth.invalid/token
+            accept: application/json
+            content-type: application/x-www-form-urlencoded
+            secret refresh-token as Form("refresh_token")
+            secret client-id as BasicUser
+            secret client-secret as BasicPassword
+            body made grant_type=refresh_token
+            captures /access_token into access-token
+            captures /refresh_token into refresh-token
+            captures /expires_in into expires-in"#,
+        ..REFRESH
+    },
+    Planning {
+        name: "a public client",
+        expect: r#"POST https://auth.invalid/token
+            accept: application/json
+            content-type: application/x-www-form-urlencoded
+            secret refresh-token as Form("refresh_token")
+            body made grant_type=refresh_token
+            captures /access_token into access-token
+            captures /refresh_token into refresh-token
+            captures /expires_in into expires-in"#,
+        ..REFRESH
+    },
+    Planning {
+        name: "nowhere to refresh",
+        settings: "{}",
+        expect: "refused request invalid: the setting `token-url` is missing",
+        ..REFRESH
+    },
+    Planning {
+        name: "nothing to refresh with",
+        secrets: &["access-token"],
+        expect: "refused request invalid: the credential has no `refresh-token`",
+        ..REFRESH
+    },
+    Planning {
+        name: "a way to authenticate that there is not",
+        settings: r#"{"token-url": "https://auth.invalid/token", "client-authentication": "secret"}"#,
+        expect: "refused request invalid: the settings of a refresh: unknown variant `secret`, \
+            expected `body` or `basic` at line 1 column 77",
+        ..REFRESH
+    },
+];
+
+#[tokio::test]
+async fn accounts_are_refreshed_by_oauth() {
+    for executor in EXECUTORS {
+        check_plans(executor, REFRESHES).await;
+    }
+}
+
+#[tokio::test]
+async fn token_endpoints_may_be_anywhere() {
+    for executor in EXECUTORS {
+        let executor = built_in(executor).await;
+        assert_eq!(executor.descriptor().hosts, ["*"]);
+        assert!(executor.descriptor().refresh_lead.is_some());
+    }
+}
+
+/// A raw request that says too little; what they make of a whole one is in their own tables.
+#[tokio::test]
+async fn raw_requests_without_a_url_are_refused() {
+    let expect = "refused request invalid: a raw request needs the options `method` and `url`";
+    let case = Planning {
+        name: "a raw request without a URL",
+        operation: "http-request",
+        options: &[("method", "GET")],
+        expect,
+        ..PLANNING
+    };
+    for executor in EXECUTORS {
+        check_plans(executor, &[case]).await;
+    }
+}
+
+/// The binary carries them, and each start of it compiles those that are not cached.
+#[tokio::test]
+async fn executors_are_small() {
+    for executor in EXECUTORS {
+        let size = plugin(executor).len();
+        assert!(size < 400 << 10, "{executor} has {size} bytes");
+    }
+}

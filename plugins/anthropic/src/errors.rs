@@ -1,0 +1,61 @@
+//! What error answers of Anthropic mean, where the host's own rules would be wrong.
+
+use jackfield_plugin::executor::{Failure, HttpHead, Scope};
+use jackfield_plugin::judge::{Rule, Said};
+
+pub(crate) fn judge(head: &HttpHead, body: &[u8]) -> Failure {
+    Said::read(head, body).judged(RULES)
+}
+
+const RULES: &[Rule] = &[
+    // What the account may spend is spent. It has the type of a wrong request.
+    Rule {
+        status: &[400, 429],
+        words: &[],
+        phrases: &["specified api usage limits", "out of extra usage"],
+        scope: Scope::Credential,
+        kind: "billing",
+        source: "Anthropic, errors, 400 (spend limits); Claude help center, extra usage",
+    },
+    Rule {
+        status: &[400, 403],
+        words: &[],
+        phrases: &[
+            "account has been disabled",
+            "organization has been disabled",
+        ],
+        scope: Scope::Credential,
+        kind: "permission",
+        source: "Claude help center, disabled organizations",
+    },
+    // Tokens. The API answers some with 403, where the host would blame the model.
+    Rule {
+        status: &[401, 403],
+        words: &[],
+        phrases: &["token has been revoked", "token has expired"],
+        scope: Scope::Credential,
+        kind: "authentication",
+        source: "Anthropic, errors, 401; Claude Code, troubleshooting",
+    },
+    Rule {
+        status: &[400, 401, 403],
+        words: &[],
+        phrases: &[
+            "only authorized for use with",
+            "oauth authentication is currently",
+            "oauth token does not meet scope",
+        ],
+        scope: Scope::Credential,
+        kind: "permission",
+        source: "Claude Code, troubleshooting: what a token may be used for",
+    },
+    // What the client names is not there; the model is.
+    Rule {
+        status: &[404],
+        words: &["not_found_error"],
+        phrases: &["container", "file not found", "skill"],
+        scope: Scope::Request,
+        kind: "invalid",
+        source: "Anthropic, Files API, errors; code execution, containers; skills",
+    },
+];

@@ -1,0 +1,104 @@
+//! An executor for the Claude API of Anthropic.
+//!
+//! It never touches a byte of a body: the request goes out as it came, or with the model's name
+//! replaced by the host, and the answer is relayed.
+
+mod errors;
+
+use jackfield_plugin::executor::{
+    Context, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Plan, Relayed,
+    SecretPlace,
+};
+use jackfield_plugin::{refresh, settings_json};
+
+struct Anthropic;
+
+impl Executor for Anthropic {
+    type Reply = Relayed;
+
+    fn describe() -> Descriptor {
+        Descriptor::new(env!("CARGO_PKG_VERSION"), "anthropic-messages")
+            .operation("count-tokens")
+            .operation("list-models")
+            .operation("http-request")
+            .refreshing()
+            .judging()
+            .default_base_url("https://api.anthropic.com")
+    }
+
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        let credential = context.chosen()?;
+        let base = &credential.base_url;
+        let request = match context.operation.as_str() {
+            "generate" => post(&context, format!("{base}/v1/messages")),
+            "count-tokens" => post(&context, format!("{base}/v1/messages/count_tokens")),
+            "list-models" => {
+                let url = format!("{base}/v1/models?limit={MODELS_MAX}");
+                versioned(HttpRequest::get(url), &context)
+            }
+            "http-request" => raw(&context)?,
+            "refresh" => return refresh::plan(credential, &settings_json()),
+            other => return Err(Failure::unsupported(other)),
+        };
+        Ok(authorized(request, &context, credential).relay())
+    }
+
+    fn judge(_context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
+        errors::judge(&head, &body)
+    }
+}
+
+fn post(context: &Context, url: String) -> HttpRequest {
+    versioned(HttpRequest::post(url).model_of(context), context)
+}
+
+/// A request of somebody else's making; its betas are set with those of the secret.
+fn raw(context: &Context) -> Result<HttpRequest, Failure> {
+    let mut request = context.raw_request()?;
+    request.headers.retain(|header| header.name != BETA);
+    Ok(request)
+}
+
+/// With the version of the API that the client speaks. A client of another dialect names none.
+fn versioned(request: HttpRequest, context: &Context) -> HttpRequest {
+    let told = context.header("anthropic-version").next();
+    request.header("anthropic-version", told.unwrap_or(VERSION))
+}
+
+/// With the secret, and with the client's betas: one header, since a token wants a beta beside them.
+fn authorized(request: HttpRequest, context: &Context, credential: &Credential) -> HttpRequest {
+    let mut betas: Vec<&[u8]> = context
+        .header(BETA)
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|beta| !beta.is_empty())
+        .collect();
+    let place = match credential.key() {
+        "access-token" => {
+            if !betas.contains(&OAUTH_BETA) {
+                betas.push(OAUTH_BETA);
+            }
+            SecretPlace::Bearer
+        }
+        _ => SecretPlace::Header(("x-api-key".to_owned(), String::new())),
+    };
+    let request = request.secret(credential.key(), place);
+    if betas.is_empty() {
+        return request;
+    }
+    request.header(BETA, &betas.join(&b','))
+}
+
+/// Anthropic, API reference, beta headers.
+const BETA: &str = "anthropic-beta";
+
+/// What makes the API take an access token (Anthropic, authentication with OAuth).
+const OAUTH_BETA: &[u8] = b"oauth-2025-04-20";
+
+/// The version of the API that the dialect is of (Anthropic, API reference, versions).
+const VERSION: &[u8] = b"2023-06-01";
+
+/// All models on one page, which has 20 otherwise (Anthropic, API reference, list models).
+const MODELS_MAX: u32 = 1_000;
+
+jackfield_plugin::export_executor!(Anthropic);

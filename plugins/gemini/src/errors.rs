@@ -1,0 +1,124 @@
+//! What error answers of the Gemini API mean, where the host's own rules would be wrong.
+
+use jackfield_plugin::executor::{Failure, HttpHead, Scope};
+use jackfield_plugin::judge::{Rule, Said};
+
+use crate::pacific::until_midnight_ms;
+
+pub(crate) fn judge(head: &HttpHead, body: &[u8], now_ms: u64) -> Failure {
+    let said = Said::read(head, body);
+    let judged = said.judged(RULES);
+    if head.status == 429 && judged.kind == Failure::UNCLASSIFIED {
+        return daily(&said, now_ms).unwrap_or(judged);
+    }
+    judged
+}
+
+/// A limit for a day. The answer asks for a retry after seconds, as for one for a minute, but the
+/// day's begins anew at midnight, Pacific time (Gemini API, rate limits).
+fn daily(said: &Said, now_ms: u64) -> Option<Failure> {
+    let details = said.error["details"].as_array()?;
+    let violations = details
+        .iter()
+        .filter_map(|detail| detail["violations"].as_array())
+        .flatten();
+    let limits: Vec<&str> = violations
+        .filter_map(|violation| violation["quotaId"].as_str())
+        .filter(|limit| limit.contains("PerDay"))
+        .collect();
+    let first = limits.first()?;
+    let every_model = limits.iter().any(|limit| !limit.contains("PerModel"));
+    let scope = if every_model {
+        Scope::Credential
+    } else {
+        Scope::Model
+    };
+    let failure = said.failure(scope, "quota");
+    Some(Failure {
+        message: format!("{} ({first})", failure.message),
+        retry_after_ms: Some(until_midnight_ms(now_ms)),
+        ..failure
+    })
+}
+
+const RULES: &[Rule] = &[
+    // The key, with the status of a wrong request or of one that is not allowed.
+    Rule {
+        status: &[400],
+        words: &["API_KEY_INVALID"],
+        phrases: &[],
+        scope: Scope::Credential,
+        kind: "authentication",
+        source: "google.api.ErrorReason",
+    },
+    Rule {
+        status: &[403],
+        words: &[],
+        phrases: &["reported as leaked", "unregistered callers"],
+        scope: Scope::Credential,
+        kind: "authentication",
+        source: "Gemini API, troubleshooting, 403 and leaked keys",
+    },
+    Rule {
+        status: &[400, 403],
+        words: &["BILLING_DISABLED"],
+        phrases: &[],
+        scope: Scope::Credential,
+        kind: "billing",
+        source: "google.api.ErrorReason",
+    },
+    Rule {
+        status: &[400, 401, 403],
+        words: &[
+            "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+            "API_KEY_ANDROID_APP_BLOCKED",
+            "API_KEY_HTTP_REFERRER_BLOCKED",
+            "API_KEY_IOS_APP_BLOCKED",
+            "API_KEY_IP_ADDRESS_BLOCKED",
+            "API_KEY_SERVICE_BLOCKED",
+            "CONSUMER_INVALID",
+            "CONSUMER_SUSPENDED",
+            "SERVICE_DISABLED",
+            "USER_PROJECT_DENIED",
+        ],
+        phrases: &[],
+        scope: Scope::Credential,
+        kind: "permission",
+        source: "google.api.ErrorReason",
+    },
+    // The project, with the status of a wrong request.
+    Rule {
+        status: &[400],
+        words: &["FAILED_PRECONDITION"],
+        phrases: &["enable billing"],
+        scope: Scope::Credential,
+        kind: "billing",
+        source: "Gemini API, troubleshooting, 400 FAILED_PRECONDITION",
+    },
+    Rule {
+        status: &[400],
+        words: &["FAILED_PRECONDITION"],
+        phrases: &["location is not supported"],
+        scope: Scope::Credential,
+        kind: "permission",
+        source: "Gemini API, available regions",
+    },
+    // A limit of nothing at all: no waiting mends it, but a plan that is paid for does.
+    Rule {
+        status: &[429],
+        words: &["RESOURCE_EXHAUSTED"],
+        phrases: &["have a free quota tier", "limit: 0,", "limit: 0\n"],
+        scope: Scope::Model,
+        kind: "billing",
+        source: "Gemini API, rate limits: models outside of the free tier",
+    },
+    // What the client names belongs to somebody else, or is not there; the model is.
+    Rule {
+        status: &[403, 404],
+        words: &["PERMISSION_DENIED", "NOT_FOUND"],
+        phrases: &["access the file", "cachedcontent", "cached content"],
+        scope: Scope::Request,
+        kind: "invalid",
+        source: "Gemini API, Files API and context caching",
+    },
+];

@@ -1,0 +1,111 @@
+//! An executor for the Gemini API of Google.
+//!
+//! The model's name is in the URL, so that the client's body goes out as it came; only bodies that
+//! repeat the name inside are changed. Answers are relayed: streams as server-sent events, whatever
+//! the client wants them as.
+
+mod errors;
+mod inside;
+mod pacific;
+
+use jackfield_plugin::encode::path_segment;
+use jackfield_plugin::executor::{
+    Context, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Plan, Relayed,
+    SecretPlace,
+};
+use jackfield_plugin::{refresh, settings_json};
+
+struct Gemini;
+
+impl Executor for Gemini {
+    type Reply = Relayed;
+
+    fn describe() -> Descriptor {
+        Descriptor::new(env!("CARGO_PKG_VERSION"), "gemini")
+            .operation("count-tokens")
+            .operation("embed")
+            .operation("list-models")
+            .operation("http-request")
+            .refreshing()
+            .judging()
+            .default_base_url("https://generativelanguage.googleapis.com")
+    }
+
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        let credential = context.chosen()?;
+        let mut request = match context.operation.as_str() {
+            "generate" if context.stream => {
+                post(&context, credential, "streamGenerateContent?alt=sse")?
+            }
+            "generate" => post(&context, credential, "generateContent")?,
+            "count-tokens" => post(&context, credential, "countTokens")?,
+            "embed" => post(&context, credential, embed_method(&context)?)?,
+            "list-models" => {
+                let url = format!(
+                    "{}/v1beta/models?pageSize={MODELS_MAX}",
+                    credential.base_url
+                );
+                HttpRequest::get(url)
+            }
+            "http-request" => context.raw_request()?,
+            "refresh" => return refresh::plan(credential, &settings_json()),
+            other => return Err(Failure::unsupported(other)),
+        };
+        if matches!(context.operation.as_str(), "count-tokens" | "embed") {
+            request.body = inside::body(&context);
+        }
+        Ok(authorized(request, credential)?.relay())
+    }
+
+    fn judge(context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
+        errors::judge(&head, &body, context.now_ms)
+    }
+}
+
+/// A POST to a method of the model.
+fn post(context: &Context, credential: &Credential, method: &str) -> Result<HttpRequest, Failure> {
+    let name = bare(&context.model);
+    let Some(segment) = path_segment(name) else {
+        return Err(Failure::refused(format!(
+            "{name:?} cannot be a model's name"
+        )));
+    };
+    let base = &credential.base_url;
+    Ok(HttpRequest::post(format!(
+        "{base}/v1beta/models/{segment}:{method}"
+    )))
+}
+
+/// A model's name without the collection that Google writes before it.
+fn bare(model: &str) -> &str {
+    model.strip_prefix("models/").unwrap_or(model)
+}
+
+/// Which of the two methods the client's body is for.
+fn embed_method(context: &Context) -> Result<&'static str, Failure> {
+    match context.option("method") {
+        None | Some("batchEmbedContents") => Ok("batchEmbedContents"),
+        Some("embedContent") => Ok("embedContent"),
+        Some(other) => Err(Failure::refused(format!(
+            "the option `method` is `embedContent` or `batchEmbedContents`, not `{other}`"
+        ))),
+    }
+}
+
+/// With the secret where it goes. A token's user may have many projects, of which one is charged
+/// (Gemini API, authentication with OAuth).
+fn authorized(request: HttpRequest, credential: &Credential) -> Result<HttpRequest, Failure> {
+    let key = credential.key();
+    if key == "access-token" {
+        let project = credential.attribute("project");
+        let request = request.told("x-goog-user-project", project)?;
+        return Ok(request.secret(key, SecretPlace::Bearer));
+    }
+    let place = SecretPlace::Header(("x-goog-api-key".to_owned(), String::new()));
+    Ok(request.secret(key, place))
+}
+
+/// All models on one page, which has 50 otherwise (Gemini API, `models.list`).
+const MODELS_MAX: u32 = 1_000;
+
+jackfield_plugin::export_executor!(Gemini);

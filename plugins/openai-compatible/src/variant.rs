@@ -1,0 +1,181 @@
+//! What is particular to the providers that are known, by the provider's settings.
+
+use jackfield_plugin::encode::path_segment;
+use jackfield_plugin::executor::{Credential, Failure, HttpRequest};
+use serde::Deserialize;
+
+/// What the operator set. Other settings of the provider are not looked at.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(crate) struct Settings {
+    variant: Option<Name>,
+    /// Of Azure OpenAI: which version of the API.
+    api_version: Option<String>,
+    /// Of OpenRouter: the site that it counts the usage for.
+    http_referer: Option<String>,
+    /// Of OpenRouter: that site's name.
+    x_title: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Name {
+    Azure,
+    Groq,
+    Ollama,
+    OpenRouter,
+    Vllm,
+}
+
+/// A provider's particulars.
+struct Variant {
+    /// Where the API begins on its host. It is added to a base URL that has no path.
+    root: &'static str,
+    /// The header of an API key; none: as a bearer token.
+    key_header: Option<&'static str>,
+    /// Paths that it does not have.
+    lacks: &'static [&'static str],
+}
+
+/// Each from its documentation: Azure OpenAI, REST reference; Groq, OpenAI compatibility; Ollama,
+/// OpenAI compatibility; OpenRouter, quickstart; vLLM, OpenAI-compatible server.
+fn particulars(name: Option<Name>) -> Variant {
+    let plain = Variant {
+        root: "",
+        key_header: None,
+        lacks: &[],
+    };
+    match name {
+        None => plain,
+        Some(Name::Azure) => Variant {
+            root: "/openai/v1",
+            key_header: Some("api-key"),
+            ..plain
+        },
+        Some(Name::Groq) => Variant {
+            root: "/openai/v1",
+            lacks: &["/completions", "/embeddings"],
+            ..plain
+        },
+        Some(Name::Ollama | Name::Vllm) => Variant {
+            root: "/v1",
+            ..plain
+        },
+        Some(Name::OpenRouter) => Variant {
+            root: "/api/v1",
+            ..plain
+        },
+    }
+}
+
+impl Settings {
+    /// Reads and checks the text of a JSON object.
+    pub(crate) fn read(text: &str) -> Result<Self, Failure> {
+        let settings: Self = serde_json::from_str(text)
+            .map_err(|wrong| Failure::refused(format!("the provider's settings: {wrong}")))?;
+        let of = |name, told: &Option<String>| told.is_some() && settings.variant != Some(name);
+        for (foreign, setting, variant) in [
+            (
+                of(Name::Azure, &settings.api_version),
+                "api-version",
+                "azure",
+            ),
+            (
+                of(Name::OpenRouter, &settings.http_referer),
+                "http-referer",
+                "openrouter",
+            ),
+            (
+                of(Name::OpenRouter, &settings.x_title),
+                "x-title",
+                "openrouter",
+            ),
+        ] {
+            if foreign {
+                return Err(Failure::refused(format!(
+                    "the setting `{setting}` is for the variant `{variant}`"
+                )));
+            }
+        }
+        Ok(settings)
+    }
+
+    /// The header of an API key; none: as a bearer token.
+    pub(crate) fn key_header(&self) -> Option<&'static str> {
+        particulars(self.variant).key_header
+    }
+
+    /// The URL of a path of the API, for this model if it is about one.
+    pub(crate) fn url(
+        &self,
+        credential: &Credential,
+        path: &str,
+        model: Option<&str>,
+    ) -> Result<String, Failure> {
+        let Variant { root, lacks, .. } = particulars(self.variant);
+        let base = credential.base_url.as_str();
+        if lacks.contains(&path) {
+            let message = format!("this provider has no `{path}`");
+            return Err(Failure {
+                kind: "unsupported".to_owned(),
+                ..Failure::refused(message)
+            });
+        }
+        match self.api_version.as_deref() {
+            None if has_path(base) => Ok(format!("{base}{path}")),
+            None => Ok(format!("{base}{root}{path}")),
+            Some(version) => azure(base, version, path, model),
+        }
+    }
+
+    /// With the headers by which OpenRouter knows whose usage it is.
+    pub(crate) fn signed(&self, request: HttpRequest) -> Result<HttpRequest, Failure> {
+        request
+            .told("http-referer", self.http_referer.as_deref())?
+            .told("x-title", self.x_title.as_deref())
+    }
+}
+
+/// Azure OpenAI with a version. A date means the classic form, which has the deployment, that is the
+/// model, in its path; the other versions are of the form that needs none (Azure OpenAI, API
+/// version lifecycle).
+fn azure(base: &str, version: &str, path: &str, model: Option<&str>) -> Result<String, Failure> {
+    let resource = base.strip_suffix("/openai/v1").unwrap_or(base);
+    let resource = resource.strip_suffix("/openai").unwrap_or(resource);
+    if matches!(version, "v1" | "preview") {
+        return Ok(format!("{resource}/openai/v1{path}?api-version={version}"));
+    }
+    if !is_dated(version) {
+        return Err(Failure::refused(format!(
+            "the setting `api-version` is `v1`, `preview`, or a date such as `2024-10-21` or \
+             `2025-04-01-preview`, not {version:?}"
+        )));
+    }
+    let Some(model) = model else {
+        return Ok(format!("{resource}/openai{path}?api-version={version}"));
+    };
+    let Some(deployment) = path_segment(model) else {
+        return Err(Failure::refused(format!(
+            "{model:?} cannot be a deployment's name"
+        )));
+    };
+    Ok(format!(
+        "{resource}/openai/deployments/{deployment}{path}?api-version={version}"
+    ))
+}
+
+/// Whether a version is a date, perhaps with `-preview` after it.
+fn is_dated(version: &str) -> bool {
+    let date = version.strip_suffix("-preview").unwrap_or(version);
+    let shape = |(index, byte): (usize, u8)| match index {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    date.len() == "2024-10-21".len() && date.bytes().enumerate().all(shape)
+}
+
+/// Whether a base URL is more than an origin.
+fn has_path(base: &str) -> bool {
+    let host = base.split_once("://").map_or(base, |(_, host)| host);
+    host.contains('/')
+}

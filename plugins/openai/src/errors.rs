@@ -1,0 +1,61 @@
+//! What error answers of OpenAI mean, where the host's own rules would be wrong.
+
+use jackfield_plugin::executor::{Failure, HttpHead, Scope};
+use jackfield_plugin::judge::{Rule, Said};
+
+pub(crate) fn judge(head: &HttpHead, body: &[u8]) -> Failure {
+    Said::read(head, body).judged(RULES)
+}
+
+const RULES: &[Rule] = &[
+    // With the status of a limit that passes, but no waiting mends it.
+    Rule {
+        status: &[429],
+        words: &["insufficient_quota"],
+        phrases: &[],
+        scope: Scope::Credential,
+        kind: "billing",
+        source: "OpenAI, error codes, 429: the credits or the monthly budget are used up",
+    },
+    // Another account may be verified.
+    Rule {
+        status: &[400, 403, 404],
+        words: &[],
+        phrases: &["organization must be verified"],
+        scope: Scope::Model,
+        kind: "permission",
+        source: "OpenAI help center, API organization verification",
+    },
+    // The key is good, but not for this: a refresh or another model would not help.
+    Rule {
+        status: &[401, 403],
+        words: &[],
+        phrases: &["missing scopes"],
+        scope: Scope::Credential,
+        kind: "permission",
+        source: "OpenAI, assigning API key permissions",
+    },
+    // What the client names is not there; the model is.
+    Rule {
+        status: &[404],
+        words: &["previous_response_not_found"],
+        phrases: &[],
+        scope: Scope::Request,
+        kind: "invalid",
+        source: "OpenAI, Responses, conversation state",
+    },
+    Rule {
+        status: &[404],
+        words: &["invalid_request_error"],
+        phrases: &[
+            "container with id",
+            "conversation with id",
+            "item with id",
+            "response with id",
+            "vector store with id",
+        ],
+        scope: Scope::Request,
+        kind: "invalid",
+        source: "OpenAI, Responses, conversation state and tools: what is named by its id",
+    },
+];

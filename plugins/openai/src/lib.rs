@@ -1,0 +1,79 @@
+//! An executor for the OpenAI API, in each of its three dialects for content.
+//!
+//! It never touches a byte of a body: the request goes out as it came, or with the model's name
+//! replaced by the host, and the answer is relayed.
+
+mod errors;
+
+use jackfield_plugin::executor::{
+    Context, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Plan, Relayed,
+    SecretPlace,
+};
+use jackfield_plugin::{refresh, settings_json};
+
+struct OpenAi;
+
+impl Executor for OpenAi {
+    type Reply = Relayed;
+
+    fn describe() -> Descriptor {
+        Descriptor::new(env!("CARGO_PKG_VERSION"), "openai-responses")
+            .dialect("openai-chat")
+            .dialect("openai-completions")
+            .operation("embed")
+            .operation("list-models")
+            .operation("http-request")
+            .refreshing()
+            .judging()
+            .default_base_url("https://api.openai.com/v1")
+    }
+
+    fn prepare(context: Context) -> Result<Plan, Failure> {
+        let credential = context.chosen()?;
+        let request = match context.operation.as_str() {
+            "generate" => post(&context, credential, content_path(&context.dialect)?)?,
+            "embed" => post(&context, credential, "/embeddings")?,
+            "list-models" => {
+                let url = format!("{}/models", credential.base_url);
+                account(HttpRequest::get(url), credential)?
+            }
+            "http-request" => context.raw_request()?,
+            "refresh" => return refresh::plan(credential, &settings_json()),
+            other => return Err(Failure::unsupported(other)),
+        };
+        Ok(request
+            .secret(credential.key(), SecretPlace::Bearer)
+            .relay())
+    }
+
+    fn judge(_context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
+        errors::judge(&head, &body)
+    }
+}
+
+/// Where content is asked for in a dialect.
+fn content_path(dialect: &str) -> Result<&'static str, Failure> {
+    match dialect {
+        "openai-responses" => Ok("/responses"),
+        "openai-chat" => Ok("/chat/completions"),
+        "openai-completions" => Ok("/completions"),
+        other => Err(Failure::foreign(other)),
+    }
+}
+
+fn post(context: &Context, credential: &Credential, path: &str) -> Result<HttpRequest, Failure> {
+    let request = HttpRequest::post(format!("{}{path}", credential.base_url))
+        .model_of(context)
+        .headers_named(context, &["idempotency-key", "openai-beta"]);
+    account(request, credential)
+}
+
+/// Whom the usage counts for, where the key has more than one to choose from (OpenAI, API reference,
+/// authentication).
+fn account(request: HttpRequest, credential: &Credential) -> Result<HttpRequest, Failure> {
+    request
+        .told("openai-organization", credential.attribute("organization"))?
+        .told("openai-project", credential.attribute("project"))
+}
+
+jackfield_plugin::export_executor!(OpenAi);
