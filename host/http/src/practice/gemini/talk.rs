@@ -87,7 +87,7 @@ fn check_part(field: &str, part: &Value) -> Result<(), Wrong> {
     let Some(signature) = text_of(part, "thoughtSignature") else {
         return Ok(());
     };
-    if is_ours(signature, DIALECT) || NO_SIGNATURES.contains(&signature) {
+    if is_ours(&standard_base64(signature), DIALECT) || NO_SIGNATURES.contains(&signature) {
         return Ok(());
     }
     Err(Wrong::at(
@@ -226,13 +226,23 @@ fn read_media(field: &str, part: &Value) -> Result<Option<Media>, Wrong> {
             "Unsupported MIME type",
         ));
     }
-    let read = read_base64(
-        kind(media_type),
-        media_type,
-        text_of(data, "data").unwrap_or_default(),
-    );
+    let bytes = standard_base64(text_of(data, "data").unwrap_or_default());
+    let read = read_base64(kind(media_type), media_type, &bytes);
     read.map(Some)
         .map_err(|told| Wrong::at(format!("{field}.inline_data.data"), told))
+}
+
+/// Protocol buffers read both alphabets of base64, with its padding or without; Google's SDK for Python
+/// writes that for URLs.
+fn standard_base64(text: &str) -> String {
+    let mut standard = text
+        .trim_end_matches('=')
+        .replace('-', "+")
+        .replace('_', "/");
+    while !standard.len().is_multiple_of(4) {
+        standard.push('=');
+    }
+    standard
 }
 
 /// The texts of a content.
