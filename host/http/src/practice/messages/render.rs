@@ -14,7 +14,7 @@ pub(in crate::practice) fn whole(asked: &Asked, answer: &Answer) -> Value {
     let mut message = message(asked, answer);
     let mut content = Vec::new();
     if !answer.reasoning.is_empty() {
-        let thought = answer.reasoning.concat();
+        let thought = thought(asked, answer).concat();
         content.push(json!({ "type": "thinking", "thinking": thought, "signature": sign(DIALECT, &thought) }));
     }
     if !answer.text.is_empty() {
@@ -41,6 +41,15 @@ fn message(asked: &Asked, answer: &Answer) -> Value {
         "stop_sequence": null,
         "usage": usage(answer, 1),
     })
+}
+
+/// What it thought, unless that is to be left out.
+fn thought<'a>(asked: &Asked, answer: &'a Answer) -> &'a [String] {
+    if asked.body["thinking"]["display"] == "omitted" {
+        &[]
+    } else {
+        &answer.reasoning
+    }
 }
 
 fn id(call: &Call) -> String {
@@ -91,9 +100,10 @@ pub(in crate::practice) fn events(asked: &Asked, answer: &Answer) -> Vec<Bytes> 
         index += 1;
     };
     if !answer.reasoning.is_empty() {
-        let thought = |piece: &String| json!({ "type": "thinking_delta", "thinking": piece });
-        let mut deltas: Vec<Value> = answer.reasoning.iter().map(thought).collect();
-        let signature = sign(DIALECT, &answer.reasoning.concat());
+        let pieces = thought(asked, answer);
+        let delta = |piece: &String| json!({ "type": "thinking_delta", "thinking": piece });
+        let mut deltas: Vec<Value> = pieces.iter().map(delta).collect();
+        let signature = sign(DIALECT, &pieces.concat());
         deltas.push(json!({ "type": "signature_delta", "signature": signature }));
         block(
             json!({ "type": "thinking", "thinking": "", "signature": "" }),
