@@ -115,7 +115,8 @@ fn codex(modules: PathBuf, home: &TempDir, note: &str, origin: &str, key: &str) 
 /// Runs a tool straight against the practice provider.
 async fn straight(tool: CodingTool, path: &str) {
     let upstream = Upstream::start(&[]).await;
-    let written = tool.write_a_note(&upstream.origin(), "key-a", "practice-large");
+    let origin = upstream.origin();
+    let written = tool.write_a_note(&origin, "key-a", "practice-large");
     if let Err(told) = written.await {
         panic!("{tool:?}: {told}");
     }

@@ -8,3 +8,6 @@ pub(super) use shapes::{COMPLETION, EFFORT};
 
 pub(super) use check::check;
 pub(super) use render::{events, usage, whole};
+
+#[cfg(test)]
+mod tests;

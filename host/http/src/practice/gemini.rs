@@ -11,3 +11,6 @@ pub(super) use paths::method;
 
 /// The name under which signatures of this dialect are made.
 const DIALECT: &str = "gemini";
+
+#[cfg(test)]
+mod tests;

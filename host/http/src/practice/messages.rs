@@ -10,3 +10,6 @@ pub(super) use render::{events, whole};
 
 /// The name under which signatures of this dialect are made.
 const DIALECT: &str = "anthropic";
+
+#[cfg(test)]
+mod tests;

@@ -12,3 +12,6 @@ pub(super) use render::whole;
 
 /// The name under which reasoning of this dialect is sealed.
 const DIALECT: &str = "responses";
+
+#[cfg(test)]
+mod tests;
