@@ -109,7 +109,7 @@ fn each_call_has_an_output_and_each_output_a_call() {
         wrong(&json!({ "input": [output] })).field,
         "input[0].call_id"
     );
-    let mut odd = call.clone();
+    let mut odd = call;
     odd["id"] = json!("call_1");
     assert_eq!(
         wrong(&json!({ "input": [odd, output] })).field,
