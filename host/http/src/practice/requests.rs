@@ -14,7 +14,13 @@ const REQUESTS_KEPT_MAX: usize = 64;
 const BODY_KEPT_BYTES_MAX: usize = 256 << 10;
 
 /// Headers whose values nobody is shown.
-const SECRET: [&str; 4] = ["authorization", "cookie", "x-api-key", "x-goog-api-key"];
+const SECRET: [&str; 5] = [
+    "api-key",
+    "authorization",
+    "cookie",
+    "x-api-key",
+    "x-goog-api-key",
+];
 
 /// A request as it arrived.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -23,6 +23,7 @@ type Provider = State<Arc<PracticeProvider>>;
 pub(super) fn router(provider: Arc<PracticeProvider>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(post_chat))
+        .route(AZURE_CHAT, post(post_azure_chat))
         .route("/v1/completions", post(post_completions))
         .route("/v1/responses", post(post_responses))
         .route("/v1/embeddings", post(post_embeddings))
@@ -58,6 +59,29 @@ pub(super) async fn post_chat(
         stream_type: EVENTS,
     };
     provider.serve(path, received(uri, headers, body)).await
+}
+
+/// Azure's path for chats. It names the deployment, and the query the version of the API.
+async fn post_azure_chat(
+    State(provider): Provider,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let received = received(uri, headers, body);
+    let versioned = received.query("api-version").is_some();
+    let path = Path {
+        voice: Voice::OpenAi,
+        check: Box::new(move |body| {
+            let missing = || Wrong::at("api-version", "Missing required query parameter");
+            versioned.then_some(()).ok_or_else(missing)?;
+            chat::check(body)
+        }),
+        whole: chat::whole,
+        events: chat::events,
+        stream_type: EVENTS,
+    };
+    provider.serve(path, received).await
 }
 
 async fn post_completions(
@@ -171,7 +195,7 @@ fn list(
     received: &Received,
     models: &Value,
 ) -> Response<Body> {
-    match provider.admit(received) {
+    match provider.admit(voice, received) {
         Ok(_) => json_response(models),
         Err(trouble) => voice.refuse(&trouble),
     }
@@ -198,3 +222,8 @@ async fn requests(State(provider): Provider) -> Response<Body> {
 }
 
 const VERSION: &str = "anthropic-version";
+
+const AZURE_CHAT: &str = "/openai/deployments/{deployment}/chat/completions";
+
+#[cfg(test)]
+mod tests;

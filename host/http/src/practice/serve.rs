@@ -17,7 +17,6 @@ use super::answer::Answer;
 use super::asked::{Asked, Wrong};
 use super::voice::{Trouble, Voice, json_response};
 use super::wishes::Wishes;
-use crate::keys::bearer;
 
 /// A request, as a path gets it.
 pub(super) struct Received {
@@ -46,19 +45,25 @@ pub(super) struct Path {
 pub(super) const EVENTS: &str = "text/event-stream; charset=utf-8";
 
 impl Received {
-    /// The key that came along, where any SDK puts it.
-    fn key(&self) -> String {
+    /// The key that came along, if it is where this API wants it.
+    fn key(&self, voice: Voice) -> Option<String> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let bearer = self
-            .headers
-            .get(AUTHORIZATION)
-            .map(|it| text(bearer(it.as_bytes())));
         let named = |name: &str| self.headers.get(name).map(|it| text(it.as_bytes()));
-        bearer
-            .or_else(|| named("x-api-key"))
-            .or_else(|| named("x-goog-api-key"))
-            .or_else(|| self.query("key").map(str::to_owned))
-            .unwrap_or_default()
+        let authorization = self.headers.get(AUTHORIZATION);
+        // No provider takes the bare key there.
+        let bearer = authorization
+            .and_then(|it| it.as_bytes().split_at_checked(7))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
+            .map(|(_, token)| text(token.trim_ascii()));
+        let key = match voice {
+            // Azure's name for it.
+            Voice::OpenAi | Voice::Responses => bearer.or_else(|| named("api-key")),
+            Voice::Anthropic => named("x-api-key").or(bearer),
+            Voice::Gemini | Voice::GeminiArray => named("x-goog-api-key")
+                .or_else(|| self.query("key").map(str::to_owned))
+                .or(bearer),
+        };
+        key.filter(|key| !key.is_empty())
     }
 
     /// A member of the query.
@@ -73,10 +78,15 @@ impl Received {
 
 impl PracticeProvider {
     /// Lets a request in: who makes it, unless it gets an error.
-    pub(super) fn admit(&self, received: &Received) -> Result<String, Trouble> {
+    pub(super) fn admit(&self, voice: Voice, received: &Received) -> Result<String, Trouble> {
         let Received { uri, headers, body } = received;
         self.requests.keep(uri.path(), uri.query(), headers, body);
-        let key = self.caller(received.key()).map_err(Trouble::unauthorized)?;
+        let key = received
+            .key(voice)
+            .ok_or("no API key was provided".to_owned());
+        let key = key
+            .and_then(|key| self.caller(key))
+            .map_err(Trouble::unauthorized)?;
         self.count(&key);
         let Some(failure) = self.refusal(&key) else {
             return Ok(key);
@@ -109,7 +119,7 @@ impl PracticeProvider {
         answer: impl FnOnce(Value) -> Result<Value, Wrong>,
     ) -> Response<Body> {
         let answer = self
-            .admit(received)
+            .admit(voice, received)
             .and_then(|_| read(&received.body))
             .and_then(|body| answer(body).map_err(Trouble::from));
         match answer {
@@ -120,10 +130,10 @@ impl PracticeProvider {
 
     /// What a request asks for, and who asks.
     fn asked(&self, path: &Path, received: &Received) -> Result<(Asked, String), Trouble> {
-        let key = self.admit(received)?;
+        let key = self.admit(path.voice, received)?;
         let asked = (path.check)(read(&received.body)?)?;
         match asked.wishes.status {
-            Some(status) => Err(wished(status)),
+            Some(status) => Err(wished(status, asked.wishes.retry_after)),
             None => Ok((asked, key)),
         }
     }
@@ -151,7 +161,10 @@ impl PracticeProvider {
         }
         if let Some(after) = wishes.events_error_after {
             events.truncate(usize::try_from(after).unwrap_or(usize::MAX));
-            events.push(path.voice.event(&wished(path.voice.overloaded()), after));
+            events.push(
+                path.voice
+                    .event(&wished(path.voice.overloaded(), None), after),
+            );
         }
         let start = (0_u32, events.into_iter(), OpenStream::new(self));
         let body = unfold(start, move |(sent, mut events, open)| {
@@ -178,15 +191,16 @@ fn read(body: &[u8]) -> Result<Value, Trouble> {
         serde_json::from_slice(body).map_err(|wrong| Wrong::at("", wrong.to_string()))?;
     let wishes = Wishes::read(&body, "").map_err(|wrong| Wrong::at("practice", wrong))?;
     match wishes.status {
-        Some(status) => Err(wished(status)),
+        Some(status) => Err(wished(status, wishes.retry_after)),
         None => Ok(body),
     }
 }
 
-fn wished(status: u16) -> Trouble {
+fn wished(status: u16, retry_after: Option<u64>) -> Trouble {
     Trouble {
         status,
         message: "the request asked for this status".to_owned(),
+        retry_after,
         ..Trouble::default()
     }
 }

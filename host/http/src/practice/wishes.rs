@@ -20,6 +20,8 @@ pub(super) struct Wishes {
     pub(super) pause_ms: u64,
     /// The status to fail with.
     pub(super) status: Option<u16>,
+    /// How many seconds to ask for before the next try, when it fails with a status.
+    pub(super) retry_after: Option<u64>,
     /// After how many events to break off.
     pub(super) break_after: Option<u32>,
     /// After how many events to send an error event, in the dialect's own shape, and end.
@@ -44,6 +46,7 @@ impl Default for Wishes {
             words: 5,
             pause_ms: 0,
             status: None,
+            retry_after: None,
             break_after: None,
             events_error_after: None,
             empty: false,

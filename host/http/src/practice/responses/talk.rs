@@ -125,6 +125,7 @@ fn other(talk: &mut Talk, field: &str, kind: &str, item: &Value) -> Result<(), W
                 return Err(Wrong::at(format!("{field}.call_id"), told));
             };
             talk.open.remove(place);
+            talk.prompt.clear();
             let (text, media) = content(&format!("{field}.output"), &item["output"])?;
             talk.texts.push(text.clone());
             match &mut talk.turn {
