@@ -41,7 +41,9 @@ fn read(body: Value) -> Result<Asked, Wrong> {
     if body["model"] == "" {
         return Err(Wrong::at("model", "a model is needed"));
     }
-    let talk = talk(items_of(&body, "messages"), thinks)?;
+    // With adaptive thinking, turns need not begin with thoughts.
+    let begins = body["thinking"]["type"] == "enabled";
+    let talk = talk(items_of(&body, "messages"), begins)?;
     let mut system = match &body["system"] {
         Value::Array(blocks) => blocks
             .iter()

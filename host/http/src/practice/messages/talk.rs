@@ -25,8 +25,8 @@ pub(super) struct Talk {
     open: Vec<String>,
 }
 
-/// Reads the messages.
-pub(super) fn talk(messages: &[Value], thinks: bool) -> Result<Talk, Wrong> {
+/// Reads the messages. `begins`: turns that call tools begin with thoughts.
+pub(super) fn talk(messages: &[Value], begins: bool) -> Result<Talk, Wrong> {
     if messages.is_empty() {
         return Err(Wrong::at("messages", "at least one message is required"));
     }
@@ -54,7 +54,7 @@ pub(super) fn talk(messages: &[Value], thinks: bool) -> Result<Talk, Wrong> {
             open,
         ));
     }
-    if thinks {
+    if begins {
         check_thoughts(messages)?;
     }
     Ok(talk)

@@ -200,8 +200,10 @@ fn thoughts_come_back_as_they_were_given() {
     assert!(check(body(&turns(thought("hm", "hm")))).is_ok());
     let changed = wrong(&turns(thought("hm!", "hm")));
     assert_eq!(changed.field, "messages.1.content.0.signature");
-    let left_out = wrong(&turns(json!({ "type": "text", "text": "b" })));
-    assert_eq!(left_out.field, "messages.1.content.0.type");
+    let mut left_out = turns(json!({ "type": "text", "text": "b" }));
+    assert_eq!(wrong(&left_out).field, "messages.1.content.0.type");
+    left_out["thinking"] = json!({ "type": "adaptive" });
+    assert!(check(body(&left_out)).is_ok());
 }
 
 #[test]
