@@ -1,7 +1,7 @@
 //! Coding tools from their registry, unmodified, which complete a task: they are asked to write a note,
 //! the provider has them call their own tool for it, and is told what came of that.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -42,8 +42,8 @@ impl CodingTool {
         let note = home.path().join("work/note.txt");
         std::fs::create_dir_all(home.path().join("work")).unwrap();
         let mut command = match self {
-            Self::ClaudeCode => claude_code(modules, &note.display().to_string(), origin, key),
-            Self::Codex => codex(modules, &home, &note.display().to_string(), origin, key),
+            Self::ClaudeCode => claude_code(&modules, &note.display().to_string(), origin, key),
+            Self::Codex => codex(&modules, &home, &note.display().to_string(), origin, key),
         };
         command
             .args(["--model", model])
@@ -80,7 +80,7 @@ fn prompt(tool: &str, arguments: &Value) -> String {
     format!("Write the note, please. practice:call {tool} {arguments}")
 }
 
-fn claude_code(modules: PathBuf, note: &str, origin: &str, key: &str) -> Command {
+fn claude_code(modules: &Path, note: &str, origin: &str, key: &str) -> Command {
     let mut command = node(modules.join("@anthropic-ai/claude-code/cli-wrapper.cjs"));
     let write = json!({ "file_path": note, "content": NOTE });
     command
@@ -93,7 +93,7 @@ fn claude_code(modules: PathBuf, note: &str, origin: &str, key: &str) -> Command
     command
 }
 
-fn codex(modules: PathBuf, home: &TempDir, note: &str, origin: &str, key: &str) -> Command {
+fn codex(modules: &Path, home: &TempDir, note: &str, origin: &str, key: &str) -> Command {
     let config = format!(
         "model_provider = \"practice\"\n[analytics]\nenabled = false\n\
          [model_providers.practice]\nname = \"practice\"\nbase_url = \"{origin}/v1\"\n\
