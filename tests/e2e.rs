@@ -4,6 +4,7 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stderr,
     clippy::unwrap_used,
     reason = "a test that lacks what it needs cannot go on, and its tasks end with it"
@@ -11,6 +12,8 @@
 
 #[path = "e2e/admin.rs"]
 mod admin;
+#[path = "e2e/coding_tools.rs"]
+mod coding_tools;
 #[path = "e2e/command_line.rs"]
 mod command_line;
 #[path = "e2e/crash.rs"]
@@ -37,10 +40,14 @@ mod oauth;
 mod openai_sdk;
 #[path = "e2e/passthrough.rs"]
 mod passthrough;
+#[path = "e2e/practice.rs"]
+mod practice;
 #[path = "e2e/proxies.rs"]
 mod proxies;
 #[path = "e2e/reload.rs"]
 mod reload;
+#[path = "e2e/sdks.rs"]
+mod sdks;
 #[path = "e2e/selectors.rs"]
 mod selectors;
 #[path = "e2e/settings.rs"]

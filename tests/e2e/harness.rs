@@ -64,6 +64,11 @@ impl Upstream {
 }
 
 impl Upstream {
+    /// Where it is, as a URL without a path.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Its token endpoint.
     pub(crate) fn oauth(&self) -> &PracticeOAuth {
         self.provider.oauth().unwrap()

@@ -14,7 +14,8 @@ use tokio::time::{Instant, sleep};
 use url::form_urlencoded::parse;
 
 use super::{PracticeOAuth, PracticeTokens, Refused};
-use crate::practice::{PracticeProvider, json_response};
+use crate::practice::PracticeProvider;
+use crate::practice::voice::json_response;
 
 /// Answers a token request: RFC 6749, sections 5 and 6.
 pub(in crate::practice) async fn token(
@@ -204,7 +205,7 @@ fn refuse(oauth: &PracticeOAuth, headers: &HeaderMap, wrong: &Wrong) -> Response
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response<Body> {
-    let mut response = json_response(Body::from(body.to_string()));
+    let mut response = json_response(body);
     *response.status_mut() = status;
     let never = HeaderValue::from_static("no-store");
     response.headers_mut().insert(CACHE_CONTROL, never);

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::time::{Instant, advance};
 
 use super::{PracticeOAuth, PracticeOAuthOptions, Refused, Rotation, Unauthorized, token};
-use crate::practice::{PracticeProvider, chat_completions};
+use crate::practice::PracticeProvider;
+use crate::practice::routes::post_chat;
 
 fn oauth(rotation: Rotation) -> PracticeOAuth {
     PracticeOAuth::new(PracticeOAuthOptions {
@@ -286,7 +287,8 @@ async fn a_call_carries_an_access_token_and_is_refused_as_openai_refuses_it() {
         let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
         headers.insert("authorization", value);
         let body = Bytes::from(body.to_string());
-        let response = chat_completions(State(Arc::clone(&provider)), headers, body).await;
+        let uri = Uri::from_static("/v1/chat/completions");
+        let response = post_chat(State(Arc::clone(&provider)), uri, headers, body).await;
         let (head, body) = response.into_parts();
         let body = to_bytes(body, 1 << 16).await.unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap();

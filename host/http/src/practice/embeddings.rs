@@ -1,0 +1,175 @@
+//! Embeddings: a vector for each text, always the same for the same text.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::asked::{Wrong, tokens_of, words};
+use super::openai::check_shape;
+use super::shape::{Shape, may, must};
+
+/// How long a vector is if nobody says so.
+const DIMENSIONS: usize = 8;
+
+/// How long a vector may be.
+const DIMENSIONS_MAX: i64 = 3072;
+
+/// How many texts one request may have, by OpenAI's reference.
+const INPUTS_MAX: usize = 2048;
+
+/// A body, by OpenAI's API reference ("Create embeddings").
+static BODY: Shape = Shape::Object(&[
+    must("model", Shape::Text),
+    must(
+        "input",
+        Shape::Either(&[
+            Shape::Text,
+            Shape::List(&Shape::Either(&[
+                Shape::Text,
+                Shape::Whole(0, i64::MAX),
+                Shape::List(&Shape::Whole(0, i64::MAX)),
+            ])),
+        ]),
+    ),
+    may("dimensions", Shape::Whole(1, DIMENSIONS_MAX)),
+    may("encoding_format", Shape::OneOf(&["float", "base64"])),
+    may("practice", Shape::Any),
+    may("user", Shape::Text),
+]);
+
+/// The answer to a request for embeddings.
+pub(super) fn openai(body: &Value) -> Result<Value, Wrong> {
+    check_shape(body, &BODY)?;
+    let inputs = inputs(&body["input"])?;
+    let dimensions = body["dimensions"]
+        .as_u64()
+        .and_then(|it| usize::try_from(it).ok());
+    let dimensions = dimensions.unwrap_or(DIMENSIONS);
+    let data = inputs.iter().enumerate().map(|(index, input)| {
+        let vector = vector(input, dimensions);
+        let embedding = if body["encoding_format"] == "base64" {
+            let bytes: Vec<u8> = vector.iter().flat_map(|it| it.to_le_bytes()).collect();
+            json!(STANDARD.encode(bytes))
+        } else {
+            json!(vector)
+        };
+        json!({ "object": "embedding", "index": index, "embedding": embedding })
+    });
+    let data: Vec<Value> = data.collect();
+    let tokens: u64 = inputs.iter().map(|input| words(input)).sum();
+    Ok(
+        json!({ "object": "list", "data": data, "model": body["model"],
+        "usage": { "prompt_tokens": tokens, "total_tokens": tokens } }),
+    )
+}
+
+/// The texts of an input; tokens are taken for the words that they are written as.
+fn inputs(input: &Value) -> Result<Vec<String>, Wrong> {
+    let wrong = |told: &str| Err(Wrong::at("input", told).coded("invalid_value"));
+    let tokens = |tokens: &[Value]| {
+        tokens
+            .iter()
+            .map(Value::to_string)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let inputs: Vec<String> = match input {
+        Value::Array(items) if items.iter().all(Value::is_number) && !items.is_empty() => {
+            vec![tokens(items)]
+        }
+        Value::Array(items) => {
+            let text = |item: &Value| match item {
+                Value::Array(inner) => Some(tokens(inner)),
+                item => item.as_str().map(str::to_owned),
+            };
+            let Some(texts) = items.iter().map(text).collect() else {
+                return wrong("the items of an array must be alike");
+            };
+            texts
+        }
+        text => vec![text.as_str().unwrap_or_default().to_owned()],
+    };
+    if inputs.is_empty() || inputs.len() > INPUTS_MAX {
+        return wrong("an array has from 1 to 2048 items");
+    }
+    if inputs.iter().any(String::is_empty) {
+        return wrong("an input must not be empty");
+    }
+    Ok(inputs)
+}
+
+/// The vector of a text, of length 1.
+pub(super) fn vector(text: &str, dimensions: usize) -> Vec<f32> {
+    let numbers: Vec<f32> = (0..dimensions)
+        .map(|index| {
+            let digest = Sha256::digest(format!("{index}/{text}"));
+            f32::from(digest[0]) - 127.5
+        })
+        .collect();
+    let length = numbers.iter().map(|it| it * it).sum::<f32>().sqrt();
+    numbers.iter().map(|it| it / length).collect()
+}
+
+/// The vector of a text as Gemini has it.
+pub(super) fn gemini_values(text: &str, dimensions: Option<u64>) -> Value {
+    let dimensions = dimensions.and_then(|it| usize::try_from(it).ok());
+    let dimensions = dimensions
+        .unwrap_or(DIMENSIONS)
+        .clamp(1, DIMENSIONS_MAX as usize);
+    json!({ "values": vector(text, dimensions) })
+}
+
+/// How many tokens a request for embeddings is taken for.
+pub(super) fn tokens(text: &str) -> u64 {
+    tokens_of([text])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_encodings_say_the_same() {
+        let ask = |format: &str| {
+            let body = json!({ "model": "m", "input": ["a", "b c"], "dimensions": 4, "encoding_format": format });
+            openai(&body).unwrap()
+        };
+        let (floats, encoded) = (ask("float"), ask("base64"));
+        assert_eq!(floats["usage"]["prompt_tokens"], 3);
+        for index in 0..2 {
+            let bytes = STANDARD
+                .decode(encoded["data"][index]["embedding"].as_str().unwrap())
+                .unwrap();
+            let numbers: Vec<f32> = bytes
+                .chunks(4)
+                .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
+                .collect();
+            assert_eq!(json!(numbers), floats["data"][index]["embedding"]);
+            assert_eq!(numbers.len(), 4);
+        }
+        assert_ne!(floats["data"][0], floats["data"][1]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused() {
+        for (body, field) in [
+            (json!({ "model": "m" }), "input"),
+            (json!({ "model": "m", "input": [] }), "input"),
+            (json!({ "model": "m", "input": "" }), "input"),
+            (json!({ "model": "m", "input": ["a", 1] }), "input"),
+            (
+                json!({ "model": "m", "input": "a", "encoding_format": "int8" }),
+                "encoding_format",
+            ),
+            (
+                json!({ "model": "m", "input": "a", "dimensions": 0 }),
+                "dimensions",
+            ),
+            (json!({ "model": "m", "input": "a", "texts": 0 }), "texts"),
+        ] {
+            assert_eq!(openai(&body).unwrap_err().field, field, "{body}");
+        }
+        assert!(openai(&json!({ "model": "m", "input": [[1, 2], [3]] })).is_ok());
+    }
+}

@@ -1,0 +1,70 @@
+//! Images and documents inside a request.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::asked::Media;
+
+/// An image or a document by its URL: its bytes, if it is a data URL.
+///
+/// # Errors
+/// When it is neither a data URL that holds, nor one of the web.
+pub(super) fn read_data_url(kind: &'static str, url: &str) -> Result<Media, String> {
+    let Some(data) = url.strip_prefix("data:") else {
+        let of_web = url.starts_with("https://") || url.starts_with("http://");
+        let media = Media {
+            kind,
+            about: url.to_owned(),
+            bytes: None,
+        };
+        return of_web
+            .then_some(media)
+            .ok_or_else(|| "this is neither a URL of the web nor a data URL".to_owned());
+    };
+    let (media_type, data) = data
+        .split_once(";base64,")
+        .ok_or("a data URL has a media type and base64")?;
+    read_base64(kind, media_type, data)
+}
+
+/// An image or a document in base64.
+///
+/// # Errors
+/// When it is no base64, or empty.
+pub(super) fn read_base64(
+    kind: &'static str,
+    media_type: &str,
+    data: &str,
+) -> Result<Media, String> {
+    let bytes = STANDARD.decode(data).map_err(|_| "this is no base64")?;
+    if bytes.is_empty() {
+        return Err("this is empty".to_owned());
+    }
+    Ok(Media {
+        kind,
+        about: media_type.to_owned(),
+        bytes: Some(bytes.len()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_url_has_bytes_and_another_is_kept() {
+        let read = |url: &str| read_data_url("image", url);
+        let media = read("data:image/png;base64,YWJj").unwrap();
+        assert_eq!((media.about.as_str(), media.bytes), ("image/png", Some(3)));
+        assert_eq!(read("https://a.invalid/b").unwrap().bytes, None);
+        for wrong in [
+            "data:image/png,abc",
+            "data:image/png;base64,YWJ",
+            "file:///a",
+            "",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        assert!(read_base64("image", "image/png", "").is_err());
+    }
+}

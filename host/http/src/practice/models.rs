@@ -1,0 +1,44 @@
+//! The models that the practice provider says it has, as each dialect lists them. It serves any other
+//! just as well.
+
+use serde_json::{Value, json};
+
+/// Their names.
+const MODELS: [&str; 2] = ["practice-large", "practice-small"];
+
+/// As OpenAI lists them.
+pub(super) fn openai() -> Value {
+    json!({ "object": "list", "data": MODELS.map(openai_model) })
+}
+
+fn openai_model(name: &str) -> Value {
+    json!({ "id": name, "object": "model", "created": 1, "owned_by": "practice" })
+}
+
+/// As Anthropic lists them.
+pub(super) fn anthropic() -> Value {
+    json!({ "data": MODELS.map(anthropic_model), "has_more": false,
+        "first_id": MODELS[0], "last_id": MODELS[1] })
+}
+
+fn anthropic_model(name: &str) -> Value {
+    json!({ "type": "model", "id": name, "display_name": name, "lifecycle": "active",
+        "created_at": "2026-01-02T03:04:05Z" })
+}
+
+/// As Gemini lists them.
+pub(super) fn gemini() -> Value {
+    json!({ "models": MODELS.map(gemini_model) })
+}
+
+fn gemini_model(name: &str) -> Value {
+    json!({
+        "name": format!("models/{name}"),
+        "version": "1",
+        "displayName": name,
+        "description": "It practises.",
+        "inputTokenLimit": 100_000,
+        "outputTokenLimit": 10_000,
+        "supportedGenerationMethods": ["generateContent", "countTokens", "embedContent"],
+    })
+}

@@ -1,0 +1,104 @@
+//! The practice provider and the scripts for real SDKs, against each other: what passes here shows that
+//! a failure behind Jackfield is Jackfield's.
+
+use serde_json::{Value, json};
+
+use crate::harness::Upstream;
+use crate::sdks::{SdkCall, SdkScript};
+
+/// Runs a script straight against the practice provider, and hands that over for a look.
+async fn straight(script: SdkScript) -> Upstream {
+    let upstream = Upstream::start(&[]).await;
+    let call = SdkCall {
+        origin: &upstream.origin(),
+        key: "key-a",
+        model: "gpt-practice",
+        says: "key-a",
+        without: &[],
+    };
+    if let Err(told) = script.run(call).await {
+        panic!("{script:?}: {told}");
+    }
+    assert!(upstream.provider.calls()["key-a"] > 5);
+    assert_eq!(upstream.provider.streams_open(), 0);
+    upstream
+}
+
+#[tokio::test]
+async fn the_openai_sdk_for_python_chats() {
+    let upstream = straight(SdkScript::PYTHON_OPENAI_CHAT).await;
+    // What arrived can be looked at, but for the keys.
+    let kept = upstream.provider.requests();
+    assert!(kept.iter().any(|request| request.path == "/v1/embeddings"));
+    assert!(
+        kept.iter()
+            .all(|it| it.headers["authorization"] == "[secret]")
+    );
+}
+
+#[tokio::test]
+async fn the_openai_sdk_for_python_responds() {
+    straight(SdkScript::PYTHON_OPENAI_RESPONSES).await;
+}
+
+#[tokio::test]
+async fn the_anthropic_sdk_for_python_works() {
+    straight(SdkScript::PYTHON_ANTHROPIC).await;
+}
+
+#[tokio::test]
+async fn the_google_sdk_for_python_works() {
+    straight(SdkScript::PYTHON_GOOGLE).await;
+}
+
+#[tokio::test]
+async fn the_openai_sdk_for_node_works() {
+    straight(SdkScript::NODE_OPENAI).await;
+}
+
+#[tokio::test]
+async fn the_anthropic_sdk_for_node_works() {
+    straight(SdkScript::NODE_ANTHROPIC).await;
+}
+
+#[tokio::test]
+async fn the_google_sdk_for_node_works() {
+    straight(SdkScript::NODE_GOOGLE).await;
+}
+
+/// A script that cannot fail would prove nothing.
+#[tokio::test]
+async fn a_script_fails_when_the_answers_are_not_those_that_are_due() {
+    let upstream = Upstream::start(&[]).await;
+    for script in [SdkScript::PYTHON_ANTHROPIC, SdkScript::NODE_GOOGLE] {
+        let call = SdkCall {
+            origin: &upstream.origin(),
+            key: "key-a",
+            model: "gpt-practice",
+            says: "somebody-else",
+            without: &[],
+        };
+        let told = script.run(call).await.unwrap_err();
+        assert!(told.contains("somebody-else says:"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn what_arrived_is_shown_from_outside() {
+    let upstream = Upstream::start(&[]).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let origin = upstream.origin();
+    let body =
+        json!({ "model": "m", "max_tokens": 9, "messages": [{ "role": "user", "content": "hi" }] });
+    let send = client
+        .post(format!("{origin}/v1/messages"))
+        .header("x-api-key", "key-a")
+        .body(body.to_string());
+    // Without a version it is refused, and shown all the same.
+    assert_eq!(send.send().await.unwrap().status(), 400);
+    let shown = client.get(format!("{origin}/practice/requests"));
+    let shown = shown.send().await.unwrap().text().await.unwrap();
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["requests"][0]["body"], body);
+    assert_eq!(shown["requests"][0]["headers"]["x-api-key"], "[secret]");
+}

@@ -1,0 +1,246 @@
+"""The `openai` SDK: chats, completions, embeddings and errors. See features.py for the arguments."""
+
+import json
+from typing import Literal
+
+import openai
+from pydantic import BaseModel
+
+from features import *
+
+client = openai.OpenAI(base_url=BASE_URL, api_key=KEY, max_retries=0, timeout=30)
+
+
+def tool(name: str, parameters: dict) -> dict:
+    function = {"name": name, "description": name, "parameters": parameters, "strict": True}
+    return {"type": "function", "function": function}
+
+
+TOOLS = [tool("get_weather", WEATHER), tool("get_time", CLOCK)]
+
+
+def ask(text, **more):
+    messages = text if isinstance(text, list) else [{"role": "user", "content": text}]
+    return client.chat.completions.create(model=MODEL, messages=messages, **more)
+
+
+@feature
+def chat():
+    answer = ask("hello")
+    equal(answer.choices[0].message.content, HELLO)
+    equal(answer.choices[0].finish_reason, "stop")
+    equal(answer.choices[0].message.role, "assistant")
+    assert answer.usage.prompt_tokens > 0, answer.usage
+    equal(answer.usage.completion_tokens, 5)
+    equal(answer.usage.total_tokens, answer.usage.prompt_tokens + 5)
+
+
+@feature
+def chat_stream():
+    chunks = list(ask("hello", stream=True))
+    equal("".join(chunk.choices[0].delta.content or "" for chunk in chunks), HELLO)
+    equal([chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason], ["stop"])
+    assert len(chunks) > 5, "a stream came in one piece"
+
+
+@feature
+def chat_usage():
+    text = wish("hello", cached_tokens=2)
+    whole = ask(text).usage
+    equal(whole.prompt_tokens_details.cached_tokens, 2)
+    chunks = list(ask(text, stream=True, stream_options={"include_usage": True}))
+    usage = chunks[-1].usage
+    equal(chunks[-1].choices, [])
+    equal(
+        (usage.prompt_tokens, usage.completion_tokens, usage.prompt_tokens_details.cached_tokens),
+        (whole.prompt_tokens, 5, 2),
+    )
+
+
+@feature
+def chat_system():
+    answer = ask([{"role": "system", "content": "be kind"}, {"role": "user", "content": "hello"}])
+    equal(answer.choices[0].message.content, f"{HELLO} [system: be kind]")
+
+
+@feature
+def chat_turns():
+    turns = [("user", "a"), ("assistant", "b"), ("user", "c")]
+    answer = ask([{"role": role, "content": text} for role, text in turns])
+    equal(answer.choices[0].message.content, HELLO)
+
+
+@feature
+def chat_length():
+    answer = ask("hello", max_completion_tokens=2)
+    equal(answer.choices[0].message.content, f"{SAYS} says: word-1")
+    equal(answer.choices[0].finish_reason, "length")
+
+
+@feature
+def chat_stop():
+    answer = ask("hello", stop=["word-3"])
+    equal(answer.choices[0].message.content, f"{SAYS} says: word-1 word-2 ")
+    equal(answer.choices[0].finish_reason, "stop")
+
+
+@feature
+def chat_sampling():
+    equal(ask("hello", temperature=0.5, top_p=0.9).choices[0].message.content, HELLO)
+
+
+@feature
+def chat_tools():
+    choice = ask("use a tool", tools=TOOLS).choices[0]
+    equal(choice.finish_reason, "tool_calls")
+    [call] = choice.message.tool_calls
+    equal((call.type, call.function.name), ("function", "get_weather"))
+    equal(json.loads(call.function.arguments), WEATHER_ARGUMENTS)
+
+
+@feature
+def chat_tool_choice():
+    named = {"type": "function", "function": {"name": "get_time"}}
+    [call] = ask("hello", tools=TOOLS, tool_choice=named).choices[0].message.tool_calls
+    equal(call.function.name, "get_time")
+    [call] = ask("hello", tools=TOOLS, tool_choice="required").choices[0].message.tool_calls
+    equal(call.function.name, "get_weather")
+    equal(ask("a tool", tools=TOOLS, tool_choice="none").choices[0].message.tool_calls or [], [])
+
+
+@feature
+def chat_parallel_tools():
+    calls = ask("parallel tools", tools=TOOLS).choices[0].message.tool_calls
+    equal([call.function.name for call in calls], ["get_weather", "get_time"])
+    equal(json.loads(calls[1].function.arguments), CLOCK_ARGUMENTS)
+    assert calls[0].id != calls[1].id
+    [call] = ask("parallel tools", tools=TOOLS, parallel_tool_calls=False).choices[0].message.tool_calls
+    equal(call.function.name, "get_weather")
+
+
+@feature
+def chat_tools_streamed():
+    calls, reasons = {}, []
+    for chunk in ask("parallel tools", tools=TOOLS, stream=True):
+        for choice in chunk.choices:
+            reasons += [choice.finish_reason] if choice.finish_reason else []
+            for delta in choice.delta.tool_calls or []:
+                call = calls.setdefault(delta.index, {"arguments": ""})
+                call["id"] = call.get("id") or delta.id
+                call["name"] = call.get("name") or delta.function.name
+                call["arguments"] += delta.function.arguments or ""
+    equal(reasons, ["tool_calls"])
+    equal([calls[index]["name"] for index in sorted(calls)], ["get_weather", "get_time"])
+    equal(json.loads(calls[0]["arguments"]), WEATHER_ARGUMENTS)
+    equal(json.loads(calls[1]["arguments"]), CLOCK_ARGUMENTS)
+    assert calls[0]["id"] and calls[0]["id"] != calls[1]["id"], calls
+
+
+@feature
+def chat_tool_results():
+    messages = [{"role": "user", "content": "parallel tools"}]
+    message = ask(messages, tools=TOOLS).choices[0].message
+    messages.append(message)
+    for call, result in zip(message.tool_calls, ["21 degrees", "noon"]):
+        messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
+    answer = ask(messages, tools=TOOLS)
+    equal(answer.choices[0].message.content, f"{SAYS} says: result 21 degrees result noon")
+    # A second round, so that calls of both are in one conversation.
+    messages += [answer.choices[0].message, {"role": "user", "content": "use a tool"}]
+    [call] = ask(messages, tools=TOOLS).choices[0].message.tool_calls
+    assert call.id not in [known.id for known in message.tool_calls]
+
+
+class Place(BaseModel):
+    name: str
+    unit: Literal["c", "f"]
+    tags: list[str]
+    score: int
+
+
+@feature
+def chat_structured():
+    messages = [{"role": "user", "content": "where?"}]
+    answer = client.chat.completions.parse(model=MODEL, messages=messages, response_format=Place)
+    parsed = answer.choices[0].message.parsed
+    equal(parsed, Place(name="practice-name", unit="c", tags=["practice-tags"], score=7))
+
+
+@feature
+def chat_json_object():
+    answer = ask("answer in json", response_format={"type": "json_object"})
+    equal(json.loads(answer.choices[0].message.content), {"served_by": SAYS})
+
+
+@feature
+def chat_image():
+    url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    parts = [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": url}}]
+    within(SAW, ask([{"role": "user", "content": parts}]).choices[0].message.content)
+
+
+@feature
+def chat_reasoning():
+    answer = ask("hello", reasoning_effort="low")
+    equal(answer.choices[0].message.content, HELLO)
+    equal(answer.choices[0].message.model_extra["reasoning_content"], "It is practice, so I think briefly.")
+    equal(answer.usage.completion_tokens_details.reasoning_tokens, 3)
+    chunks = list(ask("hello", reasoning_effort="low", stream=True))
+    deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
+    thought = "".join((delta.model_extra or {}).get("reasoning_content") or "" for delta in deltas)
+    equal(thought, "It is practice, so I think briefly.")
+
+
+@feature
+def chat_errors():
+    for status, error in [
+        (400, openai.BadRequestError),
+        (401, openai.AuthenticationError),
+        (403, openai.PermissionDeniedError),
+        (404, openai.NotFoundError),
+        (429, openai.RateLimitError),
+        (500, openai.InternalServerError),
+    ]:
+        raises(error, lambda: ask(wish("hello", status=status)))
+    raised = raises(openai.BadRequestError, lambda: ask([]))
+    within("messages", str(raised))
+
+
+@feature
+def chat_error_in_stream():
+    received = []
+
+    def read():
+        for chunk in ask(wish("hello", events_error_after=4), stream=True):
+            received.extend(choice.delta.content or "" for choice in chunk.choices)
+
+    raises(openai.APIError, read)
+    within(f"{SAYS} says:", "".join(received))
+
+
+@feature
+def completions():
+    answer = client.completions.create(model=MODEL, prompt="hello")
+    equal((answer.choices[0].text, answer.usage.completion_tokens), (HELLO, 5))
+    stream = client.completions.create(model=MODEL, prompt="hello", stream=True)
+    equal("".join(chunk.choices[0].text for chunk in stream), HELLO)
+
+
+@feature
+def embeddings():
+    answer = client.embeddings.create(model=MODEL, input=["a", "b"], dimensions=4)
+    first, second = (item.embedding for item in answer.data)
+    equal((len(first), len(second)), (4, 4))
+    assert first != second
+    again = client.embeddings.create(model=MODEL, input="a", dimensions=4, encoding_format="float")
+    # The SDK asks for base64 unless it is told otherwise: both must come to the same.
+    for one, other in zip(first, again.data[0].embedding):
+        assert abs(one - other) < 1e-6, (first, again.data[0].embedding)
+
+
+@feature
+def models():
+    assert len(list(client.models.list())) > 0
+
+
+run()

@@ -1,0 +1,180 @@
+//! Real, unmodified SDKs from their registries, installed once below the target directory, and the
+//! scripts that exercise them. A script is given a base URL: whatever answers there must satisfy it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A script that exercises one SDK, feature by feature.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SdkScript {
+    language: Language,
+    file: &'static str,
+    /// What comes after the address in what the SDK calls its base URL.
+    base_path: &'static str,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Language {
+    Python,
+    Node,
+}
+
+/// Whom a script calls, and what it may expect.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SdkCall<'a> {
+    /// `http://` and an address, with nothing after it.
+    pub(crate) origin: &'a str,
+    /// The key that the SDK sends.
+    pub(crate) key: &'a str,
+    pub(crate) model: &'a str,
+    /// The key that the practice provider sees: it shows in its answers.
+    pub(crate) says: &'a str,
+    /// The features that are left out.
+    pub(crate) without: &'a [&'a str],
+}
+
+impl SdkScript {
+    /// The `openai` SDK for Python: chats, completions, embeddings.
+    pub(crate) const PYTHON_OPENAI_CHAT: Self = Self::python("openai_chat.py", "/v1");
+    /// The `openai` SDK for Python: responses.
+    pub(crate) const PYTHON_OPENAI_RESPONSES: Self = Self::python("openai_responses.py", "/v1");
+    /// The `anthropic` SDK for Python.
+    pub(crate) const PYTHON_ANTHROPIC: Self = Self::python("anthropic_messages.py", "");
+    /// The `google-genai` SDK for Python.
+    pub(crate) const PYTHON_GOOGLE: Self = Self::python("google_genai.py", "");
+    /// The `openai` SDK for Node.
+    pub(crate) const NODE_OPENAI: Self = Self::node("openai.mjs", "/v1");
+    /// The `@anthropic-ai/sdk` for Node.
+    pub(crate) const NODE_ANTHROPIC: Self = Self::node("anthropic.mjs", "");
+    /// The `@google/genai` SDK for Node.
+    pub(crate) const NODE_GOOGLE: Self = Self::node("google_genai.mjs", "");
+
+    const fn python(file: &'static str, base_path: &'static str) -> Self {
+        Self {
+            language: Language::Python,
+            file,
+            base_path,
+        }
+    }
+
+    const fn node(file: &'static str, base_path: &'static str) -> Self {
+        Self {
+            language: Language::Node,
+            file,
+            base_path,
+        }
+    }
+
+    /// Runs the script; what it tells, if all that it tried held.
+    pub(crate) async fn run(self, call: SdkCall<'_>) -> Result<String, String> {
+        let installed = tokio::task::spawn_blocking(move || match self.language {
+            Language::Python => (python(), scripts("python")),
+            Language::Node => (PathBuf::from("node"), node()),
+        });
+        let (program, folder) = installed.await.unwrap();
+        let mut command = tokio::process::Command::new(program);
+        command
+            .arg(folder.join(self.file))
+            .args(["--base-url", &format!("{}{}", call.origin, self.base_path)])
+            .args(["--key", call.key, "--model", call.model])
+            .args(["--says", call.says, "--without", &call.without.join(",")]);
+        // Nothing of the machine's settings may change what the SDK does, a proxy least of all.
+        command.env_clear().env("PYTHONDONTWRITEBYTECODE", "1");
+        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        let output = command.output().await.unwrap();
+        let told = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let held = output.status.success() && told.contains("all held");
+        if held { Ok(told) } else { Err(told) }
+    }
+}
+
+/// The folder of the scripts for a language.
+pub(crate) fn scripts(language: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/e2e")
+        .join(language)
+}
+
+/// An interpreter that has the SDKs for Python.
+pub(crate) fn python() -> PathBuf {
+    let requirements = scripts("python").join("requirements.txt");
+    let folder = installed("python-packages", &[&requirements], |folder| {
+        let python = folder.join("venv/bin/python");
+        run(Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(folder.join("venv")));
+        run(Command::new(python)
+            .args(["-m", "pip", "install", "--quiet", "--requirement"])
+            .arg(&requirements));
+    });
+    folder.join("venv/bin/python")
+}
+
+/// A folder with the SDKs for Node, and the scripts: Node looks for modules beside a script.
+fn node() -> PathBuf {
+    let folder = node_packages("node");
+    for entry in fs::read_dir(scripts("node")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "mjs") {
+            // Whole or not at all: another test may be about to read it.
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let part = folder.join(format!("{name}.{}", part()));
+            fs::copy(&path, &part).unwrap();
+            fs::rename(part, folder.join(name)).unwrap();
+        }
+    }
+    folder
+}
+
+/// A folder with the packages that the lock file of one of the tests' folders names.
+pub(crate) fn node_packages(name: &str) -> PathBuf {
+    let scripts = scripts(name);
+    let [package, lock] = ["package.json", "package-lock.json"].map(|name| scripts.join(name));
+    installed(&format!("{name}-packages"), &[&package, &lock], |folder| {
+        for file in [&package, &lock] {
+            fs::copy(file, folder.join(file.file_name().unwrap())).unwrap();
+        }
+        let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+        run(Command::new("npm").args(install).current_dir(folder));
+    })
+}
+
+/// Tells copies apart that are made at once.
+fn part() -> String {
+    format!(
+        "{}-{:?}.part",
+        std::process::id(),
+        std::thread::current().id()
+    )
+}
+
+/// A folder below the target directory that was filled for these files as they are.
+fn installed(name: &str, files: &[&Path], install: impl FnOnce(&Path)) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&folder).unwrap();
+    // Two tests at once must not install into the same folder.
+    let lock = File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let read = |file: &&Path| fs::read_to_string(file).unwrap();
+    let wanted: String = files.iter().map(read).collect();
+    let done = folder.join("installed-for");
+    if fs::read_to_string(&done).is_ok_and(|found| found == wanted) {
+        return folder;
+    }
+    install(&folder);
+    fs::write(done, wanted).unwrap();
+    folder
+}
+
+fn run(command: &mut Command) {
+    let output = command
+        .output()
+        .expect("python3 with venv, and node with npm, are needed for this test");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {told}");
+}
