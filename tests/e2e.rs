@@ -12,6 +12,8 @@
 
 #[path = "e2e/admin.rs"]
 mod admin;
+#[path = "e2e/any_to_any.rs"]
+mod any_to_any;
 #[path = "e2e/coding_tools.rs"]
 mod coding_tools;
 #[path = "e2e/command_line.rs"]

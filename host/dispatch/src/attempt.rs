@@ -183,7 +183,9 @@ impl<'a> Attempt<'a> {
             proxy: proxy.map(|url| Arc::from(url.expose_secret())),
             connect: self.course.snapshot.timeouts.connect,
         };
-        outbound::request(plan.request, &bounds)
+        let mut request = outbound::request(plan.request, &bounds)?;
+        outbound::add_headers_of(&mut request, &self.context.credential);
+        Ok(request)
     }
 
     /// Judges an error answer, by the executor if it does that, and keeps it for the client.

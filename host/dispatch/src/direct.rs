@@ -184,7 +184,9 @@ fn outbound(
         proxy: proxy.map(|url| Arc::from(url.expose_secret())),
         connect: snapshot.timeouts.connect,
     };
-    outbound::request(plan.request, &bounds)
+    let mut request = outbound::request(plan.request, &bounds)?;
+    outbound::add_headers_of(&mut request, access.credential());
+    Ok(request)
 }
 
 fn nonsense(executor: &Arc<dyn Executor>, detail: String) -> CallError {

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
+use jackfield_credential::Credential;
 use jackfield_dialect::json::{self, Patch};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -223,6 +224,26 @@ pub(crate) const CONNECTION_HEADERS: [&str; 11] = [
     "transfer-encoding",
     "upgrade",
 ];
+
+/// Adds the headers that the operator wrote down for a credential, as attributes named `header:NAME`. They
+/// take the place of the plan's own. Only its calls get them: a token endpoint is somebody else.
+pub(crate) fn add_headers_of(request: &mut UpstreamRequest, credential: &Credential) {
+    for (name, value) in &credential.attributes {
+        let Some(name) = name.strip_prefix(HEADER_ATTRIBUTE) else {
+            continue;
+        };
+        let name = HeaderName::from_bytes(name.as_bytes());
+        // The configuration refuses what is no header; files that others write may hold anything.
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value))
+            && !CONNECTION_HEADERS.contains(&name.as_str())
+        {
+            request.headers.insert(name, value);
+        }
+    }
+}
+
+/// What the name of an attribute begins with that is a header.
+const HEADER_ATTRIBUTE: &str = "header:";
 
 fn body(planned: PlannedBody, original: &Bytes) -> Result<Bytes, Wrong> {
     match planned {

@@ -5,7 +5,7 @@ use jackfield_dispatch::UpstreamFailure;
 use crate::plugins::FakeExecutor;
 use crate::stage::{Setting, Stage, failure, text};
 use crate::upstream::{FakeUpstream, Script};
-use crate::wire::{content, error_body};
+use crate::wire::{COMPLETION, content, error_body};
 
 fn body() -> String {
     error_body("wrong key sk-of-a, try another", "server_error")
@@ -62,4 +62,25 @@ async fn an_error_answer_without_the_key_is_shown_as_it_is() {
     let stage = stage(FakeExecutor::relaying(), Script::json(401, body.clone()));
     let failure = failure(stage.stream().await);
     assert_eq!(failure.answer.unwrap().body, body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_1_a_header_of_the_operators_goes_out_with_every_call_of_a_credential() {
+    let setting = Setting::new(1).registered(|registration| {
+        let attributes = [
+            ("header:X-Team", "blue"),
+            ("header:content-length", "7"),
+            ("header:not a name", "x"),
+            ("region", "eu"),
+        ];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        registration.credential.attributes.extend(attributes);
+    });
+    let stage = setting.stage(FakeUpstream::in_order(vec![Script::json(200, COMPLETION)]));
+    text(stage.whole().await).await;
+    let headers = stage.upstream.headers_of(0);
+    assert_eq!(headers["x-team"], "blue");
+    let of_connection = headers.get("content-length");
+    assert_eq!(of_connection, None, "the connection is the host's");
+    assert_eq!(headers.get("region"), None);
 }

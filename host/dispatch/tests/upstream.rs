@@ -61,6 +61,11 @@ impl FakeUpstream {
         self.sent.lock()[request].body.clone()
     }
 
+    /// The headers of a request.
+    pub(crate) fn headers_of(&self, request: usize) -> HeaderMap {
+        self.sent.lock()[request].headers.clone()
+    }
+
     /// How many requests and bodies were neither ended nor dropped.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)

@@ -190,11 +190,28 @@ fn attributes(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<BTreeMap<Strin
             name: join(&spot.name, &entry.key),
             node: &entry.node,
         };
-        if let Some(text) = reader.text(&below) {
-            attributes.insert(entry.key.clone(), text.to_owned());
+        let Some(text) = reader.text(&below) else {
+            continue;
+        };
+        if let Some(wrong) = wrong_header(&entry.key, text) {
+            reader.refuse(&below, wrong);
+            continue;
         }
+        attributes.insert(entry.key.clone(), text.to_owned());
     }
     Some(attributes)
+}
+
+/// What is wrong with an attribute that is to be a header (`header:NAME`); none for any other.
+fn wrong_header(name: &str, value: &str) -> Option<&'static str> {
+    let name = name.strip_prefix("header:")?;
+    if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+        return Some("must have a header's name behind `header:`");
+    }
+    if http::HeaderValue::from_str(value).is_err() {
+        return Some("must be what a header can hold: visible characters and spaces");
+    }
+    None
 }
 
 /// The name by which plugins know the secret of an `api-key`.

@@ -75,7 +75,11 @@ fn a_wrong_key_is_a_bad_request_of_gemini() {
 fn an_event_is_in_the_shape_of_its_stream() {
     let told = |voice: Voice| String::from_utf8(voice.event(&trouble(529), 3).to_vec()).unwrap();
     assert!(told(Voice::OpenAi).starts_with("data: {\"error\":"));
-    assert!(told(Voice::Anthropic).starts_with("event: error\ndata: {\"error\":{\"message\""));
+    let anthropic = told(Voice::Anthropic);
+    assert!(
+        anthropic.starts_with("event: error\ndata: {\"type\":\"error\""),
+        "{anthropic}"
+    );
     assert!(told(Voice::Responses).contains("\"sequence_number\":3"));
     assert!(told(Voice::Gemini).contains("\"code\":529"));
 }

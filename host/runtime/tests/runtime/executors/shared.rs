@@ -44,8 +44,8 @@ const REFRESHES: &[Planning] = &[
             accept: application/json
             content-type: application/x-www-form-urlencoded
             secret refresh-token as Form("refresh_token")
-            secret client-id as BasicUser
-            secret client-secret as BasicPassword
+            secret client-id as OauthClientId
+            secret client-secret as OauthClientSecret
             body made grant_type=refresh_token
             captures /access_token into access-token
             captures /refresh_token into refresh-token

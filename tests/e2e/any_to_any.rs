@@ -1,0 +1,243 @@
+//! Any client, any provider: real SDKs and coding tools against the real binary, in front of practice
+//! providers of every dialect. What passes here has been translated there and back, or not at all.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::coding_tools::CodingTool;
+use crate::harness::{Jackfield, Upstream};
+use crate::sdks::{SdkCall, SdkScript};
+
+/// The executors, each with the base URL that its provider's own SDK takes behind the address.
+const PROVIDERS: [(&str, &str); 4] = [
+    ("anthropic", ""),
+    ("gemini", ""),
+    ("openai", "/v1"),
+    ("openai-compatible", "/v1"),
+];
+
+/// One practice provider behind every executor: the credential of each is its name.
+async fn everything(upstream: &Upstream) -> Jackfield {
+    let mut config = "disable-cooling: true\nproviders:\n".to_owned();
+    for (executor, path) in PROVIDERS {
+        let base_url = format!("{}{path}", upstream.origin());
+        writeln!(
+            config,
+            "  - name: {executor}\n    executor: {executor}\n    base-url: {base_url}\n    \
+             credentials: [ {{ id: {executor}, api-key: key-of-{executor} }} ]\n    \
+             models: [ {{ name: practice-of-{executor} }}, {{ name: other-of-{executor}, alias: {executor} }} ]"
+        )
+        .unwrap();
+    }
+    Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await
+}
+
+/// What a script leaves out before a provider that cannot do it.
+struct Without {
+    script: SdkScript,
+    /// Before every provider of another dialect.
+    elsewhere: &'static [&'static str],
+    /// Before these, beside that.
+    before: &'static [(&'static str, &'static [&'static str])],
+    /// The executors whose dialect is the script's own.
+    home: &'static [&'static str],
+}
+
+async fn every_provider_serves(without: Without) {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = everything(&upstream).await;
+    let mut wrong = String::new();
+    for (executor, _) in PROVIDERS {
+        let mut left_out: Vec<&str> = Vec::new();
+        if !without.home.contains(&executor) {
+            left_out.extend(without.elsewhere);
+        }
+        for (before, features) in without.before {
+            if *before == executor {
+                left_out.extend(*features);
+            }
+        }
+        let call = SdkCall {
+            origin: &format!("http://{}", jackfield.address),
+            key: "any",
+            // An alias: the provider's own name must get into its body, or its path.
+            model: executor,
+            says: &format!("key-of-{executor}"),
+            without: &left_out,
+        };
+        if let Err(told) = without.script.run(call).await {
+            writeln!(wrong, "== before {executor}:\n{told}").unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{:?}\n{wrong}", without.script);
+    assert_eq!(upstream.provider.streams_open(), 0);
+    let shown = jackfield.admin("credentials").await;
+    assert_eq!(shown["leases"]["open"], 0);
+}
+
+#[tokio::test]
+async fn the_openai_sdk_for_python_chats_with_every_provider() {
+    every_provider_serves(Without {
+        script: SdkScript::PYTHON_OPENAI_CHAT,
+        elsewhere: &[],
+        before: &[],
+        home: &["openai", "openai-compatible"],
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_openai_sdk_for_python_has_responses_of_every_provider() {
+    every_provider_serves(Without {
+        script: SdkScript::PYTHON_OPENAI_RESPONSES,
+        elsewhere: &[],
+        before: &[],
+        home: &["openai"],
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_anthropic_sdk_for_python_has_messages_of_every_provider() {
+    every_provider_serves(Without {
+        script: SdkScript::PYTHON_ANTHROPIC,
+        elsewhere: &[],
+        before: &[],
+        home: &["anthropic"],
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_google_sdk_for_python_generates_with_every_provider() {
+    every_provider_serves(Without {
+        script: SdkScript::PYTHON_GOOGLE,
+        elsewhere: &[],
+        before: &[],
+        home: &["gemini"],
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_openai_sdk_for_node_works_with_every_provider() {
+    every_provider_serves(Without {
+        script: SdkScript::NODE_OPENAI,
+        elsewhere: &[],
+        before: &[],
+        home: &["openai", "openai-compatible"],
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_anthropic_sdk_for_node_works_with_every_provider() {
+    every_provider_serves(Without {
+        script: SdkScript::NODE_ANTHROPIC,
+        elsewhere: &[],
+        before: &[],
+        home: &["anthropic"],
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_google_sdk_for_node_works_with_every_provider() {
+    every_provider_serves(Without {
+        script: SdkScript::NODE_GOOGLE,
+        elsewhere: &[],
+        before: &[],
+        home: &["gemini"],
+    })
+    .await;
+}
+
+/// A coding tool reads and writes files by what the model says: a call that is lost or garbled on the
+/// way shows.
+async fn a_task_is_completed(tool: CodingTool) {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = everything(&upstream).await;
+    let origin = format!("http://{}", jackfield.address);
+    for (executor, _) in PROVIDERS {
+        if let Err(told) = tool.write_a_note(&origin, "any", executor).await {
+            let requests = jackfield.admin("requests").await;
+            panic!("{tool:?} before {executor}: {told}\n{requests:#}");
+        }
+        let calls = &upstream.provider.calls();
+        assert!(calls[&format!("key-of-{executor}")] > 1, "{executor}");
+    }
+}
+
+#[tokio::test]
+async fn claude_code_completes_a_task_with_every_provider() {
+    a_task_is_completed(CodingTool::ClaudeCode).await;
+}
+
+#[tokio::test]
+async fn codex_completes_a_task_with_every_provider() {
+    a_task_is_completed(CodingTool::Codex).await;
+}
+
+/// What does not come through is told by name, and is in the request's record.
+#[tokio::test]
+async fn what_a_translation_drops_is_told() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = everything(&upstream).await;
+    let body = serde_json::json!({
+        "model": "anthropic", "logit_bias": {"1": 2},
+        "messages": [{"role": "user", "content": "hello"}],
+    });
+    let send = jackfield
+        .client
+        .post(jackfield.url("/v1/chat/completions"))
+        .body(body.to_string());
+    let answer = send.send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let headers = answer.headers().clone();
+    assert_eq!(headers["x-jackfield-warnings"], "logit_bias");
+    let id = headers["x-jackfield-request-id"].to_str().unwrap();
+    answer.text().await.unwrap();
+    let record = jackfield.admin(&format!("requests/{id}")).await;
+    assert_eq!(record["warnings"][0]["field"], "logit_bias");
+    assert_eq!(record["usage"]["output"], 5);
+}
+
+/// What cannot be left out without a wrong answer is refused by name, and the provider is not asked.
+#[tokio::test]
+async fn what_cannot_be_translated_is_refused() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = everything(&upstream).await;
+    let body = serde_json::json!({
+        "model": "gemini", "n": 2, "messages": [{"role": "user", "content": "hello"}],
+    });
+    let (status, answer) = jackfield.call(&body).await;
+    assert_eq!(
+        (status, &answer["error"]["param"]),
+        (400, &Value::from("n"))
+    );
+    assert_eq!(upstream.provider.calls().get("key-of-gemini"), None);
+}
+
+/// Who can count is asked; for all others the host's own count takes its place, and says so.
+#[tokio::test]
+async fn tokens_are_counted_by_the_provider_or_else_estimated() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = everything(&upstream).await;
+    for (model, estimated) in [("anthropic", false), ("gemini", false), ("openai", true)] {
+        let body = serde_json::json!({
+            "model": model, "messages": [{"role": "user", "content": "one two three"}],
+        });
+        let send = jackfield
+            .client
+            .post(jackfield.url("/v1/messages/count_tokens"))
+            .header("anthropic-version", "2023-06-01")
+            .body(body.to_string());
+        let answer = send.send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{model}");
+        let told = answer.headers().contains_key("x-jackfield-estimated");
+        assert_eq!(told, estimated, "{model}");
+        let count: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        assert!(count["input_tokens"].as_u64() > Some(0), "{count}");
+    }
+}
