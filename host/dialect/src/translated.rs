@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::embed::{self, EmbedRequest};
-use crate::interlingua::{Malformed, Notes, Owed, Refusal, Warning};
+use crate::interlingua::{Effort, Malformed, Notes, Owed, Refusal, Request, Warning};
 use crate::{Asked, Dialect, Translator, anthropic_messages, gemini};
 
 /// A client's request in a provider's dialect.
@@ -54,6 +54,7 @@ impl Translated {
             .dialect
             .decode_request(source.body, source.asked, &mut notes)?;
         let owed = Owed::new(&decoded, source.id, source.created);
+        show_thoughts(source.dialect, &mut decoded);
         source.model.clone_into(&mut decoded.model);
         let body = to.encode_request(&decoded, &mut notes)?;
         Ok(Self {
@@ -158,6 +159,17 @@ impl Translated {
             }
             Back::Count | Back::Vectors(_) => None,
         }
+    }
+}
+
+/// Chats have no word for whether thoughts are to be shown: whoever asks for them gets them, as the
+/// providers that have thoughts in their chats do (DeepSeek, vLLM, OpenRouter).
+fn show_thoughts(from: Dialect, request: &mut Request) {
+    if from == Dialect::OpenaiChat
+        && let Some(reasoning) = &mut request.reasoning
+        && reasoning.effort != Some(Effort::None)
+    {
+        reasoning.shown.get_or_insert(true);
     }
 }
 

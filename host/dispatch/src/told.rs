@@ -80,16 +80,11 @@ impl Told {
         if !descriptor.operations.iter().any(|it| it == operation) {
             return Err(Untold::NotPlanned);
         }
-        let spoken = spoken(call, &descriptor.dialects).ok_or(Untold::NoDialect)?;
-        let translated = if spoken == call.dialect {
-            None
+        let (spoken, translated) = if accepts(descriptor, call.dialect) {
+            (call.dialect, None)
         } else {
-            let target = Target {
-                dialect: spoken,
-                model: Arc::clone(model),
-            };
-            let made = translations.get(target, || translate(call, spoken, model, created));
-            Some(made.map_err(Untold::Refused)?)
+            let (spoken, made) = best(call, (descriptor, model), translations, created)?;
+            (spoken, Some(made))
         };
         Ok(Self {
             operation: call.operation,
@@ -171,20 +166,59 @@ impl Told {
     }
 }
 
-/// The dialect to tell a call in: the client's own if it is accepted, otherwise the first that can
-/// express the operation.
-fn spoken(call: &Call, accepted: &[String]) -> Option<Dialect> {
-    let own = call.dialect.name();
-    if accepted.iter().any(|name| name == own) {
-        return Some(call.dialect);
+fn accepts(descriptor: &Descriptor, dialect: Dialect) -> bool {
+    let mut accepted = descriptor.dialects.iter();
+    accepted.any(|name| name == dialect.name())
+}
+
+/// The translation that loses the least; of those that lose the same, into the dialect that the executor
+/// likes best. A provider may speak several, and a member that one of them has no word for, another has.
+fn best(
+    call: &Call,
+    (descriptor, model): (&Descriptor, &Arc<str>),
+    translations: &Translations,
+    created: u64,
+) -> Result<(Dialect, Arc<Translated>), Untold> {
+    let mut found: Option<(Dialect, Arc<Translated>)> = None;
+    let mut refused = Untold::NoDialect;
+    for dialect in targets(call.operation, &descriptor.dialects) {
+        let target = Target {
+            dialect,
+            model: Arc::clone(model),
+        };
+        match translations.get(target, || translate(call, dialect, model, created)) {
+            Ok(made) if made.warnings.is_empty() => return Ok((dialect, made)),
+            Ok(made) => {
+                let losses = made.warnings.len();
+                let fewer = |(_, best): &(_, Arc<Translated>)| losses < best.warnings.len();
+                if found.as_ref().is_none_or(fewer) {
+                    found = Some((dialect, made));
+                }
+            }
+            Err(refusal) if matches!(refused, Untold::NoDialect) => {
+                refused = Untold::Refused(refusal);
+            }
+            Err(_) => {}
+        }
     }
+    found.ok_or(refused)
+}
+
+/// The dialects that a call can be translated into, the one that the executor likes best first. Text
+/// completions are for models that know nothing else: they count only where there is nothing else.
+fn targets(operation: Operation, accepted: &[String]) -> Vec<Dialect> {
     let known = accepted.iter().filter_map(|name| Dialect::parse(name));
-    let mut able = known.filter(|dialect| match call.operation {
-        Operation::Generate => true,
-        Operation::CountTokens => dialect.counts(),
-        Operation::Embed(_) => dialect.embeds(),
-    });
-    able.next()
+    let mut targets: Vec<Dialect> = known
+        .filter(|dialect| match operation {
+            Operation::CountTokens => dialect.counts(),
+            Operation::Embed(_) => dialect.embeds(),
+            Operation::Generate => true,
+        })
+        .collect();
+    if targets.len() > 1 {
+        targets.retain(|dialect| *dialect != Dialect::OpenaiCompletions);
+    }
+    targets
 }
 
 fn translate(call: &Call, to: Dialect, model: &str, created: u64) -> Result<Translated, Refusal> {

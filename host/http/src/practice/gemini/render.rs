@@ -109,7 +109,8 @@ fn response(asked: &Asked, answer: &Answer, parts: &[Value], last: bool) -> Valu
         "candidates": (0..asked.answers).map(candidate).collect::<Vec<_>>(),
         "usageMetadata": usage(answer),
         "modelVersion": asked.model,
-        "responseId": "practice-1",
+        // As unique within a conversation as the real ones are: ids of calls may be made of it.
+        "responseId": format!("practice-{}", answer.calls.first().map_or(0, |call| call.number)),
     })
 }
 
