@@ -253,3 +253,102 @@ async fn tokens_are_counted_by_the_provider_or_else_estimated() {
         assert!(count["input_tokens"].as_u64() > Some(0), "{count}");
     }
 }
+
+/// What a Gemini client gets that did not ask for events: one JSON array, item by item.
+async fn streamed_as_array(jackfield: &Jackfield, model: &str, text: &str) -> (u16, String) {
+    let body = serde_json::json!({ "contents": [{ "role": "user", "parts": [{ "text": text }] }] });
+    let url = jackfield.url(&format!("/v1beta/models/{model}:streamGenerateContent"));
+    let answer = jackfield.client.post(url).body(body.to_string());
+    let answer = answer.send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_gemini_client_may_have_its_stream_as_an_array_of_every_provider() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = everything(&upstream).await;
+    for (executor, _, model) in PROVIDERS {
+        let (status, text) = streamed_as_array(&jackfield, model, "hello").await;
+        assert_eq!(status, 200, "{executor}: {text}");
+        let items: Vec<Value> = serde_json::from_str(&text).unwrap();
+        let said: String = items
+            .iter()
+            .filter_map(|item| item["candidates"][0]["content"]["parts"][0]["text"].as_str())
+            .collect();
+        assert_eq!(
+            said,
+            format!("key-of-{executor} says: word-1 word-2 word-3 word-4")
+        );
+        let last = items.last().unwrap();
+        assert_eq!(last["candidates"][0]["finishReason"], "STOP", "{executor}");
+        assert_eq!(
+            last["usageMetadata"]["candidatesTokenCount"], 5,
+            "{executor}"
+        );
+    }
+}
+
+/// An array that breaks off would be no JSON: the error is its last item.
+#[tokio::test]
+async fn an_array_that_fails_after_its_beginning_ends_with_the_error() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = everything(&upstream).await;
+    for (executor, _, model) in PROVIDERS {
+        let wish = "hello practice:wish {\"events_error_after\":5}";
+        let (status, text) = streamed_as_array(&jackfield, model, wish).await;
+        assert_eq!(status, 200, "{executor}: {text}");
+        let items: Vec<Value> = serde_json::from_str(&text).unwrap();
+        let code = &items.last().unwrap()["error"]["code"];
+        assert!(code.as_u64() >= Some(500), "{executor}: {text}");
+        assert!(items.len() > 1, "{executor}: {text}");
+    }
+}
+
+/// Each API has its own words for an error, and a stream that is under way ends with them, once.
+#[tokio::test]
+async fn a_stream_that_fails_after_its_beginning_ends_in_the_clients_words() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = everything(&upstream).await;
+    let wish = "hello practice:wish {\"events_error_after\":5}";
+    let message = serde_json::json!([{ "role": "user", "content": wish }]);
+    let clients = [
+        ("/v1/chat/completions", "messages", "data: {\"error\":"),
+        (
+            "/v1/messages",
+            "messages",
+            "event: error\ndata: {\"type\":\"error\"",
+        ),
+        ("/v1/responses", "input", "event: response.failed\n"),
+    ];
+    for (executor, _, model) in PROVIDERS {
+        for (path, member, words) in clients {
+            let mut body = serde_json::json!({ "model": model, "stream": true, "max_tokens": 99 });
+            body[member] = message.clone();
+            if path == "/v1/responses" {
+                body.as_object_mut().unwrap().remove("max_tokens");
+            }
+            let send = jackfield.client.post(jackfield.url(path));
+            let send = send.header("anthropic-version", "2023-06-01");
+            let answer = send.body(body.to_string()).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{path} before {executor}");
+            let text = answer.text().await.unwrap();
+            let own = ["\"type\":\"error\"", "\"error\":{", "response.failed"];
+            let told = own.iter().any(|own| text.contains(own));
+            assert!(told, "{path} before {executor}: {text}");
+            let translated = !matches!(
+                (path, executor),
+                ("/v1/chat/completions", "openai" | "openai-compatible")
+                    | ("/v1/messages", "anthropic")
+                    | ("/v1/responses", "openai")
+            );
+            if translated {
+                assert_eq!(
+                    text.matches(words).count(),
+                    1,
+                    "{path} before {executor}: {text}"
+                );
+            }
+        }
+    }
+}

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::interlingua::{
-    Answer, Event, EventDecoder, EventEncoder, Frame, Malformed, Notes, Owed, Refusal, Request,
+    Answer, Begun, Event, EventDecoder, EventEncoder, Frame, Malformed, Notes, Owed, Refusal,
+    Request,
 };
 use crate::{
     Asked, Dialect, ErrorBody, Observed, ProviderError, Usage, Verdict, anthropic_messages, gemini,
@@ -284,12 +285,15 @@ impl Translator {
         for event in std::mem::take(&mut self.events) {
             match &event {
                 Event::Error(error) => return Observed::Error(error.clone()),
-                Event::Begin(_) | Event::Delta(_) | Event::Finish(_) => {
+                // That a text begins says nothing yet.
+                Event::Begin(Begun::ToolCall { .. } | Begun::Whole(_))
+                | Event::Delta(_)
+                | Event::Finish(_) => {
                     self.content = true;
                     observed = Observed::Content;
                 }
                 Event::Usage(usage) => self.usage = Some(*usage),
-                Event::Done | Event::End | Event::Start { .. } => {}
+                Event::Begin(_) | Event::Done | Event::End | Event::Start { .. } => {}
             }
             self.encoder.event(&event, out);
             if event == Event::Done {
