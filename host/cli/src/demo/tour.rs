@@ -1,4 +1,4 @@
-//! The tour: six steps, each of which shows what really came back and fails if it should not have.
+//! The tour: seven steps, each of which shows what really came back and fails if it should not have.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -36,6 +36,7 @@ impl Tour {
         say("Jackfield, a guided tour. Every line below is what really happened.\n");
         self.call(&client).await?;
         self.streamed_call(&client).await?;
+        self.any_client(&client).await?;
         self.rotation(&client).await?;
         self.failover(&client).await?;
         self.live_swap(&client).await?;
@@ -83,9 +84,37 @@ impl Tour {
         )
     }
 
-    async fn rotation(&self, client: &PracticeClient) -> Result<(), String> {
+    async fn any_client(&self, client: &PracticeClient) -> Result<(), String> {
         step(
             3,
+            "any client: the same model, asked as Anthropic's and Google's clients ask",
+        );
+        let hello = "Say a few words.";
+        let asked = [
+            (
+                "/messages",
+                json!({ "model": "fast", "max_tokens": 99, "messages": [{ "role": "user", "content": hello }] }),
+                "/content/0/text",
+            ),
+            (
+                "/models/fast:generateContent",
+                json!({ "contents": [{ "role": "user", "parts": [{ "text": hello }] }] }),
+                "/candidates/0/content/parts/0/text",
+            ),
+        ];
+        for (path, body, place) in asked {
+            let answer = posted(client, path, &body).await?;
+            let answer = parsed(&answer)?;
+            let text = answer.pointer(place).and_then(Value::as_str);
+            let text = text.ok_or_else(|| format!("the answer has nothing at {place}"))?;
+            say(&format!("  POST /v1{path}: {text}"));
+        }
+        Ok(())
+    }
+
+    async fn rotation(&self, client: &PracticeClient) -> Result<(), String> {
+        step(
+            4,
             "rotation: the selector `round-robin` takes both credentials in turn",
         );
         let served = self.served(client, 6).await?;
@@ -98,7 +127,7 @@ impl Tour {
     async fn failover(&self, client: &PracticeClient) -> Result<(), String> {
         let [failing, other] = KEYS;
         step(
-            4,
+            5,
             &format!("failover: `{failing}` answers 429, and no client notices"),
         );
         let failure = PracticeFailure {
@@ -119,7 +148,7 @@ impl Tour {
 
     async fn live_swap(&self, client: &PracticeClient) -> Result<(), String> {
         step(
-            5,
+            6,
             "a selector replaced while calls run: a file is dropped into the plugins folder",
         );
         self.wait_until_ready().await?;
@@ -145,7 +174,7 @@ impl Tour {
     }
 
     fn versions(&self) {
-        step(6, "what runs now");
+        step(7, "what runs now");
         plugins::show(&self.registry.status());
     }
 
@@ -242,10 +271,16 @@ async fn ask(client: &PracticeClient, stream: bool) -> Result<PracticeAnswer, St
         "messages": [{ "role": "user", "content": "Say a few words." }],
         "stream": stream,
     });
-    let answer = client
-        .post("/chat/completions", &body)
-        .await
-        .map_err(|error| told(&error))?;
+    posted(client, "/chat/completions", &body).await
+}
+
+async fn posted(
+    client: &PracticeClient,
+    path: &str,
+    body: &Value,
+) -> Result<PracticeAnswer, String> {
+    let answer = client.post(path, body).await;
+    let answer = answer.map_err(|error| told(&error))?;
     if answer.status == 200 {
         return Ok(answer);
     }
