@@ -93,10 +93,12 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut Fixed);
+
     #[test]
     fn each_key_is_named_that_differs() {
         assert!(fixed().differing(&fixed()).is_empty());
-        let cases: [(&str, fn(&mut Fixed)); 9] = [
+        let cases: [(&str, Change); 9] = [
             ("listen", |other| other.listen.set_port(3)),
             ("admin", |other| other.admin_listen = None),
             ("admin.listen", |other| {
