@@ -4,8 +4,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jackfield_dialect::interlingua::Refusal;
-use jackfield_dialect::{Asked, Dialect, ProviderError, Source, Translated, Usage, Verdict};
+use jackfield_credential::split_suffix;
+use jackfield_dialect::interlingua::{Notes, Refusal, Warning};
+use jackfield_dialect::{
+    Asked, Dialect, ProviderError, Source, Thinking, Translated, Usage, Verdict,
+};
 use parking_lot::Mutex;
 
 use crate::call::{Call, Framing, Operation};
@@ -14,17 +17,42 @@ use crate::exchange::Broke;
 use crate::port::Descriptor;
 use crate::writer::Writer;
 
-/// The translations of one call, each made once however many attempts need it.
+/// The other bodies that one call is told in, each made once however many attempts need it.
 #[derive(Default)]
-pub(crate) struct Translations(Mutex<Vec<(Target, Made)>>);
+pub(crate) struct Translations(Mutex<Vec<(Target, Result<Arc<Made>, Refusal>)>>);
 
-type Made = Result<Arc<Translated>, Refusal>;
+/// A body that is not the client's own.
+enum Made {
+    /// The client's but for what the model's suffix asks for, and what of that could not be had.
+    Patched(Bytes, Vec<Warning>),
+    /// In another dialect.
+    Translated(Translated),
+}
 
-/// What a call is translated to: a dialect, and the provider's name of the model.
+/// What a call is told as: in a dialect, and for a model with its suffix.
 #[derive(PartialEq, Eq)]
 struct Target {
     dialect: Dialect,
     model: Arc<str>,
+}
+
+/// A provider's model, as a name that it knows and what the suffix asks for. A suffix that asks for
+/// nothing is part of the name.
+struct Model {
+    name: Arc<str>,
+    thinking: Option<Thinking>,
+}
+
+impl Model {
+    fn new(asked: &Arc<str>) -> Self {
+        let (base, suffix) = split_suffix(asked);
+        let thinking = suffix.and_then(Thinking::parse);
+        let name = match thinking {
+            Some(_) => Arc::from(base),
+            None => Arc::clone(asked),
+        };
+        Self { name, thinking }
+    }
 }
 
 /// A call as one executor is told it.
@@ -33,8 +61,10 @@ pub(crate) struct Told {
     operation: Operation,
     client: Dialect,
     spoken: Dialect,
-    /// None where both speak the same.
-    translated: Option<Arc<Translated>>,
+    /// The provider's name of the model.
+    model: Arc<str>,
+    /// None where it is told the client's own body.
+    made: Option<Arc<Made>>,
 }
 
 /// Why an executor cannot be told a call. Another may.
@@ -55,7 +85,11 @@ pub(crate) struct Whole {
 }
 
 impl Translations {
-    fn get(&self, target: Target, make: impl FnOnce() -> Result<Translated, Refusal>) -> Made {
+    fn get(
+        &self,
+        target: Target,
+        make: impl FnOnce() -> Result<Made, Refusal>,
+    ) -> Result<Arc<Made>, Refusal> {
         // Another attempt of the same call never runs beside this one: nobody waits for the lock.
         let mut made = self.0.lock();
         if let Some((_, result)) = made.iter().find(|(known, _)| *known == target) {
@@ -68,8 +102,8 @@ impl Translations {
 }
 
 impl Told {
-    /// Tells a call to whoever is described so, with the provider's name of the model. `created` is in
-    /// seconds since the Unix epoch.
+    /// Tells a call to whoever is described so, for a model of the provider's, which may have a suffix.
+    /// `created` is in seconds since the Unix epoch.
     pub(crate) fn new(
         call: &Call,
         (descriptor, model): (&Descriptor, &Arc<str>),
@@ -81,21 +115,28 @@ impl Told {
             return Err(Untold::NotPlanned);
         }
         let spoken = spoken(call, &descriptor.dialects).ok_or(Untold::NoDialect)?;
-        let translated = if spoken == call.dialect {
-            None
-        } else {
-            let target = Target {
-                dialect: spoken,
-                model: Arc::clone(model),
-            };
-            let made = translations.get(target, || translate(call, spoken, model, created));
-            Some(made.map_err(Untold::Refused)?)
+        let Model { name, thinking } = Model::new(model);
+        // How hard a model is to think is nothing to a count or to vectors.
+        let thinking = thinking.filter(|_| call.operation == Operation::Generate);
+        let target = Target {
+            dialect: spoken,
+            model: Arc::clone(model),
+        };
+        let made = match thinking {
+            None if spoken == call.dialect => None,
+            Some(thinking) if spoken == call.dialect => {
+                Some(translations.get(target, || patch(call, &name, thinking)))
+            }
+            thinking => Some(translations.get(target, || {
+                translate(call, spoken, (&name, thinking), created).map(Made::Translated)
+            })),
         };
         Ok(Self {
             operation: call.operation,
             client: call.dialect,
             spoken,
-            translated,
+            model: name,
+            made: made.transpose().map_err(Untold::Refused)?,
         })
     }
 
@@ -104,25 +145,44 @@ impl Told {
         self.spoken
     }
 
-    /// The body that the executor is told; none for the client's own.
-    pub(crate) fn body(&self) -> Option<&Bytes> {
-        self.translated.as_ref().map(|made| &made.body)
+    /// The provider's name of the model.
+    pub(crate) fn model(&self) -> &Arc<str> {
+        &self.model
     }
 
-    /// What the translation lost.
+    /// The body that the executor is told; none for the client's own.
+    pub(crate) fn body(&self) -> Option<&Bytes> {
+        self.made.as_deref().map(|made| match made {
+            Made::Patched(body, _) => body,
+            Made::Translated(translated) => &translated.body,
+        })
+    }
+
+    /// What of the request did not come through.
+    pub(crate) fn warnings(&self) -> &[Warning] {
+        match self.made.as_deref() {
+            None => &[],
+            Some(Made::Patched(_, warnings)) => warnings,
+            Some(Made::Translated(translated)) => &translated.warnings,
+        }
+    }
+
+    /// The translation; none where both speak the same.
     pub(crate) fn translated(&self) -> Option<&Translated> {
-        self.translated.as_deref()
+        match self.made.as_deref() {
+            Some(Made::Translated(translated)) => Some(translated),
+            Some(Made::Patched(..)) | None => None,
+        }
     }
 
     /// Whether the provider's bytes are the client's.
     pub(crate) fn is_relayed(&self, framing: Framing) -> bool {
-        self.translated.is_none() && framing == Framing::Events
+        self.translated().is_none() && framing == Framing::Events
     }
 
     /// Writes the client's stream.
     pub(crate) fn writer(&self, framing: Framing) -> Writer {
-        let made = self.translated.as_deref();
-        match made.and_then(Translated::translator) {
+        match self.translated().and_then(Translated::translator) {
             None => Writer::own(self.client, framing),
             Some(translator) => Writer::translated(self.client, translator, framing),
         }
@@ -131,7 +191,7 @@ impl Told {
     /// Judges a whole answer, and says it as the client is owed it.
     pub(crate) fn whole(&self, body: Bytes) -> Result<Whole, Broke> {
         let usage = self.judged(&body)?;
-        let Some(made) = &self.translated else {
+        let Some(made) = self.translated() else {
             return Ok(Whole { body, usage });
         };
         let body = made.answer(&body);
@@ -187,7 +247,19 @@ fn spoken(call: &Call, accepted: &[String]) -> Option<Dialect> {
     able.next()
 }
 
-fn translate(call: &Call, to: Dialect, model: &str, created: u64) -> Result<Translated, Refusal> {
+/// The client's body, asking for what the suffix asks for.
+fn patch(call: &Call, model: &str, thinking: Thinking) -> Result<Made, Refusal> {
+    let mut notes = Notes::default();
+    let body = thinking.patched(call.dialect, (model, &call.body), &mut notes)?;
+    Ok(Made::Patched(body, notes.into_warnings()))
+}
+
+fn translate(
+    call: &Call,
+    to: Dialect,
+    (model, thinking): (&str, Option<Thinking>),
+    created: u64,
+) -> Result<Translated, Refusal> {
     let asked = Asked {
         model: call.model.as_ref().into(),
         stream: call.stream.is_some(),
@@ -197,6 +269,7 @@ fn translate(call: &Call, to: Dialect, model: &str, created: u64) -> Result<Tran
         body: &call.body,
         asked: &asked,
         model,
+        thinking,
         id: &call.id,
         created,
     };

@@ -153,12 +153,11 @@ impl Attempt<'_> {
         if let Some(kind) = kind {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
-        let translated = self.told.translated();
         Answer {
             status: head.status,
             headers,
             body,
-            warnings: translated.map_or_else(Vec::new, |made| made.warnings.clone()),
+            warnings: self.told.warnings().to_vec(),
             estimated: false,
         }
     }
