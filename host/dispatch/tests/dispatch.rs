@@ -29,5 +29,6 @@ mod selection;
 mod simulation;
 mod stage;
 mod success;
+mod suffixes;
 mod upstream;
 mod wire;

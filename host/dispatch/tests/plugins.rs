@@ -45,6 +45,7 @@ impl FakeExecutor {
             id: id("fake-executor"),
             descriptor: Descriptor {
                 dialects: vec!["openai-chat".to_owned()],
+                operations: vec!["generate".to_owned()],
                 ..Descriptor::default()
             },
             prepare: Box::new(prepare),
