@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::interlingua::{
-    Answer, Event, EventDecoder, EventEncoder, Frame, Malformed, Notes, Owed, Refusal, Request,
+    Answer, Begun, Event, EventDecoder, EventEncoder, Frame, Malformed, Notes, Owed, Refusal,
+    Request,
 };
 use crate::{
     Asked, Dialect, ErrorBody, Observed, ProviderError, Usage, Verdict, anthropic_messages, gemini,
@@ -284,6 +285,10 @@ impl Translator {
         for event in std::mem::take(&mut self.events) {
             match &event {
                 Event::Error(error) => return Observed::Error(error.clone()),
+                // These come empty, and what fills them may yet be an error.
+                Event::Begin(
+                    Begun::Text | Begun::Refusal | Begun::Reasoning { redacted: false },
+                ) => {}
                 Event::Begin(_) | Event::Delta(_) | Event::Finish(_) => {
                     self.content = true;
                     observed = Observed::Content;
