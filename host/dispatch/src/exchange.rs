@@ -229,6 +229,8 @@ impl Exchange {
     }
 
     fn settle(&mut self, outcome: Outcome) {
+        // A guest may tell it after the last content, when the lease is settled already.
+        self.note_usage();
         let first_byte = self.pump.source().first_byte();
         if let Some(lease) = self.lease.take() {
             let ended = match &outcome {
@@ -237,7 +239,6 @@ impl Exchange {
                 Outcome::Unjudged => Ended::broken("a plugin failed"),
                 Outcome::Cancelled => Ended::broken("the call's time is over"),
             };
-            self.note_usage();
             self.course.settle(lease, outcome, first_byte);
             self.course.trace.end(ended);
         }

@@ -23,8 +23,18 @@ fn ways() -> [(&'static str, FakeExecutor, bool, Event); 4] {
     [
         ("relayed", FakeExecutor::relaying(), false, stream),
         ("guided", FakeExecutor::echoing(), false, stream),
-        ("translated", FakeExecutor::relaying(), true, anthropic::stream),
-        ("guided and translated", FakeExecutor::echoing(), true, anthropic::stream),
+        (
+            "translated",
+            FakeExecutor::relaying(),
+            true,
+            anthropic::stream,
+        ),
+        (
+            "guided and translated",
+            FakeExecutor::echoing(),
+            true,
+            anthropic::stream,
+        ),
     ]
 }
 
@@ -60,7 +70,10 @@ fn pausing(events: &[String], at: usize, pause: Duration) -> Script {
 
 /// Where the second content ends that a provider sends.
 fn behind_content(events: &[String]) -> usize {
-    let content = events.iter().position(|event| event.contains("two")).unwrap();
+    let content = events
+        .iter()
+        .position(|event| event.contains("two"))
+        .unwrap();
     events[..=content].iter().map(String::len).sum()
 }
 
@@ -106,7 +119,9 @@ async fn nothing_is_ever_told_inside_an_event() {
                 Script::events(&events),
             );
             let whole = text(stage.dispatcher.call(call).await).await;
-            let (before, after) = given.split_once(BEAT).unwrap_or_else(|| panic!("{name} {at}"));
+            let (before, after) = given
+                .split_once(BEAT)
+                .unwrap_or_else(|| panic!("{name} {at}"));
             assert!(before.ends_with("\n\n"), "{name} {at}: {before:?}");
             assert_eq!([before, after].concat(), whole, "{name} {at}");
         }
@@ -127,7 +142,11 @@ async fn half_a_comment_of_the_providers_is_not_mixed_with_the_hosts() {
             let known = [": keep-alive", ": still here"];
             assert!(known.contains(&block.trim_end()), "{at}: {given:?}");
         }
-        assert_eq!(given.matches(": keep-alive\n\n").count(), 1, "{at}: {given:?}");
+        assert_eq!(
+            given.matches(": keep-alive\n\n").count(),
+            1,
+            "{at}: {given:?}"
+        );
     }
 }
 
@@ -140,7 +159,11 @@ async fn nothing_is_told_before_the_commit() {
         let (stage, call) = staged(executor, translated, pausing(&events, at, 50 * SECOND));
         let start = Instant::now();
         let answer = stage.dispatcher.call(call).await;
-        assert_eq!(start.elapsed(), 50 * SECOND, "{name}: committed with content");
+        assert_eq!(
+            start.elapsed(),
+            50 * SECOND,
+            "{name}: committed with content"
+        );
         let given = text(answer).await;
         assert!(!given.contains(BEAT), "{name}: {given}");
     }
@@ -164,7 +187,11 @@ async fn telling_a_client_does_not_put_the_idle_timeout_off() {
         assert!(error.message.contains("no byte"), "{name}: {error:?}");
         let given = String::from_utf8(bytes.into()).unwrap();
         let beats = (idle.as_secs() - 1) / KEEP_ALIVE.as_secs();
-        assert_eq!(given.matches(BEAT).count() as u64, beats, "{name}: {before}");
+        assert_eq!(
+            given.matches(BEAT).count() as u64,
+            beats,
+            "{name}: {before}"
+        );
         assert_eq!(stage.counts().failed, 1, "{name}");
         stage.assert_closed();
     }

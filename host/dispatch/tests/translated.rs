@@ -170,10 +170,7 @@ async fn what_fails_after_it_ends_the_stream_with_one_error_in_the_clients_words
             assert!(broken.is_none(), "{name}");
             let (before, error) = terminal(&bytes);
             assert_eq!(said(&before), ("onetwo".to_owned(), false), "{name}");
-            assert!(
-                error.message.contains(word),
-                "{name}: {error:?}"
-            );
+            assert!(error.message.contains(word), "{name}: {error:?}");
             assert_eq!(
                 (stage.counts().failed, stage.upstream.calls()),
                 (1, 1),
