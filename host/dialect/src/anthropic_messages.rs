@@ -15,6 +15,7 @@ mod observer;
 mod offer;
 mod render;
 mod request;
+mod suffix;
 mod thinking;
 mod turns;
 mod usage;
@@ -33,6 +34,8 @@ pub use render::{error_kind, model, model_list, render_error, render_stream_erro
 pub use request::decode_request;
 pub use verdict::read_answer;
 pub use wire::encode_request;
+
+pub(crate) use suffix::think;
 
 use crate::Dialect;
 

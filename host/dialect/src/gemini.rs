@@ -22,6 +22,7 @@ mod render;
 mod schema;
 mod signatures;
 mod stream;
+mod suffix;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -39,6 +40,7 @@ pub use render::{error_kind, model, model_list, render_error, render_stream_erro
 pub use stream::StreamObserver;
 
 pub(crate) use members::{body, nested, object};
+pub(crate) use suffix::think;
 
 /// Printing can fail only for maps with odd keys, or where a type refuses; what is printed here does
 /// neither.

@@ -285,15 +285,16 @@ impl Translator {
         for event in std::mem::take(&mut self.events) {
             match &event {
                 Event::Error(error) => return Observed::Error(error.clone()),
-                // That a text begins says nothing yet.
-                Event::Begin(Begun::ToolCall { .. } | Begun::Whole(_))
-                | Event::Delta(_)
-                | Event::Finish(_) => {
+                // These come empty, and what fills them may yet be an error.
+                Event::Begin(
+                    Begun::Text | Begun::Refusal | Begun::Reasoning { redacted: false },
+                ) => {}
+                Event::Begin(_) | Event::Delta(_) | Event::Finish(_) => {
                     self.content = true;
                     observed = Observed::Content;
                 }
                 Event::Usage(usage) => self.usage = Some(*usage),
-                Event::Begin(_) | Event::Done | Event::End | Event::Start { .. } => {}
+                Event::Done | Event::End | Event::Start { .. } => {}
             }
             self.encoder.event(&event, out);
             if event == Event::Done {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::embed::{self, EmbedRequest};
 use crate::interlingua::{Effort, Malformed, Notes, Owed, Refusal, Request, Warning};
-use crate::{Asked, Dialect, Translator, anthropic_messages, gemini};
+use crate::{Asked, Dialect, Thinking, Translator, anthropic_messages, gemini};
 
 /// A client's request in a provider's dialect.
 #[derive(Clone, Debug)]
@@ -35,8 +35,11 @@ pub struct Source<'a> {
     pub body: &'a [u8],
     /// What it asks for.
     pub asked: &'a Asked<'a>,
-    /// The provider's name of the model.
+    /// The provider's name of the model, without a suffix that is told by `thinking`.
     pub model: &'a str,
+    /// How hard the model is to think, whatever the body says; none leaves it to the body. Counts and
+    /// vectors have nothing of it.
+    pub thinking: Option<Thinking>,
     /// The call's id: what made-up ids are made of.
     pub id: &'a str,
     /// When it came, in seconds since the Unix epoch.
@@ -54,8 +57,11 @@ impl Translated {
             .dialect
             .decode_request(source.body, source.asked, &mut notes)?;
         let owed = Owed::new(&decoded, source.id, source.created);
-        show_thoughts(source.dialect, &mut decoded);
         source.model.clone_into(&mut decoded.model);
+        if let Some(thinking) = source.thinking {
+            decoded.reasoning = thinking.over(decoded.reasoning);
+        }
+        show_thoughts(source.dialect, &mut decoded);
         let body = to.encode_request(&decoded, &mut notes)?;
         Ok(Self {
             body: body.into(),

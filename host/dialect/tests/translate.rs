@@ -105,6 +105,7 @@ impl<'a> Pair<'a> {
             body: &body,
             asked: &asked,
             model: "provider-model",
+            thinking: None,
             id: "call-1",
             created: 1_780_000_000,
         };

@@ -66,7 +66,7 @@ impl<'a> Attempt<'a> {
     ///
     /// # Errors
     /// When the configuration does not fit together, or the executor cannot be told the call.
-    pub(crate) fn new(
+    pub(crate) async fn new(
         course: &'a Arc<Course>,
         lease: Lease,
         number: u32,
@@ -77,23 +77,22 @@ impl<'a> Attempt<'a> {
         let (provider, executor) = serving.map_err(|error| Missed::Fatal(Box::new(error)))?;
         let now = course.clock.now();
         let created = now.as_millis() / 1_000;
-        let model = lease.upstream_model();
-        let told = (executor.descriptor(), model);
-        let told = Told::new(call, told, &course.translations, created);
+        let told = (executor.descriptor(), lease.upstream_model());
+        let told = Told::new(call, told, &course.translations, created).await;
         let told = match told {
             Ok(told) => told,
             Err(untold) => return Err(untold_by(course, lease, &provider.executor, untold)),
         };
-        if let Some(translated) = told.translated() {
-            course.trace.warnings(&translated.warnings);
+        if told.body().is_some() {
+            course.trace.warnings(told.warnings());
         }
         let context = Context {
             operation: call.operation.name(),
             dialect: told.spoken().name(),
-            model: Arc::clone(lease.upstream_model()),
+            model: Arc::clone(told.model()),
             // A translation has the provider's name in it already.
             client_model: match told.translated() {
-                Some(_) => Arc::clone(lease.upstream_model()),
+                Some(_) => Arc::clone(told.model()),
                 None => Arc::clone(&call.model),
             },
             stream: call.stream.is_some(),

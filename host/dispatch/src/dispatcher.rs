@@ -309,7 +309,7 @@ impl Dispatcher {
     ) -> Result<Answer, Missed> {
         let may_refresh = !progress.renewed.contains(&lease.slot());
         let course = &self.suited(course, &lease);
-        let attempt = Attempt::new(course, lease, progress.attempts, may_refresh)?;
+        let attempt = Attempt::new(course, lease, progress.attempts, may_refresh).await?;
         progress.attempts += 1;
         Box::pin(attempt.run()).await
     }

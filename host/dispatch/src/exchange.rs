@@ -155,9 +155,9 @@ impl Exchange {
                 }
                 Ok(Step::Over) => {
                     self.settle(Outcome::Success);
-                    return Ok(AnswerBody::Whole(joined(self.out)));
+                    return Ok(AnswerBody::Whole(joined(std::mem::take(&mut self.out))));
                 }
-                Err(broke) => return Err((broke, self.lease)),
+                Err(broke) => return Err((broke, self.lease.take())),
             }
         }
         self.pump.commit(self.course.streams_events());
@@ -229,6 +229,8 @@ impl Exchange {
     }
 
     fn settle(&mut self, outcome: Outcome) {
+        // A guest may tell it after the last content, when the lease is settled already.
+        self.note_usage();
         let first_byte = self.pump.source().first_byte();
         if let Some(lease) = self.lease.take() {
             let ended = match &outcome {
@@ -237,16 +239,28 @@ impl Exchange {
                 Outcome::Unjudged => Ended::broken("a plugin failed"),
                 Outcome::Cancelled => Ended::broken("the call's time is over"),
             };
-            if let Some(usage) = self.pump.usage() {
-                self.course.trace.usage(usage);
-            }
             self.course.settle(lease, outcome, first_byte);
             self.course.trace.end(ended);
         }
     }
 
+    fn note_usage(&self) {
+        if let Some(usage) = self.pump.usage() {
+            self.course.trace.usage(usage);
+        }
+    }
+
     fn held_bytes(&self) -> usize {
         self.out.iter().map(Bytes::len).sum()
+    }
+}
+
+impl Drop for Exchange {
+    /// Of an answer that the client did not wait for, what it has cost so far is still known.
+    fn drop(&mut self) {
+        if self.lease.is_some() {
+            self.note_usage();
+        }
     }
 }
 

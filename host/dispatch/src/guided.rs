@@ -188,7 +188,7 @@ fn events(
 ) -> Result<Step, Broke> {
     let mut written = Vec::new();
     let step = write(writer, frames, &mut written);
-    if ended && step.is_ok() && !writer.completed() {
+    if ended && step.is_ok() {
         writer.finish(&mut written);
     }
     // What came before a frame that must not go on still does.

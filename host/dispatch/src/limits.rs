@@ -53,3 +53,7 @@ pub const CLOSING: Duration = Duration::from_secs(1);
 /// coming. Proxies and load balancers between cut silent connections after a minute or less; half of
 /// the shortest usual one, 30 s.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The largest body that is translated on the threads that serve everybody, in bytes: a few milliseconds
+/// of work. Larger ones, most of them pictures, are translated elsewhere.
+pub const TRANSLATED_INLINE_BYTES_MAX: usize = 256 << 10;

@@ -143,7 +143,12 @@ impl Relay {
             return Ok(true);
         };
         match self.watch.observe(event.name(), &event.data) {
-            Observed::Content | Observed::Done | Observed::Preamble => Ok(true),
+            Observed::Content | Observed::Preamble => Ok(true),
+            Observed::Done => {
+                // It is not forgotten then.
+                self.done = true;
+                Ok(true)
+            }
             Observed::Error(error) => Err(Broke::Failed(classify::inside(error))),
             Observed::Malformed => Ok(false),
         }

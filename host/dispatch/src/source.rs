@@ -110,7 +110,8 @@ impl Source {
                     if due <= now {
                         return Poll::Ready(Err(self.stalled()));
                     }
-                    let beat = self.beat.map(|beat| self.quiet_since + beat);
+                    let quiet_since = self.asked.map_or(now, |asked| asked.max(self.quiet_since));
+                    let beat = self.beat.map(|beat| quiet_since + beat);
                     if beat.is_some_and(|beat| beat <= now) {
                         self.quiet_since = now;
                         return Poll::Ready(Ok(Came::Silence));

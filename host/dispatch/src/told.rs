@@ -1,31 +1,22 @@
 //! A call as one executor is told it: in the client's own dialect if the executor accepts that,
 //! otherwise translated; and the way back for its answers.
 
+mod translations;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jackfield_dialect::interlingua::Refusal;
-use jackfield_dialect::{Asked, Dialect, ProviderError, Source, Translated, Usage, Verdict};
-use parking_lot::Mutex;
+use jackfield_dialect::interlingua::{Refusal, Warning};
+use jackfield_dialect::{Dialect, ProviderError, Translated, Usage, Verdict};
 
 use crate::call::{Call, Framing, Operation};
 use crate::classify;
 use crate::exchange::Broke;
+use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
 use crate::port::Descriptor;
 use crate::writer::Writer;
-
-/// The translations of one call, each made once however many attempts need it.
-#[derive(Default)]
-pub(crate) struct Translations(Mutex<Vec<(Target, Made)>>);
-
-type Made = Result<Arc<Translated>, Refusal>;
-
-/// What a call is translated to: a dialect, and the provider's name of the model.
-#[derive(PartialEq, Eq)]
-struct Target {
-    dialect: Dialect,
-    model: Arc<str>,
-}
+pub(crate) use translations::Translations;
+use translations::{Made, Model};
 
 /// A call as one executor is told it.
 #[derive(Clone)]
@@ -33,8 +24,10 @@ pub(crate) struct Told {
     operation: Operation,
     client: Dialect,
     spoken: Dialect,
-    /// None where both speak the same.
-    translated: Option<Arc<Translated>>,
+    /// The provider's name of the model.
+    model: Arc<str>,
+    /// None where it is told the client's own body.
+    made: Option<Arc<Made>>,
 }
 
 /// Why an executor cannot be told a call. Another may.
@@ -54,23 +47,10 @@ pub(crate) struct Whole {
     pub(crate) usage: Option<Usage>,
 }
 
-impl Translations {
-    fn get(&self, target: Target, make: impl FnOnce() -> Result<Translated, Refusal>) -> Made {
-        // Another attempt of the same call never runs beside this one: nobody waits for the lock.
-        let mut made = self.0.lock();
-        if let Some((_, result)) = made.iter().find(|(known, _)| *known == target) {
-            return result.clone();
-        }
-        let result = make().map(Arc::new);
-        made.push((target, result.clone()));
-        result
-    }
-}
-
 impl Told {
-    /// Tells a call to whoever is described so, with the provider's name of the model. `created` is in
-    /// seconds since the Unix epoch.
-    pub(crate) fn new(
+    /// Tells a call to whoever is described so, for a model of the provider's, which may have a suffix.
+    /// `created` is in seconds since the Unix epoch.
+    pub(crate) async fn new(
         call: &Call,
         (descriptor, model): (&Descriptor, &Arc<str>),
         translations: &Translations,
@@ -80,17 +60,14 @@ impl Told {
         if !descriptor.operations.iter().any(|it| it == operation) {
             return Err(Untold::NotPlanned);
         }
-        let (spoken, translated) = if accepts(descriptor, call.dialect) {
-            (call.dialect, None)
-        } else {
-            let (spoken, made) = best(call, (descriptor, model), translations, created)?;
-            (spoken, Some(made))
-        };
+        let model = Model::new(model, call.operation);
+        let (spoken, made) = translations.best(call, descriptor, &model, created).await?;
         Ok(Self {
             operation: call.operation,
             client: call.dialect,
             spoken,
-            translated,
+            model: model.name,
+            made,
         })
     }
 
@@ -99,34 +76,68 @@ impl Told {
         self.spoken
     }
 
-    /// The body that the executor is told; none for the client's own.
-    pub(crate) fn body(&self) -> Option<&Bytes> {
-        self.translated.as_ref().map(|made| &made.body)
+    /// The provider's name of the model.
+    pub(crate) fn model(&self) -> &Arc<str> {
+        &self.model
     }
 
-    /// What the translation lost.
+    /// The body that the executor is told; none for the client's own.
+    pub(crate) fn body(&self) -> Option<&Bytes> {
+        self.made.as_deref().map(|made| match made {
+            Made::Patched(body, _) => body,
+            Made::Translated(translated) => &translated.body,
+        })
+    }
+
+    /// What of the request did not come through.
+    pub(crate) fn warnings(&self) -> &[Warning] {
+        self.made.as_deref().map_or(&[], Made::warnings)
+    }
+
+    /// The translation; none where both speak the same.
     pub(crate) fn translated(&self) -> Option<&Translated> {
-        self.translated.as_deref()
+        match self.made.as_deref() {
+            Some(Made::Translated(translated)) => Some(translated),
+            Some(Made::Patched(..)) | None => None,
+        }
     }
 
     /// Whether the provider's bytes are the client's.
     pub(crate) fn is_relayed(&self, framing: Framing) -> bool {
-        self.translated.is_none() && framing == Framing::Events
+        self.translated().is_none() && framing == Framing::Events
     }
 
     /// Writes the client's stream.
     pub(crate) fn writer(&self, framing: Framing) -> Writer {
-        let made = self.translated.as_deref();
-        match made.and_then(Translated::translator) {
+        match self.translated().and_then(Translated::translator) {
             None => Writer::own(self.client, framing),
             Some(translator) => Writer::translated(self.client, translator, framing),
         }
     }
 
+    /// As [`Self::whole`], or [`Self::streamed`] where a stream is owed; a large translation is made where
+    /// nobody waits for a thread.
+    pub(crate) async fn told_whole(
+        &self,
+        body: Bytes,
+        stream: Option<Framing>,
+    ) -> Result<Whole, Broke> {
+        let (told, body_len) = (self.clone(), body.len());
+        let tell = move || match stream {
+            Some(framing) if told.translated().is_some() => told.streamed(&body, framing),
+            _ => told.whole(body),
+        };
+        if self.translated().is_none() || body_len <= TRANSLATED_INLINE_BYTES_MAX {
+            return tell();
+        }
+        let told = tokio::task::spawn_blocking(tell).await;
+        told.unwrap_or_else(|_| Err(useless("the host broke off its translation")))
+    }
+
     /// Judges a whole answer, and says it as the client is owed it.
     pub(crate) fn whole(&self, body: Bytes) -> Result<Whole, Broke> {
         let usage = self.judged(&body)?;
-        let Some(made) = &self.translated else {
+        let Some(made) = self.translated() else {
             return Ok(Whole { body, usage });
         };
         let body = made.answer(&body);
@@ -138,7 +149,7 @@ impl Told {
     }
 
     /// Writes a whole answer as the stream that the client asked for: its provider did not stream.
-    pub(crate) fn streamed(&self, body: &Bytes, framing: Framing) -> Result<Whole, Broke> {
+    fn streamed(&self, body: &Bytes, framing: Framing) -> Result<Whole, Broke> {
         let usage = self.judged(body)?;
         let answer = self.spoken.decode_answer(body);
         let answer = answer.map_err(|error| useless(&error.to_string()))?;
@@ -163,81 +174,6 @@ impl Told {
             Verdict::Empty => Err(useless("the provider's answer was empty")),
             Verdict::Malformed => Err(useless("the provider's answer was not what it should be")),
         }
-    }
-}
-
-fn accepts(descriptor: &Descriptor, dialect: Dialect) -> bool {
-    let mut accepted = descriptor.dialects.iter();
-    accepted.any(|name| name == dialect.name())
-}
-
-/// The translation that loses the least; of those that lose the same, into the dialect that the executor
-/// likes best. A provider may speak several, and a member that one of them has no word for, another has.
-fn best(
-    call: &Call,
-    (descriptor, model): (&Descriptor, &Arc<str>),
-    translations: &Translations,
-    created: u64,
-) -> Result<(Dialect, Arc<Translated>), Untold> {
-    let mut found: Option<(Dialect, Arc<Translated>)> = None;
-    let mut refused = Untold::NoDialect;
-    for dialect in targets(call.operation, &descriptor.dialects) {
-        let target = Target {
-            dialect,
-            model: Arc::clone(model),
-        };
-        match translations.get(target, || translate(call, dialect, model, created)) {
-            Ok(made) if made.warnings.is_empty() => return Ok((dialect, made)),
-            Ok(made) => {
-                let losses = made.warnings.len();
-                let fewer = |(_, best): &(_, Arc<Translated>)| losses < best.warnings.len();
-                if found.as_ref().is_none_or(fewer) {
-                    found = Some((dialect, made));
-                }
-            }
-            Err(refusal) if matches!(refused, Untold::NoDialect) => {
-                refused = Untold::Refused(refusal);
-            }
-            Err(_) => {}
-        }
-    }
-    found.ok_or(refused)
-}
-
-/// The dialects that a call can be translated into, the one that the executor likes best first. Text
-/// completions are for models that know nothing else: they count only where there is nothing else.
-fn targets(operation: Operation, accepted: &[String]) -> Vec<Dialect> {
-    let known = accepted.iter().filter_map(|name| Dialect::parse(name));
-    let mut targets: Vec<Dialect> = known
-        .filter(|dialect| match operation {
-            Operation::CountTokens => dialect.counts(),
-            Operation::Embed(_) => dialect.embeds(),
-            Operation::Generate => true,
-        })
-        .collect();
-    if targets.len() > 1 {
-        targets.retain(|dialect| *dialect != Dialect::OpenaiCompletions);
-    }
-    targets
-}
-
-fn translate(call: &Call, to: Dialect, model: &str, created: u64) -> Result<Translated, Refusal> {
-    let asked = Asked {
-        model: call.model.as_ref().into(),
-        stream: call.stream.is_some(),
-    };
-    let source = Source {
-        dialect: call.dialect,
-        body: &call.body,
-        asked: &asked,
-        model,
-        id: &call.id,
-        created,
-    };
-    match call.operation {
-        Operation::CountTokens => Translated::count(&source, to),
-        Operation::Embed(_) => Translated::vectors(&source, to),
-        Operation::Generate => Translated::content(&source, to),
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Writer {
     array: Option<ArrayWriter>,
     /// What a translation made of one event.
     frames: Vec<Frame>,
+    /// The provider has said that it is over.
+    done: bool,
 }
 
 /// In whose words.
@@ -50,6 +52,7 @@ impl Writer {
             voice,
             array,
             frames: Vec::new(),
+            done: false,
         }
     }
 
@@ -87,14 +90,20 @@ impl Writer {
 
     /// Writes what the provider forgot to say before it ended, if it is clear what that is.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
+        if self.done {
+            return;
+        }
         if let Voice::Translated(translator) = &mut self.voice {
             translator.finish(&mut self.frames);
             self.flush(out);
         }
-        if self.completed()
-            && let Some(array) = &mut self.array
-        {
-            array.finish(out);
+        if !self.completed() {
+            return;
+        }
+        match (&mut self.array, &self.voice) {
+            (Some(array), _) => array.finish(out),
+            (None, Voice::Own(_)) => out.extend(self.dialect.forgotten_end().unwrap_or_default()),
+            (None, Voice::Translated(_)) => {}
         }
     }
 
@@ -164,7 +173,11 @@ impl Writer {
     }
 
     fn close_if(&mut self, observed: &Observed, out: &mut Vec<u8>) {
-        if let (Observed::Done, Some(array)) = (observed, &mut self.array) {
+        if *observed != Observed::Done {
+            return;
+        }
+        self.done = true;
+        if let Some(array) = &mut self.array {
             array.finish(out);
         }
     }

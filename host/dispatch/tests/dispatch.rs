@@ -7,6 +7,7 @@
 )]
 
 mod after_commit;
+mod anthropic;
 mod cancel;
 mod commit;
 mod deadline;
@@ -16,6 +17,7 @@ mod explained;
 mod failover;
 mod fallback;
 mod guided;
+mod keep_alive;
 mod plugin_fault;
 mod plugins;
 mod raw_requests;
@@ -29,5 +31,8 @@ mod selection;
 mod simulation;
 mod stage;
 mod success;
+mod suffixes;
+mod translated;
 mod upstream;
+mod usage;
 mod wire;

@@ -3,14 +3,9 @@
 use jackfield_dispatch::CallError;
 use serde_json::{Value, json};
 
-use crate::stage::{Setting, Stage, failure, gathered, text};
+use crate::stage::{Setting, failure, gathered, text};
 use crate::upstream::{FakeUpstream, Script};
 use crate::wire::{COMPLETION, error_body, stream};
-
-fn record(stage: &Stage) -> Value {
-    let record = stage.dispatcher.journal().get("call-1");
-    serde_json::to_value(record.unwrap()).unwrap()
-}
 
 fn steps(record: &Value) -> Vec<(&str, &str, &str)> {
     let steps = record["steps"].as_array().unwrap();
@@ -31,7 +26,7 @@ async fn a_failover_tells_both_attempts_and_the_answer() {
     ];
     let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
     text(stage.whole().await).await;
-    let record = record(&stage);
+    let record = stage.record();
     let attempts: Vec<_> = steps(&record)
         .into_iter()
         .filter(|step| step.0 == "attempt")
@@ -56,7 +51,7 @@ async fn who_was_not_fit_and_why_is_told() {
     let stage = setting.stage(FakeUpstream::new(move |_, _| limited()));
     failure(stage.whole().await);
     assert!(matches!(stage.whole().await, Err(CallError::Unfit { .. })));
-    let record = record(&stage);
+    let record = stage.record();
     let unfit = &record["steps"][0];
     assert_eq!(
         (&unfit["step"], &unfit["cooling"]),
@@ -69,9 +64,9 @@ async fn who_was_not_fit_and_why_is_told() {
 async fn a_stream_is_over_when_its_last_byte_is_and_cancelled_when_it_is_dropped() {
     let stage = Setting::new(1).stage(FakeUpstream::new(|_, _| Script::events(stream())));
     let answer = stage.stream().await.unwrap();
-    assert_eq!(record(&stage)["outcome"], Value::Null, "it goes on");
+    assert_eq!(stage.record()["outcome"], Value::Null, "it goes on");
     gathered(answer).await;
-    assert_eq!(record(&stage)["outcome"]["outcome"], json!("answered"));
+    assert_eq!(stage.record()["outcome"]["outcome"], json!("answered"));
     drop(stage.stream().await.unwrap());
-    assert_eq!(record(&stage)["outcome"]["outcome"], json!("cancelled"));
+    assert_eq!(stage.record()["outcome"]["outcome"], json!("cancelled"));
 }

@@ -66,11 +66,12 @@ async fn what_does_not_fit_together_is_told_and_blames_nobody() {
     let configured = nobody(Setting::new(2));
     snapshot.providers.clear();
     configured.snapshot.store(Arc::new(snapshot));
-    let dialect = nobody(Setting::new(2).executor(FakeExecutor::relaying().accepting("gemini")));
+    let dialect =
+        nobody(Setting::new(2).executor(FakeExecutor::relaying().accepting("smoke-signals")));
     for (stage, code, word) in [
         (loaded, "executor_not_found", "not loaded"),
         (configured, "provider_not_found", "not configured"),
-        (dialect, "misconfigured", "does not accept"),
+        (dialect, "misconfigured", "accepts no dialect"),
     ] {
         let error = stage.stream().await.unwrap_err();
         assert_eq!(error.code(), Some(code), "{error:?}");

@@ -161,7 +161,10 @@ async fn seed_1_6_the_executor_is_told_both_names_of_the_model() {
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_12_the_clients_suffix_is_put_on_the_providers_name() {
-    let names = ("upstream-model(high)".to_owned(), "model(high)".to_owned());
+    let names = ("upstream-model(7b)".to_owned(), "model(7b)".to_owned());
+    assert_eq!(named(&["model(7b)"]).await, [names]);
+    // The host tells one that asks for an effort itself; see `suffixes.rs`.
+    let names = ("upstream-model".to_owned(), "model(high)".to_owned());
     assert_eq!(named(&["model(high)"]).await, [names]);
 }
 

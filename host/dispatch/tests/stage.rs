@@ -211,6 +211,12 @@ impl Stage {
         blamed.map(|credential| credential.id.to_string()).collect()
     }
 
+    /// What the journal has of the call.
+    pub(crate) fn record(&self) -> serde_json::Value {
+        let record = self.dispatcher.journal().get("call-1");
+        serde_json::to_value(record.unwrap()).unwrap()
+    }
+
     /// Fails if anything is still open, with the provider or in the auth manager.
     pub(crate) fn assert_closed(&self) {
         assert_eq!(self.counts().open, 0, "leases");

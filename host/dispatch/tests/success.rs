@@ -73,13 +73,19 @@ async fn the_patched_model_is_all_that_changes_in_a_request() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_closes_without_its_last_words_is_whole_if_every_choice_finished() {
-    for rest in ["", "data: [DONE]", "data: [DONE]\n", ": bye\n", "\n"] {
+    for (rest, end) in [
+        ("", DONE),
+        ("data: [DONE]", ""),
+        ("data: [DONE]\n", ""),
+        (": bye\n", "\n\ndata: [DONE]\n\n"),
+        ("\n", DONE),
+    ] {
         let events = [ROLE, &content("one"), FINISH, rest];
         let script = Script::events(events);
         let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
         assert_eq!(
             text(stage.stream().await).await,
-            events.concat(),
+            [&events.concat(), end].concat(),
             "{rest:?}"
         );
         assert_eq!(stage.counts().success, 1, "{rest:?}");
@@ -93,7 +99,8 @@ async fn half_an_event_after_the_finish_is_not_sent() {
     let half = "data: {\"choices\":[],\"usage\":{\"prompt_to";
     let script = Script::events([whole.clone(), half.to_owned()]);
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
-    assert_eq!(text(stage.stream().await).await, whole);
+    let expected = [&whole, DONE].concat();
+    assert_eq!(text(stage.stream().await).await, expected);
     assert_eq!(stage.counts().success, 1);
 }
 

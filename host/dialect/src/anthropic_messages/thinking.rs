@@ -125,9 +125,21 @@ pub(super) struct Plan {
     pub(super) thinking: Option<Value>,
     /// Whether the model is asked to think.
     pub(super) on: bool,
-    effort: Option<&'static str>,
+    /// The member `effort` of `output_config`.
+    pub(super) effort: Option<&'static str>,
     /// The budget that `max_tokens` must exceed.
     budget: u64,
+}
+
+/// What of the rest of a request decides whether and how long the model may think.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting {
+    /// Whether it must call a tool.
+    pub(super) is_forced: bool,
+    /// Whether it is in the midst of calling tools, and its thoughts before are missing.
+    pub(super) is_amid_tools: bool,
+    /// The most tokens that the answer may have.
+    pub(super) tokens_max: Option<u64>,
 }
 
 impl Plan {
@@ -136,6 +148,21 @@ impl Plan {
         let Some(reasoning) = request.reasoning else {
             return Self::default();
         };
+        let setting = Setting {
+            is_forced: offer::is_forced(request),
+            is_amid_tools: is_amid_tools(request),
+            tokens_max: request.sampling.tokens_max,
+        };
+        Self::new(reasoning, setting, rules, notes)
+    }
+
+    /// The same, where the rest of the request allows it.
+    pub(super) fn new(
+        reasoning: Reasoning,
+        setting: Setting,
+        rules: Rules,
+        notes: &mut Notes,
+    ) -> Self {
         let off = match reasoning.budget_tokens {
             Some(budget) => budget == 0,
             None => reasoning.effort == Some(Effort::None),
@@ -146,7 +173,7 @@ impl Plan {
                 ..Self::default()
             };
         }
-        if offer::is_forced(request) {
+        if setting.is_forced {
             notes.warn(
                 "reasoning",
                 "dropped: the API lets no model think that must call a tool",
@@ -158,7 +185,7 @@ impl Plan {
         if adaptive && (reasoning.budget_tokens.is_none() || !rules.budget) {
             return Self::adaptive(reasoning, notes);
         }
-        Self::budgeted(request, reasoning, rules, notes)
+        Self::budgeted(setting, reasoning, rules, notes)
     }
 
     fn adaptive(reasoning: Reasoning, notes: &mut Notes) -> Self {
@@ -182,8 +209,8 @@ impl Plan {
         }
     }
 
-    fn budgeted(request: &Request, reasoning: Reasoning, rules: Rules, notes: &mut Notes) -> Self {
-        if is_amid_tools(request) {
+    fn budgeted(setting: Setting, reasoning: Reasoning, rules: Rules, notes: &mut Notes) -> Self {
+        if setting.is_amid_tools {
             let what = "dropped: the thoughts before the last call of a tool are missing";
             notes.warn("reasoning", what);
             return Self::default();
@@ -192,7 +219,7 @@ impl Plan {
             .budget_tokens
             .unwrap_or_else(|| reasoning.effort.unwrap_or(Effort::Medium).budget_tokens());
         let mut budget = asked.max(BUDGET_TOKENS_MIN);
-        if let Some(most) = request.sampling.tokens_max {
+        if let Some(most) = setting.tokens_max {
             if most <= BUDGET_TOKENS_MIN {
                 notes.warn(
                     "reasoning",

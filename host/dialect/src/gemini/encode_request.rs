@@ -6,6 +6,8 @@ pub(super) mod turns;
 
 use serde_json::{Map, Value, json};
 
+pub(super) use config::thinking as thinking_config;
+
 use super::print;
 use crate::interlingua::{Notes, Part, Refusal, Request, Role};
 

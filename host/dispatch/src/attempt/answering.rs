@@ -68,10 +68,8 @@ impl Attempt<'_> {
             self.settle(Outcome::Success, source.first_byte());
             return Ok(self.answer(head, AnswerBody::Whole(body)));
         }
-        let whole = match self.course.call.stream.filter(|_| translated) {
-            Some(framing) => self.told.streamed(&body, framing),
-            None => self.told.whole(body),
-        };
+        let stream = self.course.call.stream;
+        let whole = self.told.told_whole(body, stream).await;
         let whole = whole.map_err(|broke| self.broke(broke))?;
         if let Some(usage) = whole.usage {
             self.course.trace.usage(usage);
@@ -153,12 +151,11 @@ impl Attempt<'_> {
         if let Some(kind) = kind {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
-        let translated = self.told.translated();
         Answer {
             status: head.status,
             headers,
             body,
-            warnings: translated.map_or_else(Vec::new, |made| made.warnings.clone()),
+            warnings: self.told.warnings().to_vec(),
             estimated: false,
         }
     }

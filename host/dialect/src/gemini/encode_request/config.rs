@@ -79,7 +79,11 @@ fn described(schema: &Value, description: Option<&str>) -> Value {
 
 /// Models since Gemini 3 are told a level, those before it a budget in tokens. A name that tells no
 /// generation gets a budget, which newer models still take (<https://ai.google.dev/gemini-api/docs/thinking>).
-fn thinking(model: &str, reasoning: Reasoning, notes: &mut Notes) -> Map<String, Value> {
+pub(in super::super) fn thinking(
+    model: &str,
+    reasoning: Reasoning,
+    notes: &mut Notes,
+) -> Map<String, Value> {
     let mut config = Map::new();
     match reasoning.effort {
         Some(effort) if takes_levels(model) => {

@@ -1,0 +1,342 @@
+//! Suffixes, and what becomes of a body of each dialect: only the bytes concerned change.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn thinking(suffix: &str) -> Thinking {
+    Thinking::parse(suffix).unwrap()
+}
+
+/// The body that asks for what the suffix asks for, and the members warned of.
+fn told(dialect: Dialect, model: &str, suffix: &str, body: &str) -> (String, Vec<String>) {
+    let mut notes = Notes::default();
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let patched = thinking(suffix).patched(dialect, (model, &body), &mut notes);
+    let patched = String::from_utf8(patched.unwrap().into()).unwrap();
+    let fields = notes
+        .into_warnings()
+        .into_iter()
+        .map(|warning| warning.field);
+    (patched, fields.collect())
+}
+
+/// Each case: a suffix, a body, the body that goes out, and the members warned of.
+fn check(dialect: Dialect, model: &str, cases: &[(&str, &str, &str, &[&str])]) {
+    for (suffix, body, expected, warned) in cases {
+        let (patched, fields) = told(dialect, model, suffix, body);
+        assert_eq!(patched, *expected, "{model}({suffix}) {body}");
+        assert_eq!(fields, *warned, "{model}({suffix}) {body}");
+    }
+}
+
+#[test]
+fn seed_2_4_a_suffix_is_an_effort_a_budget_or_auto() {
+    for effort in Effort::ALL {
+        assert_eq!(
+            Thinking::parse(effort.openai()),
+            Some(Thinking::Effort(effort))
+        );
+    }
+    let cases = [
+        ("max", Some(Thinking::Effort(Effort::Max))),
+        ("HIGH", Some(Thinking::Effort(Effort::High))),
+        ("8192", Some(Thinking::Budget(8_192))),
+        ("0", Some(Thinking::Effort(Effort::None))),
+        ("-1", Some(Thinking::Auto)),
+        ("auto", Some(Thinking::Auto)),
+        ("", None),
+        ("-2", None),
+        ("+1", None),
+        ("1.5", None),
+        ("7b", None),
+        ("beta", None),
+        ("99999999999999999999", None),
+    ];
+    for (suffix, expected) in cases {
+        assert_eq!(Thinking::parse(suffix), expected, "{suffix:?}");
+    }
+}
+
+#[test]
+fn what_is_shown_of_thoughts_is_left_to_the_body() {
+    let said = Reasoning {
+        effort: Some(Effort::Low),
+        budget_tokens: Some(7),
+        shown: Some(true),
+    };
+    let over = |suffix: &str| thinking(suffix).over(Some(said)).unwrap();
+    assert_eq!(over("high").effort, Some(Effort::High));
+    assert_eq!((over("9").effort, over("9").budget_tokens), (None, Some(9)));
+    for suffix in ["high", "9", "auto"] {
+        assert_eq!(over(suffix).shown, Some(true));
+    }
+    assert_eq!(thinking("auto").over(None), None);
+}
+
+#[test]
+fn openais_chat_is_told_an_effort() {
+    check(
+        Dialect::OpenaiChat,
+        "gpt-5",
+        &[
+            (
+                "high",
+                r#"{ "model": "m(high)",  "messages":[] }"#,
+                r#"{ "model": "m(high)",  "messages":[],"reasoning_effort":"high" }"#,
+                &[],
+            ),
+            (
+                "none",
+                r#"{"reasoning_effort" : "low", "n":1.0}"#,
+                r#"{"reasoning_effort" : "none", "n":1.0}"#,
+                &[],
+            ),
+            ("8192", "{}", r#"{"reasoning_effort":"medium"}"#, &["model"]),
+            (
+                "max",
+                r#"{"reasoning":{"exclude":true,"effort":"low"}}"#,
+                r#"{"reasoning":{"exclude":true},"reasoning_effort":"xhigh"}"#,
+                &[],
+            ),
+            (
+                "auto",
+                r#"{"a":1,"reasoning":{"max_tokens":9,"enabled":true},"reasoning_effort":"low"}"#,
+                r#"{"a":1}"#,
+                &[],
+            ),
+            ("auto", r#"{"a":1e2}"#, r#"{"a":1e2}"#, &[]),
+        ],
+    );
+}
+
+#[test]
+fn openais_responses_are_told_an_effort_in_an_object() {
+    check(
+        Dialect::OpenaiResponses,
+        "gpt-5",
+        &[
+            (
+                "low",
+                r#"{"input":""}"#,
+                r#"{"input":"","reasoning":{"effort":"low"}}"#,
+                &[],
+            ),
+            (
+                "low",
+                r#"{"reasoning":null}"#,
+                r#"{"reasoning":{"effort":"low"}}"#,
+                &[],
+            ),
+            (
+                "low",
+                r#"{"reasoning":{ "summary":"auto", "effort":"high"}}"#,
+                r#"{"reasoning":{ "summary":"auto", "effort":"low"}}"#,
+                &[],
+            ),
+            (
+                "auto",
+                r#"{"reasoning":{"summary":"auto","effort":"high"}}"#,
+                r#"{"reasoning":{"summary":"auto"}}"#,
+                &[],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn text_completions_are_told_nothing() {
+    let body = r#"{"prompt":"a"}"#;
+    let dialect = Dialect::OpenaiCompletions;
+    check(
+        dialect,
+        "m",
+        &[("high", body, body, &["model"]), ("auto", body, body, &[])],
+    );
+}
+
+#[test]
+fn anthropics_models_are_told_a_budget_below_the_most_tokens() {
+    check(
+        Dialect::AnthropicMessages,
+        "claude-sonnet-4-5",
+        &[
+            (
+                "8192",
+                r#"{"max_tokens":32000, "temperature":0.5, "top_p":0.99, "top_k":4}"#,
+                r#"{"max_tokens":32000, "top_p":0.99,"thinking":{"type":"enabled","budget_tokens":8192}}"#,
+                &["temperature", "top_k"],
+            ),
+            (
+                "24576",
+                r#"{"max_tokens":8000,"thinking":{"type":"disabled"}}"#,
+                r#"{"max_tokens":8000,"thinking":{"type":"enabled","budget_tokens":4000}}"#,
+                &["model"],
+            ),
+            (
+                "none",
+                r#"{"max_tokens":8000,"temperature":0.5}"#,
+                r#"{"max_tokens":8000,"temperature":0.5,"thinking":{"type":"disabled"}}"#,
+                &[],
+            ),
+            (
+                "high",
+                r#"{"max_tokens":500,"thinking":{"type":"enabled","budget_tokens":1024}}"#,
+                r#"{"max_tokens":500}"#,
+                &["model"],
+            ),
+            (
+                "auto",
+                r#"{"max_tokens":500,"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}}"#,
+                r#"{"max_tokens":500}"#,
+                &[],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn anthropics_newer_models_are_told_an_effort() {
+    check(
+        Dialect::AnthropicMessages,
+        "claude-opus-4-7",
+        &[
+            (
+                "max",
+                r#"{"output_config":{"format":{}},"thinking":{"type":"disabled"}}"#,
+                r#"{"output_config":{"format":{},"effort":"max"},"thinking":{"type":"adaptive"}}"#,
+                &[],
+            ),
+            (
+                "8192",
+                r#"{"thinking":{"type":"adaptive","display":"summarized"}}"#,
+                r#"{"thinking":{"type":"adaptive","display":"summarized"},"output_config":{"effort":"medium"}}"#,
+                &["model"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn anthropics_models_think_only_where_the_api_lets_them() {
+    let used = r#""messages":[{"role":"assistant","content":[THOUGHT{"type":"tool_use"}]},{"role":"user","content":[{"type":"tool_result"}]}]"#;
+    let without = format!(r#"{{"max_tokens":9000,{}}}"#, used.replace("THOUGHT", ""));
+    let thought = r#"{"type":"thinking","thinking":"a","signature":"s"},"#;
+    let with = without.replace(
+        r#"{"type":"tool_use"}"#,
+        &format!(r#"{thought}{{"type":"tool_use"}}"#),
+    );
+    let model = "claude-sonnet-4-5";
+    let dialect = Dialect::AnthropicMessages;
+    assert_eq!(
+        told(dialect, model, "low", &without),
+        (without.clone(), vec!["model".to_owned()])
+    );
+    let (patched, warned) = told(dialect, model, "low", &with);
+    let patched: Value = serde_json::from_str(&patched).unwrap();
+    assert_eq!(patched["thinking"]["budget_tokens"], 1_024);
+    assert!(warned.is_empty());
+    let forced = r#"{"max_tokens":9000,"tool_choice":{"type":"any"}}"#;
+    check(dialect, model, &[("low", forced, forced, &["model"])]);
+}
+
+#[test]
+fn gemini_is_told_a_budget_or_a_level_in_the_clients_spelling() {
+    let dialect = Dialect::Gemini;
+    check(
+        dialect,
+        "gemini-2.5-flash",
+        &[
+            (
+                "high",
+                r#"{"contents":[]}"#,
+                r#"{"contents":[],"generationConfig":{"thinkingConfig":{"thinkingBudget":24576}}}"#,
+                &[],
+            ),
+            (
+                "100000",
+                r#"{"generation_config":{"thinking_config":{"thinking_budget":1, "include_thoughts":true}}}"#,
+                r#"{"generation_config":{"thinking_config":{"thinking_budget":24576, "include_thoughts":true}}}"#,
+                &["model"],
+            ),
+            (
+                "auto",
+                r#"{"generationConfig":{"topK":1,"thinkingConfig":{"thinkingBudget":1}}}"#,
+                r#"{"generationConfig":{"topK":1}}"#,
+                &[],
+            ),
+        ],
+    );
+    check(
+        dialect,
+        "gemini-3-flash",
+        &[
+            (
+                "minimal",
+                r#"{"generationConfig":{"thinkingConfig":{"thinkingBudget":1}}}"#,
+                r#"{"generationConfig":{"thinkingConfig":{"thinkingLevel":"MINIMAL"}}}"#,
+                &[],
+            ),
+            (
+                "512",
+                r#"{"generationConfig":{"thinkingConfig":{"thinkingLevel":"HIGH"}}}"#,
+                r#"{"generationConfig":{"thinkingConfig":{"thinkingBudget":512}}}"#,
+                &[],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_body_that_cannot_be_changed_is_refused_with_the_member() {
+    let refused = |dialect: Dialect, body: &'static str| {
+        let body = Bytes::from_static(body.as_bytes());
+        let patched = thinking("high").patched(dialect, ("m", &body), &mut Notes::default());
+        patched.unwrap_err()
+    };
+    let refusal = refused(Dialect::OpenaiResponses, r#"{"reasoning":"high"}"#);
+    assert_eq!(refusal.to_string(), "reasoning: must be an object");
+    let refusal = refused(
+        Dialect::Gemini,
+        r#"{"generationConfig":{"thinkingConfig":1}}"#,
+    );
+    assert_eq!(refusal.field, "generationConfig.thinkingConfig");
+    assert!(refused(Dialect::OpenaiChat, "[]").what.contains("object"));
+    let twice = r#"{"reasoning_effort":"low","reasoning_effort":"high"}"#;
+    assert!(refused(Dialect::OpenaiChat, twice).what.contains("twice"));
+}
+
+proptest! {
+    #[test]
+    fn no_body_panics_and_the_rest_stays(
+        dialect in prop::sample::select(Dialect::ALL.to_vec()),
+        suffix in prop::sample::select(vec!["none", "low", "max", "auto", "0", "9000"]),
+        model in prop::sample::select(vec!["m", "claude-opus-4-8", "claude-3-7", "gemini-3-pro"]),
+        said in prop::sample::select(vec![
+            json!(null), json!(3), json!("high"), json!({"effort": "low"}), json!({"type": "adaptive"}),
+            json!({"thinkingConfig": {"thinkingLevel": "LOW", "thinking_budget": 1}}),
+        ]),
+        names in prop::sample::subsequence(vec![
+            "generationConfig", "output_config", "reasoning", "reasoning_effort", "thinking",
+        ], 0..5),
+        rest in "[a-z ]{0,8}",
+    ) {
+        let mut body = json!({"rest": rest.as_str(), "max_tokens": 9_000});
+        for name in &names {
+            body[*name] = said.clone();
+        }
+        let text = Bytes::from(body.to_string());
+        let mut notes = Notes::default();
+        let Ok(patched) = thinking(suffix).patched(dialect, (model, &text), &mut notes) else {
+            prop_assert!(!names.is_empty());
+            return Ok(());
+        };
+        let told: Value = serde_json::from_slice(&patched).unwrap();
+        prop_assert_eq!(&told["rest"], rest.as_str());
+        // Said twice it is the same.
+        let again = thinking(suffix).patched(dialect, (model, &patched), &mut notes).unwrap();
+        prop_assert_eq!(serde_json::from_slice::<Value>(&again).unwrap(), told);
+    }
+}

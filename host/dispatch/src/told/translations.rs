@@ -1,0 +1,194 @@
+//! The other bodies that one call is told in: which, and each made once however many attempts need it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jackfield_credential::split_suffix;
+use jackfield_dialect::interlingua::{Notes, Refusal, Warning};
+use jackfield_dialect::{Asked, Dialect, Source, Thinking, Translated};
+use parking_lot::Mutex;
+
+use super::Untold;
+use crate::call::{Call, Operation};
+use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
+use crate::port::Descriptor;
+
+/// The other bodies that one call is told in.
+#[derive(Default)]
+pub(crate) struct Translations(Mutex<Vec<(Target, Result<Arc<Made>, Refusal>)>>);
+
+/// A body that is not the client's own.
+pub(super) enum Made {
+    /// The client's but for what the model's suffix asks for, and what of that could not be had.
+    Patched(Bytes, Vec<Warning>),
+    /// In another dialect.
+    Translated(Translated),
+}
+
+impl Made {
+    /// What of the request did not come through.
+    pub(super) fn warnings(&self) -> &[Warning] {
+        match self {
+            Self::Patched(_, warnings) => warnings,
+            Self::Translated(translated) => &translated.warnings,
+        }
+    }
+}
+
+/// A provider's model, as a name that it knows and what the suffix asks for. A suffix that asks for
+/// nothing is part of the name.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Model {
+    pub(super) name: Arc<str>,
+    thinking: Option<Thinking>,
+}
+
+impl Model {
+    pub(super) fn new(asked: &Arc<str>, operation: Operation) -> Self {
+        let (base, suffix) = split_suffix(asked);
+        let thinking = suffix.and_then(Thinking::parse);
+        let name = match thinking {
+            Some(_) => Arc::from(base),
+            None => Arc::clone(asked),
+        };
+        // How hard a model is to think is nothing to a count or to vectors.
+        let thinking = thinking.filter(|_| operation == Operation::Generate);
+        Self { name, thinking }
+    }
+}
+
+/// What a call is told as.
+#[derive(Clone, PartialEq, Eq)]
+struct Target {
+    dialect: Dialect,
+    model: Model,
+}
+
+impl Translations {
+    /// The dialect that a call is told in, and its body if that is not the client's own.
+    ///
+    /// The client's own dialect if it is accepted. Otherwise the one whose translation loses the least; of
+    /// those that lose the same, the one that the executor likes best: a provider may speak several, and
+    /// what one of them has no word for, another may say.
+    pub(super) async fn best(
+        &self,
+        call: &Call,
+        descriptor: &Descriptor,
+        model: &Model,
+        created: u64,
+    ) -> Result<(Dialect, Option<Arc<Made>>), Untold> {
+        let own = call.dialect;
+        if descriptor.dialects.iter().any(|name| name == own.name()) {
+            let made = match model.thinking {
+                None => Ok(None),
+                Some(_) => self.get(call, own, model, created).await.map(Some),
+            };
+            return made.map(|made| (own, made)).map_err(Untold::Refused);
+        }
+        let mut best: Option<(Dialect, Arc<Made>)> = None;
+        let mut refused = Untold::NoDialect;
+        for dialect in targets(call.operation, &descriptor.dialects) {
+            match self.get(call, dialect, model, created).await {
+                Ok(made) => {
+                    let losses = made.warnings().len();
+                    let fewer = |(_, best): &(_, Arc<Made>)| losses < best.warnings().len();
+                    if best.as_ref().is_none_or(fewer) {
+                        best = Some((dialect, made));
+                    }
+                    if losses == 0 {
+                        break;
+                    }
+                }
+                Err(refusal) if matches!(refused, Untold::NoDialect) => {
+                    refused = Untold::Refused(refusal);
+                }
+                Err(_) => {}
+            }
+        }
+        let (dialect, made) = best.ok_or(refused)?;
+        Ok((dialect, Some(made)))
+    }
+
+    async fn get(
+        &self,
+        call: &Call,
+        dialect: Dialect,
+        model: &Model,
+        created: u64,
+    ) -> Result<Arc<Made>, Refusal> {
+        let model = model.clone();
+        let target = Target { dialect, model };
+        let known = |(known, _): &&(Target, _)| *known == target;
+        if let Some((_, result)) = self.0.lock().iter().find(known) {
+            return result.clone();
+        }
+        // Another attempt of the same call never runs beside this one: nothing is made twice.
+        let made = make_aside(call, &target, created).await.map(Arc::new);
+        self.0.lock().push((target, made.clone()));
+        made
+    }
+}
+
+/// The dialects that a call can be translated into, the one that the executor likes best first. Text
+/// completions are for models that know nothing else: they count only where there is nothing else.
+fn targets(operation: Operation, accepted: &[String]) -> Vec<Dialect> {
+    let known = accepted.iter().filter_map(|name| Dialect::parse(name));
+    let mut targets: Vec<Dialect> = known
+        .filter(|dialect| match operation {
+            Operation::CountTokens => dialect.counts(),
+            Operation::Embed(_) => dialect.embeds(),
+            Operation::Generate => true,
+        })
+        .collect();
+    if targets.len() > 1 {
+        targets.retain(|dialect| *dialect != Dialect::OpenaiCompletions);
+    }
+    targets
+}
+
+/// Makes a body: here if that is soon done, otherwise where nobody waits for a thread.
+async fn make_aside(call: &Call, target: &Target, created: u64) -> Result<Made, Refusal> {
+    if call.body.len() <= TRANSLATED_INLINE_BYTES_MAX {
+        return make(call, target, created);
+    }
+    let (call, target) = (call.clone(), target.clone());
+    let made = tokio::task::spawn_blocking(move || make(&call, &target, created)).await;
+    made.unwrap_or_else(|_| Err(Refusal::new("", "the host broke off its translation")))
+}
+
+fn make(call: &Call, target: &Target, created: u64) -> Result<Made, Refusal> {
+    match target.model.thinking {
+        Some(thinking) if target.dialect == call.dialect => {
+            patch(call, &target.model.name, thinking)
+        }
+        _ => translate(call, target, created).map(Made::Translated),
+    }
+}
+
+/// The client's body, asking for what the suffix asks for.
+fn patch(call: &Call, model: &str, thinking: Thinking) -> Result<Made, Refusal> {
+    let mut notes = Notes::default();
+    let body = thinking.patched(call.dialect, (model, &call.body), &mut notes)?;
+    Ok(Made::Patched(body, notes.into_warnings()))
+}
+
+fn translate(call: &Call, target: &Target, created: u64) -> Result<Translated, Refusal> {
+    let asked = Asked {
+        model: call.model.as_ref().into(),
+        stream: call.stream.is_some(),
+    };
+    let source = Source {
+        dialect: call.dialect,
+        body: &call.body,
+        asked: &asked,
+        model: &target.model.name,
+        thinking: target.model.thinking,
+        id: &call.id,
+        created,
+    };
+    match call.operation {
+        Operation::CountTokens => Translated::count(&source, target.dialect),
+        Operation::Embed(_) => Translated::vectors(&source, target.dialect),
+        Operation::Generate => Translated::content(&source, target.dialect),
+    }
+}

@@ -1,0 +1,232 @@
+//! What a client hears while its provider is silent: comments, and nothing inside an event.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use jackfield_dispatch::limits::KEEP_ALIVE;
+use jackfield_dispatch::{AnswerBody, AnswerStream, Call, Framing};
+use tokio::time::{Instant, timeout};
+
+use crate::anthropic;
+use crate::plugins::FakeExecutor;
+use crate::stage::{SECOND, Setting, Stage, gathered, text};
+use crate::upstream::{FakeUpstream, Piece, Script};
+use crate::wire::{content, stream, terminal};
+
+const BEAT: &str = ": keep-alive\n\n";
+
+type Event = fn() -> Vec<String>;
+
+/// The ways that a stream takes through the host: its name, the stage's executor, whether it is
+/// translated, and the provider's events.
+fn ways() -> [(&'static str, FakeExecutor, bool, Event); 4] {
+    [
+        ("relayed", FakeExecutor::relaying(), false, stream),
+        ("guided", FakeExecutor::echoing(), false, stream),
+        (
+            "translated",
+            FakeExecutor::relaying(),
+            true,
+            anthropic::stream,
+        ),
+        (
+            "guided and translated",
+            FakeExecutor::echoing(),
+            true,
+            anthropic::stream,
+        ),
+    ]
+}
+
+fn staged(executor: FakeExecutor, translated: bool, script: Script) -> (Stage, Call) {
+    let stage = if translated {
+        anthropic::stage(1, executor, vec![script])
+    } else {
+        let setting = Setting::new(1).executor(executor);
+        setting.stage(FakeUpstream::in_order(vec![script]))
+    };
+    let call = anthropic::call(&stage, true);
+    (stage, call)
+}
+
+async fn committed(stage: &Stage, call: Call) -> AnswerStream {
+    match stage.dispatcher.call(call).await.unwrap().body {
+        AnswerBody::Stream(stream) => stream,
+        AnswerBody::Whole(body) => panic!("whole: {body:?}"),
+    }
+}
+
+fn chunk(text: &str) -> Piece {
+    Piece::Chunk(text.to_owned().into())
+}
+
+/// The events with such a pause at this place, which may be inside one.
+fn pausing(events: &[String], at: usize, pause: Duration) -> Script {
+    let whole = events.concat();
+    let (before, after) = whole.split_at(at);
+    let begin = Script::events([before]);
+    begin.then(Piece::Wait(pause)).then(chunk(after))
+}
+
+/// Where the second content ends that a provider sends.
+fn behind_content(events: &[String]) -> usize {
+    let content = events
+        .iter()
+        .position(|event| event.contains("two"))
+        .unwrap();
+    events[..=content].iter().map(String::len).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_provider_is_told_of_every_fifteen_seconds() {
+    assert_eq!(KEEP_ALIVE, 15 * SECOND);
+    for (name, executor, translated, events) in ways() {
+        let events = events();
+        let script = pausing(&events, behind_content(&events), 50 * SECOND);
+        let (stage, call) = staged(executor, translated, script);
+        let mut answer = committed(&stage, call).await;
+        let start = Instant::now();
+        let (mut beats, mut rest) = (Vec::new(), String::new());
+        while let Some(piece) = answer.next().await {
+            let piece = String::from_utf8(piece.unwrap().into()).unwrap();
+            if piece == BEAT {
+                beats.push(start.elapsed());
+            }
+            rest += &piece;
+        }
+        assert_eq!(beats, [15, 30, 45].map(|beat| beat * SECOND), "{name}");
+        assert!(rest.ends_with("data: [DONE]\n\n"), "{name}: {rest}");
+        assert_eq!(stage.counts().success, 1, "{name}");
+        stage.assert_closed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_ever_told_inside_an_event() {
+    for index in 0..4 {
+        let (_, _, _, events) = ways().into_iter().nth(index).unwrap();
+        let events = events();
+        let begin = behind_content(&events);
+        // Each place in the event behind the content, and in the one after it.
+        for at in begin..begin + events[4].len() {
+            let (name, executor, translated, _) = ways().into_iter().nth(index).unwrap();
+            let script = pausing(&events, at, 20 * SECOND);
+            let (stage, call) = staged(executor, translated, script);
+            let given = text(stage.dispatcher.call(call).await).await;
+            let (stage, call) = staged(
+                ways().into_iter().nth(index).unwrap().1,
+                translated,
+                Script::events(&events),
+            );
+            let whole = text(stage.dispatcher.call(call).await).await;
+            let (before, after) = given
+                .split_once(BEAT)
+                .unwrap_or_else(|| panic!("{name} {at}"));
+            assert!(before.ends_with("\n\n"), "{name} {at}: {before:?}");
+            assert_eq!([before, after].concat(), whole, "{name} {at}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_comment_of_the_providers_is_not_mixed_with_the_hosts() {
+    let comment = ": still here\n\n";
+    for at in 1..comment.len() {
+        let script = Script::events([content("one").as_str(), &comment[..at]])
+            .then(Piece::Wait(20 * SECOND))
+            .then(chunk(&comment[at..]))
+            .then(chunk(&stream()[2..].concat()));
+        let (stage, call) = staged(FakeExecutor::relaying(), false, script);
+        let given = text(stage.dispatcher.call(call).await).await;
+        for block in given.split("\n\n").filter(|block| block.starts_with(':')) {
+            let known = [": keep-alive", ": still here"];
+            assert!(known.contains(&block.trim_end()), "{at}: {given:?}");
+        }
+        assert_eq!(
+            given.matches(": keep-alive\n\n").count(),
+            1,
+            "{at}: {given:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_told_before_the_commit() {
+    for (name, executor, translated, events) in ways() {
+        let events = events();
+        let first = events.iter().position(|event| event.contains("one"));
+        let at: usize = events[..first.unwrap()].iter().map(String::len).sum();
+        let (stage, call) = staged(executor, translated, pausing(&events, at, 50 * SECOND));
+        let start = Instant::now();
+        let answer = stage.dispatcher.call(call).await;
+        assert_eq!(
+            start.elapsed(),
+            50 * SECOND,
+            "{name}: committed with content"
+        );
+        let given = text(answer).await;
+        assert!(!given.contains(BEAT), "{name}: {given}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn telling_a_client_does_not_put_the_idle_timeout_off() {
+    for (name, executor, translated, events) in ways() {
+        let events = events();
+        let begun = events[..4].concat();
+        let at = behind_content(&events);
+        let script = Script::events([&begun[..at.min(begun.len())]]).then(Piece::Hang);
+        let (stage, call) = staged(executor, translated, script);
+        let idle = stage.snapshot.load().timeouts.idle;
+        let answer = stage.dispatcher.call(call).await.unwrap();
+        let start = Instant::now();
+        let (bytes, broken) = gathered(answer).await;
+        assert!(broken.is_none(), "{name}");
+        assert_eq!(start.elapsed(), idle, "{name}");
+        let (before, error) = terminal(&bytes);
+        assert!(error.message.contains("no byte"), "{name}: {error:?}");
+        let given = String::from_utf8(bytes.into()).unwrap();
+        let beats = (idle.as_secs() - 1) / KEEP_ALIVE.as_secs();
+        assert_eq!(
+            given.matches(BEAT).count() as u64,
+            beats,
+            "{name}: {before}"
+        );
+        assert_eq!(stage.counts().failed, 1, "{name}");
+        stage.assert_closed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_array_is_kept_alive_by_white_space() {
+    let events = anthropic::stream();
+    let script = pausing(&events, behind_content(&events), 20 * SECOND);
+    let (stage, call) = staged(FakeExecutor::relaying(), true, script);
+    let call = Call {
+        dialect: jackfield_dialect::Dialect::Gemini,
+        stream: Some(Framing::Array),
+        body: r#"{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}"#.into(),
+        ..call
+    };
+    let mut answer = committed(&stage, call).await;
+    let mut pieces = Vec::new();
+    while let Some(piece) = answer.next().await {
+        pieces.push(piece.unwrap());
+    }
+    assert!(pieces.iter().any(|piece| piece == "\n"), "{pieces:?}");
+    serde_json::from_slice::<Vec<serde_json::Value>>(&pieces.concat()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_comes_back_late_hears_nothing_of_its_own_silence() {
+    let script = Script::events([content("one"), content("two")]).then(Piece::Hang);
+    let (stage, call) = staged(FakeExecutor::relaying(), false, script);
+    let mut answer = committed(&stage, call).await;
+    answer.next().await.unwrap().unwrap();
+    tokio::time::sleep(200 * SECOND).await;
+    assert_eq!(answer.next().await.unwrap().unwrap(), content("two"));
+    let soon = timeout(KEEP_ALIVE - SECOND, answer.next()).await;
+    assert!(soon.is_err(), "{soon:?}");
+    let beat = timeout(2 * SECOND, answer.next()).await;
+    assert_eq!(beat.unwrap().unwrap().unwrap(), BEAT);
+}

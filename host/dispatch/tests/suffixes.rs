@@ -1,0 +1,210 @@
+//! Suffixes of models' names, as providers are told of them: not in the name.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jackfield_auth::Registration;
+use jackfield_credential::Served;
+use jackfield_dialect::Dialect;
+use jackfield_dispatch::plan::{PlannedBody, Response};
+use jackfield_dispatch::{Call, CallError, Operation};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::plugins::{FakeExecutor, planned};
+use crate::stage::{Setting, Stage, text};
+use crate::upstream::{FakeUpstream, Script};
+use crate::wire::{COMPLETION, error_body, stream};
+
+fn good() -> Script {
+    Script::json(200, COMPLETION)
+}
+
+fn stage(executor: FakeExecutor, scripts: Vec<Script>) -> Stage {
+    let upstream = FakeUpstream::in_order(scripts);
+    Setting::new(2).executor(executor).stage(upstream)
+}
+
+/// A call with this model, by a client whose body is this.
+fn call(stage: &Stage, dialect: Dialect, model: &str, body: &'static str) -> Call {
+    Call {
+        dialect,
+        model: Arc::from(model),
+        body: Bytes::from_static(body.as_bytes()),
+        ..stage.call(false)
+    }
+}
+
+fn sent(stage: &Stage, request: usize) -> String {
+    String::from_utf8(stage.upstream.body_of(request).into()).unwrap()
+}
+
+const CHAT: &str = r#"{ "model" : "model(high)", "messages":[], "seed":1.0 }"#;
+
+#[tokio::test(start_paused = true)]
+async fn seed_2_4_a_suffix_goes_into_the_body_and_nothing_else_changes() {
+    let stage = stage(FakeExecutor::patching(), vec![good()]);
+    let call = call(&stage, Dialect::OpenaiChat, "model(high)", CHAT);
+    assert_eq!(text(stage.dispatcher.call(call).await).await, COMPLETION);
+    assert_eq!(
+        sent(&stage, 0),
+        r#"{ "model" : "upstream-model", "messages":[], "seed":1.0,"reasoning_effort":"high" }"#
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_with_a_suffix_is_still_relayed_as_it_comes() {
+    let stage = stage(
+        FakeExecutor::patching(),
+        vec![Script::json(500, ""), Script::events(stream())],
+    );
+    let call = Call {
+        model: Arc::from("model(high)"),
+        body: Bytes::from_static(CHAT.as_bytes()),
+        ..stage.call(true)
+    };
+    let answer = stage.dispatcher.call(call).await;
+    assert_eq!(text(answer).await, stream().concat());
+    // The next credential is told the same.
+    assert_eq!(stage.upstream.credentials(), ["a", "b"]);
+    assert_eq!(sent(&stage, 0), sent(&stage, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_2_4_a_suffix_wins_over_what_the_body_says() {
+    let body = r#"{"model":"model(none)","reasoning_effort":"high","messages":[]}"#;
+    let stage = stage(FakeExecutor::patching(), vec![good()]);
+    let call = call(&stage, Dialect::OpenaiChat, "model(none)", body);
+    text(stage.dispatcher.call(call).await).await;
+    assert_eq!(
+        sent(&stage, 0),
+        r#"{"model":"upstream-model","reasoning_effort":"none","messages":[]}"#
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suffix_that_asks_for_nothing_is_part_of_the_name() {
+    let body = r#"{"model":"model(7b)","messages":[]}"#;
+    let stage = stage(FakeExecutor::patching(), vec![good()]);
+    let call = call(&stage, Dialect::OpenaiChat, "model(7b)", body);
+    text(stage.dispatcher.call(call).await).await;
+    assert_eq!(
+        sent(&stage, 0),
+        r#"{"model":"upstream-model(7b)","messages":[]}"#
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_1_12_the_configured_names_suffix_is_told_in_place_of_the_clients() {
+    let upstream = FakeUpstream::in_order(vec![good()]);
+    let setting = Setting::new(1).executor(FakeExecutor::patching());
+    let setting = setting.registered(|registration: &mut Registration| {
+        let served = Served::new("upstream-model(low)", vec![Arc::from("model")]);
+        registration.credential.serves = vec![served];
+    });
+    let stage = setting.stage(upstream);
+    let call = call(&stage, Dialect::OpenaiChat, "model(high)", CHAT);
+    text(stage.dispatcher.call(call).await).await;
+    let sent: Value = serde_json::from_str(&sent(&stage, 0)).unwrap();
+    assert_eq!(
+        (&sent["model"], &sent["reasoning_effort"]),
+        (&json!("upstream-model"), &json!("low"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_translation_asks_for_what_the_suffix_asks_for() {
+    let scripts = vec![Script::json(400, error_body("no", "invalid"))];
+    let executor = FakeExecutor::patching().accepting("anthropic-messages");
+    let stage = stage(executor, scripts);
+    let body = r#"{"model":"model(8192)","reasoning_effort":"low","messages":[{"role":"user","content":"a"}]}"#;
+    let call = call(&stage, Dialect::OpenaiChat, "model(8192)", body);
+    assert!(stage.dispatcher.call(call).await.is_err());
+    let sent: Value = serde_json::from_str(&sent(&stage, 0)).unwrap();
+    assert_eq!(
+        (&sent["model"], &sent["thinking"]),
+        (
+            &json!("upstream-model"),
+            &json!({"type": "enabled", "budget_tokens": 8_192})
+        )
+    );
+    assert!(sent.get("output_config").is_none(), "{sent}");
+}
+
+/// The names that the executor is told when a client asks with a model in the URL.
+async fn named(told: Dialect) -> (Vec<(String, String)>, String) {
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&names);
+    let executor = FakeExecutor::new(move |context| {
+        let both = (context.model.to_string(), context.client_model.to_string());
+        seen.lock().push(both);
+        Ok(planned(PlannedBody::Original, Response::Relay))
+    });
+    let scripts = vec![Script::json(400, "")];
+    let stage = stage(executor.accepting(told.name()), scripts);
+    let body = r#"{"contents":[{"role":"user","parts":[{"text":"a"}]}]}"#;
+    let call = call(&stage, Dialect::Gemini, "model(512)", body);
+    assert!(stage.dispatcher.call(call).await.is_err());
+    let names = names.lock().clone();
+    (names, sent(&stage, 0))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_executor_is_told_the_bare_name_and_the_one_in_the_body() {
+    let upstream = || "upstream-model".to_owned();
+    let (names, sent) = named(Dialect::Gemini).await;
+    assert_eq!(names, [(upstream(), "model(512)".to_owned())]);
+    assert_eq!(
+        sent,
+        r#"{"contents":[{"role":"user","parts":[{"text":"a"}]}],"generationConfig":{"thinkingConfig":{"thinkingBudget":512}}}"#
+    );
+    // A translation has the provider's name in it already.
+    let (names, sent) = named(Dialect::OpenaiChat).await;
+    assert_eq!(names, [(upstream(), upstream())]);
+    let sent: Value = serde_json::from_str(&sent).unwrap();
+    assert_eq!(
+        (&sent["model"], &sent["reasoning_effort"]),
+        (&json!("upstream-model"), &json!("minimal"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_is_asked_for_without_the_suffix_and_says_nothing_of_it() {
+    let executor = FakeExecutor::patching()
+        .accepting("anthropic-messages")
+        .planning("count-tokens");
+    let stage = stage(executor, vec![Script::json(200, r#"{"input_tokens":3}"#)]);
+    let body = r#"{"model":"model(high)","messages":[]}"#;
+    let call = Call {
+        operation: Operation::CountTokens,
+        ..call(&stage, Dialect::AnthropicMessages, "model(high)", body)
+    };
+    text(stage.dispatcher.call(call).await).await;
+    assert_eq!(
+        sent(&stage, 0),
+        r#"{"model":"upstream-model","messages":[]}"#
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_of_a_suffix_could_not_be_had_is_told_with_the_answer_and_in_the_record() {
+    let stage = stage(FakeExecutor::patching(), vec![good()]);
+    let body = r#"{"model":"model(8192)","messages":[]}"#;
+    let call = call(&stage, Dialect::OpenaiChat, "model(8192)", body);
+    let answer = stage.dispatcher.call(call).await.unwrap();
+    let fields: Vec<_> = answer.warnings.iter().map(|it| &*it.field).collect();
+    assert_eq!(fields, ["model"]);
+    assert_eq!(stage.record()["warnings"][0]["field"], "model");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_cannot_take_it_is_refused_and_nobody_is_asked() {
+    let body = r#"{"model":"model(high)","reasoning_effort":"low","reasoning_effort":"low"}"#;
+    let stage = stage(FakeExecutor::patching(), vec![]);
+    let call = call(&stage, Dialect::OpenaiChat, "model(high)", body);
+    let error = stage.dispatcher.call(call).await.unwrap_err();
+    assert!(matches!(error, CallError::Untranslatable(_)), "{error:?}");
+    assert!(error.to_string().contains("reasoning_effort"), "{error}");
+    assert_eq!(stage.blamed(), Vec::<String>::new());
+    stage.assert_closed();
+}
