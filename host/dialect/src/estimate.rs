@@ -3,55 +3,104 @@
 
 use crate::interlingua::{Media, Part, Request, Source, Tool, ToolKind};
 
-/// How many tokens a request has, about. The first count takes some 0.2 s and 50 MB for the vocabulary.
+/// How many tokens a request has, about. The first count takes some 0.2 s and 50 MB for the vocabulary. Of
+/// request with more than a MiB of text, the rest is taken to be like what was counted.
 #[must_use]
 pub fn estimate_tokens(request: &Request) -> u64 {
-    let system: u64 = request.system.iter().map(part).sum();
-    let turns: u64 = request
-        .turns
-        .iter()
-        .map(|turn| TURN + turn.parts.iter().map(part).sum::<u64>())
-        .sum();
-    let tools: u64 = request.tools.iter().map(tool).sum();
-    let head = if request.system.is_empty() { 0 } else { TURN };
-    head + system + turns + tools + REPLY
+    let mut meter = Meter::default();
+    if !request.system.is_empty() {
+        meter.flat += TURN;
+    }
+    request.system.iter().for_each(|part| meter.part(part));
+    for turn in &request.turns {
+        meter.flat += TURN;
+        turn.parts.iter().for_each(|part| meter.part(part));
+    }
+    request.tools.iter().for_each(|tool| meter.tool(tool));
+    meter.total() + REPLY
 }
 
-fn part(part: &Part) -> u64 {
-    match part {
-        Part::Audio(media) | Part::Document(media) => media_tokens(media, PAGE),
-        Part::Image(media) => media_tokens(media, IMAGE),
-        Part::Reasoning(thought) => text(&thought.text),
-        Part::Refusal(words) => text(words),
-        Part::Text { text: words, .. } => text(words),
-        Part::ToolCall(call) => TURN + text(&call.name) + text(&call.arguments),
-        Part::ToolResult(result) => TURN + result.parts.iter().map(self::part).sum::<u64>(),
+/// Adds up a request.
+#[derive(Default)]
+struct Meter {
+    /// What needs no counting.
+    flat: u64,
+    /// The tokens of the text that was counted,
+    tokens: u64,
+    /// how many bytes that was,
+    counted: usize,
+    /// and how many bytes were not.
+    uncounted: usize,
+}
+
+impl Meter {
+    fn part(&mut self, part: &Part) {
+        match part {
+            Part::Audio(media) | Part::Document(media) => self.media(media, PAGE),
+            Part::Image(media) => self.media(media, IMAGE),
+            Part::Reasoning(thought) => self.text(&thought.text),
+            Part::Refusal(words) => self.text(words),
+            Part::Text { text, .. } => self.text(text),
+            Part::ToolCall(call) => {
+                self.flat += TURN;
+                self.text(&call.name);
+                self.text(&call.arguments);
+            }
+            Part::ToolResult(result) => {
+                self.flat += TURN;
+                result.parts.iter().for_each(|part| self.part(part));
+            }
+        }
+    }
+
+    fn media(&mut self, media: &Media, flat: u64) {
+        match &media.source {
+            Source::Text(words) => self.text(words),
+            Source::Base64(_) | Source::File(_) | Source::Url(_) => self.flat += flat,
+        }
+    }
+
+    fn tool(&mut self, tool: &Tool) {
+        self.flat += TOOL;
+        self.text(&tool.name);
+        let (ToolKind::Custom(schema) | ToolKind::Function(schema)) = &tool.kind;
+        if let Some(schema) = schema {
+            self.text(&schema.to_string());
+        }
+        if let Some(description) = &tool.description {
+            self.text(description);
+        }
+    }
+
+    /// Counts a text in pieces: what the tokenizer takes for a long run of one character grows faster than
+    /// the run, and beyond some length it gives up.
+    fn text(&mut self, text: &str) {
+        let most = COUNTED_BYTES_MAX - self.counted;
+        let mut rest = &text[..text.floor_char_boundary(most)];
+        self.counted += rest.len();
+        self.uncounted += text.len() - rest.len();
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES));
+            let tokens = tiktoken_rs::o200k_base_singleton().encode_ordinary(piece);
+            self.tokens += u64::try_from(tokens.len()).unwrap_or(u64::MAX);
+            rest = after;
+        }
+    }
+
+    fn total(&self) -> u64 {
+        let [counted, uncounted] = [self.counted.max(1), self.uncounted]
+            .map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
+        let rest = self.tokens.saturating_mul(uncounted) / counted;
+        self.flat + self.tokens + rest
     }
 }
 
-fn media_tokens(media: &Media, flat: u64) -> u64 {
-    match &media.source {
-        Source::Text(words) => text(words),
-        Source::Base64(_) | Source::File(_) | Source::Url(_) => flat,
-    }
-}
+/// The most text that is counted, in bytes: more than any model's context holds, and a fifth of a second
+/// of work.
+const COUNTED_BYTES_MAX: usize = 1 << 20;
 
-fn tool(tool: &Tool) -> u64 {
-    let schema = match &tool.kind {
-        ToolKind::Custom(schema) | ToolKind::Function(schema) => schema.as_ref(),
-    };
-    let schema = schema.map(|schema| text(&schema.to_string()));
-    let described = tool.description.as_deref().map(text);
-    TOOL + text(&tool.name) + schema.unwrap_or_default() + described.unwrap_or_default()
-}
-
-fn text(text: &str) -> u64 {
-    tiktoken_rs::o200k_base_singleton()
-        .encode_ordinary(text)
-        .len()
-        .try_into()
-        .unwrap_or(u64::MAX)
-}
+/// What the tokenizer is given at once, in bytes.
+const PIECE_BYTES: usize = 8 << 10;
 
 /// What surrounds a turn, in tokens: OpenAI's cookbook, "How to count tokens with tiktoken".
 const TURN: u64 = 3;
@@ -92,6 +141,17 @@ mod tests {
         assert_eq!(of("hello world"), TURN + REPLY + 2);
         // The vocabulary has no special tokens for clients: they are text like any other.
         assert!(of("<|endoftext|>") > TURN + REPLY + 1);
+    }
+
+    /// Each of these took minutes or a panic as one piece.
+    #[test]
+    fn no_text_takes_long_or_panics() {
+        for run in ["\n", "=", "a", " ", "é", "word "] {
+            let long = run.repeat(8 * COUNTED_BYTES_MAX / run.len());
+            let (counted, all) = (of(&long[..COUNTED_BYTES_MAX]), of(&long));
+            let ratio = all as f64 / counted as f64;
+            assert!((7.9..8.1).contains(&ratio), "{run:?}: {counted} and {all}");
+        }
     }
 
     #[test]

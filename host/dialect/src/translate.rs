@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::interlingua::{
-    Answer, Begun, Event, EventDecoder, EventEncoder, Frame, Malformed, Notes, Owed, Refusal,
-    Request,
+    Answer, Begun, Event, EventDecoder, EventEncoder, Finish, Frame, Malformed, Notes, Owed,
+    Refusal, Request,
 };
 use crate::{
     Asked, Dialect, ErrorBody, Observed, ProviderError, Usage, Verdict, anthropic_messages, gemini,
@@ -238,7 +238,7 @@ impl Translator {
     pub fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Frame>) -> Observed {
         self.events.clear();
         let read = self.decoder.event(name, data, &mut self.events);
-        let observed = self.write(out);
+        let observed = self.write(false, out);
         match read {
             Ok(()) => observed,
             Err(Malformed(_)) if matches!(observed, Observed::Error(_)) => observed,
@@ -250,13 +250,13 @@ impl Translator {
     pub fn finish(&mut self, out: &mut Vec<Frame>) -> Observed {
         self.events.clear();
         self.decoder.finish(&mut self.events);
-        self.write(out)
+        self.write(true, out)
     }
 
     /// Writes a whole answer as a stream.
     pub fn whole(&mut self, answer: &Answer, out: &mut Vec<Frame>) -> Observed {
         self.events = answer.events();
-        self.write(out)
+        self.write(true, out)
     }
 
     /// Ends a committed stream with an error.
@@ -280,15 +280,18 @@ impl Translator {
     }
 
     /// Writes the events that were read, up to the first error or the end.
-    fn write(&mut self, out: &mut Vec<Frame>) -> Observed {
+    fn write(&mut self, told: bool, out: &mut Vec<Frame>) -> Observed {
         let mut observed = Observed::Preamble;
-        for event in std::mem::take(&mut self.events) {
+        let mut events = std::mem::take(&mut self.events);
+        let empty = self.is_empty_end(&events, told);
+        for event in events.drain(..) {
             match &event {
                 Event::Error(error) => return Observed::Error(error.clone()),
                 // These come empty, and what fills them may yet be an error.
                 Event::Begin(
                     Begun::Text | Begun::Refusal | Begun::Reasoning { redacted: false },
                 ) => {}
+                Event::Finish(_) if empty => {}
                 Event::Begin(_) | Event::Delta(_) | Event::Finish(_) => {
                     self.content = true;
                     observed = Observed::Content;
@@ -302,7 +305,15 @@ impl Translator {
                 return Observed::Done;
             }
         }
+        self.events = events;
         observed
+    }
+
+    /// Whether these events end a stream in which nothing was said, not even why it ends: the decoder
+    /// makes up a reason then. One that the provider `told` of comes before the end.
+    fn is_empty_end(&self, events: &[Event], told: bool) -> bool {
+        let stops = events.contains(&Event::Finish(Finish::Stop));
+        !told && !self.content && stops && events.last() == Some(&Event::Done)
     }
 }
 

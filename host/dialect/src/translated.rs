@@ -13,6 +13,9 @@ pub struct Translated {
     pub body: Bytes,
     /// What of the request did not come through.
     pub warnings: Vec<Warning>,
+    /// How many of these are for the provider's dialect, which has no words for it. The others are for
+    /// the client's, which says what no other dialect can.
+    pub unsaid: usize,
     from: Dialect,
     to: Dialect,
     back: Back,
@@ -62,9 +65,11 @@ impl Translated {
             decoded.reasoning = thinking.over(decoded.reasoning);
         }
         show_thoughts(source.dialect, &mut decoded);
+        let known = notes.warnings().len();
         let body = to.encode_request(&decoded, &mut notes)?;
         Ok(Self {
             body: body.into(),
+            unsaid: notes.warnings().len() - known,
             warnings: notes.into_warnings(),
             from: source.dialect,
             to,
@@ -93,6 +98,7 @@ impl Translated {
         };
         Ok(Self {
             body: body.into(),
+            unsaid: notes.warnings().len(),
             warnings: notes.into_warnings(),
             from: source.dialect,
             to,
@@ -120,6 +126,7 @@ impl Translated {
         };
         Ok(Self {
             body: body.into(),
+            unsaid: notes.warnings().len(),
             warnings: notes.into_warnings(),
             from: source.dialect,
             to,

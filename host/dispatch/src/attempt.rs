@@ -26,7 +26,7 @@ use crate::port::{Executor, FaultKind, Head, PluginFault, Rejection, UpstreamAns
 use crate::scrub::{scrub, shows_secret};
 use crate::snapshot::Provider;
 use crate::source::Source;
-use crate::told::{Told, Untold};
+use crate::told::Told;
 
 /// How an attempt failed. Its lease is settled.
 pub(crate) enum Missed {
@@ -81,11 +81,14 @@ impl<'a> Attempt<'a> {
         let told = Told::new(call, told, &course.translations, created).await;
         let told = match told {
             Ok(told) => told,
-            Err(untold) => return Err(untold_by(course, lease, &provider.executor, untold)),
+            Err(untold) => {
+                course.settle(lease, Outcome::Unjudged, None);
+                let error = untold.into_error(call.operation, &provider.executor);
+                return Err(Missed::Untold(Box::new(error)));
+            }
         };
-        if told.body().is_some() {
-            course.trace.warnings(told.warnings());
-        }
+        // What an earlier attempt lost, this one may not.
+        course.trace.warnings(told.warnings());
         let context = Context {
             operation: call.operation.name(),
             dialect: told.spoken().name(),
@@ -303,22 +306,6 @@ fn options(call: &Call) -> Vec<(&'static str, String)> {
         Operation::CountTokens | Operation::Embed(_) | Operation::Generate => return Vec::new(),
     };
     vec![("method", method.to_owned())]
-}
-
-/// Gives a lease back whose executor cannot be told the call.
-fn untold_by(course: &Course, lease: Lease, executor: &str, untold: Untold) -> Missed {
-    course.settle(lease, Outcome::Unjudged, None);
-    let executor = executor.to_owned();
-    Missed::Untold(Box::new(match untold {
-        Untold::NoDialect => CallError::Misconfigured(format!(
-            "the executor `{executor}` accepts no dialect that this host can speak to it"
-        )),
-        Untold::NotPlanned => CallError::NotSupported {
-            executor,
-            operation: course.call.operation.name(),
-        },
-        Untold::Refused(refusal) => CallError::Untranslatable(refusal),
-    }))
 }
 
 fn fallback_status(scope: Scope) -> StatusCode {

@@ -12,6 +12,7 @@ use jackfield_credential::{Ask, Reasons, Slot, Unfit};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
+use crate::call::Operation;
 use crate::course::Course;
 use crate::error::CallError;
 use crate::journal::{PickStep, Step, Waited, millis};
@@ -119,7 +120,12 @@ impl Chooser {
         turn: &mut Option<Turn>,
     ) -> Result<CandidateSet, Unchosen> {
         let routing = &course.snapshot.routing;
-        let until = (Instant::now() + routing.room_wait).min(course.call.deadline);
+        // A count that has to wait is estimated instead.
+        let room_wait = match course.call.operation {
+            Operation::CountTokens => Duration::ZERO,
+            Operation::Embed(_) | Operation::Generate => routing.room_wait,
+        };
+        let until = (Instant::now() + room_wait).min(course.call.deadline);
         loop {
             let ask = Ask {
                 name: &course.model,

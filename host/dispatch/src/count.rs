@@ -12,16 +12,13 @@ use crate::call::{Answer, AnswerBody, Call, Operation};
 use crate::course::Course;
 use crate::error::CallError;
 
-/// The answer to a call that failed, where an estimate is better than that.
+/// The answer to a call for which [`is_replaced`] holds.
 pub(crate) async fn in_place_of(
     error: CallError,
     course: &Arc<Course>,
 ) -> Result<Answer, CallError> {
-    if course.call.operation != Operation::CountTokens || !is_replaced(&error) {
-        return Err(error);
-    }
     let course = Arc::clone(course);
-    // Up to a second of work for the longest bodies: not on the threads that serve everybody.
+    // Some hundred milliseconds of work for long bodies: not on the threads that serve everybody.
     let counted = tokio::task::spawn_blocking(move || estimate(&course.call)).await;
     match counted {
         Ok(Ok(answer)) => Ok(answer),
@@ -31,10 +28,16 @@ pub(crate) async fn in_place_of(
     }
 }
 
-/// Whether the failure says nothing of the request itself.
-fn is_replaced(error: &CallError) -> bool {
+/// Whether an estimate is better than this failure, which says nothing of the request itself.
+pub(crate) fn is_replaced(error: &CallError, course: &Course) -> bool {
+    if course.call.operation != Operation::CountTokens {
+        return false;
+    }
     match error {
-        CallError::NotSupported { .. }
+        // What one provider's dialect has no words for can be counted all the same; a request that is
+        // wrong in its own is refused by the estimate.
+        CallError::Untranslatable(_)
+        | CallError::NotSupported { .. }
         | CallError::Plugin(_)
         | CallError::SelectorRefused { .. }
         | CallError::Unfit { .. } => true,
@@ -45,8 +48,7 @@ fn is_replaced(error: &CallError) -> bool {
         | CallError::InvalidRequest(_)
         | CallError::Misconfigured(_)
         | CallError::ProviderNotFound(_)
-        | CallError::UnknownModel(_)
-        | CallError::Untranslatable(_) => false,
+        | CallError::UnknownModel(_) => false,
     }
 }
 

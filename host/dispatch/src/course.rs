@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::Lease;
-use jackfield_credential::Outcome;
+use jackfield_credential::{Failure, Outcome, Scope};
 
-use crate::call::Call;
+use crate::call::{Call, Operation};
 use crate::clock::Clock;
 use crate::journal::{AttemptStep, Came, Step, Trace, millis};
 use crate::port::Upstream;
 use crate::snapshot::Snapshot;
 use crate::told::Translations;
 
-/// What stays the same over all attempts of one call with one model.
+/// What all attempts of one call share; the model and the snapshot may change on the way.
 #[derive(Clone)]
 pub(crate) struct Course {
     pub(crate) call: Call,
@@ -56,11 +56,24 @@ impl Course {
             first_byte_ms: first_byte.map(millis),
             outcome: Came::from(&outcome),
         }));
-        lease.settle(outcome, now, first_byte);
+        lease.settle(self.told_of_generating(outcome), now, first_byte);
     }
 
-    /// Whether the client is owed a stream of events, in which an error can be told.
-    pub(crate) fn streams_events(&self) -> bool {
+    /// What an outcome says of the model's health. Counts of tokens have paths and limits of their own:
+    /// how one ends says nothing of whether the model generates, unless it is the account that fails.
+    fn told_of_generating(&self, outcome: Outcome) -> Outcome {
+        let of_account = |failure: &Failure| failure.scope == Scope::Credential;
+        match (self.call.operation, outcome) {
+            (Operation::CountTokens, Outcome::Success) => Outcome::Unjudged,
+            (Operation::CountTokens, Outcome::Failed(failure)) if !of_account(&failure) => {
+                Outcome::Unjudged
+            }
+            (_, outcome) => outcome,
+        }
+    }
+
+    /// Whether the client is owed a stream, in which an error can be told.
+    pub(crate) fn streams(&self) -> bool {
         self.call.stream.is_some()
     }
 }

@@ -1,6 +1,7 @@
 //! The dispatcher: rounds over the pool, up to the first success, a failure that nothing can mend,
 //! or the call's deadline.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use arc_swap::ArcSwap;
 use http::HeaderMap;
 use jackfield_auth::{AuthManager, Lease};
 use jackfield_credential::{Ask, Outcome, Scope, Slot, Unfit, split_suffix};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::affinity;
 use crate::attempt::{Attempt, Missed, Stale};
 use crate::budgets::Budgets;
-use crate::call::{Answer, AnswerBody, Call};
+use crate::call::{Answer, AnswerBody, Call, Operation};
 use crate::choose::{Asked, Chooser, Unchosen};
 use crate::clock::Clock;
 use crate::count;
@@ -21,7 +23,7 @@ use crate::course::Course;
 use crate::error::{CallError, UpstreamFailure};
 use crate::fallback::{Fallback, because};
 use crate::journal::{Counts, Ended, Journal, Step, Waited, millis};
-use crate::limits::ROUND_JITTER_MAX;
+use crate::limits::{ESTIMATES_MAX, ROUND_JITTER_MAX, UNTOLD_MAX};
 use crate::port::Upstream;
 use crate::snapshot::Snapshot;
 
@@ -33,6 +35,8 @@ pub struct Dispatcher {
     clock: Clock,
     budgets: Budgets,
     journal: Journal,
+    /// The turns of those who count tokens.
+    estimates: Semaphore,
 }
 
 /// What a dispatcher is made of.
@@ -58,8 +62,10 @@ struct Progress {
     last: Option<Box<UpstreamFailure>>,
     /// Whether every failure of this round was the way's, which cools nobody.
     only_transport: bool,
-    /// Why an executor could not even be told the call.
-    untold: Option<Box<CallError>>,
+    /// Whose executors could not even be told the call.
+    untold: Vec<Slot>,
+    /// Why not.
+    untold_because: Option<Box<CallError>>,
 }
 
 impl Progress {
@@ -71,7 +77,8 @@ impl Progress {
             renewed: Vec::new(),
             last: None,
             only_transport: true,
-            untold: None,
+            untold: Vec::new(),
+            untold_because: None,
         }
     }
 
@@ -87,6 +94,24 @@ impl Progress {
             attempts: self.attempts,
             ..Self::new()
         };
+    }
+
+    /// Whom not to choose.
+    fn passed_over(&self) -> Cow<'_, [Slot]> {
+        if self.untold.is_empty() {
+            return Cow::Borrowed(&self.tried);
+        }
+        Cow::Owned([&self.tried[..], &self.untold[..]].concat())
+    }
+
+    /// Of several reasons the client is told the one that it can do something about.
+    fn untold_by(&mut self, slot: Slot, error: Box<CallError>) {
+        self.untold.push(slot);
+        let refused = |error: &CallError| matches!(error, CallError::Untranslatable(_));
+        let known = self.untold_because.as_deref();
+        if known.is_none_or(|known| refused(&error) && !refused(known)) {
+            self.untold_because = Some(error);
+        }
     }
 
     fn failed(&mut self, failure: Box<UpstreamFailure>) {
@@ -117,6 +142,7 @@ impl Dispatcher {
             clock,
             budgets: Budgets::default(),
             journal: Journal::default(),
+            estimates: Semaphore::new(ESTIMATES_MAX),
         }
     }
 
@@ -179,7 +205,7 @@ impl Dispatcher {
             translations: Arc::default(),
         });
         let result = match timeout_at(deadline, self.models(&course)).await {
-            Ok(Err(error)) => count::in_place_of(error, &course).await,
+            Ok(Err(error)) => self.counted_here(error, &course).await,
             Ok(answered) => answered,
             Err(_) => Err(CallError::Deadline(course.snapshot.timeouts.total)),
         };
@@ -195,6 +221,23 @@ impl Dispatcher {
             )),
         }
         result
+    }
+
+    /// Where no provider counted the tokens, the host does. One that has to wait for its turn for longer
+    /// than the call may take gets the error.
+    async fn counted_here(
+        &self,
+        error: CallError,
+        course: &Arc<Course>,
+    ) -> Result<Answer, CallError> {
+        if !count::is_replaced(&error, course) {
+            return Err(error);
+        }
+        let turn = timeout_at(course.call.deadline, self.estimates.acquire());
+        match turn.await {
+            Ok(Ok(_turn)) => count::in_place_of(error, course).await,
+            Ok(Err(_)) | Err(_) => Err(error),
+        }
     }
 
     /// Tries the model that was asked for, and after it those that take its place.
@@ -257,8 +300,9 @@ impl Dispatcher {
             if most != 0 && progress.tried.len() >= most {
                 return Ok(Round::Exhausted(None));
             }
+            let passed_over = progress.passed_over();
             let asked = Asked {
-                tried: &progress.tried,
+                tried: &passed_over,
                 round: progress.round,
                 attempt: progress.attempts,
             };
@@ -278,7 +322,8 @@ impl Dispatcher {
             if !self.affords(course, progress, &lease) {
                 return Ok(Round::Exhausted(None));
             }
-            progress.tried.push(lease.slot());
+            let slot = lease.slot();
+            progress.tried.push(slot);
             let tried = match self.attempt(course, lease, progress).await {
                 Err(Missed::Stale(stale)) => self.renewed(course, *stale, progress).await,
                 tried => tried,
@@ -288,7 +333,11 @@ impl Dispatcher {
                 Err(Missed::Fatal(error)) => return Err(*error),
                 Err(Missed::Failed(failure)) => failure,
                 Err(Missed::Untold(error)) => {
-                    progress.untold = Some(error);
+                    progress.tried.pop();
+                    progress.untold_by(slot, error);
+                    if self.nobody_else(course, progress) {
+                        return Ok(Round::Exhausted(None));
+                    }
                     continue;
                 }
                 // Tokens are renewed once a credential.
@@ -299,6 +348,12 @@ impl Dispatcher {
             }
             progress.failed(failure);
         }
+    }
+
+    /// Whether it is no use to look for a credential whose executor can be told the call: those of one
+    /// provider are alike.
+    fn nobody_else(&self, course: &Course, progress: &Progress) -> bool {
+        progress.untold.len() >= UNTOLD_MAX || self.auth().only_provider(&course.model).is_some()
     }
 
     async fn attempt(
@@ -378,6 +433,10 @@ impl Dispatcher {
     /// that has one credential.
     fn next_round(&self, course: &Course, progress: &Progress) -> Option<Duration> {
         let retry = &course.snapshot.retry;
+        // The host's own count is better now than a provider's later.
+        if course.call.operation == Operation::CountTokens {
+            return None;
+        }
         let rounds = self.auth().rounds_max().unwrap_or(0).max(retry.rounds);
         if progress.round == 1
             && progress.tried.len() == 1
@@ -391,6 +450,7 @@ impl Dispatcher {
         }
         let now = self.clock.now();
         let ask = Ask {
+            tried: &progress.untold,
             round: progress.round + 1,
             rounds: retry.rounds,
             ..Ask::first(&course.model)
@@ -421,7 +481,9 @@ impl Dispatcher {
         if let Some(failure) = progress.last.take() {
             return CallError::Upstream(failure);
         }
-        if let Some(error) = progress.untold.take() {
+        if let Some(error) = progress.untold_because.take()
+            && unfit.as_ref().is_none_or(Unfit::all_tried)
+        {
             return *error;
         }
         let model = course.model.as_ref().to_owned();

@@ -160,7 +160,9 @@ impl Exchange {
                 Err(broke) => return Err((broke, self.lease.take())),
             }
         }
-        self.pump.commit(self.course.streams_events());
+        self.pump.commit(self.course.streams());
+        // No other attempt follows: what was translated for them may be large.
+        self.course.translations.clear();
         Ok(AnswerBody::Stream(self.stream()))
     }
 
@@ -211,7 +213,7 @@ impl Exchange {
         if matches!(broke, Broke::Told(_)) {
             return None;
         }
-        if !self.course.streams_events() {
+        if !self.course.streams() {
             return Some(Broken(message));
         }
         match self.pump.fail(self.course.call.dialect, &message) {

@@ -54,6 +54,13 @@ pub const CLOSING: Duration = Duration::from_secs(1);
 /// the shortest usual one, 30 s.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// How many credentials a call may come to whose executors cannot be told it, before it gives up. They are
+/// met only where several providers serve a model, and those of one are alike.
+pub const UNTOLD_MAX: usize = 256;
+
+/// Counts of tokens that the host makes at once. Each has a core to itself for up to a second.
+pub const ESTIMATES_MAX: usize = 2;
+
 /// The largest body that is translated on the threads that serve everybody, in bytes: a few milliseconds
 /// of work. Larger ones, most of them pictures, are translated elsewhere.
 pub const TRANSLATED_INLINE_BYTES_MAX: usize = 256 << 10;

@@ -44,6 +44,10 @@ impl Retold {
             Err(_) if self.done => return Ok(Step::Over),
             Err(stopped) => return Err(stopped.into()),
         };
+        // What comes after the end is read by nobody.
+        if self.done {
+            return Ok(Step::Complete);
+        }
         self.reader.push(chunk);
         let mut written = Vec::new();
         let read = self.read(&mut written);

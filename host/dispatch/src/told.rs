@@ -11,6 +11,7 @@ use jackfield_dialect::{Dialect, ProviderError, Translated, Usage, Verdict};
 
 use crate::call::{Call, Framing, Operation};
 use crate::classify;
+use crate::error::CallError;
 use crate::exchange::Broke;
 use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
 use crate::port::Descriptor;
@@ -39,6 +40,23 @@ pub(crate) enum Untold {
     NotPlanned,
     /// Its dialect cannot express the call.
     Refused(Refusal),
+}
+
+impl Untold {
+    /// What the client is told, if nobody else can be told the call.
+    pub(crate) fn into_error(self, operation: Operation, executor: &str) -> CallError {
+        let executor = executor.to_owned();
+        match (self, operation) {
+            (Self::NoDialect, Operation::Generate) => CallError::Misconfigured(format!(
+                "the executor `{executor}` accepts no dialect that this host can speak to it"
+            )),
+            (Self::NoDialect | Self::NotPlanned, _) => CallError::NotSupported {
+                executor,
+                operation: operation.name(),
+            },
+            (Self::Refused(refusal), _) => CallError::Untranslatable(refusal),
+        }
+    }
 }
 
 /// A whole answer, as the client is owed it.

@@ -88,6 +88,7 @@ pub fn api_router(api: Arc<Api>) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
         .with_state(api)
 }
 
@@ -152,7 +153,15 @@ async fn unknown_path(request: Request<Body>) -> Response<Body> {
     render::own_error(OwnError { code, ..error }, dialect, &new_id())
 }
 
-/// Whose client it is that calls a path which is not there.
+async fn wrong_method(request: Request<Body>) -> Response<Body> {
+    let path = request.uri().path();
+    let message = format!("{path} does not take {}", request.method());
+    let error = OwnError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", &message);
+    let code = Some("method_not_allowed");
+    render::own_error(OwnError { code, ..error }, of_path(path), &new_id())
+}
+
+/// Whose client it is that calls a path wrongly.
 fn of_path(path: &str) -> Dialect {
     if path.starts_with("/v1beta/") {
         Dialect::Gemini

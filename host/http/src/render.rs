@@ -225,8 +225,10 @@ fn verdict(error: &CallError) -> (StatusCode, Option<Duration>) {
         CallError::ExecutorNotFound { .. }
         | CallError::Misconfigured(_)
         | CallError::ProviderNotFound(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        CallError::InvalidRequest(_) | CallError::Untranslatable(_) => StatusCode::BAD_REQUEST,
-        CallError::NotSupported { .. } => StatusCode::NOT_IMPLEMENTED,
+        // Not 501: SDKs ask again after any status of the server's.
+        CallError::InvalidRequest(_)
+        | CallError::NotSupported { .. }
+        | CallError::Untranslatable(_) => StatusCode::BAD_REQUEST,
         CallError::Plugin(_) => StatusCode::BAD_GATEWAY,
         CallError::SelectorRefused { .. } => StatusCode::SERVICE_UNAVAILABLE,
         CallError::Unfit {

@@ -56,6 +56,19 @@ impl fmt::Display for Reasons {
 }
 
 impl Unfit {
+    /// Whether every enabled credential that serves the model was tried: none is left that could ever do.
+    pub fn all_tried(&self) -> bool {
+        let Self::NoneFit(reasons) = self else {
+            return false;
+        };
+        let others = Reasons {
+            tried: 0,
+            disabled: 0,
+            ..*reasons
+        };
+        others == Reasons::default()
+    }
+
     /// Whether every enabled credential that serves the model cools: then there is a time at which
     /// it is worth to ask again.
     pub fn all_cooling(&self) -> bool {

@@ -26,6 +26,10 @@ impl StreamObserver {
         let Ok(text) = std::str::from_utf8(data.trim_ascii()) else {
             return Observed::Malformed;
         };
+        // Some gateways end streams as OpenAI does; the decoder passes over it, too.
+        if text == "[DONE]" {
+            return Observed::Preamble;
+        }
         if event_name == "error" {
             let error = ProviderError::read(data);
             return Observed::Error(error.unwrap_or_else(|| ProviderError::of_message(text)));

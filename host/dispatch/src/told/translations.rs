@@ -33,6 +33,14 @@ impl Made {
             Self::Translated(translated) => &translated.warnings,
         }
     }
+
+    /// How much of the request this dialect has no words for.
+    fn unsaid(&self) -> usize {
+        match self {
+            Self::Patched(_, warnings) => warnings.len(),
+            Self::Translated(translated) => translated.unsaid,
+        }
+    }
 }
 
 /// A provider's model, as a name that it knows and what the suffix asks for. A suffix that asks for
@@ -90,8 +98,8 @@ impl Translations {
         for dialect in targets(call.operation, &descriptor.dialects) {
             match self.get(call, dialect, model, created).await {
                 Ok(made) => {
-                    let losses = made.warnings().len();
-                    let fewer = |(_, best): &(_, Arc<Made>)| losses < best.warnings().len();
+                    let losses = made.unsaid();
+                    let fewer = |(_, best): &(_, Arc<Made>)| losses < best.unsaid();
                     if best.as_ref().is_none_or(fewer) {
                         best = Some((dialect, made));
                     }
@@ -107,6 +115,11 @@ impl Translations {
         }
         let (dialect, made) = best.ok_or(refused)?;
         Ok((dialect, Some(made)))
+    }
+
+    /// Forgets them.
+    pub(crate) fn clear(&self) {
+        self.0.lock().clear();
     }
 
     async fn get(

@@ -20,7 +20,7 @@ pub(super) async fn list(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response<Body> {
-    answer(&api, &uri, &headers, of_headers(&headers), None)
+    answer(&api, &uri, &headers, asked_in(&uri, &headers), None)
 }
 
 /// `GET /v1/models/{model}`.
@@ -30,7 +30,7 @@ pub(super) async fn one(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response<Body> {
-    answer(&api, &uri, &headers, of_headers(&headers), Some(&model))
+    answer(&api, &uri, &headers, asked_in(&uri, &headers), Some(&model))
 }
 
 /// `GET /v1beta/models`, for Gemini's clients.
@@ -52,14 +52,20 @@ pub(super) async fn one_gemini(
     answer(&api, &uri, &headers, Dialect::Gemini, Some(&model))
 }
 
+/// Whether a query has a key, where only Google's API takes one.
+fn has_key(query: &str) -> bool {
+    query.split('&').any(|pair| pair.starts_with("key="))
+}
+
 /// Three APIs have this path. Anthropic's demands a version of every request, and Google's clients say
 /// who they are; no other API knows these headers.
-fn of_headers(headers: &HeaderMap) -> Dialect {
+fn asked_in(uri: &Uri, headers: &HeaderMap) -> Dialect {
     if headers.contains_key("anthropic-version") {
         Dialect::AnthropicMessages
     } else if ["x-goog-api-client", "x-goog-api-key"]
         .iter()
         .any(|name| headers.contains_key(*name))
+        || uri.query().is_some_and(has_key)
     {
         Dialect::Gemini
     } else {
