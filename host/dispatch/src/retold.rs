@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use jackfield_dialect::Observed;
-use jackfield_dialect::sse::{Event, Reader};
+use jackfield_dialect::sse::{Event, Reader, SseError};
 
 use crate::classify;
 use crate::exchange::{Broke, Step};
@@ -56,7 +56,7 @@ impl Retold {
 
     fn read(&mut self, written: &mut Vec<u8>) -> Result<Step, Broke> {
         let mut step = Step::Held;
-        while let Some(event) = self.reader.next_event().map_err(too_long)? {
+        while let Some(event) = self.reader.next_event().map_err(|error| too_long(&error))? {
             if self.take(&event, written)? {
                 step = Step::Content;
             }
@@ -88,7 +88,7 @@ impl Retold {
     fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
         let mut written = Vec::new();
         self.reader.push(Bytes::from_static(b"\n\n"));
-        let last = self.reader.finish().map_err(too_long)?;
+        let last = self.reader.finish().map_err(|error| too_long(&error))?;
         if let Some(event) = last {
             self.take(&event, &mut written)?;
         }
@@ -105,7 +105,7 @@ impl Retold {
     }
 }
 
-fn too_long(error: jackfield_dialect::sse::SseError) -> Broke {
+fn too_long(error: &SseError) -> Broke {
     useless(&error.to_string())
 }
 

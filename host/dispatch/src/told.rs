@@ -19,7 +19,9 @@ use crate::writer::Writer;
 
 /// The other bodies that one call is told in, each made once however many attempts need it.
 #[derive(Default)]
-pub(crate) struct Translations(Mutex<Vec<(Target, Result<Arc<Made>, Refusal>)>>);
+pub(crate) struct Translations(Mutex<Vec<(Target, Kept)>>);
+
+type Kept = Result<Arc<Made>, Refusal>;
 
 /// A body that is not the client's own.
 enum Made {
@@ -85,11 +87,7 @@ pub(crate) struct Whole {
 }
 
 impl Translations {
-    fn get(
-        &self,
-        target: Target,
-        make: impl FnOnce() -> Result<Made, Refusal>,
-    ) -> Result<Arc<Made>, Refusal> {
+    fn get(&self, target: Target, make: impl FnOnce() -> Result<Made, Refusal>) -> Kept {
         // Another attempt of the same call never runs beside this one: nobody waits for the lock.
         let mut made = self.0.lock();
         if let Some((_, result)) = made.iter().find(|(known, _)| *known == target) {
