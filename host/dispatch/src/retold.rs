@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use jackfield_dialect::Observed;
-use jackfield_dialect::sse::{Event, Reader};
+use jackfield_dialect::sse::{Event, Reader, SseError};
 
 use crate::classify;
 use crate::exchange::{Broke, Step};
@@ -109,7 +109,7 @@ impl Retold {
     }
 }
 
-fn too_long(error: &jackfield_dialect::sse::SseError) -> Broke {
+fn too_long(error: &SseError) -> Broke {
     useless(&error.to_string())
 }
 
