@@ -18,6 +18,7 @@ mod failover;
 mod fallback;
 mod guided;
 mod keep_alive;
+mod passed_over;
 mod plugin_fault;
 mod plugins;
 mod raw_requests;

@@ -1,0 +1,174 @@
+//! Pools in which not everybody can be told every call: who cannot is passed over, and changes nothing for
+//! those who can. And counts of tokens, which change nothing for content.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jackfield_credential::ProviderName;
+use jackfield_dialect::Dialect;
+use jackfield_dispatch::port::Executor;
+use jackfield_dispatch::{Call, CallError, Operation};
+use tokio::time::Instant;
+
+use crate::anthropic::{ASKED, START, STOP, call};
+use crate::plugins::FakeExecutor;
+use crate::stage::{SECOND, Setting, Stage, text};
+use crate::upstream::{FakeUpstream, Script};
+use crate::wire::{COMPLETION, DONE, ROLE};
+
+/// Credential `a` of a provider that speaks Anthropic's messages; all others of one that speaks the
+/// client's.
+fn mixed(credentials: usize, scripts: Vec<Script>, most: u32) -> Stage {
+    let anthropic = FakeExecutor::relaying().accepting("anthropic-messages");
+    let mut setting = Setting::new(credentials)
+        .executor(anthropic)
+        .registered(|registration| {
+            if registration.credential.id.as_str() != "a" {
+                registration.credential.provider = ProviderName::new("other");
+            }
+        });
+    setting.retry.max_credentials = most;
+    let stage = setting.stage(FakeUpstream::in_order(scripts));
+    let mut snapshot = (*stage.dispatcher.snapshot()).clone();
+    let mut other = snapshot.providers[&ProviderName::new("provider")].clone();
+    other.executor = Arc::from("other-executor");
+    snapshot.providers.insert(ProviderName::new("other"), other);
+    let executor: Arc<dyn Executor> = Arc::new(FakeExecutor::relaying());
+    let name = Arc::from("other-executor");
+    snapshot.executors.insert(name, executor);
+    stage.snapshot.store(Arc::new(snapshot));
+    stage
+}
+
+/// A call that Anthropic's dialect refuses.
+fn refused(stage: &Stage) -> Call {
+    Call {
+        body: ASKED.replace("}]}", "}],\"n\":2}").into(),
+        ..call(stage, false)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cooldown_of_who_can_be_told_is_waited_for() {
+    let scripts = vec![
+        Script::json(429, "").header("retry-after", "2"),
+        Script::json(200, COMPLETION),
+    ];
+    let stage = mixed(2, scripts, 0);
+    let began = Instant::now();
+    let answer = stage.dispatcher.call(refused(&stage)).await;
+    assert_eq!(text(answer).await, COMPLETION);
+    assert!(began.elapsed() >= 2 * SECOND);
+    assert_eq!(stage.upstream.credentials(), ["b", "b"]);
+    stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_who_can_be_told_cools_for_long_the_client_is_told_that() {
+    let scripts = vec![Script::json(429, "").header("retry-after", "3600")];
+    let stage = mixed(2, scripts, 0);
+    stage.dispatcher.call(refused(&stage)).await.unwrap_err();
+    let error = stage.dispatcher.call(refused(&stage)).await.unwrap_err();
+    let CallError::Unfit { retry_after, .. } = error else {
+        panic!("{error:?}")
+    };
+    assert!(retry_after > Some(Duration::from_secs(3_000)));
+    assert_eq!(stage.upstream.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_told_takes_no_place_among_those_that_may_be_tried() {
+    let scripts = vec![Script::json(500, ""), Script::json(200, COMPLETION)];
+    let stage = mixed(3, scripts, 2);
+    let answer = stage.dispatcher.call(refused(&stage)).await;
+    assert_eq!(text(answer).await, COMPLETION);
+    assert_eq!(stage.upstream.credentials(), ["b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lone_credential_keeps_its_second_try_where_another_cannot_be_told() {
+    let scripts = vec![Script::refuse(), Script::json(200, COMPLETION)];
+    let stage = mixed(2, scripts, 0);
+    let answer = stage.dispatcher.call(refused(&stage)).await;
+    assert_eq!(text(answer).await, COMPLETION);
+    assert_eq!(stage.upstream.credentials(), ["b", "b"]);
+}
+
+/// The credentials of one provider are alike: the first says it for all.
+#[tokio::test(start_paused = true)]
+async fn a_provider_is_asked_once_whether_it_can_be_told() {
+    let setting = Setting::new(20).executor(FakeExecutor::relaying().accepting("gemini"));
+    let stage = setting.stage(FakeUpstream::in_order(vec![]));
+    let error = stage.dispatcher.call(refused(&stage)).await.unwrap_err();
+    assert!(matches!(error, CallError::Untranslatable(_)), "{error:?}");
+    let counts = stage.counts();
+    assert_eq!((counts.unjudged, counts.open), (1, 0));
+}
+
+fn count(stage: &Stage) -> Call {
+    Call {
+        operation: Operation::CountTokens,
+        dialect: Dialect::AnthropicMessages,
+        body: Bytes::from_static(ASKED.as_bytes()),
+        ..stage.call(false)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_that_fails_cools_nobody_and_is_estimated() {
+    for script in [
+        Script::json(404, ""),
+        Script::json(429, "").header("retry-after", "60"),
+        Script::json(500, ""),
+    ] {
+        let executor = FakeExecutor::relaying()
+            .accepting("anthropic-messages")
+            .planning("count-tokens");
+        let setting = Setting::new(1).executor(executor);
+        let stage = setting.stage(FakeUpstream::in_order(vec![script]));
+        let began = Instant::now();
+        let answer = stage.dispatcher.call(count(&stage)).await.unwrap();
+        assert!(answer.estimated);
+        assert_eq!(began.elapsed(), Duration::ZERO, "nothing is waited for");
+        assert_eq!(stage.cooling(), Vec::<String>::new());
+        stage.assert_closed();
+    }
+}
+
+/// A count has limits of its own: that it works does not end a cooldown of the model.
+#[tokio::test(start_paused = true)]
+async fn a_refused_key_is_refused_for_counts_and_for_content() {
+    let executor = FakeExecutor::relaying()
+        .accepting("anthropic-messages")
+        .planning("count-tokens");
+    let setting = Setting::new(1).executor(executor);
+    let stage = setting.stage(FakeUpstream::in_order(vec![Script::json(401, "")]));
+    let answer = stage.dispatcher.call(count(&stage)).await.unwrap();
+    assert!(answer.estimated);
+    assert_eq!(stage.cooling(), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_stream_fails_over_whether_it_is_translated_or_not() {
+    let role_only = || Script::events([ROLE, DONE]);
+    let done_only = || Script::events([DONE]);
+    for script in [role_only, done_only] {
+        let client = Dialect::AnthropicMessages;
+        let setting = Setting::new(2);
+        let stage = setting.stage(FakeUpstream::in_order(vec![script(), script()]));
+        let translated = Call {
+            dialect: client,
+            body: Bytes::from_static(br#"{"model":"model","max_tokens":9,"messages":[{"role":"user","content":"hello"}]}"#),
+            ..stage.call(true)
+        };
+        stage.dispatcher.call(translated).await.unwrap_err();
+        assert_eq!(stage.upstream.calls(), 2);
+    }
+    let anthropic = FakeExecutor::relaying().accepting("anthropic-messages");
+    let empty = || Script::events([START, STOP]);
+    let setting = Setting::new(2).executor(anthropic);
+    let stage = setting.stage(FakeUpstream::in_order(vec![empty(), empty()]));
+    stage.dispatcher.call(call(&stage, true)).await.unwrap_err();
+    assert_eq!(stage.upstream.calls(), 2);
+}
