@@ -15,7 +15,10 @@ use crate::port::Descriptor;
 
 /// The other bodies that one call is told in.
 #[derive(Default)]
-pub(crate) struct Translations(Mutex<Vec<(Target, Result<Arc<Made>, Refusal>)>>);
+pub(crate) struct Translations(Mutex<Vec<(Target, Kept)>>);
+
+/// A body, or why there is none.
+type Kept = Result<Arc<Made>, Refusal>;
 
 /// A body that is not the client's own.
 pub(super) enum Made {
@@ -122,13 +125,7 @@ impl Translations {
         self.0.lock().clear();
     }
 
-    async fn get(
-        &self,
-        call: &Call,
-        dialect: Dialect,
-        model: &Model,
-        created: u64,
-    ) -> Result<Arc<Made>, Refusal> {
+    async fn get(&self, call: &Call, dialect: Dialect, model: &Model, created: u64) -> Kept {
         let model = model.clone();
         let target = Target { dialect, model };
         let known = |(known, _): &&(Target, _)| *known == target;
