@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use Dialect::{AnthropicMessages, Gemini};
+use Dialect::{AnthropicMessages, Gemini, OpenaiChat};
 
 use crate::{CASES, DIALECTS, Tried, failed, owed, pairs};
 
@@ -49,8 +49,8 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 /// Made by a provider of any dialect.
-fn signature() -> impl Strategy<Value = Signature> {
-    (select(&DIALECTS[..]), "[a-zA-Z0-9]{4,9}").prop_map(|(origin, data)| Signature {
+fn signature(origins: &'static [Dialect]) -> impl Strategy<Value = Signature> {
+    (select(origins), "[a-zA-Z0-9]{4,9}").prop_map(|(origin, data)| Signature {
         data: match origin {
             // The id of the item, and what it holds.
             Dialect::OpenaiResponses => format!("rs_{data}\n{data}"),
@@ -61,16 +61,22 @@ fn signature() -> impl Strategy<Value = Signature> {
 }
 
 fn thought() -> impl Strategy<Value = Thought> {
-    (text(), signature()).prop_map(|(text, signature)| Thought {
-        text,
-        signature: Some(signature),
-        redacted: false,
+    (text(), option::of(signature(&DIALECTS)), any::<bool>()).prop_map(|(text, signature, hidden)| {
+        let redacted = hidden && signature.is_some();
+        Thought {
+            text: if redacted { String::new() } else { text },
+            signature,
+            redacted,
+        }
     })
 }
 
+/// Whose providers sign calls: Gemini's, and those that have them in OpenAI's words.
+const SIGNERS_OF_CALLS: [Dialect; 2] = [Gemini, OpenaiChat];
+
 fn call() -> impl Strategy<Value = ToolCall> {
     let name = "[a-z][a-z_]{0,8}";
-    (name, text(), option::of(signature())).prop_map(|(name, value, signature)| ToolCall {
+    (name, text(), option::of(signature(&SIGNERS_OF_CALLS))).prop_map(|(name, value, signature)| ToolCall {
         id: String::new(),
         name,
         arguments: json!({"a": {"b": [value, 1.5, null]}}).to_string(),
@@ -94,6 +100,12 @@ pub(crate) fn common(drawn: &Answer, dialects: &[Dialect]) -> Answer {
     let mut answer = drawn.clone();
     let refuses = !dialects.contains(&Gemini) && !dialects.contains(&AnthropicMessages);
     for part in &mut answer.parts {
+        // A client of Anthropic's keeps it in a thought of its own, which comes back in a request.
+        if let Part::ToolCall(call) = part
+            && dialects.contains(&AnthropicMessages)
+        {
+            call.signature = None;
+        }
         if let Part::Refusal(text) = part
             && !refuses
         {
@@ -115,7 +127,13 @@ pub(crate) fn plain(answer: &Answer) -> Tried<Answer> {
     let mut answer = answer.clone();
     answer.id.clear();
     answer.model.clear();
+    // Some demand it: what is not known is zero there.
+    answer.usage = Some(answer.usage.unwrap_or_default());
     for part in &mut answer.parts {
+        // What a provider of OpenAI's chat does not sign gets an empty signature: it is wanted back.
+        if let Part::Reasoning(thought) = part {
+            thought.signature = thought.signature.take().filter(|it| !it.data.is_empty());
+        }
         if let Part::ToolCall(call) = part {
             let value: Value = serde_json::from_str(&call.arguments)
                 .map_err(|error| failed(&call.arguments, error))?;
