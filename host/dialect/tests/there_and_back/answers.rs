@@ -1,12 +1,12 @@
 //! Whole answers, and what of them two dialects can both say.
 
 use jackfield_dialect::Dialect;
-use jackfield_dialect::interlingua::{Answer, Finish, Part, Signature, Thought, ToolCall};
 use jackfield_dialect::Usage;
+use jackfield_dialect::interlingua::{Answer, Finish, Part, Signature, Thought, ToolCall};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
 use Dialect::{AnthropicMessages, Gemini, OpenaiChat};
@@ -14,13 +14,14 @@ use Dialect::{AnthropicMessages, Gemini, OpenaiChat};
 use crate::{CASES, DIALECTS, Tried, failed, owed, pairs};
 
 prop_compose! {
-    /// An answer: thoughts, then text or a refusal, then calls, since OpenAI's chat has no other order.
+    /// An answer: thoughts, text or a refusal, calls, any of them first.
     pub(crate) fn answer()(
-        thoughts in vec(thought(), 0..2),
+        thoughts in thoughts(),
         said in option::of((text(), any::<bool>())),
         calls in vec(call(), 0..3),
         finish in 0..6_usize,
         usage in option::of(usage()),
+        rotated in any::<Index>(),
     ) -> Answer {
         let mut parts: Vec<Part> = thoughts.into_iter().map(Part::Reasoning).collect();
         let called = !calls.is_empty();
@@ -33,6 +34,8 @@ prop_compose! {
             call.id = format!("call_{index}");
             parts.push(Part::ToolCall(call));
         }
+        let first = rotated.index(parts.len().max(1));
+        parts.rotate_left(first);
         let finish = match finish {
             0 => Finish::Length,
             1 => Finish::ContentFilter,
@@ -60,15 +63,22 @@ fn signature(origins: &'static [Dialect]) -> impl Strategy<Value = Signature> {
     })
 }
 
-fn thought() -> impl Strategy<Value = Thought> {
-    (text(), option::of(signature(&DIALECTS)), any::<bool>()).prop_map(|(text, signature, hidden)| {
-        let redacted = hidden && signature.is_some();
-        Thought {
-            text: if redacted { String::new() } else { text },
-            signature,
-            redacted,
-        }
-    })
+/// Thoughts: whoever signs one signs all.
+fn thoughts() -> impl Strategy<Value = Vec<Thought>> {
+    let signed =
+        (text(), signature(&DIALECTS), any::<bool>()).prop_map(|(text, signature, redacted)| {
+            Thought {
+                text: if redacted { String::new() } else { text },
+                signature: Some(signature),
+                redacted,
+            }
+        });
+    let bare = text().prop_map(|text| Thought {
+        text,
+        signature: None,
+        redacted: false,
+    });
+    prop_oneof![2 => vec(signed, 0..3), 1 => vec(bare, 1..3)]
 }
 
 /// Whose providers sign calls: Gemini's, and those that have them in OpenAI's words.
@@ -76,28 +86,38 @@ const SIGNERS_OF_CALLS: [Dialect; 2] = [Gemini, OpenaiChat];
 
 fn call() -> impl Strategy<Value = ToolCall> {
     let name = "[a-z][a-z_]{0,8}";
-    (name, text(), option::of(signature(&SIGNERS_OF_CALLS))).prop_map(|(name, value, signature)| ToolCall {
-        id: String::new(),
-        name,
-        arguments: json!({"a": {"b": [value, 1.5, null]}}).to_string(),
-        signature,
+    (name, text(), option::of(signature(&SIGNERS_OF_CALLS))).prop_map(|(name, value, signature)| {
+        ToolCall {
+            id: String::new(),
+            name,
+            arguments: json!({"a": {"b": [value, 1.5, null]}}).to_string(),
+            signature,
+        }
     })
 }
 
 fn usage() -> impl Strategy<Value = Usage> {
-    (0..9_999_u64, 0..9_999_u64, 0..=4_u64, 0..=4_u64).prop_map(|(input, output, cached, reasoning)| {
-        Usage {
+    (0..9_999_u64, 0..9_999_u64, 0..=4_u64, 0..=4_u64).prop_map(
+        |(input, output, cached, reasoning)| Usage {
             input,
             output,
             cached_input: input * cached / 4,
             reasoning: output * reasoning / 4,
-        }
-    })
+        },
+    )
 }
 
 /// What of an answer all of these dialects can say.
 pub(crate) fn common(drawn: &Answer, dialects: &[Dialect]) -> Answer {
     let mut answer = drawn.clone();
+    if dialects.contains(&OpenaiChat) {
+        // It has one order.
+        answer.parts.sort_by_key(|part| match part {
+            Part::Reasoning(_) => 0,
+            Part::ToolCall(_) => 2,
+            _ => 1,
+        });
+    }
     let refuses = !dialects.contains(&Gemini) && !dialects.contains(&AnthropicMessages);
     for part in &mut answer.parts {
         // A client of Anthropic's keeps it in a thought of its own, which comes back in a request.
@@ -140,7 +160,25 @@ pub(crate) fn plain(answer: &Answer) -> Tried<Answer> {
             call.arguments = value.to_string();
         }
     }
+    answer.parts = joined(std::mem::take(&mut answer.parts));
     Ok(answer)
+}
+
+/// Thoughts without signatures that follow one another are pieces of one.
+fn joined(parts: Vec<Part>) -> Vec<Part> {
+    let mut joined: Vec<Part> = Vec::new();
+    for part in parts {
+        match (joined.last_mut(), part) {
+            (Some(Part::Reasoning(before)), Part::Reasoning(thought))
+                if before.signature.is_none() =>
+            {
+                before.text.push_str(&thought.text);
+                before.signature = thought.signature;
+            }
+            (_, part) => joined.push(part),
+        }
+    }
+    joined
 }
 
 fn said_in(dialect: Dialect, answer: &Answer) -> Tried<Answer> {

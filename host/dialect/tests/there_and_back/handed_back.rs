@@ -10,23 +10,29 @@ use Dialect::{AnthropicMessages, Gemini, OpenaiChat, OpenaiCompletions, OpenaiRe
 use crate::answers::{self, common, plain};
 use crate::{CASES, Tried, failed, owed, pairs};
 
-/// The answer as one provider makes it: all that is signed is signed by it, and calls only where its
-/// dialect has such signatures.
-fn made_by(provider: Dialect, drawn: &Answer) -> Answer {
-    let mut answer = common(drawn, &[AnthropicMessages, Gemini]);
-    let own = |signature: &mut Signature| signature.origin = provider;
-    for (part, drawn) in answer.parts.iter_mut().zip(&drawn.parts) {
-        match (part, drawn) {
-            (Part::Reasoning(thought), _) => {
+/// The answer as one provider makes it, in an order that the client has: all that is signed is signed by
+/// it, and calls only where its dialect has such signatures.
+fn made_by(provider: Dialect, client: Dialect, drawn: &Answer) -> Answer {
+    let order = if client == OpenaiChat {
+        client
+    } else {
+        provider
+    };
+    let mut answer = common(drawn, &[Gemini, order]);
+    let own = |signature: &mut Signature| {
+        signature.origin = provider;
+        signature.data = data_for(provider, &signature.data);
+    };
+    for part in &mut answer.parts {
+        match part {
+            Part::Reasoning(thought) => {
                 // To the others, a thought that is hidden is one without text.
                 thought.redacted &= matches!(provider, AnthropicMessages | OpenaiChat);
                 thought.signature.iter_mut().for_each(own);
-                if let Some(signature) = &mut thought.signature {
-                    signature.data = data_for(provider, &signature.data);
-                }
             }
-            (Part::ToolCall(call), Part::ToolCall(drawn)) if signs_calls(provider) => {
-                call.signature.clone_from(&drawn.signature);
+            Part::ToolCall(call) => {
+                let signature = call.signature.take();
+                call.signature = signature.filter(|_| signs_calls(provider));
                 call.signature.iter_mut().for_each(own);
             }
             _ => {}
@@ -68,11 +74,11 @@ fn next_request(client: Dialect, answer: &Value) -> Value {
                 .chain([json!({"type": "text", "text": "go on"})])
                 .collect();
             json!({"model": "m", "max_tokens": 99, "tools": [{"name": "a", "input_schema": {"type": "object"}}],
-                "messages": [
-                    {"role": "user", "content": "q"},
-                    {"role": "assistant", "content": answer["content"]},
-                    {"role": "user", "content": results},
-                ]})
+            "messages": [
+                {"role": "user", "content": "q"},
+                {"role": "assistant", "content": answer["content"]},
+                {"role": "user", "content": results},
+            ]})
         }
         Gemini => {
             let results: Vec<Value> = calls("/candidates/0/content/parts")
@@ -97,9 +103,11 @@ fn next_request(client: Dialect, answer: &Value) -> Value {
                 answer["choices"][0]["message"].clone(),
             ];
             let results = calls("/choices/0/message/tool_calls");
-            messages.extend(results.iter().map(
-                |call| json!({"role": "tool", "tool_call_id": call["id"], "content": "r"}),
-            ));
+            messages.extend(
+                results.iter().map(
+                    |call| json!({"role": "tool", "tool_call_id": call["id"], "content": "r"}),
+                ),
+            );
             messages.push(json!({"role": "user", "content": "go on"}));
             json!({"model": "m", "messages": messages,
                 "tools": [{"type": "function", "function": {"name": "a"}}]})
@@ -156,7 +164,7 @@ proptest! {
     #[test]
     fn signatures_come_back_to_their_provider(drawn in answers::answer()) {
         for (client, provider) in pairs() {
-            let answer = made_by(provider, &drawn);
+            let answer = made_by(provider, client, &drawn);
             let back = handed_back(client, provider, &answer)?;
             prop_assert_eq!(plain(&back)?, plain(&answer)?, "{} to {}", client, provider);
         }

@@ -6,7 +6,7 @@ mod handed_back;
 mod requests;
 mod streams;
 
-use jackfield_dialect::interlingua::{Notes, Owed, Request};
+use jackfield_dialect::interlingua::{Effort, Notes, Owed, Part, Reasoning, Request, Role, Turn};
 use jackfield_dialect::{Asked, Dialect};
 use proptest::prelude::*;
 
@@ -49,17 +49,50 @@ fn owed() -> Owed {
 /// A request written in a dialect and read again, both without a warning.
 fn said_in(dialect: Dialect, request: &Request) -> Tried<Request> {
     let mut notes = Notes::default();
-    let wrong = |refusal| failed(dialect, refusal);
-    let body = dialect
-        .encode_request(request, &mut notes)
-        .map_err(wrong)?;
-    let asked = Asked::of_path(&request.model, request.stream);
-    let asked = asked.map_err(|error| failed(dialect, error))?;
-    let read = dialect
-        .decode_request(&body, &asked, &mut notes)
-        .map_err(wrong)?;
+    let read = written_and_read(dialect, request, &mut notes)?;
     prop_assert_eq!(notes.warnings(), &[], "{}", dialect);
     Ok(read)
+}
+
+fn written_and_read(dialect: Dialect, request: &Request, notes: &mut Notes) -> Tried<Request> {
+    let wrong = |refusal| failed(dialect, refusal);
+    let body = dialect.encode_request(request, notes).map_err(wrong)?;
+    let asked = Asked::of_path(&request.model, request.stream);
+    let asked = asked.map_err(|error| failed(dialect, error))?;
+    dialect.decode_request(&body, &asked, notes).map_err(wrong)
+}
+
+/// Some are told an effort, some a budget: what is meant stays the same.
+#[test]
+fn efforts_come_back_as_they_were() -> Tried<()> {
+    let meant = |request: &Request| {
+        let reasoning = request.reasoning?;
+        let of_budget = reasoning.budget_tokens.map(Effort::of_budget);
+        reasoning.effort.or(of_budget)
+    };
+    for (first, second) in pairs() {
+        for effort in [Effort::None, Effort::Low, Effort::Medium, Effort::High] {
+            let reasoning = Reasoning {
+                effort: Some(effort),
+                ..Reasoning::default()
+            };
+            let mut request = Request {
+                model: "m".to_owned(),
+                turns: vec![Turn {
+                    role: Role::User,
+                    parts: vec![Part::text("a")],
+                }],
+                reasoning: Some(reasoning),
+                ..Request::default()
+            };
+            request.sampling.tokens_max = Some(99_999);
+            for dialect in [first, second, first] {
+                request = written_and_read(dialect, &request, &mut Notes::default())?;
+                prop_assert_eq!(meant(&request), Some(effort), "{} and {}", first, second);
+            }
+        }
+    }
+    Ok(())
 }
 
 proptest! {

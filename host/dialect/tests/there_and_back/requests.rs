@@ -124,7 +124,12 @@ fn exchange() -> impl Strategy<Value = Exchange> {
     let more = vec(prop_oneof![text(), media()], 0..3);
     // A text at least: no turn is empty, whatever else its reader cannot take.
     let asked = (text(), more).prop_map(|(first, more)| [vec![first], more].concat());
-    let rest = (option::of(thought()), text(), vec(call(), 0..3), option::of(text()));
+    let rest = (
+        option::of(thought()),
+        text(),
+        vec(call(), 0..3),
+        option::of(text()),
+    );
     (asked, rest).prop_map(|(asked, (thought, said, calls, instructed))| Exchange {
         asked,
         thought,
@@ -141,7 +146,11 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
         for (place, exchange) in exchanges.into_iter().enumerate() {
             heard.extend(exchange.asked);
             turns.push(turn(Role::User, std::mem::take(&mut heard)));
-            turns.extend(exchange.instructed.map(|part| turn(Role::System, vec![part])));
+            turns.extend(
+                exchange
+                    .instructed
+                    .map(|part| turn(Role::System, vec![part])),
+            );
             let mut said: Vec<Part> = exchange.thought.into_iter().collect();
             said.push(exchange.said);
             for (index, (mut call, mut result)) in exchange.calls.into_iter().enumerate() {
@@ -218,8 +227,17 @@ fn sampling() -> impl Strategy<Value = Sampling> {
     let quarters = |range: std::ops::RangeInclusive<i32>| {
         option::of(range.prop_map(|quarters| f64::from(quarters) / 4.0))
     };
-    let drawn = (quarters(0..=4), quarters(0..=4), quarters(-8..=8), quarters(-8..=8));
-    let whole = (option::of(1..100_u64), 16..9_999_u64, option::of(any::<i32>()));
+    let drawn = (
+        quarters(0..=4),
+        quarters(0..=4),
+        quarters(-8..=8),
+        quarters(-8..=8),
+    );
+    let whole = (
+        option::of(1..100_u64),
+        16..9_999_u64,
+        option::of(any::<i32>()),
+    );
     (drawn, whole).prop_map(|(drawn, (top_k, tokens_max, seed))| Sampling {
         temperature: drawn.0,
         top_p: drawn.1,
@@ -236,9 +254,15 @@ pub(crate) fn common(drawn: &Request, dialects: &[Dialect]) -> Request {
     let none_is = |others: &[Dialect]| dialects.iter().all(|dialect| !others.contains(dialect));
     let mut request = drawn.clone();
     let sampling = &mut request.sampling;
-    sampling.top_k = sampling.top_k.filter(|_| none_is(&[OpenaiChat, OpenaiResponses]));
+    sampling.top_k = sampling
+        .top_k
+        .filter(|_| none_is(&[OpenaiChat, OpenaiResponses]));
     if !none_is(&[AnthropicMessages, OpenaiResponses]) {
-        (sampling.seed, sampling.presence_penalty, sampling.frequency_penalty) = (None, None, None);
+        (
+            sampling.seed,
+            sampling.presence_penalty,
+            sampling.frequency_penalty,
+        ) = (None, None, None);
     }
     if !none_is(&[OpenaiResponses]) {
         request.stop.clear();
@@ -295,7 +319,9 @@ fn keeps(part: &Part, dialects: &[Dialect]) -> bool {
         // OpenAI demands a name for a file, for which Gemini has no place.
         Part::Document(_)
             if dialects.contains(&Gemini)
-                && dialects.iter().any(|dialect| matches!(dialect, OpenaiChat | OpenaiResponses)) =>
+                && dialects
+                    .iter()
+                    .any(|dialect| matches!(dialect, OpenaiChat | OpenaiResponses)) =>
         {
             false
         }
@@ -316,7 +342,9 @@ pub(crate) fn plain(request: &Request) -> Request {
         tool.strict = None;
     }
     // It is what all do unless they are told otherwise; Gemini is told for the sake of `strict`.
-    request.tool_choice = request.tool_choice.filter(|choice| *choice != ToolChoice::Auto);
+    request.tool_choice = request
+        .tool_choice
+        .filter(|choice| *choice != ToolChoice::Auto);
     if let Format::Schema { name, strict, .. } = &mut request.format {
         *name = Some(FORMAT.to_owned());
         *strict = None;
