@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion};
 use jackfield_credential::{Ask, Outcome};
+use jackfield_dialect::Asked;
 use jackfield_dialect::json::{Patch, apply};
-use jackfield_dialect::openai_chat;
 use jackfield_dispatch::port::Columns;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -256,7 +256,7 @@ fn bodies(criterion: &mut Criterion) {
     for (size, length) in BODIES {
         let body = body(length);
         group.bench_function(BenchmarkId::new("read", size), |bencher| {
-            bencher.iter(|| openai_chat::Request::read(black_box(&body)).is_ok());
+            bencher.iter(|| Asked::read(black_box(&body)).is_ok());
         });
         let patches = [Patch::Replace {
             path: "/model".to_owned(),
