@@ -231,7 +231,7 @@ impl Encoder {
 fn frame(name: &'static str, data: &Value) -> Frame {
     Frame {
         name: Cow::Borrowed(name),
-        data: data.to_string().into_bytes(),
+        data: serde_json::to_vec(data).unwrap_or_default(),
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::request::drop_cache_control;
 use crate::interlingua::{Fields, Media, Notes, Part, Refusal, Source};
+use crate::json::object;
 
 /// Reads a block of one of the types `image`, `document` and `search_result`.
 pub(super) fn read(
@@ -145,7 +146,7 @@ pub(super) fn image_block(media: &Media, notes: &mut Notes) -> Result<Value, Ref
         Source::File(_) => return Err(Refusal::new("file_id", KEPT_ELSEWHERE)),
         Source::Text(_) => return Err(Refusal::new("image_url", "must be a picture")),
     };
-    Ok(json!({"type": "image", "source": source}))
+    Ok(object! {"type": "image", "source": source})
 }
 
 /// A document as a block. The API takes PDFs, and plain text.
@@ -164,7 +165,7 @@ pub(super) fn document_block(media: &Media) -> Result<Value, Refusal> {
         Source::Url(url) => json!({"type": "url", "url": url}),
         Source::File(_) => return Err(Refusal::new("file_id", KEPT_ELSEWHERE)),
     };
-    let mut block = json!({"type": "document", "source": source});
+    let mut block = object! {"type": "document", "source": source};
     if let Some(title) = &media.title {
         block["title"] = title.as_str().into();
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::model::Rules;
 use super::{HERE, block, citation, media};
 use crate::interlingua::{Notes, Part, Refusal, Request, Role, Thought, ToolResult, Turn};
+use crate::json::object;
 
 /// A conversation as it is written.
 pub(super) struct Written {
@@ -73,7 +74,7 @@ fn message((role, mut blocks): (Role, Vec<Value>)) -> Value {
         Role::User => "user",
     };
     blocks.sort_by_key(|block| block["type"] != "tool_result");
-    json!({"role": role, "content": content(blocks)})
+    object! {"role": role, "content": content(blocks)}
 }
 
 /// A last turn of the assistant's is to be gone on with, and must not end in white space.
@@ -162,12 +163,12 @@ fn assistant_blocks(turn: &Turn, notes: &mut Notes) -> Vec<Value> {
             }
             Part::Reasoning(thought) => blocks.extend(thought_block(thought, notes)),
             Part::Refusal(_) | Part::Text { .. } => blocks.extend(text_of(part)),
-            Part::ToolCall(call) => blocks.push(json!({
+            Part::ToolCall(call) => blocks.push(object! {
                 "type": "tool_use",
                 "id": id(&call.id),
-                "name": call.name,
+                "name": call.name.as_str(),
                 "input": block::input_of(&call.arguments),
-            })),
+            }),
             Part::ToolResult(_) => {}
         }
     }

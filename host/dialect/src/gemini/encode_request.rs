@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::print;
 use crate::interlingua::{Notes, Part, Refusal, Request, Role};
+use crate::json::object;
 
 /// Writes a `GenerateContentRequest`, in Google's own order and without model or stream: both stand in
 /// the URL. What depends on the model's generation goes by [`Request::model`].
@@ -27,11 +28,11 @@ pub(super) fn body(request: &Request, notes: &mut Notes) -> Result<Map<String, V
             "system",
             "changed: said by the user, since the provider takes no instructions alone",
         );
-        contents.push(json!({"role": "user", "parts": std::mem::take(&mut system)}));
+        contents.push(object! {"role": "user", "parts": std::mem::take(&mut system)});
     }
     body.insert("contents".to_owned(), contents.into());
     if !system.is_empty() {
-        body.insert("systemInstruction".to_owned(), json!({"parts": system}));
+        body.insert("systemInstruction".to_owned(), object! {"parts": system});
     }
     if let Some(tools) = tools::encode(request) {
         body.insert("tools".to_owned(), tools);

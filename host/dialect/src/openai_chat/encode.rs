@@ -6,6 +6,7 @@ mod tools;
 use serde_json::{Map, Value, json};
 
 use crate::interlingua::{Effort, Format, Notes, Reasoning, Refusal, Request, Sampling};
+use crate::json::object;
 
 /// Writes a request for a chat completion, in the members that OpenAI documents today.
 ///
@@ -19,7 +20,7 @@ pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, R
         }
     };
     put("model", json!(request.model));
-    put("messages", json!(messages::written(request, notes)?));
+    put("messages", messages::written(request, notes)?.into());
     if request.stream {
         put("stream", json!(true));
         // Whether or not the client wants it: the host counts.
@@ -124,7 +125,7 @@ fn format(format: &Format) -> Value {
             if let Some(strict) = strict {
                 wanted["strict"] = json!(strict);
             }
-            json!({"type": "json_schema", "json_schema": wanted})
+            object! {"type": "json_schema", "json_schema": wanted}
         }
     }
 }

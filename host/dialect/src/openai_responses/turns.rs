@@ -8,6 +8,7 @@ use super::{HOME, content, item, record, tools};
 use crate::interlingua::{
     Citation, Media, Notes, Part, Refusal, Request, Role, Thought, ToolCall, ToolResult,
 };
+use crate::json::object;
 
 /// The items of a request's conversation, further instructions above it included.
 pub(super) fn write(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {
@@ -83,7 +84,7 @@ impl<'r> Items<'r> {
         };
         let content = std::mem::take(&mut self.content);
         if !content.is_empty() {
-            let message = json!({"type": "message", "role": role, "content": content});
+            let message = object! {"type": "message", "role": role, "content": content};
             self.items.push(message);
         }
     }
@@ -183,7 +184,7 @@ impl<'r> Items<'r> {
             }
         };
         let call_id = &result.call_id;
-        let item = json!({"type": kind, "call_id": call_id, "output": output});
+        let item = object! {"type": kind, "call_id": call_id.as_str(), "output": output};
         self.items.push(item);
         Ok(())
     }

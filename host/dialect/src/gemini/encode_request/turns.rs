@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::super::{media, signatures};
 use crate::Dialect;
 use crate::interlingua::{Notes, Part, Refusal, Request, Role, Thought, ToolCall, ToolResult};
+use crate::json::object;
 
 /// Writes all turns but those of [`Role::System`].
 pub(super) fn encode(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {
@@ -20,7 +21,7 @@ pub(super) fn encode(request: &Request, notes: &mut Notes) -> Result<Vec<Value>,
         };
         // A turn of nothing but thoughts that only another provider can read.
         if !parts.is_empty() {
-            contents.push(json!({"role": role, "parts": parts}));
+            contents.push(object! {"role": role, "parts": parts});
         }
     }
     Ok(contents)
@@ -120,7 +121,8 @@ fn reasoning(thought: &Thought, signed: bool, notes: &mut Notes) -> Option<Value
 
 fn function_call(call: &ToolCall, first: bool) -> Value {
     let args = arguments(&call.arguments);
-    let mut part = json!({"functionCall": {"id": call.id, "name": call.name, "args": args}});
+    let call_of = object! {"id": call.id.as_str(), "name": call.name.as_str(), "args": args};
+    let mut part = object! {"functionCall": call_of};
     let own = call.signature.as_ref();
     let own = own.and_then(|signature| signature.of(Dialect::Gemini));
     if let Some(signature) = own.or(first.then_some(signatures::STAND_IN)) {
@@ -178,13 +180,13 @@ fn function_response(
     let mut response = json!({
         "id": result.call_id,
         "name": name,
-        "response": {key: texts.join("\n")},
+        "response": {},
     });
-    if texts.is_empty() && !result.is_error {
-        response["response"] = json!({});
+    if !texts.is_empty() || result.is_error {
+        response["response"][key] = texts.join("\n").into();
     }
     if !inline.is_empty() {
         response["parts"] = inline.into();
     }
-    Ok(json!({"functionResponse": response}))
+    Ok(object! {"functionResponse": response})
 }

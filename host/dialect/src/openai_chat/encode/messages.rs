@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::tools::is_custom;
 use crate::Dialect;
 use crate::interlingua::{Notes, Part, Refusal, Request, Role, Tool, ToolCall, ToolResult, Turn};
+use crate::json::object;
 use crate::openai_chat::{calls, media, thought};
 
 /// All messages of a request, the instructions first.
@@ -33,7 +34,7 @@ fn system(parts: &[Part], notes: &mut Notes, messages: &mut Vec<Value>) {
         }
     }
     if !texts.is_empty() {
-        messages.push(json!({"role": "system", "content": content(texts)}));
+        messages.push(object! {"role": "system", "content": content(texts)});
     }
 }
 
@@ -57,7 +58,7 @@ fn user(turn: &Turn, notes: &mut Notes, messages: &mut Vec<Value>) -> Result<(),
         }
     }
     if !said.is_empty() {
-        messages.push(json!({"role": "user", "content": content(said)}));
+        messages.push(object! {"role": "user", "content": content(said)});
     }
     Ok(())
 }
@@ -96,11 +97,11 @@ fn tool(result: &ToolResult, said: &mut Vec<Value>, notes: &mut Notes) -> Result
         said.append(&mut moved);
     }
     let content = match texts.as_slice() {
-        [] if result.is_error => json!(TOOL_FAILED.trim_end()),
+        [] if result.is_error => TOOL_FAILED.trim_end().into(),
         [] => json!(""),
         _ => content(texts),
     };
-    Ok(json!({"role": "tool", "tool_call_id": result.call_id, "content": content}))
+    Ok(object! {"role": "tool", "tool_call_id": result.call_id.as_str(), "content": content})
 }
 
 fn assistant(turn: &Turn, tools: &[Tool], notes: &mut Notes, messages: &mut Vec<Value>) {
