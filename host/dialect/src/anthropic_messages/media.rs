@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::request::drop_cache_control;
-use crate::interlingua::{Fields, Media, Notes, Part, Refusal, Source};
+use crate::interlingua::{Fields, Media, Notes, Part, Refusal, Source, loss};
 use crate::json::object;
 
 /// Reads a block of one of the types `image`, `document` and `search_result`.
@@ -121,7 +121,7 @@ fn unknown_source(kind: &str, fields: &Fields) -> Refusal {
 /// A picture as a block.
 pub(super) fn image_block(media: &Media, notes: &mut Notes) -> Result<Value, Refusal> {
     if matches!(media.detail.as_deref(), Some("low" | "high")) {
-        notes.dropped("image_url.detail");
+        notes.dropped(loss::DETAIL);
     }
     let source = match &media.source {
         Source::Base64(data) => {

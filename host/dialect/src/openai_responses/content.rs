@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::annotation;
-use crate::interlingua::{Fields, Media, Notes, Part, Refusal, Source};
+use crate::interlingua::{Fields, Media, Notes, Part, Refusal, Source, loss};
 use crate::json::object;
 
 /// Takes the member `name`, a text or a list of parts. Empty texts say nothing, and are left out.
@@ -153,7 +153,7 @@ pub(super) fn write(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Ref
             return Err(Refusal::new("input_audio", what));
         }
         Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => {
-            notes.dropped("messages.content");
+            notes.dropped(loss::CONTENT);
             None
         }
     })

@@ -56,8 +56,8 @@ fn what_cannot_be_said_is_named() -> Outcome {
     let expected = [
         "messages.system",
         "title",
-        "detail",
-        "reasoning",
+        "image_url.detail",
+        "reasoning_content",
         "stop",
         "seed",
         "parallel_tool_calls",

@@ -172,7 +172,7 @@ fn what_the_provider_cannot_be_told_is_named() -> Outcome {
         "frequency_penalty",
         "seed",
         "stop",
-        "reasoning",
+        "reasoning.max_tokens",
         "tool_choice",
         "store",
         "logit_bias",
@@ -233,7 +233,7 @@ fn thoughts_of_others_are_not_sent() -> Outcome {
         ],
     });
     let (written, warned) = encode(&request)?;
-    assert_eq!(warned, ["reasoning"]);
+    assert_eq!(warned, ["reasoning_content"]);
     let summary = json!([{"type": "summary_text", "text": "hm"}]);
     let expected = [
         json!({"id": "rs_1", "type": "reasoning", "summary": summary, "encrypted_content": "gAAA"}),
