@@ -127,10 +127,12 @@ impl Reader {
         } else {
             None
         };
+        let named = notes.warnings().len();
         fields.warn_of_rest(notes);
         match part {
             Some(part) => self.push(role, part),
             // Code that Google ran and its like are no part elsewhere: named above, member by member.
+            None if notes.warnings().len() > named => {}
             None => notes.dropped(path),
         }
         Ok(())

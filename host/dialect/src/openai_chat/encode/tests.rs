@@ -126,7 +126,10 @@ fn what_a_turn_cannot_hold_is_named() {
         }],
     };
     all_named(vec![
-        (said(Role::Assistant, Part::Reasoning(thought)), "reasoning_content"),
+        (
+            said(Role::Assistant, Part::Reasoning(thought)),
+            "reasoning_content",
+        ),
         (said(Role::Assistant, Part::ToolCall(call)), "extra_content"),
         (said(Role::Assistant, cited), "annotations"),
         (said(Role::Assistant, image()), "messages.content"),
