@@ -198,11 +198,11 @@ pub(crate) const EXAMPLES: &[Example] = &[
     of_openai("the least effort", |request| {
         think(request, Some(Effort::Minimal), None, None);
     }),
-    example("a budget for thinking", |request| {
-        think(request, None, Some(2_000), None);
+    example("a budget for thoughts that are shown", |request| {
+        think(request, None, Some(2_000), Some(true));
     }),
     example("that thoughts are to be shown", |request| {
-        think(request, Some(Effort::High), None, Some(true));
+        think(request, None, None, Some(true));
     }),
     example("the end user", |request| {
         request.user = Some("u".to_owned())
