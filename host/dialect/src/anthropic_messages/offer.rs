@@ -111,8 +111,9 @@ fn written(tool: &Tool) -> Value {
         }
         ToolKind::Function(_) => json!({"type": "object", "properties": {}}),
     };
-    if let Some(strict) = tool.strict {
-        written["strict"] = strict.into();
+    // Not to be strict is what happens anyway, and older servers do not know the member.
+    if tool.strict == Some(true) {
+        written["strict"] = true.into();
     }
     written
 }
