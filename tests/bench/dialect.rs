@@ -36,8 +36,8 @@ const ROUNDS: usize = 15;
 const ROUND: Duration = Duration::from_millis(4);
 
 /// What a translation may cost, as a multiple of the floor.
-const REQUEST_MOST: f64 = 3.0;
-const EVENT_MOST: f64 = 3.0;
+const REQUEST_MOST: f64 = 3.5;
+const EVENT_MOST: f64 = 2.5;
 
 fn main() -> Result<()> {
     requests()?;
