@@ -384,3 +384,12 @@ fn codex_request() -> Value {
         "text": {"verbosity": "low"},
     })
 }
+
+#[test]
+fn a_penalty_of_nothing_is_no_loss() -> Outcome {
+    let mut request = user(vec![Part::text("Hi")]);
+    request.sampling.presence_penalty = Some(0.0);
+    request.sampling.frequency_penalty = Some(-0.0);
+    assert_eq!(encode(&request)?.1, Vec::<String>::new());
+    Ok(())
+}
