@@ -8,6 +8,7 @@
 mod answer;
 mod event;
 mod fields;
+pub(crate) mod loss;
 mod notes;
 mod owed;
 mod part;

@@ -14,6 +14,18 @@ pub(crate) use members::{is_void, items, members, string};
 
 use locate::locate;
 
+/// An object whose members are moved into it: `json!` copies every value that it is given, so that a
+/// text would be copied once for each level that it is nested.
+macro_rules! object {
+    ($($name:literal: $value:expr),+ $(,)?) => {
+        serde_json::Value::Object(serde_json::Map::from_iter([
+            $(($name.to_owned(), serde_json::Value::from($value))),+
+        ]))
+    };
+}
+
+pub(crate) use object;
+
 /// The byte range of the value at `pointer` (RFC 6901), without white space around it; none where
 /// there is no such value. The whole text is checked to be JSON.
 ///

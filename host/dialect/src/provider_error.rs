@@ -42,6 +42,16 @@ impl ProviderError {
         Self::of_body(items(raw, 1).first()?.get())
     }
 
+    /// The status of HTTP that goes with its words, or is one of them; none if they are not known.
+    pub(crate) fn status(&self) -> Option<u16> {
+        let code = self.code.as_deref().and_then(|code| code.parse().ok());
+        let told = code.filter(|code| (400..600).contains(code));
+        told.or_else(|| {
+            let words = [self.kind.as_deref(), self.code.as_deref()];
+            words.into_iter().flatten().find_map(status_of)
+        })
+    }
+
     /// What an `error` member says; none if it says nothing.
     pub(crate) fn of_member(error: &RawValue) -> Option<Self> {
         if is_void(error) {
@@ -143,6 +153,33 @@ fn dotted(raw: &RawValue) -> String {
 
 /// The most that is read of a fault's place, in steps: deeper than any request is nested.
 const LOCATION_STEPS_MAX: usize = 16;
+
+/// The status of HTTP that a word of Google's, OpenAI's or Anthropic's goes with.
+pub(crate) fn status_of(word: &str) -> Option<u16> {
+    Some(match word {
+        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" | "invalid_request_error" => {
+            400
+        }
+        "UNAUTHENTICATED" | "authentication_error" | "invalid_api_key" => 401,
+        "PERMISSION_DENIED" | "permission_error" => 403,
+        "NOT_FOUND" | "not_found_error" | "model_not_found" => 404,
+        "ABORTED" | "ALREADY_EXISTS" => 409,
+        "request_too_large" => 413,
+        "RESOURCE_EXHAUSTED"
+        | "insufficient_quota"
+        | "rate_limit_error"
+        | "rate_limit_exceeded" => 429,
+        "CANCELLED" => 499,
+        "UNIMPLEMENTED" => 501,
+        "UNAVAILABLE"
+        | "overloaded_error"
+        | "server_is_overloaded"
+        | "service_unavailable_error" => 503,
+        "DEADLINE_EXCEEDED" | "timeout_error" => 504,
+        "INTERNAL" | "UNKNOWN" | "DATA_LOSS" | "api_error" | "server_error" => 500,
+        _ => return None,
+    })
+}
 
 #[cfg(test)]
 mod tests;

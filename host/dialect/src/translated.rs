@@ -59,7 +59,12 @@ impl Translated {
         let mut decoded = source
             .dialect
             .decode_request(source.body, source.asked, &mut notes)?;
-        let owed = Owed::new(&decoded, source.id, source.created);
+        // Only the answer repeats it, and it may be most of a small request.
+        let echo = std::mem::take(&mut decoded.echo);
+        let owed = Owed {
+            echo,
+            ..Owed::new(&decoded, source.id, source.created)
+        };
         source.model.clone_into(&mut decoded.model);
         if let Some(thinking) = source.thinking {
             decoded.reasoning = thinking.over(decoded.reasoning);

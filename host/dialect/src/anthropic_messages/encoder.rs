@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::answer::{made_up_id, message_id, write_part};
+use super::render::error_kind;
 use super::usage::written;
 use super::{HERE, block, citation, finish};
 use crate::interlingua::{Begun, Delta, Event, EventEncoder, Finish, Frame, Owed, Part, Signature};
@@ -231,14 +232,16 @@ impl Encoder {
 fn frame(name: &'static str, data: &Value) -> Frame {
     Frame {
         name: Cow::Borrowed(name),
-        data: data.to_string().into_bytes(),
+        data: serde_json::to_vec(data).unwrap_or_default(),
     }
 }
 
-/// A provider's error. Words that are not this API's are `api_error`: the SDKs know no others.
+/// A provider's error. Words that are not this API's become those that mean the same, or `api_error`: the
+/// SDKs know no others, and try again by them.
 fn error_of(error: &ProviderError) -> Value {
     let told = error.kind.as_deref().unwrap_or_default();
     let kind = KINDS.into_iter().find(|kind| *kind == told);
+    let kind = kind.or_else(|| Some(error_kind(error.status()?).0));
     let message = if error.message.is_empty() {
         "the provider reported an error"
     } else {

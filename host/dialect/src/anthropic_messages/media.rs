@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::request::drop_cache_control;
-use crate::interlingua::{Fields, Media, Notes, Part, Refusal, Source};
+use crate::interlingua::{Fields, Media, Notes, Part, Refusal, Source, loss};
+use crate::json::object;
 
 /// Reads a block of one of the types `image`, `document` and `search_result`.
 pub(super) fn read(
@@ -120,7 +121,7 @@ fn unknown_source(kind: &str, fields: &Fields) -> Refusal {
 /// A picture as a block.
 pub(super) fn image_block(media: &Media, notes: &mut Notes) -> Result<Value, Refusal> {
     if matches!(media.detail.as_deref(), Some("low" | "high")) {
-        notes.dropped("image_url.detail");
+        notes.dropped(loss::DETAIL);
     }
     let source = match &media.source {
         Source::Base64(data) => {
@@ -145,7 +146,7 @@ pub(super) fn image_block(media: &Media, notes: &mut Notes) -> Result<Value, Ref
         Source::File(_) => return Err(Refusal::new("file_id", KEPT_ELSEWHERE)),
         Source::Text(_) => return Err(Refusal::new("image_url", "must be a picture")),
     };
-    Ok(json!({"type": "image", "source": source}))
+    Ok(object! {"type": "image", "source": source})
 }
 
 /// A document as a block. The API takes PDFs, and plain text.
@@ -164,7 +165,7 @@ pub(super) fn document_block(media: &Media) -> Result<Value, Refusal> {
         Source::Url(url) => json!({"type": "url", "url": url}),
         Source::File(_) => return Err(Refusal::new("file_id", KEPT_ELSEWHERE)),
     };
-    let mut block = json!({"type": "document", "source": source});
+    let mut block = object! {"type": "document", "source": source};
     if let Some(title) = &media.title {
         block["title"] = title.as_str().into();
     }

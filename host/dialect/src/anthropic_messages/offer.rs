@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::request::drop_cache_control;
-use crate::interlingua::{Fields, Notes, Part, Refusal, Request, Tool, ToolChoice, ToolKind};
+use crate::interlingua::{Fields, Notes, Part, Refusal, Request, Tool, ToolChoice, ToolKind, loss};
 
 /// Reads `tools` and `tool_choice`.
 pub(super) fn read(
@@ -78,8 +78,12 @@ pub(super) fn write(request: &Request, body: &mut Map<String, Value>, notes: &mu
             // The API takes calls in a conversation only beside the tools that are called.
             body.insert("tools".to_owned(), called.into());
             body.insert("tool_choice".to_owned(), json!({"type": "none"}));
-        } else if request.tool_choice.is_some() {
-            notes.warn("tool_choice", "dropped: there are no tools");
+        } else if request
+            .tool_choice
+            .as_ref()
+            .is_some_and(ToolChoice::demands)
+        {
+            notes.warn("tool_choice", loss::NO_TOOLS);
         }
         return;
     }
@@ -107,8 +111,9 @@ fn written(tool: &Tool) -> Value {
         }
         ToolKind::Function(_) => json!({"type": "object", "properties": {}}),
     };
-    if let Some(strict) = tool.strict {
-        written["strict"] = strict.into();
+    // Not to be strict is what happens anyway, and older servers do not know the member.
+    if tool.strict == Some(true) {
+        written["strict"] = true.into();
     }
     written
 }
@@ -133,11 +138,10 @@ fn written_choice(request: &Request) -> Option<Value> {
 
 /// Whether the answer must call a tool.
 pub(super) fn is_forced(request: &Request) -> bool {
-    let forced = match &request.tool_choice {
-        Some(ToolChoice::Allowed { required, .. }) => *required,
-        Some(ToolChoice::Named(_) | ToolChoice::Required) => true,
-        Some(ToolChoice::Auto | ToolChoice::None) | None => false,
-    };
+    let forced = request
+        .tool_choice
+        .as_ref()
+        .is_some_and(ToolChoice::demands);
     forced && !request.tools.is_empty()
 }
 

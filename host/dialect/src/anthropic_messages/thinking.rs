@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::model::Rules;
 use super::offer;
-use crate::interlingua::{Effort, Fields, Format, Notes, Part, Reasoning, Refusal, Request, Role};
+use crate::interlingua::{
+    Effort, Fields, Format, Notes, Part, Reasoning, Refusal, Request, Role, loss,
+};
 
 /// Reads `thinking`, `output_config` and its forerunner `output_format`.
 pub(super) fn read(
@@ -195,10 +197,7 @@ impl Plan {
         }
         let mut effort = reasoning.effort;
         if let Some(budget) = reasoning.budget_tokens {
-            notes.warn(
-                "reasoning.max_tokens",
-                "changed: the model takes an effort, not a budget",
-            );
+            notes.warn(loss::BUDGET, loss::BUDGET_AS_EFFORT);
             effort = effort.or(Some(Effort::of_budget(budget)));
         }
         Self {
@@ -233,7 +232,7 @@ impl Plan {
             }
         }
         if budget != asked && reasoning.budget_tokens.is_some() {
-            notes.warn("reasoning.max_tokens", format!("changed: to {budget}"));
+            notes.warn(loss::BUDGET, format!("changed: to {budget}"));
         }
         let mut thinking = json!({"type": "enabled", "budget_tokens": budget});
         if reasoning.shown == Some(false) {
@@ -301,7 +300,7 @@ impl Plan {
 fn word(effort: Effort, notes: &mut Notes) -> &'static str {
     match effort {
         Effort::None | Effort::Minimal => {
-            notes.warn("reasoning_effort", "changed: low is the least");
+            notes.warn(loss::EFFORT, "changed: low is the least");
             "low"
         }
         Effort::Low => "low",

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::model::Rules;
 use super::{HERE, block, citation, media};
-use crate::interlingua::{Notes, Part, Refusal, Request, Role, Thought, ToolResult, Turn};
+use crate::interlingua::{Notes, Part, Refusal, Request, Role, Thought, ToolResult, Turn, loss};
+use crate::json::object;
 
 /// A conversation as it is written.
 pub(super) struct Written {
@@ -23,20 +24,28 @@ pub(super) fn write(
     sentence: Option<&str>,
     notes: &mut Notes,
 ) -> Result<Written, Refusal> {
-    let mut system: Vec<Value> = request.system.iter().filter_map(text_of).collect();
+    let mut system: Vec<Value> = request
+        .system
+        .iter()
+        .filter_map(|part| text_of(part, notes))
+        .collect();
     let mut turns: Vec<(Role, Vec<Value>)> = Vec::new();
     for (index, turn) in request.turns.iter().enumerate() {
         let before = turns.last().map(|(role, _)| *role);
         let blocks = match turn.role {
             Role::Assistant => assistant_blocks(turn, notes),
             Role::System => {
-                let blocks: Vec<Value> = turn.parts.iter().filter_map(text_of).collect();
+                let blocks: Vec<Value> = turn
+                    .parts
+                    .iter()
+                    .filter_map(|part| text_of(part, notes))
+                    .collect();
                 let after = request.turns.get(index + 1).map(|turn| turn.role);
                 let may_stand = rules.system_turns
                     && before == Some(Role::User)
                     && matches!(after, None | Some(Role::Assistant));
                 if !may_stand {
-                    notes.warn("messages", "changed: instructions moved to the beginning");
+                    notes.warn(loss::INSTRUCTIONS, loss::INSTRUCTIONS_MOVED);
                     system.extend(blocks);
                     continue;
                 }
@@ -73,7 +82,7 @@ fn message((role, mut blocks): (Role, Vec<Value>)) -> Value {
         Role::User => "user",
     };
     blocks.sort_by_key(|block| block["type"] != "tool_result");
-    json!({"role": role, "content": content(blocks)})
+    object! {"role": role, "content": content(blocks)}
 }
 
 /// A last turn of the assistant's is to be gone on with, and must not end in white space.
@@ -104,10 +113,7 @@ fn begin_with_user(
             return Err(Refusal::new("messages", "must say something"));
         }
         None => {
-            notes.warn(
-                "messages",
-                "changed: the instructions stand as the user's turn",
-            );
+            notes.warn("system", loss::SYSTEM_SAID);
             turns.push((Role::User, std::mem::take(system)));
         }
     }
@@ -131,7 +137,7 @@ fn shown_block(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Refusal>
         Part::Audio(_) => return Err(Refusal::new("input_audio", "the API takes no sound")),
         Part::Document(media) => Some(media::document_block(media)?),
         Part::Image(media) => Some(media::image_block(media, notes)?),
-        Part::Refusal(_) | Part::Text { .. } => text_of(part),
+        Part::Refusal(_) | Part::Text { .. } => text_of(part, notes),
         // These are never the user's.
         Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => None,
     })
@@ -157,17 +163,21 @@ fn assistant_blocks(turn: &Turn, notes: &mut Notes) -> Vec<Value> {
     for part in &turn.parts {
         match part {
             Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
-                let what = "dropped: an answer can show the model no pictures, sounds or files";
-                notes.warn("messages[].content", what);
+                notes.warn(loss::CONTENT, loss::CONTENT_OF_THE_MODEL);
             }
             Part::Reasoning(thought) => blocks.extend(thought_block(thought, notes)),
-            Part::Refusal(_) | Part::Text { .. } => blocks.extend(text_of(part)),
-            Part::ToolCall(call) => blocks.push(json!({
-                "type": "tool_use",
-                "id": id(&call.id),
-                "name": call.name,
-                "input": block::input_of(&call.arguments),
-            })),
+            Part::Refusal(_) | Part::Text { .. } => blocks.extend(text_of(part, notes)),
+            Part::ToolCall(call) => {
+                if call.signature.is_some() {
+                    notes.warn(loss::CALL_SIGNATURE, loss::CALL_SIGNATURE_LOST);
+                }
+                blocks.push(object! {
+                    "type": "tool_use",
+                    "id": id(&call.id),
+                    "name": call.name.as_str(),
+                    "input": block::input_of(&call.arguments),
+                });
+            }
             Part::ToolResult(_) => {}
         }
     }
@@ -178,10 +188,7 @@ fn assistant_blocks(turn: &Turn, notes: &mut Notes) -> Vec<Value> {
 fn thought_block(thought: &Thought, notes: &mut Notes) -> Option<Value> {
     let signature = thought.signature.as_ref().and_then(|it| it.of(HERE));
     if signature.is_none() {
-        notes.warn(
-            "reasoning_content",
-            "dropped: the thoughts of another provider's model",
-        );
+        notes.warn(loss::THOUGHTS, loss::THOUGHTS_LOST);
     }
     Some(if thought.redacted {
         json!({"type": "redacted_thinking", "data": signature?})
@@ -191,7 +198,7 @@ fn thought_block(thought: &Thought, notes: &mut Notes) -> Option<Value> {
 }
 
 /// A text, if it says something.
-fn text_of(part: &Part) -> Option<Value> {
+fn text_of(part: &Part, notes: &mut Notes) -> Option<Value> {
     let (text, citations) = match part {
         Part::Refusal(text) => (text, &[][..]),
         Part::Text { text, citations } => (text, citations.as_slice()),
@@ -201,7 +208,11 @@ fn text_of(part: &Part) -> Option<Value> {
         return None;
     }
     let mut written = text_block(text);
+    let given = citations.len();
     let citations: Vec<Value> = citations.iter().filter_map(citation::returned).collect();
+    if citations.len() < given {
+        notes.dropped(loss::CITATIONS);
+    }
     if !citations.is_empty() {
         written["citations"] = citations.into();
     }

@@ -39,7 +39,7 @@ pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, R
         body.insert("service_tier".to_owned(), tier.into());
     }
     write_conversation(request, plan, rules, &mut body, notes)?;
-    Ok(print(body))
+    Ok(print(&body))
 }
 
 /// Writes what a request for a count takes too: all but how the answer is drawn.
@@ -49,11 +49,12 @@ pub(super) fn encode_counted(request: &Request, notes: &mut Notes) -> Result<Vec
     let mut body = Map::new();
     body.insert("model".to_owned(), request.model.as_str().into());
     write_conversation(request, plan, rules, &mut body, notes)?;
-    Ok(print(body))
+    Ok(print(&body))
 }
 
-fn print(body: Map<String, Value>) -> Vec<u8> {
-    Value::Object(body).to_string().into_bytes()
+fn print(body: &Map<String, Value>) -> Vec<u8> {
+    // Printing fails only for maps whose keys are no texts.
+    serde_json::to_vec(&body).unwrap_or_default()
 }
 
 fn write_conversation(

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 pub(super) use config::thinking as thinking_config;
 
 use super::print;
-use crate::interlingua::{Notes, Part, Refusal, Request, Role};
+use crate::interlingua::{Notes, Part, Refusal, Request, Role, ToolChoice, loss};
+use crate::json::object;
 
 /// Writes a `GenerateContentRequest`, in Google's own order and without model or stream: both stand in
 /// the URL. What depends on the model's generation goes by [`Request::model`].
@@ -25,20 +26,25 @@ pub(super) fn body(request: &Request, notes: &mut Notes) -> Result<Map<String, V
     let mut system = system(request, notes)?;
     let mut contents = turns::encode(request, notes)?;
     if contents.is_empty() && !system.is_empty() {
-        notes.warn(
-            "system",
-            "changed: said by the user, since the provider takes no instructions alone",
-        );
-        contents.push(json!({"role": "user", "parts": std::mem::take(&mut system)}));
+        notes.warn("system", loss::SYSTEM_SAID);
+        contents.push(object! {"role": "user", "parts": std::mem::take(&mut system)});
     }
     body.insert("contents".to_owned(), contents.into());
     if !system.is_empty() {
-        body.insert("systemInstruction".to_owned(), json!({"parts": system}));
+        body.insert("systemInstruction".to_owned(), object! {"parts": system});
     }
     if let Some(tools) = tools::encode(request) {
         body.insert("tools".to_owned(), tools);
     }
-    if let Some(choice) = tools::encode_choice(request) {
+    if request.tools.is_empty() {
+        if request
+            .tool_choice
+            .as_ref()
+            .is_some_and(ToolChoice::demands)
+        {
+            notes.warn("tool_choice", loss::NO_TOOLS);
+        }
+    } else if let Some(choice) = tools::encode_choice(request) {
         body.insert(
             "toolConfig".to_owned(),
             json!({"functionCallingConfig": choice}),
@@ -54,8 +60,11 @@ pub(super) fn body(request: &Request, notes: &mut Notes) -> Result<Map<String, V
     if request.user.is_some() {
         notes.dropped("user");
     }
-    for name in request.openai.keys() {
-        notes.dropped(name.as_str());
+    for (name, value) in &request.openai {
+        // What says no is what happens anyway.
+        if *value != Value::Bool(false) {
+            notes.dropped(name.as_str());
+        }
     }
     Ok(body)
 }
@@ -68,10 +77,7 @@ fn system(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {
         .filter(|turn| turn.role == Role::System);
     let mut later = later.flat_map(|turn| &turn.parts).peekable();
     if later.peek().is_some() {
-        notes.warn(
-            "messages.system",
-            "changed: moved to the instructions above the conversation",
-        );
+        notes.warn(loss::INSTRUCTIONS, loss::INSTRUCTIONS_MOVED);
     }
     let parts = request.system.iter().chain(later);
     parts

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use serde_json::{Value, json};
 
 use super::object;
-use crate::interlingua::{Media, Notes, Part, Refusal, Source};
+use crate::interlingua::{Media, Notes, Part, Refusal, Source, loss};
 
 /// Reads the client's `inlineData`.
 pub(super) fn decode_inline(value: Value, path: &str, notes: &mut Notes) -> Result<Part, Refusal> {
@@ -89,7 +89,7 @@ pub(super) fn encode(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Re
         .as_deref()
         .is_some_and(|detail| detail != "auto")
     {
-        notes.dropped("detail");
+        notes.dropped(loss::DETAIL);
     }
     write(media, fallback).map(Some).ok_or_else(|| {
         Refusal::new(

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::print;
+use crate::provider_error::status_of;
 use crate::{ErrorBody, ProviderError};
 
 /// An error as Google's APIs answer it: `{"error": {"code", "message", "status", "details"}}`. The member
@@ -66,41 +67,9 @@ pub fn model(name: &str, owner: &str) -> Bytes {
 
 /// The error of another dialect's provider, inside a stream.
 pub(super) fn of_provider(error: &ProviderError) -> Value {
-    let code = error.code.as_deref().and_then(|code| code.parse().ok());
-    let code = code.filter(|code| (400..600).contains(code));
-    let code: u16 = code.unwrap_or_else(|| {
-        let words = [error.kind.as_deref(), error.code.as_deref()];
-        words.into_iter().flatten().find_map(code_of).unwrap_or(500)
-    });
+    let code = error.status().unwrap_or(500);
     let (status, _) = error_kind(code);
     json!({"error": {"code": code, "message": error.message, "status": status}})
-}
-
-/// The status of HTTP that a word of Google's, OpenAI's or Anthropic's goes with.
-fn code_of(word: &str) -> Option<u16> {
-    Some(match word {
-        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" | "invalid_request_error" => {
-            400
-        }
-        "UNAUTHENTICATED" | "authentication_error" | "invalid_api_key" => 401,
-        "PERMISSION_DENIED" | "permission_error" => 403,
-        "NOT_FOUND" | "not_found_error" | "model_not_found" => 404,
-        "ABORTED" | "ALREADY_EXISTS" => 409,
-        "request_too_large" => 413,
-        "RESOURCE_EXHAUSTED"
-        | "insufficient_quota"
-        | "rate_limit_error"
-        | "rate_limit_exceeded" => 429,
-        "CANCELLED" => 499,
-        "UNIMPLEMENTED" => 501,
-        "UNAVAILABLE"
-        | "overloaded_error"
-        | "server_is_overloaded"
-        | "service_unavailable_error" => 503,
-        "DEADLINE_EXCEEDED" | "timeout_error" => 504,
-        "INTERNAL" | "UNKNOWN" | "DATA_LOSS" | "api_error" | "server_error" => 500,
-        _ => return None,
-    })
 }
 
 fn describe(name: &str, owner: &str) -> Value {
@@ -114,7 +83,7 @@ fn describe(name: &str, owner: &str) -> Value {
 
 fn envelope(error: &ErrorBody<'_>) -> Value {
     let digits = error.code.and_then(|code| code.parse::<u16>().ok());
-    let code = digits.or_else(|| code_of(error.kind)).unwrap_or(500);
+    let code = digits.or_else(|| status_of(error.kind)).unwrap_or(500);
     let mut body = json!({"code": code, "message": error.message, "status": error.kind});
     let mut details = Vec::new();
     if let Some(param) = error.param {

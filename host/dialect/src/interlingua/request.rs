@@ -106,6 +106,18 @@ pub enum ToolChoice {
     Required,
 }
 
+impl ToolChoice {
+    /// Whether a tool must be called.
+    #[must_use]
+    pub const fn demands(&self) -> bool {
+        match self {
+            Self::Allowed { required, .. } => *required,
+            Self::Auto | Self::None => false,
+            Self::Named(_) | Self::Required => true,
+        }
+    }
+}
+
 /// What shape the answer is to have.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Format {

@@ -5,7 +5,10 @@ mod tools;
 
 use serde_json::{Map, Value, json};
 
-use crate::interlingua::{Effort, Format, Notes, Reasoning, Refusal, Request, Sampling};
+use crate::interlingua::{
+    Effort, Format, Notes, Reasoning, Refusal, Request, Sampling, ToolChoice, loss,
+};
+use crate::json::object;
 
 /// Writes a request for a chat completion, in the members that OpenAI documents today.
 ///
@@ -19,7 +22,7 @@ pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, R
         }
     };
     put("model", json!(request.model));
-    put("messages", json!(messages::written(request, notes)?));
+    put("messages", messages::written(request, notes)?.into());
     if request.stream {
         put("stream", json!(true));
         // Whether or not the client wants it: the host counts.
@@ -34,8 +37,12 @@ pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, R
     put("reasoning_effort", reasoning(request.reasoning, notes));
     put("response_format", format(&request.format));
     if request.tools.is_empty() {
-        if matches!(&request.tool_choice, Some(choice) if tools::demands(choice)) {
-            notes.warn("tool_choice", "dropped: there is no tool to choose");
+        if request
+            .tool_choice
+            .as_ref()
+            .is_some_and(ToolChoice::demands)
+        {
+            notes.warn("tool_choice", loss::NO_TOOLS);
         }
     } else {
         put("tools", tools::offered(&request.tools));
@@ -101,7 +108,7 @@ fn reasoning(reasoning: Option<Reasoning>, notes: &mut Notes) -> Value {
     }
     let effort = reasoning.effort.or_else(|| {
         let budget = reasoning.budget_tokens?;
-        notes.warn("reasoning", "changed: its budget is said as an effort");
+        notes.warn(loss::BUDGET, loss::BUDGET_AS_EFFORT);
         Some(Effort::of_budget(budget))
     });
     json!(effort.map(Effort::openai))
@@ -124,7 +131,7 @@ fn format(format: &Format) -> Value {
             if let Some(strict) = strict {
                 wanted["strict"] = json!(strict);
             }
-            json!({"type": "json_schema", "json_schema": wanted})
+            object! {"type": "json_schema", "json_schema": wanted}
         }
     }
 }

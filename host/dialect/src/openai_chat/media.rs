@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::interlingua::{Media, Part, Refusal, Source};
+use crate::json::object;
 
 /// What stands behind an address: what it holds itself, or where it points.
 ///
@@ -65,11 +66,11 @@ pub(super) fn image(media: &Media) -> Result<Value, Refusal> {
         Source::File(_) => return Err(with_provider("image_url")),
         Source::Text(_) => return Err(Refusal::new("image_url", "a picture can't be text")),
     };
-    let mut address = json!({"url": url});
+    let mut address = object! {"url": url};
     if let Some(detail) = &media.detail {
         address["detail"] = json!(detail);
     }
-    Ok(json!({"type": "image_url", "image_url": address}))
+    Ok(object! {"type": "image_url", "image_url": address})
 }
 
 fn document(media: &Media) -> Result<Value, Refusal> {
@@ -77,12 +78,12 @@ fn document(media: &Media) -> Result<Value, Refusal> {
     match &media.source {
         Source::Base64(data) => {
             let kind = media.media_type.as_deref().unwrap_or(PDF);
-            let file = json!({
+            let file = object! {
                 // OpenAI demands a name beside the data.
                 "filename": title.unwrap_or("document"),
                 "file_data": format!("data:{kind};base64,{data}"),
-            });
-            Ok(json!({"type": "file", "file": file}))
+            };
+            Ok(object! {"type": "file", "file": file})
         }
         Source::Text(text) => Ok(text_part(
             &title.map_or_else(|| text.clone(), |title| format!("{title}\n\n{text}")),

@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::annotation;
-use crate::interlingua::{Fields, Media, Notes, Part, Refusal, Source};
+use crate::interlingua::{Fields, Media, Notes, Part, Refusal, Source, loss};
+use crate::json::object;
 
 /// Takes the member `name`, a text or a list of parts. Empty texts say nothing, and are left out.
 pub(super) fn read(
@@ -152,7 +153,7 @@ pub(super) fn write(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Ref
             return Err(Refusal::new("input_audio", what));
         }
         Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => {
-            notes.dropped("messages.content");
+            notes.dropped(loss::CONTENT);
             None
         }
     })
@@ -166,7 +167,7 @@ fn image_content(media: &Media) -> Result<Value, Refusal> {
         Source::Text(_) => return Err(Refusal::new("image_url", "a picture cannot be text")),
     };
     let detail = media.detail.as_deref().unwrap_or(DETAIL);
-    Ok(json!({"type": "input_image", "image_url": url, "detail": detail}))
+    Ok(object! {"type": "input_image", "image_url": url, "detail": detail})
 }
 
 fn file_content(media: &Media) -> Result<Value, Refusal> {
@@ -190,7 +191,7 @@ fn file_content(media: &Media) -> Result<Value, Refusal> {
         _ => "document.pdf",
     });
     let data = data_url(kind, &data);
-    Ok(json!({"type": "input_file", "filename": name, "file_data": data}))
+    Ok(object! {"type": "input_file", "filename": name, "file_data": data})
 }
 
 fn data_url(media_type: &str, data: &str) -> String {

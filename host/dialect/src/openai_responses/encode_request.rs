@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::decode_request::{ENCRYPTED, OPENAI};
 use super::{HOME, tools, turns};
-use crate::interlingua::{Effort, Format, Notes, Part, Reasoning, Refusal, Request};
+use crate::interlingua::{Effort, Format, Notes, Part, Reasoning, Refusal, Request, loss};
 
 /// Writes a request for a provider. Nothing is to be stored there: clients hand back all that is needed.
 ///
@@ -82,10 +82,12 @@ fn write_sampling(request: &Request, out: &mut Map<String, Value>, notes: &mut N
         }
         out.insert(name.to_owned(), within.into());
     }
+    // Without a penalty is how it draws anyway.
+    let says = |penalty: Option<f64>| penalty.is_some_and(|penalty| penalty != 0.0);
     for (name, is_said) in [
         ("top_k", sampling.top_k.is_some()),
-        ("presence_penalty", sampling.presence_penalty.is_some()),
-        ("frequency_penalty", sampling.frequency_penalty.is_some()),
+        ("presence_penalty", says(sampling.presence_penalty)),
+        ("frequency_penalty", says(sampling.frequency_penalty)),
         ("seed", sampling.seed.is_some()),
         ("stop", !request.stop.is_empty()),
     ] {
@@ -103,8 +105,7 @@ const TOKENS_MIN: u64 = 16;
 
 fn written_reasoning(reasoning: &Reasoning, notes: &mut Notes) -> Option<Value> {
     let of_budget = |tokens| {
-        let what = "changed: the provider's dialect has no budget; an effort stands for it";
-        notes.warn("reasoning", what);
+        notes.warn(loss::BUDGET, loss::BUDGET_AS_EFFORT);
         Effort::of_budget(tokens)
     };
     let effort = reasoning

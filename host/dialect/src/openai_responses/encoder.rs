@@ -5,12 +5,14 @@ mod open;
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use self::open::Open;
 use super::response::{self, Ending, Kind};
 use super::{item, render};
 use crate::interlingua::{Begun, Delta, Event, EventEncoder, Finish, Frame, Owed, Part};
+use crate::json::object;
 use crate::{ProviderError, Usage};
 
 /// Writes the events of a client's stream.
@@ -91,7 +93,7 @@ impl Encoder {
         self.started = true;
         for kind in ["response.created", "response.in_progress"] {
             let response = response::begun(&self.owed);
-            self.wire.send(kind, json!({"response": response}), out);
+            self.wire.send(kind, &object! {"response": response}, out);
         }
     }
 
@@ -138,7 +140,7 @@ impl Encoder {
             self.message = Some(Message { id, content });
         }
         let part = open.content();
-        self.content_event("response.content_part.added", json!({"part": part}), out);
+        self.content_event("response.content_part.added", &json!({"part": part}), out);
         self.open = Some(open);
     }
 
@@ -161,17 +163,17 @@ impl Encoder {
         match (&open, delta) {
             (Open::Text { .. }, Delta::Text(text)) => {
                 let members = json!({"delta": text, "logprobs": []});
-                self.content_event("response.output_text.delta", members, out);
+                self.content_event("response.output_text.delta", &members, out);
             }
             (Open::Text { annotations, .. }, Delta::Citation(_)) if first => {
                 if let Some((annotation, before)) = annotations.split_last() {
                     let members =
                         json!({"annotation_index": before.len(), "annotation": annotation});
-                    self.content_event("response.output_text.annotation.added", members, out);
+                    self.content_event("response.output_text.annotation.added", &members, out);
                 }
             }
             (Open::Refusal { .. }, Delta::Refusal(text)) => {
-                self.content_event("response.refusal.delta", json!({"delta": text}), out);
+                self.content_event("response.refusal.delta", &json!({"delta": text}), out);
             }
             (Open::Thought(_), Delta::Reasoning(text)) => {
                 let id = self.next_id(Kind::Reasoning);
@@ -179,15 +181,15 @@ impl Encoder {
                     self.add(&item::reasoning(&id, "", None), out);
                     let members = json!({"part": {"type": "summary_text", "text": ""}});
                     let kind = "response.reasoning_summary_part.added";
-                    self.summary_event(kind, &id, members, out);
+                    self.summary_event(kind, &id, &members, out);
                 }
                 let kind = "response.reasoning_summary_text.delta";
-                self.summary_event(kind, &id, json!({"delta": text}), out);
+                self.summary_event(kind, &id, &json!({"delta": text}), out);
             }
             (Open::Call(call), Delta::Arguments(text)) if !call.custom => {
                 let kind = "response.function_call_arguments.delta";
                 let id = call.item_id.clone();
-                self.item_event(kind, &id, json!({"delta": text}), out);
+                self.item_event(kind, &id, &json!({"delta": text}), out);
             }
             _ => {}
         }
@@ -202,9 +204,9 @@ impl Encoder {
             Some(open) => {
                 let part = open.content();
                 let (kind, members) = open.done();
-                self.content_event(kind, members, out);
+                self.content_event(kind, &members, out);
                 let members = json!({"part": part});
-                self.content_event("response.content_part.done", members, out);
+                self.content_event("response.content_part.done", &members, out);
                 if let Some(message) = &mut self.message {
                     message.content.push(part);
                 }
@@ -224,10 +226,10 @@ impl Encoder {
         }
         let text = &thought.text;
         let kind = "response.reasoning_summary_text.done";
-        self.summary_event(kind, &id, json!({"text": text}), out);
+        self.summary_event(kind, &id, &json!({"text": text}), out);
         let members = json!({"part": {"type": "summary_text", "text": text}});
         let kind = "response.reasoning_summary_part.done";
-        self.summary_event(kind, &id, members, out);
+        self.summary_event(kind, &id, &members, out);
         self.finish_item(item, out);
     }
 
@@ -237,19 +239,19 @@ impl Encoder {
             let input = item::bare_input(&call.call.arguments);
             if !input.is_empty() {
                 let kind = "response.custom_tool_call_input.delta";
-                self.item_event(kind, &id, json!({"delta": input}), out);
+                self.item_event(kind, &id, &json!({"delta": input}), out);
             }
             let kind = "response.custom_tool_call_input.done";
-            self.item_event(kind, &id, json!({"input": input}), out);
+            self.item_event(kind, &id, &json!({"input": input}), out);
         } else {
             let arguments = item::arguments(&call.call.arguments).to_owned();
             if arguments != call.call.arguments {
                 let kind = "response.function_call_arguments.delta";
-                self.item_event(kind, &id, json!({"delta": arguments}), out);
+                self.item_event(kind, &id, &json!({"delta": arguments}), out);
             }
             let members = json!({"name": call.call.name, "arguments": arguments});
             let kind = "response.function_call_arguments.done";
-            self.item_event(kind, &id, members, out);
+            self.item_event(kind, &id, &members, out);
             call.call.arguments = arguments;
         }
         let item = call.item("completed", &self.owed);
@@ -277,7 +279,7 @@ impl Encoder {
             None => "response.completed",
             Some(_) => "response.incomplete",
         };
-        self.wire.send(kind, json!({"response": response}), out);
+        self.wire.send(kind, &object! {"response": response}, out);
         self.ended = true;
     }
 
@@ -313,7 +315,7 @@ impl Encoder {
 
     fn add(&mut self, item: &Value, out: &mut Vec<Frame>) {
         let members = json!({"output_index": self.output.len(), "item": item});
-        self.wire.send("response.output_item.added", members, out);
+        self.wire.send("response.output_item.added", &members, out);
     }
 
     /// An item that is added and done at once.
@@ -326,7 +328,7 @@ impl Encoder {
 
     fn finish_item(&mut self, item: Value, out: &mut Vec<Frame>) {
         let members = json!({"output_index": self.output.len(), "item": item});
-        self.wire.send("response.output_item.done", members, out);
+        self.wire.send("response.output_item.done", &members, out);
         self.output.push(item);
     }
 
@@ -334,49 +336,94 @@ impl Encoder {
         kind.id(&self.owed, self.output.len())
     }
 
-    fn item_event(&mut self, kind: &'static str, id: &str, members: Value, out: &mut Vec<Frame>) {
-        let mut all = json!({"item_id": id, "output_index": self.output.len()});
-        append(&mut all, members);
-        self.wire.send(kind, all, out);
+    fn item_event(&mut self, kind: &'static str, id: &str, members: &Value, out: &mut Vec<Frame>) {
+        let place = Place::of_item(id, self.output.len());
+        self.wire.send_at(place, kind, members, out);
     }
 
     fn summary_event(
         &mut self,
         kind: &'static str,
         id: &str,
-        members: Value,
+        members: &Value,
         out: &mut Vec<Frame>,
     ) {
-        let mut all = json!({"summary_index": 0});
-        append(&mut all, members);
-        self.item_event(kind, id, all, out);
+        let place = Place {
+            summary_index: Some(0),
+            ..Place::of_item(id, self.output.len())
+        };
+        self.wire.send_at(place, kind, members, out);
     }
 
-    fn content_event(&mut self, kind: &'static str, members: Value, out: &mut Vec<Frame>) {
+    fn content_event(&mut self, kind: &'static str, members: &Value, out: &mut Vec<Frame>) {
         if let Some(message) = &self.message {
-            let id = message.id.clone();
-            let mut all = json!({"content_index": message.content.len()});
-            append(&mut all, members);
-            self.item_event(kind, &id, all, out);
+            let place = Place {
+                content_index: Some(message.content.len()),
+                ..Place::of_item(&message.id, self.output.len())
+            };
+            self.wire.send_at(place, kind, members, out);
+        }
+    }
+}
+
+/// An event, written without being put together first: most of a stream's are a few letters long.
+#[derive(Serialize)]
+struct Data<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    sequence_number: u64,
+    #[serde(flatten)]
+    place: Place<'a>,
+    #[serde(flatten)]
+    members: &'a Value,
+}
+
+/// What an event is about.
+#[derive(Default, Serialize)]
+struct Place<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_index: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary_index: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_index: Option<usize>,
+}
+
+impl<'a> Place<'a> {
+    fn of_item(id: &'a str, index: usize) -> Self {
+        Self {
+            item_id: Some(id),
+            output_index: Some(index),
+            ..Self::default()
         }
     }
 }
 
 impl Wire {
-    fn send(&mut self, kind: &'static str, members: Value, out: &mut Vec<Frame>) {
-        let mut data = json!({"type": kind, "sequence_number": self.sequence_number});
-        append(&mut data, members);
+    fn send(&mut self, kind: &'static str, members: &Value, out: &mut Vec<Frame>) {
+        self.send_at(Place::default(), kind, members, out);
+    }
+
+    fn send_at(
+        &mut self,
+        place: Place<'_>,
+        kind: &'static str,
+        members: &Value,
+        out: &mut Vec<Frame>,
+    ) {
+        let data = Data {
+            kind,
+            sequence_number: self.sequence_number,
+            place,
+            members,
+        };
         self.sequence_number += 1;
         out.push(Frame {
             name: Cow::Borrowed(kind),
             data: serde_json::to_vec(&data).unwrap_or_default(),
         });
-    }
-}
-
-fn append(object: &mut Value, members: Value) {
-    if let (Some(object), Value::Object(members)) = (object.as_object_mut(), members) {
-        object.extend::<Map<String, Value>>(members);
     }
 }
 

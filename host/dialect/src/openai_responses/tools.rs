@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::interlingua::{Fields, Notes, Refusal, Request, Tool, ToolChoice, ToolKind};
+use crate::interlingua::{Fields, Notes, Refusal, Request, Tool, ToolChoice, ToolKind, loss};
 
 /// Takes the member `tools`. Those that the provider would run are dropped.
 pub(super) fn read(fields: &mut Fields, notes: &mut Notes) -> Result<Vec<Tool>, Refusal> {
@@ -119,7 +119,7 @@ pub(super) fn write(request: &Request, out: &mut Map<String, Value>, notes: &mut
             request.tool_choice,
             Some(ToolChoice::Named(_) | ToolChoice::Required | ToolChoice::Allowed { .. })
         ) {
-            notes.warn("tool_choice", "dropped: there are no tools to choose from");
+            notes.warn("tool_choice", loss::NO_TOOLS);
         }
         return;
     }

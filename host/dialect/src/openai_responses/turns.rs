@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::{HOME, content, item, record, tools};
 use crate::interlingua::{
-    Citation, Media, Notes, Part, Refusal, Request, Role, Thought, ToolCall, ToolResult,
+    Citation, Media, Notes, Part, Refusal, Request, Role, Thought, ToolCall, ToolResult, loss,
 };
+use crate::json::object;
 
 /// The items of a request's conversation, further instructions above it included.
 pub(super) fn write(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {
@@ -65,7 +66,7 @@ impl<'r> Items<'r> {
             }
             (Part::Image(media), Role::Assistant) => self.picture(media),
             (Part::Audio(_) | Part::Document(_), Role::Assistant) => {
-                self.notes.dropped("messages.content");
+                self.notes.warn(loss::CONTENT, loss::CONTENT_OF_THE_MODEL);
             }
             (_, Role::System | Role::User) => {
                 let written = content::write(part, self.notes)?;
@@ -83,7 +84,7 @@ impl<'r> Items<'r> {
         };
         let content = std::mem::take(&mut self.content);
         if !content.is_empty() {
-            let message = json!({"type": "message", "role": role, "content": content});
+            let message = object! {"type": "message", "role": role, "content": content};
             self.items.push(message);
         }
     }
@@ -92,7 +93,7 @@ impl<'r> Items<'r> {
     fn said(&mut self, text: &str, citations: &[Citation]) {
         let annotations = item::annotations(text, citations);
         if annotations.len() < citations.len() {
-            self.notes.dropped("annotations");
+            self.notes.dropped(loss::CITATIONS);
         }
         if annotations.is_empty() {
             let message = json!({"type": "message", "role": "assistant", "content": text});
@@ -112,14 +113,14 @@ impl<'r> Items<'r> {
         let id = format!("ig_{}", self.items.len());
         match item::generated(&id, "completed", media) {
             Some(item) => self.items.push(item),
-            None => self.notes.dropped("messages.content"),
+            None => self.notes.warn(loss::CONTENT, loss::CONTENT_OF_THE_MODEL),
         }
     }
 
     fn thought(&mut self, thought: &Thought) {
         let signature = thought.signature.as_ref();
         let Some(data) = signature.and_then(|signature| signature.of(HOME)) else {
-            self.notes.warn("reasoning", FOREIGN);
+            self.notes.warn(loss::THOUGHTS, loss::THOUGHTS_LOST);
             return;
         };
         let (id, encrypted) = record::split(data);
@@ -136,7 +137,8 @@ impl<'r> Items<'r> {
 
     fn call(&mut self, call: &'r ToolCall) {
         if call.signature.is_some() {
-            self.notes.warn("reasoning", FOREIGN);
+            self.notes
+                .warn(loss::CALL_SIGNATURE, loss::CALL_SIGNATURE_LOST);
         }
         let custom = self.custom.contains(call.name.as_str());
         let mut out = Map::new();
@@ -159,8 +161,8 @@ impl<'r> Items<'r> {
 
     fn result(&mut self, result: &ToolResult) -> Result<(), Refusal> {
         if result.is_error {
-            let what = "changed: the provider is told in words that the tool failed";
-            self.notes.warn("is_error", what);
+            self.notes
+                .warn(loss::TOOL_FAILURE, loss::TOOL_FAILURE_IN_WORDS);
         }
         let kind = if self.custom_calls.contains(result.call_id.as_str()) {
             "custom_tool_call_output"
@@ -183,13 +185,11 @@ impl<'r> Items<'r> {
             }
         };
         let call_id = &result.call_id;
-        let item = json!({"type": kind, "call_id": call_id, "output": output});
+        let item = object! {"type": kind, "call_id": call_id.as_str(), "output": output};
         self.items.push(item);
         Ok(())
     }
 }
-
-const FOREIGN: &str = "dropped: only the provider that thought it can read it again";
 
 /// What the result of a tool that failed begins with: the item has no member that says so.
 const TOOL_FAILED: &str = "Error: ";

@@ -111,3 +111,21 @@ fn nesting_is_not_followed() {
         assert!(message.is_some_and(|length| length <= ProviderError::MESSAGE_BYTES_MAX));
     }
 }
+
+#[test]
+fn its_words_tell_a_status() {
+    let status = |kind: Option<&str>, code: Option<&str>| {
+        let error = ProviderError {
+            kind: kind.map(str::to_owned),
+            code: code.map(str::to_owned),
+            ..ProviderError::default()
+        };
+        error.status()
+    };
+    assert_eq!(status(Some("UNAVAILABLE"), Some("503")), Some(503));
+    assert_eq!(status(Some("UNAVAILABLE"), None), Some(503));
+    assert_eq!(status(Some("rate_limit_error"), None), Some(429));
+    assert_eq!(status(None, Some("rate_limit_exceeded")), Some(429));
+    assert_eq!(status(Some("api_error"), Some("7")), Some(500));
+    assert_eq!(status(Some("odd"), Some("odder")), None);
+}

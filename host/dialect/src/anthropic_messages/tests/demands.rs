@@ -45,7 +45,7 @@ fn a_conversation_is_put_in_the_order_that_the_api_demands() {
             "m",
             vec![user("a"), system("s"), user("b")],
             json!({"system": "s", "messages": [{"role": "user", "content": both}]}),
-            vec!["messages"],
+            vec!["messages.system"],
         ),
         (
             "claude-opus-5",
@@ -57,7 +57,7 @@ fn a_conversation_is_put_in_the_order_that_the_api_demands() {
             "claude-opus-5",
             vec![user("a"), assistant("b"), system("s"), user("c")],
             json!({"system": "s", "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]}),
-            vec!["messages"],
+            vec!["messages.system"],
         ),
         (
             "m",
@@ -69,7 +69,7 @@ fn a_conversation_is_put_in_the_order_that_the_api_demands() {
             "m",
             vec![system("s")],
             json!({"messages": only("s")}),
-            vec!["messages"],
+            vec!["messages.system", "system"],
         ),
         (
             "m",

@@ -143,7 +143,7 @@ fn turn(role: Role, parts: Vec<Part>) -> Turn {
 }
 
 fn tool() -> impl Strategy<Value = Tool> {
-    (word(), of(word()), of(any::<bool>())).prop_map(|(name, description, strict)| Tool {
+    (word(), of(word()), of(Just(true))).prop_map(|(name, description, strict)| Tool {
         kind: ToolKind::Function(Some(
             json!({"type": "object", "properties": {name.clone(): {}}}),
         )),

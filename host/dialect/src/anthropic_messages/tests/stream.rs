@@ -154,7 +154,9 @@ fn nothing_follows_an_error() {
     };
     for (kind, written) in [
         ("overloaded_error", "overloaded_error"),
+        ("UNAVAILABLE", "overloaded_error"),
         ("server_error", "api_error"),
+        ("odd", "api_error"),
     ] {
         let frames = write(&[start(), Event::Error(error(kind)), Event::Done]);
         let expected = json!({"type": "error", "error": {"type": written, "message": "no"}});

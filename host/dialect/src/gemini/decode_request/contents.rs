@@ -127,10 +127,12 @@ impl Reader {
         } else {
             None
         };
+        let named = notes.warnings().len();
         fields.warn_of_rest(notes);
         match part {
             Some(part) => self.push(role, part),
             // Code that Google ran and its like are no part elsewhere: named above, member by member.
+            None if notes.warnings().len() > named => {}
             None => notes.dropped(path),
         }
         Ok(())
@@ -263,23 +265,23 @@ fn response(value: Option<Value>) -> (Vec<Part>, bool) {
     let Some(value) = value else {
         return (Vec::new(), false);
     };
-    let Value::Object(members) = &value else {
-        return (text_of(&value), false);
+    let Value::Object(mut members) = value else {
+        return (text_of(value), false);
     };
-    let mut entries = members.iter();
-    match (entries.next(), entries.next()) {
-        (None, _) => (Vec::new(), false),
-        (Some((name, inner)), None) if name == "result" || name == "output" => {
-            (text_of(inner), false)
-        }
-        (Some((name, inner)), None) if name == "error" => (text_of(inner), true),
-        _ => (vec![Part::text(value.to_string())], false),
-    }
+    let mut names = members.keys().map(String::as_str);
+    let failed = match (names.next(), names.next()) {
+        (None, _) => return (Vec::new(), false),
+        (Some("result" | "output"), None) => false,
+        (Some("error"), None) => true,
+        _ => return (vec![Part::text(Value::Object(members).to_string())], false),
+    };
+    let inner = members.values_mut().next().map(Value::take);
+    (text_of(inner.unwrap_or_default()), failed)
 }
 
-fn text_of(value: &Value) -> Vec<Part> {
+fn text_of(value: Value) -> Vec<Part> {
     match value {
-        Value::String(text) => vec![Part::text(text.clone())],
+        Value::String(text) => vec![Part::text(text)],
         other => vec![Part::text(other.to_string())],
     }
 }

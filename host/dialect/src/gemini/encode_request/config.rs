@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::interlingua::{Effort, Format, Notes, Reasoning, Request};
+use crate::interlingua::{Effort, Format, Notes, Reasoning, Request, loss};
 
 pub(super) fn encode(request: &Request, notes: &mut Notes) -> Map<String, Value> {
     let sampling = &request.sampling;
@@ -97,7 +97,11 @@ pub(in super::super) fn thinking(
                 .budget_tokens
                 .or(effort.map(Effort::budget_tokens));
             if let Some(budget) = budget {
-                let budget = in_reach(model, budget, notes);
+                let field = match reasoning.budget_tokens {
+                    Some(_) => loss::BUDGET,
+                    None => loss::EFFORT,
+                };
+                let budget = in_reach(model, budget, field, notes);
                 config.insert("thinkingBudget".to_owned(), budget.into());
             }
         }
@@ -122,11 +126,11 @@ fn level(model: &str, effort: Effort, notes: &mut Notes) -> &'static str {
     match effort {
         // None can be switched off, and `minimal` is not for the large models.
         Effort::None => {
-            notes.warn("reasoning", changed);
+            notes.warn(loss::EFFORT, changed);
             "LOW"
         }
         Effort::Minimal if model.contains("pro") => {
-            notes.warn("reasoning", changed);
+            notes.warn(loss::EFFORT, changed);
             "LOW"
         }
         Effort::Minimal => "MINIMAL",
@@ -134,13 +138,13 @@ fn level(model: &str, effort: Effort, notes: &mut Notes) -> &'static str {
         Effort::Medium => "MEDIUM",
         Effort::High => "HIGH",
         Effort::Max => {
-            notes.warn("reasoning", changed);
+            notes.warn(loss::EFFORT, changed);
             "HIGH"
         }
     }
 }
 
-fn in_reach(model: &str, budget: u64, notes: &mut Notes) -> u64 {
+fn in_reach(model: &str, budget: u64, field: &'static str, notes: &mut Notes) -> u64 {
     let (least, most) = if model.contains("flash") {
         (0, BUDGET_TOKENS_MAX_FLASH)
     } else if model.contains("pro") {
@@ -151,10 +155,7 @@ fn in_reach(model: &str, budget: u64, notes: &mut Notes) -> u64 {
     };
     let told = budget.clamp(least, most);
     if told != budget {
-        notes.warn(
-            "reasoning",
-            "changed: to the nearest budget that the model takes",
-        );
+        notes.warn(field, "changed: to the nearest budget that the model takes");
     }
     told
 }

@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::interlingua::{Request, Tool, ToolChoice, ToolKind};
+use crate::json::object;
 
 pub(super) fn encode(request: &Request) -> Option<Value> {
     if request.tools.is_empty() {
         return None;
     }
     let declarations: Vec<Value> = request.tools.iter().map(declaration).collect();
-    Some(json!([{"functionDeclarations": declarations}]))
+    Some(vec![object! {"functionDeclarations": declarations}].into())
 }
 
 fn declaration(tool: &Tool) -> Value {

@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::super::{media, signatures};
 use crate::Dialect;
-use crate::interlingua::{Notes, Part, Refusal, Request, Role, Thought, ToolCall, ToolResult};
+use crate::interlingua::{
+    Notes, Part, Refusal, Request, Role, Thought, ToolCall, ToolResult, loss,
+};
+use crate::json::object;
 
 /// Writes all turns but those of [`Role::System`].
 pub(super) fn encode(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {
@@ -20,7 +23,7 @@ pub(super) fn encode(request: &Request, notes: &mut Notes) -> Result<Vec<Value>,
         };
         // A turn of nothing but thoughts that only another provider can read.
         if !parts.is_empty() {
-            contents.push(json!({"role": role, "parts": parts}));
+            contents.push(object! {"role": role, "parts": parts});
         }
     }
     Ok(contents)
@@ -41,7 +44,7 @@ fn models<'a>(
             Part::Reasoning(thought) => written.extend(reasoning(thought, signed, notes)),
             Part::ToolCall(call) => {
                 names.insert(&call.id, &call.name);
-                written.push(function_call(call, first));
+                written.push(function_call(call, first, notes));
                 first = false;
             }
             other => written.extend(said(other, notes)?),
@@ -63,7 +66,7 @@ fn users(
             Part::ToolResult(result) => {
                 written.push(function_response(result, names, &mut beside, notes)?);
             }
-            Part::Reasoning(_) | Part::ToolCall(_) => notes.dropped("messages.content"),
+            Part::Reasoning(_) | Part::ToolCall(_) => notes.dropped(loss::CONTENT),
             other => beside.extend(said(other, notes)?),
         }
     }
@@ -76,7 +79,7 @@ fn said(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Refusal> {
     Ok(match part {
         Part::Text { text, citations } => {
             if !citations.is_empty() {
-                notes.dropped("citations");
+                notes.dropped(loss::CITATIONS);
             }
             text_part(text)
         }
@@ -104,10 +107,7 @@ fn reasoning(thought: &Thought, signed: bool, notes: &mut Notes) -> Option<Value
     let signature = thought.signature.as_ref();
     let Some(own) = signature.and_then(|signature| signature.of(Dialect::Gemini)) else {
         if !signed || signature.is_some() {
-            notes.warn(
-                "reasoning",
-                "dropped: what the model thought has no signature that this provider can read",
-            );
+            notes.warn(loss::THOUGHTS, loss::THOUGHTS_LOST);
         }
         return None;
     };
@@ -118,11 +118,15 @@ fn reasoning(thought: &Thought, signed: bool, notes: &mut Notes) -> Option<Value
     Some(part)
 }
 
-fn function_call(call: &ToolCall, first: bool) -> Value {
+fn function_call(call: &ToolCall, first: bool, notes: &mut Notes) -> Value {
     let args = arguments(&call.arguments);
-    let mut part = json!({"functionCall": {"id": call.id, "name": call.name, "args": args}});
+    let call_of = object! {"id": call.id.as_str(), "name": call.name.as_str(), "args": args};
+    let mut part = object! {"functionCall": call_of};
     let own = call.signature.as_ref();
     let own = own.and_then(|signature| signature.of(Dialect::Gemini));
+    if own.is_none() && call.signature.is_some() {
+        notes.warn(loss::CALL_SIGNATURE, loss::CALL_SIGNATURE_LOST);
+    }
     if let Some(signature) = own.or(first.then_some(signatures::STAND_IN)) {
         part["thoughtSignature"] = signature.into();
     }
@@ -165,7 +169,7 @@ fn function_response(
                     inline.push(media);
                 } else {
                     notes.warn(
-                        "messages.content",
+                        loss::TOOL_RESULT,
                         "changed: addresses stand beside the result",
                     );
                     beside.push(media);
@@ -178,13 +182,13 @@ fn function_response(
     let mut response = json!({
         "id": result.call_id,
         "name": name,
-        "response": {key: texts.join("\n")},
+        "response": {},
     });
-    if texts.is_empty() && !result.is_error {
-        response["response"] = json!({});
+    if !texts.is_empty() || result.is_error {
+        response["response"][key] = texts.join("\n").into();
     }
     if !inline.is_empty() {
         response["parts"] = inline.into();
     }
-    Ok(json!({"functionResponse": response}))
+    Ok(object! {"functionResponse": response})
 }

@@ -250,7 +250,9 @@ prop_compose! {
             model: model.to_owned(),
             stream,
             include_usage: true,
-            system, turns, tools, tool_choice, format, stop, sampling, reasoning,
+            // The API takes a choice only where there is something to choose from.
+            tool_choice: tool_choice.filter(|_| !tools.is_empty()),
+            system, turns, tools, format, stop, sampling, reasoning,
             ..Request::default()
         }
     }

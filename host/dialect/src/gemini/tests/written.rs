@@ -7,7 +7,7 @@ use super::{Outcome, asked, decode, fields};
 use crate::Dialect;
 use crate::interlingua::{
     Format, Media, Notes, Part, Request, Role, Signature, Source, Thought, Tool, ToolCall,
-    ToolKind, ToolResult, Turn,
+    ToolChoice, ToolKind, ToolResult, Turn,
 };
 
 fn encoded(request: &Request) -> Outcome<(Value, Vec<String>)> {
@@ -56,8 +56,8 @@ fn what_cannot_be_said_is_named() -> Outcome {
     let expected = [
         "messages.system",
         "title",
-        "detail",
-        "reasoning",
+        "image_url.detail",
+        "reasoning_content",
         "stop",
         "seed",
         "parallel_tool_calls",
@@ -233,5 +233,24 @@ fn counts_are_asked_for_in_both_forms() -> Outcome {
 
     assert_eq!(decode_count(&encode_count(31)), Some(31));
     assert_eq!(decode_count(b"{}"), None);
+    Ok(())
+}
+
+#[test]
+fn a_choice_without_tools_and_what_says_no_are_left_out() -> Outcome {
+    for (choice, named) in [
+        (ToolChoice::Auto, vec![]),
+        (ToolChoice::Required, vec!["tool_choice".to_owned()]),
+    ] {
+        let mut request = Request {
+            turns: vec![turn(Role::User, vec![Part::text("a")])],
+            tool_choice: Some(choice),
+            ..Request::default()
+        };
+        request.openai.insert("store".to_owned(), json!(false));
+        let (body, said) = encoded(&request)?;
+        assert_eq!(body.get("toolConfig"), None);
+        assert_eq!(said, named);
+    }
     Ok(())
 }

@@ -4,7 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::tools::is_custom;
 use crate::Dialect;
-use crate::interlingua::{Notes, Part, Refusal, Request, Role, Tool, ToolCall, ToolResult, Turn};
+use crate::interlingua::{
+    Notes, Part, Refusal, Request, Role, Tool, ToolCall, ToolResult, Turn, loss,
+};
+use crate::json::object;
 use crate::openai_chat::{calls, media, thought};
 
 /// All messages of a request, the instructions first.
@@ -33,7 +36,7 @@ fn system(parts: &[Part], notes: &mut Notes, messages: &mut Vec<Value>) {
         }
     }
     if !texts.is_empty() {
-        messages.push(json!({"role": "system", "content": content(texts)}));
+        messages.push(object! {"role": "system", "content": content(texts)});
     }
 }
 
@@ -44,10 +47,7 @@ fn user(turn: &Turn, notes: &mut Notes, messages: &mut Vec<Value>) -> Result<(),
         match part {
             Part::ToolResult(result) => messages.push(tool(result, &mut said, notes)?),
             Part::Reasoning(_) | Part::Refusal(_) | Part::ToolCall(_) => {
-                notes.warn(
-                    "messages",
-                    "dropped: what only the model says, in a user's turn",
-                );
+                notes.dropped(loss::CONTENT);
             }
             Part::Text { citations, .. } => {
                 drop_citations(citations.len(), notes);
@@ -57,7 +57,7 @@ fn user(turn: &Turn, notes: &mut Notes, messages: &mut Vec<Value>) -> Result<(),
         }
     }
     if !said.is_empty() {
-        messages.push(json!({"role": "user", "content": content(said)}));
+        messages.push(object! {"role": "user", "content": content(said)});
     }
     Ok(())
 }
@@ -66,10 +66,7 @@ fn user(turn: &Turn, notes: &mut Notes, messages: &mut Vec<Value>) -> Result<(),
 fn tool(result: &ToolResult, said: &mut Vec<Value>, notes: &mut Notes) -> Result<Value, Refusal> {
     let mut texts = Vec::new();
     if result.is_error {
-        notes.warn(
-            "is_error",
-            "changed: the provider is told in words that the tool failed",
-        );
+        notes.warn(loss::TOOL_FAILURE, loss::TOOL_FAILURE_IN_WORDS);
     }
     let mut moved = Vec::new();
     for part in &result.parts {
@@ -86,7 +83,7 @@ fn tool(result: &ToolResult, said: &mut Vec<Value>, notes: &mut Notes) -> Result
     }
     if !moved.is_empty() {
         notes.warn(
-            "tool_result",
+            loss::TOOL_RESULT,
             "changed: what is no text stands in the user's message after it",
         );
         let id = &result.call_id;
@@ -96,11 +93,11 @@ fn tool(result: &ToolResult, said: &mut Vec<Value>, notes: &mut Notes) -> Result
         said.append(&mut moved);
     }
     let content = match texts.as_slice() {
-        [] if result.is_error => json!(TOOL_FAILED.trim_end()),
+        [] if result.is_error => TOOL_FAILED.trim_end().into(),
         [] => json!(""),
         _ => content(texts),
     };
-    Ok(json!({"role": "tool", "tool_call_id": result.call_id, "content": content}))
+    Ok(object! {"role": "tool", "tool_call_id": result.call_id.as_str(), "content": content})
 }
 
 fn assistant(turn: &Turn, tools: &[Tool], notes: &mut Notes, messages: &mut Vec<Value>) {
@@ -113,10 +110,7 @@ fn assistant(turn: &Turn, tools: &[Tool], notes: &mut Notes, messages: &mut Vec<
                 Some(signature) if signature.of(Dialect::OpenaiChat).is_some() => {
                     thoughts.add(thought)
                 }
-                _ => notes.warn(
-                    "reasoning",
-                    "dropped: it is another provider's, or has no signature",
-                ),
+                _ => notes.warn(loss::THOUGHTS, loss::THOUGHTS_LOST),
             },
             Part::Text { text, citations } => {
                 drop_citations(citations.len(), notes);
@@ -125,13 +119,10 @@ fn assistant(turn: &Turn, tools: &[Tool], notes: &mut Notes, messages: &mut Vec<
             Part::Refusal(text) => said.push(json!({"type": "refusal", "refusal": text})),
             Part::ToolCall(call) => called.push(tool_call(call, tools, notes)),
             Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
-                notes.warn(
-                    "messages",
-                    "dropped: the model's turns hold text and calls of tools only",
-                );
+                notes.warn(loss::CONTENT, loss::CONTENT_OF_THE_MODEL);
             }
             Part::ToolResult(_) => {
-                notes.warn("tool_result", "dropped: it stands in the model's turn")
+                notes.warn(loss::TOOL_RESULT, "dropped: it stands in the model's turn")
             }
         }
     }
@@ -164,10 +155,7 @@ fn assistant(turn: &Turn, tools: &[Tool], notes: &mut Notes, messages: &mut Vec<
 fn tool_call(call: &ToolCall, tools: &[Tool], notes: &mut Notes) -> Value {
     let extra = call.signature.as_ref().and_then(|signature| {
         if signature.of(Dialect::OpenaiChat).is_none() {
-            notes.warn(
-                "extra_content",
-                "dropped: the signature of a call is another provider's",
-            );
+            notes.warn(loss::CALL_SIGNATURE, loss::CALL_SIGNATURE_LOST);
             return None;
         }
         Some(calls::extra_content(signature))
@@ -187,10 +175,7 @@ fn content(mut parts: Vec<Value>) -> Value {
 
 fn drop_citations(count: usize, notes: &mut Notes) {
     if count > 0 {
-        notes.warn(
-            "annotations",
-            "dropped: a request says nothing of what its texts cite",
-        );
+        notes.dropped(loss::CITATIONS);
     }
 }
 

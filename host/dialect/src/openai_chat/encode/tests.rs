@@ -79,7 +79,7 @@ fn what_is_not_said_is_named() {
         (plain(), "temperature"),
         (plain(), "stop"),
         (plain(), "tool_choice"),
-        (plain(), "reasoning"),
+        (plain(), "reasoning.max_tokens"),
         (plain(), "reasoning"),
     ]);
     cases[0].0.sampling.top_k = Some(1);
@@ -126,10 +126,13 @@ fn what_a_turn_cannot_hold_is_named() {
         }],
     };
     all_named(vec![
-        (said(Role::Assistant, Part::Reasoning(thought)), "reasoning"),
+        (
+            said(Role::Assistant, Part::Reasoning(thought)),
+            "reasoning_content",
+        ),
         (said(Role::Assistant, Part::ToolCall(call)), "extra_content"),
         (said(Role::Assistant, cited), "annotations"),
-        (said(Role::Assistant, image()), "messages"),
+        (said(Role::Assistant, image()), "messages.content"),
         (said(Role::System, image()), "system"),
     ]);
 }

@@ -24,15 +24,6 @@ pub(super) fn choice(choice: &ToolChoice, tools: &[Tool]) -> Value {
     }
 }
 
-/// Whether a choice wants a call of a tool.
-pub(super) const fn demands(choice: &ToolChoice) -> bool {
-    match choice {
-        ToolChoice::Allowed { required, .. } => *required,
-        ToolChoice::Auto | ToolChoice::None => false,
-        ToolChoice::Named(_) | ToolChoice::Required => true,
-    }
-}
-
 /// Whether the tool of that name takes bare text.
 pub(super) fn is_custom(name: &str, tools: &[Tool]) -> bool {
     let custom = |tool: &Tool| tool.name == name && matches!(tool.kind, ToolKind::Custom(_));

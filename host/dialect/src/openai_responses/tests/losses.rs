@@ -172,7 +172,7 @@ fn what_the_provider_cannot_be_told_is_named() -> Outcome {
         "frequency_penalty",
         "seed",
         "stop",
-        "reasoning",
+        "reasoning.max_tokens",
         "tool_choice",
         "store",
         "logit_bias",
@@ -233,7 +233,7 @@ fn thoughts_of_others_are_not_sent() -> Outcome {
         ],
     });
     let (written, warned) = encode(&request)?;
-    assert_eq!(warned, ["reasoning"]);
+    assert_eq!(warned, ["reasoning_content"]);
     let summary = json!([{"type": "summary_text", "text": "hm"}]);
     let expected = [
         json!({"id": "rs_1", "type": "reasoning", "summary": summary, "encrypted_content": "gAAA"}),
@@ -383,4 +383,13 @@ fn codex_request() -> Value {
         "prompt_cache_key": "thread",
         "text": {"verbosity": "low"},
     })
+}
+
+#[test]
+fn a_penalty_of_nothing_is_no_loss() -> Outcome {
+    let mut request = user(vec![Part::text("Hi")]);
+    request.sampling.presence_penalty = Some(0.0);
+    request.sampling.frequency_penalty = Some(-0.0);
+    assert_eq!(encode(&request)?.1, Vec::<String>::new());
+    Ok(())
 }

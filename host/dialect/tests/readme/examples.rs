@@ -1,0 +1,306 @@
+//! The least requests with one thing in them that some provider cannot be told.
+
+use jackfield_dialect::Dialect;
+use jackfield_dialect::interlingua::{
+    Citation, Effort, Format, Media, Part, Reasoning, Request, Role, Signature, Source, Thought,
+    Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
+};
+use serde_json::{Value, json};
+
+use crate::DIALECTS;
+
+/// Something in a request.
+pub(crate) struct Example {
+    /// What it is, as the tables have it.
+    pub(crate) name: &'static str,
+    /// Whose clients say it, where it does not suffice that their dialect carries it.
+    pub(crate) said_by: Option<&'static [Dialect]>,
+    put: fn(&mut Request),
+}
+
+impl Example {
+    /// The request with it in it.
+    pub(crate) fn request(&self) -> Request {
+        let mut request = Request {
+            model: "m".to_owned(),
+            include_usage: true,
+            turns: vec![turn(Role::User, Part::text("a"))],
+            ..Request::default()
+        };
+        request.sampling.tokens_max = Some(9_999);
+        (self.put)(&mut request);
+        request
+    }
+}
+
+const fn example(name: &'static str, put: fn(&mut Request)) -> Example {
+    Example {
+        name,
+        said_by: None,
+        put,
+    }
+}
+
+/// What a provider made: clients of every dialect keep it.
+const fn kept(name: &'static str, put: fn(&mut Request)) -> Example {
+    Example {
+        name,
+        said_by: Some(&DIALECTS),
+        put,
+    }
+}
+
+/// What others carry in their own way, without a word for it.
+const fn of_openai(name: &'static str, put: fn(&mut Request)) -> Example {
+    Example {
+        name,
+        said_by: Some(&[Dialect::OpenaiChat, Dialect::OpenaiResponses]),
+        put,
+    }
+}
+
+/// Everything, in the order of the tables.
+pub(crate) const EXAMPLES: &[Example] = &[
+    example("instructions in mid-conversation", |request| {
+        request.turns.extend([
+            turn(Role::Assistant, Part::text("b")),
+            turn(Role::System, Part::text("c")),
+            turn(Role::User, Part::text("d")),
+        ]);
+    }),
+    example("a picture's `detail`", |request| {
+        let picture = media("image/png", Source::Base64("iVBORw0KGgo=".to_owned()));
+        let detail = Some("high".to_owned());
+        say(request, Part::Image(Media { detail, ..picture }));
+    }),
+    example("sound (wav)", |request| {
+        let sound = media("audio/wav", Source::Base64("AAAA".to_owned()));
+        say(request, Part::Audio(sound));
+    }),
+    example("a document's title or file name", |request| {
+        let pdf = media("application/pdf", Source::Base64("AAAA".to_owned()));
+        let title = Some("a.pdf".to_owned());
+        say(request, Part::Document(Media { title, ..pdf }));
+    }),
+    example("a document at an address", |request| {
+        let url = Source::Url("https://a.example/a.pdf".to_owned());
+        let media_type = None;
+        say(
+            request,
+            Part::Document(Media {
+                media_type,
+                ..media("", url)
+            }),
+        );
+    }),
+    example("a tool's failure", |request| {
+        answer_call(request, true, vec![Part::text("no such file")]);
+    }),
+    example("a picture in a tool's result", |request| {
+        let picture = media("image/png", Source::Base64("iVBORw0KGgo=".to_owned()));
+        answer_call(request, false, vec![Part::text("r"), Part::Image(picture)]);
+    }),
+    example("a picture by the model", |request| {
+        let picture = media("image/png", Source::Base64("iVBORw0KGgo=".to_owned()));
+        request
+            .turns
+            .push(turn(Role::Assistant, Part::Image(picture)));
+        request.turns.push(turn(Role::User, Part::text("b")));
+    }),
+    kept("what another provider's model thought", |request| {
+        let thought = Thought {
+            text: "hm".to_owned(),
+            signature: Some(foreign()),
+            redacted: false,
+        };
+        let mut said = turn(Role::Assistant, Part::Reasoning(thought));
+        said.parts.push(Part::text("b"));
+        request
+            .turns
+            .extend([said, turn(Role::User, Part::text("c"))]);
+    }),
+    kept("another provider's signature of a call", |request| {
+        answer_call(request, false, vec![Part::text("r")]);
+        if let Some(Part::ToolCall(call)) = request.turns[1].parts.first_mut() {
+            call.signature = Some(foreign());
+        }
+    }),
+    kept("what another provider's answer cited", |request| {
+        let citation = Citation {
+            url: Some("https://a.example".to_owned()),
+            title: None,
+            quoted: None,
+            span: None,
+            raw: Value::Null,
+        };
+        let text = Part::Text {
+            text: "b".to_owned(),
+            citations: vec![citation],
+        };
+        request.turns.push(turn(Role::Assistant, text));
+        request.turns.push(turn(Role::User, Part::text("c")));
+    }),
+    of_openai("custom tools (bare text)", |request| {
+        request.tools = vec![tool("t", ToolKind::Custom(None))];
+    }),
+    example("`strict` of a tool", |request| {
+        request.tools = vec![Tool {
+            strict: Some(true),
+            ..tool("t", ToolKind::Function(Some(object())))
+        }];
+    }),
+    example("a choice among some of the tools", |request| {
+        let function = || ToolKind::Function(Some(object()));
+        request.tools = vec![tool("t", function()), tool("u", function())];
+        let names = vec!["t".to_owned()];
+        request.tool_choice = Some(ToolChoice::Allowed {
+            names,
+            required: true,
+        });
+    }),
+    example("one call at a time", |request| {
+        request.tools = vec![tool("t", ToolKind::Function(Some(object())))];
+        request.tool_choice = Some(ToolChoice::Auto);
+        request.parallel_tools = Some(false);
+    }),
+    example("some JSON, without a schema", |request| {
+        request.format = Format::Json;
+    }),
+    of_openai("the description of a schema", |request| {
+        request.format = Format::Schema {
+            name: Some("answer".to_owned()),
+            description: Some("d".to_owned()),
+            schema: object(),
+            strict: Some(true),
+        };
+    }),
+    example("`stop`", |request| request.stop = vec!["END".to_owned()]),
+    example("five texts in `stop`", |request| {
+        request.stop = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
+    }),
+    example("a temperature above 1", |request| {
+        request.sampling.temperature = Some(1.5);
+    }),
+    example("`top_k`", |request| request.sampling.top_k = Some(5)),
+    example("`seed`", |request| request.sampling.seed = Some(5)),
+    example("`presence_penalty`", |request| {
+        request.sampling.presence_penalty = Some(0.5);
+    }),
+    example("`frequency_penalty`", |request| {
+        request.sampling.frequency_penalty = Some(0.5);
+    }),
+    example("fewer than 16 tokens", |request| {
+        request.sampling.tokens_max = Some(9);
+    }),
+    of_openai("an effort", |request| {
+        think(request, Some(Effort::High), None, None)
+    }),
+    of_openai("the least effort", |request| {
+        think(request, Some(Effort::Minimal), None, None);
+    }),
+    example("a budget for thoughts that are shown", |request| {
+        think(request, None, Some(2_000), Some(true));
+    }),
+    example("that thoughts are to be shown", |request| {
+        think(request, None, None, Some(true));
+    }),
+    example("the end user", |request| {
+        request.user = Some("u".to_owned())
+    }),
+    example("`service_tier: default`", |request| {
+        openai(request, "service_tier", json!("default"))
+    }),
+    example("`store: true`", |request| {
+        openai(request, "store", json!(true))
+    }),
+    example("`metadata`", |request| {
+        openai(request, "metadata", json!({"a": "b"}))
+    }),
+    example("`verbosity`", |request| {
+        openai(request, "verbosity", json!("low"))
+    }),
+    example("`prompt_cache_key`", |request| {
+        openai(request, "prompt_cache_key", json!("k"))
+    }),
+];
+
+fn turn(role: Role, part: Part) -> Turn {
+    Turn {
+        role,
+        parts: vec![part],
+    }
+}
+
+fn say(request: &mut Request, part: Part) {
+    request.turns[0].parts.push(part);
+}
+
+fn media(media_type: &str, source: Source) -> Media {
+    Media {
+        media_type: Some(media_type.to_owned()),
+        source,
+        detail: None,
+        title: None,
+    }
+}
+
+/// By a provider that is none of those asked.
+fn foreign() -> Signature {
+    Signature {
+        origin: Dialect::OpenaiCompletions,
+        data: "s".to_owned(),
+    }
+}
+
+fn answer_call(request: &mut Request, is_error: bool, parts: Vec<Part>) {
+    request.tools = vec![tool("t", ToolKind::Function(Some(object())))];
+    let call = ToolCall {
+        id: "call_1".to_owned(),
+        name: "t".to_owned(),
+        arguments: "{}".to_owned(),
+        signature: None,
+    };
+    let result = ToolResult {
+        call_id: "call_1".to_owned(),
+        name: Some("t".to_owned()),
+        parts,
+        is_error,
+    };
+    request.turns.extend([
+        turn(Role::Assistant, Part::ToolCall(call)),
+        turn(Role::User, Part::ToolResult(result)),
+    ]);
+}
+
+fn object() -> Value {
+    json!({
+        "type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"],
+        "additionalProperties": false,
+    })
+}
+
+fn tool(name: &str, kind: ToolKind) -> Tool {
+    Tool {
+        name: name.to_owned(),
+        description: None,
+        kind,
+        strict: None,
+    }
+}
+
+fn think(
+    request: &mut Request,
+    effort: Option<Effort>,
+    budget_tokens: Option<u64>,
+    shown: Option<bool>,
+) {
+    request.reasoning = Some(Reasoning {
+        effort,
+        budget_tokens,
+        shown,
+    });
+}
+
+fn openai(request: &mut Request, name: &str, value: Value) {
+    request.openai.insert(name.to_owned(), value);
+}

@@ -1,0 +1,195 @@
+//! Holds the tables of `README.md` against the code: what is lost between any two dialects, and which
+//! members of a client's request are dropped or refused. With `JACKFIELD_BLESS=1` in the environment the
+//! tables between two dialects are written anew: read the difference before you commit it.
+
+mod examples;
+mod members;
+
+use std::fmt::Write as _;
+use std::fs;
+
+use jackfield_dialect::interlingua::{Notes, Request, Warning};
+use jackfield_dialect::{Asked, Dialect, Source, Translated};
+
+use crate::examples::{EXAMPLES, Example};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+
+/// The dialects of conversations.
+const DIALECTS: [Dialect; 4] = [
+    Dialect::AnthropicMessages,
+    Dialect::Gemini,
+    Dialect::OpenaiChat,
+    Dialect::OpenaiResponses,
+];
+
+/// What becomes of something in a provider's dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fate {
+    Carried,
+    /// Each with the name that the client is told.
+    Warned(Vec<String>),
+    Refused(String),
+}
+
+impl Fate {
+    fn told(warnings: &[Warning]) -> Self {
+        let told = warnings.iter().map(|warning| {
+            let verb = warning.what.split(':').next().unwrap_or_default();
+            format!("{verb}: `{}`", warning.field)
+        });
+        let told: Vec<String> = told.collect();
+        if told.is_empty() {
+            return Self::Carried;
+        }
+        Self::Warned(told)
+    }
+
+    fn cell(&self) -> String {
+        match self {
+            Self::Carried => "carried".to_owned(),
+            Self::Warned(told) => told.join(", "),
+            Self::Refused(field) => format!("refused: `{field}`"),
+        }
+    }
+}
+
+/// What becomes of a request at a provider.
+fn fate(provider: Dialect, request: &Request) -> Fate {
+    let mut notes = Notes::default();
+    match provider.encode_request(request, &mut notes) {
+        Ok(_) => Fate::told(notes.warnings()),
+        Err(refusal) => Fate::Refused(refusal.field),
+    }
+}
+
+/// What becomes of it on the way from a client; none if the client's dialect cannot say it.
+fn fate_between(client: Dialect, provider: Dialect, request: &Request) -> Outcome<Option<Fate>> {
+    let mut notes = Notes::default();
+    let body = match client.encode_request(request, &mut notes) {
+        Ok(body) if notes.warnings().is_empty() => body,
+        _ => return Ok(None),
+    };
+    let asked = Asked::of_path(&request.model, request.stream)?;
+    let source = Source {
+        dialect: client,
+        body: &body,
+        asked: &asked,
+        model: &request.model,
+        id: "call-1",
+        created: 1_780_000_000,
+    };
+    Ok(Some(match Translated::content(&source, provider) {
+        Ok(translated) => Fate::told(&translated.warnings),
+        Err(refusal) => Fate::Refused(refusal.field),
+    }))
+}
+
+/// The clients that can say it.
+fn clients(example: &Example, request: &Request) -> Vec<Dialect> {
+    let says = |client: &Dialect| match example.said_by {
+        Some(clients) => clients.contains(client),
+        None => fate(*client, request) == Fate::Carried,
+    };
+    DIALECTS.into_iter().filter(says).collect()
+}
+
+fn by_field() -> String {
+    let mut table = String::from("| what | clients that say it |");
+    for provider in DIALECTS {
+        let _ = write!(table, " to `{provider}` |");
+    }
+    table += "\n|---|---|---|---|---|---|\n";
+    for example in EXAMPLES {
+        let request = example.request();
+        let clients = clients(example, &request);
+        let names: Vec<String> = match clients.len() {
+            4 => vec!["all".to_owned()],
+            _ => clients.iter().map(|client| format!("`{client}`")).collect(),
+        };
+        let _ = write!(table, "| {} | {} |", example.name, names.join(", "));
+        for provider in DIALECTS {
+            let _ = write!(table, " {} |", fate(provider, &request).cell());
+        }
+        table.push('\n');
+    }
+    table
+}
+
+fn by_pair() -> String {
+    let mut table = String::from(
+        "| client to provider | dropped or changed, with a warning | refused |\n|---|---|---|\n",
+    );
+    for client in DIALECTS {
+        for provider in DIALECTS.into_iter().filter(|provider| *provider != client) {
+            let (mut warned, mut refused) = (Vec::new(), Vec::new());
+            for example in EXAMPLES {
+                let request = example.request();
+                let lost_by_all = || {
+                    let mut providers = DIALECTS.into_iter();
+                    providers.all(|provider| fate(provider, &request) != Fate::Carried)
+                };
+                // What is lost by all is told once, above the table.
+                if !clients(example, &request).contains(&client) || lost_by_all() {
+                    continue;
+                }
+                match fate(provider, &request) {
+                    Fate::Carried => {}
+                    Fate::Warned(_) => warned.push(example.name),
+                    Fate::Refused(_) => refused.push(example.name),
+                }
+            }
+            let (warned, refused) = (warned.join("; "), refused.join("; "));
+            let _ = writeln!(
+                table,
+                "| `{client}` to `{provider}` | {warned} | {refused} |"
+            );
+        }
+    }
+    table
+}
+
+/// The README with a table between its two marks.
+fn with_table(readme: &str, mark: &str, table: &str) -> Outcome<String> {
+    let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
+    let (before, rest) = readme
+        .split_once(&begin)
+        .ok_or_else(|| format!("no {begin}"))?;
+    let (_, after) = rest.split_once(&end).ok_or_else(|| format!("no {end}"))?;
+    Ok(format!("{before}{begin}{table}{end}{after}"))
+}
+
+#[test]
+fn the_tables_between_dialects_are_what_the_code_does() -> Outcome<()> {
+    let readme = fs::read_to_string(README)?;
+    let expected = with_table(&readme, "pairs", &by_pair())?;
+    let expected = with_table(&expected, "fields", &by_field())?;
+    if std::env::var_os("JACKFIELD_BLESS").is_some() {
+        fs::write(README, &expected)?;
+    } else {
+        assert_eq!(readme, expected, "JACKFIELD_BLESS=1 writes it anew");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_client_says_is_lost_on_the_way_as_the_tables_have_it() -> Outcome<()> {
+    let mut pairs = 0;
+    for example in EXAMPLES {
+        let request = example.request();
+        for client in clients(example, &request) {
+            for provider in DIALECTS.into_iter().filter(|provider| *provider != client) {
+                // What only answers hold is written there, and read here by another test.
+                if let Some(found) = fate_between(client, provider, &request)? {
+                    let expected = fate(provider, &request);
+                    assert_eq!(found, expected, "{}: {client} to {provider}", example.name);
+                    pairs += 1;
+                }
+            }
+        }
+    }
+    assert!(pairs > EXAMPLES.len(), "only {pairs} were tried");
+    Ok(())
+}

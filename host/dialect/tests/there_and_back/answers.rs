@@ -1,0 +1,204 @@
+//! Whole answers, and what of them two dialects can both say.
+
+use jackfield_dialect::Dialect;
+use jackfield_dialect::Usage;
+use jackfield_dialect::interlingua::{Answer, Finish, Part, Signature, Thought, ToolCall};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde_json::{Value, json};
+
+use Dialect::{AnthropicMessages, Gemini, OpenaiChat};
+
+use crate::{CASES, DIALECTS, Tried, failed, owed, pairs};
+
+prop_compose! {
+    /// An answer: thoughts, text or a refusal, calls, any of them first.
+    pub(crate) fn answer()(
+        thoughts in thoughts(),
+        said in option::of((text(), any::<bool>())),
+        calls in vec(call(), 0..3),
+        finish in 0..6_usize,
+        usage in option::of(usage()),
+        rotated in any::<Index>(),
+    ) -> Answer {
+        let mut parts: Vec<Part> = thoughts.into_iter().map(Part::Reasoning).collect();
+        let called = !calls.is_empty();
+        let mut refused = false;
+        if let Some((text, refusal)) = said {
+            refused = refusal && !called;
+            parts.push(if refused { Part::Refusal(text) } else { Part::text(text) });
+        }
+        for (index, mut call) in calls.into_iter().enumerate() {
+            call.id = format!("call_{index}");
+            parts.push(Part::ToolCall(call));
+        }
+        let first = rotated.index(parts.len().max(1));
+        parts.rotate_left(first);
+        let finish = match finish {
+            0 => Finish::Length,
+            1 => Finish::ContentFilter,
+            _ if called => Finish::ToolCalls,
+            _ if refused => Finish::Refusal,
+            _ => Finish::Stop,
+        };
+        Answer { id: "a".to_owned(), model: "m".to_owned(), parts, finish, usage }
+    }
+}
+
+fn text() -> impl Strategy<Value = String> {
+    "[ -~é\n\u{1F600}]{0,12}[a-z]"
+}
+
+/// Made by a provider of any dialect.
+fn signature(origins: &'static [Dialect]) -> impl Strategy<Value = Signature> {
+    (select(origins), "[a-zA-Z0-9]{4,9}").prop_map(|(origin, data)| Signature {
+        data: match origin {
+            // The id of the item, and what it holds.
+            Dialect::OpenaiResponses => format!("rs_{data}\n{data}"),
+            _ => data,
+        },
+        origin,
+    })
+}
+
+/// Thoughts: whoever signs one signs all.
+fn thoughts() -> impl Strategy<Value = Vec<Thought>> {
+    let signed =
+        (text(), signature(&DIALECTS), any::<bool>()).prop_map(|(text, signature, redacted)| {
+            Thought {
+                text: if redacted { String::new() } else { text },
+                signature: Some(signature),
+                redacted,
+            }
+        });
+    let bare = text().prop_map(|text| Thought {
+        text,
+        signature: None,
+        redacted: false,
+    });
+    prop_oneof![2 => vec(signed, 0..3), 1 => vec(bare, 1..3)]
+}
+
+/// Whose providers sign calls: Gemini's, and those that have them in OpenAI's words.
+const SIGNERS_OF_CALLS: [Dialect; 2] = [Gemini, OpenaiChat];
+
+fn call() -> impl Strategy<Value = ToolCall> {
+    let name = "[a-z][a-z_]{0,8}";
+    (name, text(), option::of(signature(&SIGNERS_OF_CALLS))).prop_map(|(name, value, signature)| {
+        ToolCall {
+            id: String::new(),
+            name,
+            arguments: json!({"a": {"b": [value, 1.5, null]}}).to_string(),
+            signature,
+        }
+    })
+}
+
+fn usage() -> impl Strategy<Value = Usage> {
+    (0..9_999_u64, 0..9_999_u64, 0..=4_u64, 0..=4_u64).prop_map(
+        |(input, output, cached, reasoning)| Usage {
+            input,
+            output,
+            cached_input: input * cached / 4,
+            reasoning: output * reasoning / 4,
+        },
+    )
+}
+
+/// What of an answer all of these dialects can say.
+pub(crate) fn common(drawn: &Answer, dialects: &[Dialect]) -> Answer {
+    let mut answer = drawn.clone();
+    if dialects.contains(&OpenaiChat) {
+        // It has one order.
+        answer.parts.sort_by_key(|part| match part {
+            Part::Reasoning(_) => 0,
+            Part::ToolCall(_) => 2,
+            _ => 1,
+        });
+    }
+    let refuses = !dialects.contains(&Gemini) && !dialects.contains(&AnthropicMessages);
+    for part in &mut answer.parts {
+        // A client of Anthropic's keeps it in a thought of its own, which comes back in a request.
+        if let Part::ToolCall(call) = part
+            && dialects.contains(&AnthropicMessages)
+        {
+            call.signature = None;
+        }
+        if let Part::Refusal(text) = part
+            && !refuses
+        {
+            *part = Part::text(std::mem::take(text));
+        }
+    }
+    if answer.finish == Finish::Refusal && !refuses {
+        answer.finish = Finish::Stop;
+    }
+    if answer.finish == Finish::ContentFilter && dialects.contains(&AnthropicMessages) {
+        answer.finish = Finish::Length;
+    }
+    answer
+}
+
+/// An answer without what its client's side makes: ids and the model's name. Arguments count as the
+/// JSON that they are.
+pub(crate) fn plain(answer: &Answer) -> Tried<Answer> {
+    let mut answer = answer.clone();
+    answer.id.clear();
+    answer.model.clear();
+    // Some demand it: what is not known is zero there.
+    answer.usage = Some(answer.usage.unwrap_or_default());
+    for part in &mut answer.parts {
+        // What a provider of OpenAI's chat does not sign gets an empty signature: it is wanted back.
+        if let Part::Reasoning(thought) = part {
+            thought.signature = thought.signature.take().filter(|it| !it.data.is_empty());
+        }
+        if let Part::ToolCall(call) = part {
+            let value: Value = serde_json::from_str(&call.arguments)
+                .map_err(|error| failed(&call.arguments, error))?;
+            call.arguments = value.to_string();
+        }
+    }
+    answer.parts = joined(std::mem::take(&mut answer.parts));
+    Ok(answer)
+}
+
+/// Thoughts without signatures that follow one another are pieces of one.
+fn joined(parts: Vec<Part>) -> Vec<Part> {
+    let mut joined: Vec<Part> = Vec::new();
+    for part in parts {
+        match (joined.last_mut(), part) {
+            (Some(Part::Reasoning(before)), Part::Reasoning(thought))
+                if before.signature.is_none() =>
+            {
+                before.text.push_str(&thought.text);
+                before.signature = thought.signature;
+            }
+            (_, part) => joined.push(part),
+        }
+    }
+    joined
+}
+
+fn said_in(dialect: Dialect, answer: &Answer) -> Tried<Answer> {
+    let body = dialect.encode_answer(answer, &owed());
+    dialect
+        .decode_answer(&body)
+        .map_err(|error| failed(dialect, error))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
+    #[test]
+    fn answers_come_back_as_they_were(drawn in answer()) {
+        for (first, second) in pairs() {
+            let answer = common(&drawn, &[first, second]);
+            let once = said_in(first, &answer)?;
+            prop_assert_eq!(plain(&once)?, plain(&answer)?, "{}", first);
+            let back = said_in(first, &said_in(second, &once)?)?;
+            prop_assert_eq!(plain(&back)?, plain(&answer)?, "{} by way of {}", first, second);
+        }
+    }
+}

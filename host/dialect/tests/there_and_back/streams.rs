@@ -1,0 +1,168 @@
+//! Streams: an answer in any pieces, its bytes cut anywhere, is the same answer when it is read again.
+
+use jackfield_dialect::Dialect;
+use jackfield_dialect::interlingua::{Answer, Begun, Delta, Event, Part, Thought, ToolCall};
+use jackfield_dialect::sse::{Reader, write_event};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::answers::{self, common, plain};
+use crate::{CASES, Tried, failed, owed, pairs};
+
+/// The answer's events, each text in pieces that end where `cuts` say, one after the other.
+fn pieces(answer: &Answer, cuts: &[Index]) -> Vec<Event> {
+    let mut cuts = cuts.iter().cycle();
+    let mut pieces = Vec::new();
+    for event in answer.events() {
+        let (make, text): (fn(String) -> Delta, String) = match event {
+            Event::Delta(Delta::Arguments(text)) => (Delta::Arguments, text),
+            Event::Delta(Delta::Reasoning(text)) => (Delta::Reasoning, text),
+            Event::Delta(Delta::Refusal(text)) => (Delta::Refusal, text),
+            Event::Delta(Delta::Text(text)) => (Delta::Text, text),
+            other => {
+                pieces.push(other);
+                continue;
+            }
+        };
+        let mut rest = text.as_str();
+        while let Some(cut) = cuts.next().filter(|_| !rest.is_empty()) {
+            let end = rest.ceil_char_boundary(1 + cut.index(rest.len()));
+            pieces.push(Event::Delta(make(rest[..end].to_owned())));
+            rest = &rest[end..];
+        }
+    }
+    pieces
+}
+
+/// What events tell. Fails where they are out of order, or never end.
+fn gathered(events: &[Event]) -> Tried<Answer> {
+    let mut answer = Answer::default();
+    let (mut open, mut done) = (false, false);
+    for event in events {
+        prop_assert!(!done, "after the end: {:?}", event);
+        match event {
+            Event::Begin(begun) => {
+                prop_assert!(!open, "inside another part: {:?}", event);
+                open = true;
+                answer.parts.push(begin(begun));
+            }
+            Event::Delta(delta) => {
+                prop_assert!(open && !delta.is_empty(), "{:?}", event);
+                let part = answer.parts.last_mut();
+                let part = part.ok_or_else(|| failed("no part", format!("{delta:?}")))?;
+                extend(part, delta)?;
+            }
+            Event::Done => done = true,
+            Event::End => {
+                prop_assert!(open);
+                open = false;
+            }
+            Event::Error(error) => return Err(failed("an error", &error.message)),
+            Event::Finish(finish) => {
+                prop_assert!(!open, "within a part");
+                answer.finish = finish.clone();
+            }
+            Event::Start { .. } => prop_assert!(answer.parts.is_empty()),
+            Event::Usage(usage) => answer.usage = Some(*usage),
+        }
+    }
+    prop_assert!(done, "it does not end: {:?}", events);
+    Ok(answer)
+}
+
+fn begin(begun: &Begun) -> Part {
+    match begun {
+        Begun::Reasoning { redacted } => Part::Reasoning(Thought {
+            text: String::new(),
+            signature: None,
+            redacted: *redacted,
+        }),
+        Begun::Refusal => Part::Refusal(String::new()),
+        Begun::Text => Part::text(""),
+        Begun::ToolCall {
+            id,
+            name,
+            signature,
+        } => Part::ToolCall(ToolCall {
+            id: id.clone(),
+            name: name.clone(),
+            arguments: String::new(),
+            signature: signature.clone(),
+        }),
+        Begun::Whole(part) => part.clone(),
+    }
+}
+
+fn extend(part: &mut Part, delta: &Delta) -> Tried<()> {
+    match (part, delta) {
+        (Part::ToolCall(call), Delta::Arguments(piece)) => call.arguments.push_str(piece),
+        (Part::Reasoning(thought), Delta::Reasoning(piece)) => thought.text.push_str(piece),
+        (Part::Reasoning(thought), Delta::Signature(signature)) => {
+            thought.signature = Some(signature.clone());
+        }
+        (Part::Refusal(text), Delta::Refusal(piece)) => text.push_str(piece),
+        (Part::Text { text, .. }, Delta::Text(piece)) => text.push_str(piece),
+        (Part::Text { citations, .. }, Delta::Citation(citation)) => {
+            citations.push(citation.clone());
+        }
+        (part, delta) => return Err(failed(format!("{part:?}"), format!("{delta:?}"))),
+    }
+    Ok(())
+}
+
+/// The events, written as bytes and read again from chunks that are cut where `cuts` say.
+fn said_in(dialect: Dialect, events: &[Event], cuts: &[Index]) -> Tried<Vec<Event>> {
+    let mut encoder = dialect.encoder(owed());
+    let mut frames = Vec::new();
+    for event in events {
+        encoder.event(event, &mut frames);
+    }
+    let mut bytes = Vec::new();
+    for frame in &frames {
+        write_event(&frame.name, &frame.data, &mut bytes);
+    }
+    let mut decoder = dialect.decoder();
+    let mut reader = Reader::default();
+    let mut read = Vec::new();
+    let mut rest = bytes.as_slice();
+    let mut cuts = cuts.iter().cycle();
+    while let Some(cut) = cuts.next().filter(|_| !rest.is_empty()) {
+        let (chunk, after) = rest.split_at(1 + cut.index(rest.len().min(CHUNK_BYTES_MAX)));
+        reader.push(bytes::Bytes::copy_from_slice(chunk));
+        rest = after;
+        while let Some(event) = reader
+            .next_event()
+            .map_err(|error| failed(dialect, error))?
+        {
+            decoder
+                .event(event.name(), &event.data, &mut read)
+                .map_err(|error| failed(dialect, error))?;
+        }
+    }
+    decoder.finish(&mut read);
+    Ok(read)
+}
+
+/// Chunks are of one byte up to this many: most events are cut, some chunks hold several.
+const CHUNK_BYTES_MAX: usize = 512;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
+    #[test]
+    fn streams_come_back_as_they_were(
+        drawn in answers::answer(),
+        cuts in vec(any::<Index>(), 1..24),
+    ) {
+        for (first, second) in pairs() {
+            let answer = common(&drawn, &[first, second]);
+            let told = plain(&answer)?;
+            let once = said_in(first, &pieces(&answer, &cuts), &cuts)?;
+            prop_assert_eq!(&plain(&gathered(&once)?)?, &told, "{}", first);
+            let there = said_in(second, &once, &cuts)?;
+            let back = said_in(first, &there, &cuts)?;
+            prop_assert_eq!(plain(&gathered(&back)?)?, told, "{} by way of {}", first, second);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What translating costs between any two dialects: of requests a KiB, of streams an event. Beside it
+//! stands what serde_json takes to parse the same bytes into a tree and print them again, which is the
+//! least that a translation through a tree could cost.
+
+mod report;
+mod story;
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use jackfield_dialect::interlingua::Owed;
+use jackfield_dialect::sse::write_event;
+use jackfield_dialect::{Asked, Dialect, Source, Translated, Translator};
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::Value;
+
+use crate::report::{aim, say, table};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// The dialects of conversations.
+const DIALECTS: [Dialect; 4] = [
+    Dialect::AnthropicMessages,
+    Dialect::Gemini,
+    Dialect::OpenaiChat,
+    Dialect::OpenaiResponses,
+];
+
+/// Sizes of a request's body, in bytes.
+const BODIES: [(&str, usize); 3] = [("2 KiB", 2 << 10), ("64 KiB", 64 << 10), ("1 MiB", 1 << 20)];
+
+/// How often both are measured, one after the other, so that whatever else the machine does meets both.
+const ROUNDS: usize = 15;
+
+/// How long one measurement takes at least.
+const ROUND: Duration = Duration::from_millis(4);
+
+/// What a translation may cost, as a multiple of the floor.
+const REQUEST_MOST: f64 = 3.5;
+const EVENT_MOST: f64 = 2.5;
+
+fn main() -> Result<()> {
+    requests()?;
+    streams()?;
+    Ok(())
+}
+
+fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
+    let others = |from: Dialect| DIALECTS.into_iter().filter(move |to| *to != from);
+    DIALECTS
+        .into_iter()
+        .flat_map(move |from| others(from).map(move |to| (from, to)))
+}
+
+/// A translation beside its floor, in microseconds. The least of the rounds is told: neighbours on a shared
+/// machine can only add to it.
+struct Beside {
+    floor: f64,
+    cost: f64,
+}
+
+impl Beside {
+    /// Measures both by turns.
+    fn measure(mut floor: impl FnMut(), mut cost: impl FnMut()) -> Self {
+        let mut least = Self {
+            floor: f64::INFINITY,
+            cost: f64::INFINITY,
+        };
+        for _ in 0..ROUNDS {
+            least.floor = least.floor.min(micros(&mut floor));
+            least.cost = least.cost.min(micros(&mut cost));
+        }
+        least
+    }
+
+    fn ratio(&self) -> f64 {
+        self.cost / self.floor
+    }
+}
+
+/// What one call takes of the processor, over as many as fill a round.
+fn micros(call: &mut impl FnMut()) -> f64 {
+    let (began, mut calls) = (spent(), 0_u32);
+    while spent() - began < ROUND {
+        call();
+        calls += 1;
+    }
+    (spent() - began).as_secs_f64() * 1e6 / f64::from(calls)
+}
+
+/// What this thread has had of the processor: on a shared machine the clock on the wall tells more.
+fn spent() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+fn parse_and_print(bytes: &[u8]) -> Option<Vec<u8>> {
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    serde_json::to_vec(&value).ok()
+}
+
+fn requests() -> Result<()> {
+    say(&format!(
+        "\nRequests with tools, calls and results: translating, as multiples of parsing and printing. \
+         The least of {ROUNDS} rounds.\n"
+    ));
+    let mut heads = vec!["client to provider".to_owned()];
+    for (size, _) in BODIES {
+        heads.extend([
+            format!("{size}: us a KiB"),
+            "floor".to_owned(),
+            "ratio".to_owned(),
+        ]);
+    }
+    heads.push("aim".to_owned());
+    let mut rows = Vec::new();
+    for (client, provider) in pairs() {
+        let mut row = vec![format!("{client} to {provider}")];
+        let mut most = 0.0_f64;
+        for (_, length) in BODIES {
+            let body = story::body(client, length)?;
+            let asked = Asked::of_path("m", true)?;
+            let source = Source {
+                dialect: client,
+                body: &body,
+                asked: &asked,
+                model: "provider-model",
+                id: "call-1",
+                created: 1_780_000_000,
+            };
+            Translated::content(&source, provider)?;
+            let kib = body.len() as f64 / 1024.0;
+            let beside = Beside::measure(
+                || drop(black_box(parse_and_print(black_box(&body)))),
+                || drop(black_box(Translated::content(black_box(&source), provider))),
+            );
+            row.push(format!("{:.2}", beside.cost / kib));
+            row.push(format!("{:.2}", beside.floor / kib));
+            row.push(format!("{:.2}", beside.ratio()));
+            most = most.max(beside.ratio());
+        }
+        row.push(aim(&format!("<= {REQUEST_MOST}"), most <= REQUEST_MOST));
+        rows.push(row);
+    }
+    table(&heads.iter().map(String::as_str).collect::<Vec<_>>(), &rows);
+    Ok(())
+}
+
+fn streams() -> Result<()> {
+    say(
+        "\nStreams of thoughts, text and two calls: translating, written as server-sent events, as \
+         multiples of parsing and\nprinting the data of the same events, written the same way.\n",
+    );
+    let mut rows = Vec::new();
+    for (client, provider) in pairs() {
+        let events = story::stream(provider);
+        translated(client, provider, &events)
+            .ok_or_else(|| format!("{provider} to {client}: the stream does not end"))?;
+        let beside = Beside::measure(
+            || {
+                let mut out = Vec::new();
+                for (name, data) in black_box(&events) {
+                    if let Some(data) = parse_and_print(data) {
+                        write_event(name, &data, &mut out);
+                    }
+                }
+                drop(black_box(out));
+            },
+            || drop(black_box(translated(client, provider, black_box(&events)))),
+        );
+        let count = events.len() as f64;
+        rows.push(vec![
+            format!("{provider} to {client}"),
+            events.len().to_string(),
+            format!("{:.2}", beside.cost / count),
+            format!("{:.2}", beside.floor / count),
+            format!("{:.2}", beside.ratio()),
+            aim(&format!("<= {EVENT_MOST}"), beside.ratio() <= EVENT_MOST),
+        ]);
+    }
+    let heads = [
+        "provider to client",
+        "events",
+        "us an event",
+        "floor",
+        "ratio",
+        "aim",
+    ];
+    table(&heads, &rows);
+    say("");
+    Ok(())
+}
+
+/// The stream's events, as the client gets them; none if it does not come to its end.
+fn translated(client: Dialect, provider: Dialect, events: &[(String, Vec<u8>)]) -> Option<Vec<u8>> {
+    let owed = Owed {
+        id: "call-1".to_owned(),
+        model: "m".to_owned(),
+        include_usage: true,
+        ..Owed::default()
+    };
+    let mut translator = Translator::new(provider, client, owed);
+    let (mut frames, mut out) = (Vec::new(), Vec::new());
+    let write = |frames: &mut Vec<jackfield_dialect::interlingua::Frame>, out: &mut Vec<u8>| {
+        for frame in frames.drain(..) {
+            write_event(&frame.name, &frame.data, out);
+        }
+    };
+    for (name, data) in events {
+        translator.event(name, data, &mut frames);
+        write(&mut frames, &mut out);
+    }
+    translator.finish(&mut frames);
+    write(&mut frames, &mut out);
+    translator.completed().then_some(out)
+}

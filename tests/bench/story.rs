@@ -1,0 +1,178 @@
+//! What is translated: a conversation with tools of any length, and a streamed answer, in every dialect.
+
+use jackfield_dialect::Dialect;
+use jackfield_dialect::Usage;
+use jackfield_dialect::interlingua::{
+    Answer, Begun, Delta, Event, Finish, Notes, Owed, Part, Request, Role, Tool, ToolCall,
+    ToolChoice, ToolKind, ToolResult, Turn,
+};
+use serde_json::json;
+
+use crate::Result;
+
+/// A text with what makes reading JSON slow: escapes, and letters beyond ASCII.
+const TEXT: &str = "The café's door said \"open\", so we went in.\nNobody was there but a cat, asleep on \
+                    the counter next to a plate of biscuits; it did not mind us in the least.";
+
+/// How often the text is repeated in what a tool answers: about a KiB, a page of a file.
+const REPEATED: usize = 6;
+
+/// Pieces of a streamed text and of a call's arguments.
+const PIECES: usize = 60;
+
+/// A request's body of about this length, in bytes, or the shortest that has a call and its result.
+pub(crate) fn body(dialect: Dialect, length: usize) -> Result<Vec<u8>> {
+    let tools = if length < 4 << 10 { 1 } else { 12 };
+    let mut request = Request {
+        model: "m".to_owned(),
+        stream: true,
+        include_usage: true,
+        system: vec![Part::text(TEXT)],
+        tools: (0..tools).map(tool).collect(),
+        tool_choice: Some(ToolChoice::Auto),
+        ..Request::default()
+    };
+    request.sampling.tokens_max = Some(4_096);
+    request.sampling.temperature = Some(0.5);
+    let say = |request: &Request| dialect.encode_request(request, &mut Notes::default());
+    exchange(&mut request, 0, 1);
+    let short = say(&request)?.len();
+    exchange(&mut request, 1, REPEATED);
+    let growth = say(&request)?.len() - short;
+    let more = length.saturating_sub(short) / growth;
+    if more == 0 {
+        request.turns.truncate(3);
+    }
+    for place in 2..=more {
+        exchange(&mut request, place, REPEATED);
+    }
+    request.turns.push(turn(Role::User, vec![Part::text(TEXT)]));
+    join(&mut request.turns);
+    Ok(say(&request)?)
+}
+
+/// A question, a call, and what the tool answered.
+fn exchange(request: &mut Request, place: usize, repeated: usize) {
+    let id = format!("call_{place}");
+    let arguments =
+        json!({"path": format!("src/file_{place}.rs"), "lines": [1, 200], "exact": true});
+    let call = ToolCall {
+        id: id.clone(),
+        name: "tool_0".to_owned(),
+        arguments: arguments.to_string(),
+        signature: None,
+    };
+    let result = ToolResult {
+        call_id: id,
+        name: Some("tool_0".to_owned()),
+        parts: vec![Part::text(TEXT.repeat(repeated))],
+        is_error: false,
+    };
+    request.turns.extend([
+        turn(Role::User, vec![Part::text(TEXT)]),
+        turn(
+            Role::Assistant,
+            vec![Part::text(TEXT), Part::ToolCall(call)],
+        ),
+        turn(Role::User, vec![Part::ToolResult(result)]),
+    ]);
+    join(&mut request.turns);
+}
+
+/// Neighbours of one role are one turn.
+fn join(turns: &mut Vec<Turn>) {
+    turns.dedup_by(|later, turn| {
+        let same = later.role == turn.role;
+        if same {
+            turn.parts.append(&mut later.parts);
+        }
+        same
+    });
+}
+
+fn turn(role: Role, parts: Vec<Part>) -> Turn {
+    Turn { role, parts }
+}
+
+fn tool(number: usize) -> Tool {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "path": {"type": "string", "description": "The file, from the root of the project."},
+            "lines": {"type": "array", "items": {"type": "integer"}},
+            "exact": {"type": "boolean"},
+        },
+        "required": ["path", "lines", "exact"],
+        "additionalProperties": false,
+    });
+    Tool {
+        name: format!("tool_{number}"),
+        description: Some("Reads a file, or a part of it.".to_owned()),
+        kind: ToolKind::Function(Some(schema)),
+        strict: None,
+    }
+}
+
+/// A provider's stream: the names and the data of its events.
+pub(crate) fn stream(dialect: Dialect) -> Vec<(String, Vec<u8>)> {
+    let mut encoder = dialect.encoder(Owed {
+        id: "call-1".to_owned(),
+        model: "m".to_owned(),
+        include_usage: true,
+        ..Owed::default()
+    });
+    let mut frames = Vec::new();
+    for event in events() {
+        encoder.event(&event, &mut frames);
+    }
+    let frames = frames.into_iter();
+    frames
+        .map(|frame| (frame.name.into_owned(), frame.data))
+        .collect()
+}
+
+/// Text and calls in pieces of some ten bytes, as models write them.
+fn events() -> Vec<Event> {
+    let usage = Usage {
+        input: 900,
+        output: 300,
+        cached_input: 512,
+        reasoning: 60,
+    };
+    let mut events = vec![Event::Start {
+        id: "answer".to_owned(),
+        model: "m".to_owned(),
+    }];
+    let mut part = |begun, piece: fn(usize) -> Delta| {
+        events.push(Event::Begin(begun));
+        events.extend((0..PIECES).map(|place| Event::Delta(piece(place))));
+        events.push(Event::End);
+    };
+    part(Begun::Reasoning { redacted: false }, |place| {
+        Delta::Reasoning(format!(" thought {place}"))
+    });
+    part(Begun::Text, |place| {
+        Delta::Text(format!(" \"wörd\" {place}\n"))
+    });
+    for call in 0..2 {
+        let begun = Begun::ToolCall {
+            id: format!("call_{call}"),
+            name: "tool_0".to_owned(),
+            signature: None,
+        };
+        part(begun, |place| {
+            Delta::Arguments(match place {
+                0 => "{\"numbers\":[0".to_owned(),
+                place if place + 1 == PIECES => "]}".to_owned(),
+                place => format!(", {place}"),
+            })
+        });
+    }
+    let end = Answer {
+        finish: Finish::ToolCalls,
+        usage: Some(usage),
+        ..Answer::default()
+    };
+    events.extend(end.events().into_iter().skip(1));
+    events
+}
