@@ -247,9 +247,10 @@ fn picture(item: &mut Fields, conversation: &mut Conversation) -> Result<(), Ref
         item.skip(informative);
     }
     if let Some(data) = data {
+        let source = Source::base64(data);
         let media = Media {
             media_type: Some(media_type(format.as_deref())),
-            source: Source::Base64(data),
+            source: source.ok_or_else(|| item.refusal("result", Source::NO_BASE64))?,
             detail: None,
             title: None,
         };

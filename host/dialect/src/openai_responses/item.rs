@@ -93,7 +93,7 @@ pub(super) fn picture(item: &Value) -> Option<Part> {
     let data = text(item, "result").filter(|data| !data.is_empty())?;
     Some(Part::Image(Media {
         media_type: Some(media_type(text(item, "output_format"))),
-        source: Source::Base64(data.to_owned()),
+        source: Source::base64(data.to_owned())?,
         detail: None,
         title: None,
     }))
