@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use jackfield_dialect::json::{Patch, apply, find};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Finds, adds, replaces and removes at the pointer.
 pub fn check(data: &[u8]) {
@@ -65,9 +66,14 @@ fn found(text: &[u8], path: &str) {
 /// A JSON text stays one.
 fn whole(before: &[u8], after: &[u8]) {
     assert!(
-        tree(before).is_none() || tree(after).is_some(),
+        !is_json(before) || is_json(after),
         "it is not JSON"
     );
+}
+
+/// By its grammar, which takes a half of a surrogate pair that a tree cannot hold.
+fn is_json(text: &[u8]) -> bool {
+    serde_json::from_slice::<&RawValue>(text).is_ok()
 }
 
 fn tree(text: &[u8]) -> Option<Value> {

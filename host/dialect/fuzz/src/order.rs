@@ -90,8 +90,8 @@ fn kind(begun: &Begun) -> Kind {
         Begun::Reasoning { .. } => Kind::Reasoning,
         Begun::Refusal => Kind::Refusal,
         Begun::Text => Kind::Text,
-        Begun::ToolCall { id, .. } => {
-            assert!(!id.is_empty(), "a call without an id");
+        Begun::ToolCall { id, name, .. } => {
+            assert!(!id.is_empty() && !name.is_empty(), "a call of nothing");
             Kind::ToolCall
         }
         Begun::Whole(_) => Kind::Whole,

@@ -96,7 +96,7 @@ pub struct ToolCall {
     /// What its result refers to. Never empty: a decoder whose dialect has none makes one up, the same
     /// for the same place.
     pub id: String,
-    /// The tool's name.
+    /// The tool's name. Never empty in an answer.
     pub name: String,
     /// The arguments as JSON text, an object unless the model erred; of a custom tool the bare input
     /// as a JSON string inside `{"input": ..}`.
