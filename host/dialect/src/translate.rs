@@ -326,3 +326,6 @@ pub fn translate_error(to: Dialect, status: u16, error: &ProviderError) -> Bytes
         cooldown: None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,10 +65,7 @@ fn found(text: &[u8], path: &str) {
 
 /// A JSON text stays one.
 fn whole(before: &[u8], after: &[u8]) {
-    assert!(
-        !is_json(before) || is_json(after),
-        "it is not JSON"
-    );
+    assert!(!is_json(before) || is_json(after), "it is not JSON");
 }
 
 /// By its grammar, which takes a half of a surrogate pair that a tree cannot hold.

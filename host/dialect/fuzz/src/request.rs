@@ -23,7 +23,10 @@ pub(crate) fn check(dialect: Dialect, data: &[u8]) {
         if let Err(refusal) = to.decode_request(&written, &asked, &mut Notes::default()) {
             // A provider's dialect has more than can be translated from it, such as films.
             let shown = String::from_utf8_lossy(&written);
-            assert!(refusal.what.contains(UNTRANSLATED), "{to}: {refusal}\n{shown}");
+            assert!(
+                refusal.what.contains(UNTRANSLATED),
+                "{to}: {refusal}\n{shown}"
+            );
         }
     }
 }

@@ -84,7 +84,10 @@ impl Reading {
         self.decoder.finish(&mut self.events);
         self.hold(known);
         // Some wait with the reason until the end: more may come after it.
-        assert!(self.order.over() || !told, "it told why it ends, and does not");
+        assert!(
+            self.order.over() || !told,
+            "it told why it ends, and does not"
+        );
     }
 
     /// Holds what was read since to its order.
@@ -134,7 +137,12 @@ impl Writing {
         each(&self.out, |event| reading.take(event.name(), &event.data));
         let shown = || String::from_utf8_lossy(&self.out);
         let malformed = &reading.malformed;
-        assert!(malformed.is_none(), "{}: {malformed:?}\n{}", self.to, shown());
+        assert!(
+            malformed.is_none(),
+            "{}: {malformed:?}\n{}",
+            self.to,
+            shown()
+        );
         reading.finish();
         assert_eq!(reading.order.done(), done, "{}: {}", self.to, shown());
         // One that failed after it had told why it ends is complete to some.

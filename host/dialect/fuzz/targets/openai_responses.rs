@@ -3,4 +3,7 @@
 
 use jackfield_dialect::Dialect;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| jackfield_dialect_fuzz::check(Dialect::OpenaiResponses, data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| jackfield_dialect_fuzz::check(
+    Dialect::OpenaiResponses,
+    data
+));

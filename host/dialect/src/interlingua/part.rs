@@ -118,6 +118,11 @@ pub struct ToolResult {
     pub is_error: bool,
 }
 
+impl ToolResult {
+    /// What a request is refused with whose result answers nothing: providers refuse it too.
+    pub(crate) const NO_CALL: &'static str = "no tool call with this id stands before it";
+}
+
 /// Where a piece of text comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Citation {

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::input::{BETWEEN_SUMMARIES, media_type};
 use super::record::{self, Mark};
 use super::{annotation, tools};
-use crate::interlingua::{Citation, Malformed, Media, Owed, Part, Signature, Source, Thought, ToolCall};
+use crate::interlingua::{
+    Citation, Malformed, Media, Owed, Part, Signature, Source, Thought, ToolCall,
+};
 
 /// The parts of an item of a provider's. `index`: where it stands in the output; `signature`: what waits
 /// for the next call (the provider may be one of us).
