@@ -16,10 +16,9 @@ pub fn check(data: &[u8]) {
     for request in requests.into_iter().flatten() {
         request_told(data, &request);
     }
-    for answer in [openai::decode_answer(data), gemini::decode_answer(data)] {
-        if let Ok(answer) = answer {
-            answer_told(data, &answer);
-        }
+    let answers = [openai::decode_answer(data), gemini::decode_answer(data)];
+    for answer in answers.into_iter().flatten() {
+        answer_told(data, &answer);
     }
 }
 
