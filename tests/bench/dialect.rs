@@ -125,6 +125,7 @@ fn requests() -> Result<()> {
                 body: &body,
                 asked: &asked,
                 model: "provider-model",
+                thinking: None,
                 id: "call-1",
                 created: 1_780_000_000,
             };

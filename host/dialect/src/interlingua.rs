@@ -26,3 +26,4 @@ pub use request::{
 pub use signature::Signature;
 
 pub(crate) use fields::Fields;
+pub(crate) use part::standard_base64;

@@ -342,3 +342,6 @@ pub fn translate_error(to: Dialect, status: u16, error: &ProviderError) -> Bytes
         cooldown: None,
     })
 }
+
+#[cfg(test)]
+mod tests;

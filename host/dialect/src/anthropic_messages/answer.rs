@@ -39,9 +39,11 @@ pub fn decode_answer(body: &[u8]) -> Result<Answer, Malformed> {
         .filter_map(Block::read);
     let mut parts: Vec<Part> = blocks.filter_map(Block::into_part).collect();
     for (index, part) in parts.iter_mut().enumerate() {
-        if let Part::ToolCall(call) = part
-            && call.id.is_empty()
-        {
+        let Part::ToolCall(call) = part else { continue };
+        if call.name.is_empty() {
+            return Err(Malformed::NAMELESS_CALL);
+        }
+        if call.id.is_empty() {
             call.id = made_up_id("", index);
         }
     }

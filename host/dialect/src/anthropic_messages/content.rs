@@ -169,6 +169,9 @@ fn tool_result(
     notes: &mut Notes,
 ) -> Result<ToolResult, Refusal> {
     let call_id = block.needed_string("tool_use_id")?;
+    let Some(name) = calls.get(&call_id).cloned() else {
+        return Err(block.refusal("tool_use_id", ToolResult::NO_CALL));
+    };
     let is_error = block.flag("is_error")?.unwrap_or(false);
     let mut parts = Vec::new();
     if let Some(Value::String(_)) = block.peek("content") {
@@ -190,7 +193,7 @@ fn tool_result(
         inner.warn_of_rest(notes);
     }
     Ok(ToolResult {
-        name: calls.get(&call_id).cloned(),
+        name: Some(name),
         call_id,
         parts,
         is_error,

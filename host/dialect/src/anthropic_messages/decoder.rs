@@ -86,7 +86,7 @@ impl EventDecoder for Decoder {
             }
             "content_block_start" => {
                 if let Some(block) = block.and_then(Block::read) {
-                    self.begin(block, out);
+                    self.begin(block, out)?;
                 }
             }
             "content_block_stop" => self.end(out),
@@ -129,9 +129,9 @@ impl Decoder {
         }
     }
 
-    fn begin(&mut self, block: Block, out: &mut Vec<Event>) {
+    fn begin(&mut self, block: Block, out: &mut Vec<Event>) -> Result<(), Malformed> {
         if self.finished {
-            return;
+            return Ok(());
         }
         self.end(out);
         self.start(None, out);
@@ -153,6 +153,9 @@ impl Decoder {
                 self.thinking(&text, out);
                 self.signature(&signature, out);
             }
+            Block::ToolUse { name, .. } if name.is_empty() => {
+                return Err(Malformed::NAMELESS_CALL);
+            }
             Block::ToolUse { id, name, input } => {
                 self.calls += 1;
                 let id = if id.is_empty() {
@@ -171,6 +174,7 @@ impl Decoder {
                 }));
             }
         }
+        Ok(())
     }
 
     fn delta(&mut self, delta: &RawValue, out: &mut Vec<Event>) {

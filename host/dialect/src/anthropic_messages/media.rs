@@ -26,7 +26,7 @@ pub(super) fn read(
 fn image(block: &mut Fields, notes: &mut Notes) -> Result<Media, Refusal> {
     let mut fields = source_of(block)?;
     let source = match fields.needed_string("type")?.as_str() {
-        "base64" => Source::Base64(fields.needed_string("data")?),
+        "base64" => base64(&mut fields)?,
         "url" => Source::Url(fields.needed_string("url")?),
         kind => return Err(unknown_source(kind, &fields)),
     };
@@ -49,7 +49,7 @@ fn document(block: &mut Fields, out: &mut Vec<Part>, notes: &mut Notes) -> Resul
     let mut fields = source_of(block)?;
     let media_type = fields.string("media_type")?;
     let (source, media_type) = match fields.needed_string("type")?.as_str() {
-        "base64" => (Source::Base64(fields.needed_string("data")?), media_type),
+        "base64" => (base64(&mut fields)?, media_type),
         "text" => (Source::Text(fields.needed_string("data")?), media_type),
         "url" => (Source::Url(fields.needed_string("url")?), media_type),
         "content" => {
@@ -108,6 +108,11 @@ fn search_result(block: &mut Fields, notes: &mut Notes) -> Result<Media, Refusal
 fn source_of(block: &mut Fields) -> Result<Fields, Refusal> {
     let source = block.object("source")?;
     source.ok_or_else(|| block.refusal("source", "missing"))
+}
+
+fn base64(fields: &mut Fields) -> Result<Source, Refusal> {
+    let data = fields.needed_string("data")?;
+    Source::base64(data).ok_or_else(|| fields.refusal("data", Source::NO_BASE64))
 }
 
 fn unknown_source(kind: &str, fields: &Fields) -> Refusal {

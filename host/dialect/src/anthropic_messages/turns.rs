@@ -110,7 +110,7 @@ fn begin_with_user(
             turns.insert(0, (Role::User, vec![text_block(BEFORE_THE_FIRST)]));
         }
         None if system.is_empty() => {
-            return Err(Refusal::new("messages", "must say something"));
+            return Err(Refusal::nothing_said());
         }
         None => {
             notes.warn("system", loss::SYSTEM_SAID);

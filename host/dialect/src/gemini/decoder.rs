@@ -61,7 +61,7 @@ impl EventDecoder for Decoder {
         }
         let candidate = response.get("candidates").and_then(|them| them.get(0));
         match candidate.and_then(Value::as_object) {
-            Some(candidate) => self.candidate(candidate, out),
+            Some(candidate) => self.candidate(candidate, out)?,
             None => self.blocked(&response),
         }
         Ok(())
@@ -132,26 +132,31 @@ impl Decoder {
         }
     }
 
-    fn candidate(&mut self, candidate: &Map<String, Value>, out: &mut Vec<Event>) {
+    fn candidate(
+        &mut self,
+        candidate: &Map<String, Value>,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
         let parts = candidate
             .get("content")
             .and_then(|content| content.get("parts"));
         for part in parts.and_then(Value::as_array).into_iter().flatten() {
             if let Some(part) = part.as_object() {
-                self.part(part, out);
+                self.part(part, out)?;
             }
         }
         self.cite(candidate, out);
         if let Some(reason) = string(candidate, "finishReason").filter(|it| !it.is_empty()) {
             self.reason = Some(cut(reason, ProviderError::WORD_BYTES_MAX).to_owned());
         }
+        Ok(())
     }
 
-    fn part(&mut self, part: &Map<String, Value>, out: &mut Vec<Event>) {
+    fn part(&mut self, part: &Map<String, Value>, out: &mut Vec<Event>) -> Result<(), Malformed> {
         let thought = part.get("thought") == Some(&Value::Bool(true));
         let signature = string(part, "thoughtSignature").and_then(signatures::read);
         if let Some(call) = part.get("functionCall").and_then(Value::as_object) {
-            self.call(call, signature, out);
+            self.call(call, signature, out)?;
         } else if let Some(data) = part.get("inlineData").and_then(Value::as_object) {
             // Pictures of a thought are drafts.
             if !thought {
@@ -165,6 +170,7 @@ impl Decoder {
             self.say(text, out);
             self.keep(signature, out);
         }
+        Ok(())
     }
 
     fn say(&mut self, text: &str, out: &mut Vec<Event>) {
@@ -222,7 +228,9 @@ impl Decoder {
         call: &Map<String, Value>,
         signature: Option<Signature>,
         out: &mut Vec<Event>,
-    ) {
+    ) -> Result<(), Malformed> {
+        let name = string(call, "name").filter(|name| !name.is_empty());
+        let name = name.ok_or(Malformed::NAMELESS_CALL)?;
         self.close(out);
         let given = string(call, "id").filter(|id| !id.is_empty());
         let made_up = || match self.id.as_str() {
@@ -237,11 +245,12 @@ impl Decoder {
         };
         out.push(Event::Begin(Begun::ToolCall {
             id,
-            name: string(call, "name").unwrap_or_default().to_owned(),
+            name: name.to_owned(),
             signature,
         }));
         out.push(Event::Delta(Delta::Arguments(arguments)));
         out.push(Event::End);
+        Ok(())
     }
 
     fn media(&mut self, data: &Map<String, Value>, out: &mut Vec<Event>) {

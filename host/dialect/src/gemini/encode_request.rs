@@ -29,6 +29,9 @@ pub(super) fn body(request: &Request, notes: &mut Notes) -> Result<Map<String, V
         notes.warn("system", loss::SYSTEM_SAID);
         contents.push(object! {"role": "user", "parts": std::mem::take(&mut system)});
     }
+    if contents.is_empty() {
+        return Err(Refusal::nothing_said());
+    }
     body.insert("contents".to_owned(), contents.into());
     if !system.is_empty() {
         body.insert("systemInstruction".to_owned(), object! {"parts": system});

@@ -1,12 +1,11 @@
 //! Pictures, sounds and documents: `inlineData` and `fileData`.
 
 use base64::Engine;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::object;
-use crate::interlingua::{Media, Notes, Part, Refusal, Source, loss};
+use crate::interlingua::{Media, Notes, Part, Refusal, Source, loss, standard_base64};
 
 /// Reads the client's `inlineData`.
 pub(super) fn decode_inline(value: Value, path: &str, notes: &mut Notes) -> Result<Part, Refusal> {
@@ -16,7 +15,7 @@ pub(super) fn decode_inline(value: Value, path: &str, notes: &mut Notes) -> Resu
     let title = fields.string("displayName")?;
     let place = fields.at("data");
     fields.warn_of_rest(notes);
-    let data = standard_base64(data).ok_or_else(|| Refusal::new(place, "must be base64"))?;
+    let data = standard_base64(data).ok_or_else(|| Refusal::new(place, Source::NO_BASE64))?;
     part_of(media_type, data, title).ok_or_else(|| {
         Refusal::new(
             path,
@@ -148,28 +147,6 @@ impl Kind {
         }
     }
 }
-
-/// The same bytes in the standard alphabet with padding: clients send either alphabet, since proto JSON
-/// takes both. None if it is no base64.
-fn standard_base64(text: String) -> Option<String> {
-    let text = if text.contains(['-', '_']) {
-        text.replace('-', "+").replace('_', "/")
-    } else {
-        text
-    };
-    // Decoding is the check; what is padded already keeps its text.
-    let bytes = LENIENT.decode(&text).ok()?;
-    Some(if text.len() % 4 == 0 {
-        text
-    } else {
-        STANDARD.encode(bytes)
-    })
-}
-
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// The type that the first bytes tell, in base64.
 fn sniff(data: &str) -> Option<&'static str> {

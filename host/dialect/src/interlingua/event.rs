@@ -56,7 +56,7 @@ pub enum Begun {
     ToolCall {
         /// As [`ToolCall::id`](super::ToolCall::id).
         id: String,
-        /// The tool's name.
+        /// The tool's name; never empty.
         name: String,
         /// As [`ToolCall::signature`](super::ToolCall::signature).
         signature: Option<Signature>,
@@ -134,3 +134,8 @@ pub struct Malformed(
     /// What is wrong, without any of its content.
     pub &'static str,
 );
+
+impl Malformed {
+    /// A call that says of no tool that it is called: no client could do anything with it.
+    pub(crate) const NAMELESS_CALL: Self = Self("a tool call has no name");
+}

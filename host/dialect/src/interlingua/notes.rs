@@ -62,6 +62,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// A refusal of a conversation in which nothing is said: providers refuse it too.
+    pub(crate) fn nothing_said() -> Self {
+        Self::new("messages", "must say something")
+    }
+
     /// A refusal of a member.
     pub fn new(field: impl Into<String>, what: impl Into<Cow<'static, str>>) -> Self {
         Self {

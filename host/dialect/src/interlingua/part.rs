@@ -1,5 +1,8 @@
 //! The parts that turns and answers are made of.
 
+use base64::Engine;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use serde_json::Value;
 
 use super::signature::Signature;
@@ -66,6 +69,16 @@ pub enum Source {
     Url(String),
 }
 
+impl Source {
+    /// What a request is refused with that has something else in the place of base64.
+    pub(crate) const NO_BASE64: &'static str = "must be base64";
+
+    /// Bytes in base64 of either alphabet, padded or not; none if it is no base64.
+    pub(crate) fn base64(text: String) -> Option<Self> {
+        standard_base64(text).map(Self::Base64)
+    }
+}
+
 /// What the model thought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thought {
@@ -83,7 +96,7 @@ pub struct ToolCall {
     /// What its result refers to. Never empty: a decoder whose dialect has none makes one up, the same
     /// for the same place.
     pub id: String,
-    /// The tool's name.
+    /// The tool's name. Never empty in an answer.
     pub name: String,
     /// The arguments as JSON text, an object unless the model erred; of a custom tool the bare input
     /// as a JSON string inside `{"input": ..}`.
@@ -105,6 +118,11 @@ pub struct ToolResult {
     pub is_error: bool,
 }
 
+impl ToolResult {
+    /// What a request is refused with whose result answers nothing: providers refuse it too.
+    pub(crate) const NO_CALL: &'static str = "no tool call with this id stands before it";
+}
+
 /// Where a piece of text comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Citation {
@@ -118,4 +136,41 @@ pub struct Citation {
     pub span: Option<(u64, u64)>,
     /// The citation as its own dialect has it, for those that know it.
     pub raw: Value,
+}
+
+/// The same bytes in the standard alphabet with padding: clients send either alphabet, and proto JSON
+/// takes both. None if it is no base64.
+pub(crate) fn standard_base64(text: String) -> Option<String> {
+    let text = if text.contains(['-', '_']) {
+        text.replace('-', "+").replace('_', "/")
+    } else {
+        text
+    };
+    // Decoding is the check; what is padded already keeps its text.
+    let bytes = LENIENT.decode(&text).ok()?;
+    Some(if text.len() % 4 == 0 {
+        text
+    } else {
+        STANDARD.encode(bytes)
+    })
+}
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_checked_and_made_the_same() {
+        let read = |text: &str| standard_base64(text.to_owned());
+        assert_eq!(read("+/8="), Some("+/8=".to_owned()));
+        assert_eq!(read("-_8"), Some("+/8=".to_owned()));
+        for wrong in ["+/8;", "A", "AAA=AAA=", "AA\n=="] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -22,7 +22,11 @@ pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, R
         }
     };
     put("model", json!(request.model));
-    put("messages", messages::written(request, notes)?.into());
+    let messages = messages::written(request, notes)?;
+    if messages.is_empty() {
+        return Err(Refusal::nothing_said());
+    }
+    put("messages", messages.into());
     if request.stream {
         put("stream", json!(true));
         // Whether or not the client wants it: the host counts.

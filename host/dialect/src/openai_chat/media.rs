@@ -21,16 +21,21 @@ pub(super) fn at(url: String) -> Result<Media, &'static str> {
         .ok_or("a data: address must be base64")?;
     let kind = kind.split(';').next().unwrap_or_default();
     let media_type = (!kind.is_empty()).then(|| kind.to_owned());
-    Ok(media(media_type, Source::Base64(data.to_owned())))
+    let source = Source::base64(data.to_owned()).ok_or(Source::NO_BASE64)?;
+    Ok(media(media_type, source))
 }
 
 /// Sound in base64, in a format as OpenAI names it.
-pub(super) fn sound(format: &str, data: String) -> Media {
+///
+/// # Errors
+/// If it is not base64.
+pub(super) fn sound(format: &str, data: String) -> Result<Media, &'static str> {
     let media_type = match format {
         "mp3" => MP3.to_owned(),
         _ => format!("audio/{format}"),
     };
-    media(Some(media_type), Source::Base64(data))
+    let source = Source::base64(data).ok_or(Source::NO_BASE64)?;
+    Ok(media(Some(media_type), source))
 }
 
 /// A part of a user's message.

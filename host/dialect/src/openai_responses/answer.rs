@@ -104,7 +104,7 @@ pub fn decode_answer(body: &[u8]) -> Result<Answer, Malformed> {
     let output = output.ok_or(Malformed("it has no `output`"))?;
     let (mut parts, mut signature) = (Vec::new(), None);
     for (index, item) in output.iter().enumerate() {
-        item::read(item, index, &mut signature, &mut parts);
+        item::read(item, index, &mut signature, &mut parts)?;
     }
     let word = |name: &str| item::text(&response, name).unwrap_or_default().to_owned();
     Ok(Answer {

@@ -77,7 +77,7 @@ fn file(fields: &mut Fields) -> Result<Media, Refusal> {
         if data.starts_with("data:") {
             located(fields, "file_data", data)?
         } else {
-            (None, Source::Base64(data))
+            (None, base64(fields, "file_data", data)?)
         }
     };
     let (media_type, source) = as_text(media_type, source);
@@ -109,9 +109,10 @@ fn audio(fields: &mut Fields) -> Result<Media, Refusal> {
         "wav" => "audio/wav",
         _ => return Err(audio.refusal("format", "must be `mp3` or `wav`")),
     };
+    let data = audio.needed_string("data")?;
     Ok(Media {
         media_type: Some(media_type.to_owned()),
-        source: Source::Base64(audio.needed_string("data")?),
+        source: base64(&audio, "data", data)?,
         detail: None,
         title: None,
     })
@@ -136,8 +137,12 @@ fn located(fields: &Fields, name: &str, url: String) -> Result<(Option<String>, 
         return Err(fields.refusal(name, "a `data:` address must be in base64"));
     };
     let media_type = head.split(';').next().filter(|kind| !kind.is_empty());
-    let source = Source::Base64(data.to_owned());
+    let source = base64(fields, name, data.to_owned())?;
     Ok((media_type.map(str::to_owned), source))
+}
+
+fn base64(fields: &Fields, name: &str, data: String) -> Result<Source, Refusal> {
+    Source::base64(data).ok_or_else(|| fields.refusal(name, Source::NO_BASE64))
 }
 
 /// A part as `input_*`; none, with a note, for what cannot stand in a message or a result.

@@ -76,7 +76,7 @@ impl Decoder {
                     out,
                 )?;
             }
-            "response.output_item.added" => self.add(event, out),
+            "response.output_item.added" => self.add(event, out)?,
             "response.output_item.done" => self.close(event, out)?,
             kind => self.piece(kind, event, out),
         }
@@ -94,7 +94,7 @@ impl Decoder {
         }
     }
 
-    fn add(&mut self, event: &Value, out: &mut Vec<Event>) {
+    fn add(&mut self, event: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
         self.start(None, out);
         let place = place(event);
         if self.open.is_none()
@@ -103,9 +103,10 @@ impl Decoder {
         {
             self.open = Open::of(place, item);
             if let Some(open) = &mut self.open {
-                open.begin_call(item, &mut self.said, out);
+                open.begin_call(item, &mut self.said, out)?;
             }
         }
+        Ok(())
     }
 
     fn close(&mut self, event: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
@@ -117,7 +118,7 @@ impl Decoder {
         match self.open.take() {
             Some(open) if open.place == place => {
                 self.pass(place)?;
-                open.end(item, &mut self.said, out);
+                open.end(item, &mut self.said, out)?;
                 while let Some((place, item)) = self.waiting.pop_front() {
                     self.whole(place, &item, out)?;
                 }
@@ -155,7 +156,7 @@ impl Decoder {
         }
         let mut parts = Vec::new();
         let index = usize::try_from(place).unwrap_or_default();
-        item::read(item, index, &mut self.said.signature, &mut parts);
+        item::read(item, index, &mut self.said.signature, &mut parts)?;
         for part in parts {
             open::pass_whole(part, &mut self.said, out);
         }
@@ -201,7 +202,7 @@ impl Decoder {
             let index = usize::try_from(open.place).unwrap_or(usize::MAX);
             let item = response.get("output").and_then(|output| output.get(index));
             self.pass(open.place)?;
-            open.end(item.unwrap_or(&Value::Null), &mut self.said, out);
+            open.end(item.unwrap_or(&Value::Null), &mut self.said, out)?;
         }
         while let Some((place, item)) = self.waiting.pop_front() {
             self.whole(place, &item, out)?;

@@ -18,7 +18,11 @@ pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, R
     if let Some(Part::Text { text, .. }) = request.system.first() {
         put("instructions", text.as_str().into());
     }
-    put("input", turns::write(request, notes)?.into());
+    let input = turns::write(request, notes)?;
+    if input.is_empty() && request.system.is_empty() {
+        return Err(Refusal::nothing_said());
+    }
+    put("input", input.into());
     if request.stream {
         put("stream", true.into());
     }

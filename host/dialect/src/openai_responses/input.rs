@@ -6,7 +6,7 @@ use super::conversation::Conversation;
 use super::record::{self, Mark};
 use super::{content, tools};
 use crate::interlingua::{
-    Fields, Media, Notes, Part, Refusal, Role, Source, Thought, Tool, ToolCall, Turn,
+    Fields, Media, Notes, Part, Refusal, Role, Source, Thought, Tool, ToolCall, ToolResult, Turn,
 };
 
 /// What an input holds.
@@ -229,7 +229,7 @@ fn result(
     if conversation.result(id, parts) {
         return Ok(());
     }
-    Err(item.refusal(name, "no tool call with this id stands before it"))
+    Err(item.refusal(name, ToolResult::NO_CALL))
 }
 
 /// A picture that the provider made in an earlier turn.
@@ -247,9 +247,10 @@ fn picture(item: &mut Fields, conversation: &mut Conversation) -> Result<(), Ref
         item.skip(informative);
     }
     if let Some(data) = data {
+        let source = Source::base64(data);
         let media = Media {
             media_type: Some(media_type(format.as_deref())),
-            source: Source::Base64(data),
+            source: source.ok_or_else(|| item.refusal("result", Source::NO_BASE64))?,
             detail: None,
             title: None,
         };

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::input::{BETWEEN_SUMMARIES, media_type};
 use super::record::{self, Mark};
 use super::{annotation, tools};
-use crate::interlingua::{Citation, Media, Owed, Part, Signature, Source, Thought, ToolCall};
+use crate::interlingua::{
+    Citation, Malformed, Media, Owed, Part, Signature, Source, Thought, ToolCall,
+};
 
 /// The parts of an item of a provider's. `index`: where it stands in the output; `signature`: what waits
 /// for the next call (the provider may be one of us).
@@ -14,7 +16,7 @@ pub(super) fn read(
     index: usize,
     signature: &mut Option<Signature>,
     out: &mut Vec<Part>,
-) {
+) -> Result<(), Malformed> {
     match text(item, "type").unwrap_or_default() {
         "message" => {
             let content = item.get("content").and_then(Value::as_array);
@@ -26,13 +28,14 @@ pub(super) fn read(
         },
         "function_call" | "custom_tool_call" => {
             let signature = signature.take();
-            let call = call(item, index);
+            let call = call(item, index)?;
             out.push(Part::ToolCall(ToolCall { signature, ..call }));
         }
         "image_generation_call" => out.extend(picture(item)),
         // What a provider's own tools did is in the messages that follow.
         _ => {}
     }
+    Ok(())
 }
 
 fn content_part(part: &Value) -> Option<Part> {
@@ -70,22 +73,27 @@ fn summary(item: &Value, name: &str) -> Option<String> {
 }
 
 /// A call with its arguments.
-pub(super) fn call(item: &Value, index: usize) -> ToolCall {
-    let input = || text(item, "input").map(|input| json!({"input": input}).to_string());
-    let arguments = text(item, "arguments").map(str::to_owned);
+pub(super) fn call(item: &Value, index: usize) -> Result<ToolCall, Malformed> {
     let said = |name: &str| text(item, name).filter(|id| !id.is_empty());
     let id = said("call_id").or_else(|| said("id"));
-    let name = text(item, "name").unwrap_or_default();
+    let name = said("name").ok_or(Malformed::NAMELESS_CALL)?;
     let name = match said("namespace") {
         Some(namespace) => tools::joined(namespace, name),
         None => name.to_owned(),
     };
-    ToolCall {
+    Ok(ToolCall {
         id: id.map_or_else(|| format!("call_{index}"), str::to_owned),
         name,
-        arguments: arguments.or_else(input).unwrap_or_default(),
+        arguments: told_arguments(item),
         signature: None,
-    }
+    })
+}
+
+/// The arguments of a call; those of a custom tool are its input. Empty if there are none.
+pub(super) fn told_arguments(item: &Value) -> String {
+    let input = || text(item, "input").map(|input| json!({"input": input}).to_string());
+    let arguments = text(item, "arguments").map(str::to_owned);
+    arguments.or_else(input).unwrap_or_default()
 }
 
 /// The picture of a finished `image_generation_call`.
@@ -93,7 +101,7 @@ pub(super) fn picture(item: &Value) -> Option<Part> {
     let data = text(item, "result").filter(|data| !data.is_empty())?;
     Some(Part::Image(Media {
         media_type: Some(media_type(text(item, "output_format"))),
-        source: Source::Base64(data.to_owned()),
+        source: Source::base64(data.to_owned())?,
         detail: None,
         title: None,
     }))

@@ -78,6 +78,7 @@ fn fate_between(client: Dialect, provider: Dialect, request: &Request) -> Outcom
         body: &body,
         asked: &asked,
         model: &request.model,
+        thinking: None,
         id: "call-1",
         created: 1_780_000_000,
     };

@@ -17,6 +17,9 @@ pub(super) fn decode(value: Value, path: &str, notes: &mut Notes) -> Result<Vec<
     for (index, item) in items.into_iter().enumerate() {
         reader.content(item, &format!("{path}[{index}]"), notes)?;
     }
+    if reader.turns.is_empty() {
+        return Err(Refusal::new(path, "must have at least one part"));
+    }
     Ok(reader.turns)
 }
 

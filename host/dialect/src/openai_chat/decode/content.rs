@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::needed;
-use crate::interlingua::{Fields, Media, Notes, Part, Refusal};
+use crate::interlingua::{Fields, Media, Notes, Part, Refusal, Source};
 use crate::openai_chat::media;
 
 /// Who speaks, which decides what their content may hold.
@@ -92,9 +92,10 @@ fn file(item: &mut Fields, notes: &mut Notes) -> Result<Part, Refusal> {
     let media = if data.starts_with("data:") || data.contains("://") {
         at(&file, "file_data", data)?
     } else {
+        let source = Source::base64(data);
         Media {
             media_type: Some("application/pdf".to_owned()),
-            source: crate::interlingua::Source::Base64(data),
+            source: source.ok_or_else(|| file.refusal("file_data", Source::NO_BASE64))?,
             detail: None,
             title: None,
         }
@@ -108,6 +109,7 @@ fn sound(item: &mut Fields, notes: &mut Notes) -> Result<Part, Refusal> {
     let mut sound = needed(item, "input_audio")?;
     let format = sound.needed_string("format")?;
     let media = media::sound(&format, sound.needed_string("data")?);
+    let media = media.map_err(|what| sound.refusal("data", what))?;
     sound.warn_of_rest(notes);
     Ok(Part::Audio(media))
 }

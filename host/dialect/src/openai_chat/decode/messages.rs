@@ -80,8 +80,11 @@ impl Conversation {
         message: &mut Fields,
         notes: &mut Notes,
     ) -> Result<(), Refusal> {
+        let Some(name) = self.called.get(&call_id).cloned() else {
+            return Err(message.refusal("tool_call_id", ToolResult::NO_CALL));
+        };
         let result = Part::ToolResult(ToolResult {
-            name: self.called.get(&call_id).cloned(),
+            name: Some(name),
             call_id,
             parts: parts(message, Speaker::Tool, notes)?,
             is_error: false,

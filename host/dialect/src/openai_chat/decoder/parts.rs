@@ -175,7 +175,7 @@ impl Parts {
         custom: bool,
         out: &mut Vec<Event>,
     ) -> Result<(), Malformed> {
-        let call = calls::read(piece, self.calls).ok_or(Malformed("a tool call has no name"))?;
+        let call = calls::read(piece, self.calls).ok_or(Malformed::NAMELESS_CALL)?;
         let (id, name, signature) = (call.id, call.name, call.signature);
         self.said.call = true;
         self.calls += 1;

@@ -138,7 +138,8 @@ fn what_a_turn_cannot_hold_is_named() {
 }
 
 fn all_named(cases: Vec<(Request, &str)>) {
-    for (request, field) in cases {
+    for (mut request, field) in cases {
+        request.system.push(Part::text("x"));
         let (written, warned) = write(&request);
         assert!(written.is_ok(), "{field}");
         assert_eq!(warned, [field]);
@@ -236,6 +237,7 @@ fn a_custom_tools_calls_have_their_bare_input() {
 fn a_stream_always_asks_for_its_usage() {
     let request = Request {
         stream: true,
+        system: vec![Part::text("x")],
         ..Request::default()
     };
     let written = write(&request).0.unwrap();

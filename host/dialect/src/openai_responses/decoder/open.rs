@@ -6,7 +6,7 @@ use super::super::answer::Said;
 use super::super::input::BETWEEN_SUMMARIES;
 use super::super::item;
 use super::{Begun, Delta, Event, Part};
-use crate::interlingua::{Citation, ToolCall};
+use crate::interlingua::{Citation, Malformed, ToolCall};
 
 /// An open item.
 #[derive(Debug)]
@@ -72,15 +72,25 @@ impl Open {
     }
 
     /// Begins a call, whose name and id stand in the item.
-    pub(super) fn begin_call(&mut self, item: &Value, said: &mut Said, out: &mut Vec<Event>) {
+    ///
+    /// # Errors
+    ///
+    /// If the name is missing.
+    pub(super) fn begin_call(
+        &mut self,
+        item: &Value,
+        said: &mut Said,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
         if matches!(self.kind, Kind::Call | Kind::Custom) {
             let index = usize::try_from(self.place).unwrap_or_default();
             let signature = said.signature.take();
-            let call = item::call(item, index);
+            let call = item::call(item, index)?;
             begin_call(ToolCall { signature, ..call }, said, out);
             self.part = Some(OpenPart::Call { spoke: false });
             self.began = true;
         }
+        Ok(())
     }
 
     // What does not go with the kind of the item is passed over.
@@ -166,7 +176,16 @@ impl Open {
     }
 
     /// Ends the item with what it says of itself as a whole: what was not told in pieces is passed on.
-    pub(super) fn end(mut self, item: &Value, said: &mut Said, out: &mut Vec<Event>) {
+    ///
+    /// # Errors
+    ///
+    /// If it says that it is something else, which makes no sense.
+    pub(super) fn end(
+        mut self,
+        item: &Value,
+        said: &mut Said,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
         match self.kind {
             Kind::Call | Kind::Custom => {
                 let spoke = self.part == Some(OpenPart::Call { spoke: true });
@@ -174,7 +193,7 @@ impl Open {
                     let end = INPUT_ENDS.to_owned();
                     out.push(Event::Delta(Delta::Arguments(end)));
                 }
-                let whole = item::call(item, 0).arguments;
+                let whole = item::told_arguments(item);
                 if !spoke && !whole.is_empty() {
                     out.push(Event::Delta(Delta::Arguments(whole)));
                 }
@@ -182,7 +201,7 @@ impl Open {
             }
             Kind::Message | Kind::Reasoning if !self.began => {
                 let mut parts = Vec::new();
-                item::read(item, 0, &mut said.signature, &mut parts);
+                item::read(item, 0, &mut said.signature, &mut parts)?;
                 for part in parts {
                     pass_whole(part, said, out);
                 }
@@ -195,6 +214,7 @@ impl Open {
                 self.close_part(out);
             }
         }
+        Ok(())
     }
 
     fn open_part(&mut self, part: OpenPart, begun: Begun, out: &mut Vec<Event>) {

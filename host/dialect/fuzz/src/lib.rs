@@ -1,0 +1,56 @@
+//! What the fuzz targets check. Each takes bytes, reads them as everything that they may be, and panics
+//! where the crate breaks a promise. Inputs are plain: a file that a client or a provider could send is
+//! a seed as it is.
+
+pub mod embed;
+pub mod json;
+pub mod sse;
+
+mod answer;
+mod bound;
+mod order;
+mod request;
+mod stream;
+
+use jackfield_dialect::interlingua::Owed;
+use jackfield_dialect::{Asked, Dialect, ProviderError, translate_error};
+
+/// Reads the input as a request, an answer, an error, a count and a stream of this dialect, and tells what
+/// it says in every dialect.
+pub fn check(dialect: Dialect, data: &[u8]) {
+    request::check(dialect, data);
+    answer::check(dialect, data);
+    stream::check(dialect, data);
+    if let Some(error) = ProviderError::read(data) {
+        for to in Dialect::ALL {
+            let told = translate_error(to, 429, &error);
+            assert!(ProviderError::read(&told).is_some(), "{to}: no error");
+        }
+    }
+    if let Some(tokens) = dialect.decode_count(data) {
+        for to in Dialect::ALL.into_iter().filter(|to| to.counts()) {
+            assert_eq!(to.decode_count(&to.encode_count(tokens)), Some(tokens));
+        }
+    }
+}
+
+/// What the host would have read of the request. Part of it depends on the input, so that both ways
+/// are taken.
+fn asked(data: &[u8]) -> Asked<'static> {
+    Asked {
+        model: "model".into(),
+        stream: data.len() % 2 == 1,
+    }
+}
+
+/// What a client could be owed. The names are in the dictionaries.
+fn owed(data: &[u8]) -> Owed {
+    Owed {
+        id: "call-1".to_owned(),
+        created: 1_780_000_000,
+        model: "model".to_owned(),
+        include_usage: data.len() % 2 == 1,
+        custom_tools: vec!["custom".to_owned()],
+        ..Owed::default()
+    }
+}

@@ -1,0 +1,153 @@
+//! A provider's stream, as every client gets it.
+
+use bytes::Bytes;
+use jackfield_dialect::interlingua::{Event, EventDecoder, EventEncoder, Frame, Malformed};
+use jackfield_dialect::sse::{self, Reader, write_event};
+use jackfield_dialect::{Dialect, Observer, ProviderError};
+
+use crate::order::Order;
+use crate::{bound, owed};
+
+pub(crate) fn check(dialect: Dialect, data: &[u8]) {
+    let mut reading = Reading::new(dialect);
+    // The whole input as one event too: it may be what one holds.
+    Reading::new(dialect).take("", data);
+    Reading::new(dialect).take("error", data);
+    let whole = each(data, |event| reading.take(event.name(), &event.data));
+    if !whole {
+        return;
+    }
+    if reading.malformed.is_none() {
+        reading.finish();
+    }
+    for to in Dialect::ALL {
+        let mut writing = Writing::new(to, data);
+        for event in &reading.events {
+            writing.put(event);
+        }
+        let ended = reading.order.over();
+        if !ended {
+            writing.put(&Event::Error(ProviderError::default()));
+        }
+        writing.quiet();
+        bound::hold("a stream", data.len(), writing.out.len());
+        writing.read_again(reading.told, reading.order.done());
+    }
+}
+
+/// Hands on each event of a stream; false if there is none.
+fn each(data: &[u8], mut take: impl FnMut(&sse::Event)) -> bool {
+    let (mut reader, mut any) = (Reader::default(), false);
+    reader.push(Bytes::copy_from_slice(data));
+    while let Ok(Some(event)) = reader.next_event() {
+        any = true;
+        take(&event);
+    }
+    any
+}
+
+/// A stream that is read.
+struct Reading {
+    decoder: Box<dyn EventDecoder>,
+    observer: Box<dyn Observer>,
+    order: Order,
+    events: Vec<Event>,
+    malformed: Option<Malformed>,
+    /// Whether it told why the answer ends.
+    told: bool,
+}
+
+impl Reading {
+    fn new(dialect: Dialect) -> Self {
+        Self {
+            decoder: dialect.decoder(),
+            observer: dialect.observer(),
+            order: Order::default(),
+            events: Vec::new(),
+            malformed: None,
+            told: false,
+        }
+    }
+
+    fn take(&mut self, name: &str, data: &[u8]) {
+        let _ = self.observer.observe(name, data);
+        if self.malformed.is_none() {
+            let known = self.events.len();
+            let read = self.decoder.event(name, data, &mut self.events);
+            self.malformed = read.err();
+            self.hold(known);
+        }
+    }
+
+    fn finish(&mut self) {
+        let (known, told) = (self.events.len(), self.order.told());
+        self.decoder.finish(&mut self.events);
+        self.hold(known);
+        // Some wait with the reason until the end: more may come after it.
+        assert!(
+            self.order.over() || !told,
+            "it told why it ends, and does not"
+        );
+    }
+
+    /// Holds what was read since to its order.
+    fn hold(&mut self, known: usize) {
+        for event in &self.events[known..] {
+            self.order.take(event);
+            self.told |= matches!(event, Event::Finish(_));
+        }
+    }
+}
+
+/// A stream that is written.
+struct Writing {
+    to: Dialect,
+    encoder: Box<dyn EventEncoder>,
+    out: Vec<u8>,
+}
+
+impl Writing {
+    fn new(to: Dialect, data: &[u8]) -> Self {
+        Self {
+            to,
+            encoder: to.encoder(owed(data)),
+            out: Vec::new(),
+        }
+    }
+
+    fn put(&mut self, event: &Event) {
+        let mut frames: Vec<Frame> = Vec::new();
+        self.encoder.event(event, &mut frames);
+        for frame in frames {
+            write_event(&frame.name, &frame.data, &mut self.out);
+        }
+    }
+
+    /// It is over: nothing more is written.
+    fn quiet(&mut self) {
+        let length = self.out.len();
+        self.put(&Event::Done);
+        self.put(&Event::Error(ProviderError::default()));
+        assert_eq!(self.out.len(), length, "{}: more after the end", self.to);
+    }
+
+    /// What was written is a stream of its dialect.
+    fn read_again(&self, told: bool, done: bool) {
+        let mut reading = Reading::new(self.to);
+        each(&self.out, |event| reading.take(event.name(), &event.data));
+        let shown = || String::from_utf8_lossy(&self.out);
+        let malformed = &reading.malformed;
+        assert!(
+            malformed.is_none(),
+            "{}: {malformed:?}\n{}",
+            self.to,
+            shown()
+        );
+        reading.finish();
+        assert_eq!(reading.order.done(), done, "{}: {}", self.to, shown());
+        // One that failed after it had told why it ends is complete to some.
+        let completed = reading.observer.completed();
+        assert!(completed || !done, "{}: {}", self.to, shown());
+        assert!(done || told || !completed, "{}: {}", self.to, shown());
+    }
+}

@@ -1,0 +1,9 @@
+//! Target: all that the dialect `anthropic-messages` reads.
+#![no_main]
+
+use jackfield_dialect::Dialect;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| jackfield_dialect_fuzz::check(
+    Dialect::AnthropicMessages,
+    data
+));

@@ -1,0 +1,6 @@
+//! Target: all that the dialect `openai-chat` reads.
+#![no_main]
+
+use jackfield_dialect::Dialect;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| jackfield_dialect_fuzz::check(Dialect::OpenaiChat, data));
