@@ -272,6 +272,13 @@ impl AuthManager {
             let mut state = self.inner.lock();
             state.pool.remove(ids);
             state.forget(ids);
+            // What they had under way does not count with their providers any more.
+            let effects = Effects {
+                room: true,
+                ..Effects::default()
+            };
+            self.inner.take_effects(&mut state, effects);
+            self.inner.finish(state);
         }
         let now = self.inner.now();
         for id in ids {

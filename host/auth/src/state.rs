@@ -142,9 +142,13 @@ impl State {
             self.queue.set(id, None);
             self.questions.set(id, None);
             self.unsaved.remove(id);
+            let from = (id.clone(), None);
+            let dirty = self.dirty.range(from..).map(|(key, _)| key);
+            let of_it: Vec<_> = dirty.take_while(|(of, _)| of == id).cloned().collect();
+            for key in of_it {
+                self.dirty.remove(&key);
+            }
         }
-        let gone: BTreeSet<&CredentialId> = ids.iter().collect();
-        self.dirty.retain(|(id, _), _| !gone.contains(id));
     }
 
     /// The account of this id, if it is still the same one.
