@@ -127,12 +127,13 @@ impl AuthManager {
         ids: &BTreeSet<CredentialId>,
         changed: Vec<Registration>,
     ) -> Result<(), ChangeError> {
-        let gone: Vec<CredentialId> = {
+        let mut gone: Vec<CredentialId> = {
             let state = self.inner.lock();
             let known = state.accounts.iter();
             let known = known.filter(|(id, account)| mine(&account.origin) && !ids.contains(*id));
             known.map(|(id, _)| id.clone()).collect()
         };
+        gone.sort_unstable();
         self.upsert(&changed)?;
         // The source does not have them any more, whatever the store says.
         let _saving = self.inner.saving.lock().await;

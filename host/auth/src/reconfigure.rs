@@ -229,5 +229,8 @@ fn defined(state: &State) -> BTreeMap<CredentialId, Arc<Credential>> {
 
 fn gone(state: &State, stay: &BTreeSet<&CredentialId>) -> Vec<CredentialId> {
     let known = state.accounts.keys();
-    known.filter(|id| !stay.contains(id)).cloned().collect()
+    let mut gone: Vec<_> = known.filter(|id| !stay.contains(id)).cloned().collect();
+    // Events come in the order of ids.
+    gone.sort_unstable();
+    gone
 }

@@ -10,6 +10,7 @@ mod client;
 mod oracle;
 mod people;
 mod provider;
+mod reload;
 mod world;
 
 use proptest::prelude::*;
