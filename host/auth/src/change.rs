@@ -182,6 +182,10 @@ impl AuthManager {
             if let Some(account) = state.accounts.get_mut(id) {
                 account.record.enabled = Some(enabled);
             }
+            // From here on, so that no other configuration loses the word before it is saved.
+            if self.inner.store.is_some() {
+                state.unsaved.insert(id.clone());
+            }
             self.inner.schedule(&mut state, id);
             let effects = Effects {
                 room: enabled,

@@ -205,7 +205,7 @@ impl AuthManager {
 /// The credentials as the operator wants them: that word counts more than the source's.
 fn in_use(state: &State, kept: &Kept, mut credentials: Vec<Credential>) -> Vec<Credential> {
     for credential in &mut credentials {
-        let word = match state.accounts.get(&credential.id) {
+        let word = match state.known(&credential.id) {
             Some(account) => account.record.enabled,
             None => kept
                 .records
