@@ -1,6 +1,7 @@
 //! The whole manager in a seeded world of virtual time: providers that fail in every way, tokens that
-//! end, a store that is down at times, clients that leave, an operator who meddles, and plugins that
-//! are swapped. The world keeps its own books, and says with its seed what promise was broken.
+//! end, a store that is down at times, clients that leave, an operator who meddles and has other
+//! configurations read, and plugins that are swapped. The world keeps its own books, and says with its
+//! seed what promise was broken.
 //!
 //! A seed that failed is told by proptest and in the message: put it into [`SEEDS`] to have it run first.
 

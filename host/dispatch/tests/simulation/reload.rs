@@ -143,11 +143,8 @@ impl World {
         let cooling_disabled = self.chance(20).then(|| self.chance(50));
         let rounds = self.chance(20).then(|| self.draw(1..4));
         let models = self.chance(30).then(|| drawn_models(self));
-        let fates: Vec<_> = models.iter().flatten().collect();
-        let fates: Vec<_> = fates
-            .into_iter()
-            .map(|&model| (model, phases(self, self.now())))
-            .collect();
+        let fate = |&model: &usize| (model, phases(self, self.now()));
+        let fates: Vec<_> = models.iter().flatten().map(fate).collect();
         let provider = self.chance(10).then(|| self.draw(0..PROVIDERS as u64));
         self.tell(&format!(
             "{id} is configured otherwise: at most {most:?}, for {models:?}, of {provider:?}"

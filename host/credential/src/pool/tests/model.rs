@@ -333,41 +333,38 @@ fn credential_of_any_id() -> impl Strategy<Value = Credential> {
 }
 
 fn any_credential(id: &'static str) -> impl Strategy<Value = Credential> {
-    {
-        let serves = prop::sample::subsequence(
-            vec![
-                served("m1", &["gpt", "fast"]),
-                served("m2", &["fast", "slow"]),
-            ],
-            0..=2,
-        );
-        let cap =
-            prop::option::of((1..=2_u32).prop_map(|most| NonZeroU32::new(most).expect("one")));
-        let provider = prop::sample::select(vec!["acme", "capped"]);
-        let rounds = prop::option::weighted(0.3, 1..=3_u32);
-        let shares = (1..=3_u32, -1..=1_i32);
-        (
-            prop::bool::weighted(0.85),
-            shares,
-            serves,
-            (cap, rounds),
-            provider,
+    let serves = prop::sample::subsequence(
+        vec![
+            served("m1", &["gpt", "fast"]),
+            served("m2", &["fast", "slow"]),
+        ],
+        0..=2,
+    );
+    let cap = prop::option::of((1..=2_u32).prop_map(|most| NonZeroU32::new(most).expect("one")));
+    let provider = prop::sample::select(vec!["acme", "capped"]);
+    let rounds = prop::option::weighted(0.3, 1..=3_u32);
+    let shares = (1..=3_u32, -1..=1_i32);
+    (
+        prop::bool::weighted(0.85),
+        shares,
+        serves,
+        (cap, rounds),
+        provider,
+    )
+        .prop_map(
+            move |(enabled, (weight, priority), serves, (in_flight_max, rounds), provider)| {
+                Credential {
+                    enabled,
+                    weight,
+                    priority,
+                    serves,
+                    in_flight_max,
+                    rounds,
+                    provider: provider.into(),
+                    ..credential(id)
+                }
+            },
         )
-            .prop_map(
-                move |(enabled, (weight, priority), serves, (in_flight_max, rounds), provider)| {
-                    Credential {
-                        enabled,
-                        weight,
-                        priority,
-                        serves,
-                        in_flight_max,
-                        rounds,
-                        provider: provider.into(),
-                        ..credential(id)
-                    }
-                },
-            )
-    }
 }
 
 const NAMES: [&str; 4] = ["gpt", "fast", "slow", "nope"];
