@@ -392,8 +392,50 @@ async fn the_command_line_has_a_running_server_read_its_configuration() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_reloads_at_once_one_waits_for_the_other_and_the_newest_file_stands() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = Arc::new(start(&provider("acme", &upstream, &["key-a"])).await);
+    // So many that reading them takes longer than all of the other's reload.
+    let many: Vec<String> = (0..2000).map(|number| format!("key-{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let (large, small) = (
+        provider("acme", &upstream, &many),
+        provider("acme", &upstream, &["key-b"]),
+    );
+    let mut numbers = Vec::new();
+    for _ in 0..ROUNDS_AT_ONCE {
+        let mut reloads = JoinSet::new();
+        for config in [&large, &small] {
+            replace_config(&jackfield, config);
+            let jackfield = Arc::clone(&jackfield);
+            reloads.spawn(async move { jackfield.reload().await });
+            tokio::task::yield_now().await;
+        }
+        for (status, answer) in reloads.join_all().await {
+            assert_eq!(status, 200, "{answer}");
+            numbers.push(answer["configuration"].as_u64().unwrap());
+        }
+        assert_eq!(ids(&jackfield).await, ["key-b"], "an older file came last");
+        assert_eq!(served_by(&jackfield).await, "key-b");
+    }
+    numbers.sort_unstable();
+    let each_once: Vec<u64> = (1..=2 * ROUNDS_AT_ONCE).collect();
+    assert_eq!(numbers, each_once);
+}
+
+/// Puts another configuration in place of the one that may just be read.
+fn replace_config(jackfield: &Jackfield, config: &str) {
+    let folder = jackfield.folder.path();
+    fs::write(folder.join("next.yaml"), head() + config).unwrap();
+    fs::rename(folder.join("next.yaml"), folder.join("jackfield.yaml")).unwrap();
+}
+
 /// How often the configuration is replaced under load.
 const RELOADS: usize = 30;
 
 /// Who call all the while; every other one for streams.
 const CALLERS: usize = 8;
+
+/// How often two reloads come at once.
+const ROUNDS_AT_ONCE: u64 = 5;

@@ -54,6 +54,9 @@ impl AuthManager {
                 }
             }
             tokio::select! {
+                // Each round looks at everything, so none is left waiting; and the same events have
+                // the same effects.
+                biased;
                 () = background.refreshes.notified() => {}
                 Some(_) = running.next() => {}
                 Some(()) = asked.next() => {}

@@ -127,12 +127,13 @@ impl AuthManager {
         ids: &BTreeSet<CredentialId>,
         changed: Vec<Registration>,
     ) -> Result<(), ChangeError> {
-        let gone: Vec<CredentialId> = {
+        let mut gone: Vec<CredentialId> = {
             let state = self.inner.lock();
             let known = state.accounts.iter();
             let known = known.filter(|(id, account)| mine(&account.origin) && !ids.contains(*id));
             known.map(|(id, _)| id.clone()).collect()
         };
+        gone.sort_unstable();
         self.upsert(&changed)?;
         // The source does not have them any more, whatever the store says.
         let _saving = self.inner.saving.lock().await;
@@ -180,6 +181,10 @@ impl AuthManager {
             known.ok_or_else(|| ChangeError::Unknown(id.clone()))?;
             if let Some(account) = state.accounts.get_mut(id) {
                 account.record.enabled = Some(enabled);
+            }
+            // From here on, so that no other configuration loses the word before it is saved.
+            if self.inner.store.is_some() {
+                state.unsaved.insert(id.clone());
             }
             self.inner.schedule(&mut state, id);
             let effects = Effects {
@@ -272,6 +277,13 @@ impl AuthManager {
             let mut state = self.inner.lock();
             state.pool.remove(ids);
             state.forget(ids);
+            // What they had under way does not count with their providers any more.
+            let effects = Effects {
+                room: true,
+                ..Effects::default()
+            };
+            self.inner.take_effects(&mut state, effects);
+            self.inner.finish(state);
         }
         let now = self.inner.now();
         for id in ids {

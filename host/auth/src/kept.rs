@@ -49,7 +49,7 @@ async fn save_now(
 ) -> Result<(), StoreError> {
     let (stored, expected, life) = {
         let state = inner.lock();
-        let Some(account) = state.accounts.get(id) else {
+        let Some(account) = state.known(id) else {
             return Ok(());
         };
         let known = &account.record;

@@ -205,7 +205,7 @@ impl AuthManager {
 /// The credentials as the operator wants them: that word counts more than the source's.
 fn in_use(state: &State, kept: &Kept, mut credentials: Vec<Credential>) -> Vec<Credential> {
     for credential in &mut credentials {
-        let word = match state.accounts.get(&credential.id) {
+        let word = match state.known(&credential.id) {
             Some(account) => account.record.enabled,
             None => kept
                 .records
@@ -229,5 +229,8 @@ fn defined(state: &State) -> BTreeMap<CredentialId, Arc<Credential>> {
 
 fn gone(state: &State, stay: &BTreeSet<&CredentialId>) -> Vec<CredentialId> {
     let known = state.accounts.keys();
-    known.filter(|id| !stay.contains(id)).cloned().collect()
+    let mut gone: Vec<_> = known.filter(|id| !stay.contains(id)).cloned().collect();
+    // Events come in the order of ids.
+    gone.sort_unstable();
+    gone
 }

@@ -35,8 +35,9 @@ pub(crate) struct Inner {
 pub(crate) struct State {
     pub(crate) pool: Pool,
     pub(crate) accounts: HashMap<CredentialId, Account>,
-    /// Accounts that a new configuration has no place for, until the refresh that they are in ends:
-    /// its tokens are kept, since the old ones may be void.
+    /// Accounts that a new configuration has no place for, until the refresh that they are in has
+    /// ended and their record is saved: its tokens are kept, since the old ones may be void, and so is
+    /// the operator's word. Nobody is here and in `accounts`.
     parting: HashMap<CredentialId, Account>,
     pub(crate) leases: LeaseCounts,
     pub(crate) refresher: Option<Arc<dyn Refresher>>,
@@ -115,13 +116,19 @@ impl State {
         self.accounts.insert(id, account);
     }
 
-    /// Leaves an account aside while a refresh is under way with it.
+    /// Leaves an account aside while a refresh is under way with it, or its record is to be saved.
     pub(crate) fn part(&mut self, id: &CredentialId) {
         if let Some(account) = self.accounts.remove(id)
-            && account.renewal.running.is_some()
+            && (account.renewal.running.is_some() || self.unsaved.contains(id))
         {
             self.parting.insert(id.clone(), account);
         }
+    }
+
+    /// The account of this id, also one that was left aside.
+    pub(crate) fn known(&self, id: &CredentialId) -> Option<&Account> {
+        let account = self.accounts.get(id);
+        account.or_else(|| self.parting.get(id))
     }
 
     /// Takes an account back that was left aside; answers it, if it was.
@@ -130,9 +137,13 @@ impl State {
         Some(self.accounts.entry(id.clone()).or_insert(account))
     }
 
-    /// Forgets an account that was left aside, since its refresh has ended.
+    /// Forgets an account that was left aside, if there is nothing more to wait for.
     pub(crate) fn parted(&mut self, id: &CredentialId) {
-        self.parting.remove(id);
+        let account = self.parting.get(id);
+        let ended = account.is_some_and(|account| account.renewal.running.is_none());
+        if ended && !self.unsaved.contains(id) {
+            self.parting.remove(id);
+        }
     }
 
     /// Forgets what is known of credentials beside the pool.
@@ -141,10 +152,16 @@ impl State {
             self.accounts.remove(id);
             self.queue.set(id, None);
             self.questions.set(id, None);
-            self.unsaved.remove(id);
+            if !self.parting.contains_key(id) {
+                self.unsaved.remove(id);
+            }
+            let from = (id.clone(), None);
+            let dirty = self.dirty.range(from..).map(|(key, _)| key);
+            let of_it: Vec<_> = dirty.take_while(|(of, _)| of == id).cloned().collect();
+            for key in of_it {
+                self.dirty.remove(&key);
+            }
         }
-        let gone: BTreeSet<&CredentialId> = ids.iter().collect();
-        self.dirty.retain(|(id, _), _| !gone.contains(id));
     }
 
     /// The account of this id, if it is still the same one.
@@ -286,10 +303,11 @@ impl Inner {
         let mut state = self.lock();
         if saved {
             state.unsaved.remove(id);
+            state.parted(id);
             return;
         }
         // Of those that are gone there is nothing to save.
-        if state.accounts.contains_key(id) {
+        if state.known(id).is_some() {
             state.unsaved.insert(id.clone());
         }
         drop(state);

@@ -8,13 +8,15 @@ mod attempt;
 mod columns;
 mod entry;
 mod health;
+mod index;
 mod members;
+mod providers;
 mod replace;
 mod shard;
 mod status;
 mod unfit;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +27,9 @@ use crate::{
 };
 pub use attempt::{Attempt, Effects, HealthChange, HealthRecord};
 pub use entry::Quota;
-use entry::{Entries, Live, Load, Route, Touched};
+use entry::{Entries, Live, Route, Touched};
 pub use members::Members;
+use providers::Providers;
 pub use replace::{PoolError, Problem};
 use shard::{Shard, Sieve};
 pub use status::{
@@ -46,12 +49,11 @@ pub struct Pool {
     by_id: BTreeMap<CredentialId, Slot>,
     by_name: BTreeMap<Arc<str>, u32>,
     shards: Vec<Shard>,
-    /// What is under way, by provider.
-    providers: Vec<Load>,
-    /// The providers that have as many attempts under way as they may.
-    full: BTreeSet<u32>,
-    /// The most rounds that any credential has of its own.
-    rounds_max: Option<u32>,
+    /// Shards of names that nobody serves any more.
+    vacant: Vec<u32>,
+    providers: Providers,
+    /// The rounds that credentials have of their own, and how many have so many.
+    rounds: BTreeMap<u32, u32>,
     /// The probes so far.
     probes: u64,
     /// The state of the generator for jitter.
@@ -110,9 +112,9 @@ impl Pool {
             by_id: BTreeMap::new(),
             by_name: BTreeMap::new(),
             shards: Vec::new(),
-            providers: Vec::new(),
-            full: BTreeSet::new(),
-            rounds_max: None,
+            vacant: Vec::new(),
+            providers: Providers::default(),
+            rounds: BTreeMap::new(),
             probes: 0,
             latest: Timestamp::default(),
         };
@@ -141,7 +143,7 @@ impl Pool {
         };
         shard.refresh(&self.entries, now);
         let sieve = Sieve {
-            full: &self.full,
+            full: self.providers.full(),
             round: ask.round,
             rounds: ask.rounds,
         };
@@ -179,8 +181,7 @@ impl Pool {
             }
             Availability::Barred => return Err(NotFit::Barred),
         }
-        let provider = self.providers.get_mut(live.provider as usize);
-        if live.is_busy() || provider.as_ref().is_some_and(|load| load.is_full()) {
+        if live.is_busy() || self.providers.is_full(live.provider) {
             return Err(NotFit::Busy);
         }
         let key = live.model_key(model).ok_or(NotFit::Unserved)?.clone();
@@ -199,12 +200,7 @@ impl Pool {
         if live.is_busy() {
             touched = Touched::Account;
         }
-        if let Some(load) = provider {
-            load.in_flight += 1;
-            if load.is_full() {
-                self.full.insert(live.provider);
-            }
-        }
+        self.providers.begin(live.provider);
         self.probes = probe.unwrap_or(self.probes);
         touch(&mut self.shards, live, touched);
         Ok(Attempt {
@@ -245,10 +241,7 @@ impl Pool {
         };
         let policy = &self.options.policy;
         let (mut effects, touched) = live.settle(&attempt, outcome, first_byte, told, policy);
-        if let Some(load) = self.providers.get_mut(live.provider as usize) {
-            load.in_flight = load.in_flight.saturating_sub(1);
-            effects.room |= !load.is_full() && self.full.remove(&live.provider);
-        }
+        effects.room |= self.providers.end(live.provider);
         touch(&mut self.shards, live, touched);
         effects
     }
@@ -269,7 +262,7 @@ impl Pool {
 
     /// The most rounds that any credential has of its own.
     pub fn rounds_max(&self) -> Option<u32> {
-        self.rounds_max
+        self.rounds.last_key_value().map(|(&rounds, _)| rounds)
     }
 
     /// The shard of a name as it is, or else without its suffix.
@@ -328,8 +321,10 @@ pub struct Member {
     slot: Slot,
     /// Which of the credential's models, as an index into its entry.
     model: u32,
-    /// Its place among all that serve the name, ordered by id.
+    /// Its number among all that serve the name.
     seat: u32,
+    /// Where its id stands among all in the pool: the higher, the later.
+    rank: u32,
     /// Its weight under the name.
     weight: u32,
 }

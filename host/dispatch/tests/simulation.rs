@@ -1,6 +1,7 @@
 //! The whole manager in a seeded world of virtual time: providers that fail in every way, tokens that
-//! end, a store that is down at times, clients that leave, an operator who meddles, and plugins that
-//! are swapped. The world keeps its own books, and says with its seed what promise was broken.
+//! end, a store that is down at times, clients that leave, an operator who meddles and has other
+//! configurations read, and plugins that are swapped. The world keeps its own books, and says with its
+//! seed what promise was broken.
 //!
 //! A seed that failed is told by proptest and in the message: put it into [`SEEDS`] to have it run first.
 
@@ -10,6 +11,7 @@ mod client;
 mod oracle;
 mod people;
 mod provider;
+mod reload;
 mod world;
 
 use proptest::prelude::*;
@@ -17,13 +19,14 @@ use proptest::prelude::*;
 use crate::stage::paused;
 
 /// Seeds that every run takes, beside fresh ones: each found something once, or is as good as any.
-const SEEDS: [u64; 6] = [
+const SEEDS: [u64; 7] = [
     1,
     2,
     5_077,
     4_336_720_275_494_132_567,
     14_842_310_864_706_099_376,
     5_136_987_953_048_589_924,
+    13_610_038_774_143_831_441,
 ];
 
 /// Fresh seeds a run. Each is some thousand requests over hours of virtual time.

@@ -139,3 +139,48 @@ async fn tokens_that_are_renewed_while_their_account_goes_are_kept() {
     auth.refresh(&a, u64::MAX).await.unwrap();
     assert_eq!(access_token(&auth, "a"), "at-3-a");
 }
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_cannot_be_saved_while_their_account_goes_are_saved_later() {
+    let store = Arc::new(MemoryStore::default());
+    let auth = manager(vec![token("a", HOUR)], &store);
+    auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
+    let a = CredentialId::from("a");
+    *store.failures.lock() = u32::MAX;
+    let go = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        reconfigure(&auth, Vec::new(), Kept::default());
+    };
+    let (renewed, ()) = tokio::join!(auth.refresh(&a, 1), go);
+    renewed.unwrap();
+    assert!(store.records.lock().is_empty());
+    auth.flush().await.unwrap_err();
+    *store.failures.lock() = 0;
+    let kept = auth.kept().await.unwrap();
+    assert!(store.records.lock().contains_key(&a));
+    reconfigure(&auth, vec![token("a", HOUR)], kept);
+    assert_eq!(access_token(&auth, "a"), "at-1-a", "the old one is void");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_operators_word_is_kept_though_the_account_goes_before_it_is_saved() {
+    let store = Arc::new(MemoryStore::default());
+    let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &store);
+    let (a, b) = (CredentialId::from("a"), CredentialId::from("b"));
+    // Of one the saving fails, of the other it is under way.
+    *store.failures.lock() = 1;
+    auth.set_enabled(&a, false).await.unwrap_err();
+    *store.takes.lock() = Duration::from_secs(1);
+    let go = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        reconfigure(&auth, Vec::new(), Kept::default());
+    };
+    let (saved, ()) = tokio::join!(auth.set_enabled(&b, false), go);
+    saved.unwrap();
+    let kept = auth.kept().await.unwrap();
+    reconfigure(&auth, vec![token("a", HOUR), token("b", HOUR)], kept);
+    for id in [a, b] {
+        assert!(!auth.get(&id).unwrap().status.enabled, "{id}");
+        assert_eq!(store.records.lock()[&id].enabled, Some(false), "{id}");
+    }
+}

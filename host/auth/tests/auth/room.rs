@@ -1,12 +1,13 @@
 //! Waiting for room: in order, bounded, and nobody is forgotten.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jackfield_auth::{AuthManager, NoRoom, WAITERS_MAX};
-use jackfield_credential::{Ask, Outcome};
+use jackfield_auth::{AuthManager, NoRoom, Origin, Registration, WAITERS_MAX};
+use jackfield_credential::{Ask, Outcome, PoolOptions};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -102,4 +103,32 @@ async fn waiting_ends_in_time_and_the_queue_is_bounded() {
         (1, WAITERS_MAX)
     );
     assert!(!auth.has_queue("gpt"), "nobody is left in the queue");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_is_removed_leaves_its_room_with_the_provider() {
+    let one = NonZeroU32::new(1).unwrap();
+    let made = |id| Registration {
+        origin: Origin::Admin,
+        ..token(id, HOUR)
+    };
+    let auth = manager(
+        vec![made("a"), made("b")],
+        &Arc::new(MemoryStore::default()),
+    );
+    auth.set_options(PoolOptions {
+        provider_in_flight_max: BTreeMap::from([("acme".into(), one)]),
+        ..PoolOptions::default()
+    });
+    let held = lease(&auth, "a");
+    let name: Arc<str> = "gpt".into();
+    let removing = async {
+        sleep(Duration::from_secs(1)).await;
+        auth.remove(&"a".into()).await.unwrap();
+    };
+    let (turn, ()) = tokio::join!(auth.wait_for_room(&name, None, soon()), removing);
+    assert!(turn.is_ok(), "nobody called");
+    drop(lease(&auth, "b"));
+    drop(held);
+    assert_eq!(auth.leases_open(), 0);
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,19 +81,6 @@ impl Entries {
     }
 }
 
-/// What is under way with one provider.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Load {
-    pub(super) in_flight: u32,
-    pub(super) most: Option<NonZeroU32>,
-}
-
-impl Load {
-    pub(super) fn is_full(&self) -> bool {
-        self.most.is_some_and(|most| self.in_flight >= most.get())
-    }
-}
-
 /// A credential in the pool.
 #[derive(Debug)]
 pub(super) struct Live {
@@ -105,6 +91,8 @@ pub(super) struct Live {
     pub(super) models: Vec<Model>,
     /// The names it serves, sorted by shard.
     pub(super) routes: Vec<Route>,
+    /// Where its id stands among all in the pool: the higher, the later.
+    pub(super) rank: u32,
     /// Where its provider stands among the pool's.
     pub(super) provider: u32,
     pub(super) in_flight: u32,
@@ -166,6 +154,7 @@ impl Live {
             account: Health::Ready,
             models: Vec::new(),
             routes: Vec::new(),
+            rank: 0,
             provider: 0,
             in_flight: 0,
             last_used: Timestamp::default(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Member;
 
-/// Members sorted by seat. A clone shares everything until one of the two is changed.
+/// Members sorted by rank. A clone shares everything until one of the two is changed.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
     /// None is empty, and none is longer than [`RUN_MAX`].
@@ -14,7 +14,7 @@ pub struct Members {
 }
 
 impl Members {
-    /// Of members sorted by seat.
+    /// Of members sorted by rank.
     pub(super) fn new(sorted: &[Member]) -> Self {
         Self {
             runs: sorted
@@ -52,21 +52,21 @@ impl Members {
         self.runs.iter().flat_map(|run| run.iter())
     }
 
-    /// Whether this seat is in it.
-    pub(super) fn contains(&self, seat: u32) -> bool {
-        let run = self.runs.get(self.run_of(seat));
-        run.is_some_and(|run| find(run, seat).is_ok())
+    /// Whether this rank is in it.
+    pub(super) fn contains(&self, rank: u32) -> bool {
+        let run = self.runs.get(self.run_of(rank));
+        run.is_some_and(|run| find(run, rank).is_ok())
     }
 
-    /// Adds a member, if its seat is not there.
+    /// Adds a member, if its rank is not there.
     pub(super) fn insert(&mut self, member: Member) {
-        let place = self.run_of(member.seat);
+        let place = self.run_of(member.rank);
         let Some(run) = self.runs.get_mut(place) else {
             self.runs.push(Arc::new(vec![member]));
             self.len += 1;
             return;
         };
-        let Err(index) = find(run, member.seat) else {
+        let Err(index) = find(run, member.rank) else {
             return;
         };
         let run = Arc::make_mut(run);
@@ -78,13 +78,13 @@ impl Members {
         }
     }
 
-    /// Takes a seat out, if it is there.
-    pub(super) fn remove(&mut self, seat: u32) {
-        let place = self.run_of(seat);
+    /// Takes a rank out, if it is there.
+    pub(super) fn remove(&mut self, rank: u32) {
+        let place = self.run_of(rank);
         let Some(run) = self.runs.get_mut(place) else {
             return;
         };
-        let Ok(index) = find(run, seat) else {
+        let Ok(index) = find(run, rank) else {
             return;
         };
         let run = Arc::make_mut(run);
@@ -105,23 +105,33 @@ impl Members {
         Self::new(&sorted)
     }
 
-    /// The run that holds a seat, or would: the last that begins at it or before, or the first.
-    fn run_of(&self, seat: u32) -> usize {
+    /// The run that holds a rank, or would: the last that begins at it or before, or the first.
+    fn run_of(&self, rank: u32) -> usize {
         let after = self.runs.partition_point(|run| {
             let first = run.first();
-            first.is_some_and(|first| first.seat <= seat)
+            first.is_some_and(|first| first.rank <= rank)
         });
         after.saturating_sub(1)
     }
 }
 
-fn find(run: &[Member], seat: u32) -> Result<usize, usize> {
-    run.binary_search_by_key(&seat, |member| member.seat)
+fn find(run: &[Member], rank: u32) -> Result<usize, usize> {
+    run.binary_search_by_key(&rank, |member| member.rank)
 }
 
-/// How long a run may become. Of 10,000 members a change then copies 4 KiB at most, and a reader steps
+/// How long a run may become. Of 10,000 members a change then copies 6 KiB at most, and a reader steps
 /// over some hundred runs.
 const RUN_MAX: usize = 256;
+
+#[cfg(test)]
+impl Members {
+    /// How many members are in runs that are not shared with an earlier list.
+    pub(super) fn copied_since(&self, earlier: &Self) -> usize {
+        let shared = |run: &&Arc<Vec<Member>>| earlier.runs.iter().any(|old| Arc::ptr_eq(old, run));
+        let copied = self.runs.iter().filter(|run| !shared(run));
+        copied.map(|run| run.len()).sum()
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -132,20 +142,21 @@ mod tests {
     use super::*;
     use crate::pool::Slot;
 
-    fn member(seat: u32) -> Member {
+    fn member(rank: u32) -> Member {
         Member {
             slot: Slot {
                 index: 0,
                 generation: 0,
             },
             model: 0,
-            seat,
+            seat: 0,
+            rank,
             weight: 1,
         }
     }
 
-    fn seats(members: &Members) -> Vec<u32> {
-        members.iter().map(|member| member.seat).collect()
+    fn ranks(members: &Members) -> Vec<u32> {
+        members.iter().map(|member| member.rank).collect()
     }
 
     proptest! {
@@ -156,26 +167,26 @@ mod tests {
         ) {
             let sorted: Vec<Member> = begin.iter().copied().map(member).collect();
             let mut members = Members::new(&sorted);
-            let mut naive: BTreeMap<u32, ()> = begin.iter().map(|&seat| (seat, ())).collect();
+            let mut naive: BTreeMap<u32, ()> = begin.iter().map(|&rank| (rank, ())).collect();
             let before = members.clone();
-            for (adds, seat) in changes {
+            for (adds, rank) in changes {
                 if adds {
-                    members.insert(member(seat));
-                    naive.insert(seat, ());
+                    members.insert(member(rank));
+                    naive.insert(rank, ());
                 } else {
-                    members.remove(seat);
-                    naive.remove(&seat);
+                    members.remove(rank);
+                    naive.remove(&rank);
                 }
-                prop_assert_eq!(members.contains(seat), adds);
+                prop_assert_eq!(members.contains(rank), adds);
             }
             let expected: Vec<u32> = naive.into_keys().collect();
             prop_assert_eq!(members.len(), expected.len());
             prop_assert_eq!(members.is_empty(), expected.is_empty());
             let indexed = (0..=expected.len()).map(|index| members.get(index));
-            let indexed: Vec<u32> = indexed.flatten().map(|member| member.seat).collect();
+            let indexed: Vec<u32> = indexed.flatten().map(|member| member.rank).collect();
             prop_assert_eq!(&indexed, &expected);
-            prop_assert_eq!(seats(&members), expected);
-            prop_assert_eq!(seats(&before), begin.into_iter().collect::<Vec<_>>(), "a clone stays");
+            prop_assert_eq!(ranks(&members), expected);
+            prop_assert_eq!(ranks(&before), begin.into_iter().collect::<Vec<_>>(), "a clone stays");
             let bounded = members.runs.iter().all(|run| (1..=RUN_MAX).contains(&run.len()));
             prop_assert!(bounded);
         }

@@ -1,25 +1,32 @@
 //! Who serves one name, and who of them is fit right now: an index, derived from health.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::entry::Entries;
+use super::entry::{Entries, Live};
 use super::{Candidates, Member, Members, Reasons, Unfit};
-use crate::{Availability, ProviderName, Timestamp};
+use crate::{Availability, Credential, ProviderName, Timestamp};
 
 /// Who serves one name.
 ///
-/// Seats are numbered by id. A seat is in its tier's `ready`, or in `waiting` and `ends`, or only
-/// counted: disabled, barred, busy. That is as of the last [`Shard::refresh`]: what changed since is in `stale`, and whose
-/// window has ended meanwhile stands at the front of `waiting`.
+/// A seat keeps its number as long as its credential is not redefined. It is in `ready`, or in
+/// `waiting` and `ends`, or only counted: disabled, barred, busy. That is as of the last
+/// [`Shard::refresh`]: what changed since is in `stale`, and whose window has ended meanwhile stands
+/// at the front of `waiting`.
 #[derive(Debug)]
 pub(super) struct Shard {
     name: Arc<str>,
     /// Who of the providers serves it with a credential that is enabled; sorted.
     providers: Arc<[ProviderName]>,
-    seats: Vec<Seat>,
-    /// By priority, the highest first.
-    tiers: Vec<Tier>,
+    /// With how many credentials each of them does.
+    enabled: BTreeMap<ProviderName, u32>,
+    seats: Vec<Option<Seat>>,
+    /// Seats that a credential has left.
+    vacant: Vec<u32>,
+    /// The fit ones by priority, the highest first; none is empty. Shared with whoever is choosing:
+    /// changed in place where nobody is.
+    ready: BTreeMap<Reverse<i32>, Arc<Members>>,
     /// Cooling seats by when they are to be looked at again: a probe is due, or the window ends.
     waiting: BTreeSet<(Timestamp, u32)>,
     /// Cooling seats by the end of their window.
@@ -28,8 +35,8 @@ pub(super) struct Shard {
     stale: BTreeSet<u32>,
     /// How many seats stand where.
     counts: Counts,
-    /// Whether some credential has its own number of rounds.
-    own_rounds: bool,
+    /// How many seats have their own number of rounds.
+    own_rounds: u32,
 }
 
 /// How many seats are not ready, by the reason.
@@ -45,8 +52,7 @@ struct Counts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seat {
     pub(super) member: Member,
-    /// An index into the shard's tiers.
-    pub(super) tier: u32,
+    pub(super) priority: i32,
     pub(super) place: Place,
     /// Its provider, as an index into the pool's.
     pub(super) provider: u32,
@@ -102,40 +108,89 @@ impl Sieve<'_> {
     }
 }
 
-/// The fit ones of one priority.
-#[derive(Debug)]
-struct Tier {
-    /// Sorted by seat. Shared with whoever is choosing: changed in place where nobody is.
-    ready: Arc<Members>,
-}
-
 impl Shard {
-    /// `seats` in the order of their numbers; where they stand is found by a refresh.
-    pub(super) fn new(
-        name: Arc<str>,
-        providers: Arc<[ProviderName]>,
-        seats: Vec<Seat>,
-        tiers: usize,
-    ) -> Self {
-        let mut shard = Self {
+    /// A name that nobody serves yet.
+    pub(super) fn new(name: Arc<str>) -> Self {
+        Self {
             name,
-            providers,
-            stale: seats.iter().map(|seat| seat.member.seat).collect(),
-            tiers: Vec::new(),
+            providers: Arc::default(),
+            enabled: BTreeMap::new(),
+            seats: Vec::new(),
+            vacant: Vec::new(),
+            ready: BTreeMap::new(),
             waiting: BTreeSet::new(),
             ends: BTreeSet::new(),
+            stale: BTreeSet::new(),
             counts: Counts::default(),
-            own_rounds: seats.iter().any(|seat| seat.rounds.is_some()),
-            seats,
-        };
-        for seat in &shard.seats {
-            shard.counts.add(seat.place);
+            own_rounds: 0,
         }
-        shard.tiers.resize_with(tiers, || Tier {
-            ready: Arc::default(),
-        });
+    }
+
+    /// A name with all who serve it. Each seat's number is its index.
+    pub(super) fn of(
+        name: Arc<str>,
+        seats: Vec<Seat>,
+        enabled: BTreeMap<ProviderName, u32>,
+    ) -> Self {
+        let mut shard = Self {
+            providers: enabled.keys().cloned().collect(),
+            enabled,
+            own_rounds: count(seats.iter().filter(|seat| seat.rounds.is_some()).count()),
+            ..Self::new(name)
+        };
+        for seat in &seats {
+            shard.list(seat, false);
+        }
+        shard.seats = seats.into_iter().map(Some).collect();
         shard.list_all();
         shard
+    }
+
+    /// Gives a credential a seat, and answers its number.
+    pub(super) fn add(&mut self, mut seat: Seat, credential: &Credential) -> u32 {
+        let number = self.vacant.pop().unwrap_or_else(|| count(self.seats.len()));
+        seat.member.seat = number;
+        self.list(&seat, true);
+        self.own_rounds += u32::from(seat.rounds.is_some());
+        match self.seats.get_mut(number as usize) {
+            Some(place) => *place = Some(seat),
+            None => self.seats.push(Some(seat)),
+        }
+        if credential.enabled {
+            let serves = self.enabled.entry(credential.provider.clone()).or_default();
+            *serves += 1;
+            if *serves == 1 {
+                self.providers = self.enabled.keys().cloned().collect();
+            }
+        }
+        number
+    }
+
+    /// Takes a seat away. The credential is what it was when the seat was given.
+    pub(super) fn remove(&mut self, number: u32, credential: &Credential) {
+        let place = self.seats.get_mut(number as usize);
+        let Some(seat) = place.and_then(Option::take) else {
+            return;
+        };
+        self.vacant.push(number);
+        self.stale.remove(&number);
+        self.unlist(&seat, true);
+        self.own_rounds -= u32::from(seat.rounds.is_some());
+        if !credential.enabled {
+            return;
+        }
+        if let Some(serves) = self.enabled.get_mut(&credential.provider) {
+            *serves -= 1;
+            if *serves == 0 {
+                self.enabled.remove(&credential.provider);
+                self.providers = self.enabled.keys().cloned().collect();
+            }
+        }
+    }
+
+    /// Whether nobody serves it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.seats.len() == self.vacant.len()
     }
 
     pub(super) fn name(&self) -> &Arc<str> {
@@ -175,18 +230,13 @@ impl Shard {
 
     /// Whether a sieve could leave somebody out.
     pub(super) fn needs(&self, sieve: &Sieve<'_>) -> bool {
-        sieve.round > sieve.rounds || self.own_rounds || !sieve.full.is_empty()
+        sieve.round > sieve.rounds || self.own_rounds > 0 || !sieve.full.is_empty()
     }
 
     /// The fit ones of the highest priority that has any.
     pub(super) fn candidates(&self) -> Result<Candidates, Unfit> {
-        let ready = self
-            .tiers
-            .iter()
-            .map(|tier| &tier.ready)
-            .find(|ready| !ready.is_empty());
-        match ready {
-            Some(ready) => Ok(self.offer(Arc::clone(ready))),
+        match self.ready.first_key_value() {
+            Some((_, ready)) => Ok(self.offer(Arc::clone(ready))),
             None => Err(self.unfit(&BTreeSet::new(), None)),
         }
     }
@@ -198,10 +248,12 @@ impl Shard {
         tried: &BTreeSet<u32>,
         sieve: Option<&Sieve<'_>>,
     ) -> Result<Candidates, Unfit> {
-        for tier in &self.tiers {
-            let mut ready = Arc::clone(&tier.ready);
-            for &seat in tried.iter().filter(|&&seat| tier.ready.contains(seat)) {
-                Arc::make_mut(&mut ready).remove(seat);
+        for all in self.ready.values() {
+            let mut ready = Arc::clone(all);
+            for seat in tried.iter().filter_map(|&number| self.seat(number)) {
+                if all.contains(seat.member.rank) {
+                    Arc::make_mut(&mut ready).remove(seat.member.rank);
+                }
             }
             if let Some(sieve) = sieve {
                 let fit = |member: &Member| self.sieved(sieve, member) == Sieved::Fit;
@@ -215,8 +267,12 @@ impl Shard {
     }
 
     fn sieved(&self, sieve: &Sieve<'_>, member: &Member) -> Sieved {
-        let seat = self.seats.get(member.seat as usize);
+        let seat = self.seat(member.seat);
         seat.map_or(Sieved::Fit, |seat| sieve.judge(seat))
+    }
+
+    fn seat(&self, number: u32) -> Option<&Seat> {
+        self.seats.get(number as usize)?.as_ref()
     }
 
     fn offer(&self, members: Arc<Members>) -> Candidates {
@@ -232,10 +288,7 @@ impl Shard {
             cooling: count(self.ends.len()),
             ..Reasons::default()
         };
-        for seat in tried
-            .iter()
-            .filter_map(|&seat| self.seats.get(seat as usize))
-        {
+        for seat in tried.iter().filter_map(|&number| self.seat(number)) {
             if seat.place == Place::Disabled {
                 continue;
             }
@@ -244,7 +297,7 @@ impl Shard {
             counts.remove(seat.place);
         }
         if let Some(sieve) = sieve {
-            let ready = self.tiers.iter().flat_map(|tier| tier.ready.iter());
+            let ready = self.ready.values().flat_map(|ready| ready.iter());
             for member in ready.filter(|member| !tried.contains(&member.seat)) {
                 match self.sieved(sieve, member) {
                     Sieved::Busy => reasons.busy += 1,
@@ -264,78 +317,104 @@ impl Shard {
         })
     }
 
-    /// Finds out where a seat stands, and lists it there if `list` says so.
-    fn place(&mut self, index: u32, entries: &Entries, now: Timestamp, list: bool) {
-        let Some(seat) = self.seats.get_mut(index as usize) else {
+    /// Finds out where a seat stands, and has it listed there; `lists`: in `ready` as well.
+    fn place(&mut self, number: u32, entries: &Entries, now: Timestamp, lists: bool) {
+        let Some(&before) = self.seat(number) else {
             return;
         };
-        let place = seat.standing(entries, now);
-        if place == seat.place {
+        let place = before.standing(entries, now);
+        if place == before.place {
             return;
         }
-        if let Place::Waiting { wake, until, .. } = seat.place {
-            self.waiting.remove(&(wake, index));
-            self.ends.remove(&(until, index));
-        }
-        if let Place::Waiting { wake, until, .. } = place {
-            self.waiting.insert((wake, index));
-            self.ends.insert((until, index));
-        }
-        self.counts.remove(seat.place);
-        self.counts.add(place);
-        seat.place = place;
-        let seat = *seat;
-        if list {
-            self.list(&seat);
+        let after = Seat { place, ..before };
+        self.unlist(&before, lists);
+        self.list(&after, lists);
+        if let Some(seat) = self.seats.get_mut(number as usize) {
+            *seat = Some(after);
         }
     }
 
-    fn list(&mut self, seat: &Seat) {
-        let Some(tier) = self.tiers.get_mut(seat.tier as usize) else {
-            return;
-        };
-        match (
-            tier.ready.contains(seat.member.seat),
-            seat.place == Place::Ready,
-        ) {
-            (false, true) => Arc::make_mut(&mut tier.ready).insert(seat.member),
-            (true, false) => Arc::make_mut(&mut tier.ready).remove(seat.member.seat),
-            (true, true) | (false, false) => {}
-        }
-    }
-
-    fn list_all(&mut self) {
-        let mut lists: Vec<Vec<Member>> = vec![Vec::new(); self.tiers.len()];
-        for seat in self.seats.iter().filter(|seat| seat.place == Place::Ready) {
-            if let Some(list) = lists.get_mut(seat.tier as usize) {
-                list.push(seat.member);
+    fn list(&mut self, seat: &Seat, lists: bool) {
+        let Member { seat: number, .. } = seat.member;
+        self.counts.add(seat.place);
+        match seat.place {
+            Place::Ready if lists => {
+                let ready = self.ready.entry(Reverse(seat.priority)).or_default();
+                Arc::make_mut(ready).insert(seat.member);
             }
+            Place::Waiting { wake, until, .. } => {
+                self.waiting.insert((wake, number));
+                self.ends.insert((until, number));
+            }
+            Place::Ready | Place::Disabled | Place::Barred | Place::Busy => {}
         }
-        for (tier, list) in self.tiers.iter_mut().zip(lists) {
-            tier.ready = Arc::new(Members::new(&list));
+    }
+
+    fn unlist(&mut self, seat: &Seat, lists: bool) {
+        let Member {
+            seat: number, rank, ..
+        } = seat.member;
+        self.counts.remove(seat.place);
+        match seat.place {
+            Place::Ready if lists => {
+                let priority = Reverse(seat.priority);
+                let Some(ready) = self.ready.get_mut(&priority) else {
+                    return;
+                };
+                Arc::make_mut(ready).remove(rank);
+                if ready.is_empty() {
+                    self.ready.remove(&priority);
+                }
+            }
+            Place::Waiting { wake, until, .. } => {
+                self.waiting.remove(&(wake, number));
+                self.ends.remove(&(until, number));
+            }
+            Place::Ready | Place::Disabled | Place::Barred | Place::Busy => {}
         }
+    }
+
+    /// Makes all of `ready` anew.
+    fn list_all(&mut self) {
+        let mut lists: BTreeMap<Reverse<i32>, Vec<Member>> = BTreeMap::new();
+        let seats = self.seats.iter().flatten();
+        for seat in seats.filter(|seat| seat.place == Place::Ready) {
+            let list = lists.entry(Reverse(seat.priority)).or_default();
+            list.push(seat.member);
+        }
+        let lists = lists.into_iter().map(|(priority, mut list)| {
+            // In order already, but for who came since the pool was made.
+            list.sort_by_key(|member| member.rank);
+            (priority, Arc::new(Members::new(&list)))
+        });
+        self.ready = lists.collect();
     }
 }
 
 impl Seat {
     fn standing(&self, entries: &Entries, now: Timestamp) -> Place {
-        let Some(live) = entries.live(self.member.slot) else {
-            return Place::Disabled;
-        };
-        if !live.credential.enabled {
-            return Place::Disabled;
-        }
-        let availability = live.availability(self.member.model, now);
-        match availability {
-            Availability::Barred => Place::Barred,
-            Availability::Cooling { until } | Availability::Probing { until } => Place::Waiting {
-                wake: live.wakes_at(self.member.model, now).unwrap_or(until),
-                until,
-                probing: matches!(availability, Availability::Probing { .. }),
-            },
-            Availability::Ready | Availability::Probe if live.is_busy() => Place::Busy,
-            Availability::Ready | Availability::Probe => Place::Ready,
-        }
+        let live = entries.live(self.member.slot);
+        live.map_or(Place::Disabled, |live| {
+            standing(live, self.member.model, now)
+        })
+    }
+}
+
+/// Where a credential stands with one of its models.
+pub(super) fn standing(live: &Live, model: u32, now: Timestamp) -> Place {
+    if !live.credential.enabled {
+        return Place::Disabled;
+    }
+    let availability = live.availability(model, now);
+    match availability {
+        Availability::Barred => Place::Barred,
+        Availability::Cooling { until } | Availability::Probing { until } => Place::Waiting {
+            wake: live.wakes_at(model, now).unwrap_or(until),
+            until,
+            probing: matches!(availability, Availability::Probing { .. }),
+        },
+        Availability::Ready | Availability::Probe if live.is_busy() => Place::Busy,
+        Availability::Ready | Availability::Probe => Place::Ready,
     }
 }
 

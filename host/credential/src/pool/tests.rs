@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod choice;
+mod edits;
 mod model;
 mod outcomes;
 mod probing;
@@ -16,6 +17,7 @@ impl Pool {
     /// Panics unless every index, brought up to date, equals what health alone says.
     fn audit(&mut self, now: Timestamp) {
         let now = self.advance(now);
+        self.audit_index();
         for shard in &mut self.shards {
             shard.refresh(&self.entries, now);
             shard.audit(&self.entries, now);

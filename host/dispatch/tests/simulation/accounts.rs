@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::sleep;
 
-use super::world::World;
+use super::world::{Account, State, World};
 
 /// The first secret of whoever has a name first; the next one's is twice that, and so on.
 pub(super) const LIFE: u64 = 1000;
@@ -81,9 +81,8 @@ impl World {
         }
         let now = self.now();
         let known = {
-            let state = self.lock();
-            let account = state.accounts.get(id);
-            let account = account.filter(|account| account.source.0 / LIFE == life);
+            let mut state = self.lock();
+            let account = state.of_source(id, life);
             account.map(|account| account.refresh_token)
         };
         let Some(known) = known else {
@@ -99,7 +98,7 @@ impl World {
             ));
         }
         let mut state = self.lock();
-        let account = state.accounts.get_mut(id).ok_or(RefreshFailed::Gone)?;
+        let account = state.of_source(id, life).ok_or(RefreshFailed::Gone)?;
         account.refresh_token += 1;
         account.secret += 1;
         account.ends = now + TOKEN_MS;
@@ -107,6 +106,26 @@ impl World {
             secrets: secrets(id, account.secret, account.refresh_token),
             expires_at: Some(World::timestamp(account.ends)),
         })
+    }
+}
+
+impl State {
+    /// The account whose tokens are of this source, also if no configuration names it now: they are
+    /// good all the same.
+    fn of_source(&mut self, id: &str, life: u64) -> Option<&mut Account> {
+        let known = self.accounts.get_mut(id).into_iter();
+        let known = known.chain(self.retired.get_mut(id));
+        let mut known = known.filter(|account| account.source.secret / LIFE == life);
+        known.next()
+    }
+}
+
+impl Account {
+    /// Whether what is kept of it would not do after a restart.
+    pub(super) fn is_lost(&self, kept: Option<(u64, u64)>) -> bool {
+        let ours = kept.filter(|(secret, _)| secret / LIFE == self.source.secret / LIFE);
+        let token = ours.map_or(self.source.refresh_token, |(_, token)| token);
+        token != self.refresh_token
     }
 }
 
@@ -137,12 +156,19 @@ impl Disk {
         }
     }
 
-    /// The number of the refresh token that is kept.
-    pub(super) fn refresh_token(&self, id: &str) -> Option<u64> {
+    /// The numbers of the secret and of the refresh token that are kept.
+    pub(super) fn tokens(&self, id: &str) -> Option<(u64, u64)> {
         let records = self.records.lock();
-        let tokens = records.get(&CredentialId::new(id))?.tokens.as_ref()?;
-        let token = tokens.secrets.get("refresh-token")?;
-        token.expose_secret().parse().ok()
+        let secrets = &records
+            .get(&CredentialId::new(id))?
+            .tokens
+            .as_ref()?
+            .secrets;
+        let number = |name: &str| {
+            let secret = secrets.get(name)?.expose_secret();
+            secret.rsplit('-').next()?.parse().ok()
+        };
+        Some((number("api-key")?, number("refresh-token")?))
     }
 
     async fn written(&self) -> Result<(), StoreError> {

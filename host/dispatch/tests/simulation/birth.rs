@@ -14,8 +14,7 @@ use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Tim
 use url::Url;
 
 use super::accounts::{LIFE, TOKEN_MS, secrets};
-use super::provider::PROVIDER_MOST;
-use super::world::{Account, LIFE_MS, MODELS, Mode, PROVIDERS, Phase, World};
+use super::world::{Account, LIFE_MS, MODELS, Mode, PROVIDERS, Phase, Source, World};
 use crate::plugins::{FakeExecutor, FakeSelector, fault};
 
 /// The one that always serves, where all others fail; nobody meddles with it.
@@ -32,6 +31,7 @@ const FIRST_BYTE: Duration = Duration::from_secs(5);
 
 pub(super) fn steady(world: &World) -> Registration {
     let account = Account {
+        life: 0,
         provider: PROVIDERS - 1,
         models: (0..MODELS).collect(),
         oauth: false,
@@ -39,7 +39,13 @@ pub(super) fn steady(world: &World) -> Registration {
         secret: 0,
         ends: u64::MAX,
         refresh_token: 0,
-        source: (0, 0),
+        source: Source {
+            secret: 0,
+            refresh_token: 0,
+            ends: u64::MAX,
+        },
+        weight: 1,
+        priority: -100,
         most: None,
         cooling_disabled: None,
         rounds: None,
@@ -51,8 +57,7 @@ pub(super) fn steady(world: &World) -> Registration {
         began: BTreeMap::new(),
         ended: BTreeMap::new(),
     };
-    let mut registration = registration(STEADY, &account);
-    registration.credential.priority = -100;
+    let registration = registration(STEADY, &account);
     world.lock().accounts.insert(STEADY.to_owned(), account);
     registration
 }
@@ -61,37 +66,40 @@ pub(super) fn steady(world: &World) -> Registration {
 pub(super) fn born(world: &World, id: &str) -> Registration {
     let now = world.now();
     let oauth = world.chance(40);
-    let models: Vec<usize> = (0..MODELS).filter(|_| world.chance(80)).collect();
-    let models = if models.is_empty() { vec![0] } else { models };
+    let models = drawn_models(world);
     let phases = models
         .iter()
         .map(|&model| (model, phases(world, now)))
         .collect();
     // Of whoever had this name before, no secret is good any more.
-    let (secret, haunted) = world.buried(id);
-    let secret = (secret / LIFE + 1) * LIFE;
-    let refresh_token = world.draw(0..1_000_000) * 1000;
+    let before = world.buried(id);
+    let source = drawn_source(world, before.secret, oauth);
+    let Source {
+        secret,
+        refresh_token,
+        ends,
+    } = source;
+    let life = world.lock().next_life();
     let account = Account {
+        life,
         provider: usize::try_from(world.draw(0..PROVIDERS as u64)).unwrap(),
         phases,
         oauth,
         secret,
-        ends: if oauth {
-            now + world.draw(1..TOKEN_MS)
-        } else {
-            u64::MAX
-        },
+        ends,
         refresh_token,
-        source: (secret, refresh_token),
+        source,
+        weight: drawn_weight(world),
+        priority: drawn_priority(world),
         most: drawn_cap(world),
         cooling_disabled: world.chance(20).then(|| world.chance(50)),
         rounds: world
             .chance(20)
             .then(|| u32::try_from(world.draw(1..4)).unwrap()),
         in_flight: 0,
-        usable: true,
+        usable: before.usable,
         changed: now,
-        haunted_until: if haunted { now + 600_000 } else { 0 },
+        haunted_until: before.haunted_until,
         blocks: BTreeMap::new(),
         began: BTreeMap::new(),
         ended: BTreeMap::new(),
@@ -102,16 +110,81 @@ pub(super) fn born(world: &World, id: &str) -> Registration {
     registration
 }
 
+/// What is left of an account that had a name before.
+struct Buried {
+    /// Its last one.
+    secret: u64,
+    usable: bool,
+    haunted_until: u64,
+}
+
 impl World {
-    /// The last secret of an account that is gone, and whether something is under way with it: that
-    /// counts no more.
-    fn buried(&self, id: &str) -> (u64, bool) {
+    /// Ends the account that has this name: what is under way with it counts no more. The operator's
+    /// word is forgotten where it was removed, and is kept where just no configuration names it.
+    fn buried(&self, id: &str) -> Buried {
+        let removed = self.leave(id);
+        let usable = removed.is_some();
         let mut state = self.lock();
-        let Some(account) = state.accounts.remove(id) else {
-            return (0, false);
-        };
+        let account = removed.or_else(|| state.retired.remove(id));
+        account.map_or(
+            Buried {
+                secret: 0,
+                usable: true,
+                haunted_until: 0,
+            },
+            |account| Buried {
+                secret: account.secret,
+                usable: usable || account.usable,
+                haunted_until: account.haunted_until,
+            },
+        )
+    }
+
+    /// Takes an account out of the books.
+    pub(super) fn leave(&self, id: &str) -> Option<Account> {
+        let now = self.now();
+        let mut state = self.lock();
+        let mut account = state.accounts.remove(id)?;
         state.in_flight[account.provider] -= account.in_flight;
-        (account.secret, account.in_flight > 0)
+        if account.in_flight > 0 {
+            account.haunted_until = now + 600_000;
+        }
+        account.in_flight = 0;
+        account.began.clear();
+        account.ended.clear();
+        account.life = state.next_life();
+        Some(account)
+    }
+}
+
+/// Secrets as somebody gets them who logs in, in place of others.
+pub(super) fn drawn_source(world: &World, before: u64, oauth: bool) -> Source {
+    Source {
+        secret: (before / LIFE + 1) * LIFE,
+        refresh_token: world.draw(0..1_000_000) * 1000,
+        ends: if oauth {
+            world.now() + world.draw(1..TOKEN_MS)
+        } else {
+            u64::MAX
+        },
+    }
+}
+
+pub(super) fn drawn_models(world: &World) -> Vec<usize> {
+    let models: Vec<usize> = (0..MODELS).filter(|_| world.chance(80)).collect();
+    if models.is_empty() { vec![0] } else { models }
+}
+
+pub(super) fn drawn_weight(world: &World) -> u32 {
+    u32::try_from(world.draw(1..4)).unwrap()
+}
+
+/// Most are equal, so that there is much to choose.
+pub(super) fn drawn_priority(world: &World) -> i32 {
+    match world.draw(0..10) {
+        0 => -1,
+        1 => 1,
+        _ => 0,
     }
 }
 
@@ -122,7 +195,7 @@ pub(super) fn drawn_cap(world: &World) -> Option<u32> {
 }
 
 /// What happens to an account's model until the end of the world.
-fn phases(world: &World, now: u64) -> Vec<Phase> {
+pub(super) fn phases(world: &World, now: u64) -> Vec<Phase> {
     let (mut phases, mut from) = (Vec::new(), now);
     while from < LIFE_MS {
         let mode = match world.draw(0..20) {
@@ -163,38 +236,45 @@ pub(super) fn registration(id: &str, account: &Account) -> Registration {
         in_flight_max: account.most.and_then(NonZeroU32::new),
         disable_cooling: account.cooling_disabled,
         rounds: account.rounds,
-        enabled: account.usable,
+        weight: account.weight,
+        priority: account.priority,
         ..Credential::new(
             id,
             format!("p{}", account.provider),
             "https://provider.test/v1",
         )
     };
-    let expires_at = account.oauth.then(|| World::timestamp(account.ends));
+    let Source {
+        secret,
+        refresh_token,
+        ends,
+    } = account.source;
+    let expires_at = account.oauth.then(|| World::timestamp(ends));
     Registration {
         origin: Origin::Admin,
         expires_at,
-        ..Registration::new(credential, secrets(id, account.source.0, account.source.1))
+        ..Registration::new(credential, secrets(id, secret, refresh_token))
     }
 }
 
 pub(super) fn options(world: &World) -> PoolOptions {
+    let state = world.lock();
     let policy = CooldownPolicy {
-        disable_cooling: world.lock().cooling_disabled,
+        disable_cooling: state.cooling_disabled,
         ..CooldownPolicy::default()
     };
     PoolOptions {
         policy,
         provider_in_flight_max: BTreeMap::from([(
             ProviderName::new("p0"),
-            NonZeroU32::new(PROVIDER_MOST).unwrap(),
+            NonZeroU32::new(state.provider_most).unwrap(),
         )]),
         seed: world.seed,
     }
 }
 
 /// A generation of the plugins. Its selector takes turns, and fails now and then.
-pub(super) fn snapshot(world: &World, generation: u64) -> Snapshot {
+pub(super) fn snapshot(world: &World, generation: u64, configuration: u64) -> Snapshot {
     let provider = Provider {
         executor: Arc::from("fake-executor"),
         base_url: Arc::new(Url::parse("https://provider.test/v1").unwrap()),
@@ -213,7 +293,7 @@ pub(super) fn snapshot(world: &World, generation: u64) -> Snapshot {
     let names = (0..PROVIDERS).map(|number| ProviderName::new(format!("p{number}")));
     Snapshot {
         generation,
-        configuration: 0,
+        configuration,
         providers: names.map(|name| (name, provider.clone())).collect(),
         executors: BTreeMap::from([(Arc::from("fake-executor"), executor)]),
         selectors: BTreeMap::from([(Arc::from("fake-selector"), selector)]),

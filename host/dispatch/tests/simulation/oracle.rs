@@ -66,7 +66,10 @@ impl World {
                     Scope::Credential => None,
                     _ => Some(model),
                 };
-                account.block(of, model, at, length);
+                // Of a model that it does not serve nothing is known.
+                if of.is_none_or(|model| account.models.contains(&model)) {
+                    account.block(of, model, at, length);
+                }
             }
             Outcome::Cancelled | Outcome::Unjudged => {}
         }

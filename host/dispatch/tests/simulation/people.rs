@@ -13,20 +13,22 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::accounts::{Disk, Tokens};
-use super::birth::{STEADY, born, drawn_cap, options, registration, snapshot, steady};
+use super::birth::{
+    STEADY, born, drawn_cap, drawn_priority, drawn_weight, options, registration, snapshot, steady,
+};
 use super::client::client;
-use super::provider::{Network, PROVIDER_MOST};
+use super::provider::Network;
 use super::world::{Account, LIFE_MS, MODELS, World};
 
 /// Credentials at the beginning, beside the steady one.
 const CREDENTIALS: u64 = 12;
 
 /// A world and the manager in it.
-struct Life {
-    world: Arc<World>,
+pub(super) struct Life {
+    pub(super) world: Arc<World>,
     dispatcher: Arc<Dispatcher>,
-    auth: AuthManager,
-    snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) auth: AuthManager,
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     disk: Arc<Disk>,
 }
 
@@ -58,7 +60,7 @@ pub(super) async fn live(seed: u64) -> Vec<String> {
             ));
         }
         if world.now() >= next_change {
-            life.meddle().await;
+            life.change().await;
             next_change = world.now() + world.draw(5_000..90_000);
         }
         life.audit();
@@ -86,7 +88,7 @@ impl Life {
         });
         let auth = auth.unwrap();
         auth.set_refresher(Arc::new(Tokens(Arc::clone(world))));
-        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot(world, 1)));
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot(world, 1, 0)));
         let dispatcher = Arc::new(Dispatcher::new(DispatcherParts {
             snapshot: Arc::clone(&snapshot),
             auth: auth.clone(),
@@ -102,6 +104,31 @@ impl Life {
         }
     }
 
+    /// Something that an operator does, a new configuration, or several of that at once.
+    async fn change(&self) {
+        match self.world.draw(0..10) {
+            0 => self.reload().await,
+            1 => drop(tokio::join!(self.reload(), self.meddle())),
+            2 => drop(tokio::join!(self.meddle(), self.reload(), self.swap())),
+            3 => drop(tokio::join!(self.reload(), self.swap(), self.reload())),
+            _ => self.meddle().await,
+        }
+    }
+
+    /// A new generation of the plugins, in a moment.
+    async fn swap(&self) {
+        sleep(Duration::from_millis(self.world.draw(0..60))).await;
+        self.swap_now();
+    }
+
+    fn swap_now(&self) {
+        let (world, now) = (&self.world, self.snapshot.load());
+        let generation = now.generation + 1;
+        world.tell(&format!("generation {generation}"));
+        let next = snapshot(world, generation, now.configuration);
+        self.snapshot.store(Arc::new(next));
+    }
+
     /// Something that an operator does, or a new generation of the plugins.
     async fn meddle(&self) {
         let world = &self.world;
@@ -114,6 +141,9 @@ impl Life {
                 .cloned()
                 .collect()
         };
+        if ids.is_empty() {
+            return;
+        }
         let id = &ids[usize::try_from(world.draw(0..ids.len() as u64)).unwrap()];
         match world.draw(0..8) {
             0 | 1 => self.set_enabled(id, world.chance(70)).await,
@@ -121,16 +151,10 @@ impl Life {
             3 => self.remove(id).await,
             4 => self.redefine(id).await,
             5 => {
-                let mut state = world.lock();
-                state.cooling_disabled = !state.cooling_disabled;
-                drop(state);
+                world.other_options();
                 self.auth.set_options(options(world));
             }
-            _ => {
-                let generation = self.snapshot.load().generation + 1;
-                world.tell(&format!("generation {generation}"));
-                self.snapshot.store(Arc::new(snapshot(world, generation)));
-            }
+            _ => self.swap_now(),
         }
     }
 
@@ -150,6 +174,7 @@ impl Life {
 
     /// It goes, if the disk lets it, and comes back as another account with the same name.
     async fn remove(&self, id: &str) {
+        let _changing = self.auth.changing().await;
         self.world.tell(&format!("{id} is to be removed"));
         let removed = self.auth.remove(&CredentialId::new(id)).await;
         self.world.tell(&format!("{id} removed: {removed:?}"));
@@ -162,13 +187,24 @@ impl Life {
 
     /// Another weight, priority and cap; what it is made of stays.
     async fn redefine(&self, id: &str) {
+        let _changing = self.auth.changing().await;
         let most = drawn_cap(&self.world);
+        let (weight, priority) = (drawn_weight(&self.world), drawn_priority(&self.world));
         self.world
             .tell(&format!("{id} redefined: at most {most:?}"));
-        self.world.changed(id, |account| account.most = most);
+        self.world.changed(id, |account| {
+            account.most = most;
+            account.weight = weight;
+            account.priority = priority;
+        });
         let registration = {
             let state = self.world.lock();
-            registration(id, &state.accounts[id])
+            let account = state.accounts.get(id);
+            account.map(|account| registration(id, account))
+        };
+        // Another configuration may have come first.
+        let Some(registration) = registration else {
+            return;
         };
         let _ = self.auth.register(registration).await;
         // The operator's word of before counts more than the source's.
@@ -204,7 +240,7 @@ impl Life {
     fn fit(&self, name: &str) -> Vec<String> {
         let full = |provider: &str| {
             let state = self.world.lock();
-            provider == "p0" && state.in_flight[0] >= PROVIDER_MOST
+            provider == "p0" && state.in_flight[0] >= state.provider_most
         };
         let upstream = name.replace('m', "up-");
         let views = self.auth.list().into_iter().map(|view| view.status);
@@ -256,15 +292,9 @@ impl Life {
             .map(|request| request.sent.len())
             .sum();
         let results = state.results;
-        let lost: Vec<String> = state
-            .accounts
-            .iter()
-            .filter(|(id, account)| {
-                let kept = self.disk.refresh_token(id);
-                kept.is_some_and(|kept| kept != account.refresh_token)
-            })
-            .map(|(id, _)| id.clone())
-            .collect();
+        let known = state.accounts.iter().chain(&state.retired);
+        let lost = known.filter(|(id, account)| account.is_lost(self.disk.tokens(id)));
+        let lost: Vec<String> = lost.map(|(id, _)| id.clone()).collect();
         drop(state);
         if under_way != 0 {
             world.wrong(format!("{under_way} requests are under way"));
@@ -275,13 +305,13 @@ impl Life {
             ));
         }
         for id in lost {
-            world.wrong(format!("the refresh token of {id} that is kept was used"));
+            world.wrong(format!("the refresh token of {id} that is kept is void"));
         }
     }
 }
 
 impl World {
-    fn changed(&self, id: &str, change: impl FnOnce(&mut Account)) {
+    pub(super) fn changed(&self, id: &str, change: impl FnOnce(&mut Account)) {
         let now = self.now();
         if let Some(account) = self.lock().accounts.get_mut(id) {
             account.changed = now;

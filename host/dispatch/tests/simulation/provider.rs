@@ -103,7 +103,7 @@ impl World {
             .push(id.clone());
         let mut life = 0;
         if let Some(account) = state.accounts.get_mut(id) {
-            life = account.source.0;
+            life = account.life;
             account.in_flight += 1;
             account.began.entry(*model).or_default().push(now);
             let provider = account.provider;
@@ -178,7 +178,7 @@ impl State {
                 problems.push(format!("it has {} under way already", account.in_flight));
             }
         }
-        if account.provider == 0 && self.in_flight[0] >= PROVIDER_MOST {
+        if account.provider == 0 && self.in_flight[0] >= self.provider_most {
             problems.push("its provider is full".to_owned());
         }
         problems.extend(account.trespass(*model, now));
@@ -195,9 +195,6 @@ impl Mode {
         )
     }
 }
-
-/// How many requests the first provider may have under way.
-pub(super) const PROVIDER_MOST: u32 = 12;
 
 fn answer(mode: Mode, streamed: bool, left_ms: u64, step: Duration) -> Script {
     let limited = error_body("slow down", "rate_limit_error");
@@ -231,7 +228,7 @@ impl Drop for UnderWay {
         let now = self.world.now();
         let mut state = self.world.lock();
         let account = state.accounts.get_mut(&self.id);
-        let Some(account) = account.filter(|account| account.source.0 == self.life) else {
+        let Some(account) = account.filter(|account| account.life == self.life) else {
             return;
         };
         account.in_flight -= 1;

@@ -23,6 +23,9 @@ pub(super) const MODELS: usize = 3;
 /// The providers.
 pub(super) const PROVIDERS: usize = 3;
 
+/// How many requests the first provider may have under way, at the beginning.
+const PROVIDER_MOST: u32 = 12;
+
 /// How much of the story is told with a failure, in lines.
 const LINES_TOLD: usize = 60;
 
@@ -36,10 +39,16 @@ pub(super) struct World {
 pub(super) struct State {
     pub(super) rng: SmallRng,
     pub(super) accounts: BTreeMap<String, Account>,
+    /// Accounts that the configuration does not name any more; it may again.
+    pub(super) retired: BTreeMap<String, Account>,
+    /// How many accounts came into the pool.
+    pub(super) lives: u64,
     pub(super) requests: BTreeMap<u64, Request>,
     pub(super) in_flight: [u32; PROVIDERS],
     /// No two refreshes of one account at once, no token twice: told by the token endpoint.
     pub(super) refreshing: BTreeSet<(String, u64)>,
+    /// How many requests the first provider may have under way.
+    pub(super) provider_most: u32,
     /// Whether guesses cool nothing, by the operator's word for all.
     pub(super) cooling_disabled: bool,
     pub(super) results: u64,
@@ -49,6 +58,8 @@ pub(super) struct State {
 
 /// One account with a provider, as it truly is.
 pub(super) struct Account {
+    /// Which of those that came into the pool: what began with another counts no more.
+    pub(super) life: u64,
     pub(super) provider: usize,
     pub(super) models: Vec<usize>,
     pub(super) oauth: bool,
@@ -59,8 +70,9 @@ pub(super) struct Account {
     /// When the secret ends; never for keys.
     pub(super) ends: u64,
     pub(super) refresh_token: u64,
-    /// Both as its source gave them.
-    pub(super) source: (u64, u64),
+    pub(super) source: Source,
+    pub(super) weight: u32,
+    pub(super) priority: i32,
     pub(super) most: Option<u32>,
     pub(super) cooling_disabled: Option<bool>,
     pub(super) rounds: Option<u32>,
@@ -77,6 +89,14 @@ pub(super) struct Account {
     pub(super) began: BTreeMap<usize, Vec<u64>>,
     /// When requests that are over ended and began, by model, the last moment's.
     pub(super) ended: BTreeMap<usize, Vec<(u64, u64)>>,
+}
+
+/// What the source of an account says of its tokens.
+#[derive(Clone, Copy)]
+pub(super) struct Source {
+    pub(super) secret: u64,
+    pub(super) refresh_token: u64,
+    pub(super) ends: u64,
 }
 
 /// From a time on, this happens.
@@ -135,9 +155,12 @@ impl World {
             state: Mutex::new(State {
                 rng: SmallRng::seed_from_u64(seed),
                 accounts: BTreeMap::new(),
+                retired: BTreeMap::new(),
+                lives: 0,
                 requests: BTreeMap::new(),
                 in_flight: [0; PROVIDERS],
                 refreshing: BTreeSet::new(),
+                provider_most: PROVIDER_MOST,
                 cooling_disabled: false,
                 results: 0,
                 story: Vec::new(),
@@ -206,6 +229,14 @@ impl World {
         let story = story[story.len().saturating_sub(LINES_TOLD)..].join("\n");
         let (seed, wrong) = (self.seed, state.wrong.join("\n"));
         panic!("seed {seed}:\n{wrong}\nwhat came before the first:\n{story}");
+    }
+}
+
+impl State {
+    /// A number for an account that comes into the pool.
+    pub(super) fn next_life(&mut self) -> u64 {
+        self.lives += 1;
+        self.lives
     }
 }
 

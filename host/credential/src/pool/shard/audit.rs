@@ -7,31 +7,59 @@ impl Shard {
     /// [`Shard::refresh`].
     pub(in crate::pool) fn audit(&self, entries: &Entries, now: Timestamp) {
         assert!(self.stale.is_empty(), "a refresh leaves nothing stale");
-        let mut ready = vec![Vec::new(); self.tiers.len()];
+        let mut ready: BTreeMap<Reverse<i32>, Vec<Member>> = BTreeMap::new();
         let (mut waiting, mut ends) = (BTreeSet::new(), BTreeSet::new());
         let mut counts = Counts::default();
-        for (index, seat) in (0..).zip(&self.seats) {
-            assert_eq!(seat.member.seat, index, "seats are numbered in order");
+        for (number, seat) in (0..).zip(&self.seats) {
+            let Some(seat) = seat else {
+                assert!(self.vacant.contains(&number), "nobody could take it");
+                continue;
+            };
+            assert_eq!(seat.member.seat, number, "it is found by its number");
             let place = seat.standing(entries, now);
             counts.add(place);
             match place {
-                Place::Ready => ready[seat.tier as usize].push(seat.member),
+                Place::Ready => ready
+                    .entry(Reverse(seat.priority))
+                    .or_default()
+                    .push(seat.member),
                 Place::Waiting { wake, until, .. } => {
                     assert!(wake > now, "it would be looked at for ever");
-                    waiting.insert((wake, index));
-                    ends.insert((until, index));
+                    waiting.insert((wake, number));
+                    ends.insert((until, number));
                 }
                 Place::Disabled | Place::Barred | Place::Busy => {}
             }
         }
+        for list in ready.values_mut() {
+            list.sort_by_key(|member| member.rank);
+        }
         assert_eq!(self.waiting, waiting, "waiting, under `{}`", self.name);
         assert_eq!(self.ends, ends, "ends of windows, under `{}`", self.name);
         assert_eq!(self.counts, counts, "not ready, under `{}`", self.name);
-        let kept: Vec<Vec<Member>> = self
-            .tiers
+        let kept: BTreeMap<Reverse<i32>, Vec<Member>> = self
+            .ready
             .iter()
-            .map(|tier| tier.ready.iter().copied().collect())
+            .map(|(&priority, ready)| (priority, ready.iter().copied().collect()))
             .collect();
         assert_eq!(kept, ready, "ready by tier, under `{}`", self.name);
+    }
+
+    pub(in crate::pool) fn audit_seat(&self, number: u32) -> &Seat {
+        self.seat(number).expect("somebody sits there")
+    }
+
+    /// Panics unless so many seats are taken, and these serve with so many credentials in use.
+    pub(in crate::pool) fn audit_serving(
+        &self,
+        seats: usize,
+        enabled: &BTreeMap<ProviderName, u32>,
+    ) {
+        assert_eq!(self.seats.iter().flatten().count(), seats);
+        assert_eq!(self.enabled, *enabled, "under `{}`", self.name);
+        assert!(self.providers.iter().eq(enabled.keys()));
+        let own_rounds = self.seats.iter().flatten();
+        let own_rounds = own_rounds.filter(|seat| seat.rounds.is_some()).count();
+        assert_eq!(self.own_rounds as usize, own_rounds);
     }
 }

@@ -284,6 +284,7 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(open, outcome)| Event::Settle { open, outcome }),
         1 => credentials().prop_map(Event::Replace),
         1 => credentials().prop_map(Event::Upsert),
+        2 => credential_of_any_id().prop_map(|one| Event::Upsert(vec![one])),
         1 => id().prop_map(Event::Remove),
         1 => (id(), any::<bool>()).prop_map(|(id, enabled)| Event::SetEnabled(id, enabled)),
         1 => id().prop_map(Event::Bar),
@@ -323,37 +324,47 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 
 /// Up to five credentials, in any order, some disabled, over three priorities and two models.
 fn credentials() -> impl Strategy<Value = Vec<Credential>> {
-    let one = |id: &'static str| {
-        let serves = prop::sample::subsequence(
-            vec![
-                served("m1", &["gpt", "fast"]),
-                served("m2", &["fast", "slow"]),
-            ],
-            0..=2,
-        );
-        let cap =
-            prop::option::of((1..=2_u32).prop_map(|most| NonZeroU32::new(most).expect("one")));
-        let provider = prop::sample::select(vec!["acme", "capped"]);
-        (
-            prop::bool::weighted(0.85),
-            -1..=1_i32,
-            serves,
-            cap,
-            provider,
-        )
-            .prop_map(
-                move |(enabled, priority, serves, in_flight_max, provider)| Credential {
+    let all = ["e", "b", "d", "a", "c"].map(any_credential);
+    (all, 1..=5_usize).prop_map(|(all, count)| all[..count].to_vec())
+}
+
+fn credential_of_any_id() -> impl Strategy<Value = Credential> {
+    id().prop_flat_map(any_credential)
+}
+
+fn any_credential(id: &'static str) -> impl Strategy<Value = Credential> {
+    let serves = prop::sample::subsequence(
+        vec![
+            served("m1", &["gpt", "fast"]),
+            served("m2", &["fast", "slow"]),
+        ],
+        0..=2,
+    );
+    let cap = prop::option::of((1..=2_u32).prop_map(|most| NonZeroU32::new(most).expect("one")));
+    let provider = prop::sample::select(vec!["acme", "capped"]);
+    let rounds = prop::option::weighted(0.3, 1..=3_u32);
+    let shares = (1..=3_u32, -1..=1_i32);
+    (
+        prop::bool::weighted(0.85),
+        shares,
+        serves,
+        (cap, rounds),
+        provider,
+    )
+        .prop_map(
+            move |(enabled, (weight, priority), serves, (in_flight_max, rounds), provider)| {
+                Credential {
                     enabled,
+                    weight,
                     priority,
                     serves,
                     in_flight_max,
+                    rounds,
                     provider: provider.into(),
                     ..credential(id)
-                },
-            )
-    };
-    let all = ["e", "b", "d", "a", "c"].map(one);
-    (all, 1..=5_usize).prop_map(|(all, count)| all[..count].to_vec())
+                }
+            },
+        )
 }
 
 const NAMES: [&str; 4] = ["gpt", "fast", "slow", "nope"];

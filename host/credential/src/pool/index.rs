@@ -1,0 +1,242 @@
+//! The index from names to who serves them: made as a whole, or changed for one credential at the
+//! cost of that one's names.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::entry::{Live, Route};
+use super::providers::Providers;
+use super::shard::{Seat, Shard, standing};
+use super::{Member, Pool, Slot};
+use crate::{ProviderName, Timestamp};
+
+impl Pool {
+    /// Makes all of it anew, in one pass over the pool.
+    pub(super) fn index(&mut self) {
+        self.number();
+        let mut drafts: BTreeMap<Arc<str>, Draft> = BTreeMap::new();
+        for &slot in self.by_id.values() {
+            let Some(live) = self.entries.live(slot) else {
+                continue;
+            };
+            for (name, of) in models_by_name(live) {
+                let draft = drafts.entry(name).or_default();
+                draft.seat(seat(slot, live, of, self.latest), of.served, live);
+            }
+        }
+        self.by_name.clear();
+        self.shards.clear();
+        self.vacant.clear();
+        for &slot in self.by_id.values() {
+            if let Some(live) = self.entries.live_mut(slot) {
+                live.routes.clear();
+            }
+        }
+        for (shard, (name, draft)) in (0..).zip(drafts) {
+            for (seat, &served) in draft.seats.iter().zip(&draft.served) {
+                let Member {
+                    slot, seat, model, ..
+                } = seat.member;
+                if let Some(live) = self.entries.live_mut(slot) {
+                    live.routes.push(Route {
+                        shard,
+                        seat,
+                        model,
+                        served,
+                    });
+                }
+            }
+            self.by_name.insert(Arc::clone(&name), shard);
+            let shard = Shard::of(name, draft.seats, draft.enabled);
+            self.shards.push(shard);
+        }
+    }
+
+    /// Gives the ranks, counts the attempts under way of each provider, and notes the rounds.
+    fn number(&mut self) {
+        self.providers = Providers::default();
+        self.rounds.clear();
+        let all = u32::try_from(self.by_id.len()).unwrap_or(u32::MAX);
+        let apart = RANK_SPREAD / all.saturating_add(1);
+        let mut rank = 0_u32;
+        for &slot in self.by_id.values() {
+            let Some(live) = self.entries.live_mut(slot) else {
+                continue;
+            };
+            rank = rank.saturating_add(apart.max(1));
+            live.rank = rank;
+            let limits = &self.options.provider_in_flight_max;
+            let provider = &live.credential.provider;
+            live.provider = self.providers.join(provider, live.in_flight, limits);
+            if let Some(rounds) = live.credential.rounds {
+                *self.rounds.entry(rounds).or_default() += 1;
+            }
+        }
+    }
+
+    /// A rank for a new id between its neighbours; none if these leave no number free.
+    pub(super) fn rank_of(&self, id: &str) -> Option<u32> {
+        let rank = |slot: &Slot| self.entries.live(*slot).map(|live| live.rank);
+        let bounds = (Bound::Unbounded, Bound::Excluded(id));
+        let before = self.by_id.range::<str, _>(bounds).next_back();
+        let before = before.and_then(|(_, slot)| rank(slot)).unwrap_or(0);
+        let bounds = (Bound::Excluded(id), Bound::Unbounded);
+        let after = self.by_id.range::<str, _>(bounds).next();
+        match after.and_then(|(_, slot)| rank(slot)) {
+            Some(after) => {
+                let middle = before + after.saturating_sub(before) / 2;
+                (middle > before).then_some(middle)
+            }
+            None => before.checked_add(RANK_STEP),
+        }
+    }
+
+    /// Lists a credential wherever it serves. It must not be listed yet.
+    pub(super) fn list(&mut self, slot: Slot) {
+        let Some(live) = self.entries.live_mut(slot) else {
+            return;
+        };
+        let limits = &self.options.provider_in_flight_max;
+        let provider = &live.credential.provider;
+        live.provider = self.providers.join(provider, live.in_flight, limits);
+        if let Some(rounds) = live.credential.rounds {
+            *self.rounds.entry(rounds).or_default() += 1;
+        }
+        let mut routes = Vec::new();
+        for (name, of) in models_by_name(live) {
+            let index = match self.by_name.get(&name) {
+                Some(&index) => index,
+                None => {
+                    let index = self.vacant.pop();
+                    let index = index.unwrap_or_else(|| narrow(self.shards.len()));
+                    self.by_name.insert(Arc::clone(&name), index);
+                    match self.shards.get_mut(index as usize) {
+                        Some(shard) => *shard = Shard::new(name),
+                        None => self.shards.push(Shard::new(name)),
+                    }
+                    index
+                }
+            };
+            if let Some(shard) = self.shards.get_mut(index as usize) {
+                let seat = seat(slot, live, of, self.latest);
+                routes.push(Route {
+                    shard: index,
+                    seat: shard.add(seat, &live.credential),
+                    model: of.model,
+                    served: of.served,
+                });
+            }
+        }
+        routes.sort_unstable_by_key(|route| route.shard);
+        live.routes = routes;
+    }
+
+    /// Undoes [`Pool::list`]: before a credential changes in any way but its health, or goes.
+    pub(super) fn unlist(&mut self, slot: Slot) {
+        let Some(live) = self.entries.live_mut(slot) else {
+            return;
+        };
+        for route in std::mem::take(&mut live.routes) {
+            let Some(shard) = self.shards.get_mut(route.shard as usize) else {
+                continue;
+            };
+            shard.remove(route.seat, &live.credential);
+            if shard.is_empty() {
+                self.by_name.remove(shard.name());
+                self.vacant.push(route.shard);
+            }
+        }
+        self.providers.leave(live.provider, live.in_flight);
+        if let Some(rounds) = live.credential.rounds
+            && let Some(times) = self.rounds.get_mut(&rounds)
+        {
+            *times -= 1;
+            if *times == 0 {
+                self.rounds.remove(&rounds);
+            }
+        }
+    }
+}
+
+/// A name's shard in the making. Seats come in the order of ids.
+#[derive(Default)]
+struct Draft {
+    seats: Vec<Seat>,
+    /// Of each seat, which of the credential's `serves` it is.
+    served: Vec<u32>,
+    enabled: BTreeMap<ProviderName, u32>,
+}
+
+impl Draft {
+    fn seat(&mut self, mut seat: Seat, served: u32, live: &Live) {
+        seat.member.seat = narrow(self.seats.len());
+        self.seats.push(seat);
+        self.served.push(served);
+        if live.credential.enabled {
+            let provider = live.credential.provider.clone();
+            *self.enabled.entry(provider).or_default() += 1;
+        }
+    }
+}
+
+/// What a credential serves a name with: indexes into its `serves` and its models.
+#[derive(Clone, Copy)]
+struct ServedWith {
+    served: u32,
+    model: u32,
+}
+
+/// A seat without its number.
+fn seat(slot: Slot, live: &Live, of: ServedWith, now: Timestamp) -> Seat {
+    let credential = &live.credential;
+    let served = credential.serves.get(of.served as usize);
+    let weight = served.map_or(1, |served| served.weight);
+    let priority = served.map_or(0, |served| served.priority);
+    Seat {
+        member: Member {
+            slot,
+            model: of.model,
+            seat: 0,
+            rank: live.rank,
+            weight: credential.weight.saturating_mul(weight),
+        },
+        priority: credential.priority.saturating_add(priority),
+        place: standing(live, of.model, now),
+        provider: live.provider,
+        rounds: credential.rounds,
+    }
+}
+
+/// The names a credential serves, each with the first of its `serves` that has it, and that one's
+/// model.
+fn models_by_name(live: &Live) -> BTreeMap<Arc<str>, ServedWith> {
+    let models = (0_u32..).zip(&live.models);
+    let models: BTreeMap<_, _> = models.map(|(index, model)| (&model.key, index)).collect();
+    let mut names = BTreeMap::new();
+    for (served, of) in (0..).zip(&live.credential.serves) {
+        let Some(&model) = models.get(&of.model) else {
+            continue;
+        };
+        for name in &of.names {
+            let name = names.entry(Arc::clone(name));
+            name.or_insert(ServedWith { served, model });
+        }
+    }
+    names
+}
+
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Over how many numbers the ranks are spread when the index is made: with 10,000 credentials, 17
+/// new ones in a row fit between the same two. What is above is for those that come last.
+const RANK_SPREAD: u32 = 1 << 31;
+
+/// How far from the last credential one that comes behind it stands: room for 131,072 of them, and
+/// for 13 in a row between two.
+const RANK_STEP: u32 = 1 << 14;
+
+#[cfg(test)]
+mod audit;

@@ -1,0 +1,60 @@
+//! The index, held against what a pass over the pool says.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+impl Pool {
+    /// Panics unless who is listed where equals what the credentials say.
+    pub(in crate::pool) fn audit_index(&self) {
+        let mut ranks = Vec::new();
+        let mut seats: BTreeMap<Arc<str>, BTreeSet<u32>> = BTreeMap::new();
+        let mut serving: BTreeMap<Arc<str>, BTreeMap<ProviderName, u32>> = BTreeMap::new();
+        let mut in_flight: BTreeMap<ProviderName, u32> = BTreeMap::new();
+        let mut rounds: BTreeMap<u32, u32> = BTreeMap::new();
+        for &slot in self.by_id.values() {
+            let live = self.entries.live(slot).expect("whose id is known is there");
+            ranks.push(live.rank);
+            *in_flight
+                .entry(live.credential.provider.clone())
+                .or_default() += live.in_flight;
+            if let Some(own) = live.credential.rounds {
+                *rounds.entry(own).or_default() += 1;
+            }
+            let served = models_by_name(live);
+            assert_eq!(live.routes.len(), served.len());
+            for (name, of) in served {
+                let shard = self.by_name[&name];
+                let route = live.route(shard).expect("it is found by its name");
+                assert_eq!((route.served, route.model), (of.served, of.model));
+                let mut expected = seat(slot, live, of, self.latest);
+                expected.member.seat = route.seat;
+                let seat = self.shards[shard as usize].audit_seat(route.seat);
+                expected.place = seat.place;
+                assert_eq!(*seat, expected, "under `{name}`");
+                let seats = seats.entry(Arc::clone(&name)).or_default();
+                assert!(seats.insert(route.seat), "two in one seat");
+                let serving = serving.entry(name).or_default();
+                if live.credential.enabled {
+                    *serving.entry(live.credential.provider.clone()).or_default() += 1;
+                }
+            }
+        }
+        let sorted = ranks.iter().zip(ranks.iter().skip(1));
+        assert!(
+            sorted.into_iter().all(|(one, next)| one < next),
+            "{ranks:?}"
+        );
+        assert_eq!(self.rounds, rounds);
+        self.providers.audit(&in_flight);
+        let known: Vec<_> = self.by_name.keys().collect();
+        assert_eq!(known, seats.keys().collect::<Vec<_>>());
+        for (name, &index) in &self.by_name {
+            self.shards[index as usize].audit_serving(seats[name].len(), &serving[name]);
+        }
+        for &vacant in &self.vacant {
+            assert!(self.shards[vacant as usize].is_empty());
+        }
+        assert_eq!(self.shards.len(), self.vacant.len() + self.by_name.len());
+    }
+}

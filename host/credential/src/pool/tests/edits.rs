@@ -1,0 +1,130 @@
+//! What an operator does to one credential of many costs what that one serves, not what the pool has.
+
+use super::*;
+
+/// One edit, its name, and what it does.
+type Edit = (&'static str, fn(&mut Pool));
+
+#[test]
+fn one_edit_copies_one_run_of_each_list_it_changes() {
+    let edits: [Edit; 7] = [
+        ("disable", |pool| {
+            pool.set_enabled("k05000", false);
+        }),
+        ("enable", |pool| {
+            pool.set_enabled("k05000", true);
+        }),
+        ("weight", |pool| {
+            let heavy = Credential {
+                weight: 3,
+                ..of_many(5000)
+            };
+            pool.upsert(vec![heavy]).expect("a pool");
+        }),
+        ("priority", |pool| {
+            let first = Credential {
+                priority: 1,
+                ..of_many(5000)
+            };
+            pool.upsert(vec![first]).expect("a pool");
+        }),
+        ("back", |pool| {
+            pool.upsert(vec![of_many(5000)]).expect("a pool")
+        }),
+        ("add", |pool| {
+            let new = Credential {
+                id: "k05000-new".into(),
+                ..of_many(5000)
+            };
+            pool.upsert(vec![new]).expect("a pool");
+        }),
+        ("remove", |pool| {
+            pool.remove(&["k05000".into()]);
+        }),
+    ];
+    let mut pool = pool((0..MANY).map(of_many).collect());
+    for (edit, change) in edits {
+        let before = lists(&mut pool);
+        change(&mut pool);
+        let after = lists(&mut pool);
+        for (name, (before, after)) in NAMES.iter().zip(before.iter().zip(&after)) {
+            let copied = after.copied_since(before);
+            // Of two priorities the second list is not offered while there is the first.
+            if !matches!(edit, "priority" | "back") {
+                assert!(copied <= 256, "{edit} copied {copied} under `{name}`");
+            }
+        }
+        assert_eq!(
+            after[UNSERVED].copied_since(&before[UNSERVED]),
+            0,
+            "{edit}: it does not serve that"
+        );
+        pool.audit(at(1));
+    }
+}
+
+#[test]
+fn credentials_added_in_any_order_stand_by_their_ids() {
+    let mut pool = pool(vec![credential("m")]);
+    let mut expected = vec!["m".to_owned()];
+    // Each goes between the first and the one before: sooner or later no rank is left there.
+    for number in (0..200).rev() {
+        let id = format!("a{number:03}");
+        pool.upsert(vec![credential(&id)]).expect("a pool");
+        expected.push(id);
+        pool.audit(at(1));
+    }
+    // And these behind the last.
+    for number in 0..200 {
+        let id = format!("z{number:03}");
+        pool.upsert(vec![credential(&id)]).expect("a pool");
+        expected.push(id);
+        pool.audit(at(1));
+    }
+    expected.sort();
+    assert_eq!(pool.ids("gpt", &[], at(1)), Ok(expected));
+}
+
+#[test]
+fn a_name_that_nobody_serves_any_more_is_unknown_until_somebody_does() {
+    let mut pool = pool(vec![credential("a")]);
+    for round in 0..3 {
+        let name = format!("only-{round}");
+        let only = Credential {
+            serves: vec![served("upstream", &[&name])],
+            ..credential("b")
+        };
+        pool.upsert(vec![only]).expect("a pool");
+        assert_eq!(pool.ids(&name, &[], at(1)), Ok(vec!["b".to_owned()]));
+        pool.remove(&["b".into()]);
+        assert_eq!(pool.ids(&name, &[], at(1)), Err(Unfit::UnknownModel));
+        pool.audit(at(1));
+    }
+    assert_eq!(pool.shards.len(), 2, "a shard that is left is taken again");
+}
+
+fn of_many(number: usize) -> Credential {
+    let serves = match number % 2 {
+        0 => vec![served("m1", &["gpt"]), served("m2", &["fast"])],
+        _ => vec![served("m2", &["fast"]), served("m3", &["slow"])],
+    };
+    Credential {
+        serves,
+        ..credential(&format!("k{number:05}"))
+    }
+}
+
+fn lists(pool: &mut Pool) -> Vec<std::sync::Arc<Members>> {
+    let list = |name: &&str| {
+        let candidates = pool.candidates(&Ask::first(name), at(1));
+        candidates.expect("somebody serves it").members
+    };
+    NAMES.iter().map(list).collect()
+}
+
+const MANY: usize = 10_000;
+
+const NAMES: [&str; 3] = ["gpt", "fast", "slow"];
+
+/// Which of the names the edited one does not serve.
+const UNSERVED: usize = 2;
