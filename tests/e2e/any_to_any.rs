@@ -352,3 +352,31 @@ async fn a_stream_that_fails_after_its_beginning_ends_in_the_clients_words() {
         }
     }
 }
+
+/// A client that calls wrongly learns it in its own API's words, too.
+#[tokio::test]
+async fn a_wrong_method_and_a_wrong_path_are_told_in_the_clients_words() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = everything(&upstream).await;
+    for (path, status, kind) in [
+        ("/v1/messages", 405, "/type"),
+        ("/v1/chat/completions", 405, "/error/type"),
+        (
+            "/v1beta/models/model-a:generateContent",
+            404,
+            "/error/status",
+        ),
+        ("/v1beta/nothing", 404, "/error/status"),
+        ("/v1/nothing", 404, "/error/type"),
+    ] {
+        let answer = jackfield.client.get(jackfield.url(path)).send().await;
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        assert!(answer.headers().contains_key("x-jackfield-error"), "{path}");
+        let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        assert!(
+            body.pointer(kind).is_some_and(Value::is_string),
+            "{path}: {body}"
+        );
+    }
+}

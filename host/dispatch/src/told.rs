@@ -65,6 +65,14 @@ pub(crate) struct Whole {
     pub(crate) usage: Option<Usage>,
 }
 
+impl Whole {
+    /// The answer as the only item of an array, where a provider gave it whole that was to stream.
+    fn alone(self) -> Self {
+        let body = [b"[", &self.body[..], b"]"].concat().into();
+        Self { body, ..self }
+    }
+}
+
 impl Told {
     /// Tells a call to whoever is described so, for a model of the provider's, which may have a suffix.
     /// `created` is in seconds since the Unix epoch.
@@ -143,6 +151,7 @@ impl Told {
         let (told, body_len) = (self.clone(), body.len());
         let tell = move || match stream {
             Some(framing) if told.translated().is_some() => told.streamed(&body, framing),
+            Some(Framing::Array) => told.whole(body).map(Whole::alone),
             _ => told.whole(body),
         };
         if self.translated().is_none() || body_len <= TRANSLATED_INLINE_BYTES_MAX {

@@ -390,3 +390,33 @@ async fn a_gemini_clients_array_holds_what_a_stream_says() {
         assert_eq!(texts.collect::<String>(), "onetwo");
     }
 }
+
+/// The client's own dialect, but for how its stream is framed: relayed, led through a guest, and given whole
+/// by a provider that does not stream.
+#[tokio::test(start_paused = true)]
+async fn an_array_is_whole_whoever_writes_it() {
+    let item = |text: &str, more: &str| {
+        let content = format!("{{\"parts\":[{{\"text\":\"{text}\"}}]}}");
+        format!("{{\"candidates\":[{{\"content\":{content}{more}}}]}}")
+    };
+    let (one, two) = (item("one", ""), item("two", ",\"finishReason\":\"STOP\""));
+    let events = || Script::events([format!("data: {one}\n\n"), format!("data: {two}\n\n")]);
+    for (executor, script, items) in [
+        (relaying(), events(), vec![&one, &two]),
+        (FakeExecutor::echoing(), events(), vec![&one, &two]),
+        (relaying(), Script::json(200, two.clone()), vec![&two]),
+    ] {
+        let setting = Setting::new(1).executor(executor.accepting("gemini"));
+        let stage = setting.stage(FakeUpstream::in_order(vec![script]));
+        let call = Call {
+            dialect: Dialect::Gemini,
+            stream: Some(Framing::Array),
+            body: Bytes::from_static(br#"{"contents":[]}"#),
+            ..stage.call(true)
+        };
+        let given = json_of(&text(stage.dispatcher.call(call).await).await);
+        let items: Vec<Value> = items.into_iter().map(|item| json_of(item)).collect();
+        assert_eq!(given, Value::Array(items));
+        stage.assert_closed();
+    }
+}
