@@ -1,14 +1,13 @@
 //! The dispatcher: rounds over the pool, up to the first success, a failure that nothing can mend,
 //! or the call's deadline.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use jackfield_auth::{AuthManager, Lease};
-use jackfield_credential::{Ask, Outcome, Scope, Slot, Unfit, split_suffix};
+use jackfield_credential::{Ask, Outcome, Scope, Unfit, split_suffix};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -25,6 +24,7 @@ use crate::fallback::{Fallback, because};
 use crate::journal::{Counts, Ended, Journal, Step, Waited, millis};
 use crate::limits::{ESTIMATES_MAX, ROUND_JITTER_MAX, UNTOLD_MAX};
 use crate::port::Upstream;
+use crate::progress::Progress;
 use crate::snapshot::Snapshot;
 
 /// Carries out calls.
@@ -49,81 +49,6 @@ pub struct DispatcherParts {
     pub upstream: Arc<dyn Upstream>,
     /// Tells the time; the same that the auth manager has.
     pub clock: Clock,
-}
-
-/// How far a call has come.
-struct Progress {
-    /// From 1.
-    round: u32,
-    attempts: u32,
-    tried: Vec<Slot>,
-    /// Whose tokens were renewed in this call: once is enough.
-    renewed: Vec<Slot>,
-    last: Option<Box<UpstreamFailure>>,
-    /// Whether every failure of this round was the way's, which cools nobody.
-    only_transport: bool,
-    /// Whose executors could not even be told the call.
-    untold: Vec<Slot>,
-    /// Why not.
-    untold_because: Option<Box<CallError>>,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self {
-            round: 1,
-            attempts: 0,
-            tried: Vec::new(),
-            renewed: Vec::new(),
-            last: None,
-            only_transport: true,
-            untold: Vec::new(),
-            untold_because: None,
-        }
-    }
-
-    fn next_round(&mut self) {
-        self.round += 1;
-        self.tried.clear();
-        self.only_transport = true;
-    }
-
-    /// All but the number of attempts begins anew.
-    fn next_model(&mut self) {
-        *self = Self {
-            attempts: self.attempts,
-            ..Self::new()
-        };
-    }
-
-    /// Whom not to choose.
-    fn passed_over(&self) -> Cow<'_, [Slot]> {
-        if self.untold.is_empty() {
-            return Cow::Borrowed(&self.tried);
-        }
-        Cow::Owned([&self.tried[..], &self.untold[..]].concat())
-    }
-
-    /// Of several reasons the client is told the one that it can do something about.
-    fn untold_by(&mut self, slot: Slot, error: Box<CallError>) {
-        self.untold.push(slot);
-        let refused = |error: &CallError| matches!(error, CallError::Untranslatable(_));
-        let known = self.untold_because.as_deref();
-        if known.is_none_or(|known| refused(&error) && !refused(known)) {
-            self.untold_because = Some(error);
-        }
-    }
-
-    fn failed(&mut self, failure: Box<UpstreamFailure>) {
-        self.only_transport &= failure.failure.scope == Scope::Transport;
-        self.last = Some(failure);
-    }
-
-    /// Whether one more attempt would add to an outage: the last failure was not a credential's.
-    fn amplifies(&self) -> bool {
-        let scope = self.last.as_ref().map(|last| last.failure.scope);
-        matches!(scope, Some(Scope::Provider | Scope::Transport))
-    }
 }
 
 impl Dispatcher {

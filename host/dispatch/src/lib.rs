@@ -21,6 +21,7 @@ pub mod limits;
 mod outbound;
 pub mod plan;
 pub mod port;
+mod progress;
 mod raw;
 mod refresher;
 mod relay;

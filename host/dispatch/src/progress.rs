@@ -1,0 +1,82 @@
+//! How far one call has come: what the loop over rounds and credentials keeps in mind. Pure.
+
+use std::borrow::Cow;
+
+use jackfield_credential::{Scope, Slot};
+
+use crate::error::{CallError, UpstreamFailure};
+
+/// How far a call has come.
+pub(crate) struct Progress {
+    /// From 1.
+    pub(crate) round: u32,
+    pub(crate) attempts: u32,
+    pub(crate) tried: Vec<Slot>,
+    /// Whose tokens were renewed in this call: once is enough.
+    pub(crate) renewed: Vec<Slot>,
+    pub(crate) last: Option<Box<UpstreamFailure>>,
+    /// Whether every failure of this round was the way's, which cools nobody.
+    pub(crate) only_transport: bool,
+    /// Whose executors could not even be told the call.
+    pub(crate) untold: Vec<Slot>,
+    /// Why not.
+    pub(crate) untold_because: Option<Box<CallError>>,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Self {
+            round: 1,
+            attempts: 0,
+            tried: Vec::new(),
+            renewed: Vec::new(),
+            last: None,
+            only_transport: true,
+            untold: Vec::new(),
+            untold_because: None,
+        }
+    }
+
+    pub(crate) fn next_round(&mut self) {
+        self.round += 1;
+        self.tried.clear();
+        self.only_transport = true;
+    }
+
+    /// All but the number of attempts begins anew.
+    pub(crate) fn next_model(&mut self) {
+        *self = Self {
+            attempts: self.attempts,
+            ..Self::new()
+        };
+    }
+
+    /// Whom not to choose.
+    pub(crate) fn passed_over(&self) -> Cow<'_, [Slot]> {
+        if self.untold.is_empty() {
+            return Cow::Borrowed(&self.tried);
+        }
+        Cow::Owned([&self.tried[..], &self.untold[..]].concat())
+    }
+
+    /// Of several reasons the client is told the one that it can do something about.
+    pub(crate) fn untold_by(&mut self, slot: Slot, error: Box<CallError>) {
+        self.untold.push(slot);
+        let refused = |error: &CallError| matches!(error, CallError::Untranslatable(_));
+        let known = self.untold_because.as_deref();
+        if known.is_none_or(|known| refused(&error) && !refused(known)) {
+            self.untold_because = Some(error);
+        }
+    }
+
+    pub(crate) fn failed(&mut self, failure: Box<UpstreamFailure>) {
+        self.only_transport &= failure.failure.scope == Scope::Transport;
+        self.last = Some(failure);
+    }
+
+    /// Whether one more attempt would add to an outage: the last failure was not a credential's.
+    pub(crate) fn amplifies(&self) -> bool {
+        let scope = self.last.as_ref().map(|last| last.failure.scope);
+        matches!(scope, Some(Scope::Provider | Scope::Transport))
+    }
+}
