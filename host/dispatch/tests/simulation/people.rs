@@ -262,11 +262,27 @@ impl Life {
         fit.map(|status| status.id.to_string()).collect()
     }
 
+    /// Waits until no refresh is under way, and what the last one brought is kept. Tokens go on being renewed
+    /// for as long as the world lasts; one that is on its way is nowhere yet.
+    async fn between_refreshes(&self) {
+        // A write takes less than this, and a refresh takes longer: none begins and ends meanwhile.
+        const PAUSE: Duration = Duration::from_millis(45);
+        let idle = || self.world.lock().refreshing.is_empty();
+        loop {
+            let before = idle();
+            sleep(PAUSE).await;
+            if before && idle() {
+                return;
+            }
+        }
+    }
+
     /// When all is over nothing is under way, and all that matters is kept.
     async fn end(&self) {
         let world = &self.world;
         // The longest refresh, and every write that is tried again.
         sleep(Duration::from_mins(2)).await;
+        self.between_refreshes().await;
         if self.auth.flush().await.is_err() {
             world.wrong("what was learnt is not kept though the disk is good".to_owned());
         }
