@@ -7,20 +7,26 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use jackfield_credential::Scope;
 use jackfield_dialect::interlingua::{Notes, Refusal};
 use jackfield_dialect::{Asked, estimate_tokens};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::call::{Answer, AnswerBody, Call, Operation};
 use crate::course::Course;
 use crate::error::CallError;
 
-/// The answer to a call for which [`is_replaced`] holds.
+/// The answer to a call for which [`is_replaced`] holds. The turn is over when the work is, even if the
+/// client has left before.
 pub(crate) async fn in_place_of(
     error: CallError,
     course: &Arc<Course>,
+    turn: OwnedSemaphorePermit,
 ) -> Result<Answer, CallError> {
     let course = Arc::clone(course);
     // Some hundred milliseconds of work for long bodies: not on the threads that serve everybody.
-    let counted = tokio::task::spawn_blocking(move || estimate(&course.call)).await;
-    match counted {
+    let counted = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        estimate(&course.call)
+    });
+    match counted.await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(refusal)) => Err(CallError::Untranslatable(refusal)),
         // It was cancelled or it panicked, and what failed before says more.

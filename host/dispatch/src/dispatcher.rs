@@ -36,7 +36,7 @@ pub struct Dispatcher {
     budgets: Budgets,
     journal: Journal,
     /// The turns of those who count tokens.
-    estimates: Semaphore,
+    estimates: Arc<Semaphore>,
 }
 
 /// What a dispatcher is made of.
@@ -67,7 +67,7 @@ impl Dispatcher {
             clock,
             budgets: Budgets::default(),
             journal: Journal::default(),
-            estimates: Semaphore::new(ESTIMATES_MAX),
+            estimates: Arc::new(Semaphore::new(ESTIMATES_MAX)),
         }
     }
 
@@ -158,9 +158,10 @@ impl Dispatcher {
         if !count::is_replaced(&error, course) {
             return Err(error);
         }
-        let turn = timeout_at(course.call.deadline, self.estimates.acquire());
+        let turn = Arc::clone(&self.estimates).acquire_owned();
+        let turn = timeout_at(course.call.deadline, turn);
         match turn.await {
-            Ok(Ok(_turn)) => count::in_place_of(error, course).await,
+            Ok(Ok(turn)) => count::in_place_of(error, course, turn).await,
             Ok(Err(_)) | Err(_) => Err(error),
         }
     }

@@ -136,7 +136,7 @@ async fn a_count_that_fails_cools_nobody_and_is_estimated() {
     }
 }
 
-/// A count has limits of its own: that it works does not end a cooldown of the model.
+/// What is the account's fault is so whatever was asked for.
 #[tokio::test(start_paused = true)]
 async fn a_refused_key_is_refused_for_counts_and_for_content() {
     let executor = FakeExecutor::relaying()
