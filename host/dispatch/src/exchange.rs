@@ -267,6 +267,17 @@ impl Drop for Exchange {
 }
 
 impl Broke {
+    /// What came is of no use, and why.
+    pub(crate) fn useless(why: &str) -> Self {
+        Self::Failed(classify::useless(why))
+    }
+
+    /// The provider closed before it had said all.
+    pub(crate) fn ended_early() -> Self {
+        let why = "the provider's stream ended before it was complete";
+        Self::Failed(classify::transport(why.to_owned()))
+    }
+
     /// What the lease is settled with.
     fn outcome(&self) -> Outcome {
         match self {
@@ -304,3 +315,9 @@ fn joined(mut pieces: VecDeque<Bytes>) -> Bytes {
         .for_each(|piece| whole.extend_from_slice(piece));
     whole.freeze()
 }
+
+/// Why a stream is of no use: it said that it was over, and nothing else.
+pub(crate) const EMPTY: &str = "the provider's stream was empty";
+
+/// Why a stream is of no use: an event of it is none of its dialect.
+pub(crate) const MALFORMED: &str = "the provider's stream made no sense";

@@ -198,7 +198,7 @@ fn events(
     match (step?, ended, writer.completed()) {
         (step, false, _) => Ok(step),
         (_, true, true) => Ok(Step::Over),
-        (_, true, false) => Err(useless("the stream ended before it was complete")),
+        (_, true, false) => Err(Broke::useless("the stream ended before it was complete")),
     }
 }
 
@@ -209,16 +209,12 @@ fn write(writer: &mut Writer, frames: &[Frame], written: &mut Vec<u8>) -> Result
             Observed::Content if step == Step::Held => step = Step::Content,
             Observed::Content | Observed::Preamble => {}
             Observed::Done if writer.completed() => step = Step::Complete,
-            Observed::Done => return Err(useless("the stream was empty")),
+            Observed::Done => return Err(Broke::useless("the stream was empty")),
             Observed::Error(error) => return Err(Broke::Failed(classify::inside(error))),
-            Observed::Malformed => return Err(useless("the stream made no sense")),
+            Observed::Malformed => return Err(Broke::useless("the stream made no sense")),
         }
     }
     Ok(step)
-}
-
-fn useless(why: &str) -> Broke {
-    Broke::Failed(classify::useless(why))
 }
 
 fn gather(body: &mut BytesMut, frames: &[Frame]) -> Result<(), Broke> {
@@ -233,7 +229,9 @@ fn bounded(bytes: usize) -> Result<(), Broke> {
         return Ok(());
     }
     let most = WHOLE_ANSWER_BYTES_MAX >> 20;
-    Err(useless(&format!("the answer is larger than {most} MiB")))
+    Err(Broke::useless(&format!(
+        "the answer is larger than {most} MiB"
+    )))
 }
 
 pub(crate) fn broke(rejection: Rejection) -> Broke {
@@ -327,7 +325,7 @@ fn cut_events(
                 });
             }
             Ok(None) => return Ok(()),
-            Err(error) => return Err(useless(&error.to_string())),
+            Err(error) => return Err(Broke::useless(&error.to_string())),
         }
     }
 }

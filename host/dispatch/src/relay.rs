@@ -7,7 +7,7 @@ use jackfield_dialect::sse::Reader;
 use jackfield_dialect::{Dialect, Observed, Observer, Usage};
 
 use crate::classify;
-use crate::exchange::{Broke, Step};
+use crate::exchange::{Broke, EMPTY, MALFORMED, Step};
 use crate::limits::CLOSING;
 use crate::source::{Came, Source};
 
@@ -79,7 +79,7 @@ impl Relay {
             } else {
                 self.reader.next_event()
             };
-            let Some(event) = event.map_err(|error| useless(&error.to_string()))? else {
+            let Some(event) = event.map_err(|error| Broke::useless(&error.to_string()))? else {
                 break;
             };
             // What comes after the end is read by nobody.
@@ -93,7 +93,7 @@ impl Relay {
                         return Err(Broke::Told(classify::inside(error)));
                     }
                     Observed::Error(error) => return Err(Broke::Failed(classify::inside(error))),
-                    Observed::Malformed => return Err(useless(MALFORMED)),
+                    Observed::Malformed => return Err(Broke::useless(MALFORMED)),
                     Observed::Preamble => {}
                 }
             }
@@ -108,7 +108,7 @@ impl Relay {
 
     fn done(&mut self) -> Result<(), Broke> {
         if !self.whole() {
-            return Err(useless(EMPTY));
+            return Err(Broke::useless(EMPTY));
         }
         self.done = true;
         self.source.end_within(CLOSING);
@@ -120,7 +120,7 @@ impl Relay {
         let rest = self.reader.take_rest();
         let makes_sense = self.done || self.read_rest(&rest)?;
         if !self.whole() {
-            return Err(Broke::Failed(classify::transport(ENDED_EARLY.to_owned())));
+            return Err(Broke::ended_early());
         }
         let rest = Some(rest).filter(|rest| makes_sense && !rest.is_empty());
         match (self.dialect.forgotten_end(), self.done) {
@@ -155,16 +155,8 @@ impl Relay {
     }
 }
 
-fn useless(why: &str) -> Broke {
-    Broke::Failed(classify::useless(why))
-}
-
 /// A comment: nothing that a client reads.
 pub(crate) const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
-
-const EMPTY: &str = "the provider's stream was empty";
-const ENDED_EARLY: &str = "the provider's stream ended before it was complete";
-const MALFORMED: &str = "the provider's stream made no sense";
 
 /// The events of one chunk, to be sent on as few pieces: all that lie inside the chunk are one slice
 /// of it.

@@ -8,7 +8,7 @@ use jackfield_dialect::Observed;
 use jackfield_dialect::sse::{Event, Reader, SseError};
 
 use crate::classify;
-use crate::exchange::{Broke, Step};
+use crate::exchange::{Broke, EMPTY, MALFORMED, Step};
 use crate::limits::CLOSING;
 use crate::source::{Came, Source};
 use crate::writer::Writer;
@@ -80,9 +80,9 @@ impl Retold {
                 self.done = true;
                 self.source.end_within(CLOSING);
             }
-            Observed::Done => return Err(useless(EMPTY)),
+            Observed::Done => return Err(Broke::useless(EMPTY)),
             Observed::Error(error) => return Err(Broke::Failed(classify::inside(error))),
-            Observed::Malformed => return Err(useless(MALFORMED)),
+            Observed::Malformed => return Err(Broke::useless(MALFORMED)),
         }
         Ok(false)
     }
@@ -100,7 +100,7 @@ impl Retold {
             self.writer.finish(&mut written);
         }
         if !self.writer.completed() {
-            return Err(Broke::Failed(classify::transport(ENDED_EARLY.to_owned())));
+            return Err(Broke::ended_early());
         }
         if !written.is_empty() {
             out.push_back(written.into());
@@ -110,13 +110,5 @@ impl Retold {
 }
 
 fn too_long(error: &SseError) -> Broke {
-    useless(&error.to_string())
+    Broke::useless(&error.to_string())
 }
-
-fn useless(why: &str) -> Broke {
-    Broke::Failed(classify::useless(why))
-}
-
-const EMPTY: &str = "the provider's stream was empty";
-const ENDED_EARLY: &str = "the provider's stream ended before it was complete";
-const MALFORMED: &str = "the provider's stream made no sense";

@@ -158,7 +158,7 @@ impl Told {
             return tell();
         }
         let told = tokio::task::spawn_blocking(tell).await;
-        told.unwrap_or_else(|_| Err(useless("the host broke off its translation")))
+        told.unwrap_or_else(|_| Err(Broke::useless("the host broke off its translation")))
     }
 
     /// Judges a whole answer, and says it as the client is owed it.
@@ -168,7 +168,7 @@ impl Told {
             return Ok(Whole { body, usage });
         };
         let body = made.answer(&body);
-        let body = body.map_err(|error| useless(&error.to_string()))?;
+        let body = body.map_err(|error| Broke::useless(&error.to_string()))?;
         Ok(Whole {
             body: body.into(),
             usage,
@@ -179,7 +179,7 @@ impl Told {
     fn streamed(&self, body: &Bytes, framing: Framing) -> Result<Whole, Broke> {
         let usage = self.judged(body)?;
         let answer = self.spoken.decode_answer(body);
-        let answer = answer.map_err(|error| useless(&error.to_string()))?;
+        let answer = answer.map_err(|error| Broke::useless(&error.to_string()))?;
         let mut writer = self.writer(framing);
         let mut out = Vec::new();
         writer.whole(&answer, &mut out);
@@ -198,8 +198,10 @@ impl Told {
         match verdict {
             Verdict::Complete { usage, .. } => Ok(usage),
             Verdict::Error(error) => Err(Broke::Failed(classify::inside(error))),
-            Verdict::Empty => Err(useless("the provider's answer was empty")),
-            Verdict::Malformed => Err(useless("the provider's answer was not what it should be")),
+            Verdict::Empty => Err(Broke::useless("the provider's answer was empty")),
+            Verdict::Malformed => Err(Broke::useless(
+                "the provider's answer was not what it should be",
+            )),
         }
     }
 }
@@ -219,8 +221,4 @@ fn plain(body: &[u8]) -> Verdict {
         },
         _ => Verdict::Malformed,
     }
-}
-
-fn useless(why: &str) -> Broke {
-    Broke::Failed(classify::useless(why))
 }
