@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion};
-use jackfield_credential::{Ask, Outcome};
+use jackfield_credential::{CandidateQuery, Outcome};
 use jackfield_dialect::Asked;
 use jackfield_dialect::json::{Patch, apply};
 use jackfield_dispatch::port::Columns;
@@ -104,7 +104,7 @@ impl Bench {
             group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
                 bencher.iter(|| {
                     index = (index + 1) % size;
-                    let candidates = pool.candidates(&Ask::first(MODEL), NOW).ok()?;
+                    let candidates = pool.candidates(&CandidateQuery::first_round(MODEL), NOW).ok()?;
                     let lease = pool.lease(&candidates, index, NOW).ok()?;
                     lease.settle(Outcome::Success, NOW, Some(Duration::from_millis(1)));
                     Some(())
@@ -273,6 +273,6 @@ fn bodies(criterion: &mut Criterion) {
 }
 
 fn columns(size: usize) -> Result<Arc<dyn Columns>> {
-    let candidates = pool(size)?.candidates(&Ask::first(MODEL), NOW)?;
+    let candidates = pool(size)?.candidates(&CandidateQuery::first_round(MODEL), NOW)?;
     Ok(Arc::new(candidates))
 }

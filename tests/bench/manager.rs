@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jackfield_auth::{AuthManager, Lease};
-use jackfield_credential::{Ask, DueQueue, Failure, Outcome, Scope, Timestamp, kind};
+use jackfield_credential::{CandidateQuery, DueQueue, Failure, Outcome, Scope, Timestamp, kind};
 use tokio::time::Instant;
 
 use crate::credentials::{MODEL, NOW, credential, pool};
@@ -191,7 +191,7 @@ impl Subject {
     }
 
     fn lease(&self, sequence: usize) -> Result<Lease> {
-        let candidates = self.manager.candidates(&Ask::first(MODEL), self.now);
+        let candidates = self.manager.candidates(&CandidateQuery::first_round(MODEL), self.now);
         let candidates = candidates.map_err(|_| "nobody is fit")?;
         let index = sequence % candidates.len();
         let lease = self.manager.lease(&candidates, index, self.now);

@@ -9,7 +9,7 @@ use jackfield_credential::{Credential, RefreshFacts, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::refresh::{RefreshFailed, Refresher};
+use crate::refresh::{RefreshError, Refresher};
 use crate::{
     BoxFuture, Definition, Origin, RefreshTiming, Registration, StoredCredential, StoredTokens,
 };
@@ -27,7 +27,7 @@ pub(crate) struct Tokens {
 /// One credential beside the pool.
 pub(crate) struct Account {
     /// Tells it from another one that had, or will have, the same id.
-    pub(crate) life: u64,
+    pub(crate) incarnation: u64,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) proxy: Option<Arc<SecretString>>,
     pub(crate) origin: Origin,
@@ -35,9 +35,9 @@ pub(crate) struct Account {
     pub(crate) metadata: BTreeMap<String, Value>,
     pub(crate) source_digest: [u8; 32],
     /// When the tokens end, as its source says.
-    source_end: Option<Timestamp>,
+    source_expires_at: Option<Timestamp>,
     pub(crate) record: Record,
-    pub(crate) renewal: Renewal,
+    pub(crate) refresh: RefreshState,
 }
 
 /// What the store has of it.
@@ -48,14 +48,14 @@ pub(crate) struct Record {
     /// The operator's word on whether it is in use.
     pub(crate) enabled: Option<bool>,
     /// Whether the tokens were renewed since the source gave them.
-    pub(crate) renewed: bool,
+    pub(crate) refreshed: bool,
     pub(crate) definition: Option<Definition>,
     pub(crate) created_at: Timestamp,
 }
 
 /// How the renewal of its tokens stands.
 #[derive(Default)]
-pub(crate) struct Renewal {
+pub(crate) struct RefreshState {
     /// The one under way: whoever wants one waits for this.
     pub(crate) running: Option<Running>,
     /// In a row.
@@ -64,27 +64,27 @@ pub(crate) struct Renewal {
     /// Why the provider will not renew them any more.
     pub(crate) rejected: Option<String>,
     /// What the executor last said of whether to renew, until it is asked again.
-    pub(crate) opinion: Option<bool>,
+    pub(crate) policy_decision: Option<bool>,
     /// When it is to be asked again, if it has an opinion at all.
-    pub(crate) ask_at: Timestamp,
+    pub(crate) check_at: Timestamp,
     /// Whether it is being asked.
-    pub(crate) asking: bool,
+    pub(crate) checking: bool,
 }
 
 /// When something is to be done about an account's tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Due {
     pub(crate) refresh: Option<Timestamp>,
-    pub(crate) question: Option<Timestamp>,
+    pub(crate) policy_check: Option<Timestamp>,
 }
 
 /// A refresh that many may wait for.
-pub(crate) type Running = Shared<BoxFuture<'static, Result<(), RefreshFailed>>>;
+pub(crate) type Running = Shared<BoxFuture<'static, Result<(), RefreshError>>>;
 
 impl Account {
-    pub(crate) fn new(registration: &Registration, now: Timestamp, life: u64) -> Self {
+    pub(crate) fn new(registration: &Registration, now: Timestamp, incarnation: u64) -> Self {
         Self {
-            life,
+            incarnation,
             tokens: Arc::new(Tokens {
                 secrets: registration.secrets.clone(),
                 version: 1,
@@ -96,13 +96,13 @@ impl Account {
             timing: registration.timing,
             metadata: registration.metadata.clone(),
             source_digest: registration.digest(),
-            source_end: registration.expires_at,
+            source_expires_at: registration.expires_at,
             record: Record {
                 definition: registration.definition.clone(),
                 created_at: now,
                 ..Record::default()
             },
-            renewal: Renewal::default(),
+            refresh: RefreshState::default(),
         }
     }
 
@@ -114,12 +114,12 @@ impl Account {
         self.timing = registration.timing;
         self.metadata = registration.metadata.clone();
         self.record.definition.clone_from(&registration.definition);
-        let ends_elsewhen = self.source_end != registration.expires_at;
-        self.source_end = registration.expires_at;
+        let expiry_changed = self.source_expires_at != registration.expires_at;
+        self.source_expires_at = registration.expires_at;
         let digest = registration.digest();
         if digest == self.source_digest {
-            if ends_elsewhen && !self.record.renewed {
-                self.end_at(registration.expires_at);
+            if expiry_changed && !self.record.refreshed {
+                self.set_expiry(registration.expires_at);
             }
             return false;
         }
@@ -130,17 +130,17 @@ impl Account {
             expires_at: registration.expires_at,
             refreshed_at: registration.refreshed_at,
         });
-        self.record.renewed = false;
-        self.renewal = Renewal {
-            running: self.renewal.running.take(),
-            asking: self.renewal.asking,
-            ..Renewal::default()
+        self.record.refreshed = false;
+        self.refresh = RefreshState {
+            running: self.refresh.running.take(),
+            checking: self.refresh.checking,
+            ..RefreshState::default()
         };
         true
     }
 
     /// The same tokens, of which the source says now when they end. A refresh under way goes on.
-    fn end_at(&mut self, expires_at: Option<Timestamp>) {
+    fn set_expiry(&mut self, expires_at: Option<Timestamp>) {
         self.tokens = Arc::new(Tokens {
             secrets: self.tokens.secrets.clone(),
             expires_at,
@@ -149,7 +149,7 @@ impl Account {
     }
 
     /// Takes tokens that were renewed before a restart, if they are of what the source gives now.
-    fn restore(&mut self, stored: StoredTokens) {
+    fn restore_tokens(&mut self, stored: StoredTokens) {
         if stored.source_digest != self.source_digest {
             return;
         }
@@ -159,33 +159,33 @@ impl Account {
             expires_at: stored.expires_at,
             refreshed_at: stored.refreshed_at,
         });
-        self.record.renewed = true;
+        self.record.refreshed = true;
     }
 
     /// Whether its source says something else than before.
-    pub(crate) fn differs(&self, registration: &Registration) -> bool {
+    pub(crate) fn differs_from(&self, registration: &Registration) -> bool {
         let exposed = |proxy: &SecretString| proxy.expose_secret().to_owned();
         self.origin != registration.origin
             || self.timing != registration.timing
             || self.metadata != registration.metadata
-            || self.source_end != registration.expires_at
+            || self.source_expires_at != registration.expires_at
             || self.proxy.as_deref().map(exposed) != registration.proxy.as_ref().map(exposed)
             || self.source_digest != registration.digest()
     }
 
     /// Takes what was kept of it over a restart. Answers whether its tokens had been renewed.
-    pub(crate) fn recall(&mut self, stored: StoredCredential) -> bool {
+    pub(crate) fn apply_stored(&mut self, stored: StoredCredential) -> bool {
         self.record.version = Some(stored.version);
         self.record.created_at = stored.created_at;
         self.record.enabled = stored.enabled;
         if let Some(tokens) = stored.tokens {
-            self.restore(tokens);
+            self.restore_tokens(tokens);
         }
-        self.record.renewed
+        self.record.refreshed
     }
 
     /// What is to be kept of its tokens.
-    pub(crate) fn stored(&self, tokens: &Tokens) -> StoredTokens {
+    pub(crate) fn to_stored_tokens(&self, tokens: &Tokens) -> StoredTokens {
         StoredTokens {
             secrets: tokens.secrets.clone(),
             expires_at: tokens.expires_at,
@@ -196,26 +196,26 @@ impl Account {
 
     /// When its tokens are to be renewed, and when the executor is to be asked whether to.
     pub(crate) fn due(&self, credential: &Credential, refresher: &dyn Refresher) -> Due {
-        if self.renewal.rejected.is_some() || self.renewal.running.is_some() {
+        if self.refresh.rejected.is_some() || self.refresh.running.is_some() {
             return Due::default();
         }
-        let evaluates = refresher.evaluates(&credential.provider);
+        let has_policy = refresher.has_refresh_policy(&credential.provider);
         // The operator's lead counts more than the executor's.
         let lead = self.timing.lead;
         let facts = RefreshFacts {
             enabled: credential.enabled,
             kind: credential.kind,
-            evaluated: self.renewal.opinion.filter(|_| evaluates),
+            policy_decision: self.refresh.policy_decision.filter(|_| has_policy),
             interval: self.timing.interval,
             lead: lead.or_else(|| refresher.lead(&credential.provider)),
             expires_at: self.tokens.expires_at,
             refreshed_at: self.tokens.refreshed_at,
-            not_before: self.renewal.not_before,
+            not_before: self.refresh.not_before,
         };
-        let asked = evaluates && !self.renewal.asking;
+        let may_check = has_policy && !self.refresh.checking;
         Due {
             refresh: facts.due_at(),
-            question: asked.then(|| facts.ask_at(self.renewal.ask_at)).flatten(),
+            policy_check: may_check.then(|| facts.check_at(self.refresh.check_at)).flatten(),
         }
     }
 }

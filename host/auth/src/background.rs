@@ -9,13 +9,13 @@ use tokio::time::{sleep, timeout};
 
 use crate::refresh::begin;
 use crate::state::Inner;
-use crate::{AuthManager, StoreError, evaluation, kept};
+use crate::{AuthManager, StoreError, refresh_policy, persistence};
 
 impl AuthManager {
     /// Renews tokens when that is due, drives the refreshes that calls have begun, and saves health.
     /// It never ends; drop it to stop, and then [`flush`](Self::flush).
     pub async fn run(&self) {
-        tokio::join!(self.renew_when_due(), self.save_when_changed());
+        tokio::join!(self.refresh_when_due(), self.save_when_changed());
     }
 
     /// Saves what the store does not have yet: health, and records that could not be saved before.
@@ -27,9 +27,9 @@ impl AuthManager {
             return Ok(());
         };
         for id in self.inner.unsaved() {
-            kept::save(&self.inner, &id).await?;
+            persistence::save(&self.inner, &id).await?;
         }
-        let mut taken = Taken::of(&self.inner);
+        let mut taken = DirtyBatch::of(&self.inner);
         if !taken.records.is_empty() {
             store.save_health(taken.records.clone()).await?;
             taken.records.clear();
@@ -37,16 +37,16 @@ impl AuthManager {
         Ok(())
     }
 
-    async fn renew_when_due(&self) {
+    async fn refresh_when_due(&self) {
         let background = &self.inner.background;
         let mut running = FuturesUnordered::new();
-        let mut asked = FuturesUnordered::new();
+        let mut checks = FuturesUnordered::new();
         loop {
-            running.extend(background.take_begun());
+            running.extend(background.take_started());
             let mut next = self.begin_due();
-            while asked.len() < QUESTIONS_MAX {
-                match evaluation::ask_next(&self.inner) {
-                    Ok(question) => asked.push(question),
+            while checks.len() < POLICY_CHECKS_MAX {
+                match refresh_policy::next_check(&self.inner) {
+                    Ok(check) => checks.push(check),
                     Err(pause) => {
                         next = next.min(pause.unwrap_or(IDLE));
                         break;
@@ -59,7 +59,7 @@ impl AuthManager {
                 biased;
                 () = background.refreshes.notified() => {}
                 Some(_) = running.next() => {}
-                Some(()) = asked.next() => {}
+                Some(()) = checks.next() => {}
                 () = sleep(next) => {}
             }
         }
@@ -75,7 +75,7 @@ impl AuthManager {
                 let Some(id) = state.queue.take_due(now) else {
                     return pause(state.queue.next_at(), now);
                 };
-                if evaluation::comes_first(&mut state, &id) {
+                if refresh_policy::defers_to_policy(&mut state, &id) {
                     continue;
                 }
                 let account = state.accounts.get(&id);
@@ -113,21 +113,21 @@ impl AuthManager {
 
 /// Health on its way to the store. It is given back where it did not get there, also when nobody
 /// waits any more.
-struct Taken<'a> {
+struct DirtyBatch<'a> {
     inner: &'a Inner,
     records: Vec<HealthRecord>,
 }
 
-impl<'a> Taken<'a> {
+impl<'a> DirtyBatch<'a> {
     fn of(inner: &'a Inner) -> Self {
         let records = inner.take_dirty();
         Self { inner, records }
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for DirtyBatch<'_> {
     fn drop(&mut self) {
-        self.inner.give_back(std::mem::take(&mut self.records));
+        self.inner.restore_dirty(std::mem::take(&mut self.records));
     }
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn pause(next: Option<Timestamp>, now: Timestamp) -> Duration {
 
 /// How many executors are asked at once whether to renew: each takes microseconds, so that four pass
 /// thousands a second, and one plugin that hangs leaves the processor to others.
-const QUESTIONS_MAX: usize = 4;
+const POLICY_CHECKS_MAX: usize = 4;
 
 /// A wall clock may be set, and sleeping by another clock: so the queue is looked at again.
 const IDLE: Duration = Duration::from_secs(60);

@@ -17,22 +17,22 @@ pub struct CandidateSet {
     inner: Arc<Inner>,
     candidates: Candidates,
     /// What was asked for, where that is more than the name: with a suffix.
-    asked: Option<Arc<str>>,
+    requested: Option<Arc<str>>,
 }
 
 impl CandidateSet {
-    pub(crate) fn new(inner: Arc<Inner>, candidates: Candidates, asked: &str) -> Self {
-        let more = *candidates.name != *asked;
+    pub(crate) fn new(inner: Arc<Inner>, candidates: Candidates, requested: &str) -> Self {
+        let more = *candidates.name != *requested;
         Self {
-            asked: more.then(|| Arc::from(asked)),
+            requested: more.then(|| Arc::from(requested)),
             inner,
             candidates,
         }
     }
 
     /// The model as it was asked for: an attempt tells the provider the suffix.
-    pub(crate) fn asked(&self) -> &str {
-        self.asked.as_deref().unwrap_or(&self.candidates.name)
+    pub(crate) fn requested_name(&self) -> &str {
+        self.requested.as_deref().unwrap_or(&self.candidates.name)
     }
 
     /// How many there are; at least one.

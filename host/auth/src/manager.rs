@@ -5,15 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use jackfield_credential::{
-    Ask, Credential, CredentialId, CredentialKind, CredentialStatus, NotFit, Outcome, Pool,
-    PoolError, PoolOptions, ProviderName, ServedName, Slot, Timestamp, Unfit,
+    CandidateQuery, Credential, CredentialId, CredentialKind, CredentialStatus, LeaseError, Outcome, Pool,
+    PoolError, PoolOptions, ProviderName, ServedName, Slot, Timestamp, Unavailable,
 };
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::hook::Hooks;
-use crate::refresh::{self, RefreshFailed};
-use crate::room::{self, NoRoom, Room, Turn};
+use crate::events::Hooks;
+use crate::refresh::{self, RefreshError};
+use crate::wait_queue::{self, QueueError, WaitQueue, QueueSlot};
 use crate::state::{Background, Inner, State};
 use crate::{CandidateSet, Events, Hook, Lease, Registration, Store};
 
@@ -71,7 +71,7 @@ impl AuthManager {
         } = parts;
         let seed = options.seed;
         let now = clock();
-        let credentials = registrations.iter().map(credential).collect();
+        let credentials = registrations.iter().map(pool_credential).collect();
         let mut state = State::new(Pool::new(credentials, options)?, seed);
         for registration in &registrations {
             state.add_account(registration, now);
@@ -80,11 +80,11 @@ impl AuthManager {
             state: Mutex::new(state),
             clock,
             hooks: Hooks::new(hooks),
-            room: Room::default(),
+            wait_queue: WaitQueue::default(),
             store,
             background: Background::default(),
-            saving: tokio::sync::Mutex::default(),
-            changing: tokio::sync::Mutex::default(),
+            save_lock: tokio::sync::Mutex::default(),
+            registration_lock: tokio::sync::Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -97,12 +97,12 @@ impl AuthManager {
     /// # Errors
     ///
     /// Says why there is none.
-    pub fn candidates(&self, ask: &Ask<'_>, now: Timestamp) -> Result<CandidateSet, Unfit> {
-        let candidates = self.inner.lock().pool.candidates(ask, now)?;
+    pub fn candidates(&self, query: &CandidateQuery<'_>, now: Timestamp) -> Result<CandidateSet, Unavailable> {
+        let candidates = self.inner.lock().pool.candidates(query, now)?;
         Ok(CandidateSet::new(
             Arc::clone(&self.inner),
             candidates,
-            ask.name,
+            query.name,
         ))
     }
 
@@ -117,9 +117,9 @@ impl AuthManager {
         candidates: &CandidateSet,
         index: usize,
         now: Timestamp,
-    ) -> Result<Lease, NotFit> {
-        let slot = candidates.slot(index).ok_or(NotFit::Gone)?;
-        self.lease_slot(slot, candidates.asked(), now)
+    ) -> Result<Lease, LeaseError> {
+        let slot = candidates.slot(index).ok_or(LeaseError::NotInPool)?;
+        self.lease_slot(slot, candidates.requested_name(), now)
     }
 
     /// Takes a lease on a credential that the call had before, whose tokens were renewed since.
@@ -127,19 +127,19 @@ impl AuthManager {
     /// # Errors
     ///
     /// Says why it is not fit.
-    pub fn lease_again(&self, slot: Slot, name: &str, now: Timestamp) -> Result<Lease, NotFit> {
+    pub fn lease_again(&self, slot: Slot, name: &str, now: Timestamp) -> Result<Lease, LeaseError> {
         self.lease_slot(slot, name, now)
     }
 
-    fn lease_slot(&self, slot: Slot, name: &str, now: Timestamp) -> Result<Lease, NotFit> {
+    fn lease_slot(&self, slot: Slot, name: &str, now: Timestamp) -> Result<Lease, LeaseError> {
         let mut state = self.inner.lock();
-        let credential = state.pool.credential(slot).ok_or(NotFit::Gone)?;
+        let credential = state.pool.credential(slot).ok_or(LeaseError::NotInPool)?;
         let credential = Arc::clone(credential);
-        let renews = state.refresher.is_some() && credential.kind == CredentialKind::Oauth;
-        let account = state.accounts.get(&credential.id).ok_or(NotFit::Gone)?;
+        let can_refresh = state.refresher.is_some() && credential.kind == CredentialKind::Oauth;
+        let account = state.accounts.get(&credential.id).ok_or(LeaseError::NotInPool)?;
         let tokens = Arc::clone(&account.tokens);
         let proxy = account.proxy.clone();
-        let refreshable = renews && account.renewal.rejected.is_none();
+        let refreshable = can_refresh && account.refresh.rejected.is_none();
         let attempt = state.pool.begin(slot, name, now)?;
         state.leases.open += 1;
         let configuration = state.configuration;
@@ -157,7 +157,7 @@ impl AuthManager {
 
     /// Whether calls wait for room for this model: whoever comes now should wait behind them.
     pub fn has_queue(&self, name: &str) -> bool {
-        self.inner.room.has_queue(name)
+        self.inner.wait_queue.has_queue(name)
     }
 
     /// Waits, in the order of arrival, until a credential for this model has room. `turn`: the one
@@ -166,13 +166,13 @@ impl AuthManager {
     /// # Errors
     ///
     /// Too many wait, or the time is over.
-    pub async fn wait_for_room(
+    pub async fn wait_for_capacity(
         &self,
         name: &Arc<str>,
-        turn: Option<Turn>,
+        previous: Option<QueueSlot>,
         until: Instant,
-    ) -> Result<Turn, NoRoom> {
-        room::wait(&self.inner, name, turn, until).await
+    ) -> Result<QueueSlot, QueueError> {
+        wait_queue::wait(&self.inner, name, previous, until).await
     }
 
     /// Renews a credential's tokens, unless they are newer than the version that the caller has
@@ -181,7 +181,7 @@ impl AuthManager {
     /// # Errors
     ///
     /// Why there are no new tokens.
-    pub async fn refresh(&self, id: &CredentialId, seen_version: u64) -> Result<(), RefreshFailed> {
+    pub async fn refresh(&self, id: &CredentialId, seen_version: u64) -> Result<(), RefreshError> {
         match refresh::begin(&self.inner, id, seen_version)? {
             Some(running) => running.await,
             None => Ok(()),
@@ -253,7 +253,7 @@ pub struct LeaseCounts {
     /// Settled as cancelled, or dropped.
     pub cancelled: u64,
     /// Settled without a verdict, since a plugin failed.
-    pub unjudged: u64,
+    pub inconclusive: u64,
 }
 
 impl LeaseCounts {
@@ -263,14 +263,14 @@ impl LeaseCounts {
             Outcome::Cancelled => &mut self.cancelled,
             Outcome::Failed(_) => &mut self.failed,
             Outcome::Success => &mut self.success,
-            Outcome::Unjudged => &mut self.unjudged,
+            Outcome::Inconclusive => &mut self.inconclusive,
         };
         *count += 1;
     }
 }
 
 /// The credential, naming just the secrets there are.
-pub(crate) fn credential(registration: &Registration) -> Credential {
+pub(crate) fn pool_credential(registration: &Registration) -> Credential {
     Credential {
         secret_fields: registration.secrets.keys().cloned().collect(),
         ..registration.credential.clone()

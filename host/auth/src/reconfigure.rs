@@ -9,9 +9,9 @@ use jackfield_credential::{
 };
 use tokio::sync::MutexGuard;
 
-use crate::hook::What;
-use crate::kept;
-use crate::manager::credential;
+use crate::events::EventKind;
+use crate::persistence;
+use crate::manager::pool_credential;
 use crate::state::State;
 use crate::{AuthManager, Registration, StoreError, StoredCredential};
 
@@ -23,20 +23,20 @@ pub struct Reconfiguration {
     /// What the pool goes by.
     pub options: PoolOptions,
     /// What is known from before of those that are new.
-    pub kept: Kept,
+    pub persisted: PersistedState,
 }
 
 /// What is kept of all credentials, in the store or on the way there.
 #[derive(Clone, Debug, Default)]
-pub struct Kept {
+pub struct PersistedState {
     records: BTreeMap<CredentialId, StoredCredential>,
     health: BTreeMap<CredentialId, Vec<HealthRecord>>,
 }
 
-impl Kept {
+impl PersistedState {
     /// Credentials that the admin API made: those that are there, and those that a restart would
     /// bring back.
-    pub fn made(&self) -> impl Iterator<Item = &StoredCredential> {
+    pub fn admin_created(&self) -> impl Iterator<Item = &StoredCredential> {
         let records = self.records.values();
         records.filter(|record| record.definition.is_some())
     }
@@ -44,9 +44,9 @@ impl Kept {
 
 /// What a new configuration made of the credentials, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counted {
+pub struct ReconfigureSummary {
     /// That are there now.
-    pub all: usize,
+    pub total: usize,
     /// That were not there before.
     pub added: usize,
     /// Of which something else is said than before.
@@ -58,25 +58,25 @@ pub struct Counted {
 impl AuthManager {
     /// Held by whoever makes registrations out of a configuration, or removes credentials, until that
     /// is done: so no configuration takes the place of the other meanwhile.
-    pub async fn changing(&self) -> MutexGuard<'_, ()> {
-        self.inner.changing.lock().await
+    pub async fn lock_registrations(&self) -> MutexGuard<'_, ()> {
+        self.inner.registration_lock.lock().await
     }
 
     /// What is kept of all credentials: for a [`Reconfiguration`], under [`AuthManager::changing`].
     ///
     /// # Errors
     /// The store's.
-    pub async fn kept(&self) -> Result<Kept, StoreError> {
-        let mut kept = Kept::default();
+    pub async fn persisted_state(&self) -> Result<PersistedState, StoreError> {
+        let mut persisted = PersistedState::default();
         if let Some(store) = &self.inner.store {
             // What cannot be saved now is tried again anyhow.
             if let Err(error) = self.flush().await {
                 tracing::warn!(%error, "not everything is saved yet");
             }
             let records = store.list().await?.into_iter();
-            kept.records = records.map(|record| (record.id.clone(), record)).collect();
+            persisted.records = records.map(|record| (record.id.clone(), record)).collect();
             for record in store.list_health().await? {
-                let of = kept.health.entry(record.credential.clone());
+                let of = persisted.health.entry(record.credential.clone());
                 of.or_default().push(record);
             }
         }
@@ -84,11 +84,11 @@ impl AuthManager {
         let state = self.inner.lock();
         for (id, account) in &state.accounts {
             if account.record.definition.is_some() {
-                let record = kept::record(id, account, None, now);
-                kept.records.insert(id.clone(), record);
+                let record = persistence::build_record(id, account, None, now);
+                persisted.records.insert(id.clone(), record);
             }
         }
-        Ok(kept)
+        Ok(persisted)
     }
 
     /// Takes a new configuration in place of the present one. Whose id stays keeps health, attempts
@@ -104,44 +104,44 @@ impl AuthManager {
         &self,
         new: Reconfiguration,
         publish: impl FnOnce(u64),
-    ) -> Result<Counted, PoolError> {
+    ) -> Result<ReconfigureSummary, PoolError> {
         let Reconfiguration {
             registrations,
             options,
-            mut kept,
+            mut persisted,
         } = new;
-        let credentials = registrations.iter().map(credential).collect();
+        let credentials = registrations.iter().map(pool_credential).collect();
         let now = self.inner.now();
         let mut state = self.inner.lock();
-        let credentials = in_use(&state, &kept, credentials);
-        let before = defined(&state);
+        let credentials = apply_overrides(&state, &persisted, credentials);
+        let before = defined_credentials(&state);
         state.pool.reconfigure(credentials, options)?;
         state.configuration += 1;
         publish(state.configuration);
 
         let stay = registrations.iter().map(|one| &one.credential.id);
-        let gone = gone(&state, &stay.collect());
-        for id in &gone {
-            state.part(id);
+        let removed = removed_ids(&state, &stay.collect());
+        for id in &removed {
+            state.retire(id);
         }
-        state.forget(&gone);
-        let mut told: Vec<_> = gone.into_iter().map(|id| (id, What::Removed)).collect();
-        let mut counted = Counted {
-            all: registrations.len(),
-            removed: told.len(),
-            ..Counted::default()
+        state.remove(&removed);
+        let mut events: Vec<_> = removed.into_iter().map(|id| (id, EventKind::Removed)).collect();
+        let mut summary = ReconfigureSummary {
+            total: registrations.len(),
+            removed: events.len(),
+            ..ReconfigureSummary::default()
         };
         for registration in &registrations {
             let id = &registration.credential.id;
             let Some(before) = before.get(id) else {
-                self.add(&mut state, registration, &mut kept, now);
-                counted.added += 1;
-                told.push((id.clone(), What::Registered));
+                self.add(&mut state, registration, &mut persisted, now);
+                summary.added += 1;
+                events.push((id.clone(), EventKind::Registered));
                 continue;
             };
             if self.redefine(&mut state, registration, before) {
-                counted.changed += 1;
-                told.push((id.clone(), What::Updated));
+                summary.changed += 1;
+                events.push((id.clone(), EventKind::Updated));
             }
         }
         // The executors, and with them their leads, may be others.
@@ -149,33 +149,33 @@ impl AuthManager {
             self.inner.schedule(&mut state, &registration.credential.id);
         }
         let effects = Effects {
-            room: true,
+            capacity_freed: true,
             ..Effects::default()
         };
         self.inner.take_effects(&mut state, effects);
         self.inner.finish(state);
         self.inner.background.wake();
-        for (id, what) in told {
-            self.inner.tell(&id, now, what);
+        for (id, what) in events {
+            self.inner.emit(&id, now, what);
         }
-        Ok(counted)
+        Ok(summary)
     }
 
     /// Adds an account that the pool has already, with what is known of it from before.
-    fn add(&self, state: &mut State, registration: &Registration, kept: &mut Kept, now: Timestamp) {
+    fn add(&self, state: &mut State, registration: &Registration, persisted: &mut PersistedState, now: Timestamp) {
         let id = &registration.credential.id;
-        if let Some(account) = state.rejoin(id) {
+        if let Some(account) = state.revive(id) {
             account.redefine(registration);
         } else {
             state.add_account(registration, now);
-            let stored = kept.records.remove(id);
+            let stored = persisted.records.remove(id);
             if let (Some(stored), Some(account)) = (stored, state.accounts.get_mut(id)) {
-                account.recall(stored);
+                account.apply_stored(stored);
             }
         }
         state
             .pool
-            .restore(kept.health.remove(id).unwrap_or_default());
+            .restore(persisted.health.remove(id).unwrap_or_default());
     }
 
     /// Has an account say what its source says now; answers whether that is something else.
@@ -191,7 +191,7 @@ impl AuthManager {
         let Some(account) = state.accounts.get_mut(id) else {
             return false;
         };
-        if same && !account.differs(registration) {
+        if same && !account.differs_from(registration) {
             return false;
         }
         if account.redefine(registration) {
@@ -203,22 +203,22 @@ impl AuthManager {
 }
 
 /// The credentials as the operator wants them: that word counts more than the source's.
-fn in_use(state: &State, kept: &Kept, mut credentials: Vec<Credential>) -> Vec<Credential> {
+fn apply_overrides(state: &State, persisted: &PersistedState, mut credentials: Vec<Credential>) -> Vec<Credential> {
     for credential in &mut credentials {
-        let word = match state.known(&credential.id) {
+        let enabled = match state.find_account(&credential.id) {
             Some(account) => account.record.enabled,
-            None => kept
+            None => persisted
                 .records
                 .get(&credential.id)
-                .and_then(|kept| kept.enabled),
+                .and_then(|stored| stored.enabled),
         };
-        credential.enabled = word.unwrap_or(credential.enabled);
+        credential.enabled = enabled.unwrap_or(credential.enabled);
     }
     credentials
 }
 
 /// The credentials as the pool has them.
-fn defined(state: &State) -> BTreeMap<CredentialId, Arc<Credential>> {
+fn defined_credentials(state: &State) -> BTreeMap<CredentialId, Arc<Credential>> {
     let known = state.accounts.keys().filter_map(|id| {
         let slot = state.pool.slot(id.as_str())?;
         let credential = state.pool.credential(slot)?;
@@ -227,10 +227,10 @@ fn defined(state: &State) -> BTreeMap<CredentialId, Arc<Credential>> {
     known.collect()
 }
 
-fn gone(state: &State, stay: &BTreeSet<&CredentialId>) -> Vec<CredentialId> {
+fn removed_ids(state: &State, stay: &BTreeSet<&CredentialId>) -> Vec<CredentialId> {
     let known = state.accounts.keys();
-    let mut gone: Vec<_> = known.filter(|id| !stay.contains(id)).cloned().collect();
+    let mut removed: Vec<_> = known.filter(|id| !stay.contains(id)).cloned().collect();
     // Events come in the order of ids.
-    gone.sort_unstable();
-    gone
+    removed.sort_unstable();
+    removed
 }

@@ -8,38 +8,38 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jackfield_credential::{
     Cause, Credential, CredentialId, CredentialKind, Failure, ProviderName, Scope, Timestamp,
-    evaluation_pause, kind, refresh_pause,
+    policy_check_interval, kind, refresh_backoff,
 };
 use secrecy::SecretString;
 
 use crate::account::{Account, Running, Tokens};
-use crate::hook::{RefreshNote, What};
+use crate::events::{RefreshEvent, EventKind};
 use crate::state::Inner;
-use crate::{BoxFuture, kept};
+use crate::{BoxFuture, persistence};
 
 /// Carries out refreshes: asks the provider for new tokens.
 pub trait Refresher: Send + Sync {
     /// Asks for new tokens. It has a deadline of its own.
-    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshFailed>>;
+    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>>;
 
     /// How long before their end the executor of this provider wants tokens renewed.
     fn lead(&self, provider: &ProviderName) -> Option<Duration>;
 
     /// Whether the executor of this provider has an opinion of its own on when tokens are renewed.
-    fn evaluates(&self, _provider: &ProviderName) -> bool {
+    fn has_refresh_policy(&self, _provider: &ProviderName) -> bool {
         false
     }
 
     /// Asks the executor, if it has one, whether to renew now; none leaves it to interval and lead.
     /// It has a deadline of its own.
-    fn should_refresh(&self, _question: RefreshQuestion) -> BoxFuture<'_, Option<bool>> {
+    fn should_refresh(&self, _query: PolicyQuery) -> BoxFuture<'_, Option<bool>> {
         Box::pin(async { None })
     }
 }
 
 /// What an executor is asked about. No secret is in it.
 #[derive(Clone, Debug)]
-pub struct RefreshQuestion {
+pub struct PolicyQuery {
     /// Whose tokens.
     pub credential: Arc<Credential>,
     /// When the access token ends, where that is known.
@@ -70,7 +70,7 @@ pub struct TokenPatch {
 
 /// Why there are no new tokens. Nothing in it is secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RefreshFailed {
+pub enum RefreshError {
     /// The provider will not renew them any more: somebody must log in anew.
     #[error("the provider will not renew the tokens: {0}")]
     Rejected(String),
@@ -82,7 +82,7 @@ pub enum RefreshFailed {
     NotRefreshable,
     /// The credential is not there, or no longer.
     #[error("there is no such credential")]
-    Gone,
+    NotFound,
 }
 
 /// The refresh under way for a credential, begun if there is none. None where the tokens are newer
@@ -91,109 +91,109 @@ pub(crate) fn begin(
     inner: &Arc<Inner>,
     id: &CredentialId,
     seen_version: u64,
-) -> Result<Option<Running>, RefreshFailed> {
+) -> Result<Option<Running>, RefreshError> {
     let mut state = inner.lock();
     let refresher = state.refresher.clone();
-    let (credential, account) = state.of(id).ok_or(RefreshFailed::Gone)?;
+    let (credential, account) = state.of(id).ok_or(RefreshError::NotFound)?;
     let of_tokens = credential.kind == CredentialKind::Oauth;
     if account.tokens.version > seen_version {
         return Ok(None);
     }
-    if let Some(message) = &account.renewal.rejected {
-        return Err(RefreshFailed::Rejected(message.clone()));
+    if let Some(message) = &account.refresh.rejected {
+        return Err(RefreshError::Rejected(message.clone()));
     }
-    if let Some(running) = &account.renewal.running {
+    if let Some(running) = &account.refresh.running {
         return Ok(Some(running.clone()));
     }
-    let refresher = refresher.ok_or(RefreshFailed::NotRefreshable)?;
+    let refresher = refresher.ok_or(RefreshError::NotRefreshable)?;
     if !of_tokens {
-        return Err(RefreshFailed::NotRefreshable);
+        return Err(RefreshError::NotRefreshable);
     }
-    let renewing = renew(Arc::clone(inner), refresher, id.clone(), account.life);
-    let running: Running = (Box::pin(renewing) as BoxFuture<'static, _>).shared();
-    account.renewal.running = Some(running.clone());
+    let future = drive(Arc::clone(inner), refresher, id.clone(), account.incarnation);
+    let running: Running = (Box::pin(future) as BoxFuture<'static, _>).shared();
+    account.refresh.running = Some(running.clone());
     state.queue.set(id, None);
-    state.questions.set(id, None);
+    state.policy_checks.set(id, None);
     drop(state);
     // The background drives it too, so that it ends even if every caller leaves.
-    inner.background.begun(running.clone());
+    inner.background.push_started(running.clone());
     Ok(Some(running))
 }
 
-async fn renew(
+async fn drive(
     inner: Arc<Inner>,
     refresher: Arc<dyn Refresher>,
     id: CredentialId,
-    life: u64,
-) -> Result<(), RefreshFailed> {
-    let result = attempt(&inner, &*refresher, &id, life).await;
+    incarnation: u64,
+) -> Result<(), RefreshError> {
+    let result = run(&inner, &*refresher, &id, incarnation).await;
     let now = inner.now();
     let note = {
         let mut state = inner.lock();
-        let draw = state.draw();
+        let jitter = state.next_random();
         // It may have been removed meanwhile, and another may have its id.
-        let account = state.account(&id, life).ok_or(RefreshFailed::Gone)?;
-        account.renewal.running = None;
-        let note = noted(account, &result, now, draw);
-        if let Err(RefreshFailed::Rejected(message)) = &result {
+        let account = state.account(&id, incarnation).ok_or(RefreshError::NotFound)?;
+        account.refresh.running = None;
+        let note = record_result(account, &result, now, jitter);
+        if let Err(RefreshError::Rejected(message)) = &result {
             let effects = state.pool.bar(id.as_str(), rejection(message), now);
             inner.take_effects(&mut state, effects.unwrap_or_default());
         }
-        state.parted(&id);
+        state.finish_retiring(&id);
         inner.schedule(&mut state, &id);
         inner.finish(state);
         note
     };
     inner.background.wake();
     match &note {
-        RefreshNote::Renewed(_) => tracing::info!(credential = %id, "tokens renewed"),
-        RefreshNote::Failed(why, _) => tracing::warn!(credential = %id, why, "refresh failed"),
-        RefreshNote::Rejected(why) => {
+        RefreshEvent::Refreshed(_) => tracing::info!(credential = %id, "tokens renewed"),
+        RefreshEvent::Failed(why, _) => tracing::warn!(credential = %id, why, "refresh failed"),
+        RefreshEvent::Rejected(why) => {
             tracing::error!(credential = %id, why, "tokens cannot be renewed: log in anew");
         }
     }
-    inner.tell(&id, now, What::Refreshed(note));
+    inner.emit(&id, now, EventKind::Refresh(note));
     result
 }
 
-async fn attempt(
+async fn run(
     inner: &Arc<Inner>,
     refresher: &dyn Refresher,
     id: &CredentialId,
-    life: u64,
-) -> Result<(), RefreshFailed> {
-    let (job, seen, places) = {
+    incarnation: u64,
+) -> Result<(), RefreshError> {
+    let (job, seen, permits) = {
         let mut state = inner.lock();
-        state.account(id, life).ok_or(RefreshFailed::Gone)?;
-        let (credential, account) = state.of(id).ok_or(RefreshFailed::Gone)?;
+        state.account(id, incarnation).ok_or(RefreshError::NotFound)?;
+        let (credential, account) = state.of(id).ok_or(RefreshError::NotFound)?;
         let job = RefreshJob {
             secrets: account.tokens.secrets.clone(),
             proxy: account.proxy.clone(),
             credential: Arc::clone(&credential),
         };
         let seen = account.tokens.version;
-        (job, seen, state.refresh_places(&credential.provider))
+        (job, seen, state.refresh_permits(&credential.provider))
     };
     // The semaphore is never closed.
-    let _place = places.acquire().await;
+    let _permit = permits.acquire().await;
     let patch = refresher.refresh(job).await?;
-    let _saving = inner.saving.lock().await;
+    let _saving = inner.save_lock.lock().await;
     let (tokens, record, expected) = {
         let mut state = inner.lock();
-        let account = state.account(id, life).ok_or(RefreshFailed::Gone)?;
+        let account = state.account(id, incarnation).ok_or(RefreshError::NotFound)?;
         let now = inner.now();
-        let tokens = patched(account, seen, patch, now)?;
-        let record = kept::record(id, account, Some(&tokens), now);
+        let tokens = apply_patch(account, seen, patch, now)?;
+        let record = persistence::build_record(id, account, Some(&tokens), now);
         (tokens, record, account.record.version)
     };
-    let version = kept::insist(inner, record, expected).await;
+    let version = persistence::save_with_retry(inner, record, expected).await;
     let mut state = inner.lock();
-    let account = state.account(id, life).ok_or(RefreshFailed::Gone)?;
+    let account = state.account(id, incarnation).ok_or(RefreshError::NotFound)?;
     account.record.version = version.or(account.record.version);
     if account.tokens.version != seen {
         return Err(changed_meanwhile());
     }
-    account.record.renewed = true;
+    account.record.refreshed = true;
     account.tokens = Arc::new(tokens);
     let effects = state.pool.unbar(id.as_str()).unwrap_or_default();
     inner.take_effects(&mut state, effects);
@@ -202,12 +202,12 @@ async fn attempt(
 }
 
 /// The account's tokens with the patch applied, unless they were changed since they were read.
-fn patched(
+fn apply_patch(
     account: &Account,
     seen: u64,
     patch: TokenPatch,
     now: Timestamp,
-) -> Result<Tokens, RefreshFailed> {
+) -> Result<Tokens, RefreshError> {
     if account.tokens.version != seen {
         return Err(changed_meanwhile());
     }
@@ -221,36 +221,36 @@ fn patched(
     })
 }
 
-fn changed_meanwhile() -> RefreshFailed {
-    RefreshFailed::Failed("the operator changed its secrets meanwhile; theirs count".to_owned())
+fn changed_meanwhile() -> RefreshError {
+    RefreshError::Failed("the operator changed its secrets meanwhile; theirs count".to_owned())
 }
 
 /// Notes how a refresh ended.
-fn noted(
+fn record_result(
     account: &mut Account,
-    result: &Result<(), RefreshFailed>,
+    result: &Result<(), RefreshError>,
     now: Timestamp,
-    draw: u64,
-) -> RefreshNote {
-    let renewal = &mut account.renewal;
+    jitter: u64,
+) -> RefreshEvent {
+    let refresh_state = &mut account.refresh;
     match result {
         Ok(()) => {
-            renewal.failures = 0;
-            renewal.not_before = None;
+            refresh_state.failures = 0;
+            refresh_state.not_before = None;
             // An executor that always says yes has tokens renewed at this pace and no faster.
-            renewal.opinion = None;
-            renewal.ask_at = now + evaluation_pause(draw);
-            RefreshNote::Renewed(account.tokens.expires_at)
+            refresh_state.policy_decision = None;
+            refresh_state.check_at = now + policy_check_interval(jitter);
+            RefreshEvent::Refreshed(account.tokens.expires_at)
         }
-        Err(RefreshFailed::Rejected(message)) => {
-            renewal.rejected = Some(message.clone());
-            RefreshNote::Rejected(message.clone())
+        Err(RefreshError::Rejected(message)) => {
+            refresh_state.rejected = Some(message.clone());
+            RefreshEvent::Rejected(message.clone())
         }
         Err(other) => {
-            renewal.failures = renewal.failures.saturating_add(1);
-            let again = now + refresh_pause(renewal.failures, draw);
-            renewal.not_before = Some(again);
-            RefreshNote::Failed(other.to_string(), again)
+            refresh_state.failures = refresh_state.failures.saturating_add(1);
+            let again = now + refresh_backoff(refresh_state.failures, jitter);
+            refresh_state.not_before = Some(again);
+            RefreshEvent::Failed(other.to_string(), again)
         }
     }
 }

@@ -12,24 +12,24 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::account::{Account, Due, Running};
-use crate::hook::{Event, Hooks, ResultNote, What};
+use crate::events::{Event, Hooks, AttemptEvent, EventKind};
 use crate::refresh::Refresher;
-use crate::room::Room;
+use crate::wait_queue::WaitQueue;
 use crate::{Clock, LeaseCounts, Registration, Store};
 
 pub(crate) struct Inner {
     pub(crate) state: Mutex<State>,
     pub(crate) clock: Clock,
     pub(crate) hooks: Hooks,
-    pub(crate) room: Room,
+    pub(crate) wait_queue: WaitQueue,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) background: Background,
     /// Held while a record is being saved, so that no two savings of one overtake each other.
-    pub(crate) saving: tokio::sync::Mutex<()>,
+    pub(crate) save_lock: tokio::sync::Mutex<()>,
     /// Held by whoever changes which credentials there are; see [`AuthManager::changing`].
     ///
     /// [`AuthManager::changing`]: crate::AuthManager::changing
-    pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) registration_lock: tokio::sync::Mutex<()>,
 }
 
 pub(crate) struct State {
@@ -38,26 +38,26 @@ pub(crate) struct State {
     /// Accounts that a new configuration has no place for, until the refresh that they are in has
     /// ended and their record is saved: its tokens are kept, since the old ones may be void, and so is
     /// the operator's word. Nobody is here and in `accounts`.
-    parting: HashMap<CredentialId, Account>,
+    retiring: HashMap<CredentialId, Account>,
     pub(crate) leases: LeaseCounts,
     pub(crate) refresher: Option<Arc<dyn Refresher>>,
     /// Whose tokens are to be renewed when.
     pub(crate) queue: DueQueue,
     /// Whose executor is to be asked when whether to renew.
-    pub(crate) questions: DueQueue,
+    pub(crate) policy_checks: DueQueue,
     /// How many refreshes may be under way with each provider.
-    places: HashMap<ProviderName, Arc<Semaphore>>,
+    refresh_permits: HashMap<ProviderName, Arc<Semaphore>>,
     /// Health that the store does not have yet: at most one for each account and model.
     pub(crate) dirty: BTreeMap<(CredentialId, Option<ModelKey>), Health>,
     /// Whose record could not be saved: it is tried again with the health.
     pub(crate) unsaved: BTreeSet<CredentialId>,
     /// Changes that nobody was told yet.
-    untold: Vec<HealthChange>,
+    pending_events: Vec<HealthChange>,
     /// Whether there is room where there was none.
-    room: bool,
-    draws: u64,
+    capacity_freed: bool,
+    rng_state: u64,
     /// Accounts so far.
-    lives: u64,
+    last_incarnation: u64,
     /// The configurations so far, but the first.
     pub(crate) configuration: u64,
 }
@@ -66,19 +66,19 @@ pub(crate) struct State {
 #[derive(Default)]
 pub(crate) struct Background {
     /// Refreshes that it is to drive: at most one for each credential.
-    begun: Mutex<Vec<Running>>,
+    started: Mutex<Vec<Running>>,
     pub(crate) refreshes: Notify,
     pub(crate) writes: Notify,
 }
 
 impl Background {
-    pub(crate) fn begun(&self, running: Running) {
-        self.begun.lock().push(running);
+    pub(crate) fn push_started(&self, running: Running) {
+        self.started.lock().push(running);
         self.refreshes.notify_one();
     }
 
-    pub(crate) fn take_begun(&self) -> Vec<Running> {
-        std::mem::take(&mut self.begun.lock())
+    pub(crate) fn take_started(&self) -> Vec<Running> {
+        std::mem::take(&mut self.started.lock())
     }
 
     pub(crate) fn wake(&self) {
@@ -91,68 +91,68 @@ impl State {
         Self {
             pool,
             accounts: HashMap::new(),
-            parting: HashMap::new(),
+            retiring: HashMap::new(),
             leases: LeaseCounts::default(),
             refresher: None,
             queue: DueQueue::default(),
-            questions: DueQueue::default(),
-            places: HashMap::new(),
+            policy_checks: DueQueue::default(),
+            refresh_permits: HashMap::new(),
             dirty: BTreeMap::new(),
             unsaved: BTreeSet::new(),
-            untold: Vec::new(),
-            room: false,
-            draws: seed,
-            lives: 0,
+            pending_events: Vec::new(),
+            capacity_freed: false,
+            rng_state: seed,
+            last_incarnation: 0,
             configuration: 0,
         }
     }
 
     /// Adds what is known of a new credential beside the pool.
     pub(crate) fn add_account(&mut self, registration: &Registration, now: Timestamp) {
-        self.lives += 1;
-        let account = Account::new(registration, now, self.lives);
+        self.last_incarnation += 1;
+        let account = Account::new(registration, now, self.last_incarnation);
         let id = registration.credential.id.clone();
-        self.parting.remove(&id);
+        self.retiring.remove(&id);
         self.accounts.insert(id, account);
     }
 
     /// Leaves an account aside while a refresh is under way with it, or its record is to be saved.
-    pub(crate) fn part(&mut self, id: &CredentialId) {
+    pub(crate) fn retire(&mut self, id: &CredentialId) {
         if let Some(account) = self.accounts.remove(id)
-            && (account.renewal.running.is_some() || self.unsaved.contains(id))
+            && (account.refresh.running.is_some() || self.unsaved.contains(id))
         {
-            self.parting.insert(id.clone(), account);
+            self.retiring.insert(id.clone(), account);
         }
     }
 
     /// The account of this id, also one that was left aside.
-    pub(crate) fn known(&self, id: &CredentialId) -> Option<&Account> {
+    pub(crate) fn find_account(&self, id: &CredentialId) -> Option<&Account> {
         let account = self.accounts.get(id);
-        account.or_else(|| self.parting.get(id))
+        account.or_else(|| self.retiring.get(id))
     }
 
     /// Takes an account back that was left aside; answers it, if it was.
-    pub(crate) fn rejoin(&mut self, id: &CredentialId) -> Option<&mut Account> {
-        let account = self.parting.remove(id)?;
+    pub(crate) fn revive(&mut self, id: &CredentialId) -> Option<&mut Account> {
+        let account = self.retiring.remove(id)?;
         Some(self.accounts.entry(id.clone()).or_insert(account))
     }
 
     /// Forgets an account that was left aside, if there is nothing more to wait for.
-    pub(crate) fn parted(&mut self, id: &CredentialId) {
-        let account = self.parting.get(id);
-        let ended = account.is_some_and(|account| account.renewal.running.is_none());
+    pub(crate) fn finish_retiring(&mut self, id: &CredentialId) {
+        let account = self.retiring.get(id);
+        let ended = account.is_some_and(|account| account.refresh.running.is_none());
         if ended && !self.unsaved.contains(id) {
-            self.parting.remove(id);
+            self.retiring.remove(id);
         }
     }
 
     /// Forgets what is known of credentials beside the pool.
-    pub(crate) fn forget(&mut self, ids: &[CredentialId]) {
+    pub(crate) fn remove(&mut self, ids: &[CredentialId]) {
         for id in ids {
             self.accounts.remove(id);
             self.queue.set(id, None);
-            self.questions.set(id, None);
-            if !self.parting.contains_key(id) {
+            self.policy_checks.set(id, None);
+            if !self.retiring.contains_key(id) {
                 self.unsaved.remove(id);
             }
             let from = (id.clone(), None);
@@ -165,10 +165,10 @@ impl State {
     }
 
     /// The account of this id, if it is still the same one.
-    pub(crate) fn account(&mut self, id: &CredentialId, life: u64) -> Option<&mut Account> {
+    pub(crate) fn account(&mut self, id: &CredentialId, incarnation: u64) -> Option<&mut Account> {
         let account = self.accounts.get_mut(id);
-        let account = account.or_else(|| self.parting.get_mut(id));
-        account.filter(|account| account.life == life)
+        let account = account.or_else(|| self.retiring.get_mut(id));
+        account.filter(|account| account.incarnation == incarnation)
     }
 
     /// A credential, and what is known of it beside the pool.
@@ -178,19 +178,19 @@ impl State {
         Some((credential, self.accounts.get_mut(id)?))
     }
 
-    pub(crate) fn refresh_places(&mut self, provider: &ProviderName) -> Arc<Semaphore> {
-        let places = self.places.entry(provider.clone());
-        let places = places.or_insert_with(|| Arc::new(Semaphore::new(REFRESHES_PER_PROVIDER_MAX)));
-        Arc::clone(places)
+    pub(crate) fn refresh_permits(&mut self, provider: &ProviderName) -> Arc<Semaphore> {
+        let permits = self.refresh_permits.entry(provider.clone());
+        let permits = permits.or_insert_with(|| Arc::new(Semaphore::new(REFRESHES_PER_PROVIDER_MAX)));
+        Arc::clone(permits)
     }
 
     /// Any number, for jitter.
-    pub(crate) fn draw(&mut self) -> u64 {
-        self.draws = self
-            .draws
+    pub(crate) fn next_random(&mut self) -> u64 {
+        self.rng_state = self
+            .rng_state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        self.draws >> 16
+        self.rng_state >> 16
     }
 }
 
@@ -215,21 +215,21 @@ impl Inner {
                 state.dirty.insert(key, change.to.clone());
             }
         }
-        state.untold.extend(effects.changes);
-        state.room |= effects.room;
+        state.pending_events.extend(effects.changes);
+        state.capacity_freed |= effects.capacity_freed;
     }
 
     /// Ends the lock, and then tells everybody what changed under it.
     pub(crate) fn finish(&self, mut state: MutexGuard<'_, State>) {
-        let changes = std::mem::take(&mut state.untold);
-        let room = std::mem::take(&mut state.room);
+        let changes = std::mem::take(&mut state.pending_events);
+        let capacity_freed = std::mem::take(&mut state.capacity_freed);
         let dirty = !state.dirty.is_empty();
         drop(state);
         if dirty {
             self.background.writes.notify_one();
         }
-        if room {
-            self.room.call_next(self);
+        if capacity_freed {
+            self.wait_queue.wake_next(self);
         }
         if changes.is_empty() {
             return;
@@ -238,16 +238,16 @@ impl Inner {
         for change in changes {
             log(&change, now);
             let id = change.credential.clone();
-            self.tell(&id, now, What::Health(Box::new(change)));
+            self.emit(&id, now, EventKind::Health(Box::new(change)));
         }
     }
 
-    pub(crate) fn tell(&self, id: &CredentialId, at: Timestamp, what: What) {
-        if self.hooks.heard() {
-            self.hooks.tell(Event {
+    pub(crate) fn emit(&self, id: &CredentialId, at: Timestamp, kind: EventKind) {
+        if self.hooks.has_subscribers() {
+            self.hooks.emit(Event {
                 at,
                 credential: id.clone(),
-                what,
+                kind,
             });
         }
     }
@@ -260,19 +260,19 @@ impl Inner {
         first_byte: Option<Duration>,
         now: Timestamp,
     ) {
-        let heard = self.hooks.heard().then(|| attempt.model().clone());
+        let subscribed_model = self.hooks.has_subscribers().then(|| attempt.model().clone());
         let mut state = self.lock();
         state.leases.settle(outcome);
         let effects = state.pool.settle(attempt, outcome, first_byte, now);
         self.take_effects(&mut state, effects);
         self.finish(state);
-        if let Some(model) = heard {
-            let note = ResultNote {
+        if let Some(model) = subscribed_model {
+            let note = AttemptEvent {
                 provider: credential.provider.clone(),
                 model,
                 outcome: outcome.clone(),
             };
-            self.tell(&credential.id, now, What::Result(note));
+            self.emit(&credential.id, now, EventKind::Attempt(note));
         }
     }
 
@@ -284,7 +284,7 @@ impl Inner {
             _ => Due::default(),
         };
         state.queue.set(id, due.refresh);
-        state.questions.set(id, due.question);
+        state.policy_checks.set(id, due.policy_check);
     }
 
     /// Whether there is anything that the store does not have.
@@ -303,11 +303,11 @@ impl Inner {
         let mut state = self.lock();
         if saved {
             state.unsaved.remove(id);
-            state.parted(id);
+            state.finish_retiring(id);
             return;
         }
         // Of those that are gone there is nothing to save.
-        if state.known(id).is_some() {
+        if state.find_account(id).is_some() {
             state.unsaved.insert(id.clone());
         }
         drop(state);
@@ -326,7 +326,7 @@ impl Inner {
     }
 
     /// Gives back what could not be saved; what changed since counts more.
-    pub(crate) fn give_back(&self, records: Vec<HealthRecord>) {
+    pub(crate) fn restore_dirty(&self, records: Vec<HealthRecord>) {
         let mut state = self.lock();
         for record in records {
             // Of those that are gone there is nothing to save.

@@ -32,7 +32,7 @@ pub struct CredentialView {
     /// When its access token ends.
     pub expires_at: Option<Timestamp>,
     /// How the renewal of its tokens stands.
-    pub renewal: RenewalView,
+    pub refresh: RefreshView,
     /// What else is known of the account.
     pub metadata: BTreeMap<String, Value>,
     /// When it became known.
@@ -41,7 +41,7 @@ pub struct CredentialView {
 
 /// How the renewal of tokens stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RenewalView {
+pub struct RefreshView {
     /// When the tokens were last renewed.
     pub refreshed_at: Option<Timestamp>,
     /// When that is due again.
@@ -68,11 +68,11 @@ impl AuthManager {
 
     /// How many refreshes are under way: whoever stops should let them end, since a provider may
     /// have taken back the tokens that are kept.
-    pub fn refreshing(&self) -> usize {
+    pub fn refreshes_running(&self) -> usize {
         let state = self.inner.lock();
         let running = state.accounts.values();
         running
-            .filter(|account| account.renewal.running.is_some())
+            .filter(|account| account.refresh.running.is_some())
             .count()
     }
 
@@ -87,7 +87,7 @@ impl AuthManager {
 
 fn view(state: &State, status: CredentialStatus) -> Option<CredentialView> {
     let account = state.accounts.get(&status.id)?;
-    let running = account.renewal.running.is_some();
+    let running = account.refresh.running.is_some();
     let mut aggregate = status.aggregate();
     if running && status.enabled {
         aggregate.status = Status::Refreshing;
@@ -99,12 +99,12 @@ fn view(state: &State, status: CredentialStatus) -> Option<CredentialView> {
         proxy: account.proxy.as_deref().map(proxy),
         origin: account.origin.clone(),
         expires_at: account.tokens.expires_at,
-        renewal: RenewalView {
+        refresh: RefreshView {
             refreshed_at: account.tokens.refreshed_at,
             due_at: state.queue.due_at(&status.id),
             running,
-            failures: account.renewal.failures,
-            rejected: account.renewal.rejected.clone(),
+            failures: account.refresh.failures,
+            rejected: account.refresh.rejected.clone(),
         },
         metadata: account.metadata.clone(),
         created_at: account.record.created_at,
@@ -203,8 +203,8 @@ mod tests {
 
     #[test]
     fn seed_1_13_of_a_proxy_only_its_kind_is_told() {
-        let told = |url: &str| proxy(&Arc::new(SecretString::from(url)));
-        assert_eq!(told("SOCKS5://me:secret@host:1"), "via socks5 proxy");
-        assert_eq!(told("me:secret@host:1"), "via proxy");
+        let label = |url: &str| proxy(&Arc::new(SecretString::from(url)));
+        assert_eq!(label("SOCKS5://me:secret@host:1"), "via socks5 proxy");
+        assert_eq!(label("me:secret@host:1"), "via proxy");
     }
 }

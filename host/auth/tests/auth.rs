@@ -8,18 +8,18 @@
 #[path = "auth/durable.rs"]
 mod durable;
 #[path = "auth/evaluation.rs"]
-mod evaluation;
+mod refresh_policy;
 #[path = "auth/events.rs"]
 mod events;
 #[path = "auth/reconfigured.rs"]
 mod reconfigured;
 #[path = "auth/renewal.rs"]
-mod renewal;
+mod refresh;
 #[path = "auth/room.rs"]
-mod room;
+mod wait_queue;
 #[path = "auth/rules.rs"]
 mod rules;
 #[path = "auth/seed_rules.rs"]
-mod seed_rules;
+mod cliproxyapi_compat;
 #[path = "auth/stage.rs"]
-mod stage;
+mod support;

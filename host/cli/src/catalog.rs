@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jackfield_auth::{RefreshTiming, Registration};
-use jackfield_credential::naming::{
-    ChannelAlias, NamedModel, Naming, Route, oauth_model_alias_channel,
+use jackfield_credential::model_names::{
+    ChannelAlias, NamedModel, NamingRules, Route, oauth_model_alias_channel,
 };
 use jackfield_credential::{Credential, CredentialId, CredentialKind, ProviderName, Served};
 use secrecy::SecretString;
@@ -145,7 +145,7 @@ impl Catalog {
     ) -> Vec<Served> {
         let channel = oauth_model_alias_channel(provider.as_str(), seed_kind(given.kind));
         let aliases = channel.and_then(|channel| self.channels.get(channel));
-        let naming = Naming {
+        let naming = NamingRules {
             provider,
             own_models: &given.models,
             provider_models: &entry.models,

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jackfield_credential::naming::{ChannelAlias, Route};
+use jackfield_credential::model_names::{ChannelAlias, Route};
 use secrecy::SecretString;
 
 pub(crate) use credentials::Credential;

@@ -127,7 +127,7 @@ impl CredentialFiles {
     }
 
     async fn follow(&self, auth: &AuthManager) {
-        let _changing = auth.changing().await;
+        let _changing = auth.lock_registrations().await;
         let mut found = self.looked().await;
         found.changed.retain(|changed| {
             let id = &changed.credential.id;

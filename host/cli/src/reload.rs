@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jackfield_auth::{AuthManager, BoxFuture, Counted, Kept, Reconfiguration, Registration};
+use jackfield_auth::{AuthManager, BoxFuture, ReconfigureSummary, PersistedState, Reconfiguration, Registration};
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_http::{AdminToken, Api, ConfigAdmin, ConfigAdminError};
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ struct Prepared {
 /// What came of it.
 struct Reloaded {
     configuration: u64,
-    credentials: Counted,
+    credentials: ReconfigureSummary,
     warnings: Vec<String>,
 }
 
@@ -78,7 +78,7 @@ impl Reload {
 
     async fn replaced(&self) -> Result<Reloaded, ConfigAdminError> {
         // Until the end of it: nobody makes credentials of the configuration that goes.
-        let _changing = self.auth.changing().await;
+        let _changing = self.auth.lock_registrations().await;
         let prepared = self.prepare().await?;
         if self.api.is_draining() {
             return Err(ConfigAdminError::Stopping);
@@ -93,7 +93,7 @@ impl Reload {
             let restart = differing.into_iter().map(|key| Restart(key).to_string());
             return Err(ConfigAdminError::Invalid(restart.collect()));
         }
-        let kept = self.auth.kept().await;
+        let kept = self.auth.persisted_state().await;
         let kept = kept.map_err(|error| ConfigAdminError::Store(told(&error)))?;
         let catalog = Catalog::new(&config);
         let mut warnings = self.missing_plugins(&config);
@@ -104,7 +104,7 @@ impl Reload {
                 registrations: registrations.await,
                 // The pool goes on with the jitter that it has.
                 options: live::pool_options(&config, 0),
-                kept,
+                persisted: kept,
             },
             config,
             catalog,
@@ -128,13 +128,13 @@ impl Reload {
         &self,
         config: &Config,
         catalog: &Catalog,
-        kept: &Kept,
+        kept: &PersistedState,
         warnings: &mut Vec<String>,
     ) -> Vec<Registration> {
         let mut all = catalog.registrations(config);
         let ids = all.iter().map(|one| one.credential.id.clone());
         let mut ids: BTreeSet<_> = ids.collect();
-        for stored in kept.made() {
+        for stored in kept.admin_created() {
             match made::again(catalog, stored) {
                 Ok(registration) if ids.insert(stored.id.clone()) => all.push(registration),
                 Ok(_) => {}
@@ -222,8 +222,8 @@ impl ConfigAdmin for Reload {
 
 impl Reloaded {
     fn log(&self) {
-        let Counted {
-            all,
+        let ReconfigureSummary {
+            total: all,
             added,
             changed,
             removed,
@@ -250,7 +250,7 @@ impl Reloaded {
         json!({
             "configuration": self.configuration,
             "credentials": {
-                "all": self.credentials.all,
+                "all": self.credentials.total,
                 "added": self.credentials.added,
                 "changed": self.credentials.changed,
                 "removed": self.credentials.removed,

@@ -105,7 +105,7 @@ pub(crate) async fn run(
 /// Waits for refreshes under way: the provider may have replaced the tokens that are kept.
 async fn renewed(auth: &AuthManager) {
     let began = Instant::now();
-    while auth.refreshing() > 0 && began.elapsed() < RENEWAL_END_MAX {
+    while auth.refreshes_running() > 0 && began.elapsed() < RENEWAL_END_MAX {
         sleep(RENEWAL_END_POLL).await;
     }
 }

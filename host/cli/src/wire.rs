@@ -133,9 +133,9 @@ async fn bring_back(auth: &AuthManager, catalog: &Catalog) -> Result<(), String>
     };
     let loaded = auth.load(again).await;
     let loaded = loaded.map_err(|error| format!("reading what was kept: {}", told(&error)))?;
-    let jackfield_auth::Loaded {
-        made,
-        renewed,
+    let jackfield_auth::LoadSummary {
+        admin_created: made,
+        refreshed: renewed,
         health,
     } = loaded;
     tracing::info!(made, renewed, health, "what was kept is back");

@@ -53,7 +53,7 @@ pub struct Window {
 
 /// What is known when the outcome of an attempt is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct Observation {
     /// When the attempt began.
     pub began: Timestamp,
     /// When its outcome is told.
@@ -61,7 +61,7 @@ pub struct Told {
     /// The number of the probe that it was, if it was one.
     pub probe: Option<u64>,
     /// Any number, for the jitter of the next probe.
-    pub draw: u64,
+    pub jitter: u64,
 }
 
 impl Health {
@@ -72,7 +72,7 @@ impl Health {
     /// if its attempt began after the failure. The probe alone speaks within a window: it closes the
     /// window, or learns its new length, or was of no use, and then another may be sent at once.
     #[must_use]
-    pub fn next(self, outcome: &Outcome, told: Told, policy: &CooldownPolicy) -> Self {
+    pub fn next(self, outcome: &Outcome, observation: Observation, policy: &CooldownPolicy) -> Self {
         match (self, outcome) {
             (barred @ Self::Barred { .. }, _) => barred,
             (
@@ -82,10 +82,10 @@ impl Health {
                     probe,
                 },
                 outcome,
-            ) if told.probe == Some(probe) => window.after_probe(pause, outcome, told, policy),
-            (health, Outcome::Failed(failure)) => health.after_failure(failure, told, policy),
-            (health, Outcome::Success) => health.after_success(told.began),
-            (health, Outcome::Cancelled | Outcome::Unjudged) => health,
+            ) if observation.probe == Some(probe) => window.after_probe(pause, outcome, observation, policy),
+            (health, Outcome::Failed(failure)) => health.after_failure(failure, observation, policy),
+            (health, Outcome::Success) => health.after_success(observation.began),
+            (health, Outcome::Cancelled | Outcome::Inconclusive) => health,
         }
     }
 
@@ -177,23 +177,23 @@ impl Health {
         }
     }
 
-    fn after_failure(self, failure: &Failure, told: Told, policy: &CooldownPolicy) -> Self {
+    fn after_failure(self, failure: &Failure, observation: Observation, policy: &CooldownPolicy) -> Self {
         if let Some(window) = self.window()
-            && (told.began < window.since || told.now < window.until)
+            && (observation.began < window.since || observation.now < window.until)
         {
             return self;
         }
         let strikes = self.strikes();
-        let Some(sentence) = policy.sentence(failure, strikes) else {
+        let Some(cooldown) = policy.cooldown_for(failure, strikes) else {
             return self;
         };
         let window = Window {
-            since: told.now,
-            until: told.now + sentence.length,
-            strikes: strikes.saturating_add(u32::from(sentence.strike)),
+            since: observation.now,
+            until: observation.now + cooldown.length,
+            strikes: strikes.saturating_add(u32::from(cooldown.strike)),
             cause: Arc::new(Cause::of(failure)),
         };
-        window.cooling(policy.probe_first, told, policy)
+        window.cooling(policy.probe_first, observation, policy)
     }
 
     fn after_success(self, began: Timestamp) -> Self {
@@ -206,9 +206,9 @@ impl Health {
 
 impl Window {
     /// Left alone, with a look after `pause` if the window is long enough to need one.
-    fn cooling(self, pause: Duration, told: Told, policy: &CooldownPolicy) -> Health {
+    fn cooling(self, pause: Duration, observation: Observation, policy: &CooldownPolicy) -> Health {
         let length = self.until.saturating_since(self.since);
-        let due = told.now + policy.jittered(pause, told.draw);
+        let due = observation.now + policy.jittered(pause, observation.jitter);
         let probe_at = (length > policy.probe_after && due < self.until).then_some(due);
         Health::Cooling {
             window: self,
@@ -220,22 +220,22 @@ impl Window {
         self,
         pause: Duration,
         outcome: &Outcome,
-        told: Told,
+        observation: Observation,
         policy: &CooldownPolicy,
     ) -> Health {
         let again = |window: Self| Health::Cooling {
             window,
-            probe_at: Some(told.now),
+            probe_at: Some(observation.now),
         };
         match outcome {
             Outcome::Success => Health::Ready,
-            Outcome::Cancelled | Outcome::Unjudged => again(self),
-            Outcome::Failed(failure) => match policy.sentence(failure, self.strikes) {
+            Outcome::Cancelled | Outcome::Inconclusive => again(self),
+            Outcome::Failed(failure) => match policy.cooldown_for(failure, self.strikes) {
                 // Nothing was learnt of the credential; but the way to it may be down for longer.
-                None => self.cooling(pause, told, policy),
-                Some(sentence) => {
-                    let end = told.now + sentence.length;
-                    let until = if sentence.hint {
+                None => self.cooling(pause, observation, policy),
+                Some(cooldown) => {
+                    let end = observation.now + cooldown.length;
+                    let until = if cooldown.hint {
                         end
                     } else {
                         end.max(self.until)
@@ -245,7 +245,7 @@ impl Window {
                         cause: Arc::new(Cause::of(failure)),
                         ..self
                     };
-                    window.cooling(pause.saturating_mul(2), told, policy)
+                    window.cooling(pause.saturating_mul(2), observation, policy)
                 }
             },
         }
@@ -289,7 +289,7 @@ impl Availability {
     }
 
     /// Whether an attempt may begin.
-    pub fn is_fit(self) -> bool {
+    pub fn is_available(self) -> bool {
         matches!(self, Self::Ready | Self::Probe)
     }
 
@@ -319,19 +319,19 @@ impl Cause {
     /// Of a failure, what is kept.
     pub fn of(failure: &Failure) -> Self {
         let kind = match &failure.kind {
-            Cow::Borrowed(kind) => Cow::Borrowed(cut(kind, KIND_BYTES_MAX)),
-            Cow::Owned(kind) => Cow::Owned(cut(kind, KIND_BYTES_MAX).to_owned()),
+            Cow::Borrowed(kind) => Cow::Borrowed(truncate(kind, KIND_BYTES_MAX)),
+            Cow::Owned(kind) => Cow::Owned(truncate(kind, KIND_BYTES_MAX).to_owned()),
         };
         Self {
             scope: failure.scope,
             kind,
             status: failure.status,
-            message: cut(&failure.message, MESSAGE_BYTES_MAX).into(),
+            message: truncate(&failure.message, MESSAGE_BYTES_MAX).into(),
         }
     }
 }
 
-fn cut(text: &str, bytes_max: usize) -> &str {
+fn truncate(text: &str, bytes_max: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes_max))
         .unwrap_or_default()
 }

@@ -9,24 +9,24 @@ mod budget;
 mod credential;
 mod health;
 mod name;
-pub mod naming;
+pub mod model_names;
 mod outcome;
 mod policy;
 mod pool;
 mod refresh;
 mod timestamp;
-mod traffic;
+mod stats;
 
 pub use budget::{BudgetPolicy, RetryBudget};
 pub use credential::{Credential, CredentialKind, Served};
-pub use health::{Availability, Cause, Health, Told, Window};
+pub use health::{Availability, Cause, Health, Observation, Window};
 pub use name::{CredentialId, ModelKey, ProviderName, split_suffix};
 pub use outcome::{Failure, Outcome, Scope, kind};
 pub use policy::CooldownPolicy;
 pub use pool::{
-    Aggregate, Ask, Attempt, Candidates, CredentialStatus, Effects, HealthChange, HealthRecord,
-    LastFailure, Member, Members, ModelStatus, NotFit, Pool, PoolError, PoolOptions, Problem,
-    Quota, QuotaState, Reasons, ServedName, Slot, Standing, Status, Unfit,
+    Aggregate, CandidateQuery, Attempt, Candidates, CredentialStatus, Effects, HealthChange, HealthRecord,
+    LastFailure, Member, Members, ModelStatus, LeaseError, Pool, PoolError, PoolOptions, Problem,
+    Quota, QuotaState, Reasons, ServedName, Slot, HealthStatus, Status, Unavailable,
 };
-pub use refresh::{DueQueue, RefreshFacts, evaluation_pause, refresh_pause};
+pub use refresh::{DueQueue, RefreshFacts, policy_check_interval, refresh_backoff};
 pub use timestamp::Timestamp;

@@ -121,13 +121,13 @@ mod tests {
 
     /// Numbers of the first version: a change of them would move every session.
     #[test]
-    fn the_hash_of_an_id_stays_what_it_is() {
+    fn hash53_is_stable() {
         assert_eq!(CredentialId::from("acme-a").hash53(), 4_317_945_976_675_897);
         assert_eq!(CredentialId::from("").hash53(), 8_329_108_716_545_799);
     }
 
     #[test]
-    fn ids_that_differ_by_little_have_hashes_of_their_own() {
+    fn similar_ids_have_distinct_hashes() {
         let ids = (0..10_000).map(|number| CredentialId::from(format!("acme-{number}")));
         let hashes: BTreeSet<u64> = ids.map(|id| id.hash53()).collect();
         assert_eq!(hashes.len(), 10_000);

@@ -13,7 +13,7 @@ pub enum Outcome {
     /// The answer arrived whole.
     Success,
     /// A plugin failed. That says nothing about the credential.
-    Unjudged,
+    Inconclusive,
 }
 
 /// A classified failure. Nothing in it is secret.

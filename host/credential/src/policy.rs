@@ -45,24 +45,24 @@ pub struct CooldownPolicy {
 
 impl CooldownPolicy {
     /// How long `failure` cools what it blames, and whether that is one more strike.
-    pub(crate) fn sentence(&self, failure: &Failure, strikes: u32) -> Option<Sentence> {
+    pub(crate) fn cooldown_for(&self, failure: &Failure, strikes: u32) -> Option<Cooldown> {
         if matches!(failure.scope, Scope::Request | Scope::Transport) {
             return None;
         }
         let class = Class::of(failure);
         if let Some(hint) = hint(failure, class) {
-            return Some(Sentence {
+            return Some(Cooldown {
                 hint: true,
-                ..Sentence::fixed(hint.min(self.hint_max))
+                ..Cooldown::fixed(hint.min(self.hint_max))
             });
         }
         match class {
-            Class::Account => Some(Sentence::fixed(self.account)),
-            Class::Missing => Some(Sentence::fixed(self.missing)),
-            Class::Unruled => None,
+            Class::Account => Some(Cooldown::fixed(self.account)),
+            Class::Missing => Some(Cooldown::fixed(self.missing)),
+            Class::Other => None,
             _ if self.disable_cooling => None,
-            Class::Overloaded | Class::Transient => Some(Sentence::fixed(self.outage)),
-            Class::RateLimited => Some(Sentence {
+            Class::Overloaded | Class::Transient => Some(Cooldown::fixed(self.outage)),
+            Class::RateLimited => Some(Cooldown {
                 length: self.backoff(strikes),
                 strike: true,
                 hint: false,
@@ -81,9 +81,9 @@ impl CooldownPolicy {
 
     /// A pause moved by up to [`JITTER_PERMILLE`] either way, so that credentials that failed
     /// together are not probed together. `draw` is any number.
-    pub(crate) fn jittered(&self, pause: Duration, draw: u64) -> Duration {
+    pub(crate) fn jittered(&self, pause: Duration, jitter: u64) -> Duration {
         let span = 2 * JITTER_PERMILLE + 1;
-        let permille = 1000 - JITTER_PERMILLE + u32::try_from(draw % u64::from(span)).unwrap_or(0);
+        let permille = 1000 - JITTER_PERMILLE + u32::try_from(jitter % u64::from(span)).unwrap_or(0);
         pause.saturating_mul(permille) / 1000
     }
 
@@ -113,7 +113,7 @@ impl Default for CooldownPolicy {
 
 /// What a failure costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sentence {
+pub(crate) struct Cooldown {
     pub(crate) length: Duration,
     /// Only a guessed wait counts as a strike: a hint or a fixed wait says nothing about how long
     /// the next guess should be.
@@ -122,7 +122,7 @@ pub(crate) struct Sentence {
     pub(crate) hint: bool,
 }
 
-impl Sentence {
+impl Cooldown {
     const fn fixed(length: Duration) -> Self {
         Self {
             length,
@@ -140,7 +140,7 @@ enum Class {
     Overloaded,
     RateLimited,
     Transient,
-    Unruled,
+    Other,
 }
 
 impl Class {
@@ -162,7 +162,7 @@ impl Class {
             Some(429) => Self::RateLimited,
             Some(503 | 529) => Self::Overloaded,
             Some(408 | 500..=599) => Self::Transient,
-            _ => Self::Unruled,
+            _ => Self::Other,
         }
     }
 }
@@ -170,11 +170,11 @@ impl Class {
 /// What the provider asked for, where it may ask. A hint of zero is none: it would let one call
 /// after the other run into the same limit.
 fn hint(failure: &Failure, class: Class) -> Option<Duration> {
-    let may_ask = matches!(class, Class::RateLimited | Class::Overloaded)
+    let hint_allowed = matches!(class, Class::RateLimited | Class::Overloaded)
         || matches!(failure.status, Some(429 | 503));
     failure
         .retry_after
-        .filter(|hint| may_ask && !hint.is_zero())
+        .filter(|hint| hint_allowed && !hint.is_zero())
 }
 
 /// A fifth either way: enough to take a herd apart, little enough that a probe is still about when

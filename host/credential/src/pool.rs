@@ -9,12 +9,12 @@ mod columns;
 mod entry;
 mod health;
 mod index;
-mod members;
+mod sorted_list;
 mod providers;
 mod replace;
-mod shard;
+mod name_index;
 mod status;
-mod unfit;
+mod unavailable;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -22,20 +22,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    Availability, CooldownPolicy, Credential, CredentialId, Outcome, ProviderName, Timestamp, Told,
+    Availability, CooldownPolicy, Credential, CredentialId, Outcome, ProviderName, Timestamp, Observation,
     split_suffix,
 };
 pub use attempt::{Attempt, Effects, HealthChange, HealthRecord};
 pub use entry::Quota;
-use entry::{Entries, Live, Route, Touched};
-pub use members::Members;
+use entry::{Entries, Live, Listing, Touched};
+pub use sorted_list::Members;
 use providers::Providers;
 pub use replace::{PoolError, Problem};
-use shard::{Shard, Sieve};
+use name_index::{NameIndex, CandidateFilter};
 pub use status::{
-    Aggregate, CredentialStatus, LastFailure, ModelStatus, QuotaState, ServedName, Standing, Status,
+    Aggregate, CredentialStatus, LastFailure, ModelStatus, QuotaState, ServedName, HealthStatus, Status,
 };
-pub use unfit::{NotFit, Reasons, Unfit};
+pub use unavailable::{LeaseError, Reasons, Unavailable};
 
 /// Every credential with its health, and who is fit to be chosen right now.
 ///
@@ -48,7 +48,7 @@ pub struct Pool {
     entries: Entries,
     by_id: BTreeMap<CredentialId, Slot>,
     by_name: BTreeMap<Arc<str>, u32>,
-    shards: Vec<Shard>,
+    name_indexes: Vec<NameIndex>,
     /// Shards of names that nobody serves any more.
     vacant: Vec<u32>,
     providers: Providers,
@@ -57,7 +57,7 @@ pub struct Pool {
     /// The probes so far.
     probes: u64,
     /// The state of the generator for jitter.
-    draws: u64,
+    rng_state: u64,
     latest: Timestamp,
 }
 
@@ -74,7 +74,7 @@ pub struct PoolOptions {
 
 /// What a call asks the pool for.
 #[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
+pub struct CandidateQuery<'a> {
     /// The model, by the name that the client uses. A suffix such as `(high)` is not part of what
     /// is looked up, unless a credential serves the very name.
     pub name: &'a str,
@@ -86,9 +86,9 @@ pub struct Ask<'a> {
     pub rounds: u32,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> CandidateQuery<'a> {
     /// The first round's question.
-    pub fn first(name: &'a str) -> Self {
+    pub fn first_round(name: &'a str) -> Self {
         Self {
             name,
             tried: &[],
@@ -106,12 +106,12 @@ impl Pool {
     /// Names every credential that cannot stand in a pool, and why.
     pub fn new(credentials: Vec<Credential>, options: PoolOptions) -> Result<Self, PoolError> {
         let mut pool = Self {
-            draws: options.seed,
+            rng_state: options.seed,
             options,
             entries: Entries::default(),
             by_id: BTreeMap::new(),
             by_name: BTreeMap::new(),
-            shards: Vec::new(),
+            name_indexes: Vec::new(),
             vacant: Vec::new(),
             providers: Providers::default(),
             rounds: BTreeMap::new(),
@@ -126,7 +126,7 @@ impl Pool {
     /// only when a pool is made.
     pub fn set_options(&mut self, options: PoolOptions) {
         self.options = options;
-        self.index();
+        self.rebuild_index();
     }
 
     /// The credentials that are fit for a model, by the name that clients use, without those that
@@ -135,28 +135,28 @@ impl Pool {
     /// # Errors
     ///
     /// Says why there is none.
-    pub fn candidates(&mut self, ask: &Ask<'_>, now: Timestamp) -> Result<Candidates, Unfit> {
+    pub fn candidates(&mut self, query: &CandidateQuery<'_>, now: Timestamp) -> Result<Candidates, Unavailable> {
         let now = self.advance(now);
-        let index = self.shard_of(ask.name).ok_or(Unfit::UnknownModel)?;
-        let Some(shard) = self.shards.get_mut(index as usize) else {
-            return Err(Unfit::UnknownModel);
+        let index = self.name_index_of(query.name).ok_or(Unavailable::UnknownModel)?;
+        let Some(name_index) = self.name_indexes.get_mut(index as usize) else {
+            return Err(Unavailable::UnknownModel);
         };
-        shard.refresh(&self.entries, now);
-        let sieve = Sieve {
+        name_index.refresh(&self.entries, now);
+        let filter = CandidateFilter {
             full: self.providers.full(),
-            round: ask.round,
-            rounds: ask.rounds,
+            round: query.round,
+            rounds: query.rounds,
         };
-        let sieve = Some(sieve).filter(|sieve| shard.needs(sieve));
-        if ask.tried.is_empty() && sieve.is_none() {
-            return shard.candidates();
+        let filter = Some(filter).filter(|filter| name_index.is_affected_by(filter));
+        if query.tried.is_empty() && filter.is_none() {
+            return name_index.candidates();
         }
-        let seats = ask
+        let listings = query
             .tried
             .iter()
-            .filter_map(|&slot| self.entries.route(slot, index));
-        let tried = seats.map(|route| route.seat).collect();
-        shard.candidates_without(&tried, sieve.as_ref())
+            .filter_map(|&slot| self.entries.listing(slot, index));
+        let tried = listings.map(|listing| listing.position).collect();
+        name_index.candidates_without(&tried, filter.as_ref())
     }
 
     /// Begins an attempt with a credential, for a model by the name that clients use. Where a probe
@@ -165,28 +165,28 @@ impl Pool {
     /// # Errors
     ///
     /// Says why the credential is not, or no longer, fit for it.
-    pub fn begin(&mut self, slot: Slot, name: &str, now: Timestamp) -> Result<Attempt, NotFit> {
+    pub fn begin(&mut self, slot: Slot, name: &str, now: Timestamp) -> Result<Attempt, LeaseError> {
         let now = self.advance(now);
-        let shard = self.shard_of(name);
-        let live = self.entries.live_mut(slot).ok_or(NotFit::Gone)?;
-        let route = shard.and_then(|shard| live.route(shard));
-        let Route { model, served, .. } = route.ok_or(NotFit::Unserved)?;
+        let name_index = self.name_index_of(name);
+        let live = self.entries.live_mut(slot).ok_or(LeaseError::NotInPool)?;
+        let listing = name_index.and_then(|index| live.listing(index));
+        let Listing { model, served, .. } = listing.ok_or(LeaseError::ModelNotServed)?;
         if !live.credential.enabled {
-            return Err(NotFit::Disabled);
+            return Err(LeaseError::Disabled);
         }
         match live.availability(model, now) {
             Availability::Ready | Availability::Probe => {}
             Availability::Cooling { until } | Availability::Probing { until } => {
-                return Err(NotFit::Cooling { until });
+                return Err(LeaseError::Cooling { until });
             }
-            Availability::Barred => return Err(NotFit::Barred),
+            Availability::Barred => return Err(LeaseError::Barred),
         }
         if live.is_busy() || self.providers.is_full(live.provider) {
-            return Err(NotFit::Busy);
+            return Err(LeaseError::Busy);
         }
-        let key = live.model_key(model).ok_or(NotFit::Unserved)?.clone();
+        let key = live.model_key(model).ok_or(LeaseError::ModelNotServed)?.clone();
         let served = live.credential.serves.get(served as usize);
-        let served = served.ok_or(NotFit::Unserved)?;
+        let served = served.ok_or(LeaseError::ModelNotServed)?;
         let suffix = match split_suffix(name) {
             (_, Some(_)) if self.by_name.contains_key(name) => None,
             (_, suffix) => suffix,
@@ -202,7 +202,7 @@ impl Pool {
         }
         self.providers.begin(live.provider);
         self.probes = probe.unwrap_or(self.probes);
-        touch(&mut self.shards, live, touched);
+        touch(&mut self.name_indexes, live, touched);
         Ok(Attempt {
             slot,
             model,
@@ -229,34 +229,34 @@ impl Pool {
         now: Timestamp,
     ) -> Effects {
         let now = self.advance(now);
-        let draw = self.draw();
+        let jitter = self.next_random();
         let Some(live) = self.entries.live_mut(attempt.slot) else {
             return Effects::default();
         };
-        let told = Told {
+        let observation = Observation {
             began: attempt.began,
             now,
             probe: attempt.probe,
-            draw,
+            jitter,
         };
         let policy = &self.options.policy;
-        let (mut effects, touched) = live.settle(&attempt, outcome, first_byte, told, policy);
-        effects.room |= self.providers.end(live.provider);
-        touch(&mut self.shards, live, touched);
+        let (mut effects, touched) = live.settle(&attempt, outcome, first_byte, observation, policy);
+        effects.capacity_freed |= self.providers.end(live.provider);
+        touch(&mut self.name_indexes, live, touched);
         effects
     }
 
     /// Takes note of what a provider told of a quota during an attempt. What it did not tell stays
     /// as it was.
-    pub fn note_quota(&mut self, attempt: &Attempt, told: Quota) {
+    pub fn note_quota(&mut self, attempt: &Attempt, reported: Quota) {
         let Some(live) = self.entries.live_mut(attempt.slot) else {
             return;
         };
-        let place = live.place_of(attempt);
-        if let Some(model) = place.and_then(|index| live.models.get_mut(index)) {
+        let position = live.model_position(attempt);
+        if let Some(model) = position.and_then(|index| live.models.get_mut(index)) {
             let known = &mut model.quota;
-            known.left_permille = told.left_permille.or(known.left_permille);
-            known.resets_at = told.resets_at.or(known.resets_at);
+            known.left_permille = reported.left_permille.or(known.left_permille);
+            known.resets_at = reported.resets_at.or(known.resets_at);
         }
     }
 
@@ -266,16 +266,16 @@ impl Pool {
     }
 
     /// The shard of a name as it is, or else without its suffix.
-    fn shard_of(&self, name: &str) -> Option<u32> {
+    fn name_index_of(&self, name: &str) -> Option<u32> {
         let exact = self.by_name.get(name);
-        let shard = exact.or_else(|| self.by_name.get(split_suffix(name).0));
-        shard.copied()
+        let name_index = exact.or_else(|| self.by_name.get(split_suffix(name).0));
+        name_index.copied()
     }
 
     /// The next number of a generator whose state is one number (splitmix64): jitter needs no more.
-    fn draw(&mut self) -> u64 {
-        self.draws = self.draws.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.draws;
+    fn next_random(&mut self) -> u64 {
+        self.rng_state = self.rng_state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.rng_state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
@@ -298,11 +298,11 @@ impl Pool {
 }
 
 /// Tells the shards whose seats stand elsewhere now.
-fn touch(shards: &mut [Shard], live: &Live, touched: Touched) {
-    let routes = live.routes.iter();
-    for route in routes.filter(|route| touched.holds(route.model)) {
-        if let Some(shard) = shards.get_mut(route.shard as usize) {
-            shard.touch(route.seat);
+fn touch(name_indexes: &mut [NameIndex], live: &Live, touched: Touched) {
+    let listings = live.listings.iter();
+    for listing in listings.filter(|route| touched.includes(route.model)) {
+        if let Some(name_index) = name_indexes.get_mut(listing.name_index as usize) {
+            name_index.touch(listing.position);
         }
     }
 }
@@ -322,7 +322,7 @@ pub struct Member {
     /// Which of the credential's models, as an index into its entry.
     model: u32,
     /// Its number among all that serve the name.
-    seat: u32,
+    position: u32,
     /// Where its id stands among all in the pool: the higher, the later.
     rank: u32,
     /// Its weight under the name.

@@ -13,7 +13,7 @@ pub struct RefreshFacts {
     /// Only tokens are renewed, keys are not.
     pub kind: CredentialKind,
     /// Whether the executor wants it now; none leaves it to the rest.
-    pub evaluated: Option<bool>,
+    pub policy_decision: Option<bool>,
     /// Renew so often, whatever the token's end.
     pub interval: Option<Duration>,
     /// Renew so long before the token's end.
@@ -30,10 +30,10 @@ impl RefreshFacts {
     /// When a refresh is due; the beginning of time means at once, none means never. The first rule
     /// that says something counts: not in use, or a key; the executor's word; an interval; a lead.
     pub fn due_at(&self) -> Option<Timestamp> {
-        if !self.is_renewed() {
+        if !self.is_refreshable() {
             return None;
         }
-        let due = match self.evaluated {
+        let due = match self.policy_decision {
             Some(true) => Some(Timestamp::default()),
             Some(false) => None,
             None => self.by_interval().or_else(|| self.by_lead()),
@@ -43,22 +43,22 @@ impl RefreshFacts {
 
     /// When an executor that has an opinion is to be asked for it. `next`: the time that it was given
     /// with its last answer. Not while a failed refresh rests, whatever it would say.
-    pub fn ask_at(&self, next: Timestamp) -> Option<Timestamp> {
-        self.is_renewed()
+    pub fn check_at(&self, next: Timestamp) -> Option<Timestamp> {
+        self.is_refreshable()
             .then(|| next.max(self.not_before.unwrap_or_default()))
     }
 
-    fn is_renewed(&self) -> bool {
+    fn is_refreshable(&self) -> bool {
         self.enabled && self.kind != CredentialKind::ApiKey
     }
 
     fn by_interval(&self) -> Option<Timestamp> {
         let interval = self.interval.filter(|interval| !interval.is_zero())?;
-        let renewed = self
+        let interval_due = self
             .refreshed_at
             .map_or(Timestamp::default(), |at| at + interval);
         let ends = self.expires_at.map(|end| end.before(interval));
-        Some(ends.map_or(renewed, |ends| ends.min(renewed)))
+        Some(ends.map_or(interval_due, |ends| ends.min(interval_due)))
     }
 
     fn by_lead(&self) -> Option<Timestamp> {
@@ -75,32 +75,32 @@ impl RefreshFacts {
 /// How long to leave a refresh alone after so many failures in a row, at least one: five minutes,
 /// doubling up to forty, moved by up to a fifth so that those that failed together part. `draw` is
 /// any number.
-pub fn refresh_pause(failures: u32, draw: u64) -> Duration {
-    let doublings = failures.saturating_sub(1).min(PAUSE_DOUBLINGS_MAX);
-    jittered(FAILURE_PAUSE * 2_u32.pow(doublings), draw)
+pub fn refresh_backoff(failures: u32, jitter: u64) -> Duration {
+    let doublings = failures.saturating_sub(1).min(BACKOFF_DOUBLINGS_MAX);
+    jittered(FAILURE_BACKOFF * 2_u32.pow(doublings), jitter)
 }
 
 /// How long to leave an executor alone that was asked whether to renew: a minute, moved by up to a
 /// fifth so that those that were asked together part. `draw` is any number.
-pub fn evaluation_pause(draw: u64) -> Duration {
-    jittered(EVALUATION_PAUSE, draw)
+pub fn policy_check_interval(jitter: u64) -> Duration {
+    jittered(POLICY_CHECK_INTERVAL, jitter)
 }
 
-fn jittered(pause: Duration, draw: u64) -> Duration {
-    let permille = 800 + u32::try_from(draw % 401).unwrap_or(0);
+fn jittered(pause: Duration, jitter: u64) -> Duration {
+    let permille = 800 + u32::try_from(jitter % 401).unwrap_or(0);
     pause * permille / 1000
 }
 
 /// CLIProxyAPI v6.7.21 asks every 5 s, of objects in its memory. Here it is a call of a plugin, some
 /// microseconds: at 10,000 credentials a thousandth of a core, and small beside the five minutes that
 /// leads are at least.
-const EVALUATION_PAUSE: Duration = Duration::from_mins(1);
+const POLICY_CHECK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// As CLIProxyAPI v6.7.21.
-const FAILURE_PAUSE: Duration = Duration::from_mins(5);
+const FAILURE_BACKOFF: Duration = Duration::from_mins(5);
 
 /// 5, 10, 20, 40 minutes: by then a token of an hour has ended, and somebody looks.
-const PAUSE_DOUBLINGS_MAX: u32 = 3;
+const BACKOFF_DOUBLINGS_MAX: u32 = 3;
 
 /// Who is due when. Every operation takes time logarithmic in the number of credentials.
 #[derive(Clone, Debug, Default)]

@@ -82,7 +82,7 @@ impl<'a> Attempt<'a> {
         let told = match told {
             Ok(told) => told,
             Err(untold) => {
-                course.settle(lease, Outcome::Unjudged, None);
+                course.settle(lease, Outcome::Inconclusive, None);
                 let error = untold.into_error(call.operation, &provider.executor);
                 return Err(Missed::Untold(Box::new(error)));
             }
@@ -274,7 +274,7 @@ impl<'a> Attempt<'a> {
                 self.failed(refusal.failure, answer)
             }
             Rejection::Fault(fault) => {
-                self.settle(Outcome::Unjudged, None);
+                self.settle(Outcome::Inconclusive, None);
                 Missed::Fatal(Box::new(CallError::Plugin(fault)))
             }
         }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jackfield_auth::{AuthManager, CandidateSet, Lease, Turn};
-use jackfield_credential::{Ask, Reasons, Slot, Unfit};
+use jackfield_auth::{AuthManager, CandidateSet, Lease, QueueSlot};
+use jackfield_credential::{CandidateQuery, Reasons, Slot, Unavailable};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -42,7 +42,7 @@ pub(crate) struct Asked<'a> {
 /// Why no credential was chosen.
 pub(crate) enum Unchosen {
     /// None is fit.
-    Unfit(Unfit),
+    Unfit(Unavailable),
     /// Nothing that another round could change.
     Fatal(CallError),
 }
@@ -117,7 +117,7 @@ impl Chooser {
         &self,
         course: &Course,
         asked: &Asked<'_>,
-        turn: &mut Option<Turn>,
+        turn: &mut Option<QueueSlot>,
     ) -> Result<CandidateSet, Unchosen> {
         let routing = &course.snapshot.routing;
         // A count that has to wait is estimated instead.
@@ -127,7 +127,7 @@ impl Chooser {
         };
         let until = (Instant::now() + room_wait).min(course.call.deadline);
         loop {
-            let ask = Ask {
+            let ask = CandidateQuery {
                 name: &course.model,
                 tried: asked.tried,
                 round: asked.round,
@@ -138,11 +138,11 @@ impl Chooser {
             let unfit = match self.auth.candidates(&ask, course.clock.now()) {
                 Ok(candidates) if !behind => return Ok(candidates),
                 Ok(_) => None,
-                Err(unfit) if unfit.waits_for_room() => Some(unfit),
+                Err(unfit) if unfit.has_busy() => Some(unfit),
                 Err(unfit) => return Err(Unchosen::Unfit(unfit)),
             };
             let began = Instant::now();
-            let room = self.auth.wait_for_room(&course.model, turn.take(), until);
+            let room = self.auth.wait_for_capacity(&course.model, turn.take(), until);
             let waited = room.await;
             course.trace.step(Step::Wait {
                 what: Waited::Room,
@@ -160,7 +160,7 @@ impl Chooser {
                         busy: 1,
                         ..Reasons::default()
                     };
-                    return Err(Unchosen::Unfit(Unfit::NoneFit(busy)));
+                    return Err(Unchosen::Unfit(Unavailable::NoneAvailable(busy)));
                 }
             };
         }

@@ -64,9 +64,9 @@ impl Course {
     fn told_of_generating(&self, outcome: Outcome) -> Outcome {
         let of_account = |failure: &Failure| failure.scope == Scope::Credential;
         match (self.call.operation, outcome) {
-            (Operation::CountTokens, Outcome::Success) => Outcome::Unjudged,
+            (Operation::CountTokens, Outcome::Success) => Outcome::Inconclusive,
             (Operation::CountTokens, Outcome::Failed(failure)) if !of_account(&failure) => {
-                Outcome::Unjudged
+                Outcome::Inconclusive
             }
             (_, outcome) => outcome,
         }

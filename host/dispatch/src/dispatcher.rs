@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use jackfield_auth::{AuthManager, Lease};
-use jackfield_credential::{Ask, Outcome, Scope, Unfit, split_suffix};
+use jackfield_credential::{CandidateQuery, Outcome, Scope, Unavailable, split_suffix};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -326,7 +326,7 @@ impl Dispatcher {
             return Err(Missed::Failed(settled(course, Stale { lease, failure })));
         }
         let now = self.clock.now();
-        course.settle(lease, Outcome::Unjudged, None);
+        course.settle(lease, Outcome::Inconclusive, None);
         match self.auth().lease_again(slot, &course.model, now) {
             Ok(lease) => self.attempt(course, lease, progress).await,
             Err(_) => Err(Missed::Failed(Box::new(failure))),
@@ -375,11 +375,11 @@ impl Dispatcher {
             return None;
         }
         let now = self.clock.now();
-        let ask = Ask {
+        let ask = CandidateQuery {
             tried: &progress.untold,
             round: progress.round + 1,
             rounds: retry.rounds,
-            ..Ask::first(&course.model)
+            ..CandidateQuery::first_round(&course.model)
         };
         let retry_at = match self.auth().candidates(&ask, now) {
             Ok(_) => return None,
@@ -402,19 +402,19 @@ impl Dispatcher {
         &self,
         course: &Course,
         progress: &mut Progress,
-        unfit: Option<Unfit>,
+        unfit: Option<Unavailable>,
     ) -> CallError {
         if let Some(failure) = progress.last.take() {
             return CallError::Upstream(failure);
         }
         if let Some(error) = progress.untold_because.take()
-            && unfit.as_ref().is_none_or(Unfit::all_tried)
+            && unfit.as_ref().is_none_or(Unavailable::all_tried)
         {
             return *error;
         }
         let model = course.model.as_ref().to_owned();
         match unfit {
-            None | Some(Unfit::UnknownModel) => CallError::UnknownModel(model),
+            None | Some(Unavailable::UnknownModel) => CallError::UnknownModel(model),
             Some(unfit) => {
                 let now = self.clock.now();
                 let retry_after = unfit.retry_at().map(|at| at.saturating_since(now));
@@ -449,5 +449,5 @@ fn settled(course: &Course, stale: Stale) -> Box<UpstreamFailure> {
 
 enum Round {
     Answered(Answer),
-    Exhausted(Option<Unfit>),
+    Exhausted(Option<Unavailable>),
 }

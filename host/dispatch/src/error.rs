@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use jackfield_credential::{Failure, Reasons, Scope, Unfit};
+use jackfield_credential::{Failure, Reasons, Scope, Unavailable};
 use jackfield_dialect::Dialect;
 use jackfield_dialect::interlingua::Refusal;
 
@@ -64,7 +64,7 @@ pub enum CallError {
         /// The client's name of the model.
         model: String,
         /// How many are not, and why.
-        unfit: Unfit,
+        unfit: Unavailable,
         /// How long until one may be.
         retry_after: Option<Duration>,
         /// The provider, if there is only one that serves the model.
@@ -147,8 +147,8 @@ impl CallError {
 }
 
 /// Whether those that serve the model are all disabled, so that for clients there are none.
-fn all_disabled(unfit: &Unfit) -> bool {
-    let Unfit::NoneFit(reasons) = unfit else {
+fn all_disabled(unfit: &Unavailable) -> bool {
+    let Unavailable::NoneAvailable(reasons) = unfit else {
         return false;
     };
     let others = Reasons {
@@ -165,7 +165,7 @@ mod tests {
     fn unfit(reasons: Reasons) -> Option<&'static str> {
         let error = CallError::Unfit {
             model: "m".to_owned(),
-            unfit: Unfit::NoneFit(reasons),
+            unfit: Unavailable::NoneAvailable(reasons),
             retry_after: None,
             provider: None,
         };

@@ -238,7 +238,7 @@ impl Exchange {
             let ended = match &outcome {
                 Outcome::Success => Ended::Answered,
                 Outcome::Failed(failure) => Ended::broken(&failure.message),
-                Outcome::Unjudged => Ended::broken("a plugin failed"),
+                Outcome::Inconclusive => Ended::broken("a plugin failed"),
                 Outcome::Cancelled => Ended::broken("the call's time is over"),
             };
             self.course.settle(lease, outcome, first_byte);
@@ -283,7 +283,7 @@ impl Broke {
         match self {
             Self::Failed(failure) | Self::Told(failure) => Outcome::Failed(failure.clone()),
             Self::Late => Outcome::Cancelled,
-            Self::Plugin(_) => Outcome::Unjudged,
+            Self::Plugin(_) => Outcome::Inconclusive,
         }
     }
 

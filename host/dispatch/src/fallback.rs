@@ -84,7 +84,7 @@ pub(crate) fn because(error: &CallError) -> Arc<str> {
 mod tests {
     use std::time::Duration;
 
-    use jackfield_credential::{Reasons, Unfit};
+    use jackfield_credential::{Reasons, Unavailable};
 
     use super::*;
     use crate::error::UpstreamFailure;
@@ -105,7 +105,7 @@ mod tests {
     fn unfit(reasons: Reasons) -> CallError {
         CallError::Unfit {
             model: "m".to_owned(),
-            unfit: Unfit::NoneFit(reasons),
+            unfit: Unavailable::NoneAvailable(reasons),
             retry_after: None,
             provider: None,
         }

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::HeaderMap;
-use jackfield_auth::{RefreshFailed, RefreshJob, RefreshQuestion, Refresher, TokenPatch};
+use jackfield_auth::{RefreshError, RefreshJob, PolicyQuery, Refresher, TokenPatch};
 use jackfield_credential::{ProviderName, Timestamp};
 use jackfield_dialect::Dialect;
 use secrecy::{ExposeSecret, SecretString};
@@ -34,7 +34,7 @@ pub struct PlannedRefresher {
 }
 
 impl Refresher for PlannedRefresher {
-    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshFailed>> {
+    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         Box::pin(async move {
             match timeout(REFRESH_TIME, self.carry_out(&job)).await {
                 Ok(result) => result.map_err(|failed| scrubbed(failed, &job)),
@@ -52,13 +52,13 @@ impl Refresher for PlannedRefresher {
         executor.descriptor().refresh_lead
     }
 
-    fn evaluates(&self, provider: &ProviderName) -> bool {
+    fn has_refresh_policy(&self, provider: &ProviderName) -> bool {
         let snapshot = self.snapshot.load();
         planner(&snapshot, provider)
             .is_ok_and(|(_, executor)| executor.descriptor().evaluates_refresh)
     }
 
-    fn should_refresh(&self, question: RefreshQuestion) -> BoxFuture<'_, Option<bool>> {
+    fn should_refresh(&self, question: PolicyQuery) -> BoxFuture<'_, Option<bool>> {
         Box::pin(async move {
             let snapshot = self.snapshot.load_full();
             let (provider, executor) = planner(&snapshot, &question.credential.provider).ok()?;
@@ -82,7 +82,7 @@ impl Refresher for PlannedRefresher {
 }
 
 impl PlannedRefresher {
-    async fn carry_out(&self, job: &RefreshJob) -> Result<TokenPatch, RefreshFailed> {
+    async fn carry_out(&self, job: &RefreshJob) -> Result<TokenPatch, RefreshError> {
         let snapshot = self.snapshot.load_full();
         let (provider, executor) = planner(&snapshot, &job.credential.provider)?;
         let context = self.context(job, provider);
@@ -126,7 +126,7 @@ impl PlannedRefresher {
 fn planner<'a>(
     snapshot: &'a Snapshot,
     name: &ProviderName,
-) -> Result<(&'a Provider, &'a Arc<dyn Executor>), RefreshFailed> {
+) -> Result<(&'a Provider, &'a Arc<dyn Executor>), RefreshError> {
     let provider = snapshot.providers.get(name);
     let provider =
         provider.ok_or_else(|| failed(format!("provider `{name}` is not configured")))?;
@@ -164,7 +164,7 @@ fn outbound(
     outbound::request(plan.request, &bounds)
 }
 
-async fn whole(answer: UpstreamAnswer) -> Result<Bytes, RefreshFailed> {
+async fn whole(answer: UpstreamAnswer) -> Result<Bytes, RefreshError> {
     let (mut body, mut held) = (answer.body, BytesMut::new());
     while let Some(chunk) = body.next().await {
         held.extend_from_slice(&chunk.map_err(|error| failed(error.to_string()))?);
@@ -182,7 +182,7 @@ fn captured(
     captures: &[(String, String)],
     body: &Value,
     now: Timestamp,
-) -> Result<TokenPatch, RefreshFailed> {
+) -> Result<TokenPatch, RefreshError> {
     let mut patch = TokenPatch::default();
     for (pointer, into) in captures {
         let Some(value) = body.pointer(pointer) else {
@@ -219,7 +219,7 @@ fn seconds(value: &Value) -> Option<Duration> {
 
 /// An error answer of a token endpoint (RFC 6749, section 5.2). Only `invalid_grant` says that the
 /// refresh token itself is void; the rest may be mended without a new login.
-fn refused(status: u16, body: &Value) -> RefreshFailed {
+fn refused(status: u16, body: &Value) -> RefreshError {
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     // Google, among others, has an object where the RFC has a word.
     let code = text("error").or_else(|| body.pointer("/error/status")?.as_str());
@@ -229,22 +229,22 @@ fn refused(status: u16, body: &Value) -> RefreshFailed {
         (None, _) => format!("the token endpoint answered {status}"),
     };
     if code == Some("invalid_grant") {
-        RefreshFailed::Rejected(message)
+        RefreshError::Rejected(message)
     } else {
         failed(format!("status {status}: {message}"))
     }
 }
 
-fn failed(why: String) -> RefreshFailed {
-    RefreshFailed::Failed(why)
+fn failed(why: String) -> RefreshError {
+    RefreshError::Failed(why)
 }
 
 /// Some endpoints repeat the token that they refuse.
-fn scrubbed(failed: RefreshFailed, job: &RefreshJob) -> RefreshFailed {
+fn scrubbed(failed: RefreshError, job: &RefreshJob) -> RefreshError {
     let scrub = |message: String| hide(message, &job.secrets);
     match failed {
-        RefreshFailed::Rejected(message) => RefreshFailed::Rejected(scrub(message)),
-        RefreshFailed::Failed(message) => RefreshFailed::Failed(scrub(message)),
+        RefreshError::Rejected(message) => RefreshError::Rejected(scrub(message)),
+        RefreshError::Failed(message) => RefreshError::Failed(scrub(message)),
         other => other,
     }
 }

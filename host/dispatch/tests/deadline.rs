@@ -25,7 +25,7 @@ const CANCELLED: LeaseCounts = LeaseCounts {
     success: 0,
     failed: 0,
     cancelled: 1,
-    unjudged: 0,
+    inconclusive: 0,
 };
 
 /// It must end at the deadline, with one request and nobody to blame.

@@ -18,7 +18,7 @@ const SUCCESS: LeaseCounts = LeaseCounts {
     success: 1,
     failed: 0,
     cancelled: 0,
-    unjudged: 0,
+    inconclusive: 0,
 };
 
 #[tokio::test(start_paused = true)]

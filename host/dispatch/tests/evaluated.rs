@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_auth::{RefreshQuestion, Refresher, Registration};
+use jackfield_auth::{PolicyQuery, Refresher, Registration};
 use jackfield_credential::{CredentialKind, ProviderName};
 use jackfield_dispatch::PlannedRefresher;
 use jackfield_dispatch::plan::{Plan, PlannedBody, Response};
@@ -56,9 +56,9 @@ fn provider() -> ProviderName {
     ProviderName::new("provider")
 }
 
-fn question(stage: &Stage) -> RefreshQuestion {
+fn question(stage: &Stage) -> PolicyQuery {
     let access = stage.dispatcher.auth().access(&"a".into()).unwrap();
-    RefreshQuestion {
+    PolicyQuery {
         credential: Arc::clone(access.credential()),
         expires_at: Some(EPOCH + HOUR),
         refreshed_at: Some(EPOCH),
@@ -97,7 +97,7 @@ async fn seed_1_14_without_an_executor_that_plans_it_nothing_is_renewed() {
         auth.set_refresher(refresher);
         let _ = timeout(20 * HOUR, auth.run()).await;
         assert_eq!(stage.upstream.calls(), 0);
-        let renewal = auth.get(&"a".into()).unwrap().renewal;
+        let renewal = auth.get(&"a".into()).unwrap().refresh;
         assert_eq!((renewal.due_at, renewal.failures), (None, 0));
     }
 }
@@ -105,12 +105,12 @@ async fn seed_1_14_without_an_executor_that_plans_it_nothing_is_renewed() {
 #[tokio::test(start_paused = true)]
 async fn only_who_says_so_and_plans_refreshes_evaluates() {
     let (_, with) = stage(executor().evaluating(|_| Ok(Some(true))));
-    assert!(with.evaluates(&provider()));
-    assert!(!with.evaluates(&ProviderName::new("another")));
+    assert!(with.has_refresh_policy(&provider()));
+    assert!(!with.has_refresh_policy(&ProviderName::new("another")));
     let (_, silent) = stage(executor());
-    assert!(!silent.evaluates(&provider()));
+    assert!(!silent.has_refresh_policy(&provider()));
     let (_, plans_none) = stage(FakeExecutor::relaying().evaluating(|_| Ok(Some(true))));
-    assert!(!plans_none.evaluates(&provider()));
+    assert!(!plans_none.has_refresh_policy(&provider()));
 }
 
 #[tokio::test(start_paused = true)]

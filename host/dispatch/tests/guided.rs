@@ -224,7 +224,7 @@ async fn nonsense(stage: Stage, word: &str) {
     assert_eq!(fault.kind, FaultKind::Nonsense);
     assert!(fault.detail.contains(word), "{}", fault.detail);
     assert_eq!(
-        (stage.counts().unjudged, stage.executor.faults()),
+        (stage.counts().inconclusive, stage.executor.faults()),
         (1, 1),
         "{word}"
     );

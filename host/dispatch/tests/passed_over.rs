@@ -103,7 +103,7 @@ async fn a_provider_is_asked_once_whether_it_can_be_told() {
     let error = stage.dispatcher.call(refused(&stage)).await.unwrap_err();
     assert!(matches!(error, CallError::Untranslatable(_)), "{error:?}");
     let counts = stage.counts();
-    assert_eq!((counts.unjudged, counts.open), (1, 0));
+    assert_eq!((counts.inconclusive, counts.open), (1, 0));
 }
 
 fn count(stage: &Stage) -> Call {

@@ -17,7 +17,7 @@ const UNJUDGED: LeaseCounts = LeaseCounts {
     success: 0,
     failed: 0,
     cancelled: 0,
-    unjudged: 1,
+    inconclusive: 1,
 };
 
 async fn faulty(name: &str, stage: &Stage) -> PluginFault {

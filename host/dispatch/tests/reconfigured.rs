@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_auth::{Counted, Reconfiguration};
+use jackfield_auth::{ReconfigureSummary, Reconfiguration};
 use jackfield_credential::{PoolOptions, ProviderName};
 use jackfield_dispatch::snapshot::Snapshot;
 use tokio::time::sleep;
@@ -14,7 +14,7 @@ use crate::upstream::{FakeUpstream, Script};
 use crate::wire::COMPLETION;
 
 /// Puts another provider, of another name, in the place of the one there is.
-fn rename(stage: &Stage, to: &str, credentials: usize) -> Counted {
+fn rename(stage: &Stage, to: &str, credentials: usize) -> ReconfigureSummary {
     let mut registrations: Vec<_> = (5..5 + credentials).map(registration).collect();
     for registration in &mut registrations {
         registration.credential.provider = ProviderName::new(to);
@@ -22,7 +22,7 @@ fn rename(stage: &Stage, to: &str, credentials: usize) -> Counted {
     let new = Reconfiguration {
         registrations,
         options: PoolOptions::default(),
-        kept: jackfield_auth::Kept::default(),
+        persisted: jackfield_auth::PersistedState::default(),
     };
     let publish = |configuration| {
         let mut snapshot = Snapshot::clone(&stage.snapshot.load());
@@ -44,8 +44,8 @@ async fn an_attempt_after_the_configuration_was_replaced_goes_by_the_new_one() {
         rename(&stage, "other", 1)
     };
     let (answer, counted) = tokio::join!(stage.whole(), meanwhile);
-    let expected = Counted {
-        all: 1,
+    let expected = ReconfigureSummary {
+        total: 1,
         added: 1,
         changed: 0,
         removed: 2,

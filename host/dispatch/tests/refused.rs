@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jackfield_credential::Unfit;
+use jackfield_credential::Unavailable;
 use jackfield_dispatch::CallError;
 
 use crate::plugins::FakeExecutor;
@@ -47,7 +47,7 @@ async fn seed_1_10_when_everybody_cools_the_client_is_told_how_long() {
     assert_eq!(provider.as_deref(), Some("provider"));
     assert!(matches!(
         unfit,
-        Unfit::NoneFit(jackfield_credential::Reasons {
+        Unavailable::NoneAvailable(jackfield_credential::Reasons {
             cooling: 2,
             tried: 0,
             disabled: 0,

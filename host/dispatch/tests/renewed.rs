@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join_all;
-use jackfield_auth::{BoxFuture, RefreshFailed, RefreshJob, Refresher, Registration, TokenPatch};
+use jackfield_auth::{BoxFuture, RefreshError, RefreshJob, Refresher, Registration, TokenPatch};
 use jackfield_credential::{CredentialKind, ProviderName};
 use jackfield_dispatch::CallError;
 use std::time::Duration;
@@ -19,11 +19,11 @@ use crate::wire::{COMPLETION, error_body};
 /// Renews tokens, or does not.
 struct Renews {
     calls: AtomicU32,
-    result: Result<(), RefreshFailed>,
+    result: Result<(), RefreshError>,
 }
 
 impl Refresher for Renews {
-    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshFailed>> {
+    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         Box::pin(async move {
             self.calls.fetch_add(1, Ordering::Relaxed);
             sleep(SECOND).await;
@@ -44,7 +44,7 @@ impl Refresher for Renews {
 fn stage(
     credentials: usize,
     refused: usize,
-    result: Result<(), RefreshFailed>,
+    result: Result<(), RefreshError>,
 ) -> (Stage, Arc<Renews>) {
     let upstream = FakeUpstream::new(move |_, before| {
         if before < refused {
@@ -74,7 +74,7 @@ async fn seed_1_19_after_a_401_the_same_credential_is_tried_with_new_tokens() {
     assert_eq!(renews.calls.load(Ordering::Relaxed), 1);
     assert!(stage.cooling().is_empty() && stage.blamed().is_empty());
     let counts = stage.counts();
-    assert_eq!((counts.success, counts.unjudged, counts.failed), (1, 1, 0));
+    assert_eq!((counts.success, counts.inconclusive, counts.failed), (1, 1, 0));
     stage.assert_closed();
 }
 
@@ -103,7 +103,7 @@ async fn tokens_are_renewed_once_a_credential_and_then_the_401_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn without_new_tokens_the_401_counts_and_the_next_one_serves() {
-    let rejected = RefreshFailed::Rejected("invalid_grant".to_owned());
+    let rejected = RefreshError::Rejected("invalid_grant".to_owned());
     let (stage, _) = stage(2, 1, Err(rejected));
     assert_eq!(text(stage.whole().await).await, COMPLETION);
     assert_eq!(stage.upstream.credentials(), ["a", "b"]);
@@ -147,6 +147,6 @@ async fn who_waits_too_long_for_room_is_told_that_all_are_busy() {
     let Err(CallError::Unfit { unfit, .. }) = told else {
         panic!("it should wait in vain");
     };
-    assert!(unfit.waits_for_room(), "{unfit}");
+    assert!(unfit.has_busy(), "{unfit}");
     stage.assert_closed();
 }

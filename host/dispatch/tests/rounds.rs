@@ -239,7 +239,7 @@ proptest! {
             let counts = stage.counts();
             let settled = counts.success + counts.failed;
             prop_assert_eq!(settled, stage.upstream.calls() as u64);
-            prop_assert_eq!(counts.cancelled + counts.unjudged, 0);
+            prop_assert_eq!(counts.cancelled + counts.inconclusive, 0);
             Ok(())
         })?;
     }

@@ -194,7 +194,7 @@ impl Stage {
         let status = self.dispatcher.auth().status(self.dispatcher.clock().now());
         let cooling = status.into_iter().filter(|credential| {
             let mut standings = vec![&credential.account];
-            standings.extend(credential.models.iter().map(|model| &model.standing));
+            standings.extend(credential.models.iter().map(|model| &model.health));
             standings
                 .iter()
                 .any(|standing| standing.availability != Availability::Ready)

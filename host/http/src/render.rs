@@ -267,7 +267,7 @@ fn upstream_verdict(failure: &UpstreamFailure) -> (StatusCode, Option<Duration>)
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
-    use jackfield_credential::{Reasons, Unfit};
+    use jackfield_credential::{Reasons, Unavailable};
     use serde_json::{Value, json};
 
     use super::*;
@@ -275,7 +275,7 @@ mod tests {
     async fn answered(reasons: Reasons, provider: Option<&str>) -> (u16, String, Value) {
         let error = CallError::Unfit {
             model: "gpt-large".to_owned(),
-            unfit: Unfit::NoneFit(reasons),
+            unfit: Unavailable::NoneAvailable(reasons),
             retry_after: Some(Duration::from_millis(69_200)),
             provider: provider.map(str::to_owned),
         };

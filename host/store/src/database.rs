@@ -18,24 +18,24 @@ pub(crate) struct Database {
 }
 
 /// What a database says of a key.
-enum Known {
+enum KeyMatch {
     /// It was made with this one, or just now.
-    This,
+    Same,
     /// It was made with another, from there.
     Other(String),
 }
 
 /// What statements answer.
-type Answer<T> = Result<T, Problem>;
+type DbResult<T> = Result<T, DbError>;
 
 /// Why a statement did nothing.
-pub(crate) struct Problem(pub(crate) StoreError);
+pub(crate) struct DbError(pub(crate) StoreError);
 
-impl From<rusqlite::Error> for Problem {
+impl From<rusqlite::Error> for DbError {
     fn from(error: rusqlite::Error) -> Self {
         Self(StoreError::Failed(format!(
             "the database: {}",
-            schema::told(&error)
+            schema::describe_error(&error)
         )))
     }
 }
@@ -47,14 +47,14 @@ impl Database {
             connection: schema::open(path, &schema::STEPS)?,
             sealer: Sealer::new(key),
         };
-        match database.known_key(key) {
-            Ok(Known::This) => Ok(database),
-            Ok(Known::Other(made_with)) => Err(OpenError::WrongKey {
+        match database.check_key(key) {
+            Ok(KeyMatch::Same) => Ok(database),
+            Ok(KeyMatch::Other(expected_key)) => Err(OpenError::KeyMismatch {
                 path: path.to_owned(),
-                key: key.from().to_owned(),
-                made_with,
+                key: key.source().to_owned(),
+                expected_key,
             }),
-            Err(Problem(error)) => Err(OpenError::Database {
+            Err(DbError(error)) => Err(OpenError::Database {
                 path: path.to_owned(),
                 why: error.to_string(),
             }),
@@ -63,33 +63,33 @@ impl Database {
 
     /// A value that was sealed when the database was made must open: so a wrong key is told at
     /// once, and not by the first credential that is missing.
-    fn known_key(&mut self, key: &Key) -> Answer<Known> {
+    fn check_key(&mut self, key: &Key) -> DbResult<KeyMatch> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let Some(sealed) = fact(&transaction, KEY_CHECK)? else {
+        let Some(sealed) = read_fact(&transaction, KEY_CHECK)? else {
             let sealed = self.sealer.seal(&[KEY_CHECK], b"");
-            let sealed = sealed.map_err(|why| Problem(StoreError::Failed(why)))?;
+            let sealed = sealed.map_err(|why| DbError(StoreError::Failed(why)))?;
             let facts = [
                 (KEY_CHECK, sealed.as_slice()),
-                (KEY_FROM, key.from().as_bytes()),
+                (KEY_SOURCE, key.source().as_bytes()),
             ];
             for (name, value) in facts {
                 transaction.execute("INSERT INTO facts VALUES (?1, ?2)", params![name, value])?;
             }
             transaction.commit()?;
-            return Ok(Known::This);
+            return Ok(KeyMatch::Same);
         };
         if self.sealer.open(&[KEY_CHECK], &sealed).is_ok() {
-            return Ok(Known::This);
+            return Ok(KeyMatch::Same);
         }
-        let made_with = fact(&transaction, KEY_FROM)?.unwrap_or_default();
-        Ok(Known::Other(
-            String::from_utf8_lossy(&made_with).into_owned(),
+        let expected_key = read_fact(&transaction, KEY_SOURCE)?.unwrap_or_default();
+        Ok(KeyMatch::Other(
+            String::from_utf8_lossy(&expected_key).into_owned(),
         ))
     }
 
-    pub(crate) fn list(&self) -> Answer<Vec<StoredCredential>> {
+    pub(crate) fn list(&self) -> DbResult<Vec<StoredCredential>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id, version, enabled, tokens, definition, created_at, updated_at FROM credentials",
         )?;
@@ -97,8 +97,8 @@ impl Database {
         let mut listed = Vec::new();
         while let Some(row) = rows.next()? {
             let id: String = row.get(0)?;
-            let tokens = self.opened::<TokensRow>(&id, "tokens", row.get(3)?)?;
-            let definition = self.opened::<DefinitionRow>(&id, "definition", row.get(4)?)?;
+            let tokens = self.open_column::<TokensRow>(&id, "tokens", row.get(3)?)?;
+            let definition = self.open_column::<DefinitionRow>(&id, "definition", row.get(4)?)?;
             listed.push(StoredCredential {
                 enabled: row.get(2)?,
                 tokens: tokens.map(TokensRow::restore),
@@ -112,27 +112,27 @@ impl Database {
         Ok(listed)
     }
 
-    pub(crate) fn save(&mut self, record: &StoredCredential, expected: Option<u64>) -> Answer<u64> {
+    pub(crate) fn save(&mut self, record: &StoredCredential, expected: Option<u64>) -> DbResult<u64> {
         let id = record.id.as_str();
         let tokens = record.tokens.as_ref().map(TokensRow::of);
-        let tokens = self.sealed(id, "tokens", tokens.as_ref())?;
+        let tokens = self.seal_column(id, "tokens", tokens.as_ref())?;
         let definition = record.definition.as_ref().map(DefinitionRow::of);
-        let definition = self.sealed(id, "definition", definition.as_ref())?;
+        let definition = self.seal_column(id, "definition", definition.as_ref())?;
         // The write lock is taken before the version is read.
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let known = transaction
+        let current = transaction
             .query_row(
                 "SELECT version FROM credentials WHERE id = ?1",
                 [id],
                 |row| row.get::<_, i64>(0),
             )
             .optional()?;
-        if known.map(number) != expected {
-            return Err(Problem(StoreError::Conflict));
+        if current.map(number) != expected {
+            return Err(DbError(StoreError::Conflict));
         }
-        let version = known.unwrap_or(0) + 1;
+        let version = current.unwrap_or(0) + 1;
         transaction.execute(
             "INSERT INTO credentials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (id) DO UPDATE SET version = ?2, enabled = ?3, tokens = ?4,
@@ -151,14 +151,14 @@ impl Database {
         Ok(number(version))
     }
 
-    pub(crate) fn delete(&mut self, id: &CredentialId) -> Answer<()> {
+    pub(crate) fn delete(&mut self, id: &CredentialId) -> DbResult<()> {
         let transaction = self.connection.transaction()?;
         transaction.execute("DELETE FROM credentials WHERE id = ?1", [id.as_str()])?;
         transaction.execute("DELETE FROM health WHERE credential = ?1", [id.as_str()])?;
         Ok(transaction.commit()?)
     }
 
-    pub(crate) fn list_health(&self) -> Answer<Vec<HealthRecord>> {
+    pub(crate) fn list_health(&self) -> DbResult<Vec<HealthRecord>> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT credential, model, state FROM health")?;
@@ -181,12 +181,12 @@ impl Database {
         Ok(listed)
     }
 
-    pub(crate) fn save_health(&mut self, records: &[HealthRecord]) -> Answer<()> {
+    pub(crate) fn save_health(&mut self, records: &[HealthRecord]) -> DbResult<()> {
         let transaction = self.connection.transaction()?;
         for record in records {
             let credential = record.credential.as_str();
             let model = record.model.as_ref().map_or(ACCOUNT, ModelKey::as_str);
-            match written(&record.health)? {
+            match encode_health(&record.health)? {
                 Some(state) => transaction
                     .prepare_cached("INSERT OR REPLACE INTO health VALUES (?1, ?2, ?3)")?
                     .execute(params![credential, model, state])?,
@@ -198,27 +198,27 @@ impl Database {
         Ok(transaction.commit()?)
     }
 
-    fn sealed<T: serde::Serialize>(
+    fn seal_column<T: serde::Serialize>(
         &self,
         id: &str,
         column: &str,
         row: Option<&T>,
-    ) -> Answer<Option<Vec<u8>>> {
+    ) -> DbResult<Option<Vec<u8>>> {
         let Some(row) = row else { return Ok(None) };
-        let plain = serde_json::to_vec(row).map_err(|error| failed(&error))?;
+        let plain = serde_json::to_vec(row).map_err(|error| to_db_error(&error))?;
         let plain = Zeroizing::new(plain);
         let sealed = self.sealer.seal(&[id, column], &plain);
         sealed
             .map(Some)
-            .map_err(|why| Problem(StoreError::Failed(why)))
+            .map_err(|why| DbError(StoreError::Failed(why)))
     }
 
-    fn opened<T: serde::de::DeserializeOwned>(
+    fn open_column<T: serde::de::DeserializeOwned>(
         &self,
         id: &str,
         column: &str,
         sealed: Option<Vec<u8>>,
-    ) -> Answer<Option<T>> {
+    ) -> DbResult<Option<T>> {
         let Some(sealed) = sealed else {
             return Ok(None);
         };
@@ -227,30 +227,30 @@ impl Database {
                 "the {column} of credential `{id}` were changed outside Jackfield; put back a copy \
                  of the database, or move it away and lose what it holds"
             );
-            Problem(StoreError::Failed(what))
+            DbError(StoreError::Failed(what))
         };
         let plain = self.sealer.open(&[id, column], &sealed).map_err(damaged)?;
-        let row = serde_json::from_slice(&plain).map_err(|_| failed_to_read(id, column))?;
+        let row = serde_json::from_slice(&plain).map_err(|_| malformed_column(id, column))?;
         Ok(Some(row))
     }
 }
 
-fn failed_to_read(id: &str, column: &str) -> Problem {
+fn malformed_column(id: &str, column: &str) -> DbError {
     // serde's words could show a secret.
     let what = format!("the {column} of credential `{id}` make no sense");
-    Problem(StoreError::Failed(what))
+    DbError(StoreError::Failed(what))
 }
 
-fn failed(error: &dyn std::error::Error) -> Problem {
-    Problem(StoreError::Failed(error.to_string()))
+fn to_db_error(error: &dyn std::error::Error) -> DbError {
+    DbError(StoreError::Failed(error.to_string()))
 }
 
-fn written(health: &Health) -> Answer<Option<String>> {
+fn encode_health(health: &Health) -> DbResult<Option<String>> {
     let row = HealthRow::of(health).map(|row| serde_json::to_string(&row));
-    row.transpose().map_err(|error| failed(&error))
+    row.transpose().map_err(|error| to_db_error(&error))
 }
 
-fn fact(connection: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+fn read_fact(connection: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
     let mut statement = connection.prepare_cached("SELECT value FROM facts WHERE name = ?1")?;
     statement.query_row([name], |row| row.get(0)).optional()
 }
@@ -274,4 +274,4 @@ const ACCOUNT: &str = "";
 const KEY_CHECK: &str = "key check";
 
 /// The name of where that key was from, in words.
-const KEY_FROM: &str = "key from";
+const KEY_SOURCE: &str = "key from";

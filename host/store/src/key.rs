@@ -12,12 +12,12 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::limits::KEY_FILE_BYTES_MAX;
-use crate::{DATABASE, private};
+use crate::{DATABASE, permissions};
 
 /// A key of 256 bits. `Debug` shows where it is from, and no more.
 pub struct Key {
     bytes: SecretBox<[u8; 32]>,
-    from: String,
+    source: String,
 }
 
 /// Why there is no key.
@@ -32,7 +32,7 @@ pub enum KeyError {
          back, or configure the encryption key that the database was made with, or move the \
          database away and lose what it holds"
     )]
-    Gone {
+    Missing {
         /// Which file.
         path: PathBuf,
         /// The database beside it.
@@ -63,7 +63,7 @@ impl Key {
         digest.update(secret.expose_secret().as_bytes());
         Self {
             bytes: SecretBox::new(Box::new(digest.finalize().into())),
-            from: "the configured encryption key".to_owned(),
+            source: "the configured encryption key".to_owned(),
         }
     }
 
@@ -77,26 +77,26 @@ impl Key {
             path: path.to_owned(),
             error,
         };
-        let text = match read(path) {
+        let text = match read_key_file(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let database = private::folder_of(path).join(DATABASE);
+                let database = permissions::parent_dir(path).join(DATABASE);
                 if fs::metadata(&database).is_ok_and(|database| database.len() > 0) {
                     let path = path.to_owned();
-                    return Err(KeyError::Gone { path, database });
+                    return Err(KeyError::Missing { path, database });
                 }
-                make(path)?;
-                read(path).map_err(failed)?
+                create_key_file(path)?;
+                read_key_file(path).map_err(failed)?
             }
             Err(error) => return Err(failed(error)),
         };
-        if private::exposed(&fs::metadata(path).map_err(failed)?) {
+        if permissions::is_exposed(&fs::metadata(path).map_err(failed)?) {
             return Err(KeyError::Exposed(path.to_owned()));
         }
-        let bytes = bytes(text.trim()).ok_or_else(|| KeyError::Malformed(path.to_owned()))?;
+        let bytes = parse_hex(text.trim()).ok_or_else(|| KeyError::Malformed(path.to_owned()))?;
         Ok(Self {
             bytes: SecretBox::new(Box::new(bytes)),
-            from: format!("the key file {}", path.display()),
+            source: format!("the key file {}", path.display()),
         })
     }
 
@@ -105,20 +105,20 @@ impl Key {
     }
 
     /// Where it is from, in words.
-    pub(crate) fn from(&self) -> &str {
-        &self.from
+    pub(crate) fn source(&self) -> &str {
+        &self.source
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key")
-            .field("from", &self.from)
+            .field("from", &self.source)
             .finish_non_exhaustive()
     }
 }
 
-fn read(path: &Path) -> io::Result<Zeroizing<String>> {
+fn read_key_file(path: &Path) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
     File::open(path)?
         .take(KEY_FILE_BYTES_MAX)
@@ -128,15 +128,15 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
 
 /// Makes the file whole or not at all: under another name, synced, and then linked to its own, which
 /// fails if another process was faster. Its key counts then.
-fn make(path: &Path) -> Result<(), KeyError> {
+fn create_key_file(path: &Path) -> Result<(), KeyError> {
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key).map_err(KeyError::NoRandomness)?;
     let mut name = [0; 8];
     getrandom::fill(&mut name).map_err(KeyError::NoRandomness)?;
     let draft = path.with_extension(format!("new-{}", hex(&name)));
-    let made = (|| {
-        let folder = private::folder_of(path);
-        private::folder(folder)?;
+    let created = (|| {
+        let folder = permissions::parent_dir(path);
+        permissions::create_private_dir(folder)?;
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -153,7 +153,7 @@ fn make(path: &Path) -> Result<(), KeyError> {
     })();
     // Without the draft's name the key stays; with it, nothing is lost either.
     let _ = fs::remove_file(&draft);
-    made.map_err(|error| KeyError::File {
+    created.map_err(|error| KeyError::File {
         path: path.to_owned(),
         error,
     })
@@ -163,7 +163,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn bytes(text: &str) -> Option<[u8; 32]> {
+fn parse_hex(text: &str) -> Option<[u8; 32]> {
     if text.len() != 64 || !text.is_ascii() {
         return None;
     }
@@ -181,32 +181,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_made_once_and_for_its_owner_only() {
+    fn creates_key_once_with_owner_only_mode() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data/key");
-        let made = Key::from_file(&path).unwrap();
+        let created = Key::from_file(&path).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(path.parent().unwrap()), 0o700);
         let again = Key::from_file(&path).unwrap();
-        assert_eq!(made.bytes(), again.bytes());
+        assert_eq!(created.bytes(), again.bytes());
         let left = fs::read_dir(path.parent().unwrap()).unwrap().count();
         assert_eq!(left, 1, "no draft is left");
-        assert!(!format!("{made:?}").contains(&hex(made.bytes())));
+        assert!(!format!("{made:?}").contains(&hex(created.bytes())));
         let other = Key::from_file(&folder.path().join("other")).unwrap();
-        assert_ne!(made.bytes(), other.bytes());
+        assert_ne!(created.bytes(), other.bytes());
     }
 
     #[test]
-    fn a_key_that_others_can_read_or_that_is_none_is_refused() {
+    fn rejects_exposed_or_malformed_key_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         Key::from_file(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(Key::from_file(&path), Err(KeyError::Exposed(_))));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        for wrong in ["", "abc", &"g".repeat(64), &"0".repeat(63)] {
-            fs::write(&path, wrong).unwrap();
+        for invalid in ["", "abc", &"g".repeat(64), &"0".repeat(63)] {
+            fs::write(&path, invalid).unwrap();
             assert!(
                 matches!(Key::from_file(&path), Err(KeyError::Malformed(_))),
                 "{wrong}"
@@ -215,34 +215,34 @@ mod tests {
     }
 
     #[test]
-    fn no_new_key_is_made_beside_a_database() {
+    fn refuses_new_key_beside_existing_database() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         fs::write(folder.path().join(DATABASE), "sealed").unwrap();
         let error = Key::from_file(&path).unwrap_err();
-        assert!(matches!(error, KeyError::Gone { .. }), "{error}");
+        assert!(matches!(error, KeyError::Missing { .. }), "{error}");
         assert!(!path.exists());
     }
 
     /// A start that ended while it made the key leaves a draft; the next one is not led astray.
     #[test]
-    fn a_draft_that_was_left_behind_is_not_a_key() {
+    fn ignores_leftover_draft() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jackfield.key");
         let draft = folder.path().join("jackfield.new-0123456789abcdef");
         fs::write(&draft, "0123").unwrap();
-        let made = Key::from_file(&path).unwrap();
+        let created = Key::from_file(&path).unwrap();
         assert_eq!(fs::read(&draft).unwrap(), b"0123");
-        assert_eq!(Key::from_file(&path).unwrap().bytes(), made.bytes());
+        assert_eq!(Key::from_file(&path).unwrap().bytes(), created.bytes());
     }
 
     #[test]
-    fn those_that_make_it_at_once_have_the_same() {
+    fn concurrent_creators_get_same_key() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data/key");
         let keys: Vec<Key> = std::thread::scope(|scope| {
-            let making = || Key::from_file(&path).unwrap();
-            let all: Vec<_> = (0..8).map(|_| scope.spawn(making)).collect();
+            let create = || Key::from_file(&path).unwrap();
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(create)).collect();
             all.into_iter().map(|one| one.join().unwrap()).collect()
         });
         assert!(keys.iter().all(|key| key.bytes() == keys[0].bytes()));

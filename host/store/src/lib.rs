@@ -4,7 +4,7 @@
 mod database;
 mod key;
 pub mod limits;
-mod private;
+mod permissions;
 mod rows;
 mod schema;
 mod seal;

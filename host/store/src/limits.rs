@@ -42,7 +42,7 @@ pub const REMOVAL_DELAY: Duration = Duration::from_secs(1);
 
 /// The folder is looked through so often, whatever the system tells: it tells nothing of files that
 /// links lead to elsewhere, nor of what other machines change on a shared disk.
-pub const RESCAN_EVERY: Duration = Duration::from_mins(1);
+pub const RESCAN_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Changed files remembered by name until the folder is read; beyond it, every file is read.
 pub const CHANGES_WAITING_MAX: usize = 1_024;

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::limits::DATABASE_BUSY_MAX;
-use crate::{OpenError, private};
+use crate::{OpenError, permissions};
 
 /// Each step leads from the schema of its index to the next one. Steps that were ever released stay
 /// as they are: a change is one more step.
@@ -34,7 +34,7 @@ pub(crate) fn open(path: &Path, steps: &[&str]) -> Result<Connection, OpenError>
         path: path.to_owned(),
         why,
     };
-    private::file(path).map_err(|error| failed(error.to_string()))?;
+    permissions::create_private_file(path).map_err(|error| failed(error.to_string()))?;
     let opened = (|| {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(DATABASE_BUSY_MAX)?;
@@ -43,14 +43,14 @@ pub(crate) fn open(path: &Path, steps: &[&str]) -> Result<Connection, OpenError>
             return Ok(Err(version));
         }
         prepare(&connection)?;
-        let damage = damage(&connection)?;
+        let damage = find_damage(&connection)?;
         if damage.is_none() {
             migrate(&mut connection, steps)?;
         }
         Ok(Ok((connection, damage)))
     })();
     match opened {
-        Err(error) => Err(failed(told(&error))),
+        Err(error) => Err(failed(describe_error(&error))),
         Ok(Err(version)) => Err(OpenError::Newer {
             path: path.to_owned(),
             version,
@@ -62,7 +62,7 @@ pub(crate) fn open(path: &Path, steps: &[&str]) -> Result<Connection, OpenError>
 }
 
 /// What SQLite says, and what to do where that is known. It never tells values.
-pub(crate) fn told(error: &rusqlite::Error) -> String {
+pub(crate) fn describe_error(error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied,
         ReadOnly,
@@ -88,7 +88,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// What is wrong with the file, if anything is: found here and not by a save that fails later.
-fn damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
+fn find_damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     Ok((found != "ok").then_some(found))
 }
@@ -120,19 +120,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_old_schema_is_brought_forward_all_or_nothing() {
+    fn migrates_old_schema_atomically() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("old.db");
         let first = "CREATE TABLE one (name TEXT) STRICT; INSERT INTO one VALUES ('kept');";
         drop(open(&path, &[first]).unwrap());
 
-        let wrong = [first, "CREATE TABLE two (name TEXT) STRICT", "nonsense"];
-        assert!(open(&path, &wrong).is_err());
+        let invalid_steps = [first, "CREATE TABLE two (name TEXT) STRICT", "nonsense"];
+        assert!(open(&path, &invalid_steps).is_err());
         let next = [first, "CREATE TABLE two AS SELECT name FROM one"];
         let connection = open(&path, &next).unwrap();
         assert_eq!(version(&connection), Ok(2));
-        let kept = connection.query_row("SELECT name FROM two", [], |row| row.get(0));
-        assert_eq!(kept, Ok("kept".to_owned()));
+        let value = connection.query_row("SELECT name FROM two", [], |row| row.get(0));
+        assert_eq!(value, Ok("kept".to_owned()));
 
         drop(connection);
         let refused = open(&path, &[first]).unwrap_err();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_make_it_at_once_all_open_it() {
+    fn concurrent_creators_all_open_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data/new.db");
         std::thread::scope(|scope| {

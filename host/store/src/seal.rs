@@ -12,7 +12,7 @@ pub(crate) struct Sealer(XChaCha20Poly1305);
 
 /// It was not sealed with this key for this place, or it was changed since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NotOpened;
+pub(crate) struct DecryptError;
 
 impl Sealer {
     pub(crate) fn new(key: &Key) -> Self {
@@ -20,13 +20,13 @@ impl Sealer {
     }
 
     /// Seals bytes for a place, such as a credential's id and a column.
-    pub(crate) fn seal(&self, place: &[&str], plain: &[u8]) -> Result<Vec<u8>, String> {
+    pub(crate) fn seal(&self, location: &[&str], plain: &[u8]) -> Result<Vec<u8>, String> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce)
             .map_err(|error| format!("the system gives no random numbers: {error}"))?;
         let payload = Payload {
             msg: plain,
-            aad: &bound(place),
+            aad: &associated_data(location),
         };
         let sealed = self.0.encrypt((&nonce).into(), payload);
         let sealed = sealed.map_err(|_| "it is too large to be encrypted".to_owned())?;
@@ -36,23 +36,23 @@ impl Sealer {
     /// Opens what was sealed for the same place.
     pub(crate) fn open(
         &self,
-        place: &[&str],
+        location: &[&str],
         sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
-        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(NotOpened)?;
+    ) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(DecryptError)?;
         let payload = Payload {
             msg: sealed,
-            aad: &bound(place),
+            aad: &associated_data(location),
         };
         let opened = self.0.decrypt(nonce.into(), payload);
-        opened.map(Zeroizing::new).map_err(|_| NotOpened)
+        opened.map(Zeroizing::new).map_err(|_| DecryptError)
     }
 }
 
 /// The place as bytes that no other place has: each part with its length, after the format's name.
-fn bound(place: &[&str]) -> Vec<u8> {
+fn associated_data(location: &[&str]) -> Vec<u8> {
     let mut bytes = FORMAT.to_vec();
-    for part in place {
+    for part in location {
         bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         bytes.extend_from_slice(part.as_bytes());
     }
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sealed_opens_in_its_place_with_its_key_and_unchanged_only() {
+    fn opens_only_unmodified_data_with_same_key_and_location() {
         let key = |text: &str| Key::from_secret(&text.to_owned().into());
         let sealer = Sealer::new(&key("one"));
         let sealed = sealer.seal(&["a", "tokens"], b"secret").unwrap();
@@ -79,18 +79,18 @@ mod tests {
             *b"secret"
         );
         assert_ne!(sealed, sealer.seal(&["a", "tokens"], b"secret").unwrap());
-        for place in [["b", "tokens"], ["a", "definition"], ["at", "okens"]] {
-            assert_eq!(sealer.open(&place, &sealed), Err(NotOpened), "{place:?}");
+        for location in [["b", "tokens"], ["a", "definition"], ["at", "okens"]] {
+            assert_eq!(sealer.open(&location, &sealed), Err(DecryptError), "{place:?}");
         }
         let other = Sealer::new(&key("two"));
-        assert_eq!(other.open(&["a", "tokens"], &sealed), Err(NotOpened));
+        assert_eq!(other.open(&["a", "tokens"], &sealed), Err(DecryptError));
         for index in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[index] ^= 1;
-            assert_eq!(sealer.open(&["a", "tokens"], &changed), Err(NotOpened));
+            assert_eq!(sealer.open(&["a", "tokens"], &changed), Err(DecryptError));
             assert_eq!(
                 sealer.open(&["a", "tokens"], &sealed[..index]),
-                Err(NotOpened)
+                Err(DecryptError)
             );
         }
     }

@@ -8,7 +8,7 @@ use jackfield_auth::{BoxFuture, Store, StoreError, StoredCredential};
 use jackfield_credential::{CredentialId, HealthRecord};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::database::{Database, Problem};
+use crate::database::{Database, DbError};
 use crate::limits::JOBS_WAITING_MAX;
 use crate::{Key, KeyError};
 
@@ -56,13 +56,13 @@ pub enum OpenError {
         "the database {path} does not open with {key}: it was made with {made_with}; put that key \
          back, or move the database away and lose what it holds"
     )]
-    WrongKey {
+    KeyMismatch {
         /// Which file.
         path: PathBuf,
         /// Where the key is from, in words.
         key: String,
         /// Where its own key was from, in words.
-        made_with: String,
+        expected_key: String,
     },
 }
 
@@ -90,20 +90,20 @@ impl SqliteStore {
         Ok(Self { jobs, path })
     }
 
-    fn ask<T: Send + 'static>(
+    fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Database) -> Result<T, Problem> + Send + 'static,
+        job: impl FnOnce(&mut Database) -> Result<T, DbError> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         Box::pin(async move {
             let ended = |()| StoreError::Failed("the store has ended".to_owned());
-            let (answer, answered) = oneshot::channel();
+            let (sender, receiver) = oneshot::channel();
             let job: Job = Box::new(move |database| {
                 // Nobody may wait any more.
-                let _ = answer.send(job(database));
+                let _ = sender.send(job(database));
             });
             self.jobs.send(job).await.map_err(|_| ended(()))?;
-            let answer = answered.await.map_err(|_| ended(()))?;
-            answer.map_err(|problem| problem.0)
+            let result = receiver.await.map_err(|_| ended(()))?;
+            result.map_err(|problem| problem.0)
         })
     }
 }
@@ -118,7 +118,7 @@ impl fmt::Debug for SqliteStore {
 
 impl Store for SqliteStore {
     fn list(&self) -> BoxFuture<'_, Result<Vec<StoredCredential>, StoreError>> {
-        self.ask(|database| database.list())
+        self.run(|database| database.list())
     }
 
     fn save(
@@ -126,19 +126,19 @@ impl Store for SqliteStore {
         record: StoredCredential,
         expected: Option<u64>,
     ) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.ask(move |database| database.save(&record, expected))
+        self.run(move |database| database.save(&record, expected))
     }
 
     fn delete(&self, id: CredentialId) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.ask(move |database| database.delete(&id))
+        self.run(move |database| database.delete(&id))
     }
 
     fn list_health(&self) -> BoxFuture<'_, Result<Vec<HealthRecord>, StoreError>> {
-        self.ask(|database| database.list_health())
+        self.run(|database| database.list_health())
     }
 
     fn save_health(&self, records: Vec<HealthRecord>) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.ask(move |database| database.save_health(&records))
+        self.run(move |database| database.save_health(&records))
     }
 }
 

@@ -13,11 +13,11 @@ use secrecy::{ExposeSecret, SecretString};
 use super::*;
 
 #[test]
-fn each_way_to_end_a_lease_counts_once() -> Result<(), NotFit> {
+fn each_way_to_end_a_lease_counts_once() -> Result<(), LeaseError> {
     let manager = manager(&["a"]);
     let lease = |manager: &AuthManager| manager.lease(&candidates(manager), 0, at(0));
     lease(&manager)?.settle(Outcome::Success, at(1), Some(Duration::from_millis(40)));
-    lease(&manager)?.settle(Outcome::Unjudged, at(2), None);
+    lease(&manager)?.settle(Outcome::Inconclusive, at(2), None);
     lease(&manager)?.settle(Outcome::Cancelled, at(3), None);
     drop(lease(&manager)?);
     let open = lease(&manager)?;
@@ -26,7 +26,7 @@ fn each_way_to_end_a_lease_counts_once() -> Result<(), NotFit> {
         success: 1,
         failed: 0,
         cancelled: 2,
-        unjudged: 1,
+        inconclusive: 1,
     };
     assert_eq!(manager.lease_counts(), counts);
     assert_eq!(candidates(&manager).in_flight(), [1]);
@@ -42,7 +42,7 @@ fn each_way_to_end_a_lease_counts_once() -> Result<(), NotFit> {
 }
 
 #[test]
-fn a_dropped_lease_is_settled_at_the_clocks_time_and_blames_nobody() -> Result<(), NotFit> {
+fn dropped_lease_is_settled_as_cancelled_now() -> Result<(), LeaseError> {
     let late: Clock = Arc::new(|| at(500));
     let manager = AuthManager::new(AuthParts::new(vec![registration("a")], late))
         .expect("one is no duplicate");
@@ -59,7 +59,7 @@ fn a_dropped_lease_is_settled_at_the_clocks_time_and_blames_nobody() -> Result<(
 }
 
 #[test]
-fn a_lease_shows_what_was_chosen_and_its_secret_alone() -> Result<(), NotFit> {
+fn lease_exposes_only_its_own_credential() -> Result<(), LeaseError> {
     let manager = manager(&["a", "b"]);
     let set = candidates(&manager);
     let lease = manager.lease(&set, 1, at(0))?;
@@ -81,19 +81,19 @@ fn a_lease_shows_what_was_chosen_and_its_secret_alone() -> Result<(), NotFit> {
 }
 
 #[test]
-fn whoever_is_no_longer_fit_is_not_leased() -> Result<(), NotFit> {
+fn rejects_lease_on_unavailable_credential() -> Result<(), LeaseError> {
     let manager = manager(&["a", "b"]);
     let set = candidates(&manager);
-    assert_eq!(manager.lease(&set, 2, at(0)).map(drop), Err(NotFit::Gone));
+    assert_eq!(manager.lease(&set, 2, at(0)).map(drop), Err(LeaseError::NotInPool));
     manager
         .lease(&set, 0, at(0))?
         .settle(failed(500), at(0), None);
-    let cooling = Err(NotFit::Cooling { until: at(60_000) });
+    let cooling = Err(LeaseError::Cooling { until: at(60_000) });
     assert_eq!(manager.lease(&set, 0, at(1)).map(drop), cooling);
     let ids = BTreeSet::from([CredentialId::from("a")]);
     let synced = manager.sync(|_| true, &ids, vec![registration("a")]);
     assert_eq!(synced.now_or_never(), Some(Ok(())));
-    assert_eq!(manager.lease(&set, 1, at(1)).map(drop), Err(NotFit::Gone));
+    assert_eq!(manager.lease(&set, 1, at(1)).map(drop), Err(LeaseError::NotInPool));
     assert_eq!(
         manager.lease(&set, 0, at(1)).map(drop),
         cooling,
@@ -104,7 +104,7 @@ fn whoever_is_no_longer_fit_is_not_leased() -> Result<(), NotFit> {
 }
 
 #[test]
-fn a_lease_outlives_the_edit_of_its_credential() -> Result<(), NotFit> {
+fn lease_outlives_edit_of_its_credential() -> Result<(), LeaseError> {
     let manager = manager(&["a"]);
     let lease = manager.lease(&candidates(&manager), 0, at(0))?;
     let mut edited = registration("a");
@@ -149,7 +149,7 @@ fn columns_are_in_the_order_of_the_candidates() {
 }
 
 #[test]
-fn the_same_id_twice_is_refused() {
+fn rejects_duplicate_ids() {
     let registrations = vec![registration("a"), registration("a")];
     let refused = AuthManager::new(AuthParts::new(registrations, clock()));
     assert_eq!(
@@ -168,7 +168,7 @@ fn handles_are_send_and_sync() {
 }
 
 #[test]
-fn threads_that_settle_and_drop_leave_nothing_open() {
+fn concurrent_settles_and_drops_leave_no_open_lease() {
     let ids = ["a", "b", "c", "d"];
     let manager = manager(&ids);
     let start = Barrier::new(THREADS);
@@ -180,7 +180,7 @@ fn threads_that_settle_and_drop_leave_nothing_open() {
                 start.wait();
                 for round in 0..ROUNDS {
                     let now = at(u64::try_from(round).unwrap_or(0) * 20);
-                    let Ok(set) = manager.candidates(&Ask::first("gpt"), now) else {
+                    let Ok(set) = manager.candidates(&CandidateQuery::first_round("gpt"), now) else {
                         continue;
                     };
                     let Ok(lease) = manager.lease(&set, (thread + round) % set.len(), now) else {
@@ -191,7 +191,7 @@ fn threads_that_settle_and_drop_leave_nothing_open() {
                     match (thread + round) % 5 {
                         0 => drop(lease),
                         1 => lease.settle(failed(429), now, None),
-                        2 => lease.settle(Outcome::Unjudged, now, None),
+                        2 => lease.settle(Outcome::Inconclusive, now, None),
                         _ => lease.settle(Outcome::Success, now, None),
                     }
                 }
@@ -212,7 +212,7 @@ fn threads_that_settle_and_drop_leave_nothing_open() {
     });
     let counts = manager.lease_counts();
     assert_eq!(counts.open, 0);
-    let settled = counts.success + counts.failed + counts.cancelled + counts.unjudged;
+    let settled = counts.success + counts.failed + counts.cancelled + counts.inconclusive;
     assert_eq!(settled, leased.load(Ordering::Relaxed));
     assert!(
         counts.cancelled > 0 && counts.failed > 0,
@@ -228,7 +228,7 @@ fn manager(ids: &[&str]) -> AuthManager {
 
 fn candidates(manager: &AuthManager) -> CandidateSet {
     manager
-        .candidates(&Ask::first("gpt"), at(0))
+        .candidates(&CandidateQuery::first_round("gpt"), at(0))
         .expect("one is fit")
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_auth::{AuthManager, ChangeError, Loaded, Origin, Refresher};
+use jackfield_auth::{AuthManager, ChangeError, LoadSummary, Origin, Refresher};
 use jackfield_credential::{Availability, CredentialId, Failure, Outcome, Scope, kind};
 use tokio::time::timeout;
 
-use crate::stage::{MemoryStore, Provider, access_token, at, lease, manager, token};
+use crate::support::{MemoryStore, Provider, access_token, at, lease, manager, token};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -24,7 +24,7 @@ fn fail(auth: &AuthManager, id: &str) {
     lease(auth, id).settle(Outcome::Failed(failure), at(Duration::ZERO), None);
 }
 
-async fn restarted(store: &Arc<MemoryStore>) -> (AuthManager, Loaded) {
+async fn restarted(store: &Arc<MemoryStore>) -> (AuthManager, LoadSummary) {
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], store);
     let loaded = auth.load(|_| None).await.unwrap();
     (auth, loaded)
@@ -39,7 +39,7 @@ fn cools(auth: &AuthManager, id: &str) -> bool {
 async fn seed_1_4_a_load_brings_back_what_was_kept() {
     let store = Arc::new(MemoryStore::default());
     let (auth, loaded) = restarted(&store).await;
-    assert_eq!(loaded, Loaded::default());
+    assert_eq!(loaded, LoadSummary::default());
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
     let (a, b) = (CredentialId::from("a"), CredentialId::from("b"));
     auth.refresh(&a, 1).await.unwrap();
@@ -49,7 +49,7 @@ async fn seed_1_4_a_load_brings_back_what_was_kept() {
     drop(auth);
 
     let (auth, loaded) = restarted(&store).await;
-    assert_eq!((loaded.renewed, loaded.health), (1, 1));
+    assert_eq!((loaded.refreshed, loaded.health), (1, 1));
     assert!(cools(&auth, "a"));
     assert!(!auth.get(&b).unwrap().status.enabled);
     auth.reset(&a).unwrap();
@@ -61,15 +61,15 @@ async fn seed_1_4_a_load_brings_back_what_was_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_secrets_from_the_source_count_more_than_renewed_ones() {
+async fn changed_source_secrets_override_refreshed_tokens() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
     auth.refresh(&CredentialId::from("a"), 1).await.unwrap();
-    let mut anew = token("a", HOUR);
-    anew.secrets
+    let mut updated = token("a", HOUR);
+    updated.secrets
         .insert("access-token".to_owned(), "at-login".to_owned().into());
-    let auth = manager(vec![anew], &store);
+    let auth = manager(vec![updated], &store);
     auth.load(|_| None).await.unwrap();
     assert_eq!(access_token(&auth, "a"), "at-login");
 }
@@ -99,7 +99,7 @@ async fn seed_1_4_health_is_written_behind_and_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_is_asked_again_and_nothing_is_lost() {
+async fn failing_store_is_retried_without_loss() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
     *store.failures.lock() = 5;
@@ -113,9 +113,9 @@ async fn seed_1_4_what_is_removed_is_forgotten() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
     let c = CredentialId::from("c");
-    let mut made = token("c", HOUR);
-    made.origin = Origin::Admin;
-    auth.register(made.clone()).await.unwrap();
+    let mut created = token("c", HOUR);
+    created.origin = Origin::Admin;
+    auth.register(created.clone()).await.unwrap();
     auth.set_enabled(&c, true).await.unwrap();
     fail(&auth, "c");
     auth.flush().await.unwrap();
@@ -129,24 +129,24 @@ async fn seed_1_4_what_is_removed_is_forgotten() {
         (0, 0)
     );
     assert!(auth.get(&c).is_none());
-    assert_eq!(auth.remove(&c).await, Err(ChangeError::Unknown(c.clone())));
-    auth.register(made).await.unwrap();
+    assert_eq!(auth.remove(&c).await, Err(ChangeError::NotFound(c.clone())));
+    auth.register(created).await.unwrap();
     assert!(!cools(&auth, "c"), "who comes again begins anew");
 
     let refused = auth.remove(&CredentialId::from("a")).await;
     assert!(
-        matches!(refused, Err(ChangeError::Defined { .. })),
+        matches!(refused, Err(ChangeError::DefinedBySource { .. })),
         "{refused:?}"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_removes_its_own_and_no_others() {
+async fn sync_removes_only_credentials_of_its_source() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
-    let mut made = token("made", HOUR);
-    made.origin = Origin::Admin;
-    auth.register(made).await.unwrap();
+    let mut created = token("made", HOUR);
+    created.origin = Origin::Admin;
+    auth.register(created).await.unwrap();
     fail(&auth, "b");
     let mine = |origin: &Origin| *origin == Origin::Config;
     let ids = BTreeSet::from(["b", "new"].map(CredentialId::from));
@@ -163,17 +163,17 @@ async fn a_source_removes_its_own_and_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_removal_that_cannot_be_kept_changes_nothing() {
+async fn failed_delete_leaves_credential_registered() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
-    let mut made = token("made", HOUR);
-    made.origin = Origin::Admin;
-    auth.register(made).await.unwrap();
+    let mut created = token("made", HOUR);
+    created.origin = Origin::Admin;
+    auth.register(created).await.unwrap();
     let id = CredentialId::from("made");
     *store.failures.lock() = 1;
     let refused = auth.remove(&id).await;
     assert!(
-        matches!(refused, Err(ChangeError::NotForgotten(_))),
+        matches!(refused, Err(ChangeError::DeleteFailed(_))),
         "{refused:?}"
     );
     assert!(auth.get(&id).is_some());
@@ -182,13 +182,13 @@ async fn a_removal_that_cannot_be_kept_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operators_word_that_could_not_be_kept_is_kept_later() {
+async fn unsaved_operator_override_is_saved_later() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
     let b = CredentialId::from("b");
     *store.failures.lock() = 1;
-    let told = auth.set_enabled(&b, false).await;
-    assert!(matches!(told, Err(ChangeError::NotSaved(_))), "{told:?}");
+    let result = auth.set_enabled(&b, false).await;
+    assert!(matches!(result, Err(ChangeError::SaveFailed(_))), "{told:?}");
     assert!(!auth.get(&b).unwrap().status.enabled, "it holds");
     auth.flush().await.unwrap();
     assert_eq!(store.records.lock()[&b].enabled, Some(false));

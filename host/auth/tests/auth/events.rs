@@ -7,31 +7,31 @@ use jackfield_auth::{Event, Hook, Refresher};
 use jackfield_credential::{CredentialId, Failure, Outcome, Scope, kind};
 use parking_lot::Mutex;
 
-use crate::stage::{MemoryStore, Provider, at, lease, manager, token};
+use crate::support::{MemoryStore, Provider, at, lease, manager, token};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[derive(Default)]
-struct Listener {
-    heard: Mutex<Vec<(String, &'static str)>>,
+struct ReentrantHook {
+    received: Mutex<Vec<(String, &'static str)>>,
     manager: Mutex<Option<jackfield_auth::AuthManager>>,
 }
 
-impl Hook for Listener {
-    fn heard(&self, event: &Event) {
+impl Hook for ReentrantHook {
+    fn on_event(&self, event: &Event) {
         if let Some(manager) = &*self.manager.lock() {
             // It would hang here if the manager's lock were held.
             let _ = manager.list();
         }
-        let heard = (event.credential.to_string(), event.what.label());
-        self.heard.lock().push(heard);
+        let received = (event.credential.to_string(), event.kind.label());
+        self.received.lock().push(received);
     }
 }
 
-struct Panics;
+struct PanickingHook;
 
-impl Hook for Panics {
-    fn heard(&self, _: &Event) {
+impl Hook for PanickingHook {
+    fn on_event(&self, _: &Event) {
         panic!("a hook that panics, on purpose");
     }
 }
@@ -40,14 +40,14 @@ impl Hook for Panics {
 async fn seed_1_16_hooks_hear_of_everything_in_order() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR)], &store);
-    let listener = Arc::new(Listener::default());
+    let listener = Arc::new(ReentrantHook::default());
     *listener.manager.lock() = Some(auth.clone());
-    auth.add_hook(Arc::new(Panics));
-    auth.add_hook(Arc::<Listener>::clone(&listener) as Arc<dyn Hook>);
+    auth.add_hook(Arc::new(PanickingHook));
+    auth.add_hook(Arc::<ReentrantHook>::clone(&listener) as Arc<dyn Hook>);
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
-    let mut made = token("b", HOUR);
-    made.origin = jackfield_auth::Origin::Admin;
-    auth.register(made).await.unwrap();
+    let mut created = token("b", HOUR);
+    created.origin = jackfield_auth::Origin::Admin;
+    auth.register(created).await.unwrap();
     let a = CredentialId::from("a");
     auth.refresh(&a, 1).await.unwrap();
     let failure = Failure {
@@ -61,8 +61,8 @@ async fn seed_1_16_hooks_hear_of_everything_in_order() {
     lease(&auth, "a").settle(Outcome::Failed(failure), at(Duration::ZERO), None);
     auth.set_enabled(&a, false).await.unwrap();
     auth.remove(&CredentialId::from("b")).await.unwrap();
-    let heard = listener.heard.lock().clone();
-    let heard: Vec<_> = heard.iter().map(|(id, what)| (&**id, *what)).collect();
+    let received = listener.received.lock().clone();
+    let received: Vec<_> = received.iter().map(|(id, what)| (&**id, *what)).collect();
     let expected = [
         ("b", "registered"),
         ("a", "refresh"),
@@ -71,12 +71,12 @@ async fn seed_1_16_hooks_hear_of_everything_in_order() {
         ("a", "updated"),
         ("b", "removed"),
     ];
-    assert_eq!(heard, expected);
+    assert_eq!(received, expected);
     listener.manager.lock().take();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_reader_is_told_how_much_it_missed() {
+async fn slow_subscriber_gets_lag_count() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR)], &store);
     let mut events = auth.subscribe();

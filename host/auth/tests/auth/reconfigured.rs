@@ -5,53 +5,53 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{
-    AuthManager, Counted, Definition, Kept, Origin, Reconfiguration, Refresher, Registration,
+    AuthManager, ReconfigureSummary, Definition, PersistedState, Origin, Reconfiguration, Refresher, Registration,
 };
 use jackfield_credential::{CredentialId, PoolOptions};
 use serde_json::json;
 
-use crate::stage::{MemoryStore, Provider, access_token, at, lease, manager, token};
+use crate::support::{MemoryStore, Provider, access_token, at, lease, manager, token};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn reconfigure(auth: &AuthManager, registrations: Vec<Registration>, kept: Kept) -> Counted {
+fn reconfigure(auth: &AuthManager, registrations: Vec<Registration>, persisted: PersistedState) -> ReconfigureSummary {
     let new = Reconfiguration {
         registrations,
         options: PoolOptions::default(),
-        kept,
+        persisted,
     };
     auth.reconfigure(new, |_| {}).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn renewed_tokens_stay_while_the_source_says_the_same() {
+async fn refreshed_tokens_survive_unchanged_source() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &store);
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
     let (a, b) = (CredentialId::from("a"), CredentialId::from("b"));
     auth.refresh(&a, 1).await.unwrap();
     auth.refresh(&b, 1).await.unwrap();
-    let mut anew = token("b", HOUR);
-    anew.secrets
+    let mut updated = token("b", HOUR);
+    updated.secrets
         .insert("access-token".to_owned(), "at-login".to_owned().into());
-    let counted = reconfigure(&auth, vec![token("a", HOUR), anew], Kept::default());
-    assert_eq!((counted.changed, counted.added, counted.removed), (1, 0, 0));
+    let summary = reconfigure(&auth, vec![token("a", HOUR), updated], PersistedState::default());
+    assert_eq!((summary.changed, summary.added, summary.removed), (1, 0, 0));
     assert_eq!(access_token(&auth, "a"), "at-1-a");
     assert_eq!(access_token(&auth, "b"), "at-login");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_back_is_as_after_a_restart() {
+async fn readded_credential_is_restored_from_store() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &store);
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
     let a = CredentialId::from("a");
     auth.refresh(&a, 1).await.unwrap();
-    let counted = reconfigure(&auth, vec![token("b", HOUR)], Kept::default());
-    assert_eq!((counted.all, counted.removed), (1, 1));
+    let summary = reconfigure(&auth, vec![token("b", HOUR)], PersistedState::default());
+    assert_eq!((summary.total, summary.removed), (1, 1));
     assert!(auth.get(&a).is_none());
-    let kept = auth.kept().await.unwrap();
-    reconfigure(&auth, vec![token("a", HOUR), token("b", HOUR)], kept);
+    let persisted = auth.persisted_state().await.unwrap();
+    reconfigure(&auth, vec![token("a", HOUR), token("b", HOUR)], persisted);
     assert_eq!(access_token(&auth, "a"), "at-1-a", "the old one is void");
     // It is renewed again, and saved over what is there.
     auth.refresh(&a, u64::MAX).await.unwrap();
@@ -59,7 +59,7 @@ async fn who_comes_back_is_as_after_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_pool_refuses_changes_and_publishes_nothing() {
+async fn invalid_configuration_changes_and_publishes_nothing() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR)], &store);
     let published = Cell::new(0);
@@ -67,7 +67,7 @@ async fn what_the_pool_refuses_changes_and_publishes_nothing() {
         let new = Reconfiguration {
             registrations,
             options: PoolOptions::default(),
-            kept: Kept::default(),
+            persisted: PersistedState::default(),
         };
         auth.reconfigure(new, |number| published.set(number))
     };
@@ -84,64 +84,64 @@ async fn what_the_pool_refuses_changes_and_publishes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_end_of_the_same_token_counts_unless_it_was_renewed() {
+async fn changed_expiry_applies_unless_token_was_refreshed() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR)], &store);
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
     let a = CredentialId::from("a");
     let end = || auth.get(&a).unwrap().expires_at;
-    let counted = reconfigure(&auth, vec![token("a", 2 * HOUR)], Kept::default());
-    assert_eq!(counted.changed, 1);
+    let summary = reconfigure(&auth, vec![token("a", 2 * HOUR)], PersistedState::default());
+    assert_eq!(summary.changed, 1);
     assert_eq!(end(), Some(at(2 * HOUR)));
     auth.refresh(&a, u64::MAX).await.unwrap();
-    let renewed = end();
-    reconfigure(&auth, vec![token("a", 3 * HOUR)], Kept::default());
-    assert_eq!(end(), renewed);
+    let refreshed = end();
+    reconfigure(&auth, vec![token("a", 3 * HOUR)], PersistedState::default());
+    assert_eq!(end(), refreshed);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_admin_api_made_is_kept_even_before_it_is_saved() {
+async fn persisted_state_includes_unsaved_admin_credentials() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR)], &store);
-    let mut made = token("made", HOUR);
-    made.origin = Origin::Admin;
-    made.definition = Some(Definition {
+    let mut created = token("made", HOUR);
+    created.origin = Origin::Admin;
+    created.definition = Some(Definition {
         body: json!({ "id": "made" }),
-        secrets: made.secrets.clone(),
+        secrets: created.secrets.clone(),
     });
     *store.failures.lock() = 100;
-    auth.register(made).await.unwrap_err();
-    let kept = auth.kept().await.unwrap();
-    let ids: Vec<&str> = kept.made().map(|record| record.id.as_str()).collect();
+    auth.register(created).await.unwrap_err();
+    let persisted = auth.persisted_state().await.unwrap();
+    let ids: Vec<&str> = persisted.admin_created().map(|record| record.id.as_str()).collect();
     assert_eq!(ids, ["made"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_that_are_renewed_while_their_account_goes_are_kept() {
+async fn tokens_refreshed_during_removal_are_saved() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &store);
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
     let (a, b) = (CredentialId::from("a"), CredentialId::from("b"));
     let go = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        reconfigure(&auth, Vec::new(), Kept::default());
+        reconfigure(&auth, Vec::new(), PersistedState::default());
         // One comes back before its refresh has ended.
-        let kept = auth.kept().await.unwrap();
-        reconfigure(&auth, vec![token("b", HOUR)], kept);
+        let persisted = auth.persisted_state().await.unwrap();
+        reconfigure(&auth, vec![token("b", HOUR)], persisted);
     };
-    let (_, renewed, ()) = tokio::join!(auth.refresh(&a, 1), auth.refresh(&b, 1), go);
-    renewed.unwrap();
+    let (_, refreshed, ()) = tokio::join!(auth.refresh(&a, 1), auth.refresh(&b, 1), go);
+    refreshed.unwrap();
     assert_eq!(access_token(&auth, "b"), "at-2-b");
     assert!(auth.get(&a).is_none());
-    let kept = auth.kept().await.unwrap();
-    reconfigure(&auth, vec![token("a", HOUR), token("b", HOUR)], kept);
+    let persisted = auth.persisted_state().await.unwrap();
+    reconfigure(&auth, vec![token("a", HOUR), token("b", HOUR)], persisted);
     assert_eq!(access_token(&auth, "a"), "at-1-a");
     auth.refresh(&a, u64::MAX).await.unwrap();
     assert_eq!(access_token(&auth, "a"), "at-3-a");
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_that_cannot_be_saved_while_their_account_goes_are_saved_later() {
+async fn unsaved_tokens_of_removed_account_are_saved_later() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR)], &store);
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
@@ -149,21 +149,21 @@ async fn tokens_that_cannot_be_saved_while_their_account_goes_are_saved_later() 
     *store.failures.lock() = u32::MAX;
     let go = async {
         tokio::time::sleep(Duration::from_millis(1500)).await;
-        reconfigure(&auth, Vec::new(), Kept::default());
+        reconfigure(&auth, Vec::new(), PersistedState::default());
     };
-    let (renewed, ()) = tokio::join!(auth.refresh(&a, 1), go);
-    renewed.unwrap();
+    let (refreshed, ()) = tokio::join!(auth.refresh(&a, 1), go);
+    refreshed.unwrap();
     assert!(store.records.lock().is_empty());
     auth.flush().await.unwrap_err();
     *store.failures.lock() = 0;
-    let kept = auth.kept().await.unwrap();
+    let persisted = auth.persisted_state().await.unwrap();
     assert!(store.records.lock().contains_key(&a));
-    reconfigure(&auth, vec![token("a", HOUR)], kept);
+    reconfigure(&auth, vec![token("a", HOUR)], persisted);
     assert_eq!(access_token(&auth, "a"), "at-1-a", "the old one is void");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_operators_word_is_kept_though_the_account_goes_before_it_is_saved() {
+async fn operator_override_survives_removal_before_save() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &store);
     let (a, b) = (CredentialId::from("a"), CredentialId::from("b"));
@@ -173,12 +173,12 @@ async fn the_operators_word_is_kept_though_the_account_goes_before_it_is_saved()
     *store.takes.lock() = Duration::from_secs(1);
     let go = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        reconfigure(&auth, Vec::new(), Kept::default());
+        reconfigure(&auth, Vec::new(), PersistedState::default());
     };
     let (saved, ()) = tokio::join!(auth.set_enabled(&b, false), go);
     saved.unwrap();
-    let kept = auth.kept().await.unwrap();
-    reconfigure(&auth, vec![token("a", HOUR), token("b", HOUR)], kept);
+    let persisted = auth.persisted_state().await.unwrap();
+    reconfigure(&auth, vec![token("a", HOUR), token("b", HOUR)], persisted);
     for id in [a, b] {
         assert!(!auth.get(&id).unwrap().status.enabled, "{id}");
         assert_eq!(store.records.lock()[&id].enabled, Some(false), "{id}");

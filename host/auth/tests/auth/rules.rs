@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_auth::{AuthManager, AuthParts, ChangeError, Loaded};
+use jackfield_auth::{AuthManager, AuthParts, ChangeError, LoadSummary};
 use jackfield_credential::{
-    Ask, Availability, CooldownPolicy, CredentialId, Failure, Outcome, PoolOptions, Scope, Served,
+    CandidateQuery, Availability, CooldownPolicy, CredentialId, Failure, Outcome, PoolOptions, Scope, Served,
     kind,
 };
 
-use crate::stage::{MemoryStore, at, clock, lease, manager, secret, token};
+use crate::support::{MemoryStore, at, clock, lease, manager, secret, token};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -32,15 +32,15 @@ fn fail(auth: &AuthManager, id: &str) {
 
 fn cools(auth: &AuthManager, id: &str) -> bool {
     let view = auth.get(&CredentialId::from(id)).unwrap();
-    let standing = &view.status.models[0].standing;
-    matches!(standing.availability, Availability::Cooling { .. })
+    let health = &view.status.models[0].health;
+    matches!(health.availability, Availability::Cooling { .. })
 }
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_3_a_manager_needs_no_store() {
     let registrations = vec![token("a", HOUR)];
     let auth = AuthManager::new(AuthParts::new(registrations, clock())).unwrap();
-    assert_eq!(auth.load(|_| None).await, Ok(Loaded::default()));
+    assert_eq!(auth.load(|_| None).await, Ok(LoadSummary::default()));
     assert_eq!(auth.set_enabled(&id("a"), false).await, Ok(()));
     assert_eq!(auth.register(token("b", HOUR)).await, Ok(()));
     assert_eq!(auth.flush().await, Ok(()));
@@ -66,13 +66,13 @@ async fn seed_1_3_cooling_is_switched_off_for_all_at_run_time() {
 #[tokio::test(start_paused = true)]
 async fn seed_1_4_nobody_is_found_by_an_id_that_is_not_there() {
     let auth = manager(vec![token("a", HOUR)], &Arc::default());
-    let stranger = id("b");
-    let unknown = Err(ChangeError::Unknown(stranger.clone()));
-    assert!(auth.get(&stranger).is_none());
+    let missing_id = id("b");
+    let unknown = Err(ChangeError::NotFound(missing_id.clone()));
+    assert!(auth.get(&missing_id).is_none());
     assert!(auth.get(&id("")).is_none());
-    assert_eq!(auth.set_enabled(&stranger, true).await, unknown);
-    assert_eq!(auth.remove(&stranger).await, unknown);
-    assert_eq!(auth.reset(&stranger), unknown);
+    assert_eq!(auth.set_enabled(&missing_id, true).await, unknown);
+    assert_eq!(auth.remove(&missing_id).await, unknown);
+    assert_eq!(auth.reset(&missing_id), unknown);
     let listed: Vec<_> = auth.list().into_iter().map(|view| view.status.id).collect();
     assert_eq!(listed, [id("a")]);
 }
@@ -128,14 +128,14 @@ async fn seed_1_17_a_model_is_listed_with_those_who_serve_it() {
     fail(&auth, "a");
     fail(&auth, "b");
     let now = at(Duration::ZERO);
-    assert!(auth.candidates(&Ask::first("gpt"), now).is_err());
+    assert!(auth.candidates(&CandidateQuery::first_round("gpt"), now).is_err());
     assert_eq!(listed(&auth), both);
     auth.set_enabled(&id("b"), false).await.unwrap();
     assert_eq!(listed(&auth), [("gpt".to_owned(), 1)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operators_word_counts_more_than_what_a_source_says_anew() {
+async fn operator_override_wins_over_updated_source() {
     let auth = manager(vec![token("a", HOUR)], &Arc::default());
     auth.set_enabled(&id("a"), false).await.unwrap();
     auth.register(token("a", HOUR)).await.unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 
-use jackfield_credential::naming::NamedModel;
+use jackfield_credential::model_names::NamedModel;
 use jackfield_credential::{CredentialKind, Timestamp};
 use secrecy::SecretString;
 use url::Url;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jackfield_credential::naming::{
+use jackfield_credential::model_names::{
     ChannelAlias, NamedModel, oauth_model_alias_channel, oauth_model_alias_channels,
 };
 

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use jackfield_auth::RefreshTiming;
-use jackfield_credential::naming::NamedModel;
+use jackfield_credential::model_names::NamedModel;
 use url::Url;
 
 use super::credentials::{Credential, credential};

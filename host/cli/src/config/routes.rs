@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jackfield_credential::naming::{ChannelAlias, NamedModel, Route, RouteTarget};
+use jackfield_credential::model_names::{ChannelAlias, NamedModel, Route, RouteTarget};
 use jackfield_credential::split_suffix;
 
 use super::providers::Provider;

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use jackfield_credential::Timestamp;
-use jackfield_credential::naming::normal_prefix;
+use jackfield_credential::model_names::normalize_prefix;
 use url::Url;
 
 use super::reader::{Names, Reader};
@@ -158,7 +158,7 @@ impl Reader<'_> {
     /// What stands before a model's name; none if nothing is left of it.
     pub(super) fn prefix(&mut self, spot: &Spot<'_>) -> Option<String> {
         let line = self.line(spot)?;
-        match normal_prefix(&line) {
+        match normalize_prefix(&line) {
             Ok(Some(prefix)) => Some(prefix.to_owned()),
             Ok(None) => self.refuse_found(spot, &line, "must hold more than slashes"),
             Err(error) => self.refuse_found(spot, &line, &error.to_string()),

@@ -207,7 +207,7 @@ impl Tour {
                 || credential
                     .models
                     .iter()
-                    .any(|model| cools(model.standing.availability))
+                    .any(|model| cools(model.health.availability))
         });
         cooling
             .map(|credential| credential.id.to_string())

@@ -5,7 +5,7 @@ use jackfield_credential::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::expiration::{expiration, moment};
-use jackfield_credential::naming::normal_prefix;
+use jackfield_credential::model_names::normalize_prefix;
 
 /// What a file holds.
 #[derive(Debug, PartialEq)]
@@ -63,7 +63,7 @@ fn of_seed(file: &Map<String, Value>) -> Result<Content, String> {
     put("label", line("label"));
     put("proxy-url", line("proxy_url"));
     // A slash inside leaves no prefix, as the seed has it.
-    let prefix = text(file, "prefix").and_then(|text| normal_prefix(text).ok()?);
+    let prefix = text(file, "prefix").and_then(|text| normalize_prefix(text).ok()?);
     put("prefix", prefix.map(|prefix| json!(prefix)));
     put(
         "priority",

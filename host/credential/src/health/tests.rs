@@ -11,7 +11,7 @@ fn seed_1_8_the_level_survives_the_end_of_its_window() {
     let mut health = Health::Ready;
     let mut now = at(0);
     for expected in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800, 1800] {
-        health = health.next(&limited(), told(now, now), &policy());
+        health = health.next(&limited(), observation(now, now), &policy());
         let until = now + Duration::from_secs(expected);
         assert_eq!(health.availability(now), Availability::Cooling { until });
         let last = at(until.as_millis() - 1);
@@ -25,9 +25,9 @@ fn seed_1_8_the_level_survives_the_end_of_its_window() {
 fn seed_1_8_a_success_starts_over() {
     let health = cooling_twice();
     assert_eq!(health.strikes(), 2);
-    let health = health.next(&Outcome::Success, told(at(20_000), at(20_500)), &policy());
+    let health = health.next(&Outcome::Success, observation(at(20_000), at(20_500)), &policy());
     assert_eq!(health, Health::Ready);
-    let health = health.next(&limited(), told(at(21_000), at(21_000)), &policy());
+    let health = health.next(&limited(), observation(at(21_000), at(21_000)), &policy());
     assert_eq!(
         health.availability(at(21_000)),
         Availability::Cooling { until: at(22_000) }
@@ -40,7 +40,7 @@ fn a_success_that_began_before_the_failure_changes_nothing() {
     for began in [0, 9_999, 10_000] {
         let after = health
             .clone()
-            .next(&Outcome::Success, told(at(began), at(20_000)), &policy());
+            .next(&Outcome::Success, observation(at(began), at(20_000)), &policy());
         assert_eq!(
             after, health,
             "began at {began}, the failure was told at 10000"
@@ -59,10 +59,10 @@ fn a_failure_that_began_before_the_window_changes_nothing() {
     ] {
         let after = health
             .clone()
-            .next(&unauthorized(), told(at(began), at(now)), &policy());
+            .next(&unauthorized(), observation(at(began), at(now)), &policy());
         assert_eq!(after, health, "began at {began}, told at {now}");
     }
-    let counts = health.next(&unauthorized(), told(at(12_000), at(12_000)), &policy());
+    let counts = health.next(&unauthorized(), observation(at(12_000), at(12_000)), &policy());
     let until = at(12_000) + Duration::from_mins(30);
     assert_eq!(
         counts.availability(at(12_000)),
@@ -72,16 +72,16 @@ fn a_failure_that_began_before_the_window_changes_nothing() {
 
 #[test]
 fn seed_1_8_a_hint_leaves_the_level_as_it_is() {
-    let health = cooling_twice().next(&unauthorized(), told(at(50_000), at(50_000)), &policy());
+    let health = cooling_twice().next(&unauthorized(), observation(at(50_000), at(50_000)), &policy());
     assert_eq!(health.strikes(), 2);
     let later = at(50_000) + Duration::from_mins(30);
-    let health = health.next(&limited(), told(later, later), &policy());
+    let health = health.next(&limited(), observation(later, later), &policy());
     let until = later + Duration::from_secs(4);
     assert_eq!(health.availability(later), Availability::Cooling { until });
 }
 
 #[test]
-fn what_is_nobodys_fault_changes_nothing() {
+fn unattributable_outcomes_change_nothing() {
     let blameless = |scope| {
         Outcome::Failed(Failure {
             scope,
@@ -90,21 +90,21 @@ fn what_is_nobodys_fault_changes_nothing() {
     };
     for outcome in [
         Outcome::Cancelled,
-        Outcome::Unjudged,
+        Outcome::Inconclusive,
         blameless(Scope::Request),
         blameless(Scope::Transport),
     ] {
         for health in [Health::Ready, cooling_twice()] {
             let after = health
                 .clone()
-                .next(&outcome, told(at(90_000), at(90_000)), &policy());
+                .next(&outcome, observation(at(90_000), at(90_000)), &policy());
             assert_eq!(after, health, "{outcome:?}");
         }
     }
 }
 
 #[test]
-fn what_is_kept_of_a_failure_is_cut_between_characters() {
+fn truncates_cause_at_char_boundary() {
     let cause = Cause::of(&Failure {
         kind: "é".repeat(1000).into(),
         message: "x".to_owned() + &"é".repeat(1000),
@@ -129,7 +129,7 @@ proptest! {
             delays.sort_unstable();
             let began = now;
             for delay in delays {
-                health = health.next(&limited(), told(began, began + millis(delay)), &policy());
+                health = health.next(&limited(), observation(began, began + millis(delay)), &policy());
             }
             prop_assert_eq!(health.strikes(), burst + 1);
             let Health::Cooling { window: Window { since, until, .. }, .. } = health else {
@@ -154,7 +154,7 @@ proptest! {
         for (gap, age, outcome) in events {
             now = now + millis(gap);
             let began = at(now.as_millis() - age.min(now.as_millis()));
-            let next = health.clone().next(&outcome, told(began, now), &policy());
+            let next = health.clone().next(&outcome, observation(began, now), &policy());
             if let (Some(Window { since, until, .. }), Some(Window { since: opened, .. }))
                 = (health.window(), next.window()) && next != health {
                 prop_assert!(now >= *until, "the old window was over");
@@ -186,8 +186,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 /// Struck twice; the second failure was told at 10 s, the window ended at 12 s.
 fn cooling_twice() -> Health {
     Health::Ready
-        .next(&limited(), told(at(5_000), at(5_000)), &policy())
-        .next(&limited(), told(at(9_500), at(10_000)), &policy())
+        .next(&limited(), observation(at(5_000), at(5_000)), &policy())
+        .next(&limited(), observation(at(9_500), at(10_000)), &policy())
 }
 
 fn limited() -> Outcome {
@@ -209,12 +209,12 @@ fn failure(status: Option<u16>) -> Failure {
     }
 }
 
-fn told(began: Timestamp, now: Timestamp) -> Told {
-    Told {
+fn observation(began: Timestamp, now: Timestamp) -> Observation {
+    Observation {
         began,
         now,
         probe: None,
-        draw: 0,
+        jitter: 0,
     }
 }
 

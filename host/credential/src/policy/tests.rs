@@ -91,7 +91,7 @@ fn seed_1_8_a_hint_counts_more_than_the_doubling() {
 }
 
 #[test]
-fn a_hint_of_zero_is_none_and_a_huge_one_is_cut() {
+fn ignores_zero_hint_and_caps_huge_hint() {
     assert_eq!(
         length(&hinted("", Some(429), 0), 3),
         Some(Duration::from_secs(8))
@@ -118,11 +118,11 @@ fn seed_1_8_limits_without_a_hint_double_up_to_half_an_hour() {
 }
 
 #[test]
-fn only_a_guess_is_a_strike() {
+fn only_backoff_counts_as_strike() {
     let strike = |failure: &Failure| {
         CooldownPolicy::default()
-            .sentence(failure, 0)
-            .map(|sentence| sentence.strike)
+            .cooldown_for(failure, 0)
+            .map(|cooldown| cooldown.strike)
     };
     assert_eq!(strike(&failure("", Some(429))), Some(true));
     assert_eq!(strike(&hinted("", Some(429), 5)), Some(false));
@@ -136,7 +136,7 @@ fn seed_1_8_disable_cooling_waives_guesses_only() {
         disable_cooling: true,
         ..CooldownPolicy::default()
     };
-    let length = |failure: &Failure| policy.sentence(failure, 0).map(|sentence| sentence.length);
+    let length = |failure: &Failure| policy.cooldown_for(failure, 0).map(|cooldown| cooldown.length);
     for status in [408, 429, 500, 502, 503, 504] {
         assert_eq!(length(&failure("", Some(status))), None, "status {status}");
     }
@@ -159,8 +159,8 @@ fn seed_1_8_disable_cooling_waives_guesses_only() {
 }
 
 fn length(failure: &Failure, strikes: u32) -> Option<Duration> {
-    let sentence = CooldownPolicy::default().sentence(failure, strikes);
-    sentence.map(|sentence| sentence.length)
+    let cooldown = CooldownPolicy::default().cooldown_for(failure, strikes);
+    cooldown.map(|cooldown| cooldown.length)
 }
 
 fn failure(kind: &'static str, status: Option<u16>) -> Failure {

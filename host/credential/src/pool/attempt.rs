@@ -52,7 +52,7 @@ pub struct Effects {
     /// After an attempt at most two: the account's health and the model's.
     pub changes: Vec<HealthChange>,
     /// Whether there is room for another attempt where there was none.
-    pub room: bool,
+    pub capacity_freed: bool,
 }
 
 /// A change of one health.

@@ -35,13 +35,13 @@ impl Pool {
     /// Failed attempts of the last 32 with this model that ended in a success or a failure, in
     /// thousandths; 0 while there were none. A client's own fault does not count.
     pub fn error_permille(&self, members: &Members) -> Vec<u16> {
-        self.model_column(members, 0, |model| model.traffic.error_permille())
+        self.model_column(members, 0, |model| model.stats.error_permille())
     }
 
     /// Time to the first byte with this model in milliseconds, a moving average that each new one
     /// moves by an eighth of its distance; 0 while unknown.
     pub fn latency_ms(&self, members: &Members) -> Vec<u32> {
-        self.model_column(members, 0, |model| model.traffic.latency_ms())
+        self.model_column(members, 0, |model| model.stats.latency_ms())
     }
 
     /// What is left of the quota, in thousandths; 1000 while unknown.
@@ -59,15 +59,15 @@ impl Pool {
         })
     }
 
-    fn column<T: Copy>(&self, members: &Members, gone: T, read: impl Fn(&Live) -> T) -> Vec<T> {
-        let value = |member: &Member| self.entries.live(member.slot).map_or(gone, &read);
+    fn column<T: Copy>(&self, members: &Members, missing: T, read: impl Fn(&Live) -> T) -> Vec<T> {
+        let value = |member: &Member| self.entries.live(member.slot).map_or(missing, &read);
         members.iter().map(value).collect()
     }
 
     fn model_column<T: Copy>(
         &self,
         members: &Members,
-        gone: T,
+        missing: T,
         read: impl Fn(&Model) -> T,
     ) -> Vec<T> {
         let value = |member: &Member| {
@@ -76,7 +76,7 @@ impl Pool {
         };
         members
             .iter()
-            .map(|member| value(member).unwrap_or(gone))
+            .map(|member| value(member).unwrap_or(missing))
             .collect()
     }
 }

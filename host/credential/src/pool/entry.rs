@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Attempt, Effects, HealthChange, LastFailure, Slot};
-use crate::traffic::Traffic;
+use crate::stats::ModelStats;
 use crate::{
     Availability, Cause, CooldownPolicy, Credential, Failure, Health, ModelKey, Outcome, Scope,
-    Timestamp, Told,
+    Timestamp, Observation,
 };
 
 /// All entries, by slot.
@@ -45,8 +45,8 @@ impl Entries {
             .filter(|_| entry.generation == slot.generation)
     }
 
-    pub(super) fn route(&self, slot: Slot, shard: u32) -> Option<Route> {
-        self.live(slot)?.route(shard)
+    pub(super) fn listing(&self, slot: Slot, name_index: u32) -> Option<Listing> {
+        self.live(slot)?.listing(name_index)
     }
 
     pub(super) fn insert(&mut self, live: Live) -> Slot {
@@ -90,7 +90,7 @@ pub(super) struct Live {
     /// The models it serves, in the credential's own order, each once.
     pub(super) models: Vec<Model>,
     /// The names it serves, sorted by shard.
-    pub(super) routes: Vec<Route>,
+    pub(super) listings: Vec<Listing>,
     /// Where its id stands among all in the pool: the higher, the later.
     pub(super) rank: u32,
     /// Where its provider stands among the pool's.
@@ -106,7 +106,7 @@ pub(super) struct Live {
 pub(super) struct Model {
     pub(super) key: ModelKey,
     pub(super) health: Health,
-    pub(super) traffic: Traffic,
+    pub(super) stats: ModelStats,
     pub(super) quota: Quota,
 }
 
@@ -121,9 +121,9 @@ pub struct Quota {
 
 /// A name that a credential serves, and where it stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Route {
-    pub(super) shard: u32,
-    pub(super) seat: u32,
+pub(super) struct Listing {
+    pub(super) name_index: u32,
+    pub(super) position: u32,
     pub(super) model: u32,
     /// Which of the credential's `serves` it is.
     pub(super) served: u32,
@@ -138,7 +138,7 @@ pub(super) enum Touched {
 }
 
 impl Touched {
-    pub(super) fn holds(self, model: u32) -> bool {
+    pub(super) fn includes(self, model: u32) -> bool {
         match self {
             Self::Account => true,
             Self::Model(touched) => touched == model,
@@ -153,7 +153,7 @@ impl Live {
             credential: Arc::new(credential),
             account: Health::Ready,
             models: Vec::new(),
-            routes: Vec::new(),
+            listings: Vec::new(),
             rank: 0,
             provider: 0,
             in_flight: 0,
@@ -184,12 +184,12 @@ impl Live {
         }
     }
 
-    pub(super) fn route(&self, shard: u32) -> Option<Route> {
+    pub(super) fn listing(&self, name_index: u32) -> Option<Listing> {
         let index = self
-            .routes
-            .binary_search_by_key(&shard, |route| route.shard)
+            .listings
+            .binary_search_by_key(&name_index, |listing| listing.name_index)
             .ok()?;
-        self.routes.get(index).copied()
+        self.listings.get(index).copied()
     }
 
     pub(super) fn model_key(&self, model: u32) -> Option<&ModelKey> {
@@ -247,24 +247,24 @@ impl Live {
         attempt: &Attempt,
         outcome: &Outcome,
         first_byte: Option<Duration>,
-        told: Told,
+        observation: Observation,
         policy: &CooldownPolicy,
     ) -> (Effects, Touched) {
         let was_busy = self.is_busy();
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.remember(attempt, outcome, told.now);
-        let place = self.place_of(attempt);
-        if let Some(model) = place.and_then(|index| self.models.get_mut(index)) {
+        self.record_last(attempt, outcome, observation.now);
+        let position = self.model_position(attempt);
+        if let Some(model) = position.and_then(|index| self.models.get_mut(index)) {
             model.record(outcome, first_byte);
         }
-        let (account, model) = whose(outcome);
+        let (account, model) = affected_scopes(outcome);
         let policy = policy.with(self.credential.disable_cooling);
-        let step = |health: &mut Health, news: bool| step(health, outcome, news, told, &policy);
+        let step = |health: &mut Health, news: bool| apply_outcome(health, outcome, news, observation, &policy);
         let account = step(&mut self.account, account);
-        let model = place
+        let model = position
             .and_then(|index| self.models.get_mut(index))
             .and_then(|of_model| step(&mut of_model.health, model));
-        let touched = match (&account, &model, place) {
+        let touched = match (&account, &model, position) {
             _ if was_busy => Touched::Account,
             (Some(_), ..) => Touched::Account,
             (None, Some(_), Some(index)) => {
@@ -273,11 +273,11 @@ impl Live {
             _ => Touched::Nothing,
         };
         let changes = self.changes(Some(&attempt.key), account, model);
-        let room = was_busy && !self.is_busy();
-        (Effects { changes, room }, touched)
+        let capacity_freed = was_busy && !self.is_busy();
+        (Effects { changes, capacity_freed }, touched)
     }
 
-    fn remember(&mut self, attempt: &Attempt, outcome: &Outcome, now: Timestamp) {
+    fn record_last(&mut self, attempt: &Attempt, outcome: &Outcome, now: Timestamp) {
         match outcome {
             Outcome::Failed(failure) if failure.scope != Scope::Request => {
                 self.last_failure = Some(LastFailure {
@@ -287,7 +287,7 @@ impl Live {
                 });
             }
             Outcome::Success => self.last_success = Some(now),
-            Outcome::Failed(_) | Outcome::Cancelled | Outcome::Unjudged => {}
+            Outcome::Failed(_) | Outcome::Cancelled | Outcome::Inconclusive => {}
         }
     }
 
@@ -316,7 +316,7 @@ impl Live {
     }
 
     /// Where the attempt's model stands now: the credential may have been redefined since.
-    pub(super) fn place_of(&self, attempt: &Attempt) -> Option<usize> {
+    pub(super) fn model_position(&self, attempt: &Attempt) -> Option<usize> {
         let then = attempt.model as usize;
         if self
             .models
@@ -348,7 +348,7 @@ impl Model {
         Self {
             key,
             health: Health::Ready,
-            traffic: Traffic::default(),
+            stats: ModelStats::default(),
             quota: Quota::default(),
         }
     }
@@ -357,20 +357,20 @@ impl Model {
     fn record(&mut self, outcome: &Outcome, first_byte: Option<Duration>) {
         match outcome {
             Outcome::Failed(failure) if failure.scope == Scope::Request => {}
-            Outcome::Failed(_) => self.traffic.record_outcome(true),
-            Outcome::Success => self.traffic.record_outcome(false),
-            Outcome::Cancelled | Outcome::Unjudged => {}
+            Outcome::Failed(_) => self.stats.record_outcome(true),
+            Outcome::Success => self.stats.record_outcome(false),
+            Outcome::Cancelled | Outcome::Inconclusive => {}
         }
         if let Some(took) = first_byte {
-            self.traffic.record_first_byte(took);
+            self.stats.record_first_byte(took);
         }
     }
 }
 
 /// Whether an outcome is news about the account, and about the model.
-fn whose(outcome: &Outcome) -> (bool, bool) {
+fn affected_scopes(outcome: &Outcome) -> (bool, bool) {
     match outcome {
-        Outcome::Cancelled | Outcome::Unjudged => (false, false),
+        Outcome::Cancelled | Outcome::Inconclusive => (false, false),
         Outcome::Success => (true, true),
         Outcome::Failed(failure) => match failure.scope {
             Scope::Request | Scope::Transport => (false, false),
@@ -385,14 +385,14 @@ type Change = Option<(Health, Health)>;
 
 /// Tells one health of an outcome. Who waits for a probe must hear of its end even where the outcome
 /// is no news about it: a failure is then told as one that blames nobody.
-fn step(
+fn apply_outcome(
     health: &mut Health,
     outcome: &Outcome,
     news: bool,
-    told: Told,
+    observation: Observation,
     policy: &CooldownPolicy,
 ) -> Change {
-    if !news && !told.probe.is_some_and(|probe| health.is_probed_by(probe)) {
+    if !news && !observation.probe.is_some_and(|probe| health.is_probed_by(probe)) {
         return None;
     }
     let from = mem::take(health);
@@ -403,9 +403,9 @@ fn step(
                 scope: Scope::Transport,
                 ..failure.clone()
             });
-            next.next(&blameless, told, policy)
+            next.next(&blameless, observation, policy)
         }
-        outcome => next.next(outcome, told, policy),
+        outcome => next.next(outcome, observation, policy),
     };
     (*health != from).then(|| (from, health.clone()))
 }

@@ -29,9 +29,9 @@ impl Pool {
     pub fn reset(&mut self, id: &str) -> Option<Effects> {
         let live = self.entries.live_mut(self.slot(id)?)?;
         let changes = live.reset();
-        touch(&mut self.shards, live, Touched::Account);
+        touch(&mut self.name_indexes, live, Touched::Account);
         Some(Effects {
-            room: !changes.is_empty(),
+            capacity_freed: !changes.is_empty(),
             changes,
         })
     }
@@ -77,7 +77,7 @@ impl Pool {
             };
             if let Some(health) = health {
                 *health = record.health.restored();
-                touch(&mut self.shards, live, Touched::Account);
+                touch(&mut self.name_indexes, live, Touched::Account);
             }
         }
     }
@@ -85,9 +85,9 @@ impl Pool {
     fn set_account(&mut self, id: &str, to: Health) -> Option<Effects> {
         let live = self.entries.live_mut(self.slot(id)?)?;
         let changes = live.set_account(to);
-        touch(&mut self.shards, live, Touched::Account);
+        touch(&mut self.name_indexes, live, Touched::Account);
         Some(Effects {
-            room: !changes.is_empty(),
+            capacity_freed: !changes.is_empty(),
             changes,
         })
     }

@@ -5,56 +5,56 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::entry::{Live, Route};
+use super::entry::{Live, Listing};
 use super::providers::Providers;
-use super::shard::{Seat, Shard, standing};
+use super::name_index::{IndexEntry, NameIndex, entry_state};
 use super::{Member, Pool, Slot};
 use crate::{ProviderName, Timestamp};
 
 impl Pool {
     /// Makes all of it anew, in one pass over the pool.
-    pub(super) fn index(&mut self) {
-        self.number();
-        let mut drafts: BTreeMap<Arc<str>, Draft> = BTreeMap::new();
+    pub(super) fn rebuild_index(&mut self) {
+        self.assign_ranks();
+        let mut drafts: BTreeMap<Arc<str>, NameIndexDraft> = BTreeMap::new();
         for &slot in self.by_id.values() {
             let Some(live) = self.entries.live(slot) else {
                 continue;
             };
             for (name, of) in models_by_name(live) {
                 let draft = drafts.entry(name).or_default();
-                draft.seat(seat(slot, live, of, self.latest), of.served, live);
+                draft.push(index_entry(slot, live, of, self.latest), of.served, live);
             }
         }
         self.by_name.clear();
-        self.shards.clear();
+        self.name_indexes.clear();
         self.vacant.clear();
         for &slot in self.by_id.values() {
             if let Some(live) = self.entries.live_mut(slot) {
-                live.routes.clear();
+                live.listings.clear();
             }
         }
-        for (shard, (name, draft)) in (0..).zip(drafts) {
-            for (seat, &served) in draft.seats.iter().zip(&draft.served) {
+        for (name_index, (name, draft)) in (0..).zip(drafts) {
+            for (entry, &served) in draft.entries.iter().zip(&draft.served) {
                 let Member {
-                    slot, seat, model, ..
-                } = seat.member;
+                    slot, position, model, ..
+                } = entry.member;
                 if let Some(live) = self.entries.live_mut(slot) {
-                    live.routes.push(Route {
-                        shard,
-                        seat,
+                    live.listings.push(Listing {
+                        name_index,
+                        position,
                         model,
                         served,
                     });
                 }
             }
-            self.by_name.insert(Arc::clone(&name), shard);
-            let shard = Shard::of(name, draft.seats, draft.enabled);
-            self.shards.push(shard);
+            self.by_name.insert(Arc::clone(&name), name_index);
+            let name_index = NameIndex::of(name, draft.entries, draft.enabled);
+            self.name_indexes.push(name_index);
         }
     }
 
     /// Gives the ranks, counts the attempts under way of each provider, and notes the rounds.
-    fn number(&mut self) {
+    fn assign_ranks(&mut self) {
         self.providers = Providers::default();
         self.rounds.clear();
         let all = u32::try_from(self.by_id.len()).unwrap_or(u32::MAX);
@@ -76,7 +76,7 @@ impl Pool {
     }
 
     /// A rank for a new id between its neighbours; none if these leave no number free.
-    pub(super) fn rank_of(&self, id: &str) -> Option<u32> {
+    pub(super) fn rank_for(&self, id: &str) -> Option<u32> {
         let rank = |slot: &Slot| self.entries.live(*slot).map(|live| live.rank);
         let bounds = (Bound::Unbounded, Bound::Excluded(id));
         let before = self.by_id.range::<str, _>(bounds).next_back();
@@ -93,7 +93,7 @@ impl Pool {
     }
 
     /// Lists a credential wherever it serves. It must not be listed yet.
-    pub(super) fn list(&mut self, slot: Slot) {
+    pub(super) fn index_slot(&mut self, slot: Slot) {
         let Some(live) = self.entries.live_mut(slot) else {
             return;
         };
@@ -103,48 +103,48 @@ impl Pool {
         if let Some(rounds) = live.credential.rounds {
             *self.rounds.entry(rounds).or_default() += 1;
         }
-        let mut routes = Vec::new();
+        let mut listings = Vec::new();
         for (name, of) in models_by_name(live) {
             let index = match self.by_name.get(&name) {
                 Some(&index) => index,
                 None => {
                     let index = self.vacant.pop();
-                    let index = index.unwrap_or_else(|| narrow(self.shards.len()));
+                    let index = index.unwrap_or_else(|| narrow(self.name_indexes.len()));
                     self.by_name.insert(Arc::clone(&name), index);
-                    match self.shards.get_mut(index as usize) {
-                        Some(shard) => *shard = Shard::new(name),
-                        None => self.shards.push(Shard::new(name)),
+                    match self.name_indexes.get_mut(index as usize) {
+                        Some(name_index) => *name_index = NameIndex::new(name),
+                        None => self.name_indexes.push(NameIndex::new(name)),
                     }
                     index
                 }
             };
-            if let Some(shard) = self.shards.get_mut(index as usize) {
-                let seat = seat(slot, live, of, self.latest);
-                routes.push(Route {
-                    shard: index,
-                    seat: shard.add(seat, &live.credential),
+            if let Some(name_index) = self.name_indexes.get_mut(index as usize) {
+                let entry = index_entry(slot, live, of, self.latest);
+                listings.push(Listing {
+                    name_index: index,
+                    position: name_index.add(entry, &live.credential),
                     model: of.model,
                     served: of.served,
                 });
             }
         }
-        routes.sort_unstable_by_key(|route| route.shard);
-        live.routes = routes;
+        listings.sort_unstable_by_key(|listing| listing.name_index);
+        live.listings = listings;
     }
 
     /// Undoes [`Pool::list`]: before a credential changes in any way but its health, or goes.
-    pub(super) fn unlist(&mut self, slot: Slot) {
+    pub(super) fn unindex_slot(&mut self, slot: Slot) {
         let Some(live) = self.entries.live_mut(slot) else {
             return;
         };
-        for route in std::mem::take(&mut live.routes) {
-            let Some(shard) = self.shards.get_mut(route.shard as usize) else {
+        for listing in std::mem::take(&mut live.listings) {
+            let Some(name_index) = self.name_indexes.get_mut(listing.name_index as usize) else {
                 continue;
             };
-            shard.remove(route.seat, &live.credential);
-            if shard.is_empty() {
-                self.by_name.remove(shard.name());
-                self.vacant.push(route.shard);
+            name_index.remove(listing.position, &live.credential);
+            if name_index.is_empty() {
+                self.by_name.remove(name_index.name());
+                self.vacant.push(listing.name_index);
             }
         }
         self.providers.leave(live.provider, live.in_flight);
@@ -161,17 +161,17 @@ impl Pool {
 
 /// A name's shard in the making. Seats come in the order of ids.
 #[derive(Default)]
-struct Draft {
-    seats: Vec<Seat>,
+struct NameIndexDraft {
+    entries: Vec<IndexEntry>,
     /// Of each seat, which of the credential's `serves` it is.
     served: Vec<u32>,
     enabled: BTreeMap<ProviderName, u32>,
 }
 
-impl Draft {
-    fn seat(&mut self, mut seat: Seat, served: u32, live: &Live) {
-        seat.member.seat = narrow(self.seats.len());
-        self.seats.push(seat);
+impl NameIndexDraft {
+    fn push(&mut self, mut entry: IndexEntry, served: u32, live: &Live) {
+        entry.member.position = narrow(self.entries.len());
+        self.entries.push(entry);
         self.served.push(served);
         if live.credential.enabled {
             let provider = live.credential.provider.clone();
@@ -188,21 +188,21 @@ struct ServedWith {
 }
 
 /// A seat without its number.
-fn seat(slot: Slot, live: &Live, of: ServedWith, now: Timestamp) -> Seat {
+fn index_entry(slot: Slot, live: &Live, of: ServedWith, now: Timestamp) -> IndexEntry {
     let credential = &live.credential;
     let served = credential.serves.get(of.served as usize);
     let weight = served.map_or(1, |served| served.weight);
     let priority = served.map_or(0, |served| served.priority);
-    Seat {
+    IndexEntry {
         member: Member {
             slot,
             model: of.model,
-            seat: 0,
+            position: 0,
             rank: live.rank,
             weight: credential.weight.saturating_mul(weight),
         },
         priority: credential.priority.saturating_add(priority),
-        place: standing(live, of.model, now),
+        state: entry_state(live, of.model, now),
         provider: live.provider,
         rounds: credential.rounds,
     }

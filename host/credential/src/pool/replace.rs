@@ -20,13 +20,13 @@ impl Pool {
         let few = self.are_few(credentials.len());
         for credential in credentials {
             if few {
-                self.put_listed(credential);
+                self.put_indexed(credential);
             } else {
                 self.put(credential);
             }
         }
         if !few {
-            self.index();
+            self.rebuild_index();
         }
         Ok(())
     }
@@ -39,14 +39,14 @@ impl Pool {
         for id in ids {
             if let Some(slot) = self.by_id.remove(id) {
                 if few {
-                    self.unlist(slot);
+                    self.unindex_slot(slot);
                 }
                 self.entries.remove(slot);
                 removed.push(id.clone());
             }
         }
         if !few && !removed.is_empty() {
-            self.index();
+            self.rebuild_index();
         }
         removed
     }
@@ -57,9 +57,9 @@ impl Pool {
         let slot = self.slot(id)?;
         let changes = self.credential(slot)?.enabled != enabled;
         if changes {
-            self.unlist(slot);
+            self.unindex_slot(slot);
             self.mark_enabled(slot, enabled);
-            self.list(slot);
+            self.index_slot(slot);
         }
         Some(changes)
     }
@@ -68,11 +68,11 @@ impl Pool {
     /// is passed over.
     pub fn set_all_enabled<'a>(
         &mut self,
-        told: impl IntoIterator<Item = (&'a CredentialId, bool)>,
+        overrides: impl IntoIterator<Item = (&'a CredentialId, bool)>,
     ) {
-        let told: Vec<(&CredentialId, bool)> = told.into_iter().collect();
-        let few = self.are_few(told.len());
-        for (id, enabled) in told {
+        let overrides: Vec<(&CredentialId, bool)> = overrides.into_iter().collect();
+        let few = self.are_few(overrides.len());
+        for (id, enabled) in overrides {
             if few {
                 self.set_enabled(id.as_str(), enabled);
             } else if let Some(slot) = self.slot(id.as_str()) {
@@ -80,7 +80,7 @@ impl Pool {
             }
         }
         if !few {
-            self.index();
+            self.rebuild_index();
         }
     }
 
@@ -112,16 +112,16 @@ impl Pool {
         }
     }
 
-    fn put_listed(&mut self, credential: Credential) {
+    fn put_indexed(&mut self, credential: Credential) {
         if let Some(&slot) = self.by_id.get(&credential.id) {
-            self.unlist(slot);
+            self.unindex_slot(slot);
             self.put(credential);
-            self.list(slot);
+            self.index_slot(slot);
             return;
         }
-        let Some(rank) = self.rank_of(credential.id.as_str()) else {
+        let Some(rank) = self.rank_for(credential.id.as_str()) else {
             self.put(credential);
-            self.index();
+            self.rebuild_index();
             return;
         };
         let id = credential.id.clone();
@@ -129,7 +129,7 @@ impl Pool {
         live.rank = rank;
         let slot = self.entries.insert(live);
         self.by_id.insert(id, slot);
-        self.list(slot);
+        self.index_slot(slot);
     }
 
     /// Whether so many changes cost less one by one than the index made anew.
@@ -151,13 +151,13 @@ impl Pool {
             .iter()
             .map(|credential| &credential.id)
             .collect();
-        let gone: Vec<CredentialId> = self
+        let removed: Vec<CredentialId> = self
             .by_id
             .keys()
             .filter(|id| !stay.contains(id))
             .cloned()
             .collect();
-        for id in gone {
+        for id in removed {
             if let Some(slot) = self.by_id.remove(&id) {
                 self.entries.remove(slot);
             }
@@ -165,7 +165,7 @@ impl Pool {
         for credential in credentials {
             self.put(credential);
         }
-        self.index();
+        self.rebuild_index();
         Ok(())
     }
 

@@ -27,8 +27,8 @@ impl Pool {
 
     /// The provider that serves a name, if there is just one.
     pub fn only_provider(&self, name: &str) -> Option<ProviderName> {
-        let index = self.shard_of(name)?;
-        let [only] = &**self.shards.get(index as usize)?.providers() else {
+        let index = self.name_index_of(name)?;
+        let [only] = &**self.name_indexes.get(index as usize)?.providers() else {
             return None;
         };
         Some(only.clone())
@@ -37,13 +37,13 @@ impl Pool {
     /// The names that clients may ask for, sorted, without those that only disabled credentials
     /// serve.
     pub fn names(&self) -> impl Iterator<Item = ServedName> {
-        let shards = self
+        let indexes = self
             .by_name
             .values()
-            .filter_map(|&index| self.shards.get(index as usize));
-        let names = shards.map(|shard| ServedName {
-            name: Arc::clone(shard.name()),
-            providers: Arc::clone(shard.providers()),
+            .filter_map(|&index| self.name_indexes.get(index as usize));
+        let names = indexes.map(|index| ServedName {
+            name: Arc::clone(index.name()),
+            providers: Arc::clone(index.providers()),
         });
         names.filter(|served| !served.providers.is_empty())
     }
@@ -77,7 +77,7 @@ pub struct CredentialStatus {
     /// When it was last chosen; none for never.
     pub last_used: Option<Timestamp>,
     /// How the account stands, whatever the model.
-    pub account: Standing,
+    pub account: HealthStatus,
     /// How each model stands, apart from the account. In the credential's own order.
     pub models: Vec<ModelStatus>,
     /// The last failure told, apart from the client's own. A success does not clear it: it has its
@@ -92,9 +92,9 @@ impl CredentialStatus {
         let credential = &live.credential;
         let models = live.models.iter().map(|model| ModelStatus {
             model: model.key.clone(),
-            standing: Standing::of(&model.health, now),
-            error_permille: model.traffic.error_permille(),
-            latency_ms: model.traffic.latency_ms(),
+            health: HealthStatus::of(&model.health, now),
+            error_permille: model.stats.error_permille(),
+            latency_ms: model.stats.latency_ms(),
             quota: model.quota,
         });
         Self {
@@ -110,7 +110,7 @@ impl CredentialStatus {
             in_flight_max: credential.in_flight_max.map(NonZeroU32::get),
             in_flight: live.in_flight,
             last_used: Some(live.last_used).filter(|&at| at > Timestamp::default()),
-            account: Standing::of(&live.account, now),
+            account: HealthStatus::of(&live.account, now),
             models: models.collect(),
             last_failure: live.last_failure.clone(),
             last_success: live.last_success,
@@ -125,17 +125,17 @@ impl CredentialStatus {
             .map(|model| self.availability(model))
             .collect();
         let unavailable = if ends.is_empty() {
-            !self.account.availability.is_fit()
+            !self.account.availability.is_available()
         } else {
-            ends.iter().all(|end| !end.is_fit())
+            ends.iter().all(|end| !end.is_available())
         };
         let next_retry = match ends.is_empty() {
             true => self.account.availability.until(),
             false => ends.iter().filter_map(|end| end.until()).min(),
         };
-        let cause = self.standings().find_map(|standing| standing.cause.clone());
+        let cause = self.health_statuses().find_map(|health| health.cause.clone());
         Aggregate {
-            status: self.status_word(cause.is_some()),
+            status: self.overall_status(cause.is_some()),
             message: cause,
             unavailable,
             next_retry: next_retry.filter(|_| unavailable),
@@ -143,7 +143,7 @@ impl CredentialStatus {
         }
     }
 
-    fn status_word(&self, failed: bool) -> Status {
+    fn overall_status(&self, failed: bool) -> Status {
         if !self.enabled {
             Status::Disabled
         } else if self.account.availability == Availability::Barred {
@@ -158,37 +158,37 @@ impl CredentialStatus {
     }
 
     fn quota(&self) -> QuotaState {
-        let used_up = |standing: &&Standing| {
-            let cause = standing.cause.as_ref();
+        let used_up = |health: &&HealthStatus| {
+            let cause = health.cause.as_ref();
             let of_quota = cause.is_some_and(|cause| {
                 matches!(&*cause.kind, kind::QUOTA | kind::RATE_LIMIT) || cause.status == Some(429)
             });
-            of_quota && standing.availability.until().is_some()
+            of_quota && health.availability.until().is_some()
         };
-        let used_up: Vec<&Standing> = self.standings().filter(used_up).collect();
+        let used_up: Vec<&HealthStatus> = self.health_statuses().filter(used_up).collect();
         let ends = used_up
             .iter()
-            .filter_map(|standing| standing.availability.until());
+            .filter_map(|health| health.availability.until());
         QuotaState {
             exceeded: !used_up.is_empty(),
-            reason: used_up.iter().find_map(|standing| standing.cause.clone()),
+            reason: used_up.iter().find_map(|health| health.cause.clone()),
             next_recover_at: ends.min(),
             backoff_level: used_up
                 .iter()
-                .map(|standing| standing.strikes)
+                .map(|health| health.strikes)
                 .max()
                 .unwrap_or(0),
         }
     }
 
     /// The account's and those of all models.
-    fn standings(&self) -> impl Iterator<Item = &Standing> {
-        let models = self.models.iter().map(|model| &model.standing);
+    fn health_statuses(&self) -> impl Iterator<Item = &HealthStatus> {
+        let models = self.models.iter().map(|model| &model.health);
         std::iter::once(&self.account).chain(models)
     }
 
     fn availability(&self, model: &ModelStatus) -> Availability {
-        self.account.availability.and(model.standing.availability)
+        self.account.availability.and(model.health.availability)
     }
 }
 
@@ -257,7 +257,7 @@ pub struct ModelStatus {
     /// The provider's own name of it.
     pub model: ModelKey,
     /// How it stands.
-    pub standing: Standing,
+    pub health: HealthStatus,
     /// Failed attempts of the last 32, in thousandths.
     pub error_permille: u16,
     /// Time to the first byte in milliseconds, a moving average; 0 while unknown.
@@ -268,7 +268,7 @@ pub struct ModelStatus {
 
 /// A health, as seen at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct HealthStatus {
     /// Whether it may be chosen.
     pub availability: Availability,
     /// Windows in a row whose length was guessed.
@@ -277,7 +277,7 @@ pub struct Standing {
     pub cause: Option<Arc<Cause>>,
 }
 
-impl Standing {
+impl HealthStatus {
     fn of(health: &Health, now: Timestamp) -> Self {
         Self {
             availability: health.availability(now),

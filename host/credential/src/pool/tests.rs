@@ -18,18 +18,18 @@ impl Pool {
     fn audit(&mut self, now: Timestamp) {
         let now = self.advance(now);
         self.audit_index();
-        for shard in &mut self.shards {
-            shard.refresh(&self.entries, now);
-            shard.audit(&self.entries, now);
+        for name_index in &mut self.name_indexes {
+            name_index.refresh(&self.entries, now);
+            name_index.audit(&self.entries, now);
         }
     }
 
-    fn ids(&mut self, name: &str, tried: &[Slot], now: Timestamp) -> Result<Vec<String>, Unfit> {
-        let ask = Ask {
+    fn ids(&mut self, name: &str, tried: &[Slot], now: Timestamp) -> Result<Vec<String>, Unavailable> {
+        let query = CandidateQuery {
             tried,
-            ..Ask::first(name)
+            ..CandidateQuery::first_round(name)
         };
-        let candidates = self.candidates(&ask, now)?;
+        let candidates = self.candidates(&query, now)?;
         let credentials = self.credentials(&candidates.members);
         Ok(credentials
             .iter()

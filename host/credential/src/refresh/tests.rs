@@ -37,7 +37,7 @@ fn seed_1_14_nothing_is_due_before_the_pause_after_a_failure_ends() {
     };
     assert_eq!(failed.due_at(), Some(at(400_000)));
     let evaluated = RefreshFacts {
-        evaluated: Some(true),
+        policy_decision: Some(true),
         ..failed
     };
     assert_eq!(evaluated.due_at(), Some(at(400_000)));
@@ -51,12 +51,12 @@ fn seed_1_14_the_evaluators_word_comes_before_interval_and_lead() {
         ..facts()
     };
     let now = RefreshFacts {
-        evaluated: Some(true),
+        policy_decision: Some(true),
         ..long
     };
     assert_eq!(now.due_at(), Some(at(0)));
     let never = RefreshFacts {
-        evaluated: Some(false),
+        policy_decision: Some(false),
         ..long
     };
     assert_eq!(never.due_at(), None);
@@ -65,12 +65,12 @@ fn seed_1_14_the_evaluators_word_comes_before_interval_and_lead() {
 #[test]
 fn seed_1_14_the_evaluator_is_asked_of_tokens_in_use_and_not_while_a_failure_rests() {
     let next = at(5_000);
-    assert_eq!(facts().ask_at(next), Some(next));
+    assert_eq!(facts().check_at(next), Some(next));
     let resting = RefreshFacts {
         not_before: Some(at(400_000)),
         ..facts()
     };
-    assert_eq!(resting.ask_at(next), Some(at(400_000)));
+    assert_eq!(resting.check_at(next), Some(at(400_000)));
     let disabled = RefreshFacts {
         enabled: false,
         ..facts()
@@ -79,9 +79,9 @@ fn seed_1_14_the_evaluator_is_asked_of_tokens_in_use_and_not_while_a_failure_res
         kind: CredentialKind::ApiKey,
         ..facts()
     };
-    assert_eq!((disabled.ask_at(next), key.ask_at(next)), (None, None));
+    assert_eq!((disabled.check_at(next), key.check_at(next)), (None, None));
     assert_eq!(
-        [0, 200, 400, 401].map(evaluation_pause),
+        [0, 200, 400, 401].map(policy_check_interval),
         [48, 60, 72, 48].map(secs)
     );
 }
@@ -97,14 +97,14 @@ fn seed_1_14_an_interval_counts_from_the_last_refresh_and_back_from_the_end() {
         Some(at(0)),
         "last refresh unknown: at once"
     );
-    let renewed = RefreshFacts {
+    let refreshed = RefreshFacts {
         refreshed_at: Some(at(1_000_000)),
         ..hourly
     };
-    assert_eq!(renewed.due_at(), Some(at(4_600_000)));
+    assert_eq!(refreshed.due_at(), Some(at(4_600_000)));
     let ending = RefreshFacts {
         expires_at: Some(at(5_000_000)),
-        ..renewed
+        ..refreshed
     };
     assert_eq!(ending.due_at(), Some(at(1_400_000)));
 }
@@ -137,21 +137,21 @@ fn seed_1_14_a_lead_counts_back_from_the_end_or_on_from_the_last_refresh() {
 
 #[test]
 fn seed_1_2_a_failed_refresh_is_left_alone_for_5_minutes_and_then_longer() {
-    let middle = |failures| refresh_pause(failures, 200);
+    let middle = |failures| refresh_backoff(failures, 200);
     assert_eq!(middle(1), secs(300));
     assert_eq!(
         [middle(2), middle(3), middle(4), middle(40)],
         [600, 1200, 2400, 2400].map(secs)
     );
     assert_eq!(
-        (refresh_pause(1, 0), refresh_pause(1, 400)),
+        (refresh_backoff(1, 0), refresh_backoff(1, 400)),
         (secs(240), secs(360))
     );
 }
 
 proptest! {
     #[test]
-    fn the_queue_gives_everybody_once_in_the_order_of_time(
+    fn due_queue_yields_each_once_in_time_order(
         events in prop::collection::vec((0_u64..50, prop::option::of(0_u64..1000)), 1..200),
         step in 1_u64..100,
     ) {

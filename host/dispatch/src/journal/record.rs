@@ -213,7 +213,7 @@ impl From<&Outcome> for Came {
             Outcome::Cancelled => Self::Cancelled,
             Outcome::Failed(failure) => Self::failed(failure),
             Outcome::Success => Self::Success,
-            Outcome::Unjudged => Self::Unjudged,
+            Outcome::Inconclusive => Self::Unjudged,
         }
     }
 }
@@ -264,7 +264,7 @@ impl Counts {
             cooling: reasons.cooling,
             probing: reasons.probing,
             busy: reasons.busy,
-            spent: reasons.spent,
+            spent: reasons.rounds_exhausted,
             retry_in_ms: reasons.retry_at.map(|at| millis(at.saturating_since(now))),
         }
     }

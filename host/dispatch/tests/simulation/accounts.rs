@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{
-    BoxFuture, RefreshFailed, RefreshJob, RefreshQuestion, Refresher, Store, StoreError,
+    BoxFuture, RefreshError, RefreshJob, PolicyQuery, Refresher, Store, StoreError,
     StoredCredential, TokenPatch,
 };
 use jackfield_credential::{CredentialId, CredentialKind, HealthRecord, ModelKey, ProviderName};
@@ -31,7 +31,7 @@ const REFRESH_FAILURES: u32 = 15;
 pub(super) struct Tokens(pub(super) Arc<World>);
 
 impl Refresher for Tokens {
-    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshFailed>> {
+    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         Box::pin(async move {
             let world = &self.0;
             let id = job.credential.id.to_string();
@@ -55,11 +55,11 @@ impl Refresher for Tokens {
         Some(LEAD)
     }
 
-    fn evaluates(&self, provider: &ProviderName) -> bool {
+    fn has_refresh_policy(&self, provider: &ProviderName) -> bool {
         provider.as_str() != "p0"
     }
 
-    fn should_refresh(&self, question: RefreshQuestion) -> BoxFuture<'_, Option<bool>> {
+    fn should_refresh(&self, question: PolicyQuery) -> BoxFuture<'_, Option<bool>> {
         Box::pin(async move {
             let world = &self.0;
             let about = &question.credential;
@@ -75,9 +75,9 @@ impl Refresher for Tokens {
 }
 
 impl World {
-    fn renewed(&self, id: &str, token: u64, life: u64) -> Result<TokenPatch, RefreshFailed> {
+    fn renewed(&self, id: &str, token: u64, life: u64) -> Result<TokenPatch, RefreshError> {
         if self.chance(REFRESH_FAILURES) {
-            return Err(RefreshFailed::Failed("down".to_owned()));
+            return Err(RefreshError::Failed("down".to_owned()));
         }
         let now = self.now();
         let known = {
@@ -98,7 +98,7 @@ impl World {
             ));
         }
         let mut state = self.lock();
-        let account = state.of_source(id, life).ok_or(RefreshFailed::Gone)?;
+        let account = state.of_source(id, life).ok_or(RefreshError::NotFound)?;
         account.refresh_token += 1;
         account.secret += 1;
         account.ends = now + TOKEN_MS;

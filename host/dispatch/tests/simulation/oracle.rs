@@ -1,7 +1,7 @@
 //! What follows from what happened: who may not be called until when. Its bounds are the least that
 //! the rules demand, worked out from outcomes and not from the pool.
 
-use jackfield_auth::{Event, Hook, What};
+use jackfield_auth::{Event, Hook, EventKind};
 use jackfield_credential::{Failure, Outcome, Scope, kind};
 
 use super::world::{Account, World};
@@ -19,10 +19,10 @@ const PROBE_FIRST_MS: u64 = 4 * 60 * 1000;
 const MINUTE_MS: u64 = 60 * 1000;
 
 impl Hook for World {
-    fn heard(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         let id = event.credential.as_str();
-        match &event.what {
-            What::Result(note) => {
+        match &event.kind {
+            EventKind::Attempt(note) => {
                 let model = note.model.as_str();
                 let model = model.strip_prefix("up-").unwrap().parse().unwrap();
                 self.tell(&format!(
@@ -32,13 +32,13 @@ impl Hook for World {
                 self.lock().results += 1;
                 self.settled(id, model, &note.outcome, World::of(event.at));
             }
-            What::Refreshed(note) => self.tell(&format!("refresh of {id}: {note:?}")),
-            What::Health(change) => {
+            EventKind::Refresh(note) => self.tell(&format!("refresh of {id}: {note:?}")),
+            EventKind::Health(change) => {
                 let to = change.to.availability(event.at);
                 self.tell(&format!("health of {id} {:?}: {to:?}", change.model));
             }
-            What::Registered | What::Updated | What::Removed => {
-                self.tell(&format!("{} {id}", event.what.label()));
+            EventKind::Registered | EventKind::Updated | EventKind::Removed => {
+                self.tell(&format!("{} {id}", event.kind.label()));
             }
         }
     }
@@ -71,7 +71,7 @@ impl World {
                     account.block(of, model, at, length);
                 }
             }
-            Outcome::Cancelled | Outcome::Unjudged => {}
+            Outcome::Cancelled | Outcome::Inconclusive => {}
         }
     }
 }

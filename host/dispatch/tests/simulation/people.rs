@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jackfield_auth::{AuthManager, AuthParts};
-use jackfield_credential::{Ask, Availability, CredentialId, Unfit};
+use jackfield_credential::{CandidateQuery, Availability, CredentialId, Unavailable};
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_dispatch::{Dispatcher, DispatcherParts};
 use tokio::task::JoinSet;
@@ -174,7 +174,7 @@ impl Life {
 
     /// It goes, if the disk lets it, and comes back as another account with the same name.
     async fn remove(&self, id: &str) {
-        let _changing = self.auth.changing().await;
+        let _changing = self.auth.lock_registrations().await;
         self.world.tell(&format!("{id} is to be removed"));
         let removed = self.auth.remove(&CredentialId::new(id)).await;
         self.world.tell(&format!("{id} removed: {removed:?}"));
@@ -187,7 +187,7 @@ impl Life {
 
     /// Another weight, priority and cap; what it is made of stays.
     async fn redefine(&self, id: &str) {
-        let _changing = self.auth.changing().await;
+        let _changing = self.auth.lock_registrations().await;
         let most = drawn_cap(&self.world);
         let (weight, priority) = (drawn_weight(&self.world), drawn_priority(&self.world));
         self.world
@@ -217,12 +217,12 @@ impl Life {
         for model in 0..MODELS {
             let name = format!("m{model}");
             let fit = self.fit(&name);
-            let offered = match self.auth.candidates(&Ask::first(&name), now) {
+            let offered = match self.auth.candidates(&CandidateQuery::first_round(&name), now) {
                 Ok(set) => (0..set.len())
                     .filter_map(|index| set.credential(index))
                     .map(|credential| credential.id.to_string())
                     .collect(),
-                Err(Unfit::NoneFit(_)) => Vec::new(),
+                Err(Unavailable::NoneAvailable(_)) => Vec::new(),
                 Err(other) => panic!("{other}"),
             };
             let stranger = offered.iter().find(|id| !fit.contains(id));
@@ -253,7 +253,7 @@ impl Life {
                 .find(|model| model.model.as_str() == upstream);
             status.enabled
                 && fit(status.account.availability)
-                && model.is_some_and(|model| fit(model.standing.availability))
+                && model.is_some_and(|model| fit(model.health.availability))
                 && status
                     .in_flight_max
                     .is_none_or(|most| status.in_flight < most)

@@ -26,11 +26,11 @@ impl Life {
     /// As the server does it: prepared while everything goes on, and then all at once.
     pub(super) async fn reload(&self) {
         let world = &self.world;
-        let _changing = self.auth.changing().await;
+        let _changing = self.auth.lock_registrations().await;
         let began = world.now();
         // Health is kept that was known by then, if the disk is good.
         let kept_from = self.auth.flush().await.is_ok().then_some(began);
-        let kept = self.auth.kept().await.unwrap();
+        let kept = self.auth.persisted_state().await.unwrap();
         if world.chance(20) {
             world.other_options();
         }
@@ -39,7 +39,7 @@ impl Life {
         let reconfiguration = Reconfiguration {
             registrations: new.registrations,
             options: options(world),
-            kept,
+            persisted: kept,
         };
         let publish = |configuration| {
             let generation = self.snapshot.load().generation + 1;

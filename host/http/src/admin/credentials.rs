@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
-use jackfield_auth::{AuthManager, ChangeError, RefreshFailed, Registration};
+use jackfield_auth::{AuthManager, ChangeError, RefreshError, Registration};
 use jackfield_credential::CredentialId;
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<Value> {
             "success": leases.success,
             "failed": leases.failed,
             "cancelled": leases.cancelled,
-            "unjudged": leases.unjudged,
+            "unjudged": leases.inconclusive,
         },
     }))
 }
@@ -58,7 +58,7 @@ pub(super) async fn add(State(admin): State<Arc<Admin>>, body: Bytes) -> Respons
     };
     let auth = admin.parts.dispatcher.auth();
     // Two who add the same id at once: the second is refused, and not taken for a change.
-    let _changing = auth.changing().await;
+    let _changing = auth.lock_registrations().await;
     let registration = match admin.parts.maker.make(&body) {
         Ok(registration) => registration,
         Err(mistakes) => {
@@ -87,7 +87,7 @@ pub(super) async fn remove(
 ) -> Response<Body> {
     let id = CredentialId::from(id);
     let auth = admin.parts.dispatcher.auth();
-    let _changing = auth.changing().await;
+    let _changing = auth.lock_registrations().await;
     match auth.remove(&id).await {
         Ok(()) => {
             tracing::info!(credential = %id, "admin: credential removed");
@@ -166,27 +166,27 @@ fn shown(admin: &Admin, id: &CredentialId, status: StatusCode) -> Response<Body>
             });
             (status, Json(body)).into_response()
         }
-        None => change_error(&ChangeError::Unknown(id.clone())),
+        None => change_error(&ChangeError::NotFound(id.clone())),
     }
 }
 
 fn change_error(error: &ChangeError) -> Response<Body> {
     let (status, code) = match error {
-        ChangeError::Unknown(_) => (StatusCode::NOT_FOUND, "auth_not_found"),
-        ChangeError::Defined { .. } => (StatusCode::CONFLICT, "credential_defined_elsewhere"),
-        ChangeError::Refused(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-        ChangeError::NotSaved(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_saved"),
-        ChangeError::NotForgotten(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_removed"),
+        ChangeError::NotFound(_) => (StatusCode::NOT_FOUND, "auth_not_found"),
+        ChangeError::DefinedBySource { .. } => (StatusCode::CONFLICT, "credential_defined_elsewhere"),
+        ChangeError::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+        ChangeError::SaveFailed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_saved"),
+        ChangeError::DeleteFailed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_removed"),
     };
     refuse(status, code, &error.to_string())
 }
 
-fn refresh_error(id: &CredentialId, error: &RefreshFailed) -> Response<Body> {
+fn refresh_error(id: &CredentialId, error: &RefreshError) -> Response<Body> {
     let (status, code) = match error {
-        RefreshFailed::Gone => return change_error(&ChangeError::Unknown(id.clone())),
-        RefreshFailed::NotRefreshable => (StatusCode::CONFLICT, "not_refreshable"),
-        RefreshFailed::Rejected(_) => (StatusCode::BAD_GATEWAY, "refresh_rejected"),
-        RefreshFailed::Failed(_) => (StatusCode::BAD_GATEWAY, "refresh_failed"),
+        RefreshError::NotFound => return change_error(&ChangeError::NotFound(id.clone())),
+        RefreshError::NotRefreshable => (StatusCode::CONFLICT, "not_refreshable"),
+        RefreshError::Rejected(_) => (StatusCode::BAD_GATEWAY, "refresh_rejected"),
+        RefreshError::Failed(_) => (StatusCode::BAD_GATEWAY, "refresh_failed"),
     };
     refuse(status, code, &error.to_string())
 }

@@ -43,7 +43,7 @@ fn told(
         match events.next().await? {
             Ok(event) => {
                 let data = shape::event(&event).to_string();
-                let told = Event::default().event(event.what.label()).data(data);
+                let told = Event::default().event(event.kind.label()).data(data);
                 Some((Ok(told), Some((events, place))))
             }
             Err(missed) => {

@@ -1,9 +1,9 @@
 //! Credentials as JSON: the shapes that `host/http/ADMIN.md` describes. Nothing here is secret.
 
-use jackfield_auth::{CredentialView, Event, Origin, RefreshNote, RenewalView, ResultNote, What};
+use jackfield_auth::{CredentialView, Event, Origin, RefreshEvent, RefreshView, AttemptEvent, EventKind};
 use jackfield_credential::{
     Availability, Cause, Health, HealthChange, LastFailure, ModelStatus, Outcome, QuotaState,
-    Standing, Timestamp,
+    HealthStatus, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ pub(super) fn credential(view: &CredentialView) -> Value {
         "last_used_ms": millis(status.last_used),
         "last_success_ms": millis(status.last_success),
         "last_failure": status.last_failure.as_ref().map(last_failure),
-        "refresh": renewal(&view.renewal),
+        "refresh": renewal(&view.refresh),
     });
     let aggregate = &view.aggregate;
     shown["status"] = aggregate.status.label().into();
@@ -56,11 +56,11 @@ pub(super) fn event(event: &Event) -> Value {
         "at_ms": event.at.as_millis(),
         "credential": event.credential.as_str(),
     });
-    match &event.what {
-        What::Registered | What::Updated | What::Removed => {}
-        What::Result(note) => shown["result"] = result(note),
-        What::Refreshed(note) => shown["refresh"] = refreshed(note),
-        What::Health(change) => shown["change"] = changed(change, event.at),
+    match &event.kind {
+        EventKind::Registered | EventKind::Updated | EventKind::Removed => {}
+        EventKind::Attempt(note) => shown["result"] = result(note),
+        EventKind::Refresh(note) => shown["refresh"] = refreshed(note),
+        EventKind::Health(change) => shown["change"] = changed(change, event.at),
     }
     shown
 }
@@ -75,7 +75,7 @@ fn origin(origin: &Origin) -> Value {
 fn model(model: &ModelStatus) -> Value {
     json!({
         "model": model.model.as_str(),
-        "health": standing(&model.standing),
+        "health": standing(&model.health),
         "error_permille": model.error_permille,
         "latency_ms": model.latency_ms,
         "quota_left_permille": model.quota.left_permille,
@@ -83,7 +83,7 @@ fn model(model: &ModelStatus) -> Value {
     })
 }
 
-fn renewal(renewal: &RenewalView) -> Value {
+fn renewal(renewal: &RefreshView) -> Value {
     json!({
         "running": renewal.running,
         "refreshed_at_ms": millis(renewal.refreshed_at),
@@ -102,7 +102,7 @@ fn quota(quota: &QuotaState) -> Value {
     })
 }
 
-fn standing(standing: &Standing) -> Value {
+fn standing(standing: &HealthStatus) -> Value {
     health(
         standing.availability,
         standing.strikes,
@@ -141,7 +141,7 @@ fn last_failure(failure: &LastFailure) -> Value {
     })
 }
 
-fn result(note: &ResultNote) -> Value {
+fn result(note: &AttemptEvent) -> Value {
     let mut shown = json!({
         "provider": note.provider.as_str(),
         "model": note.model.as_str(),
@@ -149,7 +149,7 @@ fn result(note: &ResultNote) -> Value {
     shown["outcome"] = match &note.outcome {
         Outcome::Success => "success",
         Outcome::Cancelled => "cancelled",
-        Outcome::Unjudged => "unjudged",
+        Outcome::Inconclusive => "unjudged",
         Outcome::Failed(failure) => {
             shown["failure"] = json!({
                 "scope": failure.scope.label(),
@@ -164,15 +164,15 @@ fn result(note: &ResultNote) -> Value {
     shown
 }
 
-fn refreshed(note: &RefreshNote) -> Value {
+fn refreshed(note: &RefreshEvent) -> Value {
     match note {
-        RefreshNote::Renewed(expires_at) => {
+        RefreshEvent::Refreshed(expires_at) => {
             json!({ "outcome": "renewed", "expires_at_ms": millis(*expires_at) })
         }
-        RefreshNote::Failed(message, again) => {
+        RefreshEvent::Failed(message, again) => {
             json!({ "outcome": "failed", "message": message, "again_at_ms": again.as_millis() })
         }
-        RefreshNote::Rejected(message) => json!({ "outcome": "rejected", "message": message }),
+        RefreshEvent::Rejected(message) => json!({ "outcome": "rejected", "message": message }),
     }
 }
 

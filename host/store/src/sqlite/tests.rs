@@ -31,8 +31,8 @@ async fn seed_1_18_what_is_saved_is_listed_until_it_is_deleted() {
     listed.sort_by(|one, other| one.id.cmp(&other.id));
     assert_eq!(listed.len(), 2);
     assert_eq!(
-        told(&listed[0]),
-        told(&StoredCredential {
+        reveal(&listed[0]),
+        reveal(&StoredCredential {
             version: 2,
             ..record
         })
@@ -49,7 +49,7 @@ async fn seed_1_18_what_is_saved_is_listed_until_it_is_deleted() {
 }
 
 #[tokio::test]
-async fn another_version_than_expected_is_a_conflict_and_changes_nothing() {
+async fn version_mismatch_is_a_conflict_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     assert_eq!(
@@ -67,7 +67,7 @@ async fn another_version_than_expected_is_a_conflict_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn of_two_processes_that_save_one_wins() {
+async fn one_of_two_concurrent_saves_wins() {
     let folder = tempfile::tempdir().unwrap();
     let (one, other) = (open(folder.path()), open(folder.path()));
     for round in 0..20 {
@@ -84,7 +84,7 @@ async fn of_two_processes_that_save_one_wins() {
 }
 
 #[tokio::test]
-async fn no_secret_stands_in_the_files() {
+async fn files_hold_no_plaintext_secret() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     for number in 0..50 {
@@ -112,12 +112,12 @@ async fn no_secret_stands_in_the_files() {
 }
 
 #[tokio::test]
-async fn another_key_is_refused_at_once_and_says_which_is_wanted() {
+async fn rejects_other_key_and_names_expected_one() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));
     let other = Key::from_secret(&"another".to_owned().into());
     let error = SqliteStore::open(folder.path(), &other).unwrap_err();
-    assert!(matches!(error, OpenError::WrongKey { .. }), "{error}");
+    assert!(matches!(error, OpenError::KeyMismatch { .. }), "{error}");
     assert!(
         error.to_string().contains("the configured encryption key"),
         "{error}"
@@ -126,7 +126,7 @@ async fn another_key_is_refused_at_once_and_says_which_is_wanted() {
 }
 
 #[tokio::test]
-async fn secrets_moved_to_another_credential_are_refused() {
+async fn rejects_secrets_moved_to_another_credential() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     store.save(credential("a"), None).await.unwrap();
@@ -138,7 +138,7 @@ async fn secrets_moved_to_another_credential_are_refused() {
 }
 
 #[test]
-fn a_newer_or_damaged_database_is_refused_and_left_alone() {
+fn rejects_newer_or_damaged_database_untouched() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));
     raw(folder.path())
@@ -158,7 +158,7 @@ fn a_newer_or_damaged_database_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn what_is_ready_again_is_forgotten() {
+async fn deletes_health_once_ready() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let model = Some(ModelKey::from("m"));
@@ -173,7 +173,7 @@ async fn what_is_ready_again_is_forgotten() {
 }
 
 #[tokio::test]
-async fn ten_thousand_are_kept_and_found() {
+async fn stores_ten_thousand_records() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let records: Vec<_> = (0..10_000)
@@ -188,7 +188,7 @@ proptest! {
 
     /// Whatever stands in a health comes back as it was.
     #[test]
-    fn health_comes_back_as_it_was(health in health()) {
+    fn health_round_trips(health in health()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path());
@@ -272,7 +272,7 @@ fn credential(id: &str) -> StoredCredential {
 }
 
 /// All of a record, its secrets shown.
-fn told(record: &StoredCredential) -> String {
+fn reveal(record: &StoredCredential) -> String {
     let tokens = record.tokens.as_ref().unwrap();
     let definition = record.definition.as_ref().unwrap();
     let plain = |secrets: &BTreeMap<String, SecretString>| {

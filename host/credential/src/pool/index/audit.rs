@@ -8,7 +8,7 @@ impl Pool {
     /// Panics unless who is listed where equals what the credentials say.
     pub(in crate::pool) fn audit_index(&self) {
         let mut ranks = Vec::new();
-        let mut seats: BTreeMap<Arc<str>, BTreeSet<u32>> = BTreeMap::new();
+        let mut entries: BTreeMap<Arc<str>, BTreeSet<u32>> = BTreeMap::new();
         let mut serving: BTreeMap<Arc<str>, BTreeMap<ProviderName, u32>> = BTreeMap::new();
         let mut in_flight: BTreeMap<ProviderName, u32> = BTreeMap::new();
         let mut rounds: BTreeMap<u32, u32> = BTreeMap::new();
@@ -22,18 +22,18 @@ impl Pool {
                 *rounds.entry(own).or_default() += 1;
             }
             let served = models_by_name(live);
-            assert_eq!(live.routes.len(), served.len());
+            assert_eq!(live.listings.len(), served.len());
             for (name, of) in served {
-                let shard = self.by_name[&name];
-                let route = live.route(shard).expect("it is found by its name");
-                assert_eq!((route.served, route.model), (of.served, of.model));
-                let mut expected = seat(slot, live, of, self.latest);
-                expected.member.seat = route.seat;
-                let seat = self.shards[shard as usize].audit_seat(route.seat);
-                expected.place = seat.place;
-                assert_eq!(*seat, expected, "under `{name}`");
-                let seats = seats.entry(Arc::clone(&name)).or_default();
-                assert!(seats.insert(route.seat), "two in one seat");
+                let name_index = self.by_name[&name];
+                let listing = live.listing(name_index).expect("it is found by its name");
+                assert_eq!((listing.served, listing.model), (of.served, of.model));
+                let mut expected = index_entry(slot, live, of, self.latest);
+                expected.member.position = listing.position;
+                let entry = self.name_indexes[name_index as usize].audit_entry(listing.position);
+                expected.state = entry.state;
+                assert_eq!(*entry, expected, "under `{name}`");
+                let entries = entries.entry(Arc::clone(&name)).or_default();
+                assert!(entries.insert(listing.position), "two in one seat");
                 let serving = serving.entry(name).or_default();
                 if live.credential.enabled {
                     *serving.entry(live.credential.provider.clone()).or_default() += 1;
@@ -48,13 +48,13 @@ impl Pool {
         assert_eq!(self.rounds, rounds);
         self.providers.audit(&in_flight);
         let known: Vec<_> = self.by_name.keys().collect();
-        assert_eq!(known, seats.keys().collect::<Vec<_>>());
+        assert_eq!(known, entries.keys().collect::<Vec<_>>());
         for (name, &index) in &self.by_name {
-            self.shards[index as usize].audit_serving(seats[name].len(), &serving[name]);
+            self.name_indexes[index as usize].audit_providers(entries[name].len(), &serving[name]);
         }
         for &vacant in &self.vacant {
-            assert!(self.shards[vacant as usize].is_empty());
+            assert!(self.name_indexes[vacant as usize].is_empty());
         }
-        assert_eq!(self.shards.len(), self.vacant.len() + self.by_name.len());
+        assert_eq!(self.name_indexes.len(), self.vacant.len() + self.by_name.len());
     }
 }

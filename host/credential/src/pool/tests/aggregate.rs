@@ -107,7 +107,7 @@ fn seed_1_9_errors_that_are_no_quotas_exceed_none() {
 fn seed_1_10_a_model_without_a_state_is_free_whatever_the_others_are() {
     let mut pool = two();
     run(&mut pool, "a", "one", &limited(100), at(0));
-    assert!(pool.candidates(&Ask::first("one"), at(1)).is_err());
+    assert!(pool.candidates(&CandidateQuery::first_round("one"), at(1)).is_err());
     assert_eq!(pool.ids("two", &[], at(1)), Ok(vec!["a".to_owned()]));
 }
 
@@ -116,8 +116,8 @@ fn seed_1_19_a_suffix_is_no_model_of_its_own() {
     // The seed keeps a cooldown and a cursor for each suffix; a limit is of the model.
     let mut pool = two();
     run(&mut pool, "a", "one(high)", &limited(100), at(0));
-    assert!(pool.candidates(&Ask::first("one"), at(1)).is_err());
-    assert!(pool.candidates(&Ask::first("one(8192)"), at(1)).is_err());
+    assert!(pool.candidates(&CandidateQuery::first_round("one"), at(1)).is_err());
+    assert!(pool.candidates(&CandidateQuery::first_round("one(8192)"), at(1)).is_err());
     let models = pool.get("a", at(1)).expect("it is there").models;
     assert_eq!(models.len(), 2, "no client makes the pool grow");
 }
@@ -129,7 +129,7 @@ fn event() -> impl Strategy<Value = (bool, u8, u64)> {
 
 proptest! {
     #[test]
-    fn the_aggregate_is_what_its_parts_say_after_any_events(
+    fn aggregate_matches_its_parts(
         events in prop::collection::vec(event(), 1..40)
     ) {
         let mut pool = two();
@@ -148,17 +148,17 @@ proptest! {
             if let Ok(attempt) = pool.begin(slot, name, at(now)) {
                 pool.settle(attempt, &outcome, None, at(now));
             }
-            let told = aggregate(&pool, at(now));
+            let reported = aggregate(&pool, at(now));
             // Recomputed from what candidates are offered, not from the status.
-            let fit = ["one", "two"].map(|name| pool.candidates(&Ask::first(name), at(now)).is_ok());
-            prop_assert_eq!(told.unavailable, fit == [false, false]);
-            if let Some(back) = told.next_retry {
-                let fit_at = |pool: &mut Pool, time| {
-                    ["one", "two"].iter().any(|name| pool.candidates(&Ask::first(name), time).is_ok())
+            let available = ["one", "two"].map(|name| pool.candidates(&CandidateQuery::first_round(name), at(now)).is_ok());
+            prop_assert_eq!(reported.unavailable, available == [false, false]);
+            if let Some(back) = reported.next_retry {
+                let available_at = |pool: &mut Pool, time| {
+                    ["one", "two"].iter().any(|name| pool.candidates(&CandidateQuery::first_round(name), time).is_ok())
                 };
                 let mut early = two();
                 std::mem::swap(&mut early, &mut pool);
-                prop_assert!(fit_at(&mut early, back), "somebody is back by then");
+                prop_assert!(available_at(&mut early, back), "somebody is back by then");
                 now = back.as_millis();
                 pool = early;
             }
@@ -171,8 +171,8 @@ proptest! {
         let (mut now, mut last) = (0, 0);
         for _ in 0..limits {
             run(&mut pool, "a", "one", &failed(Scope::Model, 429), at(now));
-            let unfit = pool.candidates(&Ask::first("one"), at(now));
-            let back = unfit.err().and_then(|unfit| unfit.retry_at()).expect("it cools");
+            let unavailable = pool.candidates(&CandidateQuery::first_round("one"), at(now));
+            let back = unavailable.err().and_then(|unavailable| unavailable.retry_at()).expect("it cools");
             let length = back.as_millis() - now;
             prop_assert!(length >= last && length <= 30 * 60 * 1000);
             last = length;

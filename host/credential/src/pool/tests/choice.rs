@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 
 #[test]
-fn seed_1_10_the_highest_priority_that_is_free_ordered_by_id() -> Result<(), Unfit> {
+fn seed_1_10_the_highest_priority_that_is_free_ordered_by_id() -> Result<(), Unavailable> {
     let high = |id| Credential {
         priority: 5,
         ..credential(id)
@@ -23,7 +23,7 @@ fn seed_1_10_the_highest_priority_that_is_free_ordered_by_id() -> Result<(), Unf
 }
 
 #[test]
-fn seed_1_10_a_priority_is_0_unless_set_and_may_be_negative() -> Result<(), Unfit> {
+fn seed_1_10_a_priority_is_0_unless_set_and_may_be_negative() -> Result<(), Unavailable> {
     let last = Credential {
         priority: -3,
         ..credential("a")
@@ -42,7 +42,7 @@ fn seed_1_10_a_priority_is_0_unless_set_and_may_be_negative() -> Result<(), Unfi
 }
 
 #[test]
-fn seed_1_6_who_was_tried_is_left_out() -> Result<(), Unfit> {
+fn seed_1_6_who_was_tried_is_left_out() -> Result<(), Unavailable> {
     let low = Credential {
         priority: -1,
         ..credential("c")
@@ -52,14 +52,14 @@ fn seed_1_6_who_was_tried_is_left_out() -> Result<(), Unfit> {
     let (a, b, c) = (slot(&pool, "a"), slot(&pool, "b"), slot(&pool, "c"));
     assert_eq!(pool.ids("gpt", &[a], at(0))?, ["b"]);
     assert_eq!(pool.ids("gpt", &[b, a, a], at(0))?, ["c"]);
-    let unfit = Unfit::NoneFit(Reasons {
+    let unavailable = Unavailable::NoneAvailable(Reasons {
         disabled: 0,
         tried: 3,
         cooling: 0,
         retry_at: None,
         ..Reasons::default()
     });
-    assert_eq!(pool.ids("gpt", &[a, b, c], at(0)), Err(unfit));
+    assert_eq!(pool.ids("gpt", &[a, b, c], at(0)), Err(unavailable));
     assert_eq!(
         pool.ids("gpt", &[], at(0))?,
         ["a", "b"],
@@ -69,13 +69,13 @@ fn seed_1_6_who_was_tried_is_left_out() -> Result<(), Unfit> {
 }
 
 #[test]
-fn nothing_changed_means_the_same_list_without_a_copy() -> Result<(), Unfit> {
+fn nothing_changed_means_the_same_list_without_a_copy() -> Result<(), Unavailable> {
     let mut pool = pool((0..100).map(|n| credential(&format!("c{n:03}"))).collect());
-    let first = pool.candidates(&Ask::first("gpt"), at(0))?;
-    let again = pool.candidates(&Ask::first("gpt"), at(1))?;
+    let first = pool.candidates(&CandidateQuery::first_round("gpt"), at(0))?;
+    let again = pool.candidates(&CandidateQuery::first_round("gpt"), at(1))?;
     assert!(Arc::ptr_eq(&first.members, &again.members));
     run(&mut pool, "c050", "gpt", &failed(Scope::Model, 500), at(2));
-    let fewer = pool.candidates(&Ask::first("gpt"), at(2))?;
+    let fewer = pool.candidates(&CandidateQuery::first_round("gpt"), at(2))?;
     assert_eq!(fewer.members.len(), 99);
     assert_eq!(
         first.members.len(),
@@ -84,9 +84,9 @@ fn nothing_changed_means_the_same_list_without_a_copy() -> Result<(), Unfit> {
     );
     let cooling = pool.slot("c050").into_iter().collect::<Vec<_>>();
     let without = pool.candidates(
-        &Ask {
+        &CandidateQuery {
             tried: &cooling,
-            ..Ask::first("gpt")
+            ..CandidateQuery::first_round("gpt")
         },
         at(2),
     )?;
@@ -104,7 +104,7 @@ fn seed_1_10_who_is_blocked_why_and_until_when() {
         ..credential("off")
     };
     let mut pool = pool(vec![credential("a"), credential("b"), off]);
-    assert_eq!(pool.ids("nope", &[], at(0)), Err(Unfit::UnknownModel));
+    assert_eq!(pool.ids("nope", &[], at(0)), Err(Unavailable::UnknownModel));
     run(
         &mut pool,
         "a",
@@ -114,12 +114,12 @@ fn seed_1_10_who_is_blocked_why_and_until_when() {
     );
     run(&mut pool, "b", "gpt", &failed(Scope::Model, 500), at(5));
     let retry_at = Some(at(60_005));
-    let unfit = pool
-        .candidates(&Ask::first("gpt"), at(10))
+    let unavailable = pool
+        .candidates(&CandidateQuery::first_round("gpt"), at(10))
         .expect_err("all cool");
     assert_eq!(
-        unfit,
-        Unfit::NoneFit(Reasons {
+        unavailable,
+        Unavailable::NoneAvailable(Reasons {
             disabled: 1,
             tried: 0,
             cooling: 2,
@@ -127,26 +127,26 @@ fn seed_1_10_who_is_blocked_why_and_until_when() {
             ..Reasons::default()
         })
     );
-    assert!(unfit.all_cooling());
-    assert_eq!(unfit.retry_at(), retry_at);
+    assert!(unavailable.all_cooling());
+    assert_eq!(unavailable.retry_at(), retry_at);
 
     let tried: Vec<Slot> = ["b", "off"]
         .iter()
         .filter_map(|&id| pool.slot(id))
         .collect();
-    let unfit = pool
+    let unavailable = pool
         .candidates(
-            &Ask {
+            &CandidateQuery {
                 tried: &tried,
-                ..Ask::first("gpt")
+                ..CandidateQuery::first_round("gpt")
             },
             at(10),
         )
         .expect_err("the rest cools");
     let retry_at = Some(at(30 * 60_000));
     assert_eq!(
-        unfit,
-        Unfit::NoneFit(Reasons {
+        unavailable,
+        Unavailable::NoneAvailable(Reasons {
             disabled: 1,
             tried: 1,
             cooling: 1,
@@ -154,7 +154,7 @@ fn seed_1_10_who_is_blocked_why_and_until_when() {
             ..Reasons::default()
         })
     );
-    assert!(!unfit.all_cooling());
+    assert!(!unavailable.all_cooling());
 }
 
 #[test]
@@ -169,12 +169,12 @@ fn seed_1_17_what_only_disabled_credentials_serve_is_not_listed() {
         ..credential("b")
     };
     let mut pool = pool(vec![credential("a"), off, other]);
-    let unfit = pool
-        .candidates(&Ask::first("only-off"), at(0))
+    let unavailable = pool
+        .candidates(&CandidateQuery::first_round("only-off"), at(0))
         .expect_err("it is disabled");
     assert_eq!(
-        unfit,
-        Unfit::NoneFit(Reasons {
+        unavailable,
+        Unavailable::NoneAvailable(Reasons {
             disabled: 1,
             tried: 0,
             cooling: 0,
@@ -182,7 +182,7 @@ fn seed_1_17_what_only_disabled_credentials_serve_is_not_listed() {
             ..Reasons::default()
         })
     );
-    assert!(!unfit.all_cooling());
+    assert!(!unavailable.all_cooling());
     let names: Vec<_> = pool.names().collect();
     assert_eq!(names.len(), 1);
     assert_eq!(&*names[0].name, "gpt");
@@ -193,7 +193,7 @@ fn seed_1_17_what_only_disabled_credentials_serve_is_not_listed() {
 }
 
 #[test]
-fn an_attempt_begins_only_with_one_that_is_fit() {
+fn attempt_requires_available_credential() {
     let off = Credential {
         enabled: false,
         ..credential("off")
@@ -201,24 +201,24 @@ fn an_attempt_begins_only_with_one_that_is_fit() {
     let mut pool = pool(vec![credential("a"), off]);
     let slot = pool.slot("a").expect("it is in the pool");
     let begin = |pool: &mut Pool, slot, name| pool.begin(slot, name, at(0)).map(|_| ());
-    assert_eq!(begin(&mut pool, slot, "nope"), Err(NotFit::Unserved));
+    assert_eq!(begin(&mut pool, slot, "nope"), Err(LeaseError::ModelNotServed));
     let off = pool.slot("off").expect("it is in the pool");
-    assert_eq!(begin(&mut pool, off, "gpt"), Err(NotFit::Disabled));
+    assert_eq!(begin(&mut pool, off, "gpt"), Err(LeaseError::Disabled));
     run(&mut pool, "a", "gpt", &failed(Scope::Model, 500), at(0));
     assert_eq!(
         begin(&mut pool, slot, "gpt"),
-        Err(NotFit::Cooling { until: at(60_000) })
+        Err(LeaseError::Cooling { until: at(60_000) })
     );
     pool.replace(vec![credential("b")]).expect("a pool");
     assert_eq!(
         begin(&mut pool, slot, "gpt"),
-        Err(NotFit::Gone),
+        Err(LeaseError::NotInPool),
         "its place is b's now"
     );
 }
 
 #[test]
-fn names_share_a_model_and_the_first_model_of_a_name_is_meant() {
+fn first_model_of_a_shared_name_is_used() {
     let serves = vec![
         served("one", &["gpt", "fast"]),
         served("two", &["fast", "slow"]),
@@ -232,11 +232,11 @@ fn names_share_a_model_and_the_first_model_of_a_name_is_meant() {
     assert_eq!(attempt.model().as_str(), "one");
     pool.settle(attempt, &failed(Scope::Model, 500), None, at(0));
     assert!(
-        pool.candidates(&Ask::first("gpt"), at(1)).is_err(),
+        pool.candidates(&CandidateQuery::first_round("gpt"), at(1)).is_err(),
         "the same model by its other name"
     );
     assert!(
-        pool.candidates(&Ask::first("slow"), at(1)).is_ok(),
+        pool.candidates(&CandidateQuery::first_round("slow"), at(1)).is_ok(),
         "another model"
     );
 }
@@ -266,7 +266,7 @@ fn seed_1_4_ids_are_unique_and_a_refused_set_changes_nothing() {
 }
 
 #[test]
-fn a_mass_recovery_is_found_by_the_next_call() -> Result<(), Unfit> {
+fn a_mass_recovery_is_found_by_the_next_call() -> Result<(), Unavailable> {
     let mut pool = pool((0..1000).map(|n| credential(&format!("c{n:04}"))).collect());
     for n in 0..1000 {
         run(
@@ -277,18 +277,18 @@ fn a_mass_recovery_is_found_by_the_next_call() -> Result<(), Unfit> {
             at(n),
         );
     }
-    let unfit = pool
-        .candidates(&Ask::first("gpt"), at(1000))
+    let unavailable = pool
+        .candidates(&CandidateQuery::first_round("gpt"), at(1000))
         .expect_err("all cool");
-    assert_eq!(unfit.retry_at(), Some(at(60_000)));
+    assert_eq!(unavailable.retry_at(), Some(at(60_000)));
     assert_eq!(
-        pool.candidates(&Ask::first("gpt"), at(60_009))?
+        pool.candidates(&CandidateQuery::first_round("gpt"), at(60_009))?
             .members
             .len(),
         10
     );
     assert_eq!(
-        pool.candidates(&Ask::first("gpt"), at(60_999))?
+        pool.candidates(&CandidateQuery::first_round("gpt"), at(60_999))?
             .members
             .len(),
         1000

@@ -64,7 +64,7 @@ fn one_edit_copies_one_run_of_each_list_it_changes() {
 }
 
 #[test]
-fn credentials_added_in_any_order_stand_by_their_ids() {
+fn credentials_are_ordered_by_id_whatever_the_insertion_order() {
     let mut pool = pool(vec![credential("m")]);
     let mut expected = vec!["m".to_owned()];
     // Each goes between the first and the one before: sooner or later no rank is left there.
@@ -86,7 +86,7 @@ fn credentials_added_in_any_order_stand_by_their_ids() {
 }
 
 #[test]
-fn a_name_that_nobody_serves_any_more_is_unknown_until_somebody_does() {
+fn unserved_name_is_unknown_until_served_again() {
     let mut pool = pool(vec![credential("a")]);
     for round in 0..3 {
         let name = format!("only-{round}");
@@ -97,10 +97,10 @@ fn a_name_that_nobody_serves_any_more_is_unknown_until_somebody_does() {
         pool.upsert(vec![only]).expect("a pool");
         assert_eq!(pool.ids(&name, &[], at(1)), Ok(vec!["b".to_owned()]));
         pool.remove(&["b".into()]);
-        assert_eq!(pool.ids(&name, &[], at(1)), Err(Unfit::UnknownModel));
+        assert_eq!(pool.ids(&name, &[], at(1)), Err(Unavailable::UnknownModel));
         pool.audit(at(1));
     }
-    assert_eq!(pool.shards.len(), 2, "a shard that is left is taken again");
+    assert_eq!(pool.name_indexes.len(), 2, "a shard that is left is taken again");
 }
 
 fn of_many(number: usize) -> Credential {
@@ -116,7 +116,7 @@ fn of_many(number: usize) -> Credential {
 
 fn lists(pool: &mut Pool) -> Vec<std::sync::Arc<Members>> {
     let list = |name: &&str| {
-        let candidates = pool.candidates(&Ask::first(name), at(1));
+        let candidates = pool.candidates(&CandidateQuery::first_round(name), at(1));
         candidates.expect("somebody serves it").members
     };
     NAMES.iter().map(list).collect()

@@ -40,7 +40,7 @@ proptest! {
                 continue;
             }
             run.step(event)?;
-            prop_assert!(run.pool.candidates(&Ask::first("gpt"), run.now).is_ok());
+            prop_assert!(run.pool.candidates(&CandidateQuery::first_round("gpt"), run.now).is_ok());
         }
     }
 }
@@ -88,7 +88,7 @@ impl Run {
         match event {
             Event::Advance(millis) => self.now = self.now + Duration::from_millis(millis),
             Event::Begin { name, choice } => {
-                let Ok(candidates) = self.pool.candidates(&Ask::first(NAMES[name]), self.now)
+                let Ok(candidates) = self.pool.candidates(&CandidateQuery::first_round(NAMES[name]), self.now)
                 else {
                     return Ok(());
                 };
@@ -114,13 +114,13 @@ impl Run {
             }
             Event::Upsert(credentials) => {
                 self.pool.upsert(credentials.clone()).expect("a pool");
-                let new = |kept: &Credential| credentials.iter().all(|new| new.id != kept.id);
+                let new = |credential: &Credential| credentials.iter().all(|new| new.id != credential.id);
                 self.credentials.retain(new);
                 self.credentials.extend(credentials);
             }
             Event::Remove(id) if self.credentials.len() > 1 => {
                 self.pool.remove(&[id.into()]);
-                self.credentials.retain(|kept| kept.id.as_str() != id);
+                self.credentials.retain(|credential| credential.id.as_str() != id);
             }
             Event::Remove(_) => {}
             Event::SetEnabled(id, enabled) => {
@@ -169,7 +169,7 @@ impl Run {
             .models
             .iter()
             .find(|model| model.model == *attempt.model());
-        let model = model.expect("in the status").standing.availability;
+        let model = model.expect("in the status").health.availability;
         let expected = match view.account.availability.and(model) {
             Availability::Ready => false,
             Availability::Probe => true,
@@ -202,9 +202,9 @@ impl Run {
     }
 
     /// What the rules say, from the status and the credentials, the slow way.
-    fn scan(&self, name: &str, tried: &[Credential]) -> Result<Vec<String>, Unfit> {
+    fn scan(&self, name: &str, tried: &[Credential]) -> Result<Vec<String>, Unavailable> {
         let status = self.pool.status(self.now);
-        let mut fit = Vec::new();
+        let mut available = Vec::new();
         let mut ends = Vec::new();
         let (mut serving, mut reasons) = (0, Reasons::default());
         for credential in &self.credentials {
@@ -216,7 +216,7 @@ impl Run {
             let view = status.iter().find(|view| view.id == credential.id);
             let view = view.expect("in the status");
             let model = view.models.iter().find(|model| model.model == served.model);
-            let model = &model.expect("in the status").standing;
+            let model = &model.expect("in the status").health;
             let availability = view.account.availability.and(model.availability);
             if !credential.enabled {
                 reasons.disabled += 1;
@@ -236,17 +236,17 @@ impl Run {
                 reasons.busy += 1;
             } else {
                 let priority = credential.priority + served.priority;
-                fit.push((-priority, credential.id.to_string()));
+                available.push((-priority, credential.id.to_string()));
             }
         }
-        fit.sort();
-        match fit.first() {
+        available.sort();
+        match available.first() {
             Some(&(tier, _)) => {
-                let tier = fit.iter().filter(|&&(other, _)| other == tier);
+                let tier = available.iter().filter(|&&(other, _)| other == tier);
                 Ok(tier.map(|(_, id)| id.clone()).collect())
             }
-            None if serving == 0 => Err(Unfit::UnknownModel),
-            None => Err(Unfit::NoneFit(Reasons {
+            None if serving == 0 => Err(Unavailable::UnknownModel),
+            None => Err(Unavailable::NoneAvailable(Reasons {
                 cooling: u32::try_from(ends.len()).expect("few"),
                 retry_at: ends.iter().min().copied(),
                 ..reasons
@@ -318,7 +318,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         }),
         other => other,
     });
-    let others = vec![Outcome::Success, Outcome::Cancelled, Outcome::Unjudged];
+    let others = vec![Outcome::Success, Outcome::Cancelled, Outcome::Inconclusive];
     prop_oneof![3 => failure, 2 => prop::sample::select(others)]
 }
 

@@ -16,8 +16,8 @@ fn seed_1_8_a_failure_with_a_model_leaves_the_others_alone() {
             change.to.availability(at(0)),
             Availability::Cooling { until: at(60_000) }
         );
-        assert!(pool.candidates(&Ask::first("one"), at(1)).is_err());
-        assert!(pool.candidates(&Ask::first("two"), at(1)).is_ok());
+        assert!(pool.candidates(&CandidateQuery::first_round("one"), at(1)).is_err());
+        assert!(pool.candidates(&CandidateQuery::first_round("two"), at(1)).is_ok());
         pool = two_models();
     }
 }
@@ -35,10 +35,10 @@ fn seed_1_19_a_failure_of_the_account_blocks_every_model() {
     assert_eq!(effects.changes.len(), 1);
     assert_eq!(effects.changes[0].model, None);
     for name in ["one", "two"] {
-        let unfit = pool
-            .candidates(&Ask::first(name), at(1))
+        let unavailable = pool
+            .candidates(&CandidateQuery::first_round(name), at(1))
             .expect_err("the account cools");
-        assert_eq!(unfit.retry_at(), Some(at(30 * 60_000)));
+        assert_eq!(unavailable.retry_at(), Some(at(30 * 60_000)));
     }
 }
 
@@ -93,12 +93,12 @@ fn a_success_closes_the_account_and_its_model_only() {
         at(1_000),
     );
     let effects = run(&mut pool, "a", "one", &Outcome::Success, at(2_000));
-    let whose: Vec<_> = effects
+    let changed_models: Vec<_> = effects
         .changes
         .iter()
         .map(|change| change.model.clone())
         .collect();
-    assert_eq!(whose, [None, Some("m1".into())]);
+    assert_eq!(changed_models, [None, Some("m1".into())]);
     assert!(
         effects
             .changes
@@ -108,13 +108,13 @@ fn a_success_closes_the_account_and_its_model_only() {
     let strikes: Vec<_> = pool.status(at(2_000))[0]
         .models
         .iter()
-        .map(|model| model.standing.strikes)
+        .map(|model| model.health.strikes)
         .collect();
     assert_eq!(strikes, [0, 1]);
 }
 
 #[test]
-fn a_slow_old_attempt_neither_cools_nor_clears() {
+fn outcome_of_earlier_attempt_changes_no_window() {
     let mut pool = two_models();
     let slot = pool.slot("a").expect("it is in the pool");
     let begin = |pool: &mut Pool| pool.begin(slot, "one", at(0)).expect("it is fit");
@@ -123,7 +123,7 @@ fn a_slow_old_attempt_neither_cools_nor_clears() {
     let nothing = Effects::default();
     assert_eq!(pool.settle(won, &Outcome::Success, None, at(500)), nothing);
     assert!(
-        pool.candidates(&Ask::first("one"), at(501)).is_err(),
+        pool.candidates(&CandidateQuery::first_round("one"), at(501)).is_err(),
         "still cooling"
     );
     assert_eq!(
@@ -131,17 +131,17 @@ fn a_slow_old_attempt_neither_cools_nor_clears() {
         nothing
     );
     assert!(
-        pool.candidates(&Ask::first("one"), at(5_000)).is_ok(),
+        pool.candidates(&CandidateQuery::first_round("one"), at(5_000)).is_ok(),
         "the window ended at 1010"
     );
 }
 
 #[test]
-fn nobody_is_blamed_for_what_is_nobodys_fault() {
+fn unattributable_outcomes_blame_no_credential() {
     let mut pool = two_models();
     for outcome in [
         Outcome::Cancelled,
-        Outcome::Unjudged,
+        Outcome::Inconclusive,
         failed(Scope::Request, 400),
         failed(Scope::Transport, 500),
     ] {
@@ -150,14 +150,14 @@ fn nobody_is_blamed_for_what_is_nobodys_fault() {
             Effects::default()
         );
         assert!(
-            pool.candidates(&Ask::first("one"), at(0)).is_ok(),
+            pool.candidates(&CandidateQuery::first_round("one"), at(0)).is_ok(),
             "{outcome:?}"
         );
     }
 }
 
 #[test]
-fn columns_follow_what_happened() -> Result<(), Unfit> {
+fn columns_reflect_outcomes() -> Result<(), Unavailable> {
     let mut pool = pool(vec![
         credential("a"),
         Credential {
@@ -165,7 +165,7 @@ fn columns_follow_what_happened() -> Result<(), Unfit> {
             ..credential("b")
         },
     ]);
-    let members = pool.candidates(&Ask::first("gpt"), at(0))?.members;
+    let members = pool.candidates(&CandidateQuery::first_round("gpt"), at(0))?.members;
     let a = members.get(0).expect("somebody").slot();
     for (outcome, first_byte) in [
         (Outcome::Success, Some(secs(1))),
@@ -231,8 +231,8 @@ fn seed_1_4_whoever_stays_keeps_health_and_flight() {
         effects.changes[0].to.availability(at(3_000)),
         Availability::Cooling { until }
     );
-    assert!(pool.candidates(&Ask::first("renamed"), at(3_001)).is_err());
-    assert!(pool.candidates(&Ask::first("new"), at(3_001)).is_ok());
+    assert!(pool.candidates(&CandidateQuery::first_round("renamed"), at(3_001)).is_err());
+    assert!(pool.candidates(&CandidateQuery::first_round("new"), at(3_001)).is_ok());
     let effects = pool.settle(of_b, &failed(Scope::Credential, 401), None, at(3_000));
     assert_eq!(
         effects,
@@ -240,16 +240,16 @@ fn seed_1_4_whoever_stays_keeps_health_and_flight() {
         "the new `b` is not the old one"
     );
     assert_eq!(pool.status(at(3_000))[1].in_flight, 0);
-    assert!(pool.candidates(&Ask::first("gpt"), at(3_001)).is_ok());
+    assert!(pool.candidates(&CandidateQuery::first_round("gpt"), at(3_001)).is_ok());
 }
 
 #[test]
-fn status_tells_windows_and_the_last_failure() {
+fn status_reports_windows_and_last_failure() {
     let mut pool = two_models();
     run(&mut pool, "a", "one", &failed(Scope::Model, 500), at(5));
     run(&mut pool, "a", "two", &failed(Scope::Request, 400), at(6));
     let status = &pool.status(at(10))[0];
-    let (one, two) = (&status.models[0].standing, &status.models[1].standing);
+    let (one, two) = (&status.models[0].health, &status.models[1].health);
     assert_eq!(
         one.availability,
         Availability::Cooling { until: at(60_005) }
@@ -263,7 +263,7 @@ fn status_tells_windows_and_the_last_failure() {
 }
 
 #[test]
-fn time_that_goes_back_counts_as_standing_still() {
+fn clock_going_backwards_is_ignored() {
     let mut pool = two_models();
     run(
         &mut pool,
@@ -272,16 +272,16 @@ fn time_that_goes_back_counts_as_standing_still() {
         &failed(Scope::Model, 429),
         at(100_000),
     );
-    assert!(pool.candidates(&Ask::first("one"), at(101_000)).is_ok());
+    assert!(pool.candidates(&CandidateQuery::first_round("one"), at(101_000)).is_ok());
     assert!(
-        pool.candidates(&Ask::first("one"), at(100_500)).is_ok(),
+        pool.candidates(&CandidateQuery::first_round("one"), at(100_500)).is_ok(),
         "and it stays ready"
     );
     run(&mut pool, "a", "one", &failed(Scope::Model, 429), at(0));
-    let unfit = pool
-        .candidates(&Ask::first("one"), at(0))
+    let unavailable = pool
+        .candidates(&CandidateQuery::first_round("one"), at(0))
         .expect_err("it cools");
-    assert_eq!(unfit.retry_at(), Some(at(103_000)));
+    assert_eq!(unavailable.retry_at(), Some(at(103_000)));
 }
 
 fn two_models() -> Pool {

@@ -13,8 +13,8 @@ fn missing() -> Pool {
 
 /// The first time from `from` on at which somebody is offered, in steps of a second.
 fn next_probe(pool: &mut Pool, from: u64) -> u64 {
-    let fit = |time: &u64| pool.candidates(&Ask::first("gpt"), at(*time)).is_ok();
-    (from..).step_by(1000).find(fit).expect("in the end")
+    let is_available = |time: &u64| pool.candidates(&CandidateQuery::first_round("gpt"), at(*time)).is_ok();
+    (from..).step_by(1000).find(is_available).expect("in the end")
 }
 
 fn begin(pool: &mut Pool, now: u64) -> Attempt {
@@ -23,14 +23,14 @@ fn begin(pool: &mut Pool, now: u64) -> Attempt {
 }
 
 #[test]
-fn a_long_window_is_probed_after_some_five_minutes_by_one() {
+fn long_window_is_probed_once_after_five_minutes() {
     let mut pool = missing();
     let due = next_probe(&mut pool, 1);
     assert!((4 * MINUTE..=6 * MINUTE + 1000).contains(&due), "{due}");
     let probe = begin(&mut pool, due);
     assert!(probe.is_probe());
-    let unfit = pool.candidates(&Ask::first("gpt"), at(due));
-    let reasons = unfit.err().and_then(|unfit| unfit.reasons());
+    let unavailable = pool.candidates(&CandidateQuery::first_round("gpt"), at(due));
+    let reasons = unavailable.err().and_then(|unavailable| unavailable.reasons());
     assert_eq!(
         reasons.map(|reasons| (reasons.cooling, reasons.probing)),
         Some((1, 1))
@@ -50,7 +50,7 @@ fn a_short_window_is_not_probed() {
 }
 
 #[test]
-fn probes_that_fail_come_at_doubling_pauses() {
+fn failed_probes_back_off_exponentially() {
     let mut pool = missing();
     let (mut last, mut pauses) = (0, Vec::new());
     for _ in 0..4 {
@@ -69,10 +69,10 @@ fn probes_that_fail_come_at_doubling_pauses() {
 }
 
 #[test]
-fn a_probe_that_was_left_says_nothing_and_another_may_go_at_once() {
+fn cancelled_probe_may_be_repeated_at_once() {
     let mut pool = missing();
     let due = next_probe(&mut pool, 1);
-    for outcome in [Outcome::Cancelled, Outcome::Unjudged] {
+    for outcome in [Outcome::Cancelled, Outcome::Inconclusive] {
         let probe = begin(&mut pool, due);
         pool.settle(probe, &outcome, None, at(due));
         assert_eq!(next_probe(&mut pool, due), due, "{outcome:?}");
@@ -87,7 +87,7 @@ fn a_probe_that_was_left_says_nothing_and_another_may_go_at_once() {
 }
 
 #[test]
-fn a_credentials_own_word_on_cooling_counts_more_than_the_policys() {
+fn credential_setting_overrides_cooling_policy() {
     for (own, cools) in [(None, false), (Some(false), true), (Some(true), false)] {
         let one = Credential {
             disable_cooling: own,
@@ -103,23 +103,23 @@ fn a_credentials_own_word_on_cooling_counts_more_than_the_policys() {
         };
         let mut pool = Pool::new(vec![one], options).expect("a pool");
         run(&mut pool, "a", "gpt", &failed(Scope::Model, 500), at(0));
-        let unfit = pool.candidates(&Ask::first("gpt"), at(1)).is_err();
-        assert_eq!(unfit, cools, "{own:?}");
+        let unavailable = pool.candidates(&CandidateQuery::first_round("gpt"), at(1)).is_err();
+        assert_eq!(unavailable, cools, "{own:?}");
     }
 }
 
 #[test]
-fn the_end_of_an_attempt_of_a_full_credential_makes_room() {
+fn settling_frees_capacity_of_full_credential() {
     let mut pool = pool(vec![Credential {
         in_flight_max: NonZeroU32::new(2),
         ..credential("a")
     }]);
     let (first, second) = (begin(&mut pool, 0), begin(&mut pool, 0));
-    assert!(pool.candidates(&Ask::first("gpt"), at(0)).is_err());
-    assert!(pool.settle(first, &Outcome::Success, None, at(1)).room);
-    assert!(pool.candidates(&Ask::first("gpt"), at(1)).is_ok());
+    assert!(pool.candidates(&CandidateQuery::first_round("gpt"), at(0)).is_err());
+    assert!(pool.settle(first, &Outcome::Success, None, at(1)).capacity_freed);
+    assert!(pool.candidates(&CandidateQuery::first_round("gpt"), at(1)).is_ok());
     assert!(
-        !pool.settle(second, &Outcome::Success, None, at(1)).room,
+        !pool.settle(second, &Outcome::Success, None, at(1)).capacity_freed,
         "there was room"
     );
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Makes a folder, with those above it, if it is not there; what is made is for its owner only.
-pub(crate) fn folder(path: &Path) -> io::Result<()> {
+pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -19,15 +19,15 @@ pub(crate) fn folder(path: &Path) -> io::Result<()> {
 }
 
 /// Makes a file with its folder, if it is not there.
-pub(crate) fn file(path: &Path) -> io::Result<()> {
-    folder(folder_of(path))?;
-    let mut making = OpenOptions::new();
-    making.create(true).append(true).mode(0o600);
-    making.open(path).map(drop)
+pub(crate) fn create_private_file(path: &Path) -> io::Result<()> {
+    create_private_dir(parent_dir(path))?;
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).mode(0o600);
+    options.open(path).map(drop)
 }
 
 /// The folder that a file is in.
-pub(crate) fn folder_of(path: &Path) -> &Path {
+pub(crate) fn parent_dir(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -35,6 +35,6 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 }
 
 /// Whether others than its owner may read or write a file.
-pub(crate) fn exposed(metadata: &fs::Metadata) -> bool {
+pub(crate) fn is_exposed(metadata: &fs::Metadata) -> bool {
     metadata.mode() & 0o077 != 0
 }

@@ -18,12 +18,12 @@ pub struct Event {
     /// To which.
     pub credential: CredentialId,
     /// What.
-    pub what: What,
+    pub kind: EventKind,
 }
 
 /// What can happen to a credential.
 #[derive(Clone, Debug)]
-pub enum What {
+pub enum EventKind {
     /// It was registered.
     Registered,
     /// What the operator says of it changed.
@@ -31,22 +31,22 @@ pub enum What {
     /// It was removed.
     Removed,
     /// An attempt ended.
-    Result(ResultNote),
+    Attempt(AttemptEvent),
     /// A refresh ended.
-    Refreshed(RefreshNote),
+    Refresh(RefreshEvent),
     /// Its health changed, of the account or of a model.
     Health(Box<HealthChange>),
 }
 
-impl What {
+impl EventKind {
     /// The name of the event in the admin API.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Registered => "registered",
             Self::Updated => "updated",
             Self::Removed => "removed",
-            Self::Result(_) => "result",
-            Self::Refreshed(_) => "refresh",
+            Self::Attempt(_) => "result",
+            Self::Refresh(_) => "refresh",
             Self::Health(_) => "health",
         }
     }
@@ -54,7 +54,7 @@ impl What {
 
 /// How an attempt ended.
 #[derive(Clone, Debug)]
-pub struct ResultNote {
+pub struct AttemptEvent {
     /// The credential's provider.
     pub provider: ProviderName,
     /// With which model.
@@ -65,9 +65,9 @@ pub struct ResultNote {
 
 /// How a refresh ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RefreshNote {
+pub enum RefreshEvent {
     /// There are new tokens, up to this time where it is known.
-    Renewed(Option<Timestamp>),
+    Refreshed(Option<Timestamp>),
     /// It failed and will be tried again at this time.
     Failed(String, Timestamp),
     /// The provider will not renew them: somebody must log in anew.
@@ -78,7 +78,7 @@ pub enum RefreshNote {
 /// locks: it should be quick. A hook that panics is logged and passed over.
 pub trait Hook: Send + Sync {
     /// Something happened.
-    fn heard(&self, event: &Event);
+    fn on_event(&self, event: &Event);
 }
 
 /// The hooks, and the ring of events.
@@ -91,7 +91,7 @@ impl Hooks {
     pub(crate) fn new(hooks: Vec<Arc<dyn Hook>>) -> Self {
         Self {
             hooks: RwLock::new(hooks),
-            events: broadcast::Sender::new(EVENTS_KEPT),
+            events: broadcast::Sender::new(EVENTS_BUFFERED_MAX),
         }
     }
 
@@ -104,16 +104,16 @@ impl Hooks {
     }
 
     /// Whether anybody would hear: where nobody does, an event need not be made.
-    pub(crate) fn heard(&self) -> bool {
+    pub(crate) fn has_subscribers(&self) -> bool {
         self.events.receiver_count() > 0 || !self.hooks.read().is_empty()
     }
 
-    pub(crate) fn tell(&self, event: Event) {
+    pub(crate) fn emit(&self, event: Event) {
         let hooks = self.hooks.read().clone();
         for hook in hooks {
-            if catch_unwind(AssertUnwindSafe(|| hook.heard(&event))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| hook.on_event(&event))).is_err() {
                 tracing::error!(
-                    event = event.what.label(),
+                    event = event.kind.label(),
                     "a hook panicked; it is passed over"
                 );
             }
@@ -133,7 +133,7 @@ impl Events {
     pub async fn next(&mut self) -> Option<Result<Arc<Event>, u64>> {
         match self.0.recv().await {
             Ok(event) => Some(Ok(event)),
-            Err(RecvError::Lagged(missed)) => Some(Err(missed)),
+            Err(RecvError::Lagged(lagged)) => Some(Err(lagged)),
             Err(RecvError::Closed) => None,
         }
     }
@@ -141,4 +141,4 @@ impl Events {
 
 /// How many events a reader may be behind. A busy host has some thousand results a second, and each
 /// event takes some 200 bytes.
-const EVENTS_KEPT: usize = 1024;
+const EVENTS_BUFFERED_MAX: usize = 1024;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use jackfield_credential::{CredentialId, Effects, PoolError, Timestamp};
 
-use crate::hook::What;
-use crate::kept;
-use crate::manager::credential;
+use crate::events::EventKind;
+use crate::persistence;
+use crate::manager::pool_credential;
 use crate::refresh::Refresher;
 use crate::{AuthManager, Origin, Registration, StoreError, StoredCredential};
 
@@ -17,13 +17,13 @@ use crate::{AuthManager, Origin, Registration, StoreError, StoredCredential};
 pub enum ChangeError {
     /// There is no such credential.
     #[error("there is no credential `{0}`")]
-    Unknown(CredentialId),
+    NotFound(CredentialId),
     /// Its source would bring it back.
     #[error(
         "credential `{id}` is defined by the {by}: remove it there, or disable it here",
         by = .origin.label()
     )]
-    Defined {
+    DefinedBySource {
         /// The credential.
         id: CredentialId,
         /// Who defines it.
@@ -31,24 +31,24 @@ pub enum ChangeError {
     },
     /// It cannot be registered.
     #[error(transparent)]
-    Refused(#[from] PoolError),
+    Invalid(#[from] PoolError),
     /// The store failed to forget it, so it was not removed.
     #[error("it was not removed, since the store failed to forget it: {0}")]
-    NotForgotten(StoreError),
+    DeleteFailed(StoreError),
     /// The change holds, but it could not be saved yet.
     #[error(
         "the change holds, but a restart would lose it: it could not be saved yet, and is tried again: {0}"
     )]
-    NotSaved(#[from] StoreError),
+    SaveFailed(#[from] StoreError),
 }
 
 /// What was brought back after a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Loaded {
+pub struct LoadSummary {
     /// Credentials that the admin API had made.
-    pub made: usize,
+    pub admin_created: usize,
     /// Credentials whose tokens had been renewed.
-    pub renewed: usize,
+    pub refreshed: usize,
     /// Accounts and models that were not ready.
     pub health: usize,
 }
@@ -61,41 +61,41 @@ impl AuthManager {
     /// The store's. Nothing was changed then.
     pub async fn load(
         &self,
-        make: impl Fn(&StoredCredential) -> Option<Registration>,
-    ) -> Result<Loaded, StoreError> {
+        build: impl Fn(&StoredCredential) -> Option<Registration>,
+    ) -> Result<LoadSummary, StoreError> {
         let Some(store) = &self.inner.store else {
-            return Ok(Loaded::default());
+            return Ok(LoadSummary::default());
         };
         let records = store.list().await?;
         let health = store.list_health().await?;
-        let mut loaded = Loaded {
+        let mut loaded = LoadSummary {
             health: health.len(),
-            ..Loaded::default()
+            ..LoadSummary::default()
         };
-        let made: Vec<Registration> = records
+        let registrations: Vec<Registration> = records
             .iter()
             .filter(|record| record.definition.is_some())
-            .filter_map(&make)
+            .filter_map(&build)
             .collect();
-        loaded.made = made.len();
+        loaded.admin_created = registrations.len();
         let mut state = self.inner.lock();
         // A definition that the pool refuses was accepted by an earlier version: it is left out.
-        if let Err(error) = state.pool.upsert(made.iter().map(credential).collect()) {
+        if let Err(error) = state.pool.upsert(registrations.iter().map(pool_credential).collect()) {
             tracing::error!(%error, "credentials from the store are left out");
         } else {
             let now = self.inner.now();
-            for registration in &made {
+            for registration in &registrations {
                 state.add_account(registration, now);
             }
         }
-        let told = records.iter();
-        let told = told.filter_map(|stored| Some((&stored.id, stored.enabled?)));
-        state.pool.set_all_enabled(told);
+        let overrides = records.iter();
+        let overrides = overrides.filter_map(|stored| Some((&stored.id, stored.enabled?)));
+        state.pool.set_all_enabled(overrides);
         for stored in records {
             let Some(account) = state.accounts.get_mut(&stored.id) else {
                 continue;
             };
-            loaded.renewed += usize::from(account.recall(stored));
+            loaded.refreshed += usize::from(account.apply_stored(stored));
         }
         state.pool.restore(health);
         drop(state);
@@ -127,20 +127,20 @@ impl AuthManager {
         ids: &BTreeSet<CredentialId>,
         changed: Vec<Registration>,
     ) -> Result<(), ChangeError> {
-        let mut gone: Vec<CredentialId> = {
+        let mut removed: Vec<CredentialId> = {
             let state = self.inner.lock();
             let known = state.accounts.iter();
             let known = known.filter(|(id, account)| mine(&account.origin) && !ids.contains(*id));
             known.map(|(id, _)| id.clone()).collect()
         };
-        gone.sort_unstable();
+        removed.sort_unstable();
         self.upsert(&changed)?;
         // The source does not have them any more, whatever the store says.
-        let _saving = self.inner.saving.lock().await;
-        self.drop_all(&gone);
-        for id in &gone {
-            let deleted = kept::delete(&self.inner, id).await;
-            deleted.map_err(ChangeError::NotSaved)?;
+        let _saving = self.inner.save_lock.lock().await;
+        self.remove_all(&removed);
+        for id in &removed {
+            let deleted = persistence::delete(&self.inner, id).await;
+            deleted.map_err(ChangeError::SaveFailed)?;
         }
         Ok(())
     }
@@ -154,19 +154,19 @@ impl AuthManager {
         let origin = {
             let state = self.inner.lock();
             let account = state.accounts.get(id);
-            let account = account.ok_or_else(|| ChangeError::Unknown(id.clone()))?;
+            let account = account.ok_or_else(|| ChangeError::NotFound(id.clone()))?;
             account.origin.clone()
         };
         if origin != Origin::Admin {
             let id = id.clone();
-            return Err(ChangeError::Defined { id, origin });
+            return Err(ChangeError::DefinedBySource { id, origin });
         }
         // What the store still had would come back with the next start: so it comes first, and what
         // fails has changed nothing.
-        let _saving = self.inner.saving.lock().await;
-        let deleted = kept::delete(&self.inner, id).await;
-        deleted.map_err(ChangeError::NotForgotten)?;
-        self.drop_all(std::slice::from_ref(id));
+        let _saving = self.inner.save_lock.lock().await;
+        let deleted = persistence::delete(&self.inner, id).await;
+        deleted.map_err(ChangeError::DeleteFailed)?;
+        self.remove_all(std::slice::from_ref(id));
         Ok(())
     }
 
@@ -178,7 +178,7 @@ impl AuthManager {
         {
             let mut state = self.inner.lock();
             let known = state.pool.set_enabled(id.as_str(), enabled);
-            known.ok_or_else(|| ChangeError::Unknown(id.clone()))?;
+            known.ok_or_else(|| ChangeError::NotFound(id.clone()))?;
             if let Some(account) = state.accounts.get_mut(id) {
                 account.record.enabled = Some(enabled);
             }
@@ -188,14 +188,14 @@ impl AuthManager {
             }
             self.inner.schedule(&mut state, id);
             let effects = Effects {
-                room: enabled,
+                capacity_freed: enabled,
                 ..Effects::default()
             };
             self.inner.take_effects(&mut state, effects);
             self.inner.finish(state);
         }
         self.inner.background.wake();
-        self.inner.tell(id, self.inner.now(), What::Updated);
+        self.inner.emit(id, self.inner.now(), EventKind::Updated);
         Ok(self.save(id).await?)
     }
 
@@ -206,13 +206,13 @@ impl AuthManager {
     pub fn reset(&self, id: &CredentialId) -> Result<(), ChangeError> {
         let mut state = self.inner.lock();
         let effects = state.pool.reset(id.as_str());
-        let effects = effects.ok_or_else(|| ChangeError::Unknown(id.clone()))?;
+        let effects = effects.ok_or_else(|| ChangeError::NotFound(id.clone()))?;
         if let Some(account) = state.accounts.get_mut(id) {
-            account.renewal.rejected = None;
-            account.renewal.not_before = None;
-            account.renewal.failures = 0;
-            account.renewal.opinion = None;
-            account.renewal.ask_at = Timestamp::default();
+            account.refresh.rejected = None;
+            account.refresh.not_before = None;
+            account.refresh.failures = 0;
+            account.refresh.policy_decision = None;
+            account.refresh.check_at = Timestamp::default();
         }
         self.inner.schedule(&mut state, id);
         self.inner.take_effects(&mut state, effects);
@@ -232,8 +232,8 @@ impl AuthManager {
         let mut state = self.inner.lock();
         state
             .pool
-            .upsert(registrations.iter().map(credential).collect())?;
-        let mut told = Vec::with_capacity(registrations.len());
+            .upsert(registrations.iter().map(pool_credential).collect())?;
+        let mut events = Vec::with_capacity(registrations.len());
         // The operator's word counts more than the source's.
         let mut overrides = Vec::new();
         for registration in registrations {
@@ -241,7 +241,7 @@ impl AuthManager {
             let what = match state.accounts.get_mut(id) {
                 None => {
                     state.add_account(registration, now);
-                    What::Registered
+                    EventKind::Registered
                 }
                 Some(account) => {
                     overrides.extend(account.record.enabled.map(|enabled| (id, enabled)));
@@ -249,37 +249,37 @@ impl AuthManager {
                         let effects = state.pool.unbar(id.as_str()).unwrap_or_default();
                         self.inner.take_effects(&mut state, effects);
                     }
-                    What::Updated
+                    EventKind::Updated
                 }
             };
-            told.push((id.clone(), what));
+            events.push((id.clone(), what));
         }
         state.pool.set_all_enabled(overrides);
-        for (id, _) in &told {
+        for (id, _) in &events {
             self.inner.schedule(&mut state, id);
         }
         // Who waits may be served by one that is new.
         let effects = Effects {
-            room: true,
+            capacity_freed: true,
             ..Effects::default()
         };
         self.inner.take_effects(&mut state, effects);
         self.inner.finish(state);
         self.inner.background.wake();
-        for (id, what) in told {
-            self.inner.tell(&id, now, what);
+        for (id, what) in events {
+            self.inner.emit(&id, now, what);
         }
         Ok(())
     }
 
-    fn drop_all(&self, ids: &[CredentialId]) {
+    fn remove_all(&self, ids: &[CredentialId]) {
         {
             let mut state = self.inner.lock();
             state.pool.remove(ids);
-            state.forget(ids);
+            state.remove(ids);
             // What they had under way does not count with their providers any more.
             let effects = Effects {
-                room: true,
+                capacity_freed: true,
                 ..Effects::default()
             };
             self.inner.take_effects(&mut state, effects);
@@ -287,12 +287,12 @@ impl AuthManager {
         }
         let now = self.inner.now();
         for id in ids {
-            self.inner.tell(id, now, What::Removed);
+            self.inner.emit(id, now, EventKind::Removed);
         }
     }
 
     async fn save(&self, id: &CredentialId) -> Result<(), StoreError> {
-        kept::save(&self.inner, id).await
+        persistence::save(&self.inner, id).await
     }
 
     /// Looks anew at when tokens are to be renewed: what executors say of it has changed.
@@ -302,7 +302,7 @@ impl AuthManager {
 
     fn schedule_all(&self) {
         let ids: Vec<CredentialId> = self.inner.lock().accounts.keys().cloned().collect();
-        for some in ids.chunks(SCHEDULED_AT_ONCE) {
+        for some in ids.chunks(SCHEDULE_BATCH_MAX) {
             let mut state = self.inner.lock();
             for id in some {
                 self.inner.schedule(&mut state, id);
@@ -314,4 +314,4 @@ impl AuthManager {
 
 /// How many credentials are looked at under one lock: some hundred microseconds, since calls wait for
 /// it meanwhile.
-const SCHEDULED_AT_ONCE: usize = 256;
+const SCHEDULE_BATCH_MAX: usize = 256;

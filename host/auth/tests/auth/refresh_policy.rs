@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{
-    AuthManager, BoxFuture, RefreshFailed, RefreshJob, RefreshQuestion, Refresher, Registration,
+    AuthManager, BoxFuture, RefreshError, RefreshJob, PolicyQuery, Refresher, Registration,
     TokenPatch,
 };
 use jackfield_credential::{CredentialId, CredentialKind, ProviderName, Timestamp};
@@ -17,37 +17,37 @@ use crate::stage::{Provider, access_token, at, clock, manager, token};
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Renews as the provider does, and has an opinion for all providers but `plain`.
-struct Opinionated {
+struct PolicyRefresher {
     provider: Arc<Provider>,
     clock: jackfield_auth::Clock,
-    says: Mutex<Option<bool>>,
+    decision: Mutex<Option<bool>>,
     /// How long it thinks.
-    thinks: Mutex<Duration>,
+    delay: Mutex<Duration>,
     /// When it was asked about whom, and what it was told of the token's end.
-    asked: Mutex<Vec<(Timestamp, CredentialId, Option<Timestamp>)>>,
+    checks: Mutex<Vec<(Timestamp, CredentialId, Option<Timestamp>)>>,
     /// Questions under way, and the most that ever were.
     busiest: Mutex<(usize, usize)>,
 }
 
-impl Opinionated {
-    fn new(says: Option<bool>) -> Arc<Self> {
+impl PolicyRefresher {
+    fn new(decision: Option<bool>) -> Arc<Self> {
         Arc::new(Self {
             provider: Provider::new(),
             clock: clock(),
-            says: Mutex::new(says),
-            thinks: Mutex::default(),
-            asked: Mutex::default(),
+            decision: Mutex::new(decision),
+            delay: Mutex::default(),
+            checks: Mutex::default(),
             busiest: Mutex::default(),
         })
     }
 
-    fn asked(&self) -> usize {
-        self.asked.lock().len()
+    fn check_count(&self) -> usize {
+        self.checks.lock().len()
     }
 }
 
-impl Refresher for Opinionated {
-    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshFailed>> {
+impl Refresher for PolicyRefresher {
+    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         self.provider.refresh(job)
     }
 
@@ -55,32 +55,32 @@ impl Refresher for Opinionated {
         self.provider.lead(provider)
     }
 
-    fn evaluates(&self, provider: &ProviderName) -> bool {
+    fn has_refresh_policy(&self, provider: &ProviderName) -> bool {
         provider.as_str() != "plain"
     }
 
-    fn should_refresh(&self, question: RefreshQuestion) -> BoxFuture<'_, Option<bool>> {
+    fn should_refresh(&self, query: PolicyQuery) -> BoxFuture<'_, Option<bool>> {
         Box::pin(async move {
-            let id = question.credential.id.clone();
-            let asked = ((self.clock)(), id, question.expires_at);
-            self.asked.lock().push(asked);
+            let id = query.credential.id.clone();
+            let checks = ((self.clock)(), id, query.expires_at);
+            self.checks.lock().push(checks);
             {
                 let mut busiest = self.busiest.lock();
                 busiest.0 += 1;
                 busiest.1 = busiest.1.max(busiest.0);
             }
-            let thinks = *self.thinks.lock();
-            sleep(thinks).await;
+            let delay = *self.delay.lock();
+            sleep(delay).await;
             self.busiest.lock().0 -= 1;
-            *self.says.lock()
+            *self.decision.lock()
         })
     }
 }
 
-fn stage(registrations: Vec<Registration>, says: Option<bool>) -> (AuthManager, Arc<Opinionated>) {
+fn setup(registrations: Vec<Registration>, decision: Option<bool>) -> (AuthManager, Arc<PolicyRefresher>) {
     let auth = manager(registrations, &Arc::default());
-    let executor = Opinionated::new(says);
-    auth.set_refresher(Arc::<Opinionated>::clone(&executor) as Arc<dyn Refresher>);
+    let executor = PolicyRefresher::new(decision);
+    auth.set_refresher(Arc::<PolicyRefresher>::clone(&executor) as Arc<dyn Refresher>);
     (auth, executor)
 }
 
@@ -91,46 +91,46 @@ async fn run_for(auth: &AuthManager, time: Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_14_the_evaluators_yes_renews_before_interval_and_lead_do() {
-    let (auth, executor) = stage(vec![token("a", 600 * MINUTE)], Some(false));
+    let (auth, executor) = setup(vec![token("a", 600 * MINUTE)], Some(false));
     run_for(&auth, 10 * MINUTE).await;
     assert_eq!(access_token(&auth, "a"), "at-0-a");
-    *executor.says.lock() = Some(true);
+    *executor.decision.lock() = Some(true);
     // It is asked again after a minute and a fifth at most; the provider takes a second.
     run_for(&auth, 74 * MINUTE / 60).await;
     assert_eq!(access_token(&auth, "a"), "at-1-a");
-    let asked = executor.asked.lock();
-    assert!(asked.iter().all(|(_, id, _)| id.as_str() == "a"));
-    assert_eq!(asked[0].2, Some(at(600 * MINUTE)), "it is told the end");
+    let checks = executor.checks.lock();
+    assert!(checks.iter().all(|(_, id, _)| id.as_str() == "a"));
+    assert_eq!(checks[0].2, Some(at(600 * MINUTE)), "it is told the end");
 }
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_14_the_evaluators_no_keeps_tokens_that_the_lead_would_renew() {
     let mut hourly = token("b", 30 * MINUTE);
     hourly.timing.interval = Some(20 * MINUTE);
-    let (auth, executor) = stage(vec![token("a", 30 * MINUTE), hourly], Some(false));
+    let (auth, executor) = setup(vec![token("a", 30 * MINUTE), hourly], Some(false));
     run_for(&auth, 60 * MINUTE).await;
     assert_eq!(executor.provider.calls(), 0);
     // Both are asked about every minute, moved by a fifth at most.
-    let asked = executor.asked();
-    assert!((2 * 50..=2 * 76).contains(&asked), "{asked}");
+    let checks = executor.check_count();
+    assert!((2 * 50..=2 * 76).contains(&checks), "{asked}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_14_without_an_opinion_interval_and_lead_count() {
-    let (auth, executor) = stage(vec![token("a", 30 * MINUTE)], None);
+    let (auth, executor) = setup(vec![token("a", 30 * MINUTE)], None);
     run_for(&auth, 25 * MINUTE - Duration::from_secs(1)).await;
     assert_eq!(executor.provider.calls(), 0);
-    let before = executor.asked();
+    let before = executor.check_count();
     run_for(&auth, Duration::from_secs(3)).await;
     assert_eq!(access_token(&auth, "a"), "at-1-a");
-    let last = executor.asked.lock().last().cloned().unwrap();
-    assert!(executor.asked() > before, "it is asked when that is due");
+    let last = executor.checks.lock().last().cloned().unwrap();
+    assert!(executor.check_count() > before, "it is asked when that is due");
     assert_eq!(last.0, at(25 * MINUTE));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_executor_that_always_says_yes_renews_once_a_minute_and_no_more() {
-    let (auth, executor) = stage(vec![token("a", 600 * MINUTE)], Some(true));
+async fn always_true_policy_refreshes_at_most_once_a_minute() {
+    let (auth, executor) = setup(vec![token("a", 600 * MINUTE)], Some(true));
     run_for(&auth, 60 * MINUTE).await;
     let calls = executor.provider.calls();
     assert!((48..=76).contains(&calls), "{calls}");
@@ -144,93 +144,93 @@ async fn seed_1_14_nobody_is_asked_about_keys_disabled_credentials_and_plain_exe
     off.credential.enabled = false;
     let mut plain = token("plain", 10 * MINUTE);
     plain.credential.provider = "plain".into();
-    let (auth, executor) = stage(vec![key, off, plain], Some(true));
+    let (auth, executor) = setup(vec![key, off, plain], Some(true));
     run_for(&auth, 6 * MINUTE).await;
-    assert_eq!(executor.asked(), 0);
+    assert_eq!(executor.check_count(), 0);
     assert_eq!(access_token(&auth, "plain"), "at-1-plain", "the lead's");
 }
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_14_the_pause_after_a_failure_comes_before_the_evaluator() {
-    let (auth, executor) = stage(vec![token("a", 600 * MINUTE)], Some(true));
-    let down = RefreshFailed::Failed("status 503".to_owned());
+    let (auth, executor) = setup(vec![token("a", 600 * MINUTE)], Some(true));
+    let down = RefreshError::Failed("status 503".to_owned());
     executor.provider.failures.lock().push_back(down);
     run_for(&auth, 4 * MINUTE).await;
-    assert_eq!(executor.asked(), 1);
+    assert_eq!(executor.check_count(), 1);
     assert_eq!(access_token(&auth, "a"), "at-0-a");
     run_for(&auth, 2 * MINUTE + Duration::from_secs(10)).await;
-    assert!(executor.asked.lock()[1].0 >= at(4 * MINUTE));
+    assert!(executor.checks.lock()[1].0 >= at(4 * MINUTE));
     assert_ne!(access_token(&auth, "a"), "at-0-a");
 }
 
 #[tokio::test(start_paused = true)]
-async fn few_are_asked_at_once_and_one_that_hangs_holds_nobody_elses_refresh() {
+async fn hanging_policy_checks_are_bounded_and_block_no_other_refresh() {
     let ids: Vec<String> = (0..20).map(|number| format!("c{number:02}")).collect();
     let mut registrations: Vec<_> = ids.iter().map(|id| token(id, 600 * MINUTE)).collect();
     let mut plain = token("plain", 10 * MINUTE);
     plain.credential.provider = "plain".into();
     registrations.push(plain);
-    let (auth, executor) = stage(registrations, Some(false));
-    *executor.thinks.lock() = 30 * MINUTE;
+    let (auth, executor) = setup(registrations, Some(false));
+    *executor.delay.lock() = 30 * MINUTE;
     run_for(&auth, 6 * MINUTE).await;
-    assert_eq!((executor.asked(), executor.busiest.lock().1), (4, 4));
+    assert_eq!((executor.check_count(), executor.busiest.lock().1), (4, 4));
     assert_eq!(access_token(&auth, "plain"), "at-1-plain");
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_are_asked_in_turn() {
+async fn every_credential_is_checked() {
     let ids: Vec<String> = (0..200).map(|number| format!("c{number:03}")).collect();
     let registrations = ids.iter().map(|id| token(id, 600 * MINUTE)).collect();
-    let (auth, executor) = stage(registrations, Some(false));
-    *executor.thinks.lock() = Duration::from_millis(10);
+    let (auth, executor) = setup(registrations, Some(false));
+    *executor.delay.lock() = Duration::from_millis(10);
     run_for(&auth, Duration::from_secs(2)).await;
-    let asked: BTreeSet<_> = {
-        let asked = executor.asked.lock();
-        asked.iter().map(|(_, id, _)| id.clone()).collect()
+    let checks: BTreeSet<_> = {
+        let checks = executor.checks.lock();
+        checks.iter().map(|(_, id, _)| id.clone()).collect()
     };
-    assert_eq!((asked.len(), executor.asked()), (200, 200));
+    assert_eq!((checks.len(), executor.check_count()), (200, 200));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_that_is_dropped_is_asked_again() {
-    let (auth, executor) = stage(vec![token("a", 600 * MINUTE)], Some(true));
-    *executor.thinks.lock() = MINUTE;
+async fn dropped_policy_check_is_repeated() {
+    let (auth, executor) = setup(vec![token("a", 600 * MINUTE)], Some(true));
+    *executor.delay.lock() = MINUTE;
     run_for(&auth, Duration::from_secs(1)).await;
-    assert_eq!(executor.asked(), 1);
-    *executor.thinks.lock() = Duration::ZERO;
+    assert_eq!(executor.check_count(), 1);
+    *executor.delay.lock() = Duration::ZERO;
     run_for(&auth, Duration::from_secs(2)).await;
     assert_eq!(
-        (executor.asked(), &*access_token(&auth, "a")),
+        (executor.check_count(), &*access_token(&auth, "a")),
         (2, "at-1-a")
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_says_nothing_of_tokens_that_came_meanwhile() {
-    let (auth, executor) = stage(vec![token("a", 600 * MINUTE)], Some(false));
-    *executor.thinks.lock() = Duration::from_secs(10);
+async fn policy_decision_on_replaced_tokens_is_ignored() {
+    let (auth, executor) = setup(vec![token("a", 600 * MINUTE)], Some(false));
+    *executor.delay.lock() = Duration::from_secs(10);
     let login = async {
         sleep(Duration::from_secs(5)).await;
-        let mut anew = token("a", 900 * MINUTE);
-        anew.secrets.insert("access-token".into(), "anew".into());
-        auth.register(anew).await.unwrap();
+        let mut login_registration = token("a", 900 * MINUTE);
+        login_registration.secrets.insert("access-token".into(), "anew".into());
+        auth.register(login_registration).await.unwrap();
         // The answer to the first question comes in five seconds; it is of the old token.
         sleep(Duration::from_secs(7)).await;
-        let asked = executor.asked.lock().clone();
-        assert_eq!(asked.len(), 2, "it is asked about the new one");
-        assert_eq!(asked[1].2, Some(at(900 * MINUTE)));
+        let checks = executor.checks.lock().clone();
+        assert_eq!(checks.len(), 2, "it is asked about the new one");
+        assert_eq!(checks[1].2, Some(at(900 * MINUTE)));
     };
     tokio::join!(run_for(&auth, 2 * MINUTE), login);
     assert_eq!(access_token(&auth, "a"), "anew");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_executor_that_comes_to_have_an_opinion_is_asked_when_that_is_known() {
+async fn reschedule_checks_newly_added_policy() {
     let mut a = token("a", 600 * MINUTE);
     a.credential.provider = "plain".into();
-    let (auth, executor) = stage(vec![a.clone()], Some(true));
+    let (auth, executor) = setup(vec![a.clone()], Some(true));
     run_for(&auth, MINUTE).await;
-    assert_eq!(executor.asked(), 0);
+    assert_eq!(executor.check_count(), 0);
     a.credential.provider = "acme".into();
     auth.register(a).await.unwrap();
     auth.reschedule();
@@ -239,13 +239,13 @@ async fn an_executor_that_comes_to_have_an_opinion_is_asked_when_that_is_known()
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_that_were_just_renewed_on_demand_are_not_asked_about_at_once() {
-    let (auth, executor) = stage(vec![token("a", 600 * MINUTE)], Some(false));
+async fn on_demand_refresh_postpones_policy_check() {
+    let (auth, executor) = setup(vec![token("a", 600 * MINUTE)], Some(false));
     run_for(&auth, 45 * MINUTE / 60).await;
     auth.refresh(&CredentialId::from("a"), 1).await.unwrap();
     // The first answer was good for a minute and a fifth at most; the renewal begins another.
     run_for(&auth, 40 * MINUTE / 60).await;
-    assert_eq!(executor.asked(), 1);
+    assert_eq!(executor.check_count(), 1);
     run_for(&auth, 45 * MINUTE / 60).await;
-    assert_eq!(executor.asked(), 2);
+    assert_eq!(executor.check_count(), 2);
 }

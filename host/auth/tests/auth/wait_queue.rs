@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jackfield_auth::{AuthManager, NoRoom, Origin, Registration, WAITERS_MAX};
-use jackfield_credential::{Ask, Outcome, PoolOptions};
+use jackfield_auth::{AuthManager, QueueError, Origin, Registration, WAITERS_MAX};
+use jackfield_credential::{CandidateQuery, Outcome, PoolOptions};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -26,7 +26,7 @@ fn soon() -> Instant {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_came_first_is_served_first() {
+async fn serves_waiters_in_arrival_order() {
     let auth = one_at_a_time();
     let held = lease(&auth, "a");
     let order = Mutex::new(Vec::new());
@@ -35,9 +35,9 @@ async fn whoever_came_first_is_served_first() {
         let (auth, name, order) = (&auth, &name, &order);
         async move {
             sleep(Duration::from_millis(number)).await;
-            let turn = auth.wait_for_room(name, None, soon()).await.unwrap();
+            let slot = auth.wait_for_capacity(name, None, soon()).await.unwrap();
             let lease = lease(auth, "a");
-            drop(turn);
+            drop(slot);
             order.lock().push(number);
             sleep(Duration::from_millis(50)).await;
             lease.settle(Outcome::Success, at(Duration::ZERO), None);
@@ -54,30 +54,30 @@ async fn whoever_came_first_is_served_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_passes_the_turn_on() {
+async fn cancelled_waiter_passes_its_slot_on() {
     let auth = one_at_a_time();
     let held = lease(&auth, "a");
     let name: Arc<str> = "gpt".into();
-    let gone = timeout(
+    let cancelled = timeout(
         Duration::from_millis(10),
-        auth.wait_for_room(&name, None, soon()),
+        auth.wait_for_capacity(&name, None, soon()),
     )
     .await;
-    assert!(gone.is_err());
+    assert!(cancelled.is_err());
     let freeing = async {
         sleep(Duration::from_millis(20)).await;
         drop(held);
     };
     let waiting = async {
-        let first = auth.wait_for_room(&name, None, soon()).await.unwrap();
+        let first = auth.wait_for_capacity(&name, None, soon()).await.unwrap();
         sleep(Duration::from_millis(30)).await;
         drop(first);
     };
     let second = async {
         sleep(Duration::from_millis(5)).await;
-        let _turn = auth.wait_for_room(&name, None, soon()).await.unwrap();
+        let _slot = auth.wait_for_capacity(&name, None, soon()).await.unwrap();
         assert!(
-            auth.candidates(&Ask::first("gpt"), at(Duration::ZERO))
+            auth.candidates(&CandidateQuery::first_round("gpt"), at(Duration::ZERO))
                 .is_ok()
         );
     };
@@ -85,12 +85,12 @@ async fn who_leaves_passes_the_turn_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiting_ends_in_time_and_the_queue_is_bounded() {
+async fn wait_times_out_and_queue_is_bounded() {
     let auth = one_at_a_time();
     let _held = lease(&auth, "a");
     let name: Arc<str> = "gpt".into();
     let until = Instant::now() + Duration::from_secs(1);
-    let waits = (0..=WAITERS_MAX).map(|_| auth.wait_for_room(&name, None, until));
+    let waits = (0..=WAITERS_MAX).map(|_| auth.wait_for_capacity(&name, None, until));
     let results = join_all(waits).await;
     let count = |error| {
         results
@@ -99,21 +99,21 @@ async fn waiting_ends_in_time_and_the_queue_is_bounded() {
             .count()
     };
     assert_eq!(
-        (count(NoRoom::TooMany), count(NoRoom::TooLate)),
+        (count(QueueError::Full), count(QueueError::TimedOut)),
         (1, WAITERS_MAX)
     );
     assert!(!auth.has_queue("gpt"), "nobody is left in the queue");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_credential_that_is_removed_leaves_its_room_with_the_provider() {
+async fn removed_credential_frees_provider_capacity() {
     let one = NonZeroU32::new(1).unwrap();
-    let made = |id| Registration {
+    let created = |id| Registration {
         origin: Origin::Admin,
         ..token(id, HOUR)
     };
     let auth = manager(
-        vec![made("a"), made("b")],
+        vec![created("a"), created("b")],
         &Arc::new(MemoryStore::default()),
     );
     auth.set_options(PoolOptions {
@@ -126,8 +126,8 @@ async fn a_credential_that_is_removed_leaves_its_room_with_the_provider() {
         sleep(Duration::from_secs(1)).await;
         auth.remove(&"a".into()).await.unwrap();
     };
-    let (turn, ()) = tokio::join!(auth.wait_for_room(&name, None, soon()), removing);
-    assert!(turn.is_ok(), "nobody called");
+    let (slot, ()) = tokio::join!(auth.wait_for_capacity(&name, None, soon()), removing);
+    assert!(slot.is_ok(), "nobody called");
     drop(lease(&auth, "b"));
     drop(held);
     assert_eq!(auth.leases_open(), 0);

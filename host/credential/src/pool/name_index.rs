@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::entry::{Entries, Live};
-use super::{Candidates, Member, Members, Reasons, Unfit};
+use super::{Candidates, Member, Members, Reasons, Unavailable};
 use crate::{Availability, Credential, ProviderName, Timestamp};
 
 /// Who serves one name.
@@ -15,13 +15,13 @@ use crate::{Availability, Credential, ProviderName, Timestamp};
 /// [`Shard::refresh`]: what changed since is in `stale`, and whose window has ended meanwhile stands
 /// at the front of `waiting`.
 #[derive(Debug)]
-pub(super) struct Shard {
+pub(super) struct NameIndex {
     name: Arc<str>,
     /// Who of the providers serves it with a credential that is enabled; sorted.
     providers: Arc<[ProviderName]>,
     /// With how many credentials each of them does.
     enabled: BTreeMap<ProviderName, u32>,
-    seats: Vec<Option<Seat>>,
+    entries: Vec<Option<IndexEntry>>,
     /// Seats that a credential has left.
     vacant: Vec<u32>,
     /// The fit ones by priority, the highest first; none is empty. Shared with whoever is choosing:
@@ -32,7 +32,7 @@ pub(super) struct Shard {
     /// Cooling seats by the end of their window.
     ends: BTreeSet<(Timestamp, u32)>,
     /// Seats whose health changed. At most one each, so it is bounded.
-    stale: BTreeSet<u32>,
+    dirty: BTreeSet<u32>,
     /// How many seats stand where.
     counts: Counts,
     /// How many seats have their own number of rounds.
@@ -50,10 +50,10 @@ struct Counts {
 
 /// One credential, as far as this name is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seat {
+pub(super) struct IndexEntry {
     pub(super) member: Member,
     pub(super) priority: i32,
-    pub(super) place: Place,
+    pub(super) state: EntryState,
     /// Its provider, as an index into the pool's.
     pub(super) provider: u32,
     /// The credential's own number of rounds.
@@ -62,7 +62,7 @@ pub(super) struct Seat {
 
 /// Where a seat is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum EntryState {
     Disabled,
     Barred,
     Ready,
@@ -79,7 +79,7 @@ pub(super) enum Place {
 }
 
 /// What leaves out seats that are ready: a provider without room, or a late round.
-pub(super) struct Sieve<'a> {
+pub(super) struct CandidateFilter<'a> {
     /// Providers, by index, that have as many attempts under way as they may.
     pub(super) full: &'a BTreeSet<u32>,
     /// The round, from 1.
@@ -90,37 +90,37 @@ pub(super) struct Sieve<'a> {
 
 /// What a sieve says of a seat.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sieved {
+enum FilterResult {
     Busy,
-    Fit,
-    Spent,
+    Passed,
+    RoundsExhausted,
 }
 
-impl Sieve<'_> {
-    fn judge(&self, seat: &Seat) -> Sieved {
-        if seat.rounds.unwrap_or(self.rounds) < self.round {
-            Sieved::Spent
-        } else if self.full.contains(&seat.provider) {
-            Sieved::Busy
+impl CandidateFilter<'_> {
+    fn check(&self, entry: &IndexEntry) -> FilterResult {
+        if entry.rounds.unwrap_or(self.rounds) < self.round {
+            FilterResult::RoundsExhausted
+        } else if self.full.contains(&entry.provider) {
+            FilterResult::Busy
         } else {
-            Sieved::Fit
+            FilterResult::Passed
         }
     }
 }
 
-impl Shard {
+impl NameIndex {
     /// A name that nobody serves yet.
     pub(super) fn new(name: Arc<str>) -> Self {
         Self {
             name,
             providers: Arc::default(),
             enabled: BTreeMap::new(),
-            seats: Vec::new(),
+            entries: Vec::new(),
             vacant: Vec::new(),
             ready: BTreeMap::new(),
             waiting: BTreeSet::new(),
             ends: BTreeSet::new(),
-            stale: BTreeSet::new(),
+            dirty: BTreeSet::new(),
             counts: Counts::default(),
             own_rounds: 0,
         }
@@ -129,32 +129,32 @@ impl Shard {
     /// A name with all who serve it. Each seat's number is its index.
     pub(super) fn of(
         name: Arc<str>,
-        seats: Vec<Seat>,
+        entries: Vec<IndexEntry>,
         enabled: BTreeMap<ProviderName, u32>,
     ) -> Self {
-        let mut shard = Self {
+        let mut name_index = Self {
             providers: enabled.keys().cloned().collect(),
             enabled,
-            own_rounds: count(seats.iter().filter(|seat| seat.rounds.is_some()).count()),
+            own_rounds: count(entries.iter().filter(|entry| entry.rounds.is_some()).count()),
             ..Self::new(name)
         };
-        for seat in &seats {
-            shard.list(seat, false);
+        for entry in &entries {
+            name_index.list(entry, false);
         }
-        shard.seats = seats.into_iter().map(Some).collect();
-        shard.list_all();
-        shard
+        name_index.entries = entries.into_iter().map(Some).collect();
+        name_index.rebuild_ready();
+        name_index
     }
 
     /// Gives a credential a seat, and answers its number.
-    pub(super) fn add(&mut self, mut seat: Seat, credential: &Credential) -> u32 {
-        let number = self.vacant.pop().unwrap_or_else(|| count(self.seats.len()));
-        seat.member.seat = number;
-        self.list(&seat, true);
-        self.own_rounds += u32::from(seat.rounds.is_some());
-        match self.seats.get_mut(number as usize) {
-            Some(place) => *place = Some(seat),
-            None => self.seats.push(Some(seat)),
+    pub(super) fn add(&mut self, mut entry: IndexEntry, credential: &Credential) -> u32 {
+        let number = self.vacant.pop().unwrap_or_else(|| count(self.entries.len()));
+        entry.member.position = number;
+        self.list(&entry, true);
+        self.own_rounds += u32::from(entry.rounds.is_some());
+        match self.entries.get_mut(number as usize) {
+            Some(free) => *free = Some(entry),
+            None => self.entries.push(Some(entry)),
         }
         if credential.enabled {
             let serves = self.enabled.entry(credential.provider.clone()).or_default();
@@ -168,14 +168,14 @@ impl Shard {
 
     /// Takes a seat away. The credential is what it was when the seat was given.
     pub(super) fn remove(&mut self, number: u32, credential: &Credential) {
-        let place = self.seats.get_mut(number as usize);
-        let Some(seat) = place.and_then(Option::take) else {
+        let slot = self.entries.get_mut(number as usize);
+        let Some(entry) = slot.and_then(Option::take) else {
             return;
         };
         self.vacant.push(number);
-        self.stale.remove(&number);
-        self.unlist(&seat, true);
-        self.own_rounds -= u32::from(seat.rounds.is_some());
+        self.dirty.remove(&number);
+        self.unlist(&entry, true);
+        self.own_rounds -= u32::from(entry.rounds.is_some());
         if !credential.enabled {
             return;
         }
@@ -190,7 +190,7 @@ impl Shard {
 
     /// Whether nobody serves it.
     pub(super) fn is_empty(&self) -> bool {
-        self.seats.len() == self.vacant.len()
+        self.entries.len() == self.vacant.len()
     }
 
     pub(super) fn name(&self) -> &Arc<str> {
@@ -202,42 +202,42 @@ impl Shard {
     }
 
     /// Notes that a seat's health changed.
-    pub(super) fn touch(&mut self, seat: u32) {
-        self.stale.insert(seat);
+    pub(super) fn touch(&mut self, position: u32) {
+        self.dirty.insert(position);
     }
 
     /// Brings the index up to date.
     pub(super) fn refresh(&mut self, entries: &Entries, now: Timestamp) {
         let due = self.waiting.first().is_some_and(|&(until, _)| until <= now);
-        if self.stale.is_empty() && !due {
+        if self.dirty.is_empty() && !due {
             return;
         }
-        let mut changed = std::mem::take(&mut self.stale);
+        let mut changed = std::mem::take(&mut self.dirty);
         changed.extend(
             self.waiting
                 .range(..=(now, u32::MAX))
-                .map(|&(_, seat)| seat),
+                .map(|&(_, position)| position),
         );
-        let few = self.seats.len() / ONE_BY_ONE_OF;
+        let few = self.entries.len() / ONE_BY_ONE_OF;
         let one_by_one = changed.len() <= few.max(ONE_BY_ONE_MAX);
         for index in changed {
-            self.place(index, entries, now, one_by_one);
+            self.update_entry(index, entries, now, one_by_one);
         }
         if !one_by_one {
-            self.list_all();
+            self.rebuild_ready();
         }
     }
 
     /// Whether a sieve could leave somebody out.
-    pub(super) fn needs(&self, sieve: &Sieve<'_>) -> bool {
-        sieve.round > sieve.rounds || self.own_rounds > 0 || !sieve.full.is_empty()
+    pub(super) fn is_affected_by(&self, filter: &CandidateFilter<'_>) -> bool {
+        filter.round > filter.rounds || self.own_rounds > 0 || !filter.full.is_empty()
     }
 
     /// The fit ones of the highest priority that has any.
-    pub(super) fn candidates(&self) -> Result<Candidates, Unfit> {
+    pub(super) fn candidates(&self) -> Result<Candidates, Unavailable> {
         match self.ready.first_key_value() {
-            Some((_, ready)) => Ok(self.offer(Arc::clone(ready))),
-            None => Err(self.unfit(&BTreeSet::new(), None)),
+            Some((_, ready)) => Ok(self.to_candidates(Arc::clone(ready))),
+            None => Err(self.unavailable(&BTreeSet::new(), None)),
         }
     }
 
@@ -246,68 +246,68 @@ impl Shard {
     pub(super) fn candidates_without(
         &self,
         tried: &BTreeSet<u32>,
-        sieve: Option<&Sieve<'_>>,
-    ) -> Result<Candidates, Unfit> {
+        filter: Option<&CandidateFilter<'_>>,
+    ) -> Result<Candidates, Unavailable> {
         for all in self.ready.values() {
             let mut ready = Arc::clone(all);
-            for seat in tried.iter().filter_map(|&number| self.seat(number)) {
-                if all.contains(seat.member.rank) {
-                    Arc::make_mut(&mut ready).remove(seat.member.rank);
+            for entry in tried.iter().filter_map(|&number| self.entry(number)) {
+                if all.contains(entry.member.rank) {
+                    Arc::make_mut(&mut ready).remove(entry.member.rank);
                 }
             }
-            if let Some(sieve) = sieve {
-                let fit = |member: &Member| self.sieved(sieve, member) == Sieved::Fit;
-                ready = Arc::new(ready.filtered(fit));
+            if let Some(filter) = filter {
+                let passes = |member: &Member| self.check_member(filter, member) == FilterResult::Passed;
+                ready = Arc::new(ready.filtered(passes));
             }
             if !ready.is_empty() {
-                return Ok(self.offer(ready));
+                return Ok(self.to_candidates(ready));
             }
         }
-        Err(self.unfit(tried, sieve))
+        Err(self.unavailable(tried, filter))
     }
 
-    fn sieved(&self, sieve: &Sieve<'_>, member: &Member) -> Sieved {
-        let seat = self.seat(member.seat);
-        seat.map_or(Sieved::Fit, |seat| sieve.judge(seat))
+    fn check_member(&self, filter: &CandidateFilter<'_>, member: &Member) -> FilterResult {
+        let entry = self.entry(member.position);
+        entry.map_or(FilterResult::Passed, |entry| filter.check(entry))
     }
 
-    fn seat(&self, number: u32) -> Option<&Seat> {
-        self.seats.get(number as usize)?.as_ref()
+    fn entry(&self, number: u32) -> Option<&IndexEntry> {
+        self.entries.get(number as usize)?.as_ref()
     }
 
-    fn offer(&self, members: Arc<Members>) -> Candidates {
+    fn to_candidates(&self, members: Arc<Members>) -> Candidates {
         Candidates {
             name: Arc::clone(&self.name),
             members,
         }
     }
 
-    fn unfit(&self, tried: &BTreeSet<u32>, sieve: Option<&Sieve<'_>>) -> Unfit {
+    fn unavailable(&self, tried: &BTreeSet<u32>, filter: Option<&CandidateFilter<'_>>) -> Unavailable {
         let mut counts = self.counts;
         let mut reasons = Reasons {
             cooling: count(self.ends.len()),
             ..Reasons::default()
         };
-        for seat in tried.iter().filter_map(|&number| self.seat(number)) {
-            if seat.place == Place::Disabled {
+        for entry in tried.iter().filter_map(|&number| self.entry(number)) {
+            if entry.state == EntryState::Disabled {
                 continue;
             }
             reasons.tried += 1;
-            reasons.cooling -= u32::from(matches!(seat.place, Place::Waiting { .. }));
-            counts.remove(seat.place);
+            reasons.cooling -= u32::from(matches!(entry.state, EntryState::Waiting { .. }));
+            counts.remove(entry.state);
         }
-        if let Some(sieve) = sieve {
+        if let Some(filter) = filter {
             let ready = self.ready.values().flat_map(|ready| ready.iter());
-            for member in ready.filter(|member| !tried.contains(&member.seat)) {
-                match self.sieved(sieve, member) {
-                    Sieved::Busy => reasons.busy += 1,
-                    Sieved::Spent => reasons.spent += 1,
-                    Sieved::Fit => {}
+            for member in ready.filter(|member| !tried.contains(&member.position)) {
+                match self.check_member(filter, member) {
+                    FilterResult::Busy => reasons.busy += 1,
+                    FilterResult::RoundsExhausted => reasons.rounds_exhausted += 1,
+                    FilterResult::Passed => {}
                 }
             }
         }
-        let first = self.ends.iter().find(|(_, seat)| !tried.contains(seat));
-        Unfit::NoneFit(Reasons {
+        let first = self.ends.iter().find(|(_, position)| !tried.contains(position));
+        Unavailable::NoneAvailable(Reasons {
             disabled: counts.disabled,
             barred: counts.barred,
             busy: reasons.busy + counts.busy,
@@ -318,46 +318,46 @@ impl Shard {
     }
 
     /// Finds out where a seat stands, and has it listed there; `lists`: in `ready` as well.
-    fn place(&mut self, number: u32, entries: &Entries, now: Timestamp, lists: bool) {
-        let Some(&before) = self.seat(number) else {
+    fn update_entry(&mut self, number: u32, entries: &Entries, now: Timestamp, lists: bool) {
+        let Some(&before) = self.entry(number) else {
             return;
         };
-        let place = before.standing(entries, now);
-        if place == before.place {
+        let state = before.current_state(entries, now);
+        if state == before.state {
             return;
         }
-        let after = Seat { place, ..before };
+        let after = IndexEntry { state, ..before };
         self.unlist(&before, lists);
         self.list(&after, lists);
-        if let Some(seat) = self.seats.get_mut(number as usize) {
-            *seat = Some(after);
+        if let Some(entry) = self.entries.get_mut(number as usize) {
+            *entry = Some(after);
         }
     }
 
-    fn list(&mut self, seat: &Seat, lists: bool) {
-        let Member { seat: number, .. } = seat.member;
-        self.counts.add(seat.place);
-        match seat.place {
-            Place::Ready if lists => {
-                let ready = self.ready.entry(Reverse(seat.priority)).or_default();
-                Arc::make_mut(ready).insert(seat.member);
+    fn list(&mut self, entry: &IndexEntry, lists: bool) {
+        let Member { position: number, .. } = entry.member;
+        self.counts.add(entry.state);
+        match entry.state {
+            EntryState::Ready if lists => {
+                let ready = self.ready.entry(Reverse(entry.priority)).or_default();
+                Arc::make_mut(ready).insert(entry.member);
             }
-            Place::Waiting { wake, until, .. } => {
+            EntryState::Waiting { wake, until, .. } => {
                 self.waiting.insert((wake, number));
                 self.ends.insert((until, number));
             }
-            Place::Ready | Place::Disabled | Place::Barred | Place::Busy => {}
+            EntryState::Ready | EntryState::Disabled | EntryState::Barred | EntryState::Busy => {}
         }
     }
 
-    fn unlist(&mut self, seat: &Seat, lists: bool) {
+    fn unlist(&mut self, entry: &IndexEntry, lists: bool) {
         let Member {
-            seat: number, rank, ..
-        } = seat.member;
-        self.counts.remove(seat.place);
-        match seat.place {
-            Place::Ready if lists => {
-                let priority = Reverse(seat.priority);
+            position: number, rank, ..
+        } = entry.member;
+        self.counts.remove(entry.state);
+        match entry.state {
+            EntryState::Ready if lists => {
+                let priority = Reverse(entry.priority);
                 let Some(ready) = self.ready.get_mut(&priority) else {
                     return;
                 };
@@ -366,21 +366,21 @@ impl Shard {
                     self.ready.remove(&priority);
                 }
             }
-            Place::Waiting { wake, until, .. } => {
+            EntryState::Waiting { wake, until, .. } => {
                 self.waiting.remove(&(wake, number));
                 self.ends.remove(&(until, number));
             }
-            Place::Ready | Place::Disabled | Place::Barred | Place::Busy => {}
+            EntryState::Ready | EntryState::Disabled | EntryState::Barred | EntryState::Busy => {}
         }
     }
 
     /// Makes all of `ready` anew.
-    fn list_all(&mut self) {
+    fn rebuild_ready(&mut self) {
         let mut lists: BTreeMap<Reverse<i32>, Vec<Member>> = BTreeMap::new();
-        let seats = self.seats.iter().flatten();
-        for seat in seats.filter(|seat| seat.place == Place::Ready) {
-            let list = lists.entry(Reverse(seat.priority)).or_default();
-            list.push(seat.member);
+        let entries = self.entries.iter().flatten();
+        for entry in entries.filter(|entry| entry.state == EntryState::Ready) {
+            let list = lists.entry(Reverse(entry.priority)).or_default();
+            list.push(entry.member);
         }
         let lists = lists.into_iter().map(|(priority, mut list)| {
             // In order already, but for who came since the pool was made.
@@ -391,53 +391,53 @@ impl Shard {
     }
 }
 
-impl Seat {
-    fn standing(&self, entries: &Entries, now: Timestamp) -> Place {
+impl IndexEntry {
+    fn current_state(&self, entries: &Entries, now: Timestamp) -> EntryState {
         let live = entries.live(self.member.slot);
-        live.map_or(Place::Disabled, |live| {
-            standing(live, self.member.model, now)
+        live.map_or(EntryState::Disabled, |live| {
+            entry_state(live, self.member.model, now)
         })
     }
 }
 
 /// Where a credential stands with one of its models.
-pub(super) fn standing(live: &Live, model: u32, now: Timestamp) -> Place {
+pub(super) fn entry_state(live: &Live, model: u32, now: Timestamp) -> EntryState {
     if !live.credential.enabled {
-        return Place::Disabled;
+        return EntryState::Disabled;
     }
     let availability = live.availability(model, now);
     match availability {
-        Availability::Barred => Place::Barred,
-        Availability::Cooling { until } | Availability::Probing { until } => Place::Waiting {
+        Availability::Barred => EntryState::Barred,
+        Availability::Cooling { until } | Availability::Probing { until } => EntryState::Waiting {
             wake: live.wakes_at(model, now).unwrap_or(until),
             until,
             probing: matches!(availability, Availability::Probing { .. }),
         },
-        Availability::Ready | Availability::Probe if live.is_busy() => Place::Busy,
-        Availability::Ready | Availability::Probe => Place::Ready,
+        Availability::Ready | Availability::Probe if live.is_busy() => EntryState::Busy,
+        Availability::Ready | Availability::Probe => EntryState::Ready,
     }
 }
 
 impl Counts {
-    fn add(&mut self, place: Place) {
-        if let Some(count) = self.of(place) {
+    fn add(&mut self, state: EntryState) {
+        if let Some(count) = self.of(state) {
             *count += 1;
         }
     }
 
-    fn remove(&mut self, place: Place) {
-        if let Some(count) = self.of(place) {
+    fn remove(&mut self, state: EntryState) {
+        if let Some(count) = self.of(state) {
             *count = count.saturating_sub(1);
         }
     }
 
-    fn of(&mut self, place: Place) -> Option<&mut u32> {
-        match place {
-            Place::Disabled => Some(&mut self.disabled),
-            Place::Barred => Some(&mut self.barred),
-            Place::Busy => Some(&mut self.busy),
-            Place::Waiting { probing: true, .. } => Some(&mut self.probing),
-            Place::Waiting { .. } | Place::Ready => None,
+    fn of(&mut self, state: EntryState) -> Option<&mut u32> {
+        match state {
+            EntryState::Disabled => Some(&mut self.disabled),
+            EntryState::Barred => Some(&mut self.barred),
+            EntryState::Busy => Some(&mut self.busy),
+            EntryState::Waiting { probing: true, .. } => Some(&mut self.probing),
+            EntryState::Waiting { .. } | EntryState::Ready => None,
         }
     }
 }

@@ -4,92 +4,92 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_credential::{CredentialId, Timestamp, evaluation_pause};
+use jackfield_credential::{CredentialId, Timestamp, policy_check_interval};
 
 use crate::BoxFuture;
 use crate::background::pause;
-use crate::refresh::{RefreshQuestion, begin};
+use crate::refresh::{PolicyQuery, begin};
 use crate::state::{Inner, State};
 
 /// Whether an executor is asked before this refresh, which is due, begins. Then it is the first to be.
-pub(crate) fn comes_first(state: &mut State, id: &CredentialId) -> bool {
+pub(crate) fn defers_to_policy(state: &mut State, id: &CredentialId) -> bool {
     let refresher = state.refresher.clone();
     let (Some(refresher), Some((credential, account))) = (refresher, state.of(id)) else {
         return false;
     };
-    if !refresher.evaluates(&credential.provider) {
+    if !refresher.has_refresh_policy(&credential.provider) {
         return false;
     }
     // The answer that is awaited puts it back into the queue.
-    if !account.renewal.asking {
-        state.questions.set(id, Some(Timestamp::default()));
+    if !account.refresh.checking {
+        state.policy_checks.set(id, Some(Timestamp::default()));
     }
     true
 }
 
 /// The next question that is due, to be driven to its end; or how long until there is one.
-pub(crate) fn ask_next(inner: &Arc<Inner>) -> Result<BoxFuture<'static, ()>, Option<Duration>> {
+pub(crate) fn next_check(inner: &Arc<Inner>) -> Result<BoxFuture<'static, ()>, Option<Duration>> {
     loop {
         let now = inner.now();
         let mut state = inner.lock();
-        let Some(id) = state.questions.take_due(now) else {
-            let next = state.questions.next_at();
+        let Some(id) = state.policy_checks.take_due(now) else {
+            let next = state.policy_checks.next_at();
             return Err(next.map(|next| pause(Some(next), now)));
         };
         let refresher = state.refresher.clone();
         let (Some(refresher), Some((credential, account))) = (refresher, state.of(&id)) else {
             continue;
         };
-        if !refresher.evaluates(&credential.provider) {
+        if !refresher.has_refresh_policy(&credential.provider) {
             // Its executor was replaced by one without an opinion.
-            account.renewal.opinion = None;
+            account.refresh.policy_decision = None;
             inner.schedule(&mut state, &id);
             inner.background.wake();
             continue;
         }
-        account.renewal.asking = true;
-        let asking = Asking {
+        account.refresh.checking = true;
+        let check = PolicyCheck {
             inner: Arc::clone(inner),
             id,
-            life: account.life,
+            incarnation: account.incarnation,
             version: account.tokens.version,
         };
-        let question = RefreshQuestion {
+        let query = PolicyQuery {
             expires_at: account.tokens.expires_at,
             refreshed_at: account.tokens.refreshed_at,
             credential,
         };
         return Ok(Box::pin(async move {
-            let opinion = refresher.should_refresh(question).await;
-            asking.answered(opinion);
+            let decision = refresher.should_refresh(query).await;
+            check.apply(decision);
         }));
     }
 }
 
 /// One question under way.
-struct Asking {
+struct PolicyCheck {
     inner: Arc<Inner>,
     id: CredentialId,
-    life: u64,
+    incarnation: u64,
     /// Of the tokens that it is about.
     version: u64,
 }
 
-impl Asking {
+impl PolicyCheck {
     /// Acts by the answer. It says nothing of tokens that came meanwhile.
-    fn answered(&self, opinion: Option<bool>) {
+    fn apply(&self, decision: Option<bool>) {
         let now = self.inner.now();
         let mut state = self.inner.lock();
-        let draw = state.draw();
+        let jitter = state.next_random();
         let refresher = state.refresher.clone();
         let (Some(refresher), Some((credential, account))) = (refresher, state.of(&self.id)) else {
             return;
         };
-        if account.life != self.life || account.tokens.version != self.version {
+        if account.incarnation != self.incarnation || account.tokens.version != self.version {
             return;
         }
-        account.renewal.opinion = opinion;
-        account.renewal.ask_at = now + evaluation_pause(draw);
+        account.refresh.policy_decision = decision;
+        account.refresh.check_at = now + policy_check_interval(jitter);
         let due = account.due(&credential, &*refresher).refresh;
         if due.is_none_or(|due| due > now) {
             return;
@@ -101,11 +101,11 @@ impl Asking {
     }
 }
 
-impl Drop for Asking {
+impl Drop for PolicyCheck {
     fn drop(&mut self) {
         let mut state = self.inner.lock();
-        if let Some(account) = state.account(&self.id, self.life) {
-            account.renewal.asking = false;
+        if let Some(account) = state.account(&self.id, self.incarnation) {
+            account.refresh.checking = false;
             self.inner.schedule(&mut state, &self.id);
         }
     }

@@ -12,17 +12,17 @@ use crate::state::Inner;
 use crate::{Store, StoreError, StoredCredential};
 
 /// What the store is to have of an account, with these tokens where they are newer than its own.
-pub(crate) fn record(
+pub(crate) fn build_record(
     id: &CredentialId,
     account: &Account,
     tokens: Option<&Tokens>,
     now: Timestamp,
 ) -> StoredCredential {
-    let own = account.record.renewed.then_some(&*account.tokens);
+    let own = account.record.refreshed.then_some(&*account.tokens);
     StoredCredential {
         id: id.clone(),
         enabled: account.record.enabled,
-        tokens: tokens.or(own).map(|tokens| account.stored(tokens)),
+        tokens: tokens.or(own).map(|tokens| account.to_stored_tokens(tokens)),
         definition: account.record.definition.clone(),
         created_at: account.record.created_at,
         updated_at: now,
@@ -36,7 +36,7 @@ pub(crate) async fn save(inner: &Arc<Inner>, id: &CredentialId) -> Result<(), St
     let Some(store) = &inner.store else {
         return Ok(());
     };
-    let _saving = inner.saving.lock().await;
+    let _saving = inner.save_lock.lock().await;
     let saved = save_now(inner, &**store, id).await;
     inner.note_saved(id, saved.is_ok());
     saved
@@ -47,18 +47,18 @@ async fn save_now(
     store: &dyn Store,
     id: &CredentialId,
 ) -> Result<(), StoreError> {
-    let (stored, expected, life) = {
+    let (stored, expected, incarnation) = {
         let state = inner.lock();
-        let Some(account) = state.known(id) else {
+        let Some(account) = state.find_account(id) else {
             return Ok(());
         };
-        let known = &account.record;
-        let nothing = known.enabled.is_none() && !known.renewed && known.definition.is_none();
-        if nothing && known.version.is_none() {
+        let record = &account.record;
+        let nothing = record.enabled.is_none() && !record.refreshed && record.definition.is_none();
+        if nothing && record.version.is_none() {
             return Ok(());
         }
-        let stored = record(id, account, None, inner.now());
-        (stored, known.version, account.life)
+        let stored = build_record(id, account, None, inner.now());
+        (stored, record.version, account.incarnation)
     };
     let saved = match store.save(stored.clone(), expected).await {
         // What is there is of an account that had this id before and could not be deleted.
@@ -69,7 +69,7 @@ async fn save_now(
         saved => saved,
     };
     let version = saved?;
-    if let Some(account) = inner.lock().account(id, life) {
+    if let Some(account) = inner.lock().account(id, incarnation) {
         account.record.version = Some(version);
     }
     Ok(())
@@ -88,7 +88,7 @@ pub(crate) async fn delete(inner: &Arc<Inner>, id: &CredentialId) -> Result<(), 
 /// end they are used although a restart would lose them; they are saved as soon as that works. For the
 /// same reason they take the place of a record that
 /// somebody else has saved: whoever was given tokens last has those that count.
-pub(crate) async fn insist(
+pub(crate) async fn save_with_retry(
     inner: &Arc<Inner>,
     record: StoredCredential,
     mut expected: Option<u64>,

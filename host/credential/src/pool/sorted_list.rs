@@ -60,8 +60,8 @@ impl Members {
 
     /// Adds a member, if its rank is not there.
     pub(super) fn insert(&mut self, member: Member) {
-        let place = self.run_of(member.rank);
-        let Some(run) = self.runs.get_mut(place) else {
+        let run_index = self.run_of(member.rank);
+        let Some(run) = self.runs.get_mut(run_index) else {
             self.runs.push(Arc::new(vec![member]));
             self.len += 1;
             return;
@@ -74,14 +74,14 @@ impl Members {
         self.len += 1;
         if run.len() > RUN_MAX {
             let rest = run.split_off(run.len() / 2);
-            self.runs.insert(place + 1, Arc::new(rest));
+            self.runs.insert(run_index + 1, Arc::new(rest));
         }
     }
 
     /// Takes a rank out, if it is there.
     pub(super) fn remove(&mut self, rank: u32) {
-        let place = self.run_of(rank);
-        let Some(run) = self.runs.get_mut(place) else {
+        let run_index = self.run_of(rank);
+        let Some(run) = self.runs.get_mut(run_index) else {
             return;
         };
         let Ok(index) = find(run, rank) else {
@@ -91,7 +91,7 @@ impl Members {
         run.remove(index);
         self.len -= 1;
         if run.is_empty() {
-            self.runs.remove(place);
+            self.runs.remove(run_index);
         }
     }
 
@@ -149,7 +149,7 @@ mod tests {
                 generation: 0,
             },
             model: 0,
-            seat: 0,
+            position: 0,
             rank,
             weight: 1,
         }

@@ -6,13 +6,13 @@ use crate::Timestamp;
 
 /// Why no credential is fit for a model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum Unavailable {
     /// No credential serves a model of this name.
     #[error("no credential serves a model of this name")]
     UnknownModel,
     /// Credentials serve it, but none is fit.
     #[error("no credential for this model is fit: {0}")]
-    NoneFit(Reasons),
+    NoneAvailable(Reasons),
 }
 
 /// Why credentials are not fit: each is counted once, under the first that holds.
@@ -31,7 +31,7 @@ pub struct Reasons {
     /// With as many attempts under way as it, or its provider, may have.
     pub busy: u32,
     /// Not to be tried in as late a round.
-    pub spent: u32,
+    pub rounds_exhausted: u32,
     /// When the first of the cooling ones may be chosen again.
     pub retry_at: Option<Timestamp>,
 }
@@ -44,7 +44,7 @@ impl fmt::Display for Reasons {
             (self.barred, "barred until somebody acts"),
             (self.cooling, "cooling"),
             (self.busy, "busy"),
-            (self.spent, "not tried in further rounds"),
+            (self.rounds_exhausted, "not tried in further rounds"),
         ];
         let mut separator = "";
         for (number, what) in counted.into_iter().filter(|(number, _)| *number > 0) {
@@ -55,10 +55,10 @@ impl fmt::Display for Reasons {
     }
 }
 
-impl Unfit {
+impl Unavailable {
     /// Whether every enabled credential that serves the model was tried: none is left that could ever do.
     pub fn all_tried(&self) -> bool {
-        let Self::NoneFit(reasons) = self else {
+        let Self::NoneAvailable(reasons) = self else {
             return false;
         };
         let others = Reasons {
@@ -74,11 +74,11 @@ impl Unfit {
     pub fn all_cooling(&self) -> bool {
         matches!(
             self,
-            Self::NoneFit(Reasons {
+            Self::NoneAvailable(Reasons {
                 tried: 0,
                 barred: 0,
                 busy: 0,
-                spent: 0,
+                rounds_exhausted: 0,
                 cooling: 1..,
                 ..
             })
@@ -89,27 +89,27 @@ impl Unfit {
     pub fn reasons(&self) -> Option<Reasons> {
         match *self {
             Self::UnknownModel => None,
-            Self::NoneFit(reasons) => Some(reasons),
+            Self::NoneAvailable(reasons) => Some(reasons),
         }
     }
 
     /// Whether some credential is only busy: it is worth to wait for room.
-    pub fn waits_for_room(&self) -> bool {
-        matches!(self, Self::NoneFit(Reasons { busy: 1.., .. }))
+    pub fn has_busy(&self) -> bool {
+        matches!(self, Self::NoneAvailable(Reasons { busy: 1.., .. }))
     }
 
     /// When the first of the cooling credentials may be chosen again.
     pub fn retry_at(&self) -> Option<Timestamp> {
         match *self {
             Self::UnknownModel => None,
-            Self::NoneFit(reasons) => reasons.retry_at,
+            Self::NoneAvailable(reasons) => reasons.retry_at,
         }
     }
 }
 
 /// Why an attempt cannot begin with a credential that was a candidate a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotFit {
+pub enum LeaseError {
     /// It cools, for its account or for the model.
     #[error("the credential cools until {until}")]
     Cooling {
@@ -127,8 +127,8 @@ pub enum NotFit {
     Disabled,
     /// It is not in the pool, or no longer.
     #[error("the credential is not in the pool")]
-    Gone,
+    NotInPool,
     /// It does not serve the model, or no longer.
     #[error("the credential does not serve this model")]
-    Unserved,
+    ModelNotServed,
 }

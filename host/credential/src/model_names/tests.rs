@@ -8,9 +8,9 @@ use super::*;
 
 #[test]
 fn seed_1_12_a_prefix_is_one_more_name() {
-    let naming = Stage::new(&["m", "n=fast"]).prefix("team-a");
+    let fixture = Fixture::new(&["m", "n=fast"]).prefix("team-a");
     assert_eq!(
-        naming.names(),
+        fixture.names(),
         names(&[
             ("m", "m"),
             ("team-a/m", "m"),
@@ -24,32 +24,32 @@ fn seed_1_12_a_prefix_is_one_more_name() {
 
 #[test]
 fn seed_1_12_a_forced_prefix_is_the_only_way_in() {
-    let naming = Stage::new(&["m", "n=fast"]).prefix("team-a").force();
+    let fixture = Fixture::new(&["m", "n=fast"]).prefix("team-a").force();
     assert_eq!(
-        naming.names(),
+        fixture.names(),
         names(&[("team-a/m", "m"), ("team-a/n", "n"), ("team-a/fast", "n")])
     );
 }
 
 #[test]
 fn seed_1_12_a_forced_prefix_spares_the_model_of_its_own_name() {
-    let naming = Stage::new(&["m", "n"]).prefix("m").force();
+    let fixture = Fixture::new(&["m", "n"]).prefix("m").force();
     assert_eq!(
-        naming.names(),
+        fixture.names(),
         names(&[("m", "m"), ("m/m", "m"), ("m/n", "n")])
     );
 }
 
 #[test]
 fn seed_1_12_forcing_prefixes_leaves_credentials_without_one_alone() {
-    assert_eq!(Stage::new(&["m"]).force().names(), names(&[("m", "m")]));
+    assert_eq!(Fixture::new(&["m"]).force().names(), names(&[("m", "m")]));
 }
 
 #[test]
 fn seed_1_12_a_leading_prefix_is_stripped_before_names_are_read() {
-    let naming = Stage::new(&["team/m", "m"]).prefix("team");
+    let fixture = Fixture::new(&["team/m", "m"]).prefix("team");
     assert_eq!(
-        naming.names(),
+        fixture.names(),
         names(&[("m", "m"), ("team/m", "m"), ("team/team/m", "team/m"),])
     );
 }
@@ -66,22 +66,22 @@ fn seed_1_12_a_prefix_is_trimmed_of_spaces_and_slashes() {
         ("a/b", Err(SlashInPrefix)),
         ("/a/b/", Err(SlashInPrefix)),
     ] {
-        assert_eq!(normal_prefix(text), expected, "{text:?}");
+        assert_eq!(normalize_prefix(text), expected, "{text:?}");
     }
 }
 
 #[test]
 fn seed_1_12_own_models_stand_in_place_of_the_providers() {
-    let mut naming = Stage::new(&["m=fast"]);
-    naming.own = models(&["o=fast"]);
-    assert_eq!(naming.names(), names(&[("o", "o"), ("fast", "o")]));
+    let mut fixture = Fixture::new(&["m=fast"]);
+    fixture.own = models(&["o=fast"]);
+    assert_eq!(fixture.names(), names(&[("o", "o"), ("fast", "o")]));
 }
 
 #[test]
 fn seed_1_12_the_first_alias_wins_whatever_its_case() {
-    let naming = Stage::new(&["m=Fast", "n=fast", "o"]);
+    let fixture = Fixture::new(&["m=Fast", "n=fast", "o"]);
     assert_eq!(
-        naming.names(),
+        fixture.names(),
         names(&[
             ("m", "m"),
             ("Fast", "m"),
@@ -94,55 +94,55 @@ fn seed_1_12_the_first_alias_wins_whatever_its_case() {
 
 #[test]
 fn seed_1_12_an_alias_wins_over_a_models_name() {
-    let naming = Stage::new(&["n", "m=N"]);
-    assert_eq!(naming.names(), names(&[("n", "m"), ("m", "m"), ("N", "m")]));
+    let fixture = Fixture::new(&["n", "m=N"]);
+    assert_eq!(fixture.names(), names(&[("n", "m"), ("m", "m"), ("N", "m")]));
 }
 
 #[test]
 fn seed_1_12_a_channels_alias_replaces_the_name() {
-    let naming = Stage::new(&["m", "n"]).alias("M", "short", false);
-    assert_eq!(naming.names(), names(&[("short", "m"), ("n", "n")]));
+    let fixture = Fixture::new(&["m", "n"]).alias("M", "short", false);
+    assert_eq!(fixture.names(), names(&[("short", "m"), ("n", "n")]));
 }
 
 #[test]
 fn seed_1_12_a_forked_alias_stands_beside_the_name() {
-    let naming = Stage::new(&["m", "n"]).alias("m", "short", true);
+    let fixture = Fixture::new(&["m", "n"]).alias("m", "short", true);
     assert_eq!(
-        naming.names(),
+        fixture.names(),
         names(&[("m", "m"), ("short", "m"), ("n", "n")])
     );
 }
 
 #[test]
 fn seed_1_12_blank_and_idle_channel_entries_are_skipped() {
-    let naming = Stage::new(&["m", "n"])
+    let fixture = Fixture::new(&["m", "n"])
         .alias(" ", "a", false)
         .alias("m", " ", false)
         .alias("m", "M", false)
         .alias("not-served", "b", false);
-    assert_eq!(naming.names(), names(&[("m", "m"), ("n", "n")]));
+    assert_eq!(fixture.names(), names(&[("m", "m"), ("n", "n")]));
 }
 
 #[test]
 fn seed_1_12_the_first_channel_alias_wins_whatever_its_case() {
-    let naming = Stage::new(&["m", "n"])
+    let fixture = Fixture::new(&["m", "n"])
         .alias("m", "Short", true)
         .alias("n", "short", false);
     assert_eq!(
-        naming.names(),
+        fixture.names(),
         names(&[("m", "m"), ("Short", "m"), ("n", "n")])
     );
 }
 
 #[test]
 fn seed_1_12_channel_aliases_are_read_before_a_lists_own() {
-    let naming = Stage::new(&["m=fast"]).alias("fast", "quick", false);
-    assert_eq!(naming.names(), names(&[("m", "m"), ("quick", "m")]));
+    let fixture = Fixture::new(&["m=fast"]).alias("fast", "quick", false);
+    assert_eq!(fixture.names(), names(&[("m", "m"), ("quick", "m")]));
 }
 
 #[test]
 fn seed_1_12_a_channel_alias_may_take_another_models_name() {
-    let swap = Stage::new(&["m", "n"])
+    let swap = Fixture::new(&["m", "n"])
         .alias("m", "n", false)
         .alias("n", "m", false);
     assert_eq!(swap.names(), names(&[("m", "n"), ("n", "m")]));
@@ -150,9 +150,9 @@ fn seed_1_12_a_channel_alias_may_take_another_models_name() {
 
 #[test]
 fn seed_1_12_a_suffix_of_the_configured_name_goes_to_the_provider() {
-    let naming = Stage::new(&["m", "n"]).alias("m(high)", "deep", false);
+    let fixture = Fixture::new(&["m", "n"]).alias("m(high)", "deep", false);
     assert_eq!(
-        naming.names(),
+        fixture.names(),
         names(&[("m", "m"), ("n", "n"), ("deep", "m(high)")])
     );
 }
@@ -186,19 +186,19 @@ fn seed_1_12_channels_depend_on_the_provider_and_the_kind() {
 
 #[test]
 fn a_route_is_served_by_its_targets_alone() {
-    let naming = Stage::new(&["m=fast", "n"]).route("fast", &[("other", "m")]);
-    assert_eq!(naming.names(), names(&[("m", "m"), ("n", "n")]));
-    let naming = Stage::new(&["m=fast", "n"]).route("fast", &[("other", "m"), ("acme", "n")]);
+    let fixture = Fixture::new(&["m=fast", "n"]).route("fast", &[("other", "m")]);
+    assert_eq!(fixture.names(), names(&[("m", "m"), ("n", "n")]));
+    let fixture = Fixture::new(&["m=fast", "n"]).route("fast", &[("other", "m"), ("acme", "n")]);
     assert_eq!(
-        naming.names(),
+        fixture.names(),
         names(&[("m", "m"), ("n", "n"), ("fast", "n")])
     );
 }
 
 #[test]
 fn a_target_has_its_own_priority_and_weight() {
-    let mut naming = Stage::new(&["m"]).route("smart", &[("acme", "m")]);
-    for target in naming
+    let mut fixture = Fixture::new(&["m"]).route("smart", &[("acme", "m")]);
+    for target in fixture
         .routes
         .iter_mut()
         .flat_map(|route| &mut route.targets)
@@ -206,55 +206,55 @@ fn a_target_has_its_own_priority_and_weight() {
         (target.priority, target.weight) = (-2, 7);
     }
     let shares = |served: &Served| (served.names.clone(), served.priority, served.weight);
-    let shares: Vec<_> = naming.serves().iter().map(shares).collect();
+    let shares: Vec<_> = fixture.serves().iter().map(shares).collect();
     let expected = [(vec!["m".into()], 0, 1), (vec!["smart".into()], -2, 7)];
     assert_eq!(shares, expected);
 }
 
 #[test]
 fn a_target_may_be_named_by_its_alias() {
-    let naming = Stage::new(&["m=fast"]).route("smart", &[("acme", "fast")]);
+    let fixture = Fixture::new(&["m=fast"]).route("smart", &[("acme", "fast")]);
     assert_eq!(
-        naming.names(),
+        fixture.names(),
         names(&[("m", "m"), ("fast", "m"), ("smart", "m")])
     );
 }
 
 #[test]
-fn a_route_to_a_model_that_the_credential_lacks_passes_it_by() {
-    let mut naming = Stage::new(&["m"]).route("smart", &[("acme", "m")]);
-    naming.own = models(&["o"]);
-    assert_eq!(naming.names(), names(&[("o", "o")]));
+fn skips_route_to_unserved_model() {
+    let mut fixture = Fixture::new(&["m"]).route("smart", &[("acme", "m")]);
+    fixture.own = models(&["o"]);
+    assert_eq!(fixture.names(), names(&[("o", "o")]));
 }
 
 #[test]
 fn a_route_without_targets_changes_no_names() {
-    let naming = Stage::new(&["m"]).route("m", &[]);
-    assert_eq!(naming.names(), names(&[("m", "m")]));
+    let fixture = Fixture::new(&["m"]).route("m", &[]);
+    assert_eq!(fixture.names(), names(&[("m", "m")]));
 }
 
 #[test]
 fn a_routes_name_is_prefixed_like_any_other() {
-    let naming = Stage::new(&["m"]).route("smart", &[("acme", "m")]);
+    let fixture = Fixture::new(&["m"]).route("smart", &[("acme", "m")]);
     let expected = [("m", "m"), ("t/m", "m"), ("smart", "m"), ("t/smart", "m")];
-    assert_eq!(naming.clone().prefix("t").names(), names(&expected));
+    assert_eq!(fixture.clone().prefix("t").names(), names(&expected));
     let expected = [("t/m", "m"), ("t/smart", "m")];
-    assert_eq!(naming.prefix("t").force().names(), names(&expected));
+    assert_eq!(fixture.prefix("t").force().names(), names(&expected));
 }
 
 #[test]
-fn a_credential_that_is_no_target_keeps_the_prefixed_name() {
-    let naming = Stage::new(&["m"]).prefix("t").route("m", &[("other", "x")]);
-    assert_eq!(naming.names(), names(&[("t/m", "m")]));
+fn non_target_credential_serves_prefixed_name() {
+    let fixture = Fixture::new(&["m"]).prefix("t").route("m", &[("other", "x")]);
+    assert_eq!(fixture.names(), names(&[("t/m", "m")]));
 }
 
 proptest! {
     /// No name stands twice, none is empty of meaning, and all models are ones of the list.
     #[test]
-    fn names_are_distinct_and_lead_to_listed_models(stage in stages()) {
+    fn names_are_distinct_and_lead_to_listed_models(fixture in fixtures()) {
         let mut seen = BTreeSet::new();
-        let listed = if stage.own.is_empty() { &stage.models } else { &stage.own };
-        for served in stage.serves() {
+        let listed = if fixture.own.is_empty() { &fixture.models } else { &fixture.own };
+        for served in fixture.serves() {
             prop_assert!(!served.names.is_empty());
             let base = split_suffix(&served.upstream).0.to_owned();
             prop_assert!(listed.iter().any(|model| *model.name == base), "{base}");
@@ -266,14 +266,14 @@ proptest! {
 
     /// A forced prefix keeps every other name out; one that is not forced only adds names.
     #[test]
-    fn prefixes_add_or_replace(stage in stages()) {
-        let mut bare = stage.clone();
+    fn prefixes_add_or_replace(fixture in fixtures()) {
+        let mut bare = fixture.clone();
         bare.prefix = None;
         // Names that begin with the prefix by themselves are the one exception, tested above.
         let bare = bare.names();
-        let routes = stage.routes.iter().map(|route| route.name.to_string());
+        let routes = fixture.routes.iter().map(|route| route.name.to_string());
         prop_assume!(!bare.keys().cloned().chain(routes).any(|name| name.starts_with("t/")));
-        let mut with = stage;
+        let mut with = fixture;
         with.prefix = Some("t".to_owned());
         for forced in [false, true] {
             with.forced = forced;
@@ -281,21 +281,21 @@ proptest! {
             for (name, model) in &bare {
                 prop_assert_eq!(names.get(&format!("t/{name}")), Some(model));
                 let plain = names.get(name);
-                let kept = !forced || name == "t";
-                prop_assert_eq!(plain, kept.then_some(model));
+                let unprefixed = !forced || name == "t";
+                prop_assert_eq!(plain, unprefixed.then_some(model));
             }
         }
     }
 
     /// A name with targets is served just by those targets that have the model.
     #[test]
-    fn routes_decide_alone(stage in stages()) {
-        let mut stage = stage;
-        stage.prefix = None;
-        let listed = if stage.own.is_empty() { stage.models.clone() } else { stage.own.clone() };
-        let names = stage.names();
+    fn only_route_targets_serve_routed_names(fixture in fixtures()) {
+        let mut fixture = fixture;
+        fixture.prefix = None;
+        let listed = if fixture.own.is_empty() { fixture.models.clone() } else { fixture.own.clone() };
+        let names = fixture.names();
         let mut seen = BTreeSet::new();
-        for route in stage.routes.iter().filter(|route| !route.targets.is_empty()) {
+        for route in fixture.routes.iter().filter(|route| !route.targets.is_empty()) {
             if !seen.insert(Arc::clone(&route.name)) { continue; }
             let target = route.targets.iter().find(|target| target.provider.as_str() == "acme");
             let has = |target: &&RouteTarget| listed.iter().any(|model| {
@@ -307,13 +307,13 @@ proptest! {
 
     /// Nothing of a list is lost: without channel and routes, each name is served.
     #[test]
-    fn every_listed_name_is_served(stage in stages()) {
-        let mut stage = stage;
-        stage.channel.clear();
-        stage.routes.clear();
-        stage.forced = false;
-        let names = stage.names();
-        let listed = if stage.own.is_empty() { &stage.models } else { &stage.own };
+    fn every_listed_name_is_served(fixture in fixtures()) {
+        let mut fixture = fixture;
+        fixture.channel.clear();
+        fixture.routes.clear();
+        fixture.forced = false;
+        let names = fixture.names();
+        let listed = if fixture.own.is_empty() { &fixture.models } else { &fixture.own };
         for model in listed {
             prop_assert!(names.contains_key(&*model.name));
             if let Some(alias) = &model.alias {
@@ -325,16 +325,16 @@ proptest! {
     /// A normal prefix is normal, and never more than was written.
     #[test]
     fn a_normal_prefix_stays_as_it_is(text in "[ /a-c]{0,8}") {
-        if let Ok(Some(prefix)) = normal_prefix(&text) {
+        if let Ok(Some(prefix)) = normalize_prefix(&text) {
             prop_assert!(text.contains(prefix));
-            prop_assert_eq!(normal_prefix(prefix), Ok(Some(prefix)));
+            prop_assert_eq!(normalize_prefix(prefix), Ok(Some(prefix)));
         }
     }
 }
 
 /// What a credential of the provider `acme` is named by.
 #[derive(Clone, Debug, Default)]
-struct Stage {
+struct Fixture {
     models: Vec<NamedModel>,
     own: Vec<NamedModel>,
     prefix: Option<String>,
@@ -343,7 +343,7 @@ struct Stage {
     routes: Vec<Route>,
 }
 
-impl Stage {
+impl Fixture {
     fn new(provider_models: &[&str]) -> Self {
         Self {
             models: models(provider_models),
@@ -382,7 +382,7 @@ impl Stage {
     }
 
     fn serves(&self) -> Vec<Served> {
-        let naming = Naming {
+        let rules = NamingRules {
             provider: &"acme".into(),
             own_models: &self.own,
             provider_models: &self.models,
@@ -391,7 +391,7 @@ impl Stage {
             channel: &self.channel,
             routes: &self.routes,
         };
-        naming.serves()
+        rules.serves()
     }
 
     /// Each name with the model that it means.
@@ -427,19 +427,19 @@ fn names(list: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 /// Few words, so that they meet.
-fn word() -> impl Strategy<Value = Arc<str>> {
+fn any_name() -> impl Strategy<Value = Arc<str>> {
     "[abAB]|t|t/a|m[12]".prop_map(Arc::from)
 }
 
 fn model_lists() -> impl Strategy<Value = Vec<NamedModel>> {
-    let model = (word(), proptest::option::of(word()));
+    let model = (any_name(), proptest::option::of(any_name()));
     let model = model.prop_map(|(name, alias)| NamedModel { name, alias });
     proptest::collection::vec(model, 0..5)
 }
 
-fn stages() -> impl Strategy<Value = Stage> {
+fn fixtures() -> impl Strategy<Value = Fixture> {
     let alias =
-        (word(), word(), any::<bool>(), any::<bool>()).prop_map(|(name, alias, fork, deep)| {
+        (any_name(), any_name(), any::<bool>(), any::<bool>()).prop_map(|(name, alias, fork, deep)| {
             let name = if deep {
                 format!("{name}(high)").into()
             } else {
@@ -447,13 +447,13 @@ fn stages() -> impl Strategy<Value = Stage> {
             };
             ChannelAlias { name, alias, fork }
         });
-    let target = ("acme|other", word()).prop_map(|(provider, model)| RouteTarget {
+    let target = ("acme|other", any_name()).prop_map(|(provider, model)| RouteTarget {
         provider: provider.into(),
         model,
         priority: 0,
         weight: 1,
     });
-    let route = (word(), proptest::collection::vec(target, 0..3));
+    let route = (any_name(), proptest::collection::vec(target, 0..3));
     let route = route.prop_map(|(name, targets)| Route { name, targets });
     (
         model_lists(),
@@ -463,7 +463,7 @@ fn stages() -> impl Strategy<Value = Stage> {
         proptest::collection::vec(alias, 0..4),
         proptest::collection::vec(route, 0..3),
     )
-        .prop_map(|(models, own, prefix, forced, channel, routes)| Stage {
+        .prop_map(|(models, own, prefix, forced, channel, routes)| Fixture {
             models,
             own,
             prefix,

@@ -55,7 +55,7 @@ pub struct RouteTarget {
 
 /// All that decides the names of one credential's models.
 #[derive(Clone, Copy, Debug)]
-pub struct Naming<'a> {
+pub struct NamingRules<'a> {
     /// Whose the credential is.
     pub provider: &'a ProviderName,
     /// The credential's own models. If there are any they stand in place of the provider's.
@@ -72,7 +72,7 @@ pub struct Naming<'a> {
     pub routes: &'a [Route],
 }
 
-impl Naming<'_> {
+impl NamingRules<'_> {
     /// What the credential serves. No name stands twice, and no entry is without a name.
     pub fn serves(&self) -> Vec<Served> {
         let models = if self.own_models.is_empty() {
@@ -80,20 +80,20 @@ impl Naming<'_> {
         } else {
             self.own_models
         };
-        let mut table = listed(models);
+        let mut table = list_names(models);
         if !self.channel.is_empty() {
-            table = aliased(&table, &compiled(self.channel));
+            table = apply_aliases(&table, &effective_aliases(self.channel));
         }
-        let table = self.prefixed(table);
-        let routed = self.routed(models);
+        let table = self.add_prefix(table);
+        let routed = self.route_entries(models);
 
-        let mut taken: BTreeSet<&str> = self.decided().map(|route| &*route.name).collect();
+        let mut taken: BTreeSet<&str> = self.targeted_routes().map(|route| &*route.name).collect();
         taken.extend(
             routed
                 .iter()
                 .flat_map(|served| served.names.iter().map(|name| &**name)),
         );
-        let mut serves = grouped(
+        let mut serves = group_by_model(
             table
                 .into_iter()
                 .filter(|name| !taken.contains(&*name.name)),
@@ -105,7 +105,7 @@ impl Naming<'_> {
     /// The names with the prefix before them and, unless it is forced, without it as well. A name
     /// that begins with the prefix by itself yields to one that was given it: at a call the prefix
     /// is what is read first.
-    fn prefixed(&self, table: Vec<Name>) -> Vec<Name> {
+    fn add_prefix(&self, table: Vec<Name>) -> Vec<Name> {
         let Some(prefix) = self.prefix else {
             return table;
         };
@@ -123,7 +123,7 @@ impl Naming<'_> {
     }
 
     /// An entry for each route that leads to this credential's provider and a model it has.
-    fn routed(&self, models: &[NamedModel]) -> Vec<Served> {
+    fn route_entries(&self, models: &[NamedModel]) -> Vec<Served> {
         let served = |route: &Route| {
             let mine = |target: &&RouteTarget| target.provider == *self.provider;
             let target = route.targets.iter().find(mine)?;
@@ -137,7 +137,7 @@ impl Naming<'_> {
                 name: Arc::clone(&route.name),
                 model: Arc::clone(&model.name),
             };
-            let names = self.prefixed(vec![name]);
+            let names = self.add_prefix(vec![name]);
             let names = names.into_iter().map(|name| name.name).collect();
             Some(Served {
                 priority: target.priority,
@@ -147,11 +147,11 @@ impl Naming<'_> {
         };
         let mut seen = BTreeSet::new();
         let once = |route: &&Route| seen.insert(Arc::clone(&route.name));
-        self.decided().filter(once).filter_map(served).collect()
+        self.targeted_routes().filter(once).filter_map(served).collect()
     }
 
     /// The routes that say who serves their names.
-    fn decided(&self) -> impl Iterator<Item = &Route> {
+    fn targeted_routes(&self) -> impl Iterator<Item = &Route> {
         let routes = self.routes.iter();
         routes.filter(|route| !route.targets.is_empty())
     }
@@ -183,7 +183,7 @@ pub fn oauth_model_alias_channels() -> impl Iterator<Item = &'static str> {
 /// # Errors
 ///
 /// A slash within: what comes before a model's name is one word.
-pub fn normal_prefix(text: &str) -> Result<Option<&str>, SlashInPrefix> {
+pub fn normalize_prefix(text: &str) -> Result<Option<&str>, SlashInPrefix> {
     let prefix = text.trim().trim_matches('/').trim();
     match prefix {
         "" => Ok(None),
@@ -206,14 +206,14 @@ struct Name {
 
 /// The names and aliases of a list. Of names that differ only in case the first alias decides what
 /// all of them mean, and after the aliases the first name.
-fn listed(models: &[NamedModel]) -> Vec<Name> {
+fn list_names(models: &[NamedModel]) -> Vec<Name> {
     let aliases = models
         .iter()
         .filter_map(|model| Some((model.alias.as_ref()?, &model.name)));
     let names = models.iter().map(|model| (&model.name, &model.name));
     let mut means: BTreeMap<String, &Arc<str>> = BTreeMap::new();
     for (name, model) in aliases.chain(names).filter(|(name, _)| !is_blank(name)) {
-        means.entry(folded(name)).or_insert(model);
+        means.entry(fold_case(name)).or_insert(model);
     }
     let mut seen = BTreeSet::new();
     let each = models
@@ -224,84 +224,84 @@ fn listed(models: &[NamedModel]) -> Vec<Name> {
         .filter_map(|name| {
             Some(Name {
                 name: Arc::clone(name),
-                model: Arc::clone(means.get(&folded(name))?),
+                model: Arc::clone(means.get(&fold_case(name))?),
             })
         })
         .collect()
 }
 
 /// A channel's aliases without those that say nothing and those whose alias is taken.
-fn compiled(channel: &[ChannelAlias]) -> Vec<&ChannelAlias> {
+fn effective_aliases(channel: &[ChannelAlias]) -> Vec<&ChannelAlias> {
     let mut seen = BTreeSet::new();
-    let says_something = |entry: &&ChannelAlias| {
+    let is_effective = |entry: &&ChannelAlias| {
         let blank = is_blank(&entry.name) || is_blank(&entry.alias);
-        !blank && folded(&entry.name) != folded(&entry.alias)
+        !blank && fold_case(&entry.name) != fold_case(&entry.alias)
     };
     channel
         .iter()
-        .filter(says_something)
-        .filter(|entry| seen.insert(folded(&entry.alias)))
+        .filter(is_effective)
+        .filter(|entry| seen.insert(fold_case(&entry.alias)))
         .collect()
 }
 
 /// Puts a channel's aliases over the names that a credential has. An alias wins over a name of the
 /// same text; an entry whose name the credential does not have says nothing about it.
-fn aliased(table: &[Name], channel: &[&ChannelAlias]) -> Vec<Name> {
+fn apply_aliases(table: &[Name], channel: &[&ChannelAlias]) -> Vec<Name> {
     let by_name: BTreeMap<String, &Name> = table
         .iter()
         .rev()
-        .map(|name| (folded(&name.name), name))
+        .map(|name| (fold_case(&name.name), name))
         .collect();
     let mut renamed: BTreeMap<String, bool> = BTreeMap::new();
     let mut by_alias: BTreeMap<String, Arc<str>> = BTreeMap::new();
     let mut added = Vec::new();
     for entry in channel {
-        let Some((model, whole)) = target(&by_name, &entry.name) else {
+        let Some((model, whole)) = alias_target(&by_name, &entry.name) else {
             continue;
         };
         if whole {
-            *renamed.entry(folded(&entry.name)).or_default() |= entry.fork;
+            *renamed.entry(fold_case(&entry.name)).or_default() |= entry.fork;
         }
-        by_alias.insert(folded(&entry.alias), Arc::clone(&model));
+        by_alias.insert(fold_case(&entry.alias), Arc::clone(&model));
         let name = Arc::from(entry.alias.trim());
         added.push(Name { name, model });
     }
-    let kept = |name: &Name| match by_alias.get(&folded(&name.name)) {
+    let resolve = |name: &Name| match by_alias.get(&fold_case(&name.name)) {
         Some(model) => Some(Name {
             model: Arc::clone(model),
             ..name.clone()
         }),
         None => {
-            let replaced = renamed.get(&folded(&name.name)) == Some(&false);
+            let replaced = renamed.get(&fold_case(&name.name)) == Some(&false);
             (!replaced).then(|| name.clone())
         }
     };
-    let mut table: Vec<Name> = table.iter().filter_map(kept).collect();
-    let there: BTreeSet<Arc<str>> = table.iter().map(|name| Arc::clone(&name.name)).collect();
-    table.extend(added.into_iter().filter(|name| !there.contains(&name.name)));
+    let mut table: Vec<Name> = table.iter().filter_map(resolve).collect();
+    let existing: BTreeSet<Arc<str>> = table.iter().map(|name| Arc::clone(&name.name)).collect();
+    table.extend(added.into_iter().filter(|name| !existing.contains(&name.name)));
     table
 }
 
 /// The model that an alias stands for, and whether the table has the alias's name as it is; if it
 /// has only the part before its suffix, the suffix is put on the model.
-fn target(by_name: &BTreeMap<String, &Name>, name: &str) -> Option<(Arc<str>, bool)> {
+fn alias_target(by_name: &BTreeMap<String, &Name>, name: &str) -> Option<(Arc<str>, bool)> {
     let name = name.trim();
-    if let Some(found) = by_name.get(&folded(name)) {
+    if let Some(found) = by_name.get(&fold_case(name)) {
         return Some((Arc::clone(&found.model), true));
     }
     let (base, suffix) = split_suffix(name);
-    let found = by_name.get(&folded(base))?;
+    let found = by_name.get(&fold_case(base))?;
     let model = format!("{}({})", split_suffix(&found.model).0, suffix?);
     Some((model.into(), false))
 }
 
 /// Names of one model together, models in the order of their first names.
-fn grouped(table: impl Iterator<Item = Name>) -> Vec<Served> {
+fn group_by_model(table: impl Iterator<Item = Name>) -> Vec<Served> {
     let mut serves: Vec<Served> = Vec::new();
-    let mut places: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+    let mut positions: BTreeMap<Arc<str>, usize> = BTreeMap::new();
     for Name { name, model } in table {
-        let place = *places.entry(Arc::clone(&model)).or_insert(serves.len());
-        match serves.get_mut(place) {
+        let position = *positions.entry(Arc::clone(&model)).or_insert(serves.len());
+        match serves.get_mut(position) {
             Some(served) => served.names.push(name),
             None => serves.push(Served::new(model, vec![name])),
         }
@@ -310,7 +310,7 @@ fn grouped(table: impl Iterator<Item = Name>) -> Vec<Served> {
 }
 
 /// How names are compared where case does not matter.
-fn folded(name: &str) -> String {
+fn fold_case(name: &str) -> String {
     name.trim().to_lowercase()
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{
-    AuthManager, AuthParts, BoxFuture, Clock, RefreshFailed, RefreshJob, Refresher, Registration,
+    AuthManager, AuthParts, BoxFuture, Clock, RefreshError, RefreshJob, Refresher, Registration,
     Store, StoreError, StoredCredential, TokenPatch,
 };
 use jackfield_credential::{
@@ -72,8 +72,8 @@ pub(crate) fn secret(manager: &AuthManager, id: &str, name: &str) -> String {
 /// A lease on this credential, which must be fit.
 pub(crate) fn lease(manager: &AuthManager, id: &str) -> jackfield_auth::Lease {
     let now = at(Duration::ZERO);
-    let ask = jackfield_credential::Ask::first("gpt");
-    let set = manager.candidates(&ask, now).unwrap();
+    let query = jackfield_credential::CandidateQuery::first_round("gpt");
+    let set = manager.candidates(&query, now).unwrap();
     let index = (0..set.len()).find(|&index| {
         set.credential(index)
             .is_some_and(|found| found.id.as_str() == id)
@@ -182,7 +182,7 @@ pub(crate) struct Provider {
     /// How long a refresh takes.
     pub(crate) takes: Duration,
     /// What it says instead, first to last.
-    pub(crate) failures: Mutex<VecDeque<RefreshFailed>>,
+    pub(crate) failures: Mutex<VecDeque<RefreshError>>,
     /// The refresh tokens that it saw, in order.
     pub(crate) seen: Mutex<Vec<String>>,
     /// The most refreshes that were under way at once.
@@ -205,13 +205,13 @@ impl Provider {
 }
 
 impl Refresher for Provider {
-    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshFailed>> {
+    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         Box::pin(async move {
             let presented = job.secrets["refresh-token"].expose_secret().to_owned();
             let number = {
                 let mut seen = self.seen.lock();
                 if seen.contains(&presented) {
-                    return Err(RefreshFailed::Rejected("a token was used twice".to_owned()));
+                    return Err(RefreshError::Rejected("a token was used twice".to_owned()));
                 }
                 seen.push(presented);
                 seen.len()

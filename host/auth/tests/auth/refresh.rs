@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jackfield_auth::{AuthManager, Origin, RefreshFailed, Refresher, StoredCredential};
+use jackfield_auth::{AuthManager, Origin, RefreshError, Refresher, StoredCredential};
 use jackfield_credential::{Availability, CredentialId, Failure, Outcome, Scope, Status, kind};
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
@@ -14,7 +14,7 @@ use crate::stage::{MemoryStore, Provider, access_token, at, lease, manager, toke
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn stage(ids: &[&str], ends: Duration) -> (AuthManager, Arc<MemoryStore>, Arc<Provider>) {
+fn setup(ids: &[&str], ends: Duration) -> (AuthManager, Arc<MemoryStore>, Arc<Provider>) {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(ids.iter().map(|id| token(id, ends)).collect(), &store);
     let provider = Provider::new();
@@ -32,8 +32,8 @@ fn id(text: &str) -> CredentialId {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_is_renewed_the_lead_before_its_end() {
-    let (auth, store, provider) = stage(&["a"], 10 * MINUTE);
+async fn refreshes_token_before_expiry() {
+    let (auth, store, provider) = setup(&["a"], 10 * MINUTE);
     run_for(&auth, 5 * MINUTE - Duration::from_secs(1)).await;
     assert_eq!(
         (provider.calls(), &*access_token(&auth, "a")),
@@ -62,12 +62,12 @@ async fn seed_1_14_keys_and_disabled_credentials_are_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn however_many_ask_it_is_one_refresh() {
-    let (auth, _, provider) = stage(&["a"], 60 * MINUTE);
+async fn concurrent_callers_share_one_refresh() {
+    let (auth, _, provider) = setup(&["a"], 60 * MINUTE);
     let version = lease(&auth, "a").token_version();
     let a = id("a");
-    let asking = (0..100).map(|_| auth.refresh(&a, version));
-    let results = join_all(asking).await;
+    let refreshes = (0..100).map(|_| auth.refresh(&a, version));
+    let results = join_all(refreshes).await;
     assert!(results.iter().all(Result::is_ok));
     assert_eq!(provider.calls(), 1);
     assert_eq!(
@@ -79,22 +79,22 @@ async fn however_many_ask_it_is_one_refresh() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_does_not_end_the_refresh_that_others_wait_for() {
-    let (auth, _, provider) = stage(&["a"], 60 * MINUTE);
+async fn cancelled_caller_does_not_cancel_shared_refresh() {
+    let (auth, _, provider) = setup(&["a"], 60 * MINUTE);
     let (a, other) = (id("a"), auth.clone());
     let first = timeout(Duration::from_millis(10), auth.refresh(&a, 1));
     let second = async {
         sleep(Duration::from_millis(5)).await;
         other.refresh(&a, 1).await
     };
-    let (left, stayed) = tokio::join!(first, second);
-    assert!(left.is_err());
+    let (cancelled, stayed) = tokio::join!(first, second);
+    assert!(cancelled.is_err());
     assert_eq!((stayed, provider.calls()), (Ok(()), 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_that_everybody_left_ends_all_the_same() {
-    let (auth, _, provider) = stage(&["a"], 60 * MINUTE);
+async fn refresh_completes_without_callers() {
+    let (auth, _, provider) = setup(&["a"], 60 * MINUTE);
     let a = id("a");
     assert!(
         timeout(Duration::from_millis(10), auth.refresh(&a, 1))
@@ -107,8 +107,8 @@ async fn a_refresh_that_everybody_left_ends_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_sees_new_tokens_before_they_are_kept() {
-    let (auth, store, _) = stage(&["a"], 60 * MINUTE);
+async fn publishes_tokens_only_after_save() {
+    let (auth, store, _) = setup(&["a"], 60 * MINUTE);
     *store.takes.lock() = Duration::from_secs(3);
     let a = id("a");
     let watching = async {
@@ -123,8 +123,8 @@ async fn nobody_sees_new_tokens_before_they_are_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_for_a_while_loses_no_token() {
-    let (auth, store, provider) = stage(&["a"], 60 * MINUTE);
+async fn retries_token_save_until_store_recovers() {
+    let (auth, store, provider) = setup(&["a"], 60 * MINUTE);
     *store.failures.lock() = 3;
     assert_eq!(auth.refresh(&id("a"), 1).await, Ok(()));
     assert_eq!(provider.calls(), 1, "the provider is not asked twice");
@@ -132,16 +132,16 @@ async fn a_store_that_fails_for_a_while_loses_no_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejected_refresh_bars_the_credential_until_it_gets_other_secrets() {
-    let (auth, _, provider) = stage(&["a", "b"], 60 * MINUTE);
-    let rejected = RefreshFailed::Rejected("invalid_grant".to_owned());
+async fn rejected_refresh_bars_credential_until_secrets_change() {
+    let (auth, _, provider) = setup(&["a", "b"], 60 * MINUTE);
+    let rejected = RefreshError::Rejected("invalid_grant".to_owned());
     provider.failures.lock().push_back(rejected.clone());
     let a = id("a");
     assert_eq!(auth.refresh(&a, 1).await, Err(rejected.clone()));
     let view = auth.get(&a).unwrap();
     assert_eq!(view.status.account.availability, Availability::Barred);
     assert_eq!(view.aggregate.status, Status::Pending);
-    assert_eq!(view.renewal.rejected.as_deref(), Some("invalid_grant"));
+    assert_eq!(view.refresh.rejected.as_deref(), Some("invalid_grant"));
     assert_eq!(
         auth.refresh(&a, 1).await,
         Err(rejected),
@@ -149,12 +149,12 @@ async fn a_rejected_refresh_bars_the_credential_until_it_gets_other_secrets() {
     );
     run_for(&auth, 600 * MINUTE).await;
     let now = auth.get(&a).unwrap();
-    assert_eq!((now.renewal.running, now.renewal.due_at), (false, None));
+    assert_eq!((now.refresh.running, now.refresh.due_at), (false, None));
 
-    let mut anew = token("a", 900 * MINUTE);
-    anew.secrets
+    let mut updated = token("a", 900 * MINUTE);
+    updated.secrets
         .insert("refresh-token".to_owned(), "rt-anew".to_owned().into());
-    auth.register(anew).await.unwrap();
+    auth.register(updated).await.unwrap();
     let view = auth.get(&a).unwrap();
     assert_eq!(view.status.account.availability, Availability::Ready);
     assert_eq!(auth.refresh(&a, 2).await, Ok(()));
@@ -162,12 +162,12 @@ async fn a_rejected_refresh_bars_the_credential_until_it_gets_other_secrets() {
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_14_a_failed_refresh_waits_five_minutes_and_blames_nobody() {
-    let (auth, _, provider) = stage(&["a"], 6 * MINUTE);
-    let failed = RefreshFailed::Failed("status 503".to_owned());
+    let (auth, _, provider) = setup(&["a"], 6 * MINUTE);
+    let failed = RefreshError::Failed("status 503".to_owned());
     provider.failures.lock().push_back(failed);
     run_for(&auth, MINUTE + Duration::from_secs(5)).await;
     let view = auth.get(&id("a")).unwrap();
-    assert_eq!(view.renewal.failures, 1);
+    assert_eq!(view.refresh.failures, 1);
     assert_eq!(view.status.account.availability, Availability::Ready);
     assert_eq!(access_token(&auth, "a"), "at-0-a");
     run_for(&auth, 4 * MINUTE - Duration::from_secs(10)).await;
@@ -178,32 +178,32 @@ async fn seed_1_14_a_failed_refresh_waits_five_minutes_and_blames_nobody() {
     );
     run_for(&auth, 2 * MINUTE + Duration::from_secs(10)).await;
     assert_eq!(access_token(&auth, "a"), "at-1-a");
-    assert_eq!(auth.get(&id("a")).unwrap().renewal.failures, 0);
+    assert_eq!(auth.get(&id("a")).unwrap().refresh.failures, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_is_asked_for_four_at_a_time() {
+async fn limits_concurrent_refreshes_per_provider() {
     let ids: Vec<String> = (0..20).map(|number| format!("c{number:02}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let (auth, _, provider) = stage(&ids, MINUTE);
+    let (auth, _, provider) = setup(&ids, MINUTE);
     run_for(&auth, Duration::from_secs(30)).await;
     assert_eq!((provider.calls(), provider.busiest.lock().1), (20, 4));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operators_edit_during_a_refresh_counts() {
-    let (auth, _, _) = stage(&["a"], 60 * MINUTE);
+async fn operator_edit_wins_over_running_refresh() {
+    let (auth, _, _) = setup(&["a"], 60 * MINUTE);
     let editing = async {
         sleep(Duration::from_millis(500)).await;
-        let mut anew = token("a", 60 * MINUTE);
-        anew.secrets
+        let mut updated = token("a", 60 * MINUTE);
+        updated.secrets
             .insert("access-token".to_owned(), "at-operators".to_owned().into());
-        auth.register(anew).await.unwrap();
+        auth.register(updated).await.unwrap();
     };
     let a = id("a");
     let (result, ()) = tokio::join!(auth.refresh(&a, 1), editing);
     assert!(
-        matches!(result, Err(RefreshFailed::Failed(_))),
+        matches!(result, Err(RefreshError::Failed(_))),
         "{result:?}"
     );
     assert_eq!(access_token(&auth, "a"), "at-operators");
@@ -223,21 +223,21 @@ proptest! {
             .start_paused(true)
             .build()
             .unwrap();
-        let with = runtime.block_on(play(results.clone(), true));
-        let without = runtime.block_on(play(results, false));
+        let with = runtime.block_on(run_with_results(results.clone(), true));
+        let without = runtime.block_on(run_with_results(results, false));
         prop_assert_eq!(&with.0, &without.0);
         prop_assert_eq!((&*with.1, &*without.1), ("at-1-a", "at-0-a"));
     }
 }
 
-async fn play(results: Vec<(u64, Outcome)>, refresh: bool) -> (Vec<Availability>, String) {
-    let (auth, _, _) = stage(&["a"], 60 * MINUTE);
+async fn run_with_results(results: Vec<(u64, Outcome)>, refresh: bool) -> (Vec<Availability>, String) {
+    let (auth, _, _) = setup(&["a"], 60 * MINUTE);
     let a = id("a");
-    let telling = async {
+    let settling = async {
         for (pause, outcome) in results {
             sleep(Duration::from_millis(pause)).await;
             let now = at(Duration::from_secs(1));
-            let Ok(set) = auth.candidates(&jackfield_credential::Ask::first("gpt"), now) else {
+            let Ok(set) = auth.candidates(&jackfield_credential::CandidateQuery::first_round("gpt"), now) else {
                 continue;
             };
             auth.lease(&set, 0, now).unwrap().settle(outcome, now, None);
@@ -248,12 +248,12 @@ async fn play(results: Vec<(u64, Outcome)>, refresh: bool) -> (Vec<Availability>
             auth.refresh(&a, 1).await.unwrap();
         }
     };
-    tokio::join!(telling, refreshing);
+    tokio::join!(settling, refreshing);
     let view = auth.get(&a).unwrap();
     let health = std::iter::once(view.status.account.availability);
     let models = view.status.models.iter();
     let health = health
-        .chain(models.map(|model| model.standing.availability))
+        .chain(models.map(|model| model.health.availability))
         .collect();
     auth.reset(&a).unwrap();
     (health, access_token(&auth, "a"))
@@ -279,26 +279,26 @@ fn result() -> impl Strategy<Value = Outcome> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_of_a_removed_credential_is_nothing_to_another_of_its_id() {
+async fn refresh_of_removed_credential_does_not_affect_its_successor() {
     let store = Arc::new(MemoryStore::default());
-    let mut made = token("a", 60 * MINUTE);
-    made.origin = Origin::Admin;
-    let auth = manager(vec![made.clone()], &store);
+    let mut created = token("a", 60 * MINUTE);
+    created.origin = Origin::Admin;
+    let auth = manager(vec![created.clone()], &store);
     let provider = Provider::new();
     auth.set_refresher(Arc::<Provider>::clone(&provider) as Arc<dyn Refresher>);
-    let (a, asking) = (id("a"), auth.clone());
-    let of_the_first = asking.refresh(&a, 1);
+    let (a, other) = (id("a"), auth.clone());
+    let of_the_first = other.refresh(&a, 1);
     let another = async {
         sleep(Duration::from_millis(500)).await;
         auth.remove(&a).await.unwrap();
-        made.secrets.insert("access-token".into(), "other".into());
-        made.secrets.insert("refresh-token".into(), "rt".into());
-        auth.register(made.clone()).await.unwrap();
+        created.secrets.insert("access-token".into(), "other".into());
+        created.secrets.insert("refresh-token".into(), "rt".into());
+        auth.register(created.clone()).await.unwrap();
         // Its own refresh is under way when the other one's ends.
         timeout(Duration::from_millis(800), auth.refresh(&a, 1)).await
     };
     let (first, waits) = tokio::join!(of_the_first, another);
-    assert_eq!(first, Err(RefreshFailed::Gone));
+    assert_eq!(first, Err(RefreshError::NotFound));
     assert!(waits.is_err());
     assert_eq!(access_token(&auth, "a"), "other");
     assert_eq!(auth.refresh(&a, 1).await, Ok(()));
@@ -307,9 +307,9 @@ async fn a_refresh_of_a_removed_credential_is_nothing_to_another_of_its_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn renewed_tokens_take_the_place_of_what_others_saved() {
-    let (auth, store, _) = stage(&["a"], 60 * MINUTE);
-    let left_behind = StoredCredential {
+async fn refreshed_tokens_overwrite_conflicting_record() {
+    let (auth, store, _) = setup(&["a"], 60 * MINUTE);
+    let conflicting = StoredCredential {
         id: id("a"),
         enabled: None,
         tokens: None,
@@ -318,42 +318,42 @@ async fn renewed_tokens_take_the_place_of_what_others_saved() {
         updated_at: at(Duration::ZERO),
         version: 7,
     };
-    store.records.lock().insert(id("a"), left_behind);
+    store.records.lock().insert(id("a"), conflicting);
     assert_eq!(auth.refresh(&id("a"), 1).await, Ok(()));
     assert_eq!(access_token(&auth, "a"), "at-1-a");
     let records = store.records.lock();
-    let kept = records[&id("a")].tokens.as_ref().unwrap();
-    assert_eq!(kept.secrets["refresh-token"].expose_secret(), "rt-1-a");
+    let stored = records[&id("a")].tokens.as_ref().unwrap();
+    assert_eq!(stored.secrets["refresh-token"].expose_secret(), "rt-1-a");
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_that_could_not_be_kept_are_kept_as_soon_as_that_works() {
-    let (auth, store, _) = stage(&["a"], 60 * MINUTE);
+async fn unsaved_tokens_are_saved_after_store_recovers() {
+    let (auth, store, _) = setup(&["a"], 60 * MINUTE);
     *store.failures.lock() = 4;
     assert_eq!(auth.refresh(&id("a"), 1).await, Ok(()));
     assert!(store.records.lock().is_empty());
     assert_eq!(access_token(&auth, "a"), "at-1-a", "they are used");
     run_for(&auth, Duration::from_secs(2)).await;
     let records = store.records.lock();
-    let kept = records[&id("a")].tokens.as_ref().unwrap();
-    assert_eq!(kept.secrets["refresh-token"].expose_secret(), "rt-1-a");
+    let stored = records[&id("a")].tokens.as_ref().unwrap();
+    assert_eq!(stored.secrets["refresh-token"].expose_secret(), "rt-1-a");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_while_renewed_tokens_are_being_kept_counts() {
-    let (auth, store, _) = stage(&["a"], 60 * MINUTE);
+async fn login_during_token_save_wins() {
+    let (auth, store, _) = setup(&["a"], 60 * MINUTE);
     *store.takes.lock() = Duration::from_secs(2);
-    let mut anew = token("a", 60 * MINUTE);
-    anew.secrets.insert("access-token".into(), "anew".into());
+    let mut updated = token("a", 60 * MINUTE);
+    updated.secrets.insert("access-token".into(), "anew".into());
     let a = id("a");
     let login = async {
         // The refresh has its answer after one second, and the store after three.
         sleep(Duration::from_secs(2)).await;
-        auth.register(anew).await
+        auth.register(updated).await
     };
     let (refreshed, login) = tokio::join!(auth.refresh(&a, 1), login);
     assert!(
-        matches!(refreshed, Err(RefreshFailed::Failed(_))),
+        matches!(refreshed, Err(RefreshError::Failed(_))),
         "{refreshed:?}"
     );
     assert_eq!(login, Ok(()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The last outcomes and the pace of answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Traffic {
+pub(crate) struct ModelStats {
     /// The last [`OUTCOMES_KEPT`] outcomes, a bit each, the newest lowest; a set bit is a failure.
     outcomes: u32,
     /// How many of those bits mean anything.
@@ -14,10 +14,10 @@ pub(crate) struct Traffic {
     latency_parts: u32,
 }
 
-impl Traffic {
+impl ModelStats {
     pub(crate) fn record_outcome(&mut self, failed: bool) {
         self.outcomes = (self.outcomes << 1) | u32::from(failed);
-        self.outcomes_seen = (self.outcomes_seen + 1).min(OUTCOMES_KEPT);
+        self.outcomes_seen = (self.outcomes_seen + 1).min(OUTCOMES_MAX);
     }
 
     /// One sample moves the average by an eighth of its distance, as TCP does with round trips: a
@@ -48,7 +48,7 @@ impl Traffic {
 }
 
 /// One a bit of `Traffic::outcomes`.
-const OUTCOMES_KEPT: u8 = 32;
+const OUTCOMES_MAX: u8 = 32;
 
 /// The average keeps three binary places, or small changes would be lost to rounding.
 const LATENCY_PARTS: u32 = 8;
@@ -65,49 +65,49 @@ mod tests {
 
     #[test]
     fn error_rate_is_over_the_attempts_seen() {
-        let mut traffic = Traffic::default();
-        assert_eq!(traffic.error_permille(), 0);
-        traffic.record_outcome(true);
-        assert_eq!(traffic.error_permille(), 1000);
-        traffic.record_outcome(false);
-        traffic.record_outcome(false);
-        assert_eq!(traffic.error_permille(), 333);
+        let mut stats = ModelStats::default();
+        assert_eq!(stats.error_permille(), 0);
+        stats.record_outcome(true);
+        assert_eq!(stats.error_permille(), 1000);
+        stats.record_outcome(false);
+        stats.record_outcome(false);
+        assert_eq!(stats.error_permille(), 333);
         for _ in 0..32 {
-            traffic.record_outcome(false);
+            stats.record_outcome(false);
         }
         assert_eq!(
-            traffic.error_permille(),
+            stats.error_permille(),
             0,
             "what is older than 32 attempts is forgotten"
         );
         for _ in 0..300 {
-            traffic.record_outcome(true);
+            stats.record_outcome(true);
         }
-        assert_eq!(traffic.error_permille(), 1000);
+        assert_eq!(stats.error_permille(), 1000);
     }
 
     #[test]
     fn latency_follows_what_is_measured() {
-        let mut traffic = Traffic::default();
-        assert_eq!(traffic.latency_ms(), 0);
-        traffic.record_first_byte(Duration::ZERO);
-        assert_eq!(traffic.latency_ms(), 1, "known, though fast");
-        let mut traffic = Traffic::default();
-        traffic.record_first_byte(Duration::from_millis(100));
-        assert_eq!(traffic.latency_ms(), 100);
-        traffic.record_first_byte(Duration::from_millis(900));
-        assert_eq!(traffic.latency_ms(), 200, "an eighth of the way");
+        let mut stats = ModelStats::default();
+        assert_eq!(stats.latency_ms(), 0);
+        stats.record_first_byte(Duration::ZERO);
+        assert_eq!(stats.latency_ms(), 1, "known, though fast");
+        let mut stats = ModelStats::default();
+        stats.record_first_byte(Duration::from_millis(100));
+        assert_eq!(stats.latency_ms(), 100);
+        stats.record_first_byte(Duration::from_millis(900));
+        assert_eq!(stats.latency_ms(), 200, "an eighth of the way");
         for _ in 0..100 {
-            traffic.record_first_byte(Duration::from_millis(900));
+            stats.record_first_byte(Duration::from_millis(900));
         }
         assert!(
-            (890..=900).contains(&traffic.latency_ms()),
+            (890..=900).contains(&stats.latency_ms()),
             "{}",
-            traffic.latency_ms()
+            stats.latency_ms()
         );
         for _ in 0..1000 {
-            traffic.record_first_byte(Duration::MAX);
+            stats.record_first_byte(Duration::MAX);
         }
-        assert!(traffic.latency_ms() <= LATENCY_MS_MAX);
+        assert!(stats.latency_ms() <= LATENCY_MS_MAX);
     }
 }

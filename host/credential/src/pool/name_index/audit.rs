@@ -2,33 +2,33 @@
 
 use super::*;
 
-impl Shard {
+impl NameIndex {
     /// Panics unless the index equals what health says at `now`. It must be fresh: see
     /// [`Shard::refresh`].
     pub(in crate::pool) fn audit(&self, entries: &Entries, now: Timestamp) {
-        assert!(self.stale.is_empty(), "a refresh leaves nothing stale");
+        assert!(self.dirty.is_empty(), "a refresh leaves nothing stale");
         let mut ready: BTreeMap<Reverse<i32>, Vec<Member>> = BTreeMap::new();
         let (mut waiting, mut ends) = (BTreeSet::new(), BTreeSet::new());
         let mut counts = Counts::default();
-        for (number, seat) in (0..).zip(&self.seats) {
-            let Some(seat) = seat else {
+        for (number, entry) in (0..).zip(&self.entries) {
+            let Some(entry) = entry else {
                 assert!(self.vacant.contains(&number), "nobody could take it");
                 continue;
             };
-            assert_eq!(seat.member.seat, number, "it is found by its number");
-            let place = seat.standing(entries, now);
-            counts.add(place);
-            match place {
-                Place::Ready => ready
-                    .entry(Reverse(seat.priority))
+            assert_eq!(entry.member.position, number, "it is found by its number");
+            let state = entry.current_state(entries, now);
+            counts.add(state);
+            match state {
+                EntryState::Ready => ready
+                    .entry(Reverse(entry.priority))
                     .or_default()
-                    .push(seat.member),
-                Place::Waiting { wake, until, .. } => {
+                    .push(entry.member),
+                EntryState::Waiting { wake, until, .. } => {
                     assert!(wake > now, "it would be looked at for ever");
                     waiting.insert((wake, number));
                     ends.insert((until, number));
                 }
-                Place::Disabled | Place::Barred | Place::Busy => {}
+                EntryState::Disabled | EntryState::Barred | EntryState::Busy => {}
             }
         }
         for list in ready.values_mut() {
@@ -37,29 +37,29 @@ impl Shard {
         assert_eq!(self.waiting, waiting, "waiting, under `{}`", self.name);
         assert_eq!(self.ends, ends, "ends of windows, under `{}`", self.name);
         assert_eq!(self.counts, counts, "not ready, under `{}`", self.name);
-        let kept: BTreeMap<Reverse<i32>, Vec<Member>> = self
+        let indexed: BTreeMap<Reverse<i32>, Vec<Member>> = self
             .ready
             .iter()
             .map(|(&priority, ready)| (priority, ready.iter().copied().collect()))
             .collect();
-        assert_eq!(kept, ready, "ready by tier, under `{}`", self.name);
+        assert_eq!(indexed, ready, "ready by tier, under `{}`", self.name);
     }
 
-    pub(in crate::pool) fn audit_seat(&self, number: u32) -> &Seat {
-        self.seat(number).expect("somebody sits there")
+    pub(in crate::pool) fn audit_entry(&self, number: u32) -> &IndexEntry {
+        self.entry(number).expect("somebody sits there")
     }
 
     /// Panics unless so many seats are taken, and these serve with so many credentials in use.
-    pub(in crate::pool) fn audit_serving(
+    pub(in crate::pool) fn audit_providers(
         &self,
-        seats: usize,
+        entries: usize,
         enabled: &BTreeMap<ProviderName, u32>,
     ) {
-        assert_eq!(self.seats.iter().flatten().count(), seats);
+        assert_eq!(self.entries.iter().flatten().count(), entries);
         assert_eq!(self.enabled, *enabled, "under `{}`", self.name);
         assert!(self.providers.iter().eq(enabled.keys()));
-        let own_rounds = self.seats.iter().flatten();
-        let own_rounds = own_rounds.filter(|seat| seat.rounds.is_some()).count();
+        let own_rounds = self.entries.iter().flatten();
+        let own_rounds = own_rounds.filter(|entry| entry.rounds.is_some()).count();
         assert_eq!(self.own_rounds as usize, own_rounds);
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{
-    AuthManager, AuthParts, Event, Hook, Origin, RefreshFailed, Refresher, Registration, Store,
+    AuthManager, AuthParts, Event, Hook, Origin, RefreshError, Refresher, Registration, Store,
     StoreError,
 };
-use jackfield_credential::{Ask, CredentialId, Failure, Outcome, Scope, Served, Unfit, kind};
+use jackfield_credential::{CandidateQuery, CredentialId, Failure, Outcome, Scope, Served, Unavailable, kind};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
@@ -27,7 +27,7 @@ async fn run_for(auth: &AuthManager, time: Duration) {
     let _ = timeout(time, auth.run()).await;
 }
 
-fn renewing(registrations: Vec<Registration>) -> (AuthManager, Arc<Provider>) {
+fn with_refresher(registrations: Vec<Registration>) -> (AuthManager, Arc<Provider>) {
     let auth = manager(registrations, &Arc::default());
     let provider = Provider::new();
     auth.set_refresher(Arc::<Provider>::clone(&provider) as Arc<dyn Refresher>);
@@ -36,16 +36,16 @@ fn renewing(registrations: Vec<Registration>) -> (AuthManager, Arc<Provider>) {
 
 /// Hears the labels of what happens.
 #[derive(Default)]
-struct Listener(Mutex<Vec<(String, &'static str)>>);
+struct LabelRecorder(Mutex<Vec<(String, &'static str)>>);
 
-impl Hook for Listener {
-    fn heard(&self, event: &Event) {
-        let heard = (event.credential.to_string(), event.what.label());
-        self.0.lock().push(heard);
+impl Hook for LabelRecorder {
+    fn on_event(&self, event: &Event) {
+        let received = (event.credential.to_string(), event.kind.label());
+        self.0.lock().push(received);
     }
 }
 
-impl Listener {
+impl LabelRecorder {
     fn on(auth: &AuthManager) -> Arc<Self> {
         let listener = Arc::new(Self::default());
         auth.add_hook(Arc::<Self>::clone(&listener) as Arc<dyn Hook>);
@@ -72,7 +72,7 @@ fn failure() -> Outcome {
 async fn seed_1_3_the_operators_lead_counts_more_than_the_executors() {
     let mut long = token("a", HOUR);
     long.timing.lead = Some(20 * MINUTE);
-    let (auth, _) = renewing(vec![long, token("b", HOUR)]);
+    let (auth, _) = with_refresher(vec![long, token("b", HOUR)]);
     run_for(&auth, 41 * MINUTE).await;
     assert_eq!(access_token(&auth, "a"), "at-1-a");
     assert_eq!(
@@ -102,15 +102,15 @@ async fn seed_1_4_a_load_tells_no_hook() {
     before.set_enabled(&id("a"), false).await.unwrap();
     drop(before);
     let auth = manager(vec![token("a", HOUR)], &store);
-    let listener = Listener::on(&auth);
-    assert_eq!(auth.load(|_| None).await.unwrap().renewed, 1);
+    let listener = LabelRecorder::on(&auth);
+    assert_eq!(auth.load(|_| None).await.unwrap().refreshed, 1);
     assert_eq!(listener.labels(), Vec::<&str>::new());
 }
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_4_whoever_is_new_is_inserted_and_whoever_is_known_is_updated() {
     let auth = manager(vec![token("a", HOUR)], &Arc::default());
-    let listener = Listener::on(&auth);
+    let listener = LabelRecorder::on(&auth);
     auth.register(token("b", HOUR)).await.unwrap();
     auth.register(token("a", HOUR)).await.unwrap();
     assert_eq!(listener.labels(), ["registered", "updated"]);
@@ -120,13 +120,13 @@ async fn seed_1_4_whoever_is_new_is_inserted_and_whoever_is_known_is_updated() {
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_8_a_result_for_who_is_gone_changes_nothing_but_is_told() {
-    let mut made = token("a", HOUR);
-    made.origin = Origin::Admin;
-    let auth = manager(vec![made.clone()], &Arc::default());
+    let mut created = token("a", HOUR);
+    created.origin = Origin::Admin;
+    let auth = manager(vec![created.clone()], &Arc::default());
     let open = lease(&auth, "a");
     auth.remove(&id("a")).await.unwrap();
-    auth.register(made).await.unwrap();
-    let listener = Listener::on(&auth);
+    auth.register(created).await.unwrap();
+    let listener = LabelRecorder::on(&auth);
     open.settle(failure(), at(Duration::ZERO), None);
     assert_eq!(listener.labels(), ["result"]);
     let view = auth.get(&id("a")).unwrap();
@@ -136,7 +136,7 @@ async fn seed_1_8_a_result_for_who_is_gone_changes_nothing_but_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_14_what_is_due_at_the_start_is_renewed_at_once() {
-    let (auth, provider) = renewing(vec![token("a", MINUTE), token("b", 10 * HOUR)]);
+    let (auth, provider) = with_refresher(vec![token("a", MINUTE), token("b", 10 * HOUR)]);
     run_for(&auth, Duration::from_secs(2)).await;
     assert_eq!(provider.calls(), 1);
     assert_eq!(access_token(&auth, "a"), "at-1-a");
@@ -144,7 +144,7 @@ async fn seed_1_14_what_is_due_at_the_start_is_renewed_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_14_nothing_is_renewed_once_the_background_is_stopped() {
-    let (auth, provider) = renewing(vec![token("a", HOUR)]);
+    let (auth, provider) = with_refresher(vec![token("a", HOUR)]);
     run_for(&auth, MINUTE).await;
     tokio::time::sleep(2 * HOUR).await;
     assert_eq!(provider.calls(), 0);
@@ -154,14 +154,14 @@ async fn seed_1_14_nothing_is_renewed_once_the_background_is_stopped() {
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_14_a_refresh_that_worked_is_noted_and_told() {
-    let (auth, provider) = renewing(vec![token("a", HOUR)]);
-    let down = RefreshFailed::Failed("status 503".to_owned());
+    let (auth, provider) = with_refresher(vec![token("a", HOUR)]);
+    let down = RefreshError::Failed("status 503".to_owned());
     provider.failures.lock().push_back(down);
     assert!(auth.refresh(&id("a"), 1).await.is_err());
-    assert_eq!(auth.get(&id("a")).unwrap().renewal.failures, 1);
-    let listener = Listener::on(&auth);
+    assert_eq!(auth.get(&id("a")).unwrap().refresh.failures, 1);
+    let listener = LabelRecorder::on(&auth);
     auth.refresh(&id("a"), 1).await.unwrap();
-    let renewal = auth.get(&id("a")).unwrap().renewal;
+    let renewal = auth.get(&id("a")).unwrap().refresh;
     assert_eq!(renewal.refreshed_at, Some(at(Duration::from_secs(2))));
     // The provider told no end: so it is due its lead after the last refresh, and no pause holds it.
     assert_eq!(renewal.due_at, Some(at(Duration::from_secs(302))));
@@ -176,7 +176,7 @@ async fn seed_1_14_without_a_lead_and_an_interval_nothing_is_renewed() {
         fn refresh(
             &self,
             job: jackfield_auth::RefreshJob,
-        ) -> jackfield_auth::BoxFuture<'_, Result<jackfield_auth::TokenPatch, RefreshFailed>>
+        ) -> jackfield_auth::BoxFuture<'_, Result<jackfield_auth::TokenPatch, RefreshError>>
         {
             self.0.refresh(job)
         }
@@ -200,19 +200,19 @@ async fn seed_1_14_without_a_lead_and_an_interval_nothing_is_renewed() {
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_16_a_hook_that_panics_harms_neither_the_others_nor_the_caller() {
-    struct Panics;
-    impl Hook for Panics {
-        fn heard(&self, _: &Event) {
+    struct AlwaysPanics;
+    impl Hook for AlwaysPanics {
+        fn on_event(&self, _: &Event) {
             panic!("a hook that panics, on purpose");
         }
     }
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let listener = Arc::new(Listener::default());
+    let listener = Arc::new(LabelRecorder::default());
     let auth = AuthManager::new(AuthParts {
         store: Some(store),
         hooks: vec![
-            Arc::new(Panics),
-            Arc::<Listener>::clone(&listener) as Arc<dyn Hook>,
+            Arc::new(AlwaysPanics),
+            Arc::<LabelRecorder>::clone(&listener) as Arc<dyn Hook>,
         ],
         ..AuthParts::new(vec![token("a", HOUR)], clock())
     })
@@ -231,19 +231,19 @@ async fn seed_1_17_an_edit_replaces_what_a_credential_serves() {
     let names: Vec<_> = auth.names().iter().map(|name| name.name.clone()).collect();
     assert_eq!(names, ["other".into()]);
     let now = at(Duration::ZERO);
-    let gone = auth.candidates(&Ask::first("gpt"), now).unwrap_err();
-    assert!(matches!(gone, Unfit::UnknownModel), "{gone:?}");
-    assert!(auth.candidates(&Ask::first("other"), now).is_ok());
-    assert!(auth.candidates(&Ask::first("other(high)"), now).is_ok());
+    let unavailable = auth.candidates(&CandidateQuery::first_round("gpt"), now).unwrap_err();
+    assert!(matches!(unavailable, Unavailable::UnknownModel), "{gone:?}");
+    assert!(auth.candidates(&CandidateQuery::first_round("other"), now).is_ok());
+    assert!(auth.candidates(&CandidateQuery::first_round("other(high)"), now).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn seed_1_17_a_model_is_there_until_the_last_who_serves_it_is_removed() {
-    let made = |id: &str| Registration {
+    let created = |id: &str| Registration {
         origin: Origin::Admin,
         ..token(id, HOUR)
     };
-    let auth = manager(vec![made("a"), made("b")], &Arc::default());
+    let auth = manager(vec![created("a"), created("b")], &Arc::default());
     for (id, left) in [("a", 1), ("b", 0)] {
         auth.remove(&CredentialId::from(id)).await.unwrap();
         assert_eq!(auth.names().len(), left);
@@ -255,9 +255,9 @@ async fn seed_1_17_a_model_comes_back_by_itself_when_its_cooldown_ends() {
     // In the seed only a success or a new registration resumes it, and some never come back.
     let auth = manager(vec![token("a", HOUR)], &Arc::default());
     lease(&auth, "a").settle(failure(), at(Duration::ZERO), None);
-    let ask = Ask::first("gpt");
-    assert!(auth.candidates(&ask, at(59 * MINUTE / 60)).is_err());
-    assert!(auth.candidates(&ask, at(MINUTE)).is_ok());
+    let query = CandidateQuery::first_round("gpt");
+    assert!(auth.candidates(&query, at(59 * MINUTE / 60)).is_err());
+    assert!(auth.candidates(&query, at(MINUTE)).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
