@@ -18,7 +18,7 @@ pub(crate) fn snapshot(config: &Config) -> Snapshot {
         routing: Routing {
             selector: config.routing.selector.as_str().into(),
             settings: config.routing.settings.as_str().into(),
-            room_wait: config.routing.room_wait,
+            queue_timeout: config.routing.room_wait,
             affinity: affinity(config),
             fallbacks: fallbacks(config),
         },

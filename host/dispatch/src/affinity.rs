@@ -41,7 +41,7 @@ impl AffinityKey {
 }
 
 /// Where the name of a call's session is looked for.
-pub(crate) struct Told<'a> {
+pub(crate) struct SessionHints<'a> {
     /// All of the client's headers.
     pub(crate) headers: &'a HeaderMap,
     /// Its body.
@@ -52,15 +52,15 @@ pub(crate) struct Told<'a> {
 
 /// The session, by the first of these places that names one: a hash of [`HASH_BITS`], the same in
 /// every process and after every restart.
-pub(crate) fn of(keys: &[AffinityKey], told: &Told<'_>) -> Option<u64> {
+pub(crate) fn session_hash(keys: &[AffinityKey], hints: &SessionHints<'_>) -> Option<u64> {
     keys.iter().find_map(|key| match key {
-        AffinityKey::Header(name) => hash(told.headers.get(name)?.to_str().ok()?),
+        AffinityKey::Header(name) => hash(hints.headers.get(name)?.to_str().ok()?),
         AffinityKey::BodyPointer(pointer) => {
-            let range = json::find(told.body, pointer).ok()??;
-            let text: String = serde_json::from_slice(told.body.get(range)?).ok()?;
+            let range = json::find(hints.body, pointer).ok()??;
+            let text: String = serde_json::from_slice(hints.body.get(range)?).ok()?;
             hash(&text)
         }
-        AffinityKey::ClientKey => hash(told.principal),
+        AffinityKey::ClientKey => hash(hints.principal),
     })
 }
 

@@ -1,6 +1,6 @@
 //! One attempt: a plan is made, carried out, and its answer judged, with one leased credential.
 
-mod answering;
+mod response;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,47 +14,47 @@ use jackfield_dialect::Dialect;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use crate::call::{Answer, Call, Embed, Operation};
+use crate::call::{ClientResponse, Call, Embed, Operation};
 use crate::classify;
-use crate::course::Course;
-use crate::error::{CallError, ErrorAnswer, UpstreamFailure};
-use crate::exchange::Broke;
-use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIME, ROUND_TRIPS_MAX};
+use crate::context::CallContext;
+use crate::error::{CallError, ErrorResponse, UpstreamFailure};
+use crate::exchange::StreamError;
+use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT, ROUND_TRIPS_MAX};
 use crate::outbound::{self, Bounds, CONNECTION_HEADERS};
-use crate::plan::{Context, Plan, Response};
-use crate::port::{Executor, FaultKind, Head, PluginFault, Rejection, UpstreamAnswer};
+use crate::plan::{Context, Plan, ResponseMode};
+use crate::port::{Executor, FaultKind, ResponseHead, PluginFault, Rejection, UpstreamResponse};
 use crate::scrub::{scrub, shows_secret};
 use crate::snapshot::Provider;
 use crate::source::Source;
-use crate::told::Told;
+use crate::translation::TranslatedCall;
 
 /// How an attempt failed. Its lease is settled.
-pub(crate) enum Missed {
+pub(crate) enum AttemptError {
     /// A provider, or the way to it: by its scope another credential may do.
-    Failed(Box<UpstreamFailure>),
+    Upstream(Box<UpstreamFailure>),
     /// Nothing another credential could mend.
     Fatal(Box<CallError>),
     /// The executor cannot be told the call; one of another dialect may. Nobody is blamed.
-    Untold(Box<CallError>),
+    Incompatible(Box<CallError>),
     /// The provider refused the credential, and new tokens may mend that: the lease is not settled.
-    Stale(Box<Stale>),
+    NeedsRefresh(Box<StaleAttempt>),
 }
 
 /// An attempt that new tokens may mend.
-pub(crate) struct Stale {
+pub(crate) struct StaleAttempt {
     pub(crate) lease: Lease,
     pub(crate) failure: UpstreamFailure,
 }
 
 /// One attempt.
 pub(crate) struct Attempt<'a> {
-    course: &'a Arc<Course>,
+    context: &'a Arc<CallContext>,
     provider: &'a Provider,
     executor: &'a Arc<dyn Executor>,
-    told: Told,
+    translation: TranslatedCall,
     /// What the executor's provider is asked: the client's body, or its translation.
     body: Bytes,
-    context: Context,
+    plan_context: Context,
     lease: Option<Lease>,
     round_trips: u32,
     /// Whether new tokens may still be asked for.
@@ -67,35 +67,35 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// When the configuration does not fit together, or the executor cannot be told the call.
     pub(crate) async fn new(
-        course: &'a Arc<Course>,
+        context: &'a Arc<CallContext>,
         lease: Lease,
         number: u32,
         may_refresh: bool,
-    ) -> Result<Self, Missed> {
-        let (call, snapshot) = (&course.call, &course.snapshot);
+    ) -> Result<Self, AttemptError> {
+        let (call, snapshot) = (&context.call, &context.snapshot);
         let serving = snapshot.serving(&lease.credential().provider);
-        let (provider, executor) = serving.map_err(|error| Missed::Fatal(Box::new(error)))?;
-        let now = course.clock.now();
+        let (provider, executor) = serving.map_err(|error| AttemptError::Fatal(Box::new(error)))?;
+        let now = context.clock.now();
         let created = now.as_millis() / 1_000;
-        let told = (executor.descriptor(), lease.upstream_model());
-        let told = Told::new(call, told, &course.translations, created).await;
-        let told = match told {
-            Ok(told) => told,
-            Err(untold) => {
-                course.settle(lease, Outcome::Inconclusive, None);
-                let error = untold.into_error(call.operation, &provider.executor);
-                return Err(Missed::Untold(Box::new(error)));
+        let target = (executor.descriptor(), lease.upstream_model());
+        let negotiated = TranslatedCall::new(call, target, &context.translations, created).await;
+        let translation = match negotiated {
+            Ok(translation) => translation,
+            Err(cause) => {
+                context.settle(lease, Outcome::Inconclusive, None);
+                let error = cause.into_error(call.operation, &provider.executor);
+                return Err(AttemptError::Incompatible(Box::new(error)));
             }
         };
         // What an earlier attempt lost, this one may not.
-        course.trace.warnings(told.warnings());
-        let context = Context {
+        context.trace.warnings(translation.warnings());
+        let plan_context = Context {
             operation: call.operation.name(),
-            dialect: told.spoken().name(),
-            model: Arc::clone(told.model()),
+            dialect: translation.upstream_dialect().name(),
+            model: Arc::clone(translation.model()),
             // A translation has the provider's name in it already.
-            client_model: match told.translated() {
-                Some(_) => Arc::clone(told.model()),
+            client_model: match translation.translated() {
+                Some(_) => Arc::clone(translation.model()),
                 None => Arc::clone(&call.model),
             },
             stream: call.stream.is_some(),
@@ -107,12 +107,12 @@ impl<'a> Attempt<'a> {
             options: options(call),
         };
         Ok(Self {
-            course,
-            body: told.body().unwrap_or(&call.body).clone(),
-            told,
+            context,
+            body: translation.body().unwrap_or(&call.body).clone(),
+            translation,
             provider,
             executor,
-            context,
+            plan_context,
             lease: Some(lease),
             round_trips: 0,
             may_refresh,
@@ -120,61 +120,61 @@ impl<'a> Attempt<'a> {
     }
 
     /// Runs it up to its commit.
-    pub(crate) async fn run(mut self) -> Result<Answer, Missed> {
-        match self.executor.prepare(&self.context, &self.body).await {
+    pub(crate) async fn run(mut self) -> Result<ClientResponse, AttemptError> {
+        match self.executor.prepare(&self.plan_context, &self.body).await {
             Ok(plan) => self.carry_out(plan).await,
-            Err(rejection) => Err(self.rejected(rejection)),
+            Err(rejection) => Err(self.settle_rejection(rejection)),
         }
     }
 
-    async fn carry_out(&mut self, plan: Plan) -> Result<Answer, Missed> {
-        let response = plan.response;
+    async fn carry_out(&mut self, plan: Plan) -> Result<ClientResponse, AttemptError> {
+        let mode = plan.response_mode;
         let state = plan.state.clone();
         let (head, source) = self.send(plan).await?;
-        if response == Response::Relay {
-            return self.relay(head, source).await;
+        if mode == ResponseMode::Relay {
+            return self.forward_response(head, source).await;
         }
-        let reply = self.executor.reply(&self.context, &self.body, state).await;
-        let reply = reply.map_err(|fault| self.rejected(Rejection::Fault(fault)))?;
-        self.guide(head, source, response, reply).await
+        let reply = self.executor.reply(&self.plan_context, &self.body, state).await;
+        let reply = reply.map_err(|fault| self.settle_rejection(Rejection::Fault(fault)))?;
+        self.run_reply(head, source, mode, reply).await
     }
 
     /// Sends what is planned; an error answer ends the attempt.
-    async fn send(&mut self, plan: Plan) -> Result<(Head, Source), Missed> {
+    async fn send(&mut self, plan: Plan) -> Result<(ResponseHead, Source), AttemptError> {
         self.round_trips += 1;
         if self.round_trips > ROUND_TRIPS_MAX {
-            return Err(self.nonsense(format!("it planned more than {ROUND_TRIPS_MAX} requests")));
+            return Err(self.settle_invalid_output(format!("it planned more than {ROUND_TRIPS_MAX} requests")));
         }
         if !plan.captures.is_empty() {
-            let wrong = "it captures secrets, which only `refresh` and `authorize` may".to_owned();
-            return Err(self.nonsense(wrong));
+            let reason = "it captures secrets, which only `refresh` and `authorize` may".to_owned();
+            return Err(self.settle_invalid_output(reason));
         }
-        let request = self.outbound(plan).map_err(|wrong| self.nonsense(wrong))?;
-        let timeouts = self.course.snapshot.timeouts;
+        let request = self.upstream_request(plan).map_err(|reason| self.settle_invalid_output(reason))?;
+        let timeouts = self.context.snapshot.timeouts;
         let sent = Instant::now();
-        let answer = tokio::time::timeout(timeouts.first_byte, self.course.upstream.send(request));
-        let UpstreamAnswer { head, body } = match answer.await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(self.failed(classify::transport(error.to_string()), None)),
+        let response = tokio::time::timeout(timeouts.first_byte, self.context.upstream.send(request));
+        let UpstreamResponse { head, body } = match response.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(self.settle_failure(classify::transport(error.to_string()), None)),
             Err(_) => {
                 let waited = timeouts.first_byte.as_secs_f32();
                 let message = format!("the provider did not answer within {waited} s");
-                return Err(self.failed(classify::transport(message), None));
+                return Err(self.settle_failure(classify::transport(message), None));
             }
         };
         if let Some(lease) = &self.lease
-            && let Some(quota) = classify::quota(&head.headers, self.course.clock.now())
+            && let Some(quota) = classify::quota(&head.headers, self.context.clock.now())
         {
             lease.note_quota(quota);
         }
-        let source = Source::new(body, sent, self.course.call.deadline, timeouts);
+        let source = Source::new(body, sent, self.context.call.deadline, timeouts);
         if head.status.is_success() {
             return Ok((head, source));
         }
-        Err(self.error_answer(head, source).await)
+        Err(self.error_response(head, source).await)
     }
 
-    fn outbound(&self, plan: Plan) -> Result<crate::plan::UpstreamRequest, outbound::Wrong> {
+    fn upstream_request(&self, plan: Plan) -> Result<crate::plan::UpstreamRequest, outbound::PlanError> {
         let proxy = self.lease.as_ref().and_then(Lease::proxy);
         let bounds = Bounds {
             base_url: &self.provider.base_url,
@@ -183,117 +183,117 @@ impl<'a> Attempt<'a> {
             grants: &self.provider.grants,
             hosts: &self.executor.descriptor().hosts,
             proxy: proxy.map(|url| Arc::from(url.expose_secret())),
-            connect: self.course.snapshot.timeouts.connect,
+            connect: self.context.snapshot.timeouts.connect,
         };
-        let mut request = outbound::request(plan.request, &bounds)?;
-        outbound::add_headers_of(&mut request, &self.context.credential);
+        let mut request = outbound::build_request(plan.request, &bounds)?;
+        outbound::add_credential_headers(&mut request, &self.plan_context.credential);
         Ok(request)
     }
 
     /// Judges an error answer, by the executor if it does that, and keeps it for the client.
-    async fn error_answer(&mut self, head: Head, mut source: Source) -> Missed {
-        source.end_within(ERROR_BODY_TIME);
-        let body = beginning(&mut source, ERROR_BODY_BYTES_MAX).await;
-        let now = self.course.clock.now();
-        let mut answer = ErrorAnswer {
-            dialect: self.told.spoken(),
+    async fn error_response(&mut self, head: ResponseHead, mut source: Source) -> AttemptError {
+        source.end_within(ERROR_BODY_TIMEOUT);
+        let body = read_up_to(&mut source, ERROR_BODY_BYTES_MAX).await;
+        let now = self.context.clock.now();
+        let mut response = ErrorResponse {
+            dialect: self.translation.upstream_dialect(),
             status: head.status,
-            headers: for_client(head.headers.clone()),
+            headers: client_headers(head.headers.clone()),
             body: body.clone(),
         };
         if !self.executor.descriptor().judges_errors {
-            let failure = classify::answer(head.status, &head.headers, &body, now);
-            return self.failed(failure, Some(answer));
+            let failure = classify::response(head.status, &head.headers, &body, now);
+            return self.settle_failure(failure, Some(response));
         }
         match self
             .executor
-            .judge(&self.context, &self.body, &head, &body)
+            .judge(&self.plan_context, &self.body, &head, &body)
             .await
         {
             Ok(refusal) => {
-                if let Some(body) = refusal.answer {
-                    answer.headers.remove(CONTENT_ENCODING);
-                    answer.body = body;
+                if let Some(body) = refusal.response {
+                    response.headers.remove(CONTENT_ENCODING);
+                    response.body = body;
                 }
-                self.failed(refusal.failure, Some(answer))
+                self.settle_failure(refusal.failure, Some(response))
             }
-            Err(fault) => self.rejected(Rejection::Fault(fault)),
+            Err(fault) => self.settle_rejection(Rejection::Fault(fault)),
         }
     }
 
-    fn broke(&mut self, broke: Broke) -> Missed {
-        match broke {
-            Broke::Failed(failure) | Broke::Told(failure) => self.failed(failure, None),
-            Broke::Late => {
+    fn settle_stream_error(&mut self, error: StreamError) -> AttemptError {
+        match error {
+            StreamError::Upstream(failure) | StreamError::AlreadySent(failure) => self.settle_failure(failure, None),
+            StreamError::DeadlineExceeded => {
                 self.settle(Outcome::Cancelled, None);
-                let total = self.course.snapshot.timeouts.total;
-                Missed::Fatal(Box::new(CallError::Deadline(total)))
+                let total = self.context.snapshot.timeouts.total;
+                AttemptError::Fatal(Box::new(CallError::Deadline(total)))
             }
-            Broke::Plugin(fault) => self.rejected(Rejection::Fault(fault)),
+            StreamError::Plugin(fault) => self.settle_rejection(Rejection::Fault(fault)),
         }
     }
 
     /// Settles the lease with a failure of the provider.
-    fn failed(&mut self, mut failure: Failure, mut answer: Option<ErrorAnswer>) -> Missed {
+    fn settle_failure(&mut self, mut failure: Failure, mut response: Option<ErrorResponse>) -> AttemptError {
         if let Some(lease) = &self.lease {
             scrub(lease, &mut failure);
-            answer = answer.filter(|answer| !shows_secret(lease, &answer.body));
+            response = response.filter(|response| !shows_secret(lease, &response.body));
         }
         tracing::debug!(
-            call = %self.course.call.id,
-            credential = %self.context.credential.id,
+            call = %self.context.call.id,
+            credential = %self.plan_context.credential.id,
             kind = %failure.kind,
             scope = ?failure.scope,
             message = failure.message,
             "attempt failed"
         );
-        let mendable = self.may_refresh && failure.refresh_suggested;
-        let failure = UpstreamFailure { failure, answer };
-        if let Some(lease) = self.lease.take_if(|lease| mendable && lease.refreshable()) {
-            return Missed::Stale(Box::new(Stale { lease, failure }));
+        let can_refresh = self.may_refresh && failure.refresh_suggested;
+        let failure = UpstreamFailure { failure, response };
+        if let Some(lease) = self.lease.take_if(|lease| can_refresh && lease.refreshable()) {
+            return AttemptError::NeedsRefresh(Box::new(StaleAttempt { lease, failure }));
         }
         self.settle(Outcome::Failed(failure.failure.clone()), None);
-        Missed::Failed(Box::new(failure))
+        AttemptError::Upstream(Box::new(failure))
     }
 
     /// Settles the lease where the executor gave no plan or no answer.
-    fn rejected(&mut self, rejection: Rejection) -> Missed {
+    fn settle_rejection(&mut self, rejection: Rejection) -> AttemptError {
         match rejection {
             Rejection::Refused(refusal) => {
                 let status = refusal
                     .failure
                     .status
                     .and_then(|code| StatusCode::from_u16(code).ok());
-                let dialect = self.told.spoken();
-                let answer = refusal.answer.map(|body| ErrorAnswer {
+                let dialect = self.translation.upstream_dialect();
+                let response = refusal.response.map(|body| ErrorResponse {
                     dialect,
                     status: status.unwrap_or(fallback_status(refusal.failure.scope)),
                     headers: HeaderMap::new(),
                     body,
                 });
-                self.failed(refusal.failure, answer)
+                self.settle_failure(refusal.failure, response)
             }
             Rejection::Fault(fault) => {
                 self.settle(Outcome::Inconclusive, None);
-                Missed::Fatal(Box::new(CallError::Plugin(fault)))
+                AttemptError::Fatal(Box::new(CallError::Plugin(fault)))
             }
         }
     }
 
-    fn nonsense(&mut self, detail: String) -> Missed {
+    fn settle_invalid_output(&mut self, detail: String) -> AttemptError {
         let plugin = self.executor.plugin().clone();
         tracing::warn!(%plugin, detail, "plugin answered nonsense");
         self.executor.note_fault();
-        self.rejected(Rejection::Fault(PluginFault {
+        self.settle_rejection(Rejection::Fault(PluginFault {
             plugin,
-            kind: FaultKind::Nonsense,
+            kind: FaultKind::InvalidOutput,
             detail,
         }))
     }
 
     fn settle(&mut self, outcome: Outcome, first_byte: Option<Duration>) {
         if let Some(lease) = self.lease.take() {
-            self.course.settle(lease, outcome, first_byte);
+            self.context.settle(lease, outcome, first_byte);
         }
     }
 }
@@ -318,30 +318,30 @@ fn fallback_status(scope: Scope) -> StatusCode {
 }
 
 /// The first bytes of a body; what fails on the way is simply not there.
-async fn beginning(source: &mut Source, bytes_max: usize) -> Bytes {
-    let mut held = BytesMut::new();
+async fn read_up_to(source: &mut Source, bytes_max: usize) -> Bytes {
+    let mut buffer = BytesMut::new();
     while let Ok(Some(chunk)) = source.next().await {
-        let room = bytes_max - held.len();
-        held.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if held.len() == bytes_max {
+        let remaining = bytes_max - buffer.len();
+        buffer.extend_from_slice(&chunk[..chunk.len().min(remaining)]);
+        if buffer.len() == bytes_max {
             break;
         }
     }
-    held.freeze()
+    buffer.freeze()
 }
 
 /// The provider's headers without those of the connection, and without those that would make the
 /// client believe that it talks to the provider's own host.
-pub(crate) fn for_client(mut headers: HeaderMap) -> HeaderMap {
-    let kept_back = |name: &&HeaderName| {
-        CONNECTION_HEADERS.contains(&name.as_str()) || PROVIDERS_OWN.contains(&name.as_str())
+pub(crate) fn client_headers(mut headers: HeaderMap) -> HeaderMap {
+    let is_withheld = |name: &&HeaderName| {
+        CONNECTION_HEADERS.contains(&name.as_str()) || UPSTREAM_ONLY_HEADERS.contains(&name.as_str())
     };
     // Few of them are there: looking for each one that might be would cost more.
-    let there: Vec<HeaderName> = headers.keys().filter(kept_back).cloned().collect();
-    for name in there {
+    let withheld: Vec<HeaderName> = headers.keys().filter(is_withheld).cloned().collect();
+    for name in withheld {
         headers.remove(name);
     }
     headers
 }
 
-const PROVIDERS_OWN: [&str; 4] = ["alt-svc", "date", "set-cookie", "strict-transport-security"];
+const UPSTREAM_ONLY_HEADERS: [&str; 4] = ["alt-svc", "date", "set-cookie", "strict-transport-security"];

@@ -23,7 +23,7 @@ pub struct Call {
     /// The client's name of the model.
     pub model: Arc<str>,
     /// Whether the client asked for a stream, and of which shape.
-    pub stream: Option<Framing>,
+    pub stream: Option<StreamFraming>,
     /// The body, as it came.
     pub body: Bytes,
     /// Headers that may go on to the provider.
@@ -70,7 +70,7 @@ impl Operation {
 
 /// The shape of a client's stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
+pub enum StreamFraming {
     /// One JSON array, item by item: Gemini's streams where the client did not ask for events.
     Array,
     /// Server-sent events.
@@ -79,13 +79,13 @@ pub enum Framing {
 
 /// The answer to a call.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ClientResponse {
     /// The status code.
     pub status: StatusCode,
     /// The provider's headers that are the client's business.
     pub headers: HeaderMap,
     /// The body.
-    pub body: AnswerBody,
+    pub body: ResponseBody,
     /// What of the request the provider's dialect could not express.
     pub warnings: Vec<Warning>,
     /// Whether the host made it up by an estimate, because no provider could be asked.
@@ -93,14 +93,14 @@ pub struct Answer {
 }
 
 /// The body of an answer.
-pub enum AnswerBody {
+pub enum ResponseBody {
     /// All of it.
     Whole(Bytes),
     /// Piece by piece, pulled. Dropping it cancels the exchange and settles its lease.
-    Stream(AnswerStream),
+    Stream(ResponseStream),
 }
 
-impl fmt::Debug for AnswerBody {
+impl fmt::Debug for ResponseBody {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole(body) => write!(formatter, "Whole({} bytes)", body.len()),
@@ -110,10 +110,10 @@ impl fmt::Debug for AnswerBody {
 }
 
 /// The pieces of an answer.
-pub type AnswerStream = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;
+pub type ResponseStream = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
 
 /// An answer broke where its dialect has no words for it; the connection must be broken too, or
 /// the client would take what it has for the whole.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the answer broke off: {0}")]
-pub struct Broken(pub String);
+pub struct BodyError(pub String);

@@ -13,10 +13,10 @@ use jackfield_dialect::ProviderError;
 use memchr::memmem;
 
 use crate::plan::Refusal;
-use crate::port::Head;
+use crate::port::ResponseHead;
 
 pub(crate) use hints::{quota, retry_after};
-use rules::{NONE, RULES, Told};
+use rules::{NONE, RULES, Matcher};
 
 /// The kind of a request that is longer than the model can read. Another model may do.
 pub(crate) const CONTEXT_LENGTH: &str = "context-length";
@@ -28,22 +28,22 @@ const UNCLASSIFIED: &str = "unclassified";
 /// did not classify is classified by the host's own rules. A delay that the executor found counts
 /// before those that the host finds.
 #[must_use]
-pub fn settled(judged: Refusal, head: &Head, body: &[u8], now: Timestamp) -> Refusal {
-    if judged.failure.kind != UNCLASSIFIED {
-        return judged;
+pub fn or_default_rules(refusal: Refusal, head: &ResponseHead, body: &[u8], now: Timestamp) -> Refusal {
+    if refusal.failure.kind != UNCLASSIFIED {
+        return refusal;
     }
-    let own = answer(head.status, &head.headers, body, now);
+    let own = response(head.status, &head.headers, body, now);
     Refusal {
         failure: Failure {
-            retry_after: judged.failure.retry_after.or(own.retry_after),
+            retry_after: refusal.failure.retry_after.or(own.retry_after),
             ..own
         },
-        answer: judged.answer,
+        response: refusal.response,
     }
 }
 
 /// Classifies an error answer.
-pub(crate) fn answer(
+pub(crate) fn response(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
@@ -51,7 +51,7 @@ pub(crate) fn answer(
 ) -> Failure {
     let error = ProviderError::read(body);
     let challenge = error.is_none() && is_challenge(headers, body);
-    let (scope, kind) = verdict(status.as_u16(), error.as_ref(), challenge);
+    let (scope, kind) = match_rules(status.as_u16(), error.as_ref(), challenge);
     let message = match error {
         Some(error) if !error.message.is_empty() => error.message,
         _ if challenge => format!("the provider answered {status} with a challenge for browsers"),
@@ -70,14 +70,14 @@ pub(crate) fn answer(
 
 /// Classifies an error that came inside an answer with a good status, where there is no status to
 /// go by: the words of the error decide, and what they do not say counts as the provider's fault.
-pub(crate) fn inside(error: ProviderError) -> Failure {
+pub(crate) fn stream_error(error: ProviderError) -> Failure {
     let status = stated_status(&error).filter(|status| *status >= 400);
-    let (scope, kind) = verdict(status.unwrap_or(NONE), Some(&error), false);
+    let (scope, kind) = match_rules(status.unwrap_or(NONE), Some(&error), false);
     Failure {
         scope,
         kind: Cow::Borrowed(kind),
         status,
-        retry_after: hints::of_sentence(&error.message),
+        retry_after: hints::from_message(&error.message),
         message: error.message,
         refresh_suggested: false,
     }
@@ -85,15 +85,15 @@ pub(crate) fn inside(error: ProviderError) -> Failure {
 
 /// The way to the provider failed, or an answer broke off.
 pub(crate) fn transport(message: String) -> Failure {
-    plain(Scope::Transport, kind::TRANSIENT, message)
+    new_failure(Scope::Transport, kind::TRANSIENT, message)
 }
 
 /// An answer of good status that holds nothing, or no sense.
-pub(crate) fn useless(message: &str) -> Failure {
-    plain(Scope::Provider, kind::TRANSIENT, message.to_owned())
+pub(crate) fn invalid_response(message: &str) -> Failure {
+    new_failure(Scope::Provider, kind::TRANSIENT, message.to_owned())
 }
 
-fn plain(scope: Scope, kind: &'static str, message: String) -> Failure {
+fn new_failure(scope: Scope, kind: &'static str, message: String) -> Failure {
     Failure {
         scope,
         kind: Cow::Borrowed(kind),
@@ -105,23 +105,23 @@ fn plain(scope: Scope, kind: &'static str, message: String) -> Failure {
 }
 
 /// What the first rule that fits says.
-fn verdict(status: u16, error: Option<&ProviderError>, challenge: bool) -> (Scope, &'static str) {
-    let said = Said::of(error, challenge);
+fn match_rules(status: u16, error: Option<&ProviderError>, challenge: bool) -> (Scope, &'static str) {
+    let text = ErrorText::of(error, challenge);
     let rule = RULES.iter().find(|rule| {
-        rule.status.iter().any(|range| range.contains(&status)) && said.fits(&rule.told)
+        rule.status.iter().any(|range| range.contains(&status)) && text.matches(&rule.matcher)
     });
-    rule.map_or((Scope::Provider, kind::TRANSIENT), |rule| rule.verdict)
+    rule.map_or((Scope::Provider, kind::TRANSIENT), |rule| rule.classification)
 }
 
 /// What an error says, in lower case.
 #[derive(Default)]
-struct Said {
-    words: Vec<String>,
-    sentence: String,
+struct ErrorText {
+    codes: Vec<String>,
+    message: String,
     challenge: bool,
 }
 
-impl Said {
+impl ErrorText {
     fn of(error: Option<&ProviderError>, challenge: bool) -> Self {
         let Some(error) = error else {
             return Self {
@@ -129,25 +129,25 @@ impl Said {
                 ..Self::default()
             };
         };
-        let sentence = error.message.to_ascii_lowercase();
-        let words = [&error.code, &error.kind].into_iter().flatten();
-        let mut words: Vec<String> = words.map(|word| word.to_ascii_lowercase()).collect();
-        if !sentence.contains(' ') {
-            words.push(sentence.clone());
+        let message = error.message.to_ascii_lowercase();
+        let codes = [&error.code, &error.kind].into_iter().flatten();
+        let mut codes: Vec<String> = codes.map(|code| code.to_ascii_lowercase()).collect();
+        if !message.contains(' ') {
+            codes.push(message.clone());
         }
         Self {
-            words,
-            sentence,
+            codes,
+            message,
             challenge,
         }
     }
 
-    fn fits(&self, told: &Told) -> bool {
-        match told {
-            Told::Anything => true,
-            Told::Challenge => self.challenge,
-            Told::Word(known) => self.words.iter().any(|word| known.contains(&&**word)),
-            Told::Phrase(known) => known.iter().any(|phrase| self.sentence.contains(phrase)),
+    fn matches(&self, matcher: &Matcher) -> bool {
+        match matcher {
+            Matcher::Anything => true,
+            Matcher::Challenge => self.challenge,
+            Matcher::Code(known) => self.codes.iter().any(|code| known.contains(&&**code)),
+            Matcher::Phrase(known) => known.iter().any(|phrase| self.message.contains(phrase)),
         }
     }
 }

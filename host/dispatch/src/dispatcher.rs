@@ -12,17 +12,17 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::affinity;
-use crate::attempt::{Attempt, Missed, Stale};
+use crate::attempt::{Attempt, AttemptError, StaleAttempt};
 use crate::budgets::Budgets;
-use crate::call::{Answer, AnswerBody, Call, Operation};
-use crate::choose::{Asked, Chooser, Unchosen};
+use crate::call::{ClientResponse, ResponseBody, Call, Operation};
+use crate::pick::{PickQuery, Picker, PickError};
 use crate::clock::Clock;
-use crate::count;
-use crate::course::Course;
+use crate::token_estimate;
+use crate::context::CallContext;
 use crate::error::{CallError, UpstreamFailure};
-use crate::fallback::{Fallback, because};
-use crate::journal::{Counts, Ended, Journal, Step, Waited, millis};
-use crate::limits::{ESTIMATES_MAX, ROUND_JITTER_MAX, UNTOLD_MAX};
+use crate::fallback::{Fallback, reason_label};
+use crate::call_log::{UnavailableCounts, CallOutcome, CallLog, Step, WaitReason, millis};
+use crate::limits::{ESTIMATES_MAX, ROUND_JITTER_MAX, INCOMPATIBLE_MAX};
 use crate::port::Upstream;
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
@@ -30,11 +30,11 @@ use crate::snapshot::Snapshot;
 /// Carries out calls.
 pub struct Dispatcher {
     snapshot: Arc<ArcSwap<Snapshot>>,
-    chooser: Chooser,
+    picker: Picker,
     pub(crate) upstream: Arc<dyn Upstream>,
     clock: Clock,
     budgets: Budgets,
-    journal: Journal,
+    call_log: CallLog,
     /// The turns of those who count tokens.
     estimates: Arc<Semaphore>,
 }
@@ -62,18 +62,18 @@ impl Dispatcher {
         } = parts;
         Self {
             snapshot,
-            chooser: Chooser::new(auth),
+            picker: Picker::new(auth),
             upstream,
             clock,
             budgets: Budgets::default(),
-            journal: Journal::default(),
+            call_log: CallLog::default(),
             estimates: Arc::new(Semaphore::new(ESTIMATES_MAX)),
         }
     }
 
     /// The credentials.
     pub fn auth(&self) -> &AuthManager {
-        self.chooser.auth()
+        self.picker.auth()
     }
 
     /// What a call would begin with now.
@@ -87,13 +87,13 @@ impl Dispatcher {
     }
 
     /// What was decided of the last calls.
-    pub fn journal(&self) -> &Journal {
-        &self.journal
+    pub fn call_log(&self) -> &CallLog {
+        &self.call_log
     }
 
     /// How often a selector failed and the first candidate was taken instead.
     pub fn selector_faults(&self) -> u64 {
-        self.chooser.selector_faults()
+        self.picker.selector_faults()
     }
 
     /// When a call that begins now must be over.
@@ -104,12 +104,12 @@ impl Dispatcher {
     /// What calls of one session have in common, by the routing's places for it: 53 bits, the same
     /// after every restart. None where the call names no session.
     pub fn affinity(&self, headers: &HeaderMap, body: &[u8], principal: &str) -> Option<u64> {
-        let told = affinity::Told {
+        let hints = affinity::SessionHints {
             headers,
             body,
             principal,
         };
-        affinity::of(&self.snapshot.load().routing.affinity, &told)
+        affinity::session_hash(&self.snapshot.load().routing.affinity, &hints)
     }
 
     /// Carries out a call up to its commit: from then on its answer is pulled. Dropping the future,
@@ -117,10 +117,10 @@ impl Dispatcher {
     ///
     /// # Errors
     /// Why there is no answer, by who must act.
-    pub async fn call(&self, call: Call) -> Result<Answer, CallError> {
+    pub async fn call(&self, call: Call) -> Result<ClientResponse, CallError> {
         let deadline = call.deadline;
-        let trace = Arc::new(self.journal.begin(&call, &self.clock));
-        let course = Arc::new(Course {
+        let trace = Arc::new(self.call_log.begin(&call, &self.clock));
+        let context = Arc::new(CallContext {
             model: Arc::clone(&call.model),
             call,
             snapshot: self.snapshot.load_full(),
@@ -129,18 +129,18 @@ impl Dispatcher {
             trace,
             translations: Arc::default(),
         });
-        let result = match timeout_at(deadline, self.models(&course)).await {
-            Ok(Err(error)) => self.counted_here(error, &course).await,
-            Ok(answered) => answered,
-            Err(_) => Err(CallError::Deadline(course.snapshot.timeouts.total)),
+        let result = match timeout_at(deadline, self.models(&context)).await {
+            Ok(Err(error)) => self.estimate_tokens(error, &context).await,
+            Ok(finished) => finished,
+            Err(_) => Err(CallError::Deadline(context.snapshot.timeouts.total)),
         };
         match &result {
-            Ok(answer) if matches!(answer.body, AnswerBody::Whole(_)) => {
-                course.trace.end(Ended::Answered);
+            Ok(response) if matches!(response.body, ResponseBody::Whole(_)) => {
+                context.trace.end(CallOutcome::Completed);
             }
             // A stream ends by its exchange.
             Ok(_) => {}
-            Err(error) => course.trace.end(Ended::failed(
+            Err(error) => context.trace.end(CallOutcome::failed(
                 error.code().unwrap_or(error.label()),
                 &error.to_string(),
             )),
@@ -150,60 +150,60 @@ impl Dispatcher {
 
     /// Where no provider counted the tokens, the host does. One that has to wait for its turn for longer
     /// than the call may take gets the error.
-    async fn counted_here(
+    async fn estimate_tokens(
         &self,
         error: CallError,
-        course: &Arc<Course>,
-    ) -> Result<Answer, CallError> {
-        if !count::is_replaced(&error, course) {
+        context: &Arc<CallContext>,
+    ) -> Result<ClientResponse, CallError> {
+        if !token_estimate::may_estimate(&error, context) {
             return Err(error);
         }
-        let turn = Arc::clone(&self.estimates).acquire_owned();
-        let turn = timeout_at(course.call.deadline, turn);
-        match turn.await {
-            Ok(Ok(turn)) => count::in_place_of(error, course, turn).await,
+        let permit = Arc::clone(&self.estimates).acquire_owned();
+        let permit = timeout_at(context.call.deadline, permit);
+        match permit.await {
+            Ok(Ok(permit)) => token_estimate::estimate(error, context, permit).await,
             Ok(Err(_)) | Err(_) => Err(error),
         }
     }
 
     /// Tries the model that was asked for, and after it those that take its place.
-    async fn models(&self, course: &Arc<Course>) -> Result<Answer, CallError> {
+    async fn models(&self, context: &Arc<CallContext>) -> Result<ClientResponse, CallError> {
         let mut progress = Progress::new();
-        let mut result = self.rounds(course, &mut progress).await;
-        for fallback in fallbacks(course) {
+        let mut result = self.rounds(context, &mut progress).await;
+        for fallback in fallbacks(context) {
             let error = match &result {
-                Err(error) if fallback.serves(error) => error,
+                Err(error) if fallback.applies_to(error) => error,
                 Err(_) => continue,
                 Ok(_) => break,
             };
-            course.trace.step(Step::Fallback {
+            context.trace.step(Step::Fallback {
                 to: Arc::clone(&fallback.model),
-                because: because(error),
+                reason: reason_label(error),
             });
             progress.next_model();
-            let course = Arc::new(course.with_model(&fallback.model));
-            result = self.rounds(&course, &mut progress).await;
+            let context = Arc::new(context.with_model(&fallback.model));
+            result = self.rounds(&context, &mut progress).await;
         }
         result
     }
 
     async fn rounds(
         &self,
-        course: &Arc<Course>,
+        context: &Arc<CallContext>,
         progress: &mut Progress,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<ClientResponse, CallError> {
         loop {
-            let unfit = match self.round(course, progress).await? {
-                Round::Answered(answer) => return Ok(answer),
-                Round::Exhausted(unfit) => unfit,
+            let unavailable = match self.round(context, progress).await? {
+                Round::Completed(response) => return Ok(response),
+                Round::Exhausted(unavailable) => unavailable,
             };
-            let Some(wait) = self.next_round(course, progress) else {
-                return Err(self.exhausted(course, progress, unfit));
+            let Some(wait) = self.next_round(context, progress) else {
+                return Err(self.exhausted_error(context, progress, unavailable));
             };
             let round = progress.round;
-            tracing::debug!(call = %course.call.id, round, wait_ms = wait.as_millis(), "round over");
-            course.trace.step(Step::Wait {
-                what: Waited::Cooldown,
+            tracing::debug!(call = %context.call.id, round, wait_ms = wait.as_millis(), "round over");
+            context.trace.step(Step::Wait {
+                reason: WaitReason::Cooldown,
                 ms: millis(wait),
             });
             sleep(wait).await;
@@ -214,83 +214,83 @@ impl Dispatcher {
     /// Tries untried credentials until one answers or none is left.
     async fn round(
         &self,
-        course: &Arc<Course>,
+        context: &Arc<CallContext>,
         progress: &mut Progress,
     ) -> Result<Round, CallError> {
-        let most = course.snapshot.retry.max_credentials as usize;
+        let limit = context.snapshot.retry.max_credentials as usize;
         loop {
             // An attempt may fail at the very deadline; no other begins after it.
-            if course.call.deadline <= Instant::now() {
-                return Err(CallError::Deadline(course.snapshot.timeouts.total));
+            if context.call.deadline <= Instant::now() {
+                return Err(CallError::Deadline(context.snapshot.timeouts.total));
             }
-            if most != 0 && progress.tried.len() >= most {
+            if limit != 0 && progress.tried.len() >= limit {
                 return Ok(Round::Exhausted(None));
             }
-            let passed_over = progress.passed_over();
-            let asked = Asked {
-                tried: &passed_over,
+            let excluded = progress.excluded();
+            let query = PickQuery {
+                tried: &excluded,
                 round: progress.round,
                 attempt: progress.attempts,
             };
-            let lease = match self.chooser.choose(course, &asked).await {
+            let lease = match self.picker.pick(context, &query).await {
                 Ok(lease) => lease,
-                Err(Unchosen::Unfit(unfit)) => {
-                    course.trace.step(Step::Unfit {
+                Err(PickError::Unavailable(unavailable)) => {
+                    context.trace.step(Step::Unavailable {
                         round: progress.round,
-                        reasons: unfit
+                        reasons: unavailable
                             .reasons()
-                            .map(|reasons| Counts::of(&reasons, self.clock.now())),
+                            .map(|reasons| UnavailableCounts::of(&reasons, self.clock.now())),
                     });
-                    return Ok(Round::Exhausted(Some(unfit)));
+                    return Ok(Round::Exhausted(Some(unavailable)));
                 }
-                Err(Unchosen::Fatal(error)) => return Err(error),
+                Err(PickError::Fatal(error)) => return Err(error),
             };
-            if !self.affords(course, progress, &lease) {
+            if !self.retry_allowed(context, progress, &lease) {
                 return Ok(Round::Exhausted(None));
             }
             let slot = lease.slot();
             progress.tried.push(slot);
-            let tried = match self.attempt(course, lease, progress).await {
-                Err(Missed::Stale(stale)) => self.renewed(course, *stale, progress).await,
+            let tried = match self.attempt(context, lease, progress).await {
+                Err(AttemptError::NeedsRefresh(stale)) => self.retry_after_refresh(context, *stale, progress).await,
                 tried => tried,
             };
             let failure = match tried {
-                Ok(answer) => return Ok(Round::Answered(answer)),
-                Err(Missed::Fatal(error)) => return Err(*error),
-                Err(Missed::Failed(failure)) => failure,
-                Err(Missed::Untold(error)) => {
+                Ok(response) => return Ok(Round::Completed(response)),
+                Err(AttemptError::Fatal(error)) => return Err(*error),
+                Err(AttemptError::Upstream(failure)) => failure,
+                Err(AttemptError::Incompatible(error)) => {
                     progress.tried.pop();
-                    progress.untold_by(slot, error);
-                    if self.nobody_else(course, progress) {
+                    progress.add_incompatible(slot, error);
+                    if self.no_other_executor(context, progress) {
                         return Ok(Round::Exhausted(None));
                     }
                     continue;
                 }
                 // Tokens are renewed once a credential.
-                Err(Missed::Stale(stale)) => settled(course, *stale),
+                Err(AttemptError::NeedsRefresh(stale)) => settle_failed(context, *stale),
             };
             if failure.failure.scope == Scope::Request {
                 return Err(CallError::Upstream(failure));
             }
-            progress.failed(failure);
+            progress.record_failure(failure);
         }
     }
 
     /// Whether it is no use to look for a credential whose executor can be told the call: those of one
     /// provider are alike.
-    fn nobody_else(&self, course: &Course, progress: &Progress) -> bool {
-        progress.untold.len() >= UNTOLD_MAX || self.auth().only_provider(&course.model).is_some()
+    fn no_other_executor(&self, context: &CallContext, progress: &Progress) -> bool {
+        progress.incompatible.len() >= INCOMPATIBLE_MAX || self.auth().only_provider(&context.model).is_some()
     }
 
     async fn attempt(
         &self,
-        course: &Arc<Course>,
+        context: &Arc<CallContext>,
         lease: Lease,
         progress: &mut Progress,
-    ) -> Result<Answer, Missed> {
-        let may_refresh = !progress.renewed.contains(&lease.slot());
-        let course = &self.suited(course, &lease);
-        let attempt = Attempt::new(course, lease, progress.attempts, may_refresh).await?;
+    ) -> Result<ClientResponse, AttemptError> {
+        let may_refresh = !progress.refreshed.contains(&lease.slot());
+        let context = &self.with_current_snapshot(context, &lease);
+        let attempt = Attempt::new(context, lease, progress.attempts, may_refresh).await?;
         progress.attempts += 1;
         Box::pin(attempt.run()).await
     }
@@ -298,56 +298,56 @@ impl Dispatcher {
     /// The course, on which this credential's provider is as the credential has it: an attempt that
     /// begins after the configuration was replaced goes by the new one. The snapshot of a configuration
     /// is there before any lease of it can be had.
-    fn suited(&self, course: &Arc<Course>, lease: &Lease) -> Arc<Course> {
-        if lease.configuration() == course.snapshot.configuration {
-            return Arc::clone(course);
+    fn with_current_snapshot(&self, context: &Arc<CallContext>, lease: &Lease) -> Arc<CallContext> {
+        if lease.configuration() == context.snapshot.configuration {
+            return Arc::clone(context);
         }
-        Arc::new(course.with_snapshot(self.snapshot.load_full()))
+        Arc::new(context.with_snapshot(self.snapshot.load_full()))
     }
 
     /// Renews a credential's tokens and tries it once more: a token that ended early is not the
     /// account's fault. Where there are no new ones, the failure counts.
-    async fn renewed(
+    async fn retry_after_refresh(
         &self,
-        course: &Arc<Course>,
-        stale: Stale,
+        context: &Arc<CallContext>,
+        stale: StaleAttempt,
         progress: &mut Progress,
-    ) -> Result<Answer, Missed> {
-        let Stale { lease, failure } = stale;
+    ) -> Result<ClientResponse, AttemptError> {
+        let StaleAttempt { lease, failure } = stale;
         let (slot, id) = (lease.slot(), lease.credential().id.clone());
-        progress.renewed.push(slot);
-        let renewed = self.auth().refresh(&id, lease.token_version()).await;
-        course.trace.step(Step::Refresh {
+        progress.refreshed.push(slot);
+        let refreshed = self.auth().refresh(&id, lease.token_version()).await;
+        context.trace.step(Step::Refresh {
             credential: Arc::from(id.as_str()),
-            error: renewed.as_ref().err().map(ToString::to_string),
+            error: refreshed.as_ref().err().map(ToString::to_string),
         });
-        if let Err(error) = renewed {
-            tracing::debug!(call = %course.call.id, credential = %id, %error, "no new tokens");
-            return Err(Missed::Failed(settled(course, Stale { lease, failure })));
+        if let Err(error) = refreshed {
+            tracing::debug!(call = %context.call.id, credential = %id, %error, "no new tokens");
+            return Err(AttemptError::Upstream(settle_failed(context, StaleAttempt { lease, failure })));
         }
         let now = self.clock.now();
-        course.settle(lease, Outcome::Inconclusive, None);
-        match self.auth().lease_again(slot, &course.model, now) {
-            Ok(lease) => self.attempt(course, lease, progress).await,
-            Err(_) => Err(Missed::Failed(Box::new(failure))),
+        context.settle(lease, Outcome::Inconclusive, None);
+        match self.auth().lease_again(slot, &context.model, now) {
+            Ok(lease) => self.attempt(context, lease, progress).await,
+            Err(_) => Err(AttemptError::Upstream(Box::new(failure))),
         }
     }
 
     /// Whether the provider's budget allows this attempt. First ones always go; further ones count
     /// only where the failure before was not the credential's own, for those cool.
-    fn affords(&self, course: &Course, progress: &Progress, lease: &Lease) -> bool {
-        let policy = &course.snapshot.retry.budget;
+    fn retry_allowed(&self, context: &CallContext, progress: &Progress, lease: &Lease) -> bool {
+        let policy = &context.snapshot.retry.budget;
         let now = self.clock.now();
         let provider = &lease.credential().provider;
         if progress.attempts == 0 {
-            self.budgets.first(provider, policy, now);
+            self.budgets.record_first_attempt(provider, policy, now);
             return true;
         }
-        if !progress.amplifies() || self.budgets.further(provider, policy, now) {
+        if !progress.counts_against_budget() || self.budgets.allow_retry(provider, policy, now) {
             return true;
         }
-        tracing::warn!(call = %course.call.id, %provider, "the retry budget is used up");
-        course.trace.step(Step::BudgetSpent {
+        tracing::warn!(call = %context.call.id, %provider, "the retry budget is used up");
+        context.trace.step(Step::BudgetSpent {
             provider: Arc::from(provider.as_str()),
         });
         false
@@ -357,10 +357,10 @@ impl Dispatcher {
     /// that cool nothing are not tried again, for nothing would have changed; but where there was one
     /// attempt and the way failed, there is one more, or a reset connection would fail every call
     /// that has one credential.
-    fn next_round(&self, course: &Course, progress: &Progress) -> Option<Duration> {
-        let retry = &course.snapshot.retry;
+    fn next_round(&self, context: &CallContext, progress: &Progress) -> Option<Duration> {
+        let retry = &context.snapshot.retry;
         // The host's own count is better now than a provider's later.
-        if course.call.operation == Operation::CountTokens {
+        if context.call.operation == Operation::CountTokens {
             return None;
         }
         let rounds = self.auth().rounds_max().unwrap_or(0).max(retry.rounds);
@@ -375,56 +375,56 @@ impl Dispatcher {
             return None;
         }
         let now = self.clock.now();
-        let ask = CandidateQuery {
-            tried: &progress.untold,
+        let query = CandidateQuery {
+            tried: &progress.incompatible,
             round: progress.round + 1,
             rounds: retry.rounds,
-            ..CandidateQuery::first_round(&course.model)
+            ..CandidateQuery::first_round(&context.model)
         };
-        let retry_at = match self.auth().candidates(&ask, now) {
+        let retry_at = match self.auth().candidates(&query, now) {
             Ok(_) => return None,
-            Err(unfit) => unfit.retry_at()?,
+            Err(unavailable) => unavailable.retry_at()?,
         };
-        let wait = self.drawn_out(retry_at.saturating_since(now), retry.max_wait);
-        let in_time = wait <= retry.max_wait && Instant::now() + wait < course.call.deadline;
+        let wait = self.with_jitter(retry_at.saturating_since(now), retry.max_wait);
+        let in_time = wait <= retry.max_wait && Instant::now() + wait < context.call.deadline;
         in_time.then_some(wait)
     }
 
     /// A wait, longer by up to a quarter of it, so that calls that failed together part; but not
     /// longer than the longest, if it was not before.
-    fn drawn_out(&self, wait: Duration, longest: Duration) -> Duration {
-        let most = (wait / 4).min(ROUND_JITTER_MAX);
-        let permille = u32::try_from(self.chooser.random() % 1001).unwrap_or(0);
-        (wait + most * permille / 1000).min(longest.max(wait))
+    fn with_jitter(&self, wait: Duration, longest: Duration) -> Duration {
+        let jitter_max = (wait / 4).min(ROUND_JITTER_MAX);
+        let permille = u32::try_from(self.picker.random() % 1001).unwrap_or(0);
+        (wait + jitter_max * permille / 1000).min(longest.max(wait))
     }
 
-    fn exhausted(
+    fn exhausted_error(
         &self,
-        course: &Course,
+        context: &CallContext,
         progress: &mut Progress,
-        unfit: Option<Unavailable>,
+        unavailable: Option<Unavailable>,
     ) -> CallError {
         if let Some(failure) = progress.last.take() {
             return CallError::Upstream(failure);
         }
-        if let Some(error) = progress.untold_because.take()
-            && unfit.as_ref().is_none_or(Unavailable::all_tried)
+        if let Some(error) = progress.incompatible_error.take()
+            && unavailable.as_ref().is_none_or(Unavailable::all_tried)
         {
             return *error;
         }
-        let model = course.model.as_ref().to_owned();
-        match unfit {
+        let model = context.model.as_ref().to_owned();
+        match unavailable {
             None | Some(Unavailable::UnknownModel) => CallError::UnknownModel(model),
-            Some(unfit) => {
+            Some(unavailable) => {
                 let now = self.clock.now();
-                let retry_after = unfit.retry_at().map(|at| at.saturating_since(now));
-                CallError::Unfit {
+                let retry_after = unavailable.retry_at().map(|at| at.saturating_since(now));
+                CallError::NoCredentialAvailable {
                     provider: self
                         .auth()
                         .only_provider(&model)
                         .map(|name| name.to_string()),
                     model,
-                    unfit,
+                    unavailable,
                     retry_after,
                 }
             }
@@ -433,21 +433,21 @@ impl Dispatcher {
 }
 
 /// What takes the place of the call's model, in order.
-fn fallbacks(course: &Course) -> &[Fallback] {
-    let all = &course.snapshot.routing.fallbacks;
-    let exact = all.get(&course.call.model);
-    let chain = exact.or_else(|| all.get(split_suffix(&course.call.model).0));
+fn fallbacks(context: &CallContext) -> &[Fallback] {
+    let all = &context.snapshot.routing.fallbacks;
+    let exact = all.get(&context.call.model);
+    let chain = exact.or_else(|| all.get(split_suffix(&context.call.model).0));
     chain.map(Vec::as_slice).unwrap_or_default()
 }
 
 /// Settles a lease whose tokens were not renewed.
-fn settled(course: &Course, stale: Stale) -> Box<UpstreamFailure> {
-    let Stale { lease, failure } = stale;
-    course.settle(lease, Outcome::Failed(failure.failure.clone()), None);
+fn settle_failed(context: &CallContext, stale: StaleAttempt) -> Box<UpstreamFailure> {
+    let StaleAttempt { lease, failure } = stale;
+    context.settle(lease, Outcome::Failed(failure.failure.clone()), None);
     Box::new(failure)
 }
 
 enum Round {
-    Answered(Answer),
+    Completed(ClientResponse),
     Exhausted(Option<Unavailable>),
 }

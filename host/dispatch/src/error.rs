@@ -15,7 +15,7 @@ use crate::port::{PluginFault, PluginId};
 pub enum CallError {
     /// There is no such credential.
     #[error("there is no credential `{0}`")]
-    AuthNotFound(String),
+    CredentialNotFound(String),
     /// The call's own deadline passed.
     #[error("the call was not over within {} s", .0.as_secs())]
     Deadline(Duration),
@@ -60,11 +60,11 @@ pub enum CallError {
     Untranslatable(Refusal),
     /// No credential is fit.
     #[error("no credential is fit for model `{model}`: {unfit}")]
-    Unfit {
+    NoCredentialAvailable {
         /// The client's name of the model.
         model: String,
         /// How many are not, and why.
-        unfit: Unavailable,
+        unavailable: Unavailable,
         /// How long until one may be.
         retry_after: Option<Duration>,
         /// The provider, if there is only one that serves the model.
@@ -84,12 +84,12 @@ pub struct UpstreamFailure {
     /// What it was, and whose fault.
     pub failure: Failure,
     /// The answer, if there was one, that the client may be shown.
-    pub answer: Option<ErrorAnswer>,
+    pub response: Option<ErrorResponse>,
 }
 
 /// An error answer as the provider, or its executor, worded it.
 #[derive(Debug, Clone)]
-pub struct ErrorAnswer {
+pub struct ErrorResponse {
     /// The dialect of the body.
     pub dialect: Dialect,
     /// The status code.
@@ -104,7 +104,7 @@ impl CallError {
     /// A label of few values, for metrics and for the header that marks our own errors.
     pub fn label(&self) -> &'static str {
         match self {
-            Self::AuthNotFound(_) => "auth-not-found",
+            Self::CredentialNotFound(_) => "auth-not-found",
             Self::Deadline(_) => "deadline",
             Self::ExecutorNotFound { .. } | Self::Misconfigured(_) | Self::ProviderNotFound(_) => {
                 "misconfigured"
@@ -113,7 +113,7 @@ impl CallError {
             Self::NotSupported { .. } => "not-supported",
             Self::Plugin(_) => "plugin",
             Self::SelectorRefused { .. } => "selector-refused",
-            Self::Unfit { .. } => "unfit",
+            Self::NoCredentialAvailable { .. } => "unfit",
             Self::Untranslatable(_) => "untranslatable",
             Self::UnknownModel(_) => "unknown-model",
             Self::Upstream(_) => "upstream",
@@ -124,7 +124,7 @@ impl CallError {
     /// (`seed-behaviour.md`, 1.10). None where the status says it all.
     pub fn code(&self) -> Option<&'static str> {
         Some(match self {
-            Self::AuthNotFound(_) => "auth_not_found",
+            Self::CredentialNotFound(_) => "auth_not_found",
             Self::Deadline(_) => "deadline_exceeded",
             Self::ExecutorNotFound { .. } => "executor_not_found",
             Self::InvalidRequest(_) => "invalid_request",
@@ -133,9 +133,9 @@ impl CallError {
             Self::Plugin(_) => "plugin_failed",
             Self::ProviderNotFound(_) => "provider_not_found",
             Self::SelectorRefused { .. } => "selector_refused",
-            Self::Unfit { unfit, .. } if unfit.all_cooling() => "model_cooldown",
-            Self::Unfit { unfit, .. } if all_disabled(unfit) => "auth_not_found",
-            Self::Unfit { .. } => "auth_unavailable",
+            Self::NoCredentialAvailable { unavailable, .. } if unavailable.all_cooling() => "model_cooldown",
+            Self::NoCredentialAvailable { unavailable, .. } if all_disabled(unavailable) => "auth_not_found",
+            Self::NoCredentialAvailable { .. } => "auth_unavailable",
             Self::UnknownModel(_) => "model_not_found",
             Self::Untranslatable(_) => "untranslatable",
             Self::Upstream(failure) if failure.failure.scope == Scope::Transport => {
@@ -147,8 +147,8 @@ impl CallError {
 }
 
 /// Whether those that serve the model are all disabled, so that for clients there are none.
-fn all_disabled(unfit: &Unavailable) -> bool {
-    let Unavailable::NoneAvailable(reasons) = unfit else {
+fn all_disabled(unavailable: &Unavailable) -> bool {
+    let Unavailable::NoneAvailable(reasons) = unavailable else {
         return false;
     };
     let others = Reasons {
@@ -162,10 +162,10 @@ fn all_disabled(unfit: &Unavailable) -> bool {
 mod tests {
     use super::*;
 
-    fn unfit(reasons: Reasons) -> Option<&'static str> {
-        let error = CallError::Unfit {
+    fn unavailable_code(reasons: Reasons) -> Option<&'static str> {
+        let error = CallError::NoCredentialAvailable {
             model: "m".to_owned(),
-            unfit: Unavailable::NoneAvailable(reasons),
+            unavailable: Unavailable::NoneAvailable(reasons),
             retry_after: None,
             provider: None,
         };
@@ -173,26 +173,26 @@ mod tests {
     }
 
     #[test]
-    fn seed_1_10_selection_failures_have_the_seeds_codes() {
+    fn cliproxyapi_compat_1_10_selection_failure_codes() {
         let cooling = Reasons {
             cooling: 2,
             ..Reasons::default()
         };
-        assert_eq!(unfit(cooling), Some("model_cooldown"));
+        assert_eq!(unavailable_code(cooling), Some("model_cooldown"));
         let (disabled, busy, barred) = (1, 1, 1);
         let also_disabled = Reasons {
             disabled,
             ..cooling
         };
-        assert_eq!(unfit(also_disabled), Some("model_cooldown"));
+        assert_eq!(unavailable_code(also_disabled), Some("model_cooldown"));
         for other in [Reasons { busy, ..cooling }, Reasons { barred, ..cooling }] {
-            assert_eq!(unfit(other), Some("auth_unavailable"));
+            assert_eq!(unavailable_code(other), Some("auth_unavailable"));
         }
-        let nobody = Reasons {
+        let only_disabled = Reasons {
             disabled,
             ..Reasons::default()
         };
-        assert_eq!(unfit(nobody), Some("auth_not_found"));
+        assert_eq!(unavailable_code(only_disabled), Some("auth_not_found"));
         let executor = CallError::ExecutorNotFound {
             provider: "p".to_owned(),
             executor: "e".to_owned(),

@@ -10,83 +10,83 @@ use jackfield_auth::Lease;
 use jackfield_credential::{Failure, Outcome};
 use jackfield_dialect::{Dialect, Usage};
 
-use crate::call::{AnswerBody, AnswerStream, Broken, Framing};
+use crate::call::{ResponseBody, ResponseStream, BodyError, StreamFraming};
 use crate::classify;
-use crate::course::Course;
-use crate::guided::Guided;
-use crate::journal::Ended;
-use crate::limits::{KEEP_ALIVE, PREAMBLE_BYTES_MAX};
+use crate::context::CallContext;
+use crate::plugin_stream::PluginStream;
+use crate::call_log::CallOutcome;
+use crate::limits::{KEEP_ALIVE_INTERVAL, PREAMBLE_BYTES_MAX};
 use crate::port::PluginFault;
-use crate::raw::Raw;
+use crate::passthrough::Passthrough;
 use crate::relay::Relay;
-use crate::retold::Retold;
+use crate::transcode::TranscodedStream;
 use crate::scrub::scrub;
-use crate::source::{Source, Stopped};
-use crate::writer::Writer;
+use crate::source::{Source, ReadError};
+use crate::writer::StreamWriter;
 
 /// What one pull brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum Polled {
     /// Nothing that a client waits for.
-    Held,
+    Buffered,
     /// Content.
     Content,
     /// All there is to know: the answer is whole, whatever still comes.
     Complete,
     /// The end.
-    Over,
+    End,
 }
 
 /// How a pull failed.
 #[derive(Debug)]
-pub(crate) enum Broke {
+pub(crate) enum StreamError {
     /// The provider, or the way to it, failed.
-    Failed(Failure),
+    Upstream(Failure),
     /// It failed and has told the client so itself, in the client's dialect.
-    Told(Failure),
+    AlreadySent(Failure),
     /// The call's time is over.
-    Late,
+    DeadlineExceeded,
     /// The plugin failed.
     Plugin(PluginFault),
 }
 
 /// Where the bytes come from.
-pub(crate) enum Pump {
+pub(crate) enum ReplyStream {
     /// A guest turns frames into frames.
-    Guided(Guided),
+    Plugin(PluginStream),
     /// Bytes that nobody looks at.
-    Raw(Raw),
+    Passthrough(Passthrough),
     /// Events that the host watches.
     Relay(Relay),
     /// Events that the host writes anew.
-    Retold(Box<Retold>),
+    Transcoded(Box<TranscodedStream>),
 }
 
-impl Pump {
-    async fn step(&mut self, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
+impl ReplyStream {
+    async fn poll(&mut self, out: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
         match self {
-            Self::Guided(guided) => guided.step(out).await,
-            Self::Raw(raw) => raw.step(out).await,
-            Self::Relay(relay) => relay.step(out).await,
-            Self::Retold(retold) => retold.step(out).await,
+            Self::Plugin(plugin) => plugin.poll(out).await,
+            Self::Passthrough(passthrough) => passthrough.poll(out).await,
+            Self::Relay(relay) => relay.poll(out).await,
+            Self::Transcoded(transcoded) => transcoded.poll(out).await,
         }
     }
 
     fn source(&mut self) -> &mut Source {
         match self {
-            Self::Guided(guided) => &mut guided.source,
-            Self::Raw(raw) => &mut raw.source,
+            Self::Plugin(plugin) => &mut plugin.source,
+            Self::Passthrough(passthrough) => &mut passthrough.source,
             Self::Relay(relay) => &mut relay.source,
-            Self::Retold(retold) => &mut retold.source,
+            Self::Transcoded(transcoded) => &mut transcoded.source,
         }
     }
 
     fn usage(&self) -> Option<Usage> {
         match self {
-            Self::Guided(guided) => guided.usage(),
-            Self::Raw(_) => None,
+            Self::Plugin(plugin) => plugin.usage(),
+            Self::Passthrough(_) => None,
             Self::Relay(relay) => relay.usage(),
-            Self::Retold(retold) => retold.writer.usage(),
+            Self::Transcoded(transcoded) => transcoded.writer.usage(),
         }
     }
 
@@ -95,18 +95,18 @@ impl Pump {
         if let Self::Relay(relay) = self {
             relay.commit();
         }
-        if streams_events && !matches!(self, Self::Raw(_)) {
-            self.source().tell_silence(KEEP_ALIVE);
+        if streams_events && !matches!(self, Self::Passthrough(_)) {
+            self.source().enable_keep_alive(KEEP_ALIVE_INTERVAL);
         }
     }
 
     /// Ends a committed stream with an error; none where its dialect has no words for it.
     fn fail(&mut self, dialect: Dialect, message: &str) -> Option<Bytes> {
         match self {
-            Self::Guided(guided) => guided.fail(message),
-            Self::Raw(_) => None,
-            Self::Relay(_) => Some(Writer::own(dialect, Framing::Events).fail(message)),
-            Self::Retold(retold) => Some(retold.writer.fail(message)),
+            Self::Plugin(plugin) => plugin.fail(message),
+            Self::Passthrough(_) => None,
+            Self::Relay(_) => Some(StreamWriter::same_dialect(dialect, StreamFraming::Events).fail(message)),
+            Self::Transcoded(transcoded) => Some(transcoded.writer.fail(message)),
         }
     }
 }
@@ -114,59 +114,59 @@ impl Pump {
 /// One exchange. Dropping it cancels everything: the connection closes, the guest's instance goes,
 /// and the lease settles as cancelled.
 pub(crate) struct Exchange {
-    pump: Pump,
+    stream: ReplyStream,
     out: VecDeque<Bytes>,
     lease: Option<Lease>,
-    course: Arc<Course>,
+    context: Arc<CallContext>,
     /// What a pull before the first one here has brought.
-    begun: Option<Step>,
-    over: bool,
+    first_step: Option<Polled>,
+    ended: bool,
 }
 
 impl Exchange {
-    pub(crate) fn new(pump: Pump, lease: Lease, course: Arc<Course>) -> Self {
+    pub(crate) fn new(stream: ReplyStream, lease: Lease, context: Arc<CallContext>) -> Self {
         Self {
-            pump,
+            stre: streamam: pump,
             out: VecDeque::new(),
             lease: Some(lease),
-            course,
-            begun: None,
-            over: false,
+            context,
+            first_step: None,
+            ended: false,
         }
     }
 
     /// The same, where a first pull has been made already.
-    pub(crate) fn begun(mut self, out: VecDeque<Bytes>, step: Step) -> Self {
+    pub(crate) fn with_first_step(mut self, out: VecDeque<Bytes>, polled: Polled) -> Self {
         self.out = out;
-        self.begun = Some(step);
+        self.first_step = Some(polled);
         self
     }
 
     /// Pulls until there is content, or until it is over. Until this returns, nothing has been sent
     /// to the client, and every failure may fail over: the lease is given back to be settled.
-    pub(crate) async fn commit(mut self) -> Result<AnswerBody, (Broke, Option<Lease>)> {
+    pub(crate) async fn commit(mut self) -> Result<ResponseBody, (StreamError, Option<Lease>)> {
         loop {
             match self.pull().await {
-                Ok(Step::Held) if self.held_bytes() <= PREAMBLE_BYTES_MAX => {}
-                Ok(Step::Held | Step::Content) => break,
-                Ok(Step::Complete) => {
+                Ok(Polled::Buffered) if self.buffered_bytes() <= PREAMBLE_BYTES_MAX => {}
+                Ok(Polled::Buffered | Polled::Content) => break,
+                Ok(Polled::Complete) => {
                     self.settle(Outcome::Success);
                     break;
                 }
-                Ok(Step::Over) => {
+                Ok(Polled::End) => {
                     self.settle(Outcome::Success);
-                    return Ok(AnswerBody::Whole(joined(std::mem::take(&mut self.out))));
+                    return Ok(ResponseBody::Whole(concat_chunks(std::mem::take(&mut self.out))));
                 }
-                Err(broke) => return Err((broke, self.lease.take())),
+                Err(error) => return Err((error, self.lease.take())),
             }
         }
-        self.pump.commit(self.course.streams());
+        self.stream.commit(self.context.is_streaming());
         // No other attempt follows: what was translated for them may be large.
-        self.course.translations.clear();
-        Ok(AnswerBody::Stream(self.stream()))
+        self.context.translations.clear();
+        Ok(ResponseBody::Stream(self.into_response_stream()))
     }
 
-    fn stream(self) -> AnswerStream {
+    fn into_response_stream(self) -> ResponseStream {
         Box::pin(unfold(self, |mut exchange| async move {
             let piece = exchange.next().await?;
             Some((piece, exchange))
@@ -174,24 +174,24 @@ impl Exchange {
     }
 
     /// The next piece for the client, after the commit.
-    async fn next(&mut self) -> Option<Result<Bytes, Broken>> {
+    async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         loop {
             if let Some(piece) = self.out.pop_front() {
                 return Some(Ok(piece));
             }
-            if self.over {
+            if self.ended {
                 return None;
             }
             match self.pull().await {
-                Ok(Step::Held | Step::Content) => {}
-                Ok(Step::Complete) => self.settle(Outcome::Success),
-                Ok(Step::Over) => {
+                Ok(Polled::Buffered | Polled::Content) => {}
+                Ok(Polled::Complete) => self.settle(Outcome::Success),
+                Ok(Polled::End) => {
                     self.settle(Outcome::Success);
-                    self.over = true;
+                    self.ended = true;
                 }
-                Err(broke) => {
-                    if let Some(broken) = self.break_off(broke) {
-                        return Some(Err(broken));
+                Err(error) => {
+                    if let Some(body_error) = self.end_with_error(error) {
+                        return Some(Err(body_error));
                     }
                 }
             }
@@ -199,60 +199,60 @@ impl Exchange {
     }
 
     /// Ends a committed answer that failed: with one error event, where the dialect has one.
-    fn break_off(&mut self, mut broke: Broke) -> Option<Broken> {
-        self.over = true;
-        if let (Some(lease), Broke::Failed(failure) | Broke::Told(failure)) =
-            (&self.lease, &mut broke)
+    fn end_with_error(&mut self, mut error: StreamError) -> Option<BodyError> {
+        self.ended = true;
+        if let (Some(lease), StreamError::Upstream(failure) | StreamError::AlreadySent(failure)) =
+            (&self.lease, &mut error)
         {
             scrub(lease, failure);
         }
-        let message = broke.message();
-        let course = &self.course;
-        tracing::warn!(call = %course.call.id, model = %course.call.model, message, "answer broke off");
-        self.settle(broke.outcome());
-        if matches!(broke, Broke::Told(_)) {
+        let message = error.message();
+        let context = &self.context;
+        tracing::warn!(call = %context.call.id, model = %context.call.model, message, "answer broke off");
+        self.settle(error.outcome());
+        if matches!(error, StreamError::AlreadySent(_)) {
             return None;
         }
-        if !self.course.streams() {
-            return Some(Broken(message));
+        if !self.context.is_streaming() {
+            return Some(BodyError(message));
         }
-        match self.pump.fail(self.course.call.dialect, &message) {
+        match self.stream.fail(self.context.call.dialect, &message) {
             Some(event) => self.out.push_back(event),
-            None => return Some(Broken(message)),
+            None => return Some(BodyError(message)),
         }
         None
     }
 
-    async fn pull(&mut self) -> Result<Step, Broke> {
-        if let Some(step) = self.begun.take() {
-            return Ok(step);
+    async fn pull(&mut self) -> Result<Polled, StreamError> {
+        if let Some(polled) = self.first_step.take() {
+            return Ok(polled);
         }
-        self.pump.step(&mut self.out).await
+        self.stream.poll(&mut self.out).await
     }
 
     fn settle(&mut self, outcome: Outcome) {
         // A guest may tell it after the last content, when the lease is settled already.
         self.note_usage();
-        let first_byte = self.pump.source().first_byte();
+        let first_byte = self.stream.source().first_byte();
         if let Some(lease) = self.lease.take() {
-            let ended = match &outcome {
-                Outcome::Success => Ended::Answered,
-                Outcome::Failed(failure) => Ended::broken(&failure.message),
-                Outcome::Inconclusive => Ended::broken("a plugin failed"),
-                Outcome::Cancelled => Ended::broken("the call's time is over"),
+            let call_outcome = match &outcome {
+                Outcome::Success => CallOutcome::Completed,
+                Outcome::Failed(failure) => CallOutcome::interrupted(&failure.message),
+                Outcome::Inconclusive => CallOutcome::interrupted("a plugin failed"),
+                Outcome::Cancelled => CallOutcome::interrupted("the call's time is over"),
             };
-            self.course.settle(lease, outcome, first_byte);
-            self.course.trace.end(ended);
+            self.context.settle(lease, outcome, first_byte);
+            self.context.trace.end(call_outcome);
         }
     }
 
     fn note_usage(&self) {
-        if let Some(usage) = self.pump.usage() {
-            self.course.trace.usage(usage);
+        if let Some(usage) = self.stream.usage() {
+            self.context.trace.usage(usage);
         }
     }
 
-    fn held_bytes(&self) -> usize {
+    fn buffered_bytes(&self) -> usize {
         self.out.iter().map(Bytes::len).sum()
     }
 }
@@ -266,46 +266,46 @@ impl Drop for Exchange {
     }
 }
 
-impl Broke {
+impl StreamError {
     /// What came is of no use, and why.
-    pub(crate) fn useless(why: &str) -> Self {
-        Self::Failed(classify::useless(why))
+    pub(crate) fn invalid_response(reason: &str) -> Self {
+        Self::Upstream(classify::invalid_response(reason))
     }
 
     /// The provider closed before it had said all.
     pub(crate) fn ended_early() -> Self {
-        let why = "the provider's stream ended before it was complete";
-        Self::Failed(classify::transport(why.to_owned()))
+        let reason = "the provider's stream ended before it was complete";
+        Self::Upstream(classify::transport(reason.to_owned()))
     }
 
     /// What the lease is settled with.
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Failed(failure) | Self::Told(failure) => Outcome::Failed(failure.clone()),
-            Self::Late => Outcome::Cancelled,
+            Self::Upstream(failure) | Self::AlreadySent(failure) => Outcome::Failed(failure.clone()),
+            Self::DeadlineExceeded => Outcome::Cancelled,
             Self::Plugin(_) => Outcome::Inconclusive,
         }
     }
 
     fn message(&self) -> String {
         match self {
-            Self::Failed(failure) | Self::Told(failure) => failure.message.clone(),
-            Self::Late => "the call was not over within its time".to_owned(),
+            Self::Upstream(failure) | Self::AlreadySent(failure) => failure.message.clone(),
+            Self::DeadlineExceeded => "the call was not over within its time".to_owned(),
             Self::Plugin(fault) => fault.to_string(),
         }
     }
 }
 
-impl From<Stopped> for Broke {
-    fn from(stopped: Stopped) -> Self {
-        match stopped {
-            Stopped::Broke(error) => Self::Failed(classify::transport(error.to_string())),
-            Stopped::Late => Self::Late,
+impl From<ReadError> for StreamError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Transport(error) => Self::Upstream(classify::transport(error.to_string())),
+            ReadError::Deadline => Self::DeadlineExceeded,
         }
     }
 }
 
-fn joined(mut pieces: VecDeque<Bytes>) -> Bytes {
+fn concat_chunks(mut pieces: VecDeque<Bytes>) -> Bytes {
     if pieces.len() < 2 {
         return pieces.pop_front().unwrap_or_default();
     }

@@ -32,9 +32,9 @@ pub enum Condition {
 impl Condition {
     fn holds(self, error: &CallError) -> bool {
         match error {
-            CallError::Unfit { unfit, .. } => match self {
-                Self::Cooling => unfit.all_cooling(),
-                Self::Unavailable => !unfit.all_cooling(),
+            CallError::NoCredentialAvailable { unavailable, .. } => match self {
+                Self::Cooling => unavailable.all_cooling(),
+                Self::Unavailable => !unavailable.all_cooling(),
                 Self::Failed | Self::ContextLength => false,
             },
             CallError::UnknownModel(_) | CallError::SelectorRefused { .. } => {
@@ -43,7 +43,7 @@ impl Condition {
             CallError::Plugin(_) => self == Self::Failed,
             CallError::Upstream(failure) => self.holds_after(&failure.failure),
             // The client's time is over, or nobody could do it.
-            CallError::AuthNotFound(_)
+            CallError::CredentialNotFound(_)
             | CallError::Deadline(_)
             | CallError::ExecutorNotFound { .. }
             | CallError::InvalidRequest(_)
@@ -67,13 +67,13 @@ impl Condition {
 
 impl Fallback {
     /// Whether it takes the place of a model that failed so.
-    pub(crate) fn serves(&self, error: &CallError) -> bool {
+    pub(crate) fn applies_to(&self, error: &CallError) -> bool {
         self.on.iter().any(|condition| condition.holds(error))
     }
 }
 
 /// What went wrong, in a word: a kind of failure, or a label.
-pub(crate) fn because(error: &CallError) -> Arc<str> {
+pub(crate) fn reason_label(error: &CallError) -> Arc<str> {
     match error {
         CallError::Upstream(failure) => Arc::from(&*failure.failure.kind),
         error => Arc::from(error.label()),
@@ -98,14 +98,14 @@ mod tests {
             retry_after: None,
             refresh_suggested: false,
         };
-        let answer = None;
-        CallError::Upstream(Box::new(UpstreamFailure { failure, answer }))
+        let response = None;
+        CallError::Upstream(Box::new(UpstreamFailure { failure, response }))
     }
 
-    fn unfit(reasons: Reasons) -> CallError {
-        CallError::Unfit {
+    fn unavailable(reasons: Reasons) -> CallError {
+        CallError::NoCredentialAvailable {
             model: "m".to_owned(),
-            unfit: Unavailable::NoneAvailable(reasons),
+            unavailable: Unavailable::NoneAvailable(reasons),
             retry_after: None,
             provider: None,
         }
@@ -117,9 +117,9 @@ mod tests {
         let (cooling, barred) = (1, 1);
         let of = Reasons::default();
         let cases = [
-            (unfit(Reasons { cooling, ..of }), vec![Cooling]),
+            (unavailable(Reasons { cooling, ..of }), vec![Cooling]),
             (
-                unfit(Reasons {
+                unavailable(Reasons {
                     cooling,
                     barred,
                     ..of

@@ -35,14 +35,14 @@ pub(crate) struct Bounds<'a> {
 }
 
 /// What is wrong with a plan, in words for the plugin's author.
-pub(crate) type Wrong = String;
+pub(crate) type PlanError = String;
 
 /// Makes a request of a plan.
-pub(crate) fn request(plan: PlannedRequest, bounds: &Bounds<'_>) -> Result<UpstreamRequest, Wrong> {
+pub(crate) fn build_request(plan: PlannedRequest, bounds: &Bounds<'_>) -> Result<UpstreamRequest, PlanError> {
     check_origin(&plan.url, bounds)?;
     check_headers(&plan.headers)?;
     let own_body = matches!(plan.body, PlannedBody::Bytes(_));
-    let mut request = Placing {
+    let mut request = SecretPlacer {
         body: body(plan.body, bounds.body)?,
         method: plan.method,
         url: plan.url,
@@ -60,7 +60,7 @@ pub(crate) fn request(plan: PlannedRequest, bounds: &Bounds<'_>) -> Result<Upstr
 }
 
 /// A request that secrets are being put into.
-struct Placing {
+struct SecretPlacer {
     method: Method,
     url: Url,
     headers: HeaderMap,
@@ -71,8 +71,8 @@ struct Placing {
     own_body: bool,
 }
 
-impl Placing {
-    fn place(&mut self, secret: &str, place: SecretPlace) -> Result<(), Wrong> {
+impl SecretPlacer {
+    fn place(&mut self, secret: &str, place: SecretPlace) -> Result<(), PlanError> {
         match place {
             SecretPlace::Bearer => self.header(AUTHORIZATION, &format!("Bearer {secret}")),
             SecretPlace::Header { name, prefix } => {
@@ -108,7 +108,7 @@ impl Placing {
         }
     }
 
-    fn header(&mut self, name: HeaderName, value: &str) -> Result<(), Wrong> {
+    fn header(&mut self, name: HeaderName, value: &str) -> Result<(), PlanError> {
         let mut value = HeaderValue::from_str(value)
             .map_err(|_| format!("the secret does not fit into the header `{name}`"))?;
         value.set_sensitive(true);
@@ -116,8 +116,8 @@ impl Placing {
         Ok(())
     }
 
-    fn form(&mut self, field: &str, secret: &str) -> Result<(), Wrong> {
-        self.only_own_body()?;
+    fn form(&mut self, field: &str, secret: &str) -> Result<(), PlanError> {
+        self.require_own_body()?;
         let mut form = String::from_utf8(self.body.to_vec())
             .map_err(|_| "a secret goes into a form, but the body is not text".to_owned())?;
         if !form.is_empty() {
@@ -131,8 +131,8 @@ impl Placing {
         Ok(())
     }
 
-    fn json(&mut self, path: String, secret: &str) -> Result<(), Wrong> {
-        self.only_own_body()?;
+    fn json(&mut self, path: String, secret: &str) -> Result<(), PlanError> {
+        self.require_own_body()?;
         let value = serde_json::Value::from(secret).to_string();
         // The cause could show the secret.
         self.body = json::apply(&self.body, &[Patch::Add { path, value }])
@@ -140,14 +140,14 @@ impl Placing {
         Ok(())
     }
 
-    fn only_own_body(&self) -> Result<(), Wrong> {
+    fn require_own_body(&self) -> Result<(), PlanError> {
         if self.own_body {
             return Ok(());
         }
         Err("secrets go only into bodies of the plugin's own making".to_owned())
     }
 
-    fn finish(mut self, bounds: &Bounds<'_>) -> Result<UpstreamRequest, Wrong> {
+    fn finish(mut self, bounds: &Bounds<'_>) -> Result<UpstreamRequest, PlanError> {
         if let Some((user, password)) = self.basic.take() {
             let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
             self.header(AUTHORIZATION, &value)?;
@@ -167,9 +167,9 @@ fn form_encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-fn check_origin(url: &Url, bounds: &Bounds<'_>) -> Result<(), Wrong> {
+fn check_origin(url: &Url, bounds: &Bounds<'_>) -> Result<(), PlanError> {
     let granted = || bounds.grants.iter().any(|grant| same_origin(url, grant));
-    let allowed = same_origin(url, bounds.base_url) || (granted() && wanted(url, bounds.hosts));
+    let allowed = same_origin(url, bounds.base_url) || (granted() && declared(url, bounds.hosts));
     if !allowed {
         return Err(format!(
             "it names {}, but this credential is bound to {}, and the operator or the executor \
@@ -191,7 +191,7 @@ fn same_origin(url: &Url, other: &Url) -> bool {
 }
 
 /// Whether the executor says that it wants this host: by its name, by `*.` and its domain, or `*`.
-fn wanted(url: &Url, hosts: &[String]) -> bool {
+fn declared(url: &Url, hosts: &[String]) -> bool {
     let host = url.host_str().unwrap_or_default();
     hosts.iter().any(|pattern| match pattern.strip_prefix('*') {
         Some("") => true,
@@ -201,7 +201,7 @@ fn wanted(url: &Url, hosts: &[String]) -> bool {
 }
 
 /// The connection is the host's: a guest that could set these could smuggle a second request.
-pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), Wrong> {
+pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), PlanError> {
     let of_connection = |name: &&HeaderName| CONNECTION_HEADERS.contains(&name.as_str());
     match headers.keys().find(of_connection) {
         Some(name) => Err(format!("it sets the header `{name}`, which the host sets")),
@@ -227,7 +227,7 @@ pub(crate) const CONNECTION_HEADERS: [&str; 11] = [
 
 /// Adds the headers that the operator wrote down for a credential, as attributes named `header:NAME`. They
 /// take the place of the plan's own. Only its calls get them: a token endpoint is somebody else.
-pub(crate) fn add_headers_of(request: &mut UpstreamRequest, credential: &Credential) {
+pub(crate) fn add_credential_headers(request: &mut UpstreamRequest, credential: &Credential) {
     for (name, value) in &credential.attributes {
         let Some(name) = name.strip_prefix(HEADER_ATTRIBUTE) else {
             continue;
@@ -245,13 +245,13 @@ pub(crate) fn add_headers_of(request: &mut UpstreamRequest, credential: &Credent
 /// What the name of an attribute begins with that is a header.
 const HEADER_ATTRIBUTE: &str = "header:";
 
-fn body(planned: PlannedBody, original: &Bytes) -> Result<Bytes, Wrong> {
+fn body(planned: PlannedBody, original: &Bytes) -> Result<Bytes, PlanError> {
     match planned {
         PlannedBody::Empty => Ok(Bytes::new()),
         PlannedBody::Original => Ok(original.clone()),
         PlannedBody::Bytes(bytes) => Ok(bytes),
         PlannedBody::Patched(patches) => {
-            json::apply(original, &patches).map_err(|wrong| format!("its patch: {wrong}"))
+            json::apply(original, &patches).map_err(|cause| format!("its patch: {cause}"))
         }
     }
 }

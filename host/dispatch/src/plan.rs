@@ -58,7 +58,7 @@ pub struct Plan {
     /// What to send.
     pub request: PlannedRequest,
     /// What to do with the answer.
-    pub response: Response,
+    pub response_mode: ResponseMode,
     /// Values to take out of the answer: a JSON pointer, and the secret that it becomes.
     pub captures: Vec<(String, String)>,
     /// Handed on to the reply.
@@ -125,7 +125,7 @@ pub enum PlannedBody {
 
 /// How an answer comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Response {
+pub enum ResponseMode {
     /// The guest sees it frame by frame.
     Frames(Framing),
     /// The host relays it.
@@ -175,7 +175,7 @@ pub struct Refusal {
     /// Whose fault, and what follows.
     pub failure: Failure,
     /// What to answer the client with, in its dialect; none lets the host word it.
-    pub answer: Option<Bytes>,
+    pub response: Option<Bytes>,
 }
 
 /// A request that is ready to be sent: secrets are in place and its origin is checked.

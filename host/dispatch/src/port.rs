@@ -41,8 +41,8 @@ pub trait Executor: Send + Sync + fmt::Debug {
         &'a self,
         context: &'a Context,
         body: &'a Bytes,
-        head: &'a Head,
-        answer: &'a Bytes,
+        head: &'a ResponseHead,
+        response: &'a Bytes,
     ) -> BoxFuture<'a, Result<Refusal, PluginFault>>;
 
     /// Begins the answer to a plan that wants to see it.
@@ -66,7 +66,7 @@ pub trait Executor: Send + Sync + fmt::Debug {
 /// One answer that passes through an executor. Dropping it drops the guest's instance.
 pub trait Reply: Send {
     /// Turns the head of the provider's answer into that of the client's.
-    fn head(&mut self, head: Head) -> BoxFuture<'_, Result<Head, Rejection>>;
+    fn head(&mut self, head: ResponseHead) -> BoxFuture<'_, Result<ResponseHead, Rejection>>;
 
     /// Takes the frames that are ready; `last` if the answer has ended.
     fn push(&mut self, frames: Vec<Frame>, last: bool) -> BoxFuture<'_, Result<Output, Rejection>>;
@@ -257,7 +257,7 @@ pub struct PluginFault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FaultKind {
     /// It answered something that the contract does not allow.
-    Nonsense,
+    InvalidOutput,
     /// It could not be given an instance in time.
     Overloaded,
     /// It answered with more than the output limit.
@@ -272,7 +272,7 @@ impl FaultKind {
     /// A label of few values, for metrics and the admin API.
     pub fn label(self) -> &'static str {
         match self {
-            Self::Nonsense => "nonsense",
+            Self::InvalidOutput => "nonsense",
             Self::Overloaded => "overloaded",
             Self::OverOutput => "over-output",
             Self::OverTime => "over-time",
@@ -284,7 +284,7 @@ impl FaultKind {
 impl fmt::Display for FaultKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Nonsense => "answered nonsense",
+            Self::InvalidOutput => "answered nonsense",
             Self::Overloaded => "had no instance free",
             Self::OverOutput => "answered more than it may",
             Self::OverTime => "ran out of time",
@@ -295,7 +295,7 @@ impl fmt::Display for FaultKind {
 
 /// The beginning of an HTTP answer.
 #[derive(Debug, Clone)]
-pub struct Head {
+pub struct ResponseHead {
     /// The status code.
     pub status: StatusCode,
     /// The headers.
@@ -309,13 +309,13 @@ pub trait Upstream: Send + Sync {
     fn send(
         &self,
         request: UpstreamRequest,
-    ) -> BoxFuture<'_, Result<UpstreamAnswer, TransportError>>;
+    ) -> BoxFuture<'_, Result<UpstreamResponse, TransportError>>;
 }
 
 /// An answer whose body is still to come. Dropping it closes the connection.
-pub struct UpstreamAnswer {
+pub struct UpstreamResponse {
     /// Its beginning.
-    pub head: Head,
+    pub head: ResponseHead,
     /// Its body.
     pub body: UpstreamBody,
 }

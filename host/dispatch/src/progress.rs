@@ -13,14 +13,14 @@ pub(crate) struct Progress {
     pub(crate) attempts: u32,
     pub(crate) tried: Vec<Slot>,
     /// Whose tokens were renewed in this call: once is enough.
-    pub(crate) renewed: Vec<Slot>,
+    pub(crate) refreshed: Vec<Slot>,
     pub(crate) last: Option<Box<UpstreamFailure>>,
     /// Whether every failure of this round was the way's, which cools nobody.
     pub(crate) only_transport: bool,
     /// Whose executors could not even be told the call.
-    pub(crate) untold: Vec<Slot>,
+    pub(crate) incompatible: Vec<Slot>,
     /// Why not.
-    pub(crate) untold_because: Option<Box<CallError>>,
+    pub(crate) incompatible_error: Option<Box<CallError>>,
 }
 
 impl Progress {
@@ -29,11 +29,11 @@ impl Progress {
             round: 1,
             attempts: 0,
             tried: Vec::new(),
-            renewed: Vec::new(),
+            refreshed: Vec::new(),
             last: None,
             only_transport: true,
-            untold: Vec::new(),
-            untold_because: None,
+            incompatible: Vec::new(),
+            incompatible_error: None,
         }
     }
 
@@ -52,30 +52,30 @@ impl Progress {
     }
 
     /// Whom not to choose.
-    pub(crate) fn passed_over(&self) -> Cow<'_, [Slot]> {
-        if self.untold.is_empty() {
+    pub(crate) fn excluded(&self) -> Cow<'_, [Slot]> {
+        if self.incompatible.is_empty() {
             return Cow::Borrowed(&self.tried);
         }
-        Cow::Owned([&self.tried[..], &self.untold[..]].concat())
+        Cow::Owned([&self.tried[..], &self.incompatible[..]].concat())
     }
 
     /// Of several reasons the client is told the one that it can do something about.
-    pub(crate) fn untold_by(&mut self, slot: Slot, error: Box<CallError>) {
-        self.untold.push(slot);
+    pub(crate) fn add_incompatible(&mut self, slot: Slot, error: Box<CallError>) {
+        self.incompatible.push(slot);
         let refused = |error: &CallError| matches!(error, CallError::Untranslatable(_));
-        let known = self.untold_because.as_deref();
+        let known = self.incompatible_error.as_deref();
         if known.is_none_or(|known| refused(&error) && !refused(known)) {
-            self.untold_because = Some(error);
+            self.incompatible_error = Some(error);
         }
     }
 
-    pub(crate) fn failed(&mut self, failure: Box<UpstreamFailure>) {
+    pub(crate) fn record_failure(&mut self, failure: Box<UpstreamFailure>) {
         self.only_transport &= failure.failure.scope == Scope::Transport;
         self.last = Some(failure);
     }
 
     /// Whether one more attempt would add to an outage: the last failure was not a credential's.
-    pub(crate) fn amplifies(&self) -> bool {
+    pub(crate) fn counts_against_budget(&self) -> bool {
         let scope = self.last.as_ref().map(|last| last.failure.scope);
         matches!(scope, Some(Scope::Provider | Scope::Transport))
     }

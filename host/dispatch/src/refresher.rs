@@ -17,10 +17,10 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::limits::{REFRESH_ANSWER_BYTES_MAX, REFRESH_TIME};
+use crate::limits::{REFRESH_RESPONSE_BYTES_MAX, REFRESH_TIMEOUT};
 use crate::outbound::{self, Bounds};
 use crate::plan::{Context, Evaluation, Plan, UpstreamRequest};
-use crate::port::{BoxFuture, Executor, Rejection, Upstream, UpstreamAnswer};
+use crate::port::{BoxFuture, Executor, Rejection, Upstream, UpstreamResponse};
 use crate::snapshot::{Provider, Snapshot};
 
 /// Renews tokens by the plans of executors.
@@ -36,11 +36,11 @@ pub struct PlannedRefresher {
 impl Refresher for PlannedRefresher {
     fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         Box::pin(async move {
-            match timeout(REFRESH_TIME, self.carry_out(&job)).await {
-                Ok(result) => result.map_err(|failed| scrubbed(failed, &job)),
+            match timeout(REFRESH_TIMEOUT, self.carry_out(&job)).await {
+                Ok(result) => result.map_err(|failed| scrub_secrets(failed, &job)),
                 Err(_) => Err(failed(format!(
                     "it took longer than {} s",
-                    REFRESH_TIME.as_secs()
+                    REFRESH_TIMEOUT.as_secs()
                 ))),
             }
         })
@@ -92,17 +92,17 @@ impl PlannedRefresher {
             Rejection::Fault(fault) => failed(fault.to_string()),
         })?;
         let captures = plan.captures.clone();
-        let request = outbound(plan, job, provider, executor, snapshot.timeouts.connect)
-            .map_err(|wrong| failed(format!("the executor's plan: {wrong}")))?;
-        let answer = self.upstream.send(request).await;
-        let answer = answer.map_err(|error| failed(error.to_string()))?;
-        let status = answer.head.status;
-        let body = whole(answer).await?;
+        let request = upstream_request(plan, job, provider, executor, snapshot.timeouts.connect)
+            .map_err(|cause| failed(format!("the executor's plan: {cause}")))?;
+        let response = self.upstream.send(request).await;
+        let response = response.map_err(|error| failed(error.to_string()))?;
+        let status = response.head.status;
+        let body = read_body(response).await?;
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         if !status.is_success() {
-            return Err(refused(status.as_u16(), &body));
+            return Err(endpoint_error(status.as_u16(), &body));
         }
-        captured(&captures, &body, self.clock.now())
+        capture_tokens(&captures, &body, self.clock.now())
     }
 
     fn context(&self, job: &RefreshJob, provider: &Provider) -> Context {
@@ -139,19 +139,19 @@ fn planner<'a>(
     })?;
     let operations = &executor.descriptor().operations;
     if !operations.iter().any(|operation| operation == "refresh") {
-        let what = format!("the executor `{}` plans no refresh", provider.executor);
-        return Err(failed(what));
+        let message = format!("the executor `{}` plans no refresh", provider.executor);
+        return Err(failed(message));
     }
     Ok((provider, executor))
 }
 
-fn outbound(
+fn upstream_request(
     plan: Plan,
     job: &RefreshJob,
     provider: &Provider,
     executor: &Arc<dyn Executor>,
     connect: Duration,
-) -> Result<UpstreamRequest, outbound::Wrong> {
+) -> Result<UpstreamRequest, outbound::PlanError> {
     let bounds = Bounds {
         base_url: &provider.base_url,
         grants: &provider.grants,
@@ -161,24 +161,24 @@ fn outbound(
         proxy: job.proxy.as_ref().map(|url| Arc::from(url.expose_secret())),
         connect,
     };
-    outbound::request(plan.request, &bounds)
+    outbound::build_request(plan.request, &bounds)
 }
 
-async fn whole(answer: UpstreamAnswer) -> Result<Bytes, RefreshError> {
-    let (mut body, mut held) = (answer.body, BytesMut::new());
+async fn read_body(response: UpstreamResponse) -> Result<Bytes, RefreshError> {
+    let (mut body, mut buffer) = (response.body, BytesMut::new());
     while let Some(chunk) = body.next().await {
-        held.extend_from_slice(&chunk.map_err(|error| failed(error.to_string()))?);
-        if held.len() > REFRESH_ANSWER_BYTES_MAX {
-            let most = REFRESH_ANSWER_BYTES_MAX >> 10;
-            return Err(failed(format!("the answer has more than {most} KiB")));
+        buffer.extend_from_slice(&chunk.map_err(|error| failed(error.to_string()))?);
+        if buffer.len() > REFRESH_RESPONSE_BYTES_MAX {
+            let limit_kib = REFRESH_RESPONSE_BYTES_MAX >> 10;
+            return Err(failed(format!("the answer has more than {limit_kib} KiB")));
         }
     }
-    Ok(held.freeze())
+    Ok(buffer.freeze())
 }
 
 /// What the plan wanted of the answer. Where it is not there, the secret of that name stays as it
 /// is: a provider that does not rotate its refresh tokens sends none (RFC 6749, section 6).
-fn captured(
+fn capture_tokens(
     captures: &[(String, String)],
     body: &Value,
     now: Timestamp,
@@ -219,7 +219,7 @@ fn seconds(value: &Value) -> Option<Duration> {
 
 /// An error answer of a token endpoint (RFC 6749, section 5.2). Only `invalid_grant` says that the
 /// refresh token itself is void; the rest may be mended without a new login.
-fn refused(status: u16, body: &Value) -> RefreshError {
+fn endpoint_error(status: u16, body: &Value) -> RefreshError {
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     // Google, among others, has an object where the RFC has a word.
     let code = text("error").or_else(|| body.pointer("/error/status")?.as_str());
@@ -235,12 +235,12 @@ fn refused(status: u16, body: &Value) -> RefreshError {
     }
 }
 
-fn failed(why: String) -> RefreshError {
-    RefreshError::Failed(why)
+fn failed(reason: String) -> RefreshError {
+    RefreshError::Failed(reason)
 }
 
 /// Some endpoints repeat the token that they refuse.
-fn scrubbed(failed: RefreshError, job: &RefreshJob) -> RefreshError {
+fn scrub_secrets(failed: RefreshError, job: &RefreshJob) -> RefreshError {
     let scrub = |message: String| hide(message, &job.secrets);
     match failed {
         RefreshError::Rejected(message) => RefreshError::Rejected(scrub(message)),

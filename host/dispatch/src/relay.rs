@@ -7,9 +7,9 @@ use jackfield_dialect::sse::Reader;
 use jackfield_dialect::{Dialect, Observed, Observer, Usage};
 
 use crate::classify;
-use crate::exchange::{Broke, EMPTY, MALFORMED, Step};
-use crate::limits::CLOSING;
-use crate::source::{Came, Source};
+use crate::exchange::{StreamError, EMPTY, MALFORMED, Polled};
+use crate::limits::CLOSE_TIMEOUT;
+use crate::source::{Chunk, Source};
 
 /// A stream of server-sent events on its way to the client.
 pub(crate) struct Relay {
@@ -46,17 +46,17 @@ impl Relay {
 
     /// Pulls once. Only whole events go on: a client can do nothing with half of one, and when the
     /// provider breaks off inside one, the error event that follows must stand on its own.
-    pub(crate) async fn step(&mut self, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
-        let chunk = match self.source.came().await {
-            Ok(Came::Bytes(chunk)) => chunk,
-            Ok(Came::Silence) => {
-                out.push_back(Bytes::from_static(KEEP_ALIVE));
-                return Ok(Step::Held);
+    pub(crate) async fn poll(&mut self, out: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
+        let chunk = match self.source.next_chunk().await {
+            Ok(Chunk::Bytes(chunk)) => chunk,
+            Ok(Chunk::Silence) => {
+                out.push_back(Bytes::from_static(KEEP_ALIVE_COMMENT));
+                return Ok(Polled::Buffered);
             }
-            Ok(Came::End) => return self.finish(out),
+            Ok(Chunk::End) => return self.finish(out),
             // It had said that it was over; how it closes is its own business.
-            Err(_) if self.done => return Ok(Step::Over),
-            Err(stopped) => return Err(stopped.into()),
+            Err(_) if self.done => return Ok(Polled::End),
+            Err(error) => return Err(error.into()),
         };
         let before = self.reader.rest_len();
         self.reader.push(chunk.clone());
@@ -71,58 +71,58 @@ impl Relay {
     }
 
     /// Gives on the events that are complete, up to one that must not be.
-    fn read(&mut self, ended: bool, mut give: impl FnMut(Bytes)) -> Result<Step, Broke> {
-        let mut step = Step::Held;
+    fn read(&mut self, ended: bool, mut emit: impl FnMut(Bytes)) -> Result<Polled, StreamError> {
+        let mut polled = Polled::Buffered;
         loop {
             let event = if ended {
                 self.reader.finish()
             } else {
                 self.reader.next_event()
             };
-            let Some(event) = event.map_err(|error| Broke::useless(&error.to_string()))? else {
+            let Some(event) = event.map_err(|error| StreamError::invalid_response(&error.to_string()))? else {
                 break;
             };
             // What comes after the end is read by nobody.
             if !self.done {
                 match self.watch.observe(event.name(), &event.data) {
-                    Observed::Content => step = Step::Content,
-                    Observed::Done => self.done()?,
+                    Observed::Content => polled = Polled::Content,
+                    Observed::Done => self.mark_done()?,
                     Observed::Error(error) if self.committed => {
                         // The provider's own error event ends the client's stream: one is enough.
-                        give(event.raw);
-                        return Err(Broke::Told(classify::inside(error)));
+                        emit(event.raw);
+                        return Err(StreamError::AlreadySent(classify::stream_error(error)));
                     }
-                    Observed::Error(error) => return Err(Broke::Failed(classify::inside(error))),
-                    Observed::Malformed => return Err(Broke::useless(MALFORMED)),
+                    Observed::Error(error) => return Err(StreamError::Upstream(classify::stream_error(error))),
+                    Observed::Malformed => return Err(StreamError::invalid_response(MALFORMED)),
                     Observed::Preamble => {}
                 }
             }
-            give(event.raw);
+            emit(event.raw);
         }
-        Ok(if self.done { Step::Complete } else { step })
+        Ok(if self.done { Polled::Complete } else { polled })
     }
 
-    fn whole(&self) -> bool {
+    fn is_complete(&self) -> bool {
         self.watch.completed() && self.watch.has_content()
     }
 
-    fn done(&mut self) -> Result<(), Broke> {
-        if !self.whole() {
-            return Err(Broke::useless(EMPTY));
+    fn mark_done(&mut self) -> Result<(), StreamError> {
+        if !self.is_complete() {
+            return Err(StreamError::invalid_response(EMPTY));
         }
         self.done = true;
-        self.source.end_within(CLOSING);
+        self.source.end_within(CLOSE_TIMEOUT);
         Ok(())
     }
 
-    fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
+    fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
         self.read(true, |raw| out.push_back(raw))?;
         let rest = self.reader.take_rest();
-        let makes_sense = self.done || self.read_rest(&rest)?;
-        if !self.whole() {
-            return Err(Broke::ended_early());
+        let is_valid = self.done || self.read_rest(&rest)?;
+        if !self.is_complete() {
+            return Err(StreamError::ended_early());
         }
-        let rest = Some(rest).filter(|rest| makes_sense && !rest.is_empty());
+        let rest = Some(rest).filter(|rest| is_valid && !rest.is_empty());
         match (self.dialect.forgotten_end(), self.done) {
             (Some(end), false) => {
                 // What the provider did not end itself is ended first.
@@ -131,12 +131,12 @@ impl Relay {
             }
             _ => out.extend(rest),
         }
-        Ok(Step::Over)
+        Ok(Polled::End)
     }
 
     /// Whether what stands behind the last event may go on. Some providers close without the blank
     /// line that makes an event of it, which most clients forgive; half an event would break them.
-    fn read_rest(&mut self, rest: &Bytes) -> Result<bool, Broke> {
+    fn read_rest(&mut self, rest: &Bytes) -> Result<bool, StreamError> {
         let mut whole = Reader::default();
         whole.push([rest, &b"\n\n"[..]].concat().into());
         let Ok(Some(event)) = whole.next_event() else {
@@ -149,14 +149,14 @@ impl Relay {
                 self.done = true;
                 Ok(true)
             }
-            Observed::Error(error) => Err(Broke::Failed(classify::inside(error))),
+            Observed::Error(error) => Err(StreamError::Upstream(classify::stream_error(error))),
             Observed::Malformed => Ok(false),
         }
     }
 }
 
 /// A comment: nothing that a client reads.
-pub(crate) const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
+pub(crate) const KEEP_ALIVE_COMMENT: &[u8] = b": keep-alive\n\n";
 
 /// The events of one chunk, to be sent on as few pieces: all that lie inside the chunk are one slice
 /// of it.

@@ -75,7 +75,7 @@ pub struct Routing {
     /// other one; tried in order.
     pub fallbacks: BTreeMap<Arc<str>, Vec<Fallback>>,
     /// How long a call may wait for room, where credentials have as much under way as they may.
-    pub room_wait: Duration,
+    pub queue_timeout: Duration,
     /// Where a call's session stands, the first that counts first.
     pub affinity: Vec<AffinityKey>,
 }
@@ -86,7 +86,7 @@ impl Default for Routing {
             selector: Arc::from("round-robin"),
             settings: Arc::from("{}"),
             fallbacks: BTreeMap::new(),
-            room_wait: Duration::from_secs(30),
+            queue_timeout: Duration::from_secs(30),
             affinity: AffinityKey::defaults(),
         }
     }

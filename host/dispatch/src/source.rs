@@ -20,10 +20,10 @@ pub(crate) struct Source {
     sent: Instant,
     /// Since when somebody waits for the next bytes. What a client takes to read is no silence of
     /// the provider's.
-    asked: Option<Instant>,
+    waiting_since: Option<Instant>,
     first_byte: Option<Duration>,
     /// How long a silence may be before it is told of; none while nobody wants to know.
-    beat: Option<Duration>,
+    keep_alive: Option<Duration>,
     /// Since when there was neither a byte nor a beat.
     quiet_since: Instant,
     /// One timer for the whole body: after the first byte it is set anew only when it fires too
@@ -45,9 +45,9 @@ impl Source {
             timeouts,
             deadline,
             sent,
-            asked: None,
+            waiting_since: None,
             first_byte: None,
-            beat: None,
+            keep_alive: None,
             quiet_since: sent,
             timer,
         }
@@ -67,10 +67,10 @@ impl Source {
 
     /// From now on a silence of so long is told of, so that a client can be told that its answer is
     /// still coming.
-    pub(crate) fn tell_silence(&mut self, beat: Duration) {
-        self.beat = Some(beat);
+    pub(crate) fn enable_keep_alive(&mut self, keep_alive: Duration) {
+        self.keep_alive = Some(keep_alive);
         self.quiet_since = Instant::now();
-        let next = (self.quiet_since + beat).min(self.due());
+        let next = (self.quiet_since + keep_alive).min(self.due());
         self.timer.as_mut().reset(next);
     }
 
@@ -78,12 +78,12 @@ impl Source {
     ///
     /// # Errors
     /// When the connection breaks, or when a timeout passes.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Stopped> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
         loop {
-            match self.came().await? {
-                Came::Bytes(bytes) => return Ok(Some(bytes)),
-                Came::End => return Ok(None),
-                Came::Silence => {}
+            match self.next_chunk().await? {
+                Chunk::Bytes(bytes) => return Ok(Some(bytes)),
+                Chunk::End => return Ok(None),
+                Chunk::Silence => {}
             }
         }
     }
@@ -92,31 +92,31 @@ impl Source {
     ///
     /// # Errors
     /// As [`Self::next`].
-    pub(crate) async fn came(&mut self) -> Result<Came, Stopped> {
+    pub(crate) async fn next_chunk(&mut self) -> Result<Chunk, ReadError> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Came, Stopped>> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Chunk, ReadError>> {
         loop {
             match self.body.as_mut().poll_next(context) {
-                Poll::Ready(None) => return Poll::Ready(Ok(Came::End)),
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(Stopped::Broke(error))),
+                Poll::Ready(None) => return Poll::Ready(Ok(Chunk::End)),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(ReadError::Transport(error))),
                 Poll::Ready(Some(Ok(bytes))) if bytes.is_empty() => {}
                 Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(self.take(bytes)),
                 Poll::Pending => {
-                    self.asked.get_or_insert_with(Instant::now);
+                    self.waiting_since.get_or_insert_with(Instant::now);
                     ready!(self.timer.as_mut().poll(context));
                     let (now, due) = (Instant::now(), self.due());
                     if due <= now {
-                        return Poll::Ready(Err(self.stalled()));
+                        return Poll::Ready(Err(self.timeout_error()));
                     }
-                    let quiet_since = self.asked.map_or(now, |asked| asked.max(self.quiet_since));
-                    let beat = self.beat.map(|beat| quiet_since + beat);
-                    if beat.is_some_and(|beat| beat <= now) {
+                    let quiet_since = self.waiting_since.map_or(now, |waiting_since| waiting_since.max(self.quiet_since));
+                    let keep_alive = self.keep_alive.map(|keep_alive| quiet_since + keep_alive);
+                    if keep_alive.is_some_and(|keep_alive| keep_alive <= now) {
                         self.quiet_since = now;
-                        return Poll::Ready(Ok(Came::Silence));
+                        return Poll::Ready(Ok(Chunk::Silence));
                     }
-                    let next = beat.map_or(due, |beat| beat.min(due));
+                    let next = keep_alive.map_or(due, |keep_alive| keep_alive.min(due));
                     self.timer.as_mut().reset(next);
                 }
             }
@@ -124,33 +124,33 @@ impl Source {
     }
 
     /// A body that is always ready never asks the timer, so that bytes are held to the deadline too.
-    fn take(&mut self, bytes: Bytes) -> Result<Came, Stopped> {
+    fn take(&mut self, bytes: Bytes) -> Result<Chunk, ReadError> {
         let now = Instant::now();
         if self.deadline <= now {
-            return Err(Stopped::Late);
+            return Err(ReadError::Deadline);
         }
-        self.asked = None;
+        self.waiting_since = None;
         self.quiet_since = now;
         if self.first_byte.is_none() {
             self.first_byte = Some(now.duration_since(self.sent));
             let due = (now + self.timeouts.idle).min(self.deadline);
             self.timer.as_mut().reset(due);
         }
-        Ok(Came::Bytes(bytes))
+        Ok(Chunk::Bytes(bytes))
     }
 
     fn due(&self) -> Instant {
-        let due = match (self.first_byte, self.asked) {
+        let due = match (self.first_byte, self.waiting_since) {
             (None, _) => self.sent + self.timeouts.first_byte,
-            (Some(_), Some(asked)) => asked + self.timeouts.idle,
+            (Some(_), Some(waiting_since)) => waiting_since + self.timeouts.idle,
             (Some(_), None) => self.deadline,
         };
         due.min(self.deadline)
     }
 
-    fn stalled(&self) -> Stopped {
+    fn timeout_error(&self) -> ReadError {
         if self.deadline <= Instant::now() {
-            return Stopped::Late;
+            return ReadError::Deadline;
         }
         let cause = if self.first_byte.is_some() {
             format!("no byte for {} s", self.timeouts.idle.as_secs_f32())
@@ -160,7 +160,7 @@ impl Source {
                 self.timeouts.first_byte.as_secs_f32()
             )
         };
-        Stopped::Broke(TransportError {
+        ReadError::Transport(TransportError {
             doing: "reading the provider's answer",
             cause,
         })
@@ -169,7 +169,7 @@ impl Source {
 
 /// What comes next of a body.
 #[derive(Debug)]
-pub(crate) enum Came {
+pub(crate) enum Chunk {
     /// Bytes, never none.
     Bytes(Bytes),
     /// The end.
@@ -180,9 +180,9 @@ pub(crate) enum Came {
 
 /// Why no more bytes come.
 #[derive(Debug)]
-pub(crate) enum Stopped {
+pub(crate) enum ReadError {
     /// The connection broke, or was silent for too long.
-    Broke(TransportError),
+    Transport(TransportError),
     /// The time that the call has is over: nobody's fault.
-    Late,
+    Deadline,
 }

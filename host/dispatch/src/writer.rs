@@ -8,13 +8,13 @@ use jackfield_dialect::{
     Dialect, ErrorBody, Observed, Observer, ProviderError, Translator, Usage, sse,
 };
 
-use crate::call::Framing;
-use crate::relay::KEEP_ALIVE;
+use crate::call::StreamFraming;
+use crate::relay::KEEP_ALIVE_COMMENT;
 
 /// Writes one stream.
-pub(crate) struct Writer {
+pub(crate) struct StreamWriter {
     dialect: Dialect,
-    voice: Voice,
+    mode: Mode,
     /// None for server-sent events.
     array: Option<ArrayWriter>,
     /// What a translation made of one event.
@@ -24,32 +24,32 @@ pub(crate) struct Writer {
 }
 
 /// In whose words.
-enum Voice {
+enum Mode {
     /// The provider's: the client speaks its dialect.
-    Own(Box<dyn Observer>),
+    SameDialect(Box<dyn Observer>),
     /// The client's.
     Translated(Box<Translator>),
 }
 
-impl Writer {
+impl StreamWriter {
     /// Writes a stream for a client of the provider's own dialect.
-    pub(crate) fn own(dialect: Dialect, framing: Framing) -> Self {
-        Self::new(dialect, Voice::Own(dialect.observer()), framing)
+    pub(crate) fn same_dialect(dialect: Dialect, framing: StreamFraming) -> Self {
+        Self::new(dialect, Mode::SameDialect(dialect.observer()), framing)
     }
 
     /// Writes a stream for a client of this dialect, through a translator into it.
-    pub(crate) fn translated(dialect: Dialect, translator: Translator, framing: Framing) -> Self {
-        Self::new(dialect, Voice::Translated(Box::new(translator)), framing)
+    pub(crate) fn translated(dialect: Dialect, translator: Translator, framing: StreamFraming) -> Self {
+        Self::new(dialect, Mode::Translated(Box::new(translator)), framing)
     }
 
-    fn new(dialect: Dialect, voice: Voice, framing: Framing) -> Self {
+    fn new(dialect: Dialect, mode: Mode, framing: StreamFraming) -> Self {
         let array = match framing {
-            Framing::Array => Some(ArrayWriter::new()),
-            Framing::Events => None,
+            StreamFraming::Array => Some(ArrayWriter::new()),
+            StreamFraming::Events => None,
         };
         Self {
             dialect,
-            voice,
+            mode,
             array,
             frames: Vec::new(),
             done: false,
@@ -59,30 +59,30 @@ impl Writer {
     /// Writes one of the provider's events, and says what it means. An error is not written: until
     /// the commit another credential may do, and after it [`Self::fail`] tells it.
     pub(crate) fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<u8>) -> Observed {
-        let observed = match &mut self.voice {
-            Voice::Own(observer) => {
-                let observed = observer.observe(name, data);
-                match &observed {
-                    Observed::Error(_) | Observed::Malformed => return observed,
+        let class = match &mut self.mode {
+            Mode::SameDialect(observer) => {
+                let class = observer.observe(name, data);
+                match &class {
+                    Observed::Error(_) | Observed::Malformed => return class,
                     Observed::Content | Observed::Done | Observed::Preamble => {}
                 }
                 write(&mut self.array, name, data, out);
-                observed
+                class
             }
-            Voice::Translated(translator) => {
-                let observed = translator.event(name, data, &mut self.frames);
+            Mode::Translated(translator) => {
+                let class = translator.event(name, data, &mut self.frames);
                 self.flush(out);
-                observed
+                class
             }
         };
-        self.close_if(&observed, out);
-        observed
+        self.close_if_done(&class, out);
+        class
     }
 
     /// Writes a whole answer as a stream.
-    pub(crate) fn whole(&mut self, answer: &Answer, out: &mut Vec<u8>) {
-        if let Voice::Translated(translator) = &mut self.voice {
-            translator.whole(answer, &mut self.frames);
+    pub(crate) fn write_whole(&mut self, response: &Answer, out: &mut Vec<u8>) {
+        if let Mode::Translated(translator) = &mut self.mode {
+            translator.whole(response, &mut self.frames);
             self.flush(out);
             self.finish(out);
         }
@@ -93,25 +93,25 @@ impl Writer {
         if self.done {
             return;
         }
-        if let Voice::Translated(translator) = &mut self.voice {
+        if let Mode::Translated(translator) = &mut self.mode {
             translator.finish(&mut self.frames);
             self.flush(out);
         }
         if !self.completed() {
             return;
         }
-        match (&mut self.array, &self.voice) {
+        match (&mut self.array, &self.mode) {
             (Some(array), _) => array.finish(out),
-            (None, Voice::Own(_)) => out.extend(self.dialect.forgotten_end().unwrap_or_default()),
-            (None, Voice::Translated(_)) => {}
+            (None, Mode::SameDialect(_)) => out.extend(self.dialect.forgotten_end().unwrap_or_default()),
+            (None, Mode::Translated(_)) => {}
         }
     }
 
     /// Ends a committed stream with an error, as the client's dialect tells it.
     pub(crate) fn fail(&mut self, message: &str) -> Bytes {
         let mut out = Vec::new();
-        match &mut self.voice {
-            Voice::Own(_) => {
+        match &mut self.mode {
+            Mode::SameDialect(_) => {
                 let (kind, _) = self.dialect.error_kind(502);
                 let error = ErrorBody {
                     message,
@@ -125,7 +125,7 @@ impl Writer {
                     Some(array) => array.item(&self.dialect.render_error(&error), &mut out),
                 }
             }
-            Voice::Translated(translator) => {
+            Mode::Translated(translator) => {
                 let error = ProviderError {
                     message: message.to_owned(),
                     code: Some(FAILED.to_owned()),
@@ -144,7 +144,7 @@ impl Writer {
     /// What tells a client that its answer is still coming: nothing that it reads.
     pub(crate) fn keep_alive(&self) -> Bytes {
         match self.array {
-            None => Bytes::from_static(KEEP_ALIVE),
+            None => Bytes::from_static(KEEP_ALIVE_COMMENT),
             // White space between the items of an array.
             Some(_) => Bytes::from_static(b"\n"),
         }
@@ -152,17 +152,17 @@ impl Writer {
 
     /// Whether the stream came to the end that its dialect demands, with content in it.
     pub(crate) fn completed(&self) -> bool {
-        match &self.voice {
-            Voice::Own(observer) => observer.completed() && observer.has_content(),
-            Voice::Translated(translator) => translator.completed(),
+        match &self.mode {
+            Mode::SameDialect(observer) => observer.completed() && observer.has_content(),
+            Mode::Translated(translator) => translator.completed(),
         }
     }
 
     /// What the stream cost, as last reported.
     pub(crate) fn usage(&self) -> Option<Usage> {
-        match &self.voice {
-            Voice::Own(observer) => observer.usage(),
-            Voice::Translated(translator) => translator.usage(),
+        match &self.mode {
+            Mode::SameDialect(observer) => observer.usage(),
+            Mode::Translated(translator) => translator.usage(),
         }
     }
 
@@ -172,8 +172,8 @@ impl Writer {
         }
     }
 
-    fn close_if(&mut self, observed: &Observed, out: &mut Vec<u8>) {
-        if *observed != Observed::Done {
+    fn close_if_done(&mut self, class: &Observed, out: &mut Vec<u8>) {
+        if *class != Observed::Done {
             return;
         }
         self.done = true;

@@ -1,7 +1,7 @@
 //! Once content has left, a failure ends the stream with exactly one error event.
 
 use jackfield_auth::LeaseCounts;
-use jackfield_dispatch::AnswerBody;
+use jackfield_dispatch::ResponseBody;
 
 use crate::plugins::FakeExecutor;
 use crate::stage::{SECOND, Setting, gathered, text};
@@ -14,7 +14,7 @@ async fn breaks(name: &str, script: Script, executor: FakeExecutor) -> String {
         .executor(executor)
         .stage(FakeUpstream::in_order(vec![script]));
     let answer = stage.stream().await.unwrap();
-    assert!(matches!(answer.body, AnswerBody::Stream(_)), "{name}");
+    assert!(matches!(answer.body, ResponseBody::Stream(_)), "{name}");
     let (bytes, broken) = gathered(answer).await;
     assert!(broken.is_none(), "{name}: {broken:?}");
     let (before, error) = terminal(&bytes);

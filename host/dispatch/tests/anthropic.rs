@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jackfield_dialect::Dialect;
-use jackfield_dispatch::{Call, Framing};
+use jackfield_dispatch::{Call, StreamFraming};
 
 use crate::plugins::FakeExecutor;
 use crate::stage::{Setting, Stage};
@@ -77,7 +77,7 @@ pub(crate) fn native(stage: &Stage, stream: bool) -> Call {
     Call {
         dialect: Dialect::AnthropicMessages,
         model: Arc::from("model"),
-        stream: stream.then_some(Framing::Events),
+        stream: stream.then_some(StreamFraming::Events),
         body: Bytes::from_static(body.as_bytes()),
         ..stage.call(stream)
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use jackfield_credential::{Failure, Scope};
-use jackfield_dispatch::plan::{Output, PlannedBody, Refusal, Response};
+use jackfield_dispatch::plan::{Output, PlannedBody, Refusal, ResponseMode};
 use jackfield_dispatch::port::Choice;
-use jackfield_dispatch::{Answer, AnswerBody};
+use jackfield_dispatch::{ClientResponse, ResponseBody};
 
 use crate::plugins::{FakeExecutor, FakeReply, FakeSelector, frame, output, planned};
 use crate::stage::{Setting, Stage, polled};
@@ -44,8 +44,8 @@ async fn dropped_after_each_piece(name: &str, stage: impl Fn() -> Stage) {
     for pieces in 0..1_000 {
         let stage = stage();
         let answer = stage.stream().await.unwrap();
-        let Answer {
-            body: AnswerBody::Stream(mut answer),
+        let ClientResponse {
+            body: ResponseBody::Stream(mut answer),
             ..
         } = answer
         else {
@@ -100,7 +100,7 @@ async fn seed_1_6_a_cancelled_call_blames_nobody_wherever_it_is() {
     let whole = || upstream(Script::json(200, COMPLETION));
     dropped_everywhere("a whole answer", false, || Setting::new(2).stage(whole())).await;
     dropped_everywhere("a guided whole answer", false, || {
-        let executor = FakeExecutor::replying(Response::Whole, |_| Ok(FakeReply::echoing()));
+        let executor = FakeExecutor::replying(ResponseMode::Whole, |_| Ok(FakeReply::echoing()));
         Setting::new(2).executor(executor).stage(whole())
     })
     .await;
@@ -173,13 +173,13 @@ fn refusal(scope: Scope) -> Refusal {
             retry_after: None,
             refresh_suggested: false,
         },
-        answer: None,
+        response: None,
     }
 }
 
 /// Asks for a second round trip at the end of the first answer.
 fn twice() -> FakeExecutor {
-    FakeExecutor::replying(Response::Whole, |_| {
+    FakeExecutor::replying(ResponseMode::Whole, |_| {
         let mut first = true;
         Ok(FakeReply::new(move |frames, last| {
             if !last || !std::mem::take(&mut first) {
@@ -194,7 +194,7 @@ fn twice() -> FakeExecutor {
                 ));
             }
             Ok(Output {
-                next: Some(Box::new(planned(PlannedBody::Original, Response::Whole))),
+                next: Some(Box::new(planned(PlannedBody::Original, ResponseMode::Whole))),
                 ..Output::default()
             })
         }))

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use jackfield_dialect::sse::EVENT_BYTES_MAX;
 use jackfield_dispatch::limits::PREAMBLE_BYTES_MAX;
-use jackfield_dispatch::{AnswerBody, AnswerStream, CallError};
+use jackfield_dispatch::{ResponseBody, ResponseStream, CallError};
 use tokio::time::Instant;
 
 use crate::plugins::FakeExecutor;
@@ -14,10 +14,10 @@ use crate::stage::{SECOND, Setting, Stage, text};
 use crate::upstream::{FakeUpstream, Piece, Script};
 use crate::wire::{DONE, ROLE, content, stream};
 
-async fn committed(stage: &Stage) -> Result<AnswerStream, CallError> {
+async fn committed(stage: &Stage) -> Result<ResponseStream, CallError> {
     match stage.stream().await?.body {
-        AnswerBody::Stream(stream) => Ok(stream),
-        AnswerBody::Whole(body) => panic!("whole: {body:?}"),
+        ResponseBody::Stream(stream) => Ok(stream),
+        ResponseBody::Whole(body) => panic!("whole: {body:?}"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jackfield_auth::LeaseCounts;
 use jackfield_dispatch::CallError;
-use jackfield_dispatch::plan::Response;
+use jackfield_dispatch::plan::ResponseMode;
 use jackfield_dispatch::port::Choice;
 use tokio::time::Instant;
 
@@ -46,7 +46,7 @@ async fn over(name: &str, stage: Stage, streamed: bool) {
 
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_takes_too_long_ends_the_call_and_no_other_is_asked() {
-    let guided = || FakeExecutor::replying(Response::Whole, |_| Ok(FakeReply::echoing()));
+    let guided = || FakeExecutor::replying(ResponseMode::Whole, |_| Ok(FakeReply::echoing()));
     let dripping = Script::dripping(200, "application/json", SECOND / 3, " ", 1_000);
     for (name, script, streamed) in [
         ("no head", Script::hang(), false),

@@ -2,8 +2,8 @@
 
 use futures_util::StreamExt;
 use jackfield_auth::LeaseCounts;
-use jackfield_dispatch::AnswerBody;
-use jackfield_dispatch::limits::CLOSING;
+use jackfield_dispatch::ResponseBody;
+use jackfield_dispatch::limits::CLOSE_TIMEOUT;
 use tokio::time::Instant;
 
 use crate::plugins::FakeExecutor;
@@ -28,7 +28,7 @@ async fn a_client_that_leaves_right_after_done_got_all_of_it() {
         let stage = Setting::new(1)
             .executor(executor)
             .stage(FakeUpstream::in_order(vec![script]));
-        let AnswerBody::Stream(mut answer) = stage.stream().await.unwrap().body else {
+        let ResponseBody::Stream(mut answer) = stage.stream().await.unwrap().body else {
             panic!("not a stream")
         };
         let mut given = Vec::new();
@@ -64,7 +64,7 @@ async fn a_provider_that_does_not_close_after_done_is_not_waited_for() {
             let given = given.replace(STILL_HERE, "");
             assert_eq!(given, stream().concat(), "and nothing after it");
             assert!(
-                start.elapsed() <= CLOSING + SECOND / 10,
+                start.elapsed() <= CLOSE_TIMEOUT + SECOND / 10,
                 "{:?}",
                 start.elapsed()
             );

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jackfield_auth::{PolicyQuery, Refresher, Registration};
 use jackfield_credential::{CredentialKind, ProviderName};
 use jackfield_dispatch::PlannedRefresher;
-use jackfield_dispatch::plan::{Plan, PlannedBody, Response};
+use jackfield_dispatch::plan::{Plan, PlannedBody, ResponseMode};
 use tokio::time::timeout;
 
 use crate::plugins::{FakeExecutor, fault, planned};
@@ -18,7 +18,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// A refresh whose answer holds a new key.
 fn refreshing() -> Plan {
-    let mut plan = planned(PlannedBody::Empty, Response::Relay);
+    let mut plan = planned(PlannedBody::Empty, ResponseMode::Relay);
     plan.captures = vec![("/access_token".to_owned(), "api-key".to_owned())];
     plan
 }
@@ -27,7 +27,7 @@ fn executor() -> FakeExecutor {
     FakeExecutor::new(|context| {
         Ok(match context.operation {
             "refresh" => refreshing(),
-            _ => planned(PlannedBody::Original, Response::Relay),
+            _ => planned(PlannedBody::Original, ResponseMode::Relay),
         })
     })
     .planning("refresh")

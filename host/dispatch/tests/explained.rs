@@ -50,7 +50,7 @@ async fn who_was_not_fit_and_why_is_told() {
     let limited = || Script::json(429, error_body("slow down", "rate_limit_error"));
     let stage = setting.stage(FakeUpstream::new(move |_, _| limited()));
     failure(stage.whole().await);
-    assert!(matches!(stage.whole().await, Err(CallError::Unfit { .. })));
+    assert!(matches!(stage.whole().await, Err(CallError::NoCredentialAvailable { .. })));
     let record = stage.record();
     let unfit = &record["steps"][0];
     assert_eq!(

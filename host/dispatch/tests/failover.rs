@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use jackfield_credential::Scope;
 use jackfield_dispatch::CallError;
-use jackfield_dispatch::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIME};
+use jackfield_dispatch::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT};
 
 use crate::plugins::FakeExecutor;
 use crate::stage::{SECOND, Setting, failure, text};
@@ -205,7 +205,7 @@ async fn a_clients_own_400_stops_at_once_and_cools_nobody() {
         let stage = Setting::new(3).stage(FakeUpstream::in_order(vec![script]));
         let failure = failure(stage.stream().await);
         assert_eq!(failure.failure.scope, Scope::Request);
-        let answer = failure.answer.unwrap();
+        let answer = failure.response.unwrap();
         assert_eq!(
             (answer.status.as_u16(), &answer.body),
             (status, &Bytes::from(body))
@@ -257,7 +257,7 @@ async fn seed_1_6_the_last_failure_is_told_when_nobody_answers() {
     let CallError::Upstream(failure) = error else {
         panic!("{error:?}")
     };
-    let answer = failure.answer.unwrap();
+    let answer = failure.response.unwrap();
     assert_eq!(
         (answer.status.as_u16(), &answer.body[..]),
         (502, &b"last"[..])
@@ -271,7 +271,7 @@ async fn of_an_error_answer_only_the_beginning_is_read() {
         Bytes::from_static(b"yz and more that nobody reads"),
     ));
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![long.then(Piece::Hang)]));
-    let body = failure(stage.whole().await).answer.unwrap().body;
+    let body = failure(stage.whole().await).response.unwrap().body;
     assert_eq!(body.len(), ERROR_BODY_BYTES_MAX);
     assert!(body.ends_with(b"xy"));
     stage.assert_closed();
@@ -286,7 +286,7 @@ async fn an_error_answer_that_does_not_end_is_not_waited_for() {
     let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
     let start = tokio::time::Instant::now();
     assert_eq!(text(stage.whole().await).await, COMPLETION);
-    assert!(start.elapsed() <= ERROR_BODY_TIME + SECOND);
+    assert!(start.elapsed() <= ERROR_BODY_TIMEOUT + SECOND);
 }
 
 #[tokio::test(start_paused = true)]

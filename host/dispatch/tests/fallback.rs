@@ -53,7 +53,7 @@ async fn another_model_takes_the_place_under_its_own_name() {
         body["model"], "upstream-other",
         "the client's body named `model`"
     );
-    let record = stage.dispatcher.journal().get("call-1").unwrap();
+    let record = stage.dispatcher.call_log().get("call-1").unwrap();
     let record = serde_json::to_value(record).unwrap();
     let steps = record["steps"].as_array().unwrap();
     let fell = steps.iter().find(|step| step["step"] == "fallback");

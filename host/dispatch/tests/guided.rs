@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use http::HeaderValue;
 use jackfield_dispatch::CallError;
-use jackfield_dispatch::limits::{ROUND_TRIPS_MAX, WHOLE_ANSWER_BYTES_MAX};
-use jackfield_dispatch::plan::{Frame, Framing, Output, Plan, PlannedBody, Response};
+use jackfield_dispatch::limits::{ROUND_TRIPS_MAX, WHOLE_RESPONSE_BYTES_MAX};
+use jackfield_dispatch::plan::{Frame, Framing, Output, Plan, PlannedBody, ResponseMode};
 use jackfield_dispatch::port::FaultKind;
 
 use crate::plugins::{FakeExecutor, FakeReply, frame, output, planned};
@@ -25,7 +25,7 @@ fn data(event: &str) -> Bytes {
 
 #[tokio::test(start_paused = true)]
 async fn events_are_given_to_the_guest_and_written_from_its_frames() {
-    let executor = FakeExecutor::replying(Response::Frames(Framing::Sse), |_| {
+    let executor = FakeExecutor::replying(ResponseMode::Frames(Framing::Sse), |_| {
         let reply = FakeReply::new(|frames, _| {
             let translated = frames.into_iter().map(|frame| match &*frame.name {
                 "delta" => self::frame(data(&content(std::str::from_utf8(&frame.data).unwrap()))),
@@ -60,7 +60,7 @@ async fn lines_and_raw_chunks_are_given_as_they_are_cut() {
         (Framing::Lines, vec!["one", "two", "", "three"]),
         (Framing::Raw, vec!["one\r\ntw", "o\n\nthree"]),
     ] {
-        let executor = FakeExecutor::replying(Response::Frames(framing), move |_| {
+        let executor = FakeExecutor::replying(ResponseMode::Frames(framing), move |_| {
             let mut seen: Vec<Frame> = Vec::new();
             let expected = expected.clone();
             Ok(FakeReply::new(move |frames, last| {
@@ -84,7 +84,7 @@ async fn lines_and_raw_chunks_are_given_as_they_are_cut() {
 
 #[tokio::test(start_paused = true)]
 async fn a_whole_answer_is_one_frame_with_the_plans_state() {
-    let executor = FakeExecutor::replying(Response::Whole, |state| {
+    let executor = FakeExecutor::replying(ResponseMode::Whole, |state| {
         assert_eq!(state, "");
         Ok(FakeReply::new(|frames, last| {
             assert!(last);
@@ -110,7 +110,7 @@ async fn a_whole_answer_is_one_frame_with_the_plans_state() {
 
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_is_done_ends_the_answer_whatever_the_provider_still_sends() {
-    let executor = FakeExecutor::replying(Response::Frames(Framing::Sse), |_| {
+    let executor = FakeExecutor::replying(ResponseMode::Frames(Framing::Sse), |_| {
         Ok(FakeReply::new(|frames, _| {
             let done = frames.iter().any(|frame| frame.data == "[DONE]");
             Ok(Output {
@@ -138,7 +138,7 @@ async fn what_a_guest_makes_of_a_whole_answer_is_validated() {
         r#"{"choices":[]}"#,
         r#"{"error":{"message":"no"}}"#,
     ] {
-        let executor = FakeExecutor::replying(Response::Whole, move |_| {
+        let executor = FakeExecutor::replying(ResponseMode::Whole, move |_| {
             Ok(FakeReply::new(move |_, _| Ok(output(vec![frame(made)]))))
         });
         let stage = stage(executor, vec![Script::json(200, COMPLETION)]);
@@ -156,8 +156,8 @@ async fn what_a_guest_makes_of_a_whole_answer_is_validated() {
 #[tokio::test(start_paused = true)]
 async fn a_guest_never_holds_or_makes_more_than_the_limit() {
     let chunk = Bytes::from(vec![b'x'; 1 << 20]);
-    let over = (WHOLE_ANSWER_BYTES_MAX >> 20) + 1;
-    for response in [Response::Whole, Response::Frames(Framing::Lines)] {
+    let over = (WHOLE_RESPONSE_BYTES_MAX >> 20) + 1;
+    for response in [ResponseMode::Whole, ResponseMode::Frames(Framing::Lines)] {
         let executor = FakeExecutor::replying(response, |_| Ok(FakeReply::echoing()));
         let pieces = vec![Piece::Chunk(chunk.clone()); 2 * over];
         let script = Script::answer(200, "application/json", pieces);
@@ -166,7 +166,7 @@ async fn a_guest_never_holds_or_makes_more_than_the_limit() {
         assert!(stage.upstream.pulled() <= over << 20, "{response:?}");
     }
     let frames = vec![frame(chunk); over];
-    let executor = FakeExecutor::replying(Response::Whole, move |_| {
+    let executor = FakeExecutor::replying(ResponseMode::Whole, move |_| {
         let frames = frames.clone();
         Ok(FakeReply::new(move |_, _| Ok(output(frames.clone()))))
     });
@@ -184,7 +184,7 @@ fn next(plan: Plan) -> Output {
 
 /// Asks for so many further round trips, then gives on what it gets.
 fn travelling(further: u32) -> FakeExecutor {
-    FakeExecutor::replying(Response::Whole, move |_| {
+    FakeExecutor::replying(ResponseMode::Whole, move |_| {
         let mut left = further;
         Ok(FakeReply::new(move |frames, _| {
             if left == 0 {
@@ -192,7 +192,7 @@ fn travelling(further: u32) -> FakeExecutor {
             }
             left -= 1;
             let body = PlannedBody::Bytes(Bytes::from(format!("{left} left")));
-            Ok(next(planned(body, Response::Whole)))
+            Ok(next(planned(body, ResponseMode::Whole)))
         }))
     })
 }
@@ -221,7 +221,7 @@ async fn nonsense(stage: Stage, word: &str) {
     let CallError::Plugin(fault) = error else {
         panic!("{word}: {error:?}")
     };
-    assert_eq!(fault.kind, FaultKind::Nonsense);
+    assert_eq!(fault.kind, FaultKind::InvalidOutput);
     assert!(fault.detail.contains(word), "{}", fault.detail);
     assert_eq!(
         (stage.counts().inconclusive, stage.executor.faults()),
@@ -250,9 +250,9 @@ async fn a_further_plan_is_held_to_the_same_rules() {
             plan.request.url = url::Url::parse("https://elsewhere.test/").unwrap();
         }),
     ] {
-        let executor = FakeExecutor::replying(Response::Whole, move |_| {
+        let executor = FakeExecutor::replying(ResponseMode::Whole, move |_| {
             Ok(FakeReply::new(move |_, _| {
-                let mut plan = planned(PlannedBody::Original, Response::Relay);
+                let mut plan = planned(PlannedBody::Original, ResponseMode::Relay);
                 break_rule(&mut plan);
                 Ok(next(plan))
             }))
@@ -263,9 +263,9 @@ async fn a_further_plan_is_held_to_the_same_rules() {
 
 #[tokio::test(start_paused = true)]
 async fn a_further_plan_beside_frames_is_refused() {
-    let executor = FakeExecutor::replying(Response::Whole, |_| {
+    let executor = FakeExecutor::replying(ResponseMode::Whole, |_| {
         Ok(FakeReply::new(|_, _| {
-            let mut output = next(planned(PlannedBody::Original, Response::Relay));
+            let mut output = next(planned(PlannedBody::Original, ResponseMode::Relay));
             output.frames = vec![frame(data(ROLE))];
             Ok(output)
         }))
@@ -279,9 +279,9 @@ async fn a_further_plan_beside_frames_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_of_several_answers_may_be_relayed() {
-    let executor = FakeExecutor::replying(Response::Whole, |_| {
+    let executor = FakeExecutor::replying(ResponseMode::Whole, |_| {
         Ok(FakeReply::new(|_, _| {
-            Ok(next(planned(PlannedBody::Original, Response::Relay)))
+            Ok(next(planned(PlannedBody::Original, ResponseMode::Relay)))
         }))
     });
     let scripts = vec![Script::json(200, "{}"), Script::events(stream())];

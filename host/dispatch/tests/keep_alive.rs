@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use jackfield_dispatch::limits::KEEP_ALIVE;
-use jackfield_dispatch::{AnswerBody, AnswerStream, Call, Framing};
+use jackfield_dispatch::limits::KEEP_ALIVE_INTERVAL;
+use jackfield_dispatch::{ResponseBody, ResponseStream, Call, StreamFraming};
 use tokio::time::{Instant, timeout};
 
 use crate::anthropic;
@@ -49,10 +49,10 @@ fn staged(executor: FakeExecutor, translated: bool, script: Script) -> (Stage, C
     (stage, call)
 }
 
-async fn committed(stage: &Stage, call: Call) -> AnswerStream {
+async fn committed(stage: &Stage, call: Call) -> ResponseStream {
     match stage.dispatcher.call(call).await.unwrap().body {
-        AnswerBody::Stream(stream) => stream,
-        AnswerBody::Whole(body) => panic!("whole: {body:?}"),
+        ResponseBody::Stream(stream) => stream,
+        ResponseBody::Whole(body) => panic!("whole: {body:?}"),
     }
 }
 
@@ -79,7 +79,7 @@ fn behind_content(events: &[String]) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_provider_is_told_of_every_fifteen_seconds() {
-    assert_eq!(KEEP_ALIVE, 15 * SECOND);
+    assert_eq!(KEEP_ALIVE_INTERVAL, 15 * SECOND);
     for (name, executor, translated, events) in ways() {
         let events = events();
         let script = pausing(&events, behind_content(&events), 50 * SECOND);
@@ -186,7 +186,7 @@ async fn telling_a_client_does_not_put_the_idle_timeout_off() {
         let (before, error) = terminal(&bytes);
         assert!(error.message.contains("no byte"), "{name}: {error:?}");
         let given = String::from_utf8(bytes.into()).unwrap();
-        let beats = (idle.as_secs() - 1) / KEEP_ALIVE.as_secs();
+        let beats = (idle.as_secs() - 1) / KEEP_ALIVE_INTERVAL.as_secs();
         assert_eq!(
             given.matches(BEAT).count() as u64,
             beats,
@@ -204,7 +204,7 @@ async fn an_array_is_kept_alive_by_white_space() {
     let (stage, call) = staged(FakeExecutor::relaying(), true, script);
     let call = Call {
         dialect: jackfield_dialect::Dialect::Gemini,
-        stream: Some(Framing::Array),
+        stream: Some(StreamFraming::Array),
         body: r#"{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}"#.into(),
         ..call
     };
@@ -225,7 +225,7 @@ async fn a_client_that_comes_back_late_hears_nothing_of_its_own_silence() {
     answer.next().await.unwrap().unwrap();
     tokio::time::sleep(200 * SECOND).await;
     assert_eq!(answer.next().await.unwrap().unwrap(), content("two"));
-    let soon = timeout(KEEP_ALIVE - SECOND, answer.next()).await;
+    let soon = timeout(KEEP_ALIVE_INTERVAL - SECOND, answer.next()).await;
     assert!(soon.is_err(), "{soon:?}");
     let beat = timeout(2 * SECOND, answer.next()).await;
     assert_eq!(beat.unwrap().unwrap().unwrap(), BEAT);

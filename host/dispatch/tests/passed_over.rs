@@ -70,7 +70,7 @@ async fn where_who_can_be_told_cools_for_long_the_client_is_told_that() {
     let stage = mixed(2, scripts, 0);
     stage.dispatcher.call(refused(&stage)).await.unwrap_err();
     let error = stage.dispatcher.call(refused(&stage)).await.unwrap_err();
-    let CallError::Unfit { retry_after, .. } = error else {
+    let CallError::NoCredentialAvailable { retry_after, .. } = error else {
         panic!("{error:?}")
     };
     assert!(retry_after > Some(Duration::from_secs(3_000)));

@@ -3,7 +3,7 @@
 use jackfield_auth::LeaseCounts;
 use jackfield_credential::{Failure, Scope};
 use jackfield_dispatch::CallError;
-use jackfield_dispatch::plan::{PlannedBody, Refusal, Response};
+use jackfield_dispatch::plan::{PlannedBody, Refusal, ResponseMode};
 use jackfield_dispatch::port::{FaultKind, PluginFault, Rejection};
 use url::Url;
 
@@ -38,7 +38,7 @@ async fn faulty(name: &str, stage: &Stage) -> PluginFault {
 #[tokio::test(start_paused = true)]
 async fn a_fault_before_the_commit_ends_the_call_and_blames_nobody() {
     let reply =
-        |reply: fn() -> FakeReply| FakeExecutor::replying(Response::Whole, move |_| Ok(reply()));
+        |reply: fn() -> FakeReply| FakeExecutor::replying(ResponseMode::Whole, move |_| Ok(reply()));
     let relaying = FakeExecutor::relaying;
     let unauthorized = || Script::json(401, "");
     let good = || Script::events(stream());
@@ -55,7 +55,7 @@ async fn a_fault_before_the_commit_ends_the_call_and_blames_nobody() {
         ),
         (
             "reply",
-            FakeExecutor::replying(Response::Whole, |_| Err(fault("x"))),
+            FakeExecutor::replying(ResponseMode::Whole, |_| Err(fault("x"))),
             Some(good()),
         ),
         (
@@ -85,7 +85,7 @@ async fn a_fault_before_the_commit_ends_the_call_and_blames_nobody() {
 #[tokio::test(start_paused = true)]
 async fn a_fault_after_the_commit_ends_the_stream_with_one_error_event() {
     let executor = FakeExecutor::replying(
-        Response::Frames(jackfield_dispatch::plan::Framing::Sse),
+        ResponseMode::Frames(jackfield_dispatch::plan::Framing::Sse),
         |_| {
             let mut pushes = 0;
             Ok(FakeReply::new(move |frames, _| {
@@ -111,24 +111,24 @@ async fn a_fault_after_the_commit_ends_the_stream_with_one_error_event() {
 #[tokio::test(start_paused = true)]
 async fn a_plan_against_the_contract_is_never_sent() {
     let origin = FakeExecutor::new(|_| {
-        let mut plan = planned(PlannedBody::Original, Response::Relay);
+        let mut plan = planned(PlannedBody::Original, ResponseMode::Relay);
         plan.request.url = Url::parse("https://elsewhere.test/v1").unwrap();
         Ok(plan)
     });
     let captures = FakeExecutor::new(|_| {
-        let mut plan = planned(PlannedBody::Original, Response::Relay);
+        let mut plan = planned(PlannedBody::Original, ResponseMode::Relay);
         plan.captures = vec![("/access_token".to_owned(), "access-token".to_owned())];
         Ok(plan)
     });
     let secret = FakeExecutor::new(|_| {
-        let mut plan = planned(PlannedBody::Original, Response::Relay);
+        let mut plan = planned(PlannedBody::Original, ResponseMode::Relay);
         plan.request.secrets[0].0 = "somebody-elses".to_owned();
         Ok(plan)
     });
     let patch = FakeExecutor::new(|_| {
         let path = "/nowhere".to_owned();
         let patch = jackfield_dialect::json::Patch::Remove { path };
-        Ok(planned(PlannedBody::Patched(vec![patch]), Response::Relay))
+        Ok(planned(PlannedBody::Patched(vec![patch]), ResponseMode::Relay))
     });
     for (word, executor) in [
         ("elsewhere.test", origin),
@@ -140,7 +140,7 @@ async fn a_plan_against_the_contract_is_never_sent() {
             .executor(executor)
             .stage(FakeUpstream::in_order(vec![]));
         let fault = faulty(word, &stage).await;
-        assert_eq!(fault.kind, FaultKind::Nonsense, "{word}");
+        assert_eq!(fault.kind, FaultKind::InvalidOutput, "{word}");
         assert!(fault.detail.contains(word), "{}", fault.detail);
         assert_eq!(
             (stage.executor.faults(), stage.upstream.calls()),
@@ -160,7 +160,7 @@ fn refused(scope: Scope, kind: &'static str, status: Option<u16>) -> Rejection {
             retry_after: None,
             refresh_suggested: false,
         },
-        answer: Some("{\"mine\":1}".into()),
+        response: Some("{\"mine\":1}".into()),
     }))
 }
 
@@ -178,7 +178,7 @@ async fn what_an_executor_refuses_is_judged_by_its_scope() {
             .executor(executor)
             .stage(FakeUpstream::in_order(vec![]));
         let failure = failure(stage.stream().await);
-        let answer = failure.answer.unwrap();
+        let answer = failure.response.unwrap();
         assert_eq!(
             (answer.status.as_u16(), &answer.body[..]),
             (answered, &b"{\"mine\":1}"[..])
@@ -206,7 +206,7 @@ async fn an_executors_judgement_replaces_the_hosts() {
         .stage(FakeUpstream::in_order(scripts));
     assert_eq!(text(stage.whole().await).await, COMPLETION);
     assert_eq!(stage.cooling(), ["a"]);
-    let answer = failure(stage.whole().await).answer.unwrap();
+    let answer = failure(stage.whole().await).response.unwrap();
     assert_eq!(
         (answer.status.as_u16(), &answer.body[..]),
         (400, &b"{\"mine\":1}"[..])

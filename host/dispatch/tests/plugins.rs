@@ -10,17 +10,17 @@ use http::{HeaderMap, Method};
 use jackfield_dialect::json::Patch;
 use jackfield_dispatch::plan::{
     Context, Evaluation, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal,
-    Response, SecretPlace,
+    ResponseMode, SecretPlace,
 };
 use jackfield_dispatch::port::{
-    BoxFuture, Choice, Columns, Descriptor, Executor, FaultKind, Head, PickContext, PluginFault,
+    BoxFuture, Choice, Columns, Descriptor, Executor, FaultKind, ResponseHead, PickContext, PluginFault,
     PluginId, Rejection, Reply, Selector,
 };
 use tokio::task::yield_now;
 use url::Url;
 
 type Prepare = Box<dyn Fn(&Context) -> Result<Plan, Rejection> + Send + Sync>;
-type Judge = Box<dyn Fn(&Head, &Bytes) -> Result<Refusal, PluginFault> + Send + Sync>;
+type Judge = Box<dyn Fn(&ResponseHead, &Bytes) -> Result<Refusal, PluginFault> + Send + Sync>;
 type Evaluate = Box<dyn Fn(&Evaluation) -> Result<Option<bool>, PluginFault> + Send + Sync>;
 type Begin = Box<dyn Fn(Bytes) -> Result<FakeReply, PluginFault> + Send + Sync>;
 
@@ -59,7 +59,7 @@ impl FakeExecutor {
 
     /// Sends the client's body on, and relays the answer.
     pub(crate) fn relaying() -> Self {
-        Self::new(|_| Ok(planned(PlannedBody::Original, Response::Relay)))
+        Self::new(|_| Ok(planned(PlannedBody::Original, ResponseMode::Relay)))
     }
 
     /// Puts the provider's name of the model into the body, and relays the answer.
@@ -69,13 +69,13 @@ impl FakeExecutor {
                 path: "/model".to_owned(),
                 value: format!("{:?}", context.model),
             };
-            Ok(planned(PlannedBody::Patched(vec![patch]), Response::Relay))
+            Ok(planned(PlannedBody::Patched(vec![patch]), ResponseMode::Relay))
         })
     }
 
     /// Sees the answer in this way.
     pub(crate) fn replying(
-        response: Response,
+        response: ResponseMode,
         begin: impl Fn(Bytes) -> Result<FakeReply, PluginFault> + Send + Sync + 'static,
     ) -> Self {
         Self {
@@ -86,13 +86,13 @@ impl FakeExecutor {
 
     /// Sees events, and gives them on as they are.
     pub(crate) fn echoing() -> Self {
-        Self::replying(Response::Frames(Framing::Sse), |_| Ok(FakeReply::echoing()))
+        Self::replying(ResponseMode::Frames(Framing::Sse), |_| Ok(FakeReply::echoing()))
     }
 
     /// The same, but it judges error answers.
     pub(crate) fn judging(
         mut self,
-        judge: impl Fn(&Head, &Bytes) -> Result<Refusal, PluginFault> + Send + Sync + 'static,
+        judge: impl Fn(&ResponseHead, &Bytes) -> Result<Refusal, PluginFault> + Send + Sync + 'static,
     ) -> Self {
         self.judge = Box::new(judge);
         self.descriptor.judges_errors = true;
@@ -134,7 +134,7 @@ impl FakeExecutor {
 }
 
 /// A plan for the test's provider, with its key as a bearer token.
-pub(crate) fn planned(body: PlannedBody, response: Response) -> Plan {
+pub(crate) fn planned(body: PlannedBody, response: ResponseMode) -> Plan {
     Plan {
         request: PlannedRequest {
             method: Method::POST,
@@ -143,7 +143,7 @@ pub(crate) fn planned(body: PlannedBody, response: Response) -> Plan {
             secrets: vec![("api-key".to_owned(), SecretPlace::Bearer)],
             body,
         },
-        response,
+        response_mode: response,
         captures: Vec::new(),
         state: Bytes::new(),
     }
@@ -195,7 +195,7 @@ impl Executor for FakeExecutor {
         &'a self,
         _: &'a Context,
         _: &'a Bytes,
-        head: &'a Head,
+        head: &'a ResponseHead,
         answer: &'a Bytes,
     ) -> BoxFuture<'a, Result<Refusal, PluginFault>> {
         Box::pin(async {
@@ -234,7 +234,7 @@ impl fmt::Debug for FakeExecutor {
 }
 
 type Push = Box<dyn FnMut(Vec<Frame>, bool) -> Result<Output, Rejection> + Send>;
-type OnHead = Box<dyn FnMut(Head) -> Result<Head, Rejection> + Send>;
+type OnHead = Box<dyn FnMut(ResponseHead) -> Result<ResponseHead, Rejection> + Send>;
 
 /// One answer on its way through an executor.
 pub(crate) struct FakeReply {
@@ -261,7 +261,7 @@ impl FakeReply {
     /// The same, but it does this with the head.
     pub(crate) fn heading(
         mut self,
-        head: impl FnMut(Head) -> Result<Head, Rejection> + Send + 'static,
+        head: impl FnMut(ResponseHead) -> Result<ResponseHead, Rejection> + Send + 'static,
     ) -> Self {
         self.head = Box::new(head);
         self
@@ -285,7 +285,7 @@ pub(crate) fn frame(data: impl Into<Bytes>) -> Frame {
 }
 
 impl Reply for FakeReply {
-    fn head(&mut self, head: Head) -> BoxFuture<'_, Result<Head, Rejection>> {
+    fn head(&mut self, head: ResponseHead) -> BoxFuture<'_, Result<ResponseHead, Rejection>> {
         Box::pin(async {
             yield_now().await;
             (self.head)(head)

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
 use http::{HeaderMap, Method};
 use jackfield_credential::CredentialId;
-use jackfield_dispatch::plan::{Context, Plan, PlannedBody, Response};
+use jackfield_dispatch::plan::{Context, Plan, PlannedBody, ResponseMode};
 use jackfield_dispatch::{CallError, RawRequest};
 use tokio::time::Instant;
 use url::Url;
@@ -20,7 +20,7 @@ fn decorate(context: &Context) -> Plan {
         let found = options.find(|(option, _)| *option == name);
         found.unwrap().1.clone()
     };
-    let mut plan = planned(PlannedBody::Original, Response::Relay);
+    let mut plan = planned(PlannedBody::Original, ResponseMode::Relay);
     plan.request.method = Method::from_bytes(of("method").as_bytes()).unwrap();
     plan.request.url = Url::parse(&of("url")).unwrap();
     plan.request

@@ -34,9 +34,9 @@ async fn seed_1_10_when_everybody_cools_the_client_is_told_how_long() {
     let stage = Setting::new(2).stage(upstream);
     failure(stage.stream().await);
     tokio::time::advance(20 * SECOND).await;
-    let Err(CallError::Unfit {
+    let Err(CallError::NoCredentialAvailable {
         model,
-        unfit,
+        unavailable,
         retry_after,
         provider,
     }) = stage.stream().await

@@ -144,7 +144,7 @@ async fn who_waits_too_long_for_room_is_told_that_all_are_busy() {
         (other, one)
     };
     assert!(served.is_ok(), "{served:?}");
-    let Err(CallError::Unfit { unfit, .. }) = told else {
+    let Err(CallError::NoCredentialAvailable { unavailable, .. }) = told else {
         panic!("it should wait in vain");
     };
     assert!(unfit.has_busy(), "{unfit}");

@@ -47,7 +47,7 @@ async fn a_call_that_finds_everybody_cooling_waits_as_well() {
     let stage = setting.stage(FakeUpstream::in_order(scripts));
     failure(stage.whole().await);
     assert!(
-        matches!(stage.whole().await, Err(CallError::Unfit { .. })),
+        matches!(stage.whole().await, Err(CallError::NoCredentialAvailable { .. })),
         "one round"
     );
     let mut snapshot = (*stage.dispatcher.snapshot()).clone();

@@ -36,7 +36,7 @@ async fn a_key_that_a_provider_repeats_reaches_neither_client_nor_status() {
         (Script::events([event()]), FakeExecutor::echoing()),
     ] {
         let stage = stage(executor, script);
-        let UpstreamFailure { failure, answer } = failure(stage.stream().await);
+        let UpstreamFailure { failure, response } = failure(stage.stream().await);
         assert_eq!(failure.message, "wrong key [secret], try another");
         assert!(answer.is_none(), "{answer:?}");
         assert!(status(&stage).contains("wrong key [secret]"));
@@ -61,7 +61,7 @@ async fn an_error_answer_without_the_key_is_shown_as_it_is() {
     let body = error_body("wrong key sk-of-b", "server_error");
     let stage = stage(FakeExecutor::relaying(), Script::json(401, body.clone()));
     let failure = failure(stage.stream().await);
-    assert_eq!(failure.answer.unwrap().body, body);
+    assert_eq!(failure.response.unwrap().body, body);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use jackfield_auth::Registration;
 use jackfield_credential::{CredentialId, ProviderName};
-use jackfield_dispatch::plan::{PlannedBody, Response};
+use jackfield_dispatch::plan::{PlannedBody, ResponseMode};
 use jackfield_dispatch::port::Choice;
 use jackfield_dispatch::snapshot::RetryPolicy;
-use jackfield_dispatch::{AnswerBody, Call, CallError};
+use jackfield_dispatch::{ResponseBody, Call, CallError};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -137,7 +137,7 @@ async fn named(asked: &[&str]) -> Vec<(String, String)> {
     let executor = FakeExecutor::new(move |context| {
         let names = (context.model.to_string(), context.client_model.to_string());
         tell.lock().push(names);
-        Ok(planned(PlannedBody::Original, Response::Relay))
+        Ok(planned(PlannedBody::Original, ResponseMode::Relay))
     });
     let stage = Setting::new(1)
         .executor(executor)
@@ -210,7 +210,7 @@ async fn seed_1_6_whoever_is_disabled_or_does_not_serve_the_model_is_no_candidat
     let auth = stage.dispatcher.auth();
     auth.set_enabled(&c, false).await.unwrap();
     let error = stage.whole().await.unwrap_err();
-    assert!(matches!(error, CallError::Unfit { .. }), "{error:?}");
+    assert!(matches!(error, CallError::NoCredentialAvailable { .. }), "{error:?}");
     assert_eq!(error.code(), Some("auth_not_found"));
 }
 
@@ -241,7 +241,7 @@ async fn seed_1_7_a_stream_is_a_success_at_its_end_and_not_before() {
     let script = Script::events(stream()).slowly(SECOND);
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
     let answer = stage.stream().await.unwrap();
-    let AnswerBody::Stream(mut body) = answer.body else {
+    let ResponseBody::Stream(mut body) = answer.body else {
         panic!("no stream");
     };
     assert!(body.next().await.is_some());

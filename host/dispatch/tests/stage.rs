@@ -18,7 +18,7 @@ use jackfield_dialect::Dialect;
 use jackfield_dispatch::port::{Executor, Selector};
 use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use jackfield_dispatch::{
-    Answer, AnswerBody, Broken, Call, CallError, Clock, Dispatcher, DispatcherParts, Framing,
+    ClientResponse, ResponseBody, BodyError, Call, CallError, Clock, Dispatcher, DispatcherParts, StreamFraming,
     Operation, UpstreamFailure,
 };
 use proptest::test_runner::Config as ProptestConfig;
@@ -165,7 +165,7 @@ impl Stage {
             dialect: Dialect::OpenaiChat,
             operation: Operation::Generate,
             model: Arc::from("model"),
-            stream: stream.then_some(Framing::Events),
+            stream: stream.then_some(StreamFraming::Events),
             body: Bytes::from_static(br#"{"model":"model","messages":[]}"#),
             headers: Arc::new(HeaderMap::new()),
             principal: Arc::from("tests"),
@@ -175,12 +175,12 @@ impl Stage {
     }
 
     /// Makes a call for a stream.
-    pub(crate) async fn stream(&self) -> Result<Answer, CallError> {
+    pub(crate) async fn stream(&self) -> Result<ClientResponse, CallError> {
         self.dispatcher.call(self.call(true)).await
     }
 
     /// Makes a call for a whole answer.
-    pub(crate) async fn whole(&self) -> Result<Answer, CallError> {
+    pub(crate) async fn whole(&self) -> Result<ClientResponse, CallError> {
         self.dispatcher.call(self.call(false)).await
     }
 
@@ -213,7 +213,7 @@ impl Stage {
 
     /// What the journal has of the call.
     pub(crate) fn record(&self) -> serde_json::Value {
-        let record = self.dispatcher.journal().get("call-1");
+        let record = self.dispatcher.call_log().get("call-1");
         serde_json::to_value(record.unwrap()).unwrap()
     }
 
@@ -227,10 +227,10 @@ impl Stage {
 }
 
 /// All bytes of an answer, and how it broke if it did.
-pub(crate) async fn gathered(answer: Answer) -> (Bytes, Option<Broken>) {
+pub(crate) async fn gathered(answer: ClientResponse) -> (Bytes, Option<BodyError>) {
     let mut stream = match answer.body {
-        AnswerBody::Whole(body) => return (body, None),
-        AnswerBody::Stream(stream) => stream,
+        ResponseBody::Whole(body) => return (body, None),
+        ResponseBody::Stream(stream) => stream,
     };
     let mut bytes = Vec::new();
     while let Some(piece) = stream.next().await {
@@ -243,14 +243,14 @@ pub(crate) async fn gathered(answer: Answer) -> (Bytes, Option<Broken>) {
 }
 
 /// All bytes of an answer that must not break.
-pub(crate) async fn text(answer: Result<Answer, CallError>) -> String {
+pub(crate) async fn text(answer: Result<ClientResponse, CallError>) -> String {
     let (bytes, broken) = gathered(answer.unwrap()).await;
     assert!(broken.is_none(), "{broken:?}");
     String::from_utf8(bytes.into()).unwrap()
 }
 
 /// What a provider did that a call failed by.
-pub(crate) fn failure(answer: Result<Answer, CallError>) -> UpstreamFailure {
+pub(crate) fn failure(answer: Result<ClientResponse, CallError>) -> UpstreamFailure {
     match answer {
         Err(CallError::Upstream(failure)) => *failure,
         other => panic!("not a provider's failure: {other:?}"),

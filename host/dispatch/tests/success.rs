@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use jackfield_auth::LeaseCounts;
-use jackfield_dispatch::AnswerBody;
+use jackfield_dispatch::ResponseBody;
 use proptest::prelude::*;
 
 use crate::plugins::FakeExecutor;
@@ -26,7 +26,7 @@ async fn a_whole_answer_is_relayed_byte_for_byte() {
         2,
         "the connection's headers and cookies stay"
     );
-    assert!(matches!(&answer.body, AnswerBody::Whole(body) if body == COMPLETION));
+    assert!(matches!(&answer.body, ResponseBody::Whole(body) if body == COMPLETION));
     let success = LeaseCounts {
         success: 1,
         ..LeaseCounts::default()
@@ -50,7 +50,7 @@ async fn an_answer_too_large_to_hold_back_is_relayed_as_it_comes() {
     let script = Script::answer(200, "application/json", chunks.into()).slowly(SECOND);
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
     let answer = stage.whole().await.unwrap();
-    assert!(matches!(answer.body, AnswerBody::Stream(_)));
+    assert!(matches!(answer.body, ResponseBody::Stream(_)));
     assert_eq!(stage.counts().open, 1, "it is not over yet");
     assert_eq!(text(Ok(answer)).await, whole);
     assert_eq!(stage.counts().success, 1);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jackfield_auth::Registration;
 use jackfield_credential::Served;
 use jackfield_dialect::Dialect;
-use jackfield_dispatch::plan::{PlannedBody, Response};
+use jackfield_dispatch::plan::{PlannedBody, ResponseMode};
 use jackfield_dispatch::{Call, CallError, Operation};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -138,7 +138,7 @@ async fn named(told: Dialect) -> (Vec<(String, String)>, String) {
     let executor = FakeExecutor::new(move |context| {
         let both = (context.model.to_string(), context.client_model.to_string());
         seen.lock().push(both);
-        Ok(planned(PlannedBody::Original, Response::Relay))
+        Ok(planned(PlannedBody::Original, ResponseMode::Relay))
     });
     let scripts = vec![Script::json(400, "")];
     let stage = stage(executor.accepting(told.name()), scripts);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jackfield_credential::{ProviderName, Scope};
 use jackfield_dialect::Dialect;
-use jackfield_dispatch::limits::WHOLE_ANSWER_BYTES_MAX;
+use jackfield_dispatch::limits::WHOLE_RESPONSE_BYTES_MAX;
 use jackfield_dispatch::port::Executor;
-use jackfield_dispatch::{AnswerBody, Call, CallError, Embed, Framing, Operation};
+use jackfield_dispatch::{ResponseBody, Call, CallError, Embed, StreamFraming, Operation};
 use serde_json::{Value, json};
 
 use crate::anthropic::{
@@ -63,7 +63,7 @@ async fn a_stream_comes_in_the_clients_dialect() {
     for executor in [relaying(), FakeExecutor::echoing()] {
         let stage = stage(1, executor, vec![Script::events(stream())]);
         let answer = stage.dispatcher.call(call(&stage, true)).await.unwrap();
-        assert!(matches!(answer.body, AnswerBody::Stream(_)));
+        assert!(matches!(answer.body, ResponseBody::Stream(_)));
         let kind = &answer.headers["content-type"];
         assert!(kind.to_str().unwrap().starts_with("text/event-stream"));
         let events = text(Ok(answer)).await;
@@ -78,7 +78,7 @@ async fn an_error_answer_says_which_dialect_it_is_in() {
     let body = r#"{"type":"error","error":{"type":"invalid_request_error","message":"too hot"}}"#;
     let stage = stage(1, relaying(), vec![Script::json(400, body)]);
     let failure = failure(stage.dispatcher.call(call(&stage, false)).await);
-    let answer = failure.answer.unwrap();
+    let answer = failure.response.unwrap();
     assert_eq!(answer.dialect, Dialect::AnthropicMessages);
     assert_eq!(
         (answer.body, failure.failure.scope),
@@ -89,7 +89,7 @@ async fn an_error_answer_says_which_dialect_it_is_in() {
 #[tokio::test(start_paused = true)]
 async fn what_fails_before_the_first_content_fails_over() {
     let large =
-        vec![Piece::Chunk(Bytes::from(vec![b' '; 1 << 20])); 2 * (WHOLE_ANSWER_BYTES_MAX >> 20)];
+        vec![Piece::Chunk(Bytes::from(vec![b' '; 1 << 20])); 2 * (WHOLE_RESPONSE_BYTES_MAX >> 20)];
     let cases = [
         ("an error event", true, Script::events([START, OPEN, ERROR])),
         ("an end", true, Script::events([START, OPEN])),
@@ -136,7 +136,7 @@ async fn what_fails_before_the_first_content_fails_over() {
             "{name}"
         );
         assert!(
-            stage.upstream.pulled() <= WHOLE_ANSWER_BYTES_MAX + (2 << 20),
+            stage.upstream.pulled() <= WHOLE_RESPONSE_BYTES_MAX + (2 << 20),
             "{name}"
         );
         stage.assert_closed();
@@ -379,7 +379,7 @@ async fn a_gemini_clients_array_holds_what_a_stream_says() {
         let body = br#"{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}"#;
         let call = Call {
             dialect: Dialect::Gemini,
-            stream: Some(Framing::Array),
+            stream: Some(StreamFraming::Array),
             body: Bytes::from_static(body),
             ..stage.call(true)
         };
@@ -410,7 +410,7 @@ async fn an_array_is_whole_whoever_writes_it() {
         let stage = setting.stage(FakeUpstream::in_order(vec![script]));
         let call = Call {
             dialect: Dialect::Gemini,
-            stream: Some(Framing::Array),
+            stream: Some(StreamFraming::Array),
             body: Bytes::from_static(br#"{"contents":[]}"#),
             ..stage.call(true)
         };

@@ -12,7 +12,7 @@ use futures_util::Stream;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use jackfield_dispatch::plan::UpstreamRequest;
-use jackfield_dispatch::port::{BoxFuture, Head, TransportError, Upstream, UpstreamAnswer};
+use jackfield_dispatch::port::{BoxFuture, ResponseHead, TransportError, Upstream, UpstreamResponse};
 use parking_lot::Mutex;
 use tokio::time::{Sleep, sleep};
 
@@ -97,7 +97,7 @@ impl Upstream for FakeUpstream {
     fn send(
         &self,
         request: UpstreamRequest,
-    ) -> BoxFuture<'_, Result<UpstreamAnswer, TransportError>> {
+    ) -> BoxFuture<'_, Result<UpstreamResponse, TransportError>> {
         let mut sent = self.sent.lock();
         let script = (self.script)(&credential(&request), sent.len());
         sent.push(request);
@@ -115,8 +115,8 @@ impl Upstream for FakeUpstream {
                 _open: open,
                 pulled: Arc::clone(&self.pulled),
             };
-            Ok(UpstreamAnswer {
-                head: Head { status, headers },
+            Ok(UpstreamResponse {
+                head: ResponseHead { status, headers },
                 body: Box::pin(body),
             })
         })

@@ -1,8 +1,8 @@
 //! What an answer cost is in the record of its request, whichever way the answer took.
 
 use futures_util::StreamExt;
-use jackfield_dispatch::AnswerBody;
-use jackfield_dispatch::plan::{Framing, Output, Response, Usage};
+use jackfield_dispatch::ResponseBody;
+use jackfield_dispatch::plan::{Framing, Output, ResponseMode, Usage};
 use serde_json::{Value, json};
 
 use crate::anthropic;
@@ -33,7 +33,7 @@ fn stage(executor: FakeExecutor, script: Script) -> Stage {
 
 /// Sees the answer whole, and gives it on.
 fn gathering() -> FakeExecutor {
-    FakeExecutor::replying(Response::Whole, |_| Ok(FakeReply::echoing()))
+    FakeExecutor::replying(ResponseMode::Whole, |_| Ok(FakeReply::echoing()))
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +72,7 @@ async fn what_a_stream_cost_is_recorded() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_guest_says_wins_over_the_answer() {
-    let executor = FakeExecutor::replying(Response::Frames(Framing::Sse), |_| {
+    let executor = FakeExecutor::replying(ResponseMode::Frames(Framing::Sse), |_| {
         Ok(FakeReply::new(|frames, last| {
             Ok(Output {
                 frames,
@@ -111,7 +111,7 @@ async fn a_stream_that_the_client_leaves_keeps_what_was_known() {
                 false => anthropic::native(&stage, true),
             };
             let answer = stage.dispatcher.call(call).await.unwrap();
-            let AnswerBody::Stream(mut answer) = answer.body else {
+            let ResponseBody::Stream(mut answer) = answer.body else {
                 panic!("not a stream")
             };
             answer.next().await.unwrap().unwrap();

@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use jackfield_credential::{Failure, Scope, kind};
 use jackfield_dialect::interlingua::Warning;
 use jackfield_dialect::{CooldownBody, Dialect, ErrorBody, ProviderError, translate_error};
-use jackfield_dispatch::{Answer, AnswerBody, CallError, UpstreamFailure};
+use jackfield_dispatch::{ClientResponse, ResponseBody, CallError, UpstreamFailure};
 
 /// On every response: how the call is found in logs.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-jackfield-request-id");
@@ -63,10 +63,10 @@ impl<'a> OwnError<'a> {
 }
 
 /// The response to a call that was answered.
-pub(crate) fn answer(answer: Answer, id: &Arc<str>) -> Response<Body> {
+pub(crate) fn answer(answer: ClientResponse, id: &Arc<str>) -> Response<Body> {
     let body = match answer.body {
-        AnswerBody::Whole(body) => Body::from(body),
-        AnswerBody::Stream(stream) => Body::from_stream(stream),
+        ResponseBody::Whole(body) => Body::from(body),
+        ResponseBody::Stream(stream) => Body::from_stream(stream),
     };
     let mut response = Response::new(body);
     *response.status_mut() = answer.status;
@@ -135,9 +135,9 @@ pub(crate) fn call_error(error: &CallError, dialect: Dialect, id: &Arc<str>) -> 
 /// The model that cools, and its provider if there is only one.
 fn cooling(error: &CallError) -> Option<(&str, Option<&str>)> {
     match error {
-        CallError::Unfit {
+        CallError::NoCredentialAvailable {
             model,
-            unfit,
+            unavailable: unfit,
             provider,
             ..
         } if unfit.all_cooling() => Some((model, provider.as_deref())),
@@ -185,7 +185,7 @@ pub(crate) fn tag(mut response: Response<Body>, id: &Arc<str>) -> Response<Body>
 /// parts of the operator's key, and name accounts that are no client's business.
 fn providers_words(failure: &UpstreamFailure, dialect: Dialect) -> Option<Response<Body>> {
     let answer = failure
-        .answer
+        .response
         .as_ref()
         .filter(|answer| !answer.body.is_empty())?;
     if is_of_credential(&failure.failure) {
@@ -220,7 +220,7 @@ fn is_of_credential(failure: &Failure) -> bool {
 /// Status and hint of an error.
 fn verdict(error: &CallError) -> (StatusCode, Option<Duration>) {
     let status = match error {
-        CallError::AuthNotFound(_) | CallError::UnknownModel(_) => StatusCode::NOT_FOUND,
+        CallError::CredentialNotFound(_) | CallError::UnknownModel(_) => StatusCode::NOT_FOUND,
         CallError::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
         CallError::ExecutorNotFound { .. }
         | CallError::Misconfigured(_)
@@ -231,8 +231,8 @@ fn verdict(error: &CallError) -> (StatusCode, Option<Duration>) {
         | CallError::Untranslatable(_) => StatusCode::BAD_REQUEST,
         CallError::Plugin(_) => StatusCode::BAD_GATEWAY,
         CallError::SelectorRefused { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        CallError::Unfit {
-            unfit, retry_after, ..
+        CallError::NoCredentialAvailable {
+            unavailable: unfit, retry_after, ..
         } => {
             let status = if unfit.all_cooling() {
                 StatusCode::TOO_MANY_REQUESTS
@@ -273,9 +273,9 @@ mod tests {
     use super::*;
 
     async fn answered(reasons: Reasons, provider: Option<&str>) -> (u16, String, Value) {
-        let error = CallError::Unfit {
+        let error = CallError::NoCredentialAvailable {
             model: "gpt-large".to_owned(),
-            unfit: Unavailable::NoneAvailable(reasons),
+            unavailable: Unavailable::NoneAvailable(reasons),
             retry_after: Some(Duration::from_millis(69_200)),
             provider: provider.map(str::to_owned),
         };

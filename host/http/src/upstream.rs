@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use jackfield_dispatch::plan::UpstreamRequest;
-use jackfield_dispatch::port::{BoxFuture, Head, TransportError, Upstream, UpstreamAnswer};
+use jackfield_dispatch::port::{BoxFuture, ResponseHead, TransportError, Upstream, UpstreamResponse};
 use parking_lot::RwLock;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy, Request};
@@ -44,7 +44,7 @@ impl HttpUpstream {
         Ok(clients.entry(key).or_insert(client).clone())
     }
 
-    async fn carry_out(&self, request: UpstreamRequest) -> Result<UpstreamAnswer, TransportError> {
+    async fn carry_out(&self, request: UpstreamRequest) -> Result<UpstreamResponse, TransportError> {
         let client = self.client((request.proxy, request.connect))?;
         let mut outgoing = Request::new(request.method, request.url);
         *outgoing.headers_mut() = request.headers;
@@ -52,14 +52,14 @@ impl HttpUpstream {
         let answer = client.execute(outgoing).await;
         let mut answer = answer.map_err(|error| transport("sending to the provider", error))?;
         let headers = std::mem::take(answer.headers_mut());
-        let head = Head {
+        let head = ResponseHead {
             status: answer.status(),
             headers,
         };
         let body = answer
             .bytes_stream()
             .map(|next| next.map_err(|error| transport("reading the provider's answer", error)));
-        Ok(UpstreamAnswer {
+        Ok(UpstreamResponse {
             head,
             body: Box::pin(body),
         })
@@ -82,7 +82,7 @@ impl Upstream for HttpUpstream {
     fn send(
         &self,
         request: UpstreamRequest,
-    ) -> BoxFuture<'_, Result<UpstreamAnswer, TransportError>> {
+    ) -> BoxFuture<'_, Result<UpstreamResponse, TransportError>> {
         Box::pin(self.carry_out(request))
     }
 }

@@ -10,9 +10,9 @@ use jackfield_credential::{Credential, Failure, Scope};
 use jackfield_dialect::json::Patch;
 use jackfield_dispatch::plan::{
     Context, Evaluation, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal,
-    Response, SecretPlace, Usage,
+    ResponseMode, SecretPlace, Usage,
 };
-use jackfield_dispatch::port::Head;
+use jackfield_dispatch::port::ResponseHead;
 use url::Url;
 
 use crate::bindings::{executor_contract as contract, types};
@@ -76,7 +76,7 @@ pub(crate) fn evaluated_out(evaluation: &Evaluation) -> types::Credential {
 const TOKEN_EXPIRES_AT: &str = "token-expires-at-ms";
 const TOKEN_REFRESHED_AT: &str = "token-refreshed-at-ms";
 
-pub(crate) fn head_out(head: &Head) -> types::HttpHead {
+pub(crate) fn head_out(head: &ResponseHead) -> types::HttpHead {
     types::HttpHead {
         status: head.status.as_u16(),
         headers: headers_out(&head.headers),
@@ -99,10 +99,10 @@ pub(crate) fn frames_out(frames: &[Frame]) -> Vec<contract::Frame> {
     frames.iter().map(out).collect()
 }
 
-pub(crate) fn head_in(head: types::HttpHead) -> Result<Head, Wrong> {
+pub(crate) fn head_in(head: types::HttpHead) -> Result<ResponseHead, Wrong> {
     let status = StatusCode::from_u16(head.status)
         .map_err(|_| format!("{} is not an HTTP status", head.status))?;
-    Ok(Head {
+    Ok(ResponseHead {
         status,
         headers: headers_in(head.headers)?,
     })
@@ -125,7 +125,7 @@ pub(crate) fn plan_in(plan: contract::Plan) -> Result<Plan, Wrong> {
     bounded("captures", plan.captures.len())?;
     Ok(Plan {
         request: request_in(plan.request)?,
-        response: response_in(plan.response)?,
+        response_mode: response_in(plan.response)?,
         captures: plan
             .captures
             .into_iter()
@@ -204,13 +204,13 @@ fn patch_in(patch: types::Patch) -> Patch {
     }
 }
 
-fn response_in(response: contract::Response) -> Result<Response, Wrong> {
+fn response_in(response: contract::Response) -> Result<ResponseMode, Wrong> {
     let framing = match response {
-        contract::Response::Relay => return Ok(Response::Relay),
-        contract::Response::Whole => return Ok(Response::Whole),
+        contract::Response::Relay => return Ok(ResponseMode::Relay),
+        contract::Response::Whole => return Ok(ResponseMode::Whole),
         contract::Response::Frames(framing) => framing,
     };
-    Ok(Response::Frames(match framing {
+    Ok(ResponseMode::Frames(match framing {
         contract::Framing::Raw => Framing::Raw,
         contract::Framing::Lines => Framing::Lines,
         contract::Framing::Sse => Framing::Sse,
@@ -257,7 +257,7 @@ pub(crate) fn refusal_in(failure: types::Failure) -> Refusal {
             retry_after: failure.retry_after_ms.map(Duration::from_millis),
             refresh_suggested: failure.refresh_suggested,
         },
-        answer: failure.body.map(Bytes::from),
+        response: failure.body.map(Bytes::from),
     }
 }
 

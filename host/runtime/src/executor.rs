@@ -8,9 +8,9 @@ use bytes::Bytes;
 use jackfield_credential::Timestamp;
 use jackfield_dispatch::plan::{Context, Evaluation, Frame, Output, Plan, Refusal};
 use jackfield_dispatch::port::{
-    BoxFuture, Descriptor, Executor, Head, PluginFault, PluginId, Rejection, Reply,
+    BoxFuture, Descriptor, Executor, ResponseHead, PluginFault, PluginId, Rejection, Reply,
 };
-use jackfield_dispatch::settled;
+use jackfield_dispatch::or_default_rules;
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, ResourceAny};
 
@@ -181,7 +181,7 @@ impl Executor for ComponentExecutor {
         &'a self,
         context: &'a Context,
         body: &'a Bytes,
-        head: &'a Head,
+        head: &'a ResponseHead,
         answer: &'a Bytes,
     ) -> BoxFuture<'a, Result<Refusal, PluginFault>> {
         Box::pin(async move {
@@ -194,7 +194,7 @@ impl Executor for ComponentExecutor {
             let judged = instance.judge(judged).map_err(|fault| self.fault(fault))?;
             self.instances.give_back(instance);
             let now = Timestamp::from_millis(context.now_ms);
-            Ok(settled(refusal_in(judged), head, answer, now))
+            Ok(or_default_rules(refusal_in(judged), head, answer, now))
         })
     }
 
@@ -255,7 +255,7 @@ struct ComponentReply {
 }
 
 impl Reply for ComponentReply {
-    fn head(&mut self, head: Head) -> BoxFuture<'_, Result<Head, Rejection>> {
+    fn head(&mut self, head: ResponseHead) -> BoxFuture<'_, Result<ResponseHead, Rejection>> {
         Box::pin(async move {
             self.instance.ready(CALL_TICKS_MAX);
             let guest = self.instance.bindings.jackfield_plugin_executor().reply();

@@ -57,7 +57,7 @@ pub(crate) fn judged<R>(
 pub(crate) fn nonsense(plugin: &PluginId, detail: impl Into<String>) -> PluginFault {
     let fault = PluginFault {
         plugin: plugin.clone(),
-        kind: FaultKind::Nonsense,
+        kind: FaultKind::InvalidOutput,
         detail: detail.into(),
     };
     tracing::warn!(plugin = %fault.plugin, detail = fault.detail, "plugin answered nonsense");

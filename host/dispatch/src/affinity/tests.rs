@@ -5,21 +5,21 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn of(keys: &[AffinityKey], header: Option<(&'static str, &str)>, body: &str) -> Option<u64> {
+fn session(keys: &[AffinityKey], header: Option<(&'static str, &str)>, body: &str) -> Option<u64> {
     let mut headers = HeaderMap::new();
     if let Some((name, value)) = header {
         headers.insert(name, HeaderValue::from_str(value).unwrap());
     }
-    let told = Told {
+    let hints = SessionHints {
         headers: &headers,
         body: body.as_bytes(),
         principal: "team-a",
     };
-    super::of(keys, &told)
+    super::session_hash(keys, &hints)
 }
 
 #[test]
-fn seed_1_19_a_session_is_found_where_tools_send_it() {
+fn cliproxyapi_compat_1_19_finds_session_where_tools_send_it() {
     let expected = hash("s-1");
     assert!(expected.is_some());
     let headers = [
@@ -28,7 +28,7 @@ fn seed_1_19_a_session_is_found_where_tools_send_it() {
         "x-session-affinity",
     ];
     for name in headers {
-        let found = of(&AffinityKey::defaults(), Some((name, "s-1")), "{}");
+        let found = session(&AffinityKey::defaults(), Some((name, "s-1")), "{}");
         assert_eq!(found, expected, "{name}");
     }
     for body in [
@@ -37,11 +37,11 @@ fn seed_1_19_a_session_is_found_where_tools_send_it() {
         r#"{"conversation_id":"s-1"}"#,
         r#"{"session_id":"s-1"}"#,
     ] {
-        let found = of(&AffinityKey::defaults(), None, body);
+        let found = session(&AffinityKey::defaults(), None, body);
         assert_eq!(found, expected, "{body}");
     }
     let neither = r#"{"metadata":{"user_id":7},"session_id":null}"#;
-    assert_eq!(of(&AffinityKey::defaults(), None, neither), None);
+    assert_eq!(session(&AffinityKey::defaults(), None, neither), None);
 }
 
 #[test]
@@ -52,11 +52,11 @@ fn the_first_place_that_names_a_session_counts() {
         AffinityKey::ClientKey,
     ];
     let body = r#"{"user":"u"}"#;
-    assert_eq!(of(&keys, Some(("x-session-id", "s")), body), hash("s"));
-    assert_eq!(of(&keys, Some(("x-session-id", " ")), body), hash("u"));
-    assert_eq!(of(&keys, None, body), hash("u"));
-    assert_eq!(of(&keys, None, "no json"), hash("team-a"));
-    assert_eq!(of(&[], None, body), None);
+    assert_eq!(session(&keys, Some(("x-session-id", "s")), body), hash("s"));
+    assert_eq!(session(&keys, Some(("x-session-id", " ")), body), hash("u"));
+    assert_eq!(session(&keys, None, body), hash("u"));
+    assert_eq!(session(&keys, None, "no json"), hash("team-a"));
+    assert_eq!(session(&[], None, body), None);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn the_hash_is_the_same_after_a_restart() {
 const EXPECTED: u64 = 0x84097828fc31a8c8 >> 11;
 
 #[test]
-fn what_names_no_session_is_passed_over() {
+fn ignores_invalid_session_names() {
     assert_eq!(hash(&"x".repeat(257)), None);
     assert!(hash(&"x".repeat(256)).is_some());
     for none in ["", "  ", "a\u{7}b", "a\u{85}b"] {
@@ -78,7 +78,7 @@ fn what_names_no_session_is_passed_over() {
 
 proptest! {
     #[test]
-    fn a_hash_fits_what_javascript_holds(value in "\\PC{1,80}") {
+    fn hash_is_a_safe_javascript_integer(value in "\\PC{1,80}") {
         prop_assert!(hash(&value).is_none_or(|hash| hash < 1 << 53));
     }
 }

@@ -2,49 +2,49 @@
 
 use std::time::Duration;
 
-use super::tests::{NOW, judged, map};
+use super::tests::{NOW, failure_for, map};
 use super::*;
 
 #[test]
 fn retry_after_is_read_in_all_its_forms() {
-    let told =
-        |name: &'static str, value: &'static str| judged(500, &[(name, value)], "").retry_after;
+    let parsed =
+        |name: &'static str, value: &'static str| failure_for(500, &[(name, value)], "").retry_after;
     let millis = |millis| Some(Duration::from_millis(millis));
-    assert_eq!(told("retry-after", "7"), millis(7_000));
-    assert_eq!(told("retry-after", " 1.5 "), millis(1_500));
-    assert_eq!(told("retry-after-ms", "250"), millis(250));
+    assert_eq!(parsed("retry-after", "7"), millis(7_000));
+    assert_eq!(parsed("retry-after", " 1.5 "), millis(1_500));
+    assert_eq!(parsed("retry-after-ms", "250"), millis(250));
     let date = "Sun, 06 Nov 1994 08:49:47 GMT";
-    assert_eq!(told("retry-after", date), millis(10_000));
+    assert_eq!(parsed("retry-after", date), millis(10_000));
     assert_eq!(
-        told("retry-after", "Sun, 06 Nov 1988 08:49:47 GMT"),
+        parsed("retry-after", "Sun, 06 Nov 1988 08:49:47 GMT"),
         Some(Duration::ZERO)
     );
-    for nonsense in ["", "soon", "-3", "NaN", "1e400"] {
-        assert_eq!(told("retry-after", nonsense), None, "{nonsense}");
+    for invalid in ["", "soon", "-3", "NaN", "1e400"] {
+        assert_eq!(parsed("retry-after", invalid), None, "{invalid}");
     }
 }
 
 #[test]
-fn what_bodies_tell_of_time_is_believed_of_limits_only() {
+fn honors_body_retry_hints_only_for_rate_limits() {
     let info = r#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[
         {"@type":"type.googleapis.com/google.rpc.QuotaFailure"},
         {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.07s"}]}}"#;
     let counted =
         r#"{"error":{"type":"usage_limit_reached","message":"m","resets_in_seconds":90}}"#;
     let dated = r#"{"error":{"type":"usage_limit_reached","message":"m","resets_at":784111785}}"#;
-    let said = r#"{"error":{"message":"Rate limit reached. Please try again in 7.66s. Visit x","type":"tokens"}}"#;
+    let stated = r#"{"error":{"message":"Rate limit reached. Please try again in 7.66s. Visit x","type":"tokens"}}"#;
     let minutes = r#"{"error":{"message":"Please try again in 6m0s.","type":"requests"}}"#;
     for (body, millis) in [
         (info, 34_070),
         (counted, 90_000),
         (dated, 8_000),
-        (said, 7_660),
+        (stated, 7_660),
         (minutes, 360_000),
     ] {
         let hint = Some(Duration::from_millis(millis));
-        assert_eq!(judged(429, &[], body).retry_after, hint, "{body}");
-        assert_eq!(judged(400, &[], body).retry_after, None, "{body}");
-        let header = judged(429, &[("retry-after", "1")], body);
+        assert_eq!(failure_for(429, &[], body).retry_after, hint, "{body}");
+        assert_eq!(failure_for(400, &[], body).retry_after, None, "{body}");
+        let header = failure_for(429, &[("retry-after", "1")], body);
         assert_eq!(
             header.retry_after,
             Some(Duration::from_secs(1)),
@@ -54,7 +54,7 @@ fn what_bodies_tell_of_time_is_believed_of_limits_only() {
 }
 
 #[test]
-fn a_quota_with_nothing_left_says_how_long() {
+fn exhausted_quota_sets_retry_after() {
     let requests = [
         ("x-ratelimit-limit-requests", "60"),
         ("x-ratelimit-remaining-requests", "0"),
@@ -64,12 +64,12 @@ fn a_quota_with_nothing_left_says_how_long() {
         ("x-ratelimit-reset-tokens", "6m0s"),
     ];
     let hint = Some(Duration::from_secs(90));
-    assert_eq!(judged(429, &requests, "").retry_after, hint);
-    assert_eq!(judged(500, &requests, "").retry_after, None);
+    assert_eq!(failure_for(429, &requests, "").retry_after, hint);
+    assert_eq!(failure_for(500, &requests, "").retry_after, None);
 }
 
 #[test]
-fn the_tightest_quota_is_told() {
+fn reports_tightest_quota() {
     let seconds = |seconds: u64| Some(NOW + Duration::from_secs(seconds));
     let both = [
         ("x-ratelimit-limit-requests", "60"),
@@ -79,9 +79,9 @@ fn the_tightest_quota_is_told() {
         ("x-ratelimit-remaining-tokens", "250"),
         ("x-ratelimit-reset-tokens", "6m0s"),
     ];
-    let told = quota(&map(&both), NOW).unwrap();
+    let parsed = quota(&map(&both), NOW).unwrap();
     assert_eq!(
-        (told.left_permille, told.resets_at),
+        (parsed.left_permille, parsed.resets_at),
         (Some(250), seconds(360))
     );
     let anthropic = [
@@ -92,17 +92,17 @@ fn the_tightest_quota_is_told() {
             "1994-11-06T08:50:37Z",
         ),
     ];
-    let told = quota(&map(&anthropic), NOW).unwrap();
-    assert_eq!((told.left_permille, told.resets_at), (Some(1), seconds(60)));
+    let parsed = quota(&map(&anthropic), NOW).unwrap();
+    assert_eq!((parsed.left_permille, parsed.resets_at), (Some(1), seconds(60)));
     let openrouter = [
         ("x-ratelimit-limit", "10"),
         ("x-ratelimit-remaining", "0"),
         ("x-ratelimit-reset", "1784111777000"),
     ];
-    let told = quota(&map(&openrouter), NOW).unwrap();
-    assert_eq!(told.left_permille, Some(0));
+    let parsed = quota(&map(&openrouter), NOW).unwrap();
+    assert_eq!(parsed.left_permille, Some(0));
     assert_eq!(
-        told.resets_at,
+        parsed.resets_at,
         Some(Timestamp::from_millis(1_784_111_777_000))
     );
     let plain = [
@@ -110,17 +110,17 @@ fn the_tightest_quota_is_told() {
         ("x-ratelimit-remaining-tokens", "70"),
         ("x-ratelimit-reset-tokens", "12"),
     ];
-    let told = quota(&map(&plain), NOW).unwrap();
+    let parsed = quota(&map(&plain), NOW).unwrap();
     assert_eq!(
-        (told.left_permille, told.resets_at),
+        (parsed.left_permille, parsed.resets_at),
         (Some(1_000), seconds(12))
     );
-    for nonsense in [
+    for invalid in [
         &[][..],
         &[("x-ratelimit-remaining-tokens", "7")][..],
         &[("x-ratelimit-limit", "0"), ("x-ratelimit-remaining", "0")][..],
         &[("x-ratelimit-limit", "x"), ("x-ratelimit-remaining", "1")][..],
     ] {
-        assert_eq!(quota(&map(nonsense), NOW), None, "{nonsense:?}");
+        assert_eq!(quota(&map(invalid), NOW), None, "{invalid:?}");
     }
 }

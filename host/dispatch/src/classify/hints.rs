@@ -25,18 +25,18 @@ pub(crate) fn retry_after(
     body: &[u8],
     now: Timestamp,
 ) -> Option<Duration> {
-    let told = of_headers(headers, now);
-    if told.is_some() || !matches!(status.as_u16(), 429 | 503 | 529) {
-        return told;
+    let hint = from_headers(headers, now);
+    if hint.is_some() || !matches!(status.as_u16(), 429 | 503 | 529) {
+        return hint;
     }
-    of_body(body, now).or_else(|| {
+    from_body(body, now).or_else(|| {
         let spent = quotas(headers, now).filter(|quota| quota.left_permille == Some(0));
         let back = spent.filter_map(|quota| quota.resets_at).max();
         Some(back?.saturating_since(now))
     })
 }
 
-fn of_headers(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+fn from_headers(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     if let Some(milliseconds) = number(headers, "retry-after-ms") {
         return seconds(milliseconds / 1_000.0);
     }
@@ -48,7 +48,7 @@ fn of_headers(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     Some(at.saturating_since(now))
 }
 
-fn of_body(body: &[u8], now: Timestamp) -> Option<Duration> {
+fn from_body(body: &[u8], now: Timestamp) -> Option<Duration> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let error = body
         .pointer("/error")
@@ -66,17 +66,17 @@ fn of_body(body: &[u8], now: Timestamp) -> Option<Duration> {
         let at = seconds(error.get("resets_at")?.as_f64()?)?;
         Some((Timestamp::default() + at).saturating_since(now))
     };
-    let said = || of_sentence(error.get("message")?.as_str()?);
-    delay.or_else(counted).or_else(dated).or_else(said)
+    let stated = || from_message(error.get("message")?.as_str()?);
+    delay.or_else(counted).or_else(dated).or_else(stated)
 }
 
 /// What a sentence such as `Please try again in 7.66s.` asks for.
-pub(super) fn of_sentence(message: &str) -> Option<Duration> {
-    const ASKED: &str = "try again in ";
+pub(super) fn from_message(message: &str) -> Option<Duration> {
+    const MARKER: &str = "try again in ";
     let lower = message.to_ascii_lowercase();
-    let after = &lower[lower.find(ASKED)? + ASKED.len()..];
-    let word = after.split_whitespace().next()?;
-    go_duration(word.trim_end_matches(['.', ',']))
+    let after = &lower[lower.find(MARKER)? + MARKER.len()..];
+    let duration = after.split_whitespace().next()?;
+    go_duration(duration.trim_end_matches(['.', ',']))
 }
 
 /// How the tightest of the quotas that an answer tells of stands; none if it tells of none.
@@ -88,8 +88,8 @@ pub(super) fn of_sentence(message: &str) -> Option<Duration> {
 /// | `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}` | RFC 3339 | Anthropic, rate limits |
 pub(crate) fn quota(headers: &HeaderMap, now: Timestamp) -> Option<Quota> {
     // Nearly all answers of most providers have none of them.
-    let tells = |name: &http::HeaderName| name.as_str().contains("ratelimit");
-    if !headers.keys().any(tells) {
+    let is_rate_limit = |name: &http::HeaderName| name.as_str().contains("ratelimit");
+    if !headers.keys().any(is_rate_limit) {
         return None;
     }
     let tightness = |quota: &Quota| quota.left_permille.unwrap_or(1_000);
@@ -117,7 +117,7 @@ fn quotas(headers: &HeaderMap, now: Timestamp) -> impl Iterator<Item = Quota> {
         let left = left as u16;
         Some(Quota {
             left_permille: Some(left),
-            resets_at: text(headers, reset).and_then(|reset| moment(reset, now)),
+            resets_at: text(headers, reset).and_then(|reset| reset_time(reset, now)),
         })
     })
 }
@@ -163,7 +163,7 @@ const QUOTAS: [[&str; 3]; 7] = [
 
 /// A point in time in any of the forms that providers have for it. A bare number is told by its
 /// size: a count of seconds, seconds since 1970, or milliseconds since 1970.
-fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+fn reset_time(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Ok(number) = text.parse::<f64>() {
         let ms = number > EPOCH_MS_MIN;
         let time = seconds(if ms { number / 1_000.0 } else { number })?;

@@ -15,9 +15,9 @@ pub(super) struct Rule {
     /// The status codes that it judges.
     pub(super) status: Statuses,
     /// What else must hold.
-    pub(super) told: Told,
+    pub(super) matcher: Matcher,
     /// Whose fault it is, and of what kind.
-    pub(super) verdict: (Scope, &'static str),
+    pub(super) classification: (Scope, &'static str),
     /// Where it is written down.
     #[cfg_attr(
         not(test),
@@ -27,13 +27,13 @@ pub(super) struct Rule {
 }
 
 /// What an error answer tells beside its status.
-pub(super) enum Told {
+pub(super) enum Matcher {
     /// Whatever it is.
     Anything,
     /// A page on which a browser is to prove that it is none of ours.
     Challenge,
     /// One of these as the error's code, type or status, or as all that it says. In lower case.
-    Word(&'static [&'static str]),
+    Code(&'static [&'static str]),
     /// One of these within its sentence. In lower case.
     Phrase(&'static [&'static str]),
 }
@@ -49,7 +49,7 @@ const ANY: Statuses = &[NONE..=NONE, 400..=999];
 const CLIENTS: Statuses = &[NONE..=NONE, 400..=499];
 
 /// The statuses of requests that are wrong; providers use them for accounts and models as well.
-const WRONG: Statuses = &[
+const INVALID_REQUEST: Statuses = &[
     NONE..=NONE,
     400..=400,
     404..=404,
@@ -64,20 +64,20 @@ const STREAM: Statuses = &[NONE..=NONE];
 
 const fn rule(
     status: Statuses,
-    told: Told,
-    verdict: (Scope, &'static str),
+    matcher: Matcher,
+    classification: (Scope, &'static str),
     source: &'static str,
 ) -> Rule {
     Rule {
         status,
-        told,
-        verdict,
+        matcher,
+        classification,
         source,
     }
 }
 
 use Scope::{Credential, Model, Provider, Request};
-use Told::{Anything, Challenge, Phrase, Word};
+use Matcher::{Anything, Challenge, Phrase, Code};
 
 /// The rules, the finest first.
 pub(super) const RULES: &[Rule] = &[
@@ -91,13 +91,13 @@ pub(super) const RULES: &[Rule] = &[
     // The account, whatever the status.
     rule(
         &[NONE..=NONE, 400..=401, 403..=403],
-        Word(&["invalid_grant"]),
+        Code(&["invalid_grant"]),
         (Credential, kind::AUTHENTICATION),
         "RFC 6749, section 5.2; seed 1.19",
     ),
     rule(
         ACCOUNT,
-        Word(&[
+        Code(&[
             "billing_error",
             "billing_hard_limit_reached",
             "billing_not_active",
@@ -111,19 +111,19 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         CLIENTS,
-        Word(&["insufficient_quota"]),
+        Code(&["insufficient_quota"]),
         (Credential, kind::QUOTA),
         "OpenAI, error codes, 429",
     ),
     rule(
         &[NONE..=NONE, 429..=429],
-        Word(&["usage_limit_reached"]),
+        Code(&["usage_limit_reached"]),
         (Credential, kind::QUOTA),
         "OpenAI, Codex usage limits",
     ),
     rule(
         ACCOUNT,
-        Word(&[
+        Code(&[
             "account_deactivated",
             "api_key_invalid",
             "authentication_error",
@@ -135,7 +135,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         ACCOUNT,
-        Word(&[
+        Code(&[
             "organization_restricted",
             "unsupported_country_region_territory",
         ]),
@@ -145,13 +145,13 @@ pub(super) const RULES: &[Rule] = &[
     // The request: it would be refused everywhere.
     rule(
         CLIENTS,
-        Word(&["context_length_exceeded", "string_above_max_length"]),
+        Code(&["context_length_exceeded", "string_above_max_length"]),
         (Request, CONTEXT_LENGTH),
         "OpenAI, error codes",
     ),
     rule(
         CLIENTS,
-        Word(&[
+        Code(&[
             "content_filter",
             "content_policy_violation",
             "responsibleaipolicyviolation",
@@ -161,14 +161,14 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         CLIENTS,
-        Word(&["request_too_large"]),
+        Code(&["request_too_large"]),
         (Request, kind::INVALID),
         "Anthropic, errors, 413",
     ),
     // The model.
     rule(
-        WRONG,
-        Word(&[
+        INVALID_REQUEST,
+        Code(&[
             "deploymentnotfound",
             "model_decommissioned",
             "model_not_found",
@@ -178,8 +178,8 @@ pub(super) const RULES: &[Rule] = &[
         "OpenAI, error codes; Azure OpenAI, errors; Groq, deprecations",
     ),
     rule(
-        WRONG,
-        Word(&[
+        INVALID_REQUEST,
+        Code(&[
             "model_not_available",
             "model_not_supported",
             "operationnotsupported",
@@ -189,8 +189,8 @@ pub(super) const RULES: &[Rule] = &[
         "OpenAI, error codes; Azure OpenAI, errors; seed 1.19",
     ),
     rule(
-        WRONG,
-        Word(&["model_terms_required"]),
+        INVALID_REQUEST,
+        Code(&["model_terms_required"]),
         (Model, kind::PERMISSION),
         "Groq, errors",
     ),
@@ -238,7 +238,7 @@ pub(super) const RULES: &[Rule] = &[
         "OpenAI, Responses with `store: false`; seed 1.19",
     ),
     rule(
-        WRONG,
+        INVALID_REQUEST,
         Phrase(&[
             "does not support this model",
             "is not a valid model",
@@ -250,7 +250,7 @@ pub(super) const RULES: &[Rule] = &[
         "OpenRouter 400, Gemini API 404, DeepSeek 400",
     ),
     rule(
-        WRONG,
+        INVALID_REQUEST,
         Phrase(&[
             "model is not supported",
             "model not supported",
@@ -262,7 +262,7 @@ pub(super) const RULES: &[Rule] = &[
     // Words inside a stream, for what a status says elsewhere.
     rule(
         STREAM,
-        Word(&[
+        Code(&[
             "rate_limit_error",
             "rate_limit_exceeded",
             "resource_exhausted",
@@ -273,25 +273,25 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         STREAM,
-        Word(&["overloaded_error", "slow_down", "unavailable"]),
+        Code(&["overloaded_error", "slow_down", "unavailable"]),
         (Provider, kind::OVERLOADED),
         "Anthropic, OpenAI, google.rpc.Code",
     ),
     rule(
         STREAM,
-        Word(&["permission_denied", "permission_error"]),
+        Code(&["permission_denied", "permission_error"]),
         (Model, kind::PERMISSION),
         "Anthropic, errors; google.rpc.Code",
     ),
     rule(
         STREAM,
-        Word(&["not_found", "not_found_error"]),
+        Code(&["not_found", "not_found_error"]),
         (Model, kind::NOT_FOUND),
         "Anthropic, errors; google.rpc.Code",
     ),
     rule(
         STREAM,
-        Word(&[
+        Code(&[
             "failed_precondition",
             "invalid_argument",
             "invalid_request_error",

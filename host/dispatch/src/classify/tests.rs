@@ -5,9 +5,9 @@ use http::{HeaderName, HeaderValue};
 use super::*;
 
 /// What the table makes of one answer.
-pub(super) fn judged(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Failure {
+pub(super) fn failure_for(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Failure {
     let status = StatusCode::from_u16(status).unwrap();
-    answer(status, &map(headers), body.as_bytes(), NOW)
+    response(status, &map(headers), body.as_bytes(), NOW)
 }
 
 pub(super) fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -21,7 +21,7 @@ pub(super) fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
 }
 
 fn classified(status: u16, body: &str) -> (Scope, String) {
-    let failure = judged(status, &[], body);
+    let failure = failure_for(status, &[], body);
     (failure.scope, failure.kind.into_owned())
 }
 
@@ -29,7 +29,7 @@ fn classified(status: u16, body: &str) -> (Scope, String) {
 pub(super) const NOW: Timestamp = Timestamp::from_millis(784_111_777_000);
 
 /// Answers of providers as their documentation shows them, by status and body.
-const ANSWERS: &[(&str, u16, &str, Scope, &str)] = &[
+const RESPONSES: &[(&str, u16, &str, Scope, &str)] = &[
     (
         "OpenAI, a wrong key",
         401,
@@ -229,8 +229,8 @@ const ANSWERS: &[(&str, u16, &str, Scope, &str)] = &[
 ];
 
 #[test]
-fn what_providers_are_documented_to_answer_is_understood() {
-    for (name, status, body, scope, kind) in ANSWERS {
+fn classifies_documented_error_responses() {
+    for (name, status, body, scope, kind) in RESPONSES {
         assert_eq!(
             classified(*status, body),
             (*scope, (*kind).to_owned()),
@@ -240,12 +240,12 @@ fn what_providers_are_documented_to_answer_is_understood() {
 }
 
 #[test]
-fn every_rule_says_where_it_is_from_and_can_be_reached() {
-    let lower = |words: &[&str]| words.iter().all(|word| *word == word.to_ascii_lowercase());
+fn every_rule_has_a_source_and_is_reachable() {
+    let lower = |phrases: &[&str]| phrases.iter().all(|phrase| *phrase == phrase.to_ascii_lowercase());
     for (index, rule) in RULES.iter().enumerate() {
         assert!(!rule.source.is_empty(), "rule {index}");
-        let example = |text: &str| match rule.told {
-            Told::Word(_) => ProviderError {
+        let example = |text: &str| match rule.matcher {
+            Matcher::Code(_) => ProviderError {
                 kind: Some(text.to_owned()),
                 message: "a sentence".to_owned(),
                 ..ProviderError::default()
@@ -255,20 +255,20 @@ fn every_rule_says_where_it_is_from_and_can_be_reached() {
                 ..ProviderError::default()
             },
         };
-        let texts: Vec<&str> = match rule.told {
-            Told::Word(words) | Told::Phrase(words) => {
-                assert!(lower(words), "rule {index}");
-                words.to_vec()
+        let texts: Vec<&str> = match rule.matcher {
+            Matcher::Code(phrases) | Matcher::Phrase(phrases) => {
+                assert!(lower(phrases), "rule {index}");
+                phrases.to_vec()
             }
-            Told::Anything | Told::Challenge => vec![""],
+            Matcher::Anything | Matcher::Challenge => vec![""],
         };
         for text in texts {
             let error = example(text);
-            let challenge = matches!(rule.told, Told::Challenge);
+            let challenge = matches!(rule.matcher, Matcher::Challenge);
             let reached = rule.status.iter().flat_map(Clone::clone).any(|status| {
-                let said = Said::of(Some(&error).filter(|_| !challenge), challenge);
+                let error_text = ErrorText::of(Some(&error).filter(|_| !challenge), challenge);
                 let first = RULES.iter().position(|rule| {
-                    rule.status.iter().any(|range| range.contains(&status)) && said.fits(&rule.told)
+                    rule.status.iter().any(|range| range.contains(&status)) && error_text.matches(&rule.matcher)
                 });
                 first == Some(index)
             });
@@ -278,7 +278,7 @@ fn every_rule_says_where_it_is_from_and_can_be_reached() {
 }
 
 #[test]
-fn seed_1_19_a_clients_own_error_blames_nobody() {
+fn cliproxyapi_compat_1_19_client_error_blames_no_credential() {
     let body = r#"{"error":{"message":"messages: missing","type":"invalid_request_error"}}"#;
     for status in [400, 409, 413, 422] {
         let expected = (Scope::Request, "invalid".to_owned());
@@ -288,7 +288,7 @@ fn seed_1_19_a_clients_own_error_blames_nobody() {
 }
 
 #[test]
-fn seed_1_19_a_billing_400_rotates() {
+fn cliproxyapi_compat_1_19_billing_400_rotates() {
     for body in [
         r#"{"error":{"message":"Your credit balance is too low to access the API"}}"#,
         r#"{"error":{"message":"Your credit balance is too low","type":"invalid_request_error"}}"#,
@@ -303,7 +303,7 @@ fn seed_1_19_a_billing_400_rotates() {
 }
 
 #[test]
-fn seed_1_19_a_model_that_is_not_supported_blames_only_that_model() {
+fn cliproxyapi_compat_1_19_unsupported_model_blames_only_that_model() {
     let body = r#"{"error":{"message":"x","code":"model_not_supported"}}"#;
     for status in [400, 422] {
         let expected = (Scope::Model, "unsupported".to_owned());
@@ -312,7 +312,7 @@ fn seed_1_19_a_model_that_is_not_supported_blames_only_that_model() {
 }
 
 #[test]
-fn seed_1_8_statuses_have_scopes() {
+fn cliproxyapi_compat_1_8_statuses_have_scopes() {
     for (status, scope, kind) in [
         (401, Scope::Credential, "authentication"),
         (402, Scope::Credential, "billing"),
@@ -333,22 +333,22 @@ fn seed_1_8_statuses_have_scopes() {
 
 #[test]
 fn only_a_401_that_blames_the_credential_suggests_a_refresh() {
-    assert!(judged(401, &[], "").refresh_suggested);
-    assert!(judged(400, &[], r#"{"error":"invalid_grant"}"#).refresh_suggested);
+    assert!(failure_for(401, &[], "").refresh_suggested);
+    assert!(failure_for(400, &[], r#"{"error":"invalid_grant"}"#).refresh_suggested);
     for status in [400, 402, 403, 429, 500] {
-        assert!(!judged(status, &[], "{}").refresh_suggested, "{status}");
+        assert!(!failure_for(status, &[], "{}").refresh_suggested, "{status}");
     }
 }
 
 #[test]
-fn seed_1_19_a_challenge_for_browsers_cools_for_about_ten_seconds() {
+fn cliproxyapi_compat_1_19_browser_challenge_cools_for_ten_seconds() {
     let page = "<html><script src=\"/cdn-cgi/challenge-platform/x.js\"></script></html>";
     for status in [403, 429, 503] {
         for (headers, body) in [
             (&[("cf-mitigated", "challenge")][..], "<html></html>"),
             (&[("content-type", "text/html; charset=UTF-8")][..], page),
         ] {
-            let failure = judged(status, headers, body);
+            let failure = failure_for(status, headers, body);
             assert_eq!(
                 (failure.scope, &*failure.kind),
                 (Scope::Provider, "overloaded")
@@ -357,19 +357,19 @@ fn seed_1_19_a_challenge_for_browsers_cools_for_about_ten_seconds() {
             assert!(!failure.refresh_suggested);
         }
     }
-    let other = judged(503, &[("content-type", "text/html")], "<html>busy</html>");
+    let other = failure_for(503, &[("content-type", "text/html")], "<html>busy</html>");
     assert_eq!(other.retry_after, None, "any other page is none");
-    let told = judged(
+    let failure = failure_for(
         403,
         &[("cf-mitigated", "challenge"), ("retry-after", "3")],
         "",
     );
-    assert_eq!(told.retry_after, Some(Duration::from_secs(3)));
+    assert_eq!(failure.retry_after, Some(Duration::from_secs(3)));
 }
 
 #[test]
-fn errors_inside_a_stream_are_classified_by_their_words() {
-    let read = |body: &str| inside(ProviderError::read(body.as_bytes()).unwrap());
+fn classifies_stream_errors_by_code_and_message() {
+    let read = |body: &str| stream_error(ProviderError::read(body.as_bytes()).unwrap());
     for (body, scope, kind) in [
         (
             r#"{"message":"busy","type":"overloaded_error"}"#,
@@ -419,32 +419,32 @@ fn errors_inside_a_stream_are_classified_by_their_words() {
 }
 
 #[test]
-fn what_an_executor_leaves_open_is_settled_by_the_hosts_own_rules() {
-    let judged = |kind: &'static str, retry_after| Refusal {
+fn default_rules_classify_unclassified_errors() {
+    let executor_refusal = |kind: &'static str, retry_after| Refusal {
         failure: Failure {
             retry_after,
-            ..plain(Scope::Credential, kind, "the guest's words".to_owned())
+            ..new_failure(Scope::Credential, kind, "the guest's words".to_owned())
         },
-        answer: Some(bytes::Bytes::from_static(b"for the client")),
+        response: Some(bytes::Bytes::from_static(b"for the client")),
     };
-    let head = Head {
+    let head = ResponseHead {
         status: StatusCode::TOO_MANY_REQUESTS,
         headers: map(&[("retry-after", "7")]),
     };
     let body = br#"{"error":{"message":"too fast","code":"rate_limit_exceeded"}}"#;
     let seconds = |seconds| Some(Duration::from_secs(seconds));
     for (own, retry_after) in [(None, seconds(7)), (seconds(3), seconds(3))] {
-        let settled = settled(judged("unclassified", own), &head, body, NOW);
-        let failure = settled.failure;
+        let refusal = or_default_rules(executor_refusal("unclassified", own), &head, body, NOW);
+        let failure = or_default_rules.failure;
         assert_eq!(
             (failure.scope, &*failure.kind),
             (Scope::Model, "rate-limit")
         );
         assert_eq!((&*failure.message, failure.status), ("too fast", Some(429)));
         assert_eq!(failure.retry_after, retry_after);
-        assert_eq!(settled.answer.as_deref(), Some(&b"for the client"[..]));
+        assert_eq!(refusal.response.as_deref(), Some(&b"for the client"[..]));
     }
-    let own = judged("billing", None);
-    let settled = settled(own.clone(), &head, body, NOW);
-    assert_eq!(settled.failure, own.failure, "a judgement stands as it is");
+    let own = executor_refusal("billing", None);
+    let refusal = or_default_rules(own.clone(), &head, body, NOW);
+    assert_eq!(refusal.failure, own.failure, "a judgement stands as it is");
 }

@@ -14,19 +14,19 @@ fn planned(url: &str, body: PlannedBody, place: SecretPlace) -> PlannedRequest {
     }
 }
 
-fn made(plan: PlannedRequest) -> Result<UpstreamRequest, Wrong> {
+fn build(plan: PlannedRequest) -> Result<UpstreamRequest, PlanError> {
     let held = SecretString::from("s3 cret&");
-    made_with(plan, &|name| (name == "api-key").then_some(&held))
+    build_with(plan, &|name| (name == "api-key").then_some(&held))
 }
 
-fn made_with<'a>(
+fn build_with<'a>(
     plan: PlannedRequest,
     secret: &dyn Fn(&str) -> Option<&'a SecretString>,
-) -> Result<UpstreamRequest, Wrong> {
+) -> Result<UpstreamRequest, PlanError> {
     let base_url = Url::parse("https://api.example.com/v1").unwrap();
     let body = Bytes::from_static(br#"{"model":"a"}"#);
     let connect = Duration::from_secs(5);
-    request(
+    build_request(
         plan,
         &Bounds {
             grants: &[],
@@ -52,12 +52,12 @@ fn only_the_credentials_own_origin_may_be_named() {
         "https://u:p@api.example.com/v1",
     ] {
         assert!(
-            made(planned(url, PlannedBody::Original, SecretPlace::Bearer)).is_err(),
+            build(planned(url, PlannedBody::Original, SecretPlace::Bearer)).is_err(),
             "{url}"
         );
     }
     let explicit_port = "https://api.example.com:443/other#part";
-    let request = made(planned(
+    let request = build(planned(
         explicit_port,
         PlannedBody::Original,
         SecretPlace::Bearer,
@@ -71,12 +71,12 @@ fn headers_of_the_connection_are_the_hosts() {
     let mut plan = planned(HOME, PlannedBody::Original, SecretPlace::Bearer);
     plan.headers
         .insert(CONTENT_LENGTH, HeaderValue::from_static("1"));
-    assert!(made(plan).unwrap_err().contains("content-length"));
+    assert!(build(plan).unwrap_err().contains("content-length"));
 }
 
 #[test]
-fn secrets_go_where_the_plan_says() {
-    let bearer = made(planned(HOME, PlannedBody::Original, SecretPlace::Bearer)).unwrap();
+fn places_secrets_by_plan() {
+    let bearer = build(planned(HOME, PlannedBody::Original, SecretPlace::Bearer)).unwrap();
     assert_eq!(bearer.headers[AUTHORIZATION], "Bearer s3 cret&");
     assert!(bearer.headers[AUTHORIZATION].is_sensitive());
 
@@ -84,10 +84,10 @@ fn secrets_go_where_the_plan_says() {
         name: "x-goog-api-key".into(),
         prefix: String::new(),
     };
-    let header = made(planned(HOME, PlannedBody::Empty, place)).unwrap();
+    let header = build(planned(HOME, PlannedBody::Empty, place)).unwrap();
     assert_eq!(header.headers["x-goog-api-key"], "s3 cret&");
 
-    let query = made(planned(
+    let query = build(planned(
         HOME,
         PlannedBody::Empty,
         SecretPlace::Query("key".into()),
@@ -95,7 +95,7 @@ fn secrets_go_where_the_plan_says() {
     .unwrap();
     assert_eq!(query.url.query(), Some("key=s3+cret%26"));
 
-    let basic = made(planned(
+    let basic = build(planned(
         HOME,
         PlannedBody::Empty,
         SecretPlace::BasicPassword,
@@ -107,11 +107,11 @@ fn secrets_go_where_the_plan_says() {
     );
 
     let body = PlannedBody::Bytes(Bytes::from_static(b"grant_type=refresh"));
-    let form = made(planned(HOME, body, SecretPlace::Form("token".into()))).unwrap();
+    let form = build(planned(HOME, body, SecretPlace::Form("token".into()))).unwrap();
     assert_eq!(&form.body[..], b"grant_type=refresh&token=s3+cret%26");
 
     let body = PlannedBody::Bytes(Bytes::from_static(br#"{"a":1}"#));
-    let json = made(planned(HOME, body, SecretPlace::Json("/token".into()))).unwrap();
+    let json = build(planned(HOME, body, SecretPlace::Json("/token".into()))).unwrap();
     let value: serde_json::Value = serde_json::from_slice(&json.body).unwrap();
     assert_eq!(value["token"], "s3 cret&");
 }
@@ -126,7 +126,7 @@ fn only_oauth_clients_are_encoded_before_basic() {
     let sent = |user: SecretPlace, password: SecretPlace| {
         let mut plan = planned(HOME, PlannedBody::Empty, SecretPlace::Bearer);
         plan.secrets = vec![("id".to_owned(), user), ("secret".to_owned(), password)];
-        let request = made_with(plan, &|name| match name {
+        let request = build_with(plan, &|name| match name {
             "id" => Some(&id_held),
             "secret" => Some(&secret_held),
             _ => None,
@@ -152,8 +152,8 @@ fn no_secret_goes_into_a_clients_body() {
         SecretPlace::Json("/model".into()),
         SecretPlace::Form("token".into()),
     ] {
-        let wrong = made(planned(HOME, PlannedBody::Original, place)).unwrap_err();
-        assert!(wrong.contains("own making"), "{wrong}");
+        let error = build(planned(HOME, PlannedBody::Original, place)).unwrap_err();
+        assert!(error.contains("own making"), "{error}");
     }
 }
 
@@ -161,10 +161,10 @@ fn no_secret_goes_into_a_clients_body() {
 fn unknown_secrets_and_schemes_are_refused() {
     let mut plan = planned(HOME, PlannedBody::Original, SecretPlace::Bearer);
     plan.secrets[0].0 = "password".to_owned();
-    assert!(made(plan).unwrap_err().contains("`password`"));
+    assert!(build(plan).unwrap_err().contains("`password`"));
     let scheme = SecretPlace::Scheme("aws-sigv4".into());
     assert!(
-        made(planned(HOME, PlannedBody::Original, scheme))
+        build(planned(HOME, PlannedBody::Original, scheme))
             .unwrap_err()
             .contains("aws-sigv4")
     );
@@ -173,6 +173,6 @@ fn unknown_secrets_and_schemes_are_refused() {
 #[test]
 fn a_refusal_never_shows_the_secret() {
     let body = PlannedBody::Bytes(Bytes::from_static(b"not json"));
-    let wrong = made(planned(HOME, body, SecretPlace::Json("/token".into()))).unwrap_err();
-    assert!(!wrong.contains("s3"), "{wrong}");
+    let error = build(planned(HOME, body, SecretPlace::Json("/token".into()))).unwrap_err();
+    assert!(!error.contains("s3"), "{error}");
 }

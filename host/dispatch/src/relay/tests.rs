@@ -19,7 +19,7 @@ fn relay(chunks: Vec<Bytes>) -> Relay {
 }
 
 /// What each pull gave, up to the end or the failure.
-fn pulls(chunks: Vec<Bytes>, committed: bool) -> (Vec<Vec<Bytes>>, Result<Step, Broke>) {
+fn pulls(chunks: Vec<Bytes>, committed: bool) -> (Vec<Vec<Bytes>>, Result<Polled, StreamError>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -32,11 +32,11 @@ fn pulls(chunks: Vec<Bytes>, committed: bool) -> (Vec<Vec<Bytes>>, Result<Step, 
         let mut pulls = Vec::new();
         loop {
             let mut out = VecDeque::new();
-            let step = relay.step(&mut out).await;
+            let polled = relay.poll(&mut out).await;
             pulls.push(out.into());
-            match step {
-                Ok(Step::Over) | Err(_) => return (pulls, step),
-                Ok(Step::Held | Step::Content | Step::Complete) => {}
+            match polled {
+                Ok(Polled::End) | Err(_) => return (pulls, polled),
+                Ok(Polled::Buffered | Polled::Content | Polled::Complete) => {}
             }
         }
     })
@@ -61,14 +61,14 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_piece_is_whole_and_what_lies_inside_a_chunk_is_not_copied(
+    fn forwards_whole_events_without_copying(
         events in prop::collection::vec(prop::sample::select(vec![CONTENT, PREAMBLE, QUIET]), 0..20),
         places in prop::collection::vec(any::<Index>(), 0..20),
     ) {
         let text = [CONTENT, &events.concat(), DONE].concat();
         let chunks = cut(&text, &places);
         let (pulls, end) = pulls(chunks.clone(), true);
-        prop_assert!(matches!(end, Ok(Step::Over)));
+        prop_assert!(matches!(end, Ok(Polled::End)));
         let mut given = 0;
         for (pull, pieces) in pulls.iter().enumerate() {
             // One that was begun before, those inside, and comments behind them.
@@ -88,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn content_is_told_with_the_chunk_that_completes_it(places in prop::collection::vec(any::<Index>(), 0..8)) {
+    fn content_is_reported_with_the_chunk_that_completes_it(places in prop::collection::vec(any::<Index>(), 0..8)) {
         let text = [PREAMBLE, QUIET, CONTENT].concat();
         let chunks = cut(&text, &places);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -97,34 +97,34 @@ proptest! {
             let mut pulled = 0;
             for chunk in &chunks {
                 pulled += chunk.len();
-                let step = relay.step(&mut VecDeque::new()).await.unwrap();
-                prop_assert_eq!(step == Step::Content, pulled == text.len());
+                let step = relay.poll(&mut VecDeque::new()).await.unwrap();
+                prop_assert_eq!(step == Polled::Content, pulled == text.len());
             }
             Ok(())
         })?;
     }
 }
 
-fn last(text: &str, committed: bool) -> (String, Result<Step, Broke>) {
+fn last(text: &str, committed: bool) -> (String, Result<Polled, StreamError>) {
     let (pulls, end) = pulls(cut(text, &[]), committed);
     let given = pulls.concat().concat();
     (String::from_utf8(given).unwrap(), end)
 }
 
 #[test]
-fn an_error_goes_on_only_once_there_is_no_way_back() {
+fn forwards_error_events_only_after_commit() {
     let error = "data: {\"error\":{\"message\":\"no\"}}\n\n";
     let text = [CONTENT, error, CONTENT].concat();
     let (given, end) = last(&text, false);
     assert_eq!(given, CONTENT);
-    assert!(matches!(end, Err(Broke::Failed(failure)) if failure.message == "no"));
+    assert!(matches!(end, Err(StreamError::Upstream(failure)) if failure.message == "no"));
     let (given, end) = last(&text, true);
     assert_eq!(given, [CONTENT, error].concat());
-    assert!(matches!(end, Err(Broke::Told(failure)) if failure.message == "no"));
+    assert!(matches!(end, Err(StreamError::AlreadySent(failure)) if failure.message == "no"));
 }
 
 #[test]
-fn what_comes_after_the_end_is_not_judged() {
+fn ignores_events_after_the_end() {
     let text = [
         CONTENT,
         DONE,
@@ -134,7 +134,7 @@ fn what_comes_after_the_end_is_not_judged() {
     .concat();
     let (given, end) = last(&text, true);
     assert_eq!(given, text);
-    assert!(matches!(end, Ok(Step::Over)));
+    assert!(matches!(end, Ok(Polled::End)));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_stream_without_content_is_never_over() {
     ] {
         for committed in [false, true] {
             let (given, end) = last(text, committed);
-            assert!(matches!(end, Err(Broke::Failed(_))), "{text:?}");
+            assert!(matches!(end, Err(StreamError::Upstream(_))), "{text:?}");
             assert!(!given.contains("DONE"), "{text:?}");
         }
     }

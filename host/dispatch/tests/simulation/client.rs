@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use jackfield_dialect::Dialect;
-use jackfield_dispatch::{Call, CallError, Dispatcher, Framing, Operation};
+use jackfield_dispatch::{Call, CallError, Dispatcher, StreamFraming, Operation};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
@@ -31,7 +31,7 @@ pub(super) async fn client(world: Arc<World>, dispatcher: Arc<Dispatcher>, numbe
         dialect: Dialect::OpenaiChat,
         operation: Operation::Generate,
         model: Arc::from(format!("m{model}")),
-        stream: stream.then_some(Framing::Events),
+        stream: stream.then_some(StreamFraming::Events),
         body: Bytes::from(body.to_string()),
         headers: Arc::new(HeaderMap::new()),
         principal: Arc::from("simulation"),

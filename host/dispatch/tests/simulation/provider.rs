@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use http::header::AUTHORIZATION;
 use jackfield_dispatch::plan::UpstreamRequest;
-use jackfield_dispatch::port::{BoxFuture, TransportError, Upstream, UpstreamAnswer};
+use jackfield_dispatch::port::{BoxFuture, TransportError, Upstream, UpstreamResponse};
 use rand::RngExt;
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ impl Upstream for Network {
     fn send(
         &self,
         request: UpstreamRequest,
-    ) -> BoxFuture<'_, Result<UpstreamAnswer, TransportError>> {
+    ) -> BoxFuture<'_, Result<UpstreamResponse, TransportError>> {
         let arrival = Arrival::of(&request);
         let under_way = self.0.admit(&arrival);
         let script = self.0.script(&arrival);

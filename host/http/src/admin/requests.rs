@@ -13,7 +13,7 @@ use super::{Admin, refuse};
 
 /// The newest calls first.
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<Value> {
-    let recent = admin.parts.dispatcher.journal().recent(LISTED);
+    let recent = admin.parts.dispatcher.call_log().recent(LISTED);
     Json(json!({ "requests": recent }))
 }
 
@@ -22,7 +22,7 @@ pub(super) async fn show(
     State(admin): State<Arc<Admin>>,
     Path(id): Path<String>,
 ) -> Response<Body> {
-    match admin.parts.dispatcher.journal().get(&id) {
+    match admin.parts.dispatcher.call_log().get(&id) {
         Some(record) => Json(record).into_response(),
         None => refuse(
             StatusCode::NOT_FOUND,

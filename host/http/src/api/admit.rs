@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jackfield_dialect::{Asked, Dialect, RequestError};
-use jackfield_dispatch::{Call, Framing, Operation};
+use jackfield_dispatch::{Call, StreamFraming, Operation};
 use tokio::time::timeout;
 
 use super::Api;
@@ -22,7 +22,7 @@ pub(super) struct Endpoint {
     pub(super) operation: Operation,
     /// The model and the stream, where the dialect has them in the path; none where they are in the
     /// body.
-    pub(super) path: Option<(String, Option<Framing>)>,
+    pub(super) path: Option<(String, Option<StreamFraming>)>,
 }
 
 impl Endpoint {
@@ -52,7 +52,7 @@ pub(super) async fn admit(
         None => {
             let asked = Asked::read(&body)?;
             let streamed = asked.stream && endpoint.operation == Operation::Generate;
-            (asked, streamed.then_some(Framing::Events))
+            (asked, streamed.then_some(StreamFraming::Events))
         }
     };
     let model = Arc::from(asked.model.as_ref());

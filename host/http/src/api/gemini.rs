@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{Request, Response, StatusCode};
 use jackfield_dialect::Dialect;
-use jackfield_dispatch::{Embed, Framing, Operation};
+use jackfield_dispatch::{Embed, StreamFraming, Operation};
 
 use super::admit::Endpoint;
 use super::{Api, new_id, serve};
@@ -30,9 +30,9 @@ pub(super) async fn call(
 fn read(path: &str, events: bool) -> Option<Endpoint> {
     let (model, method) = path.rsplit_once(':')?;
     let stream = if events {
-        Framing::Events
+        StreamFraming::Events
     } else {
-        Framing::Array
+        StreamFraming::Array
     };
     let (operation, framing) = match method {
         "generateContent" => (Operation::Generate, None),
@@ -71,7 +71,7 @@ fn unknown(path: &str) -> Response<Body> {
 mod tests {
     use super::*;
 
-    fn asked(path: &str, events: bool) -> Option<(String, Operation, Option<Framing>)> {
+    fn asked(path: &str, events: bool) -> Option<(String, Operation, Option<StreamFraming>)> {
         let endpoint = read(path, events)?;
         let (model, framing) = endpoint.path?;
         Some((model, endpoint.operation, framing))
@@ -89,8 +89,8 @@ mod tests {
     #[test]
     fn a_stream_is_an_array_unless_events_are_asked_for() {
         let framing = |events| asked("m:streamGenerateContent", events).and_then(|it| it.2);
-        assert_eq!(framing(true), Some(Framing::Events));
-        assert_eq!(framing(false), Some(Framing::Array));
+        assert_eq!(framing(true), Some(StreamFraming::Events));
+        assert_eq!(framing(false), Some(StreamFraming::Array));
         assert!(asks_for_events(Some("key=x&alt=sse")));
         assert!(!asks_for_events(Some("alt=json")));
         assert!(!asks_for_events(None));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jackfield_credential::{Failure, Scope};
 use jackfield_dialect::json::Patch;
-use jackfield_dispatch::plan::{Context, Framing, PlannedBody, Refusal, Response, SecretPlace};
+use jackfield_dispatch::plan::{Context, Framing, PlannedBody, Refusal, ResponseMode, SecretPlace};
 use jackfield_dispatch::port::{Choice, Executor, PickContext, Rejection, Selector};
 use jackfield_runtime::Kind;
 use jackfield_test_support::{Role, guest, practice};
@@ -112,7 +112,7 @@ async fn plans_the_body_as_it_is(executor: &dyn Executor) {
         [("api-key".to_owned(), SecretPlace::Bearer)]
     );
     assert!(matches!(request.body, PlannedBody::Original), "{request:?}");
-    assert_eq!(plan.response, Response::Whole);
+    assert_eq!(plan.response_mode, ResponseMode::Whole);
     assert!(plan.captures.is_empty());
     assert_eq!(plan.state, "gpt-test");
 }
@@ -137,7 +137,7 @@ async fn plans_a_patch_of_the_model(executor: &dyn Executor) {
         }
         other => panic!("not a patch, but {other:?}"),
     }
-    assert_eq!(plan.response, Response::Frames(Framing::Sse));
+    assert_eq!(plan.response_mode, ResponseMode::Frames(Framing::Sse));
     assert_eq!(plan.state, "le \"modèle\"\n模");
 }
 
@@ -154,7 +154,7 @@ async fn refuses_by_the_body(executor: &dyn Executor) {
         refresh_suggested: false,
     };
     assert_eq!(refusal.failure, expected);
-    assert_eq!(refusal.answer, None);
+    assert_eq!(refusal.response, None);
 }
 
 async fn refuses_other_operations(executor: &dyn Executor) {
@@ -211,7 +211,7 @@ async fn judges(executor: &dyn Executor) {
             .await;
         let refusal = judged.expect("a judgement");
         assert_eq!(refusal.failure, expected, "{head:?}");
-        assert_eq!(refusal.answer, Some(answer));
+        assert_eq!(refusal.response, Some(answer));
     }
 }
 

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jackfield_credential::{Credential, Scope};
 use jackfield_dialect::json;
-use jackfield_dispatch::plan::{Context, Plan, PlannedBody, Response, SecretPlace};
+use jackfield_dispatch::plan::{Context, Plan, PlannedBody, ResponseMode, SecretPlace};
 use jackfield_dispatch::port::{Executor, Rejection};
 use jackfield_test_support::plugin;
 
@@ -157,8 +157,8 @@ fn shown(plan: &Plan, original: &Bytes) -> String {
     });
     let captures = plan.captures.iter();
     lines.extend(captures.map(|(pointer, into)| format!("captures {pointer} into {into}")));
-    if plan.response != Response::Relay {
-        lines.push(format!("{:?}", plan.response));
+    if plan.response_mode != ResponseMode::Relay {
+        lines.push(format!("{:?}", plan.response_mode));
     }
     lines.join("\n")
 }
@@ -212,7 +212,7 @@ async fn check_judgements(executor: &str, dialect: &'static str, cases: &[Judgin
             .judge(&context, &Bytes::new(), &head, &answer)
             .await;
         let refusal = judged.expect("a judgement");
-        assert_eq!(refusal.answer, None, "{}", case.name);
+        assert_eq!(refusal.response, None, "{}", case.name);
         let failure = refusal.failure;
         let expected = (
             case.scope,

@@ -135,7 +135,7 @@ async fn who_floods_is_cut_off() {
     }
     let named = prepare(&floods, "list").await;
     let list = "70001 headers, where 65536 are allowed";
-    assert_fault(&named, "floods", FaultKind::Nonsense, list);
+    assert_fault(&named, "floods", FaultKind::InvalidOutput, list);
 
     let reply = floods
         .reply(&context("push"), &Bytes::new(), Bytes::new())
@@ -171,7 +171,7 @@ async fn who_answers_nonsense_is_told_what_is_wrong() {
         ("framing", "this host has no framing `json-array`"),
     ] {
         let fault = prepare(&executor, model).await;
-        assert_fault(&fault, "nonsense", FaultKind::Nonsense, wrong);
+        assert_fault(&fault, "nonsense", FaultKind::InvalidOutput, wrong);
     }
     let (context, nothing) = (context("status"), Bytes::new());
     let mut reply = executor
@@ -182,7 +182,7 @@ async fn who_answers_nonsense_is_told_what_is_wrong() {
     assert_fault(
         &named,
         "nonsense",
-        FaultKind::Nonsense,
+        FaultKind::InvalidOutput,
         "99 is not an HTTP status",
     );
 
@@ -196,7 +196,7 @@ async fn who_answers_nonsense_is_told_what_is_wrong() {
         .unwrap();
     let named = fault(reply.push(Vec::new(), true).await);
     let wrong = "the URL \"//\": relative URL without a base";
-    assert_fault(&named, "nonsense", FaultKind::Nonsense, wrong);
+    assert_fault(&named, "nonsense", FaultKind::InvalidOutput, wrong);
     assert_eq!(plugin.counts().faults, 8);
 }
 
@@ -250,13 +250,13 @@ async fn a_selector_that_fails_is_named() {
         (
             "picks_out_of_range",
             "m",
-            FaultKind::Nonsense,
+            FaultKind::InvalidOutput,
             "it chose candidate 3 of 3",
         ),
         (
             "picks_out_of_range",
             "far",
-            FaultKind::Nonsense,
+            FaultKind::InvalidOutput,
             "it chose candidate 4294967295 of 3",
         ),
         (

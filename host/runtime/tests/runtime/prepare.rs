@@ -139,7 +139,7 @@ async fn what_fails_to_start_is_refused() {
     for (component, kind, detail) in [
         (wat("traps_at_start"), FaultKind::Trapped, unreachable),
         (wat("spins_at_start"), FaultKind::OverTime, stopped),
-        (guest("speaks_nothing"), FaultKind::Nonsense, no_dialect),
+        (guest("speaks_nothing"), FaultKind::InvalidOutput, no_dialect),
     ] {
         match refused(component).await {
             PrepareError::Start(fault) => assert_fault(&fault, "refused", kind, detail),

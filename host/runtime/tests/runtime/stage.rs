@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use jackfield_credential::Credential;
 use jackfield_dispatch::plan::{Context, Frame, Plan};
 use jackfield_dispatch::port::{
-    Columns, Executor, FaultKind, Head, PickContext, PluginFault, PluginId, Rejection, Selector,
+    Columns, Executor, FaultKind, ResponseHead, PickContext, PluginFault, PluginId, Rejection, Selector,
 };
 use jackfield_runtime::{Engine, Origin, Plugin};
 use jackfield_test_support::{guest, target};
@@ -108,12 +108,12 @@ pub(crate) fn pick(model: &str, sequence: u64) -> PickContext {
     }
 }
 
-pub(crate) fn head(status: u16, headers: &[(&'static str, &'static [u8])]) -> Head {
+pub(crate) fn head(status: u16, headers: &[(&'static str, &'static [u8])]) -> ResponseHead {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         map.append(*name, value.to_vec().try_into().expect("a header's value"));
     }
-    Head {
+    ResponseHead {
         status: StatusCode::from_u16(status).expect("a status"),
         headers: map,
     }

@@ -13,14 +13,14 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::call::Operation;
-use crate::course::Course;
+use crate::context::CallContext;
 use crate::error::CallError;
-use crate::journal::{PickStep, Step, Waited, millis};
+use crate::call_log::{PickStep, Step, WaitReason, millis};
 use crate::limits::{LEASE_RACES_MAX, SELECTOR_WAITS_MAX};
 use crate::port::{Choice, PickContext, PluginId};
 
 /// Chooses credentials.
-pub(crate) struct Chooser {
+pub(crate) struct Picker {
     auth: AuthManager,
     /// The picks so far of each route. Only names that some credential serves get here.
     sequences: Mutex<HashMap<Arc<str>, u64>>,
@@ -30,7 +30,7 @@ pub(crate) struct Chooser {
 }
 
 /// What a call asks for.
-pub(crate) struct Asked<'a> {
+pub(crate) struct PickQuery<'a> {
     /// Who was tried in this round.
     pub(crate) tried: &'a [Slot],
     /// From 1.
@@ -40,14 +40,14 @@ pub(crate) struct Asked<'a> {
 }
 
 /// Why no credential was chosen.
-pub(crate) enum Unchosen {
+pub(crate) enum PickError {
     /// None is fit.
-    Unfit(Unavailable),
+    Unavailable(Unavailable),
     /// Nothing that another round could change.
     Fatal(CallError),
 }
 
-impl Chooser {
+impl Picker {
     pub(crate) fn new(auth: AuthManager) -> Self {
         Self {
             auth,
@@ -74,28 +74,28 @@ impl Chooser {
     }
 
     /// Leases a credential that is fit and not tried.
-    pub(crate) async fn choose(
+    pub(crate) async fn pick(
         &self,
-        course: &Course,
-        asked: &Asked<'_>,
-    ) -> Result<Lease, Unchosen> {
-        let (mut races, mut waits, mut turn) = (0, 0, None);
+        context: &CallContext,
+        query: &PickQuery<'_>,
+    ) -> Result<Lease, PickError> {
+        let (mut races, mut waits, mut queue_slot) = (0, 0, None);
         loop {
-            let candidates = self.candidates(course, asked, &mut turn).await?;
-            let (index, fault) = match self.pick(course, &candidates, asked.attempt).await? {
+            let candidates = self.candidates(context, query, &mut queue_slot).await?;
+            let (index, fault) = match self.run_selector(context, &candidates, query.attempt).await? {
                 Picked::Candidate(index) => (index, None),
-                Picked::First(fault) => (0, Some(fault)),
+                Picked::Fallback(fault) => (0, Some(fault)),
                 Picked::Wait(plugin, time) => {
                     waits += 1;
-                    wait(course, plugin, time, waits).await?;
+                    wait(context, plugin, time, waits).await?;
                     continue;
                 }
             };
-            match self.auth.lease(&candidates, index, course.clock.now()) {
+            match self.auth.lease(&candidates, index, context.clock.now()) {
                 Ok(lease) => {
-                    course.trace.step(Step::Picked(PickStep {
+                    context.trace.step(Step::Picked(PickStep {
                         credential: Arc::from(lease.credential().id.as_str()),
-                        round: asked.round,
+                        round: query.round,
                         candidates: candidates.len(),
                         priority: lease.credential().priority,
                         selector_fault: fault,
@@ -104,9 +104,9 @@ impl Chooser {
                 }
                 // Another call has found it unfit meanwhile: the next candidates are without it.
                 Err(_) if races < LEASE_RACES_MAX => races += 1,
-                Err(unfit) => {
-                    let reason = format!("candidates kept becoming unfit: {unfit}");
-                    return Err(Unchosen::Fatal(CallError::Misconfigured(reason)));
+                Err(unavailable) => {
+                    let reason = format!("candidates kept becoming unfit: {unavailable}");
+                    return Err(PickError::Fatal(CallError::Misconfigured(reason)));
                 }
             }
         }
@@ -115,79 +115,79 @@ impl Chooser {
     /// The candidates; where all that could serve are busy, when it is this call's turn.
     async fn candidates(
         &self,
-        course: &Course,
-        asked: &Asked<'_>,
-        turn: &mut Option<QueueSlot>,
-    ) -> Result<CandidateSet, Unchosen> {
-        let routing = &course.snapshot.routing;
+        context: &CallContext,
+        query: &PickQuery<'_>,
+        queue_slot: &mut Option<QueueSlot>,
+    ) -> Result<CandidateSet, PickError> {
+        let routing = &context.snapshot.routing;
         // A count that has to wait is estimated instead.
-        let room_wait = match course.call.operation {
+        let queue_timeout = match context.call.operation {
             Operation::CountTokens => Duration::ZERO,
-            Operation::Embed(_) | Operation::Generate => routing.room_wait,
+            Operation::Embed(_) | Operation::Generate => routing.queue_timeout,
         };
-        let until = (Instant::now() + room_wait).min(course.call.deadline);
+        let until = (Instant::now() + queue_timeout).min(context.call.deadline);
         loop {
-            let ask = CandidateQuery {
-                name: &course.model,
-                tried: asked.tried,
-                round: asked.round,
-                rounds: course.snapshot.retry.rounds,
+            let candidate_query = CandidateQuery {
+                name: &context.model,
+                tried: query.tried,
+                round: query.round,
+                rounds: context.snapshot.retry.rounds,
             };
             // Whoever waits already comes first.
-            let behind = turn.is_none() && self.auth.has_queue(&course.model);
-            let unfit = match self.auth.candidates(&ask, course.clock.now()) {
+            let behind = queue_slot.is_none() && self.auth.has_queue(&context.model);
+            let unavailable = match self.auth.candidates(&candidate_query, context.clock.now()) {
                 Ok(candidates) if !behind => return Ok(candidates),
                 Ok(_) => None,
-                Err(unfit) if unfit.has_busy() => Some(unfit),
-                Err(unfit) => return Err(Unchosen::Unfit(unfit)),
+                Err(unavailable) if unavailable.has_busy() => Some(unavailable),
+                Err(unavailable) => return Err(PickError::Unavailable(unavailable)),
             };
             let began = Instant::now();
-            let room = self.auth.wait_for_capacity(&course.model, turn.take(), until);
-            let waited = room.await;
-            course.trace.step(Step::Wait {
-                what: Waited::Room,
+            let slot = self.auth.wait_for_capacity(&context.model, queue_slot.take(), until);
+            let waited = slot.await;
+            context.trace.step(Step::Wait {
+                reason: WaitReasQueueRoom,
                 ms: millis(began.elapsed()),
             });
             if let Err(error) = &waited {
                 let error = error.to_string();
-                course.trace.step(Step::NoRoom { error });
+                context.trace.step(Step::QueueFailed { error });
             }
-            *turn = match (waited, unfit) {
-                (Ok(turn), _) => Some(turn),
-                (Err(_), Some(unfit)) => return Err(Unchosen::Unfit(unfit)),
+            *queue_slot = match (waited, unavailable) {
+                (Ok(queue_slot), _) => Some(queue_slot),
+                (Err(_), Some(unavailable)) => return Err(PickError::Unavailable(unavailable)),
                 (Err(_), None) => {
                     let busy = Reasons {
                         busy: 1,
                         ..Reasons::default()
                     };
-                    return Err(Unchosen::Unfit(Unavailable::NoneAvailable(busy)));
+                    return Err(PickError::Unavailable(Unavailable::NoneAvailable(busy)));
                 }
             };
         }
     }
 
-    async fn pick(
+    async fn run_selector(
         &self,
-        course: &Course,
+        context: &CallContext,
         candidates: &CandidateSet,
         attempt: u32,
-    ) -> Result<Picked, Unchosen> {
-        let routing = &course.snapshot.routing;
-        let Some(selector) = course.snapshot.selectors.get(&routing.selector) else {
-            return Ok(self.first(&format!("no selector `{}` is loaded", routing.selector)));
+    ) -> Result<Picked, PickError> {
+        let routing = &context.snapshot.routing;
+        let Some(selector) = context.snapshot.selectors.get(&routing.selector) else {
+            return Ok(self.fall_back_to_first(&format!("no selector `{}` is loaded", routing.selector)));
         };
         let sequence = self.next_sequence(candidates.name());
-        let context = PickContext {
+        let pick_context = PickContext {
             model: Arc::clone(candidates.name()),
-            dialect: course.call.dialect.name(),
+            dialect: context.call.dialect.name(),
             attempt,
             sequence,
-            affinity: course.call.affinity,
+            affinity: context.call.affinity,
             random: self.random.hash_one(sequence) >> (64 - RANDOM_BITS),
-            now_ms: course.clock.now().as_millis(),
+            now_ms: context.clock.now().as_millis(),
             settings: Arc::clone(&routing.settings),
         };
-        match selector.pick(&context, Arc::new(candidates.clone())).await {
+        match selector.pick(&pick_context, Arc::new(candidates.clone())).await {
             Ok(Choice::Candidate(index)) => Ok(Picked::Candidate(index)),
             Ok(Choice::WaitMs(milliseconds)) => {
                 let time = Duration::from_millis(milliseconds.into());
@@ -195,20 +195,20 @@ impl Chooser {
             }
             Ok(Choice::None(reason)) => {
                 let plugin = selector.plugin().clone();
-                Err(Unchosen::Fatal(CallError::SelectorRefused {
+                Err(PickError::Fatal(CallError::SelectorRefused {
                     plugin,
                     reason,
                 }))
             }
-            Err(fault) => Ok(self.first(&fault.to_string())),
+            Err(fault) => Ok(self.fall_back_to_first(&fault.to_string())),
         }
     }
 
     /// A selector that fails costs fairness, not availability.
-    fn first(&self, problem: &str) -> Picked {
+    fn fall_back_to_first(&self, problem: &str) -> Picked {
         self.selector_faults.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(problem, "selector failed; the first candidate is taken");
-        Picked::First(problem.to_owned())
+        Picked::Fallback(problem.to_owned())
     }
 
     fn next_sequence(&self, name: &Arc<str>) -> u64 {
@@ -225,30 +225,30 @@ impl Chooser {
 enum Picked {
     Candidate(usize),
     /// The first one, since the selector failed so.
-    First(String),
+    Fallback(String),
     Wait(PluginId, Duration),
 }
 
 async fn wait(
-    course: &Course,
+    context: &CallContext,
     plugin: PluginId,
     time: Duration,
     waits: u32,
-) -> Result<(), Unchosen> {
-    let longest = course.snapshot.retry.max_wait;
+) -> Result<(), PickError> {
+    let longest = context.snapshot.retry.max_wait;
     if waits > SELECTOR_WAITS_MAX || time > longest {
         let reason = format!(
             "it asked to wait {} ms, the {waits}th time; {SELECTOR_WAITS_MAX} waits of {} ms are allowed",
             time.as_millis(),
             longest.as_millis()
         );
-        return Err(Unchosen::Fatal(CallError::SelectorRefused {
+        return Err(PickError::Fatal(CallError::SelectorRefused {
             plugin,
             reason,
         }));
     }
-    course.trace.step(Step::Wait {
-        what: Waited::Selector,
+    context.trace.step(Step::Wait {
+        reason: WaitReason::Selector,
         ms: millis(time),
     });
     sleep(time).await;

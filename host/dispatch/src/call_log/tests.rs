@@ -11,7 +11,7 @@ use jackfield_dialect::Dialect;
 use tokio::time::Instant;
 
 use super::*;
-use crate::call::{Framing, Operation};
+use crate::call::{StreamFraming, Operation};
 
 fn call(id: &str, model: &str) -> Call {
     Call {
@@ -19,7 +19,7 @@ fn call(id: &str, model: &str) -> Call {
         dialect: Dialect::OpenaiChat,
         operation: Operation::Generate,
         model: Arc::from(model),
-        stream: Some(Framing::Events),
+        stream: Some(StreamFraming::Events),
         body: Bytes::from_static(b"the client's words"),
         headers: Arc::new(HeaderMap::new()),
         principal: Arc::from("team-a"),
@@ -31,23 +31,23 @@ fn call(id: &str, model: &str) -> Call {
 /// A clock that a test moves, from this time on.
 fn clock() -> (Arc<AtomicU64>, Clock) {
     let now = Arc::new(AtomicU64::new(1_000));
-    let told = Arc::clone(&now);
-    let clock = Clock::new(move || Timestamp::from_millis(told.load(Ordering::Relaxed)));
+    let time = Arc::clone(&now);
+    let clock = Clock::new(move || Timestamp::from_millis(time.load(Ordering::Relaxed)));
     (now, clock)
 }
 
 fn wait(ms: u64) -> Step {
     Step::Wait {
-        what: Waited::Cooldown,
+        reason: WaitReason::Cooldown,
         ms,
     }
 }
 
 #[test]
-fn a_record_tells_what_was_decided_and_when() {
+fn record_lists_decisions_with_their_times() {
     let (now, clock) = clock();
-    let journal = Journal::default();
-    let trace = journal.begin(&call("r1", "gpt"), &clock);
+    let call_log = CallLog::default();
+    let trace = call_log.begin(&call("r1", "gpt"), &clock);
     now.store(1_007, Ordering::Relaxed);
     trace.step(Step::Picked(PickStep {
         credential: Arc::from("a"),
@@ -71,7 +71,7 @@ fn a_record_tells_what_was_decided_and_when() {
         probe: true,
         ms: 40,
         first_byte_ms: None,
-        outcome: Came::from(&Outcome::Failed(failure)),
+        outcome: AttemptOutcome::from(&Outcome::Failed(failure)),
     }));
     let reasons = Reasons {
         tried: 1,
@@ -79,14 +79,14 @@ fn a_record_tells_what_was_decided_and_when() {
         retry_at: Some(Timestamp::from_millis(1_907)),
         ..Reasons::default()
     };
-    trace.step(Step::Unfit {
+    trace.step(Step::Unavailable {
         round: 1,
-        reasons: Some(Counts::of(&reasons, clock.now())),
+        reasons: Some(UnavailableCounts::of(&reasons, clock.now())),
     });
     trace.step(wait(5));
     now.store(1_050, Ordering::Relaxed);
-    trace.end(Ended::Answered);
-    let record = serde_json::to_value(journal.get("r1").unwrap()).unwrap();
+    trace.end(CallOutcome::Completed);
+    let record = serde_json::to_value(call_log.get("r1").unwrap()).unwrap();
     let expected = serde_json::json!({
         "id": "r1", "started_ms": 1000, "dialect": "openai-chat", "operation": "generate",
         "model": "gpt", "principal": "team-a", "stream": true, "warnings": [], "usage": null,
@@ -107,58 +107,58 @@ fn a_record_tells_what_was_decided_and_when() {
 }
 
 #[test]
-fn only_the_last_calls_are_kept() {
+fn stores_only_the_latest_calls() {
     let (_, clock) = clock();
-    let journal = Journal::default();
-    for number in 0..REQUESTS_KEPT + 3 {
-        drop(journal.begin(&call(&number.to_string(), "m"), &clock));
+    let call_log = CallLog::default();
+    for number in 0..CALL_RECORDS_MAX + 3 {
+        drop(call_log.begin(&call(&number.to_string(), "m"), &clock));
     }
-    assert!(journal.get("2").is_none());
-    assert!(journal.get("3").is_some());
-    assert_eq!(journal.recent(usize::MAX).len(), REQUESTS_KEPT);
-    let newest = journal.recent(2);
+    assert!(call_log.get("2").is_none());
+    assert!(call_log.get("3").is_some());
+    assert_eq!(call_log.recent(usize::MAX).len(), CALL_RECORDS_MAX);
+    let newest = call_log.recent(2);
     let ids: Vec<&str> = newest.iter().map(|record| &*record.id).collect();
     assert_eq!(ids, ["1002", "1001"]);
 }
 
 #[test]
-fn an_id_that_comes_twice_is_kept_once() {
+fn stores_a_duplicate_id_once() {
     let (_, clock) = clock();
-    let journal = Journal::default();
+    let call_log = CallLog::default();
     for model in ["one", "two"] {
-        drop(journal.begin(&call("same", model), &clock));
+        drop(call_log.begin(&call("same", model), &clock));
     }
-    assert_eq!(journal.recent(9).len(), 1);
-    assert_eq!(&*journal.get("same").unwrap().model, "two");
+    assert_eq!(call_log.recent(9).len(), 1);
+    assert_eq!(&*call_log.get("same").unwrap().model, "two");
 }
 
 #[test]
-fn what_is_kept_of_a_call_is_bounded() {
+fn bounds_the_record_of_a_call() {
     let (_, clock) = clock();
-    let journal = Journal::default();
-    let trace = journal.begin(&call("r1", &"m".repeat(100_000)), &clock);
-    for _ in 0..STEPS_KEPT + 5 {
+    let call_log = CallLog::default();
+    let trace = call_log.begin(&call("r1", &"m".repeat(100_000)), &clock);
+    for _ in 0..CALL_STEPS_MAX + 5 {
         trace.step(wait(1));
     }
-    trace.end(Ended::failed("upstream", &"x".repeat(100_000)));
-    let record = journal.get("r1").unwrap();
-    assert_eq!((record.steps.len(), record.steps_dropped), (STEPS_KEPT, 5));
+    trace.end(CallOutcome::failed("upstream", &"x".repeat(100_000)));
+    let record = call_log.get("r1").unwrap();
+    assert_eq!((record.steps.len(), record.steps_dropped), (CALL_STEPS_MAX, 5));
     let bytes = serde_json::to_vec(&record).unwrap().len();
     assert!(bytes < 10_000, "{bytes}");
 }
 
 #[test]
-fn a_call_that_is_left_was_cancelled_and_only_the_first_end_counts() {
+fn dropped_trace_is_cancelled_and_first_end_wins() {
     let (_, clock) = clock();
-    let journal = Journal::default();
-    let trace = journal.begin(&call("r1", "m"), &clock);
-    assert!(journal.get("r1").unwrap().outcome.is_none());
+    let call_log = CallLog::default();
+    let trace = call_log.begin(&call("r1", "m"), &clock);
+    assert!(call_log.get("r1").unwrap().outcome.is_none());
     drop(trace);
-    let outcome = journal.get("r1").unwrap().outcome;
-    assert!(matches!(outcome, Some(Ended::Cancelled)));
-    let trace = journal.begin(&call("r2", "m"), &clock);
-    trace.end(Ended::Answered);
+    let outcome = call_log.get("r1").unwrap().outcome;
+    assert!(matches!(outcome, Some(CallOutcome::Cancelled)));
+    let trace = call_log.begin(&call("r2", "m"), &clock);
+    trace.end(CallOutcome::Completed);
     drop(trace);
-    let outcome = journal.get("r2").unwrap().outcome;
-    assert!(matches!(outcome, Some(Ended::Answered)));
+    let outcome = call_log.get("r2").unwrap().outcome;
+    assert!(matches!(outcome, Some(CallOutcome::Completed)));
 }

@@ -14,8 +14,8 @@ use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use crate::attempt::for_client;
-use crate::call::{Answer, AnswerBody, AnswerStream, Broken};
+use crate::attempt::client_headers;
+use crate::call::{ClientResponse, ResponseBody, ResponseStream, BodyError};
 use crate::classify;
 use crate::dispatcher::Dispatcher;
 use crate::error::{CallError, UpstreamFailure};
@@ -23,7 +23,7 @@ use crate::outbound::{self, Bounds};
 use crate::plan::{Context, Plan, UpstreamRequest};
 use crate::port::{Executor, FaultKind, PluginFault, Rejection};
 use crate::snapshot::{Provider, Snapshot};
-use crate::source::{Source, Stopped};
+use crate::source::{Source, ReadError};
 
 /// A request that is to go out with a credential.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +54,7 @@ impl Dispatcher {
         raw: RawRequest,
     ) -> Result<UpstreamRequest, CallError> {
         let access = self.auth().access(id);
-        let access = access.ok_or_else(|| CallError::AuthNotFound(id.to_string()))?;
+        let access = access.ok_or_else(|| CallError::CredentialNotFound(id.to_string()))?;
         let snapshot = self.snapshot();
         let (provider, executor) = snapshot.serving(&access.credential().provider)?;
         let operations = &executor.descriptor().operations;
@@ -64,16 +64,16 @@ impl Dispatcher {
                 operation: OPERATION,
             });
         }
-        let checked = Checked::new(raw)?;
+        let checked = CheckedRequest::new(raw)?;
         let context = self.raw_context(&checked, &access, provider);
         let plan = executor.prepare(&context, &checked.body).await;
         let plan = plan.map_err(|rejection| match rejection {
-            Rejection::Refused(refusal) => upstream(refusal.failure),
+            Rejection::Refused(refusal) => upstream_error(refusal.failure),
             Rejection::Fault(fault) => CallError::Plugin(fault),
         })?;
-        let plan = checked.decorated(plan);
-        outbound(plan, &checked.body, &access, provider, executor, &snapshot)
-            .map_err(|wrong| nonsense(executor, wrong))
+        let plan = checked.with_request_headers(plan);
+        upstream_request(plan, &checked.body, &access, provider, executor, &snapshot)
+            .map_err(|error| invalid_output(executor, error))
     }
 
     /// Sends a raw request. The answer is the provider's, whatever its status.
@@ -84,28 +84,28 @@ impl Dispatcher {
         &self,
         id: &CredentialId,
         raw: RawRequest,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<ClientResponse, CallError> {
         let deadline = self.deadline();
         let request = self.prepare_http_request(id, raw).await?;
         let timeouts = self.snapshot().timeouts;
         let sent = Instant::now();
-        let answer = timeout(timeouts.first_byte, self.upstream.send(request));
-        let answer = match answer.await {
-            Ok(answer) => answer.map_err(|error| error.to_string()),
-            Err(_) => Err(no_answer(timeouts.first_byte)),
+        let response = timeout(timeouts.first_byte, self.upstream.send(request));
+        let response = match response.await {
+            Ok(response) => response.map_err(|error| error.to_string()),
+            Err(_) => Err(no_response_message(timeouts.first_byte)),
         };
-        let answer = answer.map_err(|message| upstream(classify::transport(message)))?;
-        let source = Source::new(answer.body, sent, deadline, timeouts);
-        Ok(Answer {
-            status: answer.head.status,
-            headers: for_client(answer.head.headers),
-            body: AnswerBody::Stream(pieces(source)),
+        let response = response.map_err(|message| upstream_error(classify::transport(message)))?;
+        let source = Source::new(response.body, sent, deadline, timeouts);
+        Ok(ClientResponse {
+            status: response.head.status,
+            headers: client_headers(response.head.headers),
+            body: ResponseBody::Stream(body_stream(source)),
             warnings: Vec::new(),
             estimated: false,
         })
     }
 
-    fn raw_context(&self, checked: &Checked, access: &Access, provider: &Provider) -> Context {
+    fn raw_context(&self, checked: &CheckedRequest, access: &Access, provider: &Provider) -> Context {
         Context {
             operation: OPERATION,
             dialect: Dialect::OpenaiChat.name(),
@@ -126,23 +126,23 @@ impl Dispatcher {
 }
 
 /// A raw request that makes sense.
-struct Checked {
+struct CheckedRequest {
     method: Method,
     url: Url,
     headers: HeaderMap,
     body: Bytes,
 }
 
-impl Checked {
+impl CheckedRequest {
     fn new(raw: RawRequest) -> Result<Self, CallError> {
-        let wrong = CallError::InvalidRequest;
+        let invalid = CallError::InvalidRequest;
         let method = match raw.method.trim() {
             "" => Method::GET,
             method => Method::from_bytes(method.as_bytes())
-                .map_err(|_| wrong("this is no HTTP method".to_owned()))?,
+                .map_err(|_| invalid("this is no HTTP method".to_owned()))?,
         };
-        let url = Url::parse(raw.url.trim()).map_err(|cause| wrong(format!("the URL: {cause}")))?;
-        outbound::check_headers(&raw.headers).map_err(wrong)?;
+        let url = Url::parse(raw.url.trim()).map_err(|cause| invalid(format!("the URL: {cause}")))?;
+        outbound::check_headers(&raw.headers).map_err(invalid)?;
         Ok(Self {
             method,
             url,
@@ -152,7 +152,7 @@ impl Checked {
     }
 
     /// The plan with the request's own headers, where it has none of that name.
-    fn decorated(&self, mut plan: Plan) -> Plan {
+    fn with_request_headers(&self, mut plan: Plan) -> Plan {
         let mut headers = self.headers.clone();
         for name in plan.request.headers.keys() {
             headers.remove(name);
@@ -163,14 +163,14 @@ impl Checked {
     }
 }
 
-fn outbound(
+fn upstream_request(
     plan: Plan,
     body: &Bytes,
     access: &Access,
     provider: &Provider,
     executor: &Arc<dyn Executor>,
     snapshot: &Snapshot,
-) -> Result<UpstreamRequest, outbound::Wrong> {
+) -> Result<UpstreamRequest, outbound::PlanError> {
     if !plan.captures.is_empty() {
         return Err("it captures secrets of an answer that it does not see".to_owned());
     }
@@ -184,42 +184,42 @@ fn outbound(
         proxy: proxy.map(|url| Arc::from(url.expose_secret())),
         connect: snapshot.timeouts.connect,
     };
-    let mut request = outbound::request(plan.request, &bounds)?;
-    outbound::add_headers_of(&mut request, access.credential());
+    let mut request = outbound::build_request(plan.request, &bounds)?;
+    outbound::add_credential_headers(&mut request, access.credential());
     Ok(request)
 }
 
-fn nonsense(executor: &Arc<dyn Executor>, detail: String) -> CallError {
+fn invalid_output(executor: &Arc<dyn Executor>, detail: String) -> CallError {
     let plugin = executor.plugin().clone();
     tracing::warn!(%plugin, detail, "plugin answered nonsense");
     executor.note_fault();
     CallError::Plugin(PluginFault {
         plugin,
-        kind: FaultKind::Nonsense,
+        kind: FaultKind::InvalidOutput,
         detail,
     })
 }
 
-fn upstream(failure: jackfield_credential::Failure) -> CallError {
-    let answer = None;
-    CallError::Upstream(Box::new(UpstreamFailure { failure, answer }))
+fn upstream_error(failure: jackfield_credential::Failure) -> CallError {
+    let response = None;
+    CallError::Upstream(Box::new(UpstreamFailure { failure, response }))
 }
 
-fn no_answer(waited: Duration) -> String {
+fn no_response_message(waited: Duration) -> String {
     let seconds = waited.as_secs_f32();
     format!("the provider did not answer within {seconds} s")
 }
 
-fn pieces(source: Source) -> AnswerStream {
+fn body_stream(source: Source) -> ResponseStream {
     Box::pin(unfold(Some(source), |source| async {
         let mut source = source?;
         match source.next().await {
             Ok(Some(bytes)) => Some((Ok(bytes), Some(source))),
             Ok(None) => None,
-            Err(Stopped::Broke(error)) => Some((Err(Broken(error.to_string())), None)),
-            Err(Stopped::Late) => {
-                let late = "the answer was not over within its time".to_owned();
-                Some((Err(Broken(late)), None))
+            Err(ReadError::Transport(error)) => Some((Err(BodyError(error.to_string())), None)),
+            Err(ReadError::Deadline) => {
+                let message = "the answer was not over within its time".to_owned();
+                Some((Err(BodyError(message)), None))
             }
         }
     }))

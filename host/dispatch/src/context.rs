@@ -8,14 +8,14 @@ use jackfield_credential::{Failure, Outcome, Scope};
 
 use crate::call::{Call, Operation};
 use crate::clock::Clock;
-use crate::journal::{AttemptStep, Came, Step, Trace, millis};
+use crate::call_log::{AttemptStep, AttemptOutcome, Step, Trace, millis};
 use crate::port::Upstream;
 use crate::snapshot::Snapshot;
-use crate::told::Translations;
+use crate::translation::TranslationCache;
 
 /// What all attempts of one call share; the model and the snapshot may change on the way.
 #[derive(Clone)]
-pub(crate) struct Course {
+pub(crate) struct CallContext {
     pub(crate) call: Call,
     /// The model that is asked of the pool: the client's, or one that takes its place.
     pub(crate) model: Arc<str>,
@@ -24,10 +24,10 @@ pub(crate) struct Course {
     pub(crate) upstream: Arc<dyn Upstream>,
     pub(crate) trace: Arc<Trace>,
     /// The call as it was told to executors that do not speak the client's dialect.
-    pub(crate) translations: Arc<Translations>,
+    pub(crate) translations: Arc<TranslationCache>,
 }
 
-impl Course {
+impl CallContext {
     /// The same call with another model.
     pub(crate) fn with_model(&self, model: &Arc<str>) -> Self {
         Self {
@@ -54,18 +54,18 @@ impl Course {
             probe: lease.is_probe(),
             ms: millis(now.saturating_since(lease.began())),
             first_byte_ms: first_byte.map(millis),
-            outcome: Came::from(&outcome),
+            outcome: AttemptOutcome::from(&outcome),
         }));
-        lease.settle(self.told_of_generating(outcome), now, first_byte);
+        lease.settle(self.outcome_for_health(outcome), now, first_byte);
     }
 
     /// What an outcome says of the model's health. Counts of tokens have paths and limits of their own:
     /// how one ends says nothing of whether the model generates, unless it is the account that fails.
-    fn told_of_generating(&self, outcome: Outcome) -> Outcome {
-        let of_account = |failure: &Failure| failure.scope == Scope::Credential;
+    fn outcome_for_health(&self, outcome: Outcome) -> Outcome {
+        let is_account_failure = |failure: &Failure| failure.scope == Scope::Credential;
         match (self.call.operation, outcome) {
             (Operation::CountTokens, Outcome::Success) => Outcome::Inconclusive,
-            (Operation::CountTokens, Outcome::Failed(failure)) if !of_account(&failure) => {
+            (Operation::CountTokens, Outcome::Failed(failure)) if !is_account_failure(&failure) => {
                 Outcome::Inconclusive
             }
             (_, outcome) => outcome,
@@ -73,7 +73,7 @@ impl Course {
     }
 
     /// Whether the client is owed a stream, in which an error can be told.
-    pub(crate) fn streams(&self) -> bool {
+    pub(crate) fn is_streaming(&self) -> bool {
         self.call.stream.is_some()
     }
 }

@@ -5,23 +5,23 @@ use proptest::sample::Index;
 
 use super::*;
 
-fn frames(response: Response, bytes: &Bytes, places: &[Index]) -> Vec<Frame> {
+fn frames(mode: ResponseMode, bytes: &Bytes, places: &[Index]) -> Vec<Frame> {
     let mut places: Vec<usize> = places.iter().map(|at| at.index(bytes.len() + 1)).collect();
     places.extend([0, bytes.len()]);
     places.sort_unstable();
-    let mut cutter = Cutter::new(response);
+    let mut splitter = FrameSplitter::new(mode);
     let mut frames = Vec::new();
     for ends in places.windows(2) {
         let chunk = bytes.slice(ends[0]..ends[1]);
-        cutter.cut(Some(chunk), &mut frames).unwrap();
+        splitter.split(Some(chunk), &mut frames).unwrap();
     }
-    cutter.cut(None, &mut frames).unwrap();
+    splitter.split(None, &mut frames).unwrap();
     frames
 }
 
-const LINES: Response = Response::Frames(Framing::Lines);
-const RAW: Response = Response::Frames(Framing::Raw);
-const SSE: Response = Response::Frames(Framing::Sse);
+const LINES: ResponseMode = ResponseMode::Frames(Framing::Lines);
+const RAW: ResponseMode = ResponseMode::Frames(Framing::Raw);
+const SSE: ResponseMode = ResponseMode::Frames(Framing::Sse);
 
 fn data(frames: &[Frame]) -> Vec<&[u8]> {
     frames.iter().map(|frame| &frame.data[..]).collect()
@@ -36,8 +36,8 @@ proptest! {
         places in prop::collection::vec(any::<Index>(), 0..12),
     ) {
         let bytes = Bytes::from(text);
-        for response in [LINES, SSE, Response::Whole] {
-            prop_assert_eq!(frames(response, &bytes, &places), frames(response, &bytes, &[]));
+        for mode in [LINES, SSE, ResponseMode::Whole] {
+            prop_assert_eq!(frames(mode, &bytes, &places), frames(mode, &bytes, &[]));
         }
         let raw = frames(RAW, &bytes, &places);
         prop_assert_eq!(data(&raw).concat(), bytes);
@@ -70,20 +70,20 @@ fn events_have_their_name_and_their_data() {
 }
 
 #[test]
-fn a_whole_answer_is_one_frame_even_if_it_is_empty() {
-    assert_eq!(data(&frames(Response::Whole, &Bytes::new(), &[])), [b""]);
+fn whole_response_is_one_frame_even_if_empty() {
+    assert_eq!(data(&frames(ResponseMode::Whole, &Bytes::new(), &[])), [b""]);
     assert!(frames(LINES, &Bytes::new(), &[]).is_empty());
 }
 
 #[test]
 fn a_line_that_never_ends_is_given_up() {
     let chunk = Bytes::from(vec![b'x'; 1 << 20]);
-    let mut cutter = Cutter::new(LINES);
+    let mut splitter = FrameSplitter::new(LINES);
     let mut frames = Vec::new();
     let mut taken = 0;
-    while cutter.cut(Some(chunk.clone()), &mut frames).is_ok() {
+    while splitter.split(Some(chunk.clone()), &mut frames).is_ok() {
         taken += chunk.len();
-        assert!(taken <= WHOLE_ANSWER_BYTES_MAX);
+        assert!(taken <= WHOLE_RESPONSE_BYTES_MAX);
     }
-    assert_eq!((taken, frames.len()), (WHOLE_ANSWER_BYTES_MAX, 0));
+    assert_eq!((taken, frames.len()), (WHOLE_RESPONSE_BYTES_MAX, 0));
 }

@@ -26,29 +26,29 @@ pub struct RequestRecord {
     /// Whether the client asked for a stream.
     pub stream: bool,
     /// What of the request the provider's dialect could not express.
-    pub warnings: Vec<WarningShown>,
+    pub warnings: Vec<WarningRecord>,
     /// What the answer cost, as far as the provider told.
-    pub usage: Option<UsageShown>,
+    pub usage: Option<UsageRecord>,
     /// What was decided, in order.
-    pub steps: Vec<Stepped>,
+    pub steps: Vec<TimedStep>,
     /// How many steps there were beyond those that are kept.
     pub steps_dropped: u32,
     /// How it ended; none while it is under way.
-    pub outcome: Option<Ended>,
+    pub outcome: Option<CallOutcome>,
     /// When it ended, in milliseconds since the Unix epoch. A stream ends with its last byte.
     pub ended_ms: Option<u64>,
 }
 
 /// Something of a request that did not come through a translation.
 #[derive(Debug, Clone, Serialize)]
-pub struct WarningShown {
+pub struct WarningRecord {
     /// The member, as the client's dialect calls it; cut at 128 bytes.
     pub field: String,
     /// What became of it.
     pub what: String,
 }
 
-impl From<&Warning> for WarningShown {
+impl From<&Warning> for WarningRecord {
     fn from(warning: &Warning) -> Self {
         Self {
             field: cut(&warning.field, FIELD_BYTES_MAX).to_owned(),
@@ -59,7 +59,7 @@ impl From<&Warning> for WarningShown {
 
 /// What an answer cost, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct UsageShown {
+pub struct UsageRecord {
     /// Tokens read, cached ones included.
     pub input: u64,
     /// Tokens written, reasoning included.
@@ -70,7 +70,7 @@ pub struct UsageShown {
     pub reasoning: u64,
 }
 
-impl From<Usage> for UsageShown {
+impl From<Usage> for UsageRecord {
     fn from(usage: Usage) -> Self {
         let Usage {
             input,
@@ -89,7 +89,7 @@ impl From<Usage> for UsageShown {
 
 /// A step, and when it was.
 #[derive(Debug, Clone, Serialize)]
-pub struct Stepped {
+pub struct TimedStep {
     /// Milliseconds since the call began.
     pub after_ms: u64,
     /// What it was.
@@ -104,12 +104,12 @@ pub enum Step {
     /// A credential was chosen.
     Picked(PickStep),
     /// Nobody was fit.
-    Unfit {
+    Unavailable {
         /// The round, from 1.
         round: u32,
         /// How many credentials, and why; none where no credential serves the model.
         #[serde(flatten)]
-        reasons: Option<Counts>,
+        reasons: Option<UnavailableCounts>,
     },
     /// An attempt ended.
     Attempt(AttemptStep),
@@ -117,7 +117,7 @@ pub enum Step {
     Wait {
         /// For what.
         #[serde(rename = "for")]
-        what: Waited,
+        reason: WaitReason,
         /// For how long, in milliseconds.
         ms: u64,
     },
@@ -133,7 +133,7 @@ pub enum Step {
         /// The other model.
         to: Arc<str>,
         /// What was wrong with the one before: a kind of failure, or `unfit`.
-        because: Arc<str>,
+        reason: Arc<str>,
     },
     /// The provider's retry budget allowed no further attempt.
     BudgetSpent {
@@ -141,7 +141,7 @@ pub enum Step {
         provider: Arc<str>,
     },
     /// No credential had room in time.
-    NoRoom {
+    QueueFailed {
         /// Why.
         error: String,
     },
@@ -179,13 +179,13 @@ pub struct AttemptStep {
     pub first_byte_ms: Option<u64>,
     /// What came of it.
     #[serde(flatten)]
-    pub outcome: Came,
+    pub outcome: AttemptOutcome,
 }
 
 /// What came of an attempt.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
-pub enum Came {
+pub enum AttemptOutcome {
     /// The client left, or the call's time was over.
     Cancelled,
     /// The provider, or the way to it, failed.
@@ -207,7 +207,7 @@ pub enum Came {
     Unjudged,
 }
 
-impl From<&Outcome> for Came {
+impl From<&Outcome> for AttemptOutcome {
     fn from(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Cancelled => Self::Cancelled,
@@ -218,7 +218,7 @@ impl From<&Outcome> for Came {
     }
 }
 
-impl Came {
+impl AttemptOutcome {
     fn failed(failure: &Failure) -> Self {
         Self::Failed {
             scope: scope(failure.scope),
@@ -242,7 +242,7 @@ fn scope(scope: Scope) -> &'static str {
 
 /// How many credentials were unfit, and why; see [`Reasons`].
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Counts {
+pub struct UnavailableCounts {
     disabled: u32,
     tried: u32,
     barred: u32,
@@ -254,7 +254,7 @@ pub struct Counts {
     retry_in_ms: Option<u64>,
 }
 
-impl Counts {
+impl UnavailableCounts {
     /// The counts, as they stand now.
     pub(crate) fn of(reasons: &Reasons, now: Timestamp) -> Self {
         Self {
@@ -273,11 +273,11 @@ impl Counts {
 /// What a call waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Waited {
+pub enum WaitReason {
     /// The end of a cooldown.
     Cooldown,
     /// Room with a credential.
-    Room,
+    Queue,
     /// Its selector.
     Selector,
 }
@@ -285,11 +285,11 @@ pub enum Waited {
 /// How a call ended.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
-pub enum Ended {
+pub enum CallOutcome {
     /// With an answer, to its last byte.
-    Answered,
+    Completed,
     /// With an answer that broke off.
-    Broken {
+    Interrupted {
         /// Why; cut at 512 bytes.
         message: String,
     },
@@ -304,9 +304,9 @@ pub enum Ended {
     },
 }
 
-impl Ended {
-    pub(crate) fn broken(message: &str) -> Self {
-        Self::Broken {
+impl CallOutcome {
+    pub(crate) fn interrupted(message: &str) -> Self {
+        Self::Interrupted {
             message: cut(message, MESSAGE_BYTES_MAX).to_owned(),
         }
     }

@@ -15,31 +15,31 @@ use parking_lot::Mutex;
 
 use crate::call::Call;
 use crate::clock::Clock;
-use crate::limits::{REQUESTS_KEPT, STEPS_KEPT};
+use crate::limits::{CALL_RECORDS_MAX, CALL_STEPS_MAX};
 pub(crate) use record::millis;
 pub use record::{
-    AttemptStep, Came, Counts, Ended, PickStep, RequestRecord, Step, Stepped, UsageShown, Waited,
-    WarningShown,
+    AttemptStep, AttemptOutcome, UnavailableCounts, CallOutcome, PickStep, RequestRecord, Step, TimedStep, UsageRecord, WaitReason,
+    WarningRecord,
 };
 use record::{NAME_BYTES_MAX, short};
 
 /// The records of the last calls. A handle: clones are the same journal.
 #[derive(Clone, Default)]
-pub struct Journal {
-    kept: Arc<Mutex<Kept>>,
+pub struct CallLog {
+    stored: Arc<Mutex<StoredRecords>>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct StoredRecords {
     by_id: HashMap<Arc<str>, Arc<Mutex<RequestRecord>>>,
     /// From the oldest to the newest.
     order: VecDeque<Arc<str>>,
 }
 
-impl Journal {
+impl CallLog {
     /// The record of a call, as far as it has come; none if it never was, or was long ago.
     pub fn get(&self, id: &str) -> Option<RequestRecord> {
-        let record = self.kept.lock().by_id.get(id).map(Arc::clone)?;
+        let record = self.stored.lock().by_id.get(id).map(Arc::clone)?;
         let copy = record.lock().clone();
         Some(copy)
     }
@@ -47,10 +47,10 @@ impl Journal {
     /// The last so many records, the newest first.
     pub fn recent(&self, limit: usize) -> Vec<RequestRecord> {
         let records: Vec<Arc<Mutex<RequestRecord>>> = {
-            let kept = self.kept.lock();
-            let newest = kept.order.iter().rev().take(limit);
+            let stored = self.stored.lock();
+            let newest = stored.order.iter().rev().take(limit);
             newest
-                .filter_map(|id| kept.by_id.get(id).map(Arc::clone))
+                .filter_map(|id| stored.by_id.get(id).map(Arc::clone))
                 .collect()
         };
         records.iter().map(|record| record.lock().clone()).collect()
@@ -73,32 +73,32 @@ impl Journal {
             outcome: None,
             ended_ms: None,
         }));
-        self.keep(&call.id, Arc::clone(&record));
+        self.insert(&call.id, Arc::clone(&record));
         Trace {
             record,
             clock: clock.clone(),
         }
     }
 
-    fn keep(&self, id: &Arc<str>, record: Arc<Mutex<RequestRecord>>) {
-        let mut kept = self.kept.lock();
-        if kept.by_id.insert(Arc::clone(id), record).is_some() {
+    fn insert(&self, id: &Arc<str>, record: Arc<Mutex<RequestRecord>>) {
+        let mut stored = self.stored.lock();
+        if stored.by_id.insert(Arc::clone(id), record).is_some() {
             return;
         }
-        kept.order.push_back(Arc::clone(id));
-        if kept.order.len() > REQUESTS_KEPT
-            && let Some(oldest) = kept.order.pop_front()
+        stored.order.push_back(Arc::clone(id));
+        if stored.order.len() > CALL_RECORDS_MAX
+            && let Some(oldest) = stored.order.pop_front()
         {
-            kept.by_id.remove(&oldest);
+            stored.by_id.remove(&oldest);
         }
     }
 }
 
-impl fmt::Debug for Journal {
+impl fmt::Debug for CallLog {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.kept.lock().order.len();
-        let mut journal = formatter.debug_struct("Journal");
-        journal.field("kept", &kept).finish()
+        let stored = self.stored.lock().order.len();
+        let mut debug = formatter.debug_struct("Journal");
+        debug.field("kept", &stored).finish()
     }
 }
 
@@ -113,27 +113,27 @@ impl Trace {
     pub(crate) fn step(&self, step: Step) {
         let now = self.clock.now().as_millis();
         let mut record = self.record.lock();
-        if record.steps.len() >= STEPS_KEPT {
+        if record.steps.len() >= CALL_STEPS_MAX {
             record.steps_dropped = record.steps_dropped.saturating_add(1);
             return;
         }
         let after_ms = now.saturating_sub(record.started_ms);
-        record.steps.push(Stepped { after_ms, step });
+        record.steps.push(TimedStep { after_ms, step });
     }
 
     /// Writes down what of the request did not come through a translation: of the last one made.
     pub(crate) fn warnings(&self, warnings: &[Warning]) {
-        let told = warnings.iter().map(WarningShown::from);
-        self.record.lock().warnings = told.collect();
+        let records = warnings.iter().map(WarningRecord::from);
+        self.record.lock().warnings = records.collect();
     }
 
     /// Writes down what the answer cost.
     pub(crate) fn usage(&self, usage: Usage) {
-        self.record.lock().usage = Some(UsageShown::from(usage));
+        self.record.lock().usage = Some(UsageRecord::from(usage));
     }
 
     /// Writes down how the call ended; only the first end counts.
-    pub(crate) fn end(&self, outcome: Ended) {
+    pub(crate) fn end(&self, outcome: CallOutcome) {
         let now = self.clock.now().as_millis();
         let mut record = self.record.lock();
         if record.outcome.is_none() {
@@ -145,7 +145,7 @@ impl Trace {
 
 impl Drop for Trace {
     fn drop(&mut self) {
-        self.end(Ended::Cancelled);
+        self.end(CallOutcome::Cancelled);
     }
 }
 

@@ -8,21 +8,21 @@ use jackfield_dialect::Observed;
 use jackfield_dialect::sse::{Event, Reader, SseError};
 
 use crate::classify;
-use crate::exchange::{Broke, EMPTY, MALFORMED, Step};
-use crate::limits::CLOSING;
-use crate::source::{Came, Source};
-use crate::writer::Writer;
+use crate::exchange::{StreamError, EMPTY, MALFORMED, Polled};
+use crate::limits::CLOSE_TIMEOUT;
+use crate::source::{Chunk, Source};
+use crate::writer::StreamWriter;
 
 /// A stream on its way to a client that does not get it as it came.
-pub(crate) struct Retold {
+pub(crate) struct TranscodedStream {
     pub(crate) source: Source,
-    pub(crate) writer: Writer,
+    pub(crate) writer: StreamWriter,
     reader: Reader,
     done: bool,
 }
 
-impl Retold {
-    pub(crate) fn new(source: Source, writer: Writer) -> Self {
+impl TranscodedStream {
+    pub(crate) fn new(source: Source, writer: StreamWriter) -> Self {
         Self {
             source,
             writer,
@@ -32,21 +32,21 @@ impl Retold {
     }
 
     /// Pulls once.
-    pub(crate) async fn step(&mut self, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
-        let chunk = match self.source.came().await {
-            Ok(Came::Bytes(chunk)) => chunk,
-            Ok(Came::Silence) => {
+    pub(crate) async fn poll(&mut self, out: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
+        let chunk = match self.source.next_chunk().await {
+            Ok(Chunk::Bytes(chunk)) => chunk,
+            Ok(Chunk::Silence) => {
                 out.push_back(self.writer.keep_alive());
-                return Ok(Step::Held);
+                return Ok(Polled::Buffered);
             }
-            Ok(Came::End) => return self.finish(out),
+            Ok(Chunk::End) => return self.finish(out),
             // It had said that it was over; how it closes is its own business.
-            Err(_) if self.done => return Ok(Step::Over),
-            Err(stopped) => return Err(stopped.into()),
+            Err(_) if self.done => return Ok(Polled::End),
+            Err(error) => return Err(error.into()),
         };
         // What comes after the end is read by nobody.
         if self.done {
-            return Ok(Step::Complete);
+            return Ok(Polled::Complete);
         }
         self.reader.push(chunk);
         let mut written = Vec::new();
@@ -58,18 +58,18 @@ impl Retold {
         read
     }
 
-    fn read(&mut self, written: &mut Vec<u8>) -> Result<Step, Broke> {
-        let mut step = Step::Held;
+    fn read(&mut self, written: &mut Vec<u8>) -> Result<Polled, StreamError> {
+        let mut polled = Polled::Buffered;
         while let Some(event) = self.reader.next_event().map_err(|error| too_long(&error))? {
             if self.take(&event, written)? {
-                step = Step::Content;
+                polled = Polled::Content;
             }
         }
-        Ok(if self.done { Step::Complete } else { step })
+        Ok(if self.done { Polled::Complete } else { polled })
     }
 
     /// Writes an event; whether it has content.
-    fn take(&mut self, event: &Event, written: &mut Vec<u8>) -> Result<bool, Broke> {
+    fn take(&mut self, event: &Event, written: &mut Vec<u8>) -> Result<bool, StreamError> {
         if self.done {
             return Ok(false);
         }
@@ -78,18 +78,18 @@ impl Retold {
             Observed::Preamble => {}
             Observed::Done if self.writer.completed() => {
                 self.done = true;
-                self.source.end_within(CLOSING);
+                self.source.end_within(CLOSE_TIMEOUT);
             }
-            Observed::Done => return Err(Broke::useless(EMPTY)),
-            Observed::Error(error) => return Err(Broke::Failed(classify::inside(error))),
-            Observed::Malformed => return Err(Broke::useless(MALFORMED)),
+            Observed::Done => return Err(StreamError::invalid_response(EMPTY)),
+            Observed::Error(error) => return Err(StreamError::Upstream(classify::stream_error(error))),
+            Observed::Malformed => return Err(StreamError::invalid_response(MALFORMED)),
         }
         Ok(false)
     }
 
     /// The provider has closed. Some do without the blank line that makes an event of the last one,
     /// and some without the end that their dialect demands.
-    fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<Step, Broke> {
+    fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
         let mut written = Vec::new();
         self.reader.push(Bytes::from_static(b"\n\n"));
         let last = self.reader.finish().map_err(|error| too_long(&error))?;
@@ -100,15 +100,15 @@ impl Retold {
             self.writer.finish(&mut written);
         }
         if !self.writer.completed() {
-            return Err(Broke::ended_early());
+            return Err(StreamError::ended_early());
         }
         if !written.is_empty() {
             out.push_back(written.into());
         }
-        Ok(Step::Over)
+        Ok(Polled::End)
     }
 }
 
-fn too_long(error: &SseError) -> Broke {
-    Broke::useless(&error.to_string())
+fn too_long(error: &SseError) -> StreamError {
+    StreamError::invalid_response(&error.to_string())
 }

@@ -1,7 +1,7 @@
 //! A call as one executor is told it: in the client's own dialect if the executor accepts that,
 //! otherwise translated; and the way back for its answers.
 
-mod translations;
+mod translation_cache;
 
 use std::sync::Arc;
 
@@ -9,40 +9,40 @@ use bytes::Bytes;
 use jackfield_dialect::interlingua::{Refusal, Warning};
 use jackfield_dialect::{Dialect, ProviderError, Translated, Usage, Verdict};
 
-use crate::call::{Call, Framing, Operation};
+use crate::call::{Call, StreamFraming, Operation};
 use crate::classify;
 use crate::error::CallError;
-use crate::exchange::Broke;
+use crate::exchange::StreamError;
 use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
 use crate::port::Descriptor;
-use crate::writer::Writer;
-pub(crate) use translations::Translations;
-use translations::{Made, Model};
+use crate::writer::StreamWriter;
+pub(crate) use translation_cache::TranslationCache;
+use translation_cache::{RewrittenBody, Model};
 
 /// A call as one executor is told it.
 #[derive(Clone)]
-pub(crate) struct Told {
+pub(crate) struct TranslatedCall {
     operation: Operation,
-    client: Dialect,
-    spoken: Dialect,
+    client_dialect: Dialect,
+    upstream_dialect: Dialect,
     /// The provider's name of the model.
     model: Arc<str>,
     /// None where it is told the client's own body.
-    made: Option<Arc<Made>>,
+    rewritten: Option<Arc<RewrittenBody>>,
 }
 
 /// Why an executor cannot be told a call. Another may.
 #[derive(Debug)]
-pub(crate) enum Untold {
+pub(crate) enum NegotiationError {
     /// It accepts no dialect that this host knows.
     NoDialect,
     /// It does not plan the operation.
     NotPlanned,
     /// Its dialect cannot express the call.
-    Refused(Refusal),
+    Untranslatable(Refusal),
 }
 
-impl Untold {
+impl NegotiationError {
     /// What the client is told, if nobody else can be told the call.
     pub(crate) fn into_error(self, operation: Operation, executor: &str) -> CallError {
         let executor = executor.to_owned();
@@ -54,52 +54,52 @@ impl Untold {
                 executor,
                 operation: operation.name(),
             },
-            (Self::Refused(refusal), _) => CallError::Untranslatable(refusal),
+            (Self::Untranslatable(refusal), _) => CallError::Untranslatable(refusal),
         }
     }
 }
 
 /// A whole answer, as the client is owed it.
-pub(crate) struct Whole {
+pub(crate) struct BufferedBody {
     pub(crate) body: Bytes,
     pub(crate) usage: Option<Usage>,
 }
 
-impl Whole {
+impl BufferedBody {
     /// The answer as the only item of an array, where a provider gave it whole that was to stream.
-    fn alone(self) -> Self {
+    fn wrap_in_array(self) -> Self {
         let body = [b"[", &self.body[..], b"]"].concat().into();
         Self { body, ..self }
     }
 }
 
-impl Told {
+impl TranslatedCall {
     /// Tells a call to whoever is described so, for a model of the provider's, which may have a suffix.
     /// `created` is in seconds since the Unix epoch.
     pub(crate) async fn new(
         call: &Call,
         (descriptor, model): (&Descriptor, &Arc<str>),
-        translations: &Translations,
+        translations: &TranslationCache,
         created: u64,
-    ) -> Result<Self, Untold> {
+    ) -> Result<Self, NegotiationError> {
         let operation = call.operation.name();
         if !descriptor.operations.iter().any(|it| it == operation) {
-            return Err(Untold::NotPlanned);
+            return Err(NegotiationError::NotPlanned);
         }
         let model = Model::new(model, call.operation);
-        let (spoken, made) = translations.best(call, descriptor, &model, created).await?;
+        let (upstream_dialect, rewritten) = translations.best(call, descriptor, &model, created).await?;
         Ok(Self {
             operation: call.operation,
-            client: call.dialect,
-            spoken,
+            client_dialect: call.dialect,
+            upstream_dialect,
             model: model.name,
-            made,
+            rewritten,
         })
     }
 
     /// What the executor and its provider speak.
-    pub(crate) fn spoken(&self) -> Dialect {
-        self.spoken
+    pub(crate) fn upstream_dialect(&self) -> Dialect {
+        self.upstream_dialect
     }
 
     /// The provider's name of the model.
@@ -109,97 +109,97 @@ impl Told {
 
     /// The body that the executor is told; none for the client's own.
     pub(crate) fn body(&self) -> Option<&Bytes> {
-        self.made.as_deref().map(|made| match made {
-            Made::Patched(body, _) => body,
-            Made::Translated(translated) => &translated.body,
+        self.rewritten.as_deref().map(|rewritten| match rewritten {
+            RewrittenBody::Patched(body, _) => body,
+            RewrittenBody::Translated(translated) => &translated.body,
         })
     }
 
     /// What of the request did not come through.
     pub(crate) fn warnings(&self) -> &[Warning] {
-        self.made.as_deref().map_or(&[], Made::warnings)
+        self.rewritten.as_deref().map_or(&[], RewrittenBody::warnings)
     }
 
     /// The translation; none where both speak the same.
     pub(crate) fn translated(&self) -> Option<&Translated> {
-        match self.made.as_deref() {
-            Some(Made::Translated(translated)) => Some(translated),
-            Some(Made::Patched(..)) | None => None,
+        match self.rewritten.as_deref() {
+            Some(RewrittenBody::Translated(translated)) => Some(translated),
+            Some(RewrittenBody::Patched(..)) | None => None,
         }
     }
 
     /// Whether the provider's bytes are the client's.
-    pub(crate) fn is_relayed(&self, framing: Framing) -> bool {
-        self.translated().is_none() && framing == Framing::Events
+    pub(crate) fn is_relayed(&self, framing: StreamFraming) -> bool {
+        self.translated().is_none() && framing == StreamFraming::Events
     }
 
     /// Writes the client's stream.
-    pub(crate) fn writer(&self, framing: Framing) -> Writer {
+    pub(crate) fn writer(&self, framing: StreamFraming) -> StreamWriter {
         match self.translated().and_then(Translated::translator) {
-            None => Writer::own(self.client, framing),
-            Some(translator) => Writer::translated(self.client, translator, framing),
+            None => StreamWriter::same_dialect(self.client_dialect, framing),
+            Some(translator) => StreamWriter::translated(self.client_dialect, translator, framing),
         }
     }
 
     /// As [`Self::whole`], or [`Self::streamed`] where a stream is owed; a large translation is made where
     /// nobody waits for a thread.
-    pub(crate) async fn told_whole(
+    pub(crate) async fn translate_body(
         &self,
         body: Bytes,
-        stream: Option<Framing>,
-    ) -> Result<Whole, Broke> {
-        let (told, body_len) = (self.clone(), body.len());
-        let tell = move || match stream {
-            Some(framing) if told.translated().is_some() => told.streamed(&body, framing),
-            Some(Framing::Array) => told.whole(body).map(Whole::alone),
-            _ => told.whole(body),
+        stream: Option<StreamFraming>,
+    ) -> Result<BufferedBody, StreamError> {
+        let (call, body_len) = (self.clone(), body.len());
+        let translate = move || match stream {
+            Some(framing) if call.translated().is_some() => call.translate_as_stream(&body, framing),
+            Some(StreamFraming::Array) => call.translate_whole(body).map(BufferedBody::wrap_in_array),
+            _ => call.translate_whole(body),
         };
         if self.translated().is_none() || body_len <= TRANSLATED_INLINE_BYTES_MAX {
-            return tell();
+            return translate();
         }
-        let told = tokio::task::spawn_blocking(tell).await;
-        told.unwrap_or_else(|_| Err(Broke::useless("the host broke off its translation")))
+        let translated = tokio::task::spawn_blocking(translate).await;
+        translated.unwrap_or_else(|_| Err(StreamError::invalid_response("the host broke off its translation")))
     }
 
     /// Judges a whole answer, and says it as the client is owed it.
-    pub(crate) fn whole(&self, body: Bytes) -> Result<Whole, Broke> {
-        let usage = self.judged(&body)?;
-        let Some(made) = self.translated() else {
-            return Ok(Whole { body, usage });
+    pub(crate) fn translate_whole(&self, body: Bytes) -> Result<BufferedBody, StreamError> {
+        let usage = self.check_body(&body)?;
+        let Some(translated) = self.translated() else {
+            return Ok(BufferedBody { body, usage });
         };
-        let body = made.answer(&body);
-        let body = body.map_err(|error| Broke::useless(&error.to_string()))?;
-        Ok(Whole {
+        let body = translated.answer(&body);
+        let body = body.map_err(|error| StreamError::invalid_response(&error.to_string()))?;
+        Ok(BufferedBody {
             body: body.into(),
             usage,
         })
     }
 
     /// Writes a whole answer as the stream that the client asked for: its provider did not stream.
-    fn streamed(&self, body: &Bytes, framing: Framing) -> Result<Whole, Broke> {
-        let usage = self.judged(body)?;
-        let answer = self.spoken.decode_answer(body);
-        let answer = answer.map_err(|error| Broke::useless(&error.to_string()))?;
+    fn translate_as_stream(&self, body: &Bytes, framing: StreamFraming) -> Result<BufferedBody, StreamError> {
+        let usage = self.check_body(body)?;
+        let response = self.upstream_dialect.decode_answer(body);
+        let response = response.map_err(|error| StreamError::invalid_response(&error.to_string()))?;
         let mut writer = self.writer(framing);
         let mut out = Vec::new();
-        writer.whole(&answer, &mut out);
-        Ok(Whole {
+        writer.write_whole(&response, &mut out);
+        Ok(BufferedBody {
             body: out.into(),
             usage,
         })
     }
 
     /// What a whole answer with a good status is worth; what it cost, if it is worth anything.
-    fn judged(&self, body: &[u8]) -> Result<Option<Usage>, Broke> {
-        let verdict = match self.operation {
-            Operation::Generate => self.spoken.read_answer(body),
-            Operation::CountTokens | Operation::Embed(_) => plain(body),
+    fn check_body(&self, body: &[u8]) -> Result<Option<Usage>, StreamError> {
+        let check = match self.operation {
+            Operation::Generate => self.upstream_dialect.read_answer(body),
+            Operation::CountTokens | Operation::Embed(_) => check_object(body),
         };
-        match verdict {
+        match check {
             Verdict::Complete { usage, .. } => Ok(usage),
-            Verdict::Error(error) => Err(Broke::Failed(classify::inside(error))),
-            Verdict::Empty => Err(Broke::useless("the provider's answer was empty")),
-            Verdict::Malformed => Err(Broke::useless(
+            Verdict::Error(error) => Err(StreamError::Upstream(classify::stream_error(error))),
+            Verdict::Empty => Err(StreamError::invalid_response("the provider's answer was empty")),
+            Verdict::Malformed => Err(StreamError::invalid_response(
                 "the provider's answer was not what it should be",
             )),
         }
@@ -207,7 +207,7 @@ impl Told {
 }
 
 /// Judges an answer that is no content: a JSON object that is no error.
-fn plain(body: &[u8]) -> Verdict {
+fn check_object(body: &[u8]) -> Verdict {
     if body.trim_ascii().is_empty() {
         return Verdict::Empty;
     }

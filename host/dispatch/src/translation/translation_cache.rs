@@ -8,27 +8,27 @@ use jackfield_dialect::interlingua::{Notes, Refusal, Warning};
 use jackfield_dialect::{Asked, Dialect, Source, Thinking, Translated};
 use parking_lot::Mutex;
 
-use super::Untold;
+use super::NegotiationError;
 use crate::call::{Call, Operation};
 use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
 use crate::port::Descriptor;
 
 /// The other bodies that one call is told in.
 #[derive(Default)]
-pub(crate) struct Translations(Mutex<Vec<(Target, Kept)>>);
+pub(crate) struct TranslationCache(Mutex<Vec<(TranslationTarget, CachedResult)>>);
 
 /// A body, or why there is none.
-type Kept = Result<Arc<Made>, Refusal>;
+type CachedResult = Result<Arc<RewrittenBody>, Refusal>;
 
 /// A body that is not the client's own.
-pub(super) enum Made {
+pub(super) enum RewrittenBody {
     /// The client's but for what the model's suffix asks for, and what of that could not be had.
     Patched(Bytes, Vec<Warning>),
     /// In another dialect.
     Translated(Translated),
 }
 
-impl Made {
+impl RewrittenBody {
     /// What of the request did not come through.
     pub(super) fn warnings(&self) -> &[Warning] {
         match self {
@@ -38,7 +38,7 @@ impl Made {
     }
 
     /// How much of the request this dialect has no words for.
-    fn unsaid(&self) -> usize {
+    fn losses(&self) -> usize {
         match self {
             Self::Patched(_, warnings) => warnings.len(),
             Self::Translated(translated) => translated.unsaid,
@@ -55,12 +55,12 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(asked: &Arc<str>, operation: Operation) -> Self {
-        let (base, suffix) = split_suffix(asked);
+    pub(super) fn new(requested: &Arc<str>, operation: Operation) -> Self {
+        let (base, suffix) = split_suffix(requested);
         let thinking = suffix.and_then(Thinking::parse);
         let name = match thinking {
             Some(_) => Arc::from(base),
-            None => Arc::clone(asked),
+            None => Arc::clone(requested),
         };
         // How hard a model is to think is nothing to a count or to vectors.
         let thinking = thinking.filter(|_| operation == Operation::Generate);
@@ -70,12 +70,12 @@ impl Model {
 
 /// What a call is told as.
 #[derive(Clone, PartialEq, Eq)]
-struct Target {
+struct TranslationTarget {
     dialect: Dialect,
     model: Model,
 }
 
-impl Translations {
+impl TranslationCache {
     /// The dialect that a call is told in, and its body if that is not the client's own.
     ///
     /// The client's own dialect if it is accepted. Otherwise the one whose translation loses the least; of
@@ -87,37 +87,37 @@ impl Translations {
         descriptor: &Descriptor,
         model: &Model,
         created: u64,
-    ) -> Result<(Dialect, Option<Arc<Made>>), Untold> {
+    ) -> Result<(Dialect, Option<Arc<RewrittenBody>>), NegotiationError> {
         let own = call.dialect;
         if descriptor.dialects.iter().any(|name| name == own.name()) {
-            let made = match model.thinking {
+            let rewritten = match model.thinking {
                 None => Ok(None),
                 Some(_) => self.get(call, own, model, created).await.map(Some),
             };
-            return made.map(|made| (own, made)).map_err(Untold::Refused);
+            return rewritten.map(|rewritten| (own, rewritten)).map_err(NegotiationError::Untranslatable);
         }
-        let mut best: Option<(Dialect, Arc<Made>)> = None;
-        let mut refused = Untold::NoDialect;
+        let mut best: Option<(Dialect, Arc<RewrittenBody>)> = None;
+        let mut refused = NegotiationError::NoDialect;
         for dialect in targets(call.operation, &descriptor.dialects) {
             match self.get(call, dialect, model, created).await {
-                Ok(made) => {
-                    let losses = made.unsaid();
-                    let fewer = |(_, best): &(_, Arc<Made>)| losses < best.unsaid();
+                Ok(rewritten) => {
+                    let losses = rewritten.losses();
+                    let fewer = |(_, best): &(_, Arc<RewrittenBody>)| losses < best.losses();
                     if best.as_ref().is_none_or(fewer) {
-                        best = Some((dialect, made));
+                        best = Some((dialect, rewritten));
                     }
                     if losses == 0 {
                         break;
                     }
                 }
-                Err(refusal) if matches!(refused, Untold::NoDialect) => {
-                    refused = Untold::Refused(refusal);
+                Err(error) if matches!(refused, NegotiationError::NoDialect) => {
+                    refused = NegotiationError::Untranslatable(error);
                 }
                 Err(_) => {}
             }
         }
-        let (dialect, made) = best.ok_or(refused)?;
-        Ok((dialect, Some(made)))
+        let (dialect, rewritten) = best.ok_or(refused)?;
+        Ok((dialect, Some(rewritten)))
     }
 
     /// Forgets them.
@@ -125,17 +125,17 @@ impl Translations {
         self.0.lock().clear();
     }
 
-    async fn get(&self, call: &Call, dialect: Dialect, model: &Model, created: u64) -> Kept {
+    async fn get(&self, call: &Call, dialect: Dialect, model: &Model, created: u64) -> CachedResult {
         let model = model.clone();
-        let target = Target { dialect, model };
-        let known = |(known, _): &&(Target, _)| *known == target;
+        let target = TranslationTarget { dialect, model };
+        let known = |(known, _): &&(TranslationTarget, _)| *known == target;
         if let Some((_, result)) = self.0.lock().iter().find(known) {
             return result.clone();
         }
         // Another attempt of the same call never runs beside this one: nothing is made twice.
-        let made = make_aside(call, &target, created).await.map(Arc::new);
-        self.0.lock().push((target, made.clone()));
-        made
+        let rewritten = translate_off_thread(call, &target, created).await.map(Arc::new);
+        self.0.lock().push((target, rewritten.clone()));
+        rewritten
     }
 }
 
@@ -157,40 +157,40 @@ fn targets(operation: Operation, accepted: &[String]) -> Vec<Dialect> {
 }
 
 /// Makes a body: here if that is soon done, otherwise where nobody waits for a thread.
-async fn make_aside(call: &Call, target: &Target, created: u64) -> Result<Made, Refusal> {
+async fn translate_off_thread(call: &Call, target: &TranslationTarget, created: u64) -> Result<RewrittenBody, Refusal> {
     if call.body.len() <= TRANSLATED_INLINE_BYTES_MAX {
-        return make(call, target, created);
+        return rewrite(call, target, created);
     }
     let (call, target) = (call.clone(), target.clone());
-    let made = tokio::task::spawn_blocking(move || make(&call, &target, created)).await;
-    made.unwrap_or_else(|_| Err(Refusal::new("", "the host broke off its translation")))
+    let rewritten = tokio::task::spawn_blocking(move || rewrite(&call, &target, created)).await;
+    rewritten.unwrap_or_else(|_| Err(Refusal::new("", "the host broke off its translation")))
 }
 
-fn make(call: &Call, target: &Target, created: u64) -> Result<Made, Refusal> {
+fn rewrite(call: &Call, target: &TranslationTarget, created: u64) -> Result<RewrittenBody, Refusal> {
     match target.model.thinking {
         Some(thinking) if target.dialect == call.dialect => {
             patch(call, &target.model.name, thinking)
         }
-        _ => translate(call, target, created).map(Made::Translated),
+        _ => translate(call, target, created).map(RewrittenBody::Translated),
     }
 }
 
 /// The client's body, asking for what the suffix asks for.
-fn patch(call: &Call, model: &str, thinking: Thinking) -> Result<Made, Refusal> {
-    let mut notes = Notes::default();
-    let body = thinking.patched(call.dialect, (model, &call.body), &mut notes)?;
-    Ok(Made::Patched(body, notes.into_warnings()))
+fn patch(call: &Call, model: &str, thinking: Thinking) -> Result<RewrittenBody, Refusal> {
+    let mut report = Notes::default();
+    let body = thinking.patched(call.dialect, (model, &call.body), &mut report)?;
+    Ok(RewrittenBody::Patched(body, report.into_warnings()))
 }
 
-fn translate(call: &Call, target: &Target, created: u64) -> Result<Translated, Refusal> {
-    let asked = Asked {
+fn translate(call: &Call, target: &TranslationTarget, created: u64) -> Result<Translated, Refusal> {
+    let head = Asked {
         model: call.model.as_ref().into(),
         stream: call.stream.is_some(),
     };
     let source = Source {
         dialect: call.dialect,
         body: &call.body,
-        asked: &asked,
+        asked: &head,
         model: &target.model.name,
         thinking: target.model.thinking,
         id: &call.id,

@@ -9,25 +9,25 @@ use jackfield_dialect::interlingua::{Notes, Refusal};
 use jackfield_dialect::{Asked, estimate_tokens};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::call::{Answer, AnswerBody, Call, Operation};
-use crate::course::Course;
+use crate::call::{ClientResponse, ResponseBody, Call, Operation};
+use crate::context::CallContext;
 use crate::error::CallError;
 
 /// The answer to a call for which [`is_replaced`] holds. The turn is over when the work is, even if the
 /// client has left before.
-pub(crate) async fn in_place_of(
+pub(crate) async fn estimate(
     error: CallError,
-    course: &Arc<Course>,
-    turn: OwnedSemaphorePermit,
-) -> Result<Answer, CallError> {
-    let course = Arc::clone(course);
+    context: &Arc<CallContext>,
+    permit: OwnedSemaphorePermit,
+) -> Result<ClientResponse, CallError> {
+    let context = Arc::clone(context);
     // Some hundred milliseconds of work for long bodies: not on the threads that serve everybody.
     let counted = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        estimate(&course.call)
+        let _permit = permit;
+        estimated_response(&context.call)
     });
     match counted.await {
-        Ok(Ok(answer)) => Ok(answer),
+        Ok(Ok(response)) => Ok(response),
         Ok(Err(refusal)) => Err(CallError::Untranslatable(refusal)),
         // It was cancelled or it panicked, and what failed before says more.
         Err(_) => Err(error),
@@ -35,8 +35,8 @@ pub(crate) async fn in_place_of(
 }
 
 /// Whether an estimate is better than this failure, which says nothing of the request itself.
-pub(crate) fn is_replaced(error: &CallError, course: &Course) -> bool {
-    if course.call.operation != Operation::CountTokens {
+pub(crate) fn may_estimate(error: &CallError, context: &CallContext) -> bool {
+    if context.call.operation != Operation::CountTokens {
         return false;
     }
     match error {
@@ -46,9 +46,9 @@ pub(crate) fn is_replaced(error: &CallError, course: &Course) -> bool {
         | CallError::NotSupported { .. }
         | CallError::Plugin(_)
         | CallError::SelectorRefused { .. }
-        | CallError::Unfit { .. } => true,
+        | CallError::NoCredentialAvailable { .. } => true,
         CallError::Upstream(failure) => failure.failure.scope != Scope::Request,
-        CallError::AuthNotFound(_)
+        CallError::CredentialNotFound(_)
         | CallError::Deadline(_)
         | CallError::ExecutorNotFound { .. }
         | CallError::InvalidRequest(_)
@@ -58,21 +58,21 @@ pub(crate) fn is_replaced(error: &CallError, course: &Course) -> bool {
     }
 }
 
-fn estimate(call: &Call) -> Result<Answer, Refusal> {
-    let asked = Asked {
+fn estimated_response(call: &Call) -> Result<ClientResponse, Refusal> {
+    let head = Asked {
         model: call.model.as_ref().into(),
         stream: false,
     };
-    let mut notes = Notes::default();
+    let mut report = Notes::default();
     let request = call
         .dialect
-        .decode_request(&call.body, &asked, &mut notes)?;
+        .decode_request(&call.body, &head, &mut report)?;
     let body = call.dialect.encode_count(estimate_tokens(&request));
     let json = HeaderValue::from_static("application/json");
-    Ok(Answer {
+    Ok(ClientResponse {
         status: StatusCode::OK,
         headers: HeaderMap::from_iter([(CONTENT_TYPE, json)]),
-        body: AnswerBody::Whole(body.into()),
+        body: ResponseBody::Whole(body.into()),
         warnings: Vec::new(),
         estimated: true,
     })
