@@ -25,12 +25,12 @@ fn files_are_short() -> Outcome {
         );
         (lines > FILE_LINES_MAX).then_some(what)
     };
-    refuse(source::files()?.iter().filter(of_code).filter_map(long))
+    report_violations(source::files()?.iter().filter(of_code).filter_map(long))
 }
 
 #[test]
 fn functions_are_short() -> Outcome {
-    let mut wrong = Vec::new();
+    let mut violations = Vec::new();
     for file in source::files()?
         .iter()
         .filter(|file| file.has_extension(&["rs"]))
@@ -39,17 +39,17 @@ fn functions_are_short() -> Outcome {
             if function.lines > FUNCTION_LINES_MAX {
                 let source::Function { name, line, lines } = function;
                 let path = &file.path;
-                wrong.push(format!(
+                violations.push(format!(
                     "{path}:{line}: `{name}` has {lines} lines; keep the control flow and move the leaves out"
                 ));
             }
         }
     }
-    refuse(wrong)
+    report_violations(violations)
 }
 
 #[test]
-fn files_say_what_they_are() -> Outcome {
+fn files_have_a_doc_line() -> Outcome {
     let silent = |file: &SourceFile| {
         let what = format!(
             "{}: begin with a `//!` line that says what the file is",
@@ -57,24 +57,24 @@ fn files_say_what_they_are() -> Outcome {
         );
         (file.has_extension(&["rs"]) && !file.text.starts_with("//!")).then_some(what)
     };
-    refuse(source::files()?.iter().filter_map(silent))
+    report_violations(source::files()?.iter().filter_map(silent))
 }
 
 #[test]
 fn wit_items_are_documented() -> Outcome {
-    let mut wrong = Vec::new();
+    let mut violations = Vec::new();
     for file in source::files()?
         .iter()
         .filter(|file| file.has_extension(&["wit"]))
     {
         for (line, item) in undocumented(&file.text) {
-            wrong.push(format!(
+            violations.push(format!(
                 "{}:{line}: put a `///` line above `{item}`",
                 file.path
             ));
         }
     }
-    refuse(wrong)
+    report_violations(violations)
 }
 
 #[test]
@@ -101,36 +101,36 @@ fn the_architecture_names_every_crate() -> Outcome {
         let what = format!("{ARCHITECTURE}: say what host/{folder} is for");
         (!named.iter().any(|name| page.text.contains(name))).then_some(what)
     };
-    refuse(folders.into_iter().filter_map(unnamed))
+    report_violations(folders.into_iter().filter_map(unnamed))
 }
 
 #[test]
-fn the_seeds_tables_name_tests_that_exist() -> Outcome {
+fn compat_tables_name_existing_tests() -> Outcome {
     let files = source::files()?;
     let sources = rust(&files);
-    let mut wrong = Vec::new();
-    for path in [SEED_TABLE, SEED_RULES] {
+    let mut violations = Vec::new();
+    for path in [COMPAT_TABLE, COMPAT_RULES] {
         for row in rows(page(&files, path)?) {
             let unknown = row.tests.iter().filter(|name| {
                 let function = format!("fn {name}(");
                 !sources.iter().any(|file| file.text.contains(&function))
             });
-            wrong.extend(unknown.map(|name| format!("{path}: there is no test `{name}`")));
+            violations.extend(unknown.map(|name| format!("{path}: there is no test `{name}`")));
         }
     }
-    refuse(wrong)
+    report_violations(violations)
 }
 
 /// Each row of the page is a rule, and proved by a test; and what is named after a rule is in it.
 #[test]
-fn every_rule_of_the_seed_has_a_test() -> Outcome {
+fn every_compat_rule_has_a_test() -> Outcome {
     let files = source::files()?;
-    let rules = rows(page(&files, SEED_RULES)?);
+    let rules = rows(page(&files, COMPAT_RULES)?);
     // The table's head and the line below it name none.
-    let bare = rules.iter().filter(|row| row.tests.is_empty());
-    let bare = bare.filter(|row| !["Rule", "---"].contains(&row.first.as_str()));
-    let mut wrong: Vec<String> = bare
-        .map(|row| format!("{SEED_RULES}: no test proves `{}`", row.first))
+    let untested = rules.iter().filter(|row| row.tests.is_empty());
+    let untested = untested.filter(|row| !["Rule", "---"].contains(&row.first.as_str()));
+    let mut violations: Vec<String> = untested
+        .map(|row| format!("{COMPAT_RULES}: no test proves `{}`", row.first))
         .collect();
     let named: BTreeSet<&String> = rules.iter().flat_map(|row| &row.tests).collect();
     for file in rust(&files) {
@@ -138,9 +138,9 @@ fn every_rule_of_the_seed_has_a_test() -> Outcome {
         let names =
             functions.filter_map(|rest| Some(format!("seed_1_{}", rest.split_once('(')?.0)));
         let missing = names.filter(|name| is_word(name) && !named.contains(name));
-        wrong.extend(missing.map(|name| format!("{SEED_RULES}: `{name}` is missing")));
+        violations.extend(missing.map(|name| format!("{COMPAT_RULES}: `{name}` is missing")));
     }
-    refuse(wrong)
+    report_violations(violations)
 }
 
 /// A row of a table that ends with names of tests.
@@ -180,7 +180,7 @@ fn is_word(text: &str) -> bool {
 }
 
 #[test]
-fn modules_are_named_for_what_they_hold() -> Outcome {
+fn module_names_are_specific() -> Outcome {
     let vague = |file: &SourceFile| {
         let path = &file.path;
         let parts: Vec<&str> = path.trim_end_matches(".rs").split('/').collect();
@@ -194,7 +194,7 @@ fn modules_are_named_for_what_they_hold() -> Outcome {
             "{path}: `{part}` says nothing; name it for what it holds"
         ))
     };
-    refuse(
+    report_violations(
         source::files()?
             .iter()
             .filter(|file| file.has_extension(&["rs"]))
@@ -208,8 +208,8 @@ fn the_top_level_is_small() -> Outcome {
     let first = |file: &SourceFile| file.path.split('/').next().unwrap_or_default().to_owned();
     let entries: BTreeSet<String> = files.iter().map(first).collect();
     let known = |entry: &String| entry.starts_with('.') || TOP_LEVEL.contains(&entry.as_str());
-    let told = |entry: String| format!("{entry}: move it into one of {}", TOP_LEVEL.join(" "));
-    refuse(entries.into_iter().filter(|entry| !known(entry)).map(told))
+    let describe = |entry: String| format!("{entry}: move it into one of {}", TOP_LEVEL.join(" "));
+    report_violations(entries.into_iter().filter(|entry| !known(entry)).map(describe))
 }
 
 /// Mirrors and closed networks exist: where packages come from is the user's setting.
@@ -225,18 +225,18 @@ fn no_registry_is_named() -> Outcome {
         ))
     };
     let written = |file: &&SourceFile| !file.path.ends_with(".lock");
-    refuse(source::files()?.iter().filter(written).filter_map(naming))
+    report_violations(source::files()?.iter().filter(written).filter_map(naming))
 }
 
 #[test]
-fn every_crate_takes_the_lints_of_the_workspace() -> Outcome {
+fn crates_use_workspace_lints() -> Outcome {
     let lax = |file: &SourceFile| {
         let member = file.path.ends_with("/Cargo.toml");
         let takes = file.text.contains("[lints]\nworkspace = true");
         let what = format!("{}: add `[lints]` with `workspace = true`", file.path);
         (member && !takes).then_some(what)
     };
-    refuse(source::files()?.iter().filter_map(lax))
+    report_violations(source::files()?.iter().filter_map(lax))
 }
 
 /// Tests hand in a map instead, and nothing depends on a variable in secret.
@@ -254,7 +254,7 @@ fn only_the_configuration_reads_the_environment() -> Outcome {
             .any(|name| file.text.contains(name));
         (host && !allowed && file.has_extension(&["rs"]) && found).then_some(what)
     };
-    refuse(source::files()?.iter().filter_map(reads))
+    report_violations(source::files()?.iter().filter_map(reads))
 }
 
 /// Their tests are plain numbers, and what they do can be replayed.
@@ -271,29 +271,29 @@ fn the_pure_crates_are_pure() -> Outcome {
             file.path
         ))
     };
-    refuse(source::files()?.iter().filter_map(impure))
+    report_violations(source::files()?.iter().filter_map(impure))
 }
 
 /// Fails with one line for each thing that breaks a rule.
-fn refuse(wrong: impl IntoIterator<Item = String>) -> Outcome {
-    let wrong: Vec<String> = wrong.into_iter().collect();
-    if wrong.is_empty() {
+fn report_violations(violations: impl IntoIterator<Item = String>) -> Outcome {
+    let violations: Vec<String> = violations.into_iter().collect();
+    if violations.is_empty() {
         Ok(())
     } else {
-        Err(Box::new(Broken(wrong)))
+        Err(Box::new(Violations(violations)))
     }
 }
 
 /// What breaks a rule. A failing test shows its `Debug`, which is a line each.
-struct Broken(Vec<String>);
+struct Violations(Vec<String>);
 
-impl fmt::Debug for Broken {
+impl fmt::Debug for Violations {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, formatter)
     }
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for Violations {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
             .iter()
@@ -301,7 +301,7 @@ impl fmt::Display for Broken {
     }
 }
 
-impl Error for Broken {}
+impl Error for Violations {}
 
 /// A file that is longer holds more than one thing.
 const FILE_LINES_MAX: usize = 500;
@@ -309,8 +309,8 @@ const FILE_LINES_MAX: usize = 500;
 /// What fits on a tall screen.
 const FUNCTION_LINES_MAX: usize = 70;
 
-const SEED_TABLE: &str = "host/auth/README.md";
-const SEED_RULES: &str = "host/auth/RULES.md";
+const COMPAT_TABLE: &str = "host/auth/README.md";
+const COMPAT_RULES: &str = "host/auth/RULES.md";
 
 const ARCHITECTURE: &str = "host/ARCHITECTURE.md";
 const ENVIRONMENT: &str = "host/cli/src/config/environment.rs";

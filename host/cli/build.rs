@@ -5,10 +5,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use jackfield_plugin_build::{Guests, build, end};
+use jackfield_plugin_build::{Guests, build, exit_code};
 
 fn main() -> ExitCode {
-    end(embed())
+    exit_code(embed())
 }
 
 fn embed() -> Result<(), Box<dyn Error>> {

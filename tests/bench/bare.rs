@@ -47,7 +47,7 @@ async fn forward(
     let url = format!("http://{}{}", bare.upstream, head.uri);
     head.headers.remove(HOST);
     head.headers.remove(CONNECTION);
-    let answer = bare
+    let response = bare
         .client
         .request(head.method, url)
         .headers(head.headers)
@@ -55,7 +55,7 @@ async fn forward(
         .send()
         .await
         .map_err(|_| StatusCode::BAD_GATEWAY)?;
-    let mut answer = Response::from(answer).map(Body::new);
-    answer.headers_mut().remove(CONNECTION);
-    Ok(answer)
+    let mut response = Response::from(response).map(Body::new);
+    response.headers_mut().remove(CONNECTION);
+    Ok(response)
 }

@@ -26,7 +26,7 @@ pub(crate) const PACED: &str = r#""paced":true"#;
 
 /// How an answer comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ResponseKind {
     /// In one piece.
     Whole,
     /// As events, all at once.
@@ -36,13 +36,13 @@ pub(crate) enum Kind {
 }
 
 /// A whole HTTP/1.1 request.
-pub(crate) fn request(model: &str, kind: Kind) -> Bytes {
-    let wish = match kind {
-        Kind::Whole => String::new(),
-        Kind::Burst => format!("{STREAMED},"),
-        Kind::Paced => format!("{STREAMED},{PACED},"),
+pub(crate) fn request(model: &str, kind: ResponseKind) -> Bytes {
+    let flags = match kind {
+        ResponseKind::Whole => String::new(),
+        ResponseKind::Burst => format!("{STREAMED},"),
+        ResponseKind::Paced => format!("{STREAMED},{PACED},"),
     };
-    let begin = format!(r#"{{"model":"{model}",{wish}"messages":[{{"role":"user","content":""#);
+    let begin = format!(r#"{{"model":"{model}",{flags}"messages":[{{"role":"user","content":""#);
     let body = filled(&begin, r#""}]}"#);
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: benchmark\r\nuser-agent: benchmark\r\n\
@@ -54,7 +54,7 @@ pub(crate) fn request(model: &str, kind: Kind) -> Bytes {
 }
 
 /// The body of the whole answer.
-pub(crate) fn answer() -> Bytes {
+pub(crate) fn response() -> Bytes {
     let begin = format!(
         r#"{{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"{MODEL}","choices":[{{"index":0,"finish_reason":"stop","message":{{"role":"assistant","content":""#
     );
@@ -89,11 +89,11 @@ pub(crate) fn content_length(head: &[u8]) -> Option<usize> {
 
 /// Text between a begin and an end that makes both of them [`BODY_BYTES`] long.
 fn filled(begin: &str, end: &str) -> String {
-    let room = BODY_BYTES.saturating_sub(begin.len() + end.len());
+    let padding = BODY_BYTES.saturating_sub(begin.len() + end.len());
     let text: String = "some words of a prompt, "
         .chars()
         .cycle()
-        .take(room)
+        .take(padding)
         .collect();
     format!("{begin}{text}{end}")
 }

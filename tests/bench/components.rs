@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::credentials::{MODEL, NOW, pool};
 use crate::guests::{Guests, body, context, frame, pick_context};
-use crate::report::{aim, say, table};
+use crate::report::{aim, print_line, table};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -59,7 +59,7 @@ fn main() -> Result<()> {
         .skip(1)
         .any(|argument| argument != "--bench")
     {
-        bench.verdict()?;
+        bench.summarize()?;
     }
     Ok(())
 }
@@ -144,7 +144,7 @@ impl Bench {
     /// Events through a guest that sees them all.
     fn frames(&self, criterion: &mut Criterion) -> Result<()> {
         let mut group = criterion.benchmark_group("push through a guest");
-        let executor = &self.guests.guided;
+        let executor = &self.guests.replying;
         let (context, body) = (context(MODEL), body(1 << 10));
         let begun = self
             .runtime
@@ -203,7 +203,7 @@ impl Bench {
     /// An answer takes an instance, sees content and is dropped; another is made ahead. How long the
     /// answer waits for it, and how long all of it takes.
     fn replace(&self, times: u64) -> (Duration, Duration) {
-        let executor = &self.guests.guided;
+        let executor = &self.guests.replying;
         let (context, body) = (context(MODEL), body(1 << 10));
         self.runtime.block_on(async {
             let mut on_the_path = Duration::ZERO;
@@ -221,8 +221,8 @@ impl Bench {
     }
 
     /// What one request spends in components, against its aim, whatever the sizes.
-    fn verdict(&self) -> Result<()> {
-        say("\nIn components, a request: a pick by round-robin and a plan by openai-compatible.\n");
+    fn summarize(&self) -> Result<()> {
+        print_line("\nIn components, a request: a pick by round-robin and a plan by openai-compatible.\n");
         let mut rows = Vec::new();
         for (candidates, (size, length), model) in [
             (2, BODIES[0], MODEL),
@@ -245,7 +245,7 @@ impl Bench {
             ]);
         }
         table(&["", "us", "aim"], &rows);
-        say("");
+        print_line("");
         Ok(())
     }
 }

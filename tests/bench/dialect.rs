@@ -3,7 +3,7 @@
 //! least that a translation through a tree could cost.
 
 mod report;
-mod story;
+mod workload;
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use jackfield_dialect::{Asked, Dialect, Source, Translated, Translator};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
-use crate::report::{aim, say, table};
+use crate::report::{aim, print_line, table};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -36,8 +36,8 @@ const ROUNDS: usize = 15;
 const ROUND: Duration = Duration::from_millis(4);
 
 /// What a translation may cost, as a multiple of the floor.
-const REQUEST_MOST: f64 = 3.5;
-const EVENT_MOST: f64 = 2.5;
+const REQUEST_RATIO_MAX: f64 = 3.5;
+const EVENT_RATIO_MAX: f64 = 2.5;
 
 fn main() -> Result<()> {
     requests()?;
@@ -54,42 +54,42 @@ fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
 
 /// A translation beside its floor, in microseconds. The least of the rounds is told: neighbours on a shared
 /// machine can only add to it.
-struct Beside {
-    floor: f64,
+struct Comparison {
+    baseline: f64,
     cost: f64,
 }
 
-impl Beside {
+impl Comparison {
     /// Measures both by turns.
-    fn measure(mut floor: impl FnMut(), mut cost: impl FnMut()) -> Self {
+    fn measure(mut baseline: impl FnMut(), mut cost: impl FnMut()) -> Self {
         let mut least = Self {
-            floor: f64::INFINITY,
+            baseline: f64::INFINITY,
             cost: f64::INFINITY,
         };
         for _ in 0..ROUNDS {
-            least.floor = least.floor.min(micros(&mut floor));
+            least.baseline = least.baseline.min(micros(&mut baseline));
             least.cost = least.cost.min(micros(&mut cost));
         }
         least
     }
 
     fn ratio(&self) -> f64 {
-        self.cost / self.floor
+        self.cost / self.baseline
     }
 }
 
 /// What one call takes of the processor, over as many as fill a round.
 fn micros(call: &mut impl FnMut()) -> f64 {
-    let (began, mut calls) = (spent(), 0_u32);
-    while spent() - began < ROUND {
+    let (began, mut calls) = (cpu_time(), 0_u32);
+    while cpu_time() - began < ROUND {
         call();
         calls += 1;
     }
-    (spent() - began).as_secs_f64() * 1e6 / f64::from(calls)
+    (cpu_time() - began).as_secs_f64() * 1e6 / f64::from(calls)
 }
 
 /// What this thread has had of the processor: on a shared machine the clock on the wall tells more.
-fn spent() -> Duration {
+fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
@@ -100,7 +100,7 @@ fn parse_and_print(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn requests() -> Result<()> {
-    say(&format!(
+    print_line(&format!(
         "\nRequests with tools, calls and results: translating, as multiples of parsing and printing. \
          The least of {ROUNDS} rounds.\n"
     ));
@@ -118,12 +118,12 @@ fn requests() -> Result<()> {
         let mut row = vec![format!("{client} to {provider}")];
         let mut most = 0.0_f64;
         for (_, length) in BODIES {
-            let body = story::body(client, length)?;
-            let asked = Asked::of_path("m", true)?;
+            let body = workload::body(client, length)?;
+            let head = Asked::of_path("m", true)?;
             let source = Source {
                 dialect: client,
                 body: &body,
-                asked: &asked,
+                asked: &head,
                 model: "provider-model",
                 thinking: None,
                 id: "call-1",
@@ -131,16 +131,16 @@ fn requests() -> Result<()> {
             };
             Translated::content(&source, provider)?;
             let kib = body.len() as f64 / 1024.0;
-            let beside = Beside::measure(
+            let comparison = Comparison::measure(
                 || drop(black_box(parse_and_print(black_box(&body)))),
                 || drop(black_box(Translated::content(black_box(&source), provider))),
             );
-            row.push(format!("{:.2}", beside.cost / kib));
-            row.push(format!("{:.2}", beside.floor / kib));
-            row.push(format!("{:.2}", beside.ratio()));
-            most = most.max(beside.ratio());
+            row.push(format!("{:.2}", comparison.cost / kib));
+            row.push(format!("{:.2}", comparison.baseline / kib));
+            row.push(format!("{:.2}", comparison.ratio()));
+            most = most.max(comparison.ratio());
         }
-        row.push(aim(&format!("<= {REQUEST_MOST}"), most <= REQUEST_MOST));
+        row.push(aim(&format!("<= {REQUEST_RATIO_MAX}"), most <= REQUEST_RATIO_MAX));
         rows.push(row);
     }
     table(&heads.iter().map(String::as_str).collect::<Vec<_>>(), &rows);
@@ -148,16 +148,16 @@ fn requests() -> Result<()> {
 }
 
 fn streams() -> Result<()> {
-    say(
+    print_line(
         "\nStreams of thoughts, text and two calls: translating, written as server-sent events, as \
          multiples of parsing and\nprinting the data of the same events, written the same way.\n",
     );
     let mut rows = Vec::new();
     for (client, provider) in pairs() {
-        let events = story::stream(provider);
-        translated(client, provider, &events)
+        let events = workload::stream(provider);
+        translate_stream(client, provider, &events)
             .ok_or_else(|| format!("{provider} to {client}: the stream does not end"))?;
-        let beside = Beside::measure(
+        let comparison = Comparison::measure(
             || {
                 let mut out = Vec::new();
                 for (name, data) in black_box(&events) {
@@ -167,16 +167,16 @@ fn streams() -> Result<()> {
                 }
                 drop(black_box(out));
             },
-            || drop(black_box(translated(client, provider, black_box(&events)))),
+            || drop(black_box(translate_stream(client, provider, black_box(&events)))),
         );
         let count = events.len() as f64;
         rows.push(vec![
             format!("{provider} to {client}"),
             events.len().to_string(),
-            format!("{:.2}", beside.cost / count),
-            format!("{:.2}", beside.floor / count),
-            format!("{:.2}", beside.ratio()),
-            aim(&format!("<= {EVENT_MOST}"), beside.ratio() <= EVENT_MOST),
+            format!("{:.2}", comparison.cost / count),
+            format!("{:.2}", comparison.baseline / count),
+            format!("{:.2}", comparison.ratio()),
+            aim(&format!("<= {EVENT_RATIO_MAX}"), comparison.ratio() <= EVENT_RATIO_MAX),
         ]);
     }
     let heads = [
@@ -188,19 +188,19 @@ fn streams() -> Result<()> {
         "aim",
     ];
     table(&heads, &rows);
-    say("");
+    print_line("");
     Ok(())
 }
 
 /// The stream's events, as the client gets them; none if it does not come to its end.
-fn translated(client: Dialect, provider: Dialect, events: &[(String, Vec<u8>)]) -> Option<Vec<u8>> {
-    let owed = Owed {
+fn translate_stream(client: Dialect, provider: Dialect, events: &[(String, Vec<u8>)]) -> Option<Vec<u8>> {
+    let response_context = Owed {
         id: "call-1".to_owned(),
         model: "m".to_owned(),
         include_usage: true,
         ..Owed::default()
     };
-    let mut translator = Translator::new(provider, client, owed);
+    let mut translator = Translator::new(provider, client, response_context);
     let (mut frames, mut out) = (Vec::new(), Vec::new());
     let write = |frames: &mut Vec<jackfield_dialect::interlingua::Frame>, out: &mut Vec<u8>| {
         for frame in frames.drain(..) {

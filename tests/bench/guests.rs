@@ -7,7 +7,7 @@ use http::HeaderMap;
 use jackfield_dispatch::plan::{Context, Frame};
 use jackfield_dispatch::port::{Executor, PickContext, Selector};
 use jackfield_runtime::{Engine, Origin, Registry};
-use jackfield_test_support::{guest, marked, plugin};
+use jackfield_test_support::{guest, with_marker, plugin};
 use parking_lot::Mutex;
 
 use crate::Result;
@@ -20,7 +20,7 @@ pub(crate) struct Guests {
     /// The same in a generation that was replaced: it keeps no instance, so each call makes one.
     pub(crate) replaced: Arc<dyn Executor>,
     /// An executor that sees every frame.
-    pub(crate) guided: Arc<dyn Executor>,
+    pub(crate) replying: Arc<dyn Executor>,
     /// The built-in selector that reads no column.
     pub(crate) round_robin: Arc<dyn Selector>,
     /// Keeps the generations that serve.
@@ -31,21 +31,21 @@ impl Guests {
     pub(crate) async fn load() -> Result<Self> {
         let registry = Registry::new(Engine::new(None)?);
         let serving = Arc::new(Mutex::new(jackfield_runtime::Serving::default()));
-        let told = Arc::clone(&serving);
-        registry.on_change(Box::new(move |now| *told.lock() = now.clone()));
+        let latest = Arc::clone(&serving);
+        registry.on_change(Box::new(move |now| *latest.lock() = now.clone()));
         let relaying = plugin("openai-compatible");
         let load = async |name: &str, bytes| registry.load(name, bytes, Origin::BuiltIn).await;
         load("round-robin", plugin("round-robin")).await?;
         load("guided", guest("practice_executor")).await?;
         load("relaying", relaying.clone()).await?;
         let replaced = executor(&serving.lock(), "relaying")?;
-        load("relaying", marked(relaying, "another")).await?;
+        load("relaying", with_marker(relaying, "another")).await?;
         let serving = serving.lock().clone();
         let round_robin = serving.selectors.get("round-robin");
         Ok(Self {
             relaying: executor(&serving, "relaying")?,
             replaced,
-            guided: executor(&serving, "guided")?,
+            replying: executor(&serving, "guided")?,
             round_robin: Arc::clone(round_robin.ok_or("no selector")?),
             _registry: registry,
         })
@@ -93,11 +93,11 @@ pub(crate) fn body(length: usize) -> Bytes {
     let begin =
         format!(r#"{{"model":"{MODEL}","stream":true,"messages":[{{"role":"user","content":""#);
     let end = r#""}]}"#;
-    let room = length.saturating_sub(begin.len() + end.len());
+    let padding = length.saturating_sub(begin.len() + end.len());
     let text: String = "some words of a prompt, "
         .chars()
         .cycle()
-        .take(room)
+        .take(padding)
         .collect();
     Bytes::from(format!("{begin}{text}{end}"))
 }

@@ -14,15 +14,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::Result;
-use crate::chat::{self, Kind};
+use crate::chat::{self, ResponseKind};
 
 /// How long one exchange may take before the benchmark gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is asked, and how often.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
-    pub(crate) kind: Kind,
+    pub(crate) kind: ResponseKind,
     pub(crate) connections: usize,
     pub(crate) requests: usize,
 }
@@ -32,7 +32,7 @@ pub(crate) struct Outcome {
     /// From a request's first byte to the first byte of its answer's body, ascending.
     pub(crate) first_bytes: Vec<Duration>,
     /// From a request's first byte to its answer's last, ascending.
-    pub(crate) answers: Vec<Duration>,
+    pub(crate) response_times: Vec<Duration>,
     /// From the first request to the last answer.
     pub(crate) took: Duration,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Ready {
 }
 
 impl Load {
-    pub(crate) const fn new(kind: Kind, connections: usize, requests: usize) -> Self {
+    pub(crate) const fn new(kind: ResponseKind, connections: usize, requests: usize) -> Self {
         Self {
             kind,
             connections,
@@ -57,7 +57,7 @@ impl Load {
         let mut connections = Vec::with_capacity(self.connections);
         for _ in 0..self.connections {
             let mut connection = Connection::open(address, request.clone(), self.kind).await?;
-            timeout(PATIENCE, connection.exchange()).await??;
+            timeout(TIMEOUT, connection.exchange()).await??;
             connections.push(connection);
         }
         Ok(Ready {
@@ -78,25 +78,25 @@ impl Ready {
             tasks.spawn(async move {
                 let mut timings = Vec::new();
                 while take_one(&left) {
-                    timings.push(timeout(PATIENCE, connection.exchange()).await??);
+                    timings.push(timeout(TIMEOUT, connection.exchange()).await??);
                 }
                 Ok::<_, Box<dyn std::error::Error + Send + Sync>>(timings)
             });
         }
-        let (mut first_bytes, mut answers) = (Vec::new(), Vec::new());
+        let (mut first_bytes, mut response_times) = (Vec::new(), Vec::new());
         let mut took = Duration::ZERO;
         while let Some(timings) = tasks.join_next().await {
             for timing in timings?? {
                 first_bytes.push(timing.first_byte);
-                answers.push(timing.answer);
+                response_times.push(timing.total);
             }
             took = began.elapsed();
         }
         first_bytes.sort_unstable();
-        answers.sort_unstable();
+        response_times.sort_unstable();
         Ok(Outcome {
             first_bytes,
-            answers,
+            response_times,
             took,
         })
     }
@@ -111,25 +111,25 @@ fn take_one(left: &AtomicUsize) -> bool {
 
 struct Timing {
     first_byte: Duration,
-    answer: Duration,
+    total: Duration,
 }
 
 struct Connection {
     stream: TcpStream,
     request: Bytes,
     whole: Bytes,
-    kind: Kind,
+    kind: ResponseKind,
     received: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(address: SocketAddr, request: Bytes, kind: Kind) -> Result<Self> {
+    async fn open(address: SocketAddr, request: Bytes, kind: ResponseKind) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,
             request,
-            whole: chat::answer(),
+            whole: chat::response(),
             kind,
             received: Vec::with_capacity(16 << 10),
         })
@@ -151,35 +151,35 @@ impl Connection {
                 first_byte.get_or_insert_with(|| began.elapsed());
             }
             if self.complete(head)? {
-                let answer = began.elapsed();
+                let total = began.elapsed();
                 self.check(head)?;
-                let first_byte = first_byte.unwrap_or(answer);
-                return Ok(Timing { first_byte, answer });
+                let first_byte = first_byte.unwrap_or(total);
+                return Ok(Timing { first_byte, total });
             }
         }
     }
 
     fn complete(&self, head: usize) -> Result<bool> {
         if !self.received.starts_with(b"HTTP/1.1 200 ") {
-            let answer = String::from_utf8_lossy(&self.received);
-            return Err(format!("not a good answer: {answer}").into());
+            let response = String::from_utf8_lossy(&self.received);
+            return Err(format!("not a good answer: {response}").into());
         }
         match self.kind {
-            Kind::Whole => {
+            ResponseKind::Whole => {
                 let length = chat::content_length(&self.received[..head]);
                 let length = length.ok_or("a whole answer without its length")?;
                 Ok(self.received.len() >= head + 4 + length)
             }
             // No event ends in a zero, so this is the last chunk.
-            Kind::Burst | Kind::Paced => Ok(self.received.ends_with(b"\r\n0\r\n\r\n")),
+            ResponseKind::Burst | ResponseKind::Paced => Ok(self.received.ends_with(b"\r\n0\r\n\r\n")),
         }
     }
 
     fn check(&self, head: usize) -> Result<()> {
         let body = &self.received[head + 4..];
         let good = match self.kind {
-            Kind::Whole => body == self.whole,
-            Kind::Burst | Kind::Paced => {
+            ResponseKind::Whole => body == self.whole,
+            ResponseKind::Burst | ResponseKind::Paced => {
                 memmem::find_iter(body, b"data: ").count() == chat::EVENTS
                     && memmem::find(body, b"data: [DONE]\n\n").is_some()
             }

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::credentials::{MODEL, NOW, credential, pool};
 use crate::process::{Memory, Server};
-use crate::report::{aim, say, table};
+use crate::report::{aim, print_line, table};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -49,11 +49,11 @@ const PICK_CHANGED: &str = "pick after each failure, us";
 const PICK_ENDED: &str = "pick after 50 cooldowns ended, us each";
 const QUEUE: &str = "refresh queue: take the next, put it back, us";
 const EDIT: &str = "one credential disabled or enabled, us";
-const MAKE: &str = "manager made, us a credential";
+const CREATE: &str = "manager made, us a credential";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if !is_wanted(&arguments) {
+    if !is_selected(&arguments) {
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -64,7 +64,7 @@ fn main() -> Result<()> {
 }
 
 /// Cargo hands a filter to every benchmark.
-fn is_wanted(arguments: &[String]) -> bool {
+fn is_selected(arguments: &[String]) -> bool {
     let mut filters = arguments.iter().filter(|word| !word.starts_with('-'));
     filters.clone().next().is_none() || filters.any(|filter| "manager".contains(filter.as_str()))
 }
@@ -83,7 +83,7 @@ fn operations() -> Result<()> {
             pool.measure(&mut samples)?;
         }
     }
-    say(&format!(
+    print_line(&format!(
         "\nThe manager, by the number of its credentials: medians of {ROUNDS} rounds.\n"
     ));
     let row = |&(name, bound): &(&'static str, Option<f64>)| {
@@ -104,7 +104,7 @@ fn operations() -> Result<()> {
         (PICK_CHANGED, Some(LOGARITHMIC)),
         (PICK_ENDED, Some(LOGARITHMIC)),
         (QUEUE, Some(LOGARITHMIC)),
-        (MAKE, Some(LOGARITHMIC)),
+        (CREATE, Some(LOGARITHMIC)),
         (EDIT, None),
     ];
     let sizes = POOLS.map(|size| size.to_string());
@@ -146,21 +146,21 @@ impl Subject {
         };
         let mut took: BTreeMap<&'static str, Duration> = BTreeMap::new();
         for turn in 0..TURNS {
-            self.turn(turn, &mut took)?;
+            self.measure_turn(turn, &mut took)?;
         }
         for (name, time) in took {
             note(name, time, TURNS * LEASES);
         }
-        note(QUEUE, self.renewals()?, TURNS * LEASES);
+        note(QUEUE, self.take_refreshes()?, TURNS * LEASES);
         note(EDIT, self.edits()?, 2);
         let began = Instant::now();
         black_box(pool(size).map_err(|error| error.to_string())?);
-        note(MAKE, began.elapsed(), size);
+        note(CREATE, began.elapsed(), size);
         Ok(())
     }
 
     /// Attempts that succeed, then some that fail one by one, then the end of their cooldowns.
-    fn turn(&mut self, turn: usize, took: &mut BTreeMap<&'static str, Duration>) -> Result<()> {
+    fn measure_turn(&mut self, turn: usize, took: &mut BTreeMap<&'static str, Duration>) -> Result<()> {
         let mut time = |name, began: Instant| *took.entry(name).or_default() += began.elapsed();
         let began = Instant::now();
         let leases: Result<Vec<Lease>> = (0..LEASES)
@@ -198,7 +198,7 @@ impl Subject {
         lease.map_err(|_| "a fit one was refused".into())
     }
 
-    fn renewals(&mut self) -> Result<Duration> {
+    fn take_refreshes(&mut self) -> Result<Duration> {
         let began = Instant::now();
         for _ in 0..TURNS * LEASES {
             let due = self.queue.next_at().ok_or("the queue is empty")?;
@@ -269,7 +269,7 @@ async fn processes() -> Result<()> {
         cells.push(format!("{:.2} {of_each}", each * unit));
         cells
     };
-    say("\nThe binary, by the number of credentials in its configuration.\n");
+    print_line("\nThe binary, by the number of credentials in its configuration.\n");
     let sizes = POOLS.map(|size| size.to_string());
     let mut heads = vec![""];
     heads.extend(sizes.iter().map(String::as_str));
@@ -282,7 +282,7 @@ async fn processes() -> Result<()> {
     ];
     let rows: Vec<_> = rows.into_iter().enumerate().map(row).collect();
     table(&heads, &rows);
-    say("");
+    print_line("");
     Ok(())
 }
 

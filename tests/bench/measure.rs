@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::Result;
-use crate::chat::{self, ALIAS, Kind, MODEL};
+use crate::chat::{self, ALIAS, ResponseKind, MODEL};
 use crate::load::{Load, Outcome};
 use crate::process::Server;
 
@@ -18,10 +18,10 @@ pub(crate) const CONNECTIONS: usize = 32;
 /// The loads of a round: each takes a tenth of a second or two, so that all contestants meet the
 /// same neighbours on a shared machine.
 const LOADS: [Load; 4] = [
-    Load::new(Kind::Whole, 1, 600),
-    Load::new(Kind::Whole, CONNECTIONS, 2_400),
-    Load::new(Kind::Burst, 1, 200),
-    Load::new(Kind::Paced, CONNECTIONS, 160),
+    Load::new(ResponseKind::Whole, 1, 600),
+    Load::new(ResponseKind::Whole, CONNECTIONS, 2_400),
+    Load::new(ResponseKind::Burst, 1, 200),
+    Load::new(ResponseKind::Paced, CONNECTIONS, 160),
 ];
 
 /// Who is measured.
@@ -119,7 +119,7 @@ impl Samples {
                     samples.note(contestant, load, &outcome, cpu);
                 }
             }
-            if (round + 1) % ROUNDS_TOLD == 0 {
+            if (round + 1) % ROUNDS_PER_REPORT == 0 {
                 crate::note(&format!("round {} of {ROUNDS}", round + 1));
             }
         }
@@ -128,23 +128,23 @@ impl Samples {
 
     fn note(&mut self, contestant: Contestant, load: Load, outcome: &Outcome, cpu: f64) {
         let noted = match (load.kind, load.connections) {
-            (Kind::Whole, 1) => vec![
-                (Metric::Median, micros(rank(&outcome.answers, 0.50))),
-                (Metric::Slowest, micros(rank(&outcome.answers, 0.99))),
+            (ResponseKind::Whole, 1) => vec![
+                (Metric::Median, micros(rank(&outcome.response_times, 0.50))),
+                (Metric::Slowest, micros(rank(&outcome.response_times, 0.99))),
                 (Metric::CpuAlone, cpu),
             ],
-            (Kind::Whole, _) => vec![
+            (ResponseKind::Whole, _) => vec![
                 (
                     Metric::Throughput,
                     load.requests as f64 / outcome.took.as_secs_f64(),
                 ),
                 (Metric::Cpu, cpu),
             ],
-            (Kind::Burst, _) => vec![
+            (ResponseKind::Burst, _) => vec![
                 (Metric::FirstByte, micros(rank(&outcome.first_bytes, 0.50))),
                 (Metric::CpuBurst, cpu),
             ],
-            (Kind::Paced, _) => vec![(Metric::CpuPaced, cpu)],
+            (ResponseKind::Paced, _) => vec![(Metric::CpuPaced, cpu)],
         };
         for (metric, value) in noted {
             self.0.entry((contestant, metric)).or_default().push(value);
@@ -203,7 +203,7 @@ async fn run(servers: &Servers, contestant: Contestant, load: Load) -> Result<(O
 }
 
 /// How often it is told how far the measurements are, in rounds.
-const ROUNDS_TOLD: usize = 5;
+const ROUNDS_PER_REPORT: usize = 5;
 
 /// The middle one; of an even number the upper of the two.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::Result;
 
 /// How long a server may take until it listens: it may have plugins to compile.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often a server that is not ready yet is asked again.
 const POLL: Duration = Duration::from_millis(1);
@@ -55,7 +55,7 @@ impl Server {
         child: Child,
         mut log: impl AsyncBufRead + Send + Unpin + 'static,
     ) -> Result<Self> {
-        let address = timeout(PATIENCE, listening(&mut log)).await??;
+        let address = timeout(TIMEOUT, listening(&mut log)).await??;
         let mut reader = JoinSet::new();
         reader.spawn(async move {
             let mut rest = Vec::new();
@@ -77,13 +77,13 @@ impl Server {
     /// Waits until it says that it is ready.
     pub(crate) async fn ready(&self) -> Result<()> {
         let began = Instant::now();
-        while began.elapsed() < PATIENCE {
+        while began.elapsed() < TIMEOUT {
             let mut stream = TcpStream::connect(self.address).await?;
             let request = b"GET /readyz HTTP/1.1\r\nhost: benchmark\r\nconnection: close\r\n\r\n";
             stream.write_all(request).await?;
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).await?;
-            if answer.starts_with(b"HTTP/1.1 200 ") {
+            let mut response = Vec::new();
+            stream.read_to_end(&mut response).await?;
+            if response.starts_with(b"HTTP/1.1 200 ") {
                 return Ok(());
             }
             sleep(POLL).await;

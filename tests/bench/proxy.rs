@@ -51,7 +51,7 @@ fn main() -> Result<()> {
             }))
         }
         ["upstream"] => runtime.block_on(serve_until_orphaned(upstream::serve)),
-        _ if is_wanted(&words) => runtime.block_on(stoppable()),
+        _ if is_selected(&words) => runtime.block_on(measure_until_stopped()),
         _ => Ok(()),
     }
 }
@@ -62,13 +62,13 @@ fn note(line: &str) {
 }
 
 /// Cargo hands a filter to every benchmark.
-fn is_wanted(arguments: &[&str]) -> bool {
+fn is_selected(arguments: &[&str]) -> bool {
     let mut filters = arguments.iter().filter(|word| !word.starts_with('-'));
     filters.clone().next().is_none() || filters.any(|filter| "proxy".contains(filter))
 }
 
 /// A signal drops the measurements, and the servers with them.
-async fn stoppable() -> Result<()> {
+async fn measure_until_stopped() -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

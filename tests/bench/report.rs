@@ -3,7 +3,7 @@
 use std::io::Write;
 
 /// A line of the report.
-pub(crate) fn say(line: &str) {
+pub(crate) fn print_line(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn table(heads: &[&str], rows: &[Vec<String>]) {
             0 => format!("{cell:<width$}"),
             _ => format!("{cell:>width$}"),
         });
-        say(padded.collect::<Vec<_>>().join("  ").trim_end());
+        print_line(padded.collect::<Vec<_>>().join("  ").trim_end());
     };
     line(heads.to_vec());
     for row in rows {

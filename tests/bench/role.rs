@@ -71,7 +71,7 @@ pub(crate) async fn serve_until_orphaned<F: Future<Output = Result<()>>>(
         let _ = orphaned.send(());
     });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    crate::report::say(&format!("{LISTENING}{}", listener.local_addr()?));
+    crate::report::print_line(&format!("{LISTENING}{}", listener.local_addr()?));
     tokio::select! {
         served = serve(listener) => served,
         _ = end => Ok(()),

@@ -2,7 +2,7 @@
 
 use crate::measure::{Contestant, Metric, ROUNDS, Samples, median};
 use crate::process::Memory;
-use crate::report::{aim, say, table};
+use crate::report::{aim, print_line, table};
 
 /// How long starts took, in milliseconds.
 #[derive(Default)]
@@ -76,7 +76,7 @@ const fn row(metric: Metric, name: &'static str, direct: bool, aim: Option<Bound
 /// Times, throughput and CPU, beside the upstream's and the bare proxy's.
 pub(crate) fn exchanges(samples: &Samples) {
     use Contestant::{Bare, Direct, Jackfield};
-    say(&format!(
+    print_line(&format!(
         "\nMedians of {ROUNDS} rounds. `patched` is jackfield where the model's name is replaced. Ratios \
          are of one round each;\nin brackets the least and the most. CPU is user and system time of the \
          proxy's process.\n"
@@ -139,7 +139,7 @@ pub(crate) fn memory(idle: (Memory, Memory), after: (Memory, Memory)) {
             "",
         ),
     ];
-    say("");
+    print_line("");
     table(&["resident memory, MiB", "bare", "jackfield", "aim"], &rows);
 }
 
@@ -155,9 +155,9 @@ pub(crate) fn starts(starts: &Starts) {
         line("with compiled code at hand", &starts.warm, soon),
         line("with plugins to compile", &starts.cold, String::new()),
     ];
-    say("");
+    print_line("");
     table(&["start to ready, ms", "median", "most", "aim"], &rows);
-    say("");
+    print_line("");
 }
 
 fn mib(kib: u64) -> f64 {

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::Result;
-use crate::chat::{self, Kind};
+use crate::chat::{self, ResponseKind};
 
 /// Before each event of a paced stream but the first two, as far as the timer is exact.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -33,7 +33,7 @@ pub(crate) async fn serve(listener: TcpListener) -> Result<()> {
 }
 
 async fn connection(mut stream: TcpStream) -> Result<()> {
-    let answers = Answers::new();
+    let responses = Responses::new();
     let mut received = BytesMut::with_capacity(4 << 10);
     loop {
         let Some(length) = request_length(&received)? else {
@@ -42,27 +42,27 @@ async fn connection(mut stream: TcpStream) -> Result<()> {
             }
             continue;
         };
-        let kind = wanted(&received[..length]);
+        let kind = requested_kind(&received[..length]);
         received.advance(length);
         match kind {
-            Kind::Whole => stream.write_all(&answers.whole).await?,
-            Kind::Burst => stream.write_all(&answers.burst).await?,
-            Kind::Paced => answers.pace(&mut stream).await?,
+            ResponseKind::Whole => stream.write_all(&responses.whole).await?,
+            ResponseKind::Burst => stream.write_all(&responses.burst).await?,
+            ResponseKind::Paced => responses.pace(&mut stream).await?,
         }
     }
 }
 
 /// The answers as they go over the wire.
-struct Answers {
+struct Responses {
     whole: Vec<u8>,
     burst: Vec<u8>,
     /// The pieces of a paced stream.
     paced: Vec<Vec<u8>>,
 }
 
-impl Answers {
+impl Responses {
     fn new() -> Self {
-        let body = chat::answer();
+        let body = chat::response();
         let whole = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
              content-length: {}\r\nx-request-id: req-1\r\n\r\n",
@@ -97,12 +97,12 @@ impl Answers {
     }
 }
 
-fn wanted(request: &[u8]) -> Kind {
-    let says = |wish: &str| memmem::find(request, wish.as_bytes()).is_some();
-    match (says(chat::STREAMED), says(chat::PACED)) {
-        (true, true) => Kind::Paced,
-        (true, false) => Kind::Burst,
-        (false, _) => Kind::Whole,
+fn requested_kind(request: &[u8]) -> ResponseKind {
+    let contains = |flag: &str| memmem::find(request, flag.as_bytes()).is_some();
+    match (contains(chat::STREAMED), contains(chat::PACED)) {
+        (true, true) => ResponseKind::Paced,
+        (true, false) => ResponseKind::Burst,
+        (false, _) => ResponseKind::Whole,
     }
 }
 

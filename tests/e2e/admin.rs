@@ -6,30 +6,30 @@ use serde_json::json;
 use crate::harness::{Jackfield, TOKEN, Upstream, chat};
 
 #[tokio::test]
-async fn nothing_is_shown_without_the_token() {
+async fn rejects_requests_without_the_token() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
     for path in ["plugins", "credentials", "nowhere"] {
         let url = format!("http://{}/admin/v1/{path}", jackfield.admin);
-        for wrong in [None, Some(""), Some("wrong"), Some(&TOKEN[1..])] {
+        for invalid in [None, Some(""), Some("wrong"), Some(&TOKEN[1..])] {
             let mut request = jackfield.client.get(&url);
-            if let Some(token) = wrong {
+            if let Some(token) = invalid {
                 request = request.bearer_auth(token);
             }
-            let answer = request.send().await.unwrap();
+            let response = request.send().await.unwrap();
             assert_eq!(
-                answer.status(),
+                response.status(),
                 StatusCode::UNAUTHORIZED,
-                "{path} {wrong:?}"
+                "{path} {invalid:?}"
             );
         }
     }
     // Nor is the admin API reachable where clients are.
-    let answer = jackfield
+    let request = jackfield
         .client
         .get(jackfield.url("/admin/v1/plugins"))
         .bearer_auth(TOKEN);
-    assert_eq!(answer.send().await.unwrap().status(), StatusCode::NOT_FOUND);
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -62,46 +62,46 @@ async fn credentials_show_their_health_and_no_secret() {
 }
 
 #[tokio::test]
-async fn a_call_is_explained_by_the_id_in_its_answer() {
+async fn explains_a_call_by_its_request_id() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
-    let answer = jackfield
+    let response = jackfield
         .client
         .post(jackfield.url("/v1/chat/completions"))
         .body(r#"{"model":"practice","messages":[{"role":"user","content":"hi"}]}"#)
         .send()
         .await
         .unwrap();
-    assert_eq!(answer.status(), 200);
-    let id = answer.headers()["x-jackfield-request-id"]
+    assert_eq!(response.status(), 200);
+    let id = response.headers()["x-jackfield-request-id"]
         .to_str()
         .unwrap()
         .to_owned();
-    answer.bytes().await.unwrap();
-    let told = jackfield.admin(&format!("requests/{id}")).await;
-    let attempt = told["steps"]
+    response.bytes().await.unwrap();
+    let record = jackfield.admin(&format!("requests/{id}")).await;
+    let attempt = record["steps"]
         .as_array()
         .unwrap()
         .iter()
         .find(|step| step["step"] == "attempt");
-    assert_eq!(attempt.unwrap()["credential"], "practice-key-a", "{told}");
-    assert_eq!(told["outcome"]["outcome"], "answered", "{told}");
+    assert_eq!(attempt.unwrap()["credential"], "practice-key-a", "{record}");
+    assert_eq!(record["outcome"]["outcome"], "answered", "{record}");
     let listed = jackfield.admin("requests").await;
     assert_eq!(listed["requests"][0]["id"], json!(id));
 }
 
 #[tokio::test]
-async fn the_probes_and_the_models_answer() {
+async fn serves_probes_and_models() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
     for path in ["/healthz", "/readyz"] {
-        let answer = jackfield
+        let response = jackfield
             .client
             .get(jackfield.url(path))
             .send()
             .await
             .unwrap();
-        assert_eq!(answer.status(), 200, "{path}");
+        assert_eq!(response.status(), 200, "{path}");
     }
     let models = jackfield
         .client
@@ -120,19 +120,19 @@ async fn the_probes_and_the_models_answer() {
 }
 
 #[tokio::test]
-async fn a_provider_whose_executor_is_not_loaded_makes_the_host_unready() {
+async fn unloaded_executor_makes_the_host_unready() {
     let upstream = Upstream::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
     let providers = crate::harness::provider("practice", "nowhere", &upstream, &["key-a"]);
     let jackfield = Jackfield::start_in(folder, &format!("providers:\n{providers}")).await;
-    let answer = jackfield
+    let response = jackfield
         .client
         .get(jackfield.url("/readyz"))
         .send()
         .await
         .unwrap();
-    assert_eq!(answer.status(), 503);
-    let reason = answer.text().await.unwrap();
+    assert_eq!(response.status(), 503);
+    let reason = response.text().await.unwrap();
     assert!(
         reason.contains("executor `nowhere` is not loaded"),
         "{reason}"

@@ -20,7 +20,7 @@ const PROVIDERS: [(&str, &str, &str); 4] = [
 
 /// One practice provider behind every executor. The scripts have it fail, each failure of which cools a
 /// credential: there are some to spare, all with one key, and a call tries only one of them.
-async fn everything(upstream: &Upstream) -> Jackfield {
+async fn start_with_all_providers(upstream: &Upstream) -> Jackfield {
     let mut config = "retry: { rounds: 1, max-credentials: 1 }\nproviders:\n".to_owned();
     for (executor, path, model) in PROVIDERS {
         let base_url = format!("{}{path}", upstream.origin());
@@ -43,26 +43,26 @@ async fn everything(upstream: &Upstream) -> Jackfield {
 const CREDENTIALS: usize = 64;
 
 /// What a script leaves out before a provider that cannot do it.
-struct Without {
+struct Exclusions {
     script: SdkScript,
     /// Before every provider of another dialect.
-    elsewhere: &'static [&'static str],
+    when_translated: &'static [&'static str],
     /// Before these, beside that.
-    before: &'static [(&'static str, &'static [&'static str])],
+    by_provider: &'static [(&'static str, &'static [&'static str])],
     /// The executors whose dialect is the script's own.
-    home: &'static [&'static str],
+    native_providers: &'static [&'static str],
 }
 
-async fn every_provider_serves(without: Without) {
+async fn check_every_provider(exclusions: Exclusions) {
     let upstream = Upstream::start(&[]).await;
-    let jackfield = everything(&upstream).await;
-    let mut wrong = String::new();
+    let jackfield = start_with_all_providers(&upstream).await;
+    let mut failures = String::new();
     for (executor, _, model) in PROVIDERS {
         let mut left_out: Vec<&str> = Vec::new();
-        if !without.home.contains(&executor) {
-            left_out.extend(without.elsewhere);
+        if !exclusions.native_providers.contains(&executor) {
+            left_out.extend(exclusions.when_translated);
         }
-        for (before, features) in without.before {
+        for (before, features) in exclusions.by_provider {
             if *before == executor {
                 left_out.extend(*features);
             }
@@ -72,14 +72,14 @@ async fn every_provider_serves(without: Without) {
             key: "any",
             // An alias: the provider's own name must get into its body, or its path.
             model,
-            says: &format!("key-of-{executor}"),
-            without: &left_out,
+            expected_key: &format!("key-of-{executor}"),
+            excluded: &left_out,
         };
-        if let Err(told) = without.script.run(call).await {
-            writeln!(wrong, "== before {executor}:\n{told}").unwrap();
+        if let Err(log) = exclusions.script.run(call).await {
+            writeln!(failures, "== before {executor}:\n{log}").unwrap();
         }
     }
-    assert!(wrong.is_empty(), "{:?}\n{wrong}", without.script);
+    assert!(failures.is_empty(), "{:?}\n{failures}", exclusions.script);
     assert_eq!(upstream.provider.streams_open(), 0);
     let shown = jackfield.admin("credentials").await;
     assert_eq!(shown["leases"]["open"], 0);
@@ -87,94 +87,94 @@ async fn every_provider_serves(without: Without) {
 
 #[tokio::test]
 async fn the_openai_sdk_for_python_chats_with_every_provider() {
-    every_provider_serves(Without {
+    check_every_provider(Exclusions {
         script: SdkScript::PYTHON_OPENAI_CHAT,
-        elsewhere: &[],
-        before: &[
+        when_translated: &[],
+        by_provider: &[
             ("anthropic", &["chat_json_object", "embeddings"]),
             ("gemini", &["chat_parallel_tools"]),
         ],
-        home: &["openai", "openai-compatible"],
+        native_providers: &["openai", "openai-compatible"],
     })
     .await;
 }
 
 #[tokio::test]
 async fn the_openai_sdk_for_python_has_responses_of_every_provider() {
-    every_provider_serves(Without {
+    check_every_provider(Exclusions {
         script: SdkScript::PYTHON_OPENAI_RESPONSES,
-        elsewhere: &[],
-        before: &[],
-        home: &["openai"],
+        when_translated: &[],
+        by_provider: &[],
+        native_providers: &["openai"],
     })
     .await;
 }
 
 #[tokio::test]
 async fn the_anthropic_sdk_for_python_has_messages_of_every_provider() {
-    every_provider_serves(Without {
+    check_every_provider(Exclusions {
         script: SdkScript::PYTHON_ANTHROPIC,
-        elsewhere: &["messages_stop_sequence_named", "error_of_request"],
-        before: &[("gemini", &["messages_parallel_tools"])],
-        home: &["anthropic"],
+        when_translated: &["messages_stop_sequence_named", "error_of_request"],
+        by_provider: &[("gemini", &["messages_parallel_tools"])],
+        native_providers: &["anthropic"],
     })
     .await;
 }
 
 #[tokio::test]
 async fn the_google_sdk_for_python_generates_with_every_provider() {
-    every_provider_serves(Without {
+    check_every_provider(Exclusions {
         script: SdkScript::PYTHON_GOOGLE,
-        elsewhere: &[],
-        before: &[("anthropic", &["embed"])],
-        home: &["gemini"],
+        when_translated: &[],
+        by_provider: &[("anthropic", &["embed"])],
+        native_providers: &["gemini"],
     })
     .await;
 }
 
 #[tokio::test]
 async fn the_openai_sdk_for_node_works_with_every_provider() {
-    every_provider_serves(Without {
+    check_every_provider(Exclusions {
         script: SdkScript::NODE_OPENAI,
-        elsewhere: &[],
-        before: &[("anthropic", &["embeddings"])],
-        home: &["openai", "openai-compatible"],
+        when_translated: &[],
+        by_provider: &[("anthropic", &["embeddings"])],
+        native_providers: &["openai", "openai-compatible"],
     })
     .await;
 }
 
 #[tokio::test]
 async fn the_anthropic_sdk_for_node_works_with_every_provider() {
-    every_provider_serves(Without {
+    check_every_provider(Exclusions {
         script: SdkScript::NODE_ANTHROPIC,
-        elsewhere: &[],
-        before: &[],
-        home: &["anthropic"],
+        when_translated: &[],
+        by_provider: &[],
+        native_providers: &["anthropic"],
     })
     .await;
 }
 
 #[tokio::test]
 async fn the_google_sdk_for_node_works_with_every_provider() {
-    every_provider_serves(Without {
+    check_every_provider(Exclusions {
         script: SdkScript::NODE_GOOGLE,
-        elsewhere: &[],
-        before: &[("anthropic", &["embed"])],
-        home: &["gemini"],
+        when_translated: &[],
+        by_provider: &[("anthropic", &["embed"])],
+        native_providers: &["gemini"],
     })
     .await;
 }
 
 /// A coding tool reads and writes files by what the model says: a call that is lost or garbled on the
 /// way shows.
-async fn a_task_is_completed(tool: CodingTool) {
+async fn check_coding_tool(tool: CodingTool) {
     let upstream = Upstream::start(&[]).await;
-    let jackfield = everything(&upstream).await;
+    let jackfield = start_with_all_providers(&upstream).await;
     let origin = format!("http://{}", jackfield.address);
     for (executor, _, model) in PROVIDERS {
-        if let Err(told) = tool.write_a_note(&origin, "any", model).await {
+        if let Err(log) = tool.run_task(&origin, "any", model).await {
             let requests = jackfield.admin("requests").await;
-            panic!("{tool:?} before {executor}: {told}\n{requests:#}");
+            panic!("{tool:?} before {executor}: {log}\n{requests:#}");
         }
         let calls = &upstream.provider.calls();
         assert!(calls[&format!("key-of-{executor}")] > 1, "{executor}");
@@ -183,19 +183,19 @@ async fn a_task_is_completed(tool: CodingTool) {
 
 #[tokio::test]
 async fn claude_code_completes_a_task_with_every_provider() {
-    a_task_is_completed(CodingTool::ClaudeCode).await;
+    check_coding_tool(CodingTool::ClaudeCode).await;
 }
 
 #[tokio::test]
 async fn codex_completes_a_task_with_every_provider() {
-    a_task_is_completed(CodingTool::Codex).await;
+    check_coding_tool(CodingTool::Codex).await;
 }
 
 /// What does not come through is told by name, and is in the request's record.
 #[tokio::test]
-async fn what_a_translation_drops_is_told() {
+async fn reports_fields_dropped_in_translation() {
     let upstream = Upstream::start(&[]).await;
-    let jackfield = everything(&upstream).await;
+    let jackfield = start_with_all_providers(&upstream).await;
     let body = serde_json::json!({
         "model": "model-a", "logit_bias": {"1": 2},
         "messages": [{"role": "user", "content": "hello"}],
@@ -204,12 +204,12 @@ async fn what_a_translation_drops_is_told() {
         .client
         .post(jackfield.url("/v1/chat/completions"))
         .body(body.to_string());
-    let answer = send.send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    let headers = answer.headers().clone();
+    let response = send.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let headers = response.headers().clone();
     assert_eq!(headers["x-jackfield-warnings"], "logit_bias");
     let id = headers["x-jackfield-request-id"].to_str().unwrap();
-    answer.text().await.unwrap();
+    response.text().await.unwrap();
     let record = jackfield.admin(&format!("requests/{id}")).await;
     assert_eq!(record["warnings"][0]["field"], "logit_bias");
     assert_eq!(record["usage"]["output"], 5);
@@ -217,15 +217,15 @@ async fn what_a_translation_drops_is_told() {
 
 /// What cannot be left out without a wrong answer is refused by name, and the provider is not asked.
 #[tokio::test]
-async fn what_cannot_be_translated_is_refused() {
+async fn rejects_untranslatable_requests() {
     let upstream = Upstream::start(&[]).await;
-    let jackfield = everything(&upstream).await;
+    let jackfield = start_with_all_providers(&upstream).await;
     let body = serde_json::json!({
         "model": "model-b", "n": 2, "messages": [{"role": "user", "content": "hello"}],
     });
-    let (status, answer) = jackfield.call(&body).await;
+    let (status, response) = jackfield.call(&body).await;
     assert_eq!(
-        (status, &answer["error"]["param"]),
+        (status, &response["error"]["param"]),
         (400, &Value::from("n"))
     );
     assert_eq!(upstream.provider.calls().get("key-of-gemini"), None);
@@ -235,7 +235,7 @@ async fn what_cannot_be_translated_is_refused() {
 #[tokio::test]
 async fn tokens_are_counted_by_the_provider_or_else_estimated() {
     let upstream = Upstream::start(&[]).await;
-    let jackfield = everything(&upstream).await;
+    let jackfield = start_with_all_providers(&upstream).await;
     for (model, estimated) in [("model-a", false), ("model-b", false), ("model-c", true)] {
         let body = serde_json::json!({
             "model": model, "messages": [{"role": "user", "content": "one two three"}],
@@ -245,39 +245,39 @@ async fn tokens_are_counted_by_the_provider_or_else_estimated() {
             .post(jackfield.url("/v1/messages/count_tokens"))
             .header("anthropic-version", "2023-06-01")
             .body(body.to_string());
-        let answer = send.send().await.unwrap();
-        assert_eq!(answer.status(), 200, "{model}");
-        let told = answer.headers().contains_key("x-jackfield-estimated");
-        assert_eq!(told, estimated, "{model}");
-        let count: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        let response = send.send().await.unwrap();
+        assert_eq!(response.status(), 200, "{model}");
+        let is_estimated = response.headers().contains_key("x-jackfield-estimated");
+        assert_eq!(is_estimated, estimated, "{model}");
+        let count: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
         assert!(count["input_tokens"].as_u64() > Some(0), "{count}");
     }
 }
 
 /// What a Gemini client gets that did not ask for events: one JSON array, item by item.
-async fn streamed_as_array(jackfield: &Jackfield, model: &str, text: &str) -> (u16, String) {
+async fn stream_as_array(jackfield: &Jackfield, model: &str, text: &str) -> (u16, String) {
     let body = serde_json::json!({ "contents": [{ "role": "user", "parts": [{ "text": text }] }] });
     let url = jackfield.url(&format!("/v1beta/models/{model}:streamGenerateContent"));
-    let answer = jackfield.client.post(url).body(body.to_string());
-    let answer = answer.send().await.unwrap();
-    assert_eq!(answer.headers()["content-type"], "application/json");
-    (answer.status().as_u16(), answer.text().await.unwrap())
+    let request = jackfield.client.post(url).body(body.to_string());
+    let response = request.send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "application/json");
+    (response.status().as_u16(), response.text().await.unwrap())
 }
 
 #[tokio::test]
-async fn a_gemini_client_may_have_its_stream_as_an_array_of_every_provider() {
+async fn gemini_clients_may_stream_json_arrays() {
     let upstream = Upstream::start(&[]).await;
-    let jackfield = everything(&upstream).await;
+    let jackfield = start_with_all_providers(&upstream).await;
     for (executor, _, model) in PROVIDERS {
-        let (status, text) = streamed_as_array(&jackfield, model, "hello").await;
+        let (status, text) = stream_as_array(&jackfield, model, "hello").await;
         assert_eq!(status, 200, "{executor}: {text}");
         let items: Vec<Value> = serde_json::from_str(&text).unwrap();
-        let said: String = items
+        let content: String = items
             .iter()
             .filter_map(|item| item["candidates"][0]["content"]["parts"][0]["text"].as_str())
             .collect();
         assert_eq!(
-            said,
+            content,
             format!("key-of-{executor} says: word-1 word-2 word-3 word-4")
         );
         let last = items.last().unwrap();
@@ -291,12 +291,12 @@ async fn a_gemini_client_may_have_its_stream_as_an_array_of_every_provider() {
 
 /// An array that breaks off would be no JSON: the error is its last item.
 #[tokio::test]
-async fn an_array_that_fails_after_its_beginning_ends_with_the_error() {
+async fn failed_json_array_ends_with_the_error() {
     let upstream = Upstream::start(&[]).await;
-    let jackfield = everything(&upstream).await;
+    let jackfield = start_with_all_providers(&upstream).await;
     for (executor, _, model) in PROVIDERS {
-        let wish = "hello practice:wish {\"events_error_after\":5}";
-        let (status, text) = streamed_as_array(&jackfield, model, wish).await;
+        let prompt = "hello practice:wish {\"events_error_after\":5}";
+        let (status, text) = stream_as_array(&jackfield, model, prompt).await;
         assert_eq!(status, 200, "{executor}: {text}");
         let items: Vec<Value> = serde_json::from_str(&text).unwrap();
         let code = &items.last().unwrap()["error"]["code"];
@@ -307,11 +307,11 @@ async fn an_array_that_fails_after_its_beginning_ends_with_the_error() {
 
 /// Each API has its own words for an error, and a stream that is under way ends with them, once.
 #[tokio::test]
-async fn a_stream_that_fails_after_its_beginning_ends_in_the_clients_words() {
+async fn failed_stream_ends_with_an_error_in_the_clients_dialect() {
     let upstream = Upstream::start(&[]).await;
-    let jackfield = everything(&upstream).await;
-    let wish = "hello practice:wish {\"events_error_after\":5}";
-    let message = serde_json::json!([{ "role": "user", "content": wish }]);
+    let jackfield = start_with_all_providers(&upstream).await;
+    let prompt = "hello practice:wish {\"events_error_after\":5}";
+    let message = serde_json::json!([{ "role": "user", "content": prompt }]);
     let clients = [
         ("/v1/chat/completions", "messages", "data: {\"error\":"),
         (
@@ -330,12 +330,12 @@ async fn a_stream_that_fails_after_its_beginning_ends_in_the_clients_words() {
             }
             let send = jackfield.client.post(jackfield.url(path));
             let send = send.header("anthropic-version", "2023-06-01");
-            let answer = send.body(body.to_string()).send().await.unwrap();
-            assert_eq!(answer.status(), 200, "{path} before {executor}");
-            let text = answer.text().await.unwrap();
+            let response = send.body(body.to_string()).send().await.unwrap();
+            assert_eq!(response.status(), 200, "{path} before {executor}");
+            let text = response.text().await.unwrap();
             let own = ["\"type\":\"error\"", "\"error\":{", "response.failed"];
-            let told = own.iter().any(|own| text.contains(own));
-            assert!(told, "{path} before {executor}: {text}");
+            let has_error = own.iter().any(|own| text.contains(own));
+            assert!(has_error, "{path} before {executor}: {text}");
             let translated = !matches!(
                 (path, executor),
                 ("/v1/chat/completions", "openai" | "openai-compatible")
@@ -355,9 +355,9 @@ async fn a_stream_that_fails_after_its_beginning_ends_in_the_clients_words() {
 
 /// A client that calls wrongly learns it in its own API's words, too.
 #[tokio::test]
-async fn a_wrong_method_and_a_wrong_path_are_told_in_the_clients_words() {
+async fn renders_404_and_405_in_the_clients_dialect() {
     let upstream = Upstream::start(&[]).await;
-    let jackfield = everything(&upstream).await;
+    let jackfield = start_with_all_providers(&upstream).await;
     for (path, status, kind) in [
         ("/v1/messages", 405, "/type"),
         ("/v1/chat/completions", 405, "/error/type"),
@@ -369,11 +369,11 @@ async fn a_wrong_method_and_a_wrong_path_are_told_in_the_clients_words() {
         ("/v1beta/nothing", 404, "/error/status"),
         ("/v1/nothing", 404, "/error/type"),
     ] {
-        let answer = jackfield.client.get(jackfield.url(path)).send().await;
-        let answer = answer.unwrap();
-        assert_eq!(answer.status(), status, "{path}");
-        assert!(answer.headers().contains_key("x-jackfield-error"), "{path}");
-        let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        let response = jackfield.client.get(jackfield.url(path)).send().await;
+        let response = response.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        assert!(response.headers().contains_key("x-jackfield-error"), "{path}");
+        let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
         assert!(
             body.pointer(kind).is_some_and(Value::is_string),
             "{path}: {body}"

@@ -14,7 +14,7 @@ use crate::harness::Upstream;
 use crate::sdks::node_packages;
 
 /// How long a tool may take. It starts in seconds, but machines are shared.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TOOL_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// What the note says.
 const NOTE: &str = "written by a tool";
@@ -30,7 +30,7 @@ pub(crate) enum CodingTool {
 
 impl CodingTool {
     /// Has the tool write a note, at whatever answers at this origin: `http://` and an address.
-    pub(crate) async fn write_a_note(
+    pub(crate) async fn run_task(
         self,
         origin: &str,
         key: &str,
@@ -51,24 +51,24 @@ impl CodingTool {
             .env("HOME", home.path())
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        let output = timeout(PATIENCE, command.output()).await;
+        let output = timeout(TOOL_TIMEOUT, command.output()).await;
         let output = output
             .map_err(|_| format!("{self:?} took too long"))?
             .unwrap();
-        let told = format!(
+        let log = format!(
             "{}{}",
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
         let written = std::fs::read_to_string(note).unwrap_or_default();
-        let whole =
-            output.status.success() && written.trim() == NOTE && told.contains("says: result");
-        if whole { Ok(()) } else { Err(told) }
+        let passed =
+            output.status.success() && written.trim() == NOTE && log.contains("says: result");
+        if passed { Ok(()) } else { Err(log) }
     }
 }
 
 /// A program of Node that sees nothing of the machine's settings, and so of nobody's account.
-fn node(script: PathBuf) -> Command {
+fn node_command(script: PathBuf) -> Command {
     let mut command = Command::new("node");
     command.arg(script).env_clear();
     command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
@@ -81,7 +81,7 @@ fn prompt(tool: &str, arguments: &Value) -> String {
 }
 
 fn claude_code(modules: &Path, note: &str, origin: &str, key: &str) -> Command {
-    let mut command = node(modules.join("@anthropic-ai/claude-code/cli-wrapper.cjs"));
+    let mut command = node_command(modules.join("@anthropic-ai/claude-code/cli-wrapper.cjs"));
     let write = json!({ "file_path": note, "content": NOTE });
     command
         .args(["-p", &prompt("Write", &write), "--allowedTools", "Write"])
@@ -102,7 +102,7 @@ fn codex(modules: &Path, home: &TempDir, note: &str, origin: &str, key: &str) ->
     let folder = home.path().join(".codex");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("config.toml"), config).unwrap();
-    let mut command = node(modules.join("@openai/codex/bin/codex.js"));
+    let mut command = node_command(modules.join("@openai/codex/bin/codex.js"));
     let run = json!({ "cmd": format!("echo '{NOTE}' > '{note}'") });
     command
         // What it runs is that one line, and its own sandbox needs rights that containers lack.
@@ -113,24 +113,24 @@ fn codex(modules: &Path, home: &TempDir, note: &str, origin: &str, key: &str) ->
 }
 
 /// Runs a tool straight against the practice provider.
-async fn straight(tool: CodingTool, path: &str) {
+async fn run_directly(tool: CodingTool, path: &str) {
     let upstream = Upstream::start(&[]).await;
     let origin = upstream.origin();
-    let written = tool.write_a_note(&origin, "key-a", "practice-large");
-    if let Err(told) = written.await {
-        panic!("{tool:?}: {told}");
+    let written = tool.run_task(&origin, "key-a", "practice-large");
+    if let Err(log) = written.await {
+        panic!("{tool:?}: {log}");
     }
     // Once for the call, and once with what came of it.
-    let kept = upstream.provider.requests();
-    assert!(kept.iter().filter(|request| request.path == path).count() >= 2);
+    let recorded = upstream.provider.requests();
+    assert!(recorded.iter().filter(|request| request.path == path).count() >= 2);
 }
 
 #[tokio::test]
 async fn claude_code_completes_a_task() {
-    straight(CodingTool::ClaudeCode, "/v1/messages").await;
+    run_directly(CodingTool::ClaudeCode, "/v1/messages").await;
 }
 
 #[tokio::test]
 async fn codex_completes_a_task() {
-    straight(CodingTool::Codex, "/v1/responses").await;
+    run_directly(CodingTool::Codex, "/v1/responses").await;
 }

@@ -13,7 +13,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-fn checked(config: &str) -> Output {
+fn check_config(config: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jackfield.yaml");
     fs::write(&path, config).unwrap();
@@ -25,24 +25,24 @@ const PROVIDER: &str = "providers:\n  - name: acme\n    executor: openai-compati
     models: [ { name: m } ]\n";
 
 #[test]
-fn a_good_configuration_is_summed_up() {
-    let output = checked(PROVIDER);
+fn config_check_summarizes_a_valid_configuration() {
+    let output = check_config(PROVIDER);
     assert_eq!(output.status.code(), Some(0));
     assert!(text(&output.stdout).contains("1 provider(s), 1 credential(s), 1 model(s)"));
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_with_their_lines() {
-    let output = checked(&format!("lisen: 1\n{PROVIDER}retry: {{ rounds: none }}\n"));
+fn config_check_reports_all_errors_with_lines() {
+    let output = check_config(&format!("lisen: 1\n{PROVIDER}retry: {{ rounds: none }}\n"));
     assert_eq!(output.status.code(), Some(78));
-    let told = text(&output.stderr);
-    assert!(told.contains("jackfield.yaml:1:1"), "{told}");
-    assert!(told.contains("jackfield.yaml:8:"), "{told}");
-    assert!(told.contains("listen"), "{told}");
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("jackfield.yaml:1:1"), "{stderr}");
+    assert!(stderr.contains("jackfield.yaml:8:"), "{stderr}");
+    assert!(stderr.contains("listen"), "{stderr}");
 }
 
 #[test]
-fn a_server_open_to_the_network_without_keys_does_not_start() {
+fn does_not_listen_publicly_without_client_keys() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jackfield.yaml");
     fs::write(&path, format!("listen: 0.0.0.0:8317\n{PROVIDER}")).unwrap();
@@ -56,7 +56,7 @@ fn a_server_open_to_the_network_without_keys_does_not_start() {
 }
 
 #[test]
-fn a_command_line_without_sense_is_a_usage_error() {
+fn unknown_command_is_a_usage_error() {
     assert_eq!(run(&["sevre"]).status.code(), Some(64));
     assert_eq!(run(&["--help"]).status.code(), Some(0));
 }
@@ -87,7 +87,7 @@ fn built_in_plugins_are_listed() {
 }
 
 #[test]
-fn a_plugin_that_cannot_serve_is_listed_with_its_reason() {
+fn plugin_list_shows_rejected_plugins() {
     let folder = tempfile::tempdir().unwrap();
     let plugins = folder.path().join("plugins");
     fs::create_dir(&plugins).unwrap();
@@ -104,14 +104,14 @@ fn a_plugin_that_cannot_serve_is_listed_with_its_reason() {
 }
 
 #[test]
-fn the_demo_holds_every_step() {
+fn demo_passes_every_step() {
     let output = run(&["demo", "--exit", "--listen", "127.0.0.1:0"]);
-    let told = text(&output.stdout);
+    let stdout = text(&output.stdout);
     assert_eq!(
         output.status.code(),
         Some(0),
-        "{told}{}",
+        "{stdout}{}",
         text(&output.stderr)
     );
-    assert!(told.contains("Every step held."), "{told}");
+    assert!(stdout.contains("Every step held."), "{stdout}");
 }

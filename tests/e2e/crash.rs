@@ -22,12 +22,12 @@ const KILLS: u64 = 25;
 const SEED: u64 = 20_261_124;
 
 /// Once it serves it lives for a random time between these.
-const LIFE_MS_MIN: u64 = 200;
-const LIFE_MS_MAX: u64 = 2_000;
+const UPTIME_MS_MIN: u64 = 200;
+const UPTIME_MS_MAX: u64 = 2_000;
 
 /// Credentials that begin to cool in one life, at random moments of its beginning.
-const COOLED_A_LIFE: u64 = 3;
-const COOLED_WITHIN_MS: u64 = 400;
+const COOLDOWNS_PER_RUN: u64 = 3;
+const COOLDOWN_WITHIN_MS: u64 = 400;
 
 /// Callers of the account.
 const CALLERS: usize = 4;
@@ -49,21 +49,21 @@ const CALL_TIME_MAX: Duration = Duration::from_secs(20);
 const TIME_MAX: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_at_any_moment_loses_no_token_and_a_second_of_health_at_most() {
+async fn kill_loses_no_token_and_at_most_a_second_of_health() {
     let mut random = Random(SEED);
-    let scene = Scene::new().await;
+    let setup = Setup::new().await;
     let began = Instant::now();
     let mut folder = tempfile::tempdir().unwrap();
     let mut cooled = Vec::new();
     for kill in 0..KILLS {
-        let jackfield = Jackfield::start_in(folder, &scene.config).await;
-        scene.stands(&jackfield, &mut cooled, kill).await;
-        let life = scene.live_and_die(jackfield, &mut random, kill, &mut cooled);
-        folder = life.await;
+        let jackfield = Jackfield::start_in(folder, &setup.config).await;
+        setup.check_state(&jackfield, &mut cooled, kill).await;
+        let run = setup.run_and_kill(jackfield, &mut random, kill, &mut cooled);
+        folder = run.await;
     }
-    let jackfield = Jackfield::start_in(folder, &scene.config).await;
-    scene.stands(&jackfield, &mut cooled, KILLS).await;
-    let (counts, took) = (scene.accounts.oauth().counts(), began.elapsed());
+    let jackfield = Jackfield::start_in(folder, &setup.config).await;
+    setup.check_state(&jackfield, &mut cooled, KILLS).await;
+    let (counts, took) = (setup.accounts.oauth().counts(), began.elapsed());
     let aged = cooled.iter().filter(|cooled| cooled.aged).count();
     eprintln!("{KILLS} kills in {took:?}: {counts:?}, {aged} cooled for long enough");
     assert_eq!(counts.invalid_grant, 0, "a rotated token was lost");
@@ -73,7 +73,7 @@ async fn a_kill_at_any_moment_loses_no_token_and_a_second_of_health_at_most() {
 }
 
 /// What lives on when Jackfield does not.
-struct Scene {
+struct Setup {
     accounts: Upstream,
     /// Only here for as long as the scene.
     _limited: Upstream,
@@ -81,14 +81,14 @@ struct Scene {
 }
 
 /// A credential that was seen to fail, and when.
-struct Cooled {
+struct CooledCredential {
     id: String,
     at: Instant,
     /// Whether a kill came so late after it that its health must have been on disk.
     aged: bool,
 }
 
-impl Scene {
+impl Setup {
     async fn new() -> Self {
         let options = PracticeOAuthOptions {
             rotation: Rotation::UntilFirstUse,
@@ -117,7 +117,7 @@ impl Scene {
 
     /// After a start: the account serves, and what cooled long enough before a kill still cools. What
     /// was lost, as it may be, is not expected any more.
-    async fn stands(&self, jackfield: &Jackfield, cooled: &mut Vec<Cooled>, kill: u64) {
+    async fn check_state(&self, jackfield: &Jackfield, cooled: &mut Vec<CooledCredential>, kill: u64) {
         let shown = jackfield.admin("credentials").await;
         let shown = shown["credentials"].as_array().unwrap();
         cooled.retain(|cooled| {
@@ -129,33 +129,33 @@ impl Scene {
             cools
         });
         let hello = chat("accounts", false, &json!({}));
-        let (status, answer) = jackfield.call(&hello).await;
-        assert_eq!(status, 200, "no account after kill {kill}: {answer}");
+        let (status, response) = jackfield.call(&hello).await;
+        assert_eq!(status, 200, "no account after kill {kill}: {response}");
     }
 
     /// One life under load, until it is killed.
-    async fn live_and_die(
+    async fn run_and_kill(
         &self,
         jackfield: Jackfield,
         random: &mut Random,
         number: u64,
-        cooled: &mut Vec<Cooled>,
+        cooled: &mut Vec<CooledCredential>,
     ) -> TempDir {
         let jackfield = Arc::new(jackfield);
-        let load = Load::start(&jackfield);
+        let load = BackgroundLoad::start(&jackfield);
         let began = Instant::now();
-        let life = Duration::from_millis(LIFE_MS_MIN + random.below(LIFE_MS_MAX - LIFE_MS_MIN));
-        let mut moments = [(); COOLED_A_LIFE as usize].map(|()| random.below(COOLED_WITHIN_MS));
+        let uptime = Duration::from_millis(UPTIME_MS_MIN + random.below(UPTIME_MS_MAX - UPTIME_MS_MIN));
+        let mut moments = [(); COOLDOWNS_PER_RUN as usize].map(|()| random.below(COOLDOWN_WITHIN_MS));
         moments.sort_unstable();
-        for (number, moment) in (number * COOLED_A_LIFE..).zip(moments) {
+        for (number, moment) in (number * COOLDOWNS_PER_RUN..).zip(moments) {
             let moment = Duration::from_millis(moment);
-            if moment >= life {
+            if moment >= uptime {
                 break;
             }
             sleep_until(began + moment).await;
             cooled.push(cool(&jackfield, number).await);
         }
-        sleep_until(began + life).await;
+        sleep_until(began + uptime).await;
         jackfield.signal("-KILL");
         let died = Instant::now();
         for cooled in cooled.iter_mut() {
@@ -174,7 +174,7 @@ async fn limited() -> (Upstream, String) {
         status: PracticeFailure::TOO_MANY_REQUESTS,
         retry_after: Some(3_600),
     };
-    let credentials = (0..KILLS * COOLED_A_LIFE).map(|number| {
+    let credentials = (0..KILLS * COOLDOWNS_PER_RUN).map(|number| {
         let id = format!("cool-{number}");
         upstream.provider.fail(&id, Some(hour));
         format!(
@@ -185,11 +185,11 @@ async fn limited() -> (Upstream, String) {
     (upstream, credentials)
 }
 
-async fn cool(jackfield: &Jackfield, number: u64) -> Cooled {
+async fn cool(jackfield: &Jackfield, number: u64) -> CooledCredential {
     let id = format!("cool-{number}");
-    let (status, answer) = jackfield.call(&chat(&id, false, &json!({}))).await;
-    assert_eq!(status, 429, "{answer}");
-    Cooled {
+    let (status, response) = jackfield.call(&chat(&id, false, &json!({}))).await;
+    assert_eq!(status, 429, "{response}");
+    CooledCredential {
         id,
         at: Instant::now(),
         aged: false,
@@ -197,12 +197,12 @@ async fn cool(jackfield: &Jackfield, number: u64) -> Cooled {
 }
 
 /// Callers that do not mind a call that fails, since the process is killed under them.
-struct Load {
+struct BackgroundLoad {
     stop: Arc<AtomicBool>,
     callers: JoinSet<()>,
 }
 
-impl Load {
+impl BackgroundLoad {
     fn start(jackfield: &Arc<Jackfield>) -> Self {
         let mut load = Self {
             stop: Arc::default(),
@@ -217,8 +217,8 @@ impl Load {
             load.callers.spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     let call = request.try_clone().unwrap().send();
-                    let answered = timeout(CALL_TIME_MAX, call).await;
-                    if answered.expect("a call hangs").is_err() {
+                    let response = timeout(CALL_TIME_MAX, call).await;
+                    if response.expect("a call hangs").is_err() {
                         break;
                     }
                 }

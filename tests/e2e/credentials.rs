@@ -11,7 +11,7 @@ use tokio::process::Command;
 use crate::harness::{Jackfield, TOKEN, Upstream, binary, chat};
 
 /// Runs it as somebody would who has the token, with more variables and with what is piped in.
-async fn credential(
+async fn run_credential_command(
     jackfield: &Jackfield,
     arguments: &[&str],
     variables: &BTreeMap<&str, &str>,
@@ -40,25 +40,25 @@ async fn piped(mut command: Command, input: &str) -> Output {
 }
 
 /// What it says when all is well.
-async fn told(jackfield: &Jackfield, arguments: &[&str]) -> String {
-    let output = credential(jackfield, arguments, &BTreeMap::new(), "").await;
+async fn stdout_of(jackfield: &Jackfield, arguments: &[&str]) -> String {
+    let output = run_credential_command(jackfield, arguments, &BTreeMap::new(), "").await;
     assert!(
         output.status.success(),
         "{arguments:?}: {}",
-        errors(&output)
+        stderr(&output)
     );
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// What it says when not.
-async fn refused(jackfield: &Jackfield, arguments: &[&str], input: &str) -> String {
-    let output = credential(jackfield, arguments, &BTreeMap::new(), input).await;
+async fn stderr_of_failure(jackfield: &Jackfield, arguments: &[&str], input: &str) -> String {
+    let output = run_credential_command(jackfield, arguments, &BTreeMap::new(), input).await;
     assert_eq!(output.status.code(), Some(1), "{arguments:?}");
     assert!(output.stdout.is_empty());
-    errors(&output)
+    stderr(&output)
 }
 
-fn errors(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
@@ -70,7 +70,7 @@ async fn credentials_are_listed_and_shown() {
         let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
         assert_eq!(status, 200);
     }
-    let listed = told(&jackfield, &["list"]).await;
+    let listed = stdout_of(&jackfield, &["list"]).await;
     let lines: Vec<&str> = listed.lines().collect();
     assert_eq!(lines.len(), 3, "{listed}");
     assert!(lines[0].trim_start().starts_with("ID "), "{listed}");
@@ -83,7 +83,7 @@ async fn credentials_are_listed_and_shown() {
         "{listed}"
     );
 
-    let shown = told(&jackfield, &["show", "practice-key-b"]).await;
+    let shown = stdout_of(&jackfield, &["show", "practice-key-b"]).await;
     for fact in [
         "practice-key-b",
         "api-key",
@@ -94,14 +94,14 @@ async fn credentials_are_listed_and_shown() {
     ] {
         assert!(shown.contains(fact), "{fact}: {shown}");
     }
-    let json = told(&jackfield, &["list", "--json"]).await;
+    let json = stdout_of(&jackfield, &["list", "--json"]).await;
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["credentials"][1]["origin"]["kind"], "config");
     assert_eq!(json["credentials"][1]["status"], "error");
 }
 
 #[tokio::test]
-async fn a_credential_is_added_used_kept_and_removed() {
+async fn credential_is_added_used_persisted_and_removed() {
     let upstream = Upstream::start(&["key-new"]).await;
     let jackfield = Jackfield::start(&upstream, &["key-wrong"], "").await;
     let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
@@ -118,14 +118,14 @@ async fn a_credential_is_added_used_kept_and_removed() {
         "--attribute",
         "region=eu",
     ];
-    let output = credential(&jackfield, &add, &BTreeMap::new(), "key-new\n").await;
-    assert!(output.status.success(), "{}", errors(&output));
+    let output = run_credential_command(&jackfield, &add, &BTreeMap::new(), "key-new\n").await;
+    assert!(output.status.success(), "{}", stderr(&output));
     let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 200);
-    told(&jackfield, &["disable", "practice-key-wrong"]).await;
+    stdout_of(&jackfield, &["disable", "practice-key-wrong"]).await;
 
     // It is there after a restart, and so is the operator's word on the other.
-    let jackfield = Jackfield::start_again(jackfield.end().await).await;
+    let jackfield = Jackfield::restart(jackfield.stop().await).await;
     let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 200);
     let shown = jackfield.admin("credentials/new").await;
@@ -139,7 +139,7 @@ async fn a_credential_is_added_used_kept_and_removed() {
     assert_eq!(other["credential"]["enabled"], false);
 
     assert!(
-        told(&jackfield, &["remove", "new"])
+        stdout_of(&jackfield, &["remove", "new"])
             .await
             .contains("new is removed")
     );
@@ -150,10 +150,10 @@ async fn a_credential_is_added_used_kept_and_removed() {
         "{error}"
     );
     // Nor does it come back.
-    let jackfield = Jackfield::start_again(jackfield.end().await).await;
-    let listed = told(&jackfield, &["list"]).await;
+    let jackfield = Jackfield::restart(jackfield.stop().await).await;
+    let listed = stdout_of(&jackfield, &["list"]).await;
     assert!(!listed.contains("new"), "{listed}");
-    told(&jackfield, &["enable", "practice-key-wrong"]).await;
+    stdout_of(&jackfield, &["enable", "practice-key-wrong"]).await;
     let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 429, "its cooldown outlived both restarts");
 }
@@ -166,10 +166,10 @@ async fn a_reset_credential_may_be_used_at_once() {
     assert_eq!(status, 401);
     let (status, error) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 429, "{error}");
-    let told = told(&jackfield, &["reset", "practice-key-a"]).await;
+    let output = stdout_of(&jackfield, &["reset", "practice-key-a"]).await;
     assert!(
-        told.contains("practice-key-a is reset; it is ready now"),
-        "{told}"
+        output.contains("practice-key-a is reset; it is ready now"),
+        "{output}"
     );
     let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 401, "it was tried again");
@@ -185,10 +185,10 @@ async fn secrets_come_from_variables_files_and_input_but_never_from_arguments() 
     let variables = BTreeMap::from([("MY_KEY", "key-of-env")]);
     for (id, secret) in [("a", "api-key=env:MY_KEY"), ("b", &of_file)] {
         let add = ["add", id, "--provider", "practice", "--secret", secret];
-        let output = credential(&jackfield, &add, &variables, "").await;
-        assert!(output.status.success(), "{}", errors(&output));
+        let output = run_credential_command(&jackfield, &add, &variables, "").await;
+        assert!(output.status.success(), "{}", stderr(&output));
     }
-    told(&jackfield, &["disable", "practice-key-wrong"]).await;
+    stdout_of(&jackfield, &["disable", "practice-key-wrong"]).await;
     for _ in 0..2 {
         let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
         assert_eq!(status, 200);
@@ -198,7 +198,7 @@ async fn secrets_come_from_variables_files_and_input_but_never_from_arguments() 
 
     for secret in ["sk-very-secret", "api-key=sk-very-secret"] {
         let add = ["add", "c", "--provider", "practice", "--secret", secret];
-        let error = refused(&jackfield, &add, "").await;
+        let error = stderr_of_failure(&jackfield, &add, "").await;
         assert!(error.contains("never by what it is"), "{error}");
         assert!(!error.contains("very-secret"), "{error}");
     }
@@ -210,26 +210,26 @@ async fn secrets_come_from_variables_files_and_input_but_never_from_arguments() 
         "--secret",
         "api-key=env:NOT_SET_ANYWHERE",
     ];
-    let error = refused(&jackfield, &add, "").await;
+    let error = stderr_of_failure(&jackfield, &add, "").await;
     assert!(error.contains("NOT_SET_ANYWHERE is not set"), "{error}");
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_explained() {
+async fn explains_failed_commands() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
     for command in ["show", "remove", "enable", "disable", "reset", "refresh"] {
-        let error = refused(&jackfield, &[command, "nobody"], "").await;
+        let error = stderr_of_failure(&jackfield, &[command, "nobody"], "").await;
         assert!(
             error.contains("nobody") || error.contains("no such credential"),
             "{command}: {error}"
         );
     }
-    let error = refused(&jackfield, &["remove", "practice-key-a"], "").await;
+    let error = stderr_of_failure(&jackfield, &["remove", "practice-key-a"], "").await;
     assert!(error.contains("disable it here"), "{error}");
-    let error = refused(&jackfield, &["refresh", "practice-key-a"], "").await;
+    let error = stderr_of_failure(&jackfield, &["refresh", "practice-key-a"], "").await;
     assert!(error.contains("not of the kind that is renewed"), "{error}");
-    let error = refused(&jackfield, &["add", "x", "--provider", "nowhere"], "k").await;
+    let error = stderr_of_failure(&jackfield, &["add", "x", "--provider", "nowhere"], "k").await;
     assert!(error.contains("no provider `nowhere`"), "{error}");
     let add = [
         "add",
@@ -241,11 +241,11 @@ async fn what_cannot_be_done_is_explained() {
         "--kind",
         "both",
     ];
-    let error = refused(&jackfield, &add, "k").await;
-    for mistake in ["id: must be", "weight: must be", "kind: must be"] {
-        assert!(error.contains(mistake), "{mistake}: {error}");
+    let error = stderr_of_failure(&jackfield, &add, "k").await;
+    for message in ["id: must be", "weight: must be", "kind: must be"] {
+        assert!(error.contains(message), "{message}: {error}");
     }
-    let error = refused(
+    let error = stderr_of_failure(
         &jackfield,
         &["add", "practice-key-a", "--provider", "practice"],
         "k",
@@ -255,7 +255,7 @@ async fn what_cannot_be_done_is_explained() {
 }
 
 #[tokio::test]
-async fn the_server_and_the_token_are_found_or_their_lack_is_explained() {
+async fn explains_missing_server_or_token() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
     let url = format!("http://{}", jackfield.admin);
@@ -276,27 +276,27 @@ async fn the_server_and_the_token_are_found_or_their_lack_is_explained() {
     };
     let named = ["--admin", &url, "--token-env", "OTHER_NAME", "list"];
     assert!(run(named.to_vec(), Some(TOKEN)).await.status.success());
-    let wrong = run(named.to_vec(), Some("a-wrong-token")).await;
+    let denied = run(named.to_vec(), Some("a-wrong-token")).await;
     assert!(
-        errors(&wrong).contains("refuses the admin token"),
+        stderr(&denied).contains("refuses the admin token"),
         "{}",
-        errors(&wrong)
+        stderr(&denied)
     );
-    assert!(!errors(&wrong).contains("a-wrong-token"));
+    assert!(!stderr(&denied).contains("a-wrong-token"));
     let missing = run(vec!["--admin", &url, "list"], None).await;
-    assert!(errors(&missing).contains("JACKFIELD_ADMIN_TOKEN is not set"));
-    let nobody = [
+    assert!(stderr(&missing).contains("JACKFIELD_ADMIN_TOKEN is not set"));
+    let unreachable = [
         "--admin",
         "http://127.0.0.1:9",
         "--token-env",
         "OTHER_NAME",
         "list",
     ];
-    let nobody = run(nobody.to_vec(), Some(TOKEN)).await;
+    let unreachable = run(unreachable.to_vec(), Some(TOKEN)).await;
     assert!(
-        errors(&nobody).contains("is the server running"),
+        stderr(&unreachable).contains("is the server running"),
         "{}",
-        errors(&nobody)
+        stderr(&unreachable)
     );
     let foreign = format!("http://{}", upstream.address);
     let foreign = run(
@@ -305,22 +305,22 @@ async fn the_server_and_the_token_are_found_or_their_lack_is_explained() {
     )
     .await;
     assert!(
-        errors(&foreign).contains("no admin API"),
+        stderr(&foreign).contains("no admin API"),
         "{}",
-        errors(&foreign)
+        stderr(&foreign)
     );
 
     // The configuration tells both, though its other secrets are out of reach here.
     let config = configuration(jackfield.folder.path(), jackfield.admin.port());
     let listed = run(vec!["--config", &config, "list"], None).await;
-    assert!(listed.status.success(), "{}", errors(&listed));
+    assert!(listed.status.success(), "{}", stderr(&listed));
     let silent = jackfield.folder.path().join("silent.yaml");
     std::fs::write(&silent, "listen: 127.0.0.1:1\n").unwrap();
     let silent = run(vec!["--config", silent.to_str().unwrap(), "list"], None).await;
     assert!(
-        errors(&silent).contains("no `admin` section"),
+        stderr(&silent).contains("no `admin` section"),
         "{}",
-        errors(&silent)
+        stderr(&silent)
     );
 }
 

@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use serde_json::json;
 
-use crate::harness::{Jackfield, Upstream, chat, provider, until};
+use crate::harness::{Jackfield, Upstream, chat, provider, wait_until};
 
 /// How many clients leave.
 const CLIENTS: u64 = 1_000;
@@ -11,14 +11,14 @@ const CLIENTS: u64 = 1_000;
 /// How many are there at a time.
 const AT_A_TIME: usize = 40;
 
-async fn thousand_leave(executor: &str, guest: Option<Vec<u8>>) {
+async fn disconnect_clients(executor: &str, guest: Option<Vec<u8>>) {
     let upstream = Upstream::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
     let providers = provider("practice", executor, &upstream, &["key-a", "key-b"]);
     let jackfield = Jackfield::start_in(folder, &format!("providers:\n{providers}")).await;
     if let Some(guest) = guest {
-        jackfield.drop_plugin(executor, &guest);
-        until("the guest serves", async || {
+        jackfield.install_plugin(executor, &guest);
+        wait_until("the guest serves", async || {
             jackfield.generation(executor).await > 0
         })
         .await;
@@ -31,19 +31,19 @@ async fn thousand_leave(executor: &str, guest: Option<Vec<u8>>) {
     let clients =
         futures_util::stream::iter(0..CLIENTS).for_each_concurrent(AT_A_TIME, |_| async {
             let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
-            let answer = request.body(body.clone()).send().await.unwrap();
-            assert_eq!(answer.status(), 200);
-            let mut stream = answer.bytes_stream();
+            let response = request.body(body.clone()).send().await.unwrap();
+            assert_eq!(response.status(), 200);
+            let mut stream = response.bytes_stream();
             stream.next().await.unwrap().unwrap();
             // The stream is dropped here, and with it the connection.
         });
     clients.await;
 
-    until("the provider's streams are closed", async || {
+    wait_until("the provider's streams are closed", async || {
         upstream.provider.streams_open() == 0
     })
     .await;
-    until("every lease is settled", async || {
+    wait_until("every lease is settled", async || {
         jackfield.admin("credentials").await["leases"]["open"] == 0
     })
     .await;
@@ -53,7 +53,7 @@ async fn thousand_leave(executor: &str, guest: Option<Vec<u8>>) {
         leases["failed"], 0,
         "a client that leaves is nobody's fault: {leases}"
     );
-    until("instances are given back", async || {
+    wait_until("instances are given back", async || {
         let alive = jackfield.admin("plugins").await["instances_alive"]
             .as_u64()
             .unwrap();
@@ -68,12 +68,12 @@ async fn thousand_leave(executor: &str, guest: Option<Vec<u8>>) {
 const IDLE_MAX: u64 = 2 * 16;
 
 #[tokio::test]
-async fn a_thousand_clients_leave_relayed_streams() {
-    thousand_leave("openai-compatible", None).await;
+async fn client_disconnects_release_relayed_streams() {
+    disconnect_clients("openai-compatible", None).await;
 }
 
 #[tokio::test]
-async fn a_thousand_clients_leave_streams_that_pass_through_a_guest() {
+async fn client_disconnects_release_plugin_streams() {
     let guest = jackfield_test_support::guest("practice_executor");
-    thousand_leave("practice-executor", Some(guest)).await;
+    disconnect_clients("practice-executor", Some(guest)).await;
 }

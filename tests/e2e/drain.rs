@@ -4,10 +4,10 @@ use futures_util::StreamExt;
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::harness::{Jackfield, PATIENCE, Upstream, chat, until};
+use crate::harness::{Jackfield, TEST_TIMEOUT, Upstream, chat, wait_until};
 
 #[tokio::test]
-async fn streams_under_way_end_whole_after_sigterm() {
+async fn sigterm_lets_open_streams_finish() {
     let upstream = Upstream::start(&[]).await;
     let mut jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
     let body = chat("practice", true, &json!({ "words": 20, "pause_ms": 50 })).to_string();
@@ -19,7 +19,7 @@ async fn streams_under_way_end_whole_after_sigterm() {
     let mut received = stream.next().await.unwrap().unwrap().to_vec();
 
     jackfield.signal("-TERM");
-    until("no new connection is taken", async || {
+    wait_until("no new connection is taken", async || {
         tokio::net::TcpStream::connect(jackfield.address)
             .await
             .is_err()
@@ -34,7 +34,7 @@ async fn streams_under_way_end_whole_after_sigterm() {
         "{text}"
     );
 
-    let ended = timeout(PATIENCE, jackfield.child.wait())
+    let ended = timeout(TEST_TIMEOUT, jackfield.child.wait())
         .await
         .expect("it did not end");
     assert_eq!(ended.unwrap().code(), Some(0));

@@ -4,7 +4,7 @@ use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::harness::{Jackfield, PATIENCE, TOKEN, Upstream, chat};
+use crate::harness::{Jackfield, TEST_TIMEOUT, TOKEN, Upstream, chat};
 
 async fn listen(jackfield: &Jackfield) -> Response {
     let url = format!("http://{}/admin/v1/events", jackfield.admin);
@@ -18,7 +18,7 @@ async fn listen(jackfield: &Jackfield) -> Response {
 }
 
 /// The next event: its name and its data.
-async fn next(stream: &mut Response, rest: &mut String) -> (String, Value) {
+async fn next_event(stream: &mut Response, rest: &mut String) -> (String, Value) {
     loop {
         if let Some((block, after)) = rest.split_once("\n\n") {
             let field = |name: &str| {
@@ -32,7 +32,7 @@ async fn next(stream: &mut Response, rest: &mut String) -> (String, Value) {
             }
             continue;
         }
-        let piece = timeout(PATIENCE, stream.chunk()).await.expect("no event");
+        let piece = timeout(TEST_TIMEOUT, stream.chunk()).await.expect("no event");
         let piece = piece.unwrap().expect("the stream ended");
         rest.push_str(std::str::from_utf8(&piece).unwrap());
     }
@@ -45,7 +45,7 @@ async fn post(jackfield: &Jackfield, path: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn what_happens_to_credentials_is_told() {
+async fn streams_credential_events() {
     let upstream = Upstream::start(&["key-other"]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
     let mut stream = listen(&jackfield).await;
@@ -56,8 +56,8 @@ async fn what_happens_to_credentials_is_told() {
     let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 401);
     let mut seen = [
-        next(&mut stream, &mut rest).await,
-        next(&mut stream, &mut rest).await,
+        next_event(&mut stream, &mut rest).await,
+        next_event(&mut stream, &mut rest).await,
     ];
     seen.sort_by(|a, b| a.0.cmp(&b.0));
     let (name, health) = &seen[0];
@@ -75,7 +75,7 @@ async fn what_happens_to_credentials_is_told() {
         post(&jackfield, "credentials/practice-key-a/disable").await,
         200
     );
-    let (name, updated) = next(&mut stream, &mut rest).await;
+    let (name, updated) = next_event(&mut stream, &mut rest).await;
     assert_eq!(
         (name.as_str(), &updated["credential"]),
         ("updated", &json!("practice-key-a"))
@@ -83,7 +83,7 @@ async fn what_happens_to_credentials_is_told() {
 }
 
 #[tokio::test]
-async fn readers_are_bounded_and_leave_when_the_server_stops() {
+async fn event_readers_are_limited_and_end_on_shutdown() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
     let mut readers = Vec::new();
@@ -96,13 +96,13 @@ async fn readers_are_bounded_and_leave_when_the_server_stops() {
     assert_eq!(refused.status(), 429);
     // A reader that leaves makes room.
     readers.pop();
-    crate::harness::until("there is room", async || {
+    crate::harness::wait_until("there is room", async || {
         listen(&jackfield).await.status() == 200
     })
     .await;
 
     let began = tokio::time::Instant::now();
-    jackfield.end().await;
+    jackfield.stop().await;
     let most = jackfield_http::limits::DRAIN_MAX / 2;
     assert!(began.elapsed() < most, "readers held up the stop");
 }

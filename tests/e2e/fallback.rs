@@ -26,10 +26,10 @@ async fn start(upstream: &Upstream) -> Jackfield {
 }
 
 #[tokio::test]
-async fn a_model_that_cools_falls_back_and_one_that_fails_does_not() {
+async fn falls_back_when_cooling_but_not_on_failure() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&upstream).await;
-    let ask = chat("gpt-small", false, &json!({}));
+    let request = chat("gpt-small", false, &json!({}));
     let fail = |status| {
         let failure = PracticeFailure {
             status,
@@ -39,7 +39,7 @@ async fn a_model_that_cools_falls_back_and_one_that_fails_does_not() {
         upstream.provider.fail("key-small", Some(failure));
     };
     fail(StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(jackfield.call(&ask).await.0, 500);
+    assert_eq!(jackfield.call(&request).await.0, 500);
     let reset = format!(
         "http://{}/admin/v1/credentials/of-small/reset",
         jackfield.admin
@@ -51,10 +51,10 @@ async fn a_model_that_cools_falls_back_and_one_that_fails_does_not() {
     assert!(reset.send().await.unwrap().status().is_success());
     fail(PracticeFailure::TOO_MANY_REQUESTS);
     for _ in 0..2 {
-        let (status, answer) = jackfield.call(&ask).await;
-        assert_eq!(status, 200, "{answer}");
-        assert_eq!(answer["x_practice"]["served_by"], "key-large");
-        assert_eq!(answer["model"], "gpt-large");
+        let (status, response) = jackfield.call(&request).await;
+        assert_eq!(status, 200, "{response}");
+        assert_eq!(response["x_practice"]["served_by"], "key-large");
+        assert_eq!(response["model"], "gpt-large");
     }
     // The second call asked `small` no more.
     assert_eq!(upstream.provider.calls()["key-small"], 2);

@@ -7,7 +7,7 @@ use jackfield_http::practice::{PracticeOAuthOptions, Rotation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Jackfield, Upstream, chat, until};
+use crate::harness::{Jackfield, Upstream, chat, wait_until};
 
 /// A server whose credentials are files.
 async fn start(upstream: &Upstream, files: &[(&str, Value)]) -> Jackfield {
@@ -53,9 +53,9 @@ async fn ids(jackfield: &Jackfield) -> Vec<String> {
 }
 
 async fn served_by(jackfield: &Jackfield) -> String {
-    let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
-    assert_eq!(status, 200, "{answer}");
-    answer["x_practice"]["served_by"]
+    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 200, "{response}");
+    response["x_practice"]["served_by"]
         .as_str()
         .unwrap()
         .to_owned()
@@ -72,13 +72,13 @@ async fn seed_1_18_files_come_go_and_change_while_the_server_runs() {
 
     let folder = jackfield.folder.path();
     put(folder, "c.json", &key("key-c").to_string());
-    until("the new file serves", async || {
+    wait_until("the new file serves", async || {
         ids(&jackfield).await.len() == 3
     })
     .await;
     fs::remove_file(path(folder, "a.json")).unwrap();
     fs::remove_file(path(folder, "c.json")).unwrap();
-    until("those that are gone are forgotten", async || {
+    wait_until("those that are gone are forgotten", async || {
         ids(&jackfield).await == ["team/b.json"]
     })
     .await;
@@ -86,14 +86,14 @@ async fn seed_1_18_files_come_go_and_change_while_the_server_runs() {
     assert_eq!(shown["credential"]["id"], "team/b.json", "{shown}");
     assert_eq!(served_by(&jackfield).await, "key-b");
     put(folder, "team/b.json", &key("key-new").to_string());
-    until("the other key is used", async || {
+    wait_until("the other key is used", async || {
         served_by(&jackfield).await == "key-new"
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_broken_file_takes_nobody_down() {
+async fn invalid_file_does_not_affect_others() {
     let upstream = Upstream::start(&[]).await;
     let files = [
         ("a.json", key("key-a")),
@@ -109,17 +109,17 @@ async fn a_broken_file_takes_nobody_down() {
     // Half a file keeps what was there.
     put(folder, "a.json", "{ \"type\": \"ac");
     put(folder, "b.json", &key("key-b").to_string());
-    until("the good one is there", async || {
+    wait_until("the good one is there", async || {
         ids(&jackfield).await.len() == 2
     })
     .await;
     assert_eq!(ids(&jackfield).await, ["a.json", "b.json"]);
     put(folder, "broken.json", &key("key-mended").to_string());
-    until("it is mended", async || ids(&jackfield).await.len() == 3).await;
+    wait_until("it is mended", async || ids(&jackfield).await.len() == 3).await;
 }
 
 #[tokio::test]
-async fn files_beyond_the_folder_and_hidden_ones_are_not_read() {
+async fn ignores_symlinked_and_hidden_files() {
     let upstream = Upstream::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
     let beyond: TempDir = tempfile::tempdir().unwrap();
@@ -141,7 +141,7 @@ async fn files_beyond_the_folder_and_hidden_ones_are_not_read() {
 }
 
 #[tokio::test]
-async fn a_renewed_token_outlives_a_restart_and_yields_to_a_changed_file() {
+async fn refreshed_token_survives_restart_until_file_changes() {
     let upstream = Upstream::with_oauth(PracticeOAuthOptions {
         rotation: Rotation::Strict,
         ..PracticeOAuthOptions::default()
@@ -156,7 +156,7 @@ async fn a_renewed_token_outlives_a_restart_and_yields_to_a_changed_file() {
     };
     let file = account("alice");
     let jackfield = start(&upstream, &[("alice.json", file.clone())]).await;
-    until("the token was renewed", async || {
+    wait_until("the token was renewed", async || {
         upstream.oauth().counts().refreshed >= 1
     })
     .await;
@@ -167,7 +167,7 @@ async fn a_renewed_token_outlives_a_restart_and_yields_to_a_changed_file() {
     let text = fs::read_to_string(path(folder, "alice.json")).unwrap();
     assert_eq!(text, file.to_string(), "files are not written");
 
-    let jackfield = Jackfield::start_again(jackfield.end().await).await;
+    let jackfield = Jackfield::restart(jackfield.stop().await).await;
     assert_eq!(served_by(&jackfield).await, "alice");
     assert_eq!(upstream.oauth().counts().invalid_grant, 0);
 
@@ -177,7 +177,7 @@ async fn a_renewed_token_outlives_a_restart_and_yields_to_a_changed_file() {
         "alice.json",
         &account("bob").to_string(),
     );
-    until("the new login is used", async || {
+    wait_until("the new login is used", async || {
         served_by(&jackfield).await == "bob"
     })
     .await;

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long anything here may take before a test is called failed. The machines are shared.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(10);
@@ -104,13 +104,13 @@ impl Jackfield {
     /// in the folder, so that it goes on there when it is started again; compiled code is shared by
     /// all tests.
     pub(crate) async fn start_in(folder: TempDir, config: &str) -> Self {
-        fs::write(folder.path().join("jackfield.yaml"), head() + config).unwrap();
+        fs::write(folder.path().join("jackfield.yaml"), config_head() + config).unwrap();
         share_compiled_code(folder.path());
-        Self::start_again(folder).await
+        Self::restart(folder).await
     }
 
     /// Serves what a folder holds, as after a restart.
-    pub(crate) async fn start_again(folder: TempDir) -> Self {
+    pub(crate) async fn restart(folder: TempDir) -> Self {
         let path = folder.path().join("jackfield.yaml");
         let mut child = Command::new(binary())
             .args(["serve", "--config"])
@@ -121,7 +121,7 @@ impl Jackfield {
             .unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let log = Arc::default();
-        let (address, admin) = timeout(PATIENCE, addresses(stderr, &log))
+        let (address, admin) = timeout(TEST_TIMEOUT, read_addresses(stderr, &log))
             .await
             .expect("not serving");
         choose_cryptography();
@@ -138,7 +138,7 @@ impl Jackfield {
 
     /// Writes another configuration, of which all but the listeners and folders is given.
     pub(crate) fn configure(&self, config: &str) {
-        self.write_config(&(head() + config));
+        self.write_config(&(config_head() + config));
     }
 
     /// Writes another configuration, which is given whole.
@@ -149,12 +149,12 @@ impl Jackfield {
     /// Has the configuration read anew; answers the status and what is said.
     pub(crate) async fn reload(&self) -> (u16, Value) {
         let url = format!("http://{}/admin/v1/reload", self.admin);
-        let answer = self.client.post(url).bearer_auth(TOKEN).send().await;
-        let answer = answer.unwrap();
-        let status = answer.status().as_u16();
+        let response = self.client.post(url).bearer_auth(TOKEN).send().await;
+        let response = response.unwrap();
+        let status = response.status().as_u16();
         (
             status,
-            serde_json::from_str(&answer.text().await.unwrap()).unwrap(),
+            serde_json::from_str(&response.text().await.unwrap()).unwrap(),
         )
     }
 
@@ -169,7 +169,7 @@ impl Jackfield {
     }
 
     /// Puts a file into the plugins folder as one should: whole.
-    pub(crate) fn drop_plugin(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn install_plugin(&self, name: &str, bytes: &[u8]) {
         let part = self.plugins().join(format!("{name}.part"));
         fs::write(&part, bytes).unwrap();
         fs::rename(part, self.plugins().join(format!("{name}.wasm"))).unwrap();
@@ -185,9 +185,9 @@ impl Jackfield {
             .client
             .post(self.url("/v1/chat/completions"))
             .body(body.to_string());
-        let answer = request.send().await.unwrap();
-        let status = answer.status().as_u16();
-        let text = answer.text().await.unwrap();
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
         (
             status,
             serde_json::from_str(&text).unwrap_or(Value::String(text)),
@@ -197,15 +197,15 @@ impl Jackfield {
     /// What the admin API shows.
     pub(crate) async fn admin(&self, path: &str) -> Value {
         let url = format!("http://{}/admin/v1/{path}", self.admin);
-        let answer = self
+        let response = self
             .client
             .get(url)
             .bearer_auth(TOKEN)
             .send()
             .await
             .unwrap();
-        assert_eq!(answer.status(), 200);
-        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+        assert_eq!(response.status(), 200);
+        serde_json::from_str(&response.text().await.unwrap()).unwrap()
     }
 
     /// Rolls a plugin back; answers the status.
@@ -251,9 +251,9 @@ impl Jackfield {
     }
 
     /// Ends the process as a service manager does; what it kept stays in the folder.
-    pub(crate) async fn end(mut self) -> TempDir {
+    pub(crate) async fn stop(mut self) -> TempDir {
         self.signal("-TERM");
-        let ended = timeout(PATIENCE, self.child.wait()).await;
+        let ended = timeout(TEST_TIMEOUT, self.child.wait()).await;
         assert!(ended.expect("it did not end").unwrap().success());
         self.folder
     }
@@ -278,7 +278,7 @@ impl Jackfield {
 }
 
 /// What all configurations begin with.
-pub(crate) fn head() -> String {
+pub(crate) fn config_head() -> String {
     format!("listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.2:0, token: {TOKEN} }}\ndata: data\n")
 }
 
@@ -302,20 +302,20 @@ pub(crate) fn provider(
 }
 
 /// A chat of one message, with what the practice provider is asked to do.
-pub(crate) fn chat(model: &str, stream: bool, wishes: &Value) -> Value {
+pub(crate) fn chat(model: &str, stream: bool, directives: &Value) -> Value {
     json!({
         "model": model,
         "messages": [{ "role": "user", "content": "hello" }],
         "stream": stream,
-        "practice": wishes,
+        "practice": directives,
     })
 }
 
 /// Waits until a condition holds.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+pub(crate) async fn wait_until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     let began = Instant::now();
     while !holds().await {
-        assert!(began.elapsed() < PATIENCE, "waited too long until {what}");
+        assert!(began.elapsed() < TEST_TIMEOUT, "waited too long until {what}");
         sleep(POLL).await;
     }
 }
@@ -338,7 +338,7 @@ fn share_compiled_code(folder: &Path) {
 }
 
 /// Reads the addresses from the log, and the rest of it so that it never blocks.
-async fn addresses(
+async fn read_addresses(
     mut stderr: BufReader<tokio::process::ChildStderr>,
     log: &Arc<Mutex<String>>,
 ) -> (SocketAddr, SocketAddr) {

@@ -7,16 +7,16 @@ use jackfield_test_support::guest;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::harness::{Jackfield, Upstream, chat, provider, until};
+use crate::harness::{Jackfield, Upstream, chat, provider, wait_until};
 
 /// A host that serves `practice` as it should, and `bad` through a hostile executor.
-async fn host(upstream: &Upstream, component: &[u8]) -> Jackfield {
+async fn start_with_plugin(upstream: &Upstream, component: &[u8]) -> Jackfield {
     let folder = tempfile::tempdir().unwrap();
     let good = provider("practice", "openai-compatible", upstream, &["key-a"]);
     let bad = provider("bad", "hostile", upstream, &["key-b"]);
     let jackfield = Jackfield::start_in(folder, &format!("providers:\n{good}{bad}")).await;
-    jackfield.drop_plugin("hostile", component);
-    until("the plugin is loaded or refused", async || {
+    jackfield.install_plugin("hostile", component);
+    wait_until("the plugin is loaded or refused", async || {
         !jackfield.plugin("hostile").await.is_null()
     })
     .await;
@@ -24,17 +24,17 @@ async fn host(upstream: &Upstream, component: &[u8]) -> Jackfield {
 }
 
 /// Calls through the hostile executor fail by its fault, and other calls do not.
-async fn is_contained(name: &str, kind: &str) {
+async fn assert_contained(name: &str, kind: &str) {
     let upstream = Upstream::start(&[]).await;
-    let jackfield = host(&upstream, &guest(name)).await;
+    let jackfield = start_with_plugin(&upstream, &guest(name)).await;
     let bad = async {
         let (status, error) = jackfield.call(&chat("bad", false, &json!({}))).await;
         (status, error, Instant::now())
     };
     let others = async {
         for _ in 0..20 {
-            let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
-            assert_eq!(status, 200, "{answer}");
+            let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+            assert_eq!(status, 200, "{response}");
         }
         Instant::now()
     };
@@ -52,12 +52,12 @@ async fn is_contained(name: &str, kind: &str) {
             "others waited for the plugin"
         );
     }
-    nobody_is_blamed(&jackfield).await;
+    assert_no_credential_cools(&jackfield).await;
     let plugin = jackfield.plugin("hostile").await;
     assert!(plugin["serving"]["faults"].as_u64() > Some(0), "{plugin}");
 }
 
-async fn nobody_is_blamed(jackfield: &Jackfield) {
+async fn assert_no_credential_cools(jackfield: &Jackfield) {
     let shown = jackfield.admin("credentials").await;
     for credential in shown["credentials"].as_array().unwrap() {
         assert_eq!(credential["health"]["state"], "ready", "{credential}");
@@ -69,62 +69,62 @@ async fn nobody_is_blamed(jackfield: &Jackfield) {
 }
 
 #[tokio::test]
-async fn one_that_loops_is_stopped() {
-    is_contained("spins", "ran out of time").await;
+async fn contains_a_spinning_plugin() {
+    assert_contained("spins", "ran out of time").await;
 }
 
 #[tokio::test]
-async fn one_that_traps_is_contained() {
-    is_contained("traps", "trapped").await;
+async fn contains_a_trapping_plugin() {
+    assert_contained("traps", "trapped").await;
 }
 
 #[tokio::test]
-async fn one_that_hoards_memory_is_contained() {
-    is_contained("hoards", "trapped").await;
+async fn contains_a_plugin_that_hoards_memory() {
+    assert_contained("hoards", "trapped").await;
 }
 
 #[tokio::test]
-async fn one_that_floods_output_is_contained() {
-    is_contained("floods", "answered more than it may").await;
+async fn contains_a_plugin_that_floods_output() {
+    assert_contained("floods", "answered more than it may").await;
 }
 
 #[tokio::test]
-async fn one_that_names_another_host_is_contained() {
-    is_contained("other_origin", "answered nonsense").await;
+async fn contains_a_plugin_that_names_another_host() {
+    assert_contained("other_origin", "answered nonsense").await;
 }
 
-async fn refused(component: &[u8], reason: &str) {
+async fn assert_rejected(component: &[u8], reason: &str) {
     let upstream = Upstream::start(&[]).await;
-    let jackfield = host(&upstream, component).await;
+    let jackfield = start_with_plugin(&upstream, component).await;
     let plugin = jackfield.plugin("hostile").await;
     assert_eq!(plugin["serving"], Value::Null);
     let problem = plugin["problem"].as_str().unwrap();
     assert!(problem.contains(reason), "{problem}");
-    let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
-    assert_eq!(status, 200, "{answer}");
-    nobody_is_blamed(&jackfield).await;
+    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 200, "{response}");
+    assert_no_credential_cools(&jackfield).await;
 }
 
 #[tokio::test]
-async fn one_that_is_no_component_is_refused() {
-    refused(b"no component at all", "not a WebAssembly file").await;
+async fn rejects_a_file_that_is_no_component() {
+    assert_rejected(b"no component at all", "not a WebAssembly file").await;
 }
 
 #[tokio::test]
-async fn a_selector_that_fails_costs_no_call() {
+async fn failing_selector_fails_no_call() {
     let upstream = Upstream::start(&[]).await;
     let more = "routing: { selector: hostile }\n";
     let jackfield = Jackfield::start(&upstream, &["key-a", "key-b"], more).await;
-    jackfield.drop_plugin("hostile", &guest("selector_traps"));
-    until("the plugin serves", async || {
+    jackfield.install_plugin("hostile", &guest("selector_traps"));
+    wait_until("the plugin serves", async || {
         jackfield.generation("hostile").await > 0
     })
     .await;
     for _ in 0..5 {
-        let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
-        assert_eq!(status, 200, "{answer}");
+        let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        assert_eq!(status, 200, "{response}");
         assert_eq!(
-            answer["x_practice"]["served_by"], "key-a",
+            response["x_practice"]["served_by"], "key-a",
             "the first candidate is taken"
         );
     }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::harness::{Jackfield, PATIENCE, TOKEN, Upstream, chat, until};
+use crate::harness::{Jackfield, TEST_TIMEOUT, TOKEN, Upstream, chat, wait_until};
 
 /// Calls that meet the end of a token at once.
 const CALLERS: usize = 32;
@@ -63,7 +63,7 @@ fn hello() -> Value {
 }
 
 #[tokio::test]
-async fn a_token_is_renewed_before_it_ends_again_and_again() {
+async fn refreshes_tokens_before_they_expire() {
     let lifetime = Duration::from_secs(3);
     let upstream = Upstream::with_oauth(PracticeOAuthOptions {
         lifetime,
@@ -72,9 +72,9 @@ async fn a_token_is_renewed_before_it_ends_again_and_again() {
     .await;
     let alice = account("alice", &upstream.oauth().open("alice"), lifetime);
     let jackfield = start(&accounts(&upstream, "2s", &alice)).await;
-    until("there were four rotations", async || {
-        let (status, answer) = jackfield.call(&hello()).await;
-        assert_eq!(status, 200, "{answer}");
+    wait_until("there were four rotations", async || {
+        let (status, response) = jackfield.call(&hello()).await;
+        assert_eq!(status, 200, "{response}");
         upstream.oauth().counts().refreshed >= 4
     })
     .await;
@@ -88,7 +88,7 @@ async fn a_token_is_renewed_before_it_ends_again_and_again() {
 }
 
 #[tokio::test]
-async fn a_401_is_mended_by_one_refresh_for_all_who_meet_it() {
+async fn concurrent_401s_share_one_refresh() {
     let upstream = Upstream::with_oauth(PracticeOAuthOptions {
         // All have met the end by the time that the new token is there.
         pause: Duration::from_millis(500),
@@ -105,8 +105,8 @@ async fn a_401_is_mended_by_one_refresh_for_all_who_meet_it() {
         calls.spawn(async move { jackfield.call(&hello()).await });
     }
     while let Some(ended) = calls.join_next().await {
-        let (status, answer) = ended.unwrap();
-        assert_eq!(status, 200, "{answer}");
+        let (status, response) = ended.unwrap();
+        assert_eq!(status, 200, "{response}");
     }
     let counts = upstream.oauth().counts();
     assert_eq!(
@@ -122,7 +122,7 @@ async fn a_401_is_mended_by_one_refresh_for_all_who_meet_it() {
 }
 
 #[tokio::test]
-async fn a_restart_keeps_the_rotated_token() {
+async fn rotated_token_survives_restart() {
     let upstream = Upstream::with_oauth(options(Rotation::Strict)).await;
     let alice = account("alice", &upstream.oauth().open("alice"), DAY);
     let config = accounts(&upstream, "1s", &alice);
@@ -130,33 +130,33 @@ async fn a_restart_keeps_the_rotated_token() {
     for rotation in 1..=3 {
         let jackfield = start_in(folder, &config).await;
         upstream.oauth().end_access("alice");
-        let (status, answer) = jackfield.call(&hello()).await;
-        assert_eq!(status, 200, "rotation {rotation}: {answer}");
+        let (status, response) = jackfield.call(&hello()).await;
+        assert_eq!(status, 200, "rotation {rotation}: {response}");
         assert_eq!(upstream.oauth().counts().refreshed, rotation);
         folder = if rotation == 2 {
             jackfield.kill().await
         } else {
-            jackfield.end().await
+            jackfield.stop().await
         };
     }
     assert_eq!(upstream.oauth().counts().invalid_grant, 0);
 }
 
 #[tokio::test]
-async fn an_answer_without_a_refresh_token_keeps_the_old_one() {
+async fn refresh_response_without_refresh_token_preserves_the_old_one() {
     let upstream = Upstream::with_oauth(options(Rotation::Never)).await;
     let alice = account("alice", &upstream.oauth().open("alice"), DAY);
     let jackfield = start(&accounts(&upstream, "1s", &alice)).await;
     for rotation in 1..=3 {
         upstream.oauth().end_access("alice");
-        let (status, answer) = jackfield.call(&hello()).await;
-        assert_eq!(status, 200, "{answer}");
+        let (status, response) = jackfield.call(&hello()).await;
+        assert_eq!(status, 200, "{response}");
         assert_eq!(upstream.oauth().counts().refreshed, rotation);
     }
 }
 
 #[tokio::test]
-async fn a_dead_grant_bars_its_credential_and_another_serves() {
+async fn invalid_grant_bars_only_its_credential() {
     let upstream = Upstream::with_oauth(options(Rotation::Strict)).await;
     let both = ["alice", "bob"].map(|id| account(id, &upstream.oauth().open(id), DAY));
     let jackfield = start(&accounts(&upstream, "1s", &both.concat())).await;
@@ -171,9 +171,9 @@ async fn a_dead_grant_bars_its_credential_and_another_serves() {
     assert_eq!(events.status(), 200);
     upstream.oauth().revoke("alice");
     for _ in 0..6 {
-        let (status, answer) = jackfield.call(&hello()).await;
-        assert_eq!(status, 200, "{answer}");
-        assert_eq!(answer["x_practice"]["served_by"], "bob");
+        let (status, response) = jackfield.call(&hello()).await;
+        assert_eq!(status, 200, "{response}");
+        assert_eq!(response["x_practice"]["served_by"], "bob");
     }
     assert_eq!(
         upstream.oauth().counts().invalid_grant,
@@ -186,20 +186,20 @@ async fn a_dead_grant_bars_its_credential_and_another_serves() {
         jackfield.credential("bob").await["health"]["state"],
         "ready"
     );
-    let told = timeout(PATIENCE, until_told(&mut events, "barred"));
-    let told = told.await.expect("no event tells it");
+    let event = timeout(TEST_TIMEOUT, wait_for_event(&mut events, "barred"));
+    let event = event.await.expect("no event tells it");
     assert!(
-        !told.contains(".access.") && !told.contains(".refresh."),
-        "{told}"
+        !event.contains(".access.") && !event.contains(".refresh."),
+        "{event}"
     );
 }
 
 /// Reads events until one of them holds this word.
-async fn until_told(events: &mut reqwest::Response, word: &str) -> String {
-    let mut told = String::new();
-    while !told.contains(word) {
+async fn wait_for_event(events: &mut reqwest::Response, word: &str) -> String {
+    let mut received = String::new();
+    while !received.contains(word) {
         let piece = events.chunk().await.unwrap().expect("the events ended");
-        told.push_str(&String::from_utf8_lossy(&piece));
+        received.push_str(&String::from_utf8_lossy(&piece));
     }
-    told
+    received
 }

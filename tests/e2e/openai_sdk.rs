@@ -48,11 +48,11 @@ async fn the_openai_sdk_for_python_works_unmodified() {
         .output()
         .await
         .unwrap();
-    let told = format!(
+    let log = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains("all held"), "{told}");
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("all held"), "{log}");
 }

@@ -12,10 +12,10 @@ use tokio::net::TcpListener;
 use crate::harness::Jackfield;
 
 /// Spacing, order, escapes, number spelling, duplicate and unknown members: all of it must survive.
-const ODD: &str = "\"messages\" : [ {\"role\":\"user\",\"content\":\"h\\u00e9\"} ],\t\"x\" : 1.50e+02 ,\
+const ODD_BODY: &str = "\"messages\" : [ {\"role\":\"user\",\"content\":\"h\\u00e9\"} ],\t\"x\" : 1.50e+02 ,\
     \"y\":[ ], \"nested\":{ \"model\" : \"mine\", \"a\":1,\"a\":2 } }\r\n";
 
-const ANSWER: &str = "{ \"choices\" : [ {\"index\":0, \"message\":{\"role\":\"assistant\",\
+const RESPONSE: &str = "{ \"choices\" : [ {\"index\":0, \"message\":{\"role\":\"assistant\",\
     \"content\":\"\\u0068i\"},\"finish_reason\":\"stop\" } ], \"z\":1e0, \"unknown\":{\"b\":1,\"b\":2} }  \n";
 
 const EVENTS: &str = ": comment\r\n\r\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}], \"q\" :1.0}\r\n\
@@ -24,13 +24,13 @@ const EVENTS: &str = ": comment\r\n\r\ndata: {\"choices\":[{\"index\":0,\"delta\
 
 type Received = Arc<Mutex<Vec<Bytes>>>;
 
-async fn answer(State(received): State<Received>, body: Bytes) -> axum::response::Response {
+async fn respond(State(received): State<Received>, body: Bytes) -> axum::response::Response {
     let stream = body.windows(13).any(|window| window == b"\"stream\":true");
     received.lock().push(body);
     let (kind, text) = if stream {
         ("text/event-stream", EVENTS)
     } else {
-        ("application/json", ANSWER)
+        ("application/json", RESPONSE)
     };
     axum::response::Response::builder()
         .header("content-type", kind)
@@ -40,10 +40,10 @@ async fn answer(State(received): State<Received>, body: Bytes) -> axum::response
 }
 
 #[tokio::test]
-async fn unknown_bytes_survive_both_ways() {
+async fn passes_unknown_bytes_through() {
     let received = Received::default();
     let router = Router::new()
-        .route("/v1/chat/completions", post(answer))
+        .route("/v1/chat/completions", post(respond))
         .with_state(Arc::clone(&received));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -54,30 +54,30 @@ async fn unknown_bytes_survive_both_ways() {
          credentials: [ {{ id: a, api-key: k }} ]\n    models: [ {{ name: real-name, alias: nick }} ]\n"
     );
     let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
-    for (sent, expected, answered) in [
+    for (sent, expected_request, expected_response) in [
         (
-            format!("{{ \"model\":\"real-name\",{ODD}"),
-            format!("{{ \"model\":\"real-name\",{ODD}"),
-            ANSWER,
+            format!("{{ \"model\":\"real-name\",{ODD_BODY}"),
+            format!("{{ \"model\":\"real-name\",{ODD_BODY}"),
+            RESPONSE,
         ),
         (
-            format!("{{ \"model\":  \"nick\" ,{ODD}"),
-            format!("{{ \"model\":  \"real-name\" ,{ODD}"),
-            ANSWER,
+            format!("{{ \"model\":  \"nick\" ,{ODD_BODY}"),
+            format!("{{ \"model\":  \"real-name\" ,{ODD_BODY}"),
+            RESPONSE,
         ),
         (
-            format!("{{\"stream\":true,\"model\":\"real-name\",{ODD}"),
-            format!("{{\"stream\":true,\"model\":\"real-name\",{ODD}"),
+            format!("{{\"stream\":true,\"model\":\"real-name\",{ODD_BODY}"),
+            format!("{{\"stream\":true,\"model\":\"real-name\",{ODD_BODY}"),
             EVENTS,
         ),
     ] {
         let url = jackfield.url("/v1/chat/completions");
-        let answer = jackfield.client.post(url).body(sent).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers()["x-from-provider"], "kept");
-        assert!(answer.headers().contains_key("x-jackfield-request-id"));
-        assert_eq!(answer.text().await.unwrap(), answered);
-        assert_eq!(received.lock().pop().unwrap(), expected.as_bytes());
+        let response = jackfield.client.post(url).body(sent).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["x-from-provider"], "kept");
+        assert!(response.headers().contains_key("x-jackfield-request-id"));
+        assert_eq!(response.text().await.unwrap(), expected_response);
+        assert_eq!(received.lock().pop().unwrap(), expected_request.as_bytes());
     }
     server.abort();
 }

@@ -7,17 +7,17 @@ use crate::harness::Upstream;
 use crate::sdks::{SdkCall, SdkScript};
 
 /// Runs a script straight against the practice provider, and hands that over for a look.
-async fn straight(script: SdkScript) -> Upstream {
+async fn run_directly(script: SdkScript) -> Upstream {
     let upstream = Upstream::start(&[]).await;
     let call = SdkCall {
         origin: &upstream.origin(),
         key: "key-a",
         model: "gpt-practice",
-        says: "key-a",
-        without: &[],
+        expected_key: "key-a",
+        excluded: &[],
     };
-    if let Err(told) = script.run(call).await {
-        panic!("{script:?}: {told}");
+    if let Err(log) = script.run(call).await {
+        panic!("{script:?}: {log}");
     }
     assert!(upstream.provider.calls()["key-a"] > 5);
     assert_eq!(upstream.provider.streams_open(), 0);
@@ -26,65 +26,65 @@ async fn straight(script: SdkScript) -> Upstream {
 
 #[tokio::test]
 async fn the_openai_sdk_for_python_chats() {
-    let upstream = straight(SdkScript::PYTHON_OPENAI_CHAT).await;
+    let upstream = run_directly(SdkScript::PYTHON_OPENAI_CHAT).await;
     // What arrived can be looked at, but for the keys.
-    let kept = upstream.provider.requests();
-    assert!(kept.iter().any(|request| request.path == "/v1/embeddings"));
+    let recorded = upstream.provider.requests();
+    assert!(recorded.iter().any(|request| request.path == "/v1/embeddings"));
     assert!(
-        kept.iter()
+        recorded.iter()
             .all(|it| it.headers["authorization"] == "[secret]")
     );
 }
 
 #[tokio::test]
 async fn the_openai_sdk_for_python_responds() {
-    straight(SdkScript::PYTHON_OPENAI_RESPONSES).await;
+    run_directly(SdkScript::PYTHON_OPENAI_RESPONSES).await;
 }
 
 #[tokio::test]
 async fn the_anthropic_sdk_for_python_works() {
-    straight(SdkScript::PYTHON_ANTHROPIC).await;
+    run_directly(SdkScript::PYTHON_ANTHROPIC).await;
 }
 
 #[tokio::test]
 async fn the_google_sdk_for_python_works() {
-    straight(SdkScript::PYTHON_GOOGLE).await;
+    run_directly(SdkScript::PYTHON_GOOGLE).await;
 }
 
 #[tokio::test]
 async fn the_openai_sdk_for_node_works() {
-    straight(SdkScript::NODE_OPENAI).await;
+    run_directly(SdkScript::NODE_OPENAI).await;
 }
 
 #[tokio::test]
 async fn the_anthropic_sdk_for_node_works() {
-    straight(SdkScript::NODE_ANTHROPIC).await;
+    run_directly(SdkScript::NODE_ANTHROPIC).await;
 }
 
 #[tokio::test]
 async fn the_google_sdk_for_node_works() {
-    straight(SdkScript::NODE_GOOGLE).await;
+    run_directly(SdkScript::NODE_GOOGLE).await;
 }
 
 /// A script that cannot fail would prove nothing.
 #[tokio::test]
-async fn a_script_fails_when_the_answers_are_not_those_that_are_due() {
+async fn script_fails_on_unexpected_responses() {
     let upstream = Upstream::start(&[]).await;
     for script in [SdkScript::PYTHON_ANTHROPIC, SdkScript::NODE_GOOGLE] {
         let call = SdkCall {
             origin: &upstream.origin(),
             key: "key-a",
             model: "gpt-practice",
-            says: "somebody-else",
-            without: &[],
+            expected_key: "somebody-else",
+            excluded: &[],
         };
-        let told = script.run(call).await.unwrap_err();
-        assert!(told.contains("somebody-else says:"), "{told}");
+        let log = script.run(call).await.unwrap_err();
+        assert!(log.contains("somebody-else says:"), "{log}");
     }
 }
 
 #[tokio::test]
-async fn what_arrived_is_shown_from_outside() {
+async fn mock_provider_lists_received_requests() {
     let upstream = Upstream::start(&[]).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let origin = upstream.origin();

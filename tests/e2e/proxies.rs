@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::harness::{Jackfield, Upstream, chat, until};
+use crate::harness::{Jackfield, Upstream, chat, wait_until};
 use crate::oauth::{CLIENT_SECRET, account};
 
 /// The password of the proxies, as it stands in a URL and as it is sent.
@@ -26,13 +26,13 @@ struct Proxy {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum ProxyKind {
     Http,
     Socks5,
 }
 
 impl Proxy {
-    async fn start(kind: Kind) -> Self {
+    async fn start(kind: ProxyKind) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
@@ -43,11 +43,11 @@ impl Proxy {
             while let Ok((client, _)) = listener.accept().await {
                 let counted = Arc::clone(&counted);
                 open.spawn(async move {
-                    let led = match kind {
-                        Kind::Http => through_http(client, &counted).await,
-                        Kind::Socks5 => through_socks5(client, &counted).await,
+                    let result = match kind {
+                        ProxyKind::Http => through_http(client, &counted).await,
+                        ProxyKind::Socks5 => through_socks5(client, &counted).await,
                     };
-                    led.unwrap_or_default();
+                    result.unwrap_or_default();
                 });
             }
         });
@@ -122,10 +122,10 @@ async fn read<const N: usize>(client: &mut TcpStream) -> std::io::Result<[u8; N]
 }
 
 #[tokio::test]
-async fn a_credentials_connections_go_through_its_own_proxy_only() {
+async fn uses_only_the_credentials_own_proxy() {
     let upstream = Upstream::start(&[]).await;
-    let http = Proxy::start(Kind::Http).await;
-    let socks = Proxy::start(Kind::Socks5).await;
+    let http = Proxy::start(ProxyKind::Http).await;
+    let socks = Proxy::start(ProxyKind::Socks5).await;
     let config = format!(
         "providers:\n  - name: practice\n    executor: openai-compatible\n    \
          base-url: http://{}/v1\n    credentials:\n      \
@@ -137,8 +137,8 @@ async fn a_credentials_connections_go_through_its_own_proxy_only() {
     );
     let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
     for _ in 0..6 {
-        let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
-        assert_eq!(status, 200, "{answer}");
+        let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        assert_eq!(status, 200, "{response}");
     }
     // Two calls each, and the second over the connection of the first.
     assert_eq!(upstream.provider.calls().len(), 3);
@@ -152,11 +152,11 @@ async fn a_credentials_connections_go_through_its_own_proxy_only() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_down_is_nobodys_fault_but_the_ways() {
+async fn unreachable_proxy_does_not_cool_its_credential() {
     let upstream = Upstream::start(&[]).await;
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = gone.local_addr().unwrap();
-    drop(gone);
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
     let config = format!(
         "providers:\n  - name: practice\n    executor: openai-compatible\n    \
          base-url: http://{}/v1\n    credentials:\n      \
@@ -167,15 +167,15 @@ async fn a_proxy_that_is_down_is_nobodys_fault_but_the_ways() {
         upstream.address
     );
     let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
-    let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
-    assert_eq!(status, 200, "{answer}");
-    assert_eq!(answer["x_practice"]["served_by"], "direct");
+    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 200, "{response}");
+    assert_eq!(response["x_practice"]["served_by"], "direct");
     let lost = jackfield.credential("a-lost").await;
     assert_eq!(lost["health"]["state"], "ready", "{lost}");
 }
 
 #[tokio::test]
-async fn tokens_are_renewed_through_the_proxy_of_their_account() {
+async fn refreshes_tokens_through_the_accounts_proxy() {
     let lifetime = Duration::from_secs(60);
     let upstream = Upstream::with_oauth(PracticeOAuthOptions {
         rotation: Rotation::Strict,
@@ -183,7 +183,7 @@ async fn tokens_are_renewed_through_the_proxy_of_their_account() {
         ..PracticeOAuthOptions::default()
     })
     .await;
-    let proxy = Proxy::start(Kind::Http).await;
+    let proxy = Proxy::start(ProxyKind::Http).await;
     let alice = account("alice", &upstream.oauth().open("alice"), lifetime);
     let address = upstream.address;
     let config = format!(
@@ -195,7 +195,7 @@ async fn tokens_are_renewed_through_the_proxy_of_their_account() {
         alice, proxy.address
     );
     let _jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
-    until("the token was renewed", async || {
+    wait_until("the token was renewed", async || {
         upstream.oauth().counts().refreshed == 1
     })
     .await;

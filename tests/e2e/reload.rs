@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
-use crate::harness::{Jackfield, TOKEN, Upstream, binary, chat, head, until};
+use crate::harness::{Jackfield, TOKEN, Upstream, binary, chat, config_head, wait_until};
 
 /// A provider of this name with these credentials, whose keys are their ids. It has the model
 /// `practice` whatever it is called.
@@ -34,11 +34,11 @@ async fn start(config: &str) -> Jackfield {
 }
 
 /// Has another configuration read, which must go well.
-async fn taken(jackfield: &Jackfield, config: &str) -> Value {
+async fn reload_with(jackfield: &Jackfield, config: &str) -> Value {
     jackfield.configure(config);
-    let (status, answer) = jackfield.reload().await;
-    assert_eq!(status, 200, "{answer}");
-    answer
+    let (status, response) = jackfield.reload().await;
+    assert_eq!(status, 200, "{response}");
+    response
 }
 
 /// The ids that the server knows.
@@ -50,26 +50,26 @@ async fn ids(jackfield: &Jackfield) -> Vec<String> {
 }
 
 async fn served_by(jackfield: &Jackfield) -> String {
-    let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
-    assert_eq!(status, 200, "{answer}");
-    let key = answer["x_practice"]["served_by"].as_str();
+    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    assert_eq!(status, 200, "{response}");
+    let key = response["x_practice"]["served_by"].as_str();
     key.unwrap().to_owned()
 }
 
 /// Calls and streams, one after the other, until they are told to stop; none may fail.
-fn load(jackfield: &Arc<Jackfield>, stop: &Arc<AtomicBool>, calls: &Arc<AtomicU64>) -> JoinSet<()> {
+fn start_load(jackfield: &Arc<Jackfield>, stop: &Arc<AtomicBool>, calls: &Arc<AtomicU64>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for caller in 0..CALLERS {
         let (jackfield, stop) = (Arc::clone(jackfield), Arc::clone(stop));
         let (calls, streams) = (Arc::clone(calls), caller % 2 == 0);
         tasks.spawn(async move {
-            let wishes = json!({ "words": 10, "pause_ms": 10 });
+            let directives = json!({ "words": 10, "pause_ms": 10 });
             while !stop.load(Ordering::Relaxed) {
-                let body = chat("practice", streams, &wishes).to_string();
+                let body = chat("practice", streams, &directives).to_string();
                 let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
-                let answer = request.body(body).send().await.unwrap();
-                let status = answer.status();
-                let text = answer.text().await.unwrap();
+                let response = request.body(body).send().await.unwrap();
+                let status = response.status();
+                let text = response.text().await.unwrap();
                 assert_eq!(status, 200, "{text}");
                 assert!(!streams || text.ends_with("data: [DONE]\n\n"), "{text}");
                 calls.fetch_add(1, Ordering::Relaxed);
@@ -80,7 +80,7 @@ fn load(jackfield: &Arc<Jackfield>, stop: &Arc<AtomicBool>, calls: &Arc<AtomicU6
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn credentials_and_providers_come_go_and_change_under_load_and_nothing_fails() {
+async fn reloads_under_load_fail_no_call() {
     let (upstream, other) = (Upstream::start(&[]).await, Upstream::start(&[]).await);
     let configs = [
         provider("acme", &upstream, &["key-a", "key-b"]),
@@ -91,13 +91,13 @@ async fn credentials_and_providers_come_go_and_change_under_load_and_nothing_fai
     ];
     let jackfield = Arc::new(start(&configs[0]).await);
     let (stop, calls) = (Arc::default(), Arc::default());
-    let mut tasks = load(&jackfield, &stop, &calls);
+    let mut tasks = start_load(&jackfield, &stop, &calls);
     for round in 1..=RELOADS {
         let config = &configs[round % configs.len()];
-        let answer = taken(&jackfield, config).await;
-        assert_eq!(answer["configuration"], round);
+        let response = reload_with(&jackfield, config).await;
+        assert_eq!(response["configuration"], round);
         let before = calls.load(Ordering::Relaxed);
-        until("calls went by it", async || {
+        wait_until("calls went by it", async || {
             calls.load(Ordering::Relaxed) > before + 2
         })
         .await;
@@ -117,21 +117,21 @@ async fn credentials_and_providers_come_go_and_change_under_load_and_nothing_fai
 }
 
 #[tokio::test]
-async fn a_broken_configuration_changes_nothing_and_every_mistake_is_told() {
+async fn invalid_configuration_changes_nothing_and_reports_every_error() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
-    let broken = provider("acme", &upstream, &["key-b", "key-b"]) + "retry: { rounds: none }\n";
-    jackfield.configure(&broken);
-    let (status, answer) = jackfield.reload().await;
-    assert_eq!(status, 422, "{answer}");
-    assert_eq!(answer["error"]["code"], "invalid_config");
-    let mistakes = answer["error"]["mistakes"].as_array().unwrap();
-    assert_eq!(mistakes.len(), 2, "{answer}");
-    for (mistake, tells) in mistakes.iter().zip(["credentials[1].id", "retry.rounds"]) {
-        let mistake = mistake.as_str().unwrap();
-        assert!(mistake.contains("jackfield.yaml:"), "{mistake}");
-        assert!(mistake.contains(tells), "{mistake}");
-        until("it is in the log", async || jackfield.has_logged(tells)).await;
+    let invalid = provider("acme", &upstream, &["key-b", "key-b"]) + "retry: { rounds: none }\n";
+    jackfield.configure(&invalid);
+    let (status, response) = jackfield.reload().await;
+    assert_eq!(status, 422, "{response}");
+    assert_eq!(response["error"]["code"], "invalid_config");
+    let diagnostics = response["error"]["mistakes"].as_array().unwrap();
+    assert_eq!(diagnostics.len(), 2, "{response}");
+    for (diagnostic, expected) in diagnostics.iter().zip(["credentials[1].id", "retry.rounds"]) {
+        let diagnostic = diagnostic.as_str().unwrap();
+        assert!(diagnostic.contains("jackfield.yaml:"), "{diagnostic}");
+        assert!(diagnostic.contains(expected), "{diagnostic}");
+        wait_until("it is in the log", async || jackfield.has_logged(expected)).await;
     }
     assert_eq!(ids(&jackfield).await, ["key-a"]);
     assert_eq!(served_by(&jackfield).await, "key-a");
@@ -142,39 +142,39 @@ async fn a_broken_configuration_changes_nothing_and_every_mistake_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_settled_at_the_start_is_refused_by_name_with_all_the_rest() {
+async fn rejects_changes_that_need_a_restart() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
     let rest = provider("acme", &upstream, &["key-b"]);
     jackfield.write_config(&format!("listen: 127.0.0.1:1\nstore: none\n{rest}"));
-    let (status, answer) = jackfield.reload().await;
-    assert_eq!(status, 422, "{answer}");
-    let mistakes = answer["error"]["mistakes"].as_array().unwrap();
-    let mistakes: Vec<&str> = mistakes.iter().filter_map(Value::as_str).collect();
-    let names: Vec<&str> = mistakes
+    let (status, response) = jackfield.reload().await;
+    assert_eq!(status, 422, "{response}");
+    let diagnostics = response["error"]["mistakes"].as_array().unwrap();
+    let diagnostics: Vec<&str> = diagnostics.iter().filter_map(Value::as_str).collect();
+    let names: Vec<&str> = diagnostics
         .iter()
-        .filter_map(|mistake| Some(mistake.split_once(": ")?.0))
+        .filter_map(|diagnostic| Some(diagnostic.split_once(": ")?.0))
         .collect();
     assert_eq!(names, ["listen", "admin", "store"]);
-    let told = |mistake: &&str| mistake.ends_with("restart to change it");
-    assert!(mistakes.iter().all(told), "{mistakes:?}");
+    let needs_restart = |diagnostic: &&str| diagnostic.ends_with("restart to change it");
+    assert!(diagnostics.iter().all(needs_restart), "{diagnostics:?}");
     assert_eq!(ids(&jackfield).await, ["key-a"]);
 }
 
 #[tokio::test]
-async fn sighup_has_the_configuration_read_anew() {
+async fn sighup_reloads_the_configuration() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
     jackfield.configure("lisen: 1\n");
     jackfield.signal("-HUP");
-    until("its mistakes are in the log", async || {
+    wait_until("its mistakes are in the log", async || {
         jackfield.has_logged("lisen") && jackfield.has_logged("providers")
     })
     .await;
     assert_eq!(served_by(&jackfield).await, "key-a");
     jackfield.configure(&provider("acme", &upstream, &["key-b"]));
     jackfield.signal("-HUP");
-    until("the other credential is there", async || {
+    wait_until("the other credential is there", async || {
         ids(&jackfield).await == ["key-b"]
     })
     .await;
@@ -182,7 +182,7 @@ async fn sighup_has_the_configuration_read_anew() {
 }
 
 #[tokio::test]
-async fn cooldowns_and_the_operators_word_survive_a_new_configuration() {
+async fn cooldowns_and_disabled_state_survive_reload() {
     let upstream = Upstream::start(&["key-a", "key-c"]).await;
     let all = ["key-a", "key-b", "key-c"];
     let jackfield = start(&provider("acme", &upstream, &all)).await;
@@ -199,22 +199,22 @@ async fn cooldowns_and_the_operators_word_survive_a_new_configuration() {
     assert_eq!(disabled.unwrap().status(), 200);
 
     // What is the same as before is not said to have changed.
-    let answer = taken(&jackfield, &provider("acme", &upstream, &all)).await;
+    let response = reload_with(&jackfield, &provider("acme", &upstream, &all)).await;
     let expected = json!({ "all": 3, "added": 0, "changed": 0, "removed": 0 });
-    assert_eq!(answer["credentials"], expected, "{answer}");
+    assert_eq!(response["credentials"], expected, "{response}");
     let edited = provider("acme", &upstream, &all).replace("key-b }", "key-b, weight: 2 }");
-    let answer = taken(&jackfield, &edited).await;
+    let response = reload_with(&jackfield, &edited).await;
     let expected = json!({ "all": 3, "added": 0, "changed": 1, "removed": 0 });
-    assert_eq!(answer["credentials"], expected, "{answer}");
+    assert_eq!(response["credentials"], expected, "{response}");
     let shown = jackfield.credential("key-b").await;
     assert_eq!((&shown["weight"], &shown["health"]), (&json!(2), &cooling));
     assert_eq!(jackfield.credential("key-c").await["enabled"], false);
 
     // Gone and back, it is as after a restart: what is known of it was kept.
-    let answer = taken(&jackfield, &provider("acme", &upstream, &["key-a"])).await;
-    assert_eq!(answer["credentials"]["removed"], 2);
-    let answer = taken(&jackfield, &edited).await;
-    assert_eq!(answer["credentials"]["added"], 2);
+    let response = reload_with(&jackfield, &provider("acme", &upstream, &["key-a"])).await;
+    assert_eq!(response["credentials"]["removed"], 2);
+    let response = reload_with(&jackfield, &edited).await;
+    assert_eq!(response["credentials"]["added"], 2);
     let back = jackfield.credential("key-b").await["health"].clone();
     assert_eq!(
         (&back["state"], &back["until_ms"]),
@@ -224,17 +224,17 @@ async fn cooldowns_and_the_operators_word_survive_a_new_configuration() {
 }
 
 #[tokio::test]
-async fn a_stream_of_a_provider_that_is_removed_ends_whole() {
+async fn open_streams_of_a_removed_provider_finish() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
-    let wishes = json!({ "words": 20, "pause_ms": 50 });
-    let body = chat("practice", true, &wishes).to_string();
+    let directives = json!({ "words": 20, "pause_ms": 50 });
+    let body = chat("practice", true, &directives).to_string();
     let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
     let mut stream = request.body(body).send().await.unwrap().bytes_stream();
     let mut received = stream.next().await.unwrap().unwrap().to_vec();
 
     let other = provider("else", &upstream, &["key-b"]).replace("practice }", "other }");
-    taken(&jackfield, &other).await;
+    reload_with(&jackfield, &other).await;
     let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 404);
     let (status, _) = jackfield.call(&chat("other", false, &json!({}))).await;
@@ -249,12 +249,12 @@ async fn a_stream_of_a_provider_that_is_removed_ends_whole() {
 }
 
 #[tokio::test]
-async fn clients_keys_and_the_admin_token_are_replaced() {
+async fn reload_replaces_client_keys_and_admin_token() {
     let upstream = Upstream::start(&[]).await;
     let rest = provider("acme", &upstream, &["key-a"]);
     let keys = |key: &str| format!("{rest}client-keys: [ {{ name: team, key: {key} }} ]\n");
     let jackfield = start(&keys("first")).await;
-    let asked = async |key: &str| {
+    let status_with_key = async |key: &str| {
         let request = jackfield.client.get(jackfield.url("/v1/models"));
         request
             .bearer_auth(key)
@@ -264,11 +264,11 @@ async fn clients_keys_and_the_admin_token_are_replaced() {
             .status()
             .as_u16()
     };
-    assert_eq!((asked("first").await, asked("second").await), (200, 401));
-    taken(&jackfield, &keys("second")).await;
-    assert_eq!((asked("first").await, asked("second").await), (401, 200));
+    assert_eq!((status_with_key("first").await, status_with_key("second").await), (200, 401));
+    reload_with(&jackfield, &keys("second")).await;
+    assert_eq!((status_with_key("first").await, status_with_key("second").await), (401, 200));
 
-    let other = head().replace(TOKEN, "another-admin-token") + &rest;
+    let other = config_head().replace(TOKEN, "another-admin-token") + &rest;
     jackfield.write_config(&other);
     assert_eq!(jackfield.reload().await.0, 200);
     assert_eq!(jackfield.reload().await.0, 401);
@@ -276,11 +276,11 @@ async fn clients_keys_and_the_admin_token_are_replaced() {
     let request = jackfield.client.get(url).bearer_auth("another-admin-token");
     assert_eq!(request.send().await.unwrap().status(), 200);
     // Without client keys everybody on this machine may call.
-    assert_eq!(asked("nobody").await, 200);
+    assert_eq!(status_with_key("nobody").await, 200);
 }
 
 #[tokio::test]
-async fn what_files_and_the_admin_api_define_stays_and_goes_with_its_provider_only() {
+async fn reload_preserves_credentials_of_files_and_admin_api() {
     let upstream = Upstream::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
     let files = folder.path().join("accounts");
@@ -301,26 +301,26 @@ async fn what_files_and_the_admin_api_define_stays_and_goes_with_its_provider_on
     assert_eq!(added.status(), 201);
     assert_eq!(ids(&jackfield).await, ["f.json", "key-a", "made"]);
 
-    let answer = taken(&jackfield, &with("acme", "key-b")).await;
-    assert_eq!(answer["warnings"], json!([]), "{answer}");
+    let response = reload_with(&jackfield, &with("acme", "key-b")).await;
+    assert_eq!(response["warnings"], json!([]), "{response}");
     assert_eq!(ids(&jackfield).await, ["f.json", "key-b", "made"]);
-    let answer = taken(&jackfield, &with("else", "key-b")).await;
-    let warnings = answer["warnings"].to_string();
+    let response = reload_with(&jackfield, &with("else", "key-b")).await;
+    let warnings = response["warnings"].to_string();
     assert!(
         warnings.contains("f.json") && warnings.contains("made"),
-        "{answer}"
+        "{response}"
     );
     assert_eq!(ids(&jackfield).await, ["key-b"]);
     // What comes back serves by the names that its provider has now.
     let renamed = with("acme", "key-b").replace("alias: practice", "alias: renamed");
-    taken(&jackfield, &renamed).await;
+    reload_with(&jackfield, &renamed).await;
     assert_eq!(ids(&jackfield).await, ["f.json", "key-b", "made"]);
     let mut keys = Vec::new();
     for _ in 0..3 {
-        let (status, answer) = jackfield.call(&chat("renamed", false, &json!({}))).await;
-        assert_eq!(status, 200, "{answer}");
+        let (status, response) = jackfield.call(&chat("renamed", false, &json!({}))).await;
+        assert_eq!(status, 200, "{response}");
         keys.push(
-            answer["x_practice"]["served_by"]
+            response["x_practice"]["served_by"]
                 .as_str()
                 .unwrap()
                 .to_owned(),
@@ -331,7 +331,7 @@ async fn what_files_and_the_admin_api_define_stays_and_goes_with_its_provider_on
 }
 
 #[tokio::test]
-async fn a_server_that_is_ending_reads_nothing() {
+async fn rejects_reload_during_shutdown() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
     jackfield.configure(&provider("acme", &upstream, &["key-b"]));
@@ -346,20 +346,20 @@ async fn a_server_that_is_ending_reads_nothing() {
     admin.read_exact(&mut go_on).await.unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     jackfield.signal("-TERM");
-    until("no new connection is taken", async || {
+    wait_until("no new connection is taken", async || {
         TcpStream::connect(jackfield.address).await.is_err()
     })
     .await;
     admin.write_all(b"{}").await.unwrap();
-    let mut answer = String::new();
-    admin.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 409"), "{answer}");
-    assert!(answer.contains("stopping"), "{answer}");
-    drop(jackfield.end().await);
+    let mut response = String::new();
+    admin.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 409"), "{response}");
+    assert!(response.contains("stopping"), "{response}");
+    drop(jackfield.stop().await);
 }
 
 #[tokio::test]
-async fn the_command_line_has_a_running_server_read_its_configuration() {
+async fn config_reload_command_reloads_the_server() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
     let reload = async || {
@@ -372,28 +372,28 @@ async fn the_command_line_has_a_running_server_read_its_configuration() {
     let absent = provider("acme", &upstream, &["key-b"]) + "routing: { selector: absent }\n";
     jackfield.configure(&absent);
     let output = reload().await;
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{told}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
     assert!(
-        told.contains("1 added") && told.contains("1 removed"),
-        "{told}"
+        stdout.contains("1 added") && stdout.contains("1 removed"),
+        "{stdout}"
     );
     assert!(
-        told.contains("the selector `absent` is not loaded"),
-        "{told}"
+        stdout.contains("the selector `absent` is not loaded"),
+        "{stdout}"
     );
     jackfield.configure("lisen: 1\n");
     let output = reload().await;
-    let told = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        told.contains("jackfield.yaml:1:1") && told.contains("providers"),
-        "{told}"
+        stderr.contains("jackfield.yaml:1:1") && stderr.contains("providers"),
+        "{stderr}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_reloads_at_once_one_waits_for_the_other_and_the_newest_file_stands() {
+async fn concurrent_reloads_are_serialized_and_the_newest_file_wins() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Arc::new(start(&provider("acme", &upstream, &["key-a"])).await);
     // So many that reading them takes longer than all of the other's reload.
@@ -412,9 +412,9 @@ async fn of_reloads_at_once_one_waits_for_the_other_and_the_newest_file_stands()
             reloads.spawn(async move { jackfield.reload().await });
             tokio::task::yield_now().await;
         }
-        for (status, answer) in reloads.join_all().await {
-            assert_eq!(status, 200, "{answer}");
-            numbers.push(answer["configuration"].as_u64().unwrap());
+        for (status, response) in reloads.join_all().await {
+            assert_eq!(status, 200, "{response}");
+            numbers.push(response["configuration"].as_u64().unwrap());
         }
         assert_eq!(ids(&jackfield).await, ["key-b"], "an older file came last");
         assert_eq!(served_by(&jackfield).await, "key-b");
@@ -427,7 +427,7 @@ async fn of_reloads_at_once_one_waits_for_the_other_and_the_newest_file_stands()
 /// Puts another configuration in place of the one that may just be read.
 fn replace_config(jackfield: &Jackfield, config: &str) {
     let folder = jackfield.folder.path();
-    fs::write(folder.join("next.yaml"), head() + config).unwrap();
+    fs::write(folder.join("next.yaml"), config_head() + config).unwrap();
     fs::rename(folder.join("next.yaml"), folder.join("jackfield.yaml")).unwrap();
 }
 

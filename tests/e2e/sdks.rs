@@ -29,9 +29,9 @@ pub(crate) struct SdkCall<'a> {
     pub(crate) key: &'a str,
     pub(crate) model: &'a str,
     /// The key that the practice provider sees: it shows in its answers.
-    pub(crate) says: &'a str,
+    pub(crate) expected_key: &'a str,
     /// The features that are left out.
-    pub(crate) without: &'a [&'a str],
+    pub(crate) excluded: &'a [&'a str],
 }
 
 impl SdkScript {
@@ -78,18 +78,18 @@ impl SdkScript {
             .arg(folder.join(self.file))
             .args(["--base-url", &format!("{}{}", call.origin, self.base_path)])
             .args(["--key", call.key, "--model", call.model])
-            .args(["--says", call.says, "--without", &call.without.join(",")]);
+            .args(["--says", call.expected_key, "--without", &call.excluded.join(",")]);
         // Nothing of the machine's settings may change what the SDK does, a proxy least of all.
         command.env_clear().env("PYTHONDONTWRITEBYTECODE", "1");
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         let output = command.output().await.unwrap();
-        let told = format!(
+        let log = format!(
             "{}{}",
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        let held = output.status.success() && told.contains("all held");
-        if held { Ok(told) } else { Err(told) }
+        let held = output.status.success() && log.contains("all held");
+        if held { Ok(log) } else { Err(log) }
     }
 }
 
@@ -175,6 +175,6 @@ fn run(command: &mut Command) {
     let output = command
         .output()
         .expect("python3 with venv, and node with npm, are needed for this test");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {told}");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {log}");
 }

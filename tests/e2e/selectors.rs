@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::harness::{Jackfield, Upstream, chat, until};
+use crate::harness::{Jackfield, Upstream, chat, wait_until};
 
 /// Three credentials that weigh 1, 2 and 3, chosen among by `routing`.
 async fn start(upstream: &Upstream, routing: &str) -> Jackfield {
@@ -39,7 +39,7 @@ async fn weighted_calls_each_credential_by_its_weight() {
 }
 
 /// Who answers a call of a session, or of none.
-async fn served(jackfield: &Jackfield, session: Option<&str>) -> String {
+async fn credential_for(jackfield: &Jackfield, session: Option<&str>) -> String {
     let body = chat("practice", false, &json!({})).to_string();
     let mut request = jackfield
         .client
@@ -48,17 +48,17 @@ async fn served(jackfield: &Jackfield, session: Option<&str>) -> String {
     if let Some(session) = session {
         request = request.header("x-session-id", session);
     }
-    let answer = request.send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    let answer: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-    answer["x_practice"]["served_by"]
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let response: serde_json::Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    response["x_practice"]["served_by"]
         .as_str()
         .unwrap()
         .to_owned()
 }
 
 #[tokio::test]
-async fn sticky_keeps_each_session_with_one_credential_over_a_restart() {
+async fn sticky_sessions_survive_restart() {
     let upstream = Upstream::start(&[]).await;
     let routing = "{ selector: sticky, affinity: [ { header: x-session-id } ] }";
     let jackfield = start(&upstream, routing).await;
@@ -67,7 +67,7 @@ async fn sticky_keeps_each_session_with_one_credential_over_a_restart() {
         .collect();
     let mut served_by = BTreeMap::new();
     for session in sessions.iter().cycle().take(90) {
-        let by = served(&jackfield, Some(session)).await;
+        let by = credential_for(&jackfield, Some(session)).await;
         let before = served_by.insert(session.clone(), by.clone());
         assert!(
             before.is_none_or(|before| before == by),
@@ -78,34 +78,34 @@ async fn sticky_keeps_each_session_with_one_credential_over_a_restart() {
     assert_eq!(used.len(), 3, "all sessions are with {used:?}");
     let again = start(&upstream, routing).await;
     for session in &sessions {
-        assert_eq!(served(&again, Some(session)).await, served_by[session]);
+        assert_eq!(credential_for(&again, Some(session)).await, served_by[session]);
     }
 }
 
 #[tokio::test]
-async fn sticky_without_a_session_takes_turns() {
+async fn sticky_without_session_is_round_robin() {
     let upstream = Upstream::start(&[]).await;
     let routing = "{ selector: sticky, affinity: [ { header: x-session-id } ] }";
     let jackfield = start(&upstream, routing).await;
     for _ in 0..12 {
-        served(&jackfield, None).await;
+        credential_for(&jackfield, None).await;
     }
     let expected = counts([("heavy", 4), ("light", 4), ("middle", 4)]);
     assert_eq!(upstream.provider.calls(), expected);
 }
 
 #[tokio::test]
-async fn least_busy_passes_over_who_is_busy() {
+async fn least_busy_avoids_busy_credentials() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&upstream, "{ selector: least-busy }").await;
     let mut streams = Vec::new();
     for open in 1..=6 {
         let body = chat("practice", true, &json!({ "words": 400, "pause_ms": 50 }));
         let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
-        let answer = request.body(body.to_string()).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        streams.push(answer);
-        until("the stream was open", async || {
+        let response = request.body(body.to_string()).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        streams.push(response);
+        wait_until("the stream was open", async || {
             upstream.provider.streams_open() == open
         })
         .await;

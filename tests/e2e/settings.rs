@@ -21,7 +21,7 @@ async fn start(upstream: &Upstream, status: StatusCode) -> Jackfield {
 const FILL_FIRST: &str = "routing: { selector: fill-first }\n";
 
 /// Has the configuration read anew with this added to it.
-async fn add(jackfield: &Jackfield, upstream: &Upstream, more: &str) {
+async fn reconfigure(jackfield: &Jackfield, upstream: &Upstream, more: &str) {
     let providers = provider(
         "practice",
         "openai-compatible",
@@ -29,14 +29,14 @@ async fn add(jackfield: &Jackfield, upstream: &Upstream, more: &str) {
         &["key-a", "key-b"],
     );
     jackfield.configure(&format!("providers:\n{providers}{more}"));
-    let (status, answer) = jackfield.reload().await;
-    assert_eq!(status, 200, "{answer}");
+    let (status, response) = jackfield.reload().await;
+    assert_eq!(status, 200, "{response}");
 }
 
 /// Which key a call was answered with, or the status of its failure.
 async fn call(jackfield: &Jackfield) -> Result<String, u16> {
-    let (status, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
-    let key = answer["x_practice"]["served_by"].as_str();
+    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let key = response["x_practice"]["served_by"].as_str();
     key.map(str::to_owned).ok_or(status)
 }
 
@@ -47,7 +47,7 @@ async fn seed_1_4_the_selector_is_set_while_calls_are_served() {
     for _ in 0..3 {
         assert_eq!(call(&jackfield).await.as_deref(), Ok("key-a"));
     }
-    add(
+    reconfigure(
         &jackfield,
         &upstream,
         "routing: { selector: round-robin }\n",
@@ -59,7 +59,7 @@ async fn seed_1_4_the_selector_is_set_while_calls_are_served() {
     }
     keys.sort();
     assert_eq!(keys, ["key-a", "key-a", "key-b", "key-b"]);
-    add(&jackfield, &upstream, "routing: { selector: ff }\n").await;
+    reconfigure(&jackfield, &upstream, "routing: { selector: ff }\n").await;
     for _ in 0..3 {
         assert_eq!(call(&jackfield).await.as_deref(), Ok("key-a"));
     }
@@ -71,12 +71,12 @@ async fn seed_1_4_retries_are_set_while_calls_are_served() {
     // A failure that cools nobody, so that each call begins with the one that fails.
     let uncooled = format!("disable-cooling: true\n{FILL_FIRST}");
     let jackfield = start(&upstream, StatusCode::INTERNAL_SERVER_ERROR).await;
-    add(&jackfield, &upstream, &uncooled).await;
+    reconfigure(&jackfield, &upstream, &uncooled).await;
     assert_eq!(call(&jackfield).await.as_deref(), Ok("key-b"));
     let only_one = format!("{uncooled}retry: {{ max-credentials: 1, rounds: 1 }}\n");
-    add(&jackfield, &upstream, &only_one).await;
+    reconfigure(&jackfield, &upstream, &only_one).await;
     assert!(call(&jackfield).await.is_err_and(|status| status >= 500));
-    add(&jackfield, &upstream, &uncooled).await;
+    reconfigure(&jackfield, &upstream, &uncooled).await;
     assert_eq!(call(&jackfield).await.as_deref(), Ok("key-b"));
 }
 
@@ -88,7 +88,7 @@ async fn seed_1_4_cooling_is_switched_off_and_on_while_calls_are_served() {
         let shown = jackfield.credential("practice-key-a").await;
         shown["models"][0]["health"]["state"].clone()
     };
-    add(
+    reconfigure(
         &jackfield,
         &upstream,
         &format!("disable-cooling: true\n{FILL_FIRST}"),
@@ -96,7 +96,7 @@ async fn seed_1_4_cooling_is_switched_off_and_on_while_calls_are_served() {
     .await;
     assert_eq!(call(&jackfield).await.as_deref(), Ok("key-b"));
     assert_eq!(state().await, "ready");
-    add(&jackfield, &upstream, FILL_FIRST).await;
+    reconfigure(&jackfield, &upstream, FILL_FIRST).await;
     assert_eq!(call(&jackfield).await.as_deref(), Ok("key-b"));
     assert_eq!(state().await, "cooling");
 }
@@ -133,7 +133,7 @@ async fn seed_1_12_channels_aliases_are_set_while_calls_are_served() {
 }
 
 #[tokio::test]
-async fn caps_timeouts_and_settings_of_executors_are_set_while_calls_are_served() {
+async fn reload_applies_caps_timeouts_and_executor_settings() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
     let providers = provider("practice", "openai-compatible", &upstream, &["key-a"]);
@@ -146,8 +146,8 @@ async fn caps_timeouts_and_settings_of_executors_are_set_while_calls_are_served(
     // Longer than a call may take now.
     let slow = chat("practice", true, &json!({ "words": 100, "pause_ms": 50 }));
     let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
-    let answer = request.body(slow.to_string()).send().await.unwrap();
-    let text = answer.text().await.unwrap();
+    let response = request.body(slow.to_string()).send().await.unwrap();
+    let text = response.text().await.unwrap();
     assert!(!text.ends_with("data: [DONE]\n\n"), "{text}");
     jackfield.configure(&format!("providers:\n{providers}"));
     assert_eq!(jackfield.reload().await.0, 200);

@@ -8,7 +8,7 @@ use jackfield_test_support::{guest, plugin};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::harness::{Jackfield, Upstream, chat, provider, until};
+use crate::harness::{Jackfield, Upstream, chat, provider, wait_until};
 
 /// How often each plugin is replaced.
 const SWAPS: u64 = 100;
@@ -27,21 +27,21 @@ const CALLERS: usize = 6;
 const GROWTH_KIB_MAX: u64 = 16 << 10;
 
 /// Another version of a component: the same, with one more custom section.
-fn version(component: &[u8], number: u8) -> Vec<u8> {
+fn with_version(component: &[u8], number: u8) -> Vec<u8> {
     let mut bytes = component.to_vec();
     // A section: id 0, its size, the size of its name, the name, the content.
     bytes.extend_from_slice(&[0, 3, 1, b'v', number]);
     bytes
 }
 
-struct Load {
+struct MixedLoad {
     jackfield: Arc<Jackfield>,
     stop: Arc<AtomicBool>,
     calls: Arc<AtomicU64>,
     tasks: JoinSet<()>,
 }
 
-impl Load {
+impl MixedLoad {
     fn start(jackfield: &Arc<Jackfield>) -> Self {
         let mut load = Self {
             jackfield: Arc::clone(jackfield),
@@ -62,8 +62,8 @@ impl Load {
             while !stop.load(Ordering::Relaxed) {
                 // Half of the callers go through the guest that sees every frame.
                 let model = if stream { "practice" } else { "guided" };
-                let (status, answer) = jackfield.call(&chat(model, false, &json!({}))).await;
-                assert_eq!(status, 200, "{answer}");
+                let (status, response) = jackfield.call(&chat(model, false, &json!({}))).await;
+                assert_eq!(status, 200, "{response}");
                 calls.fetch_add(1, Ordering::Relaxed);
             }
         });
@@ -82,9 +82,9 @@ impl Load {
             while !stop.load(Ordering::Relaxed) {
                 let body = chat(model, true, &json!({ "words": 60, "pause_ms": 50 })).to_string();
                 let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
-                let answer = request.body(body).send().await.unwrap();
-                assert_eq!(answer.status(), 200);
-                let text = answer.text().await.unwrap();
+                let response = request.body(body).send().await.unwrap();
+                assert_eq!(response.status(), 200);
+                let text = response.text().await.unwrap();
                 // The role, the words, the reason why it ends.
                 let events = text.matches("data: {").count();
                 assert_eq!(events, 62, "a stream was cut: {text}");
@@ -110,7 +110,7 @@ impl Load {
 const REPLACED: [&str; 3] = ["openai-compatible", "practice-executor", "round-robin"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn swaps_under_load_fail_nothing_and_leave_nothing() {
+async fn swaps_under_load_fail_no_call_and_leak_nothing() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Arc::new(two_providers(&upstream).await);
     let components = [
@@ -119,18 +119,18 @@ async fn swaps_under_load_fail_nothing_and_leave_nothing() {
         plugin("round-robin"),
     ];
 
-    let load = Load::start(&jackfield);
+    let load = MixedLoad::start(&jackfield);
     let mut halfway_kib = 0;
     for swap in 0..SWAPS {
         for (name, component) in REPLACED.iter().zip(&components) {
             // Three versions in turn: the one that serves is never dropped again.
-            replace(&jackfield, name, &version(component, 1 + (swap % 3) as u8)).await;
+            replace(&jackfield, name, &with_version(component, 1 + (swap % 3) as u8)).await;
         }
         if swap == SWAPS / 2 {
             halfway_kib = jackfield.resident_kib();
         }
     }
-    until("there were enough calls", async || {
+    wait_until("there were enough calls", async || {
         load.calls.load(Ordering::Relaxed) >= CALLS
     })
     .await;
@@ -162,9 +162,9 @@ async fn two_providers(upstream: &Upstream) -> Jackfield {
         upstream,
         &["key-a", "key-b"],
     );
-    let guided = provider("guided", "practice-executor", upstream, &["key-c", "key-d"]);
+    let plugin_provider = provider("guided", "practice-executor", upstream, &["key-c", "key-d"]);
     let folder = tempfile::tempdir().unwrap();
-    let jackfield = Jackfield::start_in(folder, &format!("providers:\n{relayed}{guided}")).await;
+    let jackfield = Jackfield::start_in(folder, &format!("providers:\n{relayed}{plugin_provider}")).await;
     replace(&jackfield, "practice-executor", &guest("practice_executor")).await;
     jackfield
 }
@@ -172,52 +172,52 @@ async fn two_providers(upstream: &Upstream) -> Jackfield {
 /// Drops a component into the folder and waits until it serves.
 async fn replace(jackfield: &Jackfield, name: &str, component: &[u8]) {
     let before = jackfield.generation(name).await;
-    jackfield.drop_plugin(name, component);
-    until("the new version serves", async || {
+    jackfield.install_plugin(name, component);
+    wait_until("the new version serves", async || {
         jackfield.generation(name).await != before
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_bad_file_leaves_the_old_one_and_a_rollback_brings_back_the_one_before() {
+async fn rejects_a_bad_file_and_rolls_back() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a", "key-b"], "").await;
     let built_in = jackfield.generation("round-robin").await;
 
-    jackfield.drop_plugin("round-robin", b"not a component");
-    until("the refusal is told", async || {
+    jackfield.install_plugin("round-robin", b"not a component");
+    wait_until("the refusal is told", async || {
         !jackfield.plugin("round-robin").await["problem"].is_null()
     })
     .await;
     assert_eq!(jackfield.generation("round-robin").await, built_in);
 
-    jackfield.drop_plugin("round-robin", &plugin("fill-first"));
-    until("the new one serves", async || {
+    jackfield.install_plugin("round-robin", &plugin("fill-first"));
+    wait_until("the new one serves", async || {
         jackfield.generation("round-robin").await != built_in
     })
     .await;
     assert!(jackfield.plugin("round-robin").await["problem"].is_null());
     assert_eq!(
-        served(&jackfield).await,
+        served_keys(&jackfield).await,
         ["key-a", "key-a", "key-a", "key-a"]
     );
 
     assert_eq!(jackfield.roll_back("round-robin").await, 200);
     assert_eq!(jackfield.generation("round-robin").await, built_in);
-    let mut order = served(&jackfield).await;
+    let mut order = served_keys(&jackfield).await;
     order.sort();
     assert_eq!(order, ["key-a", "key-a", "key-b", "key-b"]);
 
     assert_eq!(jackfield.roll_back("nobody").await, 404);
 }
 
-async fn served(jackfield: &Jackfield) -> Vec<String> {
+async fn served_keys(jackfield: &Jackfield) -> Vec<String> {
     let mut served = Vec::new();
     for _ in 0..4 {
-        let (_, answer) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        let (_, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
         served.push(
-            answer["x_practice"]["served_by"]
+            response["x_practice"]["served_by"]
                 .as_str()
                 .unwrap()
                 .to_owned(),

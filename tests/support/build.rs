@@ -13,9 +13,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .ancestors()
         .nth(3)
         .ok_or("the plugins are not below a target directory")?;
-    tell("JACKFIELD_PLUGINS", &plugins);
-    tell("JACKFIELD_GUESTS", &guests);
-    tell("JACKFIELD_TARGET", target);
+    set_env("JACKFIELD_PLUGINS", &plugins);
+    set_env("JACKFIELD_GUESTS", &guests);
+    set_env("JACKFIELD_TARGET", target);
     Ok(())
 }
 
@@ -32,6 +32,6 @@ const BUILT_IN: [&str; 9] = [
     "jackfield-weighted",
 ];
 
-fn tell(variable: &str, folder: &Path) {
+fn set_env(variable: &str, folder: &Path) {
     println!("cargo::rustc-env={variable}={}", folder.display());
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::source::root;
-use crate::{Outcome, refuse};
+use crate::{Outcome, report_violations};
 
 /// One package of the graph.
 struct Package {
@@ -26,19 +26,19 @@ struct Package {
 #[test]
 fn dependencies_run_one_way() -> Outcome {
     let packages = packages()?;
-    let mut wrong = Vec::new();
+    let mut violations = Vec::new();
     for package in packages.values() {
         let Some(folder) = &package.folder else {
             continue;
         };
         let Some(rank) = rank(folder) else {
-            wrong.push(format!("{folder}: give it a rank in tests/tidy/graph.rs"));
+            violations.push(format!("{folder}: give it a rank in tests/tidy/graph.rs"));
             continue;
         };
         for below in package.builds_with.iter().filter_map(|id| packages.get(id)) {
             let Some(below) = &below.folder else { continue };
             if self::rank(below).is_some_and(|below| !rank.may_use(below)) {
-                wrong.push(format!(
+                violations.push(format!(
                     "{folder} depends on {below}, which is not below it"
                 ));
             }
@@ -49,19 +49,19 @@ fn dependencies_run_one_way() -> Outcome {
             .filter_map(|id| packages.get(id))
         {
             if tool.folder.as_ref().is_some_and(|tool| tool != BUILD_TOOL) {
-                wrong.push(format!(
+                violations.push(format!(
                     "{folder}: its build script may use only {BUILD_TOOL}"
                 ));
             }
         }
     }
-    refuse(wrong)
+    report_violations(violations)
 }
 
 #[test]
-fn only_their_owners_know_the_large_libraries() -> Outcome {
+fn large_libraries_are_used_only_by_their_owners() -> Outcome {
     let packages = packages()?;
-    let mut wrong = Vec::new();
+    let mut violations = Vec::new();
     for package in packages.values() {
         for used in package.builds_with.iter().filter_map(|id| packages.get(id)) {
             let rule = OWNERS.iter().find(|(library, _)| *library == used.name);
@@ -70,14 +70,14 @@ fn only_their_owners_know_the_large_libraries() -> Outcome {
             };
             if !owners.contains(&package.name.as_str()) {
                 let owners = owners.join(", ");
-                wrong.push(format!(
+                violations.push(format!(
                     "{} depends on {library}; only {owners} may",
                     package.name
                 ));
             }
         }
     }
-    refuse(wrong)
+    report_violations(violations)
 }
 
 #[test]
@@ -93,14 +93,14 @@ fn licences_are_allowed() -> Outcome {
             format!("{name} {version}: the licence `{licence}` is not in the list; replace it");
         (!licence_allowed(licence)).then_some(what)
     };
-    refuse(packages()?.values().filter_map(refused))
+    report_violations(packages()?.values().filter_map(refused))
 }
 
 #[test]
-fn nothing_has_a_known_advisory() -> Outcome {
+fn no_known_advisories() -> Outcome {
     let lock = fs::read_to_string(root().join("Cargo.lock"))?;
     let advisories = fs::read_to_string(root().join("tests/advisories.txt"))?;
-    let mut wrong = Vec::new();
+    let mut violations = Vec::new();
     for line in advisories
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
@@ -112,13 +112,13 @@ fn nothing_has_a_known_advisory() -> Outcome {
         for version in locked(&lock, name) {
             if !within(version, good)? {
                 let subject = subject.join(" ");
-                wrong.push(format!(
+                violations.push(format!(
                     "{name} {version}: {id}, {subject}; update it to {good}"
                 ));
             }
         }
     }
-    refuse(wrong)
+    report_violations(violations)
 }
 
 /// All packages by their ids, for this platform at least.
@@ -384,7 +384,7 @@ const OWNERS: [(&str, &[&str]); 8] = [
 ];
 
 #[test]
-fn expressions_are_read() {
+fn parses_licence_expressions() {
     for allowed in [
         "MIT",
         "MIT/GPL-3.0",
@@ -399,7 +399,7 @@ fn expressions_are_read() {
 }
 
 #[test]
-fn ranges_are_read() -> Outcome {
+fn parses_version_ranges() -> Outcome {
     for good in ["48.0.8", "48.10.0", "49.0.1", "1.0.0", "48.0.8+local"] {
         assert!(within(good, ">=48.0.8,<49.0.0|>=49.0.1|<2.0.0")?, "{good}");
     }

@@ -189,7 +189,7 @@ pub(crate) fn undocumented(text: &str) -> Vec<(usize, String)> {
 const UNTRACKED: [&str; 4] = [".git", "node_modules", "target", "__pycache__"];
 
 #[test]
-fn functions_are_measured() {
+fn measures_functions() {
     let text = "trait A {\n    fn none(&self);\n    fn one(\n        &self,\n    ) {\n        x();\n    }\n}\n\npub(crate) async fn two() {\n    if a {\n    }\n}\nconst fn three() {}\n";
     let found: Vec<(String, usize, usize)> = functions(text)
         .into_iter()
@@ -199,7 +199,7 @@ fn functions_are_measured() {
 }
 
 #[test]
-fn wit_items_are_seen() {
+fn finds_undocumented_wit_items() {
     let text = "package a:b;\n/// I.\ninterface i {\n  use t.{x};\n  record r {\n    /// F.\n    f: u8,\n    g: u8,\n  }\n\n  /// C.\n\n  call: func(\n    a: u8,\n  ) -> u8;\n}\n";
     let found: Vec<usize> = undocumented(text)
         .into_iter()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jackfield_http::{PluginAdmin, PluginAdminError};
 use jackfield_runtime::{
-    CONTRACT_VERSION, Engine, Folder, GenerationStatus, Origin, PluginStatus, Registry,
+    CONTRACT_VERSION, Engine, PluginDir, GenerationStatus, Origin, PluginStatus, Registry,
     RollbackError,
 };
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub(crate) async fn list(folder: Option<&Path>) -> Result<(), String> {
             nowhere.path()
         }
     };
-    let loaded = Folder::load(folder, &BUILT_IN, Arc::clone(&registry)).await;
+    let loaded = PluginDir::load(folder, &BUILT_IN, Arc::clone(&registry)).await;
     drop(loaded.map_err(|error| told(&error))?);
     let status = registry.status();
     show(&status);
@@ -90,7 +90,7 @@ impl PluginAdmin for RegistryAdmin {
     fn rollback(&self, name: &str) -> Result<Value, PluginAdminError> {
         let id = self.0.rollback(name).map_err(|error| match &error {
             RollbackError::Unknown(_) => PluginAdminError::Unknown(error.to_string()),
-            RollbackError::NothingBefore(_) => PluginAdminError::NothingBefore(error.to_string()),
+            RollbackError::NoPreviousVersion(_) => PluginAdminError::NothingBefore(error.to_string()),
         })?;
         Ok(json!({ "name": &*id.name, "generation": id.generation }))
     }
@@ -116,7 +116,7 @@ fn generation(status: &GenerationStatus) -> Value {
         "wit": CONTRACT_VERSION.to_string(),
         "sha256": status.digest,
         "from": origin(&status.origin),
-        "instances": { "made": instances.made, "idle": instances.idle },
+        "instances": { "made": instances.created, "idle": instances.idle },
         "calls": instances.calls,
         "faults": instances.faults,
     })

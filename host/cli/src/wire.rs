@@ -8,7 +8,7 @@ use jackfield_auth::{AuthManager, AuthParts, Registration, Store, StoredCredenti
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher};
 use jackfield_http::{Admin, AdminParts, AdminToken, Api, HttpUpstream};
-use jackfield_runtime::{Engine, Folder, Registry};
+use jackfield_runtime::{Engine, PluginDir, Registry};
 use jackfield_store::{Key, SqliteStore};
 
 use crate::built_in::BUILT_IN;
@@ -26,7 +26,7 @@ pub(crate) struct Host {
     pub(crate) admin: Option<Arc<Admin>>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) dispatcher: Arc<Dispatcher>,
-    pub(crate) folder: Folder,
+    pub(crate) folder: PluginDir,
     pub(crate) files: Option<CredentialFiles>,
     pub(crate) reload: Arc<Reload>,
 }
@@ -37,7 +37,7 @@ impl Host {
     pub(crate) async fn new(config: &Config, file: &Path) -> Result<Self, String> {
         let engine = Engine::new(Some(&code_cache(config))).map_err(|error| told(&error))?;
         let registry = Arc::new(Registry::new(engine));
-        let folder = Folder::load(&config.plugins, &BUILT_IN, Arc::clone(&registry));
+        let folder = PluginDir::load(&config.plugins, &BUILT_IN, Arc::clone(&registry));
         let folder = folder.await.map_err(|error| told(&error))?;
         let snapshot = Arc::new(ArcSwap::from_pointee(live::snapshot(config)));
         let clock = Clock::system();

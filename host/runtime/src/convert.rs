@@ -16,11 +16,11 @@ use jackfield_dispatch::port::ResponseHead;
 use url::Url;
 
 use crate::bindings::{executor_contract as contract, types};
-use crate::imports::cut;
+use crate::host_functions::truncate;
 use crate::limits::LIST_LENGTH_MAX;
 
 /// What is wrong with a guest's answer.
-pub(crate) type Wrong = String;
+pub(crate) type ContractError = String;
 
 pub(crate) fn context_out(context: &Context) -> types::Context {
     let credential = &context.credential;
@@ -58,7 +58,7 @@ fn credential_out(credential: &Credential) -> types::Credential {
 
 /// The credential with what is known of its tokens, as attributes that take the place of any that the
 /// operator gave those names.
-pub(crate) fn evaluated_out(evaluation: &Evaluation) -> types::Credential {
+pub(crate) fn refresh_credential_out(evaluation: &Evaluation) -> types::Credential {
     let mut credential = credential_out(&evaluation.credential);
     let known = [
         (TOKEN_EXPIRES_AT, evaluation.expires_at),
@@ -99,7 +99,7 @@ pub(crate) fn frames_out(frames: &[Frame]) -> Vec<contract::Frame> {
     frames.iter().map(out).collect()
 }
 
-pub(crate) fn head_in(head: types::HttpHead) -> Result<ResponseHead, Wrong> {
+pub(crate) fn head_in(head: types::HttpHead) -> Result<ResponseHead, ContractError> {
     let status = StatusCode::from_u16(head.status)
         .map_err(|_| format!("{} is not an HTTP status", head.status))?;
     Ok(ResponseHead {
@@ -108,12 +108,12 @@ pub(crate) fn head_in(head: types::HttpHead) -> Result<ResponseHead, Wrong> {
     })
 }
 
-fn headers_in(headers: Vec<types::Header>) -> Result<HeaderMap, Wrong> {
-    bounded("headers", headers.len())?;
+fn headers_in(headers: Vec<types::Header>) -> Result<HeaderMap, ContractError> {
+    check_length("headers", headers.len())?;
     let mut map = HeaderMap::with_capacity(headers.len());
     for header in headers {
         let name = HeaderName::from_bytes(header.name.as_bytes())
-            .map_err(|_| format!("{:?} is not a header's name", cut(&header.name, SHOWN_MAX)))?;
+            .map_err(|_| format!("{:?} is not a header's name", truncate(&header.name, QUOTED_BYTES_MAX)))?;
         let value = HeaderValue::from_maybe_shared(Bytes::from(header.value))
             .map_err(|_| format!("the header `{name}` has a value that HTTP does not allow"))?;
         map.append(name, value);
@@ -121,8 +121,8 @@ fn headers_in(headers: Vec<types::Header>) -> Result<HeaderMap, Wrong> {
     Ok(map)
 }
 
-pub(crate) fn plan_in(plan: contract::Plan) -> Result<Plan, Wrong> {
-    bounded("captures", plan.captures.len())?;
+pub(crate) fn plan_in(plan: contract::Plan) -> Result<Plan, ContractError> {
+    check_length("captures", plan.captures.len())?;
     Ok(Plan {
         request: request_in(plan.request)?,
         response_mode: response_in(plan.response)?,
@@ -135,18 +135,18 @@ pub(crate) fn plan_in(plan: contract::Plan) -> Result<Plan, Wrong> {
     })
 }
 
-fn request_in(request: types::HttpRequest) -> Result<PlannedRequest, Wrong> {
-    bounded("secrets", request.secrets.len())?;
+fn request_in(request: types::HttpRequest) -> Result<PlannedRequest, ContractError> {
+    check_length("secrets", request.secrets.len())?;
     let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| {
         format!(
             "{:?} is not an HTTP method",
-            cut(&request.method, SHOWN_MAX)
+            truncate(&request.method, QUOTED_BYTES_MAX)
         )
     })?;
     let url = Url::parse(&request.url)
-        .map_err(|cause| format!("the URL {:?}: {cause}", cut(&request.url, SHOWN_MAX)))?;
+        .map_err(|cause| format!("the URL {:?}: {cause}", truncate(&request.url, QUOTED_BYTES_MAX)))?;
     let placed = |secret: types::SecretUse| Ok((secret.secret, place_in(secret.place)?));
-    let secrets: Result<Vec<_>, Wrong> = request.secrets.into_iter().map(placed).collect();
+    let secrets: Result<Vec<_>, ContractError> = request.secrets.into_iter().map(placed).collect();
     Ok(PlannedRequest {
         method,
         url,
@@ -156,7 +156,7 @@ fn request_in(request: types::HttpRequest) -> Result<PlannedRequest, Wrong> {
     })
 }
 
-fn place_in(place: types::SecretPlace) -> Result<SecretPlace, Wrong> {
+fn place_in(place: types::SecretPlace) -> Result<SecretPlace, ContractError> {
     Ok(match place {
         types::SecretPlace::Bearer => SecretPlace::Bearer,
         types::SecretPlace::Header((name, prefix)) => SecretPlace::Header { name, prefix },
@@ -173,7 +173,7 @@ fn place_in(place: types::SecretPlace) -> Result<SecretPlace, Wrong> {
 }
 
 /// Its one parameter says which of the two the secret is.
-fn oauth_client_basic_in(parameters: &[types::Field]) -> Result<SecretPlace, Wrong> {
+fn oauth_client_basic_in(parameters: &[types::Field]) -> Result<SecretPlace, ContractError> {
     let mut parts = parameters.iter().filter(|(name, _)| name == "part");
     match parts.next().map(|(_, value)| value.as_str()) {
         Some("id") => Ok(SecretPlace::OauthClientId),
@@ -184,11 +184,11 @@ fn oauth_client_basic_in(parameters: &[types::Field]) -> Result<SecretPlace, Wro
     }
 }
 
-fn body_in(body: types::Body) -> Result<PlannedBody, Wrong> {
+fn body_in(body: types::Body) -> Result<PlannedBody, ContractError> {
     Ok(match body {
         types::Body::Original => PlannedBody::Original,
         types::Body::Patched(patches) => {
-            bounded("patches", patches.len())?;
+            check_length("patches", patches.len())?;
             PlannedBody::Patched(patches.into_iter().map(patch_in).collect())
         }
         types::Body::Bytes(bytes) => PlannedBody::Bytes(bytes.into()),
@@ -204,7 +204,7 @@ fn patch_in(patch: types::Patch) -> Patch {
     }
 }
 
-fn response_in(response: contract::Response) -> Result<ResponseMode, Wrong> {
+fn response_in(response: contract::Response) -> Result<ResponseMode, ContractError> {
     let framing = match response {
         contract::Response::Relay => return Ok(ResponseMode::Relay),
         contract::Response::Whole => return Ok(ResponseMode::Whole),
@@ -221,8 +221,8 @@ fn response_in(response: contract::Response) -> Result<ResponseMode, Wrong> {
     }))
 }
 
-pub(crate) fn output_in(output: contract::Output) -> Result<Output, Wrong> {
-    bounded("frames", output.frames.len())?;
+pub(crate) fn output_in(output: contract::Output) -> Result<Output, ContractError> {
+    check_length("frames", output.frames.len())?;
     let frame_in = |frame: contract::Frame| Frame {
         name: frame.name,
         data: frame.data.into(),
@@ -240,7 +240,7 @@ pub(crate) fn output_in(output: contract::Output) -> Result<Output, Wrong> {
     })
 }
 
-pub(crate) fn refusal_in(failure: types::Failure) -> Refusal {
+pub(crate) fn failure_in(failure: types::Failure) -> Refusal {
     let scope = match failure.scope {
         types::Scope::Request => Scope::Request,
         types::Scope::Model => Scope::Model,
@@ -251,9 +251,9 @@ pub(crate) fn refusal_in(failure: types::Failure) -> Refusal {
     Refusal {
         failure: Failure {
             scope,
-            kind: Cow::Owned(cut(&failure.kind, SHOWN_MAX).to_owned()),
+            kind: Cow::Owned(truncate(&failure.kind, QUOTED_BYTES_MAX).to_owned()),
             status: failure.status.filter(|status| (100..1000).contains(status)),
-            message: cut(&failure.message, MESSAGE_BYTES_MAX).to_owned(),
+            message: truncate(&failure.message, MESSAGE_BYTES_MAX).to_owned(),
             retry_after: failure.retry_after_ms.map(Duration::from_millis),
             refresh_suggested: failure.refresh_suggested,
         },
@@ -261,7 +261,7 @@ pub(crate) fn refusal_in(failure: types::Failure) -> Refusal {
     }
 }
 
-fn bounded(what: &str, length: usize) -> Result<(), Wrong> {
+fn check_length(what: &str, length: usize) -> Result<(), ContractError> {
     if length <= LIST_LENGTH_MAX {
         return Ok(());
     }
@@ -274,7 +274,7 @@ fn bounded(what: &str, length: usize) -> Result<(), Wrong> {
 const OAUTH_CLIENT_BASIC: &str = "oauth-client-basic";
 
 /// What a message shows of a guest's text, in bytes.
-const SHOWN_MAX: usize = 80;
+const QUOTED_BYTES_MAX: usize = 80;
 
 /// A failure's message, in bytes; more is cut.
 const MESSAGE_BYTES_MAX: usize = 1_024;

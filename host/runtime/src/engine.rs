@@ -22,7 +22,7 @@ use crate::limits::{
     CODE_CACHE_BYTES_MAX, INSTANCES_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, STACK_BYTES_MAX,
     TABLE_ELEMENTS_MAX, TICK,
 };
-use crate::state::State;
+use crate::host_state::HostState;
 
 /// Runs components. Cheap to clone; the last clone to go ends the ticker.
 #[derive(Clone)]
@@ -30,8 +30,8 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     engine: wasmtime::Engine,
-    executors: Linker<State>,
-    selectors: Linker<State>,
+    executors: Linker<HostState>,
+    selectors: Linker<HostState>,
     instances: Arc<Semaphore>,
     cache: Option<Cache>,
 }
@@ -97,11 +97,11 @@ impl Engine {
         &self.0.engine
     }
 
-    pub(crate) fn executors(&self) -> &Linker<State> {
+    pub(crate) fn executors(&self) -> &Linker<HostState> {
         &self.0.executors
     }
 
-    pub(crate) fn selectors(&self) -> &Linker<State> {
+    pub(crate) fn selectors(&self) -> &Linker<HostState> {
         &self.0.selectors
     }
 
@@ -115,8 +115,8 @@ impl Engine {
         &self,
         plugin: PluginId,
         log_lines_dropped: Arc<AtomicU64>,
-    ) -> Store<State> {
-        let mut store = Store::new(&self.0.engine, State::new(plugin, log_lines_dropped));
+    ) -> Store<HostState> {
+        let mut store = Store::new(&self.0.engine, HostState::new(plugin, log_lines_dropped));
         store.limiter(|state| state);
         store.set_hostcall_fuel(OUTPUT_BYTES_MAX);
         store.epoch_deadline_callback(|mut context| {
@@ -126,7 +126,7 @@ impl Engine {
                     state.ticks_left = left;
                     Ok(UpdateDeadline::Yield(1))
                 }
-                None => Err(OverTime.into()),
+                None => Err(TimeLimitExceeded.into()),
             }
         });
         store
@@ -136,7 +136,7 @@ impl Engine {
 /// Stops a guest whose ticks are used up.
 #[derive(Debug, thiserror::Error)]
 #[error("the call ran for longer than it may")]
-pub(crate) struct OverTime;
+pub(crate) struct TimeLimitExceeded;
 
 fn config(cache: Option<Cache>) -> Config {
     let mut config = Config::new();
@@ -175,8 +175,8 @@ fn pool() -> PoolingAllocationConfig {
 /// the file system has no folder in it.
 fn linker(
     engine: &wasmtime::Engine,
-    add_world: impl FnOnce(&mut Linker<State>) -> wasmtime::Result<()>,
-) -> wasmtime::Result<Linker<State>> {
+    add_world: impl FnOnce(&mut Linker<HostState>) -> wasmtime::Result<()>,
+) -> wasmtime::Result<Linker<HostState>> {
     use wasmtime_wasi::cli::{WasiCli, WasiCliView};
     use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
     use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
@@ -186,31 +186,31 @@ fn linker(
     let l = &mut linker;
     add_world(l)?;
     add_wasi_io(l)?;
-    wasi::clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)?;
-    wasi::clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)?;
-    wasi::random::random::add_to_linker::<State, WasiRandom>(l, |s| s.ctx().ctx.random())?;
-    wasi::random::insecure::add_to_linker::<State, WasiRandom>(l, |s| s.ctx().ctx.random())?;
-    wasi::random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |s| s.ctx().ctx.random())?;
-    wasi::cli::environment::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    wasi::cli::exit::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    wasi::cli::stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    wasi::cli::stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    wasi::cli::stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    wasi::cli::terminal_input::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    wasi::cli::terminal_output::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    wasi::cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    wasi::cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    wasi::cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    wasi::filesystem::types::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
-    wasi::filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
+    wasi::clocks::wall_clock::add_to_linker::<HostState, WasiClocks>(l, HostState::clocks)?;
+    wasi::clocks::monotonic_clock::add_to_linker::<HostState, WasiClocks>(l, HostState::clocks)?;
+    wasi::random::random::add_to_linker::<HostState, WasiRandom>(l, |s| s.ctx().ctx.random())?;
+    wasi::random::insecure::add_to_linker::<HostState, WasiRandom>(l, |s| s.ctx().ctx.random())?;
+    wasi::random::insecure_seed::add_to_linker::<HostState, WasiRandom>(l, |s| s.ctx().ctx.random())?;
+    wasi::cli::environment::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
+    wasi::cli::exit::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
+    wasi::cli::stdin::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
+    wasi::cli::stdout::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
+    wasi::cli::stderr::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
+    wasi::cli::terminal_input::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
+    wasi::cli::terminal_output::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
+    wasi::cli::terminal_stdin::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
+    wasi::cli::terminal_stdout::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
+    wasi::cli::terminal_stderr::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
+    wasi::filesystem::types::add_to_linker::<HostState, WasiFilesystem>(l, HostState::filesystem)?;
+    wasi::filesystem::preopens::add_to_linker::<HostState, WasiFilesystem>(l, HostState::filesystem)?;
     Ok(linker)
 }
 
-fn add_wasi_io(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+fn add_wasi_io(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     use wasmtime_wasi::p2::bindings::io;
-    io::error::add_to_linker::<State, HasTable>(linker, |state| &mut state.table)?;
-    io::poll::add_to_linker::<State, HasTable>(linker, |state| &mut state.table)?;
-    io::streams::add_to_linker::<State, HasTable>(linker, |state| &mut state.table)
+    io::error::add_to_linker::<HostState, HasTable>(linker, |state| &mut state.table)?;
+    io::poll::add_to_linker::<HostState, HasTable>(linker, |state| &mut state.table)?;
+    io::streams::add_to_linker::<HostState, HasTable>(linker, |state| &mut state.table)
 }
 
 struct HasTable;

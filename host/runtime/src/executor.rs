@@ -16,14 +16,14 @@ use wasmtime::component::{InstancePre, ResourceAny};
 
 use crate::bindings::{ExecutorPlugin, ExecutorPluginIndices, types};
 use crate::convert::{
-    Wrong, context_out, evaluated_out, frames_out, head_in, head_out, output_in, plan_in,
-    refusal_in,
+    ContractError, context_out, refresh_credential_out, frames_out, head_in, head_out, output_in, plan_in,
+    failure_in,
 };
 use crate::engine::Engine;
-use crate::fault::{Overdue, nonsense, within_time};
-use crate::instance::{Instance, InstanceCounts, Instances, NotStarted, World};
+use crate::fault::{CallTimeout, invalid_output, with_timeout};
+use crate::instance::{Instance, InstanceCounts, Instances, InstantiateError, World};
 use crate::limits::{CALL_TICKS_MAX, DESCRIBE_TICKS_MAX};
-use crate::state::State;
+use crate::host_state::HostState;
 
 /// The executors' world.
 pub(crate) struct ExecutorWorld;
@@ -32,13 +32,13 @@ impl World for ExecutorWorld {
     type Indices = ExecutorPluginIndices;
     type Bindings = ExecutorPlugin;
 
-    fn indices(linked: &InstancePre<State>) -> wasmtime::Result<Self::Indices> {
+    fn indices(linked: &InstancePre<HostState>) -> wasmtime::Result<Self::Indices> {
         ExecutorPluginIndices::new(linked)
     }
 
     fn bindings(
         indices: &Self::Indices,
-        store: &mut Store<State>,
+        store: &mut Store<HostState>,
         instance: &wasmtime::component::Instance,
     ) -> wasmtime::Result<Self::Bindings> {
         indices.load(store, instance)
@@ -69,19 +69,19 @@ impl ComponentExecutor {
     pub(crate) async fn describe(
         engine: &Engine,
         plugin: PluginId,
-        linked: InstancePre<State>,
-    ) -> Result<Self, NotStarted> {
+        linked: InstancePre<HostState>,
+    ) -> Result<Self, InstantiateError> {
         let instances = Instances::<ExecutorWorld>::new(engine.clone(), plugin.clone(), linked)
-            .map_err(NotStarted::Unfit)?;
-        let mut instance = instances.first().await?;
-        instance.ready(DESCRIBE_TICKS_MAX);
+            .map_err(InstantiateError::Link)?;
+        let mut instance = instances.instantiate_first().await?;
+        instance.begin_call(DESCRIBE_TICKS_MAX);
         let guest = instance.bindings.jackfield_plugin_executor();
-        let described = within_time(guest.call_describe(&mut instance.store)).await;
-        let described = instance.judge(described)?;
-        instances.give_back(instance);
+        let described = with_timeout(guest.call_describe(&mut instance.store)).await;
+        let described = instance.check(described)?;
+        instances.release(instance);
         if described.dialects.is_empty() {
             let problem = "it accepts no dialect; an executor declares at least one";
-            return Err(NotStarted::Fault(nonsense(&plugin, problem)));
+            return Err(InstantiateError::Fault(invalid_output(&plugin, problem)));
         }
         let descriptor = Descriptor {
             version: described.version,
@@ -111,39 +111,39 @@ impl ComponentExecutor {
         self.instances.retire();
     }
 
-    pub(crate) fn reinstate(&self) {
-        self.instances.reinstate();
+    pub(crate) fn reactivate(&self) {
+        self.instances.reactivate();
     }
 
-    fn fault(&self, fault: PluginFault) -> PluginFault {
+    fn record_fault(&self, fault: PluginFault) -> PluginFault {
         self.instances.count_fault();
         fault
     }
 
-    async fn take(
+    async fn acquire(
         &self,
         settings: &Arc<str>,
         body: &Bytes,
     ) -> Result<Instance<ExecutorWorld>, PluginFault> {
         let mut instance = self
             .instances
-            .take()
+            .acquire()
             .await
-            .map_err(|fault| self.fault(fault))?;
+            .map_err(|fault| self.record_fault(fault))?;
         let state = instance.store.data_mut();
         state.body = body.clone();
         state.settings = Arc::clone(settings);
-        instance.ready(CALL_TICKS_MAX);
+        instance.begin_call(CALL_TICKS_MAX);
         Ok(instance)
     }
 
     /// Turns what a guest answered into what the host works with; a wrong answer is a fault.
-    fn checked<T, U>(
+    fn convert_result<T, U>(
         &self,
-        answered: Result<T, types::Failure>,
-        convert: impl FnOnce(T) -> Result<U, Wrong>,
+        result: Result<T, types::Failure>,
+        convert: impl FnOnce(T) -> Result<U, ContractError>,
     ) -> Result<U, Rejection> {
-        checked(&self.plugin, &self.instances, answered, convert)
+        convert_result(&self.plugin, &self.instances, result, convert)
     }
 }
 
@@ -166,14 +166,14 @@ impl Executor for ComponentExecutor {
         body: &'a Bytes,
     ) -> BoxFuture<'a, Result<Plan, Rejection>> {
         Box::pin(async move {
-            let mut instance = self.take(&context.settings, body).await?;
+            let mut instance = self.acquire(&context.settings, body).await?;
             let context = context_out(context);
             let guest = instance.bindings.jackfield_plugin_executor();
             let call = guest.call_prepare(&mut instance.store, &context);
-            let planned = within_time(call).await;
-            let planned = instance.judge(planned).map_err(|fault| self.fault(fault))?;
-            self.instances.give_back(instance);
-            self.checked(planned, plan_in)
+            let planned = with_timeout(call).await;
+            let planned = instance.check(planned).map_err(|fault| self.record_fault(fault))?;
+            self.instances.release(instance);
+            self.convert_result(planned, plan_in)
         })
     }
 
@@ -182,19 +182,19 @@ impl Executor for ComponentExecutor {
         context: &'a Context,
         body: &'a Bytes,
         head: &'a ResponseHead,
-        answer: &'a Bytes,
+        response_body: &'a Bytes,
     ) -> BoxFuture<'a, Result<Refusal, PluginFault>> {
         Box::pin(async move {
-            let mut instance = self.take(&context.settings, body).await?;
+            let mut instance = self.acquire(&context.settings, body).await?;
             instance.store.data_mut().saw_content = true;
-            let (given, told) = (context_out(context), head_out(head));
+            let (wit_context, wit_head) = (context_out(context), head_out(head));
             let guest = instance.bindings.jackfield_plugin_executor();
-            let call = guest.call_judge(&mut instance.store, &given, &told, answer);
-            let judged = within_time(call).await;
-            let judged = instance.judge(judged).map_err(|fault| self.fault(fault))?;
-            self.instances.give_back(instance);
+            let call = guest.call_judge(&mut instance.store, &wit_context, &wit_head, response_body);
+            let failure = with_timeout(call).await;
+            let failure = instance.check(failure).map_err(|fault| self.record_fault(fault))?;
+            self.instances.release(instance);
             let now = Timestamp::from_millis(context.now_ms);
-            Ok(or_default_rules(refusal_in(judged), head, answer, now))
+            Ok(or_default_rules(failure_in(failure), head, response_body, now))
         })
     }
 
@@ -205,16 +205,16 @@ impl Executor for ComponentExecutor {
         state: Bytes,
     ) -> BoxFuture<'a, Result<Box<dyn Reply>, PluginFault>> {
         Box::pin(async move {
-            let mut instance = self.take(&context.settings, body).await?;
+            let mut instance = self.acquire(&context.settings, body).await?;
             instance.store.data_mut().saw_content = true;
             let context = context_out(context);
             let guest = instance.bindings.jackfield_plugin_executor().reply();
             let call = guest.call_constructor(&mut instance.store, &context, &state);
-            let handle = within_time(call).await;
-            let handle = instance.judge(handle).map_err(|fault| self.fault(fault))?;
+            let handle = with_timeout(call).await;
+            let handle = instance.check(handle).map_err(|fault| self.record_fault(fault))?;
             let (plugin, instances) = (self.plugin.clone(), Arc::clone(&self.instances));
             // Its place is filled now, while the answer takes its time.
-            instances.make_ahead();
+            instances.prewarm();
             Ok(Box::new(ComponentReply {
                 plugin,
                 instances,
@@ -230,15 +230,15 @@ impl Executor for ComponentExecutor {
     ) -> BoxFuture<'a, Result<Option<bool>, PluginFault>> {
         Box::pin(async move {
             let body = Bytes::new();
-            let mut instance = self.take(&evaluation.settings, &body).await?;
-            let credential = evaluated_out(evaluation);
+            let mut instance = self.acquire(&evaluation.settings, &body).await?;
+            let credential = refresh_credential_out(evaluation);
             let guest = instance.bindings.jackfield_plugin_executor();
             let now_ms = evaluation.now_ms;
             let call = guest.call_should_refresh(&mut instance.store, &credential, now_ms);
-            let opinion = within_time(call).await;
-            let opinion = instance.judge(opinion).map_err(|fault| self.fault(fault))?;
-            self.instances.give_back(instance);
-            Ok(opinion)
+            let decision = with_timeout(call).await;
+            let decision = instance.check(decision).map_err(|fault| self.record_fault(fault))?;
+            self.instances.release(instance);
+            Ok(decision)
         })
     }
 }
@@ -257,47 +257,47 @@ struct ComponentReply {
 impl Reply for ComponentReply {
     fn head(&mut self, head: ResponseHead) -> BoxFuture<'_, Result<ResponseHead, Rejection>> {
         Box::pin(async move {
-            self.instance.ready(CALL_TICKS_MAX);
+            self.instance.begin_call(CALL_TICKS_MAX);
             let guest = self.instance.bindings.jackfield_plugin_executor().reply();
             let head = head_out(&head);
             let call = guest.call_head(&mut self.instance.store, self.handle, &head);
-            let answered = within_time(call).await;
-            let answered = self.judge(answered)?;
-            checked(&self.plugin, &self.instances, answered, head_in)
+            let result = with_timeout(call).await;
+            let result = self.check(result)?;
+            convert_result(&self.plugin, &self.instances, result, head_in)
         })
     }
 
     fn push(&mut self, frames: Vec<Frame>, last: bool) -> BoxFuture<'_, Result<Output, Rejection>> {
         Box::pin(async move {
-            self.instance.ready(CALL_TICKS_MAX);
+            self.instance.begin_call(CALL_TICKS_MAX);
             let guest = self.instance.bindings.jackfield_plugin_executor().reply();
             let frames = frames_out(&frames);
             let call = guest.call_push(&mut self.instance.store, self.handle, &frames, last);
-            let answered = within_time(call).await;
-            let answered = self.judge(answered)?;
-            checked(&self.plugin, &self.instances, answered, output_in)
+            let result = with_timeout(call).await;
+            let result = self.check(result)?;
+            convert_result(&self.plugin, &self.instances, result, output_in)
         })
     }
 }
 
 impl ComponentReply {
-    fn judge<R>(&self, result: Result<wasmtime::Result<R>, Overdue>) -> Result<R, Rejection> {
-        self.instance.judge(result).map_err(|fault| {
+    fn check<R>(&self, result: Result<wasmtime::Result<R>, CallTimeout>) -> Result<R, Rejection> {
+        self.instance.check(result).map_err(|fault| {
             self.instances.count_fault();
             Rejection::Fault(fault)
         })
     }
 }
 
-fn checked<T, U>(
+fn convert_result<T, U>(
     plugin: &PluginId,
     instances: &Instances<ExecutorWorld>,
-    answered: Result<T, types::Failure>,
-    convert: impl FnOnce(T) -> Result<U, Wrong>,
+    result: Result<T, types::Failure>,
+    convert: impl FnOnce(T) -> Result<U, ContractError>,
 ) -> Result<U, Rejection> {
-    let value = answered.map_err(|failure| Rejection::Refused(Box::new(refusal_in(failure))))?;
-    convert(value).map_err(|wrong| {
+    let value = result.map_err(|failure| Rejection::Refused(Box::new(failure_in(failure))))?;
+    convert(value).map_err(|error| {
         instances.count_fault();
-        Rejection::Fault(nonsense(plugin, wrong))
+        Rejection::Fault(invalid_output(plugin, error))
     })
 }

@@ -8,17 +8,17 @@ use jackfield_dispatch::port::{FaultKind, PluginFault, PluginId};
 use tokio::time::sleep;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
-use crate::engine::OverTime;
+use crate::engine::TimeLimitExceeded;
 use crate::limits::{CALL_WALL_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, TICK};
-use crate::state::State;
+use crate::host_state::HostState;
 
 /// A call was not over within [`CALL_WALL_MAX`].
 #[derive(Debug)]
-pub(crate) struct Overdue;
+pub(crate) struct CallTimeout;
 
 /// Runs a call into a guest, but no longer than [`CALL_WALL_MAX`]. Nearly every call is over at
 /// once, and then it costs no timer.
-pub(crate) async fn within_time<R>(call: impl Future<Output = R>) -> Result<R, Overdue> {
+pub(crate) async fn with_timeout<R>(call: impl Future<Output = R>) -> Result<R, CallTimeout> {
     let mut call = pin!(call);
     let mut limit = None;
     poll_fn(|context| {
@@ -26,20 +26,20 @@ pub(crate) async fn within_time<R>(call: impl Future<Output = R>) -> Result<R, O
             return Poll::Ready(Ok(result));
         }
         let limit = limit.get_or_insert_with(|| Box::pin(sleep(CALL_WALL_MAX)));
-        limit.as_mut().poll(context).map(|()| Err(Overdue))
+        limit.as_mut().poll(context).map(|()| Err(CallTimeout))
     })
     .await
 }
 
 /// Judges the result of one call into a guest. After a fault its instance must be dropped.
-pub(crate) fn judged<R>(
-    state: &State,
-    result: Result<wasmtime::Result<R>, Overdue>,
+pub(crate) fn check_result<R>(
+    state: &HostState,
+    result: Result<wasmtime::Result<R>, CallTimeout>,
 ) -> Result<R, PluginFault> {
     let (kind, detail) = match result {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => explain(state, &error),
-        Err(Overdue) => (
+        Err(CallTimeout) => (
             FaultKind::OverTime,
             format!("the call was not over after {} s", CALL_WALL_MAX.as_secs()),
         ),
@@ -49,12 +49,12 @@ pub(crate) fn judged<R>(
         kind,
         detail,
     };
-    report(state, &fault);
+    log_fault(state, &fault);
     Err(fault)
 }
 
 /// A fault that the host found in an answer.
-pub(crate) fn nonsense(plugin: &PluginId, detail: impl Into<String>) -> PluginFault {
+pub(crate) fn invalid_output(plugin: &PluginId, detail: impl Into<String>) -> PluginFault {
     let fault = PluginFault {
         plugin: plugin.clone(),
         kind: FaultKind::InvalidOutput,
@@ -64,8 +64,8 @@ pub(crate) fn nonsense(plugin: &PluginId, detail: impl Into<String>) -> PluginFa
     fault
 }
 
-fn explain(state: &State, error: &wasmtime::Error) -> (FaultKind, String) {
-    if error.is::<OverTime>() {
+fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
+    if error.is::<TimeLimitExceeded>() {
         let ran = TICK * state.ticks_max;
         return (
             FaultKind::OverTime,
@@ -100,7 +100,7 @@ fn explain(state: &State, error: &wasmtime::Error) -> (FaultKind, String) {
 /// wasmtime has no type for this error; a test of a guest that floods keeps the words true.
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
 
-fn report(state: &State, fault: &PluginFault) {
+fn log_fault(state: &HostState, fault: &PluginFault) {
     let stderr = state.stderr();
     tracing::warn!(
         plugin = %fault.plugin,

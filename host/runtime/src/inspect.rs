@@ -9,14 +9,14 @@ pub const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
 
 /// Which role a plugin has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum PluginKind {
     /// Speaks to a provider.
     Executor,
     /// Chooses among credentials.
     Selector,
 }
 
-impl Kind {
+impl PluginKind {
     /// As logs and the admin API name it.
     pub fn label(self) -> &'static str {
         match self {
@@ -60,7 +60,7 @@ pub enum InspectError {
     #[error(
         "it exports neither jackfield:plugin/executor nor jackfield:plugin/selector, but {exports}; export one of the two"
     )]
-    WrongWorld {
+    NoPluginExport {
         /// What it exports instead.
         exports: String,
     },
@@ -87,25 +87,25 @@ pub(crate) fn check_header(bytes: &[u8]) -> Result<(), InspectError> {
 ///
 /// # Errors
 /// When an import is not offered, when the contract's version differs, or when there is no role.
-pub(crate) fn kind(engine: &wasmtime::Engine, component: &Component) -> Result<Kind, InspectError> {
+pub(crate) fn detect_kind(engine: &wasmtime::Engine, component: &Component) -> Result<PluginKind, InspectError> {
     let ty = component.component_type();
     for (name, _) in ty.imports(engine) {
         check_import(name)?;
     }
     let exports: Vec<&str> = ty.exports(engine).map(|(name, _)| name).collect();
-    let role = |wanted: &str| exports.iter().find(|name| interface(name) == wanted);
-    let executor = role("jackfield:plugin/executor");
-    let selector = role("jackfield:plugin/selector");
+    let export = |wanted: &str| exports.iter().find(|name| interface(name) == wanted);
+    let executor = export("jackfield:plugin/executor");
+    let selector = export("jackfield:plugin/selector");
     executor
         .iter()
         .chain(&selector)
         .try_for_each(|name| check_version(name))?;
     match (executor, selector) {
-        (Some(_), None) => Ok(Kind::Executor),
-        (None, Some(_)) => Ok(Kind::Selector),
+        (Some(_), None) => Ok(PluginKind::Executor),
+        (None, Some(_)) => Ok(PluginKind::Selector),
         (Some(_), Some(_)) => Err(InspectError::BothKinds),
-        (None, None) => Err(InspectError::WrongWorld {
-            exports: listed(&exports),
+        (None, None) => Err(InspectError::NoPluginExport {
+            exports: format_list(&exports),
         }),
     }
 }
@@ -113,9 +113,9 @@ pub(crate) fn kind(engine: &wasmtime::Engine, component: &Component) -> Result<K
 fn check_import(name: &str) -> Result<(), InspectError> {
     let offered = if let Some(own) = interface(name).strip_prefix("jackfield:plugin/") {
         check_version(name)?;
-        OWN.contains(&own)
+        HOST_INTERFACES.contains(&own)
     } else {
-        WASI.contains(&interface(name))
+        WASI_INTERFACES.contains(&interface(name))
             && version(name).is_none_or(|v| v.major == 0 && v.minor == 2)
     };
     if offered {
@@ -128,15 +128,15 @@ fn check_import(name: &str) -> Result<(), InspectError> {
 /// wasmtime links a guest that was built against a newer minor version without a word, and what it
 /// lacks shows in the middle of a request. So versions are compared here.
 fn check_version(name: &str) -> Result<(), InspectError> {
-    let Some(theirs) = version(name) else {
+    let Some(required) = version(name) else {
         return Ok(());
     };
-    if theirs > CONTRACT_VERSION {
+    if required > CONTRACT_VERSION {
         return Err(InspectError::NewerContract {
             name: name.to_owned(),
         });
     }
-    if (theirs.major, theirs.minor) != (CONTRACT_VERSION.major, CONTRACT_VERSION.minor) {
+    if (required.major, required.minor) != (CONTRACT_VERSION.major, CONTRACT_VERSION.minor) {
         return Err(InspectError::OlderContract {
             name: name.to_owned(),
         });
@@ -155,7 +155,7 @@ fn version(name: &str) -> Option<Version> {
         .and_then(|(_, version)| version.parse().ok())
 }
 
-fn listed(names: &[&str]) -> String {
+fn format_list(names: &[&str]) -> String {
     if names.is_empty() {
         "nothing".to_owned()
     } else {
@@ -163,10 +163,10 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-const OWN: [&str; 5] = ["types", "log", "settings", "client-body", "candidates"];
+const HOST_INTERFACES: [&str; 5] = ["types", "log", "settings", "client-body", "candidates"];
 
 /// What language runtimes import even where they do nothing.
-const WASI: [&str; 20] = [
+const WASI_INTERFACES: [&str; 20] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
     "wasi:cli/stderr",
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn imports_are_refused_by_name_and_version() {
+    fn rejects_imports_by_name_and_version() {
         assert!(check_import("jackfield:plugin/log@0.1.0").is_ok());
         assert!(check_import("wasi:io/streams@0.2.6").is_ok());
         for (import, refusal) in [

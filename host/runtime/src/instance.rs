@@ -12,12 +12,12 @@ use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
 use crate::engine::Engine;
-use crate::fault::{Overdue, judged, nonsense};
+use crate::fault::{CallTimeout, check_result, invalid_output};
 use crate::limits::{
-    AHEAD_INSTANCES, CALL_TICKS_MAX, IDLE_INSTANCES_MAX, INSTANCE_CALLS_MAX, INSTANCE_WAIT,
-    KEPT_MEMORY_BYTES_MAX,
+    PREWARM_INSTANCES, CALL_TICKS_MAX, IDLE_INSTANCES_MAX, INSTANCE_CALLS_MAX, INSTANCE_WAIT,
+    IDLE_MEMORY_BYTES_MAX,
 };
-use crate::state::State;
+use crate::host_state::HostState;
 
 /// One of the two worlds: how the functions of an instance are found.
 pub(crate) trait World: Send + Sync + 'static {
@@ -30,7 +30,7 @@ pub(crate) trait World: Send + Sync + 'static {
     ///
     /// # Errors
     /// When one is missing.
-    fn indices(linked: &InstancePre<State>) -> wasmtime::Result<Self::Indices>;
+    fn indices(linked: &InstancePre<HostState>) -> wasmtime::Result<Self::Indices>;
 
     /// Takes the functions out of an instance.
     ///
@@ -38,7 +38,7 @@ pub(crate) trait World: Send + Sync + 'static {
     /// When one has another type than the contract says.
     fn bindings(
         indices: &Self::Indices,
-        store: &mut Store<State>,
+        store: &mut Store<HostState>,
         instance: &wasmtime::component::Instance,
     ) -> wasmtime::Result<Self::Bindings>;
 }
@@ -49,7 +49,7 @@ pub(crate) struct Instances<W: World>(Arc<Shared<W>>);
 struct Shared<W: World> {
     engine: Engine,
     plugin: PluginId,
-    linked: InstancePre<State>,
+    linked: InstancePre<HostState>,
     indices: W::Indices,
     idle: Mutex<Idle<W>>,
     counters: Counters,
@@ -58,14 +58,14 @@ struct Shared<W: World> {
 struct Idle<W: World> {
     instances: Vec<Instance<W>>,
     /// Instances being made ahead.
-    coming: usize,
+    pending: usize,
     /// Set once another generation serves: nothing is kept from then on.
     retired: bool,
 }
 
 #[derive(Default)]
 struct Counters {
-    made: AtomicU64,
+    created: AtomicU64,
     calls: AtomicU64,
     faults: AtomicU64,
     log_lines_dropped: Arc<AtomicU64>,
@@ -75,7 +75,7 @@ struct Counters {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InstanceCounts {
     /// Instances made.
-    pub made: u64,
+    pub created: u64,
     /// Calls for an exchange: plans, judgements, answers or picks.
     pub calls: u64,
     /// Calls that failed by the plugin's own fault.
@@ -88,7 +88,7 @@ pub struct InstanceCounts {
 
 /// One instance, in its store. Dropping it gives its slot and memory back.
 pub(crate) struct Instance<W: World> {
-    pub(crate) store: Store<State>,
+    pub(crate) store: Store<HostState>,
     pub(crate) bindings: W::Bindings,
     calls: u32,
     _permit: OwnedSemaphorePermit,
@@ -102,12 +102,12 @@ impl<W: World> Instances<W> {
     pub(crate) fn new(
         engine: Engine,
         plugin: PluginId,
-        linked: InstancePre<State>,
+        linked: InstancePre<HostState>,
     ) -> wasmtime::Result<Self> {
         let indices = W::indices(&linked)?;
         let idle = Idle {
             instances: Vec::new(),
-            coming: 0,
+            pending: 0,
             retired: false,
         };
         let counters = Counters::default();
@@ -125,32 +125,32 @@ impl<W: World> Instances<W> {
     ///
     /// # Errors
     /// When it does not fit the contract, and as [`take`](Self::take).
-    pub(crate) async fn first(&self) -> Result<Instance<W>, NotStarted> {
-        self.0.start().await
+    pub(crate) async fn instantiate_first(&self) -> Result<Instance<W>, InstantiateError> {
+        self.0.instantiate().await
     }
 
     /// A clean instance: one that waits, or a new one.
     ///
     /// # Errors
     /// When too many are alive for too long, or when the component fails to start.
-    pub(crate) async fn take(&self) -> Result<Instance<W>, PluginFault> {
+    pub(crate) async fn acquire(&self) -> Result<Instance<W>, PluginFault> {
         self.0.counters.calls.fetch_add(1, Ordering::Relaxed);
         let waiting = self.0.idle.lock().instances.pop();
         match waiting {
             Some(instance) => Ok(instance),
-            None => self.0.make().await,
+            None => self.0.create().await,
         }
     }
 
     /// Takes an instance back after an exchange that went well. It is kept if it is clean.
-    pub(crate) fn give_back(&self, mut instance: Instance<W>) {
+    pub(crate) fn release(&self, mut instance: Instance<W>) {
         let state = instance.store.data_mut();
-        let keep = !state.saw_content && state.memory_bytes <= KEPT_MEMORY_BYTES_MAX;
-        state.end_exchange();
+        let reusable = !state.saw_content && state.memory_bytes <= IDLE_MEMORY_BYTES_MAX;
+        state.clear_call_data();
         instance.calls += 1;
-        if !keep || instance.calls >= INSTANCE_CALLS_MAX {
+        if !reusable || instance.calls >= INSTANCE_CALLS_MAX {
             drop(instance);
-            return self.make_ahead();
+            return self.prewarm();
         }
         let mut idle = self.0.idle.lock();
         if !idle.retired && idle.instances.len() < IDLE_INSTANCES_MAX {
@@ -164,12 +164,12 @@ impl<W: World> Instances<W> {
     }
 
     /// Makes instances in the background, so that the next exchanges find some waiting.
-    pub(crate) fn make_ahead(&self) {
+    pub(crate) fn prewarm(&self) {
         let mut idle = self.0.idle.lock();
-        if idle.retired || idle.instances.len() + idle.coming >= AHEAD_INSTANCES {
+        if idle.retired || idle.instances.len() + idle.pending >= PREWARM_INSTANCES {
             return;
         }
-        idle.coming += 1;
+        idle.pending += 1;
         drop(idle);
         let shared = Arc::downgrade(&self.0);
         #[expect(
@@ -180,10 +180,10 @@ impl<W: World> Instances<W> {
             let Some(shared) = shared.upgrade() else {
                 return;
             };
-            let made = shared.make().await;
+            let created = shared.create().await;
             let mut idle = shared.idle.lock();
-            idle.coming -= 1;
-            if let (Ok(instance), false) = (made, idle.retired) {
+            idle.pending -= 1;
+            if let (Ok(instance), false) = (created, idle.retired) {
                 idle.instances.push(instance);
             }
         });
@@ -199,14 +199,14 @@ impl<W: World> Instances<W> {
     }
 
     /// The opposite of [`retire`](Self::retire), when this generation is rolled back to.
-    pub(crate) fn reinstate(&self) {
+    pub(crate) fn reactivate(&self) {
         self.0.idle.lock().retired = false;
     }
 
     pub(crate) fn counts(&self) -> InstanceCounts {
         let counters = &self.0.counters;
         InstanceCounts {
-            made: counters.made.load(Ordering::Relaxed),
+            created: counters.created.load(Ordering::Relaxed),
             calls: counters.calls.load(Ordering::Relaxed),
             faults: counters.faults.load(Ordering::Relaxed),
             log_lines_dropped: counters.log_lines_dropped.load(Ordering::Relaxed),
@@ -217,31 +217,31 @@ impl<W: World> Instances<W> {
 
 /// Why there is no instance.
 #[derive(Debug)]
-pub(crate) enum NotStarted {
+pub(crate) enum InstantiateError {
     /// It failed, or there was no room for it.
     Fault(PluginFault),
     /// A function has another type than the contract says. Only the first instance finds that out.
-    Unfit(wasmtime::Error),
+    Link(wasmtime::Error),
 }
 
-impl From<PluginFault> for NotStarted {
+impl From<PluginFault> for InstantiateError {
     fn from(fault: PluginFault) -> Self {
         Self::Fault(fault)
     }
 }
 
 impl<W: World> Shared<W> {
-    async fn make(&self) -> Result<Instance<W>, PluginFault> {
-        self.start().await.map_err(|problem| match problem {
-            NotStarted::Fault(fault) => fault,
-            NotStarted::Unfit(error) => nonsense(&self.plugin, error.to_string()),
+    async fn create(&self) -> Result<Instance<W>, PluginFault> {
+        self.instantiate().await.map_err(|problem| match problem {
+            InstantiateError::Fault(fault) => fault,
+            InstantiateError::Link(error) => invalid_output(&self.plugin, error.to_string()),
         })
     }
 
-    async fn start(&self) -> Result<Instance<W>, NotStarted> {
+    async fn instantiate(&self) -> Result<Instance<W>, InstantiateError> {
         let permits = Arc::clone(self.engine.instance_permits());
         let Ok(Ok(permit)) = timeout(INSTANCE_WAIT, permits.acquire_owned()).await else {
-            return Err(NotStarted::Fault(PluginFault {
+            return Err(InstantiateError::Fault(PluginFault {
                 plugin: self.plugin.clone(),
                 kind: FaultKind::Overloaded,
                 detail: format!("no instance was free within {} s", INSTANCE_WAIT.as_secs()),
@@ -250,12 +250,12 @@ impl<W: World> Shared<W> {
         let log_lines_dropped = Arc::clone(&self.counters.log_lines_dropped);
         let mut store = self.engine.store(self.plugin.clone(), log_lines_dropped);
         store.set_epoch_deadline(1);
-        store.data_mut().allow(CALL_TICKS_MAX);
+        store.data_mut().reset_limits(CALL_TICKS_MAX);
         let instance = self.linked.instantiate_async(&mut store).await;
-        let instance = judged(store.data(), Ok(instance))?;
+        let instance = check_result(store.data(), Ok(instance))?;
         let bindings = W::bindings(&self.indices, &mut store, &instance);
-        let bindings = bindings.map_err(NotStarted::Unfit)?;
-        self.counters.made.fetch_add(1, Ordering::Relaxed);
+        let bindings = bindings.map_err(InstantiateError::Link)?;
+        self.counters.created.fetch_add(1, Ordering::Relaxed);
         Ok(Instance {
             store,
             bindings,
@@ -267,16 +267,16 @@ impl<W: World> Shared<W> {
 
 impl<W: World> Instance<W> {
     /// Makes ready for one call of at most so many ticks.
-    pub(crate) fn ready(&mut self, ticks: u32) {
+    pub(crate) fn begin_call(&mut self, ticks: u32) {
         self.store.set_epoch_deadline(1);
-        self.store.data_mut().allow(ticks);
+        self.store.data_mut().reset_limits(ticks);
     }
 
     /// Judges the result of a call. After a fault this instance must be dropped.
-    pub(crate) fn judge<R>(
+    pub(crate) fn check<R>(
         &self,
-        result: Result<wasmtime::Result<R>, Overdue>,
+        result: Result<wasmtime::Result<R>, CallTimeout>,
     ) -> Result<R, PluginFault> {
-        judged(self.store.data(), result)
+        check_result(self.store.data(), result)
     }
 }

@@ -26,7 +26,7 @@ pub const INSTANCES_MAX: u32 = 1_000;
 pub const IDLE_INSTANCES_MAX: usize = 16;
 
 /// How many clean instances are made ahead for a generation whose instances see content.
-pub const AHEAD_INSTANCES: usize = 4;
+pub const PREWARM_INSTANCES: usize = 4;
 
 /// Calls that one instance serves before it is replaced: a guest that leaks a little, a handle or a
 /// few bytes a call, then never gets far.
@@ -34,7 +34,7 @@ pub const INSTANCE_CALLS_MAX: u32 = 100_000;
 
 /// Linear memory up to which an instance is kept for another call. Memory never shrinks, so one
 /// large call would be paid for until the end.
-pub const KEPT_MEMORY_BYTES_MAX: usize = 32 << 20;
+pub const IDLE_MEMORY_BYTES_MAX: usize = 32 << 20;
 
 /// How long an exchange waits for an instance while [`INSTANCES_MAX`] are alive.
 pub const INSTANCE_WAIT: Duration = Duration::from_secs(2);
@@ -73,7 +73,7 @@ pub const CODE_CACHE_BYTES_MAX: u64 = 512 << 20;
 
 /// After the last change in the plugins folder, how long it must be quiet before it is read. A
 /// rename is one change; a slow copy is many.
-pub const WATCH_QUIET: Duration = Duration::from_millis(60);
+pub const WATCH_DEBOUNCE: Duration = Duration::from_millis(60);
 
 /// How long a folder that never gets quiet is left unread.
 pub const WATCH_DELAY_MAX: Duration = Duration::from_secs(2);

@@ -10,8 +10,8 @@ use wasmtime::component::Component;
 
 use crate::engine::Engine;
 use crate::executor::ComponentExecutor;
-use crate::inspect::{InspectError, Kind, check_header, kind};
-use crate::instance::{InstanceCounts, NotStarted};
+use crate::inspect::{InspectError, PluginKind, check_header, detect_kind};
+use crate::instance::{InstanceCounts, InstantiateError};
 use crate::limits::COMPONENT_BYTES_MAX;
 use crate::selector::ComponentSelector;
 
@@ -21,11 +21,11 @@ pub struct Plugin {
     id: PluginId,
     digest: String,
     origin: Origin,
-    role: Role,
+    handle: PluginHandle,
 }
 
 #[derive(Debug)]
-enum Role {
+enum PluginHandle {
     Executor(Arc<ComponentExecutor>),
     Selector(Arc<ComponentSelector>),
 }
@@ -64,9 +64,9 @@ pub enum PrepareError {
     #[error("the plugin of this name has the role `{}`, and this one the role `{}`; give the file another name", .serving.label(), .offered.label())]
     KindChanged {
         /// The role of the one that serves.
-        serving: Kind,
+        serving: PluginKind,
         /// The role of this one.
-        offered: Kind,
+        offered: PluginKind,
     },
     /// Reading the file failed.
     #[error("reading it: {0}")]
@@ -99,12 +99,12 @@ impl Plugin {
         let (component, digest) = compiled
             .await
             .map_err(|panic| PrepareError::Compile(panic.to_string()))??;
-        let role = Role::start(engine, id.clone(), &component).await?;
+        let handle = PluginHandle::start(engine, id.clone(), &component).await?;
         Ok(Self {
             id,
             digest,
             origin,
-            role,
+            handle,
         })
     }
 
@@ -124,79 +124,79 @@ impl Plugin {
     }
 
     /// Its role.
-    pub fn kind(&self) -> Kind {
-        match self.role {
-            Role::Executor(_) => Kind::Executor,
-            Role::Selector(_) => Kind::Selector,
+    pub fn kind(&self) -> PluginKind {
+        match self.handle {
+            PluginHandle::Executor(_) => PluginKind::Executor,
+            PluginHandle::Selector(_) => PluginKind::Selector,
         }
     }
 
     /// The version that it says it has.
     pub fn version(&self) -> &str {
-        match &self.role {
-            Role::Executor(executor) => &executor.descriptor().version,
-            Role::Selector(selector) => selector.version(),
+        match &self.handle {
+            PluginHandle::Executor(executor) => &executor.descriptor().version,
+            PluginHandle::Selector(selector) => selector.version(),
         }
     }
 
     /// It as an executor, if it is one.
     pub fn executor(&self) -> Option<Arc<dyn Executor>> {
-        match &self.role {
-            Role::Executor(executor) => Some(Arc::clone(executor) as Arc<dyn Executor>),
-            Role::Selector(_) => None,
+        match &self.handle {
+            PluginHandle::Executor(executor) => Some(Arc::clone(executor) as Arc<dyn Executor>),
+            PluginHandle::Selector(_) => None,
         }
     }
 
     /// It as a selector, if it is one.
     pub fn selector(&self) -> Option<Arc<dyn Selector>> {
-        match &self.role {
-            Role::Selector(selector) => Some(Arc::clone(selector) as Arc<dyn Selector>),
-            Role::Executor(_) => None,
+        match &self.handle {
+            PluginHandle::Selector(selector) => Some(Arc::clone(selector) as Arc<dyn Selector>),
+            PluginHandle::Executor(_) => None,
         }
     }
 
     /// What its instances have done.
     pub fn counts(&self) -> InstanceCounts {
-        match &self.role {
-            Role::Executor(executor) => executor.counts(),
-            Role::Selector(selector) => selector.counts(),
+        match &self.handle {
+            PluginHandle::Executor(executor) => executor.counts(),
+            PluginHandle::Selector(selector) => selector.counts(),
         }
     }
 
     /// Another generation serves: keep no instances.
     pub(crate) fn retire(&self) {
-        match &self.role {
-            Role::Executor(executor) => executor.retire(),
-            Role::Selector(selector) => selector.retire(),
+        match &self.handle {
+            PluginHandle::Executor(executor) => executor.retire(),
+            PluginHandle::Selector(selector) => selector.retire(),
         }
     }
 
     /// This generation serves again.
-    pub(crate) fn reinstate(&self) {
-        match &self.role {
-            Role::Executor(executor) => executor.reinstate(),
-            Role::Selector(selector) => selector.reinstate(),
+    pub(crate) fn reactivate(&self) {
+        match &self.handle {
+            PluginHandle::Executor(executor) => executor.reactivate(),
+            PluginHandle::Selector(selector) => selector.reactivate(),
         }
     }
 
     /// A handle that tells whether anybody still uses this generation.
-    pub(crate) fn watch(&self) -> Watched {
-        match &self.role {
-            Role::Executor(executor) => Watched::Executor(Arc::downgrade(executor)),
-            Role::Selector(selector) => Watched::Selector(Arc::downgrade(selector)),
+    pub(crate) fn downgrade(&self) -> WeakPlugin {
+        match &self.handle {
+            PluginHandle::Executor(executor) => WeakPlugin::Executor(Arc::downgrade(executor)),
+            PluginHandle::Selector(selector) => WeakPlugin::Selector(Arc::downgrade(selector)),
         }
     }
 }
 
 /// Tells whether a generation is still in use.
 #[derive(Debug)]
-pub(crate) enum Watched {
+pub(crate) enum WeakPlugin {
     Executor(std::sync::Weak<ComponentExecutor>),
     Selector(std::sync::Weak<ComponentSelector>),
 }
 
-impl Watched {
-    pub(crate) fn alive(&self) -> bool {
+impl WeakPlugin {
+    pub(crate) fn is_alive(&self) -> bool {
         match self {
             Self::Executor(executor) => executor.strong_count() > 0,
             Self::Selector(selector) => selector.strong_count() > 0,
@@ -204,24 +204,24 @@ impl Watched {
     }
 }
 
-impl Role {
+impl PluginHandle {
     async fn start(
         engine: &Engine,
         id: PluginId,
         component: &Component,
     ) -> Result<Self, PrepareError> {
-        let role = kind(engine.wasmtime(), component)?;
-        let linker = match role {
-            Kind::Executor => engine.executors(),
-            Kind::Selector => engine.selectors(),
+        let kind = detect_kind(engine.wasmtime(), component)?;
+        let linker = match kind {
+            PluginKind::Executor => engine.executors(),
+            PluginKind::Selector => engine.selectors(),
         };
-        let linked = linker.instantiate_pre(component).map_err(unfit)?;
-        match role {
-            Kind::Executor => {
+        let linked = linker.instantiate_pre(component).map_err(link_error)?;
+        match kind {
+            PluginKind::Executor => {
                 let executor = ComponentExecutor::describe(engine, id, linked).await?;
                 Ok(Self::Executor(Arc::new(executor)))
             }
-            Kind::Selector => {
+            PluginKind::Selector => {
                 let selector = ComponentSelector::describe(engine, id, linked).await?;
                 Ok(Self::Selector(Arc::new(selector)))
             }
@@ -229,11 +229,11 @@ impl Role {
     }
 }
 
-impl From<NotStarted> for PrepareError {
-    fn from(problem: NotStarted) -> Self {
+impl From<InstantiateError> for PrepareError {
+    fn from(problem: InstantiateError) -> Self {
         match problem {
-            NotStarted::Fault(fault) => Self::Start(fault),
-            NotStarted::Unfit(error) => unfit(error),
+            InstantiateError::Fault(fault) => Self::Start(fault),
+            InstantiateError::Link(error) => link_error(error),
         }
     }
 }
@@ -242,7 +242,7 @@ impl From<NotStarted> for PrepareError {
     clippy::needless_pass_by_value,
     reason = "it is the end of the error, and `map_err` hands it over"
 )]
-fn unfit(error: wasmtime::Error) -> PrepareError {
+fn link_error(error: wasmtime::Error) -> PrepareError {
     PrepareError::Link(format!("{error:#}"))
 }
 

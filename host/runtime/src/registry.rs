@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::engine::Engine;
-use crate::inspect::Kind;
+use crate::inspect::PluginKind;
 use crate::instance::InstanceCounts;
-use crate::plugin::{Origin, Plugin, PrepareError, Watched, digest};
+use crate::plugin::{Origin, Plugin, PrepareError, WeakPlugin, digest};
 
 /// The plugins that serve, by name. Handed out whole at each change.
 #[derive(Debug, Clone, Default)]
@@ -23,13 +23,13 @@ pub struct Serving {
 }
 
 /// Told of each change, in order, while no other change can happen. It must not wait.
-pub type Publish = Box<dyn Fn(&Serving) + Send + Sync>;
+pub type ChangeCallback = Box<dyn Fn(&Serving) + Send + Sync>;
 
 /// All plugins.
 pub struct Registry {
     engine: Engine,
     slots: Mutex<BTreeMap<Arc<str>, Slot>>,
-    publish: Mutex<Publish>,
+    publish: Mutex<ChangeCallback>,
     /// Compiling takes seconds of a core: one at a time leaves the others to requests.
     compiling: Semaphore,
 }
@@ -42,7 +42,7 @@ struct Slot {
     /// The number of the newest generation.
     newest: u64,
     /// Generations that may still be in use.
-    generations: Vec<(u64, Watched)>,
+    generations: Vec<(u64, WeakPlugin)>,
     swaps: u64,
     problem: Option<String>,
 }
@@ -70,7 +70,7 @@ pub struct GenerationStatus {
     /// Its number.
     pub generation: u64,
     /// Its role.
-    pub kind: Kind,
+    pub kind: PluginKind,
     /// The version that it says it has.
     pub version: String,
     /// SHA-256 of the component.
@@ -89,7 +89,7 @@ pub enum RollbackError {
     Unknown(String),
     /// Nothing served before.
     #[error("plugin `{0}` has served in one version only, so there is none to go back to")]
-    NothingBefore(String),
+    NoPreviousVersion(String),
 }
 
 impl Registry {
@@ -109,9 +109,9 @@ impl Registry {
     }
 
     /// Has each change told, beginning with what serves now.
-    pub fn on_change(&self, publish: Publish) {
+    pub fn on_change(&self, publish: ChangeCallback) {
         let slots = self.slots.lock();
-        publish(&serving(&slots));
+        publish(&collect_serving(&slots));
         *self.publish.lock() = publish;
     }
 
@@ -126,19 +126,19 @@ impl Registry {
         bytes: Vec<u8>,
         origin: Origin,
     ) -> Result<PluginId, PrepareError> {
-        if let Some(id) = self.serves_already(name, &bytes) {
+        if let Some(id) = self.already_serving(name, &bytes) {
             return Ok(id);
         }
         match self.prepare(name, bytes, origin).await {
             Ok(prepared) => Ok(self.swap(prepared)),
             Err(error) => {
-                self.refuse(name, &error);
+                self.record_error(name, &error);
                 Err(error)
             }
         }
     }
 
-    fn serves_already(&self, name: &str, bytes: &[u8]) -> Option<PluginId> {
+    fn already_serving(&self, name: &str, bytes: &[u8]) -> Option<PluginId> {
         let digest = digest(bytes);
         let mut slots = self.slots.lock();
         let slot = slots.get_mut(name)?;
@@ -160,7 +160,7 @@ impl Registry {
         bytes: Vec<u8>,
         origin: Origin,
     ) -> Result<Plugin, PrepareError> {
-        let _turn = self.compiling.acquire().await;
+        let _permit = self.compiling.acquire().await;
         // Nobody else takes this number: only one is prepared at a time.
         let generation = 1 + self.slots.lock().get(name).map_or(0, |slot| slot.newest);
         let id = PluginId {
@@ -188,8 +188,8 @@ impl Registry {
         let id = plugin.id().clone();
         let mut slots = self.slots.lock();
         let slot = slots.entry(Arc::clone(&id.name)).or_default();
-        slot.generations.retain(|(_, watched)| watched.alive());
-        slot.generations.push((id.generation, plugin.watch()));
+        slot.generations.retain(|(_, watched)| watched.is_alive());
+        slot.generations.push((id.generation, plugin.downgrade()));
         slot.problem = None;
         let replaced = slot.serving.replace(Arc::clone(&plugin));
         if let Some(replaced) = replaced {
@@ -197,7 +197,7 @@ impl Registry {
             replaced.retire();
             slot.previous = Some(replaced);
         }
-        self.publish.lock()(&serving(&slots));
+        self.publish.lock()(&collect_serving(&slots));
         drop(slots);
         tracing::info!(plugin = %id, version = plugin.version(), digest = plugin.digest(), "plugin serves");
         id
@@ -213,23 +213,23 @@ impl Registry {
         let slot = slots
             .get_mut(name)
             .ok_or_else(|| RollbackError::Unknown(name.to_owned()))?;
-        let nothing_before = || RollbackError::NothingBefore(name.to_owned());
-        let previous = slot.previous.take().ok_or_else(nothing_before)?;
+        let no_previous_version = || RollbackError::NoPreviousVersion(name.to_owned());
+        let previous = slot.previous.take().ok_or_else(no_previous_version)?;
         let id = previous.id().clone();
-        previous.reinstate();
+        previous.reactivate();
         if let Some(replaced) = slot.serving.replace(previous) {
             replaced.retire();
             slot.previous = Some(replaced);
         }
         slot.swaps += 1;
-        self.publish.lock()(&serving(&slots));
+        self.publish.lock()(&collect_serving(&slots));
         drop(slots);
         tracing::info!(plugin = %id, "plugin was rolled back and serves again");
         Ok(id)
     }
 
     /// Notes why the newest file of a name does not serve.
-    pub(crate) fn refuse(&self, name: &str, error: &PrepareError) {
+    pub(crate) fn record_error(&self, name: &str, error: &PrepareError) {
         let mut slots = self.slots.lock();
         let slot = slots.entry(Arc::from(name)).or_default();
         slot.problem = Some(error.to_string());
@@ -239,7 +239,7 @@ impl Registry {
 
     /// Forgets why a file did not serve, since it is gone. Says whether anything serves under its
     /// name.
-    pub(crate) fn forgive(&self, name: &str) -> bool {
+    pub(crate) fn clear_error(&self, name: &str) -> bool {
         let mut slots = self.slots.lock();
         let Some(slot) = slots.get_mut(name) else {
             return false;
@@ -264,7 +264,7 @@ impl Registry {
 
 impl Slot {
     fn status(&mut self, name: &Arc<str>) -> PluginStatus {
-        self.generations.retain(|(_, watched)| watched.alive());
+        self.generations.retain(|(_, watched)| watched.is_alive());
         PluginStatus {
             name: Arc::clone(name),
             serving: self.serving.as_deref().map(GenerationStatus::of),
@@ -293,7 +293,7 @@ impl GenerationStatus {
     }
 }
 
-fn serving(slots: &BTreeMap<Arc<str>, Slot>) -> Serving {
+fn collect_serving(slots: &BTreeMap<Arc<str>, Slot>) -> Serving {
     let mut all = Serving::default();
     for (name, slot) in slots {
         let Some(plugin) = &slot.serving else {

@@ -12,10 +12,10 @@ use wasmtime::component::InstancePre;
 
 use crate::bindings::{SelectorPlugin, SelectorPluginIndices, selector_contract as contract};
 use crate::engine::Engine;
-use crate::fault::{nonsense, within_time};
-use crate::instance::{InstanceCounts, Instances, NotStarted, World};
+use crate::fault::{invalid_output, with_timeout};
+use crate::instance::{InstanceCounts, Instances, InstantiateError, World};
 use crate::limits::{CALL_TICKS_MAX, DESCRIBE_TICKS_MAX};
-use crate::state::State;
+use crate::host_state::HostState;
 
 /// The selectors' world.
 pub(crate) struct SelectorWorld;
@@ -24,13 +24,13 @@ impl World for SelectorWorld {
     type Indices = SelectorPluginIndices;
     type Bindings = SelectorPlugin;
 
-    fn indices(linked: &InstancePre<State>) -> wasmtime::Result<Self::Indices> {
+    fn indices(linked: &InstancePre<HostState>) -> wasmtime::Result<Self::Indices> {
         SelectorPluginIndices::new(linked)
     }
 
     fn bindings(
         indices: &Self::Indices,
-        store: &mut Store<State>,
+        store: &mut Store<HostState>,
         instance: &wasmtime::component::Instance,
     ) -> wasmtime::Result<Self::Bindings> {
         indices.load(store, instance)
@@ -61,16 +61,16 @@ impl ComponentSelector {
     pub(crate) async fn describe(
         engine: &Engine,
         plugin: PluginId,
-        linked: InstancePre<State>,
-    ) -> Result<Self, NotStarted> {
+        linked: InstancePre<HostState>,
+    ) -> Result<Self, InstantiateError> {
         let instances = Instances::<SelectorWorld>::new(engine.clone(), plugin.clone(), linked)
-            .map_err(NotStarted::Unfit)?;
-        let mut instance = instances.first().await?;
-        instance.ready(DESCRIBE_TICKS_MAX);
+            .map_err(InstantiateError::Link)?;
+        let mut instance = instances.instantiate_first().await?;
+        instance.begin_call(DESCRIBE_TICKS_MAX);
         let guest = instance.bindings.jackfield_plugin_selector();
-        let described = within_time(guest.call_describe(&mut instance.store)).await;
-        let version = instance.judge(described)?.version;
-        instances.give_back(instance);
+        let described = with_timeout(guest.call_describe(&mut instance.store)).await;
+        let version = instance.check(described)?.version;
+        instances.release(instance);
         Ok(Self {
             plugin,
             version,
@@ -90,26 +90,26 @@ impl ComponentSelector {
         self.instances.retire();
     }
 
-    pub(crate) fn reinstate(&self) {
-        self.instances.reinstate();
+    pub(crate) fn reactivate(&self) {
+        self.instances.reactivate();
     }
 
-    async fn choose(
+    async fn call_pick(
         &self,
         context: &PickContext,
         candidates: Arc<dyn Columns>,
     ) -> Result<contract::Choice, PluginFault> {
-        let mut instance = self.instances.take().await?;
+        let mut instance = self.instances.acquire().await?;
         let state = instance.store.data_mut();
         state.settings = Arc::clone(&context.settings);
         state.candidates = Some(candidates);
-        instance.ready(CALL_TICKS_MAX);
+        instance.begin_call(CALL_TICKS_MAX);
         let guest = instance.bindings.jackfield_plugin_selector();
         let context = context_out(context);
         let call = guest.call_pick(&mut instance.store, &context);
-        let chosen = within_time(call).await;
-        let chosen = instance.judge(chosen)?;
-        self.instances.give_back(instance);
+        let chosen = with_timeout(call).await;
+        let chosen = instance.check(chosen)?;
+        self.instances.release(instance);
         Ok(chosen)
     }
 }
@@ -126,7 +126,7 @@ impl Selector for ComponentSelector {
     ) -> BoxFuture<'a, Result<Choice, PluginFault>> {
         Box::pin(async move {
             let count = candidates.len();
-            let chosen = self.choose(context, candidates).await;
+            let chosen = self.call_pick(context, candidates).await;
             chosen
                 .and_then(|chosen| choice_in(&self.plugin, chosen, count))
                 .inspect_err(|_| self.instances.count_fault())
@@ -155,7 +155,7 @@ fn choice_in(
         contract::Choice::Candidate(index) if (index as usize) < count => {
             Ok(Choice::Candidate(index as usize))
         }
-        contract::Choice::Candidate(index) => Err(nonsense(
+        contract::Choice::Candidate(index) => Err(invalid_output(
             plugin,
             format!("it chose candidate {index} of {count}"),
         )),

@@ -7,7 +7,7 @@ use notify::{Event, EventKind, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::limits::{WATCH_DELAY_MAX, WATCH_QUIET};
+use crate::limits::{WATCH_DELAY_MAX, WATCH_DEBOUNCE};
 
 /// A folder that is watched until this is dropped.
 pub struct Watch {
@@ -59,7 +59,7 @@ impl Watch {
         if self.changes.recv().await.is_none() {
             return false;
         }
-        quiet(&mut self.changes).await;
+        debounce(&mut self.changes).await;
         true
     }
 }
@@ -82,9 +82,9 @@ fn may_change(event: &notify::Result<Event>) -> bool {
 }
 
 /// Waits until nothing has changed for a while, but not for ever.
-async fn quiet(changes: &mut mpsc::Receiver<()>) {
+async fn debounce(changes: &mut mpsc::Receiver<()>) {
     let latest = Instant::now() + WATCH_DELAY_MAX;
-    let settled = async { while let Ok(Some(())) = timeout(WATCH_QUIET, changes.recv()).await {} };
+    let settled = async { while let Ok(Some(())) = timeout(WATCH_DEBOUNCE, changes.recv()).await {} };
     let _ = timeout_at(latest, settled).await;
 }
 
@@ -97,13 +97,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reading_wakes_nobody_and_writing_does() -> Result<(), Box<dyn Error>> {
+    fn ignores_reads_and_reports_writes() -> Result<(), Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().canonicalize()?;
         fs::write(path.join("practice.wasm"), "one")?;
-        let (tell, told) = mpsc::channel();
+        let (sender, events) = mpsc::channel();
         let mut watcher = notify::recommended_watcher(move |event| {
-            drop(tell.send(event));
+            drop(sender.send(event));
         })?;
         watcher.watch(&path, RecursiveMode::NonRecursive)?;
 
@@ -114,7 +114,7 @@ mod tests {
         // Events come in order, so all that reading caused come before these.
         let mut read = 0;
         loop {
-            let event = told.recv()?;
+            let event = events.recv()?;
             if may_change(&event) {
                 assert_eq!(event?.paths, [first]);
                 break;
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_events_wake() {
+    fn lost_events_count_as_changes() {
         assert!(may_change(&Err(notify::Error::generic("lost"))));
         assert!(may_change(&Ok(Event::new(EventKind::Other))));
     }

@@ -1,17 +1,17 @@
 //! What error answers of Anthropic mean, where the host's own rules would be wrong.
 
 use jackfield_plugin::executor::{Failure, HttpHead, Scope};
-use jackfield_plugin::judge::{Rule, Said};
+use jackfield_plugin::classify::{Rule, ProviderError};
 
-pub(crate) fn judge(head: &HttpHead, body: &[u8]) -> Failure {
-    Said::read(head, body).judged(RULES)
+pub(crate) fn classify(head: &HttpHead, body: &[u8]) -> Failure {
+    ProviderError::parse(head, body).classify(RULES)
 }
 
 const RULES: &[Rule] = &[
     // What the account may spend is spent. It has the type of a wrong request.
     Rule {
         status: &[400, 429],
-        words: &[],
+        codes: &[],
         phrases: &["specified api usage limits", "out of extra usage"],
         scope: Scope::Credential,
         kind: "billing",
@@ -19,7 +19,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         status: &[400, 403],
-        words: &[],
+        codes: &[],
         phrases: &[
             "account has been disabled",
             "organization has been disabled",
@@ -31,7 +31,7 @@ const RULES: &[Rule] = &[
     // Tokens. The API answers some with 403, where the host would blame the model.
     Rule {
         status: &[401, 403],
-        words: &[],
+        codes: &[],
         phrases: &["token has been revoked", "token has expired"],
         scope: Scope::Credential,
         kind: "authentication",
@@ -39,7 +39,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         status: &[400, 401, 403],
-        words: &[],
+        codes: &[],
         phrases: &[
             "only authorized for use with",
             "oauth authentication is currently",
@@ -52,7 +52,7 @@ const RULES: &[Rule] = &[
     // What the client names is not there; the model is.
     Rule {
         status: &[404],
-        words: &["not_found_error"],
+        codes: &["not_found_error"],
         phrases: &["container", "file not found", "skill"],
         scope: Scope::Request,
         kind: "invalid",

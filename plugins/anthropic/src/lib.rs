@@ -6,7 +6,7 @@
 mod errors;
 
 use jackfield_plugin::executor::{
-    Context, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Plan, Relayed,
+    Context, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Plan, RelayReply,
     SecretPlace,
 };
 use jackfield_plugin::{refresh, settings_json};
@@ -14,66 +14,66 @@ use jackfield_plugin::{refresh, settings_json};
 struct Anthropic;
 
 impl Executor for Anthropic {
-    type Reply = Relayed;
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         Descriptor::new(env!("CARGO_PKG_VERSION"), "anthropic-messages")
             .operation("count-tokens")
             .operation("list-models")
             .operation("http-request")
-            .refreshing()
-            .judging()
+            .refreshes_tokens()
+            .judges_errors()
             .default_base_url("https://api.anthropic.com")
     }
 
     fn prepare(context: Context) -> Result<Plan, Failure> {
-        let credential = context.chosen()?;
+        let credential = context.require_credential()?;
         let base = &credential.base_url;
         let request = match context.operation.as_str() {
             "generate" => post(&context, format!("{base}/v1/messages")),
             "count-tokens" => post(&context, format!("{base}/v1/messages/count_tokens")),
             "list-models" => {
                 let url = format!("{base}/v1/models?limit={MODELS_MAX}");
-                versioned(HttpRequest::get(url), &context)
+                with_version_header(HttpRequest::get(url), &context)
             }
-            "http-request" => raw(&context)?,
+            "http-request" => raw_request(&context)?,
             "refresh" => return refresh::plan(credential, &settings_json()),
-            other => return Err(Failure::unsupported(other)),
+            other => return Err(Failure::unsupported_operation(other)),
         };
-        Ok(authorized(request, &context, credential).relay())
+        Ok(authorize(request, &context, credential).relay())
     }
 
     fn judge(_context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
-        errors::judge(&head, &body)
+        errors::classify(&head, &body)
     }
 }
 
 fn post(context: &Context, url: String) -> HttpRequest {
-    versioned(HttpRequest::post(url).model_of(context), context)
+    with_version_header(HttpRequest::post(url).model_of(context), context)
 }
 
 /// A request of somebody else's making; its betas are set with those of the secret.
-fn raw(context: &Context) -> Result<HttpRequest, Failure> {
+fn raw_request(context: &Context) -> Result<HttpRequest, Failure> {
     let mut request = context.raw_request()?;
     request.headers.retain(|header| header.name != BETA);
     Ok(request)
 }
 
 /// With the version of the API that the client speaks. A client of another dialect names none.
-fn versioned(request: HttpRequest, context: &Context) -> HttpRequest {
-    let told = context.header("anthropic-version").next();
-    request.header("anthropic-version", told.unwrap_or(VERSION))
+fn with_version_header(request: HttpRequest, context: &Context) -> HttpRequest {
+    let client_version = context.header("anthropic-version").next();
+    request.header("anthropic-version", client_version.unwrap_or(VERSION))
 }
 
 /// With the secret, and with the client's betas: one header, since a token wants a beta beside them.
-fn authorized(request: HttpRequest, context: &Context, credential: &Credential) -> HttpRequest {
+fn authorize(request: HttpRequest, context: &Context, credential: &Credential) -> HttpRequest {
     let mut betas: Vec<&[u8]> = context
         .header(BETA)
         .flat_map(|value| value.split(|byte| *byte == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|beta| !beta.is_empty())
         .collect();
-    let place = match credential.key() {
+    let place = match credential.secret_name() {
         "access-token" => {
             if !betas.contains(&OAUTH_BETA) {
                 betas.push(OAUTH_BETA);
@@ -82,7 +82,7 @@ fn authorized(request: HttpRequest, context: &Context, credential: &Credential) 
         }
         _ => SecretPlace::Header(("x-api-key".to_owned(), String::new())),
     };
-    let request = request.secret(credential.key(), place);
+    let request = request.secret(credential.secret_name(), place);
     if betas.is_empty() {
         return request;
     }

@@ -44,7 +44,7 @@ pub fn build(guests: Guests<'_>) -> Result<PathBuf, BuildError> {
         Guests::ExamplesOf(_) => &["plugins", "wit", "Cargo.lock", "tests/components"],
     };
     for input in inputs {
-        tell_cargo(&format!(
+        print_instruction(&format!(
             "rerun-if-changed={}",
             workspace.join(input).display()
         ));
@@ -60,14 +60,14 @@ pub fn build(guests: Guests<'_>) -> Result<PathBuf, BuildError> {
 }
 
 /// Ends a build script: an error is told in cargo's own words, a line each.
-pub fn end<E: fmt::Display>(result: Result<(), E>) -> ExitCode {
+pub fn exit_code<E: fmt::Display>(result: Result<(), E>) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::SUCCESS;
     };
     let lines = error.to_string();
     lines
         .lines()
-        .for_each(|line| tell_cargo(&format!("error={line}")));
+        .for_each(|line| print_instruction(&format!("error={line}")));
     ExitCode::FAILURE
 }
 
@@ -75,7 +75,7 @@ pub fn end<E: fmt::Display>(result: Result<(), E>) -> ExitCode {
     clippy::print_stdout,
     reason = "this is how a build script speaks to cargo"
 )]
-fn tell_cargo(instruction: &str) {
+fn print_instruction(instruction: &str) {
     println!("cargo::{instruction}");
 }
 
@@ -153,7 +153,7 @@ fn run(workspace: &Path, target_dir: &Path, guests: Guests<'_>) -> Result<(), Bu
     if matches!(guests, Guests::ExamplesOf(_)) {
         command.arg("--examples");
     }
-    forget_outer_build(&mut command);
+    clear_outer_build(&mut command);
     let output = command
         .output()
         .map_err(|cause| BuildError(format!("cannot run cargo: {cause}")))?;
@@ -168,7 +168,7 @@ fn run(workspace: &Path, target_dir: &Path, guests: Guests<'_>) -> Result<(), Bu
 
 /// What the outer cargo set for the host's own build would go into the guests' otherwise: flags for
 /// another target, clippy in the compiler's place, another target directory.
-fn forget_outer_build(command: &mut Command) {
+fn clear_outer_build(command: &mut Command) {
     for (name, _) in env::vars_os() {
         let Some(name) = name.to_str() else { continue };
         let of_outer_build = name.starts_with("CARGO_PROFILE_")

@@ -2,13 +2,13 @@
 
 use std::cmp::Ordering;
 
-use crate::in_turn;
+use crate::round_robin;
 
 /// Of this many picks that a record of errors decides, one ignores it.
 ///
 /// A record covers a candidate's last attempts and only mends by new ones: who is passed over for one
 /// failure would never come back. One in 16 costs little where a candidate does fail.
-pub const RETRIAL_EVERY: u64 = 16;
+pub const PROBE_EVERY: u64 = 16;
 
 /// The candidate with the fewest attempts under way for its weight; among equals the one that fails
 /// least, and among those each in turn.
@@ -38,13 +38,13 @@ pub fn least_busy(
     let steadiest = least(idlest.clone(), |a, b| of(a).cmp(&of(b)));
     let (turn, equals) = if steadiest.len() == idlest.len() {
         (sequence, idlest)
-    } else if sequence.is_multiple_of(RETRIAL_EVERY) {
-        (sequence / RETRIAL_EVERY, idlest)
+    } else if sequence.is_multiple_of(PROBE_EVERY) {
+        (sequence / PROBE_EVERY, idlest)
     } else {
         // Counts the picks that are no retrials, so that none of the equals is skipped over.
-        (sequence - 1 - sequence / RETRIAL_EVERY, steadiest)
+        (sequence - 1 - sequence / PROBE_EVERY, steadiest)
     };
-    equals.get(in_turn(turn, equals.len())?).copied()
+    equals.get(round_robin(turn, equals.len())?).copied()
 }
 
 /// Those that none is less than.

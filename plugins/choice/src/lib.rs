@@ -8,12 +8,12 @@ mod least_busy;
 mod sticky;
 mod weighted;
 
-pub use least_busy::{RETRIAL_EVERY, least_busy};
+pub use least_busy::{PROBE_EVERY, least_busy};
 pub use sticky::sticky;
 pub use weighted::weighted;
 
 /// The candidates one after the other, whatever they are.
-pub fn in_turn(sequence: u64, count: usize) -> Option<usize> {
+pub fn round_robin(sequence: u64, count: usize) -> Option<usize> {
     let count = u64::try_from(count).ok().filter(|count| *count > 0)?;
     usize::try_from(sequence % count).ok()
 }

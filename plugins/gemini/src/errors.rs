@@ -1,23 +1,23 @@
 //! What error answers of the Gemini API mean, where the host's own rules would be wrong.
 
 use jackfield_plugin::executor::{Failure, HttpHead, Scope};
-use jackfield_plugin::judge::{Rule, Said};
+use jackfield_plugin::classify::{Rule, ProviderError};
 
-use crate::pacific::until_midnight_ms;
+use crate::pacific_time::until_midnight_ms;
 
-pub(crate) fn judge(head: &HttpHead, body: &[u8], now_ms: u64) -> Failure {
-    let said = Said::read(head, body);
-    let judged = said.judged(RULES);
-    if head.status == 429 && judged.kind == Failure::UNCLASSIFIED {
-        return daily(&said, now_ms).unwrap_or(judged);
+pub(crate) fn classify(head: &HttpHead, body: &[u8], now_ms: u64) -> Failure {
+    let provider_error = ProviderError::parse(head, body);
+    let failure = provider_error.classify(RULES);
+    if head.status == 429 && failure.kind == Failure::UNCLASSIFIED {
+        return daily_quota_failure(&provider_error, now_ms).unwrap_or(failure);
     }
-    judged
+    failure
 }
 
 /// A limit for a day. The answer asks for a retry after seconds, as for one for a minute, but the
 /// day's begins anew at midnight, Pacific time (Gemini API, rate limits).
-fn daily(said: &Said, now_ms: u64) -> Option<Failure> {
-    let details = said.error["details"].as_array()?;
+fn daily_quota_failure(provider_error: &ProviderError, now_ms: u64) -> Option<Failure> {
+    let details = provider_error.error["details"].as_array()?;
     let violations = details
         .iter()
         .filter_map(|detail| detail["violations"].as_array())
@@ -33,7 +33,7 @@ fn daily(said: &Said, now_ms: u64) -> Option<Failure> {
     } else {
         Scope::Model
     };
-    let failure = said.failure(scope, "quota");
+    let failure = provider_error.failure(scope, "quota");
     Some(Failure {
         message: format!("{} ({first})", failure.message),
         retry_after_ms: Some(until_midnight_ms(now_ms)),
@@ -45,7 +45,7 @@ const RULES: &[Rule] = &[
     // The key, with the status of a wrong request or of one that is not allowed.
     Rule {
         status: &[400],
-        words: &["API_KEY_INVALID"],
+        codes: &["API_KEY_INVALID"],
         phrases: &[],
         scope: Scope::Credential,
         kind: "authentication",
@@ -53,7 +53,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         status: &[403],
-        words: &[],
+        codes: &[],
         phrases: &["reported as leaked", "unregistered callers"],
         scope: Scope::Credential,
         kind: "authentication",
@@ -61,7 +61,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         status: &[400, 403],
-        words: &["BILLING_DISABLED"],
+        codes: &["BILLING_DISABLED"],
         phrases: &[],
         scope: Scope::Credential,
         kind: "billing",
@@ -69,7 +69,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         status: &[400, 401, 403],
-        words: &[
+        codes: &[
             "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
             "API_KEY_ANDROID_APP_BLOCKED",
             "API_KEY_HTTP_REFERRER_BLOCKED",
@@ -89,7 +89,7 @@ const RULES: &[Rule] = &[
     // The project, with the status of a wrong request.
     Rule {
         status: &[400],
-        words: &["FAILED_PRECONDITION"],
+        codes: &["FAILED_PRECONDITION"],
         phrases: &["enable billing"],
         scope: Scope::Credential,
         kind: "billing",
@@ -97,7 +97,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         status: &[400],
-        words: &["FAILED_PRECONDITION"],
+        codes: &["FAILED_PRECONDITION"],
         phrases: &["location is not supported"],
         scope: Scope::Credential,
         kind: "permission",
@@ -106,7 +106,7 @@ const RULES: &[Rule] = &[
     // A limit of nothing at all: no waiting mends it, but a plan that is paid for does.
     Rule {
         status: &[429],
-        words: &["RESOURCE_EXHAUSTED"],
+        codes: &["RESOURCE_EXHAUSTED"],
         phrases: &["have a free quota tier", "limit: 0,", "limit: 0\n"],
         scope: Scope::Model,
         kind: "billing",
@@ -115,7 +115,7 @@ const RULES: &[Rule] = &[
     // What the client names belongs to somebody else, or is not there; the model is.
     Rule {
         status: &[403, 404],
-        words: &["PERMISSION_DENIED", "NOT_FOUND"],
+        codes: &["PERMISSION_DENIED", "NOT_FOUND"],
         phrases: &["access the file", "cachedcontent", "cached content"],
         scope: Scope::Request,
         kind: "invalid",

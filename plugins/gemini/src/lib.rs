@@ -5,12 +5,12 @@
 //! the client wants them as.
 
 mod errors;
-mod inside;
-mod pacific;
+mod body_patch;
+mod pacific_time;
 
 use jackfield_plugin::encode::path_segment;
 use jackfield_plugin::executor::{
-    Context, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Plan, Relayed,
+    Context, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Plan, RelayReply,
     SecretPlace,
 };
 use jackfield_plugin::{refresh, settings_json};
@@ -18,7 +18,7 @@ use jackfield_plugin::{refresh, settings_json};
 struct Gemini;
 
 impl Executor for Gemini {
-    type Reply = Relayed;
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         Descriptor::new(env!("CARGO_PKG_VERSION"), "gemini")
@@ -26,13 +26,13 @@ impl Executor for Gemini {
             .operation("embed")
             .operation("list-models")
             .operation("http-request")
-            .refreshing()
-            .judging()
+            .refreshes_tokens()
+            .judges_errors()
             .default_base_url("https://generativelanguage.googleapis.com")
     }
 
     fn prepare(context: Context) -> Result<Plan, Failure> {
-        let credential = context.chosen()?;
+        let credential = context.require_credential()?;
         let mut request = match context.operation.as_str() {
             "generate" if context.stream => {
                 post(&context, credential, "streamGenerateContent?alt=sse")?
@@ -49,24 +49,24 @@ impl Executor for Gemini {
             }
             "http-request" => context.raw_request()?,
             "refresh" => return refresh::plan(credential, &settings_json()),
-            other => return Err(Failure::unsupported(other)),
+            other => return Err(Failure::unsupported_operation(other)),
         };
         if matches!(context.operation.as_str(), "count-tokens" | "embed") {
-            request.body = inside::body(&context);
+            request.body = body_patch::patched_body(&context);
         }
-        Ok(authorized(request, credential)?.relay())
+        Ok(authorize(request, credential)?.relay())
     }
 
     fn judge(context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
-        errors::judge(&head, &body, context.now_ms)
+        errors::classify(&head, &body, context.now_ms)
     }
 }
 
 /// A POST to a method of the model.
 fn post(context: &Context, credential: &Credential, method: &str) -> Result<HttpRequest, Failure> {
-    let name = bare(&context.model);
+    let name = model_id(&context.model);
     let Some(segment) = path_segment(name) else {
-        return Err(Failure::refused(format!(
+        return Err(Failure::invalid_request(format!(
             "{name:?} cannot be a model's name"
         )));
     };
@@ -77,7 +77,7 @@ fn post(context: &Context, credential: &Credential, method: &str) -> Result<Http
 }
 
 /// A model's name without the collection that Google writes before it.
-fn bare(model: &str) -> &str {
+fn model_id(model: &str) -> &str {
     model.strip_prefix("models/").unwrap_or(model)
 }
 
@@ -86,7 +86,7 @@ fn embed_method(context: &Context) -> Result<&'static str, Failure> {
     match context.option("method") {
         None | Some("batchEmbedContents") => Ok("batchEmbedContents"),
         Some("embedContent") => Ok("embedContent"),
-        Some(other) => Err(Failure::refused(format!(
+        Some(other) => Err(Failure::invalid_request(format!(
             "the option `method` is `embedContent` or `batchEmbedContents`, not `{other}`"
         ))),
     }
@@ -94,11 +94,11 @@ fn embed_method(context: &Context) -> Result<&'static str, Failure> {
 
 /// With the secret where it goes. A token's user may have many projects, of which one is charged
 /// (Gemini API, authentication with OAuth).
-fn authorized(request: HttpRequest, credential: &Credential) -> Result<HttpRequest, Failure> {
-    let key = credential.key();
+fn authorize(request: HttpRequest, credential: &Credential) -> Result<HttpRequest, Failure> {
+    let key = credential.secret_name();
     if key == "access-token" {
         let project = credential.attribute("project");
-        let request = request.told("x-goog-user-project", project)?;
+        let request = request.optional_header("x-goog-user-project", project)?;
         return Ok(request.secret(key, SecretPlace::Bearer));
     }
     let place = SecretPlace::Header(("x-goog-api-key".to_owned(), String::new()));

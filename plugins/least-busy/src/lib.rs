@@ -13,7 +13,7 @@ impl Selector for LeastBusy {
     fn pick(context: PickContext) -> Choice {
         let (in_flight, weights) = (candidates::in_flight(), candidates::weights());
         let errors = candidates::error_permille;
-        Choice::of(least_busy(context.sequence, &in_flight, &weights, errors))
+        Choice::from_index(least_busy(context.sequence, &in_flight, &weights, errors))
     }
 }
 

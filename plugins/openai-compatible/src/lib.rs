@@ -8,7 +8,7 @@
 mod variant;
 
 use jackfield_plugin::executor::{
-    Context, Credential, Descriptor, Executor, Failure, HttpRequest, Plan, Relayed, SecretPlace,
+    Context, Credential, Descriptor, Executor, Failure, HttpRequest, Plan, RelayReply, SecretPlace,
 };
 use jackfield_plugin::{refresh, settings_json};
 
@@ -17,7 +17,7 @@ use crate::variant::Settings;
 struct OpenAiCompatible;
 
 impl Executor for OpenAiCompatible {
-    type Reply = Relayed;
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         Descriptor::new(env!("CARGO_PKG_VERSION"), "openai-chat")
@@ -25,24 +25,24 @@ impl Executor for OpenAiCompatible {
             .operation("embed")
             .operation("list-models")
             .operation("http-request")
-            .refreshing()
+            .refreshes_tokens()
     }
 
     fn prepare(context: Context) -> Result<Plan, Failure> {
-        let credential = context.chosen()?;
+        let credential = context.require_credential()?;
         let settings = settings_json();
         if context.operation == "refresh" {
             return refresh::plan(credential, &settings);
         }
-        let settings = Settings::read(&settings)?;
+        let settings = Settings::parse(&settings)?;
         let request = match context.operation.as_str() {
             "generate" => post(&context, credential, &settings, content_path(&context)?)?,
             "embed" => post(&context, credential, &settings, "/embeddings")?,
             "list-models" => HttpRequest::get(settings.url(credential, "/models", None)?),
             "http-request" => context.raw_request()?,
-            other => return Err(Failure::unsupported(other)),
+            other => return Err(Failure::unsupported_operation(other)),
         };
-        let key = credential.key();
+        let key = credential.secret_name();
         let request = match settings.key_header() {
             Some(header) if key == "api-key" => {
                 request.secret(key, SecretPlace::Header((header.to_owned(), String::new())))
@@ -58,7 +58,7 @@ fn content_path(context: &Context) -> Result<&'static str, Failure> {
     match context.dialect.as_str() {
         "openai-chat" => Ok("/chat/completions"),
         "openai-completions" => Ok("/completions"),
-        other => Err(Failure::foreign(other)),
+        other => Err(Failure::unsupported_dialect(other)),
     }
 }
 
@@ -70,7 +70,7 @@ fn post(
 ) -> Result<HttpRequest, Failure> {
     let url = settings.url(credential, path, Some(&context.model))?;
     let request = HttpRequest::post(url).model_of(context).headers_of(context);
-    settings.signed(request)
+    settings.with_app_attribution(request)
 }
 
 jackfield_plugin::export_executor!(OpenAiCompatible);

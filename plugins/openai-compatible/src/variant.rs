@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct Settings {
-    variant: Option<Name>,
+    variant: Option<VariantName>,
     /// Of Azure OpenAI: which version of the API.
     api_version: Option<String>,
     /// Of OpenRouter: the site that it counts the usage for.
@@ -19,7 +19,7 @@ pub(crate) struct Settings {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Name {
+enum VariantName {
     Azure,
     Groq,
     Ollama,
@@ -30,39 +30,39 @@ enum Name {
 /// A provider's particulars.
 struct Variant {
     /// Where the API begins on its host. It is added to a base URL that has no path.
-    root: &'static str,
+    path_prefix: &'static str,
     /// The header of an API key; none: as a bearer token.
     key_header: Option<&'static str>,
     /// Paths that it does not have.
-    lacks: &'static [&'static str],
+    missing_paths: &'static [&'static str],
 }
 
 /// Each from its documentation: Azure OpenAI, REST reference; Groq, OpenAI compatibility; Ollama,
 /// OpenAI compatibility; OpenRouter, quickstart; vLLM, OpenAI-compatible server.
-fn particulars(name: Option<Name>) -> Variant {
+fn properties(name: Option<VariantName>) -> Variant {
     let plain = Variant {
-        root: "",
+        path_prefix: "",
         key_header: None,
-        lacks: &[],
+        missing_paths: &[],
     };
     match name {
         None => plain,
-        Some(Name::Azure) => Variant {
-            root: "/openai/v1",
+        Some(VariantName::Azure) => Variant {
+            path_prefix: "/openai/v1",
             key_header: Some("api-key"),
             ..plain
         },
-        Some(Name::Groq) => Variant {
-            root: "/openai/v1",
-            lacks: &["/completions", "/embeddings"],
+        Some(VariantName::Groq) => Variant {
+            path_prefix: "/openai/v1",
+            missing_paths: &["/completions", "/embeddings"],
             ..plain
         },
-        Some(Name::Ollama | Name::Vllm) => Variant {
-            root: "/v1",
+        Some(VariantName::Ollama | VariantName::Vllm) => Variant {
+            path_prefix: "/v1",
             ..plain
         },
-        Some(Name::OpenRouter) => Variant {
-            root: "/api/v1",
+        Some(VariantName::OpenRouter) => Variant {
+            path_prefix: "/api/v1",
             ..plain
         },
     }
@@ -70,29 +70,29 @@ fn particulars(name: Option<Name>) -> Variant {
 
 impl Settings {
     /// Reads and checks the text of a JSON object.
-    pub(crate) fn read(text: &str) -> Result<Self, Failure> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let settings: Self = serde_json::from_str(text)
-            .map_err(|wrong| Failure::refused(format!("the provider's settings: {wrong}")))?;
-        let of = |name, told: &Option<String>| told.is_some() && settings.variant != Some(name);
+            .map_err(|error| Failure::invalid_request(format!("the provider's settings: {error}")))?;
+        let of = |name, value: &Option<String>| value.is_some() && settings.variant != Some(name);
         for (foreign, setting, variant) in [
             (
-                of(Name::Azure, &settings.api_version),
+                of(VariantName::Azure, &settings.api_version),
                 "api-version",
                 "azure",
             ),
             (
-                of(Name::OpenRouter, &settings.http_referer),
+                of(VariantName::OpenRouter, &settings.http_referer),
                 "http-referer",
                 "openrouter",
             ),
             (
-                of(Name::OpenRouter, &settings.x_title),
+                of(VariantName::OpenRouter, &settings.x_title),
                 "x-title",
                 "openrouter",
             ),
         ] {
             if foreign {
-                return Err(Failure::refused(format!(
+                return Err(Failure::invalid_request(format!(
                     "the setting `{setting}` is for the variant `{variant}`"
                 )));
             }
@@ -102,7 +102,7 @@ impl Settings {
 
     /// The header of an API key; none: as a bearer token.
     pub(crate) fn key_header(&self) -> Option<&'static str> {
-        particulars(self.variant).key_header
+        properties(self.variant).key_header
     }
 
     /// The URL of a path of the API, for this model if it is about one.
@@ -112,41 +112,41 @@ impl Settings {
         path: &str,
         model: Option<&str>,
     ) -> Result<String, Failure> {
-        let Variant { root, lacks, .. } = particulars(self.variant);
+        let Variant { path_prefix: root, missing_paths: lacks, .. } = properties(self.variant);
         let base = credential.base_url.as_str();
         if lacks.contains(&path) {
             let message = format!("this provider has no `{path}`");
             return Err(Failure {
                 kind: "unsupported".to_owned(),
-                ..Failure::refused(message)
+                ..Failure::invalid_request(message)
             });
         }
         match self.api_version.as_deref() {
             None if has_path(base) => Ok(format!("{base}{path}")),
             None => Ok(format!("{base}{root}{path}")),
-            Some(version) => azure(base, version, path, model),
+            Some(version) => azure_url(base, version, path, model),
         }
     }
 
     /// With the headers by which OpenRouter knows whose usage it is.
-    pub(crate) fn signed(&self, request: HttpRequest) -> Result<HttpRequest, Failure> {
+    pub(crate) fn with_app_attribution(&self, request: HttpRequest) -> Result<HttpRequest, Failure> {
         request
-            .told("http-referer", self.http_referer.as_deref())?
-            .told("x-title", self.x_title.as_deref())
+            .optional_header("http-referer", self.http_referer.as_deref())?
+            .optional_header("x-title", self.x_title.as_deref())
     }
 }
 
 /// Azure OpenAI with a version. A date means the classic form, which has the deployment, that is the
 /// model, in its path; the other versions are of the form that needs none (Azure OpenAI, API
 /// version lifecycle).
-fn azure(base: &str, version: &str, path: &str, model: Option<&str>) -> Result<String, Failure> {
+fn azure_url(base: &str, version: &str, path: &str, model: Option<&str>) -> Result<String, Failure> {
     let resource = base.strip_suffix("/openai/v1").unwrap_or(base);
     let resource = resource.strip_suffix("/openai").unwrap_or(resource);
     if matches!(version, "v1" | "preview") {
         return Ok(format!("{resource}/openai/v1{path}?api-version={version}"));
     }
     if !is_dated(version) {
-        return Err(Failure::refused(format!(
+        return Err(Failure::invalid_request(format!(
             "the setting `api-version` is `v1`, `preview`, or a date such as `2024-10-21` or \
              `2025-04-01-preview`, not {version:?}"
         )));
@@ -155,7 +155,7 @@ fn azure(base: &str, version: &str, path: &str, model: Option<&str>) -> Result<S
         return Ok(format!("{resource}/openai{path}?api-version={version}"));
     };
     let Some(deployment) = path_segment(model) else {
-        return Err(Failure::refused(format!(
+        return Err(Failure::invalid_request(format!(
             "{model:?} cannot be a deployment's name"
         )));
     };

@@ -1,17 +1,17 @@
 //! What error answers of OpenAI mean, where the host's own rules would be wrong.
 
 use jackfield_plugin::executor::{Failure, HttpHead, Scope};
-use jackfield_plugin::judge::{Rule, Said};
+use jackfield_plugin::classify::{Rule, ProviderError};
 
-pub(crate) fn judge(head: &HttpHead, body: &[u8]) -> Failure {
-    Said::read(head, body).judged(RULES)
+pub(crate) fn classify(head: &HttpHead, body: &[u8]) -> Failure {
+    ProviderError::parse(head, body).classify(RULES)
 }
 
 const RULES: &[Rule] = &[
     // With the status of a limit that passes, but no waiting mends it.
     Rule {
         status: &[429],
-        words: &["insufficient_quota"],
+        codes: &["insufficient_quota"],
         phrases: &[],
         scope: Scope::Credential,
         kind: "billing",
@@ -20,7 +20,7 @@ const RULES: &[Rule] = &[
     // Another account may be verified.
     Rule {
         status: &[400, 403, 404],
-        words: &[],
+        codes: &[],
         phrases: &["organization must be verified"],
         scope: Scope::Model,
         kind: "permission",
@@ -29,7 +29,7 @@ const RULES: &[Rule] = &[
     // The key is good, but not for this: a refresh or another model would not help.
     Rule {
         status: &[401, 403],
-        words: &[],
+        codes: &[],
         phrases: &["missing scopes"],
         scope: Scope::Credential,
         kind: "permission",
@@ -38,7 +38,7 @@ const RULES: &[Rule] = &[
     // What the client names is not there; the model is.
     Rule {
         status: &[404],
-        words: &["previous_response_not_found"],
+        codes: &["previous_response_not_found"],
         phrases: &[],
         scope: Scope::Request,
         kind: "invalid",
@@ -46,7 +46,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         status: &[404],
-        words: &["invalid_request_error"],
+        codes: &["invalid_request_error"],
         phrases: &[
             "container with id",
             "conversation with id",

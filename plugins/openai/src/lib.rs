@@ -6,7 +6,7 @@
 mod errors;
 
 use jackfield_plugin::executor::{
-    Context, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Plan, Relayed,
+    Context, Credential, Descriptor, Executor, Failure, HttpHead, HttpRequest, Plan, RelayReply,
     SecretPlace,
 };
 use jackfield_plugin::{refresh, settings_json};
@@ -14,7 +14,7 @@ use jackfield_plugin::{refresh, settings_json};
 struct OpenAi;
 
 impl Executor for OpenAi {
-    type Reply = Relayed;
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         Descriptor::new(env!("CARGO_PKG_VERSION"), "openai-responses")
@@ -23,31 +23,31 @@ impl Executor for OpenAi {
             .operation("embed")
             .operation("list-models")
             .operation("http-request")
-            .refreshing()
-            .judging()
+            .refreshes_tokens()
+            .judges_errors()
             .default_base_url("https://api.openai.com/v1")
     }
 
     fn prepare(context: Context) -> Result<Plan, Failure> {
-        let credential = context.chosen()?;
+        let credential = context.require_credential()?;
         let request = match context.operation.as_str() {
             "generate" => post(&context, credential, content_path(&context.dialect)?)?,
             "embed" => post(&context, credential, "/embeddings")?,
             "list-models" => {
                 let url = format!("{}/models", credential.base_url);
-                account(HttpRequest::get(url), credential)?
+                with_account_headers(HttpRequest::get(url), credential)?
             }
             "http-request" => context.raw_request()?,
             "refresh" => return refresh::plan(credential, &settings_json()),
-            other => return Err(Failure::unsupported(other)),
+            other => return Err(Failure::unsupported_operation(other)),
         };
         Ok(request
-            .secret(credential.key(), SecretPlace::Bearer)
+            .secret(credential.secret_name(), SecretPlace::Bearer)
             .relay())
     }
 
     fn judge(_context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
-        errors::judge(&head, &body)
+        errors::classify(&head, &body)
     }
 }
 
@@ -57,7 +57,7 @@ fn content_path(dialect: &str) -> Result<&'static str, Failure> {
         "openai-responses" => Ok("/responses"),
         "openai-chat" => Ok("/chat/completions"),
         "openai-completions" => Ok("/completions"),
-        other => Err(Failure::foreign(other)),
+        other => Err(Failure::unsupported_dialect(other)),
     }
 }
 
@@ -65,15 +65,15 @@ fn post(context: &Context, credential: &Credential, path: &str) -> Result<HttpRe
     let request = HttpRequest::post(format!("{}{path}", credential.base_url))
         .model_of(context)
         .headers_named(context, &["idempotency-key", "openai-beta"]);
-    account(request, credential)
+    with_account_headers(request, credential)
 }
 
 /// Whom the usage counts for, where the key has more than one to choose from (OpenAI, API reference,
 /// authentication).
-fn account(request: HttpRequest, credential: &Credential) -> Result<HttpRequest, Failure> {
+fn with_account_headers(request: HttpRequest, credential: &Credential) -> Result<HttpRequest, Failure> {
     request
-        .told("openai-organization", credential.attribute("organization"))?
-        .told("openai-project", credential.attribute("project"))
+        .optional_header("openai-organization", credential.attribute("organization"))?
+        .optional_header("openai-project", credential.attribute("project"))
 }
 
 jackfield_plugin::export_executor!(OpenAi);

@@ -1,6 +1,6 @@
 //! A selector that takes the candidates in turn.
 
-use jackfield_choice::in_turn;
+use jackfield_choice::round_robin;
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};
 
 struct RoundRobin;
@@ -11,7 +11,7 @@ impl Selector for RoundRobin {
     }
 
     fn pick(context: PickContext) -> Choice {
-        Choice::of(in_turn(context.sequence, candidates::len() as usize))
+        Choice::from_index(round_robin(context.sequence, candidates::len() as usize))
     }
 }
 

@@ -35,7 +35,7 @@ pub fn path_segment(text: &str) -> Option<String> {
             b'-' | b'.' | b'_' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
                 encoded.push(char::from(byte));
             }
-            other => percent(&mut encoded, other),
+            other => push_percent_encoded(&mut encoded, other),
         }
     }
     Some(encoded)
@@ -50,13 +50,13 @@ pub(crate) fn form_encoded(text: &str) -> String {
             b'*' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
                 encoded.push(char::from(byte));
             }
-            other => percent(&mut encoded, other),
+            other => push_percent_encoded(&mut encoded, other),
         }
     }
     encoded
 }
 
-fn percent(encoded: &mut String, byte: u8) {
+fn push_percent_encoded(encoded: &mut String, byte: u8) {
     encoded.push('%');
     for digit in [byte >> 4, byte & 15] {
         let digit = char::from_digit(digit.into(), 16).unwrap_or('0');

@@ -74,9 +74,9 @@ pub trait Reply: Sized + 'static {
 }
 
 /// The reply of an executor whose plans are all relayed. It is never made.
-pub struct Relayed;
+pub struct RelayReply;
 
-impl Reply for Relayed {
+impl Reply for RelayReply {
     fn begin(_context: Context, _state: Vec<u8>) -> Self {
         Self
     }
@@ -125,7 +125,7 @@ impl Descriptor {
 
     /// With a judgement of its own on error answers.
     #[must_use]
-    pub fn judging(mut self) -> Self {
+    pub fn judges_errors(mut self) -> Self {
         self.judges_errors = true;
         self
     }
@@ -133,7 +133,7 @@ impl Descriptor {
     /// With the refresh that [`refresh::plan`] plans. Where a provider's token endpoint is only its
     /// operator knows, who grants it.
     #[must_use]
-    pub fn refreshing(mut self) -> Self {
+    pub fn refreshes_tokens(mut self) -> Self {
         self.refresh_lead_ms = Some(refresh::LEAD_MS);
         self.operation("refresh").host("*")
     }
@@ -190,7 +190,7 @@ impl Context {
     ///
     /// # Errors
     /// Where none was: every operation so far needs one.
-    pub fn chosen(&self) -> Result<&Credential, Failure> {
+    pub fn require_credential(&self) -> Result<&Credential, Failure> {
         let none = || Failure::new(Scope::Request, "authentication", "no credential was chosen");
         self.credential.as_ref().ok_or_else(none)
     }
@@ -201,7 +201,7 @@ impl Context {
     /// Where it has no method or no URL.
     pub fn raw_request(&self) -> Result<HttpRequest, Failure> {
         let (Some(method), Some(url)) = (self.option("method"), self.option("url")) else {
-            return Err(Failure::refused(
+            return Err(Failure::invalid_request(
                 "a raw request needs the options `method` and `url`",
             ));
         };
@@ -216,7 +216,7 @@ impl Credential {
     }
 
     /// The secret that a request carries: an access token before an API key.
-    pub fn key(&self) -> &'static str {
+    pub fn secret_name(&self) -> &'static str {
         if self.has_secret("access-token") {
             "access-token"
         } else {
@@ -315,10 +315,10 @@ impl HttpRequest {
     ///
     /// # Errors
     /// Where it has characters that no header can hold.
-    pub fn told(self, name: &str, value: Option<&str>) -> Result<Self, Failure> {
+    pub fn optional_header(self, name: &str, value: Option<&str>) -> Result<Self, Failure> {
         match value {
             None => Ok(self),
-            Some(value) if value.contains(char::is_control) => Err(Failure::refused(format!(
+            Some(value) if value.contains(char::is_control) => Err(Failure::invalid_request(format!(
                 "what is set for the header `{name}` must be one line of text"
             ))),
             Some(value) => Ok(self.header(name, value.as_bytes())),
@@ -358,11 +358,11 @@ impl HttpRequest {
 
     /// A plan whose answer the host relays.
     pub fn relay(self) -> Plan {
-        self.answered(Response::Relay)
+        self.into_plan(Response::Relay)
     }
 
     /// A plan whose answer comes back in this way.
-    pub fn answered(self, response: Response) -> Plan {
+    pub fn into_plan(self, response: Response) -> Plan {
         Plan {
             request: self,
             response,
@@ -379,7 +379,7 @@ impl Failure {
 
     /// The answer to what cannot be planned, because the request or the operator's settings do not
     /// allow it. No credential is blamed.
-    pub fn refused(message: impl Into<String>) -> Self {
+    pub fn invalid_request(message: impl Into<String>) -> Self {
         Self::new(Scope::Request, "invalid", message)
     }
 
@@ -397,7 +397,7 @@ impl Failure {
     }
 
     /// The answer to a call in a dialect that the executor did not declare.
-    pub fn foreign(dialect: &str) -> Self {
+    pub fn unsupported_dialect(dialect: &str) -> Self {
         Self::new(
             Scope::Request,
             "unsupported",
@@ -406,7 +406,7 @@ impl Failure {
     }
 
     /// The answer to an operation that the executor does not know.
-    pub fn unsupported(operation: &str) -> Self {
+    pub fn unsupported_operation(operation: &str) -> Self {
         Self::new(
             Scope::Request,
             "unsupported",
@@ -443,10 +443,10 @@ pub mod export {
     pub struct Component<E>(PhantomData<E>);
 
     /// One live reply.
-    pub struct Live<R>(RefCell<R>);
+    pub struct ReplyCell<R>(RefCell<R>);
 
     impl<E: Executor> contract::Guest for Component<E> {
-        type Reply = Live<E::Reply>;
+        type Reply = ReplyCell<E::Reply>;
 
         fn describe() -> Descriptor {
             E::describe()
@@ -469,7 +469,7 @@ pub mod export {
         }
     }
 
-    impl<R: Reply> contract::GuestReply for Live<R> {
+    impl<R: Reply> contract::GuestReply for ReplyCell<R> {
         fn new(context: Context, state: Vec<u8>) -> Self {
             Self(RefCell::new(R::begin(context, state)))
         }

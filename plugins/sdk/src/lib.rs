@@ -7,7 +7,7 @@
 
 pub mod encode;
 pub mod executor;
-pub mod judge;
+pub mod classify;
 pub mod refresh;
 pub mod selector;
 

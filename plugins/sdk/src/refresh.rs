@@ -44,12 +44,12 @@ enum ClientAuthentication {
 /// operator's to mend; the credential may well be sound.
 pub fn plan(credential: &Credential, settings: &str) -> Result<Plan, Failure> {
     let settings: Settings = serde_json::from_str(settings)
-        .map_err(|wrong| Failure::refused(format!("the settings of a refresh: {wrong}")))?;
+        .map_err(|error| Failure::invalid_request(format!("the settings of a refresh: {error}")))?;
     let Some(url) = &settings.token_url else {
-        return Err(Failure::refused("the setting `token-url` is missing"));
+        return Err(Failure::invalid_request("the setting `token-url` is missing"));
     };
     if !credential.has_secret("refresh-token") {
-        return Err(Failure::refused("the credential has no `refresh-token`"));
+        return Err(Failure::invalid_request("the credential has no `refresh-token`"));
     }
     let mut fields = vec![("grant_type", "refresh_token")];
     fields.extend(settings.scope.iter().map(|scope| ("scope", scope.as_str())));
@@ -60,7 +60,7 @@ pub fn plan(credential: &Credential, settings: &str) -> Result<Plan, Failure> {
         .header("accept", b"application/json")
         .secret("refresh-token", place);
     Ok(
-        authenticated(request, credential, &settings.client_authentication)
+        with_client_authentication(request, credential, &settings.client_authentication)
             .relay()
             .capture("/access_token", "access-token")
             .capture("/refresh_token", "refresh-token")
@@ -68,7 +68,7 @@ pub fn plan(credential: &Credential, settings: &str) -> Result<Plan, Failure> {
     )
 }
 
-fn authenticated(
+fn with_client_authentication(
     mut request: HttpRequest,
     credential: &Credential,
     style: &ClientAuthentication,

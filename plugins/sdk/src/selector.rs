@@ -26,7 +26,7 @@ impl Descriptor {
 
 impl Choice {
     /// The candidate at this index; without one, nobody.
-    pub fn of(index: Option<usize>) -> Self {
+    pub fn from_index(index: Option<usize>) -> Self {
         match index.and_then(|index| u32::try_from(index).ok()) {
             Some(index) => Self::Candidate(index),
             None => Self::None("there is no candidate".to_owned()),

@@ -1,7 +1,7 @@
 //! A selector that keeps a session with one credential, so that the provider's cache of its prompt is
 //! warm. Sessions are shared by weight. A call without a session takes the candidates in turn.
 
-use jackfield_choice::{in_turn, sticky};
+use jackfield_choice::{round_robin, sticky};
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};
 
 struct Sticky;
@@ -12,9 +12,9 @@ impl Selector for Sticky {
     }
 
     fn pick(context: PickContext) -> Choice {
-        Choice::of(match context.affinity {
+        Choice::from_index(match context.affinity {
             Some(affinity) => sticky(affinity, &candidates::identities(), &candidates::weights()),
-            None => in_turn(context.sequence, candidates::len() as usize),
+            None => round_robin(context.sequence, candidates::len() as usize),
         })
     }
 }

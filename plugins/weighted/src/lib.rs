@@ -11,7 +11,7 @@ impl Selector for Weighted {
     }
 
     fn pick(context: PickContext) -> Choice {
-        Choice::of(weighted(context.sequence, &candidates::weights()))
+        Choice::from_index(weighted(context.sequence, &candidates::weights()))
     }
 }
 

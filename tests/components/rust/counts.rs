@@ -33,7 +33,7 @@ impl Executor for Counts {
             .header("x-calls", count().as_bytes())
             .header("x-settings", settings_json().as_bytes());
         Ok(match context.model.as_str() {
-            "replied" => request.answered(Response::Whole),
+            "replied" => request.into_plan(Response::Whole),
             _ => request.relay(),
         })
     }

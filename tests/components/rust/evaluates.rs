@@ -3,7 +3,7 @@
 //! that are no object of its kind make it trap.
 
 use jackfield_plugin::executor::{
-    Context, Credential, Descriptor, Executor, Failure, Plan, Relayed,
+    Context, Credential, Descriptor, Executor, Failure, Plan, RelayReply,
 };
 use jackfield_plugin::settings_json;
 use jackfield_test_components::request;
@@ -11,7 +11,7 @@ use jackfield_test_components::request;
 struct Evaluates;
 
 impl Executor for Evaluates {
-    type Reply = Relayed;
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")

@@ -19,7 +19,7 @@ impl Executor for Floods {
     fn prepare(context: Context) -> Result<Plan, Failure> {
         let mut request = request(&context);
         match context.model.as_str() {
-            "push" => return Ok(request.answered(Response::Whole)),
+            "push" => return Ok(request.into_plan(Response::Whole)),
             "list" => {
                 for _ in 0..LIST_LENGTH {
                     request = request.header("x-flood", b"");

@@ -1,13 +1,13 @@
 //! Takes memory in `prepare` until it is refused, and dies of it. For the model `politely` it
 //! survives and says in `x-mebibytes` how much it got; for `some` it takes 40 MiB and goes on.
 
-use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 use jackfield_test_components::request;
 
 struct Hoards;
 
 impl Executor for Hoards {
-    type Reply = Relayed;
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")

@@ -1,13 +1,13 @@
 //! Writes a line that is too long, and then a thousand more.
 
-use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 use jackfield_plugin::log::{Level, write};
 use jackfield_test_components::request;
 
 struct LogsALot;
 
 impl Executor for LogsALot {
-    type Reply = Relayed;
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")

@@ -6,10 +6,10 @@ use jackfield_plugin::executor::{
 };
 use jackfield_test_components::request;
 
-struct Nonsense;
+struct InvalidOutput;
 
-impl Executor for Nonsense {
-    type Reply = NonsenseReply;
+impl Executor for InvalidOutput {
+    type Reply = InvalidReply;
 
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")
@@ -30,13 +30,13 @@ impl Executor for Nonsense {
             "framing" => response = Response::Frames(Framing::JsonArray),
             _ => {}
         }
-        Ok(request.answered(response))
+        Ok(request.into_plan(response))
     }
 }
 
-struct NonsenseReply(String);
+struct InvalidReply(String);
 
-impl Reply for NonsenseReply {
+impl Reply for InvalidReply {
     fn begin(context: Context, _state: Vec<u8>) -> Self {
         Self(context.model)
     }
@@ -59,4 +59,4 @@ impl Reply for NonsenseReply {
     }
 }
 
-jackfield_plugin::export_executor!(Nonsense);
+jackfield_plugin::export_executor!(InvalidOutput);

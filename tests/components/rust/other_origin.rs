@@ -1,12 +1,12 @@
 //! Wants the credential's secret sent to a host that is not the credential's.
 
-use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 use jackfield_test_components::request;
 
 struct OtherOrigin;
 
 impl Executor for OtherOrigin {
-    type Reply = Relayed;
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")

@@ -6,10 +6,10 @@ use jackfield_plugin::executor::{
     Plan, Reply, Response, Scope, SecretPlace, Usage, client_body,
 };
 
-struct Practice;
+struct MockExecutor;
 
-impl Executor for Practice {
-    type Reply = PracticeReply;
+impl Executor for MockExecutor {
+    type Reply = MockReply;
 
     fn describe() -> Descriptor {
         Descriptor {
@@ -41,7 +41,7 @@ impl Executor for Practice {
         let plan = HttpRequest::post(format!("{}/chat/completions", credential.base_url))
             .secret("api-key", SecretPlace::Bearer)
             .model_of(&context)
-            .answered(response);
+            .into_plan(response);
         Ok(Plan {
             state: context.model.into_bytes(),
             ..plan
@@ -83,11 +83,11 @@ fn retry_after_ms(head: &HttpHead) -> Option<u64> {
 }
 
 /// One answer: passes it on, and marks it with the state that `prepare` left.
-struct PracticeReply {
+struct MockReply {
     state: Vec<u8>,
 }
 
-impl Reply for PracticeReply {
+impl Reply for MockReply {
     fn begin(_context: Context, state: Vec<u8>) -> Self {
         Self { state }
     }
@@ -118,4 +118,4 @@ impl Reply for PracticeReply {
     }
 }
 
-jackfield_plugin::export_executor!(Practice);
+jackfield_plugin::export_executor!(MockExecutor);

@@ -7,9 +7,9 @@ use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, cand
 use jackfield_plugin::settings_json;
 use serde_json::{Map, Value};
 
-struct Practice;
+struct MockSelector;
 
-impl Selector for Practice {
+impl Selector for MockSelector {
     fn describe() -> Descriptor {
         let settings: Map<String, Value> =
             serde_json::from_str(&settings_json()).unwrap_or_default();
@@ -27,12 +27,12 @@ impl Selector for Practice {
         match model.as_str() {
             "nobody" => Choice::None("nobody may serve this model".to_owned()),
             "later" => Choice::WaitMs(250),
-            _ => in_turn(&finalists(), sequence),
+            _ => round_robin(&finalists(), sequence),
         }
     }
 }
 
-fn in_turn(finalists: &[u32], sequence: u64) -> Choice {
+fn round_robin(finalists: &[u32], sequence: u64) -> Choice {
     let turn = sequence.checked_rem(finalists.len() as u64);
     match turn.and_then(|turn| finalists.get(turn as usize)) {
         Some(index) => Choice::Candidate(*index),
@@ -57,4 +57,4 @@ fn finalists() -> Vec<u32> {
     left
 }
 
-jackfield_plugin::export_selector!(Practice);
+jackfield_plugin::export_selector!(MockSelector);

@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 
 use jackfield_plugin::executor::{
-    Context, Descriptor, Executor, Failure, Plan, Relayed, client_body,
+    Context, Descriptor, Executor, Failure, Plan, RelayReply, client_body,
 };
 use jackfield_test_components::request;
 
@@ -13,7 +13,7 @@ struct ReadsBody;
 static SEEN: Mutex<String> = Mutex::new(String::new());
 
 impl Executor for ReadsBody {
-    type Reply = Relayed;
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")

@@ -1,12 +1,12 @@
 //! Calls itself in `prepare` until the stack is used up.
 
-use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 use jackfield_test_components::request;
 
 struct Recurses;
 
 impl Executor for Recurses {
-    type Reply = Relayed;
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")

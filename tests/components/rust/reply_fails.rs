@@ -15,7 +15,7 @@ impl Executor for ReplyFails {
     }
 
     fn prepare(context: Context) -> Result<Plan, Failure> {
-        Ok(request(&context).answered(Response::Frames(Framing::Sse)))
+        Ok(request(&context).into_plan(Response::Frames(Framing::Sse)))
     }
 }
 

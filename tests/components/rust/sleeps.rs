@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 use jackfield_test_components::request;
 
 struct Sleeps;
 
 impl Executor for Sleeps {
-    type Reply = Relayed;
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")

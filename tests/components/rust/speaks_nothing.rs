@@ -1,12 +1,12 @@
 //! Declares no dialect, so that no client could ever reach it.
 
-use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 use jackfield_test_components::request;
 
-struct SpeaksNothing;
+struct DeclaresNoDialect;
 
-impl Executor for SpeaksNothing {
-    type Reply = Relayed;
+impl Executor for DeclaresNoDialect {
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         let mut descriptor = Descriptor::new("1.0.0", "openai-chat");
@@ -19,4 +19,4 @@ impl Executor for SpeaksNothing {
     }
 }
 
-jackfield_plugin::export_executor!(SpeaksNothing);
+jackfield_plugin::export_executor!(DeclaresNoDialect);

@@ -1,12 +1,12 @@
 //! Loops for ever in `describe`.
 
-use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 use jackfield_test_components::request;
 
 struct SpinsInDescribe;
 
 impl Executor for SpinsInDescribe {
-    type Reply = Relayed;
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         loop {

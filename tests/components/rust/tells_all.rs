@@ -3,9 +3,9 @@
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};
 use jackfield_plugin::settings_json;
 
-struct TellsAll;
+struct EchoesInput;
 
-impl Selector for TellsAll {
+impl Selector for EchoesInput {
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0")
     }
@@ -29,4 +29,4 @@ impl Selector for TellsAll {
     }
 }
 
-jackfield_plugin::export_selector!(TellsAll);
+jackfield_plugin::export_selector!(EchoesInput);

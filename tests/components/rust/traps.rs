@@ -1,11 +1,11 @@
 //! Panics in `prepare`; for the model `exit` it ends the process that it thinks it is.
 
-use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, Relayed};
+use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 
 struct Traps;
 
 impl Executor for Traps {
-    type Reply = Relayed;
+    type Reply = RelayReply;
 
     fn describe() -> Descriptor {
         Descriptor::new("1.0.0", "openai-chat")

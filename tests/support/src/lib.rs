@@ -14,14 +14,14 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Which role a practice guest has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum GuestKind {
     /// Speaks to a provider.
     Executor,
     /// Chooses among credentials.
     Selector,
 }
 
-impl Role {
+impl GuestKind {
     /// As the files of guests name it.
     pub fn label(self) -> &'static str {
         match self {
@@ -57,24 +57,24 @@ pub fn wat(name: &str) -> Vec<u8> {
 /// The component of a practice guest in `rust`, `javascript` or `python`. The first one that is not
 /// in Rust is built by `tests/components/build-guests.sh`, which takes a minute or two where its
 /// tools are still missing.
-pub fn practice(language: &str, role: Role) -> Vec<u8> {
+pub fn mock_guest(language: &str, kind: GuestKind) -> Vec<u8> {
     match language {
-        "rust" => guest(&format!("practice_{}", role.label())),
-        _ => foreign(language, role),
+        "rust" => guest(&format!("practice_{}", kind.label())),
+        _ => guest_in_language(language, kind),
     }
 }
 
 /// The component of a practice guest in another language than Rust.
-pub fn foreign(language: &str, role: Role) -> Vec<u8> {
+pub fn guest_in_language(language: &str, kind: GuestKind) -> Vec<u8> {
     /// The languages that this process has built, so that the script runs once for each.
     static BUILT: Mutex<BTreeMap<String, ()>> = Mutex::new(BTreeMap::new());
     let folder = target().join("guests");
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     built
         .entry(language.to_owned())
-        .or_insert_with(|| build_foreign(language, &folder));
+        .or_insert_with(|| build_guests(language, &folder));
     drop(built);
-    read(&folder.join(format!("{language}-{}.wasm", role.label())))
+    read(&folder.join(format!("{language}-{}.wasm", kind.label())))
 }
 
 /// The folder that everything is built in. What a test keeps between runs goes below it.
@@ -83,7 +83,7 @@ pub fn target() -> &'static Path {
 }
 
 /// The same component with another digest: `mark` goes into a custom section that nobody reads.
-pub fn marked(mut component: Vec<u8>, mark: &str) -> Vec<u8> {
+pub fn with_marker(mut component: Vec<u8>, mark: &str) -> Vec<u8> {
     const NAME: &str = "jackfield-test-mark";
     const CUSTOM_SECTION: u8 = 0;
     let byte = |length: usize| {
@@ -100,7 +100,7 @@ pub fn marked(mut component: Vec<u8>, mark: &str) -> Vec<u8> {
     component
 }
 
-fn build_foreign(language: &str, folder: &Path) {
+fn build_guests(language: &str, folder: &Path) {
     let output = Command::new(components().join("build-guests.sh"))
         .arg(folder)
         .arg(language)

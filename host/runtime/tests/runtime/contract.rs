@@ -8,59 +8,59 @@ use jackfield_credential::{Failure, Scope};
 use jackfield_dialect::json::Patch;
 use jackfield_dispatch::plan::{Context, Framing, PlannedBody, Refusal, ResponseMode, SecretPlace};
 use jackfield_dispatch::port::{Choice, Executor, PickContext, Rejection, Selector};
-use jackfield_runtime::Kind;
-use jackfield_test_support::{Role, guest, practice};
+use jackfield_runtime::PluginKind;
+use jackfield_test_support::{GuestKind, guest, mock_guest};
 
 use crate::stage::{
-    Listed, Log, as_executor, as_selector, context, frame, head, header, load, pick, plan,
+    TestCandidates, CapturedLog, as_executor, as_selector, context, frame, head, header, load, pick_context, plan,
 };
 
 #[tokio::test]
-async fn an_executor_in_rust_keeps_the_contract() {
-    executor_keeps_the_contract("rust").await;
+async fn rust_executor_meets_the_contract() {
+    check_executor("rust").await;
 }
 
 #[tokio::test]
-async fn an_executor_in_javascript_keeps_the_contract() {
-    executor_keeps_the_contract("javascript").await;
+async fn javascript_executor_meets_the_contract() {
+    check_executor("javascript").await;
 }
 
 #[tokio::test]
-async fn an_executor_in_python_keeps_the_contract() {
-    executor_keeps_the_contract("python").await;
+async fn python_executor_meets_the_contract() {
+    check_executor("python").await;
 }
 
 #[tokio::test]
-async fn a_selector_in_rust_keeps_the_contract() {
-    selector_keeps_the_contract("rust").await;
+async fn rust_selector_meets_the_contract() {
+    check_selector("rust").await;
 }
 
 #[tokio::test]
-async fn a_selector_in_javascript_keeps_the_contract() {
-    selector_keeps_the_contract("javascript").await;
+async fn javascript_selector_meets_the_contract() {
+    check_selector("javascript").await;
 }
 
 #[tokio::test]
-async fn a_selector_in_python_keeps_the_contract() {
-    selector_keeps_the_contract("python").await;
+async fn python_selector_meets_the_contract() {
+    check_selector("python").await;
 }
 
 #[tokio::test]
-async fn a_selector_is_shown_all_that_it_asks_for() {
+async fn selector_sees_context_settings_and_columns() {
     let selector = as_selector(&load("tells_all", guest("tells_all")).await);
     let context = PickContext {
         attempt: 3,
         affinity: None,
         settings: Arc::from("{\"label\":\"mine\"}"),
-        ..pick("gpt-test", 7)
+        ..pick_context("gpt-test", 7)
     };
-    let listed = Listed {
+    let listed = TestCandidates {
         weights: vec![1, 2],
         in_flight: vec![0, 3],
         regions: vec![Some("eu"), None],
-        ..Listed::default()
+        ..TestCandidates::default()
     };
-    let told = selector.pick(&context, Arc::new(listed)).await;
+    let choice = selector.pick(&context, Arc::new(listed)).await;
     let expected = "PickContext { model: \"gpt-test\", dialect: \"openai-chat\", attempt: 3, \
                     sequence: 7, affinity: None, random: 9007199254740991, now-ms: 1766000000000 }\n\
                     {\"label\":\"mine\"}\n2\n\
@@ -68,27 +68,27 @@ async fn a_selector_is_shown_all_that_it_asks_for() {
                     [4294967295, 4294967295]\n[999, 999]\n\
                     [18446744073709551615, 18446744073709551615]\n\
                     [1766000000001, 1766000000001]\n[Some(\"eu\"), None]";
-    assert_eq!(told.unwrap(), Choice::None(expected.to_owned()));
+    assert_eq!(choice.unwrap(), Choice::None(expected.to_owned()));
 }
 
-async fn executor_keeps_the_contract(language: &str) {
-    let plugin = load("practice", practice(language, Role::Executor)).await;
-    assert_eq!(plugin.kind(), Kind::Executor);
+async fn check_executor(language: &str) {
+    let plugin = load("practice", mock_guest(language, GuestKind::Executor)).await;
+    assert_eq!(plugin.kind(), PluginKind::Executor);
     assert_eq!(plugin.version(), "1.0.0");
     assert!(plugin.selector().is_none());
     let executor = as_executor(&plugin);
-    describes(&*executor);
-    plans_the_body_as_it_is(&*executor).await;
+    check_descriptor(&*executor);
+    plans_original_body(&*executor).await;
     plans_a_patch_of_the_model(&*executor).await;
     refuses_by_the_body(&*executor).await;
     refuses_other_operations(&*executor).await;
-    judges(&*executor).await;
-    passes_an_answer_on(&*executor, language).await;
-    fails_an_answer(&*executor).await;
+    classifies_errors(&*executor).await;
+    passes_a_response_through(&*executor, language).await;
+    fails_a_response(&*executor).await;
     assert_eq!(plugin.counts().faults, 0);
 }
 
-fn describes(executor: &dyn Executor) {
+fn check_descriptor(executor: &dyn Executor) {
     let descriptor = executor.descriptor();
     assert_eq!(descriptor.version, "1.0.0");
     assert_eq!(descriptor.dialects, ["openai-chat"]);
@@ -97,7 +97,7 @@ fn describes(executor: &dyn Executor) {
     assert!(descriptor.judges_errors);
 }
 
-async fn plans_the_body_as_it_is(executor: &dyn Executor) {
+async fn plans_original_body(executor: &dyn Executor) {
     let plan = plan(executor, "gpt-test").await;
     let request = &plan.request;
     assert_eq!(request.method, "POST");
@@ -144,7 +144,7 @@ async fn plans_a_patch_of_the_model(executor: &dyn Executor) {
 async fn refuses_by_the_body(executor: &dyn Executor) {
     let body =
         Bytes::from_static(b"{\"model\": \"m\", \"refuse\": {\"why\" : [1, \"\xC3\xA9\"]} }");
-    let refusal = refused(executor.prepare(&context("gpt-test"), &body).await);
+    let refusal = expect_refusal(executor.prepare(&context("gpt-test"), &body).await);
     let expected = Failure {
         scope: Scope::Request,
         kind: "invalid".into(),
@@ -162,7 +162,7 @@ async fn refuses_other_operations(executor: &dyn Executor) {
         operation: "embed",
         ..context("gpt-test")
     };
-    let refusal = refused(executor.prepare(&context, &Bytes::new()).await);
+    let refusal = expect_refusal(executor.prepare(&context, &Bytes::new()).await);
     let expected = Failure {
         scope: Scope::Request,
         kind: "unsupported".into(),
@@ -174,7 +174,7 @@ async fn refuses_other_operations(executor: &dyn Executor) {
     assert_eq!(refusal.failure, expected);
 }
 
-async fn judges(executor: &dyn Executor) {
+async fn classifies_errors(executor: &dyn Executor) {
     let retry = |value| {
         [
             ("content-type", b"text/html".as_slice()),
@@ -205,13 +205,13 @@ async fn judges(executor: &dyn Executor) {
             expected(Scope::Provider, "transient", 500, None),
         ),
     ] {
-        let answer = Bytes::from_static(b"\xFF\x00 no text");
-        let judged = executor
-            .judge(&context("gpt-test"), &Bytes::new(), &head, &answer)
+        let error_body = Bytes::from_static(b"\xFF\x00 no text");
+        let result = executor
+            .judge(&context("gpt-test"), &Bytes::new(), &head, &error_body)
             .await;
-        let refusal = judged.expect("a judgement");
+        let refusal = result.expect("a judgement");
         assert_eq!(refusal.failure, expected, "{head:?}");
-        assert_eq!(refusal.response, Some(answer));
+        assert_eq!(refusal.response, Some(error_body));
     }
 }
 
@@ -231,27 +231,27 @@ fn expected(
     }
 }
 
-async fn passes_an_answer_on(executor: &dyn Executor, language: &str) {
+async fn passes_a_response_through(executor: &dyn Executor, language: &str) {
     let state = Bytes::from_static(b"gpt-test");
     let reply = executor
         .reply(&context("gpt-test"), &Bytes::new(), state)
         .await;
     let mut reply = reply.expect("a reply");
 
-    let answered = reply
+    let response_head = reply
         .head(head(201, &[("x-twice", b"1"), ("x-twice", b"\xE9")]))
         .await;
-    let answered = answered.expect("a head");
-    assert_eq!(answered.status, 201);
-    let twice: Vec<&[u8]> = answered
+    let response_head = response_head.expect("a head");
+    assert_eq!(response_head.status, 201);
+    let twice: Vec<&[u8]> = response_head
         .headers
         .get_all("x-twice")
         .iter()
         .map(|value| value.as_bytes())
         .collect();
     assert_eq!(twice, [b"1".as_slice(), b"\xE9"]);
-    assert_eq!(answered.headers["x-guest"], format!("{language}:gpt-test"));
-    assert_eq!(answered.headers.len(), 3);
+    assert_eq!(response_head.headers["x-guest"], format!("{language}:gpt-test"));
+    assert_eq!(response_head.headers.len(), 3);
 
     let frames = vec![
         frame("delta", b"\xFF\x00"),
@@ -277,13 +277,13 @@ async fn passes_an_answer_on(executor: &dyn Executor, language: &str) {
     );
 }
 
-async fn fails_an_answer(executor: &dyn Executor) {
+async fn fails_a_response(executor: &dyn Executor) {
     let reply = executor
         .reply(&context("m"), &Bytes::new(), Bytes::new())
         .await;
     let mut reply = reply.expect("a reply");
     let frames = vec![frame("", b"fine"), frame("", b"boom")];
-    let refusal = refused(reply.push(frames, false).await);
+    let refusal = expect_refusal(reply.push(frames, false).await);
     assert_eq!(refusal.failure.scope, Scope::Provider);
     assert_eq!(refusal.failure.kind, "transient");
     assert_eq!(refusal.failure.message, "boom");
@@ -292,27 +292,27 @@ async fn fails_an_answer(executor: &dyn Executor) {
     assert_eq!(output.expect("an output").frames, [frame("", b"fine")]);
 }
 
-fn refused<T: std::fmt::Debug>(result: Result<T, Rejection>) -> Refusal {
+fn expect_refusal<T: std::fmt::Debug>(result: Result<T, Rejection>) -> Refusal {
     match result {
         Err(Rejection::Refused(refusal)) => *refusal,
         other => panic!("no refusal, but {other:?}"),
     }
 }
 
-async fn selector_keeps_the_contract(language: &str) {
-    let (log, _guard) = Log::of_this_thread();
-    let plugin = load("practice", practice(language, Role::Selector)).await;
-    assert_eq!(plugin.kind(), Kind::Selector);
+async fn check_selector(language: &str) {
+    let (log, _guard) = CapturedLog::capture();
+    let plugin = load("practice", mock_guest(language, GuestKind::Selector)).await;
+    assert_eq!(plugin.kind(), PluginKind::Selector);
     assert_eq!(plugin.version(), "1.0.0");
     assert!(plugin.executor().is_none());
     let selector = as_selector(&plugin);
     chooses_by_columns(&*selector).await;
-    takes_turns(&*selector).await;
-    reads_what_it_needs(&*selector).await;
-    chooses_nobody(&*selector).await;
+    is_round_robin_on_ties(&*selector).await;
+    reads_only_needed_columns(&*selector).await;
+    chooses_none_or_waits(&*selector).await;
     assert_eq!(plugin.counts().faults, 0);
     // All of these picks in one instance: it sees no content.
-    assert_eq!(plugin.counts().made, 1);
+    assert_eq!(plugin.counts().created, 1);
     let lines = log.lines_with("pick 9007199254740991 for m");
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(
@@ -348,13 +348,13 @@ async fn chooses_by_columns(selector: &dyn Selector) {
             3,
         ),
     ] {
-        let listed = Listed {
+        let listed = TestCandidates {
             in_flight: in_flight.to_vec(),
             weights: weights.to_vec(),
             regions: regions.to_vec(),
-            ..Listed::default()
+            ..TestCandidates::default()
         };
-        let choice = selector.pick(&pick("gpt-test", 0), Arc::new(listed)).await;
+        let choice = selector.pick(&pick_context("gpt-test", 0), Arc::new(listed)).await;
         let case = format!("{in_flight:?} {weights:?} {regions:?}");
         assert_eq!(
             choice.expect("a choice"),
@@ -364,7 +364,7 @@ async fn chooses_by_columns(selector: &dyn Selector) {
     }
 }
 
-async fn takes_turns(selector: &dyn Selector) {
+async fn is_round_robin_on_ties(selector: &dyn Selector) {
     let newest = (1 << 53) - 1;
     for (sequence, count, chosen) in [
         (0, 3, 0),
@@ -374,8 +374,8 @@ async fn takes_turns(selector: &dyn Selector) {
         (newest, 10, 1),
         (7, 1, 0),
     ] {
-        let listed = Arc::new(Listed::alike(count));
-        let choice = selector.pick(&pick("m", sequence), listed).await;
+        let listed = Arc::new(TestCandidates::uniform(count));
+        let choice = selector.pick(&pick_context("m", sequence), listed).await;
         assert_eq!(
             choice.expect("a choice"),
             Choice::Candidate(chosen),
@@ -384,11 +384,11 @@ async fn takes_turns(selector: &dyn Selector) {
     }
 }
 
-async fn reads_what_it_needs(selector: &dyn Selector) {
-    let listed = Arc::new(Listed::alike(2));
-    let columns: Arc<Listed> = Arc::clone(&listed);
+async fn reads_only_needed_columns(selector: &dyn Selector) {
+    let listed = Arc::new(TestCandidates::uniform(2));
+    let columns: Arc<TestCandidates> = Arc::clone(&listed);
     selector
-        .pick(&pick("gpt-test", 0), columns)
+        .pick(&pick_context("gpt-test", 0), columns)
         .await
         .expect("a choice");
     assert_eq!(
@@ -397,14 +397,14 @@ async fn reads_what_it_needs(selector: &dyn Selector) {
     );
 }
 
-async fn chooses_nobody(selector: &dyn Selector) {
-    let nobody = selector
-        .pick(&pick("nobody", 0), Arc::new(Listed::alike(2)))
+async fn chooses_none_or_waits(selector: &dyn Selector) {
+    let none = selector
+        .pick(&pick_context("nobody", 0), Arc::new(TestCandidates::uniform(2)))
         .await;
     let why = "nobody may serve this model".to_owned();
-    assert_eq!(nobody.expect("a choice"), Choice::None(why));
+    assert_eq!(none.expect("a choice"), Choice::None(why));
     let later = selector
-        .pick(&pick("later", 0), Arc::new(Listed::alike(2)))
+        .pick(&pick_context("later", 0), Arc::new(TestCandidates::uniform(2)))
         .await;
     assert_eq!(later.expect("a choice"), Choice::WaitMs(250));
 }

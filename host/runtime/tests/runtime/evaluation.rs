@@ -9,33 +9,33 @@ use jackfield_test_support::guest;
 
 use crate::stage::{as_executor, executor, load};
 
-const BEGIN: u64 = 1_766_000_000_000;
+const REFRESHED_AT_MS: u64 = 1_766_000_000_000;
 
 /// A token of a thousand seconds, of which so many have passed.
 fn after(secs: u64) -> Evaluation {
     Evaluation {
         credential: Arc::new(Credential::new("acme-a", "acme", "https://acme.invalid/v1")),
-        expires_at: Some(Timestamp::from_millis(BEGIN + 1_000_000)),
-        refreshed_at: Some(Timestamp::from_millis(BEGIN)),
-        now_ms: BEGIN + secs * 1000,
+        expires_at: Some(Timestamp::from_millis(REFRESHED_AT_MS + 1_000_000)),
+        refreshed_at: Some(Timestamp::from_millis(REFRESHED_AT_MS)),
+        now_ms: REFRESHED_AT_MS + secs * 1000,
         settings: Arc::from("{}"),
     }
 }
 
 #[tokio::test]
-async fn a_component_is_told_of_the_token_and_says_yes_no_or_nothing() {
+async fn should_refresh_gets_token_times_and_may_abstain() {
     let plugin = load("evaluates", guest("evaluates")).await;
     let executor = as_executor(&plugin);
     assert!(executor.descriptor().evaluates_refresh);
-    let asked = async |evaluation: &Evaluation| executor.should_refresh(evaluation).await.unwrap();
-    assert_eq!(asked(&after(899)).await, Some(false));
-    assert_eq!(asked(&after(900)).await, Some(true));
-    assert_eq!(asked(&after(2_000)).await, Some(true));
+    let should_refresh = async |evaluation: &Evaluation| executor.should_refresh(evaluation).await.unwrap();
+    assert_eq!(should_refresh(&after(899)).await, Some(false));
+    assert_eq!(should_refresh(&after(900)).await, Some(true));
+    assert_eq!(should_refresh(&after(2_000)).await, Some(true));
     let unknown = Evaluation {
         expires_at: None,
         ..after(900)
     };
-    assert_eq!(asked(&unknown).await, None);
+    assert_eq!(should_refresh(&unknown).await, None);
     let mut pinned = Credential::clone(&after(0).credential);
     pinned.attributes = [("pinned", "yes"), ("token-expires-at-ms", "0")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -44,7 +44,7 @@ async fn a_component_is_told_of_the_token_and_says_yes_no_or_nothing() {
         credential: Arc::new(pinned.clone()),
         ..after(900)
     };
-    assert_eq!(asked(&pinned).await, Some(false));
+    assert_eq!(should_refresh(&pinned).await, Some(false));
     // An attribute cannot pass for what the host knows.
     let mut forged = Credential::clone(&pinned.credential);
     forged.attributes.remove("pinned");
@@ -52,7 +52,7 @@ async fn a_component_is_told_of_the_token_and_says_yes_no_or_nothing() {
         credential: Arc::new(forged),
         ..after(899)
     };
-    assert_eq!(asked(&forged).await, Some(false));
+    assert_eq!(should_refresh(&forged).await, Some(false));
     let counts = plugin.counts();
     assert_eq!(
         (counts.faults, counts.idle),
@@ -62,7 +62,7 @@ async fn a_component_is_told_of_the_token_and_says_yes_no_or_nothing() {
 }
 
 #[tokio::test]
-async fn a_component_that_traps_when_asked_is_named() {
+async fn reports_a_trap_in_should_refresh() {
     let plugin = load("evaluates", guest("evaluates")).await;
     let odd = Evaluation {
         settings: Arc::from("[]"),
@@ -75,7 +75,7 @@ async fn a_component_that_traps_when_asked_is_named() {
 }
 
 #[tokio::test]
-async fn who_does_not_say_so_has_no_opinion() {
+async fn should_refresh_is_not_called_unless_declared() {
     let executor = executor("counts").await;
     assert!(!executor.descriptor().evaluates_refresh);
     assert_eq!(executor.should_refresh(&after(900)).await.unwrap(), None);

@@ -33,7 +33,7 @@ async fn built_in(name: &str) -> Arc<dyn Executor> {
 
 /// What is asked of an executor, and what it is to plan.
 #[derive(Clone, Copy)]
-struct Planning {
+struct PlanCase {
     name: &'static str,
     operation: &'static str,
     dialect: &'static str,
@@ -53,7 +53,7 @@ struct Planning {
 }
 
 /// What most cases have.
-const PLANNING: Planning = Planning {
+const PLAN_CASE: PlanCase = PlanCase {
     name: "",
     operation: "generate",
     dialect: "openai-chat",
@@ -70,7 +70,7 @@ const PLANNING: Planning = Planning {
     expect: "",
 };
 
-impl Planning {
+impl PlanCase {
     fn context(&self) -> Context {
         let client_model = match self.client_model {
             "" => self.model,
@@ -103,13 +103,13 @@ impl Planning {
 }
 
 /// Asks for everything in a table, and fails with all that is not as expected.
-async fn check_plans(executor: &str, cases: &[Planning]) {
+async fn check_plans(executor: &str, cases: &[PlanCase]) {
     let executor = built_in(executor).await;
-    let mut wrong = String::new();
+    let mut failures = String::new();
     for case in cases {
         let body = Bytes::from_static(case.body.as_bytes());
         let found = match executor.prepare(&case.context(), &body).await {
-            Ok(plan) => shown(&plan, &body),
+            Ok(plan) => describe_plan(&plan, &body),
             Err(Rejection::Refused(refusal)) => {
                 let failure = refusal.failure;
                 let (scope, kind) = (failure.scope.label(), failure.kind);
@@ -121,14 +121,14 @@ async fn check_plans(executor: &str, cases: &[Planning]) {
         let expected: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
         let expected = expected.join("\n");
         if found.trim_end() != expected {
-            wrong += &format!("{}:\nexpected\n{expected}\nfound\n{found}\n", case.name);
+            failures += &format!("{}:\nexpected\n{expected}\nfound\n{found}\n", case.name);
         }
     }
-    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(failures.is_empty(), "\n{failures}");
 }
 
 /// A plan as text, a line for each of its parts.
-fn shown(plan: &Plan, original: &Bytes) -> String {
+fn describe_plan(plan: &Plan, original: &Bytes) -> String {
     let request = &plan.request;
     let mut lines = vec![format!("{} {}", request.method, request.url)];
     let header = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -165,7 +165,7 @@ fn shown(plan: &Plan, original: &Bytes) -> String {
 
 /// An error answer of a provider, and what is to be made of it.
 #[derive(Clone, Copy)]
-struct Judging {
+struct ErrorCase {
     name: &'static str,
     now_ms: u64,
     status: u16,
@@ -175,11 +175,11 @@ struct Judging {
     kind: &'static str,
     retry_after_ms: Option<u64>,
     /// A part of the sentence that people are shown.
-    says: &'static str,
+    message_part: &'static str,
 }
 
 /// What most cases have.
-const JUDGING: Judging = Judging {
+const ERROR_CASE: ErrorCase = ErrorCase {
     name: "",
     now_ms: 1_766_000_000_000, // 17 December 2025, 19:33:20 UTC
     status: 400,
@@ -188,14 +188,14 @@ const JUDGING: Judging = Judging {
     scope: Scope::Request,
     kind: "invalid",
     retry_after_ms: None,
-    says: "",
+    message_part: "",
 };
 
 /// Has everything in a table judged, and fails with all that is not as expected.
-async fn check_judgements(executor: &str, dialect: &'static str, cases: &[Judging]) {
+async fn check_errors(executor: &str, dialect: &'static str, cases: &[ErrorCase]) {
     let executor = built_in(executor).await;
     assert!(executor.descriptor().judges_errors);
-    let mut wrong = String::new();
+    let mut failures = String::new();
     for case in cases {
         let context = Context {
             now_ms: case.now_ms,
@@ -207,11 +207,11 @@ async fn check_judgements(executor: &str, dialect: &'static str, cases: &[Judgin
             .map(|(name, value)| (*name, value.as_bytes()))
             .collect();
         let head = head(case.status, &headers);
-        let answer = Bytes::from_static(case.body.as_bytes());
-        let judged = executor
-            .judge(&context, &Bytes::new(), &head, &answer)
+        let response_body = Bytes::from_static(case.body.as_bytes());
+        let result = executor
+            .judge(&context, &Bytes::new(), &head, &response_body)
             .await;
-        let refusal = judged.expect("a judgement");
+        let refusal = result.expect("a judgement");
         assert_eq!(refusal.response, None, "{}", case.name);
         let failure = refusal.failure;
         let expected = (
@@ -228,10 +228,10 @@ async fn check_judgements(executor: &str, dialect: &'static str, cases: &[Judgin
             failure.status,
             failure.refresh_suggested,
         );
-        if found != expected || !failure.message.contains(case.says) {
+        if found != expected || !failure.message.contains(case.message_part) {
             let message = &failure.message;
-            wrong += &format!("{}: {found:?} for {expected:?}: {message}\n", case.name);
+            failures += &format!("{}: {found:?} for {expected:?}: {message}\n", case.name);
         }
     }
-    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(failures.is_empty(), "\n{failures}");
 }

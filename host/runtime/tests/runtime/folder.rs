@@ -5,34 +5,34 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use jackfield_runtime::{BuiltIn, Folder, Origin, PluginStatus, Registry};
-use jackfield_test_support::{guest, marked, plugin, wat};
+use jackfield_runtime::{BuiltIn, PluginDir, Origin, PluginStatus, Registry};
+use jackfield_test_support::{guest, with_marker, plugin, wat};
 use tempfile::TempDir;
 
-use crate::stage::{engine, until};
+use crate::stage::{engine, wait_until};
 
 #[tokio::test]
 async fn seed_1_3_an_executor_is_registered_and_taken_back() {
-    watched(async |folder, registry| {
+    with_watched_dir(async |folder, registry| {
         let built_in = status(registry, "practice");
         assert_eq!(built_in.serving.unwrap().origin, Origin::BuiltIn);
 
-        rename_into(folder, "practice", &marked(guest("counts"), "mine"));
-        until("the file serves", || {
+        rename_into(folder, "practice", &with_marker(guest("counts"), "mine"));
+        wait_until("the file serves", || {
             origin(registry) == file(folder, "practice")
         })
         .await;
         let now = status(registry, "practice");
         assert_eq!((now.swaps, now.problem), (1, None));
 
-        rename_into(folder, "practice", &marked(guest("counts"), "mine too"));
-        until("the next file serves", || {
+        rename_into(folder, "practice", &with_marker(guest("counts"), "mine too"));
+        wait_until("the next file serves", || {
             status(registry, "practice").swaps == 2
         })
         .await;
 
         fs::remove_file(folder.join("practice.wasm")).unwrap();
-        until("the built-in serves again", || {
+        wait_until("the built-in serves again", || {
             origin(registry) == Origin::BuiltIn
         })
         .await;
@@ -42,10 +42,10 @@ async fn seed_1_3_an_executor_is_registered_and_taken_back() {
 }
 
 #[tokio::test]
-async fn a_bad_file_changes_nothing_and_is_told() {
-    watched(async |folder, registry| {
-        rename_into(folder, "practice", &marked(guest("counts"), "good"));
-        until("the good one serves", || {
+async fn invalid_file_is_reported_and_changes_nothing() {
+    with_watched_dir(async |folder, registry| {
+        rename_into(folder, "practice", &with_marker(guest("counts"), "good"));
+        wait_until("the good one serves", || {
             origin(registry) == file(folder, "practice")
         })
         .await;
@@ -53,7 +53,7 @@ async fn a_bad_file_changes_nothing_and_is_told() {
 
         let problem = || status(registry, "practice").problem;
         rename_into(folder, "practice", &wat("imports_vault"));
-        until("the problem is told", || problem().is_some()).await;
+        wait_until("the problem is told", || problem().is_some()).await;
         assert_eq!(
             problem().unwrap(),
             "it imports `acme:vault/secrets@1.0.0`, which this host does not offer; wit/README.md \
@@ -65,8 +65,8 @@ async fn a_bad_file_changes_nothing_and_is_told() {
             (good.generation, good.digest)
         );
 
-        rename_into(folder, "practice", &marked(guest("counts"), "mended"));
-        until("the problem is gone", || problem().is_none()).await;
+        rename_into(folder, "practice", &with_marker(guest("counts"), "mended"));
+        wait_until("the problem is gone", || problem().is_none()).await;
         assert_eq!(
             status(registry, "practice").serving.unwrap().generation,
             good.generation + 1
@@ -76,27 +76,27 @@ async fn a_bad_file_changes_nothing_and_is_told() {
 }
 
 #[tokio::test]
-async fn a_file_that_never_served_is_forgotten_with_its_removal() {
-    watched(async |folder, registry| {
+async fn removing_a_rejected_file_clears_its_status() {
+    with_watched_dir(async |folder, registry| {
         rename_into(folder, "stranger", b"no component");
-        until("it is refused", || find(registry, "stranger").is_some()).await;
-        let stranger = status(registry, "stranger");
+        wait_until("it is refused", || find(registry, "stranger").is_some()).await;
+        let rejected = status(registry, "stranger");
         assert_eq!(
-            stranger.problem.as_deref(),
+            rejected.problem.as_deref(),
             Some("it is not a WebAssembly file; build a component for the target wasm32-wasip2")
         );
-        assert!(stranger.serving.is_none());
+        assert!(rejected.serving.is_none());
         fs::remove_file(folder.join("stranger.wasm")).unwrap();
-        until("it is forgotten", || find(registry, "stranger").is_none()).await;
+        wait_until("it is forgotten", || find(registry, "stranger").is_none()).await;
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_name_may_have_dots_in_it() {
-    watched(async |folder, registry| {
+async fn accepts_dots_in_plugin_names() {
+    with_watched_dir(async |folder, registry| {
         rename_into(folder, "acme-1.2", &guest("counts"));
-        until("the plugin is loaded or refused", || {
+        wait_until("the plugin is loaded or refused", || {
             find(registry, "acme-1.2")
                 .is_some_and(|plugin| plugin.serving.is_some() || plugin.problem.is_some())
         })
@@ -109,17 +109,17 @@ async fn a_name_may_have_dots_in_it() {
 }
 
 #[tokio::test]
-async fn a_plugin_without_its_file_serves_on() {
-    watched(async |folder, registry| {
+async fn plugin_serves_on_after_its_file_is_removed() {
+    with_watched_dir(async |folder, registry| {
         rename_into(folder, "extra", &guest("counts"));
-        until("it serves", || find(registry, "extra").is_some()).await;
+        wait_until("it serves", || find(registry, "extra").is_some()).await;
         rename_into(folder, "extra", b"no component");
-        until("its next file is refused", || {
+        wait_until("its next file is refused", || {
             status(registry, "extra").problem.is_some()
         })
         .await;
         fs::remove_file(folder.join("extra.wasm")).unwrap();
-        until("the problem went with the file", || {
+        wait_until("the problem went with the file", || {
             status(registry, "extra").problem.is_none()
         })
         .await;
@@ -129,7 +129,7 @@ async fn a_plugin_without_its_file_serves_on() {
 }
 
 #[tokio::test]
-async fn only_whole_files_are_looked_at() {
+async fn ignores_partial_and_foreign_files() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("half.wasm.part"), b"half").unwrap();
     fs::write(folder.path().join("README.md"), b"text").unwrap();
@@ -148,22 +148,22 @@ async fn only_whole_files_are_looked_at() {
 }
 
 #[tokio::test]
-async fn what_changes_before_the_watch_is_seen_too() {
+async fn loads_changes_from_before_the_watch() {
     let folder = tempfile::tempdir().unwrap();
     let (loaded, registry) = load(&folder).await;
-    rename_into(folder.path(), "practice", &marked(guest("counts"), "early"));
+    rename_into(folder.path(), "practice", &with_marker(guest("counts"), "early"));
     tokio::select! {
         () = loaded.watch().unwrap() => panic!("the watch ended"),
-        () = until("the file serves", || status(&registry, "practice").swaps == 1) => {}
+        () = wait_until("the file serves", || status(&registry, "practice").swaps == 1) => {}
     }
 }
 
 #[tokio::test]
-async fn a_folder_that_is_missing_is_made() {
+async fn creates_a_missing_plugin_dir() {
     let parent = tempfile::tempdir().unwrap();
     let registry = Arc::new(Registry::new(engine()));
     let path = parent.path().join("new/plugins");
-    Folder::load(&path, built_in(), Arc::clone(&registry))
+    PluginDir::load(&path, built_in(), Arc::clone(&registry))
         .await
         .unwrap();
     assert!(path.is_dir());
@@ -171,7 +171,7 @@ async fn a_folder_that_is_missing_is_made() {
 
     let file = parent.path().join("file");
     fs::write(&file, "").unwrap();
-    let refused = Folder::load(&file, built_in(), registry)
+    let refused = PluginDir::load(&file, built_in(), registry)
         .await
         .err()
         .unwrap();
@@ -182,7 +182,7 @@ async fn a_folder_that_is_missing_is_made() {
 }
 
 /// Runs a test on a folder that is watched.
-async fn watched(test: impl AsyncFnOnce(&Path, &Registry)) {
+async fn with_watched_dir(test: impl AsyncFnOnce(&Path, &Registry)) {
     let folder = tempfile::tempdir().unwrap();
     let (loaded, registry) = load(&folder).await;
     let path = folder.path().canonicalize().unwrap();
@@ -192,20 +192,20 @@ async fn watched(test: impl AsyncFnOnce(&Path, &Registry)) {
     }
 }
 
-async fn load(folder: &TempDir) -> (Folder, Arc<Registry>) {
+async fn load(folder: &TempDir) -> (PluginDir, Arc<Registry>) {
     let registry = Arc::new(Registry::new(engine()));
-    let loaded = Folder::load(folder.path(), built_in(), Arc::clone(&registry)).await;
+    let loaded = PluginDir::load(folder.path(), built_in(), Arc::clone(&registry)).await;
     (loaded.unwrap(), registry)
 }
 
 fn built_in() -> &'static [BuiltIn] {
-    static CARRIED: LazyLock<[BuiltIn; 2]> = LazyLock::new(|| {
+    static BUILT_INS: LazyLock<[BuiltIn; 2]> = LazyLock::new(|| {
         [
             ("practice", guest("counts").leak()),
             ("round-robin", plugin("round-robin").leak()),
         ]
     });
-    &*CARRIED
+    &*BUILT_INS
 }
 
 /// As plugins are put in place: written under another name, then renamed.

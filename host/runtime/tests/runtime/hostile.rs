@@ -15,12 +15,12 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::stage::{
-    Listed, Log, PATIENCE, as_executor, as_selector, assert_fault, context, executor, fault, frame,
-    head, header, load, pick, plan,
+    TestCandidates, CapturedLog, TEST_TIMEOUT, as_executor, as_selector, assert_fault, context, executor, expect_fault, frame,
+    head, header, load, pick_context, plan,
 };
 
 #[tokio::test]
-async fn who_spins_is_stopped_and_holds_nobody_up() {
+async fn stops_a_spinning_plugin_without_blocking_others() {
     let (spins, other) = (executor("spins").await, executor("counts").await);
     let order = Mutex::new(Vec::new());
     let begun = Instant::now();
@@ -46,11 +46,11 @@ async fn who_spins_is_stopped_and_holds_nobody_up() {
         "it was stopped after 300 ms",
     );
     let least = TICK * (CALL_TICKS_MAX - 2);
-    assert!(took > least && took < PATIENCE, "it ran for {took:?}");
+    assert!(took > least && took < TEST_TIMEOUT, "it ran for {took:?}");
 }
 
 #[tokio::test]
-async fn who_sleeps_is_woken_and_holds_nobody_up() {
+async fn interrupts_a_sleeping_plugin_without_blocking_others() {
     let (sleeps, other) = (executor("sleeps").await, executor("counts").await);
     let begun = Instant::now();
     let ((slept, took), ()) = tokio::join!(
@@ -67,14 +67,14 @@ async fn who_sleeps_is_woken_and_holds_nobody_up() {
         "the call was not over after 5 s",
     );
     assert!(
-        took >= CALL_WALL_MAX && took < PATIENCE,
+        took >= CALL_WALL_MAX && took < TEST_TIMEOUT,
         "it slept for {took:?}"
     );
 }
 
 #[tokio::test]
-async fn who_panics_loses_that_call_only() {
-    let (log, _guard) = Log::of_this_thread();
+async fn panic_fails_only_its_call() {
+    let (log, _guard) = CapturedLog::capture();
     let plugin = load("traps", guest("traps")).await;
     let traps = as_executor(&plugin);
     let unreachable = "wasm trap: wasm `unreachable` instruction executed";
@@ -88,8 +88,8 @@ async fn who_panics_loses_that_call_only() {
     }
     let lines = log.lines_with("plugin failed");
     assert_eq!(lines.len(), 3, "{lines:?}");
-    let told = |line: &String| line.contains("traps#1") && line.contains("kind=\"trapped\"");
-    assert!(lines.iter().all(told), "{lines:?}");
+    let is_fault_line = |line: &String| line.contains("traps#1") && line.contains("kind=\"trapped\"");
+    assert!(lines.iter().all(is_fault_line), "{lines:?}");
     // What a panic says goes to the standard error of the guest.
     assert!(!log.lines_with("this guest panics").is_empty());
 
@@ -100,7 +100,7 @@ async fn who_panics_loses_that_call_only() {
 }
 
 #[tokio::test]
-async fn who_hoards_gets_no_more_than_the_limit() {
+async fn enforces_the_memory_limit() {
     let plugin = load("hoards", guest("hoards")).await;
     let hoards = as_executor(&plugin);
     let died = prepare(&hoards, "m").await;
@@ -117,7 +117,7 @@ async fn who_hoards_gets_no_more_than_the_limit() {
 }
 
 #[tokio::test]
-async fn who_grew_large_is_not_kept() {
+async fn drops_instances_with_large_memory() {
     let plugin = load("hoards", guest("hoards")).await;
     let hoards = as_executor(&plugin);
     assert_eq!(plugin.counts().idle, 1);
@@ -126,7 +126,7 @@ async fn who_grew_large_is_not_kept() {
 }
 
 #[tokio::test]
-async fn who_floods_is_cut_off() {
+async fn enforces_the_output_limit() {
     let floods = executor("floods").await;
     let too_much = "it handed over more than 48 MiB in one call";
     for model in ["plan", "log"] {
@@ -141,11 +141,11 @@ async fn who_floods_is_cut_off() {
         .reply(&context("push"), &Bytes::new(), Bytes::new())
         .await;
     let pushed = reply.unwrap().push(Vec::new(), true).await;
-    assert_fault(&fault(pushed), "floods", FaultKind::OverOutput, too_much);
+    assert_fault(&expect_fault(pushed), "floods", FaultKind::OverOutput, too_much);
 }
 
 #[tokio::test]
-async fn who_recurses_runs_out_of_stack() {
+async fn enforces_the_stack_limit() {
     let recurses = executor("recurses").await;
     let fault = prepare(&recurses, "m").await;
     let exhausted = "wasm trap: call stack exhausted";
@@ -153,10 +153,10 @@ async fn who_recurses_runs_out_of_stack() {
 }
 
 #[tokio::test]
-async fn who_answers_nonsense_is_told_what_is_wrong() {
+async fn reports_invalid_output() {
     let plugin = load("nonsense", guest("nonsense")).await;
     let executor = as_executor(&plugin);
-    for (model, wrong) in [
+    for (model, detail) in [
         ("url", "the URL \"not a url\": relative URL without a base"),
         ("method", "\"PO ST\" is not an HTTP method"),
         ("header-name", "\"x nonsense\" is not a header's name"),
@@ -171,14 +171,14 @@ async fn who_answers_nonsense_is_told_what_is_wrong() {
         ("framing", "this host has no framing `json-array`"),
     ] {
         let fault = prepare(&executor, model).await;
-        assert_fault(&fault, "nonsense", FaultKind::InvalidOutput, wrong);
+        assert_fault(&fault, "nonsense", FaultKind::InvalidOutput, detail);
     }
     let (context, nothing) = (context("status"), Bytes::new());
     let mut reply = executor
         .reply(&context, &nothing, Bytes::new())
         .await
         .unwrap();
-    let named = fault(reply.head(head(200, &[])).await);
+    let named = expect_fault(reply.head(head(200, &[])).await);
     assert_fault(
         &named,
         "nonsense",
@@ -194,14 +194,14 @@ async fn who_answers_nonsense_is_told_what_is_wrong() {
         .reply(&context, &nothing, Bytes::new())
         .await
         .unwrap();
-    let named = fault(reply.push(Vec::new(), true).await);
-    let wrong = "the URL \"//\": relative URL without a base";
-    assert_fault(&named, "nonsense", FaultKind::InvalidOutput, wrong);
+    let named = expect_fault(reply.push(Vec::new(), true).await);
+    let detail = "the URL \"//\": relative URL without a base";
+    assert_fault(&named, "nonsense", FaultKind::InvalidOutput, detail);
     assert_eq!(plugin.counts().faults, 8);
 }
 
 #[tokio::test]
-async fn who_fails_in_an_answer_is_named() {
+async fn reports_faults_in_a_reply() {
     let executor = executor("reply_fails").await;
     let nothing = Bytes::new();
     let begin = context("begin");
@@ -219,17 +219,17 @@ async fn who_fails_in_an_answer_is_named() {
     reply.head(head(200, &[])).await.unwrap();
     let in_push = reply.push(vec![frame("", b"content")], false).await;
     let after = reply.push(Vec::new(), true).await;
-    for fault in [begun.err().unwrap(), fault(in_head), fault(in_push)] {
+    for fault in [begun.err().unwrap(), expect_fault(in_head), expect_fault(in_push)] {
         let unreachable = "wasm trap: wasm `unreachable` instruction executed";
         assert_fault(&fault, "reply_fails", FaultKind::Trapped, unreachable);
     }
     // Whoever goes on with a reply that failed is told so again.
-    assert_eq!(fault(after).kind, FaultKind::Trapped);
+    assert_eq!(expect_fault(after).kind, FaultKind::Trapped);
 }
 
 #[tokio::test]
-async fn who_logs_a_lot_is_heard_in_part() {
-    let (log, _guard) = Log::of_this_thread();
+async fn limits_log_lines_per_call() {
+    let (log, _guard) = CapturedLog::capture();
     let plugin = load("logs_a_lot", guest("logs_a_lot")).await;
     plan(&*as_executor(&plugin), "m").await;
     let lines = log.lines_with("plugin=logs_a_lot#1");
@@ -245,7 +245,7 @@ async fn who_logs_a_lot_is_heard_in_part() {
 }
 
 #[tokio::test]
-async fn a_selector_that_fails_is_named() {
+async fn reports_selector_faults() {
     for (name, model, kind, detail) in [
         (
             "picks_out_of_range",
@@ -275,8 +275,8 @@ async fn a_selector_that_fails_is_named() {
         let plugin = load(name, guest(name)).await;
         let selector = as_selector(&plugin);
         for faults in 1..=2 {
-            let listed = Arc::new(Listed::alike(3));
-            let picked = timeout(PATIENCE, selector.pick(&pick(model, 0), listed)).await;
+            let listed = Arc::new(TestCandidates::uniform(3));
+            let picked = timeout(TEST_TIMEOUT, selector.pick(&pick_context(model, 0), listed)).await;
             assert_fault(&picked.unwrap().unwrap_err(), name, kind, detail);
             assert_eq!(plugin.counts().faults, faults);
         }
@@ -284,18 +284,18 @@ async fn a_selector_that_fails_is_named() {
 }
 
 #[tokio::test]
-async fn a_selector_that_spins_holds_no_other_up() {
+async fn spinning_selector_does_not_block_others() {
     let spins = as_selector(&load("selector_spins", guest("selector_spins")).await);
     let other = as_selector(&load("round-robin", plugin("round-robin")).await);
     let order = Mutex::new(Vec::new());
-    let (context, turn) = (pick("m", 0), pick("m", 7));
+    let (context, turn) = (pick_context("m", 0), pick_context("m", 7));
     let spin = async {
-        let picked = spins.pick(&context, Arc::new(Listed::alike(3))).await;
+        let picked = spins.pick(&context, Arc::new(TestCandidates::uniform(3))).await;
         order.lock().push("spins");
         picked
     };
     let pick = async {
-        let picked = other.pick(&turn, Arc::new(Listed::alike(3))).await;
+        let picked = other.pick(&turn, Arc::new(TestCandidates::uniform(3))).await;
         order.lock().push("other");
         picked
     };
@@ -308,7 +308,7 @@ async fn a_selector_that_spins_holds_no_other_up() {
 /// The fault that preparing ends in, in bounded time.
 async fn prepare(executor: &Arc<dyn Executor>, model: &str) -> PluginFault {
     let (context, body) = (context(model), Bytes::new());
-    let planned = timeout(PATIENCE, executor.prepare(&context, &body)).await;
+    let planned = timeout(TEST_TIMEOUT, executor.prepare(&context, &body)).await;
     match planned.expect("an end") {
         Err(Rejection::Fault(fault)) => fault,
         other => panic!("no fault for {model}, but {other:?}"),

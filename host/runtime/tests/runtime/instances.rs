@@ -8,16 +8,16 @@ use std::task::Poll;
 use bytes::Bytes;
 use jackfield_dispatch::plan::Context;
 use jackfield_dispatch::port::{Choice, FaultKind};
-use jackfield_runtime::limits::{AHEAD_INSTANCES, INSTANCE_CALLS_MAX, INSTANCES_MAX};
+use jackfield_runtime::limits::{PREWARM_INSTANCES, INSTANCE_CALLS_MAX, INSTANCES_MAX};
 use jackfield_test_support::{guest, plugin};
 
 use crate::stage::{
-    Listed, as_executor, as_selector, assert_fault, context, frame, head, header, load, load_in,
-    own_engine, pick, plan, until,
+    TestCandidates, as_executor, as_selector, assert_fault, context, frame, head, header, load, load_in,
+    exclusive_engine, pick_context, plan, wait_until,
 };
 
 #[tokio::test]
-async fn a_clean_instance_serves_call_after_call() {
+async fn reuses_instances_that_saw_no_content() {
     let counts = load("counts", guest("counts")).await;
     let executor = as_executor(&counts);
     for call in ["1", "2", "3"] {
@@ -25,13 +25,13 @@ async fn a_clean_instance_serves_call_after_call() {
     }
     let counts = counts.counts();
     assert_eq!(
-        (counts.made, counts.calls, counts.faults, counts.idle),
+        (counts.created, counts.calls, counts.faults, counts.idle),
         (1, 3, 0, 1)
     );
 }
 
 #[tokio::test]
-async fn settings_are_those_of_the_exchange() {
+async fn settings_are_per_call() {
     let counts = load("counts", guest("counts")).await;
     let executor = as_executor(&counts);
     for settings in ["{\"a\":1}", "{}", "{\"b\":2}"] {
@@ -45,7 +45,7 @@ async fn settings_are_those_of_the_exchange() {
 }
 
 #[tokio::test]
-async fn who_read_a_body_serves_nobody_else() {
+async fn does_not_reuse_instances_that_read_a_body() {
     let reads = load("reads_body", guest("reads_body")).await;
     let executor = as_executor(&reads);
     for model in ["read", "at", "read", "at"] {
@@ -61,7 +61,7 @@ async fn who_read_a_body_serves_nobody_else() {
 }
 
 #[tokio::test]
-async fn the_length_of_a_body_gives_nothing_away() {
+async fn reuses_instances_that_read_only_the_length() {
     let reads = load("reads_body", guest("reads_body")).await;
     let executor = as_executor(&reads);
     for (body, before) in [(&b"four"[..], ""), (b"seven..", "4"), (b"", "7")] {
@@ -69,21 +69,21 @@ async fn the_length_of_a_body_gives_nothing_away() {
         let plan = executor.prepare(&context("length"), &body).await.unwrap();
         assert_eq!(header(&plan, "x-seen"), before, "its instance was not kept");
     }
-    assert_eq!(reads.counts().made, 1);
+    assert_eq!(reads.counts().created, 1);
 }
 
 #[tokio::test]
-async fn who_saw_an_answer_serves_nobody_else() {
+async fn does_not_reuse_instances_that_saw_a_response() {
     let plugin = load("counts", guest("counts")).await;
     let executor = as_executor(&plugin);
     let (context, nothing) = (context("m"), Bytes::new());
 
     assert_eq!(header(&plan(&*executor, "m").await, "x-calls"), "1");
-    let judged = executor
+    let result = executor
         .judge(&context, &nothing, &head(500, &[]), &nothing)
         .await;
     assert_eq!(
-        judged.unwrap().failure.message,
+        result.unwrap().failure.message,
         "2",
         "a clean instance may judge"
     );
@@ -109,42 +109,42 @@ async fn who_saw_an_answer_serves_nobody_else() {
 }
 
 #[tokio::test]
-async fn instances_are_made_ahead_where_they_see_content() {
+async fn prewarms_instances_that_see_content() {
     let reads = load("reads_body", guest("reads_body")).await;
     let executor = as_executor(&reads);
     for _ in 0..20 {
         plan(&*executor, "read").await;
     }
-    until("four wait", || reads.counts().idle == AHEAD_INSTANCES).await;
-    let made = reads.counts().made;
+    wait_until("four wait", || reads.counts().idle == PREWARM_INSTANCES).await;
+    let created = reads.counts().created;
     plan(&*executor, "length").await;
     assert_eq!(
-        reads.counts().made,
-        made,
+        reads.counts().created,
+        created,
         "one was made while the call waited"
     );
 }
 
 #[tokio::test]
-async fn an_instance_is_replaced_in_the_end() {
+async fn replaces_instances_after_their_call_limit() {
     let plugin = load("fill-first", plugin("fill-first")).await;
     let selector = as_selector(&plugin);
-    let (context, listed) = (pick("m", 0), Arc::new(Listed::alike(2)));
+    let (context, listed) = (pick_context("m", 0), Arc::new(TestCandidates::uniform(2)));
     // It was described in the first of its calls.
     for _ in 0..INSTANCE_CALLS_MAX - 2 {
-        let choice = selector.pick(&context, Arc::<Listed>::clone(&listed)).await;
+        let choice = selector.pick(&context, Arc::<TestCandidates>::clone(&listed)).await;
         assert_eq!(choice.unwrap(), Choice::Candidate(0));
     }
-    assert_eq!((plugin.counts().made, plugin.counts().idle), (1, 1));
+    assert_eq!((plugin.counts().created, plugin.counts().idle), (1, 1));
     selector.pick(&context, listed).await.unwrap();
     assert_eq!(plugin.counts().idle, 0, "it was kept");
-    until("another waits", || plugin.counts().idle == 1).await;
-    assert_eq!(plugin.counts().made, 2);
+    wait_until("another waits", || plugin.counts().idle == 1).await;
+    assert_eq!(plugin.counts().created, 2);
 }
 
 #[tokio::test]
-async fn nothing_is_left_when_all_is_dropped() {
-    let (engine, _turn) = own_engine().await;
+async fn dropping_plugins_and_replies_frees_all_instances() {
+    let (engine, _turn) = exclusive_engine().await;
     let plugins = [
         load_in(&engine, "counts", guest("counts")).await,
         load_in(&engine, "reads_body", guest("reads_body")).await,
@@ -168,12 +168,12 @@ async fn nothing_is_left_when_all_is_dropped() {
         "answers outlive their plugin"
     );
     drop(replies);
-    until("every instance is gone", || engine.instances_alive() == 0).await;
+    wait_until("every instance is gone", || engine.instances_alive() == 0).await;
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_in_the_middle_leaves_nothing() {
-    let (engine, _turn) = own_engine().await;
+async fn dropping_a_call_frees_its_instance() {
+    let (engine, _turn) = exclusive_engine().await;
     let spins = load_in(&engine, "spins", guest("spins")).await;
     let executor = as_executor(&spins);
     for _ in 0..20 {
@@ -195,8 +195,8 @@ async fn a_call_that_is_dropped_in_the_middle_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn an_engine_that_is_full_says_so_and_recovers() {
-    let (engine, _turn) = own_engine().await;
+async fn full_engine_reports_overload_and_recovers() {
+    let (engine, _turn) = exclusive_engine().await;
     let plugin = load_in(&engine, "counts", guest("counts")).await;
     let executor = as_executor(&plugin);
     let (context, nothing) = (context("m"), Bytes::new());
@@ -221,6 +221,6 @@ async fn an_engine_that_is_full_says_so_and_recovers() {
     );
 
     replies.truncate(10);
-    until("there is room", || engine.instances_alive() < 100).await;
+    wait_until("there is room", || engine.instances_alive() < 100).await;
     assert_eq!(header(&plan(&*executor, "m").await, "x-calls"), "1");
 }

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use jackfield_dispatch::port::FaultKind;
 use jackfield_runtime::limits::{CALL_TICKS_MAX, COMPONENT_BYTES_MAX, DESCRIBE_TICKS_MAX, TICK};
-use jackfield_runtime::{Engine, Kind, Origin, Plugin, PrepareError, Registry};
+use jackfield_runtime::{Engine, PluginKind, Origin, Plugin, PrepareError, Registry};
 use jackfield_test_support::{guest, plugin, wat};
 use tokio::time::Instant;
 
-use crate::stage::{assert_fault, engine, executor, id, own_engine, plan};
+use crate::stage::{assert_fault, engine, executor, id, exclusive_engine, plan};
 
 #[tokio::test]
-async fn what_is_no_plugin_is_refused_with_what_to_change() {
+async fn rejects_non_plugins_with_advice() {
     for (guest, refusal) in [
         (
             "core_module",
@@ -64,26 +64,26 @@ async fn what_is_no_plugin_is_refused_with_what_to_change() {
              jackfield:plugin; build it anew against wit/ of this host",
         ),
     ] {
-        assert_eq!(refused(wat(guest)).await.to_string(), refusal, "{guest}");
+        assert_eq!(expect_rejection(wat(guest)).await.to_string(), refusal, "{guest}");
     }
 }
 
 #[tokio::test]
-async fn what_is_no_webassembly_is_refused() {
+async fn rejects_non_webassembly() {
     let note = include_bytes!("../../../../tests/components/no_component.txt");
     for bytes in [note.to_vec(), Vec::new(), b"\0asm".to_vec()] {
         assert_eq!(
-            refused(bytes).await.to_string(),
+            expect_rejection(bytes).await.to_string(),
             "it is not a WebAssembly file; build a component for the target wasm32-wasip2"
         );
     }
 }
 
 #[tokio::test]
-async fn what_is_broken_or_too_large_is_refused() {
+async fn rejects_truncated_and_oversized_files() {
     let mut half = guest("counts");
     half.truncate(half.len() / 2);
-    let error = refused(half).await;
+    let error = expect_rejection(half).await;
     assert!(matches!(error, PrepareError::Compile(_)), "{error:?}");
     assert!(
         error.to_string().starts_with("it does not compile: "),
@@ -93,19 +93,19 @@ async fn what_is_broken_or_too_large_is_refused() {
     let bytes = COMPONENT_BYTES_MAX + 1;
     let large = vec![0; usize::try_from(bytes).unwrap()];
     assert_eq!(
-        refused(large).await.to_string(),
+        expect_rejection(large).await.to_string(),
         "it has 33554433 bytes, where 33554432 are allowed; strip it, or split it"
     );
 }
 
 #[tokio::test]
-async fn what_does_not_fit_the_contract_is_refused() {
+async fn rejects_contract_mismatches() {
     for (guest, names) in [
         ("empty_selector", "describe"),
         ("imports_other_types", "jackfield:plugin/log@0.1.0"),
         ("exports_other_types", "expected `record` found `u32`"),
     ] {
-        let error = refused(wat(guest)).await;
+        let error = expect_rejection(wat(guest)).await;
         assert!(matches!(error, PrepareError::Link(_)), "{guest}: {error:?}");
         let message = error.to_string();
         assert!(
@@ -121,8 +121,8 @@ async fn what_does_not_fit_the_contract_is_refused() {
 }
 
 #[tokio::test]
-async fn what_wants_too_much_memory_is_refused() {
-    let error = refused(wat("memory_at_start")).await;
+async fn rejects_oversized_initial_memory() {
+    let error = expect_rejection(wat("memory_at_start")).await;
     assert!(matches!(error, PrepareError::Compile(_)), "{error:?}");
     let message = error.to_string();
     assert!(
@@ -132,7 +132,7 @@ async fn what_wants_too_much_memory_is_refused() {
 }
 
 #[tokio::test]
-async fn what_fails_to_start_is_refused() {
+async fn rejects_plugins_that_fail_to_start() {
     let unreachable = "wasm trap: wasm `unreachable` instruction executed";
     let stopped = "it was stopped after 300 ms";
     let no_dialect = "it accepts no dialect; an executor declares at least one";
@@ -141,7 +141,7 @@ async fn what_fails_to_start_is_refused() {
         (wat("spins_at_start"), FaultKind::OverTime, stopped),
         (guest("speaks_nothing"), FaultKind::InvalidOutput, no_dialect),
     ] {
-        match refused(component).await {
+        match expect_rejection(component).await {
             PrepareError::Start(fault) => assert_fault(&fault, "refused", kind, detail),
             other => panic!("{other:?}"),
         }
@@ -149,10 +149,10 @@ async fn what_fails_to_start_is_refused() {
 }
 
 #[tokio::test]
-async fn what_never_says_what_it_is_is_refused_and_holds_nobody_up() {
+async fn rejects_a_plugin_that_spins_in_describe() {
     let others = executor("counts").await;
     let (begun, longest) = (Instant::now(), TICK * (DESCRIBE_TICKS_MAX - CALL_TICKS_MAX));
-    let (error, ()) = tokio::join!(refused(guest("spins_in_describe")), async {
+    let (error, ()) = tokio::join!(expect_rejection(guest("spins_in_describe")), async {
         while begun.elapsed() < Duration::from_millis(500) {
             plan(&*others, "m").await;
             tokio::task::yield_now().await;
@@ -177,7 +177,7 @@ async fn what_never_says_what_it_is_is_refused_and_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn a_refusal_leaves_what_serves_and_says_why() {
+async fn rejected_update_leaves_the_serving_plugin() {
     let registry = Registry::new(engine());
     let serves = registry
         .load("practice", guest("counts"), Origin::BuiltIn)
@@ -201,13 +201,13 @@ async fn a_refusal_leaves_what_serves_and_says_why() {
             .await
             .unwrap_err();
         let status = &registry.status()[0];
-        let said = status.problem.as_deref().unwrap();
-        assert_eq!(said, error.to_string());
-        assert!(said.starts_with(problem), "{said}");
+        let message = status.problem.as_deref().unwrap();
+        assert_eq!(message, error.to_string());
+        assert!(message.starts_with(problem), "{message}");
         let serving = status.serving.as_ref().unwrap();
         assert_eq!(
             (serving.generation, serving.kind),
-            (serves.generation, Kind::Executor)
+            (serves.generation, PluginKind::Executor)
         );
         assert_eq!((status.swaps, status.alive.as_slice()), (0, [1].as_slice()));
         assert_eq!(serving.origin, Origin::BuiltIn);
@@ -229,10 +229,10 @@ async fn a_refusal_leaves_what_serves_and_says_why() {
 }
 
 #[tokio::test]
-async fn compiled_code_is_kept_in_a_private_folder() {
+async fn caches_compiled_code_in_a_private_dir() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("data/code");
-    let (_, _turn) = own_engine().await;
+    let (_, _turn) = exclusive_engine().await;
     for (start, hits_and_misses) in [("cold", (0, 1)), ("warm", (1, 0))] {
         let engine = Engine::new(Some(&cache)).unwrap();
         prepare(&engine, guest("counts")).await.unwrap();
@@ -243,7 +243,7 @@ async fn compiled_code_is_kept_in_a_private_folder() {
 }
 
 #[test]
-fn a_folder_that_others_may_write_to_is_refused() {
+fn rejects_a_cache_dir_writable_by_others() {
     let folder = tempfile::tempdir().unwrap();
     for mode in [0o777, 0o770, 0o702] {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
@@ -267,7 +267,7 @@ fn mode(folder: &Path) -> u32 {
     fs::metadata(folder).unwrap().permissions().mode() & 0o777
 }
 
-async fn refused(component: Vec<u8>) -> PrepareError {
+async fn expect_rejection(component: Vec<u8>) -> PrepareError {
     match prepare(&engine(), component).await {
         Err(error) => error,
         Ok(plugin) => panic!("accepted as {}", plugin.kind().label()),
@@ -279,7 +279,7 @@ async fn prepare(engine: &Engine, component: Vec<u8>) -> Result<Plugin, PrepareE
 }
 
 #[tokio::test]
-async fn what_was_refused_first_is_known_by_its_problem_only() {
+async fn rejected_first_load_has_only_a_problem() {
     let registry = Arc::new(Registry::new(engine()));
     let refused = registry
         .load("new", wat("no_exports"), Origin::BuiltIn)

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jackfield_dispatch::port::{Executor, Selector};
 use jackfield_runtime::{Origin, Registry, RollbackError, Serving};
-use jackfield_test_support::{guest, marked, plugin};
+use jackfield_test_support::{guest, with_marker, plugin};
 use parking_lot::Mutex;
 
-use crate::stage::{Listed, context, engine, frame, head, header, own_engine, pick, plan, until};
+use crate::stage::{TestCandidates, context, engine, frame, head, header, exclusive_engine, pick_context, plan, wait_until};
 
 #[tokio::test]
-async fn two_hundred_swaps_end_with_what_is_still_held() {
-    let (engine, _turn) = own_engine().await;
+async fn swapped_generations_live_until_released() {
+    let (engine, _turn) = exclusive_engine().await;
     let registry = Registry::new(engine.clone());
     let latest = publishing(&registry);
-    let variants = ["one", "two"].map(|mark| marked(guest("counts"), mark));
+    let variants = ["one", "two"].map(|mark| with_marker(guest("counts"), mark));
     let mut held: BTreeMap<u64, Arc<dyn Executor>> = BTreeMap::new();
-    let mut answers = Vec::new();
+    let mut replies = Vec::new();
     for (swap, variant) in variants.iter().cycle().take(201).enumerate() {
         let id = registry
             .load("practice", variant.clone(), Origin::BuiltIn)
@@ -32,7 +32,7 @@ async fn two_hundred_swaps_end_with_what_is_still_held() {
             let reply = executor
                 .reply(&context("m"), &Bytes::new(), Bytes::new())
                 .await;
-            answers.push(reply.unwrap());
+            replies.push(reply.unwrap());
             held.insert(id.generation, executor);
         }
     }
@@ -41,14 +41,14 @@ async fn two_hundred_swaps_end_with_what_is_still_held() {
     assert_eq!(status.alive, [11, 61, 111, 161, 200, 201]);
 
     // Exchanges end on the generation that they began with.
-    for (answer, (generation, executor)) in answers.iter_mut().zip(&held) {
+    for (reply, (generation, executor)) in replies.iter_mut().zip(&held) {
         assert_eq!(executor.plugin().generation, *generation);
         for _ in 0..2 {
             let plan = plan(&**executor, "m").await;
             assert_eq!(header(&plan, "x-calls"), "1", "an instance was kept");
         }
-        answer.head(head(200, &[])).await.unwrap();
-        let output = answer
+        reply.head(head(200, &[])).await.unwrap();
+        let output = reply
             .push(vec![frame("", b"the end")], true)
             .await
             .unwrap();
@@ -56,14 +56,14 @@ async fn two_hundred_swaps_end_with_what_is_still_held() {
     }
     held.remove(&61);
     assert_eq!(registry.status()[0].alive, [11, 111, 161, 200, 201]);
-    drop((held, answers));
+    drop((held, replies));
     assert_eq!(registry.status()[0].alive, [200, 201]);
-    until("only the one that serves has instances", || {
+    wait_until("only the one that serves has instances", || {
         engine.instances_alive() <= 4
     })
     .await;
     drop((registry, latest));
-    until("no instance is left", || engine.instances_alive() == 0).await;
+    wait_until("no instance is left", || engine.instances_alive() == 0).await;
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn seed_1_3_a_selector_is_swapped_while_it_is_held() {
     let latest = publishing(&registry);
     let choose = async |selector: &Arc<dyn Selector>| {
         let picked = selector
-            .pick(&pick("m", 1), Arc::new(Listed::alike(2)))
+            .pick(&pick_context("m", 1), Arc::new(TestCandidates::uniform(2)))
             .await;
         format!("{:?}", picked.unwrap())
     };
@@ -91,7 +91,7 @@ async fn seed_1_3_a_selector_is_swapped_while_it_is_held() {
 }
 
 #[tokio::test]
-async fn a_rollback_and_another_are_nothing() {
+async fn two_rollbacks_cancel_out() {
     let registry = Registry::new(engine());
     let latest = publishing(&registry);
     let refused = registry.rollback("practice").unwrap_err();
@@ -134,19 +134,19 @@ async fn a_rollback_and_another_are_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn changes_are_told_in_order() {
+async fn publishes_changes_in_order() {
     let registry = Arc::new(Registry::new(engine()));
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let tell = Arc::clone(&told);
+    let published = Arc::new(Mutex::new(Vec::new()));
+    let recorder = Arc::clone(&published);
     registry.on_change(Box::new(move |serving| {
-        tell.lock().push(generations(serving));
+        recorder.lock().push(generations(serving));
     }));
     let mut loading = tokio::task::JoinSet::new();
     for task in 0..8 {
         let registry = Arc::clone(&registry);
         loading.spawn(async move {
             let name = ["left", "right"][task % 2];
-            let component = marked(guest("counts"), &format!("task {task}"));
+            let component = with_marker(guest("counts"), &format!("task {task}"));
             registry
                 .load(name, component, Origin::BuiltIn)
                 .await
@@ -156,9 +156,9 @@ async fn changes_are_told_in_order() {
     while let Some(loaded) = loading.join_next().await {
         loaded.unwrap().unwrap();
     }
-    let told = told.lock();
-    assert_eq!(told.len(), 9, "the beginning, and each change");
-    assert_eq!(told[0], "");
+    let published = published.lock();
+    assert_eq!(published.len(), 9, "the beginning, and each change");
+    assert_eq!(published[0], "");
     let status = registry.status();
     let now: Vec<String> = status
         .iter()
@@ -170,10 +170,10 @@ async fn changes_are_told_in_order() {
             )
         })
         .collect();
-    assert_eq!(told[8], now.join(" "));
+    assert_eq!(published[8], now.join(" "));
     // One change at a time, each from what was told before.
-    let changed = told.windows(2).all(|pair| pair[0] != pair[1]);
-    assert!(changed, "{told:?}");
+    let changed = published.windows(2).all(|pair| pair[0] != pair[1]);
+    assert!(changed, "{published:?}");
 }
 
 /// What serves, as it is told.

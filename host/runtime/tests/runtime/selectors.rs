@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jackfield_dispatch::port::{Choice, PickContext, Selector};
 use jackfield_test_support::plugin;
 
-use crate::stage::{Listed, as_selector, load, pick};
+use crate::stage::{TestCandidates, as_selector, load, pick_context};
 
 async fn selector(name: &str) -> Arc<dyn Selector> {
     as_selector(&load(name, plugin(name)).await)
@@ -14,7 +14,7 @@ async fn selector(name: &str) -> Arc<dyn Selector> {
 /// The indexes that a selector chooses for these picks, always of the same candidates.
 async fn choices(
     selector: &dyn Selector,
-    listed: &Arc<Listed>,
+    listed: &Arc<TestCandidates>,
     contexts: impl Iterator<Item = PickContext>,
 ) -> Vec<usize> {
     let mut chosen = Vec::new();
@@ -36,8 +36,8 @@ fn counts(chosen: &[usize], candidates: usize) -> Vec<usize> {
 #[tokio::test]
 async fn seed_1_11_round_robin_takes_each_candidate_once_a_round() {
     let selector = selector("round-robin").await;
-    let listed = Arc::new(Listed::alike(3));
-    let turns = (5..11).map(|sequence| pick("m", sequence));
+    let listed = Arc::new(TestCandidates::uniform(3));
+    let turns = (5..11).map(|sequence| pick_context("m", sequence));
     assert_eq!(
         choices(&*selector, &listed, turns).await,
         [2, 0, 1, 2, 0, 1]
@@ -48,9 +48,9 @@ async fn seed_1_11_round_robin_takes_each_candidate_once_a_round() {
 #[tokio::test]
 async fn seed_1_2_the_cursor_goes_on_over_its_end() {
     let selector = selector("round-robin").await;
-    let listed = Arc::new(Listed::alike(3));
+    let listed = Arc::new(TestCandidates::uniform(3));
     let end = [u64::MAX - 2, u64::MAX - 1, u64::MAX, 0, 1];
-    let turns = end.into_iter().map(|sequence| pick("m", sequence));
+    let turns = end.into_iter().map(|sequence| pick_context("m", sequence));
     let chosen = choices(&*selector, &listed, turns).await;
     assert_eq!(chosen, [1, 2, 0, 0, 1]);
 }
@@ -58,8 +58,8 @@ async fn seed_1_2_the_cursor_goes_on_over_its_end() {
 #[tokio::test]
 async fn seed_1_11_fill_first_takes_the_first_candidate_for_as_long_as_it_is_there() {
     let selector = selector("fill-first").await;
-    let listed = Arc::new(Listed::alike(3));
-    let turns = (0..4).map(|sequence| pick("m", sequence));
+    let listed = Arc::new(TestCandidates::uniform(3));
+    let turns = (0..4).map(|sequence| pick_context("m", sequence));
     assert_eq!(choices(&*selector, &listed, turns).await, [0, 0, 0, 0]);
     assert!(listed.columns_read().is_empty());
 }
@@ -67,11 +67,11 @@ async fn seed_1_11_fill_first_takes_the_first_candidate_for_as_long_as_it_is_the
 #[tokio::test]
 async fn seed_1_19_weighted_gives_each_candidate_its_weight() {
     let selector = selector("weighted").await;
-    let listed = Arc::new(Listed {
+    let listed = Arc::new(TestCandidates {
         weights: vec![5, 1, 2],
-        ..Listed::alike(3)
+        ..TestCandidates::uniform(3)
     });
-    let turns = (3..19).map(|sequence| pick("m", sequence));
+    let turns = (3..19).map(|sequence| pick_context("m", sequence));
     let chosen = choices(&*selector, &listed, turns).await;
     assert_eq!(counts(&chosen, 3), [10, 2, 4]);
     assert_eq!(listed.columns_read(), ["weights"]);
@@ -82,11 +82,11 @@ async fn seed_1_19_sticky_keeps_a_session_where_it_is() {
     let selector = selector("sticky").await;
     let session = |affinity| PickContext {
         affinity: Some(affinity),
-        ..pick("m", affinity)
+        ..pick_context("m", affinity)
     };
-    let all = Arc::new(Listed {
+    let all = Arc::new(TestCandidates {
         identities: (100..108).collect(),
-        ..Listed::alike(8)
+        ..TestCandidates::uniform(8)
     });
     let chosen = choices(&*selector, &all, (0..200).map(session)).await;
     let again = (0..200).map(|affinity| PickContext {
@@ -101,9 +101,9 @@ async fn seed_1_19_sticky_keeps_a_session_where_it_is() {
     );
     assert_eq!(all.columns_read(), ["identities", "weights"]);
 
-    let but_the_first = Arc::new(Listed {
+    let but_the_first = Arc::new(TestCandidates {
         identities: (101..108).collect(),
-        ..Listed::alike(7)
+        ..TestCandidates::uniform(7)
     });
     let after = choices(&*selector, &but_the_first, (0..200).map(session)).await;
     for (before, after) in chosen.iter().zip(after) {
@@ -112,13 +112,13 @@ async fn seed_1_19_sticky_keeps_a_session_where_it_is() {
 }
 
 #[tokio::test]
-async fn sticky_takes_turns_where_there_is_no_session() {
+async fn sticky_without_session_is_round_robin() {
     let selector = selector("sticky").await;
     let turns = (0..6).map(|sequence| PickContext {
         affinity: None,
-        ..pick("m", sequence)
+        ..pick_context("m", sequence)
     });
-    let listed = Arc::new(Listed::alike(3));
+    let listed = Arc::new(TestCandidates::uniform(3));
     assert_eq!(
         choices(&*selector, &listed, turns).await,
         [0, 1, 2, 0, 1, 2]
@@ -126,19 +126,19 @@ async fn sticky_takes_turns_where_there_is_no_session() {
 }
 
 #[tokio::test]
-async fn least_busy_takes_who_has_the_least_to_do_for_its_weight() {
+async fn least_busy_weighs_load_by_weight() {
     let selector = selector("least-busy").await;
-    let listed = Arc::new(Listed {
+    let listed = Arc::new(TestCandidates {
         weights: vec![4, 1, 2, 1],
         in_flight: vec![3, 1, 1, 9],
-        ..Listed::default()
+        ..TestCandidates::default()
     });
     let turns = |listed| {
-        let turns = (0..4).map(|sequence| pick("m", sequence));
+        let turns = (0..4).map(|sequence| pick_context("m", sequence));
         choices(&*selector, listed, turns)
     };
     assert_eq!(turns(&listed).await, [2; 4]);
     assert_eq!(listed.columns_read(), ["in-flight", "weights"]);
-    let idle = Arc::new(Listed::alike(2));
+    let idle = Arc::new(TestCandidates::uniform(2));
     assert_eq!(turns(&idle).await, [0, 1, 0, 1]);
 }

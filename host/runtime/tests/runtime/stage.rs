@@ -25,7 +25,7 @@ pub(crate) fn engine() -> Engine {
 }
 
 /// An engine of its own, for a test that counts all instances alive. One at a time.
-pub(crate) async fn own_engine() -> (Engine, MutexGuard<'static, ()>) {
+pub(crate) async fn exclusive_engine() -> (Engine, MutexGuard<'static, ()>) {
     static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let turn = ONE_AT_A_TIME.lock().await;
     (new_engine(), turn)
@@ -95,7 +95,7 @@ fn credential() -> Credential {
 }
 
 /// A pick for a model.
-pub(crate) fn pick(model: &str, sequence: u64) -> PickContext {
+pub(crate) fn pick_context(model: &str, sequence: u64) -> PickContext {
     PickContext {
         model: Arc::from(model),
         dialect: "openai-chat",
@@ -140,7 +140,7 @@ pub(crate) fn header<'a>(plan: &'a Plan, name: &str) -> &'a str {
 }
 
 /// The fault of an executor that should have failed.
-pub(crate) fn fault<T: std::fmt::Debug>(result: Result<T, Rejection>) -> PluginFault {
+pub(crate) fn expect_fault<T: std::fmt::Debug>(result: Result<T, Rejection>) -> PluginFault {
     match result {
         Err(Rejection::Fault(fault)) => fault,
         other => panic!("no fault, but {other:?}"),
@@ -156,7 +156,7 @@ pub(crate) fn assert_fault(fault: &PluginFault, plugin: &str, kind: FaultKind, d
 
 /// Candidates that a test lists, and what was read of them.
 #[derive(Default)]
-pub(crate) struct Listed {
+pub(crate) struct TestCandidates {
     pub(crate) identities: Vec<u64>,
     pub(crate) weights: Vec<u32>,
     pub(crate) in_flight: Vec<u32>,
@@ -164,9 +164,9 @@ pub(crate) struct Listed {
     pub(crate) read: Mutex<Vec<String>>,
 }
 
-impl Listed {
+impl TestCandidates {
     /// This many that nothing tells apart.
-    pub(crate) fn alike(count: usize) -> Self {
+    pub(crate) fn uniform(count: usize) -> Self {
         Self {
             weights: vec![1; count],
             in_flight: vec![0; count],
@@ -175,7 +175,7 @@ impl Listed {
         }
     }
 
-    fn note(&self, column: &str) {
+    fn record_read(&self, column: &str) {
         self.read.lock().push(column.to_owned());
     }
 
@@ -188,13 +188,13 @@ impl Listed {
     }
 }
 
-impl Columns for Listed {
+impl Columns for TestCandidates {
     fn len(&self) -> usize {
         self.weights.len()
     }
 
     fn identities(&self) -> Vec<u64> {
-        self.note("identities");
+        self.record_read("identities");
         match self.identities.len() {
             0 => vec![(1 << 53) - 1; self.len()],
             _ => self.identities.clone(),
@@ -202,42 +202,42 @@ impl Columns for Listed {
     }
 
     fn weights(&self) -> Vec<u32> {
-        self.note("weights");
+        self.record_read("weights");
         self.weights.clone()
     }
 
     fn in_flight(&self) -> Vec<u32> {
-        self.note("in-flight");
+        self.record_read("in-flight");
         self.in_flight.clone()
     }
 
     fn error_permille(&self) -> Vec<u16> {
-        self.note("error-permille");
+        self.record_read("error-permille");
         vec![1_000; self.len()]
     }
 
     fn latency_ms(&self) -> Vec<u32> {
-        self.note("latency-ms");
+        self.record_read("latency-ms");
         vec![u32::MAX; self.len()]
     }
 
     fn quota_left_permille(&self) -> Vec<u16> {
-        self.note("quota-left-permille");
+        self.record_read("quota-left-permille");
         vec![999; self.len()]
     }
 
     fn quota_reset_ms(&self) -> Vec<u64> {
-        self.note("quota-reset-ms");
+        self.record_read("quota-reset-ms");
         vec![u64::MAX; self.len()]
     }
 
     fn last_used_ms(&self) -> Vec<u64> {
-        self.note("last-used-ms");
+        self.record_read("last-used-ms");
         vec![1_766_000_000_001; self.len()]
     }
 
     fn attribute(&self, name: &str) -> Vec<Option<String>> {
-        self.note(&format!("attribute {name}"));
+        self.record_read(&format!("attribute {name}"));
         match name {
             "region" => self
                 .regions
@@ -250,8 +250,8 @@ impl Columns for Listed {
 }
 
 /// Waits until something holds, which other tasks bring about.
-pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + TEST_TIMEOUT;
     while !holds() {
         assert!(Instant::now() < deadline, "never: {what}");
         sleep(Duration::from_millis(5)).await;
@@ -259,14 +259,14 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Far more than anything here takes, also on a machine that does much else.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The log of one thread, for as long as the guard that comes with it lives.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
-impl Log {
-    pub(crate) fn of_this_thread() -> (Self, impl Drop) {
+impl CapturedLog {
+    pub(crate) fn capture() -> (Self, impl Drop) {
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -286,7 +286,7 @@ impl Log {
     }
 }
 
-impl io::Write for Log {
+impl io::Write for CapturedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut all = self.0.lock();
         all.extend_from_slice(bytes);

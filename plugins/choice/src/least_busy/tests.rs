@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{RETRIAL_EVERY, least_busy};
+use super::{PROBE_EVERY, least_busy};
 
 fn picks(
     sequences: std::ops::Range<u64>,
@@ -17,12 +17,12 @@ fn picks(
 }
 
 #[test]
-fn nobody_is_chosen_among_nobody() {
+fn returns_none_without_candidates() {
     assert_eq!(least_busy(7, &[], &[], Vec::new), None);
 }
 
 #[test]
-fn load_counts_for_its_weight() {
+fn load_is_relative_to_weight() {
     // 3 of 4, 2 of 2, 1 of 1: the first has room for one more.
     assert_eq!(picks(0..3, &[3, 2, 1], &[4, 2, 1], &[0; 3]), [0, 0, 0]);
     assert_eq!(
@@ -32,14 +32,14 @@ fn load_counts_for_its_weight() {
 }
 
 #[test]
-fn errors_are_not_asked_where_load_decides() {
-    let asked = || -> Vec<u16> { panic!("it was asked") };
-    assert_eq!(least_busy(7, &[1, 0, 1], &[], asked), Some(1));
+fn error_rates_are_read_only_on_ties() {
+    let error_permille = || -> Vec<u16> { panic!("it was asked") };
+    assert_eq!(least_busy(7, &[1, 0, 1], &[], error_permille), Some(1));
 }
 
 #[test]
-fn among_the_equally_busy_who_fails_least_comes_first() {
-    let chosen = picks(1..RETRIAL_EVERY, &[1, 0, 0, 0], &[1; 4], &[0, 30, 0, 0]);
+fn ties_go_to_the_lowest_error_rate() {
+    let chosen = picks(1..PROBE_EVERY, &[1, 0, 0, 0], &[1; 4], &[0, 30, 0, 0]);
     assert!(
         chosen.iter().all(|index| [2, 3].contains(index)),
         "{chosen:?}"
@@ -47,16 +47,16 @@ fn among_the_equally_busy_who_fails_least_comes_first() {
 }
 
 #[test]
-fn who_failed_is_tried_again_now_and_then() {
+fn failing_candidates_are_probed() {
     let rounds = 8;
-    let chosen = picks(0..rounds * RETRIAL_EVERY, &[0; 2], &[1; 2], &[0, 1_000]);
+    let chosen = picks(0..rounds * PROBE_EVERY, &[0; 2], &[1; 2], &[0, 1_000]);
     let retried = chosen.iter().filter(|index| **index == 1).count();
     assert_eq!(retried as u64, rounds / 2);
 }
 
 proptest! {
     #[test]
-    fn nobody_less_busy_is_passed_over(
+    fn never_skips_a_less_busy_candidate(
         candidates in vec((0_u32..9, 1_u32..9, 0_u16..4), 1..30),
         sequence in any::<u64>(),
     ) {
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn equals_are_each_chosen_once_a_round(count in 1_usize..40, from in 0..1_000_000_u64) {
+    fn ties_are_round_robin(count in 1_usize..40, from in 0..1_000_000_u64) {
         let from = from * count as u64;
         let mut round = picks(from..from + count as u64, &vec![2; count], &vec![3; count], &vec![5; count]);
         round.sort_unstable();
@@ -80,12 +80,12 @@ proptest! {
 
     /// Also where their number and that of the retrials have a factor in common.
     #[test]
-    fn who_fails_least_takes_turns_too(count in 1_usize..40) {
+    fn lowest_error_rate_ties_are_round_robin(count in 1_usize..40) {
         let mut errors = vec![0; count];
         errors.push(500);
-        let rounds = 10 * count as u64 * RETRIAL_EVERY;
+        let rounds = 10 * count as u64 * PROBE_EVERY;
         let chosen = picks(0..rounds, &vec![0; count + 1], &[], &errors);
-        let ordinary = chosen.iter().enumerate().filter(|(at, _)| !(*at as u64).is_multiple_of(RETRIAL_EVERY));
+        let ordinary = chosen.iter().enumerate().filter(|(at, _)| !(*at as u64).is_multiple_of(PROBE_EVERY));
         let mut counts = vec![0; count + 1];
         ordinary.for_each(|(_, index)| counts[*index] += 1);
         prop_assert_eq!(counts[count], 0);

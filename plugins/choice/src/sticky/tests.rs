@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use super::{sticky, unit};
 
 #[test]
-fn nobody_is_chosen_among_nobody() {
+fn returns_none_without_candidates() {
     assert_eq!(sticky(7, &[], &[]), None);
 }
 
 #[test]
-fn no_number_drawn_is_off_its_interval() {
+fn unit_is_between_zero_and_one() {
     for hash in [0, u64::MAX, 1 << 63] {
         assert!(unit(hash) > 0.0 && unit(hash) < 1.0, "{hash}");
     }
@@ -35,7 +35,7 @@ fn sessions_are_shared_by_weight() {
 }
 
 #[test]
-fn a_session_that_loses_its_candidate_goes_to_any_of_the_others() {
+fn orphaned_sessions_spread_over_the_others() {
     let identities: Vec<u64> = (0..5).collect();
     let mut counts = [0_u32; 4];
     for session in 0..50_000 {
@@ -49,7 +49,7 @@ fn a_session_that_loses_its_candidate_goes_to_any_of_the_others() {
 
 proptest! {
     #[test]
-    fn only_the_sessions_of_who_leaves_move(
+    fn removal_moves_only_its_own_sessions(
         identities in btree_set(any::<u64>(), 2..40),
         weights in vec(1_u32..=1_000_000, 40),
         sessions in vec(any::<u64>(), 20),
@@ -70,7 +70,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_does_not_matter(
+    fn candidate_order_does_not_matter(
         identities in btree_set(any::<u64>(), 1..40),
         session in any::<u64>(),
     ) {

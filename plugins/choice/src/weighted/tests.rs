@@ -23,12 +23,12 @@ fn height(candidates: usize) -> u64 {
 }
 
 #[test]
-fn nobody_is_chosen_among_nobody() {
+fn returns_none_without_candidates() {
     assert_eq!(weighted(7, &[]), None);
 }
 
 #[test]
-fn a_heavy_one_is_not_chosen_in_a_row_more_than_needed() {
+fn spreads_picks_of_a_heavy_candidate() {
     let letters: String = picks(&[5, 1, 1], 0, 14)
         .iter()
         .map(|index| ["a", "b", "c"][*index])
@@ -37,7 +37,7 @@ fn a_heavy_one_is_not_chosen_in_a_row_more_than_needed() {
 }
 
 #[test]
-fn light_ones_beside_a_heavy_one_do_not_come_in_a_burst() {
+fn light_candidates_do_not_burst() {
     let mut weights = vec![1; 10];
     weights.push(100);
     let picks = picks(&weights, 0, 220);
@@ -48,7 +48,7 @@ fn light_ones_beside_a_heavy_one_do_not_come_in_a_burst() {
 }
 
 #[test]
-fn the_largest_pool_of_the_heaviest_weights_is_exact_and_even() {
+fn large_pools_stay_exact_and_even() {
     let weights: Vec<u32> = (0..10_000)
         .map(|index| if index % 2 == 0 { 1_000_000 } else { 500_000 })
         .collect();
@@ -67,18 +67,18 @@ fn the_largest_pool_of_the_heaviest_weights_is_exact_and_even() {
 }
 
 #[test]
-fn the_end_of_the_sequence_is_no_end() {
+fn handles_the_largest_sequence_number() {
     assert!(weighted(u64::MAX, &[u32::MAX; 9]).is_some());
 }
 
 #[test]
-fn a_weight_of_nothing_counts_as_one() {
+fn zero_weight_counts_as_one() {
     assert_eq!(counts(&picks(&[0, 2], 0, 30), 2), [10, 20]);
 }
 
 proptest! {
     #[test]
-    fn each_gets_its_weight_in_any_cycle(
+    fn each_candidate_gets_its_weight_per_cycle(
         weights in vec(1_u32..40, 1..24),
         from in 0..1_000_000_u64,
     ) {
@@ -89,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_is_ever_ahead_or_behind_by_more_than_the_bound(
+    fn deviation_stays_within_the_bound(
         weights in vec(1_u32..40, 1..24),
     ) {
         let total: u64 = weights.iter().copied().map(u64::from).sum();
@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn equal_ones_are_each_chosen_once_in_any_round(
+    fn equal_weights_are_round_robin(
         count in 1_usize..200,
         weight in 1_u32..=1_000_000,
         from in 0..u64::MAX / 2,
@@ -117,7 +117,7 @@ proptest! {
 
     /// A cycle of such weights is too long to walk: a stretch of it keeps the bound.
     #[test]
-    fn heavy_weights_keep_their_shares(
+    fn heavy_weights_get_their_shares(
         weights in vec(1_u32..=1_000_000, 2..12),
         from in 0..1_000_000_u64,
     ) {

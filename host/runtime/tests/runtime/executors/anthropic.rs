@@ -2,16 +2,16 @@
 
 use jackfield_credential::Scope;
 
-use super::{JUDGING, Judging, PLANNING, Planning, built_in, check_judgements, check_plans};
+use super::{ERROR_CASE, ErrorCase, PLAN_CASE, PlanCase, built_in, check_errors, check_plans};
 
-const ANTHROPIC: Planning = Planning {
+const ANTHROPIC: PlanCase = PlanCase {
     dialect: "anthropic-messages",
     base_url: "https://api.anthropic.com",
-    ..PLANNING
+    ..PLAN_CASE
 };
 
-const PLANS: &[Planning] = &[
-    Planning {
+const PLANS: &[PlanCase] = &[
+    PlanCase {
         name: "a message",
         model: "claude-x",
         client_model: "sonnet",
@@ -24,7 +24,7 @@ const PLANS: &[Planning] = &[
             body {"model": "claude-x", "max_tokens":1}"#,
         ..ANTHROPIC
     },
-    Planning {
+    PlanCase {
         name: "the client's version and betas, and nothing else of it",
         headers: &[
             ("anthropic-beta", "a-1, b-2"),
@@ -41,7 +41,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..ANTHROPIC
     },
-    Planning {
+    PlanCase {
         name: "a token, and the beta that it wants",
         secrets: &["access-token", "api-key", "refresh-token"],
         expect: "POST https://api.anthropic.com/v1/messages
@@ -52,7 +52,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..ANTHROPIC
     },
-    Planning {
+    PlanCase {
         name: "a token, and a client that names the beta itself",
         secrets: &["access-token"],
         headers: &[("anthropic-beta", "oauth-2025-04-20,a-1")],
@@ -64,7 +64,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..ANTHROPIC
     },
-    Planning {
+    PlanCase {
         name: "a token, and a client with another beta",
         secrets: &["access-token"],
         headers: &[("anthropic-beta", "a-1")],
@@ -76,7 +76,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..ANTHROPIC
     },
-    Planning {
+    PlanCase {
         name: "a count of tokens",
         operation: "count-tokens",
         model: "模/../?x#y z",
@@ -89,7 +89,7 @@ const PLANS: &[Planning] = &[
             body {"model":"模/../?x#y z"}"#,
         ..ANTHROPIC
     },
-    Planning {
+    PlanCase {
         name: "the models",
         operation: "list-models",
         base_url: "https://gateway.invalid/claude",
@@ -99,7 +99,7 @@ const PLANS: &[Planning] = &[
             no body",
         ..ANTHROPIC
     },
-    Planning {
+    PlanCase {
         name: "a raw request",
         operation: "http-request",
         secrets: &["access-token"],
@@ -115,7 +115,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..ANTHROPIC
     },
-    Planning {
+    PlanCase {
         name: "an operation that it does not know",
         operation: "embed",
         expect: "refused request unsupported: this executor has no operation `embed`",
@@ -124,12 +124,12 @@ const PLANS: &[Planning] = &[
 ];
 
 #[tokio::test]
-async fn anthropic_is_asked_with_its_version_and_betas() {
+async fn anthropic_sends_version_and_beta_headers() {
     check_plans("anthropic", PLANS).await;
 }
 
 #[tokio::test]
-async fn anthropic_says_what_it_speaks() {
+async fn anthropic_declares_dialects_and_operations() {
     let executor = built_in("anthropic").await;
     let descriptor = executor.descriptor();
     assert_eq!(descriptor.dialects, ["anthropic-messages"]);
@@ -143,17 +143,17 @@ async fn anthropic_says_what_it_speaks() {
     assert_eq!(descriptor.operations, operations);
 }
 
-const JUDGED: &[Judging] = &[
-    Judging {
+const ERROR_CASES: &[ErrorCase] = &[
+    ErrorCase {
         name: "overloaded",
         status: 529,
         body: r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}"#,
         scope: Scope::Provider,
         kind: "overloaded",
-        says: "Overloaded",
-        ..JUDGING
+        message_part: "Overloaded",
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "too fast",
         status: 429,
         headers: &[("retry-after", "12")],
@@ -161,132 +161,132 @@ const JUDGED: &[Judging] = &[
         scope: Scope::Model,
         kind: "rate-limit",
         retry_after_ms: Some(12_000),
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "no credit",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits."}}"#,
         scope: Scope::Credential,
         kind: "billing",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a bill",
         status: 402,
         body: r#"{"type":"error","error":{"type":"billing_error","message":"There is an issue with your payment information."}}"#,
         scope: Scope::Credential,
         kind: "billing",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a limit of what may be spent",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified API usage limits. You will regain access on 2026-01-01 at 00:00 UTC."}}"#,
         scope: Scope::Credential,
         kind: "billing",
-        says: "regain access",
-        ..JUDGING
+        message_part: "regain access",
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a subscription that is used up",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"You're out of extra usage. Add more at claude.ai to keep going."}}"#,
         scope: Scope::Credential,
         kind: "billing",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a wrong key",
         status: 401,
         body: r#"{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}"#,
         scope: Scope::Credential,
         kind: "authentication",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a token that was taken back",
         status: 403,
         body: r#"{"type":"error","error":{"type":"permission_error","message":"OAuth token has been revoked. Please obtain a new token."}}"#,
         scope: Scope::Credential,
         kind: "authentication",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a token that is for something else",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"This credential is only authorized for use with Claude Code and cannot be used for other API requests."}}"#,
         scope: Scope::Credential,
         kind: "permission",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "an organization without tokens",
         status: 403,
         body: r#"{"type":"error","error":{"type":"permission_error","message":"OAuth authentication is currently not allowed for this organization."}}"#,
         scope: Scope::Credential,
         kind: "permission",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a disabled organization",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"This organization has been disabled."}}"#,
         scope: Scope::Credential,
         kind: "permission",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a model that is not allowed",
         status: 403,
         body: r#"{"type":"error","error":{"type":"permission_error","message":"Your API key does not have permission to use the specified resource."}}"#,
         scope: Scope::Model,
         kind: "permission",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "no such model",
         status: 404,
         body: r#"{"type":"error","error":{"type":"not_found_error","message":"model: claude-none"}}"#,
         scope: Scope::Model,
         kind: "not-found",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "no such file",
         status: 404,
         body: r#"{"type":"error","error":{"type":"not_found_error","message":"File not found: file_1"}}"#,
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "too large",
         status: 413,
         body: r#"{"type":"error","error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "too long",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
         kind: "context-length",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "too long with what it may write",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 190000 + 21333 > 200000"}}"#,
         kind: "context-length",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a wrong request",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: Field required"}}"#,
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a fault of its own",
         status: 500,
         body: r#"{"type":"error","error":{"type":"api_error","message":"Internal server error"}}"#,
         scope: Scope::Provider,
         kind: "transient",
-        ..JUDGING
+        ..ERROR_CASE
     },
 ];
 
 #[tokio::test]
-async fn anthropic_judges_what_anthropic_documents() {
-    check_judgements("anthropic", "anthropic-messages", JUDGED).await;
+async fn anthropic_classifies_documented_errors() {
+    check_errors("anthropic", "anthropic-messages", ERROR_CASES).await;
 }

@@ -1,15 +1,15 @@
 //! The executor `gemini`: what it plans.
 
-use super::{PLANNING, Planning, built_in, check_plans};
+use super::{PLAN_CASE, PlanCase, built_in, check_plans};
 
-const GEMINI: Planning = Planning {
+const GEMINI: PlanCase = PlanCase {
     dialect: "gemini",
     base_url: "https://g.invalid",
-    ..PLANNING
+    ..PLAN_CASE
 };
 
-const PLANS: &[Planning] = &[
-    Planning {
+const PLANS: &[PlanCase] = &[
+    PlanCase {
         name: "content",
         model: "gemini-2.5-flash",
         client_model: "fast",
@@ -20,7 +20,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "a stream, with a token, and whose project pays",
         model: "models/gemini-2.5-flash",
         stream: true,
@@ -35,7 +35,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "an API key needs no project",
         attributes: &[("project", "p-1")],
         expect: "POST https://g.invalid/v1beta/models/m:generateContent
@@ -44,7 +44,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "a name that would leave its place",
         model: "../../files/x",
         expect: "POST https://g.invalid/v1beta/models/..%2F..%2Ffiles%2Fx:generateContent
@@ -53,7 +53,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "a name that would change the query",
         model: "m:countTokens?alt=json&key=1#x",
         stream: true,
@@ -64,7 +64,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "spaces, percent signs, control characters and other scripts",
         model: "a b%2e\t\n\\模é@[",
         expect: "POST https://g.invalid/v1beta/models/\
@@ -74,19 +74,19 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "a folder for a name",
         model: "..",
         expect: r#"refused request invalid: ".." cannot be a model's name"#,
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "no name",
         model: "models/",
         expect: r#"refused request invalid: "" cannot be a model's name"#,
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "a count, of the name that the client used",
         operation: "count-tokens",
         body: r#"{"generateContentRequest":{"model":"models/other"}}"#,
@@ -96,7 +96,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "a count of a whole request, by another name",
         operation: "count-tokens",
         client_model: "fast",
@@ -107,7 +107,7 @@ const PLANS: &[Planning] = &[
             body {"generateContentRequest": {"model":"models/m", "contents":[ ]}}"#,
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "a count without a name inside, by another name",
         operation: "count-tokens",
         client_model: "fast",
@@ -118,7 +118,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "a batch of embeddings",
         operation: "embed",
         model: "models/e \"1\"",
@@ -130,7 +130,7 @@ const PLANS: &[Planning] = &[
             body { "requests":[{"content":{"n":1.0e2},"model":"models/e \"1\""},{"content":{}}] }"#,
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "one embedding",
         operation: "embed",
         client_model: "fast",
@@ -142,7 +142,7 @@ const PLANS: &[Planning] = &[
             body {"model":"models/m","content":{}}"#,
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "embeddings that are none",
         operation: "embed",
         client_model: "fast",
@@ -153,7 +153,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "a method that there is not",
         operation: "embed",
         options: &[("method", "../x")],
@@ -161,7 +161,7 @@ const PLANS: &[Planning] = &[
             `batchEmbedContents`, not `../x`",
         ..GEMINI
     },
-    Planning {
+    PlanCase {
         name: "the models",
         operation: "list-models",
         expect: "GET https://g.invalid/v1beta/models?pageSize=1000
@@ -172,16 +172,16 @@ const PLANS: &[Planning] = &[
 ];
 
 #[tokio::test]
-async fn gemini_is_asked_with_the_model_in_the_url() {
+async fn gemini_puts_the_model_in_the_url() {
     check_plans("gemini", PLANS).await;
 }
 
 #[tokio::test]
-async fn gemini_renames_a_batch_of_any_length() {
+async fn gemini_replaces_models_in_large_batches() {
     let requests = vec![r#"{"model":"models/fast"}"#; 100].join(",");
     let body = format!(r#"{{"requests":[{requests}]}}"#);
     let renamed = body.replace("models/fast", "models/m");
-    let case = Planning {
+    let case = PlanCase {
         operation: "embed",
         client_model: "fast",
         ..GEMINI
@@ -189,12 +189,12 @@ async fn gemini_renames_a_batch_of_any_length() {
     let body = bytes::Bytes::from(body);
     let planned = built_in("gemini").await;
     let planned = planned.prepare(&case.context(), &body).await;
-    let shown = super::shown(&planned.expect("a plan"), &body);
+    let shown = super::describe_plan(&planned.expect("a plan"), &body);
     assert!(shown.ends_with(&format!("body {renamed}")), "{shown}");
 }
 
 #[tokio::test]
-async fn gemini_says_what_it_speaks() {
+async fn gemini_declares_dialects_and_operations() {
     let executor = built_in("gemini").await;
     let descriptor = executor.descriptor();
     assert_eq!(descriptor.dialects, ["gemini"]);

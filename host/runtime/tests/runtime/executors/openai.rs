@@ -2,15 +2,15 @@
 
 use jackfield_credential::Scope;
 
-use super::{JUDGING, Judging, PLANNING, Planning, built_in, check_judgements, check_plans};
+use super::{ERROR_CASE, ErrorCase, PLAN_CASE, PlanCase, built_in, check_errors, check_plans};
 
-const OPENAI: Planning = Planning {
+const OPENAI: PlanCase = PlanCase {
     base_url: "https://api.openai.com/v1",
-    ..PLANNING
+    ..PLAN_CASE
 };
 
-const PLANS: &[Planning] = &[
-    Planning {
+const PLANS: &[PlanCase] = &[
+    PlanCase {
         name: "a response",
         dialect: "openai-responses",
         stream: true,
@@ -20,7 +20,7 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..OPENAI
     },
-    Planning {
+    PlanCase {
         name: "a chat",
         model: "gpt-5",
         client_model: "fast",
@@ -31,7 +31,7 @@ const PLANS: &[Planning] = &[
             body {"n" : 1.0, "model":"gpt-5"}"#,
         ..OPENAI
     },
-    Planning {
+    PlanCase {
         name: "a completion",
         dialect: "openai-completions",
         expect: "POST https://api.openai.com/v1/completions
@@ -40,13 +40,13 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..OPENAI
     },
-    Planning {
+    PlanCase {
         name: "a foreign dialect",
         dialect: "gemini",
         expect: "refused request unsupported: this executor does not speak `gemini`",
         ..OPENAI
     },
-    Planning {
+    PlanCase {
         name: "embeddings",
         operation: "embed",
         model: "a \"b\"/../?x#y ü",
@@ -58,7 +58,7 @@ const PLANS: &[Planning] = &[
             body {"model":"a \"b\"/../?x#y ü","input":["a"]}"#,
         ..OPENAI
     },
-    Planning {
+    PlanCase {
         name: "the models, with a token, at another place",
         operation: "list-models",
         base_url: "https://gateway.invalid/openai/v1",
@@ -68,7 +68,7 @@ const PLANS: &[Planning] = &[
             no body",
         ..OPENAI
     },
-    Planning {
+    PlanCase {
         name: "an account's organization and project, and the client's own headers",
         attributes: &[
             ("organization", "org-1"),
@@ -90,14 +90,14 @@ const PLANS: &[Planning] = &[
             body as it is",
         ..OPENAI
     },
-    Planning {
+    PlanCase {
         name: "a project that no header can hold",
         attributes: &[("organization", ""), ("project", "a\nb: c")],
         expect: "refused request invalid: what is set for the header `openai-project` must be one \
             line of text",
         ..OPENAI
     },
-    Planning {
+    PlanCase {
         name: "an operation that it does not know",
         operation: "count-tokens",
         expect: "refused request unsupported: this executor has no operation `count-tokens`",
@@ -106,12 +106,12 @@ const PLANS: &[Planning] = &[
 ];
 
 #[tokio::test]
-async fn openai_is_asked_where_each_dialect_has_its_place() {
+async fn openai_uses_the_path_of_each_dialect() {
     check_plans("openai", PLANS).await;
 }
 
 #[tokio::test]
-async fn openai_says_what_it_speaks() {
+async fn openai_declares_dialects_and_operations() {
     let executor = built_in("openai").await;
     let descriptor = executor.descriptor();
     assert_eq!(
@@ -128,26 +128,26 @@ async fn openai_says_what_it_speaks() {
     assert_eq!(descriptor.operations, operations);
 }
 
-const JUDGED: &[Judging] = &[
-    Judging {
+const ERROR_CASES: &[ErrorCase] = &[
+    ErrorCase {
         name: "no credits",
         status: 429,
         body: r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
         scope: Scope::Credential,
         kind: "billing",
-        says: "check your plan",
-        ..JUDGING
+        message_part: "check your plan",
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "too many tokens a minute, in a sentence",
         status: 429,
         body: r#"{"error":{"message":"Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Used 29000, Requested 1600. Please try again in 1.2s.","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#,
         scope: Scope::Model,
         kind: "rate-limit",
         retry_after_ms: Some(1_200),
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "too many requests, in milliseconds",
         status: 429,
         headers: &[("retry-after-ms", "372"), ("retry-after", "1")],
@@ -155,72 +155,72 @@ const JUDGED: &[Judging] = &[
         scope: Scope::Model,
         kind: "rate-limit",
         retry_after_ms: Some(372),
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a wrong key",
         status: 401,
         body: r#"{"error":{"message":"Incorrect API key provided: sk-x.","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#,
         scope: Scope::Credential,
         kind: "authentication",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a key that may do less",
         status: 401,
         body: r#"{"error":{"message":"You have insufficient permissions for this operation. Missing scopes: model.request. Check that you have the correct role","type":"invalid_request_error","param":null,"code":null}}"#,
         scope: Scope::Credential,
         kind: "permission",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "an unverified organization",
         body: r#"{"error":{"message":"Your organization must be verified to stream this model. Please go to the settings","type":"invalid_request_error","param":"stream","code":"unsupported_value"}}"#,
         scope: Scope::Model,
         kind: "permission",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "no such model",
         status: 404,
         body: r#"{"error":{"message":"The model `x` does not exist or you do not have access to it.","type":"invalid_request_error","param":null,"code":"model_not_found"}}"#,
         scope: Scope::Model,
         kind: "not-found",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "no such conversation",
         status: 404,
         body: r#"{"error":{"message":"Conversation with id 'conv_1' not found.","type":"invalid_request_error","param":null,"code":null}}"#,
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "no such response",
         status: 404,
         body: r#"{"error":{"message":"Previous response 'resp_1' not found.","type":"invalid_request_error","param":"previous_response_id","code":"previous_response_not_found"}}"#,
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "too long",
         body: r#"{"error":{"message":"This model's maximum context length is 128000 tokens.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#,
         kind: "context-length",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a wrong request",
         body: r#"{"error":{"message":"Missing required parameter: 'messages'.","type":"invalid_request_error","param":"messages","code":"missing_required_parameter"}}"#,
-        says: "Missing required parameter",
-        ..JUDGING
+        message_part: "Missing required parameter",
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "a country that is not served",
         status: 403,
         body: r#"{"error":{"code":"unsupported_country_region_territory","message":"Country, region, or territory not supported","param":null,"type":"request_forbidden"}}"#,
         scope: Scope::Credential,
         kind: "permission",
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "too busy",
         status: 503,
         headers: &[("retry-after", "5")],
@@ -228,19 +228,19 @@ const JUDGED: &[Judging] = &[
         scope: Scope::Provider,
         kind: "overloaded",
         retry_after_ms: Some(5_000),
-        ..JUDGING
+        ..ERROR_CASE
     },
-    Judging {
+    ErrorCase {
         name: "no JSON",
         status: 502,
         body: "<html>Bad gateway</html>",
         scope: Scope::Provider,
         kind: "transient",
-        ..JUDGING
+        ..ERROR_CASE
     },
 ];
 
 #[tokio::test]
-async fn openai_judges_what_openai_documents() {
-    check_judgements("openai", "openai-responses", JUDGED).await;
+async fn openai_classifies_documented_errors() {
+    check_errors("openai", "openai-responses", ERROR_CASES).await;
 }

@@ -1,9 +1,9 @@
 //! The executor `openai-compatible`.
 
-use super::{PLANNING, Planning, built_in, check_plans};
+use super::{PLAN_CASE, PlanCase, built_in, check_plans};
 
-const PLAIN: &[Planning] = &[
-    Planning {
+const PLAIN_PLANS: &[PlanCase] = &[
+    PlanCase {
         name: "a chat",
         model: "m",
         client_model: "fast",
@@ -15,9 +15,9 @@ const PLAIN: &[Planning] = &[
             x-title: mine
             secret api-key as bearer
             body {"model": "m"}"#,
-        ..PLANNING
+        ..PLAN_CASE
     },
-    Planning {
+    PlanCase {
         name: "a completion, with a token",
         dialect: "openai-completions",
         secrets: &["access-token", "api-key", "refresh-token"],
@@ -25,75 +25,75 @@ const PLAIN: &[Planning] = &[
             content-type: application/json
             secret access-token as bearer
             body as it is",
-        ..PLANNING
+        ..PLAN_CASE
     },
-    Planning {
+    PlanCase {
         name: "embeddings",
         operation: "embed",
         expect: "POST https://acme.invalid/v1/embeddings
             content-type: application/json
             secret api-key as bearer
             body as it is",
-        ..PLANNING
+        ..PLAN_CASE
     },
-    Planning {
+    PlanCase {
         name: "the models, at a base URL without a path",
         operation: "list-models",
         base_url: "https://acme.invalid",
         expect: "GET https://acme.invalid/models
             secret api-key as bearer
             no body",
-        ..PLANNING
+        ..PLAN_CASE
     },
-    Planning {
+    PlanCase {
         name: "a foreign dialect",
         dialect: "openai-responses",
         expect: "refused request unsupported: this executor does not speak `openai-responses`",
-        ..PLANNING
+        ..PLAN_CASE
     },
-    Planning {
+    PlanCase {
         name: "settings of others",
         settings: r#"{"token-url": 1, "variant": null, "more": {}}"#,
         expect: "POST https://acme.invalid/v1/chat/completions
             content-type: application/json
             secret api-key as bearer
             body as it is",
-        ..PLANNING
+        ..PLAN_CASE
     },
-    Planning {
+    PlanCase {
         name: "a variant that there is not",
         settings: r#"{"variant": "azur"}"#,
         expect: "refused request invalid: the provider's settings: unknown variant `azur`, expected \
             one of `azure`, `groq`, `ollama`, `openrouter`, `vllm` at line 1 column 18",
-        ..PLANNING
+        ..PLAN_CASE
     },
-    Planning {
+    PlanCase {
         name: "a version without Azure",
         settings: r#"{"api-version": "2024-10-21"}"#,
         expect: "refused request invalid: the setting `api-version` is for the variant `azure`",
-        ..PLANNING
+        ..PLAN_CASE
     },
-    Planning {
+    PlanCase {
         name: "a title without OpenRouter",
         settings: r#"{"variant": "vllm", "x-title": "t"}"#,
         expect: "refused request invalid: the setting `x-title` is for the variant `openrouter`",
-        ..PLANNING
+        ..PLAN_CASE
     },
 ];
 
-const AZURE: Planning = Planning {
+const AZURE: PlanCase = PlanCase {
     base_url: "https://acme.openai.azure.invalid",
     settings: r#"{"variant": "azure"}"#,
-    ..PLANNING
+    ..PLAN_CASE
 };
 
-const CLASSIC: Planning = Planning {
+const AZURE_DATED: PlanCase = PlanCase {
     settings: r#"{"variant": "azure", "api-version": "2024-10-21"}"#,
     ..AZURE
 };
 
-const AZURES: &[Planning] = &[
-    Planning {
+const AZURE_PLANS: &[PlanCase] = &[
+    PlanCase {
         name: "without a version",
         expect: "POST https://acme.openai.azure.invalid/openai/v1/chat/completions
             content-type: application/json
@@ -101,7 +101,7 @@ const AZURES: &[Planning] = &[
             body as it is",
         ..AZURE
     },
-    Planning {
+    PlanCase {
         name: "without a version, with the whole base URL and a token",
         base_url: "https://acme.openai.azure.invalid/openai/v1",
         secrets: &["access-token"],
@@ -112,7 +112,7 @@ const AZURES: &[Planning] = &[
             body as it is",
         ..AZURE
     },
-    Planning {
+    PlanCase {
         name: "the preview",
         settings: r#"{"variant": "azure", "api-version": "preview"}"#,
         operation: "list-models",
@@ -121,7 +121,7 @@ const AZURES: &[Planning] = &[
             no body",
         ..AZURE
     },
-    Planning {
+    PlanCase {
         name: "a date: the deployment is in the path",
         model: "gpt 4/o?x#y..",
         client_model: "fast",
@@ -130,9 +130,9 @@ const AZURES: &[Planning] = &[
             content-type: application/json
             secret api-key as header api-key
             body {"model":"gpt 4/o?x#y.."}"#,
-        ..CLASSIC
+        ..AZURE_DATED
     },
-    Planning {
+    PlanCase {
         name: "a preview of a date, of embeddings",
         base_url: "https://acme.openai.azure.invalid/openai",
         settings: r#"{"variant": "azure", "api-version": "2025-04-01-preview"}"#,
@@ -141,30 +141,30 @@ const AZURES: &[Planning] = &[
             content-type: application/json
             secret api-key as header api-key
             body as it is",
-        ..CLASSIC
+        ..AZURE_DATED
     },
-    Planning {
+    PlanCase {
         name: "a date, of the models",
         operation: "list-models",
         expect: "GET https://acme.openai.azure.invalid/openai/models?api-version=2024-10-21
             secret api-key as header api-key
             no body",
-        ..CLASSIC
+        ..AZURE_DATED
     },
-    Planning {
+    PlanCase {
         name: "a deployment that would leave its place",
         model: "..",
         expect: r#"refused request invalid: ".." cannot be a deployment's name"#,
-        ..CLASSIC
+        ..AZURE_DATED
     },
-    Planning {
+    PlanCase {
         name: "a version that is none",
         settings: r#"{"variant": "azure", "api-version": "2024-10-2&x=1"}"#,
         expect: "refused request invalid: the setting `api-version` is `v1`, `preview`, or a date \
             such as `2024-10-21` or `2025-04-01-preview`, not \"2024-10-2&x=1\"",
         ..AZURE
     },
-    Planning {
+    PlanCase {
         name: "a raw request",
         operation: "http-request",
         options: &[("method", "GET"), ("url", "https://acme.openai.azure.invalid/openai/v1/files")],
@@ -175,8 +175,8 @@ const AZURES: &[Planning] = &[
     },
 ];
 
-const OTHERS: &[Planning] = &[
-    Planning {
+const VARIANT_PLANS: &[PlanCase] = &[
+    PlanCase {
         name: "Ollama",
         base_url: "http://127.0.0.1:11434",
         settings: r#"{"variant": "ollama"}"#,
@@ -184,9 +184,9 @@ const OTHERS: &[Planning] = &[
             content-type: application/json
             secret api-key as bearer
             body as it is",
-        ..PLANNING
+        ..PLAN_CASE
     },
-    Planning {
+    PlanCase {
         name: "vLLM behind a proxy",
         base_url: "http://127.0.0.1/llm/v1",
         settings: r#"{"variant": "vllm"}"#,
@@ -195,9 +195,9 @@ const OTHERS: &[Planning] = &[
             content-type: application/json
             secret api-key as bearer
             body as it is",
-        ..PLANNING
+        ..PLAN_CASE
     },
-    Planning {
+    PlanCase {
         name: "Groq",
         base_url: "https://api.groq.invalid",
         settings: r#"{"variant": "groq"}"#,
@@ -205,16 +205,16 @@ const OTHERS: &[Planning] = &[
         expect: "GET https://api.groq.invalid/openai/v1/models
             secret api-key as bearer
             no body",
-        ..PLANNING
+        ..PLAN_CASE
     },
-    Planning {
+    PlanCase {
         name: "Groq has no embeddings",
         settings: r#"{"variant": "groq"}"#,
         operation: "embed",
         expect: "refused request unsupported: this provider has no `/embeddings`",
-        ..PLANNING
+        ..PLAN_CASE
     },
-    Planning {
+    PlanCase {
         name: "OpenRouter",
         base_url: "https://openrouter.invalid",
         settings: r#"{"variant": "openrouter", "http-referer": "https://me.invalid", "x-title": "Möwe"}"#,
@@ -227,34 +227,34 @@ const OTHERS: &[Planning] = &[
             x-title: Möwe
             secret api-key as bearer
             body {"model":"meta/llama:free"}"#,
-        ..PLANNING
+        ..PLAN_CASE
     },
-    Planning {
+    PlanCase {
         name: "a title that no header can hold",
         settings: r#"{"variant": "openrouter", "x-title": "a\nb"}"#,
         expect: "refused request invalid: what is set for the header `x-title` must be one line of \
             text",
-        ..PLANNING
+        ..PLAN_CASE
     },
 ];
 
 #[tokio::test]
-async fn openai_compatible_providers_are_asked_at_their_base_url() {
-    check_plans("openai-compatible", PLAIN).await;
+async fn openai_compatible_uses_the_base_url() {
+    check_plans("openai-compatible", PLAIN_PLANS).await;
 }
 
 #[tokio::test]
-async fn azure_is_asked_in_the_form_of_its_version() {
-    check_plans("openai-compatible", AZURES).await;
+async fn azure_url_depends_on_api_version() {
+    check_plans("openai-compatible", AZURE_PLANS).await;
 }
 
 #[tokio::test]
-async fn the_other_variants_are_asked_where_they_are() {
-    check_plans("openai-compatible", OTHERS).await;
+async fn variants_use_their_paths() {
+    check_plans("openai-compatible", VARIANT_PLANS).await;
 }
 
 #[tokio::test]
-async fn openai_compatible_says_what_it_speaks() {
+async fn openai_compatible_declares_dialects_and_operations() {
     let executor = built_in("openai-compatible").await;
     let descriptor = executor.descriptor();
     assert_eq!(descriptor.dialects, ["openai-chat", "openai-completions"]);

@@ -2,19 +2,19 @@
 
 use jackfield_test_support::plugin;
 
-use super::{PLANNING, Planning, built_in, check_plans};
+use super::{PLAN_CASE, PlanCase, built_in, check_plans};
 
 const EXECUTORS: [&str; 4] = ["anthropic", "gemini", "openai", "openai-compatible"];
 
-const REFRESH: Planning = Planning {
+const REFRESH: PlanCase = PlanCase {
     operation: "refresh",
     secrets: &["refresh-token"],
     settings: r#"{"token-url": "https://auth.invalid/token"}"#,
-    ..PLANNING
+    ..PLAN_CASE
 };
 
-const REFRESHES: &[Planning] = &[
-    Planning {
+const REFRESHES: &[PlanCase] = &[
+    PlanCase {
         name: "the token goes into a form, and the new ones are captured",
         secrets: &[
             "access-token",
@@ -36,7 +36,7 @@ const REFRESHES: &[Planning] = &[
             captures /expires_in into expires-in"#,
         ..REFRESH
     },
-    Planning {
+    PlanCase {
         name: "the client is told by HTTP Basic",
         secrets: &["client-id", "client-secret", "refresh-token"],
         settings: r#"{"token-url": "https://auth.invalid/token", "client-authentication": "basic"}"#,
@@ -52,7 +52,7 @@ const REFRESHES: &[Planning] = &[
             captures /expires_in into expires-in"#,
         ..REFRESH
     },
-    Planning {
+    PlanCase {
         name: "a public client",
         expect: r#"POST https://auth.invalid/token
             accept: application/json
@@ -64,19 +64,19 @@ const REFRESHES: &[Planning] = &[
             captures /expires_in into expires-in"#,
         ..REFRESH
     },
-    Planning {
+    PlanCase {
         name: "nowhere to refresh",
         settings: "{}",
         expect: "refused request invalid: the setting `token-url` is missing",
         ..REFRESH
     },
-    Planning {
+    PlanCase {
         name: "nothing to refresh with",
         secrets: &["access-token"],
         expect: "refused request invalid: the credential has no `refresh-token`",
         ..REFRESH
     },
-    Planning {
+    PlanCase {
         name: "a way to authenticate that there is not",
         settings: r#"{"token-url": "https://auth.invalid/token", "client-authentication": "secret"}"#,
         expect: "refused request invalid: the settings of a refresh: unknown variant `secret`, \
@@ -86,14 +86,14 @@ const REFRESHES: &[Planning] = &[
 ];
 
 #[tokio::test]
-async fn accounts_are_refreshed_by_oauth() {
+async fn refreshes_tokens_by_oauth() {
     for executor in EXECUTORS {
         check_plans(executor, REFRESHES).await;
     }
 }
 
 #[tokio::test]
-async fn token_endpoints_may_be_anywhere() {
+async fn allows_any_token_endpoint_host() {
     for executor in EXECUTORS {
         let executor = built_in(executor).await;
         assert_eq!(executor.descriptor().hosts, ["*"]);
@@ -103,14 +103,14 @@ async fn token_endpoints_may_be_anywhere() {
 
 /// A raw request that says too little; what they make of a whole one is in their own tables.
 #[tokio::test]
-async fn raw_requests_without_a_url_are_refused() {
+async fn rejects_raw_requests_without_a_url() {
     let expect = "refused request invalid: a raw request needs the options `method` and `url`";
-    let case = Planning {
+    let case = PlanCase {
         name: "a raw request without a URL",
         operation: "http-request",
         options: &[("method", "GET")],
         expect,
-        ..PLANNING
+        ..PLAN_CASE
     };
     for executor in EXECUTORS {
         check_plans(executor, &[case]).await;

@@ -11,7 +11,7 @@ pub struct Rule {
     /// The status codes that it judges.
     pub status: &'static [u16],
     /// One of these as the error's code, type, status or reason; none: whatever they are.
-    pub words: &'static [&'static str],
+    pub codes: &'static [&'static str],
     /// One of these within its sentence, in lower case; none: whatever it says.
     pub phrases: &'static [&'static str],
     /// Whose fault it is.
@@ -24,18 +24,18 @@ pub struct Rule {
 
 /// What an error answer says.
 #[derive(Debug)]
-pub struct Said {
+pub struct ProviderError {
     status: u16,
-    words: Vec<String>,
+    codes: Vec<String>,
     message: String,
     /// Its member `error`, null where it has none.
     pub error: Value,
 }
 
-impl Said {
+impl ProviderError {
     /// Reads an error answer: `{"error": {..}}`, or that as the only item of an array, which is how
     /// Google ends a stream that was to be one.
-    pub fn read(head: &HttpHead, body: &[u8]) -> Self {
+    pub fn parse(head: &HttpHead, body: &[u8]) -> Self {
         let mut body: Value = serde_json::from_slice(body).unwrap_or_default();
         let places = ["/error", "/0/error"];
         let place = places.into_iter().find(|at| body.pointer(at).is_some());
@@ -47,15 +47,15 @@ impl Said {
         let reasons = details.map(|detail| text(&detail["reason"]));
         Self {
             status: head.status,
-            words: members.into_iter().chain(reasons).flatten().collect(),
+            codes: members.into_iter().chain(reasons).flatten().collect(),
             message: text(&error["message"]).unwrap_or_default(),
             error,
         }
     }
 
     /// What the first rule that holds makes of it; otherwise it is left to the host.
-    pub fn judged(&self, rules: &[Rule]) -> Failure {
-        match rules.iter().find(|rule| self.fits(rule)) {
+    pub fn classify(&self, rules: &[Rule]) -> Failure {
+        match rules.iter().find(|rule| self.matches(rule)) {
             Some(rule) => self.failure(rule.scope, rule.kind),
             None => self.failure(Scope::Model, Failure::UNCLASSIFIED),
         }
@@ -74,15 +74,15 @@ impl Said {
         }
     }
 
-    fn fits(&self, rule: &Rule) -> bool {
-        let word = |known: &&str| self.words.iter().any(|word| word == known);
+    fn matches(&self, rule: &Rule) -> bool {
+        let has_code = |known: &&str| self.codes.iter().any(|word| word == known);
         rule.status.contains(&self.status)
-            && (rule.words.is_empty() || rule.words.iter().any(word))
-            && (rule.phrases.is_empty() || self.says(rule.phrases))
+            && (rule.codes.is_empty() || rule.codes.iter().any(has_code))
+            && (rule.phrases.is_empty() || self.message_contains(rule.phrases))
     }
 
     /// Whether one of these stands in its sentence. They are in lower case.
-    pub fn says(&self, phrases: &[&str]) -> bool {
+    pub fn message_contains(&self, phrases: &[&str]) -> bool {
         let message = self.message.to_ascii_lowercase();
         phrases.iter().any(|phrase| message.contains(phrase))
     }

@@ -8,18 +8,18 @@ use jackfield_dispatch::port::Columns;
 
 use crate::bindings::{candidates, client_body, log, settings, types};
 use crate::limits::LOG_LINE_BYTES_MAX;
-use crate::state::State;
+use crate::host_state::HostState;
 
-impl types::Host for State {}
+impl types::Host for HostState {}
 
-impl log::Host for State {
+impl log::Host for HostState {
     fn write(&mut self, level: log::Level, message: String) {
         let Some(left) = self.log_lines_left.checked_sub(1) else {
             self.log_lines_dropped.fetch_add(1, Ordering::Relaxed);
             return;
         };
         self.log_lines_left = left;
-        let message = cut(&message, LOG_LINE_BYTES_MAX);
+        let message = truncate(&message, LOG_LINE_BYTES_MAX);
         let plugin = &self.plugin;
         match level {
             log::Level::Trace => tracing::trace!(%plugin, "{message}"),
@@ -32,17 +32,17 @@ impl log::Host for State {
 }
 
 /// The longest beginning of a text that ends between characters and within a limit.
-pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
+pub(crate) fn truncate(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
 
-impl settings::Host for State {
+impl settings::Host for HostState {
     fn json(&mut self) -> String {
         self.settings.as_ref().to_owned()
     }
 }
 
-impl client_body::Host for State {
+impl client_body::Host for HostState {
     fn length(&mut self) -> u64 {
         self.body.len() as u64
     }
@@ -59,7 +59,7 @@ impl client_body::Host for State {
     }
 }
 
-impl candidates::Host for State {
+impl candidates::Host for HostState {
     fn len(&mut self) -> u32 {
         self.column(0, |candidates| {
             u32::try_from(candidates.len()).unwrap_or(u32::MAX)
@@ -103,7 +103,7 @@ impl candidates::Host for State {
     }
 }
 
-impl State {
+impl HostState {
     /// A column of the pick under way, or what stands for it where there is none.
     fn column<T>(&self, none: T, read: impl FnOnce(&dyn Columns) -> T) -> T {
         self.candidates.as_deref().map_or(none, read)

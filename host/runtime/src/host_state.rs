@@ -25,7 +25,7 @@ use crate::limits::{
 };
 
 /// The data of one instance's store.
-pub(crate) struct State {
+pub(crate) struct HostState {
     /// Which plugin, for log lines.
     pub(crate) plugin: PluginId,
     /// Ticks that the call under way may run for.
@@ -55,7 +55,7 @@ pub(crate) struct State {
     wasi: WasiCtx,
 }
 
-impl State {
+impl HostState {
     pub(crate) fn new(plugin: PluginId, log_lines_dropped: Arc<AtomicU64>) -> Self {
         let stderr = Stderr::default();
         let limits = StoreLimitsBuilder::new()
@@ -82,14 +82,14 @@ impl State {
     }
 
     /// Makes ready for one call.
-    pub(crate) fn allow(&mut self, ticks: u32) {
+    pub(crate) fn reset_limits(&mut self, ticks: u32) {
         self.ticks_max = ticks;
         self.ticks_left = ticks;
         self.log_lines_left = LOG_LINES_PER_CALL_MAX;
     }
 
     /// Forgets the exchange that has ended.
-    pub(crate) fn end_exchange(&mut self) {
+    pub(crate) fn clear_call_data(&mut self) {
         self.body = Bytes::new();
         self.candidates = None;
     }
@@ -100,7 +100,7 @@ impl State {
     }
 }
 
-impl WasiView for State {
+impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView {
             ctx: &mut self.wasi,
@@ -109,7 +109,7 @@ impl WasiView for State {
     }
 }
 
-impl ResourceLimiter for State {
+impl ResourceLimiter for HostState {
     fn memory_growing(
         &mut self,
         current: usize,
@@ -195,9 +195,9 @@ impl AsyncWrite for Stderr {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut kept = self.0.lock();
-        let room = STDERR_BYTES_MAX.saturating_sub(kept.len()).min(bytes.len());
-        kept.extend_from_slice(&bytes[..room]);
+        let mut buffer = self.0.lock();
+        let space = STDERR_BYTES_MAX.saturating_sub(buffer.len()).min(bytes.len());
+        buffer.extend_from_slice(&bytes[..space]);
         Poll::Ready(Ok(bytes.len()))
     }
 

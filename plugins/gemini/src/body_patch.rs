@@ -7,22 +7,22 @@ use jackfield_plugin::encode::json_string;
 use jackfield_plugin::executor::{Body, Context, Patch, client_body};
 use serde_json::value::RawValue;
 
-use crate::bare;
+use crate::model_id;
 
 /// The client's body, with the provider's name of the model where it has one. A body is read only
 /// if the client used another name.
-pub(crate) fn body(context: &Context) -> Body {
+pub(crate) fn patched_body(context: &Context) -> Body {
     if context.model == context.client_model {
         return Body::Original;
     }
-    let name = json_string(&format!("models/{}", bare(&context.model)));
+    let name = json_string(&format!("models/{}", model_id(&context.model)));
     let mut patches: Vec<Patch> = ["/model", "/generateContentRequest/model"]
         .into_iter()
         .filter(|place| client_body::at(place).is_some())
         .map(|place| Patch::Replace((place.to_owned(), name.clone())))
         .collect();
     let requests = client_body::at("/requests");
-    let requests = requests.and_then(|requests| renamed(&requests, &name));
+    let requests = requests.and_then(|requests| replace_models(&requests, &name));
     patches.extend(requests.map(|requests| Patch::Replace(("/requests".to_owned(), requests))));
     if patches.is_empty() {
         return Body::Original;
@@ -32,7 +32,7 @@ pub(crate) fn body(context: &Context) -> Body {
 
 /// A batch of requests with this name in each that has one; none where that changes nothing. One
 /// patch for all of them: a batch may have more than the host takes patches.
-fn renamed(requests: &str, name: &str) -> Option<String> {
+fn replace_models(requests: &str, name: &str) -> Option<String> {
     let mut requests: Vec<BTreeMap<String, &RawValue>> = serde_json::from_str(requests).ok()?;
     let name: &RawValue = serde_json::from_str(name).ok()?;
     let mut changed = false;

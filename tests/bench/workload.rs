@@ -18,7 +18,7 @@ const TEXT: &str = "The café's door said \"open\", so we went in.\nNobody was t
 const REPEATED: usize = 6;
 
 /// Pieces of a streamed text and of a call's arguments.
-const PIECES: usize = 60;
+const CHUNKS: usize = 60;
 
 /// A request's body of about this length, in bytes, or the shortest that has a call and its result.
 pub(crate) fn body(dialect: Dialect, length: usize) -> Result<Vec<u8>> {
@@ -34,25 +34,25 @@ pub(crate) fn body(dialect: Dialect, length: usize) -> Result<Vec<u8>> {
     };
     request.sampling.tokens_max = Some(4_096);
     request.sampling.temperature = Some(0.5);
-    let say = |request: &Request| dialect.encode_request(request, &mut Notes::default());
-    exchange(&mut request, 0, 1);
-    let short = say(&request)?.len();
-    exchange(&mut request, 1, REPEATED);
-    let growth = say(&request)?.len() - short;
+    let encode = |request: &Request| dialect.encode_request(request, &mut Notes::default());
+    push_exchange(&mut request, 0, 1);
+    let short = encode(&request)?.len();
+    push_exchange(&mut request, 1, REPEATED);
+    let growth = encode(&request)?.len() - short;
     let more = length.saturating_sub(short) / growth;
     if more == 0 {
         request.turns.truncate(3);
     }
     for place in 2..=more {
-        exchange(&mut request, place, REPEATED);
+        push_exchange(&mut request, place, REPEATED);
     }
     request.turns.push(turn(Role::User, vec![Part::text(TEXT)]));
-    join(&mut request.turns);
-    Ok(say(&request)?)
+    merge_turns(&mut request.turns);
+    Ok(encode(&request)?)
 }
 
 /// A question, a call, and what the tool answered.
-fn exchange(request: &mut Request, place: usize, repeated: usize) {
+fn push_exchange(request: &mut Request, place: usize, repeated: usize) {
     let id = format!("call_{place}");
     let arguments =
         json!({"path": format!("src/file_{place}.rs"), "lines": [1, 200], "exact": true});
@@ -76,11 +76,11 @@ fn exchange(request: &mut Request, place: usize, repeated: usize) {
         ),
         turn(Role::User, vec![Part::ToolResult(result)]),
     ]);
-    join(&mut request.turns);
+    merge_turns(&mut request.turns);
 }
 
 /// Neighbours of one role are one turn.
-fn join(turns: &mut Vec<Turn>) {
+fn merge_turns(turns: &mut Vec<Turn>) {
     turns.dedup_by(|later, turn| {
         let same = later.role == turn.role;
         if same {
@@ -143,9 +143,9 @@ fn events() -> Vec<Event> {
         id: "answer".to_owned(),
         model: "m".to_owned(),
     }];
-    let mut part = |begun, piece: fn(usize) -> Delta| {
-        events.push(Event::Begin(begun));
-        events.extend((0..PIECES).map(|place| Event::Delta(piece(place))));
+    let mut part = |start, piece: fn(usize) -> Delta| {
+        events.push(Event::Begin(start));
+        events.extend((0..CHUNKS).map(|place| Event::Delta(piece(place))));
         events.push(Event::End);
     };
     part(Begun::Reasoning { redacted: false }, |place| {
@@ -155,15 +155,15 @@ fn events() -> Vec<Event> {
         Delta::Text(format!(" \"wörd\" {place}\n"))
     });
     for call in 0..2 {
-        let begun = Begun::ToolCall {
+        let start = Begun::ToolCall {
             id: format!("call_{call}"),
             name: "tool_0".to_owned(),
             signature: None,
         };
-        part(begun, |place| {
+        part(start, |place| {
             Delta::Arguments(match place {
                 0 => "{\"numbers\":[0".to_owned(),
-                place if place + 1 == PIECES => "]}".to_owned(),
+                place if place + 1 == CHUNKS => "]}".to_owned(),
                 place => format!(", {place}"),
             })
         });

@@ -18,16 +18,16 @@ use crate::watch::{Depth, Watch, WatchError};
 pub type BuiltIn = (&'static str, &'static [u8]);
 
 /// The plugins folder and what was seen in it.
-pub struct Folder {
+pub struct PluginDir {
     path: PathBuf,
     built_in: &'static [BuiltIn],
     registry: Arc<Registry>,
-    seen: BTreeMap<String, Signature>,
+    seen: BTreeMap<String, FileStamp>,
 }
 
 /// What changes when a file does. A file that is renamed into place has another inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Signature {
+struct FileStamp {
     bytes: u64,
     inode: u64,
     modified: SystemTime,
@@ -35,7 +35,7 @@ struct Signature {
 
 /// Why the folder cannot be read or watched.
 #[derive(Debug, thiserror::Error)]
-pub enum FolderError {
+pub enum PluginDirError {
     /// It cannot be made or read.
     #[error("using {} as the plugins folder", .0.display())]
     Read(PathBuf, #[source] io::Error),
@@ -44,7 +44,7 @@ pub enum FolderError {
     Watch(PathBuf, #[source] WatchError),
 }
 
-impl Folder {
+impl PluginDir {
     /// Loads the built-in plugins and what is in the folder, which is made if it is missing. A file
     /// takes the place of the built-in plugin of its name. Bad files are told in the log and in
     /// [`Registry::status`]; the others serve.
@@ -55,8 +55,8 @@ impl Folder {
         path: &Path,
         built_in: &'static [BuiltIn],
         registry: Arc<Registry>,
-    ) -> Result<Self, FolderError> {
-        let failed = |cause| FolderError::Read(path.to_owned(), cause);
+    ) -> Result<Self, PluginDirError> {
+        let failed = |cause| PluginDirError::Read(path.to_owned(), cause);
         fs::create_dir_all(path).map_err(failed)?;
         let path = path.canonicalize().map_err(failed)?;
         let mut folder = Self {
@@ -77,19 +77,19 @@ impl Folder {
     ///
     /// # Errors
     /// When the system cannot watch the folder.
-    pub fn watch(mut self) -> Result<impl Future<Output = ()> + Send, FolderError> {
+    pub fn watch(mut self) -> Result<impl Future<Output = ()> + Send, PluginDirError> {
         let watch = Watch::new(&self.path, Depth::Flat);
-        let mut watch = watch.map_err(|cause| FolderError::Watch(self.path.clone(), cause))?;
+        let mut watch = watch.map_err(|cause| PluginDirError::Watch(self.path.clone(), cause))?;
         Ok(async move {
             // What changed between the loading and here woke nobody.
-            self.follow().await;
+            self.rescan().await;
             while watch.changed().await {
-                self.follow().await;
+                self.rescan().await;
             }
         })
     }
 
-    async fn follow(&mut self) {
+    async fn rescan(&mut self) {
         if let Err(error) = self.scan().await {
             tracing::error!(folder = %self.path.display(), %error, "plugins folder unreadable");
         }
@@ -97,15 +97,15 @@ impl Folder {
 
     async fn scan(&mut self) -> io::Result<()> {
         let found = plugin_files(&self.path)?;
-        let gone: Vec<String> = self
+        let removed: Vec<String> = self
             .seen
             .keys()
             .filter(|name| !found.contains_key(*name))
             .cloned()
             .collect();
-        for name in gone {
+        for name in removed {
             self.seen.remove(&name);
-            self.file_gone(&name).await;
+            self.handle_removed_file(&name).await;
         }
         for (name, signature) in found {
             if self.seen.get(&name) != Some(&signature) {
@@ -116,11 +116,11 @@ impl Folder {
         Ok(())
     }
 
-    async fn load_file(&self, name: &str, signature: Signature) {
+    async fn load_file(&self, name: &str, signature: FileStamp) {
         // A name may have dots in it: `with_extension` would cut `acme-1.2` at its last one.
         let path = self.path.join(format!("{name}.{EXTENSION}"));
         if signature.bytes > COMPONENT_BYTES_MAX {
-            return self.registry.refuse(
+            return self.registry.record_error(
                 name,
                 &PrepareError::TooLarge {
                     bytes: signature.bytes,
@@ -137,17 +137,17 @@ impl Folder {
             Ok(Ok(bytes)) => drop(self.registry.load(name, bytes, Origin::File(path)).await),
             Ok(Err(error)) => self
                 .registry
-                .refuse(name, &PrepareError::Read(error.to_string())),
+                .record_error(name, &PrepareError::Read(error.to_string())),
             Err(error) => self
                 .registry
-                .refuse(name, &PrepareError::Read(error.to_string())),
+                .record_error(name, &PrepareError::Read(error.to_string())),
         }
     }
 
     /// A built-in plugin takes over again. Any other goes on serving until the host is restarted:
     /// a provider that needs it would be lost otherwise.
-    async fn file_gone(&self, name: &str) {
-        if !self.load_built_in(name).await && self.registry.forgive(name) {
+    async fn handle_removed_file(&self, name: &str) {
+        if !self.load_built_in(name).await && self.registry.clear_error(name) {
             tracing::warn!(
                 plugin = name,
                 "its file is gone; it serves until the next start"
@@ -168,7 +168,7 @@ impl Folder {
 
 /// The components in a folder, by name. Files being written under another name are not seen: write
 /// to `NAME.wasm.part`, then rename.
-fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, Signature>> {
+fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, FileStamp>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -192,7 +192,7 @@ fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, Signature>> {
             );
             break;
         }
-        let signature = Signature {
+        let signature = FileStamp {
             bytes: metadata.len(),
             inode: metadata.ino(),
             modified: metadata.modified()?,
