@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{CONNECTION, HOST};
 use axum::http::{Response, StatusCode};
 use axum::serve::ListenerExt;
-use jackfield_http::limits::{UPSTREAM_IDLE, UPSTREAM_IDLE_CONNECTIONS_MAX};
+use jackfield_http::limits::{UPSTREAM_IDLE_TIMEOUT, UPSTREAM_IDLE_CONNECTIONS_MAX};
 use reqwest::Client;
 use reqwest::redirect::Policy;
 use tokio::net::TcpListener;
@@ -24,11 +24,11 @@ struct Bare {
 
 /// Forwards to an upstream until the listener fails.
 pub(crate) async fn serve(listener: TcpListener, upstream: SocketAddr) -> Result<()> {
-    jackfield_http::choose_cryptography();
+    jackfield_http::install_crypto_provider();
     let client = Client::builder()
         .tcp_nodelay(true)
         .pool_max_idle_per_host(UPSTREAM_IDLE_CONNECTIONS_MAX)
-        .pool_idle_timeout(UPSTREAM_IDLE)
+        .pool_idle_timeout(UPSTREAM_IDLE_TIMEOUT)
         .redirect(Policy::none())
         .no_proxy()
         .build()?;

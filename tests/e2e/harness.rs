@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_http::practice::{PracticeOAuth, PracticeOAuthOptions, PracticeProvider};
-use jackfield_http::{choose_cryptography, serve as serve_http};
+use jackfield_http::{install_crypto_provider, serve as serve_http};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -124,7 +124,7 @@ impl Jackfield {
         let (address, admin) = timeout(TEST_TIMEOUT, read_addresses(stderr, &log))
             .await
             .expect("not serving");
-        choose_cryptography();
+        install_crypto_provider();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             child,

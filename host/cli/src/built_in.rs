@@ -67,12 +67,12 @@ mod tests {
 
     use super::*;
 
-    type Outcome = Result<(), Box<dyn std::error::Error>>;
+    type TestResult = Result<(), Box<dyn std::error::Error>>;
 
     #[tokio::test]
-    async fn default_base_urls_are_those_that_the_executors_tell() -> Outcome {
+    async fn default_base_urls_match_executor_descriptors() -> TestResult {
         let engine = Engine::new(None)?;
-        let mut told = Vec::new();
+        let mut declared = Vec::new();
         for (name, component) in BUILT_IN {
             let id = PluginId {
                 name: Arc::from(name),
@@ -86,10 +86,10 @@ mod tests {
             let url = options
                 .into_iter()
                 .find(|(option, _)| option == "default-base-url");
-            told.extend(url.map(|(_, url)| (name, url)));
+            declared.extend(url.map(|(_, url)| (name, url)));
         }
         let known = DEFAULT_BASE_URLS.map(|(name, url)| (name, url.to_owned()));
-        assert_eq!(told, known);
+        assert_eq!(declared, known);
         Ok(())
     }
 }

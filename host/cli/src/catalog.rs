@@ -11,13 +11,13 @@ use jackfield_credential::model_names::{
 use jackfield_credential::{Credential, CredentialId, CredentialKind, ProviderName, Served};
 use secrecy::SecretString;
 
-use crate::config::entry::NewCredential;
+use crate::config::credential_entry::NewCredential;
 use crate::config::{self, Config};
 
 /// The providers, and the rules of names.
 #[derive(Debug)]
 pub(crate) struct Catalog {
-    providers: BTreeMap<ProviderName, Entry>,
+    providers: BTreeMap<ProviderName, ProviderEntry>,
     /// The credentials that the configuration itself defines.
     defined: BTreeSet<CredentialId>,
     routes: Vec<Route>,
@@ -26,7 +26,7 @@ pub(crate) struct Catalog {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct ProviderEntry {
     base_url: Arc<str>,
     disable_cooling: Option<bool>,
     timing: RefreshTiming,
@@ -34,12 +34,12 @@ struct Entry {
 }
 
 /// Most credentials of a provider serve the same under the same names, which are worked out once.
-type Known = BTreeMap<(ProviderName, CredentialKind, Option<String>), Vec<Served>>;
+type ServedCache = BTreeMap<(ProviderName, CredentialKind, Option<String>), Vec<Served>>;
 
 impl Catalog {
     pub(crate) fn new(config: &Config) -> Self {
         let entry = |provider: &config::Provider| {
-            let entry = Entry {
+            let entry = ProviderEntry {
                 base_url: provider.base_url.as_str().trim_end_matches('/').into(),
                 disable_cooling: provider.disable_cooling,
                 timing: provider.refresh,
@@ -71,13 +71,13 @@ impl Catalog {
 
     /// The credentials of the configuration that this catalog is of.
     pub(crate) fn registrations(&self, config: &Config) -> Vec<Registration> {
-        let mut known = Known::new();
+        let mut cache = ServedCache::new();
         let mut registrations = Vec::new();
         for provider in &config.providers {
             let name = ProviderName::from(provider.name.as_str());
             for credential in &provider.credentials {
-                let made = self.registration_knowing(&name, credential, &mut known);
-                registrations.extend(made);
+                let registration = self.registration_cached(&name, credential, &mut cache);
+                registrations.extend(registration);
             }
         }
         registrations
@@ -93,26 +93,26 @@ impl Catalog {
             provider,
             credential,
         } = new;
-        let made =
-            self.registration_knowing(&provider.as_str().into(), credential, &mut Known::new());
-        made.ok_or_else(|| format!("the configuration has no provider `{provider}`"))
+        let registration =
+            self.registration_cached(&provider.as_str().into(), credential, &mut ServedCache::new());
+        registration.ok_or_else(|| format!("the configuration has no provider `{provider}`"))
     }
 
-    fn registration_knowing(
+    fn registration_cached(
         &self,
         provider: &ProviderName,
         given: &config::Credential,
-        known: &mut Known,
+        cache: &mut ServedCache,
     ) -> Option<Registration> {
         let entry = self.providers.get(provider)?;
         let serves = if given.models.is_empty() {
             let key = (provider.clone(), given.kind, given.prefix.clone());
-            let serves = known
+            let serves = cache
                 .entry(key)
-                .or_insert_with(|| self.serves(provider, entry, given));
+                .or_insert_with(|| self.served_models(provider, entry, given));
             serves.clone()
         } else {
-            self.serves(provider, entry, given)
+            self.served_models(provider, entry, given)
         };
         let credential = Credential {
             enabled: !given.disabled,
@@ -137,13 +137,13 @@ impl Catalog {
         })
     }
 
-    fn serves(
+    fn served_models(
         &self,
         provider: &ProviderName,
-        entry: &Entry,
+        entry: &ProviderEntry,
         given: &config::Credential,
     ) -> Vec<Served> {
-        let channel = oauth_model_alias_channel(provider.as_str(), seed_kind(given.kind));
+        let channel = oauth_model_alias_channel(provider.as_str(), channel_kind(given.kind));
         let aliases = channel.and_then(|channel| self.channels.get(channel));
         let naming = NamingRules {
             provider,
@@ -159,7 +159,7 @@ impl Catalog {
 }
 
 /// The kind as the rule of channels has it.
-fn seed_kind(kind: CredentialKind) -> &'static str {
+fn channel_kind(kind: CredentialKind) -> &'static str {
     match kind {
         CredentialKind::ApiKey => "apikey",
         CredentialKind::Oauth => "oauth",

@@ -13,16 +13,16 @@ use secrecy::SecretString;
 
 pub(crate) use credentials::Credential;
 pub(crate) use environment::{Environment, ProcessEnvironment};
-pub(crate) use mistake::ConfigErrors;
+pub(crate) use diagnostics::ConfigErrors;
 pub(crate) use providers::Provider;
 pub(crate) use retry::Retry;
 pub(crate) use routes::{Fallback, FallbackOn};
 pub(crate) use routing::{Affinity, Routing};
 
 mod credentials;
-pub(crate) mod entry;
+pub(crate) mod credential_entry;
 mod environment;
-mod mistake;
+mod diagnostics;
 mod models;
 mod providers;
 mod reader;
@@ -30,10 +30,10 @@ mod retry;
 mod routes;
 mod routing;
 mod secret;
-mod section;
-mod server;
+mod mapping;
+mod root;
 mod settings;
-mod value;
+mod scalars;
 mod yaml;
 
 #[cfg(test)]
@@ -146,7 +146,7 @@ impl Config {
     /// # Errors
     ///
     /// Every mistake in the `admin` section, or the one that kept the file from being read at all.
-    pub(crate) fn admin_of(
+    pub(crate) fn load_admin(
         path: &Path,
         environment: &dyn Environment,
     ) -> Result<Option<Admin>, ConfigErrors> {

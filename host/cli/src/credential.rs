@@ -9,15 +9,15 @@ use jackfield_http::AdminClientError;
 use serde_json::Value;
 
 use crate::config::Environment;
-use crate::credential::add::New;
-use crate::remote::Server;
-use crate::terminal::say;
+use crate::credential::add::NewCredentialOptions;
+use crate::admin_target::AdminTarget;
+use crate::terminal::print;
 
 /// What to do with which server, and how to show it.
 #[derive(Args)]
 pub(crate) struct CredentialArguments {
     #[command(flatten)]
-    server: Server,
+    server: AdminTarget,
     /// Show what the server answers, as it is.
     #[arg(long, global = true)]
     json: bool,
@@ -35,7 +35,7 @@ enum CredentialCommand {
         id: String,
     },
     /// Add a credential, which the server keeps. Secrets never stand on the command line.
-    Add(Box<New>),
+    Add(Box<NewCredentialOptions>),
     /// Remove a credential that was added.
     Remove {
         /// The credential.
@@ -69,53 +69,53 @@ pub(crate) async fn run(
     environment: &dyn Environment,
 ) -> Result<(), String> {
     let client = arguments.server.client(environment)?;
-    let (answer, shown): (Result<Value, AdminClientError>, Shown) = match &arguments.command {
-        CredentialCommand::List => (client.get(&[CREDENTIALS]).await, Shown::All),
-        CredentialCommand::Show { id } => (client.get(&[CREDENTIALS, id]).await, Shown::Whole),
+    let (response, shown): (Result<Value, AdminClientError>, Output) = match &arguments.command {
+        CredentialCommand::List => (client.get(&[CREDENTIALS]).await, Output::List),
+        CredentialCommand::Show { id } => (client.get(&[CREDENTIALS, id]).await, Output::Details),
         CredentialCommand::Add(new) => {
             let body = new.body(environment, std::io::stdin().lock())?;
-            let answer = client.post(&[CREDENTIALS], Some(&body)).await;
-            (answer, Shown::Done("added"))
+            let response = client.post(&[CREDENTIALS], Some(&body)).await;
+            (response, Output::Changed("added"))
         }
         CredentialCommand::Remove { id } => {
-            (client.delete(&[CREDENTIALS, id]).await, Shown::Removed)
+            (client.delete(&[CREDENTIALS, id]).await, Output::Removed)
         }
         CredentialCommand::Enable { id } => {
-            let answer = client.post(&[CREDENTIALS, id, "enable"], None).await;
-            (answer, Shown::Done("enabled"))
+            let response = client.post(&[CREDENTIALS, id, "enable"], None).await;
+            (response, Output::Changed("enabled"))
         }
         CredentialCommand::Disable { id } => {
-            let answer = client.post(&[CREDENTIALS, id, "disable"], None).await;
-            (answer, Shown::Done("disabled"))
+            let response = client.post(&[CREDENTIALS, id, "disable"], None).await;
+            (response, Output::Changed("disabled"))
         }
         CredentialCommand::Reset { id } => {
-            let answer = client.post(&[CREDENTIALS, id, "reset"], None).await;
-            (answer, Shown::Done("reset"))
+            let response = client.post(&[CREDENTIALS, id, "reset"], None).await;
+            (response, Output::Changed("reset"))
         }
         CredentialCommand::Refresh { id } => {
-            let answer = client.post(&[CREDENTIALS, id, "refresh"], None).await;
-            (answer, Shown::Done("refreshed"))
+            let response = client.post(&[CREDENTIALS, id, "refresh"], None).await;
+            (response, Output::Changed("refreshed"))
         }
     };
-    let answer = answer.map_err(|error| error.to_string())?;
+    let response = response.map_err(|error| error.to_string())?;
     if arguments.json {
-        say(&format!("{answer:#}"));
+        print(&format!("{response:#}"));
         return Ok(());
     }
     match shown {
-        Shown::All => show::all(&answer),
-        Shown::Whole => show::whole(&answer),
-        Shown::Done(what) => show::done(&answer, what),
-        Shown::Removed => show::removed(&answer),
+        Output::List => show::list(&response),
+        Output::Details => show::details(&response),
+        Output::Changed(what) => show::changed(&response, what),
+        Output::Removed => show::removed(&response),
     }
     Ok(())
 }
 
 /// How an answer is put to people.
-enum Shown {
-    All,
-    Whole,
-    Done(&'static str),
+enum Output {
+    List,
+    Details,
+    Changed(&'static str),
     Removed,
 }
 

@@ -17,19 +17,19 @@ use tokio::sync::watch;
 use crate::config::{Config, Environment};
 use crate::demo::tour::Tour;
 use crate::serve::{hangups, listen, run as run_host, stop_signal};
-use crate::terminal::say;
-use crate::wire::{Host, told};
+use crate::terminal::print;
+use crate::wire::{Host, error_chain};
 
 /// Runs the tour, then serves until Ctrl-C, or ends.
 pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
-    let folder = tempfile::tempdir().map_err(|error| told(&error))?;
+    let folder = tempfile::tempdir().map_err(|error| error_chain(&error))?;
     let provider = PracticeProvider::new(KEYS.map(str::to_owned));
     let provider_listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let provider_address = provider_listener
         .local_addr()
-        .map_err(|error| told(&error))?;
+        .map_err(|error| error_chain(&error))?;
     let listener = listen(address).await?;
-    let address = listener.local_addr().map_err(|error| told(&error))?;
+    let address = listener.local_addr().map_err(|error| error_chain(&error))?;
     let file = folder.path().join("demo.yaml");
     let config = config(&file, address, provider_address)?;
     let hangups = hangups()?;
@@ -43,7 +43,7 @@ pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
         plugins: config.plugins.clone(),
         address,
     };
-    let guide = async {
+    let run_tour = async {
         let result = tour.run().await;
         if result.is_ok() && !exit {
             serve_on(address, provider_address).await?;
@@ -51,21 +51,21 @@ pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
         let _ = stop.send(true);
         result
     };
-    let practice = serve_provider(provider_listener, &provider, stopped.clone());
+    let mock_provider = serve_provider(provider_listener, &provider, stopped.clone());
     let serving = run_host(host, listener, None, stopped, hangups);
-    let (served, (), toured) = tokio::join!(serving, practice, guide);
+    let (served, (), toured) = tokio::join!(serving, mock_provider, run_tour);
     served.and(toured)
 }
 
 async fn serve_on(address: SocketAddr, provider: SocketAddr) -> Result<(), String> {
-    say(&format!(
+    print(&format!(
         "\nServing on http://{address}/v1 until Ctrl-C. Try it:\n"
     ));
-    say(&format!(
+    print(&format!(
         "  curl http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n    \
          -d '{{\"model\": \"fast\", \"messages\": [{{\"role\": \"user\", \"content\": \"hello\"}}]}}'\n"
     ));
-    say(&format!(
+    print(&format!(
         "The practice provider is at http://{provider}/v1."
     ));
     let _ = stop_signal()?.wait_for(|stop| *stop).await;
@@ -101,13 +101,13 @@ fn config(file: &Path, address: SocketAddr, provider: SocketAddr) -> Result<Conf
          \x20   models: [ {{ name: gpt-practice, alias: fast }} ]\n"
     );
     fs::write(file, text).map_err(|error| format!("writing {}: {error}", file.display()))?;
-    Config::load(file, &Files).map_err(|errors| errors.to_string())
+    Config::load(file, &FileEnvironment).map_err(|errors| errors.to_string())
 }
 
 /// The demo's configuration names no variables.
-struct Files;
+struct FileEnvironment;
 
-impl Environment for Files {
+impl Environment for FileEnvironment {
     fn var(&self, _name: &str) -> Option<String> {
         None
     }

@@ -5,12 +5,12 @@ mod catalog;
 mod config;
 mod credential;
 mod demo;
-mod files;
-mod live;
-mod made;
+mod credential_files;
+mod snapshot;
+mod admin_credentials;
 mod plugins;
 mod reload;
-mod remote;
+mod admin_target;
 mod serve;
 mod terminal;
 mod wire;
@@ -26,8 +26,8 @@ use tracing_subscriber::prelude::*;
 
 use crate::config::{Config, ProcessEnvironment};
 use crate::credential::CredentialArguments;
-use crate::remote::Server;
-use crate::terminal::say;
+use crate::admin_target::AdminTarget;
+use crate::terminal::print;
 
 /// A call is a few hundred small allocations on changing threads, which this one is made for.
 #[global_allocator]
@@ -80,7 +80,7 @@ enum ConfigCommand {
         file: PathBuf,
     },
     /// Have a running server take its configuration as the file says now, all of it or nothing.
-    Reload(Server),
+    Reload(AdminTarget),
 }
 
 #[derive(Subcommand)]
@@ -122,13 +122,13 @@ async fn run(command: Command) -> ExitCode {
         Command::Demo { exit, listen } => ended(demo::run(listen, exit).await),
         Command::Config(ConfigCommand::Check { file }) => match load(&file) {
             Ok(config) => {
-                say(&format!("{}: {}", file.display(), config_summary(&config)));
+                print(&format!("{}: {}", file.display(), config_summary(&config)));
                 ExitCode::SUCCESS
             }
             Err(code) => code,
         },
         Command::Config(ConfigCommand::Reload(server)) => {
-            ended(reload::ask(&server, &ProcessEnvironment).await)
+            ended(reload::request_reload(&server, &ProcessEnvironment).await)
         }
         Command::Credential(arguments) => {
             ended(credential::run(arguments, &ProcessEnvironment).await)
@@ -145,7 +145,7 @@ async fn run(command: Command) -> ExitCode {
 
 fn load(file: &Path) -> Result<Config, ExitCode> {
     Config::load(file, &ProcessEnvironment).map_err(|errors| {
-        terminal::complain(&errors.to_string());
+        terminal::eprint(&errors.to_string());
         ExitCode::from(BAD_CONFIG)
     })
 }
@@ -172,7 +172,7 @@ fn ended(result: Result<(), String>) -> ExitCode {
 }
 
 fn failed(problem: &str) -> ExitCode {
-    terminal::complain(&format!("jackfield: {problem}"));
+    terminal::eprint(&format!("jackfield: {problem}"));
     ExitCode::FAILURE
 }
 

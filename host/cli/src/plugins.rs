@@ -11,33 +11,33 @@ use jackfield_runtime::{
 use serde_json::{Value, json};
 
 use crate::built_in::BUILT_IN;
-use crate::terminal::{say, table};
-use crate::wire::told;
+use crate::terminal::{print, print_table};
+use crate::wire::error_chain;
 
 /// Lists the plugins that would serve, and those that cannot.
 pub(crate) async fn list(folder: Option<&Path>) -> Result<(), String> {
-    let engine = Engine::new(None).map_err(|error| told(&error))?;
+    let engine = Engine::new(None).map_err(|error| error_chain(&error))?;
     let registry = Arc::new(Registry::new(engine));
-    let nowhere;
+    let empty_dir;
     let folder = match folder {
         Some(folder) => folder,
         None => {
-            nowhere = tempfile::tempdir().map_err(|error| told(&error))?;
-            nowhere.path()
+            empty_dir = tempfile::tempdir().map_err(|error| error_chain(&error))?;
+            empty_dir.path()
         }
     };
     let loaded = PluginDir::load(folder, &BUILT_IN, Arc::clone(&registry)).await;
-    drop(loaded.map_err(|error| told(&error))?);
+    drop(loaded.map_err(|error| error_chain(&error))?);
     let status = registry.status();
     show(&status);
-    let refused = status
+    let rejected = status
         .iter()
         .filter(|plugin| plugin.problem.is_some())
         .count();
-    if refused == 0 {
+    if rejected == 0 {
         Ok(())
     } else {
-        Err(format!("{refused} plugin(s) cannot serve"))
+        Err(format!("{rejected} plugin(s) cannot serve"))
     }
 }
 
@@ -50,24 +50,24 @@ pub(crate) fn show(plugins: &[PluginStatus]) {
             generation.kind.label().to_owned(),
             generation.version.clone(),
             generation.generation.to_string(),
-            generation.digest.chars().take(SHOWN_DIGEST).collect(),
+            generation.digest.chars().take(DIGEST_CHARS).collect(),
             origin(&generation.origin),
         ])
     };
     let rows: Vec<_> = plugins.iter().filter_map(serving).collect();
-    table(
+    print_table(
         ["PLUGIN", "KIND", "VERSION", "GENERATION", "SHA-256", "FROM"],
         &rows,
     );
     for plugin in plugins {
         if let Some(problem) = &plugin.problem {
-            say(&format!("  {}.wasm is refused: {problem}", plugin.name));
+            print(&format!("  {}.wasm is refused: {problem}", plugin.name));
         }
     }
 }
 
 /// Characters of a digest that tell versions apart.
-const SHOWN_DIGEST: usize = 12;
+const DIGEST_CHARS: usize = 12;
 
 fn origin(origin: &Origin) -> String {
     match origin {
@@ -90,7 +90,7 @@ impl PluginAdmin for RegistryAdmin {
     fn rollback(&self, name: &str) -> Result<Value, PluginAdminError> {
         let id = self.0.rollback(name).map_err(|error| match &error {
             RollbackError::Unknown(_) => PluginAdminError::Unknown(error.to_string()),
-            RollbackError::NoPreviousVersion(_) => PluginAdminError::NothingBefore(error.to_string()),
+            RollbackError::NoPreviousVersion(_) => PluginAdminError::NoPreviousVersion(error.to_string()),
         })?;
         Ok(json!({ "name": &*id.name, "generation": id.generation }))
     }

@@ -1,7 +1,7 @@
 //! The configuration read anew while the server runs: it is prepared, which may fail and changes
 //! nothing, and then takes the place of the one before, which cannot fail.
 
-mod fixed;
+mod restart_only;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -15,21 +15,21 @@ use serde_json::{Value, json};
 
 use crate::catalog::Catalog;
 use crate::config::{self, Config, Environment, ProcessEnvironment};
-use crate::files::CredentialFiles;
-use crate::remote::Server;
-use crate::terminal::say;
-use crate::wire::told;
-use crate::{live, made};
-use fixed::Restart;
+use crate::credential_files::CredentialFiles;
+use crate::admin_target::AdminTarget;
+use crate::terminal::print;
+use crate::wire::error_chain;
+use crate::{snapshot, admin_credentials};
+use restart_only::RestartRequired;
 
-pub(crate) use fixed::Fixed;
+pub(crate) use restart_only::RestartOnly;
 
 /// Everything that another configuration takes effect in.
 pub(crate) struct Reload {
     /// Where the configuration is read from, absolute.
     pub(crate) file: PathBuf,
     /// What it cannot change.
-    pub(crate) fixed: Fixed,
+    pub(crate) restart_only: RestartOnly,
     pub(crate) catalog: Arc<ArcSwap<Catalog>>,
     pub(crate) files: Option<CredentialFiles>,
     pub(crate) auth: AuthManager,
@@ -63,20 +63,20 @@ impl Reload {
     ///
     /// Why everything is as it was.
     pub(crate) async fn reload(&self) -> Result<Value, ConfigAdminError> {
-        let reloaded = self.replaced().await;
+        let reloaded = self.try_reload().await;
         match &reloaded {
             Ok(reloaded) => reloaded.log(),
-            Err(ConfigAdminError::Invalid(mistakes)) => {
-                for mistake in mistakes {
-                    tracing::error!(mistake, "the configuration stays as it was");
+            Err(ConfigAdminError::Invalid(diagnostics)) => {
+                for diagnostic in diagnostics {
+                    tracing::error!(diagnostic, "the configuration stays as it was");
                 }
             }
             Err(error) => tracing::error!(%error, "no configuration was read"),
         }
-        reloaded.map(|reloaded| reloaded.shown())
+        reloaded.map(|reloaded| reloaded.to_json())
     }
 
-    async fn replaced(&self) -> Result<Reloaded, ConfigAdminError> {
+    async fn try_reload(&self) -> Result<Reloaded, ConfigAdminError> {
         // Until the end of it: nobody makes credentials of the configuration that goes.
         let _changing = self.auth.lock_registrations().await;
         let prepared = self.prepare().await?;
@@ -88,23 +88,23 @@ impl Reload {
 
     async fn prepare(&self) -> Result<Prepared, ConfigAdminError> {
         let config = self.read().await?;
-        let differing = self.fixed.differing(&Fixed::of(&config));
+        let differing = self.restart_only.changed_keys(&RestartOnly::of(&config));
         if !differing.is_empty() {
-            let restart = differing.into_iter().map(|key| Restart(key).to_string());
+            let restart = differing.into_iter().map(|key| RestartRequired(key).to_string());
             return Err(ConfigAdminError::Invalid(restart.collect()));
         }
-        let kept = self.auth.persisted_state().await;
-        let kept = kept.map_err(|error| ConfigAdminError::Store(told(&error)))?;
+        let persisted = self.auth.persisted_state().await;
+        let persisted = persisted.map_err(|error| ConfigAdminError::Store(error_chain(&error)))?;
         let catalog = Catalog::new(&config);
         let mut warnings = self.missing_plugins(&config);
-        let registrations = self.registrations(&config, &catalog, &kept, &mut warnings);
+        let registrations = self.registrations(&config, &catalog, &persisted, &mut warnings);
         Ok(Prepared {
-            snapshot: live::snapshot(&config),
+            snapshot: snapshot::build(&config),
             credentials: Reconfiguration {
                 registrations: registrations.await,
                 // The pool goes on with the jitter that it has.
-                options: live::pool_options(&config, 0),
-                persisted: kept,
+                options: snapshot::pool_options(&config, 0),
+                persisted,
             },
             config,
             catalog,
@@ -118,7 +118,7 @@ impl Reload {
         match read.await {
             Ok(Ok(config)) => Ok(config),
             Ok(Err(errors)) => Err(ConfigAdminError::Invalid(errors.lines())),
-            Err(error) => Err(ConfigAdminError::Invalid(vec![told(&error)])),
+            Err(error) => Err(ConfigAdminError::Invalid(vec![error_chain(&error)])),
         }
     }
 
@@ -128,14 +128,14 @@ impl Reload {
         &self,
         config: &Config,
         catalog: &Catalog,
-        kept: &PersistedState,
+        persisted: &PersistedState,
         warnings: &mut Vec<String>,
     ) -> Vec<Registration> {
         let mut all = catalog.registrations(config);
         let ids = all.iter().map(|one| one.credential.id.clone());
         let mut ids: BTreeSet<_> = ids.collect();
-        for stored in kept.admin_created() {
-            match made::again(catalog, stored) {
+        for stored in persisted.admin_created() {
+            match admin_credentials::restore(catalog, stored) {
                 Ok(registration) if ids.insert(stored.id.clone()) => all.push(registration),
                 Ok(_) => {}
                 Err(why) => {
@@ -146,9 +146,9 @@ impl Reload {
             }
         }
         if let Some(files) = &self.files {
-            let (made, unmade) = files.made_by(catalog).await;
-            warnings.extend(unmade);
-            for registration in made {
+            let (registrations, rejected) = files.registrations(catalog).await;
+            warnings.extend(rejected);
+            for registration in registrations {
                 if ids.insert(registration.credential.id.clone()) {
                     all.push(registration);
                 }
@@ -200,9 +200,9 @@ impl Reload {
         // moment to leave everything as it was.
         let credentials = self.auth.reconfigure(credentials, publish);
         let credentials =
-            credentials.map_err(|error| ConfigAdminError::Invalid(vec![told(&error)]))?;
+            credentials.map_err(|error| ConfigAdminError::Invalid(vec![error_chain(&error)]))?;
         self.catalog.store(Arc::new(catalog));
-        self.api.set_keys(live::client_keys(&config));
+        self.api.set_keys(snapshot::client_keys(&config));
         if let (Some(token), Some(admin)) = (&self.token, &config.admin) {
             token.set(admin.token.clone());
         }
@@ -246,7 +246,7 @@ impl Reloaded {
         );
     }
 
-    fn shown(&self) -> Value {
+    fn to_json(&self) -> Value {
         json!({
             "configuration": self.configuration,
             "credentials": {
@@ -261,21 +261,21 @@ impl Reloaded {
 }
 
 /// Has a running server read its configuration anew, and says what that changed.
-pub(crate) async fn ask(server: &Server, environment: &dyn Environment) -> Result<(), String> {
+pub(crate) async fn request_reload(server: &AdminTarget, environment: &dyn Environment) -> Result<(), String> {
     let client = server.client(environment)?;
-    let answer = client.post(&["reload"], None).await;
-    let answer = answer.map_err(|error| error.to_string())?;
-    let count = |name: &str| answer["credentials"][name].as_u64().unwrap_or(0);
-    say(&format!(
+    let response = client.post(&["reload"], None).await;
+    let response = response.map_err(|error| error.to_string())?;
+    let count = |name: &str| response["credentials"][name].as_u64().unwrap_or(0);
+    print(&format!(
         "the configuration was read anew: {} credential(s), of which {} added, {} changed; {} removed",
         count("all"),
         count("added"),
         count("changed"),
         count("removed")
     ));
-    let warnings = answer["warnings"].as_array().into_iter().flatten();
+    let warnings = response["warnings"].as_array().into_iter().flatten();
     for warning in warnings.filter_map(Value::as_str) {
-        say(&format!("  {warning}"));
+        print(&format!("  {warning}"));
     }
     Ok(())
 }

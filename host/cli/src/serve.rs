@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
-use crate::wire::{Host, told};
+use crate::wire::{Host, error_chain};
 
 /// Serves a configuration, which was read from `file`, until SIGTERM or Ctrl-C, then lets calls
 /// under way end. SIGHUP has it read anew.
@@ -38,7 +38,7 @@ pub(crate) async fn run(
     stop: watch::Receiver<bool>,
     mut hangups: Signal,
 ) -> Result<(), String> {
-    let watching = host.folder.watch().map_err(|error| told(&error))?;
+    let watching = host.folder.watch().map_err(|error| error_chain(&error))?;
     let files = host
         .files
         .map(|files| files.watch(host.dispatcher.auth().clone()));
@@ -95,26 +95,26 @@ pub(crate) async fn run(
     };
     tokio::select! {
         () = &mut background => {}
-        () = renewed(&auth) => {}
+        () = wait_for_refreshes(&auth) => {}
     }
     let flushed = auth.flush().await;
-    flushed.map_err(|error| format!("saving health: {}", told(&error)))?;
+    flushed.map_err(|error| format!("saving health: {}", error_chain(&error)))?;
     ended
 }
 
 /// Waits for refreshes under way: the provider may have replaced the tokens that are kept.
-async fn renewed(auth: &AuthManager) {
+async fn wait_for_refreshes(auth: &AuthManager) {
     let began = Instant::now();
-    while auth.refreshes_running() > 0 && began.elapsed() < RENEWAL_END_MAX {
-        sleep(RENEWAL_END_POLL).await;
+    while auth.refreshes_running() > 0 && began.elapsed() < REFRESH_DRAIN_MAX {
+        sleep(REFRESH_DRAIN_POLL).await;
     }
 }
 
 /// How long stopping waits for refreshes. A token endpoint that takes longer is down.
-const RENEWAL_END_MAX: Duration = Duration::from_secs(10);
+const REFRESH_DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether they have ended.
-const RENEWAL_END_POLL: Duration = Duration::from_millis(50);
+const REFRESH_DRAIN_POLL: Duration = Duration::from_millis(50);
 
 /// A listener; its address is told, since a port of 0 becomes another.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, String> {

@@ -5,17 +5,17 @@ use std::io::Write;
 use comfy_table::{ContentArrangement, Table, presets};
 
 /// A line on standard output. Where nobody reads it, it is lost, and that is no error.
-pub(crate) fn say(line: &str) {
+pub(crate) fn print(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// A line on standard error.
-pub(crate) fn complain(line: &str) {
+pub(crate) fn eprint(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Rows as aligned columns, below their heads.
-pub(crate) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) {
+pub(crate) fn print_table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -24,6 +24,6 @@ pub(crate) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) {
         .set_header(heads)
         .add_rows(rows);
     for line in table.lines() {
-        say(&format!(" {}", line.trim_end()));
+        print(&format!(" {}", line.trim_end()));
     }
 }

@@ -14,11 +14,11 @@ use jackfield_store::{Key, SqliteStore};
 use crate::built_in::BUILT_IN;
 use crate::catalog::Catalog;
 use crate::config::{Config, StoreKind};
-use crate::files::CredentialFiles;
-use crate::live;
-use crate::made::{self, Maker};
+use crate::credential_files::CredentialFiles;
+use crate::snapshot;
+use crate::admin_credentials::{self, CredentialFactory};
 use crate::plugins::RegistryAdmin;
-use crate::reload::{Fixed, Reload};
+use crate::reload::{RestartOnly, Reload};
 
 /// Live parts, ready to be served.
 pub(crate) struct Host {
@@ -35,11 +35,11 @@ impl Host {
     /// Makes the live parts of a configuration, which was read from `file`; the plugins are loaded
     /// when this returns.
     pub(crate) async fn new(config: &Config, file: &Path) -> Result<Self, String> {
-        let engine = Engine::new(Some(&code_cache(config))).map_err(|error| told(&error))?;
+        let engine = Engine::new(Some(&code_cache(config))).map_err(|error| error_chain(&error))?;
         let registry = Arc::new(Registry::new(engine));
         let folder = PluginDir::load(&config.plugins, &BUILT_IN, Arc::clone(&registry));
-        let folder = folder.await.map_err(|error| told(&error))?;
-        let snapshot = Arc::new(ArcSwap::from_pointee(live::snapshot(config)));
+        let folder = folder.await.map_err(|error| error_chain(&error))?;
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot::build(config)));
         let clock = Clock::system();
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(config)));
         let mut registrations = catalog.load().registrations(config);
@@ -50,7 +50,7 @@ impl Host {
             registrations.extend(files.read_all().await);
         }
         let auth = auth(config, registrations, &clock)?;
-        bring_back(&auth, &catalog.load()).await?;
+        restore(&auth, &catalog.load()).await?;
         publish_into(&registry, &snapshot, &auth);
         let upstream = Arc::new(HttpUpstream::new());
         auth.set_refresher(Arc::new(PlannedRefresher {
@@ -64,12 +64,12 @@ impl Host {
             upstream,
             clock,
         }));
-        let api = Arc::new(Api::new(Arc::clone(&dispatcher), live::client_keys(config)));
+        let api = Arc::new(Api::new(Arc::clone(&dispatcher), snapshot::client_keys(config)));
         let token = config.admin.as_ref();
         let token = token.map(|admin| Arc::new(AdminToken::new(admin.token.clone())));
         let reload = Arc::new(Reload {
-            file: std::path::absolute(file).map_err(|error| told(&error))?,
-            fixed: Fixed::of(config),
+            file: std::path::absolute(file).map_err(|error| error_chain(&error))?,
+            restart_only: RestartOnly::of(config),
             catalog: Arc::clone(&catalog),
             files: files.clone(),
             auth,
@@ -80,7 +80,7 @@ impl Host {
         let parts = token.map(|token| AdminParts {
             dispatcher: Arc::clone(&dispatcher),
             plugins: Box::new(RegistryAdmin(Arc::clone(&registry))),
-            maker: Box::new(Maker(catalog)),
+            credentials: Box::new(CredentialFactory(catalog)),
             config: Arc::<Reload>::clone(&reload),
             token,
         });
@@ -102,11 +102,11 @@ fn auth(
     clock: &Clock,
 ) -> Result<AuthManager, String> {
     let parts = AuthParts {
-        options: live::pool_options(config, clock.now().as_millis()),
+        options: snapshot::pool_options(config, clock.now().as_millis()),
         store: store(config)?,
         ..AuthParts::new(registrations, clock.shared())
     };
-    AuthManager::new(parts).map_err(|error| told(&error))
+    AuthManager::new(parts).map_err(|error| error_chain(&error))
 }
 
 /// The store, opened; nobody waits for it yet.
@@ -116,29 +116,29 @@ fn store(config: &Config) -> Result<Option<Arc<dyn Store>>, String> {
     }
     let key = match &config.encryption_key {
         Some(secret) => Key::from_secret(secret),
-        None => Key::from_file(&config.data.join(KEY)).map_err(|error| told(&error))?,
+        None => Key::from_file(&config.data.join(KEY)).map_err(|error| error_chain(&error))?,
     };
-    let store = SqliteStore::open(&config.data, &key).map_err(|error| told(&error))?;
+    let store = SqliteStore::open(&config.data, &key).map_err(|error| error_chain(&error))?;
     Ok(Some(Arc::new(store)))
 }
 
 /// Brings back what was known before a restart.
-async fn bring_back(auth: &AuthManager, catalog: &Catalog) -> Result<(), String> {
-    let again = |stored: &StoredCredential| match made::again(catalog, stored) {
+async fn restore(auth: &AuthManager, catalog: &Catalog) -> Result<(), String> {
+    let restore_one = |stored: &StoredCredential| match admin_credentials::restore(catalog, stored) {
         Ok(registration) => Some(registration),
         Err(why) => {
             tracing::error!(credential = %stored.id, why, "what the admin API made is left out");
             None
         }
     };
-    let loaded = auth.load(again).await;
-    let loaded = loaded.map_err(|error| format!("reading what was kept: {}", told(&error)))?;
+    let loaded = auth.load(restore_one).await;
+    let loaded = loaded.map_err(|error| format!("reading what was kept: {}", error_chain(&error)))?;
     let jackfield_auth::LoadSummary {
-        admin_created: made,
-        refreshed: renewed,
+        admin_created: created,
+        refreshed,
         health,
     } = loaded;
-    tracing::info!(made, renewed, health, "what was kept is back");
+    tracing::info!(created, refreshed, health, "what was kept is back");
     Ok(())
 }
 
@@ -166,7 +166,7 @@ fn publish_into(registry: &Registry, snapshot: &Arc<ArcSwap<Snapshot>>, auth: &A
 }
 
 /// An error with all its causes.
-pub(crate) fn told(error: &dyn std::error::Error) -> String {
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -6,7 +6,7 @@ mod credentials;
 mod events;
 mod plugins;
 mod requests;
-mod shape;
+mod views;
 mod token;
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
 pub use self::config::{ConfigAdmin, ConfigAdminError};
-pub use self::credentials::CredentialMaker;
+pub use self::credentials::CredentialAdmin;
 pub use self::plugins::{PluginAdmin, PluginAdminError};
 pub use self::token::AdminToken;
 use crate::limits::{ADMIN_BODY_BYTES_MAX, EVENT_READERS_MAX};
@@ -43,7 +43,7 @@ pub struct AdminParts {
     /// The plugins.
     pub plugins: Box<dyn PluginAdmin>,
     /// Makes credentials of what is sent.
-    pub maker: Box<dyn CredentialMaker>,
+    pub credentials: Box<dyn CredentialAdmin>,
     /// Reads the configuration anew.
     pub config: Arc<dyn ConfigAdmin>,
     /// What requests must carry.
@@ -87,28 +87,28 @@ pub fn admin_router(admin: Arc<Admin>) -> Router {
         .route("/events", get(events::events));
     Router::new()
         .nest("/admin/v1", routes)
-        .fallback(nowhere)
-        .method_not_allowed_fallback(wrong_method)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(ADMIN_BODY_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(&admin), token::check))
         .with_state(admin)
 }
 
-async fn nowhere() -> Response<Body> {
+async fn not_found() -> Response<Body> {
     let message = "there is no such place in the admin API";
-    refuse(StatusCode::NOT_FOUND, "not_found", message)
+    error_response(StatusCode::NOT_FOUND, "not_found", message)
 }
 
-async fn wrong_method() -> Response<Body> {
+async fn method_not_allowed() -> Response<Body> {
     let message = "this place in the admin API takes another method";
-    refuse(
+    error_response(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
         message,
     )
 }
 
-fn refuse(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+fn error_response(status: StatusCode, code: &str, message: &str) -> Response<Body> {
     let body = json!({ "error": { "code": code, "message": message } });
     (status, Json(body)).into_response()
 }

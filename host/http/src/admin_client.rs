@@ -10,8 +10,8 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::limits::{ADMIN_ANSWER_BYTES_MAX, ADMIN_ANSWER_WAIT, ADMIN_CONNECT_WAIT};
-use crate::upstream::choose_cryptography;
+use crate::limits::{ADMIN_RESPONSE_BYTES_MAX, ADMIN_RESPONSE_TIMEOUT, ADMIN_CONNECT_TIMEOUT};
+use crate::upstream::install_crypto_provider;
 
 /// Asks the admin API of a running server. `Debug` shows no token.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub enum AdminClientError {
     },
     /// Something answered that is no admin API.
     #[error("what answers at {base} is no admin API: {what}")]
-    Foreign {
+    UnexpectedResponse {
         /// Where it is.
         base: String,
         /// What gave it away.
@@ -68,16 +68,16 @@ impl AdminClient {
     ///
     /// [`AdminClientError::Address`] for anything else.
     pub fn new(address: &str, token: SecretString) -> Result<Self, AdminClientError> {
-        let wrong = || AdminClientError::Address(address.to_owned());
-        let base = Url::parse(address).map_err(|_| wrong())?;
+        let invalid_address = || AdminClientError::Address(address.to_owned());
+        let base = Url::parse(address).map_err(|_| invalid_address())?;
         if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() {
-            return Err(wrong());
+            return Err(invalid_address());
         }
-        choose_cryptography();
+        install_crypto_provider();
         let client = Client::builder()
             .user_agent(concat!("jackfield/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(ADMIN_CONNECT_WAIT)
-            .timeout(ADMIN_ANSWER_WAIT)
+            .connect_timeout(ADMIN_CONNECT_TIMEOUT)
+            .timeout(ADMIN_RESPONSE_TIMEOUT)
             // The token goes to the server that was named, and nowhere else.
             .redirect(Policy::none())
             .no_proxy()
@@ -96,7 +96,7 @@ impl AdminClient {
     ///
     /// Says why there is no answer.
     pub async fn get(&self, path: &[&str]) -> Result<Value, AdminClientError> {
-        self.ask(self.request(Method::GET, path)?).await
+        self.send(self.request(Method::GET, path)?).await
     }
 
     /// Has something done.
@@ -116,7 +116,7 @@ impl AdminClient {
                 .body(body.to_string()),
             None => request,
         };
-        self.ask(request).await
+        self.send(request).await
     }
 
     /// Has something removed.
@@ -125,7 +125,7 @@ impl AdminClient {
     ///
     /// Says why it was not.
     pub async fn delete(&self, path: &[&str]) -> Result<Value, AdminClientError> {
-        self.ask(self.request(Method::DELETE, path)?).await
+        self.send(self.request(Method::DELETE, path)?).await
     }
 
     /// Each part of the path is one segment, whatever it holds.
@@ -141,24 +141,24 @@ impl AdminClient {
         Ok(request.bearer_auth(self.token.expose_secret()))
     }
 
-    async fn ask(&self, request: RequestBuilder) -> Result<Value, AdminClientError> {
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| unreachable(&self.base, error))?;
-        let status = answer.status();
+    async fn send(&self, request: RequestBuilder) -> Result<Value, AdminClientError> {
+        let response = request.send().await;
+        let response = response.map_err(|error| unreachable(&self.base, error))?;
+        let status = response.status();
         if status == StatusCode::UNAUTHORIZED {
             let base = self.base.to_string();
             return Err(AdminClientError::Token { base });
         }
-        let body = self.body(answer).await?;
+        let body = self.body(response).await?;
         if status == StatusCode::NO_CONTENT {
             return Ok(Value::Null);
         }
-        let foreign = |what: String| AdminClientError::Foreign {
+        let unexpected = |what: String| AdminClientError::UnexpectedResponse {
             base: self.base.to_string(),
             what,
         };
         let value: Value = serde_json::from_slice(&body)
-            .map_err(|_| foreign(format!("it answers {status} without JSON")))?;
+            .map_err(|_| unexpected(format!("it answers {status} without JSON")))?;
         if status.is_success() {
             return Ok(value);
         }
@@ -167,22 +167,22 @@ impl AdminClient {
                 status: status.as_u16(),
                 message: message.to_owned(),
             }),
-            None => Err(foreign(format!("it answers {status} without a reason"))),
+            None => Err(unexpected(format!("it answers {status} without a reason"))),
         }
     }
 
-    async fn body(&self, answer: Response) -> Result<Vec<u8>, AdminClientError> {
+    async fn body(&self, response: Response) -> Result<Vec<u8>, AdminClientError> {
         let mut body = Vec::new();
-        let mut pieces = answer.bytes_stream();
-        while let Some(piece) = pieces.next().await {
-            let piece: Bytes = piece.map_err(|error| unreachable(&self.base, error))?;
-            if body.len() + piece.len() > ADMIN_ANSWER_BYTES_MAX {
-                return Err(AdminClientError::Foreign {
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk: Bytes = chunk.map_err(|error| unreachable(&self.base, error))?;
+            if body.len() + chunk.len() > ADMIN_RESPONSE_BYTES_MAX {
+                return Err(AdminClientError::UnexpectedResponse {
                     base: self.base.to_string(),
-                    what: format!("its answer is longer than {ADMIN_ANSWER_BYTES_MAX} bytes"),
+                    what: format!("its answer is longer than {ADMIN_RESPONSE_BYTES_MAX} bytes"),
                 });
             }
-            body.extend_from_slice(&piece);
+            body.extend_from_slice(&chunk);
         }
         Ok(body)
     }

@@ -18,8 +18,8 @@ use jackfield_dialect::Dialect;
 use jackfield_dispatch::{Dispatcher, Embed, Operation};
 use uuid::Uuid;
 
-use crate::keys::ClientKeys;
-use crate::render::{self, OwnError};
+use crate::client_keys::ClientKeys;
+use crate::render::{self, GatewayError};
 use admit::{Endpoint, admit};
 
 /// What the clients' server needs.
@@ -79,16 +79,16 @@ pub fn api_router(api: Arc<Api>) -> Router {
             endpoint(Dialect::AnthropicMessages, Operation::CountTokens),
         )
         .route("/v1/models", get(models::list))
-        .route("/v1/models/{*model}", get(models::one).post(gemini::call))
+        .route("/v1/models/{*model}", get(models::show).post(gemini::call))
         .route("/v1beta/models", get(models::list_gemini))
         .route(
             "/v1beta/models/{*model}",
-            get(models::one_gemini).post(gemini::call),
+            get(models::show_gemini).post(gemini::call),
         )
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(api)
 }
 
@@ -106,10 +106,10 @@ async fn serve(api: &Api, endpoint: Endpoint, request: Request<Body>) -> Respons
     let id = new_id();
     let call = match admit(api, endpoint, request, &id).await {
         Ok(call) => call,
-        Err(refused) => return refused.render(dialect, &id),
+        Err(error) => return error.render(dialect, &id),
     };
     match api.dispatcher.call(call).await {
-        Ok(answer) => render::answer(answer, &id),
+        Ok(response) => render::call_response(response, &id),
         Err(error) => {
             tracing::debug!(call = %id, label = error.label(), %error, "call failed");
             render::call_error(&error, dialect, &id)
@@ -147,22 +147,22 @@ async fn ready(State(api): State<Arc<Api>>) -> Response<Body> {
 async fn unknown_path(request: Request<Body>) -> Response<Body> {
     let path = request.uri().path();
     let message = format!("there is no {} {path} here", request.method());
-    let dialect = of_path(path);
-    let error = OwnError::new(StatusCode::NOT_FOUND, "unknown-path", &message);
+    let dialect = dialect_of_path(path);
+    let error = GatewayError::new(StatusCode::NOT_FOUND, "unknown-path", &message);
     let code = Some("unknown_url");
-    render::own_error(OwnError { code, ..error }, dialect, &new_id())
+    render::gateway_error(GatewayError { code, ..error }, dialect, &new_id())
 }
 
-async fn wrong_method(request: Request<Body>) -> Response<Body> {
+async fn method_not_allowed(request: Request<Body>) -> Response<Body> {
     let path = request.uri().path();
     let message = format!("{path} does not take {}", request.method());
-    let error = OwnError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", &message);
+    let error = GatewayError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", &message);
     let code = Some("method_not_allowed");
-    render::own_error(OwnError { code, ..error }, of_path(path), &new_id())
+    render::gateway_error(GatewayError { code, ..error }, dialect_of_path(path), &new_id())
 }
 
 /// Whose client it is that calls a path wrongly.
-fn of_path(path: &str) -> Dialect {
+fn dialect_of_path(path: &str) -> Dialect {
     if path.starts_with("/v1beta/") {
         Dialect::Gemini
     } else if path.starts_with("/v1/messages") {

@@ -4,7 +4,7 @@
 mod admin;
 mod admin_client;
 mod api;
-mod keys;
+mod client_keys;
 pub mod limits;
 pub mod practice;
 mod render;
@@ -12,11 +12,11 @@ mod server;
 mod upstream;
 
 pub use admin::{
-    Admin, AdminParts, AdminToken, ConfigAdmin, ConfigAdminError, CredentialMaker, PluginAdmin,
+    Admin, AdminParts, AdminToken, ConfigAdmin, ConfigAdminError, CredentialAdmin, PluginAdmin,
     PluginAdminError, admin_router,
 };
 pub use admin_client::{AdminClient, AdminClientError};
 pub use api::{Api, api_router};
-pub use keys::ClientKeys;
+pub use client_keys::ClientKeys;
 pub use server::{Drain, serve};
-pub use upstream::{HttpUpstream, choose_cryptography};
+pub use upstream::{HttpUpstream, install_crypto_provider};

@@ -17,7 +17,7 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-jackfield-r
 
 /// On every error that Jackfield made itself, with what went wrong: it tells them from a
 /// provider's.
-pub(crate) const OWN_ERROR: HeaderName = HeaderName::from_static("x-jackfield-error");
+pub(crate) const GATEWAY_ERROR: HeaderName = HeaderName::from_static("x-jackfield-error");
 
 /// On answers that went through a translation: the members of the request that did not.
 pub(crate) const WARNINGS: HeaderName = HeaderName::from_static("x-jackfield-warnings");
@@ -27,7 +27,7 @@ pub(crate) const ESTIMATED: HeaderName = HeaderName::from_static("x-jackfield-es
 
 /// An error that Jackfield made itself.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct OwnError<'a> {
+pub(crate) struct GatewayError<'a> {
     pub(crate) status: StatusCode,
     /// For the header, of few values.
     pub(crate) label: &'static str,
@@ -37,10 +37,10 @@ pub(crate) struct OwnError<'a> {
     pub(crate) param: Option<&'a str>,
     pub(crate) retry_after: Option<Duration>,
     /// The model that cools, and its provider if there is only one.
-    pub(crate) cools: Option<(&'a str, Option<&'a str>)>,
+    pub(crate) cooldown: Option<(&'a str, Option<&'a str>)>,
 }
 
-impl<'a> OwnError<'a> {
+impl<'a> GatewayError<'a> {
     pub(crate) fn new(status: StatusCode, label: &'static str, message: &'a str) -> Self {
         Self {
             status,
@@ -49,13 +49,13 @@ impl<'a> OwnError<'a> {
             message,
             param: None,
             retry_after: None,
-            cools: None,
+            cooldown: None,
         }
     }
 
     /// How long to wait, in seconds: rounded up, since a client that comes back a moment too early
     /// waits once more.
-    fn wait_seconds(&self) -> Option<u64> {
+    fn retry_after_seconds(&self) -> Option<u64> {
         let wait = self.retry_after?;
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Some(seconds.max(1))
@@ -63,22 +63,22 @@ impl<'a> OwnError<'a> {
 }
 
 /// The response to a call that was answered.
-pub(crate) fn answer(answer: ClientResponse, id: &Arc<str>) -> Response<Body> {
-    let body = match answer.body {
+pub(crate) fn call_response(client_response: ClientResponse, id: &Arc<str>) -> Response<Body> {
+    let body = match client_response.body {
         ResponseBody::Whole(body) => Body::from(body),
         ResponseBody::Stream(stream) => Body::from_stream(stream),
     };
     let mut response = Response::new(body);
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
+    *response.status_mut() = client_response.status;
+    *response.headers_mut() = client_response.headers;
     let headers = response.headers_mut();
-    if let Some(warnings) = warnings_header(&answer.warnings) {
+    if let Some(warnings) = warnings_header(&client_response.warnings) {
         headers.insert(WARNINGS, warnings);
     }
-    if answer.estimated {
+    if client_response.estimated {
         headers.insert(ESTIMATED, HeaderValue::from_static("tokens"));
     }
-    tag(response, id)
+    with_request_id(response, id)
 }
 
 /// The members that a translation lost, by name, separated by commas; what became of each is in the
@@ -113,44 +113,44 @@ const FIELD_CHARS_MAX: usize = 64;
 /// The response to a call that was not.
 pub(crate) fn call_error(error: &CallError, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
     if let CallError::Upstream(failure) = error
-        && let Some(response) = providers_words(failure, dialect)
+        && let Some(response) = upstream_error(failure, dialect)
     {
-        return tag(response, id);
+        return with_request_id(response, id);
     }
     let message = error.to_string();
-    let (status, retry_after) = verdict(error);
-    let own = OwnError {
+    let (status, retry_after) = status_of(error);
+    let own = GatewayError {
         code: error.code(),
         retry_after,
-        cools: cooling(error),
+        cooldown: cooldown_of(error),
         param: match error {
             CallError::Untranslatable(refusal) if !refusal.field.is_empty() => Some(&refusal.field),
             _ => None,
         },
-        ..OwnError::new(status, error.label(), &message)
+        ..GatewayError::new(status, error.label(), &message)
     };
-    own_error(own, dialect, id)
+    gateway_error(own, dialect, id)
 }
 
 /// The model that cools, and its provider if there is only one.
-fn cooling(error: &CallError) -> Option<(&str, Option<&str>)> {
+fn cooldown_of(error: &CallError) -> Option<(&str, Option<&str>)> {
     match error {
         CallError::NoCredentialAvailable {
             model,
-            unavailable: unfit,
+            unavailable,
             provider,
             ..
-        } if unfit.all_cooling() => Some((model, provider.as_deref())),
+        } if unavailable.all_cooling() => Some((model, provider.as_deref())),
         _ => None,
     }
 }
 
 /// An error of our own, in the client's dialect.
-pub(crate) fn own_error(error: OwnError<'_>, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
+pub(crate) fn gateway_error(error: GatewayError<'_>, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
     let (kind, code) = dialect.error_kind(error.status.as_u16());
-    let wait = error.wait_seconds().unwrap_or_default();
+    let wait = error.retry_after_seconds().unwrap_or_default();
     let text = humantime::format_duration(Duration::from_secs(wait)).to_string();
-    let cooldown = error.cools.map(|(model, provider)| CooldownBody {
+    let cooldown = error.cooldown.map(|(model, provider)| CooldownBody {
         model,
         provider,
         reset_time: &text,
@@ -167,14 +167,14 @@ pub(crate) fn own_error(error: OwnError<'_>, dialect: Dialect, id: &Arc<str>) ->
     *response.status_mut() = error.status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(OWN_ERROR, HeaderValue::from_static(error.label));
-    if let Some(seconds) = error.wait_seconds() {
+    headers.insert(GATEWAY_ERROR, HeaderValue::from_static(error.label));
+    if let Some(seconds) = error.retry_after_seconds() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    tag(response, id)
+    with_request_id(response, id)
 }
 
-pub(crate) fn tag(mut response: Response<Body>, id: &Arc<str>) -> Response<Body> {
+pub(crate) fn with_request_id(mut response: Response<Body>, id: &Arc<str>) -> Response<Body> {
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -183,24 +183,24 @@ pub(crate) fn tag(mut response: Response<Body>, id: &Arc<str>) -> Response<Body>
 
 /// What the provider said, if it may be shown. Its words about a credential may not: they hold
 /// parts of the operator's key, and name accounts that are no client's business.
-fn providers_words(failure: &UpstreamFailure, dialect: Dialect) -> Option<Response<Body>> {
-    let answer = failure
+fn upstream_error(failure: &UpstreamFailure, dialect: Dialect) -> Option<Response<Body>> {
+    let upstream_response = failure
         .response
         .as_ref()
-        .filter(|answer| !answer.body.is_empty())?;
-    if is_of_credential(&failure.failure) {
+        .filter(|response| !response.body.is_empty())?;
+    if is_credential_error(&failure.failure) {
         return None;
     }
-    let same = answer.dialect == dialect;
+    let same = upstream_response.dialect == dialect;
     let body = if same {
-        answer.body.clone()
+        upstream_response.body.clone()
     } else {
-        let error = ProviderError::read(&answer.body).unwrap_or_default();
-        translate_error(dialect, answer.status.as_u16(), &error)
+        let error = ProviderError::read(&upstream_response.body).unwrap_or_default();
+        translate_error(dialect, upstream_response.status.as_u16(), &error)
     };
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers.clone();
+    *response.status_mut() = upstream_response.status;
+    *response.headers_mut() = upstream_response.headers.clone();
     if !same {
         let headers = response.headers_mut();
         headers.remove(CONTENT_TYPE);
@@ -213,12 +213,12 @@ fn providers_words(failure: &UpstreamFailure, dialect: Dialect) -> Option<Respon
     Some(response)
 }
 
-fn is_of_credential(failure: &Failure) -> bool {
+fn is_credential_error(failure: &Failure) -> bool {
     failure.scope == Scope::Credential || failure.kind == kind::AUTHENTICATION
 }
 
 /// Status and hint of an error.
-fn verdict(error: &CallError) -> (StatusCode, Option<Duration>) {
+fn status_of(error: &CallError) -> (StatusCode, Option<Duration>) {
     let status = match error {
         CallError::CredentialNotFound(_) | CallError::UnknownModel(_) => StatusCode::NOT_FOUND,
         CallError::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -232,32 +232,32 @@ fn verdict(error: &CallError) -> (StatusCode, Option<Duration>) {
         CallError::Plugin(_) => StatusCode::BAD_GATEWAY,
         CallError::SelectorRefused { .. } => StatusCode::SERVICE_UNAVAILABLE,
         CallError::NoCredentialAvailable {
-            unavailable: unfit, retry_after, ..
+            unavailable, retry_after, ..
         } => {
-            let status = if unfit.all_cooling() {
+            let status = if unavailable.all_cooling() {
                 StatusCode::TOO_MANY_REQUESTS
             } else {
                 StatusCode::SERVICE_UNAVAILABLE
             };
             return (status, *retry_after);
         }
-        CallError::Upstream(failure) => return upstream_verdict(failure),
+        CallError::Upstream(failure) => return upstream_status(failure),
     };
     (status, None)
 }
 
-fn upstream_verdict(failure: &UpstreamFailure) -> (StatusCode, Option<Duration>) {
-    let told = failure
+fn upstream_status(failure: &UpstreamFailure) -> (StatusCode, Option<Duration>) {
+    let reported = failure
         .failure
         .status
         .and_then(|status| StatusCode::from_u16(status).ok());
     let status = match (
-        told.filter(StatusCode::is_client_error),
+        reported.filter(StatusCode::is_client_error),
         failure.failure.scope,
     ) {
         (Some(status), _) => status,
         (None, Scope::Request) => StatusCode::BAD_REQUEST,
-        (None, _) => told
+        (None, _) => reported
             .filter(StatusCode::is_server_error)
             .unwrap_or(StatusCode::BAD_GATEWAY),
     };
@@ -272,7 +272,7 @@ mod tests {
 
     use super::*;
 
-    async fn answered(reasons: Reasons, provider: Option<&str>) -> (u16, String, Value) {
+    async fn rendered(reasons: Reasons, provider: Option<&str>) -> (u16, String, Value) {
         let error = CallError::NoCredentialAvailable {
             model: "gpt-large".to_owned(),
             unavailable: Unavailable::NoneAvailable(reasons),
@@ -294,11 +294,11 @@ mod tests {
             cooling: 2,
             ..Reasons::default()
         };
-        let (status, wait, body) = answered(cooling, Some("acme")).await;
+        let (status, wait, body) = rendered(cooling, Some("acme")).await;
         assert_eq!((status, &*wait), (429, "70"));
         let error = &body["error"];
         assert_eq!(error["code"], "model_cooldown");
-        let told = ["model", "provider", "reset_time", "reset_seconds"].map(|name| &error[name]);
+        let fields = ["model", "provider", "reset_time", "reset_seconds"].map(|name| &error[name]);
         let expected = [
             json!("gpt-large"),
             json!("acme"),
@@ -306,10 +306,10 @@ mod tests {
             json!(70),
         ];
         assert_eq!(
-            told,
+            fields,
             [&expected[0], &expected[1], &expected[2], &expected[3]]
         );
-        let (_, _, body) = answered(cooling, None).await;
+        let (_, _, body) = rendered(cooling, None).await;
         assert_eq!(body["error"].get("provider"), None, "there are several");
     }
 
@@ -321,7 +321,7 @@ mod tests {
             barred: 1,
             ..Reasons::default()
         };
-        let (status, _, body) = answered(one_barred, Some("acme")).await;
+        let (status, _, body) = rendered(one_barred, Some("acme")).await;
         assert_eq!(
             (status, &body["error"]["code"]),
             (503, &json!("auth_unavailable"))

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, HTTP2_STREAMS_MAX, REQUEST_HEAD_WAIT};
+use crate::limits::{ACCEPT_RETRY_DELAY, CONNECTIONS_MAX, HTTP2_STREAMS_MAX, REQUEST_HEAD_TIMEOUT};
 
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +33,11 @@ pub async fn serve(
     drain_max: Duration,
 ) -> Drain {
     let connections = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let builder = builder();
     let mut stop = std::pin::pin!(stop);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
             break;
         };
         let stream = tokio::select! {
@@ -55,7 +55,7 @@ pub async fn serve(
             if let Err(error) = connection.await {
                 tracing::trace!(error, "connection ended");
             }
-            drop(place);
+            drop(permit);
         });
     }
     drop(listener);
@@ -70,7 +70,7 @@ fn builder() -> Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_HEAD_WAIT);
+        .header_read_timeout(REQUEST_HEAD_TIMEOUT);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -89,16 +89,16 @@ async fn accept(listener: &TcpListener) -> TcpStream {
                 }
                 return stream;
             }
-            Err(error) if is_of_connection(&error) => {}
+            Err(error) if is_connection_error(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "no connection can be accepted");
-                sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
 }
 
-fn is_of_connection(error: &io::Error) -> bool {
+fn is_connection_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

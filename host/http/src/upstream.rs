@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy, Request};
 
-use crate::limits::{UPSTREAM_CLIENTS_MAX, UPSTREAM_IDLE, UPSTREAM_IDLE_CONNECTIONS_MAX};
+use crate::limits::{UPSTREAM_CLIENTS_MAX, UPSTREAM_IDLE_TIMEOUT, UPSTREAM_IDLE_CONNECTIONS_MAX};
 
 /// Sends requests to providers.
 pub struct HttpUpstream {
@@ -25,7 +25,7 @@ type ClientKey = (Option<Arc<str>>, Duration);
 impl HttpUpstream {
     /// A client without any connection.
     pub fn new() -> Self {
-        choose_cryptography();
+        install_crypto_provider();
         Self {
             clients: RwLock::default(),
         }
@@ -35,7 +35,7 @@ impl HttpUpstream {
         if let Some(client) = self.clients.read().get(&key) {
             return Ok(client.clone());
         }
-        let client = build(&key).map_err(|error| transport("making an HTTP client", error))?;
+        let client = build(&key).map_err(|error| transport_error("making an HTTP client", error))?;
         let mut clients = self.clients.write();
         if clients.len() >= UPSTREAM_CLIENTS_MAX {
             // Only proxies that are configured no more are lost for good.
@@ -44,21 +44,21 @@ impl HttpUpstream {
         Ok(clients.entry(key).or_insert(client).clone())
     }
 
-    async fn carry_out(&self, request: UpstreamRequest) -> Result<UpstreamResponse, TransportError> {
+    async fn execute(&self, request: UpstreamRequest) -> Result<UpstreamResponse, TransportError> {
         let client = self.client((request.proxy, request.connect))?;
         let mut outgoing = Request::new(request.method, request.url);
         *outgoing.headers_mut() = request.headers;
         *outgoing.body_mut() = Some(request.body.into());
-        let answer = client.execute(outgoing).await;
-        let mut answer = answer.map_err(|error| transport("sending to the provider", error))?;
-        let headers = std::mem::take(answer.headers_mut());
+        let response = client.execute(outgoing).await;
+        let mut response = response.map_err(|error| transport_error("sending to the provider", error))?;
+        let headers = std::mem::take(response.headers_mut());
         let head = ResponseHead {
-            status: answer.status(),
+            status: response.status(),
             headers,
         };
-        let body = answer
+        let body = response
             .bytes_stream()
-            .map(|next| next.map_err(|error| transport("reading the provider's answer", error)));
+            .map(|next| next.map_err(|error| transport_error("reading the provider's answer", error)));
         Ok(UpstreamResponse {
             head,
             body: Box::pin(body),
@@ -67,7 +67,7 @@ impl HttpUpstream {
 }
 
 /// Chooses the process's provider of cryptography, which reqwest wants before its first client.
-pub fn choose_cryptography() {
+pub fn install_crypto_provider() {
     // Fails if one was chosen before, which is as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
@@ -83,7 +83,7 @@ impl Upstream for HttpUpstream {
         &self,
         request: UpstreamRequest,
     ) -> BoxFuture<'_, Result<UpstreamResponse, TransportError>> {
-        Box::pin(self.carry_out(request))
+        Box::pin(self.execute(request))
     }
 }
 
@@ -93,7 +93,7 @@ fn build((proxy, connect): &ClientKey) -> reqwest::Result<Client> {
         .connect_timeout(*connect)
         .tcp_nodelay(true)
         .pool_max_idle_per_host(UPSTREAM_IDLE_CONNECTIONS_MAX)
-        .pool_idle_timeout(UPSTREAM_IDLE)
+        .pool_idle_timeout(UPSTREAM_IDLE_TIMEOUT)
         // A redirect would carry secrets to a host that nobody granted.
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
@@ -105,7 +105,7 @@ fn build((proxy, connect): &ClientKey) -> reqwest::Result<Client> {
     }
 }
 
-fn transport(doing: &'static str, error: reqwest::Error) -> TransportError {
+fn transport_error(doing: &'static str, error: reqwest::Error) -> TransportError {
     // The URL may hold a secret in its query.
     let error = error.without_url();
     let mut cause = error.to_string();

@@ -10,8 +10,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::models::models;
-use super::reader::{Names, Reader};
-use super::section::{Section, Spot, entries, join};
+use super::reader::{UniqueNames, Reader};
+use super::mapping::{Mapping, Located, entries, join};
 
 /// One account or API key. Its `Debug` shows nothing secret.
 pub(crate) struct Credential {
@@ -69,38 +69,38 @@ impl fmt::Debug for Credential {
 /// Reads an entry whose id is not among these.
 pub(super) fn credential(
     reader: &mut Reader<'_>,
-    spot: &Spot<'_>,
-    ids: &mut Names,
+    located: &Located<'_>,
+    ids: &mut UniqueNames,
 ) -> Option<Credential> {
-    let mut section = Section::open(reader, spot)?;
-    let credential = fields(reader, &mut section, spot, ids);
-    section.end(reader);
+    let mut mapping = Mapping::open(reader, located)?;
+    let credential = fields(reader, &mut mapping, located, ids);
+    mapping.deny_unknown(reader);
     credential
 }
 
 /// Reads the keys of a credential out of a mapping that may hold more.
 pub(super) fn fields<'n>(
     reader: &mut Reader<'_>,
-    section: &mut Section<'n>,
-    spot: &Spot<'n>,
-    ids: &mut Names,
+    mapping: &mut Mapping<'n>,
+    located: &Located<'n>,
+    ids: &mut UniqueNames,
 ) -> Option<Credential> {
-    let id = section.required(reader, "id", |reader, spot| reader.unique(spot, ids));
-    let secrets = secrets(reader, section, spot);
-    let kind = section.optional(reader, "kind", |reader, spot| reader.choice(spot, &KINDS));
-    let kind = kind.unwrap_or_else(|| kind_of(secrets.as_ref()));
-    let label = section.optional(reader, "label", Reader::line);
-    let expires_at = section.optional(reader, "expires-at", Reader::moment);
-    let prefix = section.optional(reader, "prefix", Reader::prefix);
-    let models = section.optional(reader, "models", models);
-    let priority = section.field(reader, "priority", 0, Reader::priority);
-    let weight = section.field(reader, "weight", 1, Reader::weight);
-    let max_in_flight = section.optional(reader, "max-in-flight", Reader::in_flight);
-    let rounds = section.optional(reader, "rounds", Reader::rounds);
-    let disable_cooling = section.optional(reader, "disable-cooling", Reader::flag);
-    let proxy_url = section.optional(reader, "proxy-url", Reader::proxy_url);
-    let attributes = section.optional(reader, "attributes", attributes);
-    let disabled = section.field(reader, "disabled", false, Reader::flag);
+    let id = mapping.required(reader, "id", |reader, located| reader.unique(located, ids));
+    let secrets = secrets(reader, mapping, located);
+    let kind = mapping.optional(reader, "kind", |reader, located| reader.choice(located, &KINDS));
+    let kind = kind.unwrap_or_else(|| infer_kind(secrets.as_ref()));
+    let label = mapping.optional(reader, "label", Reader::line);
+    let expires_at = mapping.optional(reader, "expires-at", Reader::timestamp);
+    let prefix = mapping.optional(reader, "prefix", Reader::prefix);
+    let models = mapping.optional(reader, "models", models);
+    let priority = mapping.field(reader, "priority", 0, Reader::priority);
+    let weight = mapping.field(reader, "weight", 1, Reader::weight);
+    let max_in_flight = mapping.optional(reader, "max-in-flight", Reader::in_flight);
+    let rounds = mapping.optional(reader, "rounds", Reader::rounds);
+    let disable_cooling = mapping.optional(reader, "disable-cooling", Reader::flag);
+    let proxy_url = mapping.optional(reader, "proxy-url", Reader::proxy_url);
+    let attributes = mapping.optional(reader, "attributes", attributes);
+    let disabled = mapping.field(reader, "disabled", false, Reader::flag);
     Some(Credential {
         id: id?,
         label,
@@ -123,46 +123,46 @@ pub(super) fn fields<'n>(
 /// What `api-key` and `secrets` hold, together.
 fn secrets<'n>(
     reader: &mut Reader<'_>,
-    section: &mut Section<'n>,
-    spot: &Spot<'n>,
+    mapping: &mut Mapping<'n>,
+    located: &Located<'n>,
 ) -> Option<BTreeMap<String, SecretString>> {
-    let given = section.has(API_KEY) || section.has("secrets");
-    let key = section.optional(reader, API_KEY, Reader::secret);
-    let mut secrets = section
+    let given = mapping.has(API_KEY) || mapping.has("secrets");
+    let key = mapping.optional(reader, API_KEY, Reader::secret);
+    let mut secrets = mapping
         .optional(reader, "secrets", named_secrets)
         .unwrap_or_default();
     if !given {
-        let what = "has no secret; give it an `api-key`, or `secrets` by name";
-        reader.refuse(spot, what);
+        let message = "has no secret; give it an `api-key`, or `secrets` by name";
+        reader.report(located, message);
         return None;
     }
     if let Some(key) = key
         && secrets.insert(API_KEY.to_owned(), key).is_some()
     {
-        let what = "has an `api-key` beside the one under `secrets`; remove one of them";
-        reader.refuse(spot, what);
+        let message = "has an `api-key` beside the one under `secrets`; remove one of them";
+        reader.report(located, message);
     }
     Some(secrets)
 }
 
 fn named_secrets(
     reader: &mut Reader<'_>,
-    spot: &Spot<'_>,
+    located: &Located<'_>,
 ) -> Option<BTreeMap<String, SecretString>> {
     let mut secrets = BTreeMap::new();
-    let entries = entries(reader, spot)?;
+    let entries = entries(reader, located)?;
     if entries.is_empty() {
-        reader.refuse(spot, "is an empty mapping; it needs at least one secret");
+        reader.report(located, "is an empty mapping; it needs at least one secret");
     }
     for entry in entries {
         if !Reader::is_name(&entry.key) {
             // Not shown: it may be the secret itself.
-            let what = "names a secret by what is no name: use a-z, 0-9, `.`, `_` and `-`";
-            reader.refuse(spot, what);
+            let message = "names a secret by what is no name: use a-z, 0-9, `.`, `_` and `-`";
+            reader.report(located, message);
             continue;
         }
-        let below = Spot {
-            name: join(&spot.name, &entry.key),
+        let below = Located {
+            name: join(&located.name, &entry.key),
             node: &entry.node,
         };
         if let Some(secret) = reader.secret(&below) {
@@ -173,7 +173,7 @@ fn named_secrets(
 }
 
 /// Whoever has a token that ends, or that gets others, has an account.
-fn kind_of(secrets: Option<&BTreeMap<String, SecretString>>) -> CredentialKind {
+fn infer_kind(secrets: Option<&BTreeMap<String, SecretString>>) -> CredentialKind {
     let of_account =
         |secrets: &BTreeMap<_, _>| TOKENS.iter().any(|token| secrets.contains_key(*token));
     if secrets.is_some_and(of_account) {
@@ -183,18 +183,18 @@ fn kind_of(secrets: Option<&BTreeMap<String, SecretString>>) -> CredentialKind {
     }
 }
 
-fn attributes(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<BTreeMap<String, String>> {
+fn attributes(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<BTreeMap<String, String>> {
     let mut attributes = BTreeMap::new();
-    for entry in entries(reader, spot)? {
-        let below = Spot {
-            name: join(&spot.name, &entry.key),
+    for entry in entries(reader, located)? {
+        let below = Located {
+            name: join(&located.name, &entry.key),
             node: &entry.node,
         };
         let Some(text) = reader.text(&below) else {
             continue;
         };
-        if let Some(wrong) = wrong_header(&entry.key, text) {
-            reader.refuse(&below, wrong);
+        if let Some(error) = header_error(&entry.key, text) {
+            reader.report(&below, error);
             continue;
         }
         attributes.insert(entry.key.clone(), text.to_owned());
@@ -203,7 +203,7 @@ fn attributes(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<BTreeMap<Strin
 }
 
 /// What is wrong with an attribute that is to be a header (`header:NAME`); none for any other.
-fn wrong_header(name: &str, value: &str) -> Option<&'static str> {
+fn header_error(name: &str, value: &str) -> Option<&'static str> {
     let name = name.strip_prefix("header:")?;
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
         return Some("must have a header's name behind `header:`");

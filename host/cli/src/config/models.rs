@@ -7,22 +7,22 @@ use jackfield_credential::model_names::{
     ChannelAlias, NamedModel, oauth_model_alias_channel, oauth_model_alias_channels,
 };
 
-use super::reader::{Names, Reader};
-use super::section::{Section, Spot, entries, join};
+use super::reader::{UniqueNames, Reader};
+use super::mapping::{Mapping, Located, entries, join};
 
 /// A list of models. All names and aliases differ by more than case.
-pub(super) fn models(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Vec<NamedModel>> {
-    let mut names = Names::default();
-    reader.list(spot, |reader, spot| {
-        let mut read = |reader: &mut Reader<'_>, spot: &Spot<'_>| {
-            let name = reader.line(spot)?;
-            names.check_in_any_case(reader, spot, &name);
+pub(super) fn models(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<NamedModel>> {
+    let mut names = UniqueNames::default();
+    reader.list(located, |reader, located| {
+        let mut read = |reader: &mut Reader<'_>, located: &Located<'_>| {
+            let name = reader.line(located)?;
+            names.check_ignoring_case(reader, located, &name);
             Some(Arc::from(name))
         };
-        let mut section = Section::open(reader, spot)?;
-        let name = section.required(reader, "name", &mut read);
-        let alias = section.optional(reader, "alias", &mut read);
-        section.end(reader);
+        let mut mapping = Mapping::open(reader, located)?;
+        let name = mapping.required(reader, "name", &mut read);
+        let alias = mapping.optional(reader, "alias", &mut read);
+        mapping.deny_unknown(reader);
         Some(NamedModel { name: name?, alias })
     })
 }
@@ -30,49 +30,49 @@ pub(super) fn models(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Vec<Nam
 /// The aliases of each channel.
 pub(super) fn channel_aliases(
     reader: &mut Reader<'_>,
-    spot: &Spot<'_>,
+    located: &Located<'_>,
 ) -> Option<BTreeMap<&'static str, Vec<ChannelAlias>>> {
     let mut channels = BTreeMap::new();
-    for entry in entries(reader, spot)? {
-        let below = Spot {
-            name: join(&spot.name, &entry.key),
+    for entry in entries(reader, located)? {
+        let below = Located {
+            name: join(&located.name, &entry.key),
             node: &entry.node,
         };
         let Some(channel) = oauth_model_alias_channel(&entry.key, "oauth") else {
             let known: Vec<&str> = oauth_model_alias_channels().collect();
-            let what = format!(
+            let message = format!(
                 "is no channel; the channels are {}; other providers have aliases under their \
                  `models`",
                 known.join(", ")
             );
-            reader.refuse(&below, what);
+            reader.report(&below, message);
             continue;
         };
         let Some(aliases) = aliases(reader, &below) else {
             continue;
         };
         if channels.insert(channel, aliases).is_some() {
-            reader.refuse(&below, format!("the channel `{channel}` is there already"));
+            reader.report(&below, format!("the channel `{channel}` is there already"));
         }
     }
     Some(channels)
 }
 
-fn aliases(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Vec<ChannelAlias>> {
-    let mut names = Names::default();
-    reader.list(spot, |reader, spot| {
-        let mut section = Section::open(reader, spot)?;
-        let name = section.required(reader, "name", Reader::line);
-        let alias = section.required(reader, "alias", |reader, spot| {
-            let alias = reader.line(spot)?;
-            names.check_in_any_case(reader, spot, &alias);
+fn aliases(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<ChannelAlias>> {
+    let mut names = UniqueNames::default();
+    reader.list(located, |reader, located| {
+        let mut mapping = Mapping::open(reader, located)?;
+        let name = mapping.required(reader, "name", Reader::line);
+        let alias = mapping.required(reader, "alias", |reader, located| {
+            let alias = reader.line(located)?;
+            names.check_ignoring_case(reader, located, &alias);
             Some(alias)
         });
-        let fork = section.field(reader, "fork", false, Reader::flag);
-        section.end(reader);
+        let fork = mapping.field(reader, "fork", false, Reader::flag);
+        mapping.deny_unknown(reader);
         let (name, alias) = (name?, alias?);
         if name.to_lowercase() == alias.to_lowercase() {
-            reader.refuse(spot, "the alias is the name itself; remove the entry");
+            reader.report(located, "the alias is the name itself; remove the entry");
             return None;
         }
         let (name, alias) = (name.into(), alias.into());

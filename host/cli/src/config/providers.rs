@@ -9,8 +9,8 @@ use url::Url;
 
 use super::credentials::{Credential, credential};
 use super::models::models;
-use super::reader::{Names, Reader};
-use super::section::{Section, Spot};
+use super::reader::{UniqueNames, Reader};
+use super::mapping::{Mapping, Located};
 use crate::built_in::default_base_url;
 
 /// A provider with its credentials and models.
@@ -43,46 +43,46 @@ pub(crate) struct Provider {
 /// Reads the list of providers. `credentials_needed`: whether each must have one in the file.
 pub(super) fn providers(
     reader: &mut Reader<'_>,
-    spot: &Spot<'_>,
+    located: &Located<'_>,
     credentials_needed: bool,
 ) -> Option<Vec<Provider>> {
-    let (mut names, mut ids) = (Names::default(), Names::default());
-    reader.list(spot, |reader, spot| {
-        let mut section = Section::open(reader, spot)?;
-        let name = section.required(reader, "name", |reader, spot| {
-            reader.unique(spot, &mut names)
+    let (mut names, mut ids) = (UniqueNames::default(), UniqueNames::default());
+    reader.list(located, |reader, located| {
+        let mut mapping = Mapping::open(reader, located)?;
+        let name = mapping.required(reader, "name", |reader, located| {
+            reader.unique(located, &mut names)
         });
-        let executor = section.required(reader, "executor", Reader::name);
+        let executor = mapping.required(reader, "executor", Reader::name);
         let base_url = match executor.as_deref().and_then(default_base_url) {
             Some(known) => {
                 let known = Url::parse(known).ok();
-                section
+                mapping
                     .optional(reader, "base-url", Reader::base_url)
                     .or(known)
             }
-            None => section.required(reader, "base-url", Reader::base_url),
+            None => mapping.required(reader, "base-url", Reader::base_url),
         };
-        let grants = section.optional(reader, "grants", |reader, spot| {
-            reader.list(spot, Reader::origin)
+        let grants = mapping.optional(reader, "grants", |reader, located| {
+            reader.list(located, Reader::origin)
         });
-        let settings = section.field(reader, "settings", "{}".to_owned(), Reader::settings);
-        let max_in_flight = section.optional(reader, "max-in-flight", Reader::in_flight);
-        let disable_cooling = section.optional(reader, "disable-cooling", Reader::flag);
-        let refresh = section.optional(reader, "refresh", refresh);
-        let list = |reader: &mut Reader<'_>, spot: &Spot<'_>| {
-            reader.list(spot, |reader, spot| credential(reader, spot, &mut ids))
+        let settings = mapping.field(reader, "settings", "{}".to_owned(), Reader::settings);
+        let max_in_flight = mapping.optional(reader, "max-in-flight", Reader::in_flight);
+        let disable_cooling = mapping.optional(reader, "disable-cooling", Reader::flag);
+        let refresh = mapping.optional(reader, "refresh", refresh);
+        let list = |reader: &mut Reader<'_>, located: &Located<'_>| {
+            reader.list(located, |reader, located| credential(reader, located, &mut ids))
         };
         let credentials = if credentials_needed {
-            section.required(reader, "credentials", list)
+            mapping.required(reader, "credentials", list)
         } else {
             Some(
-                section
+                mapping
                     .optional(reader, "credentials", list)
                     .unwrap_or_default(),
             )
         };
-        let models = section.required(reader, "models", models);
-        section.end(reader);
+        let models = mapping.required(reader, "models", models);
+        mapping.deny_unknown(reader);
         Some(Provider {
             name: name?,
             executor: executor?,
@@ -98,18 +98,18 @@ pub(super) fn providers(
     })
 }
 
-fn refresh(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<RefreshTiming> {
-    let mut section = Section::open(reader, spot)?;
+fn refresh(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<RefreshTiming> {
+    let mut mapping = Mapping::open(reader, located)?;
     let mut time = |key| {
-        section.optional(reader, key, |reader, spot| {
-            reader.duration(spot, REFRESH_MAX)
+        mapping.optional(reader, key, |reader, located| {
+            reader.duration(located, REFRESH_MAX)
         })
     };
     let timing = RefreshTiming {
         lead: time("lead"),
         interval: time("interval"),
     };
-    section.end(reader);
+    mapping.deny_unknown(reader);
     Some(timing)
 }
 

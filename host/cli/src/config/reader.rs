@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
-use super::mistake::{ConfigErrors, Mistake, Place};
-use super::section::Spot;
+use super::diagnostics::{ConfigErrors, Diagnostic, Position};
+use super::mapping::Located;
 use super::yaml::Value;
-use super::{Admin, Config, server, yaml};
+use super::{Admin, Config, root, yaml};
 
 /// What every part of reading needs.
 pub(super) struct Reader<'e> {
@@ -15,12 +15,12 @@ pub(super) struct Reader<'e> {
     pub(super) environment: Option<&'e dyn Environment>,
     /// The folder of the file, absolute.
     pub(super) folder: PathBuf,
-    mistakes: Vec<Mistake>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 /// Reads the file at `path`.
 pub(super) fn load(path: &Path, environment: &dyn Environment) -> Result<Config, ConfigErrors> {
-    read(path, environment, server::config)
+    read(path, environment, root::config)
 }
 
 /// Reads the admin listener of the file at `path`.
@@ -28,93 +28,93 @@ pub(super) fn load_admin(
     path: &Path,
     environment: &dyn Environment,
 ) -> Result<Option<Admin>, ConfigErrors> {
-    read(path, environment, server::admin_only)
+    read(path, environment, root::admin_only)
 }
 
 fn read<T>(
     path: &Path,
     environment: &dyn Environment,
-    root: impl FnOnce(&mut Reader<'_>, &Spot<'_>) -> Option<T>,
+    root: impl FnOnce(&mut Reader<'_>, &Located<'_>) -> Option<T>,
 ) -> Result<T, ConfigErrors> {
-    let fail = |mistakes| ConfigErrors::new(path.to_owned(), mistakes);
+    let fail = |diagnostics| ConfigErrors::new(path.to_owned(), diagnostics);
     let unreadable = |error| {
-        let what = format!("cannot be read: {error}; check the path and its permissions");
-        Mistake {
-            place: None,
+        let message = format!("cannot be read: {error}; check the path and its permissions");
+        Diagnostic {
+            position: None,
             name: String::new(),
-            what,
+            message,
         }
     };
     let text = environment
         .file(path)
         .map_err(|error| fail(vec![unreadable(error)]))?;
     let file = std::path::absolute(path).map_err(|error| fail(vec![unreadable(error)]))?;
-    let node = yaml::parse(&text).map_err(|mistake| fail(vec![mistake]))?;
+    let node = yaml::parse(&text).map_err(|diagnostic| fail(vec![diagnostic]))?;
 
     let folder = file.parent().unwrap_or(&file).to_owned();
     let mut reader = Reader {
         environment: Some(environment),
         folder,
-        mistakes: Vec::new(),
+        diagnostics: Vec::new(),
     };
-    let spot = Spot {
+    let located = Located {
         name: String::new(),
         node: &node,
     };
-    match root(&mut reader, &spot) {
-        Some(read) if reader.mistakes.is_empty() => Ok(read),
-        _ => Err(fail(reader.mistakes)),
+    match root(&mut reader, &located) {
+        Some(read) if reader.diagnostics.is_empty() => Ok(read),
+        _ => Err(fail(reader.diagnostics)),
     }
 }
 
 impl Reader<'_> {
     /// A reader of values that stand in no file.
-    pub(super) fn of_values() -> Self {
+    pub(super) fn for_json() -> Self {
         Self {
             environment: None,
             folder: PathBuf::new(),
-            mistakes: Vec::new(),
+            diagnostics: Vec::new(),
         }
     }
 
     /// What is wrong, without places.
-    pub(super) fn told(self) -> Vec<String> {
-        let told = |mistake: Mistake| match mistake.name.as_str() {
-            "" => mistake.what,
-            name => format!("{name}: {}", mistake.what),
+    pub(super) fn into_messages(self) -> Vec<String> {
+        let text = |diagnostic: Diagnostic| match diagnostic.name.as_str() {
+            "" => diagnostic.message,
+            name => format!("{name}: {}", diagnostic.message),
         };
-        self.mistakes.into_iter().map(told).collect()
+        self.diagnostics.into_iter().map(text).collect()
     }
 
     /// How many mistakes there are up to now.
-    pub(super) fn mistakes(&self) -> usize {
-        self.mistakes.len()
+    pub(super) fn error_count(&self) -> usize {
+        self.diagnostics.len()
     }
 
     /// Notes a mistake.
-    pub(super) fn add(&mut self, mistake: Mistake) {
-        self.mistakes.push(mistake);
+    pub(super) fn add(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
     }
 
     /// Notes what is wrong with a value.
-    pub(super) fn refuse(&mut self, spot: &Spot<'_>, what: impl Into<String>) {
-        let place = Some(spot.node.place);
-        self.add(Mistake {
-            place,
-            name: spot.name.clone(),
-            what: what.into(),
+    pub(super) fn report(&mut self, located: &Located<'_>, message: impl Into<String>) {
+        let position = Some(located.node.position);
+        self.add(Diagnostic {
+            position,
+            name: located.name.clone(),
+            message: message.into(),
         });
     }
 
     /// Notes that a value is of the wrong kind, or that there is none.
-    pub(super) fn refuse_kind(&mut self, spot: &Spot<'_>, what: &str) {
-        let nothing = spot.node.is_nothing();
-        self.refuse(
-            spot,
+    pub(super) fn invalid_type(&mut self, located: &Located<'_>, message: &str) {
+        let nothing = located.node.is_null();
+        self.report(
+            located,
             if nothing {
                 "has no value; give it one or remove the key"
             } else {
-                what
+                message
             },
         );
     }
@@ -122,21 +122,21 @@ impl Reader<'_> {
     /// Reads a list, which must have an item. Items with mistakes are left out.
     pub(super) fn list<'n, T>(
         &mut self,
-        spot: &Spot<'n>,
-        mut read: impl FnMut(&mut Self, &Spot<'n>) -> Option<T>,
+        located: &Located<'n>,
+        mut read: impl FnMut(&mut Self, &Located<'n>) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let Value::List(items) = &spot.node.value else {
-            self.refuse_kind(spot, "must be a list");
+        let Value::List(items) = &located.node.value else {
+            self.invalid_type(located, "must be a list");
             return None;
         };
         if items.is_empty() {
-            self.refuse(spot, "is an empty list; it needs at least one item");
+            self.report(located, "is an empty list; it needs at least one item");
         }
         let item = |(index, node)| {
             read(
                 self,
-                &Spot {
-                    name: format!("{}[{index}]", spot.name),
+                &Located {
+                    name: format!("{}[{index}]", located.name),
                     node,
                 },
             )
@@ -147,33 +147,33 @@ impl Reader<'_> {
 
 /// Names that must differ from one another, and where each came first.
 #[derive(Default)]
-pub(super) struct Names(HashMap<String, Place>);
+pub(super) struct UniqueNames(HashMap<String, Position>);
 
-impl Names {
+impl UniqueNames {
     /// Refuses a name that came before. The text is shown.
-    pub(super) fn check(&mut self, reader: &mut Reader<'_>, spot: &Spot<'_>, name: &str) {
-        self.check_by(reader, spot, name, name.to_owned());
+    pub(super) fn check(&mut self, reader: &mut Reader<'_>, located: &Located<'_>, name: &str) {
+        self.check_by(reader, located, name, name.to_owned());
     }
 
     /// Refuses a name that came before, in whatever case.
-    pub(super) fn check_in_any_case(
+    pub(super) fn check_ignoring_case(
         &mut self,
         reader: &mut Reader<'_>,
-        spot: &Spot<'_>,
+        located: &Located<'_>,
         name: &str,
     ) {
-        self.check_by(reader, spot, name, name.to_lowercase());
+        self.check_by(reader, located, name, name.to_lowercase());
     }
 
-    fn check_by(&mut self, reader: &mut Reader<'_>, spot: &Spot<'_>, name: &str, key: String) {
+    fn check_by(&mut self, reader: &mut Reader<'_>, located: &Located<'_>, name: &str, key: String) {
         let Some(first) = self.0.get(&key) else {
-            self.0.insert(key, spot.node.place);
+            self.0.insert(key, located.node.position);
             return;
         };
-        let what = format!(
+        let message = format!(
             "`{name}` is taken already at line {}; choose another",
             first.line
         );
-        reader.refuse(spot, what);
+        reader.report(located, message);
     }
 }

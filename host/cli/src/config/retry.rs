@@ -5,7 +5,7 @@ use std::time::Duration;
 use jackfield_credential::BudgetPolicy;
 
 use super::reader::Reader;
-use super::section::{Section, Spot};
+use super::mapping::{Mapping, Located};
 
 /// When a failed attempt is followed by another.
 #[derive(Debug)]
@@ -58,41 +58,41 @@ impl Default for Budget {
 }
 
 /// Reads the section.
-pub(super) fn retry(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Retry> {
-    let mut section = Section::open(reader, spot)?;
+pub(super) fn retry(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Retry> {
+    let mut mapping = Mapping::open(reader, located)?;
     let default = Retry::default();
     let retry = Retry {
-        rounds: section.field(reader, "rounds", default.rounds, Reader::rounds),
-        max_wait: section.field(reader, "max-wait", default.max_wait, |reader, spot| {
-            reader.duration(spot, RETRY_WAIT_MAX)
+        rounds: mapping.field(reader, "rounds", default.rounds, Reader::rounds),
+        max_wait: mapping.field(reader, "max-wait", default.max_wait, |reader, located| {
+            reader.duration(located, RETRY_WAIT_MAX)
         }),
-        max_credentials: section.field(
+        max_credentials: mapping.field(
             reader,
             "max-credentials",
             default.max_credentials,
-            |reader, spot| reader.number(spot, 0..=CREDENTIALS_MAX),
+            |reader, located| reader.number(located, 0..=CREDENTIALS_MAX),
         ),
-        budget: section.field(reader, "budget", default.budget, budget),
+        budget: mapping.field(reader, "budget", default.budget, budget),
     };
-    section.end(reader);
+    mapping.deny_unknown(reader);
     Some(retry)
 }
 
-fn budget(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Budget> {
-    let mut section = Section::open(reader, spot)?;
+fn budget(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Budget> {
+    let mut mapping = Mapping::open(reader, located)?;
     let default = Budget::default();
     let budget = Budget {
-        ratio_permille: section.field(reader, "ratio", default.ratio_permille, |reader, spot| {
-            reader.permille(spot, RATIO_PERMILLE_MAX)
+        ratio_permille: mapping.field(reader, "ratio", default.ratio_permille, |reader, located| {
+            reader.permille(located, RATIO_PERMILLE_MAX)
         }),
-        per_second: section.field(reader, "per-second", default.per_second, |reader, spot| {
-            reader.number(spot, 0..=PER_SECOND_MAX)
+        per_second: mapping.field(reader, "per-second", default.per_second, |reader, located| {
+            reader.number(located, 0..=PER_SECOND_MAX)
         }),
-        burst: section.field(reader, "burst", default.burst, |reader, spot| {
-            reader.number(spot, 1..=BURST_MAX)
+        burst: mapping.field(reader, "burst", default.burst, |reader, located| {
+            reader.number(located, 1..=BURST_MAX)
         }),
     };
-    section.end(reader);
+    mapping.deny_unknown(reader);
     Some(budget)
 }
 

@@ -6,8 +6,8 @@ use jackfield_credential::model_names::{ChannelAlias, NamedModel, Route, RouteTa
 use jackfield_credential::split_suffix;
 
 use super::providers::Provider;
-use super::reader::{Names, Reader};
-use super::section::{Section, Spot};
+use super::reader::{UniqueNames, Reader};
+use super::mapping::{Mapping, Located};
 
 /// One name that may stand in for another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,19 +41,19 @@ pub(super) struct Routes {
 }
 
 /// What targets and fallbacks may name.
-pub(super) struct Known<'a> {
+pub(super) struct KnownModels<'a> {
     /// The models of each provider, its credentials' own included.
     providers: BTreeMap<&'a str, Vec<&'a NamedModel>>,
     aliases: BTreeSet<&'a str>,
     /// Whether providers were read without a mistake; otherwise nothing is said of targets.
-    whole: bool,
+    is_complete: bool,
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownModels<'a> {
     pub(super) fn new(
         providers: &'a [Provider],
         channels: &'a BTreeMap<&'static str, Vec<ChannelAlias>>,
-        whole: bool,
+        is_complete: bool,
     ) -> Self {
         let models = |provider: &'a Provider| {
             let own = provider.credentials.iter().flat_map(|own| &own.models);
@@ -66,22 +66,22 @@ impl<'a> Known<'a> {
                 .flatten()
                 .map(|entry| &*entry.alias)
                 .collect(),
-            whole,
+            is_complete,
         }
     }
 
     /// Refuses a target that leads nowhere.
-    fn check(&self, reader: &mut Reader<'_>, spot: &Spot<'_>, provider: &str, model: &str) {
+    fn check(&self, reader: &mut Reader<'_>, located: &Located<'_>, provider: &str, model: &str) {
         let Some(models) = self.providers.get(provider) else {
-            if self.whole {
-                let what = format!("there is no provider `{provider}` under `providers`");
-                reader.refuse(spot, what);
+            if self.is_complete {
+                let message = format!("there is no provider `{provider}` under `providers`");
+                reader.report(located, message);
             }
             return;
         };
-        if self.whole && !models.iter().any(|named| is_named(named, model)) {
-            let what = format!("the provider `{provider}` has no model `{model}`; add it there");
-            reader.refuse(spot, what);
+        if self.is_complete && !models.iter().any(|named| is_named(named, model)) {
+            let message = format!("the provider `{provider}` has no model `{model}`; add it there");
+            reader.report(located, message);
         }
     }
 
@@ -107,28 +107,28 @@ fn is_named(model: &NamedModel, name: &str) -> bool {
 /// Reads the list. Fallbacks may name what any part of the list serves.
 pub(super) fn routes(
     reader: &mut Reader<'_>,
-    spot: &Spot<'_>,
-    known: &Known<'_>,
+    located: &Located<'_>,
+    known: &KnownModels<'_>,
 ) -> Option<Routes> {
-    let (mut names, mut stand_ins) = (Names::default(), Vec::new());
-    let read = reader.list(spot, |reader, spot| {
-        let mut section = Section::open(reader, spot)?;
-        let name = section.required(reader, "name", |reader, spot| {
-            let name = reader.line(spot)?;
-            names.check(reader, spot, &name);
+    let (mut names, mut fallback_models) = (UniqueNames::default(), Vec::new());
+    let read = reader.list(located, |reader, located| {
+        let mut mapping = Mapping::open(reader, located)?;
+        let name = mapping.required(reader, "name", |reader, located| {
+            let name = reader.line(located)?;
+            names.check(reader, located, &name);
             Some(name)
         });
-        let idle = !section.has("targets") && !section.has("fallback");
-        let targets = section.optional(reader, "targets", |reader, spot| {
-            targets(reader, spot, known)
+        let idle = !mapping.has("targets") && !mapping.has("fallback");
+        let targets = mapping.optional(reader, "targets", |reader, located| {
+            targets(reader, located, known)
         });
-        let fallback = section.optional(reader, "fallback", |reader, spot| {
-            fallback(reader, spot, name.as_deref(), &mut stand_ins)
+        let fallback = mapping.optional(reader, "fallback", |reader, located| {
+            fallback(reader, located, name.as_deref(), &mut fallback_models)
         });
-        section.end(reader);
+        mapping.deny_unknown(reader);
         if idle {
-            reader.refuse(
-                spot,
+            reader.report(
+                located,
                 "says nothing of the name; add `targets` or `fallback`",
             );
         }
@@ -139,10 +139,10 @@ pub(super) fn routes(
         ))
     })?;
     let routed: BTreeSet<&str> = read.iter().map(|(name, ..)| &**name).collect();
-    for (spot, model) in &stand_ins {
-        if known.whole && !routed.contains(&**model) && !known.serves(model) {
-            let what = format!("nobody serves `{model}`; name a model or an alias of this file");
-            reader.refuse(spot, what);
+    for (located, model) in &fallback_models {
+        if known.is_complete && !routed.contains(&**model) && !known.serves(model) {
+            let message = format!("nobody serves `{model}`; name a model or an alias of this file");
+            reader.report(located, message);
         }
     }
     let mut found = Routes::default();
@@ -160,21 +160,21 @@ pub(super) fn routes(
 
 fn targets(
     reader: &mut Reader<'_>,
-    spot: &Spot<'_>,
-    known: &Known<'_>,
+    located: &Located<'_>,
+    known: &KnownModels<'_>,
 ) -> Option<Vec<RouteTarget>> {
-    let mut providers = Names::default();
-    reader.list(spot, |reader, spot| {
-        let mut section = Section::open(reader, spot)?;
-        let provider = section.required(reader, "provider", |reader, spot| {
-            reader.unique(spot, &mut providers)
+    let mut providers = UniqueNames::default();
+    reader.list(located, |reader, located| {
+        let mut mapping = Mapping::open(reader, located)?;
+        let provider = mapping.required(reader, "provider", |reader, located| {
+            reader.unique(located, &mut providers)
         });
-        let model = section.required(reader, "model", Reader::line);
-        let priority = section.field(reader, "priority", 0, Reader::priority);
-        let weight = section.field(reader, "weight", 1, Reader::weight);
-        section.end(reader);
+        let model = mapping.required(reader, "model", Reader::line);
+        let priority = mapping.field(reader, "priority", 0, Reader::priority);
+        let weight = mapping.field(reader, "weight", 1, Reader::weight);
+        mapping.deny_unknown(reader);
         let (provider, model) = (provider?, model?);
-        known.check(reader, spot, &provider, &model);
+        known.check(reader, located, &provider, &model);
         Some(RouteTarget {
             provider: provider.into(),
             model: model.into(),
@@ -187,26 +187,26 @@ fn targets(
 /// Reads what stands in for a name, and notes the models in it with their places.
 fn fallback<'n>(
     reader: &mut Reader<'_>,
-    spot: &Spot<'n>,
+    located: &Located<'n>,
     of: Option<&str>,
-    stand_ins: &mut Vec<(Spot<'n>, String)>,
+    fallback_models: &mut Vec<(Located<'n>, String)>,
 ) -> Option<Vec<Fallback>> {
-    let mut models = Names::default();
-    reader.list(spot, |reader, spot| {
-        let mut section = Section::open(reader, spot)?;
-        let model = section.required(reader, "model", |reader, spot| {
-            let model = reader.line(spot)?;
-            models.check(reader, spot, &model);
+    let mut models = UniqueNames::default();
+    reader.list(located, |reader, located| {
+        let mut mapping = Mapping::open(reader, located)?;
+        let model = mapping.required(reader, "model", |reader, located| {
+            let model = reader.line(located)?;
+            models.check(reader, located, &model);
             if of == Some(&*model) {
-                reader.refuse(spot, "stands in for itself; name another model");
+                reader.report(located, "stands in for itself; name another model");
             }
-            stand_ins.push((spot.clone(), model.clone()));
+            fallback_models.push((located.clone(), model.clone()));
             Some(model)
         });
-        let on = section.optional(reader, "on", |reader, spot| {
-            reader.list(spot, |reader, spot| reader.choice(spot, &CONDITIONS))
+        let on = mapping.optional(reader, "on", |reader, located| {
+            reader.list(located, |reader, located| reader.choice(located, &CONDITIONS))
         });
-        section.end(reader);
+        mapping.deny_unknown(reader);
         let on = on.unwrap_or_else(|| CONDITIONS.map(|(_, condition)| condition).to_vec());
         Some(Fallback { model: model?, on })
     })

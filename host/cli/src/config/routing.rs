@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::reader::Reader;
-use super::section::{Section, Spot};
+use super::mapping::{Mapping, Located};
 use super::yaml::Value;
 
 /// How credentials are chosen.
@@ -17,7 +17,7 @@ pub(crate) struct Routing {
     /// Where the mark of a conversation is looked for; the first that is there counts.
     pub(crate) affinity: Vec<Affinity>,
     /// How long a call may wait for an attempt to end when all that are fit are busy.
-    pub(crate) room_wait: Duration,
+    pub(crate) queue_timeout: Duration,
 }
 
 impl Default for Routing {
@@ -26,7 +26,7 @@ impl Default for Routing {
             selector: "round-robin".to_owned(),
             settings: "{}".to_owned(),
             affinity: Vec::new(),
-            room_wait: Duration::from_secs(30),
+            queue_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -43,26 +43,26 @@ pub(crate) enum Affinity {
 }
 
 /// Reads the section.
-pub(super) fn routing(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Routing> {
-    let mut section = Section::open(reader, spot)?;
+pub(super) fn routing(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Routing> {
+    let mut mapping = Mapping::open(reader, located)?;
     let default = Routing::default();
     let routing = Routing {
-        selector: section.field(reader, "selector", default.selector, selector),
-        settings: section.field(reader, "settings", default.settings, Reader::settings),
-        affinity: section.field(reader, "affinity", default.affinity, |reader, spot| {
-            reader.list(spot, affinity)
+        selector: mapping.field(reader, "selector", default.selector, selector),
+        settings: mapping.field(reader, "settings", default.settings, Reader::settings),
+        affinity: mapping.field(reader, "affinity", default.affinity, |reader, located| {
+            reader.list(located, affinity)
         }),
-        room_wait: section.field(reader, "room-wait", default.room_wait, |reader, spot| {
-            reader.duration(spot, ROOM_WAIT_MAX)
+        queue_timeout: mapping.field(reader, "room-wait", default.queue_timeout, |reader, located| {
+            reader.duration(located, QUEUE_TIMEOUT_MAX)
         }),
     };
-    section.end(reader);
+    mapping.deny_unknown(reader);
     Some(routing)
 }
 
 /// A plugin's name; the other spellings of `fill-first` are those of the system we succeed.
-fn selector(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<String> {
-    let name = reader.name(spot)?;
+fn selector(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<String> {
+    let name = reader.name(located)?;
     let known = match name.as_str() {
         "fillfirst" | "ff" => "fill-first".to_owned(),
         _ => name,
@@ -70,50 +70,50 @@ fn selector(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<String> {
     Some(known)
 }
 
-fn affinity(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Affinity> {
-    match &spot.node.value {
+fn affinity(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Affinity> {
+    match &located.node.value {
         Value::Scalar { text, .. } if text == "client-key" => Some(Affinity::ClientKey),
-        Value::Map(_) => affinity_from(reader, spot),
+        Value::Map(_) => affinity_from(reader, located),
         Value::Scalar { .. } | Value::List(_) => {
-            reader.refuse(spot, AFFINITY_RULE);
+            reader.report(located, AFFINITY_RULE);
             None
         }
     }
 }
 
-fn affinity_from(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Affinity> {
-    let mut section = Section::open(reader, spot)?;
-    let header = section.optional(reader, "header", header);
-    let body = section.optional(reader, "body", pointer);
-    let both = section.has("header") == section.has("body");
-    section.end(reader);
+fn affinity_from(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Affinity> {
+    let mut mapping = Mapping::open(reader, located)?;
+    let header = mapping.optional(reader, "header", header);
+    let body = mapping.optional(reader, "body", pointer);
+    let both = mapping.has("header") == mapping.has("body");
+    mapping.deny_unknown(reader);
     if both {
-        reader.refuse(spot, AFFINITY_RULE);
+        reader.report(located, AFFINITY_RULE);
         return None;
     }
     header.map(Affinity::Header).or(body.map(Affinity::Body))
 }
 
-fn header(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<String> {
-    let text = reader.line(spot)?;
+fn header(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<String> {
+    let text = reader.line(located)?;
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if text.bytes().all(legal) {
         return Some(text.to_ascii_lowercase());
     }
-    reader.refuse_found(
-        spot,
+    reader.invalid_value(
+        located,
         &text,
         "must be the name of a header: letters, digits, `-`, `_`, `.`",
     )
 }
 
-fn pointer(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<String> {
-    let text = reader.line(spot)?;
+fn pointer(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<String> {
+    let text = reader.line(located)?;
     if text.starts_with('/') {
         return Some(text);
     }
-    reader.refuse_found(
-        spot,
+    reader.invalid_value(
+        located,
         &text,
         "must be a JSON pointer, such as /metadata/session",
     )
@@ -122,4 +122,4 @@ fn pointer(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<String> {
 const AFFINITY_RULE: &str = "must be `client-key`, or one of {header: NAME} and {body: /POINTER}";
 
 /// A client waits meanwhile; few have more patience than an hour.
-const ROOM_WAIT_MAX: Duration = Duration::from_hours(1);
+const QUEUE_TIMEOUT_MAX: Duration = Duration::from_hours(1);

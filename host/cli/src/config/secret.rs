@@ -5,41 +5,41 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::environment::Environment;
 use super::reader::Reader;
-use super::section::{Spot, join};
+use super::mapping::{Located, join};
 use super::yaml::Value;
 
 impl Reader<'_> {
     /// A secret of at least one byte.
-    pub(super) fn secret(&mut self, spot: &Spot<'_>) -> Option<SecretString> {
-        self.secret_of(spot, 1)
+    pub(super) fn secret(&mut self, located: &Located<'_>) -> Option<SecretString> {
+        self.secret_with_min(located, 1)
     }
 
     /// A secret of at least `least` bytes.
-    pub(super) fn secret_of(&mut self, spot: &Spot<'_>, least: usize) -> Option<SecretString> {
-        let secret = match &spot.node.value {
-            Value::Scalar { .. } => SecretString::from(self.text(spot)?.to_owned()),
-            Value::Map(_) | Value::List(_) => self.secret_from(spot)?,
+    pub(super) fn secret_with_min(&mut self, located: &Located<'_>, least: usize) -> Option<SecretString> {
+        let secret = match &located.node.value {
+            Value::Scalar { .. } => SecretString::from(self.text(located)?.to_owned()),
+            Value::Map(_) | Value::List(_) => self.secret_from(located)?,
         };
-        match flaw(secret.expose_secret(), least) {
+        match secret_error(secret.expose_secret(), least) {
             None => Some(secret),
-            Some(what) => {
-                self.refuse(spot, what);
+            Some(message) => {
+                self.report(located, message);
                 None
             }
         }
     }
 
     /// Keys are not shown either: `{ sk-123 }` is a mapping, too.
-    fn secret_from(&mut self, spot: &Spot<'_>) -> Option<SecretString> {
+    fn secret_from(&mut self, located: &Located<'_>) -> Option<SecretString> {
         let Some(environment) = self.environment else {
-            self.refuse(spot, "must be the secret itself");
+            self.report(located, "must be the secret itself");
             return None;
         };
-        if let Value::Map(entries) = &spot.node.value
+        if let Value::Map(entries) = &located.node.value
             && let [entry] = entries.as_slice()
         {
-            let from = Spot {
-                name: join(&spot.name, &entry.key),
+            let from = Located {
+                name: join(&located.name, &entry.key),
                 node: &entry.node,
             };
             match entry.key.as_str() {
@@ -48,8 +48,8 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        self.refuse(
-            spot,
+        self.report(
+            located,
             "must be the secret itself, or {env: NAME}, or {file: PATH}",
         );
         None
@@ -57,22 +57,22 @@ impl Reader<'_> {
 
     fn secret_from_variable(
         &mut self,
-        spot: &Spot<'_>,
+        located: &Located<'_>,
         environment: &dyn Environment,
     ) -> Option<SecretString> {
-        let name = self.text(spot)?;
+        let name = self.text(located)?;
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         if name.len() > VARIABLE_BYTES_MAX || !name.bytes().all(legal) {
-            self.refuse(
-                spot,
+            self.report(
+                located,
                 "must be the name of an environment variable: letters, digits, `_`",
             );
             return None;
         }
         let value = environment.var(name);
         if value.is_none() {
-            self.refuse(
-                spot,
+            self.report(
+                located,
                 format!("the environment variable {name} is not set; set it"),
             );
         }
@@ -81,16 +81,16 @@ impl Reader<'_> {
 
     fn secret_from_file(
         &mut self,
-        spot: &Spot<'_>,
+        located: &Located<'_>,
         environment: &dyn Environment,
     ) -> Option<SecretString> {
-        let path = self.path(spot)?;
+        let path = self.path(located)?;
         match environment.file(&path) {
             // Editors and `echo` end a file with a line feed that is no part of the secret.
             Ok(text) => Some(SecretString::from(text.trim_end_matches(['\r', '\n']))),
             Err(error) => {
-                self.refuse(
-                    spot,
+                self.report(
+                    located,
                     format!("the file {} cannot be read: {error}", path.display()),
                 );
                 None
@@ -100,7 +100,7 @@ impl Reader<'_> {
 }
 
 /// What keeps a text from being a secret; secrets travel in HTTP headers.
-fn flaw(secret: &str, least: usize) -> Option<String> {
+fn secret_error(secret: &str, least: usize) -> Option<String> {
     if secret.is_empty() {
         Some("the secret is empty; give it a value".to_owned())
     } else if secret.len() < least {

@@ -3,17 +3,17 @@
 use serde_json::{Map, Number, Value as Json};
 
 use super::reader::Reader;
-use super::section::{Spot, entries, join};
+use super::mapping::{Located, entries, join};
 use super::yaml::{Node, Value};
 
 impl Reader<'_> {
     /// The text of one JSON object. Values with mistakes are left out.
-    pub(super) fn settings(&mut self, spot: &Spot<'_>) -> Option<String> {
-        let text = Json::Object(self.json_object(spot)?).to_string();
+    pub(super) fn settings(&mut self, located: &Located<'_>) -> Option<String> {
+        let text = Json::Object(self.json_object(located)?).to_string();
         if text.len() > SETTINGS_BYTES_MAX {
             let limit = SETTINGS_BYTES_MAX / 1024;
-            self.refuse(
-                spot,
+            self.report(
+                located,
                 format!("is larger than {limit} KiB as JSON; shorten it"),
             );
             return None;
@@ -21,11 +21,11 @@ impl Reader<'_> {
         Some(text)
     }
 
-    fn json_object(&mut self, spot: &Spot<'_>) -> Option<Map<String, Json>> {
+    fn json_object(&mut self, located: &Located<'_>) -> Option<Map<String, Json>> {
         let mut object = Map::new();
-        for entry in entries(self, spot)? {
-            let below = Spot {
-                name: join(&spot.name, &entry.key),
+        for entry in entries(self, located)? {
+            let below = Located {
+                name: join(&located.name, &entry.key),
                 node: &entry.node,
             };
             if let Some(value) = self.json(&below) {
@@ -35,14 +35,14 @@ impl Reader<'_> {
         Some(object)
     }
 
-    fn json(&mut self, spot: &Spot<'_>) -> Option<Json> {
-        match &spot.node.value {
-            Value::Scalar { .. } if spot.node.is_nothing() => Some(Json::Null),
-            Value::Map(_) => self.json_object(spot).map(Json::Object),
+    fn json(&mut self, located: &Located<'_>) -> Option<Json> {
+        match &located.node.value {
+            Value::Scalar { .. } if located.node.is_null() => Some(Json::Null),
+            Value::Map(_) => self.json_object(located).map(Json::Object),
             Value::List(items) => {
                 let item = |(index, node): (usize, &Node)| {
-                    self.json(&Spot {
-                        name: format!("{}[{index}]", spot.name),
+                    self.json(&Located {
+                        name: format!("{}[{index}]", located.name),
                         node,
                     })
                 };
@@ -54,7 +54,7 @@ impl Reader<'_> {
             Value::Scalar { text, plain: true } => {
                 let json = plain(text);
                 if json.is_none() {
-                    self.refuse(spot, "is a number that JSON cannot hold; put it in quotes");
+                    self.report(located, "is a number that JSON cannot hold; put it in quotes");
                 }
                 json
             }

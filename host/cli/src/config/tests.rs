@@ -14,10 +14,10 @@ use secrecy::ExposeSecret;
 
 use super::{Config, ConfigErrors, Credential, Environment, Provider};
 
-type Outcome = Result<(), Box<dyn Error>>;
+type CaseResult = Result<(), Box<dyn Error>>;
 
 #[test]
-fn cases() -> Outcome {
+fn cases_match_expected_output() -> CaseResult {
     let mut cases: Vec<PathBuf> = fs::read_dir(CASES)?
         .map(|entry| Ok(entry?.path()))
         .collect::<io::Result<_>>()?;
@@ -27,17 +27,17 @@ fn cases() -> Outcome {
         "only {} cases were found in {CASES}",
         cases.len()
     );
-    let wrong: Vec<String> = cases
+    let failures: Vec<String> = cases
         .iter()
         .filter_map(|folder| check(folder).transpose())
         .collect::<Result<_, _>>()?;
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(())
 }
 
 /// What is wrong with a case, if anything.
 fn check(folder: &Path) -> Result<Option<String>, Box<dyn Error>> {
-    let environment = Fake::read(folder)?;
+    let environment = FakeEnvironment::read(folder)?;
     let loaded = environment.load();
     let found = match &loaded {
         Ok(config) => shown(config),
@@ -65,8 +65,8 @@ fn check(folder: &Path) -> Result<Option<String>, Box<dyn Error>> {
 }
 
 #[test]
-fn an_unreadable_file_is_named() {
-    let environment = Fake {
+fn names_unreadable_file() {
+    let environment = FakeEnvironment {
         variables: BTreeMap::new(),
         files: BTreeMap::new(),
     };
@@ -80,13 +80,13 @@ fn an_unreadable_file_is_named() {
 }
 
 #[test]
-fn the_documented_example_is_legal() -> Outcome {
+fn documented_example_is_valid() -> CaseResult {
     let page = include_str!("../../CONFIG.md");
     let example = page
         .split("```yaml")
         .nth(1)
         .and_then(|rest| rest.split("```").next());
-    let environment = Fake {
+    let environment = FakeEnvironment {
         variables: BTreeMap::from([("ACME_A".to_owned(), SECRET_MARK.to_owned())]),
         files: BTreeMap::from([(PathBuf::from(FILE), example.unwrap_or_default().to_owned())]),
     };
@@ -96,21 +96,21 @@ fn the_documented_example_is_legal() -> Outcome {
 
 /// The selector that a configuration with these lines names.
 fn selector(lines: &str) -> Result<String, Box<dyn Error>> {
-    let mut environment = Fake::read(&Path::new(CASES).join("minimal"))?;
+    let mut environment = FakeEnvironment::read(&Path::new(CASES).join("minimal"))?;
     let file = environment.files.entry(PathBuf::from(FILE)).or_default();
     file.push_str(lines);
     Ok(environment.load()?.routing.selector)
 }
 
 #[test]
-fn seed_1_3_round_robin_is_the_selector_unless_another_is_named() -> Outcome {
+fn seed_1_3_round_robin_is_the_selector_unless_another_is_named() -> CaseResult {
     assert_eq!(selector("")?, "round-robin");
     assert_eq!(selector("\nrouting: { selector: mine }\n")?, "mine");
     Ok(())
 }
 
 #[test]
-fn seed_1_11_fill_first_has_three_spellings() -> Outcome {
+fn seed_1_11_fill_first_has_three_spellings() -> CaseResult {
     for spelling in ["fill-first", "fillfirst", "ff"] {
         let named = selector(&format!("\nrouting: {{ selector: {spelling} }}\n"))?;
         assert_eq!(named, "fill-first", "{spelling}");
@@ -122,8 +122,8 @@ proptest! {
     /// Whatever is done to a file, reading it ends with a configuration or with mistakes, and what
     /// variables hold stays hidden.
     #[test]
-    fn no_text_breaks_the_reader(at in 0_usize..2_000, length in 0_usize..60, with in "[\\PC\n\t]{0,6}") {
-        let mut environment = Fake::read(&Path::new(CASES).join("full")).map_err(|error| failed(&*error))?;
+    fn reader_accepts_any_text_without_panic(at in 0_usize..2_000, length in 0_usize..60, with in "[\\PC\n\t]{0,6}") {
+        let mut environment = FakeEnvironment::read(&Path::new(CASES).join("full")).map_err(|error| failed(&*error))?;
         let path = Path::new(FILE).to_owned();
         let text = environment.files.get(&path).cloned().unwrap_or_default();
         let mut characters: Vec<char> = text.chars().collect();
@@ -132,14 +132,14 @@ proptest! {
         characters.splice(from..to, with.chars());
         environment.files.insert(path, characters.into_iter().collect());
 
-        let told = match environment.load() {
+        let output = match environment.load() {
             Ok(config) => format!("{config:?}"),
             Err(errors) => {
                 prop_assert!(!errors.to_string().is_empty());
                 errors.to_string()
             }
         };
-        prop_assert!(!told.contains(SECRET_MARK), "{}", told);
+        prop_assert!(!output.contains(SECRET_MARK), "{}", output);
     }
 }
 
@@ -168,7 +168,7 @@ fn shown(config: &Config) -> String {
     for provider in &config.providers {
         show_provider(&mut out, provider);
     }
-    show_what_is_kept(&mut out, config);
+    show_storage(&mut out, config);
     show_names(&mut out, config);
     line(&mut out, 0, "routing", format!("{:?}", config.routing));
     line(&mut out, 0, "retry", format!("{:?}", config.retry));
@@ -177,7 +177,7 @@ fn shown(config: &Config) -> String {
     out
 }
 
-fn show_what_is_kept(out: &mut String, config: &Config) {
+fn show_storage(out: &mut String, config: &Config) {
     line(out, 0, "store", format!("{:?}", config.store));
     if let Some(folder) = &config.credential_files {
         line(out, 0, "credential-files", folder.display());
@@ -284,31 +284,31 @@ fn line(out: &mut String, depth: usize, name: &str, value: impl std::fmt::Displa
 }
 
 /// Variables and files of a case.
-struct Fake {
+struct FakeEnvironment {
     variables: BTreeMap<String, String>,
     files: BTreeMap<PathBuf, String>,
 }
 
-impl Fake {
+impl FakeEnvironment {
     fn read(folder: &Path) -> Result<Self, Box<dyn Error>> {
         let text = fs::read_to_string(folder.join("config.yaml"))?;
-        let mut fake = Self {
+        let mut environment = Self {
             variables: BTreeMap::new(),
             files: BTreeMap::from([(PathBuf::from(FILE), text)]),
         };
         let Ok(lines) = fs::read_to_string(folder.join("env")) else {
-            return Ok(fake);
+            return Ok(environment);
         };
         for line in lines.lines() {
             let (name, value) = line.split_once('=').ok_or("a line of `env` has no `=`")?;
             let value = value.replace("\\r", "\r").replace("\\n", "\n");
             if name.starts_with('/') {
-                fake.files.insert(name.into(), value);
+                environment.files.insert(name.into(), value);
             } else {
-                fake.variables.insert(name.to_owned(), value);
+                environment.variables.insert(name.to_owned(), value);
             }
         }
-        Ok(fake)
+        Ok(environment)
     }
 
     fn load(&self) -> Result<Config, ConfigErrors> {
@@ -316,7 +316,7 @@ impl Fake {
     }
 }
 
-impl Environment for Fake {
+impl Environment for FakeEnvironment {
     fn var(&self, name: &str) -> Option<String> {
         self.variables.get(name).cloned()
     }

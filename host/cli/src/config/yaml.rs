@@ -7,13 +7,13 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
-use super::mistake::{Mistake, Place};
+use super::diagnostics::{Diagnostic, Position};
 
 /// A value and where it begins.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     /// Where it begins; for an alias, where the alias stands.
-    pub(super) place: Place,
+    pub(super) position: Position,
     /// What it is.
     pub(super) value: Value,
 }
@@ -31,7 +31,7 @@ pub(super) enum Value {
 
 impl Node {
     /// Whether it is what YAML's core schema takes for nothing.
-    pub(super) fn is_nothing(&self) -> bool {
+    pub(super) fn is_null(&self) -> bool {
         let Value::Scalar { text, plain: true } = &self.value else {
             return false;
         };
@@ -45,7 +45,7 @@ pub(super) struct Entry {
     /// The key.
     pub(super) key: String,
     /// Where the key begins.
-    pub(super) place: Place,
+    pub(super) position: Position,
     /// The value.
     pub(super) node: Node,
 }
@@ -55,50 +55,50 @@ pub(super) struct Entry {
 /// # Errors
 ///
 /// The first thing that keeps the text from being a tree.
-pub(super) fn parse(text: &str) -> Result<Node, Mistake> {
+pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut parser = Parser::new_from_str(text);
     let mut builder = Builder::default();
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|error| {
-            Mistake::of_form(
-                place(*error.marker()),
+            Diagnostisyntaxorm(
+                position(*error.marker()),
                 format!("not YAML: {}", error.info()),
             )
         })?;
-        builder.take(event, span)?;
+        builder.handle(event, span)?;
     }
-    let nothing = Place { line: 1, column: 1 };
+    let start = Position { line: 1, column: 1 };
     builder
         .root
-        .ok_or_else(|| Mistake::of_form(nothing, "the file is empty; it needs `providers`"))
+        .ok_or_else(|| Diagnostisyntaxorm(start, "the file is empty; it needs `providers`"))
 }
 
 #[derive(Default)]
 struct Builder {
     root: Option<Node>,
-    open: Vec<Open>,
+    open: Vec<OpenNode>,
     /// Nodes that carry an anchor, complete.
     anchors: HashMap<usize, Node>,
     nodes: usize,
 }
 
 /// A list or a mapping whose end has not come yet.
-struct Open {
-    place: Place,
+struct OpenNode {
+    position: Position,
     anchor: usize,
     value: Value,
     /// In a mapping, the key whose value comes next.
-    key: Option<(String, Place)>,
+    key: Option<(String, Position)>,
 }
 
 impl Builder {
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Mistake> {
-        let place = place(span.start);
+    fn handle(&mut self, event: Event<'_>, span: Span) -> Result<(), Diagnostic> {
+        let position = position(span.start);
         match event {
             Event::DocumentStart(_) if self.root.is_some() => {
-                let what = "a second document begins; one file holds one configuration";
-                Err(Mistake::of_form(place, what))
+                let message = "a second document begins; one file holds one configuration";
+                Err(Diagnostisyntaxorm(position, message))
             }
             Event::Nothing
             | Event::StreamStart
@@ -106,43 +106,43 @@ impl Builder {
             | Event::DocumentStart(_)
             | Event::DocumentEnd => Ok(()),
             Event::Scalar(text, style, anchor, tag) => {
-                refuse_tag(place, tag.as_deref())?;
+                check_tag(position, tag.as_deref())?;
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 let value = Value::Scalar {
                     text: text.into_owned(),
                     plain,
                 };
-                self.add(Node { place, value }, anchor)
+                self.add(Node { position, value }, anchor)
             }
             Event::SequenceStart(anchor, tag) => {
-                refuse_tag(place, tag.as_deref())?;
-                self.begin(place, anchor, Value::List(Vec::new()))
+                check_tag(position, tag.as_deref())?;
+                self.begin(position, anchor, Value::List(Vec::new()))
             }
             Event::MappingStart(anchor, tag) => {
-                refuse_tag(place, tag.as_deref())?;
-                self.begin(place, anchor, Value::Map(Vec::new()))
+                check_tag(position, tag.as_deref())?;
+                self.begin(position, anchor, Value::Map(Vec::new()))
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(Open {
-                    place,
+                Some(OpenNode {
+                    position,
                     anchor,
                     value,
                     ..
-                }) => self.add(Node { place, value }, anchor),
+                }) => self.add(Node { position, value }, anchor),
                 None => Ok(()),
             },
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor) else {
-                    return Err(Mistake::of_form(
-                        place,
+                    return Err(Diagnostisyntaxorm(
+                        position,
                         "this alias stands inside its own anchor",
                     ));
                 };
                 // Counted before the copy: nested aliases grow as a power of their depth.
                 self.nodes += size(node);
-                self.check_size(place)?;
+                self.check_size(position)?;
                 let node = Node {
-                    place,
+                    position,
                     value: node.value.clone(),
                 };
                 self.add(node, 0)
@@ -150,13 +150,13 @@ impl Builder {
         }
     }
 
-    fn begin(&mut self, place: Place, anchor: usize, value: Value) -> Result<(), Mistake> {
+    fn begin(&mut self, position: Position, anchor: usize, value: Value) -> Result<(), Diagnostic> {
         if self.open.len() >= DEPTH_MAX {
-            let what = format!("nested deeper than {DEPTH_MAX} levels");
-            return Err(Mistake::of_form(place, what));
+            let message = format!("nested deeper than {DEPTH_MAX} levels");
+            return Err(Diagnostisyntaxorm(position, message));
         }
-        self.open.push(Open {
-            place,
+        self.open.push(OpenNode {
+            position,
             anchor,
             value,
             key: None,
@@ -165,9 +165,9 @@ impl Builder {
     }
 
     /// Puts a complete node into what is open around it.
-    fn add(&mut self, node: Node, anchor: usize) -> Result<(), Mistake> {
+    fn add(&mut self, node: Node, anchor: usize) -> Result<(), Diagnostic> {
         self.nodes += 1;
-        self.check_size(node.place)?;
+        self.check_size(node.position)?;
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -177,12 +177,12 @@ impl Builder {
         };
         match (&mut open.value, open.key.take()) {
             (Value::List(items), _) => items.push(node),
-            (Value::Map(entries), Some((key, place))) => entries.push(Entry { key, place, node }),
+            (Value::Map(entries), Some((key, position))) => entries.push(Entry { key, position, node }),
             (Value::Map(_), None) => match node.value {
-                Value::Scalar { text, .. } => open.key = Some((text, node.place)),
+                Value::Scalar { text, .. } => open.key = Some((text, node.position)),
                 Value::List(_) | Value::Map(_) => {
-                    let what = "a key must be a word; this one is a list or a mapping";
-                    return Err(Mistake::of_form(node.place, what));
+                    let message = "a key must be a word; this one is a list or a mapping";
+                    return Err(Diagnostisyntaxorm(node.position, message));
                 }
             },
             (Value::Scalar { .. }, _) => {}
@@ -190,21 +190,21 @@ impl Builder {
         Ok(())
     }
 
-    fn check_size(&self, place: Place) -> Result<(), Mistake> {
+    fn check_size(&self, position: Position) -> Result<(), Diagnostic> {
         if self.nodes > NODES_MAX {
-            let what = format!("more than {NODES_MAX} values, counting what aliases repeat");
-            return Err(Mistake::of_form(place, what));
+            let message = format!("more than {NODES_MAX} values, counting what aliases repeat");
+            return Err(Diagnostisyntaxorm(position, message));
         }
         Ok(())
     }
 }
 
 /// Tags of YAML itself only say which type is meant, which the configuration knows anyway.
-fn refuse_tag(place: Place, tag: Option<&saphyr_parser::Tag>) -> Result<(), Mistake> {
+fn check_tag(position: Position, tag: Option<&saphyr_parser::Tag>) -> Result<(), Diagnostic> {
     match tag {
         Some(tag) if !tag.is_yaml_core_schema() && !tag.handle.is_empty() => {
-            let what = format!("the tag `{tag}` is not known; for a secret write {{env: NAME}}");
-            Err(Mistake::of_form(place, what))
+            let message = format!("the tag `{tag}` is not known; for a secret write {{env: NAME}}");
+            Err(Diagnostisyntaxorm(position, message))
         }
         _ => Ok(()),
     }
@@ -219,8 +219,8 @@ fn size(node: &Node) -> usize {
     }
 }
 
-fn place(marker: Marker) -> Place {
-    Place {
+fn position(marker: Marker) -> Position {
+    Position {
         line: marker.line(),
         column: marker.col() + 1,
     }

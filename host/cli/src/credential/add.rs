@@ -12,7 +12,7 @@ use crate::config::Environment;
 
 /// The options that describe it. What each means is in host/cli/CONFIG.md, under `credentials`.
 #[derive(Args)]
-pub(super) struct New {
+pub(super) struct NewCredentialOptions {
     /// Its name.
     id: String,
     /// Whose it is: a provider of the server's configuration.
@@ -54,7 +54,7 @@ pub(super) struct New {
     disabled: bool,
 }
 
-impl New {
+impl NewCredentialOptions {
     /// What the admin API is sent.
     pub(super) fn body(
         &self,

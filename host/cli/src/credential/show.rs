@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::terminal::{say, table};
+use crate::terminal::{print, print_table};
 
 /// All credentials, a line each.
-pub(super) fn all(answer: &Value) {
-    let now = answer["now_ms"].as_u64();
+pub(super) fn list(response: &Value) {
+    let now = response["now_ms"].as_u64();
     let none = Vec::new();
-    let credentials = answer["credentials"].as_array().unwrap_or(&none);
+    let credentials = response["credentials"].as_array().unwrap_or(&none);
     let row = |credential: &Value| {
         [
             text(&credential["id"]),
@@ -35,13 +35,13 @@ pub(super) fn all(answer: &Value) {
         "LAST USED",
         "FROM",
     ];
-    table(heads, &rows);
+    print_table(heads, &rows);
 }
 
 /// Everything of one credential.
-pub(super) fn whole(answer: &Value) {
-    let now = answer["now_ms"].as_u64();
-    let credential = &answer["credential"];
+pub(super) fn details(response: &Value) {
+    let now = response["now_ms"].as_u64();
+    let credential = &response["credential"];
     let last_failure = &credential["last_failure"];
     let failed = last_failure["at_ms"].as_u64().map(|_| {
         let when = ago(&last_failure["at_ms"], now);
@@ -70,7 +70,7 @@ pub(super) fn whole(answer: &Value) {
         ("last failure", failed.unwrap_or_default()),
     ];
     for (name, fact) in facts.iter().filter(|(_, fact)| !fact.is_empty()) {
-        say(&format!("  {name:<13} {fact}"));
+        print(&format!("  {name:<13} {fact}"));
     }
     models(credential, now);
 }
@@ -86,25 +86,25 @@ fn models(credential: &Value, now: Option<u64>) {
             text(&model["latency_ms"]),
         ]
     };
-    say("");
+    print("");
     let rows: Vec<_> = models.iter().map(row).collect();
-    table(["MODEL", "STATE", "FAILED OF 1000", "FIRST BYTE MS"], &rows);
+    print_table(["MODEL", "STATE", "FAILED OF 1000", "FIRST BYTE MS"], &rows);
 }
 
 /// That something was done.
-pub(super) fn done(answer: &Value, what: &str) {
-    let credential = &answer["credential"];
-    let now = answer["now_ms"].as_u64();
+pub(super) fn changed(response: &Value, what: &str) {
+    let credential = &response["credential"];
+    let now = response["now_ms"].as_u64();
     let id = text(&credential["id"]);
-    say(&format!(
+    print(&format!(
         "{id} is {what}; it is {} now",
         state(credential, now)
     ));
 }
 
 /// That a credential is gone.
-pub(super) fn removed(answer: &Value) {
-    say(&format!("{} is removed", text(&answer["removed"])));
+pub(super) fn removed(response: &Value) {
+    print(&format!("{} is removed", text(&response["removed"])));
 }
 
 /// How a credential stands, in a few words.
@@ -118,15 +118,15 @@ fn state(credential: &Value, now: Option<u64>) -> String {
     }
     let none = Vec::new();
     let models = credential["models"].as_array().unwrap_or(&none);
-    let unfit: Vec<&Value> = models
+    let unavailable: Vec<&Value> = models
         .iter()
         .map(|model| &model["health"])
         .filter(|health| health["state"] != "ready")
         .collect();
-    match unfit.as_slice() {
+    match unavailable.as_slice() {
         [] => "ready".to_owned(),
         [one] if models.len() == 1 => health(one, now),
-        _ => format!("{} of {} models cool", unfit.len(), models.len()),
+        _ => format!("{} of {} models cool", unavailable.len(), models.len()),
     }
 }
 

@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{KEYS, drop_file};
 use crate::built_in::BUILT_IN;
 use crate::plugins;
-use crate::terminal::say;
-use crate::wire::told;
+use crate::terminal::print;
+use crate::wire::error_chain;
 
 /// What the tour needs to see.
 pub(crate) struct Tour {
@@ -32,16 +32,16 @@ impl Tour {
     /// Takes all steps; the first that does not hold ends the tour.
     pub(crate) async fn run(&self) -> Result<(), String> {
         let client = PracticeClient::new(&format!("http://{}/v1", self.address), None);
-        let client = client.map_err(|error| told(&error))?;
-        say("Jackfield, a guided tour. Every line below is what really happened.\n");
+        let client = client.map_err(|error| error_chain(&error))?;
+        print("Jackfield, a guided tour. Every line below is what really happened.\n");
         self.call(&client).await?;
         self.streamed_call(&client).await?;
         self.any_client(&client).await?;
         self.rotation(&client).await?;
         self.failover(&client).await?;
-        self.live_swap(&client).await?;
+        self.hot_swap(&client).await?;
         self.versions();
-        say("\nEvery step held.");
+        print("\nEvery step held.");
         Ok(())
     }
 
@@ -51,34 +51,34 @@ impl Tour {
             "a call: client -> selector -> credential -> executor -> provider",
         );
         let began = Instant::now();
-        let answer = ask(client, false).await?;
-        say(&format!("  {} in {:?}", answer.status, began.elapsed()));
-        say(&format!("  {}", content(&answer)?));
+        let response = send_chat(client, false).await?;
+        print(&format!("  {} in {:?}", response.status, began.elapsed()));
+        print(&format!("  {}", content(&response)?));
         Ok(())
     }
 
     async fn streamed_call(&self, client: &PracticeClient) -> Result<(), String> {
         step(2, "a streamed call: whole events, relayed as they come");
-        let answer = ask(client, true).await?;
-        let events: Vec<&str> = answer
+        let response = send_chat(client, true).await?;
+        let events: Vec<&str> = response
             .body
             .lines()
             .filter_map(|line| line.strip_prefix("data: "))
             .collect();
-        say(&format!(
+        print(&format!(
             "  {} events in {} pieces",
             events.len(),
-            answer.pieces
+            response.pieces
         ));
-        say(&format!(
+        print(&format!(
             "  the first: {}",
             events.first().unwrap_or(&"none")
         ));
-        say(&format!(
+        print(&format!(
             "  the last:  {}",
             events.last().unwrap_or(&"none")
         ));
-        held(
+        check(
             events.last() == Some(&"[DONE]"),
             "the stream did not end as it should",
         )
@@ -90,7 +90,7 @@ impl Tour {
             "any client: the same model, asked as Anthropic's and Google's clients ask",
         );
         let hello = "Say a few words.";
-        let asked = [
+        let requests = [
             (
                 "/messages",
                 json!({ "model": "fast", "max_tokens": 99, "messages": [{ "role": "user", "content": hello }] }),
@@ -102,12 +102,12 @@ impl Tour {
                 "/candidates/0/content/parts/0/text",
             ),
         ];
-        for (path, body, place) in asked {
-            let answer = posted(client, path, &body).await?;
-            let answer = parsed(&answer)?;
-            let text = answer.pointer(place).and_then(Value::as_str);
+        for (path, body, place) in requests {
+            let response = post(client, path, &body).await?;
+            let response = parse(&response)?;
+            let text = response.pointer(place).and_then(Value::as_str);
             let text = text.ok_or_else(|| format!("the answer has nothing at {place}"))?;
-            say(&format!("  POST /v1{path}: {text}"));
+            print(&format!("  POST /v1{path}: {text}"));
         }
         Ok(())
     }
@@ -118,7 +118,7 @@ impl Tour {
             "rotation: the selector `round-robin` takes both credentials in turn",
         );
         let served = self.served(client, 6).await?;
-        held(
+        check(
             KEYS.iter().all(|key| served.get(*key) == Some(&3)),
             "the calls were not shared evenly",
         )
@@ -138,15 +138,15 @@ impl Tour {
         let served = self.served(client, 4).await?;
         self.provider.fail(failing, None);
         let cooling = self.cooling();
-        say(&format!("  cooling now: {}", cooling.join(", ")));
-        held(cooling == [failing], "the failing credential does not cool")?;
-        held(
+        print(&format!("  cooling now: {}", cooling.join(", ")));
+        check(cooling == [failing], "the failing credential does not cool")?;
+        check(
             served.get(other) == Some(&4),
             "not every call went to the other credential",
         )
     }
 
-    async fn live_swap(&self, client: &PracticeClient) -> Result<(), String> {
+    async fn hot_swap(&self, client: &PracticeClient) -> Result<(), String> {
         step(
             6,
             "a selector replaced while calls run: a file is dropped into the plugins folder",
@@ -157,17 +157,17 @@ impl Tour {
         };
         let before = self.generation();
         let path = drop_file(&self.plugins, "round-robin.wasm", fill_first);
-        let path = path.map_err(|error| told(&error))?;
-        say(&format!(
+        let path = path.map_err(|error| error_chain(&error))?;
+        print(&format!(
             "  {} is now the component of `fill-first`",
             path.display()
         ));
         let calls = self.calls_until_swapped(client, before).await?;
-        say(&format!(
+        print(&format!(
             "  {calls} calls were made meanwhile, and all succeeded"
         ));
         let served = self.served(client, 6).await?;
-        held(
+        check(
             served.len() == 1,
             "the new selector does not fill one credential first",
         )
@@ -187,15 +187,15 @@ impl Tour {
         let mut served = BTreeMap::new();
         let mut order = Vec::new();
         for _ in 0..calls {
-            let answer = parsed(&ask(client, false).await?)?;
-            let key = answer["x_practice"]["served_by"]
+            let response = parse(&send_chat(client, false).await?)?;
+            let key = response["x_practice"]["served_by"]
                 .as_str()
                 .unwrap_or("nobody")
                 .to_owned();
             order.push(key.clone());
             *served.entry(key).or_default() += 1;
         }
-        say(&format!("  served by: {}", order.join(", ")));
+        print(&format!("  served by: {}", order.join(", ")));
         Ok(served)
     }
 
@@ -220,7 +220,7 @@ impl Tour {
                 sleep(POLL).await;
             }
         };
-        let waited = timeout(PATIENCE, ready).await;
+        let waited = timeout(WAIT_MAX, ready).await;
         waited.map_err(|_| "the credential did not come back from its cooldown".to_owned())
     }
 
@@ -240,24 +240,24 @@ impl Tour {
         let calls = async {
             let mut calls = 0;
             while self.generation() == before {
-                ask(client, false).await?;
+                send_chat(client, false).await?;
                 calls += 1;
             }
             Ok(calls)
         };
-        let calls = timeout(PATIENCE, calls).await;
+        let calls = timeout(WAIT_MAX, calls).await;
         calls.map_err(|_| "the new selector was not loaded".to_owned())?
     }
 }
 
 fn step(number: u32, title: &str) {
-    say(&format!(
+    print(&format!(
         "{}{number}. {title}",
         if number == 1 { "" } else { "\n" }
     ));
 }
 
-fn held(condition: bool, otherwise: &str) -> Result<(), String> {
+fn check(condition: bool, otherwise: &str) -> Result<(), String> {
     if condition {
         Ok(())
     } else {
@@ -265,41 +265,41 @@ fn held(condition: bool, otherwise: &str) -> Result<(), String> {
     }
 }
 
-async fn ask(client: &PracticeClient, stream: bool) -> Result<PracticeAnswer, String> {
+async fn send_chat(client: &PracticeClient, stream: bool) -> Result<PracticeAnswer, String> {
     let body = json!({
         "model": "fast",
         "messages": [{ "role": "user", "content": "Say a few words." }],
         "stream": stream,
     });
-    posted(client, "/chat/completions", &body).await
+    post(client, "/chat/completions", &body).await
 }
 
-async fn posted(
+async fn post(
     client: &PracticeClient,
     path: &str,
     body: &Value,
 ) -> Result<PracticeAnswer, String> {
-    let answer = client.post(path, body).await;
-    let answer = answer.map_err(|error| told(&error))?;
-    if answer.status == 200 {
-        return Ok(answer);
+    let response = client.post(path, body).await;
+    let response = response.map_err(|error| error_chain(&error))?;
+    if response.status == 200 {
+        return Ok(response);
     }
     Err(format!(
         "a call was answered {}: {}",
-        answer.status, answer.body
+        response.status, response.body
     ))
 }
 
-fn content(answer: &PracticeAnswer) -> Result<String, String> {
-    let answer = parsed(answer)?;
-    let content = answer["choices"][0]["message"]["content"].as_str();
+fn content(response: &PracticeAnswer) -> Result<String, String> {
+    let response = parse(response)?;
+    let content = response["choices"][0]["message"]["content"].as_str();
     content
         .map(str::to_owned)
         .ok_or_else(|| "the answer has no content".to_owned())
 }
 
-fn parsed(answer: &PracticeAnswer) -> Result<Value, String> {
-    serde_json::from_str(&answer.body).map_err(|error| format!("the answer is no JSON: {error}"))
+fn parse(response: &PracticeAnswer) -> Result<Value, String> {
+    serde_json::from_str(&response.body).map_err(|error| format!("the answer is no JSON: {error}"))
 }
 
 /// For how long the failing credential cools.
@@ -309,4 +309,4 @@ const COOLDOWN: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
 
 /// How long the tour waits for it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_secs(30);

@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use jackfield_auth::BoxFuture;
 use serde_json::{Value, json};
 
-use super::{Admin, refuse};
+use super::{Admin, error_response};
 
 /// What the admin API can do with the configuration.
 pub trait ConfigAdmin: Send + Sync {
@@ -40,15 +40,15 @@ pub(super) async fn reload(State(admin): State<Arc<Admin>>, _body: Bytes) -> Res
     };
     let message = error.to_string();
     match error {
-        ConfigAdminError::Invalid(mistakes) => {
+        ConfigAdminError::Invalid(errors) => {
             let body = json!({
-                "error": { "code": "invalid_config", "message": message, "mistakes": mistakes },
+                "error": { "code": "invalid_config", "message": message, "mistakes": errors },
             });
             (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
         }
-        ConfigAdminError::Stopping => refuse(StatusCode::CONFLICT, "stopping", &message),
+        ConfigAdminError::Stopping => error_response(StatusCode::CONFLICT, "stopping", &message),
         ConfigAdminError::Store(_) => {
-            refuse(StatusCode::INTERNAL_SERVER_ERROR, "store_failed", &message)
+            error_response(StatusCode::INTERNAL_SERVER_ERROR, "store_failed", &message)
         }
     }
 }

@@ -11,20 +11,20 @@ use jackfield_auth::{AuthManager, ChangeError, RefreshError, Registration};
 use jackfield_credential::CredentialId;
 use serde_json::{Value, json};
 
-use super::{Admin, refuse, shape};
+use super::{Admin, error_response, views};
 
 /// Makes credentials of what the admin API is sent.
-pub trait CredentialMaker: Send + Sync {
+pub trait CredentialAdmin: Send + Sync {
     /// A registration of the admin API's, with its definition.
     ///
     /// # Errors
     /// Every mistake, in words without anything secret.
-    fn make(&self, body: &Value) -> Result<Registration, Vec<String>>;
+    fn create(&self, body: &Value) -> Result<Registration, Vec<String>>;
 }
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<Value> {
     let auth = admin.parts.dispatcher.auth();
-    let credentials: Vec<Value> = auth.list().iter().map(shape::credential).collect();
+    let credentials: Vec<Value> = auth.list().iter().map(views::credential).collect();
     let leases = auth.lease_counts();
     Json(json!({
         "now_ms": admin.parts.dispatcher.clock().now().as_millis(),
@@ -43,7 +43,7 @@ pub(super) async fn show(
     State(admin): State<Arc<Admin>>,
     Path(id): Path<String>,
 ) -> Response<Body> {
-    shown(&admin, &id.into(), StatusCode::OK)
+    credential_response(&admin, &id.into(), StatusCode::OK)
 }
 
 pub(super) async fn add(State(admin): State<Arc<Admin>>, body: Bytes) -> Response<Body> {
@@ -53,29 +53,29 @@ pub(super) async fn add(State(admin): State<Arc<Admin>>, body: Bytes) -> Respons
             // Where it breaks is told, and not what stands there.
             let (line, column) = (error.line(), error.column());
             let message = format!("the body is not JSON, at line {line}, column {column}");
-            return refuse(StatusCode::BAD_REQUEST, "invalid_request", &message);
+            return error_response(StatusCode::BAD_REQUEST, "invalid_request", &message);
         }
     };
     let auth = admin.parts.dispatcher.auth();
     // Two who add the same id at once: the second is refused, and not taken for a change.
     let _changing = auth.lock_registrations().await;
-    let registration = match admin.parts.maker.make(&body) {
+    let registration = match admin.parts.credentials.create(&body) {
         Ok(registration) => registration,
-        Err(mistakes) => {
-            let message = mistakes.join("\n");
-            return refuse(StatusCode::BAD_REQUEST, "invalid_request", &message);
+        Err(errors) => {
+            let message = errors.join("\n");
+            return error_response(StatusCode::BAD_REQUEST, "invalid_request", &message);
         }
     };
     let id = registration.credential.id.clone();
     if auth.get(&id).is_some() {
         let message =
             format!("there is a credential `{id}` already; remove it, or choose another id");
-        return refuse(StatusCode::CONFLICT, "credential_exists", &message);
+        return error_response(StatusCode::CONFLICT, "credential_exists", &message);
     }
     match auth.register(registration).await {
         Ok(()) => {
             tracing::info!(credential = %id, "admin: credential added");
-            shown(&admin, &id, StatusCode::CREATED)
+            credential_response(&admin, &id, StatusCode::CREATED)
         }
         Err(error) => change_error(&error),
     }
@@ -121,7 +121,7 @@ async fn set_enabled(admin: &Admin, id: CredentialId, enabled: bool) -> Response
     {
         Ok(()) => {
             tracing::info!(credential = %id, enabled, "admin: credential put in or out of use");
-            shown(admin, &id, StatusCode::OK)
+            credential_response(admin, &id, StatusCode::OK)
         }
         Err(error) => change_error(&error),
     }
@@ -135,7 +135,7 @@ pub(super) async fn reset(
     match admin.parts.dispatcher.auth().reset(&id) {
         Ok(()) => {
             tracing::info!(credential = %id, "admin: credential reset");
-            shown(&admin, &id, StatusCode::OK)
+            credential_response(&admin, &id, StatusCode::OK)
         }
         Err(error) => change_error(&error),
     }
@@ -151,18 +151,18 @@ pub(super) async fn refresh(
     match auth.refresh(&id, u64::MAX).await {
         Ok(()) => {
             tracing::info!(credential = %id, "admin: credential refreshed");
-            shown(&admin, &id, StatusCode::OK)
+            credential_response(&admin, &id, StatusCode::OK)
         }
         Err(error) => refresh_error(&id, &error),
     }
 }
 
-fn shown(admin: &Admin, id: &CredentialId, status: StatusCode) -> Response<Body> {
+fn credential_response(admin: &Admin, id: &CredentialId, status: StatusCode) -> Response<Body> {
     match admin.parts.dispatcher.auth().get(id) {
         Some(view) => {
             let body = json!({
                 "now_ms": admin.parts.dispatcher.clock().now().as_millis(),
-                "credential": shape::credential(&view),
+                "credential": views::credential(&view),
             });
             (status, Json(body)).into_response()
         }
@@ -178,7 +178,7 @@ fn change_error(error: &ChangeError) -> Response<Body> {
         ChangeError::SaveFailed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_saved"),
         ChangeError::DeleteFailed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_removed"),
     };
-    refuse(status, code, &error.to_string())
+    error_response(status, code, &error.to_string())
 }
 
 fn refresh_error(id: &CredentialId, error: &RefreshError) -> Response<Body> {
@@ -188,5 +188,5 @@ fn refresh_error(id: &CredentialId, error: &RefreshError) -> Response<Body> {
         RefreshError::Rejected(_) => (StatusCode::BAD_GATEWAY, "refresh_rejected"),
         RefreshError::Failed(_) => (StatusCode::BAD_GATEWAY, "refresh_failed"),
     };
-    refuse(status, code, &error.to_string())
+    error_response(status, code, &error.to_string())
 }

@@ -14,13 +14,13 @@ use jackfield_auth::Events;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Admin, refuse, shape};
-use crate::limits::{EVENT_PAUSE, EVENT_READERS_MAX};
+use super::{Admin, error_response, views};
+use crate::limits::{EVENT_KEEP_ALIVE_INTERVAL, EVENT_READERS_MAX};
 
 pub(super) async fn events(State(admin): State<Arc<Admin>>) -> Response<Body> {
-    let Ok(place) = Arc::clone(&admin.event_readers).try_acquire_owned() else {
+    let Ok(permit) = Arc::clone(&admin.event_readers).try_acquire_owned() else {
         let message = format!("{EVENT_READERS_MAX} readers listen already; end one of them");
-        return refuse(StatusCode::TOO_MANY_REQUESTS, "too_many_readers", &message);
+        return error_response(StatusCode::TOO_MANY_REQUESTS, "too_many_readers", &message);
     };
     let mut stopping = admin.stopping.subscribe();
     let stopped = async move {
@@ -28,27 +28,27 @@ pub(super) async fn events(State(admin): State<Arc<Admin>>) -> Response<Body> {
         let _ = stopping.wait_for(|stopping| *stopping).await;
     };
     let events =
-        told(admin.parts.dispatcher.auth().subscribe(), place).take_until(Box::pin(stopped));
-    let silence = KeepAlive::new().interval(EVENT_PAUSE);
-    Sse::new(events).keep_alive(silence).into_response()
+        event_stream(admin.parts.dispatcher.auth().subscribe(), permit).take_until(Box::pin(stopped));
+    let keep_alive = KeepAlive::new().interval(EVENT_KEEP_ALIVE_INTERVAL);
+    Sse::new(events).keep_alive(keep_alive).into_response()
 }
 
 /// The events until the reader is too slow, which is the last that it is told.
-fn told(
+fn event_stream(
     events: Events,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
-    unfold(Some((events, place)), |reader| async move {
-        let (mut events, place) = reader?;
+    unfold(Some((events, permit)), |reader| async move {
+        let (mut events, permit) = reader?;
         match events.next().await? {
             Ok(event) => {
-                let data = shape::event(&event).to_string();
-                let told = Event::default().event(event.kind.label()).data(data);
-                Some((Ok(told), Some((events, place))))
+                let data = views::event(&event).to_string();
+                let frame = Event::default().event(event.kind.label()).data(data);
+                Some((Ok(frame), Some((events, permit))))
             }
-            Err(missed) => {
-                tracing::warn!(missed, "admin: a reader of events was too slow");
-                let data = json!({ "missed": missed }).to_string();
+            Err(skipped) => {
+                tracing::warn!(skipped, "admin: a reader of events was too slow");
+                let data = json!({ "missed": skipped }).to_string();
                 Some((Ok(Event::default().event("lagged").data(data)), None))
             }
         }

@@ -9,7 +9,7 @@ use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use serde_json::Value;
 
-use super::{Admin, refuse};
+use super::{Admin, error_response};
 
 /// What the admin API can do with plugins.
 pub trait PluginAdmin: Send + Sync {
@@ -31,7 +31,7 @@ pub enum PluginAdminError {
     Unknown(String),
     /// There is nothing to go back to.
     #[error("{0}")]
-    NothingBefore(String),
+    NoPreviousVersion(String),
 }
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<Value> {
@@ -49,13 +49,13 @@ pub(super) async fn rollback(
             tracing::info!(plugin = name, "admin: plugin rolled back");
             Json(serving).into_response()
         }
-        Err(error @ PluginAdminError::Unknown(_)) => refuse(
+        Err(error @ PluginAdminError::Unknown(_)) => error_response(
             StatusCode::NOT_FOUND,
             "plugin_not_found",
             &error.to_string(),
         ),
-        Err(error @ PluginAdminError::NothingBefore(_)) => {
-            refuse(StatusCode::CONFLICT, "nothing_before", &error.to_string())
+        Err(error @ PluginAdminError::NoPreviousVersion(_)) => {
+            error_response(StatusCode::CONFLICT, "nothing_before", &error.to_string())
         }
     }
 }

@@ -9,11 +9,11 @@ use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
-use super::{Admin, refuse};
+use super::{Admin, error_response};
 
 /// The newest calls first.
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<Value> {
-    let recent = admin.parts.dispatcher.call_log().recent(LISTED);
+    let recent = admin.parts.dispatcher.call_log().recent(LIST_MAX);
     Json(json!({ "requests": recent }))
 }
 
@@ -24,7 +24,7 @@ pub(super) async fn show(
 ) -> Response<Body> {
     match admin.parts.dispatcher.call_log().get(&id) {
         Some(record) => Json(record).into_response(),
-        None => refuse(
+        None => error_response(
             StatusCode::NOT_FOUND,
             "unknown-request",
             "there was no such request, or it was too long ago",
@@ -33,4 +33,4 @@ pub(super) async fn show(
 }
 
 /// How many are listed: a screen or two.
-const LISTED: usize = 50;
+const LIST_MAX: usize = 50;

@@ -12,8 +12,8 @@ use axum::middleware::Next;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::{Admin, refuse};
-use crate::keys::bearer;
+use super::{Admin, error_response};
+use crate::client_keys::bearer;
 
 /// The token, which may be replaced while it is in use. `Debug` does not show it.
 pub struct AdminToken(ArcSwap<SecretString>);
@@ -30,7 +30,7 @@ impl AdminToken {
     }
 
     /// Whether this is it. Comparing takes as long for a wrong token as for the right one.
-    fn is(&self, presented: &[u8]) -> bool {
+    fn matches(&self, presented: &[u8]) -> bool {
         let token = self.0.load();
         presented.ct_eq(token.expose_secret().as_bytes()).into()
     }
@@ -52,11 +52,11 @@ pub(super) async fn check(
         .headers()
         .get(AUTHORIZATION)
         .map(|value| bearer(value.as_bytes()));
-    if presented.is_some_and(|token| admin.parts.token.is(token)) {
+    if presented.is_some_and(|token| admin.parts.token.matches(token)) {
         return next.run(request).await;
     }
     let message = "send the admin token as `Authorization: Bearer TOKEN`";
-    let mut response = refuse(StatusCode::UNAUTHORIZED, "invalid_token", message);
+    let mut response = error_response(StatusCode::UNAUTHORIZED, "invalid_token", message);
     let scheme = HeaderValue::from_static("Bearer");
     response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
     response

@@ -11,9 +11,9 @@ use jackfield_dispatch::{Call, StreamFraming, Operation};
 use tokio::time::timeout;
 
 use super::Api;
-use crate::keys::KeyError;
-use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_WAIT};
-use crate::render::{self, OwnError};
+use crate::client_keys::ClientKeyError;
+use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT};
+use crate::render::{self, GatewayError};
 
 /// What a client asks for by the path that it calls.
 #[derive(Debug, Clone)]
@@ -42,20 +42,20 @@ pub(super) async fn admit(
     endpoint: Endpoint,
     request: Request<Body>,
     id: &Arc<str>,
-) -> Result<Call, Refused> {
+) -> Result<Call, IngressError> {
     let (head, body) = request.into_parts();
     let principal = api.keys.principal(&head.headers, head.uri.query())?;
     let deadline = api.dispatcher.deadline();
-    let body = read(body).await?;
-    let (asked, framing) = match &endpoint.path {
+    let body = read_body(body).await?;
+    let (request_head, framing) = match &endpoint.path {
         Some((model, framing)) => (Asked::of_path(model, framing.is_some())?, *framing),
         None => {
-            let asked = Asked::read(&body)?;
-            let streamed = asked.stream && endpoint.operation == Operation::Generate;
-            (asked, streamed.then_some(StreamFraming::Events))
+            let request_head = Asked::read(&body)?;
+            let streamed = request_head.stream && endpoint.operation == Operation::Generate;
+            (request_head, streamed.then_some(StreamFraming::Events))
         }
     };
-    let model = Arc::from(asked.model.as_ref());
+    let model = Arc::from(request_head.model.as_ref());
     let affinity = api.dispatcher.affinity(&head.headers, &body, &principal);
     Ok(Call {
         id: Arc::clone(id),
@@ -63,7 +63,7 @@ pub(super) async fn admit(
         operation: endpoint.operation,
         model,
         stream: framing,
-        headers: Arc::new(passed_on(&head.headers)),
+        headers: Arc::new(forwarded_headers(&head.headers)),
         principal,
         affinity,
         deadline,
@@ -71,68 +71,68 @@ pub(super) async fn admit(
     })
 }
 
-async fn read(body: Body) -> Result<Bytes, Refused> {
+async fn read_body(body: Body) -> Result<Bytes, IngressError> {
     let collected = timeout(
-        REQUEST_BODY_WAIT,
+        REQUEST_BODY_TIMEOUT,
         Limited::new(body, REQUEST_BODY_BYTES_MAX).collect(),
     );
     match collected.await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLarge),
-        Ok(Err(error)) => Err(Refused::Broken(error.to_string())),
-        Err(_) => Err(Refused::TooSlow),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(IngressError::TooLarge),
+        Ok(Err(error)) => Err(IngressError::Aborted(error.to_string())),
+        Err(_) => Err(IngressError::Timeout),
     }
 }
 
 /// Why a request is no call.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refused {
+pub(super) enum IngressError {
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Key(#[from] ClientKeyError),
     #[error("the body has more than {} MiB", REQUEST_BODY_BYTES_MAX >> 20)]
     TooLarge,
-    #[error("the body did not arrive within {} s", REQUEST_BODY_WAIT.as_secs())]
-    TooSlow,
+    #[error("the body did not arrive within {} s", REQUEST_BODY_TIMEOUT.as_secs())]
+    Timeout,
     #[error("the body broke off: {0}")]
-    Broken(String),
+    Aborted(String),
     #[error(transparent)]
     Body(#[from] RequestError),
 }
 
-impl Refused {
+impl IngressError {
     pub(super) fn render(&self, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
         let status = match self {
             Self::Key(_) => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Broken(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Aborted(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
         };
         let param = match self {
             Self::Body(error) => error.param(),
             _ => None,
         };
         let message = self.to_string();
-        let error = OwnError {
+        let error = GatewayError {
             param,
-            ..OwnError::new(status, "refused", &message)
+            ..GatewayError::new(status, "refused", &message)
         };
-        render::own_error(error, dialect, id)
+        render::gateway_error(error, dialect, id)
     }
 }
 
 /// The headers that go on to the provider, if its executor wants them to: those that change what
 /// an API does. Everything else, keys first of all, stays here.
-fn passed_on(headers: &HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::new();
-    for name in &PASSED_ON {
+fn forwarded_headers(headers: &HeaderMap) -> HeaderMap {
+    let mut forwarded = HeaderMap::new();
+    for name in &FORWARDED_HEADERS {
         for value in headers.get_all(name) {
-            kept.append(name, value.clone());
+            forwarded.append(name, value.clone());
         }
     }
-    kept
+    forwarded
 }
 
-const PASSED_ON: [HeaderName; 4] = [
+const FORWARDED_HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("anthropic-beta"),
     HeaderName::from_static("anthropic-version"),
     HeaderName::from_static("idempotency-key"),

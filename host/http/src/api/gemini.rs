@@ -10,7 +10,7 @@ use jackfield_dispatch::{Embed, StreamFraming, Operation};
 
 use super::admit::Endpoint;
 use super::{Api, new_id, serve};
-use crate::render::{self, OwnError};
+use crate::render::{self, GatewayError};
 
 /// `POST /v1beta/models/{model}:{method}`.
 pub(super) async fn call(
@@ -18,16 +18,16 @@ pub(super) async fn call(
     Path(path): Path<String>,
     request: Request<Body>,
 ) -> Response<Body> {
-    let events = asks_for_events(request.uri().query());
-    match read(&path, events) {
+    let events = is_sse_requested(request.uri().query());
+    match parse_path(&path, events) {
         Some(endpoint) => serve(&api, endpoint, request).await,
-        None => unknown(&path),
+        None => unknown_method(&path),
     }
 }
 
 /// What a path behind `models/` asks for; none if there is no such method. A model's name may have
 /// slashes and colons, so the method is what stands behind the last one.
-fn read(path: &str, events: bool) -> Option<Endpoint> {
+fn parse_path(path: &str, events: bool) -> Option<Endpoint> {
     let (model, method) = path.rsplit_once(':')?;
     let stream = if events {
         StreamFraming::Events
@@ -51,48 +51,48 @@ fn read(path: &str, events: bool) -> Option<Endpoint> {
 
 /// Whether a stream is to be one of events: `alt=sse`
 /// (<https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent>).
-fn asks_for_events(query: Option<&str>) -> bool {
+fn is_sse_requested(query: Option<&str>) -> bool {
     query
         .unwrap_or_default()
         .split('&')
         .any(|pair| pair == "alt=sse")
 }
 
-fn unknown(path: &str) -> Response<Body> {
+fn unknown_method(path: &str) -> Response<Body> {
     let message = format!(
         "there is no method for `models/{path}`; there are generateContent, streamGenerateContent, \
          countTokens, embedContent and batchEmbedContents"
     );
-    let error = OwnError::new(StatusCode::NOT_FOUND, "unknown-path", &message);
-    render::own_error(error, Dialect::Gemini, &new_id())
+    let error = GatewayError::new(StatusCode::NOT_FOUND, "unknown-path", &message);
+    render::gateway_error(error, Dialect::Gemini, &new_id())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn asked(path: &str, events: bool) -> Option<(String, Operation, Option<StreamFraming>)> {
-        let endpoint = read(path, events)?;
+    fn parsed(path: &str, events: bool) -> Option<(String, Operation, Option<StreamFraming>)> {
+        let endpoint = parse_path(path, events)?;
         let (model, framing) = endpoint.path?;
         Some((model, endpoint.operation, framing))
     }
 
     #[test]
-    fn the_method_stands_behind_the_last_colon() {
-        let read = asked("team-a/m:free:generateContent", false);
+    fn method_follows_last_colon() {
+        let read = parsed("team-a/m:free:generateContent", false);
         let expected = ("team-a/m:free".to_owned(), Operation::Generate, None);
         assert_eq!(read, Some(expected));
-        assert_eq!(asked("m", false), None);
-        assert_eq!(asked("m:predict", false), None);
+        assert_eq!(parsed("m", false), None);
+        assert_eq!(parsed("m:predict", false), None);
     }
 
     #[test]
-    fn a_stream_is_an_array_unless_events_are_asked_for() {
-        let framing = |events| asked("m:streamGenerateContent", events).and_then(|it| it.2);
+    fn streams_array_unless_sse_is_requested() {
+        let framing = |events| parsed("m:streamGenerateContent", events).and_then(|it| it.2);
         assert_eq!(framing(true), Some(StreamFraming::Events));
         assert_eq!(framing(false), Some(StreamFraming::Array));
-        assert!(asks_for_events(Some("key=x&alt=sse")));
-        assert!(!asks_for_events(Some("alt=json")));
-        assert!(!asks_for_events(None));
+        assert!(is_sse_requested(Some("key=x&alt=sse")));
+        assert!(!is_sse_requested(Some("alt=json")));
+        assert!(!is_sse_requested(None));
     }
 }

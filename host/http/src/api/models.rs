@@ -10,9 +10,9 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use jackfield_dialect::{Dialect, anthropic_messages, gemini, openai_chat};
 
-use super::admit::Refused;
+use super::admit::IngressError;
 use super::{Api, new_id};
-use crate::render::{self, OwnError};
+use crate::render::{self, GatewayError};
 
 /// `GET /v1/models`, for OpenAI's clients and for Anthropic's.
 pub(super) async fn list(
@@ -20,17 +20,17 @@ pub(super) async fn list(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response<Body> {
-    answer(&api, &uri, &headers, asked_in(&uri, &headers), None)
+    respond(&api, &uri, &headers, dialect_of(&uri, &headers), None)
 }
 
 /// `GET /v1/models/{model}`.
-pub(super) async fn one(
+pub(super) async fn show(
     State(api): State<Arc<Api>>,
     Path(model): Path<String>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response<Body> {
-    answer(&api, &uri, &headers, asked_in(&uri, &headers), Some(&model))
+    respond(&api, &uri, &headers, dialect_of(&uri, &headers), Some(&model))
 }
 
 /// `GET /v1beta/models`, for Gemini's clients.
@@ -39,17 +39,17 @@ pub(super) async fn list_gemini(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response<Body> {
-    answer(&api, &uri, &headers, Dialect::Gemini, None)
+    respond(&api, &uri, &headers, Dialect::Gemini, None)
 }
 
 /// `GET /v1beta/models/{model}`.
-pub(super) async fn one_gemini(
+pub(super) async fn show_gemini(
     State(api): State<Arc<Api>>,
     Path(model): Path<String>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response<Body> {
-    answer(&api, &uri, &headers, Dialect::Gemini, Some(&model))
+    respond(&api, &uri, &headers, Dialect::Gemini, Some(&model))
 }
 
 /// Whether a query has a key, where only Google's API takes one.
@@ -59,7 +59,7 @@ fn has_key(query: &str) -> bool {
 
 /// Three APIs have this path. Anthropic's demands a version of every request, and Google's clients say
 /// who they are; no other API knows these headers.
-fn asked_in(uri: &Uri, headers: &HeaderMap) -> Dialect {
+fn dialect_of(uri: &Uri, headers: &HeaderMap) -> Dialect {
     if headers.contains_key("anthropic-version") {
         Dialect::AnthropicMessages
     } else if ["x-goog-api-client", "x-goog-api-key"]
@@ -73,16 +73,16 @@ fn asked_in(uri: &Uri, headers: &HeaderMap) -> Dialect {
     }
 }
 
-fn answer(
+fn respond(
     api: &Api,
     uri: &Uri,
     headers: &HeaderMap,
     dialect: Dialect,
-    wanted: Option<&str>,
+    requested: Option<&str>,
 ) -> Response<Body> {
     let id = new_id();
-    if let Err(refused) = api.keys.principal(headers, uri.query()) {
-        return Refused::Key(refused).render(dialect, &id);
+    if let Err(error) = api.keys.principal(headers, uri.query()) {
+        return IngressError::Key(error).render(dialect, &id);
     }
     let names = api.dispatcher.auth().names();
     let owner = |name: &jackfield_credential::ServedName| {
@@ -93,19 +93,19 @@ fn answer(
         .iter()
         .map(|name| (name.name.as_ref(), owner(name)))
         .collect();
-    let mut listed = owned.iter().map(|(name, owner)| (*name, owner.as_str()));
-    let body = match wanted {
-        None => list_in(dialect, listed, api.started),
-        Some(wanted) => match listed.find(|(name, _)| *name == wanted) {
-            Some((name, owner)) => one_in(dialect, name, owner, api.started),
-            None => return unknown(wanted, dialect, &id),
+    let mut names_and_owners = owned.iter().map(|(name, owner)| (*name, owner.as_str()));
+    let body = match requested {
+        None => render_list(dialect, names_and_owners, api.started),
+        Some(requested) => match names_and_owners.find(|(name, _)| *name == requested) {
+            Some((name, owner)) => render_model(dialect, name, owner, api.started),
+            None => return unknown_model(requested, dialect, &id),
         },
     };
     let json = HeaderValue::from_static("application/json");
-    render::tag(([(CONTENT_TYPE, json)], body).into_response(), &id)
+    render::with_request_id(([(CONTENT_TYPE, json)], body).into_response(), &id)
 }
 
-fn list_in<'a>(
+fn render_list<'a>(
     dialect: Dialect,
     names: impl Iterator<Item = (&'a str, &'a str)>,
     created: u64,
@@ -119,7 +119,7 @@ fn list_in<'a>(
     }
 }
 
-fn one_in(dialect: Dialect, name: &str, owner: &str, created: u64) -> Bytes {
+fn render_model(dialect: Dialect, name: &str, owner: &str, created: u64) -> Bytes {
     match dialect {
         Dialect::AnthropicMessages => anthropic_messages::model(name, owner, created),
         Dialect::Gemini => gemini::model(name, owner),
@@ -129,9 +129,9 @@ fn one_in(dialect: Dialect, name: &str, owner: &str, created: u64) -> Bytes {
     }
 }
 
-fn unknown(model: &str, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
+fn unknown_model(model: &str, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
     let message = format!("no provider serves a model `{model}`");
-    let error = OwnError::new(StatusCode::NOT_FOUND, "unknown-model", &message);
+    let error = GatewayError::new(StatusCode::NOT_FOUND, "unknown-model", &message);
     let code = Some("model_not_found");
-    render::own_error(OwnError { code, ..error }, dialect, id)
+    render::gateway_error(GatewayError { code, ..error }, dialect, id)
 }

@@ -7,7 +7,7 @@ use reqwest::Client;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::Value;
 
-use crate::upstream::choose_cryptography;
+use crate::upstream::install_crypto_provider;
 
 /// Makes calls as any HTTP client would.
 pub struct PracticeClient {
@@ -40,7 +40,7 @@ impl PracticeClient {
     /// # Errors
     /// When the system lacks what a client needs.
     pub fn new(base_url: &str, key: Option<&str>) -> Result<Self, PracticeError> {
-        choose_cryptography();
+        install_crypto_provider();
         let client = Client::builder().no_proxy().build();
         let client = client.map_err(|error| PracticeError(error.to_string()))?;
         Ok(Self {

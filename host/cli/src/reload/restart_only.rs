@@ -10,7 +10,7 @@ use crate::config::{Config, StoreKind};
 
 /// The values that only a restart can change. `Debug` shows no secret.
 #[derive(Debug)]
-pub(crate) struct Fixed {
+pub(crate) struct RestartOnly {
     listen: SocketAddr,
     admin_listen: Option<SocketAddr>,
     plugins: PathBuf,
@@ -20,7 +20,7 @@ pub(crate) struct Fixed {
     encryption_key: Option<SecretString>,
 }
 
-impl Fixed {
+impl RestartOnly {
     /// Those of a configuration.
     pub(crate) fn of(config: &Config) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl Fixed {
 
     /// The keys under which another configuration says something else, in the order of
     /// `host/cli/CONFIG.md`.
-    pub(crate) fn differing(&self, other: &Self) -> Vec<&'static str> {
+    pub(crate) fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
         let exposed = |key: &SecretString| key.expose_secret().to_owned();
         let (key, other_key) = (&self.encryption_key, &other.encryption_key);
         let admin = match (self.admin_listen, other.admin_listen) {
@@ -65,9 +65,9 @@ impl Fixed {
 }
 
 /// A sentence for a key that only a restart can change.
-pub(crate) struct Restart(pub(crate) &'static str);
+pub(crate) struct RestartRequired(pub(crate) &'static str);
 
-impl fmt::Display for Restart {
+impl fmt::Display for RestartRequired {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
@@ -81,8 +81,8 @@ impl fmt::Display for Restart {
 mod tests {
     use super::*;
 
-    fn fixed() -> Fixed {
-        Fixed {
+    fn sample() -> RestartOnly {
+        RestartOnly {
             listen: ([127, 0, 0, 1], 1).into(),
             admin_listen: Some(([127, 0, 0, 1], 2).into()),
             plugins: "/plugins".into(),
@@ -93,11 +93,11 @@ mod tests {
         }
     }
 
-    type Change = fn(&mut Fixed);
+    type Change = fn(&mut RestartOnly);
 
     #[test]
-    fn each_key_is_named_that_differs() {
-        assert!(fixed().differing(&fixed()).is_empty());
+    fn reports_each_changed_key() {
+        assert!(sample().changed_keys(&sample()).is_empty());
         let cases: [(&str, Change); 9] = [
             ("listen", |other| other.listen.set_port(3)),
             ("admin", |other| other.admin_listen = None),
@@ -116,16 +116,16 @@ mod tests {
             }),
         ];
         for (name, change) in cases {
-            let mut other = fixed();
+            let mut other = sample();
             change(&mut other);
-            assert_eq!(fixed().differing(&other), [name]);
-            assert_eq!(other.differing(&fixed()), [name]);
+            assert_eq!(sample().changed_keys(&other), [name]);
+            assert_eq!(other.changed_keys(&sample()), [name]);
         }
     }
 
     #[test]
-    fn the_sentence_names_the_key_and_what_to_do() {
-        let told = Restart("listen").to_string();
-        assert!(told.starts_with("listen: ") && told.ends_with("restart to change it"));
+    fn message_names_key_and_restart() {
+        let message = RestartRequired("listen").to_string();
+        assert!(message.starts_with("listen: ") && message.ends_with("restart to change it"));
     }
 }

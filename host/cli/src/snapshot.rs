@@ -11,14 +11,14 @@ use jackfield_http::ClientKeys;
 use crate::config::{self, Config, FallbackOn};
 
 /// A snapshot without plugins.
-pub(crate) fn snapshot(config: &Config) -> Snapshot {
+pub(crate) fn build(config: &Config) -> Snapshot {
     let timeouts = &config.timeouts;
     Snapshot {
         providers: config.providers.iter().map(provider).collect(),
         routing: Routing {
             selector: config.routing.selector.as_str().into(),
             settings: config.routing.settings.as_str().into(),
-            queue_timeout: config.routing.room_wait,
+            queue_timeout: config.routing.queue_timeout,
             affinity: affinity(config),
             fallbacks: fallbacks(config),
         },
@@ -50,9 +50,9 @@ fn fallbacks(config: &Config) -> BTreeMap<Arc<str>, Vec<Fallback>> {
         FallbackOn::Failed => Condition::Failed,
         FallbackOn::ContextLength => Condition::ContextLength,
     };
-    let fallback = |told: &config::Fallback| Fallback {
-        model: told.model.as_str().into(),
-        on: told.on.iter().map(condition).collect(),
+    let fallback = |configured: &config::Fallback| Fallback {
+        model: configured.model.as_str().into(),
+        on: configured.on.iter().map(condition).collect(),
     };
     let chains = config.fallbacks.iter();
     let chains =
@@ -69,18 +69,18 @@ fn affinity(config: &Config) -> Vec<AffinityKey> {
     };
     match config.routing.affinity.as_slice() {
         [] => AffinityKey::defaults(),
-        told => told.iter().filter_map(key).collect(),
+        configured => configured.iter().filter_map(key).collect(),
     }
 }
 
 fn provider(provider: &config::Provider) -> (ProviderName, Provider) {
-    let live = Provider {
+    let snapshot_provider = Provider {
         executor: provider.executor.as_str().into(),
         base_url: Arc::new(provider.base_url.clone()),
         settings: provider.settings.as_str().into(),
         grants: provider.grants.clone(),
     };
-    (ProviderName::from(provider.name.as_str()), live)
+    (ProviderName::from(provider.name.as_str()), snapshot_provider)
 }
 
 /// What the pool goes by. `seed`: where its jitter begins.

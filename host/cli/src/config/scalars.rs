@@ -12,27 +12,27 @@ use jackfield_credential::Timestamp;
 use jackfield_credential::model_names::normalize_prefix;
 use url::Url;
 
-use super::reader::{Names, Reader};
-use super::section::Spot;
+use super::reader::{UniqueNames, Reader};
+use super::mapping::Located;
 use super::yaml::Value;
 
 impl Reader<'_> {
     /// Any scalar that is not empty. `null` and an empty plain scalar are no value.
-    pub(super) fn text<'n>(&mut self, spot: &Spot<'n>) -> Option<&'n str> {
-        let what = match &spot.node.value {
+    pub(super) fn text<'n>(&mut self, located: &Located<'n>) -> Option<&'n str> {
+        let message = match &located.node.value {
             Value::Scalar { text, .. } if text.is_empty() => "must not be empty",
-            Value::Scalar { text, .. } if !spot.node.is_nothing() => return Some(text),
+            Value::Scalar { text, .. } if !located.node.is_null() => return Some(text),
             Value::Scalar { .. } => "must be a value",
             Value::List(_) => "must be a single value, not a list",
             Value::Map(_) => "must be a single value, not a mapping",
         };
-        self.refuse_kind(spot, what);
+        self.invalid_type(located, message);
         None
     }
 
     /// A name that may become a part of a file's name.
-    pub(super) fn name(&mut self, spot: &Spot<'_>) -> Option<String> {
-        let text = self.text(spot)?;
+    pub(super) fn name(&mut self, located: &Located<'_>) -> Option<String> {
+        let text = self.text(located)?;
         if Self::is_name(text) {
             return Some(text.to_owned());
         }
@@ -40,7 +40,7 @@ impl Reader<'_> {
             "must be a lower-case letter or a digit, then at most {} of a-z, 0-9, `.`, `_` and `-`",
             NAME_BYTES_MAX - 1
         );
-        self.refuse_found(spot, text, &rule)
+        self.invalid_value(located, text, &rule)
     }
 
     /// Whether a text is such a name.
@@ -51,67 +51,67 @@ impl Reader<'_> {
     }
 
     /// A name that did not come before.
-    pub(super) fn unique(&mut self, spot: &Spot<'_>, names: &mut Names) -> Option<String> {
-        let name = self.name(spot)?;
-        names.check(self, spot, &name);
+    pub(super) fn unique(&mut self, located: &Located<'_>, names: &mut UniqueNames) -> Option<String> {
+        let name = self.name(located)?;
+        names.check(self, located, &name);
         Some(name)
     }
 
     /// One word of a few.
     pub(super) fn choice<T: Copy>(
         &mut self,
-        spot: &Spot<'_>,
+        located: &Located<'_>,
         choices: &[(&'static str, T)],
     ) -> Option<T> {
-        let text = self.text(spot)?;
-        if let Some((_, chosen)) = choices.iter().find(|(word, _)| *word == text) {
+        let text = self.text(located)?;
+        if let Some((_, chosen)) = choices.iter().find(|(label, _)| *label == text) {
             return Some(*chosen);
         }
-        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        self.refuse_found(spot, text, &format!("must be one of {}", words.join(", ")))
+        let labels: Vec<&str> = choices.iter().map(|(label, _)| *label).collect();
+        self.invalid_value(located, text, &format!("must be one of {}", labels.join(", ")))
     }
 
     /// Text on one line, such as a model's name.
-    pub(super) fn line(&mut self, spot: &Spot<'_>) -> Option<String> {
-        let text = self.text(spot)?;
+    pub(super) fn line(&mut self, located: &Located<'_>) -> Option<String> {
+        let text = self.text(located)?;
         if text.len() <= LINE_BYTES_MAX && text.trim() == text && !text.contains(char::is_control) {
             return Some(text.to_owned());
         }
         let rule =
             format!("must be one line of at most {LINE_BYTES_MAX} bytes without spaces around it");
-        self.refuse_found(spot, text, &rule)
+        self.invalid_value(located, text, &rule)
     }
 
     /// A whole number.
-    pub(super) fn number<T>(&mut self, spot: &Spot<'_>, range: RangeInclusive<T>) -> Option<T>
+    pub(super) fn number<T>(&mut self, located: &Located<'_>, range: RangeInclusive<T>) -> Option<T>
     where
         T: FromStr + PartialOrd + Display,
     {
-        let text = self.text(spot)?;
-        let plain = matches!(spot.node.value, Value::Scalar { plain: true, .. });
+        let text = self.text(located)?;
+        let plain = matches!(located.node.value, Value::Scalar { plain: true, .. });
         match text.parse() {
             Ok(number) if plain && range.contains(&number) => Some(number),
             _ => {
                 let (least, most) = range.into_inner();
                 let rule = format!("must be a whole number from {least} to {most}, without quotes");
-                self.refuse_found(spot, text, &rule)
+                self.invalid_value(located, text, &rule)
             }
         }
     }
 
     /// `true` or `false`.
-    pub(super) fn flag(&mut self, spot: &Spot<'_>) -> Option<bool> {
-        let text = self.text(spot)?;
-        match (text, &spot.node.value) {
+    pub(super) fn flag(&mut self, located: &Located<'_>) -> Option<bool> {
+        let text = self.text(located)?;
+        match (text, &located.node.value) {
             ("true", Value::Scalar { plain: true, .. }) => Some(true),
             ("false", Value::Scalar { plain: true, .. }) => Some(false),
-            _ => self.refuse_found(spot, text, "must be true or false, without quotes"),
+            _ => self.invalid_value(located, text, "must be true or false, without quotes"),
         }
     }
 
     /// A duration above zero.
-    pub(super) fn duration(&mut self, spot: &Spot<'_>, most: Duration) -> Option<Duration> {
-        let text = self.text(spot)?;
+    pub(super) fn duration(&mut self, located: &Located<'_>, most: Duration) -> Option<Duration> {
+        let text = self.text(located)?;
         match humantime::parse_duration(text) {
             Ok(duration) if !duration.is_zero() && duration <= most => Some(duration),
             _ => {
@@ -119,29 +119,29 @@ impl Reader<'_> {
                 let rule = format!(
                     "must be a duration above zero and at most {most}, such as 500ms, 30s or 2m"
                 );
-                self.refuse_found(spot, text, &rule)
+                self.invalid_value(located, text, &rule)
             }
         }
     }
 
     /// A moment, as RFC 3339 writes it, in UTC.
-    pub(super) fn moment(&mut self, spot: &Spot<'_>) -> Option<Timestamp> {
-        let text = self.text(spot)?;
+    pub(super) fn timestamp(&mut self, located: &Located<'_>) -> Option<Timestamp> {
+        let text = self.text(located)?;
         let time = humantime::parse_rfc3339(text).ok();
         let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         match since.and_then(|since| u64::try_from(since.as_millis()).ok()) {
             Some(millis) => Some(Timestamp::from_millis(millis)),
             None => {
                 let rule = "must be a moment in UTC since 1970, such as 2030-01-31T12:00:00Z";
-                self.refuse_found(spot, text, rule)
+                self.invalid_value(located, text, rule)
             }
         }
     }
 
     /// A number with at most three digits after its point, in thousandths.
-    pub(super) fn permille(&mut self, spot: &Spot<'_>, most: u32) -> Option<u32> {
-        let text = self.text(spot)?;
-        let plain = matches!(spot.node.value, Value::Scalar { plain: true, .. });
+    pub(super) fn permille(&mut self, located: &Located<'_>, most: u32) -> Option<u32> {
+        let text = self.text(located)?;
+        let plain = matches!(located.node.value, Value::Scalar { plain: true, .. });
         match thousandths(text) {
             Some(permille) if plain && permille <= most => Some(permille),
             _ => {
@@ -150,67 +150,67 @@ impl Reader<'_> {
                     "must be a number from 0 to {most} with at most three digits after the point, \
                      without quotes"
                 );
-                self.refuse_found(spot, text, &rule)
+                self.invalid_value(located, text, &rule)
             }
         }
     }
 
     /// What stands before a model's name; none if nothing is left of it.
-    pub(super) fn prefix(&mut self, spot: &Spot<'_>) -> Option<String> {
-        let line = self.line(spot)?;
+    pub(super) fn prefix(&mut self, located: &Located<'_>) -> Option<String> {
+        let line = self.line(located)?;
         match normalize_prefix(&line) {
             Ok(Some(prefix)) => Some(prefix.to_owned()),
-            Ok(None) => self.refuse_found(spot, &line, "must hold more than slashes"),
-            Err(error) => self.refuse_found(spot, &line, &error.to_string()),
+            Ok(None) => self.invalid_value(located, &line, "must hold more than slashes"),
+            Err(error) => self.invalid_value(located, &line, &error.to_string()),
         }
     }
 
     /// A priority.
-    pub(super) fn priority(&mut self, spot: &Spot<'_>) -> Option<i32> {
-        self.number(spot, -PRIORITY_MAX..=PRIORITY_MAX)
+    pub(super) fn priority(&mut self, located: &Located<'_>) -> Option<i32> {
+        self.number(located, -PRIORITY_MAX..=PRIORITY_MAX)
     }
 
     /// A share among equals.
-    pub(super) fn weight(&mut self, spot: &Spot<'_>) -> Option<u32> {
-        self.number(spot, 1..=WEIGHT_MAX)
+    pub(super) fn weight(&mut self, located: &Located<'_>) -> Option<u32> {
+        self.number(located, 1..=WEIGHT_MAX)
     }
 
     /// Attempts under way at once.
-    pub(super) fn in_flight(&mut self, spot: &Spot<'_>) -> Option<NonZeroU32> {
-        NonZeroU32::new(self.number(spot, 1..=IN_FLIGHT_MAX)?)
+    pub(super) fn in_flight(&mut self, located: &Located<'_>) -> Option<NonZeroU32> {
+        NonZeroU32::new(self.number(located, 1..=IN_FLIGHT_MAX)?)
     }
 
     /// Rounds over the credentials.
-    pub(super) fn rounds(&mut self, spot: &Spot<'_>) -> Option<u32> {
-        self.number(spot, 1..=ROUNDS_MAX)
+    pub(super) fn rounds(&mut self, located: &Located<'_>) -> Option<u32> {
+        self.number(located, 1..=ROUNDS_MAX)
     }
 
     /// An address to listen on.
-    pub(super) fn address(&mut self, spot: &Spot<'_>) -> Option<SocketAddr> {
-        let text = self.text(spot)?;
+    pub(super) fn address(&mut self, located: &Located<'_>) -> Option<SocketAddr> {
+        let text = self.text(located)?;
         match text.parse() {
             Ok(address) => Some(address),
             Err(_) => {
                 let rule = "must be an IP address and a port, such as 127.0.0.1:8317 or [::1]:8317";
-                self.refuse_found(spot, text, rule)
+                self.invalid_value(located, text, rule)
             }
         }
     }
 
     /// A path, made absolute.
-    pub(super) fn path(&mut self, spot: &Spot<'_>) -> Option<PathBuf> {
-        let text = self.text(spot)?;
+    pub(super) fn path(&mut self, located: &Located<'_>) -> Option<PathBuf> {
+        let text = self.text(located)?;
         if text.starts_with('~') {
-            return self.refuse_found(spot, text, "must be written out; `~` is not replaced here");
+            return self.invalid_value(located, text, "must be written out; `~` is not replaced here");
         }
         let path = std::path::absolute(self.folder.join(text)).ok();
-        path.or_else(|| self.refuse_found(spot, text, "must be a path"))
+        path.or_else(|| self.invalid_value(located, text, "must be a path"))
     }
 
     /// Where an API begins. The text is never shown: people put keys into URLs.
-    pub(super) fn base_url(&mut self, spot: &Spot<'_>) -> Option<Url> {
-        let mut url = self.url(spot, &["http", "https"])?;
-        let what = if !url.username().is_empty() || url.password().is_some() {
+    pub(super) fn base_url(&mut self, located: &Located<'_>) -> Option<Url> {
+        let mut url = self.url(located, &["http", "https"])?;
+        let message = if !url.username().is_empty() || url.password().is_some() {
             "must not carry a user or a password; put the key under `credentials`"
         } else if url.query().is_some() || url.fragment().is_some() {
             "must end with its path: remove what begins with `?` or `#`"
@@ -219,28 +219,28 @@ impl Reader<'_> {
             url.set_path(&path);
             return Some(url);
         };
-        self.refuse(spot, what);
+        self.report(located, message);
         None
     }
 
     /// A scheme, a host and a port. The text is never shown, as for the base URL.
-    pub(super) fn origin(&mut self, spot: &Spot<'_>) -> Option<Url> {
-        let url = self.base_url(spot)?;
+    pub(super) fn origin(&mut self, located: &Located<'_>) -> Option<Url> {
+        let url = self.base_url(located)?;
         if url.path() == "/" {
             return Some(url);
         }
-        let what = "must end with its host and port: what is granted is a whole origin";
-        self.refuse(spot, what);
+        let message = "must end with its host and port: what is granted is a whole origin";
+        self.report(located, message);
         None
     }
 
     /// A proxy. The text is never shown: it may carry a password.
-    pub(super) fn proxy_url(&mut self, spot: &Spot<'_>) -> Option<Url> {
-        let url = self.url(spot, &["http", "https", "socks5"])?;
+    pub(super) fn proxy_url(&mut self, located: &Located<'_>) -> Option<Url> {
+        let url = self.url(located, &["http", "https", "socks5"])?;
         let path = !matches!(url.path(), "" | "/");
         if path || url.query().is_some() || url.fragment().is_some() {
-            self.refuse(
-                spot,
+            self.report(
+                located,
                 "must end with its host and port: remove what comes after",
             );
             return None;
@@ -248,14 +248,14 @@ impl Reader<'_> {
         Some(url)
     }
 
-    fn url(&mut self, spot: &Spot<'_>, schemes: &[&str]) -> Option<Url> {
-        let text = self.text(spot)?;
+    fn url(&mut self, located: &Located<'_>, schemes: &[&str]) -> Option<Url> {
+        let text = self.text(located)?;
         let url = Url::parse(text).ok().filter(Url::has_host);
         let url = url.filter(|url| schemes.contains(&url.scheme()));
         if url.is_none() {
             let schemes = schemes.join("://, ");
-            self.refuse(
-                spot,
+            self.report(
+                located,
                 format!("must be a URL with a host that begins with one of {schemes}://"),
             );
         }
@@ -263,15 +263,15 @@ impl Reader<'_> {
     }
 
     /// Refuses a value and shows it, cut.
-    pub(super) fn refuse_found<T>(
+    pub(super) fn invalid_value<T>(
         &mut self,
-        spot: &Spot<'_>,
+        located: &Located<'_>,
         found: &str,
         rule: &str,
     ) -> Option<T> {
         let cut: String = found.chars().take(FOUND_CHARS_MAX).collect();
         let more = if cut.len() < found.len() { ".." } else { "" };
-        self.refuse(spot, format!("{rule}; found {cut:?}{more}"));
+        self.report(located, format!("{rule}; found {cut:?}{more}"));
         None
     }
 }

@@ -12,7 +12,7 @@ pub(super) fn expiration(file: &Map<String, Value>) -> Option<Timestamp> {
     let own = KEYS
         .iter()
         .filter_map(|key| file.get(*key))
-        .find_map(moment);
+        .find_map(timestamp);
     own.or_else(|| {
         let tokens = NESTED.iter().filter_map(|key| file.get(*key)?.as_object());
         // Files are parsed to a bounded depth, and so is this.
@@ -21,10 +21,10 @@ pub(super) fn expiration(file: &Map<String, Value>) -> Option<Timestamp> {
 }
 
 /// A point in time as files tell it.
-pub(super) fn moment(value: &Value) -> Option<Timestamp> {
+pub(super) fn timestamp(value: &Value) -> Option<Timestamp> {
     let millis = match value {
-        Value::Number(number) => of_number(number.as_i64().or_else(|| whole(number.as_f64()?))?),
-        Value::String(text) => of_text(text.trim())?,
+        Value::Number(number) => millis_of(number.as_i64().or_else(|| whole(number.as_f64()?))?),
+        Value::String(text) => parse_text(text.trim())?,
         _ => return None,
     };
     u64::try_from(millis)
@@ -33,9 +33,9 @@ pub(super) fn moment(value: &Value) -> Option<Timestamp> {
         .map(Timestamp::from_millis)
 }
 
-fn of_text(text: &str) -> Option<i64> {
+fn parse_text(text: &str) -> Option<i64> {
     if let Ok(number) = text.parse() {
-        return Some(of_number(number));
+        return Some(millis_of(number));
     }
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Some(time.as_millisecond());
@@ -45,7 +45,7 @@ fn of_text(text: &str) -> Option<i64> {
     Some(time.as_millisecond())
 }
 
-fn of_number(number: i64) -> i64 {
+fn millis_of(number: i64) -> i64 {
     if number > SECONDS_MAX {
         number
     } else {
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn seed_1_13_an_end_is_told_in_many_ways() {
-        let told = [
+        let spellings = [
             json!("2026-01-24T10:00:00Z"),
             json!("2026-01-24T11:30:00.000+01:30"),
             json!("2026-01-24 10:00:00"),
@@ -102,7 +102,7 @@ mod tests {
             json!(END.to_string()),
             json!(1_769_248_800.0),
         ];
-        for value in told {
+        for value in spellings {
             assert_eq!(
                 read(&json!({ "expired": value })),
                 Some(END * 1000),

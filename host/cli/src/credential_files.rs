@@ -22,8 +22,8 @@ use tokio::time::timeout;
 use walkdir::WalkDir;
 
 use crate::catalog::Catalog;
-use crate::config::entry::{self, NewCredential};
-use crate::wire::told;
+use crate::config::credential_entry::{self, NewCredential};
+use crate::wire::error_chain;
 
 /// The folder, and what was found in it. A handle: clones are the same folder.
 #[derive(Clone)]
@@ -32,20 +32,20 @@ pub(crate) struct CredentialFiles {
     /// The configuration as it is, by which credentials are made of files.
     catalog: Arc<ArcSwap<Catalog>>,
     /// By their paths below the folder.
-    known: Arc<Mutex<Known>>,
+    known: Arc<Mutex<KnownFiles>>,
 }
 
-type Known = BTreeMap<String, File>;
+type KnownFiles = BTreeMap<String, CredentialFile>;
 
 /// One file.
-struct File {
-    signature: Signature,
+struct CredentialFile {
+    stamp: FileStamp,
     /// What it said when it last was legal. A file that is being written is not a removal.
-    said: Option<Said>,
+    parsed: Option<Parsed>,
 }
 
 /// What a legal file says, whatever the configuration makes of it.
-struct Said {
+struct Parsed {
     new: NewCredential,
     expires_at: Option<Timestamp>,
     refreshed_at: Option<Timestamp>,
@@ -54,20 +54,20 @@ struct Said {
 
 /// What changes when a file does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Signature {
+struct FileStamp {
     bytes: u64,
     inode: u64,
     modified: SystemTime,
 }
 
 /// What a look at the folder found.
-struct Found {
+struct Scan {
     /// All credentials that there are.
     ids: BTreeSet<CredentialId>,
     /// Those that are new, or were changed.
     changed: Vec<Registration>,
     /// Whether some file is gone.
-    fewer: bool,
+    any_removed: bool,
 }
 
 impl CredentialFiles {
@@ -88,23 +88,23 @@ impl CredentialFiles {
     /// All credentials that the folder holds at the start. Files that cannot be read are told in the
     /// log; the others serve.
     pub(crate) async fn read_all(&self) -> Vec<Registration> {
-        self.look(&mut *self.known.lock().await).changed
+        self.scan(&mut *self.known.lock().await).changed
     }
 
     /// All credentials that the files have last said, as another configuration makes them; and, in
     /// words, those that it cannot make.
-    pub(crate) async fn made_by(&self, catalog: &Catalog) -> (Vec<Registration>, Vec<String>) {
-        let (mut made, mut unmade) = (Vec::new(), Vec::new());
+    pub(crate) async fn registrations(&self, catalog: &Catalog) -> (Vec<Registration>, Vec<String>) {
+        let (mut registrations, mut rejected) = (Vec::new(), Vec::new());
         for (name, file) in &*self.known.lock().await {
-            let Some(said) = &file.said else {
+            let Some(parsed) = &file.parsed else {
                 continue;
             };
-            match registration(catalog, name, said) {
-                Ok(registration) => made.push(registration),
-                Err(why) => unmade.push(format!("the credential file {name} is left out: {why}")),
+            match registration(catalog, name, parsed) {
+                Ok(registration) => registrations.push(registration),
+                Err(why) => rejected.push(format!("the credential file {name} is left out: {why}")),
             }
         }
-        (made, unmade)
+        (registrations, rejected)
     }
 
     /// Follows changes until the returned future is dropped.
@@ -112,14 +112,14 @@ impl CredentialFiles {
         self,
         auth: AuthManager,
     ) -> Result<impl Future<Output = ()> + Send, String> {
-        let watch = Watch::new(&self.folder, Depth::Deep).map_err(|error| told(&error));
+        let watch = Watch::new(&self.folder, Depth::Deep).map_err(|error| error_chain(&error));
         let mut watch =
             watch.map_err(|why| format!("watching {}: {why}", self.folder.display()))?;
         Ok(async move {
             loop {
                 // What changed before the watch began, or was not told, is found all the same.
                 self.follow(&auth).await;
-                if let Ok(false) = timeout(LOOK_PAUSE, watch.changed()).await {
+                if let Ok(false) = timeout(RESCAN_INTERVAL, watch.changed()).await {
                     return;
                 }
             }
@@ -128,7 +128,7 @@ impl CredentialFiles {
 
     async fn follow(&self, auth: &AuthManager) {
         let _changing = auth.lock_registrations().await;
-        let mut found = self.looked().await;
+        let mut found = self.scan_in_background().await;
         found.changed.retain(|changed| {
             let id = &changed.credential.id;
             let other = auth.get(id).filter(|view| !is_file(&view.origin));
@@ -138,21 +138,21 @@ impl CredentialFiles {
             }
             other.is_none()
         });
-        if found.changed.is_empty() && !found.fewer {
+        if found.changed.is_empty() && !found.any_removed {
             return;
         }
         let changed = found.changed.len();
         match auth.sync(is_file, &found.ids, found.changed).await {
             Ok(()) => tracing::info!(changed, all = found.ids.len(), "credential files are read"),
-            Err(error) => tracing::error!(error = told(&error), "credential files"),
+            Err(error) => tracing::error!(error = error_chain(&error), "credential files"),
         }
     }
 
-    async fn looked(&self) -> Found {
+    async fn scan_in_background(&self) -> Scan {
         let mut known = Arc::clone(&self.known).lock_owned().await;
         let files = self.clone();
-        let looked = tokio::task::spawn_blocking(move || files.look(&mut known));
-        match looked.await {
+        let scan = tokio::task::spawn_blocking(move || files.scan(&mut known));
+        match scan.await {
             Ok(found) => found,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -162,72 +162,72 @@ impl CredentialFiles {
         }
     }
 
-    fn look(&self, known: &mut Known) -> Found {
+    fn scan(&self, known: &mut KnownFiles) -> Scan {
         let catalog = self.catalog.load();
         let found = self.list(known);
         let before = known.len();
         known.retain(|name, _| found.contains_key(name));
-        let fewer = known.len() < before;
+        let any_removed = known.len() < before;
         let mut changed = Vec::new();
-        for (name, signature) in found {
+        for (name, stamp) in found {
             let before = known.remove(&name);
             let file = match before {
-                Some(file) if file.signature == signature => file,
+                Some(file) if file.stamp == stamp => file,
                 before => {
-                    let said = before.and_then(|file| file.said);
-                    let said = self.reread(&catalog, &name, signature, said, &mut changed);
-                    File { signature, said }
+                    let parsed = before.and_then(|file| file.parsed);
+                    let parsed = self.parse_changed(&catalog, &name, stamp, parsed, &mut changed);
+                    CredentialFile { stamp, parsed }
                 }
             };
             known.insert(name, file);
         }
         let usable = known.iter().filter(|(name, file)| {
-            let said = file.said.as_ref();
-            said.is_some_and(|said| usable(&catalog, name, said).is_ok())
+            let parsed = file.parsed.as_ref();
+            parsed.is_some_and(|parsed| usable(&catalog, name, parsed).is_ok())
         });
-        Found {
+        Scan {
             ids: usable.map(|(name, _)| name.as_str().into()).collect(),
             changed,
-            fewer,
+            any_removed,
         }
     }
 
     /// What a file that has changed is taken to say, which is what it said before if it cannot be
     /// used now.
-    fn reread(
+    fn parse_changed(
         &self,
         catalog: &Catalog,
         name: &str,
-        signature: Signature,
-        before: Option<Said>,
+        stamp: FileStamp,
+        before: Option<Parsed>,
         changed: &mut Vec<Registration>,
-    ) -> Option<Said> {
-        let kept = before.is_some();
+    ) -> Option<Parsed> {
+        let has_previous = before.is_some();
         let unusable =
-            |why: &str| tracing::error!(file = name, why, kept, "a credential file cannot be used");
-        let said = match self.read(name, signature) {
-            Ok(said) => said,
+            |why: &str| tracing::error!(file = name, why, has_previous, "a credential file cannot be used");
+        let parsed = match self.read(name, stamp) {
+            Ok(parsed) => parsed,
             Err(why) => {
                 unusable(&why);
                 return before;
             }
         };
-        match registration(catalog, name, &said) {
+        match registration(catalog, name, &parsed) {
             Ok(registration) => {
                 changed.push(registration);
-                Some(said)
+                Some(parsed)
             }
             Err(why) => {
                 unusable(&why);
                 // Another configuration may know what to make of it.
-                before.or(Some(said))
+                before.or(Some(parsed))
             }
         }
     }
 
     /// The files, by their paths below the folder. What is hidden, and what a link leads to beyond the
     /// folder, is passed over.
-    fn list(&self, known: &Known) -> BTreeMap<String, Signature> {
+    fn list(&self, known: &KnownFiles) -> BTreeMap<String, FileStamp> {
         let mut found = BTreeMap::new();
         let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
         let walk = WalkDir::new(&self.folder)
@@ -242,7 +242,7 @@ impl CredentialFiles {
             let is_json = path
                 .extension()
                 .is_some_and(|extension| extension == "json");
-            if !is_json || !self.holds(path) {
+            if !is_json || !self.contains(path) {
                 continue;
             }
             let Ok(metadata) = fs::metadata(path) else {
@@ -266,29 +266,29 @@ impl CredentialFiles {
                     "a credential file can be read by everybody; chmod it to 600"
                 );
             }
-            let signature = Signature {
+            let stamp = FileStamp {
                 bytes: metadata.len(),
                 inode: metadata.ino(),
                 modified,
             };
-            found.insert(name.to_owned(), signature);
+            found.insert(name.to_owned(), stamp);
         }
         found
     }
 
-    fn holds(&self, path: &Path) -> bool {
+    fn contains(&self, path: &Path) -> bool {
         path.canonicalize()
             .is_ok_and(|path| path.starts_with(&self.folder))
     }
 
-    fn read(&self, name: &str, signature: Signature) -> Result<Said, String> {
-        if signature.bytes > FILE_BYTES_MAX {
+    fn read(&self, name: &str, stamp: FileStamp) -> Result<Parsed, String> {
+        if stamp.bytes > FILE_BYTES_MAX {
             return Err(format!("is larger than {FILE_BYTES_MAX} bytes"));
         }
         let text = fs::read(self.folder.join(name)).map_err(|error| error.to_string())?;
-        let content = format::content(&text)?;
-        let new = entry::entry(&content.body).map_err(|mistakes| mistakes.join("; "))?;
-        Ok(Said {
+        let content = format::parse(&text)?;
+        let new = credential_entry::parse(&content.body).map_err(|errors| errors.join("; "))?;
+        Ok(Parsed {
             expires_at: new.credential.expires_at.or(content.expires_at),
             new,
             refreshed_at: content.refreshed_at,
@@ -298,25 +298,25 @@ impl CredentialFiles {
 }
 
 /// Whether a configuration can make a credential of what a file says.
-fn usable(catalog: &Catalog, name: &str, said: &Said) -> Result<(), String> {
+fn usable(catalog: &Catalog, name: &str, parsed: &Parsed) -> Result<(), String> {
     if catalog.defines(&name.into()) {
         return Err("the configuration has a credential of this id".to_owned());
     }
-    let provider = &said.new.provider;
+    let provider = &parsed.new.provider;
     if !catalog.has_provider(provider) {
         return Err(format!("the configuration has no provider `{provider}`"));
     }
     Ok(())
 }
 
-fn registration(catalog: &Catalog, name: &str, said: &Said) -> Result<Registration, String> {
-    usable(catalog, name, said)?;
-    let mut registration = catalog.registration(&said.new)?;
+fn registration(catalog: &Catalog, name: &str, parsed: &Parsed) -> Result<Registration, String> {
+    usable(catalog, name, parsed)?;
+    let mut registration = catalog.registration(&parsed.new)?;
     registration.credential.id = name.into();
     registration.origin = Origin::File(name.into());
-    registration.expires_at = said.expires_at;
-    registration.refreshed_at = said.refreshed_at;
-    registration.metadata = said.metadata.clone();
+    registration.expires_at = parsed.expires_at;
+    registration.refreshed_at = parsed.refreshed_at;
+    registration.metadata = parsed.metadata.clone();
     Ok(registration)
 }
 
@@ -334,7 +334,7 @@ const FILE_BYTES_MAX: u64 = 256 * 1024;
 const DEPTH_MAX: usize = 8;
 
 /// How often the folder is looked at though nothing was told of it: some file systems tell nothing.
-const LOOK_PAUSE: Duration = Duration::from_secs(60);
+const RESCAN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The bit of a file's mode by which everybody may read it.
 const OTHERS_READ: u32 = 0o004;

@@ -11,7 +11,7 @@ use crate::config::{Config, Environment};
 
 /// The options that say which server.
 #[derive(Args)]
-pub(crate) struct Server {
+pub(crate) struct AdminTarget {
     /// The server's configuration, whose `admin` section has the address and the token.
     #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["admin", "token_env"])]
     config: Option<PathBuf>,
@@ -23,7 +23,7 @@ pub(crate) struct Server {
     token_env: String,
 }
 
-impl Server {
+impl AdminTarget {
     /// A client of its admin API.
     pub(crate) fn client(&self, environment: &dyn Environment) -> Result<AdminClient, String> {
         let (address, token) = match &self.config {
@@ -50,7 +50,7 @@ fn configured(
     file: &Path,
     environment: &dyn Environment,
 ) -> Result<(String, SecretString), String> {
-    let admin = Config::admin_of(file, environment).map_err(|errors| errors.to_string())?;
+    let admin = Config::load_admin(file, environment).map_err(|errors| errors.to_string())?;
     let shown = file.display();
     let admin = admin.ok_or_else(|| {
         format!("{shown}: there is no `admin` section, so that server has no admin API; add one")

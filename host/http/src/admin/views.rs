@@ -35,7 +35,7 @@ pub(super) fn credential(view: &CredentialView) -> Value {
         "last_used_ms": millis(status.last_used),
         "last_success_ms": millis(status.last_success),
         "last_failure": status.last_failure.as_ref().map(last_failure),
-        "refresh": renewal(&view.refresh),
+        "refresh": refresh_state(&view.refresh),
     });
     let aggregate = &view.aggregate;
     shown["status"] = aggregate.status.label().into();
@@ -58,9 +58,9 @@ pub(super) fn event(event: &Event) -> Value {
     });
     match &event.kind {
         EventKind::Registered | EventKind::Updated | EventKind::Removed => {}
-        EventKind::Attempt(note) => shown["result"] = result(note),
-        EventKind::Refresh(note) => shown["refresh"] = refreshed(note),
-        EventKind::Health(change) => shown["change"] = changed(change, event.at),
+        EventKind::Attempt(note) => shown["result"] = call_result(note),
+        EventKind::Refresh(note) => shown["refresh"] = refresh_result(note),
+        EventKind::Health(change) => shown["change"] = health_change(change, event.at),
     }
     shown
 }
@@ -83,13 +83,13 @@ fn model(model: &ModelStatus) -> Value {
     })
 }
 
-fn renewal(renewal: &RefreshView) -> Value {
+fn refresh_state(state: &RefreshView) -> Value {
     json!({
-        "running": renewal.running,
-        "refreshed_at_ms": millis(renewal.refreshed_at),
-        "due_at_ms": millis(renewal.due_at),
-        "failures": renewal.failures,
-        "rejected": renewal.rejected,
+        "running": state.running,
+        "refreshed_at_ms": millis(state.refreshed_at),
+        "due_at_ms": millis(state.due_at),
+        "failures": state.failures,
+        "rejected": state.rejected,
     })
 }
 
@@ -141,7 +141,7 @@ fn last_failure(failure: &LastFailure) -> Value {
     })
 }
 
-fn result(note: &AttemptEvent) -> Value {
+fn call_result(note: &AttemptEvent) -> Value {
     let mut shown = json!({
         "provider": note.provider.as_str(),
         "model": note.model.as_str(),
@@ -164,19 +164,19 @@ fn result(note: &AttemptEvent) -> Value {
     shown
 }
 
-fn refreshed(note: &RefreshEvent) -> Value {
+fn refresh_result(note: &RefreshEvent) -> Value {
     match note {
         RefreshEvent::Refreshed(expires_at) => {
             json!({ "outcome": "renewed", "expires_at_ms": millis(*expires_at) })
         }
-        RefreshEvent::Failed(message, again) => {
-            json!({ "outcome": "failed", "message": message, "again_at_ms": again.as_millis() })
+        RefreshEvent::Failed(message, retry_at) => {
+            json!({ "outcome": "failed", "message": message, "again_at_ms": retry_at.as_millis() })
         }
         RefreshEvent::Rejected(message) => json!({ "outcome": "rejected", "message": message }),
     }
 }
 
-fn changed(change: &HealthChange, at: Timestamp) -> Value {
+fn health_change(change: &HealthChange, at: Timestamp) -> Value {
     let of = |state: &Health| {
         let cause = state.cause().map(|cause| &**cause);
         health(state.availability(at), state.strikes(), cause)

@@ -5,9 +5,9 @@ use serde_json::Value as Json;
 
 use super::Credential;
 use super::credentials::fields;
-use super::mistake::Place;
-use super::reader::{Names, Reader};
-use super::section::{Section, Spot};
+use super::diagnostics::Position;
+use super::reader::{UniqueNames, Reader};
+use super::mapping::{Mapping, Located};
 use super::yaml::{Entry, Node, Value};
 
 /// A credential, and whose it is.
@@ -24,25 +24,25 @@ pub(crate) struct NewCredential {
 /// # Errors
 ///
 /// Every mistake in it, each with the name of the value.
-pub(crate) fn entry(body: &Json) -> Result<NewCredential, Vec<String>> {
+pub(crate) fn parse(body: &Json) -> Result<NewCredential, Vec<String>> {
     let node = node(body);
-    let spot = Spot {
+    let located = Located {
         name: String::new(),
         node: &node,
     };
-    let mut reader = Reader::of_values();
-    let entry = read(&mut reader, &spot);
+    let mut reader = Reader::for_json();
+    let entry = read(&mut reader, &located);
     match entry {
-        Some(entry) if reader.mistakes() == 0 => Ok(entry),
-        _ => Err(reader.told()),
+        Some(entry) if reader.error_count() == 0 => Ok(entry),
+        _ => Err(reader.into_messages()),
     }
 }
 
-fn read(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<NewCredential> {
-    let mut section = Section::open(reader, spot)?;
-    let provider = section.required(reader, "provider", Reader::name);
-    let credential = fields(reader, &mut section, spot, &mut Names::default());
-    section.end(reader);
+fn read(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<NewCredential> {
+    let mut mapping = Mapping::open(reader, located)?;
+    let provider = mapping.required(reader, "provider", Reader::name);
+    let credential = fields(reader, &mut mapping, located, &mut UniqueNames::default());
+    mapping.deny_unknown(reader);
     Some(NewCredential {
         provider: provider?,
         credential: credential?,
@@ -63,17 +63,17 @@ fn node(json: &Json) -> Node {
                 .iter()
                 .map(|(key, value)| Entry {
                     key: key.clone(),
-                    place: PLACE,
+                    position: NO_POSITION,
                     node: node(value),
                 })
                 .collect(),
         ),
     };
     Node {
-        place: PLACE,
+        position: NO_POSITION,
         value,
     }
 }
 
 /// Parsed JSON has forgotten where anything stood. It is not told.
-const PLACE: Place = Place { line: 1, column: 1 };
+const NO_POSITION: Position = Position { line: 1, column: 1 };

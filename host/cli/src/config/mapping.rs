@@ -1,12 +1,12 @@
 //! One mapping of the file: hands out its keys, and then refuses those that nobody asked for.
 
-use super::mistake::{Mistake, Place};
+use super::diagnostics::{Diagnostic, Position};
 use super::reader::Reader;
 use super::yaml::{Entry, Node, Value};
 
 /// A value of the file and its name in it.
 #[derive(Debug, Clone)]
-pub(super) struct Spot<'n> {
+pub(super) struct Located<'n> {
     /// Such as `providers[0].name`.
     pub(super) name: String,
     /// The value.
@@ -15,23 +15,23 @@ pub(super) struct Spot<'n> {
 
 /// A mapping that is being read.
 #[must_use = "unknown keys are refused by `end`"]
-pub(super) struct Section<'n> {
+pub(super) struct Mapping<'n> {
     name: String,
-    place: Place,
+    position: Position,
     entries: &'n [Entry],
-    asked: Vec<&'static str>,
+    known_keys: Vec<&'static str>,
 }
 
-impl<'n> Section<'n> {
+impl<'n> Mapping<'n> {
     /// Begins with a mapping whose keys are unique; anything else is a mistake.
-    pub(super) fn open(reader: &mut Reader<'_>, spot: &Spot<'n>) -> Option<Self> {
-        let entries = entries(reader, spot)?;
-        let name = spot.name.clone();
+    pub(super) fn open(reader: &mut Reader<'_>, located: &Located<'n>) -> Option<Self> {
+        let entries = entries(reader, located)?;
+        let name = located.name.clone();
         Some(Self {
             name,
-            place: spot.node.place,
+            position: located.node.position,
             entries,
-            asked: Vec::new(),
+            known_keys: Vec::new(),
         })
     }
 
@@ -45,15 +45,15 @@ impl<'n> Section<'n> {
         &mut self,
         reader: &mut Reader<'e>,
         key: &'static str,
-        read: impl FnOnce(&mut Reader<'e>, &Spot<'n>) -> Option<T>,
+        read: impl FnOnce(&mut Reader<'e>, &Located<'n>) -> Option<T>,
     ) -> Option<T> {
-        self.asked.push(key);
+        self.known_keys.push(key);
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        let spot = Spot {
+        let located = Located {
             name: join(&self.name, key),
             node: &entry.node,
         };
-        read(reader, &spot)
+        read(reader, &located)
     }
 
     /// Reads a key that has a default. After a mistake the default stands in, and never gets out.
@@ -62,7 +62,7 @@ impl<'n> Section<'n> {
         reader: &mut Reader<'e>,
         key: &'static str,
         default: T,
-        read: impl FnOnce(&mut Reader<'e>, &Spot<'n>) -> Option<T>,
+        read: impl FnOnce(&mut Reader<'e>, &Located<'n>) -> Option<T>,
     ) -> T {
         self.optional(reader, key, read).unwrap_or(default)
     }
@@ -72,41 +72,41 @@ impl<'n> Section<'n> {
         &mut self,
         reader: &mut Reader<'e>,
         key: &'static str,
-        read: impl FnOnce(&mut Reader<'e>, &Spot<'n>) -> Option<T>,
+        read: impl FnOnce(&mut Reader<'e>, &Located<'n>) -> Option<T>,
     ) -> Option<T> {
         if !self.has(key) {
             let name = join(&self.name, key);
-            let what = "is missing and has no default; add it".to_owned();
-            reader.add(Mistake {
-                place: Some(self.place),
+            let message = "is missing and has no default; add it".to_owned();
+            reader.add(Diagnostic {
+                position: Some(self.position),
                 name,
-                what,
+                message,
             });
         }
         self.optional(reader, key, read)
     }
 
     /// Refuses the keys that nobody asked for.
-    pub(super) fn end(self, reader: &mut Reader<'_>) {
+    pub(super) fn deny_unknown(self, reader: &mut Reader<'_>) {
         for entry in self.entries {
-            if self.asked.contains(&entry.key.as_str()) {
+            if self.known_keys.contains(&entry.key.as_str()) {
                 continue;
             }
             let name = join(&self.name, &entry.key);
-            let what = unknown(&entry.key, &self.asked);
-            reader.add(Mistake {
-                place: Some(entry.place),
+            let message = unknown_key(&entry.key, &self.known_keys);
+            reader.add(Diagnostic {
+                position: Some(entry.position),
                 name,
-                what,
+                message,
             });
         }
     }
 }
 
 /// The entries of a mapping, each key once.
-pub(super) fn entries<'n>(reader: &mut Reader<'_>, spot: &Spot<'n>) -> Option<&'n [Entry]> {
-    let Value::Map(entries) = &spot.node.value else {
-        reader.refuse_kind(spot, "must be a mapping of keys to values");
+pub(super) fn entries<'n>(reader: &mut Reader<'_>, located: &Located<'n>) -> Option<&'n [Entry]> {
+    let Value::Map(entries) = &located.node.value else {
+        reader.invalid_type(located, "must be a mapping of keys to values");
         return None;
     };
     for (index, entry) in entries.iter().enumerate() {
@@ -117,15 +117,15 @@ pub(super) fn entries<'n>(reader: &mut Reader<'_>, spot: &Spot<'n>) -> Option<&'
         else {
             continue;
         };
-        let what = format!(
+        let message = format!(
             "the key stands at line {} already; remove one of them",
-            first.place.line
+            first.position.line
         );
-        let name = join(&spot.name, &entry.key);
-        reader.add(Mistake {
-            place: Some(entry.place),
+        let name = join(&located.name, &entry.key);
+        reader.add(Diagnostic {
+            position: Some(entry.position),
             name,
-            what,
+            message,
         });
     }
     Some(entries)
@@ -140,7 +140,7 @@ pub(super) fn join(name: &str, key: &str) -> String {
     }
 }
 
-fn unknown(key: &str, known: &[&str]) -> String {
+fn unknown_key(key: &str, known: &[&str]) -> String {
     if key == "<<" {
         return "merge keys are not supported; repeat the keys here".to_owned();
     }

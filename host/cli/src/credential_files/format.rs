@@ -4,7 +4,7 @@
 use jackfield_credential::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::expiration::{expiration, moment};
+use super::expiration::{expiration, timestamp};
 use jackfield_credential::model_names::normalize_prefix;
 
 /// What a file holds.
@@ -24,7 +24,7 @@ pub(super) struct Content {
 ///
 /// # Errors
 /// What is wrong with it. No value is told: it may be a secret.
-pub(super) fn content(text: &[u8]) -> Result<Content, String> {
+pub(super) fn parse(text: &[u8]) -> Result<Content, String> {
     let file: Value = serde_json::from_slice(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         format!("is no JSON, from line {line}, column {column} on")
@@ -43,10 +43,10 @@ pub(super) fn content(text: &[u8]) -> Result<Content, String> {
             metadata: Map::new(),
         });
     }
-    of_seed(&file)
+    parse_cliproxyapi(&file)
 }
 
-fn of_seed(file: &Map<String, Value>) -> Result<Content, String> {
+fn parse_cliproxyapi(file: &Map<String, Value>) -> Result<Content, String> {
     let provider = file.get("type").and_then(Value::as_str).map(str::trim);
     let Some(provider) = provider.filter(|provider| !provider.is_empty()) else {
         return Err("names no provider: add a `type` or a `provider`".to_owned());
@@ -71,7 +71,7 @@ fn of_seed(file: &Map<String, Value>) -> Result<Content, String> {
     );
     put("disabled", flag(file.get("disabled")));
     put("disable-cooling", flag(file.get("disable_cooling")));
-    let attributes = known(file, &ATTRIBUTES);
+    let attributes = text_members(file, &ATTRIBUTES);
     put(
         "attributes",
         (!attributes.is_empty()).then_some(Value::Object(attributes)),
@@ -80,8 +80,8 @@ fn of_seed(file: &Map<String, Value>) -> Result<Content, String> {
     Ok(Content {
         body: Value::Object(body),
         expires_at: expiration(file),
-        refreshed_at: refreshed.into_iter().find_map(moment),
-        metadata: known(file, &METADATA),
+        refreshed_at: refreshed.into_iter().find_map(timestamp),
+        metadata: text_members(file, &METADATA),
     })
 }
 
@@ -106,7 +106,7 @@ fn text<'a>(file: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     (!text.is_empty()).then_some(text)
 }
 
-fn known(file: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
+fn text_members(file: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
     let found = names.iter().filter_map(|name| {
         let text = text(file, name)?;
         Some(((*name).to_owned(), json!(text)))
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn read(file: &Value) -> Content {
-        content(file.to_string().as_bytes()).unwrap_or_else(|error| Content {
+        parse(file.to_string().as_bytes()).unwrap_or_else(|error| Content {
             body: json!(error),
             expires_at: None,
             refreshed_at: None,
@@ -211,15 +211,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_credential_is_refused_without_a_value() {
-        let told = |text: &[u8]| content(text).map_or_else(|error| error, |_| String::new());
+    fn rejects_invalid_files_without_showing_values() {
+        let error_of = |text: &[u8]| parse(text).map_or_else(|error| error, |_| String::new());
         assert_eq!(
-            told(b"{ \"key\": \"sk-"),
+            error_of(b"{ \"key\": \"sk-"),
             "is no JSON, from line 1, column 13 on"
         );
-        assert_eq!(told(b"[]"), "must hold a JSON object");
+        assert_eq!(error_of(b"[]"), "must hold a JSON object");
         assert_eq!(
-            told(b"{}"),
+            error_of(b"{}"),
             "names no provider: add a `type` or a `provider`"
         );
     }

@@ -7,30 +7,30 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub(crate) struct ConfigErrors {
     file: PathBuf,
-    mistakes: Vec<Mistake>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl ConfigErrors {
     /// Puts the mistakes in the order of their places.
-    pub(super) fn new(file: PathBuf, mut mistakes: Vec<Mistake>) -> Self {
-        mistakes.sort_by(|a, b| (a.place, &a.name).cmp(&(b.place, &b.name)));
-        Self { file, mistakes }
+    pub(super) fn new(file: PathBuf, mut diagnostics: Vec<Diagnostic>) -> Self {
+        diagnostics.sort_by(|a, b| (a.position, &a.name).cmp(&(b.position, &b.name)));
+        Self { file, diagnostics }
     }
 
     /// A line for each mistake.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let line = |mistake: &Mistake| {
+        let line = |diagnostic: &Diagnostic| {
             let mut line = self.file.display().to_string();
-            if let Some(place) = mistake.place {
-                line.push_str(&format!(":{place}"));
+            if let Some(position) = diagnostic.position {
+                line.push_str(&format!(":{position}"));
             }
-            if !mistake.name.is_empty() {
-                line.push_str(&format!(": {}", mistake.name));
+            if !diagnostic.name.is_empty() {
+                line.push_str(&format!(": {}", diagnostic.name));
             }
-            line.push_str(&format!(": {}", mistake.what));
+            line.push_str(&format!(": {}", diagnostic.message));
             line
         };
-        self.mistakes.iter().map(line).collect()
+        self.diagnostics.iter().map(line).collect()
     }
 }
 
@@ -42,36 +42,36 @@ impl fmt::Display for ConfigErrors {
 
 /// One thing that is wrong.
 #[derive(Debug)]
-pub(super) struct Mistake {
+pub(super) struct Diagnostic {
     /// Where it stands; none if the file could not be read.
-    pub(super) place: Option<Place>,
+    pub(super) position: Option<Position>,
     /// The value in question, such as `providers[0].name`; empty for the file as a whole.
     pub(super) name: String,
     /// What is wrong and what to change.
-    pub(super) what: String,
+    pub(super) message: String,
 }
 
-impl Mistake {
+impl Diagnostic {
     /// A mistake of the file's form, before any value is known by name.
-    pub(super) fn of_form(place: Place, what: impl Into<String>) -> Self {
+    pub(super) fn syntax(position: Position, message: impl Into<String>) -> Self {
         Self {
-            place: Some(place),
+            position: Some(position),
             name: String::new(),
-            what: what.into(),
+            message: message.into(),
         }
     }
 }
 
 /// A place in the file, both numbers from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct Position {
     /// The line.
     pub(super) line: usize,
     /// The column, in characters.
     pub(super) column: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}", self.line, self.column)
     }

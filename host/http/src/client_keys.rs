@@ -21,7 +21,7 @@ pub struct ClientKeys {
 
 /// Why a client may not ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum KeyError {
+pub(crate) enum ClientKeyError {
     #[error(
         "no API key was given; send one as `Authorization: Bearer KEY`, `x-api-key` or `x-goog-api-key`"
     )]
@@ -51,23 +51,23 @@ impl ClientKeys {
         &self,
         headers: &HeaderMap,
         query: Option<&str>,
-    ) -> Result<Arc<str>, KeyError> {
+    ) -> Result<Arc<str>, ClientKeyError> {
         let names = self.names.load();
         if names.is_empty() {
-            return Ok(Arc::from(ANYBODY));
+            return Ok(Arc::from(ANONYMOUS));
         }
-        let of_query = || query.and_then(of_query);
-        let of_headers = presented(headers).map(Cow::Borrowed);
-        let key = of_headers.or_else(of_query).ok_or(KeyError::Missing)?;
-        names.get(&digest(&key)).cloned().ok_or(KeyError::Unknown)
+        let of_query = || query.and_then(key_from_query);
+        let of_headers = key_from_headers(headers).map(Cow::Borrowed);
+        let key = of_headers.or_else(of_query).ok_or(ClientKeyError::Missing)?;
+        names.get(&digest(&key)).cloned().ok_or(ClientKeyError::Unknown)
     }
 }
 
 /// Who asks where no keys are configured.
-const ANYBODY: &str = "anybody";
+const ANONYMOUS: &str = "anybody";
 
 /// The key that a client sent in a header, where OpenAI's, Anthropic's and Google's SDKs put it.
-fn presented(headers: &HeaderMap) -> Option<&[u8]> {
+fn key_from_headers(headers: &HeaderMap) -> Option<&[u8]> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         return Some(bearer(value.as_bytes()));
     }
@@ -77,7 +77,7 @@ fn presented(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 /// The key in a query, where Google's documentation of its HTTP API puts it.
-fn of_query(query: &str) -> Option<Cow<'_, [u8]>> {
+fn key_from_query(query: &str) -> Option<Cow<'_, [u8]>> {
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     let (_, key) = pairs.find(|(name, _)| name == "key")?;
     Some(match key {
@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    fn asked(name: &'static str, value: &'static str) -> Result<Arc<str>, KeyError> {
+    fn principal_for(name: &'static str, value: &'static str) -> Result<Arc<str>, ClientKeyError> {
         let key = SecretString::from("key-of-a");
         let keys = ClientKeys::new([("team-a", &key)]);
         let header = (
@@ -116,17 +116,17 @@ mod tests {
     }
 
     #[test]
-    fn a_key_may_stand_in_the_query() {
+    fn accepts_key_in_query() {
         let key = SecretString::from("key of+a");
         let keys = ClientKeys::new([("team-a", &key)]);
-        let asked = |query| keys.principal(&HeaderMap::new(), Some(query));
-        assert_eq!(asked("alt=sse&key=key%20of%2Ba").as_deref(), Ok("team-a"));
-        assert_eq!(asked("key=b"), Err(KeyError::Unknown));
-        assert_eq!(asked("alt=sse"), Err(KeyError::Missing));
+        let principal_for = |query| keys.principal(&HeaderMap::new(), Some(query));
+        assert_eq!(principal_for("alt=sse&key=key%20of%2Ba").as_deref(), Ok("team-a"));
+        assert_eq!(principal_for("key=b"), Err(ClientKeyError::Unknown));
+        assert_eq!(principal_for("alt=sse"), Err(ClientKeyError::Missing));
     }
 
     #[test]
-    fn a_key_names_its_client_wherever_the_sdks_put_it() {
+    fn accepts_key_in_each_sdk_header() {
         for (name, value) in [
             ("authorization", "Bearer key-of-a"),
             ("authorization", "bearer  key-of-a"),
@@ -135,7 +135,7 @@ mod tests {
             ("x-goog-api-key", "key-of-a"),
         ] {
             assert_eq!(
-                asked(name, value).as_deref(),
+                principal_for(name, value).as_deref(),
                 Ok("team-a"),
                 "{name}: {value}"
             );
@@ -143,21 +143,21 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn rejects_unknown_and_missing_keys() {
         assert_eq!(
-            asked("authorization", "Bearer key-of-b"),
-            Err(KeyError::Unknown)
+            principal_for("authorization", "Bearer key-of-b"),
+            Err(ClientKeyError::Unknown)
         );
-        assert_eq!(asked("authorization", "Bearer "), Err(KeyError::Unknown));
-        assert_eq!(asked("accept", "key-of-a"), Err(KeyError::Missing));
+        assert_eq!(principal_for("authorization", "Bearer "), Err(ClientKeyError::Unknown));
+        assert_eq!(principal_for("accept", "key-of-a"), Err(ClientKeyError::Missing));
     }
 
     #[test]
-    fn without_keys_everybody_may_ask() {
+    fn allows_anonymous_clients_without_keys() {
         let keys = ClientKeys::default();
         assert_eq!(
             keys.principal(&HeaderMap::new(), None).as_deref(),
-            Ok(ANYBODY)
+            Ok(ANONYMOUS)
         );
     }
 }

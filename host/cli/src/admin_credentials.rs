@@ -6,19 +6,19 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jackfield_auth::{Definition, Origin, Registration, StoredCredential};
-use jackfield_http::CredentialMaker;
+use jackfield_http::CredentialAdmin;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
-use crate::config::entry;
+use crate::config::credential_entry;
 
 /// Makes credentials of what the admin API is sent, by the configuration as it is.
-pub(crate) struct Maker(pub(crate) Arc<ArcSwap<Catalog>>);
+pub(crate) struct CredentialFactory(pub(crate) Arc<ArcSwap<Catalog>>);
 
-impl CredentialMaker for Maker {
-    fn make(&self, body: &Value) -> Result<Registration, Vec<String>> {
-        make(&self.0.load(), body)
+impl CredentialAdmin for CredentialFactory {
+    fn create(&self, body: &Value) -> Result<Registration, Vec<String>> {
+        create(&self.0.load(), body)
     }
 }
 
@@ -27,19 +27,19 @@ impl CredentialMaker for Maker {
 /// # Errors
 ///
 /// Why it cannot be.
-pub(crate) fn again(catalog: &Catalog, stored: &StoredCredential) -> Result<Registration, String> {
+pub(crate) fn restore(catalog: &Catalog, stored: &StoredCredential) -> Result<Registration, String> {
     if catalog.defines(&stored.id) {
         return Err("the configuration has a credential of this id, which counts more".to_owned());
     }
     let definition = stored.definition.as_ref();
     let definition = definition.ok_or_else(|| "it is not known what it was made of".to_owned())?;
-    make(catalog, &whole(definition)).map_err(|mistakes| mistakes.join("; "))
+    create(catalog,with_secretsle(definition)).map_err(|errors| errors.join("; "))
 }
 
-fn make(catalog: &Catalog, body: &Value) -> Result<Registration, Vec<String>> {
-    let new = entry::entry(body)?;
-    let made = catalog.registration(&new);
-    let mut registration = made.map_err(|why| vec![format!("provider: {why}")])?;
+fn create(catalog: &Catalog, body: &Value) -> Result<Registration, Vec<String>> {
+    let new = credential_entry::parse(body)?;
+    let registration = catalog.registration(&new);
+    let mut registration = registration.map_err(|why| vec![format!("provider: {why}")])?;
     registration.origin = Origin::Admin;
     registration.definition = Some(definition(body, &registration));
     Ok(registration)
@@ -47,23 +47,23 @@ fn make(catalog: &Catalog, body: &Value) -> Result<Registration, Vec<String>> {
 
 /// What is kept of a body: what is secret in it apart from the rest.
 fn definition(body: &Value, registration: &Registration) -> Definition {
-    let mut kept = body.clone();
-    if let Some(kept) = kept.as_object_mut() {
-        for secret in SECRET {
-            kept.remove(secret);
+    let mut without_secrets = body.clone();
+    if let Some(without_secrets) = without_secrets.as_object_mut() {
+        for secret in SECRET_KEYS {
+            without_secrets.remove(secret);
         }
     }
     let mut secrets = registration.secrets.clone();
     let proxy = registration.proxy.clone();
     secrets.extend(proxy.map(|proxy| (PROXY.to_owned(), proxy)));
     Definition {
-        body: kept,
+        body: without_secrets,
         secrets,
     }
 }
 
 /// The body that a definition was kept of.
-fn whole(definition: &Definition) -> Value {
+fn with_secrets(definition: &Definition) -> Value {
     let mut body = definition.body.clone();
     let of = |secret: &SecretString| json!(secret.expose_secret());
     let named = |secrets: &BTreeMap<String, SecretString>| -> Map<String, Value> {
@@ -80,7 +80,7 @@ fn whole(definition: &Definition) -> Value {
 }
 
 /// The keys of a body that hold secrets; a proxy's URL may hold a password.
-const SECRET: [&str; 3] = ["api-key", "secrets", "proxy-url"];
+const SECRET_KEYS: [&str; 3] = ["api-key", "secrets", "proxy-url"];
 
 /// What the proxy is kept as among the secrets; no secret's name begins so.
 const PROXY: &str = "@proxy-url";
