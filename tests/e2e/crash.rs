@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jackfield_http::practice::{PracticeFailure, PracticeOAuthOptions, Rotation};
+use jackfield_http::practice::{MockFailure, MockOAuthOptions, Rotation};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -90,12 +90,12 @@ struct CooledCredential {
 
 impl Setup {
     async fn new() -> Self {
-        let options = PracticeOAuthOptions {
+        let options = MockOAuthOptions {
             rotation: Rotation::UntilFirstUse,
             calls_max: Some(TOKEN_CALLS_MAX),
             pause: TOKEN_PAUSE,
             client: Some(("me".to_owned(), CLIENT_SECRET.to_owned())),
-            ..PracticeOAuthOptions::default()
+            ..MockOAuthOptions::default()
         };
         let provider = Upstream::with_oauth(options).await;
         let alice = provider.oauth().open("alice");
@@ -170,8 +170,8 @@ impl Setup {
 /// of its own name.
 async fn limited() -> (Upstream, String) {
     let upstream = Upstream::start(&[]).await;
-    let hour = PracticeFailure {
-        status: PracticeFailure::TOO_MANY_REQUESTS,
+    let hour = MockFailure {
+        status: MockFailure::TOO_MANY_REQUESTS,
         retry_after: Some(3_600),
     };
     let credentials = (0..KILLS * COOLDOWNS_PER_RUN).map(|number| {

@@ -1,7 +1,7 @@
 //! Models that take another's place, as the configuration has it.
 
 use axum::http::StatusCode;
-use jackfield_http::practice::PracticeFailure;
+use jackfield_http::practice::MockFailure;
 use serde_json::json;
 
 use crate::harness::{Jackfield, Upstream, chat};
@@ -31,7 +31,7 @@ async fn falls_back_when_cooling_but_not_on_failure() {
     let jackfield = start(&upstream).await;
     let request = chat("gpt-small", false, &json!({}));
     let fail = |status| {
-        let failure = PracticeFailure {
+        let failure = MockFailure {
             status,
             // Longer than is waited for.
             retry_after: Some(300),
@@ -49,7 +49,7 @@ async fn falls_back_when_cooling_but_not_on_failure() {
         .post(reset)
         .bearer_auth(crate::harness::TOKEN);
     assert!(reset.send().await.unwrap().status().is_success());
-    fail(PracticeFailure::TOO_MANY_REQUESTS);
+    fail(MockFailure::TOO_MANY_REQUESTS);
     for _ in 0..2 {
         let (status, response) = jackfield.call(&request).await;
         assert_eq!(status, 200, "{response}");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jackfield_http::practice::{PracticeOAuthOptions, Rotation};
+use jackfield_http::practice::{MockOAuthOptions, Rotation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -142,9 +142,9 @@ async fn ignores_symlinked_and_hidden_files() {
 
 #[tokio::test]
 async fn refreshed_token_survives_restart_until_file_changes() {
-    let upstream = Upstream::with_oauth(PracticeOAuthOptions {
+    let upstream = Upstream::with_oauth(MockOAuthOptions {
         rotation: Rotation::Strict,
-        ..PracticeOAuthOptions::default()
+        ..MockOAuthOptions::default()
     })
     .await;
     let account = |name: &str| {

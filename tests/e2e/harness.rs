@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_http::practice::{PracticeOAuth, PracticeOAuthOptions, PracticeProvider};
+use jackfield_http::practice::{MockOAuth, MockOAuthOptions, MockProvider};
 use jackfield_http::{install_crypto_provider, serve as serve_http};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ pub(crate) const TOKEN: &str = "an-admin-token-for-tests";
 
 /// A practice provider on a loopback port.
 pub(crate) struct Upstream {
-    pub(crate) provider: Arc<PracticeProvider>,
+    pub(crate) provider: Arc<MockProvider>,
     pub(crate) address: SocketAddr,
     server: JoinHandle<()>,
 }
@@ -37,18 +37,18 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Knows these keys; any, if there is none.
     pub(crate) async fn start(keys: &[&str]) -> Self {
-        Self::serve(PracticeProvider::new(
+        Self::serve(MockProvider::new(
             keys.iter().map(|key| (*key).to_owned()),
         ))
         .await
     }
 
     /// Knows access tokens.
-    pub(crate) async fn with_oauth(options: PracticeOAuthOptions) -> Self {
-        Self::serve(PracticeProvider::with_oauth(options)).await
+    pub(crate) async fn with_oauth(options: MockOAuthOptions) -> Self {
+        Self::serve(MockProvider::with_oauth(options)).await
     }
 
-    async fn serve(provider: Arc<PracticeProvider>) -> Self {
+    async fn serve(provider: Arc<MockProvider>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = provider.router();
@@ -70,7 +70,7 @@ impl Upstream {
     }
 
     /// Its token endpoint.
-    pub(crate) fn oauth(&self) -> &PracticeOAuth {
+    pub(crate) fn oauth(&self) -> &MockOAuth {
         self.provider.oauth().unwrap()
     }
 }

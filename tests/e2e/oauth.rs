@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use jackfield_http::practice::{PracticeOAuthOptions, PracticeTokens, Rotation};
+use jackfield_http::practice::{MockOAuthOptions, MockTokens, Rotation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -21,7 +21,7 @@ const DAY: Duration = Duration::from_hours(24);
 pub(crate) const CLIENT_SECRET: &str = "s3:cr%t&+=~";
 
 /// One account as the configuration has it.
-pub(crate) fn account(id: &str, tokens: &PracticeTokens, ends_in: Duration) -> String {
+pub(crate) fn account(id: &str, tokens: &MockTokens, ends_in: Duration) -> String {
     let end = humantime::format_rfc3339_millis(SystemTime::now() + ends_in);
     let refresh = tokens.refresh.as_deref().unwrap();
     format!(
@@ -42,11 +42,11 @@ pub(crate) fn accounts(upstream: &Upstream, lead: &str, accounts: &str) -> Strin
     )
 }
 
-fn options(rotation: Rotation) -> PracticeOAuthOptions {
-    PracticeOAuthOptions {
+fn options(rotation: Rotation) -> MockOAuthOptions {
+    MockOAuthOptions {
         rotation,
         client: Some(("me".to_owned(), CLIENT_SECRET.to_owned())),
-        ..PracticeOAuthOptions::default()
+        ..MockOAuthOptions::default()
     }
 }
 
@@ -65,7 +65,7 @@ fn hello() -> Value {
 #[tokio::test]
 async fn refreshes_tokens_before_they_expire() {
     let lifetime = Duration::from_secs(3);
-    let upstream = Upstream::with_oauth(PracticeOAuthOptions {
+    let upstream = Upstream::with_oauth(MockOAuthOptions {
         lifetime,
         ..options(Rotation::Strict)
     })
@@ -89,7 +89,7 @@ async fn refreshes_tokens_before_they_expire() {
 
 #[tokio::test]
 async fn concurrent_401s_share_one_refresh() {
-    let upstream = Upstream::with_oauth(PracticeOAuthOptions {
+    let upstream = Upstream::with_oauth(MockOAuthOptions {
         // All have met the end by the time that the new token is there.
         pause: Duration::from_millis(500),
         ..options(Rotation::Strict)

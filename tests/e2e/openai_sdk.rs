@@ -1,7 +1,7 @@
 //! The `openai` SDK for Python, as its registry has it, against the real binary.
 
 use axum::http::StatusCode;
-use jackfield_http::practice::PracticeFailure;
+use jackfield_http::practice::MockFailure;
 
 use crate::harness::{Jackfield, Upstream};
 use crate::sdks::{python, scripts};
@@ -22,7 +22,7 @@ async fn the_openai_sdk_for_python_works_unmodified() {
     // Providers of which each fails in its own way.
     let failing = |name: &str, status: u16| {
         let status = StatusCode::from_u16(status).unwrap();
-        let failure = PracticeFailure {
+        let failure = MockFailure {
             status,
             retry_after: None,
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use jackfield_http::practice::{PracticeOAuthOptions, Rotation};
+use jackfield_http::practice::{MockOAuthOptions, Rotation};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -177,10 +177,10 @@ async fn unreachable_proxy_does_not_cool_its_credential() {
 #[tokio::test]
 async fn refreshes_tokens_through_the_accounts_proxy() {
     let lifetime = Duration::from_secs(60);
-    let upstream = Upstream::with_oauth(PracticeOAuthOptions {
+    let upstream = Upstream::with_oauth(MockOAuthOptions {
         rotation: Rotation::Strict,
         client: Some(("me".to_owned(), CLIENT_SECRET.to_owned())),
-        ..PracticeOAuthOptions::default()
+        ..MockOAuthOptions::default()
     })
     .await;
     let proxy = Proxy::start(ProxyKind::Http).await;

@@ -1,7 +1,7 @@
 //! What the seed sets by a call to its manager, a reload of the configuration sets here: each with an
 //! effect that a client sees.
 
-use jackfield_http::practice::PracticeFailure;
+use jackfield_http::practice::MockFailure;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::harness::{Jackfield, Upstream, chat, provider};
 
 /// A server with two credentials, of which `key-a` fails with this status.
 async fn start(upstream: &Upstream, status: StatusCode) -> Jackfield {
-    let failure = PracticeFailure {
+    let failure = MockFailure {
         status,
         retry_after: None,
     };

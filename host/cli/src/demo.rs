@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jackfield_http::practice::PracticeProvider;
+use jackfield_http::practice::MockProvider;
 use jackfield_http::serve as serve_http;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -23,7 +23,7 @@ use crate::wire::{Host, error_chain};
 /// Runs the tour, then serves until Ctrl-C, or ends.
 pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error_chain(&error))?;
-    let provider = PracticeProvider::new(KEYS.map(str::to_owned));
+    let provider = MockProvider::new(KEYS.map(str::to_owned));
     let provider_listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let provider_address = provider_listener
         .local_addr()
@@ -74,7 +74,7 @@ async fn serve_on(address: SocketAddr, provider: SocketAddr) -> Result<(), Strin
 
 async fn serve_provider(
     listener: TcpListener,
-    provider: &Arc<PracticeProvider>,
+    provider: &Arc<MockProvider>,
     mut stop: watch::Receiver<bool>,
 ) {
     let stopped = async { drop(stop.wait_for(|stop| *stop).await) };

@@ -5,28 +5,28 @@
 //! `routes` has its paths. A dialect says what a request asks for (`asked`), `answer` what it is
 //! answered, and the dialect again how that is written. What a caller may wish for is in `wishes`.
 
-mod answer;
-mod asked;
-mod chat;
+mod response;
+mod request;
+mod openai_chat;
 mod client;
-mod completions;
+mod openai_completions;
 mod embeddings;
 mod gemini;
 mod media;
-mod messages;
+mod anthropic_messages;
 mod models;
 mod oauth;
-mod openai;
-mod requests;
-mod responses;
+mod openai_common;
+mod request_log;
+mod openai_responses;
 mod routes;
-mod sample;
+mod schema_sample;
 mod serve;
-mod shape;
+mod schema;
 mod signature;
-mod strict;
-mod voice;
-mod wishes;
+mod strict_schema;
+mod errors;
+mod directives;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -37,45 +37,45 @@ use axum::http::StatusCode;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-pub use client::{PracticeAnswer, PracticeClient, PracticeError};
+pub use client::{MockResponse, MockClient, MockClientError};
 pub use oauth::{
-    PracticeOAuth, PracticeOAuthCounts, PracticeOAuthOptions, PracticeTokens, Rotation,
+    MockOAuth, MockOAuthCounts, MockOAuthOptions, MockTokens, Rotation,
 };
-pub use requests::PracticeRequest;
+pub use request_log::RecordedRequest;
 
-use requests::Requests;
+use request_log::RequestLog;
 
 /// A practice provider. Give its [`router`](PracticeProvider::router) to a server.
 #[derive(Default)]
-pub struct PracticeProvider {
+pub struct MockProvider {
     /// The keys that it knows; any, if there is none.
     keys: Mutex<HashSet<String>>,
     /// The keys that get an error, and which.
-    failing: Mutex<BTreeMap<String, PracticeFailure>>,
+    failing: Mutex<BTreeMap<String, MockFailure>>,
     /// Calls so far, by key.
     calls: Mutex<BTreeMap<String, u64>>,
     streams_open: AtomicU64,
     /// What arrived lately.
-    requests: Requests,
+    requests: RequestLog,
     /// Its token endpoint: access tokens are keys then, and calls are counted by account.
-    oauth: Option<PracticeOAuth>,
+    oauth: Option<MockOAuth>,
 }
 
 /// How a practice provider fails a call.
 #[derive(Debug, Clone, Copy)]
-pub struct PracticeFailure {
+pub struct MockFailure {
     /// The status.
     pub status: StatusCode,
     /// The `retry-after` header, in seconds.
     pub retry_after: Option<u64>,
 }
 
-impl PracticeFailure {
+impl MockFailure {
     /// The status of a rate limit.
     pub const TOO_MANY_REQUESTS: StatusCode = StatusCode::TOO_MANY_REQUESTS;
 }
 
-impl PracticeProvider {
+impl MockProvider {
     /// A provider that knows these keys; any key, if there is none.
     pub fn new(keys: impl IntoIterator<Item = String>) -> Arc<Self> {
         let provider = Self {
@@ -86,16 +86,16 @@ impl PracticeProvider {
     }
 
     /// A provider that takes access tokens, of accounts that are yet to be opened.
-    pub fn with_oauth(options: PracticeOAuthOptions) -> Arc<Self> {
+    pub fn with_oauth(options: MockOAuthOptions) -> Arc<Self> {
         let provider = Self {
-            oauth: Some(PracticeOAuth::new(options)),
+            oauth: Some(MockOAuth::new(options)),
             ..Self::default()
         };
         Arc::new(provider)
     }
 
     /// Its token endpoint, if it has one.
-    pub fn oauth(&self) -> Option<&PracticeOAuth> {
+    pub fn oauth(&self) -> Option<&MockOAuth> {
         self.oauth.as_ref()
     }
 
@@ -105,7 +105,7 @@ impl PracticeProvider {
     }
 
     /// Has every call with this key fail, or succeed again.
-    pub fn fail(&self, key: &str, failure: Option<PracticeFailure>) {
+    pub fn fail(&self, key: &str, failure: Option<MockFailure>) {
         let mut failing = self.failing.lock();
         match failure {
             Some(failure) => drop(failing.insert(key.to_owned(), failure)),
@@ -124,7 +124,7 @@ impl PracticeProvider {
     }
 
     /// What arrived lately, the last at the end.
-    pub fn requests(&self) -> Vec<PracticeRequest> {
+    pub fn requests(&self) -> Vec<RecordedRequest> {
         self.requests.all()
     }
 
@@ -135,7 +135,7 @@ impl PracticeProvider {
         };
         oauth
             .accept(&key, Instant::now())
-            .map_err(|refused| refused.to_string())
+            .map_err(|error| error.to_string())
     }
 
     fn count(&self, key: &str) {
@@ -143,10 +143,10 @@ impl PracticeProvider {
     }
 
     /// Whether this key gets an error.
-    fn refusal(&self, key: &str) -> Option<PracticeFailure> {
+    fn failure_of(&self, key: &str) -> Option<MockFailure> {
         let keys = self.keys.lock();
         if !keys.is_empty() && !keys.contains(key) {
-            return Some(PracticeFailure {
+            return Some(MockFailure {
                 status: StatusCode::UNAUTHORIZED,
                 retry_after: None,
             });

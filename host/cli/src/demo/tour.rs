@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jackfield_credential::Availability;
 use jackfield_dispatch::Dispatcher;
-use jackfield_http::practice::{PracticeAnswer, PracticeClient, PracticeFailure, PracticeProvider};
+use jackfield_http::practice::{MockResponse, MockClient, MockFailure, MockProvider};
 use jackfield_runtime::Registry;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
@@ -21,7 +21,7 @@ use crate::wire::error_chain;
 
 /// What the tour needs to see.
 pub(crate) struct Tour {
-    pub(crate) provider: Arc<PracticeProvider>,
+    pub(crate) provider: Arc<MockProvider>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) plugins: PathBuf,
@@ -31,7 +31,7 @@ pub(crate) struct Tour {
 impl Tour {
     /// Takes all steps; the first that does not hold ends the tour.
     pub(crate) async fn run(&self) -> Result<(), String> {
-        let client = PracticeClient::new(&format!("http://{}/v1", self.address), None);
+        let client = MockClient::new(&format!("http://{}/v1", self.address), None);
         let client = client.map_err(|error| error_chain(&error))?;
         print("Jackfield, a guided tour. Every line below is what really happened.\n");
         self.call(&client).await?;
@@ -45,7 +45,7 @@ impl Tour {
         Ok(())
     }
 
-    async fn call(&self, client: &PracticeClient) -> Result<(), String> {
+    async fn call(&self, client: &MockClient) -> Result<(), String> {
         step(
             1,
             "a call: client -> selector -> credential -> executor -> provider",
@@ -57,7 +57,7 @@ impl Tour {
         Ok(())
     }
 
-    async fn streamed_call(&self, client: &PracticeClient) -> Result<(), String> {
+    async fn streamed_call(&self, client: &MockClient) -> Result<(), String> {
         step(2, "a streamed call: whole events, relayed as they come");
         let response = send_chat(client, true).await?;
         let events: Vec<&str> = response
@@ -84,7 +84,7 @@ impl Tour {
         )
     }
 
-    async fn any_client(&self, client: &PracticeClient) -> Result<(), String> {
+    async fn any_client(&self, client: &MockClient) -> Result<(), String> {
         step(
             3,
             "any client: the same model, asked as Anthropic's and Google's clients ask",
@@ -112,7 +112,7 @@ impl Tour {
         Ok(())
     }
 
-    async fn rotation(&self, client: &PracticeClient) -> Result<(), String> {
+    async fn rotation(&self, client: &MockClient) -> Result<(), String> {
         step(
             4,
             "rotation: the selector `round-robin` takes both credentials in turn",
@@ -124,14 +124,14 @@ impl Tour {
         )
     }
 
-    async fn failover(&self, client: &PracticeClient) -> Result<(), String> {
+    async fn failover(&self, client: &MockClient) -> Result<(), String> {
         let [failing, other] = KEYS;
         step(
             5,
             &format!("failover: `{failing}` answers 429, and no client notices"),
         );
-        let failure = PracticeFailure {
-            status: PracticeFailure::TOO_MANY_REQUESTS,
+        let failure = MockFailure {
+            status: MockFailure::TOO_MANY_REQUESTS,
             retry_after: Some(COOLDOWN.as_secs()),
         };
         self.provider.fail(failing, Some(failure));
@@ -146,7 +146,7 @@ impl Tour {
         )
     }
 
-    async fn hot_swap(&self, client: &PracticeClient) -> Result<(), String> {
+    async fn hot_swap(&self, client: &MockClient) -> Result<(), String> {
         step(
             6,
             "a selector replaced while calls run: a file is dropped into the plugins folder",
@@ -181,7 +181,7 @@ impl Tour {
     /// Makes calls and tells who served them.
     async fn served(
         &self,
-        client: &PracticeClient,
+        client: &MockClient,
         calls: u32,
     ) -> Result<BTreeMap<String, u32>, String> {
         let mut served = BTreeMap::new();
@@ -234,7 +234,7 @@ impl Tour {
 
     async fn calls_until_swapped(
         &self,
-        client: &PracticeClient,
+        client: &MockClient,
         before: u64,
     ) -> Result<u32, String> {
         let calls = async {
@@ -265,7 +265,7 @@ fn check(condition: bool, otherwise: &str) -> Result<(), String> {
     }
 }
 
-async fn send_chat(client: &PracticeClient, stream: bool) -> Result<PracticeAnswer, String> {
+async fn send_chat(client: &MockClient, stream: bool) -> Result<MockResponse, String> {
     let body = json!({
         "model": "fast",
         "messages": [{ "role": "user", "content": "Say a few words." }],
@@ -275,10 +275,10 @@ async fn send_chat(client: &PracticeClient, stream: bool) -> Result<PracticeAnsw
 }
 
 async fn post(
-    client: &PracticeClient,
+    client: &MockClient,
     path: &str,
     body: &Value,
-) -> Result<PracticeAnswer, String> {
+) -> Result<MockResponse, String> {
     let response = client.post(path, body).await;
     let response = response.map_err(|error| error_chain(&error))?;
     if response.status == 200 {
@@ -290,7 +290,7 @@ async fn post(
     ))
 }
 
-fn content(response: &PracticeAnswer) -> Result<String, String> {
+fn content(response: &MockResponse) -> Result<String, String> {
     let response = parse(response)?;
     let content = response["choices"][0]["message"]["content"].as_str();
     content
@@ -298,7 +298,7 @@ fn content(response: &PracticeAnswer) -> Result<String, String> {
         .ok_or_else(|| "the answer has no content".to_owned())
 }
 
-fn parse(response: &PracticeAnswer) -> Result<Value, String> {
+fn parse(response: &MockResponse) -> Result<Value, String> {
     serde_json::from_str(&response.body).map_err(|error| format!("the answer is no JSON: {error}"))
 }
 

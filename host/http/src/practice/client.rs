@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::upstream::install_crypto_provider;
 
 /// Makes calls as any HTTP client would.
-pub struct PracticeClient {
+pub struct MockClient {
     client: Client,
     base_url: String,
     key: Option<String>,
@@ -18,7 +18,7 @@ pub struct PracticeClient {
 
 /// What came back.
 #[derive(Debug, Clone)]
-pub struct PracticeAnswer {
+pub struct MockResponse {
     /// The status code.
     pub status: u16,
     /// The headers that are text.
@@ -32,17 +32,17 @@ pub struct PracticeAnswer {
 /// A call that got no answer.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct PracticeError(String);
+pub struct MockClientError(String);
 
-impl PracticeClient {
+impl MockClient {
     /// A client of the API that begins at this URL, with this key.
     ///
     /// # Errors
     /// When the system lacks what a client needs.
-    pub fn new(base_url: &str, key: Option<&str>) -> Result<Self, PracticeError> {
+    pub fn new(base_url: &str, key: Option<&str>) -> Result<Self, MockClientError> {
         install_crypto_provider();
         let client = Client::builder().no_proxy().build();
-        let client = client.map_err(|error| PracticeError(error.to_string()))?;
+        let client = client.map_err(|error| MockClientError(error.to_string()))?;
         Ok(Self {
             client,
             base_url: base_url.to_owned(),
@@ -54,7 +54,7 @@ impl PracticeClient {
     ///
     /// # Errors
     /// When nothing answers, or the answer breaks off.
-    pub async fn post(&self, path: &str, body: &Value) -> Result<PracticeAnswer, PracticeError> {
+    pub async fn post(&self, path: &str, body: &Value) -> Result<MockResponse, MockClientError> {
         let url = format!("{}{path}", self.base_url);
         let request = self
             .client
@@ -66,27 +66,27 @@ impl PracticeClient {
     async fn send(
         &self,
         mut request: reqwest::RequestBuilder,
-    ) -> Result<PracticeAnswer, PracticeError> {
+    ) -> Result<MockResponse, MockClientError> {
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, format!("Bearer {key}"));
         }
-        let answer = request
+        let response = request
             .send()
             .await
-            .map_err(|error| PracticeError(error.to_string()))?;
-        let status = answer.status().as_u16();
+            .map_err(|error| MockClientError(error.to_string()))?;
+        let status = response.status().as_u16();
         let text = |value: &reqwest::header::HeaderValue| value.to_str().map(str::to_owned).ok();
-        let headers = answer.headers().iter();
+        let headers = response.headers().iter();
         let headers = headers.filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
         let headers = headers.collect();
         let (mut body, mut pieces) = (Vec::new(), 0);
-        let mut stream = answer.bytes_stream();
+        let mut stream = response.bytes_stream();
         while let Some(piece) = stream.next().await {
-            body.extend_from_slice(&piece.map_err(|error| PracticeError(error.to_string()))?);
+            body.extend_from_slice(&piece.map_err(|error| MockClientError(error.to_string()))?);
             pieces += 1;
         }
         let body = String::from_utf8_lossy(&body).into_owned();
-        Ok(PracticeAnswer {
+        Ok(MockResponse {
             status,
             headers,
             body,

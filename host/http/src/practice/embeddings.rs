@@ -5,9 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::asked::{Wrong, tokens_of, words};
-use super::openai::check_shape;
-use super::shape::{Shape, may, must};
+use super::request::{RequestError, estimate_tokens, word_count};
+use super::openai_common::validate;
+use super::schema::{Schema, optional, required};
 
 /// How long a vector is if nobody says so.
 const DIMENSIONS: usize = 8;
@@ -19,28 +19,28 @@ const DIMENSIONS_MAX: i64 = 3072;
 const INPUTS_MAX: usize = 2048;
 
 /// A body, by OpenAI's API reference ("Create embeddings").
-static BODY: Shape = Shape::Object(&[
-    must("model", Shape::Text),
-    must(
+static BODY: Schema = Schema::Object(&[
+    required("model", Schema::Text),
+    required(
         "input",
-        Shape::Either(&[
-            Shape::Text,
-            Shape::List(&Shape::Either(&[
-                Shape::Text,
-                Shape::Whole(0, i64::MAX),
-                Shape::List(&Shape::Whole(0, i64::MAX)),
+        Schema::AnyOf(&[
+            Schema::Text,
+            Schema::List(&Schema::AnyOf(&[
+                Schema::Text,
+                Schema::Integer(0, i64::MAX),
+                Schema::List(&Schema::Integer(0, i64::MAX)),
             ])),
         ]),
     ),
-    may("dimensions", Shape::Whole(1, DIMENSIONS_MAX)),
-    may("encoding_format", Shape::OneOf(&["float", "base64"])),
-    may("practice", Shape::Any),
-    may("user", Shape::Text),
+    optional("dimensions", Schema::Integer(1, DIMENSIONS_MAX)),
+    optional("encoding_format", Schema::Enum(&["float", "base64"])),
+    optional("practice", Schema::Any),
+    optional("user", Schema::Text),
 ]);
 
 /// The answer to a request for embeddings.
-pub(super) fn openai(body: &Value) -> Result<Value, Wrong> {
-    check_shape(body, &BODY)?;
+pub(super) fn openai_response(body: &Value) -> Result<Value, RequestError> {
+    validate(body, &BODY)?;
     let inputs = inputs(&body["input"])?;
     let dimensions = body["dimensions"]
         .as_u64()
@@ -57,7 +57,7 @@ pub(super) fn openai(body: &Value) -> Result<Value, Wrong> {
         json!({ "object": "embedding", "index": index, "embedding": embedding })
     });
     let data: Vec<Value> = data.collect();
-    let tokens: u64 = inputs.iter().map(|input| words(input)).sum();
+    let tokens: u64 = inputs.iter().map(|input| word_count(input)).sum();
     Ok(
         json!({ "object": "list", "data": data, "model": body["model"],
         "usage": { "prompt_tokens": tokens, "total_tokens": tokens } }),
@@ -65,8 +65,8 @@ pub(super) fn openai(body: &Value) -> Result<Value, Wrong> {
 }
 
 /// The texts of an input; tokens are taken for the words that they are written as.
-fn inputs(input: &Value) -> Result<Vec<String>, Wrong> {
-    let wrong = |told: &str| Err(Wrong::at("input", told).coded("invalid_value"));
+fn inputs(input: &Value) -> Result<Vec<String>, RequestError> {
+    let invalid = |reason: &str| Err(RequestError::at("input", reason).with_code("invalid_value"));
     let tokens = |tokens: &[Value]| {
         tokens
             .iter()
@@ -84,17 +84,17 @@ fn inputs(input: &Value) -> Result<Vec<String>, Wrong> {
                 item => item.as_str().map(str::to_owned),
             };
             let Some(texts) = items.iter().map(text).collect() else {
-                return wrong("the items of an array must be alike");
+                return invalid("the items of an array must be alike");
             };
             texts
         }
         text => vec![text.as_str().unwrap_or_default().to_owned()],
     };
     if inputs.is_empty() || inputs.len() > INPUTS_MAX {
-        return wrong("an array has from 1 to 2048 items");
+        return invalid("an array has from 1 to 2048 items");
     }
     if inputs.iter().any(String::is_empty) {
-        return wrong("an input must not be empty");
+        return invalid("an input must not be empty");
     }
     Ok(inputs)
 }
@@ -122,7 +122,7 @@ pub(super) fn gemini_values(text: &str, dimensions: Option<u64>) -> Value {
 
 /// How many tokens a request for embeddings is taken for.
 pub(super) fn tokens(text: &str) -> u64 {
-    tokens_of([text])
+    estimate_tokens([text])
 }
 
 #[cfg(test)]
@@ -130,12 +130,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_encodings_say_the_same() {
-        let ask = |format: &str| {
+    fn float_and_base64_encode_the_same_vector() {
+        let embed_as = |format: &str| {
             let body = json!({ "model": "m", "input": ["a", "b c"], "dimensions": 4, "encoding_format": format });
-            openai(&body).unwrap()
+            openai_response(&body).unwrap()
         };
-        let (floats, encoded) = (ask("float"), ask("base64"));
+        let (floats, encoded) = (embed_as("float"), embed_as("base64"));
         assert_eq!(floats["usage"]["prompt_tokens"], 3);
         for index in 0..2 {
             let bytes = STANDARD
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_refused() {
+    fn rejects_invalid_requests() {
         for (body, field) in [
             (json!({ "model": "m" }), "input"),
             (json!({ "model": "m", "input": [] }), "input"),
@@ -168,8 +168,8 @@ mod tests {
             ),
             (json!({ "model": "m", "input": "a", "texts": 0 }), "texts"),
         ] {
-            assert_eq!(openai(&body).unwrap_err().field, field, "{body}");
+            assert_eq!(openai_response(&body).unwrap_err().field, field, "{body}");
         }
-        assert!(openai(&json!({ "model": "m", "input": [[1, 2], [3]] })).is_ok());
+        assert!(openai_response(&json!({ "model": "m", "input": [[1, 2], [3]] })).is_ok());
     }
 }

@@ -1,13 +1,13 @@
 //! Gemini's API, as its reference has it: the method stands behind a colon in the path.
 
-mod check;
-mod names;
-mod paths;
+mod parse;
+mod camel_case;
+mod methods;
 mod render;
-mod shapes;
-mod talk;
+mod schema;
+mod conversation;
 
-pub(super) use paths::method;
+pub(super) use methods::call_method;
 
 /// The name under which signatures of this dialect are made.
 const DIALECT: &str = "gemini";

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::asked::Media;
+use super::request::Media;
 
 /// An image or a document by its URL: its bytes, if it is a data URL.
 ///
@@ -11,13 +11,13 @@ use super::asked::Media;
 /// When it is neither a data URL that holds, nor one of the web.
 pub(super) fn read_data_url(kind: &'static str, url: &str) -> Result<Media, String> {
     let Some(data) = url.strip_prefix("data:") else {
-        let of_web = url.starts_with("https://") || url.starts_with("http://");
+        let is_web_url = url.starts_with("https://") || url.starts_with("http://");
         let media = Media {
             kind,
-            about: url.to_owned(),
+            label: url.to_owned(),
             bytes: None,
         };
-        return of_web
+        return is_web_url
             .then_some(media)
             .ok_or_else(|| "this is neither a URL of the web nor a data URL".to_owned());
     };
@@ -42,7 +42,7 @@ pub(super) fn read_base64(
     }
     Ok(Media {
         kind,
-        about: media_type.to_owned(),
+        label: media_type.to_owned(),
         bytes: Some(bytes.len()),
     })
 }
@@ -52,18 +52,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_data_url_has_bytes_and_another_is_kept() {
+    fn reads_data_urls_and_accepts_web_urls() {
         let read = |url: &str| read_data_url("image", url);
         let media = read("data:image/png;base64,YWJj").unwrap();
-        assert_eq!((media.about.as_str(), media.bytes), ("image/png", Some(3)));
+        assert_eq!((media.label.as_str(), media.bytes), ("image/png", Some(3)));
         assert_eq!(read("https://a.invalid/b").unwrap().bytes, None);
-        for wrong in [
+        for invalid in [
             "data:image/png,abc",
             "data:image/png;base64,YWJ",
             "file:///a",
             "",
         ] {
-            assert!(read(wrong).is_err(), "{wrong}");
+            assert!(read(invalid).is_err(), "{invalid}");
         }
         assert!(read_base64("image", "image/png", "").is_err());
     }

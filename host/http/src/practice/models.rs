@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const MODELS: [&str; 2] = ["practice-large", "practice-small"];
 
 /// As OpenAI lists them.
-pub(super) fn openai() -> Value {
+pub(super) fn openai_models() -> Value {
     json!({ "object": "list", "data": MODELS.map(openai_model) })
 }
 
@@ -16,7 +16,7 @@ fn openai_model(name: &str) -> Value {
 }
 
 /// As Anthropic lists them.
-pub(super) fn anthropic() -> Value {
+pub(super) fn anthropic_models() -> Value {
     json!({ "data": MODELS.map(anthropic_model), "has_more": false,
         "first_id": MODELS[0], "last_id": MODELS[1] })
 }
@@ -27,7 +27,7 @@ fn anthropic_model(name: &str) -> Value {
 }
 
 /// As Gemini lists them.
-pub(super) fn gemini() -> Value {
+pub(super) fn gemini_models() -> Value {
     json!({ "models": MODELS.map(gemini_model) })
 }
 

@@ -13,11 +13,11 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 pub(super) use endpoint::token;
-use tokens::{Family, Spent};
+use tokens::{Family, RefreshTokenError};
 
 /// What a token endpoint is like.
 #[derive(Debug, Clone)]
-pub struct PracticeOAuthOptions {
+pub struct MockOAuthOptions {
     /// What becomes of a refresh token that was used.
     pub rotation: Rotation,
     /// How long an access token lives.
@@ -31,7 +31,7 @@ pub struct PracticeOAuthOptions {
     pub client: Option<(String, String)>,
 }
 
-impl Default for PracticeOAuthOptions {
+impl Default for MockOAuthOptions {
     /// Strict, an hour, at once, any client.
     fn default() -> Self {
         Self {
@@ -59,20 +59,20 @@ pub enum Rotation {
 
 /// A practice provider's accounts and their tokens.
 #[derive(Debug)]
-pub struct PracticeOAuth {
-    options: PracticeOAuthOptions,
+pub struct MockOAuth {
+    options: MockOAuthOptions,
     accounts: Mutex<Accounts>,
 }
 
 #[derive(Debug, Default)]
 struct Accounts {
     families: BTreeMap<String, Family>,
-    counts: PracticeOAuthCounts,
+    counts: MockOAuthCounts,
 }
 
 /// What a token endpoint, and the calls with its tokens, came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct PracticeOAuthCounts {
+pub struct MockOAuthCounts {
     /// Tokens given for a refresh token.
     pub refreshed: u64,
     /// Requests with a refresh token that was used up, or that nobody was given.
@@ -93,7 +93,7 @@ pub struct PracticeOAuthCounts {
 
 /// Tokens, as an answer has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PracticeTokens {
+pub struct MockTokens {
     /// What calls carry.
     pub access: String,
     /// What the next ones are had for; none if the old one stays.
@@ -113,14 +113,14 @@ pub(super) enum Unauthorized {
 
 /// Why a refresh is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refused {
+enum GrantError {
     InvalidClient,
     InvalidGrant,
 }
 
-impl PracticeOAuth {
+impl MockOAuth {
     /// A token endpoint that knows no account yet.
-    pub fn new(options: PracticeOAuthOptions) -> Self {
+    pub fn new(options: MockOAuthOptions) -> Self {
         Self {
             options,
             accounts: Mutex::default(),
@@ -128,13 +128,13 @@ impl PracticeOAuth {
     }
 
     /// Opens an account, or begins it anew, and gives its first tokens.
-    pub fn open(&self, account: &str) -> PracticeTokens {
+    pub fn open(&self, account: &str) -> MockTokens {
         let mut family = Family::new();
         let number = family.issue(&self.options, Instant::now());
         let mut accounts = self.accounts.lock();
         accounts.families.insert(account.to_owned(), family);
-        PracticeTokens {
-            refresh: Some(name(account, REFRESH, number)),
+        MockTokens {
+            refresh: Some(format_token(account, REFRESH, number)),
             ..self.tokens(account, number)
         }
     }
@@ -154,7 +154,7 @@ impl PracticeOAuth {
     }
 
     /// What it came to so far.
-    pub fn counts(&self) -> PracticeOAuthCounts {
+    pub fn counts(&self) -> MockOAuthCounts {
         self.accounts.lock().counts
     }
 
@@ -162,7 +162,7 @@ impl PracticeOAuth {
     pub(super) fn accept(&self, access: &str, now: Instant) -> Result<String, Unauthorized> {
         let accounts = &mut *self.accounts.lock();
         let used =
-            account_of(access, ACCESS).map_or(Err(Unauthorized::Unknown), |(name, number)| {
+            parse_token(access, ACCESS).map_or(Err(Unauthorized::Unknown), |(name, number)| {
                 let family = accounts.families.get_mut(name);
                 let family = family.ok_or(Unauthorized::Unknown)?;
                 family
@@ -177,15 +177,15 @@ impl PracticeOAuth {
     }
 
     /// New tokens for a refresh token.
-    fn refresh(&self, refresh: &str, now: Instant) -> Result<PracticeTokens, Refused> {
+    fn refresh(&self, refresh: &str, now: Instant) -> Result<MockTokens, GrantError> {
         let Accounts { families, counts } = &mut *self.accounts.lock();
-        let known = account_of(refresh, REFRESH);
+        let known = parse_token(refresh, REFRESH);
         let family = known.and_then(|(name, number)| Some((name, number, families.get_mut(name)?)));
         let Some((account, number, family)) = family else {
             counts.invalid_grant += 1;
-            return Err(Refused::InvalidGrant);
+            return Err(GrantError::InvalidGrant);
         };
-        match family.spend(number, self.options.rotation) {
+        match family.use_refresh(number, self.options.rotation) {
             Ok(()) => {
                 counts.refreshed += 1;
                 let number = family.issue(&self.options, now);
@@ -193,34 +193,34 @@ impl PracticeOAuth {
             }
             Err(spent) => {
                 counts.invalid_grant += 1;
-                counts.reused += u64::from(spent != Spent::NeverGiven);
-                counts.revoked += u64::from(spent == Spent::UsedAndRevoked);
-                Err(Refused::InvalidGrant)
+                counts.reused += u64::from(spent != RefreshTokenError::NeverIssued);
+                counts.revoked += u64::from(spent == RefreshTokenError::ReusedAndRevoked);
+                Err(GrantError::InvalidGrant)
             }
         }
     }
 
-    fn tokens(&self, account: &str, number: u64) -> PracticeTokens {
+    fn tokens(&self, account: &str, number: u64) -> MockTokens {
         let rotates = self.options.rotation != Rotation::Never;
-        PracticeTokens {
-            access: name(account, ACCESS, number),
-            refresh: rotates.then(|| name(account, REFRESH, number)),
+        MockTokens {
+            access: format_token(account, ACCESS, number),
+            refresh: rotates.then(|| format_token(account, REFRESH, number)),
             lifetime: self.options.lifetime,
         }
     }
 
     /// Lets a client in that knows the secret, if there is one.
-    fn client(&self, given: Option<(&str, &str)>) -> Result<(), Refused> {
+    fn check_client(&self, given: Option<(&str, &str)>) -> Result<(), GrantError> {
         let Some((id, secret)) = &self.options.client else {
             return Ok(());
         };
         match given {
             Some(given) if given == (id.as_str(), secret.as_str()) => Ok(()),
-            _ => Err(Refused::InvalidClient),
+            _ => Err(GrantError::InvalidClient),
         }
     }
 
-    fn count(&self, add: impl FnOnce(&mut PracticeOAuthCounts)) {
+    fn count(&self, add: impl FnOnce(&mut MockOAuthCounts)) {
         add(&mut self.accounts.lock().counts);
     }
 }
@@ -229,11 +229,11 @@ const ACCESS: &str = "access";
 const REFRESH: &str = "refresh";
 
 /// Tokens tell whose they are, so that tests can read them: `alice.access.3`.
-fn name(account: &str, kind: &str, number: u64) -> String {
+fn format_token(account: &str, kind: &str, number: u64) -> String {
     format!("{account}.{kind}.{number}")
 }
 
-fn account_of<'a>(token: &'a str, kind: &str) -> Option<(&'a str, u64)> {
+fn parse_token<'a>(token: &'a str, kind: &str) -> Option<(&'a str, u64)> {
     let (rest, number) = token.rsplit_once('.')?;
     let (account, found) = rest.rsplit_once('.')?;
     let number = number.parse().ok()?;

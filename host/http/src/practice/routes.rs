@@ -9,18 +9,18 @@ use axum::http::{HeaderMap, Response, Uri};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
-use super::asked::Wrong;
-use super::serve::{EVENTS, Path, Received};
-use super::voice::{Voice, json_response};
+use super::request::RequestError;
+use super::serve::{EVENT_STREAM_TYPE, Endpoint, IncomingRequest};
+use super::errors::{Api, json_response};
 use super::{
-    PracticeOAuth, PracticeProvider, chat, completions, embeddings, gemini, messages, models,
-    oauth, responses,
+    MockOAuth, MockProvider, openai_chat, openai_completions, embeddings, gemini, anthropic_messages, models,
+    oauth, openai_responses,
 };
 use crate::limits::REQUEST_BODY_BYTES_MAX;
 
-type Provider = State<Arc<PracticeProvider>>;
+type Provider = State<Arc<MockProvider>>;
 
-pub(super) fn router(provider: Arc<PracticeProvider>) -> Router {
+pub(super) fn router(provider: Arc<MockProvider>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(post_chat))
         .route(AZURE_CHAT, post(post_azure_chat))
@@ -30,7 +30,7 @@ pub(super) fn router(provider: Arc<PracticeProvider>) -> Router {
         .route("/v1/messages", post(post_messages))
         .route("/v1/messages/count_tokens", post(post_count_tokens))
         .route("/v1/models", get(list_models))
-        .route("/v1beta/models", get(list_models_of_gemini))
+        .route("/v1beta/models", get(list_gemini_models))
         // Google's SDKs call either version.
         .route("/v1/models/{target}", post(post_gemini))
         .route("/v1beta/models/{target}", post(post_gemini))
@@ -41,8 +41,8 @@ pub(super) fn router(provider: Arc<PracticeProvider>) -> Router {
         .with_state(provider)
 }
 
-fn received(uri: Uri, headers: HeaderMap, body: Bytes) -> Received {
-    Received { uri, headers, body }
+fn incoming(uri: Uri, headers: HeaderMap, body: Bytes) -> IncomingRequest {
+    IncomingRequest { uri, headers, body }
 }
 
 pub(super) async fn post_chat(
@@ -51,14 +51,14 @@ pub(super) async fn post_chat(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let path = Path {
-        voice: Voice::OpenAi,
-        check: Box::new(chat::check),
-        whole: chat::whole,
-        events: chat::events,
-        stream_type: EVENTS,
+    let endpoint = Endpoint {
+        api: Api::OpenAi,
+        parse: Box::new(openai_chat::parse_request),
+        response_body: openai_chat::response_body,
+        events: openai_chat::events,
+        stream_content_type: EVENT_STREAM_TYPE,
     };
-    provider.serve(path, received(uri, headers, body)).await
+    provider.serve(endpoint, incoming(uri, headers, body)).await
 }
 
 /// Azure's path for chats. It names the deployment, and the query the version of the API.
@@ -68,20 +68,20 @@ async fn post_azure_chat(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let received = received(uri, headers, body);
-    let versioned = received.query("api-version").is_some();
-    let path = Path {
-        voice: Voice::OpenAi,
-        check: Box::new(move |body| {
-            let missing = || Wrong::at("api-version", "Missing required query parameter");
+    let incoming = incoming(uri, headers, body);
+    let versioned = incoming.query("api-version").is_some();
+    let endpoint = Endpoint {
+        api: Api::OpenAi,
+        parse: Box::new(move |body| {
+            let missing = || RequestError::at("api-version", "Missing required query parameter");
             versioned.then_some(()).ok_or_else(missing)?;
-            chat::check(body)
+            openai_chat::parse_request(body)
         }),
-        whole: chat::whole,
-        events: chat::events,
-        stream_type: EVENTS,
+        response_body: openai_chat::response_body,
+        events: openai_chat::events,
+        stream_content_type: EVENT_STREAM_TYPE,
     };
-    provider.serve(path, received).await
+    provider.serve(endpoint, incoming).await
 }
 
 async fn post_completions(
@@ -90,14 +90,14 @@ async fn post_completions(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let path = Path {
-        voice: Voice::OpenAi,
-        check: Box::new(completions::check),
-        whole: completions::whole,
-        events: completions::events,
-        stream_type: EVENTS,
+    let endpoint = Endpoint {
+        api: Api::OpenAi,
+        parse: Box::new(openai_completions::parse_request),
+        response_body: openai_completions::response_body,
+        events: openai_completions::events,
+        stream_content_type: EVENT_STREAM_TYPE,
     };
-    provider.serve(path, received(uri, headers, body)).await
+    provider.serve(endpoint, incoming(uri, headers, body)).await
 }
 
 async fn post_responses(
@@ -106,14 +106,14 @@ async fn post_responses(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let path = Path {
-        voice: Voice::Responses,
-        check: Box::new(responses::check),
-        whole: responses::whole,
-        events: responses::events,
-        stream_type: EVENTS,
+    let endpoint = Endpoint {
+        api: Api::OpenAiResponses,
+        parse: Box::new(openai_responses::parse_request),
+        response_body: openai_responses::response_body,
+        events: openai_responses::events,
+        stream_content_type: EVENT_STREAM_TYPE,
     };
-    provider.serve(path, received(uri, headers, body)).await
+    provider.serve(endpoint, incoming(uri, headers, body)).await
 }
 
 async fn post_embeddings(
@@ -122,8 +122,8 @@ async fn post_embeddings(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let received = received(uri, headers, body);
-    provider.serve_small(Voice::OpenAi, &received, |body| embeddings::openai(&body))
+    let incoming = incoming(uri, headers, body);
+    provider.serve_json(Api::OpenAi, &incoming, |body| embeddings::openai_response(&body))
 }
 
 async fn post_messages(
@@ -132,15 +132,15 @@ async fn post_messages(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let versioned = headers.contains_key(VERSION);
-    let path = Path {
-        voice: Voice::Anthropic,
-        check: Box::new(move |body| check_version(versioned).and_then(|()| messages::check(body))),
-        whole: messages::whole,
-        events: messages::events,
-        stream_type: EVENTS,
+    let versioned = headers.contains_key(ANTHROPIC_VERSION);
+    let endpoint = Endpoint {
+        api: Api::Anthropic,
+        parse: Box::new(move |body| check_version(versioned).and_then(|()| anthropic_messages::parse_request(body))),
+        response_body: anthropic_messages::response_body,
+        events: anthropic_messages::events,
+        stream_content_type: EVENT_STREAM_TYPE,
     };
-    provider.serve(path, received(uri, headers, body)).await
+    provider.serve(endpoint, incoming(uri, headers, body)).await
 }
 
 async fn post_count_tokens(
@@ -149,11 +149,11 @@ async fn post_count_tokens(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let versioned = headers.contains_key(VERSION);
-    let received = received(uri, headers, body);
-    provider.serve_small(Voice::Anthropic, &received, |body| {
+    let versioned = headers.contains_key(ANTHROPIC_VERSION);
+    let incoming = incoming(uri, headers, body);
+    provider.serve_json(Api::Anthropic, &incoming, |body| {
         check_version(versioned)?;
-        Ok(json!({ "input_tokens": messages::check_count(body)?.tokens }))
+        Ok(json!({ "input_tokens": anthropic_messages::parse_count_request(body)?.tokens }))
     })
 }
 
@@ -164,46 +164,46 @@ async fn post_gemini(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    gemini::method(&provider, &target, received(uri, headers, body)).await
+    gemini::call_method(&provider, &target, incoming(uri, headers, body)).await
 }
 
 /// Three dialects have this path, and tell themselves apart by their headers.
 async fn list_models(State(provider): Provider, uri: Uri, headers: HeaderMap) -> Response<Body> {
-    let (voice, models) = if headers.contains_key(VERSION) {
-        (Voice::Anthropic, models::anthropic())
+    let (api, models) = if headers.contains_key(ANTHROPIC_VERSION) {
+        (Api::Anthropic, models::anthropic_models())
     } else if headers.contains_key("x-goog-api-key") {
-        (Voice::Gemini, models::gemini())
+        (Api::Gemini, models::gemini_models())
     } else {
-        (Voice::OpenAi, models::openai())
+        (Api::OpenAi, models::openai_models())
     };
-    let received = received(uri, headers, Bytes::new());
-    list(&provider, voice, &received, &models)
+    let incoming = incoming(uri, headers, Bytes::new());
+    serve_models(&provider, api, &incoming, &models)
 }
 
-async fn list_models_of_gemini(
+async fn list_gemini_models(
     State(provider): Provider,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let received = received(uri, headers, Bytes::new());
-    list(&provider, Voice::Gemini, &received, &models::gemini())
+    let incoming = incoming(uri, headers, Bytes::new());
+    serve_models(&provider, Api::Gemini, &incoming, &models::gemini_models())
 }
 
-fn list(
-    provider: &PracticeProvider,
-    voice: Voice,
-    received: &Received,
+fn serve_models(
+    provider: &MockProvider,
+    api: Api,
+    incoming: &IncomingRequest,
     models: &Value,
 ) -> Response<Body> {
-    match provider.admit(voice, received) {
+    match provider.admit(api, incoming) {
         Ok(_) => json_response(models),
-        Err(trouble) => voice.refuse(&trouble),
+        Err(error) => api.error_response(&error),
     }
 }
 
 /// Every request of Anthropic's says which version of the API it means.
-fn check_version(given: bool) -> Result<(), Wrong> {
-    let missing = || Wrong::at(VERSION, "header is required");
+fn check_version(given: bool) -> Result<(), RequestError> {
+    let missing = || RequestError::at(ANTHROPIC_VERSION, "header is required");
     given.then_some(()).ok_or_else(missing)
 }
 
@@ -212,7 +212,7 @@ async fn counts(State(provider): Provider) -> Response<Body> {
     json_response(&json!({
         "calls": provider.calls(),
         "streams_open": provider.streams_open(),
-        "oauth": provider.oauth().map(PracticeOAuth::counts),
+        "oauth": provider.oauth().map(MockOAuth::counts),
     }))
 }
 
@@ -221,7 +221,7 @@ async fn requests(State(provider): Provider) -> Response<Body> {
     json_response(&json!({ "requests": provider.requests() }))
 }
 
-const VERSION: &str = "anthropic-version";
+const ANTHROPIC_VERSION: &str = "anthropic-version";
 
 const AZURE_CHAT: &str = "/openai/deployments/{deployment}/chat/completions";
 

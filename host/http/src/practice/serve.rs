@@ -12,41 +12,41 @@ use futures_util::stream::unfold;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::PracticeProvider;
-use super::answer::Answer;
-use super::asked::{Asked, Wrong};
-use super::voice::{Trouble, Voice, json_response};
-use super::wishes::Wishes;
+use super::MockProvider;
+use super::response::ModelResponse;
+use super::request::{ModelRequest, RequestError};
+use super::errors::{ApiError, Api, json_response};
+use super::directives::Directives;
 
 /// A request, as a path gets it.
-pub(super) struct Received {
+pub(super) struct IncomingRequest {
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
 /// Says what a request asks for, if it holds.
-pub(super) type Check = Box<dyn Fn(Value) -> Result<Asked, Wrong> + Send + Sync>;
+pub(super) type ParseRequest = Box<dyn Fn(Value) -> Result<ModelRequest, RequestError> + Send + Sync>;
 
 /// What a path does with a request that is let in.
-pub(super) struct Path {
-    pub(super) voice: Voice,
+pub(super) struct Endpoint {
+    pub(super) api: Api,
     /// What the request asks for, if it holds.
-    pub(super) check: Check,
+    pub(super) parse: ParseRequest,
     /// The whole answer.
-    pub(super) whole: fn(&Asked, &Answer) -> Value,
+    pub(super) response_body: fn(&ModelRequest, &ModelResponse) -> Value,
     /// The answer's events. The last is the one that says that it is whole.
-    pub(super) events: fn(&Asked, &Answer) -> Vec<Bytes>,
+    pub(super) events: fn(&ModelRequest, &ModelResponse) -> Vec<Bytes>,
     /// The content type of a stream.
-    pub(super) stream_type: &'static str,
+    pub(super) stream_content_type: &'static str,
 }
 
 /// The content type of server-sent events.
-pub(super) const EVENTS: &str = "text/event-stream; charset=utf-8";
+pub(super) const EVENT_STREAM_TYPE: &str = "text/event-stream; charset=utf-8";
 
-impl Received {
+impl IncomingRequest {
     /// The key that came along, if it is where this API wants it.
-    fn key(&self, voice: Voice) -> Option<String> {
+    fn key(&self, api: Api) -> Option<String> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let named = |name: &str| self.headers.get(name).map(|it| text(it.as_bytes()));
         let authorization = self.headers.get(AUTHORIZATION);
@@ -55,11 +55,11 @@ impl Received {
             .and_then(|it| it.as_bytes().split_at_checked(7))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
             .map(|(_, token)| text(token.trim_ascii()));
-        let key = match voice {
+        let key = match api {
             // Azure's name for it.
-            Voice::OpenAi | Voice::Responses => bearer.or_else(|| named("api-key")),
-            Voice::Anthropic => named("x-api-key").or(bearer),
-            Voice::Gemini | Voice::GeminiArray => named("x-goog-api-key")
+            Api::OpenAi | Api::OpenAiResponses => bearer.or_else(|| named("api-key")),
+            Api::Anthropic => named("x-api-key").or(bearer),
+            Api::Gemini | Api::GeminiJsonArray => named("x-goog-api-key")
                 .or_else(|| self.query("key").map(str::to_owned))
                 .or(bearer),
         };
@@ -76,25 +76,25 @@ impl Received {
     }
 }
 
-impl PracticeProvider {
+impl MockProvider {
     /// Lets a request in: who makes it, unless it gets an error.
-    pub(super) fn admit(&self, voice: Voice, received: &Received) -> Result<String, Trouble> {
-        let Received { uri, headers, body } = received;
-        self.requests.keep(uri.path(), uri.query(), headers, body);
-        let key = received
-            .key(voice)
+    pub(super) fn admit(&self, api: Api, incoming: &IncomingRequest) -> Result<String, ApiError> {
+        let IncomingRequest { uri, headers, body } = incoming;
+        self.requests.record(uri.path(), uri.query(), headers, body);
+        let key = incoming
+            .key(api)
             .ok_or("no API key was provided".to_owned());
         let key = key
             .and_then(|key| self.caller(key))
-            .map_err(Trouble::unauthorized)?;
+            .map_err(ApiError::unauthorized)?;
         self.count(&key);
-        let Some(failure) = self.refusal(&key) else {
+        let Some(failure) = self.failure_of(&key) else {
             return Ok(key);
         };
         // As careless as some providers are: the key is repeated.
         let message = format!("the practice provider refuses the API key {key}");
         let status = failure.status.as_u16();
-        Err(Trouble {
+        Err(ApiError {
             status,
             message,
             code: (status == 401).then_some("invalid_api_key"),
@@ -104,114 +104,114 @@ impl PracticeProvider {
     }
 
     /// Answers a request.
-    pub(super) async fn serve(self: &Arc<Self>, path: Path, received: Received) -> Response<Body> {
-        match self.asked(&path, &received) {
-            Ok((asked, key)) => self.answer(&path, &asked, &key).await,
-            Err(trouble) => path.voice.refuse(&trouble),
+    pub(super) async fn serve(self: &Arc<Self>, endpoint: Endpoint, incoming: IncomingRequest) -> Response<Body> {
+        match self.parse_request(&endpoint, &incoming) {
+            Ok((request, key)) => self.respond(&endpoint, &request, &key).await,
+            Err(error) => endpoint.api.error_response(&error),
         }
     }
 
     /// Answers a request that is never a stream.
-    pub(super) fn serve_small(
+    pub(super) fn serve_json(
         &self,
-        voice: Voice,
-        received: &Received,
-        answer: impl FnOnce(Value) -> Result<Value, Wrong>,
+        api: Api,
+        incoming: &IncomingRequest,
+        handle: impl FnOnce(Value) -> Result<Value, RequestError>,
     ) -> Response<Body> {
-        let answer = self
-            .admit(voice, received)
-            .and_then(|_| read(&received.body))
-            .and_then(|body| answer(body).map_err(Trouble::from));
-        match answer {
+        let response = self
+            .admit(api, incoming)
+            .and_then(|_| parse_body(&incoming.body))
+            .and_then(|body| handle(body).map_err(ApiError::from));
+        match response {
             Ok(body) => json_response(&body),
-            Err(trouble) => voice.refuse(&trouble),
+            Err(error) => api.error_response(&error),
         }
     }
 
     /// What a request asks for, and who asks.
-    fn asked(&self, path: &Path, received: &Received) -> Result<(Asked, String), Trouble> {
-        let key = self.admit(path.voice, received)?;
-        let asked = (path.check)(read(&received.body)?)?;
-        match asked.wishes.status {
-            Some(status) => Err(wished(status, asked.wishes.retry_after)),
-            None => Ok((asked, key)),
+    fn parse_request(&self, endpoint: &Endpoint, incoming: &IncomingRequest) -> Result<(ModelRequest, String), ApiError> {
+        let key = self.admit(endpoint.api, incoming)?;
+        let request = (endpoint.parse)(parse_body(&incoming.body)?)?;
+        match request.directives.status {
+            Some(status) => Err(requested_error(status, request.directives.retry_after)),
+            None => Ok((request, key)),
         }
     }
 
-    async fn answer(self: &Arc<Self>, path: &Path, asked: &Asked, key: &str) -> Response<Body> {
-        let answer = Answer::to(asked, key);
-        if asked.stream {
-            return self.stream(path, asked, (path.events)(asked, &answer));
+    async fn respond(self: &Arc<Self>, endpoint: &Endpoint, request: &ModelRequest, key: &str) -> Response<Body> {
+        let response = ModelResponse::generate(request, key);
+        if request.stream {
+            return self.stream(endpoint, request, (endpoint.events)(request, &response));
         }
-        if asked.wishes.silent_ms > 0 {
-            sleep(Duration::from_millis(asked.wishes.silent_ms)).await;
+        if request.directives.silent_ms > 0 {
+            sleep(Duration::from_millis(request.directives.silent_ms)).await;
         }
-        json_response(&(path.whole)(asked, &answer))
+        json_response(&(endpoint.response_body)(request, &response))
     }
 
     fn stream(
         self: &Arc<Self>,
-        path: &Path,
-        asked: &Asked,
+        endpoint: &Endpoint,
+        request: &ModelRequest,
         mut events: Vec<Bytes>,
     ) -> Response<Body> {
-        let wishes = asked.wishes.clone();
-        if wishes.omit_end {
+        let directives = request.directives.clone();
+        if directives.omit_end {
             events.pop();
         }
-        if let Some(after) = wishes.events_error_after {
+        if let Some(after) = directives.events_error_after {
             events.truncate(usize::try_from(after).unwrap_or(usize::MAX));
             events.push(
-                path.voice
-                    .event(&wished(path.voice.overloaded(), None), after),
+                endpoint.api
+                    .error_event(&requested_error(endpoint.api.overloaded_status(), None), after),
             );
         }
         let start = (0_u32, events.into_iter(), OpenStream::new(self));
         let body = unfold(start, move |(sent, mut events, open)| {
-            let wishes = wishes.clone();
+            let directives = directives.clone();
             async move {
-                pause(&wishes, sent).await;
-                if wishes.break_after.is_some_and(|most| sent >= most) {
-                    return Some((Err(Cut), (u32::MAX, Vec::new().into_iter(), open)));
+                pause(&directives, sent).await;
+                if directives.break_after.is_some_and(|most| sent >= most) {
+                    return Some((Err(ConnectionAborted), (u32::MAX, Vec::new().into_iter(), open)));
                 }
                 let event = events.next()?;
                 Some((Ok(event), (sent.saturating_add(1), events, open)))
             }
         });
         let mut response = Response::new(Body::from_stream(body));
-        let kind = HeaderValue::from_static(path.stream_type);
+        let kind = HeaderValue::from_static(endpoint.stream_content_type);
         response.headers_mut().insert(CONTENT_TYPE, kind);
         response
     }
 }
 
 /// Reads a body, and fails with the status that it wishes for, whatever else is in it.
-fn read(body: &[u8]) -> Result<Value, Trouble> {
+fn parse_body(body: &[u8]) -> Result<Value, ApiError> {
     let body: Value =
-        serde_json::from_slice(body).map_err(|wrong| Wrong::at("", wrong.to_string()))?;
-    let wishes = Wishes::read(&body, "").map_err(|wrong| Wrong::at("practice", wrong))?;
-    match wishes.status {
-        Some(status) => Err(wished(status, wishes.retry_after)),
+        serde_json::from_slice(body).map_err(|error| RequestError::at("", error.to_string()))?;
+    let directives = Directives::read(&body, "").map_err(|error| RequestError::at("practice", error))?;
+    match directives.status {
+        Some(status) => Err(requested_error(status, directives.retry_after)),
         None => Ok(body),
     }
 }
 
-fn wished(status: u16, retry_after: Option<u64>) -> Trouble {
-    Trouble {
+fn requested_error(status: u16, retry_after: Option<u64>) -> ApiError {
+    ApiError {
         status,
         message: "the request asked for this status".to_owned(),
         retry_after,
-        ..Trouble::default()
+        ..ApiError::default()
     }
 }
 
-async fn pause(wishes: &Wishes, sent: u32) {
-    let silent = if sent == wishes.silent_after {
-        wishes.silent_ms
+async fn pause(directives: &Directives, sent: u32) {
+    let silent = if sent == directives.silent_after {
+        directives.silent_ms
     } else {
         0
     };
-    let pause = wishes.pause_ms.saturating_add(silent);
+    let pause = directives.pause_ms.saturating_add(silent);
     if pause > 0 {
         sleep(Duration::from_millis(pause)).await;
     }
@@ -220,13 +220,13 @@ async fn pause(wishes: &Wishes, sent: u32) {
 /// Ends a stream in the middle.
 #[derive(Debug, thiserror::Error)]
 #[error("the practice provider breaks off")]
-struct Cut;
+struct ConnectionAborted;
 
 /// Counts a stream for as long as it lives.
-struct OpenStream(Arc<PracticeProvider>);
+struct OpenStream(Arc<MockProvider>);
 
 impl OpenStream {
-    fn new(provider: &Arc<PracticeProvider>) -> Self {
+    fn new(provider: &Arc<MockProvider>) -> Self {
         provider.streams_open.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(provider))
     }

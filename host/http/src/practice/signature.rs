@@ -7,26 +7,26 @@ use sha2::{Digest, Sha256};
 
 /// The signature of a text, in a dialect.
 pub(super) fn sign(dialect: &str, text: &str) -> String {
-    STANDARD.encode(plain(dialect, text))
+    STANDARD.encode(payload(dialect, text))
 }
 
 /// Whether this is the signature of this text.
-pub(super) fn signs(signature: &str, dialect: &str, text: &str) -> bool {
+pub(super) fn verify(signature: &str, dialect: &str, text: &str) -> bool {
     signature == sign(dialect, text)
 }
 
 /// Whether this is a signature of any text.
-pub(super) fn is_ours(signature: &str, dialect: &str) -> bool {
-    let Some(plain) = STANDARD.decode(signature).ok() else {
+pub(super) fn is_own_signature(signature: &str, dialect: &str) -> bool {
+    let Some(payload) = STANDARD.decode(signature).ok() else {
         return false;
     };
-    let plain = String::from_utf8_lossy(&plain).into_owned();
-    let text = plain.rsplit_once('/').map(|(head, _)| head);
+    let payload = String::from_utf8_lossy(&payload).into_owned();
+    let text = payload.rsplit_once('/').map(|(head, _)| head);
     let text = text.and_then(|head| head.strip_prefix(&format!("practice/{dialect}/")));
-    text.is_some_and(|text| signs(signature, dialect, text))
+    text.is_some_and(|text| verify(signature, dialect, text))
 }
 
-fn plain(dialect: &str, text: &str) -> String {
+fn payload(dialect: &str, text: &str) -> String {
     let digest = Sha256::digest(format!("practice/{dialect}/{text}"));
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("practice/{dialect}/{text}/{digest}")
@@ -37,15 +37,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_holds_for_its_dialect_and_its_text() {
+    fn signature_is_valid_only_for_its_dialect_and_text() {
         let signature = sign("gemini", "thought/1");
-        assert!(is_ours(&signature, "gemini"));
-        assert!(signs(&signature, "gemini", "thought/1"));
-        assert!(!signs(&signature, "gemini", "thought/2"));
-        assert!(!is_ours(&signature, "anthropic"));
-        assert!(!is_ours("c2lnbmF0dXJl", "gemini") && !is_ours("?", "gemini"));
+        assert!(is_own_signature(&signature, "gemini"));
+        assert!(verify(&signature, "gemini", "thought/1"));
+        assert!(!verify(&signature, "gemini", "thought/2"));
+        assert!(!is_own_signature(&signature, "anthropic"));
+        assert!(!is_own_signature("c2lnbmF0dXJl", "gemini") && !is_own_signature("?", "gemini"));
         // Of the right form, but with a digest of something else.
-        assert!(!is_ours(
+        assert!(!is_own_signature(
             &STANDARD.encode("practice/gemini/thought/1/00"),
             "gemini"
         ));

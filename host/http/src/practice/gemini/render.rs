@@ -4,60 +4,60 @@ use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use super::DIALECT;
-use crate::practice::answer::{Answer, Call, End};
-use crate::practice::asked::Asked;
+use crate::practice::response::{ModelResponse, ToolCall, FinishReason};
+use crate::practice::request::ModelRequest;
 use crate::practice::signature::sign;
-use crate::practice::voice::event;
+use crate::practice::errors::sse_event;
 
 /// The whole answer.
-pub(super) fn whole(asked: &Asked, answer: &Answer) -> Value {
+pub(super) fn response_body(request: &ModelRequest, response: &ModelResponse) -> Value {
     let mut parts = Vec::new();
-    if !answer.reasoning.is_empty() {
-        parts.push(json!({ "text": answer.reasoning.concat(), "thought": true }));
+    if !response.reasoning.is_empty() {
+        parts.push(json!({ "text": response.reasoning.concat(), "thought": true }));
     }
-    if !answer.text.is_empty() {
-        parts.push(signed(
-            json!({ "text": answer.text.concat() }),
-            answer,
+    if !response.text.is_empty() {
+        parts.push(with_signature(
+            json!({ "text": response.text.concat() }),
+            response,
             "text",
         ));
     }
-    parts.extend(calls(asked, answer));
-    response(asked, answer, &parts, true)
+    parts.extend(function_calls(request, response));
+    response_object(request, response, &parts, true)
 }
 
 /// The chunks of the answer.
-fn chunks(asked: &Asked, answer: &Answer) -> Vec<Value> {
+fn chunks(request: &ModelRequest, response: &ModelResponse) -> Vec<Value> {
     let mut chunks = Vec::new();
-    let mut chunk = |part: Value| chunks.push(response(asked, answer, &[part], false));
-    for piece in &answer.reasoning {
+    let mut chunk = |part: Value| chunks.push(response_object(request, response, &[part], false));
+    for piece in &response.reasoning {
         chunk(json!({ "text": piece, "thought": true }));
     }
-    for piece in &answer.text {
+    for piece in &response.text {
         chunk(json!({ "text": piece }));
     }
-    calls(asked, answer).into_iter().for_each(&mut chunk);
+    function_calls(request, response).into_iter().for_each(&mut chunk);
     // The signature of a text comes at its end, in a part that is empty otherwise.
-    let last = if answer.text.is_empty() {
+    let last = if response.text.is_empty() {
         json!({ "text": "" })
     } else {
-        signed(json!({ "text": "" }), answer, "text")
+        with_signature(json!({ "text": "" }), response, "text")
     };
-    chunks.push(response(asked, answer, &[last], true));
+    chunks.push(response_object(request, response, &[last], true));
     chunks
 }
 
 /// The answer's chunks as events.
-pub(super) fn events(asked: &Asked, answer: &Answer) -> Vec<Bytes> {
-    chunks(asked, answer)
+pub(super) fn events(request: &ModelRequest, response: &ModelResponse) -> Vec<Bytes> {
+    chunks(request, response)
         .iter()
-        .map(|chunk| event(None, chunk))
+        .map(|chunk| sse_event(None, chunk))
         .collect()
 }
 
 /// The answer's chunks as the items of one array. The last of these is only its end.
-pub(super) fn items(asked: &Asked, answer: &Answer) -> Vec<Bytes> {
-    let chunks = chunks(asked, answer);
+pub(super) fn array_items(request: &ModelRequest, response: &ModelResponse) -> Vec<Bytes> {
+    let chunks = chunks(request, response);
     let item = |(index, chunk): (usize, &Value)| {
         let before = if index == 0 { "[" } else { ",\r\n" };
         Bytes::from(format!("{before}{chunk}\n"))
@@ -68,30 +68,30 @@ pub(super) fn items(asked: &Asked, answer: &Answer) -> Vec<Bytes> {
 }
 
 /// Reasoning is signed on the first call, or at the end of the text.
-fn signed(mut part: Value, answer: &Answer, what: &str) -> Value {
-    if !answer.reasoning.is_empty() {
-        part["thoughtSignature"] = json!(sign(DIALECT, &format!("{what} of {}", answer.served_by)));
+fn with_signature(mut part: Value, response: &ModelResponse, what: &str) -> Value {
+    if !response.reasoning.is_empty() {
+        part["thoughtSignature"] = json!(sign(DIALECT, &format!("{what} of {}", response.served_by)));
     }
     part
 }
 
-fn calls(asked: &Asked, answer: &Answer) -> Vec<Value> {
-    let part = |(index, call): (usize, &Call)| {
-        let mut made = json!({ "name": call.name, "args": call.arguments });
-        if asked.wishes.call_ids {
-            made["id"] = json!(format!("practice-{}", call.number));
+fn function_calls(request: &ModelRequest, response: &ModelResponse) -> Vec<Value> {
+    let part = |(index, call): (usize, &ToolCall)| {
+        let mut function_call = json!({ "name": call.name, "args": call.arguments });
+        if request.directives.call_ids {
+            function_call["id"] = json!(format!("practice-{}", call.number));
         }
-        let part = json!({ "functionCall": made });
+        let part = json!({ "functionCall": function_call });
         if index == 0 {
-            signed(part, answer, &call.name)
+            with_signature(part, response, &call.name)
         } else {
             part
         }
     };
-    answer.calls.iter().enumerate().map(part).collect()
+    response.calls.iter().enumerate().map(part).collect()
 }
 
-fn response(asked: &Asked, answer: &Answer, parts: &[Value], last: bool) -> Value {
+fn response_object(request: &ModelRequest, response: &ModelResponse, parts: &[Value], last: bool) -> Value {
     let candidate = |index: u64| {
         let mut candidate = json!({ "index": index });
         // An answer with nothing in it has no parts.
@@ -101,30 +101,30 @@ fn response(asked: &Asked, answer: &Answer, parts: &[Value], last: bool) -> Valu
             json!({ "role": "model", "parts": parts })
         };
         if last {
-            candidate["finishReason"] = json!(reason(answer));
+            candidate["finishReason"] = json!(finish_reason(response));
         }
         candidate
     };
     json!({
-        "candidates": (0..asked.answers).map(candidate).collect::<Vec<_>>(),
-        "usageMetadata": usage(answer),
-        "modelVersion": asked.model,
+        "candidates": (0..request.candidate_count).map(candidate).collect::<Vec<_>>(),
+        "usageMetadata": usage(response),
+        "modelVersion": request.model,
         // As unique within a conversation as the real ones are: ids of calls may be made of it.
-        "responseId": format!("practice-{}", answer.calls.first().map_or(0, |call| call.number)),
+        "responseId": format!("practice-{}", response.calls.first().map_or(0, |call| call.number)),
     })
 }
 
 /// A call of a function ends an answer like any other.
-fn reason(answer: &Answer) -> &'static str {
-    match answer.end {
-        End::Done | End::Calls | End::Stop(_) => "STOP",
-        End::Length => "MAX_TOKENS",
+fn finish_reason(response: &ModelResponse) -> &'static str {
+    match response.finish_reason {
+        FinishReason::EndOfTurn | FinishReason::ToolCalls | FinishReason::StopSequence(_) => "STOP",
+        FinishReason::Length => "MAX_TOKENS",
     }
 }
 
 /// Thoughts are counted apart from the candidates.
-fn usage(answer: &Answer) -> Value {
-    let tokens = answer.tokens;
+fn usage(response: &ModelResponse) -> Value {
+    let tokens = response.usage;
     let mut usage = json!({
         "promptTokenCount": tokens.input,
         "candidatesTokenCount": tokens.output - tokens.reasoning,

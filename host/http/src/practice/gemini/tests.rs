@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use super::DIALECT;
-use super::check::{check, check_count, check_embed, check_embeds};
-use super::render::{events, items, whole};
-use crate::practice::answer::Answer;
-use crate::practice::asked::{Asked, Turn, Wrong};
+use super::parse::{parse_request, count_tokens, parse_embed_request, parse_batch_embed_request};
+use super::render::{events, array_items, response_body};
+use crate::practice::response::ModelResponse;
+use crate::practice::request::{ModelRequest, Turn, RequestError};
 use crate::practice::signature::sign;
 
 fn content(role: &str, parts: &Value) -> Value {
@@ -22,13 +22,13 @@ fn body(more: &Value) -> Value {
     body
 }
 
-fn asked(more: &Value) -> Result<Asked, Wrong> {
-    check(body(more), "gemini-2.5-practice", false)
+fn request(more: &Value) -> Result<ModelRequest, RequestError> {
+    parse_request(body(more), "gemini-2.5-practice", false)
 }
 
 fn field(more: &Value) -> String {
-    match asked(more) {
-        Err(wrong) => wrong.field,
+    match request(more) {
+        Err(error) => error.field,
         Ok(_) => panic!("this passed: {more}"),
     }
 }
@@ -38,7 +38,7 @@ fn declared(function: &Value) -> Value {
 }
 
 #[test]
-fn members_that_are_wrong_are_named() {
+fn errors_name_the_invalid_field() {
     let text = json!([{ "text": "a" }]);
     for (more, expected) in [
         (json!({ "x": 1 }), "x"),
@@ -87,55 +87,55 @@ fn members_that_are_wrong_are_named() {
 }
 
 #[test]
-fn a_schema_has_only_what_gemini_knows() {
+fn rejects_schema_keywords_gemini_does_not_support() {
     let parameters = |schema: Value| declared(&json!({ "name": "f", "parameters": schema }));
     let at = |rest: &str| format!("tools[0].functionDeclarations[0].parameters{rest}");
     let known = json!({ "type": "OBJECT", "properties": { "a": { "type": "string", "nullable": true } }, "required": ["a"] });
-    assert!(asked(&parameters(known)).is_ok());
+    assert!(request(&parameters(known)).is_ok());
     let open = json!({ "type": "OBJECT", "additionalProperties": false });
     assert_eq!(field(&parameters(open)), at(".additionalProperties"));
     let nested = json!({ "type": "OBJECT", "properties": { "a": { "const": 1 } } });
     assert_eq!(field(&parameters(nested)), at(".properties.a.const"));
-    let in_words = |rest: &str| format!("tools[0].function_declarations[0].parameters{rest}");
+    let at_proto = |rest: &str| format!("tools[0].function_declarations[0].parameters{rest}");
     let unknown = json!({ "type": "OBJECT", "required": ["a"] });
-    assert_eq!(field(&parameters(unknown)), in_words(".required"));
+    assert_eq!(field(&parameters(unknown)), at_proto(".required"));
     let list = json!({ "type": "OBJECT", "properties": { "a": { "type": "ARRAY" } } });
-    assert_eq!(field(&parameters(list)), in_words(".properties[a].items"));
+    assert_eq!(field(&parameters(list)), at_proto(".properties[a].items"));
     // A schema of JSON's own may have anything.
     let own = json!({ "name": "f", "parametersJsonSchema": { "type": "object", "additionalProperties": false } });
-    assert!(asked(&declared(&own)).is_ok());
+    assert!(request(&declared(&own)).is_ok());
 }
 
 #[test]
-fn each_call_is_answered_at_once_and_by_name() {
-    let asks = content("user", &json!([{ "text": "a" }]));
+fn function_responses_must_match_the_calls() {
+    let prompt = content("user", &json!([{ "text": "a" }]));
     let call = |name: &str| json!({ "functionCall": { "name": name, "args": {} } });
-    let answer = |name: &str| json!({ "functionResponse": { "name": name, "response": { "result": "done" } } });
+    let response = |name: &str| json!({ "functionResponse": { "name": name, "response": { "result": "done" } } });
     let calls = content("model", &json!([call("f"), call("g")]));
-    let talk = |contents: Value| json!({ "contents": contents });
-    let whole = talk(json!([
-        asks,
+    let conversation = |contents: Value| json!({ "contents": contents });
+    let whole = conversation(json!([
+        prompt,
         calls,
-        content("user", &json!([answer("g"), answer("f")]))
+        content("user", &json!([response("g"), response("f")]))
     ]));
     let results = vec!["done".to_owned(), "done".to_owned()];
-    assert_eq!(asked(&whole).unwrap().turn, Turn::Results(results));
+    assert_eq!(request(&whole).unwrap().turn, Turn::Results(results));
     for (contents, expected) in [
         (
-            json!([asks, calls, content("user", &json!([answer("f")]))]),
+            json!([prompt, calls, content("user", &json!([response("f")]))]),
             "contents[2]",
         ),
         (
             json!([
-                asks,
+                prompt,
                 calls,
-                content("user", &json!([answer("f"), answer("h")]))
+                content("user", &json!([response("f"), response("h")]))
             ]),
             "contents[2].parts[1].function_response.name",
         ),
-        (json!([asks, calls]), "contents[1]"),
+        (json!([prompt, calls]), "contents[1]"),
         (
-            json!([asks, content("model", &json!([answer("f")]))]),
+            json!([prompt, content("model", &json!([response("f")]))]),
             "contents[1]",
         ),
         (json!([calls]), "contents[0]"),
@@ -145,7 +145,7 @@ fn each_call_is_answered_at_once_and_by_name() {
         ),
         (
             json!([
-                asks,
+                prompt,
                 calls,
                 content(
                     "user",
@@ -155,24 +155,24 @@ fn each_call_is_answered_at_once_and_by_name() {
             "contents[2].parts[0].functionResponse.response",
         ),
     ] {
-        assert_eq!(field(&talk(contents.clone())), expected, "{contents}");
+        assert_eq!(field(&conversation(contents.clone())), expected, "{contents}");
     }
 }
 
 #[test]
-fn a_signature_is_one_that_was_given_and_some_models_want_it() {
+fn signatures_are_verified_and_required_by_some_models() {
     let call = |signature: Option<&str>| {
         let mut call = json!({ "functionCall": { "name": "f", "args": {} } });
         if let Some(signature) = signature {
             call["thoughtSignature"] = json!(signature);
         }
-        let answer = json!({ "functionResponse": { "name": "f", "response": {} } });
+        let response = json!({ "functionResponse": { "name": "f", "response": {} } });
         body(
             &json!({ "contents": [content("user", &json!([{ "text": "a" }])),
-            content("model", &json!([call])), content("user", &json!([answer]))] }),
+            content("model", &json!([call])), content("user", &json!([response]))] }),
         )
     };
-    let field = |body: Value, model: &str| check(body, model, false).err().map(|wrong| wrong.field);
+    let field = |body: Value, model: &str| parse_request(body, model, false).err().map(|error| error.field);
     let ours = sign(DIALECT, "thought");
     let for_urls = ours.replace('+', "-").replace('/', "_");
     for signature in [ours.as_str(), &for_urls, "skip_thought_signature_validator"] {
@@ -192,41 +192,41 @@ fn a_signature_is_one_that_was_given_and_some_models_want_it() {
 }
 
 #[test]
-fn counts_and_embeddings_are_checked_too() {
-    assert_eq!(check_count(body(&json!({}))), Ok(3));
+fn validates_count_and_embed_requests() {
+    assert_eq!(count_tokens(body(&json!({}))), Ok(3));
     let whole = json!({ "generateContentRequest": { "model": "models/m",
         "contents": [content("user", &json!([{ "text": "a b" }]))],
         "systemInstruction": { "parts": [{ "text": "c" }] } } });
-    assert_eq!(check_count(whole), Ok(5));
-    assert_eq!(check_count(json!({})).unwrap_err().field, "contents");
-    assert_eq!(check_embed(json!({})).unwrap_err().field, "content");
+    assert_eq!(count_tokens(whole), Ok(5));
+    assert_eq!(count_tokens(json!({})).unwrap_err().field, "contents");
+    assert_eq!(parse_embed_request(json!({})).unwrap_err().field, "content");
     let request =
         |model: &str| json!({ "model": model, "content": { "parts": [{ "text": "a" }] } });
     let requests = |model: &str| json!({ "requests": [request(model)] });
     assert_eq!(
-        check_embeds(requests("models/m"), "m"),
+        parse_batch_embed_request(requests("models/m"), "m"),
         Ok(vec![("a".to_owned(), None)])
     );
     assert_eq!(
-        check_embeds(requests("models/n"), "m").unwrap_err().field,
+        parse_batch_embed_request(requests("models/n"), "m").unwrap_err().field,
         "requests[0].model"
     );
 }
 
 #[test]
-fn both_kinds_of_stream_have_the_same_chunks() {
-    let asked =
-        asked(&json!({ "generationConfig": { "thinkingConfig": { "includeThoughts": true } } }))
+fn sse_and_array_streams_have_the_same_chunks() {
+    let request =
+        request(&json!({ "generationConfig": { "thinkingConfig": { "includeThoughts": true } } }))
             .unwrap();
-    let answer = Answer::to(&asked, "key");
+    let response = ModelResponse::generate(&request, "key");
     let text = |pieces: Vec<axum::body::Bytes>| {
         let pieces = pieces
             .iter()
             .map(|piece| String::from_utf8(piece.to_vec()).unwrap());
         pieces.collect::<String>()
     };
-    let listed: Vec<Value> = serde_json::from_str(&text(items(&asked, &answer))).unwrap();
-    let events = text(events(&asked, &answer));
+    let listed: Vec<Value> = serde_json::from_str(&text(array_items(&request, &response))).unwrap();
+    let events = text(events(&request, &response));
     let events: Vec<Value> = events
         .split("\n\n")
         .filter_map(|event| serde_json::from_str(event.strip_prefix("data: ")?).ok())
@@ -236,7 +236,7 @@ fn both_kinds_of_stream_have_the_same_chunks() {
     assert_eq!(last["candidates"][0]["finishReason"], "STOP");
     assert_eq!(last["usageMetadata"]["thoughtsTokenCount"], 3);
     assert_eq!(
-        whole(&asked, &answer)["candidates"][0]["content"]["parts"][0]["thought"],
+        response_body(&request, &response)["candidates"][0]["content"]["parts"][0]["thought"],
         true
     );
 }

@@ -13,38 +13,38 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use url::form_urlencoded::parse;
 
-use super::{PracticeOAuth, PracticeTokens, Refused};
-use crate::practice::PracticeProvider;
-use crate::practice::voice::json_response;
+use super::{MockOAuth, MockTokens, GrantError};
+use crate::practice::MockProvider;
+use crate::practice::errors::json_response;
 
 /// Answers a token request: RFC 6749, sections 5 and 6.
 pub(in crate::practice) async fn token(
-    State(provider): State<Arc<PracticeProvider>>,
+    State(provider): State<Arc<MockProvider>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
     let Some(oauth) = provider.oauth() else {
-        return answer(
+        return no_store_response(
             StatusCode::NOT_FOUND,
             &json!({ "error": "invalid_request" }),
         );
     };
-    let granted = granted(oauth, &headers, &body);
+    let granted = grant(oauth, &headers, &body);
     sleep(oauth.options.pause).await;
     match granted {
-        Ok(tokens) => answer(StatusCode::OK, &told(&tokens)),
-        Err(wrong) => refuse(oauth, &headers, &wrong),
+        Ok(tokens) => no_store_response(StatusCode::OK, &token_body(&tokens)),
+        Err(error) => error_response(oauth, &headers, &error),
     }
 }
 
 /// What is wrong with a request: the code and the words of section 5.2.
-struct Wrong {
+struct TokenRequestError {
     code: &'static str,
     description: String,
 }
 
-impl Wrong {
-    fn request(description: impl Into<String>) -> Self {
+impl TokenRequestError {
+    fn invalid_request(description: impl Into<String>) -> Self {
         Self {
             code: "invalid_request",
             description: description.into(),
@@ -52,11 +52,11 @@ impl Wrong {
     }
 }
 
-impl From<Refused> for Wrong {
-    fn from(refused: Refused) -> Self {
-        let (code, description) = match refused {
-            Refused::InvalidClient => (INVALID_CLIENT, "nobody knows this client"),
-            Refused::InvalidGrant => (INVALID_GRANT, "the refresh token is used up or unknown"),
+impl From<GrantError> for TokenRequestError {
+    fn from(error: GrantError) -> Self {
+        let (code, description) = match error {
+            GrantError::InvalidClient => (INVALID_CLIENT, "nobody knows this client"),
+            GrantError::InvalidGrant => (INVALID_GRANT, "the refresh token is used up or unknown"),
         };
         Self {
             code,
@@ -65,36 +65,36 @@ impl From<Refused> for Wrong {
     }
 }
 
-fn granted(
-    oauth: &PracticeOAuth,
+fn grant(
+    oauth: &MockOAuth,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<PracticeTokens, Wrong> {
-    let form = form(headers, body)?;
+) -> Result<MockTokens, TokenRequestError> {
+    let form = parse_form(headers, body)?;
     let field = |name: &str| {
         form.get(name)
             .map(String::as_str)
             .filter(|text| !text.is_empty())
     };
-    oauth.client(
-        client(headers, &field)?
+    oauth.check_client(
+        client_credentials(headers, &field)?
             .as_ref()
             .map(|(id, secret)| (id.as_str(), secret.as_str())),
     )?;
     match field("grant_type") {
         Some("refresh_token") => {}
         Some(other) => {
-            return Err(Wrong {
+            return Err(TokenRequestError {
                 code: "unsupported_grant_type",
                 description: format!("there is no grant `{other}` here"),
             });
         }
-        None => return Err(Wrong::request("the field `grant_type` is missing")),
+        None => return Err(TokenRequestError::invalid_request("the field `grant_type` is missing")),
     }
     let refresh = field("refresh_token");
-    let refresh = refresh.ok_or_else(|| Wrong::request("the field `refresh_token` is missing"))?;
+    let refresh = refresh.ok_or_else(|| TokenRequestError::invalid_request("the field `refresh_token` is missing"))?;
     if field("scope").is_some_and(|scope| scope.split(' ').any(|word| word != SCOPE)) {
-        return Err(Wrong {
+        return Err(TokenRequestError {
             code: "invalid_scope",
             description: format!("tokens have the scope `{SCOPE}`"),
         });
@@ -103,7 +103,7 @@ fn granted(
 }
 
 /// The form's fields. None may be there twice (section 3.2).
-fn form(headers: &HeaderMap, body: &[u8]) -> Result<BTreeMap<String, String>, Wrong> {
+fn parse_form(headers: &HeaderMap, body: &[u8]) -> Result<BTreeMap<String, String>, TokenRequestError> {
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());
@@ -111,7 +111,7 @@ fn form(headers: &HeaderMap, body: &[u8]) -> Result<BTreeMap<String, String>, Wr
         .and_then(|kind| kind.split(';').next())
         .unwrap_or_default();
     if !kind.trim().eq_ignore_ascii_case(FORM) {
-        return Err(Wrong::request(format!(
+        return Err(TokenRequestError::invalid_request(format!(
             "the body is `{kind}`, not `{FORM}`"
         )));
     }
@@ -121,17 +121,17 @@ fn form(headers: &HeaderMap, body: &[u8]) -> Result<BTreeMap<String, String>, Wr
             .insert(name.clone().into_owned(), value.into_owned())
             .is_some()
         {
-            return Err(Wrong::request(format!("the field `{name}` is there twice")));
+            return Err(TokenRequestError::invalid_request(format!("the field `{name}` is there twice")));
         }
     }
     Ok(form)
 }
 
 /// The client's id and secret, from the header or the form, but not from both (section 2.3).
-fn client<'a>(
+fn client_credentials<'a>(
     headers: &HeaderMap,
     field: &impl Fn(&str) -> Option<&'a str>,
-) -> Result<Option<(String, String)>, Wrong> {
+) -> Result<Option<(String, String)>, TokenRequestError> {
     let in_form = field("client_secret").map(|secret| {
         let id = field("client_id").unwrap_or_default();
         (id.to_owned(), secret.to_owned())
@@ -140,26 +140,26 @@ fn client<'a>(
         return Ok(in_form);
     };
     if in_form.is_some() {
-        return Err(Wrong::request("the client proves who it is in two ways"));
+        return Err(TokenRequestError::invalid_request("the client proves who it is in two ways"));
     }
-    let pair = basic(header).ok_or(Refused::InvalidClient)?;
+    let pair = parse_basic(header).ok_or(GrantError::InvalidClient)?;
     Ok(Some(pair))
 }
 
 /// User and password of RFC 7617, form-encoded as section 2.3.1 has it.
-fn basic(header: &HeaderValue) -> Option<(String, String)> {
+fn parse_basic(header: &HeaderValue) -> Option<(String, String)> {
     let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
     let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;
-    Some((form_decoded(user)?, form_decoded(password)?))
+    Some((form_decode(user)?, form_decode(password)?))
 }
 
 /// The text that this stands for, if a client that encodes could have written it so: a plain `:`, a
 /// space or a `%` without digits shows one that does not.
-fn form_decoded(encoded: &str) -> Option<String> {
+fn form_decode(encoded: &str) -> Option<String> {
     let bytes = encoded.as_bytes();
     let digits = |at: usize| bytes.get(at + 1..at + 3);
     let is_encoded = |(at, byte): (usize, &u8)| match byte {
@@ -174,29 +174,29 @@ fn form_decoded(encoded: &str) -> Option<String> {
     Some(text.into_owned())
 }
 
-fn told(tokens: &PracticeTokens) -> Value {
-    let mut told = json!({
+fn token_body(tokens: &MockTokens) -> Value {
+    let mut body = json!({
         "access_token": tokens.access,
         "token_type": "Bearer",
         "expires_in": tokens.lifetime.as_secs(),
         "scope": SCOPE,
     });
     if let Some(refresh) = &tokens.refresh {
-        told["refresh_token"] = refresh.as_str().into();
+        body["refresh_token"] = refresh.as_str().into();
     }
-    told
+    body
 }
 
-fn refuse(oauth: &PracticeOAuth, headers: &HeaderMap, wrong: &Wrong) -> Response<Body> {
-    let body = json!({ "error": wrong.code, "error_description": wrong.description });
-    if wrong.code != INVALID_CLIENT {
-        if wrong.code != INVALID_GRANT {
+fn error_response(oauth: &MockOAuth, headers: &HeaderMap, error: &TokenRequestError) -> Response<Body> {
+    let body = json!({ "error": error.code, "error_description": error.description });
+    if error.code != INVALID_CLIENT {
+        if error.code != INVALID_GRANT {
             oauth.count(|counts| counts.invalid_request += 1);
         }
-        return answer(StatusCode::BAD_REQUEST, &body);
+        return no_store_response(StatusCode::BAD_REQUEST, &body);
     }
     oauth.count(|counts| counts.invalid_client += 1);
-    let mut response = answer(StatusCode::UNAUTHORIZED, &body);
+    let mut response = no_store_response(StatusCode::UNAUTHORIZED, &body);
     if headers.contains_key(AUTHORIZATION) {
         let scheme = HeaderValue::from_static("Basic realm=\"practice\"");
         response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
@@ -204,7 +204,7 @@ fn refuse(oauth: &PracticeOAuth, headers: &HeaderMap, wrong: &Wrong) -> Response
     response
 }
 
-fn answer(status: StatusCode, body: &Value) -> Response<Body> {
+fn no_store_response(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = json_response(body);
     *response.status_mut() = status;
     let never = HeaderValue::from_static("no-store");

@@ -11,19 +11,19 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::time::{Instant, advance};
 
-use super::{PracticeOAuth, PracticeOAuthOptions, Refused, Rotation, Unauthorized, token};
-use crate::practice::PracticeProvider;
+use super::{MockOAuth, MockOAuthOptions, GrantError, Rotation, Unauthorized, token};
+use crate::practice::MockProvider;
 use crate::practice::routes::post_chat;
 
-fn oauth(rotation: Rotation) -> PracticeOAuth {
-    PracticeOAuth::new(PracticeOAuthOptions {
+fn oauth(rotation: Rotation) -> MockOAuth {
+    MockOAuth::new(MockOAuthOptions {
         rotation,
-        ..PracticeOAuthOptions::default()
+        ..MockOAuthOptions::default()
     })
 }
 
 #[tokio::test]
-async fn a_reused_token_ends_all_tokens_of_a_strict_endpoint() {
+async fn reuse_revokes_all_tokens_with_strict_rotation() {
     let oauth = oauth(Rotation::Strict);
     let now = Instant::now();
     let first = oauth.open("alice").refresh.unwrap();
@@ -32,9 +32,9 @@ async fn a_reused_token_ends_all_tokens_of_a_strict_endpoint() {
     let third = oauth.refresh(&second.refresh.unwrap(), now).unwrap();
     assert_eq!(oauth.accept(&third.access, now), Ok("alice".to_owned()));
 
-    assert_eq!(oauth.refresh(&first, now), Err(Refused::InvalidGrant));
+    assert_eq!(oauth.refresh(&first, now), Err(GrantError::InvalidGrant));
     let newest = third.refresh.unwrap();
-    assert_eq!(oauth.refresh(&newest, now), Err(Refused::InvalidGrant));
+    assert_eq!(oauth.refresh(&newest, now), Err(GrantError::InvalidGrant));
     assert_eq!(oauth.accept(&third.access, now), Err(Unauthorized::Expired));
     assert_eq!(oauth.accept(&bob.access, now), Ok("bob".to_owned()));
     let counts = oauth.counts();
@@ -43,25 +43,25 @@ async fn a_reused_token_ends_all_tokens_of_a_strict_endpoint() {
 }
 
 #[tokio::test]
-async fn a_token_may_be_used_again_until_what_came_for_it_is_used() {
+async fn refresh_token_is_reusable_until_its_successor_is_used() {
     let oauth = oauth(Rotation::UntilFirstUse);
     let now = Instant::now();
     let first = oauth.open("alice").refresh.unwrap();
     let lost = oauth.refresh(&first, now).unwrap();
-    let kept = oauth.refresh(&first, now).unwrap();
-    assert_ne!(lost, kept);
-    oauth.accept(&kept.access, now).unwrap();
-    assert_eq!(oauth.refresh(&first, now), Err(Refused::InvalidGrant));
+    let current = oauth.refresh(&first, now).unwrap();
+    assert_ne!(lost, current);
+    oauth.accept(&current.access, now).unwrap();
+    assert_eq!(oauth.refresh(&first, now), Err(GrantError::InvalidGrant));
     // What was given before it is over too, what came with it is not.
     let older = lost.refresh.unwrap();
-    assert_eq!(oauth.refresh(&older, now), Err(Refused::InvalidGrant));
-    let next = oauth.refresh(&kept.refresh.unwrap(), now).unwrap();
+    assert_eq!(oauth.refresh(&older, now), Err(GrantError::InvalidGrant));
+    let next = oauth.refresh(&current.refresh.unwrap(), now).unwrap();
     oauth.accept(&next.access, now).unwrap();
     assert_eq!(oauth.counts().revoked, 0);
 }
 
 #[tokio::test]
-async fn an_endpoint_that_does_not_rotate_gives_no_other_refresh_token() {
+async fn without_rotation_no_new_refresh_token_is_issued() {
     let oauth = oauth(Rotation::Never);
     let now = Instant::now();
     let first = oauth.open("alice").refresh.unwrap();
@@ -73,7 +73,7 @@ async fn an_endpoint_that_does_not_rotate_gives_no_other_refresh_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_access_token_has_an_end() {
+async fn access_token_expires() {
     let oauth = oauth(Rotation::Strict);
     let tokens = oauth.open("alice");
     advance(Duration::from_secs(3_599)).await;
@@ -94,10 +94,10 @@ async fn an_access_token_has_an_end() {
 }
 
 #[tokio::test]
-async fn an_access_token_is_good_for_so_many_calls() {
-    let oauth = PracticeOAuth::new(PracticeOAuthOptions {
+async fn access_token_expires_after_its_call_limit() {
+    let oauth = MockOAuth::new(MockOAuthOptions {
         calls_max: Some(2),
-        ..PracticeOAuthOptions::default()
+        ..MockOAuthOptions::default()
     });
     let now = Instant::now();
     let tokens = oauth.open("alice");
@@ -110,7 +110,7 @@ async fn an_access_token_is_good_for_so_many_calls() {
 
 /// Posts a form as the wire has it; answers the status, the body, and whether Basic is asked for.
 async fn post(
-    provider: &Arc<PracticeProvider>,
+    provider: &Arc<MockProvider>,
     headers: &[(&'static str, &str)],
     body: &str,
 ) -> (u16, Value, bool) {
@@ -124,18 +124,18 @@ async fn post(
     let (head, body) = response.into_parts();
     assert_eq!(head.headers["cache-control"], "no-store");
     let body = to_bytes(body, 1 << 16).await.unwrap();
-    let asked = head.headers.contains_key("www-authenticate");
+    let challenged = head.headers.contains_key("www-authenticate");
     (
         head.status.as_u16(),
         serde_json::from_slice(&body).unwrap(),
-        asked,
+        challenged,
     )
 }
 
-fn provider() -> Arc<PracticeProvider> {
-    let provider = PracticeProvider::with_oauth(PracticeOAuthOptions {
+fn provider() -> Arc<MockProvider> {
+    let provider = MockProvider::with_oauth(MockOAuthOptions {
         client: Some(("me".to_owned(), "s3:cr%t&".to_owned())),
-        ..PracticeOAuthOptions::default()
+        ..MockOAuthOptions::default()
     });
     provider.oauth().unwrap().open("alice");
     provider
@@ -151,10 +151,10 @@ const CLIENT: &str = "client_id=me&client_secret=s3%3Acr%25t%26";
 const BASIC: (&str, &str) = ("authorization", "Basic bWU6czMlM0FjciUyNXQlMjY=");
 
 #[tokio::test]
-async fn a_refresh_answers_as_the_rfc_has_it() {
+async fn refresh_response_follows_the_rfc() {
     let body = format!("{GRANT}&{CLIENT}&scope=chat");
-    let (status, answer, _) = post(&provider(), &[FORM], &body).await;
-    assert_eq!(status, 200, "{answer}");
+    let (status, response, _) = post(&provider(), &[FORM], &body).await;
+    assert_eq!(status, 200, "{response}");
     let expected = json!({
         "access_token": "alice.access.1",
         "token_type": "Bearer",
@@ -162,32 +162,32 @@ async fn a_refresh_answers_as_the_rfc_has_it() {
         "scope": "chat",
         "refresh_token": "alice.refresh.1",
     });
-    assert_eq!(answer, expected);
+    assert_eq!(response, expected);
     let (status, ..) = post(&provider(), &[FORM, BASIC], GRANT).await;
     assert_eq!(status, 200);
 }
 
 /// A request that must be refused, by this status and this code.
-type Wrong<'a> = (&'a [(&'static str, &'a str)], String, u16, &'a str);
+type RejectedRequest<'a> = (&'a [(&'static str, &'a str)], String, u16, &'a str);
 
-async fn refuses(provider: &Arc<PracticeProvider>, wrong: &[Wrong<'_>]) {
-    for (headers, body, status, code) in wrong {
-        let (found, answer, asked) = post(provider, headers, body).await;
+async fn assert_rejected(provider: &Arc<MockProvider>, cases: &[RejectedRequest<'_>]) {
+    for (headers, body, status, code) in cases {
+        let (found, response, challenged) = post(provider, headers, body).await;
         let expected = (*status, &json!(code));
-        assert_eq!((found, &answer["error"]), expected, "{headers:?} {body}");
+        assert_eq!((found, &response["error"]), expected, "{headers:?} {body}");
         // Who came with the header is told which scheme it takes.
         let with_header = headers.iter().any(|(name, _)| *name == "authorization");
-        assert_eq!(asked, *status == 401 && with_header, "{headers:?} {body}");
+        assert_eq!(challenged, *status == 401 && with_header, "{headers:?} {body}");
     }
 }
 
 #[tokio::test]
-async fn a_wrong_form_is_refused_by_its_name_and_spends_no_token() {
+async fn invalid_form_is_rejected_and_uses_no_token() {
     let provider = provider();
     let json_body = ("content-type", "application/json");
     let (whole, invalid) = (format!("{GRANT}&{CLIENT}"), "invalid_request");
     let with = |fields: &str| format!("{CLIENT}&{fields}");
-    let wrong: [Wrong<'_>; 9] = [
+    let cases: [RejectedRequest<'_>; 9] = [
         (&[json_body], whole.clone(), 400, invalid),
         (&[], whole.clone(), 400, invalid),
         (&[FORM], with("refresh_token=alice.refresh.0"), 400, invalid),
@@ -218,7 +218,7 @@ async fn a_wrong_form_is_refused_by_its_name_and_spends_no_token() {
             "invalid_grant",
         ),
     ];
-    refuses(&provider, &wrong).await;
+    assert_rejected(&provider, &cases).await;
     let counts = provider.oauth().unwrap().counts();
     assert_eq!((counts.invalid_request, counts.invalid_grant), (8, 1));
     let (status, ..) = post(&provider, &[FORM, BASIC], GRANT).await;
@@ -226,18 +226,18 @@ async fn a_wrong_form_is_refused_by_its_name_and_spends_no_token() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_prove_who_it_is_gets_and_spends_nothing() {
+async fn unauthenticated_client_is_rejected_and_uses_no_token() {
     let provider = provider();
-    let wrong_basic = ("authorization", "Basic bWU6d3Jvbmc=");
+    let bad_basic = ("authorization", "Basic bWU6d3Jvbmc=");
     let bearer = ("authorization", "Bearer bWU6czMlM0FjciUyNXQlMjY=");
     // `me:s3:cr%t&`: HTTP Basic as it is without OAuth.
     let not_encoded = ("authorization", "Basic bWU6czM6Y3IldCY=");
     let in_form = format!("{GRANT}&client_id=me&client_secret=no");
-    let wrong: [Wrong<'_>; 5] = [
+    let cases: [RejectedRequest<'_>; 5] = [
         (&[FORM], GRANT.to_owned(), 401, "invalid_client"),
         (&[FORM], in_form, 401, "invalid_client"),
         (
-            &[FORM, wrong_basic],
+            &[FORM, bad_basic],
             GRANT.to_owned(),
             401,
             "invalid_client",
@@ -250,18 +250,18 @@ async fn a_client_that_does_not_prove_who_it_is_gets_and_spends_nothing() {
             "invalid_client",
         ),
     ];
-    refuses(&provider, &wrong).await;
+    assert_rejected(&provider, &cases).await;
     assert_eq!(provider.oauth().unwrap().counts().invalid_client, 5);
     let (status, ..) = post(&provider, &[FORM, BASIC], GRANT).await;
     assert_eq!(status, 200);
 }
 
 #[tokio::test]
-async fn a_client_in_the_header_is_form_encoded_first() {
-    let provider = PracticeProvider::with_oauth(PracticeOAuthOptions {
+async fn basic_credentials_must_be_form_encoded() {
+    let provider = MockProvider::with_oauth(MockOAuthOptions {
         client: Some(("app:1+ü".to_owned(), "p%4 a&b=c*~".to_owned())),
         rotation: Rotation::Never,
-        ..PracticeOAuthOptions::default()
+        ..MockOAuthOptions::default()
     });
     provider.oauth().unwrap().open("alice");
     for (pair, status) in [
@@ -273,13 +273,13 @@ async fn a_client_in_the_header_is_form_encoded_first() {
     ] {
         let header = format!("Basic {}", STANDARD.encode(pair));
         let header = ("authorization", header.as_str());
-        let (found, answer, _) = post(&provider, &[FORM, header], GRANT).await;
-        assert_eq!(found, status, "{pair}: {answer}");
+        let (found, response, _) = post(&provider, &[FORM, header], GRANT).await;
+        assert_eq!(found, status, "{pair}: {response}");
     }
 }
 
 #[tokio::test]
-async fn a_call_carries_an_access_token_and_is_refused_as_openai_refuses_it() {
+async fn call_with_expired_access_token_gets_an_openai_error() {
     let provider = provider();
     let body = json!({ "model": "m", "messages": [{ "role": "user", "content": "hi" }] });
     let call = async |token: &str| {
@@ -294,9 +294,9 @@ async fn a_call_carries_an_access_token_and_is_refused_as_openai_refuses_it() {
         let body: Value = serde_json::from_slice(&body).unwrap();
         (head.status.as_u16(), body)
     };
-    let (status, answer) = call("alice.access.0").await;
+    let (status, response) = call("alice.access.0").await;
     assert_eq!(
-        (status, &answer["x_practice"]["served_by"]),
+        (status, &response["x_practice"]["served_by"]),
         (200, &json!("alice"))
     );
     provider.oauth().unwrap().end_access("alice");

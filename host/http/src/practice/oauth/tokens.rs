@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 
-use super::{PracticeOAuthOptions, Rotation, Unauthorized};
+use super::{MockOAuthOptions, Rotation, Unauthorized};
 
 /// Refresh tokens of an account that hold at once. Under [`Rotation::UntilFirstUse`] each answer that
 /// was lost leaves one; the oldest goes first.
@@ -18,22 +18,22 @@ pub(super) struct Family {
     /// The refresh tokens that hold.
     refresh: BTreeSet<u64>,
     /// The access tokens that were given and are not over.
-    access: BTreeMap<u64, Access>,
+    access: BTreeMap<u64, AccessToken>,
 }
 
 /// When an access token will be over.
 #[derive(Debug)]
-struct Access {
-    end: Instant,
+struct AccessToken {
+    expires_at: Instant,
     calls_left: u64,
 }
 
 /// Why a refresh token is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spent {
-    NeverGiven,
-    Used,
-    UsedAndRevoked,
+pub(super) enum RefreshTokenError {
+    NeverIssued,
+    Reused,
+    ReusedAndRevoked,
 }
 
 impl Family {
@@ -46,12 +46,12 @@ impl Family {
     }
 
     /// Gives the next pair of tokens, and its number.
-    pub(super) fn issue(&mut self, options: &PracticeOAuthOptions, now: Instant) -> u64 {
+    pub(super) fn issue(&mut self, options: &MockOAuthOptions, now: Instant) -> u64 {
         let number = self.next;
         self.next += 1;
-        self.access.retain(|_, access| access.end > now);
-        let access = Access {
-            end: now + options.lifetime,
+        self.access.retain(|_, access| access.expires_at > now);
+        let access = AccessToken {
+            expires_at: now + options.lifetime,
             calls_left: options.calls_max.unwrap_or(u64::MAX),
         };
         self.access.insert(number, access);
@@ -63,9 +63,9 @@ impl Family {
     }
 
     /// Takes a refresh token. What is given next belongs to it.
-    pub(super) fn spend(&mut self, number: u64, rotation: Rotation) -> Result<(), Spent> {
+    pub(super) fn use_refresh(&mut self, number: u64, rotation: Rotation) -> Result<(), RefreshTokenError> {
         if !self.refresh.contains(&number) {
-            return Err(self.spent(number, rotation));
+            return Err(self.reject_refresh(number, rotation));
         }
         match rotation {
             Rotation::Strict => self.refresh.clear(),
@@ -74,15 +74,15 @@ impl Family {
         Ok(())
     }
 
-    fn spent(&mut self, number: u64, rotation: Rotation) -> Spent {
+    fn reject_refresh(&mut self, number: u64, rotation: Rotation) -> RefreshTokenError {
         if number >= self.next {
-            return Spent::NeverGiven;
+            return RefreshTokenError::NeverIssued;
         }
         if rotation == Rotation::Strict && !self.refresh.is_empty() {
             self.revoke();
-            return Spent::UsedAndRevoked;
+            return RefreshTokenError::ReusedAndRevoked;
         }
-        Spent::Used
+        RefreshTokenError::Reused
     }
 
     /// Uses an access token for a call: what it was had for is not needed any more.
@@ -93,7 +93,7 @@ impl Family {
         now: Instant,
     ) -> Result<(), Unauthorized> {
         match self.access.get_mut(&number) {
-            Some(access) if access.end > now && access.calls_left > 0 => {
+            Some(access) if access.expires_at > now && access.calls_left > 0 => {
                 access.calls_left -= 1;
                 if rotation != Rotation::Never {
                     self.refresh.retain(|refresh| *refresh >= number);

@@ -10,8 +10,8 @@ use super::*;
 
 const HELLO: &str = r#"{"contents":[{"parts":[{"text":"hello"}]}]}"#;
 
-fn provider() -> Arc<PracticeProvider> {
-    PracticeProvider::new(["key-a".to_owned()])
+fn provider() -> Arc<MockProvider> {
+    MockProvider::new(["key-a".to_owned()])
 }
 
 fn headers(named: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -24,12 +24,12 @@ fn headers(named: &[(&'static str, &'static str)]) -> HeaderMap {
     named.iter().map(header).collect()
 }
 
-fn chat(wishes: &Value) -> Bytes {
+fn chat(directives: &Value) -> Bytes {
     let messages = json!([{ "role": "user", "content": "hello" }]);
-    Bytes::from(json!({ "model": "m", "messages": messages, "practice": wishes }).to_string())
+    Bytes::from(json!({ "model": "m", "messages": messages, "practice": directives }).to_string())
 }
 
-async fn text(response: Response<Body>) -> String {
+async fn body_text(response: Response<Body>) -> String {
     let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
     String::from_utf8(bytes.to_vec()).unwrap()
 }
@@ -47,26 +47,26 @@ async fn gemini_status(path: &'static str, named: &[(&'static str, &'static str)
     response.await.status()
 }
 
-async fn status(named: &[(&'static str, &'static str)], wishes: &Value) -> StatusCode {
+async fn chat_status(named: &[(&'static str, &'static str)], directives: &Value) -> StatusCode {
     let uri = Uri::from_static("/v1/chat/completions");
-    let response = post_chat(State(provider()), uri, headers(named), chat(wishes)).await;
+    let response = post_chat(State(provider()), uri, headers(named), chat(directives)).await;
     response.status()
 }
 
 #[tokio::test]
-async fn a_key_counts_only_where_its_api_wants_it() {
+async fn accepts_keys_only_where_the_api_expects_them() {
     let none = json!({});
     assert_eq!(
-        status(&[("authorization", "Bearer key-a")], &none).await,
+        chat_status(&[("authorization", "Bearer key-a")], &none).await,
         200
     );
-    assert_eq!(status(&[("api-key", "key-a")], &none).await, 200);
-    assert_eq!(status(&[("x-api-key", "key-a")], &none).await, 401);
+    assert_eq!(chat_status(&[("api-key", "key-a")], &none).await, 200);
+    assert_eq!(chat_status(&[("x-api-key", "key-a")], &none).await, 401);
     assert_eq!(
-        status(&[("authorization", "Bearer key-b")], &none).await,
+        chat_status(&[("authorization", "Bearer key-b")], &none).await,
         401
     );
-    assert_eq!(status(&[], &none).await, 401);
+    assert_eq!(chat_status(&[], &none).await, 401);
     let path = "/v1beta/models/m:generateContent";
     assert_eq!(
         gemini_status(path, &[("x-goog-api-key", "key-a")]).await,
@@ -85,7 +85,7 @@ async fn a_key_counts_only_where_its_api_wants_it() {
 }
 
 #[tokio::test]
-async fn a_message_needs_its_version() {
+async fn messages_require_the_version_header() {
     let body =
         json!({ "model": "m", "max_tokens": 9, "messages": [{ "role": "user", "content": "a" }] });
     for (version, expected) in [
@@ -104,7 +104,7 @@ async fn a_message_needs_its_version() {
 }
 
 #[tokio::test]
-async fn a_status_is_wished_for_even_where_nothing_else_holds() {
+async fn status_directive_works_in_an_invalid_request() {
     let uri = Uri::from_static("/v1/chat/completions");
     let body = Bytes::from(r#"{"practice":{"status":429,"retry_after":7}}"#);
     let named = headers(&[("authorization", "Bearer key-a")]);
@@ -119,9 +119,9 @@ async fn a_status_is_wished_for_even_where_nothing_else_holds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_is_silent_where_it_was_wished_for_and_forgets_its_end() {
-    let wishes = json!({ "silent_ms": 5000, "silent_after": 2, "omit_end": true });
-    let mut body: Value = serde_json::from_slice(&chat(&wishes)).unwrap();
+async fn directives_pause_a_stream_and_omit_its_end() {
+    let directives = json!({ "silent_ms": 5000, "silent_after": 2, "omit_end": true });
+    let mut body: Value = serde_json::from_slice(&chat(&directives)).unwrap();
     body["stream"] = json!(true);
     let provider = provider();
     let began = Instant::now();
@@ -130,18 +130,18 @@ async fn a_stream_is_silent_where_it_was_wished_for_and_forgets_its_end() {
     let body = Bytes::from(body.to_string());
     let response = post_chat(State(Arc::clone(&provider)), uri, named, body).await;
     assert_eq!(provider.streams_open(), 1);
-    let told = text(response).await;
+    let stream_text = body_text(response).await;
     assert_eq!(began.elapsed().as_millis(), 5000);
     assert_eq!(provider.streams_open(), 0);
     assert!(
-        told.contains("\"finish_reason\":\"stop\"") && !told.contains("[DONE]"),
-        "{told}"
+        stream_text.contains("\"finish_reason\":\"stop\"") && !stream_text.contains("[DONE]"),
+        "{stream_text}"
     );
     assert_eq!(provider.calls(), BTreeMap::from([("key-a".to_owned(), 1)]));
 }
 
 #[tokio::test]
-async fn azure_needs_the_version_of_its_api() {
+async fn azure_requires_the_api_version() {
     for (path, expected) in [
         (
             "/openai/deployments/d/chat/completions?api-version=2024-10-21",
@@ -157,14 +157,14 @@ async fn azure_needs_the_version_of_its_api() {
 }
 
 #[tokio::test]
-async fn an_error_ends_a_stream_of_an_array_as_its_last_item() {
+async fn error_is_the_last_item_of_a_json_array_stream() {
     let mut body: Value = serde_json::from_str(HELLO).unwrap();
     body["practice"] = json!({ "events_error_after": 2 });
     let target = PathPart("m:streamGenerateContent".to_owned());
     let uri = Uri::from_static("/v1beta/models/m:streamGenerateContent?key=key-a");
     let body = Bytes::from(body.to_string());
     let response = post_gemini(State(provider()), target, uri, HeaderMap::new(), body).await;
-    let items: Vec<Value> = serde_json::from_str(&text(response).await).unwrap();
+    let items: Vec<Value> = serde_json::from_str(&body_text(response).await).unwrap();
     assert_eq!(items.len(), 3);
     assert_eq!(items[2]["error"]["status"], "UNAVAILABLE");
 }

@@ -1,0 +1,13 @@
+//! OpenAI's chat completions, as its API reference has them.
+
+mod parse;
+mod render;
+mod schema;
+
+pub(super) use schema::{COMPLETION_BODY, EFFORT};
+
+pub(super) use parse::parse_request;
+pub(super) use render::{events, usage, response_body};
+
+#[cfg(test)]
+mod tests;

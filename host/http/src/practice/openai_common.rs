@@ -1,0 +1,73 @@
+//! What OpenAI's paths have in common when they are checked.
+
+use serde_json::Value;
+
+use super::request::{Media, RequestError};
+use super::media::read_data_url;
+use super::schema::{Violation, ViolationKind, Schema};
+use super::strict_schema::{check_strict, is_valid_name};
+
+/// Checks a body by its shape, and words what is wrong.
+pub(super) fn validate(body: &Value, schema: &Schema) -> Result<(), RequestError> {
+    schema.check(body).map_err(|violation| to_request_error(&violation))
+}
+
+fn to_request_error(violation: &Violation) -> RequestError {
+    let field = violation.bracket_path();
+    let (message, code) = match violation.kind {
+        ViolationKind::Unknown => (
+            format!("Unknown parameter: '{field}'."),
+            "unknown_parameter",
+        ),
+        ViolationKind::Missing => (
+            format!("Missing required parameter: '{field}'."),
+            "missing_required_parameter",
+        ),
+        ViolationKind::Type(_) => (
+            format!("Invalid type for '{field}': {}.", violation.description()),
+            "invalid_type",
+        ),
+        ViolationKind::NotInEnum(_) | ViolationKind::OutOfRange(..) => (
+            format!("Invalid value for '{field}': {}.", violation.description()),
+            "invalid_value",
+        ),
+    };
+    RequestError::at(field, message).with_code(code)
+}
+
+/// Checks the schema of a function or of an output: its name, and the strict rules if they are asked for.
+pub(super) fn check_json_schema(
+    field: &str,
+    name: Option<&str>,
+    schema: Option<&Value>,
+    strict: bool,
+) -> Result<(), RequestError> {
+    if !name.is_some_and(|name| is_valid_name(name, NAME_CHARACTERS_MAX)) {
+        let message = format!("Invalid '{field}.name': a name has letters, digits, _ and -.");
+        return Err(RequestError::at(format!("{field}.name"), message).with_code("invalid_value"));
+    }
+    if !strict {
+        return Ok(());
+    }
+    let invalid = |reason: String| {
+        let message = format!("Invalid schema for '{field}': {reason}.");
+        RequestError::at(format!("{field}.schema"), message).with_code("invalid_json_schema")
+    };
+    let schema = schema.ok_or_else(|| invalid("strict needs a schema".to_owned()))?;
+    check_strict(schema).map_err(invalid)
+}
+
+/// An image by its URL: its bytes, if it is a data URL.
+pub(super) fn read_image(field: &str, url: &str) -> Result<Media, RequestError> {
+    let media = read_data_url("image", url)
+        .map_err(|reason| RequestError::at(field, reason).with_code("invalid_image_url"))?;
+    let supported = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+    if media.bytes.is_some() && !supported.contains(&media.label.as_str()) {
+        let reason = format!("{} is no type of image that is taken", media.label);
+        return Err(RequestError::at(field, reason).with_code("invalid_image_format"));
+    }
+    Ok(media)
+}
+
+/// How long a name may be.
+const NAME_CHARACTERS_MAX: usize = 64;

@@ -1,0 +1,17 @@
+//! OpenAI's responses, as its API reference has them.
+
+mod parse;
+mod events;
+mod render;
+mod schema;
+mod conversation;
+
+pub(super) use parse::parse_request;
+pub(super) use events::events;
+pub(super) use render::response_body;
+
+/// The name under which reasoning of this dialect is sealed.
+const DIALECT: &str = "responses";
+
+#[cfg(test)]
+mod tests;
