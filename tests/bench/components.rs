@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion};
 use jackfield_credential::{CandidateQuery, Outcome};
-use jackfield_dialect::Asked;
+use jackfield_dialect::RequestHead;
 use jackfield_dialect::json::{Patch, apply};
 use jackfield_dispatch::port::Columns;
 use tokio::runtime::Runtime;
@@ -256,7 +256,7 @@ fn bodies(criterion: &mut Criterion) {
     for (size, length) in BODIES {
         let body = body(length);
         group.bench_function(BenchmarkId::new("read", size), |bencher| {
-            bencher.iter(|| Asked::read(black_box(&body)).is_ok());
+            bencher.iter(|| RequestHead::read(black_box(&body)).is_ok());
         });
         let patches = [Patch::Replace {
             path: "/model".to_owned(),

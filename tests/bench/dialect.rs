@@ -8,9 +8,9 @@ mod workload;
 use std::hint::black_box;
 use std::time::Duration;
 
-use jackfield_dialect::interlingua::Owed;
+use jackfield_dialect::interlingua::ResponseContext;
 use jackfield_dialect::sse::write_event;
-use jackfield_dialect::{Asked, Dialect, Source, Translated, Translator};
+use jackfield_dialect::{RequestHead, Dialect, TranslationInput, TranslatedRequest, Translator};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
@@ -119,21 +119,21 @@ fn requests() -> Result<()> {
         let mut most = 0.0_f64;
         for (_, length) in BODIES {
             let body = workload::body(client, length)?;
-            let head = Asked::of_path("m", true)?;
-            let source = Source {
+            let head = RequestHead::from_path("m", true)?;
+            let source = TranslationInput {
                 dialect: client,
                 body: &body,
-                asked: &head,
+                head: &head,
                 model: "provider-model",
                 thinking: None,
                 id: "call-1",
                 created: 1_780_000_000,
             };
-            Translated::content(&source, provider)?;
+            TranslatedRequest::translate_content(&source, provider)?;
             let kib = body.len() as f64 / 1024.0;
             let comparison = Comparison::measure(
                 || drop(black_box(parse_and_print(black_box(&body)))),
-                || drop(black_box(Translated::content(black_box(&source), provider))),
+                || drop(black_box(TranslatedRequest::translate_content(black_box(&source), provider))),
             );
             row.push(format!("{:.2}", comparison.cost / kib));
             row.push(format!("{:.2}", comparison.baseline / kib));
@@ -194,11 +194,11 @@ fn streams() -> Result<()> {
 
 /// The stream's events, as the client gets them; none if it does not come to its end.
 fn translate_stream(client: Dialect, provider: Dialect, events: &[(String, Vec<u8>)]) -> Option<Vec<u8>> {
-    let response_context = Owed {
+    let response_context = ResponseContext {
         id: "call-1".to_owned(),
         model: "m".to_owned(),
         include_usage: true,
-        ..Owed::default()
+        ..ResponseContext::default()
     };
     let mut translator = Translator::new(provider, client, response_context);
     let (mut frames, mut out) = (Vec::new(), Vec::new());
@@ -208,7 +208,7 @@ fn translate_stream(client: Dialect, provider: Dialect, events: &[(String, Vec<u
         }
     };
     for (name, data) in events {
-        translator.event(name, data, &mut frames);
+        translator.translate_event(name, data, &mut frames);
         write(&mut frames, &mut out);
     }
     translator.finish(&mut frames);

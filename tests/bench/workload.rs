@@ -3,7 +3,7 @@
 use jackfield_dialect::Dialect;
 use jackfield_dialect::Usage;
 use jackfield_dialect::interlingua::{
-    Answer, Begun, Delta, Event, Finish, Notes, Owed, Part, Request, Role, Tool, ToolCall,
+    Response, PartStart, Delta, Event, FinishReason, TranslationReport, ResponseContext, Part, Request, Role, Tool, ToolCall,
     ToolChoice, ToolKind, ToolResult, Turn,
 };
 use serde_json::json;
@@ -34,7 +34,7 @@ pub(crate) fn body(dialect: Dialect, length: usize) -> Result<Vec<u8>> {
     };
     request.sampling.tokens_max = Some(4_096);
     request.sampling.temperature = Some(0.5);
-    let encode = |request: &Request| dialect.encode_request(request, &mut Notes::default());
+    let encode = |request: &Request| dialect.encode_request(request, &mut TranslationReport::default());
     push_exchange(&mut request, 0, 1);
     let short = encode(&request)?.len();
     push_exchange(&mut request, 1, REPEATED);
@@ -115,11 +115,11 @@ fn tool(number: usize) -> Tool {
 
 /// A provider's stream: the names and the data of its events.
 pub(crate) fn stream(dialect: Dialect) -> Vec<(String, Vec<u8>)> {
-    let mut encoder = dialect.encoder(Owed {
+    let mut encoder = dialect.encoder(ResponseContext {
         id: "call-1".to_owned(),
         model: "m".to_owned(),
         include_usage: true,
-        ..Owed::default()
+        ..ResponseContext::default()
     });
     let mut frames = Vec::new();
     for event in events() {
@@ -144,18 +144,18 @@ fn events() -> Vec<Event> {
         model: "m".to_owned(),
     }];
     let mut part = |start, piece: fn(usize) -> Delta| {
-        events.push(Event::Begin(start));
+        events.push(Event::PartStart(start));
         events.extend((0..CHUNKS).map(|place| Event::Delta(piece(place))));
-        events.push(Event::End);
+        events.push(Event::PartEnd);
     };
-    part(Begun::Reasoning { redacted: false }, |place| {
+    part(PartStart::Reasoning { redacted: false }, |place| {
         Delta::Reasoning(format!(" thought {place}"))
     });
-    part(Begun::Text, |place| {
+    part(PartStart::Text, |place| {
         Delta::Text(format!(" \"wörd\" {place}\n"))
     });
     for call in 0..2 {
-        let start = Begun::ToolCall {
+        let start = PartStart::ToolCall {
             id: format!("call_{call}"),
             name: "tool_0".to_owned(),
             signature: None,
@@ -168,10 +168,10 @@ fn events() -> Vec<Event> {
             })
         });
     }
-    let end = Answer {
-        finish: Finish::ToolCalls,
+    let end = Response {
+        finish: FinishReason::ToolCalls,
         usage: Some(usage),
-        ..Answer::default()
+        ..Response::default()
     };
     events.extend(end.events().into_iter().skip(1));
     events

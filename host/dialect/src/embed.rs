@@ -40,7 +40,7 @@ pub enum Encoding {
 
 /// An answer with embeddings.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct EmbedAnswer {
+pub struct EmbedResponse {
     /// A vector for each text, in order.
     pub vectors: Vec<Vec<f32>>,
     /// Tokens read, if the provider says so.

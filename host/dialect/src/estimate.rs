@@ -1,28 +1,28 @@
 //! Counts the tokens of a request without asking anybody. Each provider has a tokenizer of its own, most
 //! of them secret; this one is OpenAI's `o200k_base`, so that for others the count is an estimate.
 
-use crate::interlingua::{Media, Part, Request, Source, Tool, ToolKind};
+use crate::interlingua::{Media, Part, Request, MediaSource, Tool, ToolKind};
 
 /// How many tokens a request has, about. The first count takes some 0.2 s and 50 MB for the vocabulary. Of
 /// request with more than a MiB of text, the rest is taken to be like what was counted.
 #[must_use]
 pub fn estimate_tokens(request: &Request) -> u64 {
-    let mut meter = Meter::default();
+    let mut meter = TokenCounter::default();
     if !request.system.is_empty() {
-        meter.flat += TURN;
+        meter.flat += TURN_TOKENS;
     }
     request.system.iter().for_each(|part| meter.part(part));
     for turn in &request.turns {
-        meter.flat += TURN;
+        meter.flat += TURN_TOKENS;
         turn.parts.iter().for_each(|part| meter.part(part));
     }
     request.tools.iter().for_each(|tool| meter.tool(tool));
-    meter.total() + REPLY
+    meter.total() + REPLY_TOKENS
 }
 
 /// Adds up a request.
 #[derive(Default)]
-struct Meter {
+struct TokenCounter {
     /// What needs no counting.
     flat: u64,
     /// The tokens of the text that was counted,
@@ -33,21 +33,21 @@ struct Meter {
     uncounted: usize,
 }
 
-impl Meter {
+impl TokenCounter {
     fn part(&mut self, part: &Part) {
         match part {
-            Part::Audio(media) | Part::Document(media) => self.media(media, PAGE),
-            Part::Image(media) => self.media(media, IMAGE),
-            Part::Reasoning(thought) => self.text(&thought.text),
+            Part::Audio(media) | Part::Document(media) => self.media(media, PAGE_TOKENS),
+            Part::Image(media) => self.media(media, IMAGE_TOKENS),
+            Part::Reasoning(reasoning) => self.text(&reasoning.text),
             Part::Refusal(words) => self.text(words),
             Part::Text { text, .. } => self.text(text),
             Part::ToolCall(call) => {
-                self.flat += TURN;
+                self.flat += TURN_TOKENS;
                 self.text(&call.name);
                 self.text(&call.arguments);
             }
             Part::ToolResult(result) => {
-                self.flat += TURN;
+                self.flat += TURN_TOKENS;
                 result.parts.iter().for_each(|part| self.part(part));
             }
         }
@@ -55,13 +55,13 @@ impl Meter {
 
     fn media(&mut self, media: &Media, flat: u64) {
         match &media.source {
-            Source::Text(words) => self.text(words),
-            Source::Base64(_) | Source::File(_) | Source::Url(_) => self.flat += flat,
+            MediaSource::Text(words) => self.text(words),
+            MediaSource::Base64(_) | MediaSource::File(_) | MediaSource::Url(_) => self.flat += flat,
         }
     }
 
     fn tool(&mut self, tool: &Tool) {
-        self.flat += TOOL;
+        self.flat += TOOL_TOKENS;
         self.text(&tool.name);
         let (ToolKind::Custom(schema) | ToolKind::Function(schema)) = &tool.kind;
         if let Some(schema) = schema {
@@ -103,20 +103,20 @@ const COUNTED_BYTES_MAX: usize = 1 << 20;
 const PIECE_BYTES: usize = 8 << 10;
 
 /// What surrounds a turn, in tokens: OpenAI's cookbook, "How to count tokens with tiktoken".
-const TURN: u64 = 3;
+const TURN_TOKENS: u64 = 3;
 
 /// What primes the answer, in tokens; from the same place.
-const REPLY: u64 = 3;
+const REPLY_TOKENS: u64 = 3;
 
 /// What surrounds a tool's description, in tokens; from the same place.
-const TOOL: u64 = 7;
+const TOOL_TOKENS: u64 = 7;
 
 /// A picture of 1024 pixels square, in tokens, as OpenAI's guide on vision counts it in high detail.
-const IMAGE: u64 = 765;
+const IMAGE_TOKENS: u64 = 765;
 
 /// A page of a document, in tokens: the least that Anthropic's guide on PDFs names. How many pages
 /// there are is not looked at.
-const PAGE: u64 = 1_500;
+const PAGE_TOKENS: u64 = 1_500;
 
 #[cfg(test)]
 mod tests {
@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    fn of(words: &str) -> u64 {
+    fn estimate_text(words: &str) -> u64 {
         let turn = Turn {
             role: Role::User,
             parts: vec![Part::text(words)],
@@ -136,26 +136,26 @@ mod tests {
     }
 
     #[test]
-    fn words_are_counted_as_openai_counts_them() {
-        assert_eq!(of(""), TURN + REPLY);
-        assert_eq!(of("hello world"), TURN + REPLY + 2);
+    fn matches_openai_token_count() {
+        assert_eq!(estimate_text(""), TURN_TOREPLY_TOKENS+ REPLY);
+        assert_eq!(estimate_text("hello world"), TURN_TOREPLY_TOKENS+ REPLY + 2);
         // The vocabulary has no special tokens for clients: they are text like any other.
-        assert!(of("<|endoftext|>") > TURN + REPLY + 1);
+        assert!(estimate_text("<|endoftext|>") > TURN_TOREPLY_TOKENS+ REPLY + 1);
     }
 
     /// Each of these took minutes or a panic as one piece.
     #[test]
-    fn no_text_takes_long_or_panics() {
+    fn handles_long_repetitive_text() {
         for run in ["\n", "=", "a", " ", "é", "word "] {
             let long = run.repeat(8 * COUNTED_BYTES_MAX / run.len());
-            let (counted, all) = (of(&long[..COUNTED_BYTES_MAX]), of(&long));
+            let (counted, all) = (estimate_text(&long[..COUNTED_BYTES_MAX]), estimate_text(&long));
             let ratio = all as f64 / counted as f64;
             assert!((7.9..8.1).contains(&ratio), "{run:?}: {counted} and {all}");
         }
     }
 
     #[test]
-    fn everything_that_is_sent_counts() {
+    fn counts_system_and_tools() {
         let empty = estimate_tokens(&Request::default());
         let tool = Tool {
             name: "look".to_owned(),
@@ -167,11 +167,11 @@ mod tests {
             tools: vec![tool],
             ..Request::default()
         };
-        assert!(estimate_tokens(&with_tool) > empty + TOOL);
+        assert!(estimate_tokens(&with_tool) > empty + TOOL_TOKENS);
         let with_system = Request {
             system: vec![Part::text("Be brief.")],
             ..Request::default()
         };
-        assert!(estimate_tokens(&with_system) > empty + TURN);
+        assert!(estimate_tokens(&with_system) > empty + TURN_TOKENS);
     }
 }

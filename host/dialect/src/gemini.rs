@@ -4,43 +4,43 @@
 //! It is JSON of protocol buffers: members are read in camel case and in snake case, and written in
 //! camel case (<https://ai.google.dev/api/generate-content>).
 
-mod answer;
-mod array;
+mod body_check;
+mod array_writer;
 mod chunk;
 mod citations;
-mod count;
-mod decode_answer;
+mod token_count;
+mod decode_response;
 mod decode_request;
 mod decoder;
-mod encode_answer;
+mod encode_response;
 mod encode_request;
 mod encoder;
-mod finish;
+mod finish_reason;
 mod media;
 mod members;
 mod render;
 mod schema;
 mod signatures;
-mod stream;
-mod suffix;
+mod observer;
+mod thinking_suffix;
 #[cfg(test)]
 mod tests;
 mod usage;
 
-pub use answer::read_answer;
-pub use array::ArrayWriter;
-pub use count::{decode_count, encode_count, encode_count_request};
-pub use decode_answer::decode_answer;
+pub use body_check::check_body;
+pub use array_writer::ArrayWriter;
+pub use token_count::{decode_count, encode_count, encode_count_request};
+pub use decode_response::decode_response;
 pub use decode_request::decode_request;
 pub use decoder::decoder;
-pub use encode_answer::encode_answer;
+pub use encode_response::encode_response;
 pub use encode_request::encode_request;
 pub use encoder::encoder;
 pub use render::{error_kind, model, model_list, render_error, render_stream_error};
-pub use stream::StreamObserver;
+pub use observer::StreamObserver;
 
 pub(crate) use members::{body, nested, object};
-pub(crate) use suffix::think;
+pub(crate) use thinking_suffix::apply_thinking;
 
 /// Printing can fail only for maps with odd keys, or where a type refuses; what is printed here does
 /// neither.

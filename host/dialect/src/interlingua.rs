@@ -5,25 +5,25 @@
 //! dialect's module reads its own wire format into these and writes them out again; no module knows
 //! another dialect.
 
-mod answer;
+mod response;
 mod event;
-mod fields;
+mod object_reader;
 pub(crate) mod loss;
-mod notes;
-mod owed;
+mod report;
+mod response_context;
 mod part;
 mod request;
 mod signature;
 
-pub use answer::{Answer, Finish};
-pub use event::{Begun, Delta, Event, EventDecoder, EventEncoder, Frame, Malformed};
-pub use notes::{Notes, Refusal, WARNINGS_MAX, Warning};
-pub use owed::Owed;
-pub use part::{Citation, Media, Part, Source, Thought, ToolCall, ToolResult};
+pub use response::{Response, FinishReason};
+pub use event::{PartStart, Delta, Event, EventDecoder, EventEncoder, Frame, Malformed};
+pub use report::{TranslationReport, TranslationError, WARNINGS_MAX, Warning};
+pub use response_context::ResponseContext;
+pub use part::{Citation, Media, Part, MediaSource, ReasoningPart, ToolCall, ToolResult};
 pub use request::{
     Effort, Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice, ToolKind, Turn,
 };
 pub use signature::Signature;
 
-pub(crate) use fields::Fields;
+pub(crate) use object_reader::ObjectReader;
 pub(crate) use part::standard_base64;

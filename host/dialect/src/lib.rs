@@ -6,7 +6,7 @@
 //! stands at the root: [`Asked`], [`Verdict`], [`Observed`], [`Usage`], [`ProviderError`],
 //! [`ErrorBody`]. What any two dialects are translated through is in [`interlingua`].
 
-pub mod anthropic_messages;
+pub mod anthropic;
 pub mod embed;
 pub mod gemini;
 pub mod interlingua;
@@ -16,27 +16,27 @@ pub mod openai_completions;
 pub mod openai_responses;
 pub mod sse;
 
-mod asked;
+mod request_head;
 mod error_body;
 mod estimate;
-mod observed;
+mod event_class;
 mod provider_error;
 mod thinking;
 mod translate;
-mod translated;
+mod translated_request;
 mod usage;
-mod verdict;
+mod body_check;
 
-pub use asked::{Asked, MODEL_BYTES_MAX, RequestError};
+pub use request_head::{RequestHead, MODEL_BYTES_MAX, RequestError};
 pub use error_body::{CooldownBody, ErrorBody};
 pub use estimate::estimate_tokens;
-pub use observed::Observed;
+pub use event_class::EventClass;
 pub use provider_error::ProviderError;
 pub use thinking::Thinking;
 pub use translate::{Observer, Translator, translate_error};
-pub use translated::{Source, Translated};
+pub use translated_request::{TranslationInput, TranslatedRequest};
 pub use usage::Usage;
-pub use verdict::Verdict;
+pub use body_check::BodyCheck;
 
 /// The wire format that a client or a provider speaks. Closed on purpose: adding one shows every
 /// place that has to decide about it.
@@ -90,7 +90,7 @@ impl std::fmt::Display for Dialect {
 }
 
 /// `text`, cut to at most `bytes_max` bytes, never inside a character.
-fn cut(text: &str, bytes_max: usize) -> &str {
+fn truncate(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
 
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_dialect_is_found_by_its_name() {
+    fn parses_every_dialect_name() {
         for dialect in Dialect::ALL {
             assert_eq!(Dialect::parse(dialect.name()), Some(dialect));
         }
@@ -107,9 +107,9 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_never_splits_a_character() {
-        assert_eq!(cut("aé", 2), "a");
-        assert_eq!(cut("aé", 3), "aé");
-        assert_eq!(cut("aé", 99), "aé");
+    fn truncates_at_char_boundaries() {
+        assert_eq!(truncate("aé", 2), "a");
+        assert_eq!(truncate("aé", 3), "aé");
+        assert_eq!(truncate("aé", 99), "aé");
     }
 }

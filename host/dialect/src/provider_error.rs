@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::cut;
+use crate::truncate;
 use crate::json::{is_void, items, members, string};
 
 /// What a provider says went wrong.
@@ -26,7 +26,7 @@ impl ProviderError {
     pub const MESSAGE_BYTES_MAX: usize = 1024;
 
     /// The most that is kept of each other part, in bytes. They are words for programs.
-    pub const WORD_BYTES_MAX: usize = 128;
+    pub const CODE_BYTES_MAX: usize = 128;
 
     /// Reads an error answer: `{"error": {..}}` as OpenAI, Anthropic, Google and most others have it;
     /// `{"error": ".."}`; `{"message": ..}` as Mistral, Cohere and Azure's gateway; `{"detail": ".."}` and
@@ -36,98 +36,98 @@ impl ProviderError {
     pub fn read(body: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?.trim_ascii();
         if !text.starts_with('[') {
-            return Self::of_body(text);
+            return Self::from_body(text);
         }
         let raw: &RawValue = serde_json::from_str(text).ok()?;
-        Self::of_body(items(raw, 1).first()?.get())
+        Self::from_body(items(raw, 1).first()?.get())
     }
 
     /// The status of HTTP that goes with its words, or is one of them; none if they are not known.
     pub(crate) fn status(&self) -> Option<u16> {
         let code = self.code.as_deref().and_then(|code| code.parse().ok());
-        let told = code.filter(|code| (400..600).contains(code));
-        told.or_else(|| {
-            let words = [self.kind.as_deref(), self.code.as_deref()];
-            words.into_iter().flatten().find_map(status_of)
+        let http_status = code.filter(|code| (400..600).contains(code));
+        http_status.or_else(|| {
+            let codes = [self.kind.as_deref(), self.code.as_deref()];
+            codes.into_iter().flatten().find_map(status_for_code)
         })
     }
 
     /// What an `error` member says; none if it says nothing.
-    pub(crate) fn of_member(error: &RawValue) -> Option<Self> {
+    pub(crate) fn from_member(error: &RawValue) -> Option<Self> {
         if is_void(error) {
             return None;
         }
         let text = error.get();
         Some(match string(error) {
-            Some(message) => Self::of_message(&message),
-            None if text.starts_with('{') => Self::of_object(text).unwrap_or_default(),
-            None => Self::of_message(text),
+            Some(message) => Self::from_message(&message),
+            None if text.starts_with('{') => Self::from_object(text).unwrap_or_default(),
+            None => Self::from_message(text),
         })
     }
 
     /// An error of which nothing but a text is known.
-    pub(crate) fn of_message(message: &str) -> Self {
+    pub(crate) fn from_message(message: &str) -> Self {
         Self {
-            message: cut(message, ProviderError::MESSAGE_BYTES_MAX).to_owned(),
+            message: truncate(message, ProviderError::MESSAGE_BYTES_MAX).to_owned(),
             ..Self::default()
         }
     }
 
-    fn of_body(text: &str) -> Option<Self> {
+    fn from_body(text: &str) -> Option<Self> {
         let [error, detail, message] = members(text, ["error", "detail", "message"]).ok()?.values;
-        if let Some(found) = error.and_then(Self::of_member) {
+        if let Some(found) = error.and_then(Self::from_member) {
             return Some(match (error.and_then(string), message.and_then(string)) {
                 // The word stands in `error`, and the sentence beside it.
                 (Some(word), Some(message)) => Self {
-                    code: Some(kept(&word)),
-                    ..Self::of_message(&message)
+                    code: Some(truncate_code(&word)),
+                    ..Self::from_message(&message)
                 },
                 _ => found,
             });
         }
         if message.is_some_and(|message| !is_void(message)) {
-            return Self::of_object(text);
+            return Self::from_object(text);
         }
-        Self::of_detail(detail.filter(|detail| !is_void(detail))?)
+        Self::from_detail(detail.filter(|detail| !is_void(detail))?)
     }
 
     /// An object with the members `message`, `type`, `code`, `param`.
-    fn of_object(text: &str) -> Option<Self> {
+    fn from_object(text: &str) -> Option<Self> {
         let names = ["message", "type", "code", "param", "status", "detail"];
         let [message, kind, code, param, status, detail] = members(text, names).ok()?.values;
         Some(Self {
-            message: message.or(detail).map(sentence).unwrap_or_default(),
-            kind: kind.and_then(word).or_else(|| status.and_then(word)),
-            code: code.and_then(word),
-            param: param.and_then(word),
+            message: message.or(detail).map(message_text).unwrap_or_default(),
+            kind: kind.and_then(code_text).or_else(|| status.and_then(code_text)),
+            code: code.and_then(code_text),
+            param: param.and_then(code_text),
         })
     }
 
-    fn of_detail(detail: &RawValue) -> Option<Self> {
+    fn from_detail(detail: &RawValue) -> Option<Self> {
         if detail.get().starts_with('{') {
-            return Self::of_object(detail.get());
+            return Self::from_object(detail.get());
         }
         let Some(item) = items(detail, 1).first().copied() else {
-            return Some(Self::of_message(&sentence(detail)));
+            return Some(Self::from_message(&message_text(detail)));
         };
-        let [message, kind, place] = members(item.get(), ["msg", "type", "loc"]).ok()?.values;
+        let [message, kind, location] = members(item.get(), ["msg", "type", "loc"]).ok()?.values;
         Some(Self {
-            message: message.map(sentence)?,
-            kind: kind.and_then(word),
+            message: message.map(message_text)?,
+            kind: kind.and_then(code_text),
             code: None,
-            param: place.map(dotted),
+            param: location.map(dotted_path),
         })
     }
 }
 
 /// A text as it is; what is no text, as JSON. Cut.
-fn sentence(raw: &RawValue) -> String {
+fn message_text(raw: &RawValue) -> String {
     let text = string(raw).unwrap_or(Cow::Borrowed(raw.get()));
-    cut(&text, ProviderError::MESSAGE_BYTES_MAX).to_owned()
+    truncate(&text, ProviderError::MESSAGE_BYTES_MAX).to_owned()
 }
 
 /// A text or a number; none for everything else.
-fn word(raw: &RawValue) -> Option<String> {
+fn code_text(raw: &RawValue) -> Option<String> {
     let number = || {
         raw.get()
             .starts_with(|first: char| first == '-' || first.is_ascii_digit())
@@ -135,27 +135,27 @@ fn word(raw: &RawValue) -> Option<String> {
     string(raw)
         .or_else(|| number().then_some(Cow::Borrowed(raw.get())))
         .filter(|word| !word.is_empty())
-        .map(|word| kept(&word))
+        .map(|word| truncate_code(&word))
 }
 
-fn kept(word: &str) -> String {
-    cut(word, ProviderError::WORD_BYTES_MAX).to_owned()
+fn truncate_code(word: &str) -> String {
+    truncate(word, ProviderError::CODE_BYTES_MAX).to_owned()
 }
 
 /// FastAPI's place of a fault, `["body", "model"]`, as one word, `body.model`.
-fn dotted(raw: &RawValue) -> String {
+fn dotted_path(raw: &RawValue) -> String {
     let steps: Vec<String> = items(raw, LOCATION_STEPS_MAX)
         .into_iter()
-        .filter_map(word)
+        .filter_map(code_text)
         .collect();
-    kept(&steps.join("."))
+    truncate_code(&steps.join("."))
 }
 
 /// The most that is read of a fault's place, in steps: deeper than any request is nested.
 const LOCATION_STEPS_MAX: usize = 16;
 
 /// The status of HTTP that a word of Google's, OpenAI's or Anthropic's goes with.
-pub(crate) fn status_of(word: &str) -> Option<u16> {
+pub(crate) fn status_for_code(word: &str) -> Option<u16> {
     Some(match word {
         "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" | "invalid_request_error" => {
             400

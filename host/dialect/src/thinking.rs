@@ -1,15 +1,15 @@
 //! How hard a client has a model think by a suffix of its name, as in `model(high)` or `model(8192)`; and
 //! what of the client's body says so in its dialect instead. Which suffix a name has is not decided here.
 
-mod edit;
+mod body_edit;
 
 use bytes::Bytes;
 
-use crate::interlingua::{Effort, Notes, Reasoning, Refusal};
+use crate::interlingua::{Effort, TranslationReport, Reasoning, TranslationError};
 use crate::json::{self, Patch};
-use crate::{Dialect, anthropic_messages, gemini};
+use crate::{Dialect, anthropic, gemini};
 
-pub(crate) use edit::Edit;
+pub(crate) use body_edit::BodyEdit;
 
 /// What a suffix asks for. It wins over what the body says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,21 +45,21 @@ impl Thinking {
 
     /// The same in the common form. Whether thoughts are shown is still what the body says.
     #[must_use]
-    pub fn over(self, said: Option<Reasoning>) -> Option<Reasoning> {
-        let shown = said.and_then(|reasoning| reasoning.shown);
-        let asked = Reasoning {
+    pub fn override_reasoning(self, requested: Option<Reasoning>) -> Option<Reasoning> {
+        let shown = requested.and_then(|reasoning| reasoning.shown);
+        let base = Reasoning {
             shown,
             ..Reasoning::default()
         };
         match self {
-            Self::Auto => shown.map(|_| asked),
+            Self::Auto => shown.map(|_| base),
             Self::Budget(tokens) => Some(Reasoning {
                 budget_tokens: Some(tokens),
-                ..asked
+                ..base
             }),
             Self::Effort(effort) => Some(Reasoning {
                 effort: Some(effort),
-                ..asked
+                ..base
             }),
         }
     }
@@ -73,27 +73,27 @@ impl Thinking {
         self,
         dialect: Dialect,
         (model, body): (&str, &[u8]),
-        notes: &mut Notes,
-    ) -> Result<Vec<Patch>, Refusal> {
-        let mut edit = Edit::read(body)?;
+        report: &mut TranslationReport,
+    ) -> Result<Vec<Patch>, TranslationError> {
+        let mut edit = BodyEdit::read(body)?;
         match dialect {
             Dialect::AnthropicMessages => {
-                anthropic_messages::think(self, model, &mut edit, notes)?;
+                anthropic::apply_thinking(self, model, &mut edit, report)?;
             }
-            Dialect::Gemini => gemini::think(self, model, &mut edit, notes)?,
+            Dialect::Gemini => gemini::apply_thinking(self, model, &mut edit, report)?,
             Dialect::OpenaiChat => {
                 // OpenAI's own member first, then what OpenRouter has beside it.
-                self.write_effort("/reasoning_effort", &mut edit, notes)?;
+                self.write_effort("/reasoning_effort", &mut edit, report)?;
                 for name in ["effort", "max_tokens", "enabled"] {
                     edit.remove(&format!("/reasoning/{name}"));
                 }
             }
             Dialect::OpenaiCompletions if self == Self::Auto => {}
             Dialect::OpenaiCompletions => {
-                notes.warn(SUFFIX, "changed: text completions cannot be told to think");
+                report.warn(SUFFIX_FIELD, "changed: text completions cannot be told to think");
             }
             Dialect::OpenaiResponses => {
-                self.write_effort("/reasoning/effort", &mut edit, notes)?;
+                self.write_effort("/reasoning/effort", &mut edit, report)?;
             }
         }
         Ok(edit.into_patches())
@@ -103,47 +103,47 @@ impl Thinking {
     ///
     /// # Errors
     /// As [`Self::patches`], or if a member that has to change is there twice.
-    pub fn patched(
+    pub fn apply(
         self,
         dialect: Dialect,
         (model, body): (&str, &Bytes),
-        notes: &mut Notes,
-    ) -> Result<Bytes, Refusal> {
-        let patches = self.patches(dialect, (model, body), notes)?;
+        report: &mut TranslationReport,
+    ) -> Result<Bytes, TranslationError> {
+        let patches = self.patches(dialect, (model, body), report)?;
         json::apply(body, &patches).map_err(|error| {
             let what = match std::error::Error::source(&error) {
                 Some(source) => source.to_string(),
                 None => error.to_string(),
             };
-            Refusal::new("", what)
+            TranslationError::new("", what)
         })
     }
 
-    fn write_effort(self, place: &str, edit: &mut Edit, notes: &mut Notes) -> Result<(), Refusal> {
+    fn write_effort(self, pointer: &str, edit: &mut BodyEdit, report: &mut TranslationReport) -> Result<(), TranslationError> {
         let effort = match self {
             Self::Auto => {
-                edit.remove(place);
+                edit.remove(pointer);
                 return Ok(());
             }
             Self::Budget(tokens) => {
-                notes.warn(SUFFIX, "changed: its budget is said as an effort");
-                Effort::of_budget(tokens)
+                report.warn(SUFFIX_FIELD, "changed: its budget is said as an effort");
+                Effort::from_budget(tokens)
             }
             Self::Effort(effort) => effort,
         };
-        edit.set(place, effort.openai().into())
+        edit.set(pointer, effort.openai_name().into())
     }
 }
 
 /// Notes what became of a suffix, under the member that the client wrote it in.
-pub(crate) fn note(of_suffix: Notes, notes: &mut Notes) {
+pub(crate) fn warn_suffix(of_suffix: TranslationReport, report: &mut TranslationReport) {
     for warning in of_suffix.into_warnings() {
-        notes.warn(SUFFIX, warning.what);
+        report.warn(SUFFIX_FIELD, warning.what);
     }
 }
 
 /// Where the suffix stands.
-const SUFFIX: &str = "model";
+const SUFFIX_FIELD: &str = "model";
 
 #[cfg(test)]
 mod tests;

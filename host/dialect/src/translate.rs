@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::interlingua::{
-    Answer, Begun, Event, EventDecoder, EventEncoder, Finish, Frame, Malformed, Notes, Owed,
-    Refusal, Request,
+    Response, PartStart, Event, EventDecoder, EventEncoder, FinishReason, Frame, Malformed, TranslationReport, ResponseContext,
+    TranslationError, Request,
 };
 use crate::{
-    Asked, Dialect, ErrorBody, Observed, ProviderError, Usage, Verdict, anthropic_messages, gemini,
+    RequestHead, Dialect, ErrorBody, EventClass, ProviderError, Usage, BodyCheck, anthropic, gemini,
     openai_chat, openai_completions, openai_responses,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 /// long the stream is.
 pub trait Observer: Send {
     /// Says what an event means, by its name and its data.
-    fn observe(&mut self, event_name: &str, data: &[u8]) -> Observed;
+    fn observe(&mut self, event_name: &str, data: &[u8]) -> EventClass;
 
     /// What the stream cost, as last reported.
     fn usage(&self) -> Option<Usage>;
@@ -35,7 +35,7 @@ pub trait Observer: Send {
 macro_rules! observers {
     ($($dialect:ident)*) => {$(
         impl Observer for $dialect::StreamObserver {
-            fn observe(&mut self, event_name: &str, data: &[u8]) -> Observed {
+            fn observe(&mut self, event_name: &str, data: &[u8]) -> EventClass {
                 Self::observe(self, event_name, data)
             }
 
@@ -54,13 +54,13 @@ macro_rules! observers {
     )*};
 }
 
-observers! { anthropic_messages gemini openai_chat openai_responses }
+observers! { anthropic gemini openai_chat openai_responses }
 
 /// Asks a dialect's module for a function of the same name.
-macro_rules! ask {
+macro_rules! delegate {
     ($dialect:expr, $function:ident ( $($argument:expr),* )) => {
         match $dialect {
-            Dialect::AnthropicMessages => anthropic_messages::$function($($argument),*),
+            Dialect::AnthropicMessages => anthropic::$function($($argument),*),
             Dialect::Gemini => gemini::$function($($argument),*),
             Dialect::OpenaiChat => openai_chat::$function($($argument),*),
             Dialect::OpenaiCompletions => openai_completions::$function($($argument),*),
@@ -74,7 +74,7 @@ impl Dialect {
     #[must_use]
     pub fn observer(self) -> Box<dyn Observer> {
         match self {
-            Self::AnthropicMessages => Box::new(anthropic_messages::StreamObserver::new()),
+            Self::AnthropicMessages => Box::new(anthropic::StreamObserver::new()),
             Self::Gemini => Box::new(gemini::StreamObserver::new()),
             // A chunk of text completions is one of a chat's, with `text` for `delta`.
             Self::OpenaiChat | Self::OpenaiCompletions => {
@@ -86,26 +86,26 @@ impl Dialect {
 
     /// Judges a whole answer with a status that promises success.
     #[must_use]
-    pub fn read_answer(self, body: &[u8]) -> Verdict {
-        ask!(self, read_answer(body))
+    pub fn check_body(self, body: &[u8]) -> BodyCheck {
+        delegate!(self, check_body(body))
     }
 
     /// An error as this dialect's API answers it.
     #[must_use]
     pub fn render_error(self, error: &ErrorBody<'_>) -> Bytes {
-        ask!(self, render_error(error))
+        delegate!(self, render_error(error))
     }
 
     /// The one event that ends a stream that failed after it was committed.
     #[must_use]
     pub fn render_stream_error(self, error: &ErrorBody<'_>) -> Bytes {
-        ask!(self, render_stream_error(error))
+        delegate!(self, render_stream_error(error))
     }
 
     /// The words that this dialect's API has for a status: the kind, and the code if there is one.
     #[must_use]
     pub fn error_kind(self, status: u16) -> (&'static str, Option<&'static str>) {
-        ask!(self, error_kind(status))
+        delegate!(self, error_kind(status))
     }
 
     /// Reads a client's request.
@@ -115,44 +115,44 @@ impl Dialect {
     pub fn decode_request(
         self,
         body: &[u8],
-        asked: &Asked<'_>,
-        notes: &mut Notes,
-    ) -> Result<Request, Refusal> {
-        ask!(self, decode_request(body, asked, notes))
+        head: &RequestHead<'_>,
+        report: &mut TranslationReport,
+    ) -> Result<Request, TranslationError> {
+        delegate!(self, decode_request(body, head, report))
     }
 
     /// Writes a request for a provider.
     ///
     /// # Errors
     /// If the dialect cannot say what must not be left out.
-    pub fn encode_request(self, request: &Request, notes: &mut Notes) -> Result<Vec<u8>, Refusal> {
-        ask!(self, encode_request(request, notes))
+    pub fn encode_request(self, request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+        delegate!(self, encode_request(request, report))
     }
 
     /// Reads a provider's whole answer.
     ///
     /// # Errors
     /// If it is no answer.
-    pub fn decode_answer(self, body: &[u8]) -> Result<Answer, Malformed> {
-        ask!(self, decode_answer(body))
+    pub fn decode_response(self, body: &[u8]) -> Result<Response, Malformed> {
+        delegate!(self, decode_response(body))
     }
 
     /// Writes a whole answer for a client.
     #[must_use]
-    pub fn encode_answer(self, answer: &Answer, owed: &Owed) -> Vec<u8> {
-        ask!(self, encode_answer(answer, owed))
+    pub fn encode_response(self, response: &Response, response_context: &ResponseContext) -> Vec<u8> {
+        delegate!(self, encode_response(response, response_context))
     }
 
     /// Whether its API counts the tokens of a request.
     #[must_use]
-    pub const fn counts(self) -> bool {
+    pub const fn has_token_count(self) -> bool {
         matches!(self, Self::AnthropicMessages | Self::Gemini)
     }
 
     /// Whether its API makes vectors of texts. OpenAI's does, whichever of its dialects a client
     /// speaks otherwise.
     #[must_use]
-    pub const fn embeds(self) -> bool {
+    pub const fn has_embeddings(self) -> bool {
         matches!(self, Self::Gemini | Self::OpenaiChat)
     }
 
@@ -160,7 +160,7 @@ impl Dialect {
     #[must_use]
     pub fn decode_count(self, body: &[u8]) -> Option<u64> {
         match self {
-            Self::AnthropicMessages => anthropic_messages::decode_count(body),
+            Self::AnthropicMessages => anthropic::decode_count(body),
             Self::Gemini => gemini::decode_count(body),
             Self::OpenaiChat | Self::OpenaiCompletions | Self::OpenaiResponses => None,
         }
@@ -171,14 +171,14 @@ impl Dialect {
     pub fn encode_count(self, tokens: u64) -> Vec<u8> {
         match self {
             Self::Gemini => gemini::encode_count(tokens),
-            _ => anthropic_messages::encode_count(tokens),
+            _ => anthropic::encode_count(tokens),
         }
     }
 
     /// The event that ends a stream in this dialect, where a provider that said why its answer ended
     /// may have forgotten it. None where there is no such event, or nothing is known without it.
     #[must_use]
-    pub const fn forgotten_end(self) -> Option<&'static [u8]> {
+    pub const fn missing_terminator(self) -> Option<&'static [u8]> {
         match self {
             Self::AnthropicMessages => {
                 Some(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
@@ -191,13 +191,13 @@ impl Dialect {
     /// Reads a provider's stream.
     #[must_use]
     pub fn decoder(self) -> Box<dyn EventDecoder> {
-        ask!(self, decoder())
+        delegate!(self, decoder())
     }
 
     /// Writes a client's stream.
     #[must_use]
-    pub fn encoder(self, owed: Owed) -> Box<dyn EventEncoder> {
-        ask!(self, encoder(owed))
+    pub fn encoder(self, response_context: ResponseContext) -> Box<dyn EventEncoder> {
+        delegate!(self, encoder(response_context))
     }
 }
 
@@ -208,61 +208,61 @@ pub struct Translator {
     events: Vec<Event>,
     usage: Option<Usage>,
     content: bool,
-    ended: Ended,
+    end: StreamEnd,
 }
 
 /// How a translated stream has ended so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
+enum StreamEnd {
     Done,
     Failed,
-    Not,
+    Open,
 }
 
 impl Translator {
     /// A translator at the beginning of a stream.
     #[must_use]
-    pub fn new(from: Dialect, to: Dialect, owed: Owed) -> Self {
+    pub fn new(from: Dialect, to: Dialect, response_context: ResponseContext) -> Self {
         Self {
             decoder: from.decoder(),
-            encoder: to.encoder(owed),
+            encoder: to.encoder(response_context),
             events: Vec::new(),
             usage: None,
             content: false,
-            ended: Ended::Not,
+            end: StreamEnd::Open,
         }
     }
 
     /// Translates one event, and says what it means. Of an error nothing is written: until the stream
     /// is committed another credential may do, and after it [`Self::fail`] tells it.
-    pub fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Frame>) -> Observed {
+    pub fn translate_event(&mut self, name: &str, data: &[u8], out: &mut Vec<Frame>) -> EventClass {
         self.events.clear();
         let read = self.decoder.event(name, data, &mut self.events);
-        let observed = self.write(false, out);
+        let class = self.write(false, out);
         match read {
-            Ok(()) => observed,
-            Err(Malformed(_)) if matches!(observed, Observed::Error(_)) => observed,
-            Err(Malformed(_)) => Observed::Malformed,
+            Ok(()) => class,
+            Err(Malformed(_)) if matches!(class, EventClass::Error(_)) => class,
+            Err(Malformed(_)) => EventClass::Malformed,
         }
     }
 
     /// Says that the provider's stream has ended, and writes what it forgot.
-    pub fn finish(&mut self, out: &mut Vec<Frame>) -> Observed {
+    pub fn finish(&mut self, out: &mut Vec<Frame>) -> EventClass {
         self.events.clear();
         self.decoder.finish(&mut self.events);
         self.write(true, out)
     }
 
     /// Writes a whole answer as a stream.
-    pub fn whole(&mut self, answer: &Answer, out: &mut Vec<Frame>) -> Observed {
-        self.events = answer.events();
+    pub fn translate_response(&mut self, response: &Response, out: &mut Vec<Frame>) -> EventClass {
+        self.events = response.events();
         self.write(true, out)
     }
 
     /// Ends a committed stream with an error.
     pub fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
-        if self.ended == Ended::Not {
-            self.ended = Ended::Failed;
+        if self.end == StreamEnd::Open {
+            self.end = StreamEnd::Failed;
             self.encoder.event(&Event::Error(error.clone()), out);
         }
     }
@@ -276,51 +276,51 @@ impl Translator {
     /// Whether the client has all of an answer with something in it.
     #[must_use]
     pub fn completed(&self) -> bool {
-        self.ended == Ended::Done && self.content
+        self.end == StreamEnd::Done && self.content
     }
 
     /// Writes the events that were read, up to the first error or the end.
-    fn write(&mut self, told: bool, out: &mut Vec<Frame>) -> Observed {
-        let mut observed = Observed::Preamble;
+    fn write(&mut self, reported: bool, out: &mut Vec<Frame>) -> EventClass {
+        let mut class = EventClass::Preamble;
         let mut events = std::mem::take(&mut self.events);
-        let empty = self.is_empty_end(&events, told);
+        let empty = self.is_empty_end(&events, reported);
         for event in events.drain(..) {
             match &event {
-                Event::Error(error) => return Observed::Error(error.clone()),
+                Event::Error(error) => return EventClass::Error(error.clone()),
                 // These come empty, and what fills them may yet be an error.
-                Event::Begin(
-                    Begun::Text | Begun::Refusal | Begun::Reasoning { redacted: false },
+                Event::PartStart(
+                    PartStart::Text | PartStart::Refusal | PartStart::Reasoning { redacted: false },
                 ) => {}
                 Event::Finish(_) if empty => {}
-                Event::Begin(_) | Event::Delta(_) | Event::Finish(_) => {
+                Event::PartStart(_) | Event::Delta(_) | Event::Finish(_) => {
                     self.content = true;
-                    observed = Observed::Content;
+                    class = EventClass::Content;
                 }
                 Event::Usage(usage) => self.usage = Some(*usage),
-                Event::Done | Event::End | Event::Start { .. } => {}
+                Event::Done | Event::PartEnd | Event::Start { .. } => {}
             }
             self.encoder.event(&event, out);
             if event == Event::Done {
-                self.ended = Ended::Done;
-                return Observed::Done;
+                self.end = StreamEnd::Done;
+                return EventClass::Done;
             }
         }
         self.events = events;
-        observed
+        class
     }
 
     /// Whether these events end a stream in which nothing was said, not even why it ends: the decoder
     /// makes up a reason then. One that the provider `told` of comes before the end.
-    fn is_empty_end(&self, events: &[Event], told: bool) -> bool {
-        let stops = events.contains(&Event::Finish(Finish::Stop));
-        !told && !self.content && stops && events.last() == Some(&Event::Done)
+    fn is_empty_end(&self, events: &[Event], reported: bool) -> bool {
+        let stops = events.contains(&Event::Finish(FinishReason::Stop));
+        !reported && !self.content && stops && events.last() == Some(&Event::Done)
     }
 }
 
 impl std::fmt::Debug for Translator {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut translator = out.debug_struct("Translator");
-        translator.field("ended", &self.ended);
+        translator.field("ended", &self.end);
         translator.field("usage", &self.usage);
         translator.finish_non_exhaustive()
     }

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use jackfield_dialect::interlingua::Owed;
-use jackfield_dialect::sse::{Event, Reader};
-use jackfield_dialect::{Dialect, Observed, Translator};
+use jackfield_dialect::interlingua::ResponseContext;
+use jackfield_dialect::sse::{SseEvent, SseReader};
+use jackfield_dialect::{Dialect, EventClass, Translator};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -78,8 +78,8 @@ fn streams_without_content_are_empty_for_both() {
     }
 }
 
-fn events(stream: &[u8]) -> Outcome<Vec<Event>> {
-    let mut reader = Reader::default();
+fn events(stream: &[u8]) -> Outcome<Vec<SseEvent>> {
+    let mut reader = SseReader::default();
     reader.push(Bytes::copy_from_slice(stream));
     let mut events = Vec::new();
     while let Some(event) = reader.next_event()? {
@@ -88,22 +88,22 @@ fn events(stream: &[u8]) -> Outcome<Vec<Event>> {
     Ok(events)
 }
 
-fn observed(dialect: Dialect, events: &[Event]) -> Judged {
+fn observed(dialect: Dialect, events: &[SseEvent]) -> Judged {
     let mut observer = dialect.observer();
     let mut judged = judged(events, |event| observer.observe(event.name(), &event.data));
     judged.whole = !judged.wrong && observer.completed() && observer.has_content();
     judged
 }
 
-fn decoded(dialect: Dialect, events: &[Event]) -> Judged {
+fn decoded(dialect: Dialect, events: &[SseEvent]) -> Judged {
     let client = match dialect {
         Dialect::OpenaiChat => Dialect::AnthropicMessages,
         _ => Dialect::OpenaiChat,
     };
-    let mut translator = Translator::new(dialect, client, Owed::default());
+    let mut translator = Translator::new(dialect, client, ResponseContext::default());
     let mut out = Vec::new();
     let mut judged = judged(events, |event| {
-        translator.event(event.name(), &event.data, &mut out)
+        translator.translate_event(event.name(), &event.data, &mut out)
     });
     if !judged.wrong {
         translator.finish(&mut out);
@@ -112,19 +112,19 @@ fn decoded(dialect: Dialect, events: &[Event]) -> Judged {
     judged
 }
 
-fn judged(events: &[Event], mut judge: impl FnMut(&Event) -> Observed) -> Judged {
+fn judged(events: &[SseEvent], mut judge: impl FnMut(&SseEvent) -> EventClass) -> Judged {
     let mut judged = Judged {
         wrong: false,
         whole: false,
     };
     for event in events {
         match judge(event) {
-            Observed::Done => break,
-            Observed::Error(_) | Observed::Malformed => {
+            EventClass::Done => break,
+            EventClass::Error(_) | EventClass::Malformed => {
                 judged.wrong = true;
                 break;
             }
-            Observed::Content | Observed::Preamble => {}
+            EventClass::Content | EventClass::Preamble => {}
         }
     }
     judged

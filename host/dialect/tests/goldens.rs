@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use jackfield_dialect::openai_chat::{StreamObserver, read_answer};
-use jackfield_dialect::sse::Reader;
-use jackfield_dialect::{Asked, ProviderError};
+use jackfield_dialect::sse::SseReader;
+use jackfield_dialect::{RequestHead, ProviderError};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -60,7 +60,7 @@ const READERS: [(&str, ReadInput); 4] = [
 ];
 
 fn read_request(body: &[u8]) -> Outcome<String> {
-    Ok(match Asked::read(body) {
+    Ok(match RequestHead::read(body) {
         Ok(request) => format!("{request:#?}\n"),
         Err(error) => format!("refused, param {:?}\n{error}\n", error.param()),
     })
@@ -87,7 +87,7 @@ fn read_stream(stream: &[u8]) -> Outcome<String> {
 const CHUNK_SIZES_END: usize = 200;
 
 fn read_chunks(stream: &[u8], size: usize) -> Outcome<String> {
-    let mut reader = Reader::default();
+    let mut reader = SseReader::default();
     let mut observer = StreamObserver::new();
     let mut seen = Vec::new();
     let mut read = String::new();
@@ -102,7 +102,7 @@ fn read_chunks(stream: &[u8], size: usize) -> Outcome<String> {
             read += &format!("{:?}\n", observer.observe(event.name(), &event.data));
         }
     }
-    let rest = reader.take_rest();
+    let rest = reader.take_buffered();
     seen.extend_from_slice(&rest);
     assert_eq!(seen, stream, "bytes were lost");
     read += &format!(

@@ -8,9 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use jackfield_dialect::sse::{Reader, write_event};
+use jackfield_dialect::sse::{SseReader, write_event};
 use jackfield_dialect::{
-    Asked, Dialect, Observed, ProviderError, Source, Translated, translate_error,
+    RequestHead, Dialect, EventClass, ProviderError, TranslationInput, TranslatedRequest, translate_error,
 };
 use serde_json::Value;
 
@@ -88,7 +88,7 @@ impl<'a> Pair<'a> {
     }
 
     /// The client's request. A story without one is the answer to a plain one.
-    fn request(&self, story: &mut String) -> Outcome<Translated> {
+    fn request(&self, story: &mut String) -> Outcome<TranslatedRequest> {
         let own = fs::read(self.file(self.client, "request.json"));
         let shown = own.is_ok();
         let body = match own {
@@ -97,19 +97,19 @@ impl<'a> Pair<'a> {
         };
         let streamed = self.file(self.client, "stream.sse").exists();
         let asked = match self.client {
-            Dialect::Gemini => Asked::of_path("client-model", streamed)?,
-            _ => Asked::read(&body)?,
+            Dialect::Gemini => RequestHead::from_path("client-model", streamed)?,
+            _ => RequestHead::read(&body)?,
         };
-        let source = Source {
+        let source = TranslationInput {
             dialect: self.client,
             body: &body,
-            asked: &asked,
+            head: &asked,
             model: "provider-model",
             thinking: None,
             id: "call-1",
             created: 1_780_000_000,
         };
-        let translated = Translated::content(&source, self.provider)?;
+        let translated = TranslatedRequest::translate_content(&source, self.provider)?;
         if shown {
             writeln!(story, "== request\n{}", pretty(&translated.body)?)?;
             for warning in &translated.warnings {
@@ -119,16 +119,16 @@ impl<'a> Pair<'a> {
         Ok(translated)
     }
 
-    fn answer(&self, translated: &Translated, story: &mut String) -> Outcome<()> {
+    fn answer(&self, translated: &TranslatedRequest, story: &mut String) -> Outcome<()> {
         if let Ok(body) = fs::read(self.file(self.provider, "answer.json")) {
-            let answer = translated.answer(&body)?;
+            let answer = translated.translate_response(&body)?;
             writeln!(story, "== answer\n{}", pretty(&answer)?)?;
         }
         Ok(())
     }
 
     /// The provider's stream, cut into chunks of every size: the client's is always the same.
-    fn stream(&self, translated: &Translated, story: &mut String) -> Outcome<()> {
+    fn stream(&self, translated: &TranslatedRequest, story: &mut String) -> Outcome<()> {
         let Ok(stream) = fs::read(self.file(self.provider, "stream.sse")) else {
             return Ok(());
         };
@@ -163,17 +163,17 @@ impl<'a> Pair<'a> {
 const CHUNK_SIZES_END: usize = 40;
 
 /// A provider's stream as the client gets it.
-fn retold<'c>(translated: &Translated, chunks: impl Iterator<Item = &'c [u8]>) -> Outcome<String> {
+fn retold<'c>(translated: &TranslatedRequest, chunks: impl Iterator<Item = &'c [u8]>) -> Outcome<String> {
     let mut translator = translated.translator().ok_or("nothing is streamed")?;
-    let (mut reader, mut frames) = (Reader::default(), Vec::new());
+    let (mut reader, mut frames) = (SseReader::default(), Vec::new());
     let mut failed = None;
     for chunk in chunks {
         reader.push(Bytes::copy_from_slice(chunk));
         while let Some(event) = reader.next_event()? {
-            match translator.event(event.name(), &event.data, &mut frames) {
-                Observed::Error(error) => failed = failed.or(Some(error)),
-                Observed::Malformed => return Err("malformed".into()),
-                Observed::Content | Observed::Done | Observed::Preamble => {}
+            match translator.translate_event(event.name(), &event.data, &mut frames) {
+                EventClass::Error(error) => failed = failed.or(Some(error)),
+                EventClass::Malformed => return Err("malformed".into()),
+                EventClass::Content | EventClass::Done | EventClass::Preamble => {}
             }
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use jackfield_credential::{Failure, Reasons, Scope, Unavailable};
 use jackfield_dialect::Dialect;
-use jackfield_dialect::interlingua::Refusal;
+use jackfield_dialect::interlingua::TranslationError;
 
 use crate::port::{PluginFault, PluginId};
 
@@ -57,7 +57,7 @@ pub enum CallError {
     },
     /// The providers that serve the model speak another dialect, in which the request cannot be said.
     #[error("{0}")]
-    Untranslatable(Refusal),
+    Untranslatable(TranslationError),
     /// No credential is fit.
     #[error("no credential is fit for model `{model}`: {unfit}")]
     NoCredentialAvailable {

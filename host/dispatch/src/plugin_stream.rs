@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use jackfield_dialect::sse::Reader;
-use jackfield_dialect::{Observed, Usage};
+use jackfield_dialect::sse::SseReader;
+use jackfield_dialect::{EventClass, Usage};
 use memchr::memchr;
 
 use crate::call;
@@ -206,12 +206,12 @@ fn write_frames(writer: &mut StreamWriter, frames: &[Frame], written: &mut Vec<u
     let mut polled = Polled::Buffered;
     for frame in frames {
         match writer.event(&frame.name, &frame.data, written) {
-            Observed::Content if polled == Polled::Buffered => polled = Polled::Content,
-            Observed::Content | Observed::Preamble => {}
-            Observed::Done if writer.completed() => polled = Polled::Complete,
-            Observed::Done => return Err(StreamError::invalid_response("the stream was empty")),
-            Observed::Error(error) => return Err(StreamError::Upstream(classify::stream_error(error))),
-            Observed::Malformed => return Err(StreamError::invalid_response("the stream made no sense")),
+            EventClass::Content if polled == Polled::Buffered => polled = Polled::Content,
+            EventClass::Content | EventClass::Preamble => {}
+            EventClass::Done if writer.completed() => polled = Polled::Complete,
+            EventClass::Done => return Err(StreamError::invalid_response("the stream was empty")),
+            EventClass::Error(error) => return Err(StreamError::Upstream(classify::stream_error(error))),
+            EventClass::Malformed => return Err(StreamError::invalid_response("the stream made no sense")),
         }
     }
     Ok(polled)
@@ -245,7 +245,7 @@ pub(crate) fn stream_error(rejection: Rejection) -> StreamError {
 enum FrameSplitter {
     Lines(BytesMut),
     Raw,
-    Sse(Box<Reader>),
+    Sse(Box<SseReader>),
     Whole(BytesMut),
 }
 
@@ -302,7 +302,7 @@ fn line(mut line: BytesMut) -> Frame {
 }
 
 fn split_events(
-    reader: &mut Reader,
+    reader: &mut SseReader,
     chunk: Option<Bytes>,
     frames: &mut Vec<Frame>,
 ) -> Result<(), StreamError> {

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use jackfield_dialect::sse::Reader;
-use jackfield_dialect::{Dialect, Observed, Observer, Usage};
+use jackfield_dialect::sse::SseReader;
+use jackfield_dialect::{Dialect, EventClass, Observer, Usage};
 
 use crate::classify;
 use crate::exchange::{StreamError, EMPTY, MALFORMED, Polled};
@@ -14,7 +14,7 @@ use crate::source::{Chunk, Source};
 /// A stream of server-sent events on its way to the client.
 pub(crate) struct Relay {
     pub(crate) source: Source,
-    reader: Reader,
+    reader: SseReader,
     dialect: Dialect,
     watch: Box<dyn Observer>,
     committed: bool,
@@ -23,7 +23,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     pub(crate) fn new(source: Source, dialect: Dialect) -> Self {
-        let reader = Reader::default();
+        let reader = SseReader::default();
         Self {
             source,
             reader,
@@ -58,12 +58,12 @@ impl Relay {
             Err(_) if self.done => return Ok(Polled::End),
             Err(error) => return Err(error.into()),
         };
-        let before = self.reader.rest_len();
+        let before = self.reader.buffered_len();
         self.reader.push(chunk.clone());
         let mut batch = Batch::default();
         let read = self.read(false, |raw| batch.add(raw));
         batch.forward(before, &chunk, out);
-        let quiet = self.reader.take_quiet();
+        let quiet = self.reader.take_comments();
         if !quiet.is_empty() {
             out.push_back(quiet);
         }
@@ -85,16 +85,16 @@ impl Relay {
             // What comes after the end is read by nobody.
             if !self.done {
                 match self.watch.observe(event.name(), &event.data) {
-                    Observed::Content => polled = Polled::Content,
-                    Observed::Done => self.mark_done()?,
-                    Observed::Error(error) if self.committed => {
+                    EventClass::Content => polled = Polled::Content,
+                    EventClass::Done => self.mark_done()?,
+                    EventClass::Error(error) if self.committed => {
                         // The provider's own error event ends the client's stream: one is enough.
                         emit(event.raw);
                         return Err(StreamError::AlreadySent(classify::stream_error(error)));
                     }
-                    Observed::Error(error) => return Err(StreamError::Upstream(classify::stream_error(error))),
-                    Observed::Malformed => return Err(StreamError::invalid_response(MALFORMED)),
-                    Observed::Preamble => {}
+                    EventClass::Error(error) => return Err(StreamError::Upstream(classify::stream_error(error))),
+                    EventClass::Malformed => return Err(StreamError::invalid_response(MALFORMED)),
+                    EventClass::Preamble => {}
                 }
             }
             emit(event.raw);
@@ -117,13 +117,13 @@ impl Relay {
 
     fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
         self.read(true, |raw| out.push_back(raw))?;
-        let rest = self.reader.take_rest();
+        let rest = self.reader.take_buffered();
         let is_valid = self.done || self.read_rest(&rest)?;
         if !self.is_complete() {
             return Err(StreamError::ended_early());
         }
         let rest = Some(rest).filter(|rest| is_valid && !rest.is_empty());
-        match (self.dialect.forgotten_end(), self.done) {
+        match (self.dialect.missing_terminator(), self.done) {
             (Some(end), false) => {
                 // What the provider did not end itself is ended first.
                 out.extend(rest.map(|rest| Bytes::from([&rest[..], b"\n\n"].concat())));
@@ -137,20 +137,20 @@ impl Relay {
     /// Whether what stands behind the last event may go on. Some providers close without the blank
     /// line that makes an event of it, which most clients forgive; half an event would break them.
     fn read_rest(&mut self, rest: &Bytes) -> Result<bool, StreamError> {
-        let mut whole = Reader::default();
+        let mut whole = SseReader::default();
         whole.push([rest, &b"\n\n"[..]].concat().into());
         let Ok(Some(event)) = whole.next_event() else {
             return Ok(true);
         };
         match self.watch.observe(event.name(), &event.data) {
-            Observed::Content | Observed::Preamble => Ok(true),
-            Observed::Done => {
+            EventClass::Content | EventClass::Preamble => Ok(true),
+            EventClass::Done => {
                 // It is not forgotten then.
                 self.done = true;
                 Ok(true)
             }
-            Observed::Error(error) => Err(StreamError::Upstream(classify::stream_error(error))),
-            Observed::Malformed => Ok(false),
+            EventClass::Error(error) => Err(StreamError::Upstream(classify::stream_error(error))),
+            EventClass::Malformed => Ok(false),
         }
     }
 }

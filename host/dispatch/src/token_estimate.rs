@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jackfield_credential::Scope;
-use jackfield_dialect::interlingua::{Notes, Refusal};
-use jackfield_dialect::{Asked, estimate_tokens};
+use jackfield_dialect::interlingua::{TranslationReport, TranslationError};
+use jackfield_dialect::{RequestHead, estimate_tokens};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::call::{ClientResponse, ResponseBody, Call, Operation};
@@ -58,12 +58,12 @@ pub(crate) fn may_estimate(error: &CallError, context: &CallContext) -> bool {
     }
 }
 
-fn estimated_response(call: &Call) -> Result<ClientResponse, Refusal> {
-    let head = Asked {
+fn estimated_response(call: &Call) -> Result<ClientResponse, TranslationError> {
+    let head = RequestHead {
         model: call.model.as_ref().into(),
         stream: false,
     };
-    let mut report = Notes::default();
+    let mut report = TranslationReport::default();
     let request = call
         .dialect
         .decode_request(&call.body, &head, &mut report)?;

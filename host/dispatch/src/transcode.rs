@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use jackfield_dialect::Observed;
-use jackfield_dialect::sse::{Event, Reader, SseError};
+use jackfield_dialect::EventClass;
+use jackfield_dialect::sse::{SseEvent, SseReader, SseError};
 
 use crate::classify;
 use crate::exchange::{StreamError, EMPTY, MALFORMED, Polled};
@@ -17,7 +17,7 @@ use crate::writer::StreamWriter;
 pub(crate) struct TranscodedStream {
     pub(crate) source: Source,
     pub(crate) writer: StreamWriter,
-    reader: Reader,
+    reader: SseReader,
     done: bool,
 }
 
@@ -26,7 +26,7 @@ impl TranscodedStream {
         Self {
             source,
             writer,
-            reader: Reader::default(),
+            reader: SseReader::default(),
             done: false,
         }
     }
@@ -69,20 +69,20 @@ impl TranscodedStream {
     }
 
     /// Writes an event; whether it has content.
-    fn take(&mut self, event: &Event, written: &mut Vec<u8>) -> Result<bool, StreamError> {
+    fn take(&mut self, event: &SseEvent, written: &mut Vec<u8>) -> Result<bool, StreamError> {
         if self.done {
             return Ok(false);
         }
         match self.writer.event(event.name(), &event.data, written) {
-            Observed::Content => return Ok(true),
-            Observed::Preamble => {}
-            Observed::Done if self.writer.completed() => {
+            EventClass::Content => return Ok(true),
+            EventClass::Preamble => {}
+            EventClass::Done if self.writer.completed() => {
                 self.done = true;
                 self.source.end_within(CLOSE_TIMEOUT);
             }
-            Observed::Done => return Err(StreamError::invalid_response(EMPTY)),
-            Observed::Error(error) => return Err(StreamError::Upstream(classify::stream_error(error))),
-            Observed::Malformed => return Err(StreamError::invalid_response(MALFORMED)),
+            EventClass::Done => return Err(StreamError::invalid_response(EMPTY)),
+            EventClass::Error(error) => return Err(StreamError::Upstream(classify::stream_error(error))),
+            EventClass::Malformed => return Err(StreamError::invalid_response(MALFORMED)),
         }
         Ok(false)
     }

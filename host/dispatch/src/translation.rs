@@ -6,8 +6,8 @@ mod translation_cache;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jackfield_dialect::interlingua::{Refusal, Warning};
-use jackfield_dialect::{Dialect, ProviderError, Translated, Usage, Verdict};
+use jackfield_dialect::interlingua::{TranslationError, Warning};
+use jackfield_dialect::{Dialect, ProviderError, TranslatedRequest, Usage, BodyCheck};
 
 use crate::call::{Call, StreamFraming, Operation};
 use crate::classify;
@@ -39,7 +39,7 @@ pub(crate) enum NegotiationError {
     /// It does not plan the operation.
     NotPlanned,
     /// Its dialect cannot express the call.
-    Untranslatable(Refusal),
+    Untranslatable(TranslationError),
 }
 
 impl NegotiationError {
@@ -121,7 +121,7 @@ impl TranslatedCall {
     }
 
     /// The translation; none where both speak the same.
-    pub(crate) fn translated(&self) -> Option<&Translated> {
+    pub(crate) fn translated(&self) -> Option<&TranslatedRequest> {
         match self.rewritten.as_deref() {
             Some(RewrittenBody::Translated(translated)) => Some(translated),
             Some(RewrittenBody::Patched(..)) | None => None,
@@ -135,7 +135,7 @@ impl TranslatedCall {
 
     /// Writes the client's stream.
     pub(crate) fn writer(&self, framing: StreamFraming) -> StreamWriter {
-        match self.translated().and_then(Translated::translator) {
+        match self.translated().and_then(TranslatedRequest::translator) {
             None => StreamWriter::same_dialect(self.client_dialect, framing),
             Some(translator) => StreamWriter::translated(self.client_dialect, translator, framing),
         }
@@ -167,7 +167,7 @@ impl TranslatedCall {
         let Some(translated) = self.translated() else {
             return Ok(BufferedBody { body, usage });
         };
-        let body = translated.answer(&body);
+        let body = translated.translate_response(&body);
         let body = body.map_err(|error| StreamError::invalid_response(&error.to_string()))?;
         Ok(BufferedBody {
             body: body.into(),
@@ -178,7 +178,7 @@ impl TranslatedCall {
     /// Writes a whole answer as the stream that the client asked for: its provider did not stream.
     fn translate_as_stream(&self, body: &Bytes, framing: StreamFraming) -> Result<BufferedBody, StreamError> {
         let usage = self.check_body(body)?;
-        let response = self.upstream_dialect.decode_answer(body);
+        let response = self.upstream_dialect.decode_response(body);
         let response = response.map_err(|error| StreamError::invalid_response(&error.to_string()))?;
         let mut writer = self.writer(framing);
         let mut out = Vec::new();
@@ -192,14 +192,14 @@ impl TranslatedCall {
     /// What a whole answer with a good status is worth; what it cost, if it is worth anything.
     fn check_body(&self, body: &[u8]) -> Result<Option<Usage>, StreamError> {
         let check = match self.operation {
-            Operation::Generate => self.upstream_dialect.read_answer(body),
+            Operation::Generate => self.upstream_dialect.check_body(body),
             Operation::CountTokens | Operation::Embed(_) => check_object(body),
         };
         match check {
-            Verdict::Complete { usage, .. } => Ok(usage),
-            Verdict::Error(error) => Err(StreamError::Upstream(classify::stream_error(error))),
-            Verdict::Empty => Err(StreamError::invalid_response("the provider's answer was empty")),
-            Verdict::Malformed => Err(StreamError::invalid_response(
+            BodyCheck::Complete { usage, .. } => Ok(usage),
+            BodyCheck::Error(error) => Err(StreamError::Upstream(classify::stream_error(error))),
+            BodyCheck::Empty => Err(StreamError::invalid_response("the provider's answer was empty")),
+            BodyCheck::Malformed => Err(StreamError::invalid_response(
                 "the provider's answer was not what it should be",
             )),
         }
@@ -207,18 +207,18 @@ impl TranslatedCall {
 }
 
 /// Judges an answer that is no content: a JSON object that is no error.
-fn check_object(body: &[u8]) -> Verdict {
+fn check_object(body: &[u8]) -> BodyCheck {
     if body.trim_ascii().is_empty() {
-        return Verdict::Empty;
+        return BodyCheck::Empty;
     }
     if let Some(error) = ProviderError::read(body) {
-        return Verdict::Error(error);
+        return BodyCheck::Error(error);
     }
     match serde_json::from_slice::<&serde_json::value::RawValue>(body) {
-        Ok(raw) if raw.get().starts_with('{') => Verdict::Complete {
+        Ok(raw) if raw.get().starts_with('{') => BodyCheck::Complete {
             usage: None,
             finish_reason: None,
         },
-        _ => Verdict::Malformed,
+        _ => BodyCheck::Malformed,
     }
 }

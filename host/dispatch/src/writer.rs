@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 use jackfield_dialect::gemini::ArrayWriter;
-use jackfield_dialect::interlingua::{Answer, Frame};
+use jackfield_dialect::interlingua::{Response, Frame};
 use jackfield_dialect::{
-    Dialect, ErrorBody, Observed, Observer, ProviderError, Translator, Usage, sse,
+    Dialect, ErrorBody, EventClass, Observer, ProviderError, Translator, Usage, sse,
 };
 
 use crate::call::StreamFraming;
@@ -58,19 +58,19 @@ impl StreamWriter {
 
     /// Writes one of the provider's events, and says what it means. An error is not written: until
     /// the commit another credential may do, and after it [`Self::fail`] tells it.
-    pub(crate) fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<u8>) -> Observed {
+    pub(crate) fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<u8>) -> EventClass {
         let class = match &mut self.mode {
             Mode::SameDialect(observer) => {
                 let class = observer.observe(name, data);
                 match &class {
-                    Observed::Error(_) | Observed::Malformed => return class,
-                    Observed::Content | Observed::Done | Observed::Preamble => {}
+                    EventClass::Error(_) | EventClass::Malformed => return class,
+                    EventClass::Content | EventClass::Done | EventClass::Preamble => {}
                 }
                 write(&mut self.array, name, data, out);
                 class
             }
             Mode::Translated(translator) => {
-                let class = translator.event(name, data, &mut self.frames);
+                let class = translator.translate_event(name, data, &mut self.frames);
                 self.flush(out);
                 class
             }
@@ -80,9 +80,9 @@ impl StreamWriter {
     }
 
     /// Writes a whole answer as a stream.
-    pub(crate) fn write_whole(&mut self, response: &Answer, out: &mut Vec<u8>) {
+    pub(crate) fn write_whole(&mut self, response: &Response, out: &mut Vec<u8>) {
         if let Mode::Translated(translator) = &mut self.mode {
-            translator.whole(response, &mut self.frames);
+            translator.translate_response(response, &mut self.frames);
             self.flush(out);
             self.finish(out);
         }
@@ -102,7 +102,7 @@ impl StreamWriter {
         }
         match (&mut self.array, &self.mode) {
             (Some(array), _) => array.finish(out),
-            (None, Mode::SameDialect(_)) => out.extend(self.dialect.forgotten_end().unwrap_or_default()),
+            (None, Mode::SameDialect(_)) => out.extend(self.dialect.missing_terminator().unwrap_or_default()),
             (None, Mode::Translated(_)) => {}
         }
     }
@@ -172,8 +172,8 @@ impl StreamWriter {
         }
     }
 
-    fn close_if_done(&mut self, class: &Observed, out: &mut Vec<u8>) {
-        if *class != Observed::Done {
+    fn close_if_done(&mut self, class: &EventClass, out: &mut Vec<u8>) {
+        if *class != EventClass::Done {
             return;
         }
         self.done = true;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use jackfield_dialect::openai_chat::StreamObserver;
-use jackfield_dialect::sse::Reader;
-use jackfield_dialect::{Observed, ProviderError};
+use jackfield_dialect::sse::SseReader;
+use jackfield_dialect::{EventClass, ProviderError};
 
 /// The first chunk of most streams: no content yet.
 pub(crate) const ROLE: &str =
@@ -41,7 +41,7 @@ pub(crate) fn error_body(message: &str, kind: &str) -> String {
 
 /// What stands before the one error event that a stream ends with, and that error.
 pub(crate) fn terminal(bytes: &[u8]) -> (String, ProviderError) {
-    let mut reader = Reader::default();
+    let mut reader = SseReader::default();
     reader.push(Bytes::copy_from_slice(bytes));
     let mut observer = StreamObserver::new();
     let mut before = Vec::new();
@@ -49,11 +49,11 @@ pub(crate) fn terminal(bytes: &[u8]) -> (String, ProviderError) {
     while let Some(event) = reader.next_event().unwrap() {
         assert!(errors.is_empty(), "an event follows the error");
         match observer.observe(event.name(), &event.data) {
-            Observed::Error(error) => errors.push(error),
+            EventClass::Error(error) => errors.push(error),
             _ => before.extend_from_slice(&event.raw),
         }
     }
-    assert_eq!(reader.take_rest(), "", "half an event");
+    assert_eq!(reader.take_buffered(), "", "half an event");
     let text = String::from_utf8(before).unwrap();
     (text, errors.pop().unwrap())
 }

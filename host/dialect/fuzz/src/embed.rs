@@ -1,62 +1,62 @@
 //! Embeddings: requests and answers of both APIs, told in the other.
 
-use jackfield_dialect::embed::{EmbedAnswer, EmbedRequest, Encoding, gemini, openai};
-use jackfield_dialect::interlingua::Notes;
+use jackfield_dialect::embed::{EmbedResponse, EmbedRequest, Encoding, gemini, openai};
+use jackfield_dialect::ir::TranslationReport;
 
-use crate::{asked, bound};
+use crate::{request_head, bound};
 
 /// Reads the input as all that it may be.
 pub fn check(data: &[u8]) {
-    let asked = asked(data);
-    let mut notes = Notes::default();
+    let request_head = request_head(data);
+    let mut report = TranslationReport::default();
     let requests = [
-        openai::decode_request(data, &asked, &mut notes),
-        gemini::decode_request(data, &asked, &mut notes),
+        openai::decode_request(data, &request_head, &mut report),
+        gemini::decode_request(data, &request_head, &mut report),
     ];
     for request in requests.into_iter().flatten() {
-        request_told(data, &request);
+        check_request(data, &request);
     }
-    let answers = [openai::decode_answer(data), gemini::decode_answer(data)];
-    for answer in answers.into_iter().flatten() {
-        answer_told(data, &answer);
+    let responses = [openai::decode_response(data), gemini::decode_response(data)];
+    for response in responses.into_iter().flatten() {
+        check_response(data, &response);
     }
 }
 
-fn request_told(data: &[u8], request: &EmbedRequest) {
-    let asked = asked(data);
-    let mut notes = Notes::default();
+fn check_request(data: &[u8], request: &EmbedRequest) {
+    let request_head = request_head(data);
+    let mut report = TranslationReport::default();
     assert!(!request.texts.is_empty(), "nothing to embed");
-    let written = openai::encode_request(request, &mut notes);
+    let written = openai::encode_request(request, &mut report);
     bound::hold("a request", data.len(), written.len());
-    let again = openai::decode_request(&written, &asked, &mut notes);
+    let again = openai::decode_request(&written, &request_head, &mut report);
     let again = again.expect("what is written can be read");
     assert_eq!(again.texts, request.texts);
     assert_eq!(again.dimensions, request.dimensions);
-    let Ok(written) = gemini::encode_request(request, &mut notes) else {
+    let Ok(written) = gemini::encode_request(request, &mut report) else {
         return;
     };
     bound::hold("a request", data.len(), written.len());
-    let again = gemini::decode_request(&written, &asked, &mut notes);
+    let again = gemini::decode_request(&written, &request_head, &mut report);
     let again = again.expect("what is written can be read");
     assert_eq!(again.texts, request.texts);
     assert_eq!(again.dimensions, request.dimensions);
     assert_eq!(again.title, request.title);
 }
 
-fn answer_told(data: &[u8], answer: &EmbedAnswer) {
+fn check_response(data: &[u8], response: &EmbedResponse) {
     for encoding in [Encoding::Base64, Encoding::Float] {
         let request = EmbedRequest {
             encoding,
             list: true,
             ..EmbedRequest::default()
         };
-        let written = openai::encode_answer(answer, &request);
+        let written = openai::encode_response(response, &request);
         bound::hold("an answer", data.len(), written.len());
-        let again = openai::decode_answer(&written).expect("what is written can be read");
-        assert_eq!(again.vectors, answer.vectors);
-        let written = gemini::encode_answer(answer, &request);
+        let again = openai::decode_response(&written).expect("what is written can be read");
+        assert_eq!(again.vectors, response.vectors);
+        let written = gemini::encode_response(response, &request);
         bound::hold("an answer", data.len(), written.len());
-        let again = gemini::decode_answer(&written).expect("what is written can be read");
-        assert_eq!(&again, answer);
+        let again = gemini::decode_response(&written).expect("what is written can be read");
+        assert_eq!(&again, response);
     }
 }

@@ -6,29 +6,29 @@ pub mod embed;
 pub mod json;
 pub mod sse;
 
-mod answer;
+mod response;
 mod bound;
 mod order;
 mod request;
 mod stream;
 
-use jackfield_dialect::interlingua::Owed;
-use jackfield_dialect::{Asked, Dialect, ProviderError, translate_error};
+use jackfield_dialect::ir::ResponseContext;
+use jackfield_dialect::{RequestHead, Dialect, ProviderError, translate_error};
 
 /// Reads the input as a request, an answer, an error, a count and a stream of this dialect, and tells what
 /// it says in every dialect.
 pub fn check(dialect: Dialect, data: &[u8]) {
     request::check(dialect, data);
-    answer::check(dialect, data);
+    response::check(dialect, data);
     stream::check(dialect, data);
     if let Some(error) = ProviderError::read(data) {
         for to in Dialect::ALL {
-            let told = translate_error(to, 429, &error);
-            assert!(ProviderError::read(&told).is_some(), "{to}: no error");
+            let translated = translate_error(to, 429, &error);
+            assert!(ProviderError::read(&translated).is_some(), "{to}: no error");
         }
     }
     if let Some(tokens) = dialect.decode_count(data) {
-        for to in Dialect::ALL.into_iter().filter(|to| to.counts()) {
+        for to in Dialect::ALL.into_iter().filter(|to| to.has_token_count()) {
             assert_eq!(to.decode_count(&to.encode_count(tokens)), Some(tokens));
         }
     }
@@ -36,21 +36,21 @@ pub fn check(dialect: Dialect, data: &[u8]) {
 
 /// What the host would have read of the request. Part of it depends on the input, so that both ways
 /// are taken.
-fn asked(data: &[u8]) -> Asked<'static> {
-    Asked {
+fn request_head(data: &[u8]) -> RequestHead<'static> {
+    RequestHead {
         model: "model".into(),
         stream: data.len() % 2 == 1,
     }
 }
 
 /// What a client could be owed. The names are in the dictionaries.
-fn owed(data: &[u8]) -> Owed {
-    Owed {
+fn response_context(data: &[u8]) -> ResponseContext {
+    ResponseContext {
         id: "call-1".to_owned(),
         created: 1_780_000_000,
         model: "model".to_owned(),
         include_usage: data.len() % 2 == 1,
         custom_tools: vec!["custom".to_owned()],
-        ..Owed::default()
+        ..ResponseContext::default()
     }
 }

@@ -1,6 +1,6 @@
 //! Holds a decoder to the order of events that `interlingua::Event` promises.
 
-use jackfield_dialect::interlingua::{Begun, Delta, Event};
+use jackfield_dialect::ir::{PartStart, Delta, Event};
 
 /// What came of a stream so far.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ enum Kind {
     Refusal,
     Text,
     ToolCall,
-    Whole,
+    Complete,
 }
 
 impl Order {
@@ -44,17 +44,17 @@ impl Order {
                 assert_eq!(self.stage, Stage::Before, "it starts again");
                 self.stage = Stage::Started;
             }
-            Event::Begin(begun) => {
+            Event::PartStart(part_start) => {
                 assert_eq!(self.stage, Stage::Started, "a part after the finish");
                 assert_eq!(self.open, None, "a part inside a part");
-                self.open = Some(kind(begun));
+                self.open = Some(kind(part_start));
             }
             Event::Delta(delta) => {
                 assert!(!delta.is_empty(), "an empty piece");
                 let open = self.open;
                 assert!(belongs(delta, open), "{delta:?} inside {open:?}");
             }
-            Event::End => assert!(self.open.take().is_some(), "the end of no part"),
+            Event::PartEnd => assert!(self.open.take().is_some(), "the end of no part"),
             Event::Finish(_) => {
                 assert_eq!(self.stage, Stage::Started, "it finishes again");
                 assert_eq!(self.open, None, "it finishes inside a part");
@@ -70,12 +70,12 @@ impl Order {
     }
 
     /// Whether it told why the answer ended, or that it failed.
-    pub(crate) fn told(&self) -> bool {
+    pub(crate) fn has_finish(&self) -> bool {
         self.stage >= Stage::Finished
     }
 
     /// Whether nothing may follow.
-    pub(crate) fn over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.stage >= Stage::Done
     }
 
@@ -85,16 +85,16 @@ impl Order {
     }
 }
 
-fn kind(begun: &Begun) -> Kind {
-    match begun {
-        Begun::Reasoning { .. } => Kind::Reasoning,
-        Begun::Refusal => Kind::Refusal,
-        Begun::Text => Kind::Text,
-        Begun::ToolCall { id, name, .. } => {
+fn kind(part_start: &PartStart) -> Kind {
+    match part_start {
+        PartStart::Reasoning { .. } => Kind::Reasoning,
+        PartStart::Refusal => Kind::Refusal,
+        PartStart::Text => Kind::Text,
+        PartStart::ToolCall { id, name, .. } => {
             assert!(!id.is_empty() && !name.is_empty(), "a call of nothing");
             Kind::ToolCall
         }
-        Begun::Whole(_) => Kind::Whole,
+        PartStart::Complete(_) => Kind::Complete,
     }
 }
 

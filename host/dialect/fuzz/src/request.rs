@@ -1,26 +1,26 @@
 //! A client's request, as every provider gets it.
 
 use jackfield_dialect::Dialect;
-use jackfield_dialect::interlingua::{Notes, WARNINGS_MAX};
+use jackfield_dialect::ir::{TranslationReport, WARNINGS_MAX};
 
-use crate::{asked, bound};
+use crate::{request_head, bound};
 
 pub(crate) fn check(dialect: Dialect, data: &[u8]) {
-    let asked = asked(data);
-    let mut notes = Notes::default();
-    let Ok(request) = dialect.decode_request(data, &asked, &mut notes) else {
+    let request_head = request_head(data);
+    let mut report = TranslationReport::default();
+    let Ok(request) = dialect.decode_request(data, &request_head, &mut report) else {
         return;
     };
-    assert_eq!(request.model, asked.model);
+    assert_eq!(request.model, request_head.model);
     for to in Dialect::ALL {
-        let mut notes = notes.clone();
+        let mut report = report.clone();
         // It may refuse; what it does not refuse is a request.
-        let Ok(written) = to.encode_request(&request, &mut notes) else {
+        let Ok(written) = to.encode_request(&request, &mut report) else {
             continue;
         };
-        assert!(notes.warnings().len() <= WARNINGS_MAX, "{to}: warnings");
+        assert!(report.warnings().len() <= WARNINGS_MAX, "{to}: warnings");
         bound::hold("a request", data.len(), written.len());
-        if let Err(refusal) = to.decode_request(&written, &asked, &mut Notes::default()) {
+        if let Err(refusal) = to.decode_request(&written, &request_head, &mut TranslationReport::default()) {
             // A provider's dialect has more than can be translated from it.
             let untranslated = UNTRANSLATED.iter().any(|what| refusal.what.contains(what));
             let shown = String::from_utf8_lossy(&written);

@@ -1,12 +1,12 @@
 //! The reader of server-sent events: how the bytes were split never matters, and all of them come out.
 
 use bytes::Bytes;
-use jackfield_dialect::sse::{Event, Reader, SseError, write_event};
+use jackfield_dialect::sse::{SseEvent, SseReader, SseError, write_event};
 
 /// What came out of a stream.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Read {
-    events: Vec<Event>,
+struct ReadEvents {
+    events: Vec<SseEvent>,
     rest: Bytes,
     failed: bool,
 }
@@ -33,7 +33,7 @@ pub fn check(data: &[u8]) {
 }
 
 /// What is written is read as what was meant.
-fn written(events: &[Event]) {
+fn written(events: &[SseEvent]) {
     let mut out = Vec::new();
     for event in events {
         write_event(event.name(), &event.data, &mut out);
@@ -46,7 +46,7 @@ fn written(events: &[Event]) {
 
 /// A reader with a small limit holds no more than that.
 fn limited(data: &[u8], size: usize) {
-    let mut reader = Reader::new(EVENT_BYTES_MAX);
+    let mut reader = SseReader::new(EVENT_BYTES_MAX);
     for chunk in data.chunks(size) {
         reader.push(Bytes::copy_from_slice(chunk));
         loop {
@@ -55,43 +55,43 @@ fn limited(data: &[u8], size: usize) {
                 Ok(None) => break,
                 Err(SseError::EventTooLong { bytes_max }) => {
                     assert_eq!(bytes_max, EVENT_BYTES_MAX);
-                    assert!(reader.rest_len() > EVENT_BYTES_MAX);
+                    assert!(reader.buffered_len() > EVENT_BYTES_MAX);
                     assert!(reader.next_event().is_err(), "it goes on");
                     return;
                 }
             }
         }
-        assert!(reader.rest_len() <= EVENT_BYTES_MAX);
+        assert!(reader.buffered_len() <= EVENT_BYTES_MAX);
     }
 }
 
-fn meant(events: &[Event]) -> Vec<(&str, &Bytes)> {
+fn meant(events: &[SseEvent]) -> Vec<(&str, &Bytes)> {
     let meant = |event| -> (&str, &Bytes) {
-        let event: &Event = event;
+        let event: &SseEvent = event;
         (event.name(), &event.data)
     };
     events.iter().map(meant).collect()
 }
 
-fn read(data: &[u8], size: usize, quiet: bool) -> Read {
-    let (mut reader, mut read) = (Reader::default(), Read::default());
+fn read(data: &[u8], size: usize, quiet: bool) -> ReadEvents {
+    let (mut reader, mut read) = (SseReader::default(), ReadEvents::default());
     let mut taken = 0;
     for chunk in data.chunks(size) {
         reader.push(Bytes::copy_from_slice(chunk));
         read.take(|| reader.next_event());
         if quiet {
-            taken += reader.take_quiet().len();
+            taken += reader.take_comments().len();
         }
     }
     read.take(|| reader.finish());
-    assert_eq!(read.raw_len() + taken + reader.rest_len(), data.len());
-    read.rest = reader.take_rest();
-    assert_eq!(reader.rest_len(), 0);
+    assert_eq!(read.raw_len() + taken + reader.buffered_len(), data.len());
+    read.rest = reader.take_buffered();
+    assert_eq!(reader.buffered_len(), 0);
     read
 }
 
-impl Read {
-    fn take(&mut self, mut next: impl FnMut() -> Result<Option<Event>, SseError>) {
+impl ReadEvents {
+    fn take(&mut self, mut next: impl FnMut() -> Result<Option<SseEvent>, SseError>) {
         loop {
             match next() {
                 Ok(Some(event)) => self.events.push(event),

@@ -1,12 +1,12 @@
 //! A provider's stream, as every client gets it.
 
 use bytes::Bytes;
-use jackfield_dialect::interlingua::{Event, EventDecoder, EventEncoder, Frame, Malformed};
-use jackfield_dialect::sse::{self, Reader, write_event};
+use jackfield_dialect::ir::{Event, EventDecoder, EventEncoder, Frame, Malformed};
+use jackfield_dialect::sse::{self, SseReader, write_event};
 use jackfield_dialect::{Dialect, Observer, ProviderError};
 
 use crate::order::Order;
-use crate::{bound, owed};
+use crate::{bound, response_context};
 
 pub(crate) fn check(dialect: Dialect, data: &[u8]) {
     let mut reading = Reading::new(dialect);
@@ -25,19 +25,19 @@ pub(crate) fn check(dialect: Dialect, data: &[u8]) {
         for event in &reading.events {
             writing.put(event);
         }
-        let ended = reading.order.over();
+        let ended = reading.order.is_over();
         if !ended {
             writing.put(&Event::Error(ProviderError::default()));
         }
         writing.quiet();
         bound::hold("a stream", data.len(), writing.out.len());
-        writing.read_again(reading.told, reading.order.done());
+        writing.read_again(reading.has_finish, reading.order.done());
     }
 }
 
 /// Hands on each event of a stream; false if there is none.
 fn each(data: &[u8], mut take: impl FnMut(&sse::Event)) -> bool {
-    let (mut reader, mut any) = (Reader::default(), false);
+    let (mut reader, mut any) = (SseReader::default(), false);
     reader.push(Bytes::copy_from_slice(data));
     while let Ok(Some(event)) = reader.next_event() {
         any = true;
@@ -54,7 +54,7 @@ struct Reading {
     events: Vec<Event>,
     malformed: Option<Malformed>,
     /// Whether it told why the answer ends.
-    told: bool,
+    has_finish: bool,
 }
 
 impl Reading {
@@ -65,7 +65,7 @@ impl Reading {
             order: Order::default(),
             events: Vec::new(),
             malformed: None,
-            told: false,
+            has_finish: false,
         }
     }
 
@@ -80,12 +80,12 @@ impl Reading {
     }
 
     fn finish(&mut self) {
-        let (known, told) = (self.events.len(), self.order.told());
+        let (known, has_finish) = (self.events.len(), self.order.has_finish());
         self.decoder.finish(&mut self.events);
         self.hold(known);
         // Some wait with the reason until the end: more may come after it.
         assert!(
-            self.order.over() || !told,
+            self.order.is_over() || !has_finish,
             "it told why it ends, and does not"
         );
     }
@@ -94,7 +94,7 @@ impl Reading {
     fn hold(&mut self, known: usize) {
         for event in &self.events[known..] {
             self.order.take(event);
-            self.told |= matches!(event, Event::Finish(_));
+            self.has_finish |= matches!(event, Event::Finish(_));
         }
     }
 }
@@ -110,7 +110,7 @@ impl Writing {
     fn new(to: Dialect, data: &[u8]) -> Self {
         Self {
             to,
-            encoder: to.encoder(owed(data)),
+            encoder: to.encoder(response_context(data)),
             out: Vec::new(),
         }
     }
@@ -132,7 +132,7 @@ impl Writing {
     }
 
     /// What was written is a stream of its dialect.
-    fn read_again(&self, told: bool, done: bool) {
+    fn read_again(&self, has_finish: bool, done: bool) {
         let mut reading = Reading::new(self.to);
         each(&self.out, |event| reading.take(event.name(), &event.data));
         let shown = || String::from_utf8_lossy(&self.out);
@@ -148,6 +148,6 @@ impl Writing {
         // One that failed after it had told why it ends is complete to some.
         let completed = reading.observer.completed();
         assert!(completed || !done, "{}: {}", self.to, shown());
-        assert!(done || told || !completed, "{}: {}", self.to, shown());
+        assert!(done || has_finish || !completed, "{}: {}", self.to, shown());
     }
 }

@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{EmbedAnswer, EmbedRequest, Encoding};
-use crate::Asked;
+use super::{EmbedResponse, EmbedRequest, Encoding};
+use crate::RequestHead;
 use crate::gemini::{body as members_of, nested, object};
-use crate::interlingua::{Fields, Malformed, Notes, Refusal};
+use crate::interlingua::{ObjectReader, Malformed, TranslationReport, TranslationError};
 
 /// Reads a client's request of either form: one with `requests` is a batch.
 ///
@@ -15,58 +15,58 @@ use crate::interlingua::{Fields, Malformed, Notes, Refusal};
 /// different things.
 pub fn decode_request(
     body: &[u8],
-    asked: &Asked<'_>,
-    notes: &mut Notes,
-) -> Result<EmbedRequest, Refusal> {
+    head: &RequestHead<'_>,
+    report: &mut TranslationReport,
+) -> Result<EmbedRequest, TranslationError> {
     let mut fields = members_of(body)?;
     let Some(items) = fields.take("requests") else {
-        let mut request = item(fields, notes)?;
-        asked.model.as_ref().clone_into(&mut request.model);
+        let mut request = decode_item(fields, report)?;
+        head.model.as_ref().clone_into(&mut request.model);
         return Ok(request);
     };
     fields.skip("model");
-    fields.warn_of_rest(notes);
+    fields.warn_unread(report);
     let Value::Array(items) = items else {
-        return Err(Refusal::new("requests", "must be an array"));
+        return Err(TranslationError::new("requests", "must be an array"));
     };
-    let mut whole: Option<EmbedRequest> = None;
+    let mut batch: Option<EmbedRequest> = None;
     for (index, value) in items.into_iter().enumerate() {
         let path = format!("requests[{index}]");
-        let read = item(object(value, path.clone())?, notes)?;
-        match &mut whole {
-            None => whole = Some(read),
-            Some(whole) => join(whole, read, &path)?,
+        let read = decode_item(object(value, path.clone())?, report)?;
+        match &mut batch {
+            None => batch = Some(read),
+            Some(batch) => append_item(batch, read, &path)?,
         }
     }
-    let mut request = whole.ok_or_else(|| Refusal::new("requests", "empty"))?;
-    asked.model.as_ref().clone_into(&mut request.model);
+    let mut request = batch.ok_or_else(|| TranslationError::new("requests", "empty"))?;
+    head.model.as_ref().clone_into(&mut request.model);
     request.list = true;
     Ok(request)
 }
 
 /// Adds an item to a batch: what it asks for must be what the others do.
-fn join(whole: &mut EmbedRequest, item: EmbedRequest, path: &str) -> Result<(), Refusal> {
-    let member = if item.dimensions != whole.dimensions {
+fn append_item(batch: &mut EmbedRequest, item: EmbedRequest, path: &str) -> Result<(), TranslationError> {
+    let member = if item.dimensions != batch.dimensions {
         "outputDimensionality"
-    } else if item.task_type != whole.task_type {
+    } else if item.task_type != batch.task_type {
         "taskType"
-    } else if item.title != whole.title {
+    } else if item.title != batch.title {
         "title"
     } else {
-        whole.texts.extend(item.texts);
+        batch.texts.extend(item.texts);
         return Ok(());
     };
-    Err(Refusal::new(
+    Err(TranslationError::new(
         format!("{path}.{member}"),
         "must be the same for all texts of a batch that is translated",
     ))
 }
 
-fn item(mut fields: Fields, notes: &mut Notes) -> Result<EmbedRequest, Refusal> {
+fn decode_item(mut fields: ObjectReader, report: &mut TranslationReport) -> Result<EmbedRequest, TranslationError> {
     fields.skip("model");
     let content = fields.take("content");
-    let content = content.ok_or_else(|| fields.refusal("content", "missing"))?;
-    let text = text(content, &fields.at("content"), notes)?;
+    let content = content.ok_or_else(|| fields.error("content", "missing"))?;
+    let text = content_text(content, &fields.member_path("content"), report)?;
     let mut options = Map::new();
     if let Some(mut config) = nested(&mut fields, "embedContentConfig")? {
         for name in ["taskType", "title", "outputDimensionality"] {
@@ -74,9 +74,9 @@ fn item(mut fields: Fields, notes: &mut Notes) -> Result<EmbedRequest, Refusal> 
                 options.insert(name.to_owned(), value);
             }
         }
-        config.warn_of_rest(notes);
+        config.warn_unread(report);
     }
-    let mut options = Fields::of(options.into(), fields.at("embedContentConfig"))?;
+    let mut options = ObjectReader::from_value(options.into(), fields.member_path("embedContentConfig"))?;
     let unspecified = |word: &String| word != "TASK_TYPE_UNSPECIFIED";
     let request = EmbedRequest {
         texts: vec![text],
@@ -91,28 +91,28 @@ fn item(mut fields: Fields, notes: &mut Notes) -> Result<EmbedRequest, Refusal> 
         title: fields.string("title")?.or(options.string("title")?),
         ..EmbedRequest::default()
     };
-    fields.warn_of_rest(notes);
+    fields.warn_unread(report);
     Ok(request)
 }
 
 /// The text of a content. Its parts become one vector together.
-fn text(content: Value, path: &str, notes: &mut Notes) -> Result<String, Refusal> {
+fn content_text(content: Value, path: &str, report: &mut TranslationReport) -> Result<String, TranslationError> {
     if let Value::String(text) = content {
         return Ok(text);
     }
     let mut fields = object(content, path)?;
     fields.skip("role");
-    let place = fields.at("parts");
+    let place = fields.member_path("parts");
     let mut texts = Vec::new();
     for (index, part) in fields.list("parts")?.into_iter().enumerate() {
         let mut part = object(part, format!("{place}[{index}]"))?;
         let text = part.string("text")?;
-        texts.push(text.ok_or_else(|| part.refusal("text", "only texts can be embedded"))?);
-        part.warn_of_rest(notes);
+        texts.push(text.ok_or_else(|| part.error("text", "only texts can be embedded"))?);
+        part.warn_unread(report);
     }
-    fields.warn_of_rest(notes);
+    fields.warn_unread(report);
     if texts.is_empty() {
-        return Err(Refusal::new(place, "empty"));
+        return Err(TranslationError::new(place, "empty"));
     }
     Ok(texts.join("\n"))
 }
@@ -121,15 +121,15 @@ fn text(content: Value, path: &str, notes: &mut Notes) -> Result<String, Refusal
 ///
 /// # Errors
 /// If there are more texts than the API takes at once.
-pub fn encode_request(request: &EmbedRequest, notes: &mut Notes) -> Result<Vec<u8>, Refusal> {
+pub fn encode_request(request: &EmbedRequest, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
     if request.texts.len() > TEXTS_MAX {
-        return Err(Refusal::new(
+        return Err(TranslationError::new(
             "input",
             "the provider takes 100 texts at once; send fewer",
         ));
     }
     if request.user.is_some() {
-        notes.dropped("user");
+        report.warn_dropped("user");
     }
     let name = request.model.as_str();
     let name = name.strip_prefix("models/").unwrap_or(name);
@@ -157,16 +157,16 @@ pub fn encode_request(request: &EmbedRequest, notes: &mut Notes) -> Result<Vec<u
 ///
 /// # Errors
 /// If it is none.
-pub fn decode_answer(body: &[u8]) -> Result<EmbedAnswer, Malformed> {
+pub fn decode_response(body: &[u8]) -> Result<EmbedResponse, Malformed> {
     let value: Value =
         serde_json::from_slice(body).map_err(|_| Malformed("the answer is not JSON"))?;
     let vectors = match (value.get("embeddings"), value.get("embedding")) {
-        (Some(Value::Array(items)), _) => items.iter().map(values).collect::<Result<_, _>>()?,
-        (_, Some(item)) => vec![values(item)?],
+        (Some(Value::Array(items)), _) => items.iter().map(decode_values).collect::<Result<_, _>>()?,
+        (_, Some(item)) => vec![decode_values(item)?],
         _ => return Err(Malformed("the answer has no embeddings")),
     };
     let usage = value.get("usageMetadata");
-    Ok(EmbedAnswer {
+    Ok(EmbedResponse {
         vectors,
         input_tokens: usage.and_then(|usage| usage.get("promptTokenCount")?.as_u64()),
     })
@@ -174,8 +174,8 @@ pub fn decode_answer(body: &[u8]) -> Result<EmbedAnswer, Malformed> {
 
 /// Writes an answer to a client that asked `request`, in the form that goes with it.
 #[must_use]
-pub fn encode_answer(answer: &EmbedAnswer, request: &EmbedRequest) -> Vec<u8> {
-    let mut items = answer
+pub fn encode_response(response: &EmbedResponse, request: &EmbedRequest) -> Vec<u8> {
+    let mut items = response
         .vectors
         .iter()
         .map(|vector| json!({"values": vector}));
@@ -184,15 +184,15 @@ pub fn encode_answer(answer: &EmbedAnswer, request: &EmbedRequest) -> Vec<u8> {
     } else {
         json!({"embedding": items.next().unwrap_or_else(|| json!({"values": []}))})
     };
-    if let Some(tokens) = answer.input_tokens {
+    if let Some(tokens) = response.input_tokens {
         body["usageMetadata"] = json!({"promptTokenCount": tokens});
     }
     body.to_string().into_bytes()
 }
 
-fn values(item: &Value) -> Result<Vec<f32>, Malformed> {
+fn decode_values(item: &Value) -> Result<Vec<f32>, Malformed> {
     let values = item.get("values").and_then(Value::as_array);
-    numbers(values.ok_or(Malformed("an embedding is no vector"))?)
+    decode_numbers(values.ok_or(Malformed("an embedding is no vector"))?)
 }
 
 /// A vector's numbers.
@@ -200,7 +200,7 @@ fn values(item: &Value) -> Result<Vec<f32>, Malformed> {
     clippy::cast_possible_truncation,
     reason = "models compute in 32 bits or fewer; the longer spelling is the JSON writer's"
 )]
-pub(super) fn numbers(numbers: &[Value]) -> Result<Vec<f32>, Malformed> {
+pub(super) fn decode_numbers(numbers: &[Value]) -> Result<Vec<f32>, Malformed> {
     let number = |number: &Value| Some(number.as_f64()? as f32).filter(|it| it.is_finite());
     let numbers: Option<_> = numbers.iter().map(number).collect();
     numbers.ok_or(Malformed("an embedding is no vector"))

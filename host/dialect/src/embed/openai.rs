@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::{EmbedAnswer, EmbedRequest, Encoding};
-use crate::Asked;
-use crate::interlingua::{Fields, Malformed, Notes, Refusal};
+use super::{EmbedResponse, EmbedRequest, Encoding};
+use crate::RequestHead;
+use crate::interlingua::{ObjectReader, Malformed, TranslationReport, TranslationError};
 
 /// Reads a client's request.
 ///
@@ -14,24 +14,24 @@ use crate::interlingua::{Fields, Malformed, Notes, Refusal};
 /// If it is not what the API documents, or has tokens in place of texts.
 pub fn decode_request(
     body: &[u8],
-    asked: &Asked<'_>,
-    notes: &mut Notes,
-) -> Result<EmbedRequest, Refusal> {
-    let mut fields = Fields::of_body(body)?;
+    head: &RequestHead<'_>,
+    report: &mut TranslationReport,
+) -> Result<EmbedRequest, TranslationError> {
+    let mut fields = ObjectReader::from_body(body)?;
     fields.skip("model");
     let texts = match fields.take("input") {
-        None => return Err(fields.refusal("input", "missing")),
+        None => return Err(fields.error("input", "missing")),
         Some(Value::String(text)) => vec![text],
-        Some(Value::Array(items)) => texts(items)?,
-        Some(_) => return Err(fields.refusal("input", "must be a string or an array of strings")),
+        Some(Value::Array(items)) => decode_texts(items)?,
+        Some(_) => return Err(fields.error("input", "must be a string or an array of strings")),
     };
     let encoding = match fields.string("encoding_format")?.as_deref() {
         None | Some("float") => Encoding::Float,
         Some("base64") => Encoding::Base64,
-        Some(_) => return Err(fields.refusal("encoding_format", "must be float or base64")),
+        Some(_) => return Err(fields.error("encoding_format", "must be float or base64")),
     };
     let request = EmbedRequest {
-        model: asked.model.clone().into_owned(),
+        model: head.model.clone().into_owned(),
         texts,
         dimensions: fields.count("dimensions")?,
         encoding,
@@ -40,21 +40,21 @@ pub fn decode_request(
         user: fields.string("user")?,
         list: true,
     };
-    fields.warn_of_rest(notes);
+    fields.warn_unread(report);
     Ok(request)
 }
 
-fn texts(items: Vec<Value>) -> Result<Vec<String>, Refusal> {
+fn decode_texts(items: Vec<Value>) -> Result<Vec<String>, TranslationError> {
     if items.is_empty() {
-        return Err(Refusal::new("input", "empty"));
+        return Err(TranslationError::new("input", "empty"));
     }
     let text = |item| match item {
         Value::String(text) => Ok(text),
-        Value::Number(_) | Value::Array(_) => Err(Refusal::new(
+        Value::Number(_) | Value::Array(_) => Err(TranslationError::new(
             "input",
             "tokens mean nothing to another provider; send texts",
         )),
-        _ => Err(Refusal::new(
+        _ => Err(TranslationError::new(
             "input",
             "must be a string or an array of strings",
         )),
@@ -65,7 +65,7 @@ fn texts(items: Vec<Value>) -> Result<Vec<String>, Refusal> {
 /// Writes a request to a provider. It always asks for numbers: not every provider of this API knows
 /// another spelling.
 #[must_use]
-pub fn encode_request(request: &EmbedRequest, notes: &mut Notes) -> Vec<u8> {
+pub fn encode_request(request: &EmbedRequest, report: &mut TranslationReport) -> Vec<u8> {
     let mut body = Map::new();
     body.insert("model".to_owned(), request.model.as_str().into());
     body.insert("input".to_owned(), json!(request.texts));
@@ -77,10 +77,10 @@ pub fn encode_request(request: &EmbedRequest, notes: &mut Notes) -> Vec<u8> {
         body.insert("user".to_owned(), user.as_str().into());
     }
     if request.task_type.is_some() {
-        notes.dropped("taskType");
+        report.warn_dropped("taskType");
     }
     if request.title.is_some() {
-        notes.dropped("title");
+        report.warn_dropped("title");
     }
     Value::Object(body).to_string().into_bytes()
 }
@@ -89,7 +89,7 @@ pub fn encode_request(request: &EmbedRequest, notes: &mut Notes) -> Vec<u8> {
 ///
 /// # Errors
 /// If it is none.
-pub fn decode_answer(body: &[u8]) -> Result<EmbedAnswer, Malformed> {
+pub fn decode_response(body: &[u8]) -> Result<EmbedResponse, Malformed> {
     let value: Value = serde_json::from_slice(body).map_err(|_| NOT_JSON)?;
     let items = value.get("data").and_then(Value::as_array);
     let items = items.ok_or(Malformed("the answer has no `data`"))?;
@@ -97,13 +97,13 @@ pub fn decode_answer(body: &[u8]) -> Result<EmbedAnswer, Malformed> {
     for (place, item) in items.iter().enumerate() {
         let index = item.get("index").and_then(Value::as_u64);
         let index = index.unwrap_or_else(|| u64::try_from(place).unwrap_or(u64::MAX));
-        vectors.push((index, vector(item.get("embedding"))?));
+        vectors.push((index, decode_vector(item.get("embedding"))?));
     }
     vectors.sort_by_key(|(index, _)| *index);
     let tokens = value
         .get("usage")
         .and_then(|usage| usage.get("prompt_tokens")?.as_u64());
-    Ok(EmbedAnswer {
+    Ok(EmbedResponse {
         vectors: vectors.into_iter().map(|(_, vector)| vector).collect(),
         input_tokens: tokens,
     })
@@ -111,7 +111,7 @@ pub fn decode_answer(body: &[u8]) -> Result<EmbedAnswer, Malformed> {
 
 /// Writes an answer to a client that asked `request`. Tokens that nobody counted are 0.
 #[must_use]
-pub fn encode_answer(answer: &EmbedAnswer, request: &EmbedRequest) -> Vec<u8> {
+pub fn encode_response(response: &EmbedResponse, request: &EmbedRequest) -> Vec<u8> {
     let item = |(index, vector): (usize, &Vec<f32>)| {
         let embedding = match request.encoding {
             Encoding::Float => json!(vector),
@@ -122,8 +122,8 @@ pub fn encode_answer(answer: &EmbedAnswer, request: &EmbedRequest) -> Vec<u8> {
         };
         json!({"object": "embedding", "index": index, "embedding": embedding})
     };
-    let data: Vec<Value> = answer.vectors.iter().enumerate().map(item).collect();
-    let tokens = answer.input_tokens.unwrap_or(0);
+    let data: Vec<Value> = response.vectors.iter().enumerate().map(item).collect();
+    let tokens = response.input_tokens.unwrap_or(0);
     let body = json!({
         "object": "list",
         "data": data,
@@ -133,22 +133,22 @@ pub fn encode_answer(answer: &EmbedAnswer, request: &EmbedRequest) -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
-fn vector(value: Option<&Value>) -> Result<Vec<f32>, Malformed> {
+fn decode_vector(value: Option<&Value>) -> Result<Vec<f32>, Malformed> {
     match value {
-        Some(Value::Array(numbers)) => super::gemini::numbers(numbers),
+        Some(Value::Array(numbers)) => super::gemini::decode_numbers(numbers),
         Some(Value::String(text)) => {
-            let bytes = STANDARD.decode(text).map_err(|_| NO_VECTOR)?;
+            let bytes = STANDARD.decode(text).map_err(|_| INVALID_VECTOR)?;
             let (floats, rest) = bytes.as_chunks::<4>();
             if !rest.is_empty() {
-                return Err(NO_VECTOR);
+                return Err(INVALID_VECTOR);
             }
             let floats = floats.iter().map(|bytes| f32::from_le_bytes(*bytes));
             let finite = floats.map(|float| float.is_finite().then_some(float));
-            finite.collect::<Option<_>>().ok_or(NO_VECTOR)
+            finite.collect::<Option<_>>().ok_or(INVALID_VECTOR)
         }
-        _ => Err(NO_VECTOR),
+        _ => Err(INVALID_VECTOR),
     }
 }
 
 const NOT_JSON: Malformed = Malformed("the answer is not JSON");
-const NO_VECTOR: Malformed = Malformed("an embedding is no vector");
+const INVALID_VECTOR: Malformed = Malformed("an embedding is no vector");

@@ -12,7 +12,7 @@ use crate::json::is_void;
 /// A response, or a part of one. Null stands for missing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Chunk<'a> {
+pub(super) struct ResponseChunk<'a> {
     #[serde(borrow)]
     pub(super) candidates: Option<Vec<Option<Candidate<'a>>>>,
     #[serde(borrow)]
@@ -26,7 +26,7 @@ pub(super) struct Chunk<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Candidate<'a> {
-    content: Option<Content>,
+    content: Option<ContentScan>,
     #[serde(borrow)]
     finish_reason: Option<&'a RawValue>,
 }
@@ -40,18 +40,18 @@ pub(super) struct PromptFeedback<'a> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Content {
-    parts: Option<Parts>,
+struct ContentScan {
+    parts: Option<PartsScan>,
 }
 
 /// Whether any of the parts says something. Google adds kinds of parts often; holding back one that a
 /// list does not know would hold back the whole answer.
 #[derive(Debug, Default)]
-struct Parts {
-    said: bool,
+struct PartsScan {
+    has_content: bool,
 }
 
-impl<'a> Chunk<'a> {
+impl<'a> ResponseChunk<'a> {
     /// None if the text is not a JSON object, or its members are not what they are called.
     pub(super) fn read(text: &'a str) -> Option<Self> {
         // Without this an array would be read as the members in their order.
@@ -65,17 +65,17 @@ impl<'a> Chunk<'a> {
         self.candidates().any(|candidate| {
             let content = candidate.content.as_ref();
             let parts = content.and_then(|content| content.parts.as_ref());
-            parts.is_some_and(|parts| parts.said)
+            parts.is_some_and(|parts| parts.has_content)
         })
     }
 
     /// Why the answer ended, or was not begun.
     pub(super) fn reason(&self) -> Option<&'a RawValue> {
-        let said = |raw: &&'a RawValue| !is_void(raw);
+        let is_set = |raw: &&'a RawValue| !is_void(raw);
         let of_candidate = self
             .candidates()
-            .find_map(|candidate| candidate.finish_reason.filter(said));
-        let blocked = || self.prompt_feedback.as_ref()?.block_reason.filter(said);
+            .find_map(|candidate| candidate.finish_reason.filter(is_set));
+        let blocked = || self.prompt_feedback.as_ref()?.block_reason.filter(is_set);
         of_candidate.or_else(blocked)
     }
 
@@ -84,13 +84,13 @@ impl<'a> Chunk<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Parts {
+impl<'de> Deserialize<'de> for PartsScan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(Self::default())
     }
 }
 
-impl<'de> Visitor<'de> for Parts {
+impl<'de> Visitor<'de> for PartsScan {
     type Value = Self;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,25 +98,25 @@ impl<'de> Visitor<'de> for Parts {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Self, A::Error> {
-        while let Some(part) = seq.next_element::<Option<Part>>()? {
-            self.said |= part.is_some_and(|part| part.said);
+        while let Some(part) = seq.next_element::<Option<PartScan>>()? {
+            self.has_content |= part.is_some_and(|part| part.has_content);
         }
         Ok(self)
     }
 }
 
 #[derive(Debug, Default)]
-struct Part {
-    said: bool,
+struct PartScan {
+    has_content: bool,
 }
 
-impl<'de> Deserialize<'de> for Part {
+impl<'de> Deserialize<'de> for PartScan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Self::default())
     }
 }
 
-impl<'de> Visitor<'de> for Part {
+impl<'de> Visitor<'de> for PartScan {
     type Value = Self;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -130,7 +130,7 @@ impl<'de> Visitor<'de> for Part {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            self.said |= !is_void(map.next_value()?);
+            self.has_content |= !is_void(map.next_value()?);
         }
         Ok(self)
     }

@@ -7,10 +7,10 @@ use crate::interlingua::Citation;
 
 /// The citations of a candidate. `text`: its text, where it is known whole; without it places are left
 /// out. Each belongs to the text as a whole.
-pub(super) fn read(candidate: &Map<String, Value>, text: Option<&str>) -> Vec<Citation> {
+pub(super) fn decode(candidate: &Map<String, Value>, text: Option<&str>) -> Vec<Citation> {
     let mut found = Vec::new();
     if let Some(grounding) = candidate.get("groundingMetadata") {
-        read_grounding(grounding, text, &mut found);
+        decode_grounding(grounding, text, &mut found);
     }
     for cited in array(candidate.get("citationMetadata"), "citations") {
         found.push(Citation {
@@ -72,7 +72,7 @@ impl Grounding {
     }
 }
 
-fn read_grounding(grounding: &Value, text: Option<&str>, found: &mut Vec<Citation>) {
+fn decode_grounding(grounding: &Value, text: Option<&str>, found: &mut Vec<Citation>) {
     let chunks = array(Some(grounding), "groundingChunks");
     let mut cited = vec![false; chunks.len()];
     for support in array(Some(grounding), "groundingSupports") {
@@ -83,17 +83,17 @@ fn read_grounding(grounding: &Value, text: Option<&str>, found: &mut Vec<Citatio
                 continue;
             };
             cited[index] = true;
-            found.extend(of_chunk(chunk, span(segment, text)));
+            found.extend(chunk_citation(chunk, span(segment, text)));
             if found.len() >= CITATIONS_MAX {
                 return;
             }
         }
     }
     let unplaced = chunks.iter().zip(cited).filter(|(_, cited)| !cited);
-    found.extend(unplaced.filter_map(|(chunk, _)| of_chunk(chunk, None)));
+    found.extend(unplaced.filter_map(|(chunk, _)| chunk_citation(chunk, None)));
 }
 
-fn of_chunk(chunk: &Value, span: Option<(u64, u64)>) -> Option<Citation> {
+fn chunk_citation(chunk: &Value, span: Option<(u64, u64)>) -> Option<Citation> {
     let web = chunk.get("web").or_else(|| chunk.get("retrievedContext"))?;
     Some(Citation {
         url: string(web, "uri"),
@@ -115,9 +115,9 @@ fn span(segment: &Value, text: Option<&str>) -> Option<(u64, u64)> {
         u64::try_from(before.chars().count()).ok()
     };
     // What stands there is told as well: it shows whether another part was meant.
-    let told = segment.get("text").and_then(Value::as_str);
+    let segment_text = segment.get("text").and_then(Value::as_str);
     let range = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
-    if told.is_some_and(|told| text.get(range) != Some(told)) {
+    if segment_text.is_some_and(|told| text.get(range) != Some(told)) {
         return None;
     }
     Some((characters(start)?, characters(end)?))
@@ -156,14 +156,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_bytes_there_and_characters_here() {
+    fn converts_byte_spans_to_character_spans() {
         let text = "Zürich ist schön.";
         let candidate = json!({"groundingMetadata": {
             "groundingChunks": [{"web": {"uri": "https://a.example", "title": "A"}}, {"web": {"uri": "https://b.example"}}, {}],
             "groundingSupports": [{"segment": {"endIndex": 7, "text": "Zürich"}, "groundingChunkIndices": [0, 9]}],
         }});
         let candidate = candidate.as_object().cloned().unwrap_or_default();
-        let found = read(&candidate, Some(text));
+        let found = decode(&candidate, Some(text));
         let spans: Vec<_> = found
             .iter()
             .map(|it| (it.url.as_deref(), it.span))
@@ -184,11 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn places_that_are_none_are_left_out() {
+    fn omits_invalid_spans() {
         let candidate = json!({"citationMetadata": {"citations": [{"startIndex": 1, "endIndex": 2, "uri": "https://a.example"}]}});
         let candidate = candidate.as_object().cloned().unwrap_or_default();
-        assert_eq!(read(&candidate, Some("ü"))[0].span, None);
-        assert_eq!(read(&candidate, None)[0].span, None);
+        assert_eq!(decode(&candidate, Some("ü"))[0].span, None);
+        assert_eq!(decode(&candidate, None)[0].span, None);
         assert_eq!(segment((3, 9), "abc"), None);
         assert_eq!(segment((2, 1), "abc"), None);
     }

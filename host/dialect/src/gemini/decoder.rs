@@ -3,28 +3,28 @@
 use serde_json::{Map, Value};
 
 use super::citations::{self, CITATIONS_MAX, CITED_BYTES_MAX};
-use super::{finish, media, signatures, usage};
-use crate::interlingua::{Begun, Delta, Event, EventDecoder, Malformed, Signature};
-use crate::{ProviderError, cut};
+use super::{finish_reason, media, signatures, usage};
+use crate::interlingua::{PartStart, Delta, Event, EventDecoder, Malformed, Signature};
+use crate::{ProviderError, truncate};
 
 /// Reads the events of one stream.
 #[must_use]
 pub fn decoder() -> Box<dyn EventDecoder> {
-    Box::new(Decoder::default())
+    Box::new(StreamDecoder::default())
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub(super) struct StreamDecoder {
     started: bool,
     /// Whether nothing follows any more: it failed, or was done.
     ended: bool,
-    open: Option<Open>,
+    open: Option<OpenKind>,
     /// The open text, while it is short enough for places in it to be counted.
     text: Option<String>,
     /// The signature that came with the text. It is told once the text has ended.
     signature: Option<Signature>,
     /// What was cited already: some models repeat all of it in each event.
-    cited: Vec<Cited>,
+    cited: Vec<CitationKey>,
     /// How many calls there were.
     calls: usize,
     /// What the ids of calls are made of, where the provider gives none.
@@ -33,15 +33,15 @@ pub(super) struct Decoder {
 }
 
 /// A citation's address and place.
-type Cited = (Option<String>, Option<(u64, u64)>);
+type CitationKey = (Option<String>, Option<(u64, u64)>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
+enum OpenKind {
     Reasoning,
     Text,
 }
 
-impl EventDecoder for Decoder {
+impl EventDecoder for StreamDecoder {
     fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
         // Some gateways end streams as OpenAI does.
         if self.ended || data.trim_ascii().is_empty() || data.starts_with(b"[DONE]") {
@@ -56,7 +56,7 @@ impl EventDecoder for Decoder {
             return self.failure("error", data, out);
         }
         self.start(&response, out);
-        if let Some(usage) = response.get("usageMetadata").and_then(usage::read) {
+        if let Some(usage) = response.get("usageMetadata").and_then(usage::decode) {
             out.push(Event::Usage(usage));
         }
         let candidate = response.get("candidates").and_then(|them| them.get(0));
@@ -74,24 +74,24 @@ impl EventDecoder for Decoder {
         // Told only now: providers have been seen to send parts and counts after it.
         if let Some(reason) = self.reason.take() {
             self.close(out);
-            out.push(Event::Finish(finish::read(&reason, self.calls > 0)));
+            out.push(Event::Finish(finish_reason::decode(&reason, self.calls > 0)));
             out.push(Event::Done);
             self.ended = true;
         }
     }
 }
 
-impl Decoder {
+impl StreamDecoder {
     /// Ends what is open.
     pub(super) fn close(&mut self, out: &mut Vec<Event>) {
         if self.open.take().is_some() {
-            out.push(Event::End);
+            out.push(Event::PartEnd);
         }
         self.text = None;
         if let Some(signature) = self.signature.take() {
-            out.push(Event::Begin(Begun::Reasoning { redacted: false }));
+            out.push(Event::PartStart(PartStart::Reasoning { redacted: false }));
             out.push(Event::Delta(Delta::Signature(signature)));
-            out.push(Event::End);
+            out.push(Event::PartEnd);
         }
     }
 
@@ -99,7 +99,7 @@ impl Decoder {
         self.ended = true;
         let error = ProviderError::read(data).or_else(|| {
             let text = String::from_utf8_lossy(data);
-            (name == "error").then(|| ProviderError::of_message(&text))
+            (name == "error").then(|| ProviderError::from_message(&text))
         });
         out.push(Event::Error(error.ok_or(Malformed(
             "an event of the stream is no response object",
@@ -113,8 +113,8 @@ impl Decoder {
         }
         self.started = true;
         let id = string(response, "responseId").unwrap_or_default();
-        let kept = |letter: &char| letter.is_ascii_alphanumeric() || "-_".contains(*letter);
-        self.id = id.chars().filter(kept).take(ID_CHARS_MAX).collect();
+        let is_id_char = |letter: &char| letter.is_ascii_alphanumeric() || "-_".contains(*letter);
+        self.id = id.chars().filter(is_id_char).take(ID_CHARS_MAX).collect();
         out.push(Event::Start {
             id: id.to_owned(),
             model: string(response, "modelVersion")
@@ -145,74 +145,74 @@ impl Decoder {
                 self.part(part, out)?;
             }
         }
-        self.cite(candidate, out);
+        self.push_citations(candidate, out);
         if let Some(reason) = string(candidate, "finishReason").filter(|it| !it.is_empty()) {
-            self.reason = Some(cut(reason, ProviderError::WORD_BYTES_MAX).to_owned());
+            self.reason = Some(truncate(reason, ProviderError::CODE_BYTES_MAX).to_owned());
         }
         Ok(())
     }
 
     fn part(&mut self, part: &Map<String, Value>, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        let thought = part.get("thought") == Some(&Value::Bool(true));
-        let signature = string(part, "thoughtSignature").and_then(signatures::read);
+        let is_reasoning = part.get("thought") == Some(&Value::Bool(true));
+        let signature = string(part, "thoughtSignature").and_then(signatures::decode);
         if let Some(call) = part.get("functionCall").and_then(Value::as_object) {
-            self.call(call, signature, out)?;
+            self.push_call(call, signature, out)?;
         } else if let Some(data) = part.get("inlineData").and_then(Value::as_object) {
             // Pictures of a thought are drafts.
-            if !thought {
-                self.media(data, out);
+            if !is_reasoning {
+                self.push_media(data, out);
             }
-            self.keep(signature, out);
-        } else if thought {
-            self.thought(string(part, "text").unwrap_or_default(), signature, out);
+            self.set_signature(signature, out);
+        } else if is_reasoning {
+            self.push_reasoning(string(part, "text").unwrap_or_default(), signature, out);
         } else {
             let text = string(part, "text").unwrap_or_default();
-            self.say(text, out);
-            self.keep(signature, out);
+            self.push_text(text, out);
+            self.set_signature(signature, out);
         }
         Ok(())
     }
 
-    fn say(&mut self, text: &str, out: &mut Vec<Event>) {
+    fn push_text(&mut self, text: &str, out: &mut Vec<Event>) {
         if text.is_empty() {
             return;
         }
-        if self.open != Some(Open::Text) || self.signature.is_some() {
+        if self.open != Some(OpenKind::Text) || self.signature.is_some() {
             self.close(out);
-            self.open = Some(Open::Text);
+            self.open = Some(OpenKind::Text);
             self.text = Some(String::new());
-            out.push(Event::Begin(Begun::Text));
+            out.push(Event::PartStart(PartStart::Text));
         }
         self.text = self
             .text
             .take()
-            .filter(|kept| kept.len() + text.len() <= CITED_BYTES_MAX);
-        if let Some(kept) = &mut self.text {
-            kept.push_str(text);
+            .filter(|buffered| buffered.len() + text.len() <= CITED_BYTES_MAX);
+        if let Some(buffered) = &mut self.text {
+            buffered.push_str(text);
         }
         out.push(Event::Delta(Delta::Text(text.to_owned())));
     }
 
     /// Keeps the signature of what was just said.
-    fn keep(&mut self, signature: Option<Signature>, out: &mut Vec<Event>) {
+    fn set_signature(&mut self, signature: Option<Signature>, out: &mut Vec<Event>) {
         if signature.is_none() {
             return;
         }
-        if self.open != Some(Open::Text) || self.signature.is_some() {
+        if self.open != Some(OpenKind::Text) || self.signature.is_some() {
             self.close(out);
         }
         self.signature = signature;
     }
 
-    fn thought(&mut self, text: &str, signature: Option<Signature>, out: &mut Vec<Event>) {
+    fn push_reasoning(&mut self, text: &str, signature: Option<Signature>, out: &mut Vec<Event>) {
         if text.is_empty() && signature.is_none() {
             return;
         }
-        if self.open != Some(Open::Reasoning) {
+        if self.open != Some(OpenKind::Reasoning) {
             self.close(out);
-            self.open = Some(Open::Reasoning);
+            self.open = Some(OpenKind::Reasoning);
             let redacted = text.is_empty();
-            out.push(Event::Begin(Begun::Reasoning { redacted }));
+            out.push(Event::PartStart(PartStart::Reasoning { redacted }));
         }
         if !text.is_empty() {
             out.push(Event::Delta(Delta::Reasoning(text.to_owned())));
@@ -223,54 +223,54 @@ impl Decoder {
         }
     }
 
-    fn call(
+    fn push_call(
         &mut self,
         call: &Map<String, Value>,
         signature: Option<Signature>,
         out: &mut Vec<Event>,
     ) -> Result<(), Malformed> {
         let name = string(call, "name").filter(|name| !name.is_empty());
-        let name = name.ok_or(Malformed::NAMELESS_CALL)?;
+        let name = name.ok_or(Malformed::UNNAMED_CALL)?;
         self.close(out);
         let given = string(call, "id").filter(|id| !id.is_empty());
-        let made_up = || match self.id.as_str() {
+        let fallback_id = || match self.id.as_str() {
             "" => format!("call_{}", self.calls),
             id => format!("call_{id}_{}", self.calls),
         };
-        let id = given.map_or_else(made_up, str::to_owned);
+        let id = given.map_or_else(fallback_id, str::to_owned);
         self.calls += 1;
         let arguments = match call.get("args") {
             None | Some(Value::Null) => "{}".to_owned(),
             Some(args) => args.to_string(),
         };
-        out.push(Event::Begin(Begun::ToolCall {
+        out.push(Event::PartStart(PartStart::ToolCall {
             id,
             name: name.to_owned(),
             signature,
         }));
         out.push(Event::Delta(Delta::Arguments(arguments)));
-        out.push(Event::End);
+        out.push(Event::PartEnd);
         Ok(())
     }
 
-    fn media(&mut self, data: &Map<String, Value>, out: &mut Vec<Event>) {
+    fn push_media(&mut self, data: &Map<String, Value>, out: &mut Vec<Event>) {
         let of = |name: &str| string(data, name).map(str::to_owned);
         let (Some(media_type), Some(bytes)) = (of("mimeType"), of("data")) else {
             return;
         };
-        if let Some(part) = media::part_of(media_type, bytes, of("displayName")) {
+        if let Some(part) = media::inline_part(media_type, bytes, of("displayName")) {
             self.close(out);
-            out.push(Event::Begin(Begun::Whole(part)));
-            out.push(Event::End);
+            out.push(Event::PartStart(PartStart::Complete(part)));
+            out.push(Event::PartEnd);
         }
     }
 
     /// Tells what the open text cites. What comes when there is none has nowhere to stand.
-    fn cite(&mut self, candidate: &Map<String, Value>, out: &mut Vec<Event>) {
-        if self.open != Some(Open::Text) {
+    fn push_citations(&mut self, candidate: &Map<String, Value>, out: &mut Vec<Event>) {
+        if self.open != Some(OpenKind::Text) {
             return;
         }
-        for citation in citations::read(candidate, self.text.as_deref()) {
+        for citation in citations::decode(candidate, self.text.as_deref()) {
             let key = (citation.url.clone(), citation.span);
             if self.cited.len() < CITATIONS_MAX && !self.cited.contains(&key) {
                 self.cited.push(key);

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 pub(super) use config::thinking as thinking_config;
 
 use super::print;
-use crate::interlingua::{Notes, Part, Refusal, Request, Role, ToolChoice, loss};
+use crate::interlingua::{TranslationReport, Part, TranslationError, Request, Role, ToolChoice, loss};
 use crate::json::object;
 
 /// Writes a `GenerateContentRequest`, in Google's own order and without model or stream: both stand in
@@ -17,20 +17,20 @@ use crate::json::object;
 ///
 /// # Errors
 /// If it has what the API cannot say, and what the answer would be wrong without.
-pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, Refusal> {
-    body(request, notes).map(|body| print(&body))
+pub fn encode_request(request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+    body(request, report).map(|body| print(&body))
 }
 
-pub(super) fn body(request: &Request, notes: &mut Notes) -> Result<Map<String, Value>, Refusal> {
+pub(super) fn body(request: &Request, report: &mut TranslationReport) -> Result<Map<String, Value>, TranslationError> {
     let mut body = Map::new();
-    let mut system = system(request, notes)?;
-    let mut contents = turns::encode(request, notes)?;
+    let mut system = system(request, report)?;
+    let mut contents = turns::encode(request, report)?;
     if contents.is_empty() && !system.is_empty() {
-        notes.warn("system", loss::SYSTEM_SAID);
+        report.warn("system", loss::SYSTEM_AS_USER);
         contents.push(object! {"role": "user", "parts": std::mem::take(&mut system)});
     }
     if contents.is_empty() {
-        return Err(Refusal::nothing_said());
+        return Err(TranslationError::empty_conversation());
     }
     body.insert("contents".to_owned(), contents.into());
     if !system.is_empty() {
@@ -43,9 +43,9 @@ pub(super) fn body(request: &Request, notes: &mut Notes) -> Result<Map<String, V
         if request
             .tool_choice
             .as_ref()
-            .is_some_and(ToolChoice::demands)
+            .is_some_and(ToolChoice::requires_call)
         {
-            notes.warn("tool_choice", loss::NO_TOOLS);
+            report.warn("tool_choice", loss::NO_TOOLS);
         }
     } else if let Some(choice) = tools::encode_choice(request) {
         body.insert(
@@ -53,41 +53,41 @@ pub(super) fn body(request: &Request, notes: &mut Notes) -> Result<Map<String, V
             json!({"functionCallingConfig": choice}),
         );
     }
-    let config = config::encode(request, notes);
+    let config = config::encode(request, report);
     if !config.is_empty() {
         body.insert("generationConfig".to_owned(), config.into());
     }
     if request.parallel_tools == Some(false) {
-        notes.dropped("parallel_tool_calls");
+        report.warn_dropped("parallel_tool_calls");
     }
     if request.user.is_some() {
-        notes.dropped("user");
+        report.warn_dropped("user");
     }
     for (name, value) in &request.openai {
         // What says no is what happens anyway.
         if *value != Value::Bool(false) {
-            notes.dropped(name.as_str());
+            report.warn_dropped(name.as_str());
         }
     }
     Ok(body)
 }
 
 /// The instructions, with those that stand later in the conversation after them.
-fn system(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {
+fn system(request: &Request, report: &mut TranslationReport) -> Result<Vec<Value>, TranslationError> {
     let later = request
         .turns
         .iter()
         .filter(|turn| turn.role == Role::System);
     let mut later = later.flat_map(|turn| &turn.parts).peekable();
     if later.peek().is_some() {
-        notes.warn(loss::INSTRUCTIONS, loss::INSTRUCTIONS_MOVED);
+        report.warn(loss::INSTRUCTIONS, loss::INSTRUCTIONS_MOVED);
     }
     let parts = request.system.iter().chain(later);
     parts
         .filter_map(|part| match part {
             Part::Text { text, .. } if text.is_empty() => None,
             Part::Text { text, .. } => Some(Ok(json!({"text": text}))),
-            _ => Some(Err(Refusal::new("system", "instructions must be text"))),
+            _ => Some(Err(TranslationError::new("system", "instructions must be text"))),
         })
         .collect()
 }

@@ -6,37 +6,37 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::citations::{CITATIONS_MAX, CITED_BYTES_MAX, Grounding};
-use super::encode_answer::{candidate, response, write_part};
-use super::{finish, print, render, usage};
+use super::encode_response::{candidate_json, response_json, write_part};
+use super::{finish_reason, print, render, usage};
 use crate::interlingua::{
-    Begun, Citation, Delta, Event, EventEncoder, Finish, Frame, Owed, Part, Signature, Thought,
+    PartStart, Citation, Delta, Event, EventEncoder, FinishReason, Frame, ResponseContext, Part, Signature, ReasoningPart,
     ToolCall,
 };
 use crate::{ProviderError, Usage};
 
 /// Writes the events of one stream.
 #[must_use]
-pub fn encoder(owed: Owed) -> Box<dyn EventEncoder> {
-    Box::new(Encoder {
-        owed,
-        open: Open::Nothing,
+pub fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
+    Box::new(StreamEncoder {
+        response_context,
+        open: PartState::Nothing,
         grounding: Grounding::default(),
-        finish: Finish::Stop,
+        finish: FinishReason::Stop,
         usage: None,
         ended: false,
     })
 }
 
-struct Encoder {
-    owed: Owed,
-    open: Open,
+struct StreamEncoder {
+    response_context: ResponseContext,
+    open: PartState,
     grounding: Grounding,
-    finish: Finish,
+    finish: FinishReason,
     usage: Option<Usage>,
     ended: bool,
 }
 
-enum Open {
+enum PartState {
     /// A call, whose arguments this API has whole.
     Call(ToolCall),
     Nothing,
@@ -53,16 +53,16 @@ enum Open {
     },
 }
 
-impl EventEncoder for Encoder {
+impl EventEncoder for StreamEncoder {
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.ended {
             return;
         }
         match event {
-            Event::Begin(begun) => self.begin(begun, out),
+            Event::PartStart(part_start) => self.begin(part_start, out),
             Event::Delta(delta) => self.delta(delta, out),
             Event::Done => self.done(out),
-            Event::End => self.end(out),
+            Event::PartEnd => self.end(out),
             Event::Error(error) => self.fail(error, out),
             Event::Finish(finish) => self.finish = finish.clone(),
             Event::Start { .. } => {}
@@ -71,62 +71,62 @@ impl EventEncoder for Encoder {
     }
 }
 
-impl Encoder {
-    fn begin(&mut self, begun: &Begun, out: &mut Vec<Frame>) {
-        self.open = match begun {
-            Begun::Reasoning { redacted } => Open::Reasoning {
+impl StreamEncoder {
+    fn begin(&mut self, part_start: &PartStart, out: &mut Vec<Frame>) {
+        self.open = match part_start {
+            PartStart::Reasoning { redacted } => PartState::Reasoning {
                 redacted: *redacted,
                 shown: false,
             },
-            Begun::Refusal | Begun::Text => Open::Text {
+            PartStart::Refusal | PartStart::Text => PartState::Text {
                 citations: Vec::new(),
                 text: Some(String::new()),
             },
-            Begun::ToolCall {
+            PartStart::ToolCall {
                 id,
                 name,
                 signature,
-            } => Open::Call(ToolCall {
+            } => PartState::Call(ToolCall {
                 id: id.clone(),
                 name: name.clone(),
                 arguments: String::new(),
                 signature: signature.clone(),
             }),
-            Begun::Whole(part) => {
-                self.say(write_part(part), out);
-                Open::Nothing
+            PartStart::Complete(part) => {
+                self.emit_part(write_part(part), out);
+                PartState::Nothing
             }
         };
     }
 
     fn delta(&mut self, delta: &Delta, out: &mut Vec<Frame>) {
         match (&mut self.open, delta) {
-            (Open::Call(call), Delta::Arguments(piece)) => {
+            (PartState::Call(call), Delta::Arguments(piece)) => {
                 if call.arguments.len() + piece.len() > ARGUMENTS_BYTES_MAX {
-                    let error = ProviderError::of_message("a call's arguments are too long");
+                    let error = ProviderError::from_message("a call's arguments are too long");
                     self.fail(&error, out);
                     return;
                 }
                 call.arguments.push_str(piece);
             }
-            (Open::Reasoning { shown, .. }, Delta::Reasoning(piece)) => {
+            (PartState::Reasoning { shown, .. }, Delta::Reasoning(piece)) => {
                 *shown = true;
-                self.say(Some(json!({"text": piece, "thought": true})), out);
+                self.emit_part(Some(json!({"text": piece, "thought": true})), out);
             }
-            (Open::Reasoning { redacted, shown }, Delta::Signature(signature)) => {
-                let thought = *redacted || *shown;
-                let part = thought_end(thought, signature);
-                self.say(part, out);
+            (PartState::Reasoning { redacted, shown }, Delta::Signature(signature)) => {
+                let is_reasoning = *redacted || *shown;
+                let part = signature_part(is_reasoning, signature);
+                self.emit_part(part, out);
             }
-            (Open::Text { text, .. }, Delta::Text(piece) | Delta::Refusal(piece)) => {
-                let kept = text.take();
-                *text = kept.filter(|kept| kept.len() + piece.len() <= CITED_BYTES_MAX);
+            (PartState::Text { text, .. }, Delta::Text(piece) | Delta::Refusal(piece)) => {
+                let buffered = text.take();
+                *text = buffered.filter(|buffered| buffered.len() + piece.len() <= CITED_BYTES_MAX);
                 if let Some(text) = text {
                     text.push_str(piece);
                 }
-                self.say(Some(json!({"text": piece})), out);
+                self.emit_part(Some(json!({"text": piece})), out);
             }
-            (Open::Text { citations, .. }, Delta::Citation(citation))
+            (PartState::Text { citations, .. }, Delta::Citation(citation))
                 if citations.len() < CITATIONS_MAX =>
             {
                 citations.push(citation.clone());
@@ -137,44 +137,44 @@ impl Encoder {
     }
 
     fn end(&mut self, out: &mut Vec<Frame>) {
-        match std::mem::replace(&mut self.open, Open::Nothing) {
-            Open::Call(call) => self.say(write_part(&Part::ToolCall(call)), out),
-            Open::Text { citations, text } => self.grounding.add(0, &citations, text.as_deref()),
-            Open::Nothing | Open::Reasoning { .. } => {}
+        match std::mem::replace(&mut self.open, PartState::Nothing) {
+            PartState::Call(call) => self.emit_part(write_part(&Part::ToolCall(call)), out),
+            PartState::Text { citations, text } => self.grounding.add(0, &citations, text.as_deref()),
+            PartState::Nothing | PartState::Reasoning { .. } => {}
         }
     }
 
-    fn say(&self, part: Option<Value>, out: &mut Vec<Frame>) {
+    fn emit_part(&self, part: Option<Value>, out: &mut Vec<Frame>) {
         if let Some(part) = part {
-            out.push(frame(&response(&candidate(vec![part]), None, &self.owed)));
+            out.push(frame(&response_json(&candidate_json(vec![part]), None, &self.response_context)));
         }
     }
 
     fn done(&mut self, out: &mut Vec<Frame>) {
         self.ended = true;
-        let mut candidate = candidate(Vec::new());
+        let mut candidate = candidate_json(Vec::new());
         candidate.insert(
             "finishReason".to_owned(),
-            finish::write(&self.finish).into(),
+            finish_reason::encode(&self.finish).into(),
         );
         if let Some(grounding) = std::mem::take(&mut self.grounding).into_value() {
             candidate.insert("groundingMetadata".to_owned(), grounding);
         }
-        let usage = self.usage.as_ref().map(usage::write);
-        out.push(frame(&response(&candidate, usage, &self.owed)));
+        let usage = self.usage.as_ref().map(usage::encode);
+        out.push(frame(&response_json(&candidate, usage, &self.response_context)));
     }
 
     fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
         self.ended = true;
-        out.push(frame(&render::of_provider(error)));
+        out.push(frame(&render::provider_error_json(error)));
     }
 }
 
-fn thought_end(thought: bool, signature: &Signature) -> Option<Value> {
-    write_part(&Part::Reasoning(Thought {
+fn signature_part(is_reasoning: bool, signature: &Signature) -> Option<Value> {
+    write_part(&Part::Reasoning(ReasoningPart {
         text: String::new(),
         signature: Some(signature.clone()),
-        redacted: thought,
+        redacted: is_reasoning,
     }))
 }
 

@@ -5,19 +5,19 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::object;
-use crate::interlingua::{Media, Notes, Part, Refusal, Source, loss, standard_base64};
+use crate::interlingua::{Media, TranslationReport, Part, TranslationError, MediaSource, loss, standard_base64};
 
 /// Reads the client's `inlineData`.
-pub(super) fn decode_inline(value: Value, path: &str, notes: &mut Notes) -> Result<Part, Refusal> {
+pub(super) fn decode_inline(value: Value, path: &str, report: &mut TranslationReport) -> Result<Part, TranslationError> {
     let mut fields = object(value, path)?;
-    let data = fields.needed_string("data")?;
-    let media_type = fields.needed_string("mimeType")?;
+    let data = fields.required_string("data")?;
+    let media_type = fields.required_string("mimeType")?;
     let title = fields.string("displayName")?;
-    let place = fields.at("data");
-    fields.warn_of_rest(notes);
-    let data = standard_base64(data).ok_or_else(|| Refusal::new(place, Source::NO_BASE64))?;
-    part_of(media_type, data, title).ok_or_else(|| {
-        Refusal::new(
+    let place = fields.member_path("data");
+    fields.warn_unread(report);
+    let data = standard_base64(data).ok_or_else(|| TranslationError::new(place, MediaSource::NOT_BASE64))?;
+    inline_part(media_type, data, title).ok_or_else(|| {
+        TranslationError::new(
             path,
             "only pictures, sounds and documents can be translated",
         )
@@ -25,11 +25,11 @@ pub(super) fn decode_inline(value: Value, path: &str, notes: &mut Notes) -> Resu
 }
 
 /// The part that inline bytes are; none if no dialect has such parts.
-pub(super) fn part_of(media_type: String, data: String, title: Option<String>) -> Option<Part> {
-    let kind = Kind::of(&media_type)?;
+pub(super) fn inline_part(media_type: String, data: String, title: Option<String>) -> Option<Part> {
+    let kind = MediaKind::of(&media_type)?;
     let plain = media_type == PLAIN;
     let text = plain.then(|| String::from_utf8(STANDARD.decode(&data).ok()?).ok());
-    let source = text.flatten().map_or(Source::Base64(data), Source::Text);
+    let source = text.flatten().map_or(MediaSource::Base64(data), MediaSource::Text);
     Some(kind.part(Media {
         media_type: Some(media_type),
         source,
@@ -39,41 +39,41 @@ pub(super) fn part_of(media_type: String, data: String, title: Option<String>) -
 }
 
 /// Reads the client's `fileData`.
-pub(super) fn decode_file(value: Value, path: &str, notes: &mut Notes) -> Result<Part, Refusal> {
+pub(super) fn decode_file(value: Value, path: &str, report: &mut TranslationReport) -> Result<Part, TranslationError> {
     let mut fields = object(value, path)?;
-    let uri = fields.needed_string("fileUri")?;
+    let uri = fields.required_string("fileUri")?;
     let media_type = fields.string("mimeType")?;
     let title = fields.string("displayName")?;
-    let place = fields.at("fileUri");
-    fields.warn_of_rest(notes);
+    let place = fields.member_path("fileUri");
+    fields.warn_unread(report);
     let known = ["https://", "http://", "gs://"]
         .iter()
         .any(|it| uri.starts_with(it));
     if !known || uri.contains(FILES_API) {
-        return Err(Refusal::new(
+        return Err(TranslationError::new(
             place,
             "a file that is kept with Google; send it inline, or as an https address",
         ));
     }
-    let guessed = || type_of_address(&uri).map(str::to_owned);
+    let guessed = || type_of_url(&uri).map(str::to_owned);
     let kind = media_type.clone().or_else(guessed);
-    let kind = kind.map_or(Some(Kind::Document), |kind| Kind::of(&kind));
+    let kind = kind.map_or(Some(MediaKind::Document), |kind| MediaKind::of(&kind));
     let kind = kind.ok_or_else(|| {
-        Refusal::new(
+        TranslationError::new(
             path,
             "only pictures, sounds and documents can be translated",
         )
     })?;
     Ok(kind.part(Media {
         media_type,
-        source: Source::Url(uri),
+        source: MediaSource::Url(uri),
         detail: None,
         title,
     }))
 }
 
 /// Writes a picture, a sound or a document as the one member of a part that holds it.
-pub(super) fn encode(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Refusal> {
+pub(super) fn encode(part: &Part, report: &mut TranslationReport) -> Result<Option<Value>, TranslationError> {
     let (media, fallback) = match part {
         Part::Audio(media) => (media, "audio/wav"),
         Part::Document(media) => (media, "application/pdf"),
@@ -81,17 +81,17 @@ pub(super) fn encode(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Re
         _ => return Ok(None),
     };
     if media.title.is_some() {
-        notes.dropped("title");
+        report.warn_dropped("title");
     }
     if media
         .detail
         .as_deref()
         .is_some_and(|detail| detail != "auto")
     {
-        notes.dropped(loss::DETAIL);
+        report.warn_dropped(loss::DETAIL);
     }
-    write(media, fallback).map(Some).ok_or_else(|| {
-        Refusal::new(
+    encode_source(media, fallback).map(Some).ok_or_else(|| {
+        TranslationError::new(
             "file_id",
             "a file that is kept with another provider; send its bytes, or an https address",
         )
@@ -99,21 +99,21 @@ pub(super) fn encode(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Re
 }
 
 /// The member of a part that holds it; none if its bytes are with a provider.
-pub(super) fn write(media: &Media, fallback: &'static str) -> Option<Value> {
+pub(super) fn encode_source(media: &Media, fallback: &'static str) -> Option<Value> {
     let media_type = media.media_type.as_deref();
     Some(match &media.source {
-        Source::Base64(data) => {
+        MediaSource::Base64(data) => {
             let media_type = media_type.or_else(|| sniff(data)).unwrap_or(fallback);
             json!({"inlineData": {"mimeType": media_type, "data": data}})
         }
-        Source::File(_) => return None,
-        Source::Text(text) => json!({"inlineData": {
+        MediaSource::File(_) => return None,
+        MediaSource::Text(text) => json!({"inlineData": {
             "mimeType": media_type.unwrap_or(PLAIN),
             "data": STANDARD.encode(text),
         }}),
-        Source::Url(url) => {
+        MediaSource::Url(url) => {
             let mut file = json!({"fileUri": url});
-            if let Some(media_type) = media_type.or_else(|| type_of_address(url)) {
+            if let Some(media_type) = media_type.or_else(|| type_of_url(url)) {
                 file["mimeType"] = media_type.into();
             }
             json!({"fileData": file})
@@ -122,13 +122,13 @@ pub(super) fn write(media: &Media, fallback: &'static str) -> Option<Value> {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum MediaKind {
     Audio,
     Document,
     Image,
 }
 
-impl Kind {
+impl MediaKind {
     /// None for films and the like, which no other dialect takes.
     fn of(media_type: &str) -> Option<Self> {
         match media_type.split('/').next() {
@@ -162,7 +162,7 @@ fn sniff(data: &str) -> Option<&'static str> {
 }
 
 /// The type that the end of an address's path tells.
-fn type_of_address(url: &str) -> Option<&'static str> {
+fn type_of_url(url: &str) -> Option<&'static str> {
     let path = url.split(['?', '#']).next().unwrap_or(url);
     let name = path.rsplit('/').next()?;
     let (_, extension) = name.rsplit_once('.')?;

@@ -2,23 +2,23 @@
 
 use serde_json::{Map, Value};
 
-use crate::interlingua::{Fields, Refusal};
+use crate::interlingua::{ObjectReader, TranslationError};
 
 /// The members of a body, in camel case.
-pub(crate) fn body(body: &[u8]) -> Result<Fields, Refusal> {
+pub(crate) fn body(body: &[u8]) -> Result<ObjectReader, TranslationError> {
     match serde_json::from_slice(body) {
         Ok(value @ Value::Object(_)) => object(value, ""),
         // It says what is wrong, and where.
-        _ => Fields::of_body(body),
+        _ => ObjectReader::from_body(body),
     }
 }
 
 /// The members of a value that stands at `path`, in camel case. Only this object's own names change:
 /// what is inside may be the client's own data.
-pub(crate) fn object(value: Value, path: impl Into<String>) -> Result<Fields, Refusal> {
+pub(crate) fn object(value: Value, path: impl Into<String>) -> Result<ObjectReader, TranslationError> {
     let path = path.into();
     let Value::Object(members) = value else {
-        return Err(Refusal::new(path, "must be an object"));
+        return Err(TranslationError::new(path, "must be an object"));
     };
     let mut renamed = Map::new();
     for (name, value) in members {
@@ -29,24 +29,24 @@ pub(crate) fn object(value: Value, path: impl Into<String>) -> Result<Fields, Re
             } else {
                 format!("{path}.{name}")
             };
-            return Err(Refusal::new(place, "given twice; send it once"));
+            return Err(TranslationError::new(place, "given twice; send it once"));
         }
         renamed.insert(name, value);
     }
-    Fields::of(Value::Object(renamed), path)
+    ObjectReader::from_value(Value::Object(renamed), path)
 }
 
 /// Takes an object out of another.
-pub(crate) fn nested(fields: &mut Fields, name: &str) -> Result<Option<Fields>, Refusal> {
+pub(crate) fn nested(fields: &mut ObjectReader, name: &str) -> Result<Option<ObjectReader>, TranslationError> {
     match fields.take(name) {
         None => Ok(None),
-        Some(value) => object(value, fields.at(name)).map(Some),
+        Some(value) => object(value, fields.member_path(name)).map(Some),
     }
 }
 
 /// Takes the objects of a list, each with its place.
-pub(super) fn nested_list(fields: &mut Fields, name: &str) -> Result<Vec<Fields>, Refusal> {
-    let path = fields.at(name);
+pub(super) fn nested_list(fields: &mut ObjectReader, name: &str) -> Result<Vec<ObjectReader>, TranslationError> {
+    let path = fields.member_path(name);
     let items = fields.list(name)?.into_iter().enumerate();
     items
         .map(|(index, item)| object(item, format!("{path}[{index}]")))
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_spellings_are_one_member() -> Result<(), Refusal> {
+    fn accepts_snake_and_camel_case() -> Result<(), TranslationError> {
         let mut fields = object(json!({"top_k": 1, "fileData": {"file_uri": "x"}}), "")?;
         assert_eq!(fields.count("topK")?, Some(1));
         let file = nested(&mut fields, "fileData")?;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::print;
-use crate::provider_error::status_of;
+use crate::provider_error::status_for_code;
 use crate::{ErrorBody, ProviderError};
 
 /// An error as Google's APIs answer it: `{"error": {"code", "message", "status", "details"}}`. The member
@@ -55,35 +55,35 @@ pub const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
 /// owner; it stands in the description.
 #[must_use]
 pub fn model_list<'a>(names: impl Iterator<Item = (&'a str, &'a str)>) -> Bytes {
-    let models: Vec<Value> = names.map(|(name, owner)| describe(name, owner)).collect();
+    let models: Vec<Value> = names.map(|(name, owner)| model_json(name, owner)).collect();
     print(&json!({"models": models})).into()
 }
 
 /// The answer to `GET /v1beta/models/{name}`.
 #[must_use]
 pub fn model(name: &str, owner: &str) -> Bytes {
-    print(&describe(name, owner)).into()
+    print(&model_json(name, owner)).into()
 }
 
 /// The error of another dialect's provider, inside a stream.
-pub(super) fn of_provider(error: &ProviderError) -> Value {
+pub(super) fn provider_error_json(error: &ProviderError) -> Value {
     let code = error.status().unwrap_or(500);
     let (status, _) = error_kind(code);
     json!({"error": {"code": code, "message": error.message, "status": status}})
 }
 
-fn describe(name: &str, owner: &str) -> Value {
+fn model_json(name: &str, owner: &str) -> Value {
     json!({
         "name": format!("models/{name}"),
         "displayName": name,
         "description": format!("Served by {owner}."),
-        "supportedGenerationMethods": METHODS,
+        "supportedGenerationMethods": GENERATION_METHODS,
     })
 }
 
 fn envelope(error: &ErrorBody<'_>) -> Value {
     let digits = error.code.and_then(|code| code.parse::<u16>().ok());
-    let code = digits.or_else(|| status_of(error.kind)).unwrap_or(500);
+    let code = digits.or_else(|| status_for_code(error.kind)).unwrap_or(500);
     let mut body = json!({"code": code, "message": error.message, "status": error.kind});
     let mut details = Vec::new();
     if let Some(param) = error.param {
@@ -111,7 +111,7 @@ fn envelope(error: &ErrorBody<'_>) -> Value {
 }
 
 /// What can be asked of a model: a name may stand for any kind of them.
-const METHODS: [&str; 5] = [
+const GENERATION_METHODS: [&str; 5] = [
     "generateContent",
     "streamGenerateContent",
     "countTokens",

@@ -24,9 +24,9 @@ pub(super) fn to_json_schema(schema: Value) -> Value {
             "propertyOrdering" => {}
             "example" => drop(out.insert("examples".to_owned(), json!([value]))),
             "ref" => drop(out.insert("$ref".to_owned(), value)),
-            "defs" => drop(out.insert("$defs".to_owned(), each(value))),
+            "defs" => drop(out.insert("$defs".to_owned(), convert_members(value))),
             name @ ("properties" | "$defs" | "definitions" | "patternProperties") => {
-                drop(out.insert(name.to_owned(), each(value)));
+                drop(out.insert(name.to_owned(), convert_members(value)));
             }
             name @ ("items"
             | "anyOf"
@@ -34,7 +34,7 @@ pub(super) fn to_json_schema(schema: Value) -> Value {
             | "allOf"
             | "prefixItems"
             | "not"
-            | "additionalProperties") => drop(out.insert(name.to_owned(), inner(value))),
+            | "additionalProperties") => drop(out.insert(name.to_owned(), convert_nested(value))),
             name @ ("minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties"
             | "maxProperties") => drop(out.insert(name.to_owned(), number(value))),
             name => drop(out.insert(name.to_owned(), value)),
@@ -46,7 +46,7 @@ pub(super) fn to_json_schema(schema: Value) -> Value {
     Value::Object(out)
 }
 
-fn inner(value: Value) -> Value {
+fn convert_nested(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(to_json_schema).collect(),
         other => to_json_schema(other),
@@ -54,7 +54,7 @@ fn inner(value: Value) -> Value {
 }
 
 /// The schemas of named members. The names are the client's own.
-fn each(value: Value) -> Value {
+fn convert_members(value: Value) -> Value {
     match value {
         Value::Object(members) => members
             .into_iter()
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn googles_schema_becomes_json_schema() {
+    fn converts_google_schema_to_json_schema() {
         let schema = json!({
             "type": "OBJECT",
             "properties": {

@@ -7,33 +7,33 @@ use crate::interlingua::Signature;
 /// made: Gemini 3 refuses the first call of a step without any, and passes this one
 /// (<https://ai.google.dev/gemini-api/docs/thought-signatures>, the questions at its end). It happens
 /// to be base64 in the alphabet for URLs, which proto JSON takes as well.
-pub(super) const STAND_IN: &str = "skip_thought_signature_validator";
+pub(super) const PLACEHOLDER: &str = "skip_thought_signature_validator";
 
 /// The same as a client prints it that keeps bytes: decoded, and encoded in the standard alphabet.
-const STAND_IN_STANDARD: &str = "skip/thought/signature/validator";
+const PLACEHOLDER_STANDARD: &str = "skip/thought/signature/validator";
 
 /// Reads a signature. The stand-in is none.
-pub(super) fn read(text: &str) -> Option<Signature> {
-    if ["", STAND_IN, STAND_IN_STANDARD].contains(&text) {
+pub(super) fn decode(text: &str) -> Option<Signature> {
+    if ["", PLACEHOLDER, PLACEHOLDER_STANDARD].contains(&text) {
         return None;
     }
-    let made = Signature::read(Dialect::Gemini, text);
-    if made.origin != Dialect::Gemini || !text.contains(['-', '_']) {
-        return Some(made);
+    let signature = Signature::read(Dialect::Gemini, text);
+    if signature.origin != Dialect::Gemini || !text.contains(['-', '_']) {
+        return Some(signature);
     }
     // Clients that keep bytes print them in the alphabet for URLs, also those of a wrapped one.
     let standard = text.replace('-', "+").replace('_', "/");
     let wrapped = Signature::read(Dialect::Gemini, &standard);
     Some(if wrapped.origin == Dialect::Gemini {
-        made
+        signature
     } else {
         wrapped
     })
 }
 
 /// As it is written to a client.
-pub(super) fn write(signature: &Signature) -> String {
-    signature.written_in(Dialect::Gemini)
+pub(super) fn encode(signature: &Signature) -> String {
+    signature.encode_for(Dialect::Gemini)
 }
 
 #[cfg(test)]
@@ -41,25 +41,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrapped_signature_survives_the_other_alphabet() {
-        let made = Signature {
+    fn reads_wrapped_signature_in_url_safe_alphabet() {
+        let signature = Signature {
             origin: Dialect::AnthropicMessages,
             data: "~~~???>>>".to_owned(),
         };
-        let written = write(&made);
+        let written = encode(&signature);
         let printed = written.replace('+', "-").replace('/', "_");
         assert_ne!(written, printed);
-        assert_eq!(read(&printed), Some(made.clone()));
-        assert_eq!(read(&written), Some(made));
+        assert_eq!(decode(&printed), Some(signature.clone()));
+        assert_eq!(decode(&written), Some(signature));
     }
 
     #[test]
-    fn the_stand_in_is_no_signature() {
-        assert_eq!(read(STAND_IN), None);
-        assert_eq!(read(""), None);
-        let own = read("CiQB-_x=");
+    fn ignores_placeholder_signature() {
+        assert_eq!(decode(PLACEHOLDER), None);
+        assert_eq!(decode(""), None);
+        let own = decode("CiQB-_x=");
         assert_eq!(
-            own.as_ref().and_then(|it| it.of(Dialect::Gemini)),
+            own.as_ref().and_then(|it| it.data_for(Dialect::Gemini)),
             Some("CiQB-_x=")
         );
     }

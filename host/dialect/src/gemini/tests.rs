@@ -11,25 +11,25 @@ mod written;
 use serde_json::Value;
 
 use super::{decode_request, decoder};
-use crate::Asked;
-use crate::interlingua::{Event, Malformed, Notes, Refusal, Request};
+use crate::RequestHead;
+use crate::interlingua::{Event, Malformed, TranslationReport, TranslationError, Request};
 
 /// What a `?` of any kind in a test becomes.
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-fn asked() -> Asked<'static> {
-    Asked {
+fn request_head() -> RequestHead<'static> {
+    RequestHead {
         model: "gemini-2.5-flash".into(),
         stream: false,
     }
 }
 
-fn decode(body: &Value, notes: &mut Notes) -> Result<Request, Refusal> {
-    decode_request(body.to_string().as_bytes(), &asked(), notes)
+fn decode(body: &Value, report: &mut TranslationReport) -> Result<Request, TranslationError> {
+    decode_request(body.to_string().as_bytes(), &request_head(), report)
 }
 
-fn fields(notes: &Notes) -> Vec<&str> {
-    notes.warnings().iter().map(|it| &*it.field).collect()
+fn fields(report: &TranslationReport) -> Vec<&str> {
+    report.warnings().iter().map(|it| &*it.field).collect()
 }
 
 /// All events of a stream whose events have these data.

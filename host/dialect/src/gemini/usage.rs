@@ -7,18 +7,18 @@ use serde_json::{Map, Value, json};
 use crate::Usage;
 
 /// What a `usageMetadata` says; none if it names no count.
-pub(super) fn read_raw(raw: &RawValue) -> Option<Usage> {
-    read(&serde_json::from_str(raw.get()).ok()?)
+pub(super) fn decode_raw(raw: &RawValue) -> Option<Usage> {
+    decode(&serde_json::from_str(raw.get()).ok()?)
 }
 
 /// As [`read_raw`].
-pub(super) fn read(value: &Value) -> Option<Usage> {
+pub(super) fn decode(value: &Value) -> Option<Usage> {
     let members = value.as_object()?;
-    let known = [PROMPT, CANDIDATES, THOUGHTS];
+    let known = [PROMPT, CANDIDATES, REASONING];
     if !known.iter().any(|name| members.contains_key(*name)) {
         return None;
     }
-    let reasoning = count(members, THOUGHTS);
+    let reasoning = count(members, REASONING);
     Some(Usage {
         input: count(members, PROMPT).saturating_add(count(members, TOOL_PROMPT)),
         output: count(members, CANDIDATES).saturating_add(reasoning),
@@ -28,13 +28,13 @@ pub(super) fn read(value: &Value) -> Option<Usage> {
 }
 
 /// As the API writes it: counts of nothing are left out, but for the first two and the total.
-pub(super) fn write(usage: &Usage) -> Value {
+pub(super) fn encode(usage: &Usage) -> Value {
     let mut written = json!({
         PROMPT: usage.input,
         CANDIDATES: usage.output.saturating_sub(usage.reasoning),
         "totalTokenCount": usage.input.saturating_add(usage.output),
     });
-    for (name, count) in [(CACHED, usage.cached_input), (THOUGHTS, usage.reasoning)] {
+    for (name, count) in [(CACHED, usage.cached_input), (REASONING, usage.reasoning)] {
         if count > 0 {
             written[name] = count.into();
         }
@@ -47,7 +47,7 @@ fn count(members: &Map<String, Value>, name: &str) -> u64 {
     match members.get(name) {
         Some(Value::Number(number)) => number
             .as_u64()
-            .or_else(|| whole(number.as_f64()?))
+            .or_else(|| whole_number(number.as_f64()?))
             .unwrap_or(0),
         Some(Value::String(text)) => text.parse().unwrap_or(0),
         _ => 0,
@@ -59,14 +59,14 @@ fn count(members: &Map<String, Value>, name: &str) -> u64 {
     clippy::cast_sign_loss,
     reason = "the range is checked"
 )]
-fn whole(number: f64) -> Option<u64> {
+fn whole_number(number: f64) -> Option<u64> {
     (0.0..1e15).contains(&number).then_some(number as u64)
 }
 
 const CACHED: &str = "cachedContentTokenCount";
 const CANDIDATES: &str = "candidatesTokenCount";
 const PROMPT: &str = "promptTokenCount";
-const THOUGHTS: &str = "thoughtsTokenCount";
+const REASONING: &str = "thoughtsTokenCount";
 const TOOL_PROMPT: &str = "toolUsePromptTokenCount";
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thoughts_are_part_of_the_output() {
+    fn output_includes_reasoning() {
         let wire = json!({"promptTokenCount": 100, "cachedContentTokenCount": 40,
             "candidatesTokenCount": 20, "thoughtsTokenCount": 30, "totalTokenCount": 150});
         let usage = Usage {
@@ -83,19 +83,19 @@ mod tests {
             cached_input: 40,
             reasoning: 30,
         };
-        assert_eq!(read(&wire), Some(usage));
-        assert_eq!(write(&usage), wire);
+        assert_eq!(decode(&wire), Some(usage));
+        assert_eq!(encode(&usage), wire);
     }
 
     #[test]
-    fn odd_counts_count_for_nothing() {
-        assert_eq!(read(&json!({"totalTokenCount": 7})), None);
-        assert_eq!(read(&json!(null)), None);
+    fn ignores_invalid_counts() {
+        assert_eq!(decode(&json!({"totalTokenCount": 7})), None);
+        assert_eq!(decode(&json!(null)), None);
         let odd = json!({"promptTokenCount": "9", "toolUsePromptTokenCount": 1.0, "candidatesTokenCount": -1});
         let usage = Usage {
             input: 10,
             ..Usage::default()
         };
-        assert_eq!(read(&odd), Some(usage));
+        assert_eq!(decode(&odd), Some(usage));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::answer::Finish;
+use super::response::FinishReason;
 use super::part::{Citation, Part};
 use super::signature::Signature;
 use crate::{ProviderError, Usage};
@@ -18,17 +18,17 @@ use crate::{ProviderError, Usage};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A part begins. Only one is open at a time.
-    Begin(Begun),
+    PartStart(PartStart),
     /// A piece of the open part.
     Delta(Delta),
     /// The stream has said all.
     Done,
     /// The open part ends.
-    End,
+    PartEnd,
     /// The provider reports a failure.
     Error(ProviderError),
     /// Why the answer ends. No part is open.
-    Finish(Finish),
+    Finish(FinishReason),
     /// The answer begins.
     Start {
         /// The provider's id of it; empty if it gave none.
@@ -42,7 +42,7 @@ pub enum Event {
 
 /// What kind of part begins.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Begun {
+pub enum PartStart {
     /// Reasoning; `redacted` if only its signature will come.
     Reasoning {
         /// Whether its text is hidden.
@@ -62,7 +62,7 @@ pub enum Begun {
         signature: Option<Signature>,
     },
     /// A part that comes whole, such as a picture. No delta follows.
-    Whole(Part),
+    Complete(Part),
 }
 
 /// A piece of the open part. Never an empty text.
@@ -137,5 +137,5 @@ pub struct Malformed(
 
 impl Malformed {
     /// A call that says of no tool that it is called: no client could do anything with it.
-    pub(crate) const NAMELESS_CALL: Self = Self("a tool call has no name");
+    pub(crate) const UNNAMED_CALL: Self = Self("a tool call has no name");
 }

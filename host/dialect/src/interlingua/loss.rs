@@ -7,7 +7,7 @@ pub(crate) const BUDGET_AS_EFFORT: &str = "changed: the provider takes an effort
 
 /// The signature of a call.
 pub(crate) const CALL_SIGNATURE: &str = "extra_content";
-pub(crate) const CALL_SIGNATURE_LOST: &str =
+pub(crate) const CALL_SIGNATURE_DROPPED: &str =
     "dropped: only the provider that signed the call can read it again";
 
 /// What earlier answers cite.
@@ -15,7 +15,7 @@ pub(crate) const CITATIONS: &str = "annotations";
 
 /// Parts of a turn that may not stand there.
 pub(crate) const CONTENT: &str = "messages.content";
-pub(crate) const CONTENT_OF_THE_MODEL: &str =
+pub(crate) const ASSISTANT_CONTENT_DROPPED: &str =
     "dropped: the model's turns hold no pictures, sounds or files";
 
 /// How closely to look at a picture.
@@ -33,17 +33,17 @@ pub(crate) const INSTRUCTIONS_MOVED: &str =
 pub(crate) const NO_TOOLS: &str = "dropped: there are no tools to choose from";
 
 /// Instructions without a conversation.
-pub(crate) const SYSTEM_SAID: &str =
+pub(crate) const SYSTEM_AS_USER: &str =
     "changed: said by the user, since the provider takes no instructions alone";
 
 /// What the model thought.
-pub(crate) const THOUGHTS: &str = "reasoning_content";
-pub(crate) const THOUGHTS_LOST: &str =
+pub(crate) const REASONING: &str = "reasoning_content";
+pub(crate) const REASONING_DROPPED: &str =
     "dropped: only the provider that thought it can read it again";
 
 /// That a tool failed.
 pub(crate) const TOOL_FAILURE: &str = "is_error";
-pub(crate) const TOOL_FAILURE_IN_WORDS: &str =
+pub(crate) const TOOL_FAILURE_AS_TEXT: &str =
     "changed: the provider is told in words that the tool failed";
 
 /// What a tool answered.

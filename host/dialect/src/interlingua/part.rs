@@ -17,7 +17,7 @@ pub enum Part {
     /// A picture.
     Image(Media),
     /// What the model thought before it answered.
-    Reasoning(Thought),
+    Reasoning(ReasoningPart),
     /// The model's words for not answering.
     Refusal(String),
     /// Text, with what it cites.
@@ -49,7 +49,7 @@ pub struct Media {
     /// Its media type, such as `image/png`; none where the sender left it to the receiver.
     pub media_type: Option<String>,
     /// Where its bytes are.
-    pub source: Source,
+    pub source: MediaSource,
     /// How closely to look at a picture: `low`, `high`, `auto`.
     pub detail: Option<String>,
     /// A document's title or file name.
@@ -58,7 +58,7 @@ pub struct Media {
 
 /// Where the bytes of a [`Media`] are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum MediaSource {
     /// Here, in base64 (the standard alphabet, with padding).
     Base64(String),
     /// With the provider, under this id. It means nothing to any other provider.
@@ -69,9 +69,9 @@ pub enum Source {
     Url(String),
 }
 
-impl Source {
+impl MediaSource {
     /// What a request is refused with that has something else in the place of base64.
-    pub(crate) const NO_BASE64: &'static str = "must be base64";
+    pub(crate) const NOT_BASE64: &'static str = "must be base64";
 
     /// Bytes in base64 of either alphabet, padded or not; none if it is no base64.
     pub(crate) fn base64(text: String) -> Option<Self> {
@@ -81,7 +81,7 @@ impl Source {
 
 /// What the model thought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Thought {
+pub struct ReasoningPart {
     /// What it shows of it; empty where it shows nothing.
     pub text: String,
     /// The provider's own record of it, to be handed back in the next turn.
@@ -120,7 +120,7 @@ pub struct ToolResult {
 
 impl ToolResult {
     /// What a request is refused with whose result answers nothing: providers refuse it too.
-    pub(crate) const NO_CALL: &'static str = "no tool call with this id stands before it";
+    pub(crate) const UNKNOWN_CALL: &'static str = "no tool call with this id stands before it";
 }
 
 /// Where a piece of text comes from.
@@ -165,12 +165,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base64_is_checked_and_made_the_same() {
+    fn normalizes_base64_to_standard_alphabet() {
         let read = |text: &str| standard_base64(text.to_owned());
         assert_eq!(read("+/8="), Some("+/8=".to_owned()));
         assert_eq!(read("-_8"), Some("+/8=".to_owned()));
-        for wrong in ["+/8;", "A", "AAA=AAA=", "AA\n=="] {
-            assert_eq!(read(wrong), None, "{wrong}");
+        for invalid in ["+/8;", "A", "AAA=AAA=", "AA\n=="] {
+            assert_eq!(read(invalid), None, "{invalid}");
         }
     }
 }

@@ -109,7 +109,7 @@ pub enum ToolChoice {
 impl ToolChoice {
     /// Whether a tool must be called.
     #[must_use]
-    pub const fn demands(&self) -> bool {
+    pub const fn requires_call(&self) -> bool {
         match self {
             Self::Allowed { required, .. } => *required,
             Self::Auto | Self::None => false,
@@ -214,7 +214,7 @@ impl Effort {
 
     /// The least effort that has at least this budget.
     #[must_use]
-    pub fn of_budget(tokens: u64) -> Self {
+    pub fn from_budget(tokens: u64) -> Self {
         Self::ALL
             .into_iter()
             .find(|effort| tokens <= effort.budget_tokens())
@@ -223,7 +223,7 @@ impl Effort {
 
     /// OpenAI's word for it.
     #[must_use]
-    pub const fn openai(self) -> &'static str {
+    pub const fn openai_name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Minimal => "minimal",
@@ -239,7 +239,7 @@ impl Effort {
     pub fn parse(word: &str) -> Option<Self> {
         match word {
             "max" => Some(Self::Max),
-            _ => Self::ALL.into_iter().find(|effort| effort.openai() == word),
+            _ => Self::ALL.into_iter().find(|effort| effort.openai_name() == word),
         }
     }
 }
@@ -249,13 +249,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_effort_survives_being_said_as_a_budget() {
+    fn effort_round_trips_through_budget() {
         for effort in Effort::ALL {
-            assert_eq!(Effort::of_budget(effort.budget_tokens()), effort);
-            assert_eq!(Effort::parse(effort.openai()), Some(effort));
+            assert_eq!(Effort::from_budget(effort.budget_tokens()), effort);
+            assert_eq!(Effort::parse(effort.openai_name()), Some(effort));
         }
-        assert_eq!(Effort::of_budget(u64::MAX), Effort::Max);
-        assert_eq!(Effort::of_budget(2_000), Effort::Medium);
+        assert_eq!(Effort::from_budget(u64::MAX), Effort::Max);
+        assert_eq!(Effort::from_budget(2_000), Effort::Medium);
         assert_eq!(Effort::parse("max"), Some(Effort::Max));
         assert_eq!(Effort::parse("hard"), None);
     }

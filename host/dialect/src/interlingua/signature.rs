@@ -20,7 +20,7 @@ impl Signature {
     /// Reads what stands where `dialect` has its signatures.
     #[must_use]
     pub fn read(dialect: Dialect, text: &str) -> Self {
-        Self::unwrap(text).unwrap_or_else(|| Self {
+        Self::parse_wrapped(text).unwrap_or_else(|| Self {
             origin: dialect,
             data: text.to_owned(),
         })
@@ -29,28 +29,28 @@ impl Signature {
     /// As it is written where `dialect` has its signatures: as it is at home, wrapped elsewhere. A
     /// wrapped one is base64, since some clients decode it.
     #[must_use]
-    pub fn written_in(&self, dialect: Dialect) -> String {
+    pub fn encode_for(&self, dialect: Dialect) -> String {
         if self.origin == dialect {
             return self.data.clone();
         }
-        STANDARD.encode(format!("{WRAP}{}:{}", self.origin, self.data))
+        STANDARD.encode(format!("{WRAPPER_PREFIX}{}:{}", self.origin, self.data))
     }
 
     /// The record, if a provider of this dialect made it.
     #[must_use]
-    pub fn of(&self, dialect: Dialect) -> Option<&str> {
+    pub fn data_for(&self, dialect: Dialect) -> Option<&str> {
         (self.origin == dialect).then_some(self.data.as_str())
     }
 
-    fn unwrap(text: &str) -> Option<Self> {
+    fn parse_wrapped(text: &str) -> Option<Self> {
         // Most are not wrapped: the first bytes tell, without decoding the rest.
-        let first = text.as_bytes().get(..WRAP_BASE64.len())?;
-        if first != WRAP_BASE64 {
+        let first = text.as_bytes().get(..WRAPPER_PREFIX_BASE64.len())?;
+        if first != WRAPPER_PREFIX_BASE64 {
             return None;
         }
         let bytes = STANDARD.decode(text).ok()?;
         let text = std::str::from_utf8(&bytes).ok()?;
-        let (origin, data) = text.strip_prefix(WRAP)?.split_once(':')?;
+        let (origin, data) = text.strip_prefix(WRAPPER_PREFIX)?.split_once(':')?;
         Some(Self {
             origin: Dialect::parse(origin)?,
             data: data.to_owned(),
@@ -58,32 +58,32 @@ impl Signature {
     }
 }
 
-const WRAP: &str = "jackfield:1:";
+const WRAPPER_PREFIX: &str = "jackfield:1:";
 /// Its length is a multiple of three, so that its base64 is that of every wrapped one's beginning.
-const WRAP_BASE64: &[u8] = b"amFja2ZpZWxkOjE6";
+const WRAPPER_PREFIX_BASE64: &[u8] = b"amFja2ZpZWxkOjE6";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_is_known_again_behind_any_dialect() {
-        assert_eq!(STANDARD.encode(WRAP).as_bytes(), WRAP_BASE64);
+    fn unwraps_signature_from_any_dialect() {
+        assert_eq!(STANDARD.encode(WRAPPER_PREFIX).as_bytes(), WRAPPER_PREFIX_BASE64);
         for origin in Dialect::ALL {
             for dialect in Dialect::ALL {
                 for data in ["", "EqQB:é", "jackfield:1:x"] {
                     let data = data.to_owned();
-                    let made = Signature { origin, data };
-                    let written = made.written_in(dialect);
-                    assert_eq!(Signature::read(dialect, &written), made);
-                    assert_eq!(made.of(dialect).is_some(), origin == dialect);
+                    let signature = Signature { origin, data };
+                    let written = signature.encode_for(dialect);
+                    assert_eq!(Signature::read(dialect, &written), signature);
+                    assert_eq!(signature.data_for(dialect).is_some(), origin == dialect);
                 }
             }
         }
     }
 
     #[test]
-    fn what_only_looks_wrapped_is_the_dialects_own() {
+    fn treats_invalid_wrapper_as_own_signature() {
         for text in ["amFja2ZpZWxkOjE6", "amFja2ZpZWxkOjE6!", "x", ""] {
             let read = Signature::read(Dialect::AnthropicMessages, text);
             assert_eq!(read.origin, Dialect::AnthropicMessages);

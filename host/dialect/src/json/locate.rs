@@ -8,11 +8,11 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 
 use super::JsonError;
-use super::members::names;
+use super::members::name_matches;
 
 /// What is at the end of a pointer.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct Location {
     /// What the pointer's last token is looked up in.
     pub(super) container: Container,
     /// The element that it names, if it is there.
@@ -47,22 +47,22 @@ pub(super) struct Element {
 }
 
 /// Follows `pointer`, which must not be empty, and checks the whole text.
-pub(super) fn locate(text: &str, pointer: &str) -> Result<Place, JsonError> {
-    check(pointer)?;
-    let mut place = Place::default();
+pub(super) fn locate(text: &str, pointer: &str) -> Result<Location, JsonError> {
+    validate_pointer(pointer)?;
+    let mut location = Location::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let descent = Descent {
         text,
         pointer,
-        place: &mut place,
+        location: &mut location,
     };
     descent
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end())
         .map_err(|source| JsonError::Syntax { source })?;
-    match place.duplicate.take() {
+    match location.duplicate.take() {
         Some(name) => Err(JsonError::Duplicate { name }),
-        None => Ok(place),
+        None => Ok(location),
     }
 }
 
@@ -85,14 +85,14 @@ pub(super) fn index(token: &str) -> Option<usize> {
     if plain { token.parse().ok() } else { None }
 }
 
-fn check(pointer: &str) -> Result<(), JsonError> {
+fn validate_pointer(pointer: &str) -> Result<(), JsonError> {
     let mut bytes = pointer.bytes();
     let rooted = bytes.next() == Some(b'/');
     let mut escaped = false;
     let spelled = bytes.all(|byte| {
-        let sound = !escaped || matches!(byte, b'0' | b'1');
+        let valid = !escaped || matches!(byte, b'0' | b'1');
         escaped = byte == b'~';
-        sound
+        valid
     });
     if rooted && spelled && !escaped {
         return Ok(());
@@ -120,19 +120,19 @@ fn range(text: &str, part: &RawValue) -> Range<usize> {
 struct Descent<'t> {
     text: &'t str,
     pointer: &'t str,
-    place: &'t mut Place,
+    location: &'t mut Location,
 }
 
 /// The first token of a pointer, and the rest; the rest is empty after the last token.
-fn step(pointer: &str) -> (Cow<'_, str>, &str) {
+fn split_first(pointer: &str) -> (Cow<'_, str>, &str) {
     let tokens = pointer.get(1..).unwrap_or_default();
     let end = memchr::memchr(b'/', tokens.as_bytes()).unwrap_or(tokens.len());
     let (token, rest) = tokens.split_at(end);
     (unescape(token), rest)
 }
 
-impl Place {
-    fn see(&mut self, element: Element, wanted: bool) {
+impl Location {
+    fn record(&mut self, element: Element, wanted: bool) {
         if wanted {
             self.before = self.last;
         } else if self.target.is_some() && self.after.is_none() {
@@ -165,24 +165,24 @@ impl<'de> Visitor<'de> for Descent<'_> {
         let Descent {
             text,
             pointer,
-            place,
+            location,
         } = self;
-        let (token, rest) = step(pointer);
+        let (token, rest) = split_first(pointer);
         let last = rest.is_empty();
         if last {
-            place.container = Container::Object;
+            location.container = Container::Object;
         }
         let mut seen = false;
         while let Some(name) = map.next_key::<&RawValue>()? {
-            let wanted = names(name, &token);
+            let wanted = name_matches(name, &token);
             if wanted && seen {
-                place
+                location
                     .duplicate
                     .get_or_insert_with(|| token.clone().into_owned());
             }
             if last {
                 let value = range(text, map.next_value()?);
-                place.see(
+                location.record(
                     Element {
                         start: range(text, name).start,
                         value,
@@ -193,7 +193,7 @@ impl<'de> Visitor<'de> for Descent<'_> {
                 map.next_value_seed(Descent {
                     text,
                     pointer: rest,
-                    place: &mut *place,
+                    location: &mut *location,
                 })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
@@ -207,9 +207,9 @@ impl<'de> Visitor<'de> for Descent<'_> {
         let Descent {
             text,
             pointer,
-            place,
+            location,
         } = self;
-        let (token, rest) = step(pointer);
+        let (token, rest) = split_first(pointer);
         let wanted = index(&token);
         if !rest.is_empty() {
             return descend(
@@ -218,15 +218,15 @@ impl<'de> Visitor<'de> for Descent<'_> {
                 Descent {
                     text,
                     pointer: rest,
-                    place,
+                    location,
                 },
             );
         }
-        place.container = Container::Array;
+        location.container = Container::Array;
         while let Some(raw) = seq.next_element()? {
             let value = range(text, raw);
-            let wanted = wanted == Some(place.len);
-            place.see(
+            let wanted = wanted == Some(location.len);
+            location.record(
                 Element {
                     start: value.start,
                     value,

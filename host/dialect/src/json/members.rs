@@ -24,16 +24,16 @@ pub(crate) fn members<'a, const N: usize>(
     names: [&'static str; N],
 ) -> Result<Members<'a, N>, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let members = deserializer.deserialize_map(Collect { names })?;
+    let members = deserializer.deserialize_map(SelectVisitor { names })?;
     deserializer.end()?;
     Ok(members)
 }
 
-struct Collect<const N: usize> {
+struct SelectVisitor<const N: usize> {
     names: [&'static str; N],
 }
 
-impl<'de, const N: usize> Visitor<'de> for Collect<N> {
+impl<'de, const N: usize> Visitor<'de> for SelectVisitor<N> {
     type Value = Members<'de, N>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,7 +46,7 @@ impl<'de, const N: usize> Visitor<'de> for Collect<N> {
             duplicate: None,
         };
         while let Some(name) = map.next_key::<&RawValue>()? {
-            let Some(index) = self.names.iter().position(|wanted| names(name, wanted)) else {
+            let Some(index) = self.names.iter().position(|wanted| name_matches(name, wanted)) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
@@ -62,15 +62,15 @@ impl<'de, const N: usize> Visitor<'de> for Collect<N> {
 /// The first items of an array, at most so many; none of anything else.
 pub(crate) fn items(raw: &RawValue, count_max: usize) -> Vec<&RawValue> {
     serde_json::Deserializer::from_str(raw.get())
-        .deserialize_seq(Items { count_max })
+        .deserialize_seq(ArrayVisitor { count_max })
         .unwrap_or_default()
 }
 
-struct Items {
+struct ArrayVisitor {
     count_max: usize,
 }
 
-impl<'de> Visitor<'de> for Items {
+impl<'de> Visitor<'de> for ArrayVisitor {
     type Value = Vec<&'de RawValue>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,7 +91,7 @@ impl<'de> Visitor<'de> for Items {
 
 /// Whether the raw member name spells `wanted`, escapes included: a text that hides a name behind
 /// them must not mean one thing here and another to the provider.
-pub(super) fn names(raw: &RawValue, wanted: &str) -> bool {
+pub(super) fn name_matches(raw: &RawValue, wanted: &str) -> bool {
     string(raw).is_some_and(|name| name == wanted)
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::locate::{Container, Place, index, locate, root, split_last};
+use super::locate::{Container, Location, index, locate, root, split_last};
 use super::{JsonError, utf8};
 
 /// The most patches that [`apply`] takes at once. Each of them reads the whole text, which may be
@@ -62,7 +62,7 @@ pub fn apply(text: &Bytes, patches: &[Patch]) -> Result<Bytes, PatchError> {
     }
     let mut text = text.clone();
     for patch in patches {
-        text = splice(&text, patch)?.carry_out(&text).into();
+        text = plan_splice(&text, patch)?.apply_to(&text).into();
     }
     Ok(text)
 }
@@ -128,7 +128,7 @@ impl<'v> Splice<'v> {
         }
     }
 
-    fn carry_out(&self, text: &[u8]) -> Vec<u8> {
+    fn apply_to(&self, text: &[u8]) -> Vec<u8> {
         let added = self.before.len() + self.name.len() + self.value.len() + self.after.len();
         let mut out = Vec::with_capacity(text.len() - self.at.len() + added);
         out.extend_from_slice(&text[..self.at.start]);
@@ -140,7 +140,7 @@ impl<'v> Splice<'v> {
     }
 }
 
-fn splice<'v>(text: &[u8], patch: &'v Patch) -> Result<Splice<'v>, PatchError> {
+fn plan_splice<'v>(text: &[u8], patch: &'v Patch) -> Result<Splice<'v>, PatchError> {
     let path = patch.path();
     let bad_text = |source| PatchError::Json {
         path: path.to_owned(),
@@ -151,7 +151,7 @@ fn splice<'v>(text: &[u8], patch: &'v Patch) -> Result<Splice<'v>, PatchError> {
     };
     let text = utf8(text).map_err(bad_text)?;
     let value = match patch {
-        Patch::Add { value, .. } | Patch::Replace { value, .. } => parsed(path, value)?,
+        Patch::Add { value, .. } | Patch::Replace { value, .. } => parse_value(path, value)?,
         Patch::Remove { .. } => "",
     };
     if path.is_empty() {
@@ -161,21 +161,21 @@ fn splice<'v>(text: &[u8], patch: &'v Patch) -> Result<Splice<'v>, PatchError> {
             Patch::Remove { .. } => Err(PatchError::Root),
         };
     }
-    let place = locate(text, path).map_err(bad_text)?;
+    let location = locate(text, path).map_err(bad_text)?;
     match patch {
-        Patch::Add { .. } => addition(text, path, value, place)
+        Patch::Add { .. } => addition(text, path, value, location)
             .map_err(bad_text)?
             .ok_or_else(missing),
-        Patch::Remove { .. } => Ok(Splice::new(removal(place).ok_or_else(missing)?, "")),
+        Patch::Remove { .. } => Ok(Splice::new(removal(location).ok_or_else(missing)?, "")),
         Patch::Replace { .. } => {
-            let target = place.target.ok_or_else(missing)?;
+            let target = location.target.ok_or_else(missing)?;
             Ok(Splice::new(target.value, value))
         }
     }
 }
 
 /// The value without white space around it, known to be JSON.
-fn parsed<'v>(path: &str, value: &'v str) -> Result<&'v str, PatchError> {
+fn parse_value<'v>(path: &str, value: &'v str) -> Result<&'v str, PatchError> {
     serde_json::from_str::<&RawValue>(value)
         .map(RawValue::get)
         .map_err(|source| PatchError::Value {
@@ -185,9 +185,9 @@ fn parsed<'v>(path: &str, value: &'v str) -> Result<&'v str, PatchError> {
 }
 
 /// With the comma before it; the first element goes with the comma after it, if there is one.
-fn removal(place: Place) -> Option<Range<usize>> {
-    let target = place.target?;
-    Some(match (place.before, place.after) {
+fn removal(location: Location) -> Option<Range<usize>> {
+    let target = location.target?;
+    Some(match (location.before, location.after) {
         (Some(before), _) => before..target.value.end,
         (None, Some(after)) => target.start..after,
         (None, None) => target.start..target.value.end,
@@ -198,10 +198,10 @@ fn addition<'v>(
     text: &str,
     path: &str,
     value: &'v str,
-    place: Place,
+    location: Location,
 ) -> Result<Option<Splice<'v>>, JsonError> {
     let (parent, token) = split_last(path);
-    let name = match (place.container, place.target) {
+    let name = match (location.container, location.target) {
         (Container::Absent, _) => return Ok(None),
         (Container::Object, Some(member)) => return Ok(Some(Splice::new(member.value, value))),
         (Container::Object, None) => format!("{}:", serde_json::Value::from(token)),
@@ -212,15 +212,15 @@ fn addition<'v>(
                 ..insertion
             }));
         }
-        (Container::Array, None) if token == "-" || index(&token) == Some(place.len) => {
+        (Container::Array, None) if token == "-" || index(&token) == Some(location.len) => {
             String::new()
         }
         (Container::Array, None) => return Ok(None),
     };
-    let (at, before) = match place.last {
+    let (at, before) = match location.last {
         Some(end) => (end, ","),
         // Only the container itself tells where an empty one begins.
-        None => match inside(text, parent)? {
+        None => match contents_start(text, parent)? {
             Some(start) => (start, ""),
             None => return Ok(None),
         },
@@ -233,7 +233,7 @@ fn addition<'v>(
 }
 
 /// Where the inside of the container at `pointer` begins.
-fn inside(text: &str, pointer: &str) -> Result<Option<usize>, JsonError> {
+fn contents_start(text: &str, pointer: &str) -> Result<Option<usize>, JsonError> {
     let found = super::find(text.as_bytes(), pointer)?;
     Ok(found.map(|container| container.start + 1))
 }

@@ -39,7 +39,7 @@ fn remove(path: &str) -> Patch {
 }
 
 #[test]
-fn a_value_is_found_as_it_is_spelled() {
+fn finds_values_verbatim() {
     let text = " { \"a\" : [ 1.50 , {\"b~/c\":\"\\u0041\"} ] , \"\" : null } ";
     assert_eq!(at(text, "/a/0"), Some("1.50"));
     assert_eq!(at(text, "/a/1/b~0~1c"), Some("\"\\u0041\""));
@@ -51,21 +51,21 @@ fn a_value_is_found_as_it_is_spelled() {
 }
 
 #[test]
-fn a_name_behind_escapes_is_the_same_name() {
+fn matches_escaped_member_names() {
     assert_eq!(at(r#"{"mod\u0065l":1}"#, "/model"), Some("1"));
     let twice = find(br#"{"model":1,"mod\u0065l":2}"#, "/model");
     assert!(matches!(twice, Err(JsonError::Duplicate { name }) if name == "model"));
 }
 
 #[test]
-fn twice_the_same_name_is_refused_only_on_the_way() {
+fn rejects_duplicate_members_only_on_the_path() {
     assert_eq!(at(r#"{"a":1,"a":2,"b":3}"#, "/b"), Some("3"));
     let twice = find(br#"{"a":{"b":1},"a":{"b":1}}"#, "/a/b");
     assert!(matches!(twice, Err(JsonError::Duplicate { name }) if name == "a"));
 }
 
 #[test]
-fn what_is_not_json_or_no_pointer_is_refused() {
+fn rejects_invalid_json_and_pointers() {
     for text in [
         "",
         "{",
@@ -97,7 +97,7 @@ fn what_is_not_json_or_no_pointer_is_refused() {
 }
 
 #[test]
-fn depth_ends_in_an_error_and_not_in_the_stack() {
+fn deep_nesting_is_an_error_not_a_stack_overflow() {
     let deep = "[".repeat(1 << 20);
     assert!(find(deep.as_bytes(), &"/0".repeat(1 << 16)).is_err());
     let whole = format!("{}{}", "[".repeat(1 << 16), "]".repeat(1 << 16));
@@ -106,7 +106,7 @@ fn depth_ends_in_an_error_and_not_in_the_stack() {
 }
 
 #[test]
-fn a_patch_changes_just_its_bytes() -> Outcome {
+fn patch_changes_only_its_bytes() -> Outcome {
     let text = "{ \"a\" : 1.0 , \"b\":[ 1 , 2 ],\"c\":{ } }";
     let cases = [
         (
@@ -165,7 +165,7 @@ fn patches_apply_in_order() -> Outcome {
 }
 
 #[test]
-fn a_patch_without_a_place_is_refused() {
+fn rejects_patch_without_target() {
     for patch in [
         replace("/x", "1"),
         remove("/x"),
@@ -331,7 +331,7 @@ fn shared(one: &[u8], other: &[u8]) -> (usize, usize) {
 
 proptest! {
     #[test]
-    fn find_agrees_with_the_tree((value, text) in value()) {
+    fn find_matches_serde_pointer((value, text) in value()) {
         let mut all = Vec::new();
         pointers(&value, "", &mut all);
         for pointer in all {
@@ -342,7 +342,7 @@ proptest! {
     }
 
     #[test]
-    fn apply_agrees_with_the_tree_and_touches_nothing_else(
+    fn apply_matches_rfc_6902_and_touches_nothing_else(
         (whole, text) in value(),
         (_, new) in value(),
         pick in any::<prop::sample::Index>(),
@@ -369,7 +369,7 @@ proptest! {
     }
 
     #[test]
-    fn no_input_panics(text in prop::collection::vec(any::<u8>(), 0..64), path in "[/a0~-]{0,6}", new in "[\\[\\]{}\",:1 ]{0,8}") {
+    fn never_panics(text in prop::collection::vec(any::<u8>(), 0..64), path in "[/a0~-]{0,6}", new in "[\\[\\]{}\",:1 ]{0,8}") {
         let _ = find(&text, &path).is_ok();
         let text = Bytes::from(text);
         for patch in [add(&path, &new), replace(&path, &new), remove(&path)] {
@@ -378,7 +378,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_of_json_characters_panics(text in "[\\[\\]{}\",:1a \\\\]{0,24}", path in "[/a0~-]{0,6}") {
+    fn never_panics_on_json_like_text(text in "[\\[\\]{}\",:1a \\\\]{0,24}", path in "[/a0~-]{0,6}") {
         let found = find(text.as_bytes(), &path);
         if let Ok(Some(range)) = found {
             prop_assert!(serde_json::from_str::<serde::de::IgnoredAny>(&text[range]).is_ok());

@@ -5,30 +5,30 @@ use serde_json::value::RawValue;
 use super::chunk::Chunk;
 use super::usage;
 use crate::json::string;
-use crate::{ProviderError, Usage, Verdict, cut};
+use crate::{ProviderError, Usage, BodyCheck, truncate};
 
 /// Reads the body of a 2xx answer, not streamed. One pass; of the content nothing is kept.
 #[must_use]
-pub fn read_answer(body: &[u8]) -> Verdict {
+pub fn read_answer(body: &[u8]) -> BodyCheck {
     if body.trim_ascii().is_empty() {
-        return Verdict::Empty;
+        return BodyCheck::Empty;
     }
     let Ok(text) = std::str::from_utf8(body) else {
-        return Verdict::Malformed;
+        return BodyCheck::Malformed;
     };
     let Some(chunk) = Chunk::read(text) else {
-        return ProviderError::read(body).map_or(Verdict::Malformed, Verdict::Error);
+        return ProviderError::read(body).map_or(BodyCheck::Malformed, BodyCheck::Error);
     };
     if let Some(error) = failure(&chunk) {
-        return Verdict::Error(error);
+        return BodyCheck::Error(error);
     }
     match &chunk.choices {
-        Some(choices) if choices.count > 0 => Verdict::Complete {
+        Some(choices) if choices.count > 0 => BodyCheck::Complete {
             usage: spent(&chunk),
             finish_reason: choices.finish_reason.and_then(reason),
         },
-        Some(_) => Verdict::Empty,
-        None => ProviderError::read(body).map_or(Verdict::Empty, Verdict::Error),
+        Some(_) => BodyCheck::Empty,
+        None => ProviderError::read(body).map_or(BodyCheck::Empty, BodyCheck::Error),
     }
 }
 
@@ -45,7 +45,7 @@ pub(super) fn failure(chunk: &Chunk<'_>) -> Option<ProviderError> {
     if let Some(error) = told
         .into_iter()
         .flatten()
-        .find_map(ProviderError::of_member)
+        .find_map(ProviderError::from_member)
     {
         return Some(error);
     }
@@ -53,7 +53,7 @@ pub(super) fn failure(chunk: &Chunk<'_>) -> Option<ProviderError> {
     let broke_off = choices?
         .finish_reason
         .is_some_and(|reason| reason.get() == "\"error\"");
-    broke_off.then(|| ProviderError::of_message("the provider finished with the reason `error`"))
+    broke_off.then(|| ProviderError::from_message("the provider finished with the reason `error`"))
 }
 
 /// What a chunk says it cost, in whichever of the three places.
@@ -72,5 +72,5 @@ pub(super) fn spent(chunk: &Chunk<'_>) -> Option<Usage> {
 
 /// A finish reason as text.
 pub(super) fn reason(raw: &RawValue) -> Option<String> {
-    string(raw).map(|reason| cut(&reason, ProviderError::WORD_BYTES_MAX).to_owned())
+    string(raw).map(|reason| truncate(&reason, ProviderError::CODE_BYTES_MAX).to_owned())
 }

@@ -14,7 +14,7 @@ pub(super) fn signature(extra: &Value) -> Option<Signature> {
 
 /// What a call's `extra_content` is for a client, whoever made the signature.
 pub(super) fn extra_content(signature: &Signature) -> Value {
-    let text = signature.written_in(Dialect::OpenaiChat);
+    let text = signature.encode_for(Dialect::OpenaiChat);
     json!({"google": {"thought_signature": text}})
 }
 

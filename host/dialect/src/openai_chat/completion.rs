@@ -7,13 +7,13 @@ use super::chunk::Chunk;
 use super::finish::Said;
 use super::message::{self, Piece};
 use super::{calls, citations, media, render, thought, usage};
-use crate::interlingua::{Answer, Malformed, Owed, Part};
+use crate::interlingua::{Response, Malformed, ResponseContext, Part};
 
 /// Reads a provider's answer, of which [`super::read_answer`] thinks well.
 ///
 /// # Errors
 /// If it is no completion.
-pub fn decode_answer(body: &[u8]) -> Result<Answer, Malformed> {
+pub fn decode_answer(body: &[u8]) -> Result<Response, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
     let whole: Value = serde_json::from_str(text).map_err(|_| Malformed("it is not JSON"))?;
     let whole = whole.as_object().ok_or(Malformed("it is no object"))?;
@@ -28,7 +28,7 @@ pub fn decode_answer(body: &[u8]) -> Result<Answer, Malformed> {
         parts.push(Part::text(text));
     }
     let told = told(&parts);
-    Ok(Answer {
+    Ok(Response {
         id: message::text(whole, "id").to_owned(),
         model: message::text(whole, "model").to_owned(),
         finish: told.finish(choice).unwrap_or_else(|| told.unsaid()),
@@ -78,7 +78,7 @@ fn told(parts: &[Part]) -> Said {
 
 /// Writes an answer for a client.
 #[must_use]
-pub fn encode_answer(answer: &Answer, owed: &Owed) -> Vec<u8> {
+pub fn encode_answer(answer: &Response, owed: &ResponseContext) -> Vec<u8> {
     let mut body = json!({
         "id": format!("{ID}{}", owed.id),
         "object": "chat.completion",
@@ -97,7 +97,7 @@ pub fn encode_answer(answer: &Answer, owed: &Owed) -> Vec<u8> {
     render::print(&body)
 }
 
-fn message(parts: &[Part], owed: &Owed) -> Value {
+fn message(parts: &[Part], owed: &ResponseContext) -> Value {
     let mut thoughts = thought::Members::default();
     let mut text = String::new();
     let mut refusal = String::new();

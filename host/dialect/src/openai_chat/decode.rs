@@ -7,9 +7,9 @@ mod tools;
 use serde_json::Value;
 
 use self::messages::Conversation;
-use crate::Asked;
+use crate::RequestHead;
 use crate::interlingua::{
-    Effort, Fields, Format, Notes, Reasoning, Refusal, Request, Sampling, ToolChoice,
+    Effort, ObjectReader, Format, TranslationReport, Reasoning, TranslationError, Request, Sampling, ToolChoice,
 };
 
 /// Reads a request for a chat completion (<https://platform.openai.com/docs/api-reference/chat/create>),
@@ -19,17 +19,17 @@ use crate::interlingua::{
 /// If it is not what the API documents, or asks for what no other dialect can give.
 pub fn decode_request(
     body: &[u8],
-    asked: &Asked<'_>,
-    notes: &mut Notes,
-) -> Result<Request, Refusal> {
-    let mut fields = Fields::of_body(body)?;
+    asked: &RequestHead<'_>,
+    notes: &mut TranslationReport,
+) -> Result<Request, TranslationError> {
+    let mut fields = ObjectReader::from_body(body)?;
     fields.skip("model");
     fields.skip("stream");
     refuse_what_would_be_wrong(&mut fields)?;
     let mut conversation = Conversation::default();
     let messages = fields.objects("messages")?;
     if messages.is_empty() {
-        return Err(Refusal::new("messages", "must have at least one message"));
+        return Err(TranslationError::new("messages", "must have at least one message"));
     }
     for (index, message) in messages.into_iter().enumerate() {
         conversation.message(index, message, notes)?;
@@ -57,18 +57,18 @@ pub fn decode_request(
     if fields.peek("logprobs") == Some(&Value::Bool(false)) {
         fields.skip("logprobs");
     }
-    fields.warn_of_rest(notes);
+    fields.warn_unread(notes);
     Ok(request)
 }
 
 /// The texts that end an answer: one, or several.
-pub(crate) fn stop(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
+pub(crate) fn stop(fields: &mut ObjectReader) -> Result<Vec<String>, TranslationError> {
     if let Some(Value::String(_)) = fields.peek("stop") {
         return Ok(fields.string("stop")?.into_iter().collect());
     }
     let texts = fields.list("stop")?.into_iter().map(|text| match text {
         Value::String(text) => Ok(text),
-        _ => Err(Refusal::new(
+        _ => Err(TranslationError::new(
             "stop",
             "must be a string, or an array of strings",
         )),
@@ -77,20 +77,20 @@ pub(crate) fn stop(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
 }
 
 /// Whether a stream is to tell its usage.
-pub(crate) fn include_usage(fields: &mut Fields, notes: &mut Notes) -> Result<bool, Refusal> {
+pub(crate) fn include_usage(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result<bool, TranslationError> {
     let Some(mut options) = fields.object("stream_options")? else {
         return Ok(false);
     };
     let include = options.flag("include_usage")?.unwrap_or(false);
     if options.flag("include_obfuscation")? == Some(true) {
-        notes.dropped("stream_options.include_obfuscation");
+        notes.warn_dropped("stream_options.include_obfuscation");
     }
-    options.warn_of_rest(notes);
+    options.warn_unread(notes);
     Ok(include)
 }
 
 /// How the answer is drawn.
-pub(crate) fn sampling(fields: &mut Fields, notes: &mut Notes) -> Result<Sampling, Refusal> {
+pub(crate) fn sampling(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result<Sampling, TranslationError> {
     let older = fields.count("max_tokens")?;
     let newer = fields.count("max_completion_tokens")?;
     if newer.is_some() && older.is_some() && newer != older {
@@ -111,28 +111,28 @@ pub(crate) fn sampling(fields: &mut Fields, notes: &mut Notes) -> Result<Samplin
 }
 
 /// Refuses a number of candidates other than one.
-pub(crate) fn refuse_several(fields: &mut Fields, name: &str) -> Result<(), Refusal> {
+pub(crate) fn refuse_several(fields: &mut ObjectReader, name: &str) -> Result<(), TranslationError> {
     match fields.count(name)? {
         None | Some(1) => Ok(()),
-        Some(_) => Err(Refusal::new(
+        Some(_) => Err(TranslationError::new(
             name,
             "this model's provider gives one answer a request: ask several times",
         )),
     }
 }
 
-fn refuse_what_would_be_wrong(fields: &mut Fields) -> Result<(), Refusal> {
+fn refuse_what_would_be_wrong(fields: &mut ObjectReader) -> Result<(), TranslationError> {
     refuse_several(fields, "n")?;
     let modalities = fields.list("modalities")?;
     if modalities.iter().any(|modality| modality != "text") {
-        return Err(Refusal::new(
+        return Err(TranslationError::new(
             "modalities",
             "this model's provider answers in text only",
         ));
     }
     // Says how to speak, which only an audio answer does.
     if fields.take("audio").is_some() {
-        return Err(Refusal::new(
+        return Err(TranslationError::new(
             "audio",
             "this model's provider answers in text only",
         ));
@@ -140,50 +140,50 @@ fn refuse_what_would_be_wrong(fields: &mut Fields) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn tool_choice(fields: &mut Fields, notes: &mut Notes) -> Result<Option<ToolChoice>, Refusal> {
+fn tool_choice(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result<Option<ToolChoice>, TranslationError> {
     let deprecated = tools::function_choice(fields, notes)?;
     Ok(tools::choice(fields, notes)?.or(deprecated))
 }
 
-fn format(fields: &mut Fields, notes: &mut Notes) -> Result<Format, Refusal> {
+fn format(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result<Format, TranslationError> {
     let Some(mut format) = fields.object("response_format")? else {
         return Ok(Format::Text);
     };
-    let kind = format.needed_string("type")?;
+    let kind = format.required_string("type")?;
     let read = match kind.as_str() {
         "text" => Format::Text,
         "json_object" => Format::Json,
         "json_schema" => {
             let mut wanted = needed(&mut format, "json_schema")?;
             let read = Format::Schema {
-                name: Some(wanted.needed_string("name")?),
+                name: Some(wanted.required_string("name")?),
                 description: wanted.string("description")?,
                 schema: match wanted.take("schema") {
                     Some(schema @ Value::Object(_)) => schema,
-                    _ => return Err(wanted.refusal("schema", "must be an object")),
+                    _ => return Err(wanted.error("schema", "must be an object")),
                 },
                 strict: wanted.flag("strict")?,
             };
-            wanted.warn_of_rest(notes);
+            wanted.warn_unread(notes);
             read
         }
-        _ => return Err(format.refusal("type", "must be text, json_object or json_schema")),
+        _ => return Err(format.error("type", "must be text, json_object or json_schema")),
     };
-    format.warn_of_rest(notes);
+    format.warn_unread(notes);
     Ok(read)
 }
 
 /// An object that must be there.
-fn needed(fields: &mut Fields, name: &str) -> Result<Fields, Refusal> {
+fn needed(fields: &mut ObjectReader, name: &str) -> Result<ObjectReader, TranslationError> {
     fields
         .object(name)?
-        .ok_or_else(|| fields.refusal(name, "missing"))
+        .ok_or_else(|| fields.error(name, "missing"))
 }
 
 /// OpenAI's `reasoning_effort`, and OpenRouter's `reasoning`.
-fn reasoning(fields: &mut Fields, notes: &mut Notes) -> Result<Option<Reasoning>, Refusal> {
+fn reasoning(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result<Option<Reasoning>, TranslationError> {
     let unknown =
-        |name: &str| Refusal::new(name, "must be none, minimal, low, medium, high or xhigh");
+        |name: &str| TranslationError::new(name, "must be none, minimal, low, medium, high or xhigh");
     let effort = fields.string("reasoning_effort")?;
     let mut reasoning = match effort.as_deref().map(Effort::parse) {
         Some(None) => return Err(unknown("reasoning_effort")),
@@ -209,7 +209,7 @@ fn reasoning(fields: &mut Fields, notes: &mut Notes) -> Result<Option<Reasoning>
         }
         _ => {}
     }
-    wanted.warn_of_rest(notes);
+    wanted.warn_unread(notes);
     Ok(reasoning)
 }
 

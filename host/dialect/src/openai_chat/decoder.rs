@@ -10,7 +10,7 @@ use super::finish::Said;
 use super::message;
 use super::usage;
 use crate::interlingua::{Event, EventDecoder, Malformed};
-use crate::{ProviderError, cut};
+use crate::{ProviderError, truncate};
 
 /// Reads the stream of a chat completion, or of a text completion.
 #[must_use]
@@ -79,7 +79,7 @@ impl Decoder {
         for (name, kept) in [("id", &mut self.id), ("model", &mut self.model)] {
             // Azure's first chunk, of its filters alone, has neither.
             if kept.is_empty() {
-                cut(message::text(chunk, name), NAME_BYTES_MAX).clone_into(kept);
+                truncate(message::text(chunk, name), NAME_BYTES_MAX).clone_into(kept);
             }
         }
         if let Some(choice) = message::list(chunk, "choices").iter().find(first) {
@@ -164,7 +164,7 @@ fn failure(chunk: &Map<String, Value>, data: &[u8]) -> Option<ProviderError> {
     ];
     let error = told.into_iter().flatten().find_map(|error| {
         let raw = raw(error)?;
-        ProviderError::of_member(&raw)
+        ProviderError::from_member(&raw)
     });
     if error.is_some() {
         return error;
@@ -175,7 +175,7 @@ fn failure(chunk: &Map<String, Value>, data: &[u8]) -> Option<ProviderError> {
     }
     // OpenRouter's word for a choice that broke off.
     let broke_off = choice?.get("finish_reason")? == "error";
-    broke_off.then(|| ProviderError::of_message("the provider finished with the reason `error`"))
+    broke_off.then(|| ProviderError::from_message("the provider finished with the reason `error`"))
 }
 
 fn raw(value: &Value) -> Option<Box<RawValue>> {
@@ -186,7 +186,7 @@ fn raw(value: &Value) -> Option<Box<RawValue>> {
 }
 
 fn error_of(data: &[u8]) -> ProviderError {
-    let message = || ProviderError::of_message(&String::from_utf8_lossy(data));
+    let message = || ProviderError::from_message(&String::from_utf8_lossy(data));
     ProviderError::read(data).unwrap_or_else(message)
 }
 

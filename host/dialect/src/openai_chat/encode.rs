@@ -6,7 +6,7 @@ mod tools;
 use serde_json::{Map, Value, json};
 
 use crate::interlingua::{
-    Effort, Format, Notes, Reasoning, Refusal, Request, Sampling, ToolChoice, loss,
+    Effort, Format, TranslationReport, Reasoning, TranslationError, Request, Sampling, ToolChoice, loss,
 };
 use crate::json::object;
 
@@ -14,7 +14,7 @@ use crate::json::object;
 ///
 /// # Errors
 /// If it says something that has no place in this dialect, and whose loss would make the answer wrong.
-pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, Refusal> {
+pub fn encode_request(request: &Request, notes: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
     let mut body = Map::new();
     let mut put = |name: &str, value: Value| {
         if !value.is_null() {
@@ -24,7 +24,7 @@ pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, R
     put("model", json!(request.model));
     let messages = messages::written(request, notes)?;
     if messages.is_empty() {
-        return Err(Refusal::nothing_said());
+        return Err(TranslationError::empty_conversation());
     }
     put("messages", messages.into());
     if request.stream {
@@ -34,7 +34,7 @@ pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, R
     }
     sampling(&request.sampling, notes, &mut put);
     if request.sampling.top_k.is_some() {
-        notes.dropped("top_k");
+        notes.warn_dropped("top_k");
     }
     put("max_completion_tokens", json!(request.sampling.tokens_max));
     put("stop", stop(&request.stop, notes));
@@ -44,7 +44,7 @@ pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, R
         if request
             .tool_choice
             .as_ref()
-            .is_some_and(ToolChoice::demands)
+            .is_some_and(ToolChoice::requires_call)
         {
             notes.warn("tool_choice", loss::NO_TOOLS);
         }
@@ -66,7 +66,7 @@ pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, R
 
 /// The members of the sampling that OpenAI's old and new API have alike. What is out of range goes to the
 /// nearest that is not.
-pub(crate) fn sampling(sampling: &Sampling, notes: &mut Notes, put: &mut impl FnMut(&str, Value)) {
+pub(crate) fn sampling(sampling: &Sampling, notes: &mut TranslationReport, put: &mut impl FnMut(&str, Value)) {
     let ranges = [
         ("temperature", sampling.temperature, 0.0, 2.0),
         ("top_p", sampling.top_p, 0.0, 1.0),
@@ -86,7 +86,7 @@ pub(crate) fn sampling(sampling: &Sampling, notes: &mut Notes, put: &mut impl Fn
 }
 
 /// The texts that end an answer, at most as many as OpenAI takes.
-pub(crate) fn stop(stop: &[String], notes: &mut Notes) -> Value {
+pub(crate) fn stop(stop: &[String], notes: &mut TranslationReport) -> Value {
     if stop.len() > STOPS_MAX {
         notes.warn(
             "stop",
@@ -100,7 +100,7 @@ pub(crate) fn stop(stop: &[String], notes: &mut Notes) -> Value {
     }
 }
 
-fn reasoning(reasoning: Option<Reasoning>, notes: &mut Notes) -> Value {
+fn reasoning(reasoning: Option<Reasoning>, notes: &mut TranslationReport) -> Value {
     let Some(reasoning) = reasoning else {
         return Value::Null;
     };
@@ -113,9 +113,9 @@ fn reasoning(reasoning: Option<Reasoning>, notes: &mut Notes) -> Value {
     let effort = reasoning.effort.or_else(|| {
         let budget = reasoning.budget_tokens?;
         notes.warn(loss::BUDGET, loss::BUDGET_AS_EFFORT);
-        Some(Effort::of_budget(budget))
+        Some(Effort::from_budget(budget))
     });
-    json!(effort.map(Effort::openai))
+    json!(effort.map(Effort::openai_name))
 }
 
 fn format(format: &Format) -> Value {

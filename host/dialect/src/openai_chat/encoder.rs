@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 use super::completion::{ID, chars};
 use super::finish::Said;
 use super::{calls, citations, media, render, thought, usage};
-use crate::interlingua::{Begun, Delta, Event, EventEncoder, Finish, Frame, Owed, Part, Signature};
+use crate::interlingua::{PartStart, Delta, Event, EventEncoder, FinishReason, Frame, ResponseContext, Part, Signature};
 use crate::{ErrorBody, ProviderError, Usage};
 
 /// Writes the stream of a chat completion: a chunk with the role, chunks with pieces, one with the reason
 /// for the end, one with the usage if the client asked for it, `[DONE]`.
 #[must_use]
-pub fn encoder(owed: Owed) -> Box<dyn EventEncoder> {
+pub fn encoder(owed: ResponseContext) -> Box<dyn EventEncoder> {
     Box::new(Encoder {
         id: format!("{ID}{}", owed.id),
         owed,
@@ -24,7 +24,7 @@ pub fn encoder(owed: Owed) -> Box<dyn EventEncoder> {
 
 #[derive(Debug, Default)]
 struct Encoder {
-    owed: Owed,
+    owed: ResponseContext,
     id: String,
     said: Said,
     open: Open,
@@ -58,9 +58,9 @@ impl EventEncoder for Encoder {
         }
         match event {
             Event::Start { .. } => self.delta(json!({"role": "assistant", "content": ""}), out),
-            Event::Begin(begun) => self.begin(begun, out),
+            Event::PartStart(begun) => self.begin(begun, out),
             Event::Delta(delta) => self.piece(delta, out),
-            Event::End => self.end(out),
+            Event::PartEnd => self.end(out),
             Event::Finish(finish) => self.finish(finish, out),
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Done => self.done(out),
@@ -70,31 +70,31 @@ impl EventEncoder for Encoder {
 }
 
 impl Encoder {
-    fn begin(&mut self, begun: &Begun, out: &mut Vec<Frame>) {
+    fn begin(&mut self, begun: &PartStart, out: &mut Vec<Frame>) {
         self.open = Open::Other;
         self.reasoning.0 = self.reasoning.1;
         self.text.0 = self.text.1;
         match begun {
-            Begun::Reasoning { redacted } => {
+            PartStart::Reasoning { redacted } => {
                 self.open = Open::Thought {
                     redacted: *redacted,
                 };
             }
-            Begun::Refusal => self.said.refusal = true,
-            Begun::Text => {}
-            Begun::ToolCall {
+            PartStart::Refusal => self.said.refusal = true,
+            PartStart::Text => {}
+            PartStart::ToolCall {
                 id,
                 name,
                 signature,
             } => self.begin_call(id, name, signature.as_ref(), out),
-            Begun::Whole(Part::Image(media)) => {
+            PartStart::Complete(Part::Image(media)) => {
                 if let Ok(mut image) = media::image(media) {
                     image["index"] = json!(self.images);
                     self.images += 1;
                     self.delta(json!({"images": [image]}), out);
                 }
             }
-            Begun::Whole(_) => {}
+            PartStart::Complete(_) => {}
         }
     }
 
@@ -182,7 +182,7 @@ impl Encoder {
         self.delta(json!({"tool_calls": [call]}), out);
     }
 
-    fn finish(&self, finish: &Finish, out: &mut Vec<Frame>) {
+    fn finish(&self, finish: &FinishReason, out: &mut Vec<Frame>) {
         let word = self.said.word(finish);
         self.chunk(&[Choice::of(json!({}), Some(word))], self.no_usage(), out);
     }

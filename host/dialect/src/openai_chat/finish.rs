@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::interlingua::Finish;
-use crate::{ProviderError, cut};
+use crate::interlingua::FinishReason;
+use crate::{ProviderError, truncate};
 
 /// What is known of an answer when it says why it ends.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,51 +16,51 @@ pub(super) struct Said {
 
 impl Said {
     /// The reason that a choice gives; none if it gives none.
-    pub(super) fn finish(self, choice: &Value) -> Option<Finish> {
+    pub(super) fn finish(self, choice: &Value) -> Option<FinishReason> {
         let word = choice.get("finish_reason")?.as_str()?;
         Some(match word {
             "" => return None,
             // Some providers stop, they say, where they called a tool.
-            "stop" | "end_turn" | "eos" if self.call => Finish::ToolCalls,
-            "stop" | "end_turn" | "eos" if self.refusal => Finish::Refusal,
+            "stop" | "end_turn" | "eos" if self.call => FinishReason::ToolCalls,
+            "stop" | "end_turn" | "eos" if self.refusal => FinishReason::Refusal,
             "stop" | "end_turn" | "eos" => stop(choice),
-            "length" | "max_tokens" => Finish::Length,
-            "tool_calls" | "function_call" => Finish::ToolCalls,
-            "content_filter" => Finish::ContentFilter,
-            _ => Finish::Other(cut(word, ProviderError::WORD_BYTES_MAX).to_owned()),
+            "length" | "max_tokens" => FinishReason::Length,
+            "tool_calls" | "function_call" => FinishReason::ToolCalls,
+            "content_filter" => FinishReason::ContentFilter,
+            _ => FinishReason::Other(truncate(word, ProviderError::CODE_BYTES_MAX).to_owned()),
         })
     }
 
     /// The reason of an answer that came to its end and gives none.
-    pub(super) const fn unsaid(self) -> Finish {
+    pub(super) const fn unsaid(self) -> FinishReason {
         if self.call {
-            Finish::ToolCalls
+            FinishReason::ToolCalls
         } else if self.refusal {
-            Finish::Refusal
+            FinishReason::Refusal
         } else {
-            Finish::Stop
+            FinishReason::Stop
         }
     }
 
     /// The word for a reason.
-    pub(super) const fn word(self, finish: &Finish) -> &'static str {
+    pub(super) const fn word(self, finish: &FinishReason) -> &'static str {
         match finish {
-            Finish::ContentFilter => "content_filter",
-            Finish::Length => "length",
+            FinishReason::ContentFilter => "content_filter",
+            FinishReason::Length => "length",
             // OpenAI's own refusals stop, and say so in `refusal`.
-            Finish::Refusal if self.refusal => "stop",
-            Finish::Refusal => "content_filter",
-            Finish::ToolCalls => "tool_calls",
-            Finish::Other(_) | Finish::Stop | Finish::StopSequence(_) => "stop",
+            FinishReason::Refusal if self.refusal => "stop",
+            FinishReason::Refusal => "content_filter",
+            FinishReason::ToolCalls => "tool_calls",
+            FinishReason::Other(_) | FinishReason::Stop | FinishReason::StopSequence(_) => "stop",
         }
     }
 }
 
 /// vLLM tells which text it stopped at; of a token it tells the number, which says nothing here.
-fn stop(choice: &Value) -> Finish {
+fn stop(choice: &Value) -> FinishReason {
     match choice.get("stop_reason") {
-        Some(Value::String(text)) => Finish::StopSequence(Some(text.clone())),
-        _ => Finish::Stop,
+        Some(Value::String(text)) => FinishReason::StopSequence(Some(text.clone())),
+        _ => FinishReason::Stop,
     }
 }
 
@@ -82,20 +82,20 @@ mod tests {
             ..plain
         };
         let cases = [
-            (plain, "stop", Some(Finish::Stop), "stop"),
-            (plain, "eos", Some(Finish::Stop), "stop"),
-            (call, "stop", Some(Finish::ToolCalls), "tool_calls"),
-            (refusal, "stop", Some(Finish::Refusal), "stop"),
-            (plain, "length", Some(Finish::Length), "length"),
-            (call, "length", Some(Finish::Length), "length"),
-            (call, "function_call", Some(Finish::ToolCalls), "tool_calls"),
+            (plain, "stop", Some(FinishReason::Stop), "stop"),
+            (plain, "eos", Some(FinishReason::Stop), "stop"),
+            (call, "stop", Some(FinishReason::ToolCalls), "tool_calls"),
+            (refusal, "stop", Some(FinishReason::Refusal), "stop"),
+            (plain, "length", Some(FinishReason::Length), "length"),
+            (call, "length", Some(FinishReason::Length), "length"),
+            (call, "function_call", Some(FinishReason::ToolCalls), "tool_calls"),
             (
                 plain,
                 "content_filter",
-                Some(Finish::ContentFilter),
+                Some(FinishReason::ContentFilter),
                 "content_filter",
             ),
-            (plain, "odd", Some(Finish::Other("odd".to_owned())), "stop"),
+            (plain, "odd", Some(FinishReason::Other("odd".to_owned())), "stop"),
             (plain, "", None, "stop"),
         ];
         for (said, word, finish, written) in cases {
@@ -103,9 +103,9 @@ mod tests {
             assert_eq!(read, finish, "{word}");
             assert_eq!(said.word(&read.unwrap_or_default()), written, "{word}");
         }
-        assert_eq!(plain.word(&Finish::Refusal), "content_filter");
+        assert_eq!(plain.word(&FinishReason::Refusal), "content_filter");
         assert_eq!(plain.finish(&json!({"finish_reason": null})), None);
-        assert_eq!(call.unsaid(), Finish::ToolCalls);
+        assert_eq!(call.unsaid(), FinishReason::ToolCalls);
     }
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
             Said::default().finish(&choice)
         };
         let end = Some("END".to_owned());
-        assert_eq!(stopped(json!("END")), Some(Finish::StopSequence(end)));
-        assert_eq!(stopped(json!(2)), Some(Finish::Stop));
+        assert_eq!(stopped(json!("END")), Some(FinishReason::StopSequence(end)));
+        assert_eq!(stopped(json!(2)), Some(FinishReason::Stop));
     }
 }

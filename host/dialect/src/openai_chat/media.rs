@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::interlingua::{Media, Part, Refusal, Source};
+use crate::interlingua::{Media, Part, TranslationError, MediaSource};
 use crate::json::object;
 
 /// What stands behind an address: what it holds itself, or where it points.
@@ -11,7 +11,7 @@ use crate::json::object;
 /// If it is a `data:` address that is not base64.
 pub(super) fn at(url: String) -> Result<Media, &'static str> {
     let Some(inside) = url.strip_prefix("data:") else {
-        return Ok(media(None, Source::Url(url)));
+        return Ok(media(None, MediaSource::Url(url)));
     };
     let (head, data) = inside
         .split_once(',')
@@ -21,7 +21,7 @@ pub(super) fn at(url: String) -> Result<Media, &'static str> {
         .ok_or("a data: address must be base64")?;
     let kind = kind.split(';').next().unwrap_or_default();
     let media_type = (!kind.is_empty()).then(|| kind.to_owned());
-    let source = Source::base64(data.to_owned()).ok_or(Source::NO_BASE64)?;
+    let source = MediaSource::base64(data.to_owned()).ok_or(MediaSource::NOT_BASE64)?;
     Ok(media(media_type, source))
 }
 
@@ -34,7 +34,7 @@ pub(super) fn sound(format: &str, data: String) -> Result<Media, &'static str> {
         "mp3" => MP3.to_owned(),
         _ => format!("audio/{format}"),
     };
-    let source = Source::base64(data).ok_or(Source::NO_BASE64)?;
+    let source = MediaSource::base64(data).ok_or(MediaSource::NOT_BASE64)?;
     Ok(media(Some(media_type), source))
 }
 
@@ -42,13 +42,13 @@ pub(super) fn sound(format: &str, data: String) -> Result<Media, &'static str> {
 ///
 /// # Errors
 /// If this dialect has no place for it.
-pub(super) fn written(part: &Part) -> Result<Value, Refusal> {
+pub(super) fn written(part: &Part) -> Result<Value, TranslationError> {
     match part {
         Part::Image(media) => image(media),
         Part::Document(media) => document(media),
         Part::Audio(media) => audio(media),
         Part::Text { text, .. } => Ok(text_part(text)),
-        _ => Err(Refusal::new("messages", "a user's message can't hold this")),
+        _ => Err(TranslationError::new("messages", "a user's message can't hold this")),
     }
 }
 
@@ -61,15 +61,15 @@ pub(super) fn text_part(text: &str) -> Value {
 ///
 /// # Errors
 /// If it is neither here nor on the web.
-pub(super) fn image(media: &Media) -> Result<Value, Refusal> {
+pub(super) fn image(media: &Media) -> Result<Value, TranslationError> {
     let url = match &media.source {
-        Source::Url(url) => url.clone(),
-        Source::Base64(data) => {
+        MediaSource::Url(url) => url.clone(),
+        MediaSource::Base64(data) => {
             let kind = media.media_type.as_deref().unwrap_or_else(|| seen(data));
             format!("data:{kind};base64,{data}")
         }
-        Source::File(_) => return Err(with_provider("image_url")),
-        Source::Text(_) => return Err(Refusal::new("image_url", "a picture can't be text")),
+        MediaSource::File(_) => return Err(with_provider("image_url")),
+        MediaSource::Text(_) => return Err(TranslationError::new("image_url", "a picture can't be text")),
     };
     let mut address = object! {"url": url};
     if let Some(detail) = &media.detail {
@@ -78,10 +78,10 @@ pub(super) fn image(media: &Media) -> Result<Value, Refusal> {
     Ok(object! {"type": "image_url", "image_url": address})
 }
 
-fn document(media: &Media) -> Result<Value, Refusal> {
+fn document(media: &Media) -> Result<Value, TranslationError> {
     let title = media.title.as_deref();
     match &media.source {
-        Source::Base64(data) => {
+        MediaSource::Base64(data) => {
             let kind = media.media_type.as_deref().unwrap_or(PDF);
             let file = object! {
                 // OpenAI demands a name beside the data.
@@ -90,49 +90,49 @@ fn document(media: &Media) -> Result<Value, Refusal> {
             };
             Ok(object! {"type": "file", "file": file})
         }
-        Source::Text(text) => Ok(text_part(
+        MediaSource::Text(text) => Ok(text_part(
             &title.map_or_else(|| text.clone(), |title| format!("{title}\n\n{text}")),
         )),
-        Source::File(_) => Err(with_provider("file")),
-        Source::Url(_) => Err(Refusal::new(
+        MediaSource::File(_) => Err(with_provider("file")),
+        MediaSource::Url(_) => Err(TranslationError::new(
             "file",
             "the provider takes no address of a document: send its bytes",
         )),
     }
 }
 
-fn audio(media: &Media) -> Result<Value, Refusal> {
+fn audio(media: &Media) -> Result<Value, TranslationError> {
     let format = match media.media_type.as_deref() {
         Some(MP3 | "audio/mp3") => "mp3",
         Some("audio/wav" | "audio/x-wav" | "audio/wave") => "wav",
         _ => {
-            return Err(Refusal::new(
+            return Err(TranslationError::new(
                 "input_audio",
                 "the provider takes only wav and mp3",
             ));
         }
     };
     match &media.source {
-        Source::Base64(data) => Ok(json!({
+        MediaSource::Base64(data) => Ok(json!({
             "type": "input_audio",
             "input_audio": {"data": data, "format": format},
         })),
-        Source::File(_) => Err(with_provider("input_audio")),
-        Source::Text(_) | Source::Url(_) => Err(Refusal::new(
+        MediaSource::File(_) => Err(with_provider("input_audio")),
+        MediaSource::Text(_) | MediaSource::Url(_) => Err(TranslationError::new(
             "input_audio",
             "the provider takes sound as base64 only",
         )),
     }
 }
 
-fn with_provider(field: &str) -> Refusal {
-    Refusal::new(
+fn with_provider(field: &str) -> TranslationError {
+    TranslationError::new(
         field,
         "a file that lies with one provider is unknown to another: send its bytes",
     )
 }
 
-fn media(media_type: Option<String>, source: Source) -> Media {
+fn media(media_type: Option<String>, source: MediaSource) -> Media {
     Media {
         media_type,
         source,
@@ -162,12 +162,12 @@ mod tests {
     fn addresses_are_read() {
         let read = |url: &str| at(url.to_owned()).map(|it| (it.media_type, it.source));
         let png = Some("image/png".to_owned());
-        let aa = || Source::Base64("AA==".to_owned());
+        let aa = || MediaSource::Base64("AA==".to_owned());
         assert_eq!(read("data:image/png;base64,AA=="), Ok((png.clone(), aa())));
         assert_eq!(read("data:image/png;a=b;base64,AA=="), Ok((png, aa())));
         assert_eq!(read("data:;base64,AA=="), Ok((None, aa())));
         let web = "https://a.example/x.png";
-        assert_eq!(read(web), Ok((None, Source::Url(web.to_owned()))));
+        assert_eq!(read(web), Ok((None, MediaSource::Url(web.to_owned()))));
         assert!(read("data:text/plain,hi").is_err());
         assert!(read("data:image/png;base64").is_err());
     }
@@ -180,7 +180,7 @@ mod tests {
             ("R0lGOD", "gif"),
             ("UklGRg", "webp"),
         ] {
-            let picture = media(None, Source::Base64(data.to_owned()));
+            let picture = media(None, MediaSource::Base64(data.to_owned()));
             let url = format!("data:image/{kind};base64,{data}");
             let written = image(&picture).unwrap();
             assert_eq!(
@@ -192,12 +192,12 @@ mod tests {
 
     #[test]
     fn what_has_no_place_is_refused_by_name() {
-        let file = || Source::File("file-1".to_owned());
-        let url = || Source::Url("https://a.example".to_owned());
+        let file = || MediaSource::File("file-1".to_owned());
+        let url = || MediaSource::Url("https://a.example".to_owned());
         let cases = [
             (Part::Image(media(None, file())), "image_url"),
             (
-                Part::Image(media(None, Source::Text(String::new()))),
+                Part::Image(media(None, MediaSource::Text(String::new()))),
                 "image_url",
             ),
             (Part::Document(media(None, file())), "file"),

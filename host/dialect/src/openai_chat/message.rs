@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{media, thought};
-use crate::interlingua::{Part, Thought};
+use crate::interlingua::{Part, ReasoningPart};
 
 /// A piece of content: text, or what Mistral's models think, which stands in the midst of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) fn images(message: &Map<String, Value>) -> Vec<Part> {
 }
 
 /// The thoughts of a message.
-pub(super) fn thoughts(message: &Map<String, Value>) -> Vec<Thought> {
+pub(super) fn thoughts(message: &Map<String, Value>) -> Vec<ReasoningPart> {
     let details = list(message, "reasoning_details");
     thought::read(thought::text_of(message), details)
 }

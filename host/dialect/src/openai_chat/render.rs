@@ -159,8 +159,8 @@ const EVENT_FRAME_BYTES: usize = "data: \n\n".len();
 mod tests {
     use super::*;
     use crate::openai_chat::StreamObserver;
-    use crate::sse::{Reader, SseError};
-    use crate::{Observed, ProviderError};
+    use crate::sse::{SseReader, SseError};
+    use crate::{EventClass, ProviderError};
 
     const ERROR: ErrorBody<'_> = ErrorBody {
         message: "a \"b\"\nc",
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_stream_error_is_one_event_that_says_so() -> Result<(), SseError> {
-        let mut reader = Reader::default();
+        let mut reader = SseReader::default();
         reader.push(render_stream_error(&ERROR));
         let event = reader
             .next_event()?
@@ -191,8 +191,8 @@ mod tests {
             param: Some("model".to_owned()),
         };
         let observed = StreamObserver::new().observe(event.name(), &event.data);
-        assert_eq!(observed, Observed::Error(error));
-        assert_eq!(reader.rest_len(), 0);
+        assert_eq!(observed, EventClass::Error(error));
+        assert_eq!(reader.buffered_len(), 0);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use super::answer::{failure, reason, spent};
 use super::chunk::Chunk;
-use crate::{Observed, ProviderError, Usage};
+use crate::{EventClass, ProviderError, Usage};
 
 /// Watches one stream. It holds a few words, however long the stream is.
 #[derive(Clone, Debug, Default)]
@@ -25,26 +25,26 @@ impl StreamObserver {
 
     /// Says what an event means, by its name and its data. One pass over the data; nothing is allocated
     /// but the finish reason, and what an error says.
-    pub fn observe(&mut self, event_name: &str, data: &[u8]) -> Observed {
+    pub fn observe(&mut self, event_name: &str, data: &[u8]) -> EventClass {
         let Ok(text) = std::str::from_utf8(data.trim_ascii()) else {
-            return Observed::Malformed;
+            return EventClass::Malformed;
         };
         // The clients stop at anything that begins so.
         if text.starts_with(DONE) {
             self.done = true;
-            return Observed::Done;
+            return EventClass::Done;
         }
         if event_name == "error" {
-            return Observed::Error(error_of(text));
+            return EventClass::Error(error_of(text));
         }
         let Some(chunk) = Chunk::read(text) else {
-            return ProviderError::read(data).map_or(Observed::Malformed, Observed::Error);
+            return ProviderError::read(data).map_or(EventClass::Malformed, EventClass::Error);
         };
         if let Some(error) = failure(&chunk) {
-            return Observed::Error(error);
+            return EventClass::Error(error);
         }
         if chunk.choices.is_none() && chunk.is_called_error() {
-            return Observed::Error(error_of(text));
+            return EventClass::Error(error_of(text));
         }
         self.take(&chunk)
     }
@@ -74,12 +74,12 @@ impl StreamObserver {
         self.done || (self.seen != 0 && self.seen == self.finished)
     }
 
-    fn take(&mut self, chunk: &Chunk<'_>) -> Observed {
+    fn take(&mut self, chunk: &Chunk<'_>) -> EventClass {
         if let Some(usage) = spent(chunk) {
             self.usage = Some(usage);
         }
         let Some(choices) = &chunk.choices else {
-            return Observed::Preamble;
+            return EventClass::Preamble;
         };
         self.seen |= choices.seen;
         self.finished |= choices.finished;
@@ -88,15 +88,15 @@ impl StreamObserver {
         }
         self.content |= choices.content;
         if choices.content {
-            Observed::Content
+            EventClass::Content
         } else {
-            Observed::Preamble
+            EventClass::Preamble
         }
     }
 }
 
 fn error_of(text: &str) -> ProviderError {
-    ProviderError::read(text.as_bytes()).unwrap_or_else(|| ProviderError::of_message(text))
+    ProviderError::read(text.as_bytes()).unwrap_or_else(|| ProviderError::from_message(text))
 }
 
 /// The data of the event that ends a stream.

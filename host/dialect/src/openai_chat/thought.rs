@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::Dialect;
-use crate::interlingua::{Signature, Thought};
+use crate::interlingua::{Signature, ReasoningPart};
 
 /// The text of a message's or a delta's thoughts, by either name.
 pub(super) fn text_of(message: &Map<String, Value>) -> &str {
@@ -19,7 +19,7 @@ pub(super) fn text_of(message: &Map<String, Value>) -> &str {
 ///
 /// A thought without a record gets an empty one of this dialect: it tells a later request that a provider
 /// of this dialect thought so, and some of them demand their text back beside a call of a tool.
-pub(super) fn read(text: &str, details: &[Value]) -> Vec<Thought> {
+pub(super) fn read(text: &str, details: &[Value]) -> Vec<ReasoningPart> {
     if details.is_empty() {
         return bare(text).into_iter().collect();
     }
@@ -73,7 +73,7 @@ pub(super) struct Members {
 
 impl Members {
     /// Adds a thought, with its record whoever made it.
-    pub(super) fn add(&mut self, thought: &Thought) {
+    pub(super) fn add(&mut self, thought: &ReasoningPart) {
         let start = self.text.len();
         self.text += &thought.text;
         let span = (!thought.redacted).then_some((start, self.text.len()));
@@ -104,7 +104,7 @@ pub(super) fn details(
     index: usize,
     span: Option<(usize, usize)>,
 ) -> Vec<Value> {
-    match signature.of(MINE) {
+    match signature.data_for(MINE) {
         Some("") => return Vec::new(),
         Some(data) if data.starts_with('[') => {
             if let Ok(Value::Array(details)) = serde_json::from_str(data) {
@@ -113,7 +113,7 @@ pub(super) fn details(
         }
         _ => {}
     }
-    let mut detail = json!({"type": SEALED, "data": signature.written_in(MINE), "index": index});
+    let mut detail = json!({"type": SEALED, "data": signature.encode_for(MINE), "index": index});
     if let (Some((start, end)), Some(members)) = (span, detail.as_object_mut()) {
         members.insert(SPAN.to_owned(), json!([start, end]));
     }
@@ -175,28 +175,28 @@ fn merge(last: &mut Map<String, Value>, piece: &Map<String, Value>) {
     }
 }
 
-fn bare(text: &str) -> Option<Thought> {
-    (!text.is_empty()).then(|| Thought {
+fn bare(text: &str) -> Option<ReasoningPart> {
+    (!text.is_empty()).then(|| ReasoningPart {
         text: text.to_owned(),
         signature: Some(own("")),
         redacted: false,
     })
 }
 
-fn recorded(text: &str, details: &[Value]) -> Thought {
+fn recorded(text: &str, details: &[Value]) -> ReasoningPart {
     let text = if text.is_empty() {
         details.iter().map(shown).collect()
     } else {
         text.to_owned()
     };
-    Thought {
+    ReasoningPart {
         redacted: text.is_empty(),
         text,
         signature: Some(own(Value::Array(details.to_vec()).to_string())),
     }
 }
 
-fn split(text: &str, sealed: &[Sealed<'_>]) -> Vec<Thought> {
+fn split(text: &str, sealed: &[Sealed<'_>]) -> Vec<ReasoningPart> {
     let mut thoughts = Vec::new();
     let mut at = 0;
     // Without any place, the first record is that of the text.
@@ -214,7 +214,7 @@ fn split(text: &str, sealed: &[Sealed<'_>]) -> Vec<Thought> {
             at = end;
         }
         let (start, end) = span.unwrap_or_default();
-        thoughts.push(Thought {
+        thoughts.push(ReasoningPart {
             text: text.get(start..end).unwrap_or_default().to_owned(),
             signature: Some(Signature::read(MINE, record.data)),
             redacted: span.is_none(),
@@ -237,9 +237,9 @@ const RECORD_BYTES_MAX: usize = 1024 * 1024;
 mod tests {
     use super::*;
 
-    fn thought(text: &str, signature: Option<Signature>, redacted: bool) -> Thought {
+    fn thought(text: &str, signature: Option<Signature>, redacted: bool) -> ReasoningPart {
         let text = text.to_owned();
-        Thought {
+        ReasoningPart {
             text,
             signature,
             redacted,

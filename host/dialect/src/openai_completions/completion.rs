@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::interlingua::{Answer, Finish, Owed, Part};
+use crate::interlingua::{Response, FinishReason, ResponseContext, Part};
 use crate::openai_chat::{print, write_usage};
 
 /// Writes an answer for a client: its text. Of a text completion there is nothing else.
 #[must_use]
-pub fn encode_answer(answer: &Answer, owed: &Owed) -> Vec<u8> {
+pub fn encode_answer(answer: &Response, owed: &ResponseContext) -> Vec<u8> {
     let text: String = answer.parts.iter().filter_map(said).collect();
     let mut body = json!({
         "id": format!("{ID}{}", owed.id),
@@ -28,15 +28,15 @@ pub(super) fn choice(text: &str, finish_reason: Option<&str>) -> Value {
 }
 
 /// The word for the reason of an end; this dialect has three.
-pub(super) const fn word(finish: &Finish) -> &'static str {
+pub(super) const fn word(finish: &FinishReason) -> &'static str {
     match finish {
-        Finish::ContentFilter => "content_filter",
-        Finish::Length => "length",
-        Finish::Other(_)
-        | Finish::Refusal
-        | Finish::Stop
-        | Finish::StopSequence(_)
-        | Finish::ToolCalls => "stop",
+        FinishReason::ContentFilter => "content_filter",
+        FinishReason::Length => "length",
+        FinishReason::Other(_)
+        | FinishReason::Refusal
+        | FinishReason::Stop
+        | FinishReason::StopSequence(_)
+        | FinishReason::ToolCalls => "stop",
     }
 }
 

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::completion::{ID, OBJECT, choice, word};
 use crate::Usage;
-use crate::interlingua::{Delta, Event, EventEncoder, Frame, Owed};
+use crate::interlingua::{Delta, Event, EventEncoder, Frame, ResponseContext};
 use crate::openai_chat::{frame, print, render_error, told, write_usage};
 
 /// Writes the stream of a text completion: pieces of the text, one piece with the reason for the end, the
 /// usage if the client asked for it, `[DONE]`.
 #[must_use]
-pub fn encoder(owed: Owed) -> Box<dyn EventEncoder> {
+pub fn encoder(owed: ResponseContext) -> Box<dyn EventEncoder> {
     Box::new(Encoder {
         owed,
         usage: None,
@@ -20,7 +20,7 @@ pub fn encoder(owed: Owed) -> Box<dyn EventEncoder> {
 
 #[derive(Debug)]
 struct Encoder {
-    owed: Owed,
+    owed: ResponseContext,
     usage: Option<Usage>,
     over: bool,
 }
@@ -49,7 +49,7 @@ impl EventEncoder for Encoder {
                 self.over = true;
                 out.push(frame(render_error(&told(error)).to_vec()));
             }
-            Event::Begin(_) | Event::Delta(_) | Event::End | Event::Start { .. } => {}
+            Event::PartStart(_) | Event::Delta(_) | Event::PartEnd | Event::Start { .. } => {}
         }
     }
 }

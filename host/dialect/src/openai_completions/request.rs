@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::Asked;
-use crate::interlingua::{Fields, Format, Notes, Part, Refusal, Request, Role, Sampling, Turn};
+use crate::RequestHead;
+use crate::interlingua::{ObjectReader, Format, TranslationReport, Part, TranslationError, Request, Role, Sampling, Turn};
 use crate::openai_chat::{
     include_usage, print, read_sampling, read_stop, refuse_several, write_sampling, write_stop,
 };
@@ -15,16 +15,16 @@ use crate::openai_chat::{
 /// If it is not what the API documents, or asks for what no other dialect can give.
 pub fn decode_request(
     body: &[u8],
-    asked: &Asked<'_>,
-    notes: &mut Notes,
-) -> Result<Request, Refusal> {
-    let mut fields = Fields::of_body(body)?;
+    asked: &RequestHead<'_>,
+    notes: &mut TranslationReport,
+) -> Result<Request, TranslationError> {
+    let mut fields = ObjectReader::from_body(body)?;
     fields.skip("model");
     fields.skip("stream");
     refuse_several(&mut fields, "n")?;
     refuse_several(&mut fields, "best_of")?;
     if fields.flag("echo")? == Some(true) {
-        return Err(Refusal::new(
+        return Err(TranslationError::new(
             "echo",
             "this model's provider does not repeat the prompt",
         ));
@@ -33,7 +33,7 @@ pub fn decode_request(
         .string("suffix")?
         .is_some_and(|suffix| !suffix.is_empty())
     {
-        return Err(Refusal::new(
+        return Err(TranslationError::new(
             "suffix",
             "this model's provider only continues a text",
         ));
@@ -52,7 +52,7 @@ pub fn decode_request(
         user: fields.string("user")?,
         ..Request::default()
     };
-    fields.warn_of_rest(notes);
+    fields.warn_unread(notes);
     Ok(request)
 }
 
@@ -60,15 +60,15 @@ pub fn decode_request(
 ///
 /// # Errors
 /// If it says something that has no place in this dialect, and whose loss would make the answer wrong.
-pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, Refusal> {
+pub fn encode_request(request: &Request, notes: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
     if !request.tools.is_empty() {
-        return Err(Refusal::new(
+        return Err(TranslationError::new(
             "tools",
             "the provider only completes a text, and calls nothing",
         ));
     }
     if request.format != Format::Text {
-        return Err(Refusal::new(
+        return Err(TranslationError::new(
             "response_format",
             "the provider only completes a text, in no format",
         ));
@@ -90,24 +90,24 @@ pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, R
     put("stop", write_stop(&request.stop, notes));
     put("user", json!(request.user));
     if request.sampling.top_k.is_some() {
-        notes.dropped("top_k");
+        notes.warn_dropped("top_k");
     }
     if request.reasoning.is_some() {
-        notes.dropped("reasoning");
+        notes.warn_dropped("reasoning");
     }
     for name in request.openai.keys() {
-        notes.dropped(name);
+        notes.warn_dropped(name);
     }
     Ok(print(&body))
 }
 
 /// One text, or a list of one.
-fn prompt(fields: &mut Fields) -> Result<String, Refusal> {
+fn prompt(fields: &mut ObjectReader) -> Result<String, TranslationError> {
     let prompt = match fields.take("prompt") {
         Some(Value::Array(mut prompts)) => match prompts.pop() {
             Some(prompt) if prompts.is_empty() => Some(prompt),
             _ => {
-                return Err(Refusal::new(
+                return Err(TranslationError::new(
                     "prompt",
                     "must be one text: send each in its own request",
                 ));
@@ -116,10 +116,10 @@ fn prompt(fields: &mut Fields) -> Result<String, Refusal> {
         prompt => prompt,
     };
     match prompt {
-        Some(Value::String(prompt)) if prompt.is_empty() => Err(Refusal::new("prompt", "empty")),
+        Some(Value::String(prompt)) if prompt.is_empty() => Err(TranslationError::new("prompt", "empty")),
         Some(Value::String(prompt)) => Ok(prompt),
-        None => Err(Refusal::new("prompt", "missing")),
-        Some(_) => Err(Refusal::new(
+        None => Err(TranslationError::new("prompt", "missing")),
+        Some(_) => Err(TranslationError::new(
             "prompt",
             "must be text: tokens mean something to one provider only",
         )),
@@ -127,7 +127,7 @@ fn prompt(fields: &mut Fields) -> Result<String, Refusal> {
 }
 
 /// The prompt that a conversation amounts to.
-fn written_prompt(request: &Request, notes: &mut Notes) -> Result<String, Refusal> {
+fn written_prompt(request: &Request, notes: &mut TranslationReport) -> Result<String, TranslationError> {
     let [
         Turn {
             role: Role::User,
@@ -135,7 +135,7 @@ fn written_prompt(request: &Request, notes: &mut Notes) -> Result<String, Refusa
         },
     ] = request.turns.as_slice()
     else {
-        return Err(Refusal::new(
+        return Err(TranslationError::new(
             "messages",
             "the provider only completes a text: send one message of the user",
         ));
@@ -145,7 +145,7 @@ fn written_prompt(request: &Request, notes: &mut Notes) -> Result<String, Refusa
     }
     let texts = request.system.iter().chain(parts).map(|part| match part {
         Part::Text { text, .. } => Ok(text.as_str()),
-        _ => Err(Refusal::new(
+        _ => Err(TranslationError::new(
             "messages",
             "the provider only completes a text: send text alone",
         )),
@@ -154,7 +154,7 @@ fn written_prompt(request: &Request, notes: &mut Notes) -> Result<String, Refusa
     Ok(texts.join("\n\n"))
 }
 
-fn tokens_max(sampling: &Sampling, notes: &mut Notes) -> u64 {
+fn tokens_max(sampling: &Sampling, notes: &mut TranslationReport) -> u64 {
     sampling.tokens_max.unwrap_or_else(|| {
         notes.warn(
             "max_tokens",

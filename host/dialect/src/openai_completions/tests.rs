@@ -8,11 +8,11 @@ use super::{
     read_answer,
 };
 use crate::interlingua::{
-    Begun, Delta, Event, Finish, Format, Frame, Notes, Owed, Part, Reasoning, Refusal, Request,
+    PartStart, Delta, Event, FinishReason, Format, Frame, TranslationReport, ResponseContext, Part, Reasoning, TranslationError, Request,
     Role, Sampling, Tool, ToolKind, Turn,
 };
 use crate::openai_chat::shapes;
-use crate::{Asked, Observed, ProviderError, Usage, Verdict};
+use crate::{RequestHead, EventClass, ProviderError, Usage, BodyCheck};
 
 const REQUESTS: [&str; 2] = [
     include_str!("../../../../tests/cases/dialects/text/openai-completions.request.json"),
@@ -28,19 +28,19 @@ const STREAMS: [&str; 3] = [
     include_str!("../../../../tests/cases/dialects/usage/openai-completions.stream.sse"),
 ];
 
-fn owed() -> Owed {
-    Owed {
+fn owed() -> ResponseContext {
+    ResponseContext {
         id: "x".to_owned(),
         created: 7,
         model: "m".to_owned(),
         include_usage: true,
-        ..Owed::default()
+        ..ResponseContext::default()
     }
 }
 
-fn read(body: &Value) -> (Result<Request, Refusal>, Vec<String>) {
-    let mut notes = Notes::default();
-    let asked = Asked {
+fn read(body: &Value) -> (Result<Request, TranslationError>, Vec<String>) {
+    let mut notes = TranslationReport::default();
+    let asked = RequestHead {
         model: "m".into(),
         stream: body["stream"] == true,
     };
@@ -49,8 +49,8 @@ fn read(body: &Value) -> (Result<Request, Refusal>, Vec<String>) {
     (read, warned.collect())
 }
 
-fn write(request: &Request) -> (Result<Value, Refusal>, Vec<String>) {
-    let mut notes = Notes::default();
+fn write(request: &Request) -> (Result<Value, TranslationError>, Vec<String>) {
+    let mut notes = TranslationReport::default();
     let written = encode_request(request, &mut notes);
     let written = written.map(|body| serde_json::from_slice(&body).unwrap());
     let warned = notes.into_warnings().into_iter().map(|it| it.field);
@@ -121,7 +121,7 @@ fn the_answers_say_the_same_when_written() {
         let original: Value = serde_json::from_str(text).unwrap();
         assert!(matches!(
             read_answer(text.as_bytes()),
-            Verdict::Complete { usage: Some(_), .. }
+            BodyCheck::Complete { usage: Some(_), .. }
         ));
         let answer = decode_answer(text.as_bytes()).unwrap();
         let written: Value = serde_json::from_slice(&encode_answer(&answer, &owed())).unwrap();
@@ -149,10 +149,10 @@ fn the_streams_come_back_as_they_were() {
         let seen: Vec<_> = data(stream)
             .map(|data| observer.observe("", data))
             .collect();
-        assert_eq!(seen[0], Observed::Content);
+        assert_eq!(seen[0], EventClass::Content);
         assert_eq!(
             observer.completed(),
-            matches!(seen.last(), Some(Observed::Done))
+            matches!(seen.last(), Some(EventClass::Done))
         );
     }
 }
@@ -307,14 +307,14 @@ fn a_stream_is_text_and_why_it_ends() {
             id: String::new(),
             model: String::new(),
         },
-        Event::Begin(Begun::Reasoning { redacted: false }),
+        Event::PartStart(PartStart::Reasoning { redacted: false }),
         Event::Delta(Delta::Reasoning("r".to_owned())),
-        Event::End,
-        Event::Begin(Begun::Text),
+        Event::PartEnd,
+        Event::PartStart(PartStart::Text),
         Event::Delta(Delta::Text("a".to_owned())),
-        Event::End,
+        Event::PartEnd,
         Event::Usage(usage),
-        Event::Finish(Finish::ContentFilter),
+        Event::Finish(FinishReason::ContentFilter),
         Event::Done,
         Event::Done,
     ];
@@ -391,7 +391,7 @@ proptest! {
     #[test]
     fn no_request_panics(body in shapes::object(), bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let _ = read(&body).0.is_ok();
-        let asked = Asked { model: "m".into(), stream: false };
-        let _ = decode_request(&bytes, &asked, &mut Notes::default()).is_ok();
+        let asked = RequestHead { model: "m".into(), stream: false };
+        let _ = decode_request(&bytes, &asked, &mut TranslationReport::default()).is_ok();
     }
 }

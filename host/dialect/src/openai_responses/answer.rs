@@ -4,30 +4,30 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{item, usage};
-use crate::interlingua::{Answer, Finish, Malformed, Part, Signature};
+use crate::interlingua::{Response, FinishReason, Malformed, Part, Signature};
 use crate::json::{is_void, members, string};
-use crate::{ProviderError, Usage, Verdict, cut};
+use crate::{ProviderError, Usage, BodyCheck, truncate};
 
 /// Reads the body of a 2xx answer, not streamed. One pass; of the content nothing is kept.
 #[must_use]
-pub fn read_answer(body: &[u8]) -> Verdict {
+pub fn read_answer(body: &[u8]) -> BodyCheck {
     if body.trim_ascii().is_empty() {
-        return Verdict::Empty;
+        return BodyCheck::Empty;
     }
     let Ok(text) = std::str::from_utf8(body) else {
-        return Verdict::Malformed;
+        return BodyCheck::Malformed;
     };
     let Some(seen) = Seen::read(text) else {
-        return ProviderError::read(body).map_or(Verdict::Malformed, Verdict::Error);
+        return ProviderError::read(body).map_or(BodyCheck::Malformed, BodyCheck::Error);
     };
     if let Some(error) = seen.failure() {
-        return Verdict::Error(error);
+        return BodyCheck::Error(error);
     }
     match seen.output {
-        None => ProviderError::read(body).map_or(Verdict::Empty, Verdict::Error),
-        Some(output) if !output.get().starts_with('[') => Verdict::Malformed,
-        Some(output) if is_void(output) && seen.reason.is_none() => Verdict::Empty,
-        Some(_) => Verdict::Complete {
+        None => ProviderError::read(body).map_or(BodyCheck::Empty, BodyCheck::Error),
+        Some(output) if !output.get().starts_with('[') => BodyCheck::Malformed,
+        Some(output) if is_void(output) && seen.reason.is_none() => BodyCheck::Empty,
+        Some(_) => BodyCheck::Complete {
             usage: seen.usage(),
             finish_reason: seen.finish_reason(),
         },
@@ -62,10 +62,10 @@ impl<'a> Seen<'a> {
 
     /// What went wrong, if the response says that something did.
     pub(super) fn failure(&self) -> Option<ProviderError> {
-        let told = self.error.and_then(ProviderError::of_member);
+        let told = self.error.and_then(ProviderError::from_member);
         told.or_else(|| match self.status?.get() {
-            "\"failed\"" => Some(ProviderError::of_message("the response failed")),
-            "\"cancelled\"" => Some(ProviderError::of_message("the response was cancelled")),
+            "\"failed\"" => Some(ProviderError::from_message("the response failed")),
+            "\"cancelled\"" => Some(ProviderError::from_message("the response was cancelled")),
             _ => None,
         })
     }
@@ -78,7 +78,7 @@ impl<'a> Seen<'a> {
     /// Why it is incomplete, or else its status.
     pub(super) fn finish_reason(&self) -> Option<String> {
         let word = string(self.reason.or(self.status)?)?;
-        Some(cut(&word, ProviderError::WORD_BYTES_MAX).to_owned())
+        Some(truncate(&word, ProviderError::CODE_BYTES_MAX).to_owned())
     }
 
     /// What it cost.
@@ -92,7 +92,7 @@ impl<'a> Seen<'a> {
 /// # Errors
 ///
 /// If it is no response, or one that failed.
-pub fn decode_answer(body: &[u8]) -> Result<Answer, Malformed> {
+pub fn decode_answer(body: &[u8]) -> Result<Response, Malformed> {
     let response: Value = serde_json::from_slice(body).map_err(|_| Malformed("it is not JSON"))?;
     if !response.is_object() {
         return Err(Malformed("it is not a JSON object"));
@@ -107,7 +107,7 @@ pub fn decode_answer(body: &[u8]) -> Result<Answer, Malformed> {
         item::read(item, index, &mut signature, &mut parts)?;
     }
     let word = |name: &str| item::text(&response, name).unwrap_or_default().to_owned();
-    Ok(Answer {
+    Ok(Response {
         id: word("id"),
         model: word("model"),
         finish: finish(&response, &Said::of(&parts)),
@@ -139,19 +139,19 @@ impl Said {
 }
 
 /// Why a response ended.
-pub(super) fn finish(response: &Value, said: &Said) -> Finish {
+pub(super) fn finish(response: &Value, said: &Said) -> FinishReason {
     let details = response.get("incomplete_details");
     match details.and_then(|details| item::text(details, "reason")) {
-        Some("max_output_tokens") => return Finish::Length,
-        Some("content_filter") => return Finish::ContentFilter,
-        Some(other) => return Finish::Other(other.to_owned()),
+        Some("max_output_tokens") => return FinishReason::Length,
+        Some("content_filter") => return FinishReason::ContentFilter,
+        Some(other) => return FinishReason::Other(other.to_owned()),
         None => {}
     }
     match item::text(response, "status") {
-        None | Some("completed") if said.calls => Finish::ToolCalls,
-        None | Some("completed") if said.refuses && !said.texts => Finish::Refusal,
-        None | Some("completed") => Finish::Stop,
-        Some("incomplete") => Finish::Length,
-        Some(other) => Finish::Other(other.to_owned()),
+        None | Some("completed") if said.calls => FinishReason::ToolCalls,
+        None | Some("completed") if said.refuses && !said.texts => FinishReason::Refusal,
+        None | Some("completed") => FinishReason::Stop,
+        Some("incomplete") => FinishReason::Length,
+        Some(other) => FinishReason::Other(other.to_owned()),
     }
 }

@@ -5,55 +5,55 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::annotation;
-use crate::interlingua::{Fields, Media, Notes, Part, Refusal, Source, loss};
+use crate::interlingua::{ObjectReader, Media, TranslationReport, Part, TranslationError, MediaSource, loss};
 use crate::json::object;
 
 /// Takes the member `name`, a text or a list of parts. Empty texts say nothing, and are left out.
 pub(super) fn read(
-    fields: &mut Fields,
+    fields: &mut ObjectReader,
     name: &str,
-    notes: &mut Notes,
-) -> Result<Vec<Part>, Refusal> {
+    notes: &mut TranslationReport,
+) -> Result<Vec<Part>, TranslationError> {
     let mut parts = match fields.peek(name) {
-        None => return Err(fields.refusal(name, "missing")),
-        Some(Value::String(_)) => vec![Part::text(fields.needed_string(name)?)],
+        None => return Err(fields.error(name, "missing")),
+        Some(Value::String(_)) => vec![Part::text(fields.required_string(name)?)],
         Some(Value::Array(_)) => {
             let items = fields.objects(name)?.into_iter();
             items
                 .map(|item| part(item, notes))
                 .collect::<Result<_, _>>()?
         }
-        Some(_) => return Err(fields.refusal(name, "must be a string or an array")),
+        Some(_) => return Err(fields.error(name, "must be a string or an array")),
     };
     parts.retain(|part| !matches!(part, Part::Text { text, .. } if text.is_empty()));
     Ok(parts)
 }
 
-fn part(mut fields: Fields, notes: &mut Notes) -> Result<Part, Refusal> {
-    let part = match fields.needed_string("type")?.as_str() {
+fn part(mut fields: ObjectReader, notes: &mut TranslationReport) -> Result<Part, TranslationError> {
+    let part = match fields.required_string("type")?.as_str() {
         "input_text" | "output_text" | "text" => {
             fields.skip("logprobs");
             Part::Text {
                 citations: annotation::read_all(fields.take("annotations").as_ref()),
-                text: fields.needed_string("text")?,
+                text: fields.required_string("text")?,
             }
         }
-        "refusal" => Part::Refusal(fields.needed_string("refusal")?),
+        "refusal" => Part::Refusal(fields.required_string("refusal")?),
         "input_image" => Part::Image(image(&mut fields)?),
         "input_file" => Part::Document(file(&mut fields)?),
         "input_audio" => Part::Audio(audio(&mut fields)?),
-        _ => return Err(fields.refusal("type", "no type of content that is known")),
+        _ => return Err(fields.error("type", "no type of content that is known")),
     };
     if fields.take("prompt_cache_breakpoint").is_some() {
-        notes.dropped("input.content.prompt_cache_breakpoint");
+        notes.warn_dropped("input.content.prompt_cache_breakpoint");
     }
-    fields.warn_of_rest(notes);
+    fields.warn_unread(notes);
     Ok(part)
 }
 
-fn image(fields: &mut Fields) -> Result<Media, Refusal> {
+fn image(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
     refuse_file_id(fields)?;
-    let url = fields.needed_string("image_url")?;
+    let url = fields.required_string("image_url")?;
     let (media_type, source) = located(fields, "image_url", url)?;
     Ok(Media {
         media_type,
@@ -63,7 +63,7 @@ fn image(fields: &mut Fields) -> Result<Media, Refusal> {
     })
 }
 
-fn file(fields: &mut Fields) -> Result<Media, Refusal> {
+fn file(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
     refuse_file_id(fields)?;
     // How closely to look at a file's pages has no equal elsewhere, and `auto` is its default.
     if fields.peek("detail").is_some_and(|it| it == "auto") {
@@ -73,7 +73,7 @@ fn file(fields: &mut Fields) -> Result<Media, Refusal> {
     let (media_type, source) = if let Some(url) = fields.string("file_url")? {
         located(fields, "file_url", url)?
     } else {
-        let data = fields.needed_string("file_data")?;
+        let data = fields.required_string("file_data")?;
         if data.starts_with("data:") {
             located(fields, "file_data", data)?
         } else {
@@ -90,26 +90,26 @@ fn file(fields: &mut Fields) -> Result<Media, Refusal> {
 }
 
 /// Plain text comes as text, which dialects have a place of its own for.
-fn as_text(media_type: Option<String>, source: Source) -> (Option<String>, Source) {
-    if let (Some("text/plain"), Source::Base64(data)) = (media_type.as_deref(), &source)
+fn as_text(media_type: Option<String>, source: MediaSource) -> (Option<String>, MediaSource) {
+    if let (Some("text/plain"), MediaSource::Base64(data)) = (media_type.as_deref(), &source)
         && let Ok(bytes) = STANDARD.decode(data)
         && let Ok(text) = String::from_utf8(bytes)
     {
-        return (media_type, Source::Text(text));
+        return (media_type, MediaSource::Text(text));
     }
     (media_type, source)
 }
 
-fn audio(fields: &mut Fields) -> Result<Media, Refusal> {
+fn audio(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
     let Some(mut audio) = fields.object("input_audio")? else {
-        return Err(fields.refusal("input_audio", "missing"));
+        return Err(fields.error("input_audio", "missing"));
     };
-    let media_type = match audio.needed_string("format")?.as_str() {
+    let media_type = match audio.required_string("format")?.as_str() {
         "mp3" => "audio/mpeg",
         "wav" => "audio/wav",
-        _ => return Err(audio.refusal("format", "must be `mp3` or `wav`")),
+        _ => return Err(audio.error("format", "must be `mp3` or `wav`")),
     };
-    let data = audio.needed_string("data")?;
+    let data = audio.required_string("data")?;
     Ok(Media {
         media_type: Some(media_type.to_owned()),
         source: base64(&audio, "data", data)?,
@@ -118,10 +118,10 @@ fn audio(fields: &mut Fields) -> Result<Media, Refusal> {
     })
 }
 
-fn refuse_file_id(fields: &mut Fields) -> Result<(), Refusal> {
+fn refuse_file_id(fields: &mut ObjectReader) -> Result<(), TranslationError> {
     match fields.take("file_id") {
         None => Ok(()),
-        Some(_) => Err(fields.refusal("file_id", FILE_ID)),
+        Some(_) => Err(fields.error("file_id", FILE_ID)),
     }
 }
 
@@ -129,24 +129,24 @@ const FILE_ID: &str =
     "a file that lies with one provider means nothing to another; send its data or its address";
 
 /// What an address leads to: its own data, if it is a `data:` one.
-fn located(fields: &Fields, name: &str, url: String) -> Result<(Option<String>, Source), Refusal> {
+fn located(fields: &ObjectReader, name: &str, url: String) -> Result<(Option<String>, MediaSource), TranslationError> {
     let Some(inline) = url.strip_prefix("data:") else {
-        return Ok((None, Source::Url(url)));
+        return Ok((None, MediaSource::Url(url)));
     };
     let Some((head, data)) = inline.split_once(";base64,") else {
-        return Err(fields.refusal(name, "a `data:` address must be in base64"));
+        return Err(fields.error(name, "a `data:` address must be in base64"));
     };
     let media_type = head.split(';').next().filter(|kind| !kind.is_empty());
     let source = base64(fields, name, data.to_owned())?;
     Ok((media_type.map(str::to_owned), source))
 }
 
-fn base64(fields: &Fields, name: &str, data: String) -> Result<Source, Refusal> {
-    Source::base64(data).ok_or_else(|| fields.refusal(name, Source::NO_BASE64))
+fn base64(fields: &ObjectReader, name: &str, data: String) -> Result<MediaSource, TranslationError> {
+    MediaSource::base64(data).ok_or_else(|| fields.error(name, MediaSource::NOT_BASE64))
 }
 
 /// A part as `input_*`; none, with a note, for what cannot stand in a message or a result.
-pub(super) fn write(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Refusal> {
+pub(super) fn write(part: &Part, notes: &mut TranslationReport) -> Result<Option<Value>, TranslationError> {
     Ok(match part {
         Part::Text { text, .. } | Part::Refusal(text) => {
             Some(json!({"type": "input_text", "text": text}))
@@ -155,41 +155,41 @@ pub(super) fn write(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Ref
         Part::Document(media) => Some(file_content(media)?),
         Part::Audio(_) => {
             let what = "the provider's dialect takes no sound; send its text";
-            return Err(Refusal::new("input_audio", what));
+            return Err(TranslationError::new("input_audio", what));
         }
         Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => {
-            notes.dropped(loss::CONTENT);
+            notes.warn_dropped(loss::CONTENT);
             None
         }
     })
 }
 
-fn image_content(media: &Media) -> Result<Value, Refusal> {
+fn image_content(media: &Media) -> Result<Value, TranslationError> {
     let url = match &media.source {
-        Source::Url(url) => url.clone(),
-        Source::Base64(data) => data_url(media.media_type.as_deref().unwrap_or(IMAGE), data),
-        Source::File(_) => return Err(Refusal::new("file_id", FILE_ID)),
-        Source::Text(_) => return Err(Refusal::new("image_url", "a picture cannot be text")),
+        MediaSource::Url(url) => url.clone(),
+        MediaSource::Base64(data) => data_url(media.media_type.as_deref().unwrap_or(IMAGE), data),
+        MediaSource::File(_) => return Err(TranslationError::new("file_id", FILE_ID)),
+        MediaSource::Text(_) => return Err(TranslationError::new("image_url", "a picture cannot be text")),
     };
     let detail = media.detail.as_deref().unwrap_or(DETAIL);
     Ok(object! {"type": "input_image", "image_url": url, "detail": detail})
 }
 
-fn file_content(media: &Media) -> Result<Value, Refusal> {
+fn file_content(media: &Media) -> Result<Value, TranslationError> {
     let (data, kind) = match &media.source {
-        Source::Url(url) => {
+        MediaSource::Url(url) => {
             let mut file = json!({"type": "input_file", "file_url": url});
             if let Some(title) = &media.title {
                 file["filename"] = title.as_str().into();
             }
             return Ok(file);
         }
-        Source::File(_) => return Err(Refusal::new("file_id", FILE_ID)),
-        Source::Base64(data) => (
+        MediaSource::File(_) => return Err(TranslationError::new("file_id", FILE_ID)),
+        MediaSource::Base64(data) => (
             data.clone(),
             media.media_type.as_deref().unwrap_or(DOCUMENT),
         ),
-        Source::Text(text) => (STANDARD.encode(text), "text/plain"),
+        MediaSource::Text(text) => (STANDARD.encode(text), "text/plain"),
     };
     let name = media.title.as_deref().unwrap_or(match kind {
         "text/plain" => "document.txt",

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::interlingua::{Part, Role, Signature, Thought, ToolCall, ToolResult, Turn};
+use crate::interlingua::{Part, Role, Signature, ReasoningPart, ToolCall, ToolResult, Turn};
 
 /// A conversation in the making. Items come one by one here; turns have the results of tools first,
 /// right behind the turn that called them, whatever stood between.
@@ -86,7 +86,7 @@ impl Conversation {
     fn give_up_signature(&mut self) {
         if let Some(signature) = self.signature.take() {
             self.settle();
-            let thought = Thought {
+            let thought = ReasoningPart {
                 text: String::new(),
                 signature: Some(signature),
                 redacted: false,

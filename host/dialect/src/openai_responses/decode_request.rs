@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{input, tools};
-use crate::Asked;
+use crate::RequestHead;
 use crate::interlingua::{
-    Effort, Fields, Format, Notes, Part, Reasoning, Refusal, Request, Sampling,
+    Effort, ObjectReader, Format, TranslationReport, Part, Reasoning, TranslationError, Request, Sampling,
 };
 
 /// Reads a client's request into the common form.
@@ -15,10 +15,10 @@ use crate::interlingua::{
 /// If the request is not what the API documents, or asks for what another provider cannot give.
 pub fn decode_request(
     body: &[u8],
-    asked: &Asked<'_>,
-    notes: &mut Notes,
-) -> Result<Request, Refusal> {
-    let mut fields = Fields::of_body(body)?;
+    asked: &RequestHead<'_>,
+    notes: &mut TranslationReport,
+) -> Result<Request, TranslationError> {
+    let mut fields = ObjectReader::from_body(body)?;
     refuse_what_needs_a_store(&mut fields)?;
     let mut request = Request {
         model: asked.model.clone().into_owned(),
@@ -53,7 +53,7 @@ pub fn decode_request(
         }
     }
     read_what_is_of_no_account(&mut fields, notes)?;
-    fields.warn_of_rest(notes);
+    fields.warn_unread(notes);
     Ok(request)
 }
 
@@ -68,21 +68,21 @@ pub(super) const OPENAI: [&str; 7] = [
     "service_tier",
 ];
 
-fn refuse_what_needs_a_store(fields: &mut Fields) -> Result<(), Refusal> {
+fn refuse_what_needs_a_store(fields: &mut ObjectReader) -> Result<(), TranslationError> {
     for name in ["previous_response_id", "conversation", "prompt"] {
         if fields.take(name).is_some() {
             let what = "nothing is kept for another provider; send the whole input instead";
-            return Err(fields.refusal(name, what));
+            return Err(fields.error(name, what));
         }
     }
     if fields.flag("background")? == Some(true) {
         let what = "no response is made in the background for another provider";
-        return Err(fields.refusal("background", what));
+        return Err(fields.error("background", what));
     }
     Ok(())
 }
 
-fn reasoning(fields: &mut Fields, notes: &mut Notes) -> Result<Option<Reasoning>, Refusal> {
+fn reasoning(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result<Option<Reasoning>, TranslationError> {
     let Some(mut reasoning) = fields.object("reasoning")? else {
         return Ok(None);
     };
@@ -90,12 +90,12 @@ fn reasoning(fields: &mut Fields, notes: &mut Notes) -> Result<Option<Reasoning>
         None => None,
         Some(word) => {
             let what = "must be `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`";
-            Some(Effort::parse(&word).ok_or_else(|| reasoning.refusal("effort", what))?)
+            Some(Effort::parse(&word).ok_or_else(|| reasoning.error("effort", what))?)
         }
     };
     let summary = reasoning.string("summary")?;
     let summary = summary.or(reasoning.string("generate_summary")?);
-    reasoning.warn_of_rest(notes);
+    reasoning.warn_unread(notes);
     let read = Reasoning {
         effort,
         budget_tokens: None,
@@ -105,12 +105,12 @@ fn reasoning(fields: &mut Fields, notes: &mut Notes) -> Result<Option<Reasoning>
     Ok((read != Reasoning::default()).then_some(read))
 }
 
-fn read_text(fields: &mut Fields, request: &mut Request, notes: &mut Notes) -> Result<(), Refusal> {
+fn read_text(fields: &mut ObjectReader, request: &mut Request, notes: &mut TranslationReport) -> Result<(), TranslationError> {
     let Some(mut text) = fields.object("text")? else {
         return Ok(());
     };
     if let Some(mut format) = text.object("format")? {
-        request.format = match format.needed_string("type")?.as_str() {
+        request.format = match format.required_string("type")?.as_str() {
             "text" => Format::Text,
             "json_object" => Format::Json,
             "json_schema" => Format::Schema {
@@ -118,26 +118,26 @@ fn read_text(fields: &mut Fields, request: &mut Request, notes: &mut Notes) -> R
                 description: format.string("description")?,
                 schema: match format.take("schema") {
                     Some(schema) => schema,
-                    None => return Err(format.refusal("schema", "missing")),
+                    None => return Err(format.error("schema", "missing")),
                 },
                 strict: format.flag("strict")?,
             },
             _ => {
                 let what = "must be `text`, `json_object` or `json_schema`";
-                return Err(format.refusal("type", what));
+                return Err(format.error("type", what));
             }
         };
-        format.warn_of_rest(notes);
+        format.warn_unread(notes);
     }
     if let Some(verbosity) = text.take("verbosity") {
         request.openai.insert("verbosity".to_owned(), verbosity);
     }
-    text.warn_of_rest(notes);
+    text.warn_unread(notes);
     Ok(())
 }
 
 /// Members that ask for what happens anyway, or cannot matter.
-fn read_what_is_of_no_account(fields: &mut Fields, notes: &mut Notes) -> Result<(), Refusal> {
+fn read_what_is_of_no_account(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result<(), TranslationError> {
     for name in ["model", "stream", "background"] {
         fields.skip(name);
     }
@@ -166,7 +166,7 @@ fn read_what_is_of_no_account(fields: &mut Fields, notes: &mut Notes) -> Result<
 pub(super) const ENCRYPTED: &str = "reasoning.encrypted_content";
 
 /// The members that a response repeats, as the client sent them.
-fn echo(fields: &Fields) -> Map<String, Value> {
+fn echo(fields: &ObjectReader) -> Map<String, Value> {
     let mut echo = Map::new();
     for name in ECHOED {
         if let Some(value) = fields.peek(name) {

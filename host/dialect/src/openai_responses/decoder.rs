@@ -9,7 +9,7 @@ use serde_json::Value;
 use self::open::Open;
 use super::answer::{Said, finish};
 use super::{annotation, item, observe, usage};
-use crate::interlingua::{Begun, Delta, Event, EventDecoder, Malformed, Part};
+use crate::interlingua::{PartStart, Delta, Event, EventDecoder, Malformed, Part};
 
 /// Reads the events of a provider's stream.
 #[must_use]

@@ -4,14 +4,14 @@ use serde_json::{Map, Value, json};
 
 use super::decode_request::{ENCRYPTED, OPENAI};
 use super::{HOME, tools, turns};
-use crate::interlingua::{Effort, Format, Notes, Part, Reasoning, Refusal, Request, loss};
+use crate::interlingua::{Effort, Format, TranslationReport, Part, Reasoning, TranslationError, Request, loss};
 
 /// Writes a request for a provider. Nothing is to be stored there: clients hand back all that is needed.
 ///
 /// # Errors
 ///
 /// If the request asks for what this dialect cannot give.
-pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, Refusal> {
+pub fn encode_request(request: &Request, notes: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
     put("model", request.model.as_str().into());
@@ -20,7 +20,7 @@ pub fn encode_request(request: &Request, notes: &mut Notes) -> Result<Vec<u8>, R
     }
     let input = turns::write(request, notes)?;
     if input.is_empty() && request.system.is_empty() {
-        return Err(Refusal::nothing_said());
+        return Err(TranslationError::empty_conversation());
     }
     put("input", input.into());
     if request.stream {
@@ -62,7 +62,7 @@ fn gives_signatures(request: &Request) -> bool {
         })
 }
 
-fn write_sampling(request: &Request, out: &mut Map<String, Value>, notes: &mut Notes) {
+fn write_sampling(request: &Request, out: &mut Map<String, Value>, notes: &mut TranslationReport) {
     let sampling = &request.sampling;
     if let Some(tokens) = sampling.tokens_max {
         if tokens < TOKENS_MIN {
@@ -96,7 +96,7 @@ fn write_sampling(request: &Request, out: &mut Map<String, Value>, notes: &mut N
         ("stop", !request.stop.is_empty()),
     ] {
         if is_said {
-            notes.dropped(name);
+            notes.warn_dropped(name);
         }
     }
 }
@@ -107,17 +107,17 @@ const TEMPERATURE_MAX: f64 = 2.0;
 /// The least that the API takes for `max_output_tokens`: it answers 400 to less.
 const TOKENS_MIN: u64 = 16;
 
-fn written_reasoning(reasoning: &Reasoning, notes: &mut Notes) -> Option<Value> {
+fn written_reasoning(reasoning: &Reasoning, notes: &mut TranslationReport) -> Option<Value> {
     let of_budget = |tokens| {
         notes.warn(loss::BUDGET, loss::BUDGET_AS_EFFORT);
-        Effort::of_budget(tokens)
+        Effort::from_budget(tokens)
     };
     let effort = reasoning
         .effort
         .or_else(|| reasoning.budget_tokens.map(of_budget));
     let mut out = Map::new();
     if let Some(effort) = effort {
-        out.insert("effort".to_owned(), effort.openai().into());
+        out.insert("effort".to_owned(), effort.openai_name().into());
     }
     if reasoning.shown == Some(true) {
         out.insert("summary".to_owned(), "auto".into());
@@ -155,7 +155,7 @@ fn written_text(request: &Request) -> Option<Value> {
     (!out.is_empty()).then_some(Value::Object(out))
 }
 
-fn write_openai(request: &Request, out: &mut Map<String, Value>, notes: &mut Notes) {
+fn write_openai(request: &Request, out: &mut Map<String, Value>, notes: &mut TranslationReport) {
     if let Some(user) = &request.user {
         out.insert("user".to_owned(), user.as_str().into());
     }
@@ -170,7 +170,7 @@ fn write_openai(request: &Request, out: &mut Map<String, Value>, notes: &mut Not
                     notes.warn("store", "changed: nothing is stored with the provider");
                 }
             }
-            _ => notes.dropped(name.clone()),
+            _ => notes.warn_dropped(name.clone()),
         }
     }
 }

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use self::open::Open;
 use super::response::{self, Ending, Kind};
 use super::{item, render};
-use crate::interlingua::{Begun, Delta, Event, EventEncoder, Finish, Frame, Owed, Part};
+use crate::interlingua::{PartStart, Delta, Event, EventEncoder, FinishReason, Frame, ResponseContext, Part};
 use crate::json::object;
 use crate::{ProviderError, Usage};
 
 /// Writes the events of a client's stream.
 #[must_use]
-pub fn encoder(owed: Owed) -> Box<dyn EventEncoder> {
+pub fn encoder(owed: ResponseContext) -> Box<dyn EventEncoder> {
     Box::new(Encoder {
         wire: Wire::default(),
         owed,
@@ -27,7 +27,7 @@ pub fn encoder(owed: Owed) -> Box<dyn EventEncoder> {
         message: None,
         open: None,
         held_bytes: 0,
-        finish: Finish::default(),
+        finish: FinishReason::default(),
         usage: None,
     })
 }
@@ -36,7 +36,7 @@ pub fn encoder(owed: Owed) -> Box<dyn EventEncoder> {
 #[derive(Debug)]
 struct Encoder {
     wire: Wire,
-    owed: Owed,
+    owed: ResponseContext,
     started: bool,
     ended: bool,
     /// The items that have ended: the last event repeats them.
@@ -47,7 +47,7 @@ struct Encoder {
     open: Option<Open>,
     /// How much of the answer is held, in bytes.
     held_bytes: usize,
-    finish: Finish,
+    finish: FinishReason,
     usage: Option<Usage>,
 }
 
@@ -74,9 +74,9 @@ impl EventEncoder for Encoder {
         }
         self.start(out);
         match event {
-            Event::Begin(begun) => self.begin(begun, out),
+            Event::PartStart(begun) => self.begin(begun, out),
             Event::Delta(delta) => self.delta(delta, out),
-            Event::End => self.end(out),
+            Event::PartEnd => self.end(out),
             Event::Finish(finish) => self.finish = finish.clone(),
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Done => self.done(out),
@@ -97,16 +97,16 @@ impl Encoder {
         }
     }
 
-    fn begin(&mut self, begun: &Begun, out: &mut Vec<Frame>) {
+    fn begin(&mut self, begun: &PartStart, out: &mut Vec<Frame>) {
         self.end(out);
-        if !matches!(begun, Begun::Text | Begun::Refusal) {
+        if !matches!(begun, PartStart::Text | PartStart::Refusal) {
             self.close_message("completed", out);
         }
         match begun {
-            Begun::Text => self.begin_content(Open::text(), out),
-            Begun::Refusal => self.begin_content(Open::refusal(), out),
-            Begun::Reasoning { redacted } => self.open = Some(Open::thought(*redacted)),
-            Begun::ToolCall {
+            PartStart::Text => self.begin_content(Open::text(), out),
+            PartStart::Refusal => self.begin_content(Open::refusal(), out),
+            PartStart::Reasoning { redacted } => self.open = Some(Open::thought(*redacted)),
+            PartStart::ToolCall {
                 id,
                 name,
                 signature,
@@ -121,14 +121,14 @@ impl Encoder {
                 self.add(&call.item("in_progress", &self.owed), out);
                 self.open = Some(Open::Call(call));
             }
-            Begun::Whole(Part::Image(media)) => {
+            PartStart::Complete(Part::Image(media)) => {
                 let id = Kind::Image.id(&self.owed, self.output.len());
                 if let Some(item) = item::generated(&id, "completed", media) {
                     self.whole(item, out);
                 }
             }
             // No item of an output can hold these.
-            Begun::Whole(_) => {}
+            PartStart::Complete(_) => {}
         }
     }
 
@@ -309,7 +309,7 @@ impl Encoder {
             return true;
         }
         let message = "the answer is too long to be repeated whole at its end";
-        self.fail(&ProviderError::of_message(message), out);
+        self.fail(&ProviderError::from_message(message), out);
         false
     }
 

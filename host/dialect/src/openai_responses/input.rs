@@ -6,7 +6,7 @@ use super::conversation::Conversation;
 use super::record::{self, Mark};
 use super::{content, tools};
 use crate::interlingua::{
-    Fields, Media, Notes, Part, Refusal, Role, Source, Thought, Tool, ToolCall, ToolResult, Turn,
+    ObjectReader, Media, TranslationReport, Part, TranslationError, Role, MediaSource, ReasoningPart, Tool, ToolCall, ToolResult, Turn,
 };
 
 /// What an input holds.
@@ -20,11 +20,11 @@ pub(super) struct Input {
 }
 
 /// Takes the input.
-pub(super) fn read(fields: &mut Fields, notes: &mut Notes) -> Result<Input, Refusal> {
+pub(super) fn read(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result<Input, TranslationError> {
     let mut conversation = Conversation::default();
     let mut tools = Vec::new();
     match fields.peek("input") {
-        None => return Err(fields.refusal("input", "missing")),
+        None => return Err(fields.error("input", "missing")),
         Some(Value::String(_)) => {
             let parts = content::read(fields, "input", notes)?;
             conversation.say(Role::User, parts);
@@ -34,7 +34,7 @@ pub(super) fn read(fields: &mut Fields, notes: &mut Notes) -> Result<Input, Refu
                 read_item(item, &mut conversation, &mut tools, notes)?;
             }
         }
-        Some(_) => return Err(fields.refusal("input", "must be a string or an array")),
+        Some(_) => return Err(fields.error("input", "must be a string or an array")),
     }
     let (system, turns) = conversation.finish();
     Ok(Input {
@@ -45,24 +45,24 @@ pub(super) fn read(fields: &mut Fields, notes: &mut Notes) -> Result<Input, Refu
 }
 
 fn read_item(
-    mut item: Fields,
+    mut item: ObjectReader,
     conversation: &mut Conversation,
     tools: &mut Vec<Tool>,
-    notes: &mut Notes,
-) -> Result<(), Refusal> {
+    notes: &mut TranslationReport,
+) -> Result<(), TranslationError> {
     let kind = item.string("type")?;
     match kind.as_deref() {
         None if item.peek("role").is_none() && item.peek("id").is_some() => {
-            return Err(item.refusal("id", ITEM_REFERENCE));
+            return Err(item.error("id", ITEM_REFERENCE));
         }
         None | Some("message") => message(&mut item, conversation, notes)?,
         Some("reasoning") => reasoning(&mut item, conversation)?,
         Some("function_call") => {
-            let arguments = item.needed_string("arguments")?;
+            let arguments = item.required_string("arguments")?;
             conversation.call(call(&mut item, arguments)?);
         }
         Some("custom_tool_call") => {
-            let input = item.needed_string("input")?;
+            let input = item.required_string("input")?;
             let arguments = json!({"input": input}).to_string();
             conversation.call(call(&mut item, arguments)?);
         }
@@ -84,38 +84,38 @@ fn read_item(
             item.skip("role");
             tools.extend(tools::read(&mut item, notes)?);
         }
-        Some("item_reference") => return Err(item.refusal("id", ITEM_REFERENCE)),
+        Some("item_reference") => return Err(item.error("id", ITEM_REFERENCE)),
         Some("compaction" | "compaction_trigger") => {
-            return Err(item.refusal("type", "only the provider that made it can read it"));
+            return Err(item.error("type", "only the provider that made it can read it"));
         }
         Some(kind) if HOSTED.contains(&kind) => {
-            notes.dropped(format!("input.{kind}"));
+            notes.warn_dropped(format!("input.{kind}"));
             return Ok(());
         }
-        Some(_) => return Err(item.refusal("type", "no type of item that is known")),
+        Some(_) => return Err(item.error("type", "no type of item that is known")),
     }
     // They name an item in the provider's store, and say how far it came.
     item.skip("id");
     item.skip("status");
     if item.take("phase").is_some() {
-        notes.dropped("input.phase");
+        notes.warn_dropped("input.phase");
     }
-    item.warn_of_rest(notes);
+    item.warn_unread(notes);
     Ok(())
 }
 
 fn message(
-    item: &mut Fields,
+    item: &mut ObjectReader,
     conversation: &mut Conversation,
-    notes: &mut Notes,
-) -> Result<(), Refusal> {
-    let role = match item.needed_string("role")?.as_str() {
+    notes: &mut TranslationReport,
+) -> Result<(), TranslationError> {
+    let role = match item.required_string("role")?.as_str() {
         "assistant" => Role::Assistant,
         "developer" | "system" => Role::System,
         "user" => Role::User,
         _ => {
             let what = "must be `user`, `assistant`, `system` or `developer`";
-            return Err(item.refusal("role", what));
+            return Err(item.error("role", what));
         }
     };
     let mut parts = content::read(item, "content", notes)?;
@@ -130,7 +130,7 @@ fn message(
     Ok(())
 }
 
-fn reasoning(item: &mut Fields, conversation: &mut Conversation) -> Result<(), Refusal> {
+fn reasoning(item: &mut ObjectReader, conversation: &mut Conversation) -> Result<(), TranslationError> {
     let id = item.string("id")?;
     let mut texts = Vec::new();
     for name in ["summary", "content"] {
@@ -153,7 +153,7 @@ fn reasoning(item: &mut Fields, conversation: &mut Conversation) -> Result<(), R
         None if text.is_empty() => {}
         read => {
             let (signature, mark) = read.unzip();
-            let thought = Thought {
+            let thought = ReasoningPart {
                 text,
                 signature,
                 redacted: mark.flatten() == Some(Mark::Redacted),
@@ -164,8 +164,8 @@ fn reasoning(item: &mut Fields, conversation: &mut Conversation) -> Result<(), R
     Ok(())
 }
 
-fn call(item: &mut Fields, arguments: String) -> Result<ToolCall, Refusal> {
-    let name = item.needed_string("name")?;
+fn call(item: &mut ObjectReader, arguments: String) -> Result<ToolCall, TranslationError> {
+    let name = item.required_string("name")?;
     let name = match item.string("namespace")? {
         Some(namespace) => tools::joined(&namespace, &name),
         None => name,
@@ -182,13 +182,13 @@ fn call(item: &mut Fields, arguments: String) -> Result<ToolCall, Refusal> {
 }
 
 fn own_call(
-    item: &mut Fields,
+    item: &mut ObjectReader,
     name: &str,
     member: &str,
     conversation: &mut Conversation,
-) -> Result<(), Refusal> {
+) -> Result<(), TranslationError> {
     let Some(action) = item.take(member) else {
-        return Err(item.refusal(member, "missing"));
+        return Err(item.error(member, "missing"));
     };
     for informative in ["caller", "environment"] {
         item.skip(informative);
@@ -203,10 +203,10 @@ fn own_call(
 }
 
 fn result(
-    item: &mut Fields,
+    item: &mut ObjectReader,
     conversation: &mut Conversation,
-    notes: &mut Notes,
-) -> Result<(), Refusal> {
+    notes: &mut TranslationReport,
+) -> Result<(), TranslationError> {
     for informative in ["caller", "name", "namespace", "max_output_length"] {
         item.skip(informative);
     }
@@ -216,7 +216,7 @@ fn result(
     } else {
         "id"
     };
-    let id = item.needed_string(name)?;
+    let id = item.required_string(name)?;
     let parts = match item.peek("output") {
         Some(Value::Array(list)) if list.iter().any(|it| it.get("stdout").is_some()) => {
             vec![Part::text(
@@ -229,11 +229,11 @@ fn result(
     if conversation.result(id, parts) {
         return Ok(());
     }
-    Err(item.refusal(name, ToolResult::NO_CALL))
+    Err(item.error(name, ToolResult::UNKNOWN_CALL))
 }
 
 /// A picture that the provider made in an earlier turn.
-fn picture(item: &mut Fields, conversation: &mut Conversation) -> Result<(), Refusal> {
+fn picture(item: &mut ObjectReader, conversation: &mut Conversation) -> Result<(), TranslationError> {
     let data = item.string("result")?;
     let format = item.string("output_format")?;
     for informative in [
@@ -247,10 +247,10 @@ fn picture(item: &mut Fields, conversation: &mut Conversation) -> Result<(), Ref
         item.skip(informative);
     }
     if let Some(data) = data {
-        let source = Source::base64(data);
+        let source = MediaSource::base64(data);
         let media = Media {
             media_type: Some(media_type(format.as_deref())),
-            source: source.ok_or_else(|| item.refusal("result", Source::NO_BASE64))?,
+            source: source.ok_or_else(|| item.error("result", MediaSource::NOT_BASE64))?,
             detail: None,
             title: None,
         };
@@ -264,10 +264,10 @@ pub(super) fn media_type(format: Option<&str>) -> String {
     format!("image/{}", format.unwrap_or("png"))
 }
 
-fn call_id(item: &mut Fields) -> Result<String, Refusal> {
-    let id = item.needed_string("call_id")?;
+fn call_id(item: &mut ObjectReader) -> Result<String, TranslationError> {
+    let id = item.required_string("call_id")?;
     if id.is_empty() {
-        return Err(item.refusal("call_id", "empty"));
+        return Err(item.error("call_id", "empty"));
     }
     Ok(id)
 }

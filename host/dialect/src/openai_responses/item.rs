@@ -6,7 +6,7 @@ use super::input::{BETWEEN_SUMMARIES, media_type};
 use super::record::{self, Mark};
 use super::{annotation, tools};
 use crate::interlingua::{
-    Citation, Malformed, Media, Owed, Part, Signature, Source, Thought, ToolCall,
+    Citation, Malformed, Media, ResponseContext, Part, Signature, MediaSource, ReasoningPart, ToolCall,
 };
 
 /// The parts of an item of a provider's. `index`: where it stands in the output; `signature`: what waits
@@ -49,10 +49,10 @@ fn content_part(part: &Value) -> Option<Part> {
     }
 }
 
-fn thought(item: &Value, signed: Option<(Signature, Option<Mark>)>) -> Option<Thought> {
+fn thought(item: &Value, signed: Option<(Signature, Option<Mark>)>) -> Option<ReasoningPart> {
     let (signature, mark) = signed.unzip();
     let text = summary(item, "summary").or_else(|| summary(item, "content"));
-    (text.is_some() || signature.is_some()).then(|| Thought {
+    (text.is_some() || signature.is_some()).then(|| ReasoningPart {
         text: text.unwrap_or_default(),
         signature,
         redacted: mark.flatten() == Some(Mark::Redacted),
@@ -76,7 +76,7 @@ fn summary(item: &Value, name: &str) -> Option<String> {
 pub(super) fn call(item: &Value, index: usize) -> Result<ToolCall, Malformed> {
     let said = |name: &str| text(item, name).filter(|id| !id.is_empty());
     let id = said("call_id").or_else(|| said("id"));
-    let name = said("name").ok_or(Malformed::NAMELESS_CALL)?;
+    let name = said("name").ok_or(Malformed::UNNAMED_CALL)?;
     let name = match said("namespace") {
         Some(namespace) => tools::joined(namespace, name),
         None => name.to_owned(),
@@ -101,7 +101,7 @@ pub(super) fn picture(item: &Value) -> Option<Part> {
     let data = text(item, "result").filter(|data| !data.is_empty())?;
     Some(Part::Image(Media {
         media_type: Some(media_type(text(item, "output_format"))),
-        source: Source::base64(data.to_owned())?,
+        source: MediaSource::base64(data.to_owned())?,
         detail: None,
         title: None,
     }))
@@ -161,7 +161,7 @@ pub(super) fn reasoning(id: &str, text: &str, encrypted: Option<&str>) -> Value 
 }
 
 /// A call of a tool, in the kind and the namespace that the client offered it.
-pub(super) fn tool_call(id: &str, status: &str, call: &ToolCall, owed: &Owed) -> Value {
+pub(super) fn tool_call(id: &str, status: &str, call: &ToolCall, owed: &ResponseContext) -> Value {
     let mut out = Map::new();
     let custom = is_custom(&call.name, owed);
     let (namespace, name) = match tools::in_namespace(owed.echo.get("tools"), &call.name) {
@@ -191,7 +191,7 @@ pub(super) fn tool_call(id: &str, status: &str, call: &ToolCall, owed: &Owed) ->
 }
 
 /// Whether the client offered the tool as one that takes bare text.
-pub(super) fn is_custom(name: &str, owed: &Owed) -> bool {
+pub(super) fn is_custom(name: &str, owed: &ResponseContext) -> bool {
     owed.custom_tools.iter().any(|custom| custom == name)
 }
 
@@ -213,7 +213,7 @@ pub(super) fn arguments(written: &str) -> &str {
 
 /// A picture, as the tool that makes them answers it; none if its bytes are not here.
 pub(super) fn generated(id: &str, status: &str, media: &Media) -> Option<Value> {
-    let Source::Base64(data) = &media.source else {
+    let MediaSource::Base64(data) = &media.source else {
         return None;
     };
     let media_type = media.media_type.as_deref().unwrap_or("image/png");

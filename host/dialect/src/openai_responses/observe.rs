@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::answer::Seen;
 use crate::json::{is_void, members, string};
-use crate::{Observed, ProviderError, Usage};
+use crate::{EventClass, ProviderError, Usage};
 
 /// Watches one stream. It holds a few words, however long the stream is.
 #[derive(Clone, Debug, Default)]
@@ -24,31 +24,31 @@ impl StreamObserver {
 
     /// Says what an event means, by its name and its data. One pass over the data; nothing is allocated
     /// but the finish reason, and what an error says.
-    pub fn observe(&mut self, event_name: &str, data: &[u8]) -> Observed {
+    pub fn observe(&mut self, event_name: &str, data: &[u8]) -> EventClass {
         let Ok(text) = std::str::from_utf8(data.trim_ascii()) else {
-            return Observed::Malformed;
+            return EventClass::Malformed;
         };
         // The API does not send it, but some that speak its dialect do, after the end.
         if text == "[DONE]" {
             return if self.done {
-                Observed::Done
+                EventClass::Done
             } else {
-                Observed::Preamble
+                EventClass::Preamble
             };
         }
         let names = ["type", "delta", "item", "response", "error"];
         let Ok(found) = members(text, names) else {
-            return ProviderError::read(data).map_or(Observed::Malformed, Observed::Error);
+            return ProviderError::read(data).map_or(EventClass::Malformed, EventClass::Error);
         };
         let [kind, delta, item, response, error] = found.values;
-        if let Some(error) = error.and_then(ProviderError::of_member) {
-            return Observed::Error(error);
+        if let Some(error) = error.and_then(ProviderError::from_member) {
+            return EventClass::Error(error);
         }
         let kind = kind.and_then(string).unwrap_or(event_name.into());
         match &*kind {
-            "" => ProviderError::read(data).map_or(Observed::Malformed, Observed::Error),
-            "error" => Observed::Error(error_of(text)),
-            "response.failed" | "response.cancelled" => Observed::Error(failure(response)),
+            "" => ProviderError::read(data).map_or(EventClass::Malformed, EventClass::Error),
+            "error" => EventClass::Error(error_of(text)),
+            "response.failed" | "response.cancelled" => EventClass::Error(failure(response)),
             "response.completed" | "response.incomplete" => self.end(response),
             kind => self.take(is_content(kind, delta, item)),
         }
@@ -78,27 +78,27 @@ impl StreamObserver {
         self.done
     }
 
-    fn take(&mut self, content: bool) -> Observed {
+    fn take(&mut self, content: bool) -> EventClass {
         self.content |= content;
         if content {
-            Observed::Content
+            EventClass::Content
         } else {
-            Observed::Preamble
+            EventClass::Preamble
         }
     }
 
-    fn end(&mut self, response: Option<&RawValue>) -> Observed {
+    fn end(&mut self, response: Option<&RawValue>) -> EventClass {
         let Some(seen) = response.and_then(|raw| Seen::read(raw.get())) else {
-            return Observed::Malformed;
+            return EventClass::Malformed;
         };
         if let Some(error) = seen.failure() {
-            return Observed::Error(error);
+            return EventClass::Error(error);
         }
         self.done = true;
         self.content |= seen.has_content();
         self.finish_reason = seen.finish_reason();
         self.usage = seen.usage().or(self.usage);
-        Observed::Done
+        EventClass::Done
     }
 }
 
@@ -123,25 +123,25 @@ fn is_content(kind: &str, delta: Option<&RawValue>, item: Option<&RawValue>) -> 
 fn error_of(text: &str) -> ProviderError {
     let names = ["message", "code", "param"];
     let Ok(found) = members(text, names) else {
-        return ProviderError::of_message(text);
+        return ProviderError::from_message(text);
     };
     let [message, code, param] = found.values;
     let word = |raw: Option<&RawValue>| {
         let word = raw.and_then(string).filter(|word| !word.is_empty())?;
-        Some(crate::cut(&word, ProviderError::WORD_BYTES_MAX).to_owned())
+        Some(crate::truncate(&word, ProviderError::CODE_BYTES_MAX).to_owned())
     };
     let message = message.and_then(string).unwrap_or_default();
     ProviderError {
         code: word(code),
         param: word(param),
-        ..ProviderError::of_message(&message)
+        ..ProviderError::from_message(&message)
     }
 }
 
 /// What an event that reports a failure says; none of other events.
 pub(super) fn reported(kind: &str, data: &str) -> Option<ProviderError> {
     let [response, error] = members(data, ["response", "error"]).ok()?.values;
-    if let Some(error) = error.and_then(ProviderError::of_member) {
+    if let Some(error) = error.and_then(ProviderError::from_member) {
         return Some(error);
     }
     match kind {
@@ -153,5 +153,5 @@ pub(super) fn reported(kind: &str, data: &str) -> Option<ProviderError> {
 
 fn failure(response: Option<&RawValue>) -> ProviderError {
     let told = response.and_then(|raw| Seen::read(raw.get())?.failure());
-    told.unwrap_or_else(|| ProviderError::of_message("the response failed"))
+    told.unwrap_or_else(|| ProviderError::from_message("the response failed"))
 }

@@ -53,7 +53,7 @@ pub(super) fn wrapped(signature: &Signature, mark: Option<Mark>) -> String {
     } else {
         HOME
     };
-    let text = signature.written_in(foreign);
+    let text = signature.encode_for(foreign);
     match mark {
         None => text,
         Some(mark) => text + mark.suffix(),

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::{item, record, usage};
 use crate::Usage;
-use crate::interlingua::{Answer, Finish, Owed, Part, Signature, Thought};
+use crate::interlingua::{Response, FinishReason, ResponseContext, Part, Signature, ReasoningPart};
 
 /// Writes a whole answer for a client.
 #[must_use]
-pub fn encode_answer(answer: &Answer, owed: &Owed) -> Vec<u8> {
+pub fn encode_answer(answer: &Response, owed: &ResponseContext) -> Vec<u8> {
     let ending = Ending::of(&answer.finish);
     let output = items(&answer.parts, ending.status, owed);
     let response = whole(owed, ending, output, answer.usage);
@@ -26,12 +26,12 @@ pub(super) struct Ending<'f> {
 
 impl<'f> Ending<'f> {
     /// The ending that says why an answer ended.
-    pub(super) fn of(finish: &'f Finish) -> Self {
+    pub(super) fn of(finish: &'f FinishReason) -> Self {
         let reason = match finish {
-            Finish::ContentFilter => Some("content_filter"),
-            Finish::Length => Some("max_output_tokens"),
-            Finish::Other(word) => REASONS.contains(&word.as_str()).then_some(word.as_str()),
-            Finish::Refusal | Finish::Stop | Finish::StopSequence(_) | Finish::ToolCalls => None,
+            FinishReason::ContentFilter => Some("content_filter"),
+            FinishReason::Length => Some("max_output_tokens"),
+            FinishReason::Other(word) => REASONS.contains(&word.as_str()).then_some(word.as_str()),
+            FinishReason::Refusal | FinishReason::Stop | FinishReason::StopSequence(_) | FinishReason::ToolCalls => None,
         };
         let status = if reason.is_some() {
             "incomplete"
@@ -49,7 +49,7 @@ const REASONS: [&str; 2] = ["max_messages", "steered"];
 
 /// A response that has ended.
 pub(super) fn whole(
-    owed: &Owed,
+    owed: &ResponseContext,
     ending: Ending<'_>,
     output: Vec<Value>,
     spent: Option<Usage>,
@@ -64,12 +64,12 @@ pub(super) fn whole(
 }
 
 /// A response that has begun.
-pub(super) fn begun(owed: &Owed) -> Value {
+pub(super) fn begun(owed: &ResponseContext) -> Value {
     skeleton(owed, "in_progress")
 }
 
 /// A response that failed.
-pub(super) fn failed(owed: &Owed, code: &str, message: &str) -> Value {
+pub(super) fn failed(owed: &ResponseContext, code: &str, message: &str) -> Value {
     let mut response = skeleton(owed, "failed");
     response["error"] = json!({"code": code, "message": message});
     response
@@ -77,7 +77,7 @@ pub(super) fn failed(owed: &Owed, code: &str, message: &str) -> Value {
 
 /// Every member that the API documents as always there (and OpenAI's clients type so), with what the
 /// client asked for in those that repeat it.
-fn skeleton(owed: &Owed, status: &str) -> Value {
+fn skeleton(owed: &ResponseContext, status: &str) -> Value {
     let mut response = json!({
         "id": format!("resp_{}", owed.id),
         "object": "response",
@@ -114,7 +114,7 @@ fn skeleton(owed: &Owed, status: &str) -> Value {
 }
 
 /// Only what comes last can be incomplete, and of that only a message is known to be.
-fn items(parts: &[Part], status: &'static str, owed: &Owed) -> Vec<Value> {
+fn items(parts: &[Part], status: &'static str, owed: &ResponseContext) -> Vec<Value> {
     let mut out = Vec::new();
     let mut content = Vec::new();
     for part in parts {
@@ -157,7 +157,7 @@ fn items(parts: &[Part], status: &'static str, owed: &Owed) -> Vec<Value> {
 fn close_message(
     content: &mut Vec<Value>,
     status: &'static str,
-    owed: &Owed,
+    owed: &ResponseContext,
     out: &mut Vec<Value>,
 ) {
     if !content.is_empty() {
@@ -167,7 +167,7 @@ fn close_message(
 }
 
 /// None for a thought of which nothing is left.
-fn reasoning(id: &str, thought: &Thought) -> Option<Value> {
+fn reasoning(id: &str, thought: &ReasoningPart) -> Option<Value> {
     let mark = thought.redacted.then_some(record::Mark::Redacted);
     match &thought.signature {
         None if thought.text.is_empty() => None,
@@ -208,7 +208,7 @@ impl Kind {
     }
 
     /// The id of the item at a place of the output.
-    pub(super) fn id(self, owed: &Owed, index: usize) -> String {
+    pub(super) fn id(self, owed: &ResponseContext, index: usize) -> String {
         let prefix = match self {
             Self::Custom => "ctc",
             Self::Function => "fc",

@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::interlingua::{
-    Answer, Begun, Delta, Event, Notes, Owed, Part, Refusal, Request, Thought,
+    Response, PartStart, Delta, Event, TranslationReport, ResponseContext, Part, TranslationError, Request, ReasoningPart,
 };
-use crate::sse::Reader;
-use crate::{Asked, Observed, Usage, Verdict};
+use crate::sse::SseReader;
+use crate::{RequestHead, EventClass, Usage, BodyCheck};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -35,8 +35,8 @@ fn needed(case: &str, what: &str) -> Outcome<Vec<u8>> {
 }
 
 fn decode(body: &[u8]) -> Outcome<(Request, Vec<String>)> {
-    let mut notes = Notes::default();
-    let request = decode_request(body, &Asked::read(body)?, &mut notes)?;
+    let mut notes = TranslationReport::default();
+    let request = decode_request(body, &RequestHead::read(body)?, &mut notes)?;
     let fields = notes.warnings().iter().map(|it| it.field.clone());
     Ok((request, fields.collect()))
 }
@@ -46,14 +46,14 @@ fn decode_value(body: &Value) -> Outcome<(Request, Vec<String>)> {
 }
 
 /// What a minimal request with these members besides becomes.
-fn with(members: &Value) -> Result<(Request, Vec<String>), Refusal> {
+fn with(members: &Value) -> Result<(Request, Vec<String>), TranslationError> {
     let mut body = json!({"model": "m", "input": "Hi"});
     for (name, value) in members.as_object().into_iter().flatten() {
         body[name] = value.clone();
     }
     let body = body.to_string();
-    let mut notes = Notes::default();
-    let asked = Asked {
+    let mut notes = TranslationReport::default();
+    let asked = RequestHead {
         model: "m".into(),
         stream: false,
     };
@@ -63,7 +63,7 @@ fn with(members: &Value) -> Result<(Request, Vec<String>), Refusal> {
 }
 
 fn encode(request: &Request) -> Outcome<(Value, Vec<String>)> {
-    let mut notes = Notes::default();
+    let mut notes = TranslationReport::default();
     let body = encode_request(request, &mut notes)?;
     let fields = notes.warnings().iter().map(|it| it.field.clone());
     Ok((serde_json::from_slice(&body)?, fields.collect()))
@@ -71,7 +71,7 @@ fn encode(request: &Request) -> Outcome<(Value, Vec<String>)> {
 
 /// The events of a stream's bytes, in chunks of so many.
 fn events(stream: &[u8], size: usize) -> Outcome<Vec<Event>> {
-    let mut reader = Reader::default();
+    let mut reader = SseReader::default();
     let mut decoder = decoder();
     let mut out = Vec::new();
     for chunk in stream.chunks(size) {
@@ -99,8 +99,8 @@ fn events_of(data: &[Value]) -> Outcome<Vec<Event>> {
 }
 
 /// The events as one answer, and whether the stream came to its end. Their order is checked.
-fn gathered(events: &[Event]) -> (Answer, bool) {
-    let mut answer = Answer::default();
+fn gathered(events: &[Event]) -> (Response, bool) {
+    let mut answer = Response::default();
     let (mut open, mut done) = (None::<Part>, false);
     for event in events {
         assert!(!done, "something follows the end: {event:?}");
@@ -109,12 +109,12 @@ fn gathered(events: &[Event]) -> (Answer, bool) {
                 answer.id.clone_from(id);
                 answer.model.clone_from(model);
             }
-            Event::Begin(begun) => {
+            Event::PartStart(begun) => {
                 assert!(open.is_none(), "two parts are open");
                 open = Some(part_of(begun));
             }
             Event::Delta(delta) => extend(open.as_mut(), delta),
-            Event::End => answer.parts.extend(open.take()),
+            Event::PartEnd => answer.parts.extend(open.take()),
             Event::Usage(usage) => answer.usage = Some(*usage),
             Event::Finish(finish) => {
                 assert!(open.is_none(), "a part is open at the end");
@@ -127,16 +127,16 @@ fn gathered(events: &[Event]) -> (Answer, bool) {
     (answer, done)
 }
 
-fn part_of(begun: &Begun) -> Part {
+fn part_of(begun: &PartStart) -> Part {
     match begun.clone() {
-        Begun::Text => Part::text(""),
-        Begun::Refusal => Part::Refusal(String::new()),
-        Begun::Reasoning { redacted } => Part::Reasoning(Thought {
+        PartStart::Text => Part::text(""),
+        PartStart::Refusal => Part::Refusal(String::new()),
+        PartStart::Reasoning { redacted } => Part::Reasoning(ReasoningPart {
             text: String::new(),
             signature: None,
             redacted,
         }),
-        Begun::ToolCall {
+        PartStart::ToolCall {
             id,
             name,
             signature,
@@ -146,7 +146,7 @@ fn part_of(begun: &Begun) -> Part {
             arguments: String::new(),
             signature,
         }),
-        Begun::Whole(part) => part,
+        PartStart::Complete(part) => part,
     }
 }
 
@@ -154,7 +154,7 @@ fn extend(open: Option<&mut Part>, delta: &Delta) {
     match (open, delta) {
         (Some(Part::Text { text, .. }), Delta::Text(more))
         | (Some(Part::Refusal(text)), Delta::Refusal(more))
-        | (Some(Part::Reasoning(Thought { text, .. })), Delta::Reasoning(more)) => {
+        | (Some(Part::Reasoning(ReasoningPart { text, .. })), Delta::Reasoning(more)) => {
             assert!(!more.is_empty(), "an empty piece");
             text.push_str(more);
         }
@@ -170,7 +170,7 @@ fn extend(open: Option<&mut Part>, delta: &Delta) {
 }
 
 /// An answer as the events that stream it, its texts in pieces of one character.
-fn streamed(answer: &Answer) -> Vec<Event> {
+fn streamed(answer: &Response) -> Vec<Event> {
     let mut out = vec![Event::Start {
         id: answer.id.clone(),
         model: answer.model.clone(),
@@ -181,33 +181,33 @@ fn streamed(answer: &Answer) -> Vec<Event> {
             Part::Text { text, citations } => {
                 let mut deltas: Vec<_> = pieces(&text).into_iter().map(Delta::Text).collect();
                 deltas.extend(citations.into_iter().map(Delta::Citation));
-                (Begun::Text, deltas)
+                (PartStart::Text, deltas)
             }
             Part::Refusal(text) => {
                 let deltas = pieces(&text).into_iter().map(Delta::Refusal).collect();
-                (Begun::Refusal, deltas)
+                (PartStart::Refusal, deltas)
             }
             Part::Reasoning(thought) => {
                 let texts = pieces(&thought.text).into_iter().map(Delta::Reasoning);
                 let signature = thought.signature.map(Delta::Signature);
                 let redacted = thought.redacted;
                 let deltas = texts.chain(signature).collect();
-                (Begun::Reasoning { redacted }, deltas)
+                (PartStart::Reasoning { redacted }, deltas)
             }
             Part::ToolCall(call) => {
                 let texts = pieces(&call.arguments).into_iter().map(Delta::Arguments);
-                let begun = Begun::ToolCall {
+                let begun = PartStart::ToolCall {
                     id: call.id,
                     name: call.name,
                     signature: call.signature,
                 };
                 (begun, texts.collect())
             }
-            whole => (Begun::Whole(whole), Vec::new()),
+            whole => (PartStart::Complete(whole), Vec::new()),
         };
-        out.push(Event::Begin(begun));
+        out.push(Event::PartStart(begun));
         out.extend(deltas.into_iter().map(Event::Delta));
-        out.push(Event::End);
+        out.push(Event::PartEnd);
     }
     out.extend(answer.usage.map(Event::Usage));
     out.push(Event::Finish(answer.finish.clone()));
@@ -216,7 +216,7 @@ fn streamed(answer: &Answer) -> Vec<Event> {
 }
 
 /// The frames of events, as `(name, data)`.
-fn frames(events: &[Event], owed: Owed) -> Outcome<Vec<(String, Value)>> {
+fn frames(events: &[Event], owed: ResponseContext) -> Outcome<Vec<(String, Value)>> {
     let mut encoder = encoder(owed);
     let mut out = Vec::new();
     for event in events {

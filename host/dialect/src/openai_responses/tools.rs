@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::interlingua::{Fields, Notes, Refusal, Request, Tool, ToolChoice, ToolKind, loss};
+use crate::interlingua::{ObjectReader, TranslationReport, TranslationError, Request, Tool, ToolChoice, ToolKind, loss};
 
 /// Takes the member `tools`. Those that the provider would run are dropped.
-pub(super) fn read(fields: &mut Fields, notes: &mut Notes) -> Result<Vec<Tool>, Refusal> {
+pub(super) fn read(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result<Vec<Tool>, TranslationError> {
     let mut tools = Vec::new();
     for mut tool in fields.objects("tools")? {
-        let kind = tool.needed_string("type")?;
+        let kind = tool.required_string("type")?;
         if kind == "namespace" {
-            let namespace = tool.needed_string("name")?;
+            let namespace = tool.required_string("name")?;
             let inner = read(&mut tool, notes)?.into_iter();
             tools.extend(inner.map(|inner| Tool {
                 name: joined(&namespace, &inner.name),
@@ -22,17 +22,17 @@ pub(super) fn read(fields: &mut Fields, notes: &mut Notes) -> Result<Vec<Tool>, 
             "function" => ToolKind::Function(tool.take("parameters")),
             "custom" => ToolKind::Custom(tool.take("format")),
             _ => {
-                notes.warn(tool.at("type"), HOSTED);
+                notes.warn(tool.member_path("type"), HOSTED);
                 continue;
             }
         };
         tools.push(Tool {
-            name: tool.needed_string("name")?,
+            name: tool.required_string("name")?,
             description: tool.string("description")?,
             kind: taken,
             strict: tool.flag("strict")?,
         });
-        tool.warn_of_rest(notes);
+        tool.warn_unread(notes);
     }
     Ok(tools)
 }
@@ -61,20 +61,20 @@ pub(super) fn in_namespace<'t>(tools: Option<&'t Value>, name: &str) -> Option<(
 
 /// Takes the member `tool_choice`.
 pub(super) fn read_choice(
-    fields: &mut Fields,
-    notes: &mut Notes,
-) -> Result<Option<ToolChoice>, Refusal> {
+    fields: &mut ObjectReader,
+    notes: &mut TranslationReport,
+) -> Result<Option<ToolChoice>, TranslationError> {
     if let Some(Value::String(word)) = fields.peek("tool_choice") {
         let choice = word_choice(word);
         fields.skip("tool_choice");
-        let unknown = || fields.refusal("tool_choice", "must be `none`, `auto` or `required`");
+        let unknown = || fields.error("tool_choice", "must be `none`, `auto` or `required`");
         return choice.ok_or_else(unknown).map(Some);
     }
     let Some(mut choice) = fields.object("tool_choice")? else {
         return Ok(None);
     };
-    Ok(match choice.needed_string("type")?.as_str() {
-        "function" | "custom" => Some(ToolChoice::Named(choice.needed_string("name")?)),
+    Ok(match choice.required_string("type")?.as_str() {
+        "function" | "custom" => Some(ToolChoice::Named(choice.required_string("name")?)),
         "allowed_tools" => Some(allowed(&mut choice, notes)?),
         _ => {
             notes.warn("tool_choice", HOSTED);
@@ -92,16 +92,16 @@ fn word_choice(word: &str) -> Option<ToolChoice> {
     }
 }
 
-fn allowed(choice: &mut Fields, notes: &mut Notes) -> Result<ToolChoice, Refusal> {
-    let required = match choice.needed_string("mode")?.as_str() {
+fn allowed(choice: &mut ObjectReader, notes: &mut TranslationReport) -> Result<ToolChoice, TranslationError> {
+    let required = match choice.required_string("mode")?.as_str() {
         "auto" => false,
         "required" => true,
-        _ => return Err(choice.refusal("mode", "must be `auto` or `required`")),
+        _ => return Err(choice.error("mode", "must be `auto` or `required`")),
     };
     let mut names = Vec::new();
     for mut tool in choice.objects("tools")? {
-        match tool.needed_string("type")?.as_str() {
-            "function" | "custom" => names.push(tool.needed_string("name")?),
+        match tool.required_string("type")?.as_str() {
+            "function" | "custom" => names.push(tool.required_string("name")?),
             _ => notes.warn("tool_choice.tools", HOSTED),
         }
     }
@@ -112,7 +112,7 @@ fn allowed(choice: &mut Fields, notes: &mut Notes) -> Result<ToolChoice, Refusal
 }
 
 /// The members of a request that are about tools.
-pub(super) fn write(request: &Request, out: &mut Map<String, Value>, notes: &mut Notes) {
+pub(super) fn write(request: &Request, out: &mut Map<String, Value>, notes: &mut TranslationReport) {
     if request.tools.is_empty() {
         // The API refuses a choice among none.
         if matches!(

@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::{HOME, content, item, record, tools};
 use crate::interlingua::{
-    Citation, Media, Notes, Part, Refusal, Request, Role, Thought, ToolCall, ToolResult, loss,
+    Citation, Media, TranslationReport, Part, TranslationError, Request, Role, ReasoningPart, ToolCall, ToolResult, loss,
 };
 use crate::json::object;
 
 /// The items of a request's conversation, further instructions above it included.
-pub(super) fn write(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {
+pub(super) fn write(request: &Request, notes: &mut TranslationReport) -> Result<Vec<Value>, TranslationError> {
     let custom = request.tools.iter().filter(|tool| tools::is_custom(tool));
     let mut items = Items {
         custom: custom.map(|tool| tool.name.as_str()).collect(),
@@ -42,11 +42,11 @@ struct Items<'r> {
     items: Vec<Value>,
     /// Of the message that is being written.
     content: Vec<Value>,
-    notes: &'r mut Notes,
+    notes: &'r mut TranslationReport,
 }
 
 impl<'r> Items<'r> {
-    fn part(&mut self, role: Role, part: &'r Part) -> Result<(), Refusal> {
+    fn part(&mut self, role: Role, part: &'r Part) -> Result<(), TranslationError> {
         match (part, role) {
             (Part::ToolCall(call), _) => {
                 self.close_message(role);
@@ -66,7 +66,7 @@ impl<'r> Items<'r> {
             }
             (Part::Image(media), Role::Assistant) => self.picture(media),
             (Part::Audio(_) | Part::Document(_), Role::Assistant) => {
-                self.notes.warn(loss::CONTENT, loss::CONTENT_OF_THE_MODEL);
+                self.notes.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED);
             }
             (_, Role::System | Role::User) => {
                 let written = content::write(part, self.notes)?;
@@ -93,7 +93,7 @@ impl<'r> Items<'r> {
     fn said(&mut self, text: &str, citations: &[Citation]) {
         let annotations = item::annotations(text, citations);
         if annotations.len() < citations.len() {
-            self.notes.dropped(loss::CITATIONS);
+            self.notes.warn_dropped(loss::CITATIONS);
         }
         if annotations.is_empty() {
             let message = json!({"type": "message", "role": "assistant", "content": text});
@@ -113,14 +113,14 @@ impl<'r> Items<'r> {
         let id = format!("ig_{}", self.items.len());
         match item::generated(&id, "completed", media) {
             Some(item) => self.items.push(item),
-            None => self.notes.warn(loss::CONTENT, loss::CONTENT_OF_THE_MODEL),
+            None => self.notes.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED),
         }
     }
 
-    fn thought(&mut self, thought: &Thought) {
+    fn thought(&mut self, thought: &ReasoningPart) {
         let signature = thought.signature.as_ref();
-        let Some(data) = signature.and_then(|signature| signature.of(HOME)) else {
-            self.notes.warn(loss::THOUGHTS, loss::THOUGHTS_LOST);
+        let Some(data) = signature.and_then(|signature| signature.data_for(HOME)) else {
+            self.notes.warn(loss::REASONING, loss::REASONING_DROPPED);
             return;
         };
         let (id, encrypted) = record::split(data);
@@ -138,7 +138,7 @@ impl<'r> Items<'r> {
     fn call(&mut self, call: &'r ToolCall) {
         if call.signature.is_some() {
             self.notes
-                .warn(loss::CALL_SIGNATURE, loss::CALL_SIGNATURE_LOST);
+                .warn(loss::CALL_SIGNATURE, loss::CALL_SIGNATURE_DROPPED);
         }
         let custom = self.custom.contains(call.name.as_str());
         let mut out = Map::new();
@@ -159,10 +159,10 @@ impl<'r> Items<'r> {
         self.items.push(Value::Object(out));
     }
 
-    fn result(&mut self, result: &ToolResult) -> Result<(), Refusal> {
+    fn result(&mut self, result: &ToolResult) -> Result<(), TranslationError> {
         if result.is_error {
             self.notes
-                .warn(loss::TOOL_FAILURE, loss::TOOL_FAILURE_IN_WORDS);
+                .warn(loss::TOOL_FAILURE, loss::TOOL_FAILURE_AS_TEXT);
         }
         let kind = if self.custom_calls.contains(result.call_id.as_str()) {
             "custom_tool_call_output"

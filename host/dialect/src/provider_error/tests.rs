@@ -18,7 +18,7 @@ fn read(body: &str) -> Option<[String; 4]> {
 }
 
 #[test]
-fn every_known_shape_is_read() {
+fn reads_every_known_shape() {
     let cases = [
         (
             r#"{"error":{"message":"m","type":"t","param":"p","code":"c"}}"#,
@@ -69,7 +69,7 @@ fn every_known_shape_is_read() {
 }
 
 #[test]
-fn what_is_no_error_is_none() {
+fn ignores_bodies_without_error() {
     for body in [
         "",
         "<html>",
@@ -88,19 +88,19 @@ fn what_is_no_error_is_none() {
 }
 
 #[test]
-fn a_long_message_is_cut_between_characters() {
+fn truncates_long_messages_at_char_boundaries() {
     let message = format!("a{}", "é".repeat(ProviderError::MESSAGE_BYTES_MAX));
     let body = format!(r#"{{"error":{{"message":"{message}","code":"{message}"}}}}"#);
     let error = ProviderError::read(body.as_bytes()).unwrap_or_default();
     assert_eq!(error.message.len(), ProviderError::MESSAGE_BYTES_MAX - 1);
     assert_eq!(
         error.code.map(|code| code.len()),
-        Some(ProviderError::WORD_BYTES_MAX - 1)
+        Some(ProviderError::CODE_BYTES_MAX - 1)
     );
 }
 
 #[test]
-fn nesting_is_not_followed() {
+fn survives_deep_nesting() {
     for member in ["error", "detail", "message"] {
         let body = format!(
             r#"{}1{}"#,
@@ -113,7 +113,7 @@ fn nesting_is_not_followed() {
 }
 
 #[test]
-fn its_words_tell_a_status() {
+fn derives_http_status_from_kind_or_code() {
     let status = |kind: Option<&str>, code: Option<&str>| {
         let error = ProviderError {
             kind: kind.map(str::to_owned),

@@ -7,7 +7,7 @@ use memchr::{memchr, memchr2};
 
 /// What a reader takes out of one block of lines. All ranges are inside the block.
 #[derive(Debug, Default)]
-pub(super) struct Block {
+pub(super) struct EventBlock {
     /// The value of the last `event` field.
     pub(super) name: Range<usize>,
     /// The value of the last `data` field.
@@ -16,7 +16,7 @@ pub(super) struct Block {
     count: usize,
 }
 
-impl Block {
+impl EventBlock {
     pub(super) fn read(block: &[u8]) -> Self {
         let mut found = Self::default();
         for line in Lines::new(block) {

@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr2;
 
-use super::block::Block;
+use super::block::EventBlock;
 
 /// The longest event taken by default, in bytes, its comments included. A chat event is a few hundred
 /// bytes; what is long are pictures, sent as one event in base64: this holds 24 MiB of pixels, more
@@ -12,7 +12,7 @@ pub const EVENT_BYTES_MAX: usize = 32 << 20;
 
 /// One event, as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct SseEvent {
     name: Bytes,
     /// The values of its `data` lines, joined by line feeds. It is a slice of `raw` where there is one
     /// such line. Not checked to be UTF-8.
@@ -22,7 +22,7 @@ pub struct Event {
     pub raw: Bytes,
 }
 
-impl Event {
+impl SseEvent {
     /// The value of its `event` line; empty where it has none.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -34,33 +34,33 @@ impl Event {
 ///
 /// All bytes come out again, in order: as [`Event::raw`], as quiet bytes, or as the rest.
 #[derive(Debug)]
-pub struct Reader {
+pub struct SseReader {
     event_bytes_max: usize,
     /// The beginning of the event under way, from chunks before this one.
     tail: BytesMut,
     /// What arrived last, from the first byte that is not in `tail`.
     chunk: Bytes,
     /// How much of the chunk was looked at.
-    seen: usize,
+    scanned: usize,
     /// The blocks without an event at the beginning of what is held, in bytes.
-    quiet: usize,
+    comment_bytes: usize,
     /// Whether the line under way has no bytes so far.
-    blank: bool,
+    line_is_empty: bool,
     /// Whether the last byte was a carriage return: a line feed now belongs to it.
-    carriage: bool,
+    after_cr: bool,
     /// Whether a byte order mark may still come.
-    first: bool,
-    ended: bool,
+    at_start: bool,
+    stream_ended: bool,
     failed: bool,
 }
 
-impl Default for Reader {
+impl Default for SseReader {
     fn default() -> Self {
         Self::new(EVENT_BYTES_MAX)
     }
 }
 
-impl Reader {
+impl SseReader {
     /// A reader at the beginning of a stream, that takes events of at most so many bytes.
     #[must_use]
     pub fn new(event_bytes_max: usize) -> Self {
@@ -68,12 +68,12 @@ impl Reader {
             event_bytes_max,
             tail: BytesMut::new(),
             chunk: Bytes::new(),
-            seen: 0,
-            quiet: 0,
-            blank: true,
-            carriage: false,
-            first: true,
-            ended: false,
+            scanned: 0,
+            comment_bytes: 0,
+            line_is_empty: true,
+            after_cr: false,
+            at_start: true,
+            stream_ended: false,
             failed: false,
         }
     }
@@ -96,7 +96,7 @@ impl Reader {
     /// # Errors
     ///
     /// If an event is longer than allowed; from then on always.
-    pub fn next_event(&mut self) -> Result<Option<Event>, SseError> {
+    pub fn next_event(&mut self) -> Result<Option<SseEvent>, SseError> {
         while !self.failed {
             let end = self.scan();
             if self.tail.len() + end.unwrap_or(self.chunk.len()) > self.event_bytes_max {
@@ -106,10 +106,10 @@ impl Reader {
             let Some(end) = end else {
                 self.tail.extend_from_slice(&self.chunk);
                 self.chunk = Bytes::new();
-                self.seen = 0;
+                self.scanned = 0;
                 return Ok(None);
             };
-            if let Some(event) = self.close(end) {
+            if let Some(event) = self.take_block(end) {
                 return Ok(Some(event));
             }
         }
@@ -125,25 +125,25 @@ impl Reader {
     /// # Errors
     ///
     /// As [`Reader::next_event`].
-    pub fn finish(&mut self) -> Result<Option<Event>, SseError> {
-        self.ended = true;
+    pub fn finish(&mut self) -> Result<Option<SseEvent>, SseError> {
+        self.stream_ended = true;
         self.next_event()
     }
 
     /// Takes the complete blocks that are no event (comments, keep-alives), so that they can be sent
     /// on without waiting for the next event; they will not be part of it. To be called once
     /// [`Reader::next_event`] has answered none; empty if there are none.
-    pub fn take_quiet(&mut self) -> Bytes {
-        let quiet = std::mem::take(&mut self.quiet);
-        self.tail.split_to(quiet.min(self.tail.len())).freeze()
+    pub fn take_comments(&mut self) -> Bytes {
+        let comment_bytes = std::mem::take(&mut self.comment_bytes);
+        self.tail.split_to(comment_bytes.min(self.tail.len())).freeze()
     }
 
     /// Takes all bytes that were pushed and did not come out as events. The reader is empty then, and
     /// stands in the middle of an event if there were any.
-    pub fn take_rest(&mut self) -> Bytes {
+    pub fn take_buffered(&mut self) -> Bytes {
         let chunk = std::mem::take(&mut self.chunk);
-        self.seen = 0;
-        self.quiet = 0;
+        self.scanned = 0;
+        self.comment_bytes = 0;
         if self.tail.is_empty() {
             return chunk;
         }
@@ -153,48 +153,48 @@ impl Reader {
 
     /// How many bytes were pushed and did not come out.
     #[must_use]
-    pub fn rest_len(&self) -> usize {
+    pub fn buffered_len(&self) -> usize {
         self.tail.len() + self.chunk.len()
     }
 
     /// Looks for the end of the block under way: how much of the chunk belongs to it.
     fn scan(&mut self) -> Option<usize> {
         loop {
-            if self.carriage {
-                match self.chunk.get(self.seen) {
-                    Some(b'\n') => self.seen += 1,
-                    None if !self.ended => return None,
+            if self.after_cr {
+                match self.chunk.get(self.scanned) {
+                    Some(b'\n') => self.scanned += 1,
+                    None if !self.stream_ended => return None,
                     _ => {}
                 }
-                self.carriage = false;
+                self.after_cr = false;
             } else {
-                let ahead = self.chunk.get(self.seen..).unwrap_or_default();
+                let ahead = self.chunk.get(self.scanned..).unwrap_or_default();
                 let Some(length) = memchr2(b'\n', b'\r', ahead) else {
-                    self.blank &= ahead.is_empty();
-                    self.seen = self.chunk.len();
+                    self.line_is_empty &= ahead.is_empty();
+                    self.scanned = self.chunk.len();
                     return None;
                 };
-                self.blank &= length == 0;
-                self.carriage = ahead[length] == b'\r';
-                self.seen += length + 1;
-                if self.carriage {
+                self.line_is_empty &= length == 0;
+                self.after_cr = ahead[length] == b'\r';
+                self.scanned += length + 1;
+                if self.after_cr {
                     continue;
                 }
             }
-            if self.blank {
-                return Some(self.seen);
+            if self.line_is_empty {
+                return Some(self.scanned);
             }
-            self.blank = true;
+            self.line_is_empty = true;
         }
     }
 
     /// Reads the block that ends there, and takes it out with what is before it if it is an event.
-    fn close(&mut self, end: usize) -> Option<Event> {
-        let first = std::mem::take(&mut self.first);
+    fn take_block(&mut self, end: usize) -> Option<SseEvent> {
+        let first = std::mem::take(&mut self.at_start);
         if !self.tail.is_empty() {
             self.tail.extend_from_slice(&self.chunk[..end]);
             self.chunk.advance(end);
-            self.seen = 0;
+            self.scanned = 0;
         }
         let held = if self.tail.is_empty() {
             &self.chunk[..end]
@@ -206,22 +206,22 @@ impl Reader {
         } else {
             0
         };
-        let start = self.quiet + mark;
-        let block = Block::read(&held[start..]);
+        let start = self.comment_bytes + mark;
+        let block = EventBlock::read(&held[start..]);
         if !block.is_event() {
-            self.quiet = held.len();
+            self.comment_bytes = held.len();
             return None;
         }
-        self.quiet = 0;
+        self.comment_bytes = 0;
         let raw = if self.tail.is_empty() {
-            self.seen = 0;
+            self.scanned = 0;
             self.chunk.split_to(end)
         } else {
             self.tail.split().freeze()
         };
         let lines = raw.slice(start..);
-        Some(Event {
-            name: name(lines.slice(block.name.clone())),
+        Some(SseEvent {
+            name: valid_name(lines.slice(block.name.clone())),
             data: block.data(&lines),
             raw,
         })
@@ -240,7 +240,7 @@ pub enum SseError {
 }
 
 /// The name as UTF-8, mended where it is not, as the standard's decoder does.
-fn name(bytes: Bytes) -> Bytes {
+fn valid_name(bytes: Bytes) -> Bytes {
     match String::from_utf8_lossy(&bytes) {
         std::borrow::Cow::Borrowed(_) => bytes,
         std::borrow::Cow::Owned(mended) => mended.into(),

@@ -9,17 +9,17 @@ type Outcome = Result<(), SseError>;
 
 /// Everything that a reader makes of a stream.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Read {
-    events: Vec<Event>,
+struct ReadEvents {
+    events: Vec<SseEvent>,
     rest: Bytes,
     failed: bool,
 }
 
-impl Read {
+impl ReadEvents {
     fn of<'c>(chunks: impl IntoIterator<Item = &'c [u8]>, event_bytes_max: usize) -> Self {
-        let mut reader = Reader::new(event_bytes_max);
+        let mut reader = SseReader::new(event_bytes_max);
         let mut read = Self::default();
-        let step = |read: &mut Self, event: Result<Option<Event>, SseError>| match event {
+        let step = |read: &mut Self, event: Result<Option<SseEvent>, SseError>| match event {
             Ok(Some(event)) => {
                 read.events.push(event);
                 true
@@ -35,8 +35,8 @@ impl Read {
             while step(&mut read, reader.next_event()) {}
         }
         while step(&mut read, reader.finish()) {}
-        let rest_len = reader.rest_len();
-        read.rest = reader.take_rest();
+        let rest_len = reader.buffered_len();
+        read.rest = reader.take_buffered();
         assert_eq!(read.rest.len(), rest_len);
         read
     }
@@ -64,7 +64,7 @@ impl Read {
 }
 
 /// The standard, read a line at a time with no regard for speed.
-fn model(stream: &[u8]) -> Vec<(String, Vec<u8>)> {
+fn reference_events(stream: &[u8]) -> Vec<(String, Vec<u8>)> {
     let stream = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
     let mut events = Vec::new();
     let (mut name, mut data) = (Vec::new(), Vec::new());
@@ -105,7 +105,7 @@ fn model(stream: &[u8]) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn events_are_read_as_the_standard_says() {
+fn reads_events_as_the_standard_says() {
     let cases: [(&str, &[(&str, &str)]); 10] = [
         (
             "data: a\n\ndata:b\r\n\r\ndata:  c\r\r",
@@ -125,13 +125,13 @@ fn events_are_read_as_the_standard_says() {
         ("data: unfinished\n", &[]),
     ];
     for (stream, events) in cases {
-        assert_eq!(Read::whole(stream.as_bytes()).pairs(), events, "{stream:?}");
+        assert_eq!(ReadEvents::whole(stream.as_bytes()).pairs(), events, "{stream:?}");
     }
 }
 
 #[test]
 fn comments_belong_to_the_event_after_them() {
-    let read = Read::whole(b": ping\n\ndata: a\r\n\r\n:x\ndata: b\n\ndata: c\n");
+    let read = ReadEvents::whole(b": ping\n\ndata: a\r\n\r\n:x\ndata: b\n\ndata: c\n");
     let raws: Vec<&[u8]> = read.events.iter().map(|event| &event.raw[..]).collect();
     assert_eq!(
         raws,
@@ -143,7 +143,7 @@ fn comments_belong_to_the_event_after_them() {
 #[test]
 fn one_line_of_data_is_not_copied() -> Outcome {
     let chunk = Bytes::from_static(b"data: abc\n\ndata: def\n\n");
-    let mut reader = Reader::default();
+    let mut reader = SseReader::default();
     reader.push(chunk.clone());
     for _ in 0..2 {
         let event = reader
@@ -156,25 +156,25 @@ fn one_line_of_data_is_not_copied() -> Outcome {
 }
 
 #[test]
-fn quiet_bytes_can_be_sent_on_at_once() -> Outcome {
-    let mut reader = Reader::default();
+fn comments_can_be_taken_before_the_next_event() -> Outcome {
+    let mut reader = SseReader::default();
     reader.push(Bytes::from_static(b": ping\n\n:half"));
     assert_eq!(reader.next_event()?, None);
-    assert_eq!(reader.take_quiet(), &b": ping\n\n"[..]);
-    assert_eq!(reader.take_quiet(), Bytes::new());
+    assert_eq!(reader.take_comments(), &b": ping\n\n"[..]);
+    assert_eq!(reader.take_comments(), Bytes::new());
     reader.push(Bytes::from_static(b"\ndata: a\n\n"));
     let event = reader.next_event()?;
     assert_eq!(
         event.map(|event| event.raw),
         Some(Bytes::from_static(b":half\ndata: a\n\n"))
     );
-    assert_eq!(reader.rest_len(), 0);
+    assert_eq!(reader.buffered_len(), 0);
     Ok(())
 }
 
 #[test]
-fn an_event_waits_for_the_line_feed_that_may_follow() -> Outcome {
-    let mut reader = Reader::default();
+fn trailing_cr_waits_for_a_possible_lf() -> Outcome {
+    let mut reader = SseReader::default();
     reader.push(Bytes::from_static(b"data: a\r\n\r"));
     assert_eq!(reader.next_event()?, None);
     let event = reader.finish()?;
@@ -187,14 +187,14 @@ fn an_event_waits_for_the_line_feed_that_may_follow() -> Outcome {
 }
 
 #[test]
-fn an_event_over_the_limit_ends_the_stream() {
+fn rejects_events_over_the_limit() {
     let event = b"data: 3456\n\n";
-    assert!(!Read::of([&event[..], event], event.len()).failed);
-    let read = Read::of([&event[..], b": one more\n", event], event.len());
+    assert!(!ReadEvents::of([&event[..], event], event.len()).failed);
+    let read = ReadEvents::of([&event[..], b": one more\n", event], event.len());
     assert!(read.failed);
     assert_eq!(read.events.len(), 1);
     // An endless line, or endless keep-alives that nobody takes, must not be held either.
-    let mut reader = Reader::new(64);
+    let mut reader = SseReader::new(64);
     for chunk in [Bytes::from_static(b"x"), Bytes::from_static(b":\n\n")] {
         for _ in 0..1000 {
             reader.push(chunk.clone());
@@ -203,8 +203,8 @@ fn an_event_over_the_limit_ends_the_stream() {
             }
         }
         assert!(reader.next_event().is_err());
-        assert!(reader.rest_len() <= 64 + chunk.len());
-        reader = Reader::new(64);
+        assert!(reader.buffered_len() <= 64 + chunk.len());
+        reader = SseReader::new(64);
     }
 }
 
@@ -212,7 +212,7 @@ fn an_event_over_the_limit_ends_the_stream() {
 fn a_line_end_in_a_name_cannot_smuggle_a_field() {
     let mut out = Vec::new();
     write_event("a\ndata: b", b"c", &mut out);
-    assert_eq!(Read::whole(&out).pairs(), [("a", "c")]);
+    assert_eq!(ReadEvents::whole(&out).pairs(), [("a", "c")]);
 }
 
 fn stream() -> impl Strategy<Value = Vec<u8>> {
@@ -257,16 +257,16 @@ fn cut<'s>(stream: &'s [u8], places: &[prop::sample::Index]) -> Vec<&'s [u8]> {
 
 proptest! {
     #[test]
-    fn splits_do_not_matter(
+    fn events_do_not_depend_on_chunking(
         stream in stream(),
         places in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
         event_bytes_max in prop_oneof![Just(EVENT_BYTES_MAX), 1_usize..40],
     ) {
-        let whole = Read::of([&stream[..]], event_bytes_max);
-        let split = Read::of(cut(&stream, &places), event_bytes_max);
+        let whole = ReadEvents::of([&stream[..]], event_bytes_max);
+        let split = ReadEvents::of(cut(&stream, &places), event_bytes_max);
         prop_assert_eq!(&whole.events, &split.events);
         prop_assert_eq!(whole.failed, split.failed);
-        let single = Read::of(stream.chunks(1), event_bytes_max);
+        let single = ReadEvents::of(stream.chunks(1), event_bytes_max);
         prop_assert_eq!(&whole.events, &single.events);
         prop_assert_eq!(whole.failed, single.failed);
         if !whole.failed {
@@ -276,20 +276,20 @@ proptest! {
     }
 
     #[test]
-    fn events_agree_with_the_standard(stream in stream()) {
-        let read = Read::whole(&stream);
+    fn events_match_the_reference_reader(stream in stream()) {
+        let read = ReadEvents::whole(&stream);
         // A last line without its end is no line; the model sees only complete ones.
         let events: Vec<(String, Vec<u8>)> =
             read.events.iter().map(|event| (event.name().to_owned(), event.data.to_vec())).collect();
-        prop_assert_eq!(events, model(&stream));
+        prop_assert_eq!(events, reference_events(&stream));
     }
 
     #[test]
-    fn taking_quiet_bytes_loses_nothing(
+    fn taking_comments_loses_nothing(
         stream in stream(),
         places in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {
-        let mut reader = Reader::default();
+        let mut reader = SseReader::default();
         let mut out = Vec::new();
         let mut events = Vec::new();
         for chunk in cut(&stream, &places) {
@@ -298,23 +298,23 @@ proptest! {
                 out.extend_from_slice(&event.raw);
                 events.push((event.name().to_owned(), event.data.to_vec()));
             }
-            out.extend_from_slice(&reader.take_quiet());
+            out.extend_from_slice(&reader.take_comments());
         }
         while let Some(event) = reader.finish()? {
             out.extend_from_slice(&event.raw);
             events.push((event.name().to_owned(), event.data.to_vec()));
         }
-        out.extend_from_slice(&reader.take_rest());
+        out.extend_from_slice(&reader.take_buffered());
         prop_assert_eq!(&out, &stream);
-        prop_assert_eq!(events, model(&stream));
+        prop_assert_eq!(events, reference_events(&stream));
     }
 
     #[test]
-    fn what_is_written_is_read_again(name in "[a-z. ]{0,6}", data in "[a-z:\r\n ]{0,24}") {
+    fn written_events_round_trip(name in "[a-z. ]{0,6}", data in "[a-z:\r\n ]{0,24}") {
         let mut out = Vec::new();
         write_event(&name, data.as_bytes(), &mut out);
         let expected = data.replace("\r\n", "\n").replace('\r', "\n");
-        let read = Read::whole(&out);
+        let read = ReadEvents::whole(&out);
         prop_assert_eq!(read.pairs(), [(name.as_str(), expected.as_str())]);
         prop_assert!(read.rest.is_empty());
     }

@@ -11,12 +11,12 @@ fn thinking(suffix: &str) -> Thinking {
 }
 
 /// The body that asks for what the suffix asks for, and the members warned of.
-fn told(dialect: Dialect, model: &str, suffix: &str, body: &str) -> (String, Vec<String>) {
-    let mut notes = Notes::default();
+fn apply_suffix(dialect: Dialect, model: &str, suffix: &str, body: &str) -> (String, Vec<String>) {
+    let mut report = TranslationReport::default();
     let body = Bytes::copy_from_slice(body.as_bytes());
-    let patched = thinking(suffix).patched(dialect, (model, &body), &mut notes);
+    let patched = thinking(suffix).apply(dialect, (model, &body), &mut report);
     let patched = String::from_utf8(patched.unwrap().into()).unwrap();
-    let fields = notes
+    let fields = report
         .into_warnings()
         .into_iter()
         .map(|warning| warning.field);
@@ -26,17 +26,17 @@ fn told(dialect: Dialect, model: &str, suffix: &str, body: &str) -> (String, Vec
 /// Each case: a suffix, a body, the body that goes out, and the members warned of.
 fn check(dialect: Dialect, model: &str, cases: &[(&str, &str, &str, &[&str])]) {
     for (suffix, body, expected, warned) in cases {
-        let (patched, fields) = told(dialect, model, suffix, body);
+        let (patched, fields) = apply_suffix(dialect, model, suffix, body);
         assert_eq!(patched, *expected, "{model}({suffix}) {body}");
         assert_eq!(fields, *warned, "{model}({suffix}) {body}");
     }
 }
 
 #[test]
-fn seed_2_4_a_suffix_is_an_effort_a_budget_or_auto() {
+fn cliproxyapi_compat_2_4_parses_effort_budget_or_auto() {
     for effort in Effort::ALL {
         assert_eq!(
-            Thinking::parse(effort.openai()),
+            Thinking::parse(effort.openai_name()),
             Some(Thinking::Effort(effort))
         );
     }
@@ -61,23 +61,23 @@ fn seed_2_4_a_suffix_is_an_effort_a_budget_or_auto() {
 }
 
 #[test]
-fn what_is_shown_of_thoughts_is_left_to_the_body() {
-    let said = Reasoning {
+fn keeps_reasoning_visibility_of_body() {
+    let requested = Reasoning {
         effort: Some(Effort::Low),
         budget_tokens: Some(7),
         shown: Some(true),
     };
-    let over = |suffix: &str| thinking(suffix).over(Some(said)).unwrap();
-    assert_eq!(over("high").effort, Some(Effort::High));
-    assert_eq!((over("9").effort, over("9").budget_tokens), (None, Some(9)));
+    let overridden = |suffix: &str| thinking(suffix).override_reasoning(Some(requested)).unwrap();
+    assert_eq!(overridden("high").effort, Some(Effort::High));
+    assert_eq!((overridden("9").effort, overridden("9").budget_tokens), (None, Some(9)));
     for suffix in ["high", "9", "auto"] {
-        assert_eq!(over(suffix).shown, Some(true));
+        assert_eq!(overridden(suffix).shown, Some(true));
     }
-    assert_eq!(thinking("auto").over(None), None);
+    assert_eq!(thinking("auto").override_reasoning(None), None);
 }
 
 #[test]
-fn openais_chat_is_told_an_effort() {
+fn sets_effort_for_openai_chat() {
     check(
         Dialect::OpenaiChat,
         "gpt-5",
@@ -113,7 +113,7 @@ fn openais_chat_is_told_an_effort() {
 }
 
 #[test]
-fn openais_responses_are_told_an_effort_in_an_object() {
+fn sets_effort_object_for_openai_responses() {
     check(
         Dialect::OpenaiResponses,
         "gpt-5",
@@ -147,7 +147,7 @@ fn openais_responses_are_told_an_effort_in_an_object() {
 }
 
 #[test]
-fn text_completions_are_told_nothing() {
+fn leaves_openai_completions_unchanged() {
     let body = r#"{"prompt":"a"}"#;
     let dialect = Dialect::OpenaiCompletions;
     check(
@@ -158,7 +158,7 @@ fn text_completions_are_told_nothing() {
 }
 
 #[test]
-fn anthropics_models_are_told_a_budget_below_the_most_tokens() {
+fn sets_anthropic_budget_below_max_tokens() {
     check(
         Dialect::AnthropicMessages,
         "claude-sonnet-4-5",
@@ -198,7 +198,7 @@ fn anthropics_models_are_told_a_budget_below_the_most_tokens() {
 }
 
 #[test]
-fn anthropics_newer_models_are_told_an_effort() {
+fn sets_effort_for_newer_anthropic_models() {
     check(
         Dialect::AnthropicMessages,
         "claude-opus-4-7",
@@ -220,21 +220,21 @@ fn anthropics_newer_models_are_told_an_effort() {
 }
 
 #[test]
-fn anthropics_models_think_only_where_the_api_lets_them() {
+fn skips_anthropic_thinking_where_api_forbids_it() {
     let used = r#""messages":[{"role":"assistant","content":[THOUGHT{"type":"tool_use"}]},{"role":"user","content":[{"type":"tool_result"}]}]"#;
     let without = format!(r#"{{"max_tokens":9000,{}}}"#, used.replace("THOUGHT", ""));
-    let thought = r#"{"type":"thinking","thinking":"a","signature":"s"},"#;
+    let reasoning_block = r#"{"type":"thinking","thinking":"a","signature":"s"},"#;
     let with = without.replace(
         r#"{"type":"tool_use"}"#,
-        &format!(r#"{thought}{{"type":"tool_use"}}"#),
+        &format!(r#"{reasoning_block}{{"type":"tool_use"}}"#),
     );
     let model = "claude-sonnet-4-5";
     let dialect = Dialect::AnthropicMessages;
     assert_eq!(
-        told(dialect, model, "low", &without),
+        apply_suffix(dialect, model, "low", &without),
         (without.clone(), vec!["model".to_owned()])
     );
-    let (patched, warned) = told(dialect, model, "low", &with);
+    let (patched, warned) = apply_suffix(dialect, model, "low", &with);
     let patched: Value = serde_json::from_str(&patched).unwrap();
     assert_eq!(patched["thinking"]["budget_tokens"], 1_024);
     assert!(warned.is_empty());
@@ -243,7 +243,7 @@ fn anthropics_models_think_only_where_the_api_lets_them() {
 }
 
 #[test]
-fn gemini_is_told_a_budget_or_a_level_in_the_clients_spelling() {
+fn sets_gemini_budget_or_level_in_client_spelling() {
     let dialect = Dialect::Gemini;
     check(
         dialect,
@@ -290,19 +290,19 @@ fn gemini_is_told_a_budget_or_a_level_in_the_clients_spelling() {
 }
 
 #[test]
-fn a_body_that_cannot_be_changed_is_refused_with_the_member() {
+fn rejects_unpatchable_body_with_member() {
     let refused = |dialect: Dialect, body: &'static str| {
         let body = Bytes::from_static(body.as_bytes());
-        let patched = thinking("high").patched(dialect, ("m", &body), &mut Notes::default());
+        let patched = thinking("high").apply(dialect, ("m", &body), &mut TranslationReport::default());
         patched.unwrap_err()
     };
-    let refusal = refused(Dialect::OpenaiResponses, r#"{"reasoning":"high"}"#);
-    assert_eq!(refusal.to_string(), "reasoning: must be an object");
-    let refusal = refused(
+    let error = refused(Dialect::OpenaiResponses, r#"{"reasoning":"high"}"#);
+    assert_eq!(error.to_string(), "reasoning: must be an object");
+    let error = refused(
         Dialect::Gemini,
         r#"{"generationConfig":{"thinkingConfig":1}}"#,
     );
-    assert_eq!(refusal.field, "generationConfig.thinkingConfig");
+    assert_eq!(error.field, "generationConfig.thinkingConfig");
     assert!(refused(Dialect::OpenaiChat, "[]").what.contains("object"));
     let twice = r#"{"reasoning_effort":"low","reasoning_effort":"high"}"#;
     assert!(refused(Dialect::OpenaiChat, twice).what.contains("twice"));
@@ -310,11 +310,11 @@ fn a_body_that_cannot_be_changed_is_refused_with_the_member() {
 
 proptest! {
     #[test]
-    fn no_body_panics_and_the_rest_stays(
+    fn never_panics_and_keeps_other_members(
         dialect in prop::sample::select(Dialect::ALL.to_vec()),
         suffix in prop::sample::select(vec!["none", "low", "max", "auto", "0", "9000"]),
         model in prop::sample::select(vec!["m", "claude-opus-4-8", "claude-3-7", "gemini-3-pro"]),
-        said in prop::sample::select(vec![
+        requested in prop::sample::select(vec![
             json!(null), json!(3), json!("high"), json!({"effort": "low"}), json!({"type": "adaptive"}),
             json!({"thinkingConfig": {"thinkingLevel": "LOW", "thinking_budget": 1}}),
         ]),
@@ -325,18 +325,18 @@ proptest! {
     ) {
         let mut body = json!({"rest": rest.as_str(), "max_tokens": 9_000});
         for name in &names {
-            body[*name] = said.clone();
+            body[*name] = requested.clone();
         }
         let text = Bytes::from(body.to_string());
-        let mut notes = Notes::default();
-        let Ok(patched) = thinking(suffix).patched(dialect, (model, &text), &mut notes) else {
+        let mut report = TranslationReport::default();
+        let Ok(patched) = thinking(suffix).apply(dialect, (model, &text), &mut report) else {
             prop_assert!(!names.is_empty());
             return Ok(());
         };
-        let told: Value = serde_json::from_slice(&patched).unwrap();
-        prop_assert_eq!(&told["rest"], rest.as_str());
+        let patched_body: Value = serde_json::from_slice(&patched).unwrap();
+        prop_assert_eq!(&patched_body["rest"], rest.as_str());
         // Said twice it is the same.
-        let again = thinking(suffix).patched(dialect, (model, &patched), &mut notes).unwrap();
-        prop_assert_eq!(serde_json::from_slice::<Value>(&again).unwrap(), told);
+        let again = thinking(suffix).apply(dialect, (model, &patched), &mut report).unwrap();
+        prop_assert_eq!(serde_json::from_slice::<Value>(&again).unwrap(), patched_body);
     }
 }

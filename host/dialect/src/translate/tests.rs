@@ -6,17 +6,17 @@ use crate::interlingua::Part;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-fn refused(dialect: Dialect, body: &str) -> Option<Refusal> {
-    let asked = Asked {
+fn decode_error(dialect: Dialect, body: &str) -> Option<TranslationError> {
+    let head = RequestHead {
         model: "m".into(),
         stream: false,
     };
-    let read = dialect.decode_request(body.as_bytes(), &asked, &mut Notes::default());
+    let read = dialect.decode_request(body.as_bytes(), &head, &mut TranslationReport::default());
     read.err()
 }
 
 #[test]
-fn media_that_is_no_base64_is_refused() {
+fn rejects_media_that_is_not_base64() {
     let cases = [
         (
             Dialect::AnthropicMessages,
@@ -48,16 +48,16 @@ fn media_that_is_no_base64_is_refused() {
         ),
     ];
     for (dialect, body) in cases {
-        let wrong = refused(dialect, &body.replace("DATA", "iVBO;w=="));
-        assert_eq!(wrong.map(|it| it.what), Some("must be base64".into()));
-        assert_eq!(refused(dialect, &body.replace("DATA", "iVBORw==")), None);
+        let error = decode_error(dialect, &body.replace("DATA", "iVBO;w=="));
+        assert_eq!(error.map(|it| it.what), Some("must be base64".into()));
+        assert_eq!(decode_error(dialect, &body.replace("DATA", "iVBORw==")), None);
         // Without padding, and in the alphabet for addresses.
-        assert_eq!(refused(dialect, &body.replace("DATA", "-_BORw")), None);
+        assert_eq!(decode_error(dialect, &body.replace("DATA", "-_BORw")), None);
     }
 }
 
 #[test]
-fn a_result_that_answers_no_call_is_refused() {
+fn rejects_tool_result_without_call() {
     let cases = [
         (
             Dialect::AnthropicMessages,
@@ -77,33 +77,33 @@ fn a_result_that_answers_no_call_is_refused() {
         ),
     ];
     for (dialect, body) in cases {
-        let refusal = refused(dialect, body).map(|it| it.to_string());
-        let refusal = refusal.unwrap_or_default();
-        assert!(refusal.contains("before it"), "{dialect}: {refusal}");
+        let error = decode_error(dialect, body).map(|it| it.to_string());
+        let error = error.unwrap_or_default();
+        assert!(error.contains("before it"), "{dialect}: {error}");
     }
 }
 
 #[test]
-fn a_request_that_says_nothing_is_refused() {
+fn rejects_empty_request() {
     for dialect in Dialect::ALL {
-        let written = dialect.encode_request(&Request::default(), &mut Notes::default());
-        let refusal = written.err().map(|it| it.field);
-        assert_eq!(refusal.as_deref(), Some("messages"), "{dialect}");
+        let written = dialect.encode_request(&Request::default(), &mut TranslationReport::default());
+        let field = written.err().map(|it| it.field);
+        assert_eq!(field.as_deref(), Some("messages"), "{dialect}");
     }
     let empty = r#"{"contents":[{"role":"user","parts":[]}]}"#;
-    let refusal = refused(Dialect::Gemini, empty).map(|it| it.field);
-    assert_eq!(refusal.as_deref(), Some("contents"));
+    let field = decode_error(Dialect::Gemini, empty).map(|it| it.field);
+    assert_eq!(field.as_deref(), Some("contents"));
 }
 
 #[test]
-fn a_request_of_instructions_alone_is_one() -> Outcome {
+fn accepts_request_with_only_system_instructions() -> Outcome {
     let request = Request {
         system: vec![Part::text("x")],
         ..Request::default()
     };
     for dialect in Dialect::ALL {
         if dialect != Dialect::OpenaiCompletions {
-            dialect.encode_request(&request, &mut Notes::default())?;
+            dialect.encode_request(&request, &mut TranslationReport::default())?;
         }
     }
     Ok(())
@@ -111,7 +111,7 @@ fn a_request_of_instructions_alone_is_one() -> Outcome {
 
 /// A client could do nothing with it, and some would fail over it.
 #[test]
-fn a_call_without_a_name_is_malformed() {
+fn rejects_tool_call_without_name() {
     let cases = [
         (
             Dialect::AnthropicMessages,
@@ -129,10 +129,10 @@ fn a_call_without_a_name_is_malformed() {
             r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","name":""}}"#,
         ),
     ];
-    for (dialect, answer, event) in cases {
+    for (dialect, response, event) in cases {
         let nameless = Malformed("a tool call has no name");
         assert_eq!(
-            dialect.decode_answer(answer.as_bytes()),
+            dialect.decode_response(response.as_bytes()),
             Err(nameless.clone())
         );
         let read = dialect

@@ -2,7 +2,7 @@
 
 use jackfield_dialect::Dialect;
 use jackfield_dialect::interlingua::{
-    Citation, Effort, Format, Media, Part, Reasoning, Request, Role, Signature, Source, Thought,
+    Citation, Effort, Format, Media, Part, Reasoning, Request, Role, Signature, MediaSource, ReasoningPart,
     Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
 };
 use serde_json::{Value, json};
@@ -69,21 +69,21 @@ pub(crate) const EXAMPLES: &[Example] = &[
         ]);
     }),
     example("a picture's `detail`", |request| {
-        let picture = media("image/png", Source::Base64("iVBORw0KGgo=".to_owned()));
+        let picture = media("image/png", MediaSource::Base64("iVBORw0KGgo=".to_owned()));
         let detail = Some("high".to_owned());
         say(request, Part::Image(Media { detail, ..picture }));
     }),
     example("sound (wav)", |request| {
-        let sound = media("audio/wav", Source::Base64("AAAA".to_owned()));
+        let sound = media("audio/wav", MediaSource::Base64("AAAA".to_owned()));
         say(request, Part::Audio(sound));
     }),
     example("a document's title or file name", |request| {
-        let pdf = media("application/pdf", Source::Base64("AAAA".to_owned()));
+        let pdf = media("application/pdf", MediaSource::Base64("AAAA".to_owned()));
         let title = Some("a.pdf".to_owned());
         say(request, Part::Document(Media { title, ..pdf }));
     }),
     example("a document at an address", |request| {
-        let url = Source::Url("https://a.example/a.pdf".to_owned());
+        let url = MediaSource::Url("https://a.example/a.pdf".to_owned());
         let media_type = None;
         say(
             request,
@@ -97,18 +97,18 @@ pub(crate) const EXAMPLES: &[Example] = &[
         answer_call(request, true, vec![Part::text("no such file")]);
     }),
     example("a picture in a tool's result", |request| {
-        let picture = media("image/png", Source::Base64("iVBORw0KGgo=".to_owned()));
+        let picture = media("image/png", MediaSource::Base64("iVBORw0KGgo=".to_owned()));
         answer_call(request, false, vec![Part::text("r"), Part::Image(picture)]);
     }),
     example("a picture by the model", |request| {
-        let picture = media("image/png", Source::Base64("iVBORw0KGgo=".to_owned()));
+        let picture = media("image/png", MediaSource::Base64("iVBORw0KGgo=".to_owned()));
         request
             .turns
             .push(turn(Role::Assistant, Part::Image(picture)));
         request.turns.push(turn(Role::User, Part::text("b")));
     }),
     kept("what another provider's model thought", |request| {
-        let thought = Thought {
+        let thought = ReasoningPart {
             text: "hm".to_owned(),
             signature: Some(foreign()),
             redacted: false,
@@ -235,7 +235,7 @@ fn say(request: &mut Request, part: Part) {
     request.turns[0].parts.push(part);
 }
 
-fn media(media_type: &str, source: Source) -> Media {
+fn media(media_type: &str, source: MediaSource) -> Media {
     Media {
         media_type: Some(media_type.to_owned()),
         source,

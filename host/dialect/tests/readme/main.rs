@@ -8,8 +8,8 @@ mod members;
 use std::fmt::Write as _;
 use std::fs;
 
-use jackfield_dialect::interlingua::{Notes, Request, Warning};
-use jackfield_dialect::{Asked, Dialect, Source, Translated};
+use jackfield_dialect::interlingua::{TranslationReport, Request, Warning};
+use jackfield_dialect::{RequestHead, Dialect, TranslationInput, TranslatedRequest};
 
 use crate::examples::{EXAMPLES, Example};
 
@@ -58,7 +58,7 @@ impl Fate {
 
 /// What becomes of a request at a provider.
 fn fate(provider: Dialect, request: &Request) -> Fate {
-    let mut notes = Notes::default();
+    let mut notes = TranslationReport::default();
     match provider.encode_request(request, &mut notes) {
         Ok(_) => Fate::told(notes.warnings()),
         Err(refusal) => Fate::Refused(refusal.field),
@@ -67,22 +67,22 @@ fn fate(provider: Dialect, request: &Request) -> Fate {
 
 /// What becomes of it on the way from a client; none if the client's dialect cannot say it.
 fn fate_between(client: Dialect, provider: Dialect, request: &Request) -> Outcome<Option<Fate>> {
-    let mut notes = Notes::default();
+    let mut notes = TranslationReport::default();
     let body = match client.encode_request(request, &mut notes) {
         Ok(body) if notes.warnings().is_empty() => body,
         _ => return Ok(None),
     };
-    let asked = Asked::of_path(&request.model, request.stream)?;
-    let source = Source {
+    let asked = RequestHead::from_path(&request.model, request.stream)?;
+    let source = TranslationInput {
         dialect: client,
         body: &body,
-        asked: &asked,
+        head: &asked,
         model: &request.model,
         thinking: None,
         id: "call-1",
         created: 1_780_000_000,
     };
-    Ok(Some(match Translated::content(&source, provider) {
+    Ok(Some(match TranslatedRequest::translate_content(&source, provider) {
         Ok(translated) => Fate::told(&translated.warnings),
         Err(refusal) => Fate::Refused(refusal.field),
     }))

@@ -1,8 +1,8 @@
 //! Members of a client's request that no other provider can be told: each with the least request that has
 //! it. The tables of the README name them, and none besides.
 
-use jackfield_dialect::interlingua::Notes;
-use jackfield_dialect::{Asked, Dialect};
+use jackfield_dialect::interlingua::TranslationReport;
+use jackfield_dialect::{RequestHead, Dialect};
 use serde_json::{Map, Value};
 
 use crate::{Outcome, README};
@@ -64,8 +64,8 @@ fn what_is_dropped_or_refused_is_named() -> Outcome<()> {
     for case in cases()? {
         let dialect = case.dialect;
         let body = body(dialect, &case.members)?;
-        let mut notes = Notes::default();
-        let asked = Asked::of_path("m", false)?;
+        let mut notes = TranslationReport::default();
+        let asked = RequestHead::from_path("m", false)?;
         let read = dialect.decode_request(&body, &asked, &mut notes);
         let (dropped, named) = match read {
             Ok(_) => {

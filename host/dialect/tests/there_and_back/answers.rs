@@ -2,7 +2,7 @@
 
 use jackfield_dialect::Dialect;
 use jackfield_dialect::Usage;
-use jackfield_dialect::interlingua::{Answer, Finish, Part, Signature, Thought, ToolCall};
+use jackfield_dialect::interlingua::{Response, FinishReason, Part, Signature, ReasoningPart, ToolCall};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ prop_compose! {
         finish in 0..6_usize,
         usage in option::of(usage()),
         rotated in any::<Index>(),
-    ) -> Answer {
+    ) -> Response {
         let mut parts: Vec<Part> = thoughts.into_iter().map(Part::Reasoning).collect();
         let called = !calls.is_empty();
         let mut refused = false;
@@ -37,13 +37,13 @@ prop_compose! {
         let first = rotated.index(parts.len().max(1));
         parts.rotate_left(first);
         let finish = match finish {
-            0 => Finish::Length,
-            1 => Finish::ContentFilter,
-            _ if called => Finish::ToolCalls,
-            _ if refused => Finish::Refusal,
-            _ => Finish::Stop,
+            0 => FinishReason::Length,
+            1 => FinishReason::ContentFilter,
+            _ if called => FinishReason::ToolCalls,
+            _ if refused => FinishReason::Refusal,
+            _ => FinishReason::Stop,
         };
-        Answer { id: "a".to_owned(), model: "m".to_owned(), parts, finish, usage }
+        Response { id: "a".to_owned(), model: "m".to_owned(), parts, finish, usage }
     }
 }
 
@@ -64,16 +64,16 @@ fn signature(origins: &'static [Dialect]) -> impl Strategy<Value = Signature> {
 }
 
 /// Thoughts: whoever signs one signs all.
-fn thoughts() -> impl Strategy<Value = Vec<Thought>> {
+fn thoughts() -> impl Strategy<Value = Vec<ReasoningPart>> {
     let signed =
         (text(), signature(&DIALECTS), any::<bool>()).prop_map(|(text, signature, redacted)| {
-            Thought {
+            ReasoningPart {
                 text: if redacted { String::new() } else { text },
                 signature: Some(signature),
                 redacted,
             }
         });
-    let bare = text().prop_map(|text| Thought {
+    let bare = text().prop_map(|text| ReasoningPart {
         text,
         signature: None,
         redacted: false,
@@ -108,7 +108,7 @@ fn usage() -> impl Strategy<Value = Usage> {
 }
 
 /// What of an answer all of these dialects can say.
-pub(crate) fn common(drawn: &Answer, dialects: &[Dialect]) -> Answer {
+pub(crate) fn common(drawn: &Response, dialects: &[Dialect]) -> Response {
     let mut answer = drawn.clone();
     if dialects.contains(&OpenaiChat) {
         // It has one order.
@@ -132,18 +132,18 @@ pub(crate) fn common(drawn: &Answer, dialects: &[Dialect]) -> Answer {
             *part = Part::text(std::mem::take(text));
         }
     }
-    if answer.finish == Finish::Refusal && !refuses {
-        answer.finish = Finish::Stop;
+    if answer.finish == FinishReason::Refusal && !refuses {
+        answer.finish = FinishReason::Stop;
     }
-    if answer.finish == Finish::ContentFilter && dialects.contains(&AnthropicMessages) {
-        answer.finish = Finish::Length;
+    if answer.finish == FinishReason::ContentFilter && dialects.contains(&AnthropicMessages) {
+        answer.finish = FinishReason::Length;
     }
     answer
 }
 
 /// An answer without what its client's side makes: ids and the model's name. Arguments count as the
 /// JSON that they are.
-pub(crate) fn plain(answer: &Answer) -> Tried<Answer> {
+pub(crate) fn plain(answer: &Response) -> Tried<Response> {
     let mut answer = answer.clone();
     answer.id.clear();
     answer.model.clear();
@@ -181,10 +181,10 @@ fn joined(parts: Vec<Part>) -> Vec<Part> {
     joined
 }
 
-fn said_in(dialect: Dialect, answer: &Answer) -> Tried<Answer> {
-    let body = dialect.encode_answer(answer, &owed());
+fn said_in(dialect: Dialect, answer: &Response) -> Tried<Response> {
+    let body = dialect.encode_response(answer, &owed());
     dialect
-        .decode_answer(&body)
+        .decode_response(&body)
         .map_err(|error| failed(dialect, error))
 }
 

@@ -1,7 +1,7 @@
 //! What a provider signed comes back to it as it was, whatever dialect the client that keeps it speaks.
 
-use jackfield_dialect::interlingua::{Answer, Notes, Part, Role, Signature};
-use jackfield_dialect::{Asked, Dialect};
+use jackfield_dialect::interlingua::{Response, TranslationReport, Part, Role, Signature};
+use jackfield_dialect::{RequestHead, Dialect};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::{CASES, Tried, failed, owed, pairs};
 
 /// The answer as one provider makes it, in an order that the client has: all that is signed is signed by
 /// it, and calls only where its dialect has such signatures.
-fn made_by(provider: Dialect, client: Dialect, drawn: &Answer) -> Answer {
+fn made_by(provider: Dialect, client: Dialect, drawn: &Response) -> Response {
     let order = if client == OpenaiChat {
         client
     } else {
@@ -129,13 +129,13 @@ fn next_request(client: Dialect, answer: &Value) -> Value {
 }
 
 /// What of the answer is in the client's next request when its provider reads it.
-fn handed_back(client: Dialect, provider: Dialect, answer: &Answer) -> Tried<Answer> {
+fn handed_back(client: Dialect, provider: Dialect, answer: &Response) -> Tried<Response> {
     let place = format!("{client} to {provider}");
-    let body: Value = serde_json::from_slice(&client.encode_answer(answer, &owed()))
+    let body: Value = serde_json::from_slice(&client.encode_response(answer, &owed()))
         .map_err(|error| failed(&place, error))?;
     let body = next_request(client, &body).to_string();
-    let mut notes = Notes::default();
-    let asked = Asked::of_path("m", false).map_err(|error| failed(&place, error))?;
+    let mut notes = TranslationReport::default();
+    let asked = RequestHead::from_path("m", false).map_err(|error| failed(&place, error))?;
     let request = client
         .decode_request(body.as_bytes(), &asked, &mut notes)
         .map_err(|refusal| failed(&place, refusal))?;
@@ -147,14 +147,14 @@ fn handed_back(client: Dialect, provider: Dialect, answer: &Answer) -> Tried<Ans
         .decode_request(&body, &asked, &mut notes)
         .map_err(|refusal| failed(&place, refusal))?;
     let turns = read.turns.into_iter();
-    Ok(Answer {
+    Ok(Response {
         parts: turns
             .filter(|turn| turn.role == Role::Assistant)
             .flat_map(|turn| turn.parts)
             .collect(),
         finish: answer.finish.clone(),
         usage: answer.usage,
-        ..Answer::default()
+        ..Response::default()
     })
 }
 

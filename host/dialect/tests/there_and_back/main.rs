@@ -6,8 +6,8 @@ mod handed_back;
 mod requests;
 mod streams;
 
-use jackfield_dialect::interlingua::{Effort, Notes, Owed, Part, Reasoning, Request, Role, Turn};
-use jackfield_dialect::{Asked, Dialect};
+use jackfield_dialect::interlingua::{Effort, TranslationReport, ResponseContext, Part, Reasoning, Request, Role, Turn};
+use jackfield_dialect::{RequestHead, Dialect};
 use proptest::prelude::*;
 
 /// The dialects of conversations. Text completions have tests of their own.
@@ -35,29 +35,29 @@ fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
 }
 
 /// What a client of a dialect that asked like this is owed.
-fn owed() -> Owed {
-    Owed {
+fn owed() -> ResponseContext {
+    ResponseContext {
         id: "call-1".to_owned(),
         created: 1_780_000_000,
         model: "m".to_owned(),
         include_usage: true,
         custom_tools: vec![requests::CUSTOM.to_owned()],
-        ..Owed::default()
+        ..ResponseContext::default()
     }
 }
 
 /// A request written in a dialect and read again, both without a warning.
 fn said_in(dialect: Dialect, request: &Request) -> Tried<Request> {
-    let mut notes = Notes::default();
+    let mut notes = TranslationReport::default();
     let read = written_and_read(dialect, request, &mut notes)?;
     prop_assert_eq!(notes.warnings(), &[], "{}", dialect);
     Ok(read)
 }
 
-fn written_and_read(dialect: Dialect, request: &Request, notes: &mut Notes) -> Tried<Request> {
+fn written_and_read(dialect: Dialect, request: &Request, notes: &mut TranslationReport) -> Tried<Request> {
     let wrong = |refusal| failed(dialect, refusal);
     let body = dialect.encode_request(request, notes).map_err(wrong)?;
-    let asked = Asked::of_path(&request.model, request.stream);
+    let asked = RequestHead::from_path(&request.model, request.stream);
     let asked = asked.map_err(|error| failed(dialect, error))?;
     dialect.decode_request(&body, &asked, notes).map_err(wrong)
 }
@@ -67,7 +67,7 @@ fn written_and_read(dialect: Dialect, request: &Request, notes: &mut Notes) -> T
 fn efforts_come_back_as_they_were() -> Tried<()> {
     let meant = |request: &Request| {
         let reasoning = request.reasoning?;
-        let of_budget = reasoning.budget_tokens.map(Effort::of_budget);
+        let of_budget = reasoning.budget_tokens.map(Effort::from_budget);
         reasoning.effort.or(of_budget)
     };
     for (first, second) in pairs() {
@@ -87,7 +87,7 @@ fn efforts_come_back_as_they_were() -> Tried<()> {
             };
             request.sampling.tokens_max = Some(99_999);
             for dialect in [first, second, first] {
-                request = written_and_read(dialect, &request, &mut Notes::default())?;
+                request = written_and_read(dialect, &request, &mut TranslationReport::default())?;
                 prop_assert_eq!(meant(&request), Some(effort), "{} and {}", first, second);
             }
         }

@@ -2,7 +2,7 @@
 
 use jackfield_dialect::Dialect;
 use jackfield_dialect::interlingua::{
-    Effort, Format, Media, Part, Reasoning, Request, Role, Sampling, Signature, Source, Thought,
+    Effort, Format, Media, Part, Reasoning, Request, Role, Sampling, Signature, MediaSource, ReasoningPart,
     Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
 };
 use proptest::collection::vec;
@@ -63,15 +63,15 @@ fn media() -> impl Strategy<Value = Part> {
         detail: None,
         title: None,
     };
-    let data = || "([A-Za-z0-9+/]{4}){1,3}".prop_map(Source::Base64);
+    let data = || "([A-Za-z0-9+/]{4}){1,3}".prop_map(MediaSource::Base64);
     // The ending tells that it is a picture, where no type does.
-    let url = "https://[a-z]{1,8}\\.example/x\\.png".prop_map(Source::Url);
+    let url = "https://[a-z]{1,8}\\.example/x\\.png".prop_map(MediaSource::Url);
     prop_oneof![
         (select(vec!["image/png", "image/webp"]), data())
             .prop_map(move |(kind, source)| Part::Image(of(kind, source))),
         url.prop_map(move |source| Part::Image(of("image/png", source))),
         data().prop_map(move |source| Part::Document(of("application/pdf", source))),
-        "[a-z]{1,8}".prop_map(move |text| Part::Document(of("text/plain", Source::Text(text)))),
+        "[a-z]{1,8}".prop_map(move |text| Part::Document(of("text/plain", MediaSource::Text(text)))),
         data().prop_map(move |source| Part::Audio(of("audio/wav", source))),
     ]
 }
@@ -92,7 +92,7 @@ fn thought() -> impl Strategy<Value = Part> {
             origin: AnthropicMessages,
             data,
         };
-        Part::Reasoning(Thought {
+        Part::Reasoning(ReasoningPart {
             text,
             signature: Some(signature),
             redacted: false,
@@ -299,7 +299,7 @@ pub(crate) fn common(drawn: &Request, dialects: &[Dialect]) -> Request {
                 result.is_error &= none_is(&[OpenaiChat, OpenaiResponses]);
                 let inside = |part: &Part| match part {
                     Part::Image(Media { source, .. }) => {
-                        none_is(&[OpenaiChat]) && matches!(source, Source::Base64(_))
+                        none_is(&[OpenaiChat]) && matches!(source, MediaSource::Base64(_))
                     }
                     part => matches!(part, Part::Text { .. }),
                 };
@@ -326,7 +326,7 @@ fn keeps(part: &Part, dialects: &[Dialect]) -> bool {
             false
         }
         Part::Document(media) => {
-            !matches!(media.source, Source::Text(_)) || !dialects.contains(&OpenaiChat)
+            !matches!(media.source, MediaSource::Text(_)) || !dialects.contains(&OpenaiChat)
         }
         Part::Reasoning(_) => dialects.iter().all(|dialect| *dialect == AnthropicMessages),
         _ => true,
@@ -364,7 +364,7 @@ fn unlabelled(part: &mut Part) {
         Part::Audio(media) | Part::Document(media) | Part::Image(media) => {
             media.title = None;
             media.detail = media.detail.take().filter(|detail| detail != "auto");
-            if let Source::Url(_) = media.source {
+            if let MediaSource::Url(_) = media.source {
                 media.media_type = None;
             }
         }

@@ -1,8 +1,8 @@
 //! Streams: an answer in any pieces, its bytes cut anywhere, is the same answer when it is read again.
 
 use jackfield_dialect::Dialect;
-use jackfield_dialect::interlingua::{Answer, Begun, Delta, Event, Part, Thought, ToolCall};
-use jackfield_dialect::sse::{Reader, write_event};
+use jackfield_dialect::interlingua::{Response, PartStart, Delta, Event, Part, ReasoningPart, ToolCall};
+use jackfield_dialect::sse::{SseReader, write_event};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -11,7 +11,7 @@ use crate::answers::{self, common, plain};
 use crate::{CASES, Tried, failed, owed, pairs};
 
 /// The answer's events, each text in pieces that end where `cuts` say, one after the other.
-fn pieces(answer: &Answer, cuts: &[Index]) -> Vec<Event> {
+fn pieces(answer: &Response, cuts: &[Index]) -> Vec<Event> {
     let mut cuts = cuts.iter().cycle();
     let mut pieces = Vec::new();
     for event in answer.events() {
@@ -36,13 +36,13 @@ fn pieces(answer: &Answer, cuts: &[Index]) -> Vec<Event> {
 }
 
 /// What events tell. Fails where they are out of order, or never end.
-fn gathered(events: &[Event]) -> Tried<Answer> {
-    let mut answer = Answer::default();
+fn gathered(events: &[Event]) -> Tried<Response> {
+    let mut answer = Response::default();
     let (mut open, mut done) = (false, false);
     for event in events {
         prop_assert!(!done, "after the end: {:?}", event);
         match event {
-            Event::Begin(begun) => {
+            Event::PartStart(begun) => {
                 prop_assert!(!open, "inside another part: {:?}", event);
                 open = true;
                 answer.parts.push(begin(begun));
@@ -54,7 +54,7 @@ fn gathered(events: &[Event]) -> Tried<Answer> {
                 extend(part, delta)?;
             }
             Event::Done => done = true,
-            Event::End => {
+            Event::PartEnd => {
                 prop_assert!(open);
                 open = false;
             }
@@ -71,16 +71,16 @@ fn gathered(events: &[Event]) -> Tried<Answer> {
     Ok(answer)
 }
 
-fn begin(begun: &Begun) -> Part {
+fn begin(begun: &PartStart) -> Part {
     match begun {
-        Begun::Reasoning { redacted } => Part::Reasoning(Thought {
+        PartStart::Reasoning { redacted } => Part::Reasoning(ReasoningPart {
             text: String::new(),
             signature: None,
             redacted: *redacted,
         }),
-        Begun::Refusal => Part::Refusal(String::new()),
-        Begun::Text => Part::text(""),
-        Begun::ToolCall {
+        PartStart::Refusal => Part::Refusal(String::new()),
+        PartStart::Text => Part::text(""),
+        PartStart::ToolCall {
             id,
             name,
             signature,
@@ -90,7 +90,7 @@ fn begin(begun: &Begun) -> Part {
             arguments: String::new(),
             signature: signature.clone(),
         }),
-        Begun::Whole(part) => part.clone(),
+        PartStart::Complete(part) => part.clone(),
     }
 }
 
@@ -123,7 +123,7 @@ fn said_in(dialect: Dialect, events: &[Event], cuts: &[Index]) -> Tried<Vec<Even
         write_event(&frame.name, &frame.data, &mut bytes);
     }
     let mut decoder = dialect.decoder();
-    let mut reader = Reader::default();
+    let mut reader = SseReader::default();
     let mut read = Vec::new();
     let mut rest = bytes.as_slice();
     let mut cuts = cuts.iter().cycle();

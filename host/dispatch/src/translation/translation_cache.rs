@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jackfield_credential::split_suffix;
-use jackfield_dialect::interlingua::{Notes, Refusal, Warning};
-use jackfield_dialect::{Asked, Dialect, Source, Thinking, Translated};
+use jackfield_dialect::interlingua::{TranslationReport, TranslationError, Warning};
+use jackfield_dialect::{RequestHead, Dialect, TranslationInput, Thinking, TranslatedRequest};
 use parking_lot::Mutex;
 
 use super::NegotiationError;
@@ -18,14 +18,14 @@ use crate::port::Descriptor;
 pub(crate) struct TranslationCache(Mutex<Vec<(TranslationTarget, CachedResult)>>);
 
 /// A body, or why there is none.
-type CachedResult = Result<Arc<RewrittenBody>, Refusal>;
+type CachedResult = Result<Arc<RewrittenBody>, TranslationError>;
 
 /// A body that is not the client's own.
 pub(super) enum RewrittenBody {
     /// The client's but for what the model's suffix asks for, and what of that could not be had.
     Patched(Bytes, Vec<Warning>),
     /// In another dialect.
-    Translated(Translated),
+    Translated(TranslatedRequest),
 }
 
 impl RewrittenBody {
@@ -41,7 +41,7 @@ impl RewrittenBody {
     fn losses(&self) -> usize {
         match self {
             Self::Patched(_, warnings) => warnings.len(),
-            Self::Translated(translated) => translated.unsaid,
+            Self::Translated(translated) => translated.losses,
         }
     }
 }
@@ -145,8 +145,8 @@ fn targets(operation: Operation, accepted: &[String]) -> Vec<Dialect> {
     let known = accepted.iter().filter_map(|name| Dialect::parse(name));
     let mut targets: Vec<Dialect> = known
         .filter(|dialect| match operation {
-            Operation::CountTokens => dialect.counts(),
-            Operation::Embed(_) => dialect.embeds(),
+            Operation::CountTokens => dialect.has_token_count(),
+            Operation::Embed(_) => dialect.has_embeddings(),
             Operation::Generate => true,
         })
         .collect();
@@ -157,16 +157,16 @@ fn targets(operation: Operation, accepted: &[String]) -> Vec<Dialect> {
 }
 
 /// Makes a body: here if that is soon done, otherwise where nobody waits for a thread.
-async fn translate_off_thread(call: &Call, target: &TranslationTarget, created: u64) -> Result<RewrittenBody, Refusal> {
+async fn translate_off_thread(call: &Call, target: &TranslationTarget, created: u64) -> Result<RewrittenBody, TranslationError> {
     if call.body.len() <= TRANSLATED_INLINE_BYTES_MAX {
         return rewrite(call, target, created);
     }
     let (call, target) = (call.clone(), target.clone());
     let rewritten = tokio::task::spawn_blocking(move || rewrite(&call, &target, created)).await;
-    rewritten.unwrap_or_else(|_| Err(Refusal::new("", "the host broke off its translation")))
+    rewritten.unwrap_or_else(|_| Err(TranslationError::new("", "the host broke off its translation")))
 }
 
-fn rewrite(call: &Call, target: &TranslationTarget, created: u64) -> Result<RewrittenBody, Refusal> {
+fn rewrite(call: &Call, target: &TranslationTarget, created: u64) -> Result<RewrittenBody, TranslationError> {
     match target.model.thinking {
         Some(thinking) if target.dialect == call.dialect => {
             patch(call, &target.model.name, thinking)
@@ -176,29 +176,29 @@ fn rewrite(call: &Call, target: &TranslationTarget, created: u64) -> Result<Rewr
 }
 
 /// The client's body, asking for what the suffix asks for.
-fn patch(call: &Call, model: &str, thinking: Thinking) -> Result<RewrittenBody, Refusal> {
-    let mut report = Notes::default();
-    let body = thinking.patched(call.dialect, (model, &call.body), &mut report)?;
+fn patch(call: &Call, model: &str, thinking: Thinking) -> Result<RewrittenBody, TranslationError> {
+    let mut report = TranslationReport::default();
+    let body = thinking.apply(call.dialect, (model, &call.body), &mut report)?;
     Ok(RewrittenBody::Patched(body, report.into_warnings()))
 }
 
-fn translate(call: &Call, target: &TranslationTarget, created: u64) -> Result<Translated, Refusal> {
-    let head = Asked {
+fn translate(call: &Call, target: &TranslationTarget, created: u64) -> Result<TranslatedRequest, TranslationError> {
+    let head = RequestHead {
         model: call.model.as_ref().into(),
         stream: call.stream.is_some(),
     };
-    let source = Source {
+    let source = TranslationInput {
         dialect: call.dialect,
         body: &call.body,
-        asked: &head,
+        head: &head,
         model: &target.model.name,
         thinking: target.model.thinking,
         id: &call.id,
         created,
     };
     match call.operation {
-        Operation::CountTokens => Translated::count(&source, target.dialect),
-        Operation::Embed(_) => Translated::vectors(&source, target.dialect),
-        Operation::Generate => Translated::content(&source, target.dialect),
+        Operation::CountTokens => TranslatedRequest::translate_count(&source, target.dialect),
+        Operation::Embed(_) => TranslatedRequest::translate_embeddings(&source, target.dialect),
+        Operation::Generate => TranslatedRequest::translate_content(&source, target.dialect),
     }
 }

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use jackfield_dialect::{Asked, Dialect, RequestError};
+use jackfield_dialect::{RequestHead, Dialect, RequestError};
 use jackfield_dispatch::{Call, StreamFraming, Operation};
 use tokio::time::timeout;
 
@@ -48,9 +48,9 @@ pub(super) async fn admit(
     let deadline = api.dispatcher.deadline();
     let body = read_body(body).await?;
     let (request_head, framing) = match &endpoint.path {
-        Some((model, framing)) => (Asked::of_path(model, framing.is_some())?, *framing),
+        Some((model, framing)) => (RequestHead::from_path(model, framing.is_some())?, *framing),
         None => {
-            let request_head = Asked::read(&body)?;
+            let request_head = RequestHead::read(&body)?;
             let streamed = request_head.stream && endpoint.operation == Operation::Generate;
             (request_head, streamed.then_some(StreamFraming::Events))
         }

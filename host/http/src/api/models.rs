@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use jackfield_dialect::{Dialect, anthropic_messages, gemini, openai_chat};
+use jackfield_dialect::{Dialect, anthropic, gemini, openai_chat};
 
 use super::admit::IngressError;
 use super::{Api, new_id};
@@ -111,7 +111,7 @@ fn render_list<'a>(
     created: u64,
 ) -> Bytes {
     match dialect {
-        Dialect::AnthropicMessages => anthropic_messages::model_list(names, created),
+        Dialect::AnthropicMessages => anthropic::model_list(names, created),
         Dialect::Gemini => gemini::model_list(names),
         Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiResponses => {
             openai_chat::model_list(names, created)
@@ -121,7 +121,7 @@ fn render_list<'a>(
 
 fn render_model(dialect: Dialect, name: &str, owner: &str, created: u64) -> Bytes {
     match dialect {
-        Dialect::AnthropicMessages => anthropic_messages::model(name, owner, created),
+        Dialect::AnthropicMessages => anthropic::model(name, owner, created),
         Dialect::Gemini => gemini::model(name, owner),
         Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiResponses => {
             openai_chat::model(name, owner, created)

@@ -4,18 +4,18 @@ use serde_json::Value;
 
 use super::super::nested;
 use super::super::schema::to_json_schema;
-use crate::interlingua::{Effort, Fields, Format, Notes, Reasoning, Refusal, Request, Sampling};
+use crate::interlingua::{Effort, ObjectReader, Format, TranslationReport, Reasoning, TranslationError, Request, Sampling};
 
 pub(super) fn decode(
-    mut config: Fields,
+    mut config: ObjectReader,
     request: &mut Request,
-    notes: &mut Notes,
-) -> Result<(), Refusal> {
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
     if config
         .count("candidateCount")?
         .is_some_and(|count| count > 1)
     {
-        return Err(config.refusal("candidateCount", "only one candidate can be translated"));
+        return Err(config.error("candidateCount", "only one candidate can be translated"));
     }
     refuse_modalities(&mut config)?;
     request.sampling = Sampling {
@@ -30,33 +30,33 @@ pub(super) fn decode(
     request.stop = stops(&mut config)?;
     request.format = format(&mut config)?;
     if let Some(thinking) = nested(&mut config, "thinkingConfig")? {
-        request.reasoning = Some(reasoning(thinking, notes)?);
+        request.reasoning = Some(reasoning(thinking, report)?);
     }
     // False asks for nothing.
     if config.peek("responseLogprobs") == Some(&Value::Bool(false)) {
         config.skip("responseLogprobs");
     }
-    config.warn_of_rest(notes);
+    config.warn_unread(report);
     Ok(())
 }
 
-fn refuse_modalities(config: &mut Fields) -> Result<(), Refusal> {
-    for wanted in config.list("responseModalities")? {
-        let name = wanted.as_str().unwrap_or_default();
+fn refuse_modalities(config: &mut ObjectReader) -> Result<(), TranslationError> {
+    for modality in config.list("responseModalities")? {
+        let name = modality.as_str().unwrap_or_default();
         if !["TEXT", "MODALITY_UNSPECIFIED"].contains(&name.to_ascii_uppercase().as_str()) {
-            return Err(config.refusal("responseModalities", "only TEXT can be translated"));
+            return Err(config.error("responseModalities", "only TEXT can be translated"));
         }
     }
     Ok(())
 }
 
 /// A float in the API's types, though only whole ones mean anything.
-fn top_k(config: &mut Fields) -> Result<Option<u64>, Refusal> {
+fn top_k(config: &mut ObjectReader) -> Result<Option<u64>, TranslationError> {
     let Some(number) = config.number("topK")? else {
         return Ok(None);
     };
     if !(0.0..=1e9).contains(&number) {
-        return Err(config.refusal("topK", "must be a whole number, not negative"));
+        return Err(config.error("topK", "must be a whole number, not negative"));
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -66,26 +66,26 @@ fn top_k(config: &mut Fields) -> Result<Option<u64>, Refusal> {
     Ok(Some(number as u64))
 }
 
-fn stops(config: &mut Fields) -> Result<Vec<String>, Refusal> {
-    let path = config.at("stopSequences");
+fn stops(config: &mut ObjectReader) -> Result<Vec<String>, TranslationError> {
+    let path = config.member_path("stopSequences");
     let texts = config.list("stopSequences")?.into_iter();
     texts
         .map(|text| match text {
             Value::String(text) => Ok(text),
-            _ => Err(Refusal::new(path.clone(), "must be an array of strings")),
+            _ => Err(TranslationError::new(path.clone(), "must be an array of strings")),
         })
         .collect()
 }
 
-fn format(config: &mut Fields) -> Result<Format, Refusal> {
-    let googles = config.take("responseSchema").map(to_json_schema);
-    let schema = config.take("responseJsonSchema").or(googles);
+fn format(config: &mut ObjectReader) -> Result<Format, TranslationError> {
+    let google_schema = config.take("responseSchema").map(to_json_schema);
+    let schema = config.take("responseJsonSchema").or(google_schema);
     let media_type = config.string("responseMimeType")?;
     match media_type.as_deref() {
         None | Some("" | "application/json") => {}
         Some("text/plain") => return Ok(Format::Text),
         Some(_) => {
-            return Err(config.refusal(
+            return Err(config.error(
                 "responseMimeType",
                 "only text/plain and application/json can be translated",
             ));
@@ -103,7 +103,7 @@ fn format(config: &mut Fields) -> Result<Format, Refusal> {
     })
 }
 
-fn reasoning(mut thinking: Fields, notes: &mut Notes) -> Result<Reasoning, Refusal> {
+fn reasoning(mut thinking: ObjectReader, report: &mut TranslationReport) -> Result<Reasoning, TranslationError> {
     let mut reasoning = Reasoning {
         effort: None,
         budget_tokens: None,
@@ -124,12 +124,12 @@ fn reasoning(mut thinking: Fields, notes: &mut Notes) -> Result<Reasoning, Refus
         Some("HIGH") => reasoning.effort = Some(Effort::High),
         Some("XHIGH") => reasoning.effort = Some(Effort::Max),
         Some(_) => {
-            return Err(thinking.refusal(
+            return Err(thinking.error(
                 "thinkingLevel",
                 "must be MINIMAL, LOW, MEDIUM, HIGH or XHIGH",
             ));
         }
     }
-    thinking.warn_of_rest(notes);
+    thinking.warn_unread(report);
     Ok(reasoning)
 }

@@ -5,12 +5,12 @@ use serde_json::Value;
 use super::super::members::nested_list;
 use super::super::schema::to_json_schema;
 use super::super::{nested, object};
-use crate::interlingua::{Fields, Notes, Refusal, Request, Tool, ToolChoice, ToolKind};
+use crate::interlingua::{ObjectReader, TranslationReport, TranslationError, Request, Tool, ToolChoice, ToolKind};
 
 /// The functions that are declared. Tools that Google runs itself are dropped.
-pub(super) fn decode(fields: &mut Fields, notes: &mut Notes) -> Result<Vec<Tool>, Refusal> {
+pub(super) fn decode(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Vec<Tool>, TranslationError> {
     // One alone stands for a list of one, as everywhere in proto JSON's laxer readers.
-    let path = fields.at("tools");
+    let path = fields.member_path("tools");
     let listed = match fields.take("tools") {
         None => Vec::new(),
         Some(Value::Array(items)) => items,
@@ -20,26 +20,26 @@ pub(super) fn decode(fields: &mut Fields, notes: &mut Notes) -> Result<Vec<Tool>
     for (index, item) in listed.into_iter().enumerate() {
         let mut item = object(item, format!("{path}[{index}]"))?;
         for declared in nested_list(&mut item, "functionDeclarations")? {
-            tools.push(declaration(declared, notes)?);
+            tools.push(declaration(declared, report)?);
         }
-        item.warn_of_rest(notes);
+        item.warn_unread(report);
     }
     Ok(tools)
 }
 
-fn declaration(mut declared: Fields, notes: &mut Notes) -> Result<Tool, Refusal> {
-    let name = declared.needed_string("name")?;
+fn declaration(mut declared: ObjectReader, report: &mut TranslationReport) -> Result<Tool, TranslationError> {
+    let name = declared.required_string("name")?;
     let description = declared.string("description")?;
-    let googles = declared.take("parameters").map(to_json_schema);
-    let schema = declared.take("parametersJsonSchema").or(googles);
+    let google_schema = declared.take("parameters").map(to_json_schema);
+    let schema = declared.take("parametersJsonSchema").or(google_schema);
     // What it answers is told to the model only by Google. One warning stands for all tools: Google's
     // clients send it with each.
     for name in ["response", "responseJsonSchema", "behavior"] {
         if declared.take(name).is_some() {
-            notes.dropped(format!("tools.functionDeclarations.{name}"));
+            report.warn_dropped(format!("tools.functionDeclarations.{name}"));
         }
     }
-    declared.warn_of_rest(notes);
+    declared.warn_unread(report);
     Ok(Tool {
         name,
         description,
@@ -50,10 +50,10 @@ fn declaration(mut declared: Fields, notes: &mut Notes) -> Result<Tool, Refusal>
 
 /// Which functions may or must be called.
 pub(super) fn decode_choice(
-    fields: &mut Fields,
+    fields: &mut ObjectReader,
     request: &mut Request,
-    notes: &mut Notes,
-) -> Result<(), Refusal> {
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
     let Some(mut config) = nested(fields, "toolConfig")? else {
         return Ok(());
     };
@@ -67,11 +67,11 @@ pub(super) fn decode_choice(
             // which elsewhere demands more of a schema than Google does.
             "AUTO" | "VALIDATED" => Some(auto(names)),
             "" | "MODE_UNSPECIFIED" => (!names.is_empty()).then(|| auto(names)),
-            _ => return Err(calling.refusal("mode", "must be AUTO, ANY, NONE or VALIDATED")),
+            _ => return Err(calling.error("mode", "must be AUTO, ANY, NONE or VALIDATED")),
         };
-        calling.warn_of_rest(notes);
+        calling.warn_unread(report);
     }
-    config.warn_of_rest(notes);
+    config.warn_unread(report);
     Ok(())
 }
 
@@ -96,13 +96,13 @@ fn required(mut names: Vec<String>) -> ToolChoice {
     }
 }
 
-fn names(calling: &mut Fields) -> Result<Vec<String>, Refusal> {
-    let path = calling.at("allowedFunctionNames");
+fn names(calling: &mut ObjectReader) -> Result<Vec<String>, TranslationError> {
+    let path = calling.member_path("allowedFunctionNames");
     let names = calling.list("allowedFunctionNames")?.into_iter();
     names
         .map(|name| match name {
             Value::String(name) => Ok(name),
-            _ => Err(Refusal::new(path.clone(), "must be an array of strings")),
+            _ => Err(TranslationError::new(path.clone(), "must be an array of strings")),
         })
         .collect()
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::interlingua::{Effort, Format, Notes, Reasoning, Request, loss};
+use crate::interlingua::{Effort, Format, TranslationReport, Reasoning, Request, loss};
 
-pub(super) fn encode(request: &Request, notes: &mut Notes) -> Map<String, Value> {
+pub(super) fn encode(request: &Request, report: &mut TranslationReport) -> Map<String, Value> {
     let sampling = &request.sampling;
     let mut config = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
@@ -16,8 +16,8 @@ pub(super) fn encode(request: &Request, notes: &mut Notes) -> Map<String, Value>
     set("topP", sampling.top_p.map(Value::from));
     set("topK", sampling.top_k.map(Value::from));
     set("maxOutputTokens", sampling.tokens_max.map(Value::from));
-    set("stopSequences", stops(&request.stop, notes));
-    set("seed", sampling.seed.map(|seed| seed32(seed, notes).into()));
+    set("stopSequences", stops(&request.stop, report));
+    set("seed", sampling.seed.map(|seed| seed32(seed, report).into()));
     set(
         "presencePenalty",
         sampling.presence_penalty.map(Value::from),
@@ -37,13 +37,13 @@ pub(super) fn encode(request: &Request, notes: &mut Notes) -> Map<String, Value>
             set("responseMimeType", Some("application/json".into()));
             set(
                 "responseJsonSchema",
-                Some(described(schema, description.as_deref())),
+                Some(with_description(schema, description.as_deref())),
             );
         }
     }
     let thinking = request
         .reasoning
-        .map(|reasoning| thinking(&request.model, reasoning, notes));
+        .map(|reasoning| thinking(&request.model, reasoning, report));
     set(
         "thinkingConfig",
         thinking.filter(|it| !it.is_empty()).map(Value::Object),
@@ -51,24 +51,24 @@ pub(super) fn encode(request: &Request, notes: &mut Notes) -> Map<String, Value>
     config
 }
 
-fn stops(stops: &[String], notes: &mut Notes) -> Option<Value> {
+fn stops(stops: &[String], report: &mut TranslationReport) -> Option<Value> {
     if stops.len() > STOPS_MAX {
-        notes.warn("stop", "changed: only the first 5 texts are sent");
+        report.warn("stop", "changed: only the first 5 texts are sent");
     }
-    let kept = stops.get(..STOPS_MAX).unwrap_or(stops);
-    (!kept.is_empty()).then(|| json!(kept))
+    let sent = stops.get(..STOPS_MAX).unwrap_or(stops);
+    (!sent.is_empty()).then(|| json!(sent))
 }
 
 /// The API's seed has 32 bits.
-fn seed32(seed: i64, notes: &mut Notes) -> i32 {
+fn seed32(seed: i64, report: &mut TranslationReport) -> i32 {
     i32::try_from(seed).unwrap_or_else(|_| {
-        notes.warn("seed", "changed: only its last 31 bits are sent");
+        report.warn("seed", "changed: only its last 31 bits are sent");
         i32::try_from(seed & i64::from(i32::MAX)).unwrap_or(i32::MAX)
     })
 }
 
 /// The schema, with what it is for where it does not say so itself.
-fn described(schema: &Value, description: Option<&str>) -> Value {
+fn with_description(schema: &Value, description: Option<&str>) -> Value {
     let mut schema = schema.clone();
     if let (Some(members), Some(description)) = (schema.as_object_mut(), description) {
         let entry = members.entry("description");
@@ -82,14 +82,14 @@ fn described(schema: &Value, description: Option<&str>) -> Value {
 pub(in super::super) fn thinking(
     model: &str,
     reasoning: Reasoning,
-    notes: &mut Notes,
+    report: &mut TranslationReport,
 ) -> Map<String, Value> {
     let mut config = Map::new();
     match reasoning.effort {
-        Some(effort) if takes_levels(model) => {
+        Some(effort) if has_thinking_levels(model) => {
             config.insert(
                 "thinkingLevel".to_owned(),
-                level(model, effort, notes).into(),
+                level(model, effort, report).into(),
             );
         }
         effort => {
@@ -101,7 +101,7 @@ pub(in super::super) fn thinking(
                     Some(_) => loss::BUDGET,
                     None => loss::EFFORT,
                 };
-                let budget = in_reach(model, budget, field, notes);
+                let budget = clamp_budget(model, budget, field, report);
                 config.insert("thinkingBudget".to_owned(), budget.into());
             }
         }
@@ -112,7 +112,7 @@ pub(in super::super) fn thinking(
     config
 }
 
-fn takes_levels(model: &str) -> bool {
+fn has_thinking_levels(model: &str) -> bool {
     let version = model
         .rsplit('/')
         .next()
@@ -121,16 +121,16 @@ fn takes_levels(model: &str) -> bool {
     digits.is_some_and(|digits| digits.parse::<u32>().is_ok_and(|version| version >= 3))
 }
 
-fn level(model: &str, effort: Effort, notes: &mut Notes) -> &'static str {
+fn level(model: &str, effort: Effort, report: &mut TranslationReport) -> &'static str {
     let changed = "changed: to the nearest level that the model has";
     match effort {
         // None can be switched off, and `minimal` is not for the large models.
         Effort::None => {
-            notes.warn(loss::EFFORT, changed);
+            report.warn(loss::EFFORT, changed);
             "LOW"
         }
         Effort::Minimal if model.contains("pro") => {
-            notes.warn(loss::EFFORT, changed);
+            report.warn(loss::EFFORT, changed);
             "LOW"
         }
         Effort::Minimal => "MINIMAL",
@@ -138,13 +138,13 @@ fn level(model: &str, effort: Effort, notes: &mut Notes) -> &'static str {
         Effort::Medium => "MEDIUM",
         Effort::High => "HIGH",
         Effort::Max => {
-            notes.warn(loss::EFFORT, changed);
+            report.warn(loss::EFFORT, changed);
             "HIGH"
         }
     }
 }
 
-fn in_reach(model: &str, budget: u64, field: &'static str, notes: &mut Notes) -> u64 {
+fn clamp_budget(model: &str, budget: u64, field: &'static str, report: &mut TranslationReport) -> u64 {
     let (least, most) = if model.contains("flash") {
         (0, BUDGET_TOKENS_MAX_FLASH)
     } else if model.contains("pro") {
@@ -153,11 +153,11 @@ fn in_reach(model: &str, budget: u64, field: &'static str, notes: &mut Notes) ->
     } else {
         (0, BUDGET_TOKENS_MAX)
     };
-    let told = budget.clamp(least, most);
-    if told != budget {
-        notes.warn(field, "changed: to the nearest budget that the model takes");
+    let clamped = budget.clamp(least, most);
+    if clamped != budget {
+        report.warn(field, "changed: to the nearest budget that the model takes");
     }
-    told
+    clamped
 }
 
 /// As <https://ai.google.dev/api/generate-content> has it.
@@ -175,15 +175,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_generation_is_told_in_its_own_way() {
-        let asked = |model: &str, effort: Effort| {
+    fn thinking_config_depends_on_model_generation() {
+        let encode_effort = |model: &str, effort: Effort| {
             let reasoning = Reasoning {
                 effort: Some(effort),
                 ..Reasoning::default()
             };
-            let mut notes = Notes::default();
-            let config = thinking(model, reasoning, &mut notes);
-            (Value::Object(config), notes.warnings().len())
+            let mut report = TranslationReport::default();
+            let config = thinking(model, reasoning, &mut report);
+            (Value::Object(config), report.warnings().len())
         };
         let cases = [
             (
@@ -232,7 +232,7 @@ mod tests {
         ];
         for (model, effort, config, warnings) in cases {
             assert_eq!(
-                asked(model, effort),
+                encode_effort(model, effort),
                 (config, warnings),
                 "{model} {effort:?}"
             );

@@ -7,19 +7,19 @@ use serde_json::{Map, Value, json};
 use super::super::{media, signatures};
 use crate::Dialect;
 use crate::interlingua::{
-    Notes, Part, Refusal, Request, Role, Thought, ToolCall, ToolResult, loss,
+    TranslationReport, Part, TranslationError, Request, Role, ReasoningPart, ToolCall, ToolResult, loss,
 };
 use crate::json::object;
 
 /// Writes all turns but those of [`Role::System`].
-pub(super) fn encode(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {
+pub(super) fn encode(request: &Request, report: &mut TranslationReport) -> Result<Vec<Value>, TranslationError> {
     let mut contents = Vec::new();
     let mut names = HashMap::new();
     for turn in &request.turns {
         let (role, parts) = match turn.role {
             Role::System => continue,
-            Role::Assistant => ("model", models(&turn.parts, &mut names, notes)?),
-            Role::User => ("user", users(&turn.parts, &names, notes)?),
+            Role::Assistant => ("model", model_parts(&turn.parts, &mut names, report)?),
+            Role::User => ("user", user_parts(&turn.parts, &names, report)?),
         };
         // A turn of nothing but thoughts that only another provider can read.
         if !parts.is_empty() {
@@ -29,11 +29,11 @@ pub(super) fn encode(request: &Request, notes: &mut Notes) -> Result<Vec<Value>,
     Ok(contents)
 }
 
-fn models<'a>(
+fn model_parts<'a>(
     parts: &'a [Part],
     names: &mut HashMap<&'a str, &'a str>,
-    notes: &mut Notes,
-) -> Result<Vec<Value>, Refusal> {
+    report: &mut TranslationReport,
+) -> Result<Vec<Value>, TranslationError> {
     let mut written = Vec::new();
     // Only the first of several calls at once carries the signature of the step.
     let mut first = true;
@@ -41,33 +41,33 @@ fn models<'a>(
     let signed = parts.iter().any(|part| own_signature(part).is_some());
     for part in parts {
         match part {
-            Part::Reasoning(thought) => written.extend(reasoning(thought, signed, notes)),
+            Part::Reasoning(reasoning) => written.extend(reasoning_part(reasoning, signed, report)),
             Part::ToolCall(call) => {
                 names.insert(&call.id, &call.name);
-                written.push(function_call(call, first, notes));
+                written.push(function_call(call, first, report));
                 first = false;
             }
-            other => written.extend(said(other, notes)?),
+            other => written.extend(plain_part(other, report)?),
         }
     }
     Ok(written)
 }
 
-fn users(
+fn user_parts(
     parts: &[Part],
     names: &HashMap<&str, &str>,
-    notes: &mut Notes,
-) -> Result<Vec<Value>, Refusal> {
+    report: &mut TranslationReport,
+) -> Result<Vec<Value>, TranslationError> {
     let mut written = Vec::new();
     // What cannot stand inside a result stands after all of them: calls and results are counted.
     let mut beside = Vec::new();
     for part in parts {
         match part {
             Part::ToolResult(result) => {
-                written.push(function_response(result, names, &mut beside, notes)?);
+                written.push(function_response(result, names, &mut beside, report)?);
             }
-            Part::Reasoning(_) | Part::ToolCall(_) => notes.dropped(loss::CONTENT),
-            other => beside.extend(said(other, notes)?),
+            Part::Reasoning(_) | Part::ToolCall(_) => report.warn_dropped(loss::CONTENT),
+            other => beside.extend(plain_part(other, report)?),
         }
     }
     written.append(&mut beside);
@@ -75,16 +75,16 @@ fn users(
 }
 
 /// A part that either side may have.
-fn said(part: &Part, notes: &mut Notes) -> Result<Option<Value>, Refusal> {
+fn plain_part(part: &Part, report: &mut TranslationReport) -> Result<Option<Value>, TranslationError> {
     Ok(match part {
         Part::Text { text, citations } => {
             if !citations.is_empty() {
-                notes.dropped(loss::CITATIONS);
+                report.warn_dropped(loss::CITATIONS);
             }
             text_part(text)
         }
         Part::Refusal(text) => text_part(text),
-        other => media::encode(other, notes)?,
+        other => media::encode(other, report)?,
     })
 }
 
@@ -95,39 +95,39 @@ fn text_part(text: &str) -> Option<Value> {
 /// The signature of a part, if it is Gemini's.
 fn own_signature(part: &Part) -> Option<&str> {
     let signature = match part {
-        Part::Reasoning(thought) => thought.signature.as_ref(),
+        Part::Reasoning(reasoning) => reasoning.signature.as_ref(),
         Part::ToolCall(call) => call.signature.as_ref(),
         _ => None,
     };
-    signature?.of(Dialect::Gemini)
+    signature?.data_for(Dialect::Gemini)
 }
 
 /// A thought goes back with its signature or not at all: without one the API reads nothing from it.
-fn reasoning(thought: &Thought, signed: bool, notes: &mut Notes) -> Option<Value> {
-    let signature = thought.signature.as_ref();
-    let Some(own) = signature.and_then(|signature| signature.of(Dialect::Gemini)) else {
+fn reasoning_part(reasoning: &ReasoningPart, signed: bool, report: &mut TranslationReport) -> Option<Value> {
+    let signature = reasoning.signature.as_ref();
+    let Some(own) = signature.and_then(|signature| signature.data_for(Dialect::Gemini)) else {
         if !signed || signature.is_some() {
-            notes.warn(loss::THOUGHTS, loss::THOUGHTS_LOST);
+            report.warn(loss::REASONING, loss::REASONING_DROPPED);
         }
         return None;
     };
-    let mut part = json!({"text": thought.text, "thoughtSignature": own});
-    if thought.redacted || !thought.text.is_empty() {
+    let mut part = json!({"text": reasoning.text, "thoughtSignature": own});
+    if reasoning.redacted || !reasoning.text.is_empty() {
         part["thought"] = true.into();
     }
     Some(part)
 }
 
-fn function_call(call: &ToolCall, first: bool, notes: &mut Notes) -> Value {
+fn function_call(call: &ToolCall, first: bool, report: &mut TranslationReport) -> Value {
     let args = arguments(&call.arguments);
     let call_of = object! {"id": call.id.as_str(), "name": call.name.as_str(), "args": args};
     let mut part = object! {"functionCall": call_of};
     let own = call.signature.as_ref();
-    let own = own.and_then(|signature| signature.of(Dialect::Gemini));
+    let own = own.and_then(|signature| signature.data_for(Dialect::Gemini));
     if own.is_none() && call.signature.is_some() {
-        notes.warn(loss::CALL_SIGNATURE, loss::CALL_SIGNATURE_LOST);
+        report.warn(loss::CALL_SIGNATURE, loss::CALL_SIGNATURE_DROPPED);
     }
-    if let Some(signature) = own.or(first.then_some(signatures::STAND_IN)) {
+    if let Some(signature) = own.or(first.then_some(signatures::PLACEHOLDER)) {
         part["thoughtSignature"] = signature.into();
     }
     part
@@ -148,27 +148,27 @@ fn function_response(
     result: &ToolResult,
     names: &HashMap<&str, &str>,
     beside: &mut Vec<Value>,
-    notes: &mut Notes,
-) -> Result<Value, Refusal> {
+    report: &mut TranslationReport,
+) -> Result<Value, TranslationError> {
     let known = || names.get(result.call_id.as_str()).copied();
     let name = result
         .name
         .as_deref()
         .or_else(known)
-        .ok_or_else(|| Refusal::new("tool_call_id", "answers no call that stands before it"))?;
+        .ok_or_else(|| TranslationError::new("tool_call_id", "answers no call that stands before it"))?;
     let mut texts = Vec::new();
     let mut inline = Vec::new();
     for part in &result.parts {
         match part {
             Part::Text { text, .. } | Part::Refusal(text) => texts.push(text.as_str()),
             other => {
-                let Some(media) = media::encode(other, notes)? else {
+                let Some(media) = media::encode(other, report)? else {
                     continue;
                 };
                 if media.get("inlineData").is_some() {
                     inline.push(media);
                 } else {
-                    notes.warn(
+                    report.warn(
                         loss::TOOL_RESULT,
                         "changed: addresses stand beside the result",
                     );

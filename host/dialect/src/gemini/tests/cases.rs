@@ -7,15 +7,15 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::super::{
-    StreamObserver, decode_answer, decode_request, decoder, encode_answer, encode_request, encoder,
-    read_answer,
+    StreamObserver, decode_response, decode_request, decoder, encode_response, encode_request, encoder,
+    check_body,
 };
-use super::{Outcome, asked, fields};
+use super::{Outcome, request_head, fields};
 use crate::interlingua::{
-    Answer, Effort, Event, Finish, Format, Notes, Owed, Part, Request, Role, Source, ToolChoice,
+    Response, Effort, Event, FinishReason, Format, TranslationReport, ResponseContext, Part, Request, Role, MediaSource, ToolChoice,
 };
-use crate::sse::Reader;
-use crate::{Dialect, Observed, ProviderError, Usage, Verdict};
+use crate::sse::SseReader;
+use crate::{Dialect, EventClass, ProviderError, Usage, BodyCheck};
 
 fn path(case: &str, name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/dialects");
@@ -23,14 +23,14 @@ fn path(case: &str, name: &str) -> PathBuf {
 }
 
 fn request(case: &str) -> Outcome<Request> {
-    let mut notes = Notes::default();
-    let request = decode_request(&fs::read(path(case, "request.json"))?, &asked(), &mut notes)?;
-    assert_eq!(fields(&notes), [""; 0], "{case}");
+    let mut report = TranslationReport::default();
+    let request = decode_request(&fs::read(path(case, "request.json"))?, &request_head(), &mut report)?;
+    assert_eq!(fields(&report), [""; 0], "{case}");
     Ok(request)
 }
 
-fn answer(case: &str) -> Outcome<Answer> {
-    Ok(decode_answer(&fs::read(path(case, "answer.json"))?)?)
+fn response(case: &str) -> Outcome<Response> {
+    Ok(decode_response(&fs::read(path(case, "answer.json"))?)?)
 }
 
 /// The events of a stream, which must not depend on how it is cut.
@@ -44,7 +44,7 @@ fn stream(case: &str) -> Outcome<Vec<Event>> {
 }
 
 fn chunked(bytes: &[u8], size: usize) -> Outcome<Vec<Event>> {
-    let mut reader = Reader::default();
+    let mut reader = SseReader::default();
     let mut decoder = decoder();
     let mut out = Vec::new();
     for chunk in bytes.chunks(size) {
@@ -67,41 +67,41 @@ fn cases(name: &str) -> Vec<&'static str> {
 
 /// Written and read again nothing is lost, and what is read is what Google's own words are read as.
 #[test]
-fn every_case_is_the_same_there_and_back() -> Outcome {
+fn every_case_round_trips() -> Outcome {
     let requests = cases("request.json");
     assert_eq!(requests.len(), 9);
     for case in requests {
         let read = request(case)?;
-        let mut notes = Notes::default();
-        let written = encode_request(&read, &mut notes)?;
-        assert_eq!(fields(&notes), [""; 0], "{case}");
+        let mut report = TranslationReport::default();
+        let written = encode_request(&read, &mut report)?;
+        assert_eq!(fields(&report), [""; 0], "{case}");
         assert_eq!(
-            decode_request(&written, &asked(), &mut notes)?,
+            decode_request(&written, &request_head(), &mut report)?,
             read,
             "{case}"
         );
     }
-    let answers = cases("answer.json");
-    assert_eq!(answers.len(), 8);
-    for case in answers {
-        let read = answer(case)?;
-        let owed = Owed {
+    let responses = cases("answer.json");
+    assert_eq!(responses.len(), 8);
+    for case in responses {
+        let read = response(case)?;
+        let response_context = ResponseContext {
             id: read.id.clone(),
             model: read.model.clone(),
-            ..Owed::default()
+            ..ResponseContext::default()
         };
-        let written = encode_answer(&read, &owed);
-        assert_eq!(decode_answer(&written)?, read, "{case}");
+        let written = encode_response(&read, &response_context);
+        assert_eq!(decode_response(&written)?, read, "{case}");
     }
     Ok(())
 }
 
 /// Where Google has one way to say it, it is said so: down to the JSON.
 #[test]
-fn requests_are_written_as_google_has_them() -> Outcome {
+fn encodes_requests_like_google() -> Outcome {
     for case in ["text", "system", "images", "structured-output", "reasoning"] {
         let original: Value = serde_json::from_slice(&fs::read(path(case, "request.json"))?)?;
-        let written = encode_request(&request(case)?, &mut Notes::default())?;
+        let written = encode_request(&request(case)?, &mut TranslationReport::default())?;
         let written: Value = serde_json::from_slice(&written)?;
         assert_eq!(written, original, "{case}");
     }
@@ -109,7 +109,7 @@ fn requests_are_written_as_google_has_them() -> Outcome {
 }
 
 #[test]
-fn requests_say_what_the_story_says() -> Outcome {
+fn decodes_case_requests() -> Outcome {
     let text = request("text")?;
     assert_eq!(
         text.turns[0].parts,
@@ -140,20 +140,20 @@ fn requests_say_what_the_story_says() -> Outcome {
     assert_eq!(system.turns.len(), 3);
 
     let reasoning = request("reasoning")?;
-    let asked = reasoning.reasoning.unwrap_or_default();
+    let reasoning_options = reasoning.reasoning.unwrap_or_default();
     assert_eq!(
-        (asked.budget_tokens, asked.shown),
+        (reasoning_options.budget_tokens, reasoning_options.shown),
         (Some(24_576), Some(true))
     );
     assert_eq!(
-        asked.budget_tokens.map(Effort::of_budget),
+        reasoning_options.budget_tokens.map(Effort::from_budget),
         Some(Effort::High)
     );
-    let Part::Reasoning(thought) = &reasoning.turns[1].parts[0] else {
+    let Part::Reasoning(reasoning_part) = &reasoning.turns[1].parts[0] else {
         return Err("the thought is not there".into());
     };
     assert!(
-        thought
+        reasoning_part
             .signature
             .as_ref()
             .is_some_and(|it| it.origin == Dialect::Gemini)
@@ -167,7 +167,7 @@ fn requests_say_what_the_story_says() -> Outcome {
 }
 
 #[test]
-fn results_and_pictures_are_what_the_story_has() -> Outcome {
+fn decodes_case_results_and_images() -> Outcome {
     let results = request("tool-results")?;
     let roles: Vec<Role> = results.turns.iter().map(|turn| turn.role).collect();
     assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
@@ -192,26 +192,26 @@ fn results_and_pictures_are_what_the_story_has() -> Outcome {
     else {
         return Err("the pictures are not there".into());
     };
-    assert!(matches!(&inline.source, Source::Base64(data) if data.starts_with("iVBOR")));
+    assert!(matches!(&inline.source, MediaSource::Base64(data) if data.starts_with("iVBOR")));
     assert_eq!(
         url.source,
-        Source::Url("https://example.com/dot.png".to_owned())
+        MediaSource::Url("https://example.com/dot.png".to_owned())
     );
     assert_eq!(pdf.media_type.as_deref(), Some("application/pdf"));
     Ok(())
 }
 
 #[test]
-fn answers_say_what_the_story_says() -> Outcome {
-    let text = answer("text")?;
+fn decodes_case_responses() -> Outcome {
+    let text = response("text")?;
     assert_eq!(text.parts, [Part::text("The capital of France is Paris.")]);
     assert_eq!(
         (text.finish, &*text.model),
-        (Finish::Stop, "gemini-2.5-flash")
+        (FinishReason::Stop, "gemini-2.5-flash")
     );
 
-    let tools = answer("parallel-tools")?;
-    assert_eq!(tools.finish, Finish::ToolCalls);
+    let tools = response("parallel-tools")?;
+    assert_eq!(tools.finish, FinishReason::ToolCalls);
     let [Part::ToolCall(weather), Part::ToolCall(time)] = &*tools.parts else {
         return Err("the calls are not there".into());
     };
@@ -228,7 +228,7 @@ fn answers_say_what_the_story_says() -> Outcome {
         cached_input: 40,
         reasoning: 30,
     };
-    assert_eq!(answer("usage")?.usage, Some(usage));
+    assert_eq!(response("usage")?.usage, Some(usage));
     assert!(stream("usage")?.contains(&Event::Usage(usage)));
 
     let body = fs::read(path("errors", "error.json"))?;
@@ -237,30 +237,30 @@ fn answers_say_what_the_story_says() -> Outcome {
         (error.kind.as_deref(), error.code.as_deref()),
         (Some("RESOURCE_EXHAUSTED"), Some("429"))
     );
-    assert_eq!(read_answer(&body), Verdict::Error(error));
+    assert_eq!(check_body(&body), BodyCheck::Error(error));
     Ok(())
 }
 
 /// What a client of this dialect reads from a stream is what it reads from the whole answer.
 #[test]
-fn streams_are_the_same_there_and_back() -> Outcome {
+fn streams_round_trip() -> Outcome {
     for case in cases("stream.sse") {
         let events = stream(case)?;
         let mut frames = Vec::new();
-        let mut writer = encoder(Owed {
+        let mut writer = encoder(ResponseContext {
             id: "mAitaLmkHPPlz7IPvtfUqQ4".to_owned(),
             model: "gemini-2.5-flash".to_owned(),
-            ..Owed::default()
+            ..ResponseContext::default()
         });
         events
             .iter()
             .for_each(|event| writer.event(event, &mut frames));
         let read = super::events(frames.iter().map(|frame| &*frame.data))?;
-        let told = |events: &[Event]| -> Vec<Event> {
+        let without_usage = |events: &[Event]| -> Vec<Event> {
             let counts = |event: &&Event| !matches!(event, Event::Usage(_));
             events.iter().filter(counts).cloned().collect()
         };
-        assert_eq!(told(&read), told(&events), "{case}");
+        assert_eq!(without_usage(&read), without_usage(&events), "{case}");
         let last = |events: &[Event]| {
             let usage = |event: &Event| matches!(event, Event::Usage(_));
             events.iter().rfind(|event| usage(event)).cloned()
@@ -273,18 +273,18 @@ fn streams_are_the_same_there_and_back() -> Outcome {
 }
 
 #[test]
-fn observers_see_the_same_as_decoders() -> Outcome {
+fn observer_matches_decoder() -> Outcome {
     let streams = cases("stream.sse");
     assert_eq!(streams.len(), 5);
     for case in streams {
         let mut observer = StreamObserver::new();
-        let mut reader = Reader::default();
+        let mut reader = SseReader::default();
         reader.push(fs::read(path(case, "stream.sse"))?.into());
         let mut failed = false;
         while let Some(event) = reader.next_event()? {
             match observer.observe(event.name(), &event.data) {
-                Observed::Content => {}
-                Observed::Error(error) => {
+                EventClass::Content => {}
+                EventClass::Error(error) => {
                     failed = true;
                     assert_eq!(error.kind.as_deref(), Some("UNAVAILABLE"));
                 }
@@ -304,14 +304,14 @@ fn observers_see_the_same_as_decoders() -> Outcome {
     }
     for case in cases("answer.json") {
         let body = fs::read(path(case, "answer.json"))?;
-        let Verdict::Complete {
+        let BodyCheck::Complete {
             usage,
             finish_reason,
-        } = read_answer(&body)
+        } = check_body(&body)
         else {
             return Err(format!("{case} is not complete").into());
         };
-        assert_eq!(usage, answer(case)?.usage, "{case}");
+        assert_eq!(usage, response(case)?.usage, "{case}");
         assert_eq!(finish_reason.as_deref(), Some("STOP"), "{case}");
     }
     Ok(())

@@ -6,11 +6,11 @@ use super::super::{
     StreamObserver, error_kind, model, model_list, render_error, render_stream_error,
 };
 use super::Outcome;
-use crate::sse::Reader;
-use crate::{CooldownBody, ErrorBody, Observed};
+use crate::sse::SseReader;
+use crate::{CooldownBody, ErrorBody, EventClass};
 
 #[test]
-fn an_error_is_a_status_of_google() -> Outcome {
+fn renders_google_rpc_status() -> Outcome {
     let (kind, code) = error_kind(429);
     let error = ErrorBody {
         message: "Wait.",
@@ -39,18 +39,18 @@ fn an_error_is_a_status_of_google() -> Outcome {
     }});
     assert_eq!(body, expected);
 
-    let mut reader = Reader::default();
+    let mut reader = SseReader::default();
     reader.push(render_stream_error(&error));
     let event = reader.next_event()?.ok_or("there is no event")?;
-    assert_eq!((event.name(), reader.rest_len()), ("", 0));
+    assert_eq!((event.name(), reader.buffered_len()), ("", 0));
     assert_eq!(serde_json::from_slice::<Value>(&event.data)?, expected);
-    let observed = StreamObserver::new().observe(event.name(), &event.data);
-    assert!(matches!(observed, Observed::Error(error) if error.code.as_deref() == Some("429")));
+    let class = StreamObserver::new().observe(event.name(), &event.data);
+    assert!(matches!(class, EventClass::Error(error) if error.code.as_deref() == Some("429")));
     Ok(())
 }
 
 #[test]
-fn every_status_repeats_itself() {
+fn error_code_repeats_http_status() {
     for status in [
         400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 499, 500, 501, 502, 503, 504,
     ] {
@@ -62,7 +62,7 @@ fn every_status_repeats_itself() {
 }
 
 #[test]
-fn models_are_listed_in_the_shape_of_google() -> Outcome {
+fn renders_model_list() -> Outcome {
     let list: Value = serde_json::from_slice(&model_list([("a", "x"), ("b", "y")].into_iter()))?;
     let one: Value = serde_json::from_slice(&model("b", "y"))?;
     assert_eq!(list["models"][1], one);

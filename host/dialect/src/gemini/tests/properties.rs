@@ -4,14 +4,14 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::{
-    StreamObserver, decode_answer, decode_request, decoder, encode_request, read_answer,
+    StreamObserver, decode_response, decode_request, decoder, encode_request, check_body,
 };
-use super::asked;
-use crate::interlingua::{
-    Effort, Format, Media, Notes, Part, Reasoning, Request, Role, Sampling, Signature, Source,
-    Thought, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
+use super::request_head;
+use crate::ir::{
+    Effort, Format, Media, TranslationReport, Part, Reasoning, Request, Role, Sampling, Signature, MediaSource,
+    ReasoningPart, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
 };
-use crate::{Asked, Dialect};
+use crate::{RequestHead, Dialect};
 
 fn word() -> impl Strategy<Value = String> {
     "[a-zé\"\\\\ ]{1,6}"
@@ -26,9 +26,9 @@ fn signature() -> impl Strategy<Value = Signature> {
 
 fn media() -> impl Strategy<Value = Part> {
     let source = prop_oneof![
-        Just(Source::Base64("AAEC".to_owned())),
-        Just(Source::Url("https://a.example/x?y".to_owned())),
-        Just(Source::Url("gs://bucket/x".to_owned())),
+        Just(MediaSource::Base64("AAEC".to_owned())),
+        Just(MediaSource::Url("https://a.example/x?y".to_owned())),
+        Just(MediaSource::Url("gs://bucket/x".to_owned())),
     ];
     let of = |media_type: &str, source| Media {
         media_type: Some(media_type.to_owned()),
@@ -40,33 +40,33 @@ fn media() -> impl Strategy<Value = Part> {
         0 => Part::Image(of("image/png", source)),
         1 => Part::Audio(of("audio/wav", source)),
         2 => Part::Document(of("application/pdf", source)),
-        _ => Part::Document(of("text/plain", Source::Text("é".to_owned()))),
+        _ => Part::Document(of("text/plain", MediaSource::Text("é".to_owned()))),
     })
 }
 
 /// An assistant's turn: thoughts and texts in turns, since neighbours are joined, then calls.
-fn assistant(place: usize) -> impl Strategy<Value = Vec<Part>> {
-    let thought = (word(), signature()).prop_map(|(text, signature)| {
-        Part::Reasoning(Thought {
+fn assistant_parts(place: usize) -> impl Strategy<Value = Vec<Part>> {
+    let reasoning = (word(), signature()).prop_map(|(text, signature)| {
+        Part::Reasoning(ReasoningPart {
             text,
             signature: Some(signature),
             redacted: false,
         })
     });
     let of_text = prop::option::of(signature()).prop_map(|signature| {
-        let thought = |signature| {
-            Part::Reasoning(Thought {
+        let reasoning = |signature| {
+            Part::Reasoning(ReasoningPart {
                 text: String::new(),
                 signature: Some(signature),
                 redacted: false,
             })
         };
-        signature.map(thought)
+        signature.map(reasoning)
     });
     let call = ("[a-z]{1,4}", word(), prop::option::of(signature()));
-    let said = (prop::option::of(thought), word(), of_text);
-    (said, prop::collection::vec(call, 0..3)).prop_map(move |((thought, text, signed), calls)| {
-        let mut parts: Vec<Part> = thought.into_iter().collect();
+    let text_parts = (prop::option::of(reasoning), word(), of_text);
+    (text_parts, prop::collection::vec(call, 0..3)).prop_map(move |((reasoning, text, signed), calls)| {
+        let mut parts: Vec<Part> = reasoning.into_iter().collect();
         parts.push(Part::text(text));
         parts.extend(signed);
         for (index, (name, value, signature)) in calls.into_iter().enumerate() {
@@ -82,7 +82,7 @@ fn assistant(place: usize) -> impl Strategy<Value = Vec<Part>> {
 }
 
 /// The results of a turn's calls, and what the user says then.
-fn user(calls: &[Part]) -> impl Strategy<Value = Vec<Part>> + use<> {
+fn user_parts(calls: &[Part]) -> impl Strategy<Value = Vec<Part>> + use<> {
     let calls: Vec<ToolCall> = calls
         .iter()
         .filter_map(|part| match part {
@@ -92,12 +92,12 @@ fn user(calls: &[Part]) -> impl Strategy<Value = Vec<Part>> + use<> {
         .collect();
     let result = (word(), any::<bool>(), prop::option::of(media()));
     let count = calls.len();
-    let said = prop::collection::vec(prop_oneof![word().prop_map(Part::text), media()], 1..3);
-    (prop::collection::vec(result, count), said).prop_map(move |(results, said)| {
+    let text_parts = prop::collection::vec(prop_oneof![word().prop_map(Part::text), media()], 1..3);
+    (prop::collection::vec(result, count), text_parts).prop_map(move |(results, text_parts)| {
         let mut parts = Vec::new();
         for (call, (text, is_error, media)) in calls.iter().zip(results) {
             let inline = |part: &Part| match part {
-                Part::Image(media) => matches!(media.source, Source::Base64(_)),
+                Part::Image(media) => matches!(media.source, MediaSource::Base64(_)),
                 _ => false,
             };
             let mut inner = vec![Part::text(text)];
@@ -109,25 +109,25 @@ fn user(calls: &[Part]) -> impl Strategy<Value = Vec<Part>> + use<> {
                 is_error,
             }));
         }
-        parts.extend(said);
+        parts.extend(text_parts);
         parts
     })
 }
 
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
     let turn = |role, parts| Turn { role, parts };
-    let first = user(&[]).prop_map(move |parts| vec![turn(Role::User, parts)]);
+    let first = user_parts(&[]).prop_map(move |parts| vec![turn(Role::User, parts)]);
     (first, prop::collection::vec(any::<bool>(), 0..3)).prop_flat_map(move |(first, more)| {
         let mut all = Just(first).boxed();
         for place in 0..more.len() {
-            all = (all, assistant(place))
+            all = (all, assistant_parts(place))
                 .prop_flat_map(move |(turns, parts)| {
-                    let user = user(&parts);
+                    let user = user_parts(&parts);
                     (Just(turns), Just(parts), user)
                 })
-                .prop_map(move |(mut turns, parts, said)| {
+                .prop_map(move |(mut turns, parts, text_parts)| {
                     turns.push(turn(Role::Assistant, parts));
-                    turns.push(turn(Role::User, said));
+                    turns.push(turn(Role::User, text_parts));
                     turns
                 })
                 .boxed();
@@ -329,10 +329,10 @@ const NAMES: &[&str] = &[
     "web",
 ];
 
-fn feed(body: &[u8]) {
-    let _ = decode_request(body, &asked(), &mut Notes::default()).is_ok();
-    let _ = decode_answer(body).is_ok();
-    let _ = read_answer(body);
+fn decode_all(body: &[u8]) {
+    let _ = decode_request(body, &request_head(), &mut TranslationReport::default()).is_ok();
+    let _ = decode_response(body).is_ok();
+    let _ = check_body(body);
     let mut observer = StreamObserver::new();
     let mut decoder = decoder();
     let mut out = Vec::new();
@@ -345,24 +345,24 @@ fn feed(body: &[u8]) {
 
 proptest! {
     #[test]
-    fn there_and_back_is_the_same(request in request()) {
-        let mut notes = Notes::default();
-        let wrong = |error: crate::interlingua::Refusal| TestCaseError::fail(error.to_string());
-        let written = encode_request(&request, &mut notes).map_err(wrong)?;
-        let asked = Asked { model: request.model.as_str().into(), stream: request.stream };
-        let read = decode_request(&written, &asked, &mut notes).map_err(wrong)?;
+    fn requests_round_trip(request in request()) {
+        let mut report = TranslationReport::default();
+        let fail = |error: crate::ir::TranslationError| TestCaseError::fail(error.to_string());
+        let written = encode_request(&request, &mut report).map_err(fail)?;
+        let head = RequestHead { model: request.model.as_str().into(), stream: request.stream };
+        let read = decode_request(&written, &head, &mut report).map_err(fail)?;
         prop_assert_eq!(read, request);
-        prop_assert_eq!(notes.into_warnings(), []);
+        prop_assert_eq!(report.into_warnings(), []);
     }
 
     #[test]
-    fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..64), text in "[\\[\\]{}\",:a-z0-9\\\\ ]{0,48}") {
-        feed(&body);
-        feed(text.as_bytes());
+    fn never_panics_on_bytes(body in prop::collection::vec(any::<u8>(), 0..64), text in "[\\[\\]{}\",:a-z0-9\\\\ ]{0,48}") {
+        decode_all(&body);
+        decode_all(text.as_bytes());
     }
 
     #[test]
-    fn nothing_that_is_nearly_right_panics(body in near_miss()) {
-        feed(body.as_bytes());
+    fn never_panics_on_near_miss(body in near_miss()) {
+        decode_all(body.as_bytes());
     }
 }

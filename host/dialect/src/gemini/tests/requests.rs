@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::{Outcome, decode, fields};
 use crate::Dialect;
-use crate::interlingua::{Notes, Part, Role, Signature, Thought, ToolChoice};
+use crate::interlingua::{TranslationReport, Part, Role, Signature, ReasoningPart, ToolChoice};
 
 /// A body with one member more.
-fn with(name: &str, value: Value) -> Value {
+fn with_member(name: &str, value: Value) -> Value {
     let mut body = json!({"contents": "Hi"});
     body[name] = value;
     body
@@ -18,30 +18,30 @@ fn call() -> Value {
 }
 
 #[test]
-fn what_is_lost_is_named() -> Outcome {
+fn warns_of_dropped_members() -> Outcome {
     let part = |part: Value| json!({"contents": [{"parts": [{"text": "a"}, part]}]});
-    let config = |name: &str, value: Value| with("generationConfig", json!({name: value}));
+    let config = |name: &str, value: Value| with_member("generationConfig", json!({name: value}));
     for (body, field) in [
-        (with("safetySettings", json!([{}])), "safetySettings"),
-        (with("labels", json!({"a": "b"})), "labels"),
-        (with("serviceTier", json!("flex")), "serviceTier"),
+        (with_member("safetySettings", json!([{}])), "safetySettings"),
+        (with_member("labels", json!({"a": "b"})), "labels"),
+        (with_member("serviceTier", json!("flex")), "serviceTier"),
         (
-            with("tools", json!([{"google_search": {}}])),
+            with_member("tools", json!([{"google_search": {}}])),
             "tools[0].googleSearch",
         ),
         (
-            with("tools", json!({"codeExecution": {}})),
+            with_member("tools", json!({"codeExecution": {}})),
             "tools[0].codeExecution",
         ),
         (
-            with(
+            with_member(
                 "tools",
                 json!([{"functionDeclarations": [{"name": "f", "response": {}}]}]),
             ),
             "tools.functionDeclarations.response",
         ),
         (
-            with("toolConfig", json!({"retrievalConfig": {}})),
+            with_member("toolConfig", json!({"retrievalConfig": {}})),
             "toolConfig.retrievalConfig",
         ),
         (
@@ -66,30 +66,30 @@ fn what_is_lost_is_named() -> Outcome {
             "contents[0].parts[1].videoMetadata",
         ),
     ] {
-        let mut notes = Notes::default();
-        decode(&body, &mut notes)?;
-        assert_eq!(fields(&notes).first(), Some(&field), "{body}");
+        let mut report = TranslationReport::default();
+        decode(&body, &mut report)?;
+        assert_eq!(fields(&report).first(), Some(&field), "{body}");
     }
     Ok(())
 }
 
 #[test]
-fn what_would_change_the_answer_is_refused() {
+fn rejects_untranslatable_members() {
     for (body, field) in refused_bodies().into_iter().chain(refused_parts()) {
-        let refused = decode(&body, &mut Notes::default()).unwrap_err();
+        let refused = decode(&body, &mut TranslationReport::default()).unwrap_err();
         assert_eq!(refused.field, field, "{body}: {refused}");
     }
 }
 
-type Row = (Value, &'static str);
+type RejectedCase = (Value, &'static str);
 
-fn refused_bodies() -> Vec<Row> {
-    let config = |name: &str, value: Value| with("generationConfig", json!({name: value}));
+fn refused_bodies() -> Vec<RejectedCase> {
+    let config = |name: &str, value: Value| with_member("generationConfig", json!({name: value}));
     vec![
         (json!([]), ""),
         (json!({}), "contents"),
         (
-            with("cachedContent", json!("cachedContents/x")),
+            with_member("cachedContent", json!("cachedContents/x")),
             "cachedContent",
         ),
         (
@@ -110,20 +110,20 @@ fn refused_bodies() -> Vec<Row> {
             "generationConfig.thinkingConfig.thinkingLevel",
         ),
         (
-            with(
+            with_member(
                 "toolConfig",
                 json!({"functionCallingConfig": {"mode": "MAYBE"}}),
             ),
             "toolConfig.functionCallingConfig.mode",
         ),
         (
-            with("tools", json!([{"functionDeclarations": [{}]}])),
+            with_member("tools", json!([{"functionDeclarations": [{}]}])),
             "tools[0].functionDeclarations[0].name",
         ),
     ]
 }
 
-fn refused_parts() -> Vec<Row> {
+fn refused_parts() -> Vec<RejectedCase> {
     let part = |part: Value| json!({"contents": [{"parts": [part]}]});
     vec![
         (
@@ -161,7 +161,7 @@ fn refused_parts() -> Vec<Row> {
 }
 
 #[test]
-fn shorter_forms_mean_the_same() -> Outcome {
+fn accepts_short_forms() -> Outcome {
     let long = json!({
         "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
         "systemInstruction": {"parts": [{"text": "Be brief."}]},
@@ -172,8 +172,8 @@ fn shorter_forms_mean_the_same() -> Outcome {
         "system_instruction": "Be brief.",
         "generation_config": {"top_k": 3.0, "thinking_config": {"include_thoughts": true}},
     });
-    let expected = decode(&long, &mut Notes::default())?;
-    assert_eq!(decode(&short, &mut Notes::default())?, expected);
+    let expected = decode(&long, &mut TranslationReport::default())?;
+    assert_eq!(decode(&short, &mut TranslationReport::default())?, expected);
     for contents in [
         json!({"text": "Hi"}),
         json!(["Hi"]),
@@ -182,13 +182,13 @@ fn shorter_forms_mean_the_same() -> Outcome {
     ] {
         let mut body = long.clone();
         body["contents"] = contents;
-        assert_eq!(decode(&body, &mut Notes::default())?, expected, "{body}");
+        assert_eq!(decode(&body, &mut TranslationReport::default())?, expected, "{body}");
     }
     Ok(())
 }
 
 #[test]
-fn modes_of_calling_are_read() -> Outcome {
+fn decodes_function_calling_modes() -> Outcome {
     let names = |names: &[&str]| {
         names
             .iter()
@@ -220,9 +220,9 @@ fn modes_of_calling_are_read() -> Outcome {
             }),
         ),
     ] {
-        let body = with("toolConfig", json!({"functionCallingConfig": config}));
+        let body = with_member("toolConfig", json!({"functionCallingConfig": config}));
         assert_eq!(
-            decode(&body, &mut Notes::default())?.tool_choice,
+            decode(&body, &mut TranslationReport::default())?.tool_choice,
             choice,
             "{body}"
         );
@@ -231,16 +231,16 @@ fn modes_of_calling_are_read() -> Outcome {
 }
 
 #[test]
-fn results_find_their_calls() -> Outcome {
-    let answer = |value: Value| json!({"functionResponse": value});
+fn matches_results_to_calls() -> Outcome {
+    let function_response = |value: Value| json!({"functionResponse": value});
     let body = json!({"contents": [
         call(), call(),
         {"role": "function", "parts": [
-            answer(json!({"name": "f", "response": {"output": {"n": 1}}})),
-            answer(json!({"name": "f", "id": "unknown", "response": {"a": 1, "b": 2}, "parts": [{"inlineData": {"mimeType": "image/png", "data": "AA=="}}]})),
+            function_response(json!({"name": "f", "response": {"output": {"n": 1}}})),
+            function_response(json!({"name": "f", "id": "unknown", "response": {"a": 1, "b": 2}, "parts": [{"inlineData": {"mimeType": "image/png", "data": "AA=="}}]})),
         ]},
     ]});
-    let request = decode(&body, &mut Notes::default())?;
+    let request = decode(&body, &mut TranslationReport::default())?;
     let roles: Vec<Role> = request.turns.iter().map(|turn| turn.role).collect();
     assert_eq!(roles, [Role::Assistant, Role::User]);
     let [Part::ToolResult(first), Part::ToolResult(second)] = &*request.turns[1].parts else {
@@ -254,7 +254,7 @@ fn results_find_their_calls() -> Outcome {
 }
 
 #[test]
-fn pieces_of_a_stream_that_a_client_kept_are_joined() -> Outcome {
+fn joins_stored_stream_pieces() -> Outcome {
     let model = |part: Value| json!({"role": "model", "parts": [part]});
     let body = json!({"contents": [
         "Hi",
@@ -263,22 +263,22 @@ fn pieces_of_a_stream_that_a_client_kept_are_joined() -> Outcome {
         model(json!({"text": "4"})), model(json!({"text": "."})),
         model(json!({"text": "", "thoughtSignature": "c2lnMg=="})), model(json!({"text": ""})),
     ]});
-    let request = decode(&body, &mut Notes::default())?;
+    let request = decode(&body, &mut TranslationReport::default())?;
     let signed = |data: &str| {
         let (origin, data) = (Dialect::Gemini, data.to_owned());
         Some(Signature { origin, data })
     };
-    let thought = |text: &str, data: &str| {
-        Part::Reasoning(Thought {
+    let reasoning = |text: &str, data: &str| {
+        Part::Reasoning(ReasoningPart {
             text: text.to_owned(),
             signature: signed(data),
             redacted: false,
         })
     };
     let expected = [
-        thought("Adding", "c2ln"),
+        reasoning("Adding", "c2ln"),
         Part::text("4."),
-        thought("", "c2lnMg=="),
+        reasoning("", "c2lnMg=="),
     ];
     assert_eq!(request.turns[1].parts, expected);
     Ok(())

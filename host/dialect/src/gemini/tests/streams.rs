@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::super::{decode_answer, encoder, read_answer};
+use super::super::{decode_response, encoder, check_body};
 use super::{Outcome, events};
-use crate::interlingua::{Begun, Citation, Delta, Event, Finish, Frame, Owed, Part, Signature};
-use crate::{Dialect, ProviderError, Usage, Verdict};
+use crate::interlingua::{PartStart, Citation, Delta, Event, FinishReason, Frame, ResponseContext, Part, Signature};
+use crate::{Dialect, ProviderError, Usage, BodyCheck};
 
-fn part(part: &Value) -> Value {
+fn part_response(part: &Value) -> Value {
     json!({"candidates": [{"content": {"parts": [part]}}]})
 }
 
@@ -23,17 +23,17 @@ fn start() -> Event {
     }
 }
 
-fn text(piece: &str) -> Event {
+fn text_delta(piece: &str) -> Event {
     Event::Delta(Delta::Text(piece.to_owned()))
 }
 
 #[test]
-fn parts_open_and_close_by_themselves() -> Outcome {
+fn infers_part_boundaries() -> Outcome {
     let read = read(&[
-        part(&json!({"text": "hm", "thought": true})),
-        part(&json!({"text": "a"})),
-        part(&json!({"text": "b", "thoughtSignature": "c2ln"})),
-        part(&json!({"functionCall": {"name": "f"}})),
+        part_response(&json!({"text": "hm", "thought": true})),
+        part_response(&json!({"text": "a"})),
+        part_response(&json!({"text": "b", "thoughtSignature": "c2ln"})),
+        part_response(&json!({"functionCall": {"name": "f"}})),
         json!({"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 1}}),
     ])?;
     let signature = Signature {
@@ -46,25 +46,25 @@ fn parts_open_and_close_by_themselves() -> Outcome {
     };
     let expected = [
         start(),
-        Event::Begin(Begun::Reasoning { redacted: false }),
+        Event::PartStart(PartStart::Reasoning { redacted: false }),
         Event::Delta(Delta::Reasoning("hm".to_owned())),
-        Event::End,
-        Event::Begin(Begun::Text),
-        text("a"),
-        text("b"),
-        Event::End,
-        Event::Begin(Begun::Reasoning { redacted: false }),
+        Event::PartEnd,
+        Event::PartStart(PartStart::Text),
+        text_delta("a"),
+        text_delta("b"),
+        Event::PartEnd,
+        Event::PartStart(PartStart::Reasoning { redacted: false }),
         Event::Delta(Delta::Signature(signature)),
-        Event::End,
-        Event::Begin(Begun::ToolCall {
+        Event::PartEnd,
+        Event::PartStart(PartStart::ToolCall {
             id: "call_0".to_owned(),
             name: "f".to_owned(),
             signature: None,
         }),
         Event::Delta(Delta::Arguments("{}".to_owned())),
-        Event::End,
+        Event::PartEnd,
         Event::Usage(usage),
-        Event::Finish(Finish::ToolCalls),
+        Event::Finish(FinishReason::ToolCalls),
         Event::Done,
     ];
     assert_eq!(read, expected);
@@ -72,16 +72,16 @@ fn parts_open_and_close_by_themselves() -> Outcome {
 }
 
 #[test]
-fn parts_after_the_finish_reason_are_not_lost() -> Outcome {
+fn keeps_parts_after_finish_reason() -> Outcome {
     let stop = |piece: &str| json!({"candidates": [{"content": {"parts": [{"text": piece}]}, "finishReason": "STOP"}]});
     let read = read(&[stop("a"), stop("b")])?;
     let expected = [
         start(),
-        Event::Begin(Begun::Text),
-        text("a"),
-        text("b"),
-        Event::End,
-        Event::Finish(Finish::Stop),
+        Event::PartStart(PartStart::Text),
+        text_delta("a"),
+        text_delta("b"),
+        Event::PartEnd,
+        Event::Finish(FinishReason::Stop),
         Event::Done,
     ];
     assert_eq!(read, expected);
@@ -89,42 +89,42 @@ fn parts_after_the_finish_reason_are_not_lost() -> Outcome {
 }
 
 #[test]
-fn a_stream_that_was_cut_off_is_not_done() -> Outcome {
-    let read = read(&[part(&json!({"text": "a"}))])?;
-    assert_eq!(read, [start(), Event::Begin(Begun::Text), text("a")]);
+fn truncated_stream_is_not_done() -> Outcome {
+    let read = read(&[part_response(&json!({"text": "a"}))])?;
+    assert_eq!(read, [start(), Event::PartStart(PartStart::Text), text_delta("a")]);
     Ok(())
 }
 
 #[test]
-fn a_blocked_prompt_is_an_answer() -> Outcome {
+fn blocked_prompt_is_a_response() -> Outcome {
     let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 3}});
     let read = read(std::slice::from_ref(&blocked))?;
-    assert!(read.ends_with(&[Event::Finish(Finish::ContentFilter), Event::Done]));
+    assert!(read.ends_with(&[Event::Finish(FinishReason::ContentFilter), Event::Done]));
     let body = blocked.to_string();
-    let answer = decode_answer(body.as_bytes())?;
+    let response = decode_response(body.as_bytes())?;
     assert_eq!(
-        (answer.finish, answer.parts.len()),
-        (Finish::ContentFilter, 0)
+        (response.finish, response.parts.len()),
+        (FinishReason::ContentFilter, 0)
     );
-    let verdict = read_answer(body.as_bytes());
+    let check = check_body(body.as_bytes());
     assert!(
-        matches!(verdict, Verdict::Complete { finish_reason: Some(reason), .. } if reason == "SAFETY")
+        matches!(check, BodyCheck::Complete { finish_reason: Some(reason), .. } if reason == "SAFETY")
     );
     Ok(())
 }
 
 #[test]
-fn an_error_is_the_last_event() -> Outcome {
+fn nothing_follows_error_event() -> Outcome {
     let error = json!({"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}});
     let finish = json!({"candidates": [{"finishReason": "STOP"}]});
-    let read = read(&[part(&json!({"text": "a"})), error, finish])?;
+    let read = read(&[part_response(&json!({"text": "a"})), error, finish])?;
     assert!(matches!(read.last(), Some(Event::Error(error)) if error.message == "m"));
     assert!(events([&b"<html>"[..]]).is_err());
     Ok(())
 }
 
 #[test]
-fn calls_have_the_same_made_up_ids_in_answers_and_streams() -> Outcome {
+fn generates_same_call_ids_in_responses_and_streams() -> Outcome {
     let calls =
         json!([{"functionCall": {"name": "f"}}, {"functionCall": {"name": "g", "args": {"a": 1}}}]);
     let mut whole = json!({"candidates": [{"content": {"parts": calls}, "finishReason": "STOP"}]});
@@ -136,22 +136,22 @@ fn calls_have_the_same_made_up_ids_in_answers_and_streams() -> Outcome {
         };
         parts.iter().filter_map(id).collect()
     };
-    let of_answer = ids(&decode_answer(whole.to_string().as_bytes())?.parts);
-    assert_eq!(of_answer, ["call_r_1_0", "call_r_1_1"]);
-    let mut pieces = [part(&calls[0]), part(&calls[1])];
+    let response_ids = ids(&decode_response(whole.to_string().as_bytes())?.parts);
+    assert_eq!(response_ids, ["call_r_1_0", "call_r_1_1"]);
+    let mut pieces = [part_response(&calls[0]), part_response(&calls[1])];
     pieces
         .iter_mut()
         .for_each(|piece| piece["responseId"] = "r_é1".into());
-    let begun = read(&pieces)?.into_iter().filter_map(|event| match event {
-        Event::Begin(Begun::ToolCall { id, .. }) => Some(id),
+    let stream_ids = read(&pieces)?.into_iter().filter_map(|event| match event {
+        Event::PartStart(PartStart::ToolCall { id, .. }) => Some(id),
         _ => None,
     });
-    assert_eq!(begun.collect::<Vec<_>>(), of_answer);
+    assert_eq!(stream_ids.collect::<Vec<_>>(), response_ids);
     Ok(())
 }
 
 #[test]
-fn citations_come_once_and_with_their_place() -> Outcome {
+fn deduplicates_citations_and_keeps_spans() -> Outcome {
     let grounding = json!({
         "groundingChunks": [{"web": {"uri": "https://a.example", "title": "A"}}],
         "groundingSupports": [{"segment": {"endIndex": 3, "text": "Zü"}, "groundingChunkIndices": [0]}],
@@ -169,7 +169,7 @@ fn citations_come_once_and_with_their_place() -> Outcome {
     assert_eq!(citations.len(), 1);
     assert_eq!(citations[0].span, Some((0, 2)));
 
-    let (frames, last) = written(&read)?;
+    let (frames, last) = encode_stream(&read)?;
     assert_eq!(frames.len(), 2);
     let segment = &last["candidates"][0]["groundingMetadata"]["groundingSupports"][0]["segment"];
     assert_eq!(
@@ -180,11 +180,11 @@ fn citations_come_once_and_with_their_place() -> Outcome {
 }
 
 /// The frames that a client is sent, and the last one read.
-fn written(events: &[Event]) -> Outcome<(Vec<Frame>, Value)> {
-    let mut writer = encoder(Owed {
+fn encode_stream(events: &[Event]) -> Outcome<(Vec<Frame>, Value)> {
+    let mut writer = encoder(ResponseContext {
         id: "i".to_owned(),
         model: "m".to_owned(),
-        ..Owed::default()
+        ..ResponseContext::default()
     });
     let mut frames = Vec::new();
     events
@@ -197,7 +197,7 @@ fn written(events: &[Event]) -> Outcome<(Vec<Frame>, Value)> {
 }
 
 #[test]
-fn a_client_is_sent_whole_responses() -> Outcome {
+fn encodes_each_event_as_full_response() -> Outcome {
     let signature = Signature {
         origin: Dialect::AnthropicMessages,
         data: "s".to_owned(),
@@ -208,22 +208,22 @@ fn a_client_is_sent_whole_responses() -> Outcome {
         cached_input: 0,
         reasoning: 2,
     };
-    let (frames, last) = written(&[
+    let (frames, last) = encode_stream(&[
         start(),
-        Event::Begin(Begun::Reasoning { redacted: false }),
+        Event::PartStart(PartStart::Reasoning { redacted: false }),
         Event::Delta(Delta::Reasoning("hm".to_owned())),
         Event::Delta(Delta::Signature(signature.clone())),
-        Event::End,
-        Event::Begin(Begun::ToolCall {
+        Event::PartEnd,
+        Event::PartStart(PartStart::ToolCall {
             id: "c".to_owned(),
             name: "f".to_owned(),
             signature: None,
         }),
         Event::Delta(Delta::Arguments("{\"a\"".to_owned())),
         Event::Delta(Delta::Arguments(":1}".to_owned())),
-        Event::End,
+        Event::PartEnd,
         Event::Usage(usage),
-        Event::Finish(Finish::ToolCalls),
+        Event::Finish(FinishReason::ToolCalls),
         Event::Done,
         Event::Done,
     ])?;
@@ -234,7 +234,7 @@ fn a_client_is_sent_whole_responses() -> Outcome {
             "responseId": "i",
         })
     };
-    let wrapped = signature.written_in(Dialect::Gemini);
+    let wrapped = signature.encode_for(Dialect::Gemini);
     let expected = [
         of(json!({"text": "hm", "thought": true})),
         of(json!({"text": "", "thought": true, "thoughtSignature": wrapped})),
@@ -251,7 +251,7 @@ fn a_client_is_sent_whole_responses() -> Outcome {
 }
 
 #[test]
-fn an_error_of_another_dialect_has_googles_words() -> Outcome {
+fn maps_foreign_errors_to_google_status() -> Outcome {
     for (kind, code, expected) in [
         (
             "rate_limit_error",
@@ -280,22 +280,22 @@ fn an_error_of_another_dialect_has_googles_words() -> Outcome {
             code: code.map(str::to_owned),
             param: None,
         };
-        let (frames, last) = written(&[Event::Error(error), Event::Done])?;
+        let (frames, last) = encode_stream(&[Event::Error(error), Event::Done])?;
         assert_eq!((frames.len(), &last["error"]), (1, &expected));
     }
     Ok(())
 }
 
 #[test]
-fn arguments_without_end_are_an_error() -> Outcome {
-    let mut long = vec![Event::Begin(Begun::ToolCall {
+fn rejects_endless_arguments() -> Outcome {
+    let mut long = vec![Event::PartStart(PartStart::ToolCall {
         id: "c".to_owned(),
         name: "f".to_owned(),
         signature: None,
     })];
     let piece = Event::Delta(Delta::Arguments("x".repeat(1 << 20)));
     long.extend(std::iter::repeat_n(piece, 5));
-    let (frames, last) = written(&long)?;
+    let (frames, last) = encode_stream(&long)?;
     assert_eq!(
         (frames.len(), &last["error"]["status"]),
         (1, &json!("INTERNAL"))

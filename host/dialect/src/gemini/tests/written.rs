@@ -3,19 +3,19 @@
 use serde_json::{Map, Value, json};
 
 use super::super::{decode_count, encode_count, encode_count_request, encode_request};
-use super::{Outcome, asked, decode, fields};
+use super::{Outcome, request_head, decode, fields};
 use crate::Dialect;
 use crate::interlingua::{
-    Format, Media, Notes, Part, Request, Role, Signature, Source, Thought, Tool, ToolCall,
+    Format, Media, TranslationReport, Part, Request, Role, Signature, MediaSource, ReasoningPart, Tool, ToolCall,
     ToolChoice, ToolKind, ToolResult, Turn,
 };
 
-fn encoded(request: &Request) -> Outcome<(Value, Vec<String>)> {
-    let mut notes = Notes::default();
-    let body = serde_json::from_slice(&encode_request(request, &mut notes)?)?;
+fn encode(request: &Request) -> Outcome<(Value, Vec<String>)> {
+    let mut report = TranslationReport::default();
+    let body = serde_json::from_slice(&encode_request(request, &mut report)?)?;
     Ok((
         body,
-        fields(&notes).into_iter().map(str::to_owned).collect(),
+        fields(&report).into_iter().map(str::to_owned).collect(),
     ))
 }
 
@@ -24,14 +24,14 @@ fn turn(role: Role, parts: Vec<Part>) -> Turn {
 }
 
 #[test]
-fn what_cannot_be_said_is_named() -> Outcome {
+fn warns_of_dropped_content() -> Outcome {
     let media = Media {
         media_type: None,
-        source: Source::Base64("iVBORw0KGgo=".to_owned()),
+        source: MediaSource::Base64("iVBORw0KGgo=".to_owned()),
         detail: Some("low".to_owned()),
         title: Some("T".to_owned()),
     };
-    let thought = Thought {
+    let reasoning = ReasoningPart {
         text: "hm".to_owned(),
         signature: None,
         redacted: false,
@@ -40,7 +40,7 @@ fn what_cannot_be_said_is_named() -> Outcome {
         turns: vec![
             turn(Role::User, vec![Part::Image(media)]),
             turn(Role::System, vec![Part::text("Be brief.")]),
-            turn(Role::Assistant, vec![Part::Reasoning(thought)]),
+            turn(Role::Assistant, vec![Part::Reasoning(reasoning)]),
         ],
         parallel_tools: Some(false),
         stop: (0..7).map(|it| it.to_string()).collect(),
@@ -52,7 +52,7 @@ fn what_cannot_be_said_is_named() -> Outcome {
         },
         ..Request::default()
     };
-    let (body, named) = encoded(&request)?;
+    let (body, named) = encode(&request)?;
     let expected = [
         "messages.system",
         "title",
@@ -83,10 +83,10 @@ fn what_cannot_be_said_is_named() -> Outcome {
 
 /// Gemini signs what follows the thought.
 #[test]
-fn a_thought_that_it_signs_elsewhere_is_no_loss() -> Outcome {
-    let thought = |text: &str, origin: Option<Dialect>| {
+fn signed_reasoning_is_no_loss() -> Outcome {
+    let reasoning = |text: &str, origin: Option<Dialect>| {
         let data = "c2ln".to_owned();
-        Part::Reasoning(Thought {
+        Part::Reasoning(ReasoningPart {
             text: text.to_owned(),
             signature: origin.map(|origin| Signature { origin, data }),
             redacted: false,
@@ -95,12 +95,12 @@ fn a_thought_that_it_signs_elsewhere_is_no_loss() -> Outcome {
     let own = Some(Dialect::Gemini);
     let foreign = Some(Dialect::AnthropicMessages);
     for (first, last, warned) in [(None, own, false), (foreign, own, true), (None, None, true)] {
-        let parts = vec![thought("hm", first), Part::text("4."), thought("", last)];
+        let parts = vec![reasoning("hm", first), Part::text("4."), reasoning("", last)];
         let request = Request {
             turns: vec![turn(Role::Assistant, parts)],
             ..Request::default()
         };
-        let (body, named) = encoded(&request)?;
+        let (body, named) = encode(&request)?;
         assert_eq!(!named.is_empty(), warned, "{named:?}");
         assert_eq!(body["contents"][0]["parts"][0], json!({"text": "4."}));
     }
@@ -108,10 +108,10 @@ fn a_thought_that_it_signs_elsewhere_is_no_loss() -> Outcome {
 }
 
 #[test]
-fn files_of_others_are_refused() {
+fn rejects_files_of_other_providers() {
     let media = Media {
         media_type: None,
-        source: Source::File("file-1".to_owned()),
+        source: MediaSource::File("file-1".to_owned()),
         detail: None,
         title: None,
     };
@@ -129,13 +129,13 @@ fn files_of_others_are_refused() {
             turns: vec![turn(Role::User, vec![part])],
             ..Request::default()
         };
-        let refused = encode_request(&request, &mut Notes::default()).unwrap_err();
+        let refused = encode_request(&request, &mut TranslationReport::default()).unwrap_err();
         assert_eq!(refused.field, field);
     }
 }
 
 #[test]
-fn only_the_first_call_of_a_step_stands_in_for_its_signature() -> Outcome {
+fn placeholder_signature_only_on_first_call() -> Outcome {
     let call = |id: &str, origin: Option<Dialect>| {
         Part::ToolCall(ToolCall {
             id: id.to_owned(),
@@ -156,7 +156,7 @@ fn only_the_first_call_of_a_step_stands_in_for_its_signature() -> Outcome {
         ],
         ..Request::default()
     };
-    let (body, _) = encoded(&request)?;
+    let (body, _) = encode(&request)?;
     let signature =
         |turn: usize, part: usize| &body["contents"][turn]["parts"][part]["thoughtSignature"];
     assert_eq!(signature(0, 0), "skip_thought_signature_validator");
@@ -168,7 +168,7 @@ fn only_the_first_call_of_a_step_stands_in_for_its_signature() -> Outcome {
 }
 
 #[test]
-fn tools_and_formats_are_written() -> Outcome {
+fn encodes_tools_and_format() -> Outcome {
     let tool = |name: &str, kind, strict| Tool {
         name: name.to_owned(),
         description: None,
@@ -189,7 +189,7 @@ fn tools_and_formats_are_written() -> Outcome {
         },
         ..Request::default()
     };
-    let (body, named) = encoded(&request)?;
+    let (body, named) = encode(&request)?;
     assert_eq!(named, ["system"], "instructions alone become the user's");
     assert_eq!(
         body["contents"],
@@ -211,25 +211,25 @@ fn tools_and_formats_are_written() -> Outcome {
 }
 
 #[test]
-fn counts_are_asked_for_in_both_forms() -> Outcome {
+fn encodes_count_requests_in_both_forms() -> Outcome {
     let mut request = decode(
         &json!({"contents": "Hi", "model": "models/x"}),
-        &mut Notes::default(),
+        &mut TranslationReport::default(),
     )?;
-    let mut notes = Notes::default();
-    let simple: Value = serde_json::from_slice(&encode_count_request(&request, &mut notes)?)?;
+    let mut report = TranslationReport::default();
+    let simple: Value = serde_json::from_slice(&encode_count_request(&request, &mut report)?)?;
     assert_eq!(
         simple,
         json!({"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]})
     );
-    assert_eq!(decode(&simple, &mut notes)?, request);
+    assert_eq!(decode(&simple, &mut report)?, request);
 
     request.system = vec![Part::text("Be brief.")];
-    let whole: Value = serde_json::from_slice(&encode_count_request(&request, &mut notes)?)?;
+    let whole: Value = serde_json::from_slice(&encode_count_request(&request, &mut report)?)?;
     let inner = &whole["generateContentRequest"];
-    assert_eq!(inner["model"], format!("models/{}", asked().model));
-    assert_eq!(decode(&whole, &mut notes)?, request);
-    assert!(notes.warnings().is_empty());
+    assert_eq!(inner["model"], format!("models/{}", request_head().model));
+    assert_eq!(decode(&whole, &mut report)?, request);
+    assert!(report.warnings().is_empty());
 
     assert_eq!(decode_count(&encode_count(31)), Some(31));
     assert_eq!(decode_count(b"{}"), None);
@@ -237,7 +237,7 @@ fn counts_are_asked_for_in_both_forms() -> Outcome {
 }
 
 #[test]
-fn a_choice_without_tools_and_what_says_no_are_left_out() -> Outcome {
+fn omits_tool_choice_without_tools_and_false_flags() -> Outcome {
     for (choice, named) in [
         (ToolChoice::Auto, vec![]),
         (ToolChoice::Required, vec!["tool_choice".to_owned()]),
@@ -248,9 +248,9 @@ fn a_choice_without_tools_and_what_says_no_are_left_out() -> Outcome {
             ..Request::default()
         };
         request.openai.insert("store".to_owned(), json!(false));
-        let (body, said) = encoded(&request)?;
+        let (body, warned) = encode(&request)?;
         assert_eq!(body.get("toolConfig"), None);
-        assert_eq!(said, named);
+        assert_eq!(warned, named);
     }
     Ok(())
 }

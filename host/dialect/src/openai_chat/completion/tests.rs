@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{decode_answer, encode_answer};
-use crate::interlingua::{Answer, Citation, Finish, Malformed, Owed, Part, Signature, ToolCall};
+use crate::interlingua::{Response, Citation, FinishReason, Malformed, ResponseContext, Part, Signature, ToolCall};
 use crate::openai_chat::thought::own;
 use crate::{Dialect, Usage};
 
-fn read(message: &Value, finish: &str) -> Answer {
+fn read(message: &Value, finish: &str) -> Response {
     let body = json!({
         "id": "a", "model": "b",
         "choices": [{"index": 0, "message": message, "finish_reason": finish}],
@@ -16,7 +16,7 @@ fn read(message: &Value, finish: &str) -> Answer {
     decode_answer(body.to_string().as_bytes()).unwrap()
 }
 
-fn write(answer: &Answer, owed: &Owed) -> Value {
+fn write(answer: &Response, owed: &ResponseContext) -> Value {
     serde_json::from_slice(&encode_answer(answer, owed)).unwrap()
 }
 
@@ -35,11 +35,11 @@ const ANSWERS: [&str; 8] = [
 fn the_goldens_say_the_same_when_written() {
     for text in ANSWERS {
         let answer = decode_answer(text.as_bytes()).unwrap();
-        let owed = Owed {
+        let owed = ResponseContext {
             id: "x".to_owned(),
             created: 7,
             model: "m".to_owned(),
-            ..Owed::default()
+            ..ResponseContext::default()
         };
         let written = write(&answer, &owed);
         assert_eq!(written["id"], "chatcmpl-x");
@@ -82,7 +82,7 @@ fn usage_is_read_and_written_with_its_details() {
         reasoning: 30,
     };
     assert_eq!(answer.usage, Some(usage));
-    let written = write(&answer, &Owed::default());
+    let written = write(&answer, &ResponseContext::default());
     assert_eq!(
         written["usage"]["prompt_tokens_details"]["cached_tokens"],
         40
@@ -113,7 +113,7 @@ fn providers_need_not_be_strict() {
         signature: None,
     };
     assert_eq!(*called, expected);
-    assert_eq!(answer.finish, Finish::ToolCalls);
+    assert_eq!(answer.finish, FinishReason::ToolCalls);
     let old = read(
         &json!({"function_call": {"name": "f", "arguments": "{}"}}),
         "function_call",
@@ -122,7 +122,7 @@ fn providers_need_not_be_strict() {
     let bare = decode_answer(br#"{"choices":[{"text":"x"}]}"#).unwrap();
     assert_eq!(
         (bare.parts, bare.finish),
-        (vec![Part::text("x")], Finish::Stop)
+        (vec![Part::text("x")], FinishReason::Stop)
     );
 }
 
@@ -143,8 +143,8 @@ fn what_is_no_completion_is_malformed() {
 fn a_refusal_is_read_and_written() {
     let answer = read(&json!({"content": null, "refusal": "No."}), "stop");
     assert_eq!(answer.parts, [Part::Refusal("No.".to_owned())]);
-    assert_eq!(answer.finish, Finish::Refusal);
-    let choice = &write(&answer, &Owed::default())["choices"][0];
+    assert_eq!(answer.finish, FinishReason::Refusal);
+    let choice = &write(&answer, &ResponseContext::default())["choices"][0];
     assert_eq!(choice["finish_reason"], "stop");
     assert_eq!(
         choice["message"],
@@ -165,14 +165,14 @@ fn citations_keep_their_places_in_the_joined_text() {
         text: text.to_owned(),
         citations,
     };
-    let answer = Answer {
+    let answer = Response {
         parts: vec![
             text("é.", vec![citation(0, 1)]),
             text("b", vec![citation(0, 1)]),
         ],
-        ..Answer::default()
+        ..Response::default()
     };
-    let written = write(&answer, &Owed::default());
+    let written = write(&answer, &ResponseContext::default());
     let message = &written["choices"][0]["message"];
     assert_eq!(message["content"], "é.b");
     let places = ["/annotations/0", "/annotations/1"].map(|path| {
@@ -199,20 +199,20 @@ fn custom_tools_and_signatures_of_calls_reach_the_client() {
         arguments: r#"{"input":"a\nb"}"#.to_owned(),
         signature: Some(signature.clone()),
     };
-    let answer = Answer {
+    let answer = Response {
         parts: vec![Part::ToolCall(call.clone())],
-        finish: Finish::ToolCalls,
-        ..Answer::default()
+        finish: FinishReason::ToolCalls,
+        ..Response::default()
     };
-    let owed = Owed {
+    let owed = ResponseContext {
         custom_tools: vec!["patch".to_owned()],
-        ..Owed::default()
+        ..ResponseContext::default()
     };
     let written = write(&answer, &owed);
     let message = &written["choices"][0]["message"];
     let expected = json!([{
         "id": "1", "type": "custom", "custom": {"name": "patch", "input": "a\nb"},
-        "extra_content": {"google": {"thought_signature": signature.written_in(Dialect::OpenaiChat)}},
+        "extra_content": {"google": {"thought_signature": signature.encode_for(Dialect::OpenaiChat)}},
     }]);
     assert_eq!(message["tool_calls"], expected);
     assert_eq!(message["content"], Value::Null);
@@ -227,7 +227,7 @@ fn pictures_are_read_and_written_where_openrouter_has_them() {
         &answer.parts[..],
         [Part::Text { .. }, Part::Image(_)]
     ));
-    let written = write(&answer, &Owed::default());
+    let written = write(&answer, &ResponseContext::default());
     assert_eq!(written["choices"][0]["message"]["images"], json!([image]));
 }
 
@@ -241,7 +241,7 @@ proptest! {
     fn what_can_be_read_can_be_written(mut body in crate::openai_chat::shapes::object(), message in crate::openai_chat::shapes::object()) {
         body["choices"] = json!([{"message": message}]);
         if let Ok(answer) = decode_answer(body.to_string().as_bytes()) {
-            let _ = write(&answer, &Owed::default());
+            let _ = write(&answer, &ResponseContext::default());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::content::{Speaker, parts};
 use super::needed;
-use crate::interlingua::{Fields, Notes, Part, Refusal, Role, ToolCall, ToolResult, Turn};
+use crate::interlingua::{ObjectReader, TranslationReport, Part, TranslationError, Role, ToolCall, ToolResult, Turn};
 use crate::openai_chat::{calls, citations, thought};
 
 /// A conversation, being read.
@@ -24,10 +24,10 @@ impl Conversation {
     pub(super) fn message(
         &mut self,
         index: usize,
-        mut message: Fields,
-        notes: &mut Notes,
-    ) -> Result<(), Refusal> {
-        let role = message.needed_string("role")?;
+        mut message: ObjectReader,
+        notes: &mut TranslationReport,
+    ) -> Result<(), TranslationError> {
+        let role = message.required_string("role")?;
         match role.as_str() {
             "system" | "developer" => {
                 let said = parts(&mut message, Speaker::System, notes)?;
@@ -46,7 +46,7 @@ impl Conversation {
                 self.say(Role::Assistant, said);
             }
             "tool" => {
-                let call_id = message.needed_string("tool_call_id")?;
+                let call_id = message.required_string("tool_call_id")?;
                 // Of no use here, and Gemini's endpoint wants it: the call tells the name.
                 message.skip("name");
                 self.result(call_id, &mut message, notes)?;
@@ -56,13 +56,13 @@ impl Conversation {
                 self.result(call_id, &mut message, notes)?;
             }
             _ => {
-                return Err(message.refusal(
+                return Err(message.error(
                     "role",
                     "must be developer, system, user, assistant, tool or function",
                 ));
             }
         }
-        message.warn_of_rest(notes);
+        message.warn_unread(notes);
         Ok(())
     }
 
@@ -77,11 +77,11 @@ impl Conversation {
     fn result(
         &mut self,
         call_id: String,
-        message: &mut Fields,
-        notes: &mut Notes,
-    ) -> Result<(), Refusal> {
+        message: &mut ObjectReader,
+        notes: &mut TranslationReport,
+    ) -> Result<(), TranslationError> {
         let Some(name) = self.called.get(&call_id).cloned() else {
-            return Err(message.refusal("tool_call_id", ToolResult::NO_CALL));
+            return Err(message.error("tool_call_id", ToolResult::UNKNOWN_CALL));
         };
         let result = Part::ToolResult(ToolResult {
             name: Some(name),
@@ -104,11 +104,11 @@ impl Conversation {
     fn assistant(
         &mut self,
         index: usize,
-        message: &mut Fields,
-        notes: &mut Notes,
-    ) -> Result<Vec<Part>, Refusal> {
+        message: &mut ObjectReader,
+        notes: &mut TranslationReport,
+    ) -> Result<Vec<Part>, TranslationError> {
         if message.take("audio").is_some() {
-            return Err(message.refusal(
+            return Err(message.error(
                 "audio",
                 "a sound that lies with one provider is unknown to another: send its text",
             ));
@@ -127,7 +127,7 @@ impl Conversation {
         }
         for mut item in message.objects("tool_calls")? {
             let call = call(&mut item, notes)?;
-            item.warn_of_rest(notes);
+            item.warn_unread(notes);
             self.called.insert(call.id.clone(), call.name.clone());
             said.push(Part::ToolCall(call));
         }
@@ -135,11 +135,11 @@ impl Conversation {
             let call = ToolCall {
                 // Calls of this kind have none: there is one a message at most.
                 id: format!("call_{index}"),
-                name: function.needed_string("name")?,
+                name: function.required_string("name")?,
                 arguments: function.string("arguments")?.unwrap_or_default(),
                 signature: None,
             };
-            function.warn_of_rest(notes);
+            function.warn_unread(notes);
             self.called.insert(call.id.clone(), call.name.clone());
             self.deprecated = Some((call.id.clone(), call.name.clone()));
             said.push(Part::ToolCall(call));
@@ -147,39 +147,39 @@ impl Conversation {
         Ok(said)
     }
 
-    fn deprecated_call(&self, message: &mut Fields) -> Result<String, Refusal> {
-        let name = message.needed_string("name")?;
+    fn deprecated_call(&self, message: &mut ObjectReader) -> Result<String, TranslationError> {
+        let name = message.required_string("name")?;
         match &self.deprecated {
             Some((id, called)) if *called == name => Ok(id.clone()),
-            _ => Err(message.refusal("name", "no `function_call` before it called this function")),
+            _ => Err(message.error("name", "no `function_call` before it called this function")),
         }
     }
 }
 
-fn call(item: &mut Fields, notes: &mut Notes) -> Result<ToolCall, Refusal> {
-    let id = item.needed_string("id")?;
+fn call(item: &mut ObjectReader, notes: &mut TranslationReport) -> Result<ToolCall, TranslationError> {
+    let id = item.required_string("id")?;
     if id.is_empty() {
-        return Err(item.refusal("id", "empty"));
+        return Err(item.error("id", "empty"));
     }
     let extra = item.take("extra_content");
     let signature = extra.as_ref().and_then(calls::signature);
     if extra.is_some() && signature.is_none() {
-        notes.dropped(item.at("extra_content"));
+        notes.warn_dropped(item.member_path("extra_content"));
     }
     let kind = item
         .string("type")?
         .unwrap_or_else(|| "function".to_owned());
     let mut inner = match kind.as_str() {
         "function" | "custom" => needed(item, &kind)?,
-        _ => return Err(item.refusal("type", "must be function or custom")),
+        _ => return Err(item.error("type", "must be function or custom")),
     };
     let arguments = if kind == "custom" {
-        calls::input_object(&inner.needed_string("input")?)
+        calls::input_object(&inner.required_string("input")?)
     } else {
         inner.string("arguments")?.unwrap_or_default()
     };
-    let name = inner.needed_string("name")?;
-    inner.warn_of_rest(notes);
+    let name = inner.required_string("name")?;
+    inner.warn_unread(notes);
     // Clients that put a stream together send it back so.
     item.skip("index");
     Ok(ToolCall {

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 
 use super::decode_request;
 use crate::interlingua::{
-    Effort, Format, Media, Notes, Part, Reasoning, Refusal, Request, Role, Signature, Source, Tool,
+    Effort, Format, Media, TranslationReport, Part, Reasoning, TranslationError, Request, Role, Signature, MediaSource, Tool,
     ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
 };
 use crate::openai_chat::thought::own;
-use crate::{Asked, Dialect};
+use crate::{RequestHead, Dialect};
 
-fn read(body: &Value) -> (Result<Request, Refusal>, Vec<String>) {
-    let mut notes = Notes::default();
-    let asked = Asked {
+fn read(body: &Value) -> (Result<Request, TranslationError>, Vec<String>) {
+    let mut notes = TranslationReport::default();
+    let asked = RequestHead {
         model: "m".into(),
         stream: body["stream"] == true,
     };
@@ -23,7 +23,7 @@ fn read(body: &Value) -> (Result<Request, Refusal>, Vec<String>) {
 }
 
 /// Reads a request that has these members beside one message.
-fn with(members: &Value) -> (Result<Request, Refusal>, Vec<String>) {
+fn with(members: &Value) -> (Result<Request, TranslationError>, Vec<String>) {
     let mut body = json!({"messages": [{"role": "user", "content": "Hi"}]});
     for (name, value) in members.as_object().into_iter().flatten() {
         body[name] = value.clone();
@@ -315,17 +315,17 @@ fn what_stands_beside_text_is_read() {
         {"type": "input_audio", "input_audio": {"data": "AA==", "format": "mp3"}},
         {"type": "file", "file": {"file_data": "AA==", "filename": "a.pdf"}},
     ]}]));
-    let media = |media_type: Option<&str>, source: Source| Media {
+    let media = |media_type: Option<&str>, source: MediaSource| Media {
         media_type: media_type.map(str::to_owned),
         source,
         detail: None,
         title: None,
     };
-    let here = || Source::Base64("AA==".to_owned());
+    let here = || MediaSource::Base64("AA==".to_owned());
     let expected = [
         Part::Image(Media {
             detail: Some("high".to_owned()),
-            ..media(None, Source::Url("https://a.example/b".to_owned()))
+            ..media(None, MediaSource::Url("https://a.example/b".to_owned()))
         }),
         Part::Image(media(Some("image/png"), here())),
         Part::Audio(media(Some("audio/mpeg"), here())),
@@ -343,7 +343,7 @@ fn signatures_are_read_where_they_travel() {
         origin: Dialect::Gemini,
         data: "s".to_owned(),
     };
-    let written = wrapped.written_in(Dialect::OpenaiChat);
+    let written = wrapped.encode_for(Dialect::OpenaiChat);
     let read = turns(&json!([
         {"role": "user", "content": "A"},
         {
@@ -384,8 +384,8 @@ fn formats_and_efforts_are_read() {
 proptest! {
     #[test]
     fn no_body_panics(body in prop::collection::vec(any::<u8>(), 0..64)) {
-        let asked = Asked { model: "m".into(), stream: false };
-        let _ = decode_request(&body, &asked, &mut Notes::default()).is_ok();
+        let asked = RequestHead { model: "m".into(), stream: false };
+        let _ = decode_request(&body, &asked, &mut TranslationReport::default()).is_ok();
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::interlingua::{Begun, Delta, Event, Malformed, Signature};
+use crate::interlingua::{PartStart, Delta, Event, Malformed, Signature};
 use crate::openai_chat::finish::Said;
 use crate::openai_chat::message::{self, Piece};
 use crate::openai_chat::{calls, citations, thought};
@@ -67,8 +67,8 @@ impl Parts {
         }
         for image in message::images(delta) {
             self.close_all(out);
-            out.push(Event::Begin(Begun::Whole(image)));
-            out.push(Event::End);
+            out.push(Event::PartStart(PartStart::Complete(image)));
+            out.push(Event::PartEnd);
         }
         for call in message::list(delta, "tool_calls") {
             self.call(call, out)?;
@@ -85,7 +85,7 @@ impl Parts {
         if calling && self.held.len() + text.len() <= HELD_BYTES_MAX {
             self.held.push_str(text);
         } else if !text.is_empty() {
-            self.open(Open::Text, Begun::Text, out);
+            self.open(Open::Text, PartStart::Text, out);
             out.push(Event::Delta(Delta::Text(text.to_owned())));
         }
     }
@@ -100,7 +100,7 @@ impl Parts {
 
     fn reasoning(&mut self, text: &str, out: &mut Vec<Event>) {
         if !text.is_empty() {
-            let begun = Begun::Reasoning { redacted: false };
+            let begun = PartStart::Reasoning { redacted: false };
             self.open(Open::Reasoning, begun, out);
             out.push(Event::Delta(Delta::Reasoning(text.to_owned())));
         }
@@ -109,7 +109,7 @@ impl Parts {
     fn refusal(&mut self, text: &str, out: &mut Vec<Event>) {
         if !text.is_empty() {
             self.said.refusal = true;
-            self.open(Open::Refusal, Begun::Refusal, out);
+            self.open(Open::Refusal, PartStart::Refusal, out);
             out.push(Event::Delta(Delta::Refusal(text.to_owned())));
         }
     }
@@ -124,7 +124,7 @@ impl Parts {
         if self.open == Open::Reasoning {
             self.open = Open::Nothing;
             out.push(Event::Delta(Delta::Signature(signature)));
-            out.push(Event::End);
+            out.push(Event::PartEnd);
         } else {
             self.close_all(out);
             seal(signature, sealed.span.is_none(), out);
@@ -175,7 +175,7 @@ impl Parts {
         custom: bool,
         out: &mut Vec<Event>,
     ) -> Result<(), Malformed> {
-        let call = calls::read(piece, self.calls).ok_or(Malformed::NAMELESS_CALL)?;
+        let call = calls::read(piece, self.calls).ok_or(Malformed::UNNAMED_CALL)?;
         let (id, name, signature) = (call.id, call.name, call.signature);
         self.said.call = true;
         self.calls += 1;
@@ -184,7 +184,7 @@ impl Parts {
             id: id.clone(),
             custom,
         };
-        let begun = Begun::ToolCall {
+        let begun = PartStart::ToolCall {
             id,
             name,
             signature,
@@ -212,10 +212,10 @@ impl Parts {
         }
     }
 
-    fn open(&mut self, part: Open, begun: Begun, out: &mut Vec<Event>) {
+    fn open(&mut self, part: Open, begun: PartStart, out: &mut Vec<Event>) {
         if self.open != part {
             self.close_all(out);
-            out.push(Event::Begin(begun));
+            out.push(Event::PartStart(begun));
             self.open = part;
         }
     }
@@ -231,21 +231,21 @@ impl Parts {
             }
             Open::Call { .. } | Open::Refusal | Open::Text => {}
         }
-        out.push(Event::End);
+        out.push(Event::PartEnd);
         let held = std::mem::take(&mut self.held);
         if !held.is_empty() {
-            out.push(Event::Begin(Begun::Text));
+            out.push(Event::PartStart(PartStart::Text));
             out.push(Event::Delta(Delta::Text(held)));
-            out.push(Event::End);
+            out.push(Event::PartEnd);
         }
     }
 }
 
 /// A thought of which nothing is shown.
 fn seal(signature: Signature, redacted: bool, out: &mut Vec<Event>) {
-    out.push(Event::Begin(Begun::Reasoning { redacted }));
+    out.push(Event::PartStart(PartStart::Reasoning { redacted }));
     out.push(Event::Delta(Delta::Signature(signature)));
-    out.push(Event::End);
+    out.push(Event::PartEnd);
 }
 
 fn arguments(text: &str) -> Event {

@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::decoder;
-use crate::interlingua::{Begun, Delta, Event, Finish, Malformed, Part, Signature, Source};
+use crate::interlingua::{PartStart, Delta, Event, FinishReason, Malformed, Part, Signature, MediaSource};
 use crate::openai_chat::shapes;
 use crate::openai_chat::thought::own;
-use crate::sse::Reader;
+use crate::sse::SseReader;
 use crate::{Dialect, ProviderError, Usage};
 
 const STREAMS: [&str; 5] = [
@@ -21,7 +21,7 @@ const STREAMS: [&str; 5] = [
 
 /// Reads a whole stream, in chunks of a size.
 fn read(stream: &str, size: usize) -> Vec<Event> {
-    let mut reader = Reader::default();
+    let mut reader = SseReader::default();
     let mut decoder = decoder();
     let mut out = Vec::new();
     for chunk in stream.as_bytes().chunks(size) {
@@ -72,11 +72,11 @@ fn signed(data: &str) -> Event {
 }
 
 fn thinks(redacted: bool) -> Event {
-    Event::Begin(Begun::Reasoning { redacted })
+    Event::PartStart(PartStart::Reasoning { redacted })
 }
 
 fn calls(id: &str, name: &str) -> Event {
-    Event::Begin(Begun::ToolCall {
+    Event::PartStart(PartStart::ToolCall {
         id: id.to_owned(),
         name: name.to_owned(),
         signature: None,
@@ -110,11 +110,11 @@ fn streams_are_read_alike_however_they_are_cut() {
 
 #[test]
 fn a_text_is_one_part() {
-    let mut expected = vec![start(), Event::Begin(Begun::Text)];
+    let mut expected = vec![start(), Event::PartStart(PartStart::Text)];
     expected.extend(["The", " capital", " of France", " is", " Paris", "."].map(text));
     expected.extend([
-        Event::End,
-        Event::Finish(Finish::Stop),
+        Event::PartEnd,
+        Event::Finish(FinishReason::Stop),
         Event::Usage(Usage {
             input: 14,
             output: 8,
@@ -131,17 +131,17 @@ fn calls_are_parts_of_their_own() {
     let events = joined(read(STREAMS[1], 99));
     let expected = [
         start(),
-        Event::Begin(Begun::Text),
+        Event::PartStart(PartStart::Text),
         text("Let me"),
         text(" look."),
-        Event::End,
+        Event::PartEnd,
         calls("call_weather", "get_weather"),
         arguments(r#"{"city":"Paris","unit":"celsius"}"#),
-        Event::End,
+        Event::PartEnd,
         calls("call_time", "get_time"),
         arguments(r#"{"zone":"Europe/Paris"}"#),
-        Event::End,
-        Event::Finish(Finish::ToolCalls),
+        Event::PartEnd,
+        Event::Finish(FinishReason::ToolCalls),
         Event::Usage(Usage {
             input: 82,
             output: 46,
@@ -161,8 +161,8 @@ fn a_thought_ends_with_its_record() {
         thought("Adding"),
         thought(" the two."),
         signed("c2lnbmF0dXJlLXR3bw=="),
-        Event::End,
-        Event::Begin(Begun::Text),
+        Event::PartEnd,
+        Event::PartStart(PartStart::Text),
     ];
     assert_eq!(events[1..7], expected);
 }
@@ -222,7 +222,7 @@ fn what_a_provider_forgets_is_made_up_and_no_more() {
     let told = of(&chunk(json!("length")));
     assert_eq!(
         told,
-        [Event::End, Event::Finish(Finish::Length), Event::Done]
+        [Event::PartEnd, Event::Finish(FinishReason::Length), Event::Done]
     );
     // It was cut off.
     assert_eq!(of(&chunk(json!(null))), []);
@@ -233,12 +233,12 @@ fn what_a_provider_forgets_is_made_up_and_no_more() {
         let data = chunk(json!(reason));
         more.event("", data.as_bytes(), &mut out).unwrap();
     }
-    assert_eq!(out[3..], [Event::End, Event::Finish(Finish::Length)]);
+    assert_eq!(out[3..], [Event::PartEnd, Event::Finish(FinishReason::Length)]);
     // It said that it is done, and not why.
     let done = deltas(&[json!({"content": "x"})]);
     assert_eq!(
         done[2..],
-        [Event::End, Event::Finish(Finish::Stop), Event::Done]
+        [Event::PartEnd, Event::Finish(FinishReason::Stop), Event::Done]
     );
 }
 
@@ -253,12 +253,12 @@ fn googles_calls_share_an_index_and_differ_in_their_ids() {
     let expected = [
         calls("a", "f"),
         arguments("{}"),
-        Event::End,
+        Event::PartEnd,
         calls("b", "f"),
         arguments("{}"),
         arguments("{}"),
-        Event::End,
-        Event::Finish(Finish::ToolCalls),
+        Event::PartEnd,
+        Event::Finish(FinishReason::ToolCalls),
         Event::Done,
     ];
     assert_eq!(events, expected);
@@ -303,17 +303,17 @@ fn text_in_the_midst_of_a_call_comes_after_it() {
     let expected = [
         calls("1", "f"),
         arguments("{}"),
-        Event::End,
-        Event::Begin(Begun::Text),
+        Event::PartEnd,
+        Event::PartStart(PartStart::Text),
         text("\nx"),
-        Event::End,
+        Event::PartEnd,
     ];
     assert_eq!(events[..6], expected);
     let long = "x".repeat(70_000);
     let events = deltas(&[piece("{}"), json!({"content": long})]);
     assert_eq!(
         events[2..5],
-        [Event::End, Event::Begin(Begun::Text), text(&long)]
+        [Event::PartEnd, Event::PartStart(PartStart::Text), text(&long)]
     );
 }
 
@@ -327,7 +327,7 @@ fn a_custom_tools_input_becomes_an_object() {
         [
             calls("1", "p"),
             arguments(r#"{"input":"a\"\nb"}"#),
-            Event::End
+            Event::PartEnd
         ]
     );
 }
@@ -338,7 +338,7 @@ fn a_functions_call_of_old_is_one() {
     let events = joined(deltas(&[piece("f", ""), piece("", "{"), piece("", "}")]));
     assert_eq!(
         events[..3],
-        [calls("call_0", "f"), arguments("{}"), Event::End]
+        [calls("call_0", "f"), arguments("{}"), Event::PartEnd]
     );
 }
 
@@ -358,7 +358,7 @@ fn records_of_thoughts_are_handed_on_wherever_they_come() {
         thought("a"),
         thought("b"),
         signed(whole),
-        Event::End,
+        Event::PartEnd,
     ];
     assert_eq!(events[..5], expected);
     // Without a text, and after another part.
@@ -370,19 +370,19 @@ fn records_of_thoughts_are_handed_on_wherever_they_come() {
     let whole = r#"[{"type":"reasoning.encrypted","data":"d","id":"r"}]"#;
     assert_eq!(
         events[2..6],
-        [Event::End, thinks(true), signed(whole), Event::End]
+        [Event::PartEnd, thinks(true), signed(whole), Event::PartEnd]
     );
     // One of Jackfield's own, wrapped.
     let foreign = Signature {
         origin: Dialect::Gemini,
         data: "g".to_owned(),
     };
-    let sealed = json!({"type": "reasoning.encrypted", "data": foreign.written_in(Dialect::OpenaiChat), "span": [0, 0]});
+    let sealed = json!({"type": "reasoning.encrypted", "data": foreign.encode_for(Dialect::OpenaiChat), "span": [0, 0]});
     let events = deltas(&[json!({"reasoning_details": [sealed]})]);
     let expected = [
         thinks(false),
         Event::Delta(Delta::Signature(foreign)),
-        Event::End,
+        Event::PartEnd,
     ];
     assert_eq!(events[..3], expected);
 }
@@ -398,10 +398,10 @@ fn other_kinds_of_parts_are_read() {
         json!({"refusal": "No."}),
     ]);
     let [
-        Event::Begin(Begun::Text),
+        Event::PartStart(PartStart::Text),
         _,
         Event::Delta(Delta::Citation(citation)),
-        Event::End,
+        Event::PartEnd,
         rest @ ..,
     ] = &events[..]
     else {
@@ -409,16 +409,16 @@ fn other_kinds_of_parts_are_read() {
     };
     assert_eq!(citation.span, Some((0, 1)));
     let [
-        Event::Begin(Begun::Whole(Part::Image(image))),
-        Event::End,
+        Event::PartStart(PartStart::Complete(Part::Image(image))),
+        Event::PartEnd,
         rest @ ..,
     ] = rest
     else {
         panic!("{rest:?}");
     };
-    assert_eq!(image.source, Source::Url("https://a.example/x".to_owned()));
-    assert_eq!(rest[0], Event::Begin(Begun::Refusal));
-    assert_eq!(rest[3], Event::Finish(Finish::Refusal));
+    assert_eq!(image.source, MediaSource::Url("https://a.example/x".to_owned()));
+    assert_eq!(rest[0], Event::PartStart(PartStart::Refusal));
+    assert_eq!(rest[3], Event::Finish(FinishReason::Refusal));
 }
 
 #[test]
@@ -449,9 +449,9 @@ fn in_order(events: &[Event]) -> bool {
         let fine = !over && (started || matches!(event, Event::Start { .. } | Event::Error(_)));
         fine && match event {
             Event::Start { .. } => !std::mem::replace(&mut started, true),
-            Event::Begin(_) => !finished && !std::mem::replace(&mut open, true),
+            Event::PartStart(_) => !finished && !std::mem::replace(&mut open, true),
             Event::Delta(_) => open,
-            Event::End => std::mem::replace(&mut open, false),
+            Event::PartEnd => std::mem::replace(&mut open, false),
             Event::Finish(_) => !open && !std::mem::replace(&mut finished, true),
             Event::Done => finished && !std::mem::replace(&mut over, true),
             Event::Error(_) => !std::mem::replace(&mut over, true),

@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 use super::tools::is_custom;
 use crate::Dialect;
 use crate::interlingua::{
-    Notes, Part, Refusal, Request, Role, Tool, ToolCall, ToolResult, Turn, loss,
+    TranslationReport, Part, TranslationError, Request, Role, Tool, ToolCall, ToolResult, Turn, loss,
 };
 use crate::json::object;
 use crate::openai_chat::{calls, media, thought};
 
 /// All messages of a request, the instructions first.
-pub(super) fn written(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, Refusal> {
+pub(super) fn written(request: &Request, notes: &mut TranslationReport) -> Result<Vec<Value>, TranslationError> {
     let mut messages = Vec::new();
     system(&request.system, notes, &mut messages);
     for turn in &request.turns {
@@ -24,7 +24,7 @@ pub(super) fn written(request: &Request, notes: &mut Notes) -> Result<Vec<Value>
     Ok(messages)
 }
 
-fn system(parts: &[Part], notes: &mut Notes, messages: &mut Vec<Value>) {
+fn system(parts: &[Part], notes: &mut TranslationReport, messages: &mut Vec<Value>) {
     let mut texts = Vec::new();
     for part in parts {
         match part {
@@ -41,13 +41,13 @@ fn system(parts: &[Part], notes: &mut Notes, messages: &mut Vec<Value>) {
 }
 
 /// A user's turn: each result of a tool is a message of its own, and they come first.
-fn user(turn: &Turn, notes: &mut Notes, messages: &mut Vec<Value>) -> Result<(), Refusal> {
+fn user(turn: &Turn, notes: &mut TranslationReport, messages: &mut Vec<Value>) -> Result<(), TranslationError> {
     let mut said = Vec::new();
     for part in &turn.parts {
         match part {
             Part::ToolResult(result) => messages.push(tool(result, &mut said, notes)?),
             Part::Reasoning(_) | Part::Refusal(_) | Part::ToolCall(_) => {
-                notes.dropped(loss::CONTENT);
+                notes.warn_dropped(loss::CONTENT);
             }
             Part::Text { citations, .. } => {
                 drop_citations(citations.len(), notes);
@@ -63,10 +63,10 @@ fn user(turn: &Turn, notes: &mut Notes, messages: &mut Vec<Value>) -> Result<(),
 }
 
 /// A tool's message holds text only: its pictures go into the user's message after it, in `said`.
-fn tool(result: &ToolResult, said: &mut Vec<Value>, notes: &mut Notes) -> Result<Value, Refusal> {
+fn tool(result: &ToolResult, said: &mut Vec<Value>, notes: &mut TranslationReport) -> Result<Value, TranslationError> {
     let mut texts = Vec::new();
     if result.is_error {
-        notes.warn(loss::TOOL_FAILURE, loss::TOOL_FAILURE_IN_WORDS);
+        notes.warn(loss::TOOL_FAILURE, loss::TOOL_FAILURE_AS_TEXT);
     }
     let mut moved = Vec::new();
     for part in &result.parts {
@@ -100,17 +100,17 @@ fn tool(result: &ToolResult, said: &mut Vec<Value>, notes: &mut Notes) -> Result
     Ok(object! {"role": "tool", "tool_call_id": result.call_id.as_str(), "content": content})
 }
 
-fn assistant(turn: &Turn, tools: &[Tool], notes: &mut Notes, messages: &mut Vec<Value>) {
+fn assistant(turn: &Turn, tools: &[Tool], notes: &mut TranslationReport, messages: &mut Vec<Value>) {
     let mut thoughts = thought::Members::default();
     let mut said = Vec::new();
     let mut called = Vec::new();
     for part in &turn.parts {
         match part {
             Part::Reasoning(thought) => match &thought.signature {
-                Some(signature) if signature.of(Dialect::OpenaiChat).is_some() => {
+                Some(signature) if signature.data_for(Dialect::OpenaiChat).is_some() => {
                     thoughts.add(thought)
                 }
-                _ => notes.warn(loss::THOUGHTS, loss::THOUGHTS_LOST),
+                _ => notes.warn(loss::REASONING, loss::REASONING_DROPPED),
             },
             Part::Text { text, citations } => {
                 drop_citations(citations.len(), notes);
@@ -119,7 +119,7 @@ fn assistant(turn: &Turn, tools: &[Tool], notes: &mut Notes, messages: &mut Vec<
             Part::Refusal(text) => said.push(json!({"type": "refusal", "refusal": text})),
             Part::ToolCall(call) => called.push(tool_call(call, tools, notes)),
             Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
-                notes.warn(loss::CONTENT, loss::CONTENT_OF_THE_MODEL);
+                notes.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED);
             }
             Part::ToolResult(_) => {
                 notes.warn(loss::TOOL_RESULT, "dropped: it stands in the model's turn")
@@ -152,10 +152,10 @@ fn assistant(turn: &Turn, tools: &[Tool], notes: &mut Notes, messages: &mut Vec<
     messages.push(Value::Object(message));
 }
 
-fn tool_call(call: &ToolCall, tools: &[Tool], notes: &mut Notes) -> Value {
+fn tool_call(call: &ToolCall, tools: &[Tool], notes: &mut TranslationReport) -> Value {
     let extra = call.signature.as_ref().and_then(|signature| {
-        if signature.of(Dialect::OpenaiChat).is_none() {
-            notes.warn(loss::CALL_SIGNATURE, loss::CALL_SIGNATURE_LOST);
+        if signature.data_for(Dialect::OpenaiChat).is_none() {
+            notes.warn(loss::CALL_SIGNATURE, loss::CALL_SIGNATURE_DROPPED);
             return None;
         }
         Some(calls::extra_content(signature))
@@ -173,9 +173,9 @@ fn content(mut parts: Vec<Value>) -> Value {
     Value::Array(parts)
 }
 
-fn drop_citations(count: usize, notes: &mut Notes) {
+fn drop_citations(count: usize, notes: &mut TranslationReport) {
     if count > 0 {
-        notes.dropped(loss::CITATIONS);
+        notes.warn_dropped(loss::CITATIONS);
     }
 }
 

@@ -5,17 +5,17 @@ use serde_json::{Value, json};
 
 use super::encode_request;
 use crate::interlingua::{
-    Citation, Effort, Format, Media, Notes, Part, Reasoning, Refusal, Request, Role, Sampling,
-    Signature, Source, Thought, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
+    Citation, Effort, Format, Media, TranslationReport, Part, Reasoning, TranslationError, Request, Role, Sampling,
+    Signature, MediaSource, ReasoningPart, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
 };
 use crate::openai_chat::decode_request;
 use crate::openai_chat::thought::own;
-use crate::{Asked, Dialect};
+use crate::{RequestHead, Dialect};
 
 mod strategy;
 
-fn write(request: &Request) -> (Result<Value, Refusal>, Vec<String>) {
-    let mut notes = Notes::default();
+fn write(request: &Request) -> (Result<Value, TranslationError>, Vec<String>) {
+    let mut notes = TranslationReport::default();
     let written = encode_request(request, &mut notes);
     let written = written.map(|body| serde_json::from_slice(&body).unwrap());
     let warned = notes.into_warnings().into_iter().map(|it| it.field);
@@ -23,8 +23,8 @@ fn write(request: &Request) -> (Result<Value, Refusal>, Vec<String>) {
 }
 
 fn read(body: &[u8]) -> Request {
-    let mut notes = Notes::default();
-    let asked = Asked::read(body).unwrap();
+    let mut notes = TranslationReport::default();
+    let asked = RequestHead::read(body).unwrap();
     let request = decode_request(body, &asked, &mut notes).unwrap();
     assert!(notes.warnings().is_empty(), "{notes:?}");
     request
@@ -40,7 +40,7 @@ fn said(role: Role, part: Part) -> Request {
     }
 }
 
-fn media(media_type: &str, source: Source) -> Media {
+fn media(media_type: &str, source: MediaSource) -> Media {
     Media {
         media_type: Some(media_type.to_owned()),
         source,
@@ -103,7 +103,7 @@ fn what_a_turn_cannot_hold_is_named() {
         origin: Dialect::AnthropicMessages,
         data: "s".to_owned(),
     };
-    let thought = Thought {
+    let thought = ReasoningPart {
         text: "x".to_owned(),
         signature: Some(foreign.clone()),
         redacted: false,
@@ -114,7 +114,7 @@ fn what_a_turn_cannot_hold_is_named() {
         arguments: String::new(),
         signature: Some(foreign),
     };
-    let image = || Part::Image(media("image/png", Source::Url("u".to_owned())));
+    let image = || Part::Image(media("image/png", MediaSource::Url("u".to_owned())));
     let cited = Part::Text {
         text: "x".to_owned(),
         citations: vec![Citation {
@@ -148,7 +148,7 @@ fn all_named(cases: Vec<(Request, &str)>) {
 
 #[test]
 fn a_thought_alone_stands_beside_an_empty_text() {
-    let thought = Thought {
+    let thought = ReasoningPart {
         text: "x".to_owned(),
         signature: Some(own("")),
         redacted: false,
@@ -160,10 +160,10 @@ fn a_thought_alone_stands_beside_an_empty_text() {
 
 #[test]
 fn what_would_be_lost_is_refused() {
-    let file = Part::Document(media("application/pdf", Source::File("f".to_owned())));
+    let file = Part::Document(media("application/pdf", MediaSource::File("f".to_owned())));
     let (written, _) = write(&said(Role::User, file));
     assert_eq!(written.unwrap_err().field, "file");
-    let url = Part::Document(media("application/pdf", Source::Url("u".to_owned())));
+    let url = Part::Document(media("application/pdf", MediaSource::Url("u".to_owned())));
     let (written, _) = write(&said(Role::User, url));
     assert_eq!(written.unwrap_err().field, "file");
 }
@@ -175,7 +175,7 @@ fn a_result_holds_text_and_the_rest_follows_it() {
         name: None,
         parts: vec![
             Part::text("A"),
-            Part::Image(media("image/png", Source::Base64("AA==".to_owned()))),
+            Part::Image(media("image/png", MediaSource::Base64("AA==".to_owned()))),
         ],
         is_error: true,
     });
@@ -247,7 +247,7 @@ fn a_stream_always_asks_for_its_usage() {
 proptest! {
     #[test]
     fn what_is_written_is_read_back(request in strategy::request()) {
-        let mut notes = Notes::default();
+        let mut notes = TranslationReport::default();
         let body = encode_request(&request, &mut notes);
         let body = body.map_err(|refusal| TestCaseError::fail(refusal.to_string()))?;
         prop_assert!(notes.warnings().is_empty(), "{:?}", notes);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::encoder;
-use crate::interlingua::{Begun, Citation, Delta, Event, Finish, Frame, Owed, Part, Signature};
+use crate::interlingua::{PartStart, Citation, Delta, Event, FinishReason, Frame, ResponseContext, Part, Signature};
 use crate::openai_chat::decoder;
 use crate::{Dialect, ProviderError, Usage};
 
@@ -15,18 +15,18 @@ const STREAMS: [&str; 5] = [
     include_str!("../../../../../tests/cases/dialects/usage/openai-chat.stream.sse"),
 ];
 
-fn owed() -> Owed {
-    Owed {
+fn owed() -> ResponseContext {
+    ResponseContext {
         id: "x".to_owned(),
         created: 7,
         model: "m".to_owned(),
         include_usage: true,
         custom_tools: vec!["patch".to_owned()],
-        ..Owed::default()
+        ..ResponseContext::default()
     }
 }
 
-fn frames(owed: Owed, events: &[Event]) -> Vec<Frame> {
+fn frames(owed: ResponseContext, events: &[Event]) -> Vec<Frame> {
     let mut encoder = encoder(owed);
     let mut out = Vec::new();
     events
@@ -97,11 +97,11 @@ fn chunks_come_in_the_order_that_openai_documents() {
     };
     let events = [
         start(),
-        Event::Begin(Begun::Text),
+        Event::PartStart(PartStart::Text),
         text("a"),
-        Event::End,
+        Event::PartEnd,
         Event::Usage(usage),
-        Event::Finish(Finish::Length),
+        Event::Finish(FinishReason::Length),
         Event::Done,
         Event::Done,
         text("after the end"),
@@ -130,7 +130,7 @@ fn chunks_come_in_the_order_that_openai_documents() {
         json!("[DONE]"),
     ];
     assert_eq!(chunks(&events), expected);
-    let unasked = Owed {
+    let unasked = ResponseContext {
         include_usage: false,
         ..owed()
     };
@@ -162,7 +162,7 @@ fn calls_have_their_index_and_custom_ones_their_input() {
     };
     let call = |id: &str, name: &str, signature| {
         let (id, name) = (id.to_owned(), name.to_owned());
-        Event::Begin(Begun::ToolCall {
+        Event::PartStart(PartStart::ToolCall {
             id,
             name,
             signature,
@@ -172,13 +172,13 @@ fn calls_have_their_index_and_custom_ones_their_input() {
     let deltas = deltas(&[
         call("1", "f", Some(signature.clone())),
         arguments("{}"),
-        Event::End,
+        Event::PartEnd,
         call("2", "patch", None),
         arguments(r#"{"inp"#),
         arguments(r#"ut":"a\nb"}"#),
-        Event::End,
+        Event::PartEnd,
     ]);
-    let signed = signature.written_in(Dialect::OpenaiChat);
+    let signed = signature.encode_for(Dialect::OpenaiChat);
     let expected = [
         json!({"index": 0, "id": "1", "type": "function", "function": {"name": "f", "arguments": ""},
             "extra_content": {"google": {"thought_signature": signed}}}),
@@ -198,15 +198,15 @@ fn thoughts_have_their_records_and_places() {
     let sign = || Event::Delta(Delta::Signature(foreign.clone()));
     let events = [
         start(),
-        Event::Begin(Begun::Reasoning { redacted: false }),
+        Event::PartStart(PartStart::Reasoning { redacted: false }),
         Event::Delta(Delta::Reasoning("é".to_owned())),
         sign(),
-        Event::End,
-        Event::Begin(Begun::Reasoning { redacted: true }),
+        Event::PartEnd,
+        Event::PartStart(PartStart::Reasoning { redacted: true }),
         sign(),
-        Event::End,
+        Event::PartEnd,
     ];
-    let data = foreign.written_in(Dialect::OpenaiChat);
+    let data = foreign.encode_for(Dialect::OpenaiChat);
     let expected = [
         json!({"reasoning_content": "é"}),
         json!({"reasoning_details": [{"type": "reasoning.encrypted", "data": data, "index": 0, "span": [0, 2]}]}),
@@ -228,13 +228,13 @@ fn citations_count_from_the_beginning_of_the_message() {
         raw: Value::Null,
     };
     let deltas = deltas(&[
-        Event::Begin(Begun::Text),
+        Event::PartStart(PartStart::Text),
         text("éa"),
-        Event::End,
-        Event::Begin(Begun::Text),
+        Event::PartEnd,
+        Event::PartStart(PartStart::Text),
         text("b"),
         Event::Delta(Delta::Citation(citation)),
-        Event::End,
+        Event::PartEnd,
     ]);
     let cited = json!({"start_index": 2, "end_index": 3, "title": "A", "url": "https://a.example"});
     let expected =
@@ -246,11 +246,11 @@ fn citations_count_from_the_beginning_of_the_message() {
 fn pictures_and_refusals_are_written() {
     let picture = crate::openai_chat::media::at("https://a.example/x".to_owned()).unwrap();
     let deltas = deltas(&[
-        Event::Begin(Begun::Whole(Part::Image(picture))),
-        Event::End,
-        Event::Begin(Begun::Refusal),
+        Event::PartStart(PartStart::Complete(Part::Image(picture))),
+        Event::PartEnd,
+        Event::PartStart(PartStart::Refusal),
         Event::Delta(Delta::Refusal("No.".to_owned())),
-        Event::End,
+        Event::PartEnd,
     ]);
     let image =
         json!({"type": "image_url", "image_url": {"url": "https://a.example/x"}, "index": 0});

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn observe(data: &str) -> Observed {
+fn observe(data: &str) -> EventClass {
     StreamObserver::new().observe("", data.as_bytes())
 }
 
@@ -26,16 +26,16 @@ fn every_kind_of_content_commits() {
         r#"{"audio":{"id":"a"}}"#,
         r#"{"images":[{"image_url":{"url":"data:"}}]}"#,
     ] {
-        assert_eq!(observe(&delta(content)), Observed::Content, "{content}");
+        assert_eq!(observe(&delta(content)), EventClass::Content, "{content}");
     }
-    assert_eq!(observe(r#"{"choices":[{"text":"a"}]}"#), Observed::Content);
+    assert_eq!(observe(r#"{"choices":[{"text":"a"}]}"#), EventClass::Content);
     assert_eq!(
         observe(r#"{"choices":[{"message":{"content":"a"}}]}"#),
-        Observed::Content
+        EventClass::Content
     );
     assert_eq!(
         observe(r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#),
-        Observed::Content
+        EventClass::Content
     );
 }
 
@@ -48,7 +48,7 @@ fn what_says_nothing_does_not() {
         r#"{"role":"assistant","content":"","refusal":null}"#,
         r#"{"role":"assistant","content":null,"reasoning_content":"","tool_calls":[ ],"function_call":{}}"#,
     ] {
-        assert_eq!(observe(&delta(empty)), Observed::Preamble, "{empty}");
+        assert_eq!(observe(&delta(empty)), EventClass::Preamble, "{empty}");
     }
     for data in [
         "{}",
@@ -58,7 +58,7 @@ fn what_says_nothing_does_not() {
         r#"{"choices":[{"index":0,"finish_reason":""}]}"#,
         r#"{"type":"ping","message":"still there"}"#,
     ] {
-        assert_eq!(observe(data), Observed::Preamble, "{data}");
+        assert_eq!(observe(data), EventClass::Preamble, "{data}");
     }
 }
 
@@ -75,11 +75,11 @@ fn what_a_client_would_stumble_over_is_malformed() {
         r#"{"choices":[1]}"#,
         r#"{"choices":[]} x"#,
     ] {
-        assert_eq!(observe(data), Observed::Malformed, "{data}");
+        assert_eq!(observe(data), EventClass::Malformed, "{data}");
     }
     assert_eq!(
         StreamObserver::new().observe("", b"{\"a\":\"\xff\"}"),
-        Observed::Malformed
+        EventClass::Malformed
     );
 }
 
@@ -87,7 +87,7 @@ fn what_a_client_would_stumble_over_is_malformed() {
 fn errors_are_told_wherever_they_stand() {
     let message =
         |name: &str, data: &str| match StreamObserver::new().observe(name, data.as_bytes()) {
-            Observed::Error(error) => error.message,
+            EventClass::Error(error) => error.message,
             other => format!("{other:?}"),
         };
     for data in [
@@ -126,7 +126,7 @@ fn a_stream_completes_when_all_its_choices_have() {
         observer.observe("", data.as_bytes());
         assert_eq!(observer.completed(), completed, "{data}");
     }
-    assert_eq!(observer.observe("", b"[DONE] "), Observed::Done);
+    assert_eq!(observer.observe("", b"[DONE] "), EventClass::Done);
     assert!(observer.completed());
 }
 
@@ -154,11 +154,11 @@ fn the_last_usage_counts() {
 #[test]
 fn nesting_ends_in_no_stack() {
     let deep = "[".repeat(1 << 20);
-    assert_eq!(observe(&deep), Observed::Malformed);
+    assert_eq!(observe(&deep), EventClass::Malformed);
     let nested = format!("{}{}", "[".repeat(1 << 16), "]".repeat(1 << 16));
     assert_eq!(
         observe(&delta(&format!(r#"{{"content":{nested}}}"#))),
-        Observed::Content
+        EventClass::Content
     );
 }
 

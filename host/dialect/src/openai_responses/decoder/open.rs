@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::answer::Said;
 use super::super::input::BETWEEN_SUMMARIES;
 use super::super::item;
-use super::{Begun, Delta, Event, Part};
+use super::{PartStart, Delta, Event, Part};
 use crate::interlingua::{Citation, Malformed, ToolCall};
 
 /// An open item.
@@ -117,7 +117,7 @@ impl Open {
 
     fn open_text(&mut self, index: u64, said: &mut Said, out: &mut Vec<Event>) {
         said.texts = true;
-        self.open_part(OpenPart::Text { index }, Begun::Text, out);
+        self.open_part(OpenPart::Text { index }, PartStart::Text, out);
     }
 
     pub(super) fn refusal(
@@ -129,7 +129,7 @@ impl Open {
     ) {
         if self.kind == Kind::Message {
             said.refuses = true;
-            self.open_part(OpenPart::Refusal { index }, Begun::Refusal, out);
+            self.open_part(OpenPart::Refusal { index }, PartStart::Refusal, out);
             out.push(Event::Delta(Delta::Refusal(delta.to_owned())));
         }
     }
@@ -151,7 +151,7 @@ impl Open {
             }
             _ => {
                 let part = OpenPart::Thought { shown, index };
-                self.open_part(part, Begun::Reasoning { redacted: false }, out);
+                self.open_part(part, PartStart::Reasoning { redacted: false }, out);
             }
         }
         out.push(Event::Delta(Delta::Reasoning(delta.to_owned())));
@@ -197,7 +197,7 @@ impl Open {
                 if !spoke && !whole.is_empty() {
                     out.push(Event::Delta(Delta::Arguments(whole)));
                 }
-                out.push(Event::End);
+                out.push(Event::PartEnd);
             }
             Kind::Message | Kind::Reasoning if !self.began => {
                 let mut parts = Vec::new();
@@ -217,18 +217,18 @@ impl Open {
         Ok(())
     }
 
-    fn open_part(&mut self, part: OpenPart, begun: Begun, out: &mut Vec<Event>) {
+    fn open_part(&mut self, part: OpenPart, begun: PartStart, out: &mut Vec<Event>) {
         if self.part != Some(part) {
             self.close_part(out);
             self.part = Some(part);
             self.began = true;
-            out.push(Event::Begin(begun));
+            out.push(Event::PartStart(begun));
         }
     }
 
     fn close_part(&mut self, out: &mut Vec<Event>) {
         if self.part.take().is_some() {
-            out.push(Event::End);
+            out.push(Event::PartEnd);
         }
     }
 }
@@ -239,7 +239,7 @@ pub(super) fn pass_whole(part: Part, said: &mut Said, out: &mut Vec<Event>) {
     match part {
         Part::Text { text, citations } => {
             said.texts = true;
-            out.push(Event::Begin(Begun::Text));
+            out.push(Event::PartStart(PartStart::Text));
             push(out, Delta::Text(text));
             for citation in citations {
                 push(out, Delta::Citation(citation));
@@ -247,12 +247,12 @@ pub(super) fn pass_whole(part: Part, said: &mut Said, out: &mut Vec<Event>) {
         }
         Part::Refusal(text) => {
             said.refuses = true;
-            out.push(Event::Begin(Begun::Refusal));
+            out.push(Event::PartStart(PartStart::Refusal));
             push(out, Delta::Refusal(text));
         }
         Part::Reasoning(thought) => {
             let redacted = thought.redacted;
-            out.push(Event::Begin(Begun::Reasoning { redacted }));
+            out.push(Event::PartStart(PartStart::Reasoning { redacted }));
             if !thought.text.is_empty() {
                 push(out, Delta::Reasoning(thought.text));
             }
@@ -267,14 +267,14 @@ pub(super) fn pass_whole(part: Part, said: &mut Said, out: &mut Vec<Event>) {
                 push(out, Delta::Arguments(arguments));
             }
         }
-        whole => out.push(Event::Begin(Begun::Whole(whole))),
+        whole => out.push(Event::PartStart(PartStart::Complete(whole))),
     }
-    out.push(Event::End);
+    out.push(Event::PartEnd);
 }
 
 fn begin_call(call: ToolCall, said: &mut Said, out: &mut Vec<Event>) {
     said.calls = true;
-    out.push(Event::Begin(Begun::ToolCall {
+    out.push(Event::PartStart(PartStart::ToolCall {
         id: call.id,
         name: call.name,
         signature: call.signature,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::record::{self, Mark};
 use super::super::{annotation, item};
-use crate::interlingua::{Delta, Owed, Signature, ToolCall};
+use crate::interlingua::{Delta, ResponseContext, Signature, ToolCall};
 
 /// The open part.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ impl Call {
         }
     }
 
-    pub(super) fn item(&self, status: &str, owed: &Owed) -> Value {
+    pub(super) fn item(&self, status: &str, owed: &ResponseContext) -> Value {
         item::tool_call(&self.item_id, status, &self.call, owed)
     }
 }

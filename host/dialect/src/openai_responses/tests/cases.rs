@@ -1,7 +1,7 @@
 //! The cases that all dialects have in common.
 
 use super::*;
-use crate::interlingua::{Effort, Finish, Role, ToolChoice, ToolKind};
+use crate::interlingua::{Effort, FinishReason, Role, ToolChoice, ToolKind};
 
 const REQUESTS: [&str; 9] = [
     "text",
@@ -81,7 +81,7 @@ fn the_story_is_read() -> Outcome {
     let Part::Reasoning(thought) = &reasoning.turns[1].parts[0] else {
         return Err("no thought".into());
     };
-    let signature = thought.signature.as_ref().and_then(|it| it.of(HOME));
+    let signature = thought.signature.as_ref().and_then(|it| it.data_for(HOME));
     let (id, encrypted) = record::split(signature.unwrap_or_default());
     assert_eq!(id, Some("rs_68a1f130"));
     assert!(encrypted.starts_with("gAAAA"));
@@ -129,10 +129,10 @@ fn chunks_of_every_size_give_the_same_events() -> Outcome {
 fn streams_end_as_their_cases_say() -> Outcome {
     let (text, done) = gathered(&events(&needed("streamed-text", "stream.sse")?, 64)?);
     assert_eq!(text.parts, [Part::text("The capital of France is Paris.")]);
-    assert_eq!((text.finish, done), (Finish::Stop, true));
+    assert_eq!((text.finish, done), (FinishReason::Stop, true));
 
     let (tools, _) = gathered(&events(&needed("streamed-tools", "stream.sse")?, 64)?);
-    assert_eq!(tools.finish, Finish::ToolCalls);
+    assert_eq!(tools.finish, FinishReason::ToolCalls);
     let calls = tools.parts.iter().filter_map(|part| match part {
         Part::ToolCall(call) => Some((call.id.as_str(), call.arguments.as_str())),
         _ => None,
@@ -168,25 +168,25 @@ fn the_host_sees_in_a_relayed_stream_what_it_acts_on() -> Outcome {
         ("reasoning", 0, Some(40)),
         ("errors", 1, None),
     ] {
-        let mut reader = Reader::default();
+        let mut reader = SseReader::default();
         reader.push(needed(case, "stream.sse")?.into());
         let mut observer = StreamObserver::new();
         let mut seen = Vec::new();
         while let Some(event) = reader.next_event()? {
             seen.push(observer.observe(event.name(), &event.data));
         }
-        let count = |is: fn(&Observed) -> bool| seen.iter().filter(|it| is(it)).count();
+        let count = |is: fn(&EventClass) -> bool| seen.iter().filter(|it| is(it)).count();
         assert_eq!(
-            count(|it| matches!(it, Observed::Error(_))),
+            count(|it| matches!(it, EventClass::Error(_))),
             errors,
             "{case}"
         );
-        assert_eq!(count(|it| matches!(it, Observed::Malformed)), 0, "{case}");
+        assert_eq!(count(|it| matches!(it, EventClass::Malformed)), 0, "{case}");
         assert_eq!(observer.completed(), errors == 0, "{case}");
         assert_eq!(observer.usage().map(|it| it.input), usage, "{case}");
         assert_eq!(
             seen[..2],
-            [Observed::Preamble, Observed::Preamble],
+            [EventClass::Preamble, EventClass::Preamble],
             "{case}"
         );
         assert!(observer.has_content(), "{case}");
@@ -198,7 +198,7 @@ fn the_host_sees_in_a_relayed_stream_what_it_acts_on() -> Outcome {
 fn whole_answers_are_judged() -> Outcome {
     for case in REQUESTS {
         if let Some(body) = file(case, "answer.json") {
-            let Verdict::Complete {
+            let BodyCheck::Complete {
                 usage,
                 finish_reason,
             } = read_answer(&body)
@@ -210,18 +210,18 @@ fn whole_answers_are_judged() -> Outcome {
         }
     }
     let error = needed("errors", "error.json")?;
-    assert!(matches!(read_answer(&error), Verdict::Error(_)));
+    assert!(matches!(read_answer(&error), BodyCheck::Error(_)));
     let judged = |body: Value| read_answer(body.to_string().as_bytes());
     let failed = judged(json!({"status": "failed", "error": {"code": "c", "message": "m"}}));
-    assert!(matches!(failed, Verdict::Error(error) if error.message == "m"));
+    assert!(matches!(failed, BodyCheck::Error(error) if error.message == "m"));
     assert_eq!(
         judged(json!({"status": "completed", "output": []})),
-        Verdict::Empty
+        BodyCheck::Empty
     );
-    assert_eq!(judged(json!({"output": {}})), Verdict::Malformed);
-    assert_eq!(read_answer(b"<html>"), Verdict::Malformed);
-    assert_eq!(read_answer(b" "), Verdict::Empty);
+    assert_eq!(judged(json!({"output": {}})), BodyCheck::Malformed);
+    assert_eq!(read_answer(b"<html>"), BodyCheck::Malformed);
+    assert_eq!(read_answer(b" "), BodyCheck::Empty);
     let cut_off = json!({"output": [], "incomplete_details": {"reason": "max_output_tokens"}});
-    assert!(matches!(judged(cut_off), Verdict::Complete { .. }));
+    assert!(matches!(judged(cut_off), BodyCheck::Complete { .. }));
     Ok(())
 }

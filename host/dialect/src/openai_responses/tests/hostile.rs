@@ -36,7 +36,7 @@ proptest! {
             let (answer, done) = gathered(&events);
             prop_assert!(!done || observer.completed());
             // What is read can be written: whole, and streamed again.
-            let owed = Owed::default();
+            let owed = ResponseContext::default();
             let _ = encode_answer(&answer, &owed);
             let written = frames(&events, owed).map_err(|error| TestCaseError::fail(error.to_string()))?;
             for (index, (name, data)) in written.iter().enumerate() {
@@ -198,16 +198,16 @@ fn json_value() -> impl Strategy<Value = Value> {
 #[test]
 fn an_answer_too_long_to_repeat_fails() -> Outcome {
     let piece = "x".repeat(1 << 20);
-    let mut encoder = encoder(Owed::default());
+    let mut encoder = encoder(ResponseContext::default());
     let mut out = Vec::new();
-    encoder.event(&Event::Begin(Begun::Text), &mut out);
+    encoder.event(&Event::PartStart(PartStart::Text), &mut out);
     let mut last = None;
     for _ in 0..40 {
         encoder.event(&Event::Delta(Delta::Text(piece.clone())), &mut out);
         last = out.pop().or(last);
         out.clear();
     }
-    encoder.event(&Event::End, &mut out);
+    encoder.event(&Event::PartEnd, &mut out);
     encoder.event(&Event::Done, &mut out);
     assert!(out.is_empty(), "something follows the failure");
     assert_eq!(

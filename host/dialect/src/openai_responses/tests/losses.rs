@@ -3,7 +3,7 @@
 use super::*;
 use crate::Dialect;
 use crate::interlingua::{
-    Effort, Format, Media, Reasoning, Role, Sampling, Signature, Source, Tool, ToolCall,
+    Effort, Format, Media, Reasoning, Role, Sampling, Signature, MediaSource, Tool, ToolCall,
     ToolChoice, ToolKind, ToolResult, Turn,
 };
 
@@ -195,17 +195,17 @@ fn what_the_provider_cannot_be_given_is_refused() {
         title: None,
     };
     for (part, field) in [
-        (Part::Image(media(Source::File("f".to_owned()))), "file_id"),
+        (Part::Image(media(MediaSource::File("f".to_owned()))), "file_id"),
         (
-            Part::Document(media(Source::File("f".to_owned()))),
+            Part::Document(media(MediaSource::File("f".to_owned()))),
             "file_id",
         ),
         (
-            Part::Audio(media(Source::Base64("AA==".to_owned()))),
+            Part::Audio(media(MediaSource::Base64("AA==".to_owned()))),
             "input_audio",
         ),
     ] {
-        let mut notes = Notes::default();
+        let mut notes = TranslationReport::default();
         let refused = encode_request(&user(vec![part]), &mut notes).unwrap_err();
         assert_eq!(refused.field, field);
     }
@@ -214,7 +214,7 @@ fn what_the_provider_cannot_be_given_is_refused() {
 #[test]
 fn thoughts_of_others_are_not_sent() -> Outcome {
     let thought = |origin, data: &str| {
-        Part::Reasoning(Thought {
+        Part::Reasoning(ReasoningPart {
             text: "hm".to_owned(),
             signature: Some(Signature {
                 origin,
@@ -326,16 +326,16 @@ fn a_request_of_codex_is_read() -> Outcome {
     assert_eq!(request.format, Format::Text);
     assert_eq!(request.echo["text"]["format"], json!({"type": "text"}));
 
-    let owed = Owed::new(&request, "1", 7);
+    let owed = ResponseContext::new(&request, "1", 7);
     let call = ToolCall {
         id: "c4".to_owned(),
         name: "mcp__eyes__look".to_owned(),
         arguments: String::new(),
         signature: None,
     };
-    let answer = Answer {
+    let answer = Response {
         parts: vec![Part::ToolCall(call)],
-        ..Answer::default()
+        ..Response::default()
     };
     let written: Value = serde_json::from_slice(&encode_answer(&answer, &owed))?;
     let item = &written["output"][0];

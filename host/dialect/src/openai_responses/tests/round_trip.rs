@@ -6,7 +6,7 @@ use proptest::strategy::Union;
 use super::*;
 use crate::Dialect;
 use crate::interlingua::{
-    Effort, Finish, Format, Media, Reasoning, Role, Sampling, Signature, Source, Tool, ToolCall,
+    Effort, FinishReason, Format, Media, Reasoning, Role, Sampling, Signature, MediaSource, Tool, ToolCall,
     ToolChoice, ToolKind, ToolResult, Turn,
 };
 
@@ -25,11 +25,11 @@ proptest! {
     #[test]
     fn answers_survive(answer in answer()) {
         let failed = |error: Box<dyn Error>| TestCaseError::fail(error.to_string());
-        let owed = Owed {
+        let owed = ResponseContext {
             id: "1".to_owned(),
             model: "m".to_owned(),
             custom_tools: vec!["bare".to_owned()],
-            ..Owed::default()
+            ..ResponseContext::default()
         };
         let whole = decode_answer(&encode_answer(&answer, &owed))
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -58,8 +58,8 @@ fn data() -> impl Strategy<Value = String> + Clone {
 
 fn image() -> impl Strategy<Value = Media> {
     let detail = prop::sample::select(vec!["low", "high", "auto"]);
-    let url = Just((None, Source::Url("https://example.com/a.png".to_owned())));
-    let inline = data().prop_map(|data| (Some("image/jpeg".to_owned()), Source::Base64(data)));
+    let url = Just((None, MediaSource::Url("https://example.com/a.png".to_owned())));
+    let inline = data().prop_map(|data| (Some("image/jpeg".to_owned()), MediaSource::Base64(data)));
     (prop_oneof![url, inline], detail).prop_map(|((media_type, source), detail)| Media {
         media_type,
         source,
@@ -71,19 +71,19 @@ fn image() -> impl Strategy<Value = Media> {
 fn document() -> impl Strategy<Value = Media> {
     let url = Just((
         None,
-        Source::Url("https://example.com/a.pdf".to_owned()),
+        MediaSource::Url("https://example.com/a.pdf".to_owned()),
         Some("a file".to_owned()),
     ));
     let title = || Some("a file".to_owned());
     let inline = data().prop_map(move |data| {
         (
             Some("application/pdf".to_owned()),
-            Source::Base64(data),
+            MediaSource::Base64(data),
             title(),
         )
     });
     let plain =
-        text().prop_map(move |text| (Some("text/plain".to_owned()), Source::Text(text), title()));
+        text().prop_map(move |text| (Some("text/plain".to_owned()), MediaSource::Text(text), title()));
     prop_oneof![url, inline, plain].prop_map(|(media_type, source, title)| Media {
         media_type,
         source,
@@ -92,7 +92,7 @@ fn document() -> impl Strategy<Value = Media> {
     })
 }
 
-fn thought(origins: Vec<Dialect>) -> impl Strategy<Value = Thought> {
+fn thought(origins: Vec<Dialect>) -> impl Strategy<Value = ReasoningPart> {
     let signature = (prop::sample::select(origins), "[a-zA-Z0-9_-]{1,8}");
     ("[a-z \n]{0,6}", signature, any::<bool>()).prop_map(|(text, (origin, data), redacted)| {
         let data = if origin == HOME {
@@ -101,7 +101,7 @@ fn thought(origins: Vec<Dialect>) -> impl Strategy<Value = Thought> {
             data
         };
         let redacted = redacted && origin != HOME;
-        Thought {
+        ReasoningPart {
             text: if redacted { String::new() } else { text },
             signature: Some(Signature { origin, data }),
             redacted,
@@ -300,7 +300,7 @@ fn request() -> impl Strategy<Value = Request> {
     )
 }
 
-fn answer() -> impl Strategy<Value = Answer> {
+fn answer() -> impl Strategy<Value = Response> {
     let name = prop_oneof![Just("look"), Just("bare")];
     let call = (name, text(), any::<bool>()).prop_map(|(name, text, signed)| {
         Part::ToolCall(ToolCall {
@@ -316,7 +316,7 @@ fn answer() -> impl Strategy<Value = Answer> {
     let picture = data().prop_map(|data| {
         Part::Image(Media {
             media_type: Some("image/webp".to_owned()),
-            source: Source::Base64(data),
+            source: MediaSource::Base64(data),
             detail: None,
             title: None,
         })
@@ -341,15 +341,15 @@ fn answer() -> impl Strategy<Value = Answer> {
     (prop::collection::vec(part, 0..5), 0_usize..5, usage).prop_map(|(parts, finish, usage)| {
         let any = |is: fn(&Part) -> bool| parts.iter().any(is);
         let finish = match finish {
-            0 => Finish::Length,
-            1 => Finish::ContentFilter,
-            2 => Finish::Other("max_messages".to_owned()),
-            _ if any(|part| matches!(part, Part::ToolCall(_))) => Finish::ToolCalls,
-            _ if any(|part| matches!(part, Part::Text { .. })) => Finish::Stop,
-            _ if any(|part| matches!(part, Part::Refusal(_))) => Finish::Refusal,
-            _ => Finish::Stop,
+            0 => FinishReason::Length,
+            1 => FinishReason::ContentFilter,
+            2 => FinishReason::Other("max_messages".to_owned()),
+            _ if any(|part| matches!(part, Part::ToolCall(_))) => FinishReason::ToolCalls,
+            _ if any(|part| matches!(part, Part::Text { .. })) => FinishReason::Stop,
+            _ if any(|part| matches!(part, Part::Refusal(_))) => FinishReason::Refusal,
+            _ => FinishReason::Stop,
         };
-        Answer {
+        Response {
             id: "resp_1".to_owned(),
             model: "m".to_owned(),
             parts,

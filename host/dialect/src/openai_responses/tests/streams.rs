@@ -1,7 +1,7 @@
 //! What single streams become: odd ones that are read, and the sequence that is written.
 
 use super::*;
-use crate::interlingua::{Finish, Signature, ToolCall};
+use crate::interlingua::{FinishReason, Signature, ToolCall};
 use crate::{Dialect, ErrorBody};
 
 fn item(kind: &str, place: u64, item: &Value) -> Value {
@@ -25,7 +25,7 @@ fn a_stream_of_wholes_only_is_read() -> Outcome {
     ])?);
     assert!(done);
     assert_eq!(answer.parts.len(), 2);
-    assert_eq!(answer.finish, Finish::ToolCalls);
+    assert_eq!(answer.finish, FinishReason::ToolCalls);
     Ok(())
 }
 
@@ -133,7 +133,7 @@ fn the_parts_of_a_summary_are_one_thought() -> Outcome {
     ));
     let (answer, done) = gathered(&events_of(&data)?);
     assert!(!done, "it was cut off");
-    let thought = Thought {
+    let thought = ReasoningPart {
         text: "a\n\nb".to_owned(),
         signature: Some(record::joined(Some("rs_1"), "gA")),
         redacted: false,
@@ -159,7 +159,7 @@ fn every_report_of_a_failure_is_one() -> Outcome {
             (Some("c"), "m")
         );
         let seen = StreamObserver::new().observe("", data.to_string().as_bytes());
-        assert_eq!(seen, Observed::Error(error.clone()), "{data}");
+        assert_eq!(seen, EventClass::Error(error.clone()), "{data}");
     }
     Ok(())
 }
@@ -168,7 +168,7 @@ fn every_report_of_a_failure_is_one() -> Outcome {
 fn what_is_no_event_is_malformed() {
     for data in ["", "{", "[]", "7", "OK"] {
         let observed = StreamObserver::new().observe("", data.as_bytes());
-        assert_eq!(observed, Observed::Malformed, "{data}");
+        assert_eq!(observed, EventClass::Malformed, "{data}");
         let mut out = Vec::new();
         assert!(
             decoder().event("", data.as_bytes(), &mut out).is_err(),
@@ -178,12 +178,12 @@ fn what_is_no_event_is_malformed() {
     let ping = br#"{"type":"keepalive","sequence_number":3}"#;
     assert_eq!(
         StreamObserver::new().observe("keepalive", ping),
-        Observed::Preamble
+        EventClass::Preamble
     );
 }
 
-fn owed() -> Owed {
-    Owed {
+fn owed() -> ResponseContext {
+    ResponseContext {
         id: "7".to_owned(),
         created: 7,
         model: "mine".to_owned(),
@@ -206,9 +206,9 @@ fn call(name: &str, arguments: &str) -> Part {
 
 #[test]
 fn the_sequence_is_the_documented_one() -> Outcome {
-    let answer = Answer {
+    let answer = Response {
         parts: vec![
-            Part::Reasoning(Thought {
+            Part::Reasoning(ReasoningPart {
                 text: "h".to_owned(),
                 signature: Some(Signature {
                     origin: Dialect::AnthropicMessages,
@@ -221,8 +221,8 @@ fn the_sequence_is_the_documented_one() -> Outcome {
             call("look", ""),
             call("bare", r#"{"input":"ls"}"#),
         ],
-        finish: Finish::ToolCalls,
-        ..Answer::default()
+        finish: FinishReason::ToolCalls,
+        ..Response::default()
     };
     let written = frames(&streamed(&answer), owed())?;
     let names: Vec<&str> = written.iter().map(|(name, _)| name.as_str()).collect();
@@ -303,9 +303,9 @@ fn a_signature_of_a_call_comes_back_with_it() -> Outcome {
         arguments: "{}".to_owned(),
         signature: Some(signature),
     };
-    let answer = Answer {
+    let answer = Response {
         parts: vec![Part::ToolCall(made.clone())],
-        ..Answer::default()
+        ..Response::default()
     };
     let whole: Value = serde_json::from_slice(&encode_answer(&answer, &owed()))?;
     let written = frames(&streamed(&answer), owed())?;
@@ -326,10 +326,10 @@ fn a_signature_of_a_call_comes_back_with_it() -> Outcome {
 
 #[test]
 fn an_incomplete_answer_says_why() -> Outcome {
-    let answer = Answer {
+    let answer = Response {
         parts: vec![Part::text("b"), call("look", "{}"), Part::text("a")],
-        finish: Finish::Length,
-        ..Answer::default()
+        finish: FinishReason::Length,
+        ..Response::default()
     };
     let whole: Value = serde_json::from_slice(&encode_answer(&answer, &owed()))?;
     let written = frames(&streamed(&answer), owed())?;
@@ -354,9 +354,9 @@ fn a_failure_ends_the_stream_once() -> Outcome {
         ..crate::ProviderError::default()
     };
     let told = [
-        Event::Begin(Begun::Text),
+        Event::PartStart(PartStart::Text),
         Event::Error(error.clone()),
-        Event::End,
+        Event::PartEnd,
         Event::Done,
     ];
     let written = frames(&told, owed())?;
@@ -375,7 +375,7 @@ fn a_failure_ends_the_stream_once() -> Outcome {
     );
     assert_eq!(data["error"]["message"], "slow down");
     let seen = StreamObserver::new().observe(name, data.to_string().as_bytes());
-    assert!(matches!(seen, Observed::Error(seen) if seen.message == error.message));
+    assert!(matches!(seen, EventClass::Error(seen) if seen.message == error.message));
     Ok(())
 }
 
@@ -388,11 +388,11 @@ fn an_error_of_our_own_is_one_event() -> Outcome {
         param: None,
         cooldown: None,
     };
-    let mut reader = Reader::default();
+    let mut reader = SseReader::default();
     reader.push(render_stream_error(&error));
     let event = reader.next_event()?.ok_or("no event")?;
     assert_eq!(event.name(), "response.failed");
-    assert_eq!(reader.rest_len(), 0);
+    assert_eq!(reader.buffered_len(), 0);
     let data: Value = serde_json::from_slice(&event.data)?;
     assert_eq!(data["response"]["error"]["code"], "rate_limit_exceeded");
     assert_eq!(data["error"]["message"], "a \"b\"\nc");

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use serde_json::{Map, json};
 
 use super::{
-    Dialect, Effort, Format, Media, Part, Reasoning, Request, Role, Sampling, Signature, Source,
-    Thought, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn, Value,
+    Dialect, Effort, Format, Media, Part, Reasoning, Request, Role, Sampling, Signature, MediaSource,
+    ReasoningPart, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn, Value,
 };
 
 /// A request of the subset that survives.
@@ -143,24 +143,24 @@ fn heard() -> impl Strategy<Value = Part> {
             let detail = detail.map(str::to_owned);
             Part::Image(Media {
                 detail,
-                ..media(kind, Source::Base64(data))
+                ..media(kind, MediaSource::Base64(data))
             })
         }),
         "https://[a-z]{1,8}\\.example/x".prop_map(move |url| {
             Part::Image(Media {
                 media_type: None,
-                ..media("", Source::Url(url))
+                ..media("", MediaSource::Url(url))
             })
         }),
         (base64, word()).prop_map(move |(data, title)| {
             let title = Some(title);
             Part::Document(Media {
                 title,
-                ..media("application/pdf", Source::Base64(data))
+                ..media("application/pdf", MediaSource::Base64(data))
             })
         }),
-        base64.prop_map(move |data| Part::Audio(media("audio/wav", Source::Base64(data)))),
-        base64.prop_map(move |data| Part::Audio(media("audio/mpeg", Source::Base64(data)))),
+        base64.prop_map(move |data| Part::Audio(media("audio/wav", MediaSource::Base64(data)))),
+        base64.prop_map(move |data| Part::Audio(media("audio/mpeg", MediaSource::Base64(data)))),
     ]
 }
 
@@ -168,7 +168,7 @@ fn heard() -> impl Strategy<Value = Part> {
 fn thought() -> impl Strategy<Value = Part> {
     ("[ -~é]{1,9}", "[A-Za-z0-9]{1,9}", any::<bool>()).prop_map(|(text, data, redacted)| {
         let origin = Dialect::OpenaiChat;
-        Part::Reasoning(Thought {
+        Part::Reasoning(ReasoningPart {
             text: if redacted { String::new() } else { text },
             signature: Some(Signature { origin, data }),
             redacted,

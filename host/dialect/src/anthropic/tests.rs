@@ -1,0 +1,42 @@
+//! The dialect against its cases, its rules, and whatever may come.
+
+mod cases;
+mod clients;
+mod api_constraints;
+mod sampling;
+mod losses;
+mod properties;
+mod fixtures;
+mod stream;
+
+use serde_json::Value;
+
+use super::{decode_request, encode_request};
+use crate::RequestHead;
+use crate::interlingua::{TranslationReport, TranslationError, Request};
+
+/// Reads a request; what was said beside it.
+fn read(body: &Value) -> (Result<Request, TranslationError>, Vec<(String, String)>) {
+    let text = body.to_string();
+    let mut report = TranslationReport::default();
+    let head = RequestHead::read(text.as_bytes()).unwrap();
+    let request = decode_request(text.as_bytes(), &head, &mut report);
+    (request, warnings_of(&report))
+}
+
+/// Writes a request; what was said beside it.
+fn write(request: &Request) -> (Result<Value, TranslationError>, Vec<(String, String)>) {
+    let mut report = TranslationReport::default();
+    let written = encode_request(request, &mut report);
+    let written = written.map(|body| serde_json::from_slice(&body).unwrap());
+    (written, warnings_of(&report))
+}
+
+fn warnings_of(report: &TranslationReport) -> Vec<(String, String)> {
+    let pair = |it: &crate::interlingua::Warning| (it.field.clone(), it.what.clone().into_owned());
+    report.warnings().iter().map(pair).collect()
+}
+
+fn fields(warnings: &[(String, String)]) -> Vec<&str> {
+    warnings.iter().map(|(field, _)| field.as_str()).collect()
+}

@@ -1,0 +1,239 @@
+//! What the API demands of conversations, tools, files and schemas.
+
+use serde_json::json;
+
+use super::fixtures::{
+    base_request, assistant, call_part, result_part, reasoning_options, reasoning_part, tool, turn, user, encode_members,
+};
+use super::write;
+use crate::Dialect;
+use crate::interlingua::{
+    Effort, Format, Media, Part, Request, Role, MediaSource, ToolChoice, ToolKind,
+};
+
+#[test]
+fn drops_thinking_with_forced_or_pending_tool_call() {
+    let mut request = base_request("m");
+    request.reasoning = reasoning_options(Some(Effort::High), None);
+    request.tools = vec![tool("a")];
+    request.tool_choice = Some(ToolChoice::Required);
+    let (members, warnings) = encode_members(&request, &["thinking"]);
+    assert_eq!((members, warnings), (json!({}), vec!["reasoning".to_owned()]));
+    // In the midst of calls, without the thoughts that came before.
+    request.tool_choice = None;
+    request
+        .turns
+        .push(turn(Role::Assistant, vec![call_part("a:1", "{}")]));
+    request.turns.push(turn(Role::User, vec![result_part("a:1")]));
+    let (members, warnings) = encode_members(&request, &["thinking"]);
+    assert_eq!((members, warnings), (json!({}), vec!["reasoning".to_owned()]));
+    // With them.
+    let reasoning = reasoning_part(Dialect::AnthropicMessages);
+    request.turns[1].parts.insert(0, reasoning);
+    let (members, _) = encode_members(&request, &["thinking"]);
+    assert_eq!(members["thinking"]["type"], "enabled");
+}
+
+#[test]
+fn orders_messages_as_the_api_requires() {
+    let system = |text: &str| turn(Role::System, vec![Part::text(text)]);
+    let only = |text: &str| json!([{"role": "user", "content": text}]);
+    let both = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
+    let first = "(The conversation begins with your words.)";
+    let cases = [
+        (
+            "m",
+            vec![user("a"), system("s"), user("b")],
+            json!({"system": "s", "messages": [{"role": "user", "content": both}]}),
+            vec!["messages.system"],
+        ),
+        (
+            "claude-opus-5",
+            vec![user("a"), system("s"), assistant("b")],
+            json!({"messages": [{"role": "user", "content": "a"}, {"role": "system", "content": "s"}, {"role": "assistant", "content": "b"}]}),
+            vec![],
+        ),
+        (
+            "claude-opus-5",
+            vec![user("a"), assistant("b"), system("s"), user("c")],
+            json!({"system": "s", "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]}),
+            vec!["messages.system"],
+        ),
+        (
+            "m",
+            vec![assistant("a \n")],
+            json!({"messages": [{"role": "user", "content": first}, {"role": "assistant", "content": "a"}]}),
+            vec!["messages"],
+        ),
+        (
+            "m",
+            vec![system("s")],
+            json!({"messages": only("s")}),
+            vec!["messages.system", "system"],
+        ),
+        (
+            "m",
+            vec![user("a"), assistant(" ")],
+            json!({"messages": only("a")}),
+            vec![],
+        ),
+    ];
+    for (model, turns, expected, warned) in cases {
+        let request = Request {
+            turns: turns.clone(),
+            ..base_request(model)
+        };
+        let (members, warnings) = encode_members(&request, &["system", "messages"]);
+        assert_eq!(members, expected, "{model} {turns:?}");
+        assert_eq!(warnings, warned, "{model} {turns:?}");
+    }
+    let empty = Request {
+        turns: vec![user("\n")],
+        ..base_request("m")
+    };
+    assert_eq!(
+        write(&empty).0.map_err(|it| it.field),
+        Err("messages".to_owned())
+    );
+}
+
+#[test]
+fn normalizes_tool_calls_and_results() {
+    let mut request = base_request("m");
+    let calls = vec![
+        call_part("a:1", "{\"b\":1}"),
+        call_part("a:2", " "),
+        call_part("a:3", "[1"),
+    ];
+    request.turns.push(turn(Role::Assistant, calls));
+    let mut results = vec![Part::text("z")];
+    results.extend(["a:1", "a:2", "a:3"].map(result_part));
+    request.turns.push(turn(Role::User, results));
+    let (members, warnings) = encode_members(&request, &["messages", "tools", "tool_choice"]);
+    assert_eq!(warnings, Vec::<String>::new());
+    let calls = &members["messages"][1]["content"];
+    assert_eq!(calls[0]["input"], json!({"b": 1}));
+    assert_eq!(calls[1]["input"], json!({}));
+    assert_eq!(calls[2]["input"], json!({"arguments": "[1"}));
+    let results = &members["messages"][2]["content"];
+    for (index, id) in ["a_1", "a_2", "a_3"].into_iter().enumerate() {
+        assert_eq!(calls[index]["id"], id);
+        assert_eq!(
+            results[index],
+            json!({"type": "tool_result", "tool_use_id": id})
+        );
+    }
+    assert_eq!(results[3]["text"], "z");
+    // The API takes calls only beside the tools that are called.
+    assert_eq!(
+        members["tools"],
+        json!([{"name": "a", "input_schema": {"type": "object"}}])
+    );
+    assert_eq!(members["tool_choice"], json!({"type": "none"}));
+}
+
+#[test]
+fn sends_only_allowed_tools() {
+    let mut request = base_request("m");
+    request.tools = vec![tool("a"), tool("b")];
+    request.tools[0].kind = ToolKind::Custom(None);
+    request.parallel_tools = Some(false);
+    request.tool_choice = Some(ToolChoice::Allowed {
+        names: vec!["a".to_owned()],
+        required: true,
+    });
+    let (members, warnings) = encode_members(&request, &["tools", "tool_choice"]);
+    let schema = json!({"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]});
+    let expected = json!({
+        "tools": [{"name": "a", "input_schema": schema}],
+        "tool_choice": {"type": "any", "disable_parallel_tool_use": true},
+    });
+    assert_eq!((members, warnings), (expected, vec![]));
+}
+
+#[test]
+fn drops_reasoning_of_other_providers() {
+    for origin in Dialect::ALL {
+        let mut request = base_request("m");
+        let parts = vec![reasoning_part(origin), Part::text("b")];
+        request.turns.push(turn(Role::Assistant, parts));
+        let (members, warnings) = encode_members(&request, &["messages"]);
+        let content = &members["messages"][1]["content"];
+        if origin == Dialect::AnthropicMessages {
+            assert_eq!(
+                content[0],
+                json!({"type": "thinking", "thinking": "t", "signature": "s"})
+            );
+            assert_eq!(warnings, Vec::<String>::new());
+        } else {
+            assert_eq!(content, "b");
+            assert_eq!(warnings, ["reasoning_content"]);
+        }
+    }
+}
+
+#[test]
+fn encodes_supported_files_only() {
+    let media = |media_type: Option<&str>, source| Media {
+        media_type: media_type.map(str::to_owned),
+        source,
+        detail: None,
+        title: None,
+    };
+    let base64 = |data: &str| MediaSource::Base64(data.to_owned());
+    let file = || MediaSource::File("f".to_owned());
+    let image_source = |kind: &str| json!({"type": "base64", "media_type": kind, "data": "/9j/"});
+    let cases = [
+        (
+            Part::Image(media(None, base64("/9j/"))),
+            Ok(image_source("image/jpeg")),
+        ),
+        (
+            Part::Image(media(Some("image/jpg"), base64("/9j/"))),
+            Ok(image_source("image/jpeg")),
+        ),
+        (
+            Part::Image(media(Some("image/tiff"), base64("/9j/"))),
+            Err("image_url"),
+        ),
+        (Part::Image(media(None, file())), Err("file_id")),
+        (Part::Document(media(None, file())), Err("file_id")),
+        (Part::Audio(media(None, base64("AA=="))), Err("input_audio")),
+        (
+            Part::Document(media(Some("text/csv"), base64("YSxi"))),
+            Ok(json!({"type": "text", "media_type": "text/plain", "data": "a,b"})),
+        ),
+        (
+            Part::Document(media(Some("application/zip"), base64("YSxi"))),
+            Err("file_data"),
+        ),
+    ];
+    for (part, expected) in cases {
+        let mut request = base_request("m");
+        request.turns[0].parts.push(part.clone());
+        let source = write(&request)
+            .0
+            .map(|body| body["messages"][0]["content"][1]["source"].clone());
+        let expected = expected.map_err(str::to_owned);
+        assert_eq!(source.map_err(|it| it.field), expected, "{part:?}");
+    }
+}
+
+#[test]
+fn closes_open_schemas() {
+    let mut request = base_request("m");
+    request.format = Format::Schema {
+        name: Some("n".to_owned()),
+        description: Some("d".to_owned()),
+        schema: json!({"type": "object", "properties": {"a": {"type": "array", "items": {"type": "object", "properties": {}}}}}),
+        strict: None,
+    };
+    let (members, warnings) = encode_members(&request, &["output_config"]);
+    let schema = &members["output_config"]["format"]["schema"];
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(
+        schema["properties"]["a"]["items"]["additionalProperties"],
+        false
+    );
+    assert_eq!(warnings, ["response_format.json_schema.description"]);
+}

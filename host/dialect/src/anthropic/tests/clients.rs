@@ -1,0 +1,105 @@
+//! What real clients send: a coding tool's request, and one for a count.
+
+use serde_json::{Value, json};
+
+use super::{fields, read};
+use crate::anthropic::{decode_count, encode_count, encode_count_request};
+use crate::interlingua::{TranslationReport, Part, Role, ToolKind};
+
+/// The shape of what Claude Code sends.
+fn claude_code_request() -> Value {
+    let cached = json!({"type": "ephemeral", "ttl": "1h"});
+    json!({
+        "model": "claude-sonnet-4-5",
+        "max_tokens": 32000,
+        "stream": true,
+        "system": [
+            {"type": "text", "text": "You are a coding tool.", "cache_control": cached},
+            {"type": "text", "text": "The folder is /a.", "cache_control": cached},
+        ],
+        "messages": [
+            {"role": "user", "content": [
+                {"type": "text", "text": "<system-reminder>a</system-reminder>"},
+                {"type": "text", "text": "List the files.", "cache_control": cached},
+            ]},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "I run ls.", "signature": "EqQB"},
+                {"type": "text", "text": ""},
+                {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "ls"}, "caller": {"type": "direct"}},
+            ]},
+            {"role": "user", "content": [
+                {"type": "text", "text": "<system-reminder>b</system-reminder>"},
+                {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "a.rs"}], "is_error": false, "cache_control": cached},
+            ]},
+        ],
+        "tools": [{
+            "name": "Bash",
+            "description": "Runs a command.",
+            "input_schema": {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"], "additionalProperties": false},
+            "eager_input_streaming": true,
+        }],
+        "thinking": {"type": "enabled", "budget_tokens": 31999},
+        "metadata": {"user_id": "{\"device_id\":\"a\"}"},
+        "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+        "temperature": 1,
+    })
+}
+
+#[test]
+fn decodes_claude_code_request() {
+    let (request, warnings) = read(&claude_code_request());
+    let request = request.unwrap();
+    assert_eq!(fields(&warnings), ["cache_control", "context_management"]);
+    assert!(request.stream && request.include_usage);
+    assert_eq!(request.system.len(), 2);
+    let roles: Vec<Role> = request.turns.iter().map(|turn| turn.role).collect();
+    assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
+    assert_eq!(
+        request.turns[1].parts.len(),
+        2,
+        "the empty text says nothing"
+    );
+    let [Part::ToolResult(result), Part::Text { .. }] = request.turns[2].parts.as_slice() else {
+        panic!("results come first: {:?}", request.turns[2]);
+    };
+    assert_eq!(result.name.as_deref(), Some("Bash"));
+    assert!(matches!(request.tools[0].kind, ToolKind::Function(Some(_))));
+    assert_eq!(request.user.as_deref(), Some("{\"device_id\":\"a\"}"));
+}
+
+#[test]
+fn count_request_omits_max_tokens() {
+    let mut body = claude_code_request();
+    for name in ["max_tokens", "stream", "metadata", "temperature"] {
+        body.as_object_mut().unwrap().remove(name);
+    }
+    let request = read(&body).0.unwrap();
+    assert_eq!(request.sampling.tokens_max, None);
+    let mut report = TranslationReport::default();
+    let written = encode_count_request(&read(&claude_code_request()).0.unwrap(), &mut report).unwrap();
+    let written: Value = serde_json::from_slice(&written).unwrap();
+    let mut names: Vec<&str> = written
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["messages", "model", "system", "thinking", "tools"]);
+    assert_eq!(report.warnings(), []);
+}
+
+#[test]
+fn token_count_round_trips() {
+    assert_eq!(encode_count(42), br#"{"input_tokens":42}"#);
+    assert_eq!(decode_count(&encode_count(u64::MAX)), Some(u64::MAX));
+    for odd in [
+        "",
+        "{}",
+        "[]",
+        "{\"input_tokens\":\"1\"}",
+        "{\"input_tokens\":-1}",
+    ] {
+        assert_eq!(decode_count(odd.as_bytes()), None, "{odd}");
+    }
+}

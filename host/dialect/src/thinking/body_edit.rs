@@ -1,0 +1,82 @@
+//! A client's body that is read as a tree, and changed by patches of its text.
+
+use serde_json::{Map, Value};
+
+use crate::interlingua::TranslationError;
+use crate::json::Patch;
+
+/// A body, as it is with the patches so far. Pointers name members of objects, without escapes.
+pub(crate) struct BodyEdit {
+    tree: Value,
+    patches: Vec<Patch>,
+}
+
+impl BodyEdit {
+    pub(super) fn read(body: &[u8]) -> Result<Self, TranslationError> {
+        let tree: Map<String, Value> = serde_json::from_slice(body)
+            .map_err(|_| TranslationError::new("", "the body must be a JSON object"))?;
+        Ok(Self {
+            tree: Value::Object(tree),
+            patches: Vec::new(),
+        })
+    }
+
+    pub(super) fn into_patches(self) -> Vec<Patch> {
+        self.patches
+    }
+
+    /// What stands there; none for null.
+    pub(crate) fn get(&self, pointer: &str) -> Option<&Value> {
+        self.tree.pointer(pointer).filter(|value| !value.is_null())
+    }
+
+    /// Removes what stands there, and the objects around it that have nothing else.
+    pub(crate) fn remove(&mut self, pointer: &str) {
+        let mut pointer = pointer;
+        while let Some((parent, name)) = pointer.rsplit_once('/') {
+            let Some(Value::Object(members)) = self.tree.pointer_mut(parent) else {
+                return;
+            };
+            if !members.contains_key(name) {
+                return;
+            }
+            if members.len() > 1 || parent.is_empty() {
+                members.remove(name);
+                self.patches.push(Patch::Remove {
+                    path: pointer.to_owned(),
+                });
+                return;
+            }
+            pointer = parent;
+        }
+    }
+
+    /// Puts a value there, with the objects around it where they are missing.
+    ///
+    /// # Errors
+    /// If one around it is no object.
+    pub(crate) fn set(&mut self, pointer: &str, value: Value) -> Result<(), TranslationError> {
+        let (mut at, mut value) = (pointer, value);
+        while let Some((parent, name)) = at.rsplit_once('/') {
+            match self.tree.pointer_mut(parent) {
+                Some(Value::Object(members)) => {
+                    self.patches.push(Patch::Add {
+                        path: at.to_owned(),
+                        value: value.to_string(),
+                    });
+                    members.insert(name.to_owned(), value);
+                    return Ok(());
+                }
+                None | Some(Value::Null) => {
+                    value = Value::Object(Map::from_iter([(name.to_owned(), value)]));
+                    at = parent;
+                }
+                Some(_) => {
+                    let field = parent.trim_start_matches('/').replace('/', ".");
+                    return Err(TranslationError::new(field, "must be an object"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
