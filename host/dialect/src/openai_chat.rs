@@ -1,39 +1,39 @@
 //! The dialect `openai-chat`: chat completions as OpenAI documents them, and as the many providers that
 //! speak them really send them.
 
-mod answer;
-mod calls;
+mod body_check;
+mod tool_calls;
 mod chunk;
 mod citations;
-mod completion;
-mod decode;
+mod response;
+mod decode_request;
 mod decoder;
-mod encode;
+mod encode_request;
 mod encoder;
-mod finish;
+mod finish_reason;
 mod media;
 mod message;
 mod render;
 #[cfg(test)]
-pub(crate) mod shapes;
-mod stream;
-mod thought;
+pub(crate) mod json_strategy;
+mod observer;
+mod reasoning;
 mod usage;
 
-pub use answer::read_answer;
-pub use completion::{decode_answer, encode_answer};
-pub use decode::decode_request;
+pub use body_check::check_body;
+pub use response::{decode_response, encode_response};
+pub use decode_request::decode_request;
 pub use decoder::decoder;
-pub use encode::encode_request;
+pub use encode_request::encode_request;
 pub use encoder::encoder;
 pub use render::{error_kind, model, model_list, render_error, render_stream_error};
-pub use stream::StreamObserver;
+pub use observer::StreamObserver;
 
 // OpenAI's older API, the text completions, has these alike.
-pub(crate) use decode::{
-    include_usage, refuse_several, sampling as read_sampling, stop as read_stop,
+pub(crate) use decode_request::{
+    include_usage, reject_multiple, decode_sampling as read_sampling, decode_stop as read_stop,
 };
-pub(crate) use encode::{sampling as write_sampling, stop as write_stop};
-pub(crate) use encoder::{frame, told};
-pub(crate) use render::print;
-pub(crate) use usage::written as write_usage;
+pub(crate) use encode_request::{encode_sampling as write_sampling, encode_stop as write_stop};
+pub(crate) use encoder::{frame, error_body};
+pub(crate) use render::to_json;
+pub(crate) use usage::encode as write_usage;

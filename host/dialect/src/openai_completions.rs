@@ -2,16 +2,16 @@
 //! the text that follows it comes out. Errors, and what a provider sends, are read as the chat's are, which
 //! has all of it.
 
-mod completion;
+mod response;
 mod encoder;
 mod request;
 #[cfg(test)]
 mod tests;
 
 pub use crate::openai_chat::{
-    StreamObserver, decode_answer, decoder, error_kind, read_answer, render_error,
+    StreamObserver, decode_response, decoder, error_kind, check_body, render_error,
     render_stream_error,
 };
-pub use completion::encode_answer;
+pub use response::encode_response;
 pub use encoder::encoder;
 pub use request::{decode_request, encode_request};

@@ -5,23 +5,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use jackfield_dialect::openai_chat::{StreamObserver, read_answer};
+use jackfield_dialect::openai_chat::{StreamObserver, check_body};
 use jackfield_dialect::sse::SseReader;
 use jackfield_dialect::{RequestHead, ProviderError};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 #[test]
-fn every_golden_reads_as_expected() -> Outcome<()> {
+fn goldens_read_as_expected() -> Outcome<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/openai-chat");
-    let mut wrong = Vec::new();
+    let mut failures = Vec::new();
     for case in folders(&root)? {
         let read = read_case(&case)?;
         if read != fs::read_to_string(case.join("expect.txt")).unwrap_or_default() {
-            wrong.push(format!("{}/expect.txt should be:\n{read}", case.display()));
+            failures.push(format!("{}/expect.txt should be:\n{read}", case.display()));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(())
 }
 
@@ -54,7 +54,7 @@ type ReadInput = fn(&[u8]) -> Outcome<String>;
 
 const READERS: [(&str, ReadInput); 4] = [
     ("request.json", read_request),
-    ("answer.json", read_whole),
+    ("answer.json", read_response),
     ("error.json", read_error),
     ("stream.sse", read_stream),
 ];
@@ -66,8 +66,8 @@ fn read_request(body: &[u8]) -> Outcome<String> {
     })
 }
 
-fn read_whole(body: &[u8]) -> Outcome<String> {
-    Ok(format!("{:#?}\n", read_answer(body)))
+fn read_response(body: &[u8]) -> Outcome<String> {
+    Ok(format!("{:#?}\n", check_body(body)))
 }
 
 fn read_error(body: &[u8]) -> Outcome<String> {

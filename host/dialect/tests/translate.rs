@@ -25,32 +25,32 @@ const DIALECTS: [Dialect; 4] = [
 ];
 
 #[test]
-fn every_story_is_told_in_every_dialect() -> Outcome<()> {
+fn golden_cases_translate_between_all_dialects() -> Outcome<()> {
     let bless = std::env::var_os("JACKFIELD_BLESS").is_some();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/dialects");
-    let (mut wrong, mut told) = (Vec::new(), 0);
+    let (mut failures, mut compared) = (Vec::new(), 0);
     for case in folders(&root)? {
         for client in DIALECTS {
             for provider in DIALECTS {
-                let story = Pair::new(&case, client, provider).tell()?;
+                let output = Pair::new(&case, client, provider).run()?;
                 let file = case.join(format!("expect/{client}-{provider}.txt"));
-                told += 1;
+                compared += 1;
                 if bless {
                     fs::create_dir_all(case.join("expect"))?;
-                    fs::write(&file, &story)?;
-                } else if fs::read_to_string(&file).unwrap_or_default() != story {
-                    wrong.push(format!("{} should be:\n{story}", file.display()));
+                    fs::write(&file, &output)?;
+                } else if fs::read_to_string(&file).unwrap_or_default() != output {
+                    failures.push(format!("{} should be:\n{output}", file.display()));
                 }
             }
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(told, STORIES * DIALECTS.len() * DIALECTS.len());
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert_eq!(compared, CASES * DIALECTS.len() * DIALECTS.len());
     Ok(())
 }
 
 /// How many stories there are, so that none is lost unseen.
-const STORIES: usize = 11;
+const CASES: usize = 11;
 
 fn folders(root: &Path) -> Outcome<Vec<PathBuf>> {
     let mut folders = Vec::new();
@@ -77,18 +77,18 @@ impl<'a> Pair<'a> {
         }
     }
 
-    fn tell(&self) -> Outcome<String> {
-        let mut story = String::new();
-        let translated = self.request(&mut story)?;
-        self.answer(&translated, &mut story)?;
-        self.stream(&translated, &mut story)?;
-        self.error(&mut story);
-        assert!(!story.is_empty(), "{} has no input", self.case.display());
-        Ok(story)
+    fn run(&self) -> Outcome<String> {
+        let mut output = String::new();
+        let translated = self.request(&mut output)?;
+        self.response(&translated, &mut output)?;
+        self.stream(&translated, &mut output)?;
+        self.error(&mut output);
+        assert!(!output.is_empty(), "{} has no input", self.case.display());
+        Ok(output)
     }
 
     /// The client's request. A story without one is the answer to a plain one.
-    fn request(&self, story: &mut String) -> Outcome<TranslatedRequest> {
+    fn request(&self, output: &mut String) -> Outcome<TranslatedRequest> {
         let own = fs::read(self.file(self.client, "request.json"));
         let shown = own.is_ok();
         let body = match own {
@@ -96,14 +96,14 @@ impl<'a> Pair<'a> {
             Err(_) => self.plain()?,
         };
         let streamed = self.file(self.client, "stream.sse").exists();
-        let asked = match self.client {
+        let head = match self.client {
             Dialect::Gemini => RequestHead::from_path("client-model", streamed)?,
             _ => RequestHead::read(&body)?,
         };
         let source = TranslationInput {
             dialect: self.client,
             body: &body,
-            head: &asked,
+            head: &head,
             model: "provider-model",
             thinking: None,
             id: "call-1",
@@ -111,41 +111,41 @@ impl<'a> Pair<'a> {
         };
         let translated = TranslatedRequest::translate_content(&source, self.provider)?;
         if shown {
-            writeln!(story, "== request\n{}", pretty(&translated.body)?)?;
+            writeln!(output, "== request\n{}", pretty(&translated.body)?)?;
             for warning in &translated.warnings {
-                writeln!(story, "-- {}: {}", warning.field, warning.what)?;
+                writeln!(output, "-- {}: {}", warning.field, warning.what)?;
             }
         }
         Ok(translated)
     }
 
-    fn answer(&self, translated: &TranslatedRequest, story: &mut String) -> Outcome<()> {
+    fn response(&self, translated: &TranslatedRequest, output: &mut String) -> Outcome<()> {
         if let Ok(body) = fs::read(self.file(self.provider, "answer.json")) {
-            let answer = translated.translate_response(&body)?;
-            writeln!(story, "== answer\n{}", pretty(&answer)?)?;
+            let response = translated.translate_response(&body)?;
+            writeln!(output, "== answer\n{}", pretty(&response)?)?;
         }
         Ok(())
     }
 
     /// The provider's stream, cut into chunks of every size: the client's is always the same.
-    fn stream(&self, translated: &TranslatedRequest, story: &mut String) -> Outcome<()> {
+    fn stream(&self, translated: &TranslatedRequest, output: &mut String) -> Outcome<()> {
         let Ok(stream) = fs::read(self.file(self.provider, "stream.sse")) else {
             return Ok(());
         };
-        let whole = retold(translated, stream.chunks(stream.len()))?;
+        let whole = translate_stream(translated, stream.chunks(stream.len()))?;
         for size in (1..CHUNK_SIZES_END).chain([997]) {
-            let cut = retold(translated, stream.chunks(size))?;
+            let cut = translate_stream(translated, stream.chunks(size))?;
             assert_eq!(cut, whole, "{} in chunks of {size}", self.case.display());
         }
-        writeln!(story, "== stream\n{}", whole.trim_end())?;
+        writeln!(output, "== stream\n{}", whole.trim_end())?;
         Ok(())
     }
 
-    fn error(&self, story: &mut String) {
+    fn error(&self, output: &mut String) {
         if let Ok(body) = fs::read(self.file(self.provider, "error.json")) {
             let error = ProviderError::read(&body).unwrap_or_default();
-            let told = translate_error(self.client, 429, &error);
-            *story += &format!("== error\n{}\n", String::from_utf8_lossy(&told));
+            let body = translate_error(self.client, 429, &error);
+            *output += &format!("== error\n{}\n", String::from_utf8_lossy(&body));
         }
     }
 
@@ -163,7 +163,7 @@ impl<'a> Pair<'a> {
 const CHUNK_SIZES_END: usize = 40;
 
 /// A provider's stream as the client gets it.
-fn retold<'c>(translated: &TranslatedRequest, chunks: impl Iterator<Item = &'c [u8]>) -> Outcome<String> {
+fn translate_stream<'c>(translated: &TranslatedRequest, chunks: impl Iterator<Item = &'c [u8]>) -> Outcome<String> {
     let mut translator = translated.translator().ok_or("nothing is streamed")?;
     let (mut reader, mut frames) = (SseReader::default(), Vec::new());
     let mut failed = None;

@@ -27,25 +27,25 @@ pub fn check(data: &[u8]) {
     assert_eq!(out, data, "all bytes come out");
     // With the quiet bytes taken out on the way, the events mean the same.
     let quiet = read(data, chosen, true);
-    assert_eq!(meant(&quiet.events), meant(&whole.events));
-    written(&whole.events);
-    limited(data, chosen);
+    assert_eq!(payloads(&quiet.events), payloads(&whole.events));
+    check_rewrite(&whole.events);
+    check_limit(data, chosen);
 }
 
 /// What is written is read as what was meant.
-fn written(events: &[SseEvent]) {
+fn check_rewrite(events: &[SseEvent]) {
     let mut out = Vec::new();
     for event in events {
         write_event(event.name(), &event.data, &mut out);
     }
     let again = read(&out, out.len().max(1), false);
     // Readers join lines by line feeds, whatever ended them; a name has no line ends.
-    assert_eq!(meant(&again.events), meant(events));
+    assert_eq!(payloads(&again.events), payloads(events));
     assert!(again.rest.is_empty());
 }
 
 /// A reader with a small limit holds no more than that.
-fn limited(data: &[u8], size: usize) {
+fn check_limit(data: &[u8], size: usize) {
     let mut reader = SseReader::new(EVENT_BYTES_MAX);
     for chunk in data.chunks(size) {
         reader.push(Bytes::copy_from_slice(chunk));
@@ -65,12 +65,12 @@ fn limited(data: &[u8], size: usize) {
     }
 }
 
-fn meant(events: &[SseEvent]) -> Vec<(&str, &Bytes)> {
-    let meant = |event| -> (&str, &Bytes) {
+fn payloads(events: &[SseEvent]) -> Vec<(&str, &Bytes)> {
+    let payloads = |event| -> (&str, &Bytes) {
         let event: &SseEvent = event;
         (event.name(), &event.data)
     };
-    events.iter().map(meant).collect()
+    events.iter().map(payloads).collect()
 }
 
 fn read(data: &[u8], size: usize, quiet: bool) -> ReadEvents {

@@ -29,7 +29,7 @@ pub(crate) fn check(dialect: Dialect, data: &[u8]) {
         if !ended {
             writing.put(&Event::Error(ProviderError::default()));
         }
-        writing.quiet();
+        writing.assert_silent();
         bound::hold("a stream", data.len(), writing.out.len());
         writing.read_again(reading.has_finish, reading.order.done());
     }
@@ -124,7 +124,7 @@ impl Writing {
     }
 
     /// It is over: nothing more is written.
-    fn quiet(&mut self) {
+    fn assert_silent(&mut self) {
         let length = self.out.len();
         self.put(&Event::Done);
         self.put(&Event::Error(ProviderError::default()));

@@ -12,7 +12,7 @@ use crate::json::is_void;
 
 /// A completion, or a part of one.
 #[derive(Debug, Default)]
-pub(super) struct Chunk<'a> {
+pub(super) struct ChunkScan<'a> {
     /// None if there is no such member, or null.
     pub(super) choices: Option<Choices<'a>>,
     pub(super) error: Option<&'a RawValue>,
@@ -23,14 +23,14 @@ pub(super) struct Chunk<'a> {
     pub(super) x_groq: Option<&'a RawValue>,
 }
 
-impl<'a> Chunk<'a> {
+impl<'a> ChunkScan<'a> {
     /// None if the text is not a JSON object, or its `choices` are no choices.
-    pub(super) fn read(text: &'a str) -> Option<Self> {
+    pub(super) fn decode(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
     /// Whether the object calls itself an error: vLLM's `object`, others' `type`.
-    pub(super) fn is_called_error(&self) -> bool {
+    pub(super) fn is_error_object(&self) -> bool {
         [self.object, self.kind]
             .into_iter()
             .flatten()
@@ -58,10 +58,10 @@ pub(super) struct Choices<'a> {
 }
 
 #[derive(Debug, Default)]
-struct Choice<'a> {
+struct ChoiceScan<'a> {
     index: Option<&'a RawValue>,
-    delta: Option<Delta>,
-    message: Option<Delta>,
+    delta: Option<DeltaScan>,
+    message: Option<DeltaScan>,
     text: Option<&'a RawValue>,
     finish_reason: Option<&'a RawValue>,
     error: Option<&'a RawValue>,
@@ -70,17 +70,17 @@ struct Choice<'a> {
 
 /// What a choice adds: a streamed `delta`, or a whole `message`.
 #[derive(Debug, Default)]
-struct Delta {
+struct DeltaScan {
     /// Whether there is anything in it but a role. Providers invent members for reasoning, pictures and
     /// more; holding back one that a list does not know would hold back the whole answer.
     content: bool,
 }
 
 impl<'a> Choices<'a> {
-    fn add(&mut self, choice: &Choice<'a>) {
+    fn add(&mut self, choice: &ChoiceScan<'a>) {
         let bit = 1 << index(choice.index);
-        let said = |raw: &&RawValue| !is_void(raw);
-        let finish_reason = choice.finish_reason.filter(said);
+        let is_present = |raw: &&RawValue| !is_void(raw);
+        let finish_reason = choice.finish_reason.filter(is_present);
         self.count += 1;
         self.seen |= bit;
         if finish_reason.is_some() {
@@ -93,8 +93,8 @@ impl<'a> Choices<'a> {
                 .flatten()
                 .any(|delta| delta.content);
         self.finish_reason = finish_reason.or(self.finish_reason);
-        self.error = choice.error.filter(said).or(self.error);
-        self.usage = choice.usage.filter(said).or(self.usage);
+        self.error = choice.error.filter(is_present).or(self.error);
+        self.usage = choice.usage.filter(is_present).or(self.usage);
     }
 }
 
@@ -106,36 +106,36 @@ fn index(raw: Option<&RawValue>) -> u32 {
     index.min(u128::BITS - 1)
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Chunk<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for ChunkScan<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members::<Self>::default())
+        deserializer.deserialize_map(MembersVisitor::<Self>::default())
     }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(Fold(Self::default()))
+        deserializer.deserialize_seq(ChoicesVisitor(Self::default()))
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Choice<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for ChoiceScan<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members::<Self>::default())
+        deserializer.deserialize_map(MembersVisitor::<Self>::default())
     }
 }
 
-impl<'de> Deserialize<'de> for Delta {
+impl<'de> Deserialize<'de> for DeltaScan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members::<Self>::default())
+        deserializer.deserialize_map(MembersVisitor::<Self>::default())
     }
 }
 
 /// An object that is read member by member.
-trait Record<'de>: Default {
+trait FromMembers<'de>: Default {
     fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error>;
 }
 
-impl<'de: 'a, 'a> Record<'de> for Chunk<'a> {
+impl<'de: 'a, 'a> FromMembers<'de> for ChunkScan<'a> {
     fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match name {
             "\"choices\"" => self.choices = map.next_value()?,
@@ -150,7 +150,7 @@ impl<'de: 'a, 'a> Record<'de> for Chunk<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Record<'de> for Choice<'a> {
+impl<'de: 'a, 'a> FromMembers<'de> for ChoiceScan<'a> {
     fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match name {
             "\"delta\"" => self.delta = map.next_value()?,
@@ -166,7 +166,7 @@ impl<'de: 'a, 'a> Record<'de> for Choice<'a> {
     }
 }
 
-impl<'de> Record<'de> for Delta {
+impl<'de> FromMembers<'de> for DeltaScan {
     fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         let value: &RawValue = map.next_value()?;
         // `name` is the speaker's, which MiniMax sends with every role.
@@ -175,15 +175,15 @@ impl<'de> Record<'de> for Delta {
     }
 }
 
-struct Members<R>(std::marker::PhantomData<R>);
+struct MembersVisitor<R>(std::marker::PhantomData<R>);
 
-impl<R> Default for Members<R> {
+impl<R> Default for MembersVisitor<R> {
     fn default() -> Self {
         Self(std::marker::PhantomData)
     }
 }
 
-impl<'de, R: Record<'de>> Visitor<'de> for Members<R> {
+impl<'de, R: FromMembers<'de>> Visitor<'de> for MembersVisitor<R> {
     type Value = R;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -199,9 +199,9 @@ impl<'de, R: Record<'de>> Visitor<'de> for Members<R> {
     }
 }
 
-struct Fold<'a>(Choices<'a>);
+struct ChoicesVisitor<'a>(Choices<'a>);
 
-impl<'de: 'a, 'a> Visitor<'de> for Fold<'a> {
+impl<'de: 'a, 'a> Visitor<'de> for ChoicesVisitor<'a> {
     type Value = Choices<'a>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -209,7 +209,7 @@ impl<'de: 'a, 'a> Visitor<'de> for Fold<'a> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Choices<'a>, A::Error> {
-        while let Some(choice) = seq.next_element::<Option<Choice<'a>>>()? {
+        while let Some(choice) = seq.next_element::<Option<ChoiceScan<'a>>>()? {
             choice.iter().for_each(|choice| self.0.add(choice));
         }
         Ok(self.0)

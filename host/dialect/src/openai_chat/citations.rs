@@ -5,16 +5,16 @@ use serde_json::{Map, Value, json};
 use crate::interlingua::{Citation, Part};
 
 /// A citation of the web; none if the annotation is something else.
-pub(super) fn read(annotation: &Value) -> Option<Citation> {
+pub(super) fn decode(annotation: &Value) -> Option<Citation> {
     let cited = annotation.get("url_citation")?;
     let text = |name: &str| Some(cited.get(name)?.as_str()?.to_owned());
-    let place = |name: &str| cited.get(name)?.as_u64();
+    let position = |name: &str| cited.get(name)?.as_u64();
     Some(Citation {
         url: Some(text("url")?),
         title: text("title"),
         // OpenRouter's own member.
         quoted: text("content"),
-        span: place("start_index").zip(place("end_index")),
+        span: position("start_index").zip(position("end_index")),
         raw: annotation.clone(),
     })
 }
@@ -26,13 +26,13 @@ pub(super) fn attach(parts: &mut [Part], annotations: &[Value]) {
         _ => None,
     });
     if let Some(citations) = text {
-        citations.extend(annotations.iter().filter_map(read));
+        citations.extend(annotations.iter().filter_map(decode));
     }
 }
 
 /// A citation as an annotation; none if it is not of the web. The text that it stands in begins
 /// `offset` characters into the message's.
-pub(super) fn written(citation: &Citation, offset: u64, text_chars: u64) -> Option<Value> {
+pub(super) fn encode(citation: &Citation, offset: u64, text_chars: u64) -> Option<Value> {
     let url = citation.url.as_deref()?;
     // All four are demanded: a citation without a place is one of the whole text.
     let (start, end) = citation.span.unwrap_or((0, text_chars));

@@ -5,8 +5,8 @@ mod parts;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-use self::parts::Parts;
-use super::finish::Said;
+use self::parts::PartTracker;
+use super::finish_reason::PartKinds;
 use super::message;
 use super::usage;
 use crate::interlingua::{Event, EventDecoder, Malformed};
@@ -15,16 +15,16 @@ use crate::{ProviderError, truncate};
 /// Reads the stream of a chat completion, or of a text completion.
 #[must_use]
 pub fn decoder() -> Box<dyn EventDecoder> {
-    Box::new(Decoder::default())
+    Box::new(StreamDecoder::default())
 }
 
 #[derive(Debug, Default)]
-struct Decoder {
+struct StreamDecoder {
     id: String,
     model: String,
     stage: Stage,
     /// What is said so far, and the part that is open.
-    parts: Parts,
+    parts: PartTracker,
 }
 
 /// How far the stream is.
@@ -37,12 +37,12 @@ enum Stage {
     /// It said why it ends.
     Finished,
     /// It is over, well or not.
-    Over,
+    Ended,
 }
 
-impl EventDecoder for Decoder {
+impl EventDecoder for StreamDecoder {
     fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
-        if self.stage == Stage::Over {
+        if self.stage == Stage::Ended {
             return Ok(());
         }
         let data = data.trim_ascii();
@@ -51,7 +51,7 @@ impl EventDecoder for Decoder {
             return Ok(());
         }
         if name == "error" {
-            self.fail(error_of(data), out);
+            self.fail(decode_error(data), out);
             return Ok(());
         }
         let Ok(Value::Object(chunk)) = serde_json::from_slice(data) else {
@@ -70,29 +70,29 @@ impl EventDecoder for Decoder {
         if self.stage == Stage::Finished {
             out.push(Event::Done);
         }
-        self.stage = Stage::Over;
+        self.stage = Stage::Ended;
     }
 }
 
-impl Decoder {
+impl StreamDecoder {
     fn chunk(&mut self, chunk: &Map<String, Value>, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        for (name, kept) in [("id", &mut self.id), ("model", &mut self.model)] {
+        for (name, value) in [("id", &mut self.id), ("model", &mut self.model)] {
             // Azure's first chunk, of its filters alone, has neither.
-            if kept.is_empty() {
-                truncate(message::text(chunk, name), NAME_BYTES_MAX).clone_into(kept);
+            if value.is_empty() {
+                truncate(message::text(chunk, name), NAME_BYTES_MAX).clone_into(value);
             }
         }
-        if let Some(choice) = message::list(chunk, "choices").iter().find(first) {
+        if let Some(choice) = message::list(chunk, "choices").iter().find(is_first) {
             self.start(out);
             self.choice(choice, out)?;
         }
         let of_choice = || message::list(chunk, "choices").first()?.get("usage");
         let of_groq = || chunk.get("x_groq")?.get("usage");
-        let told = [chunk.get("usage"), of_choice(), of_groq()]
+        let candidates = [chunk.get("usage"), of_choice(), of_groq()]
             .into_iter()
             .flatten();
-        let spent = told.filter(|usage| usage.is_object());
-        if let Some(usage) = spent.filter_map(|it| usage::read(&raw(it)?)).next() {
+        let reported = candidates.filter(|usage| usage.is_object());
+        if let Some(usage) = reported.filter_map(|it| usage::decode(&raw(it)?)).next() {
             self.start(out);
             out.push(Event::Usage(usage));
         }
@@ -113,7 +113,7 @@ impl Decoder {
         if let Some(text) = choice.get("text").and_then(Value::as_str) {
             self.parts.text(text, out);
         }
-        if let Some(finish) = self.parts.said.finish(choice) {
+        if let Some(finish) = self.parts.kinds.finish(choice) {
             self.parts.close_all(out);
             out.push(Event::Finish(finish));
             self.stage = Stage::Finished;
@@ -135,21 +135,21 @@ impl Decoder {
         self.start(out);
         if self.stage == Stage::Started {
             self.parts.close_all(out);
-            let said: Said = self.parts.said;
-            out.push(Event::Finish(said.unsaid()));
+            let kinds: PartKinds = self.parts.kinds;
+            out.push(Event::Finish(kinds.default_finish()));
         }
         out.push(Event::Done);
-        self.stage = Stage::Over;
+        self.stage = Stage::Ended;
     }
 
     fn fail(&mut self, error: ProviderError, out: &mut Vec<Event>) {
         out.push(Event::Error(error));
-        self.stage = Stage::Over;
+        self.stage = Stage::Ended;
     }
 }
 
 /// Whether a choice is the first. A translated request has no other.
-fn first(choice: &&Value) -> bool {
+fn is_first(choice: &&Value) -> bool {
     choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0
 }
 
@@ -157,12 +157,12 @@ fn first(choice: &&Value) -> bool {
 fn failure(chunk: &Map<String, Value>, data: &[u8]) -> Option<ProviderError> {
     let choice = message::list(chunk, "choices").first();
     let of_groq = || chunk.get("x_groq")?.get("error");
-    let told = [
+    let candidates = [
         chunk.get("error"),
         choice.and_then(|it| it.get("error")),
         of_groq(),
     ];
-    let error = told.into_iter().flatten().find_map(|error| {
+    let error = candidates.into_iter().flatten().find_map(|error| {
         let raw = raw(error)?;
         ProviderError::from_member(&raw)
     });
@@ -171,11 +171,11 @@ fn failure(chunk: &Map<String, Value>, data: &[u8]) -> Option<ProviderError> {
     }
     let word = |name| message::text(chunk, name) == "error";
     if chunk.get("choices").is_none_or(Value::is_null) && (word("object") || word("type")) {
-        return Some(error_of(data));
+        return Some(decode_error(data));
     }
     // OpenRouter's word for a choice that broke off.
-    let broke_off = choice?.get("finish_reason")? == "error";
-    broke_off.then(|| ProviderError::from_message("the provider finished with the reason `error`"))
+    let has_error_reason = choice?.get("finish_reason")? == "error";
+    has_error_reason.then(|| ProviderError::from_message("the provider finished with the reason `error`"))
 }
 
 fn raw(value: &Value) -> Option<Box<RawValue>> {
@@ -185,7 +185,7 @@ fn raw(value: &Value) -> Option<Box<RawValue>> {
     to_raw_value(value).ok()
 }
 
-fn error_of(data: &[u8]) -> ProviderError {
+fn decode_error(data: &[u8]) -> ProviderError {
     let message = || ProviderError::from_message(&String::from_utf8_lossy(data));
     ProviderError::read(data).unwrap_or_else(message)
 }

@@ -5,29 +5,29 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::completion::{ID, chars};
-use super::finish::Said;
-use super::{calls, citations, media, render, thought, usage};
+use super::response::{ID, chars};
+use super::finish_reason::PartKinds;
+use super::{tool_calls, citations, media, render, reasoning, usage};
 use crate::interlingua::{PartStart, Delta, Event, EventEncoder, FinishReason, Frame, ResponseContext, Part, Signature};
 use crate::{ErrorBody, ProviderError, Usage};
 
 /// Writes the stream of a chat completion: a chunk with the role, chunks with pieces, one with the reason
 /// for the end, one with the usage if the client asked for it, `[DONE]`.
 #[must_use]
-pub fn encoder(owed: ResponseContext) -> Box<dyn EventEncoder> {
-    Box::new(Encoder {
-        id: format!("{ID}{}", owed.id),
-        owed,
-        ..Encoder::default()
+pub fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
+    Box::new(StreamEncoder {
+        id: format!("{ID}{}", response_context.id),
+        response_context,
+        ..StreamEncoder::default()
     })
 }
 
 #[derive(Debug, Default)]
-struct Encoder {
-    owed: ResponseContext,
+struct StreamEncoder {
+    response_context: ResponseContext,
     id: String,
-    said: Said,
-    open: Open,
+    kinds: PartKinds,
+    open: EncodingPart,
     /// How many of each there were: lists of a stream have an index in each item.
     annotations: usize,
     calls: usize,
@@ -37,28 +37,28 @@ struct Encoder {
     reasoning: (usize, usize),
     text: (u64, u64),
     usage: Option<Usage>,
-    over: bool,
+    ended: bool,
 }
 
 #[derive(Debug, Default)]
-enum Open {
+enum EncodingPart {
     /// A custom tool's, whose input is cut out of the arguments once they are whole.
     Custom(String),
     #[default]
     Other,
-    Thought {
+    Reasoning {
         redacted: bool,
     },
 }
 
-impl EventEncoder for Encoder {
+impl EventEncoder for StreamEncoder {
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
-        if self.over {
+        if self.ended {
             return;
         }
         match event {
             Event::Start { .. } => self.delta(json!({"role": "assistant", "content": ""}), out),
-            Event::PartStart(begun) => self.begin(begun, out),
+            Event::PartStart(part_start) => self.begin(part_start, out),
             Event::Delta(delta) => self.piece(delta, out),
             Event::PartEnd => self.end(out),
             Event::Finish(finish) => self.finish(finish, out),
@@ -69,18 +69,18 @@ impl EventEncoder for Encoder {
     }
 }
 
-impl Encoder {
-    fn begin(&mut self, begun: &PartStart, out: &mut Vec<Frame>) {
-        self.open = Open::Other;
+impl StreamEncoder {
+    fn begin(&mut self, part_start: &PartStart, out: &mut Vec<Frame>) {
+        self.open = EncodingPart::Other;
         self.reasoning.0 = self.reasoning.1;
         self.text.0 = self.text.1;
-        match begun {
+        match part_start {
             PartStart::Reasoning { redacted } => {
-                self.open = Open::Thought {
+                self.open = EncodingPart::Reasoning {
                     redacted: *redacted,
                 };
             }
-            PartStart::Refusal => self.said.refusal = true,
+            PartStart::Refusal => self.kinds.refusal = true,
             PartStart::Text => {}
             PartStart::ToolCall {
                 id,
@@ -105,8 +105,8 @@ impl Encoder {
         signature: Option<&Signature>,
         out: &mut Vec<Frame>,
     ) {
-        self.said.call = true;
-        let custom = self.owed.custom_tools.iter().any(|custom| custom == name);
+        self.kinds.call = true;
+        let custom = self.response_context.custom_tools.iter().any(|custom| custom == name);
         let (kind, member) = if custom {
             ("custom", "input")
         } else {
@@ -118,11 +118,11 @@ impl Encoder {
         let mut call = json!({"index": self.calls, "id": id, "type": kind});
         call[kind] = Value::Object(inner);
         if let Some(signature) = signature {
-            call["extra_content"] = calls::extra_content(signature);
+            call["extra_content"] = tool_calls::extra_content(signature);
         }
         self.calls += 1;
         if custom {
-            self.open = Open::Custom(String::new());
+            self.open = EncodingPart::Custom(String::new());
         }
         self.delta(json!({"tool_calls": [call]}), out);
     }
@@ -130,14 +130,14 @@ impl Encoder {
     fn piece(&mut self, delta: &Delta, out: &mut Vec<Frame>) {
         match delta {
             Delta::Arguments(text) => match &mut self.open {
-                Open::Custom(arguments) if arguments.len() + text.len() <= INPUT_BYTES_MAX => {
+                EncodingPart::Custom(arguments) if arguments.len() + text.len() <= INPUT_BYTES_MAX => {
                     arguments.push_str(text);
                 }
                 _ => self.call_piece("function", "arguments", text, out),
             },
             Delta::Citation(citation) => {
                 let chars = self.text.1 - self.text.0;
-                if let Some(mut annotation) = citations::written(citation, self.text.0, chars) {
+                if let Some(mut annotation) = citations::encode(citation, self.text.0, chars) {
                     // OpenAI's Python client joins lists by it, and fails without.
                     annotation["index"] = json!(self.annotations);
                     self.annotations += 1;
@@ -158,9 +158,9 @@ impl Encoder {
     }
 
     fn sign(&mut self, signature: &Signature, out: &mut Vec<Frame>) {
-        let hidden = matches!(self.open, Open::Thought { redacted: true });
+        let hidden = matches!(self.open, EncodingPart::Reasoning { redacted: true });
         let span = (!hidden).then_some(self.reasoning);
-        let details = thought::details(signature, self.details, span);
+        let details = reasoning::details(signature, self.details, span);
         if !details.is_empty() {
             self.details += details.len();
             self.delta(json!({"reasoning_details": details}), out);
@@ -168,8 +168,8 @@ impl Encoder {
     }
 
     fn end(&mut self, out: &mut Vec<Frame>) {
-        if let Open::Custom(arguments) = std::mem::take(&mut self.open) {
-            let input = calls::input(&arguments).unwrap_or(arguments);
+        if let EncodingPart::Custom(arguments) = std::mem::take(&mut self.open) {
+            let input = tool_calls::input(&arguments).unwrap_or(arguments);
             self.call_piece("custom", "input", &input, out);
         }
     }
@@ -183,39 +183,39 @@ impl Encoder {
     }
 
     fn finish(&self, finish: &FinishReason, out: &mut Vec<Frame>) {
-        let word = self.said.word(finish);
-        self.chunk(&[Choice::of(json!({}), Some(word))], self.no_usage(), out);
+        let reason = self.kinds.finish_reason(finish);
+        self.chunk(&[EncodedChoice::of(json!({}), Some(reason))], self.no_usage(), out);
     }
 
     fn done(&mut self, out: &mut Vec<Frame>) {
-        self.over = true;
-        if let (true, Some(usage)) = (self.owed.include_usage, self.usage) {
-            self.chunk(&[], Some(Some(usage::written(usage))), out);
+        self.ended = true;
+        if let (true, Some(usage)) = (self.response_context.include_usage, self.usage) {
+            self.chunk(&[], Some(Some(usage::encode(usage))), out);
         }
         out.push(frame(b"[DONE]".to_vec()));
     }
 
     fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
-        self.over = true;
-        let body = render::render_error(&told(error));
+        self.ended = true;
+        let body = render::render_error(&error_body(error));
         out.push(frame(body.to_vec()));
     }
 
     fn delta(&self, delta: Value, out: &mut Vec<Frame>) {
-        self.chunk(&[Choice::of(delta, None)], self.no_usage(), out);
+        self.chunk(&[EncodedChoice::of(delta, None)], self.no_usage(), out);
     }
 
     /// Where the client asked for the usage, all chunks but the last say that they have none.
     fn no_usage(&self) -> Option<Option<Value>> {
-        self.owed.include_usage.then_some(None)
+        self.response_context.include_usage.then_some(None)
     }
 
-    fn chunk(&self, choices: &[Choice], usage: Option<Option<Value>>, out: &mut Vec<Frame>) {
-        out.push(frame(render::print(&Chunk {
+    fn chunk(&self, choices: &[EncodedChoice], usage: Option<Option<Value>>, out: &mut Vec<Frame>) {
+        out.push(frame(render::to_json(&EncodedChunk {
             id: &self.id,
             object: "chat.completion.chunk",
-            created: self.owed.created,
-            model: &self.owed.model,
+            created: self.response_context.created,
+            model: &self.response_context.model,
             choices,
             usage,
         })));
@@ -223,7 +223,7 @@ impl Encoder {
 }
 
 /// A provider's error as this dialect renders its own.
-pub(crate) fn told(error: &ProviderError) -> ErrorBody<'_> {
+pub(crate) fn error_body(error: &ProviderError) -> ErrorBody<'_> {
     ErrorBody {
         message: &error.message,
         kind: error.kind.as_deref().unwrap_or("server_error"),
@@ -242,25 +242,25 @@ pub(crate) const fn frame(data: Vec<u8>) -> Frame {
 }
 
 #[derive(Serialize)]
-struct Chunk<'a> {
+struct EncodedChunk<'a> {
     id: &'a str,
     object: &'static str,
     created: u64,
     model: &'a str,
-    choices: &'a [Choice],
+    choices: &'a [EncodedChoice],
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Option<Value>>,
 }
 
 #[derive(Serialize)]
-struct Choice {
+struct EncodedChoice {
     index: u32,
     delta: Value,
     logprobs: Option<Value>,
     finish_reason: Option<&'static str>,
 }
 
-impl Choice {
+impl EncodedChoice {
     const fn of(delta: Value, finish_reason: Option<&'static str>) -> Self {
         Self {
             index: 0,

@@ -9,7 +9,7 @@ use crate::json::object;
 ///
 /// # Errors
 /// If it is a `data:` address that is not base64.
-pub(super) fn at(url: String) -> Result<Media, &'static str> {
+pub(super) fn from_url(url: String) -> Result<Media, &'static str> {
     let Some(inside) = url.strip_prefix("data:") else {
         return Ok(media(None, MediaSource::Url(url)));
     };
@@ -29,7 +29,7 @@ pub(super) fn at(url: String) -> Result<Media, &'static str> {
 ///
 /// # Errors
 /// If it is not base64.
-pub(super) fn sound(format: &str, data: String) -> Result<Media, &'static str> {
+pub(super) fn from_audio(format: &str, data: String) -> Result<Media, &'static str> {
     let media_type = match format {
         "mp3" => MP3.to_owned(),
         _ => format!("audio/{format}"),
@@ -42,7 +42,7 @@ pub(super) fn sound(format: &str, data: String) -> Result<Media, &'static str> {
 ///
 /// # Errors
 /// If this dialect has no place for it.
-pub(super) fn written(part: &Part) -> Result<Value, TranslationError> {
+pub(super) fn encode_part(part: &Part) -> Result<Value, TranslationError> {
     match part {
         Part::Image(media) => image(media),
         Part::Document(media) => document(media),
@@ -65,10 +65,10 @@ pub(super) fn image(media: &Media) -> Result<Value, TranslationError> {
     let url = match &media.source {
         MediaSource::Url(url) => url.clone(),
         MediaSource::Base64(data) => {
-            let kind = media.media_type.as_deref().unwrap_or_else(|| seen(data));
+            let kind = media.media_type.as_deref().unwrap_or_else(|| detect_image_type(data));
             format!("data:{kind};base64,{data}")
         }
-        MediaSource::File(_) => return Err(with_provider("image_url")),
+        MediaSource::File(_) => return Err(provider_file_error("image_url")),
         MediaSource::Text(_) => return Err(TranslationError::new("image_url", "a picture can't be text")),
     };
     let mut address = object! {"url": url};
@@ -93,7 +93,7 @@ fn document(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::Text(text) => Ok(text_part(
             &title.map_or_else(|| text.clone(), |title| format!("{title}\n\n{text}")),
         )),
-        MediaSource::File(_) => Err(with_provider("file")),
+        MediaSource::File(_) => Err(provider_file_error("file")),
         MediaSource::Url(_) => Err(TranslationError::new(
             "file",
             "the provider takes no address of a document: send its bytes",
@@ -117,7 +117,7 @@ fn audio(media: &Media) -> Result<Value, TranslationError> {
             "type": "input_audio",
             "input_audio": {"data": data, "format": format},
         })),
-        MediaSource::File(_) => Err(with_provider("input_audio")),
+        MediaSource::File(_) => Err(provider_file_error("input_audio")),
         MediaSource::Text(_) | MediaSource::Url(_) => Err(TranslationError::new(
             "input_audio",
             "the provider takes sound as base64 only",
@@ -125,7 +125,7 @@ fn audio(media: &Media) -> Result<Value, TranslationError> {
     }
 }
 
-fn with_provider(field: &str) -> TranslationError {
+fn provider_file_error(field: &str) -> TranslationError {
     TranslationError::new(
         field,
         "a file that lies with one provider is unknown to another: send its bytes",
@@ -142,7 +142,7 @@ fn media(media_type: Option<String>, source: MediaSource) -> Media {
 }
 
 /// The type of a picture by its first bytes, which base64 keeps recognizable.
-fn seen(data: &str) -> &'static str {
+fn detect_image_type(data: &str) -> &'static str {
     match data.as_bytes() {
         [b'/', b'9', b'j', ..] => "image/jpeg",
         [b'R', b'0', b'l', b'G', ..] => "image/gif",
@@ -159,8 +159,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read() {
-        let read = |url: &str| at(url.to_owned()).map(|it| (it.media_type, it.source));
+    fn parses_media_urls() {
+        let read = |url: &str| from_url(url.to_owned()).map(|it| (it.media_type, it.source));
         let png = Some("image/png".to_owned());
         let aa = || MediaSource::Base64("AA==".to_owned());
         assert_eq!(read("data:image/png;base64,AA=="), Ok((png.clone(), aa())));
@@ -173,16 +173,16 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_without_a_type_is_looked_at() {
+    fn detects_image_type_from_bytes() {
         for (data, kind) in [
             ("iVBORw", "png"),
             ("/9j/4A", "jpeg"),
             ("R0lGOD", "gif"),
             ("UklGRg", "webp"),
         ] {
-            let picture = media(None, MediaSource::Base64(data.to_owned()));
+            let untyped = media(None, MediaSource::Base64(data.to_owned()));
             let url = format!("data:image/{kind};base64,{data}");
-            let written = image(&picture).unwrap();
+            let written = image(&untyped).unwrap();
             assert_eq!(
                 written,
                 json!({"type": "image_url", "image_url": {"url": url}})
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_place_is_refused_by_name() {
+    fn rejects_unsupported_sources_by_field() {
         let file = || MediaSource::File("file-1".to_owned());
         let url = || MediaSource::Url("https://a.example".to_owned());
         let cases = [
@@ -216,7 +216,7 @@ mod tests {
             ),
         ];
         for (part, field) in cases {
-            assert_eq!(written(&part).map_err(|it| it.field), Err(field.to_owned()));
+            assert_eq!(encode_part(&part).map_err(|it| it.field), Err(field.to_owned()));
         }
     }
 }

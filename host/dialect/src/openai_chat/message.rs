@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{media, thought};
+use super::{media, reasoning};
 use crate::interlingua::{Part, ReasoningPart};
 
 /// A piece of content: text, or what Mistral's models think, which stands in the midst of it.
@@ -31,15 +31,15 @@ pub(super) fn pieces(message: &Map<String, Value>) -> Vec<Piece<'_>> {
 pub(super) fn images(message: &Map<String, Value>) -> Vec<Part> {
     let address = |item: &Value| {
         let url = item.get("image_url")?.get("url")?.as_str()?;
-        media::at(url.to_owned()).ok().map(Part::Image)
+        media::from_url(url.to_owned()).ok().map(Part::Image)
     };
     list(message, "images").iter().filter_map(address).collect()
 }
 
 /// The thoughts of a message.
-pub(super) fn thoughts(message: &Map<String, Value>) -> Vec<ReasoningPart> {
+pub(super) fn reasoning_parts(message: &Map<String, Value>) -> Vec<ReasoningPart> {
     let details = list(message, "reasoning_details");
-    thought::read(thought::text_of(message), details)
+    reasoning::decode(reasoning::text_of(message), details)
 }
 
 /// A list; what is none is an empty one.
@@ -62,8 +62,8 @@ fn add<'a>(item: &'a Value, pieces: &mut Vec<Piece<'a>>) {
             Some(Value::String(text)) => pieces.push(Piece::Reasoning(text)),
             _ => {
                 let inner = list(item, "thinking").iter();
-                let said = inner.filter_map(|item| item.get("text")?.as_str());
-                pieces.extend(said.map(Piece::Reasoning));
+                let texts = inner.filter_map(|item| item.get("text")?.as_str());
+                pieces.extend(texts.map(Piece::Reasoning));
             }
         },
         "refusal" => pieces.push(Piece::Refusal(text(item, "refusal"))),
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_is_read_in_every_form_that_there_is() {
+    fn reads_content_in_every_form() {
         let mistral = json!([
             {"type": "thinking", "thinking": [{"type": "text", "text": "a"}, 1]},
             {"type": "text", "text": "b"},

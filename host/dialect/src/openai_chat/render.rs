@@ -9,7 +9,7 @@ use crate::{CooldownBody, ErrorBody};
 /// there; where the model cools, how long stands beside them.
 #[must_use]
 pub fn render_error(error: &ErrorBody<'_>) -> Bytes {
-    print(&Envelope::of(error)).into()
+    to_json(&Envelope::of(error)).into()
 }
 
 /// An error inside a stream: one event without a name, whose data is the same object as
@@ -20,7 +20,7 @@ pub fn render_error(error: &ErrorBody<'_>) -> Bytes {
 /// members would believe it; without it such a client sees a stream that was cut off, which is true.
 #[must_use]
 pub fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
-    let body = print(&Envelope::of(error));
+    let body = to_json(&Envelope::of(error));
     let mut out = Vec::with_capacity(body.len() + EVENT_FRAME_BYTES);
     crate::sse::write_event("", &body, &mut out);
     out.into()
@@ -49,7 +49,7 @@ pub const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
 /// the Unix epoch.
 #[must_use]
 pub fn model_list<'a>(names: impl Iterator<Item = (&'a str, &'a str)>, created: u64) -> Bytes {
-    print(&ModelList {
+    to_json(&ModelList {
         object: "list",
         data: names.map(|name| Model::of(name, created)).collect(),
     })
@@ -59,7 +59,7 @@ pub fn model_list<'a>(names: impl Iterator<Item = (&'a str, &'a str)>, created: 
 /// The answer to `GET /v1/models/{id}`: one model of [`model_list`].
 #[must_use]
 pub fn model(name: &str, owner: &str, created: u64) -> Bytes {
-    print(&Model::of((name, owner), created)).into()
+    to_json(&Model::of((name, owner), created)).into()
 }
 
 #[derive(Serialize)]
@@ -148,7 +148,7 @@ impl<'a> Model<'a> {
 }
 
 /// Printing can fail only for maps with odd keys, or where the type refuses; these do neither.
-pub(crate) fn print(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
@@ -171,14 +171,14 @@ mod tests {
     };
 
     #[test]
-    fn an_error_has_the_shape_of_openai() {
+    fn renders_openai_error() {
         let body = r#"{"error":{"message":"a \"b\"\nc","type":"server_error","param":"model","code":null}}"#;
         assert_eq!(render_error(&ERROR), body);
         assert_eq!(render_stream_error(&ERROR), format!("data: {body}\n\n"));
     }
 
     #[test]
-    fn a_stream_error_is_one_event_that_says_so() -> Result<(), SseError> {
+    fn stream_error_is_one_error_event() -> Result<(), SseError> {
         let mut reader = SseReader::default();
         reader.push(render_stream_error(&ERROR));
         let event = reader
@@ -190,14 +190,14 @@ mod tests {
             code: None,
             param: Some("model".to_owned()),
         };
-        let observed = StreamObserver::new().observe(event.name(), &event.data);
-        assert_eq!(observed, EventClass::Error(error));
+        let class = StreamObserver::new().observe(event.name(), &event.data);
+        assert_eq!(class, EventClass::Error(error));
         assert_eq!(reader.buffered_len(), 0);
         Ok(())
     }
 
     #[test]
-    fn models_are_listed_in_the_shape_of_openai() {
+    fn renders_openai_model_list() {
         let list = model_list([("a", "x"), ("b\"", "y")].into_iter(), 7);
         let expected = r#"{"object":"list","data":[{"id":"a","object":"model","created":7,"owned_by":"x"},{"id":"b\"","object":"model","created":7,"owned_by":"y"}]}"#;
         assert_eq!(list, expected);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_have_the_words_that_openai_uses() {
+    fn maps_status_to_openai_error_type() {
         assert_eq!(error_kind(400), ("invalid_request_error", None));
         assert_eq!(
             error_kind(401),

@@ -7,7 +7,7 @@ use crate::Usage;
 use crate::json::members;
 
 /// What a `usage` member says; none if it names no count.
-pub(super) fn read(raw: &RawValue) -> Option<Usage> {
+pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
     let names = [
         "prompt_tokens",
         "completion_tokens",
@@ -25,13 +25,13 @@ pub(super) fn read(raw: &RawValue) -> Option<Usage> {
     Some(Usage {
         input: count(input),
         output: count(output),
-        cached_input: count(inside(input_details, "cached_tokens").or(hit).or(cached)),
-        reasoning: count(inside(output_details, "reasoning_tokens")),
+        cached_input: count(nested(input_details, "cached_tokens").or(hit).or(cached)),
+        reasoning: count(nested(output_details, "reasoning_tokens")),
     })
 }
 
 /// A `usage` member, as OpenAI has it.
-pub(crate) fn written(usage: Usage) -> Value {
+pub(crate) fn encode(usage: Usage) -> Value {
     json!({
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
@@ -41,7 +41,7 @@ pub(crate) fn written(usage: Usage) -> Value {
     })
 }
 
-fn inside<'a>(details: Option<&'a RawValue>, name: &'static str) -> Option<&'a RawValue> {
+fn nested<'a>(details: Option<&'a RawValue>, name: &'static str) -> Option<&'a RawValue> {
     members(details?.get(), [name]).ok()?.values[0]
 }
 
@@ -50,12 +50,12 @@ fn count(raw: Option<&RawValue>) -> u64 {
     let Some(text) = raw.map(RawValue::get) else {
         return 0;
     };
-    text.parse().unwrap_or_else(|_| whole(text))
+    text.parse().unwrap_or_else(|_| parse_whole_number(text))
 }
 
 /// A count spelled with a fraction or an exponent, as some languages print numbers. Without a point or an
 /// exponent it is negative, or over 64 bits: no count of tokens.
-fn whole(text: &str) -> u64 {
+fn parse_whole_number(text: &str) -> u64 {
     let (digits, zeros) = text.split_once('.').unwrap_or((text, ""));
     let fraction = zeros.bytes().all(|byte| byte.is_ascii_digit());
     if fraction {
@@ -69,8 +69,8 @@ fn whole(text: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Option<[u64; 4]> {
-        let usage = read(serde_json::from_str(text).ok()?)?;
+    fn counts_of(text: &str) -> Option<[u64; 4]> {
+        let usage = decode(serde_json::from_str(text).ok()?)?;
         Some([
             usage.input,
             usage.output,
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_read_wherever_providers_put_them() {
+    fn reads_counts_in_every_provider_layout() {
         let cases = [
             (
                 r#"{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":3},"completion_tokens_details":{"reasoning_tokens":2}}"#,
@@ -111,7 +111,7 @@ mod tests {
             ("[1]", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(of(text), expected, "{text}");
+            assert_eq!(counts_of(text), expected, "{text}");
         }
     }
 }

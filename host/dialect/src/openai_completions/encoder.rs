@@ -2,32 +2,32 @@
 
 use serde_json::{Value, json};
 
-use super::completion::{ID, OBJECT, choice, word};
+use super::response::{ID, OBJECT, choice, finish_reason};
 use crate::Usage;
 use crate::interlingua::{Delta, Event, EventEncoder, Frame, ResponseContext};
-use crate::openai_chat::{frame, print, render_error, told, write_usage};
+use crate::openai_chat::{frame, to_json, render_error, error_body, write_usage};
 
 /// Writes the stream of a text completion: pieces of the text, one piece with the reason for the end, the
 /// usage if the client asked for it, `[DONE]`.
 #[must_use]
-pub fn encoder(owed: ResponseContext) -> Box<dyn EventEncoder> {
-    Box::new(Encoder {
-        owed,
+pub fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
+    Box::new(StreamEncoder {
+        response_context,
         usage: None,
-        over: false,
+        ended: false,
     })
 }
 
 #[derive(Debug)]
-struct Encoder {
-    owed: ResponseContext,
+struct StreamEncoder {
+    response_context: ResponseContext,
     usage: Option<Usage>,
-    over: bool,
+    ended: bool,
 }
 
-impl EventEncoder for Encoder {
+impl EventEncoder for StreamEncoder {
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
-        if self.over {
+        if self.ended {
             return;
         }
         match event {
@@ -35,37 +35,37 @@ impl EventEncoder for Encoder {
                 out.push(self.chunk(&[choice(text, None)], None));
             }
             Event::Finish(finish) => {
-                out.push(self.chunk(&[choice("", Some(word(finish)))], None));
+                out.push(self.chunk(&[choice("", Some(finish_reason(finish)))], None));
             }
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Done => {
-                self.over = true;
-                if let (true, Some(usage)) = (self.owed.include_usage, self.usage) {
+                self.ended = true;
+                if let (true, Some(usage)) = (self.response_context.include_usage, self.usage) {
                     out.push(self.chunk(&[], Some(usage)));
                 }
                 out.push(frame(b"[DONE]".to_vec()));
             }
             Event::Error(error) => {
-                self.over = true;
-                out.push(frame(render_error(&told(error)).to_vec()));
+                self.ended = true;
+                out.push(frame(render_error(&error_body(error)).to_vec()));
             }
             Event::PartStart(_) | Event::Delta(_) | Event::PartEnd | Event::Start { .. } => {}
         }
     }
 }
 
-impl Encoder {
+impl StreamEncoder {
     fn chunk(&self, choices: &[Value], usage: Option<Usage>) -> Frame {
         let mut chunk = json!({
-            "id": format!("{ID}{}", self.owed.id),
+            "id": format!("{ID}{}", self.response_context.id),
             "object": OBJECT,
-            "created": self.owed.created,
-            "model": self.owed.model,
+            "created": self.response_context.created,
+            "model": self.response_context.model,
             "choices": choices,
         });
-        if self.owed.include_usage {
+        if self.response_context.include_usage {
             chunk["usage"] = usage.map_or(Value::Null, write_usage);
         }
-        frame(print(&chunk))
+        frame(to_json(&chunk))
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::RequestHead;
 use crate::interlingua::{ObjectReader, Format, TranslationReport, Part, TranslationError, Request, Role, Sampling, Turn};
 use crate::openai_chat::{
-    include_usage, print, read_sampling, read_stop, refuse_several, write_sampling, write_stop,
+    include_usage, to_json, read_sampling, read_stop, reject_multiple, write_sampling, write_stop,
 };
 
 /// Reads a request for a text completion (<https://platform.openai.com/docs/api-reference/completions>).
@@ -15,14 +15,14 @@ use crate::openai_chat::{
 /// If it is not what the API documents, or asks for what no other dialect can give.
 pub fn decode_request(
     body: &[u8],
-    asked: &RequestHead<'_>,
-    notes: &mut TranslationReport,
+    head: &RequestHead<'_>,
+    report: &mut TranslationReport,
 ) -> Result<Request, TranslationError> {
     let mut fields = ObjectReader::from_body(body)?;
     fields.skip("model");
     fields.skip("stream");
-    refuse_several(&mut fields, "n")?;
-    refuse_several(&mut fields, "best_of")?;
+    reject_multiple(&mut fields, "n")?;
+    reject_multiple(&mut fields, "best_of")?;
     if fields.flag("echo")? == Some(true) {
         return Err(TranslationError::new(
             "echo",
@@ -38,21 +38,21 @@ pub fn decode_request(
             "this model's provider only continues a text",
         ));
     }
-    let prompt = prompt(&mut fields)?;
+    let prompt = decode_prompt(&mut fields)?;
     let request = Request {
-        model: asked.model.clone().into_owned(),
-        stream: asked.stream,
-        include_usage: include_usage(&mut fields, notes)?,
+        model: head.model.clone().into_owned(),
+        stream: head.stream,
+        include_usage: include_usage(&mut fields, report)?,
         turns: vec![Turn {
             role: Role::User,
             parts: vec![Part::text(prompt)],
         }],
         stop: read_stop(&mut fields)?,
-        sampling: read_sampling(&mut fields, notes)?,
+        sampling: read_sampling(&mut fields, report)?,
         user: fields.string("user")?,
         ..Request::default()
     };
-    fields.warn_unread(notes);
+    fields.warn_unread(report);
     Ok(request)
 }
 
@@ -60,7 +60,7 @@ pub fn decode_request(
 ///
 /// # Errors
 /// If it says something that has no place in this dialect, and whose loss would make the answer wrong.
-pub fn encode_request(request: &Request, notes: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+pub fn encode_request(request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
     if !request.tools.is_empty() {
         return Err(TranslationError::new(
             "tools",
@@ -80,29 +80,29 @@ pub fn encode_request(request: &Request, notes: &mut TranslationReport) -> Resul
         }
     };
     put("model", json!(request.model));
-    put("prompt", json!(written_prompt(request, notes)?));
+    put("prompt", json!(encode_prompt(request, report)?));
     if request.stream {
         put("stream", json!(true));
         put("stream_options", json!({"include_usage": true}));
     }
-    put("max_tokens", json!(tokens_max(&request.sampling, notes)));
-    write_sampling(&request.sampling, notes, &mut put);
-    put("stop", write_stop(&request.stop, notes));
+    put("max_tokens", json!(tokens_max(&request.sampling, report)));
+    write_sampling(&request.sampling, report, &mut put);
+    put("stop", write_stop(&request.stop, report));
     put("user", json!(request.user));
     if request.sampling.top_k.is_some() {
-        notes.warn_dropped("top_k");
+        report.warn_dropped("top_k");
     }
     if request.reasoning.is_some() {
-        notes.warn_dropped("reasoning");
+        report.warn_dropped("reasoning");
     }
     for name in request.openai.keys() {
-        notes.warn_dropped(name);
+        report.warn_dropped(name);
     }
-    Ok(print(&body))
+    Ok(to_json(&body))
 }
 
 /// One text, or a list of one.
-fn prompt(fields: &mut ObjectReader) -> Result<String, TranslationError> {
+fn decode_prompt(fields: &mut ObjectReader) -> Result<String, TranslationError> {
     let prompt = match fields.take("prompt") {
         Some(Value::Array(mut prompts)) => match prompts.pop() {
             Some(prompt) if prompts.is_empty() => Some(prompt),
@@ -127,7 +127,7 @@ fn prompt(fields: &mut ObjectReader) -> Result<String, TranslationError> {
 }
 
 /// The prompt that a conversation amounts to.
-fn written_prompt(request: &Request, notes: &mut TranslationReport) -> Result<String, TranslationError> {
+fn encode_prompt(request: &Request, report: &mut TranslationReport) -> Result<String, TranslationError> {
     let [
         Turn {
             role: Role::User,
@@ -141,7 +141,7 @@ fn written_prompt(request: &Request, notes: &mut TranslationReport) -> Result<St
         ));
     };
     if !request.system.is_empty() {
-        notes.warn("system", "changed: it stands at the prompt's beginning");
+        report.warn("system", "changed: it stands at the prompt's beginning");
     }
     let texts = request.system.iter().chain(parts).map(|part| match part {
         Part::Text { text, .. } => Ok(text.as_str()),
@@ -154,16 +154,16 @@ fn written_prompt(request: &Request, notes: &mut TranslationReport) -> Result<St
     Ok(texts.join("\n\n"))
 }
 
-fn tokens_max(sampling: &Sampling, notes: &mut TranslationReport) -> u64 {
+fn tokens_max(sampling: &Sampling, report: &mut TranslationReport) -> u64 {
     sampling.tokens_max.unwrap_or_else(|| {
-        notes.warn(
+        report.warn(
             "max_tokens",
             "changed: 1024, for the provider takes none for 16",
         );
-        TOKENS_MAX
+        TOKENS_MAX_DEFAULT
     })
 }
 
 /// The most tokens of an answer where the client sets no limit. The API's own default of 16 cuts every
 /// answer off; this is a quarter of what the last models for this API hold, their prompt included.
-const TOKENS_MAX: u64 = 1024;
+const TOKENS_MAX_DEFAULT: u64 = 1024;

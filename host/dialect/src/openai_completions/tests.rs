@@ -4,21 +4,21 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    StreamObserver, decode_answer, decode_request, decoder, encode_answer, encode_request, encoder,
-    read_answer,
+    StreamObserver, decode_response, decode_request, decoder, encode_response, encode_request, encoder,
+    check_body,
 };
 use crate::interlingua::{
     PartStart, Delta, Event, FinishReason, Format, Frame, TranslationReport, ResponseContext, Part, Reasoning, TranslationError, Request,
     Role, Sampling, Tool, ToolKind, Turn,
 };
-use crate::openai_chat::shapes;
+use crate::openai_chat::json_strategy;
 use crate::{RequestHead, EventClass, ProviderError, Usage, BodyCheck};
 
 const REQUESTS: [&str; 2] = [
     include_str!("../../../../tests/cases/dialects/text/openai-completions.request.json"),
     include_str!("../../../../tests/cases/dialects/streamed-text/openai-completions.request.json"),
 ];
-const ANSWERS: [&str; 2] = [
+const RESPONSES: [&str; 2] = [
     include_str!("../../../../tests/cases/dialects/text/openai-completions.answer.json"),
     include_str!("../../../../tests/cases/dialects/usage/openai-completions.answer.json"),
 ];
@@ -28,7 +28,7 @@ const STREAMS: [&str; 3] = [
     include_str!("../../../../tests/cases/dialects/usage/openai-completions.stream.sse"),
 ];
 
-fn owed() -> ResponseContext {
+fn response_context() -> ResponseContext {
     ResponseContext {
         id: "x".to_owned(),
         created: 7,
@@ -39,25 +39,25 @@ fn owed() -> ResponseContext {
 }
 
 fn read(body: &Value) -> (Result<Request, TranslationError>, Vec<String>) {
-    let mut notes = TranslationReport::default();
-    let asked = RequestHead {
+    let mut report = TranslationReport::default();
+    let head = RequestHead {
         model: "m".into(),
         stream: body["stream"] == true,
     };
-    let read = decode_request(body.to_string().as_bytes(), &asked, &mut notes);
-    let warned = notes.into_warnings().into_iter().map(|it| it.field);
+    let read = decode_request(body.to_string().as_bytes(), &head, &mut report);
+    let warned = report.into_warnings().into_iter().map(|it| it.field);
     (read, warned.collect())
 }
 
 fn write(request: &Request) -> (Result<Value, TranslationError>, Vec<String>) {
-    let mut notes = TranslationReport::default();
-    let written = encode_request(request, &mut notes);
+    let mut report = TranslationReport::default();
+    let written = encode_request(request, &mut report);
     let written = written.map(|body| serde_json::from_slice(&body).unwrap());
-    let warned = notes.into_warnings().into_iter().map(|it| it.field);
+    let warned = report.into_warnings().into_iter().map(|it| it.field);
     (written, warned.collect())
 }
 
-fn asks(text: &str) -> Request {
+fn completion_request(text: &str) -> Request {
     Request {
         turns: vec![Turn {
             role: Role::User,
@@ -89,7 +89,7 @@ fn decode<'a>(data: impl Iterator<Item = &'a [u8]>) -> Vec<Event> {
 }
 
 fn frames(events: &[Event]) -> Vec<Frame> {
-    let mut encoder = encoder(owed());
+    let mut encoder = encoder(response_context());
     let mut out = Vec::new();
     events
         .iter()
@@ -98,7 +98,7 @@ fn frames(events: &[Event]) -> Vec<Frame> {
 }
 
 #[test]
-fn the_requests_are_written_as_they_were_read() {
+fn golden_requests_round_trip() {
     for text in REQUESTS {
         let body: Value = serde_json::from_str(text).unwrap();
         let (request, warned) = read(&body);
@@ -116,15 +116,15 @@ fn the_requests_are_written_as_they_were_read() {
 }
 
 #[test]
-fn the_answers_say_the_same_when_written() {
-    for text in ANSWERS {
+fn golden_responses_round_trip() {
+    for text in RESPONSES {
         let original: Value = serde_json::from_str(text).unwrap();
         assert!(matches!(
-            read_answer(text.as_bytes()),
+            check_body(text.as_bytes()),
             BodyCheck::Complete { usage: Some(_), .. }
         ));
-        let answer = decode_answer(text.as_bytes()).unwrap();
-        let written: Value = serde_json::from_slice(&encode_answer(&answer, &owed())).unwrap();
+        let response = decode_response(text.as_bytes()).unwrap();
+        let written: Value = serde_json::from_slice(&encode_response(&response, &response_context())).unwrap();
         assert_eq!(written["choices"], original["choices"]);
         assert_eq!(
             written["usage"]["total_tokens"],
@@ -138,7 +138,7 @@ fn the_answers_say_the_same_when_written() {
 }
 
 #[test]
-fn the_streams_come_back_as_they_were() {
+fn golden_streams_round_trip() {
     for stream in STREAMS {
         let mut events = decode(data(stream));
         let written = frames(&events);
@@ -158,7 +158,7 @@ fn the_streams_come_back_as_they_were() {
 }
 
 #[test]
-fn what_is_not_carried_is_named() {
+fn warns_of_dropped_members() {
     let cases = [
         (json!({"logprobs": 3}), "logprobs"),
         (json!({"logit_bias": {"1": 1}}), "logit_bias"),
@@ -177,7 +177,7 @@ fn what_is_not_carried_is_named() {
 }
 
 #[test]
-fn what_would_give_a_wrong_answer_is_refused() {
+fn rejects_unsupported_requests() {
     let cases = [
         (json!({}), "prompt"),
         (json!({"prompt": ""}), "prompt"),
@@ -201,37 +201,37 @@ fn what_would_give_a_wrong_answer_is_refused() {
 }
 
 #[test]
-fn only_a_text_can_be_completed() {
+fn rejects_all_but_plain_text() {
     let tool = Tool {
         name: "f".to_owned(),
         description: None,
         kind: ToolKind::Function(None),
         strict: None,
     };
-    let mut answered = asks("x");
-    answered.turns.push(Turn {
+    let mut with_assistant_turn = completion_request("x");
+    with_assistant_turn.turns.push(Turn {
         role: Role::Assistant,
         parts: vec![Part::text("y")],
     });
-    let mut refused = asks("x");
+    let mut refused = completion_request("x");
     refused.turns[0].parts.push(Part::Refusal("No.".to_owned()));
     let cases = [
         (
             Request {
                 tools: vec![tool],
-                ..asks("x")
+                ..completion_request("x")
             },
             "tools",
         ),
         (
             Request {
                 format: Format::Json,
-                ..asks("x")
+                ..completion_request("x")
             },
             "response_format",
         ),
         (Request::default(), "messages"),
-        (answered, "messages"),
+        (with_assistant_turn, "messages"),
         (refused, "messages"),
     ];
     for (request, field) in cases {
@@ -243,37 +243,37 @@ fn only_a_text_can_be_completed() {
 }
 
 #[test]
-fn what_is_not_said_is_named() {
-    let mut tiered = asks("x");
+fn warns_of_unsupported_settings() {
+    let mut tiered = completion_request("x");
     tiered
         .openai
         .insert("service_tier".to_owned(), json!("flex"));
-    let drawn = |sampling: Sampling| Request {
+    let with_sampling = |sampling: Sampling| Request {
         sampling,
-        ..asks("x")
+        ..completion_request("x")
     };
     let cases = [
         (tiered, "service_tier"),
         (
             Request {
                 reasoning: Some(Reasoning::default()),
-                ..asks("x")
+                ..completion_request("x")
             },
             "reasoning",
         ),
         (
-            drawn(Sampling {
+            with_sampling(Sampling {
                 top_k: Some(1),
                 tokens_max: Some(1),
                 ..Sampling::default()
             }),
             "top_k",
         ),
-        (drawn(Sampling::default()), "max_tokens"),
+        (with_sampling(Sampling::default()), "max_tokens"),
         (
             Request {
                 system: vec![Part::text("s")],
-                ..asks("x")
+                ..completion_request("x")
             },
             "system",
         ),
@@ -285,17 +285,17 @@ fn what_is_not_said_is_named() {
     }
     let written = write(&Request {
         system: vec![Part::text("s")],
-        ..asks("x")
+        ..completion_request("x")
     })
     .0
     .unwrap();
     assert_eq!(written["prompt"], "s\n\nx");
-    let unlimited = write(&drawn(Sampling::default())).0.unwrap();
+    let unlimited = write(&with_sampling(Sampling::default())).0.unwrap();
     assert_eq!(unlimited["max_tokens"], 1024);
 }
 
 #[test]
-fn a_stream_is_text_and_why_it_ends() {
+fn stream_holds_text_and_finish_reason() {
     let usage = Usage {
         input: 1,
         output: 2,
@@ -319,7 +319,7 @@ fn a_stream_is_text_and_why_it_ends() {
         Event::Done,
     ];
     let frames = frames(&events);
-    let [piece, last, spent, done] = frames.as_slice() else {
+    let [piece, last, usage_chunk, done] = frames.as_slice() else {
         panic!("{frames:?}");
     };
     let read = |frame: &Frame| serde_json::from_slice::<Value>(&frame.data).unwrap();
@@ -331,8 +331,8 @@ fn a_stream_is_text_and_why_it_ends() {
     });
     assert_eq!(piece, expected);
     assert_eq!(read(last)["choices"][0]["finish_reason"], "content_filter");
-    assert_eq!(read(spent)["choices"], json!([]));
-    assert_eq!(read(spent)["usage"]["total_tokens"], 3);
+    assert_eq!(read(usage_chunk)["choices"], json!([]));
+    assert_eq!(read(usage_chunk)["usage"]["total_tokens"], 3);
     assert_eq!(done.data, b"[DONE]");
     let error = ProviderError {
         message: "m".to_owned(),
@@ -346,52 +346,52 @@ fn a_stream_is_text_and_why_it_ends() {
 fn request() -> impl Strategy<Value = Request> {
     let half =
         |least: i32, most: i32| prop::option::of((least..=most).prop_map(|it| f64::from(it) / 2.0));
-    let drawn = (
+    let sampling = (
         half(0, 4),
         half(0, 2),
         half(-4, 4),
         half(-4, 4),
         any::<Option<i64>>(),
     );
-    let asked = (
+    let content = (
         "[ -~é\n]{1,20}",
         any::<bool>(),
         any::<u64>(),
         prop::option::of("[a-z]{1,5}"),
     );
     let stops = prop::collection::vec("[a-z]{1,3}", 0..5);
-    (asked, drawn, stops).prop_map(|((text, stream, tokens_max, user), drawn, stop)| Request {
+    (content, sampling, stops).prop_map(|((text, stream, tokens_max, user), sampling, stop)| Request {
         model: "m".to_owned(),
         stream,
         include_usage: stream,
         stop,
         user,
         sampling: Sampling {
-            temperature: drawn.0,
-            top_p: drawn.1,
+            temperature: sampling.0,
+            top_p: sampling.1,
             top_k: None,
             tokens_max: Some(tokens_max),
-            presence_penalty: drawn.2,
-            frequency_penalty: drawn.3,
-            seed: drawn.4,
+            presence_penalty: sampling.2,
+            frequency_penalty: sampling.3,
+            seed: sampling.4,
         },
-        ..asks(&text)
+        ..completion_request(&text)
     })
 }
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(request in request()) {
+    fn requests_round_trip(request in request()) {
         let (written, warned) = write(&request);
         prop_assert!(warned.is_empty(), "{:?}", warned);
-        let written = written.map_err(|refusal| TestCaseError::fail(refusal.to_string()))?;
+        let written = written.map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(read(&written), (Ok(request), vec![]));
     }
 
     #[test]
-    fn no_request_panics(body in shapes::object(), bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+    fn decode_never_panics(body in json_strategy::object(), bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let _ = read(&body).0.is_ok();
-        let asked = RequestHead { model: "m".into(), stream: false };
-        let _ = decode_request(&bytes, &asked, &mut TranslationReport::default()).is_ok();
+        let head = RequestHead { model: "m".into(), stream: false };
+        let _ = decode_request(&bytes, &head, &mut TranslationReport::default()).is_ok();
     }
 }

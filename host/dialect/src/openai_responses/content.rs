@@ -4,15 +4,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::annotation;
+use super::citations;
 use crate::interlingua::{ObjectReader, Media, TranslationReport, Part, TranslationError, MediaSource, loss};
 use crate::json::object;
 
 /// Takes the member `name`, a text or a list of parts. Empty texts say nothing, and are left out.
-pub(super) fn read(
+pub(super) fn decode(
     fields: &mut ObjectReader,
     name: &str,
-    notes: &mut TranslationReport,
+    report: &mut TranslationReport,
 ) -> Result<Vec<Part>, TranslationError> {
     let mut parts = match fields.peek(name) {
         None => return Err(fields.error(name, "missing")),
@@ -20,7 +20,7 @@ pub(super) fn read(
         Some(Value::Array(_)) => {
             let items = fields.objects(name)?.into_iter();
             items
-                .map(|item| part(item, notes))
+                .map(|item| part(item, report))
                 .collect::<Result<_, _>>()?
         }
         Some(_) => return Err(fields.error(name, "must be a string or an array")),
@@ -29,12 +29,12 @@ pub(super) fn read(
     Ok(parts)
 }
 
-fn part(mut fields: ObjectReader, notes: &mut TranslationReport) -> Result<Part, TranslationError> {
+fn part(mut fields: ObjectReader, report: &mut TranslationReport) -> Result<Part, TranslationError> {
     let part = match fields.required_string("type")?.as_str() {
         "input_text" | "output_text" | "text" => {
             fields.skip("logprobs");
             Part::Text {
-                citations: annotation::read_all(fields.take("annotations").as_ref()),
+                citations: citations::decode_all(fields.take("annotations").as_ref()),
                 text: fields.required_string("text")?,
             }
         }
@@ -45,16 +45,16 @@ fn part(mut fields: ObjectReader, notes: &mut TranslationReport) -> Result<Part,
         _ => return Err(fields.error("type", "no type of content that is known")),
     };
     if fields.take("prompt_cache_breakpoint").is_some() {
-        notes.warn_dropped("input.content.prompt_cache_breakpoint");
+        report.warn_dropped("input.content.prompt_cache_breakpoint");
     }
-    fields.warn_unread(notes);
+    fields.warn_unread(report);
     Ok(part)
 }
 
 fn image(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
-    refuse_file_id(fields)?;
+    reject_file_id(fields)?;
     let url = fields.required_string("image_url")?;
-    let (media_type, source) = located(fields, "image_url", url)?;
+    let (media_type, source) = from_url(fields, "image_url", url)?;
     Ok(Media {
         media_type,
         source,
@@ -64,23 +64,23 @@ fn image(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
 }
 
 fn file(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
-    refuse_file_id(fields)?;
+    reject_file_id(fields)?;
     // How closely to look at a file's pages has no equal elsewhere, and `auto` is its default.
     if fields.peek("detail").is_some_and(|it| it == "auto") {
         fields.skip("detail");
     }
     let title = fields.string("filename")?;
     let (media_type, source) = if let Some(url) = fields.string("file_url")? {
-        located(fields, "file_url", url)?
+        from_url(fields, "file_url", url)?
     } else {
         let data = fields.required_string("file_data")?;
         if data.starts_with("data:") {
-            located(fields, "file_data", data)?
+            from_url(fields, "file_data", data)?
         } else {
             (None, base64(fields, "file_data", data)?)
         }
     };
-    let (media_type, source) = as_text(media_type, source);
+    let (media_type, source) = decode_plain_text(media_type, source);
     Ok(Media {
         media_type,
         source,
@@ -90,7 +90,7 @@ fn file(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
 }
 
 /// Plain text comes as text, which dialects have a place of its own for.
-fn as_text(media_type: Option<String>, source: MediaSource) -> (Option<String>, MediaSource) {
+fn decode_plain_text(media_type: Option<String>, source: MediaSource) -> (Option<String>, MediaSource) {
     if let (Some("text/plain"), MediaSource::Base64(data)) = (media_type.as_deref(), &source)
         && let Ok(bytes) = STANDARD.decode(data)
         && let Ok(text) = String::from_utf8(bytes)
@@ -118,18 +118,18 @@ fn audio(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
     })
 }
 
-fn refuse_file_id(fields: &mut ObjectReader) -> Result<(), TranslationError> {
+fn reject_file_id(fields: &mut ObjectReader) -> Result<(), TranslationError> {
     match fields.take("file_id") {
         None => Ok(()),
-        Some(_) => Err(fields.error("file_id", FILE_ID)),
+        Some(_) => Err(fields.error("file_id", FILE_ID_UNSUPPORTED)),
     }
 }
 
-const FILE_ID: &str =
+const FILE_ID_UNSUPPORTED: &str =
     "a file that lies with one provider means nothing to another; send its data or its address";
 
 /// What an address leads to: its own data, if it is a `data:` one.
-fn located(fields: &ObjectReader, name: &str, url: String) -> Result<(Option<String>, MediaSource), TranslationError> {
+fn from_url(fields: &ObjectReader, name: &str, url: String) -> Result<(Option<String>, MediaSource), TranslationError> {
     let Some(inline) = url.strip_prefix("data:") else {
         return Ok((None, MediaSource::Url(url)));
     };
@@ -146,36 +146,36 @@ fn base64(fields: &ObjectReader, name: &str, data: String) -> Result<MediaSource
 }
 
 /// A part as `input_*`; none, with a note, for what cannot stand in a message or a result.
-pub(super) fn write(part: &Part, notes: &mut TranslationReport) -> Result<Option<Value>, TranslationError> {
+pub(super) fn encode(part: &Part, report: &mut TranslationReport) -> Result<Option<Value>, TranslationError> {
     Ok(match part {
         Part::Text { text, .. } | Part::Refusal(text) => {
             Some(json!({"type": "input_text", "text": text}))
         }
-        Part::Image(media) => Some(image_content(media)?),
-        Part::Document(media) => Some(file_content(media)?),
+        Part::Image(media) => Some(encode_image(media)?),
+        Part::Document(media) => Some(encode_file(media)?),
         Part::Audio(_) => {
             let what = "the provider's dialect takes no sound; send its text";
             return Err(TranslationError::new("input_audio", what));
         }
         Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => {
-            notes.warn_dropped(loss::CONTENT);
+            report.warn_dropped(loss::CONTENT);
             None
         }
     })
 }
 
-fn image_content(media: &Media) -> Result<Value, TranslationError> {
+fn encode_image(media: &Media) -> Result<Value, TranslationError> {
     let url = match &media.source {
         MediaSource::Url(url) => url.clone(),
         MediaSource::Base64(data) => data_url(media.media_type.as_deref().unwrap_or(IMAGE), data),
-        MediaSource::File(_) => return Err(TranslationError::new("file_id", FILE_ID)),
+        MediaSource::File(_) => return Err(TranslationError::new("file_id", FILE_ID_UNSUPPORTED)),
         MediaSource::Text(_) => return Err(TranslationError::new("image_url", "a picture cannot be text")),
     };
     let detail = media.detail.as_deref().unwrap_or(DETAIL);
     Ok(object! {"type": "input_image", "image_url": url, "detail": detail})
 }
 
-fn file_content(media: &Media) -> Result<Value, TranslationError> {
+fn encode_file(media: &Media) -> Result<Value, TranslationError> {
     let (data, kind) = match &media.source {
         MediaSource::Url(url) => {
             let mut file = json!({"type": "input_file", "file_url": url});
@@ -184,7 +184,7 @@ fn file_content(media: &Media) -> Result<Value, TranslationError> {
             }
             return Ok(file);
         }
-        MediaSource::File(_) => return Err(TranslationError::new("file_id", FILE_ID)),
+        MediaSource::File(_) => return Err(TranslationError::new("file_id", FILE_ID_UNSUPPORTED)),
         MediaSource::Base64(data) => (
             data.clone(),
             media.media_type.as_deref().unwrap_or(DOCUMENT),

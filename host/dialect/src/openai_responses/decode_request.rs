@@ -15,14 +15,14 @@ use crate::interlingua::{
 /// If the request is not what the API documents, or asks for what another provider cannot give.
 pub fn decode_request(
     body: &[u8],
-    asked: &RequestHead<'_>,
-    notes: &mut TranslationReport,
+    head: &RequestHead<'_>,
+    report: &mut TranslationReport,
 ) -> Result<Request, TranslationError> {
     let mut fields = ObjectReader::from_body(body)?;
-    refuse_what_needs_a_store(&mut fields)?;
+    reject_stateful(&mut fields)?;
     let mut request = Request {
-        model: asked.model.clone().into_owned(),
-        stream: asked.stream,
+        model: head.model.clone().into_owned(),
+        stream: head.stream,
         include_usage: true,
         echo: echo(&fields),
         ..Request::default()
@@ -31,10 +31,10 @@ pub fn decode_request(
     request
         .system
         .extend(instructions.filter(|it| !it.is_empty()).map(Part::text));
-    request.tools = tools::read(&mut fields, notes)?;
-    request.tool_choice = tools::read_choice(&mut fields, notes)?;
+    request.tools = tools::decode(&mut fields, report)?;
+    request.tool_choice = tools::decode_choice(&mut fields, report)?;
     request.parallel_tools = fields.flag("parallel_tool_calls")?;
-    let input = input::read(&mut fields, notes)?;
+    let input = input::decode(&mut fields, report)?;
     request.system.extend(input.system);
     request.turns = input.turns;
     request.tools.extend(input.tools);
@@ -44,21 +44,21 @@ pub fn decode_request(
         tokens_max: fields.count("max_output_tokens")?,
         ..Sampling::default()
     };
-    request.reasoning = reasoning(&mut fields, notes)?;
-    read_text(&mut fields, &mut request, notes)?;
+    request.reasoning = decode_reasoning(&mut fields, report)?;
+    decode_text(&mut fields, &mut request, report)?;
     request.user = fields.string("user")?;
-    for name in OPENAI {
+    for name in OPENAI_MEMBERS {
         if let Some(value) = fields.take(name) {
             request.openai.insert(name.to_owned(), value);
         }
     }
-    read_what_is_of_no_account(&mut fields, notes)?;
-    fields.warn_unread(notes);
+    skip_ignored(&mut fields, report)?;
+    fields.warn_unread(report);
     Ok(request)
 }
 
 /// Members of both of OpenAI's dialects, under one name.
-pub(super) const OPENAI: [&str; 7] = [
+pub(super) const OPENAI_MEMBERS: [&str; 7] = [
     "metadata",
     "moderation",
     "prompt_cache_key",
@@ -68,7 +68,7 @@ pub(super) const OPENAI: [&str; 7] = [
     "service_tier",
 ];
 
-fn refuse_what_needs_a_store(fields: &mut ObjectReader) -> Result<(), TranslationError> {
+fn reject_stateful(fields: &mut ObjectReader) -> Result<(), TranslationError> {
     for name in ["previous_response_id", "conversation", "prompt"] {
         if fields.take(name).is_some() {
             let what = "nothing is kept for another provider; send the whole input instead";
@@ -82,7 +82,7 @@ fn refuse_what_needs_a_store(fields: &mut ObjectReader) -> Result<(), Translatio
     Ok(())
 }
 
-fn reasoning(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result<Option<Reasoning>, TranslationError> {
+fn decode_reasoning(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Option<Reasoning>, TranslationError> {
     let Some(mut reasoning) = fields.object("reasoning")? else {
         return Ok(None);
     };
@@ -95,7 +95,7 @@ fn reasoning(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result
     };
     let summary = reasoning.string("summary")?;
     let summary = summary.or(reasoning.string("generate_summary")?);
-    reasoning.warn_unread(notes);
+    reasoning.warn_unread(report);
     let read = Reasoning {
         effort,
         budget_tokens: None,
@@ -105,7 +105,7 @@ fn reasoning(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result
     Ok((read != Reasoning::default()).then_some(read))
 }
 
-fn read_text(fields: &mut ObjectReader, request: &mut Request, notes: &mut TranslationReport) -> Result<(), TranslationError> {
+fn decode_text(fields: &mut ObjectReader, request: &mut Request, report: &mut TranslationReport) -> Result<(), TranslationError> {
     let Some(mut text) = fields.object("text")? else {
         return Ok(());
     };
@@ -127,17 +127,17 @@ fn read_text(fields: &mut ObjectReader, request: &mut Request, notes: &mut Trans
                 return Err(format.error("type", what));
             }
         };
-        format.warn_unread(notes);
+        format.warn_unread(report);
     }
     if let Some(verbosity) = text.take("verbosity") {
         request.openai.insert("verbosity".to_owned(), verbosity);
     }
-    text.warn_unread(notes);
+    text.warn_unread(report);
     Ok(())
 }
 
 /// Members that ask for what happens anyway, or cannot matter.
-fn read_what_is_of_no_account(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result<(), TranslationError> {
+fn skip_ignored(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<(), TranslationError> {
     for name in ["model", "stream", "background"] {
         fields.skip(name);
     }
@@ -146,7 +146,7 @@ fn read_what_is_of_no_account(fields: &mut ObjectReader, notes: &mut Translation
     fields.skip("client_metadata");
     if fields.flag("store")? == Some(true) {
         let what = "changed: nothing is kept, and the response cannot be asked for by its id";
-        notes.warn("store", what);
+        report.warn("store", what);
     }
     if fields.peek("truncation").is_some_and(|it| it == "disabled") {
         fields.skip("truncation");
@@ -155,20 +155,20 @@ fn read_what_is_of_no_account(fields: &mut ObjectReader, notes: &mut Translation
         fields.skip("top_logprobs");
     }
     let include = fields.list("include")?;
-    if include.iter().any(|it| it != ENCRYPTED) {
+    if include.iter().any(|it| it != ENCRYPTED_CONTENT) {
         let what = "dropped: but for `reasoning.encrypted_content` the provider's dialect has nothing like it";
-        notes.warn("include", what);
+        report.warn("include", what);
     }
     Ok(())
 }
 
 /// What brings signatures back.
-pub(super) const ENCRYPTED: &str = "reasoning.encrypted_content";
+pub(super) const ENCRYPTED_CONTENT: &str = "reasoning.encrypted_content";
 
 /// The members that a response repeats, as the client sent them.
 fn echo(fields: &ObjectReader) -> Map<String, Value> {
     let mut echo = Map::new();
-    for name in ECHOED {
+    for name in ECHOED_MEMBERS {
         if let Some(value) = fields.peek(name) {
             echo.insert(name.to_owned(), value.clone());
         }
@@ -183,7 +183,7 @@ fn echo(fields: &ObjectReader) -> Map<String, Value> {
 }
 
 /// Of the members of a response, those that only repeat the request.
-const ECHOED: [&str; 16] = [
+const ECHOED_MEMBERS: [&str; 16] = [
     "instructions",
     "max_output_tokens",
     "max_tool_calls",

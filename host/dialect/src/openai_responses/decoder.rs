@@ -1,38 +1,38 @@
 //! Reads the events of a provider's stream.
 
-mod open;
+mod open_item;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::Value;
 
-use self::open::Open;
-use super::answer::{Said, finish};
-use super::{annotation, item, observe, usage};
+use self::open_item::OpenItem;
+use super::decode_response::{DecodeState, finish};
+use super::{citations, item, observer, usage};
 use crate::interlingua::{PartStart, Delta, Event, EventDecoder, Malformed, Part};
 
 /// Reads the events of a provider's stream.
 #[must_use]
 pub fn decoder() -> Box<dyn EventDecoder> {
-    Box::<Decoder>::default()
+    Box::<StreamDecoder>::default()
 }
 
 /// Items come one after the other as a rule, and are passed on as they come. One that begins while
 /// another is open is read from its end, where it stands whole, and passed on when the other has ended.
 #[derive(Debug, Default)]
-struct Decoder {
+struct StreamDecoder {
     started: bool,
     ended: bool,
-    open: Option<Open>,
+    open: Option<OpenItem>,
     /// Whole items that wait for the open one to end.
     waiting: VecDeque<(u64, Value)>,
     waiting_bytes: usize,
     /// The places of the items that were passed on.
-    passed: BTreeSet<u64>,
-    said: Said,
+    handled: BTreeSet<u64>,
+    state: DecodeState,
 }
 
-impl EventDecoder for Decoder {
+impl EventDecoder for StreamDecoder {
     fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
         if self.ended {
             return Ok(());
@@ -48,8 +48,8 @@ impl EventDecoder for Decoder {
             return Err(Malformed("an event is not a JSON object"));
         }
         let kind = item::text(&event, "type").unwrap_or(name);
-        let fails = FAILURES.contains(&kind) || event.get("error").is_some_and(|it| !it.is_null());
-        if fails && let Some(error) = observe::reported(kind, text) {
+        let fails = FAILURE_EVENTS.contains(&kind) || event.get("error").is_some_and(|it| !it.is_null());
+        if fails && let Some(error) = observer::event_error(kind, text) {
             self.ended = true;
             out.push(Event::Error(error));
             return Ok(());
@@ -63,7 +63,7 @@ impl EventDecoder for Decoder {
     }
 }
 
-impl Decoder {
+impl StreamDecoder {
     fn read(&mut self, kind: &str, event: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
         match kind {
             "response.created" | "response.in_progress" | "response.queued" => {
@@ -78,7 +78,7 @@ impl Decoder {
             }
             "response.output_item.added" => self.add(event, out)?,
             "response.output_item.done" => self.close(event, out)?,
-            kind => self.piece(kind, event, out),
+            kind => self.delta(kind, event, out),
         }
         Ok(())
     }
@@ -96,14 +96,14 @@ impl Decoder {
 
     fn add(&mut self, event: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
         self.start(None, out);
-        let place = place(event);
+        let output_index = output_index(event);
         if self.open.is_none()
-            && !self.passed.contains(&place)
+            && !self.handled.contains(&output_index)
             && let Some(item) = event.get("item")
         {
-            self.open = Open::of(place, item);
+            self.open = OpenItem::of(output_index, item);
             if let Some(open) = &mut self.open {
-                open.begin_call(item, &mut self.said, out)?;
+                open.begin_call(item, &mut self.state, out)?;
             }
         }
         Ok(())
@@ -114,82 +114,82 @@ impl Decoder {
         let Some(item) = event.get("item") else {
             return Ok(());
         };
-        let place = place(event);
+        let output_index = output_index(event);
         match self.open.take() {
-            Some(open) if open.place == place => {
-                self.pass(place)?;
-                open.end(item, &mut self.said, out)?;
-                while let Some((place, item)) = self.waiting.pop_front() {
-                    self.whole(place, &item, out)?;
+            Some(open) if open.output_index == output_index => {
+                self.mark_handled(output_index)?;
+                open.end(item, &mut self.state, out)?;
+                while let Some((output_index, item)) = self.waiting.pop_front() {
+                    self.emit_item(output_index, &item, out)?;
                 }
                 self.waiting_bytes = 0;
                 Ok(())
             }
             Some(open) => {
                 self.open = Some(open);
-                self.wait(place, item)
+                self.queue(output_index, item)
             }
-            None => self.whole(place, item, out),
+            None => self.emit_item(output_index, item, out),
         }
     }
 
-    fn wait(&mut self, place: u64, item: &Value) -> Result<(), Malformed> {
+    fn queue(&mut self, output_index: u64, item: &Value) -> Result<(), Malformed> {
         self.waiting_bytes += item.to_string().len();
         if self.waiting_bytes > WAITING_BYTES_MAX {
             return Err(Malformed("too many items end before an earlier one"));
         }
-        self.waiting.push_back((place, item.clone()));
+        self.waiting.push_back((output_index, item.clone()));
         Ok(())
     }
 
-    fn pass(&mut self, place: u64) -> Result<bool, Malformed> {
-        if self.passed.len() >= ITEMS_MAX {
+    fn mark_handled(&mut self, output_index: u64) -> Result<bool, Malformed> {
+        if self.handled.len() >= ITEMS_MAX {
             return Err(Malformed("there are too many items"));
         }
-        Ok(self.passed.insert(place))
+        Ok(self.handled.insert(output_index))
     }
 
     /// Passes on an item of which nothing was passed on before.
-    fn whole(&mut self, place: u64, item: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        if !self.pass(place)? {
+    fn emit_item(&mut self, output_index: u64, item: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        if !self.mark_handled(output_index)? {
             return Ok(());
         }
         let mut parts = Vec::new();
-        let index = usize::try_from(place).unwrap_or_default();
-        item::read(item, index, &mut self.said.signature, &mut parts)?;
+        let index = usize::try_from(output_index).unwrap_or_default();
+        item::decode(item, index, &mut self.state.signature, &mut parts)?;
         for part in parts {
-            open::pass_whole(part, &mut self.said, out);
+            open_item::emit_part(part, &mut self.state, out);
         }
         Ok(())
     }
 
     /// A piece of the open item. Pieces of others are passed over: they end in a whole.
-    fn piece(&mut self, kind: &str, event: &Value, out: &mut Vec<Event>) {
-        let at = place(event);
-        let Some(open) = self.open.as_mut().filter(|open| open.place == at) else {
+    fn delta(&mut self, kind: &str, event: &Value, out: &mut Vec<Event>) {
+        let at = output_index(event);
+        let Some(open) = self.open.as_mut().filter(|open| open.output_index == at) else {
             return;
         };
         let delta = item::text(event, "delta").filter(|delta| !delta.is_empty());
         let part = |name: &str| event.get(name).and_then(Value::as_u64).unwrap_or(0);
         match (kind, delta) {
             ("response.output_text.delta", Some(delta)) => {
-                open.text(part("content_index"), delta, &mut self.said, out);
+                open.text(part("content_index"), delta, &mut self.state, out);
             }
             ("response.refusal.delta", Some(delta)) => {
-                open.refusal(part("content_index"), delta, &mut self.said, out);
+                open.refusal(part("content_index"), delta, &mut self.state, out);
             }
             ("response.reasoning_summary_text.delta", Some(delta)) => {
-                open.thought(open::Shown::Summary, part("summary_index"), delta, out);
+                open.reasoning(open_item::ReasoningSource::Summary, part("summary_index"), delta, out);
             }
             ("response.reasoning_text.delta", Some(delta)) => {
-                open.thought(open::Shown::Content, part("content_index"), delta, out);
+                open.reasoning(open_item::ReasoningSource::Content, part("content_index"), delta, out);
             }
             ("response.function_call_arguments.delta", Some(delta)) => open.arguments(delta, out),
             ("response.custom_tool_call_input.delta", Some(delta)) => open.input(delta, out),
             ("response.output_text.annotation.added", _) => {
                 if let Some(raw) = event.get("annotation").filter(|it| it.is_object()) {
-                    let citation = annotation::read(raw);
-                    open.citation(part("content_index"), citation, &mut self.said, out);
+                    let citation = citations::decode(raw);
+                    open.citation(part("content_index"), citation, &mut self.state, out);
                 }
             }
             _ => {}
@@ -199,22 +199,22 @@ impl Decoder {
     fn end(&mut self, response: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
         self.start(Some(response), out);
         if let Some(open) = self.open.take() {
-            let index = usize::try_from(open.place).unwrap_or(usize::MAX);
+            let index = usize::try_from(open.output_index).unwrap_or(usize::MAX);
             let item = response.get("output").and_then(|output| output.get(index));
-            self.pass(open.place)?;
-            open.end(item.unwrap_or(&Value::Null), &mut self.said, out)?;
+            self.mark_handled(open.output_index)?;
+            open.end(item.unwrap_or(&Value::Null), &mut self.state, out)?;
         }
-        while let Some((place, item)) = self.waiting.pop_front() {
-            self.whole(place, &item, out)?;
+        while let Some((output_index, item)) = self.waiting.pop_front() {
+            self.emit_item(output_index, &item, out)?;
         }
         let output = response.get("output").and_then(Value::as_array);
-        for (place, item) in (0..).zip(output.into_iter().flatten()) {
-            self.whole(place, item, out)?;
+        for (output_index, item) in (0..).zip(output.into_iter().flatten()) {
+            self.emit_item(output_index, item, out)?;
         }
-        if let Some(usage) = response.get("usage").and_then(usage::read) {
+        if let Some(usage) = response.get("usage").and_then(usage::decode) {
             out.push(Event::Usage(usage));
         }
-        out.push(Event::Finish(finish(response, &self.said)));
+        out.push(Event::Finish(finish(response, &self.state)));
         out.push(Event::Done);
         self.ended = true;
         Ok(())
@@ -222,13 +222,13 @@ impl Decoder {
 }
 
 /// Which item of the output an event is about.
-fn place(event: &Value) -> u64 {
+fn output_index(event: &Value) -> u64 {
     let index = event.get("output_index").and_then(Value::as_u64);
     index.unwrap_or(0)
 }
 
 /// The events that report a failure.
-const FAILURES: [&str; 3] = ["error", "response.failed", "response.cancelled"];
+const FAILURE_EVENTS: [&str; 3] = ["error", "response.failed", "response.cancelled"];
 
 /// The most that waits for an item to end, in bytes: as much as one event may have.
 const WAITING_BYTES_MAX: usize = crate::sse::EVENT_BYTES_MAX;

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::decode_request::{ENCRYPTED, OPENAI};
-use super::{HOME, tools, turns};
+use super::decode_request::{ENCRYPTED_CONTENT, OPENAI_MEMBERS};
+use super::{DIALECT, tools, turns};
 use crate::interlingua::{Effort, Format, TranslationReport, Part, Reasoning, TranslationError, Request, loss};
 
 /// Writes a request for a provider. Nothing is to be stored there: clients hand back all that is needed.
@@ -11,14 +11,14 @@ use crate::interlingua::{Effort, Format, TranslationReport, Part, Reasoning, Tra
 /// # Errors
 ///
 /// If the request asks for what this dialect cannot give.
-pub fn encode_request(request: &Request, notes: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+pub fn encode_request(request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
     put("model", request.model.as_str().into());
     if let Some(Part::Text { text, .. }) = request.system.first() {
         put("instructions", text.as_str().into());
     }
-    let input = turns::write(request, notes)?;
+    let input = turns::encode(request, report)?;
     if input.is_empty() && request.system.is_empty() {
         return Err(TranslationError::empty_conversation());
     }
@@ -27,47 +27,47 @@ pub fn encode_request(request: &Request, notes: &mut TranslationReport) -> Resul
         put("stream", true.into());
     }
     put("store", false.into());
-    if gives_signatures(request) {
-        put("include", json!([ENCRYPTED]));
+    if wants_signatures(request) {
+        put("include", json!([ENCRYPTED_CONTENT]));
     }
-    write_sampling(request, &mut out, notes);
+    encode_sampling(request, &mut out, report);
     if let Some(reasoning) = &request.reasoning
-        && let Some(written) = written_reasoning(reasoning, notes)
+        && let Some(written) = encode_reasoning(reasoning, report)
     {
         out.insert("reasoning".to_owned(), written);
     }
-    if let Some(text) = written_text(request) {
+    if let Some(text) = encode_text(request) {
         out.insert("text".to_owned(), text);
     }
-    tools::write(request, &mut out, notes);
-    write_openai(request, &mut out, notes);
+    tools::encode(request, &mut out, report);
+    encode_openai_members(request, &mut out, report);
     // Printing fails only for maps whose keys are no texts.
     Ok(serde_json::to_vec(&out).unwrap_or_default())
 }
 
 /// Whether to ask for signatures. Models that do not reason refuse to be asked, so it takes a request
 /// that is about reasoning.
-fn gives_signatures(request: &Request) -> bool {
-    let asked = |reasoning: &Reasoning| {
+fn wants_signatures(request: &Request) -> bool {
+    let is_enabled = |reasoning: &Reasoning| {
         reasoning.effort != Some(Effort::None) && reasoning.budget_tokens != Some(0)
     };
     let mut parts = request.turns.iter().flat_map(|turn| &turn.parts);
-    request.reasoning.as_ref().is_some_and(asked)
+    request.reasoning.as_ref().is_some_and(is_enabled)
         || parts.any(|part| match part {
-            Part::Reasoning(thought) => {
-                let signature = thought.signature.as_ref();
-                signature.is_some_and(|signature| signature.origin == HOME)
+            Part::Reasoning(part) => {
+                let signature = part.signature.as_ref();
+                signature.is_some_and(|signature| signature.origin == DIALECT)
             }
             _ => false,
         })
 }
 
-fn write_sampling(request: &Request, out: &mut Map<String, Value>, notes: &mut TranslationReport) {
+fn encode_sampling(request: &Request, out: &mut Map<String, Value>, report: &mut TranslationReport) {
     let sampling = &request.sampling;
     if let Some(tokens) = sampling.tokens_max {
         if tokens < TOKENS_MIN {
             let what = "changed: to 16, the least that the provider's dialect takes";
-            notes.warn("max_tokens", what);
+            report.warn("max_tokens", what);
         }
         let tokens = tokens.max(TOKENS_MIN);
         out.insert("max_output_tokens".to_owned(), tokens.into());
@@ -82,21 +82,21 @@ fn write_sampling(request: &Request, out: &mut Map<String, Value>, notes: &mut T
         let within = value.clamp(0.0, most);
         if value.to_bits() != within.to_bits() {
             let what = "changed: to the nearest that the provider's dialect takes";
-            notes.warn(name, what);
+            report.warn(name, what);
         }
         out.insert(name.to_owned(), within.into());
     }
     // Without a penalty is how it draws anyway.
-    let says = |penalty: Option<f64>| penalty.is_some_and(|penalty| penalty != 0.0);
-    for (name, is_said) in [
+    let is_nonzero = |penalty: Option<f64>| penalty.is_some_and(|penalty| penalty != 0.0);
+    for (name, is_set) in [
         ("top_k", sampling.top_k.is_some()),
-        ("presence_penalty", says(sampling.presence_penalty)),
-        ("frequency_penalty", says(sampling.frequency_penalty)),
+        ("presence_penalty", is_nonzero(sampling.presence_penalty)),
+        ("frequency_penalty", is_nonzero(sampling.frequency_penalty)),
         ("seed", sampling.seed.is_some()),
         ("stop", !request.stop.is_empty()),
     ] {
-        if is_said {
-            notes.warn_dropped(name);
+        if is_set {
+            report.warn_dropped(name);
         }
     }
 }
@@ -107,9 +107,9 @@ const TEMPERATURE_MAX: f64 = 2.0;
 /// The least that the API takes for `max_output_tokens`: it answers 400 to less.
 const TOKENS_MIN: u64 = 16;
 
-fn written_reasoning(reasoning: &Reasoning, notes: &mut TranslationReport) -> Option<Value> {
+fn encode_reasoning(reasoning: &Reasoning, report: &mut TranslationReport) -> Option<Value> {
     let of_budget = |tokens| {
-        notes.warn(loss::BUDGET, loss::BUDGET_AS_EFFORT);
+        report.warn(loss::BUDGET, loss::BUDGET_AS_EFFORT);
         Effort::from_budget(tokens)
     };
     let effort = reasoning
@@ -125,7 +125,7 @@ fn written_reasoning(reasoning: &Reasoning, notes: &mut TranslationReport) -> Op
     (!out.is_empty()).then_some(Value::Object(out))
 }
 
-fn written_text(request: &Request) -> Option<Value> {
+fn encode_text(request: &Request) -> Option<Value> {
     let mut out = Map::new();
     match &request.format {
         Format::Text => {}
@@ -155,22 +155,22 @@ fn written_text(request: &Request) -> Option<Value> {
     (!out.is_empty()).then_some(Value::Object(out))
 }
 
-fn write_openai(request: &Request, out: &mut Map<String, Value>, notes: &mut TranslationReport) {
+fn encode_openai_members(request: &Request, out: &mut Map<String, Value>, report: &mut TranslationReport) {
     if let Some(user) = &request.user {
         out.insert("user".to_owned(), user.as_str().into());
     }
     for (name, value) in &request.openai {
         match name.as_str() {
-            known if OPENAI.contains(&known) => {
+            known if OPENAI_MEMBERS.contains(&known) => {
                 out.insert(name.clone(), value.clone());
             }
             "verbosity" => {}
             "store" => {
                 if *value == Value::Bool(true) {
-                    notes.warn("store", "changed: nothing is stored with the provider");
+                    report.warn("store", "changed: nothing is stored with the provider");
                 }
             }
-            _ => notes.warn_dropped(name.clone()),
+            _ => report.warn_dropped(name.clone()),
         }
     }
 }

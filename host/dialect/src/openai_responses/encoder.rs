@@ -1,15 +1,15 @@
 //! Writes the events of a client's stream, in the sequence that the API documents
 //! (<https://platform.openai.com/docs/api-reference/responses-streaming>).
 
-mod open;
+mod part_buffer;
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use self::open::Open;
-use super::response::{self, Ending, Kind};
+use self::part_buffer::PartBuffer;
+use super::encode_response::{self, Ending, ItemKind};
 use super::{item, render};
 use crate::interlingua::{PartStart, Delta, Event, EventEncoder, FinishReason, Frame, ResponseContext, Part};
 use crate::json::object;
@@ -17,10 +17,10 @@ use crate::{ProviderError, Usage};
 
 /// Writes the events of a client's stream.
 #[must_use]
-pub fn encoder(owed: ResponseContext) -> Box<dyn EventEncoder> {
-    Box::new(Encoder {
-        wire: Wire::default(),
-        owed,
+pub fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
+    Box::new(StreamEncoder {
+        writer: EventWriter::default(),
+        response_context,
         started: false,
         ended: false,
         output: Vec::new(),
@@ -34,17 +34,17 @@ pub fn encoder(owed: ResponseContext) -> Box<dyn EventEncoder> {
 
 /// Texts, one after the other, are the content of one message; everything else is an item of its own.
 #[derive(Debug)]
-struct Encoder {
-    wire: Wire,
-    owed: ResponseContext,
+struct StreamEncoder {
+    writer: EventWriter,
+    response_context: ResponseContext,
     started: bool,
     ended: bool,
     /// The items that have ended: the last event repeats them.
     output: Vec<Value>,
     /// The message that is open, between its texts as well.
-    message: Option<Message>,
+    message: Option<OpenMessage>,
     /// The part that is open.
-    open: Option<Open>,
+    open: Option<PartBuffer>,
     /// How much of the answer is held, in bytes.
     held_bytes: usize,
     finish: FinishReason,
@@ -53,17 +53,17 @@ struct Encoder {
 
 /// Numbers the events.
 #[derive(Debug, Default)]
-struct Wire {
+struct EventWriter {
     sequence_number: u64,
 }
 
 #[derive(Debug)]
-struct Message {
+struct OpenMessage {
     id: String,
     content: Vec<Value>,
 }
 
-impl EventEncoder for Encoder {
+impl EventEncoder for StreamEncoder {
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.ended {
             return;
@@ -74,7 +74,7 @@ impl EventEncoder for Encoder {
         }
         self.start(out);
         match event {
-            Event::PartStart(begun) => self.begin(begun, out),
+            Event::PartStart(part_start) => self.begin(part_start, out),
             Event::Delta(delta) => self.delta(delta, out),
             Event::PartEnd => self.end(out),
             Event::Finish(finish) => self.finish = finish.clone(),
@@ -85,46 +85,46 @@ impl EventEncoder for Encoder {
     }
 }
 
-impl Encoder {
+impl StreamEncoder {
     fn start(&mut self, out: &mut Vec<Frame>) {
         if self.started {
             return;
         }
         self.started = true;
         for kind in ["response.created", "response.in_progress"] {
-            let response = response::begun(&self.owed);
-            self.wire.send(kind, &object! {"response": response}, out);
+            let response = encode_response::initial_response(&self.response_context);
+            self.writer.send(kind, &object! {"response": response}, out);
         }
     }
 
-    fn begin(&mut self, begun: &PartStart, out: &mut Vec<Frame>) {
+    fn begin(&mut self, part_start: &PartStart, out: &mut Vec<Frame>) {
         self.end(out);
-        if !matches!(begun, PartStart::Text | PartStart::Refusal) {
+        if !matches!(part_start, PartStart::Text | PartStart::Refusal) {
             self.close_message("completed", out);
         }
-        match begun {
-            PartStart::Text => self.begin_content(Open::text(), out),
-            PartStart::Refusal => self.begin_content(Open::refusal(), out),
-            PartStart::Reasoning { redacted } => self.open = Some(Open::thought(*redacted)),
+        match part_start {
+            PartStart::Text => self.begin_content(PartBuffer::text(), out),
+            PartStart::Refusal => self.begin_content(PartBuffer::refusal(), out),
+            PartStart::Reasoning { redacted } => self.open = Some(PartBuffer::reasoning(*redacted)),
             PartStart::ToolCall {
                 id,
                 name,
                 signature,
             } => {
                 if let Some(signature) = signature {
-                    let own = Kind::Reasoning.id(&self.owed, self.output.len());
-                    self.whole(response::call_signature(&own, signature), out);
+                    let own = ItemKind::Reasoning.id(&self.response_context, self.output.len());
+                    self.emit_item(encode_response::call_signature(&own, signature), out);
                 }
-                let custom = item::is_custom(name, &self.owed);
-                let own = Kind::of_call(custom).id(&self.owed, self.output.len());
-                let call = open::Call::new(own, id, name, custom);
-                self.add(&call.item("in_progress", &self.owed), out);
-                self.open = Some(Open::Call(call));
+                let custom = item::is_custom(name, &self.response_context);
+                let own = ItemKind::of_call(custom).id(&self.response_context, self.output.len());
+                let call = part_buffer::CallBuffer::new(own, id, name, custom);
+                self.add(&call.item("in_progress", &self.response_context), out);
+                self.open = Some(PartBuffer::Call(call));
             }
             PartStart::Complete(Part::Image(media)) => {
-                let id = Kind::Image.id(&self.owed, self.output.len());
-                if let Some(item) = item::generated(&id, "completed", media) {
-                    self.whole(item, out);
+                let id = ItemKind::Image.id(&self.response_context, self.output.len());
+                if let Some(item) = item::image_generation_call(&id, "completed", media) {
+                    self.emit_item(item, out);
                 }
             }
             // No item of an output can hold these.
@@ -132,12 +132,12 @@ impl Encoder {
         }
     }
 
-    fn begin_content(&mut self, open: Open, out: &mut Vec<Frame>) {
+    fn begin_content(&mut self, open: PartBuffer, out: &mut Vec<Frame>) {
         if self.message.is_none() {
-            let id = Kind::Message.id(&self.owed, self.output.len());
+            let id = ItemKind::Message.id(&self.response_context, self.output.len());
             self.add(&item::message(&id, "in_progress", &[]), out);
             let content = Vec::new();
-            self.message = Some(Message { id, content });
+            self.message = Some(OpenMessage { id, content });
         }
         let part = open.content();
         self.content_event("response.content_part.added", &json!({"part": part}), out);
@@ -159,24 +159,24 @@ impl Encoder {
         if !self.hold(held, out) {
             return;
         }
-        let first = open.take(delta);
+        let first = open.append(delta);
         match (&open, delta) {
-            (Open::Text { .. }, Delta::Text(text)) => {
+            (PartBuffer::Text { .. }, Delta::Text(text)) => {
                 let members = json!({"delta": text, "logprobs": []});
                 self.content_event("response.output_text.delta", &members, out);
             }
-            (Open::Text { annotations, .. }, Delta::Citation(_)) if first => {
+            (PartBuffer::Text { annotations, .. }, Delta::Citation(_)) if first => {
                 if let Some((annotation, before)) = annotations.split_last() {
                     let members =
                         json!({"annotation_index": before.len(), "annotation": annotation});
                     self.content_event("response.output_text.annotation.added", &members, out);
                 }
             }
-            (Open::Refusal { .. }, Delta::Refusal(text)) => {
+            (PartBuffer::Refusal { .. }, Delta::Refusal(text)) => {
                 self.content_event("response.refusal.delta", &json!({"delta": text}), out);
             }
-            (Open::Thought(_), Delta::Reasoning(text)) => {
-                let id = self.next_id(Kind::Reasoning);
+            (PartBuffer::Reasoning(_), Delta::Reasoning(text)) => {
+                let id = self.next_id(ItemKind::Reasoning);
                 if first {
                     self.add(&item::reasoning(&id, "", None), out);
                     let members = json!({"part": {"type": "summary_text", "text": ""}});
@@ -186,7 +186,7 @@ impl Encoder {
                 let kind = "response.reasoning_summary_text.delta";
                 self.summary_event(kind, &id, &json!({"delta": text}), out);
             }
-            (Open::Call(call), Delta::Arguments(text)) if !call.custom => {
+            (PartBuffer::Call(call), Delta::Arguments(text)) if !call.custom => {
                 let kind = "response.function_call_arguments.delta";
                 let id = call.item_id.clone();
                 self.item_event(kind, &id, &json!({"delta": text}), out);
@@ -199,11 +199,11 @@ impl Encoder {
     fn end(&mut self, out: &mut Vec<Frame>) {
         match self.open.take() {
             None => {}
-            Some(Open::Thought(thought)) => self.end_thought(&thought, out),
-            Some(Open::Call(call)) => self.end_call(call, out),
+            Some(PartBuffer::Reasoning(reasoning)) => self.end_reasoning(&reasoning, out),
+            Some(PartBuffer::Call(call)) => self.end_call(call, out),
             Some(open) => {
                 let part = open.content();
-                let (kind, members) = open.done();
+                let (kind, members) = open.done_event();
                 self.content_event(kind, &members, out);
                 let members = json!({"part": part});
                 self.content_event("response.content_part.done", &members, out);
@@ -214,17 +214,17 @@ impl Encoder {
         }
     }
 
-    fn end_thought(&mut self, thought: &open::Thought, out: &mut Vec<Frame>) {
-        let id = self.next_id(Kind::Reasoning);
-        let item = thought.item(&id);
-        if thought.text.is_empty() {
+    fn end_reasoning(&mut self, reasoning: &part_buffer::ReasoningBuffer, out: &mut Vec<Frame>) {
+        let id = self.next_id(ItemKind::Reasoning);
+        let item = reasoning.item(&id);
+        if reasoning.text.is_empty() {
             // Of one without a text nothing was sent yet, and without a signature nothing is left.
-            if thought.signature.is_some() {
-                self.whole(item, out);
+            if reasoning.signature.is_some() {
+                self.emit_item(item, out);
             }
             return;
         }
-        let text = &thought.text;
+        let text = &reasoning.text;
         let kind = "response.reasoning_summary_text.done";
         self.summary_event(kind, &id, &json!({"text": text}), out);
         let members = json!({"part": {"type": "summary_text", "text": text}});
@@ -233,10 +233,10 @@ impl Encoder {
         self.finish_item(item, out);
     }
 
-    fn end_call(&mut self, mut call: open::Call, out: &mut Vec<Frame>) {
+    fn end_call(&mut self, mut call: part_buffer::CallBuffer, out: &mut Vec<Frame>) {
         let id = call.item_id.clone();
         if call.custom {
-            let input = item::bare_input(&call.call.arguments);
+            let input = item::custom_input(&call.call.arguments);
             if !input.is_empty() {
                 let kind = "response.custom_tool_call_input.delta";
                 self.item_event(kind, &id, &json!({"delta": input}), out);
@@ -254,7 +254,7 @@ impl Encoder {
             self.item_event(kind, &id, &members, out);
             call.call.arguments = arguments;
         }
-        let item = call.item("completed", &self.owed);
+        let item = call.item("completed", &self.response_context);
         self.finish_item(item, out);
     }
 
@@ -274,26 +274,26 @@ impl Encoder {
             return;
         }
         let output = std::mem::take(&mut self.output);
-        let response = response::whole(&self.owed, ending, output, self.usage);
+        let response = encode_response::final_response(&self.response_context, ending, output, self.usage);
         let kind = match ending.reason {
             None => "response.completed",
             Some(_) => "response.incomplete",
         };
-        self.wire.send(kind, &object! {"response": response}, out);
+        self.writer.send(kind, &object! {"response": response}, out);
         self.ended = true;
     }
 
     fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
         let kind = error.kind.as_deref().unwrap_or_default();
         let code = render::code(error.code.as_deref(), kind);
-        let response = response::failed(&self.owed, &code, &error.message);
-        let told = json!({
+        let response = encode_response::failed_response(&self.response_context, &code, &error.message);
+        let error_member = json!({
             "message": error.message,
             "type": error.kind.as_deref().unwrap_or("server_error"),
             "param": error.param,
             "code": error.code,
         });
-        let event = render::failed_event(self.wire.sequence_number, &response, &told);
+        let event = render::failed_event(self.writer.sequence_number, &response, &error_member);
         out.push(Frame {
             name: Cow::Borrowed(render::FAILED),
             data: serde_json::to_vec(&event).unwrap_or_default(),
@@ -315,11 +315,11 @@ impl Encoder {
 
     fn add(&mut self, item: &Value, out: &mut Vec<Frame>) {
         let members = json!({"output_index": self.output.len(), "item": item});
-        self.wire.send("response.output_item.added", &members, out);
+        self.writer.send("response.output_item.added", &members, out);
     }
 
     /// An item that is added and done at once.
-    fn whole(&mut self, item: Value, out: &mut Vec<Frame>) {
+    fn emit_item(&mut self, item: Value, out: &mut Vec<Frame>) {
         if self.hold(item.to_string().len(), out) {
             self.add(&item, out);
             self.finish_item(item, out);
@@ -328,17 +328,17 @@ impl Encoder {
 
     fn finish_item(&mut self, item: Value, out: &mut Vec<Frame>) {
         let members = json!({"output_index": self.output.len(), "item": item});
-        self.wire.send("response.output_item.done", &members, out);
+        self.writer.send("response.output_item.done", &members, out);
         self.output.push(item);
     }
 
-    fn next_id(&self, kind: Kind) -> String {
-        kind.id(&self.owed, self.output.len())
+    fn next_id(&self, kind: ItemKind) -> String {
+        kind.id(&self.response_context, self.output.len())
     }
 
     fn item_event(&mut self, kind: &'static str, id: &str, members: &Value, out: &mut Vec<Frame>) {
-        let place = Place::of_item(id, self.output.len());
-        self.wire.send_at(place, kind, members, out);
+        let location = EventLocation::of_item(id, self.output.len());
+        self.writer.send_at(location, kind, members, out);
     }
 
     fn summary_event(
@@ -348,39 +348,39 @@ impl Encoder {
         members: &Value,
         out: &mut Vec<Frame>,
     ) {
-        let place = Place {
+        let location = EventLocation {
             summary_index: Some(0),
-            ..Place::of_item(id, self.output.len())
+            ..EventLocation::of_item(id, self.output.len())
         };
-        self.wire.send_at(place, kind, members, out);
+        self.writer.send_at(location, kind, members, out);
     }
 
     fn content_event(&mut self, kind: &'static str, members: &Value, out: &mut Vec<Frame>) {
         if let Some(message) = &self.message {
-            let place = Place {
+            let location = EventLocation {
                 content_index: Some(message.content.len()),
-                ..Place::of_item(&message.id, self.output.len())
+                ..EventLocation::of_item(&message.id, self.output.len())
             };
-            self.wire.send_at(place, kind, members, out);
+            self.writer.send_at(location, kind, members, out);
         }
     }
 }
 
 /// An event, written without being put together first: most of a stream's are a few letters long.
 #[derive(Serialize)]
-struct Data<'a> {
+struct EventData<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     sequence_number: u64,
     #[serde(flatten)]
-    place: Place<'a>,
+    location: EventLocation<'a>,
     #[serde(flatten)]
     members: &'a Value,
 }
 
 /// What an event is about.
 #[derive(Default, Serialize)]
-struct Place<'a> {
+struct EventLocation<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     item_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -391,7 +391,7 @@ struct Place<'a> {
     content_index: Option<usize>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> EventLocation<'a> {
     fn of_item(id: &'a str, index: usize) -> Self {
         Self {
             item_id: Some(id),
@@ -401,22 +401,22 @@ impl<'a> Place<'a> {
     }
 }
 
-impl Wire {
+impl EventWriter {
     fn send(&mut self, kind: &'static str, members: &Value, out: &mut Vec<Frame>) {
-        self.send_at(Place::default(), kind, members, out);
+        self.send_at(EventLocation::default(), kind, members, out);
     }
 
     fn send_at(
         &mut self,
-        place: Place<'_>,
+        location: EventLocation<'_>,
         kind: &'static str,
         members: &Value,
         out: &mut Vec<Frame>,
     ) {
-        let data = Data {
+        let data = EventData {
             kind,
             sequence_number: self.sequence_number,
-            place,
+            location,
             members,
         };
         self.sequence_number += 1;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::conversation::Conversation;
-use super::record::{self, Mark};
+use super::signatures::{self, Mark};
 use super::{content, tools};
 use crate::interlingua::{
     ObjectReader, Media, TranslationReport, Part, TranslationError, Role, MediaSource, ReasoningPart, Tool, ToolCall, ToolResult, Turn,
@@ -20,18 +20,18 @@ pub(super) struct Input {
 }
 
 /// Takes the input.
-pub(super) fn read(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result<Input, TranslationError> {
+pub(super) fn decode(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Input, TranslationError> {
     let mut conversation = Conversation::default();
     let mut tools = Vec::new();
     match fields.peek("input") {
         None => return Err(fields.error("input", "missing")),
         Some(Value::String(_)) => {
-            let parts = content::read(fields, "input", notes)?;
-            conversation.say(Role::User, parts);
+            let parts = content::decode(fields, "input", report)?;
+            conversation.add(Role::User, parts);
         }
         Some(Value::Array(_)) => {
             for item in fields.objects("input")? {
-                read_item(item, &mut conversation, &mut tools, notes)?;
+                decode_item(item, &mut conversation, &mut tools, report)?;
             }
         }
         Some(_) => return Err(fields.error("input", "must be a string or an array")),
@@ -44,18 +44,18 @@ pub(super) fn read(fields: &mut ObjectReader, notes: &mut TranslationReport) -> 
     })
 }
 
-fn read_item(
+fn decode_item(
     mut item: ObjectReader,
     conversation: &mut Conversation,
     tools: &mut Vec<Tool>,
-    notes: &mut TranslationReport,
+    report: &mut TranslationReport,
 ) -> Result<(), TranslationError> {
     let kind = item.string("type")?;
     match kind.as_deref() {
         None if item.peek("role").is_none() && item.peek("id").is_some() => {
             return Err(item.error("id", ITEM_REFERENCE));
         }
-        None | Some("message") => message(&mut item, conversation, notes)?,
+        None | Some("message") => message(&mut item, conversation, report)?,
         Some("reasoning") => reasoning(&mut item, conversation)?,
         Some("function_call") => {
             let arguments = item.required_string("arguments")?;
@@ -72,24 +72,24 @@ fn read_item(
             | "local_shell_call_output"
             | "shell_call_output"
             | "apply_patch_call_output",
-        ) => result(&mut item, conversation, notes)?,
+        ) => result(&mut item, conversation, report)?,
         // The client runs these three itself: their calls and results are like those of functions.
-        Some("local_shell_call") => own_call(&mut item, "local_shell", "action", conversation)?,
-        Some("shell_call") => own_call(&mut item, "shell", "action", conversation)?,
+        Some("local_shell_call") => builtin_call(&mut item, "local_shell", "action", conversation)?,
+        Some("shell_call") => builtin_call(&mut item, "shell", "action", conversation)?,
         Some("apply_patch_call") => {
-            own_call(&mut item, "apply_patch", "operation", conversation)?;
+            builtin_call(&mut item, "apply_patch", "operation", conversation)?;
         }
-        Some("image_generation_call") => picture(&mut item, conversation)?,
+        Some("image_generation_call") => image(&mut item, conversation)?,
         Some("additional_tools") => {
             item.skip("role");
-            tools.extend(tools::read(&mut item, notes)?);
+            tools.extend(tools::decode(&mut item, report)?);
         }
         Some("item_reference") => return Err(item.error("id", ITEM_REFERENCE)),
         Some("compaction" | "compaction_trigger") => {
             return Err(item.error("type", "only the provider that made it can read it"));
         }
-        Some(kind) if HOSTED.contains(&kind) => {
-            notes.warn_dropped(format!("input.{kind}"));
+        Some(kind) if HOSTED_ITEMS.contains(&kind) => {
+            report.warn_dropped(format!("input.{kind}"));
             return Ok(());
         }
         Some(_) => return Err(item.error("type", "no type of item that is known")),
@@ -98,16 +98,16 @@ fn read_item(
     item.skip("id");
     item.skip("status");
     if item.take("phase").is_some() {
-        notes.warn_dropped("input.phase");
+        report.warn_dropped("input.phase");
     }
-    item.warn_unread(notes);
+    item.warn_unread(report);
     Ok(())
 }
 
 fn message(
     item: &mut ObjectReader,
     conversation: &mut Conversation,
-    notes: &mut TranslationReport,
+    report: &mut TranslationReport,
 ) -> Result<(), TranslationError> {
     let role = match item.required_string("role")?.as_str() {
         "assistant" => Role::Assistant,
@@ -118,15 +118,15 @@ fn message(
             return Err(item.error("role", what));
         }
     };
-    let mut parts = content::read(item, "content", notes)?;
+    let mut parts = content::decode(item, "content", report)?;
     if role == Role::System {
-        let said = parts.len();
+        let total = parts.len();
         parts.retain(|part| matches!(part, Part::Text { .. }));
-        if parts.len() < said {
-            notes.warn("input.content", "dropped: instructions can only be text");
+        if parts.len() < total {
+            report.warn("input.content", "dropped: instructions can only be text");
         }
     }
-    conversation.say(role, parts);
+    conversation.add(role, parts);
     Ok(())
 }
 
@@ -146,19 +146,19 @@ fn reasoning(item: &mut ObjectReader, conversation: &mut Conversation) -> Result
     let encrypted = item.string("encrypted_content")?;
     let read = encrypted
         .filter(|encrypted| !encrypted.is_empty())
-        .map(|encrypted| record::read(id.as_deref(), &encrypted));
-    let text = texts.join(BETWEEN_SUMMARIES);
+        .map(|encrypted| signatures::decode(id.as_deref(), &encrypted));
+    let text = texts.join(SUMMARY_SEPARATOR);
     match read {
         Some((signature, Some(Mark::Call))) => conversation.sign_next_call(signature),
         None if text.is_empty() => {}
         read => {
             let (signature, mark) = read.unzip();
-            let thought = ReasoningPart {
+            let part = ReasoningPart {
                 text,
                 signature,
                 redacted: mark.flatten() == Some(Mark::Redacted),
             };
-            conversation.say(Role::Assistant, vec![Part::Reasoning(thought)]);
+            conversation.add(Role::Assistant, vec![Part::Reasoning(part)]);
         }
     }
     Ok(())
@@ -167,7 +167,7 @@ fn reasoning(item: &mut ObjectReader, conversation: &mut Conversation) -> Result
 fn call(item: &mut ObjectReader, arguments: String) -> Result<ToolCall, TranslationError> {
     let name = item.required_string("name")?;
     let name = match item.string("namespace")? {
-        Some(namespace) => tools::joined(&namespace, &name),
+        Some(namespace) => tools::qualified_name(&namespace, &name),
         None => name,
     };
     for informative in ["caller", "async"] {
@@ -181,7 +181,7 @@ fn call(item: &mut ObjectReader, arguments: String) -> Result<ToolCall, Translat
     })
 }
 
-fn own_call(
+fn builtin_call(
     item: &mut ObjectReader,
     name: &str,
     member: &str,
@@ -205,7 +205,7 @@ fn own_call(
 fn result(
     item: &mut ObjectReader,
     conversation: &mut Conversation,
-    notes: &mut TranslationReport,
+    report: &mut TranslationReport,
 ) -> Result<(), TranslationError> {
     for informative in ["caller", "name", "namespace", "max_output_length"] {
         item.skip(informative);
@@ -224,7 +224,7 @@ fn result(
             )]
         }
         None => Vec::new(),
-        Some(_) => content::read(item, "output", notes)?,
+        Some(_) => content::decode(item, "output", report)?,
     };
     if conversation.result(id, parts) {
         return Ok(());
@@ -233,7 +233,7 @@ fn result(
 }
 
 /// A picture that the provider made in an earlier turn.
-fn picture(item: &mut ObjectReader, conversation: &mut Conversation) -> Result<(), TranslationError> {
+fn image(item: &mut ObjectReader, conversation: &mut Conversation) -> Result<(), TranslationError> {
     let data = item.string("result")?;
     let format = item.string("output_format")?;
     for informative in [
@@ -254,7 +254,7 @@ fn picture(item: &mut ObjectReader, conversation: &mut Conversation) -> Result<(
             detail: None,
             title: None,
         };
-        conversation.say(Role::Assistant, vec![Part::Image(media)]);
+        conversation.add(Role::Assistant, vec![Part::Image(media)]);
     }
     Ok(())
 }
@@ -273,13 +273,13 @@ fn call_id(item: &mut ObjectReader) -> Result<String, TranslationError> {
 }
 
 /// What stands between the parts of a summary, where they become one text.
-pub(super) const BETWEEN_SUMMARIES: &str = "\n\n";
+pub(super) const SUMMARY_SEPARATOR: &str = "\n\n";
 
 const ITEM_REFERENCE: &str = "nothing is kept of earlier responses; send the item itself";
 
 /// Calls of tools that the provider runs itself, and what belongs to them. What came of them is in the
 /// messages that follow.
-const HOSTED: [&str; 14] = [
+const HOSTED_ITEMS: [&str; 14] = [
     "code_interpreter_call",
     "computer_call",
     "computer_call_output",

@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::input::{BETWEEN_SUMMARIES, media_type};
-use super::record::{self, Mark};
-use super::{annotation, tools};
+use super::input::{SUMMARY_SEPARATOR, media_type};
+use super::signatures::{self, Mark};
+use super::{citations, tools};
 use crate::interlingua::{
     Citation, Malformed, Media, ResponseContext, Part, Signature, MediaSource, ReasoningPart, ToolCall,
 };
 
 /// The parts of an item of a provider's. `index`: where it stands in the output; `signature`: what waits
 /// for the next call (the provider may be one of us).
-pub(super) fn read(
+pub(super) fn decode(
     item: &Value,
     index: usize,
     signature: &mut Option<Signature>,
@@ -20,36 +20,36 @@ pub(super) fn read(
     match text(item, "type").unwrap_or_default() {
         "message" => {
             let content = item.get("content").and_then(Value::as_array);
-            out.extend(content.into_iter().flatten().filter_map(content_part));
+            out.extend(content.into_iter().flatten().filter_map(decode_content_part));
         }
-        "reasoning" => match signed(item) {
+        "reasoning" => match decode_signature(item) {
             Some((found, Some(Mark::Call))) => *signature = Some(found),
-            signed => out.extend(thought(item, signed).map(Part::Reasoning)),
+            signed => out.extend(decode_reasoning(item, signed).map(Part::Reasoning)),
         },
         "function_call" | "custom_tool_call" => {
             let signature = signature.take();
             let call = call(item, index)?;
             out.push(Part::ToolCall(ToolCall { signature, ..call }));
         }
-        "image_generation_call" => out.extend(picture(item)),
+        "image_generation_call" => out.extend(decode_image(item)),
         // What a provider's own tools did is in the messages that follow.
         _ => {}
     }
     Ok(())
 }
 
-fn content_part(part: &Value) -> Option<Part> {
-    let said = |name: &str| text(part, name).filter(|text| !text.is_empty());
+fn decode_content_part(part: &Value) -> Option<Part> {
+    let member = |name: &str| text(part, name).filter(|text| !text.is_empty());
     match text(part, "type")? {
-        "refusal" => Some(Part::Refusal(said("refusal")?.to_owned())),
+        "refusal" => Some(Part::Refusal(member("refusal")?.to_owned())),
         _ => Some(Part::Text {
-            text: said("text")?.to_owned(),
-            citations: annotation::read_all(part.get("annotations")),
+            text: member("text")?.to_owned(),
+            citations: citations::decode_all(part.get("annotations")),
         }),
     }
 }
 
-fn thought(item: &Value, signed: Option<(Signature, Option<Mark>)>) -> Option<ReasoningPart> {
+fn decode_reasoning(item: &Value, signed: Option<(Signature, Option<Mark>)>) -> Option<ReasoningPart> {
     let (signature, mark) = signed.unzip();
     let text = summary(item, "summary").or_else(|| summary(item, "content"));
     (text.is_some() || signature.is_some()).then(|| ReasoningPart {
@@ -60,44 +60,44 @@ fn thought(item: &Value, signed: Option<(Signature, Option<Mark>)>) -> Option<Re
 }
 
 /// The signature of a reasoning item.
-pub(super) fn signed(item: &Value) -> Option<(Signature, Option<Mark>)> {
+pub(super) fn decode_signature(item: &Value) -> Option<(Signature, Option<Mark>)> {
     let encrypted = text(item, "encrypted_content").filter(|it| !it.is_empty())?;
-    Some(record::read(text(item, "id"), encrypted))
+    Some(signatures::decode(text(item, "id"), encrypted))
 }
 
 fn summary(item: &Value, name: &str) -> Option<String> {
     let parts = item.get(name)?.as_array()?.iter();
     let texts: Vec<&str> = parts.filter_map(|part| text(part, "text")).collect();
-    let joined = texts.join(BETWEEN_SUMMARIES);
+    let joined = texts.join(SUMMARY_SEPARATOR);
     (!joined.is_empty()).then_some(joined)
 }
 
 /// A call with its arguments.
 pub(super) fn call(item: &Value, index: usize) -> Result<ToolCall, Malformed> {
-    let said = |name: &str| text(item, name).filter(|id| !id.is_empty());
-    let id = said("call_id").or_else(|| said("id"));
-    let name = said("name").ok_or(Malformed::UNNAMED_CALL)?;
-    let name = match said("namespace") {
-        Some(namespace) => tools::joined(namespace, name),
+    let member = |name: &str| text(item, name).filter(|id| !id.is_empty());
+    let id = member("call_id").or_else(|| member("id"));
+    let name = member("name").ok_or(Malformed::UNNAMED_CALL)?;
+    let name = match member("namespace") {
+        Some(namespace) => tools::qualified_name(namespace, name),
         None => name.to_owned(),
     };
     Ok(ToolCall {
         id: id.map_or_else(|| format!("call_{index}"), str::to_owned),
         name,
-        arguments: told_arguments(item),
+        arguments: decode_arguments(item),
         signature: None,
     })
 }
 
 /// The arguments of a call; those of a custom tool are its input. Empty if there are none.
-pub(super) fn told_arguments(item: &Value) -> String {
+pub(super) fn decode_arguments(item: &Value) -> String {
     let input = || text(item, "input").map(|input| json!({"input": input}).to_string());
     let arguments = text(item, "arguments").map(str::to_owned);
     arguments.or_else(input).unwrap_or_default()
 }
 
 /// The picture of a finished `image_generation_call`.
-pub(super) fn picture(item: &Value) -> Option<Part> {
+pub(super) fn decode_image(item: &Value) -> Option<Part> {
     let data = text(item, "result").filter(|data| !data.is_empty())?;
     Some(Part::Image(Media {
         media_type: Some(media_type(text(item, "output_format"))),
@@ -136,7 +136,7 @@ pub(super) fn annotations(text: &str, citations: &[Citation]) -> Vec<Value> {
     let length = text.chars().count();
     let written = citations.iter();
     written
-        .filter_map(|citation| annotation::write(citation, length))
+        .filter_map(|citation| citations::encode(citation, length))
         .collect()
 }
 
@@ -161,10 +161,10 @@ pub(super) fn reasoning(id: &str, text: &str, encrypted: Option<&str>) -> Value 
 }
 
 /// A call of a tool, in the kind and the namespace that the client offered it.
-pub(super) fn tool_call(id: &str, status: &str, call: &ToolCall, owed: &ResponseContext) -> Value {
+pub(super) fn tool_call(id: &str, status: &str, call: &ToolCall, response_context: &ResponseContext) -> Value {
     let mut out = Map::new();
-    let custom = is_custom(&call.name, owed);
-    let (namespace, name) = match tools::in_namespace(owed.echo.get("tools"), &call.name) {
+    let custom = is_custom(&call.name, response_context);
+    let (namespace, name) = match tools::in_namespace(response_context.echo.get("tools"), &call.name) {
         Some((namespace, name)) => (Some(namespace), name),
         None => (None, call.name.as_str()),
     };
@@ -183,7 +183,7 @@ pub(super) fn tool_call(id: &str, status: &str, call: &ToolCall, owed: &Response
         put("namespace", namespace);
     }
     if custom {
-        put("input", &bare_input(&call.arguments));
+        put("input", &custom_input(&call.arguments));
     } else {
         put("arguments", &call.arguments);
     }
@@ -191,12 +191,12 @@ pub(super) fn tool_call(id: &str, status: &str, call: &ToolCall, owed: &Response
 }
 
 /// Whether the client offered the tool as one that takes bare text.
-pub(super) fn is_custom(name: &str, owed: &ResponseContext) -> bool {
-    owed.custom_tools.iter().any(|custom| custom == name)
+pub(super) fn is_custom(name: &str, response_context: &ResponseContext) -> bool {
+    response_context.custom_tools.iter().any(|custom| custom == name)
 }
 
 /// The bare text inside the arguments of a custom tool; all of them, if the model erred.
-pub(super) fn bare_input(arguments: &str) -> String {
+pub(super) fn custom_input(arguments: &str) -> String {
     let read = serde_json::from_str::<Value>(arguments).ok();
     let input = read.as_ref().and_then(|it| text(it, "input"));
     input.unwrap_or(arguments).to_owned()
@@ -212,7 +212,7 @@ pub(super) fn arguments(written: &str) -> &str {
 }
 
 /// A picture, as the tool that makes them answers it; none if its bytes are not here.
-pub(super) fn generated(id: &str, status: &str, media: &Media) -> Option<Value> {
+pub(super) fn image_generation_call(id: &str, status: &str, media: &Media) -> Option<Value> {
     let MediaSource::Base64(data) = &media.source else {
         return None;
     };

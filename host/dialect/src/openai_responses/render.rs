@@ -16,11 +16,11 @@ pub use crate::openai_chat::{error_kind, render_error};
 /// events of the type `error`, and tells its user what the response's error says.
 #[must_use]
 pub fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
-    let told = serde_json::from_slice::<Map<String, Value>>(&render_error(error));
-    let told = told.ok().and_then(|mut body| body.remove("error"));
+    let error_member = serde_json::from_slice::<Map<String, Value>>(&render_error(error));
+    let error_member = error_member.ok().and_then(|mut body| body.remove("error"));
     let code = code(error.code, error.kind);
-    let response = super::response::failed(&ResponseContext::default(), &code, error.message);
-    let event = failed_event(0, &response, &told.unwrap_or_default());
+    let response = super::encode_response::failed_response(&ResponseContext::default(), &code, error.message);
+    let event = failed_event(0, &response, &error_member.unwrap_or_default());
     let data = serde_json::to_vec(&event).unwrap_or_default();
     let mut out = Vec::with_capacity(data.len() + FRAME_BYTES);
     crate::sse::write_event(FAILED, &data, &mut out);

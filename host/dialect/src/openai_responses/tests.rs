@@ -26,18 +26,18 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 /// One file of a case; none if the case has none of this dialect.
 fn file(case: &str, what: &str) -> Option<Vec<u8>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/dialects");
-    fs::read(root.join(case).join(format!("{HOME}.{what}"))).ok()
+    fs::read(root.join(case).join(format!("{DIALECT}.{what}"))).ok()
 }
 
 /// One file that must be there.
-fn needed(case: &str, what: &str) -> Outcome<Vec<u8>> {
+fn case_file(case: &str, what: &str) -> Outcome<Vec<u8>> {
     file(case, what).ok_or_else(|| format!("{case} has no {what}").into())
 }
 
 fn decode(body: &[u8]) -> Outcome<(Request, Vec<String>)> {
-    let mut notes = TranslationReport::default();
-    let request = decode_request(body, &RequestHead::read(body)?, &mut notes)?;
-    let fields = notes.warnings().iter().map(|it| it.field.clone());
+    let mut report = TranslationReport::default();
+    let request = decode_request(body, &RequestHead::read(body)?, &mut report)?;
+    let fields = report.warnings().iter().map(|it| it.field.clone());
     Ok((request, fields.collect()))
 }
 
@@ -52,20 +52,20 @@ fn with(members: &Value) -> Result<(Request, Vec<String>), TranslationError> {
         body[name] = value.clone();
     }
     let body = body.to_string();
-    let mut notes = TranslationReport::default();
-    let asked = RequestHead {
+    let mut report = TranslationReport::default();
+    let head = RequestHead {
         model: "m".into(),
         stream: false,
     };
-    let request = decode_request(body.as_bytes(), &asked, &mut notes)?;
-    let fields = notes.warnings().iter().map(|it| it.field.clone());
+    let request = decode_request(body.as_bytes(), &head, &mut report)?;
+    let fields = report.warnings().iter().map(|it| it.field.clone());
     Ok((request, fields.collect()))
 }
 
 fn encode(request: &Request) -> Outcome<(Value, Vec<String>)> {
-    let mut notes = TranslationReport::default();
-    let body = encode_request(request, &mut notes)?;
-    let fields = notes.warnings().iter().map(|it| it.field.clone());
+    let mut report = TranslationReport::default();
+    let body = encode_request(request, &mut report)?;
+    let fields = report.warnings().iter().map(|it| it.field.clone());
     Ok((serde_json::from_slice(&body)?, fields.collect()))
 }
 
@@ -99,36 +99,36 @@ fn events_of(data: &[Value]) -> Outcome<Vec<Event>> {
 }
 
 /// The events as one answer, and whether the stream came to its end. Their order is checked.
-fn gathered(events: &[Event]) -> (Response, bool) {
-    let mut answer = Response::default();
+fn collect_response(events: &[Event]) -> (Response, bool) {
+    let mut response = Response::default();
     let (mut open, mut done) = (None::<Part>, false);
     for event in events {
         assert!(!done, "something follows the end: {event:?}");
         match event {
             Event::Start { id, model } => {
-                answer.id.clone_from(id);
-                answer.model.clone_from(model);
+                response.id.clone_from(id);
+                response.model.clone_from(model);
             }
-            Event::PartStart(begun) => {
+            Event::PartStart(part_start) => {
                 assert!(open.is_none(), "two parts are open");
-                open = Some(part_of(begun));
+                open = Some(start_part(part_start));
             }
             Event::Delta(delta) => extend(open.as_mut(), delta),
-            Event::PartEnd => answer.parts.extend(open.take()),
-            Event::Usage(usage) => answer.usage = Some(*usage),
+            Event::PartEnd => response.parts.extend(open.take()),
+            Event::Usage(usage) => response.usage = Some(*usage),
             Event::Finish(finish) => {
                 assert!(open.is_none(), "a part is open at the end");
-                answer.finish = finish.clone();
+                response.finish = finish.clone();
             }
             Event::Done => done = true,
-            Event::Error(_) => return (answer, false),
+            Event::Error(_) => return (response, false),
         }
     }
-    (answer, done)
+    (response, done)
 }
 
-fn part_of(begun: &PartStart) -> Part {
-    match begun.clone() {
+fn start_part(part_start: &PartStart) -> Part {
+    match part_start.clone() {
         PartStart::Text => Part::text(""),
         PartStart::Refusal => Part::Refusal(String::new()),
         PartStart::Reasoning { redacted } => Part::Reasoning(ReasoningPart {
@@ -162,22 +162,22 @@ fn extend(open: Option<&mut Part>, delta: &Delta) {
         (Some(Part::Text { citations, .. }), Delta::Citation(citation)) => {
             citations.push(citation.clone());
         }
-        (Some(Part::Reasoning(thought)), Delta::Signature(signature)) => {
-            thought.signature = Some(signature.clone());
+        (Some(Part::Reasoning(reasoning)), Delta::Signature(signature)) => {
+            reasoning.signature = Some(signature.clone());
         }
         (open, delta) => panic!("{delta:?} in {open:?}"),
     }
 }
 
 /// An answer as the events that stream it, its texts in pieces of one character.
-fn streamed(answer: &Response) -> Vec<Event> {
+fn stream_events(response: &Response) -> Vec<Event> {
     let mut out = vec![Event::Start {
-        id: answer.id.clone(),
-        model: answer.model.clone(),
+        id: response.id.clone(),
+        model: response.model.clone(),
     }];
     let pieces = |text: &str| text.chars().map(String::from).collect::<Vec<_>>();
-    for part in answer.parts.clone() {
-        let (begun, deltas) = match part {
+    for part in response.parts.clone() {
+        let (part_start, deltas) = match part {
             Part::Text { text, citations } => {
                 let mut deltas: Vec<_> = pieces(&text).into_iter().map(Delta::Text).collect();
                 deltas.extend(citations.into_iter().map(Delta::Citation));
@@ -187,37 +187,37 @@ fn streamed(answer: &Response) -> Vec<Event> {
                 let deltas = pieces(&text).into_iter().map(Delta::Refusal).collect();
                 (PartStart::Refusal, deltas)
             }
-            Part::Reasoning(thought) => {
-                let texts = pieces(&thought.text).into_iter().map(Delta::Reasoning);
-                let signature = thought.signature.map(Delta::Signature);
-                let redacted = thought.redacted;
+            Part::Reasoning(reasoning) => {
+                let texts = pieces(&reasoning.text).into_iter().map(Delta::Reasoning);
+                let signature = reasoning.signature.map(Delta::Signature);
+                let redacted = reasoning.redacted;
                 let deltas = texts.chain(signature).collect();
                 (PartStart::Reasoning { redacted }, deltas)
             }
             Part::ToolCall(call) => {
                 let texts = pieces(&call.arguments).into_iter().map(Delta::Arguments);
-                let begun = PartStart::ToolCall {
+                let part_start = PartStart::ToolCall {
                     id: call.id,
                     name: call.name,
                     signature: call.signature,
                 };
-                (begun, texts.collect())
+                (part_start, texts.collect())
             }
             whole => (PartStart::Complete(whole), Vec::new()),
         };
-        out.push(Event::PartStart(begun));
+        out.push(Event::PartStart(part_start));
         out.extend(deltas.into_iter().map(Event::Delta));
         out.push(Event::PartEnd);
     }
-    out.extend(answer.usage.map(Event::Usage));
-    out.push(Event::Finish(answer.finish.clone()));
+    out.extend(response.usage.map(Event::Usage));
+    out.push(Event::Finish(response.finish.clone()));
     out.push(Event::Done);
     out
 }
 
 /// The frames of events, as `(name, data)`.
-fn frames(events: &[Event], owed: ResponseContext) -> Outcome<Vec<(String, Value)>> {
-    let mut encoder = encoder(owed);
+fn frames(events: &[Event], response_context: ResponseContext) -> Outcome<Vec<(String, Value)>> {
+    let mut encoder = encoder(response_context);
     let mut out = Vec::new();
     for event in events {
         encoder.event(event, &mut out);

@@ -5,15 +5,15 @@ use serde_json::{Map, Value, json};
 use crate::interlingua::{ObjectReader, TranslationReport, TranslationError, Request, Tool, ToolChoice, ToolKind, loss};
 
 /// Takes the member `tools`. Those that the provider would run are dropped.
-pub(super) fn read(fields: &mut ObjectReader, notes: &mut TranslationReport) -> Result<Vec<Tool>, TranslationError> {
+pub(super) fn decode(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Vec<Tool>, TranslationError> {
     let mut tools = Vec::new();
     for mut tool in fields.objects("tools")? {
         let kind = tool.required_string("type")?;
         if kind == "namespace" {
             let namespace = tool.required_string("name")?;
-            let inner = read(&mut tool, notes)?.into_iter();
+            let inner = decode(&mut tool, report)?.into_iter();
             tools.extend(inner.map(|inner| Tool {
-                name: joined(&namespace, &inner.name),
+                name: qualified_name(&namespace, &inner.name),
                 ..inner
             }));
             continue;
@@ -22,7 +22,7 @@ pub(super) fn read(fields: &mut ObjectReader, notes: &mut TranslationReport) -> 
             "function" => ToolKind::Function(tool.take("parameters")),
             "custom" => ToolKind::Custom(tool.take("format")),
             _ => {
-                notes.warn(tool.member_path("type"), HOSTED);
+                report.warn(tool.member_path("type"), HOSTED_TOOL);
                 continue;
             }
         };
@@ -32,15 +32,15 @@ pub(super) fn read(fields: &mut ObjectReader, notes: &mut TranslationReport) -> 
             kind: taken,
             strict: tool.flag("strict")?,
         });
-        tool.warn_unread(notes);
+        tool.warn_unread(report);
     }
     Ok(tools)
 }
 
-const HOSTED: &str = "dropped: only functions and custom tools can be carried to another dialect";
+const HOSTED_TOOL: &str = "dropped: only functions and custom tools can be carried to another dialect";
 
 /// The name of a tool of a namespace, for dialects that have none.
-pub(super) fn joined(namespace: &str, name: &str) -> String {
+pub(super) fn qualified_name(namespace: &str, name: &str) -> String {
     format!("{namespace}__{name}")
 }
 
@@ -60,12 +60,12 @@ pub(super) fn in_namespace<'t>(tools: Option<&'t Value>, name: &str) -> Option<(
 }
 
 /// Takes the member `tool_choice`.
-pub(super) fn read_choice(
+pub(super) fn decode_choice(
     fields: &mut ObjectReader,
-    notes: &mut TranslationReport,
+    report: &mut TranslationReport,
 ) -> Result<Option<ToolChoice>, TranslationError> {
-    if let Some(Value::String(word)) = fields.peek("tool_choice") {
-        let choice = word_choice(word);
+    if let Some(Value::String(mode_name)) = fields.peek("tool_choice") {
+        let choice = parse_choice(mode_name);
         fields.skip("tool_choice");
         let unknown = || fields.error("tool_choice", "must be `none`, `auto` or `required`");
         return choice.ok_or_else(unknown).map(Some);
@@ -75,16 +75,16 @@ pub(super) fn read_choice(
     };
     Ok(match choice.required_string("type")?.as_str() {
         "function" | "custom" => Some(ToolChoice::Named(choice.required_string("name")?)),
-        "allowed_tools" => Some(allowed(&mut choice, notes)?),
+        "allowed_tools" => Some(allowed(&mut choice, report)?),
         _ => {
-            notes.warn("tool_choice", HOSTED);
+            report.warn("tool_choice", HOSTED_TOOL);
             None
         }
     })
 }
 
-fn word_choice(word: &str) -> Option<ToolChoice> {
-    match word {
+fn parse_choice(mode_name: &str) -> Option<ToolChoice> {
+    match mode_name {
         "auto" => Some(ToolChoice::Auto),
         "none" => Some(ToolChoice::None),
         "required" => Some(ToolChoice::Required),
@@ -92,7 +92,7 @@ fn word_choice(word: &str) -> Option<ToolChoice> {
     }
 }
 
-fn allowed(choice: &mut ObjectReader, notes: &mut TranslationReport) -> Result<ToolChoice, TranslationError> {
+fn allowed(choice: &mut ObjectReader, report: &mut TranslationReport) -> Result<ToolChoice, TranslationError> {
     let required = match choice.required_string("mode")?.as_str() {
         "auto" => false,
         "required" => true,
@@ -102,7 +102,7 @@ fn allowed(choice: &mut ObjectReader, notes: &mut TranslationReport) -> Result<T
     for mut tool in choice.objects("tools")? {
         match tool.required_string("type")?.as_str() {
             "function" | "custom" => names.push(tool.required_string("name")?),
-            _ => notes.warn("tool_choice.tools", HOSTED),
+            _ => report.warn("tool_choice.tools", HOSTED_TOOL),
         }
     }
     if names.is_empty() {
@@ -112,30 +112,30 @@ fn allowed(choice: &mut ObjectReader, notes: &mut TranslationReport) -> Result<T
 }
 
 /// The members of a request that are about tools.
-pub(super) fn write(request: &Request, out: &mut Map<String, Value>, notes: &mut TranslationReport) {
+pub(super) fn encode(request: &Request, out: &mut Map<String, Value>, report: &mut TranslationReport) {
     if request.tools.is_empty() {
         // The API refuses a choice among none.
         if matches!(
             request.tool_choice,
             Some(ToolChoice::Named(_) | ToolChoice::Required | ToolChoice::Allowed { .. })
         ) {
-            notes.warn("tool_choice", loss::NO_TOOLS);
+            report.warn("tool_choice", loss::NO_TOOLS);
         }
         return;
     }
     out.insert(
         "tools".to_owned(),
-        request.tools.iter().map(definition).collect(),
+        request.tools.iter().map(encode_tool).collect(),
     );
     if let Some(choice) = &request.tool_choice {
-        out.insert("tool_choice".to_owned(), written_choice(choice, request));
+        out.insert("tool_choice".to_owned(), encode_choice(choice, request));
     }
     if let Some(parallel) = request.parallel_tools {
         out.insert("parallel_tool_calls".to_owned(), parallel.into());
     }
 }
 
-fn definition(tool: &Tool) -> Value {
+fn encode_tool(tool: &Tool) -> Value {
     let mut out = Map::new();
     let kind = if is_custom(tool) {
         "custom"
@@ -163,7 +163,7 @@ fn definition(tool: &Tool) -> Value {
     Value::Object(out)
 }
 
-fn written_choice(choice: &ToolChoice, request: &Request) -> Value {
+fn encode_choice(choice: &ToolChoice, request: &Request) -> Value {
     let named = |name: &String| {
         let custom = request
             .tools

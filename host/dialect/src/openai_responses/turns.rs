@@ -4,21 +4,21 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{HOME, content, item, record, tools};
+use super::{DIALECT, content, item, signatures, tools};
 use crate::interlingua::{
     Citation, Media, TranslationReport, Part, TranslationError, Request, Role, ReasoningPart, ToolCall, ToolResult, loss,
 };
 use crate::json::object;
 
 /// The items of a request's conversation, further instructions above it included.
-pub(super) fn write(request: &Request, notes: &mut TranslationReport) -> Result<Vec<Value>, TranslationError> {
+pub(super) fn encode(request: &Request, report: &mut TranslationReport) -> Result<Vec<Value>, TranslationError> {
     let custom = request.tools.iter().filter(|tool| tools::is_custom(tool));
-    let mut items = Items {
+    let mut items = InputItems {
         custom: custom.map(|tool| tool.name.as_str()).collect(),
         custom_calls: HashSet::new(),
         items: Vec::new(),
         content: Vec::new(),
-        notes,
+        report,
     };
     // The first stands in `instructions`.
     for part in request.system.iter().skip(1) {
@@ -34,7 +34,7 @@ pub(super) fn write(request: &Request, notes: &mut TranslationReport) -> Result<
     Ok(items.items)
 }
 
-struct Items<'r> {
+struct InputItems<'r> {
     /// The names of the tools that take bare text.
     custom: HashSet<&'r str>,
     /// The ids of their calls so far.
@@ -42,10 +42,10 @@ struct Items<'r> {
     items: Vec<Value>,
     /// Of the message that is being written.
     content: Vec<Value>,
-    notes: &'r mut TranslationReport,
+    report: &'r mut TranslationReport,
 }
 
-impl<'r> Items<'r> {
+impl<'r> InputItems<'r> {
     fn part(&mut self, role: Role, part: &'r Part) -> Result<(), TranslationError> {
         match (part, role) {
             (Part::ToolCall(call), _) => {
@@ -56,20 +56,20 @@ impl<'r> Items<'r> {
                 self.close_message(role);
                 self.result(result)?;
             }
-            (Part::Reasoning(thought), _) => {
+            (Part::Reasoning(reasoning), _) => {
                 self.close_message(role);
-                self.thought(thought);
+                self.reasoning(reasoning);
             }
-            (Part::Text { text, citations }, Role::Assistant) => self.said(text, citations),
+            (Part::Text { text, citations }, Role::Assistant) => self.assistant_text(text, citations),
             (Part::Refusal(text), Role::Assistant) => {
-                self.answer(item::refusal(text));
+                self.assistant_content(item::refusal(text));
             }
-            (Part::Image(media), Role::Assistant) => self.picture(media),
+            (Part::Image(media), Role::Assistant) => self.image(media),
             (Part::Audio(_) | Part::Document(_), Role::Assistant) => {
-                self.notes.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED);
+                self.report.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED);
             }
             (_, Role::System | Role::User) => {
-                let written = content::write(part, self.notes)?;
+                let written = content::encode(part, self.report)?;
                 self.content.extend(written);
             }
         }
@@ -90,41 +90,41 @@ impl<'r> Items<'r> {
     }
 
     /// What the assistant said: as a bare text, which needs neither an id nor a status.
-    fn said(&mut self, text: &str, citations: &[Citation]) {
+    fn assistant_text(&mut self, text: &str, citations: &[Citation]) {
         let annotations = item::annotations(text, citations);
         if annotations.len() < citations.len() {
-            self.notes.warn_dropped(loss::CITATIONS);
+            self.report.warn_dropped(loss::CITATIONS);
         }
         if annotations.is_empty() {
             let message = json!({"type": "message", "role": "assistant", "content": text});
             self.items.push(message);
         } else {
-            self.answer(item::output_text(text, &annotations));
+            self.assistant_content(item::output_text(text, &annotations));
         }
     }
 
     /// A message in the form that the API answers with, with an id of our own: it has to have one.
-    fn answer(&mut self, content: Value) {
+    fn assistant_content(&mut self, content: Value) {
         let id = format!("msg_{}", self.items.len());
         self.items.push(item::message(&id, "completed", &[content]));
     }
 
-    fn picture(&mut self, media: &Media) {
+    fn image(&mut self, media: &Media) {
         let id = format!("ig_{}", self.items.len());
-        match item::generated(&id, "completed", media) {
+        match item::image_generation_call(&id, "completed", media) {
             Some(item) => self.items.push(item),
-            None => self.notes.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED),
+            None => self.report.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED),
         }
     }
 
-    fn thought(&mut self, thought: &ReasoningPart) {
-        let signature = thought.signature.as_ref();
-        let Some(data) = signature.and_then(|signature| signature.data_for(HOME)) else {
-            self.notes.warn(loss::REASONING, loss::REASONING_DROPPED);
+    fn reasoning(&mut self, reasoning: &ReasoningPart) {
+        let signature = reasoning.signature.as_ref();
+        let Some(data) = signature.and_then(|signature| signature.data_for(DIALECT)) else {
+            self.report.warn(loss::REASONING, loss::REASONING_DROPPED);
             return;
         };
-        let (id, encrypted) = record::split(data);
-        let mut item = item::reasoning("", &thought.text, Some(encrypted));
+        let (id, encrypted) = signatures::split(data);
+        let mut item = item::reasoning("", &reasoning.text, Some(encrypted));
         if let Some(members) = item.as_object_mut() {
             // A made-up id would not go with what is encrypted. Without any, the API asks for none.
             match id {
@@ -137,7 +137,7 @@ impl<'r> Items<'r> {
 
     fn call(&mut self, call: &'r ToolCall) {
         if call.signature.is_some() {
-            self.notes
+            self.report
                 .warn(loss::CALL_SIGNATURE, loss::CALL_SIGNATURE_DROPPED);
         }
         let custom = self.custom.contains(call.name.as_str());
@@ -152,7 +152,7 @@ impl<'r> Items<'r> {
         put("call_id", &call.id);
         put("name", &call.name);
         if custom {
-            put("input", &item::bare_input(&call.arguments));
+            put("input", &item::custom_input(&call.arguments));
         } else {
             put("arguments", item::arguments(&call.arguments));
         }
@@ -161,7 +161,7 @@ impl<'r> Items<'r> {
 
     fn result(&mut self, result: &ToolResult) -> Result<(), TranslationError> {
         if result.is_error {
-            self.notes
+            self.report
                 .warn(loss::TOOL_FAILURE, loss::TOOL_FAILURE_AS_TEXT);
         }
         let kind = if self.custom_calls.contains(result.call_id.as_str()) {
@@ -169,7 +169,7 @@ impl<'r> Items<'r> {
         } else {
             "function_call_output"
         };
-        let lead = if result.is_error { TOOL_FAILED } else { "" };
+        let lead = if result.is_error { TOOL_ERROR_PREFIX } else { "" };
         let output = match result.parts.as_slice() {
             [] => lead.trim_end().into(),
             [Part::Text { text, .. }] => format!("{lead}{text}").into(),
@@ -179,7 +179,7 @@ impl<'r> Items<'r> {
                     list.push(json!({"type": "input_text", "text": lead.trim_end()}));
                 }
                 for part in parts {
-                    list.extend(content::write(part, self.notes)?);
+                    list.extend(content::encode(part, self.report)?);
                 }
                 Value::Array(list)
             }
@@ -192,4 +192,4 @@ impl<'r> Items<'r> {
 }
 
 /// What the result of a tool that failed begins with: the item has no member that says so.
-const TOOL_FAILED: &str = "Error: ";
+const TOOL_ERROR_PREFIX: &str = "Error: ";

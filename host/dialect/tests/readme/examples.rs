@@ -14,7 +14,7 @@ pub(crate) struct Example {
     /// What it is, as the tables have it.
     pub(crate) name: &'static str,
     /// Whose clients say it, where it does not suffice that their dialect carries it.
-    pub(crate) said_by: Option<&'static [Dialect]>,
+    pub(crate) clients: Option<&'static [Dialect]>,
     put: fn(&mut Request),
 }
 
@@ -36,25 +36,25 @@ impl Example {
 const fn example(name: &'static str, put: fn(&mut Request)) -> Example {
     Example {
         name,
-        said_by: None,
+        clients: None,
         put,
     }
 }
 
 /// What a provider made: clients of every dialect keep it.
-const fn kept(name: &'static str, put: fn(&mut Request)) -> Example {
+const fn from_all_clients(name: &'static str, put: fn(&mut Request)) -> Example {
     Example {
         name,
-        said_by: Some(&DIALECTS),
+        clients: Some(&DIALECTS),
         put,
     }
 }
 
 /// What others carry in their own way, without a word for it.
-const fn of_openai(name: &'static str, put: fn(&mut Request)) -> Example {
+const fn from_openai_clients(name: &'static str, put: fn(&mut Request)) -> Example {
     Example {
         name,
-        said_by: Some(&[Dialect::OpenaiChat, Dialect::OpenaiResponses]),
+        clients: Some(&[Dialect::OpenaiChat, Dialect::OpenaiResponses]),
         put,
     }
 }
@@ -69,23 +69,23 @@ pub(crate) const EXAMPLES: &[Example] = &[
         ]);
     }),
     example("a picture's `detail`", |request| {
-        let picture = media("image/png", MediaSource::Base64("iVBORw0KGgo=".to_owned()));
+        let image = media("image/png", MediaSource::Base64("iVBORw0KGgo=".to_owned()));
         let detail = Some("high".to_owned());
-        say(request, Part::Image(Media { detail, ..picture }));
+        add_part(request, Part::Image(Media { detail, ..image }));
     }),
     example("sound (wav)", |request| {
-        let sound = media("audio/wav", MediaSource::Base64("AAAA".to_owned()));
-        say(request, Part::Audio(sound));
+        let audio = media("audio/wav", MediaSource::Base64("AAAA".to_owned()));
+        add_part(request, Part::Audio(audio));
     }),
     example("a document's title or file name", |request| {
         let pdf = media("application/pdf", MediaSource::Base64("AAAA".to_owned()));
         let title = Some("a.pdf".to_owned());
-        say(request, Part::Document(Media { title, ..pdf }));
+        add_part(request, Part::Document(Media { title, ..pdf }));
     }),
     example("a document at an address", |request| {
         let url = MediaSource::Url("https://a.example/a.pdf".to_owned());
         let media_type = None;
-        say(
+        add_part(
             request,
             Part::Document(Media {
                 media_type,
@@ -94,38 +94,38 @@ pub(crate) const EXAMPLES: &[Example] = &[
         );
     }),
     example("a tool's failure", |request| {
-        answer_call(request, true, vec![Part::text("no such file")]);
+        add_tool_result(request, true, vec![Part::text("no such file")]);
     }),
     example("a picture in a tool's result", |request| {
-        let picture = media("image/png", MediaSource::Base64("iVBORw0KGgo=".to_owned()));
-        answer_call(request, false, vec![Part::text("r"), Part::Image(picture)]);
+        let image = media("image/png", MediaSource::Base64("iVBORw0KGgo=".to_owned()));
+        add_tool_result(request, false, vec![Part::text("r"), Part::Image(image)]);
     }),
     example("a picture by the model", |request| {
-        let picture = media("image/png", MediaSource::Base64("iVBORw0KGgo=".to_owned()));
+        let image = media("image/png", MediaSource::Base64("iVBORw0KGgo=".to_owned()));
         request
             .turns
-            .push(turn(Role::Assistant, Part::Image(picture)));
+            .push(turn(Role::Assistant, Part::Image(image)));
         request.turns.push(turn(Role::User, Part::text("b")));
     }),
-    kept("what another provider's model thought", |request| {
-        let thought = ReasoningPart {
+    from_all_clients("what another provider's model thought", |request| {
+        let reasoning = ReasoningPart {
             text: "hm".to_owned(),
             signature: Some(foreign()),
             redacted: false,
         };
-        let mut said = turn(Role::Assistant, Part::Reasoning(thought));
-        said.parts.push(Part::text("b"));
+        let mut assistant = turn(Role::Assistant, Part::Reasoning(reasoning));
+        assistant.parts.push(Part::text("b"));
         request
             .turns
-            .extend([said, turn(Role::User, Part::text("c"))]);
+            .extend([assistant, turn(Role::User, Part::text("c"))]);
     }),
-    kept("another provider's signature of a call", |request| {
-        answer_call(request, false, vec![Part::text("r")]);
+    from_all_clients("another provider's signature of a call", |request| {
+        add_tool_result(request, false, vec![Part::text("r")]);
         if let Some(Part::ToolCall(call)) = request.turns[1].parts.first_mut() {
             call.signature = Some(foreign());
         }
     }),
-    kept("what another provider's answer cited", |request| {
+    from_all_clients("what another provider's answer cited", |request| {
         let citation = Citation {
             url: Some("https://a.example".to_owned()),
             title: None,
@@ -140,7 +140,7 @@ pub(crate) const EXAMPLES: &[Example] = &[
         request.turns.push(turn(Role::Assistant, text));
         request.turns.push(turn(Role::User, Part::text("c")));
     }),
-    of_openai("custom tools (bare text)", |request| {
+    from_openai_clients("custom tools (bare text)", |request| {
         request.tools = vec![tool("t", ToolKind::Custom(None))];
     }),
     example("`strict` of a tool", |request| {
@@ -166,7 +166,7 @@ pub(crate) const EXAMPLES: &[Example] = &[
     example("some JSON, without a schema", |request| {
         request.format = Format::Json;
     }),
-    of_openai("the description of a schema", |request| {
+    from_openai_clients("the description of a schema", |request| {
         request.format = Format::Schema {
             name: Some("answer".to_owned()),
             description: Some("d".to_owned()),
@@ -192,17 +192,17 @@ pub(crate) const EXAMPLES: &[Example] = &[
     example("fewer than 16 tokens", |request| {
         request.sampling.tokens_max = Some(9);
     }),
-    of_openai("an effort", |request| {
-        think(request, Some(Effort::High), None, None)
+    from_openai_clients("an effort", |request| {
+        set_reasoning(request, Some(Effort::High), None, None)
     }),
-    of_openai("the least effort", |request| {
-        think(request, Some(Effort::Minimal), None, None);
+    from_openai_clients("the least effort", |request| {
+        set_reasoning(request, Some(Effort::Minimal), None, None);
     }),
     example("a budget for thoughts that are shown", |request| {
-        think(request, None, Some(2_000), Some(true));
+        set_reasoning(request, None, Some(2_000), Some(true));
     }),
     example("that thoughts are to be shown", |request| {
-        think(request, None, None, Some(true));
+        set_reasoning(request, None, None, Some(true));
     }),
     example("the end user", |request| {
         request.user = Some("u".to_owned())
@@ -231,7 +231,7 @@ fn turn(role: Role, part: Part) -> Turn {
     }
 }
 
-fn say(request: &mut Request, part: Part) {
+fn add_part(request: &mut Request, part: Part) {
     request.turns[0].parts.push(part);
 }
 
@@ -252,7 +252,7 @@ fn foreign() -> Signature {
     }
 }
 
-fn answer_call(request: &mut Request, is_error: bool, parts: Vec<Part>) {
+fn add_tool_result(request: &mut Request, is_error: bool, parts: Vec<Part>) {
     request.tools = vec![tool("t", ToolKind::Function(Some(object())))];
     let call = ToolCall {
         id: "call_1".to_owned(),
@@ -288,7 +288,7 @@ fn tool(name: &str, kind: ToolKind) -> Tool {
     }
 }
 
-fn think(
+fn set_reasoning(
     request: &mut Request,
     effort: Option<Effort>,
     budget_tokens: Option<u64>,

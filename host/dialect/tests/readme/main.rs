@@ -27,74 +27,74 @@ const DIALECTS: [Dialect; 4] = [
 
 /// What becomes of something in a provider's dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Fate {
+enum FieldOutcome {
     Carried,
     /// Each with the name that the client is told.
     Warned(Vec<String>),
-    Refused(String),
+    Rejected(String),
 }
 
-impl Fate {
-    fn told(warnings: &[Warning]) -> Self {
-        let told = warnings.iter().map(|warning| {
+impl FieldOutcome {
+    fn from_warnings(warnings: &[Warning]) -> Self {
+        let losses = warnings.iter().map(|warning| {
             let verb = warning.what.split(':').next().unwrap_or_default();
             format!("{verb}: `{}`", warning.field)
         });
-        let told: Vec<String> = told.collect();
-        if told.is_empty() {
+        let losses: Vec<String> = losses.collect();
+        if losses.is_empty() {
             return Self::Carried;
         }
-        Self::Warned(told)
+        Self::Warned(losses)
     }
 
     fn cell(&self) -> String {
         match self {
             Self::Carried => "carried".to_owned(),
-            Self::Warned(told) => told.join(", "),
-            Self::Refused(field) => format!("refused: `{field}`"),
+            Self::Warned(losses) => losses.join(", "),
+            Self::Rejected(field) => format!("refused: `{field}`"),
         }
     }
 }
 
 /// What becomes of a request at a provider.
-fn fate(provider: Dialect, request: &Request) -> Fate {
-    let mut notes = TranslationReport::default();
-    match provider.encode_request(request, &mut notes) {
-        Ok(_) => Fate::told(notes.warnings()),
-        Err(refusal) => Fate::Refused(refusal.field),
+fn field_outcome(provider: Dialect, request: &Request) -> FieldOutcome {
+    let mut report = TranslationReport::default();
+    match provider.encode_request(request, &mut report) {
+        Ok(_) => FieldOutcome::from_warnings(report.warnings()),
+        Err(error) => FieldOutcome::Rejected(error.field),
     }
 }
 
 /// What becomes of it on the way from a client; none if the client's dialect cannot say it.
-fn fate_between(client: Dialect, provider: Dialect, request: &Request) -> Outcome<Option<Fate>> {
-    let mut notes = TranslationReport::default();
-    let body = match client.encode_request(request, &mut notes) {
-        Ok(body) if notes.warnings().is_empty() => body,
+fn outcome_between(client: Dialect, provider: Dialect, request: &Request) -> Outcome<Option<FieldOutcome>> {
+    let mut report = TranslationReport::default();
+    let body = match client.encode_request(request, &mut report) {
+        Ok(body) if report.warnings().is_empty() => body,
         _ => return Ok(None),
     };
-    let asked = RequestHead::from_path(&request.model, request.stream)?;
+    let head = RequestHead::from_path(&request.model, request.stream)?;
     let source = TranslationInput {
         dialect: client,
         body: &body,
-        head: &asked,
+        head: &head,
         model: &request.model,
         thinking: None,
         id: "call-1",
         created: 1_780_000_000,
     };
     Ok(Some(match TranslatedRequest::translate_content(&source, provider) {
-        Ok(translated) => Fate::told(&translated.warnings),
-        Err(refusal) => Fate::Refused(refusal.field),
+        Ok(translated) => FieldOutcome::from_warnings(&translated.warnings),
+        Err(error) => FieldOutcome::Rejected(error.field),
     }))
 }
 
 /// The clients that can say it.
 fn clients(example: &Example, request: &Request) -> Vec<Dialect> {
-    let says = |client: &Dialect| match example.said_by {
+    let can_send = |client: &Dialect| match example.clients {
         Some(clients) => clients.contains(client),
-        None => fate(*client, request) == Fate::Carried,
+        None => field_outcome(*client, request) == FieldOutcome::Carried,
     };
-    DIALECTS.into_iter().filter(says).collect()
+    DIALECTS.into_iter().filter(can_send).collect()
 }
 
 fn by_field() -> String {
@@ -112,7 +112,7 @@ fn by_field() -> String {
         };
         let _ = write!(table, "| {} | {} |", example.name, names.join(", "));
         for provider in DIALECTS {
-            let _ = write!(table, " {} |", fate(provider, &request).cell());
+            let _ = write!(table, " {} |", field_outcome(provider, &request).cell());
         }
         table.push('\n');
     }
@@ -128,18 +128,18 @@ fn by_pair() -> String {
             let (mut warned, mut refused) = (Vec::new(), Vec::new());
             for example in EXAMPLES {
                 let request = example.request();
-                let lost_by_all = || {
+                let lost_everywhere = || {
                     let mut providers = DIALECTS.into_iter();
-                    providers.all(|provider| fate(provider, &request) != Fate::Carried)
+                    providers.all(|provider| field_outcome(provider, &request) != FieldOutcome::Carried)
                 };
                 // What is lost by all is told once, above the table.
-                if !clients(example, &request).contains(&client) || lost_by_all() {
+                if !clients(example, &request).contains(&client) || lost_everywhere() {
                     continue;
                 }
-                match fate(provider, &request) {
-                    Fate::Carried => {}
-                    Fate::Warned(_) => warned.push(example.name),
-                    Fate::Refused(_) => refused.push(example.name),
+                match field_outcome(provider, &request) {
+                    FieldOutcome::Carried => {}
+                    FieldOutcome::Warned(_) => warned.push(example.name),
+                    FieldOutcome::Rejected(_) => refused.push(example.name),
                 }
             }
             let (warned, refused) = (warned.join("; "), refused.join("; "));
@@ -163,7 +163,7 @@ fn with_table(readme: &str, mark: &str, table: &str) -> Outcome<String> {
 }
 
 #[test]
-fn the_tables_between_dialects_are_what_the_code_does() -> Outcome<()> {
+fn readme_tables_match_translation() -> Outcome<()> {
     let readme = fs::read_to_string(README)?;
     let expected = with_table(&readme, "pairs", &by_pair())?;
     let expected = with_table(&expected, "fields", &by_field())?;
@@ -176,15 +176,15 @@ fn the_tables_between_dialects_are_what_the_code_does() -> Outcome<()> {
 }
 
 #[test]
-fn what_a_client_says_is_lost_on_the_way_as_the_tables_have_it() -> Outcome<()> {
+fn translation_losses_match_readme_tables() -> Outcome<()> {
     let mut pairs = 0;
     for example in EXAMPLES {
         let request = example.request();
         for client in clients(example, &request) {
             for provider in DIALECTS.into_iter().filter(|provider| *provider != client) {
                 // What only answers hold is written there, and read here by another test.
-                if let Some(found) = fate_between(client, provider, &request)? {
-                    let expected = fate(provider, &request);
+                if let Some(found) = outcome_between(client, provider, &request)? {
+                    let expected = field_outcome(provider, &request);
                     assert_eq!(found, expected, "{}: {client} to {provider}", example.name);
                     pairs += 1;
                 }

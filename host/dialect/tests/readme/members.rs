@@ -59,27 +59,27 @@ fn body(dialect: Dialect, members: &Map<String, Value>) -> Outcome<Vec<u8>> {
 }
 
 #[test]
-fn what_is_dropped_or_refused_is_named() -> Outcome<()> {
-    let mut wrong = Vec::new();
+fn losses_are_reported_by_field() -> Outcome<()> {
+    let mut failures = Vec::new();
     for case in cases()? {
         let dialect = case.dialect;
         let body = body(dialect, &case.members)?;
-        let mut notes = TranslationReport::default();
-        let asked = RequestHead::from_path("m", false)?;
-        let read = dialect.decode_request(&body, &asked, &mut notes);
+        let mut report = TranslationReport::default();
+        let head = RequestHead::from_path("m", false)?;
+        let read = dialect.decode_request(&body, &head, &mut report);
         let (dropped, named) = match read {
             Ok(_) => {
-                let warnings = notes.into_warnings().into_iter();
+                let warnings = report.into_warnings().into_iter();
                 (true, warnings.map(|warning| warning.field).collect())
             }
-            Err(refusal) => (false, vec![refusal.field]),
+            Err(error) => (false, vec![error.field]),
         };
         if dropped != case.dropped || named != [case.field] {
             let word = if dropped { "dropped" } else { "refused" };
-            wrong.push(format!("{dialect} {word} {named:?}, not {}", case.field));
+            failures.push(format!("{dialect} {word} {named:?}, not {}", case.field));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(())
 }
 
@@ -117,26 +117,26 @@ impl Case {
 }
 
 #[test]
-fn every_loss_in_the_tables_is_tried_and_no_other() -> Outcome<()> {
+fn readme_tables_and_cases_match() -> Outcome<()> {
     let readme = std::fs::read_to_string(README)?;
     let cases = cases()?;
-    let mut wrong = Vec::new();
+    let mut failures = Vec::new();
     for dialect in Dialect::ALL {
         let rows = rows(&readme, dialect);
         let of_dialect: Vec<&Case> = cases.iter().filter(|it| it.dialect == dialect).collect();
         let names: Vec<&str> = rows.iter().flat_map(|row| names(row)).collect();
         for name in &names {
             if !of_dialect.iter().any(|case| case.is_about(name)) {
-                wrong.push(format!("{dialect}: no case of {name}"));
+                failures.push(format!("{dialect}: no case of {name}"));
             }
         }
         for case in &of_dialect {
             if !names.iter().any(|name| case.is_about(name)) {
-                wrong.push(format!("{dialect}: no row for {}", case.field));
+                failures.push(format!("{dialect}: no row for {}", case.field));
             }
         }
         assert!(!names.is_empty(), "{dialect} has no table");
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(())
 }

@@ -3,26 +3,26 @@
 use serde_json::{Map, Value};
 
 use crate::interlingua::{PartStart, Delta, Event, Malformed, Signature};
-use crate::openai_chat::finish::Said;
+use crate::openai_chat::finish_reason::PartKinds;
 use crate::openai_chat::message::{self, Piece};
-use crate::openai_chat::{calls, citations, thought};
+use crate::openai_chat::{tool_calls, citations, reasoning};
 
 /// The parts of a streamed answer. The wire has no events that open or close them: what comes tells.
 #[derive(Debug, Default)]
-pub(super) struct Parts {
+pub(super) struct PartTracker {
     /// What there was so far.
-    pub(super) said: Said,
-    open: Open,
+    pub(super) kinds: PartKinds,
+    open: DecodingPart,
     /// How many calls there were.
     calls: usize,
     /// The record of thoughts that is not handed on yet.
-    record: thought::Record,
+    record: reasoning::DetailRecord,
     /// Text that came in the midst of a call, such as a line end that some models write there.
-    held: String,
+    held_text: String,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-enum Open {
+enum DecodingPart {
     Call {
         /// What its pieces call it.
         index: u64,
@@ -37,7 +37,7 @@ enum Open {
     Text,
 }
 
-impl Parts {
+impl PartTracker {
     /// Reads a delta.
     pub(super) fn delta(
         &mut self,
@@ -45,10 +45,10 @@ impl Parts {
         out: &mut Vec<Event>,
     ) -> Result<(), Malformed> {
         let details = message::list(delta, "reasoning_details");
-        match thought::text_of(delta) {
+        match reasoning::text_of(delta) {
             "" => details
                 .iter()
-                .for_each(|it| self.reasoning(thought::shown(it), out)),
+                .for_each(|it| self.reasoning(reasoning::visible_text(it), out)),
             text => self.reasoning(text, out),
         }
         details.iter().for_each(|detail| self.detail(detail, out));
@@ -60,9 +60,9 @@ impl Parts {
             }
         }
         self.refusal(message::text(delta, "refusal"), out);
-        if self.open == Open::Text {
+        if self.open == DecodingPart::Text {
             let annotations = message::list(delta, "annotations").iter();
-            let cited = annotations.filter_map(citations::read);
+            let cited = annotations.filter_map(citations::decode);
             out.extend(cited.map(|it| Event::Delta(Delta::Citation(it))));
         }
         for image in message::images(delta) {
@@ -81,11 +81,11 @@ impl Parts {
 
     /// Reads a piece of text.
     pub(super) fn text(&mut self, text: &str, out: &mut Vec<Event>) {
-        let calling = matches!(self.open, Open::Call { .. });
-        if calling && self.held.len() + text.len() <= HELD_BYTES_MAX {
-            self.held.push_str(text);
+        let calling = matches!(self.open, DecodingPart::Call { .. });
+        if calling && self.held_text.len() + text.len() <= HELD_TEXT_BYTES_MAX {
+            self.held_text.push_str(text);
         } else if !text.is_empty() {
-            self.open(Open::Text, PartStart::Text, out);
+            self.open(DecodingPart::Text, PartStart::Text, out);
             out.push(Event::Delta(Delta::Text(text.to_owned())));
         }
     }
@@ -94,40 +94,40 @@ impl Parts {
     pub(super) fn close_all(&mut self, out: &mut Vec<Event>) {
         self.close(out);
         if let Some(record) = self.record.take() {
-            seal(record, true, out);
+            emit_signature_part(record, true, out);
         }
     }
 
     fn reasoning(&mut self, text: &str, out: &mut Vec<Event>) {
         if !text.is_empty() {
-            let begun = PartStart::Reasoning { redacted: false };
-            self.open(Open::Reasoning, begun, out);
+            let part_start = PartStart::Reasoning { redacted: false };
+            self.open(DecodingPart::Reasoning, part_start, out);
             out.push(Event::Delta(Delta::Reasoning(text.to_owned())));
         }
     }
 
     fn refusal(&mut self, text: &str, out: &mut Vec<Event>) {
         if !text.is_empty() {
-            self.said.refusal = true;
-            self.open(Open::Refusal, PartStart::Refusal, out);
+            self.kinds.refusal = true;
+            self.open(DecodingPart::Refusal, PartStart::Refusal, out);
             out.push(Event::Delta(Delta::Refusal(text.to_owned())));
         }
     }
 
     /// A detail of the thoughts: a record on its own closes its thought, pieces of one are put together.
     fn detail(&mut self, detail: &Value, out: &mut Vec<Event>) {
-        let Some(sealed) = thought::Sealed::read(detail) else {
+        let Some(encrypted) = reasoning::EncryptedDetail::decode(detail) else {
             self.record.add(detail);
             return;
         };
-        let signature = Signature::read(crate::Dialect::OpenaiChat, sealed.data);
-        if self.open == Open::Reasoning {
-            self.open = Open::Nothing;
+        let signature = Signature::read(crate::Dialect::OpenaiChat, encrypted.data);
+        if self.open == DecodingPart::Reasoning {
+            self.open = DecodingPart::Nothing;
             out.push(Event::Delta(Delta::Signature(signature)));
             out.push(Event::PartEnd);
         } else {
             self.close_all(out);
-            seal(signature, sealed.span.is_none(), out);
+            emit_signature_part(signature, encrypted.span.is_none(), out);
         }
     }
 
@@ -142,8 +142,8 @@ impl Parts {
         let id = message::text(members, "id");
         let index = members.get("index").and_then(Value::as_u64).unwrap_or(0);
         // Google's endpoint gives all calls the same index, and each its id.
-        let goes_on = match &self.open {
-            Open::Call {
+        let continues = match &self.open {
+            DecodingPart::Call {
                 index: at,
                 id: known,
                 ..
@@ -152,7 +152,7 @@ impl Parts {
         };
         let member = if custom { "input" } else { "arguments" };
         let more = inner.and_then(|inner| inner.get(member));
-        if goes_on {
+        if continues {
             self.arguments(more, out);
         } else if !name.is_empty() {
             self.begin_call(piece, index, custom, out)?;
@@ -175,34 +175,34 @@ impl Parts {
         custom: bool,
         out: &mut Vec<Event>,
     ) -> Result<(), Malformed> {
-        let call = calls::read(piece, self.calls).ok_or(Malformed::UNNAMED_CALL)?;
+        let call = tool_calls::decode(piece, self.calls).ok_or(Malformed::UNNAMED_CALL)?;
         let (id, name, signature) = (call.id, call.name, call.signature);
-        self.said.call = true;
+        self.kinds.call = true;
         self.calls += 1;
-        let open = Open::Call {
+        let open = DecodingPart::Call {
             index,
             id: id.clone(),
             custom,
         };
-        let begun = PartStart::ToolCall {
+        let part_start = PartStart::ToolCall {
             id,
             name,
             signature,
         };
         self.close_all(out);
-        self.open(open, begun, out);
+        self.open(open, part_start, out);
         if custom {
-            out.push(arguments(INPUT_BEGINS));
+            out.push(arguments(INPUT_PREFIX));
         }
         Ok(())
     }
 
     fn arguments(&self, more: Option<&Value>, out: &mut Vec<Event>) {
-        let custom = matches!(self.open, Open::Call { custom: true, .. });
+        let custom = matches!(self.open, DecodingPart::Call { custom: true, .. });
         match more {
             Some(Value::String(text)) if !text.is_empty() => {
                 out.push(if custom {
-                    arguments(&escaped(text))
+                    arguments(&escape_json(text))
                 } else {
                     arguments(text)
                 });
@@ -212,27 +212,27 @@ impl Parts {
         }
     }
 
-    fn open(&mut self, part: Open, begun: PartStart, out: &mut Vec<Event>) {
+    fn open(&mut self, part: DecodingPart, part_start: PartStart, out: &mut Vec<Event>) {
         if self.open != part {
             self.close_all(out);
-            out.push(Event::PartStart(begun));
+            out.push(Event::PartStart(part_start));
             self.open = part;
         }
     }
 
     fn close(&mut self, out: &mut Vec<Event>) {
         match std::mem::take(&mut self.open) {
-            Open::Nothing => return,
-            Open::Call { custom: true, .. } => out.push(arguments(INPUT_ENDS)),
+            DecodingPart::Nothing => return,
+            DecodingPart::Call { custom: true, .. } => out.push(arguments(INPUT_SUFFIX)),
             // See `thought::read` for the empty one.
-            Open::Reasoning => {
-                let record = self.record.take().unwrap_or_else(|| thought::own(""));
+            DecodingPart::Reasoning => {
+                let record = self.record.take().unwrap_or_else(|| reasoning::own_signature(""));
                 out.push(Event::Delta(Delta::Signature(record)));
             }
-            Open::Call { .. } | Open::Refusal | Open::Text => {}
+            DecodingPart::Call { .. } | DecodingPart::Refusal | DecodingPart::Text => {}
         }
         out.push(Event::PartEnd);
-        let held = std::mem::take(&mut self.held);
+        let held = std::mem::take(&mut self.held_text);
         if !held.is_empty() {
             out.push(Event::PartStart(PartStart::Text));
             out.push(Event::Delta(Delta::Text(held)));
@@ -242,7 +242,7 @@ impl Parts {
 }
 
 /// A thought of which nothing is shown.
-fn seal(signature: Signature, redacted: bool, out: &mut Vec<Event>) {
+fn emit_signature_part(signature: Signature, redacted: bool, out: &mut Vec<Event>) {
     out.push(Event::PartStart(PartStart::Reasoning { redacted }));
     out.push(Event::Delta(Delta::Signature(signature)));
     out.push(Event::PartEnd);
@@ -253,7 +253,7 @@ fn arguments(text: &str) -> Event {
 }
 
 /// A piece of a text, as it stands inside of a JSON string.
-fn escaped(text: &str) -> String {
+fn escape_json(text: &str) -> String {
     let quoted = Value::from(text).to_string();
     quoted
         .strip_prefix('"')
@@ -264,7 +264,7 @@ fn escaped(text: &str) -> String {
 
 /// The most that is held back of a text while a call is open, in bytes. Where there is more of it, it is
 /// text, and the call is over.
-const HELD_BYTES_MAX: usize = 64 * 1024;
+const HELD_TEXT_BYTES_MAX: usize = 64 * 1024;
 /// What a custom tool's input stands between, as arguments.
-const INPUT_BEGINS: &str = "{\"input\":\"";
-const INPUT_ENDS: &str = "\"}";
+const INPUT_PREFIX: &str = "{\"input\":\"";
+const INPUT_SUFFIX: &str = "\"}";

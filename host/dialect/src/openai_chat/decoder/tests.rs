@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::decoder;
 use crate::interlingua::{PartStart, Delta, Event, FinishReason, Malformed, Part, Signature, MediaSource};
-use crate::openai_chat::shapes;
-use crate::openai_chat::thought::own;
+use crate::openai_chat::json_strategy;
+use crate::openai_chat::reasoning::own_signature;
 use crate::sse::SseReader;
 use crate::{Dialect, ProviderError, Usage};
 
@@ -59,7 +59,7 @@ fn text(text: &str) -> Event {
     Event::Delta(Delta::Text(text.to_owned()))
 }
 
-fn thought(text: &str) -> Event {
+fn reasoning(text: &str) -> Event {
     Event::Delta(Delta::Reasoning(text.to_owned()))
 }
 
@@ -67,15 +67,15 @@ fn arguments(text: &str) -> Event {
     Event::Delta(Delta::Arguments(text.to_owned()))
 }
 
-fn signed(data: &str) -> Event {
-    Event::Delta(Delta::Signature(own(data)))
+fn signature(data: &str) -> Event {
+    Event::Delta(Delta::Signature(own_signature(data)))
 }
 
-fn thinks(redacted: bool) -> Event {
+fn reasoning_start(redacted: bool) -> Event {
     Event::PartStart(PartStart::Reasoning { redacted })
 }
 
-fn calls(id: &str, name: &str) -> Event {
+fn call_start(id: &str, name: &str) -> Event {
     Event::PartStart(PartStart::ToolCall {
         id: id.to_owned(),
         name: name.to_owned(),
@@ -84,7 +84,7 @@ fn calls(id: &str, name: &str) -> Event {
 }
 
 /// The events with neighbouring pieces of arguments joined.
-fn joined(events: Vec<Event>) -> Vec<Event> {
+fn merge_arguments(events: Vec<Event>) -> Vec<Event> {
     let mut joined: Vec<Event> = Vec::new();
     for event in events {
         match (joined.last_mut(), event) {
@@ -98,7 +98,7 @@ fn joined(events: Vec<Event>) -> Vec<Event> {
 }
 
 #[test]
-fn streams_are_read_alike_however_they_are_cut() {
+fn chunk_size_does_not_change_events() {
     for stream in STREAMS {
         let whole = read(stream, stream.len());
         assert!(whole.len() > 4);
@@ -127,18 +127,18 @@ fn a_text_is_one_part() {
 }
 
 #[test]
-fn calls_are_parts_of_their_own() {
-    let events = joined(read(STREAMS[1], 99));
+fn decodes_parallel_tool_calls() {
+    let events = merge_arguments(read(STREAMS[1], 99));
     let expected = [
         start(),
         Event::PartStart(PartStart::Text),
         text("Let me"),
         text(" look."),
         Event::PartEnd,
-        calls("call_weather", "get_weather"),
+        call_start("call_weather", "get_weather"),
         arguments(r#"{"city":"Paris","unit":"celsius"}"#),
         Event::PartEnd,
-        calls("call_time", "get_time"),
+        call_start("call_time", "get_time"),
         arguments(r#"{"zone":"Europe/Paris"}"#),
         Event::PartEnd,
         Event::Finish(FinishReason::ToolCalls),
@@ -154,13 +154,13 @@ fn calls_are_parts_of_their_own() {
 }
 
 #[test]
-fn a_thought_ends_with_its_record() {
+fn reasoning_ends_with_its_signature() {
     let events = read(STREAMS[2], 99);
     let expected = [
-        thinks(false),
-        thought("Adding"),
-        thought(" the two."),
-        signed("c2lnbmF0dXJlLXR3bw=="),
+        reasoning_start(false),
+        reasoning("Adding"),
+        reasoning(" the two."),
+        signature("c2lnbmF0dXJlLXR3bw=="),
         Event::PartEnd,
         Event::PartStart(PartStart::Text),
     ];
@@ -181,7 +181,7 @@ fn an_error_ends_a_stream() {
 }
 
 #[test]
-fn errors_are_known_in_every_place() {
+fn detects_errors_in_every_position() {
     for (name, data) in [
         ("", r#"{"error":{"message":"m"}}"#),
         (
@@ -207,7 +207,7 @@ fn errors_are_known_in_every_place() {
 }
 
 #[test]
-fn what_a_provider_forgets_is_made_up_and_no_more() {
+fn completes_streams_without_terminator() {
     let chunk = |finish: Value| {
         json!({"choices": [{"delta": {"content": "x"}, "finish_reason": finish}]}).to_string()
     };
@@ -219,9 +219,9 @@ fn what_a_provider_forgets_is_made_up_and_no_more() {
         out.split_off(3)
     };
     // It told why it ends, and just closed.
-    let told = of(&chunk(json!("length")));
+    let ended = of(&chunk(json!("length")));
     assert_eq!(
-        told,
+        ended,
         [Event::PartEnd, Event::Finish(FinishReason::Length), Event::Done]
     );
     // It was cut off.
@@ -243,7 +243,7 @@ fn what_a_provider_forgets_is_made_up_and_no_more() {
 }
 
 #[test]
-fn googles_calls_share_an_index_and_differ_in_their_ids() {
+fn splits_google_calls_by_id() {
     let call =
         |id: &str| json!({"index": 0, "id": id, "function": {"name": "f", "arguments": "{}"}});
     let events = deltas(&[
@@ -251,10 +251,10 @@ fn googles_calls_share_an_index_and_differ_in_their_ids() {
         json!({"tool_calls": [call("b")]}),
     ]);
     let expected = [
-        calls("a", "f"),
+        call_start("a", "f"),
         arguments("{}"),
         Event::PartEnd,
-        calls("b", "f"),
+        call_start("b", "f"),
         arguments("{}"),
         arguments("{}"),
         Event::PartEnd,
@@ -265,15 +265,15 @@ fn googles_calls_share_an_index_and_differ_in_their_ids() {
 }
 
 #[test]
-fn calls_without_ids_get_some() {
+fn generates_missing_call_ids() {
     let call = |index: u64| json!({"tool_calls": [{"index": index, "function": {"name": "f"}}]});
     let events = deltas(&[call(0), call(1)]);
-    assert_eq!(events[0], calls("call_0", "f"));
-    assert_eq!(events[2], calls("call_1", "f"));
+    assert_eq!(events[0], call_start("call_0", "f"));
+    assert_eq!(events[2], call_start("call_1", "f"));
 }
 
 #[test]
-fn a_piece_of_a_call_that_is_over_is_malformed() {
+fn rejects_delta_of_closed_call() {
     let mut decoder = decoder();
     let mut piece = |index: u64, name: &str, arguments: &str| {
         let function = json!({"name": name, "arguments": arguments});
@@ -284,24 +284,24 @@ fn a_piece_of_a_call_that_is_over_is_malformed() {
     assert_eq!(piece(0, "f", "{"), Ok(()));
     assert_eq!(piece(1, "g", "{"), Ok(()));
     assert_eq!(piece(0, "", ""), Ok(()));
-    let wrong = Malformed("a piece of a tool call belongs to none that is open");
-    assert_eq!(piece(0, "", "}"), Err(wrong));
+    let error = Malformed("a piece of a tool call belongs to none that is open");
+    assert_eq!(piece(0, "", "}"), Err(error));
 }
 
 #[test]
-fn text_in_the_midst_of_a_call_comes_after_it() {
+fn moves_text_inside_call_after_it() {
     let piece = |arguments: &str| {
         let function = json!({"name": "f", "arguments": arguments});
         json!({"tool_calls": [{"index": 0, "id": "1", "function": function}]})
     };
-    let events = joined(deltas(&[
+    let events = merge_arguments(deltas(&[
         piece("{"),
         json!({"content": "\n"}),
         piece("}"),
         json!({"content": "x"}),
     ]));
     let expected = [
-        calls("1", "f"),
+        call_start("1", "f"),
         arguments("{}"),
         Event::PartEnd,
         Event::PartStart(PartStart::Text),
@@ -318,14 +318,14 @@ fn text_in_the_midst_of_a_call_comes_after_it() {
 }
 
 #[test]
-fn a_custom_tools_input_becomes_an_object() {
+fn wraps_custom_tool_input_in_object() {
     let piece = |input: &str| json!({"tool_calls": [{"index": 0, "custom": {"input": input}}]});
     let first = json!({"tool_calls": [{"index": 0, "id": "1", "type": "custom", "custom": {"name": "p", "input": ""}}]});
-    let events = joined(deltas(&[first, piece("a\""), piece("\nb")]));
+    let events = merge_arguments(deltas(&[first, piece("a\""), piece("\nb")]));
     assert_eq!(
         events[..3],
         [
-            calls("1", "p"),
+            call_start("1", "p"),
             arguments(r#"{"input":"a\"\nb"}"#),
             Event::PartEnd
         ]
@@ -333,17 +333,17 @@ fn a_custom_tools_input_becomes_an_object() {
 }
 
 #[test]
-fn a_functions_call_of_old_is_one() {
+fn decodes_deprecated_function_call() {
     let piece = |name: &str, arguments: &str| json!({"function_call": {"name": name, "arguments": arguments}});
-    let events = joined(deltas(&[piece("f", ""), piece("", "{"), piece("", "}")]));
+    let events = merge_arguments(deltas(&[piece("f", ""), piece("", "{"), piece("", "}")]));
     assert_eq!(
         events[..3],
-        [calls("call_0", "f"), arguments("{}"), Event::PartEnd]
+        [call_start("call_0", "f"), arguments("{}"), Event::PartEnd]
     );
 }
 
 #[test]
-fn records_of_thoughts_are_handed_on_wherever_they_come() {
+fn decodes_reasoning_details_in_any_order() {
     let text_of = |text: &str| json!({"type": "reasoning.text", "text": text, "index": 0});
     let last = json!({"type": "reasoning.text", "signature": "s", "index": 0});
     let events = deltas(&[
@@ -354,10 +354,10 @@ fn records_of_thoughts_are_handed_on_wherever_they_come() {
     ]);
     let whole = r#"[{"type":"reasoning.text","text":"ab","index":0,"signature":"s"}]"#;
     let expected = [
-        thinks(false),
-        thought("a"),
-        thought("b"),
-        signed(whole),
+        reasoning_start(false),
+        reasoning("a"),
+        reasoning("b"),
+        signature(whole),
         Event::PartEnd,
     ];
     assert_eq!(events[..5], expected);
@@ -370,7 +370,7 @@ fn records_of_thoughts_are_handed_on_wherever_they_come() {
     let whole = r#"[{"type":"reasoning.encrypted","data":"d","id":"r"}]"#;
     assert_eq!(
         events[2..6],
-        [Event::PartEnd, thinks(true), signed(whole), Event::PartEnd]
+        [Event::PartEnd, reasoning_start(true), signature(whole), Event::PartEnd]
     );
     // One of Jackfield's own, wrapped.
     let foreign = Signature {
@@ -380,7 +380,7 @@ fn records_of_thoughts_are_handed_on_wherever_they_come() {
     let sealed = json!({"type": "reasoning.encrypted", "data": foreign.encode_for(Dialect::OpenaiChat), "span": [0, 0]});
     let events = deltas(&[json!({"reasoning_details": [sealed]})]);
     let expected = [
-        thinks(false),
+        reasoning_start(false),
         Event::Delta(Delta::Signature(foreign)),
         Event::PartEnd,
     ];
@@ -388,7 +388,7 @@ fn records_of_thoughts_are_handed_on_wherever_they_come() {
 }
 
 #[test]
-fn other_kinds_of_parts_are_read() {
+fn decodes_images_citations_and_refusals() {
     let url = json!({"image_url": {"url": "https://a.example/x"}});
     let cited = json!({"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A", "start_index": 0, "end_index": 1}});
     let events = deltas(&[
@@ -422,7 +422,7 @@ fn other_kinds_of_parts_are_read() {
 }
 
 #[test]
-fn azures_filters_do_not_begin_an_answer() {
+fn ignores_azure_prompt_filter_chunk() {
     let mut decoder = decoder();
     let mut out = Vec::new();
     let filters = br#"{"choices":[],"id":"","model":"","prompt_filter_results":[]}"#;
@@ -435,7 +435,7 @@ fn azures_filters_do_not_begin_an_answer() {
 }
 
 #[test]
-fn what_is_no_chunk_is_malformed() {
+fn rejects_malformed_chunks() {
     for data in [&b"<html>"[..], b"7", b"\xff"] {
         let read = decoder().event("", data, &mut Vec::new());
         assert_eq!(read, Err(Malformed("an event is no JSON object")));
@@ -444,17 +444,17 @@ fn what_is_no_chunk_is_malformed() {
 
 /// Whether events come in the order that [`Event`] promises.
 fn in_order(events: &[Event]) -> bool {
-    let (mut started, mut open, mut finished, mut over) = (false, false, false, false);
+    let (mut started, mut open, mut finished, mut ended) = (false, false, false, false);
     events.iter().all(|event| {
-        let fine = !over && (started || matches!(event, Event::Start { .. } | Event::Error(_)));
+        let fine = !ended && (started || matches!(event, Event::Start { .. } | Event::Error(_)));
         fine && match event {
             Event::Start { .. } => !std::mem::replace(&mut started, true),
             Event::PartStart(_) => !finished && !std::mem::replace(&mut open, true),
             Event::Delta(_) => open,
             Event::PartEnd => std::mem::replace(&mut open, false),
             Event::Finish(_) => !open && !std::mem::replace(&mut finished, true),
-            Event::Done => finished && !std::mem::replace(&mut over, true),
-            Event::Error(_) => !std::mem::replace(&mut over, true),
+            Event::Done => finished && !std::mem::replace(&mut ended, true),
+            Event::Error(_) => !std::mem::replace(&mut ended, true),
             Event::Usage(_) => true,
         }
     })
@@ -462,12 +462,12 @@ fn in_order(events: &[Event]) -> bool {
 
 proptest! {
     #[test]
-    fn no_event_panics(name in "(error)?", data in prop::collection::vec(any::<u8>(), 0..64)) {
+    fn decode_never_panics(name in "(error)?", data in prop::collection::vec(any::<u8>(), 0..64)) {
         let _ = decoder().event(&name, &data, &mut Vec::new()).is_ok();
     }
 
     #[test]
-    fn whatever_comes_the_order_is_kept(deltas in prop::collection::vec((shapes::object(), shapes::object()), 0..8)) {
+    fn events_stay_in_order(deltas in prop::collection::vec((json_strategy::object(), json_strategy::object()), 0..8)) {
         let mut decoder = decoder();
         let mut out = Vec::new();
         for (mut choice, delta) in deltas {

@@ -15,7 +15,7 @@ const STREAMS: [&str; 5] = [
     include_str!("../../../../../tests/cases/dialects/usage/openai-chat.stream.sse"),
 ];
 
-fn owed() -> ResponseContext {
+fn response_context() -> ResponseContext {
     ResponseContext {
         id: "x".to_owned(),
         created: 7,
@@ -26,8 +26,8 @@ fn owed() -> ResponseContext {
     }
 }
 
-fn frames(owed: ResponseContext, events: &[Event]) -> Vec<Frame> {
-    let mut encoder = encoder(owed);
+fn frames(response_context: ResponseContext, events: &[Event]) -> Vec<Frame> {
+    let mut encoder = encoder(response_context);
     let mut out = Vec::new();
     events
         .iter()
@@ -38,7 +38,7 @@ fn frames(owed: ResponseContext, events: &[Event]) -> Vec<Frame> {
 
 /// The chunks that events are written as; the last frame may be none, and is then its text.
 fn chunks(events: &[Event]) -> Vec<Value> {
-    let frames = frames(owed(), events).into_iter();
+    let frames = frames(response_context(), events).into_iter();
     let read = |frame: Frame| {
         let text = || Value::from(String::from_utf8_lossy(&frame.data));
         serde_json::from_slice(&frame.data).unwrap_or_else(|_| text())
@@ -73,13 +73,13 @@ fn text(text: &str) -> Event {
 }
 
 #[test]
-fn the_goldens_come_back_as_they_were() {
+fn golden_streams_round_trip() {
     for stream in STREAMS {
         let data = stream
             .lines()
             .filter_map(|line| line.strip_prefix("data: "));
         let mut events = decode(data.map(str::as_bytes));
-        let written = frames(owed(), &events);
+        let written = frames(response_context(), &events);
         // The client sees its own call's id and its own name of the model.
         let (id, model) = ("chatcmpl-x".to_owned(), "m".to_owned());
         events[0] = Event::Start { id, model };
@@ -88,7 +88,7 @@ fn the_goldens_come_back_as_they_were() {
 }
 
 #[test]
-fn chunks_come_in_the_order_that_openai_documents() {
+fn writes_chunks_in_documented_order() {
     let usage = Usage {
         input: 1,
         output: 2,
@@ -113,7 +113,7 @@ fn chunks_come_in_the_order_that_openai_documents() {
         })
     };
     let choice = |delta: Value, finish: Value| json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}]);
-    let told = json!({
+    let usage_body = json!({
         "prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3,
         "prompt_tokens_details": {"cached_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0},
@@ -126,22 +126,22 @@ fn chunks_come_in_the_order_that_openai_documents() {
         ),
         chunk(choice(json!({"content": "a"}), none.clone()), none.clone()),
         chunk(choice(json!({}), json!("length")), none),
-        chunk(json!([]), told),
+        chunk(json!([]), usage_body),
         json!("[DONE]"),
     ];
     assert_eq!(chunks(&events), expected);
-    let unasked = ResponseContext {
+    let without_usage = ResponseContext {
         include_usage: false,
-        ..owed()
+        ..response_context()
     };
-    let frames = frames(unasked, &events);
+    let frames = frames(without_usage, &events);
     assert_eq!(frames.len(), 4);
     let bytes: Vec<u8> = frames.into_iter().flat_map(|frame| frame.data).collect();
     assert!(!String::from_utf8_lossy(&bytes).contains("usage"));
 }
 
 #[test]
-fn an_error_is_the_last_event() {
+fn error_is_last_event() {
     let error = ProviderError {
         message: "m".to_owned(),
         kind: None,
@@ -155,7 +155,7 @@ fn an_error_is_the_last_event() {
 }
 
 #[test]
-fn calls_have_their_index_and_custom_ones_their_input() {
+fn writes_tool_calls_with_index_and_custom_input() {
     let signature = Signature {
         origin: Dialect::Gemini,
         data: "s".to_owned(),
@@ -190,7 +190,7 @@ fn calls_have_their_index_and_custom_ones_their_input() {
 }
 
 #[test]
-fn thoughts_have_their_records_and_places() {
+fn writes_reasoning_details_with_spans() {
     let foreign = Signature {
         origin: Dialect::AnthropicMessages,
         data: "s".to_owned(),
@@ -213,13 +213,13 @@ fn thoughts_have_their_records_and_places() {
         json!({"reasoning_details": [{"type": "reasoning.encrypted", "data": data, "index": 1}]}),
     ];
     assert_eq!(deltas(&events)[1..], expected);
-    let frames = frames(owed(), &events);
-    let back = decode(frames.iter().map(|frame| &frame.data[..]));
-    assert_eq!(back[1..], events[1..]);
+    let frames = frames(response_context(), &events);
+    let decoded = decode(frames.iter().map(|frame| &frame.data[..]));
+    assert_eq!(decoded[1..], events[1..]);
 }
 
 #[test]
-fn citations_count_from_the_beginning_of_the_message() {
+fn citation_offsets_count_from_message_start() {
     let citation = Citation {
         url: Some("https://a.example".to_owned()),
         title: Some("A".to_owned()),
@@ -243,10 +243,10 @@ fn citations_count_from_the_beginning_of_the_message() {
 }
 
 #[test]
-fn pictures_and_refusals_are_written() {
-    let picture = crate::openai_chat::media::at("https://a.example/x".to_owned()).unwrap();
+fn writes_images_and_refusals() {
+    let media = crate::openai_chat::media::from_url("https://a.example/x".to_owned()).unwrap();
     let deltas = deltas(&[
-        Event::PartStart(PartStart::Complete(Part::Image(picture))),
+        Event::PartStart(PartStart::Complete(Part::Image(media))),
         Event::PartEnd,
         Event::PartStart(PartStart::Refusal),
         Event::Delta(Delta::Refusal("No.".to_owned())),

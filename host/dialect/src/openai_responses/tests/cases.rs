@@ -16,9 +16,9 @@ const REQUESTS: [&str; 9] = [
 ];
 
 #[test]
-fn requests_lose_nothing_on_their_way_there_and_back() -> Outcome {
+fn golden_requests_round_trip() -> Outcome {
     for case in REQUESTS {
-        let body = needed(case, "request.json")?;
+        let body = case_file(case, "request.json")?;
         let (request, lost) = decode(&body)?;
         assert!(lost.is_empty(), "{case}: {lost:?}");
         let (written, lost) = encode(&request)?;
@@ -32,9 +32,9 @@ fn requests_lose_nothing_on_their_way_there_and_back() -> Outcome {
 }
 
 #[test]
-fn a_request_keeps_the_members_that_its_client_sent() -> Outcome {
+fn encoding_preserves_client_members() -> Outcome {
     for case in ["text", "streamed-text", "parallel-tools", "tool-results"] {
-        let sent: Value = serde_json::from_slice(&needed(case, "request.json")?)?;
+        let sent: Value = serde_json::from_slice(&case_file(case, "request.json")?)?;
         let (written, _) = encode(&decode_value(&sent)?.0)?;
         for (name, value) in sent.as_object().into_iter().flatten() {
             // A text for an input is a message of the user's.
@@ -47,13 +47,13 @@ fn a_request_keeps_the_members_that_its_client_sent() -> Outcome {
 }
 
 #[test]
-fn the_story_is_read() -> Outcome {
-    let (tools, _) = decode(&needed("parallel-tools", "request.json")?)?;
+fn reads_golden_conversation() -> Outcome {
+    let (tools, _) = decode(&case_file("parallel-tools", "request.json")?)?;
     assert_eq!(tools.tool_choice, Some(ToolChoice::Auto));
     assert_eq!(tools.parallel_tools, Some(true));
     assert!(matches!(&tools.tools[0].kind, ToolKind::Function(Some(_))));
 
-    let (results, _) = decode(&needed("tool-results", "request.json")?)?;
+    let (results, _) = decode(&case_file("tool-results", "request.json")?)?;
     let roles: Vec<Role> = results.turns.iter().map(|turn| turn.role).collect();
     assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
     let [
@@ -67,32 +67,32 @@ fn the_story_is_read() -> Outcome {
     assert_eq!(first.name.as_deref(), Some("get_weather"));
     assert_eq!(text, "And?");
 
-    let (system, _) = decode(&needed("system", "request.json")?)?;
+    let (system, _) = decode(&case_file("system", "request.json")?)?;
     let blocks = [Part::text("Be brief."), Part::text("Answer in French.")];
     assert_eq!(system.system, blocks);
     assert_eq!(system.turns.len(), 3);
 
-    let (reasoning, _) = decode(&needed("reasoning", "request.json")?)?;
-    let asked = reasoning.reasoning.unwrap_or_default();
+    let (reasoning, _) = decode(&case_file("reasoning", "request.json")?)?;
+    let settings = reasoning.reasoning.unwrap_or_default();
     assert_eq!(
-        (asked.effort, asked.shown),
+        (settings.effort, settings.shown),
         (Some(Effort::High), Some(true))
     );
-    let Part::Reasoning(thought) = &reasoning.turns[1].parts[0] else {
+    let Part::Reasoning(part) = &reasoning.turns[1].parts[0] else {
         return Err("no thought".into());
     };
-    let signature = thought.signature.as_ref().and_then(|it| it.data_for(HOME));
-    let (id, encrypted) = record::split(signature.unwrap_or_default());
+    let signature = part.signature.as_ref().and_then(|it| it.data_for(DIALECT));
+    let (id, encrypted) = signatures::split(signature.unwrap_or_default());
     assert_eq!(id, Some("rs_68a1f130"));
     assert!(encrypted.starts_with("gAAAA"));
     Ok(())
 }
 
 #[test]
-fn answers_say_the_same_whole_and_streamed() -> Outcome {
+fn whole_and_streamed_responses_match() -> Outcome {
     for case in ["reasoning", "usage"] {
-        let whole = decode_answer(&needed(case, "answer.json")?)?;
-        let (mut streamed, done) = gathered(&events(&needed(case, "stream.sse")?, 7)?);
+        let whole = decode_response(&case_file(case, "answer.json")?)?;
+        let (mut streamed, done) = collect_response(&events(&case_file(case, "stream.sse")?, 7)?);
         assert!(done, "{case}");
         streamed.id.clone_from(&whole.id);
         for (one, other) in streamed.parts.iter_mut().zip(&whole.parts) {
@@ -108,7 +108,7 @@ fn answers_say_the_same_whole_and_streamed() -> Outcome {
 }
 
 #[test]
-fn chunks_of_every_size_give_the_same_events() -> Outcome {
+fn chunk_size_does_not_change_events() -> Outcome {
     for case in [
         "streamed-text",
         "streamed-tools",
@@ -116,7 +116,7 @@ fn chunks_of_every_size_give_the_same_events() -> Outcome {
         "errors",
         "usage",
     ] {
-        let stream = needed(case, "stream.sse")?;
+        let stream = case_file(case, "stream.sse")?;
         let whole = events(&stream, stream.len())?;
         for size in 1..200 {
             assert_eq!(events(&stream, size)?, whole, "{case} in chunks of {size}");
@@ -126,12 +126,12 @@ fn chunks_of_every_size_give_the_same_events() -> Outcome {
 }
 
 #[test]
-fn streams_end_as_their_cases_say() -> Outcome {
-    let (text, done) = gathered(&events(&needed("streamed-text", "stream.sse")?, 64)?);
+fn decodes_golden_streams() -> Outcome {
+    let (text, done) = collect_response(&events(&case_file("streamed-text", "stream.sse")?, 64)?);
     assert_eq!(text.parts, [Part::text("The capital of France is Paris.")]);
     assert_eq!((text.finish, done), (FinishReason::Stop, true));
 
-    let (tools, _) = gathered(&events(&needed("streamed-tools", "stream.sse")?, 64)?);
+    let (tools, _) = collect_response(&events(&case_file("streamed-tools", "stream.sse")?, 64)?);
     assert_eq!(tools.finish, FinishReason::ToolCalls);
     let calls = tools.parts.iter().filter_map(|part| match part {
         Part::ToolCall(call) => Some((call.id.as_str(), call.arguments.as_str())),
@@ -143,13 +143,13 @@ fn streams_end_as_their_cases_say() -> Outcome {
     ];
     assert_eq!(calls.collect::<Vec<_>>(), expected);
 
-    let failed = events(&needed("errors", "stream.sse")?, 64)?;
+    let failed = events(&case_file("errors", "stream.sse")?, 64)?;
     let Some(Event::Error(error)) = failed.last() else {
         return Err(format!("{failed:?}").into());
     };
     assert_eq!(error.code.as_deref(), Some("server_error"));
 
-    let usage = decode_answer(&needed("usage", "answer.json")?)?.usage;
+    let usage = decode_response(&case_file("usage", "answer.json")?)?.usage;
     let expected = Usage {
         input: 100,
         output: 50,
@@ -161,7 +161,7 @@ fn streams_end_as_their_cases_say() -> Outcome {
 }
 
 #[test]
-fn the_host_sees_in_a_relayed_stream_what_it_acts_on() -> Outcome {
+fn observer_classifies_relayed_streams() -> Outcome {
     for (case, errors, usage) in [
         ("streamed-text", 0, Some(14)),
         ("streamed-tools", 0, Some(92)),
@@ -169,7 +169,7 @@ fn the_host_sees_in_a_relayed_stream_what_it_acts_on() -> Outcome {
         ("errors", 1, None),
     ] {
         let mut reader = SseReader::default();
-        reader.push(needed(case, "stream.sse")?.into());
+        reader.push(case_file(case, "stream.sse")?.into());
         let mut observer = StreamObserver::new();
         let mut seen = Vec::new();
         while let Some(event) = reader.next_event()? {
@@ -195,33 +195,33 @@ fn the_host_sees_in_a_relayed_stream_what_it_acts_on() -> Outcome {
 }
 
 #[test]
-fn whole_answers_are_judged() -> Outcome {
+fn checks_response_bodies() -> Outcome {
     for case in REQUESTS {
         if let Some(body) = file(case, "answer.json") {
             let BodyCheck::Complete {
                 usage,
                 finish_reason,
-            } = read_answer(&body)
+            } = check_body(&body)
             else {
-                return Err(format!("{case}: {:?}", read_answer(&body)).into());
+                return Err(format!("{case}: {:?}", check_body(&body)).into());
             };
             assert_eq!(finish_reason.as_deref(), Some("completed"), "{case}");
-            assert_eq!(usage, decode_answer(&body)?.usage, "{case}");
+            assert_eq!(usage, decode_response(&body)?.usage, "{case}");
         }
     }
-    let error = needed("errors", "error.json")?;
-    assert!(matches!(read_answer(&error), BodyCheck::Error(_)));
-    let judged = |body: Value| read_answer(body.to_string().as_bytes());
-    let failed = judged(json!({"status": "failed", "error": {"code": "c", "message": "m"}}));
+    let error = case_file("errors", "error.json")?;
+    assert!(matches!(check_body(&error), BodyCheck::Error(_)));
+    let check = |body: Value| check_body(body.to_string().as_bytes());
+    let failed = check(json!({"status": "failed", "error": {"code": "c", "message": "m"}}));
     assert!(matches!(failed, BodyCheck::Error(error) if error.message == "m"));
     assert_eq!(
-        judged(json!({"status": "completed", "output": []})),
+        check(json!({"status": "completed", "output": []})),
         BodyCheck::Empty
     );
-    assert_eq!(judged(json!({"output": {}})), BodyCheck::Malformed);
-    assert_eq!(read_answer(b"<html>"), BodyCheck::Malformed);
-    assert_eq!(read_answer(b" "), BodyCheck::Empty);
+    assert_eq!(check(json!({"output": {}})), BodyCheck::Malformed);
+    assert_eq!(check_body(b"<html>"), BodyCheck::Malformed);
+    assert_eq!(check_body(b" "), BodyCheck::Empty);
     let cut_off = json!({"output": [], "incomplete_details": {"reason": "max_output_tokens"}});
-    assert!(matches!(judged(cut_off), BodyCheck::Complete { .. }));
+    assert!(matches!(check(cut_off), BodyCheck::Complete { .. }));
     Ok(())
 }

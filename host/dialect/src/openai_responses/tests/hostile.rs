@@ -6,39 +6,39 @@ use super::*;
 
 proptest! {
     #[test]
-    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..96), text in "[\\[\\]{}\",:a-z0-9\\\\ ]{0,64}") {
+    fn never_panics_on_bytes(bytes in prop::collection::vec(any::<u8>(), 0..96), text in "[\\[\\]{}\",:a-z0-9\\\\ ]{0,64}") {
         for body in [bytes.as_slice(), text.as_bytes()] {
             let _ = decode(body);
-            let _ = decode_answer(body);
-            let _ = read_answer(body);
+            let _ = decode_response(body);
+            let _ = check_body(body);
             let _ = events(body, 5);
             let _ = StreamObserver::new().observe("", body);
         }
     }
 
     #[test]
-    fn no_json_panics(value in json_value(), name in name()) {
+    fn never_panics_on_json(value in json_value(), name in name()) {
         let _ = with(&json!({&name: value}));
         let _ = with(&json!({"input": [value]}));
         let body = json!({name: value, "output": [value]}).to_string();
-        let _ = decode_answer(body.as_bytes());
-        let _ = read_answer(body.as_bytes());
+        let _ = decode_response(body.as_bytes());
+        let _ = check_body(body.as_bytes());
     }
 
     #[test]
-    fn no_events_panic_or_come_out_of_order(list in prop::collection::vec(event(), 0..24)) {
+    fn events_stay_in_order(list in prop::collection::vec(event(), 0..24)) {
         let mut observer = StreamObserver::new();
         for data in &list {
             observer.observe("", data.to_string().as_bytes());
         }
         if let Ok(events) = events_of(&list) {
             // It checks the order.
-            let (answer, done) = gathered(&events);
+            let (response, done) = collect_response(&events);
             prop_assert!(!done || observer.completed());
             // What is read can be written: whole, and streamed again.
-            let owed = ResponseContext::default();
-            let _ = encode_answer(&answer, &owed);
-            let written = frames(&events, owed).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let response_context = ResponseContext::default();
+            let _ = encode_response(&response, &response_context);
+            let written = frames(&events, response_context).map_err(|error| TestCaseError::fail(error.to_string()))?;
             for (index, (name, data)) in written.iter().enumerate() {
                 prop_assert_eq!(&data["type"], name);
                 prop_assert_eq!(&data["sequence_number"], &json!(index));
@@ -69,10 +69,10 @@ fn event() -> impl Strategy<Value = Value> {
         "keepalive",
     ]);
     let delta = prop::sample::select(vec!["", "a", "\"", "é\n"]);
-    (kind, 0_u64..3, 0_u64..2, delta, item()).prop_map(|(kind, place, part, delta, item)| {
+    (kind, 0_u64..3, 0_u64..2, delta, item()).prop_map(|(kind, output_index, part, delta, item)| {
         json!({
             "type": kind,
-            "output_index": place,
+            "output_index": output_index,
             "content_index": part,
             "summary_index": part,
             "delta": delta,
@@ -196,7 +196,7 @@ fn json_value() -> impl Strategy<Value = Value> {
 }
 
 #[test]
-fn an_answer_too_long_to_repeat_fails() -> Outcome {
+fn fails_when_response_exceeds_buffer() -> Outcome {
     let piece = "x".repeat(1 << 20);
     let mut encoder = encoder(ResponseContext::default());
     let mut out = Vec::new();
@@ -218,28 +218,28 @@ fn an_answer_too_long_to_repeat_fails() -> Outcome {
 }
 
 #[test]
-fn items_that_wait_are_bounded() {
+fn rejects_too_many_waiting_bytes() {
     let mut data = vec![
         json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": "message"}}),
     ];
     let text = "x".repeat(1 << 20);
-    for place in 1..40 {
+    for output_index in 1..40 {
         let item = json!({"type": "message", "content": [{"type": "output_text", "text": text}]});
         data.push(
-            json!({"type": "response.output_item.done", "output_index": place, "item": item}),
+            json!({"type": "response.output_item.done", "output_index": output_index, "item": item}),
         );
     }
     assert!(events_of(&data).is_err());
 }
 
 #[test]
-fn items_that_never_end_in_number_are_refused() {
+fn rejects_too_many_items() {
     let item = json!({"type": "web_search_call"});
     let mut decoder = decoder();
     let mut out = Vec::new();
-    let refused = (0..20_000).any(|place| {
+    let refused = (0..20_000).any(|output_index| {
         let data =
-            json!({"type": "response.output_item.done", "output_index": place, "item": item});
+            json!({"type": "response.output_item.done", "output_index": output_index, "item": item});
         decoder
             .event("", data.to_string().as_bytes(), &mut out)
             .is_err()

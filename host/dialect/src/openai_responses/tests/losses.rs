@@ -8,7 +8,7 @@ use crate::interlingua::{
 };
 
 #[test]
-fn what_cannot_be_carried_is_named() -> Outcome {
+fn warns_of_dropped_members() -> Outcome {
     let hosted = json!({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}});
     for (members, fields) in [
         (hosted, vec!["tools[0].type", "tool_choice"]),
@@ -62,7 +62,7 @@ fn what_cannot_be_carried_is_named() -> Outcome {
 }
 
 #[test]
-fn what_would_be_answered_wrongly_is_refused() {
+fn rejects_unsupported_requests() {
     let content = |part: Value| json!({"input": [{"role": "user", "content": [part]}]});
     for (members, field) in [
         (
@@ -138,7 +138,7 @@ fn user(parts: Vec<Part>) -> Request {
 }
 
 #[test]
-fn what_the_provider_cannot_be_told_is_named() -> Outcome {
+fn warns_of_unsupported_settings() -> Outcome {
     let request = Request {
         stop: vec!["END".to_owned()],
         sampling: Sampling {
@@ -187,7 +187,7 @@ fn what_the_provider_cannot_be_told_is_named() -> Outcome {
 }
 
 #[test]
-fn what_the_provider_cannot_be_given_is_refused() {
+fn rejects_unsupported_media() {
     let media = |source| Media {
         media_type: None,
         source,
@@ -205,15 +205,15 @@ fn what_the_provider_cannot_be_given_is_refused() {
             "input_audio",
         ),
     ] {
-        let mut notes = TranslationReport::default();
-        let refused = encode_request(&user(vec![part]), &mut notes).unwrap_err();
+        let mut report = TranslationReport::default();
+        let refused = encode_request(&user(vec![part]), &mut report).unwrap_err();
         assert_eq!(refused.field, field);
     }
 }
 
 #[test]
-fn thoughts_of_others_are_not_sent() -> Outcome {
-    let thought = |origin, data: &str| {
+fn drops_foreign_reasoning() -> Outcome {
+    let reasoning = |origin, data: &str| {
         Part::Reasoning(ReasoningPart {
             text: "hm".to_owned(),
             signature: Some(Signature {
@@ -227,9 +227,9 @@ fn thoughts_of_others_are_not_sent() -> Outcome {
     request.turns.push(Turn {
         role: Role::Assistant,
         parts: vec![
-            thought(Dialect::Gemini, "g"),
-            thought(HOME, "rs_1\ngAAA"),
-            thought(HOME, "gBBB"),
+            reasoning(Dialect::Gemini, "g"),
+            reasoning(DIALECT, "rs_1\ngAAA"),
+            reasoning(DIALECT, "gBBB"),
         ],
     });
     let (written, warned) = encode(&request)?;
@@ -248,7 +248,7 @@ fn thoughts_of_others_are_not_sent() -> Outcome {
 }
 
 #[test]
-fn a_failed_tool_is_told_in_words() -> Outcome {
+fn marks_failed_tool_results_with_prefix() -> Outcome {
     let mut request = user(vec![Part::ToolResult(ToolResult {
         call_id: "c".to_owned(),
         name: None,
@@ -283,7 +283,7 @@ fn a_failed_tool_is_told_in_words() -> Outcome {
 }
 
 #[test]
-fn a_function_that_is_not_said_to_be_strict_is_not() -> Outcome {
+fn functions_default_to_non_strict() -> Outcome {
     let mut request = user(vec![Part::text("Hi")]);
     request.tools.push(Tool {
         name: "look".to_owned(),
@@ -300,7 +300,7 @@ fn a_function_that_is_not_said_to_be_strict_is_not() -> Outcome {
 
 /// What Codex sends: no ids of thoughts, tools of every kind, and instructions in between.
 #[test]
-fn a_request_of_codex_is_read() -> Outcome {
+fn reads_codex_request() -> Outcome {
     let (request, warned) = decode_value(&codex_request())?;
     assert_eq!(warned, ["tools[2].type"]);
     let roles: Vec<Role> = request.turns.iter().map(|turn| turn.role).collect();
@@ -326,24 +326,24 @@ fn a_request_of_codex_is_read() -> Outcome {
     assert_eq!(request.format, Format::Text);
     assert_eq!(request.echo["text"]["format"], json!({"type": "text"}));
 
-    let owed = ResponseContext::new(&request, "1", 7);
+    let response_context = ResponseContext::new(&request, "1", 7);
     let call = ToolCall {
         id: "c4".to_owned(),
         name: "mcp__eyes__look".to_owned(),
         arguments: String::new(),
         signature: None,
     };
-    let answer = Response {
+    let response = Response {
         parts: vec![Part::ToolCall(call)],
         ..Response::default()
     };
-    let written: Value = serde_json::from_slice(&encode_answer(&answer, &owed))?;
+    let written: Value = serde_json::from_slice(&encode_response(&response, &response_context))?;
     let item = &written["output"][0];
     assert_eq!(item["name"], "look");
     assert_eq!(item["namespace"], "mcp__eyes");
     assert_eq!(item["arguments"], "{}");
     assert_eq!(
-        decode_answer(&serde_json::to_vec(&written)?)?.parts.len(),
+        decode_response(&serde_json::to_vec(&written)?)?.parts.len(),
         1
     );
     Ok(())
@@ -386,7 +386,7 @@ fn codex_request() -> Value {
 }
 
 #[test]
-fn a_penalty_of_nothing_is_no_loss() -> Outcome {
+fn ignores_zero_penalties() -> Outcome {
     let mut request = user(vec![Part::text("Hi")]);
     request.sampling.presence_penalty = Some(0.0);
     request.sampling.frequency_penalty = Some(-0.0);

@@ -12,7 +12,7 @@ use crate::interlingua::{
 
 proptest! {
     #[test]
-    fn requests_survive(request in request()) {
+    fn requests_round_trip(request in request()) {
         let failed = |error: Box<dyn Error>| TestCaseError::fail(error.to_string());
         let (body, lost) = encode(&request).map_err(failed)?;
         prop_assert!(lost.is_empty(), "{:?}", lost);
@@ -23,28 +23,28 @@ proptest! {
     }
 
     #[test]
-    fn answers_survive(answer in answer()) {
+    fn responses_round_trip(response in response()) {
         let failed = |error: Box<dyn Error>| TestCaseError::fail(error.to_string());
-        let owed = ResponseContext {
+        let response_context = ResponseContext {
             id: "1".to_owned(),
             model: "m".to_owned(),
             custom_tools: vec!["bare".to_owned()],
             ..ResponseContext::default()
         };
-        let whole = decode_answer(&encode_answer(&answer, &owed))
+        let whole = decode_response(&encode_response(&response, &response_context))
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
-        prop_assert_eq!(&whole, &answer);
+        prop_assert_eq!(&whole, &response);
         // Streamed, it is the same.
         let mut decoder = decoder();
         let mut events = Vec::new();
-        for (name, data) in frames(&streamed(&answer), owed).map_err(failed)? {
+        for (name, data) in frames(&stream_events(&response), response_context).map_err(failed)? {
             let data = data.to_string();
             decoder.event(&name, data.as_bytes(), &mut events)
                 .map_err(|error| TestCaseError::fail(error.to_string()))?;
         }
-        let (read, done) = gathered(&events);
+        let (read, done) = collect_response(&events);
         prop_assert!(done);
-        prop_assert_eq!(read, answer);
+        prop_assert_eq!(read, response);
     }
 }
 
@@ -92,15 +92,15 @@ fn document() -> impl Strategy<Value = Media> {
     })
 }
 
-fn thought(origins: Vec<Dialect>) -> impl Strategy<Value = ReasoningPart> {
+fn reasoning_part(origins: Vec<Dialect>) -> impl Strategy<Value = ReasoningPart> {
     let signature = (prop::sample::select(origins), "[a-zA-Z0-9_-]{1,8}");
     ("[a-z \n]{0,6}", signature, any::<bool>()).prop_map(|(text, (origin, data), redacted)| {
-        let data = if origin == HOME {
+        let data = if origin == DIALECT {
             format!("rs_{data}\n{data}")
         } else {
             data
         };
-        let redacted = redacted && origin != HOME;
+        let redacted = redacted && origin != DIALECT;
         ReasoningPart {
             text: if redacted { String::new() } else { text },
             signature: Some(Signature { origin, data }),
@@ -109,7 +109,7 @@ fn thought(origins: Vec<Dialect>) -> impl Strategy<Value = ReasoningPart> {
     })
 }
 
-fn said_by_user() -> impl Strategy<Value = Vec<Part>> {
+fn user_parts() -> impl Strategy<Value = Vec<Part>> {
     let part = prop_oneof![
         text().prop_map(Part::text),
         image().prop_map(Part::Image),
@@ -119,11 +119,11 @@ fn said_by_user() -> impl Strategy<Value = Vec<Part>> {
 }
 
 /// What the assistant says, and the names of the tools it calls.
-fn said_by_assistant() -> impl Strategy<Value = Vec<Part>> {
+fn assistant_parts() -> impl Strategy<Value = Vec<Part>> {
     let other = prop_oneof![
         text().prop_map(Part::text),
         text().prop_map(Part::Refusal),
-        thought(vec![HOME]).prop_map(Part::Reasoning),
+        reasoning_part(vec![DIALECT]).prop_map(Part::Reasoning),
     ];
     let call = prop_oneof![Just("look"), Just("bare")].prop_map(str::to_owned);
     let call = (call, text()).prop_map(|(name, text)| {
@@ -140,12 +140,12 @@ fn said_by_assistant() -> impl Strategy<Value = Vec<Part>> {
 
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
     let round = (
-        said_by_user(),
-        said_by_assistant(),
+        user_parts(),
+        assistant_parts(),
         prop::option::of(text()),
     );
     let rounds = prop::collection::vec(round, 1..4);
-    (rounds, prop::collection::vec(said_by_user(), 1..3)).prop_map(|(rounds, answers)| {
+    (rounds, prop::collection::vec(user_parts(), 1..3)).prop_map(|(rounds, result_parts)| {
         let mut turns = Vec::new();
         let mut results: Vec<Part> = Vec::new();
         for (number, (user, mut assistant, later)) in rounds.into_iter().enumerate() {
@@ -167,7 +167,7 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
                     results.push(Part::ToolResult(ToolResult {
                         call_id: call.id.clone(),
                         name: Some(call.name.clone()),
-                        parts: answers[index % answers.len()].clone(),
+                        parts: result_parts[index % result_parts.len()].clone(),
                         is_error: false,
                     }));
                 }
@@ -300,7 +300,7 @@ fn request() -> impl Strategy<Value = Request> {
     )
 }
 
-fn answer() -> impl Strategy<Value = Response> {
+fn response() -> impl Strategy<Value = Response> {
     let name = prop_oneof![Just("look"), Just("bare")];
     let call = (name, text(), any::<bool>()).prop_map(|(name, text, signed)| {
         Part::ToolCall(ToolCall {
@@ -313,7 +313,7 @@ fn answer() -> impl Strategy<Value = Response> {
             }),
         })
     });
-    let picture = data().prop_map(|data| {
+    let generated_image = data().prop_map(|data| {
         Part::Image(Media {
             media_type: Some("image/webp".to_owned()),
             source: MediaSource::Base64(data),
@@ -324,11 +324,11 @@ fn answer() -> impl Strategy<Value = Response> {
     let part = Union::new([
         text().prop_map(Part::text).boxed(),
         text().prop_map(Part::Refusal).boxed(),
-        thought(Dialect::ALL.to_vec())
+        reasoning_part(Dialect::ALL.to_vec())
             .prop_map(Part::Reasoning)
             .boxed(),
         call.boxed(),
-        picture.boxed(),
+        generated_image.boxed(),
     ]);
     let usage = prop::option::of((0_u64..99, 0_u64..99)).prop_map(|counts| {
         counts.map(|(input, output)| Usage {

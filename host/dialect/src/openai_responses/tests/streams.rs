@@ -4,8 +4,8 @@ use super::*;
 use crate::interlingua::{FinishReason, Signature, ToolCall};
 use crate::{Dialect, ErrorBody};
 
-fn item(kind: &str, place: u64, item: &Value) -> Value {
-    json!({"type": format!("response.output_item.{kind}"), "output_index": place, "item": item})
+fn item(kind: &str, output_index: u64, item: &Value) -> Value {
+    json!({"type": format!("response.output_item.{kind}"), "output_index": output_index, "item": item})
 }
 
 fn message(text: &str) -> Value {
@@ -17,23 +17,23 @@ fn completed(output: &Value) -> Value {
 }
 
 #[test]
-fn a_stream_of_wholes_only_is_read() -> Outcome {
+fn decodes_stream_without_deltas() -> Outcome {
     let call = json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"});
-    let (answer, done) = gathered(&events_of(&[
+    let (response, done) = collect_response(&events_of(&[
         item("done", 0, &message("a")),
         completed(&json!([message("a"), call])),
     ])?);
     assert!(done);
-    assert_eq!(answer.parts.len(), 2);
-    assert_eq!(answer.finish, FinishReason::ToolCalls);
+    assert_eq!(response.parts.len(), 2);
+    assert_eq!(response.finish, FinishReason::ToolCalls);
     Ok(())
 }
 
 #[test]
-fn items_that_overlap_come_one_after_the_other() -> Outcome {
+fn serializes_overlapping_items() -> Outcome {
     let call = |arguments: &str| json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments});
-    let delta = |place: u64, kind: &str, delta: &str| json!({"type": format!("response.{kind}.delta"), "output_index": place, "delta": delta});
-    let (answer, done) = gathered(&events_of(&[
+    let delta = |output_index: u64, kind: &str, delta: &str| json!({"type": format!("response.{kind}.delta"), "output_index": output_index, "delta": delta});
+    let (response, done) = collect_response(&events_of(&[
         item("added", 0, &json!({"type": "message", "content": []})),
         delta(0, "output_text", "a"),
         item("added", 1, &call("")),
@@ -45,8 +45,8 @@ fn items_that_overlap_come_one_after_the_other() -> Outcome {
         completed(&json!([])),
     ])?);
     assert!(done);
-    let [Part::Text { text, .. }, Part::ToolCall(call)] = answer.parts.as_slice() else {
-        return Err(format!("{:?}", answer.parts).into());
+    let [Part::Text { text, .. }, Part::ToolCall(call)] = response.parts.as_slice() else {
+        return Err(format!("{:?}", response.parts).into());
     };
     assert_eq!(
         (text.as_str(), call.arguments.as_str()),
@@ -56,7 +56,7 @@ fn items_that_overlap_come_one_after_the_other() -> Outcome {
 }
 
 #[test]
-fn a_custom_tools_input_becomes_arguments() -> Outcome {
+fn wraps_custom_tool_input_in_object() -> Outcome {
     let call = json!({"type": "custom_tool_call", "call_id": "c", "name": "f", "input": ""});
     let mut data = vec![item("added", 0, &call)];
     for delta in ["say \"", "hi\"\n"] {
@@ -67,19 +67,19 @@ fn a_custom_tools_input_becomes_arguments() -> Outcome {
         0,
         &json!({"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "say \"hi\"\n"}),
     ));
-    let (answer, _) = gathered(&events_of(&data)?);
+    let (response, _) = collect_response(&events_of(&data)?);
     let expected = ToolCall {
         id: "c".to_owned(),
         name: "f".to_owned(),
         arguments: json!({"input": "say \"hi\"\n"}).to_string(),
         signature: None,
     };
-    assert_eq!(answer.parts, [Part::ToolCall(expected)]);
+    assert_eq!(response.parts, [Part::ToolCall(expected)]);
     Ok(())
 }
 
 #[test]
-fn pieces_that_do_not_go_with_their_item_are_passed_over() -> Outcome {
+fn ignores_deltas_of_other_item_types() -> Outcome {
     let delta = |kind: &str| json!({"type": format!("response.{kind}.delta"), "output_index": 0, "delta": "x"});
     let kinds = [
         "output_text",
@@ -98,8 +98,8 @@ fn pieces_that_do_not_go_with_their_item_are_passed_over() -> Outcome {
         data.extend(kinds.map(delta));
         data.push(item("done", 0, &item_of));
         let read = events_of(&data)?;
-        let (answer, _) = gathered(&read);
-        assert_eq!(answer.parts.len(), goes, "{item_of}");
+        let (response, _) = collect_response(&read);
+        assert_eq!(response.parts.len(), goes, "{item_of}");
         let pieces = read.iter().filter(|event| match event {
             Event::Delta(Delta::Signature(_)) => false,
             event => matches!(event, Event::Delta(_)),
@@ -110,7 +110,7 @@ fn pieces_that_do_not_go_with_their_item_are_passed_over() -> Outcome {
 }
 
 #[test]
-fn the_parts_of_a_summary_are_one_thought() -> Outcome {
+fn joins_summary_parts_into_one_reasoning_part() -> Outcome {
     let mut data = vec![item(
         "added",
         0,
@@ -131,19 +131,19 @@ fn the_parts_of_a_summary_are_one_thought() -> Outcome {
         0,
         &json!({"type": "reasoning", "id": "rs_1", "encrypted_content": "gA"}),
     ));
-    let (answer, done) = gathered(&events_of(&data)?);
+    let (response, done) = collect_response(&events_of(&data)?);
     assert!(!done, "it was cut off");
-    let thought = ReasoningPart {
+    let reasoning = ReasoningPart {
         text: "a\n\nb".to_owned(),
-        signature: Some(record::joined(Some("rs_1"), "gA")),
+        signature: Some(signatures::from_parts(Some("rs_1"), "gA")),
         redacted: false,
     };
-    assert_eq!(answer.parts, [Part::Reasoning(thought)]);
+    assert_eq!(response.parts, [Part::Reasoning(reasoning)]);
     Ok(())
 }
 
 #[test]
-fn every_report_of_a_failure_is_one() -> Outcome {
+fn detects_every_failure_event() -> Outcome {
     for data in [
         json!({"type": "error", "code": "c", "message": "m", "param": null}),
         json!({"type": "error", "error": {"type": "t", "code": "c", "message": "m"}}),
@@ -165,10 +165,10 @@ fn every_report_of_a_failure_is_one() -> Outcome {
 }
 
 #[test]
-fn what_is_no_event_is_malformed() {
+fn rejects_malformed_events() {
     for data in ["", "{", "[]", "7", "OK"] {
-        let observed = StreamObserver::new().observe("", data.as_bytes());
-        assert_eq!(observed, EventClass::Malformed, "{data}");
+        let class = StreamObserver::new().observe("", data.as_bytes());
+        assert_eq!(class, EventClass::Malformed, "{data}");
         let mut out = Vec::new();
         assert!(
             decoder().event("", data.as_bytes(), &mut out).is_err(),
@@ -182,7 +182,7 @@ fn what_is_no_event_is_malformed() {
     );
 }
 
-fn owed() -> ResponseContext {
+fn response_context() -> ResponseContext {
     ResponseContext {
         id: "7".to_owned(),
         created: 7,
@@ -205,8 +205,8 @@ fn call(name: &str, arguments: &str) -> Part {
 }
 
 #[test]
-fn the_sequence_is_the_documented_one() -> Outcome {
-    let answer = Response {
+fn writes_documented_event_sequence() -> Outcome {
+    let response = Response {
         parts: vec![
             Part::Reasoning(ReasoningPart {
                 text: "h".to_owned(),
@@ -224,7 +224,7 @@ fn the_sequence_is_the_documented_one() -> Outcome {
         finish: FinishReason::ToolCalls,
         ..Response::default()
     };
-    let written = frames(&streamed(&answer), owed())?;
+    let written = frames(&stream_events(&response), response_context())?;
     let names: Vec<&str> = written.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, SEQUENCE);
     let mut ids = Vec::new();
@@ -236,13 +236,13 @@ fn the_sequence_is_the_documented_one() -> Outcome {
         if name == "response.output_item.added" {
             assert_eq!(data["output_index"], ids.len());
             ids.push(data["item"]["id"].clone());
-        } else if let Some(place) = data["output_index"]
+        } else if let Some(output_index) = data["output_index"]
             .as_u64()
             .filter(|_| data["item_id"].is_string())
         {
             assert_eq!(
                 Some(&data["item_id"]),
-                ids.get(usize::try_from(place)?),
+                ids.get(usize::try_from(output_index)?),
                 "{name}"
             );
         }
@@ -251,7 +251,7 @@ fn the_sequence_is_the_documented_one() -> Outcome {
 
     let last = &written[written.len() - 1].1["response"];
     // The whole response, as it would be were it not streamed.
-    let whole: Value = serde_json::from_slice(&encode_answer(&answer, &owed()))?;
+    let whole: Value = serde_json::from_slice(&encode_response(&response, &response_context()))?;
     assert_eq!(*last, whole);
     assert_eq!(last["instructions"], "Be brief.");
     assert_eq!(last["model"], "mine");
@@ -292,23 +292,23 @@ const SEQUENCE: [&str; 27] = [
 ];
 
 #[test]
-fn a_signature_of_a_call_comes_back_with_it() -> Outcome {
+fn call_signature_round_trips() -> Outcome {
     let signature = Signature {
         origin: Dialect::Gemini,
         data: "sig".to_owned(),
     };
-    let made = ToolCall {
+    let tool_call = ToolCall {
         id: "c".to_owned(),
         name: "look".to_owned(),
         arguments: "{}".to_owned(),
         signature: Some(signature),
     };
-    let answer = Response {
-        parts: vec![Part::ToolCall(made.clone())],
+    let response = Response {
+        parts: vec![Part::ToolCall(tool_call.clone())],
         ..Response::default()
     };
-    let whole: Value = serde_json::from_slice(&encode_answer(&answer, &owed()))?;
-    let written = frames(&streamed(&answer), owed())?;
+    let whole: Value = serde_json::from_slice(&encode_response(&response, &response_context()))?;
+    let written = frames(&stream_events(&response), response_context())?;
     let last = &written[written.len() - 1].1["response"];
     for response in [&whole, last] {
         let mut input = response["output"].as_array().cloned().unwrap_or_default();
@@ -319,20 +319,20 @@ fn a_signature_of_a_call_comes_back_with_it() -> Outcome {
         }
         let (request, lost) = with(&json!({"input": input}))?;
         assert!(lost.is_empty());
-        assert_eq!(request.turns[0].parts, [Part::ToolCall(made.clone())]);
+        assert_eq!(request.turns[0].parts, [Part::ToolCall(tool_call.clone())]);
     }
     Ok(())
 }
 
 #[test]
-fn an_incomplete_answer_says_why() -> Outcome {
-    let answer = Response {
+fn incomplete_response_has_reason() -> Outcome {
+    let response = Response {
         parts: vec![Part::text("b"), call("look", "{}"), Part::text("a")],
         finish: FinishReason::Length,
         ..Response::default()
     };
-    let whole: Value = serde_json::from_slice(&encode_answer(&answer, &owed()))?;
-    let written = frames(&streamed(&answer), owed())?;
+    let whole: Value = serde_json::from_slice(&encode_response(&response, &response_context()))?;
+    let written = frames(&stream_events(&response), response_context())?;
     let (name, data) = &written[written.len() - 1];
     assert_eq!(name, "response.incomplete");
     let response = &data["response"];
@@ -347,19 +347,19 @@ fn an_incomplete_answer_says_why() -> Outcome {
 }
 
 #[test]
-fn a_failure_ends_the_stream_once() -> Outcome {
+fn failure_ends_stream_once() -> Outcome {
     let error = crate::ProviderError {
         message: "slow down".to_owned(),
         code: Some("rate_limit_exceeded".to_owned()),
         ..crate::ProviderError::default()
     };
-    let told = [
+    let events = [
         Event::PartStart(PartStart::Text),
         Event::Error(error.clone()),
         Event::PartEnd,
         Event::Done,
     ];
-    let written = frames(&told, owed())?;
+    let written = frames(&events, response_context())?;
     let (name, data) = &written[written.len() - 1];
     assert_eq!(name, "response.failed");
     assert_eq!(
@@ -380,7 +380,7 @@ fn a_failure_ends_the_stream_once() -> Outcome {
 }
 
 #[test]
-fn an_error_of_our_own_is_one_event() -> Outcome {
+fn gateway_error_is_one_event() -> Outcome {
     let error = ErrorBody {
         message: "a \"b\"\nc",
         kind: "rate_limit_error",

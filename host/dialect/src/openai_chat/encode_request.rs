@@ -1,0 +1,147 @@
+//! Writes the common form as a request to a provider.
+
+mod messages;
+mod tools;
+
+use serde_json::{Map, Value, json};
+
+use crate::interlingua::{
+    Effort, Format, TranslationReport, Reasoning, TranslationError, Request, Sampling, ToolChoice, loss,
+};
+use crate::json::object;
+
+/// Writes a request for a chat completion, in the members that OpenAI documents today.
+///
+/// # Errors
+/// If it says something that has no place in this dialect, and whose loss would make the answer wrong.
+pub fn encode_request(request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+    let mut body = Map::new();
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    put("model", json!(request.model));
+    let messages = messages::encode_messages(request, report)?;
+    if messages.is_empty() {
+        return Err(TranslationError::empty_conversation());
+    }
+    put("messages", messages.into());
+    if request.stream {
+        put("stream", json!(true));
+        // Whether or not the client wants it: the host counts.
+        put("stream_options", json!({"include_usage": true}));
+    }
+    encode_sampling(&request.sampling, report, &mut put);
+    if request.sampling.top_k.is_some() {
+        report.warn_dropped("top_k");
+    }
+    put("max_completion_tokens", json!(request.sampling.tokens_max));
+    put("stop", encode_stop(&request.stop, report));
+    put("reasoning_effort", encode_reasoning(request.reasoning, report));
+    put("response_format", encode_format(&request.format));
+    if request.tools.is_empty() {
+        if request
+            .tool_choice
+            .as_ref()
+            .is_some_and(ToolChoice::requires_call)
+        {
+            report.warn("tool_choice", loss::NO_TOOLS);
+        }
+    } else {
+        put("tools", tools::encode_tools(&request.tools));
+        let choice = request.tool_choice.as_ref();
+        put(
+            "tool_choice",
+            choice.map_or(Value::Null, |it| tools::choice(it, &request.tools)),
+        );
+        put("parallel_tool_calls", json!(request.parallel_tools));
+    }
+    put("user", json!(request.user));
+    for (name, value) in &request.openai {
+        body.entry(name).or_insert_with(|| value.clone());
+    }
+    Ok(serde_json::to_vec(&body).unwrap_or_default())
+}
+
+/// The members of the sampling that OpenAI's old and new API have alike. What is out of range goes to the
+/// nearest that is not.
+pub(crate) fn encode_sampling(sampling: &Sampling, report: &mut TranslationReport, put: &mut impl FnMut(&str, Value)) {
+    let ranges = [
+        ("temperature", sampling.temperature, 0.0, 2.0),
+        ("top_p", sampling.top_p, 0.0, 1.0),
+        ("presence_penalty", sampling.presence_penalty, -2.0, 2.0),
+        ("frequency_penalty", sampling.frequency_penalty, -2.0, 2.0),
+    ];
+    for (name, value, least, most) in ranges {
+        if value.is_some_and(|value| value < least || value > most) {
+            report.warn(
+                name,
+                format!("changed: the provider takes {least} to {most}"),
+            );
+        }
+        put(name, json!(value.map(|value| value.clamp(least, most))));
+    }
+    put("seed", json!(sampling.seed));
+}
+
+/// The texts that end an answer, at most as many as OpenAI takes.
+pub(crate) fn encode_stop(stop: &[String], report: &mut TranslationReport) -> Value {
+    if stop.len() > STOPS_MAX {
+        report.warn(
+            "stop",
+            "changed: only the first 4 texts are kept, as many as the provider takes",
+        );
+    }
+    match stop {
+        [] => Value::Null,
+        [only] => json!(only),
+        several => json!(several[..several.len().min(STOPS_MAX)]),
+    }
+}
+
+fn encode_reasoning(reasoning: Option<Reasoning>, report: &mut TranslationReport) -> Value {
+    let Some(reasoning) = reasoning else {
+        return Value::Null;
+    };
+    if reasoning.shown == Some(true) {
+        report.warn(
+            "reasoning",
+            "changed: providers of this dialect can't be asked to show it, and some do so unasked",
+        );
+    }
+    let effort = reasoning.effort.or_else(|| {
+        let budget = reasoning.budget_tokens?;
+        report.warn(loss::BUDGET, loss::BUDGET_AS_EFFORT);
+        Some(Effort::from_budget(budget))
+    });
+    json!(effort.map(Effort::openai_name))
+}
+
+fn encode_format(format: &Format) -> Value {
+    match format {
+        Format::Text => Value::Null,
+        Format::Json => json!({"type": "json_object"}),
+        Format::Schema {
+            name,
+            description,
+            schema,
+            strict,
+        } => {
+            let mut json_schema = json!({"name": name.as_deref().unwrap_or("answer"), "schema": schema});
+            if let Some(description) = description {
+                json_schema["description"] = json!(description);
+            }
+            if let Some(strict) = strict {
+                json_schema["strict"] = json!(strict);
+            }
+            object! {"type": "json_schema", "json_schema": json_schema}
+        }
+    }
+}
+
+/// The most texts in `stop` (<https://platform.openai.com/docs/api-reference/chat/create>).
+const STOPS_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests;

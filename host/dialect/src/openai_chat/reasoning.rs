@@ -1,0 +1,334 @@
+//! What a model thought, in the members that providers of this dialect have for it: `reasoning_content`
+//! (DeepSeek's name) or `reasoning` (OpenRouter's) for the text, `reasoning_details` (OpenRouter's) for the
+//! records that are handed back. OpenAI's own chat shows neither.
+
+use serde_json::{Map, Value, json};
+
+use crate::Dialect;
+use crate::interlingua::{Signature, ReasoningPart};
+
+/// The text of a message's or a delta's thoughts, by either name.
+pub(super) fn text_of(message: &Map<String, Value>) -> &str {
+    ["reasoning_content", "reasoning"]
+        .into_iter()
+        .find_map(|name| message.get(name)?.as_str().filter(|text| !text.is_empty()))
+        .unwrap_or_default()
+}
+
+/// The thoughts that a text and its details tell.
+///
+/// A thought without a record gets an empty one of this dialect: it tells a later request that a provider
+/// of this dialect thought so, and some of them demand their text back beside a call of a tool.
+pub(super) fn decode(text: &str, details: &[Value]) -> Vec<ReasoningPart> {
+    if details.is_empty() {
+        return text_only(text).into_iter().collect();
+    }
+    match details.iter().map(EncryptedDetail::decode).collect::<Option<Vec<_>>>() {
+        Some(encrypted) => split(text, &encrypted),
+        None => vec![with_details(text, details)],
+    }
+}
+
+/// A signature of this dialect.
+pub(super) fn own_signature(data: impl Into<String>) -> Signature {
+    Signature {
+        origin: DIALECT,
+        data: data.into(),
+    }
+}
+
+/// One detail that is nothing but a record: what Jackfield itself writes.
+pub(super) struct EncryptedDetail<'a> {
+    pub(super) data: &'a str,
+    /// The bytes of the text that it belongs to; none for a text that is hidden.
+    pub(super) span: Option<(usize, usize)>,
+}
+
+impl<'a> EncryptedDetail<'a> {
+    /// None if there is more in it, which a provider may want back as well.
+    pub(super) fn decode(detail: &'a Value) -> Option<Self> {
+        let members = detail.as_object()?;
+        let known = |(name, value): (&String, &Value)| {
+            value.is_null() || ["type", "data", "index", SPAN].contains(&name.as_str())
+        };
+        if members.get("type")?.as_str()? != ENCRYPTED || !members.iter().all(known) {
+            return None;
+        }
+        let end = |value: &Value| value.as_u64().and_then(|end| usize::try_from(end).ok());
+        let span = members.get(SPAN).and_then(Value::as_array);
+        Some(Self {
+            data: members.get("data")?.as_str()?,
+            span: span.and_then(|span| Some((end(span.first()?)?, end(span.get(1)?)?))),
+        })
+    }
+}
+
+/// The members of thoughts, being written.
+#[derive(Debug, Default)]
+pub(super) struct ReasoningMembers {
+    /// Goes into `reasoning_content`.
+    pub(super) text: String,
+    details: Vec<Value>,
+}
+
+impl ReasoningMembers {
+    /// Adds a thought, with its record whoever made it.
+    pub(super) fn add(&mut self, part: &ReasoningPart) {
+        let start = self.text.len();
+        self.text += &part.text;
+        let span = (!part.redacted).then_some((start, self.text.len()));
+        if let Some(signature) = &part.signature {
+            let index = self.details.len();
+            self.details.extend(details(signature, index, span));
+        }
+    }
+
+    /// What goes into `reasoning_details`. Where one record belongs to all of the text, its place is not
+    /// said: no reader could go wrong.
+    pub(super) fn into_details(self) -> Vec<Value> {
+        let mut details = self.details;
+        let whole = json!([0, self.text.len()]);
+        if let [Value::Object(only)] = details.as_mut_slice()
+            && !self.text.is_empty()
+            && only.get(SPAN) == Some(&whole)
+        {
+            only.shift_remove(SPAN);
+        }
+        details
+    }
+}
+
+/// The details that a signature is written as, from `index` on.
+pub(super) fn details(
+    signature: &Signature,
+    index: usize,
+    span: Option<(usize, usize)>,
+) -> Vec<Value> {
+    match signature.data_for(DIALECT) {
+        Some("") => return Vec::new(),
+        Some(data) if data.starts_with('[') => {
+            if let Ok(Value::Array(details)) = serde_json::from_str(data) {
+                return details;
+            }
+        }
+        _ => {}
+    }
+    let mut detail = json!({"type": ENCRYPTED, "data": signature.encode_for(DIALECT), "index": index});
+    if let (Some((start, end)), Some(members)) = (span, detail.as_object_mut()) {
+        members.insert(SPAN.to_owned(), json!([start, end]));
+    }
+    vec![detail]
+}
+
+/// The details of a stream, put together again from their pieces. They are handed back whole or not at
+/// all: a provider refuses a record that lacks a part.
+#[derive(Debug, Default)]
+pub(super) struct DetailRecord {
+    details: Vec<Value>,
+    bytes: usize,
+}
+
+impl DetailRecord {
+    /// Adds a piece: of the last detail if it has the same type and index.
+    pub(super) fn add(&mut self, piece: &Value) {
+        self.bytes = self.bytes.saturating_add(piece.to_string().len());
+        if self.bytes > RECORD_BYTES_MAX {
+            self.details = Vec::new();
+            return;
+        }
+        let same = |last: &Value| {
+            ["type", "index"]
+                .iter()
+                .all(|it| last.get(it) == piece.get(it))
+        };
+        match (self.details.last_mut().filter(|last| same(last)), piece) {
+            (Some(Value::Object(last)), Value::Object(piece)) => merge(last, piece),
+            _ => self.details.push(piece.clone()),
+        }
+    }
+
+    /// The record as a signature; none if there is nothing, or too much.
+    pub(super) fn take(&mut self) -> Option<Signature> {
+        let record = std::mem::take(self);
+        (!record.details.is_empty()).then(|| own_signature(Value::Array(record.details).to_string()))
+    }
+}
+
+/// What a detail shows of a thought.
+pub(super) fn visible_text(detail: &Value) -> &str {
+    ["text", "summary"]
+        .into_iter()
+        .find_map(|name| detail.get(name)?.as_str())
+        .unwrap_or_default()
+}
+
+fn merge(last: &mut Map<String, Value>, piece: &Map<String, Value>) {
+    for (name, value) in piece {
+        let grows = ["text", "summary", "data"].contains(&name.as_str());
+        match (last.get_mut(name), value) {
+            (_, Value::Null) => {}
+            (Some(Value::String(text)), Value::String(more)) if grows => text.push_str(more),
+            _ => {
+                last.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+fn text_only(text: &str) -> Option<ReasoningPart> {
+    (!text.is_empty()).then(|| ReasoningPart {
+        text: text.to_owned(),
+        signature: Some(own_signature("")),
+        redacted: false,
+    })
+}
+
+fn with_details(text: &str, details: &[Value]) -> ReasoningPart {
+    let text = if text.is_empty() {
+        details.iter().map(visible_text).collect()
+    } else {
+        text.to_owned()
+    };
+    ReasoningPart {
+        redacted: text.is_empty(),
+        text,
+        signature: Some(own_signature(Value::Array(details.to_vec()).to_string())),
+    }
+}
+
+fn split(text: &str, encrypted: &[EncryptedDetail<'_>]) -> Vec<ReasoningPart> {
+    let mut parts = Vec::new();
+    let mut at = 0;
+    // Without any place, the first record is that of the text.
+    let placed = encrypted.iter().any(|record| record.span.is_some());
+    for record in encrypted {
+        let first = !placed && parts.is_empty() && !text.is_empty();
+        let span = if first {
+            Some((0, text.len()))
+        } else {
+            record.span
+        };
+        let span = span.filter(|(start, end)| *start >= at && text.get(*start..*end).is_some());
+        if let Some((start, end)) = span {
+            parts.extend(text_only(text.get(at..start).unwrap_or_default()));
+            at = end;
+        }
+        let (start, end) = span.unwrap_or_default();
+        parts.push(ReasoningPart {
+            text: text.get(start..end).unwrap_or_default().to_owned(),
+            signature: Some(Signature::read(DIALECT, record.data)),
+            redacted: span.is_none(),
+        });
+    }
+    parts.extend(text_only(text.get(at..).unwrap_or_default()));
+    parts
+}
+
+const DIALECT: Dialect = Dialect::OpenaiChat;
+/// The type of a detail that only its provider can read.
+const ENCRYPTED: &str = "reasoning.encrypted";
+/// Jackfield's own member of a detail: OpenRouter's have no place for what says where a thought ends.
+const SPAN: &str = "span";
+/// The most that is kept of one thought's record, in bytes. The longest there are hold a whole chain of
+/// thought, encrypted, and have some hundred KiB.
+const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(text: &str, signature: Option<Signature>, redacted: bool) -> ReasoningPart {
+        let text = text.to_owned();
+        ReasoningPart {
+            text,
+            signature,
+            redacted,
+        }
+    }
+
+    fn foreign(data: &str) -> Option<Signature> {
+        let data = data.to_owned();
+        Some(Signature {
+            origin: Dialect::AnthropicMessages,
+            data,
+        })
+    }
+
+    #[test]
+    fn splits_reasoning_by_signature() {
+        let cases = [
+            vec![part("one", foreign("a"), false)],
+            vec![part("", foreign("a"), true)],
+            vec![
+                part("é", foreign("a"), false),
+                part("", foreign("b"), true),
+                part("", foreign("c"), false),
+                part("bare", Some(own_signature("")), false),
+                part("last", foreign("d"), false),
+            ],
+            vec![part("bare", Some(own_signature("")), false)],
+            vec![part(
+                "x",
+                Some(own_signature(
+                    r#"[{"type":"reasoning.text","text":"x","signature":"s"}]"#,
+                )),
+                false,
+            )],
+        ];
+        for parts in cases {
+            let mut members = ReasoningMembers::default();
+            parts.iter().for_each(|part| members.add(part));
+            let text = members.text.clone();
+            assert_eq!(decode(&text, &members.into_details()), parts);
+        }
+    }
+
+    #[test]
+    fn assigns_single_signature_without_span_to_text() {
+        let details = [json!({"type": "reasoning.encrypted", "data": "s"})];
+        let expected = [part("x", Some(own_signature("s")), false)];
+        assert_eq!(decode("x", &details), expected);
+    }
+
+    #[test]
+    fn ignores_invalid_spans() {
+        for span in [
+            json!([2, 1]),
+            json!([0, 99]),
+            json!([1, 2]),
+            json!(["a"]),
+            json!([-1, 2]),
+        ] {
+            let details = [json!({"type": "reasoning.encrypted", "data": "s", "span": span})];
+            let read: String = decode("é", &details).into_iter().map(|it| it.text).collect();
+            assert_eq!(read, "é");
+        }
+    }
+
+    #[test]
+    fn merges_streamed_details() {
+        let mut record = DetailRecord::default();
+        for piece in [
+            json!({"type": "reasoning.text", "text": "a", "index": 0, "signature": null}),
+            json!({"type": "reasoning.text", "text": "b", "index": 0}),
+            json!({"type": "reasoning.text", "signature": "s", "index": 0}),
+            json!({"type": "reasoning.encrypted", "data": "d", "index": 1}),
+        ] {
+            record.add(&piece);
+        }
+        let whole = r#"[{"type":"reasoning.text","text":"ab","index":0,"signature":"s"},{"type":"reasoning.encrypted","data":"d","index":1}]"#;
+        assert_eq!(record.take(), Some(own_signature(whole)));
+        assert_eq!(record.take(), None);
+    }
+
+    #[test]
+    fn drops_details_over_size_limit() {
+        let mut record = DetailRecord::default();
+        let piece =
+            json!({"type": "reasoning.encrypted", "data": "x".repeat(RECORD_BYTES_MAX / 2)});
+        record.add(&piece);
+        record.add(&piece);
+        record.add(&json!({"type": "reasoning.encrypted", "data": "y"}));
+        assert_eq!(record.take(), None);
+    }
+}

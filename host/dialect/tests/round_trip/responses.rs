@@ -1,0 +1,204 @@
+//! Whole answers, and what of them two dialects can both say.
+
+use jackfield_dialect::Dialect;
+use jackfield_dialect::Usage;
+use jackfield_dialect::interlingua::{Response, FinishReason, Part, Signature, ReasoningPart, ToolCall};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde_json::{Value, json};
+
+use Dialect::{AnthropicMessages, Gemini, OpenaiChat};
+
+use crate::{CASES, DIALECTS, TestResult, failed, response_context, pairs};
+
+prop_compose! {
+    /// An answer: thoughts, text or a refusal, calls, any of them first.
+    pub(crate) fn response()(
+        reasoning_parts in reasoning_parts(),
+        text_or_refusal in option::of((text(), any::<bool>())),
+        calls in vec(call(), 0..3),
+        finish in 0..6_usize,
+        usage in option::of(usage()),
+        rotated in any::<Index>(),
+    ) -> Response {
+        let mut parts: Vec<Part> = reasoning_parts.into_iter().map(Part::Reasoning).collect();
+        let called = !calls.is_empty();
+        let mut refused = false;
+        if let Some((text, refusal)) = text_or_refusal {
+            refused = refusal && !called;
+            parts.push(if refused { Part::Refusal(text) } else { Part::text(text) });
+        }
+        for (index, mut call) in calls.into_iter().enumerate() {
+            call.id = format!("call_{index}");
+            parts.push(Part::ToolCall(call));
+        }
+        let first = rotated.index(parts.len().max(1));
+        parts.rotate_left(first);
+        let finish = match finish {
+            0 => FinishReason::Length,
+            1 => FinishReason::ContentFilter,
+            _ if called => FinishReason::ToolCalls,
+            _ if refused => FinishReason::Refusal,
+            _ => FinishReason::Stop,
+        };
+        Response { id: "a".to_owned(), model: "m".to_owned(), parts, finish, usage }
+    }
+}
+
+fn text() -> impl Strategy<Value = String> {
+    "[ -~é\n\u{1F600}]{0,12}[a-z]"
+}
+
+/// Made by a provider of any dialect.
+fn signature(origins: &'static [Dialect]) -> impl Strategy<Value = Signature> {
+    (select(origins), "[a-zA-Z0-9]{4,9}").prop_map(|(origin, data)| Signature {
+        data: match origin {
+            // The id of the item, and what it holds.
+            Dialect::OpenaiResponses => format!("rs_{data}\n{data}"),
+            _ => data,
+        },
+        origin,
+    })
+}
+
+/// Thoughts: whoever signs one signs all.
+fn reasoning_parts() -> impl Strategy<Value = Vec<ReasoningPart>> {
+    let signed =
+        (text(), signature(&DIALECTS), any::<bool>()).prop_map(|(text, signature, redacted)| {
+            ReasoningPart {
+                text: if redacted { String::new() } else { text },
+                signature: Some(signature),
+                redacted,
+            }
+        });
+    let bare = text().prop_map(|text| ReasoningPart {
+        text,
+        signature: None,
+        redacted: false,
+    });
+    prop_oneof![2 => vec(signed, 0..3), 1 => vec(bare, 1..3)]
+}
+
+/// Whose providers sign calls: Gemini's, and those that have them in OpenAI's words.
+const CALL_SIGNERS: [Dialect; 2] = [Gemini, OpenaiChat];
+
+fn call() -> impl Strategy<Value = ToolCall> {
+    let name = "[a-z][a-z_]{0,8}";
+    (name, text(), option::of(signature(&CALL_SIGNERS))).prop_map(|(name, value, signature)| {
+        ToolCall {
+            id: String::new(),
+            name,
+            arguments: json!({"a": {"b": [value, 1.5, null]}}).to_string(),
+            signature,
+        }
+    })
+}
+
+fn usage() -> impl Strategy<Value = Usage> {
+    (0..9_999_u64, 0..9_999_u64, 0..=4_u64, 0..=4_u64).prop_map(
+        |(input, output, cached, reasoning)| Usage {
+            input,
+            output,
+            cached_input: input * cached / 4,
+            reasoning: output * reasoning / 4,
+        },
+    )
+}
+
+/// What of an answer all of these dialects can say.
+pub(crate) fn common(generated: &Response, dialects: &[Dialect]) -> Response {
+    let mut response = generated.clone();
+    if dialects.contains(&OpenaiChat) {
+        // It has one order.
+        response.parts.sort_by_key(|part| match part {
+            Part::Reasoning(_) => 0,
+            Part::ToolCall(_) => 2,
+            _ => 1,
+        });
+    }
+    let refuses = !dialects.contains(&Gemini) && !dialects.contains(&AnthropicMessages);
+    for part in &mut response.parts {
+        // A client of Anthropic's keeps it in a thought of its own, which comes back in a request.
+        if let Part::ToolCall(call) = part
+            && dialects.contains(&AnthropicMessages)
+        {
+            call.signature = None;
+        }
+        if let Part::Refusal(text) = part
+            && !refuses
+        {
+            *part = Part::text(std::mem::take(text));
+        }
+    }
+    if response.finish == FinishReason::Refusal && !refuses {
+        response.finish = FinishReason::Stop;
+    }
+    if response.finish == FinishReason::ContentFilter && dialects.contains(&AnthropicMessages) {
+        response.finish = FinishReason::Length;
+    }
+    response
+}
+
+/// An answer without what its client's side makes: ids and the model's name. Arguments count as the
+/// JSON that they are.
+pub(crate) fn normalize(response: &Response) -> TestResult<Response> {
+    let mut response = response.clone();
+    response.id.clear();
+    response.model.clear();
+    // Some demand it: what is not known is zero there.
+    response.usage = Some(response.usage.unwrap_or_default());
+    for part in &mut response.parts {
+        // What a provider of OpenAI's chat does not sign gets an empty signature: it is wanted back.
+        if let Part::Reasoning(reasoning) = part {
+            reasoning.signature = reasoning.signature.take().filter(|it| !it.data.is_empty());
+        }
+        if let Part::ToolCall(call) = part {
+            let value: Value = serde_json::from_str(&call.arguments)
+                .map_err(|error| failed(&call.arguments, error))?;
+            call.arguments = value.to_string();
+        }
+    }
+    response.parts = join_reasoning(std::mem::take(&mut response.parts));
+    Ok(response)
+}
+
+/// Thoughts without signatures that follow one another are pieces of one.
+fn join_reasoning(parts: Vec<Part>) -> Vec<Part> {
+    let mut joined: Vec<Part> = Vec::new();
+    for part in parts {
+        match (joined.last_mut(), part) {
+            (Some(Part::Reasoning(before)), Part::Reasoning(reasoning))
+                if before.signature.is_none() =>
+            {
+                before.text.push_str(&reasoning.text);
+                before.signature = reasoning.signature;
+            }
+            (_, part) => joined.push(part),
+        }
+    }
+    joined
+}
+
+fn recode_response(dialect: Dialect, response: &Response) -> TestResult<Response> {
+    let body = dialect.encode_response(response, &response_context());
+    dialect
+        .decode_response(&body)
+        .map_err(|error| failed(dialect, error))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
+    #[test]
+    fn responses_round_trip(generated in response()) {
+        for (first, second) in pairs() {
+            let response = common(&generated, &[first, second]);
+            let once = recode_response(first, &response)?;
+            prop_assert_eq!(normalize(&once)?, normalize(&response)?, "{}", first);
+            let back = recode_response(first, &recode_response(second, &once)?)?;
+            prop_assert_eq!(normalize(&back)?, normalize(&response)?, "{} by way of {}", first, second);
+        }
+    }
+}
