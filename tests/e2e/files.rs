@@ -62,7 +62,7 @@ async fn served_by(jackfield: &Jackfield) -> String {
 }
 
 #[tokio::test]
-async fn seed_1_18_files_come_go_and_change_while_the_server_runs() {
+async fn cliproxyapi_compat_1_18_credential_files_are_watched_while_serving() {
     let upstream = Upstream::start(&[]).await;
     let files = [("a.json", key("key-a")), ("team/b.json", key("key-b"))];
     let jackfield = start(&upstream, &files).await;

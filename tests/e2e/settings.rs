@@ -41,7 +41,7 @@ async fn call(jackfield: &Jackfield) -> Result<String, u16> {
 }
 
 #[tokio::test]
-async fn seed_1_4_the_selector_is_set_while_calls_are_served() {
+async fn cliproxyapi_compat_1_4_selector_can_change_while_serving() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a", "key-b"], FILL_FIRST).await;
     for _ in 0..3 {
@@ -66,7 +66,7 @@ async fn seed_1_4_the_selector_is_set_while_calls_are_served() {
 }
 
 #[tokio::test]
-async fn seed_1_4_retries_are_set_while_calls_are_served() {
+async fn cliproxyapi_compat_1_4_retries_can_change_while_serving() {
     let upstream = Upstream::start(&[]).await;
     // A failure that cools nobody, so that each call begins with the one that fails.
     let uncooled = format!("disable-cooling: true\n{FILL_FIRST}");
@@ -81,7 +81,7 @@ async fn seed_1_4_retries_are_set_while_calls_are_served() {
 }
 
 #[tokio::test]
-async fn seed_1_4_cooling_is_switched_off_and_on_while_calls_are_served() {
+async fn cliproxyapi_compat_1_4_cooling_can_be_toggled_while_serving() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&upstream, StatusCode::INTERNAL_SERVER_ERROR).await;
     let state = async || {
@@ -102,7 +102,7 @@ async fn seed_1_4_cooling_is_switched_off_and_on_while_calls_are_served() {
 }
 
 #[tokio::test]
-async fn seed_1_12_channels_aliases_are_set_while_calls_are_served() {
+async fn cliproxyapi_compat_1_12_channel_aliases_can_change_while_serving() {
     let upstream = Upstream::start(&[]).await;
     let config = |alias: &str| {
         format!(

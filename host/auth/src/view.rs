@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn seed_1_13_an_index_is_of_the_file_or_the_key_or_the_id() {
+    fn cliproxyapi_compat_1_13_index_hashes_file_or_key_or_id() {
         // `printf file:a.json | sha256sum`, and so on: the first 16 digits.
         let mut account = account(&[("api-key", "sk-1")]);
         let id = CredentialId::from("me");
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn seed_1_13_an_account_is_called_by_its_address_and_a_key_by_nothing() {
+    fn cliproxyapi_compat_1_13_account_name_is_email_and_never_a_key() {
         let mut account = account(&[]);
         assert_eq!(owner(CredentialKind::Oauth, &account), None);
         let metadata = |pairs: &[(&str, &str)]| {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn seed_1_13_of_a_proxy_only_its_kind_is_told() {
+    fn cliproxyapi_compat_1_13_shows_only_the_scheme_of_a_proxy() {
         let label = |url: &str| proxy(&Arc::new(SecretString::from(url)));
         assert_eq!(label("SOCKS5://me:secret@host:1"), "via socks5 proxy");
         assert_eq!(label("me:secret@host:1"), "via proxy");

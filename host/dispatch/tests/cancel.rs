@@ -9,30 +9,30 @@ use jackfield_dispatch::plan::{Output, PlannedBody, Refusal, ResponseMode};
 use jackfield_dispatch::port::Choice;
 use jackfield_dispatch::{ClientResponse, ResponseBody};
 
-use crate::plugins::{FakeExecutor, FakeReply, FakeSelector, frame, output, planned};
-use crate::stage::{Setting, Stage, polled};
-use crate::upstream::{FakeUpstream, Piece, Script};
-use crate::wire::{COMPLETION, error_body, stream};
+use crate::fake_plugins::{FakeExecutor, FakeReply, FakeSelector, frame, output, planned};
+use crate::stage::{Setting, Stage, poll_at_most};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::chat_fixtures::{COMPLETION, error_body, stream};
 
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Drops the call after each number of polls, until it is over before that.
-async fn dropped_everywhere(name: &str, streamed: bool, stage: impl Fn() -> Stage) {
+async fn drop_after_each_poll(name: &str, streamed: bool, stage: impl Fn() -> Stage) {
     for polls in 0..1_000 {
         let stage = stage();
         let call = stage.call(streamed);
-        let answer = polled(stage.dispatcher.call(call), polls).await;
+        let response = poll_at_most(stage.dispatcher.call(call), polls).await;
         let counts = stage.counts();
-        let Some(answer) = answer else {
+        let Some(response) = response else {
             assert_eq!(counts.success, 0, "{name}, {polls} polls");
             assert!(counts.cancelled <= 1, "{name}, {polls} polls");
-            let blamed = u64::try_from(stage.blamed().len()).unwrap();
+            let blamed = u64::try_from(stage.failed_credentials().len()).unwrap();
             assert_eq!(blamed, counts.failed, "{name}, {polls} polls");
             stage.assert_closed();
             continue;
         };
         assert!(polls > 5, "{name}: the script has no place to leave at");
-        drop(answer.unwrap());
+        drop(response.unwrap());
         stage.assert_closed();
         return;
     }
@@ -40,24 +40,24 @@ async fn dropped_everywhere(name: &str, streamed: bool, stage: impl Fn() -> Stag
 }
 
 /// Leaves after each piece of the answer.
-async fn dropped_after_each_piece(name: &str, stage: impl Fn() -> Stage) {
+async fn drop_after_each_chunk(name: &str, stage: impl Fn() -> Stage) {
     for pieces in 0..1_000 {
         let stage = stage();
-        let answer = stage.stream().await.unwrap();
+        let response = stage.stream().await.unwrap();
         let ClientResponse {
-            body: ResponseBody::Stream(mut answer),
+            body: ResponseBody::Stream(mut response),
             ..
-        } = answer
+        } = response
         else {
             panic!("{name}: not a stream")
         };
         let failed = stage.counts().failed;
         let mut ended = false;
         for _ in 0..pieces {
-            ended |= answer.next().await.is_none();
+            ended |= response.next().await.is_none();
         }
         let over = stage.counts().success == 1;
-        drop(answer);
+        drop(response);
         let counts = stage.counts();
         assert_eq!(counts.failed, failed, "{name}, {pieces} pieces");
         assert_eq!(
@@ -79,32 +79,32 @@ fn upstream(good: Script) -> FakeUpstream {
     let body = error_body("out of order", "server_error");
     let (one, two) = body.split_at(10);
     let chunk = |text: &str| Piece::Chunk(Bytes::copy_from_slice(text.as_bytes()));
-    let bad = Script::answer(500, "application/json", vec![chunk(one), chunk(two)]);
+    let bad = Script::response(500, "application/json", vec![chunk(one), chunk(two)]);
     let scripts = [bad, good].map(|script| script.slowly(PAUSE).after(PAUSE));
     FakeUpstream::in_order(scripts.into())
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_6_a_cancelled_call_blames_nobody_wherever_it_is() {
+async fn cliproxyapi_compat_1_6_cancelled_call_does_not_affect_health() {
     let streamed = || upstream(Script::events(stream()));
-    dropped_everywhere("a relayed stream", true, || {
+    drop_after_each_poll("a relayed stream", true, || {
         Setting::new(2).stage(streamed())
     })
     .await;
-    dropped_everywhere("a guided stream", true, || {
+    drop_after_each_poll("a guided stream", true, || {
         Setting::new(2)
             .executor(FakeExecutor::echoing())
             .stage(streamed())
     })
     .await;
     let whole = || upstream(Script::json(200, COMPLETION));
-    dropped_everywhere("a whole answer", false, || Setting::new(2).stage(whole())).await;
-    dropped_everywhere("a guided whole answer", false, || {
+    drop_after_each_poll("a whole answer", false, || Setting::new(2).stage(whole())).await;
+    drop_after_each_poll("a guided whole answer", false, || {
         let executor = FakeExecutor::replying(ResponseMode::Whole, |_| Ok(FakeReply::echoing()));
         Setting::new(2).executor(executor).stage(whole())
     })
     .await;
-    dropped_everywhere("a judged answer", false, || {
+    drop_after_each_poll("a judged answer", false, || {
         let judging = FakeExecutor::relaying().judging(|_, _| Ok(refusal(Scope::Provider)));
         Setting::new(2).executor(judging).stage(whole())
     })
@@ -112,15 +112,15 @@ async fn seed_1_6_a_cancelled_call_blames_nobody_wherever_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_can_be_dropped_while_it_waits() {
-    dropped_everywhere("for another round", false, || {
+async fn waiting_call_can_be_cancelled() {
+    drop_after_each_poll("for another round", false, || {
         let limited = Script::json(429, "").header("retry-after", "2");
         let scripts = [limited, Script::json(200, COMPLETION)];
         let scripts = scripts.map(|script| script.slowly(PAUSE));
         Setting::new(1).stage(FakeUpstream::in_order(scripts.into()))
     })
     .await;
-    dropped_everywhere("for the selector", false, || {
+    drop_after_each_poll("for the selector", false, || {
         let selector = FakeSelector::new(|context, _| {
             Ok(match context.sequence {
                 0..4 => Choice::WaitMs(100),
@@ -133,31 +133,31 @@ async fn a_call_can_be_dropped_while_it_waits() {
             .stage(FakeUpstream::in_order(vec![script]))
     })
     .await;
-    dropped_everywhere("between round trips", true, || {
+    drop_after_each_poll("between round trips", true, || {
         let trips = [
             Script::json(200, "{}").slowly(PAUSE),
             Script::events(stream()).slowly(PAUSE),
         ];
         Setting::new(1)
-            .executor(twice())
+            .executor(two_round_trips())
             .stage(FakeUpstream::in_order(trips.into()))
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_can_be_dropped_after_every_piece() {
+async fn response_can_be_dropped_after_any_chunk() {
     let streamed = || upstream(Script::events(stream()));
-    dropped_after_each_piece("relayed", || Setting::new(2).stage(streamed())).await;
-    dropped_after_each_piece("guided", || {
+    drop_after_each_chunk("relayed", || Setting::new(2).stage(streamed())).await;
+    drop_after_each_chunk("guided", || {
         Setting::new(2)
             .executor(FakeExecutor::echoing())
             .stage(streamed())
     })
     .await;
-    dropped_after_each_piece("raw", || {
+    drop_after_each_chunk("raw", || {
         let filler = Bytes::from("x".repeat(300 << 10));
-        let script = Script::answer(200, "application/json", vec![Piece::Chunk(filler); 4]);
+        let script = Script::response(200, "application/json", vec![Piece::Chunk(filler); 4]);
         Setting::new(2).stage(upstream(script))
     })
     .await;
@@ -178,7 +178,7 @@ fn refusal(scope: Scope) -> Refusal {
 }
 
 /// Asks for a second round trip at the end of the first answer.
-fn twice() -> FakeExecutor {
+fn two_round_trips() -> FakeExecutor {
     FakeExecutor::replying(ResponseMode::Whole, |_| {
         let mut first = true;
         Ok(FakeReply::new(move |frames, last| {

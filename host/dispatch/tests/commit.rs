@@ -9,10 +9,10 @@ use jackfield_dispatch::limits::PREAMBLE_BYTES_MAX;
 use jackfield_dispatch::{ResponseBody, ResponseStream, CallError};
 use tokio::time::Instant;
 
-use crate::plugins::FakeExecutor;
+use crate::fake_plugins::FakeExecutor;
 use crate::stage::{SECOND, Setting, Stage, text};
-use crate::upstream::{FakeUpstream, Piece, Script};
-use crate::wire::{DONE, ROLE, content, stream};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::chat_fixtures::{DONE, ROLE, content, stream};
 
 async fn committed(stage: &Stage) -> Result<ResponseStream, CallError> {
     match stage.stream().await?.body {
@@ -22,28 +22,28 @@ async fn committed(stage: &Stage) -> Result<ResponseStream, CallError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_preamble_is_held_until_there_is_content_and_released_with_it() {
+async fn buffers_preamble_until_first_content() {
     for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
         let start = Instant::now();
         let script = Script::events(stream()).slowly(SECOND);
         let stage = Setting::new(1)
             .executor(executor)
             .stage(FakeUpstream::in_order(vec![script]));
-        let mut answer = committed(&stage).await.unwrap();
+        let mut response = committed(&stage).await.unwrap();
         assert_eq!(start.elapsed(), 2 * SECOND, "role, then content");
         let mut begun = Vec::new();
         while begun.len() < ROLE.len() + content("one").len() {
-            begun.extend(answer.next().await.unwrap().unwrap());
+            begun.extend(response.next().await.unwrap().unwrap());
         }
         assert_eq!(begun, [ROLE, &content("one")].concat().into_bytes());
         assert_eq!(start.elapsed(), 2 * SECOND, "released at once");
-        answer.next().await.unwrap().unwrap();
+        response.next().await.unwrap().unwrap();
         assert_eq!(start.elapsed(), 3 * SECOND, "each goes on when it comes");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn comments_before_the_content_keep_their_place() {
+async fn preserves_order_of_comments_before_content() {
     let events = [
         ": a\n\n",
         ROLE,
@@ -59,18 +59,18 @@ async fn comments_before_the_content_keep_their_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_comment_after_the_commit_goes_on_without_waiting_for_an_event() {
+async fn forwards_comments_immediately_after_commit() {
     let script = Script::events([content("one").as_str(), ": still here\n\n"]).then(Piece::Hang);
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
     let start = Instant::now();
-    let mut answer = committed(&stage).await.unwrap();
-    answer.next().await.unwrap().unwrap();
-    assert_eq!(answer.next().await.unwrap().unwrap(), ": still here\n\n");
+    let mut response = committed(&stage).await.unwrap();
+    response.next().await.unwrap().unwrap();
+    assert_eq!(response.next().await.unwrap().unwrap(), ": still here\n\n");
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_preamble_over_its_limit_is_committed_and_never_held() {
+async fn preamble_over_limit_commits_early() {
     for (event, executor) in [
         (ROLE, FakeExecutor::relaying()),
         (": keep alive\n\n", FakeExecutor::relaying()),
@@ -82,15 +82,15 @@ async fn a_preamble_over_its_limit_is_committed_and_never_held() {
         let stage = Setting::new(1)
             .executor(executor)
             .stage(FakeUpstream::in_order(vec![Script::events(events)]));
-        let mut answer = committed(&stage).await.unwrap();
-        let held = stage.upstream.pulled();
+        let mut response = committed(&stage).await.unwrap();
+        let held = stage.upstream.bytes_read();
         assert!(held > PREAMBLE_BYTES_MAX, "{event:?}");
         // A guest's frames are written anew, with the same length here.
         assert!(held <= PREAMBLE_BYTES_MAX + event.len(), "{event:?}");
         let mut given = 0;
-        while let Some(piece) = answer.next().await {
+        while let Some(piece) = response.next().await {
             given += piece.unwrap().len();
-            let ahead = stage.upstream.pulled().saturating_sub(given);
+            let ahead = stage.upstream.bytes_read().saturating_sub(given);
             assert!(ahead <= PREAMBLE_BYTES_MAX + event.len(), "{event:?}");
         }
         assert_eq!(stage.counts().success, 1);
@@ -98,40 +98,40 @@ async fn a_preamble_over_its_limit_is_committed_and_never_held() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_commit_nothing_is_pulled_ahead_of_the_client() {
+async fn does_not_read_ahead_after_commit() {
     let event = content("x");
     let events = vec![event.clone(); 1_000];
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![Script::events(events)]));
-    let mut answer = committed(&stage).await.unwrap();
+    let mut response = committed(&stage).await.unwrap();
     for given in 1..100 {
-        answer.next().await.unwrap().unwrap();
-        assert_eq!(stage.upstream.pulled(), given * event.len());
+        response.next().await.unwrap().unwrap();
+        assert_eq!(stage.upstream.bytes_read(), given * event.len());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_never_ends_is_given_up_at_its_limit() {
+async fn oversized_event_fails_over() {
     let chunk = Bytes::from(vec![b'x'; 1 << 20]);
     let mut pieces = vec![Piece::Chunk(Bytes::from_static(b"data: "))];
     pieces.extend(vec![Piece::Chunk(chunk); 2 * (EVENT_BYTES_MAX >> 20)]);
     let scripts = vec![
-        Script::answer(200, "text/event-stream", pieces),
+        Script::response(200, "text/event-stream", pieces),
         Script::events(stream()),
     ];
     let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
-    let answer = stage.stream().await;
-    assert!(stage.upstream.pulled() <= EVENT_BYTES_MAX + (2 << 20));
-    assert_eq!(text(answer).await, stream().concat());
-    assert_eq!(stage.blamed(), ["a"]);
+    let response = stage.stream().await;
+    assert!(stage.upstream.bytes_read() <= EVENT_BYTES_MAX + (2 << 20));
+    assert_eq!(text(response).await, stream().concat());
+    assert_eq!(stage.failed_credentials(), ["a"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_stream_behind_a_long_preamble_ends_with_an_error() {
+async fn empty_stream_after_early_commit_ends_with_error() {
     let mut events = vec![ROLE; 2 * PREAMBLE_BYTES_MAX / ROLE.len()];
     events.push(DONE);
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![Script::events(events)]));
     let given = text(stage.stream().await).await;
     assert!(!given.contains("[DONE]"), "nobody may take it for whole");
-    crate::wire::terminal(given.as_bytes());
+    crate::chat_fixtures::split_final_error(given.as_bytes());
     assert_eq!(stage.counts().failed, 1);
 }

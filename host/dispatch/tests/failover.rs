@@ -6,13 +6,13 @@ use jackfield_credential::Scope;
 use jackfield_dispatch::CallError;
 use jackfield_dispatch::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT};
 
-use crate::plugins::FakeExecutor;
+use crate::fake_plugins::FakeExecutor;
 use crate::stage::{SECOND, Setting, failure, text};
-use crate::upstream::{FakeUpstream, Piece, Script};
-use crate::wire::{COMPLETION, DONE, ERROR, ROLE, content, error_body, stream};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::chat_fixtures::{COMPLETION, DONE, ERROR, ROLE, content, error_body, stream};
 
 /// The first credential fails so; the second answers.
-async fn fails_over(name: &str, failing: Script, executor: FakeExecutor, streamed: bool) {
+async fn assert_fails_over(name: &str, failing: Script, executor: FakeExecutor, streamed: bool) {
     let (good, expected) = if streamed {
         (Script::events(stream()), stream().concat())
     } else {
@@ -21,19 +21,19 @@ async fn fails_over(name: &str, failing: Script, executor: FakeExecutor, streame
     let stage = Setting::new(2)
         .executor(executor)
         .stage(FakeUpstream::in_order(vec![failing, good]));
-    let answer = if streamed {
+    let response = if streamed {
         stage.stream().await
     } else {
         stage.whole().await
     };
-    assert_eq!(text(answer).await, expected, "{name}");
+    assert_eq!(text(response).await, expected, "{name}");
     assert_eq!(stage.upstream.credentials(), ["a", "b"], "{name}");
     assert_eq!(
         (stage.counts().failed, stage.counts().success),
         (1, 1),
         "{name}"
     );
-    assert_eq!(stage.blamed(), ["a"], "{name}");
+    assert_eq!(stage.failed_credentials(), ["a"], "{name}");
     stage.assert_closed();
 }
 
@@ -56,7 +56,7 @@ fn failures() -> Vec<(&'static str, Script)> {
         ("500", Script::json(500, "")),
         (
             "503",
-            Script::answer(503, "text/html", vec![Piece::Chunk(html.clone())]),
+            Script::response(503, "text/html", vec![Piece::Chunk(html.clone())]),
         ),
         (
             "401",
@@ -82,7 +82,7 @@ fn failures() -> Vec<(&'static str, Script)> {
         ),
         (
             "HTML with 200",
-            Script::answer(200, "text/html", vec![Piece::Chunk(html)]),
+            Script::response(200, "text/html", vec![Piece::Chunk(html)]),
         ),
         (
             "an error with 200",
@@ -109,7 +109,7 @@ fn failures() -> Vec<(&'static str, Script)> {
 }
 
 /// Failures of streams.
-fn broken_streams() -> Vec<(&'static str, Script)> {
+fn stream_failures() -> Vec<(&'static str, Script)> {
     let one = content("one");
     let half = &one[..one.len() - 3];
     vec![
@@ -174,62 +174,62 @@ fn broken_streams() -> Vec<(&'static str, Script)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_6_a_failure_goes_on_to_the_next_credential() {
+async fn cliproxyapi_compat_1_6_failure_tries_the_next_credential() {
     for (name, failing) in failures() {
-        fails_over(name, failing, FakeExecutor::relaying(), false).await;
+        assert_fails_over(name, failing, FakeExecutor::relaying(), false).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_7_until_the_first_content_a_stream_fails_over() {
-    for (name, failing) in failures().into_iter().chain(broken_streams()) {
-        fails_over(name, failing, FakeExecutor::relaying(), true).await;
+async fn cliproxyapi_compat_1_7_stream_fails_over_until_first_content() {
+    for (name, failing) in failures().into_iter().chain(stream_failures()) {
+        assert_fails_over(name, failing, FakeExecutor::relaying(), true).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_guided_stream_fails_over_as_well() {
+async fn plugin_stream_fails_over() {
     // Only what comes as events is a stream to a guest.
     let failures = failures().into_iter();
     let failures = failures.filter(|(name, _)| !name.contains("200") && !name.contains("body"));
-    for (name, failing) in failures.chain(broken_streams()) {
-        fails_over(name, failing, FakeExecutor::echoing(), true).await;
+    for (name, failing) in failures.chain(stream_failures()) {
+        assert_fails_over(name, failing, FakeExecutor::echoing(), true).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clients_own_400_stops_at_once_and_cools_nobody() {
+async fn client_error_is_not_retried() {
     for status in [400, 413, 422] {
         let body = error_body("messages: missing", "invalid_request_error");
         let script = Script::json(status, body.clone()).header("x-request-id", "r1");
         let stage = Setting::new(3).stage(FakeUpstream::in_order(vec![script]));
         let failure = failure(stage.stream().await);
         assert_eq!(failure.failure.scope, Scope::Request);
-        let answer = failure.response.unwrap();
+        let response = failure.response.unwrap();
         assert_eq!(
-            (answer.status.as_u16(), &answer.body),
+            (response.status.as_u16(), &response.body),
             (status, &Bytes::from(body))
         );
-        assert_eq!(answer.headers["x-request-id"], "r1");
+        assert_eq!(response.headers["x-request-id"], "r1");
         assert_eq!(stage.upstream.calls(), 1);
-        assert_eq!((stage.cooling(), stage.blamed()), (vec![], vec![]));
+        assert_eq!((stage.cooling(), stage.failed_credentials()), (vec![], vec![]));
         stage.assert_closed();
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clients_own_fault_inside_a_stream_stops_at_once() {
+async fn client_error_in_stream_is_not_retried() {
     let error = format!(
         "data: {}\n\n",
         error_body("too long", "invalid_request_error")
     );
     let stage = Setting::new(3).stage(FakeUpstream::in_order(vec![Script::events([error])]));
     assert_eq!(failure(stage.stream().await).failure.scope, Scope::Request);
-    assert_eq!((stage.upstream.calls(), stage.blamed()), (1, vec![]));
+    assert_eq!((stage.upstream.calls(), stage.failed_credentials()), (1, vec![]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_billing_400_cools_the_account() {
+async fn billing_400_cools_the_account() {
     let body = error_body("Insufficient Balance", "invalid_request_error");
     let scripts = vec![Script::json(400, body), Script::json(200, COMPLETION)];
     let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
@@ -238,18 +238,18 @@ async fn a_billing_400_cools_the_account() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_19_a_connection_that_fails_cools_nobody() {
+async fn cliproxyapi_compat_1_19_connect_error_cools_no_credential() {
     let scripts = vec![Script::refuse(), Script::json(200, COMPLETION)];
     let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
     assert_eq!(text(stage.whole().await).await, COMPLETION);
     assert_eq!(
-        (stage.cooling(), stage.blamed()),
+        (stage.cooling(), stage.failed_credentials()),
         (vec![], vec!["a".to_owned()])
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_6_the_last_failure_is_told_when_nobody_answers() {
+async fn cliproxyapi_compat_1_6_returns_the_last_failure() {
     let scripts = vec![Script::json(500, "first"), Script::json(502, "last")];
     let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
     let error = stage.whole().await.unwrap_err();
@@ -257,16 +257,16 @@ async fn seed_1_6_the_last_failure_is_told_when_nobody_answers() {
     let CallError::Upstream(failure) = error else {
         panic!("{error:?}")
     };
-    let answer = failure.response.unwrap();
+    let response = failure.response.unwrap();
     assert_eq!(
-        (answer.status.as_u16(), &answer.body[..]),
+        (response.status.as_u16(), &response.body[..]),
         (502, &b"last"[..])
     );
     stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_an_error_answer_only_the_beginning_is_read() {
+async fn error_body_is_truncated() {
     let long = Script::json(400, "x".repeat(ERROR_BODY_BYTES_MAX - 1)).then(Piece::Chunk(
         Bytes::from_static(b"yz and more that nobody reads"),
     ));
@@ -278,7 +278,7 @@ async fn of_an_error_answer_only_the_beginning_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_answer_that_does_not_end_is_not_waited_for() {
+async fn slow_error_body_times_out() {
     let scripts = vec![
         Script::dripping(500, "application/json", SECOND, " ", 1_000),
         Script::json(200, COMPLETION),
@@ -290,7 +290,7 @@ async fn an_error_answer_that_does_not_end_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_is_measured_from_the_last_byte_whatever_the_first_may_take() {
+async fn idle_timeout_starts_at_last_byte() {
     let mut setting = Setting::new(2);
     setting.timeouts.idle = 5 * SECOND;
     let silent = Script::events([ROLE]).slowly(SECOND).then(Piece::Hang);

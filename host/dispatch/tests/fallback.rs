@@ -9,10 +9,10 @@ use jackfield_dispatch::{Condition, Fallback};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::plugins::FakeExecutor;
+use crate::fake_plugins::FakeExecutor;
 use crate::stage::{SECOND, Setting, Stage, failure, text};
-use crate::upstream::{FakeUpstream, Script};
-use crate::wire::{COMPLETION, error_body};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::chat_fixtures::{COMPLETION, error_body};
 
 /// A stage where credential `a` serves `model` and `b` serves `other`, `c` serves `third`.
 fn stage(upstream: FakeUpstream, chain: &[(&str, &[Condition])]) -> Stage {
@@ -38,13 +38,13 @@ fn stage(upstream: FakeUpstream, chain: &[(&str, &[Condition])]) -> Stage {
     stage
 }
 
-fn limited() -> Script {
+fn rate_limited() -> Script {
     Script::json(429, error_body("slow down", "rate_limit_error")).header("retry-after", "300")
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_model_takes_the_place_under_its_own_name() {
-    let scripts = vec![limited(), Script::json(200, COMPLETION)];
+async fn fallback_model_is_sent_with_its_own_name() {
+    let scripts = vec![rate_limited(), Script::json(200, COMPLETION)];
     let stage = stage(FakeUpstream::in_order(scripts), &[("other", &[Cooling])]);
     assert_eq!(text(stage.whole().await).await, COMPLETION);
     assert_eq!(stage.upstream.credentials(), ["a", "b"]);
@@ -66,9 +66,9 @@ async fn another_model_takes_the_place_under_its_own_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_model_of_which_nobody_is_fit_falls_back_without_an_attempt() {
+async fn unavailable_model_falls_back_without_attempt() {
     let upstream = FakeUpstream::new(|credential, _| match credential {
-        "a" => limited(),
+        "a" => rate_limited(),
         _ => Script::json(200, COMPLETION),
     });
     let stage = stage(upstream, &[("other", &[Unavailable, Cooling])]);
@@ -79,7 +79,7 @@ async fn a_model_of_which_nobody_is_fit_falls_back_without_an_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_chain_is_tried_in_order_as_far_as_its_conditions_hold() {
+async fn fallback_chain_follows_order_and_conditions() {
     let upstream = FakeUpstream::new(|credential, _| match credential {
         "a" => Script::json(500, ""),
         "b" => Script::json(401, ""),
@@ -96,7 +96,7 @@ async fn the_chain_is_tried_in_order_as_far_as_its_conditions_hold() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clients_own_fault_falls_back_only_where_that_is_said() {
+async fn client_error_falls_back_only_if_configured() {
     let long = r#"{"error":{"message":"m m","code":"context_length_exceeded"}}"#;
     let upstream = || {
         FakeUpstream::new(move |credential, _| match credential {
@@ -109,11 +109,11 @@ async fn a_clients_own_fault_falls_back_only_where_that_is_said() {
     assert_eq!(any.upstream.calls(), 1);
     let long = stage(upstream(), &[("other", &[ContextLength])]);
     assert_eq!(text(long.whole().await).await, COMPLETION);
-    assert_eq!(long.blamed(), Vec::<String>::new());
+    assert_eq!(long.failed_credentials(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_models_share_one_deadline() {
+async fn fallback_models_share_one_deadline() {
     let upstream = FakeUpstream::new(|_, _| Script::json(500, "").after(7 * SECOND));
     let stage = stage(upstream, &[("other", &[Failed]), ("third", &[Failed])]);
     let mut snapshot = (*stage.dispatcher.snapshot()).clone();

@@ -7,19 +7,19 @@ use jackfield_dispatch::limits::KEEP_ALIVE_INTERVAL;
 use jackfield_dispatch::{ResponseBody, ResponseStream, Call, StreamFraming};
 use tokio::time::{Instant, timeout};
 
-use crate::anthropic;
-use crate::plugins::FakeExecutor;
-use crate::stage::{SECOND, Setting, Stage, gathered, text};
-use crate::upstream::{FakeUpstream, Piece, Script};
-use crate::wire::{content, stream, terminal};
+use crate::anthropic_fixtures;
+use crate::fake_plugins::FakeExecutor;
+use crate::stage::{SECOND, Setting, Stage, read_body, text};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::chat_fixtures::{content, stream, split_final_error};
 
-const BEAT: &str = ": keep-alive\n\n";
+const KEEP_ALIVE_COMMENT: &str = ": keep-alive\n\n";
 
-type Event = fn() -> Vec<String>;
+type EventsFn = fn() -> Vec<String>;
 
 /// The ways that a stream takes through the host: its name, the stage's executor, whether it is
 /// translated, and the provider's events.
-fn ways() -> [(&'static str, FakeExecutor, bool, Event); 4] {
+fn response_paths() -> [(&'static str, FakeExecutor, bool, EventsFn); 4] {
     [
         ("relayed", FakeExecutor::relaying(), false, stream),
         ("guided", FakeExecutor::echoing(), false, stream),
@@ -27,25 +27,25 @@ fn ways() -> [(&'static str, FakeExecutor, bool, Event); 4] {
             "translated",
             FakeExecutor::relaying(),
             true,
-            anthropic::stream,
+            anthropic_fixtures::stream,
         ),
         (
             "guided and translated",
             FakeExecutor::echoing(),
             true,
-            anthropic::stream,
+            anthropic_fixtures::stream,
         ),
     ]
 }
 
-fn staged(executor: FakeExecutor, translated: bool, script: Script) -> (Stage, Call) {
+fn setup(executor: FakeExecutor, translated: bool, script: Script) -> (Stage, Call) {
     let stage = if translated {
-        anthropic::stage(1, executor, vec![script])
+        anthropic_fixtures::stage(1, executor, vec![script])
     } else {
         let setting = Setting::new(1).executor(executor);
         setting.stage(FakeUpstream::in_order(vec![script]))
     };
-    let call = anthropic::call(&stage, true);
+    let call = anthropic_fixtures::call(&stage, true);
     (stage, call)
 }
 
@@ -61,7 +61,7 @@ fn chunk(text: &str) -> Piece {
 }
 
 /// The events with such a pause at this place, which may be inside one.
-fn pausing(events: &[String], at: usize, pause: Duration) -> Script {
+fn with_pause(events: &[String], at: usize, pause: Duration) -> Script {
     let whole = events.concat();
     let (before, after) = whole.split_at(at);
     let begin = Script::events([before]);
@@ -69,7 +69,7 @@ fn pausing(events: &[String], at: usize, pause: Duration) -> Script {
 }
 
 /// Where the second content ends that a provider sends.
-fn behind_content(events: &[String]) -> usize {
+fn offset_after_content(events: &[String]) -> usize {
     let content = events
         .iter()
         .position(|event| event.contains("two"))
@@ -78,18 +78,18 @@ fn behind_content(events: &[String]) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_provider_is_told_of_every_fifteen_seconds() {
+async fn sends_keep_alive_every_fifteen_seconds() {
     assert_eq!(KEEP_ALIVE_INTERVAL, 15 * SECOND);
-    for (name, executor, translated, events) in ways() {
+    for (name, executor, translated, events) in response_paths() {
         let events = events();
-        let script = pausing(&events, behind_content(&events), 50 * SECOND);
-        let (stage, call) = staged(executor, translated, script);
-        let mut answer = committed(&stage, call).await;
+        let script = with_pause(&events, offset_after_content(&events), 50 * SECOND);
+        let (stage, call) = setup(executor, translated, script);
+        let mut response = committed(&stage, call).await;
         let start = Instant::now();
         let (mut beats, mut rest) = (Vec::new(), String::new());
-        while let Some(piece) = answer.next().await {
+        while let Some(piece) = response.next().await {
             let piece = String::from_utf8(piece.unwrap().into()).unwrap();
-            if piece == BEAT {
+            if piece == KEEP_ALIVE_COMMENT {
                 beats.push(start.elapsed());
             }
             rest += &piece;
@@ -102,25 +102,25 @@ async fn a_silent_provider_is_told_of_every_fifteen_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_ever_told_inside_an_event() {
+async fn never_sends_keep_alive_inside_an_event() {
     for index in 0..4 {
-        let (_, _, _, events) = ways().into_iter().nth(index).unwrap();
+        let (_, _, _, events) = response_paths().into_iter().nth(index).unwrap();
         let events = events();
-        let begin = behind_content(&events);
+        let begin = offset_after_content(&events);
         // Each place in the event behind the content, and in the one after it.
         for at in begin..begin + events[4].len() {
-            let (name, executor, translated, _) = ways().into_iter().nth(index).unwrap();
-            let script = pausing(&events, at, 20 * SECOND);
-            let (stage, call) = staged(executor, translated, script);
+            let (name, executor, translated, _) = response_paths().into_iter().nth(index).unwrap();
+            let script = with_pause(&events, at, 20 * SECOND);
+            let (stage, call) = setup(executor, translated, script);
             let given = text(stage.dispatcher.call(call).await).await;
-            let (stage, call) = staged(
-                ways().into_iter().nth(index).unwrap().1,
+            let (stage, call) = setup(
+                response_paths().into_iter().nth(index).unwrap().1,
                 translated,
                 Script::events(&events),
             );
             let whole = text(stage.dispatcher.call(call).await).await;
             let (before, after) = given
-                .split_once(BEAT)
+                .split_once(KEEP_ALIVE_COMMENT)
                 .unwrap_or_else(|| panic!("{name} {at}"));
             assert!(before.ends_with("\n\n"), "{name} {at}: {before:?}");
             assert_eq!([before, after].concat(), whole, "{name} {at}");
@@ -129,14 +129,14 @@ async fn nothing_is_ever_told_inside_an_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_a_comment_of_the_providers_is_not_mixed_with_the_hosts() {
+async fn never_sends_keep_alive_inside_a_comment() {
     let comment = ": still here\n\n";
     for at in 1..comment.len() {
         let script = Script::events([content("one").as_str(), &comment[..at]])
             .then(Piece::Wait(20 * SECOND))
             .then(chunk(&comment[at..]))
             .then(chunk(&stream()[2..].concat()));
-        let (stage, call) = staged(FakeExecutor::relaying(), false, script);
+        let (stage, call) = setup(FakeExecutor::relaying(), false, script);
         let given = text(stage.dispatcher.call(call).await).await;
         for block in given.split("\n\n").filter(|block| block.starts_with(':')) {
             let known = [": keep-alive", ": still here"];
@@ -151,44 +151,44 @@ async fn half_a_comment_of_the_providers_is_not_mixed_with_the_hosts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_told_before_the_commit() {
-    for (name, executor, translated, events) in ways() {
+async fn sends_no_keep_alive_before_commit() {
+    for (name, executor, translated, events) in response_paths() {
         let events = events();
         let first = events.iter().position(|event| event.contains("one"));
         let at: usize = events[..first.unwrap()].iter().map(String::len).sum();
-        let (stage, call) = staged(executor, translated, pausing(&events, at, 50 * SECOND));
+        let (stage, call) = setup(executor, translated, with_pause(&events, at, 50 * SECOND));
         let start = Instant::now();
-        let answer = stage.dispatcher.call(call).await;
+        let response = stage.dispatcher.call(call).await;
         assert_eq!(
             start.elapsed(),
             50 * SECOND,
             "{name}: committed with content"
         );
-        let given = text(answer).await;
-        assert!(!given.contains(BEAT), "{name}: {given}");
+        let given = text(response).await;
+        assert!(!given.contains(KEEP_ALIVE_COMMENT), "{name}: {given}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn telling_a_client_does_not_put_the_idle_timeout_off() {
-    for (name, executor, translated, events) in ways() {
+async fn keep_alive_does_not_extend_idle_timeout() {
+    for (name, executor, translated, events) in response_paths() {
         let events = events();
         let begun = events[..4].concat();
-        let at = behind_content(&events);
+        let at = offset_after_content(&events);
         let script = Script::events([&begun[..at.min(begun.len())]]).then(Piece::Hang);
-        let (stage, call) = staged(executor, translated, script);
+        let (stage, call) = setup(executor, translated, script);
         let idle = stage.snapshot.load().timeouts.idle;
-        let answer = stage.dispatcher.call(call).await.unwrap();
+        let response = stage.dispatcher.call(call).await.unwrap();
         let start = Instant::now();
-        let (bytes, broken) = gathered(answer).await;
-        assert!(broken.is_none(), "{name}");
+        let (bytes, body_error) = read_body(response).await;
+        assert!(body_error.is_none(), "{name}");
         assert_eq!(start.elapsed(), idle, "{name}");
-        let (before, error) = terminal(&bytes);
+        let (before, error) = split_final_error(&bytes);
         assert!(error.message.contains("no byte"), "{name}: {error:?}");
         let given = String::from_utf8(bytes.into()).unwrap();
         let beats = (idle.as_secs() - 1) / KEEP_ALIVE_INTERVAL.as_secs();
         assert_eq!(
-            given.matches(BEAT).count() as u64,
+            given.matches(KEEP_ALIVE_COMMENT).count() as u64,
             beats,
             "{name}: {before}"
         );
@@ -198,19 +198,19 @@ async fn telling_a_client_does_not_put_the_idle_timeout_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_array_is_kept_alive_by_white_space() {
-    let events = anthropic::stream();
-    let script = pausing(&events, behind_content(&events), 20 * SECOND);
-    let (stage, call) = staged(FakeExecutor::relaying(), true, script);
+async fn json_array_keep_alive_is_whitespace() {
+    let events = anthropic_fixtures::stream();
+    let script = with_pause(&events, offset_after_content(&events), 20 * SECOND);
+    let (stage, call) = setup(FakeExecutor::relaying(), true, script);
     let call = Call {
         dialect: jackfield_dialect::Dialect::Gemini,
         stream: Some(StreamFraming::Array),
         body: r#"{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}"#.into(),
         ..call
     };
-    let mut answer = committed(&stage, call).await;
+    let mut response = committed(&stage, call).await;
     let mut pieces = Vec::new();
-    while let Some(piece) = answer.next().await {
+    while let Some(piece) = response.next().await {
         pieces.push(piece.unwrap());
     }
     assert!(pieces.iter().any(|piece| piece == "\n"), "{pieces:?}");
@@ -218,15 +218,15 @@ async fn an_array_is_kept_alive_by_white_space() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_comes_back_late_hears_nothing_of_its_own_silence() {
+async fn slow_reader_triggers_no_keep_alive() {
     let script = Script::events([content("one"), content("two")]).then(Piece::Hang);
-    let (stage, call) = staged(FakeExecutor::relaying(), false, script);
-    let mut answer = committed(&stage, call).await;
-    answer.next().await.unwrap().unwrap();
+    let (stage, call) = setup(FakeExecutor::relaying(), false, script);
+    let mut response = committed(&stage, call).await;
+    response.next().await.unwrap().unwrap();
     tokio::time::sleep(200 * SECOND).await;
-    assert_eq!(answer.next().await.unwrap().unwrap(), content("two"));
-    let soon = timeout(KEEP_ALIVE_INTERVAL - SECOND, answer.next()).await;
+    assert_eq!(response.next().await.unwrap().unwrap(), content("two"));
+    let soon = timeout(KEEP_ALIVE_INTERVAL - SECOND, response.next()).await;
     assert!(soon.is_err(), "{soon:?}");
-    let beat = timeout(2 * SECOND, answer.next()).await;
-    assert_eq!(beat.unwrap().unwrap().unwrap(), BEAT);
+    let beat = timeout(2 * SECOND, response.next()).await;
+    assert_eq!(beat.unwrap().unwrap().unwrap(), KEEP_ALIVE_COMMENT);
 }

@@ -7,10 +7,10 @@ use jackfield_dispatch::plan::{PlannedBody, Refusal, ResponseMode};
 use jackfield_dispatch::port::{FaultKind, PluginFault, Rejection};
 use url::Url;
 
-use crate::plugins::{FakeExecutor, FakeReply, fault, output, planned};
+use crate::fake_plugins::{FakeExecutor, FakeReply, fault, output, planned};
 use crate::stage::{Setting, Stage, failure, text};
-use crate::upstream::{FakeUpstream, Script};
-use crate::wire::{COMPLETION, content, stream, terminal};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::chat_fixtures::{COMPLETION, content, stream, split_final_error};
 
 const UNJUDGED: LeaseCounts = LeaseCounts {
     open: 0,
@@ -20,14 +20,14 @@ const UNJUDGED: LeaseCounts = LeaseCounts {
     inconclusive: 1,
 };
 
-async fn faulty(name: &str, stage: &Stage) -> PluginFault {
+async fn expect_plugin_fault(name: &str, stage: &Stage) -> PluginFault {
     let error = stage.stream().await.unwrap_err();
     let CallError::Plugin(fault) = error else {
         panic!("{name}: {error:?}")
     };
     assert_eq!(stage.counts(), UNJUDGED, "{name}");
     assert_eq!(
-        (stage.cooling(), stage.blamed()),
+        (stage.cooling(), stage.failed_credentials()),
         (vec![], vec![]),
         "{name}"
     );
@@ -36,7 +36,7 @@ async fn faulty(name: &str, stage: &Stage) -> PluginFault {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fault_before_the_commit_ends_the_call_and_blames_nobody() {
+async fn fault_before_commit_fails_call_without_affecting_health() {
     let reply =
         |reply: fn() -> FakeReply| FakeExecutor::replying(ResponseMode::Whole, move |_| Ok(reply()));
     let relaying = FakeExecutor::relaying;
@@ -60,7 +60,7 @@ async fn a_fault_before_the_commit_ends_the_call_and_blames_nobody() {
         ),
         (
             "head",
-            reply(|| FakeReply::echoing().heading(|_| Err(fault("x").into()))),
+            reply(|| FakeReply::echoing().with_head(|_| Err(fault("x").into()))),
             Some(good()),
         ),
         (
@@ -74,7 +74,7 @@ async fn a_fault_before_the_commit_ends_the_call_and_blames_nobody() {
             .executor(executor)
             .stage(FakeUpstream::in_order(scripts));
         assert_eq!(
-            faulty(name, &stage).await.kind,
+            expect_plugin_fault(name, &stage).await.kind,
             FaultKind::Trapped,
             "{name}"
         );
@@ -83,7 +83,7 @@ async fn a_fault_before_the_commit_ends_the_call_and_blames_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fault_after_the_commit_ends_the_stream_with_one_error_event() {
+async fn fault_after_commit_ends_stream_with_error_event() {
     let executor = FakeExecutor::replying(
         ResponseMode::Frames(jackfield_dispatch::plan::Framing::Sse),
         |_| {
@@ -100,16 +100,16 @@ async fn a_fault_after_the_commit_ends_the_stream_with_one_error_event() {
     let upstream = FakeUpstream::in_order(vec![Script::events(stream())]);
     let stage = Setting::new(2).executor(executor).stage(upstream);
     let given = text(stage.stream().await).await;
-    let (before, error) = terminal(given.as_bytes());
+    let (before, error) = split_final_error(given.as_bytes());
     assert!(before.ends_with(&content("one")));
     assert!(error.message.contains("fake-executor"), "{}", error.message);
     assert_eq!(stage.counts(), UNJUDGED);
-    assert_eq!(stage.blamed(), Vec::<String>::new());
+    assert_eq!(stage.failed_credentials(), Vec::<String>::new());
     stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plan_against_the_contract_is_never_sent() {
+async fn invalid_plan_is_never_sent() {
     let origin = FakeExecutor::new(|_| {
         let mut plan = planned(PlannedBody::Original, ResponseMode::Relay);
         plan.request.url = Url::parse("https://elsewhere.test/v1").unwrap();
@@ -139,7 +139,7 @@ async fn a_plan_against_the_contract_is_never_sent() {
         let stage = Setting::new(2)
             .executor(executor)
             .stage(FakeUpstream::in_order(vec![]));
-        let fault = faulty(word, &stage).await;
+        let fault = expect_plugin_fault(word, &stage).await;
         assert_eq!(fault.kind, FaultKind::InvalidOutput, "{word}");
         assert!(fault.detail.contains(word), "{}", fault.detail);
         assert_eq!(
@@ -150,7 +150,7 @@ async fn a_plan_against_the_contract_is_never_sent() {
     }
 }
 
-fn refused(scope: Scope, kind: &'static str, status: Option<u16>) -> Rejection {
+fn rejection(scope: Scope, kind: &'static str, status: Option<u16>) -> Rejection {
     Rejection::Refused(Box::new(Refusal {
         failure: Failure {
             scope,
@@ -165,23 +165,23 @@ fn refused(scope: Scope, kind: &'static str, status: Option<u16>) -> Rejection {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_executor_refuses_is_judged_by_its_scope() {
-    for (scope, status, answered, kind, cools) in [
+async fn executor_rejection_applies_to_its_scope() {
+    for (scope, status, expected_status, kind, cools) in [
         (Scope::Request, None, 400, "invalid", &[][..]),
         (Scope::Request, Some(422), 422, "invalid", &[]),
         (Scope::Credential, None, 502, "billing", &["a", "b"]),
         (Scope::Model, Some(404), 404, "not-found", &["a", "b"]),
         (Scope::Transport, None, 502, "transient", &[]),
     ] {
-        let executor = FakeExecutor::new(move |_| Err(refused(scope, kind, status)));
+        let executor = FakeExecutor::new(move |_| Err(rejection(scope, kind, status)));
         let stage = Setting::new(2)
             .executor(executor)
             .stage(FakeUpstream::in_order(vec![]));
         let failure = failure(stage.stream().await);
-        let answer = failure.response.unwrap();
+        let response = failure.response.unwrap();
         assert_eq!(
-            (answer.status.as_u16(), &answer.body[..]),
-            (answered, &b"{\"mine\":1}"[..])
+            (response.status.as_u16(), &response.body[..]),
+            (expected_status, &b"{\"mine\":1}"[..])
         );
         let tries = if scope == Scope::Request { 1 } else { 2 };
         assert_eq!(stage.counts().failed, tries, "{scope:?}");
@@ -191,10 +191,10 @@ async fn what_an_executor_refuses_is_judged_by_its_scope() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_executors_judgement_replaces_the_hosts() {
+async fn executor_classification_overrides_host() {
     let executor = FakeExecutor::relaying().judging(|head, body| {
         assert_eq!((head.status.as_u16(), &body[..]), (400, &b"odd"[..]));
-        match refused(Scope::Credential, "billing", Some(400)) {
+        match rejection(Scope::Credential, "billing", Some(400)) {
             Rejection::Refused(refusal) => Ok(*refusal),
             Rejection::Fault(fault) => Err(fault),
         }
@@ -206,13 +206,13 @@ async fn an_executors_judgement_replaces_the_hosts() {
         .stage(FakeUpstream::in_order(scripts));
     assert_eq!(text(stage.whole().await).await, COMPLETION);
     assert_eq!(stage.cooling(), ["a"]);
-    let answer = failure(stage.whole().await).response.unwrap();
+    let response = failure(stage.whole().await).response.unwrap();
     assert_eq!(
-        (answer.status.as_u16(), &answer.body[..]),
+        (response.status.as_u16(), &response.body[..]),
         (400, &b"{\"mine\":1}"[..])
     );
     assert!(
-        !answer.headers.contains_key("content-encoding"),
+        !response.headers.contains_key("content-encoding"),
         "of the provider's body"
     );
 }

@@ -9,12 +9,12 @@ use jackfield_dispatch::{CallError, RawRequest};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::plugins::{FakeExecutor, planned};
-use crate::stage::{SECOND, Setting, Stage, gathered};
-use crate::upstream::{FakeUpstream, Piece, Script};
+use crate::fake_plugins::{FakeExecutor, planned};
+use crate::stage::{SECOND, Setting, Stage, read_body};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
 
 /// Sends what it is given, with the credential's key as a bearer token.
-fn decorate(context: &Context) -> Plan {
+fn plan_raw_request(context: &Context) -> Plan {
     let of = |name: &str| {
         let mut options = context.options.iter();
         let found = options.find(|(option, _)| *option == name);
@@ -30,11 +30,11 @@ fn decorate(context: &Context) -> Plan {
 }
 
 fn stage(upstream: FakeUpstream) -> Stage {
-    let executor = FakeExecutor::new(|context| Ok(decorate(context))).planning("http-request");
+    let executor = FakeExecutor::new(|context| Ok(plan_raw_request(context))).planning("http-request");
     Setting::new(2).executor(executor).stage(upstream)
 }
 
-fn nobody() -> FakeUpstream {
+fn unused_upstream() -> FakeUpstream {
     FakeUpstream::in_order(vec![])
 }
 
@@ -53,8 +53,8 @@ fn id(name: &str) -> CredentialId {
 const URL: &str = "https://provider.test/v1/files?x=1";
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_15_a_request_is_decorated_and_a_blank_method_is_get() {
-    let stage = stage(nobody());
+async fn cliproxyapi_compat_1_15_adds_credentials_and_defaults_to_get() {
+    let stage = stage(unused_upstream());
     let headers = HeaderMap::from_iter([
         (ACCEPT, HeaderValue::from_static("text/plain")),
         (
@@ -80,27 +80,27 @@ async fn seed_1_15_a_request_is_decorated_and_a_blank_method_is_get() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_15_a_request_is_sent_and_no_outcome_is_recorded() {
-    let answer = Script::answer(401, "text/plain", vec![]).header("x-request-id", "r1");
+async fn cliproxyapi_compat_1_15_raw_request_records_no_outcome() {
+    let response = Script::response(401, "text/plain", vec![]).header("x-request-id", "r1");
     let pieces = ["no ", "good"].map(|text| Piece::Chunk(Bytes::from_static(text.as_bytes())));
-    let answer = pieces.into_iter().fold(answer, Script::then);
-    let stage = stage(FakeUpstream::in_order(vec![answer]));
+    let response = pieces.into_iter().fold(response, Script::then);
+    let stage = stage(FakeUpstream::in_order(vec![response]));
     let id = id("a");
     let given = stage.dispatcher.http_request(&id, raw("PUT", URL)).await;
     let given = given.unwrap();
     assert_eq!(given.status.as_u16(), 401);
     assert_eq!(given.headers["x-request-id"], "r1");
-    let (body, broken) = gathered(given).await;
-    assert_eq!((&body[..], broken.is_none()), (&b"no good"[..], true));
+    let (body, body_error) = read_body(given).await;
+    assert_eq!((&body[..], body_error.is_none()), (&b"no good"[..], true));
     assert_eq!(stage.cooling(), Vec::<String>::new());
-    assert_eq!(stage.blamed(), Vec::<String>::new());
+    assert_eq!(stage.failed_credentials(), Vec::<String>::new());
     assert_eq!(stage.counts().failed, 0);
     stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_15_what_cannot_be_sent_has_the_seeds_code() {
-    let stage = stage(nobody());
+async fn cliproxyapi_compat_1_15_invalid_raw_request_has_cliproxyapi_code() {
+    let stage = stage(unused_upstream());
     let code = async |stage: &Stage, credential: &str, request| {
         let sent = stage
             .dispatcher
@@ -120,7 +120,7 @@ async fn seed_1_15_what_cannot_be_sent_has_the_seeds_code() {
         .headers
         .insert(HOST, HeaderValue::from_static("other.test"));
     assert_eq!(code(&stage, "a", smuggled).await, "invalid_request");
-    let plain = Setting::new(1).stage(nobody());
+    let plain = Setting::new(1).stage(unused_upstream());
     assert_eq!(code(&plain, "a", raw("", URL)).await, "not_supported");
     let mut snapshot = (*stage.dispatcher.snapshot()).clone();
     snapshot.executors.clear();
@@ -134,8 +134,8 @@ async fn seed_1_15_what_cannot_be_sent_has_the_seeds_code() {
 /// Where the seed's `InjectCredentials` finds nothing to inject it says nothing, and the request goes
 /// out as it is. Here there is no request then.
 #[tokio::test(start_paused = true)]
-async fn seed_1_15_credentials_are_injected_or_there_is_no_request() {
-    let stage = stage(nobody());
+async fn cliproxyapi_compat_1_15_fails_when_credentials_cannot_be_injected() {
+    let stage = stage(unused_upstream());
     let prepared = async |stage: &Stage, credential: &str| {
         let request = RawRequest {
             body: Bytes::from_static(b"as it is"),
@@ -149,22 +149,22 @@ async fn seed_1_15_credentials_are_injected_or_there_is_no_request() {
     assert_eq!(whole.headers[AUTHORIZATION], "Bearer sk-of-a");
     assert!(whole.headers[AUTHORIZATION].is_sensitive());
     assert_eq!(&whole.body[..], b"as it is");
-    for stranger in ["", " ", "z"] {
-        let error = prepared(&stage, stranger).await.unwrap_err();
-        assert_eq!(error.code(), Some("auth_not_found"), "{stranger:?}");
+    for unknown_id in ["", " ", "z"] {
+        let error = prepared(&stage, unknown_id).await.unwrap_err();
+        assert_eq!(error.code(), Some("auth_not_found"), "{unknown_id:?}");
     }
     // No `RequestPreparer`.
-    let plain = Setting::new(1).stage(nobody());
+    let plain = Setting::new(1).stage(unused_upstream());
     let error = prepared(&plain, "a").await.unwrap_err();
     assert_eq!(error.code(), Some("not_supported"));
     // The credential lacks what the executor wants to inject.
     let other = FakeExecutor::new(|context| {
-        let mut plan = decorate(context);
+        let mut plan = plan_raw_request(context);
         plan.request.secrets[0].0 = "access-token".to_owned();
         Ok(plan)
     });
     let other = Setting::new(1).executor(other.planning("http-request"));
-    let error = prepared(&other.stage(nobody()), "a").await.unwrap_err();
+    let error = prepared(&other.stage(unused_upstream()), "a").await.unwrap_err();
     assert!(error.to_string().contains("`access-token`"), "{error}");
     let mut snapshot = (*stage.dispatcher.snapshot()).clone();
     snapshot.executors.clear();
@@ -174,7 +174,7 @@ async fn seed_1_15_credentials_are_injected_or_there_is_no_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_15_a_raw_request_goes_out_once_whatever_comes_back() {
+async fn cliproxyapi_compat_1_15_raw_request_is_never_retried() {
     let stage = stage(FakeUpstream::new(|_, _| Script::json(429, "")));
     let given = stage.dispatcher.http_request(&id("a"), raw("", URL)).await;
     assert_eq!(given.unwrap().status.as_u16(), 429);
@@ -183,8 +183,8 @@ async fn seed_1_15_a_raw_request_goes_out_once_whatever_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_15_a_credential_that_cools_or_is_disabled_decorates_all_the_same() {
-    let stage = stage(nobody());
+async fn cliproxyapi_compat_1_15_disabled_credential_still_signs_raw_requests() {
+    let stage = stage(unused_upstream());
     let a = id("a");
     stage
         .dispatcher
@@ -200,8 +200,8 @@ async fn seed_1_15_a_credential_that_cools_or_is_disabled_decorates_all_the_same
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_secret_leaves_for_another_origin() {
-    let stage = stage(nobody());
+async fn does_not_send_secrets_to_another_origin() {
+    let stage = stage(unused_upstream());
     let foreign = raw("", "https://elsewhere.test/v1/files");
     let error = stage.dispatcher.http_request(&id("a"), foreign).await;
     let error = error.unwrap_err();
@@ -211,8 +211,8 @@ async fn no_secret_leaves_for_another_origin() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_is_silent_is_given_up() {
-    let silent = Script::answer(200, "text/plain", vec![Piece::Hang]);
+async fn silent_upstream_times_out() {
+    let silent = Script::response(200, "text/plain", vec![Piece::Hang]);
     let stage = stage(FakeUpstream::in_order(vec![
         Script::hang(),
         Script::refuse(),
@@ -226,7 +226,7 @@ async fn a_provider_that_is_silent_is_given_up() {
         assert_eq!(error.code(), Some("upstream_unreachable"));
         assert_eq!(start.elapsed(), waited);
     }
-    let (body, broken) = gathered(send().await.unwrap()).await;
-    assert!(body.is_empty() && broken.is_some());
+    let (body, body_error) = read_body(send().await.unwrap()).await;
+    assert!(body.is_empty() && body_error.is_some());
     stage.assert_closed();
 }

@@ -9,21 +9,21 @@ use jackfield_dispatch::port::{Choice, PickContext};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::plugins::{FakeSelector, fault};
+use crate::fake_plugins::{FakeSelector, fault};
 use crate::stage::{SECOND, Setting, text};
-use crate::upstream::{FakeUpstream, Script};
-use crate::wire::COMPLETION;
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::chat_fixtures::COMPLETION;
 
 fn good(calls: usize) -> FakeUpstream {
     FakeUpstream::in_order(vec![Script::json(200, COMPLETION); calls])
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_selectors_choice_is_taken_and_it_is_told_what_it_needs() {
-    let told: Arc<Mutex<Vec<(PickContext, usize)>>> = Arc::default();
-    let tell = Arc::clone(&told);
+async fn selector_gets_context_and_its_choice_is_used() {
+    let contexts: Arc<Mutex<Vec<(PickContext, usize)>>> = Arc::default();
+    let recorder = Arc::clone(&contexts);
     let selector = FakeSelector::new(move |context, candidates| {
-        tell.lock().push((context.clone(), candidates));
+        recorder.lock().push((context.clone(), candidates));
         Ok(Choice::Candidate(candidates - 1))
     });
     let scripts = vec![
@@ -37,24 +37,24 @@ async fn the_selectors_choice_is_taken_and_it_is_told_what_it_needs() {
     text(stage.whole().await).await;
     text(stage.whole().await).await;
     assert_eq!(stage.upstream.credentials(), ["c", "b", "b"]);
-    let told = told.lock();
+    let contexts = contexts.lock();
     let of = |column: fn(&PickContext) -> u64| -> Vec<u64> {
-        told.iter().map(|(context, _)| column(context)).collect()
+        contexts.iter().map(|(context, _)| column(context)).collect()
     };
     assert_eq!(of(|context| context.attempt.into()), [0, 1, 0]);
     assert_eq!(of(|context| context.sequence), [0, 1, 2]);
-    let sizes: Vec<usize> = told.iter().map(|(_, candidates)| *candidates).collect();
+    let sizes: Vec<usize> = contexts.iter().map(|(_, candidates)| *candidates).collect();
     assert_eq!(sizes, [3, 2, 2]);
-    assert!(told.iter().all(|(context, _)| context.random < 1 << 53));
+    assert!(contexts.iter().all(|(context, _)| context.random < 1 << 53));
     assert_eq!(
-        (&*told[0].0.model, told[0].0.dialect),
+        (&*contexts[0].0.model, contexts[0].0.dialect),
         ("model", "openai-chat")
     );
     assert_eq!(stage.dispatcher.selector_faults(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_selector_that_waits_is_asked_again() {
+async fn waiting_selector_is_called_again() {
     let selector = FakeSelector::new(|context, _| {
         Ok(match context.sequence {
             0..3 => Choice::WaitMs(1_500),
@@ -69,7 +69,7 @@ async fn a_selector_that_waits_is_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_selector_that_waits_too_often_or_too_long_is_refused() {
+async fn selector_wait_is_limited() {
     for (milliseconds, waited) in [
         (100, SELECTOR_WAITS_MAX * SECOND / 10),
         (30_001, Duration::ZERO),
@@ -88,7 +88,7 @@ async fn a_selector_that_waits_too_often_or_too_long_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_selector_that_wants_nobody_ends_the_call_with_its_reason() {
+async fn selector_refusal_ends_call_with_reason() {
     let selector = FakeSelector::new(|_, _| Ok(Choice::None("closed on Sundays".to_owned())));
     let stage = Setting::new(2).selector(selector).stage(good(0));
     let error = stage.whole().await.unwrap_err();
@@ -99,7 +99,7 @@ async fn a_selector_that_wants_nobody_ends_the_call_with_its_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_selector_that_fails_costs_fairness_and_is_counted() {
+async fn failing_selector_uses_first_candidate_and_is_counted() {
     let selector = FakeSelector::new(|_, _| Err(fault("no good")));
     let stage = Setting::new(2).selector(selector).stage(good(2));
     for faults in 1..3 {
@@ -110,7 +110,7 @@ async fn a_selector_that_fails_costs_fairness_and_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_selector_that_is_not_loaded_is_done_without() {
+async fn missing_selector_uses_first_candidate() {
     let mut setting = Setting::new(2);
     setting.selector = None;
     let stage = setting.stage(good(1));
@@ -119,7 +119,7 @@ async fn a_selector_that_is_not_loaded_is_done_without() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_credential_that_cools_meanwhile_is_not_used() {
+async fn credential_cooling_during_selection_is_not_used() {
     // Both calls choose at the same time; the first to come back finds the credential out.
     let upstream = FakeUpstream::new(|credential, _| match credential {
         "a" => Script::json(401, ""),

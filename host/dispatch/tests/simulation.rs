@@ -6,17 +6,17 @@
 //! A seed that failed is told by proptest and in the message: put it into [`SEEDS`] to have it run first.
 
 mod accounts;
-mod birth;
+mod world_setup;
 mod client;
 mod oracle;
-mod people;
+mod actors;
 mod provider;
 mod reload;
 mod world;
 
 use proptest::prelude::*;
 
-use crate::stage::paused;
+use crate::stage::run_paused;
 
 /// Seeds that every run takes, beside fresh ones: each found something once, or is as good as any.
 const SEEDS: [u64; 8] = [
@@ -31,33 +31,33 @@ const SEEDS: [u64; 8] = [
 ];
 
 /// Fresh seeds a run. Each is some thousand requests over hours of virtual time.
-const FRESH: u32 = 16;
+const RANDOM_CASES: u32 = 16;
 
 #[test]
-fn the_promises_hold_with_known_seeds() {
+fn invariants_hold_for_known_seeds() {
     for seed in SEEDS {
-        paused(people::live(seed));
+        run_paused(actors::run(seed));
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: FRESH,
+        cases: RANDOM_CASES,
         failure_persistence: None,
         max_shrink_iters: 0,
         ..ProptestConfig::default()
     })]
 
     #[test]
-    fn the_promises_hold_with_fresh_seeds(seed: u64) {
-        paused(people::live(seed));
+    fn invariants_hold_for_random_seeds(seed: u64) {
+        run_paused(actors::run(seed));
     }
 }
 
 #[test]
-fn a_seed_tells_the_same_story_every_time() {
-    let first = paused(people::live(SEEDS[0]));
-    let second = paused(people::live(SEEDS[0]));
+fn simulation_is_deterministic() {
+    let first = run_paused(actors::run(SEEDS[0]));
+    let second = run_paused(actors::run(SEEDS[0]));
     for (line, (one, other)) in first.iter().zip(&second).enumerate() {
         assert_eq!(one, other, "line {line}");
     }

@@ -26,8 +26,8 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::plugins::{FakeExecutor, FakeSelector};
-use crate::upstream::FakeUpstream;
+use crate::fake_plugins::{FakeExecutor, FakeSelector};
+use crate::fake_upstream::FakeUpstream;
 
 /// What a stage is made of.
 pub(crate) struct Setting {
@@ -205,7 +205,7 @@ impl Stage {
     }
 
     /// The credentials of which any failure was told.
-    pub(crate) fn blamed(&self) -> Vec<String> {
+    pub(crate) fn failed_credentials(&self) -> Vec<String> {
         let status = self.dispatcher.auth().status(self.dispatcher.clock().now());
         let blamed = status.into_iter().filter(|one| one.last_failure.is_some());
         blamed.map(|credential| credential.id.to_string()).collect()
@@ -227,8 +227,8 @@ impl Stage {
 }
 
 /// All bytes of an answer, and how it broke if it did.
-pub(crate) async fn gathered(answer: ClientResponse) -> (Bytes, Option<BodyError>) {
-    let mut stream = match answer.body {
+pub(crate) async fn read_body(response: ClientResponse) -> (Bytes, Option<BodyError>) {
+    let mut stream = match response.body {
         ResponseBody::Whole(body) => return (body, None),
         ResponseBody::Stream(stream) => stream,
     };
@@ -236,29 +236,29 @@ pub(crate) async fn gathered(answer: ClientResponse) -> (Bytes, Option<BodyError
     while let Some(piece) = stream.next().await {
         match piece {
             Ok(piece) => bytes.extend_from_slice(&piece),
-            Err(broken) => return (bytes.into(), Some(broken)),
+            Err(body_error) => return (bytes.into(), Some(body_error)),
         }
     }
     (bytes.into(), None)
 }
 
 /// All bytes of an answer that must not break.
-pub(crate) async fn text(answer: Result<ClientResponse, CallError>) -> String {
-    let (bytes, broken) = gathered(answer.unwrap()).await;
-    assert!(broken.is_none(), "{broken:?}");
+pub(crate) async fn text(response: Result<ClientResponse, CallError>) -> String {
+    let (bytes, body_error) = read_body(response.unwrap()).await;
+    assert!(body_error.is_none(), "{body_error:?}");
     String::from_utf8(bytes.into()).unwrap()
 }
 
 /// What a provider did that a call failed by.
-pub(crate) fn failure(answer: Result<ClientResponse, CallError>) -> UpstreamFailure {
-    match answer {
+pub(crate) fn failure(response: Result<ClientResponse, CallError>) -> UpstreamFailure {
+    match response {
         Err(CallError::Upstream(failure)) => *failure,
         other => panic!("not a provider's failure: {other:?}"),
     }
 }
 
 /// Polls a future at most so often, then drops it.
-pub(crate) async fn polled<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
+pub(crate) async fn poll_at_most<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
     let mut future = Box::pin(future);
     let mut left = times;
     poll_fn(move |context| {
@@ -276,7 +276,7 @@ pub(crate) async fn polled<T>(future: impl Future<Output = T>, times: usize) -> 
 }
 
 /// Runs a property's case in paused time of its own.
-pub(crate) fn paused<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn run_paused<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -287,7 +287,7 @@ pub(crate) fn paused<T>(future: impl Future<Output = T>) -> T {
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// For properties: a failing case is told, and becomes a test of its own rather than a file.
-pub(crate) fn property() -> ProptestConfig {
+pub(crate) fn property_config() -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::default()

@@ -5,28 +5,28 @@ use jackfield_auth::LeaseCounts;
 use jackfield_dispatch::ResponseBody;
 use proptest::prelude::*;
 
-use crate::plugins::FakeExecutor;
-use crate::stage::{SECOND, Setting, gathered, paused, property, text};
-use crate::upstream::{FakeUpstream, Piece, Script};
-use crate::wire::{COMPLETION, DONE, FINISH, ROLE, content, stream};
+use crate::fake_plugins::FakeExecutor;
+use crate::stage::{SECOND, Setting, read_body, run_paused, property_config, text};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::chat_fixtures::{COMPLETION, DONE, FINISH, ROLE, content, stream};
 
 #[tokio::test(start_paused = true)]
-async fn a_whole_answer_is_relayed_byte_for_byte() {
+async fn relays_response_byte_for_byte() {
     let script = Script::json(200, COMPLETION)
         .header("x-request-id", "r1")
         .header("set-cookie", "a=b")
         .header("content-length", "7");
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
-    let answer = stage.whole().await.unwrap();
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.headers["x-request-id"], "r1");
-    assert_eq!(answer.headers["content-type"], "application/json");
+    let response = stage.whole().await.unwrap();
+    assert_eq!(response.status, 200);
+    assert_eq!(response.headers["x-request-id"], "r1");
+    assert_eq!(response.headers["content-type"], "application/json");
     assert_eq!(
-        answer.headers.len(),
+        response.headers.len(),
         2,
         "the connection's headers and cookies stay"
     );
-    assert!(matches!(&answer.body, ResponseBody::Whole(body) if body == COMPLETION));
+    assert!(matches!(&response.body, ResponseBody::Whole(body) if body == COMPLETION));
     let success = LeaseCounts {
         success: 1,
         ..LeaseCounts::default()
@@ -36,7 +36,7 @@ async fn a_whole_answer_is_relayed_byte_for_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_too_large_to_hold_back_is_relayed_as_it_comes() {
+async fn large_response_is_streamed() {
     let filler = "x".repeat(100 << 10);
     let pieces = [
         "{\"choices\":[{}],\"a\":\"",
@@ -47,18 +47,18 @@ async fn an_answer_too_large_to_hold_back_is_relayed_as_it_comes() {
     ];
     let whole = pieces.concat();
     let chunks = pieces.map(|piece| Piece::Chunk(Bytes::copy_from_slice(piece.as_bytes())));
-    let script = Script::answer(200, "application/json", chunks.into()).slowly(SECOND);
+    let script = Script::response(200, "application/json", chunks.into()).slowly(SECOND);
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
-    let answer = stage.whole().await.unwrap();
-    assert!(matches!(answer.body, ResponseBody::Stream(_)));
+    let response = stage.whole().await.unwrap();
+    assert!(matches!(response.body, ResponseBody::Stream(_)));
     assert_eq!(stage.counts().open, 1, "it is not over yet");
-    assert_eq!(text(Ok(answer)).await, whole);
+    assert_eq!(text(Ok(response)).await, whole);
     assert_eq!(stage.counts().success, 1);
     stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_patched_model_is_all_that_changes_in_a_request() {
+async fn patch_changes_only_the_model() {
     let stage = Setting::new(1)
         .executor(FakeExecutor::patching())
         .stage(FakeUpstream::in_order(vec![Script::json(200, COMPLETION)]));
@@ -72,7 +72,7 @@ async fn the_patched_model_is_all_that_changes_in_a_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_closes_without_its_last_words_is_whole_if_every_choice_finished() {
+async fn stream_without_done_is_complete_if_all_choices_finished() {
     for (rest, end) in [
         ("", DONE),
         ("data: [DONE]", ""),
@@ -94,7 +94,7 @@ async fn a_stream_that_closes_without_its_last_words_is_whole_if_every_choice_fi
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_an_event_after_the_finish_is_not_sent() {
+async fn drops_partial_event_after_finish() {
     let whole = [ROLE, &content("one"), FINISH].concat();
     let half = "data: {\"choices\":[],\"usage\":{\"prompt_to";
     let script = Script::events([whole.clone(), half.to_owned()]);
@@ -135,10 +135,10 @@ fn cut(bytes: &Bytes, places: &[prop::sample::Index]) -> Vec<Piece> {
 }
 
 proptest! {
-    #![proptest_config(property())]
+    #![proptest_config(property_config())]
 
     #[test]
-    fn a_stream_is_relayed_byte_for_byte_however_it_is_split(
+    fn relays_stream_byte_for_byte_for_any_chunking(
         blocks in prop::collection::vec(block(), 0..12),
         mark in any::<bool>(),
         places in prop::collection::vec(any::<prop::sample::Index>(), 0..24),
@@ -147,11 +147,11 @@ proptest! {
         let mark = if mark { "\u{feff}" } else { "" };
         let last = [content("last").as_str(), FINISH, DONE].concat().replace('\n', end);
         let body = Bytes::from([mark, &blocks.concat(), &last].concat());
-        let script = Script::answer(200, "text/event-stream", cut(&body, &places));
-        paused(async {
+        let script = Script::response(200, "text/event-stream", cut(&body, &places));
+        run_paused(async {
             let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
-            let (bytes, broken) = gathered(stage.stream().await.unwrap()).await;
-            prop_assert!(broken.is_none());
+            let (bytes, body_error) = read_body(stage.stream().await.unwrap()).await;
+            prop_assert!(body_error.is_none());
             prop_assert_eq!(bytes, body);
             prop_assert_eq!(stage.counts().success, 1);
             stage.assert_closed();
@@ -160,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn a_broken_stream_is_relayed_up_to_its_last_whole_event_however_it_is_split(
+    fn interrupted_stream_is_relayed_up_to_last_complete_event(
         at in any::<prop::sample::Index>(),
         places in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {
@@ -175,12 +175,12 @@ proptest! {
             expected.push_str(event);
         }
         let pieces = cut(&Bytes::from(whole).slice(..at), &places);
-        let script = Script::answer(200, "text/event-stream", pieces).then(Piece::Break);
-        paused(async {
+        let script = Script::response(200, "text/event-stream", pieces).then(Piece::Break);
+        run_paused(async {
             let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
-            let (bytes, broken) = gathered(stage.stream().await.unwrap()).await;
-            prop_assert!(broken.is_none());
-            prop_assert_eq!(crate::wire::terminal(&bytes).0, expected);
+            let (bytes, body_error) = read_body(stage.stream().await.unwrap()).await;
+            prop_assert!(body_error.is_none());
+            prop_assert_eq!(crate::chat_fixtures::split_final_error(&bytes).0, expected);
             prop_assert_eq!(stage.counts().failed, 1);
             stage.assert_closed();
             Ok(())

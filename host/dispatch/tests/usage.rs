@@ -5,25 +5,25 @@ use jackfield_dispatch::ResponseBody;
 use jackfield_dispatch::plan::{Framing, Output, ResponseMode, Usage};
 use serde_json::{Value, json};
 
-use crate::anthropic;
-use crate::plugins::{FakeExecutor, FakeReply};
+use crate::anthropic_fixtures;
+use crate::fake_plugins::{FakeExecutor, FakeReply};
 use crate::stage::{Setting, Stage, text};
-use crate::upstream::{FakeUpstream, Piece, Script};
-use crate::wire::{COMPLETION, DONE, FINISH, content, error_body, stream};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::chat_fixtures::{COMPLETION, DONE, FINISH, content, error_body, stream};
 
-const TOLD: &str = r#""usage":{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":3},"completion_tokens_details":{"reasoning_tokens":2}}"#;
+const USAGE: &str = r#""usage":{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":3},"completion_tokens_details":{"reasoning_tokens":2}}"#;
 
-fn cost() -> Value {
+fn expected_usage() -> Value {
     json!({"input": 9, "output": 5, "cached_input": 3, "reasoning": 2})
 }
 
-fn whole() -> Script {
-    Script::json(200, COMPLETION.replacen('{', &format!("{{{TOLD},"), 1))
+fn completion_with_usage() -> Script {
+    Script::json(200, COMPLETION.replacen('{', &format!("{{{USAGE},"), 1))
 }
 
-fn streamed() -> Vec<String> {
-    let told = format!("data: {{\"choices\":[],{TOLD}}}\n\n");
-    vec![content("one"), FINISH.to_owned(), told, DONE.to_owned()]
+fn events_with_usage() -> Vec<String> {
+    let usage_event = format!("data: {{\"choices\":[],{USAGE}}}\n\n");
+    vec![content("one"), FINISH.to_owned(), usage_event, DONE.to_owned()]
 }
 
 fn stage(executor: FakeExecutor, script: Script) -> Stage {
@@ -32,21 +32,21 @@ fn stage(executor: FakeExecutor, script: Script) -> Stage {
 }
 
 /// Sees the answer whole, and gives it on.
-fn gathering() -> FakeExecutor {
+fn buffering() -> FakeExecutor {
     FakeExecutor::replying(ResponseMode::Whole, |_| Ok(FakeReply::echoing()))
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_whole_answer_cost_is_recorded() {
-    for executor in [FakeExecutor::relaying(), gathering()] {
-        let stage = stage(executor, whole());
+async fn records_usage_of_response() {
+    for executor in [FakeExecutor::relaying(), buffering()] {
+        let stage = stage(executor, completion_with_usage());
         text(stage.whole().await).await;
-        assert_eq!(stage.record()["usage"], cost());
+        assert_eq!(stage.record()["usage"], expected_usage());
     }
-    for executor in [FakeExecutor::relaying(), gathering()] {
-        let script = Script::json(200, anthropic::MESSAGE);
-        let stage = anthropic::stage(1, executor, vec![script]);
-        let call = anthropic::call(&stage, false);
+    for executor in [FakeExecutor::relaying(), buffering()] {
+        let script = Script::json(200, anthropic_fixtures::MESSAGE);
+        let stage = anthropic_fixtures::stage(1, executor, vec![script]);
+        let call = anthropic_fixtures::call(&stage, false);
         text(stage.dispatcher.call(call).await).await;
         let usage = &stage.record()["usage"];
         assert_eq!((&usage["input"], &usage["output"]), (&json!(5), &json!(7)));
@@ -54,16 +54,16 @@ async fn what_a_whole_answer_cost_is_recorded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_stream_cost_is_recorded() {
+async fn records_usage_of_stream() {
     for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
-        let stage = stage(executor, Script::events(streamed()));
+        let stage = stage(executor, Script::events(events_with_usage()));
         text(stage.stream().await).await;
-        assert_eq!(stage.record()["usage"], cost());
+        assert_eq!(stage.record()["usage"], expected_usage());
     }
     for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
-        let script = Script::events(anthropic::stream());
-        let stage = anthropic::stage(1, executor, vec![script]);
-        let call = anthropic::call(&stage, true);
+        let script = Script::events(anthropic_fixtures::stream());
+        let stage = anthropic_fixtures::stage(1, executor, vec![script]);
+        let call = anthropic_fixtures::call(&stage, true);
         text(stage.dispatcher.call(call).await).await;
         let usage = &stage.record()["usage"];
         assert_eq!((&usage["input"], &usage["output"]), (&json!(5), &json!(7)));
@@ -71,7 +71,7 @@ async fn what_a_stream_cost_is_recorded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_guest_says_wins_over_the_answer() {
+async fn plugin_usage_overrides_response_usage() {
     let executor = FakeExecutor::replying(ResponseMode::Frames(Framing::Sse), |_| {
         Ok(FakeReply::new(|frames, last| {
             Ok(Output {
@@ -85,14 +85,14 @@ async fn what_a_guest_says_wins_over_the_answer() {
             })
         }))
     });
-    let stage = stage(executor, Script::events(streamed()));
+    let stage = stage(executor, Script::events(events_with_usage()));
     text(stage.stream().await).await;
     let usage = json!({"input": 1, "output": 2, "cached_input": 0, "reasoning": 0});
     assert_eq!(stage.record()["usage"], usage);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_tells_no_cost_has_none_in_the_record() {
+async fn response_without_usage_records_none() {
     for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
         let stage = stage(executor, Script::events(stream()));
         text(stage.stream().await).await;
@@ -101,21 +101,21 @@ async fn an_answer_that_tells_no_cost_has_none_in_the_record() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_the_client_leaves_keeps_what_was_known() {
+async fn cancelled_stream_records_known_usage() {
     for translated in [false, true] {
         for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
-            let script = Script::events(anthropic::begun()).then(Piece::Hang);
-            let stage = anthropic::stage(1, executor, vec![script]);
+            let script = Script::events(anthropic_fixtures::events_before_end()).then(Piece::Hang);
+            let stage = anthropic_fixtures::stage(1, executor, vec![script]);
             let call = match translated {
-                true => anthropic::call(&stage, true),
-                false => anthropic::native(&stage, true),
+                true => anthropic_fixtures::call(&stage, true),
+                false => anthropic_fixtures::anthropic_call(&stage, true),
             };
-            let answer = stage.dispatcher.call(call).await.unwrap();
-            let ResponseBody::Stream(mut answer) = answer.body else {
+            let response = stage.dispatcher.call(call).await.unwrap();
+            let ResponseBody::Stream(mut response) = response.body else {
                 panic!("not a stream")
             };
-            answer.next().await.unwrap().unwrap();
-            drop(answer);
+            response.next().await.unwrap().unwrap();
+            drop(response);
             let record = stage.record();
             assert_eq!(record["usage"]["input"], 5, "{record}");
             assert_eq!(record["outcome"]["outcome"], "cancelled");
@@ -126,24 +126,24 @@ async fn a_stream_that_the_client_leaves_keeps_what_was_known() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_breaks_off_keeps_what_was_known() {
+async fn interrupted_stream_records_known_usage() {
     for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
-        let script = Script::events(anthropic::begun()).then(Piece::Break);
-        let stage = anthropic::stage(1, executor, vec![script]);
-        let call = anthropic::native(&stage, true);
+        let script = Script::events(anthropic_fixtures::events_before_end()).then(Piece::Break);
+        let stage = anthropic_fixtures::stage(1, executor, vec![script]);
+        let call = anthropic_fixtures::anthropic_call(&stage, true);
         text(stage.dispatcher.call(call).await).await;
         assert_eq!(stage.record()["usage"]["input"], 5);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_failed_over_costs_nothing_in_the_record() {
+async fn failed_attempt_records_no_usage() {
     let scripts = vec![
-        Script::events([anthropic::START, anthropic::ERROR]),
+        Script::events([anthropic_fixtures::MESSAGE_START, anthropic_fixtures::ERROR]),
         Script::json(400, error_body("no", "invalid")),
     ];
-    let stage = anthropic::stage(2, FakeExecutor::relaying(), scripts);
-    let call = anthropic::native(&stage, true);
+    let stage = anthropic_fixtures::stage(2, FakeExecutor::relaying(), scripts);
+    let call = anthropic_fixtures::anthropic_call(&stage, true);
     assert!(stage.dispatcher.call(call).await.is_err());
     assert_eq!(stage.record()["usage"], Value::Null);
 }

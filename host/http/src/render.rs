@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn seed_1_10_a_cooldown_tells_the_model_and_the_wait_also_in_the_body() {
+    async fn cliproxyapi_compat_1_10_cooldown_body_has_model_and_retry_after() {
         let cooling = Reasons {
             cooling: 2,
             ..Reasons::default()
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn seed_1_10_whoever_is_out_of_use_for_another_reason_is_unavailable() {
+    async fn cliproxyapi_compat_1_10_returns_503_unless_all_are_cooling() {
         // The seed answers 500; a client can do nothing about it, and may come back.
         let one_barred = Reasons {
             cooling: 1,

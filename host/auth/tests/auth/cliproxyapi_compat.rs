@@ -69,7 +69,7 @@ fn failure() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_3_the_operators_lead_counts_more_than_the_executors() {
+async fn cliproxyapi_compat_1_3_configured_lead_overrides_executor_lead() {
     let mut long = token("a", HOUR);
     long.timing.lead = Some(20 * MINUTE);
     let (auth, _) = with_refresher(vec![long, token("b", HOUR)]);
@@ -83,7 +83,7 @@ async fn seed_1_3_the_operators_lead_counts_more_than_the_executors() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_4_a_store_that_cannot_be_read_changes_nothing() {
+async fn cliproxyapi_compat_1_4_failed_load_changes_nothing() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR)], &store);
     *store.unreadable.lock() = true;
@@ -94,7 +94,7 @@ async fn seed_1_4_a_store_that_cannot_be_read_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_4_a_load_tells_no_hook() {
+async fn cliproxyapi_compat_1_4_load_emits_no_events() {
     let store = Arc::new(MemoryStore::default());
     let before = manager(vec![token("a", HOUR)], &store);
     before.set_refresher(Provider::new() as Arc<dyn Refresher>);
@@ -108,7 +108,7 @@ async fn seed_1_4_a_load_tells_no_hook() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_4_whoever_is_new_is_inserted_and_whoever_is_known_is_updated() {
+async fn cliproxyapi_compat_1_4_register_inserts_new_and_updates_known() {
     let auth = manager(vec![token("a", HOUR)], &Arc::default());
     let listener = LabelRecorder::on(&auth);
     auth.register(token("b", HOUR)).await.unwrap();
@@ -119,7 +119,7 @@ async fn seed_1_4_whoever_is_new_is_inserted_and_whoever_is_known_is_updated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_8_a_result_for_who_is_gone_changes_nothing_but_is_told() {
+async fn cliproxyapi_compat_1_8_result_for_removed_credential_only_emits_event() {
     let mut created = token("a", HOUR);
     created.origin = Origin::Admin;
     let auth = manager(vec![created.clone()], &Arc::default());
@@ -135,7 +135,7 @@ async fn seed_1_8_a_result_for_who_is_gone_changes_nothing_but_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_14_what_is_due_at_the_start_is_renewed_at_once() {
+async fn cliproxyapi_compat_1_14_refreshes_due_tokens_at_start() {
     let (auth, provider) = with_refresher(vec![token("a", MINUTE), token("b", 10 * HOUR)]);
     run_for(&auth, Duration::from_secs(2)).await;
     assert_eq!(provider.calls(), 1);
@@ -143,7 +143,7 @@ async fn seed_1_14_what_is_due_at_the_start_is_renewed_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_14_nothing_is_renewed_once_the_background_is_stopped() {
+async fn cliproxyapi_compat_1_14_stops_refreshing_when_background_stops() {
     let (auth, provider) = with_refresher(vec![token("a", HOUR)]);
     run_for(&auth, MINUTE).await;
     tokio::time::sleep(2 * HOUR).await;
@@ -153,7 +153,7 @@ async fn seed_1_14_nothing_is_renewed_once_the_background_is_stopped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_14_a_refresh_that_worked_is_noted_and_told() {
+async fn cliproxyapi_compat_1_14_successful_refresh_is_recorded_and_emitted() {
     let (auth, provider) = with_refresher(vec![token("a", HOUR)]);
     let down = RefreshError::Failed("status 503".to_owned());
     provider.failures.lock().push_back(down);
@@ -170,7 +170,7 @@ async fn seed_1_14_a_refresh_that_worked_is_noted_and_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_14_without_a_lead_and_an_interval_nothing_is_renewed() {
+async fn cliproxyapi_compat_1_14_does_not_refresh_without_lead_and_interval() {
     struct NoLead(Arc<Provider>);
     impl Refresher for NoLead {
         fn refresh(
@@ -199,7 +199,7 @@ async fn seed_1_14_without_a_lead_and_an_interval_nothing_is_renewed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_16_a_hook_that_panics_harms_neither_the_others_nor_the_caller() {
+async fn cliproxyapi_compat_1_16_panicking_hook_is_isolated() {
     struct AlwaysPanics;
     impl Hook for AlwaysPanics {
         fn on_event(&self, _: &Event) {
@@ -223,7 +223,7 @@ async fn seed_1_16_a_hook_that_panics_harms_neither_the_others_nor_the_caller() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_17_an_edit_replaces_what_a_credential_serves() {
+async fn cliproxyapi_compat_1_17_update_replaces_served_models() {
     let auth = manager(vec![token("a", HOUR)], &Arc::default());
     let mut edited = token("a", HOUR);
     edited.credential.serves = vec![Served::new("other", vec!["other".into()])];
@@ -238,7 +238,7 @@ async fn seed_1_17_an_edit_replaces_what_a_credential_serves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_17_a_model_is_there_until_the_last_who_serves_it_is_removed() {
+async fn cliproxyapi_compat_1_17_model_is_listed_until_last_credential_is_removed() {
     let created = |id: &str| Registration {
         origin: Origin::Admin,
         ..token(id, HOUR)
@@ -251,7 +251,7 @@ async fn seed_1_17_a_model_is_there_until_the_last_who_serves_it_is_removed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_17_a_model_comes_back_by_itself_when_its_cooldown_ends() {
+async fn cliproxyapi_compat_1_17_model_recovers_when_cooldown_ends() {
     // In the seed only a success or a new registration resumes it, and some never come back.
     let auth = manager(vec![token("a", HOUR)], &Arc::default());
     lease(&auth, "a").settle(failure(), at(Duration::ZERO), None);
@@ -261,7 +261,7 @@ async fn seed_1_17_a_model_comes_back_by_itself_when_its_cooldown_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_17_the_providers_of_a_model_are_listed_once_each_by_name() {
+async fn cliproxyapi_compat_1_17_providers_of_a_model_are_sorted_and_unique() {
     // The seed orders them by how many credentials they have; here no provider comes before another,
     // since the pool is all their credentials.
     let of = |id: &str, provider: &str| {

@@ -36,7 +36,7 @@ fn cools(auth: &AuthManager, id: &str) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_4_a_load_brings_back_what_was_kept() {
+async fn cliproxyapi_compat_1_4_load_restores_persisted_state() {
     let store = Arc::new(MemoryStore::default());
     let (auth, loaded) = restarted(&store).await;
     assert_eq!(loaded, LoadSummary::default());
@@ -75,7 +75,7 @@ async fn changed_source_secrets_override_refreshed_tokens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_4_health_is_written_behind_and_together() {
+async fn cliproxyapi_compat_1_4_health_writes_are_deferred_and_batched() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
     fail(&auth, "a");
@@ -109,7 +109,7 @@ async fn failing_store_is_retried_without_loss() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_4_what_is_removed_is_forgotten() {
+async fn cliproxyapi_compat_1_4_remove_deletes_stored_state() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
     let c = CredentialId::from("c");

@@ -37,7 +37,7 @@ impl Hook for PanickingHook {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_16_hooks_hear_of_everything_in_order() {
+async fn cliproxyapi_compat_1_16_hooks_receive_all_events_in_order() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR)], &store);
     let listener = Arc::new(ReentrantHook::default());

@@ -48,7 +48,7 @@ async fn refreshes_token_before_expiry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_14_keys_and_disabled_credentials_are_left_alone() {
+async fn cliproxyapi_compat_1_14_skips_refresh_of_keys_and_disabled_credentials() {
     let store = Arc::new(MemoryStore::default());
     let mut key = token("key", MINUTE);
     key.credential.kind = jackfield_credential::CredentialKind::ApiKey;
@@ -161,7 +161,7 @@ async fn rejected_refresh_bars_credential_until_secrets_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_14_a_failed_refresh_waits_five_minutes_and_blames_nobody() {
+async fn cliproxyapi_compat_1_14_failed_refresh_backs_off_without_affecting_health() {
     let (auth, _, provider) = setup(&["a"], 6 * MINUTE);
     let failed = RefreshError::Failed("status 503".to_owned());
     provider.failures.lock().push_back(failed);

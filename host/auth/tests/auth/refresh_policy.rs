@@ -90,7 +90,7 @@ async fn run_for(auth: &AuthManager, time: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_14_the_evaluators_yes_renews_before_interval_and_lead_do() {
+async fn cliproxyapi_compat_1_14_policy_yes_refreshes_before_interval_and_lead() {
     let (auth, executor) = setup(vec![token("a", 600 * MINUTE)], Some(false));
     run_for(&auth, 10 * MINUTE).await;
     assert_eq!(access_token(&auth, "a"), "at-0-a");
@@ -104,7 +104,7 @@ async fn seed_1_14_the_evaluators_yes_renews_before_interval_and_lead_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_14_the_evaluators_no_keeps_tokens_that_the_lead_would_renew() {
+async fn cliproxyapi_compat_1_14_policy_no_overrides_lead() {
     let mut hourly = token("b", 30 * MINUTE);
     hourly.timing.interval = Some(20 * MINUTE);
     let (auth, executor) = setup(vec![token("a", 30 * MINUTE), hourly], Some(false));
@@ -116,7 +116,7 @@ async fn seed_1_14_the_evaluators_no_keeps_tokens_that_the_lead_would_renew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_14_without_an_opinion_interval_and_lead_count() {
+async fn cliproxyapi_compat_1_14_policy_none_falls_back_to_interval_and_lead() {
     let (auth, executor) = setup(vec![token("a", 30 * MINUTE)], None);
     run_for(&auth, 25 * MINUTE - Duration::from_secs(1)).await;
     assert_eq!(executor.provider.calls(), 0);
@@ -137,7 +137,7 @@ async fn always_true_policy_refreshes_at_most_once_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_14_nobody_is_asked_about_keys_disabled_credentials_and_plain_executors() {
+async fn cliproxyapi_compat_1_14_policy_is_skipped_for_keys_disabled_and_plain_executors() {
     let mut key = token("key", MINUTE);
     key.credential.kind = CredentialKind::ApiKey;
     let mut off = token("off", MINUTE);
@@ -151,7 +151,7 @@ async fn seed_1_14_nobody_is_asked_about_keys_disabled_credentials_and_plain_exe
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_14_the_pause_after_a_failure_comes_before_the_evaluator() {
+async fn cliproxyapi_compat_1_14_failure_backoff_precedes_policy_check() {
     let (auth, executor) = setup(vec![token("a", 600 * MINUTE)], Some(true));
     let down = RefreshError::Failed("status 503".to_owned());
     executor.provider.failures.lock().push_back(down);

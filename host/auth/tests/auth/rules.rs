@@ -37,7 +37,7 @@ fn cools(auth: &AuthManager, id: &str) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_3_a_manager_needs_no_store() {
+async fn cliproxyapi_compat_1_3_manager_works_without_store() {
     let registrations = vec![token("a", HOUR)];
     let auth = AuthManager::new(AuthParts::new(registrations, clock())).unwrap();
     assert_eq!(auth.load(|_| None).await, Ok(LoadSummary::default()));
@@ -48,7 +48,7 @@ async fn seed_1_3_a_manager_needs_no_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_3_cooling_is_switched_off_for_all_at_run_time() {
+async fn cliproxyapi_compat_1_3_cooling_can_be_disabled_globally_at_run_time() {
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &Arc::default());
     fail(&auth, "a");
     auth.set_options(PoolOptions {
@@ -64,7 +64,7 @@ async fn seed_1_3_cooling_is_switched_off_for_all_at_run_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_4_nobody_is_found_by_an_id_that_is_not_there() {
+async fn cliproxyapi_compat_1_4_unknown_id_is_not_found() {
     let auth = manager(vec![token("a", HOUR)], &Arc::default());
     let missing_id = id("b");
     let unknown = Err(ChangeError::NotFound(missing_id.clone()));
@@ -78,7 +78,7 @@ async fn seed_1_4_nobody_is_found_by_an_id_that_is_not_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_4_to_register_a_known_id_is_to_update_it() {
+async fn cliproxyapi_compat_1_4_register_of_known_id_updates_it() {
     // The seed replaces health too; here an edit lifts no cooldown.
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &Arc::default());
     fail(&auth, "a");
@@ -95,7 +95,7 @@ async fn seed_1_4_to_register_a_known_id_is_to_update_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_4_only_what_changed_since_its_source_is_kept() {
+async fn cliproxyapi_compat_1_4_stores_only_changes_from_the_source() {
     // A key of the configuration is never written, not even when it is called or cools.
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR)], &store);
@@ -108,7 +108,7 @@ async fn seed_1_4_only_what_changed_since_its_source_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_17_a_model_is_listed_with_those_who_serve_it() {
+async fn cliproxyapi_compat_1_17_model_is_listed_with_its_providers() {
     let mut other = token("b", HOUR);
     other.credential.provider = "other".into();
     other.credential.serves = vec![

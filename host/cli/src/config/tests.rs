@@ -103,14 +103,14 @@ fn selector(lines: &str) -> Result<String, Box<dyn Error>> {
 }
 
 #[test]
-fn seed_1_3_round_robin_is_the_selector_unless_another_is_named() -> CaseResult {
+fn cliproxyapi_compat_1_3_default_selector_is_round_robin() -> CaseResult {
     assert_eq!(selector("")?, "round-robin");
     assert_eq!(selector("\nrouting: { selector: mine }\n")?, "mine");
     Ok(())
 }
 
 #[test]
-fn seed_1_11_fill_first_has_three_spellings() -> CaseResult {
+fn cliproxyapi_compat_1_11_fill_first_has_three_spellings() -> CaseResult {
     for spelling in ["fill-first", "fillfirst", "ff"] {
         let named = selector(&format!("\nrouting: {{ selector: {spelling} }}\n"))?;
         assert_eq!(named, "fill-first", "{spelling}");

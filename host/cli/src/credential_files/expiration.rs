@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn seed_1_13_an_end_is_told_in_many_ways() {
+    fn cliproxyapi_compat_1_13_parses_expiry_in_many_formats() {
         let spellings = [
             json!("2026-01-24T10:00:00Z"),
             json!("2026-01-24T11:30:00.000+01:30"),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn seed_1_13_the_first_key_that_can_be_read_counts_and_then_the_token() {
+    fn cliproxyapi_compat_1_13_first_readable_expiry_key_wins_then_token() {
         for key in KEYS {
             assert_eq!(read(&json!({ key: END })), Some(END * 1000), "{key}");
         }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn seed_1_13_what_says_nothing_of_an_end_is_passed_over() {
+    fn cliproxyapi_compat_1_13_ignores_values_without_expiry() {
         // The seed takes `0` for an end that is known and zero, and looks no further.
         assert_eq!(
             read(&json!({ "expired": 0, "expires_at": END })),

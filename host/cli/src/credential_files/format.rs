@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn seed_1_18_a_file_says_whose_it_is_by_its_type() {
+    fn cliproxyapi_compat_1_18_file_type_names_the_provider() {
         let file = json!({
             "type": "Claude", "email": "me@example.com", "access_token": "at", "refresh_token": "rt",
             "expired": "2026-01-24T10:00:00Z", "last_refresh": "2026-01-24T09:00:00+00:00",
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn seed_1_18_tokens_may_stand_in_an_object_of_their_own() {
+    fn cliproxyapi_compat_1_18_reads_tokens_from_nested_object() {
         let file = json!({
             "type": "gemini-cli", "project_id": "p",
             "token": { "access_token": "at", "refresh_token": "rt", "client_id": "c", "expiry": 5 },
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn seed_1_12_a_prefix_with_a_slash_inside_is_none() {
+    fn cliproxyapi_compat_1_12_ignores_prefix_with_inner_slash() {
         let file = json!({ "type": "acme", "api_key": "k", "prefix": "a/b" });
         assert_eq!(read(&file).body.get("prefix"), None);
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn seed_1_8_the_level_survives_the_end_of_its_window() {
+fn cliproxyapi_compat_1_8_backoff_level_survives_its_window() {
     let mut health = Health::Ready;
     let mut now = at(0);
     for expected in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800, 1800] {
@@ -22,7 +22,7 @@ fn seed_1_8_the_level_survives_the_end_of_its_window() {
 }
 
 #[test]
-fn seed_1_8_a_success_starts_over() {
+fn cliproxyapi_compat_1_8_success_resets_backoff() {
     let health = cooling_twice();
     assert_eq!(health.strikes(), 2);
     let health = health.next(&Outcome::Success, observation(at(20_000), at(20_500)), &policy());
@@ -71,7 +71,7 @@ fn a_failure_that_began_before_the_window_changes_nothing() {
 }
 
 #[test]
-fn seed_1_8_a_hint_leaves_the_level_as_it_is() {
+fn cliproxyapi_compat_1_8_retry_after_does_not_raise_backoff_level() {
     let health = cooling_twice().next(&unauthorized(), observation(at(50_000), at(50_000)), &policy());
     assert_eq!(health.strikes(), 2);
     let later = at(50_000) + Duration::from_mins(30);
@@ -117,7 +117,7 @@ fn truncates_cause_at_char_boundary() {
 proptest! {
     /// However many attempts fail together, and in whatever order they tell, they are one window.
     #[test]
-    fn seed_1_19_a_burst_of_failures_raises_the_level_once(
+    fn cliproxyapi_compat_1_19_burst_of_failures_raises_backoff_level_once(
         delays in prop::collection::vec(0_u64..900, 1..50),
         bursts in 1_u32..15,
     ) {

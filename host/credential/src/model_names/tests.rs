@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn seed_1_12_a_prefix_is_one_more_name() {
+fn cliproxyapi_compat_1_12_prefix_adds_a_name() {
     let fixture = Fixture::new(&["m", "n=fast"]).prefix("team-a");
     assert_eq!(
         fixture.names(),
@@ -23,7 +23,7 @@ fn seed_1_12_a_prefix_is_one_more_name() {
 }
 
 #[test]
-fn seed_1_12_a_forced_prefix_is_the_only_way_in() {
+fn cliproxyapi_compat_1_12_forced_prefix_replaces_the_name() {
     let fixture = Fixture::new(&["m", "n=fast"]).prefix("team-a").force();
     assert_eq!(
         fixture.names(),
@@ -32,7 +32,7 @@ fn seed_1_12_a_forced_prefix_is_the_only_way_in() {
 }
 
 #[test]
-fn seed_1_12_a_forced_prefix_spares_the_model_of_its_own_name() {
+fn cliproxyapi_compat_1_12_forced_prefix_exempts_model_named_like_it() {
     let fixture = Fixture::new(&["m", "n"]).prefix("m").force();
     assert_eq!(
         fixture.names(),
@@ -41,12 +41,12 @@ fn seed_1_12_a_forced_prefix_spares_the_model_of_its_own_name() {
 }
 
 #[test]
-fn seed_1_12_forcing_prefixes_leaves_credentials_without_one_alone() {
+fn cliproxyapi_compat_1_12_forced_prefix_ignores_credentials_without_prefix() {
     assert_eq!(Fixture::new(&["m"]).force().names(), names(&[("m", "m")]));
 }
 
 #[test]
-fn seed_1_12_a_leading_prefix_is_stripped_before_names_are_read() {
+fn cliproxyapi_compat_1_12_strips_leading_prefix_before_name_lookup() {
     let fixture = Fixture::new(&["team/m", "m"]).prefix("team");
     assert_eq!(
         fixture.names(),
@@ -55,7 +55,7 @@ fn seed_1_12_a_leading_prefix_is_stripped_before_names_are_read() {
 }
 
 #[test]
-fn seed_1_12_a_prefix_is_trimmed_of_spaces_and_slashes() {
+fn cliproxyapi_compat_1_12_trims_spaces_and_slashes_from_prefix() {
     for (text, expected) in [
         ("team", Ok(Some("team"))),
         (" /team/ ", Ok(Some("team"))),
@@ -71,14 +71,14 @@ fn seed_1_12_a_prefix_is_trimmed_of_spaces_and_slashes() {
 }
 
 #[test]
-fn seed_1_12_own_models_stand_in_place_of_the_providers() {
+fn cliproxyapi_compat_1_12_credential_models_replace_provider_models() {
     let mut fixture = Fixture::new(&["m=fast"]);
     fixture.own = models(&["o=fast"]);
     assert_eq!(fixture.names(), names(&[("o", "o"), ("fast", "o")]));
 }
 
 #[test]
-fn seed_1_12_the_first_alias_wins_whatever_its_case() {
+fn cliproxyapi_compat_1_12_first_alias_wins_case_insensitively() {
     let fixture = Fixture::new(&["m=Fast", "n=fast", "o"]);
     assert_eq!(
         fixture.names(),
@@ -93,19 +93,19 @@ fn seed_1_12_the_first_alias_wins_whatever_its_case() {
 }
 
 #[test]
-fn seed_1_12_an_alias_wins_over_a_models_name() {
+fn cliproxyapi_compat_1_12_alias_wins_over_model_name() {
     let fixture = Fixture::new(&["n", "m=N"]);
     assert_eq!(fixture.names(), names(&[("n", "m"), ("m", "m"), ("N", "m")]));
 }
 
 #[test]
-fn seed_1_12_a_channels_alias_replaces_the_name() {
+fn cliproxyapi_compat_1_12_channel_alias_replaces_the_name() {
     let fixture = Fixture::new(&["m", "n"]).alias("M", "short", false);
     assert_eq!(fixture.names(), names(&[("short", "m"), ("n", "n")]));
 }
 
 #[test]
-fn seed_1_12_a_forked_alias_stands_beside_the_name() {
+fn cliproxyapi_compat_1_12_forked_alias_adds_a_name() {
     let fixture = Fixture::new(&["m", "n"]).alias("m", "short", true);
     assert_eq!(
         fixture.names(),
@@ -114,7 +114,7 @@ fn seed_1_12_a_forked_alias_stands_beside_the_name() {
 }
 
 #[test]
-fn seed_1_12_blank_and_idle_channel_entries_are_skipped() {
+fn cliproxyapi_compat_1_12_skips_blank_and_unused_channel_entries() {
     let fixture = Fixture::new(&["m", "n"])
         .alias(" ", "a", false)
         .alias("m", " ", false)
@@ -124,7 +124,7 @@ fn seed_1_12_blank_and_idle_channel_entries_are_skipped() {
 }
 
 #[test]
-fn seed_1_12_the_first_channel_alias_wins_whatever_its_case() {
+fn cliproxyapi_compat_1_12_first_channel_alias_wins_case_insensitively() {
     let fixture = Fixture::new(&["m", "n"])
         .alias("m", "Short", true)
         .alias("n", "short", false);
@@ -135,13 +135,13 @@ fn seed_1_12_the_first_channel_alias_wins_whatever_its_case() {
 }
 
 #[test]
-fn seed_1_12_channel_aliases_are_read_before_a_lists_own() {
+fn cliproxyapi_compat_1_12_channel_aliases_precede_listed_aliases() {
     let fixture = Fixture::new(&["m=fast"]).alias("fast", "quick", false);
     assert_eq!(fixture.names(), names(&[("m", "m"), ("quick", "m")]));
 }
 
 #[test]
-fn seed_1_12_a_channel_alias_may_take_another_models_name() {
+fn cliproxyapi_compat_1_12_channel_alias_may_shadow_another_model() {
     let swap = Fixture::new(&["m", "n"])
         .alias("m", "n", false)
         .alias("n", "m", false);
@@ -149,7 +149,7 @@ fn seed_1_12_a_channel_alias_may_take_another_models_name() {
 }
 
 #[test]
-fn seed_1_12_a_suffix_of_the_configured_name_goes_to_the_provider() {
+fn cliproxyapi_compat_1_12_configured_suffix_is_sent_upstream() {
     let fixture = Fixture::new(&["m", "n"]).alias("m(high)", "deep", false);
     assert_eq!(
         fixture.names(),
@@ -158,7 +158,7 @@ fn seed_1_12_a_suffix_of_the_configured_name_goes_to_the_provider() {
 }
 
 #[test]
-fn seed_1_12_channels_depend_on_the_provider_and_the_kind() {
+fn cliproxyapi_compat_1_12_channel_depends_on_provider_and_kind() {
     for provider in ["vertex", "claude", "codex", " Claude "] {
         let channel = provider.trim().to_lowercase();
         assert_eq!(

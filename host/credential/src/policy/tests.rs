@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn seed_1_8_statuses_cool_as_the_table_says() {
+fn cliproxyapi_compat_1_8_status_cooldowns_match_the_table() {
     let minutes = |n: u64| Some(Duration::from_mins(n));
     let hours = |n: u64| Some(Duration::from_hours(n));
     for (status, expected) in [
@@ -59,7 +59,7 @@ fn kinds_cool_without_a_status_and_win_over_one() {
 }
 
 #[test]
-fn seed_1_8_what_the_table_does_not_name_cools_nothing() {
+fn cliproxyapi_compat_1_8_other_statuses_do_not_cool() {
     for scope in [Scope::Request, Scope::Transport] {
         for status in [401, 404, 429, 500, 503] {
             let blameless = Failure {
@@ -72,7 +72,7 @@ fn seed_1_8_what_the_table_does_not_name_cools_nothing() {
 }
 
 #[test]
-fn seed_1_8_a_hint_counts_more_than_the_doubling() {
+fn cliproxyapi_compat_1_8_retry_after_overrides_backoff() {
     let minute = Some(Duration::from_mins(1));
     let hint = Some(Duration::from_secs(7));
     for (failure, expected) in [
@@ -100,7 +100,7 @@ fn ignores_zero_hint_and_caps_huge_hint() {
 }
 
 #[test]
-fn seed_1_8_limits_without_a_hint_double_up_to_half_an_hour() {
+fn cliproxyapi_compat_1_8_rate_limit_backoff_doubles_up_to_30_minutes() {
     let seconds: Vec<u64> = (0..14)
         .filter_map(|strikes| length(&failure("", Some(429)), strikes))
         .map(|length| length.as_secs())
@@ -131,7 +131,7 @@ fn only_backoff_counts_as_strike() {
 }
 
 #[test]
-fn seed_1_8_disable_cooling_waives_guesses_only() {
+fn cliproxyapi_compat_1_8_disable_cooling_still_honors_retry_after() {
     let policy = CooldownPolicy {
         disable_cooling: true,
         ..CooldownPolicy::default()

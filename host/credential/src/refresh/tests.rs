@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn seed_1_14_disabled_credentials_and_api_keys_are_never_renewed() {
+fn cliproxyapi_compat_1_14_never_refreshes_disabled_credentials_and_api_keys() {
     let ended = RefreshFacts {
         expires_at: Some(at(1)),
         ..facts()
@@ -29,7 +29,7 @@ fn seed_1_14_disabled_credentials_and_api_keys_are_never_renewed() {
 }
 
 #[test]
-fn seed_1_14_nothing_is_due_before_the_pause_after_a_failure_ends() {
+fn cliproxyapi_compat_1_14_nothing_is_due_during_failure_backoff() {
     let failed = RefreshFacts {
         not_before: Some(at(400_000)),
         expires_at: Some(at(1)),
@@ -44,7 +44,7 @@ fn seed_1_14_nothing_is_due_before_the_pause_after_a_failure_ends() {
 }
 
 #[test]
-fn seed_1_14_the_evaluators_word_comes_before_interval_and_lead() {
+fn cliproxyapi_compat_1_14_policy_precedes_interval_and_lead() {
     let long = RefreshFacts {
         expires_at: Some(at(90_000_000)),
         interval: Some(secs(60)),
@@ -63,7 +63,7 @@ fn seed_1_14_the_evaluators_word_comes_before_interval_and_lead() {
 }
 
 #[test]
-fn seed_1_14_the_evaluator_is_asked_of_tokens_in_use_and_not_while_a_failure_rests() {
+fn cliproxyapi_compat_1_14_policy_is_checked_for_active_tokens_outside_backoff() {
     let next = at(5_000);
     assert_eq!(facts().check_at(next), Some(next));
     let resting = RefreshFacts {
@@ -87,7 +87,7 @@ fn seed_1_14_the_evaluator_is_asked_of_tokens_in_use_and_not_while_a_failure_res
 }
 
 #[test]
-fn seed_1_14_an_interval_counts_from_the_last_refresh_and_back_from_the_end() {
+fn cliproxyapi_compat_1_14_interval_counts_from_last_refresh_or_back_from_expiry() {
     let hourly = RefreshFacts {
         interval: Some(secs(3600)),
         ..facts()
@@ -110,7 +110,7 @@ fn seed_1_14_an_interval_counts_from_the_last_refresh_and_back_from_the_end() {
 }
 
 #[test]
-fn seed_1_14_a_lead_counts_back_from_the_end_or_on_from_the_last_refresh() {
+fn cliproxyapi_compat_1_14_lead_counts_back_from_expiry_or_on_from_last_refresh() {
     let ending = RefreshFacts {
         expires_at: Some(at(5_000_000)),
         refreshed_at: Some(at(1)),
@@ -136,7 +136,7 @@ fn seed_1_14_a_lead_counts_back_from_the_end_or_on_from_the_last_refresh() {
 }
 
 #[test]
-fn seed_1_2_a_failed_refresh_is_left_alone_for_5_minutes_and_then_longer() {
+fn cliproxyapi_compat_1_2_refresh_backoff_starts_at_5_minutes_and_grows() {
     let middle = |failures| refresh_backoff(failures, 200);
     assert_eq!(middle(1), secs(300));
     assert_eq!(

@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use super::world::{Account, State, World};
 
 /// The first secret of whoever has a name first; the next one's is twice that, and so on.
-pub(super) const LIFE: u64 = 1000;
+pub(super) const SECRETS_PER_LOGIN: u64 = 1000;
 
 /// How long an access token lives, in milliseconds.
 pub(super) const TOKEN_MS: u64 = 30 * 60 * 1000;
@@ -28,9 +28,9 @@ const LEAD: Duration = Duration::from_mins(2);
 const REFRESH_FAILURES: u32 = 15;
 
 /// The world as a token endpoint: a refresh token is good for once.
-pub(super) struct Tokens(pub(super) Arc<World>);
+pub(super) struct TokenEndpoint(pub(super) Arc<World>);
 
-impl Refresher for Tokens {
+impl Refresher for TokenEndpoint {
     fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         Box::pin(async move {
             let world = &self.0;
@@ -39,15 +39,15 @@ impl Refresher for Tokens {
                 let secret = job.secrets.get(name).unwrap().expose_secret();
                 secret.rsplit('-').next().unwrap().parse().unwrap()
             };
-            let (token, life) = (number("refresh-token"), number("api-key") / LIFE);
-            if !world.lock().refreshing.insert((id.clone(), life)) {
-                world.wrong(format!("{id} is refreshed twice at once"));
+            let (token, login) = (number("refresh-token"), number("api-key") / SECRETS_PER_LOGIN);
+            if !world.lock().refreshing.insert((id.clone(), login)) {
+                world.report_violation(format!("{id} is refreshed twice at once"));
             }
-            sleep(Duration::from_millis(world.draw(50..3000))).await;
-            let answer = world.renewed(&id, token, life);
-            sleep(Duration::from_millis(world.draw(0..200))).await;
-            world.lock().refreshing.remove(&(id, life));
-            answer
+            sleep(Duration::from_millis(world.random(50..3000))).await;
+            let result = world.issue_tokens(&id, token, login);
+            sleep(Duration::from_millis(world.random(0..200))).await;
+            world.lock().refreshing.remove(&(id, login));
+            result
         })
     }
 
@@ -64,47 +64,47 @@ impl Refresher for Tokens {
             let world = &self.0;
             let about = &question.credential;
             if about.kind != CredentialKind::Oauth {
-                world.wrong(format!("an opinion is asked about {}, a key", about.id));
+                world.report_violation(format!("an opinion is asked about {}, a key", about.id));
             }
-            sleep(Duration::from_millis(world.draw(0..50))).await;
+            sleep(Duration::from_millis(world.random(0..50))).await;
             let opinions = [None, None, Some(false), Some(true)];
-            let drawn = world.draw(0..opinions.len() as u64);
+            let drawn = world.random(0..opinions.len() as u64);
             opinions[usize::try_from(drawn).unwrap()]
         })
     }
 }
 
 impl World {
-    fn renewed(&self, id: &str, token: u64, life: u64) -> Result<TokenPatch, RefreshError> {
+    fn issue_tokens(&self, id: &str, token: u64, login: u64) -> Result<TokenPatch, RefreshError> {
         if self.chance(REFRESH_FAILURES) {
             return Err(RefreshError::Failed("down".to_owned()));
         }
         let now = self.now();
         let known = {
             let mut state = self.lock();
-            let account = state.of_source(id, life);
+            let account = state.account_of_login(id, login);
             account.map(|account| account.refresh_token)
         };
         let Some(known) = known else {
             // Whoever asks was removed meanwhile: what it gets is nobody's.
             return Ok(TokenPatch {
-                secrets: secrets(id, life * LIFE + LIFE - 1, 0),
+                secrets: secrets(id, login * SECRETS_PER_LOGIN + SECRETS_PER_LOGIN - 1, 0),
                 expires_at: None,
             });
         };
         if known != token {
-            self.wrong(format!(
+            self.report_violation(format!(
                 "{id} is refreshed with the token {token}, which was used"
             ));
         }
         let mut state = self.lock();
-        let account = state.of_source(id, life).ok_or(RefreshError::NotFound)?;
+        let account = state.account_of_login(id, login).ok_or(RefreshError::NotFound)?;
         account.refresh_token += 1;
         account.secret += 1;
-        account.ends = now + TOKEN_MS;
+        account.expires_at = now + TOKEN_MS;
         Ok(TokenPatch {
             secrets: secrets(id, account.secret, account.refresh_token),
-            expires_at: Some(World::timestamp(account.ends)),
+            expires_at: Some(World::timestamp(account.expires_at)),
         })
     }
 }
@@ -112,18 +112,18 @@ impl World {
 impl State {
     /// The account whose tokens are of this source, also if no configuration names it now: they are
     /// good all the same.
-    fn of_source(&mut self, id: &str, life: u64) -> Option<&mut Account> {
+    fn account_of_login(&mut self, id: &str, login: u64) -> Option<&mut Account> {
         let known = self.accounts.get_mut(id).into_iter();
         let known = known.chain(self.retired.get_mut(id));
-        let mut known = known.filter(|account| account.source.secret / LIFE == life);
+        let mut known = known.filter(|account| account.source.secret / SECRETS_PER_LOGIN == login);
         known.next()
     }
 }
 
 impl Account {
     /// Whether what is kept of it would not do after a restart.
-    pub(super) fn is_lost(&self, kept: Option<(u64, u64)>) -> bool {
-        let ours = kept.filter(|(secret, _)| secret / LIFE == self.source.secret / LIFE);
+    pub(super) fn has_lost_tokens(&self, stored: Option<(u64, u64)>) -> bool {
+        let ours = stored.filter(|(secret, _)| secret / SECRETS_PER_LOGIN == self.source.secret / SECRETS_PER_LOGIN);
         let token = ours.map_or(self.source.refresh_token, |(_, token)| token);
         token != self.refresh_token
     }
@@ -141,13 +141,13 @@ pub(super) fn secrets(id: &str, secret: u64, refresh: u64) -> BTreeMap<String, S
 const WRITE_FAILURES: u32 = 40;
 
 /// Keeps records in memory; half of the time its disk is bad.
-pub(super) struct Disk {
+pub(super) struct UnreliableStore {
     world: Arc<World>,
     records: Mutex<BTreeMap<CredentialId, StoredCredential>>,
     health: Mutex<BTreeMap<(CredentialId, Option<ModelKey>), HealthRecord>>,
 }
 
-impl Disk {
+impl UnreliableStore {
     pub(super) fn new(world: &Arc<World>) -> Self {
         Self {
             world: Arc::clone(world),
@@ -171,8 +171,8 @@ impl Disk {
         Some((number("api-key")?, number("refresh-token")?))
     }
 
-    async fn written(&self) -> Result<(), StoreError> {
-        sleep(Duration::from_millis(self.world.draw(1..40))).await;
+    async fn simulate_write(&self) -> Result<(), StoreError> {
+        sleep(Duration::from_millis(self.world.random(1..40))).await;
         // Every other quarter of an hour, and never at the end of the world.
         let bad = self.world.now() / (15 * 60 * 1000) % 2 == 1;
         if bad && self.world.chance(WRITE_FAILURES) {
@@ -182,13 +182,13 @@ impl Disk {
     }
 }
 
-impl std::fmt::Debug for Disk {
+impl std::fmt::Debug for UnreliableStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Disk")
     }
 }
 
-impl Store for Disk {
+impl Store for UnreliableStore {
     fn list(&self) -> BoxFuture<'_, Result<Vec<StoredCredential>, StoreError>> {
         Box::pin(async { Ok(self.records.lock().values().cloned().collect()) })
     }
@@ -199,7 +199,7 @@ impl Store for Disk {
         expected: Option<u64>,
     ) -> BoxFuture<'_, Result<u64, StoreError>> {
         Box::pin(async move {
-            self.written().await?;
+            self.simulate_write().await?;
             let mut records = self.records.lock();
             let known = records.get(&record.id).map(|known| known.version);
             if known != expected {
@@ -213,7 +213,7 @@ impl Store for Disk {
 
     fn delete(&self, id: CredentialId) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            self.written().await?;
+            self.simulate_write().await?;
             self.records.lock().remove(&id);
             self.health.lock().retain(|(of, _), _| *of != id);
             Ok(())
@@ -226,7 +226,7 @@ impl Store for Disk {
 
     fn save_health(&self, changed: Vec<HealthRecord>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            self.written().await?;
+            self.simulate_write().await?;
             let mut health = self.health.lock();
             for record in changed {
                 let key = (record.credential.clone(), record.model.clone());

@@ -11,19 +11,19 @@ use jackfield_dispatch::{Call, CallError, Dispatcher, StreamFraming, Operation};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use super::birth::{ROUNDS, TOTAL};
+use super::world_setup::{ROUNDS, TOTAL};
 use super::world::{MODELS, World};
-use crate::stage::gathered;
+use crate::stage::read_body;
 
 /// One request of one client, and what it must come to.
-pub(super) async fn client(world: Arc<World>, dispatcher: Arc<Dispatcher>, number: u64) {
-    let model = world.draw(0..MODELS as u64);
-    let (stream, wrong) = (world.chance(60), world.chance(4));
-    let leaves = world
+pub(super) async fn run_client(world: Arc<World>, dispatcher: Arc<Dispatcher>, number: u64) {
+    let model = world.random(0..MODELS as u64);
+    let (stream, invalid) = (world.chance(60), world.chance(4));
+    let disconnects_after = world
         .chance(8)
-        .then(|| Duration::from_millis(world.draw(1..4000)));
+        .then(|| Duration::from_millis(world.random(1..4000)));
     let body = json!({
-        "model": format!("m{model}"), "number": number, "stream": stream, "wrong": wrong,
+        "model": format!("m{model}"), "number": number, "stream": stream, "wrong": invalid,
         "messages": [],
     });
     let call = Call {
@@ -38,43 +38,43 @@ pub(super) async fn client(world: Arc<World>, dispatcher: Arc<Dispatcher>, numbe
         affinity: None,
         deadline: dispatcher.deadline(),
     };
-    world.tell(&format!("request {number} begins"));
-    let answered = async {
-        let answer = dispatcher.call(call).await?;
-        let status = answer.status.as_u16();
-        let (bytes, broken) = gathered(answer).await;
-        Ok::<_, CallError>((status, bytes, broken))
+    world.log(&format!("request {number} begins"));
+    let response_future = async {
+        let response = dispatcher.call(call).await?;
+        let status = response.status.as_u16();
+        let (bytes, body_error) = read_body(response).await;
+        Ok::<_, CallError>((status, bytes, body_error))
     };
     let began = Instant::now();
-    let result = timeout(leaves.unwrap_or(TOTAL * 2), answered).await;
+    let result = timeout(disconnects_after.unwrap_or(TOTAL * 2), response_future).await;
     let took = began.elapsed();
-    let told = match &result {
+    let outcome = match &result {
         Err(_) => "left".to_owned(),
         Ok(Ok((status, bytes, _))) => format!("{status} with {} bytes", bytes.len()),
         Ok(Err(error)) => format!("{}: {error}", error.label()),
     };
-    world.tell(&format!("request {number} ends: {told}"));
+    world.log(&format!("request {number} ends: {outcome}"));
     if took > TOTAL + Duration::from_secs(1) {
-        world.wrong(format!("request {number} took {took:?}"));
+        world.report_violation(format!("request {number} took {took:?}"));
     }
-    world.within_bounds(number);
+    world.check_attempt_count(number);
     let Ok(result) = result else {
-        if leaves.is_none() {
-            world.wrong(format!("request {number} hangs"));
+        if disconnects_after.is_none() {
+            world.report_violation(format!("request {number} hangs"));
         }
         return;
     };
-    world.judge_answer(
+    world.check_response(
         number,
-        wrong,
-        result.map(|(status, bytes, broken)| (status, bytes, broken.is_some())),
+        invalid,
+        result.map(|(status, bytes, body_error)| (status, bytes, body_error.is_some())),
     );
 }
 
 impl World {
     /// No more attempts than rounds over the pool, one more with new tokens where some had ended, and
     /// one more where there is a single credential.
-    fn within_bounds(&self, number: u64) {
+    fn check_attempt_count(&self, number: u64) {
         let state = self.lock();
         let Some(request) = state.requests.get(&number) else {
             return;
@@ -88,43 +88,43 @@ impl World {
         let (sent, over) = (request.sent.clone(), most > allowed);
         drop(state);
         if over {
-            self.wrong(format!("request {number} was sent too often: {sent:?}"));
+            self.report_violation(format!("request {number} was sent too often: {sent:?}"));
         }
     }
 
     /// There is always one that serves: so whatever is not wrong itself is answered.
-    fn judge_answer(
+    fn check_response(
         &self,
         number: u64,
-        wrong: bool,
+        invalid: bool,
         result: Result<(u16, Bytes, bool), CallError>,
     ) {
-        let (refused, broken) = {
+        let (refused, stream_failed) = {
             let state = self.lock();
             let request = state.requests.get(&number);
-            request.map_or((false, false), |request| (request.refused, request.broken))
+            request.map_or((false, false), |request| (request.refused, request.stream_failed))
         };
         match result {
             Ok((200, bytes, false)) => {
-                if wrong {
-                    self.wrong(format!("request {number} is wrong and was answered"));
+                if invalid {
+                    self.report_violation(format!("request {number} is wrong and was answered"));
                 }
                 let text = String::from_utf8_lossy(&bytes);
                 let whole = text.contains("\"hi\"") || text.contains("[DONE]");
                 let failed = text.contains("\"error\"");
-                if !(whole || failed && broken) {
-                    self.wrong(format!("request {number} got no whole answer: {text}"));
+                if !(whole || failed && stream_failed) {
+                    self.report_violation(format!("request {number} got no whole answer: {text}"));
                 }
             }
-            Ok((status, _, broke)) => {
-                self.wrong(format!("request {number} got {status}, broken: {broke}"));
+            Ok((status, _, body_failed)) => {
+                self.report_violation(format!("request {number} got {status}, broken: {body_failed}"));
             }
-            Err(CallError::Upstream(failure)) if wrong && refused => {
+            Err(CallError::Upstream(failure)) if invalid && refused => {
                 if failure.failure.status != Some(400) {
-                    self.wrong(format!("request {number} was refused with {failure:?}"));
+                    self.report_violation(format!("request {number} was refused with {failure:?}"));
                 }
             }
-            Err(error) => self.wrong(format!("request {number} failed: {error}")),
+            Err(error) => self.report_violation(format!("request {number} failed: {error}")),
         }
     }
 }

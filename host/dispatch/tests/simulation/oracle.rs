@@ -25,27 +25,27 @@ impl Hook for World {
             EventKind::Attempt(note) => {
                 let model = note.model.as_str();
                 let model = model.strip_prefix("up-").unwrap().parse().unwrap();
-                self.tell(&format!(
+                self.log(&format!(
                     "result of {id} for {model}: {}",
-                    told(&note.outcome)
+                    describe(&note.outcome)
                 ));
                 self.lock().results += 1;
-                self.settled(id, model, &note.outcome, World::of(event.at));
+                self.apply_result(id, model, &note.outcome, World::millis(event.at));
             }
-            EventKind::Refresh(note) => self.tell(&format!("refresh of {id}: {note:?}")),
+            EventKind::Refresh(note) => self.log(&format!("refresh of {id}: {note:?}")),
             EventKind::Health(change) => {
                 let to = change.to.availability(event.at);
-                self.tell(&format!("health of {id} {:?}: {to:?}", change.model));
+                self.log(&format!("health of {id} {:?}: {to:?}", change.model));
             }
             EventKind::Registered | EventKind::Updated | EventKind::Removed => {
-                self.tell(&format!("{} {id}", event.kind.label()));
+                self.log(&format!("{} {id}", event.kind.label()));
             }
         }
     }
 }
 
 impl World {
-    fn settled(&self, id: &str, model: usize, outcome: &Outcome, at: u64) {
+    fn apply_result(&self, id: &str, model: usize, outcome: &Outcome, at: u64) {
         let mut state = self.lock();
         let all_disabled = state.cooling_disabled;
         let Some(account) = state.accounts.get_mut(id) else {
@@ -56,10 +56,10 @@ impl World {
                 account.blocks.remove(&None);
                 account.blocks.remove(&Some(model));
             }
-            Outcome::Failed(_) if at < account.haunted_until => {}
+            Outcome::Failed(_) if at < account.stale_results_until => {}
             Outcome::Failed(failure) => {
                 let disabled = account.cooling_disabled.unwrap_or(all_disabled);
-                let Some(length) = least(failure, disabled) else {
+                let Some(length) = min_block_ms(failure, disabled) else {
                     return;
                 };
                 let of = match failure.scope {
@@ -103,7 +103,7 @@ impl Account {
     }
 
     /// Why a call now is no probe though it is blocked.
-    pub(super) fn trespass(&self, model: usize, now: u64) -> Option<String> {
+    pub(super) fn block_violation(&self, model: usize, now: u64) -> Option<String> {
         [None, Some(model)].iter().find_map(|of| {
             let block = self.blocks.get(of)?;
             if now <= block.from || block.until <= now {
@@ -128,7 +128,7 @@ impl Account {
 }
 
 /// How long a failure blocks at least, in milliseconds; none if it need not.
-fn least(failure: &Failure, guesses_waived: bool) -> Option<u64> {
+fn min_block_ms(failure: &Failure, guesses_waived: bool) -> Option<u64> {
     if matches!(failure.scope, Scope::Request | Scope::Transport) {
         return None;
     }
@@ -144,7 +144,7 @@ fn least(failure: &Failure, guesses_waived: bool) -> Option<u64> {
     }
 }
 
-fn told(outcome: &Outcome) -> String {
+fn describe(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Failed(failure) => {
             let Failure {

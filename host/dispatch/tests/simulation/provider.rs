@@ -11,28 +11,28 @@ use rand::RngExt;
 use serde_json::Value;
 
 use super::world::{Mode, State, World};
-use crate::upstream::{FakeUpstream, Piece, Script};
-use crate::wire::{COMPLETION, ROLE, content, error_body, stream};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::chat_fixtures::{COMPLETION, ROLE, content, error_body, stream};
 
 /// The world as a network.
 pub(super) struct Network(pub(super) Arc<World>);
 
 /// A request as the provider reads it.
-struct Arrival {
+struct ReceivedRequest {
     id: String,
     secret: u64,
     number: u64,
     model: usize,
     stream: bool,
-    wrong: bool,
+    invalid: bool,
 }
 
 /// A request under way: over when this is dropped.
-struct UnderWay {
+struct InFlightRequest {
     world: Arc<World>,
     id: String,
     /// Which of those that had this name.
-    life: u64,
+    incarnation: u64,
     model: usize,
     began: u64,
 }
@@ -42,24 +42,24 @@ impl Upstream for Network {
         &self,
         request: UpstreamRequest,
     ) -> BoxFuture<'_, Result<UpstreamResponse, TransportError>> {
-        let arrival = Arrival::of(&request);
-        let under_way = self.0.admit(&arrival);
-        let script = self.0.script(&arrival);
+        let received = ReceivedRequest::of(&request);
+        let under_way = self.0.receive(&received);
+        let script = self.0.script(&received);
         Box::pin(async move {
             let upstream = FakeUpstream::new(move |_, _| script.clone());
-            let mut answer = upstream.send(request).await?;
+            let mut response = upstream.send(request).await?;
             let mut under_way = Some(under_way);
-            let body = answer.body.chain(futures_util::stream::poll_fn(move |_| {
+            let body = response.body.chain(futures_util::stream::poll_fn(move |_| {
                 drop(under_way.take());
                 std::task::Poll::Ready(None)
             }));
-            answer.body = Box::pin(body);
-            Ok(answer)
+            response.body = Box::pin(body);
+            Ok(response)
         })
     }
 }
 
-impl Arrival {
+impl ReceivedRequest {
     fn of(request: &UpstreamRequest) -> Self {
         let secret = request
             .headers
@@ -77,22 +77,22 @@ impl Arrival {
             number: body["number"].as_u64().unwrap(),
             model: model.strip_prefix("up-").unwrap().parse().unwrap(),
             stream: body["stream"].as_bool().unwrap(),
-            wrong: body["wrong"].as_bool().unwrap(),
+            invalid: body["wrong"].as_bool().unwrap(),
         }
     }
 }
 
 impl World {
     /// Checks a request as it arrives, and has it under way.
-    fn admit(self: &Arc<Self>, arrival: &Arrival) -> UnderWay {
+    fn receive(self: &Arc<Self>, received: &ReceivedRequest) -> InFlightRequest {
         let now = self.now();
-        let Arrival {
+        let ReceivedRequest {
             id, model, number, ..
-        } = arrival;
-        self.tell(&format!("request {number} arrives with {id} for {model}"));
-        let problems = self.lock().problems(arrival, now);
+        } = received;
+        self.log(&format!("request {number} arrives with {id} for {model}"));
+        let problems = self.lock().problems(received, now);
         for problem in problems {
-            self.wrong(format!("request {number} with {id} for {model}: {problem}"));
+            self.report_violation(format!("request {number} with {id} for {model}: {problem}"));
         }
         let mut state = self.lock();
         state
@@ -101,49 +101,49 @@ impl World {
             .or_default()
             .sent
             .push(id.clone());
-        let mut life = 0;
+        let mut incarnation = 0;
         if let Some(account) = state.accounts.get_mut(id) {
-            life = account.life;
+            incarnation = account.incarnation;
             account.in_flight += 1;
             account.began.entry(*model).or_default().push(now);
             let provider = account.provider;
             state.in_flight[provider] += 1;
         }
-        UnderWay {
+        InFlightRequest {
             world: Arc::clone(self),
             id: id.clone(),
-            life,
+            incarnation,
             model: *model,
             began: now,
         }
     }
 
     /// What is answered.
-    fn script(&self, arrival: &Arrival) -> Script {
+    fn script(&self, received: &ReceivedRequest) -> Script {
         let now = self.now();
         let mut state = self.lock();
         let pause = Duration::from_millis(state.rng.random_range(0..900));
         let step = Duration::from_millis(state.rng.random_range(0..300));
-        let Some(account) = state.accounts.get(&arrival.id) else {
+        let Some(account) = state.accounts.get(&received.id) else {
             return Script::json(401, error_body("no such account", "authentication_error"));
         };
-        if account.secret != arrival.secret || account.ends <= now {
+        if account.secret != received.secret || account.expires_at <= now {
             let renewable = account.oauth;
-            let request = state.requests.entry(arrival.number).or_default();
+            let request = state.requests.entry(received.number).or_default();
             request.stale += usize::from(renewable);
             return Script::json(401, error_body("expired", "authentication_error")).after(pause);
         }
-        let (mode, ends) = account.mode(arrival.model, now);
-        if arrival.wrong && mode.reads() {
-            state.requests.entry(arrival.number).or_default().refused = true;
+        let (mode, ends) = account.mode(received.model, now);
+        if received.invalid && mode.reads_request() {
+            state.requests.entry(received.number).or_default().refused = true;
             let body = error_body("messages: wrong", "invalid_request_error");
             return Script::json(400, body).after(pause);
         }
-        if arrival.stream && mode == Mode::Broken {
-            state.requests.entry(arrival.number).or_default().broken = true;
+        if received.stream && mode == Mode::FailsAfterContent {
+            state.requests.entry(received.number).or_default().stream_failed = true;
         }
-        answer(mode, arrival.stream, ends.saturating_sub(now), step).after(match mode {
-            Mode::Silent => Duration::from_hours(1),
+        response(mode, received.stream, ends.saturating_sub(now), step).after(match mode {
+            Mode::Stalled => Duration::from_hours(1),
             _ => pause,
         })
     }
@@ -151,10 +151,10 @@ impl World {
 
 impl State {
     /// The promises that a request breaks by being here.
-    fn problems(&self, arrival: &Arrival, now: u64) -> Vec<String> {
-        let Arrival {
+    fn problems(&self, received: &ReceivedRequest, now: u64) -> Vec<String> {
+        let ReceivedRequest {
             id, model, number, ..
-        } = arrival;
+        } = received;
         let Some(account) = self.accounts.get(id) else {
             return vec!["it was removed".to_owned()];
         };
@@ -170,65 +170,65 @@ impl State {
             problems.push("the request was refused for good".to_owned());
         }
         // Of what the operator changes at this very moment either way will do.
-        if account.changed < now {
-            if !account.usable {
+        if account.changed_at < now {
+            if !account.enabled {
                 problems.push("it is out of use".to_owned());
             }
-            if account.most.is_some_and(|most| account.in_flight >= most) {
+            if account.in_flight_max.is_some_and(|most| account.in_flight >= most) {
                 problems.push(format!("it has {} under way already", account.in_flight));
             }
         }
-        if account.provider == 0 && self.in_flight[0] >= self.provider_most {
+        if account.provider == 0 && self.in_flight[0] >= self.provider_in_flight_max {
             problems.push("its provider is full".to_owned());
         }
-        problems.extend(account.trespass(*model, now));
+        problems.extend(account.block_violation(*model, now));
         problems
     }
 }
 
 impl Mode {
     /// Whether it gets as far as to read the request.
-    fn reads(self) -> bool {
+    fn reads_request(self) -> bool {
         matches!(
             self,
-            Self::Well | Self::Silent | Self::Stillborn | Self::Broken | Self::Empty
+            Self::Healthy | Self::Stalled | Self::FailsBeforeContent | Self::FailsAfterContent | Self::Empty
         )
     }
 }
 
-fn answer(mode: Mode, streamed: bool, left_ms: u64, step: Duration) -> Script {
+fn response(mode: Mode, streamed: bool, left_ms: u64, step: Duration) -> Script {
     let limited = error_body("slow down", "rate_limit_error");
     match mode {
-        Mode::Well | Mode::Silent if streamed => Script::events(stream()).slowly(step),
-        Mode::Well | Mode::Silent => Script::json(200, COMPLETION),
-        Mode::Limited { told: true } => {
+        Mode::Healthy | Mode::Stalled if streamed => Script::events(stream()).slowly(step),
+        Mode::Healthy | Mode::Stalled => Script::json(200, COMPLETION),
+        Mode::RateLimited { has_retry_after: true } => {
             let seconds = left_ms.div_ceil(1000).max(1).to_string();
             Script::json(429, limited).header("retry-after", Box::leak(seconds.into_boxed_str()))
         }
-        Mode::Limited { told: false } => Script::json(429, limited),
-        Mode::Down => Script::json(500, error_body("oops", "server_error")),
-        Mode::Locked => Script::json(401, error_body("locked", "authentication_error")),
-        Mode::Unpaid => Script::json(402, error_body("pay", "billing_error")),
-        Mode::Unsupported => Script::json(404, error_body("no such model", "not_found_error")),
+        Mode::RateLimited { has_retry_after: false } => Script::json(429, limited),
+        Mode::ServerError => Script::json(500, error_body("oops", "server_error")),
+        Mode::Unauthorized => Script::json(401, error_body("locked", "authentication_error")),
+        Mode::PaymentRequired => Script::json(402, error_body("pay", "billing_error")),
+        Mode::ModelNotFound => Script::json(404, error_body("no such model", "not_found_error")),
         Mode::Unreachable => Script::refuse(),
-        Mode::Stillborn if streamed => Script::events([ROLE]).then(Piece::Break),
-        Mode::Stillborn => Script::answer(200, "application/json", vec![Piece::Break]),
-        Mode::Broken if streamed => {
+        Mode::FailsBeforeContent if streamed => Script::events([ROLE]).then(Piece::Break),
+        Mode::FailsBeforeContent => Script::response(200, "application/json", vec![Piece::Break]),
+        Mode::FailsAfterContent if streamed => {
             let events = [ROLE.to_owned(), content("half")];
             Script::events(events).slowly(step).then(Piece::Break)
         }
-        Mode::Broken => Script::answer(200, "application/json", vec![Piece::Break]),
+        Mode::FailsAfterContent => Script::response(200, "application/json", vec![Piece::Break]),
         Mode::Empty if streamed => Script::events::<&str>([]),
         Mode::Empty => Script::json(200, ""),
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlightRequest {
     fn drop(&mut self) {
         let now = self.world.now();
         let mut state = self.world.lock();
         let account = state.accounts.get_mut(&self.id);
-        let Some(account) = account.filter(|account| account.life == self.life) else {
+        let Some(account) = account.filter(|account| account.incarnation == self.incarnation) else {
             return;
         };
         account.in_flight -= 1;

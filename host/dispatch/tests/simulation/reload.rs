@@ -5,41 +5,41 @@ use std::sync::Arc;
 
 use jackfield_auth::{Reconfiguration, Registration};
 
-use super::birth::{
-    STEADY, born, drawn_cap, drawn_models, drawn_priority, drawn_source, drawn_weight, options,
-    phases, registration, snapshot,
+use super::world_setup::{
+    STEADY, new_registration, random_in_flight_max, random_models, random_priority, random_source, random_weight, options,
+    random_phases, registration, snapshot,
 };
-use super::people::Life;
+use super::actors::Simulation;
 use super::world::{PROVIDERS, World};
 
 /// Accounts there are at most.
 const ACCOUNTS_MAX: usize = 20;
 
 /// A new configuration, and what it makes of the old one.
-struct New {
+struct NextConfiguration {
     registrations: Vec<Registration>,
     added: usize,
     removed: usize,
 }
 
-impl Life {
+impl Simulation {
     /// As the server does it: prepared while everything goes on, and then all at once.
     pub(super) async fn reload(&self) {
         let world = &self.world;
         let _changing = self.auth.lock_registrations().await;
         let began = world.now();
         // Health is kept that was known by then, if the disk is good.
-        let kept_from = self.auth.flush().await.is_ok().then_some(began);
-        let kept = self.auth.persisted_state().await.unwrap();
+        let health_saved_at = self.auth.flush().await.is_ok().then_some(began);
+        let persisted = self.auth.persisted_state().await.unwrap();
         if world.chance(20) {
-            world.other_options();
+            world.toggle_options();
         }
-        let new = world.another_configuration(kept_from);
+        let new = world.next_configuration(health_saved_at);
         let before = self.snapshot.load().configuration;
         let reconfiguration = Reconfiguration {
             registrations: new.registrations,
             options: options(world),
-            persisted: kept,
+            persisted,
         };
         let publish = |configuration| {
             let generation = self.snapshot.load().generation + 1;
@@ -47,29 +47,29 @@ impl Life {
             self.snapshot.store(Arc::new(next));
         };
         let counted = self.auth.reconfigure(reconfiguration, publish).unwrap();
-        world.tell(&format!("another configuration: {counted:?}"));
+        world.log(&format!("another configuration: {counted:?}"));
         if (counted.added, counted.removed) != (new.added, new.removed) {
-            world.wrong(format!("the configuration was taken as {counted:?}"));
+            world.report_violation(format!("the configuration was taken as {counted:?}"));
         }
         if self.snapshot.load().configuration != before + 1 {
-            world.wrong("two configurations came at once".to_owned());
+            world.report_violation("two configurations came at once".to_owned());
         }
     }
 }
 
 impl World {
     /// Has everybody else cool or not cool, or another cap on the first provider.
-    pub(super) fn other_options(&self) {
-        let most = self.draw(6..16);
+    pub(super) fn toggle_options(&self) {
+        let most = self.random(6..16);
         let mut state = self.lock();
         if most < 11 {
             state.cooling_disabled = !state.cooling_disabled;
         } else {
-            state.provider_most = u32::try_from(most).unwrap();
+            state.provider_in_flight_max = u32::try_from(most).unwrap();
         }
     }
 
-    fn another_configuration(&self, kept_from: Option<u64>) -> New {
+    fn next_configuration(&self, health_saved_at: Option<u64>) -> NextConfiguration {
         let (present, absent): (Vec<String>, Vec<String>) = {
             let state = self.lock();
             let present = state.accounts.keys().filter(|id| *id != STEADY);
@@ -80,9 +80,9 @@ impl World {
         };
         let mut removed = 0;
         for id in &present {
-            match self.draw(0..20) {
+            match self.random(0..20) {
                 0 | 1 => {
-                    self.retire(id, kept_from);
+                    self.retire(id, health_saved_at);
                     removed += 1;
                 }
                 2..=4 => self.alter(id),
@@ -92,22 +92,22 @@ impl World {
         }
         let mut added = 0;
         for id in &absent {
-            match self.draw(0..20) {
-                0..=7 => self.come_back(id),
-                8 => drop(born(self, id)),
+            match self.random(0..20) {
+                0..=7 => self.restore(id),
+                8 => drop(new_registration(self, id)),
                 _ => continue,
             }
             added += 1;
         }
-        let room = self.lock().accounts.len() < ACCOUNTS_MAX;
-        if room && self.chance(30) {
-            let number = self.lock().lives;
-            drop(born(self, &format!("n{number:03}")));
+        let has_capacity = self.lock().accounts.len() < ACCOUNTS_MAX;
+        if has_capacity && self.chance(30) {
+            let number = self.lock().incarnations;
+            drop(new_registration(self, &format!("n{number:03}")));
             added += 1;
         }
         let state = self.lock();
         let registrations = state.accounts.iter();
-        New {
+        NextConfiguration {
             registrations: registrations
                 .map(|(id, account)| registration(id, account))
                 .collect(),
@@ -117,47 +117,47 @@ impl World {
     }
 
     /// No configuration names it any more. What was kept of its health is there when one does again.
-    fn retire(&self, id: &str, kept_from: Option<u64>) {
-        self.tell(&format!("{id} is not configured any more"));
-        let Some(mut account) = self.leave(id) else {
+    fn retire(&self, id: &str, health_saved_at: Option<u64>) {
+        self.log(&format!("{id} is not configured any more"));
+        let Some(mut account) = self.detach(id) else {
             return;
         };
-        let kept = |from: u64| kept_from.is_some_and(|kept| from < kept);
-        account.blocks.retain(|_, block| kept(block.from));
+        let was_saved = |from: u64| health_saved_at.is_some_and(|saved_at| from < saved_at);
+        account.blocks.retain(|_, block| was_saved(block.from));
         self.lock().retired.insert(id.to_owned(), account);
     }
 
     /// With its tokens, the operator's word and its health.
-    fn come_back(&self, id: &str) {
-        self.tell(&format!("{id} is configured again"));
+    fn restore(&self, id: &str) {
+        self.log(&format!("{id} is configured again"));
         let now = self.now();
         let mut state = self.lock();
         let mut account = state.retired.remove(id).unwrap();
-        account.changed = now;
+        account.changed_at = now;
         state.accounts.insert(id.to_owned(), account);
     }
 
     /// Everything is said anew but whose it is.
     fn alter(&self, id: &str) {
-        let (most, weight, priority) = (drawn_cap(self), drawn_weight(self), drawn_priority(self));
+        let (most, weight, priority) = (random_in_flight_max(self), random_weight(self), random_priority(self));
         let cooling_disabled = self.chance(20).then(|| self.chance(50));
-        let rounds = self.chance(20).then(|| self.draw(1..4));
-        let models = self.chance(30).then(|| drawn_models(self));
-        let fate = |&model: &usize| (model, phases(self, self.now()));
-        let fates: Vec<_> = models.iter().flatten().map(fate).collect();
-        let provider = self.chance(10).then(|| self.draw(0..PROVIDERS as u64));
-        self.tell(&format!(
+        let rounds = self.chance(20).then(|| self.random(1..4));
+        let models = self.chance(30).then(|| random_models(self));
+        let phases_of = |&model: &usize| (model, random_phases(self, self.now()));
+        let new_phases: Vec<_> = models.iter().flatten().map(phases_of).collect();
+        let provider = self.chance(10).then(|| self.random(0..PROVIDERS as u64));
+        self.log(&format!(
             "{id} is configured otherwise: at most {most:?}, for {models:?}, of {provider:?}"
         ));
         let mut moved = None;
-        self.changed(id, |account| {
-            account.most = most;
+        self.change_account(id, |account| {
+            account.in_flight_max = most;
             account.weight = weight;
             account.priority = priority;
             account.cooling_disabled = cooling_disabled;
             account.rounds = rounds.map(|rounds| u32::try_from(rounds).unwrap());
             if let Some(models) = models {
-                for (model, fate) in fates {
+                for (model, fate) in new_phases {
                     account.phases.entry(model).or_insert(fate);
                 }
                 let served = |of: &Option<usize>| of.is_none_or(|of| models.contains(&of));
@@ -179,18 +179,18 @@ impl World {
 
     /// Somebody has logged in anew: the secrets of before are void, and the source has others.
     fn log_in(&self, id: &str) {
-        self.tell(&format!("{id} is logged in anew"));
+        self.log(&format!("{id} is logged in anew"));
         let (before, oauth) = {
             let state = self.lock();
             let account = &state.accounts[id];
             (account.secret, account.oauth)
         };
-        let source = drawn_source(self, before, oauth);
-        self.changed(id, |account| {
+        let source = random_source(self, before, oauth);
+        self.change_account(id, |account| {
             account.source = source;
             account.secret = source.secret;
             account.refresh_token = source.refresh_token;
-            account.ends = source.ends;
+            account.expires_at = source.expires_at;
         });
     }
 }

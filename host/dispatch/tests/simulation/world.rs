@@ -15,7 +15,7 @@ use super::oracle::Block;
 use crate::stage::EPOCH;
 
 /// How long the world lives, in milliseconds of virtual time: several long windows and their probes.
-pub(super) const LIFE_MS: u64 = 3 * 60 * 60 * 1000;
+pub(super) const DURATION_MS: u64 = 3 * 60 * 60 * 1000;
 
 /// The models, by the provider's names. Clients ask for `m0` and so on.
 pub(super) const MODELS: usize = 3;
@@ -24,10 +24,10 @@ pub(super) const MODELS: usize = 3;
 pub(super) const PROVIDERS: usize = 3;
 
 /// How many requests the first provider may have under way, at the beginning.
-const PROVIDER_MOST: u32 = 12;
+const PROVIDER_IN_FLIGHT_MAX: u32 = 12;
 
 /// How much of the story is told with a failure, in lines.
-const LINES_TOLD: usize = 60;
+const TRACE_LINES_MAX: usize = 60;
 
 /// The world, shared by all who live in it.
 pub(super) struct World {
@@ -42,24 +42,24 @@ pub(super) struct State {
     /// Accounts that the configuration does not name any more; it may again.
     pub(super) retired: BTreeMap<String, Account>,
     /// How many accounts came into the pool.
-    pub(super) lives: u64,
+    pub(super) incarnations: u64,
     pub(super) requests: BTreeMap<u64, Request>,
     pub(super) in_flight: [u32; PROVIDERS],
     /// No two refreshes of one account at once, no token twice: told by the token endpoint.
     pub(super) refreshing: BTreeSet<(String, u64)>,
     /// How many requests the first provider may have under way.
-    pub(super) provider_most: u32,
+    pub(super) provider_in_flight_max: u32,
     /// Whether guesses cool nothing, by the operator's word for all.
     pub(super) cooling_disabled: bool,
     pub(super) results: u64,
-    pub(super) story: Vec<String>,
-    pub(super) wrong: Vec<String>,
+    pub(super) trace: Vec<String>,
+    pub(super) violations: Vec<String>,
 }
 
 /// One account with a provider, as it truly is.
 pub(super) struct Account {
     /// Which of those that came into the pool: what began with another counts no more.
-    pub(super) life: u64,
+    pub(super) incarnation: u64,
     pub(super) provider: usize,
     pub(super) models: Vec<usize>,
     pub(super) oauth: bool,
@@ -68,21 +68,21 @@ pub(super) struct Account {
     /// Its secret: `sk-of-<id>-<number>`.
     pub(super) secret: u64,
     /// When the secret ends; never for keys.
-    pub(super) ends: u64,
+    pub(super) expires_at: u64,
     pub(super) refresh_token: u64,
     pub(super) source: Source,
     pub(super) weight: u32,
     pub(super) priority: i32,
-    pub(super) most: Option<u32>,
+    pub(super) in_flight_max: Option<u32>,
     pub(super) cooling_disabled: Option<bool>,
     pub(super) rounds: Option<u32>,
     pub(super) in_flight: u32,
     /// Whether it may be called, as far as the operator is concerned.
-    pub(super) usable: bool,
+    pub(super) enabled: bool,
     /// When the operator last changed anything of it.
-    pub(super) changed: u64,
+    pub(super) changed_at: u64,
     /// Until when results may come of one that had this name before: they say nothing of this one.
-    pub(super) haunted_until: u64,
+    pub(super) stale_results_until: u64,
     /// By model; none stands for the account.
     pub(super) blocks: BTreeMap<Option<usize>, Block>,
     /// When requests under way began, by model.
@@ -96,7 +96,7 @@ pub(super) struct Account {
 pub(super) struct Source {
     pub(super) secret: u64,
     pub(super) refresh_token: u64,
-    pub(super) ends: u64,
+    pub(super) expires_at: u64,
 }
 
 /// From a time on, this happens.
@@ -109,29 +109,29 @@ pub(super) struct Phase {
 /// What a provider does with requests for an account and a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    Well,
+    Healthy,
     /// 429, with the true time until it ends, or with no word of it.
-    Limited {
-        told: bool,
+    RateLimited {
+        has_retry_after: bool,
     },
     /// 500.
-    Down,
+    ServerError,
     /// 401 whatever the secret.
-    Locked,
+    Unauthorized,
     /// 402.
-    Unpaid,
+    PaymentRequired,
     /// 404 of that model.
-    Unsupported,
+    ModelNotFound,
     /// Cannot be connected to.
     Unreachable,
     /// Streams break before any content.
-    Stillborn,
+    FailsBeforeContent,
     /// Streams break after some content.
-    Broken,
+    FailsAfterContent,
     /// Answers with nothing in it.
     Empty,
     /// Takes longer than anybody waits.
-    Silent,
+    Stalled,
 }
 
 /// One request of a client.
@@ -144,7 +144,7 @@ pub(super) struct Request {
     /// Whether it was told that it is wrong itself.
     pub(super) refused: bool,
     /// Whether a stream broke after content.
-    pub(super) broken: bool,
+    pub(super) stream_failed: bool,
 }
 
 impl World {
@@ -156,15 +156,15 @@ impl World {
                 rng: SmallRng::seed_from_u64(seed),
                 accounts: BTreeMap::new(),
                 retired: BTreeMap::new(),
-                lives: 0,
+                incarnations: 0,
                 requests: BTreeMap::new(),
                 in_flight: [0; PROVIDERS],
                 refreshing: BTreeSet::new(),
-                provider_most: PROVIDER_MOST,
+                provider_in_flight_max: PROVIDER_IN_FLIGHT_MAX,
                 cooling_disabled: false,
                 results: 0,
-                story: Vec::new(),
-                wrong: Vec::new(),
+                trace: Vec::new(),
+                violations: Vec::new(),
             }),
         })
     }
@@ -180,7 +180,7 @@ impl World {
     }
 
     /// Milliseconds since the beginning, of a time that the host tells.
-    pub(super) fn of(at: Timestamp) -> u64 {
+    pub(super) fn millis(at: Timestamp) -> u64 {
         u64::try_from(at.saturating_since(EPOCH).as_millis()).unwrap()
     }
 
@@ -193,7 +193,7 @@ impl World {
     }
 
     /// A number from the seed.
-    pub(super) fn draw(&self, range: std::ops::Range<u64>) -> u64 {
+    pub(super) fn random(&self, range: std::ops::Range<u64>) -> u64 {
         self.lock().rng.random_range(range)
     }
 
@@ -202,41 +202,41 @@ impl World {
         self.lock().rng.random_ratio(percent, 100)
     }
 
-    pub(super) fn tell(&self, line: &str) {
+    pub(super) fn log(&self, line: &str) {
         let now = self.now();
-        self.lock().story.push(format!("{now:>9} {line}"));
+        self.lock().trace.push(format!("{now:>9} {line}"));
     }
 
     /// A promise was broken.
-    pub(super) fn wrong(&self, what: String) {
-        self.tell(&format!("WRONG {what}"));
-        self.lock().wrong.push(what);
+    pub(super) fn report_violation(&self, what: String) {
+        self.log(&format!("WRONG {what}"));
+        self.lock().violations.push(what);
     }
 
     /// Fails if a promise was broken.
-    pub(super) fn judge(&self) {
+    pub(super) fn assert_no_violations(&self) {
         let state = self.lock();
-        let Some(first) = state.wrong.first() else {
+        let Some(first) = state.violations.first() else {
             return;
         };
         // Of the story only what is about the same credential, where one is named.
         let of = state.accounts.keys().find(|id| first.contains(*id));
         let ours = |line: &&String| of.is_none_or(|id| line.contains(id));
-        let mut story: Vec<&String> = state.story.iter().filter(ours).collect();
+        let mut story: Vec<&String> = state.trace.iter().filter(ours).collect();
         let end = story.iter().position(|line| line.contains("WRONG"));
         story.truncate(end.map_or(story.len(), |end| end + 1));
         let story: Vec<&str> = story.iter().map(|line| line.as_str()).collect();
-        let story = story[story.len().saturating_sub(LINES_TOLD)..].join("\n");
-        let (seed, wrong) = (self.seed, state.wrong.join("\n"));
-        panic!("seed {seed}:\n{wrong}\nwhat came before the first:\n{story}");
+        let story = story[story.len().saturating_sub(TRACE_LINES_MAX)..].join("\n");
+        let (seed, violations) = (self.seed, state.violations.join("\n"));
+        panic!("seed {seed}:\n{violations}\nwhat came before the first:\n{story}");
     }
 }
 
 impl State {
     /// A number for an account that comes into the pool.
-    pub(super) fn next_life(&mut self) -> u64 {
-        self.lives += 1;
-        self.lives
+    pub(super) fn next_incarnation(&mut self) -> u64 {
+        self.incarnations += 1;
+        self.incarnations
     }
 }
 
@@ -246,7 +246,7 @@ impl Account {
         let phases = self.phases.get(&model).map_or(&[][..], Vec::as_slice);
         let next = phases.partition_point(|phase| phase.from <= now);
         let mode = next.checked_sub(1).and_then(|index| phases.get(index));
-        let ends = phases.get(next).map_or(LIFE_MS * 2, |phase| phase.from);
-        (mode.map_or(Mode::Well, |phase| phase.mode), ends)
+        let ends = phases.get(next).map_or(DURATION_MS * 2, |phase| phase.from);
+        (mode.map_or(Mode::Healthy, |phase| phase.mode), ends)
     }
 }

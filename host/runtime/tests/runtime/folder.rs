@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::stage::{engine, wait_until};
 
 #[tokio::test]
-async fn seed_1_3_an_executor_is_registered_and_taken_back() {
+async fn cliproxyapi_compat_1_3_registers_and_unregisters_an_executor() {
     with_watched_dir(async |folder, registry| {
         let built_in = status(registry, "practice");
         assert_eq!(built_in.serving.unwrap().origin, Origin::BuiltIn);

@@ -67,7 +67,7 @@ async fn swapped_generations_live_until_released() {
 }
 
 #[tokio::test]
-async fn seed_1_3_a_selector_is_swapped_while_it_is_held() {
+async fn cliproxyapi_compat_1_3_swaps_a_selector_while_in_use() {
     let registry = Registry::new(engine());
     let latest = publishing(&registry);
     let choose = async |selector: &Arc<dyn Selector>| {

@@ -34,7 +34,7 @@ fn counts(chosen: &[usize], candidates: usize) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn seed_1_11_round_robin_takes_each_candidate_once_a_round() {
+async fn cliproxyapi_compat_1_11_round_robin_takes_each_candidate_once_per_round() {
     let selector = selector("round-robin").await;
     let listed = Arc::new(TestCandidates::uniform(3));
     let turns = (5..11).map(|sequence| pick_context("m", sequence));
@@ -46,7 +46,7 @@ async fn seed_1_11_round_robin_takes_each_candidate_once_a_round() {
 }
 
 #[tokio::test]
-async fn seed_1_2_the_cursor_goes_on_over_its_end() {
+async fn cliproxyapi_compat_1_2_round_robin_cursor_wraps_around() {
     let selector = selector("round-robin").await;
     let listed = Arc::new(TestCandidates::uniform(3));
     let end = [u64::MAX - 2, u64::MAX - 1, u64::MAX, 0, 1];
@@ -56,7 +56,7 @@ async fn seed_1_2_the_cursor_goes_on_over_its_end() {
 }
 
 #[tokio::test]
-async fn seed_1_11_fill_first_takes_the_first_candidate_for_as_long_as_it_is_there() {
+async fn cliproxyapi_compat_1_11_fill_first_always_takes_the_first_candidate() {
     let selector = selector("fill-first").await;
     let listed = Arc::new(TestCandidates::uniform(3));
     let turns = (0..4).map(|sequence| pick_context("m", sequence));
@@ -65,7 +65,7 @@ async fn seed_1_11_fill_first_takes_the_first_candidate_for_as_long_as_it_is_the
 }
 
 #[tokio::test]
-async fn seed_1_19_weighted_gives_each_candidate_its_weight() {
+async fn cliproxyapi_compat_1_19_weighted_gives_each_candidate_its_weight() {
     let selector = selector("weighted").await;
     let listed = Arc::new(TestCandidates {
         weights: vec![5, 1, 2],
@@ -78,7 +78,7 @@ async fn seed_1_19_weighted_gives_each_candidate_its_weight() {
 }
 
 #[tokio::test]
-async fn seed_1_19_sticky_keeps_a_session_where_it_is() {
+async fn cliproxyapi_compat_1_19_sticky_keeps_a_session_on_its_credential() {
     let selector = selector("sticky").await;
     let session = |affinity| PickContext {
         affinity: Some(affinity),

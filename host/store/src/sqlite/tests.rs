@@ -17,7 +17,7 @@ use super::*;
 const SECRET: &str = "sk-that-nobody-may-read";
 
 #[tokio::test]
-async fn seed_1_18_what_is_saved_is_listed_until_it_is_deleted() {
+async fn cliproxyapi_compat_1_18_saved_credential_is_listed_until_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let record = credential("a");

@@ -27,7 +27,7 @@ fn limited(seconds: u64) -> Outcome {
 }
 
 #[test]
-fn seed_1_1_the_word_for_a_credential_is_derived() {
+fn cliproxyapi_compat_1_1_credential_status_is_derived() {
     let mut pool = two();
     assert_eq!(aggregate(&pool, at(0)).status, Status::Active);
     run(&mut pool, "a", "one", &failed(Scope::Model, 500), at(0));
@@ -54,7 +54,7 @@ fn seed_1_1_the_word_for_a_credential_is_derived() {
 }
 
 #[test]
-fn seed_1_9_it_is_unavailable_when_all_its_models_are_until_the_first_is_back() {
+fn cliproxyapi_compat_1_9_unavailable_until_first_model_recovers() {
     let mut pool = two();
     run(&mut pool, "a", "one", &limited(100), at(0));
     let one = aggregate(&pool, at(1));
@@ -70,7 +70,7 @@ fn seed_1_9_it_is_unavailable_when_all_its_models_are_until_the_first_is_back() 
 }
 
 #[test]
-fn seed_1_9_a_quota_is_exceeded_if_a_models_is_and_the_worst_level_counts() {
+fn cliproxyapi_compat_1_9_quota_is_exceeded_if_any_model_quota_is() {
     let mut pool = two();
     run(&mut pool, "a", "one", &limited(100), at(0));
     for round in 0..3 {
@@ -95,7 +95,7 @@ fn seed_1_9_a_quota_is_exceeded_if_a_models_is_and_the_worst_level_counts() {
 }
 
 #[test]
-fn seed_1_9_errors_that_are_no_quotas_exceed_none() {
+fn cliproxyapi_compat_1_9_other_errors_do_not_exceed_quota() {
     let mut pool = two();
     run(&mut pool, "a", "one", &failed(Scope::Model, 500), at(0));
     let one = aggregate(&pool, at(1));
@@ -104,7 +104,7 @@ fn seed_1_9_errors_that_are_no_quotas_exceed_none() {
 }
 
 #[test]
-fn seed_1_10_a_model_without_a_state_is_free_whatever_the_others_are() {
+fn cliproxyapi_compat_1_10_model_without_state_is_available() {
     let mut pool = two();
     run(&mut pool, "a", "one", &limited(100), at(0));
     assert!(pool.candidates(&CandidateQuery::first_round("one"), at(1)).is_err());
@@ -112,7 +112,7 @@ fn seed_1_10_a_model_without_a_state_is_free_whatever_the_others_are() {
 }
 
 #[test]
-fn seed_1_19_a_suffix_is_no_model_of_its_own() {
+fn cliproxyapi_compat_1_19_suffix_shares_health_with_its_model() {
     // The seed keeps a cooldown and a cursor for each suffix; a limit is of the model.
     let mut pool = two();
     run(&mut pool, "a", "one(high)", &limited(100), at(0));

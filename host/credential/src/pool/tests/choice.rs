@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 
 #[test]
-fn seed_1_10_the_highest_priority_that_is_free_ordered_by_id() -> Result<(), Unavailable> {
+fn cliproxyapi_compat_1_10_candidates_are_highest_available_priority_by_id() -> Result<(), Unavailable> {
     let high = |id| Credential {
         priority: 5,
         ..credential(id)
@@ -23,7 +23,7 @@ fn seed_1_10_the_highest_priority_that_is_free_ordered_by_id() -> Result<(), Una
 }
 
 #[test]
-fn seed_1_10_a_priority_is_0_unless_set_and_may_be_negative() -> Result<(), Unavailable> {
+fn cliproxyapi_compat_1_10_priority_defaults_to_0_and_may_be_negative() -> Result<(), Unavailable> {
     let last = Credential {
         priority: -3,
         ..credential("a")
@@ -42,7 +42,7 @@ fn seed_1_10_a_priority_is_0_unless_set_and_may_be_negative() -> Result<(), Unav
 }
 
 #[test]
-fn seed_1_6_who_was_tried_is_left_out() -> Result<(), Unavailable> {
+fn cliproxyapi_compat_1_6_tried_credentials_are_excluded() -> Result<(), Unavailable> {
     let low = Credential {
         priority: -1,
         ..credential("c")
@@ -98,7 +98,7 @@ fn nothing_changed_means_the_same_list_without_a_copy() -> Result<(), Unavailabl
 }
 
 #[test]
-fn seed_1_10_who_is_blocked_why_and_until_when() {
+fn cliproxyapi_compat_1_10_reports_who_is_blocked_why_and_until_when() {
     let off = Credential {
         enabled: false,
         ..credential("off")
@@ -158,7 +158,7 @@ fn seed_1_10_who_is_blocked_why_and_until_when() {
 }
 
 #[test]
-fn seed_1_17_what_only_disabled_credentials_serve_is_not_listed() {
+fn cliproxyapi_compat_1_17_hides_models_of_disabled_credentials() {
     let off = Credential {
         enabled: false,
         serves: vec![served("m", &["only-off"])],
@@ -242,7 +242,7 @@ fn first_model_of_a_shared_name_is_used() {
 }
 
 #[test]
-fn seed_1_4_ids_are_unique_and_a_refused_set_changes_nothing() {
+fn cliproxyapi_compat_1_4_invalid_credential_set_changes_nothing() {
     let weightless = Credential {
         weight: 0,
         ..credential("w")

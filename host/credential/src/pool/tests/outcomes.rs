@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn seed_1_8_a_failure_with_a_model_leaves_the_others_alone() {
+fn cliproxyapi_compat_1_8_model_failure_does_not_affect_other_models() {
     let mut pool = two_models();
     for scope in [Scope::Model, Scope::Provider] {
         let effects = run(&mut pool, "a", "one", &failed(scope, 500), at(0));
@@ -23,7 +23,7 @@ fn seed_1_8_a_failure_with_a_model_leaves_the_others_alone() {
 }
 
 #[test]
-fn seed_1_19_a_failure_of_the_account_blocks_every_model() {
+fn cliproxyapi_compat_1_19_account_failure_blocks_every_model() {
     let mut pool = two_models();
     let effects = run(
         &mut pool,
@@ -43,7 +43,7 @@ fn seed_1_19_a_failure_of_the_account_blocks_every_model() {
 }
 
 #[test]
-fn seed_1_8_without_a_model_the_same_table_cools_the_account() {
+fn cliproxyapi_compat_1_8_failure_without_model_cools_the_account() {
     for (status, seconds) in [
         (401, Some(30 * 60)),
         (402, Some(30 * 60)),
@@ -196,7 +196,7 @@ fn columns_reflect_outcomes() -> Result<(), Unavailable> {
 }
 
 #[test]
-fn seed_1_4_whoever_stays_keeps_health_and_flight() {
+fn cliproxyapi_compat_1_4_update_preserves_health_and_in_flight() {
     let mut pool = pool(vec![credential("a"), credential("b")]);
     run(&mut pool, "a", "gpt", &failed(Scope::Model, 429), at(0));
     run(&mut pool, "a", "gpt", &failed(Scope::Model, 429), at(1_000));

@@ -3,9 +3,9 @@
 use jackfield_dispatch::CallError;
 use serde_json::{Value, json};
 
-use crate::stage::{Setting, failure, gathered, text};
-use crate::upstream::{FakeUpstream, Script};
-use crate::wire::{COMPLETION, error_body, stream};
+use crate::stage::{Setting, failure, read_body, text};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::chat_fixtures::{COMPLETION, error_body, stream};
 
 fn steps(record: &Value) -> Vec<(&str, &str, &str)> {
     let steps = record["steps"].as_array().unwrap();
@@ -19,7 +19,7 @@ fn steps(record: &Value) -> Vec<(&str, &str, &str)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failover_tells_both_attempts_and_the_answer() {
+async fn failover_logs_both_attempts_and_the_response() {
     let scripts = vec![
         Script::json(500, error_body("oops", "server_error")),
         Script::json(200, COMPLETION),
@@ -44,28 +44,28 @@ async fn a_failover_tells_both_attempts_and_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_was_not_fit_and_why_is_told() {
+async fn logs_unavailable_credentials_with_reasons() {
     let mut setting = Setting::new(2);
     setting.retry.rounds = 1;
-    let limited = || Script::json(429, error_body("slow down", "rate_limit_error"));
-    let stage = setting.stage(FakeUpstream::new(move |_, _| limited()));
+    let rate_limited = || Script::json(429, error_body("slow down", "rate_limit_error"));
+    let stage = setting.stage(FakeUpstream::new(move |_, _| rate_limited()));
     failure(stage.whole().await);
     assert!(matches!(stage.whole().await, Err(CallError::NoCredentialAvailable { .. })));
     let record = stage.record();
-    let unfit = &record["steps"][0];
+    let unavailable = &record["steps"][0];
     assert_eq!(
-        (&unfit["step"], &unfit["cooling"]),
+        (&unavailable["step"], &unavailable["cooling"]),
         (&json!("unfit"), &json!(2))
     );
     assert_eq!(record["outcome"]["outcome"], json!("failed"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_is_over_when_its_last_byte_is_and_cancelled_when_it_is_dropped() {
+async fn stream_outcome_is_set_at_end_or_on_drop() {
     let stage = Setting::new(1).stage(FakeUpstream::new(|_, _| Script::events(stream())));
-    let answer = stage.stream().await.unwrap();
+    let response = stage.stream().await.unwrap();
     assert_eq!(stage.record()["outcome"], Value::Null, "it goes on");
-    gathered(answer).await;
+    read_body(response).await;
     assert_eq!(stage.record()["outcome"]["outcome"], json!("answered"));
     drop(stage.stream().await.unwrap());
     assert_eq!(stage.record()["outcome"]["outcome"], json!("cancelled"));

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use jackfield_credential::Unavailable;
 use jackfield_dispatch::CallError;
 
-use crate::plugins::FakeExecutor;
+use crate::fake_plugins::FakeExecutor;
 use crate::stage::{SECOND, Setting, Stage, failure};
-use crate::upstream::{FakeUpstream, Script};
+use crate::fake_upstream::{FakeUpstream, Script};
 
-fn nobody(setting: Setting) -> Stage {
+fn stage_without_requests(setting: Setting) -> Stage {
     setting.stage(FakeUpstream::in_order(vec![]))
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_10_a_model_that_nobody_serves_is_unknown() {
-    let stage = nobody(Setting::new(2));
+async fn cliproxyapi_compat_1_10_unserved_model_is_unknown() {
+    let stage = stage_without_requests(Setting::new(2));
     let mut call = stage.call(true);
     call.model = Arc::from("other");
     let error = stage.dispatcher.call(call).await.unwrap_err();
@@ -26,7 +26,7 @@ async fn seed_1_10_a_model_that_nobody_serves_is_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_10_when_everybody_cools_the_client_is_told_how_long() {
+async fn cliproxyapi_compat_1_10_all_cooling_returns_retry_after() {
     let upstream = FakeUpstream::new(|credential, _| match credential {
         "a" => Script::json(401, ""),
         _ => Script::json(429, "").header("retry-after", "90"),
@@ -58,16 +58,16 @@ async fn seed_1_10_when_everybody_cools_the_client_is_told_how_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_fit_together_is_told_and_blames_nobody() {
-    let loaded = nobody(Setting::new(2));
+async fn misconfiguration_is_reported_without_affecting_health() {
+    let loaded = stage_without_requests(Setting::new(2));
     let mut snapshot = (*loaded.dispatcher.snapshot()).clone();
     snapshot.executors.clear();
     loaded.snapshot.store(Arc::new(snapshot.clone()));
-    let configured = nobody(Setting::new(2));
+    let configured = stage_without_requests(Setting::new(2));
     snapshot.providers.clear();
     configured.snapshot.store(Arc::new(snapshot));
     let dialect =
-        nobody(Setting::new(2).executor(FakeExecutor::relaying().accepting("smoke-signals")));
+        stage_without_requests(Setting::new(2).executor(FakeExecutor::relaying().accepting("smoke-signals")));
     for (stage, code, word) in [
         (loaded, "executor_not_found", "not loaded"),
         (configured, "provider_not_found", "not configured"),
@@ -76,7 +76,7 @@ async fn what_does_not_fit_together_is_told_and_blames_nobody() {
         let error = stage.stream().await.unwrap_err();
         assert_eq!(error.code(), Some(code), "{error:?}");
         assert!(error.to_string().contains(word), "{error}");
-        assert_eq!(stage.blamed(), Vec::<String>::new());
+        assert_eq!(stage.failed_credentials(), Vec::<String>::new());
         stage.assert_closed();
     }
 }

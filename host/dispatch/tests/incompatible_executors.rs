@@ -11,15 +11,15 @@ use jackfield_dispatch::port::Executor;
 use jackfield_dispatch::{Call, CallError, Operation};
 use tokio::time::Instant;
 
-use crate::anthropic::{ASKED, START, STOP, call};
-use crate::plugins::FakeExecutor;
+use crate::anthropic_fixtures::{CHAT_REQUEST, MESSAGE_START, MESSAGE_STOP, call};
+use crate::fake_plugins::FakeExecutor;
 use crate::stage::{SECOND, Setting, Stage, text};
-use crate::upstream::{FakeUpstream, Script};
-use crate::wire::{COMPLETION, DONE, ROLE};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::chat_fixtures::{COMPLETION, DONE, ROLE};
 
 /// Credential `a` of a provider that speaks Anthropic's messages; all others of one that speaks the
 /// client's.
-fn mixed(credentials: usize, scripts: Vec<Script>, most: u32) -> Stage {
+fn mixed_dialects(credentials: usize, scripts: Vec<Script>, most: u32) -> Stage {
     let anthropic = FakeExecutor::relaying().accepting("anthropic-messages");
     let mut setting = Setting::new(credentials)
         .executor(anthropic)
@@ -42,34 +42,34 @@ fn mixed(credentials: usize, scripts: Vec<Script>, most: u32) -> Stage {
 }
 
 /// A call that Anthropic's dialect refuses.
-fn refused(stage: &Stage) -> Call {
+fn untranslatable_call(stage: &Stage) -> Call {
     Call {
-        body: ASKED.replace("}]}", "}],\"n\":2}").into(),
+        body: CHAT_REQUEST.replace("}]}", "}],\"n\":2}").into(),
         ..call(stage, false)
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cooldown_of_who_can_be_told_is_waited_for() {
+async fn waits_for_cooldown_of_compatible_credential() {
     let scripts = vec![
         Script::json(429, "").header("retry-after", "2"),
         Script::json(200, COMPLETION),
     ];
-    let stage = mixed(2, scripts, 0);
+    let stage = mixed_dialects(2, scripts, 0);
     let began = Instant::now();
-    let answer = stage.dispatcher.call(refused(&stage)).await;
-    assert_eq!(text(answer).await, COMPLETION);
+    let response = stage.dispatcher.call(untranslatable_call(&stage)).await;
+    assert_eq!(text(response).await, COMPLETION);
     assert!(began.elapsed() >= 2 * SECOND);
     assert_eq!(stage.upstream.credentials(), ["b", "b"]);
     stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_who_can_be_told_cools_for_long_the_client_is_told_that() {
+async fn returns_retry_after_of_compatible_credential() {
     let scripts = vec![Script::json(429, "").header("retry-after", "3600")];
-    let stage = mixed(2, scripts, 0);
-    stage.dispatcher.call(refused(&stage)).await.unwrap_err();
-    let error = stage.dispatcher.call(refused(&stage)).await.unwrap_err();
+    let stage = mixed_dialects(2, scripts, 0);
+    stage.dispatcher.call(untranslatable_call(&stage)).await.unwrap_err();
+    let error = stage.dispatcher.call(untranslatable_call(&stage)).await.unwrap_err();
     let CallError::NoCredentialAvailable { retry_after, .. } = error else {
         panic!("{error:?}")
     };
@@ -78,29 +78,29 @@ async fn where_who_can_be_told_cools_for_long_the_client_is_told_that() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_cannot_be_told_takes_no_place_among_those_that_may_be_tried() {
+async fn incompatible_credentials_do_not_count_as_tried() {
     let scripts = vec![Script::json(500, ""), Script::json(200, COMPLETION)];
-    let stage = mixed(3, scripts, 2);
-    let answer = stage.dispatcher.call(refused(&stage)).await;
-    assert_eq!(text(answer).await, COMPLETION);
+    let stage = mixed_dialects(3, scripts, 2);
+    let response = stage.dispatcher.call(untranslatable_call(&stage)).await;
+    assert_eq!(text(response).await, COMPLETION);
     assert_eq!(stage.upstream.credentials(), ["b", "c"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lone_credential_keeps_its_second_try_where_another_cannot_be_told() {
+async fn single_compatible_credential_is_still_retried() {
     let scripts = vec![Script::refuse(), Script::json(200, COMPLETION)];
-    let stage = mixed(2, scripts, 0);
-    let answer = stage.dispatcher.call(refused(&stage)).await;
-    assert_eq!(text(answer).await, COMPLETION);
+    let stage = mixed_dialects(2, scripts, 0);
+    let response = stage.dispatcher.call(untranslatable_call(&stage)).await;
+    assert_eq!(text(response).await, COMPLETION);
     assert_eq!(stage.upstream.credentials(), ["b", "b"]);
 }
 
 /// The credentials of one provider are alike: the first says it for all.
 #[tokio::test(start_paused = true)]
-async fn a_provider_is_asked_once_whether_it_can_be_told() {
+async fn compatibility_is_checked_once_per_provider() {
     let setting = Setting::new(20).executor(FakeExecutor::relaying().accepting("gemini"));
     let stage = setting.stage(FakeUpstream::in_order(vec![]));
-    let error = stage.dispatcher.call(refused(&stage)).await.unwrap_err();
+    let error = stage.dispatcher.call(untranslatable_call(&stage)).await.unwrap_err();
     assert!(matches!(error, CallError::Untranslatable(_)), "{error:?}");
     let counts = stage.counts();
     assert_eq!((counts.inconclusive, counts.open), (1, 0));
@@ -110,13 +110,13 @@ fn count(stage: &Stage) -> Call {
     Call {
         operation: Operation::CountTokens,
         dialect: Dialect::AnthropicMessages,
-        body: Bytes::from_static(ASKED.as_bytes()),
+        body: Bytes::from_static(CHAT_REQUEST.as_bytes()),
         ..stage.call(false)
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_count_that_fails_cools_nobody_and_is_estimated() {
+async fn failed_token_count_is_estimated_without_cooldown() {
     for script in [
         Script::json(404, ""),
         Script::json(429, "").header("retry-after", "60"),
@@ -128,8 +128,8 @@ async fn a_count_that_fails_cools_nobody_and_is_estimated() {
         let setting = Setting::new(1).executor(executor);
         let stage = setting.stage(FakeUpstream::in_order(vec![script]));
         let began = Instant::now();
-        let answer = stage.dispatcher.call(count(&stage)).await.unwrap();
-        assert!(answer.estimated);
+        let response = stage.dispatcher.call(count(&stage)).await.unwrap();
+        assert!(response.estimated);
         assert_eq!(began.elapsed(), Duration::ZERO, "nothing is waited for");
         assert_eq!(stage.cooling(), Vec::<String>::new());
         stage.assert_closed();
@@ -138,19 +138,19 @@ async fn a_count_that_fails_cools_nobody_and_is_estimated() {
 
 /// What is the account's fault is so whatever was asked for.
 #[tokio::test(start_paused = true)]
-async fn a_refused_key_is_refused_for_counts_and_for_content() {
+async fn rejected_key_cools_for_token_counts_too() {
     let executor = FakeExecutor::relaying()
         .accepting("anthropic-messages")
         .planning("count-tokens");
     let setting = Setting::new(1).executor(executor);
     let stage = setting.stage(FakeUpstream::in_order(vec![Script::json(401, "")]));
-    let answer = stage.dispatcher.call(count(&stage)).await.unwrap();
-    assert!(answer.estimated);
+    let response = stage.dispatcher.call(count(&stage)).await.unwrap();
+    assert!(response.estimated);
     assert_eq!(stage.cooling(), ["a"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_stream_fails_over_whether_it_is_translated_or_not() {
+async fn empty_stream_fails_over_with_and_without_translation() {
     let role_only = || Script::events([ROLE, DONE]);
     let done_only = || Script::events([DONE]);
     for script in [role_only, done_only] {
@@ -166,7 +166,7 @@ async fn an_empty_stream_fails_over_whether_it_is_translated_or_not() {
         assert_eq!(stage.upstream.calls(), 2);
     }
     let anthropic = FakeExecutor::relaying().accepting("anthropic-messages");
-    let empty = || Script::events([START, STOP]);
+    let empty = || Script::events([MESSAGE_START, MESSAGE_STOP]);
     let setting = Setting::new(2).executor(anthropic);
     let stage = setting.stage(FakeUpstream::in_order(vec![empty(), empty()]));
     stage.dispatcher.call(call(&stage, true)).await.unwrap_err();

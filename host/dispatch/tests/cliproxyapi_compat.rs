@@ -14,13 +14,13 @@ use jackfield_dispatch::{ResponseBody, Call, CallError};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::plugins::{FakeExecutor, FakeSelector, planned};
-use crate::stage::{SECOND, Setting, Stage, failure, gathered, text};
-use crate::upstream::{FakeUpstream, Script};
-use crate::wire::{COMPLETION, DONE, ERROR, FINISH, ROLE, content, error_body, stream};
+use crate::fake_plugins::{FakeExecutor, FakeSelector, planned};
+use crate::stage::{SECOND, Setting, Stage, failure, read_body, text};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::chat_fixtures::{COMPLETION, DONE, ERROR, FINISH, ROLE, content, error_body, stream};
 
 /// A limit that ends after so many seconds.
-fn limited(seconds: &'static str) -> Script {
+fn rate_limited(seconds: &'static str) -> Script {
     Script::json(429, error_body("slow down", "rate_limit_error")).header("retry-after", seconds)
 }
 
@@ -36,21 +36,21 @@ fn set_retry(stage: &Stage, change: impl FnOnce(&mut RetryPolicy)) {
 }
 
 #[test]
-fn seed_1_2_rounds_and_the_longest_wait_have_defaults() {
+fn cliproxyapi_compat_1_2_retry_policy_has_defaults() {
     let policy = RetryPolicy::default();
     assert_eq!((policy.rounds, policy.max_wait), (3, 30 * SECOND));
     assert_eq!(policy.max_credentials, 0, "all of them");
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_3_a_call_keeps_the_retry_settings_that_it_began_with() {
-    let stage = Setting::new(1).stage(FakeUpstream::new(|_, _| limited("1").after(SECOND)));
+async fn cliproxyapi_compat_1_3_call_keeps_its_initial_retry_policy() {
+    let stage = Setting::new(1).stage(FakeUpstream::new(|_, _| rate_limited("1").after(SECOND)));
     let change = async {
         sleep(SECOND / 2).await;
         set_retry(&stage, |retry| retry.rounds = 1);
     };
-    let (answer, ()) = tokio::join!(stage.whole(), change);
-    failure(answer);
+    let (response, ()) = tokio::join!(stage.whole(), change);
+    failure(response);
     assert_eq!(stage.upstream.calls(), 3, "it has its three rounds");
     sleep(2 * SECOND).await;
     failure(stage.whole().await);
@@ -58,7 +58,7 @@ async fn seed_1_3_a_call_keeps_the_retry_settings_that_it_began_with() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_5_a_success_ends_the_call() {
+async fn cliproxyapi_compat_1_5_success_ends_the_call() {
     let stage = Setting::new(3).stage(FakeUpstream::in_order(vec![good(), good()]));
     assert_eq!(text(stage.whole().await).await, COMPLETION);
     assert_eq!(stage.upstream.calls(), 1);
@@ -67,7 +67,7 @@ async fn seed_1_5_a_success_ends_the_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_5_a_lone_500_is_not_tried_again() {
+async fn cliproxyapi_compat_1_5_single_credential_is_not_retried_after_500() {
     // It cools for a minute, and nobody waits for longer than half of one.
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![Script::json(500, "")]));
     let start = Instant::now();
@@ -76,16 +76,16 @@ async fn seed_1_5_a_lone_500_is_not_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_5_without_a_wait_there_is_one_round() {
+async fn cliproxyapi_compat_1_5_zero_max_wait_allows_one_round() {
     let mut setting = Setting::new(2);
     setting.retry.max_wait = Duration::ZERO;
-    let stage = setting.stage(FakeUpstream::new(|_, _| limited("1")));
+    let stage = setting.stage(FakeUpstream::new(|_, _| rate_limited("1")));
     failure(stage.whole().await);
     assert_eq!(stage.upstream.credentials(), ["a", "b"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_5_with_cooling_switched_off_a_call_has_one_round() {
+async fn cliproxyapi_compat_1_5_disabled_cooling_allows_one_round() {
     for status in [429, 500, 503] {
         let mut setting = Setting::new(2);
         setting.policy.disable_cooling = true;
@@ -98,10 +98,10 @@ async fn seed_1_5_with_cooling_switched_off_a_call_has_one_round() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_5_a_disabled_credential_is_not_waited_for() {
+async fn cliproxyapi_compat_1_5_does_not_wait_for_disabled_credentials() {
     let stage = Setting::new(2).stage(FakeUpstream::in_order(vec![
-        limited("5"),
-        limited("20"),
+        rate_limited("5"),
+        rate_limited("20"),
         good(),
     ]));
     set_retry(&stage, |retry| retry.rounds = 1);
@@ -117,10 +117,10 @@ async fn seed_1_5_a_disabled_credential_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_6_each_credential_is_called_once_a_round_and_again_in_the_next() {
+async fn cliproxyapi_compat_1_6_each_round_tries_every_credential_once() {
     let mut setting = Setting::new(3);
     setting.retry.rounds = 2;
-    let stage = setting.stage(FakeUpstream::new(|_, _| limited("1")));
+    let stage = setting.stage(FakeUpstream::new(|_, _| rate_limited("1")));
     failure(stage.whole().await);
     let called = stage.upstream.credentials();
     let (first, second) = called.split_at(3);
@@ -131,45 +131,45 @@ async fn seed_1_6_each_credential_is_called_once_a_round_and_again_in_the_next()
 }
 
 /// The names of the model that an executor is told, the provider's first, for these of clients.
-async fn named(asked: &[&str]) -> Vec<(String, String)> {
-    let told: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
-    let tell = Arc::clone(&told);
+async fn model_names_seen(client_models: &[&str]) -> Vec<(String, String)> {
+    let recorded: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
+    let recorder = Arc::clone(&recorded);
     let executor = FakeExecutor::new(move |context| {
         let names = (context.model.to_string(), context.client_model.to_string());
-        tell.lock().push(names);
+        recorder.lock().push(names);
         Ok(planned(PlannedBody::Original, ResponseMode::Relay))
     });
     let stage = Setting::new(1)
         .executor(executor)
         .stage(FakeUpstream::new(|_, _| good()));
-    for model in asked {
+    for model in client_models {
         let call = Call {
             model: Arc::from(*model),
             ..stage.call(false)
         };
         text(stage.dispatcher.call(call).await).await;
     }
-    let told = told.lock();
-    told.clone()
+    let recorded = recorded.lock();
+    recorded.clone()
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_6_the_executor_is_told_both_names_of_the_model() {
+async fn cliproxyapi_compat_1_6_executor_gets_both_model_names() {
     let names = ("upstream-model".to_owned(), "model".to_owned());
-    assert_eq!(named(&["model"]).await, [names]);
+    assert_eq!(model_names_seen(&["model"]).await, [names]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_12_the_clients_suffix_is_put_on_the_providers_name() {
+async fn cliproxyapi_compat_1_12_client_suffix_is_added_to_upstream_name() {
     let names = ("upstream-model(7b)".to_owned(), "model(7b)".to_owned());
-    assert_eq!(named(&["model(7b)"]).await, [names]);
+    assert_eq!(model_names_seen(&["model(7b)"]).await, [names]);
     // The host tells one that asks for an effort itself; see `suffixes.rs`.
     let names = ("upstream-model".to_owned(), "model(high)".to_owned());
-    assert_eq!(named(&["model(high)"]).await, [names]);
+    assert_eq!(model_names_seen(&["model(high)"]).await, [names]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_6_the_pool_is_the_union_of_all_providers_credentials() {
+async fn cliproxyapi_compat_1_6_candidates_come_from_all_providers() {
     let setting = Setting::new(4)
         .registered(|registration: &mut Registration| {
             if registration.credential.id.as_str() > "b" {
@@ -194,7 +194,7 @@ async fn seed_1_6_the_pool_is_the_union_of_all_providers_credentials() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_6_whoever_is_disabled_or_does_not_serve_the_model_is_no_candidate() {
+async fn cliproxyapi_compat_1_6_candidates_are_enabled_and_serve_the_model() {
     let setting =
         Setting::new(3).registered(|registration: &mut Registration| {
             match registration.credential.id.as_str() {
@@ -215,19 +215,19 @@ async fn seed_1_6_whoever_is_disabled_or_does_not_serve_the_model_is_no_candidat
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_19_a_credential_has_rounds_of_its_own() {
+async fn cliproxyapi_compat_1_19_credential_rounds_are_limited() {
     let setting = Setting::new(2).registered(|registration: &mut Registration| {
         if registration.credential.id.as_str() == "b" {
             registration.credential.rounds = Some(1);
         }
     });
-    let stage = setting.stage(FakeUpstream::new(|_, _| limited("1")));
+    let stage = setting.stage(FakeUpstream::new(|_, _| rate_limited("1")));
     failure(stage.whole().await);
     assert_eq!(stage.upstream.credentials(), ["a", "b", "a", "a"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_7_every_failure_but_the_clients_own_fails_over_before_content() {
+async fn cliproxyapi_compat_1_7_fails_over_before_content_unless_client_error() {
     for status in [401, 402, 403, 408, 429, 500, 502, 503, 504] {
         let scripts = vec![Script::json(status, ""), Script::events(stream())];
         let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
@@ -237,11 +237,11 @@ async fn seed_1_7_every_failure_but_the_clients_own_fails_over_before_content() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_7_a_stream_is_a_success_at_its_end_and_not_before() {
+async fn cliproxyapi_compat_1_7_stream_succeeds_only_at_its_end() {
     let script = Script::events(stream()).slowly(SECOND);
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
-    let answer = stage.stream().await.unwrap();
-    let ResponseBody::Stream(mut body) = answer.body else {
+    let response = stage.stream().await.unwrap();
+    let ResponseBody::Stream(mut body) = response.body else {
         panic!("no stream");
     };
     assert!(body.next().await.is_some());
@@ -251,17 +251,17 @@ async fn seed_1_7_a_stream_is_a_success_at_its_end_and_not_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_7_an_error_inside_a_stream_is_passed_on_and_counts_once() {
+async fn cliproxyapi_compat_1_7_stream_error_is_forwarded_and_counted_once() {
     let script = Script::events([ROLE, &content("one"), ERROR, FINISH, DONE]);
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
-    let (bytes, _) = gathered(stage.stream().await.unwrap()).await;
+    let (bytes, _) = read_body(stage.stream().await.unwrap()).await;
     assert!(String::from_utf8_lossy(&bytes).contains("out of order"));
     let counts = stage.counts();
     assert_eq!((counts.failed, counts.success, counts.open), (1, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_7_an_empty_stream_is_no_success() {
+async fn cliproxyapi_compat_1_7_empty_stream_fails_over() {
     // In the seed it is one, and reaches the client.
     let empty = Script::events(Vec::<String>::new());
     let stage = Setting::new(2).stage(FakeUpstream::in_order(vec![

@@ -7,29 +7,29 @@ use bytes::Bytes;
 use jackfield_dialect::Dialect;
 use jackfield_dispatch::{Call, StreamFraming};
 
-use crate::plugins::FakeExecutor;
+use crate::fake_plugins::FakeExecutor;
 use crate::stage::{Setting, Stage};
-use crate::upstream::{FakeUpstream, Script};
+use crate::fake_upstream::{FakeUpstream, Script};
 
 /// A request of a chat client's that every dialect can say.
-pub(crate) const ASKED: &str =
+pub(crate) const CHAT_REQUEST: &str =
     r#"{"model":"model","messages":[{"role":"user","content":"hello"}]}"#;
 
 /// The beginning of a stream, with what the input cost.
-pub(crate) const START: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"upstream-model\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\n";
+pub(crate) const MESSAGE_START: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"upstream-model\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\n";
 
 /// The beginning of a text.
-pub(crate) const OPEN: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+pub(crate) const BLOCK_START: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
 
 /// The end of a text.
-pub(crate) const CLOSE: &str =
+pub(crate) const BLOCK_STOP: &str =
     "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n";
 
 /// Why the answer ended, and what the output cost.
-pub(crate) const ENOUGH: &str = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":7}}\n\n";
+pub(crate) const MESSAGE_DELTA: &str = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":7}}\n\n";
 
 /// The end.
-pub(crate) const STOP: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+pub(crate) const MESSAGE_STOP: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
 /// A provider's error event.
 pub(crate) const ERROR: &str = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"out of order\"}}\n\n";
@@ -38,22 +38,22 @@ pub(crate) const ERROR: &str = "event: error\ndata: {\"type\":\"error\",\"error\
 pub(crate) const MESSAGE: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"upstream-model","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":7}}"#;
 
 /// A piece of text.
-pub(crate) fn piece(text: &str) -> String {
+pub(crate) fn text_delta(text: &str) -> String {
     format!(
         "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":{text:?}}}}}\n\n"
     )
 }
 
 /// What comes before the end, event by event.
-pub(crate) fn begun() -> Vec<String> {
-    let (start, open) = (START.to_owned(), OPEN.to_owned());
-    vec![start, open, piece("one"), piece("two")]
+pub(crate) fn events_before_end() -> Vec<String> {
+    let (start, open) = (MESSAGE_START.to_owned(), BLOCK_START.to_owned());
+    vec![start, open, text_delta("one"), text_delta("two")]
 }
 
 /// A whole stream, event by event.
 pub(crate) fn stream() -> Vec<String> {
-    let end = [CLOSE, ENOUGH, STOP].map(str::to_owned);
-    begun().into_iter().chain(end).collect()
+    let end = [BLOCK_STOP, MESSAGE_DELTA, MESSAGE_STOP].map(str::to_owned);
+    events_before_end().into_iter().chain(end).collect()
 }
 
 /// A stage for so many credentials with a provider that speaks Anthropic's messages only.
@@ -66,13 +66,13 @@ pub(crate) fn stage(credentials: usize, executor: FakeExecutor, scripts: Vec<Scr
 /// A chat client's call.
 pub(crate) fn call(stage: &Stage, stream: bool) -> Call {
     Call {
-        body: Bytes::from_static(ASKED.as_bytes()),
+        body: Bytes::from_static(CHAT_REQUEST.as_bytes()),
         ..stage.call(stream)
     }
 }
 
 /// A call of a client that speaks the provider's dialect.
-pub(crate) fn native(stage: &Stage, stream: bool) -> Call {
+pub(crate) fn anthropic_call(stage: &Stage, stream: bool) -> Call {
     let body = r#"{"model":"model","max_tokens":9,"messages":[{"role":"user","content":"hello"}]}"#;
     Call {
         dialect: Dialect::AnthropicMessages,

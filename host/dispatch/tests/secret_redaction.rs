@@ -2,10 +2,10 @@
 
 use jackfield_dispatch::UpstreamFailure;
 
-use crate::plugins::FakeExecutor;
+use crate::fake_plugins::FakeExecutor;
 use crate::stage::{Setting, Stage, failure, text};
-use crate::upstream::{FakeUpstream, Script};
-use crate::wire::{COMPLETION, content, error_body};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::chat_fixtures::{COMPLETION, content, error_body};
 
 fn body() -> String {
     error_body("wrong key sk-of-a, try another", "server_error")
@@ -28,7 +28,7 @@ fn status(stage: &Stage) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_a_provider_repeats_reaches_neither_client_nor_status() {
+async fn redacts_key_from_errors_and_status() {
     for (script, executor) in [
         (Script::json(401, body()), FakeExecutor::relaying()),
         (Script::json(200, body()), FakeExecutor::relaying()),
@@ -38,26 +38,26 @@ async fn a_key_that_a_provider_repeats_reaches_neither_client_nor_status() {
         let stage = stage(executor, script);
         let UpstreamFailure { failure, response } = failure(stage.stream().await);
         assert_eq!(failure.message, "wrong key [secret], try another");
-        assert!(answer.is_none(), "{answer:?}");
+        assert!(response.is_none(), "{answer:?}");
         assert!(status(&stage).contains("wrong key [secret]"));
         assert!(!status(&stage).contains("sk-of-a"));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_is_repeated_after_the_commit_is_not_told_either() {
+async fn redacts_key_after_commit() {
     let script = || Script::events([content("one"), event()]);
-    let guided = stage(FakeExecutor::echoing(), script());
-    let given = text(guided.stream().await).await;
+    let via_plugin = stage(FakeExecutor::echoing(), script());
+    let given = text(via_plugin.stream().await).await;
     assert!(given.contains("wrong key [secret]") && !given.contains("sk-of-a"));
-    assert!(!status(&guided).contains("sk-of-a"));
+    assert!(!status(&via_plugin).contains("sk-of-a"));
     let relayed = stage(FakeExecutor::relaying(), script());
     text(relayed.stream().await).await;
     assert!(!status(&relayed).contains("sk-of-a"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_answer_without_the_key_is_shown_as_it_is() {
+async fn error_body_without_key_is_unchanged() {
     let body = error_body("wrong key sk-of-b", "server_error");
     let stage = stage(FakeExecutor::relaying(), Script::json(401, body.clone()));
     let failure = failure(stage.stream().await);
@@ -65,7 +65,7 @@ async fn an_error_answer_without_the_key_is_shown_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_1_a_header_of_the_operators_goes_out_with_every_call_of_a_credential() {
+async fn cliproxyapi_compat_1_1_sends_configured_headers_of_the_credential() {
     let setting = Setting::new(1).registered(|registration| {
         let attributes = [
             ("header:X-Team", "blue"),

@@ -10,11 +10,11 @@ use jackfield_dispatch::snapshot::Snapshot;
 use tokio::time::sleep;
 
 use crate::stage::{Setting, Stage, registration, text};
-use crate::upstream::{FakeUpstream, Script};
-use crate::wire::COMPLETION;
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::chat_fixtures::COMPLETION;
 
 /// Puts another provider, of another name, in the place of the one there is.
-fn rename(stage: &Stage, to: &str, credentials: usize) -> ReconfigureSummary {
+fn replace_provider(stage: &Stage, to: &str, credentials: usize) -> ReconfigureSummary {
     let mut registrations: Vec<_> = (5..5 + credentials).map(registration).collect();
     for registration in &mut registrations {
         registration.credential.provider = ProviderName::new(to);
@@ -35,15 +35,15 @@ fn rename(stage: &Stage, to: &str, credentials: usize) -> ReconfigureSummary {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_after_the_configuration_was_replaced_goes_by_the_new_one() {
+async fn attempt_after_reload_uses_new_configuration() {
     let failing = Script::json(500, "").after(Duration::from_secs(2));
     let good = Script::json(200, COMPLETION);
     let stage = Setting::new(2).stage(FakeUpstream::in_order(vec![failing, good]));
     let meanwhile = async {
         sleep(Duration::from_secs(1)).await;
-        rename(&stage, "other", 1)
+        replace_provider(&stage, "other", 1)
     };
-    let (answer, counted) = tokio::join!(stage.whole(), meanwhile);
+    let (response, counted) = tokio::join!(stage.whole(), meanwhile);
     let expected = ReconfigureSummary {
         total: 1,
         added: 1,
@@ -51,14 +51,14 @@ async fn an_attempt_after_the_configuration_was_replaced_goes_by_the_new_one() {
         removed: 2,
     };
     assert_eq!(counted, expected);
-    assert_eq!(text(answer).await, COMPLETION);
+    assert_eq!(text(response).await, COMPLETION);
     assert_eq!(stage.upstream.credentials(), ["a", "f"]);
     let counts = stage.counts();
     assert_eq!((counts.open, counts.failed, counts.success), (0, 1, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_waits_for_room_gets_it_from_a_new_credential() {
+async fn queued_call_uses_added_credential() {
     let slow = Script::json(200, COMPLETION).after(Duration::from_secs(20));
     let good = Script::json(200, COMPLETION);
     let stage = Setting::new(1)
@@ -66,12 +66,12 @@ async fn a_call_that_waits_for_room_gets_it_from_a_new_credential() {
         .stage(FakeUpstream::in_order(vec![slow, good]));
     let meanwhile = async {
         sleep(Duration::from_secs(1)).await;
-        rename(&stage, "other", 1);
+        replace_provider(&stage, "other", 1);
     };
     let began = tokio::time::Instant::now();
     let call = async || {
-        let answer = stage.whole().await;
-        assert_eq!(text(answer).await, COMPLETION);
+        let response = stage.whole().await;
+        assert_eq!(text(response).await, COMPLETION);
         began.elapsed().as_secs()
     };
     let (one, other, ()) = tokio::join!(call(), call(), meanwhile);

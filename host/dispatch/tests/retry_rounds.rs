@@ -11,37 +11,37 @@ use jackfield_dispatch::snapshot::RetryPolicy;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use crate::plugins::FakeSelector;
-use crate::stage::{SECOND, Setting, failure, paused, property, text};
-use crate::upstream::{FakeUpstream, Script};
-use crate::wire::{COMPLETION, error_body, stream};
+use crate::fake_plugins::FakeSelector;
+use crate::stage::{SECOND, Setting, failure, run_paused, property_config, text};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::chat_fixtures::{COMPLETION, error_body, stream};
 
-fn limited(seconds: &'static str) -> Script {
+fn rate_limited(seconds: &'static str) -> Script {
     Script::json(429, error_body("slow down", "rate_limit_error")).header("retry-after", seconds)
 }
 
 /// As long as it must be, and by a quarter longer at most: waits are drawn out, so that calls that
 /// failed together part.
-fn about(waited: Duration, least: Duration) -> bool {
+fn within_jitter(waited: Duration, least: Duration) -> bool {
     (least..=least + least / 4).contains(&waited)
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_5_a_cooldown_that_ends_soon_is_waited_for() {
-    let scripts = vec![limited("9"), limited("7"), Script::json(200, COMPLETION)];
+async fn cliproxyapi_compat_1_5_waits_for_the_shortest_cooldown() {
+    let scripts = vec![rate_limited("9"), rate_limited("7"), Script::json(200, COMPLETION)];
     let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
     let start = Instant::now();
     assert_eq!(text(stage.whole().await).await, COMPLETION);
     assert!(
-        about(start.elapsed(), 7 * SECOND),
+        within_jitter(start.elapsed(), 7 * SECOND),
         "until the first is back"
     );
     assert_eq!(stage.upstream.credentials(), ["a", "b", "b"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_finds_everybody_cooling_waits_as_well() {
-    let scripts = vec![limited("5"), Script::json(200, COMPLETION)];
+async fn waits_when_all_credentials_are_cooling() {
+    let scripts = vec![rate_limited("5"), Script::json(200, COMPLETION)];
     let mut setting = Setting::new(1);
     setting.retry.rounds = 1;
     let stage = setting.stage(FakeUpstream::in_order(scripts));
@@ -55,12 +55,12 @@ async fn a_call_that_finds_everybody_cooling_waits_as_well() {
     stage.snapshot.store(Arc::new(snapshot));
     let start = Instant::now();
     assert_eq!(text(stage.whole().await).await, COMPLETION);
-    assert!(about(start.elapsed(), 5 * SECOND));
+    assert!(within_jitter(start.elapsed(), 5 * SECOND));
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_5_a_cooldown_longer_than_may_be_waited_is_not() {
-    let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![limited("31")]));
+async fn cliproxyapi_compat_1_5_does_not_wait_longer_than_max_wait() {
+    let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![rate_limited("31")]));
     let start = Instant::now();
     let failure = failure(stage.whole().await);
     assert_eq!(
@@ -74,10 +74,10 @@ async fn seed_1_5_a_cooldown_longer_than_may_be_waited_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cooldown_that_ends_after_the_deadline_is_not_waited_for() {
+async fn does_not_wait_past_the_deadline() {
     let mut setting = Setting::new(1);
     setting.timeouts.total = 10 * SECOND;
-    let stage = setting.stage(FakeUpstream::in_order(vec![limited("10")]));
+    let stage = setting.stage(FakeUpstream::in_order(vec![rate_limited("10")]));
     let start = Instant::now();
     failure(stage.whole().await);
     assert_eq!(
@@ -87,21 +87,21 @@ async fn a_cooldown_that_ends_after_the_deadline_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_5_there_are_no_more_rounds_than_allowed() {
+async fn cliproxyapi_compat_1_5_rounds_are_limited() {
     for rounds in 1..5 {
         let mut setting = Setting::new(2);
         setting.retry.rounds = rounds;
-        let stage = setting.stage(FakeUpstream::new(|_, _| limited("1")));
+        let stage = setting.stage(FakeUpstream::new(|_, _| rate_limited("1")));
         let start = Instant::now();
         failure(stage.stream().await);
-        assert!(about(start.elapsed(), (rounds - 1) * SECOND));
+        assert!(within_jitter(start.elapsed(), (rounds - 1) * SECOND));
         assert_eq!(stage.upstream.calls(), 2 * rounds as usize);
         stage.assert_closed();
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_single_credential_is_tried_once_more_when_the_way_fails() {
+async fn single_credential_is_retried_once_after_transport_error() {
     let scripts = vec![Script::refuse(), Script::json(200, COMPLETION)];
     let stage = Setting::new(1).stage(FakeUpstream::in_order(scripts));
     assert_eq!(text(stage.whole().await).await, COMPLETION);
@@ -111,7 +111,7 @@ async fn a_single_credential_is_tried_once_more_when_the_way_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_is_amplified_no_further_than_the_budget_allows() {
+async fn retry_budget_limits_amplification() {
     let mut setting = Setting::new(5);
     setting.retry.budget = BudgetPolicy {
         ratio_permille: 500,
@@ -130,14 +130,14 @@ async fn an_outage_is_amplified_no_further_than_the_budget_allows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_5_failures_that_cool_nothing_make_no_other_round() {
+async fn cliproxyapi_compat_1_5_failures_without_cooldown_start_no_new_round() {
     let stage = Setting::new(3).stage(FakeUpstream::new(|_, _| Script::refuse()));
     failure(stage.stream().await);
     assert_eq!(stage.upstream.credentials(), ["a", "b", "c"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_19_no_more_credentials_are_tried_than_allowed() {
+async fn cliproxyapi_compat_1_19_tried_credentials_are_limited() {
     let mut setting = Setting::new(5);
     setting.retry.max_credentials = 2;
     let stage = setting.stage(FakeUpstream::new(|_, _| Script::json(500, "")));
@@ -147,48 +147,48 @@ async fn seed_1_19_no_more_credentials_are_tried_than_allowed() {
 
 /// What a credential does with a request.
 #[derive(Debug, Clone, Copy)]
-enum Does {
-    Answers,
-    BreaksOff,
-    IsEmpty,
-    IsDown,
-    Limits,
-    LimitsWithoutHint,
-    Refuses,
-    RefusesTheClient,
+enum UpstreamBehavior {
+    Succeeds,
+    EndsEarly,
+    EmptyStream,
+    ServiceUnavailable,
+    RateLimited,
+    RateLimitedWithoutRetryAfter,
+    ConnectionRefused,
+    BadRequest,
     Unauthorized,
 }
 
-impl Does {
+impl UpstreamBehavior {
     fn script(self) -> Script {
         match self {
-            Self::Answers => Script::events(stream()),
-            Self::BreaksOff => Script::events([crate::wire::ROLE]),
-            Self::IsEmpty => Script::events([crate::wire::DONE]),
-            Self::IsDown => Script::json(503, "down"),
-            Self::Limits => limited("2"),
-            Self::LimitsWithoutHint => Script::json(429, ""),
-            Self::Refuses => Script::refuse(),
-            Self::RefusesTheClient => Script::json(400, "{}"),
+            Self::Succeeds => Script::events(stream()),
+            Self::EndsEarly => Script::events([crate::chat_fixtures::ROLE]),
+            Self::EmptyStream => Script::events([crate::chat_fixtures::DONE]),
+            Self::ServiceUnavailable => Script::json(503, "down"),
+            Self::RateLimited => rate_limited("2"),
+            Self::RateLimitedWithoutRetryAfter => Script::json(429, ""),
+            Self::ConnectionRefused => Script::refuse(),
+            Self::BadRequest => Script::json(400, "{}"),
             Self::Unauthorized => Script::json(401, "{}"),
         }
     }
 }
 
-fn faults() -> impl Strategy<Value = Does> {
+fn faults() -> impl Strategy<Value = UpstreamBehavior> {
     prop::sample::select(vec![
-        Does::BreaksOff,
-        Does::IsEmpty,
-        Does::IsDown,
-        Does::Limits,
-        Does::LimitsWithoutHint,
-        Does::Refuses,
-        Does::Unauthorized,
+        UpstreamBehavior::EndsEarly,
+        UpstreamBehavior::EmptyStream,
+        UpstreamBehavior::ServiceUnavailable,
+        UpstreamBehavior::RateLimited,
+        UpstreamBehavior::RateLimitedWithoutRetryAfter,
+        UpstreamBehavior::ConnectionRefused,
+        UpstreamBehavior::Unauthorized,
     ])
 }
 
 /// Chooses at random.
-fn anybody(seed: u64) -> FakeSelector {
+fn random_selector(seed: u64) -> FakeSelector {
     let state = AtomicU64::new(seed);
     FakeSelector::new(move |_, candidates| {
         let step = |state: u64| {
@@ -203,36 +203,36 @@ fn anybody(seed: u64) -> FakeSelector {
 }
 
 proptest! {
-    #![proptest_config(property())]
+    #![proptest_config(property_config())]
 
     #[test]
-    fn a_call_costs_at_most_its_rounds_times_the_credentials_that_it_may_try(
+    fn attempts_are_bounded_by_rounds_times_credentials(
         pool in 1_usize..6,
         rounds in 1_u32..5,
         most in 0_u32..5,
         total in 1_u32..40,
         seed in any::<u64>(),
         outcomes in prop::collection::vec(prop_oneof![
-            8 => faults(), 1 => Just(Does::Answers), 1 => Just(Does::RefusesTheClient),
+            8 => faults(), 1 => Just(UpstreamBehavior::Succeeds), 1 => Just(UpstreamBehavior::BadRequest),
         ], 32),
     ) {
-        paused(async {
-            let mut setting = Setting::new(pool).selector(anybody(seed));
+        run_paused(async {
+            let mut setting = Setting::new(pool).selector(random_selector(seed));
             setting.retry = RetryPolicy { rounds, max_credentials: most, ..RetryPolicy::default() };
             setting.timeouts.total = total * SECOND;
             let upstream = FakeUpstream::new(move |_, before| outcomes[before % outcomes.len()].script());
             let stage = setting.stage(upstream);
-            let a_round = if most == 0 { pool } else { pool.min(most as usize) };
+            let credentials_per_round = if most == 0 { pool } else { pool.min(most as usize) };
             for _ in 0..4 {
                 let before = stage.upstream.calls();
                 let start = Instant::now();
-                if let Ok(answer) = stage.stream().await {
-                    prop_assert_eq!(text(Ok(answer)).await, stream().concat());
+                if let Ok(response) = stage.stream().await {
+                    prop_assert_eq!(text(Ok(response)).await, stream().concat());
                 }
                 prop_assert!(start.elapsed() <= total * SECOND);
                 let calls = stage.upstream.credentials().split_off(before);
                 // One more where there was one attempt and the way failed.
-                let most = (rounds as usize * a_round).max(2);
+                let most = (rounds as usize * credentials_per_round).max(2);
                 prop_assert!(calls.len() <= most + 1, "{:?}", calls);
                 stage.assert_closed();
             }
@@ -250,10 +250,10 @@ proptest! {
         healthy in 0_usize..7,
         seed in any::<u64>(),
     ) {
-        paused(async {
+        run_paused(async {
             let mut all = others;
-            all.insert(healthy % (all.len() + 1), Does::Answers);
-            let stage = Setting::new(all.len()).selector(anybody(seed));
+            all.insert(healthy % (all.len() + 1), UpstreamBehavior::Succeeds);
+            let stage = Setting::new(all.len()).selector(random_selector(seed));
             let upstream = FakeUpstream::new(move |credential, _| {
                 all[usize::from(credential.as_bytes()[0] - b'a')].script()
             });

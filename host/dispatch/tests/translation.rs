@@ -10,31 +10,31 @@ use jackfield_dispatch::port::Executor;
 use jackfield_dispatch::{ResponseBody, Call, CallError, Embed, StreamFraming, Operation};
 use serde_json::{Value, json};
 
-use crate::anthropic::{
-    ASKED, CLOSE, ENOUGH, ERROR, MESSAGE, OPEN, START, begun, call, piece, stage, stream,
+use crate::anthropic_fixtures::{
+    CHAT_REQUEST, BLOCK_STOP, MESSAGE_DELTA, ERROR, MESSAGE, BLOCK_START, MESSAGE_START, events_before_end, call, text_delta, stage, stream,
 };
-use crate::plugins::FakeExecutor;
-use crate::stage::{Setting, Stage, failure, gathered, text};
-use crate::upstream::{FakeUpstream, Piece, Script};
-use crate::wire::{COMPLETION, DONE, content, error_body, terminal};
+use crate::fake_plugins::FakeExecutor;
+use crate::stage::{Setting, Stage, failure, read_body, text};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::chat_fixtures::{COMPLETION, DONE, content, error_body, split_final_error};
 
 fn relaying() -> FakeExecutor {
     FakeExecutor::relaying()
 }
 
-fn json_of(text: &str) -> Value {
+fn parse_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
 /// What a chat client reads of a stream, and whether it is told the end.
-fn said(events: &str) -> (String, bool) {
+fn read_chat_stream(events: &str) -> (String, bool) {
     let mut all = String::new();
     for event in events
         .split("\n\n")
         .filter(|event| *event != "data: [DONE]")
     {
         if let Some(data) = event.strip_prefix("data: ") {
-            let chunk = json_of(data);
+            let chunk = parse_json(data);
             all += chunk["choices"][0]["delta"]["content"]
                 .as_str()
                 .unwrap_or_default();
@@ -44,13 +44,13 @@ fn said(events: &str) -> (String, bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_whole_answer_comes_in_the_clients_dialect() {
+async fn translates_response() {
     let stage = stage(1, relaying(), vec![Script::json(200, MESSAGE)]);
-    let answer = stage.dispatcher.call(call(&stage, false)).await.unwrap();
-    assert_eq!(answer.headers["content-type"], "application/json");
-    let answer = json_of(&text(Ok(answer)).await);
-    assert_eq!(answer["choices"][0]["message"]["content"], "hi");
-    assert_eq!(answer["choices"][0]["finish_reason"], "stop");
+    let response = stage.dispatcher.call(call(&stage, false)).await.unwrap();
+    assert_eq!(response.headers["content-type"], "application/json");
+    let response = parse_json(&text(Ok(response)).await);
+    assert_eq!(response["choices"][0]["message"]["content"], "hi");
+    assert_eq!(response["choices"][0]["finish_reason"], "stop");
     let sent: Value = serde_json::from_slice(&stage.upstream.body_of(0)).unwrap();
     assert_eq!(sent["model"], "upstream-model");
     assert!(sent["max_tokens"].is_u64(), "{sent}");
@@ -59,40 +59,40 @@ async fn a_whole_answer_comes_in_the_clients_dialect() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_comes_in_the_clients_dialect() {
+async fn translates_stream() {
     for executor in [relaying(), FakeExecutor::echoing()] {
         let stage = stage(1, executor, vec![Script::events(stream())]);
-        let answer = stage.dispatcher.call(call(&stage, true)).await.unwrap();
-        assert!(matches!(answer.body, ResponseBody::Stream(_)));
-        let kind = &answer.headers["content-type"];
+        let response = stage.dispatcher.call(call(&stage, true)).await.unwrap();
+        assert!(matches!(response.body, ResponseBody::Stream(_)));
+        let kind = &response.headers["content-type"];
         assert!(kind.to_str().unwrap().starts_with("text/event-stream"));
-        let events = text(Ok(answer)).await;
-        assert_eq!(said(&events), ("onetwo".to_owned(), true), "{events}");
+        let events = text(Ok(response)).await;
+        assert_eq!(read_chat_stream(&events), ("onetwo".to_owned(), true), "{events}");
         assert_eq!(stage.counts().success, 1);
         stage.assert_closed();
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_answer_says_which_dialect_it_is_in() {
+async fn error_response_records_its_dialect() {
     let body = r#"{"type":"error","error":{"type":"invalid_request_error","message":"too hot"}}"#;
     let stage = stage(1, relaying(), vec![Script::json(400, body)]);
     let failure = failure(stage.dispatcher.call(call(&stage, false)).await);
-    let answer = failure.response.unwrap();
-    assert_eq!(answer.dialect, Dialect::AnthropicMessages);
+    let response = failure.response.unwrap();
+    assert_eq!(response.dialect, Dialect::AnthropicMessages);
     assert_eq!(
-        (answer.body, failure.failure.scope),
+        (response.body, failure.failure.scope),
         (Bytes::from(body), Scope::Request)
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_before_the_first_content_fails_over() {
+async fn translated_failure_before_content_fails_over() {
     let large =
         vec![Piece::Chunk(Bytes::from(vec![b' '; 1 << 20])); 2 * (WHOLE_RESPONSE_BYTES_MAX >> 20)];
     let cases = [
-        ("an error event", true, Script::events([START, OPEN, ERROR])),
-        ("an end", true, Script::events([START, OPEN])),
+        ("an error event", true, Script::events([MESSAGE_START, BLOCK_START, ERROR])),
+        ("an end", true, Script::events([MESSAGE_START, BLOCK_START])),
         ("no event", true, Script::events(["data: {\n\n"])),
         (
             "an error with a good status",
@@ -114,7 +114,7 @@ async fn what_fails_before_the_first_content_fails_over() {
         (
             "a large answer",
             false,
-            Script::answer(200, "application/json", large),
+            Script::response(200, "application/json", large),
         ),
     ];
     for (name, streamed, script) in cases {
@@ -123,8 +123,8 @@ async fn what_fails_before_the_first_content_fails_over() {
             false => Script::json(200, MESSAGE),
         };
         let stage = stage(2, relaying(), vec![script, good]);
-        let answer = stage.dispatcher.call(call(&stage, streamed)).await;
-        let given = text(answer).await;
+        let response = stage.dispatcher.call(call(&stage, streamed)).await;
+        let given = text(response).await;
         assert!(
             given.contains("one") || given.contains("hi"),
             "{name}: {given}"
@@ -136,7 +136,7 @@ async fn what_fails_before_the_first_content_fails_over() {
             "{name}"
         );
         assert!(
-            stage.upstream.pulled() <= WHOLE_RESPONSE_BYTES_MAX + (2 << 20),
+            stage.upstream.bytes_read() <= WHOLE_RESPONSE_BYTES_MAX + (2 << 20),
             "{name}"
         );
         stage.assert_closed();
@@ -144,8 +144,8 @@ async fn what_fails_before_the_first_content_fails_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_after_it_ends_the_stream_with_one_error_in_the_clients_words() {
-    let begun = || Script::events(begun());
+async fn late_failure_ends_stream_with_error_in_client_dialect() {
+    let begun = || Script::events(events_before_end());
     let chunk = |text: &str| Piece::Chunk(text.to_owned().into());
     let cases = [
         ("a break", begun().then(Piece::Break), "reading"),
@@ -153,7 +153,7 @@ async fn what_fails_after_it_ends_the_stream_with_one_error_in_the_clients_words
         ("silence", begun().then(Piece::Hang), "no byte"),
         (
             "an error",
-            begun().then(chunk(ERROR)).then(chunk(&piece("x"))),
+            begun().then(chunk(ERROR)).then(chunk(&text_delta("x"))),
             "out of order",
         ),
         (
@@ -165,11 +165,11 @@ async fn what_fails_after_it_ends_the_stream_with_one_error_in_the_clients_words
     for (name, script, word) in cases {
         for executor in [relaying(), FakeExecutor::echoing()] {
             let stage = stage(2, executor, vec![script.clone()]);
-            let answer = stage.dispatcher.call(call(&stage, true)).await.unwrap();
-            let (bytes, broken) = gathered(answer).await;
-            assert!(broken.is_none(), "{name}");
-            let (before, error) = terminal(&bytes);
-            assert_eq!(said(&before), ("onetwo".to_owned(), false), "{name}");
+            let response = stage.dispatcher.call(call(&stage, true)).await.unwrap();
+            let (bytes, body_error) = read_body(response).await;
+            assert!(body_error.is_none(), "{name}");
+            let (before, error) = split_final_error(&bytes);
+            assert_eq!(read_chat_stream(&before), ("onetwo".to_owned(), false), "{name}");
             assert!(error.message.contains(word), "{name}: {error:?}");
             assert_eq!(
                 (stage.counts().failed, stage.upstream.calls()),
@@ -182,14 +182,14 @@ async fn what_fails_after_it_ends_the_stream_with_one_error_in_the_clients_words
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_anthropic_client_is_told_a_late_error_by_its_own_event() {
+async fn anthropic_client_gets_late_error_as_error_event() {
     let script = Script::events([content("one")]).then(Piece::Break);
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
-    let call = crate::anthropic::native(&stage, true);
+    let call = crate::anthropic_fixtures::anthropic_call(&stage, true);
     let given = text(stage.dispatcher.call(call).await).await;
     let last = given.trim_end().rsplit("\n\n").next().unwrap();
     let data = last.strip_prefix("event: error\ndata: ");
-    let error = json_of(data.unwrap_or_else(|| panic!("{given}")));
+    let error = parse_json(data.unwrap_or_else(|| panic!("{given}")));
     assert_eq!(
         (&error["type"], given.matches("event: error").count()),
         (&json!("error"), 1)
@@ -198,66 +198,66 @@ async fn an_anthropic_client_is_told_a_late_error_by_its_own_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_does_not_stream_is_told_as_a_stream() {
+async fn converts_json_response_to_stream() {
     let stage = stage(1, relaying(), vec![Script::json(200, MESSAGE)]);
-    let answer = stage.dispatcher.call(call(&stage, true)).await.unwrap();
-    let kind = &answer.headers["content-type"];
+    let response = stage.dispatcher.call(call(&stage, true)).await.unwrap();
+    let kind = &response.headers["content-type"];
     assert!(kind.to_str().unwrap().starts_with("text/event-stream"));
-    assert_eq!(said(&text(Ok(answer)).await), ("hi".to_owned(), true));
+    assert_eq!(read_chat_stream(&text(Ok(response)).await), ("hi".to_owned(), true));
     assert_eq!(stage.record()["usage"]["output"], 7);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_is_told_the_end_that_its_provider_forgot() {
+async fn adds_missing_stream_terminator() {
     let without_stop = || {
         Script::events(
-            begun()
+            events_before_end()
                 .into_iter()
-                .chain([CLOSE, ENOUGH].map(str::to_owned)),
+                .chain([BLOCK_STOP, MESSAGE_DELTA].map(str::to_owned)),
         )
     };
     for executor in [relaying(), FakeExecutor::echoing()] {
         let stage = stage(1, executor, vec![without_stop()]);
         let events = text(stage.dispatcher.call(call(&stage, true)).await).await;
-        assert_eq!(said(&events), ("onetwo".to_owned(), true), "{events}");
+        assert_eq!(read_chat_stream(&events), ("onetwo".to_owned(), true), "{events}");
         assert_eq!(stage.counts().success, 1);
     }
     // Without a translation just the same.
     for executor in [relaying(), FakeExecutor::echoing()] {
         let stage = stage(1, executor, vec![without_stop()]);
-        let call = crate::anthropic::native(&stage, true);
+        let call = crate::anthropic_fixtures::anthropic_call(&stage, true);
         assert_eq!(
             text(stage.dispatcher.call(call).await).await,
             stream().concat()
         );
     }
-    let unended = || Script::events(crate::wire::stream().into_iter().take(4));
+    let without_done = || Script::events(crate::chat_fixtures::stream().into_iter().take(4));
     for executor in [relaying(), FakeExecutor::echoing()] {
         let setting = Setting::new(1).executor(executor);
-        let stage = setting.stage(FakeUpstream::in_order(vec![unended()]));
+        let stage = setting.stage(FakeUpstream::in_order(vec![without_done()]));
         assert_eq!(
             text(stage.stream().await).await,
-            crate::wire::stream().concat()
+            crate::chat_fixtures::stream().concat()
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_provider_cannot_be_told_is_told_with_the_answer_and_in_the_record() {
+async fn translation_warnings_are_returned_and_logged() {
     let stage = stage(1, relaying(), vec![Script::json(200, MESSAGE)]);
-    let body = ASKED.replace("}]}", "}],\"logit_bias\":{\"1\":1}}");
+    let body = CHAT_REQUEST.replace("}]}", "}],\"logit_bias\":{\"1\":1}}");
     let call = Call {
         body: body.into(),
         ..call(&stage, false)
     };
-    let answer = stage.dispatcher.call(call).await.unwrap();
-    let fields: Vec<_> = answer.warnings.iter().map(|it| &*it.field).collect();
+    let response = stage.dispatcher.call(call).await.unwrap();
+    let fields: Vec<_> = response.warnings.iter().map(|it| &*it.field).collect();
     assert_eq!(fields, ["logit_bias"]);
     assert_eq!(stage.record()["warnings"][0]["field"], "logit_bias");
 }
 
 /// Credential `a` of a provider that speaks Anthropic's messages, `b` of one that speaks the client's.
-fn mixed(scripts: Vec<Script>) -> Stage {
+fn mixed_dialects(scripts: Vec<Script>) -> Stage {
     let executor = relaying().accepting("anthropic-messages");
     let setting = Setting::new(2)
         .executor(executor)
@@ -280,9 +280,9 @@ fn mixed(scripts: Vec<Script>) -> Stage {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_cannot_be_told_the_request_is_passed_over() {
-    let body = ASKED.replace("}]}", "}],\"n\":2}");
-    let stage = mixed(vec![Script::json(200, COMPLETION)]);
+async fn skips_incompatible_provider() {
+    let body = CHAT_REQUEST.replace("}]}", "}],\"n\":2}");
+    let stage = mixed_dialects(vec![Script::json(200, COMPLETION)]);
     let call = Call {
         body: body.clone().into(),
         ..call(&stage, false)
@@ -291,15 +291,15 @@ async fn a_provider_that_cannot_be_told_the_request_is_passed_over() {
     assert_eq!(stage.upstream.credentials(), ["b"]);
     assert_eq!(stage.upstream.body_of(0), body);
     assert_eq!(stage.record()["warnings"], json!([]));
-    assert_eq!(stage.blamed(), Vec::<String>::new());
+    assert_eq!(stage.failed_credentials(), Vec::<String>::new());
     stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nobody_can_be_told_it_the_client_learns_why() {
+async fn untranslatable_request_returns_reason() {
     let stage = stage(2, relaying(), vec![]);
     let call = Call {
-        body: ASKED.replace("}]}", "}],\"n\":2}").into(),
+        body: CHAT_REQUEST.replace("}]}", "}],\"n\":2}").into(),
         ..call(&stage, false)
     };
     let error = stage.dispatcher.call(call).await.unwrap_err();
@@ -307,22 +307,22 @@ async fn where_nobody_can_be_told_it_the_client_learns_why() {
         panic!("{error:?}")
     };
     assert_eq!(refusal.field, "n");
-    assert_eq!(stage.blamed(), Vec::<String>::new());
+    assert_eq!(stage.failed_credentials(), Vec::<String>::new());
     stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failover_over_two_dialects_tells_each_its_own() {
-    let stage = mixed(vec![Script::json(500, ""), Script::json(200, COMPLETION)]);
-    let answer = stage.dispatcher.call(call(&stage, false)).await;
-    assert_eq!(text(answer).await, COMPLETION);
+async fn failover_translates_for_each_dialect() {
+    let stage = mixed_dialects(vec![Script::json(500, ""), Script::json(200, COMPLETION)]);
+    let response = stage.dispatcher.call(call(&stage, false)).await;
+    assert_eq!(text(response).await, COMPLETION);
     let first: Value = serde_json::from_slice(&stage.upstream.body_of(0)).unwrap();
     assert_eq!(first["model"], "upstream-model");
-    assert_eq!(stage.upstream.body_of(1), ASKED);
+    assert_eq!(stage.upstream.body_of(1), CHAT_REQUEST);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_count_is_translated_where_somebody_counts_and_estimated_elsewhere() {
+async fn token_count_is_translated_or_estimated() {
     let executor = || relaying().planning("count-tokens");
     let counted = |stage: &Stage, dialect: Dialect, body: &'static str| Call {
         operation: Operation::CountTokens,
@@ -334,17 +334,17 @@ async fn a_count_is_translated_where_somebody_counts_and_estimated_elsewhere() {
     let script = Script::json(200, r#"{"input_tokens":42}"#);
     let stage = stage(1, executor(), vec![script]);
     let call = counted(&stage, Dialect::Gemini, contents);
-    let answer = stage.dispatcher.call(call).await.unwrap();
-    assert!(!answer.estimated);
-    assert_eq!(json_of(&text(Ok(answer)).await)["totalTokens"], 42);
+    let response = stage.dispatcher.call(call).await.unwrap();
+    assert!(!response.estimated);
+    assert_eq!(parse_json(&text(Ok(response)).await)["totalTokens"], 42);
 
     let setting = Setting::new(1).executor(relaying());
     let stage = setting.stage(FakeUpstream::in_order(vec![]));
-    let asked = r#"{"model":"model","messages":[{"role":"user","content":"hello"}]}"#;
-    let call = counted(&stage, Dialect::AnthropicMessages, asked);
-    let answer = stage.dispatcher.call(call).await.unwrap();
-    assert!(answer.estimated);
-    let count = json_of(&text(Ok(answer)).await)["input_tokens"].as_u64();
+    let request_body = r#"{"model":"model","messages":[{"role":"user","content":"hello"}]}"#;
+    let call = counted(&stage, Dialect::AnthropicMessages, request_body);
+    let response = stage.dispatcher.call(call).await.unwrap();
+    assert!(response.estimated);
+    let count = parse_json(&text(Ok(response)).await)["input_tokens"].as_u64();
     assert!(
         count.is_some_and(|count| count > 0 && count < 100),
         "{count:?}"
@@ -353,27 +353,27 @@ async fn a_count_is_translated_where_somebody_counts_and_estimated_elsewhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn vectors_are_translated() {
+async fn translates_embeddings() {
     let executor = FakeExecutor::relaying()
         .accepting("gemini")
         .planning("embed");
-    let answer = r#"{"embeddings":[{"values":[0.5,-1]}]}"#;
-    let upstream = FakeUpstream::in_order(vec![Script::json(200, answer)]);
+    let response = r#"{"embeddings":[{"values":[0.5,-1]}]}"#;
+    let upstream = FakeUpstream::in_order(vec![Script::json(200, response)]);
     let stage = Setting::new(1).executor(executor).stage(upstream);
     let call = Call {
         operation: Operation::Embed(Embed::Plain),
         body: Bytes::from_static(br#"{"model":"model","input":"hello"}"#),
         ..stage.call(false)
     };
-    let answer = json_of(&text(stage.dispatcher.call(call).await).await);
-    assert_eq!(answer["data"][0]["embedding"], json!([0.5, -1.0]));
+    let response = parse_json(&text(stage.dispatcher.call(call).await).await);
+    assert_eq!(response["data"][0]["embedding"], json!([0.5, -1.0]));
     let sent: Value = serde_json::from_slice(&stage.upstream.body_of(0)).unwrap();
     assert!(sent.to_string().contains("hello"), "{sent}");
     assert_eq!(stage.counts().success, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gemini_clients_array_holds_what_a_stream_says() {
+async fn gemini_array_contains_all_stream_events() {
     for executor in [relaying(), FakeExecutor::echoing()] {
         let stage = stage(1, executor, vec![Script::events(stream())]);
         let body = br#"{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}"#;
@@ -383,7 +383,7 @@ async fn a_gemini_clients_array_holds_what_a_stream_says() {
             body: Bytes::from_static(body),
             ..stage.call(true)
         };
-        let given = json_of(&text(stage.dispatcher.call(call).await).await);
+        let given = parse_json(&text(stage.dispatcher.call(call).await).await);
         let items = given.as_array().unwrap().iter();
         let texts =
             items.filter_map(|it| it["candidates"][0]["content"]["parts"][0]["text"].as_str());
@@ -394,7 +394,7 @@ async fn a_gemini_clients_array_holds_what_a_stream_says() {
 /// The client's own dialect, but for how its stream is framed: relayed, led through a guest, and given whole
 /// by a provider that does not stream.
 #[tokio::test(start_paused = true)]
-async fn an_array_is_whole_whoever_writes_it() {
+async fn json_array_is_complete_in_every_mode() {
     let item = |text: &str, more: &str| {
         let content = format!("{{\"parts\":[{{\"text\":\"{text}\"}}]}}");
         format!("{{\"candidates\":[{{\"content\":{content}{more}}}]}}")
@@ -414,8 +414,8 @@ async fn an_array_is_whole_whoever_writes_it() {
             body: Bytes::from_static(br#"{"contents":[]}"#),
             ..stage.call(true)
         };
-        let given = json_of(&text(stage.dispatcher.call(call).await).await);
-        let items: Vec<Value> = items.into_iter().map(|item| json_of(item)).collect();
+        let given = parse_json(&text(stage.dispatcher.call(call).await).await);
+        let items: Vec<Value> = items.into_iter().map(|item| parse_json(item)).collect();
         assert_eq!(given, Value::Array(items));
         stage.assert_closed();
     }

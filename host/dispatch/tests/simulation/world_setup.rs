@@ -13,9 +13,9 @@ use jackfield_dispatch::port::{Choice, Executor, Selector};
 use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use url::Url;
 
-use super::accounts::{LIFE, TOKEN_MS, secrets};
-use super::world::{Account, LIFE_MS, MODELS, Mode, PROVIDERS, Phase, Source, World};
-use crate::plugins::{FakeExecutor, FakeSelector, fault};
+use super::accounts::{SECRETS_PER_LOGIN, TOKEN_MS, secrets};
+use super::world::{Account, DURATION_MS, MODELS, Mode, PROVIDERS, Phase, Source, World};
+use crate::fake_plugins::{FakeExecutor, FakeSelector, fault};
 
 /// The one that always serves, where all others fail; nobody meddles with it.
 pub(super) const STEADY: &str = "steady";
@@ -29,30 +29,30 @@ pub(super) const TOTAL: Duration = Duration::from_mins(10);
 /// How long an answer may let wait for its first byte.
 const FIRST_BYTE: Duration = Duration::from_secs(5);
 
-pub(super) fn steady(world: &World) -> Registration {
+pub(super) fn steady_registration(world: &World) -> Registration {
     let account = Account {
-        life: 0,
+        incarnation: 0,
         provider: PROVIDERS - 1,
         models: (0..MODELS).collect(),
         oauth: false,
         phases: BTreeMap::new(),
         secret: 0,
-        ends: u64::MAX,
+        expires_at: u64::MAX,
         refresh_token: 0,
         source: Source {
             secret: 0,
             refresh_token: 0,
-            ends: u64::MAX,
+            expires_at: u64::MAX,
         },
         weight: 1,
         priority: -100,
-        most: None,
+        in_flight_max: None,
         cooling_disabled: None,
         rounds: None,
         in_flight: 0,
-        usable: true,
-        changed: 0,
-        haunted_until: 0,
+        enabled: true,
+        changed_at: 0,
+        stale_results_until: 0,
         blocks: BTreeMap::new(),
         began: BTreeMap::new(),
         ended: BTreeMap::new(),
@@ -63,43 +63,43 @@ pub(super) fn steady(world: &World) -> Registration {
 }
 
 /// An account that comes into the world, in place of any other of this name.
-pub(super) fn born(world: &World, id: &str) -> Registration {
+pub(super) fn new_registration(world: &World, id: &str) -> Registration {
     let now = world.now();
     let oauth = world.chance(40);
-    let models = drawn_models(world);
+    let models = random_models(world);
     let phases = models
         .iter()
-        .map(|&model| (model, phases(world, now)))
+        .map(|&model| (model, random_phases(world, now)))
         .collect();
     // Of whoever had this name before, no secret is good any more.
-    let before = world.buried(id);
-    let source = drawn_source(world, before.secret, oauth);
+    let before = world.replace_predecessor(id);
+    let source = random_source(world, before.secret, oauth);
     let Source {
         secret,
         refresh_token,
-        ends,
+        expires_at: ends,
     } = source;
-    let life = world.lock().next_life();
+    let incarnation = world.lock().next_incarnation();
     let account = Account {
-        life,
-        provider: usize::try_from(world.draw(0..PROVIDERS as u64)).unwrap(),
+        incarnation,
+        provider: usize::try_from(world.random(0..PROVIDERS as u64)).unwrap(),
         phases,
         oauth,
         secret,
-        ends,
+        expires_at: ends,
         refresh_token,
         source,
-        weight: drawn_weight(world),
-        priority: drawn_priority(world),
-        most: drawn_cap(world),
+        weight: random_weight(world),
+        priority: random_priority(world),
+        in_flight_max: random_in_flight_max(world),
         cooling_disabled: world.chance(20).then(|| world.chance(50)),
         rounds: world
             .chance(20)
-            .then(|| u32::try_from(world.draw(1..4)).unwrap()),
+            .then(|| u32::try_from(world.random(1..4)).unwrap()),
         in_flight: 0,
-        usable: before.usable,
-        changed: now,
-        haunted_until: before.haunted_until,
+        enabled: before.usable,
+        changed_at: now,
+        stale_results_until: before.haunted_until,
         blocks: BTreeMap::new(),
         began: BTreeMap::new(),
         ended: BTreeMap::new(),
@@ -111,7 +111,7 @@ pub(super) fn born(world: &World, id: &str) -> Registration {
 }
 
 /// What is left of an account that had a name before.
-struct Buried {
+struct Predecessor {
     /// Its last one.
     secret: u64,
     usable: bool,
@@ -121,100 +121,100 @@ struct Buried {
 impl World {
     /// Ends the account that has this name: what is under way with it counts no more. The operator's
     /// word is forgotten where it was removed, and is kept where just no configuration names it.
-    fn buried(&self, id: &str) -> Buried {
-        let removed = self.leave(id);
+    fn replace_predecessor(&self, id: &str) -> Predecessor {
+        let removed = self.detach(id);
         let usable = removed.is_some();
         let mut state = self.lock();
         let account = removed.or_else(|| state.retired.remove(id));
         account.map_or(
-            Buried {
+            Predecessor {
                 secret: 0,
                 usable: true,
                 haunted_until: 0,
             },
-            |account| Buried {
+            |account| Predecessor {
                 secret: account.secret,
-                usable: usable || account.usable,
-                haunted_until: account.haunted_until,
+                usable: usable || account.enabled,
+                haunted_until: account.stale_results_until,
             },
         )
     }
 
     /// Takes an account out of the books.
-    pub(super) fn leave(&self, id: &str) -> Option<Account> {
+    pub(super) fn detach(&self, id: &str) -> Option<Account> {
         let now = self.now();
         let mut state = self.lock();
         let mut account = state.accounts.remove(id)?;
         state.in_flight[account.provider] -= account.in_flight;
         if account.in_flight > 0 {
-            account.haunted_until = now + 600_000;
+            account.stale_results_until = now + 600_000;
         }
         account.in_flight = 0;
         account.began.clear();
         account.ended.clear();
-        account.life = state.next_life();
+        account.incarnation = state.next_incarnation();
         Some(account)
     }
 }
 
 /// Secrets as somebody gets them who logs in, in place of others.
-pub(super) fn drawn_source(world: &World, before: u64, oauth: bool) -> Source {
+pub(super) fn random_source(world: &World, before: u64, oauth: bool) -> Source {
     Source {
-        secret: (before / LIFE + 1) * LIFE,
-        refresh_token: world.draw(0..1_000_000) * 1000,
-        ends: if oauth {
-            world.now() + world.draw(1..TOKEN_MS)
+        secret: (before / SECRETS_PER_LOGIN + 1) * SECRETS_PER_LOGIN,
+        refresh_token: world.random(0..1_000_000) * 1000,
+        expires_at: if oauth {
+            world.now() + world.random(1..TOKEN_MS)
         } else {
             u64::MAX
         },
     }
 }
 
-pub(super) fn drawn_models(world: &World) -> Vec<usize> {
+pub(super) fn random_models(world: &World) -> Vec<usize> {
     let models: Vec<usize> = (0..MODELS).filter(|_| world.chance(80)).collect();
     if models.is_empty() { vec![0] } else { models }
 }
 
-pub(super) fn drawn_weight(world: &World) -> u32 {
-    u32::try_from(world.draw(1..4)).unwrap()
+pub(super) fn random_weight(world: &World) -> u32 {
+    u32::try_from(world.random(1..4)).unwrap()
 }
 
 /// Most are equal, so that there is much to choose.
-pub(super) fn drawn_priority(world: &World) -> i32 {
-    match world.draw(0..10) {
+pub(super) fn random_priority(world: &World) -> i32 {
+    match world.random(0..10) {
         0 => -1,
         1 => 1,
         _ => 0,
     }
 }
 
-pub(super) fn drawn_cap(world: &World) -> Option<u32> {
+pub(super) fn random_in_flight_max(world: &World) -> Option<u32> {
     world
         .chance(50)
-        .then(|| u32::try_from(world.draw(1..4)).unwrap())
+        .then(|| u32::try_from(world.random(1..4)).unwrap())
 }
 
 /// What happens to an account's model until the end of the world.
-pub(super) fn phases(world: &World, now: u64) -> Vec<Phase> {
+pub(super) fn random_phases(world: &World, now: u64) -> Vec<Phase> {
     let (mut phases, mut from) = (Vec::new(), now);
-    while from < LIFE_MS {
-        let mode = match world.draw(0..20) {
-            0 | 1 => Mode::Limited { told: true },
-            2 => Mode::Limited { told: false },
-            3 => Mode::Down,
+    while from < DURATION_MS {
+        let mode = match world.random(0..20) {
+            0 | 1 => Mode::RateLimited { has_retry_after: true },
+            2 => Mode::RateLimited { has_retry_after: false },
+            3 => Mode::ServerError,
             4 => Mode::Unreachable,
-            5 => Mode::Stillborn,
-            6 => Mode::Broken,
+            5 => Mode::FailsBeforeContent,
+            6 => Mode::FailsAfterContent,
             7 => Mode::Empty,
-            8 => Mode::Silent,
-            9 if world.chance(30) => Mode::Locked,
-            10 if world.chance(30) => Mode::Unpaid,
-            11 if world.chance(30) => Mode::Unsupported,
-            _ => Mode::Well,
+            8 => Mode::Stalled,
+            9 if world.chance(30) => Mode::Unauthorized,
+            10 if world.chance(30) => Mode::PaymentRequired,
+            11 if world.chance(30) => Mode::ModelNotFound,
+            _ => Mode::Healthy,
         };
         phases.push(Phase { from, mode });
         let long = world.chance(20);
-        from += world.draw(if long {
+        from += world.random(if long {
             600_000..5_000_000
         } else {
             1_000..300_000
@@ -233,7 +233,7 @@ pub(super) fn registration(id: &str, account: &Account) -> Registration {
         } else {
             CredentialKind::ApiKey
         },
-        in_flight_max: account.most.and_then(NonZeroU32::new),
+        in_flight_max: account.in_flight_max.and_then(NonZeroU32::new),
         disable_cooling: account.cooling_disabled,
         rounds: account.rounds,
         weight: account.weight,
@@ -247,7 +247,7 @@ pub(super) fn registration(id: &str, account: &Account) -> Registration {
     let Source {
         secret,
         refresh_token,
-        ends,
+        expires_at: ends,
     } = account.source;
     let expires_at = account.oauth.then(|| World::timestamp(ends));
     Registration {
@@ -267,7 +267,7 @@ pub(super) fn options(world: &World) -> PoolOptions {
         policy,
         provider_in_flight_max: BTreeMap::from([(
             ProviderName::new("p0"),
-            NonZeroU32::new(state.provider_most).unwrap(),
+            NonZeroU32::new(state.provider_in_flight_max).unwrap(),
         )]),
         seed: world.seed,
     }
@@ -282,7 +282,7 @@ pub(super) fn snapshot(world: &World, generation: u64, configuration: u64) -> Sn
         grants: Vec::new(),
     };
     let executor: Arc<dyn Executor> = Arc::new(FakeExecutor::patching());
-    let failing = world.draw(2..50);
+    let failing = world.random(2..50);
     let selector: Arc<dyn Selector> = Arc::new(FakeSelector::new(move |context, candidates| {
         if context.sequence % failing == 0 {
             return Err(fault("now and then"));

@@ -16,11 +16,11 @@ use jackfield_dispatch::port::{BoxFuture, ResponseHead, TransportError, Upstream
 use parking_lot::Mutex;
 use tokio::time::{Sleep, sleep};
 
-type Answers = Box<dyn Fn(&str, usize) -> Script + Send + Sync>;
+type ScriptFn = Box<dyn Fn(&str, usize) -> Script + Send + Sync>;
 
 /// A provider. It answers each request as its script says.
 pub(crate) struct FakeUpstream {
-    script: Answers,
+    script: ScriptFn,
     sent: Mutex<Vec<UpstreamRequest>>,
     open: Arc<AtomicUsize>,
     pulled: Arc<AtomicUsize>,
@@ -72,22 +72,22 @@ impl FakeUpstream {
     }
 
     /// How many bytes of bodies were pulled.
-    pub(crate) fn pulled(&self) -> usize {
+    pub(crate) fn bytes_read(&self) -> usize {
         self.pulled.load(Ordering::Relaxed)
     }
 }
 
 /// Stands for something that is open as long as this is there.
-struct Open(Arc<AtomicUsize>);
+struct OpenGuard(Arc<AtomicUsize>);
 
-impl Open {
+impl OpenGuard {
     fn new(count: &Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(count))
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -101,13 +101,13 @@ impl Upstream for FakeUpstream {
         let mut sent = self.sent.lock();
         let script = (self.script)(&credential(&request), sent.len());
         sent.push(request);
-        let open = Open::new(&self.open);
+        let open = OpenGuard::new(&self.open);
         Box::pin(async move {
             sleep(script.after).await;
-            let (status, headers, pieces) = match script.does {
-                Does::Answer(status, headers, pieces) => (status, headers, pieces),
-                Does::Hang => std::future::pending().await,
-                Does::Refuse => return Err(broken("connecting")),
+            let (status, headers, pieces) = match script.behavior {
+                Behavior::Respond(status, headers, pieces) => (status, headers, pieces),
+                Behavior::Hang => std::future::pending().await,
+                Behavior::Refuse => return Err(transport_error("connecting")),
             };
             let body = FakeBody {
                 pieces: pieces.into(),
@@ -130,7 +130,7 @@ fn credential(request: &UpstreamRequest) -> String {
     id.unwrap_or_default().to_owned()
 }
 
-fn broken(doing: &'static str) -> TransportError {
+fn transport_error(doing: &'static str) -> TransportError {
     TransportError {
         doing,
         cause: "as the script says".to_owned(),
@@ -141,12 +141,12 @@ fn broken(doing: &'static str) -> TransportError {
 #[derive(Clone)]
 pub(crate) struct Script {
     after: Duration,
-    does: Does,
+    behavior: Behavior,
 }
 
 #[derive(Clone)]
-enum Does {
-    Answer(StatusCode, HeaderMap, Vec<Piece>),
+enum Behavior {
+    Respond(StatusCode, HeaderMap, Vec<Piece>),
     Hang,
     Refuse,
 }
@@ -165,7 +165,7 @@ impl Script {
     pub(crate) fn refuse() -> Self {
         Self {
             after: Duration::ZERO,
-            does: Does::Refuse,
+            behavior: Behavior::Refuse,
         }
     }
 
@@ -173,7 +173,7 @@ impl Script {
     pub(crate) fn hang() -> Self {
         Self {
             after: Duration::ZERO,
-            does: Does::Hang,
+            behavior: Behavior::Hang,
         }
     }
 
@@ -183,7 +183,7 @@ impl Script {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
         Self {
             after: Duration::ZERO,
-            does: Does::Answer(status, headers, pieces),
+            behavior: Behavior::Respond(status, headers, pieces),
         }
     }
 
@@ -212,7 +212,7 @@ impl Script {
 
     /// The same, and then this.
     pub(crate) fn then(mut self, piece: Piece) -> Self {
-        if let Does::Answer(_, _, pieces) = &mut self.does {
+        if let Behavior::Respond(_, _, pieces) = &mut self.behavior {
             pieces.push(piece);
         }
         self
@@ -220,7 +220,7 @@ impl Script {
 
     /// The same, with this pause before each piece.
     pub(crate) fn slowly(mut self, pause: Duration) -> Self {
-        if let Does::Answer(_, _, pieces) = &mut self.does {
+        if let Behavior::Respond(_, _, pieces) = &mut self.behavior {
             *pieces = std::mem::take(pieces)
                 .into_iter()
                 .flat_map(|piece| [Piece::Wait(pause), piece])
@@ -237,7 +237,7 @@ impl Script {
 
     /// The same, with one more header.
     pub(crate) fn header(mut self, name: &'static str, value: &'static str) -> Self {
-        if let Does::Answer(_, headers, _) = &mut self.does {
+        if let Behavior::Respond(_, headers, _) = &mut self.behavior {
             let name = HeaderName::from_static(name);
             headers.insert(name, HeaderValue::from_static(value));
         }
@@ -248,7 +248,7 @@ impl Script {
 struct FakeBody {
     pieces: VecDeque<Piece>,
     timer: Option<Pin<Box<Sleep>>>,
-    _open: Open,
+    _open: OpenGuard,
     pulled: Arc<AtomicUsize>,
 }
 
@@ -263,7 +263,7 @@ impl Stream for FakeBody {
             }
             match self.pieces.pop_front() {
                 None => return Poll::Ready(None),
-                Some(Piece::Break) => return Poll::Ready(Some(Err(broken("reading")))),
+                Some(Piece::Break) => return Poll::Ready(Some(Err(transport_error("reading")))),
                 Some(Piece::Hang) => {
                     self.pieces.push_front(Piece::Hang);
                     return Poll::Pending;

@@ -12,82 +12,82 @@ use jackfield_dispatch::{Dispatcher, DispatcherParts};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::accounts::{Disk, Tokens};
-use super::birth::{
-    STEADY, born, drawn_cap, drawn_priority, drawn_weight, options, registration, snapshot, steady,
+use super::accounts::{UnreliableStore, TokenEndpoint};
+use super::world_setup::{
+    STEADY, new_registration, random_in_flight_max, random_priority, random_weight, options, registration, snapshot, steady_registration,
 };
-use super::client::client;
+use super::client::run_client;
 use super::provider::Network;
-use super::world::{Account, LIFE_MS, MODELS, World};
+use super::world::{Account, DURATION_MS, MODELS, World};
 
 /// Credentials at the beginning, beside the steady one.
 const CREDENTIALS: u64 = 12;
 
 /// A world and the manager in it.
-pub(super) struct Life {
+pub(super) struct Simulation {
     pub(super) world: Arc<World>,
     dispatcher: Arc<Dispatcher>,
     pub(super) auth: AuthManager,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
-    disk: Arc<Disk>,
+    disk: Arc<UnreliableStore>,
 }
 
 /// Lives a whole life, and answers its story.
 ///
 /// # Panics
 /// When a promise was broken.
-pub(super) async fn live(seed: u64) -> Vec<String> {
+pub(super) async fn run(seed: u64) -> Vec<String> {
     let world = World::new(seed);
-    let life = Life::begin(&world);
+    let simulation = Simulation::start(&world);
     let mut background = JoinSet::new();
-    let auth = life.auth.clone();
+    let auth = simulation.auth.clone();
     background.spawn(async move { auth.run().await });
     let mut clients = JoinSet::new();
     let (mut next_change, mut number) = (0, 0);
-    while world.now() < LIFE_MS {
-        sleep(Duration::from_millis(world.draw(1..25_000))).await;
+    while world.now() < DURATION_MS {
+        sleep(Duration::from_millis(world.random(1..25_000))).await;
         let crowd = if world.chance(6) {
-            world.draw(10..60)
+            world.random(10..60)
         } else {
             1
         };
         for _ in 0..crowd {
             number += 1;
-            clients.spawn(client(
+            clients.spawn(run_client(
                 Arc::clone(&world),
-                Arc::clone(&life.dispatcher),
+                Arc::clone(&simulation.dispatcher),
                 number,
             ));
         }
         if world.now() >= next_change {
-            life.change().await;
-            next_change = world.now() + world.draw(5_000..90_000);
+            simulation.apply_change().await;
+            next_change = world.now() + world.random(5_000..90_000);
         }
-        life.audit();
+        simulation.audit();
         while clients.try_join_next().is_some() {}
-        world.judge();
+        world.assert_no_violations();
     }
     while clients.join_next().await.is_some() {}
-    life.end().await;
-    world.judge();
-    std::mem::take(&mut world.lock().story)
+    simulation.finish().await;
+    world.assert_no_violations();
+    std::mem::take(&mut world.lock().trace)
 }
 
-impl Life {
-    fn begin(world: &Arc<World>) -> Self {
-        let mut registrations = vec![steady(world)];
+impl Simulation {
+    fn start(world: &Arc<World>) -> Self {
+        let mut registrations = vec![steady_registration(world)];
         for number in 0..CREDENTIALS {
-            registrations.push(born(world, &format!("c{number:02}")));
+            registrations.push(new_registration(world, &format!("c{number:02}")));
         }
-        let disk = Arc::new(Disk::new(world));
+        let disk = Arc::new(UnreliableStore::new(world));
         let auth = AuthManager::new(AuthParts {
             options: options(world),
-            store: Some(Arc::<Disk>::clone(&disk)),
+            store: Some(Arc::<UnreliableStore>::clone(&disk)),
             hooks: vec![Arc::<World>::clone(world)],
             ..AuthParts::new(registrations, world.clock().shared())
         });
         let auth = auth.unwrap();
-        auth.set_refresher(Arc::new(Tokens(Arc::clone(world))));
+        auth.set_refresher(Arc::new(TokenEndpoint(Arc::clone(world))));
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot(world, 1, 0)));
         let dispatcher = Arc::new(Dispatcher::new(DispatcherParts {
             snapshot: Arc::clone(&snapshot),
@@ -105,32 +105,32 @@ impl Life {
     }
 
     /// Something that an operator does, a new configuration, or several of that at once.
-    async fn change(&self) {
-        match self.world.draw(0..10) {
+    async fn apply_change(&self) {
+        match self.world.random(0..10) {
             0 => self.reload().await,
-            1 => drop(tokio::join!(self.reload(), self.meddle())),
-            2 => drop(tokio::join!(self.meddle(), self.reload(), self.swap())),
+            1 => drop(tokio::join!(self.reload(), self.apply_operator_action())),
+            2 => drop(tokio::join!(self.apply_operator_action(), self.reload(), self.swap())),
             3 => drop(tokio::join!(self.reload(), self.swap(), self.reload())),
-            _ => self.meddle().await,
+            _ => self.apply_operator_action().await,
         }
     }
 
     /// A new generation of the plugins, in a moment.
     async fn swap(&self) {
-        sleep(Duration::from_millis(self.world.draw(0..60))).await;
+        sleep(Duration::from_millis(self.world.random(0..60))).await;
         self.swap_now();
     }
 
     fn swap_now(&self) {
         let (world, now) = (&self.world, self.snapshot.load());
         let generation = now.generation + 1;
-        world.tell(&format!("generation {generation}"));
+        world.log(&format!("generation {generation}"));
         let next = snapshot(world, generation, now.configuration);
         self.snapshot.store(Arc::new(next));
     }
 
     /// Something that an operator does, or a new generation of the plugins.
-    async fn meddle(&self) {
+    async fn apply_operator_action(&self) {
         let world = &self.world;
         let ids: Vec<String> = {
             let state = world.lock();
@@ -144,14 +144,14 @@ impl Life {
         if ids.is_empty() {
             return;
         }
-        let id = &ids[usize::try_from(world.draw(0..ids.len() as u64)).unwrap()];
-        match world.draw(0..8) {
+        let id = &ids[usize::try_from(world.random(0..ids.len() as u64)).unwrap()];
+        match world.random(0..8) {
             0 | 1 => self.set_enabled(id, world.chance(70)).await,
             2 => self.reset(id),
             3 => self.remove(id).await,
             4 => self.redefine(id).await,
             5 => {
-                world.other_options();
+                world.toggle_options();
                 self.auth.set_options(options(world));
             }
             _ => self.swap_now(),
@@ -159,41 +159,41 @@ impl Life {
     }
 
     async fn set_enabled(&self, id: &str, enabled: bool) {
-        self.world.changed(id, |account| account.usable = enabled);
-        self.world.tell(&format!("{id} enabled: {enabled}"));
+        self.world.change_account(id, |account| account.enabled = enabled);
+        self.world.log(&format!("{id} enabled: {enabled}"));
         // A disk that is bad costs durability, and no effect.
         let _ = self.auth.set_enabled(&CredentialId::new(id), enabled).await;
-        self.world.changed(id, |_| {});
+        self.world.change_account(id, |_| {});
     }
 
     fn reset(&self, id: &str) {
-        self.world.tell(&format!("{id} reset"));
-        self.world.changed(id, |account| account.blocks.clear());
+        self.world.log(&format!("{id} reset"));
+        self.world.change_account(id, |account| account.blocks.clear());
         self.auth.reset(&CredentialId::new(id)).unwrap();
     }
 
     /// It goes, if the disk lets it, and comes back as another account with the same name.
     async fn remove(&self, id: &str) {
         let _changing = self.auth.lock_registrations().await;
-        self.world.tell(&format!("{id} is to be removed"));
+        self.world.log(&format!("{id} is to be removed"));
         let removed = self.auth.remove(&CredentialId::new(id)).await;
-        self.world.tell(&format!("{id} removed: {removed:?}"));
+        self.world.log(&format!("{id} removed: {removed:?}"));
         if removed.is_err() {
             return;
         }
-        let registration = born(&self.world, id);
+        let registration = new_registration(&self.world, id);
         let _ = self.auth.register(registration).await;
     }
 
     /// Another weight, priority and cap; what it is made of stays.
     async fn redefine(&self, id: &str) {
         let _changing = self.auth.lock_registrations().await;
-        let most = drawn_cap(&self.world);
-        let (weight, priority) = (drawn_weight(&self.world), drawn_priority(&self.world));
+        let most = random_in_flight_max(&self.world);
+        let (weight, priority) = (random_weight(&self.world), random_priority(&self.world));
         self.world
-            .tell(&format!("{id} redefined: at most {most:?}"));
-        self.world.changed(id, |account| {
-            account.most = most;
+            .log(&format!("{id} redefined: at most {most:?}"));
+        self.world.change_account(id, |account| {
+            account.in_flight_max = most;
             account.weight = weight;
             account.priority = priority;
         });
@@ -208,7 +208,7 @@ impl Life {
         };
         let _ = self.auth.register(registration).await;
         // The operator's word of before counts more than the source's.
-        self.world.changed(id, |_| {});
+        self.world.change_account(id, |_| {});
     }
 
     /// Compares what the manager offers with how it says that everybody stands.
@@ -216,7 +216,7 @@ impl Life {
         let now = self.dispatcher.clock().now();
         for model in 0..MODELS {
             let name = format!("m{model}");
-            let fit = self.fit(&name);
+            let available = self.available_credentials(&name);
             let offered = match self.auth.candidates(&CandidateQuery::first_round(&name), now) {
                 Ok(set) => (0..set.len())
                     .filter_map(|index| set.credential(index))
@@ -225,46 +225,46 @@ impl Life {
                 Err(Unavailable::NoneAvailable(_)) => Vec::new(),
                 Err(other) => panic!("{other}"),
             };
-            let stranger = offered.iter().find(|id| !fit.contains(id));
-            if let Some(id) = stranger {
+            let unexpected = offered.iter().find(|id| !available.contains(id));
+            if let Some(id) = unexpected {
                 self.world
-                    .wrong(format!("{id} is offered for {name} and not fit"));
+                    .report_violation(format!("{id} is offered for {name} and not fit"));
             }
-            if offered.is_empty() && !fit.is_empty() {
+            if offered.is_empty() && !available.is_empty() {
                 self.world
-                    .wrong(format!("{fit:?} are fit for {name} and not offered"));
+                    .report_violation(format!("{available:?} are fit for {name} and not offered"));
             }
         }
     }
 
-    fn fit(&self, name: &str) -> Vec<String> {
+    fn available_credentials(&self, name: &str) -> Vec<String> {
         let full = |provider: &str| {
             let state = self.world.lock();
-            provider == "p0" && state.in_flight[0] >= state.provider_most
+            provider == "p0" && state.in_flight[0] >= state.provider_in_flight_max
         };
         let upstream = name.replace('m', "up-");
         let views = self.auth.list().into_iter().map(|view| view.status);
-        let fit = views.filter(|status| {
-            let fit =
+        let available = views.filter(|status| {
+            let is_available =
                 |availability| matches!(availability, Availability::Ready | Availability::Probe);
             let model = status
                 .models
                 .iter()
                 .find(|model| model.model.as_str() == upstream);
             status.enabled
-                && fit(status.account.availability)
-                && model.is_some_and(|model| fit(model.health.availability))
+                && is_available(status.account.availability)
+                && model.is_some_and(|model| is_available(model.health.availability))
                 && status
                     .in_flight_max
                     .is_none_or(|most| status.in_flight < most)
                 && !full(status.provider.as_str())
         });
-        fit.map(|status| status.id.to_string()).collect()
+        available.map(|status| status.id.to_string()).collect()
     }
 
     /// Waits until no refresh is under way, and what the last one brought is kept. Tokens go on being renewed
     /// for as long as the world lasts; one that is on its way is nowhere yet.
-    async fn between_refreshes(&self) {
+    async fn wait_until_idle(&self) {
         // A write takes less than this, and a refresh takes longer: none begins and ends meanwhile.
         const PAUSE: Duration = Duration::from_millis(45);
         let idle = || self.world.lock().refreshing.is_empty();
@@ -278,17 +278,17 @@ impl Life {
     }
 
     /// When all is over nothing is under way, and all that matters is kept.
-    async fn end(&self) {
+    async fn finish(&self) {
         let world = &self.world;
         // The longest refresh, and every write that is tried again.
         sleep(Duration::from_mins(2)).await;
-        self.between_refreshes().await;
+        self.wait_until_idle().await;
         if self.auth.flush().await.is_err() {
-            world.wrong("what was learnt is not kept though the disk is good".to_owned());
+            world.report_violation("what was learnt is not kept though the disk is good".to_owned());
         }
         let counts = self.auth.lease_counts();
         if counts.open != 0 {
-            world.wrong(format!("{} leases are open", counts.open));
+            world.report_violation(format!("{} leases are open", counts.open));
         }
         let busy: Vec<_> = self
             .auth
@@ -298,7 +298,7 @@ impl Life {
             .collect();
         for one in busy {
             let status = one.status;
-            world.wrong(format!("{} has {} under way", status.id, status.in_flight));
+            world.report_violation(format!("{} has {} under way", status.id, status.in_flight));
         }
         let state = world.lock();
         let under_way: u32 = state.in_flight.iter().sum();
@@ -309,28 +309,28 @@ impl Life {
             .sum();
         let results = state.results;
         let known = state.accounts.iter().chain(&state.retired);
-        let lost = known.filter(|(id, account)| account.is_lost(self.disk.tokens(id)));
+        let lost = known.filter(|(id, account)| account.has_lost_tokens(self.disk.tokens(id)));
         let lost: Vec<String> = lost.map(|(id, _)| id.clone()).collect();
         drop(state);
         if under_way != 0 {
-            world.wrong(format!("{under_way} requests are under way"));
+            world.report_violation(format!("{under_way} requests are under way"));
         }
         if usize::try_from(results).unwrap() < sent {
-            world.wrong(format!(
+            world.report_violation(format!(
                 "{sent} requests were sent, and {results} results told"
             ));
         }
         for id in lost {
-            world.wrong(format!("the refresh token of {id} that is kept is void"));
+            world.report_violation(format!("the refresh token of {id} that is kept is void"));
         }
     }
 }
 
 impl World {
-    pub(super) fn changed(&self, id: &str, change: impl FnOnce(&mut Account)) {
+    pub(super) fn change_account(&self, id: &str, change: impl FnOnce(&mut Account)) {
         let now = self.now();
         if let Some(account) = self.lock().accounts.get_mut(id) {
-            account.changed = now;
+            account.changed_at = now;
             change(account);
         }
     }

@@ -40,7 +40,7 @@ pub(crate) fn error_body(message: &str, kind: &str) -> String {
 }
 
 /// What stands before the one error event that a stream ends with, and that error.
-pub(crate) fn terminal(bytes: &[u8]) -> (String, ProviderError) {
+pub(crate) fn split_final_error(bytes: &[u8]) -> (String, ProviderError) {
     let mut reader = SseReader::default();
     reader.push(Bytes::copy_from_slice(bytes));
     let mut observer = StreamObserver::new();

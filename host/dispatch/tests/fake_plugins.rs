@@ -22,7 +22,7 @@ use url::Url;
 type Prepare = Box<dyn Fn(&Context) -> Result<Plan, Rejection> + Send + Sync>;
 type Judge = Box<dyn Fn(&ResponseHead, &Bytes) -> Result<Refusal, PluginFault> + Send + Sync>;
 type Evaluate = Box<dyn Fn(&Evaluation) -> Result<Option<bool>, PluginFault> + Send + Sync>;
-type Begin = Box<dyn Fn(Bytes) -> Result<FakeReply, PluginFault> + Send + Sync>;
+type StartReply = Box<dyn Fn(Bytes) -> Result<FakeReply, PluginFault> + Send + Sync>;
 
 /// An executor.
 pub(crate) struct FakeExecutor {
@@ -30,7 +30,7 @@ pub(crate) struct FakeExecutor {
     descriptor: Descriptor,
     prepare: Prepare,
     judge: Judge,
-    begin: Begin,
+    start_reply: StartReply,
     evaluate: Evaluate,
     faults: AtomicU64,
     eager: bool,
@@ -50,7 +50,7 @@ impl FakeExecutor {
             },
             prepare: Box::new(prepare),
             judge: Box::new(|_, _| Err(fault("it was not to judge"))),
-            begin: Box::new(|_| Err(fault("it was not to reply"))),
+            start_reply: Box::new(|_| Err(fault("it was not to reply"))),
             evaluate: Box::new(|_| Err(fault("it was not to evaluate"))),
             faults: AtomicU64::new(0),
             eager: false,
@@ -79,7 +79,7 @@ impl FakeExecutor {
         begin: impl Fn(Bytes) -> Result<FakeReply, PluginFault> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            begin: Box::new(begin),
+            start_reply: Box::new(begin),
             ..Self::new(move |_| Ok(planned(PlannedBody::Original, response)))
         }
     }
@@ -196,11 +196,11 @@ impl Executor for FakeExecutor {
         _: &'a Context,
         _: &'a Bytes,
         head: &'a ResponseHead,
-        answer: &'a Bytes,
+        body: &'a Bytes,
     ) -> BoxFuture<'a, Result<Refusal, PluginFault>> {
         Box::pin(async {
             yield_now().await;
-            (self.judge)(head, answer)
+            (self.judge)(head, body)
         })
     }
 
@@ -212,7 +212,7 @@ impl Executor for FakeExecutor {
     ) -> BoxFuture<'a, Result<Box<dyn Reply>, PluginFault>> {
         Box::pin(async {
             yield_now().await;
-            (self.begin)(state).map(|reply| Box::new(reply) as Box<dyn Reply>)
+            (self.start_reply)(state).map(|reply| Box::new(reply) as Box<dyn Reply>)
         })
     }
 
@@ -259,7 +259,7 @@ impl FakeReply {
     }
 
     /// The same, but it does this with the head.
-    pub(crate) fn heading(
+    pub(crate) fn with_head(
         mut self,
         head: impl FnMut(ResponseHead) -> Result<ResponseHead, Rejection> + Send + 'static,
     ) -> Self {

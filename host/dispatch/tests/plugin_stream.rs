@@ -7,10 +7,10 @@ use jackfield_dispatch::limits::{ROUND_TRIPS_MAX, WHOLE_RESPONSE_BYTES_MAX};
 use jackfield_dispatch::plan::{Frame, Framing, Output, Plan, PlannedBody, ResponseMode};
 use jackfield_dispatch::port::FaultKind;
 
-use crate::plugins::{FakeExecutor, FakeReply, frame, output, planned};
+use crate::fake_plugins::{FakeExecutor, FakeReply, frame, output, planned};
 use crate::stage::{Setting, Stage, text};
-use crate::upstream::{FakeUpstream, Piece, Script};
-use crate::wire::{COMPLETION, DONE, ROLE, content, stream};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::chat_fixtures::{COMPLETION, DONE, ROLE, content, stream};
 
 fn stage(executor: FakeExecutor, scripts: Vec<Script>) -> Stage {
     Setting::new(1)
@@ -24,7 +24,7 @@ fn data(event: &str) -> Bytes {
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_are_given_to_the_guest_and_written_from_its_frames() {
+async fn plugin_transforms_events() {
     let executor = FakeExecutor::replying(ResponseMode::Frames(Framing::Sse), |_| {
         let reply = FakeReply::new(|frames, _| {
             let translated = frames.into_iter().map(|frame| match &*frame.name {
@@ -34,7 +34,7 @@ async fn events_are_given_to_the_guest_and_written_from_its_frames() {
             });
             Ok(output(translated.collect()))
         });
-        Ok(reply.heading(|mut head| {
+        Ok(reply.with_head(|mut head| {
             head.headers
                 .insert("x-by", HeaderValue::from_static("guest"));
             Ok(head)
@@ -46,16 +46,16 @@ async fn events_are_given_to_the_guest_and_written_from_its_frames() {
         "wo\r\n\r\nevent: stop\ndata:\n\n",
     ];
     let stage = stage(executor, vec![Script::events(events)]);
-    let answer = stage.stream().await.unwrap();
-    assert_eq!(answer.headers["x-by"], "guest");
+    let response = stage.stream().await.unwrap();
+    assert_eq!(response.headers["x-by"], "guest");
     let expected = [&content("one"), &content("two"), DONE].concat();
-    assert_eq!(text(Ok(answer)).await, expected);
+    assert_eq!(text(Ok(response)).await, expected);
     assert_eq!(stage.counts().success, 1);
     stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]
-async fn lines_and_raw_chunks_are_given_as_they_are_cut() {
+async fn plugin_gets_lines_and_raw_chunks() {
     for (framing, expected) in [
         (Framing::Lines, vec!["one", "two", "", "three"]),
         (Framing::Raw, vec!["one\r\ntw", "o\n\nthree"]),
@@ -83,7 +83,7 @@ async fn lines_and_raw_chunks_are_given_as_they_are_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_whole_answer_is_one_frame_with_the_plans_state() {
+async fn buffered_response_is_one_frame() {
     let executor = FakeExecutor::replying(ResponseMode::Whole, |state| {
         assert_eq!(state, "");
         Ok(FakeReply::new(|frames, last| {
@@ -95,7 +95,7 @@ async fn a_whole_answer_is_one_frame_with_the_plans_state() {
             ]))
         }))
     });
-    let script = Script::answer(
+    let script = Script::response(
         200,
         "application/json",
         vec![
@@ -109,7 +109,7 @@ async fn a_whole_answer_is_one_frame_with_the_plans_state() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_guest_that_is_done_ends_the_answer_whatever_the_provider_still_sends() {
+async fn plugin_done_ends_the_response() {
     let executor = FakeExecutor::replying(ResponseMode::Frames(Framing::Sse), |_| {
         Ok(FakeReply::new(|frames, _| {
             let done = frames.iter().any(|frame| frame.data == "[DONE]");
@@ -130,8 +130,8 @@ async fn a_guest_that_is_done_ends_the_answer_whatever_the_provider_still_sends(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_guest_makes_of_a_whole_answer_is_validated() {
-    for made in [
+async fn validates_plugin_response() {
+    for body in [
         "",
         "{}",
         "oops",
@@ -139,31 +139,31 @@ async fn what_a_guest_makes_of_a_whole_answer_is_validated() {
         r#"{"error":{"message":"no"}}"#,
     ] {
         let executor = FakeExecutor::replying(ResponseMode::Whole, move |_| {
-            Ok(FakeReply::new(move |_, _| Ok(output(vec![frame(made)]))))
+            Ok(FakeReply::new(move |_, _| Ok(output(vec![frame(body)]))))
         });
         let stage = stage(executor, vec![Script::json(200, COMPLETION)]);
         let error = stage.whole().await.unwrap_err();
-        assert!(matches!(error, CallError::Upstream(_)), "{made}: {error:?}");
+        assert!(matches!(error, CallError::Upstream(_)), "{body}: {error:?}");
         assert_eq!(
             (stage.counts().failed, stage.counts().success),
             (1, 0),
-            "{made}"
+            "{body}"
         );
         stage.assert_closed();
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_guest_never_holds_or_makes_more_than_the_limit() {
+async fn limits_plugin_input_and_output_size() {
     let chunk = Bytes::from(vec![b'x'; 1 << 20]);
     let over = (WHOLE_RESPONSE_BYTES_MAX >> 20) + 1;
     for response in [ResponseMode::Whole, ResponseMode::Frames(Framing::Lines)] {
         let executor = FakeExecutor::replying(response, |_| Ok(FakeReply::echoing()));
         let pieces = vec![Piece::Chunk(chunk.clone()); 2 * over];
-        let script = Script::answer(200, "application/json", pieces);
+        let script = Script::response(200, "application/json", pieces);
         let stage = stage(executor, vec![script]);
         assert!(stage.whole().await.is_err());
-        assert!(stage.upstream.pulled() <= over << 20, "{response:?}");
+        assert!(stage.upstream.bytes_read() <= over << 20, "{response:?}");
     }
     let frames = vec![frame(chunk); over];
     let executor = FakeExecutor::replying(ResponseMode::Whole, move |_| {
@@ -183,7 +183,7 @@ fn next(plan: Plan) -> Output {
 }
 
 /// Asks for so many further round trips, then gives on what it gets.
-fn travelling(further: u32) -> FakeExecutor {
+fn with_round_trips(further: u32) -> FakeExecutor {
     FakeExecutor::replying(ResponseMode::Whole, move |_| {
         let mut left = further;
         Ok(FakeReply::new(move |frames, _| {
@@ -198,11 +198,11 @@ fn travelling(further: u32) -> FakeExecutor {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_may_ask_for_further_round_trips_up_to_the_limit() {
+async fn plugin_may_send_further_requests_up_to_limit() {
     for further in 0..ROUND_TRIPS_MAX {
         let mut scripts = vec![Script::json(200, "{\"job\":1}"); further as usize];
         scripts.push(Script::json(200, COMPLETION));
-        let stage = stage(travelling(further), scripts);
+        let stage = stage(with_round_trips(further), scripts);
         assert_eq!(text(stage.whole().await).await, COMPLETION);
         assert_eq!(stage.upstream.calls(), further as usize + 1);
         let bodies = (1..=further).map(|trip| stage.upstream.body_of(trip as usize));
@@ -216,7 +216,7 @@ async fn a_reply_may_ask_for_further_round_trips_up_to_the_limit() {
 }
 
 /// The call must end in a fault of the plugin's, that no credential is blamed for.
-async fn nonsense(stage: Stage, word: &str) {
+async fn expect_invalid_output(stage: Stage, word: &str) {
     let error = stage.stream().await.unwrap_err();
     let CallError::Plugin(fault) = error else {
         panic!("{word}: {error:?}")
@@ -228,19 +228,19 @@ async fn nonsense(stage: Stage, word: &str) {
         (1, 1),
         "{word}"
     );
-    assert_eq!(stage.blamed(), Vec::<String>::new());
+    assert_eq!(stage.failed_credentials(), Vec::<String>::new());
     stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_round_trips_than_the_limit_are_refused() {
+async fn rejects_requests_over_round_trip_limit() {
     let trips = ROUND_TRIPS_MAX;
     let scripts = vec![Script::json(200, "{\"job\":1}"); trips as usize];
-    nonsense(stage(travelling(trips), scripts), "more than 4 requests").await;
+    expect_invalid_output(stage(with_round_trips(trips), scripts), "more than 4 requests").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_further_plan_is_held_to_the_same_rules() {
+async fn validates_further_plans() {
     for (word, break_rule) in [
         (
             "captures",
@@ -257,12 +257,12 @@ async fn a_further_plan_is_held_to_the_same_rules() {
                 Ok(next(plan))
             }))
         });
-        nonsense(stage(executor, vec![Script::json(200, "{}")]), word).await;
+        expect_invalid_output(stage(executor, vec![Script::json(200, "{}")]), word).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_further_plan_beside_frames_is_refused() {
+async fn rejects_further_plan_with_frames() {
     let executor = FakeExecutor::replying(ResponseMode::Whole, |_| {
         Ok(FakeReply::new(|_, _| {
             let mut output = next(planned(PlannedBody::Original, ResponseMode::Relay));
@@ -270,7 +270,7 @@ async fn a_further_plan_beside_frames_is_refused() {
             Ok(output)
         }))
     });
-    nonsense(
+    expect_invalid_output(
         stage(executor, vec![Script::json(200, "{}")]),
         "further request",
     )
@@ -278,7 +278,7 @@ async fn a_further_plan_beside_frames_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_of_several_answers_may_be_relayed() {
+async fn last_of_several_responses_may_be_relayed() {
     let executor = FakeExecutor::replying(ResponseMode::Whole, |_| {
         Ok(FakeReply::new(|_, _| {
             Ok(next(planned(PlannedBody::Original, ResponseMode::Relay)))
@@ -292,8 +292,8 @@ async fn the_last_of_several_answers_may_be_relayed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_further_round_trip_that_fails_fails_over() {
-    let executor = || travelling(1);
+async fn failed_further_request_fails_over() {
+    let executor = || with_round_trips(1);
     let job = || Script::json(200, "{\"job\":1}");
     let scripts = vec![
         job(),
@@ -306,5 +306,5 @@ async fn a_further_round_trip_that_fails_fails_over() {
         .stage(FakeUpstream::in_order(scripts));
     assert_eq!(text(stage.whole().await).await, COMPLETION);
     assert_eq!(stage.upstream.credentials(), ["a", "a", "b", "b"]);
-    assert_eq!(stage.blamed(), ["a"]);
+    assert_eq!(stage.failed_credentials(), ["a"]);
 }

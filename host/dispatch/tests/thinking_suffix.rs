@@ -11,10 +11,10 @@ use jackfield_dispatch::{Call, CallError, Operation};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::plugins::{FakeExecutor, planned};
+use crate::fake_plugins::{FakeExecutor, planned};
 use crate::stage::{Setting, Stage, text};
-use crate::upstream::{FakeUpstream, Script};
-use crate::wire::{COMPLETION, error_body, stream};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::chat_fixtures::{COMPLETION, error_body, stream};
 
 fn good() -> Script {
     Script::json(200, COMPLETION)
@@ -42,7 +42,7 @@ fn sent(stage: &Stage, request: usize) -> String {
 const CHAT: &str = r#"{ "model" : "model(high)", "messages":[], "seed":1.0 }"#;
 
 #[tokio::test(start_paused = true)]
-async fn seed_2_4_a_suffix_goes_into_the_body_and_nothing_else_changes() {
+async fn cliproxyapi_compat_2_4_suffix_only_adds_its_body_member() {
     let stage = stage(FakeExecutor::patching(), vec![good()]);
     let call = call(&stage, Dialect::OpenaiChat, "model(high)", CHAT);
     assert_eq!(text(stage.dispatcher.call(call).await).await, COMPLETION);
@@ -53,7 +53,7 @@ async fn seed_2_4_a_suffix_goes_into_the_body_and_nothing_else_changes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_with_a_suffix_is_still_relayed_as_it_comes() {
+async fn stream_with_suffix_is_still_relayed() {
     let stage = stage(
         FakeExecutor::patching(),
         vec![Script::json(500, ""), Script::events(stream())],
@@ -63,15 +63,15 @@ async fn a_stream_with_a_suffix_is_still_relayed_as_it_comes() {
         body: Bytes::from_static(CHAT.as_bytes()),
         ..stage.call(true)
     };
-    let answer = stage.dispatcher.call(call).await;
-    assert_eq!(text(answer).await, stream().concat());
+    let response = stage.dispatcher.call(call).await;
+    assert_eq!(text(response).await, stream().concat());
     // The next credential is told the same.
     assert_eq!(stage.upstream.credentials(), ["a", "b"]);
     assert_eq!(sent(&stage, 0), sent(&stage, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_2_4_a_suffix_wins_over_what_the_body_says() {
+async fn cliproxyapi_compat_2_4_suffix_overrides_the_body() {
     let body = r#"{"model":"model(none)","reasoning_effort":"high","messages":[]}"#;
     let stage = stage(FakeExecutor::patching(), vec![good()]);
     let call = call(&stage, Dialect::OpenaiChat, "model(none)", body);
@@ -83,7 +83,7 @@ async fn seed_2_4_a_suffix_wins_over_what_the_body_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_suffix_that_asks_for_nothing_is_part_of_the_name() {
+async fn unknown_suffix_is_part_of_the_name() {
     let body = r#"{"model":"model(7b)","messages":[]}"#;
     let stage = stage(FakeExecutor::patching(), vec![good()]);
     let call = call(&stage, Dialect::OpenaiChat, "model(7b)", body);
@@ -95,7 +95,7 @@ async fn a_suffix_that_asks_for_nothing_is_part_of_the_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_12_the_configured_names_suffix_is_told_in_place_of_the_clients() {
+async fn cliproxyapi_compat_1_12_configured_suffix_overrides_the_clients() {
     let upstream = FakeUpstream::in_order(vec![good()]);
     let setting = Setting::new(1).executor(FakeExecutor::patching());
     let setting = setting.registered(|registration: &mut Registration| {
@@ -113,7 +113,7 @@ async fn seed_1_12_the_configured_names_suffix_is_told_in_place_of_the_clients()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_translation_asks_for_what_the_suffix_asks_for() {
+async fn suffix_applies_to_translated_request() {
     let scripts = vec![Script::json(400, error_body("no", "invalid"))];
     let executor = FakeExecutor::patching().accepting("anthropic-messages");
     let stage = stage(executor, scripts);
@@ -132,7 +132,7 @@ async fn a_translation_asks_for_what_the_suffix_asks_for() {
 }
 
 /// The names that the executor is told when a client asks with a model in the URL.
-async fn named(told: Dialect) -> (Vec<(String, String)>, String) {
+async fn model_names_seen(upstream_dialect: Dialect) -> (Vec<(String, String)>, String) {
     let names = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&names);
     let executor = FakeExecutor::new(move |context| {
@@ -141,7 +141,7 @@ async fn named(told: Dialect) -> (Vec<(String, String)>, String) {
         Ok(planned(PlannedBody::Original, ResponseMode::Relay))
     });
     let scripts = vec![Script::json(400, "")];
-    let stage = stage(executor.accepting(told.name()), scripts);
+    let stage = stage(executor.accepting(upstream_dialect.name()), scripts);
     let body = r#"{"contents":[{"role":"user","parts":[{"text":"a"}]}]}"#;
     let call = call(&stage, Dialect::Gemini, "model(512)", body);
     assert!(stage.dispatcher.call(call).await.is_err());
@@ -150,16 +150,16 @@ async fn named(told: Dialect) -> (Vec<(String, String)>, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_executor_is_told_the_bare_name_and_the_one_in_the_body() {
+async fn executor_gets_bare_name_and_body_name() {
     let upstream = || "upstream-model".to_owned();
-    let (names, sent) = named(Dialect::Gemini).await;
+    let (names, sent) = model_names_seen(Dialect::Gemini).await;
     assert_eq!(names, [(upstream(), "model(512)".to_owned())]);
     assert_eq!(
         sent,
         r#"{"contents":[{"role":"user","parts":[{"text":"a"}]}],"generationConfig":{"thinkingConfig":{"thinkingBudget":512}}}"#
     );
     // A translation has the provider's name in it already.
-    let (names, sent) = named(Dialect::OpenaiChat).await;
+    let (names, sent) = model_names_seen(Dialect::OpenaiChat).await;
     assert_eq!(names, [(upstream(), upstream())]);
     let sent: Value = serde_json::from_str(&sent).unwrap();
     assert_eq!(
@@ -169,7 +169,7 @@ async fn an_executor_is_told_the_bare_name_and_the_one_in_the_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_count_is_asked_for_without_the_suffix_and_says_nothing_of_it() {
+async fn token_count_omits_the_suffix() {
     let executor = FakeExecutor::patching()
         .accepting("anthropic-messages")
         .planning("count-tokens");
@@ -187,24 +187,24 @@ async fn a_count_is_asked_for_without_the_suffix_and_says_nothing_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_of_a_suffix_could_not_be_had_is_told_with_the_answer_and_in_the_record() {
+async fn unsupported_suffix_is_returned_as_warning_and_logged() {
     let stage = stage(FakeExecutor::patching(), vec![good()]);
     let body = r#"{"model":"model(8192)","messages":[]}"#;
     let call = call(&stage, Dialect::OpenaiChat, "model(8192)", body);
-    let answer = stage.dispatcher.call(call).await.unwrap();
-    let fields: Vec<_> = answer.warnings.iter().map(|it| &*it.field).collect();
+    let response = stage.dispatcher.call(call).await.unwrap();
+    let fields: Vec<_> = response.warnings.iter().map(|it| &*it.field).collect();
     assert_eq!(fields, ["model"]);
     assert_eq!(stage.record()["warnings"][0]["field"], "model");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_cannot_take_it_is_refused_and_nobody_is_asked() {
+async fn rejects_body_that_cannot_carry_the_suffix() {
     let body = r#"{"model":"model(high)","reasoning_effort":"low","reasoning_effort":"low"}"#;
     let stage = stage(FakeExecutor::patching(), vec![]);
     let call = call(&stage, Dialect::OpenaiChat, "model(high)", body);
     let error = stage.dispatcher.call(call).await.unwrap_err();
     assert!(matches!(error, CallError::Untranslatable(_)), "{error:?}");
     assert!(error.to_string().contains("reasoning_effort"), "{error}");
-    assert_eq!(stage.blamed(), Vec::<String>::new());
+    assert_eq!(stage.failed_credentials(), Vec::<String>::new());
     stage.assert_closed();
 }

@@ -9,15 +9,15 @@ use jackfield_dispatch::PlannedRefresher;
 use jackfield_dispatch::plan::{Plan, PlannedBody, ResponseMode};
 use tokio::time::timeout;
 
-use crate::plugins::{FakeExecutor, fault, planned};
+use crate::fake_plugins::{FakeExecutor, fault, planned};
 use crate::stage::{EPOCH, SECOND, Setting, Stage, text};
-use crate::upstream::{FakeUpstream, Script};
-use crate::wire::COMPLETION;
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::chat_fixtures::COMPLETION;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A refresh whose answer holds a new key.
-fn refreshing() -> Plan {
+fn refresh_plan() -> Plan {
     let mut plan = planned(PlannedBody::Empty, ResponseMode::Relay);
     plan.captures = vec![("/access_token".to_owned(), "api-key".to_owned())];
     plan
@@ -26,7 +26,7 @@ fn refreshing() -> Plan {
 fn executor() -> FakeExecutor {
     FakeExecutor::new(|context| {
         Ok(match context.operation {
-            "refresh" => refreshing(),
+            "refresh" => refresh_plan(),
             _ => planned(PlannedBody::Original, ResponseMode::Relay),
         })
     })
@@ -66,7 +66,7 @@ fn question(stage: &Stage) -> PolicyQuery {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_14_an_evaluator_is_asked_and_its_yes_renews() {
+async fn cliproxyapi_compat_1_14_refresh_policy_triggers_refresh() {
     let (stage, refresher) = stage(executor().evaluating(|evaluation| {
         assert_eq!(evaluation.credential.id.as_str(), "a");
         assert_eq!(evaluation.expires_at, Some(EPOCH + 10 * HOUR));
@@ -85,7 +85,7 @@ async fn seed_1_14_an_evaluator_is_asked_and_its_yes_renews() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_14_without_an_executor_that_plans_it_nothing_is_renewed() {
+async fn cliproxyapi_compat_1_14_does_not_refresh_without_executor_support() {
     for loaded in [true, false] {
         let (stage, refresher) = stage(FakeExecutor::relaying());
         if !loaded {
@@ -97,13 +97,13 @@ async fn seed_1_14_without_an_executor_that_plans_it_nothing_is_renewed() {
         auth.set_refresher(refresher);
         let _ = timeout(20 * HOUR, auth.run()).await;
         assert_eq!(stage.upstream.calls(), 0);
-        let renewal = auth.get(&"a".into()).unwrap().refresh;
-        assert_eq!((renewal.due_at, renewal.failures), (None, 0));
+        let refresh_state = auth.get(&"a".into()).unwrap().refresh;
+        assert_eq!((refresh_state.due_at, refresh_state.failures), (None, 0));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_who_says_so_and_plans_refreshes_evaluates() {
+async fn refresh_policy_requires_refresh_support() {
     let (_, with) = stage(executor().evaluating(|_| Ok(Some(true))));
     assert!(with.has_refresh_policy(&provider()));
     assert!(!with.has_refresh_policy(&ProviderName::new("another")));
@@ -114,13 +114,13 @@ async fn only_who_says_so_and_plans_refreshes_evaluates() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_evaluator_that_fails_has_no_opinion() {
-    for (says, expected) in [
+async fn failing_refresh_policy_returns_none() {
+    for (decision, expected) in [
         (Some(true), Some(true)),
         (Some(false), Some(false)),
         (None, None),
     ] {
-        let (stage, refresher) = stage(executor().evaluating(move |_| Ok(says)));
+        let (stage, refresher) = stage(executor().evaluating(move |_| Ok(decision)));
         assert_eq!(refresher.should_refresh(question(&stage)).await, expected);
     }
     let (stage, refresher) = stage(executor().evaluating(|_| Err(fault("it trapped"))));

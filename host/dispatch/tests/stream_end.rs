@@ -6,10 +6,10 @@ use jackfield_dispatch::ResponseBody;
 use jackfield_dispatch::limits::CLOSE_TIMEOUT;
 use tokio::time::Instant;
 
-use crate::plugins::FakeExecutor;
+use crate::fake_plugins::FakeExecutor;
 use crate::stage::{SECOND, Setting, text};
-use crate::upstream::{FakeUpstream, Piece, Script};
-use crate::wire::stream;
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::chat_fixtures::stream;
 
 const STILL_HERE: &str = ": still here\n\n";
 
@@ -22,38 +22,38 @@ const SUCCESS: LeaseCounts = LeaseCounts {
 };
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_leaves_right_after_done_got_all_of_it() {
+async fn disconnect_after_done_is_success() {
     for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
         let script = Script::events(stream()).slowly(SECOND).then(Piece::Hang);
         let stage = Setting::new(1)
             .executor(executor)
             .stage(FakeUpstream::in_order(vec![script]));
-        let ResponseBody::Stream(mut answer) = stage.stream().await.unwrap().body else {
+        let ResponseBody::Stream(mut response) = stage.stream().await.unwrap().body else {
             panic!("not a stream")
         };
         let mut given = Vec::new();
         while !given.ends_with(b"[DONE]\n\n") {
             assert_eq!(stage.counts().success, 0);
-            given.extend(answer.next().await.unwrap().unwrap());
+            given.extend(response.next().await.unwrap().unwrap());
         }
         assert_eq!(stage.counts(), SUCCESS);
-        drop(answer);
+        drop(response);
         assert_eq!(stage.counts(), SUCCESS);
         stage.assert_closed();
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_does_not_close_after_done_is_not_waited_for() {
+async fn closes_soon_after_done() {
     let still_here = vec![STILL_HERE.to_owned(); 10_000];
-    let talking = Script::events(stream().into_iter().chain(still_here));
+    let chatty = Script::events(stream().into_iter().chain(still_here));
     for script in [
         Script::events(stream()).then(Piece::Hang),
         Script::events([stream().concat()]).then(Piece::Hang),
         Script::events(stream())
             .then(Piece::Wait(SECOND / 2))
             .then(Piece::Break),
-        talking.slowly(SECOND / 100),
+        chatty.slowly(SECOND / 100),
     ] {
         for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
             let start = Instant::now();

@@ -13,16 +13,16 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::stage::{SECOND, Setting, Stage, failure, text};
-use crate::upstream::{FakeUpstream, Script};
-use crate::wire::{COMPLETION, error_body};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::chat_fixtures::{COMPLETION, error_body};
 
 /// Renews tokens, or does not.
-struct Renews {
+struct FakeRefresher {
     calls: AtomicU32,
     result: Result<(), RefreshError>,
 }
 
-impl Refresher for Renews {
+impl Refresher for FakeRefresher {
     fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         Box::pin(async move {
             self.calls.fetch_add(1, Ordering::Relaxed);
@@ -45,7 +45,7 @@ fn stage(
     credentials: usize,
     refused: usize,
     result: Result<(), RefreshError>,
-) -> (Stage, Arc<Renews>) {
+) -> (Stage, Arc<FakeRefresher>) {
     let upstream = FakeUpstream::new(move |_, before| {
         if before < refused {
             Script::json(401, error_body("expired", "invalid_request_error"))
@@ -57,52 +57,52 @@ fn stage(
         registration.credential.kind = CredentialKind::Oauth;
     });
     let stage = setting.stage(upstream);
-    let renews = Arc::new(Renews {
+    let fake_refresher = Arc::new(FakeRefresher {
         calls: AtomicU32::new(0),
         result,
     });
-    let refresher = Arc::<Renews>::clone(&renews);
+    let refresher = Arc::<FakeRefresher>::clone(&fake_refresher);
     stage.dispatcher.auth().set_refresher(refresher);
-    (stage, renews)
+    (stage, fake_refresher)
 }
 
 #[tokio::test(start_paused = true)]
-async fn seed_1_19_after_a_401_the_same_credential_is_tried_with_new_tokens() {
-    let (stage, renews) = stage(2, 1, Ok(()));
+async fn cliproxyapi_compat_1_19_refreshes_and_retries_same_credential_after_401() {
+    let (stage, fake_refresher) = stage(2, 1, Ok(()));
     assert_eq!(text(stage.whole().await).await, COMPLETION);
     assert_eq!(stage.upstream.credentials(), ["a", "a"]);
-    assert_eq!(renews.calls.load(Ordering::Relaxed), 1);
-    assert!(stage.cooling().is_empty() && stage.blamed().is_empty());
+    assert_eq!(fake_refresher.calls.load(Ordering::Relaxed), 1);
+    assert!(stage.cooling().is_empty() && stage.failed_credentials().is_empty());
     let counts = stage.counts();
     assert_eq!((counts.success, counts.inconclusive, counts.failed), (1, 1, 0));
     stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_calls_with_an_ended_token_are_one_refresh() {
-    let (stage, renews) = stage(1, 32, Ok(()));
+async fn concurrent_401s_share_one_refresh() {
+    let (stage, fake_refresher) = stage(1, 32, Ok(()));
     let calls = (0..32).map(|_| async { text(stage.whole().await).await });
-    for answer in join_all(calls).await {
-        assert_eq!(answer, COMPLETION);
+    for response in join_all(calls).await {
+        assert_eq!(response, COMPLETION);
     }
-    assert_eq!(renews.calls.load(Ordering::Relaxed), 1);
+    assert_eq!(fake_refresher.calls.load(Ordering::Relaxed), 1);
     assert!(stage.cooling().is_empty());
     stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_are_renewed_once_a_credential_and_then_the_401_counts() {
-    let (stage, renews) = stage(2, 4, Ok(()));
+async fn second_401_after_refresh_counts_as_failure() {
+    let (stage, fake_refresher) = stage(2, 4, Ok(()));
     let failure = failure(stage.whole().await);
     assert_eq!(failure.failure.status, Some(401));
     assert_eq!(stage.upstream.credentials(), ["a", "a", "b", "b"]);
-    assert_eq!(renews.calls.load(Ordering::Relaxed), 2);
+    assert_eq!(fake_refresher.calls.load(Ordering::Relaxed), 2);
     assert_eq!(stage.cooling(), ["a", "b"]);
     stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_new_tokens_the_401_counts_and_the_next_one_serves() {
+async fn failed_refresh_fails_over() {
     let rejected = RefreshError::Rejected("invalid_grant".to_owned());
     let (stage, _) = stage(2, 1, Err(rejected));
     assert_eq!(text(stage.whole().await).await, COMPLETION);
@@ -122,29 +122,29 @@ fn one_at_a_time(takes: Duration) -> Stage {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_beyond_the_cap_wait_and_all_are_served() {
+async fn calls_above_in_flight_max_are_queued() {
     let stage = one_at_a_time(SECOND);
     let start = Instant::now();
     let calls = (0..8).map(|_| async { text(stage.whole().await).await });
-    for answer in join_all(calls).await {
-        assert_eq!(answer, COMPLETION);
+    for response in join_all(calls).await {
+        assert_eq!(response, COMPLETION);
     }
     assert_eq!(start.elapsed(), 8 * SECOND);
     stage.assert_closed();
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_too_long_for_room_is_told_that_all_are_busy() {
+async fn queue_timeout_returns_busy_error() {
     let stage = one_at_a_time(50 * SECOND);
     let (one, other) = tokio::join!(stage.whole(), stage.whole());
     // Which of them came first is not for this test to say.
-    let (served, told) = if one.is_ok() {
+    let (served, rejected) = if one.is_ok() {
         (one, other)
     } else {
         (other, one)
     };
     assert!(served.is_ok(), "{served:?}");
-    let Err(CallError::NoCredentialAvailable { unavailable, .. }) = told else {
+    let Err(CallError::NoCredentialAvailable { unavailable, .. }) = rejected else {
         panic!("it should wait in vain");
     };
     assert!(unfit.has_busy(), "{unfit}");
