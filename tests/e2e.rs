@@ -36,14 +36,14 @@ mod files;
 mod harness;
 #[path = "e2e/hostile.rs"]
 mod hostile;
+#[path = "e2e/mock_provider.rs"]
+mod mock_provider;
 #[path = "e2e/oauth.rs"]
 mod oauth;
 #[path = "e2e/openai_sdk.rs"]
 mod openai_sdk;
 #[path = "e2e/passthrough.rs"]
 mod passthrough;
-#[path = "e2e/practice.rs"]
-mod practice;
 #[path = "e2e/proxies.rs"]
 mod proxies;
 #[path = "e2e/reload.rs"]

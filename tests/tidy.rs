@@ -134,9 +134,9 @@ fn every_compat_rule_has_a_test() -> Outcome {
         .collect();
     let named: BTreeSet<&String> = rules.iter().flat_map(|row| &row.tests).collect();
     for file in rust(&files) {
-        let functions = file.text.split("fn seed_1_").skip(1);
-        let names =
-            functions.filter_map(|rest| Some(format!("seed_1_{}", rest.split_once('(')?.0)));
+        let functions = file.text.split("fn cliproxyapi_compat_1_").skip(1);
+        let names = functions
+            .filter_map(|rest| Some(format!("cliproxyapi_compat_1_{}", rest.split_once('(')?.0)));
         let missing = names.filter(|name| is_word(name) && !named.contains(name));
         violations.extend(missing.map(|name| format!("{COMPAT_RULES}: `{name}` is missing")));
     }
@@ -209,7 +209,12 @@ fn the_top_level_is_small() -> Outcome {
     let entries: BTreeSet<String> = files.iter().map(first).collect();
     let known = |entry: &String| entry.starts_with('.') || TOP_LEVEL.contains(&entry.as_str());
     let describe = |entry: String| format!("{entry}: move it into one of {}", TOP_LEVEL.join(" "));
-    report_violations(entries.into_iter().filter(|entry| !known(entry)).map(describe))
+    report_violations(
+        entries
+            .into_iter()
+            .filter(|entry| !known(entry))
+            .map(describe),
+    )
 }
 
 /// Mirrors and closed networks exist: where packages come from is the user's setting.

@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{CONNECTION, HOST};
 use axum::http::{Response, StatusCode};
 use axum::serve::ListenerExt;
-use jackfield_http::limits::{UPSTREAM_IDLE_TIMEOUT, UPSTREAM_IDLE_CONNECTIONS_MAX};
+use jackfield_http::limits::{UPSTREAM_IDLE_CONNECTIONS_MAX, UPSTREAM_IDLE_TIMEOUT};
 use reqwest::Client;
 use reqwest::redirect::Policy;
 use tokio::net::TcpListener;

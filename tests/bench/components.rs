@@ -104,7 +104,9 @@ impl Bench {
             group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
                 bencher.iter(|| {
                     index = (index + 1) % size;
-                    let candidates = pool.candidates(&CandidateQuery::first_round(MODEL), NOW).ok()?;
+                    let candidates = pool
+                        .candidates(&CandidateQuery::first_round(MODEL), NOW)
+                        .ok()?;
                     let lease = pool.lease(&candidates, index, NOW).ok()?;
                     lease.settle(Outcome::Success, NOW, Some(Duration::from_millis(1)));
                     Some(())
@@ -222,7 +224,9 @@ impl Bench {
 
     /// What one request spends in components, against its aim, whatever the sizes.
     fn summarize(&self) -> Result<()> {
-        print_line("\nIn components, a request: a pick by round-robin and a plan by openai-compatible.\n");
+        print_line(
+            "\nIn components, a request: a pick by round-robin and a plan by openai-compatible.\n",
+        );
         let mut rows = Vec::new();
         for (candidates, (size, length), model) in [
             (2, BODIES[0], MODEL),

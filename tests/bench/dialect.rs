@@ -8,9 +8,9 @@ mod workload;
 use std::hint::black_box;
 use std::time::Duration;
 
-use jackfield_dialect::interlingua::ResponseContext;
+use jackfield_dialect::ir::ResponseContext;
 use jackfield_dialect::sse::write_event;
-use jackfield_dialect::{RequestHead, Dialect, TranslationInput, TranslatedRequest, Translator};
+use jackfield_dialect::{Dialect, RequestHead, TranslatedRequest, TranslationInput, Translator};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
@@ -133,14 +133,22 @@ fn requests() -> Result<()> {
             let kib = body.len() as f64 / 1024.0;
             let comparison = Comparison::measure(
                 || drop(black_box(parse_and_print(black_box(&body)))),
-                || drop(black_box(TranslatedRequest::translate_content(black_box(&source), provider))),
+                || {
+                    drop(black_box(TranslatedRequest::translate_content(
+                        black_box(&source),
+                        provider,
+                    )))
+                },
             );
             row.push(format!("{:.2}", comparison.cost / kib));
             row.push(format!("{:.2}", comparison.baseline / kib));
             row.push(format!("{:.2}", comparison.ratio()));
             most = most.max(comparison.ratio());
         }
-        row.push(aim(&format!("<= {REQUEST_RATIO_MAX}"), most <= REQUEST_RATIO_MAX));
+        row.push(aim(
+            &format!("<= {REQUEST_RATIO_MAX}"),
+            most <= REQUEST_RATIO_MAX,
+        ));
         rows.push(row);
     }
     table(&heads.iter().map(String::as_str).collect::<Vec<_>>(), &rows);
@@ -167,7 +175,13 @@ fn streams() -> Result<()> {
                 }
                 drop(black_box(out));
             },
-            || drop(black_box(translate_stream(client, provider, black_box(&events)))),
+            || {
+                drop(black_box(translate_stream(
+                    client,
+                    provider,
+                    black_box(&events),
+                )))
+            },
         );
         let count = events.len() as f64;
         rows.push(vec![
@@ -176,7 +190,10 @@ fn streams() -> Result<()> {
             format!("{:.2}", comparison.cost / count),
             format!("{:.2}", comparison.baseline / count),
             format!("{:.2}", comparison.ratio()),
-            aim(&format!("<= {EVENT_RATIO_MAX}"), comparison.ratio() <= EVENT_RATIO_MAX),
+            aim(
+                &format!("<= {EVENT_RATIO_MAX}"),
+                comparison.ratio() <= EVENT_RATIO_MAX,
+            ),
         ]);
     }
     let heads = [
@@ -193,7 +210,11 @@ fn streams() -> Result<()> {
 }
 
 /// The stream's events, as the client gets them; none if it does not come to its end.
-fn translate_stream(client: Dialect, provider: Dialect, events: &[(String, Vec<u8>)]) -> Option<Vec<u8>> {
+fn translate_stream(
+    client: Dialect,
+    provider: Dialect,
+    events: &[(String, Vec<u8>)],
+) -> Option<Vec<u8>> {
     let response_context = ResponseContext {
         id: "call-1".to_owned(),
         model: "m".to_owned(),
@@ -202,7 +223,7 @@ fn translate_stream(client: Dialect, provider: Dialect, events: &[(String, Vec<u
     };
     let mut translator = Translator::new(provider, client, response_context);
     let (mut frames, mut out) = (Vec::new(), Vec::new());
-    let write = |frames: &mut Vec<jackfield_dialect::interlingua::Frame>, out: &mut Vec<u8>| {
+    let write = |frames: &mut Vec<jackfield_dialect::ir::Frame>, out: &mut Vec<u8>| {
         for frame in frames.drain(..) {
             write_event(&frame.name, &frame.data, out);
         }

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use jackfield_dispatch::plan::{Context, Frame};
 use jackfield_dispatch::port::{Executor, PickContext, Selector};
 use jackfield_runtime::{Engine, Origin, Registry};
-use jackfield_test_support::{guest, with_marker, plugin};
+use jackfield_test_support::{guest, plugin, with_marker};
 use parking_lot::Mutex;
 
 use crate::Result;
@@ -36,7 +36,7 @@ impl Guests {
         let relaying = plugin("openai-compatible");
         let load = async |name: &str, bytes| registry.load(name, bytes, Origin::BuiltIn).await;
         load("round-robin", plugin("round-robin")).await?;
-        load("guided", guest("practice_executor")).await?;
+        load("guided", guest("mock_executor")).await?;
         load("relaying", relaying.clone()).await?;
         let replaced = executor(&serving.lock(), "relaying")?;
         load("relaying", with_marker(relaying, "another")).await?;

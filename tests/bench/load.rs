@@ -171,7 +171,9 @@ impl Connection {
                 Ok(self.received.len() >= head + 4 + length)
             }
             // No event ends in a zero, so this is the last chunk.
-            ResponseKind::Burst | ResponseKind::Paced => Ok(self.received.ends_with(b"\r\n0\r\n\r\n")),
+            ResponseKind::Burst | ResponseKind::Paced => {
+                Ok(self.received.ends_with(b"\r\n0\r\n\r\n"))
+            }
         }
     }
 

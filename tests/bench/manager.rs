@@ -160,7 +160,11 @@ impl Subject {
     }
 
     /// Attempts that succeed, then some that fail one by one, then the end of their cooldowns.
-    fn measure_turn(&mut self, turn: usize, took: &mut BTreeMap<&'static str, Duration>) -> Result<()> {
+    fn measure_turn(
+        &mut self,
+        turn: usize,
+        took: &mut BTreeMap<&'static str, Duration>,
+    ) -> Result<()> {
         let mut time = |name, began: Instant| *took.entry(name).or_default() += began.elapsed();
         let began = Instant::now();
         let leases: Result<Vec<Lease>> = (0..LEASES)
@@ -191,7 +195,9 @@ impl Subject {
     }
 
     fn lease(&self, sequence: usize) -> Result<Lease> {
-        let candidates = self.manager.candidates(&CandidateQuery::first_round(MODEL), self.now);
+        let candidates = self
+            .manager
+            .candidates(&CandidateQuery::first_round(MODEL), self.now);
         let candidates = candidates.map_err(|_| "nobody is fit")?;
         let index = sequence % candidates.len();
         let lease = self.manager.lease(&candidates, index, self.now);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::Result;
-use crate::chat::{self, ALIAS, ResponseKind, MODEL};
+use crate::chat::{self, ALIAS, MODEL, ResponseKind};
 use crate::load::{Load, Outcome};
 use crate::process::Server;
 

@@ -2,9 +2,9 @@
 
 use jackfield_dialect::Dialect;
 use jackfield_dialect::Usage;
-use jackfield_dialect::interlingua::{
-    Response, PartStart, Delta, Event, FinishReason, TranslationReport, ResponseContext, Part, Request, Role, Tool, ToolCall,
-    ToolChoice, ToolKind, ToolResult, Turn,
+use jackfield_dialect::ir::{
+    Delta, Event, FinishReason, Part, PartStart, Request, Response, ResponseContext, Role, Tool,
+    ToolCall, ToolChoice, ToolKind, ToolResult, TranslationReport, Turn,
 };
 use serde_json::json;
 
@@ -34,7 +34,8 @@ pub(crate) fn body(dialect: Dialect, length: usize) -> Result<Vec<u8>> {
     };
     request.sampling.tokens_max = Some(4_096);
     request.sampling.temperature = Some(0.5);
-    let encode = |request: &Request| dialect.encode_request(request, &mut TranslationReport::default());
+    let encode =
+        |request: &Request| dialect.encode_request(request, &mut TranslationReport::default());
     push_exchange(&mut request, 0, 1);
     let short = encode(&request)?.len();
     push_exchange(&mut request, 1, REPEATED);

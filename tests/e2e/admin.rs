@@ -29,7 +29,10 @@ async fn rejects_requests_without_the_token() {
         .client
         .get(jackfield.url("/admin/v1/plugins"))
         .bearer_auth(TOKEN);
-    assert_eq!(request.send().await.unwrap().status(), StatusCode::NOT_FOUND);
+    assert_eq!(
+        request.send().await.unwrap().status(),
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]

@@ -372,7 +372,10 @@ async fn renders_404_and_405_in_the_clients_dialect() {
         let response = jackfield.client.get(jackfield.url(path)).send().await;
         let response = response.unwrap();
         assert_eq!(response.status(), status, "{path}");
-        assert!(response.headers().contains_key("x-jackfield-error"), "{path}");
+        assert!(
+            response.headers().contains_key("x-jackfield-error"),
+            "{path}"
+        );
         let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
         assert!(
             body.pointer(kind).is_some_and(Value::is_string),

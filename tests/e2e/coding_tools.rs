@@ -30,12 +30,7 @@ pub(crate) enum CodingTool {
 
 impl CodingTool {
     /// Has the tool write a note, at whatever answers at this origin: `http://` and an address.
-    pub(crate) async fn run_task(
-        self,
-        origin: &str,
-        key: &str,
-        model: &str,
-    ) -> Result<(), String> {
+    pub(crate) async fn run_task(self, origin: &str, key: &str, model: &str) -> Result<(), String> {
         let folder = tokio::task::spawn_blocking(|| node_packages("coding_tools"));
         let modules = folder.await.unwrap().join("node_modules");
         let home = tempfile::tempdir().unwrap();
@@ -122,7 +117,13 @@ async fn run_directly(tool: CodingTool, path: &str) {
     }
     // Once for the call, and once with what came of it.
     let recorded = upstream.provider.requests();
-    assert!(recorded.iter().filter(|request| request.path == path).count() >= 2);
+    assert!(
+        recorded
+            .iter()
+            .filter(|request| request.path == path)
+            .count()
+            >= 2
+    );
 }
 
 #[tokio::test]

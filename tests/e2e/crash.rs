@@ -117,7 +117,12 @@ impl Setup {
 
     /// After a start: the account serves, and what cooled long enough before a kill still cools. What
     /// was lost, as it may be, is not expected any more.
-    async fn check_state(&self, jackfield: &Jackfield, cooled: &mut Vec<CooledCredential>, kill: u64) {
+    async fn check_state(
+        &self,
+        jackfield: &Jackfield,
+        cooled: &mut Vec<CooledCredential>,
+        kill: u64,
+    ) {
         let shown = jackfield.admin("credentials").await;
         let shown = shown["credentials"].as_array().unwrap();
         cooled.retain(|cooled| {
@@ -144,8 +149,10 @@ impl Setup {
         let jackfield = Arc::new(jackfield);
         let load = BackgroundLoad::start(&jackfield);
         let began = Instant::now();
-        let uptime = Duration::from_millis(UPTIME_MS_MIN + random.below(UPTIME_MS_MAX - UPTIME_MS_MIN));
-        let mut moments = [(); COOLDOWNS_PER_RUN as usize].map(|()| random.below(COOLDOWN_WITHIN_MS));
+        let uptime =
+            Duration::from_millis(UPTIME_MS_MIN + random.below(UPTIME_MS_MAX - UPTIME_MS_MIN));
+        let mut moments =
+            [(); COOLDOWNS_PER_RUN as usize].map(|()| random.below(COOLDOWN_WITHIN_MS));
         moments.sort_unstable();
         for (number, moment) in (number * COOLDOWNS_PER_RUN..).zip(moments) {
             let moment = Duration::from_millis(moment);

@@ -32,7 +32,9 @@ async fn next_event(stream: &mut Response, rest: &mut String) -> (String, Value)
             }
             continue;
         }
-        let piece = timeout(TEST_TIMEOUT, stream.chunk()).await.expect("no event");
+        let piece = timeout(TEST_TIMEOUT, stream.chunk())
+            .await
+            .expect("no event");
         let piece = piece.unwrap().expect("the stream ended");
         rest.push_str(std::str::from_utf8(&piece).unwrap());
     }

@@ -37,10 +37,7 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Knows these keys; any, if there is none.
     pub(crate) async fn start(keys: &[&str]) -> Self {
-        Self::serve(MockProvider::new(
-            keys.iter().map(|key| (*key).to_owned()),
-        ))
-        .await
+        Self::serve(MockProvider::new(keys.iter().map(|key| (*key).to_owned()))).await
     }
 
     /// Knows access tokens.
@@ -315,7 +312,10 @@ pub(crate) fn chat(model: &str, stream: bool, directives: &Value) -> Value {
 pub(crate) async fn wait_until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     let began = Instant::now();
     while !holds().await {
-        assert!(began.elapsed() < TEST_TIMEOUT, "waited too long until {what}");
+        assert!(
+            began.elapsed() < TEST_TIMEOUT,
+            "waited too long until {what}"
+        );
         sleep(POLL).await;
     }
 }

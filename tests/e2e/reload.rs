@@ -57,7 +57,11 @@ async fn served_by(jackfield: &Jackfield) -> String {
 }
 
 /// Calls and streams, one after the other, until they are told to stop; none may fail.
-fn start_load(jackfield: &Arc<Jackfield>, stop: &Arc<AtomicBool>, calls: &Arc<AtomicU64>) -> JoinSet<()> {
+fn start_load(
+    jackfield: &Arc<Jackfield>,
+    stop: &Arc<AtomicBool>,
+    calls: &Arc<AtomicU64>,
+) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for caller in 0..CALLERS {
         let (jackfield, stop) = (Arc::clone(jackfield), Arc::clone(stop));
@@ -127,7 +131,10 @@ async fn invalid_configuration_changes_nothing_and_reports_every_error() {
     assert_eq!(response["error"]["code"], "invalid_config");
     let diagnostics = response["error"]["mistakes"].as_array().unwrap();
     assert_eq!(diagnostics.len(), 2, "{response}");
-    for (diagnostic, expected) in diagnostics.iter().zip(["credentials[1].id", "retry.rounds"]) {
+    for (diagnostic, expected) in diagnostics
+        .iter()
+        .zip(["credentials[1].id", "retry.rounds"])
+    {
         let diagnostic = diagnostic.as_str().unwrap();
         assert!(diagnostic.contains("jackfield.yaml:"), "{diagnostic}");
         assert!(diagnostic.contains(expected), "{diagnostic}");
@@ -264,9 +271,21 @@ async fn reload_replaces_client_keys_and_admin_token() {
             .status()
             .as_u16()
     };
-    assert_eq!((status_with_key("first").await, status_with_key("second").await), (200, 401));
+    assert_eq!(
+        (
+            status_with_key("first").await,
+            status_with_key("second").await
+        ),
+        (200, 401)
+    );
     reload_with(&jackfield, &keys("second")).await;
-    assert_eq!((status_with_key("first").await, status_with_key("second").await), (401, 200));
+    assert_eq!(
+        (
+            status_with_key("first").await,
+            status_with_key("second").await
+        ),
+        (401, 200)
+    );
 
     let other = config_head().replace(TOKEN, "another-admin-token") + &rest;
     jackfield.write_config(&other);

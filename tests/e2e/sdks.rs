@@ -78,7 +78,12 @@ impl SdkScript {
             .arg(folder.join(self.file))
             .args(["--base-url", &format!("{}{}", call.origin, self.base_path)])
             .args(["--key", call.key, "--model", call.model])
-            .args(["--says", call.expected_key, "--without", &call.excluded.join(",")]);
+            .args([
+                "--says",
+                call.expected_key,
+                "--without",
+                &call.excluded.join(","),
+            ]);
         // Nothing of the machine's settings may change what the SDK does, a proxy least of all.
         command.env_clear().env("PYTHONDONTWRITEBYTECODE", "1");
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));

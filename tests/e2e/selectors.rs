@@ -50,7 +50,8 @@ async fn credential_for(jackfield: &Jackfield, session: Option<&str>) -> String 
     }
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), 200);
-    let response: serde_json::Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    let response: serde_json::Value =
+        serde_json::from_str(&response.text().await.unwrap()).unwrap();
     response["x_practice"]["served_by"]
         .as_str()
         .unwrap()
@@ -78,7 +79,10 @@ async fn sticky_sessions_survive_restart() {
     assert_eq!(used.len(), 3, "all sessions are with {used:?}");
     let again = start(&upstream, routing).await;
     for session in &sessions {
-        assert_eq!(credential_for(&again, Some(session)).await, served_by[session]);
+        assert_eq!(
+            credential_for(&again, Some(session)).await,
+            served_by[session]
+        );
     }
 }
 

@@ -115,7 +115,7 @@ async fn swaps_under_load_fail_no_call_and_leak_nothing() {
     let jackfield = Arc::new(two_providers(&upstream).await);
     let components = [
         plugin("openai-compatible"),
-        guest("practice_executor"),
+        guest("mock_executor"),
         plugin("round-robin"),
     ];
 
@@ -124,7 +124,12 @@ async fn swaps_under_load_fail_no_call_and_leak_nothing() {
     for swap in 0..SWAPS {
         for (name, component) in REPLACED.iter().zip(&components) {
             // Three versions in turn: the one that serves is never dropped again.
-            replace(&jackfield, name, &with_version(component, 1 + (swap % 3) as u8)).await;
+            replace(
+                &jackfield,
+                name,
+                &with_version(component, 1 + (swap % 3) as u8),
+            )
+            .await;
         }
         if swap == SWAPS / 2 {
             halfway_kib = jackfield.resident_kib();
@@ -164,8 +169,9 @@ async fn two_providers(upstream: &Upstream) -> Jackfield {
     );
     let plugin_provider = provider("guided", "practice-executor", upstream, &["key-c", "key-d"]);
     let folder = tempfile::tempdir().unwrap();
-    let jackfield = Jackfield::start_in(folder, &format!("providers:\n{relayed}{plugin_provider}")).await;
-    replace(&jackfield, "practice-executor", &guest("practice_executor")).await;
+    let jackfield =
+        Jackfield::start_in(folder, &format!("providers:\n{relayed}{plugin_provider}")).await;
+    replace(&jackfield, "practice-executor", &guest("mock_executor")).await;
     jackfield
 }
 

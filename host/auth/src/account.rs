@@ -215,7 +215,9 @@ impl Account {
         let may_check = has_policy && !self.refresh.checking;
         Due {
             refresh: facts.due_at(),
-            policy_check: may_check.then(|| facts.check_at(self.refresh.check_at)).flatten(),
+            policy_check: may_check
+                .then(|| facts.check_at(self.refresh.check_at))
+                .flatten(),
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::refresh::begin;
 use crate::state::Inner;
-use crate::{AuthManager, StoreError, refresh_policy, persistence};
+use crate::{AuthManager, StoreError, persistence, refresh_policy};
 
 impl AuthManager {
     /// Renews tokens when that is due, drives the refreshes that calls have begun, and saves health.

@@ -5,16 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use jackfield_credential::{
-    CandidateQuery, Credential, CredentialId, CredentialKind, CredentialStatus, LeaseError, Outcome, Pool,
-    PoolError, PoolOptions, ProviderName, ServedName, Slot, Timestamp, Unavailable,
+    CandidateQuery, Credential, CredentialId, CredentialKind, CredentialStatus, LeaseError,
+    Outcome, Pool, PoolError, PoolOptions, ProviderName, ServedName, Slot, Timestamp, Unavailable,
 };
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::events::Hooks;
 use crate::refresh::{self, RefreshError};
-use crate::wait_queue::{self, QueueError, WaitQueue, QueueSlot};
 use crate::state::{Background, Inner, State};
+use crate::wait_queue::{self, QueueError, QueueSlot, WaitQueue};
 use crate::{CandidateSet, Events, Hook, Lease, Registration, Store};
 
 /// Says what time it is, for leases that are dropped. It must be steady: the wall clock's time at
@@ -97,7 +97,11 @@ impl AuthManager {
     /// # Errors
     ///
     /// Says why there is none.
-    pub fn candidates(&self, query: &CandidateQuery<'_>, now: Timestamp) -> Result<CandidateSet, Unavailable> {
+    pub fn candidates(
+        &self,
+        query: &CandidateQuery<'_>,
+        now: Timestamp,
+    ) -> Result<CandidateSet, Unavailable> {
         let candidates = self.inner.lock().pool.candidates(query, now)?;
         Ok(CandidateSet::new(
             Arc::clone(&self.inner),
@@ -136,7 +140,10 @@ impl AuthManager {
         let credential = state.pool.credential(slot).ok_or(LeaseError::NotInPool)?;
         let credential = Arc::clone(credential);
         let can_refresh = state.refresher.is_some() && credential.kind == CredentialKind::Oauth;
-        let account = state.accounts.get(&credential.id).ok_or(LeaseError::NotInPool)?;
+        let account = state
+            .accounts
+            .get(&credential.id)
+            .ok_or(LeaseError::NotInPool)?;
         let tokens = Arc::clone(&account.tokens);
         let proxy = account.proxy.clone();
         let refreshable = can_refresh && account.refresh.rejected.is_none();

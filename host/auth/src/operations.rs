@@ -7,8 +7,8 @@ use std::sync::Arc;
 use jackfield_credential::{CredentialId, Effects, PoolError, Timestamp};
 
 use crate::events::EventKind;
-use crate::persistence;
 use crate::manager::pool_credential;
+use crate::persistence;
 use crate::refresh::Refresher;
 use crate::{AuthManager, Origin, Registration, StoreError, StoredCredential};
 
@@ -80,7 +80,10 @@ impl AuthManager {
         loaded.admin_created = registrations.len();
         let mut state = self.inner.lock();
         // A definition that the pool refuses was accepted by an earlier version: it is left out.
-        if let Err(error) = state.pool.upsert(registrations.iter().map(pool_credential).collect()) {
+        if let Err(error) = state
+            .pool
+            .upsert(registrations.iter().map(pool_credential).collect())
+        {
             tracing::error!(%error, "credentials from the store are left out");
         } else {
             let now = self.inner.now();

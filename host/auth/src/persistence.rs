@@ -22,7 +22,9 @@ pub(crate) fn build_record(
     StoredCredential {
         id: id.clone(),
         enabled: account.record.enabled,
-        tokens: tokens.or(own).map(|tokens| account.to_stored_tokens(tokens)),
+        tokens: tokens
+            .or(own)
+            .map(|tokens| account.to_stored_tokens(tokens)),
         definition: account.record.definition.clone(),
         created_at: account.record.created_at,
         updated_at: now,

@@ -10,8 +10,8 @@ use jackfield_credential::{
 use tokio::sync::MutexGuard;
 
 use crate::events::EventKind;
-use crate::persistence;
 use crate::manager::pool_credential;
+use crate::persistence;
 use crate::state::State;
 use crate::{AuthManager, Registration, StoreError, StoredCredential};
 
@@ -125,7 +125,10 @@ impl AuthManager {
             state.retire(id);
         }
         state.remove(&removed);
-        let mut events: Vec<_> = removed.into_iter().map(|id| (id, EventKind::Removed)).collect();
+        let mut events: Vec<_> = removed
+            .into_iter()
+            .map(|id| (id, EventKind::Removed))
+            .collect();
         let mut summary = ReconfigureSummary {
             total: registrations.len(),
             removed: events.len(),
@@ -162,7 +165,13 @@ impl AuthManager {
     }
 
     /// Adds an account that the pool has already, with what is known of it from before.
-    fn add(&self, state: &mut State, registration: &Registration, persisted: &mut PersistedState, now: Timestamp) {
+    fn add(
+        &self,
+        state: &mut State,
+        registration: &Registration,
+        persisted: &mut PersistedState,
+        now: Timestamp,
+    ) {
         let id = &registration.credential.id;
         if let Some(account) = state.revive(id) {
             account.redefine(registration);
@@ -203,7 +212,11 @@ impl AuthManager {
 }
 
 /// The credentials as the operator wants them: that word counts more than the source's.
-fn apply_overrides(state: &State, persisted: &PersistedState, mut credentials: Vec<Credential>) -> Vec<Credential> {
+fn apply_overrides(
+    state: &State,
+    persisted: &PersistedState,
+    mut credentials: Vec<Credential>,
+) -> Vec<Credential> {
     for credential in &mut credentials {
         let enabled = match state.find_account(&credential.id) {
             Some(account) => account.record.enabled,

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use jackfield_credential::{
-    Cause, Credential, CredentialId, CredentialKind, Failure, ProviderName, Scope, Timestamp,
-    policy_check_interval, kind, refresh_backoff,
+    Cause, Credential, CredentialId, CredentialKind, Failure, ProviderName, Scope, Timestamp, kind,
+    policy_check_interval, refresh_backoff,
 };
 use secrecy::SecretString;
 
 use crate::account::{Account, Running, Tokens};
-use crate::events::{RefreshEvent, EventKind};
+use crate::events::{EventKind, RefreshEvent};
 use crate::state::Inner;
 use crate::{BoxFuture, persistence};
 
@@ -109,7 +109,12 @@ pub(crate) fn begin(
     if !of_tokens {
         return Err(RefreshError::NotRefreshable);
     }
-    let future = drive(Arc::clone(inner), refresher, id.clone(), account.incarnation);
+    let future = drive(
+        Arc::clone(inner),
+        refresher,
+        id.clone(),
+        account.incarnation,
+    );
     let running: Running = (Box::pin(future) as BoxFuture<'static, _>).shared();
     account.refresh.running = Some(running.clone());
     state.queue.set(id, None);
@@ -132,7 +137,9 @@ async fn drive(
         let mut state = inner.lock();
         let jitter = state.next_random();
         // It may have been removed meanwhile, and another may have its id.
-        let account = state.account(&id, incarnation).ok_or(RefreshError::NotFound)?;
+        let account = state
+            .account(&id, incarnation)
+            .ok_or(RefreshError::NotFound)?;
         account.refresh.running = None;
         let note = record_result(account, &result, now, jitter);
         if let Err(RefreshError::Rejected(message)) = &result {
@@ -164,7 +171,9 @@ async fn run(
 ) -> Result<(), RefreshError> {
     let (job, seen, permits) = {
         let mut state = inner.lock();
-        state.account(id, incarnation).ok_or(RefreshError::NotFound)?;
+        state
+            .account(id, incarnation)
+            .ok_or(RefreshError::NotFound)?;
         let (credential, account) = state.of(id).ok_or(RefreshError::NotFound)?;
         let job = RefreshJob {
             secrets: account.tokens.secrets.clone(),
@@ -180,7 +189,9 @@ async fn run(
     let _saving = inner.save_lock.lock().await;
     let (tokens, record, expected) = {
         let mut state = inner.lock();
-        let account = state.account(id, incarnation).ok_or(RefreshError::NotFound)?;
+        let account = state
+            .account(id, incarnation)
+            .ok_or(RefreshError::NotFound)?;
         let now = inner.now();
         let tokens = apply_patch(account, seen, patch, now)?;
         let record = persistence::build_record(id, account, Some(&tokens), now);
@@ -188,7 +199,9 @@ async fn run(
     };
     let version = persistence::save_with_retry(inner, record, expected).await;
     let mut state = inner.lock();
-    let account = state.account(id, incarnation).ok_or(RefreshError::NotFound)?;
+    let account = state
+        .account(id, incarnation)
+        .ok_or(RefreshError::NotFound)?;
     account.record.version = version.or(account.record.version);
     if account.tokens.version != seen {
         return Err(changed_meanwhile());

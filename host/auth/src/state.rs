@@ -12,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::account::{Account, Due, Running};
-use crate::events::{Event, Hooks, AttemptEvent, EventKind};
+use crate::events::{AttemptEvent, Event, EventKind, Hooks};
 use crate::refresh::Refresher;
 use crate::wait_queue::WaitQueue;
 use crate::{Clock, LeaseCounts, Registration, Store};
@@ -180,7 +180,8 @@ impl State {
 
     pub(crate) fn refresh_permits(&mut self, provider: &ProviderName) -> Arc<Semaphore> {
         let permits = self.refresh_permits.entry(provider.clone());
-        let permits = permits.or_insert_with(|| Arc::new(Semaphore::new(REFRESHES_PER_PROVIDER_MAX)));
+        let permits =
+            permits.or_insert_with(|| Arc::new(Semaphore::new(REFRESHES_PER_PROVIDER_MAX)));
         Arc::clone(permits)
     }
 
@@ -260,7 +261,10 @@ impl Inner {
         first_byte: Option<Duration>,
         now: Timestamp,
     ) {
-        let subscribed_model = self.hooks.has_subscribers().then(|| attempt.model().clone());
+        let subscribed_model = self
+            .hooks
+            .has_subscribers()
+            .then(|| attempt.model().clone());
         let mut state = self.lock();
         state.leases.settle(outcome);
         let effects = state.pool.settle(attempt, outcome, first_byte, now);

@@ -85,7 +85,12 @@ impl WaitQueue {
         }
         let now = inner.now();
         let mut state = inner.lock();
-        let mut is_served = |name: &str| state.pool.candidates(&CandidateQuery::first_round(name), now).is_ok();
+        let mut is_served = |name: &str| {
+            state
+                .pool
+                .candidates(&CandidateQuery::first_round(name), now)
+                .is_ok()
+        };
         while let Some(ticket) = queue
             .waiting
             .iter()

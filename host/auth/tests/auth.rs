@@ -5,21 +5,21 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "auth/cliproxyapi_compat.rs"]
+mod cliproxyapi_compat;
 #[path = "auth/durable.rs"]
 mod durable;
-#[path = "auth/evaluation.rs"]
-mod refresh_policy;
 #[path = "auth/events.rs"]
 mod events;
 #[path = "auth/reconfigured.rs"]
 mod reconfigured;
-#[path = "auth/renewal.rs"]
+#[path = "auth/refresh.rs"]
 mod refresh;
-#[path = "auth/room.rs"]
-mod wait_queue;
+#[path = "auth/refresh_policy.rs"]
+mod refresh_policy;
 #[path = "auth/rules.rs"]
 mod rules;
-#[path = "auth/seed_rules.rs"]
-mod cliproxyapi_compat;
-#[path = "auth/stage.rs"]
+#[path = "auth/support.rs"]
 mod support;
+#[path = "auth/wait_queue.rs"]
+mod wait_queue;

@@ -27,13 +27,16 @@ impl CredentialAdmin for CredentialFactory {
 /// # Errors
 ///
 /// Why it cannot be.
-pub(crate) fn restore(catalog: &Catalog, stored: &StoredCredential) -> Result<Registration, String> {
+pub(crate) fn restore(
+    catalog: &Catalog,
+    stored: &StoredCredential,
+) -> Result<Registration, String> {
     if catalog.defines(&stored.id) {
         return Err("the configuration has a credential of this id, which counts more".to_owned());
     }
     let definition = stored.definition.as_ref();
     let definition = definition.ok_or_else(|| "it is not known what it was made of".to_owned())?;
-    create(catalog,with_secretsle(definition)).map_err(|errors| errors.join("; "))
+    create(catalog, &with_secrets(definition)).map_err(|errors| errors.join("; "))
 }
 
 fn create(catalog: &Catalog, body: &Value) -> Result<Registration, Vec<String>> {

@@ -93,8 +93,11 @@ impl Catalog {
             provider,
             credential,
         } = new;
-        let registration =
-            self.registration_cached(&provider.as_str().into(), credential, &mut ServedCache::new());
+        let registration = self.registration_cached(
+            &provider.as_str().into(),
+            credential,
+            &mut ServedCache::new(),
+        );
         registration.ok_or_else(|| format!("the configuration has no provider `{provider}`"))
     }
 

@@ -12,28 +12,28 @@ use jackfield_credential::model_names::{ChannelAlias, Route};
 use secrecy::SecretString;
 
 pub(crate) use credentials::Credential;
-pub(crate) use environment::{Environment, ProcessEnvironment};
 pub(crate) use diagnostics::ConfigErrors;
+pub(crate) use environment::{Environment, ProcessEnvironment};
 pub(crate) use providers::Provider;
 pub(crate) use retry::Retry;
 pub(crate) use routes::{Fallback, FallbackOn};
 pub(crate) use routing::{Affinity, Routing};
 
-mod credentials;
 pub(crate) mod credential_entry;
-mod environment;
+mod credentials;
 mod diagnostics;
+mod environment;
+mod mapping;
 mod models;
 mod providers;
 mod reader;
 mod retry;
+mod root;
 mod routes;
 mod routing;
-mod secret;
-mod mapping;
-mod root;
-mod settings;
 mod scalars;
+mod secret;
+mod settings;
 mod yaml;
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 use jackfield_http::AdminClientError;
 use serde_json::Value;
 
+use crate::admin_target::AdminTarget;
 use crate::config::Environment;
 use crate::credential::add::NewCredentialOptions;
-use crate::admin_target::AdminTarget;
 use crate::terminal::print;
 
 /// What to do with which server, and how to show it.

@@ -93,7 +93,10 @@ impl CredentialFiles {
 
     /// All credentials that the files have last said, as another configuration makes them; and, in
     /// words, those that it cannot make.
-    pub(crate) async fn registrations(&self, catalog: &Catalog) -> (Vec<Registration>, Vec<String>) {
+    pub(crate) async fn registrations(
+        &self,
+        catalog: &Catalog,
+    ) -> (Vec<Registration>, Vec<String>) {
         let (mut registrations, mut rejected) = (Vec::new(), Vec::new());
         for (name, file) in &*self.known.lock().await {
             let Some(parsed) = &file.parsed else {
@@ -203,8 +206,14 @@ impl CredentialFiles {
         changed: &mut Vec<Registration>,
     ) -> Option<Parsed> {
         let has_previous = before.is_some();
-        let unusable =
-            |why: &str| tracing::error!(file = name, why, has_previous, "a credential file cannot be used");
+        let unusable = |why: &str| {
+            tracing::error!(
+                file = name,
+                why,
+                has_previous,
+                "a credential file cannot be used"
+            )
+        };
         let parsed = match self.read(name, stamp) {
             Ok(parsed) => parsed,
             Err(why) => {

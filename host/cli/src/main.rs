@@ -1,17 +1,17 @@
 //! The binary `jackfield`: the command line, and nothing else.
 
+mod admin_credentials;
+mod admin_target;
 mod built_in;
 mod catalog;
 mod config;
 mod credential;
-mod demo;
 mod credential_files;
-mod snapshot;
-mod admin_credentials;
+mod demo;
 mod plugins;
 mod reload;
-mod admin_target;
 mod serve;
+mod snapshot;
 mod terminal;
 mod wire;
 
@@ -24,9 +24,9 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
+use crate::admin_target::AdminTarget;
 use crate::config::{Config, ProcessEnvironment};
 use crate::credential::CredentialArguments;
-use crate::admin_target::AdminTarget;
 use crate::terminal::print;
 
 /// A call is a few hundred small allocations on changing threads, which this one is made for.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jackfield_http::{PluginAdmin, PluginAdminError};
 use jackfield_runtime::{
-    CONTRACT_VERSION, Engine, PluginDir, GenerationStatus, Origin, PluginStatus, Registry,
+    CONTRACT_VERSION, Engine, GenerationStatus, Origin, PluginDir, PluginStatus, Registry,
     RollbackError,
 };
 use serde_json::{Value, json};
@@ -90,7 +90,9 @@ impl PluginAdmin for RegistryAdmin {
     fn rollback(&self, name: &str) -> Result<Value, PluginAdminError> {
         let id = self.0.rollback(name).map_err(|error| match &error {
             RollbackError::Unknown(_) => PluginAdminError::Unknown(error.to_string()),
-            RollbackError::NoPreviousVersion(_) => PluginAdminError::NoPreviousVersion(error.to_string()),
+            RollbackError::NoPreviousVersion(_) => {
+                PluginAdminError::NoPreviousVersion(error.to_string())
+            }
         })?;
         Ok(json!({ "name": &*id.name, "generation": id.generation }))
     }

@@ -8,18 +8,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jackfield_auth::{AuthManager, BoxFuture, ReconfigureSummary, PersistedState, Reconfiguration, Registration};
+use jackfield_auth::{
+    AuthManager, BoxFuture, PersistedState, Reconfiguration, ReconfigureSummary, Registration,
+};
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_http::{AdminToken, Api, ConfigAdmin, ConfigAdminError};
 use serde_json::{Value, json};
 
+use crate::admin_target::AdminTarget;
 use crate::catalog::Catalog;
 use crate::config::{self, Config, Environment, ProcessEnvironment};
 use crate::credential_files::CredentialFiles;
-use crate::admin_target::AdminTarget;
 use crate::terminal::print;
 use crate::wire::error_chain;
-use crate::{snapshot, admin_credentials};
+use crate::{admin_credentials, snapshot};
 use restart_only::RestartRequired;
 
 pub(crate) use restart_only::RestartOnly;
@@ -90,7 +92,9 @@ impl Reload {
         let config = self.read().await?;
         let differing = self.restart_only.changed_keys(&RestartOnly::of(&config));
         if !differing.is_empty() {
-            let restart = differing.into_iter().map(|key| RestartRequired(key).to_string());
+            let restart = differing
+                .into_iter()
+                .map(|key| RestartRequired(key).to_string());
             return Err(ConfigAdminError::Invalid(restart.collect()));
         }
         let persisted = self.auth.persisted_state().await;
@@ -261,7 +265,10 @@ impl Reloaded {
 }
 
 /// Has a running server read its configuration anew, and says what that changed.
-pub(crate) async fn request_reload(server: &AdminTarget, environment: &dyn Environment) -> Result<(), String> {
+pub(crate) async fn request_reload(
+    server: &AdminTarget,
+    environment: &dyn Environment,
+) -> Result<(), String> {
     let client = server.client(environment)?;
     let response = client.post(&["reload"], None).await;
     let response = response.map_err(|error| error.to_string())?;

@@ -80,7 +80,10 @@ fn provider(provider: &config::Provider) -> (ProviderName, Provider) {
         settings: provider.settings.as_str().into(),
         grants: provider.grants.clone(),
     };
-    (ProviderName::from(provider.name.as_str()), snapshot_provider)
+    (
+        ProviderName::from(provider.name.as_str()),
+        snapshot_provider,
+    )
 }
 
 /// What the pool goes by. `seed`: where its jitter begins.

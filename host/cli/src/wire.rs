@@ -11,14 +11,14 @@ use jackfield_http::{Admin, AdminParts, AdminToken, Api, HttpUpstream};
 use jackfield_runtime::{Engine, PluginDir, Registry};
 use jackfield_store::{Key, SqliteStore};
 
+use crate::admin_credentials::{self, CredentialFactory};
 use crate::built_in::BUILT_IN;
 use crate::catalog::Catalog;
 use crate::config::{Config, StoreKind};
 use crate::credential_files::CredentialFiles;
-use crate::snapshot;
-use crate::admin_credentials::{self, CredentialFactory};
 use crate::plugins::RegistryAdmin;
-use crate::reload::{RestartOnly, Reload};
+use crate::reload::{Reload, RestartOnly};
+use crate::snapshot;
 
 /// Live parts, ready to be served.
 pub(crate) struct Host {
@@ -64,7 +64,10 @@ impl Host {
             upstream,
             clock,
         }));
-        let api = Arc::new(Api::new(Arc::clone(&dispatcher), snapshot::client_keys(config)));
+        let api = Arc::new(Api::new(
+            Arc::clone(&dispatcher),
+            snapshot::client_keys(config),
+        ));
         let token = config.admin.as_ref();
         let token = token.map(|admin| Arc::new(AdminToken::new(admin.token.clone())));
         let reload = Arc::new(Reload {
@@ -124,7 +127,8 @@ fn store(config: &Config) -> Result<Option<Arc<dyn Store>>, String> {
 
 /// Brings back what was known before a restart.
 async fn restore(auth: &AuthManager, catalog: &Catalog) -> Result<(), String> {
-    let restore_one = |stored: &StoredCredential| match admin_credentials::restore(catalog, stored) {
+    let restore_one = |stored: &StoredCredential| match admin_credentials::restore(catalog, stored)
+    {
         Ok(registration) => Some(registration),
         Err(why) => {
             tracing::error!(credential = %stored.id, why, "what the admin API made is left out");
@@ -132,7 +136,8 @@ async fn restore(auth: &AuthManager, catalog: &Catalog) -> Result<(), String> {
         }
     };
     let loaded = auth.load(restore_one).await;
-    let loaded = loaded.map_err(|error| format!("reading what was kept: {}", error_chain(&error)))?;
+    let loaded =
+        loaded.map_err(|error| format!("reading what was kept: {}", error_chain(&error)))?;
     let jackfield_auth::LoadSummary {
         admin_created: created,
         refreshed,

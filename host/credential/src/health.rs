@@ -72,7 +72,12 @@ impl Health {
     /// if its attempt began after the failure. The probe alone speaks within a window: it closes the
     /// window, or learns its new length, or was of no use, and then another may be sent at once.
     #[must_use]
-    pub fn next(self, outcome: &Outcome, observation: Observation, policy: &CooldownPolicy) -> Self {
+    pub fn next(
+        self,
+        outcome: &Outcome,
+        observation: Observation,
+        policy: &CooldownPolicy,
+    ) -> Self {
         match (self, outcome) {
             (barred @ Self::Barred { .. }, _) => barred,
             (
@@ -82,8 +87,12 @@ impl Health {
                     probe,
                 },
                 outcome,
-            ) if observation.probe == Some(probe) => window.after_probe(pause, outcome, observation, policy),
-            (health, Outcome::Failed(failure)) => health.after_failure(failure, observation, policy),
+            ) if observation.probe == Some(probe) => {
+                window.after_probe(pause, outcome, observation, policy)
+            }
+            (health, Outcome::Failed(failure)) => {
+                health.after_failure(failure, observation, policy)
+            }
             (health, Outcome::Success) => health.after_success(observation.began),
             (health, Outcome::Cancelled | Outcome::Inconclusive) => health,
         }
@@ -177,7 +186,12 @@ impl Health {
         }
     }
 
-    fn after_failure(self, failure: &Failure, observation: Observation, policy: &CooldownPolicy) -> Self {
+    fn after_failure(
+        self,
+        failure: &Failure,
+        observation: Observation,
+        policy: &CooldownPolicy,
+    ) -> Self {
         if let Some(window) = self.window()
             && (observation.began < window.since || observation.now < window.until)
         {

@@ -8,14 +8,14 @@
 mod budget;
 mod credential;
 mod health;
-mod name;
 pub mod model_names;
+mod name;
 mod outcome;
 mod policy;
 mod pool;
 mod refresh;
-mod timestamp;
 mod stats;
+mod timestamp;
 
 pub use budget::{BudgetPolicy, RetryBudget};
 pub use credential::{Credential, CredentialKind, Served};
@@ -24,9 +24,10 @@ pub use name::{CredentialId, ModelKey, ProviderName, split_suffix};
 pub use outcome::{Failure, Outcome, Scope, kind};
 pub use policy::CooldownPolicy;
 pub use pool::{
-    Aggregate, CandidateQuery, Attempt, Candidates, CredentialStatus, Effects, HealthChange, HealthRecord,
-    LastFailure, Member, Members, ModelStatus, LeaseError, Pool, PoolError, PoolOptions, Problem,
-    Quota, QuotaState, Reasons, ServedName, Slot, HealthStatus, Status, Unavailable,
+    Aggregate, Attempt, CandidateQuery, Candidates, CredentialStatus, Effects, HealthChange,
+    HealthRecord, HealthStatus, LastFailure, LeaseError, Member, Members, ModelStatus, Pool,
+    PoolError, PoolOptions, Problem, Quota, QuotaState, Reasons, ServedName, Slot, Status,
+    Unavailable,
 };
 pub use refresh::{DueQueue, RefreshFacts, policy_check_interval, refresh_backoff};
 pub use timestamp::Timestamp;

@@ -147,7 +147,10 @@ impl NamingRules<'_> {
         };
         let mut seen = BTreeSet::new();
         let once = |route: &&Route| seen.insert(Arc::clone(&route.name));
-        self.targeted_routes().filter(once).filter_map(served).collect()
+        self.targeted_routes()
+            .filter(once)
+            .filter_map(served)
+            .collect()
     }
 
     /// The routes that say who serves their names.
@@ -278,7 +281,11 @@ fn apply_aliases(table: &[Name], channel: &[&ChannelAlias]) -> Vec<Name> {
     };
     let mut table: Vec<Name> = table.iter().filter_map(resolve).collect();
     let existing: BTreeSet<Arc<str>> = table.iter().map(|name| Arc::clone(&name.name)).collect();
-    table.extend(added.into_iter().filter(|name| !existing.contains(&name.name)));
+    table.extend(
+        added
+            .into_iter()
+            .filter(|name| !existing.contains(&name.name)),
+    );
     table
 }
 

@@ -83,7 +83,8 @@ impl CooldownPolicy {
     /// together are not probed together. `draw` is any number.
     pub(crate) fn jittered(&self, pause: Duration, jitter: u64) -> Duration {
         let span = 2 * JITTER_PERMILLE + 1;
-        let permille = 1000 - JITTER_PERMILLE + u32::try_from(jitter % u64::from(span)).unwrap_or(0);
+        let permille =
+            1000 - JITTER_PERMILLE + u32::try_from(jitter % u64::from(span)).unwrap_or(0);
         pause.saturating_mul(permille) / 1000
     }
 

@@ -9,10 +9,10 @@ mod columns;
 mod entry;
 mod health;
 mod index;
-mod sorted_list;
+mod name_index;
 mod providers;
 mod replace;
-mod name_index;
+mod sorted_list;
 mod status;
 mod unavailable;
 
@@ -22,18 +22,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    Availability, CooldownPolicy, Credential, CredentialId, Outcome, ProviderName, Timestamp, Observation,
-    split_suffix,
+    Availability, CooldownPolicy, Credential, CredentialId, Observation, Outcome, ProviderName,
+    Timestamp, split_suffix,
 };
 pub use attempt::{Attempt, Effects, HealthChange, HealthRecord};
 pub use entry::Quota;
-use entry::{Entries, Live, Listing, Touched};
-pub use sorted_list::Members;
+use entry::{Entries, Listing, Live, Touched};
+use name_index::{CandidateFilter, NameIndex};
 use providers::Providers;
 pub use replace::{PoolError, Problem};
-use name_index::{NameIndex, CandidateFilter};
+pub use sorted_list::Members;
 pub use status::{
-    Aggregate, CredentialStatus, LastFailure, ModelStatus, QuotaState, ServedName, HealthStatus, Status,
+    Aggregate, CredentialStatus, HealthStatus, LastFailure, ModelStatus, QuotaState, ServedName,
+    Status,
 };
 pub use unavailable::{LeaseError, Reasons, Unavailable};
 
@@ -135,9 +136,15 @@ impl Pool {
     /// # Errors
     ///
     /// Says why there is none.
-    pub fn candidates(&mut self, query: &CandidateQuery<'_>, now: Timestamp) -> Result<Candidates, Unavailable> {
+    pub fn candidates(
+        &mut self,
+        query: &CandidateQuery<'_>,
+        now: Timestamp,
+    ) -> Result<Candidates, Unavailable> {
         let now = self.advance(now);
-        let index = self.name_index_of(query.name).ok_or(Unavailable::UnknownModel)?;
+        let index = self
+            .name_index_of(query.name)
+            .ok_or(Unavailable::UnknownModel)?;
         let Some(name_index) = self.name_indexes.get_mut(index as usize) else {
             return Err(Unavailable::UnknownModel);
         };
@@ -184,7 +191,10 @@ impl Pool {
         if live.is_busy() || self.providers.is_full(live.provider) {
             return Err(LeaseError::Busy);
         }
-        let key = live.model_key(model).ok_or(LeaseError::ModelNotServed)?.clone();
+        let key = live
+            .model_key(model)
+            .ok_or(LeaseError::ModelNotServed)?
+            .clone();
         let served = live.credential.serves.get(served as usize);
         let served = served.ok_or(LeaseError::ModelNotServed)?;
         let suffix = match split_suffix(name) {
@@ -240,7 +250,8 @@ impl Pool {
             jitter,
         };
         let policy = &self.options.policy;
-        let (mut effects, touched) = live.settle(&attempt, outcome, first_byte, observation, policy);
+        let (mut effects, touched) =
+            live.settle(&attempt, outcome, first_byte, observation, policy);
         effects.capacity_freed |= self.providers.end(live.provider);
         touch(&mut self.name_indexes, live, touched);
         effects

@@ -1,7 +1,7 @@
 //! Counts the tokens of a request without asking anybody. Each provider has a tokenizer of its own, most
 //! of them secret; this one is OpenAI's `o200k_base`, so that for others the count is an estimate.
 
-use crate::interlingua::{Media, Part, Request, MediaSource, Tool, ToolKind};
+use crate::ir::{Media, MediaSource, Part, Request, Tool, ToolKind};
 
 /// How many tokens a request has, about. The first count takes some 0.2 s and 50 MB for the vocabulary. Of
 /// request with more than a MiB of text, the rest is taken to be like what was counted.
@@ -56,7 +56,9 @@ impl TokenCounter {
     fn media(&mut self, media: &Media, flat: u64) {
         match &media.source {
             MediaSource::Text(words) => self.text(words),
-            MediaSource::Base64(_) | MediaSource::File(_) | MediaSource::Url(_) => self.flat += flat,
+            MediaSource::Base64(_) | MediaSource::File(_) | MediaSource::Url(_) => {
+                self.flat += flat
+            }
         }
     }
 
@@ -120,7 +122,7 @@ const PAGE_TOKENS: u64 = 1_500;
 
 #[cfg(test)]
 mod tests {
-    use crate::interlingua::{Role, Turn};
+    use crate::ir::{Role, Turn};
 
     use super::*;
 
@@ -137,10 +139,10 @@ mod tests {
 
     #[test]
     fn matches_openai_token_count() {
-        assert_eq!(estimate_text(""), TURN_TOREPLY_TOKENS+ REPLY);
-        assert_eq!(estimate_text("hello world"), TURN_TOREPLY_TOKENS+ REPLY + 2);
+        assert_eq!(estimate_text(""), TURN_TOKENS + REPLY_TOKENS);
+        assert_eq!(estimate_text("hello world"), TURN_TOKENS + REPLY_TOKENS + 2);
         // The vocabulary has no special tokens for clients: they are text like any other.
-        assert!(estimate_text("<|endoftext|>") > TURN_TOREPLY_TOKENS+ REPLY + 1);
+        assert!(estimate_text("<|endoftext|>") > TURN_TOKENS + REPLY_TOKENS + 1);
     }
 
     /// Each of these took minutes or a panic as one piece.
@@ -148,7 +150,10 @@ mod tests {
     fn handles_long_repetitive_text() {
         for run in ["\n", "=", "a", " ", "é", "word "] {
             let long = run.repeat(8 * COUNTED_BYTES_MAX / run.len());
-            let (counted, all) = (estimate_text(&long[..COUNTED_BYTES_MAX]), estimate_text(&long));
+            let (counted, all) = (
+                estimate_text(&long[..COUNTED_BYTES_MAX]),
+                estimate_text(&long),
+            );
             let ratio = all as f64 / counted as f64;
             assert!((7.9..8.1).contains(&ratio), "{run:?}: {counted} and {all}");
         }

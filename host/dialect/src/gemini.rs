@@ -4,40 +4,40 @@
 //! It is JSON of protocol buffers: members are read in camel case and in snake case, and written in
 //! camel case (<https://ai.google.dev/api/generate-content>).
 
-mod body_check;
 mod array_writer;
+mod body_check;
 mod chunk;
 mod citations;
-mod token_count;
-mod decode_response;
 mod decode_request;
+mod decode_response;
 mod decoder;
-mod encode_response;
 mod encode_request;
+mod encode_response;
 mod encoder;
 mod finish_reason;
 mod media;
 mod members;
+mod observer;
 mod render;
 mod schema;
 mod signatures;
-mod observer;
-mod thinking_suffix;
 #[cfg(test)]
 mod tests;
+mod thinking_suffix;
+mod token_count;
 mod usage;
 
-pub use body_check::check_body;
 pub use array_writer::ArrayWriter;
-pub use token_count::{decode_count, encode_count, encode_count_request};
-pub use decode_response::decode_response;
+pub use body_check::check_body;
 pub use decode_request::decode_request;
+pub use decode_response::decode_response;
 pub use decoder::decoder;
-pub use encode_response::encode_response;
 pub use encode_request::encode_request;
+pub use encode_response::encode_response;
 pub use encoder::encoder;
-pub use render::{error_kind, model, model_list, render_error, render_stream_error};
 pub use observer::StreamObserver;
+pub use render::{error_kind, model, model_list, render_error, render_stream_error};
+pub use token_count::{decode_count, encode_count, encode_count_request};
 
 pub(crate) use members::{body, nested, object};
 pub(crate) use thinking_suffix::apply_thinking;

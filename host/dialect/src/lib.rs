@@ -9,34 +9,34 @@
 pub mod anthropic;
 pub mod embed;
 pub mod gemini;
-pub mod interlingua;
+pub mod ir;
 pub mod json;
 pub mod openai_chat;
 pub mod openai_completions;
 pub mod openai_responses;
 pub mod sse;
 
-mod request_head;
+mod body_check;
 mod error_body;
 mod estimate;
 mod event_class;
 mod provider_error;
+mod request_head;
 mod thinking;
 mod translate;
 mod translated_request;
 mod usage;
-mod body_check;
 
-pub use request_head::{RequestHead, MODEL_BYTES_MAX, RequestError};
+pub use body_check::BodyCheck;
 pub use error_body::{CooldownBody, ErrorBody};
 pub use estimate::estimate_tokens;
 pub use event_class::EventClass;
 pub use provider_error::ProviderError;
+pub use request_head::{MODEL_BYTES_MAX, RequestError, RequestHead};
 pub use thinking::Thinking;
 pub use translate::{Observer, Translator, translate_error};
-pub use translated_request::{TranslationInput, TranslatedRequest};
+pub use translated_request::{TranslatedRequest, TranslationInput};
 pub use usage::Usage;
-pub use body_check::BodyCheck;
 
 /// The wire format that a client or a provider speaks. Closed on purpose: adding one shows every
 /// place that has to decide about it.

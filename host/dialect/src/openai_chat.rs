@@ -2,38 +2,38 @@
 //! speak them really send them.
 
 mod body_check;
-mod tool_calls;
 mod chunk;
 mod citations;
-mod response;
 mod decode_request;
 mod decoder;
 mod encode_request;
 mod encoder;
 mod finish_reason;
-mod media;
-mod message;
-mod render;
 #[cfg(test)]
 pub(crate) mod json_strategy;
+mod media;
+mod message;
 mod observer;
 mod reasoning;
+mod render;
+mod response;
+mod tool_calls;
 mod usage;
 
 pub use body_check::check_body;
-pub use response::{decode_response, encode_response};
 pub use decode_request::decode_request;
 pub use decoder::decoder;
 pub use encode_request::encode_request;
 pub use encoder::encoder;
-pub use render::{error_kind, model, model_list, render_error, render_stream_error};
 pub use observer::StreamObserver;
+pub use render::{error_kind, model, model_list, render_error, render_stream_error};
+pub use response::{decode_response, encode_response};
 
 // OpenAI's older API, the text completions, has these alike.
 pub(crate) use decode_request::{
-    include_usage, reject_multiple, decode_sampling as read_sampling, decode_stop as read_stop,
+    decode_sampling as read_sampling, decode_stop as read_stop, include_usage, reject_multiple,
 };
 pub(crate) use encode_request::{encode_sampling as write_sampling, encode_stop as write_stop};
-pub(crate) use encoder::{frame, error_body};
+pub(crate) use encoder::{error_body, frame};
 pub(crate) use render::to_json;
 pub(crate) use usage::encode as write_usage;

@@ -2,16 +2,16 @@
 //! the text that follows it comes out. Errors, and what a provider sends, are read as the chat's are, which
 //! has all of it.
 
-mod response;
 mod encoder;
 mod request;
+mod response;
 #[cfg(test)]
 mod tests;
 
 pub use crate::openai_chat::{
-    StreamObserver, decode_response, decoder, error_kind, check_body, render_error,
+    StreamObserver, check_body, decode_response, decoder, error_kind, render_error,
     render_stream_error,
 };
-pub use response::encode_response;
 pub use encoder::encoder;
 pub use request::{decode_request, encode_request};
+pub use response::encode_response;

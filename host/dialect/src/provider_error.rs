@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::truncate;
 use crate::json::{is_void, items, members, string};
+use crate::truncate;
 
 /// What a provider says went wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,7 +97,9 @@ impl ProviderError {
         let [message, kind, code, param, status, detail] = members(text, names).ok()?.values;
         Some(Self {
             message: message.or(detail).map(message_text).unwrap_or_default(),
-            kind: kind.and_then(code_text).or_else(|| status.and_then(code_text)),
+            kind: kind
+                .and_then(code_text)
+                .or_else(|| status.and_then(code_text)),
             code: code.and_then(code_text),
             param: param.and_then(code_text),
         })

@@ -184,7 +184,10 @@ mod tests {
             RequestHead::read(br#"{"model":"gpt"}"#)?.model,
             Cow::Borrowed("gpt")
         ));
-        assert_eq!(RequestHead::read(br#"{"mod\u0065l":"g\u0070t"}"#)?.model, "gpt");
+        assert_eq!(
+            RequestHead::read(br#"{"mod\u0065l":"g\u0070t"}"#)?.model,
+            "gpt"
+        );
         Ok(())
     }
 

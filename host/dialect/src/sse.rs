@@ -6,5 +6,5 @@ mod reader;
 mod tests;
 mod writer;
 
-pub use reader::{EVENT_BYTES_MAX, SseEvent, SseReader, SseError};
+pub use reader::{EVENT_BYTES_MAX, SseError, SseEvent, SseReader};
 pub use writer::write_event;

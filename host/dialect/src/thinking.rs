@@ -5,7 +5,7 @@ mod body_edit;
 
 use bytes::Bytes;
 
-use crate::interlingua::{Effort, TranslationReport, Reasoning, TranslationError};
+use crate::ir::{Effort, Reasoning, TranslationError, TranslationReport};
 use crate::json::{self, Patch};
 use crate::{Dialect, anthropic, gemini};
 
@@ -90,7 +90,10 @@ impl Thinking {
             }
             Dialect::OpenaiCompletions if self == Self::Auto => {}
             Dialect::OpenaiCompletions => {
-                report.warn(SUFFIX_FIELD, "changed: text completions cannot be told to think");
+                report.warn(
+                    SUFFIX_FIELD,
+                    "changed: text completions cannot be told to think",
+                );
             }
             Dialect::OpenaiResponses => {
                 self.write_effort("/reasoning/effort", &mut edit, report)?;
@@ -119,7 +122,12 @@ impl Thinking {
         })
     }
 
-    fn write_effort(self, pointer: &str, edit: &mut BodyEdit, report: &mut TranslationReport) -> Result<(), TranslationError> {
+    fn write_effort(
+        self,
+        pointer: &str,
+        edit: &mut BodyEdit,
+        report: &mut TranslationReport,
+    ) -> Result<(), TranslationError> {
         let effort = match self {
             Self::Auto => {
                 edit.remove(pointer);

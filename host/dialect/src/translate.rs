@@ -5,13 +5,13 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::interlingua::{
-    Response, PartStart, Event, EventDecoder, EventEncoder, FinishReason, Frame, Malformed, TranslationReport, ResponseContext,
-    TranslationError, Request,
+use crate::ir::{
+    Event, EventDecoder, EventEncoder, FinishReason, Frame, Malformed, PartStart, Request,
+    Response, ResponseContext, TranslationError, TranslationReport,
 };
 use crate::{
-    RequestHead, Dialect, ErrorBody, EventClass, ProviderError, Usage, BodyCheck, anthropic, gemini,
-    openai_chat, openai_completions, openai_responses,
+    BodyCheck, Dialect, ErrorBody, EventClass, ProviderError, RequestHead, Usage, anthropic,
+    gemini, openai_chat, openai_completions, openai_responses,
 };
 
 /// Watches the events of a stream that is relayed in its own dialect. It holds a few words, however
@@ -125,7 +125,11 @@ impl Dialect {
     ///
     /// # Errors
     /// If the dialect cannot say what must not be left out.
-    pub fn encode_request(self, request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+    pub fn encode_request(
+        self,
+        request: &Request,
+        report: &mut TranslationReport,
+    ) -> Result<Vec<u8>, TranslationError> {
         delegate!(self, encode_request(request, report))
     }
 
@@ -139,7 +143,11 @@ impl Dialect {
 
     /// Writes a whole answer for a client.
     #[must_use]
-    pub fn encode_response(self, response: &Response, response_context: &ResponseContext) -> Vec<u8> {
+    pub fn encode_response(
+        self,
+        response: &Response,
+        response_context: &ResponseContext,
+    ) -> Vec<u8> {
         delegate!(self, encode_response(response, response_context))
     }
 

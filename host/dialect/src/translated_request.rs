@@ -3,8 +3,10 @@
 use bytes::Bytes;
 
 use crate::embed::{self, EmbedRequest};
-use crate::interlingua::{Effort, Malformed, TranslationReport, ResponseContext, TranslationError, Request, Warning};
-use crate::{RequestHead, Dialect, Thinking, Translator, anthropic, gemini};
+use crate::ir::{
+    Effort, Malformed, Request, ResponseContext, TranslationError, TranslationReport, Warning,
+};
+use crate::{Dialect, RequestHead, Thinking, Translator, anthropic, gemini};
 
 /// A client's request in a provider's dialect.
 #[derive(Clone, Debug)]
@@ -54,7 +56,10 @@ impl TranslatedRequest {
     ///
     /// # Errors
     /// Why it cannot be said in the other dialect.
-    pub fn translate_content(source: &TranslationInput<'_>, to: Dialect) -> Result<Self, TranslationError> {
+    pub fn translate_content(
+        source: &TranslationInput<'_>,
+        to: Dialect,
+    ) -> Result<Self, TranslationError> {
         let mut report = TranslationReport::default();
         let mut decoded = source
             .dialect
@@ -86,19 +91,23 @@ impl TranslatedRequest {
     ///
     /// # Errors
     /// Why it cannot be said in the other dialect, or that this one counts nothing.
-    pub fn translate_count(source: &TranslationInput<'_>, to: Dialect) -> Result<Self, TranslationError> {
+    pub fn translate_count(
+        source: &TranslationInput<'_>,
+        to: Dialect,
+    ) -> Result<Self, TranslationError> {
         let mut report = TranslationReport::default();
         let mut decoded = source
             .dialect
             .decode_request(source.body, source.head, &mut report)?;
         source.model.clone_into(&mut decoded.model);
         let body = match to {
-            Dialect::AnthropicMessages => {
-                anthropic::encode_count_request(&decoded, &mut report)?
-            }
+            Dialect::AnthropicMessages => anthropic::encode_count_request(&decoded, &mut report)?,
             Dialect::Gemini => gemini::encode_count_request(&decoded, &mut report)?,
             Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiResponses => {
-                return Err(TranslationError::new("", "the provider's dialect counts no tokens"));
+                return Err(TranslationError::new(
+                    "",
+                    "the provider's dialect counts no tokens",
+                ));
             }
         };
         Ok(Self {
@@ -115,7 +124,10 @@ impl TranslatedRequest {
     ///
     /// # Errors
     /// Why it cannot be said in the other dialect, or that one of the two has no vectors.
-    pub fn translate_embeddings(source: &TranslationInput<'_>, to: Dialect) -> Result<Self, TranslationError> {
+    pub fn translate_embeddings(
+        source: &TranslationInput<'_>,
+        to: Dialect,
+    ) -> Result<Self, TranslationError> {
         let mut report = TranslationReport::default();
         let (body, head) = (source.body, source.head);
         let mut decoded = match source.dialect {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use jackfield_dialect::openai_chat::{StreamObserver, check_body};
 use jackfield_dialect::sse::SseReader;
-use jackfield_dialect::{RequestHead, ProviderError};
+use jackfield_dialect::{ProviderError, RequestHead};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use jackfield_dialect::interlingua::ResponseContext;
+use jackfield_dialect::ir::ResponseContext;
 use jackfield_dialect::sse::{SseEvent, SseReader};
 use jackfield_dialect::{Dialect, EventClass, Translator};
 
@@ -41,7 +41,10 @@ fn observer_and_decoder_agree() -> Outcome<()> {
                 left
             });
             for events in cut.chain(left_out) {
-                let (own, translated) = (with_observer(dialect, &events), with_decoder(dialect, &events));
+                let (own, translated) = (
+                    with_observer(dialect, &events),
+                    with_decoder(dialect, &events),
+                );
                 let shown: Vec<_> = events.iter().map(|event| &event.raw).collect();
                 assert_eq!(own, translated, "{dialect}, {}: {shown:?}", case.display());
                 compared += 1;
@@ -72,7 +75,10 @@ fn both_report_streams_without_content_as_empty() {
     ];
     for (dialect, stream) in cases {
         let events = events(stream.as_bytes()).unwrap();
-        let (own, translated) = (with_observer(dialect, &events), with_decoder(dialect, &events));
+        let (own, translated) = (
+            with_observer(dialect, &events),
+            with_decoder(dialect, &events),
+        );
         assert!(!own.complete && !own.failed, "{dialect}: {own:?}");
         assert_eq!(own, translated, "{dialect}");
     }
@@ -112,7 +118,10 @@ fn with_decoder(dialect: Dialect, events: &[SseEvent]) -> StreamOutcome {
     outcome
 }
 
-fn classify(events: &[SseEvent], mut observe_event: impl FnMut(&SseEvent) -> EventClass) -> StreamOutcome {
+fn classify(
+    events: &[SseEvent],
+    mut observe_event: impl FnMut(&SseEvent) -> EventClass,
+) -> StreamOutcome {
     let mut outcome = StreamOutcome {
         failed: false,
         complete: false,

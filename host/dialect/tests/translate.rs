@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use jackfield_dialect::sse::{SseReader, write_event};
 use jackfield_dialect::{
-    RequestHead, Dialect, EventClass, ProviderError, TranslationInput, TranslatedRequest, translate_error,
+    Dialect, EventClass, ProviderError, RequestHead, TranslatedRequest, TranslationInput,
+    translate_error,
 };
 use serde_json::Value;
 
@@ -163,7 +164,10 @@ impl<'a> Pair<'a> {
 const CHUNK_SIZES_END: usize = 40;
 
 /// A provider's stream as the client gets it.
-fn translate_stream<'c>(translated: &TranslatedRequest, chunks: impl Iterator<Item = &'c [u8]>) -> Outcome<String> {
+fn translate_stream<'c>(
+    translated: &TranslatedRequest,
+    chunks: impl Iterator<Item = &'c [u8]>,
+) -> Outcome<String> {
     let mut translator = translated.translator().ok_or("nothing is streamed")?;
     let (mut reader, mut frames) = (SseReader::default(), Vec::new());
     let mut failed = None;

@@ -14,7 +14,7 @@ use jackfield_dialect::Dialect;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use crate::call::{ClientResponse, Call, Embed, Operation};
+use crate::call::{Call, ClientResponse, Embed, Operation};
 use crate::classify;
 use crate::context::CallContext;
 use crate::error::{CallError, ErrorResponse, UpstreamFailure};
@@ -22,7 +22,7 @@ use crate::exchange::StreamError;
 use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT, ROUND_TRIPS_MAX};
 use crate::outbound::{self, Bounds, CONNECTION_HEADERS};
 use crate::plan::{Context, Plan, ResponseMode};
-use crate::port::{Executor, FaultKind, ResponseHead, PluginFault, Rejection, UpstreamResponse};
+use crate::port::{Executor, FaultKind, PluginFault, Rejection, ResponseHead, UpstreamResponse};
 use crate::scrub::{scrub, shows_secret};
 use crate::snapshot::Provider;
 use crate::source::Source;
@@ -134,7 +134,10 @@ impl<'a> Attempt<'a> {
         if mode == ResponseMode::Relay {
             return self.forward_response(head, source).await;
         }
-        let reply = self.executor.reply(&self.plan_context, &self.body, state).await;
+        let reply = self
+            .executor
+            .reply(&self.plan_context, &self.body, state)
+            .await;
         let reply = reply.map_err(|fault| self.settle_rejection(Rejection::Fault(fault)))?;
         self.run_reply(head, source, mode, reply).await
     }
@@ -143,19 +146,26 @@ impl<'a> Attempt<'a> {
     async fn send(&mut self, plan: Plan) -> Result<(ResponseHead, Source), AttemptError> {
         self.round_trips += 1;
         if self.round_trips > ROUND_TRIPS_MAX {
-            return Err(self.settle_invalid_output(format!("it planned more than {ROUND_TRIPS_MAX} requests")));
+            return Err(self.settle_invalid_output(format!(
+                "it planned more than {ROUND_TRIPS_MAX} requests"
+            )));
         }
         if !plan.captures.is_empty() {
             let reason = "it captures secrets, which only `refresh` and `authorize` may".to_owned();
             return Err(self.settle_invalid_output(reason));
         }
-        let request = self.upstream_request(plan).map_err(|reason| self.settle_invalid_output(reason))?;
+        let request = self
+            .upstream_request(plan)
+            .map_err(|reason| self.settle_invalid_output(reason))?;
         let timeouts = self.context.snapshot.timeouts;
         let sent = Instant::now();
-        let response = tokio::time::timeout(timeouts.first_byte, self.context.upstream.send(request));
+        let response =
+            tokio::time::timeout(timeouts.first_byte, self.context.upstream.send(request));
         let UpstreamResponse { head, body } = match response.await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(self.settle_failure(classify::transport(error.to_string()), None)),
+            Ok(Err(error)) => {
+                return Err(self.settle_failure(classify::transport(error.to_string()), None));
+            }
             Err(_) => {
                 let waited = timeouts.first_byte.as_secs_f32();
                 let message = format!("the provider did not answer within {waited} s");
@@ -174,7 +184,10 @@ impl<'a> Attempt<'a> {
         Err(self.error_response(head, source).await)
     }
 
-    fn upstream_request(&self, plan: Plan) -> Result<crate::plan::UpstreamRequest, outbound::PlanError> {
+    fn upstream_request(
+        &self,
+        plan: Plan,
+    ) -> Result<crate::plan::UpstreamRequest, outbound::PlanError> {
         let proxy = self.lease.as_ref().and_then(Lease::proxy);
         let bounds = Bounds {
             base_url: &self.provider.base_url,
@@ -223,7 +236,9 @@ impl<'a> Attempt<'a> {
 
     fn settle_stream_error(&mut self, error: StreamError) -> AttemptError {
         match error {
-            StreamError::Upstream(failure) | StreamError::AlreadySent(failure) => self.settle_failure(failure, None),
+            StreamError::Upstream(failure) | StreamError::AlreadySent(failure) => {
+                self.settle_failure(failure, None)
+            }
             StreamError::DeadlineExceeded => {
                 self.settle(Outcome::Cancelled, None);
                 let total = self.context.snapshot.timeouts.total;
@@ -234,7 +249,11 @@ impl<'a> Attempt<'a> {
     }
 
     /// Settles the lease with a failure of the provider.
-    fn settle_failure(&mut self, mut failure: Failure, mut response: Option<ErrorResponse>) -> AttemptError {
+    fn settle_failure(
+        &mut self,
+        mut failure: Failure,
+        mut response: Option<ErrorResponse>,
+    ) -> AttemptError {
         if let Some(lease) = &self.lease {
             scrub(lease, &mut failure);
             response = response.filter(|response| !shows_secret(lease, &response.body));
@@ -249,7 +268,10 @@ impl<'a> Attempt<'a> {
         );
         let can_refresh = self.may_refresh && failure.refresh_suggested;
         let failure = UpstreamFailure { failure, response };
-        if let Some(lease) = self.lease.take_if(|lease| can_refresh && lease.refreshable()) {
+        if let Some(lease) = self
+            .lease
+            .take_if(|lease| can_refresh && lease.refreshable())
+        {
             return AttemptError::NeedsRefresh(Box::new(StaleAttempt { lease, failure }));
         }
         self.settle(Outcome::Failed(failure.failure.clone()), None);
@@ -334,7 +356,8 @@ async fn read_up_to(source: &mut Source, bytes_max: usize) -> Bytes {
 /// client believe that it talks to the provider's own host.
 pub(crate) fn client_headers(mut headers: HeaderMap) -> HeaderMap {
     let is_withheld = |name: &&HeaderName| {
-        CONNECTION_HEADERS.contains(&name.as_str()) || UPSTREAM_ONLY_HEADERS.contains(&name.as_str())
+        CONNECTION_HEADERS.contains(&name.as_str())
+            || UPSTREAM_ONLY_HEADERS.contains(&name.as_str())
     };
     // Few of them are there: looking for each one that might be would cost more.
     let withheld: Vec<HeaderName> = headers.keys().filter(is_withheld).cloned().collect();
@@ -344,4 +367,5 @@ pub(crate) fn client_headers(mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
-const UPSTREAM_ONLY_HEADERS: [&str; 4] = ["alt-svc", "date", "set-cookie", "strict-transport-security"];
+const UPSTREAM_ONLY_HEADERS: [&str; 4] =
+    ["alt-svc", "date", "set-cookie", "strict-transport-security"];

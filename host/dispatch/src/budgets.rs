@@ -11,7 +11,12 @@ pub(crate) struct Budgets(Mutex<HashMap<ProviderName, RetryBudget>>);
 
 impl Budgets {
     /// A call's first attempt: it always may be.
-    pub(crate) fn record_first_attempt(&self, provider: &ProviderName, policy: &BudgetPolicy, now: Timestamp) {
+    pub(crate) fn record_first_attempt(
+        &self,
+        provider: &ProviderName,
+        policy: &BudgetPolicy,
+        now: Timestamp,
+    ) {
         self.with(provider, policy, now, |budget| budget.deposit(policy, now));
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderMap, StatusCode};
 use jackfield_dialect::Dialect;
-use jackfield_dialect::interlingua::Warning;
+use jackfield_dialect::ir::Warning;
 use tokio::time::Instant;
 
 /// One client request, admitted.

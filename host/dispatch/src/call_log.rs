@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jackfield_dialect::Usage;
-use jackfield_dialect::interlingua::Warning;
+use jackfield_dialect::ir::Warning;
 use parking_lot::Mutex;
 
 use crate::call::Call;
@@ -18,8 +18,8 @@ use crate::clock::Clock;
 use crate::limits::{CALL_RECORDS_MAX, CALL_STEPS_MAX};
 pub(crate) use record::millis;
 pub use record::{
-    AttemptStep, AttemptOutcome, UnavailableCounts, CallOutcome, PickStep, RequestRecord, Step, TimedStep, UsageRecord, WaitReason,
-    WarningRecord,
+    AttemptOutcome, AttemptStep, CallOutcome, PickStep, RequestRecord, Step, TimedStep,
+    UnavailableCounts, UsageRecord, WaitReason, WarningRecord,
 };
 use record::{NAME_BYTES_MAX, short};
 

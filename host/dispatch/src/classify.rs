@@ -16,7 +16,7 @@ use crate::plan::Refusal;
 use crate::port::ResponseHead;
 
 pub(crate) use hints::{quota, retry_after};
-use rules::{NONE, RULES, Matcher};
+use rules::{Matcher, NONE, RULES};
 
 /// The kind of a request that is longer than the model can read. Another model may do.
 pub(crate) const CONTEXT_LENGTH: &str = "context-length";
@@ -28,7 +28,12 @@ const UNCLASSIFIED: &str = "unclassified";
 /// did not classify is classified by the host's own rules. A delay that the executor found counts
 /// before those that the host finds.
 #[must_use]
-pub fn or_default_rules(refusal: Refusal, head: &ResponseHead, body: &[u8], now: Timestamp) -> Refusal {
+pub fn or_default_rules(
+    refusal: Refusal,
+    head: &ResponseHead,
+    body: &[u8],
+    now: Timestamp,
+) -> Refusal {
     if refusal.failure.kind != UNCLASSIFIED {
         return refusal;
     }
@@ -105,12 +110,18 @@ fn new_failure(scope: Scope, kind: &'static str, message: String) -> Failure {
 }
 
 /// What the first rule that fits says.
-fn match_rules(status: u16, error: Option<&ProviderError>, challenge: bool) -> (Scope, &'static str) {
+fn match_rules(
+    status: u16,
+    error: Option<&ProviderError>,
+    challenge: bool,
+) -> (Scope, &'static str) {
     let text = ErrorText::of(error, challenge);
     let rule = RULES.iter().find(|rule| {
         rule.status.iter().any(|range| range.contains(&status)) && text.matches(&rule.matcher)
     });
-    rule.map_or((Scope::Provider, kind::TRANSIENT), |rule| rule.classification)
+    rule.map_or((Scope::Provider, kind::TRANSIENT), |rule| {
+        rule.classification
+    })
 }
 
 /// What an error says, in lower case.

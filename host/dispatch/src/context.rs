@@ -7,8 +7,8 @@ use jackfield_auth::Lease;
 use jackfield_credential::{Failure, Outcome, Scope};
 
 use crate::call::{Call, Operation};
+use crate::call_log::{AttemptOutcome, AttemptStep, Step, Trace, millis};
 use crate::clock::Clock;
-use crate::call_log::{AttemptStep, AttemptOutcome, Step, Trace, millis};
 use crate::port::Upstream;
 use crate::snapshot::Snapshot;
 use crate::translation::TranslationCache;

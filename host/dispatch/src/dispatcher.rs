@@ -14,18 +14,18 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::affinity;
 use crate::attempt::{Attempt, AttemptError, StaleAttempt};
 use crate::budgets::Budgets;
-use crate::call::{ClientResponse, ResponseBody, Call, Operation};
-use crate::pick::{PickQuery, Picker, PickError};
+use crate::call::{Call, ClientResponse, Operation, ResponseBody};
+use crate::call_log::{CallLog, CallOutcome, Step, UnavailableCounts, WaitReason, millis};
 use crate::clock::Clock;
-use crate::token_estimate;
 use crate::context::CallContext;
 use crate::error::{CallError, UpstreamFailure};
 use crate::fallback::{Fallback, reason_label};
-use crate::call_log::{UnavailableCounts, CallOutcome, CallLog, Step, WaitReason, millis};
-use crate::limits::{ESTIMATES_MAX, ROUND_JITTER_MAX, INCOMPATIBLE_MAX};
+use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, ROUND_JITTER_MAX};
+use crate::pick::{PickError, PickQuery, Picker};
 use crate::port::Upstream;
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
+use crate::token_estimate;
 
 /// Carries out calls.
 pub struct Dispatcher {
@@ -251,7 +251,9 @@ impl Dispatcher {
             let slot = lease.slot();
             progress.tried.push(slot);
             let tried = match self.attempt(context, lease, progress).await {
-                Err(AttemptError::NeedsRefresh(stale)) => self.retry_after_refresh(context, *stale, progress).await,
+                Err(AttemptError::NeedsRefresh(stale)) => {
+                    self.retry_after_refresh(context, *stale, progress).await
+                }
                 tried => tried,
             };
             let failure = match tried {
@@ -279,7 +281,8 @@ impl Dispatcher {
     /// Whether it is no use to look for a credential whose executor can be told the call: those of one
     /// provider are alike.
     fn no_other_executor(&self, context: &CallContext, progress: &Progress) -> bool {
-        progress.incompatible.len() >= INCOMPATIBLE_MAX || self.auth().only_provider(&context.model).is_some()
+        progress.incompatible.len() >= INCOMPATIBLE_MAX
+            || self.auth().only_provider(&context.model).is_some()
     }
 
     async fn attempt(
@@ -323,7 +326,10 @@ impl Dispatcher {
         });
         if let Err(error) = refreshed {
             tracing::debug!(call = %context.call.id, credential = %id, %error, "no new tokens");
-            return Err(AttemptError::Upstream(settle_failed(context, StaleAttempt { lease, failure })));
+            return Err(AttemptError::Upstream(settle_failed(
+                context,
+                StaleAttempt { lease, failure },
+            )));
         }
         let now = self.clock.now();
         context.settle(lease, Outcome::Inconclusive, None);

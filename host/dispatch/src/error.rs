@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use jackfield_credential::{Failure, Reasons, Scope, Unavailable};
 use jackfield_dialect::Dialect;
-use jackfield_dialect::interlingua::TranslationError;
+use jackfield_dialect::ir::TranslationError;
 
 use crate::port::{PluginFault, PluginId};
 
@@ -59,7 +59,7 @@ pub enum CallError {
     #[error("{0}")]
     Untranslatable(TranslationError),
     /// No credential is fit.
-    #[error("no credential is fit for model `{model}`: {unfit}")]
+    #[error("no credential is fit for model `{model}`: {unavailable}")]
     NoCredentialAvailable {
         /// The client's name of the model.
         model: String,
@@ -133,8 +133,12 @@ impl CallError {
             Self::Plugin(_) => "plugin_failed",
             Self::ProviderNotFound(_) => "provider_not_found",
             Self::SelectorRefused { .. } => "selector_refused",
-            Self::NoCredentialAvailable { unavailable, .. } if unavailable.all_cooling() => "model_cooldown",
-            Self::NoCredentialAvailable { unavailable, .. } if all_disabled(unavailable) => "auth_not_found",
+            Self::NoCredentialAvailable { unavailable, .. } if unavailable.all_cooling() => {
+                "model_cooldown"
+            }
+            Self::NoCredentialAvailable { unavailable, .. } if all_disabled(unavailable) => {
+                "auth_not_found"
+            }
             Self::NoCredentialAvailable { .. } => "auth_unavailable",
             Self::UnknownModel(_) => "model_not_found",
             Self::Untranslatable(_) => "untranslatable",

@@ -10,18 +10,18 @@ use jackfield_auth::Lease;
 use jackfield_credential::{Failure, Outcome};
 use jackfield_dialect::{Dialect, Usage};
 
-use crate::call::{ResponseBody, ResponseStream, BodyError, StreamFraming};
+use crate::call::{BodyError, ResponseBody, ResponseStream, StreamFraming};
+use crate::call_log::CallOutcome;
 use crate::classify;
 use crate::context::CallContext;
-use crate::plugin_stream::PluginStream;
-use crate::call_log::CallOutcome;
 use crate::limits::{KEEP_ALIVE_INTERVAL, PREAMBLE_BYTES_MAX};
-use crate::port::PluginFault;
 use crate::passthrough::Passthrough;
+use crate::plugin_stream::PluginStream;
+use crate::port::PluginFault;
 use crate::relay::Relay;
-use crate::transcode::TranscodedStream;
 use crate::scrub::scrub;
-use crate::source::{Source, ReadError};
+use crate::source::{ReadError, Source};
+use crate::transcode::TranscodedStream;
 use crate::writer::StreamWriter;
 
 /// What one pull brought.
@@ -105,7 +105,9 @@ impl ReplyStream {
         match self {
             Self::Plugin(plugin) => plugin.fail(message),
             Self::Passthrough(_) => None,
-            Self::Relay(_) => Some(StreamWriter::same_dialect(dialect, StreamFraming::Events).fail(message)),
+            Self::Relay(_) => {
+                Some(StreamWriter::same_dialect(dialect, StreamFraming::Events).fail(message))
+            }
             Self::Transcoded(transcoded) => Some(transcoded.writer.fail(message)),
         }
     }
@@ -126,7 +128,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     pub(crate) fn new(stream: ReplyStream, lease: Lease, context: Arc<CallContext>) -> Self {
         Self {
-            stre: streamam: pump,
+            stream,
             out: VecDeque::new(),
             lease: Some(lease),
             context,
@@ -155,7 +157,9 @@ impl Exchange {
                 }
                 Ok(Polled::End) => {
                     self.settle(Outcome::Success);
-                    return Ok(ResponseBody::Whole(concat_chunks(std::mem::take(&mut self.out))));
+                    return Ok(ResponseBody::Whole(concat_chunks(std::mem::take(
+                        &mut self.out,
+                    ))));
                 }
                 Err(error) => return Err((error, self.lease.take())),
             }
@@ -281,7 +285,9 @@ impl StreamError {
     /// What the lease is settled with.
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Upstream(failure) | Self::AlreadySent(failure) => Outcome::Failed(failure.clone()),
+            Self::Upstream(failure) | Self::AlreadySent(failure) => {
+                Outcome::Failed(failure.clone())
+            }
             Self::DeadlineExceeded => Outcome::Cancelled,
             Self::Plugin(_) => Outcome::Inconclusive,
         }

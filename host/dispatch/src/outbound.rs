@@ -38,7 +38,10 @@ pub(crate) struct Bounds<'a> {
 pub(crate) type PlanError = String;
 
 /// Makes a request of a plan.
-pub(crate) fn build_request(plan: PlannedRequest, bounds: &Bounds<'_>) -> Result<UpstreamRequest, PlanError> {
+pub(crate) fn build_request(
+    plan: PlannedRequest,
+    bounds: &Bounds<'_>,
+) -> Result<UpstreamRequest, PlanError> {
     check_origin(&plan.url, bounds)?;
     check_headers(&plan.headers)?;
     let own_body = matches!(plan.body, PlannedBody::Bytes(_));

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::exchange::{StreamError, Polled};
+use crate::exchange::{Polled, StreamError};
 use crate::source::Source;
 
 /// Bytes on their way to the client.

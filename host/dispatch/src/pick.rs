@@ -13,9 +13,9 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::call::Operation;
+use crate::call_log::{PickStep, Step, WaitReason, millis};
 use crate::context::CallContext;
 use crate::error::CallError;
-use crate::call_log::{PickStep, Step, WaitReason, millis};
 use crate::limits::{LEASE_RACES_MAX, SELECTOR_WAITS_MAX};
 use crate::port::{Choice, PickContext, PluginId};
 
@@ -82,7 +82,10 @@ impl Picker {
         let (mut races, mut waits, mut queue_slot) = (0, 0, None);
         loop {
             let candidates = self.candidates(context, query, &mut queue_slot).await?;
-            let (index, fault) = match self.run_selector(context, &candidates, query.attempt).await? {
+            let (index, fault) = match self
+                .run_selector(context, &candidates, query.attempt)
+                .await?
+            {
                 Picked::Candidate(index) => (index, None),
                 Picked::Fallback(fault) => (0, Some(fault)),
                 Picked::Wait(plugin, time) => {
@@ -142,10 +145,12 @@ impl Picker {
                 Err(unavailable) => return Err(PickError::Unavailable(unavailable)),
             };
             let began = Instant::now();
-            let slot = self.auth.wait_for_capacity(&context.model, queue_slot.take(), until);
+            let slot = self
+                .auth
+                .wait_for_capacity(&context.model, queue_slot.take(), until);
             let waited = slot.await;
             context.trace.step(Step::Wait {
-                reason: WaitReasQueueRoom,
+                reason: WaitReason::Queue,
                 ms: millis(began.elapsed()),
             });
             if let Err(error) = &waited {
@@ -174,7 +179,9 @@ impl Picker {
     ) -> Result<Picked, PickError> {
         let routing = &context.snapshot.routing;
         let Some(selector) = context.snapshot.selectors.get(&routing.selector) else {
-            return Ok(self.fall_back_to_first(&format!("no selector `{}` is loaded", routing.selector)));
+            return Ok(
+                self.fall_back_to_first(&format!("no selector `{}` is loaded", routing.selector))
+            );
         };
         let sequence = self.next_sequence(candidates.name());
         let pick_context = PickContext {
@@ -187,7 +194,10 @@ impl Picker {
             now_ms: context.clock.now().as_millis(),
             settings: Arc::clone(&routing.settings),
         };
-        match selector.pick(&pick_context, Arc::new(candidates.clone())).await {
+        match selector
+            .pick(&pick_context, Arc::new(candidates.clone()))
+            .await
+        {
             Ok(Choice::Candidate(index)) => Ok(Picked::Candidate(index)),
             Ok(Choice::WaitMs(milliseconds)) => {
                 let time = Duration::from_millis(milliseconds.into());

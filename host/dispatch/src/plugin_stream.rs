@@ -11,7 +11,7 @@ use memchr::memchr;
 
 use crate::call;
 use crate::classify;
-use crate::exchange::{StreamError, Polled};
+use crate::exchange::{Polled, StreamError};
 use crate::limits::{CLOSE_TIMEOUT, WHOLE_RESPONSE_BYTES_MAX};
 use crate::plan::{Frame, Framing, Output, Plan, ResponseMode};
 use crate::port::{Executor, FaultKind, PluginFault, Rejection, Reply};
@@ -80,7 +80,10 @@ impl PluginStream {
     }
 
     /// Pulls until the guest has returned something, or asked for one more round trip.
-    pub(crate) async fn begin(mut self, out: &mut VecDeque<Bytes>) -> Result<FirstStep, StreamError> {
+    pub(crate) async fn begin(
+        mut self,
+        out: &mut VecDeque<Bytes>,
+    ) -> Result<FirstStep, StreamError> {
         loop {
             let polled = self.poll(out).await?;
             if let Some(plan) = self.next {
@@ -141,7 +144,9 @@ impl PluginStream {
         self.returned_frames |= !output.frames.is_empty();
         if output.next.is_some() {
             if self.returned_frames {
-                return Err(self.invalid_output("it asked for a further request beside or after frames"));
+                return Err(
+                    self.invalid_output("it asked for a further request beside or after frames")
+                );
             }
             self.next = output.next;
             return Ok(Polled::Buffered);
@@ -198,11 +203,17 @@ fn write_events(
     match (polled?, ended, writer.completed()) {
         (polled, false, _) => Ok(polled),
         (_, true, true) => Ok(Polled::End),
-        (_, true, false) => Err(StreamError::invalid_response("the stream ended before it was complete")),
+        (_, true, false) => Err(StreamError::invalid_response(
+            "the stream ended before it was complete",
+        )),
     }
 }
 
-fn write_frames(writer: &mut StreamWriter, frames: &[Frame], written: &mut Vec<u8>) -> Result<Polled, StreamError> {
+fn write_frames(
+    writer: &mut StreamWriter,
+    frames: &[Frame],
+    written: &mut Vec<u8>,
+) -> Result<Polled, StreamError> {
     let mut polled = Polled::Buffered;
     for frame in frames {
         match writer.event(&frame.name, &frame.data, written) {
@@ -210,8 +221,12 @@ fn write_frames(writer: &mut StreamWriter, frames: &[Frame], written: &mut Vec<u
             EventClass::Content | EventClass::Preamble => {}
             EventClass::Done if writer.completed() => polled = Polled::Complete,
             EventClass::Done => return Err(StreamError::invalid_response("the stream was empty")),
-            EventClass::Error(error) => return Err(StreamError::Upstream(classify::stream_error(error))),
-            EventClass::Malformed => return Err(StreamError::invalid_response("the stream made no sense")),
+            EventClass::Error(error) => {
+                return Err(StreamError::Upstream(classify::stream_error(error)));
+            }
+            EventClass::Malformed => {
+                return Err(StreamError::invalid_response("the stream made no sense"));
+            }
         }
     }
     Ok(polled)

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use crate::attempt::client_headers;
-use crate::call::{ClientResponse, ResponseBody, ResponseStream, BodyError};
+use crate::call::{BodyError, ClientResponse, ResponseBody, ResponseStream};
 use crate::classify;
 use crate::dispatcher::Dispatcher;
 use crate::error::{CallError, UpstreamFailure};
@@ -23,7 +23,7 @@ use crate::outbound::{self, Bounds};
 use crate::plan::{Context, Plan, UpstreamRequest};
 use crate::port::{Executor, FaultKind, PluginFault, Rejection};
 use crate::snapshot::{Provider, Snapshot};
-use crate::source::{Source, ReadError};
+use crate::source::{ReadError, Source};
 
 /// A request that is to go out with a credential.
 #[derive(Debug, Clone, Default)]
@@ -105,7 +105,12 @@ impl Dispatcher {
         })
     }
 
-    fn raw_context(&self, checked: &CheckedRequest, access: &Access, provider: &Provider) -> Context {
+    fn raw_context(
+        &self,
+        checked: &CheckedRequest,
+        access: &Access,
+        provider: &Provider,
+    ) -> Context {
         Context {
             operation: OPERATION,
             dialect: Dialect::OpenaiChat.name(),
@@ -141,7 +146,8 @@ impl CheckedRequest {
             method => Method::from_bytes(method.as_bytes())
                 .map_err(|_| invalid("this is no HTTP method".to_owned()))?,
         };
-        let url = Url::parse(raw.url.trim()).map_err(|cause| invalid(format!("the URL: {cause}")))?;
+        let url =
+            Url::parse(raw.url.trim()).map_err(|cause| invalid(format!("the URL: {cause}")))?;
         outbound::check_headers(&raw.headers).map_err(invalid)?;
         Ok(Self {
             method,

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::HeaderMap;
-use jackfield_auth::{RefreshError, RefreshJob, PolicyQuery, Refresher, TokenPatch};
+use jackfield_auth::{PolicyQuery, RefreshError, RefreshJob, Refresher, TokenPatch};
 use jackfield_credential::{ProviderName, Timestamp};
 use jackfield_dialect::Dialect;
 use secrecy::{ExposeSecret, SecretString};

@@ -7,7 +7,7 @@ use jackfield_dialect::sse::SseReader;
 use jackfield_dialect::{Dialect, EventClass, Observer, Usage};
 
 use crate::classify;
-use crate::exchange::{StreamError, EMPTY, MALFORMED, Polled};
+use crate::exchange::{EMPTY, MALFORMED, Polled, StreamError};
 use crate::limits::CLOSE_TIMEOUT;
 use crate::source::{Chunk, Source};
 
@@ -79,7 +79,9 @@ impl Relay {
             } else {
                 self.reader.next_event()
             };
-            let Some(event) = event.map_err(|error| StreamError::invalid_response(&error.to_string()))? else {
+            let Some(event) =
+                event.map_err(|error| StreamError::invalid_response(&error.to_string()))?
+            else {
                 break;
             };
             // What comes after the end is read by nobody.
@@ -92,7 +94,9 @@ impl Relay {
                         emit(event.raw);
                         return Err(StreamError::AlreadySent(classify::stream_error(error)));
                     }
-                    EventClass::Error(error) => return Err(StreamError::Upstream(classify::stream_error(error))),
+                    EventClass::Error(error) => {
+                        return Err(StreamError::Upstream(classify::stream_error(error)));
+                    }
                     EventClass::Malformed => return Err(StreamError::invalid_response(MALFORMED)),
                     EventClass::Preamble => {}
                 }

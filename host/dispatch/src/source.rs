@@ -100,7 +100,9 @@ impl Source {
         loop {
             match self.body.as_mut().poll_next(context) {
                 Poll::Ready(None) => return Poll::Ready(Ok(Chunk::End)),
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(ReadError::Transport(error))),
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(Err(ReadError::Transport(error)));
+                }
                 Poll::Ready(Some(Ok(bytes))) if bytes.is_empty() => {}
                 Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(self.take(bytes)),
                 Poll::Pending => {
@@ -110,7 +112,9 @@ impl Source {
                     if due <= now {
                         return Poll::Ready(Err(self.timeout_error()));
                     }
-                    let quiet_since = self.waiting_since.map_or(now, |waiting_since| waiting_since.max(self.quiet_since));
+                    let quiet_since = self
+                        .waiting_since
+                        .map_or(now, |waiting_since| waiting_since.max(self.quiet_since));
                     let keep_alive = self.keep_alive.map(|keep_alive| quiet_since + keep_alive);
                     if keep_alive.is_some_and(|keep_alive| keep_alive <= now) {
                         self.quiet_since = now;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jackfield_credential::Scope;
-use jackfield_dialect::interlingua::{TranslationReport, TranslationError};
+use jackfield_dialect::ir::{TranslationError, TranslationReport};
 use jackfield_dialect::{RequestHead, estimate_tokens};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::call::{ClientResponse, ResponseBody, Call, Operation};
+use crate::call::{Call, ClientResponse, Operation, ResponseBody};
 use crate::context::CallContext;
 use crate::error::CallError;
 

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use jackfield_dialect::EventClass;
-use jackfield_dialect::sse::{SseEvent, SseReader, SseError};
+use jackfield_dialect::sse::{SseError, SseEvent, SseReader};
 
 use crate::classify;
-use crate::exchange::{StreamError, EMPTY, MALFORMED, Polled};
+use crate::exchange::{EMPTY, MALFORMED, Polled, StreamError};
 use crate::limits::CLOSE_TIMEOUT;
 use crate::source::{Chunk, Source};
 use crate::writer::StreamWriter;
@@ -81,7 +81,9 @@ impl TranscodedStream {
                 self.source.end_within(CLOSE_TIMEOUT);
             }
             EventClass::Done => return Err(StreamError::invalid_response(EMPTY)),
-            EventClass::Error(error) => return Err(StreamError::Upstream(classify::stream_error(error))),
+            EventClass::Error(error) => {
+                return Err(StreamError::Upstream(classify::stream_error(error)));
+            }
             EventClass::Malformed => return Err(StreamError::invalid_response(MALFORMED)),
         }
         Ok(false)

@@ -6,10 +6,10 @@ mod translation_cache;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jackfield_dialect::interlingua::{TranslationError, Warning};
-use jackfield_dialect::{Dialect, ProviderError, TranslatedRequest, Usage, BodyCheck};
+use jackfield_dialect::ir::{TranslationError, Warning};
+use jackfield_dialect::{BodyCheck, Dialect, ProviderError, TranslatedRequest, Usage};
 
-use crate::call::{Call, StreamFraming, Operation};
+use crate::call::{Call, Operation, StreamFraming};
 use crate::classify;
 use crate::error::CallError;
 use crate::exchange::StreamError;
@@ -17,7 +17,7 @@ use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
 use crate::port::Descriptor;
 use crate::writer::StreamWriter;
 pub(crate) use translation_cache::TranslationCache;
-use translation_cache::{RewrittenBody, Model};
+use translation_cache::{Model, RewrittenBody};
 
 /// A call as one executor is told it.
 #[derive(Clone)]
@@ -87,7 +87,8 @@ impl TranslatedCall {
             return Err(NegotiationError::NotPlanned);
         }
         let model = Model::new(model, call.operation);
-        let (upstream_dialect, rewritten) = translations.best(call, descriptor, &model, created).await?;
+        let (upstream_dialect, rewritten) =
+            translations.best(call, descriptor, &model, created).await?;
         Ok(Self {
             operation: call.operation,
             client_dialect: call.dialect,
@@ -117,7 +118,9 @@ impl TranslatedCall {
 
     /// What of the request did not come through.
     pub(crate) fn warnings(&self) -> &[Warning] {
-        self.rewritten.as_deref().map_or(&[], RewrittenBody::warnings)
+        self.rewritten
+            .as_deref()
+            .map_or(&[], RewrittenBody::warnings)
     }
 
     /// The translation; none where both speak the same.
@@ -150,15 +153,23 @@ impl TranslatedCall {
     ) -> Result<BufferedBody, StreamError> {
         let (call, body_len) = (self.clone(), body.len());
         let translate = move || match stream {
-            Some(framing) if call.translated().is_some() => call.translate_as_stream(&body, framing),
-            Some(StreamFraming::Array) => call.translate_whole(body).map(BufferedBody::wrap_in_array),
+            Some(framing) if call.translated().is_some() => {
+                call.translate_as_stream(&body, framing)
+            }
+            Some(StreamFraming::Array) => {
+                call.translate_whole(body).map(BufferedBody::wrap_in_array)
+            }
             _ => call.translate_whole(body),
         };
         if self.translated().is_none() || body_len <= TRANSLATED_INLINE_BYTES_MAX {
             return translate();
         }
         let translated = tokio::task::spawn_blocking(translate).await;
-        translated.unwrap_or_else(|_| Err(StreamError::invalid_response("the host broke off its translation")))
+        translated.unwrap_or_else(|_| {
+            Err(StreamError::invalid_response(
+                "the host broke off its translation",
+            ))
+        })
     }
 
     /// Judges a whole answer, and says it as the client is owed it.
@@ -176,10 +187,15 @@ impl TranslatedCall {
     }
 
     /// Writes a whole answer as the stream that the client asked for: its provider did not stream.
-    fn translate_as_stream(&self, body: &Bytes, framing: StreamFraming) -> Result<BufferedBody, StreamError> {
+    fn translate_as_stream(
+        &self,
+        body: &Bytes,
+        framing: StreamFraming,
+    ) -> Result<BufferedBody, StreamError> {
         let usage = self.check_body(body)?;
         let response = self.upstream_dialect.decode_response(body);
-        let response = response.map_err(|error| StreamError::invalid_response(&error.to_string()))?;
+        let response =
+            response.map_err(|error| StreamError::invalid_response(&error.to_string()))?;
         let mut writer = self.writer(framing);
         let mut out = Vec::new();
         writer.write_whole(&response, &mut out);
@@ -198,7 +214,9 @@ impl TranslatedCall {
         match check {
             BodyCheck::Complete { usage, .. } => Ok(usage),
             BodyCheck::Error(error) => Err(StreamError::Upstream(classify::stream_error(error))),
-            BodyCheck::Empty => Err(StreamError::invalid_response("the provider's answer was empty")),
+            BodyCheck::Empty => Err(StreamError::invalid_response(
+                "the provider's answer was empty",
+            )),
             BodyCheck::Malformed => Err(StreamError::invalid_response(
                 "the provider's answer was not what it should be",
             )),

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use jackfield_dialect::gemini::ArrayWriter;
-use jackfield_dialect::interlingua::{Response, Frame};
+use jackfield_dialect::ir::{Frame, Response};
 use jackfield_dialect::{
     Dialect, ErrorBody, EventClass, Observer, ProviderError, Translator, Usage, sse,
 };
@@ -38,7 +38,11 @@ impl StreamWriter {
     }
 
     /// Writes a stream for a client of this dialect, through a translator into it.
-    pub(crate) fn translated(dialect: Dialect, translator: Translator, framing: StreamFraming) -> Self {
+    pub(crate) fn translated(
+        dialect: Dialect,
+        translator: Translator,
+        framing: StreamFraming,
+    ) -> Self {
         Self::new(dialect, Mode::Translated(Box::new(translator)), framing)
     }
 
@@ -102,7 +106,9 @@ impl StreamWriter {
         }
         match (&mut self.array, &self.mode) {
             (Some(array), _) => array.finish(out),
-            (None, Mode::SameDialect(_)) => out.extend(self.dialect.missing_terminator().unwrap_or_default()),
+            (None, Mode::SameDialect(_)) => {
+                out.extend(self.dialect.missing_terminator().unwrap_or_default())
+            }
             (None, Mode::Translated(_)) => {}
         }
     }

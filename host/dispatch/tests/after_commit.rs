@@ -3,10 +3,12 @@
 use jackfield_auth::LeaseCounts;
 use jackfield_dispatch::ResponseBody;
 
+use crate::chat_fixtures::{
+    COMPLETION, DONE, ERROR, FINISH, ROLE, content, split_final_error, stream,
+};
 use crate::fake_plugins::FakeExecutor;
-use crate::stage::{SECOND, Setting, read_body, text};
 use crate::fake_upstream::{FakeUpstream, Piece, Script};
-use crate::chat_fixtures::{COMPLETION, DONE, ERROR, FINISH, ROLE, content, stream, split_final_error};
+use crate::stage::{SECOND, Setting, read_body, text};
 
 /// The stream commits, breaks so, and must end in one error event after just its whole events.
 async fn assert_one_error_event(name: &str, script: Script, executor: FakeExecutor) -> String {
@@ -50,7 +52,10 @@ fn transport_failures() -> Vec<(&'static str, Script)> {
             committed_events().then(chunk(half)).then(Piece::Break),
         ),
         ("an early end", committed_events()),
-        ("an early end inside an event", committed_events().then(chunk(half))),
+        (
+            "an early end inside an event",
+            committed_events().then(chunk(half)),
+        ),
         ("silence", committed_events().then(Piece::Hang)),
         (
             "silence inside an event",
@@ -96,7 +101,10 @@ async fn delivers_content_sharing_a_chunk_with_error() {
     for executor in [FakeExecutor::relaying(), FakeExecutor::echoing()] {
         let together = chunk(&[&content("two"), ERROR].concat());
         let script = Script::events([ROLE, &content("one")]).then(together);
-        assert_eq!(assert_one_error_event("together", script, executor).await, "out of order");
+        assert_eq!(
+            assert_one_error_event("together", script, executor).await,
+            "out of order"
+        );
     }
 }
 

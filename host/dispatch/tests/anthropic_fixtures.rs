@@ -8,8 +8,8 @@ use jackfield_dialect::Dialect;
 use jackfield_dispatch::{Call, StreamFraming};
 
 use crate::fake_plugins::FakeExecutor;
-use crate::stage::{Setting, Stage};
 use crate::fake_upstream::{FakeUpstream, Script};
+use crate::stage::{Setting, Stage};
 
 /// A request of a chat client's that every dialect can say.
 pub(crate) const CHAT_REQUEST: &str =

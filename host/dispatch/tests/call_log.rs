@@ -3,9 +3,9 @@
 use jackfield_dispatch::CallError;
 use serde_json::{Value, json};
 
-use crate::stage::{Setting, failure, read_body, text};
-use crate::fake_upstream::{FakeUpstream, Script};
 use crate::chat_fixtures::{COMPLETION, error_body, stream};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::stage::{Setting, failure, read_body, text};
 
 fn steps(record: &Value) -> Vec<(&str, &str, &str)> {
     let steps = record["steps"].as_array().unwrap();
@@ -50,7 +50,10 @@ async fn logs_unavailable_credentials_with_reasons() {
     let rate_limited = || Script::json(429, error_body("slow down", "rate_limit_error"));
     let stage = setting.stage(FakeUpstream::new(move |_, _| rate_limited()));
     failure(stage.whole().await);
-    assert!(matches!(stage.whole().await, Err(CallError::NoCredentialAvailable { .. })));
+    assert!(matches!(
+        stage.whole().await,
+        Err(CallError::NoCredentialAvailable { .. })
+    ));
     let record = stage.record();
     let unavailable = &record["steps"][0];
     assert_eq!(

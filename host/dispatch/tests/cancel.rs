@@ -9,10 +9,10 @@ use jackfield_dispatch::plan::{Output, PlannedBody, Refusal, ResponseMode};
 use jackfield_dispatch::port::Choice;
 use jackfield_dispatch::{ClientResponse, ResponseBody};
 
-use crate::fake_plugins::{FakeExecutor, FakeReply, FakeSelector, frame, output, planned};
-use crate::stage::{Setting, Stage, poll_at_most};
-use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::chat_fixtures::{COMPLETION, error_body, stream};
+use crate::fake_plugins::{FakeExecutor, FakeReply, FakeSelector, frame, output, planned};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::stage::{Setting, Stage, poll_at_most};
 
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -194,7 +194,10 @@ fn two_round_trips() -> FakeExecutor {
                 ));
             }
             Ok(Output {
-                next: Some(Box::new(planned(PlannedBody::Original, ResponseMode::Whole))),
+                next: Some(Box::new(planned(
+                    PlannedBody::Original,
+                    ResponseMode::Whole,
+                ))),
                 ..Output::default()
             })
         }))

@@ -10,14 +10,14 @@ use jackfield_credential::{CredentialId, ProviderName};
 use jackfield_dispatch::plan::{PlannedBody, ResponseMode};
 use jackfield_dispatch::port::Choice;
 use jackfield_dispatch::snapshot::RetryPolicy;
-use jackfield_dispatch::{ResponseBody, Call, CallError};
+use jackfield_dispatch::{Call, CallError, ResponseBody};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::fake_plugins::{FakeExecutor, FakeSelector, planned};
-use crate::stage::{SECOND, Setting, Stage, failure, read_body, text};
-use crate::fake_upstream::{FakeUpstream, Script};
 use crate::chat_fixtures::{COMPLETION, DONE, ERROR, FINISH, ROLE, content, error_body, stream};
+use crate::fake_plugins::{FakeExecutor, FakeSelector, planned};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::stage::{SECOND, Setting, Stage, failure, read_body, text};
 
 /// A limit that ends after so many seconds.
 fn rate_limited(seconds: &'static str) -> Script {
@@ -210,7 +210,10 @@ async fn cliproxyapi_compat_1_6_candidates_are_enabled_and_serve_the_model() {
     let auth = stage.dispatcher.auth();
     auth.set_enabled(&c, false).await.unwrap();
     let error = stage.whole().await.unwrap_err();
-    assert!(matches!(error, CallError::NoCredentialAvailable { .. }), "{error:?}");
+    assert!(
+        matches!(error, CallError::NoCredentialAvailable { .. }),
+        "{error:?}"
+    );
     assert_eq!(error.code(), Some("auth_not_found"));
 }
 

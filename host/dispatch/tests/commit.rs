@@ -6,13 +6,13 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use jackfield_dialect::sse::EVENT_BYTES_MAX;
 use jackfield_dispatch::limits::PREAMBLE_BYTES_MAX;
-use jackfield_dispatch::{ResponseBody, ResponseStream, CallError};
+use jackfield_dispatch::{CallError, ResponseBody, ResponseStream};
 use tokio::time::Instant;
 
-use crate::fake_plugins::FakeExecutor;
-use crate::stage::{SECOND, Setting, Stage, text};
-use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::chat_fixtures::{DONE, ROLE, content, stream};
+use crate::fake_plugins::FakeExecutor;
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::stage::{SECOND, Setting, Stage, text};
 
 async fn committed(stage: &Stage) -> Result<ResponseStream, CallError> {
     match stage.stream().await?.body {

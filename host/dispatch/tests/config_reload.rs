@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_auth::{ReconfigureSummary, Reconfiguration};
+use jackfield_auth::{Reconfiguration, ReconfigureSummary};
 use jackfield_credential::{PoolOptions, ProviderName};
 use jackfield_dispatch::snapshot::Snapshot;
 use tokio::time::sleep;
 
-use crate::stage::{Setting, Stage, registration, text};
-use crate::fake_upstream::{FakeUpstream, Script};
 use crate::chat_fixtures::COMPLETION;
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::stage::{Setting, Stage, registration, text};
 
 /// Puts another provider, of another name, in the place of the one there is.
 fn replace_provider(stage: &Stage, to: &str, credentials: usize) -> ReconfigureSummary {

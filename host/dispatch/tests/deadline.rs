@@ -9,10 +9,10 @@ use jackfield_dispatch::plan::ResponseMode;
 use jackfield_dispatch::port::Choice;
 use tokio::time::Instant;
 
-use crate::fake_plugins::{FakeExecutor, FakeReply, FakeSelector};
-use crate::stage::{SECOND, Setting, Stage, read_body, text};
-use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::chat_fixtures::{COMPLETION, ROLE, content, split_final_error};
+use crate::fake_plugins::{FakeExecutor, FakeReply, FakeSelector};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::stage::{SECOND, Setting, Stage, read_body, text};
 
 fn with_short_deadline(credentials: usize) -> Setting {
     let mut setting = Setting::new(credentials);
@@ -61,7 +61,9 @@ async fn slow_upstream_exceeds_deadline_without_retry() {
     ] {
         let upstream = || FakeUpstream::in_order(vec![script.clone()]);
         assert_deadline_exceeded(name, with_short_deadline(2).stage(upstream()), streamed).await;
-        let stage = with_short_deadline(2).executor(buffering()).stage(upstream());
+        let stage = with_short_deadline(2)
+            .executor(buffering())
+            .stage(upstream());
         assert_deadline_exceeded(name, stage, false).await;
     }
 }
@@ -75,7 +77,10 @@ async fn no_retry_after_failure_at_deadline() {
     setting.selector = None;
     let stage = setting.stage(FakeUpstream::in_order(vec![breaking]));
     let response = stage.stream().await;
-    assert!(matches!(response, Err(CallError::Deadline(_))), "{response:?}");
+    assert!(
+        matches!(response, Err(CallError::Deadline(_))),
+        "{response:?}"
+    );
     assert_eq!(stage.upstream.calls(), 1);
     stage.assert_closed();
 }

@@ -6,10 +6,10 @@ use jackfield_credential::Scope;
 use jackfield_dispatch::CallError;
 use jackfield_dispatch::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT};
 
-use crate::fake_plugins::FakeExecutor;
-use crate::stage::{SECOND, Setting, failure, text};
-use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::chat_fixtures::{COMPLETION, DONE, ERROR, ROLE, content, error_body, stream};
+use crate::fake_plugins::FakeExecutor;
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::stage::{SECOND, Setting, failure, text};
 
 /// The first credential fails so; the second answers.
 async fn assert_fails_over(name: &str, failing: Script, executor: FakeExecutor, streamed: bool) {
@@ -212,7 +212,10 @@ async fn client_error_is_not_retried() {
         );
         assert_eq!(response.headers["x-request-id"], "r1");
         assert_eq!(stage.upstream.calls(), 1);
-        assert_eq!((stage.cooling(), stage.failed_credentials()), (vec![], vec![]));
+        assert_eq!(
+            (stage.cooling(), stage.failed_credentials()),
+            (vec![], vec![])
+        );
         stage.assert_closed();
     }
 }
@@ -225,7 +228,10 @@ async fn client_error_in_stream_is_not_retried() {
     );
     let stage = Setting::new(3).stage(FakeUpstream::in_order(vec![Script::events([error])]));
     assert_eq!(failure(stage.stream().await).failure.scope, Scope::Request);
-    assert_eq!((stage.upstream.calls(), stage.failed_credentials()), (1, vec![]));
+    assert_eq!(
+        (stage.upstream.calls(), stage.failed_credentials()),
+        (1, vec![])
+    );
 }
 
 #[tokio::test(start_paused = true)]

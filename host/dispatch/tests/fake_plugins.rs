@@ -13,8 +13,8 @@ use jackfield_dispatch::plan::{
     ResponseMode, SecretPlace,
 };
 use jackfield_dispatch::port::{
-    BoxFuture, Choice, Columns, Descriptor, Executor, FaultKind, ResponseHead, PickContext, PluginFault,
-    PluginId, Rejection, Reply, Selector,
+    BoxFuture, Choice, Columns, Descriptor, Executor, FaultKind, PickContext, PluginFault,
+    PluginId, Rejection, Reply, ResponseHead, Selector,
 };
 use tokio::task::yield_now;
 use url::Url;
@@ -69,7 +69,10 @@ impl FakeExecutor {
                 path: "/model".to_owned(),
                 value: format!("{:?}", context.model),
             };
-            Ok(planned(PlannedBody::Patched(vec![patch]), ResponseMode::Relay))
+            Ok(planned(
+                PlannedBody::Patched(vec![patch]),
+                ResponseMode::Relay,
+            ))
         })
     }
 
@@ -86,7 +89,9 @@ impl FakeExecutor {
 
     /// Sees events, and gives them on as they are.
     pub(crate) fn echoing() -> Self {
-        Self::replying(ResponseMode::Frames(Framing::Sse), |_| Ok(FakeReply::echoing()))
+        Self::replying(ResponseMode::Frames(Framing::Sse), |_| {
+            Ok(FakeReply::echoing())
+        })
     }
 
     /// The same, but it judges error answers.

@@ -12,7 +12,9 @@ use futures_util::Stream;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use jackfield_dispatch::plan::UpstreamRequest;
-use jackfield_dispatch::port::{BoxFuture, ResponseHead, TransportError, Upstream, UpstreamResponse};
+use jackfield_dispatch::port::{
+    BoxFuture, ResponseHead, TransportError, Upstream, UpstreamResponse,
+};
 use parking_lot::Mutex;
 use tokio::time::{Sleep, sleep};
 
@@ -178,7 +180,7 @@ impl Script {
     }
 
     /// Answers with a body of this type.
-    pub(crate) fn answer(status: u16, kind: &'static str, pieces: Vec<Piece>) -> Self {
+    pub(crate) fn response(status: u16, kind: &'static str, pieces: Vec<Piece>) -> Self {
         let status = StatusCode::from_u16(status).unwrap();
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
         Self {
@@ -189,14 +191,14 @@ impl Script {
 
     /// Answers with JSON, in one piece.
     pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Self {
-        Self::answer(status, "application/json", vec![Piece::Chunk(body.into())])
+        Self::response(status, "application/json", vec![Piece::Chunk(body.into())])
     }
 
     /// Answers with a stream of events, each in a piece of its own.
     pub(crate) fn events<E: AsRef<[u8]>>(events: impl IntoIterator<Item = E>) -> Self {
         let chunk = |event: E| Piece::Chunk(Bytes::copy_from_slice(event.as_ref()));
         let pieces = events.into_iter().map(chunk).collect();
-        Self::answer(200, "text/event-stream; charset=utf-8", pieces)
+        Self::response(200, "text/event-stream; charset=utf-8", pieces)
     }
 
     /// Answers with the same bytes again and again, with this pause before each.
@@ -207,7 +209,7 @@ impl Script {
         bytes: impl Into<Bytes>,
         times: usize,
     ) -> Self {
-        Self::answer(status, kind, vec![Piece::Chunk(bytes.into()); times]).slowly(pause)
+        Self::response(status, kind, vec![Piece::Chunk(bytes.into()); times]).slowly(pause)
     }
 
     /// The same, and then this.

@@ -9,10 +9,10 @@ use jackfield_dispatch::{Condition, Fallback};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::fake_plugins::FakeExecutor;
-use crate::stage::{SECOND, Setting, Stage, failure, text};
-use crate::fake_upstream::{FakeUpstream, Script};
 use crate::chat_fixtures::{COMPLETION, error_body};
+use crate::fake_plugins::FakeExecutor;
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::stage::{SECOND, Setting, Stage, failure, text};
 
 /// A stage where credential `a` serves `model` and `b` serves `other`, `c` serves `third`.
 fn stage(upstream: FakeUpstream, chain: &[(&str, &[Condition])]) -> Stage {

@@ -12,10 +12,10 @@ use jackfield_dispatch::{Call, CallError, Operation};
 use tokio::time::Instant;
 
 use crate::anthropic_fixtures::{CHAT_REQUEST, MESSAGE_START, MESSAGE_STOP, call};
-use crate::fake_plugins::FakeExecutor;
-use crate::stage::{SECOND, Setting, Stage, text};
-use crate::fake_upstream::{FakeUpstream, Script};
 use crate::chat_fixtures::{COMPLETION, DONE, ROLE};
+use crate::fake_plugins::FakeExecutor;
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::stage::{SECOND, Setting, Stage, text};
 
 /// Credential `a` of a provider that speaks Anthropic's messages; all others of one that speaks the
 /// client's.
@@ -68,8 +68,16 @@ async fn waits_for_cooldown_of_compatible_credential() {
 async fn returns_retry_after_of_compatible_credential() {
     let scripts = vec![Script::json(429, "").header("retry-after", "3600")];
     let stage = mixed_dialects(2, scripts, 0);
-    stage.dispatcher.call(untranslatable_call(&stage)).await.unwrap_err();
-    let error = stage.dispatcher.call(untranslatable_call(&stage)).await.unwrap_err();
+    stage
+        .dispatcher
+        .call(untranslatable_call(&stage))
+        .await
+        .unwrap_err();
+    let error = stage
+        .dispatcher
+        .call(untranslatable_call(&stage))
+        .await
+        .unwrap_err();
     let CallError::NoCredentialAvailable { retry_after, .. } = error else {
         panic!("{error:?}")
     };
@@ -100,7 +108,11 @@ async fn single_compatible_credential_is_still_retried() {
 async fn compatibility_is_checked_once_per_provider() {
     let setting = Setting::new(20).executor(FakeExecutor::relaying().accepting("gemini"));
     let stage = setting.stage(FakeUpstream::in_order(vec![]));
-    let error = stage.dispatcher.call(untranslatable_call(&stage)).await.unwrap_err();
+    let error = stage
+        .dispatcher
+        .call(untranslatable_call(&stage))
+        .await
+        .unwrap_err();
     assert!(matches!(error, CallError::Untranslatable(_)), "{error:?}");
     let counts = stage.counts();
     assert_eq!((counts.inconclusive, counts.open), (1, 0));

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use jackfield_dispatch::limits::KEEP_ALIVE_INTERVAL;
-use jackfield_dispatch::{ResponseBody, ResponseStream, Call, StreamFraming};
+use jackfield_dispatch::{Call, ResponseBody, ResponseStream, StreamFraming};
 use tokio::time::{Instant, timeout};
 
 use crate::anthropic_fixtures;
+use crate::chat_fixtures::{content, split_final_error, stream};
 use crate::fake_plugins::FakeExecutor;
-use crate::stage::{SECOND, Setting, Stage, read_body, text};
 use crate::fake_upstream::{FakeUpstream, Piece, Script};
-use crate::chat_fixtures::{content, stream, split_final_error};
+use crate::stage::{SECOND, Setting, Stage, read_body, text};
 
 const KEEP_ALIVE_COMMENT: &str = ": keep-alive\n\n";
 

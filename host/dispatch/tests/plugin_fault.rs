@@ -7,10 +7,10 @@ use jackfield_dispatch::plan::{PlannedBody, Refusal, ResponseMode};
 use jackfield_dispatch::port::{FaultKind, PluginFault, Rejection};
 use url::Url;
 
+use crate::chat_fixtures::{COMPLETION, content, split_final_error, stream};
 use crate::fake_plugins::{FakeExecutor, FakeReply, fault, output, planned};
-use crate::stage::{Setting, Stage, failure, text};
 use crate::fake_upstream::{FakeUpstream, Script};
-use crate::chat_fixtures::{COMPLETION, content, stream, split_final_error};
+use crate::stage::{Setting, Stage, failure, text};
 
 const UNJUDGED: LeaseCounts = LeaseCounts {
     open: 0,
@@ -37,8 +37,9 @@ async fn expect_plugin_fault(name: &str, stage: &Stage) -> PluginFault {
 
 #[tokio::test(start_paused = true)]
 async fn fault_before_commit_fails_call_without_affecting_health() {
-    let reply =
-        |reply: fn() -> FakeReply| FakeExecutor::replying(ResponseMode::Whole, move |_| Ok(reply()));
+    let reply = |reply: fn() -> FakeReply| {
+        FakeExecutor::replying(ResponseMode::Whole, move |_| Ok(reply()))
+    };
     let relaying = FakeExecutor::relaying;
     let unauthorized = || Script::json(401, "");
     let good = || Script::events(stream());
@@ -128,7 +129,10 @@ async fn invalid_plan_is_never_sent() {
     let patch = FakeExecutor::new(|_| {
         let path = "/nowhere".to_owned();
         let patch = jackfield_dialect::json::Patch::Remove { path };
-        Ok(planned(PlannedBody::Patched(vec![patch]), ResponseMode::Relay))
+        Ok(planned(
+            PlannedBody::Patched(vec![patch]),
+            ResponseMode::Relay,
+        ))
     });
     for (word, executor) in [
         ("elsewhere.test", origin),

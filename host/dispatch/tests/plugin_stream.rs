@@ -7,10 +7,10 @@ use jackfield_dispatch::limits::{ROUND_TRIPS_MAX, WHOLE_RESPONSE_BYTES_MAX};
 use jackfield_dispatch::plan::{Frame, Framing, Output, Plan, PlannedBody, ResponseMode};
 use jackfield_dispatch::port::FaultKind;
 
-use crate::fake_plugins::{FakeExecutor, FakeReply, frame, output, planned};
-use crate::stage::{Setting, Stage, text};
-use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::chat_fixtures::{COMPLETION, DONE, ROLE, content, stream};
+use crate::fake_plugins::{FakeExecutor, FakeReply, frame, output, planned};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::stage::{Setting, Stage, text};
 
 fn stage(executor: FakeExecutor, scripts: Vec<Script>) -> Stage {
     Setting::new(1)
@@ -236,7 +236,11 @@ async fn expect_invalid_output(stage: Stage, word: &str) {
 async fn rejects_requests_over_round_trip_limit() {
     let trips = ROUND_TRIPS_MAX;
     let scripts = vec![Script::json(200, "{\"job\":1}"); trips as usize];
-    expect_invalid_output(stage(with_round_trips(trips), scripts), "more than 4 requests").await;
+    expect_invalid_output(
+        stage(with_round_trips(trips), scripts),
+        "more than 4 requests",
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

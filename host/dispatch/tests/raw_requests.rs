@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::fake_plugins::{FakeExecutor, planned};
-use crate::stage::{SECOND, Setting, Stage, read_body};
 use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::stage::{SECOND, Setting, Stage, read_body};
 
 /// Sends what it is given, with the credential's key as a bearer token.
 fn plan_raw_request(context: &Context) -> Plan {
@@ -30,7 +30,8 @@ fn plan_raw_request(context: &Context) -> Plan {
 }
 
 fn stage(upstream: FakeUpstream) -> Stage {
-    let executor = FakeExecutor::new(|context| Ok(plan_raw_request(context))).planning("http-request");
+    let executor =
+        FakeExecutor::new(|context| Ok(plan_raw_request(context))).planning("http-request");
     Setting::new(2).executor(executor).stage(upstream)
 }
 
@@ -164,7 +165,9 @@ async fn cliproxyapi_compat_1_15_fails_when_credentials_cannot_be_injected() {
         Ok(plan)
     });
     let other = Setting::new(1).executor(other.planning("http-request"));
-    let error = prepared(&other.stage(unused_upstream()), "a").await.unwrap_err();
+    let error = prepared(&other.stage(unused_upstream()), "a")
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("`access-token`"), "{error}");
     let mut snapshot = (*stage.dispatcher.snapshot()).clone();
     snapshot.executors.clear();

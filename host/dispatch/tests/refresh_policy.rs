@@ -9,10 +9,10 @@ use jackfield_dispatch::PlannedRefresher;
 use jackfield_dispatch::plan::{Plan, PlannedBody, ResponseMode};
 use tokio::time::timeout;
 
-use crate::fake_plugins::{FakeExecutor, fault, planned};
-use crate::stage::{EPOCH, SECOND, Setting, Stage, text};
-use crate::fake_upstream::{FakeUpstream, Script};
 use crate::chat_fixtures::COMPLETION;
+use crate::fake_plugins::{FakeExecutor, fault, planned};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::stage::{EPOCH, SECOND, Setting, Stage, text};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

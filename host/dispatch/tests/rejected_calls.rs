@@ -6,8 +6,8 @@ use jackfield_credential::Unavailable;
 use jackfield_dispatch::CallError;
 
 use crate::fake_plugins::FakeExecutor;
-use crate::stage::{SECOND, Setting, Stage, failure};
 use crate::fake_upstream::{FakeUpstream, Script};
+use crate::stage::{SECOND, Setting, Stage, failure};
 
 fn stage_without_requests(setting: Setting) -> Stage {
     setting.stage(FakeUpstream::in_order(vec![]))
@@ -46,7 +46,7 @@ async fn cliproxyapi_compat_1_10_all_cooling_returns_retry_after() {
     assert_eq!((&*model, retry_after), ("model", Some(70 * SECOND)));
     assert_eq!(provider.as_deref(), Some("provider"));
     assert!(matches!(
-        unfit,
+        unavailable,
         Unavailable::NoneAvailable(jackfield_credential::Reasons {
             cooling: 2,
             tried: 0,
@@ -66,8 +66,9 @@ async fn misconfiguration_is_reported_without_affecting_health() {
     let configured = stage_without_requests(Setting::new(2));
     snapshot.providers.clear();
     configured.snapshot.store(Arc::new(snapshot));
-    let dialect =
-        stage_without_requests(Setting::new(2).executor(FakeExecutor::relaying().accepting("smoke-signals")));
+    let dialect = stage_without_requests(
+        Setting::new(2).executor(FakeExecutor::relaying().accepting("smoke-signals")),
+    );
     for (stage, code, word) in [
         (loaded, "executor_not_found", "not loaded"),
         (configured, "provider_not_found", "not configured"),

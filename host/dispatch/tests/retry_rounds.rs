@@ -11,10 +11,10 @@ use jackfield_dispatch::snapshot::RetryPolicy;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use crate::fake_plugins::FakeSelector;
-use crate::stage::{SECOND, Setting, failure, run_paused, property_config, text};
-use crate::fake_upstream::{FakeUpstream, Script};
 use crate::chat_fixtures::{COMPLETION, error_body, stream};
+use crate::fake_plugins::FakeSelector;
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::stage::{SECOND, Setting, failure, property_config, run_paused, text};
 
 fn rate_limited(seconds: &'static str) -> Script {
     Script::json(429, error_body("slow down", "rate_limit_error")).header("retry-after", seconds)
@@ -28,7 +28,11 @@ fn within_jitter(waited: Duration, least: Duration) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_5_waits_for_the_shortest_cooldown() {
-    let scripts = vec![rate_limited("9"), rate_limited("7"), Script::json(200, COMPLETION)];
+    let scripts = vec![
+        rate_limited("9"),
+        rate_limited("7"),
+        Script::json(200, COMPLETION),
+    ];
     let stage = Setting::new(2).stage(FakeUpstream::in_order(scripts));
     let start = Instant::now();
     assert_eq!(text(stage.whole().await).await, COMPLETION);
@@ -47,7 +51,10 @@ async fn waits_when_all_credentials_are_cooling() {
     let stage = setting.stage(FakeUpstream::in_order(scripts));
     failure(stage.whole().await);
     assert!(
-        matches!(stage.whole().await, Err(CallError::NoCredentialAvailable { .. })),
+        matches!(
+            stage.whole().await,
+            Err(CallError::NoCredentialAvailable { .. })
+        ),
         "one round"
     );
     let mut snapshot = (*stage.dispatcher.snapshot()).clone();

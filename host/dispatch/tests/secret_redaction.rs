@@ -2,10 +2,10 @@
 
 use jackfield_dispatch::UpstreamFailure;
 
-use crate::fake_plugins::FakeExecutor;
-use crate::stage::{Setting, Stage, failure, text};
-use crate::fake_upstream::{FakeUpstream, Script};
 use crate::chat_fixtures::{COMPLETION, content, error_body};
+use crate::fake_plugins::FakeExecutor;
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::stage::{Setting, Stage, failure, text};
 
 fn body() -> String {
     error_body("wrong key sk-of-a, try another", "server_error")
@@ -38,7 +38,7 @@ async fn redacts_key_from_errors_and_status() {
         let stage = stage(executor, script);
         let UpstreamFailure { failure, response } = failure(stage.stream().await);
         assert_eq!(failure.message, "wrong key [secret], try another");
-        assert!(response.is_none(), "{answer:?}");
+        assert!(response.is_none(), "{response:?}");
         assert!(status(&stage).contains("wrong key [secret]"));
         assert!(!status(&stage).contains("sk-of-a"));
     }

@@ -9,10 +9,10 @@ use jackfield_dispatch::port::{Choice, PickContext};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::fake_plugins::{FakeSelector, fault};
-use crate::stage::{SECOND, Setting, text};
-use crate::fake_upstream::{FakeUpstream, Script};
 use crate::chat_fixtures::COMPLETION;
+use crate::fake_plugins::{FakeSelector, fault};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::stage::{SECOND, Setting, text};
 
 fn good(calls: usize) -> FakeUpstream {
     FakeUpstream::in_order(vec![Script::json(200, COMPLETION); calls])
@@ -39,7 +39,10 @@ async fn selector_gets_context_and_its_choice_is_used() {
     assert_eq!(stage.upstream.credentials(), ["c", "b", "b"]);
     let contexts = contexts.lock();
     let of = |column: fn(&PickContext) -> u64| -> Vec<u64> {
-        contexts.iter().map(|(context, _)| column(context)).collect()
+        contexts
+            .iter()
+            .map(|(context, _)| column(context))
+            .collect()
     };
     assert_eq!(of(|context| context.attempt.into()), [0, 1, 0]);
     assert_eq!(of(|context| context.sequence), [0, 1, 2]);

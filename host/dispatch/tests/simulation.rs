@@ -6,13 +6,13 @@
 //! A seed that failed is told by proptest and in the message: put it into [`SEEDS`] to have it run first.
 
 mod accounts;
-mod world_setup;
+mod actors;
 mod client;
 mod oracle;
-mod actors;
 mod provider;
 mod reload;
 mod world;
+mod world_setup;
 
 use proptest::prelude::*;
 

@@ -18,8 +18,8 @@ use jackfield_dialect::Dialect;
 use jackfield_dispatch::port::{Executor, Selector};
 use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use jackfield_dispatch::{
-    ClientResponse, ResponseBody, BodyError, Call, CallError, Clock, Dispatcher, DispatcherParts, StreamFraming,
-    Operation, UpstreamFailure,
+    BodyError, Call, CallError, ClientResponse, Clock, Dispatcher, DispatcherParts, Operation,
+    ResponseBody, StreamFraming, UpstreamFailure,
 };
 use proptest::test_runner::Config as ProptestConfig;
 use secrecy::SecretString;

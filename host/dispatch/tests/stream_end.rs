@@ -6,10 +6,10 @@ use jackfield_dispatch::ResponseBody;
 use jackfield_dispatch::limits::CLOSE_TIMEOUT;
 use tokio::time::Instant;
 
-use crate::fake_plugins::FakeExecutor;
-use crate::stage::{SECOND, Setting, text};
-use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::chat_fixtures::stream;
+use crate::fake_plugins::FakeExecutor;
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::stage::{SECOND, Setting, text};
 
 const STILL_HERE: &str = ": still here\n\n";
 

@@ -5,10 +5,10 @@ use jackfield_auth::LeaseCounts;
 use jackfield_dispatch::ResponseBody;
 use proptest::prelude::*;
 
-use crate::fake_plugins::FakeExecutor;
-use crate::stage::{SECOND, Setting, read_body, run_paused, property_config, text};
-use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::chat_fixtures::{COMPLETION, DONE, FINISH, ROLE, content, stream};
+use crate::fake_plugins::FakeExecutor;
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::stage::{SECOND, Setting, property_config, read_body, run_paused, text};
 
 #[tokio::test(start_paused = true)]
 async fn relays_response_byte_for_byte() {

@@ -11,10 +11,10 @@ use jackfield_dispatch::{Call, CallError, Operation};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::fake_plugins::{FakeExecutor, planned};
-use crate::stage::{Setting, Stage, text};
-use crate::fake_upstream::{FakeUpstream, Script};
 use crate::chat_fixtures::{COMPLETION, error_body, stream};
+use crate::fake_plugins::{FakeExecutor, planned};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::stage::{Setting, Stage, text};
 
 fn good() -> Script {
     Script::json(200, COMPLETION)

@@ -12,9 +12,9 @@ use jackfield_dispatch::CallError;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-use crate::stage::{SECOND, Setting, Stage, failure, text};
-use crate::fake_upstream::{FakeUpstream, Script};
 use crate::chat_fixtures::{COMPLETION, error_body};
+use crate::fake_upstream::{FakeUpstream, Script};
+use crate::stage::{SECOND, Setting, Stage, failure, text};
 
 /// Renews tokens, or does not.
 struct FakeRefresher {
@@ -74,7 +74,10 @@ async fn cliproxyapi_compat_1_19_refreshes_and_retries_same_credential_after_401
     assert_eq!(fake_refresher.calls.load(Ordering::Relaxed), 1);
     assert!(stage.cooling().is_empty() && stage.failed_credentials().is_empty());
     let counts = stage.counts();
-    assert_eq!((counts.success, counts.inconclusive, counts.failed), (1, 1, 0));
+    assert_eq!(
+        (counts.success, counts.inconclusive, counts.failed),
+        (1, 1, 0)
+    );
     stage.assert_closed();
 }
 
@@ -147,6 +150,6 @@ async fn queue_timeout_returns_busy_error() {
     let Err(CallError::NoCredentialAvailable { unavailable, .. }) = rejected else {
         panic!("it should wait in vain");
     };
-    assert!(unfit.has_busy(), "{unfit}");
+    assert!(unavailable.has_busy(), "{unavailable}");
     stage.assert_closed();
 }

@@ -7,16 +7,17 @@ use jackfield_credential::{ProviderName, Scope};
 use jackfield_dialect::Dialect;
 use jackfield_dispatch::limits::WHOLE_RESPONSE_BYTES_MAX;
 use jackfield_dispatch::port::Executor;
-use jackfield_dispatch::{ResponseBody, Call, CallError, Embed, StreamFraming, Operation};
+use jackfield_dispatch::{Call, CallError, Embed, Operation, ResponseBody, StreamFraming};
 use serde_json::{Value, json};
 
 use crate::anthropic_fixtures::{
-    CHAT_REQUEST, BLOCK_STOP, MESSAGE_DELTA, ERROR, MESSAGE, BLOCK_START, MESSAGE_START, events_before_end, call, text_delta, stage, stream,
+    BLOCK_START, BLOCK_STOP, CHAT_REQUEST, ERROR, MESSAGE, MESSAGE_DELTA, MESSAGE_START, call,
+    events_before_end, stage, stream, text_delta,
 };
-use crate::fake_plugins::FakeExecutor;
-use crate::stage::{Setting, Stage, failure, read_body, text};
-use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::chat_fixtures::{COMPLETION, DONE, content, error_body, split_final_error};
+use crate::fake_plugins::FakeExecutor;
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::stage::{Setting, Stage, failure, read_body, text};
 
 fn relaying() -> FakeExecutor {
     FakeExecutor::relaying()
@@ -67,7 +68,11 @@ async fn translates_stream() {
         let kind = &response.headers["content-type"];
         assert!(kind.to_str().unwrap().starts_with("text/event-stream"));
         let events = text(Ok(response)).await;
-        assert_eq!(read_chat_stream(&events), ("onetwo".to_owned(), true), "{events}");
+        assert_eq!(
+            read_chat_stream(&events),
+            ("onetwo".to_owned(), true),
+            "{events}"
+        );
         assert_eq!(stage.counts().success, 1);
         stage.assert_closed();
     }
@@ -91,7 +96,11 @@ async fn translated_failure_before_content_fails_over() {
     let large =
         vec![Piece::Chunk(Bytes::from(vec![b' '; 1 << 20])); 2 * (WHOLE_RESPONSE_BYTES_MAX >> 20)];
     let cases = [
-        ("an error event", true, Script::events([MESSAGE_START, BLOCK_START, ERROR])),
+        (
+            "an error event",
+            true,
+            Script::events([MESSAGE_START, BLOCK_START, ERROR]),
+        ),
         ("an end", true, Script::events([MESSAGE_START, BLOCK_START])),
         ("no event", true, Script::events(["data: {\n\n"])),
         (
@@ -169,7 +178,11 @@ async fn late_failure_ends_stream_with_error_in_client_dialect() {
             let (bytes, body_error) = read_body(response).await;
             assert!(body_error.is_none(), "{name}");
             let (before, error) = split_final_error(&bytes);
-            assert_eq!(read_chat_stream(&before), ("onetwo".to_owned(), false), "{name}");
+            assert_eq!(
+                read_chat_stream(&before),
+                ("onetwo".to_owned(), false),
+                "{name}"
+            );
             assert!(error.message.contains(word), "{name}: {error:?}");
             assert_eq!(
                 (stage.counts().failed, stage.upstream.calls()),
@@ -203,7 +216,10 @@ async fn converts_json_response_to_stream() {
     let response = stage.dispatcher.call(call(&stage, true)).await.unwrap();
     let kind = &response.headers["content-type"];
     assert!(kind.to_str().unwrap().starts_with("text/event-stream"));
-    assert_eq!(read_chat_stream(&text(Ok(response)).await), ("hi".to_owned(), true));
+    assert_eq!(
+        read_chat_stream(&text(Ok(response)).await),
+        ("hi".to_owned(), true)
+    );
     assert_eq!(stage.record()["usage"]["output"], 7);
 }
 
@@ -219,7 +235,11 @@ async fn adds_missing_stream_terminator() {
     for executor in [relaying(), FakeExecutor::echoing()] {
         let stage = stage(1, executor, vec![without_stop()]);
         let events = text(stage.dispatcher.call(call(&stage, true)).await).await;
-        assert_eq!(read_chat_stream(&events), ("onetwo".to_owned(), true), "{events}");
+        assert_eq!(
+            read_chat_stream(&events),
+            ("onetwo".to_owned(), true),
+            "{events}"
+        );
         assert_eq!(stage.counts().success, 1);
     }
     // Without a translation just the same.

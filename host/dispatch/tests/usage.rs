@@ -6,10 +6,10 @@ use jackfield_dispatch::plan::{Framing, Output, ResponseMode, Usage};
 use serde_json::{Value, json};
 
 use crate::anthropic_fixtures;
-use crate::fake_plugins::{FakeExecutor, FakeReply};
-use crate::stage::{Setting, Stage, text};
-use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::chat_fixtures::{COMPLETION, DONE, FINISH, content, error_body, stream};
+use crate::fake_plugins::{FakeExecutor, FakeReply};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
+use crate::stage::{Setting, Stage, text};
 
 const USAGE: &str = r#""usage":{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":3},"completion_tokens_details":{"reasoning_tokens":2}}"#;
 
@@ -23,7 +23,12 @@ fn completion_with_usage() -> Script {
 
 fn events_with_usage() -> Vec<String> {
     let usage_event = format!("data: {{\"choices\":[],{USAGE}}}\n\n");
-    vec![content("one"), FINISH.to_owned(), usage_event, DONE.to_owned()]
+    vec![
+        content("one"),
+        FINISH.to_owned(),
+        usage_event,
+        DONE.to_owned(),
+    ]
 }
 
 fn stage(executor: FakeExecutor, script: Script) -> Stage {

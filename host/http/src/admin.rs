@@ -6,8 +6,8 @@ mod credentials;
 mod events;
 mod plugins;
 mod requests;
-mod views;
 mod token;
+mod views;
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::limits::{ADMIN_RESPONSE_BYTES_MAX, ADMIN_RESPONSE_TIMEOUT, ADMIN_CONNECT_TIMEOUT};
+use crate::limits::{ADMIN_CONNECT_TIMEOUT, ADMIN_RESPONSE_BYTES_MAX, ADMIN_RESPONSE_TIMEOUT};
 use crate::upstream::install_crypto_provider;
 
 /// Asks the admin API of a running server. `Debug` shows no token.

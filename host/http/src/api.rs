@@ -158,7 +158,11 @@ async fn method_not_allowed(request: Request<Body>) -> Response<Body> {
     let message = format!("{path} does not take {}", request.method());
     let error = GatewayError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", &message);
     let code = Some("method_not_allowed");
-    render::gateway_error(GatewayError { code, ..error }, dialect_of_path(path), &new_id())
+    render::gateway_error(
+        GatewayError { code, ..error },
+        dialect_of_path(path),
+        &new_id(),
+    )
 }
 
 /// Whose client it is that calls a path wrongly.

@@ -58,8 +58,13 @@ impl ClientKeys {
         }
         let of_query = || query.and_then(key_from_query);
         let of_headers = key_from_headers(headers).map(Cow::Borrowed);
-        let key = of_headers.or_else(of_query).ok_or(ClientKeyError::Missing)?;
-        names.get(&digest(&key)).cloned().ok_or(ClientKeyError::Unknown)
+        let key = of_headers
+            .or_else(of_query)
+            .ok_or(ClientKeyError::Missing)?;
+        names
+            .get(&digest(&key))
+            .cloned()
+            .ok_or(ClientKeyError::Unknown)
     }
 }
 
@@ -120,7 +125,10 @@ mod tests {
         let key = SecretString::from("key of+a");
         let keys = ClientKeys::new([("team-a", &key)]);
         let principal_for = |query| keys.principal(&HeaderMap::new(), Some(query));
-        assert_eq!(principal_for("alt=sse&key=key%20of%2Ba").as_deref(), Ok("team-a"));
+        assert_eq!(
+            principal_for("alt=sse&key=key%20of%2Ba").as_deref(),
+            Ok("team-a")
+        );
         assert_eq!(principal_for("key=b"), Err(ClientKeyError::Unknown));
         assert_eq!(principal_for("alt=sse"), Err(ClientKeyError::Missing));
     }
@@ -148,8 +156,14 @@ mod tests {
             principal_for("authorization", "Bearer key-of-b"),
             Err(ClientKeyError::Unknown)
         );
-        assert_eq!(principal_for("authorization", "Bearer "), Err(ClientKeyError::Unknown));
-        assert_eq!(principal_for("accept", "key-of-a"), Err(ClientKeyError::Missing));
+        assert_eq!(
+            principal_for("authorization", "Bearer "),
+            Err(ClientKeyError::Unknown)
+        );
+        assert_eq!(
+            principal_for("accept", "key-of-a"),
+            Err(ClientKeyError::Missing)
+        );
     }
 
     #[test]

@@ -5,28 +5,28 @@
 //! `routes` has its paths. A dialect says what a request asks for (`asked`), `answer` what it is
 //! answered, and the dialect again how that is written. What a caller may wish for is in `wishes`.
 
-mod response;
-mod request;
-mod openai_chat;
+mod anthropic_messages;
 mod client;
-mod openai_completions;
+mod directives;
 mod embeddings;
+mod errors;
 mod gemini;
 mod media;
-mod anthropic_messages;
 mod models;
 mod oauth;
+mod openai_chat;
 mod openai_common;
-mod request_log;
+mod openai_completions;
 mod openai_responses;
+mod request;
+mod request_log;
+mod response;
 mod routes;
+mod schema;
 mod schema_sample;
 mod serve;
-mod schema;
 mod signature;
 mod strict_schema;
-mod errors;
-mod directives;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -37,10 +37,8 @@ use axum::http::StatusCode;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-pub use client::{MockResponse, MockClient, MockClientError};
-pub use oauth::{
-    MockOAuth, MockOAuthCounts, MockOAuthOptions, MockTokens, Rotation,
-};
+pub use client::{MockClient, MockClientError, MockResponse};
+pub use oauth::{MockOAuth, MockOAuthCounts, MockOAuthOptions, MockTokens, Rotation};
 pub use request_log::RecordedRequest;
 
 use request_log::RequestLog;

@@ -8,9 +8,9 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use jackfield_credential::{Failure, Scope, kind};
-use jackfield_dialect::interlingua::Warning;
+use jackfield_dialect::ir::Warning;
 use jackfield_dialect::{CooldownBody, Dialect, ErrorBody, ProviderError, translate_error};
-use jackfield_dispatch::{ClientResponse, ResponseBody, CallError, UpstreamFailure};
+use jackfield_dispatch::{CallError, ClientResponse, ResponseBody, UpstreamFailure};
 
 /// On every response: how the call is found in logs.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-jackfield-request-id");
@@ -146,7 +146,11 @@ fn cooldown_of(error: &CallError) -> Option<(&str, Option<&str>)> {
 }
 
 /// An error of our own, in the client's dialect.
-pub(crate) fn gateway_error(error: GatewayError<'_>, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
+pub(crate) fn gateway_error(
+    error: GatewayError<'_>,
+    dialect: Dialect,
+    id: &Arc<str>,
+) -> Response<Body> {
     let (kind, code) = dialect.error_kind(error.status.as_u16());
     let wait = error.retry_after_seconds().unwrap_or_default();
     let text = humantime::format_duration(Duration::from_secs(wait)).to_string();
@@ -232,7 +236,9 @@ fn status_of(error: &CallError) -> (StatusCode, Option<Duration>) {
         CallError::Plugin(_) => StatusCode::BAD_GATEWAY,
         CallError::SelectorRefused { .. } => StatusCode::SERVICE_UNAVAILABLE,
         CallError::NoCredentialAvailable {
-            unavailable, retry_after, ..
+            unavailable,
+            retry_after,
+            ..
         } => {
             let status = if unavailable.all_cooling() {
                 StatusCode::TOO_MANY_REQUESTS

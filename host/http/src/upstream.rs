@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use jackfield_dispatch::plan::UpstreamRequest;
-use jackfield_dispatch::port::{BoxFuture, ResponseHead, TransportError, Upstream, UpstreamResponse};
+use jackfield_dispatch::port::{
+    BoxFuture, ResponseHead, TransportError, Upstream, UpstreamResponse,
+};
 use parking_lot::RwLock;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy, Request};
 
-use crate::limits::{UPSTREAM_CLIENTS_MAX, UPSTREAM_IDLE_TIMEOUT, UPSTREAM_IDLE_CONNECTIONS_MAX};
+use crate::limits::{UPSTREAM_CLIENTS_MAX, UPSTREAM_IDLE_CONNECTIONS_MAX, UPSTREAM_IDLE_TIMEOUT};
 
 /// Sends requests to providers.
 pub struct HttpUpstream {
@@ -35,7 +37,8 @@ impl HttpUpstream {
         if let Some(client) = self.clients.read().get(&key) {
             return Ok(client.clone());
         }
-        let client = build(&key).map_err(|error| transport_error("making an HTTP client", error))?;
+        let client =
+            build(&key).map_err(|error| transport_error("making an HTTP client", error))?;
         let mut clients = self.clients.write();
         if clients.len() >= UPSTREAM_CLIENTS_MAX {
             // Only proxies that are configured no more are lost for good.
@@ -50,15 +53,16 @@ impl HttpUpstream {
         *outgoing.headers_mut() = request.headers;
         *outgoing.body_mut() = Some(request.body.into());
         let response = client.execute(outgoing).await;
-        let mut response = response.map_err(|error| transport_error("sending to the provider", error))?;
+        let mut response =
+            response.map_err(|error| transport_error("sending to the provider", error))?;
         let headers = std::mem::take(response.headers_mut());
         let head = ResponseHead {
             status: response.status(),
             headers,
         };
-        let body = response
-            .bytes_stream()
-            .map(|next| next.map_err(|error| transport_error("reading the provider's answer", error)));
+        let body = response.bytes_stream().map(|next| {
+            next.map_err(|error| transport_error("reading the provider's answer", error))
+        });
         Ok(UpstreamResponse {
             head,
             body: Box::pin(body),

@@ -112,8 +112,12 @@ fn headers_in(headers: Vec<types::Header>) -> Result<HeaderMap, ContractError> {
     check_length("headers", headers.len())?;
     let mut map = HeaderMap::with_capacity(headers.len());
     for header in headers {
-        let name = HeaderName::from_bytes(header.name.as_bytes())
-            .map_err(|_| format!("{:?} is not a header's name", truncate(&header.name, QUOTED_BYTES_MAX)))?;
+        let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| {
+            format!(
+                "{:?} is not a header's name",
+                truncate(&header.name, QUOTED_BYTES_MAX)
+            )
+        })?;
         let value = HeaderValue::from_maybe_shared(Bytes::from(header.value))
             .map_err(|_| format!("the header `{name}` has a value that HTTP does not allow"))?;
         map.append(name, value);
@@ -143,8 +147,12 @@ fn request_in(request: types::HttpRequest) -> Result<PlannedRequest, ContractErr
             truncate(&request.method, QUOTED_BYTES_MAX)
         )
     })?;
-    let url = Url::parse(&request.url)
-        .map_err(|cause| format!("the URL {:?}: {cause}", truncate(&request.url, QUOTED_BYTES_MAX)))?;
+    let url = Url::parse(&request.url).map_err(|cause| {
+        format!(
+            "the URL {:?}: {cause}",
+            truncate(&request.url, QUOTED_BYTES_MAX)
+        )
+    })?;
     let placed = |secret: types::SecretUse| Ok((secret.secret, place_in(secret.place)?));
     let secrets: Result<Vec<_>, ContractError> = request.secrets.into_iter().map(placed).collect();
     Ok(PlannedRequest {

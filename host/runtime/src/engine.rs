@@ -18,11 +18,11 @@ use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::bindings as wasi;
 
 use crate::bindings::{ExecutorPlugin, SelectorPlugin};
+use crate::host_state::HostState;
 use crate::limits::{
     CODE_CACHE_BYTES_MAX, INSTANCES_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, STACK_BYTES_MAX,
     TABLE_ELEMENTS_MAX, TICK,
 };
-use crate::host_state::HostState;
 
 /// Runs components. Cheap to clone; the last clone to go ends the ticker.
 #[derive(Clone)]
@@ -190,7 +190,9 @@ fn linker(
     wasi::clocks::monotonic_clock::add_to_linker::<HostState, WasiClocks>(l, HostState::clocks)?;
     wasi::random::random::add_to_linker::<HostState, WasiRandom>(l, |s| s.ctx().ctx.random())?;
     wasi::random::insecure::add_to_linker::<HostState, WasiRandom>(l, |s| s.ctx().ctx.random())?;
-    wasi::random::insecure_seed::add_to_linker::<HostState, WasiRandom>(l, |s| s.ctx().ctx.random())?;
+    wasi::random::insecure_seed::add_to_linker::<HostState, WasiRandom>(l, |s| {
+        s.ctx().ctx.random()
+    })?;
     wasi::cli::environment::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
     wasi::cli::exit::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
     wasi::cli::stdin::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
@@ -202,7 +204,10 @@ fn linker(
     wasi::cli::terminal_stdout::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
     wasi::cli::terminal_stderr::add_to_linker::<HostState, WasiCli>(l, HostState::cli)?;
     wasi::filesystem::types::add_to_linker::<HostState, WasiFilesystem>(l, HostState::filesystem)?;
-    wasi::filesystem::preopens::add_to_linker::<HostState, WasiFilesystem>(l, HostState::filesystem)?;
+    wasi::filesystem::preopens::add_to_linker::<HostState, WasiFilesystem>(
+        l,
+        HostState::filesystem,
+    )?;
     Ok(linker)
 }
 

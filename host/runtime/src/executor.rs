@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jackfield_credential::Timestamp;
+use jackfield_dispatch::or_default_rules;
 use jackfield_dispatch::plan::{Context, Evaluation, Frame, Output, Plan, Refusal};
 use jackfield_dispatch::port::{
-    BoxFuture, Descriptor, Executor, ResponseHead, PluginFault, PluginId, Rejection, Reply,
+    BoxFuture, Descriptor, Executor, PluginFault, PluginId, Rejection, Reply, ResponseHead,
 };
-use jackfield_dispatch::or_default_rules;
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, ResourceAny};
 
 use crate::bindings::{ExecutorPlugin, ExecutorPluginIndices, types};
 use crate::convert::{
-    ContractError, context_out, refresh_credential_out, frames_out, head_in, head_out, output_in, plan_in,
-    failure_in,
+    ContractError, context_out, failure_in, frames_out, head_in, head_out, output_in, plan_in,
+    refresh_credential_out,
 };
 use crate::engine::Engine;
 use crate::fault::{CallTimeout, invalid_output, with_timeout};
+use crate::host_state::HostState;
 use crate::instance::{Instance, InstanceCounts, Instances, InstantiateError, World};
 use crate::limits::{CALL_TICKS_MAX, DESCRIBE_TICKS_MAX};
-use crate::host_state::HostState;
 
 /// The executors' world.
 pub(crate) struct ExecutorWorld;
@@ -171,7 +171,9 @@ impl Executor for ComponentExecutor {
             let guest = instance.bindings.jackfield_plugin_executor();
             let call = guest.call_prepare(&mut instance.store, &context);
             let planned = with_timeout(call).await;
-            let planned = instance.check(planned).map_err(|fault| self.record_fault(fault))?;
+            let planned = instance
+                .check(planned)
+                .map_err(|fault| self.record_fault(fault))?;
             self.instances.release(instance);
             self.convert_result(planned, plan_in)
         })
@@ -189,12 +191,20 @@ impl Executor for ComponentExecutor {
             instance.store.data_mut().saw_content = true;
             let (wit_context, wit_head) = (context_out(context), head_out(head));
             let guest = instance.bindings.jackfield_plugin_executor();
-            let call = guest.call_judge(&mut instance.store, &wit_context, &wit_head, response_body);
+            let call =
+                guest.call_judge(&mut instance.store, &wit_context, &wit_head, response_body);
             let failure = with_timeout(call).await;
-            let failure = instance.check(failure).map_err(|fault| self.record_fault(fault))?;
+            let failure = instance
+                .check(failure)
+                .map_err(|fault| self.record_fault(fault))?;
             self.instances.release(instance);
             let now = Timestamp::from_millis(context.now_ms);
-            Ok(or_default_rules(failure_in(failure), head, response_body, now))
+            Ok(or_default_rules(
+                failure_in(failure),
+                head,
+                response_body,
+                now,
+            ))
         })
     }
 
@@ -211,7 +221,9 @@ impl Executor for ComponentExecutor {
             let guest = instance.bindings.jackfield_plugin_executor().reply();
             let call = guest.call_constructor(&mut instance.store, &context, &state);
             let handle = with_timeout(call).await;
-            let handle = instance.check(handle).map_err(|fault| self.record_fault(fault))?;
+            let handle = instance
+                .check(handle)
+                .map_err(|fault| self.record_fault(fault))?;
             let (plugin, instances) = (self.plugin.clone(), Arc::clone(&self.instances));
             // Its place is filled now, while the answer takes its time.
             instances.prewarm();
@@ -236,7 +248,9 @@ impl Executor for ComponentExecutor {
             let now_ms = evaluation.now_ms;
             let call = guest.call_should_refresh(&mut instance.store, &credential, now_ms);
             let decision = with_timeout(call).await;
-            let decision = instance.check(decision).map_err(|fault| self.record_fault(fault))?;
+            let decision = instance
+                .check(decision)
+                .map_err(|fault| self.record_fault(fault))?;
             self.instances.release(instance);
             Ok(decision)
         })

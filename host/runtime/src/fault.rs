@@ -9,8 +9,8 @@ use tokio::time::sleep;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::engine::TimeLimitExceeded;
-use crate::limits::{CALL_WALL_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, TICK};
 use crate::host_state::HostState;
+use crate::limits::{CALL_WALL_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, TICK};
 
 /// A call was not over within [`CALL_WALL_MAX`].
 #[derive(Debug)]

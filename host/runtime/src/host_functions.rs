@@ -7,8 +7,8 @@ use jackfield_dialect::json;
 use jackfield_dispatch::port::Columns;
 
 use crate::bindings::{candidates, client_body, log, settings, types};
-use crate::limits::LOG_LINE_BYTES_MAX;
 use crate::host_state::HostState;
+use crate::limits::LOG_LINE_BYTES_MAX;
 
 impl types::Host for HostState {}
 

@@ -196,7 +196,9 @@ impl AsyncWrite for Stderr {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut buffer = self.0.lock();
-        let space = STDERR_BYTES_MAX.saturating_sub(buffer.len()).min(bytes.len());
+        let space = STDERR_BYTES_MAX
+            .saturating_sub(buffer.len())
+            .min(bytes.len());
         buffer.extend_from_slice(&bytes[..space]);
         Poll::Ready(Ok(bytes.len()))
     }

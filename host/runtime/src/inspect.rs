@@ -87,7 +87,10 @@ pub(crate) fn check_header(bytes: &[u8]) -> Result<(), InspectError> {
 ///
 /// # Errors
 /// When an import is not offered, when the contract's version differs, or when there is no role.
-pub(crate) fn detect_kind(engine: &wasmtime::Engine, component: &Component) -> Result<PluginKind, InspectError> {
+pub(crate) fn detect_kind(
+    engine: &wasmtime::Engine,
+    component: &Component,
+) -> Result<PluginKind, InspectError> {
     let ty = component.component_type();
     for (name, _) in ty.imports(engine) {
         check_import(name)?;

@@ -13,11 +13,11 @@ use wasmtime::component::InstancePre;
 
 use crate::engine::Engine;
 use crate::fault::{CallTimeout, check_result, invalid_output};
-use crate::limits::{
-    PREWARM_INSTANCES, CALL_TICKS_MAX, IDLE_INSTANCES_MAX, INSTANCE_CALLS_MAX, INSTANCE_WAIT,
-    IDLE_MEMORY_BYTES_MAX,
-};
 use crate::host_state::HostState;
+use crate::limits::{
+    CALL_TICKS_MAX, IDLE_INSTANCES_MAX, IDLE_MEMORY_BYTES_MAX, INSTANCE_CALLS_MAX, INSTANCE_WAIT,
+    PREWARM_INSTANCES,
+};
 
 /// One of the two worlds: how the functions of an instance are found.
 pub(crate) trait World: Send + Sync + 'static {

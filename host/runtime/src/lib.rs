@@ -6,21 +6,23 @@ mod convert;
 mod engine;
 mod executor;
 mod fault;
-mod plugin_dir;
 mod host_functions;
+mod host_state;
 mod inspect;
 mod instance;
 pub mod limits;
 mod plugin;
+mod plugin_dir;
 mod registry;
 mod selector;
-mod host_state;
 mod watch;
 
 pub use engine::{Engine, EngineError};
-pub use plugin_dir::{BuiltIn, PluginDir, PluginDirError};
 pub use inspect::{CONTRACT_VERSION, InspectError, PluginKind};
 pub use instance::InstanceCounts;
 pub use plugin::{Origin, Plugin, PrepareError};
-pub use registry::{GenerationStatus, PluginStatus, ChangeCallback, Registry, RollbackError, Serving};
+pub use plugin_dir::{BuiltIn, PluginDir, PluginDirError};
+pub use registry::{
+    ChangeCallback, GenerationStatus, PluginStatus, Registry, RollbackError, Serving,
+};
 pub use watch::{Depth, Watch, WatchError};

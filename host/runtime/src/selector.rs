@@ -13,9 +13,9 @@ use wasmtime::component::InstancePre;
 use crate::bindings::{SelectorPlugin, SelectorPluginIndices, selector_contract as contract};
 use crate::engine::Engine;
 use crate::fault::{invalid_output, with_timeout};
+use crate::host_state::HostState;
 use crate::instance::{InstanceCounts, Instances, InstantiateError, World};
 use crate::limits::{CALL_TICKS_MAX, DESCRIBE_TICKS_MAX};
-use crate::host_state::HostState;
 
 /// The selectors' world.
 pub(crate) struct SelectorWorld;

@@ -7,7 +7,7 @@ use notify::{Event, EventKind, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::limits::{WATCH_DELAY_MAX, WATCH_DEBOUNCE};
+use crate::limits::{WATCH_DEBOUNCE, WATCH_DELAY_MAX};
 
 /// A folder that is watched until this is dropped.
 pub struct Watch {
@@ -84,7 +84,8 @@ fn may_change(event: &notify::Result<Event>) -> bool {
 /// Waits until nothing has changed for a while, but not for ever.
 async fn debounce(changes: &mut mpsc::Receiver<()>) {
     let latest = Instant::now() + WATCH_DELAY_MAX;
-    let settled = async { while let Ok(Some(())) = timeout(WATCH_DEBOUNCE, changes.recv()).await {} };
+    let settled =
+        async { while let Ok(Some(())) = timeout(WATCH_DEBOUNCE, changes.recv()).await {} };
     let _ = timeout_at(latest, settled).await;
 }
 

@@ -8,21 +8,21 @@
 
 #[path = "runtime/contract.rs"]
 mod contract;
-#[path = "runtime/evaluation.rs"]
-mod evaluation;
 #[path = "runtime/executors.rs"]
 mod executors;
-#[path = "runtime/folder.rs"]
-mod folder;
+#[path = "runtime/harness.rs"]
+mod harness;
 #[path = "runtime/hostile.rs"]
 mod hostile;
 #[path = "runtime/instances.rs"]
 mod instances;
+#[path = "runtime/plugin_dir.rs"]
+mod plugin_dir;
 #[path = "runtime/prepare.rs"]
 mod prepare;
+#[path = "runtime/refresh_policy.rs"]
+mod refresh_policy;
 #[path = "runtime/registry.rs"]
 mod registry;
 #[path = "runtime/selectors.rs"]
 mod selectors;
-#[path = "runtime/stage.rs"]
-mod stage;

@@ -112,7 +112,11 @@ impl Database {
         Ok(listed)
     }
 
-    pub(crate) fn save(&mut self, record: &StoredCredential, expected: Option<u64>) -> DbResult<u64> {
+    pub(crate) fn save(
+        &mut self,
+        record: &StoredCredential,
+        expected: Option<u64>,
+    ) -> DbResult<u64> {
         let id = record.id.as_str();
         let tokens = record.tokens.as_ref().map(TokensRow::of);
         let tokens = self.seal_column(id, "tokens", tokens.as_ref())?;

@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(created.bytes(), again.bytes());
         let left = fs::read_dir(path.parent().unwrap()).unwrap().count();
         assert_eq!(left, 1, "no draft is left");
-        assert!(!format!("{made:?}").contains(&hex(created.bytes())));
+        assert!(!format!("{created:?}").contains(&hex(created.bytes())));
         let other = Key::from_file(&folder.path().join("other")).unwrap();
         assert_ne!(created.bytes(), other.bytes());
     }
@@ -209,7 +209,7 @@ mod tests {
             fs::write(&path, invalid).unwrap();
             assert!(
                 matches!(Key::from_file(&path), Err(KeyError::Malformed(_))),
-                "{wrong}"
+                "{invalid}"
             );
         }
     }

@@ -39,7 +39,9 @@ impl Sealer {
         location: &[&str],
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
-        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(DecryptError)?;
+        let (nonce, sealed) = sealed
+            .split_first_chunk::<NONCE_BYTES>()
+            .ok_or(DecryptError)?;
         let payload = Payload {
             msg: sealed,
             aad: &associated_data(location),
@@ -80,7 +82,11 @@ mod tests {
         );
         assert_ne!(sealed, sealer.seal(&["a", "tokens"], b"secret").unwrap());
         for location in [["b", "tokens"], ["a", "definition"], ["at", "okens"]] {
-            assert_eq!(sealer.open(&location, &sealed), Err(DecryptError), "{place:?}");
+            assert_eq!(
+                sealer.open(&location, &sealed),
+                Err(DecryptError),
+                "{location:?}"
+            );
         }
         let other = Sealer::new(&key("two"));
         assert_eq!(other.open(&["a", "tokens"], &sealed), Err(DecryptError));

@@ -53,7 +53,7 @@ pub enum OpenError {
     },
     /// It was sealed with another key.
     #[error(
-        "the database {path} does not open with {key}: it was made with {made_with}; put that key \
+        "the database {path} does not open with {key}: it was made with {expected_key}; put that key \
          back, or move the database away and lose what it holds"
     )]
     KeyMismatch {

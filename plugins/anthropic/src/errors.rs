@@ -1,7 +1,7 @@
 //! What error answers of Anthropic mean, where the host's own rules would be wrong.
 
+use jackfield_plugin::classify::{ProviderError, Rule};
 use jackfield_plugin::executor::{Failure, HttpHead, Scope};
-use jackfield_plugin::classify::{Rule, ProviderError};
 
 pub(crate) fn classify(head: &HttpHead, body: &[u8]) -> Failure {
     ProviderError::parse(head, body).classify(RULES)

@@ -1,7 +1,7 @@
 //! What error answers of the Gemini API mean, where the host's own rules would be wrong.
 
+use jackfield_plugin::classify::{ProviderError, Rule};
 use jackfield_plugin::executor::{Failure, HttpHead, Scope};
-use jackfield_plugin::classify::{Rule, ProviderError};
 
 use crate::pacific_time::until_midnight_ms;
 

@@ -4,8 +4,8 @@
 //! repeat the name inside are changed. Answers are relayed: streams as server-sent events, whatever
 //! the client wants them as.
 
-mod errors;
 mod body_patch;
+mod errors;
 mod pacific_time;
 
 use jackfield_plugin::encode::path_segment;

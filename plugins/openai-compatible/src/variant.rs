@@ -71,8 +71,9 @@ fn properties(name: Option<VariantName>) -> Variant {
 impl Settings {
     /// Reads and checks the text of a JSON object.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
-        let settings: Self = serde_json::from_str(text)
-            .map_err(|error| Failure::invalid_request(format!("the provider's settings: {error}")))?;
+        let settings: Self = serde_json::from_str(text).map_err(|error| {
+            Failure::invalid_request(format!("the provider's settings: {error}"))
+        })?;
         let of = |name, value: &Option<String>| value.is_some() && settings.variant != Some(name);
         for (foreign, setting, variant) in [
             (
@@ -112,7 +113,11 @@ impl Settings {
         path: &str,
         model: Option<&str>,
     ) -> Result<String, Failure> {
-        let Variant { path_prefix: root, missing_paths: lacks, .. } = properties(self.variant);
+        let Variant {
+            path_prefix: root,
+            missing_paths: lacks,
+            ..
+        } = properties(self.variant);
         let base = credential.base_url.as_str();
         if lacks.contains(&path) {
             let message = format!("this provider has no `{path}`");
@@ -129,7 +134,10 @@ impl Settings {
     }
 
     /// With the headers by which OpenRouter knows whose usage it is.
-    pub(crate) fn with_app_attribution(&self, request: HttpRequest) -> Result<HttpRequest, Failure> {
+    pub(crate) fn with_app_attribution(
+        &self,
+        request: HttpRequest,
+    ) -> Result<HttpRequest, Failure> {
         request
             .optional_header("http-referer", self.http_referer.as_deref())?
             .optional_header("x-title", self.x_title.as_deref())
@@ -139,7 +147,12 @@ impl Settings {
 /// Azure OpenAI with a version. A date means the classic form, which has the deployment, that is the
 /// model, in its path; the other versions are of the form that needs none (Azure OpenAI, API
 /// version lifecycle).
-fn azure_url(base: &str, version: &str, path: &str, model: Option<&str>) -> Result<String, Failure> {
+fn azure_url(
+    base: &str,
+    version: &str,
+    path: &str,
+    model: Option<&str>,
+) -> Result<String, Failure> {
     let resource = base.strip_suffix("/openai/v1").unwrap_or(base);
     let resource = resource.strip_suffix("/openai").unwrap_or(resource);
     if matches!(version, "v1" | "preview") {

@@ -70,7 +70,10 @@ fn post(context: &Context, credential: &Credential, path: &str) -> Result<HttpRe
 
 /// Whom the usage counts for, where the key has more than one to choose from (OpenAI, API reference,
 /// authentication).
-fn with_account_headers(request: HttpRequest, credential: &Credential) -> Result<HttpRequest, Failure> {
+fn with_account_headers(
+    request: HttpRequest,
+    credential: &Credential,
+) -> Result<HttpRequest, Failure> {
     request
         .optional_header("openai-organization", credential.attribute("organization"))?
         .optional_header("openai-project", credential.attribute("project"))

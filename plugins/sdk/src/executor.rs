@@ -318,9 +318,9 @@ impl HttpRequest {
     pub fn optional_header(self, name: &str, value: Option<&str>) -> Result<Self, Failure> {
         match value {
             None => Ok(self),
-            Some(value) if value.contains(char::is_control) => Err(Failure::invalid_request(format!(
-                "what is set for the header `{name}` must be one line of text"
-            ))),
+            Some(value) if value.contains(char::is_control) => Err(Failure::invalid_request(
+                format!("what is set for the header `{name}` must be one line of text"),
+            )),
             Some(value) => Ok(self.header(name, value.as_bytes())),
         }
     }

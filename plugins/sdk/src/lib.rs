@@ -5,9 +5,9 @@
 //! [`selector::Selector`] for a type of its own and hands that type to
 //! [`export_executor!`] or [`export_selector!`]. `plugins/README.md` goes through it step by step.
 
+pub mod classify;
 pub mod encode;
 pub mod executor;
-pub mod classify;
 pub mod refresh;
 pub mod selector;
 

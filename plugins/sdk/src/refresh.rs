@@ -46,10 +46,14 @@ pub fn plan(credential: &Credential, settings: &str) -> Result<Plan, Failure> {
     let settings: Settings = serde_json::from_str(settings)
         .map_err(|error| Failure::invalid_request(format!("the settings of a refresh: {error}")))?;
     let Some(url) = &settings.token_url else {
-        return Err(Failure::invalid_request("the setting `token-url` is missing"));
+        return Err(Failure::invalid_request(
+            "the setting `token-url` is missing",
+        ));
     };
     if !credential.has_secret("refresh-token") {
-        return Err(Failure::invalid_request("the credential has no `refresh-token`"));
+        return Err(Failure::invalid_request(
+            "the credential has no `refresh-token`",
+        ));
     }
     let mut fields = vec![("grant_type", "refresh_token")];
     fields.extend(settings.scope.iter().map(|scope| ("scope", scope.as_str())));

@@ -59,7 +59,7 @@ pub fn wat(name: &str) -> Vec<u8> {
 /// tools are still missing.
 pub fn mock_guest(language: &str, kind: GuestKind) -> Vec<u8> {
     match language {
-        "rust" => guest(&format!("practice_{}", kind.label())),
+        "rust" => guest(&format!("mock_{}", kind.label())),
         _ => guest_in_language(language, kind),
     }
 }

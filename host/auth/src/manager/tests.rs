@@ -84,7 +84,10 @@ fn lease_exposes_only_its_own_credential() -> Result<(), LeaseError> {
 fn rejects_lease_on_unavailable_credential() -> Result<(), LeaseError> {
     let manager = manager(&["a", "b"]);
     let set = candidates(&manager);
-    assert_eq!(manager.lease(&set, 2, at(0)).map(drop), Err(LeaseError::NotInPool));
+    assert_eq!(
+        manager.lease(&set, 2, at(0)).map(drop),
+        Err(LeaseError::NotInPool)
+    );
     manager
         .lease(&set, 0, at(0))?
         .settle(failed(500), at(0), None);
@@ -93,7 +96,10 @@ fn rejects_lease_on_unavailable_credential() -> Result<(), LeaseError> {
     let ids = BTreeSet::from([CredentialId::from("a")]);
     let synced = manager.sync(|_| true, &ids, vec![registration("a")]);
     assert_eq!(synced.now_or_never(), Some(Ok(())));
-    assert_eq!(manager.lease(&set, 1, at(1)).map(drop), Err(LeaseError::NotInPool));
+    assert_eq!(
+        manager.lease(&set, 1, at(1)).map(drop),
+        Err(LeaseError::NotInPool)
+    );
     assert_eq!(
         manager.lease(&set, 0, at(1)).map(drop),
         cooling,
@@ -180,7 +186,8 @@ fn concurrent_settles_and_drops_leave_no_open_lease() {
                 start.wait();
                 for round in 0..ROUNDS {
                     let now = at(u64::try_from(round).unwrap_or(0) * 20);
-                    let Ok(set) = manager.candidates(&CandidateQuery::first_round("gpt"), now) else {
+                    let Ok(set) = manager.candidates(&CandidateQuery::first_round("gpt"), now)
+                    else {
                         continue;
                     };
                     let Ok(lease) = manager.lease(&set, (thread + round) % set.len(), now) else {

@@ -9,11 +9,13 @@ use jackfield_auth::{
     AuthManager, AuthParts, Event, Hook, Origin, RefreshError, Refresher, Registration, Store,
     StoreError,
 };
-use jackfield_credential::{CandidateQuery, CredentialId, Failure, Outcome, Scope, Served, Unavailable, kind};
+use jackfield_credential::{
+    CandidateQuery, CredentialId, Failure, Outcome, Scope, Served, Unavailable, kind,
+};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use crate::stage::{MemoryStore, Provider, access_token, at, clock, lease, manager, token};
+use crate::support::{MemoryStore, Provider, access_token, at, clock, lease, manager, token};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -231,10 +233,21 @@ async fn cliproxyapi_compat_1_17_update_replaces_served_models() {
     let names: Vec<_> = auth.names().iter().map(|name| name.name.clone()).collect();
     assert_eq!(names, ["other".into()]);
     let now = at(Duration::ZERO);
-    let unavailable = auth.candidates(&CandidateQuery::first_round("gpt"), now).unwrap_err();
-    assert!(matches!(unavailable, Unavailable::UnknownModel), "{gone:?}");
-    assert!(auth.candidates(&CandidateQuery::first_round("other"), now).is_ok());
-    assert!(auth.candidates(&CandidateQuery::first_round("other(high)"), now).is_ok());
+    let unavailable = auth
+        .candidates(&CandidateQuery::first_round("gpt"), now)
+        .unwrap_err();
+    assert!(
+        matches!(unavailable, Unavailable::UnknownModel),
+        "{unavailable:?}"
+    );
+    assert!(
+        auth.candidates(&CandidateQuery::first_round("other"), now)
+            .is_ok()
+    );
+    assert!(
+        auth.candidates(&CandidateQuery::first_round("other(high)"), now)
+            .is_ok()
+    );
 }
 
 #[tokio::test(start_paused = true)]

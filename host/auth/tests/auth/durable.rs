@@ -67,7 +67,8 @@ async fn changed_source_secrets_override_refreshed_tokens() {
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
     auth.refresh(&CredentialId::from("a"), 1).await.unwrap();
     let mut updated = token("a", HOUR);
-    updated.secrets
+    updated
+        .secrets
         .insert("access-token".to_owned(), "at-login".to_owned().into());
     let auth = manager(vec![updated], &store);
     auth.load(|_| None).await.unwrap();
@@ -188,7 +189,10 @@ async fn unsaved_operator_override_is_saved_later() {
     let b = CredentialId::from("b");
     *store.failures.lock() = 1;
     let result = auth.set_enabled(&b, false).await;
-    assert!(matches!(result, Err(ChangeError::SaveFailed(_))), "{told:?}");
+    assert!(
+        matches!(result, Err(ChangeError::SaveFailed(_))),
+        "{result:?}"
+    );
     assert!(!auth.get(&b).unwrap().status.enabled, "it holds");
     auth.flush().await.unwrap();
     assert_eq!(store.records.lock()[&b].enabled, Some(false));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{
-    AuthManager, ReconfigureSummary, Definition, PersistedState, Origin, Reconfiguration, Refresher, Registration,
+    AuthManager, Definition, Origin, PersistedState, Reconfiguration, ReconfigureSummary,
+    Refresher, Registration,
 };
 use jackfield_credential::{CredentialId, PoolOptions};
 use serde_json::json;
@@ -14,7 +15,11 @@ use crate::support::{MemoryStore, Provider, access_token, at, lease, manager, to
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn reconfigure(auth: &AuthManager, registrations: Vec<Registration>, persisted: PersistedState) -> ReconfigureSummary {
+fn reconfigure(
+    auth: &AuthManager,
+    registrations: Vec<Registration>,
+    persisted: PersistedState,
+) -> ReconfigureSummary {
     let new = Reconfiguration {
         registrations,
         options: PoolOptions::default(),
@@ -32,9 +37,14 @@ async fn refreshed_tokens_survive_unchanged_source() {
     auth.refresh(&a, 1).await.unwrap();
     auth.refresh(&b, 1).await.unwrap();
     let mut updated = token("b", HOUR);
-    updated.secrets
+    updated
+        .secrets
         .insert("access-token".to_owned(), "at-login".to_owned().into());
-    let summary = reconfigure(&auth, vec![token("a", HOUR), updated], PersistedState::default());
+    let summary = reconfigure(
+        &auth,
+        vec![token("a", HOUR), updated],
+        PersistedState::default(),
+    );
     assert_eq!((summary.changed, summary.added, summary.removed), (1, 0, 0));
     assert_eq!(access_token(&auth, "a"), "at-1-a");
     assert_eq!(access_token(&auth, "b"), "at-login");
@@ -112,7 +122,10 @@ async fn persisted_state_includes_unsaved_admin_credentials() {
     *store.failures.lock() = 100;
     auth.register(created).await.unwrap_err();
     let persisted = auth.persisted_state().await.unwrap();
-    let ids: Vec<&str> = persisted.admin_created().map(|record| record.id.as_str()).collect();
+    let ids: Vec<&str> = persisted
+        .admin_created()
+        .map(|record| record.id.as_str())
+        .collect();
     assert_eq!(ids, ["made"]);
 }
 

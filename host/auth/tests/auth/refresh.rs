@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use tokio::time::{sleep, timeout};
 
-use crate::stage::{MemoryStore, Provider, access_token, at, lease, manager, token};
+use crate::support::{MemoryStore, Provider, access_token, at, lease, manager, token};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -152,7 +152,8 @@ async fn rejected_refresh_bars_credential_until_secrets_change() {
     assert_eq!((now.refresh.running, now.refresh.due_at), (false, None));
 
     let mut updated = token("a", 900 * MINUTE);
-    updated.secrets
+    updated
+        .secrets
         .insert("refresh-token".to_owned(), "rt-anew".to_owned().into());
     auth.register(updated).await.unwrap();
     let view = auth.get(&a).unwrap();
@@ -196,16 +197,14 @@ async fn operator_edit_wins_over_running_refresh() {
     let editing = async {
         sleep(Duration::from_millis(500)).await;
         let mut updated = token("a", 60 * MINUTE);
-        updated.secrets
+        updated
+            .secrets
             .insert("access-token".to_owned(), "at-operators".to_owned().into());
         auth.register(updated).await.unwrap();
     };
     let a = id("a");
     let (result, ()) = tokio::join!(auth.refresh(&a, 1), editing);
-    assert!(
-        matches!(result, Err(RefreshError::Failed(_))),
-        "{result:?}"
-    );
+    assert!(matches!(result, Err(RefreshError::Failed(_))), "{result:?}");
     assert_eq!(access_token(&auth, "a"), "at-operators");
 }
 
@@ -230,14 +229,20 @@ proptest! {
     }
 }
 
-async fn run_with_results(results: Vec<(u64, Outcome)>, refresh: bool) -> (Vec<Availability>, String) {
+async fn run_with_results(
+    results: Vec<(u64, Outcome)>,
+    refresh: bool,
+) -> (Vec<Availability>, String) {
     let (auth, _, _) = setup(&["a"], 60 * MINUTE);
     let a = id("a");
     let settling = async {
         for (pause, outcome) in results {
             sleep(Duration::from_millis(pause)).await;
             let now = at(Duration::from_secs(1));
-            let Ok(set) = auth.candidates(&jackfield_credential::CandidateQuery::first_round("gpt"), now) else {
+            let Ok(set) = auth.candidates(
+                &jackfield_credential::CandidateQuery::first_round("gpt"),
+                now,
+            ) else {
                 continue;
             };
             auth.lease(&set, 0, now).unwrap().settle(outcome, now, None);
@@ -291,7 +296,9 @@ async fn refresh_of_removed_credential_does_not_affect_its_successor() {
     let another = async {
         sleep(Duration::from_millis(500)).await;
         auth.remove(&a).await.unwrap();
-        created.secrets.insert("access-token".into(), "other".into());
+        created
+            .secrets
+            .insert("access-token".into(), "other".into());
         created.secrets.insert("refresh-token".into(), "rt".into());
         auth.register(created.clone()).await.unwrap();
         // Its own refresh is under way when the other one's ends.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{
-    AuthManager, BoxFuture, RefreshError, RefreshJob, PolicyQuery, Refresher, Registration,
+    AuthManager, BoxFuture, PolicyQuery, RefreshError, RefreshJob, Refresher, Registration,
     TokenPatch,
 };
 use jackfield_credential::{CredentialId, CredentialKind, ProviderName, Timestamp};
 use parking_lot::Mutex;
 use tokio::time::{sleep, timeout};
 
-use crate::stage::{Provider, access_token, at, clock, manager, token};
+use crate::support::{Provider, access_token, at, clock, manager, token};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -77,7 +77,10 @@ impl Refresher for PolicyRefresher {
     }
 }
 
-fn setup(registrations: Vec<Registration>, decision: Option<bool>) -> (AuthManager, Arc<PolicyRefresher>) {
+fn setup(
+    registrations: Vec<Registration>,
+    decision: Option<bool>,
+) -> (AuthManager, Arc<PolicyRefresher>) {
     let auth = manager(registrations, &Arc::default());
     let executor = PolicyRefresher::new(decision);
     auth.set_refresher(Arc::<PolicyRefresher>::clone(&executor) as Arc<dyn Refresher>);
@@ -112,7 +115,7 @@ async fn cliproxyapi_compat_1_14_policy_no_overrides_lead() {
     assert_eq!(executor.provider.calls(), 0);
     // Both are asked about every minute, moved by a fifth at most.
     let checks = executor.check_count();
-    assert!((2 * 50..=2 * 76).contains(&checks), "{asked}");
+    assert!((2 * 50..=2 * 76).contains(&checks), "{checks}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,7 +127,10 @@ async fn cliproxyapi_compat_1_14_policy_none_falls_back_to_interval_and_lead() {
     run_for(&auth, Duration::from_secs(3)).await;
     assert_eq!(access_token(&auth, "a"), "at-1-a");
     let last = executor.checks.lock().last().cloned().unwrap();
-    assert!(executor.check_count() > before, "it is asked when that is due");
+    assert!(
+        executor.check_count() > before,
+        "it is asked when that is due"
+    );
     assert_eq!(last.0, at(25 * MINUTE));
 }
 
@@ -212,7 +218,9 @@ async fn policy_decision_on_replaced_tokens_is_ignored() {
     let login = async {
         sleep(Duration::from_secs(5)).await;
         let mut login_registration = token("a", 900 * MINUTE);
-        login_registration.secrets.insert("access-token".into(), "anew".into());
+        login_registration
+            .secrets
+            .insert("access-token".into(), "anew".into());
         auth.register(login_registration).await.unwrap();
         // The answer to the first question comes in five seconds; it is of the old token.
         sleep(Duration::from_secs(7)).await;

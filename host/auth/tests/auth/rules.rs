@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jackfield_auth::{AuthManager, AuthParts, ChangeError, LoadSummary};
 use jackfield_credential::{
-    CandidateQuery, Availability, CooldownPolicy, CredentialId, Failure, Outcome, PoolOptions, Scope, Served,
-    kind,
+    Availability, CandidateQuery, CooldownPolicy, CredentialId, Failure, Outcome, PoolOptions,
+    Scope, Served, kind,
 };
 
 use crate::support::{MemoryStore, at, clock, lease, manager, secret, token};
@@ -128,7 +128,10 @@ async fn cliproxyapi_compat_1_17_model_is_listed_with_its_providers() {
     fail(&auth, "a");
     fail(&auth, "b");
     let now = at(Duration::ZERO);
-    assert!(auth.candidates(&CandidateQuery::first_round("gpt"), now).is_err());
+    assert!(
+        auth.candidates(&CandidateQuery::first_round("gpt"), now)
+            .is_err()
+    );
     assert_eq!(listed(&auth), both);
     auth.set_enabled(&id("b"), false).await.unwrap();
     assert_eq!(listed(&auth), [("gpt".to_owned(), 1)]);

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jackfield_auth::{AuthManager, QueueError, Origin, Registration, WAITERS_MAX};
+use jackfield_auth::{AuthManager, Origin, QueueError, Registration, WAITERS_MAX};
 use jackfield_credential::{CandidateQuery, Outcome, PoolOptions};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::stage::{MemoryStore, at, lease, manager, token};
+use crate::support::{MemoryStore, at, lease, manager, token};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 use super::Credential;
 use super::credentials::fields;
 use super::diagnostics::Position;
-use super::reader::{UniqueNames, Reader};
-use super::mapping::{Mapping, Located};
+use super::mapping::{Located, Mapping};
+use super::reader::{Reader, UniqueNames};
 use super::yaml::{Entry, Node, Value};
 
 /// A credential, and whose it is.

@@ -9,9 +9,9 @@ use jackfield_credential::{CredentialKind, Timestamp};
 use secrecy::SecretString;
 use url::Url;
 
+use super::mapping::{Located, Mapping, entries, join};
 use super::models::models;
-use super::reader::{UniqueNames, Reader};
-use super::mapping::{Mapping, Located, entries, join};
+use super::reader::{Reader, UniqueNames};
 
 /// One account or API key. Its `Debug` shows nothing secret.
 pub(crate) struct Credential {
@@ -87,7 +87,9 @@ pub(super) fn fields<'n>(
 ) -> Option<Credential> {
     let id = mapping.required(reader, "id", |reader, located| reader.unique(located, ids));
     let secrets = secrets(reader, mapping, located);
-    let kind = mapping.optional(reader, "kind", |reader, located| reader.choice(located, &KINDS));
+    let kind = mapping.optional(reader, "kind", |reader, located| {
+        reader.choice(located, &KINDS)
+    });
     let kind = kind.unwrap_or_else(|| infer_kind(secrets.as_ref()));
     let label = mapping.optional(reader, "label", Reader::line);
     let expires_at = mapping.optional(reader, "expires-at", Reader::timestamp);

@@ -7,8 +7,8 @@ use jackfield_credential::model_names::{
     ChannelAlias, NamedModel, oauth_model_alias_channel, oauth_model_alias_channels,
 };
 
-use super::reader::{UniqueNames, Reader};
-use super::mapping::{Mapping, Located, entries, join};
+use super::mapping::{Located, Mapping, entries, join};
+use super::reader::{Reader, UniqueNames};
 
 /// A list of models. All names and aliases differ by more than case.
 pub(super) fn models(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<NamedModel>> {

@@ -8,9 +8,9 @@ use jackfield_credential::model_names::NamedModel;
 use url::Url;
 
 use super::credentials::{Credential, credential};
+use super::mapping::{Located, Mapping};
 use super::models::models;
-use super::reader::{UniqueNames, Reader};
-use super::mapping::{Mapping, Located};
+use super::reader::{Reader, UniqueNames};
 use crate::built_in::default_base_url;
 
 /// A provider with its credentials and models.
@@ -70,7 +70,9 @@ pub(super) fn providers(
         let disable_cooling = mapping.optional(reader, "disable-cooling", Reader::flag);
         let refresh = mapping.optional(reader, "refresh", refresh);
         let list = |reader: &mut Reader<'_>, located: &Located<'_>| {
-            reader.list(located, |reader, located| credential(reader, located, &mut ids))
+            reader.list(located, |reader, located| {
+                credential(reader, located, &mut ids)
+            })
         };
         let credentials = if credentials_needed {
             mapping.required(reader, "credentials", list)

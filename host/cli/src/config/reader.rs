@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::environment::Environment;
 use super::diagnostics::{ConfigErrors, Diagnostic, Position};
+use super::environment::Environment;
 use super::mapping::Located;
 use super::yaml::Value;
 use super::{Admin, Config, root, yaml};
@@ -165,7 +165,13 @@ impl UniqueNames {
         self.check_by(reader, located, name, name.to_lowercase());
     }
 
-    fn check_by(&mut self, reader: &mut Reader<'_>, located: &Located<'_>, name: &str, key: String) {
+    fn check_by(
+        &mut self,
+        reader: &mut Reader<'_>,
+        located: &Located<'_>,
+        name: &str,
+        key: String,
+    ) {
         let Some(first) = self.0.get(&key) else {
             self.0.insert(key, located.node.position);
             return;

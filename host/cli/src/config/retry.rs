@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jackfield_credential::BudgetPolicy;
 
+use super::mapping::{Located, Mapping};
 use super::reader::Reader;
-use super::mapping::{Mapping, Located};
 
 /// When a failed attempt is followed by another.
 #[derive(Debug)]
@@ -82,12 +82,18 @@ fn budget(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Budget> {
     let mut mapping = Mapping::open(reader, located)?;
     let default = Budget::default();
     let budget = Budget {
-        ratio_permille: mapping.field(reader, "ratio", default.ratio_permille, |reader, located| {
-            reader.permille(located, RATIO_PERMILLE_MAX)
-        }),
-        per_second: mapping.field(reader, "per-second", default.per_second, |reader, located| {
-            reader.number(located, 0..=PER_SECOND_MAX)
-        }),
+        ratio_permille: mapping.field(
+            reader,
+            "ratio",
+            default.ratio_permille,
+            |reader, located| reader.permille(located, RATIO_PERMILLE_MAX),
+        ),
+        per_second: mapping.field(
+            reader,
+            "per-second",
+            default.per_second,
+            |reader, located| reader.number(located, 0..=PER_SECOND_MAX),
+        ),
         burst: mapping.field(reader, "burst", default.burst, |reader, located| {
             reader.number(located, 1..=BURST_MAX)
         }),

@@ -7,9 +7,9 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::diagnostics::Position;
-use super::reader::{UniqueNames, Reader};
+use super::mapping::{Located, Mapping};
+use super::reader::{Reader, UniqueNames};
 use super::routes::{KnownModels, Routes};
-use super::mapping::{Mapping, Located};
 use super::{
     Admin, ClientKey, Config, StoreKind, Timeouts, models, providers, retry, routes, routing,
 };
@@ -97,7 +97,11 @@ fn listen(reader: &mut Reader<'_>, located: &Located<'_>, open: bool) -> Option<
     Some(address)
 }
 
-fn admin(reader: &mut Reader<'_>, located: &Located<'_>, clients: Option<SocketAddr>) -> Option<Admin> {
+fn admin(
+    reader: &mut Reader<'_>,
+    located: &Located<'_>,
+    clients: Option<SocketAddr>,
+) -> Option<Admin> {
     let mut mapping = Mapping::open(reader, located)?;
     let listen = mapping.field(reader, "listen", ADMIN_LISTEN, |reader, located| {
         let address = reader.address(located)?;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jackfield_credential::model_names::{ChannelAlias, NamedModel, Route, RouteTarget};
 use jackfield_credential::split_suffix;
 
+use super::mapping::{Located, Mapping};
 use super::providers::Provider;
-use super::reader::{UniqueNames, Reader};
-use super::mapping::{Mapping, Located};
+use super::reader::{Reader, UniqueNames};
 
 /// One name that may stand in for another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,7 +204,9 @@ fn fallback<'n>(
             Some(model)
         });
         let on = mapping.optional(reader, "on", |reader, located| {
-            reader.list(located, |reader, located| reader.choice(located, &CONDITIONS))
+            reader.list(located, |reader, located| {
+                reader.choice(located, &CONDITIONS)
+            })
         });
         mapping.deny_unknown(reader);
         let on = on.unwrap_or_else(|| CONDITIONS.map(|(_, condition)| condition).to_vec());

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use super::mapping::{Located, Mapping};
 use super::reader::Reader;
-use super::mapping::{Mapping, Located};
 use super::yaml::Value;
 
 /// How credentials are chosen.
@@ -52,9 +52,12 @@ pub(super) fn routing(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<
         affinity: mapping.field(reader, "affinity", default.affinity, |reader, located| {
             reader.list(located, affinity)
         }),
-        queue_timeout: mapping.field(reader, "room-wait", default.queue_timeout, |reader, located| {
-            reader.duration(located, QUEUE_TIMEOUT_MAX)
-        }),
+        queue_timeout: mapping.field(
+            reader,
+            "room-wait",
+            default.queue_timeout,
+            |reader, located| reader.duration(located, QUEUE_TIMEOUT_MAX),
+        ),
     };
     mapping.deny_unknown(reader);
     Some(routing)

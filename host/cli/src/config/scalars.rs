@@ -12,8 +12,8 @@ use jackfield_credential::Timestamp;
 use jackfield_credential::model_names::normalize_prefix;
 use url::Url;
 
-use super::reader::{UniqueNames, Reader};
 use super::mapping::Located;
+use super::reader::{Reader, UniqueNames};
 use super::yaml::Value;
 
 impl Reader<'_> {
@@ -51,7 +51,11 @@ impl Reader<'_> {
     }
 
     /// A name that did not come before.
-    pub(super) fn unique(&mut self, located: &Located<'_>, names: &mut UniqueNames) -> Option<String> {
+    pub(super) fn unique(
+        &mut self,
+        located: &Located<'_>,
+        names: &mut UniqueNames,
+    ) -> Option<String> {
         let name = self.name(located)?;
         names.check(self, located, &name);
         Some(name)
@@ -68,7 +72,11 @@ impl Reader<'_> {
             return Some(*chosen);
         }
         let labels: Vec<&str> = choices.iter().map(|(label, _)| *label).collect();
-        self.invalid_value(located, text, &format!("must be one of {}", labels.join(", ")))
+        self.invalid_value(
+            located,
+            text,
+            &format!("must be one of {}", labels.join(", ")),
+        )
     }
 
     /// Text on one line, such as a model's name.
@@ -201,7 +209,11 @@ impl Reader<'_> {
     pub(super) fn path(&mut self, located: &Located<'_>) -> Option<PathBuf> {
         let text = self.text(located)?;
         if text.starts_with('~') {
-            return self.invalid_value(located, text, "must be written out; `~` is not replaced here");
+            return self.invalid_value(
+                located,
+                text,
+                "must be written out; `~` is not replaced here",
+            );
         }
         let path = std::path::absolute(self.folder.join(text)).ok();
         path.or_else(|| self.invalid_value(located, text, "must be a path"))

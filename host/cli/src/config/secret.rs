@@ -4,8 +4,8 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::environment::Environment;
-use super::reader::Reader;
 use super::mapping::{Located, join};
+use super::reader::Reader;
 use super::yaml::Value;
 
 impl Reader<'_> {
@@ -15,7 +15,11 @@ impl Reader<'_> {
     }
 
     /// A secret of at least `least` bytes.
-    pub(super) fn secret_with_min(&mut self, located: &Located<'_>, least: usize) -> Option<SecretString> {
+    pub(super) fn secret_with_min(
+        &mut self,
+        located: &Located<'_>,
+        least: usize,
+    ) -> Option<SecretString> {
         let secret = match &located.node.value {
             Value::Scalar { .. } => SecretString::from(self.text(located)?.to_owned()),
             Value::Map(_) | Value::List(_) => self.secret_from(located)?,

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Number, Value as Json};
 
-use super::reader::Reader;
 use super::mapping::{Located, entries, join};
+use super::reader::Reader;
 use super::yaml::{Node, Value};
 
 impl Reader<'_> {
@@ -54,7 +54,10 @@ impl Reader<'_> {
             Value::Scalar { text, plain: true } => {
                 let json = plain(text);
                 if json.is_none() {
-                    self.report(located, "is a number that JSON cannot hold; put it in quotes");
+                    self.report(
+                        located,
+                        "is a number that JSON cannot hold; put it in quotes",
+                    );
                 }
                 json
             }

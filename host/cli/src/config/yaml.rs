@@ -61,7 +61,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
     let mut builder = Builder::default();
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|error| {
-            Diagnostisyntaxorm(
+            Diagnostic::syntax(
                 position(*error.marker()),
                 format!("not YAML: {}", error.info()),
             )
@@ -71,7 +71,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
     let start = Position { line: 1, column: 1 };
     builder
         .root
-        .ok_or_else(|| Diagnostisyntaxorm(start, "the file is empty; it needs `providers`"))
+        .ok_or_else(|| Diagnostic::syntax(start, "the file is empty; it needs `providers`"))
 }
 
 #[derive(Default)]
@@ -98,7 +98,7 @@ impl Builder {
         match event {
             Event::DocumentStart(_) if self.root.is_some() => {
                 let message = "a second document begins; one file holds one configuration";
-                Err(Diagnostisyntaxorm(position, message))
+                Err(Diagnostic::syntax(position, message))
             }
             Event::Nothing
             | Event::StreamStart
@@ -133,7 +133,7 @@ impl Builder {
             },
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor) else {
-                    return Err(Diagnostisyntaxorm(
+                    return Err(Diagnostic::syntax(
                         position,
                         "this alias stands inside its own anchor",
                     ));
@@ -153,7 +153,7 @@ impl Builder {
     fn begin(&mut self, position: Position, anchor: usize, value: Value) -> Result<(), Diagnostic> {
         if self.open.len() >= DEPTH_MAX {
             let message = format!("nested deeper than {DEPTH_MAX} levels");
-            return Err(Diagnostisyntaxorm(position, message));
+            return Err(Diagnostic::syntax(position, message));
         }
         self.open.push(OpenNode {
             position,
@@ -177,12 +177,16 @@ impl Builder {
         };
         match (&mut open.value, open.key.take()) {
             (Value::List(items), _) => items.push(node),
-            (Value::Map(entries), Some((key, position))) => entries.push(Entry { key, position, node }),
+            (Value::Map(entries), Some((key, position))) => entries.push(Entry {
+                key,
+                position,
+                node,
+            }),
             (Value::Map(_), None) => match node.value {
                 Value::Scalar { text, .. } => open.key = Some((text, node.position)),
                 Value::List(_) | Value::Map(_) => {
                     let message = "a key must be a word; this one is a list or a mapping";
-                    return Err(Diagnostisyntaxorm(node.position, message));
+                    return Err(Diagnostic::syntax(node.position, message));
                 }
             },
             (Value::Scalar { .. }, _) => {}
@@ -193,7 +197,7 @@ impl Builder {
     fn check_size(&self, position: Position) -> Result<(), Diagnostic> {
         if self.nodes > NODES_MAX {
             let message = format!("more than {NODES_MAX} values, counting what aliases repeat");
-            return Err(Diagnostisyntaxorm(position, message));
+            return Err(Diagnostic::syntax(position, message));
         }
         Ok(())
     }
@@ -204,7 +208,7 @@ fn check_tag(position: Position, tag: Option<&saphyr_parser::Tag>) -> Result<(),
     match tag {
         Some(tag) if !tag.is_yaml_core_schema() && !tag.handle.is_empty() => {
             let message = format!("the tag `{tag}` is not known; for a secret write {{env: NAME}}");
-            Err(Diagnostisyntaxorm(position, message))
+            Err(Diagnostic::syntax(position, message))
         }
         _ => Ok(()),
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jackfield_credential::Availability;
 use jackfield_dispatch::Dispatcher;
-use jackfield_http::practice::{MockResponse, MockClient, MockFailure, MockProvider};
+use jackfield_http::practice::{MockClient, MockFailure, MockProvider, MockResponse};
 use jackfield_runtime::Registry;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
@@ -232,11 +232,7 @@ impl Tour {
             .map_or(0, |serving| serving.generation)
     }
 
-    async fn calls_until_swapped(
-        &self,
-        client: &MockClient,
-        before: u64,
-    ) -> Result<u32, String> {
+    async fn calls_until_swapped(&self, client: &MockClient, before: u64) -> Result<u32, String> {
         let calls = async {
             let mut calls = 0;
             while self.generation() == before {
@@ -274,11 +270,7 @@ async fn send_chat(client: &MockClient, stream: bool) -> Result<MockResponse, St
     post(client, "/chat/completions", &body).await
 }
 
-async fn post(
-    client: &MockClient,
-    path: &str,
-    body: &Value,
-) -> Result<MockResponse, String> {
+async fn post(client: &MockClient, path: &str, body: &Value) -> Result<MockResponse, String> {
     let response = client.post(path, body).await;
     let response = response.map_err(|error| error_chain(&error))?;
     if response.status == 200 {

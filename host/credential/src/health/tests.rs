@@ -25,7 +25,11 @@ fn cliproxyapi_compat_1_8_backoff_level_survives_its_window() {
 fn cliproxyapi_compat_1_8_success_resets_backoff() {
     let health = cooling_twice();
     assert_eq!(health.strikes(), 2);
-    let health = health.next(&Outcome::Success, observation(at(20_000), at(20_500)), &policy());
+    let health = health.next(
+        &Outcome::Success,
+        observation(at(20_000), at(20_500)),
+        &policy(),
+    );
     assert_eq!(health, Health::Ready);
     let health = health.next(&limited(), observation(at(21_000), at(21_000)), &policy());
     assert_eq!(
@@ -38,9 +42,11 @@ fn cliproxyapi_compat_1_8_success_resets_backoff() {
 fn a_success_that_began_before_the_failure_changes_nothing() {
     let health = cooling_twice();
     for began in [0, 9_999, 10_000] {
-        let after = health
-            .clone()
-            .next(&Outcome::Success, observation(at(began), at(20_000)), &policy());
+        let after = health.clone().next(
+            &Outcome::Success,
+            observation(at(began), at(20_000)),
+            &policy(),
+        );
         assert_eq!(
             after, health,
             "began at {began}, the failure was told at 10000"
@@ -57,12 +63,17 @@ fn a_failure_that_began_before_the_window_changes_nothing() {
         (9_999, 12_000),
         (9_999, 90_000),
     ] {
-        let after = health
-            .clone()
-            .next(&unauthorized(), observation(at(began), at(now)), &policy());
+        let after =
+            health
+                .clone()
+                .next(&unauthorized(), observation(at(began), at(now)), &policy());
         assert_eq!(after, health, "began at {began}, told at {now}");
     }
-    let counts = health.next(&unauthorized(), observation(at(12_000), at(12_000)), &policy());
+    let counts = health.next(
+        &unauthorized(),
+        observation(at(12_000), at(12_000)),
+        &policy(),
+    );
     let until = at(12_000) + Duration::from_mins(30);
     assert_eq!(
         counts.availability(at(12_000)),
@@ -72,7 +83,11 @@ fn a_failure_that_began_before_the_window_changes_nothing() {
 
 #[test]
 fn cliproxyapi_compat_1_8_retry_after_does_not_raise_backoff_level() {
-    let health = cooling_twice().next(&unauthorized(), observation(at(50_000), at(50_000)), &policy());
+    let health = cooling_twice().next(
+        &unauthorized(),
+        observation(at(50_000), at(50_000)),
+        &policy(),
+    );
     assert_eq!(health.strikes(), 2);
     let later = at(50_000) + Duration::from_mins(30);
     let health = health.next(&limited(), observation(later, later), &policy());
@@ -95,9 +110,10 @@ fn unattributable_outcomes_change_nothing() {
         blameless(Scope::Transport),
     ] {
         for health in [Health::Ready, cooling_twice()] {
-            let after = health
-                .clone()
-                .next(&outcome, observation(at(90_000), at(90_000)), &policy());
+            let after =
+                health
+                    .clone()
+                    .next(&outcome, observation(at(90_000), at(90_000)), &policy());
             assert_eq!(after, health, "{outcome:?}");
         }
     }

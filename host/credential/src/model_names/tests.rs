@@ -95,7 +95,10 @@ fn cliproxyapi_compat_1_12_first_alias_wins_case_insensitively() {
 #[test]
 fn cliproxyapi_compat_1_12_alias_wins_over_model_name() {
     let fixture = Fixture::new(&["n", "m=N"]);
-    assert_eq!(fixture.names(), names(&[("n", "m"), ("m", "m"), ("N", "m")]));
+    assert_eq!(
+        fixture.names(),
+        names(&[("n", "m"), ("m", "m"), ("N", "m")])
+    );
 }
 
 #[test]
@@ -244,7 +247,9 @@ fn a_routes_name_is_prefixed_like_any_other() {
 
 #[test]
 fn non_target_credential_serves_prefixed_name() {
-    let fixture = Fixture::new(&["m"]).prefix("t").route("m", &[("other", "x")]);
+    let fixture = Fixture::new(&["m"])
+        .prefix("t")
+        .route("m", &[("other", "x")]);
     assert_eq!(fixture.names(), names(&[("t/m", "m")]));
 }
 
@@ -438,15 +443,16 @@ fn model_lists() -> impl Strategy<Value = Vec<NamedModel>> {
 }
 
 fn fixtures() -> impl Strategy<Value = Fixture> {
-    let alias =
-        (any_name(), any_name(), any::<bool>(), any::<bool>()).prop_map(|(name, alias, fork, deep)| {
+    let alias = (any_name(), any_name(), any::<bool>(), any::<bool>()).prop_map(
+        |(name, alias, fork, deep)| {
             let name = if deep {
                 format!("{name}(high)").into()
             } else {
                 name
             };
             ChannelAlias { name, alias, fork }
-        });
+        },
+    );
     let target = ("acme|other", any_name()).prop_map(|(provider, model)| RouteTarget {
         provider: provider.into(),
         model,

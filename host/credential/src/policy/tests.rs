@@ -136,7 +136,11 @@ fn cliproxyapi_compat_1_8_disable_cooling_still_honors_retry_after() {
         disable_cooling: true,
         ..CooldownPolicy::default()
     };
-    let length = |failure: &Failure| policy.cooldown_for(failure, 0).map(|cooldown| cooldown.length);
+    let length = |failure: &Failure| {
+        policy
+            .cooldown_for(failure, 0)
+            .map(|cooldown| cooldown.length)
+    };
     for status in [408, 429, 500, 502, 503, 504] {
         assert_eq!(length(&failure("", Some(status))), None, "status {status}");
     }

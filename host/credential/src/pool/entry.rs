@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::{Attempt, Effects, HealthChange, LastFailure, Slot};
 use crate::stats::ModelStats;
 use crate::{
-    Availability, Cause, CooldownPolicy, Credential, Failure, Health, ModelKey, Outcome, Scope,
-    Timestamp, Observation,
+    Availability, Cause, CooldownPolicy, Credential, Failure, Health, ModelKey, Observation,
+    Outcome, Scope, Timestamp,
 };
 
 /// All entries, by slot.
@@ -259,7 +259,9 @@ impl Live {
         }
         let (account, model) = affected_scopes(outcome);
         let policy = policy.with(self.credential.disable_cooling);
-        let step = |health: &mut Health, news: bool| apply_outcome(health, outcome, news, observation, &policy);
+        let step = |health: &mut Health, news: bool| {
+            apply_outcome(health, outcome, news, observation, &policy)
+        };
         let account = step(&mut self.account, account);
         let model = position
             .and_then(|index| self.models.get_mut(index))
@@ -274,7 +276,13 @@ impl Live {
         };
         let changes = self.changes(Some(&attempt.key), account, model);
         let capacity_freed = was_busy && !self.is_busy();
-        (Effects { changes, capacity_freed }, touched)
+        (
+            Effects {
+                changes,
+                capacity_freed,
+            },
+            touched,
+        )
     }
 
     fn record_last(&mut self, attempt: &Attempt, outcome: &Outcome, now: Timestamp) {
@@ -392,7 +400,11 @@ fn apply_outcome(
     observation: Observation,
     policy: &CooldownPolicy,
 ) -> Change {
-    if !news && !observation.probe.is_some_and(|probe| health.is_probed_by(probe)) {
+    if !news
+        && !observation
+            .probe
+            .is_some_and(|probe| health.is_probed_by(probe))
+    {
         return None;
     }
     let from = mem::take(health);

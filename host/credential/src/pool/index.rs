@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::entry::{Live, Listing};
-use super::providers::Providers;
+use super::entry::{Listing, Live};
 use super::name_index::{IndexEntry, NameIndex, entry_state};
+use super::providers::Providers;
 use super::{Member, Pool, Slot};
 use crate::{ProviderName, Timestamp};
 
@@ -36,7 +36,10 @@ impl Pool {
         for (name_index, (name, draft)) in (0..).zip(drafts) {
             for (entry, &served) in draft.entries.iter().zip(&draft.served) {
                 let Member {
-                    slot, position, model, ..
+                    slot,
+                    position,
+                    model,
+                    ..
                 } = entry.member;
                 if let Some(live) = self.entries.live_mut(slot) {
                     live.listings.push(Listing {

@@ -135,7 +135,12 @@ impl NameIndex {
         let mut name_index = Self {
             providers: enabled.keys().cloned().collect(),
             enabled,
-            own_rounds: count(entries.iter().filter(|entry| entry.rounds.is_some()).count()),
+            own_rounds: count(
+                entries
+                    .iter()
+                    .filter(|entry| entry.rounds.is_some())
+                    .count(),
+            ),
             ..Self::new(name)
         };
         for entry in &entries {
@@ -148,7 +153,10 @@ impl NameIndex {
 
     /// Gives a credential a seat, and answers its number.
     pub(super) fn add(&mut self, mut entry: IndexEntry, credential: &Credential) -> u32 {
-        let number = self.vacant.pop().unwrap_or_else(|| count(self.entries.len()));
+        let number = self
+            .vacant
+            .pop()
+            .unwrap_or_else(|| count(self.entries.len()));
         entry.member.position = number;
         self.list(&entry, true);
         self.own_rounds += u32::from(entry.rounds.is_some());
@@ -256,7 +264,8 @@ impl NameIndex {
                 }
             }
             if let Some(filter) = filter {
-                let passes = |member: &Member| self.check_member(filter, member) == FilterResult::Passed;
+                let passes =
+                    |member: &Member| self.check_member(filter, member) == FilterResult::Passed;
                 ready = Arc::new(ready.filtered(passes));
             }
             if !ready.is_empty() {
@@ -282,7 +291,11 @@ impl NameIndex {
         }
     }
 
-    fn unavailable(&self, tried: &BTreeSet<u32>, filter: Option<&CandidateFilter<'_>>) -> Unavailable {
+    fn unavailable(
+        &self,
+        tried: &BTreeSet<u32>,
+        filter: Option<&CandidateFilter<'_>>,
+    ) -> Unavailable {
         let mut counts = self.counts;
         let mut reasons = Reasons {
             cooling: count(self.ends.len()),
@@ -306,7 +319,10 @@ impl NameIndex {
                 }
             }
         }
-        let first = self.ends.iter().find(|(_, position)| !tried.contains(position));
+        let first = self
+            .ends
+            .iter()
+            .find(|(_, position)| !tried.contains(position));
         Unavailable::NoneAvailable(Reasons {
             disabled: counts.disabled,
             barred: counts.barred,
@@ -335,7 +351,9 @@ impl NameIndex {
     }
 
     fn list(&mut self, entry: &IndexEntry, lists: bool) {
-        let Member { position: number, .. } = entry.member;
+        let Member {
+            position: number, ..
+        } = entry.member;
         self.counts.add(entry.state);
         match entry.state {
             EntryState::Ready if lists => {
@@ -352,7 +370,9 @@ impl NameIndex {
 
     fn unlist(&mut self, entry: &IndexEntry, lists: bool) {
         let Member {
-            position: number, rank, ..
+            position: number,
+            rank,
+            ..
         } = entry.member;
         self.counts.remove(entry.state);
         match entry.state {

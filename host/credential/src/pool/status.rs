@@ -133,7 +133,9 @@ impl CredentialStatus {
             true => self.account.availability.until(),
             false => ends.iter().filter_map(|end| end.until()).min(),
         };
-        let cause = self.health_statuses().find_map(|health| health.cause.clone());
+        let cause = self
+            .health_statuses()
+            .find_map(|health| health.cause.clone());
         Aggregate {
             status: self.overall_status(cause.is_some()),
             message: cause,

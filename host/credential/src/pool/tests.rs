@@ -24,7 +24,12 @@ impl Pool {
         }
     }
 
-    fn ids(&mut self, name: &str, tried: &[Slot], now: Timestamp) -> Result<Vec<String>, Unavailable> {
+    fn ids(
+        &mut self,
+        name: &str,
+        tried: &[Slot],
+        now: Timestamp,
+    ) -> Result<Vec<String>, Unavailable> {
         let query = CandidateQuery {
             tried,
             ..CandidateQuery::first_round(name)

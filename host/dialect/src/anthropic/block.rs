@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::{DIALECT, citation};
-use crate::interlingua::{Citation, Part, Signature, ReasoningPart, ToolCall};
+use crate::ir::{Citation, Part, ReasoningPart, Signature, ToolCall};
 use crate::json::{is_void, items, members, string};
 
 /// A block of an answer, or the beginning of one.
@@ -53,7 +53,8 @@ impl ContentBlock {
             name,
             input,
         ] = members(raw.get(), names).ok()?.values;
-        let text_or_empty = |raw: Option<&RawValue>| raw.and_then(string).unwrap_or_default().into_owned();
+        let text_or_empty =
+            |raw: Option<&RawValue>| raw.and_then(string).unwrap_or_default().into_owned();
         Some(match text_or_empty(kind).as_str() {
             "redacted_thinking" => Self::Redacted(text_or_empty(data)),
             "text" => Self::Text {
@@ -160,7 +161,10 @@ pub(super) fn restore_call_signatures(parts: &mut Vec<Part>) {
 }
 
 fn parse_call_signature(reasoning: &ReasoningPart) -> Option<Signature> {
-    let signature = reasoning.signature.as_ref().filter(|it| it.origin != DIALECT)?;
+    let signature = reasoning
+        .signature
+        .as_ref()
+        .filter(|it| it.origin != DIALECT)?;
     let data = signature.data.strip_prefix(CALL_PREFIX)?;
     Some(Signature {
         origin: signature.origin,

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::usage::TokenCounts;
 use crate::json::{is_void, members, string};
-use crate::{ProviderError, BodyCheck, truncate};
+use crate::{BodyCheck, ProviderError, truncate};
 
 /// Reads the body of a 2xx answer, not streamed. One pass; of the content nothing is kept.
 #[must_use]

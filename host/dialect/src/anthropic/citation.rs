@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::interlingua::Citation;
+use crate::ir::Citation;
 
 /// A citation of a text with so many characters; none if that is not known yet.
 pub(super) fn decode(raw: Value, chars: Option<u64>) -> Citation {

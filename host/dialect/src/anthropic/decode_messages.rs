@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::request::drop_cache_control;
+use super::decode_request::drop_cache_control;
 use super::{DIALECT, block, citation, media};
-use crate::interlingua::{
-    ObjectReader, TranslationReport, Part, TranslationError, Request, Role, Signature, ReasoningPart, ToolCall, ToolResult, Turn,
+use crate::ir::{
+    ObjectReader, Part, ReasoningPart, Request, Role, Signature, ToolCall, ToolResult,
+    TranslationError, TranslationReport, Turn,
 };
 
 /// Reads `messages` into the request's turns; instructions before the first turn join its system text.
@@ -82,7 +83,9 @@ fn decode_content(
                 parts.push(Part::ToolCall(call));
             }
             ("tool_result", Role::User) => {
-                parts.push(Part::ToolResult(decode_tool_result(&mut block, calls, report)?));
+                parts.push(Part::ToolResult(decode_tool_result(
+                    &mut block, calls, report,
+                )?));
             }
             ("document" | "image" | "search_result", Role::User) => {
                 media::decode(&kind, &mut block, &mut parts, report)?;
@@ -100,7 +103,11 @@ fn decode_content(
 }
 
 /// Drops a block that only the provider of the conversation can read; refuses what is no block at all.
-fn drop_provider_block(kind: &str, block: &ObjectReader, report: &mut TranslationReport) -> Result<(), TranslationError> {
+fn drop_provider_block(
+    kind: &str,
+    block: &ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
     let is_known = PROVIDER_BLOCKS.contains(&kind) || kind.ends_with("_tool_result");
     if is_known {
         report.warn(
@@ -126,12 +133,18 @@ fn decode_text(block: &mut ObjectReader) -> Result<Option<Part>, TranslationErro
     Ok((!text.is_empty()).then_some(Part::Text { text, citations }))
 }
 
-fn decode_reasoning(kind: &str, block: &mut ObjectReader) -> Result<ReasoningPart, TranslationError> {
+fn decode_reasoning(
+    kind: &str,
+    block: &mut ObjectReader,
+) -> Result<ReasoningPart, TranslationError> {
     let redacted = kind == "redacted_thinking";
     let (text, signature) = if redacted {
         (String::new(), Some(block.required_string("data")?))
     } else {
-        (block.required_string("thinking")?, block.string("signature")?)
+        (
+            block.required_string("thinking")?,
+            block.string("signature")?,
+        )
     };
     let signature = signature.filter(|signature| !signature.is_empty());
     Ok(ReasoningPart {

@@ -3,13 +3,13 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::response::{refusal_explanation, fallback_id};
 use super::block::ContentBlock;
-use super::usage::TokenCounts;
 use super::body_check::decode_error;
+use super::response::{fallback_id, refusal_explanation};
+use super::usage::TokenCounts;
 use super::{DIALECT, citation, finish_reason};
 use crate::ProviderError;
-use crate::interlingua::{PartStart, Delta, Event, EventDecoder, FinishReason, Malformed, Signature};
+use crate::ir::{Delta, Event, EventDecoder, FinishReason, Malformed, PartStart, Signature};
 use crate::json::{is_void, members, string};
 
 /// A reader of one provider's stream.
@@ -140,7 +140,9 @@ impl StreamDecoder {
             ContentBlock::Redacted(data) => {
                 self.open = OpenBlock::Thinking;
                 out.push(Event::PartStart(PartStart::Reasoning { redacted: true }));
-                out.push(Event::Delta(Delta::Signature(Signature::read(DIALECT, &data))));
+                out.push(Event::Delta(Delta::Signature(Signature::read(
+                    DIALECT, &data,
+                ))));
             }
             ContentBlock::Text { text, citations } => {
                 self.text(&text, out);
@@ -194,7 +196,8 @@ impl StreamDecoder {
         }
         self.start(None, out);
         let [kind, text, thinking, signature, arguments, raw] = found.values;
-        let text_or_empty = |raw: Option<&RawValue>| raw.and_then(string).unwrap_or_default().into_owned();
+        let text_or_empty =
+            |raw: Option<&RawValue>| raw.and_then(string).unwrap_or_default().into_owned();
         // Pieces of a block that is passed over are passed over.
         match (text_or_empty(kind).as_str(), &mut self.open) {
             (_, OpenBlock::Ignored) => {}

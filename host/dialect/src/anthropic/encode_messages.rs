@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::model_rules::ModelRules;
 use super::{DIALECT, block, citation, media};
-use crate::interlingua::{TranslationReport, Part, TranslationError, Request, Role, ReasoningPart, ToolResult, Turn, loss};
+use crate::ir::{
+    Part, ReasoningPart, Request, Role, ToolResult, TranslationError, TranslationReport, Turn, loss,
+};
 use crate::json::object;
 
 /// A conversation as it is written.
@@ -120,7 +122,10 @@ fn begin_with_user(
     Ok(())
 }
 
-fn user_blocks(turn: &Turn, report: &mut TranslationReport) -> Result<Vec<Value>, TranslationError> {
+fn user_blocks(
+    turn: &Turn,
+    report: &mut TranslationReport,
+) -> Result<Vec<Value>, TranslationError> {
     let mut blocks = Vec::new();
     for part in &turn.parts {
         match part {
@@ -132,9 +137,17 @@ fn user_blocks(turn: &Turn, report: &mut TranslationReport) -> Result<Vec<Value>
 }
 
 /// What a user shows, or a tool.
-fn user_block(part: &Part, report: &mut TranslationReport) -> Result<Option<Value>, TranslationError> {
+fn user_block(
+    part: &Part,
+    report: &mut TranslationReport,
+) -> Result<Option<Value>, TranslationError> {
     Ok(match part {
-        Part::Audio(_) => return Err(TranslationError::new("input_audio", "the API takes no sound")),
+        Part::Audio(_) => {
+            return Err(TranslationError::new(
+                "input_audio",
+                "the API takes no sound",
+            ));
+        }
         Part::Document(media) => Some(media::document_block(media)?),
         Part::Image(media) => Some(media::image_block(media, report)?),
         Part::Refusal(_) | Part::Text { .. } => encode_text(part, report),
@@ -143,7 +156,10 @@ fn user_block(part: &Part, report: &mut TranslationReport) -> Result<Option<Valu
     })
 }
 
-fn result_block(result: &ToolResult, report: &mut TranslationReport) -> Result<Value, TranslationError> {
+fn result_block(
+    result: &ToolResult,
+    report: &mut TranslationReport,
+) -> Result<Value, TranslationError> {
     let mut blocks = Vec::new();
     for part in &result.parts {
         blocks.extend(user_block(part, report)?);
@@ -186,7 +202,10 @@ fn assistant_blocks(turn: &Turn, report: &mut TranslationReport) -> Vec<Value> {
 
 /// A thought, if it is one of Claude's own: the API checks the signature.
 fn reasoning_block(reasoning: &ReasoningPart, report: &mut TranslationReport) -> Option<Value> {
-    let signature = reasoning.signature.as_ref().and_then(|it| it.data_for(DIALECT));
+    let signature = reasoning
+        .signature
+        .as_ref()
+        .and_then(|it| it.data_for(DIALECT));
     if signature.is_none() {
         report.warn(loss::REASONING, loss::REASONING_DROPPED);
     }
@@ -209,7 +228,10 @@ fn encode_text(part: &Part, report: &mut TranslationReport) -> Option<Value> {
     }
     let mut written = text_block(text);
     let given = citations.len();
-    let citations: Vec<Value> = citations.iter().filter_map(citation::encode_for_request).collect();
+    let citations: Vec<Value> = citations
+        .iter()
+        .filter_map(citation::encode_for_request)
+        .collect();
     if citations.len() < given {
         report.warn_dropped(loss::CITATIONS);
     }

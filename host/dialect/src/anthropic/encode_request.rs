@@ -4,14 +4,17 @@ use serde_json::{Map, Value, json};
 
 use super::model_rules::{self, ModelRules, SamplingSupport};
 use super::reasoning::ThinkingPlan;
-use super::{tools, encode_messages};
-use crate::interlingua::{TranslationReport, TranslationError, Request};
+use super::{encode_messages, tools};
+use crate::ir::{Request, TranslationError, TranslationReport};
 
 /// Writes a request for an answer.
 ///
 /// # Errors
 /// If the API cannot say something that the answer would be wrong without.
-pub fn encode_request(request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+pub fn encode_request(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<u8>, TranslationError> {
     let rules = model_rules::for_model(&request.model);
     let plan = ThinkingPlan::for_request(request, rules, report);
     let mut body = Map::new();
@@ -43,7 +46,10 @@ pub fn encode_request(request: &Request, report: &mut TranslationReport) -> Resu
 }
 
 /// Writes what a request for a count takes too: all but how the answer is drawn.
-pub(super) fn encode_count_body(request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+pub(super) fn encode_count_body(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<u8>, TranslationError> {
     let rules = model_rules::for_model(&request.model);
     let plan = ThinkingPlan::for_request(request, rules, report);
     let mut body = Map::new();

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::response::{fallback_id, message_id, write_part};
 use super::render::error_kind;
+use super::response::{fallback_id, message_id, write_part};
 use super::usage::encode_usage;
 use super::{DIALECT, block, citation, finish_reason};
-use crate::interlingua::{PartStart, Delta, Event, EventEncoder, FinishReason, Frame, ResponseContext, Part, Signature};
+use crate::ir::{
+    Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
+};
 use crate::{ProviderError, Usage};
 
 /// A writer of one client's stream: `message_start`; for each block a `content_block_start`, deltas and
@@ -101,7 +103,9 @@ impl StreamEncoder {
                     out,
                 );
             }
-            PartStart::Refusal | PartStart::Text => self.open_block(&json!({"type": "text", "text": ""}), out),
+            PartStart::Refusal | PartStart::Text => {
+                self.open_block(&json!({"type": "text", "text": ""}), out)
+            }
             PartStart::ToolCall {
                 id,
                 name,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::interlingua::FinishReason;
+use crate::ir::FinishReason;
 
 /// What a `stop_reason` says.
 pub(super) fn decode(reason: &str, stop_sequence: Option<String>) -> FinishReason {

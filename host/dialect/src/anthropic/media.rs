@@ -4,8 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::request::drop_cache_control;
-use crate::interlingua::{ObjectReader, Media, TranslationReport, Part, TranslationError, MediaSource, loss};
+use super::decode_request::drop_cache_control;
+use crate::ir::{
+    Media, MediaSource, ObjectReader, Part, TranslationError, TranslationReport, loss,
+};
 use crate::json::object;
 
 /// Reads a block of one of the types `image`, `document` and `search_result`.
@@ -23,7 +25,10 @@ pub(super) fn decode(
     Ok(())
 }
 
-fn decode_image(block: &mut ObjectReader, report: &mut TranslationReport) -> Result<Media, TranslationError> {
+fn decode_image(
+    block: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Media, TranslationError> {
     let mut fields = take_source(block)?;
     let source = match fields.required_string("type")?.as_str() {
         "base64" => decode_base64(&mut fields)?,
@@ -40,7 +45,11 @@ fn decode_image(block: &mut ObjectReader, report: &mut TranslationReport) -> Res
     })
 }
 
-fn decode_document(block: &mut ObjectReader, out: &mut Vec<Part>, report: &mut TranslationReport) -> Result<(), TranslationError> {
+fn decode_document(
+    block: &mut ObjectReader,
+    out: &mut Vec<Part>,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
     let title = block.string("title")?;
     if let Some(context) = block.string("context")?.filter(|text| !text.is_empty()) {
         report.warn("context", "changed: it stands as text before its document");
@@ -50,7 +59,10 @@ fn decode_document(block: &mut ObjectReader, out: &mut Vec<Part>, report: &mut T
     let media_type = fields.string("media_type")?;
     let (source, media_type) = match fields.required_string("type")?.as_str() {
         "base64" => (decode_base64(&mut fields)?, media_type),
-        "text" => (MediaSource::Text(fields.required_string("data")?), media_type),
+        "text" => (
+            MediaSource::Text(fields.required_string("data")?),
+            media_type,
+        ),
         "url" => (MediaSource::Url(fields.required_string("url")?), media_type),
         "content" => {
             let (text, images) = decode_document_blocks(&mut fields, report)?;
@@ -70,7 +82,10 @@ fn decode_document(block: &mut ObjectReader, out: &mut Vec<Part>, report: &mut T
 }
 
 /// A document of blocks as one text, and the pictures among them, which stand before it.
-fn decode_document_blocks(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<(String, Vec<Part>), TranslationError> {
+fn decode_document_blocks(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<(String, Vec<Part>), TranslationError> {
     if let Some(Value::String(_)) = fields.peek("content") {
         return Ok((fields.required_string("content")?, Vec::new()));
     }
@@ -88,7 +103,10 @@ fn decode_document_blocks(fields: &mut ObjectReader, report: &mut TranslationRep
     Ok((texts.join("\n"), images))
 }
 
-fn decode_search_result(block: &mut ObjectReader, report: &mut TranslationReport) -> Result<Media, TranslationError> {
+fn decode_search_result(
+    block: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Media, TranslationError> {
     let title = block.string("title")?;
     let mut texts = vec![block.required_string("source")?];
     for mut inner in block.objects("content")? {
@@ -124,7 +142,10 @@ fn unknown_source(kind: &str, fields: &ObjectReader) -> TranslationError {
 }
 
 /// A picture as a block.
-pub(super) fn image_block(media: &Media, report: &mut TranslationReport) -> Result<Value, TranslationError> {
+pub(super) fn image_block(
+    media: &Media,
+    report: &mut TranslationReport,
+) -> Result<Value, TranslationError> {
     if matches!(media.detail.as_deref(), Some("low" | "high")) {
         report.warn_dropped(loss::DETAIL);
     }
@@ -149,7 +170,9 @@ pub(super) fn image_block(media: &Media, report: &mut TranslationReport) -> Resu
         }
         MediaSource::Url(url) => json!({"type": "url", "url": url}),
         MediaSource::File(_) => return Err(TranslationError::new("file_id", STORED_ELSEWHERE)),
-        MediaSource::Text(_) => return Err(TranslationError::new("image_url", "must be a picture")),
+        MediaSource::Text(_) => {
+            return Err(TranslationError::new("image_url", "must be a picture"));
+        }
     };
     Ok(object! {"type": "image", "source": source})
 }

@@ -71,8 +71,13 @@ mod tests {
             assert_eq!(version(name), found, "{name}");
         }
         assert_eq!(for_model("claude-opus-4-8").sampling, SamplingSupport::None);
-        assert_eq!(for_model("claude-sonnet-4-5").sampling, SamplingSupport::One);
+        assert_eq!(
+            for_model("claude-sonnet-4-5").sampling,
+            SamplingSupport::One
+        );
         assert_eq!(for_model("m").sampling, SamplingSupport::Both);
-        assert!(for_model("claude-opus-5").system_turns && !for_model("claude-opus-4-7").system_turns);
+        assert!(
+            for_model("claude-opus-5").system_turns && !for_model("claude-opus-4-7").system_turns
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::value::RawValue;
 
-use super::usage::TokenCounts;
 use super::body_check::{decode_error, reason_text};
+use super::usage::TokenCounts;
 use crate::json::{is_void, members, string};
 use crate::{EventClass, ProviderError, Usage};
 

@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::model_rules::ModelRules;
 use super::tools;
-use crate::interlingua::{
-    Effort, ObjectReader, Format, TranslationReport, Part, Reasoning, TranslationError, Request, Role, loss,
+use crate::ir::{
+    Effort, Format, ObjectReader, Part, Reasoning, Request, Role, TranslationError,
+    TranslationReport, loss,
 };
 
 /// Reads `thinking`, `output_config` and its forerunner `output_format`.
@@ -81,7 +82,10 @@ fn decode_thinking(
     Ok(reasoning)
 }
 
-fn decode_format(mut fields: ObjectReader, report: &mut TranslationReport) -> Result<Format, TranslationError> {
+fn decode_format(
+    mut fields: ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Format, TranslationError> {
     if fields.required_string("type")? != "json_schema" {
         return Err(fields.error("type", "must be json_schema"));
     }
@@ -146,13 +150,17 @@ pub(super) struct ThinkingConstraints {
 
 impl ThinkingPlan {
     /// What is asked for, as the model takes it.
-    pub(super) fn for_request(request: &Request, rules: ModelRules, report: &mut TranslationReport) -> Self {
+    pub(super) fn for_request(
+        request: &Request,
+        rules: ModelRules,
+        report: &mut TranslationReport,
+    ) -> Self {
         let Some(reasoning) = request.reasoning else {
             return Self::default();
         };
         let setting = ThinkingConstraints {
             is_forced: tools::is_forced(request),
-            is_mid_tool_useis_mid_tool_usels(request),
+            is_mid_tool_use: is_mid_tool_use(request),
             tokens_max: request.sampling.tokens_max,
         };
         Self::new(reasoning, setting, rules, report)
@@ -208,7 +216,12 @@ impl ThinkingPlan {
         }
     }
 
-    fn budgeted(setting: ThinkingConstraints, reasoning: Reasoning, rules: ModelRules, report: &mut TranslationReport) -> Self {
+    fn budgeted(
+        setting: ThinkingConstraints,
+        reasoning: Reasoning,
+        rules: ModelRules,
+        report: &mut TranslationReport,
+    ) -> Self {
         if setting.is_mid_tool_use {
             let what = "dropped: the thoughts before the last call of a tool are missing";
             report.warn("reasoning", what);

@@ -119,7 +119,7 @@ const fn date(day: u64) -> (u64, u64, u64) {
 mod tests {
     use super::*;
     use crate::anthropic::StreamObserver;
-    use crate::sse::{SseReader, SseError};
+    use crate::sse::{SseError, SseReader};
     use crate::{CooldownBody, EventClass, ProviderError};
 
     const ERROR: ErrorBody<'_> = ErrorBody {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::block::{self, ContentBlock};
 use super::usage::{self, TokenCounts};
 use super::{DIALECT, citation, finish_reason};
-use crate::interlingua::{Response, FinishReason, Malformed, ResponseContext, Part, ReasoningPart};
+use crate::ir::{FinishReason, Malformed, Part, ReasoningPart, Response, ResponseContext};
 use crate::json::{items, members, string};
 
 /// Reads a whole answer.
@@ -57,7 +57,11 @@ pub fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
             finish_reason::decode(&reason, stop_sequence.map(std::borrow::Cow::into_owned))
         }
     };
-    parts.extend(stop_details.and_then(refusal_explanation).map(Part::Refusal));
+    parts.extend(
+        stop_details
+            .and_then(refusal_explanation)
+            .map(Part::Refusal),
+    );
     let mut counts = TokenCounts::default();
     usage.into_iter().for_each(|usage| counts.merge(usage));
     let text_or_empty = |raw: Option<_>| raw.and_then(string).unwrap_or_default().into_owned();
@@ -104,7 +108,11 @@ pub fn encode_response(response: &Response, response_context: &ResponseContext) 
 }
 
 /// Adds the blocks that a part is.
-pub(super) fn write_part(part: &Part, response_context: &ResponseContext, content: &mut Vec<Value>) {
+pub(super) fn write_part(
+    part: &Part,
+    response_context: &ResponseContext,
+    content: &mut Vec<Value>,
+) {
     match part {
         Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
             content.push(json!({"type": "text", "text": media_as_text(part)}));
@@ -139,7 +147,10 @@ pub(super) fn write_part(part: &Part, response_context: &ResponseContext, conten
 
 /// A thought as a block. The SDKs demand a signature; one that the provider did not give is empty.
 fn reasoning_block(reasoning: &ReasoningPart) -> Option<Value> {
-    let signature = reasoning.signature.as_ref().map(|it| it.encode_for(DIALECT));
+    let signature = reasoning
+        .signature
+        .as_ref()
+        .map(|it| it.encode_for(DIALECT));
     if reasoning.redacted {
         return Some(json!({"type": "redacted_thinking", "data": signature?}));
     }
@@ -159,7 +170,7 @@ fn media_as_text(part: &Part) -> String {
         _ => return String::new(),
     };
     match &media.source {
-        crate::interlingua::MediaSource::Url(url) => url.clone(),
+        crate::ir::MediaSource::Url(url) => url.clone(),
         _ => format!("[a {kind}, which this API cannot carry]"),
     }
 }

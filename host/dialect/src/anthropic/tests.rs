@@ -1,19 +1,19 @@
 //! The dialect against its cases, its rules, and whatever may come.
 
+mod api_constraints;
 mod cases;
 mod clients;
-mod api_constraints;
-mod sampling;
+mod fixtures;
 mod losses;
 mod properties;
-mod fixtures;
+mod sampling;
 mod stream;
 
 use serde_json::Value;
 
 use super::{decode_request, encode_request};
 use crate::RequestHead;
-use crate::interlingua::{TranslationReport, TranslationError, Request};
+use crate::ir::{Request, TranslationError, TranslationReport};
 
 /// Reads a request; what was said beside it.
 fn read(body: &Value) -> (Result<Request, TranslationError>, Vec<(String, String)>) {
@@ -33,7 +33,7 @@ fn write(request: &Request) -> (Result<Value, TranslationError>, Vec<(String, St
 }
 
 fn warnings_of(report: &TranslationReport) -> Vec<(String, String)> {
-    let pair = |it: &crate::interlingua::Warning| (it.field.clone(), it.what.clone().into_owned());
+    let pair = |it: &crate::ir::Warning| (it.field.clone(), it.what.clone().into_owned());
     report.warnings().iter().map(pair).collect()
 }
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::model_rules;
-use super::reasoning::{ThinkingPlan, ThinkingConstraints};
-use crate::interlingua::{TranslationReport, Reasoning, TranslationError};
+use super::reasoning::{ThinkingConstraints, ThinkingPlan};
+use crate::ir::{Reasoning, TranslationError, TranslationReport};
 use crate::thinking::{BodyEdit, Thinking, warn_suffix};
 
 /// Has a request ask for it, in place of what it says itself.
@@ -29,9 +29,16 @@ pub(crate) fn apply_thinking(
                 shown,
                 ..Reasoning::default()
             };
-            let reasoning = thinking.override_reasoning(Some(requested)).unwrap_or_default();
+            let reasoning = thinking
+                .override_reasoning(Some(requested))
+                .unwrap_or_default();
             let mut suffix_report = TranslationReport::default();
-            let plan = ThinkingPlan::new(reasoning, thinking_constraints(edit), model_rules::for_model(model), &mut suffix_report);
+            let plan = ThinkingPlan::new(
+                reasoning,
+                thinking_constraints(edit),
+                model_rules::for_model(model),
+                &mut suffix_report,
+            );
             warn_suffix(suffix_report, report);
             plan
         }

@@ -1,6 +1,6 @@
 //! Counts of tokens: `POST /v1/messages/count_tokens`.
 
-use crate::interlingua::{TranslationReport, TranslationError, Request};
+use crate::ir::{Request, TranslationError, TranslationReport};
 use crate::json::members;
 
 /// The answer to a request for a count.
@@ -23,6 +23,9 @@ pub fn decode_count(body: &[u8]) -> Option<u64> {
 ///
 /// # Errors
 /// As [`encode_request`](super::encode_request).
-pub fn encode_count_request(request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+pub fn encode_count_request(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<u8>, TranslationError> {
     super::encode_request::encode_count_body(request, report)
 }

@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::request::drop_cache_control;
-use crate::interlingua::{ObjectReader, TranslationReport, Part, TranslationError, Request, Tool, ToolChoice, ToolKind, loss};
+use super::decode_request::drop_cache_control;
+use crate::ir::{
+    ObjectReader, Part, Request, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport,
+    loss,
+};
 
 /// Reads `tools` and `tool_choice`.
 pub(super) fn decode(
@@ -49,7 +52,10 @@ fn decode_tool(tool: &mut ObjectReader) -> Result<Tool, TranslationError> {
     })
 }
 
-fn decode_choice(choice: &mut ObjectReader, tools: &[Tool]) -> Result<ToolChoice, TranslationError> {
+fn decode_choice(
+    choice: &mut ObjectReader,
+    tools: &[Tool],
+) -> Result<ToolChoice, TranslationError> {
     Ok(match choice.required_string("type")?.as_str() {
         "any" => ToolChoice::Required,
         "auto" => ToolChoice::Auto,
@@ -66,12 +72,21 @@ fn decode_choice(choice: &mut ObjectReader, tools: &[Tool]) -> Result<ToolChoice
 }
 
 /// Writes `tools` and `tool_choice`.
-pub(super) fn encode(request: &Request, body: &mut Map<String, Value>, report: &mut TranslationReport) {
+pub(super) fn encode(
+    request: &Request,
+    body: &mut Map<String, Value>,
+    report: &mut TranslationReport,
+) {
     let offered = |tool: &&Tool| match &request.tool_choice {
         Some(ToolChoice::Allowed { names, .. }) => names.contains(&tool.name),
         _ => true,
     };
-    let tools: Vec<Value> = request.tools.iter().filter(offered).map(encode_tool).collect();
+    let tools: Vec<Value> = request
+        .tools
+        .iter()
+        .filter(offered)
+        .map(encode_tool)
+        .collect();
     if tools.is_empty() {
         let called = placeholder_tools(request);
         if !called.is_empty() {

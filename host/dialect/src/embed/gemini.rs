@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{EmbedResponse, EmbedRequest, Encoding};
+use super::{EmbedRequest, EmbedResponse, Encoding};
 use crate::RequestHead;
 use crate::gemini::{body as members_of, nested, object};
-use crate::interlingua::{ObjectReader, Malformed, TranslationReport, TranslationError};
+use crate::ir::{Malformed, ObjectReader, TranslationError, TranslationReport};
 
 /// Reads a client's request of either form: one with `requests` is a batch.
 ///
@@ -45,7 +45,11 @@ pub fn decode_request(
 }
 
 /// Adds an item to a batch: what it asks for must be what the others do.
-fn append_item(batch: &mut EmbedRequest, item: EmbedRequest, path: &str) -> Result<(), TranslationError> {
+fn append_item(
+    batch: &mut EmbedRequest,
+    item: EmbedRequest,
+    path: &str,
+) -> Result<(), TranslationError> {
     let member = if item.dimensions != batch.dimensions {
         "outputDimensionality"
     } else if item.task_type != batch.task_type {
@@ -62,7 +66,10 @@ fn append_item(batch: &mut EmbedRequest, item: EmbedRequest, path: &str) -> Resu
     ))
 }
 
-fn decode_item(mut fields: ObjectReader, report: &mut TranslationReport) -> Result<EmbedRequest, TranslationError> {
+fn decode_item(
+    mut fields: ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<EmbedRequest, TranslationError> {
     fields.skip("model");
     let content = fields.take("content");
     let content = content.ok_or_else(|| fields.error("content", "missing"))?;
@@ -76,7 +83,8 @@ fn decode_item(mut fields: ObjectReader, report: &mut TranslationReport) -> Resu
         }
         config.warn_unread(report);
     }
-    let mut options = ObjectReader::from_value(options.into(), fields.member_path("embedContentConfig"))?;
+    let mut options =
+        ObjectReader::from_value(options.into(), fields.member_path("embedContentConfig"))?;
     let unspecified = |word: &String| word != "TASK_TYPE_UNSPECIFIED";
     let request = EmbedRequest {
         texts: vec![text],
@@ -96,7 +104,11 @@ fn decode_item(mut fields: ObjectReader, report: &mut TranslationReport) -> Resu
 }
 
 /// The text of a content. Its parts become one vector together.
-fn content_text(content: Value, path: &str, report: &mut TranslationReport) -> Result<String, TranslationError> {
+fn content_text(
+    content: Value,
+    path: &str,
+    report: &mut TranslationReport,
+) -> Result<String, TranslationError> {
     if let Value::String(text) = content {
         return Ok(text);
     }
@@ -121,7 +133,10 @@ fn content_text(content: Value, path: &str, report: &mut TranslationReport) -> R
 ///
 /// # Errors
 /// If there are more texts than the API takes at once.
-pub fn encode_request(request: &EmbedRequest, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+pub fn encode_request(
+    request: &EmbedRequest,
+    report: &mut TranslationReport,
+) -> Result<Vec<u8>, TranslationError> {
     if request.texts.len() > TEXTS_MAX {
         return Err(TranslationError::new(
             "input",
@@ -161,7 +176,9 @@ pub fn decode_response(body: &[u8]) -> Result<EmbedResponse, Malformed> {
     let value: Value =
         serde_json::from_slice(body).map_err(|_| Malformed("the answer is not JSON"))?;
     let vectors = match (value.get("embeddings"), value.get("embedding")) {
-        (Some(Value::Array(items)), _) => items.iter().map(decode_values).collect::<Result<_, _>>()?,
+        (Some(Value::Array(items)), _) => {
+            items.iter().map(decode_values).collect::<Result<_, _>>()?
+        }
         (_, Some(item)) => vec![decode_values(item)?],
         _ => return Err(Malformed("the answer has no embeddings")),
     };

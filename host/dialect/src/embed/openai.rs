@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::{EmbedResponse, EmbedRequest, Encoding};
+use super::{EmbedRequest, EmbedResponse, Encoding};
 use crate::RequestHead;
-use crate::interlingua::{ObjectReader, Malformed, TranslationReport, TranslationError};
+use crate::ir::{Malformed, ObjectReader, TranslationError, TranslationReport};
 
 /// Reads a client's request.
 ///

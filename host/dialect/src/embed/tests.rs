@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{EmbedResponse, EmbedRequest, Encoding, gemini, openai};
+use super::{EmbedRequest, EmbedResponse, Encoding, gemini, openai};
 use crate::RequestHead;
-use crate::interlingua::{Malformed, TranslationReport, TranslationError};
+use crate::ir::{Malformed, TranslationError, TranslationReport};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -16,11 +16,17 @@ fn request_head() -> RequestHead<'static> {
     }
 }
 
-fn decode_openai(body: &Value, report: &mut TranslationReport) -> Result<EmbedRequest, TranslationError> {
+fn decode_openai(
+    body: &Value,
+    report: &mut TranslationReport,
+) -> Result<EmbedRequest, TranslationError> {
     openai::decode_request(body.to_string().as_bytes(), &request_head(), report)
 }
 
-fn decode_gemini(body: &Value, report: &mut TranslationReport) -> Result<EmbedRequest, TranslationError> {
+fn decode_gemini(
+    body: &Value,
+    report: &mut TranslationReport,
+) -> Result<EmbedRequest, TranslationError> {
     gemini::decode_request(body.to_string().as_bytes(), &request_head(), report)
 }
 
@@ -79,7 +85,8 @@ fn translates_gemini_request_to_openai() -> Outcome {
 #[test]
 fn rejects_untranslatable_members_by_name() {
     let text = json!({"parts": [{"text": "a"}]});
-    let field = |outcome: Result<EmbedRequest, TranslationError>| outcome.map_err(|error| error.field);
+    let field =
+        |outcome: Result<EmbedRequest, TranslationError>| outcome.map_err(|error| error.field);
     let refused = |field: &str| Err(field.to_owned());
     for (body, name) in [
         (json!({"input": [1, 2]}), "input"),

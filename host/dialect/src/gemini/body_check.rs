@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::chunk::ResponseChunk;
 use super::usage;
 use crate::json::string;
-use crate::{ProviderError, BodyCheck, truncate};
+use crate::{BodyCheck, ProviderError, truncate};
 
 /// Reads the body of a 2xx answer, not streamed. One pass; of the content nothing is kept.
 #[must_use]

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::interlingua::Citation;
+use crate::ir::Citation;
 
 /// The citations of a candidate. `text`: its text, where it is known whole; without it places are left
 /// out. Each belongs to the text as a whole.

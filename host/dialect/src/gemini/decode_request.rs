@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{members, nested, object};
 use crate::RequestHead;
-use crate::interlingua::{TranslationReport, Part, TranslationError, Request};
+use crate::ir::{Part, Request, TranslationError, TranslationReport};
 
 /// Reads a `GenerateContentRequest`, or a `CountTokensRequest` of either form. The model and whether the
 /// answer is streamed are the path's, in `asked`.
@@ -56,7 +56,11 @@ pub fn decode_request(
 }
 
 /// The instructions: a content, its parts, or a text.
-fn system(value: Value, path: &str, report: &mut TranslationReport) -> Result<Vec<Part>, TranslationError> {
+fn system(
+    value: Value,
+    path: &str,
+    report: &mut TranslationReport,
+) -> Result<Vec<Part>, TranslationError> {
     let parts = contents::parts_of(value, path, report)?;
     let mut system = Vec::new();
     for (index, part) in parts.into_iter().enumerate() {

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::decoder::StreamDecoder;
-use crate::interlingua::{
-    Response, PartStart, Delta, Event, EventDecoder as _, FinishReason, Malformed, Part, ReasoningPart, ToolCall,
+use crate::ir::{
+    Delta, Event, EventDecoder as _, FinishReason, Malformed, Part, PartStart, ReasoningPart,
+    Response, ToolCall,
 };
 
 /// Reads a `GenerateContentResponse`.
@@ -73,7 +74,9 @@ fn part_from_start(part_start: PartStart) -> Part {
 
 fn append_delta(part: Option<&mut Part>, delta: Delta) {
     match (part, delta) {
-        (Some(Part::Reasoning(reasoning)), Delta::Reasoning(text)) => reasoning.text.push_str(&text),
+        (Some(Part::Reasoning(reasoning)), Delta::Reasoning(text)) => {
+            reasoning.text.push_str(&text)
+        }
         (Some(Part::Reasoning(reasoning)), Delta::Signature(signature)) => {
             reasoning.signature = Some(signature);
         }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::citations::{self, CITATIONS_MAX, CITED_BYTES_MAX};
 use super::{finish_reason, media, signatures, usage};
-use crate::interlingua::{PartStart, Delta, Event, EventDecoder, Malformed, Signature};
+use crate::ir::{Delta, Event, EventDecoder, Malformed, PartStart, Signature};
 use crate::{ProviderError, truncate};
 
 /// Reads the events of one stream.
@@ -74,7 +74,10 @@ impl EventDecoder for StreamDecoder {
         // Told only now: providers have been seen to send parts and counts after it.
         if let Some(reason) = self.reason.take() {
             self.close(out);
-            out.push(Event::Finish(finish_reason::decode(&reason, self.calls > 0)));
+            out.push(Event::Finish(finish_reason::decode(
+                &reason,
+                self.calls > 0,
+            )));
             out.push(Event::Done);
             self.ended = true;
         }

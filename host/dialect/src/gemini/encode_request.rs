@@ -1,15 +1,15 @@
 //! Writes a request to a provider.
 
 mod config;
+pub(super) mod contents;
 mod tools;
-pub(super) mod turns;
 
 use serde_json::{Map, Value, json};
 
 pub(super) use config::thinking as thinking_config;
 
 use super::print;
-use crate::interlingua::{TranslationReport, Part, TranslationError, Request, Role, ToolChoice, loss};
+use crate::ir::{Part, Request, Role, ToolChoice, TranslationError, TranslationReport, loss};
 use crate::json::object;
 
 /// Writes a `GenerateContentRequest`, in Google's own order and without model or stream: both stand in
@@ -17,14 +17,20 @@ use crate::json::object;
 ///
 /// # Errors
 /// If it has what the API cannot say, and what the answer would be wrong without.
-pub fn encode_request(request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+pub fn encode_request(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<u8>, TranslationError> {
     body(request, report).map(|body| print(&body))
 }
 
-pub(super) fn body(request: &Request, report: &mut TranslationReport) -> Result<Map<String, Value>, TranslationError> {
+pub(super) fn body(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Map<String, Value>, TranslationError> {
     let mut body = Map::new();
     let mut system = system(request, report)?;
-    let mut contents = turns::encode(request, report)?;
+    let mut contents = contents::encode(request, report)?;
     if contents.is_empty() && !system.is_empty() {
         report.warn("system", loss::SYSTEM_AS_USER);
         contents.push(object! {"role": "user", "parts": std::mem::take(&mut system)});
@@ -73,7 +79,10 @@ pub(super) fn body(request: &Request, report: &mut TranslationReport) -> Result<
 }
 
 /// The instructions, with those that stand later in the conversation after them.
-fn system(request: &Request, report: &mut TranslationReport) -> Result<Vec<Value>, TranslationError> {
+fn system(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<Value>, TranslationError> {
     let later = request
         .turns
         .iter()
@@ -87,7 +96,10 @@ fn system(request: &Request, report: &mut TranslationReport) -> Result<Vec<Value
         .filter_map(|part| match part {
             Part::Text { text, .. } if text.is_empty() => None,
             Part::Text { text, .. } => Some(Ok(json!({"text": text}))),
-            _ => Some(Err(TranslationError::new("system", "instructions must be text"))),
+            _ => Some(Err(TranslationError::new(
+                "system",
+                "instructions must be text",
+            ))),
         })
         .collect()
 }

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::citations::Grounding;
-use super::encode_request::turns::arguments;
+use super::encode_request::contents::arguments;
 use super::{finish_reason, media, print, signatures, usage};
-use crate::interlingua::{Response, ResponseContext, Part, Signature, ReasoningPart, ToolCall};
+use crate::ir::{Part, ReasoningPart, Response, ResponseContext, Signature, ToolCall};
 
 /// Writes a `GenerateContentResponse`.
 #[must_use]
@@ -45,7 +45,11 @@ pub(super) fn candidate_json(mut parts: Vec<Value>) -> Map<String, Value> {
 }
 
 /// A response of one candidate.
-pub(super) fn response_json(candidate: &Map<String, Value>, usage: Option<Value>, response_context: &ResponseContext) -> Value {
+pub(super) fn response_json(
+    candidate: &Map<String, Value>,
+    usage: Option<Value>,
+    response_context: &ResponseContext,
+) -> Value {
     let mut response = json!({"candidates": [candidate]});
     if let Some(usage) = usage {
         response["usageMetadata"] = usage;

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::citations::{CITATIONS_MAX, CITED_BYTES_MAX, Grounding};
 use super::encode_response::{candidate_json, response_json, write_part};
 use super::{finish_reason, print, render, usage};
-use crate::interlingua::{
-    PartStart, Citation, Delta, Event, EventEncoder, FinishReason, Frame, ResponseContext, Part, Signature, ReasoningPart,
-    ToolCall,
+use crate::ir::{
+    Citation, Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ReasoningPart,
+    ResponseContext, Signature, ToolCall,
 };
 use crate::{ProviderError, Usage};
 
@@ -139,14 +139,20 @@ impl StreamEncoder {
     fn end(&mut self, out: &mut Vec<Frame>) {
         match std::mem::replace(&mut self.open, PartState::Nothing) {
             PartState::Call(call) => self.emit_part(write_part(&Part::ToolCall(call)), out),
-            PartState::Text { citations, text } => self.grounding.add(0, &citations, text.as_deref()),
+            PartState::Text { citations, text } => {
+                self.grounding.add(0, &citations, text.as_deref())
+            }
             PartState::Nothing | PartState::Reasoning { .. } => {}
         }
     }
 
     fn emit_part(&self, part: Option<Value>, out: &mut Vec<Frame>) {
         if let Some(part) = part {
-            out.push(frame(&response_json(&candidate_json(vec![part]), None, &self.response_context)));
+            out.push(frame(&response_json(
+                &candidate_json(vec![part]),
+                None,
+                &self.response_context,
+            )));
         }
     }
 
@@ -161,7 +167,11 @@ impl StreamEncoder {
             candidate.insert("groundingMetadata".to_owned(), grounding);
         }
         let usage = self.usage.as_ref().map(usage::encode);
-        out.push(frame(&response_json(&candidate, usage, &self.response_context)));
+        out.push(frame(&response_json(
+            &candidate,
+            usage,
+            &self.response_context,
+        )));
     }
 
     fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {

@@ -1,6 +1,6 @@
 //! Why an answer ended, in Google's words (`Candidate.FinishReason`) and in the common ones.
 
-use crate::interlingua::FinishReason;
+use crate::ir::FinishReason;
 
 /// What a finish reason means. `calls`: whether the answer calls tools, for which Google has no word.
 pub(super) fn decode(reason: &str, calls: bool) -> FinishReason {
@@ -55,12 +55,18 @@ mod tests {
 
     #[test]
     fn known_finish_reasons_round_trip() {
-        for word in ["STOP", "MAX_TOKENS", "SAFETY"].into_iter().chain(OTHER_REASONS) {
+        for word in ["STOP", "MAX_TOKENS", "SAFETY"]
+            .into_iter()
+            .chain(OTHER_REASONS)
+        {
             assert_eq!(encode(&decode(word, false)), word);
         }
         assert_eq!(decode("STOP", true), FinishReason::ToolCalls);
         assert_eq!(decode("MAX_TOKENS", true), FinishReason::Length);
         assert_eq!(decode("SPII", false), FinishReason::ContentFilter);
-        assert_eq!(encode(&FinishReason::Other("pause_turn".to_owned())), "OTHER");
+        assert_eq!(
+            encode(&FinishReason::Other("pause_turn".to_owned())),
+            "OTHER"
+        );
     }
 }

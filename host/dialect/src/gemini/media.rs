@@ -5,17 +5,24 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::object;
-use crate::interlingua::{Media, TranslationReport, Part, TranslationError, MediaSource, loss, standard_base64};
+use crate::ir::{
+    Media, MediaSource, Part, TranslationError, TranslationReport, loss, standard_base64,
+};
 
 /// Reads the client's `inlineData`.
-pub(super) fn decode_inline(value: Value, path: &str, report: &mut TranslationReport) -> Result<Part, TranslationError> {
+pub(super) fn decode_inline(
+    value: Value,
+    path: &str,
+    report: &mut TranslationReport,
+) -> Result<Part, TranslationError> {
     let mut fields = object(value, path)?;
     let data = fields.required_string("data")?;
     let media_type = fields.required_string("mimeType")?;
     let title = fields.string("displayName")?;
     let place = fields.member_path("data");
     fields.warn_unread(report);
-    let data = standard_base64(data).ok_or_else(|| TranslationError::new(place, MediaSource::NOT_BASE64))?;
+    let data = standard_base64(data)
+        .ok_or_else(|| TranslationError::new(place, MediaSource::NOT_BASE64))?;
     inline_part(media_type, data, title).ok_or_else(|| {
         TranslationError::new(
             path,
@@ -29,7 +36,9 @@ pub(super) fn inline_part(media_type: String, data: String, title: Option<String
     let kind = MediaKind::of(&media_type)?;
     let plain = media_type == PLAIN;
     let text = plain.then(|| String::from_utf8(STANDARD.decode(&data).ok()?).ok());
-    let source = text.flatten().map_or(MediaSource::Base64(data), MediaSource::Text);
+    let source = text
+        .flatten()
+        .map_or(MediaSource::Base64(data), MediaSource::Text);
     Some(kind.part(Media {
         media_type: Some(media_type),
         source,
@@ -39,7 +48,11 @@ pub(super) fn inline_part(media_type: String, data: String, title: Option<String
 }
 
 /// Reads the client's `fileData`.
-pub(super) fn decode_file(value: Value, path: &str, report: &mut TranslationReport) -> Result<Part, TranslationError> {
+pub(super) fn decode_file(
+    value: Value,
+    path: &str,
+    report: &mut TranslationReport,
+) -> Result<Part, TranslationError> {
     let mut fields = object(value, path)?;
     let uri = fields.required_string("fileUri")?;
     let media_type = fields.string("mimeType")?;
@@ -73,7 +86,10 @@ pub(super) fn decode_file(value: Value, path: &str, report: &mut TranslationRepo
 }
 
 /// Writes a picture, a sound or a document as the one member of a part that holds it.
-pub(super) fn encode(part: &Part, report: &mut TranslationReport) -> Result<Option<Value>, TranslationError> {
+pub(super) fn encode(
+    part: &Part,
+    report: &mut TranslationReport,
+) -> Result<Option<Value>, TranslationError> {
     let (media, fallback) = match part {
         Part::Audio(media) => (media, "audio/wav"),
         Part::Document(media) => (media, "application/pdf"),

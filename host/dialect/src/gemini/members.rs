@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::interlingua::{ObjectReader, TranslationError};
+use crate::ir::{ObjectReader, TranslationError};
 
 /// The members of a body, in camel case.
 pub(crate) fn body(body: &[u8]) -> Result<ObjectReader, TranslationError> {
@@ -15,7 +15,10 @@ pub(crate) fn body(body: &[u8]) -> Result<ObjectReader, TranslationError> {
 
 /// The members of a value that stands at `path`, in camel case. Only this object's own names change:
 /// what is inside may be the client's own data.
-pub(crate) fn object(value: Value, path: impl Into<String>) -> Result<ObjectReader, TranslationError> {
+pub(crate) fn object(
+    value: Value,
+    path: impl Into<String>,
+) -> Result<ObjectReader, TranslationError> {
     let path = path.into();
     let Value::Object(members) = value else {
         return Err(TranslationError::new(path, "must be an object"));
@@ -37,7 +40,10 @@ pub(crate) fn object(value: Value, path: impl Into<String>) -> Result<ObjectRead
 }
 
 /// Takes an object out of another.
-pub(crate) fn nested(fields: &mut ObjectReader, name: &str) -> Result<Option<ObjectReader>, TranslationError> {
+pub(crate) fn nested(
+    fields: &mut ObjectReader,
+    name: &str,
+) -> Result<Option<ObjectReader>, TranslationError> {
     match fields.take(name) {
         None => Ok(None),
         Some(value) => object(value, fields.member_path(name)).map(Some),
@@ -45,7 +51,10 @@ pub(crate) fn nested(fields: &mut ObjectReader, name: &str) -> Result<Option<Obj
 }
 
 /// Takes the objects of a list, each with its place.
-pub(super) fn nested_list(fields: &mut ObjectReader, name: &str) -> Result<Vec<ObjectReader>, TranslationError> {
+pub(super) fn nested_list(
+    fields: &mut ObjectReader,
+    name: &str,
+) -> Result<Vec<ObjectReader>, TranslationError> {
     let path = fields.member_path(name);
     let items = fields.list(name)?.into_iter().enumerate();
     items

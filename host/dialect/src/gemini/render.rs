@@ -83,7 +83,9 @@ fn model_json(name: &str, owner: &str) -> Value {
 
 fn envelope(error: &ErrorBody<'_>) -> Value {
     let digits = error.code.and_then(|code| code.parse::<u16>().ok());
-    let code = digits.or_else(|| status_for_code(error.kind)).unwrap_or(500);
+    let code = digits
+        .or_else(|| status_for_code(error.kind))
+        .unwrap_or(500);
     let mut body = json!({"code": code, "message": error.message, "status": error.kind});
     let mut details = Vec::new();
     if let Some(param) = error.param {

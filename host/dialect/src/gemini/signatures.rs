@@ -1,7 +1,7 @@
 //! `thoughtSignature`: bytes in base64, on a part of any kind.
 
 use crate::Dialect;
-use crate::interlingua::Signature;
+use crate::ir::Signature;
 
 /// What the API documents for a call whose signature is not at hand, such as one that another model
 /// made: Gemini 3 refuses the first call of a step without any, and passes this one

@@ -2,17 +2,17 @@
 //! properties.
 
 mod cases;
+mod encode_requests;
 mod errors;
 mod properties;
 mod requests;
 mod streams;
-mod written;
 
 use serde_json::Value;
 
 use super::{decode_request, decoder};
 use crate::RequestHead;
-use crate::interlingua::{Event, Malformed, TranslationReport, TranslationError, Request};
+use crate::ir::{Event, Malformed, Request, TranslationError, TranslationReport};
 
 /// What a `?` of any kind in a test becomes.
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;

@@ -1,7 +1,7 @@
 //! How hard a model is to think by its name's suffix, put into a body of the API's own clients.
 
 use super::encode_request::thinking_config;
-use crate::interlingua::{TranslationReport, TranslationError};
+use crate::ir::{TranslationError, TranslationReport};
 use crate::thinking::{BodyEdit, Thinking, warn_suffix};
 
 /// Has a request ask for it, in place of what it says itself. Members keep the client's spelling.
@@ -18,7 +18,8 @@ pub(crate) fn apply_thinking(
     let config = member_pointer(edit, &config, ["thinkingConfig", "thinking_config"]);
     let mut suffix_report = TranslationReport::default();
     let overrides = thinking.override_reasoning(None);
-    let overrides = overrides.map(|reasoning| thinking_config(model, reasoning, &mut suffix_report));
+    let overrides =
+        overrides.map(|reasoning| thinking_config(model, reasoning, &mut suffix_report));
     warn_suffix(suffix_report, report);
     let mut written = None;
     for (name, value) in overrides.into_iter().flatten() {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{encode_request, print};
-use crate::interlingua::{TranslationReport, TranslationError, Request};
+use crate::ir::{Request, TranslationError, TranslationReport};
 
 /// The answer: how many tokens.
 #[must_use]
@@ -25,7 +25,10 @@ pub fn decode_count(body: &[u8]) -> Option<u64> {
 ///
 /// # Errors
 /// As [`encode_request`](super::encode_request()).
-pub fn encode_count_request(request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+pub fn encode_count_request(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<u8>, TranslationError> {
     let mut body = encode_request::body(request, report)?;
     // How it would be drawn changes no count; the API refuses some of it here.
     body.remove("generationConfig");

@@ -46,7 +46,11 @@ impl<'de, const N: usize> Visitor<'de> for SelectVisitor<N> {
             duplicate: None,
         };
         while let Some(name) = map.next_key::<&RawValue>()? {
-            let Some(index) = self.names.iter().position(|wanted| name_matches(name, wanted)) else {
+            let Some(index) = self
+                .names
+                .iter()
+                .position(|wanted| name_matches(name, wanted))
+            else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };

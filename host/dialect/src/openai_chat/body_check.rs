@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::chunk::ChunkScan;
 use super::usage;
 use crate::json::string;
-use crate::{ProviderError, Usage, BodyCheck, truncate};
+use crate::{BodyCheck, ProviderError, Usage, truncate};
 
 /// Reads the body of a 2xx answer, not streamed. One pass; of the content nothing is kept.
 #[must_use]
@@ -53,7 +53,8 @@ pub(super) fn failure(chunk: &ChunkScan<'_>) -> Option<ProviderError> {
     let has_error_reason = choices?
         .finish_reason
         .is_some_and(|reason| reason.get() == "\"error\"");
-    has_error_reason.then(|| ProviderError::from_message("the provider finished with the reason `error`"))
+    has_error_reason
+        .then(|| ProviderError::from_message("the provider finished with the reason `error`"))
 }
 
 /// What a chunk says it cost, in whichever of the three places.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::interlingua::{Citation, Part};
+use crate::ir::{Citation, Part};
 
 /// A citation of the web; none if the annotation is something else.
 pub(super) fn decode(annotation: &Value) -> Option<Citation> {

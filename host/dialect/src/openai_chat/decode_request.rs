@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use self::messages::ConversationReader;
 use crate::RequestHead;
-use crate::interlingua::{
-    Effort, ObjectReader, Format, TranslationReport, Reasoning, TranslationError, Request, Sampling, ToolChoice,
+use crate::ir::{
+    Effort, Format, ObjectReader, Reasoning, Request, Sampling, ToolChoice, TranslationError,
+    TranslationReport,
 };
 
 /// Reads a request for a chat completion (<https://platform.openai.com/docs/api-reference/chat/create>),
@@ -29,7 +30,10 @@ pub fn decode_request(
     let mut conversation = ConversationReader::default();
     let messages = fields.objects("messages")?;
     if messages.is_empty() {
-        return Err(TranslationError::new("messages", "must have at least one message"));
+        return Err(TranslationError::new(
+            "messages",
+            "must have at least one message",
+        ));
     }
     for (index, message) in messages.into_iter().enumerate() {
         conversation.message(index, message, report)?;
@@ -77,7 +81,10 @@ pub(crate) fn decode_stop(fields: &mut ObjectReader) -> Result<Vec<String>, Tran
 }
 
 /// Whether a stream is to tell its usage.
-pub(crate) fn include_usage(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<bool, TranslationError> {
+pub(crate) fn include_usage(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<bool, TranslationError> {
     let Some(mut options) = fields.object("stream_options")? else {
         return Ok(false);
     };
@@ -90,7 +97,10 @@ pub(crate) fn include_usage(fields: &mut ObjectReader, report: &mut TranslationR
 }
 
 /// How the answer is drawn.
-pub(crate) fn decode_sampling(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Sampling, TranslationError> {
+pub(crate) fn decode_sampling(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Sampling, TranslationError> {
     let older = fields.count("max_tokens")?;
     let newer = fields.count("max_completion_tokens")?;
     if newer.is_some() && older.is_some() && newer != older {
@@ -111,7 +121,10 @@ pub(crate) fn decode_sampling(fields: &mut ObjectReader, report: &mut Translatio
 }
 
 /// Refuses a number of candidates other than one.
-pub(crate) fn reject_multiple(fields: &mut ObjectReader, name: &str) -> Result<(), TranslationError> {
+pub(crate) fn reject_multiple(
+    fields: &mut ObjectReader,
+    name: &str,
+) -> Result<(), TranslationError> {
     match fields.count(name)? {
         None | Some(1) => Ok(()),
         Some(_) => Err(TranslationError::new(
@@ -140,12 +153,18 @@ fn reject_unsupported(fields: &mut ObjectReader) -> Result<(), TranslationError>
     Ok(())
 }
 
-fn decode_tool_choice(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Option<ToolChoice>, TranslationError> {
+fn decode_tool_choice(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Option<ToolChoice>, TranslationError> {
     let deprecated = tools::decode_function_choice(fields, report)?;
     Ok(tools::decode_choice(fields, report)?.or(deprecated))
 }
 
-fn decode_format(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Format, TranslationError> {
+fn decode_format(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Format, TranslationError> {
     let Some(mut format) = fields.object("response_format")? else {
         return Ok(Format::Text);
     };
@@ -174,16 +193,23 @@ fn decode_format(fields: &mut ObjectReader, report: &mut TranslationReport) -> R
 }
 
 /// An object that must be there.
-fn required_object(fields: &mut ObjectReader, name: &str) -> Result<ObjectReader, TranslationError> {
+fn required_object(
+    fields: &mut ObjectReader,
+    name: &str,
+) -> Result<ObjectReader, TranslationError> {
     fields
         .object(name)?
         .ok_or_else(|| fields.error(name, "missing"))
 }
 
 /// OpenAI's `reasoning_effort`, and OpenRouter's `reasoning`.
-fn decode_reasoning(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Option<Reasoning>, TranslationError> {
-    let unknown =
-        |name: &str| TranslationError::new(name, "must be none, minimal, low, medium, high or xhigh");
+fn decode_reasoning(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Option<Reasoning>, TranslationError> {
+    let unknown = |name: &str| {
+        TranslationError::new(name, "must be none, minimal, low, medium, high or xhigh")
+    };
     let effort = fields.string("reasoning_effort")?;
     let mut reasoning = match effort.as_deref().map(Effort::parse) {
         Some(None) => return Err(unknown("reasoning_effort")),

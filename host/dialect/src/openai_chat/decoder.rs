@@ -9,7 +9,7 @@ use self::parts::PartTracker;
 use super::finish_reason::PartKinds;
 use super::message;
 use super::usage;
-use crate::interlingua::{Event, EventDecoder, Malformed};
+use crate::ir::{Event, EventDecoder, Malformed};
 use crate::{ProviderError, truncate};
 
 /// Reads the stream of a chat completion, or of a text completion.
@@ -175,7 +175,8 @@ fn failure(chunk: &Map<String, Value>, data: &[u8]) -> Option<ProviderError> {
     }
     // OpenRouter's word for a choice that broke off.
     let has_error_reason = choice?.get("finish_reason")? == "error";
-    has_error_reason.then(|| ProviderError::from_message("the provider finished with the reason `error`"))
+    has_error_reason
+        .then(|| ProviderError::from_message("the provider finished with the reason `error`"))
 }
 
 fn raw(value: &Value) -> Option<Box<RawValue>> {

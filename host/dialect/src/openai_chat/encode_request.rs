@@ -5,8 +5,9 @@ mod tools;
 
 use serde_json::{Map, Value, json};
 
-use crate::interlingua::{
-    Effort, Format, TranslationReport, Reasoning, TranslationError, Request, Sampling, ToolChoice, loss,
+use crate::ir::{
+    Effort, Format, Reasoning, Request, Sampling, ToolChoice, TranslationError, TranslationReport,
+    loss,
 };
 use crate::json::object;
 
@@ -14,7 +15,10 @@ use crate::json::object;
 ///
 /// # Errors
 /// If it says something that has no place in this dialect, and whose loss would make the answer wrong.
-pub fn encode_request(request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+pub fn encode_request(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<u8>, TranslationError> {
     let mut body = Map::new();
     let mut put = |name: &str, value: Value| {
         if !value.is_null() {
@@ -38,7 +42,10 @@ pub fn encode_request(request: &Request, report: &mut TranslationReport) -> Resu
     }
     put("max_completion_tokens", json!(request.sampling.tokens_max));
     put("stop", encode_stop(&request.stop, report));
-    put("reasoning_effort", encode_reasoning(request.reasoning, report));
+    put(
+        "reasoning_effort",
+        encode_reasoning(request.reasoning, report),
+    );
     put("response_format", encode_format(&request.format));
     if request.tools.is_empty() {
         if request
@@ -66,7 +73,11 @@ pub fn encode_request(request: &Request, report: &mut TranslationReport) -> Resu
 
 /// The members of the sampling that OpenAI's old and new API have alike. What is out of range goes to the
 /// nearest that is not.
-pub(crate) fn encode_sampling(sampling: &Sampling, report: &mut TranslationReport, put: &mut impl FnMut(&str, Value)) {
+pub(crate) fn encode_sampling(
+    sampling: &Sampling,
+    report: &mut TranslationReport,
+    put: &mut impl FnMut(&str, Value),
+) {
     let ranges = [
         ("temperature", sampling.temperature, 0.0, 2.0),
         ("top_p", sampling.top_p, 0.0, 1.0),
@@ -128,7 +139,8 @@ fn encode_format(format: &Format) -> Value {
             schema,
             strict,
         } => {
-            let mut json_schema = json!({"name": name.as_deref().unwrap_or("answer"), "schema": schema});
+            let mut json_schema =
+                json!({"name": name.as_deref().unwrap_or("answer"), "schema": schema});
             if let Some(description) = description {
                 json_schema["description"] = json!(description);
             }

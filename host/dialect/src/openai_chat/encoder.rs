@@ -5,10 +5,12 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::response::{ID, chars};
 use super::finish_reason::PartKinds;
-use super::{tool_calls, citations, media, render, reasoning, usage};
-use crate::interlingua::{PartStart, Delta, Event, EventEncoder, FinishReason, Frame, ResponseContext, Part, Signature};
+use super::response::{ID, chars};
+use super::{citations, media, reasoning, render, tool_calls, usage};
+use crate::ir::{
+    Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
+};
 use crate::{ErrorBody, ProviderError, Usage};
 
 /// Writes the stream of a chat completion: a chunk with the role, chunks with pieces, one with the reason
@@ -106,7 +108,11 @@ impl StreamEncoder {
         out: &mut Vec<Frame>,
     ) {
         self.kinds.call = true;
-        let custom = self.response_context.custom_tools.iter().any(|custom| custom == name);
+        let custom = self
+            .response_context
+            .custom_tools
+            .iter()
+            .any(|custom| custom == name);
         let (kind, member) = if custom {
             ("custom", "input")
         } else {
@@ -130,7 +136,9 @@ impl StreamEncoder {
     fn piece(&mut self, delta: &Delta, out: &mut Vec<Frame>) {
         match delta {
             Delta::Arguments(text) => match &mut self.open {
-                EncodingPart::Custom(arguments) if arguments.len() + text.len() <= INPUT_BYTES_MAX => {
+                EncodingPart::Custom(arguments)
+                    if arguments.len() + text.len() <= INPUT_BYTES_MAX =>
+                {
                     arguments.push_str(text);
                 }
                 _ => self.call_piece("function", "arguments", text, out),
@@ -184,7 +192,11 @@ impl StreamEncoder {
 
     fn finish(&self, finish: &FinishReason, out: &mut Vec<Frame>) {
         let reason = self.kinds.finish_reason(finish);
-        self.chunk(&[EncodedChoice::of(json!({}), Some(reason))], self.no_usage(), out);
+        self.chunk(
+            &[EncodedChoice::of(json!({}), Some(reason))],
+            self.no_usage(),
+            out,
+        );
     }
 
     fn done(&mut self, out: &mut Vec<Frame>) {

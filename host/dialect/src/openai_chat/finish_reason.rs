@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::interlingua::FinishReason;
+use crate::ir::FinishReason;
 use crate::{ProviderError, truncate};
 
 /// What is known of an answer when it says why it ends.
@@ -88,22 +88,39 @@ mod tests {
             (refusal, "stop", Some(FinishReason::Refusal), "stop"),
             (plain, "length", Some(FinishReason::Length), "length"),
             (call, "length", Some(FinishReason::Length), "length"),
-            (call, "function_call", Some(FinishReason::ToolCalls), "tool_calls"),
+            (
+                call,
+                "function_call",
+                Some(FinishReason::ToolCalls),
+                "tool_calls",
+            ),
             (
                 plain,
                 "content_filter",
                 Some(FinishReason::ContentFilter),
                 "content_filter",
             ),
-            (plain, "odd", Some(FinishReason::Other("odd".to_owned())), "stop"),
+            (
+                plain,
+                "odd",
+                Some(FinishReason::Other("odd".to_owned())),
+                "stop",
+            ),
             (plain, "", None, "stop"),
         ];
         for (kinds, word, finish, written) in cases {
             let read = kinds.finish(&json!({"finish_reason": word}));
             assert_eq!(read, finish, "{word}");
-            assert_eq!(kinds.finish_reason(&read.unwrap_or_default()), written, "{word}");
+            assert_eq!(
+                kinds.finish_reason(&read.unwrap_or_default()),
+                written,
+                "{word}"
+            );
         }
-        assert_eq!(plain.finish_reason(&FinishReason::Refusal), "content_filter");
+        assert_eq!(
+            plain.finish_reason(&FinishReason::Refusal),
+            "content_filter"
+        );
         assert_eq!(plain.finish(&json!({"finish_reason": null})), None);
         assert_eq!(call.default_finish(), FinishReason::ToolCalls);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::interlingua::{Media, Part, TranslationError, MediaSource};
+use crate::ir::{Media, MediaSource, Part, TranslationError};
 use crate::json::object;
 
 /// What stands behind an address: what it holds itself, or where it points.
@@ -48,7 +48,10 @@ pub(super) fn encode_part(part: &Part) -> Result<Value, TranslationError> {
         Part::Document(media) => document(media),
         Part::Audio(media) => audio(media),
         Part::Text { text, .. } => Ok(text_part(text)),
-        _ => Err(TranslationError::new("messages", "a user's message can't hold this")),
+        _ => Err(TranslationError::new(
+            "messages",
+            "a user's message can't hold this",
+        )),
     }
 }
 
@@ -65,11 +68,19 @@ pub(super) fn image(media: &Media) -> Result<Value, TranslationError> {
     let url = match &media.source {
         MediaSource::Url(url) => url.clone(),
         MediaSource::Base64(data) => {
-            let kind = media.media_type.as_deref().unwrap_or_else(|| detect_image_type(data));
+            let kind = media
+                .media_type
+                .as_deref()
+                .unwrap_or_else(|| detect_image_type(data));
             format!("data:{kind};base64,{data}")
         }
         MediaSource::File(_) => return Err(provider_file_error("image_url")),
-        MediaSource::Text(_) => return Err(TranslationError::new("image_url", "a picture can't be text")),
+        MediaSource::Text(_) => {
+            return Err(TranslationError::new(
+                "image_url",
+                "a picture can't be text",
+            ));
+        }
     };
     let mut address = object! {"url": url};
     if let Some(detail) = &media.detail {
@@ -216,7 +227,10 @@ mod tests {
             ),
         ];
         for (part, field) in cases {
-            assert_eq!(encode_part(&part).map_err(|it| it.field), Err(field.to_owned()));
+            assert_eq!(
+                encode_part(&part).map_err(|it| it.field),
+                Err(field.to_owned())
+            );
         }
     }
 }

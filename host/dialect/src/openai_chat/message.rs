@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{media, reasoning};
-use crate::interlingua::{Part, ReasoningPart};
+use crate::ir::{Part, ReasoningPart};
 
 /// A piece of content: text, or what Mistral's models think, which stands in the midst of it.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Watches a stream of chunks go by: whether it has content yet, whether it fails, how it ends.
 
-use super::body_check::{failure, reason_text, decode_usage};
+use super::body_check::{decode_usage, failure, reason_text};
 use super::chunk::ChunkScan;
 use crate::{EventClass, ProviderError, Usage};
 

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::Dialect;
-use crate::interlingua::{Signature, ReasoningPart};
+use crate::ir::{ReasoningPart, Signature};
 
 /// The text of a message's or a delta's thoughts, by either name.
 pub(super) fn text_of(message: &Map<String, Value>) -> &str {
@@ -23,7 +23,11 @@ pub(super) fn decode(text: &str, details: &[Value]) -> Vec<ReasoningPart> {
     if details.is_empty() {
         return text_only(text).into_iter().collect();
     }
-    match details.iter().map(EncryptedDetail::decode).collect::<Option<Vec<_>>>() {
+    match details
+        .iter()
+        .map(EncryptedDetail::decode)
+        .collect::<Option<Vec<_>>>()
+    {
         Some(encrypted) => split(text, &encrypted),
         None => vec![with_details(text, details)],
     }
@@ -113,7 +117,8 @@ pub(super) fn details(
         }
         _ => {}
     }
-    let mut detail = json!({"type": ENCRYPTED, "data": signature.encode_for(DIALECT), "index": index});
+    let mut detail =
+        json!({"type": ENCRYPTED, "data": signature.encode_for(DIALECT), "index": index});
     if let (Some((start, end)), Some(members)) = (span, detail.as_object_mut()) {
         members.insert(SPAN.to_owned(), json!([start, end]));
     }
@@ -150,7 +155,8 @@ impl DetailRecord {
     /// The record as a signature; none if there is nothing, or too much.
     pub(super) fn take(&mut self) -> Option<Signature> {
         let record = std::mem::take(self);
-        (!record.details.is_empty()).then(|| own_signature(Value::Array(record.details).to_string()))
+        (!record.details.is_empty())
+            .then(|| own_signature(Value::Array(record.details).to_string()))
     }
 }
 
@@ -300,7 +306,10 @@ mod tests {
             json!([-1, 2]),
         ] {
             let details = [json!({"type": "reasoning.encrypted", "data": "s", "span": span})];
-            let read: String = decode("é", &details).into_iter().map(|it| it.text).collect();
+            let read: String = decode("é", &details)
+                .into_iter()
+                .map(|it| it.text)
+                .collect();
             assert_eq!(read, "é");
         }
     }

@@ -159,7 +159,7 @@ const EVENT_FRAME_BYTES: usize = "data: \n\n".len();
 mod tests {
     use super::*;
     use crate::openai_chat::StreamObserver;
-    use crate::sse::{SseReader, SseError};
+    use crate::sse::{SseError, SseReader};
     use crate::{EventClass, ProviderError};
 
     const ERROR: ErrorBody<'_> = ErrorBody {

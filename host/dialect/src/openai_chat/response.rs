@@ -6,8 +6,8 @@ use super::body_check::decode_usage;
 use super::chunk::ChunkScan;
 use super::finish_reason::PartKinds;
 use super::message::{self, Piece};
-use super::{tool_calls, citations, media, render, reasoning, usage};
-use crate::interlingua::{Response, Malformed, ResponseContext, Part};
+use super::{citations, media, reasoning, render, tool_calls, usage};
+use crate::ir::{Malformed, Part, Response, ResponseContext};
 
 /// Reads a provider's answer, of which [`super::read_answer`] thinks well.
 ///
@@ -31,7 +31,9 @@ pub fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
     Ok(Response {
         id: message::text(completion, "id").to_owned(),
         model: message::text(completion, "model").to_owned(),
-        finish: part_kinds.finish(choice).unwrap_or_else(|| part_kinds.default_finish()),
+        finish: part_kinds
+            .finish(choice)
+            .unwrap_or_else(|| part_kinds.default_finish()),
         usage: ChunkScan::decode(text).as_ref().and_then(decode_usage),
         parts,
     })
@@ -48,7 +50,11 @@ fn parts(message: &Map<String, Value>) -> Vec<Part> {
             (Piece::Refusal(text), _) => content_parts.push(Part::Refusal(text.to_owned())),
             (Piece::Reasoning(more), Some(Part::Reasoning(part))) => part.text.push_str(more),
             (Piece::Reasoning(text), _) => {
-                content_parts.extend(reasoning::decode(text, &[]).into_iter().map(Part::Reasoning));
+                content_parts.extend(
+                    reasoning::decode(text, &[])
+                        .into_iter()
+                        .map(Part::Reasoning),
+                );
             }
         }
     }
@@ -135,8 +141,13 @@ fn message(parts: &[Part], response_context: &ResponseContext) -> Value {
     };
     let reasoning_content = text_or_null(reasoning.text.clone());
     let has_other_content = !called.is_empty() || !refusal.is_empty();
-    let content = if has_other_content { text_or_null(text) } else { json!(text) };
-    let mut message = json!({"role": "assistant", "content": content, "refusal": text_or_null(refusal)});
+    let content = if has_other_content {
+        text_or_null(text)
+    } else {
+        json!(text)
+    };
+    let mut message =
+        json!({"role": "assistant", "content": content, "refusal": text_or_null(refusal)});
     if !reasoning_content.is_null() {
         message["reasoning_content"] = reasoning_content;
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::Dialect;
-use crate::interlingua::{Signature, ToolCall};
+use crate::ir::{Signature, ToolCall};
 
 /// The signature in a call's `extra_content`, which is where Google's own endpoint of this dialect puts it
 /// (<https://ai.google.dev/gemini-api/docs/thought-signatures>).

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::response::{ID, OBJECT, choice, finish_reason};
 use crate::Usage;
-use crate::interlingua::{Delta, Event, EventEncoder, Frame, ResponseContext};
-use crate::openai_chat::{frame, to_json, render_error, error_body, write_usage};
+use crate::ir::{Delta, Event, EventEncoder, Frame, ResponseContext};
+use crate::openai_chat::{error_body, frame, render_error, to_json, write_usage};
 
 /// Writes the stream of a text completion: pieces of the text, one piece with the reason for the end, the
 /// usage if the client asked for it, `[DONE]`.

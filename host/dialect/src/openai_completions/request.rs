@@ -3,9 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::RequestHead;
-use crate::interlingua::{ObjectReader, Format, TranslationReport, Part, TranslationError, Request, Role, Sampling, Turn};
+use crate::ir::{
+    Format, ObjectReader, Part, Request, Role, Sampling, TranslationError, TranslationReport, Turn,
+};
 use crate::openai_chat::{
-    include_usage, to_json, read_sampling, read_stop, reject_multiple, write_sampling, write_stop,
+    include_usage, read_sampling, read_stop, reject_multiple, to_json, write_sampling, write_stop,
 };
 
 /// Reads a request for a text completion (<https://platform.openai.com/docs/api-reference/completions>).
@@ -60,7 +62,10 @@ pub fn decode_request(
 ///
 /// # Errors
 /// If it says something that has no place in this dialect, and whose loss would make the answer wrong.
-pub fn encode_request(request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+pub fn encode_request(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<u8>, TranslationError> {
     if !request.tools.is_empty() {
         return Err(TranslationError::new(
             "tools",
@@ -116,7 +121,9 @@ fn decode_prompt(fields: &mut ObjectReader) -> Result<String, TranslationError> 
         prompt => prompt,
     };
     match prompt {
-        Some(Value::String(prompt)) if prompt.is_empty() => Err(TranslationError::new("prompt", "empty")),
+        Some(Value::String(prompt)) if prompt.is_empty() => {
+            Err(TranslationError::new("prompt", "empty"))
+        }
         Some(Value::String(prompt)) => Ok(prompt),
         None => Err(TranslationError::new("prompt", "missing")),
         Some(_) => Err(TranslationError::new(
@@ -127,7 +134,10 @@ fn decode_prompt(fields: &mut ObjectReader) -> Result<String, TranslationError> 
 }
 
 /// The prompt that a conversation amounts to.
-fn encode_prompt(request: &Request, report: &mut TranslationReport) -> Result<String, TranslationError> {
+fn encode_prompt(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<String, TranslationError> {
     let [
         Turn {
             role: Role::User,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::interlingua::{Response, FinishReason, ResponseContext, Part};
+use crate::ir::{FinishReason, Part, Response, ResponseContext};
 use crate::openai_chat::{to_json, write_usage};
 
 /// Writes an answer for a client: its text. Of a text completion there is nothing else.

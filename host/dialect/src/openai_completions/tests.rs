@@ -4,15 +4,15 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    StreamObserver, decode_response, decode_request, decoder, encode_response, encode_request, encoder,
-    check_body,
+    StreamObserver, check_body, decode_request, decode_response, decoder, encode_request,
+    encode_response, encoder,
 };
-use crate::interlingua::{
-    PartStart, Delta, Event, FinishReason, Format, Frame, TranslationReport, ResponseContext, Part, Reasoning, TranslationError, Request,
-    Role, Sampling, Tool, ToolKind, Turn,
+use crate::ir::{
+    Delta, Event, FinishReason, Format, Frame, Part, PartStart, Reasoning, Request,
+    ResponseContext, Role, Sampling, Tool, ToolKind, TranslationError, TranslationReport, Turn,
 };
 use crate::openai_chat::json_strategy;
-use crate::{RequestHead, EventClass, ProviderError, Usage, BodyCheck};
+use crate::{BodyCheck, EventClass, ProviderError, RequestHead, Usage};
 
 const REQUESTS: [&str; 2] = [
     include_str!("../../../../tests/cases/dialects/text/openai-completions.request.json"),
@@ -124,7 +124,8 @@ fn golden_responses_round_trip() {
             BodyCheck::Complete { usage: Some(_), .. }
         ));
         let response = decode_response(text.as_bytes()).unwrap();
-        let written: Value = serde_json::from_slice(&encode_response(&response, &response_context())).unwrap();
+        let written: Value =
+            serde_json::from_slice(&encode_response(&response, &response_context())).unwrap();
         assert_eq!(written["choices"], original["choices"]);
         assert_eq!(
             written["usage"]["total_tokens"],
@@ -360,22 +361,24 @@ fn request() -> impl Strategy<Value = Request> {
         prop::option::of("[a-z]{1,5}"),
     );
     let stops = prop::collection::vec("[a-z]{1,3}", 0..5);
-    (content, sampling, stops).prop_map(|((text, stream, tokens_max, user), sampling, stop)| Request {
-        model: "m".to_owned(),
-        stream,
-        include_usage: stream,
-        stop,
-        user,
-        sampling: Sampling {
-            temperature: sampling.0,
-            top_p: sampling.1,
-            top_k: None,
-            tokens_max: Some(tokens_max),
-            presence_penalty: sampling.2,
-            frequency_penalty: sampling.3,
-            seed: sampling.4,
-        },
-        ..completion_request(&text)
+    (content, sampling, stops).prop_map(|((text, stream, tokens_max, user), sampling, stop)| {
+        Request {
+            model: "m".to_owned(),
+            stream,
+            include_usage: stream,
+            stop,
+            user,
+            sampling: Sampling {
+                temperature: sampling.0,
+                top_p: sampling.1,
+                top_k: None,
+                tokens_max: Some(tokens_max),
+                presence_penalty: sampling.2,
+                frequency_penalty: sampling.3,
+                seed: sampling.4,
+            },
+            ..completion_request(&text)
+        }
     })
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::interlingua::Citation;
+use crate::ir::Citation;
 
 /// Reads one annotation.
 pub(super) fn decode(raw: &Value) -> Citation {

@@ -5,7 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::citations;
-use crate::interlingua::{ObjectReader, Media, TranslationReport, Part, TranslationError, MediaSource, loss};
+use crate::ir::{
+    Media, MediaSource, ObjectReader, Part, TranslationError, TranslationReport, loss,
+};
 use crate::json::object;
 
 /// Takes the member `name`, a text or a list of parts. Empty texts say nothing, and are left out.
@@ -29,7 +31,10 @@ pub(super) fn decode(
     Ok(parts)
 }
 
-fn part(mut fields: ObjectReader, report: &mut TranslationReport) -> Result<Part, TranslationError> {
+fn part(
+    mut fields: ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Part, TranslationError> {
     let part = match fields.required_string("type")?.as_str() {
         "input_text" | "output_text" | "text" => {
             fields.skip("logprobs");
@@ -90,7 +95,10 @@ fn file(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
 }
 
 /// Plain text comes as text, which dialects have a place of its own for.
-fn decode_plain_text(media_type: Option<String>, source: MediaSource) -> (Option<String>, MediaSource) {
+fn decode_plain_text(
+    media_type: Option<String>,
+    source: MediaSource,
+) -> (Option<String>, MediaSource) {
     if let (Some("text/plain"), MediaSource::Base64(data)) = (media_type.as_deref(), &source)
         && let Ok(bytes) = STANDARD.decode(data)
         && let Ok(text) = String::from_utf8(bytes)
@@ -129,7 +137,11 @@ const FILE_ID_UNSUPPORTED: &str =
     "a file that lies with one provider means nothing to another; send its data or its address";
 
 /// What an address leads to: its own data, if it is a `data:` one.
-fn from_url(fields: &ObjectReader, name: &str, url: String) -> Result<(Option<String>, MediaSource), TranslationError> {
+fn from_url(
+    fields: &ObjectReader,
+    name: &str,
+    url: String,
+) -> Result<(Option<String>, MediaSource), TranslationError> {
     let Some(inline) = url.strip_prefix("data:") else {
         return Ok((None, MediaSource::Url(url)));
     };
@@ -141,12 +153,19 @@ fn from_url(fields: &ObjectReader, name: &str, url: String) -> Result<(Option<St
     Ok((media_type.map(str::to_owned), source))
 }
 
-fn base64(fields: &ObjectReader, name: &str, data: String) -> Result<MediaSource, TranslationError> {
+fn base64(
+    fields: &ObjectReader,
+    name: &str,
+    data: String,
+) -> Result<MediaSource, TranslationError> {
     MediaSource::base64(data).ok_or_else(|| fields.error(name, MediaSource::NOT_BASE64))
 }
 
 /// A part as `input_*`; none, with a note, for what cannot stand in a message or a result.
-pub(super) fn encode(part: &Part, report: &mut TranslationReport) -> Result<Option<Value>, TranslationError> {
+pub(super) fn encode(
+    part: &Part,
+    report: &mut TranslationReport,
+) -> Result<Option<Value>, TranslationError> {
     Ok(match part {
         Part::Text { text, .. } | Part::Refusal(text) => {
             Some(json!({"type": "input_text", "text": text}))
@@ -169,7 +188,12 @@ fn encode_image(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::Url(url) => url.clone(),
         MediaSource::Base64(data) => data_url(media.media_type.as_deref().unwrap_or(IMAGE), data),
         MediaSource::File(_) => return Err(TranslationError::new("file_id", FILE_ID_UNSUPPORTED)),
-        MediaSource::Text(_) => return Err(TranslationError::new("image_url", "a picture cannot be text")),
+        MediaSource::Text(_) => {
+            return Err(TranslationError::new(
+                "image_url",
+                "a picture cannot be text",
+            ));
+        }
     };
     let detail = media.detail.as_deref().unwrap_or(DETAIL);
     Ok(object! {"type": "input_image", "image_url": url, "detail": detail})

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::interlingua::{Part, Role, Signature, ReasoningPart, ToolCall, ToolResult, Turn};
+use crate::ir::{Part, ReasoningPart, Role, Signature, ToolCall, ToolResult, Turn};
 
 /// A conversation in the making. Items come one by one here; turns have the results of tools first,
 /// right behind the turn that called them, whatever stood between.
@@ -100,7 +100,9 @@ impl Conversation {
     }
 
     fn flush_pending(&mut self) {
-        let mut after = std::mem::take(&mut self.pending_turns).into_iter().peekable();
+        let mut after = std::mem::take(&mut self.pending_turns)
+            .into_iter()
+            .peekable();
         let mut results = std::mem::take(&mut self.results);
         if !results.is_empty() {
             if let Some(turn) = after.next_if(|turn| turn.role == Role::User) {

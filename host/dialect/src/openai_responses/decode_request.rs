@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{input, tools};
+use super::{decode_input, tools};
 use crate::RequestHead;
-use crate::interlingua::{
-    Effort, ObjectReader, Format, TranslationReport, Part, Reasoning, TranslationError, Request, Sampling,
+use crate::ir::{
+    Effort, Format, ObjectReader, Part, Reasoning, Request, Sampling, TranslationError,
+    TranslationReport,
 };
 
 /// Reads a client's request into the common form.
@@ -34,7 +35,7 @@ pub fn decode_request(
     request.tools = tools::decode(&mut fields, report)?;
     request.tool_choice = tools::decode_choice(&mut fields, report)?;
     request.parallel_tools = fields.flag("parallel_tool_calls")?;
-    let input = input::decode(&mut fields, report)?;
+    let input = decode_input::decode(&mut fields, report)?;
     request.system.extend(input.system);
     request.turns = input.turns;
     request.tools.extend(input.tools);
@@ -82,7 +83,10 @@ fn reject_stateful(fields: &mut ObjectReader) -> Result<(), TranslationError> {
     Ok(())
 }
 
-fn decode_reasoning(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Option<Reasoning>, TranslationError> {
+fn decode_reasoning(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Option<Reasoning>, TranslationError> {
     let Some(mut reasoning) = fields.object("reasoning")? else {
         return Ok(None);
     };
@@ -105,7 +109,11 @@ fn decode_reasoning(fields: &mut ObjectReader, report: &mut TranslationReport) -
     Ok((read != Reasoning::default()).then_some(read))
 }
 
-fn decode_text(fields: &mut ObjectReader, request: &mut Request, report: &mut TranslationReport) -> Result<(), TranslationError> {
+fn decode_text(
+    fields: &mut ObjectReader,
+    request: &mut Request,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
     let Some(mut text) = fields.object("text")? else {
         return Ok(());
     };
@@ -137,7 +145,10 @@ fn decode_text(fields: &mut ObjectReader, request: &mut Request, report: &mut Tr
 }
 
 /// Members that ask for what happens anyway, or cannot matter.
-fn skip_ignored(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<(), TranslationError> {
+fn skip_ignored(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
     for name in ["model", "stream", "background"] {
         fields.skip(name);
     }

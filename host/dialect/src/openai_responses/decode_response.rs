@@ -4,9 +4,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{item, usage};
-use crate::interlingua::{Response, FinishReason, Malformed, Part, Signature};
+use crate::ir::{FinishReason, Malformed, Part, Response, Signature};
 use crate::json::{is_void, members, string};
-use crate::{ProviderError, Usage, BodyCheck, truncate};
+use crate::{BodyCheck, ProviderError, Usage, truncate};
 
 /// Reads the body of a 2xx answer, not streamed. One pass; of the content nothing is kept.
 #[must_use]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use self::open_item::OpenItem;
 use super::decode_response::{DecodeState, finish};
 use super::{citations, item, observer, usage};
-use crate::interlingua::{PartStart, Delta, Event, EventDecoder, Malformed, Part};
+use crate::ir::{Delta, Event, EventDecoder, Malformed, Part, PartStart};
 
 /// Reads the events of a provider's stream.
 #[must_use]
@@ -48,7 +48,8 @@ impl EventDecoder for StreamDecoder {
             return Err(Malformed("an event is not a JSON object"));
         }
         let kind = item::text(&event, "type").unwrap_or(name);
-        let fails = FAILURE_EVENTS.contains(&kind) || event.get("error").is_some_and(|it| !it.is_null());
+        let fails =
+            FAILURE_EVENTS.contains(&kind) || event.get("error").is_some_and(|it| !it.is_null());
         if fails && let Some(error) = observer::event_error(kind, text) {
             self.ended = true;
             out.push(Event::Error(error));
@@ -150,7 +151,12 @@ impl StreamDecoder {
     }
 
     /// Passes on an item of which nothing was passed on before.
-    fn emit_item(&mut self, output_index: u64, item: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    fn emit_item(
+        &mut self,
+        output_index: u64,
+        item: &Value,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
         if !self.mark_handled(output_index)? {
             return Ok(());
         }
@@ -179,10 +185,20 @@ impl StreamDecoder {
                 open.refusal(part("content_index"), delta, &mut self.state, out);
             }
             ("response.reasoning_summary_text.delta", Some(delta)) => {
-                open.reasoning(open_item::ReasoningSource::Summary, part("summary_index"), delta, out);
+                open.reasoning(
+                    open_item::ReasoningSource::Summary,
+                    part("summary_index"),
+                    delta,
+                    out,
+                );
             }
             ("response.reasoning_text.delta", Some(delta)) => {
-                open.reasoning(open_item::ReasoningSource::Content, part("content_index"), delta, out);
+                open.reasoning(
+                    open_item::ReasoningSource::Content,
+                    part("content_index"),
+                    delta,
+                    out,
+                );
             }
             ("response.function_call_arguments.delta", Some(delta)) => open.arguments(delta, out),
             ("response.custom_tool_call_input.delta", Some(delta)) => open.input(delta, out),

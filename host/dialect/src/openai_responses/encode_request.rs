@@ -3,22 +3,27 @@
 use serde_json::{Map, Value, json};
 
 use super::decode_request::{ENCRYPTED_CONTENT, OPENAI_MEMBERS};
-use super::{DIALECT, tools, turns};
-use crate::interlingua::{Effort, Format, TranslationReport, Part, Reasoning, TranslationError, Request, loss};
+use super::{DIALECT, encode_input, tools};
+use crate::ir::{
+    Effort, Format, Part, Reasoning, Request, TranslationError, TranslationReport, loss,
+};
 
 /// Writes a request for a provider. Nothing is to be stored there: clients hand back all that is needed.
 ///
 /// # Errors
 ///
 /// If the request asks for what this dialect cannot give.
-pub fn encode_request(request: &Request, report: &mut TranslationReport) -> Result<Vec<u8>, TranslationError> {
+pub fn encode_request(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<u8>, TranslationError> {
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
     put("model", request.model.as_str().into());
     if let Some(Part::Text { text, .. }) = request.system.first() {
         put("instructions", text.as_str().into());
     }
-    let input = turns::encode(request, report)?;
+    let input = encode_input::encode(request, report)?;
     if input.is_empty() && request.system.is_empty() {
         return Err(TranslationError::empty_conversation());
     }
@@ -62,7 +67,11 @@ fn wants_signatures(request: &Request) -> bool {
         })
 }
 
-fn encode_sampling(request: &Request, out: &mut Map<String, Value>, report: &mut TranslationReport) {
+fn encode_sampling(
+    request: &Request,
+    out: &mut Map<String, Value>,
+    report: &mut TranslationReport,
+) {
     let sampling = &request.sampling;
     if let Some(tokens) = sampling.tokens_max {
         if tokens < TOKENS_MIN {
@@ -155,7 +164,11 @@ fn encode_text(request: &Request) -> Option<Value> {
     (!out.is_empty()).then_some(Value::Object(out))
 }
 
-fn encode_openai_members(request: &Request, out: &mut Map<String, Value>, report: &mut TranslationReport) {
+fn encode_openai_members(
+    request: &Request,
+    out: &mut Map<String, Value>,
+    report: &mut TranslationReport,
+) {
     if let Some(user) = &request.user {
         out.insert("user".to_owned(), user.as_str().into());
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{item, signatures, usage};
 use crate::Usage;
-use crate::interlingua::{Response, FinishReason, ResponseContext, Part, Signature, ReasoningPart};
+use crate::ir::{FinishReason, Part, ReasoningPart, Response, ResponseContext, Signature};
 
 /// Writes a whole answer for a client.
 #[must_use]
@@ -30,8 +30,13 @@ impl<'f> Ending<'f> {
         let reason = match finish {
             FinishReason::ContentFilter => Some("content_filter"),
             FinishReason::Length => Some("max_output_tokens"),
-            FinishReason::Other(word) => INCOMPLETE_REASONS.contains(&word.as_str()).then_some(word.as_str()),
-            FinishReason::Refusal | FinishReason::Stop | FinishReason::StopSequence(_) | FinishReason::ToolCalls => None,
+            FinishReason::Other(word) => INCOMPLETE_REASONS
+                .contains(&word.as_str())
+                .then_some(word.as_str()),
+            FinishReason::Refusal
+            | FinishReason::Stop
+            | FinishReason::StopSequence(_)
+            | FinishReason::ToolCalls => None,
         };
         let status = if reason.is_some() {
             "incomplete"
@@ -69,7 +74,11 @@ pub(super) fn initial_response(response_context: &ResponseContext) -> Value {
 }
 
 /// A response that failed.
-pub(super) fn failed_response(response_context: &ResponseContext, code: &str, message: &str) -> Value {
+pub(super) fn failed_response(
+    response_context: &ResponseContext,
+    code: &str,
+    message: &str,
+) -> Value {
     let mut response = skeleton(response_context, "failed");
     response["error"] = json!({"code": code, "message": message});
     response

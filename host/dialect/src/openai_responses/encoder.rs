@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use self::part_buffer::PartBuffer;
 use super::encode_response::{self, Ending, ItemKind};
 use super::{item, render};
-use crate::interlingua::{PartStart, Delta, Event, EventEncoder, FinishReason, Frame, ResponseContext, Part};
+use crate::ir::{
+    Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext,
+};
 use crate::json::object;
 use crate::{ProviderError, Usage};
 
@@ -274,7 +276,8 @@ impl StreamEncoder {
             return;
         }
         let output = std::mem::take(&mut self.output);
-        let response = encode_response::final_response(&self.response_context, ending, output, self.usage);
+        let response =
+            encode_response::final_response(&self.response_context, ending, output, self.usage);
         let kind = match ending.reason {
             None => "response.completed",
             Some(_) => "response.incomplete",
@@ -286,7 +289,8 @@ impl StreamEncoder {
     fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
         let kind = error.kind.as_deref().unwrap_or_default();
         let code = render::code(error.code.as_deref(), kind);
-        let response = encode_response::failed_response(&self.response_context, &code, &error.message);
+        let response =
+            encode_response::failed_response(&self.response_context, &code, &error.message);
         let error_member = json!({
             "message": error.message,
             "type": error.kind.as_deref().unwrap_or("server_error"),
@@ -315,7 +319,8 @@ impl StreamEncoder {
 
     fn add(&mut self, item: &Value, out: &mut Vec<Frame>) {
         let members = json!({"output_index": self.output.len(), "item": item});
-        self.writer.send("response.output_item.added", &members, out);
+        self.writer
+            .send("response.output_item.added", &members, out);
     }
 
     /// An item that is added and done at once.

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::input::{SUMMARY_SEPARATOR, media_type};
+use super::decode_input::{SUMMARY_SEPARATOR, media_type};
 use super::signatures::{self, Mark};
 use super::{citations, tools};
-use crate::interlingua::{
-    Citation, Malformed, Media, ResponseContext, Part, Signature, MediaSource, ReasoningPart, ToolCall,
+use crate::ir::{
+    Citation, Malformed, Media, MediaSource, Part, ReasoningPart, ResponseContext, Signature,
+    ToolCall,
 };
 
 /// The parts of an item of a provider's. `index`: where it stands in the output; `signature`: what waits
@@ -20,7 +21,12 @@ pub(super) fn decode(
     match text(item, "type").unwrap_or_default() {
         "message" => {
             let content = item.get("content").and_then(Value::as_array);
-            out.extend(content.into_iter().flatten().filter_map(decode_content_part));
+            out.extend(
+                content
+                    .into_iter()
+                    .flatten()
+                    .filter_map(decode_content_part),
+            );
         }
         "reasoning" => match decode_signature(item) {
             Some((found, Some(Mark::Call))) => *signature = Some(found),
@@ -49,7 +55,10 @@ fn decode_content_part(part: &Value) -> Option<Part> {
     }
 }
 
-fn decode_reasoning(item: &Value, signed: Option<(Signature, Option<Mark>)>) -> Option<ReasoningPart> {
+fn decode_reasoning(
+    item: &Value,
+    signed: Option<(Signature, Option<Mark>)>,
+) -> Option<ReasoningPart> {
     let (signature, mark) = signed.unzip();
     let text = summary(item, "summary").or_else(|| summary(item, "content"));
     (text.is_some() || signature.is_some()).then(|| ReasoningPart {
@@ -161,13 +170,19 @@ pub(super) fn reasoning(id: &str, text: &str, encrypted: Option<&str>) -> Value 
 }
 
 /// A call of a tool, in the kind and the namespace that the client offered it.
-pub(super) fn tool_call(id: &str, status: &str, call: &ToolCall, response_context: &ResponseContext) -> Value {
+pub(super) fn tool_call(
+    id: &str,
+    status: &str,
+    call: &ToolCall,
+    response_context: &ResponseContext,
+) -> Value {
     let mut out = Map::new();
     let custom = is_custom(&call.name, response_context);
-    let (namespace, name) = match tools::in_namespace(response_context.echo.get("tools"), &call.name) {
-        Some((namespace, name)) => (Some(namespace), name),
-        None => (None, call.name.as_str()),
-    };
+    let (namespace, name) =
+        match tools::in_namespace(response_context.echo.get("tools"), &call.name) {
+            Some((namespace, name)) => (Some(namespace), name),
+            None => (None, call.name.as_str()),
+        };
     let kind = if custom {
         "custom_tool_call"
     } else {
@@ -192,7 +207,10 @@ pub(super) fn tool_call(id: &str, status: &str, call: &ToolCall, response_contex
 
 /// Whether the client offered the tool as one that takes bare text.
 pub(super) fn is_custom(name: &str, response_context: &ResponseContext) -> bool {
-    response_context.custom_tools.iter().any(|custom| custom == name)
+    response_context
+        .custom_tools
+        .iter()
+        .any(|custom| custom == name)
 }
 
 /// The bare text inside the arguments of a custom tool; all of them, if the model erred.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::ErrorBody;
-use crate::interlingua::ResponseContext;
+use crate::ir::ResponseContext;
 
 /// An API has one shape of errors, whatever the path, and the clients have one reader for it.
 pub use crate::openai_chat::{error_kind, render_error};
@@ -19,7 +19,8 @@ pub fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     let error_member = serde_json::from_slice::<Map<String, Value>>(&render_error(error));
     let error_member = error_member.ok().and_then(|mut body| body.remove("error"));
     let code = code(error.code, error.kind);
-    let response = super::encode_response::failed_response(&ResponseContext::default(), &code, error.message);
+    let response =
+        super::encode_response::failed_response(&ResponseContext::default(), &code, error.message);
     let event = failed_event(0, &response, &error_member.unwrap_or_default());
     let data = serde_json::to_vec(&event).unwrap_or_default();
     let mut out = Vec::with_capacity(data.len() + FRAME_BYTES);

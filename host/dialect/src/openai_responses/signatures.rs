@@ -3,7 +3,7 @@
 
 use super::DIALECT;
 use crate::Dialect;
-use crate::interlingua::Signature;
+use crate::ir::Signature;
 
 /// What else the reader of a foreign signature must know, and this dialect has no member for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,10 @@ pub(super) fn from_parts(id: Option<&str>, encrypted: &str) -> Signature {
     } else {
         format!("{id}\n{encrypted}")
     };
-    Signature { origin: DIALECT, data }
+    Signature {
+        origin: DIALECT,
+        data,
+    }
 }
 
 /// The id and the `encrypted_content` in the data of a signature of this dialect.

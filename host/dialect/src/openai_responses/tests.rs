@@ -15,11 +15,12 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::interlingua::{
-    Response, PartStart, Delta, Event, TranslationReport, ResponseContext, Part, TranslationError, Request, ReasoningPart,
+use crate::ir::{
+    Delta, Event, Part, PartStart, ReasoningPart, Request, Response, ResponseContext,
+    TranslationError, TranslationReport,
 };
 use crate::sse::SseReader;
-use crate::{RequestHead, EventClass, Usage, BodyCheck};
+use crate::{BodyCheck, EventClass, RequestHead, Usage};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -140,7 +141,7 @@ fn start_part(part_start: &PartStart) -> Part {
             id,
             name,
             signature,
-        } => Part::ToolCall(crate::interlingua::ToolCall {
+        } => Part::ToolCall(crate::ir::ToolCall {
             id,
             name,
             arguments: String::new(),

@@ -2,10 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::interlingua::{ObjectReader, TranslationReport, TranslationError, Request, Tool, ToolChoice, ToolKind, loss};
+use crate::ir::{
+    ObjectReader, Request, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport, loss,
+};
 
 /// Takes the member `tools`. Those that the provider would run are dropped.
-pub(super) fn decode(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Vec<Tool>, TranslationError> {
+pub(super) fn decode(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Vec<Tool>, TranslationError> {
     let mut tools = Vec::new();
     for mut tool in fields.objects("tools")? {
         let kind = tool.required_string("type")?;
@@ -37,7 +42,8 @@ pub(super) fn decode(fields: &mut ObjectReader, report: &mut TranslationReport) 
     Ok(tools)
 }
 
-const HOSTED_TOOL: &str = "dropped: only functions and custom tools can be carried to another dialect";
+const HOSTED_TOOL: &str =
+    "dropped: only functions and custom tools can be carried to another dialect";
 
 /// The name of a tool of a namespace, for dialects that have none.
 pub(super) fn qualified_name(namespace: &str, name: &str) -> String {
@@ -92,7 +98,10 @@ fn parse_choice(mode_name: &str) -> Option<ToolChoice> {
     }
 }
 
-fn allowed(choice: &mut ObjectReader, report: &mut TranslationReport) -> Result<ToolChoice, TranslationError> {
+fn allowed(
+    choice: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<ToolChoice, TranslationError> {
     let required = match choice.required_string("mode")?.as_str() {
         "auto" => false,
         "required" => true,
@@ -112,7 +121,11 @@ fn allowed(choice: &mut ObjectReader, report: &mut TranslationReport) -> Result<
 }
 
 /// The members of a request that are about tools.
-pub(super) fn encode(request: &Request, out: &mut Map<String, Value>, report: &mut TranslationReport) {
+pub(super) fn encode(
+    request: &Request,
+    out: &mut Map<String, Value>,
+    report: &mut TranslationReport,
+) {
     if request.tools.is_empty() {
         // The API refuses a choice among none.
         if matches!(

@@ -135,7 +135,9 @@ impl SseReader {
     /// [`Reader::next_event`] has answered none; empty if there are none.
     pub fn take_comments(&mut self) -> Bytes {
         let comment_bytes = std::mem::take(&mut self.comment_bytes);
-        self.tail.split_to(comment_bytes.min(self.tail.len())).freeze()
+        self.tail
+            .split_to(comment_bytes.min(self.tail.len()))
+            .freeze()
     }
 
     /// Takes all bytes that were pushed and did not come out as events. The reader is empty then, and

@@ -125,7 +125,11 @@ fn reads_events_as_the_standard_says() {
         ("data: unfinished\n", &[]),
     ];
     for (stream, events) in cases {
-        assert_eq!(ReadEvents::whole(stream.as_bytes()).pairs(), events, "{stream:?}");
+        assert_eq!(
+            ReadEvents::whole(stream.as_bytes()).pairs(),
+            events,
+            "{stream:?}"
+        );
     }
 }
 

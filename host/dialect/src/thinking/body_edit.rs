@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::interlingua::TranslationError;
+use crate::ir::TranslationError;
 use crate::json::Patch;
 
 /// A body, as it is with the patches so far. Pointers name members of objects, without escapes.

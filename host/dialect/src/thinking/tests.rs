@@ -67,9 +67,16 @@ fn keeps_reasoning_visibility_of_body() {
         budget_tokens: Some(7),
         shown: Some(true),
     };
-    let overridden = |suffix: &str| thinking(suffix).override_reasoning(Some(requested)).unwrap();
+    let overridden = |suffix: &str| {
+        thinking(suffix)
+            .override_reasoning(Some(requested))
+            .unwrap()
+    };
     assert_eq!(overridden("high").effort, Some(Effort::High));
-    assert_eq!((overridden("9").effort, overridden("9").budget_tokens), (None, Some(9)));
+    assert_eq!(
+        (overridden("9").effort, overridden("9").budget_tokens),
+        (None, Some(9))
+    );
     for suffix in ["high", "9", "auto"] {
         assert_eq!(overridden(suffix).shown, Some(true));
     }
@@ -293,7 +300,8 @@ fn sets_gemini_budget_or_level_in_client_spelling() {
 fn rejects_unpatchable_body_with_member() {
     let refused = |dialect: Dialect, body: &'static str| {
         let body = Bytes::from_static(body.as_bytes());
-        let patched = thinking("high").apply(dialect, ("m", &body), &mut TranslationReport::default());
+        let patched =
+            thinking("high").apply(dialect, ("m", &body), &mut TranslationReport::default());
         patched.unwrap_err()
     };
     let error = refused(Dialect::OpenaiResponses, r#"{"reasoning":"high"}"#);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-use crate::interlingua::Part;
+use crate::ir::Part;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -50,7 +50,10 @@ fn rejects_media_that_is_not_base64() {
     for (dialect, body) in cases {
         let error = decode_error(dialect, &body.replace("DATA", "iVBO;w=="));
         assert_eq!(error.map(|it| it.what), Some("must be base64".into()));
-        assert_eq!(decode_error(dialect, &body.replace("DATA", "iVBORw==")), None);
+        assert_eq!(
+            decode_error(dialect, &body.replace("DATA", "iVBORw==")),
+            None
+        );
         // Without padding, and in the alphabet for addresses.
         assert_eq!(decode_error(dialect, &body.replace("DATA", "-_BORw")), None);
     }
@@ -86,7 +89,8 @@ fn rejects_tool_result_without_call() {
 #[test]
 fn rejects_empty_request() {
     for dialect in Dialect::ALL {
-        let written = dialect.encode_request(&Request::default(), &mut TranslationReport::default());
+        let written =
+            dialect.encode_request(&Request::default(), &mut TranslationReport::default());
         let field = written.err().map(|it| it.field);
         assert_eq!(field.as_deref(), Some("messages"), "{dialect}");
     }

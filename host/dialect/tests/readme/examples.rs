@@ -1,9 +1,9 @@
 //! The least requests with one thing in them that some provider cannot be told.
 
 use jackfield_dialect::Dialect;
-use jackfield_dialect::interlingua::{
-    Citation, Effort, Format, Media, Part, Reasoning, Request, Role, Signature, MediaSource, ReasoningPart,
-    Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
+use jackfield_dialect::ir::{
+    Citation, Effort, Format, Media, MediaSource, Part, Reasoning, ReasoningPart, Request, Role,
+    Signature, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
 };
 use serde_json::{Value, json};
 

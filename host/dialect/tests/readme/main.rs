@@ -8,8 +8,8 @@ mod members;
 use std::fmt::Write as _;
 use std::fs;
 
-use jackfield_dialect::interlingua::{TranslationReport, Request, Warning};
-use jackfield_dialect::{RequestHead, Dialect, TranslationInput, TranslatedRequest};
+use jackfield_dialect::ir::{Request, TranslationReport, Warning};
+use jackfield_dialect::{Dialect, RequestHead, TranslatedRequest, TranslationInput};
 
 use crate::examples::{EXAMPLES, Example};
 
@@ -66,7 +66,11 @@ fn field_outcome(provider: Dialect, request: &Request) -> FieldOutcome {
 }
 
 /// What becomes of it on the way from a client; none if the client's dialect cannot say it.
-fn outcome_between(client: Dialect, provider: Dialect, request: &Request) -> Outcome<Option<FieldOutcome>> {
+fn outcome_between(
+    client: Dialect,
+    provider: Dialect,
+    request: &Request,
+) -> Outcome<Option<FieldOutcome>> {
     let mut report = TranslationReport::default();
     let body = match client.encode_request(request, &mut report) {
         Ok(body) if report.warnings().is_empty() => body,
@@ -82,10 +86,12 @@ fn outcome_between(client: Dialect, provider: Dialect, request: &Request) -> Out
         id: "call-1",
         created: 1_780_000_000,
     };
-    Ok(Some(match TranslatedRequest::translate_content(&source, provider) {
-        Ok(translated) => FieldOutcome::from_warnings(&translated.warnings),
-        Err(error) => FieldOutcome::Rejected(error.field),
-    }))
+    Ok(Some(
+        match TranslatedRequest::translate_content(&source, provider) {
+            Ok(translated) => FieldOutcome::from_warnings(&translated.warnings),
+            Err(error) => FieldOutcome::Rejected(error.field),
+        },
+    ))
 }
 
 /// The clients that can say it.
@@ -130,7 +136,8 @@ fn by_pair() -> String {
                 let request = example.request();
                 let lost_everywhere = || {
                     let mut providers = DIALECTS.into_iter();
-                    providers.all(|provider| field_outcome(provider, &request) != FieldOutcome::Carried)
+                    providers
+                        .all(|provider| field_outcome(provider, &request) != FieldOutcome::Carried)
                 };
                 // What is lost by all is told once, above the table.
                 if !clients(example, &request).contains(&client) || lost_everywhere() {

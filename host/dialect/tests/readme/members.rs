@@ -1,8 +1,8 @@
 //! Members of a client's request that no other provider can be told: each with the least request that has
 //! it. The tables of the README name them, and none besides.
 
-use jackfield_dialect::interlingua::TranslationReport;
-use jackfield_dialect::{RequestHead, Dialect};
+use jackfield_dialect::ir::TranslationReport;
+use jackfield_dialect::{Dialect, RequestHead};
 use serde_json::{Map, Value};
 
 use crate::{Outcome, README};

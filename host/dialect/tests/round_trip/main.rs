@@ -1,13 +1,15 @@
 //! Translating there and back is the identity on what two dialects have in common: for requests, for
 //! whole answers and for streams, between all pairs.
 
+mod requests;
 mod responses;
 mod signatures;
-mod requests;
 mod streams;
 
-use jackfield_dialect::interlingua::{Effort, TranslationReport, ResponseContext, Part, Reasoning, Request, Role, Turn};
-use jackfield_dialect::{RequestHead, Dialect};
+use jackfield_dialect::ir::{
+    Effort, Part, Reasoning, Request, ResponseContext, Role, TranslationReport, Turn,
+};
+use jackfield_dialect::{Dialect, RequestHead};
 use proptest::prelude::*;
 
 /// The dialects of conversations. Text completions have tests of their own.
@@ -54,12 +56,18 @@ fn recode_request(dialect: Dialect, request: &Request) -> TestResult<Request> {
     Ok(read)
 }
 
-fn encode_and_decode(dialect: Dialect, request: &Request, report: &mut TranslationReport) -> TestResult<Request> {
+fn encode_and_decode(
+    dialect: Dialect,
+    request: &Request,
+    report: &mut TranslationReport,
+) -> TestResult<Request> {
     let failure = |error| failed(dialect, error);
     let body = dialect.encode_request(request, report).map_err(failure)?;
     let head = RequestHead::from_path(&request.model, request.stream);
     let head = head.map_err(|error| failed(dialect, error))?;
-    dialect.decode_request(&body, &head, report).map_err(failure)
+    dialect
+        .decode_request(&body, &head, report)
+        .map_err(failure)
 }
 
 /// Some are told an effort, some a budget: what is meant stays the same.
@@ -88,7 +96,13 @@ fn efforts_round_trip() -> TestResult<()> {
             request.sampling.tokens_max = Some(99_999);
             for dialect in [first, second, first] {
                 request = encode_and_decode(dialect, &request, &mut TranslationReport::default())?;
-                prop_assert_eq!(effective_effort(&request), Some(effort), "{} and {}", first, second);
+                prop_assert_eq!(
+                    effective_effort(&request),
+                    Some(effort),
+                    "{} and {}",
+                    first,
+                    second
+                );
             }
         }
     }

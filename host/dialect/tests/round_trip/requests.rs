@@ -1,9 +1,9 @@
 //! Requests, and what of them two dialects can both say.
 
 use jackfield_dialect::Dialect;
-use jackfield_dialect::interlingua::{
-    Effort, Format, Media, Part, Reasoning, Request, Role, Sampling, Signature, MediaSource, ReasoningPart,
-    Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
+use jackfield_dialect::ir::{
+    Effort, Format, Media, MediaSource, Part, Reasoning, ReasoningPart, Request, Role, Sampling,
+    Signature, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -71,7 +71,8 @@ fn media() -> impl Strategy<Value = Part> {
             .prop_map(move |(kind, source)| Part::Image(of(kind, source))),
         url.prop_map(move |source| Part::Image(of("image/png", source))),
         data().prop_map(move |source| Part::Document(of("application/pdf", source))),
-        "[a-z]{1,8}".prop_map(move |text| Part::Document(of("text/plain", MediaSource::Text(text)))),
+        "[a-z]{1,8}"
+            .prop_map(move |text| Part::Document(of("text/plain", MediaSource::Text(text)))),
         data().prop_map(move |source| Part::Audio(of("audio/wav", source))),
     ]
 }
@@ -130,13 +131,15 @@ fn exchange() -> impl Strategy<Value = Exchange> {
         vec(call(), 0..3),
         option::of(text()),
     );
-    (user_content, rest).prop_map(|(user_content, (reasoning_part, assistant_text, calls, instruction))| Exchange {
-        user_content,
-        reasoning_part,
-        assistant_text,
-        calls,
-        instruction,
-    })
+    (user_content, rest).prop_map(
+        |(user_content, (reasoning_part, assistant_text, calls, instruction))| Exchange {
+            user_content,
+            reasoning_part,
+            assistant_text,
+            calls,
+            instruction,
+        },
+    )
 }
 
 /// Turns of the user and the assistant; each call has its result in the next.

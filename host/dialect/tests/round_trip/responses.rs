@@ -2,7 +2,7 @@
 
 use jackfield_dialect::Dialect;
 use jackfield_dialect::Usage;
-use jackfield_dialect::interlingua::{Response, FinishReason, Part, Signature, ReasoningPart, ToolCall};
+use jackfield_dialect::ir::{FinishReason, Part, ReasoningPart, Response, Signature, ToolCall};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use Dialect::{AnthropicMessages, Gemini, OpenaiChat};
 
-use crate::{CASES, DIALECTS, TestResult, failed, response_context, pairs};
+use crate::{CASES, DIALECTS, TestResult, failed, pairs, response_context};
 
 prop_compose! {
     /// An answer: thoughts, text or a refusal, calls, any of them first.

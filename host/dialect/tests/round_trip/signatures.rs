@@ -1,14 +1,14 @@
 //! What a provider signed comes back to it as it was, whatever dialect the client that keeps it speaks.
 
-use jackfield_dialect::interlingua::{Response, TranslationReport, Part, Role, Signature};
-use jackfield_dialect::{RequestHead, Dialect};
+use jackfield_dialect::ir::{Part, Response, Role, Signature, TranslationReport};
+use jackfield_dialect::{Dialect, RequestHead};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use Dialect::{AnthropicMessages, Gemini, OpenaiChat, OpenaiCompletions, OpenaiResponses};
 
 use crate::responses::{self, common, normalize};
-use crate::{CASES, TestResult, failed, response_context, pairs};
+use crate::{CASES, TestResult, failed, pairs, response_context};
 
 /// The answer as one provider makes it, in an order that the client has: all that is signed is signed by
 /// it, and calls only where its dialect has such signatures.
@@ -131,8 +131,9 @@ fn next_request(client: Dialect, response: &Value) -> Value {
 /// What of the answer is in the client's next request when its provider reads it.
 fn send_back(client: Dialect, provider: Dialect, response: &Response) -> TestResult<Response> {
     let place = format!("{client} to {provider}");
-    let body: Value = serde_json::from_slice(&client.encode_response(response, &response_context()))
-        .map_err(|error| failed(&place, error))?;
+    let body: Value =
+        serde_json::from_slice(&client.encode_response(response, &response_context()))
+            .map_err(|error| failed(&place, error))?;
     let body = next_request(client, &body).to_string();
     let mut report = TranslationReport::default();
     let head = RequestHead::from_path("m", false).map_err(|error| failed(&place, error))?;

@@ -1,14 +1,14 @@
 //! Streams: an answer in any pieces, its bytes cut anywhere, is the same answer when it is read again.
 
 use jackfield_dialect::Dialect;
-use jackfield_dialect::interlingua::{Response, PartStart, Delta, Event, Part, ReasoningPart, ToolCall};
+use jackfield_dialect::ir::{Delta, Event, Part, PartStart, ReasoningPart, Response, ToolCall};
 use jackfield_dialect::sse::{SseReader, write_event};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::responses::{self, common, normalize};
-use crate::{CASES, TestResult, failed, response_context, pairs};
+use crate::{CASES, TestResult, failed, pairs, response_context};
 
 /// The answer's events, each text in pieces that end where `cuts` say, one after the other.
 fn split_deltas(response: &Response, cuts: &[Index]) -> Vec<Event> {

@@ -15,7 +15,7 @@ fn session(keys: &[AffinityKey], header: Option<(&'static str, &str)>, body: &st
         body: body.as_bytes(),
         principal: "team-a",
     };
-    super::session_hash(keys, &hints)
+    session_hash(keys, &hints)
 }
 
 #[test]

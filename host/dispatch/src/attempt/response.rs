@@ -13,18 +13,22 @@ use crate::call::{ClientResponse, ResponseBody, StreamFraming};
 use crate::classify;
 use crate::error::CallError;
 use crate::exchange::{Exchange, ReplyStream};
-use crate::plugin_stream::{FirstStep, PluginStream};
 use crate::limits::{BUFFERED_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_BYTES_MAX};
-use crate::plan::ResponseMode;
-use crate::port::{ResponseHead, Reply};
 use crate::passthrough::Passthrough;
+use crate::plan::ResponseMode;
+use crate::plugin_stream::{FirstStep, PluginStream};
+use crate::port::{Reply, ResponseHead};
 use crate::relay::Relay;
-use crate::transcode::TranscodedStream;
 use crate::source::Source;
+use crate::transcode::TranscodedStream;
 
 impl Attempt<'_> {
     /// Hands an answer on without its guest.
-    pub(super) async fn forward_response(&mut self, head: ResponseHead, mut source: Source) -> Result<ClientResponse, AttemptError> {
+    pub(super) async fn forward_response(
+        &mut self,
+        head: ResponseHead,
+        mut source: Source,
+    ) -> Result<ClientResponse, AttemptError> {
         let encoded = head.headers.contains_key(CONTENT_ENCODING);
         if let Some(framing) = self.context.call.stream
             && is_event_stream(&head.headers)
@@ -33,7 +37,10 @@ impl Attempt<'_> {
             let stream = if self.translation.is_relayed(framing) {
                 ReplyStream::Relay(Relay::new(source, self.translation.upstream_dialect()))
             } else {
-                ReplyStream::Transcoded(Box::new(TranscodedStream::new(source, self.translation.writer(framing))))
+                ReplyStream::Transcoded(Box::new(TranscodedStream::new(
+                    source,
+                    self.translation.writer(framing),
+                )))
             };
             return self.commit(head, stream).await;
         }
@@ -92,7 +99,13 @@ impl Attempt<'_> {
                 .await
                 .map_err(|rejection| self.settle_rejection(rejection))?;
             let client_format = (&self.translation, self.context.call.stream);
-            let plugin_stream = PluginStream::new(source, Arc::clone(self.executor), reply, mode, client_format);
+            let plugin_stream = PluginStream::new(
+                source,
+                Arc::clone(self.executor),
+                reply,
+                mode,
+                client_format,
+            );
             let mut out = VecDeque::new();
             let first = plugin_stream
                 .begin(&mut out)
@@ -100,7 +113,9 @@ impl Attempt<'_> {
                 .map_err(|error| self.settle_stream_error(error))?;
             let plan = match first {
                 FirstStep::Output(plugin_stream, polled) => {
-                    let exchange = self.new_exchange(ReplyStream::Plugin(*plugin_stream))?.with_first_step(out, polled);
+                    let exchange = self
+                        .new_exchange(ReplyStream::Plugin(*plugin_stream))?
+                        .with_first_step(out, polled);
                     return self.commit_exchange(head, exchange).await;
                 }
                 FirstStep::NextRequest(plan, reused) => {
@@ -116,7 +131,11 @@ impl Attempt<'_> {
         }
     }
 
-    async fn commit(&mut self, head: ResponseHead, stream: ReplyStream) -> Result<ClientResponse, AttemptError> {
+    async fn commit(
+        &mut self,
+        head: ResponseHead,
+        stream: ReplyStream,
+    ) -> Result<ClientResponse, AttemptError> {
         let exchange = self.new_exchange(stream)?;
         self.commit_exchange(head, exchange).await
     }
@@ -130,7 +149,11 @@ impl Attempt<'_> {
         Ok(Exchange::new(stream, lease, Arc::clone(self.context)))
     }
 
-    async fn commit_exchange(&mut self, head: ResponseHead, exchange: Exchange) -> Result<ClientResponse, AttemptError> {
+    async fn commit_exchange(
+        &mut self,
+        head: ResponseHead,
+        exchange: Exchange,
+    ) -> Result<ClientResponse, AttemptError> {
         match exchange.commit().await {
             Ok(body) => Ok(self.client_response(head, body)),
             Err((error, lease)) => {

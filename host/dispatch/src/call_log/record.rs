@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jackfield_credential::{Failure, Outcome, Reasons, Scope, Timestamp};
 use jackfield_dialect::Usage;
-use jackfield_dialect::interlingua::Warning;
+use jackfield_dialect::ir::Warning;
 use serde::Serialize;
 
 /// What was decided of one call, and why.
@@ -204,7 +204,7 @@ pub enum AttemptOutcome {
     /// The answer was whole.
     Success,
     /// It says nothing of the credential: a plugin failed, or new tokens mended it.
-    Unjudged,
+    Inconclusive,
 }
 
 impl From<&Outcome> for AttemptOutcome {
@@ -213,7 +213,7 @@ impl From<&Outcome> for AttemptOutcome {
             Outcome::Cancelled => Self::Cancelled,
             Outcome::Failed(failure) => Self::failed(failure),
             Outcome::Success => Self::Success,
-            Outcome::Inconclusive => Self::Unjudged,
+            Outcome::Inconclusive => Self::Inconclusive,
         }
     }
 }
@@ -249,7 +249,7 @@ pub struct UnavailableCounts {
     cooling: u32,
     probing: u32,
     busy: u32,
-    spent: u32,
+    rounds_exhausted: u32,
     /// In how many milliseconds the first of the cooling ones is back.
     retry_in_ms: Option<u64>,
 }
@@ -264,7 +264,7 @@ impl UnavailableCounts {
             cooling: reasons.cooling,
             probing: reasons.probing,
             busy: reasons.busy,
-            spent: reasons.rounds_exhausted,
+            rounds_exhausted: reasons.rounds_exhausted,
             retry_in_ms: reasons.retry_at.map(|at| millis(at.saturating_since(now))),
         }
     }

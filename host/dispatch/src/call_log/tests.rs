@@ -11,7 +11,7 @@ use jackfield_dialect::Dialect;
 use tokio::time::Instant;
 
 use super::*;
-use crate::call::{StreamFraming, Operation};
+use crate::call::{Operation, StreamFraming};
 
 fn call(id: &str, model: &str) -> Call {
     Call {
@@ -142,7 +142,10 @@ fn bounds_the_record_of_a_call() {
     }
     trace.end(CallOutcome::failed("upstream", &"x".repeat(100_000)));
     let record = call_log.get("r1").unwrap();
-    assert_eq!((record.steps.len(), record.steps_dropped), (CALL_STEPS_MAX, 5));
+    assert_eq!(
+        (record.steps.len(), record.steps_dropped),
+        (CALL_STEPS_MAX, 5)
+    );
     let bytes = serde_json::to_vec(&record).unwrap().len();
     assert!(bytes < 10_000, "{bytes}");
 }

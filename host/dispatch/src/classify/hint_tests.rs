@@ -7,8 +7,9 @@ use super::*;
 
 #[test]
 fn retry_after_is_read_in_all_its_forms() {
-    let parsed =
-        |name: &'static str, value: &'static str| failure_for(500, &[(name, value)], "").retry_after;
+    let parsed = |name: &'static str, value: &'static str| {
+        failure_for(500, &[(name, value)], "").retry_after
+    };
     let millis = |millis| Some(Duration::from_millis(millis));
     assert_eq!(parsed("retry-after", "7"), millis(7_000));
     assert_eq!(parsed("retry-after", " 1.5 "), millis(1_500));
@@ -93,7 +94,10 @@ fn reports_tightest_quota() {
         ),
     ];
     let parsed = quota(&map(&anthropic), NOW).unwrap();
-    assert_eq!((parsed.left_permille, parsed.resets_at), (Some(1), seconds(60)));
+    assert_eq!(
+        (parsed.left_permille, parsed.resets_at),
+        (Some(1), seconds(60))
+    );
     let openrouter = [
         ("x-ratelimit-limit", "10"),
         ("x-ratelimit-remaining", "0"),

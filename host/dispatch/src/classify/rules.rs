@@ -76,8 +76,8 @@ const fn rule(
     }
 }
 
+use Matcher::{Anything, Challenge, Code, Phrase};
 use Scope::{Credential, Model, Provider, Request};
-use Matcher::{Anything, Challenge, Phrase, Code};
 
 /// The rules, the finest first.
 pub(super) const RULES: &[Rule] = &[

@@ -5,7 +5,11 @@ use http::{HeaderName, HeaderValue};
 use super::*;
 
 /// What the table makes of one answer.
-pub(super) fn failure_for(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Failure {
+pub(super) fn failure_for(
+    status: u16,
+    headers: &[(&'static str, &'static str)],
+    body: &str,
+) -> Failure {
     let status = StatusCode::from_u16(status).unwrap();
     response(status, &map(headers), body.as_bytes(), NOW)
 }
@@ -241,7 +245,11 @@ fn classifies_documented_error_responses() {
 
 #[test]
 fn every_rule_has_a_source_and_is_reachable() {
-    let lower = |phrases: &[&str]| phrases.iter().all(|phrase| *phrase == phrase.to_ascii_lowercase());
+    let lower = |phrases: &[&str]| {
+        phrases
+            .iter()
+            .all(|phrase| *phrase == phrase.to_ascii_lowercase())
+    };
     for (index, rule) in RULES.iter().enumerate() {
         assert!(!rule.source.is_empty(), "rule {index}");
         let example = |text: &str| match rule.matcher {
@@ -268,7 +276,8 @@ fn every_rule_has_a_source_and_is_reachable() {
             let reached = rule.status.iter().flat_map(Clone::clone).any(|status| {
                 let error_text = ErrorText::of(Some(&error).filter(|_| !challenge), challenge);
                 let first = RULES.iter().position(|rule| {
-                    rule.status.iter().any(|range| range.contains(&status)) && error_text.matches(&rule.matcher)
+                    rule.status.iter().any(|range| range.contains(&status))
+                        && error_text.matches(&rule.matcher)
                 });
                 first == Some(index)
             });
@@ -336,7 +345,10 @@ fn only_a_401_that_blames_the_credential_suggests_a_refresh() {
     assert!(failure_for(401, &[], "").refresh_suggested);
     assert!(failure_for(400, &[], r#"{"error":"invalid_grant"}"#).refresh_suggested);
     for status in [400, 402, 403, 429, 500] {
-        assert!(!failure_for(status, &[], "{}").refresh_suggested, "{status}");
+        assert!(
+            !failure_for(status, &[], "{}").refresh_suggested,
+            "{status}"
+        );
     }
 }
 
@@ -435,7 +447,7 @@ fn default_rules_classify_unclassified_errors() {
     let seconds = |seconds| Some(Duration::from_secs(seconds));
     for (own, retry_after) in [(None, seconds(7)), (seconds(3), seconds(3))] {
         let refusal = or_default_rules(executor_refusal("unclassified", own), &head, body, NOW);
-        let failure = or_default_rules.failure;
+        let failure = refusal.failure;
         assert_eq!(
             (failure.scope, &*failure.kind),
             (Scope::Model, "rate-limit")

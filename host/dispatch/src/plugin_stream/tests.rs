@@ -71,7 +71,10 @@ fn events_have_their_name_and_their_data() {
 
 #[test]
 fn whole_response_is_one_frame_even_if_empty() {
-    assert_eq!(data(&frames(ResponseMode::Whole, &Bytes::new(), &[])), [b""]);
+    assert_eq!(
+        data(&frames(ResponseMode::Whole, &Bytes::new(), &[])),
+        [b""]
+    );
     assert!(frames(LINES, &Bytes::new(), &[]).is_empty());
 }
 

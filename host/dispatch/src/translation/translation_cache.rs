@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jackfield_credential::split_suffix;
-use jackfield_dialect::interlingua::{TranslationReport, TranslationError, Warning};
-use jackfield_dialect::{RequestHead, Dialect, TranslationInput, Thinking, TranslatedRequest};
+use jackfield_dialect::ir::{TranslationError, TranslationReport, Warning};
+use jackfield_dialect::{Dialect, RequestHead, Thinking, TranslatedRequest, TranslationInput};
 use parking_lot::Mutex;
 
 use super::NegotiationError;
@@ -94,7 +94,9 @@ impl TranslationCache {
                 None => Ok(None),
                 Some(_) => self.get(call, own, model, created).await.map(Some),
             };
-            return rewritten.map(|rewritten| (own, rewritten)).map_err(NegotiationError::Untranslatable);
+            return rewritten
+                .map(|rewritten| (own, rewritten))
+                .map_err(NegotiationError::Untranslatable);
         }
         let mut best: Option<(Dialect, Arc<RewrittenBody>)> = None;
         let mut refused = NegotiationError::NoDialect;
@@ -125,7 +127,13 @@ impl TranslationCache {
         self.0.lock().clear();
     }
 
-    async fn get(&self, call: &Call, dialect: Dialect, model: &Model, created: u64) -> CachedResult {
+    async fn get(
+        &self,
+        call: &Call,
+        dialect: Dialect,
+        model: &Model,
+        created: u64,
+    ) -> CachedResult {
         let model = model.clone();
         let target = TranslationTarget { dialect, model };
         let known = |(known, _): &&(TranslationTarget, _)| *known == target;
@@ -133,7 +141,9 @@ impl TranslationCache {
             return result.clone();
         }
         // Another attempt of the same call never runs beside this one: nothing is made twice.
-        let rewritten = translate_off_thread(call, &target, created).await.map(Arc::new);
+        let rewritten = translate_off_thread(call, &target, created)
+            .await
+            .map(Arc::new);
         self.0.lock().push((target, rewritten.clone()));
         rewritten
     }
@@ -157,16 +167,29 @@ fn targets(operation: Operation, accepted: &[String]) -> Vec<Dialect> {
 }
 
 /// Makes a body: here if that is soon done, otherwise where nobody waits for a thread.
-async fn translate_off_thread(call: &Call, target: &TranslationTarget, created: u64) -> Result<RewrittenBody, TranslationError> {
+async fn translate_off_thread(
+    call: &Call,
+    target: &TranslationTarget,
+    created: u64,
+) -> Result<RewrittenBody, TranslationError> {
     if call.body.len() <= TRANSLATED_INLINE_BYTES_MAX {
         return rewrite(call, target, created);
     }
     let (call, target) = (call.clone(), target.clone());
     let rewritten = tokio::task::spawn_blocking(move || rewrite(&call, &target, created)).await;
-    rewritten.unwrap_or_else(|_| Err(TranslationError::new("", "the host broke off its translation")))
+    rewritten.unwrap_or_else(|_| {
+        Err(TranslationError::new(
+            "",
+            "the host broke off its translation",
+        ))
+    })
 }
 
-fn rewrite(call: &Call, target: &TranslationTarget, created: u64) -> Result<RewrittenBody, TranslationError> {
+fn rewrite(
+    call: &Call,
+    target: &TranslationTarget,
+    created: u64,
+) -> Result<RewrittenBody, TranslationError> {
     match target.model.thinking {
         Some(thinking) if target.dialect == call.dialect => {
             patch(call, &target.model.name, thinking)
@@ -182,7 +205,11 @@ fn patch(call: &Call, model: &str, thinking: Thinking) -> Result<RewrittenBody, 
     Ok(RewrittenBody::Patched(body, report.into_warnings()))
 }
 
-fn translate(call: &Call, target: &TranslationTarget, created: u64) -> Result<TranslatedRequest, TranslationError> {
+fn translate(
+    call: &Call,
+    target: &TranslationTarget,
+    created: u64,
+) -> Result<TranslatedRequest, TranslationError> {
     let head = RequestHead {
         model: call.model.as_ref().into(),
         stream: call.stream.is_some(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{
-    BoxFuture, RefreshError, RefreshJob, PolicyQuery, Refresher, Store, StoreError,
+    BoxFuture, PolicyQuery, RefreshError, RefreshJob, Refresher, Store, StoreError,
     StoredCredential, TokenPatch,
 };
 use jackfield_credential::{CredentialId, CredentialKind, HealthRecord, ModelKey, ProviderName};
@@ -39,7 +39,10 @@ impl Refresher for TokenEndpoint {
                 let secret = job.secrets.get(name).unwrap().expose_secret();
                 secret.rsplit('-').next().unwrap().parse().unwrap()
             };
-            let (token, login) = (number("refresh-token"), number("api-key") / SECRETS_PER_LOGIN);
+            let (token, login) = (
+                number("refresh-token"),
+                number("api-key") / SECRETS_PER_LOGIN,
+            );
             if !world.lock().refreshing.insert((id.clone(), login)) {
                 world.report_violation(format!("{id} is refreshed twice at once"));
             }
@@ -98,7 +101,9 @@ impl World {
             ));
         }
         let mut state = self.lock();
-        let account = state.account_of_login(id, login).ok_or(RefreshError::NotFound)?;
+        let account = state
+            .account_of_login(id, login)
+            .ok_or(RefreshError::NotFound)?;
         account.refresh_token += 1;
         account.secret += 1;
         account.expires_at = now + TOKEN_MS;
@@ -123,7 +128,9 @@ impl State {
 impl Account {
     /// Whether what is kept of it would not do after a restart.
     pub(super) fn has_lost_tokens(&self, stored: Option<(u64, u64)>) -> bool {
-        let ours = stored.filter(|(secret, _)| secret / SECRETS_PER_LOGIN == self.source.secret / SECRETS_PER_LOGIN);
+        let ours = stored.filter(|(secret, _)| {
+            secret / SECRETS_PER_LOGIN == self.source.secret / SECRETS_PER_LOGIN
+        });
         let token = ours.map_or(self.source.refresh_token, |(_, token)| token);
         token != self.refresh_token
     }

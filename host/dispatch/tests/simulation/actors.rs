@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jackfield_auth::{AuthManager, AuthParts};
-use jackfield_credential::{CandidateQuery, Availability, CredentialId, Unavailable};
+use jackfield_credential::{Availability, CandidateQuery, CredentialId, Unavailable};
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_dispatch::{Dispatcher, DispatcherParts};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::accounts::{UnreliableStore, TokenEndpoint};
-use super::world_setup::{
-    STEADY, new_registration, random_in_flight_max, random_priority, random_weight, options, registration, snapshot, steady_registration,
-};
+use super::accounts::{TokenEndpoint, UnreliableStore};
 use super::client::run_client;
 use super::provider::Network;
 use super::world::{Account, DURATION_MS, MODELS, World};
+use super::world_setup::{
+    STEADY, new_registration, options, random_in_flight_max, random_priority, random_weight,
+    registration, snapshot, steady_registration,
+};
 
 /// Credentials at the beginning, beside the steady one.
 const CREDENTIALS: u64 = 12;
@@ -109,7 +110,11 @@ impl Simulation {
         match self.world.random(0..10) {
             0 => self.reload().await,
             1 => drop(tokio::join!(self.reload(), self.apply_operator_action())),
-            2 => drop(tokio::join!(self.apply_operator_action(), self.reload(), self.swap())),
+            2 => drop(tokio::join!(
+                self.apply_operator_action(),
+                self.reload(),
+                self.swap()
+            )),
             3 => drop(tokio::join!(self.reload(), self.swap(), self.reload())),
             _ => self.apply_operator_action().await,
         }
@@ -159,7 +164,8 @@ impl Simulation {
     }
 
     async fn set_enabled(&self, id: &str, enabled: bool) {
-        self.world.change_account(id, |account| account.enabled = enabled);
+        self.world
+            .change_account(id, |account| account.enabled = enabled);
         self.world.log(&format!("{id} enabled: {enabled}"));
         // A disk that is bad costs durability, and no effect.
         let _ = self.auth.set_enabled(&CredentialId::new(id), enabled).await;
@@ -168,7 +174,8 @@ impl Simulation {
 
     fn reset(&self, id: &str) {
         self.world.log(&format!("{id} reset"));
-        self.world.change_account(id, |account| account.blocks.clear());
+        self.world
+            .change_account(id, |account| account.blocks.clear());
         self.auth.reset(&CredentialId::new(id)).unwrap();
     }
 
@@ -190,8 +197,7 @@ impl Simulation {
         let _changing = self.auth.lock_registrations().await;
         let most = random_in_flight_max(&self.world);
         let (weight, priority) = (random_weight(&self.world), random_priority(&self.world));
-        self.world
-            .log(&format!("{id} redefined: at most {most:?}"));
+        self.world.log(&format!("{id} redefined: at most {most:?}"));
         self.world.change_account(id, |account| {
             account.in_flight_max = most;
             account.weight = weight;
@@ -217,7 +223,10 @@ impl Simulation {
         for model in 0..MODELS {
             let name = format!("m{model}");
             let available = self.available_credentials(&name);
-            let offered = match self.auth.candidates(&CandidateQuery::first_round(&name), now) {
+            let offered = match self
+                .auth
+                .candidates(&CandidateQuery::first_round(&name), now)
+            {
                 Ok(set) => (0..set.len())
                     .filter_map(|index| set.credential(index))
                     .map(|credential| credential.id.to_string())
@@ -284,7 +293,8 @@ impl Simulation {
         sleep(Duration::from_mins(2)).await;
         self.wait_until_idle().await;
         if self.auth.flush().await.is_err() {
-            world.report_violation("what was learnt is not kept though the disk is good".to_owned());
+            world
+                .report_violation("what was learnt is not kept though the disk is good".to_owned());
         }
         let counts = self.auth.lease_counts();
         if counts.open != 0 {

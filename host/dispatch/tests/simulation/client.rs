@@ -7,12 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use jackfield_dialect::Dialect;
-use jackfield_dispatch::{Call, CallError, Dispatcher, StreamFraming, Operation};
+use jackfield_dispatch::{Call, CallError, Dispatcher, Operation, StreamFraming};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use super::world_setup::{ROUNDS, TOTAL};
 use super::world::{MODELS, World};
+use super::world_setup::{ROUNDS, TOTAL};
 use crate::stage::read_body;
 
 /// One request of one client, and what it must come to.
@@ -102,7 +102,9 @@ impl World {
         let (refused, stream_failed) = {
             let state = self.lock();
             let request = state.requests.get(&number);
-            request.map_or((false, false), |request| (request.refused, request.stream_failed))
+            request.map_or((false, false), |request| {
+                (request.refused, request.stream_failed)
+            })
         };
         match result {
             Ok((200, bytes, false)) => {
@@ -117,7 +119,9 @@ impl World {
                 }
             }
             Ok((status, _, body_failed)) => {
-                self.report_violation(format!("request {number} got {status}, broken: {body_failed}"));
+                self.report_violation(format!(
+                    "request {number} got {status}, broken: {body_failed}"
+                ));
             }
             Err(CallError::Upstream(failure)) if invalid && refused => {
                 if failure.failure.status != Some(400) {

@@ -1,7 +1,7 @@
 //! What follows from what happened: who may not be called until when. Its bounds are the least that
 //! the rules demand, worked out from outcomes and not from the pool.
 
-use jackfield_auth::{Event, Hook, EventKind};
+use jackfield_auth::{Event, EventKind, Hook};
 use jackfield_credential::{Failure, Outcome, Scope, kind};
 
 use super::world::{Account, World};

@@ -11,8 +11,8 @@ use rand::RngExt;
 use serde_json::Value;
 
 use super::world::{Mode, State, World};
-use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::chat_fixtures::{COMPLETION, ROLE, content, error_body, stream};
+use crate::fake_upstream::{FakeUpstream, Piece, Script};
 
 /// The world as a network.
 pub(super) struct Network(pub(super) Arc<World>);
@@ -140,7 +140,11 @@ impl World {
             return Script::json(400, body).after(pause);
         }
         if received.stream && mode == Mode::FailsAfterContent {
-            state.requests.entry(received.number).or_default().stream_failed = true;
+            state
+                .requests
+                .entry(received.number)
+                .or_default()
+                .stream_failed = true;
         }
         response(mode, received.stream, ends.saturating_sub(now), step).after(match mode {
             Mode::Stalled => Duration::from_hours(1),
@@ -174,7 +178,10 @@ impl State {
             if !account.enabled {
                 problems.push("it is out of use".to_owned());
             }
-            if account.in_flight_max.is_some_and(|most| account.in_flight >= most) {
+            if account
+                .in_flight_max
+                .is_some_and(|most| account.in_flight >= most)
+            {
                 problems.push(format!("it has {} under way already", account.in_flight));
             }
         }
@@ -191,7 +198,11 @@ impl Mode {
     fn reads_request(self) -> bool {
         matches!(
             self,
-            Self::Healthy | Self::Stalled | Self::FailsBeforeContent | Self::FailsAfterContent | Self::Empty
+            Self::Healthy
+                | Self::Stalled
+                | Self::FailsBeforeContent
+                | Self::FailsAfterContent
+                | Self::Empty
         )
     }
 }
@@ -201,11 +212,15 @@ fn response(mode: Mode, streamed: bool, left_ms: u64, step: Duration) -> Script 
     match mode {
         Mode::Healthy | Mode::Stalled if streamed => Script::events(stream()).slowly(step),
         Mode::Healthy | Mode::Stalled => Script::json(200, COMPLETION),
-        Mode::RateLimited { has_retry_after: true } => {
+        Mode::RateLimited {
+            has_retry_after: true,
+        } => {
             let seconds = left_ms.div_ceil(1000).max(1).to_string();
             Script::json(429, limited).header("retry-after", Box::leak(seconds.into_boxed_str()))
         }
-        Mode::RateLimited { has_retry_after: false } => Script::json(429, limited),
+        Mode::RateLimited {
+            has_retry_after: false,
+        } => Script::json(429, limited),
         Mode::ServerError => Script::json(500, error_body("oops", "server_error")),
         Mode::Unauthorized => Script::json(401, error_body("locked", "authentication_error")),
         Mode::PaymentRequired => Script::json(402, error_body("pay", "billing_error")),
@@ -228,7 +243,8 @@ impl Drop for InFlightRequest {
         let now = self.world.now();
         let mut state = self.world.lock();
         let account = state.accounts.get_mut(&self.id);
-        let Some(account) = account.filter(|account| account.incarnation == self.incarnation) else {
+        let Some(account) = account.filter(|account| account.incarnation == self.incarnation)
+        else {
             return;
         };
         account.in_flight -= 1;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use jackfield_auth::{Reconfiguration, Registration};
 
-use super::world_setup::{
-    STEADY, new_registration, random_in_flight_max, random_models, random_priority, random_source, random_weight, options,
-    random_phases, registration, snapshot,
-};
 use super::actors::Simulation;
 use super::world::{PROVIDERS, World};
+use super::world_setup::{
+    STEADY, new_registration, options, random_in_flight_max, random_models, random_phases,
+    random_priority, random_source, random_weight, registration, snapshot,
+};
 
 /// Accounts there are at most.
 const ACCOUNTS_MAX: usize = 20;
@@ -139,7 +139,11 @@ impl World {
 
     /// Everything is said anew but whose it is.
     fn alter(&self, id: &str) {
-        let (most, weight, priority) = (random_in_flight_max(self), random_weight(self), random_priority(self));
+        let (most, weight, priority) = (
+            random_in_flight_max(self),
+            random_weight(self),
+            random_priority(self),
+        );
         let cooling_disabled = self.chance(20).then(|| self.chance(50));
         let rounds = self.chance(20).then(|| self.random(1..4));
         let models = self.chance(30).then(|| random_models(self));

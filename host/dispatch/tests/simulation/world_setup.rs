@@ -199,8 +199,12 @@ pub(super) fn random_phases(world: &World, now: u64) -> Vec<Phase> {
     let (mut phases, mut from) = (Vec::new(), now);
     while from < DURATION_MS {
         let mode = match world.random(0..20) {
-            0 | 1 => Mode::RateLimited { has_retry_after: true },
-            2 => Mode::RateLimited { has_retry_after: false },
+            0 | 1 => Mode::RateLimited {
+                has_retry_after: true,
+            },
+            2 => Mode::RateLimited {
+                has_retry_after: false,
+            },
             3 => Mode::ServerError,
             4 => Mode::Unreachable,
             5 => Mode::FailsBeforeContent,

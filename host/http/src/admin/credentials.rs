@@ -173,7 +173,9 @@ fn credential_response(admin: &Admin, id: &CredentialId, status: StatusCode) -> 
 fn change_error(error: &ChangeError) -> Response<Body> {
     let (status, code) = match error {
         ChangeError::NotFound(_) => (StatusCode::NOT_FOUND, "auth_not_found"),
-        ChangeError::DefinedBySource { .. } => (StatusCode::CONFLICT, "credential_defined_elsewhere"),
+        ChangeError::DefinedBySource { .. } => {
+            (StatusCode::CONFLICT, "credential_defined_elsewhere")
+        }
         ChangeError::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
         ChangeError::SaveFailed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_saved"),
         ChangeError::DeleteFailed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_removed"),

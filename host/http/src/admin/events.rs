@@ -27,8 +27,8 @@ pub(super) async fn events(State(admin): State<Arc<Admin>>) -> Response<Body> {
         // An error means that the admin API is gone.
         let _ = stopping.wait_for(|stopping| *stopping).await;
     };
-    let events =
-        event_stream(admin.parts.dispatcher.auth().subscribe(), permit).take_until(Box::pin(stopped));
+    let events = event_stream(admin.parts.dispatcher.auth().subscribe(), permit)
+        .take_until(Box::pin(stopped));
     let keep_alive = KeepAlive::new().interval(EVENT_KEEP_ALIVE_INTERVAL);
     Sse::new(events).keep_alive(keep_alive).into_response()
 }

@@ -1,9 +1,11 @@
 //! Credentials as JSON: the shapes that `host/http/ADMIN.md` describes. Nothing here is secret.
 
-use jackfield_auth::{CredentialView, Event, Origin, RefreshEvent, RefreshView, AttemptEvent, EventKind};
+use jackfield_auth::{
+    AttemptEvent, CredentialView, Event, EventKind, Origin, RefreshEvent, RefreshView,
+};
 use jackfield_credential::{
-    Availability, Cause, Health, HealthChange, LastFailure, ModelStatus, Outcome, QuotaState,
-    HealthStatus, Timestamp,
+    Availability, Cause, Health, HealthChange, HealthStatus, LastFailure, ModelStatus, Outcome,
+    QuotaState, Timestamp,
 };
 use serde_json::{Value, json};
 

@@ -6,8 +6,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use jackfield_dialect::{RequestHead, Dialect, RequestError};
-use jackfield_dispatch::{Call, StreamFraming, Operation};
+use jackfield_dialect::{Dialect, RequestError, RequestHead};
+use jackfield_dispatch::{Call, Operation, StreamFraming};
 use tokio::time::timeout;
 
 use super::Api;

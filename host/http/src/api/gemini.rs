@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{Request, Response, StatusCode};
 use jackfield_dialect::Dialect;
-use jackfield_dispatch::{Embed, StreamFraming, Operation};
+use jackfield_dispatch::{Embed, Operation, StreamFraming};
 
 use super::admit::Endpoint;
 use super::{Api, new_id, serve};

@@ -30,7 +30,13 @@ pub(super) async fn show(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response<Body> {
-    respond(&api, &uri, &headers, dialect_of(&uri, &headers), Some(&model))
+    respond(
+        &api,
+        &uri,
+        &headers,
+        dialect_of(&uri, &headers),
+        Some(&model),
+    )
 }
 
 /// `GET /v1beta/models`, for Gemini's clients.

@@ -1,11 +1,11 @@
 //! Anthropic's messages, as its API reference has them.
 
+mod conversation;
 mod parse;
 mod render;
 mod schema;
-mod conversation;
 
-pub(super) use parse::{parse_request, parse_count_request};
+pub(super) use parse::{parse_count_request, parse_request};
 pub(super) use render::{events, response_body};
 
 /// The name under which signatures of this dialect are made.

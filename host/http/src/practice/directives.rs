@@ -67,7 +67,9 @@ impl Directives {
     pub(super) fn read(body: &Value, text: &str) -> Result<Self, String> {
         let mut directives = body.get("practice").cloned().unwrap_or(Value::Null);
         for (_, directive) in values_after(text, DIRECTIVE_PREFIX) {
-            let (Value::Object(more), true) = (directive, directives.is_object() || directives.is_null()) else {
+            let (Value::Object(more), true) =
+                (directive, directives.is_object() || directives.is_null())
+            else {
                 return Err("a wish is an object".to_owned());
             };
             if directives.is_null() {
@@ -114,7 +116,10 @@ mod tests {
         let body = json!({ "practice": { "words": 2, "empty": true } });
         let directives = Directives::read(&body, "say practice:wish {\"words\":3} now").unwrap();
         assert_eq!((directives.words, directives.empty), (3, true));
-        assert_eq!(Directives::read(&json!({}), "hello"), Ok(Directives::default()));
+        assert_eq!(
+            Directives::read(&json!({}), "hello"),
+            Ok(Directives::default())
+        );
     }
 
     #[test]

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::request::{RequestError, estimate_tokens, word_count};
 use super::openai_common::validate;
+use super::request::{RequestError, estimate_tokens, word_count};
 use super::schema::{Schema, optional, required};
 
 /// How long a vector is if nobody says so.

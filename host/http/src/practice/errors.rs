@@ -79,7 +79,7 @@ impl Api {
     pub(super) fn overloaded_status(self) -> u16 {
         match self {
             Self::Anthropic => 529,
-            Self::OpenAi | Self::OpenAiResponses | Self::Gemini | GeminiJsonArrayiArray => 503,
+            Self::OpenAi | Self::OpenAiResponses | Self::Gemini | Self::GeminiJsonArray => 503,
         }
     }
 

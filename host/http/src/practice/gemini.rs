@@ -1,11 +1,11 @@
 //! Gemini's API, as its reference has it: the method stands behind a colon in the path.
 
-mod parse;
 mod camel_case;
+mod conversation;
 mod methods;
+mod parse;
 mod render;
 mod schema;
-mod conversation;
 
 pub(super) use methods::call_method;
 

@@ -2,14 +2,16 @@
 
 use serde_json::Value;
 
-use super::request::{Media, RequestError};
 use super::media::read_data_url;
-use super::schema::{Violation, ViolationKind, Schema};
+use super::request::{Media, RequestError};
+use super::schema::{Schema, Violation, ViolationKind};
 use super::strict_schema::{check_strict, is_valid_name};
 
 /// Checks a body by its shape, and words what is wrong.
 pub(super) fn validate(body: &Value, schema: &Schema) -> Result<(), RequestError> {
-    schema.check(body).map_err(|violation| to_request_error(&violation))
+    schema
+        .check(body)
+        .map_err(|violation| to_request_error(&violation))
 }
 
 fn to_request_error(violation: &Violation) -> RequestError {

@@ -3,12 +3,12 @@
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
-use super::response::{ModelResponse, FinishReason};
-use super::request::{ModelRequest, ToolChoice, Output, Turn, RequestError, estimate_tokens};
+use super::directives::Directives;
+use super::errors::sse_event;
 use super::openai_chat::{COMPLETION_BODY, usage};
 use super::openai_common::validate;
-use super::errors::sse_event;
-use super::directives::Directives;
+use super::request::{ModelRequest, Output, RequestError, ToolChoice, Turn, estimate_tokens};
+use super::response::{FinishReason, ModelResponse};
 
 /// What a completion asks for.
 pub(super) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
@@ -22,9 +22,13 @@ pub(super) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
         prompt => prompt.as_str().unwrap_or_default().to_owned(),
     };
     if body["model"] == "" {
-        return Err(RequestError::at("model", "you must provide a model parameter"));
+        return Err(RequestError::at(
+            "model",
+            "you must provide a model parameter",
+        ));
     }
-    let directives = Directives::read(&body, &prompt).map_err(|error| RequestError::at("practice", error))?;
+    let directives =
+        Directives::read(&body, &prompt).map_err(|error| RequestError::at("practice", error))?;
     let stop = match &body["stop"] {
         Value::String(stop) => vec![stop.clone()],
         stops => {
@@ -77,7 +81,10 @@ fn completion_object(request: &ModelRequest, choices: &[Value]) -> Value {
 pub(super) fn response_body(request: &ModelRequest, response: &ModelResponse) -> Value {
     let text = response.text.concat();
     let choice = |index| choice_object(&text, index, Some(finish_reason(response)));
-    let mut body = completion_object(request, &(0..request.candidate_count).map(choice).collect::<Vec<_>>());
+    let mut body = completion_object(
+        request,
+        &(0..request.candidate_count).map(choice).collect::<Vec<_>>(),
+    );
     body["usage"] = usage(response);
     body
 }
@@ -86,11 +93,19 @@ pub(super) fn response_body(request: &ModelRequest, response: &ModelResponse) ->
 pub(super) fn events(request: &ModelRequest, response: &ModelResponse) -> Vec<Bytes> {
     let mut events = Vec::new();
     for index in 0..request.candidate_count {
-        let piece = |piece: &String| sse_event(None, &completion_object(request, &[choice_object(piece, index, None)]));
+        let piece = |piece: &String| {
+            sse_event(
+                None,
+                &completion_object(request, &[choice_object(piece, index, None)]),
+            )
+        };
         events.extend(response.text.iter().map(piece));
         events.push(sse_event(
             None,
-            &completion_object(request, &[choice_object("", index, Some(finish_reason(response)))]),
+            &completion_object(
+                request,
+                &[choice_object("", index, Some(finish_reason(response)))],
+            ),
         ));
     }
     if request.include_usage {

@@ -1,13 +1,13 @@
 //! OpenAI's responses, as its API reference has them.
 
-mod parse;
+mod conversation;
 mod events;
+mod parse;
 mod render;
 mod schema;
-mod conversation;
 
-pub(super) use parse::parse_request;
 pub(super) use events::events;
+pub(super) use parse::parse_request;
 pub(super) use render::response_body;
 
 /// The name under which reasoning of this dialect is sealed.

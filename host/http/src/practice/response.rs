@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::request::{ModelRequest, ToolChoice, Output, Tool, Turn};
-use super::schema_sample::sample;
 use super::directives::requested_calls;
+use super::request::{ModelRequest, Output, Tool, ToolChoice, Turn};
+use super::schema_sample::sample;
 
 /// An answer, whatever dialect it will be in.
 #[derive(Debug, Clone, PartialEq)]
@@ -194,7 +194,9 @@ fn text_pieces(request: &ModelRequest, key: &str) -> Vec<String> {
             .collect(),
         Turn::Results(results) => {
             let result_texts = results.iter().map(|result| format!(" result {result}"));
-            std::iter::once(text_piece(0, key)).chain(result_texts).collect()
+            std::iter::once(text_piece(0, key))
+                .chain(result_texts)
+                .collect()
         }
     };
     text.extend(request.media.iter().map(|media| {

@@ -9,12 +9,12 @@ use axum::http::{HeaderMap, Response, Uri};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
+use super::errors::{Api, json_response};
 use super::request::RequestError;
 use super::serve::{EVENT_STREAM_TYPE, Endpoint, IncomingRequest};
-use super::errors::{Api, json_response};
 use super::{
-    MockOAuth, MockProvider, openai_chat, openai_completions, embeddings, gemini, anthropic_messages, models,
-    oauth, openai_responses,
+    MockOAuth, MockProvider, anthropic_messages, embeddings, gemini, models, oauth, openai_chat,
+    openai_completions, openai_responses,
 };
 use crate::limits::REQUEST_BODY_BYTES_MAX;
 
@@ -123,7 +123,9 @@ async fn post_embeddings(
     body: Bytes,
 ) -> Response<Body> {
     let incoming = incoming(uri, headers, body);
-    provider.serve_json(Api::OpenAi, &incoming, |body| embeddings::openai_response(&body))
+    provider.serve_json(Api::OpenAi, &incoming, |body| {
+        embeddings::openai_response(&body)
+    })
 }
 
 async fn post_messages(
@@ -135,7 +137,9 @@ async fn post_messages(
     let versioned = headers.contains_key(ANTHROPIC_VERSION);
     let endpoint = Endpoint {
         api: Api::Anthropic,
-        parse: Box::new(move |body| check_version(versioned).and_then(|()| anthropic_messages::parse_request(body))),
+        parse: Box::new(move |body| {
+            check_version(versioned).and_then(|()| anthropic_messages::parse_request(body))
+        }),
         response_body: anthropic_messages::response_body,
         events: anthropic_messages::events,
         stream_content_type: EVENT_STREAM_TYPE,

@@ -155,7 +155,8 @@ impl Schema {
     pub(super) fn check(&self, value: &Value) -> Result<(), Violation> {
         let check_type = |matches: bool| {
             let expected = self.type_name();
-            matches.then_some(())
+            matches
+                .then_some(())
                 .ok_or_else(|| Violation::new(ViolationKind::Type(expected)))
         };
         match self {
@@ -278,7 +279,8 @@ fn check_tagged(
     tag: &str,
     kinds: &[(&'static str, &'static [Member])],
 ) -> Result<(), Violation> {
-    let at_tag = |kind: ViolationKind| Violation::new(kind).bePathSegmentStep::Name(tag.to_owned()));
+    let at_tag =
+        |kind: ViolationKind| Violation::new(kind).nested_in(PathSegment::Name(tag.to_owned()));
     if !value.is_object() {
         return Err(Violation::new(ViolationKind::Type("an object")));
     }

@@ -13,10 +13,10 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::MockProvider;
-use super::response::ModelResponse;
-use super::request::{ModelRequest, RequestError};
-use super::errors::{ApiError, Api, json_response};
 use super::directives::Directives;
+use super::errors::{Api, ApiError, json_response};
+use super::request::{ModelRequest, RequestError};
+use super::response::ModelResponse;
 
 /// A request, as a path gets it.
 pub(super) struct IncomingRequest {
@@ -26,7 +26,8 @@ pub(super) struct IncomingRequest {
 }
 
 /// Says what a request asks for, if it holds.
-pub(super) type ParseRequest = Box<dyn Fn(Value) -> Result<ModelRequest, RequestError> + Send + Sync>;
+pub(super) type ParseRequest =
+    Box<dyn Fn(Value) -> Result<ModelRequest, RequestError> + Send + Sync>;
 
 /// What a path does with a request that is let in.
 pub(super) struct Endpoint {
@@ -104,7 +105,11 @@ impl MockProvider {
     }
 
     /// Answers a request.
-    pub(super) async fn serve(self: &Arc<Self>, endpoint: Endpoint, incoming: IncomingRequest) -> Response<Body> {
+    pub(super) async fn serve(
+        self: &Arc<Self>,
+        endpoint: Endpoint,
+        incoming: IncomingRequest,
+    ) -> Response<Body> {
         match self.parse_request(&endpoint, &incoming) {
             Ok((request, key)) => self.respond(&endpoint, &request, &key).await,
             Err(error) => endpoint.api.error_response(&error),
@@ -129,7 +134,11 @@ impl MockProvider {
     }
 
     /// What a request asks for, and who asks.
-    fn parse_request(&self, endpoint: &Endpoint, incoming: &IncomingRequest) -> Result<(ModelRequest, String), ApiError> {
+    fn parse_request(
+        &self,
+        endpoint: &Endpoint,
+        incoming: &IncomingRequest,
+    ) -> Result<(ModelRequest, String), ApiError> {
         let key = self.admit(endpoint.api, incoming)?;
         let request = (endpoint.parse)(parse_body(&incoming.body)?)?;
         match request.directives.status {
@@ -138,7 +147,12 @@ impl MockProvider {
         }
     }
 
-    async fn respond(self: &Arc<Self>, endpoint: &Endpoint, request: &ModelRequest, key: &str) -> Response<Body> {
+    async fn respond(
+        self: &Arc<Self>,
+        endpoint: &Endpoint,
+        request: &ModelRequest,
+        key: &str,
+    ) -> Response<Body> {
         let response = ModelResponse::generate(request, key);
         if request.stream {
             return self.stream(endpoint, request, (endpoint.events)(request, &response));
@@ -161,10 +175,10 @@ impl MockProvider {
         }
         if let Some(after) = directives.events_error_after {
             events.truncate(usize::try_from(after).unwrap_or(usize::MAX));
-            events.push(
-                endpoint.api
-                    .error_event(&requested_error(endpoint.api.overloaded_status(), None), after),
-            );
+            events.push(endpoint.api.error_event(
+                &requested_error(endpoint.api.overloaded_status(), None),
+                after,
+            ));
         }
         let start = (0_u32, events.into_iter(), OpenStream::new(self));
         let body = unfold(start, move |(sent, mut events, open)| {
@@ -172,7 +186,10 @@ impl MockProvider {
             async move {
                 pause(&directives, sent).await;
                 if directives.break_after.is_some_and(|most| sent >= most) {
-                    return Some((Err(ConnectionAborted), (u32::MAX, Vec::new().into_iter(), open)));
+                    return Some((
+                        Err(ConnectionAborted),
+                        (u32::MAX, Vec::new().into_iter(), open),
+                    ));
                 }
                 let event = events.next()?;
                 Some((Ok(event), (sent.saturating_add(1), events, open)))
@@ -189,7 +206,8 @@ impl MockProvider {
 fn parse_body(body: &[u8]) -> Result<Value, ApiError> {
     let body: Value =
         serde_json::from_slice(body).map_err(|error| RequestError::at("", error.to_string()))?;
-    let directives = Directives::read(&body, "").map_err(|error| RequestError::at("practice", error))?;
+    let directives =
+        Directives::read(&body, "").map_err(|error| RequestError::at("practice", error))?;
     match directives.status {
         Some(status) => Err(requested_error(status, directives.retry_after)),
         None => Ok(body),

@@ -95,7 +95,8 @@ fn type_of(schema: &Value) -> Option<&str> {
 
 /// Whether a name has only letters, digits, underscores and dashes, and is neither empty nor too long.
 pub(super) fn is_valid_name(name: &str, characters_max: usize) -> bool {
-    let is_allowed = |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
+    let is_allowed =
+        |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
     !name.is_empty() && name.len() <= characters_max && name.chars().all(is_allowed)
 }
 

@@ -11,8 +11,9 @@ use jackfield_dispatch::port::{Choice, Executor, PickContext, Rejection, Selecto
 use jackfield_runtime::PluginKind;
 use jackfield_test_support::{GuestKind, guest, mock_guest};
 
-use crate::stage::{
-    TestCandidates, CapturedLog, as_executor, as_selector, context, frame, head, header, load, pick_context, plan,
+use crate::harness::{
+    CapturedLog, TestCandidates, as_executor, as_selector, context, frame, head, header, load,
+    pick_context, plan,
 };
 
 #[tokio::test]
@@ -47,7 +48,7 @@ async fn python_selector_meets_the_contract() {
 
 #[tokio::test]
 async fn selector_sees_context_settings_and_columns() {
-    let selector = as_selector(&load("tells_all", guest("tells_all")).await);
+    let selector = as_selector(&load("echoes_input", guest("echoes_input")).await);
     let context = PickContext {
         attempt: 3,
         affinity: None,
@@ -250,7 +251,10 @@ async fn passes_a_response_through(executor: &dyn Executor, language: &str) {
         .map(|value| value.as_bytes())
         .collect();
     assert_eq!(twice, [b"1".as_slice(), b"\xE9"]);
-    assert_eq!(response_head.headers["x-guest"], format!("{language}:gpt-test"));
+    assert_eq!(
+        response_head.headers["x-guest"],
+        format!("{language}:gpt-test")
+    );
     assert_eq!(response_head.headers.len(), 3);
 
     let frames = vec![
@@ -354,7 +358,9 @@ async fn chooses_by_columns(selector: &dyn Selector) {
             regions: regions.to_vec(),
             ..TestCandidates::default()
         };
-        let choice = selector.pick(&pick_context("gpt-test", 0), Arc::new(listed)).await;
+        let choice = selector
+            .pick(&pick_context("gpt-test", 0), Arc::new(listed))
+            .await;
         let case = format!("{in_flight:?} {weights:?} {regions:?}");
         assert_eq!(
             choice.expect("a choice"),
@@ -399,12 +405,18 @@ async fn reads_only_needed_columns(selector: &dyn Selector) {
 
 async fn chooses_none_or_waits(selector: &dyn Selector) {
     let none = selector
-        .pick(&pick_context("nobody", 0), Arc::new(TestCandidates::uniform(2)))
+        .pick(
+            &pick_context("nobody", 0),
+            Arc::new(TestCandidates::uniform(2)),
+        )
         .await;
     let why = "nobody may serve this model".to_owned();
     assert_eq!(none.expect("a choice"), Choice::None(why));
     let later = selector
-        .pick(&pick_context("later", 0), Arc::new(TestCandidates::uniform(2)))
+        .pick(
+            &pick_context("later", 0),
+            Arc::new(TestCandidates::uniform(2)),
+        )
         .await;
     assert_eq!(later.expect("a choice"), Choice::WaitMs(250));
 }

@@ -5,8 +5,8 @@
 mod anthropic;
 #[path = "executors/gemini.rs"]
 mod gemini;
-#[path = "executors/gemini_judged.rs"]
-mod gemini_judged;
+#[path = "executors/gemini_errors.rs"]
+mod gemini_errors;
 #[path = "executors/openai.rs"]
 mod openai;
 #[path = "executors/openai_compatible.rs"]
@@ -25,7 +25,7 @@ use jackfield_dispatch::plan::{Context, Plan, PlannedBody, ResponseMode, SecretP
 use jackfield_dispatch::port::{Executor, Rejection};
 use jackfield_test_support::plugin;
 
-use crate::stage::{as_executor, context, head, load};
+use crate::harness::{as_executor, context, head, load};
 
 async fn built_in(name: &str) -> Arc<dyn Executor> {
     as_executor(&load(name, plugin(name)).await)

@@ -14,9 +14,9 @@ use jackfield_test_support::{guest, plugin};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::stage::{
-    TestCandidates, CapturedLog, TEST_TIMEOUT, as_executor, as_selector, assert_fault, context, executor, expect_fault, frame,
-    head, header, load, pick_context, plan,
+use crate::harness::{
+    CapturedLog, TEST_TIMEOUT, TestCandidates, as_executor, as_selector, assert_fault, context,
+    executor, expect_fault, frame, head, header, load, pick_context, plan,
 };
 
 #[tokio::test]
@@ -88,7 +88,8 @@ async fn panic_fails_only_its_call() {
     }
     let lines = log.lines_with("plugin failed");
     assert_eq!(lines.len(), 3, "{lines:?}");
-    let is_fault_line = |line: &String| line.contains("traps#1") && line.contains("kind=\"trapped\"");
+    let is_fault_line =
+        |line: &String| line.contains("traps#1") && line.contains("kind=\"trapped\"");
     assert!(lines.iter().all(is_fault_line), "{lines:?}");
     // What a panic says goes to the standard error of the guest.
     assert!(!log.lines_with("this guest panics").is_empty());
@@ -141,7 +142,12 @@ async fn enforces_the_output_limit() {
         .reply(&context("push"), &Bytes::new(), Bytes::new())
         .await;
     let pushed = reply.unwrap().push(Vec::new(), true).await;
-    assert_fault(&expect_fault(pushed), "floods", FaultKind::OverOutput, too_much);
+    assert_fault(
+        &expect_fault(pushed),
+        "floods",
+        FaultKind::OverOutput,
+        too_much,
+    );
 }
 
 #[tokio::test]
@@ -154,7 +160,7 @@ async fn enforces_the_stack_limit() {
 
 #[tokio::test]
 async fn reports_invalid_output() {
-    let plugin = load("nonsense", guest("nonsense")).await;
+    let plugin = load("invalid_output", guest("invalid_output")).await;
     let executor = as_executor(&plugin);
     for (model, detail) in [
         ("url", "the URL \"not a url\": relative URL without a base"),
@@ -171,7 +177,7 @@ async fn reports_invalid_output() {
         ("framing", "this host has no framing `json-array`"),
     ] {
         let fault = prepare(&executor, model).await;
-        assert_fault(&fault, "nonsense", FaultKind::InvalidOutput, detail);
+        assert_fault(&fault, "invalid_output", FaultKind::InvalidOutput, detail);
     }
     let (context, nothing) = (context("status"), Bytes::new());
     let mut reply = executor
@@ -181,7 +187,7 @@ async fn reports_invalid_output() {
     let named = expect_fault(reply.head(head(200, &[])).await);
     assert_fault(
         &named,
-        "nonsense",
+        "invalid_output",
         FaultKind::InvalidOutput,
         "99 is not an HTTP status",
     );
@@ -196,7 +202,7 @@ async fn reports_invalid_output() {
         .unwrap();
     let named = expect_fault(reply.push(Vec::new(), true).await);
     let detail = "the URL \"//\": relative URL without a base";
-    assert_fault(&named, "nonsense", FaultKind::InvalidOutput, detail);
+    assert_fault(&named, "invalid_output", FaultKind::InvalidOutput, detail);
     assert_eq!(plugin.counts().faults, 8);
 }
 
@@ -219,7 +225,11 @@ async fn reports_faults_in_a_reply() {
     reply.head(head(200, &[])).await.unwrap();
     let in_push = reply.push(vec![frame("", b"content")], false).await;
     let after = reply.push(Vec::new(), true).await;
-    for fault in [begun.err().unwrap(), expect_fault(in_head), expect_fault(in_push)] {
+    for fault in [
+        begun.err().unwrap(),
+        expect_fault(in_head),
+        expect_fault(in_push),
+    ] {
         let unreachable = "wasm trap: wasm `unreachable` instruction executed";
         assert_fault(&fault, "reply_fails", FaultKind::Trapped, unreachable);
     }
@@ -276,7 +286,8 @@ async fn reports_selector_faults() {
         let selector = as_selector(&plugin);
         for faults in 1..=2 {
             let listed = Arc::new(TestCandidates::uniform(3));
-            let picked = timeout(TEST_TIMEOUT, selector.pick(&pick_context(model, 0), listed)).await;
+            let picked =
+                timeout(TEST_TIMEOUT, selector.pick(&pick_context(model, 0), listed)).await;
             assert_fault(&picked.unwrap().unwrap_err(), name, kind, detail);
             assert_eq!(plugin.counts().faults, faults);
         }
@@ -290,12 +301,16 @@ async fn spinning_selector_does_not_block_others() {
     let order = Mutex::new(Vec::new());
     let (context, turn) = (pick_context("m", 0), pick_context("m", 7));
     let spin = async {
-        let picked = spins.pick(&context, Arc::new(TestCandidates::uniform(3))).await;
+        let picked = spins
+            .pick(&context, Arc::new(TestCandidates::uniform(3)))
+            .await;
         order.lock().push("spins");
         picked
     };
     let pick = async {
-        let picked = other.pick(&turn, Arc::new(TestCandidates::uniform(3))).await;
+        let picked = other
+            .pick(&turn, Arc::new(TestCandidates::uniform(3)))
+            .await;
         order.lock().push("other");
         picked
     };

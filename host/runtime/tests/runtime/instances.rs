@@ -8,12 +8,12 @@ use std::task::Poll;
 use bytes::Bytes;
 use jackfield_dispatch::plan::Context;
 use jackfield_dispatch::port::{Choice, FaultKind};
-use jackfield_runtime::limits::{PREWARM_INSTANCES, INSTANCE_CALLS_MAX, INSTANCES_MAX};
+use jackfield_runtime::limits::{INSTANCE_CALLS_MAX, INSTANCES_MAX, PREWARM_INSTANCES};
 use jackfield_test_support::{guest, plugin};
 
-use crate::stage::{
-    TestCandidates, as_executor, as_selector, assert_fault, context, frame, head, header, load, load_in,
-    exclusive_engine, pick_context, plan, wait_until,
+use crate::harness::{
+    TestCandidates, as_executor, as_selector, assert_fault, context, exclusive_engine, frame, head,
+    header, load, load_in, pick_context, plan, wait_until,
 };
 
 #[tokio::test]
@@ -132,7 +132,9 @@ async fn replaces_instances_after_their_call_limit() {
     let (context, listed) = (pick_context("m", 0), Arc::new(TestCandidates::uniform(2)));
     // It was described in the first of its calls.
     for _ in 0..INSTANCE_CALLS_MAX - 2 {
-        let choice = selector.pick(&context, Arc::<TestCandidates>::clone(&listed)).await;
+        let choice = selector
+            .pick(&context, Arc::<TestCandidates>::clone(&listed))
+            .await;
         assert_eq!(choice.unwrap(), Choice::Candidate(0));
     }
     assert_eq!((plugin.counts().created, plugin.counts().idle), (1, 1));

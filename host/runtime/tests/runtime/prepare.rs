@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use jackfield_dispatch::port::FaultKind;
 use jackfield_runtime::limits::{CALL_TICKS_MAX, COMPONENT_BYTES_MAX, DESCRIBE_TICKS_MAX, TICK};
-use jackfield_runtime::{Engine, PluginKind, Origin, Plugin, PrepareError, Registry};
+use jackfield_runtime::{Engine, Origin, Plugin, PluginKind, PrepareError, Registry};
 use jackfield_test_support::{guest, plugin, wat};
 use tokio::time::Instant;
 
-use crate::stage::{assert_fault, engine, executor, id, exclusive_engine, plan};
+use crate::harness::{assert_fault, engine, exclusive_engine, executor, id, plan};
 
 #[tokio::test]
 async fn rejects_non_plugins_with_advice() {
@@ -29,7 +29,7 @@ async fn rejects_non_plugins_with_advice() {
              nothing; export one of the two",
         ),
         (
-            "wrong_world",
+            "other_world",
             "it exports neither jackfield:plugin/executor nor jackfield:plugin/selector, but \
              wasi:cli/run@0.2.0; export one of the two",
         ),
@@ -64,7 +64,11 @@ async fn rejects_non_plugins_with_advice() {
              jackfield:plugin; build it anew against wit/ of this host",
         ),
     ] {
-        assert_eq!(expect_rejection(wat(guest)).await.to_string(), refusal, "{guest}");
+        assert_eq!(
+            expect_rejection(wat(guest)).await.to_string(),
+            refusal,
+            "{guest}"
+        );
     }
 }
 
@@ -139,7 +143,11 @@ async fn rejects_plugins_that_fail_to_start() {
     for (component, kind, detail) in [
         (wat("traps_at_start"), FaultKind::Trapped, unreachable),
         (wat("spins_at_start"), FaultKind::OverTime, stopped),
-        (guest("speaks_nothing"), FaultKind::InvalidOutput, no_dialect),
+        (
+            guest("declares_no_dialect"),
+            FaultKind::InvalidOutput,
+            no_dialect,
+        ),
     ] {
         match expect_rejection(component).await {
             PrepareError::Start(fault) => assert_fault(&fault, "refused", kind, detail),

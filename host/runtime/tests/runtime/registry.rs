@@ -6,10 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jackfield_dispatch::port::{Executor, Selector};
 use jackfield_runtime::{Origin, Registry, RollbackError, Serving};
-use jackfield_test_support::{guest, with_marker, plugin};
+use jackfield_test_support::{guest, plugin, with_marker};
 use parking_lot::Mutex;
 
-use crate::stage::{TestCandidates, context, engine, frame, head, header, exclusive_engine, pick_context, plan, wait_until};
+use crate::harness::{
+    TestCandidates, context, engine, exclusive_engine, frame, head, header, pick_context, plan,
+    wait_until,
+};
 
 #[tokio::test]
 async fn swapped_generations_live_until_released() {
@@ -48,10 +51,7 @@ async fn swapped_generations_live_until_released() {
             assert_eq!(header(&plan, "x-calls"), "1", "an instance was kept");
         }
         reply.head(head(200, &[])).await.unwrap();
-        let output = reply
-            .push(vec![frame("", b"the end")], true)
-            .await
-            .unwrap();
+        let output = reply.push(vec![frame("", b"the end")], true).await.unwrap();
         assert_eq!(output.frames, [frame("", b"the end")]);
     }
     held.remove(&61);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jackfield_dispatch::port::{Choice, PickContext, Selector};
 use jackfield_test_support::plugin;
 
-use crate::stage::{TestCandidates, as_selector, load, pick_context};
+use crate::harness::{TestCandidates, as_selector, load, pick_context};
 
 async fn selector(name: &str) -> Arc<dyn Selector> {
     as_selector(&load(name, plugin(name)).await)

@@ -55,6 +55,9 @@ impl Pool {
         for &vacant in &self.vacant {
             assert!(self.name_indexes[vacant as usize].is_empty());
         }
-        assert_eq!(self.name_indexes.len(), self.vacant.len() + self.by_name.len());
+        assert_eq!(
+            self.name_indexes.len(),
+            self.vacant.len() + self.by_name.len()
+        );
     }
 }

@@ -107,7 +107,10 @@ fn cliproxyapi_compat_1_9_other_errors_do_not_exceed_quota() {
 fn cliproxyapi_compat_1_10_model_without_state_is_available() {
     let mut pool = two();
     run(&mut pool, "a", "one", &limited(100), at(0));
-    assert!(pool.candidates(&CandidateQuery::first_round("one"), at(1)).is_err());
+    assert!(
+        pool.candidates(&CandidateQuery::first_round("one"), at(1))
+            .is_err()
+    );
     assert_eq!(pool.ids("two", &[], at(1)), Ok(vec!["a".to_owned()]));
 }
 
@@ -116,8 +119,14 @@ fn cliproxyapi_compat_1_19_suffix_shares_health_with_its_model() {
     // The seed keeps a cooldown and a cursor for each suffix; a limit is of the model.
     let mut pool = two();
     run(&mut pool, "a", "one(high)", &limited(100), at(0));
-    assert!(pool.candidates(&CandidateQuery::first_round("one"), at(1)).is_err());
-    assert!(pool.candidates(&CandidateQuery::first_round("one(8192)"), at(1)).is_err());
+    assert!(
+        pool.candidates(&CandidateQuery::first_round("one"), at(1))
+            .is_err()
+    );
+    assert!(
+        pool.candidates(&CandidateQuery::first_round("one(8192)"), at(1))
+            .is_err()
+    );
     let models = pool.get("a", at(1)).expect("it is there").models;
     assert_eq!(models.len(), 2, "no client makes the pool grow");
 }

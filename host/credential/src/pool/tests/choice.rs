@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::*;
 
 #[test]
-fn cliproxyapi_compat_1_10_candidates_are_highest_available_priority_by_id() -> Result<(), Unavailable> {
+fn cliproxyapi_compat_1_10_candidates_are_highest_available_priority_by_id()
+-> Result<(), Unavailable> {
     let high = |id| Credential {
         priority: 5,
         ..credential(id)
@@ -201,7 +202,10 @@ fn attempt_requires_available_credential() {
     let mut pool = pool(vec![credential("a"), off]);
     let slot = pool.slot("a").expect("it is in the pool");
     let begin = |pool: &mut Pool, slot, name| pool.begin(slot, name, at(0)).map(|_| ());
-    assert_eq!(begin(&mut pool, slot, "nope"), Err(LeaseError::ModelNotServed));
+    assert_eq!(
+        begin(&mut pool, slot, "nope"),
+        Err(LeaseError::ModelNotServed)
+    );
     let off = pool.slot("off").expect("it is in the pool");
     assert_eq!(begin(&mut pool, off, "gpt"), Err(LeaseError::Disabled));
     run(&mut pool, "a", "gpt", &failed(Scope::Model, 500), at(0));
@@ -232,11 +236,13 @@ fn first_model_of_a_shared_name_is_used() {
     assert_eq!(attempt.model().as_str(), "one");
     pool.settle(attempt, &failed(Scope::Model, 500), None, at(0));
     assert!(
-        pool.candidates(&CandidateQuery::first_round("gpt"), at(1)).is_err(),
+        pool.candidates(&CandidateQuery::first_round("gpt"), at(1))
+            .is_err(),
         "the same model by its other name"
     );
     assert!(
-        pool.candidates(&CandidateQuery::first_round("slow"), at(1)).is_ok(),
+        pool.candidates(&CandidateQuery::first_round("slow"), at(1))
+            .is_ok(),
         "another model"
     );
 }

@@ -100,7 +100,11 @@ fn unserved_name_is_unknown_until_served_again() {
         assert_eq!(pool.ids(&name, &[], at(1)), Err(Unavailable::UnknownModel));
         pool.audit(at(1));
     }
-    assert_eq!(pool.name_indexes.len(), 2, "a shard that is left is taken again");
+    assert_eq!(
+        pool.name_indexes.len(),
+        2,
+        "a shard that is left is taken again"
+    );
 }
 
 fn of_many(number: usize) -> Credential {

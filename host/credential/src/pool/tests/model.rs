@@ -88,7 +88,9 @@ impl Run {
         match event {
             Event::Advance(millis) => self.now = self.now + Duration::from_millis(millis),
             Event::Begin { name, choice } => {
-                let Ok(candidates) = self.pool.candidates(&CandidateQuery::first_round(NAMES[name]), self.now)
+                let Ok(candidates) = self
+                    .pool
+                    .candidates(&CandidateQuery::first_round(NAMES[name]), self.now)
                 else {
                     return Ok(());
                 };
@@ -114,13 +116,15 @@ impl Run {
             }
             Event::Upsert(credentials) => {
                 self.pool.upsert(credentials.clone()).expect("a pool");
-                let new = |credential: &Credential| credentials.iter().all(|new| new.id != credential.id);
+                let new =
+                    |credential: &Credential| credentials.iter().all(|new| new.id != credential.id);
                 self.credentials.retain(new);
                 self.credentials.extend(credentials);
             }
             Event::Remove(id) if self.credentials.len() > 1 => {
                 self.pool.remove(&[id.into()]);
-                self.credentials.retain(|credential| credential.id.as_str() != id);
+                self.credentials
+                    .retain(|credential| credential.id.as_str() != id);
             }
             Event::Remove(_) => {}
             Event::SetEnabled(id, enabled) => {

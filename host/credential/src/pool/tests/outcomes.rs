@@ -16,8 +16,14 @@ fn cliproxyapi_compat_1_8_model_failure_does_not_affect_other_models() {
             change.to.availability(at(0)),
             Availability::Cooling { until: at(60_000) }
         );
-        assert!(pool.candidates(&CandidateQuery::first_round("one"), at(1)).is_err());
-        assert!(pool.candidates(&CandidateQuery::first_round("two"), at(1)).is_ok());
+        assert!(
+            pool.candidates(&CandidateQuery::first_round("one"), at(1))
+                .is_err()
+        );
+        assert!(
+            pool.candidates(&CandidateQuery::first_round("two"), at(1))
+                .is_ok()
+        );
         pool = two_models();
     }
 }
@@ -123,7 +129,8 @@ fn outcome_of_earlier_attempt_changes_no_window() {
     let nothing = Effects::default();
     assert_eq!(pool.settle(won, &Outcome::Success, None, at(500)), nothing);
     assert!(
-        pool.candidates(&CandidateQuery::first_round("one"), at(501)).is_err(),
+        pool.candidates(&CandidateQuery::first_round("one"), at(501))
+            .is_err(),
         "still cooling"
     );
     assert_eq!(
@@ -131,7 +138,8 @@ fn outcome_of_earlier_attempt_changes_no_window() {
         nothing
     );
     assert!(
-        pool.candidates(&CandidateQuery::first_round("one"), at(5_000)).is_ok(),
+        pool.candidates(&CandidateQuery::first_round("one"), at(5_000))
+            .is_ok(),
         "the window ended at 1010"
     );
 }
@@ -150,7 +158,8 @@ fn unattributable_outcomes_blame_no_credential() {
             Effects::default()
         );
         assert!(
-            pool.candidates(&CandidateQuery::first_round("one"), at(0)).is_ok(),
+            pool.candidates(&CandidateQuery::first_round("one"), at(0))
+                .is_ok(),
             "{outcome:?}"
         );
     }
@@ -165,7 +174,9 @@ fn columns_reflect_outcomes() -> Result<(), Unavailable> {
             ..credential("b")
         },
     ]);
-    let members = pool.candidates(&CandidateQuery::first_round("gpt"), at(0))?.members;
+    let members = pool
+        .candidates(&CandidateQuery::first_round("gpt"), at(0))?
+        .members;
     let a = members.get(0).expect("somebody").slot();
     for (outcome, first_byte) in [
         (Outcome::Success, Some(secs(1))),
@@ -231,8 +242,14 @@ fn cliproxyapi_compat_1_4_update_preserves_health_and_in_flight() {
         effects.changes[0].to.availability(at(3_000)),
         Availability::Cooling { until }
     );
-    assert!(pool.candidates(&CandidateQuery::first_round("renamed"), at(3_001)).is_err());
-    assert!(pool.candidates(&CandidateQuery::first_round("new"), at(3_001)).is_ok());
+    assert!(
+        pool.candidates(&CandidateQuery::first_round("renamed"), at(3_001))
+            .is_err()
+    );
+    assert!(
+        pool.candidates(&CandidateQuery::first_round("new"), at(3_001))
+            .is_ok()
+    );
     let effects = pool.settle(of_b, &failed(Scope::Credential, 401), None, at(3_000));
     assert_eq!(
         effects,
@@ -240,7 +257,10 @@ fn cliproxyapi_compat_1_4_update_preserves_health_and_in_flight() {
         "the new `b` is not the old one"
     );
     assert_eq!(pool.status(at(3_000))[1].in_flight, 0);
-    assert!(pool.candidates(&CandidateQuery::first_round("gpt"), at(3_001)).is_ok());
+    assert!(
+        pool.candidates(&CandidateQuery::first_round("gpt"), at(3_001))
+            .is_ok()
+    );
 }
 
 #[test]
@@ -272,9 +292,13 @@ fn clock_going_backwards_is_ignored() {
         &failed(Scope::Model, 429),
         at(100_000),
     );
-    assert!(pool.candidates(&CandidateQuery::first_round("one"), at(101_000)).is_ok());
     assert!(
-        pool.candidates(&CandidateQuery::first_round("one"), at(100_500)).is_ok(),
+        pool.candidates(&CandidateQuery::first_round("one"), at(101_000))
+            .is_ok()
+    );
+    assert!(
+        pool.candidates(&CandidateQuery::first_round("one"), at(100_500))
+            .is_ok(),
         "and it stays ready"
     );
     run(&mut pool, "a", "one", &failed(Scope::Model, 429), at(0));

@@ -13,8 +13,14 @@ fn missing() -> Pool {
 
 /// The first time from `from` on at which somebody is offered, in steps of a second.
 fn next_probe(pool: &mut Pool, from: u64) -> u64 {
-    let is_available = |time: &u64| pool.candidates(&CandidateQuery::first_round("gpt"), at(*time)).is_ok();
-    (from..).step_by(1000).find(is_available).expect("in the end")
+    let is_available = |time: &u64| {
+        pool.candidates(&CandidateQuery::first_round("gpt"), at(*time))
+            .is_ok()
+    };
+    (from..)
+        .step_by(1000)
+        .find(is_available)
+        .expect("in the end")
 }
 
 fn begin(pool: &mut Pool, now: u64) -> Attempt {
@@ -30,7 +36,9 @@ fn long_window_is_probed_once_after_five_minutes() {
     let probe = begin(&mut pool, due);
     assert!(probe.is_probe());
     let unavailable = pool.candidates(&CandidateQuery::first_round("gpt"), at(due));
-    let reasons = unavailable.err().and_then(|unavailable| unavailable.reasons());
+    let reasons = unavailable
+        .err()
+        .and_then(|unavailable| unavailable.reasons());
     assert_eq!(
         reasons.map(|reasons| (reasons.cooling, reasons.probing)),
         Some((1, 1))
@@ -103,7 +111,9 @@ fn credential_setting_overrides_cooling_policy() {
         };
         let mut pool = Pool::new(vec![one], options).expect("a pool");
         run(&mut pool, "a", "gpt", &failed(Scope::Model, 500), at(0));
-        let unavailable = pool.candidates(&CandidateQuery::first_round("gpt"), at(1)).is_err();
+        let unavailable = pool
+            .candidates(&CandidateQuery::first_round("gpt"), at(1))
+            .is_err();
         assert_eq!(unavailable, cools, "{own:?}");
     }
 }
@@ -115,11 +125,22 @@ fn settling_frees_capacity_of_full_credential() {
         ..credential("a")
     }]);
     let (first, second) = (begin(&mut pool, 0), begin(&mut pool, 0));
-    assert!(pool.candidates(&CandidateQuery::first_round("gpt"), at(0)).is_err());
-    assert!(pool.settle(first, &Outcome::Success, None, at(1)).capacity_freed);
-    assert!(pool.candidates(&CandidateQuery::first_round("gpt"), at(1)).is_ok());
     assert!(
-        !pool.settle(second, &Outcome::Success, None, at(1)).capacity_freed,
+        pool.candidates(&CandidateQuery::first_round("gpt"), at(0))
+            .is_err()
+    );
+    assert!(
+        pool.settle(first, &Outcome::Success, None, at(1))
+            .capacity_freed
+    );
+    assert!(
+        pool.candidates(&CandidateQuery::first_round("gpt"), at(1))
+            .is_ok()
+    );
+    assert!(
+        !pool
+            .settle(second, &Outcome::Success, None, at(1))
+            .capacity_freed,
         "there was room"
     );
 }

@@ -3,13 +3,12 @@
 use serde_json::json;
 
 use super::fixtures::{
-    base_request, assistant, call_part, result_part, reasoning_options, reasoning_part, tool, turn, user, encode_members,
+    assistant, base_request, call_part, encode_members, reasoning_options, reasoning_part,
+    result_part, tool, turn, user,
 };
 use super::write;
 use crate::Dialect;
-use crate::interlingua::{
-    Effort, Format, Media, Part, Request, Role, MediaSource, ToolChoice, ToolKind,
-};
+use crate::ir::{Effort, Format, Media, MediaSource, Part, Request, Role, ToolChoice, ToolKind};
 
 #[test]
 fn drops_thinking_with_forced_or_pending_tool_call() {
@@ -18,15 +17,23 @@ fn drops_thinking_with_forced_or_pending_tool_call() {
     request.tools = vec![tool("a")];
     request.tool_choice = Some(ToolChoice::Required);
     let (members, warnings) = encode_members(&request, &["thinking"]);
-    assert_eq!((members, warnings), (json!({}), vec!["reasoning".to_owned()]));
+    assert_eq!(
+        (members, warnings),
+        (json!({}), vec!["reasoning".to_owned()])
+    );
     // In the midst of calls, without the thoughts that came before.
     request.tool_choice = None;
     request
         .turns
         .push(turn(Role::Assistant, vec![call_part("a:1", "{}")]));
-    request.turns.push(turn(Role::User, vec![result_part("a:1")]));
+    request
+        .turns
+        .push(turn(Role::User, vec![result_part("a:1")]));
     let (members, warnings) = encode_members(&request, &["thinking"]);
-    assert_eq!((members, warnings), (json!({}), vec!["reasoning".to_owned()]));
+    assert_eq!(
+        (members, warnings),
+        (json!({}), vec!["reasoning".to_owned()])
+    );
     // With them.
     let reasoning = reasoning_part(Dialect::AnthropicMessages);
     request.turns[1].parts.insert(0, reasoning);

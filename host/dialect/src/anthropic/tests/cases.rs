@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use super::{read, write};
 use crate::anthropic::{
-    StreamObserver, decode_response, decoder, encode_response, encoder, check_body,
+    StreamObserver, check_body, decode_response, decoder, encode_response, encoder,
 };
-use crate::interlingua::{
-    Response, PartStart, Delta, Effort, Event, FinishReason, Format, Frame, ResponseContext, Part, Request, Role, MediaSource,
-    ToolChoice,
+use crate::ir::{
+    Delta, Effort, Event, FinishReason, Format, Frame, MediaSource, Part, PartStart, Request,
+    Response, ResponseContext, Role, ToolChoice,
 };
 use crate::sse::{SseReader, write_event};
-use crate::{Dialect, EventClass, ProviderError, Usage, BodyCheck};
+use crate::{BodyCheck, Dialect, EventClass, ProviderError, Usage};
 
 fn case(name: &str, kind: &str) -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/dialects");
@@ -75,7 +75,7 @@ pub(super) fn collect_response(events: &[Event]) -> Response {
                 response.model.clone_from(model);
             }
             Event::PartStart(part_start) => response.parts.push(match part_start {
-                PartStart::Reasoning { redacted } => Part::Reasoning(crate::interlingua::ReasoningPart {
+                PartStart::Reasoning { redacted } => Part::Reasoning(crate::ir::ReasoningPart {
                     text: String::new(),
                     signature: None,
                     redacted: *redacted,
@@ -86,7 +86,7 @@ pub(super) fn collect_response(events: &[Event]) -> Response {
                     id,
                     name,
                     signature,
-                } => Part::ToolCall(crate::interlingua::ToolCall {
+                } => Part::ToolCall(crate::ir::ToolCall {
                     id: id.clone(),
                     name: name.clone(),
                     arguments: String::new(),
@@ -97,7 +97,9 @@ pub(super) fn collect_response(events: &[Event]) -> Response {
             Event::Delta(delta) => match (response.parts.last_mut().unwrap(), delta) {
                 (Part::ToolCall(call), Delta::Arguments(piece)) => call.arguments += piece,
                 (Part::Text { citations, .. }, Delta::Citation(it)) => citations.push(it.clone()),
-                (Part::Reasoning(reasoning_part), Delta::Reasoning(piece)) => reasoning_part.text += piece,
+                (Part::Reasoning(reasoning_part), Delta::Reasoning(piece)) => {
+                    reasoning_part.text += piece
+                }
                 (Part::Refusal(text), Delta::Refusal(piece)) => *text += piece,
                 (Part::Reasoning(reasoning_part), Delta::Signature(it)) => {
                     reasoning_part.signature = Some(it.clone());
@@ -136,7 +138,8 @@ fn responses_round_trip() {
             model: "mine".to_owned(),
             ..ResponseContext::default()
         };
-        let written: Value = serde_json::from_slice(&encode_response(&read, &response_context)).unwrap();
+        let written: Value =
+            serde_json::from_slice(&encode_response(&read, &response_context)).unwrap();
         body["id"] = "msg_call-1".into();
         body["model"] = "mine".into();
         assert_eq!(written, body, "{name}");
@@ -163,7 +166,10 @@ fn streams_do_not_depend_on_chunking() {
         for frame in &frames {
             write_event(&frame.name, &frame.data, &mut written);
         }
-        let (mut once, mut again) = (collect_response(&whole), collect_response(&events(&written, 64)));
+        let (mut once, mut again) = (
+            collect_response(&whole),
+            collect_response(&events(&written, 64)),
+        );
         once.id = "msg_".to_owned();
         once.model.clear();
         if name == "errors" {

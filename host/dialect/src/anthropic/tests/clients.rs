@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{fields, read};
 use crate::anthropic::{decode_count, encode_count, encode_count_request};
-use crate::interlingua::{TranslationReport, Part, Role, ToolKind};
+use crate::ir::{Part, Role, ToolKind, TranslationReport};
 
 /// The shape of what Claude Code sends.
 fn claude_code_request() -> Value {
@@ -76,7 +76,8 @@ fn count_request_omits_max_tokens() {
     let request = read(&body).0.unwrap();
     assert_eq!(request.sampling.tokens_max, None);
     let mut report = TranslationReport::default();
-    let written = encode_count_request(&read(&claude_code_request()).0.unwrap(), &mut report).unwrap();
+    let written =
+        encode_count_request(&read(&claude_code_request()).0.unwrap(), &mut report).unwrap();
     let written: Value = serde_json::from_slice(&written).unwrap();
     let mut names: Vec<&str> = written
         .as_object()

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::write;
 use crate::Dialect;
-use crate::interlingua::{
-    Effort, Part, Reasoning, Request, Role, Signature, ReasoningPart, Tool, ToolCall, ToolKind,
+use crate::ir::{
+    Effort, Part, Reasoning, ReasoningPart, Request, Role, Signature, Tool, ToolCall, ToolKind,
     ToolResult, Turn,
 };
 
@@ -38,7 +38,10 @@ pub(super) fn tool(name: &str) -> Tool {
     }
 }
 
-pub(super) fn reasoning_options(effort: Option<Effort>, budget_tokens: Option<u64>) -> Option<Reasoning> {
+pub(super) fn reasoning_options(
+    effort: Option<Effort>,
+    budget_tokens: Option<u64>,
+) -> Option<Reasoning> {
     Some(Reasoning {
         effort,
         budget_tokens,

@@ -91,7 +91,9 @@ fn drops_anthropic_only_members_by_name() {
             vec!["server_tool_use"],
         ),
         (
-            assistant_body(&json!({"type": "web_search_tool_result", "tool_use_id": "a", "content": []})),
+            assistant_body(
+                &json!({"type": "web_search_tool_result", "tool_use_id": "a", "content": []}),
+            ),
             vec!["web_search_tool_result"],
         ),
     ];

@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 
 use super::{read, write};
 use crate::anthropic::{
-    StreamObserver, decode_response, decode_request, decoder, encode_response, encoder, check_body,
+    StreamObserver, check_body, decode_request, decode_response, decoder, encode_response, encoder,
 };
-use crate::interlingua::{
-    Citation, Effort, Event, Format, Media, TranslationReport, ResponseContext, Part, Reasoning, Request, Role, Sampling,
-    Signature, MediaSource, ReasoningPart, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
+use crate::ir::{
+    Citation, Effort, Event, Format, Media, MediaSource, Part, Reasoning, ReasoningPart, Request,
+    ResponseContext, Role, Sampling, Signature, Tool, ToolCall, ToolChoice, ToolKind, ToolResult,
+    TranslationReport, Turn,
 };
-use crate::{RequestHead, Dialect};
+use crate::{Dialect, RequestHead};
 
 fn word() -> impl Strategy<Value = String> {
     "[a-zé]{1,6}"
@@ -98,14 +99,14 @@ struct Exchange {
 fn exchange() -> impl Strategy<Value = Exchange> {
     let shown = || vec(prop_oneof![text(), media()], 1..3);
     let call = (word(), shown(), any::<bool>());
-    (shown(), of(reasoning_part()), text(), vec(call, 0..3)).prop_map(|(prompt, reasoning, response, calls)| {
-        Exchange {
+    (shown(), of(reasoning_part()), text(), vec(call, 0..3)).prop_map(
+        |(prompt, reasoning, response, calls)| Exchange {
             prompt,
             reasoning,
             response,
             calls,
-        }
-    })
+        },
+    )
 }
 
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
@@ -332,7 +333,8 @@ fn decode_all(bytes: &[u8]) {
     let head = RequestHead::from_path("m", true).unwrap();
     let mut report = TranslationReport::default();
     let _ = decode_request(bytes, &head, &mut report).map(|request| write(&request));
-    let _ = decode_response(bytes).map(|response| encode_response(&response, &ResponseContext::default()));
+    let _ = decode_response(bytes)
+        .map(|response| encode_response(&response, &ResponseContext::default()));
     let _ = check_body(bytes);
     let _ = StreamObserver::new().observe("", bytes);
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::fixtures::{base_request, reasoning_options, encode_members};
-use crate::interlingua::{Effort, Format, Reasoning, Request, Sampling};
+use super::fixtures::{base_request, encode_members, reasoning_options};
+use crate::ir::{Effort, Format, Reasoning, Request, Sampling};
 
 #[test]
 fn sampling_depends_on_model() {
@@ -136,7 +136,8 @@ fn check_cases(cases: impl IntoIterator<Item = ThinkingCase>) {
         let mut request = base_request(model);
         request.reasoning = reasoning;
         request.sampling.tokens_max = tokens_max;
-        let (members, warnings) = encode_members(&request, &["thinking", "output_config", "max_tokens"]);
+        let (members, warnings) =
+            encode_members(&request, &["thinking", "output_config", "max_tokens"]);
         assert_eq!(members, expected, "{model} {reasoning:?}");
         assert_eq!(warnings, warned, "{model} {reasoning:?}");
     }

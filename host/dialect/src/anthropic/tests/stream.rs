@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::cases::collect_response;
 use crate::anthropic::{decoder, encode_response, encoder};
-use crate::interlingua::{
-    PartStart, Citation, Delta, Event, FinishReason, Frame, Malformed, Media, ResponseContext, Part, Signature, MediaSource,
-    ReasoningPart, ToolCall,
+use crate::ir::{
+    Citation, Delta, Event, FinishReason, Frame, Malformed, Media, MediaSource, Part, PartStart,
+    ReasoningPart, ResponseContext, Signature, ToolCall,
 };
 use crate::{Dialect, ProviderError, Usage};
 
@@ -179,7 +179,9 @@ fn encodes_unsupported_media_as_text() {
         start(),
         Event::PartStart(PartStart::Complete(url)),
         Event::PartEnd,
-        Event::PartStart(PartStart::Complete(image_part(MediaSource::Base64(String::new())))),
+        Event::PartStart(PartStart::Complete(image_part(MediaSource::Base64(
+            String::new(),
+        )))),
         Event::PartEnd,
         Event::Done,
     ]);
@@ -206,7 +208,10 @@ fn encodes_complete_parts_like_streamed_ones() {
     let parts = [reasoning, Part::text("a"), call];
     let mut events = vec![start()];
     for part in &parts {
-        events.extend([Event::PartStart(PartStart::Complete(part.clone())), Event::PartEnd]);
+        events.extend([
+            Event::PartStart(PartStart::Complete(part.clone())),
+            Event::PartEnd,
+        ]);
     }
     events.push(Event::Done);
     let data: Vec<Value> = write(&events).into_iter().map(|(_, data)| data).collect();
@@ -233,7 +238,11 @@ fn call_signature_round_trips_through_client() {
     let streamed = frames[1].1["content_block"].clone();
     let call = frames[3].1["content_block"].clone();
     assert_eq!(call["type"], "tool_use");
-    let whole: Value = serde_json::from_slice(&encode_response(&collect_response(&events), &response_context())).unwrap();
+    let whole: Value = serde_json::from_slice(&encode_response(
+        &collect_response(&events),
+        &response_context(),
+    ))
+    .unwrap();
     assert_eq!(whole["content"], json!([streamed, call]));
     let body = json!({"model": "m", "messages": [
         {"role": "user", "content": "a"},

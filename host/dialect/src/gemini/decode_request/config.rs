@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::super::nested;
 use super::super::schema::to_json_schema;
-use crate::interlingua::{Effort, ObjectReader, Format, TranslationReport, Reasoning, TranslationError, Request, Sampling};
+use crate::ir::{
+    Effort, Format, ObjectReader, Reasoning, Request, Sampling, TranslationError, TranslationReport,
+};
 
 pub(super) fn decode(
     mut config: ObjectReader,
@@ -72,7 +74,10 @@ fn stops(config: &mut ObjectReader) -> Result<Vec<String>, TranslationError> {
     texts
         .map(|text| match text {
             Value::String(text) => Ok(text),
-            _ => Err(TranslationError::new(path.clone(), "must be an array of strings")),
+            _ => Err(TranslationError::new(
+                path.clone(),
+                "must be an array of strings",
+            )),
         })
         .collect()
 }
@@ -103,7 +108,10 @@ fn format(config: &mut ObjectReader) -> Result<Format, TranslationError> {
     })
 }
 
-fn reasoning(mut thinking: ObjectReader, report: &mut TranslationReport) -> Result<Reasoning, TranslationError> {
+fn reasoning(
+    mut thinking: ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Reasoning, TranslationError> {
     let mut reasoning = Reasoning {
         effort: None,
         budget_tokens: None,

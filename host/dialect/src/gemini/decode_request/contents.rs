@@ -5,10 +5,17 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use serde_json::{Map, Value};
 
 use super::super::{media, object, signatures};
-use crate::interlingua::{ObjectReader, TranslationReport, Part, TranslationError, Role, ReasoningPart, ToolCall, ToolResult, Turn};
+use crate::ir::{
+    ObjectReader, Part, ReasoningPart, Role, ToolCall, ToolResult, TranslationError,
+    TranslationReport, Turn,
+};
 
 /// Reads a conversation: contents, one content, or a text.
-pub(super) fn decode(value: Value, path: &str, report: &mut TranslationReport) -> Result<Vec<Turn>, TranslationError> {
+pub(super) fn decode(
+    value: Value,
+    path: &str,
+    report: &mut TranslationReport,
+) -> Result<Vec<Turn>, TranslationError> {
     let items = match value {
         Value::Array(items) => items,
         item => vec![item],
@@ -25,7 +32,11 @@ pub(super) fn decode(value: Value, path: &str, report: &mut TranslationReport) -
 
 /// The parts of a content: of an object with `parts`, of a part alone, or of a text. `parts` itself may
 /// be a list, one part, or a text.
-pub(super) fn parts_of(value: Value, path: &str, report: &mut TranslationReport) -> Result<Vec<Value>, TranslationError> {
+pub(super) fn parts_of(
+    value: Value,
+    path: &str,
+    report: &mut TranslationReport,
+) -> Result<Vec<Value>, TranslationError> {
     let text_part = |text: String| -> Value {
         let text = ("text".to_owned(), Value::String(text));
         Value::Object(Map::from_iter([text]))
@@ -69,7 +80,12 @@ struct ContentsReader {
 }
 
 impl ContentsReader {
-    fn content(&mut self, value: Value, path: &str, report: &mut TranslationReport) -> Result<(), TranslationError> {
+    fn content(
+        &mut self,
+        value: Value,
+        path: &str,
+        report: &mut TranslationReport,
+    ) -> Result<(), TranslationError> {
         let role = decode_role(&value, path)?;
         let parts = parts_of(value, path, report)?;
         for (index, part) in parts.into_iter().enumerate() {
@@ -79,7 +95,12 @@ impl ContentsReader {
         Ok(())
     }
 
-    fn part(&mut self, mut fields: ObjectReader, role: Role, report: &mut TranslationReport) -> Result<(), TranslationError> {
+    fn part(
+        &mut self,
+        mut fields: ObjectReader,
+        role: Role,
+        report: &mut TranslationReport,
+    ) -> Result<(), TranslationError> {
         let is_reasoning = fields.flag("thought")?.unwrap_or(false);
         let signature = fields.string("thoughtSignature")?;
         let signature = signature.as_deref().and_then(signatures::decode);
@@ -118,12 +139,19 @@ impl ContentsReader {
                 report,
             )?)
         } else if let Some(value) = fields.take("fileData") {
-            Some(media::decode_file(value, &fields.member_path("fileData"), report)?)
+            Some(media::decode_file(
+                value,
+                &fields.member_path("fileData"),
+                report,
+            )?)
         } else if let Some(value) = fields.take("functionCall") {
             let mut call = object(value, fields.member_path("functionCall"))?;
             let tool_call = self.call(&mut call)?;
             call.warn_unread(report);
-            Some(Part::ToolCall(ToolCall { signature, ..tool_call }))
+            Some(Part::ToolCall(ToolCall {
+                signature,
+                ..tool_call
+            }))
         } else if let Some(value) = fields.take("functionResponse") {
             let response = object(value, fields.member_path("functionResponse"))?;
             Some(Part::ToolResult(self.result(response, report)?))
@@ -165,14 +193,20 @@ impl ContentsReader {
         })
     }
 
-    fn result(&mut self, mut fields: ObjectReader, report: &mut TranslationReport) -> Result<ToolResult, TranslationError> {
+    fn result(
+        &mut self,
+        mut fields: ObjectReader,
+        report: &mut TranslationReport,
+    ) -> Result<ToolResult, TranslationError> {
         let name = fields.required_string("name")?;
         let given = fields
             .string("id")?
             .filter(|id| self.names.contains_key(id));
-        let call_id = given.or_else(|| self.next_unresolved(&name)).ok_or_else(|| {
-            fields.error("name", "answers no function call that stands before it")
-        })?;
+        let call_id = given
+            .or_else(|| self.next_unresolved(&name))
+            .ok_or_else(|| {
+                fields.error("name", "answers no function call that stands before it")
+            })?;
         self.resolved.insert(call_id.clone());
         let (mut parts, is_error) = decode_result(fields.take("response"));
         let inline = fields.member_path("parts");
@@ -180,9 +214,17 @@ impl ContentsReader {
             let path = format!("{inline}[{index}]");
             let mut part = object(part, path.clone())?;
             if let Some(value) = part.take("inlineData") {
-                parts.push(media::decode_inline(value, &part.member_path("inlineData"), report)?);
+                parts.push(media::decode_inline(
+                    value,
+                    &part.member_path("inlineData"),
+                    report,
+                )?);
             } else if let Some(value) = part.take("fileData") {
-                parts.push(media::decode_file(value, &part.member_path("fileData"), report)?);
+                parts.push(media::decode_file(
+                    value,
+                    &part.member_path("fileData"),
+                    report,
+                )?);
             }
             part.warn_unread(report);
         }
@@ -258,7 +300,10 @@ fn decode_role(value: &Value, path: &str) -> Result<Role, TranslationError> {
                 "must be `user` or `model`",
             )),
         },
-        Some(_) => Err(TranslationError::new(format!("{path}.role"), "must be a string")),
+        Some(_) => Err(TranslationError::new(
+            format!("{path}.role"),
+            "must be a string",
+        )),
     }
 }
 

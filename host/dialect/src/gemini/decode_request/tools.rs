@@ -5,10 +5,15 @@ use serde_json::Value;
 use super::super::members::nested_list;
 use super::super::schema::to_json_schema;
 use super::super::{nested, object};
-use crate::interlingua::{ObjectReader, TranslationReport, TranslationError, Request, Tool, ToolChoice, ToolKind};
+use crate::ir::{
+    ObjectReader, Request, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport,
+};
 
 /// The functions that are declared. Tools that Google runs itself are dropped.
-pub(super) fn decode(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Vec<Tool>, TranslationError> {
+pub(super) fn decode(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Vec<Tool>, TranslationError> {
     // One alone stands for a list of one, as everywhere in proto JSON's laxer readers.
     let path = fields.member_path("tools");
     let listed = match fields.take("tools") {
@@ -27,7 +32,10 @@ pub(super) fn decode(fields: &mut ObjectReader, report: &mut TranslationReport) 
     Ok(tools)
 }
 
-fn declaration(mut declared: ObjectReader, report: &mut TranslationReport) -> Result<Tool, TranslationError> {
+fn declaration(
+    mut declared: ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Tool, TranslationError> {
     let name = declared.required_string("name")?;
     let description = declared.string("description")?;
     let google_schema = declared.take("parameters").map(to_json_schema);
@@ -102,7 +110,10 @@ fn names(calling: &mut ObjectReader) -> Result<Vec<String>, TranslationError> {
     names
         .map(|name| match name {
             Value::String(name) => Ok(name),
-            _ => Err(TranslationError::new(path.clone(), "must be an array of strings")),
+            _ => Err(TranslationError::new(
+                path.clone(),
+                "must be an array of strings",
+            )),
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::interlingua::{Effort, Format, TranslationReport, Reasoning, Request, loss};
+use crate::ir::{Effort, Format, Reasoning, Request, TranslationReport, loss};
 
 pub(super) fn encode(request: &Request, report: &mut TranslationReport) -> Map<String, Value> {
     let sampling = &request.sampling;
@@ -17,7 +17,10 @@ pub(super) fn encode(request: &Request, report: &mut TranslationReport) -> Map<S
     set("topK", sampling.top_k.map(Value::from));
     set("maxOutputTokens", sampling.tokens_max.map(Value::from));
     set("stopSequences", stops(&request.stop, report));
-    set("seed", sampling.seed.map(|seed| seed32(seed, report).into()));
+    set(
+        "seed",
+        sampling.seed.map(|seed| seed32(seed, report).into()),
+    );
     set(
         "presencePenalty",
         sampling.presence_penalty.map(Value::from),
@@ -144,7 +147,12 @@ fn level(model: &str, effort: Effort, report: &mut TranslationReport) -> &'stati
     }
 }
 
-fn clamp_budget(model: &str, budget: u64, field: &'static str, report: &mut TranslationReport) -> u64 {
+fn clamp_budget(
+    model: &str,
+    budget: u64,
+    field: &'static str,
+    report: &mut TranslationReport,
+) -> u64 {
     let (least, most) = if model.contains("flash") {
         (0, BUDGET_TOKENS_MAX_FLASH)
     } else if model.contains("pro") {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::interlingua::{Request, Tool, ToolChoice, ToolKind};
+use crate::ir::{Request, Tool, ToolChoice, ToolKind};
 use crate::json::object;
 
 pub(super) fn encode(request: &Request) -> Option<Value> {

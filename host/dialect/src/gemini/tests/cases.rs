@@ -7,15 +7,16 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::super::{
-    StreamObserver, decode_response, decode_request, decoder, encode_response, encode_request, encoder,
-    check_body,
+    StreamObserver, check_body, decode_request, decode_response, decoder, encode_request,
+    encode_response, encoder,
 };
-use super::{Outcome, request_head, fields};
-use crate::interlingua::{
-    Response, Effort, Event, FinishReason, Format, TranslationReport, ResponseContext, Part, Request, Role, MediaSource, ToolChoice,
+use super::{Outcome, fields, request_head};
+use crate::ir::{
+    Effort, Event, FinishReason, Format, MediaSource, Part, Request, Response, ResponseContext,
+    Role, ToolChoice, TranslationReport,
 };
 use crate::sse::SseReader;
-use crate::{Dialect, EventClass, ProviderError, Usage, BodyCheck};
+use crate::{BodyCheck, Dialect, EventClass, ProviderError, Usage};
 
 fn path(case: &str, name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/dialects");
@@ -24,7 +25,11 @@ fn path(case: &str, name: &str) -> PathBuf {
 
 fn request(case: &str) -> Outcome<Request> {
     let mut report = TranslationReport::default();
-    let request = decode_request(&fs::read(path(case, "request.json"))?, &request_head(), &mut report)?;
+    let request = decode_request(
+        &fs::read(path(case, "request.json"))?,
+        &request_head(),
+        &mut report,
+    )?;
     assert_eq!(fields(&report), [""; 0], "{case}");
     Ok(request)
 }

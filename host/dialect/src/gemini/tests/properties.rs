@@ -4,14 +4,14 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::{
-    StreamObserver, decode_response, decode_request, decoder, encode_request, check_body,
+    StreamObserver, check_body, decode_request, decode_response, decoder, encode_request,
 };
 use super::request_head;
 use crate::ir::{
-    Effort, Format, Media, TranslationReport, Part, Reasoning, Request, Role, Sampling, Signature, MediaSource,
-    ReasoningPart, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
+    Effort, Format, Media, MediaSource, Part, Reasoning, ReasoningPart, Request, Role, Sampling,
+    Signature, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, TranslationReport, Turn,
 };
-use crate::{RequestHead, Dialect};
+use crate::{Dialect, RequestHead};
 
 fn word() -> impl Strategy<Value = String> {
     "[a-zé\"\\\\ ]{1,6}"
@@ -65,20 +65,22 @@ fn assistant_parts(place: usize) -> impl Strategy<Value = Vec<Part>> {
     });
     let call = ("[a-z]{1,4}", word(), prop::option::of(signature()));
     let text_parts = (prop::option::of(reasoning), word(), of_text);
-    (text_parts, prop::collection::vec(call, 0..3)).prop_map(move |((reasoning, text, signed), calls)| {
-        let mut parts: Vec<Part> = reasoning.into_iter().collect();
-        parts.push(Part::text(text));
-        parts.extend(signed);
-        for (index, (name, value, signature)) in calls.into_iter().enumerate() {
-            parts.push(Part::ToolCall(ToolCall {
-                id: format!("id_{place}_{index}"),
-                name,
-                arguments: json!({"a": value}).to_string(),
-                signature,
-            }));
-        }
-        parts
-    })
+    (text_parts, prop::collection::vec(call, 0..3)).prop_map(
+        move |((reasoning, text, signed), calls)| {
+            let mut parts: Vec<Part> = reasoning.into_iter().collect();
+            parts.push(Part::text(text));
+            parts.extend(signed);
+            for (index, (name, value, signature)) in calls.into_iter().enumerate() {
+                parts.push(Part::ToolCall(ToolCall {
+                    id: format!("id_{place}_{index}"),
+                    name,
+                    arguments: json!({"a": value}).to_string(),
+                    signature,
+                }));
+            }
+            parts
+        },
+    )
 }
 
 /// The results of a turn's calls, and what the user says then.

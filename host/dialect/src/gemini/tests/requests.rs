@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Outcome, decode, fields};
 use crate::Dialect;
-use crate::interlingua::{TranslationReport, Part, Role, Signature, ReasoningPart, ToolChoice};
+use crate::ir::{Part, ReasoningPart, Role, Signature, ToolChoice, TranslationReport};
 
 /// A body with one member more.
 fn with_member(name: &str, value: Value) -> Value {
@@ -182,7 +182,11 @@ fn accepts_short_forms() -> Outcome {
     ] {
         let mut body = long.clone();
         body["contents"] = contents;
-        assert_eq!(decode(&body, &mut TranslationReport::default())?, expected, "{body}");
+        assert_eq!(
+            decode(&body, &mut TranslationReport::default())?,
+            expected,
+            "{body}"
+        );
     }
     Ok(())
 }

@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::super::{decode_response, encoder, check_body};
+use super::super::{check_body, decode_response, encoder};
 use super::{Outcome, events};
-use crate::interlingua::{PartStart, Citation, Delta, Event, FinishReason, Frame, ResponseContext, Part, Signature};
-use crate::{Dialect, ProviderError, Usage, BodyCheck};
+use crate::ir::{
+    Citation, Delta, Event, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
+};
+use crate::{BodyCheck, Dialect, ProviderError, Usage};
 
 fn part_response(part: &Value) -> Value {
     json!({"candidates": [{"content": {"parts": [part]}}]})
@@ -91,7 +93,10 @@ fn keeps_parts_after_finish_reason() -> Outcome {
 #[test]
 fn truncated_stream_is_not_done() -> Outcome {
     let read = read(&[part_response(&json!({"text": "a"}))])?;
-    assert_eq!(read, [start(), Event::PartStart(PartStart::Text), text_delta("a")]);
+    assert_eq!(
+        read,
+        [start(), Event::PartStart(PartStart::Text), text_delta("a")]
+    );
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::required_object;
-use crate::interlingua::{ObjectReader, Media, TranslationReport, Part, TranslationError, MediaSource};
+use crate::ir::{Media, MediaSource, ObjectReader, Part, TranslationError, TranslationReport};
 use crate::openai_chat::media;
 
 /// Who speaks, which decides what their content may hold.
@@ -44,7 +44,11 @@ fn text_part(text: String) -> Option<Part> {
     (!text.is_empty()).then(|| Part::text(text))
 }
 
-fn decode_part(item: &mut ObjectReader, role: MessageRole, report: &mut TranslationReport) -> Result<Option<Part>, TranslationError> {
+fn decode_part(
+    item: &mut ObjectReader,
+    role: MessageRole,
+    report: &mut TranslationReport,
+) -> Result<Option<Part>, TranslationError> {
     let kind = item.required_string("type")?;
     let accepts_media = matches!(role, MessageRole::Tool | MessageRole::User);
     match kind.as_str() {
@@ -64,7 +68,10 @@ fn decode_part(item: &mut ObjectReader, role: MessageRole, report: &mut Translat
     }
 }
 
-fn image(item: &mut ObjectReader, report: &mut TranslationReport) -> Result<Part, TranslationError> {
+fn image(
+    item: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Part, TranslationError> {
     // Some clients, and some providers' examples, leave out the object.
     if let Some(Value::String(_)) = item.peek("image_url") {
         let url = item.required_string("image_url")?;
@@ -105,7 +112,10 @@ fn file(item: &mut ObjectReader, report: &mut TranslationReport) -> Result<Part,
     Ok(Part::Document(Media { title, ..media }))
 }
 
-fn audio(item: &mut ObjectReader, report: &mut TranslationReport) -> Result<Part, TranslationError> {
+fn audio(
+    item: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Part, TranslationError> {
     let mut audio = required_object(item, "input_audio")?;
     let format = audio.required_string("format")?;
     let media = media::from_audio(&format, audio.required_string("data")?);
@@ -114,6 +124,10 @@ fn audio(item: &mut ObjectReader, report: &mut TranslationReport) -> Result<Part
     Ok(Part::Audio(media))
 }
 
-fn media_from_url(fields: &ObjectReader, name: &str, url: String) -> Result<Media, TranslationError> {
+fn media_from_url(
+    fields: &ObjectReader,
+    name: &str,
+    url: String,
+) -> Result<Media, TranslationError> {
     media::from_url(url).map_err(|what| fields.error(name, what))
 }

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use super::content::{MessageRole, decode_content};
 use super::required_object;
-use crate::interlingua::{ObjectReader, TranslationReport, Part, TranslationError, Role, ToolCall, ToolResult, Turn};
-use crate::openai_chat::{tool_calls, citations, reasoning};
+use crate::ir::{
+    ObjectReader, Part, Role, ToolCall, ToolResult, TranslationError, TranslationReport, Turn,
+};
+use crate::openai_chat::{citations, reasoning, tool_calls};
 
 /// A conversation, being read.
 #[derive(Debug, Default)]
@@ -156,7 +158,10 @@ impl ConversationReader {
     }
 }
 
-fn call(item: &mut ObjectReader, report: &mut TranslationReport) -> Result<ToolCall, TranslationError> {
+fn call(
+    item: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<ToolCall, TranslationError> {
     let id = item.required_string("id")?;
     if id.is_empty() {
         return Err(item.error("id", "empty"));

@@ -4,12 +4,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::decode_request;
-use crate::interlingua::{
-    Effort, Format, Media, TranslationReport, Part, Reasoning, TranslationError, Request, Role, Signature, MediaSource, Tool,
-    ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
+use crate::ir::{
+    Effort, Format, Media, MediaSource, Part, Reasoning, Request, Role, Signature, Tool, ToolCall,
+    ToolChoice, ToolKind, ToolResult, TranslationError, TranslationReport, Turn,
 };
 use crate::openai_chat::reasoning::own_signature;
-use crate::{RequestHead, Dialect};
+use crate::{Dialect, RequestHead};
 
 fn read(body: &Value) -> (Result<Request, TranslationError>, Vec<String>) {
     let mut report = TranslationReport::default();
@@ -67,7 +67,10 @@ fn reads_members_and_aliases() {
     assert!(warned.is_empty(), "{warned:?}");
     let read = read.unwrap();
     let sampling = &read.sampling;
-    assert_eq!((sampling.temperature, sampling.top_p), (Some(0.5), Some(0.25)));
+    assert_eq!(
+        (sampling.temperature, sampling.top_p),
+        (Some(0.5), Some(0.25))
+    );
     assert_eq!((sampling.top_k, sampling.tokens_max), (Some(3), Some(9)));
     assert_eq!(sampling.presence_penalty, Some(1.0));
     assert_eq!(sampling.frequency_penalty, Some(-1.0));
@@ -354,7 +357,8 @@ fn reads_reasoning_and_call_signatures() {
             }],
         },
     ]));
-    let [Part::Reasoning(reasoning), Part::ToolCall(called)] = read.turns[1].parts.as_slice() else {
+    let [Part::Reasoning(reasoning), Part::ToolCall(called)] = read.turns[1].parts.as_slice()
+    else {
         panic!("{:?}", read.turns[1]);
     };
     assert_eq!(reasoning.signature, Some(own_signature("")));

@@ -3,10 +3,13 @@
 use serde_json::Value;
 
 use super::required_object;
-use crate::interlingua::{ObjectReader, TranslationReport, TranslationError, Tool, ToolChoice, ToolKind};
+use crate::ir::{ObjectReader, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport};
 
 /// The tools on offer, the deprecated `functions` among them.
-pub(super) fn decode_tools(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Vec<Tool>, TranslationError> {
+pub(super) fn decode_tools(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Vec<Tool>, TranslationError> {
     let mut tools = Vec::new();
     for mut item in fields.objects("tools")? {
         match item.required_string("type")?.as_str() {
@@ -80,7 +83,10 @@ pub(super) fn decode_function_choice(
     Ok(Some(ToolChoice::Named(name)))
 }
 
-fn function(mut function: ObjectReader, report: &mut TranslationReport) -> Result<Tool, TranslationError> {
+fn function(
+    mut function: ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Tool, TranslationError> {
     let tool = Tool {
         name: function.required_string("name")?,
         description: function.string("description")?,
@@ -95,7 +101,10 @@ fn function(mut function: ObjectReader, report: &mut TranslationReport) -> Resul
     Ok(tool)
 }
 
-fn custom(mut custom: ObjectReader, report: &mut TranslationReport) -> Result<Tool, TranslationError> {
+fn custom(
+    mut custom: ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Tool, TranslationError> {
     let tool = Tool {
         name: custom.required_string("name")?,
         description: custom.string("description")?,
@@ -107,7 +116,10 @@ fn custom(mut custom: ObjectReader, report: &mut TranslationReport) -> Result<To
 }
 
 /// The name in `{"type": "function", "function": {"name": ..}}`, or of a custom tool.
-fn decode_name(mut tool: ObjectReader, report: &mut TranslationReport) -> Result<String, TranslationError> {
+fn decode_name(
+    mut tool: ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<String, TranslationError> {
     tool.skip("type");
     let within = if tool.peek("custom").is_some() {
         "custom"

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::interlingua::{PartStart, Delta, Event, Malformed, Signature};
+use crate::ir::{Delta, Event, Malformed, PartStart, Signature};
 use crate::openai_chat::finish_reason::PartKinds;
 use crate::openai_chat::message::{self, Piece};
-use crate::openai_chat::{tool_calls, citations, reasoning};
+use crate::openai_chat::{citations, reasoning, tool_calls};
 
 /// The parts of a streamed answer. The wire has no events that open or close them: what comes tells.
 #[derive(Debug, Default)]
@@ -226,7 +226,10 @@ impl PartTracker {
             DecodingPart::Call { custom: true, .. } => out.push(arguments(INPUT_SUFFIX)),
             // See `thought::read` for the empty one.
             DecodingPart::Reasoning => {
-                let record = self.record.take().unwrap_or_else(|| reasoning::own_signature(""));
+                let record = self
+                    .record
+                    .take()
+                    .unwrap_or_else(|| reasoning::own_signature(""));
                 out.push(Event::Delta(Delta::Signature(record)));
             }
             DecodingPart::Call { .. } | DecodingPart::Refusal | DecodingPart::Text => {}

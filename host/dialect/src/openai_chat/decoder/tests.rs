@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::decoder;
-use crate::interlingua::{PartStart, Delta, Event, FinishReason, Malformed, Part, Signature, MediaSource};
+use crate::ir::{Delta, Event, FinishReason, Malformed, MediaSource, Part, PartStart, Signature};
 use crate::openai_chat::json_strategy;
 use crate::openai_chat::reasoning::own_signature;
 use crate::sse::SseReader;
@@ -222,7 +222,11 @@ fn completes_streams_without_terminator() {
     let ended = of(&chunk(json!("length")));
     assert_eq!(
         ended,
-        [Event::PartEnd, Event::Finish(FinishReason::Length), Event::Done]
+        [
+            Event::PartEnd,
+            Event::Finish(FinishReason::Length),
+            Event::Done
+        ]
     );
     // It was cut off.
     assert_eq!(of(&chunk(json!(null))), []);
@@ -233,12 +237,19 @@ fn completes_streams_without_terminator() {
         let data = chunk(json!(reason));
         more.event("", data.as_bytes(), &mut out).unwrap();
     }
-    assert_eq!(out[3..], [Event::PartEnd, Event::Finish(FinishReason::Length)]);
+    assert_eq!(
+        out[3..],
+        [Event::PartEnd, Event::Finish(FinishReason::Length)]
+    );
     // It said that it is done, and not why.
     let done = deltas(&[json!({"content": "x"})]);
     assert_eq!(
         done[2..],
-        [Event::PartEnd, Event::Finish(FinishReason::Stop), Event::Done]
+        [
+            Event::PartEnd,
+            Event::Finish(FinishReason::Stop),
+            Event::Done
+        ]
     );
 }
 
@@ -313,7 +324,11 @@ fn moves_text_inside_call_after_it() {
     let events = deltas(&[piece("{}"), json!({"content": long})]);
     assert_eq!(
         events[2..5],
-        [Event::PartEnd, Event::PartStart(PartStart::Text), text(&long)]
+        [
+            Event::PartEnd,
+            Event::PartStart(PartStart::Text),
+            text(&long)
+        ]
     );
 }
 
@@ -370,7 +385,12 @@ fn decodes_reasoning_details_in_any_order() {
     let whole = r#"[{"type":"reasoning.encrypted","data":"d","id":"r"}]"#;
     assert_eq!(
         events[2..6],
-        [Event::PartEnd, reasoning_start(true), signature(whole), Event::PartEnd]
+        [
+            Event::PartEnd,
+            reasoning_start(true),
+            signature(whole),
+            Event::PartEnd
+        ]
     );
     // One of Jackfield's own, wrapped.
     let foreign = Signature {
@@ -416,7 +436,10 @@ fn decodes_images_citations_and_refusals() {
     else {
         panic!("{rest:?}");
     };
-    assert_eq!(image.source, MediaSource::Url("https://a.example/x".to_owned()));
+    assert_eq!(
+        image.source,
+        MediaSource::Url("https://a.example/x".to_owned())
+    );
     assert_eq!(rest[0], Event::PartStart(PartStart::Refusal));
     assert_eq!(rest[3], Event::Finish(FinishReason::Refusal));
 }

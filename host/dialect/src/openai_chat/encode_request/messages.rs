@@ -4,14 +4,18 @@ use serde_json::{Map, Value, json};
 
 use super::tools::is_custom;
 use crate::Dialect;
-use crate::interlingua::{
-    TranslationReport, Part, TranslationError, Request, Role, Tool, ToolCall, ToolResult, Turn, loss,
+use crate::ir::{
+    Part, Request, Role, Tool, ToolCall, ToolResult, TranslationError, TranslationReport, Turn,
+    loss,
 };
 use crate::json::object;
-use crate::openai_chat::{tool_calls, media, reasoning};
+use crate::openai_chat::{media, reasoning, tool_calls};
 
 /// All messages of a request, the instructions first.
-pub(super) fn encode_messages(request: &Request, report: &mut TranslationReport) -> Result<Vec<Value>, TranslationError> {
+pub(super) fn encode_messages(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<Value>, TranslationError> {
     let mut messages = Vec::new();
     system(&request.system, report, &mut messages);
     for turn in &request.turns {
@@ -41,7 +45,11 @@ fn system(parts: &[Part], report: &mut TranslationReport, messages: &mut Vec<Val
 }
 
 /// A user's turn: each result of a tool is a message of its own, and they come first.
-fn user(turn: &Turn, report: &mut TranslationReport, messages: &mut Vec<Value>) -> Result<(), TranslationError> {
+fn user(
+    turn: &Turn,
+    report: &mut TranslationReport,
+    messages: &mut Vec<Value>,
+) -> Result<(), TranslationError> {
     let mut parts = Vec::new();
     for part in &turn.parts {
         match part {
@@ -53,7 +61,9 @@ fn user(turn: &Turn, report: &mut TranslationReport, messages: &mut Vec<Value>) 
                 drop_citations(citations.len(), report);
                 parts.push(media::encode_part(part)?);
             }
-            Part::Audio(_) | Part::Document(_) | Part::Image(_) => parts.push(media::encode_part(part)?),
+            Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
+                parts.push(media::encode_part(part)?)
+            }
         }
     }
     if !parts.is_empty() {
@@ -63,7 +73,11 @@ fn user(turn: &Turn, report: &mut TranslationReport, messages: &mut Vec<Value>) 
 }
 
 /// A tool's message holds text only: its pictures go into the user's message after it, in `said`.
-fn tool(result: &ToolResult, parts: &mut Vec<Value>, report: &mut TranslationReport) -> Result<Value, TranslationError> {
+fn tool(
+    result: &ToolResult,
+    parts: &mut Vec<Value>,
+    report: &mut TranslationReport,
+) -> Result<Value, TranslationError> {
     let mut texts = Vec::new();
     if result.is_error {
         report.warn(loss::TOOL_FAILURE, loss::TOOL_FAILURE_AS_TEXT);
@@ -100,7 +114,12 @@ fn tool(result: &ToolResult, parts: &mut Vec<Value>, report: &mut TranslationRep
     Ok(object! {"role": "tool", "tool_call_id": result.call_id.as_str(), "content": content})
 }
 
-fn assistant(turn: &Turn, tools: &[Tool], report: &mut TranslationReport, messages: &mut Vec<Value>) {
+fn assistant(
+    turn: &Turn,
+    tools: &[Tool],
+    report: &mut TranslationReport,
+    messages: &mut Vec<Value>,
+) {
     let mut reasoning = reasoning::ReasoningMembers::default();
     let mut parts = Vec::new();
     let mut called = Vec::new();

@@ -4,13 +4,14 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::encode_request;
-use crate::interlingua::{
-    Citation, Effort, Format, Media, TranslationReport, Part, Reasoning, TranslationError, Request, Role, Sampling,
-    Signature, MediaSource, ReasoningPart, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
+use crate::ir::{
+    Citation, Effort, Format, Media, MediaSource, Part, Reasoning, ReasoningPart, Request, Role,
+    Sampling, Signature, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, TranslationError,
+    TranslationReport, Turn,
 };
 use crate::openai_chat::decode_request;
 use crate::openai_chat::reasoning::own_signature;
-use crate::{RequestHead, Dialect};
+use crate::{Dialect, RequestHead};
 
 mod strategy;
 
@@ -130,7 +131,10 @@ fn warns_of_dropped_parts() {
             request_with(Role::Assistant, Part::Reasoning(reasoning)),
             "reasoning_content",
         ),
-        (request_with(Role::Assistant, Part::ToolCall(call)), "extra_content"),
+        (
+            request_with(Role::Assistant, Part::ToolCall(call)),
+            "extra_content",
+        ),
         (request_with(Role::Assistant, cited), "annotations"),
         (request_with(Role::Assistant, image()), "messages.content"),
         (request_with(Role::System, image()), "system"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::interlingua::{Tool, ToolChoice, ToolKind};
+use crate::ir::{Tool, ToolChoice, ToolKind};
 
 /// The tools on offer.
 pub(super) fn encode_tools(tools: &[Tool]) -> Value {

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::encoder;
-use crate::interlingua::{PartStart, Citation, Delta, Event, FinishReason, Frame, ResponseContext, Part, Signature};
+use crate::ir::{
+    Citation, Delta, Event, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
+};
 use crate::openai_chat::decoder;
 use crate::{Dialect, ProviderError, Usage};
 

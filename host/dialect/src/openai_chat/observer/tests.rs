@@ -28,7 +28,10 @@ fn classifies_every_kind_of_content() {
     ] {
         assert_eq!(observe(&delta(content)), EventClass::Content, "{content}");
     }
-    assert_eq!(observe(r#"{"choices":[{"text":"a"}]}"#), EventClass::Content);
+    assert_eq!(
+        observe(r#"{"choices":[{"text":"a"}]}"#),
+        EventClass::Content
+    );
     assert_eq!(
         observe(r#"{"choices":[{"message":{"content":"a"}}]}"#),
         EventClass::Content
@@ -168,7 +171,7 @@ proptest! {
         let mut observer = StreamObserver::new();
         observer.observe(&name, &data);
         observer.observe(&name, text.as_bytes());
-        let _ = observer::super::check_body(&data);
-        let _ = observer::super::check_body(text.as_bytes());
+        let _ = crate::openai_chat::check_body(&data);
+        let _ = crate::openai_chat::check_body(text.as_bytes());
     }
 }

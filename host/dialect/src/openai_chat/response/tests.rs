@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{decode_response, encode_response};
-use crate::interlingua::{Response, Citation, FinishReason, Malformed, ResponseContext, Part, Signature, ToolCall};
+use crate::ir::{
+    Citation, FinishReason, Malformed, Part, Response, ResponseContext, Signature, ToolCall,
+};
 use crate::openai_chat::reasoning::own_signature;
 use crate::{Dialect, Usage};
 

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
+use super::super::decode_input::SUMMARY_SEPARATOR;
 use super::super::decode_response::DecodeState;
-use super::super::input::SUMMARY_SEPARATOR;
 use super::super::item;
-use super::{PartStart, Delta, Event, Part};
-use crate::interlingua::{Citation, Malformed, ToolCall};
+use super::{Delta, Event, Part, PartStart};
+use crate::ir::{Citation, Malformed, ToolCall};
 
 /// An open item.
 #[derive(Debug)]
@@ -95,7 +95,13 @@ impl OpenItem {
 
     // What does not go with the kind of the item is passed over.
 
-    pub(super) fn text(&mut self, index: u64, delta: &str, state: &mut DecodeState, out: &mut Vec<Event>) {
+    pub(super) fn text(
+        &mut self,
+        index: u64,
+        delta: &str,
+        state: &mut DecodeState,
+        out: &mut Vec<Event>,
+    ) {
         if self.kind == OpenItemKind::Message {
             self.open_text(index, state, out);
             out.push(Event::Delta(Delta::Text(delta.to_owned())));
@@ -136,7 +142,13 @@ impl OpenItem {
 
     /// A piece of a thought. The parts of a summary are one thought; of the summary and the whole text,
     /// the one that comes first is shown.
-    pub(super) fn reasoning(&mut self, source: ReasoningSource, index: u64, delta: &str, out: &mut Vec<Event>) {
+    pub(super) fn reasoning(
+        &mut self,
+        source: ReasoningSource,
+        index: u64,
+        delta: &str,
+        out: &mut Vec<Event>,
+    ) {
         if self.kind != OpenItemKind::Reasoning {
             return;
         }

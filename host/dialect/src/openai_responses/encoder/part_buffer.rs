@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::signatures::{self, Mark};
 use super::super::{citations, item};
-use crate::interlingua::{Delta, ResponseContext, Signature, ToolCall};
+use crate::ir::{Delta, ResponseContext, Signature, ToolCall};
 
 /// The open part.
 #[derive(Debug)]

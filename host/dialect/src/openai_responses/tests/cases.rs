@@ -1,7 +1,7 @@
 //! The cases that all dialects have in common.
 
 use super::*;
-use crate::interlingua::{Effort, FinishReason, Role, ToolChoice, ToolKind};
+use crate::ir::{Effort, FinishReason, Role, ToolChoice, ToolKind};
 
 const REQUESTS: [&str; 9] = [
     "text",

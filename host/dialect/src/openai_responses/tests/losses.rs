@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::Dialect;
-use crate::interlingua::{
-    Effort, Format, Media, Reasoning, Role, Sampling, Signature, MediaSource, Tool, ToolCall,
+use crate::ir::{
+    Effort, Format, Media, MediaSource, Reasoning, Role, Sampling, Signature, Tool, ToolCall,
     ToolChoice, ToolKind, ToolResult, Turn,
 };
 
@@ -195,7 +195,10 @@ fn rejects_unsupported_media() {
         title: None,
     };
     for (part, field) in [
-        (Part::Image(media(MediaSource::File("f".to_owned()))), "file_id"),
+        (
+            Part::Image(media(MediaSource::File("f".to_owned()))),
+            "file_id",
+        ),
         (
             Part::Document(media(MediaSource::File("f".to_owned()))),
             "file_id",

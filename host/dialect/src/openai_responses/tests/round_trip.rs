@@ -5,9 +5,9 @@ use proptest::strategy::Union;
 
 use super::*;
 use crate::Dialect;
-use crate::interlingua::{
-    Effort, FinishReason, Format, Media, Reasoning, Role, Sampling, Signature, MediaSource, Tool, ToolCall,
-    ToolChoice, ToolKind, ToolResult, Turn,
+use crate::ir::{
+    Effort, FinishReason, Format, Media, MediaSource, Reasoning, Role, Sampling, Signature, Tool,
+    ToolCall, ToolChoice, ToolKind, ToolResult, Turn,
 };
 
 proptest! {
@@ -58,7 +58,10 @@ fn data() -> impl Strategy<Value = String> + Clone {
 
 fn image() -> impl Strategy<Value = Media> {
     let detail = prop::sample::select(vec!["low", "high", "auto"]);
-    let url = Just((None, MediaSource::Url("https://example.com/a.png".to_owned())));
+    let url = Just((
+        None,
+        MediaSource::Url("https://example.com/a.png".to_owned()),
+    ));
     let inline = data().prop_map(|data| (Some("image/jpeg".to_owned()), MediaSource::Base64(data)));
     (prop_oneof![url, inline], detail).prop_map(|((media_type, source), detail)| Media {
         media_type,
@@ -82,8 +85,13 @@ fn document() -> impl Strategy<Value = Media> {
             title(),
         )
     });
-    let plain =
-        text().prop_map(move |text| (Some("text/plain".to_owned()), MediaSource::Text(text), title()));
+    let plain = text().prop_map(move |text| {
+        (
+            Some("text/plain".to_owned()),
+            MediaSource::Text(text),
+            title(),
+        )
+    });
     prop_oneof![url, inline, plain].prop_map(|(media_type, source, title)| Media {
         media_type,
         source,
@@ -139,11 +147,7 @@ fn assistant_parts() -> impl Strategy<Value = Vec<Part>> {
 }
 
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
-    let round = (
-        user_parts(),
-        assistant_parts(),
-        prop::option::of(text()),
-    );
+    let round = (user_parts(), assistant_parts(), prop::option::of(text()));
     let rounds = prop::collection::vec(round, 1..4);
     (rounds, prop::collection::vec(user_parts(), 1..3)).prop_map(|(rounds, result_parts)| {
         let mut turns = Vec::new();

@@ -1,7 +1,7 @@
 //! What single streams become: odd ones that are read, and the sequence that is written.
 
 use super::*;
-use crate::interlingua::{FinishReason, Signature, ToolCall};
+use crate::ir::{FinishReason, Signature, ToolCall};
 use crate::{Dialect, ErrorBody};
 
 fn item(kind: &str, output_index: u64, item: &Value) -> Value {

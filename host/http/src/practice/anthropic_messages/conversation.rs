@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::DIALECT;
-use crate::practice::request::{Media, Turn, RequestError, array_member, str_member};
 use crate::practice::media::{read_base64, read_data_url};
+use crate::practice::request::{Media, RequestError, Turn, array_member, str_member};
 use crate::practice::signature::{is_own_signature, verify};
 
 /// What the messages come to.
@@ -26,9 +26,15 @@ pub(super) struct MessagesConversation {
 }
 
 /// Reads the messages. `begins`: turns that call tools begin with thoughts.
-pub(super) fn read_conversation(messages: &[Value], thinking_required: bool) -> Result<MessagesConversation, RequestError> {
+pub(super) fn read_conversation(
+    messages: &[Value],
+    thinking_required: bool,
+) -> Result<MessagesConversation, RequestError> {
     if messages.is_empty() {
-        return Err(RequestError::at("messages", "at least one message is required"));
+        return Err(RequestError::at(
+            "messages",
+            "at least one message is required",
+        ));
     }
     let first = messages.iter().find(|message| message["role"] != "system");
     if first.is_none_or(|first| first["role"] != "user") {
@@ -65,13 +71,19 @@ fn check_content(field: &str, message: &Value, last: bool) -> Result<(), Request
     let content = &message["content"];
     let empty = content == "" || content.as_array().is_some_and(Vec::is_empty);
     if empty && !(last && message["role"] == "assistant") {
-        return Err(RequestError::at(field, "all messages must have non-empty content"));
+        return Err(RequestError::at(
+            field,
+            "all messages must have non-empty content",
+        ));
     }
     let blocks = content.as_array().map_or(&[][..], Vec::as_slice);
     for (index, block) in blocks.iter().enumerate() {
         if block["type"] == "text" && block["text"] == "" {
             let field = format!("{field}.content.{index}.text");
-            return Err(RequestError::at(field, "text content blocks must be non-empty"));
+            return Err(RequestError::at(
+                field,
+                "text content blocks must be non-empty",
+            ));
         }
     }
     if last && message["role"] == "assistant" && texts(content).ends_with(char::is_whitespace) {
@@ -81,7 +93,11 @@ fn check_content(field: &str, message: &Value, last: bool) -> Result<(), Request
     Ok(())
 }
 
-fn read_assistant(conversation: &mut MessagesConversation, field: &str, message: &Value) -> Result<(), RequestError> {
+fn read_assistant(
+    conversation: &mut MessagesConversation,
+    field: &str,
+    message: &Value,
+) -> Result<(), RequestError> {
     if let Some(open) = conversation.pending.first() {
         return Err(missing_results(field, open));
     }
@@ -134,7 +150,11 @@ fn missing_results(field: &str, id: &str) -> RequestError {
     RequestError::at(field, reason)
 }
 
-fn read_user(conversation: &mut MessagesConversation, field: &str, message: &Value) -> Result<(), RequestError> {
+fn read_user(
+    conversation: &mut MessagesConversation,
+    field: &str,
+    message: &Value,
+) -> Result<(), RequestError> {
     let blocks = array_member(message, "content");
     let (mut results, mut media) = (Vec::new(), Vec::new());
     let mut others = false;
@@ -204,7 +224,10 @@ fn check_thinking_first(messages: &[Value]) -> Result<(), RequestError> {
             .unwrap_or_default();
         if calls && kind != "thinking" && kind != "redacted_thinking" {
             let reason = format!("Expected `thinking` or `redacted_thinking`, but found `{kind}`");
-            return Err(RequestError::at(format!("messages.{index}.content.0.type"), reason));
+            return Err(RequestError::at(
+                format!("messages.{index}.content.0.type"),
+                reason,
+            ));
         }
     }
     Ok(())

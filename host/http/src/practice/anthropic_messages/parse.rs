@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
-use super::schema::{BODY, COUNT_BODY, TOOL};
 use super::conversation::read_conversation;
-use crate::practice::request::{ModelRequest, ToolChoice, Output, Tool, RequestError, array_member, str_member, estimate_tokens};
-use crate::practice::schema::{Violation, ViolationKind, Schema};
-use crate::practice::strict_schema::{check_strict, is_valid_name};
+use super::schema::{BODY, COUNT_BODY, TOOL};
 use crate::practice::directives::Directives;
+use crate::practice::request::{
+    ModelRequest, Output, RequestError, Tool, ToolChoice, array_member, estimate_tokens, str_member,
+};
+use crate::practice::schema::{Schema, Violation, ViolationKind};
+use crate::practice::strict_schema::{check_strict, is_valid_name};
 
 /// What a body asks for.
 pub(in crate::practice) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
@@ -27,7 +29,9 @@ fn validate(value: &Value, schema: &Schema, prefix: &str) -> Result<(), RequestE
         let reason = match violation.kind {
             ViolationKind::Unknown => "Extra inputs are not permitted".to_owned(),
             ViolationKind::Missing => "Field required".to_owned(),
-            ViolationKind::Type(_) | ViolationKind::NotInEnum(_) | ViolationKind::OutOfRange(..) => violation.description(),
+            ViolationKind::Type(_)
+            | ViolationKind::NotInEnum(_)
+            | ViolationKind::OutOfRange(..) => violation.description(),
         };
         RequestError::at(format!("{prefix}{}", violation.dot_path()), reason)
     };
@@ -55,11 +59,15 @@ fn build_request(body: Value) -> Result<ModelRequest, RequestError> {
     };
     let empty = system.iter().any(|text| text.is_empty());
     if empty && body["system"].is_array() {
-        return Err(RequestError::at("system", "text content blocks must be non-empty"));
+        return Err(RequestError::at(
+            "system",
+            "text content blocks must be non-empty",
+        ));
     }
     system.extend(conversation.system);
     let system = system.join("\n");
-    let directives = Directives::read(&body, &conversation.prompt).map_err(|reason| RequestError::at("practice", reason))?;
+    let directives = Directives::read(&body, &conversation.prompt)
+        .map_err(|reason| RequestError::at("practice", reason))?;
     let schema = &body["output_config"]["format"]["schema"];
     if schema.is_object() {
         let field = "output_config.format.schema";
@@ -162,8 +170,8 @@ fn parse_tools(body: &Value) -> Result<Vec<Tool>, RequestError> {
     for (index, tool) in array_member(body, "tools").iter().enumerate() {
         let field = format!("tools.{index}");
         // Tools that the provider runs itself have types with a date; nothing here runs them.
-        let is_server_tool =
-            str_member(tool, "type").is_some_and(|kind| kind.rsplit('_').next().is_some_and(is_date));
+        let is_server_tool = str_member(tool, "type")
+            .is_some_and(|kind| kind.rsplit('_').next().is_some_and(is_date));
         if is_server_tool {
             continue;
         }
@@ -189,7 +197,8 @@ fn parse_tools(body: &Value) -> Result<Vec<Tool>, RequestError> {
         }
         if tool["strict"] == Value::Bool(true) {
             let field = format!("{field}.custom.input_schema");
-            check_strict_objects(&tool["input_schema"]).map_err(|reason| RequestError::at(field, reason))?;
+            check_strict_objects(&tool["input_schema"])
+                .map_err(|reason| RequestError::at(field, reason))?;
         }
         tools.push(Tool {
             name: name.to_owned(),

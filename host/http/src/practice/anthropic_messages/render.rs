@@ -4,13 +4,16 @@ use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use super::DIALECT;
-use crate::practice::response::{ModelResponse, ToolCall, FinishReason, pieces};
-use crate::practice::request::ModelRequest;
-use crate::practice::signature::sign;
 use crate::practice::errors::sse_event;
+use crate::practice::request::ModelRequest;
+use crate::practice::response::{FinishReason, ModelResponse, ToolCall, pieces};
+use crate::practice::signature::sign;
 
 /// The whole answer.
-pub(in crate::practice) fn response_body(request: &ModelRequest, response: &ModelResponse) -> Value {
+pub(in crate::practice) fn response_body(
+    request: &ModelRequest,
+    response: &ModelResponse,
+) -> Value {
     let mut message = message(request, response);
     let mut content = Vec::new();
     if !response.reasoning.is_empty() {
@@ -121,7 +124,8 @@ pub(in crate::practice) fn events(request: &ModelRequest, response: &ModelRespon
         let piece = |piece: String| json!({ "type": "input_json_delta", "partial_json": piece });
         // The first piece is empty, as it is there.
         let deltas = std::iter::once(String::new()).chain(pieces(&call.arguments.to_string()));
-        let start = json!({ "type": "tool_use", "id": call_id(call), "name": call.name, "input": {} });
+        let start =
+            json!({ "type": "tool_use", "id": call_id(call), "name": call.name, "input": {} });
         block(start, deltas.map(piece).collect());
     }
     let (stop_reason, sequence) = stop_reason(response);

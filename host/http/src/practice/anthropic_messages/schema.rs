@@ -1,6 +1,6 @@
 //! The members of a message, by Anthropic's API reference ("Create a Message").
 
-use crate::practice::schema::{COUNT, Member, Schema, optional, requinullablell_or};
+use crate::practice::schema::{COUNT, Member, Schema, nullable, optional, required};
 
 /// The body.
 pub(super) static BODY: Schema = Schema::Object(&MEMBERS);
@@ -63,8 +63,10 @@ const CACHE: Schema = Schema::Object(&[
     optional("scope", Schema::Text),
 ]);
 
-const TEXT_OR_BLOCKS: Schema =
-    Schema::AnyOf(&[Schema::Text, Schema::List(&Schema::Tagged("type", &TEXT_BLOCKS))]);
+const TEXT_OR_BLOCKS: Schema = Schema::AnyOf(&[
+    Schema::Text,
+    Schema::List(&Schema::Tagged("type", &TEXT_BLOCKS)),
+]);
 
 static OUTPUT: [Member; 3] = [
     nullable(
@@ -159,13 +161,19 @@ static MESSAGE: Schema = Schema::Tagged(
                 required("role", Schema::Text),
                 required(
                     "content",
-                    Schema::AnyOf(&[Schema::Text, Schema::List(&Schema::Tagged("type", &ASSISTANT))]),
+                    Schema::AnyOf(&[
+                        Schema::Text,
+                        Schema::List(&Schema::Tagged("type", &ASSISTANT)),
+                    ]),
                 ),
             ],
         ),
         (
             "system",
-            &[required("role", Schema::Text), required("content", TEXT_OR_BLOCKS)],
+            &[
+                required("role", Schema::Text),
+                required("content", TEXT_OR_BLOCKS),
+            ],
         ),
     ],
 );
@@ -200,11 +208,17 @@ static IMAGE_SOURCES: [(&str, &[Member]); 3] = [
     ),
     (
         "url",
-        &[required("type", Schema::Text), required("url", Schema::Text)],
+        &[
+            required("type", Schema::Text),
+            required("url", Schema::Text),
+        ],
     ),
     (
         "file",
-        &[required("type", Schema::Text), required("file_id", Schema::Text)],
+        &[
+            required("type", Schema::Text),
+            required("file_id", Schema::Text),
+        ],
     ),
 ];
 
@@ -212,7 +226,10 @@ static DOCUMENT: [Member; 6] = [
     required("type", Schema::Text),
     required("source", Schema::Tagged("type", &DOCUMENT_SOURCES)),
     nullable("cache_control", CACHE),
-    nullable("citations", Schema::Object(&[optional("enabled", Schema::Boolean)])),
+    nullable(
+        "citations",
+        Schema::Object(&[optional("enabled", Schema::Boolean)]),
+    ),
     nullable("context", Schema::Text),
     nullable("title", Schema::Text),
 ];
@@ -236,15 +253,24 @@ static DOCUMENT_SOURCES: [(&str, &[Member]); 5] = [
     ),
     (
         "content",
-        &[required("type", Schema::Text), required("content", Schema::Any)],
+        &[
+            required("type", Schema::Text),
+            required("content", Schema::Any),
+        ],
     ),
     (
         "url",
-        &[required("type", Schema::Text), required("url", Schema::Text)],
+        &[
+            required("type", Schema::Text),
+            required("url", Schema::Text),
+        ],
     ),
     (
         "file",
-        &[required("type", Schema::Text), required("file_id", Schema::Text)],
+        &[
+            required("type", Schema::Text),
+            required("file_id", Schema::Text),
+        ],
     ),
 ];
 
@@ -253,7 +279,10 @@ static TOOL_RESULT: [Member; 6] = [
     required("tool_use_id", Schema::Text),
     optional(
         "content",
-        Schema::AnyOf(&[Schema::Text, Schema::List(&Schema::Tagged("type", &RESULTS))]),
+        Schema::AnyOf(&[
+            Schema::Text,
+            Schema::List(&Schema::Tagged("type", &RESULTS)),
+        ]),
     ),
     optional("is_error", Schema::Boolean),
     nullable("cache_control", CACHE),
@@ -282,7 +311,10 @@ static ASSISTANT: [(&str, &[Member]); 4] = [
     ),
     (
         "redacted_thinking",
-        &[required("type", Schema::Text), required("data", Schema::Text)],
+        &[
+            required("type", Schema::Text),
+            required("data", Schema::Text),
+        ],
     ),
     (
         "tool_use",

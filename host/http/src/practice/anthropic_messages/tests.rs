@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::practice::response::ModelResponse;
 use crate::practice::request::RequestError;
+use crate::practice::response::ModelResponse;
 use crate::practice::signature::sign;
 
 fn user(content: &Value) -> Value {
@@ -98,7 +98,10 @@ fn errors_name_the_invalid_field() {
     }
     let mut unlimited = body(&json!({}));
     unlimited.as_object_mut().unwrap().remove("max_tokens");
-    assert_eq!(parse_request(unlimited.clone()).unwrap_err().field, "max_tokens");
+    assert_eq!(
+        parse_request(unlimited.clone()).unwrap_err().field,
+        "max_tokens"
+    );
     assert!(parse_count_request(unlimited).is_ok(), "a count needs none");
     assert_eq!(
         parse_count_request(body(&json!({}))).unwrap_err().field,
@@ -170,7 +173,11 @@ fn rejects_invalid_conversations() {
             "messages.2.content.1",
         ),
     ] {
-        assert_eq!(rejection(&conversation(&messages)).field, field, "{messages}");
+        assert_eq!(
+            rejection(&conversation(&messages)).field,
+            field,
+            "{messages}"
+        );
     }
 }
 

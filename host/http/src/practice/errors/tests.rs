@@ -73,7 +73,8 @@ fn gemini_reports_an_invalid_key_as_bad_request() {
 
 #[test]
 fn error_event_has_the_format_of_its_stream() {
-    let event_text = |api: Api| String::from_utf8(api.error_event(&api_error(529), 3).to_vec()).unwrap();
+    let event_text =
+        |api: Api| String::from_utf8(api.error_event(&api_error(529), 3).to_vec()).unwrap();
     assert!(event_text(Api::OpenAi).starts_with("data: {\"error\":"));
     let anthropic = event_text(Api::Anthropic);
     assert!(

@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::DIALECT;
-use crate::practice::request::{Media, Turn, RequestError, array_member, str_member};
 use crate::practice::media::read_base64;
+use crate::practice::request::{Media, RequestError, Turn, array_member, str_member};
 use crate::practice::signature::is_own_signature;
 
 /// What the contents come to.
@@ -40,7 +40,10 @@ const SIGNATURE_PLACEHOLDERS: [&str; 2] = [
 ];
 
 /// Reads the contents. Some models want the signature of each first call back.
-pub(super) fn read_conversation(contents: &[Value], signed: bool) -> Result<GeminiConversation, RequestError> {
+pub(super) fn read_conversation(
+    contents: &[Value],
+    signed: bool,
+) -> Result<GeminiConversation, RequestError> {
     if contents.is_empty() {
         return Err(RequestError::at("contents", "contents is not specified"));
     }
@@ -65,7 +68,10 @@ pub(super) fn read_conversation(contents: &[Value], signed: bool) -> Result<Gemi
     }
     match conversation.pending.is_empty() {
         true => Ok(conversation),
-        false => Err(response_count_mismatch(&format!("contents[{}]", contents.len() - 1))),
+        false => Err(response_count_mismatch(&format!(
+            "contents[{}]",
+            contents.len() - 1
+        ))),
     }
 }
 
@@ -87,7 +93,9 @@ fn check_part(field: &str, part: &Value) -> Result<(), RequestError> {
     let Some(signature) = str_member(part, "thoughtSignature") else {
         return Ok(());
     };
-    if is_own_signature(&standard_base64(signature), DIALECT) || SIGNATURE_PLACEHOLDERS.contains(&signature) {
+    if is_own_signature(&standard_base64(signature), DIALECT)
+        || SIGNATURE_PLACEHOLDERS.contains(&signature)
+    {
         return Ok(());
     }
     Err(RequestError::at(
@@ -96,7 +104,12 @@ fn check_part(field: &str, part: &Value) -> Result<(), RequestError> {
     ))
 }
 
-fn read_model(conversation: &mut GeminiConversation, field: &str, parts: &[Value], signed: bool) -> Result<(), RequestError> {
+fn read_model(
+    conversation: &mut GeminiConversation,
+    field: &str,
+    parts: &[Value],
+    signed: bool,
+) -> Result<(), RequestError> {
     if !conversation.pending.is_empty() {
         return Err(response_count_mismatch(field));
     }
@@ -118,7 +131,8 @@ fn read_model(conversation: &mut GeminiConversation, field: &str, parts: &[Value
             ));
         }
         let id = str_member(call, "id").map(str::to_owned);
-        conversation.pending
+        conversation
+            .pending
             .push((str_member(call, "name").unwrap_or_default().to_owned(), id));
         conversation.calls += 1;
     }
@@ -137,7 +151,11 @@ fn read_model(conversation: &mut GeminiConversation, field: &str, parts: &[Value
     Ok(())
 }
 
-fn read_user(conversation: &mut GeminiConversation, field: &str, parts: &[Value]) -> Result<(), RequestError> {
+fn read_user(
+    conversation: &mut GeminiConversation,
+    field: &str,
+    parts: &[Value],
+) -> Result<(), RequestError> {
     let (mut results, mut media) = (Vec::new(), Vec::new());
     for (index, part) in parts.iter().enumerate() {
         let field = format!("{field}.parts[{index}]");
@@ -149,7 +167,11 @@ fn read_user(conversation: &mut GeminiConversation, field: &str, parts: &[Value]
         }
         if let Some(response) = part.get("functionResponse") {
             let field = format!("{field}.function_response");
-            results.push(read_function_response(&mut conversation.pending, &field, response)?);
+            results.push(read_function_response(
+                &mut conversation.pending,
+                &field,
+                response,
+            )?);
             for inner in array_member(response, "parts") {
                 media.extend(read_media(&field, inner)?);
             }
@@ -254,7 +276,8 @@ fn join_texts(parts: &[Value]) -> String {
     let visible = parts
         .iter()
         .filter(|part| part["thought"] != Value::Bool(true));
-    visible.filter_map(|part| str_member(part, "text"))
+    visible
+        .filter_map(|part| str_member(part, "text"))
         .collect::<Vec<_>>()
         .join("\n")
 }

@@ -6,14 +6,14 @@ use axum::body::{Body, Bytes};
 use axum::http::Response;
 use serde_json::{Value, json};
 
-use super::parse::{parse_request, count_tokens, parse_embed_request, parse_batch_embed_request};
-use super::render::{events, array_items, response_body};
+use super::parse::{count_tokens, parse_batch_embed_request, parse_embed_request, parse_request};
+use super::render::{array_items, events, response_body};
 use crate::practice::MockProvider;
-use crate::practice::response::ModelResponse;
-use crate::practice::request::{ModelRequest, RequestError};
 use crate::practice::embeddings::{gemini_values, tokens};
+use crate::practice::errors::{Api, ApiError};
+use crate::practice::request::{ModelRequest, RequestError};
+use crate::practice::response::ModelResponse;
 use crate::practice::serve::{EVENT_STREAM_TYPE, Endpoint, IncomingRequest};
-use crate::practice::errors::{ApiError, Api};
 
 /// Answers a call of `MODEL:METHOD`.
 pub(in crate::practice) async fn call_method(
@@ -23,8 +23,13 @@ pub(in crate::practice) async fn call_method(
 ) -> Response<Body> {
     let (model, method) = target.rsplit_once(':').unwrap_or((target, ""));
     let sse = incoming.query("alt") == Some("sse");
-    let events: fn(&ModelRequest, &ModelResponse) -> Vec<Bytes> = if sse { events } else { array_items };
-    let stream_type = if sse { EVENT_STREAM_TYPE } else { "application/json" };
+    let events: fn(&ModelRequest, &ModelResponse) -> Vec<Bytes> =
+        if sse { events } else { array_items };
+    let stream_type = if sse {
+        EVENT_STREAM_TYPE
+    } else {
+        "application/json"
+    };
     match method {
         "generateContent" | "streamGenerateContent" => {
             let stream = method == "streamGenerateContent";

@@ -3,14 +3,20 @@
 use serde_json::{Map, Value};
 
 use super::camel_case::to_camel_case;
-use super::schema::{BODY, COUNT, EMBED, BATCH_EMBED};
-use super::conversation::{GeminiConversation, read_conversation, content_text};
-use crate::practice::request::{ModelRequest, ToolChoice, Output, Tool, RequestError, array_member, str_member, estimate_tokens};
-use crate::practice::schema::{Violation, ViolationKind, SchePathSegmentStep};
+use super::conversation::{GeminiConversation, content_text, read_conversation};
+use super::schema::{BATCH_EMBED, BODY, COUNT, EMBED};
 use crate::practice::directives::Directives;
+use crate::practice::request::{
+    ModelRequest, Output, RequestError, Tool, ToolChoice, array_member, estimate_tokens, str_member,
+};
+use crate::practice::schema::{PathSegment, Schema, Violation, ViolationKind};
 
 /// What a call for content asks for. The path says of which model, and whether it streams.
-pub(super) fn parse_request(body: Value, model: &str, stream: bool) -> Result<ModelRequest, RequestError> {
+pub(super) fn parse_request(
+    body: Value,
+    model: &str,
+    stream: bool,
+) -> Result<ModelRequest, RequestError> {
     let body = to_camel_case(body);
     validate(&body, &BODY)?;
     let tools = parse_tools(&body)?;
@@ -28,7 +34,8 @@ pub(super) fn parse_request(body: Value, model: &str, stream: bool) -> Result<Mo
         ));
     }
     let system = content_text(&body["systemInstruction"]);
-    let directives = Directives::read(&body, &conversation.prompt).map_err(|reason| RequestError::at("practice", reason))?;
+    let directives = Directives::read(&body, &conversation.prompt)
+        .map_err(|reason| RequestError::at("practice", reason))?;
     Ok(ModelRequest {
         tokens: prompt_tokens(&conversation, &system),
         model: model.to_owned(),
@@ -67,9 +74,15 @@ pub(super) fn count_tokens(body: Value) -> Result<u64, RequestError> {
         (None, Some(whole)) => {
             validate(whole, &BODY)?;
             let conversation = read_conversation(array_member(whole, "contents"), false)?;
-            Ok(prompt_tokens(&conversation, &content_text(&whole["systemInstruction"])))
+            Ok(prompt_tokens(
+                &conversation,
+                &content_text(&whole["systemInstruction"]),
+            ))
         }
-        (Some(_), None) => Ok(prompt_tokens(&read_conversation(array_member(&body, "contents"), false)?, "")),
+        (Some(_), None) => Ok(prompt_tokens(
+            &read_conversation(array_member(&body, "contents"), false)?,
+            "",
+        )),
     }
 }
 
@@ -81,7 +94,10 @@ pub(super) fn parse_embed_request(body: Value) -> Result<(String, Option<u64>), 
 }
 
 /// The texts of several.
-pub(super) fn parse_batch_embed_request(body: Value, model: &str) -> Result<Vec<(String, Option<u64>)>, RequestError> {
+pub(super) fn parse_batch_embed_request(
+    body: Value,
+    model: &str,
+) -> Result<Vec<(String, Option<u64>)>, RequestError> {
     let body = to_camel_case(body);
     validate(&body, &BATCH_EMBED)?;
     let requests = array_member(&body, "requests");
@@ -110,12 +126,14 @@ fn read_embed_request(request: &Value, field: &str) -> Result<(String, Option<u6
 }
 
 fn validate(body: &Value, schema: &Schema) -> Result<(), RequestError> {
-    schema.check(body).map_err(|violation| to_request_error(&violation))
+    schema
+        .check(body)
+        .map_err(|violation| to_request_error(&violation))
 }
 
 fn to_request_error(violation: &Violation) -> RequestError {
     let reason = match (&violation.kind, violation.path.last()) {
-        (ViolationKind::Unknown, SPathSegmentStep::Name(name))) => {
+        (ViolationKind::Unknown, Some(PathSegment::Name(name))) => {
             format!("Invalid JSON payload received. Unknown name \"{name}\": Cannot find field.")
         }
         (ViolationKind::Missing, _) => "it is required and not specified".to_owned(),
@@ -125,7 +143,13 @@ fn to_request_error(violation: &Violation) -> RequestError {
 }
 
 fn prompt_tokens(conversation: &GeminiConversation, system: &str) -> u64 {
-    estimate_tokens(conversation.texts.iter().map(String::as_str).chain([system]))
+    estimate_tokens(
+        conversation
+            .texts
+            .iter()
+            .map(String::as_str)
+            .chain([system]),
+    )
 }
 
 fn parse_tools(body: &Value) -> Result<Vec<Tool>, RequestError> {
@@ -137,7 +161,10 @@ fn parse_tools(body: &Value) -> Result<Vec<Tool>, RequestError> {
                 "a tool must have one kind set",
             ));
         }
-        for (index, function) in array_member(given, "functionDeclarations").iter().enumerate() {
+        for (index, function) in array_member(given, "functionDeclarations")
+            .iter()
+            .enumerate()
+        {
             let field = format!("tools[{place}].function_declarations[{index}]");
             let tool = parse_declaration(&field, function)?;
             if tools.iter().any(|known| known.name == tool.name) {
@@ -157,7 +184,10 @@ fn parse_declaration(field: &str, function: &Value) -> Result<Tool, RequestError
     let is_allowed = |it: char| it.is_ascii_alphanumeric() || "_.:-".contains(it);
     let valid_start = name.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_');
     if !valid_start || name.len() > NAME_CHARACTERS_MAX || !name.chars().all(is_allowed) {
-        return Err(RequestError::at(format!("{field}.name"), "Invalid function name"));
+        return Err(RequestError::at(
+            format!("{field}.name"),
+            "Invalid function name",
+        ));
     }
     let (own, json) = (
         function.get("parameters"),
@@ -165,7 +195,10 @@ fn parse_declaration(field: &str, function: &Value) -> Result<Tool, RequestError
     );
     if own.is_some() && json.is_some() {
         let reason = "parameters and parameters_json_schema exclude each other";
-        return Err(RequestError::at(format!("{field}.parameters_json_schema"), reason));
+        return Err(RequestError::at(
+            format!("{field}.parameters_json_schema"),
+            reason,
+        ));
     }
     if let Some(own) = own {
         check_json_schema(&format!("{field}.parameters"), own)?;
@@ -186,7 +219,10 @@ fn parse_declaration(field: &str, function: &Value) -> Result<Tool, RequestError
 fn check_json_schema(field: &str, schema: &Value) -> Result<(), RequestError> {
     let kind = str_member(schema, "type").map(str::to_lowercase);
     if kind.is_none() && schema.get("anyOf").is_none() {
-        return Err(RequestError::at(format!("{field}.type"), "it must be specified"));
+        return Err(RequestError::at(
+            format!("{field}.type"),
+            "it must be specified",
+        ));
     }
     if kind.as_deref() == Some("array") && schema.get("items").is_none() {
         return Err(RequestError::at(format!("{field}.items"), "missing field"));
@@ -231,14 +267,20 @@ fn parse_tool_choice(body: &Value, tools: &[Tool]) -> Result<ToolChoice, Request
     let mode = str_member(calling, "mode").unwrap_or("AUTO");
     if !names.is_empty() && !["ANY", "VALIDATED"].contains(&mode) {
         let reason = "it may only be set when mode is ANY or VALIDATED";
-        return Err(RequestError::at(format!("{field}.allowed_function_names"), reason));
+        return Err(RequestError::at(
+            format!("{field}.allowed_function_names"),
+            reason,
+        ));
     }
     if let Some(name) = names
         .iter()
         .find(|name| !tools.iter().any(|tool| tool.name == **name))
     {
         let reason = format!("{name} is no declared function");
-        return Err(RequestError::at(format!("{field}.allowed_function_names"), reason));
+        return Err(RequestError::at(
+            format!("{field}.allowed_function_names"),
+            reason,
+        ));
     }
     match mode {
         "ANY" if tools.is_empty() => Err(RequestError::at(
@@ -260,7 +302,10 @@ fn parse_output(generation: &Value) -> Result<Output, RequestError> {
     let wants_json = generation["responseMimeType"] == "application/json";
     if own.is_some() && json.is_some() {
         let reason = "response_schema and response_json_schema exclude each other";
-        return Err(RequestError::at("generation_config.response_json_schema", reason));
+        return Err(RequestError::at(
+            "generation_config.response_json_schema",
+            reason,
+        ));
     }
     if let Some(own) = own {
         check_json_schema("generation_config.response_schema", own)?;
@@ -268,7 +313,10 @@ fn parse_output(generation: &Value) -> Result<Output, RequestError> {
     match own.or(json) {
         Some(_) if !wants_json => {
             let reason = "a schema needs response_mime_type to be application/json";
-            Err(RequestError::at("generation_config.response_mime_type", reason))
+            Err(RequestError::at(
+                "generation_config.response_mime_type",
+                reason,
+            ))
         }
         Some(schema) => Ok(Output::Schema(schema.clone())),
         None if wants_json => Ok(Output::Json),

@@ -4,10 +4,10 @@ use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use super::DIALECT;
-use crate::practice::response::{ModelResponse, ToolCall, FinishReason};
-use crate::practice::request::ModelRequest;
-use crate::practice::signature::sign;
 use crate::practice::errors::sse_event;
+use crate::practice::request::ModelRequest;
+use crate::practice::response::{FinishReason, ModelResponse, ToolCall};
+use crate::practice::signature::sign;
 
 /// The whole answer.
 pub(super) fn response_body(request: &ModelRequest, response: &ModelResponse) -> Value {
@@ -36,7 +36,9 @@ fn chunks(request: &ModelRequest, response: &ModelResponse) -> Vec<Value> {
     for piece in &response.text {
         chunk(json!({ "text": piece }));
     }
-    function_calls(request, response).into_iter().for_each(&mut chunk);
+    function_calls(request, response)
+        .into_iter()
+        .for_each(&mut chunk);
     // The signature of a text comes at its end, in a part that is empty otherwise.
     let last = if response.text.is_empty() {
         json!({ "text": "" })
@@ -70,7 +72,8 @@ pub(super) fn array_items(request: &ModelRequest, response: &ModelResponse) -> V
 /// Reasoning is signed on the first call, or at the end of the text.
 fn with_signature(mut part: Value, response: &ModelResponse, what: &str) -> Value {
     if !response.reasoning.is_empty() {
-        part["thoughtSignature"] = json!(sign(DIALECT, &format!("{what} of {}", response.served_by)));
+        part["thoughtSignature"] =
+            json!(sign(DIALECT, &format!("{what} of {}", response.served_by)));
     }
     part
 }
@@ -91,7 +94,12 @@ fn function_calls(request: &ModelRequest, response: &ModelResponse) -> Vec<Value
     response.calls.iter().enumerate().map(part).collect()
 }
 
-fn response_object(request: &ModelRequest, response: &ModelResponse, parts: &[Value], last: bool) -> Value {
+fn response_object(
+    request: &ModelRequest,
+    response: &ModelResponse,
+    parts: &[Value],
+    last: bool,
+) -> Value {
     let candidate = |index: u64| {
         let mut candidate = json!({ "index": index });
         // An answer with nothing in it has no parts.

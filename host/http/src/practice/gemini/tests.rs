@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use super::DIALECT;
-use super::parse::{parse_request, count_tokens, parse_embed_request, parse_batch_embed_request};
-use super::render::{events, array_items, response_body};
+use super::parse::{count_tokens, parse_batch_embed_request, parse_embed_request, parse_request};
+use super::render::{array_items, events, response_body};
+use crate::practice::request::{ModelRequest, RequestError, Turn};
 use crate::practice::response::ModelResponse;
-use crate::practice::request::{ModelRequest, Turn, RequestError};
 use crate::practice::signature::sign;
 
 fn content(role: &str, parts: &Value) -> Value {
@@ -155,7 +155,11 @@ fn function_responses_must_match_the_calls() {
             "contents[2].parts[0].functionResponse.response",
         ),
     ] {
-        assert_eq!(field(&conversation(contents.clone())), expected, "{contents}");
+        assert_eq!(
+            field(&conversation(contents.clone())),
+            expected,
+            "{contents}"
+        );
     }
 }
 
@@ -172,7 +176,11 @@ fn signatures_are_verified_and_required_by_some_models() {
             content("model", &json!([call])), content("user", &json!([response]))] }),
         )
     };
-    let field = |body: Value, model: &str| parse_request(body, model, false).err().map(|error| error.field);
+    let field = |body: Value, model: &str| {
+        parse_request(body, model, false)
+            .err()
+            .map(|error| error.field)
+    };
     let ours = sign(DIALECT, "thought");
     let for_urls = ours.replace('+', "-").replace('/', "_");
     for signature in [ours.as_str(), &for_urls, "skip_thought_signature_validator"] {
@@ -208,7 +216,9 @@ fn validates_count_and_embed_requests() {
         Ok(vec![("a".to_owned(), None)])
     );
     assert_eq!(
-        parse_batch_embed_request(requests("models/n"), "m").unwrap_err().field,
+        parse_batch_embed_request(requests("models/n"), "m")
+            .unwrap_err()
+            .field,
         "requests[0].model"
     );
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use url::form_urlencoded::parse;
 
-use super::{MockOAuth, MockTokens, GrantError};
+use super::{GrantError, MockOAuth, MockTokens};
 use crate::practice::MockProvider;
 use crate::practice::errors::json_response;
 
@@ -89,10 +89,16 @@ fn grant(
                 description: format!("there is no grant `{other}` here"),
             });
         }
-        None => return Err(TokenRequestError::invalid_request("the field `grant_type` is missing")),
+        None => {
+            return Err(TokenRequestError::invalid_request(
+                "the field `grant_type` is missing",
+            ));
+        }
     }
     let refresh = field("refresh_token");
-    let refresh = refresh.ok_or_else(|| TokenRequestError::invalid_request("the field `refresh_token` is missing"))?;
+    let refresh = refresh.ok_or_else(|| {
+        TokenRequestError::invalid_request("the field `refresh_token` is missing")
+    })?;
     if field("scope").is_some_and(|scope| scope.split(' ').any(|word| word != SCOPE)) {
         return Err(TokenRequestError {
             code: "invalid_scope",
@@ -103,7 +109,10 @@ fn grant(
 }
 
 /// The form's fields. None may be there twice (section 3.2).
-fn parse_form(headers: &HeaderMap, body: &[u8]) -> Result<BTreeMap<String, String>, TokenRequestError> {
+fn parse_form(
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<BTreeMap<String, String>, TokenRequestError> {
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());
@@ -121,7 +130,9 @@ fn parse_form(headers: &HeaderMap, body: &[u8]) -> Result<BTreeMap<String, Strin
             .insert(name.clone().into_owned(), value.into_owned())
             .is_some()
         {
-            return Err(TokenRequestError::invalid_request(format!("the field `{name}` is there twice")));
+            return Err(TokenRequestError::invalid_request(format!(
+                "the field `{name}` is there twice"
+            )));
         }
     }
     Ok(form)
@@ -140,7 +151,9 @@ fn client_credentials<'a>(
         return Ok(in_form);
     };
     if in_form.is_some() {
-        return Err(TokenRequestError::invalid_request("the client proves who it is in two ways"));
+        return Err(TokenRequestError::invalid_request(
+            "the client proves who it is in two ways",
+        ));
     }
     let pair = parse_basic(header).ok_or(GrantError::InvalidClient)?;
     Ok(Some(pair))
@@ -187,7 +200,11 @@ fn token_body(tokens: &MockTokens) -> Value {
     body
 }
 
-fn error_response(oauth: &MockOAuth, headers: &HeaderMap, error: &TokenRequestError) -> Response<Body> {
+fn error_response(
+    oauth: &MockOAuth,
+    headers: &HeaderMap,
+    error: &TokenRequestError,
+) -> Response<Body> {
     let body = json!({ "error": error.code, "error_description": error.description });
     if error.code != INVALID_CLIENT {
         if error.code != INVALID_GRANT {

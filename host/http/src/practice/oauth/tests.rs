@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::time::{Instant, advance};
 
-use super::{MockOAuth, MockOAuthOptions, GrantError, Rotation, Unauthorized, token};
+use super::{GrantError, MockOAuth, MockOAuthOptions, Rotation, Unauthorized, token};
 use crate::practice::MockProvider;
 use crate::practice::routes::post_chat;
 
@@ -177,7 +177,11 @@ async fn assert_rejected(provider: &Arc<MockProvider>, cases: &[RejectedRequest<
         assert_eq!((found, &response["error"]), expected, "{headers:?} {body}");
         // Who came with the header is told which scheme it takes.
         let with_header = headers.iter().any(|(name, _)| *name == "authorization");
-        assert_eq!(challenged, *status == 401 && with_header, "{headers:?} {body}");
+        assert_eq!(
+            challenged,
+            *status == 401 && with_header,
+            "{headers:?} {body}"
+        );
     }
 }
 
@@ -236,12 +240,7 @@ async fn unauthenticated_client_is_rejected_and_uses_no_token() {
     let cases: [RejectedRequest<'_>; 5] = [
         (&[FORM], GRANT.to_owned(), 401, "invalid_client"),
         (&[FORM], in_form, 401, "invalid_client"),
-        (
-            &[FORM, bad_basic],
-            GRANT.to_owned(),
-            401,
-            "invalid_client",
-        ),
+        (&[FORM, bad_basic], GRANT.to_owned(), 401, "invalid_client"),
         (&[FORM, bearer], GRANT.to_owned(), 401, "invalid_client"),
         (
             &[FORM, not_encoded],

@@ -63,7 +63,11 @@ impl Family {
     }
 
     /// Takes a refresh token. What is given next belongs to it.
-    pub(super) fn use_refresh(&mut self, number: u64, rotation: Rotation) -> Result<(), RefreshTokenError> {
+    pub(super) fn use_refresh(
+        &mut self,
+        number: u64,
+        rotation: Rotation,
+    ) -> Result<(), RefreshTokenError> {
         if !self.refresh.contains(&number) {
             return Err(self.reject_refresh(number, rotation));
         }

@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use super::schema::BODY;
-use crate::practice::request::{
-    ModelRequest, ToolChoice, Media, Output, Tool, Turn, RequestError, array_member, str_member, estimate_tokens,
-};
-use crate::practice::media::read_data_url;
-use crate::practice::openai_common::{check_json_schema, validate, read_image};
 use crate::practice::directives::Directives;
+use crate::practice::media::read_data_url;
+use crate::practice::openai_common::{check_json_schema, read_image, validate};
+use crate::practice::request::{
+    Media, ModelRequest, Output, RequestError, Tool, ToolChoice, Turn, array_member,
+    estimate_tokens, str_member,
+};
 
 /// What a chat asks for.
 pub(in crate::practice) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
@@ -19,8 +20,8 @@ pub(in crate::practice) fn parse_request(body: Value) -> Result<ModelRequest, Re
     let messages = array_member(&body, "messages");
     let conversation = read_conversation(messages)?;
     let output = parse_output(&body, messages)?;
-    let directives =
-        Directives::read(&body, &conversation.prompt_text()).map_err(|reason| RequestError::at("practice", reason))?;
+    let directives = Directives::read(&body, &conversation.prompt_text())
+        .map_err(|reason| RequestError::at("practice", reason))?;
     let flag = |name: &str| body.get(name).and_then(Value::as_bool);
     let tokens_max = ["max_completion_tokens", "max_tokens"]
         .into_iter()
@@ -60,7 +61,8 @@ pub(in crate::practice) fn parse_request(body: Value) -> Result<ModelRequest, Re
 
 fn check_members(body: &Value) -> Result<(), RequestError> {
     let has = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
-    let invalid = |field: &str, reason: &str| Err(RequestError::at(field, reason).with_code("invalid_value"));
+    let invalid =
+        |field: &str, reason: &str| Err(RequestError::at(field, reason).with_code("invalid_value"));
     if body["model"] == "" {
         return invalid("model", "you must provide a model parameter");
     }
@@ -166,7 +168,12 @@ fn parse_output(body: &Value, messages: &[Value]) -> Result<Output, RequestError
             let given = &format["json_schema"];
             let strict = given["strict"] == Value::Bool(true);
             let field = "response_format.json_schema";
-            check_json_schema(field, str_member(given, "name"), given.get("schema"), strict)?;
+            check_json_schema(
+                field,
+                str_member(given, "name"),
+                given.get("schema"),
+                strict,
+            )?;
             Ok(Output::Schema(given["schema"].clone()))
         }
         Some("json_object") => {
@@ -174,7 +181,8 @@ fn parse_output(body: &Value, messages: &[Value]) -> Result<Output, RequestError
                 .iter()
                 .any(|it| it["content"].to_string().to_lowercase().contains("json"));
             let reason = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.";
-            mentions_json.then_some(Output::Json)
+            mentions_json
+                .then_some(Output::Json)
                 .ok_or_else(|| RequestError::at("messages", reason))
         }
         _ => Ok(Output::Text),
@@ -235,7 +243,12 @@ fn missing_results(field: &str, open: &[String]) -> RequestError {
     RequestError::at(field, reason)
 }
 
-fn read_tool_result(conversation: &mut ChatConversation, field: &str, message: &Value, text: String) -> Result<(), RequestError> {
+fn read_tool_result(
+    conversation: &mut ChatConversation,
+    field: &str,
+    message: &Value,
+    text: String,
+) -> Result<(), RequestError> {
     let id = str_member(message, "tool_call_id").unwrap_or_default();
     let Some(place) = conversation.pending.iter().position(|open| open == id) else {
         let reason = format!(
@@ -246,12 +259,19 @@ fn read_tool_result(conversation: &mut ChatConversation, field: &str, message: &
     conversation.pending.remove(place);
     match &mut conversation.turn {
         Turn::Results(results) => results.push(text),
-        Turn::Prompt(_) => (conversation.turn, conversation.media) = (Turn::Results(vec![text]), Vec::new()),
+        Turn::Prompt(_) => {
+            (conversation.turn, conversation.media) = (Turn::Results(vec![text]), Vec::new())
+        }
     }
     Ok(())
 }
 
-fn read_assistant(conversation: &mut ChatConversation, field: &str, message: &Value, text: &str) -> Result<(), RequestError> {
+fn read_assistant(
+    conversation: &mut ChatConversation,
+    field: &str,
+    message: &Value,
+    text: &str,
+) -> Result<(), RequestError> {
     let calls = array_member(message, "tool_calls");
     let has = |name: &str| message.get(name).is_some_and(|value| !value.is_null());
     if message.get("tool_calls").is_some() && calls.is_empty() {
@@ -319,9 +339,9 @@ fn read_content(field: &str, content: &Value) -> Result<(String, Vec<Media>), Re
             "file" => {
                 if let Some(data) = str_member(&part["file"], "file_data") {
                     let read = read_data_url("document", data);
-                    media.push(
-                        read.map_err(|reason| RequestError::at(format!("{field}.file.file_data"), reason))?,
-                    );
+                    media.push(read.map_err(|reason| {
+                        RequestError::at(format!("{field}.file.file_data"), reason)
+                    })?);
                 }
             }
             _ => texts.push(str_member(part, "text").unwrap_or_default()),

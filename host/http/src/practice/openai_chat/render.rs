@@ -3,12 +3,15 @@
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
-use crate::practice::response::{ModelResponse, ToolCall, FinishReason, pieces};
-use crate::practice::request::ModelRequest;
 use crate::practice::errors::sse_event;
+use crate::practice::request::ModelRequest;
+use crate::practice::response::{FinishReason, ModelResponse, ToolCall, pieces};
 
 /// The whole answer.
-pub(in crate::practice) fn response_body(request: &ModelRequest, response: &ModelResponse) -> Value {
+pub(in crate::practice) fn response_body(
+    request: &ModelRequest,
+    response: &ModelResponse,
+) -> Value {
     let mut message =
         json!({ "role": "assistant", "content": response.text.concat(), "refusal": null });
     if !response.calls.is_empty() {
@@ -98,7 +101,11 @@ fn choice_events(request: &ModelRequest, response: &ModelResponse, index: u64) -
             let call = json!({ "index": index, "function": { "arguments": piece } });
             delta(json!({ "tool_calls": [call] }), None)
         };
-        events.extend(pieces(&tool_call.arguments.to_string()).into_iter().map(piece));
+        events.extend(
+            pieces(&tool_call.arguments.to_string())
+                .into_iter()
+                .map(piece),
+        );
     }
     events.push(delta(json!({}), Some(finish_reason(response))));
     events

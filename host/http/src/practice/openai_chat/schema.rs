@@ -1,6 +1,6 @@
 //! The members of a chat, by OpenAI's API reference ("Create chat completion").
 
-use crate::practice::schema::{COUNT, Member, Schema, optional, requinullablell_or};
+use crate::practice::schema::{COUNT, Member, Schema, nullable, optional, required};
 
 /// The body.
 pub(super) static BODY: Schema = Schema::Object(&MEMBERS);
@@ -17,7 +17,10 @@ static MEMBERS: [Member; 38] = [
     nullable("max_completion_tokens", Schema::Integer(1, i64::MAX)),
     nullable("max_tokens", Schema::Integer(1, i64::MAX)),
     nullable("metadata", Schema::Map(&Schema::Text)),
-    nullable("modalities", Schema::List(&Schema::Enum(&["text", "audio"]))),
+    nullable(
+        "modalities",
+        Schema::List(&Schema::Enum(&["text", "audio"])),
+    ),
     nullable("moderation", Schema::Any),
     nullable("n", Schema::Integer(1, 128)),
     optional("parallel_tool_calls", Schema::Boolean),
@@ -205,7 +208,10 @@ static DEPRECATED_FUNCTION: [Member; 3] = [
     required("name", Schema::Text),
 ];
 
-static FUNCTION_CALL: [Member; 2] = [required("name", Schema::Text), required("arguments", Schema::Text)];
+static FUNCTION_CALL: [Member; 2] = [
+    required("name", Schema::Text),
+    required("arguments", Schema::Text),
+];
 
 static CALLS: [(&str, &[Member]); 2] = [
     (
@@ -223,7 +229,10 @@ static CALLS: [(&str, &[Member]); 2] = [
             required("type", Schema::Text),
             required(
                 "custom",
-                Schema::Object(&[required("name", Schema::Text), required("input", Schema::Text)]),
+                Schema::Object(&[
+                    required("name", Schema::Text),
+                    required("input", Schema::Text),
+                ]),
             ),
         ],
     ),
@@ -241,7 +250,10 @@ static ASSISTANT_PARTS: [(&str, &[Member]); 2] = [
     ("text", &TEXT_PART),
     (
         "refusal",
-        &[required("type", Schema::Text), required("refusal", Schema::Text)],
+        &[
+            required("type", Schema::Text),
+            required("refusal", Schema::Text),
+        ],
     ),
 ];
 

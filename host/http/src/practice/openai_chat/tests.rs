@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::practice::request::{RequestError, Turn};
 use crate::practice::response::ModelResponse;
-use crate::practice::request::{Turn, RequestError};
 
 fn user(text: &str) -> Value {
     json!({ "role": "user", "content": text })
@@ -125,14 +125,20 @@ fn tool_results_must_follow_their_calls() {
     let conversation = |messages: Value| json!({ "messages": messages });
     let whole = conversation(json!([user("x"), calls, response("b"), response("a")]));
     let results = vec!["done".to_owned(), "done".to_owned()];
-    assert_eq!(parse_request(body(&whole)).unwrap().turn, Turn::Results(results));
+    assert_eq!(
+        parse_request(body(&whole)).unwrap().turn,
+        Turn::Results(results)
+    );
     for (messages, field) in [
         (json!([user("x"), calls, response("a")]), "messages[3]"),
         (
             json!([user("x"), calls, response("a"), user("y")]),
             "messages[3]",
         ),
-        (json!([user("x"), response("a")]), "messages[1].tool_call_id"),
+        (
+            json!([user("x"), response("a")]),
+            "messages[1].tool_call_id",
+        ),
         (
             json!([user("x"), calls, response("a"), response("a")]),
             "messages[3].tool_call_id",
@@ -146,7 +152,11 @@ fn tool_results_must_follow_their_calls() {
             "messages[1].tool_calls",
         ),
     ] {
-        assert_eq!(rejection(&conversation(messages.clone())).field, field, "{messages}");
+        assert_eq!(
+            rejection(&conversation(messages.clone())).field,
+            field,
+            "{messages}"
+        );
     }
 }
 
@@ -176,10 +186,19 @@ fn stream_sends_call_deltas_and_ends_with_usage() {
         "stream": true, "stream_options": { "include_usage": true },
         "tools": [function(&json!({}))], "tool_choice": "required",
     }));
-    assert!(stream_text.contains("\"finish_reason\":\"tool_calls\""), "{stream_text}");
-    assert!(stream_text.contains("\"arguments\":\"{}\""), "{stream_text}");
+    assert!(
+        stream_text.contains("\"finish_reason\":\"tool_calls\""),
+        "{stream_text}"
+    );
+    assert!(
+        stream_text.contains("\"arguments\":\"{}\""),
+        "{stream_text}"
+    );
     let end = stream_text.find("\"total_tokens\"").unwrap();
-    assert!(stream_text[end..].ends_with("data: [DONE]\n\n"), "{stream_text}");
+    assert!(
+        stream_text[end..].ends_with("data: [DONE]\n\n"),
+        "{stream_text}"
+    );
 }
 
 #[test]

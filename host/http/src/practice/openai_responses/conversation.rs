@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::DIALECT;
 use super::schema::{ITEM, MESSAGE};
-use crate::practice::request::{Media, Turn, RequestError, array_member, str_member};
 use crate::practice::media::read_data_url;
-use crate::practice::openai_common::{validate, read_image};
+use crate::practice::openai_common::{read_image, validate};
+use crate::practice::request::{Media, RequestError, Turn, array_member, str_member};
 use crate::practice::signature::is_own_signature;
 
 /// What the items come to.
@@ -67,7 +67,11 @@ pub(super) fn read_conversation(items: &[Value]) -> Result<ResponsesConversation
     }
 }
 
-fn read_message(conversation: &mut ResponsesConversation, field: &str, item: &Value) -> Result<(), RequestError> {
+fn read_message(
+    conversation: &mut ResponsesConversation,
+    field: &str,
+    item: &Value,
+) -> Result<(), RequestError> {
     let role = str_member(item, "role").unwrap_or_default();
     let parts = array_member(item, "content");
     let field = format!("{field}.content");
@@ -83,7 +87,9 @@ fn read_message(conversation: &mut ResponsesConversation, field: &str, item: &Va
         .position(|part| is_model_part(part) != (role == "assistant"))
     {
         let reason = format!("Invalid value: this kind of content is not of the role '{role}'.");
-        return Err(RequestError::at(format!("{field}[{place}].type"), reason).with_code("invalid_value"));
+        return Err(
+            RequestError::at(format!("{field}[{place}].type"), reason).with_code("invalid_value")
+        );
     }
     let (text, media) = read_content(&field, &item["content"])?;
     conversation.texts.push(text.clone());
@@ -98,7 +104,12 @@ fn read_message(conversation: &mut ResponsesConversation, field: &str, item: &Va
     Ok(())
 }
 
-fn read_item(conversation: &mut ResponsesConversation, field: &str, kind: &str, item: &Value) -> Result<(), RequestError> {
+fn read_item(
+    conversation: &mut ResponsesConversation,
+    field: &str,
+    kind: &str,
+    item: &Value,
+) -> Result<(), RequestError> {
     match kind {
         "function_call" | "custom_tool_call" => {
             let arguments = str_member(item, "arguments").unwrap_or("{}");
@@ -111,9 +122,12 @@ fn read_item(conversation: &mut ResponsesConversation, field: &str, kind: &str, 
             let valid_prefix = |id: &str| id.starts_with("fc_") || id.starts_with("ctc_");
             if str_member(item, "id").is_some_and(|id| !valid_prefix(id)) {
                 let reason = "Invalid 'id': expected an ID that begins with 'fc'.";
-                return Err(RequestError::at(format!("{field}.id"), reason).with_code("invalid_value"));
+                return Err(
+                    RequestError::at(format!("{field}.id"), reason).with_code("invalid_value")
+                );
             }
-            conversation.pending
+            conversation
+                .pending
                 .push(str_member(item, "call_id").unwrap_or_default().to_owned());
             conversation.calls += 1;
         }
@@ -131,7 +145,8 @@ fn read_item(conversation: &mut ResponsesConversation, field: &str, kind: &str, 
             match &mut conversation.turn {
                 Turn::Results(results) => results.push(text),
                 Turn::Prompt(_) => {
-                    (conversation.turn, conversation.media) = (Turn::Results(vec![text]), Vec::new())
+                    (conversation.turn, conversation.media) =
+                        (Turn::Results(vec![text]), Vec::new())
                 }
             }
             conversation.media.extend(media);
@@ -187,7 +202,9 @@ fn read_content(field: &str, content: &Value) -> Result<(String, Vec<Media>), Re
             "input_file" => {
                 let file = str_member(part, "file_data").or_else(|| str_member(part, "file_url"));
                 let read = read_data_url("document", file.unwrap_or_default());
-                media.push(read.map_err(|reason| RequestError::at(format!("{field}.file_data"), reason))?);
+                media.push(
+                    read.map_err(|reason| RequestError::at(format!("{field}.file_data"), reason))?,
+                );
             }
             _ => texts.push(str_member(part, "text").unwrap_or_default()),
         }

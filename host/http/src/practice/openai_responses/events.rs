@@ -4,12 +4,12 @@ use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use super::render::{
-    MESSAGE_ID, REASONING_ID, call_item_id, final_status, finished_response, function_call_item, message_item, reasoning_item,
-    response_object, summary_part, text_part,
+    MESSAGE_ID, REASONING_ID, call_item_id, final_status, finished_response, function_call_item,
+    message_item, reasoning_item, response_object, summary_part, text_part,
 };
-use crate::practice::response::{ModelResponse, ToolCall, FinishReason, pieces};
-use crate::practice::request::ModelRequest;
 use crate::practice::errors::sse_event;
+use crate::practice::request::ModelRequest;
+use crate::practice::response::{FinishReason, ModelResponse, ToolCall, pieces};
 
 /// The events so far, and the items that are done.
 struct EventWriter {

@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
-use super::schema::{BODY, CHOICE, FUNCTION};
 use super::conversation::{ResponsesConversation, read_conversation};
-use crate::practice::request::{ModelRequest, ToolChoice, Output, Tool, RequestError, array_member, str_member, estimate_tokens};
-use crate::practice::openai_common::{check_json_schema, validate};
+use super::schema::{BODY, CHOICE, FUNCTION};
 use crate::practice::directives::Directives;
+use crate::practice::openai_common::{check_json_schema, validate};
+use crate::practice::request::{
+    ModelRequest, Output, RequestError, Tool, ToolChoice, array_member, estimate_tokens, str_member,
+};
 
 /// What a request asks for.
 pub(in crate::practice) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
@@ -16,7 +18,8 @@ pub(in crate::practice) fn parse_request(body: Value) -> Result<ModelRequest, Re
     let choice = parse_tool_choice(&body, &tools)?;
     let conversation = read_input(&body["input"])?;
     let output = parse_output(&body)?;
-    let directives = Directives::read(&body, &conversation.prompt).map_err(|reason| RequestError::at("practice", reason))?;
+    let directives = Directives::read(&body, &conversation.prompt)
+        .map_err(|reason| RequestError::at("practice", reason))?;
     let mut system: Vec<String> = str_member(&body, "instructions")
         .map(str::to_owned)
         .into_iter()
@@ -41,7 +44,8 @@ pub(in crate::practice) fn parse_request(body: Value) -> Result<ModelRequest, Re
         tokens_max: body["max_output_tokens"].as_u64(),
         stop: Vec::new(),
         tokens: estimate_tokens(
-            conversation.texts
+            conversation
+                .texts
                 .iter()
                 .map(String::as_str)
                 .chain([system.as_str()]),
@@ -55,15 +59,20 @@ pub(in crate::practice) fn parse_request(body: Value) -> Result<ModelRequest, Re
 
 fn check_members(body: &Value) -> Result<(), RequestError> {
     if body["model"] == "" {
-        return Err(RequestError::at("model", "a model is needed").with_code("missing_required_parameter"));
+        return Err(
+            RequestError::at("model", "a model is needed").with_code("missing_required_parameter")
+        );
     }
     if let Some(id) = str_member(body, "previous_response_id") {
         // Nothing is stored here.
         let reason = format!("Previous response with id '{id}' not found.");
-        return Err(RequestError::at("previous_response_id", reason).with_code("previous_response_not_found"));
+        return Err(RequestError::at("previous_response_id", reason)
+            .with_code("previous_response_not_found"));
     }
     if body["background"] == Value::Bool(true) && body["store"] == Value::Bool(false) {
-        return Err(RequestError::at("background", "background needs store").with_code("invalid_value"));
+        return Err(
+            RequestError::at("background", "background needs store").with_code("invalid_value")
+        );
     }
     let tools = !array_member(body, "tools").is_empty();
     let forced = body["tool_choice"].is_object() || body["tool_choice"] == "required";
@@ -80,7 +89,9 @@ fn read_input(input: &Value) -> Result<ResponsesConversation, RequestError> {
             Err(RequestError::at("input", "input must not be empty"))
         }
         Value::Array(items) => read_conversation(items),
-        text => Ok(ResponsesConversation::from_text(text.as_str().unwrap_or_default())),
+        text => Ok(ResponsesConversation::from_text(
+            text.as_str().unwrap_or_default(),
+        )),
     }
 }
 
@@ -94,9 +105,8 @@ fn parse_tools(body: &Value) -> Result<Vec<Tool>, RequestError> {
             Some(_) => continue,
             None => {
                 let reason = format!("Missing required parameter: '{field}.type'.");
-                return Err(
-                    RequestError::at(format!("{field}.type"), reason).with_code("missing_required_parameter")
-                );
+                return Err(RequestError::at(format!("{field}.type"), reason)
+                    .with_code("missing_required_parameter"));
             }
         }
         validate(tool, &FUNCTION).map_err(|error| RequestError {
@@ -172,7 +182,8 @@ fn parse_output(body: &Value) -> Result<Output, RequestError> {
             let mentions_json = body["input"].to_string().to_lowercase().contains("json");
             let reason =
                 "the input must contain the word 'json' to use 'text.format' of type 'json_object'";
-            mentions_json.then_some(Output::Json)
+            mentions_json
+                .then_some(Output::Json)
                 .ok_or_else(|| RequestError::at("input", reason))
         }
         _ => Ok(Output::Text),

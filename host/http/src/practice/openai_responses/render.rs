@@ -3,18 +3,24 @@
 use serde_json::{Value, json};
 
 use super::DIALECT;
-use crate::practice::response::{ModelResponse, ToolCall, FinishReason};
 use crate::practice::request::ModelRequest;
+use crate::practice::response::{FinishReason, ModelResponse, ToolCall};
 use crate::practice::signature::sign;
 
 /// The whole answer.
-pub(in crate::practice) fn response_body(request: &ModelRequest, response: &ModelResponse) -> Value {
+pub(in crate::practice) fn response_body(
+    request: &ModelRequest,
+    response: &ModelResponse,
+) -> Value {
     let mut output = Vec::new();
     if !response.reasoning.is_empty() {
         output.push(reasoning_item(request, &response.reasoning.concat()));
     }
     if !response.text.is_empty() {
-        output.push(message_item(&response.text.concat(), final_status(response)));
+        output.push(message_item(
+            &response.text.concat(),
+            final_status(response),
+        ));
     }
     output.extend(
         response
@@ -26,7 +32,11 @@ pub(in crate::practice) fn response_body(request: &ModelRequest, response: &Mode
 }
 
 /// The response when it has ended.
-pub(super) fn finished_response(request: &ModelRequest, response: &ModelResponse, output: Vec<Value>) -> Value {
+pub(super) fn finished_response(
+    request: &ModelRequest,
+    response: &ModelResponse,
+    output: Vec<Value>,
+) -> Value {
     let mut object = response_object(request, final_status(response));
     object["output"] = Value::Array(output);
     object["usage"] = usage(response);

@@ -1,7 +1,7 @@
 //! The members of a response's request, by OpenAI's API reference ("Create a model response").
 
 use crate::practice::openai_chat::EFFORT;
-use crate::practice::schema::{Member, Schema, optional, requinullablell_or};
+use crate::practice::schema::{Member, Schema, nullable, optional, required};
 
 /// The body.
 pub(super) static BODY: Schema = Schema::Object(&MEMBERS);
@@ -126,11 +126,17 @@ pub(super) static CHOICE: Schema = Schema::Tagged(
     &[
         (
             "function",
-            &[required("type", Schema::Text), required("name", Schema::Text)],
+            &[
+                required("type", Schema::Text),
+                required("name", Schema::Text),
+            ],
         ),
         (
             "custom",
-            &[required("type", Schema::Text), required("name", Schema::Text)],
+            &[
+                required("type", Schema::Text),
+                required("name", Schema::Text),
+            ],
         ),
         (
             "allowed_tools",
@@ -240,11 +246,17 @@ pub(super) static ITEM: Schema = Schema::Tagged(
 static SUMMARIES: [(&str, &[Member]); 2] = [
     (
         "summary_text",
-        &[required("type", Schema::Text), required("text", Schema::Text)],
+        &[
+            required("type", Schema::Text),
+            required("text", Schema::Text),
+        ],
     ),
     (
         "reasoning_text",
-        &[required("type", Schema::Text), required("text", Schema::Text)],
+        &[
+            required("type", Schema::Text),
+            required("text", Schema::Text),
+        ],
     ),
 ];
 
@@ -290,6 +302,9 @@ static PARTS: [(&str, &[Member]); 5] = [
     ),
     (
         "refusal",
-        &[required("type", Schema::Text), required("refusal", Schema::Text)],
+        &[
+            required("type", Schema::Text),
+            required("refusal", Schema::Text),
+        ],
     ),
 ];

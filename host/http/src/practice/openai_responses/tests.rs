@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::practice::request::{RequestError, Turn};
 use crate::practice::response::ModelResponse;
-use crate::practice::request::{Turn, RequestError};
 use crate::practice::signature::sign;
 
 fn body(more: &Value) -> Value {

@@ -29,18 +29,32 @@ fn respond_with_tools(text: &str, more: &Value) -> ModelResponse {
 }
 
 fn call_names(response: &ModelResponse) -> Vec<&str> {
-    response.calls.iter().map(|call| call.name.as_str()).collect()
+    response
+        .calls
+        .iter()
+        .map(|call| call.name.as_str())
+        .collect()
 }
 
 #[test]
 fn counts_the_words_of_the_text() {
     let response = respond(&json!({}));
-    assert_eq!(response.text.concat(), "key says: word-1 word-2 word-3 word-4");
     assert_eq!(
-        (response.usage.input, response.usage.output, response.usage.total()),
+        response.text.concat(),
+        "key says: word-1 word-2 word-3 word-4"
+    );
+    assert_eq!(
+        (
+            response.usage.input,
+            response.usage.output,
+            response.usage.total()
+        ),
         (3, 5, 8)
     );
-    assert_eq!(respond(&json!({ "practice": { "words": 2 } })).text.len(), 2);
+    assert_eq!(
+        respond(&json!({ "practice": { "words": 2 } })).text.len(),
+        2
+    );
     let empty = respond(&json!({ "practice": { "empty": true } }));
     assert_eq!(
         (empty.text.len(), empty.usage.output, empty.finish_reason),
@@ -64,7 +78,10 @@ fn text_shows_system_prompt_and_media() {
 
 #[test]
 fn calls_tools_on_request_or_when_forced() {
-    assert_eq!(call_names(&respond_with_tools("hello", &json!({}))), [""; 0]);
+    assert_eq!(
+        call_names(&respond_with_tools("hello", &json!({}))),
+        [""; 0]
+    );
     let called = respond_with_tools("use a tool", &json!({}));
     assert_eq!(
         (call_names(&called), &called.finish_reason),
@@ -74,19 +91,31 @@ fn calls_tools_on_request_or_when_forced() {
         called.calls[0].arguments,
         json!({ "city": "practice-city" })
     );
-    assert_eq!(call_names(&respond_with_tools("use the clock tool", &json!({}))), ["clock"]);
+    assert_eq!(
+        call_names(&respond_with_tools("use the clock tool", &json!({}))),
+        ["clock"]
+    );
     assert_eq!(
         call_names(&respond_with_tools("parallel tools", &json!({}))),
         ["weather", "clock"]
     );
     let single = json!({ "parallel_tool_calls": false });
-    assert_eq!(call_names(&respond_with_tools("parallel tools", &single)), ["weather"]);
     assert_eq!(
-        call_names(&respond_with_tools("hello", &json!({ "tool_choice": "required" }))),
+        call_names(&respond_with_tools("parallel tools", &single)),
         ["weather"]
     );
     assert_eq!(
-        call_names(&respond_with_tools("a tool", &json!({ "tool_choice": "none" }))),
+        call_names(&respond_with_tools(
+            "hello",
+            &json!({ "tool_choice": "required" })
+        )),
+        ["weather"]
+    );
+    assert_eq!(
+        call_names(&respond_with_tools(
+            "a tool",
+            &json!({ "tool_choice": "none" })
+        )),
         [""; 0]
     );
     let named = json!({ "tool_choice": { "type": "function", "function": { "name": "clock" } } });
@@ -123,7 +152,10 @@ fn token_limit_and_stop_sequence_truncate_the_text() {
     );
     let stopped = respond(&json!({ "stop": ["-2", "word-3"] }));
     assert_eq!(stopped.text.concat(), "key says: word-1 word");
-    assert_eq!(stopped.finish_reason, FinishReason::StopSequence("-2".to_owned()));
+    assert_eq!(
+        stopped.finish_reason,
+        FinishReason::StopSequence("-2".to_owned())
+    );
 }
 
 #[test]
@@ -137,7 +169,8 @@ fn json_output_satisfies_its_schema() {
 
 #[test]
 fn counts_reasoning_and_cached_tokens() {
-    let response = respond(&json!({ "reasoning_effort": "low", "practice": { "cached_tokens": 2 } }));
+    let response =
+        respond(&json!({ "reasoning_effort": "low", "practice": { "cached_tokens": 2 } }));
     assert_eq!(
         (
             response.usage.reasoning,

@@ -4,7 +4,10 @@ use serde_json::json;
 
 use super::*;
 
-static PART: [Member; 2] = [required("type", Schema::Text), required("text", Schema::Text)];
+static PART: [Member; 2] = [
+    required("type", Schema::Text),
+    required("text", Schema::Text),
+];
 static MEMBERS: [Member; 6] = [
     required("model", Schema::Text),
     nullable("temperature", Schema::Number(0.0, 2.0)),

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use serde_json::{Map, json};
 
 use super::{
-    Dialect, Effort, Format, Media, Part, Reasoning, Request, Role, Sampling, Signature, MediaSource,
-    ReasoningPart, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn, Value,
+    Dialect, Effort, Format, Media, MediaSource, Part, Reasoning, ReasoningPart, Request, Role,
+    Sampling, Signature, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn, Value,
 };
 
 /// A request of the subset that survives.

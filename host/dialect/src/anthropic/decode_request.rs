@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{decode_messages, tools, reasoning};
+use super::{decode_messages, reasoning, tools};
 use crate::RequestHead;
-use crate::interlingua::{ObjectReader, TranslationReport, Part, TranslationError, Request, Sampling};
+use crate::ir::{ObjectReader, Part, Request, Sampling, TranslationError, TranslationReport};
 
 /// Reads a request's body. A request for a count has no `max_tokens`; a request for an answer without
 /// one leaves it to the provider.
@@ -72,7 +72,10 @@ pub(super) fn drop_cache_control(fields: &mut ObjectReader, report: &mut Transla
     }
 }
 
-fn decode_system(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Vec<Part>, TranslationError> {
+fn decode_system(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Vec<Part>, TranslationError> {
     if let Some(Value::String(text)) = fields.peek("system") {
         let text = text.clone();
         fields.skip("system");
@@ -84,7 +87,9 @@ fn decode_system(fields: &mut ObjectReader, report: &mut TranslationReport) -> R
             return Err(block.error("type", "must be text"));
         }
         drop_cache_control(&mut block, report);
-        parts.extend(decode_messages::non_empty_text(block.required_string("text")?));
+        parts.extend(decode_messages::non_empty_text(
+            block.required_string("text")?,
+        ));
         block.warn_unread(report);
     }
     Ok(parts)

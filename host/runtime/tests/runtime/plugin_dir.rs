@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use jackfield_runtime::{BuiltIn, PluginDir, Origin, PluginStatus, Registry};
-use jackfield_test_support::{guest, with_marker, plugin, wat};
+use jackfield_runtime::{BuiltIn, Origin, PluginDir, PluginStatus, Registry};
+use jackfield_test_support::{guest, plugin, wat, with_marker};
 use tempfile::TempDir;
 
-use crate::stage::{engine, wait_until};
+use crate::harness::{engine, wait_until};
 
 #[tokio::test]
 async fn cliproxyapi_compat_1_3_registers_and_unregisters_an_executor() {
@@ -25,7 +25,11 @@ async fn cliproxyapi_compat_1_3_registers_and_unregisters_an_executor() {
         let now = status(registry, "practice");
         assert_eq!((now.swaps, now.problem), (1, None));
 
-        rename_into(folder, "practice", &with_marker(guest("counts"), "mine too"));
+        rename_into(
+            folder,
+            "practice",
+            &with_marker(guest("counts"), "mine too"),
+        );
         wait_until("the next file serves", || {
             status(registry, "practice").swaps == 2
         })
@@ -151,7 +155,11 @@ async fn ignores_partial_and_foreign_files() {
 async fn loads_changes_from_before_the_watch() {
     let folder = tempfile::tempdir().unwrap();
     let (loaded, registry) = load(&folder).await;
-    rename_into(folder.path(), "practice", &with_marker(guest("counts"), "early"));
+    rename_into(
+        folder.path(),
+        "practice",
+        &with_marker(guest("counts"), "early"),
+    );
     tokio::select! {
         () = loaded.watch().unwrap() => panic!("the watch ended"),
         () = wait_until("the file serves", || status(&registry, "practice").swaps == 1) => {}

@@ -5,13 +5,17 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use super::{DIALECT, content, item, signatures, tools};
-use crate::interlingua::{
-    Citation, Media, TranslationReport, Part, TranslationError, Request, Role, ReasoningPart, ToolCall, ToolResult, loss,
+use crate::ir::{
+    Citation, Media, Part, ReasoningPart, Request, Role, ToolCall, ToolResult, TranslationError,
+    TranslationReport, loss,
 };
 use crate::json::object;
 
 /// The items of a request's conversation, further instructions above it included.
-pub(super) fn encode(request: &Request, report: &mut TranslationReport) -> Result<Vec<Value>, TranslationError> {
+pub(super) fn encode(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<Value>, TranslationError> {
     let custom = request.tools.iter().filter(|tool| tools::is_custom(tool));
     let mut items = InputItems {
         custom: custom.map(|tool| tool.name.as_str()).collect(),
@@ -60,13 +64,16 @@ impl<'r> InputItems<'r> {
                 self.close_message(role);
                 self.reasoning(reasoning);
             }
-            (Part::Text { text, citations }, Role::Assistant) => self.assistant_text(text, citations),
+            (Part::Text { text, citations }, Role::Assistant) => {
+                self.assistant_text(text, citations)
+            }
             (Part::Refusal(text), Role::Assistant) => {
                 self.assistant_content(item::refusal(text));
             }
             (Part::Image(media), Role::Assistant) => self.image(media),
             (Part::Audio(_) | Part::Document(_), Role::Assistant) => {
-                self.report.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED);
+                self.report
+                    .warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED);
             }
             (_, Role::System | Role::User) => {
                 let written = content::encode(part, self.report)?;
@@ -113,7 +120,9 @@ impl<'r> InputItems<'r> {
         let id = format!("ig_{}", self.items.len());
         match item::image_generation_call(&id, "completed", media) {
             Some(item) => self.items.push(item),
-            None => self.report.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED),
+            None => self
+                .report
+                .warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED),
         }
     }
 
@@ -169,7 +178,11 @@ impl<'r> InputItems<'r> {
         } else {
             "function_call_output"
         };
-        let lead = if result.is_error { TOOL_ERROR_PREFIX } else { "" };
+        let lead = if result.is_error {
+            TOOL_ERROR_PREFIX
+        } else {
+            ""
+        };
         let output = match result.parts.as_slice() {
             [] => lead.trim_end().into(),
             [Part::Text { text, .. }] => format!("{lead}{text}").into(),

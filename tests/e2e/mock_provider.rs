@@ -29,9 +29,14 @@ async fn the_openai_sdk_for_python_chats() {
     let upstream = run_directly(SdkScript::PYTHON_OPENAI_CHAT).await;
     // What arrived can be looked at, but for the keys.
     let recorded = upstream.provider.requests();
-    assert!(recorded.iter().any(|request| request.path == "/v1/embeddings"));
     assert!(
-        recorded.iter()
+        recorded
+            .iter()
+            .any(|request| request.path == "/v1/embeddings")
+    );
+    assert!(
+        recorded
+            .iter()
             .all(|it| it.headers["authorization"] == "[secret]")
     );
 }

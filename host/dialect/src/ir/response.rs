@@ -1,6 +1,6 @@
 //! A whole answer.
 
-use super::event::{PartStart, Delta, Event};
+use super::event::{Delta, Event, PartStart};
 use super::part::Part;
 use crate::Usage;
 

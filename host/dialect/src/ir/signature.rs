@@ -68,7 +68,10 @@ mod tests {
 
     #[test]
     fn unwraps_signature_from_any_dialect() {
-        assert_eq!(STANDARD.encode(WRAPPER_PREFIX).as_bytes(), WRAPPER_PREFIX_BASE64);
+        assert_eq!(
+            STANDARD.encode(WRAPPER_PREFIX).as_bytes(),
+            WRAPPER_PREFIX_BASE64
+        );
         for origin in Dialect::ALL {
             for dialect in Dialect::ALL {
                 for data in ["", "EqQB:é", "jackfield:1:x"] {

@@ -6,13 +6,17 @@ use serde_json::{Map, Value, json};
 
 use super::super::{media, signatures};
 use crate::Dialect;
-use crate::interlingua::{
-    TranslationReport, Part, TranslationError, Request, Role, ReasoningPart, ToolCall, ToolResult, loss,
+use crate::ir::{
+    Part, ReasoningPart, Request, Role, ToolCall, ToolResult, TranslationError, TranslationReport,
+    loss,
 };
 use crate::json::object;
 
 /// Writes all turns but those of [`Role::System`].
-pub(super) fn encode(request: &Request, report: &mut TranslationReport) -> Result<Vec<Value>, TranslationError> {
+pub(super) fn encode(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<Value>, TranslationError> {
     let mut contents = Vec::new();
     let mut names = HashMap::new();
     for turn in &request.turns {
@@ -75,7 +79,10 @@ fn user_parts(
 }
 
 /// A part that either side may have.
-fn plain_part(part: &Part, report: &mut TranslationReport) -> Result<Option<Value>, TranslationError> {
+fn plain_part(
+    part: &Part,
+    report: &mut TranslationReport,
+) -> Result<Option<Value>, TranslationError> {
     Ok(match part {
         Part::Text { text, citations } => {
             if !citations.is_empty() {
@@ -103,7 +110,11 @@ fn own_signature(part: &Part) -> Option<&str> {
 }
 
 /// A thought goes back with its signature or not at all: without one the API reads nothing from it.
-fn reasoning_part(reasoning: &ReasoningPart, signed: bool, report: &mut TranslationReport) -> Option<Value> {
+fn reasoning_part(
+    reasoning: &ReasoningPart,
+    signed: bool,
+    report: &mut TranslationReport,
+) -> Option<Value> {
     let signature = reasoning.signature.as_ref();
     let Some(own) = signature.and_then(|signature| signature.data_for(Dialect::Gemini)) else {
         if !signed || signature.is_some() {
@@ -151,11 +162,9 @@ fn function_response(
     report: &mut TranslationReport,
 ) -> Result<Value, TranslationError> {
     let known = || names.get(result.call_id.as_str()).copied();
-    let name = result
-        .name
-        .as_deref()
-        .or_else(known)
-        .ok_or_else(|| TranslationError::new("tool_call_id", "answers no call that stands before it"))?;
+    let name = result.name.as_deref().or_else(known).ok_or_else(|| {
+        TranslationError::new("tool_call_id", "answers no call that stands before it")
+    })?;
     let mut texts = Vec::new();
     let mut inline = Vec::new();
     for part in &result.parts {

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::conversation::Conversation;
 use super::signatures::{self, Mark};
 use super::{content, tools};
-use crate::interlingua::{
-    ObjectReader, Media, TranslationReport, Part, TranslationError, Role, MediaSource, ReasoningPart, Tool, ToolCall, ToolResult, Turn,
+use crate::ir::{
+    Media, MediaSource, ObjectReader, Part, ReasoningPart, Role, Tool, ToolCall, ToolResult,
+    TranslationError, TranslationReport, Turn,
 };
 
 /// What an input holds.
@@ -20,7 +21,10 @@ pub(super) struct Input {
 }
 
 /// Takes the input.
-pub(super) fn decode(fields: &mut ObjectReader, report: &mut TranslationReport) -> Result<Input, TranslationError> {
+pub(super) fn decode(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Input, TranslationError> {
     let mut conversation = Conversation::default();
     let mut tools = Vec::new();
     match fields.peek("input") {
@@ -130,7 +134,10 @@ fn message(
     Ok(())
 }
 
-fn reasoning(item: &mut ObjectReader, conversation: &mut Conversation) -> Result<(), TranslationError> {
+fn reasoning(
+    item: &mut ObjectReader,
+    conversation: &mut Conversation,
+) -> Result<(), TranslationError> {
     let id = item.string("id")?;
     let mut texts = Vec::new();
     for name in ["summary", "content"] {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::report::{TranslationReport, TranslationError};
+use super::report::{TranslationError, TranslationReport};
 
 /// The members of an object that are not read yet, and where it stands. Null counts as missing.
 #[derive(Debug)]
@@ -32,7 +32,10 @@ impl ObjectReader {
     }
 
     /// The members of a value that stands at `path`.
-    pub(crate) fn from_value(value: Value, path: impl Into<String>) -> Result<Self, TranslationError> {
+    pub(crate) fn from_value(
+        value: Value,
+        path: impl Into<String>,
+    ) -> Result<Self, TranslationError> {
         let path = path.into();
         match value {
             Value::Object(members) => Ok(Self { path, members }),

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::response::FinishReason;
 use super::part::{Citation, Part};
+use super::response::FinishReason;
 use super::signature::Signature;
 use crate::{ProviderError, Usage};
 

@@ -10,7 +10,8 @@ use http::{HeaderMap, StatusCode};
 use jackfield_credential::Credential;
 use jackfield_dispatch::plan::{Context, Frame, Plan};
 use jackfield_dispatch::port::{
-    Columns, Executor, FaultKind, ResponseHead, PickContext, PluginFault, PluginId, Rejection, Selector,
+    Columns, Executor, FaultKind, PickContext, PluginFault, PluginId, Rejection, ResponseHead,
+    Selector,
 };
 use jackfield_runtime::{Engine, Origin, Plugin};
 use jackfield_test_support::{guest, target};

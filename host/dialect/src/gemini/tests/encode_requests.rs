@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::super::{decode_count, encode_count, encode_count_request, encode_request};
-use super::{Outcome, request_head, decode, fields};
+use super::{Outcome, decode, fields, request_head};
 use crate::Dialect;
-use crate::interlingua::{
-    Format, Media, TranslationReport, Part, Request, Role, Signature, MediaSource, ReasoningPart, Tool, ToolCall,
-    ToolChoice, ToolKind, ToolResult, Turn,
+use crate::ir::{
+    Format, Media, MediaSource, Part, ReasoningPart, Request, Role, Signature, Tool, ToolCall,
+    ToolChoice, ToolKind, ToolResult, TranslationReport, Turn,
 };
 
 fn encode(request: &Request) -> Outcome<(Value, Vec<String>)> {
@@ -46,7 +46,7 @@ fn warns_of_dropped_content() -> Outcome {
         stop: (0..7).map(|it| it.to_string()).collect(),
         user: Some("u".to_owned()),
         openai: Map::from_iter([("store".to_owned(), json!(true))]),
-        sampling: crate::interlingua::Sampling {
+        sampling: crate::ir::Sampling {
             seed: Some(i64::MAX),
             ..Default::default()
         },
@@ -95,7 +95,11 @@ fn signed_reasoning_is_no_loss() -> Outcome {
     let own = Some(Dialect::Gemini);
     let foreign = Some(Dialect::AnthropicMessages);
     for (first, last, warned) in [(None, own, false), (foreign, own, true), (None, None, true)] {
-        let parts = vec![reasoning("hm", first), Part::text("4."), reasoning("", last)];
+        let parts = vec![
+            reasoning("hm", first),
+            Part::text("4."),
+            reasoning("", last),
+        ];
         let request = Request {
             turns: vec![turn(Role::Assistant, parts)],
             ..Request::default()

@@ -5,24 +5,24 @@
 //! dialect's module reads its own wire format into these and writes them out again; no module knows
 //! another dialect.
 
-mod response;
 mod event;
-mod object_reader;
 pub(crate) mod loss;
-mod report;
-mod response_context;
+mod object_reader;
 mod part;
+mod report;
 mod request;
+mod response;
+mod response_context;
 mod signature;
 
-pub use response::{Response, FinishReason};
-pub use event::{PartStart, Delta, Event, EventDecoder, EventEncoder, Frame, Malformed};
-pub use report::{TranslationReport, TranslationError, WARNINGS_MAX, Warning};
-pub use response_context::ResponseContext;
-pub use part::{Citation, Media, Part, MediaSource, ReasoningPart, ToolCall, ToolResult};
+pub use event::{Delta, Event, EventDecoder, EventEncoder, Frame, Malformed, PartStart};
+pub use part::{Citation, Media, MediaSource, Part, ReasoningPart, ToolCall, ToolResult};
+pub use report::{TranslationError, TranslationReport, WARNINGS_MAX, Warning};
 pub use request::{
     Effort, Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice, ToolKind, Turn,
 };
+pub use response::{FinishReason, Response};
+pub use response_context::ResponseContext;
 pub use signature::Signature;
 
 pub(crate) use object_reader::ObjectReader;

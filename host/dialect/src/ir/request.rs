@@ -239,7 +239,9 @@ impl Effort {
     pub fn parse(word: &str) -> Option<Self> {
         match word {
             "max" => Some(Self::Max),
-            _ => Self::ALL.into_iter().find(|effort| effort.openai_name() == word),
+            _ => Self::ALL
+                .into_iter()
+                .find(|effort| effort.openai_name() == word),
         }
     }
 }

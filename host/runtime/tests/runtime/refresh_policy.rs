@@ -7,7 +7,7 @@ use jackfield_dispatch::plan::Evaluation;
 use jackfield_dispatch::port::FaultKind;
 use jackfield_test_support::guest;
 
-use crate::stage::{as_executor, executor, load};
+use crate::harness::{as_executor, executor, load};
 
 const REFRESHED_AT_MS: u64 = 1_766_000_000_000;
 
@@ -27,7 +27,8 @@ async fn should_refresh_gets_token_times_and_may_abstain() {
     let plugin = load("evaluates", guest("evaluates")).await;
     let executor = as_executor(&plugin);
     assert!(executor.descriptor().evaluates_refresh);
-    let should_refresh = async |evaluation: &Evaluation| executor.should_refresh(evaluation).await.unwrap();
+    let should_refresh =
+        async |evaluation: &Evaluation| executor.should_refresh(evaluation).await.unwrap();
     assert_eq!(should_refresh(&after(899)).await, Some(false));
     assert_eq!(should_refresh(&after(900)).await, Some(true));
     assert_eq!(should_refresh(&after(2_000)).await, Some(true));
