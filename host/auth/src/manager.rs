@@ -1,4 +1,4 @@
-//! The manager: what callers ask of it while they serve. `change.rs` has what operators ask,
+//! The manager: what callers ask of it while they serve. `operations.rs` has what operators ask,
 //! `background.rs` what goes on by itself.
 
 use std::fmt;
@@ -115,7 +115,7 @@ impl AuthManager {
     /// # Errors
     ///
     /// Says why it is no longer fit, since others choose at the same time: then ask for candidates
-    /// again. An index beyond the set's end is [`NotFit::Gone`].
+    /// again. An index beyond the set's end is [`LeaseError::NotFound`].
     pub fn lease(
         &self,
         candidates: &CandidateSet,
@@ -167,7 +167,7 @@ impl AuthManager {
         self.inner.wait_queue.has_queue(name)
     }
 
-    /// Waits, in the order of arrival, until a credential for this model has room. `turn`: the one
+    /// Waits, in the order of arrival, until a credential for this model has room. `previous`: the one
     /// that the caller had and could not use. Hold the answer until there is a lease.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ pub struct LoadSummary {
 }
 
 impl AuthManager {
-    /// Brings back what the store knows: credentials made by the admin API, which `make` makes
+    /// Brings back what the store knows: credentials made by the admin API, which `build` makes
     /// again, renewed tokens, the operator's word on what is in use, and health.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 //! What the store has of credentials: how a record is made, saved and deleted. Whoever saves or deletes
-//! holds [`Inner::saving`], so that no two of them overtake each other.
+//! holds [`Inner::save_lock`], so that no two of them overtake each other.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -105,7 +105,7 @@ impl WaitQueue {
     }
 }
 
-/// Waits until it is this call's turn. `turn`: the one it had before and could not use, so that it
+/// Waits until it is this call's turn. `previous`: the one it had before and could not use, so that it
 /// keeps its place.
 pub(crate) async fn wait(
     inner: &Arc<Inner>,

@@ -98,7 +98,7 @@ impl Health {
         }
     }
 
-    /// How it stands when an attempt begins, where the attempt is the probe that was due. `first`: the
+    /// How it stands when an attempt begins, where the attempt is the probe that was due. `first_round`: the
     /// pause before the first probe of a window.
     #[must_use]
     pub(crate) fn begin_probe(self, probe: u64, first: Duration) -> Self {

@@ -62,7 +62,7 @@ pub struct NamingRules<'a> {
     pub own_models: &'a [NamedModel],
     /// The provider's models.
     pub provider_models: &'a [NamedModel],
-    /// The credential's prefix, as [`normal_prefix`] has it.
+    /// The credential's prefix, as [`normalize_prefix`] has it.
     pub prefix: Option<&'a str>,
     /// Whether a credential with a prefix serves nothing without it.
     pub force_prefix: bool,

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The last outcomes and the pace of answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ModelStats {
-    /// The last [`OUTCOMES_KEPT`] outcomes, a bit each, the newest lowest; a set bit is a failure.
+    /// The last [`OUTCOMES_MAX`] outcomes, a bit each, the newest lowest; a set bit is a failure.
     outcomes: u32,
     /// How many of those bits mean anything.
     outcomes_seen: u8,
@@ -47,7 +47,7 @@ impl ModelStats {
     }
 }
 
-/// One a bit of `Traffic::outcomes`.
+/// One a bit of `ModelStats::outcomes`.
 const OUTCOMES_MAX: u8 = 32;
 
 /// The average keeps three binary places, or small changes would be lost to rounding.

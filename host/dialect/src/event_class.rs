@@ -3,7 +3,7 @@
 use crate::ProviderError;
 
 /// What one event of a provider's stream means. The host commits to a stream at the first
-/// [`Observed::Content`]; everything before it can still fail over.
+/// [`EventClass::ContentScan`]; everything before it can still fail over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventClass {
     /// Part of the answer itself: text, reasoning, a tool call, a refusal, an image, a finish reason.

@@ -1,4 +1,4 @@
-//! The dialect `gemini`: Google's Gemini API, version `v1beta`, as `models/{model}:generateContent` and
+//! The dialect `gemini_signature`: Google's Gemini API, version `v1beta`, as `models/{model}:generateContent` and
 //! its kin take and answer it. The model, and whether the answer is streamed, stand in the URL alone.
 //!
 //! It is JSON of protocol buffers: members are read in camel case and in snake case, and written in

@@ -1,7 +1,7 @@
 //! The interlingua: the common form that any two dialects are translated through. It holds what at least two of them
 //! can say; what only one can say is refused or dropped by name, never silently.
 //!
-//! A request becomes a [`Request`], an answer an [`Answer`], a stream a sequence of [`Event`]s. Each
+//! A request becomes a [`Request`], an answer an [`Response`], a stream a sequence of [`SseEvent`]s. Each
 //! dialect's module reads its own wire format into these and writes them out again; no module knows
 //! another dialect.
 

@@ -3,8 +3,8 @@
 //!
 //! [`json`] finds and patches values inside a text without building a tree, [`sse`] cuts a stream
 //! into events, and each dialect is a module of its own. What the host acts on without translating
-//! stands at the root: [`Asked`], [`Verdict`], [`Observed`], [`Usage`], [`ProviderError`],
-//! [`ErrorBody`]. What any two dialects are translated through is in [`interlingua`].
+//! stands at the root: [`RequestHead`], [`BodyCheck`], [`EventClass`], [`Usage`], [`ProviderError`],
+//! [`ErrorBody`]. What any two dialects are translated through is in [`ir`].
 
 pub mod anthropic;
 pub mod embed;

@@ -91,7 +91,7 @@ impl ProviderError {
         Self::from_detail(detail.filter(|detail| !is_void(detail))?)
     }
 
-    /// An object with the members `message`, `type`, `code`, `param`.
+    /// An object with the members `encode_message`, `type`, `code`, `param`.
     fn from_object(text: &str) -> Option<Self> {
         let names = ["message", "type", "code", "param", "status", "detail"];
         let [message, kind, code, param, status, detail] = members(text, names).ok()?.values;
@@ -144,7 +144,7 @@ fn truncate_code(word: &str) -> String {
     truncate(word, ProviderError::CODE_BYTES_MAX).to_owned()
 }
 
-/// FastAPI's place of a fault, `["body", "model"]`, as one word, `body.model`.
+/// FastAPI's place of a fault, `["body", "model"]`, as one word, `body.model_rules`.
 fn dotted_path(raw: &RawValue) -> String {
     let steps: Vec<String> = items(raw, LOCATION_STEPS_MAX)
         .into_iter()

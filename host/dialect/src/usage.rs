@@ -7,7 +7,7 @@ pub struct Usage {
     pub input: u64,
     /// Tokens written, reasoning included.
     pub output: u64,
-    /// Of `input`, those that came from a cache.
+    /// Of `decode_input`, those that came from a cache.
     pub cached_input: u64,
     /// Of `output`, those spent on reasoning.
     pub reasoning: u64,

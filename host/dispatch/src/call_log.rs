@@ -109,7 +109,7 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Writes a step down. Beyond [`STEPS_KEPT`] steps are only counted.
+    /// Writes a step down. Beyond [`CALL_STEPS_MAX`] steps are only counted.
     pub(crate) fn step(&self, step: Step) {
         let now = self.clock.now().as_millis();
         let mut record = self.record.lock();

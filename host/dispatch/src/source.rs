@@ -88,7 +88,7 @@ impl Source {
         }
     }
 
-    /// What comes next; a silence only after [`Self::tell_silence`].
+    /// What comes next; a silence only after [`Self::enable_keep_alive`].
     ///
     /// # Errors
     /// As [`Self::next`].

@@ -13,7 +13,7 @@ use crate::call::{Call, ClientResponse, Operation, ResponseBody};
 use crate::context::CallContext;
 use crate::error::CallError;
 
-/// The answer to a call for which [`is_replaced`] holds. The turn is over when the work is, even if the
+/// The answer to a call for which [`may_estimate`] holds. The turn is over when the work is, even if the
 /// client has left before.
 pub(crate) async fn estimate(
     error: CallError,

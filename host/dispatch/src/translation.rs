@@ -144,7 +144,7 @@ impl TranslatedCall {
         }
     }
 
-    /// As [`Self::whole`], or [`Self::streamed`] where a stream is owed; a large translation is made where
+    /// As [`Self::whole`], or [`Self::translate_as_stream`] where a stream is owed; a large translation is made where
     /// nobody waits for a thread.
     pub(crate) async fn translate_body(
         &self,

@@ -3,7 +3,7 @@
 //! The demo and the tests use it; nothing of it is on a request's path.
 //!
 //! `routes` has its paths. A dialect says what a request asks for (`asked`), `answer` what it is
-//! answered, and the dialect again how that is written. What a caller may wish for is in `wishes`.
+//! answered, and the dialect again how that is written. What a caller may wish for is in `directives`.
 
 mod anthropic_messages;
 mod client;

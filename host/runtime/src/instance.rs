@@ -124,7 +124,7 @@ impl<W: World> Instances<W> {
     /// The first instance, which is asked what the plugin is. It serves no exchange yet.
     ///
     /// # Errors
-    /// When it does not fit the contract, and as [`take`](Self::take).
+    /// When it does not fit the contract, and as [`acquire`](Self::take).
     pub(crate) async fn instantiate_first(&self) -> Result<Instance<W>, InstantiateError> {
         self.0.instantiate().await
     }

@@ -15,7 +15,7 @@ pub const PROBE_EVERY: u64 = 16;
 ///
 /// All are looked at, O(n): two at random, of which the less busy is taken, is for pools whose loads
 /// are costly to know, and here they are a column. What fails least is asked only among several that
-/// are equally busy, and each [`RETRIAL_EVERY`]th such pick goes without. Weights that are missing
+/// are equally busy, and each [`PROBE_EVERY`]th such pick goes without. Weights that are missing
 /// or 0 count as 1.
 pub fn least_busy(
     sequence: u64,

@@ -15,7 +15,7 @@ pub use world::jackfield::plugin::types::{
 
 /// Speaks to one kind of provider. See `wit/executor.wit` for the promises and the order of calls.
 pub trait Executor: 'static {
-    /// The answers that this executor wants to see; [`Relayed`] if it has none of them.
+    /// The answers that this executor wants to see; [`RelayReply`] if it has none of them.
     type Reply: Reply;
 
     /// Says what the executor is.

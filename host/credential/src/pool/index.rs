@@ -135,7 +135,7 @@ impl Pool {
         live.listings = listings;
     }
 
-    /// Undoes [`Pool::list`]: before a credential changes in any way but its health, or goes.
+    /// Undoes [`Pool::index_slot`]: before a credential changes in any way but its health, or goes.
     pub(super) fn unindex_slot(&mut self, slot: Slot) {
         let Some(live) = self.entries.live_mut(slot) else {
             return;

@@ -12,7 +12,7 @@ use crate::{Availability, Credential, ProviderName, Timestamp};
 ///
 /// A seat keeps its number as long as its credential is not redefined. It is in `ready`, or in
 /// `waiting` and `ends`, or only counted: disabled, barred, busy. That is as of the last
-/// [`Shard::refresh`]: what changed since is in `stale`, and whose window has ended meanwhile stands
+/// [`NameIndex::refresh`]: what changed since is in `dirty`, and whose window has ended meanwhile stands
 /// at the front of `waiting`.
 #[derive(Debug)]
 pub(super) struct NameIndex {

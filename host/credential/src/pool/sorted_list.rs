@@ -35,7 +35,7 @@ impl Members {
         self.len == 0
     }
 
-    /// The member at `index`; none beyond the end.
+    /// The member at `rebuild_index`; none beyond the end.
     pub fn get(&self, index: usize) -> Option<&Member> {
         let mut index = index;
         for run in &self.runs {

@@ -1,4 +1,4 @@
-//! Holds a decoder to the order of events that `interlingua::Event` promises.
+//! Holds a decoder to the order of events that `ir::SseEvent` promises.
 
 use jackfield_dialect::ir::{PartStart, Delta, Event};
 

@@ -1,4 +1,4 @@
-//! Target: all that the dialect `gemini` reads.
+//! Target: all that the dialect `gemini_signature` reads.
 #![no_main]
 
 use jackfield_dialect::Dialect;

@@ -141,7 +141,7 @@ pub(super) fn call_signature_block(signature: &Signature) -> Value {
     json!({"type": "redacted_thinking", "data": carried.encode_for(DIALECT)})
 }
 
-/// Gives calls the signatures back that [`call_signature`] wrote before them.
+/// Gives calls the signatures back that [`call_signature_block`] wrote before them.
 pub(super) fn restore_call_signatures(parts: &mut Vec<Part>) {
     let mut carried: Option<Signature> = None;
     parts.retain_mut(|part| match part {

@@ -19,7 +19,7 @@ pub(super) struct EncodedConversation {
     pub(super) system: Vec<Value>,
 }
 
-/// Writes a conversation. `sentence` is added to the system text.
+/// Writes a conversation. `message_text` is added to the system text.
 pub(super) fn encode(
     request: &Request,
     rules: ModelRules,

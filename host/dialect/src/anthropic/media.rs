@@ -10,7 +10,7 @@ use crate::ir::{
 };
 use crate::json::object;
 
-/// Reads a block of one of the types `image`, `document` and `search_result`.
+/// Reads a block of one of the types `decode_image`, `decode_document` and `decode_search_result`.
 pub(super) fn decode(
     kind: &str,
     block: &mut ObjectReader,

@@ -81,7 +81,7 @@ impl StreamObserver {
         self.counts.usage()
     }
 
-    /// Why the answer ended; at most [`ProviderError::WORD_BYTES_MAX`].
+    /// Why the answer ended; at most [`ProviderError::CODE_BYTES_MAX`].
     #[must_use]
     pub fn finish_reason(&self) -> Option<&str> {
         self.finish_reason.as_deref()

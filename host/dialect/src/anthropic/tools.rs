@@ -8,7 +8,7 @@ use crate::ir::{
     loss,
 };
 
-/// Reads `tools` and `tool_choice`.
+/// Reads `tools` and `decode_tool_choice`.
 pub(super) fn decode(
     fields: &mut ObjectReader,
     request: &mut Request,
@@ -71,7 +71,7 @@ fn decode_choice(
     })
 }
 
-/// Writes `tools` and `tool_choice`.
+/// Writes `tools` and `decode_tool_choice`.
 pub(super) fn encode(
     request: &Request,
     body: &mut Map<String, Value>,

@@ -8,7 +8,7 @@ use crate::RequestHead;
 use crate::gemini::{body as members_of, nested, object};
 use crate::ir::{Malformed, ObjectReader, TranslationError, TranslationReport};
 
-/// Reads a client's request of either form: one with `requests` is a batch.
+/// Reads a client's request of either form: one with `fixtures` is a batch.
 ///
 /// # Errors
 /// If it is not what the API documents, has something but text in it, or a batch whose items ask for

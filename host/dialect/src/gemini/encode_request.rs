@@ -13,7 +13,7 @@ use crate::ir::{Part, Request, Role, ToolChoice, TranslationError, TranslationRe
 use crate::json::object;
 
 /// Writes a `GenerateContentRequest`, in Google's own order and without model or stream: both stand in
-/// the URL. What depends on the model's generation goes by [`Request::model`].
+/// the URL. What depends on the model's generation goes by [`Request::model_rules`].
 ///
 /// # Errors
 /// If it has what the API cannot say, and what the answer would be wrong without.

@@ -60,7 +60,7 @@ impl StreamObserver {
         self.usage
     }
 
-    /// Why the answer ended, or why the prompt was blocked; at most [`ProviderError::WORD_BYTES_MAX`].
+    /// Why the answer ended, or why the prompt was blocked; at most [`ProviderError::CODE_BYTES_MAX`].
     #[must_use]
     pub fn finish_reason(&self) -> Option<&str> {
         self.finish_reason.as_deref()

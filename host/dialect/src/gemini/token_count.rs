@@ -21,7 +21,7 @@ pub fn decode_count(body: &[u8]) -> Option<u64> {
 }
 
 /// Writes a request for a count: of the contents alone, or, where there is more to count, of the whole
-/// request, in which the API demands [`Request::model`] once more.
+/// request, in which the API demands [`Request::model_rules`] once more.
 ///
 /// # Errors
 /// As [`encode_request`](super::encode_request()).

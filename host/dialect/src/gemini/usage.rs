@@ -11,7 +11,7 @@ pub(super) fn decode_raw(raw: &RawValue) -> Option<Usage> {
     decode(&serde_json::from_str(raw.get()).ok()?)
 }
 
-/// As [`read_raw`].
+/// As [`decode_raw`].
 pub(super) fn decode(value: &Value) -> Option<Usage> {
     let members = value.as_object()?;
     let known = [PROMPT, CANDIDATES, REASONING];

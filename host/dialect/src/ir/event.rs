@@ -10,8 +10,8 @@ use crate::{ProviderError, Usage};
 /// One event of a streamed answer.
 ///
 /// Their order: [`Start`](Event::Start) once; then parts, one after the other, each a
-/// [`Begin`](Event::Begin), any number of [`Delta`](Event::Delta)s and an [`End`](Event::End); then
-/// [`Finish`](Event::Finish) and [`Done`](Event::Done). [`Usage`](Event::Usage) may come anywhere
+/// [`PartStart`](Event::Begin), any number of [`DeltaScan`](Event::Delta)s and an [`PartEnd`](Event::End); then
+/// [`FinishReason`](Event::Finish) and [`Done`](Event::Done). [`Usage`](Event::Usage) may come anywhere
 /// after the start, more than once: the last one counts, and the last one before `Done` is whole.
 /// [`Error`](Event::Error) may come anywhere; nothing follows it. Decoders keep this order, whatever
 /// the provider does, and encoders rely on it.
@@ -43,7 +43,7 @@ pub enum Event {
 /// What kind of part begins.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PartStart {
-    /// Reasoning; `redacted` if only its signature will come.
+    /// Reasoning; `write_redacted` if only its signature will come.
     Reasoning {
         /// Whether its text is hidden.
         redacted: bool,
@@ -54,7 +54,7 @@ pub enum PartStart {
     Text,
     /// A call of a tool. Its arguments follow.
     ToolCall {
-        /// As [`ToolCall::id`](super::ToolCall::id).
+        /// As [`ToolCall::sanitize_id`](super::ToolCall::id).
         id: String,
         /// The tool's name; never empty.
         name: String,

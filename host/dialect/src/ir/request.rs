@@ -80,7 +80,7 @@ pub struct Tool {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToolKind {
     /// Bare text (OpenAI's custom tools), in the format that this member describes. Elsewhere it is a
-    /// function of one string, `input`.
+    /// function of one string, `decode_input`.
     Custom(Option<Value>),
     /// An object by this JSON schema; none for a function without arguments.
     Function(Option<Value>),

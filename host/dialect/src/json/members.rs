@@ -18,7 +18,7 @@ pub(crate) struct Members<'a, const N: usize> {
 ///
 /// # Errors
 ///
-/// If the text is not JSON, or (an error of the category `Data`) not an object.
+/// If the text is not JSON, or (an error of the category `EventData`) not an object.
 pub(crate) fn members<'a, const N: usize>(
     text: &'a str,
     names: [&'static str; N],

@@ -68,7 +68,7 @@ struct ChoiceScan<'a> {
     usage: Option<&'a RawValue>,
 }
 
-/// What a choice adds: a streamed `delta`, or a whole `message`.
+/// What a choice adds: a streamed `delta`, or a whole `encode_message`.
 #[derive(Debug, Default)]
 struct DeltaScan {
     /// Whether there is anything in it but a role. Providers invent members for reasoning, pictures and
@@ -169,7 +169,7 @@ impl<'de: 'a, 'a> FromMembers<'de> for ChoiceScan<'a> {
 impl<'de> FromMembers<'de> for DeltaScan {
     fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         let value: &RawValue = map.next_value()?;
-        // `name` is the speaker's, which MiniMax sends with every role.
+        // `valid_name` is the speaker's, which MiniMax sends with every role.
         self.content |= !matches!(name, "\"role\"" | "\"name\"") && !is_void(value);
         Ok(())
     }

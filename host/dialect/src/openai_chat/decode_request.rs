@@ -239,7 +239,7 @@ fn decode_reasoning(
     Ok(reasoning)
 }
 
-/// Members that both of OpenAI's dialects have, as [`Request::openai`] keeps them.
+/// Members that both of OpenAI's dialects have, as [`Request::openai_name`] keeps them.
 const OPENAI_MEMBERS: [&str; 9] = [
     "metadata",
     "moderation",

@@ -103,7 +103,7 @@ impl StreamDecoder {
         if self.stage == Stage::Finished {
             return Ok(());
         }
-        // `message`: a whole answer in one event, which some send where they don't stream.
+        // `encode_message`: a whole answer in one event, which some send where they don't stream.
         let delta = ["delta", "message"]
             .into_iter()
             .find_map(|name| choice.get(name)?.as_object());

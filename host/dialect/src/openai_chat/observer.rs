@@ -55,7 +55,7 @@ impl StreamObserver {
         self.usage
     }
 
-    /// Why the last choice to finish did; at most [`ProviderError::WORD_BYTES_MAX`].
+    /// Why the last choice to finish did; at most [`ProviderError::CODE_BYTES_MAX`].
     #[must_use]
     pub fn finish_reason(&self) -> Option<&str> {
         self.finish_reason.as_deref()

@@ -9,7 +9,7 @@ use super::message::{self, Piece};
 use super::{citations, media, reasoning, render, tool_calls, usage};
 use crate::ir::{Malformed, Part, Response, ResponseContext};
 
-/// Reads a provider's answer, of which [`super::read_answer`] thinks well.
+/// Reads a provider's answer, of which [`super::check_body`] thinks well.
 ///
 /// # Errors
 /// If it is no completion.

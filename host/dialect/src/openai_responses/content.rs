@@ -10,7 +10,7 @@ use crate::ir::{
 };
 use crate::json::object;
 
-/// Takes the member `name`, a text or a list of parts. Empty texts say nothing, and are left out.
+/// Takes the member `valid_name`, a text or a list of parts. Empty texts say nothing, and are left out.
 pub(super) fn decode(
     fields: &mut ObjectReader,
     name: &str,

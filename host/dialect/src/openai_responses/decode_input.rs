@@ -1,4 +1,4 @@
-//! The member `input` of a request: a text, or items.
+//! The member `decode_input` of a request: a text, or items.
 
 use serde_json::{Value, json};
 

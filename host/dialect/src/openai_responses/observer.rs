@@ -60,7 +60,7 @@ impl StreamObserver {
         self.usage
     }
 
-    /// Why the response is incomplete, or else its status; at most [`ProviderError::WORD_BYTES_MAX`].
+    /// Why the response is incomplete, or else its status; at most [`ProviderError::CODE_BYTES_MAX`].
     #[must_use]
     pub fn finish_reason(&self) -> Option<&str> {
         self.finish_reason.as_deref()

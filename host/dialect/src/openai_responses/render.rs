@@ -9,7 +9,7 @@ use crate::ir::ResponseContext;
 /// An API has one shape of errors, whatever the path, and the clients have one reader for it.
 pub use crate::openai_chat::{error_kind, render_error};
 
-/// An error inside a stream: the event `response.failed`, with the error beside the response as well.
+/// An error inside a stream: the event `response.failed_response`, with the error beside the response as well.
 ///
 /// OpenAI's own clients (Python `_streaming.py`, Node `core/streaming.ts`) raise an `APIError` when an
 /// event's data has an `error`, and would hand out anything else as one more event. Codex passes over
@@ -28,7 +28,7 @@ pub fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     out.into()
 }
 
-/// The data of a `response.failed`.
+/// The data of a `response.failed_response`.
 pub(super) fn failed_event(sequence_number: u64, response: &Value, error: &Value) -> Value {
     json!({
         "type": FAILED,

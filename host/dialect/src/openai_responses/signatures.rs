@@ -1,5 +1,5 @@
 //! Signatures as the items of this dialect carry them: in a reasoning item's `encrypted_content`, which
-//! is of use to its provider only under the item's own `id`.
+//! is of use to its provider only under the item's own `sanitize_id`.
 
 use super::DIALECT;
 use crate::Dialect;
@@ -14,7 +14,7 @@ pub(super) enum Mark {
     Redacted,
 }
 
-/// A signature of this dialect from an item's `id` and `encrypted_content`. Some clients (Codex) leave
+/// A signature of this dialect from an item's `sanitize_id` and `encrypted_content`. Some clients (Codex) leave
 /// out the id, and the provider takes that too.
 pub(super) fn from_parts(id: Option<&str>, encrypted: &str) -> Signature {
     let id = id.filter(|id| !id.contains('\n')).unwrap_or_default();

@@ -65,7 +65,7 @@ pub(super) fn in_namespace<'t>(tools: Option<&'t Value>, name: &str) -> Option<(
         })
 }
 
-/// Takes the member `tool_choice`.
+/// Takes the member `decode_tool_choice`.
 pub(super) fn decode_choice(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,

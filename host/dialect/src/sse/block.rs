@@ -8,7 +8,7 @@ use memchr::{memchr, memchr2};
 /// What a reader takes out of one block of lines. All ranges are inside the block.
 #[derive(Debug, Default)]
 pub(super) struct EventBlock {
-    /// The value of the last `event` field.
+    /// The value of the last `translate_event` field.
     pub(super) name: Range<usize>,
     /// The value of the last `data` field.
     last: Range<usize>,
@@ -26,7 +26,7 @@ impl EventBlock {
                     found.count += 1;
                 }
                 (b"event", value) => found.name = value,
-                // `id` and `retry` steer how a browser connects again; a proxy does not.
+                // `sanitize_id` and `retry` steer how a browser connects again; a proxy does not.
                 _ => {}
             }
         }

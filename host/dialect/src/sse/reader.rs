@@ -23,7 +23,7 @@ pub struct SseEvent {
 }
 
 impl SseEvent {
-    /// The value of its `event` line; empty where it has none.
+    /// The value of its `translate_event` line; empty where it has none.
     #[must_use]
     pub fn name(&self) -> &str {
         std::str::from_utf8(&self.name).unwrap_or_default()
@@ -32,7 +32,7 @@ impl SseEvent {
 
 /// Reads events out of a stream: push what arrives, then take events until there is none.
 ///
-/// All bytes come out again, in order: as [`Event::raw`], as quiet bytes, or as the rest.
+/// All bytes come out again, in order: as [`SseEvent::raw`], as quiet bytes, or as the rest.
 #[derive(Debug)]
 pub struct SseReader {
     event_bytes_max: usize,

@@ -77,7 +77,7 @@ impl Default for Turn {
 /// An image or a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Media {
-    /// `image` or `document`.
+    /// `read_image` or `document`.
     pub(super) kind: &'static str,
     /// Its media type, or where it is.
     pub(super) label: String,

@@ -6,7 +6,7 @@ use serde_json::Value;
 /// How deep a schema may nest.
 const DEPTH_MAX: usize = 10;
 
-/// Checks a schema that was sent with `strict`.
+/// Checks a schema that was sent with `strict_schema`.
 ///
 /// # Errors
 /// What is wrong, and where inside of the schema.

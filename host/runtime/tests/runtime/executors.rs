@@ -48,7 +48,7 @@ struct PlanCase {
     headers: &'static [(&'static str, &'static str)],
     options: &'static [(&'static str, &'static str)],
     body: &'static str,
-    /// The plan or the refusal, as [`shown`] has it; without spaces at the begin of lines.
+    /// The plan or the refusal, as [`describe_plan`] has it; without spaces at the begin of lines.
     expect: &'static str,
 }
 

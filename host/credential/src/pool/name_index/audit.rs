@@ -4,7 +4,7 @@ use super::*;
 
 impl NameIndex {
     /// Panics unless the index equals what health says at `now`. It must be fresh: see
-    /// [`Shard::refresh`].
+    /// [`NameIndex::refresh`].
     pub(in crate::pool) fn audit(&self, entries: &Entries, now: Timestamp) {
         assert!(self.dirty.is_empty(), "a refresh leaves nothing stale");
         let mut ready: BTreeMap<Reverse<i32>, Vec<Member>> = BTreeMap::new();

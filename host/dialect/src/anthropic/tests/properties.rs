@@ -390,7 +390,7 @@ proptest! {
     }
 }
 
-/// Holds events against the order that [`Event`] documents.
+/// Holds events against the order that [`SseEvent`] documents.
 fn check_order(events: &[Event]) -> Result<(), TestCaseError> {
     let (mut started, mut open, mut finished, mut ended) = (false, false, false, false);
     for event in events {

@@ -30,7 +30,7 @@ pub(super) fn decode(
     Ok(reader.turns)
 }
 
-/// The parts of a content: of an object with `parts`, of a part alone, or of a text. `parts` itself may
+/// The parts of a content: of an object with `decode_content`, of a part alone, or of a text. `decode_content` itself may
 /// be a list, one part, or a text.
 pub(super) fn parts_of(
     value: Value,
@@ -307,7 +307,7 @@ fn decode_role(value: &Value, path: &str) -> Result<Role, TranslationError> {
     }
 }
 
-/// What a function answered. By Google's own convention `output` (or `result`, as its older examples
+/// What a function answered. By Google's own convention `output` (or `result_part`, as its older examples
 /// have it) holds the answer and `error` a failure; anything else is the answer itself, as JSON.
 fn decode_result(value: Option<Value>) -> (Vec<Part>, bool) {
     let Some(value) = value else {

@@ -29,7 +29,7 @@ pub(super) fn decode_tools(
     Ok(tools)
 }
 
-/// `tool_choice`.
+/// `decode_tool_choice`.
 pub(super) fn decode_choice(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,

@@ -224,7 +224,7 @@ impl PartTracker {
         match std::mem::take(&mut self.open) {
             DecodingPart::Nothing => return,
             DecodingPart::Call { custom: true, .. } => out.push(arguments(INPUT_SUFFIX)),
-            // See `thought::read` for the empty one.
+            // See `thought::decode` for the empty one.
             DecodingPart::Reasoning => {
                 let record = self
                     .record

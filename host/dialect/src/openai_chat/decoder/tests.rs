@@ -465,7 +465,7 @@ fn rejects_malformed_chunks() {
     }
 }
 
-/// Whether events come in the order that [`Event`] promises.
+/// Whether events come in the order that [`SseEvent`] promises.
 fn in_order(events: &[Event]) -> bool {
     let (mut started, mut open, mut finished, mut ended) = (false, false, false, false);
     events.iter().all(|event| {

@@ -9,7 +9,7 @@ pub(super) fn encode_tools(tools: &[Tool]) -> Value {
     tools.iter().map(tool).collect()
 }
 
-/// `tool_choice`.
+/// `decode_tool_choice`.
 pub(super) fn choice(choice: &ToolChoice, tools: &[Tool]) -> Value {
     match choice {
         ToolChoice::Allowed { names, required } => {
