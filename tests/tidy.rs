@@ -1,6 +1,8 @@
 //! Rules of the repository that neither the compiler nor clippy keeps. Each test is a rule, and its
 //! message says what to change. It needs no network, and of tools only cargo (and git, if it is there).
 
+#[path = "tidy/features.rs"]
+mod features;
 #[path = "tidy/graph.rs"]
 mod graph;
 #[path = "tidy/source.rs"]

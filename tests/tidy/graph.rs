@@ -174,7 +174,7 @@ fn edges(node: &Value, kind: Option<&str>) -> BTreeSet<String> {
 
 /// Asks cargo, of everything if it has everything, else of this platform. On a fresh machine some
 /// packages of members that are not built by default may still have to be fetched.
-fn metadata() -> Result<Value, Box<dyn Error>> {
+pub(crate) fn metadata() -> Result<Value, Box<dyn Error>> {
     let platform = platform()?;
     let attempts: [&[&str]; 3] = [
         &["--offline"],
@@ -196,7 +196,7 @@ fn metadata() -> Result<Value, Box<dyn Error>> {
     Err(format!("cargo metadata failed; is Cargo.lock up to date? {problem}").into())
 }
 
-fn platform() -> Result<String, Box<dyn Error>> {
+pub(crate) fn platform() -> Result<String, Box<dyn Error>> {
     let output = Command::new("rustc")
         .arg("-vV")
         .current_dir(root())
@@ -206,11 +206,11 @@ fn platform() -> Result<String, Box<dyn Error>> {
     Ok(host.ok_or("rustc -vV does not name its host")?.to_owned())
 }
 
-fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn texts(value: &Value) -> impl Iterator<Item = &str> {
+pub(crate) fn texts(value: &Value) -> impl Iterator<Item = &str> {
     value.as_array().into_iter().flatten().map(text)
 }
 

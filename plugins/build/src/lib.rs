@@ -5,7 +5,11 @@
 use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
+
+mod toolchain;
+
+use toolchain::Toolchain;
 
 /// What components are built for.
 pub const TARGET: &str = "wasm32-wasip2";
@@ -49,7 +53,7 @@ pub fn build(guests: Guests<'_>) -> Result<PathBuf, BuildError> {
             workspace.join(input).display()
         ));
     }
-    install_target()?;
+    Toolchain::of_this_build()?.install_target()?;
     let target_dir = target_dir()?;
     run(&workspace, &target_dir, guests)?;
     let built = target_dir.join(TARGET).join(PROFILE);
@@ -102,35 +106,6 @@ fn target_dir() -> Result<PathBuf, BuildError> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     let target = out.ancestors().nth(4).unwrap_or(&out);
     Ok(target.join("plugins"))
-}
-
-fn install_target() -> Result<(), BuildError> {
-    let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    let sysroot = Command::new(&rustc)
-        .args(["--print", "sysroot"])
-        .output()
-        .map_err(|cause| BuildError(format!("cannot run `{rustc} --print sysroot`: {cause}")))?;
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
-    if sysroot
-        .join("lib/rustlib")
-        .join(TARGET)
-        .join("lib")
-        .is_dir()
-    {
-        return Ok(());
-    }
-    let added = Command::new("rustup")
-        .args(["target", "add", TARGET])
-        .stdout(Stdio::null())
-        .status();
-    match added {
-        Ok(status) if status.success() => Ok(()),
-        _ => Err(BuildError(format!(
-            "plugins need Rust's target {TARGET}, and `rustup target add {TARGET}` did not install \
-             it: install it by hand for the toolchain in {} and build again",
-            sysroot.display()
-        ))),
-    }
 }
 
 fn run(workspace: &Path, target_dir: &Path, guests: Guests<'_>) -> Result<(), BuildError> {
