@@ -81,7 +81,7 @@ fn an_unreadable_file_is_named() {
 
 #[test]
 fn the_documented_example_is_legal() -> Outcome {
-    let page = include_str!("../../CONFIG.md");
+    let page = include_str!("../../../docs/configuration.md");
     let example = page
         .split("```yaml")
         .nth(1)
