@@ -28,6 +28,8 @@ mod disconnects;
 mod drain;
 #[path = "e2e/events.rs"]
 mod events;
+#[path = "e2e/examples.rs"]
+mod examples;
 #[path = "e2e/fallback.rs"]
 mod fallback;
 #[path = "e2e/files.rs"]

@@ -1,7 +1,7 @@
 //! The configuration: one YAML file, read once into values that are all legal. Whatever is wrong
 //! with the file is told at once, each mistake with its place. Nothing here acts on a value.
 //!
-//! `host/cli/CONFIG.md` describes the keys for users.
+//! `host/docs/configuration.md` describes the keys for users.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

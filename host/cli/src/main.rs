@@ -49,7 +49,7 @@ struct Arguments {
 enum Command {
     /// Serve clients until SIGTERM or Ctrl-C.
     Serve {
-        /// The configuration; host/cli/CONFIG.md says what it may hold.
+        /// The configuration; host/docs/configuration.md says what it may hold.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },

@@ -1,5 +1,5 @@
 //! The admin API, on a listener of its own, behind a token. Nothing that it shows is secret.
-//! `host/http/ADMIN.md` describes it for users.
+//! `host/docs/admin-api.md` describes it for users.
 
 mod config;
 mod credentials;

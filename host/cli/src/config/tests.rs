@@ -81,7 +81,7 @@ fn names_unreadable_file() {
 
 #[test]
 fn documented_example_is_valid() -> CaseResult {
-    let page = include_str!("../../CONFIG.md");
+    let page = include_str!("../../../docs/configuration.md");
     let example = page
         .split("```yaml")
         .nth(1)

@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Environment;
 
-/// The options that describe it. What each means is in host/cli/CONFIG.md, under `credentials`.
+/// The options that describe it. What each means is in `host/docs/configuration.md`, under
+/// `credentials`.
 #[derive(Args)]
 pub(super) struct NewCredentialOptions {
     /// Its name.

@@ -35,7 +35,7 @@ impl RestartOnly {
     }
 
     /// The keys under which another configuration says something else, in the order of
-    /// `host/cli/CONFIG.md`.
+    /// `host/docs/configuration.md`.
     pub(crate) fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
         let exposed = |key: &SecretString| key.expose_secret().to_owned();
         let (key, other_key) = (&self.encryption_key, &other.encryption_key);

@@ -1,4 +1,4 @@
-//! Credentials as JSON: the shapes that `host/http/ADMIN.md` describes. Nothing here is secret.
+//! Credentials as JSON: the shapes that `host/docs/admin-api.md` describes. Nothing here is secret.
 
 use jackfield_auth::{
     AttemptEvent, CredentialView, Event, EventKind, Origin, RefreshEvent, RefreshView,
