@@ -56,5 +56,7 @@ mod sdks;
 mod selectors;
 #[path = "e2e/settings.rs"]
 mod settings;
+#[path = "e2e/stored_data.rs"]
+mod stored_data;
 #[path = "e2e/swap.rs"]
 mod swap;

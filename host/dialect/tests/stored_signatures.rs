@@ -1,0 +1,170 @@
+//! Signatures that commit f873a21 wrote for clients, and that clients may send for as long as they store a
+//! conversation: `tests/cases/store/signatures.json`. What is `held` is the part of an assistant's turn as
+//! the client has it, and `expected` is what it means.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use jackfield_dialect::interlingua::{
+    Answer, Finish, Notes, Owed, Part, Role, Signature, Thought, ToolCall,
+};
+use jackfield_dialect::{Asked, Dialect};
+use serde_json::{Value, json};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// How many cases there are, so that none is lost unseen.
+const CASES: usize = 138;
+
+/// One case of the file.
+struct Case {
+    value: Value,
+    client: Dialect,
+    expected: Vec<Part>,
+}
+
+impl Case {
+    fn read(value: Value) -> Outcome<Self> {
+        let client = dialect(&value["dialect"])?;
+        let expected = value["expected"].as_array().ok_or("no parts")?;
+        let expected = expected.iter().map(part).collect::<Outcome<_>>()?;
+        Ok(Self {
+            value,
+            client,
+            expected,
+        })
+    }
+
+    fn place(&self) -> String {
+        let Value::Array(wrapped) = &self.value["wrapped"] else {
+            return self.value.to_string();
+        };
+        let (case, form) = (&self.value["case"], &self.value["form"]);
+        format!("{case} for {}, {form}: {wrapped:?}", self.client)
+    }
+
+    fn held(&self) -> &Value {
+        &self.value["held"]
+    }
+}
+
+fn cases() -> Outcome<Vec<Case>> {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/store/signatures.json");
+    let values: Vec<Value> = serde_json::from_str(&fs::read_to_string(path)?)?;
+    assert_eq!(values.len(), CASES);
+    values.into_iter().map(Case::read).collect()
+}
+
+fn dialect(name: &Value) -> Outcome<Dialect> {
+    let found = name.as_str().and_then(Dialect::parse);
+    Ok(found.ok_or_else(|| format!("no dialect {name}"))?)
+}
+
+fn part(value: &Value) -> Outcome<Part> {
+    let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    let signature = &value["signature"];
+    let data = signature["data"].as_str().ok_or("no data")?;
+    let signature = Some(Signature {
+        origin: dialect(&signature["origin"])?,
+        data: data.to_owned(),
+    });
+    Ok(match value["part"].as_str() {
+        Some("thought") => Part::Reasoning(Thought {
+            text: text("text"),
+            signature,
+            redacted: value["redacted"] == true,
+        }),
+        Some("call") => Part::ToolCall(ToolCall {
+            id: text("id"),
+            name: text("name"),
+            arguments: text("arguments"),
+            signature,
+        }),
+        _ => return Err(format!("no part: {value}").into()),
+    })
+}
+
+/// The next request of a client that holds this.
+fn next_request(client: Dialect, held: &Value) -> Value {
+    match client {
+        Dialect::AnthropicMessages => json!({"model": "m", "max_tokens": 99, "messages": [
+            {"role": "user", "content": "q"}, {"role": "assistant", "content": held},
+        ]}),
+        Dialect::Gemini => json!({"contents": [
+            {"role": "user", "parts": [{"text": "q"}]}, {"role": "model", "parts": held},
+        ]}),
+        Dialect::OpenaiResponses => {
+            let mut input = vec![json!({"role": "user", "content": "q"})];
+            input.extend(held.as_array().cloned().unwrap_or_default());
+            json!({"model": "m", "input": input})
+        }
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions => json!({"model": "m", "messages": [
+            {"role": "user", "content": "q"}, held,
+        ]}),
+    }
+}
+
+/// The place in a whole answer of what a client holds of it.
+fn place_in_answer(client: Dialect) -> &'static str {
+    match client {
+        Dialect::AnthropicMessages => "/content",
+        Dialect::Gemini => "/candidates/0/content/parts",
+        Dialect::OpenaiResponses => "/output",
+        Dialect::OpenaiChat | Dialect::OpenaiCompletions => "/choices/0/message",
+    }
+}
+
+#[test]
+fn stored_signatures_mean_what_they_meant() -> Outcome<()> {
+    for case in cases()? {
+        let body = next_request(case.client, case.held()).to_string();
+        let mut notes = Notes::default();
+        let asked = Asked::of_path("m", false)?;
+        let request = case
+            .client
+            .decode_request(body.as_bytes(), &asked, &mut notes)?;
+        assert_eq!(notes.warnings(), &[], "{}", case.place());
+        let turns = request.turns.into_iter();
+        let parts: Vec<Part> = turns
+            .filter(|turn| turn.role == Role::Assistant)
+            .flat_map(|turn| turn.parts)
+            .collect();
+        assert_eq!(parts, case.expected, "{}", case.place());
+    }
+    Ok(())
+}
+
+/// So that f873a21 still reads them after a step back. A later format may write something else: then this
+/// test goes, and the other stays.
+#[test]
+fn signatures_are_written_as_they_were() -> Outcome<()> {
+    let mut written = 0;
+    for case in cases()? {
+        let wrapped = case.value["wrapped"].as_array().map_or(0, Vec::len);
+        if case.value["form"] != "whole" || wrapped == 0 {
+            continue;
+        }
+        let calls = |part: &Part| matches!(part, Part::ToolCall(_));
+        let answer = Answer {
+            finish: if case.expected.iter().any(calls) {
+                Finish::ToolCalls
+            } else {
+                Finish::Stop
+            },
+            parts: case.expected.clone(),
+            ..Answer::default()
+        };
+        let owed = Owed {
+            id: "call-1".to_owned(),
+            ..Owed::default()
+        };
+        let body: Value = serde_json::from_slice(&case.client.encode_answer(&answer, &owed))?;
+        let found = body.pointer(place_in_answer(case.client));
+        assert_eq!(found, Some(case.held()), "{}", case.place());
+        written += 1;
+    }
+    assert!(written > CASES / 3, "hardly any was written");
+    Ok(())
+}
