@@ -4,9 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use jackfield_http::practice::{
-    PracticeFailure, PracticeOAuthCounts, PracticeOAuthOptions, Rotation,
-};
+use jackfield_http::practice::{MockFailure, MockOAuthCounts, MockOAuthOptions, Rotation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -28,10 +26,10 @@ impl Scene {
     async fn start() -> Self {
         let expected = fs::read_to_string(case("expected.json")).unwrap();
         let expected: Value = serde_json::from_str(&expected).unwrap();
-        let accounts = Upstream::with_oauth(PracticeOAuthOptions {
+        let accounts = Upstream::with_oauth(MockOAuthOptions {
             rotation: Rotation::Strict,
             client: Some(("me".to_owned(), CLIENT_SECRET.to_owned())),
-            ..PracticeOAuthOptions::default()
+            ..MockOAuthOptions::default()
         })
         .await;
         let keys = Upstream::start(&[]).await;
@@ -149,14 +147,14 @@ fn holds(shown: &Value, expected: &Value, place: &str) {
 async fn every_stored_credential_is_shown_as_before_also_after_one_more_restart() {
     let mut scene = Scene::start().await;
     scene.stands().await;
-    scene.jackfield = Jackfield::start_again(scene.jackfield.end().await).await;
+    scene.jackfield = Jackfield::restart(scene.jackfield.stop().await).await;
     scene.stands().await;
     let counts = scene.accounts.oauth().counts();
     let refreshed = scene.expected["tokens"].as_array().unwrap().iter();
     let refreshed = refreshed.map(|tokens| tokens["refreshes"].as_u64().unwrap());
-    let expected = PracticeOAuthCounts {
+    let expected = MockOAuthCounts {
         refreshed: refreshed.sum(),
-        ..PracticeOAuthCounts::default()
+        ..MockOAuthCounts::default()
     };
     assert_eq!(counts, expected, "a token was refreshed without need");
 }
@@ -253,8 +251,8 @@ async fn what_the_operator_and_the_health_say_decides_who_serves() {
         scene.served(model).await;
     }
     // Its cooldown ended long ago, but the strikes are stored: the next one is the seventh.
-    let limit = PracticeFailure {
-        status: PracticeFailure::TOO_MANY_REQUESTS,
+    let limit = MockFailure {
+        status: MockFailure::TOO_MANY_REQUESTS,
         retry_after: None,
     };
     scene.keys.provider.fail("key-struck", Some(limit));

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::graph::{metadata, platform, text, texts};
 use crate::source::root;
-use crate::{Outcome, refuse};
+use crate::{Outcome, report_violations};
 
 #[test]
 fn each_crate_tests_with_the_features_of_all() -> Outcome {
@@ -37,7 +37,7 @@ fn each_crate_tests_with_the_features_of_all() -> Outcome {
              features; {cure}: {different}"
         ));
     }
-    refuse(wrong)
+    report_violations(wrong)
 }
 
 /// Both ways to build the binary: alone, and with the other default members.
@@ -57,7 +57,7 @@ fn the_binary_builds_with_the_features_of_the_tests() -> Outcome {
             }
         }
     }
-    refuse(wrong)
+    report_violations(wrong)
 }
 
 /// A package with the features that it is compiled with.

@@ -6,10 +6,11 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use jackfield_dialect::interlingua::{
-    Answer, Finish, Notes, Owed, Part, Role, Signature, Thought, ToolCall,
+use jackfield_dialect::ir::{
+    FinishReason, Part, ReasoningPart, Response, ResponseContext, Role, Signature, ToolCall,
+    TranslationReport,
 };
-use jackfield_dialect::{Asked, Dialect};
+use jackfield_dialect::{Dialect, RequestHead};
 use serde_json::{Value, json};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -71,7 +72,7 @@ fn part(value: &Value) -> Outcome<Part> {
         data: data.to_owned(),
     });
     Ok(match value["part"].as_str() {
-        Some("thought") => Part::Reasoning(Thought {
+        Some("thought") => Part::Reasoning(ReasoningPart {
             text: text("text"),
             signature,
             redacted: value["redacted"] == true,
@@ -120,8 +121,8 @@ fn place_in_answer(client: Dialect) -> &'static str {
 fn stored_signatures_mean_what_they_meant() -> Outcome<()> {
     for case in cases()? {
         let body = next_request(case.client, case.held()).to_string();
-        let mut notes = Notes::default();
-        let asked = Asked::of_path("m", false)?;
+        let mut notes = TranslationReport::default();
+        let asked = RequestHead::from_path("m", false)?;
         let request = case
             .client
             .decode_request(body.as_bytes(), &asked, &mut notes)?;
@@ -147,20 +148,20 @@ fn signatures_are_written_as_they_were() -> Outcome<()> {
             continue;
         }
         let calls = |part: &Part| matches!(part, Part::ToolCall(_));
-        let answer = Answer {
+        let answer = Response {
             finish: if case.expected.iter().any(calls) {
-                Finish::ToolCalls
+                FinishReason::ToolCalls
             } else {
-                Finish::Stop
+                FinishReason::Stop
             },
             parts: case.expected.clone(),
-            ..Answer::default()
+            ..Response::default()
         };
-        let owed = Owed {
+        let owed = ResponseContext {
             id: "call-1".to_owned(),
-            ..Owed::default()
+            ..ResponseContext::default()
         };
-        let body: Value = serde_json::from_slice(&case.client.encode_answer(&answer, &owed))?;
+        let body: Value = serde_json::from_slice(&case.client.encode_response(&answer, &owed))?;
         let found = body.pointer(place_in_answer(case.client));
         assert_eq!(found, Some(case.held()), "{}", case.place());
         written += 1;
