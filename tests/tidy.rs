@@ -5,8 +5,14 @@
 mod features;
 #[path = "tidy/graph.rs"]
 mod graph;
+#[path = "tidy/imports.rs"]
+mod imports;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/tokens.rs"]
+mod tokens;
+#[path = "tidy/words.rs"]
+mod words;
 
 use std::collections::BTreeSet;
 use std::error::Error;
