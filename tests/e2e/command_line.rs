@@ -104,6 +104,7 @@ fn plugin_list_shows_rejected_plugins() {
 }
 
 #[test]
+#[cfg(feature = "demo")]
 fn demo_passes_every_step() {
     let output = run(&["demo", "--exit", "--listen", "127.0.0.1:0"]);
     let stdout = text(&output.stdout);

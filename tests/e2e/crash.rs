@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jackfield_http::practice::{MockFailure, MockOAuthOptions, Rotation};
+use jackfield_mock_provider::{MockFailure, MockOAuthOptions, Rotation};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinSet;

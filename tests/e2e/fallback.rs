@@ -1,7 +1,7 @@
 //! Models that take another's place, as the configuration has it.
 
 use axum::http::StatusCode;
-use jackfield_http::practice::MockFailure;
+use jackfield_mock_provider::MockFailure;
 use serde_json::json;
 
 use crate::harness::{Jackfield, Upstream, chat};

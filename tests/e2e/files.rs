@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jackfield_http::practice::{MockOAuthOptions, Rotation};
+use jackfield_mock_provider::{MockOAuthOptions, Rotation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -7,8 +7,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_http::practice::{MockOAuth, MockOAuthOptions, MockProvider};
 use jackfield_http::{install_crypto_provider, serve as serve_http};
+use jackfield_mock_provider::{MockOAuth, MockOAuthOptions, MockProvider};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use jackfield_http::practice::{MockOAuthOptions, MockTokens, Rotation};
+use jackfield_mock_provider::{MockOAuthOptions, MockTokens, Rotation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;

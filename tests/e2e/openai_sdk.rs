@@ -1,7 +1,7 @@
 //! The `openai` SDK for Python, as its registry has it, against the real binary.
 
 use axum::http::StatusCode;
-use jackfield_http::practice::MockFailure;
+use jackfield_mock_provider::MockFailure;
 
 use crate::harness::{Jackfield, Upstream};
 use crate::sdks::{python, scripts};

@@ -1,7 +1,7 @@
 //! What the seed sets by a call to its manager, a reload of the configuration sets here: each with an
 //! effect that a client sees.
 
-use jackfield_http::practice::MockFailure;
+use jackfield_mock_provider::MockFailure;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 

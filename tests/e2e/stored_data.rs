@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use jackfield_http::practice::{MockFailure, MockOAuthCounts, MockOAuthOptions, Rotation};
+use jackfield_mock_provider::{MockFailure, MockOAuthCounts, MockOAuthOptions, Rotation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

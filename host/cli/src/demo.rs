@@ -9,8 +9,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jackfield_http::practice::MockProvider;
 use jackfield_http::serve as serve_http;
+use jackfield_mock_provider::MockProvider;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 

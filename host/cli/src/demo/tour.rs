@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jackfield_credential::Availability;
 use jackfield_dispatch::Dispatcher;
-use jackfield_http::practice::{MockClient, MockFailure, MockProvider, MockResponse};
+use jackfield_mock_provider::{MockClient, MockFailure, MockProvider, MockResponse};
 use jackfield_runtime::Registry;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
