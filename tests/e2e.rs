@@ -1,5 +1,5 @@
 //! End to end: the real binary, started as a process, driven by real clients over real HTTP, with
-//! a practice provider behind it that the tests hold in their hands.
+//! a mock provider behind it that the tests hold in their hands.
 
 #![expect(
     clippy::disallowed_methods,

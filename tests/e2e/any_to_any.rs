@@ -18,7 +18,7 @@ const PROVIDERS: [(&str, &str, &str); 4] = [
     ("openai-compatible", "/v1", "model-d"),
 ];
 
-/// One practice provider behind every executor. The scripts have it fail, each failure of which cools a
+/// One mock provider behind every executor. The scripts have it fail, each failure of which cools a
 /// credential: there are some to spare, all with one key, and a call tries only one of them.
 async fn start_with_all_providers(upstream: &Upstream) -> Jackfield {
     let mut config = "retry: { rounds: 1, max-credentials: 1 }\nproviders:\n".to_owned();
@@ -295,7 +295,7 @@ async fn failed_json_array_ends_with_the_error() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start_with_all_providers(&upstream).await;
     for (executor, _, model) in PROVIDERS {
-        let prompt = "hello practice:wish {\"events_error_after\":5}";
+        let prompt = "hello mock:directive {\"events_error_after\":5}";
         let (status, text) = stream_as_array(&jackfield, model, prompt).await;
         assert_eq!(status, 200, "{executor}: {text}");
         let items: Vec<Value> = serde_json::from_str(&text).unwrap();
@@ -310,7 +310,7 @@ async fn failed_json_array_ends_with_the_error() {
 async fn failed_stream_ends_with_an_error_in_the_clients_dialect() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start_with_all_providers(&upstream).await;
-    let prompt = "hello practice:wish {\"events_error_after\":5}";
+    let prompt = "hello mock:directive {\"events_error_after\":5}";
     let message = serde_json::json!([{ "role": "user", "content": prompt }]);
     let clients = [
         ("/v1/chat/completions", "messages", "data: {\"error\":"),

@@ -72,7 +72,7 @@ fn node_command(script: PathBuf) -> Command {
 
 /// What a user asks a tool for: the provider reads in it which tool it is to have called.
 fn prompt(tool: &str, arguments: &Value) -> String {
-    format!("Write the note, please. practice:call {tool} {arguments}")
+    format!("Write the note, please. mock:call {tool} {arguments}")
 }
 
 fn claude_code(modules: &Path, note: &str, origin: &str, key: &str) -> Command {
@@ -107,11 +107,11 @@ fn codex(modules: &Path, home: &TempDir, note: &str, origin: &str, key: &str) ->
     command
 }
 
-/// Runs a tool straight against the practice provider.
+/// Runs a tool straight against the mock provider.
 async fn run_directly(tool: CodingTool, path: &str) {
     let upstream = Upstream::start(&[]).await;
     let origin = upstream.origin();
-    let written = tool.run_task(&origin, "key-a", "practice-large");
+    let written = tool.run_task(&origin, "key-a", "mock-large");
     if let Err(log) = written.await {
         panic!("{tool:?}: {log}");
     }

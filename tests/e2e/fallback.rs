@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::{Jackfield, Upstream, chat};
 
-/// Two providers, `small` and `large`, at one practice provider; `gpt-small` falls back when it cools.
+/// Two providers, `small` and `large`, at one mock provider; `gpt-small` falls back when it cools.
 async fn start(upstream: &Upstream) -> Jackfield {
     let provider = |name: &str| {
         format!(
@@ -53,7 +53,7 @@ async fn falls_back_when_cooling_but_not_on_failure() {
     for _ in 0..2 {
         let (status, response) = jackfield.call(&request).await;
         assert_eq!(status, 200, "{response}");
-        assert_eq!(response["x_practice"]["served_by"], "key-large");
+        assert_eq!(response["x_mock"]["served_by"], "key-large");
         assert_eq!(response["model"], "gpt-large");
     }
     // The second call asked `small` no more.

@@ -55,10 +55,7 @@ async fn ids(jackfield: &Jackfield) -> Vec<String> {
 async fn served_by(jackfield: &Jackfield) -> String {
     let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 200, "{response}");
-    response["x_practice"]["served_by"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    response["x_mock"]["served_by"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

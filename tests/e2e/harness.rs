@@ -27,7 +27,7 @@ const POLL: Duration = Duration::from_millis(10);
 /// The token of the admin API.
 pub(crate) const TOKEN: &str = "an-admin-token-for-tests";
 
-/// A practice provider on a loopback port.
+/// A mock provider on a loopback port.
 pub(crate) struct Upstream {
     pub(crate) provider: Arc<MockProvider>,
     pub(crate) address: SocketAddr,
@@ -298,13 +298,13 @@ pub(crate) fn provider(
     )
 }
 
-/// A chat of one message, with what the practice provider is asked to do.
+/// A chat of one message, with what the mock provider is asked to do.
 pub(crate) fn chat(model: &str, stream: bool, directives: &Value) -> Value {
     json!({
         "model": model,
         "messages": [{ "role": "user", "content": "hello" }],
         "stream": stream,
-        "practice": directives,
+        "mock": directives,
     })
 }
 

@@ -124,7 +124,7 @@ async fn failing_selector_fails_no_call() {
         let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
         assert_eq!(status, 200, "{response}");
         assert_eq!(
-            response["x_practice"]["served_by"], "key-a",
+            response["x_mock"]["served_by"], "key-a",
             "the first candidate is taken"
         );
     }

@@ -1,4 +1,4 @@
-//! The practice provider and the scripts for real SDKs, against each other: what passes here shows that
+//! The mock provider and the scripts for real SDKs, against each other: what passes here shows that
 //! a failure behind Jackfield is Jackfield's.
 
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::harness::Upstream;
 use crate::sdks::{SdkCall, SdkScript};
 
-/// Runs a script straight against the practice provider, and hands that over for a look.
+/// Runs a script straight against the mock provider, and hands that over for a look.
 async fn run_directly(script: SdkScript) -> Upstream {
     let upstream = Upstream::start(&[]).await;
     let call = SdkCall {
@@ -101,7 +101,7 @@ async fn mock_provider_lists_received_requests() {
         .body(body.to_string());
     // Without a version it is refused, and shown all the same.
     assert_eq!(send.send().await.unwrap().status(), 400);
-    let shown = client.get(format!("{origin}/practice/requests"));
+    let shown = client.get(format!("{origin}/mock/requests"));
     let shown = shown.send().await.unwrap().text().await.unwrap();
     let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown["requests"][0]["body"], body);

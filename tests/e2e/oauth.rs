@@ -173,7 +173,7 @@ async fn invalid_grant_bars_only_its_credential() {
     for _ in 0..6 {
         let (status, response) = jackfield.call(&hello()).await;
         assert_eq!(status, 200, "{response}");
-        assert_eq!(response["x_practice"]["served_by"], "bob");
+        assert_eq!(response["x_mock"]["served_by"], "bob");
     }
     assert_eq!(
         upstream.oauth().counts().invalid_grant,

@@ -169,7 +169,7 @@ async fn unreachable_proxy_does_not_cool_its_credential() {
     let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
     let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 200, "{response}");
-    assert_eq!(response["x_practice"]["served_by"], "direct");
+    assert_eq!(response["x_mock"]["served_by"], "direct");
     let lost = jackfield.credential("a-lost").await;
     assert_eq!(lost["health"]["state"], "ready", "{lost}");
 }

@@ -52,7 +52,7 @@ async fn ids(jackfield: &Jackfield) -> Vec<String> {
 async fn served_by(jackfield: &Jackfield) -> String {
     let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
     assert_eq!(status, 200, "{response}");
-    let key = response["x_practice"]["served_by"].as_str();
+    let key = response["x_mock"]["served_by"].as_str();
     key.unwrap().to_owned()
 }
 
@@ -338,12 +338,7 @@ async fn reload_preserves_credentials_of_files_and_admin_api() {
     for _ in 0..3 {
         let (status, response) = jackfield.call(&chat("renamed", false, &json!({}))).await;
         assert_eq!(status, 200, "{response}");
-        keys.push(
-            response["x_practice"]["served_by"]
-                .as_str()
-                .unwrap()
-                .to_owned(),
-        );
+        keys.push(response["x_mock"]["served_by"].as_str().unwrap().to_owned());
     }
     keys.sort();
     assert_eq!(keys, ["key-b", "key-file", "key-made"]);

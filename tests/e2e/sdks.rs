@@ -28,7 +28,7 @@ pub(crate) struct SdkCall<'a> {
     /// The key that the SDK sends.
     pub(crate) key: &'a str,
     pub(crate) model: &'a str,
-    /// The key that the practice provider sees: it shows in its answers.
+    /// The key that the mock provider sees: it shows in its answers.
     pub(crate) expected_key: &'a str,
     /// The features that are left out.
     pub(crate) excluded: &'a [&'a str],

@@ -52,10 +52,7 @@ async fn credential_for(jackfield: &Jackfield, session: Option<&str>) -> String 
     assert_eq!(response.status(), 200);
     let response: serde_json::Value =
         serde_json::from_str(&response.text().await.unwrap()).unwrap();
-    response["x_practice"]["served_by"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    response["x_mock"]["served_by"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn reconfigure(jackfield: &Jackfield, upstream: &Upstream, more: &str) {
 /// Which key a call was answered with, or the status of its failure.
 async fn call(jackfield: &Jackfield) -> Result<String, u16> {
     let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
-    let key = response["x_practice"]["served_by"].as_str();
+    let key = response["x_mock"]["served_by"].as_str();
     key.map(str::to_owned).ok_or(status)
 }
 

@@ -57,7 +57,7 @@ impl Scene {
     async fn served(&self, model: &str) -> String {
         let (status, answer) = self.call(model).await;
         assert_eq!(status, 200, "{model}: {answer}");
-        let by = answer["x_practice"]["served_by"].as_str();
+        let by = answer["x_mock"]["served_by"].as_str();
         by.unwrap().to_owned()
     }
 

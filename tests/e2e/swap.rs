@@ -222,12 +222,7 @@ async fn served_keys(jackfield: &Jackfield) -> Vec<String> {
     let mut served = Vec::new();
     for _ in 0..4 {
         let (_, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
-        served.push(
-            response["x_practice"]["served_by"]
-                .as_str()
-                .unwrap()
-                .to_owned(),
-        );
+        served.push(response["x_mock"]["served_by"].as_str().unwrap().to_owned());
     }
     served
 }

@@ -1,4 +1,4 @@
-//! The demo: a practice provider in this process, two credentials for it, the real server, and a
+//! The demo: a mock provider in this process, two credentials for it, the real server, and a
 //! guided tour of what it does.
 
 mod tour;
@@ -65,9 +65,7 @@ async fn serve_on(address: SocketAddr, provider: SocketAddr) -> Result<(), Strin
         "  curl http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n    \
          -d '{{\"model\": \"fast\", \"messages\": [{{\"role\": \"user\", \"content\": \"hello\"}}]}}'\n"
     ));
-    print(&format!(
-        "The practice provider is at http://{provider}/v1."
-    ));
+    print(&format!("The mock provider is at http://{provider}/v1."));
     let _ = stop_signal()?.wait_for(|stop| *stop).await;
     Ok(())
 }
@@ -94,11 +92,11 @@ fn config(file: &Path, address: SocketAddr, provider: SocketAddr) -> Result<Conf
         "listen: {address}\n\
          store: none\n\
          providers:\n\
-         \x20 - name: practice\n\
+         \x20 - name: mock\n\
          \x20   executor: openai-compatible\n\
          \x20   base-url: http://{provider}/v1\n\
          \x20   credentials: [ {{ id: {first}, api-key: {first} }}, {{ id: {second}, api-key: {second} }} ]\n\
-         \x20   models: [ {{ name: gpt-practice, alias: fast }} ]\n"
+         \x20   models: [ {{ name: gpt-mock, alias: fast }} ]\n"
     );
     fs::write(file, text).map_err(|error| format!("writing {}: {error}", file.display()))?;
     Config::load(file, &FileEnvironment).map_err(|errors| errors.to_string())

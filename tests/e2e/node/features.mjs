@@ -22,14 +22,14 @@ export const KEY = values.key;
 export const MODEL = values.model;
 export const SAYS = values.says || KEY;
 export const HELLO = `${SAYS} says: word-1 word-2 word-3 word-4`;
-export const THOUGHT = "It is practice, so I think briefly.";
+export const THOUGHT = "This is mock reasoning. It is short.";
 
 // The smallest PNG that there is: one pixel.
 export const PNG =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 export const SAW = `saw image image/png ${Buffer.from(PNG, "base64").length} bytes`;
 
-// What the tools take, and what the practice provider calls them with.
+// What the tools take, and what the mock provider calls them with.
 const object = (properties) => ({
   type: "object",
   properties,
@@ -37,12 +37,12 @@ const object = (properties) => ({
   additionalProperties: false,
 });
 export const WEATHER = object({ city: { type: "string" }, days: { type: "integer" } });
-export const WEATHER_ARGUMENTS = { city: "practice-city", days: 7 };
+export const WEATHER_ARGUMENTS = { city: "mock-city", days: 7 };
 export const CLOCK = object({ zone: { type: "string" } });
-export const CLOCK_ARGUMENTS = { zone: "practice-zone-2" };
+export const CLOCK_ARGUMENTS = { zone: "mock-zone-2" };
 
 /// A text with wishes in it, which reach the provider through any translation.
-export const wish = (text, wishes) => `${text} practice:wish ${JSON.stringify(wishes)}`;
+export const wish = (text, wishes) => `${text} mock:directive ${JSON.stringify(wishes)}`;
 
 export const equal = assert.deepEqual;
 

@@ -10,7 +10,7 @@ TOOLS = [
     {"name": "get_weather", "description": "weather", "input_schema": WEATHER},
     {"name": "get_time", "description": "time", "input_schema": CLOCK},
 ]
-THOUGHT = "It is practice, so I think briefly."
+THOUGHT = "This is mock reasoning. It is short."
 THINKING = {"type": "enabled", "budget_tokens": 1024}
 
 

@@ -31,21 +31,21 @@ PNG = base64.b64decode(
 )
 SAW = f"saw image image/png {len(PNG)} bytes"
 
-# What a weather tool takes, and what the practice provider calls it with.
+# What a weather tool takes, and what the mock provider calls it with.
 WEATHER = {
     "type": "object",
     "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
     "required": ["city", "days"],
     "additionalProperties": False,
 }
-WEATHER_ARGUMENTS = {"city": "practice-city", "days": 7}
+WEATHER_ARGUMENTS = {"city": "mock-city", "days": 7}
 CLOCK = {
     "type": "object",
     "properties": {"zone": {"type": "string"}},
     "required": ["zone"],
     "additionalProperties": False,
 }
-CLOCK_ARGUMENTS = {"zone": "practice-zone-2"}
+CLOCK_ARGUMENTS = {"zone": "mock-zone-2"}
 
 _features = []
 
@@ -58,7 +58,7 @@ def feature(function):
 
 def wish(text: str, **wishes) -> str:
     """A text with wishes in it, which reach the provider through any translation."""
-    return f"{text} practice:wish {json.dumps(wishes)}"
+    return f"{text} mock:directive {json.dumps(wishes)}"
 
 
 def equal(found, expected) -> None:

@@ -14,7 +14,7 @@ beta = genai.Client(
     api_key=KEY, http_options=types.HttpOptions(base_url=BASE_URL, timeout=30_000, api_version="v1beta")
 )
 
-THOUGHT = "It is practice, so I think briefly."
+THOUGHT = "This is mock reasoning. It is short."
 
 
 def functions() -> list:
@@ -157,7 +157,7 @@ def automatic_functions():
         return f"{days} days of sun in {city}"
 
     chat = client.chats.create(model=MODEL, config={"tools": [get_weather]})
-    within("7 days of sun in practice-city", chat.send_message("use a tool").text)
+    within("7 days of sun in mock-city", chat.send_message("use a tool").text)
 
 
 @feature
@@ -186,7 +186,7 @@ class Place(BaseModel):
 @feature
 def structured():
     answer = ask("where?", response_mime_type="application/json", response_schema=Place)
-    equal(answer.parsed, Place(name="practice-name", score=7, tags=["practice-tags"]))
+    equal(answer.parsed, Place(name="mock-name", score=7, tags=["mock-tags"]))
     schema = Place.model_json_schema()
     answer = ask("where?", response_mime_type="application/json", response_json_schema=schema)
     equal(json.loads(answer.text)["score"], 7)

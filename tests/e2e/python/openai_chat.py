@@ -163,7 +163,7 @@ def chat_structured():
     messages = [{"role": "user", "content": "where?"}]
     answer = client.chat.completions.parse(model=MODEL, messages=messages, response_format=Place)
     parsed = answer.choices[0].message.parsed
-    equal(parsed, Place(name="practice-name", unit="c", tags=["practice-tags"], score=7))
+    equal(parsed, Place(name="mock-name", unit="c", tags=["mock-tags"], score=7))
 
 
 @feature
@@ -183,12 +183,12 @@ def chat_image():
 def chat_reasoning():
     answer = ask("hello", reasoning_effort="low")
     equal(answer.choices[0].message.content, HELLO)
-    equal(answer.choices[0].message.model_extra["reasoning_content"], "It is practice, so I think briefly.")
+    equal(answer.choices[0].message.model_extra["reasoning_content"], "This is mock reasoning. It is short.")
     equal(answer.usage.completion_tokens_details.reasoning_tokens, 3)
     chunks = list(ask("hello", reasoning_effort="low", stream=True))
     deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
     thought = "".join((delta.model_extra or {}).get("reasoning_content") or "" for delta in deltas)
-    equal(thought, "It is practice, so I think briefly.")
+    equal(thought, "This is mock reasoning. It is short.")
 
 
 @feature

@@ -14,7 +14,7 @@ TOOLS = [
     {"type": "function", "name": name, "description": name, "parameters": parameters, "strict": True}
     for name, parameters in [("get_weather", WEATHER), ("get_time", CLOCK)]
 ]
-THOUGHT = "It is practice, so I think briefly."
+THOUGHT = "This is mock reasoning. It is short."
 
 
 def ask(given, **more):
@@ -127,7 +127,7 @@ class Place(BaseModel):
 @feature
 def responses_structured():
     answer = client.responses.parse(model=MODEL, input="where?", text_format=Place)
-    equal(answer.output_parsed, Place(name="practice-name", unit="c", score=7))
+    equal(answer.output_parsed, Place(name="mock-name", unit="c", score=7))
 
 
 @feature

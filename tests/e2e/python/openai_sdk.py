@@ -33,8 +33,8 @@ for model in ["gpt-practice", "practice"]:
     assert answer.model == "gpt-practice", answer.model
     assert answer.usage.completion_tokens == 5
     # Members that no dialect knows pass both ways.
-    assert answer.model_extra["x_practice"] == {"served_by": "practice-key"}
-assert ask("practice", extra_body={"practice": {"words": 2}}).usage.completion_tokens == 2
+    assert answer.model_extra["x_mock"] == {"served_by": "practice-key"}
+assert ask("practice", extra_body={"mock": {"words": 2}}).usage.completion_tokens == 2
 
 # A streamed chat, with usage.
 stream = ask("practice", stream=True, stream_options={"include_usage": True})
@@ -80,7 +80,7 @@ assert raised.code == "model_not_found"
 # A stream that breaks in the middle raises, and what came before it arrived.
 received = []
 try:
-    for chunk in ask("practice", stream=True, extra_body={"practice": {"break_after": 3, "pause_ms": 50}}):
+    for chunk in ask("practice", stream=True, extra_body={"mock": {"break_after": 3, "pause_ms": 50}}):
         received.append(chunk.choices[0].delta.content)
     raise AssertionError("a broken stream was taken for a whole one")
 except openai.APIError as raised:

@@ -1,4 +1,4 @@
-//! A client for the practice provider's dialect: what the demo makes its calls with.
+//! A client for the mock provider's dialect: what the demo makes its calls with.
 
 use std::collections::BTreeMap;
 

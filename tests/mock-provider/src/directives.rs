@@ -1,14 +1,14 @@
-//! What a caller may ask of the practice provider beside what the dialect has: in the member
-//! `practice` of the body or, where a translation stands between, in the text of a user's message.
+//! What a caller may ask of the mock provider beside what the dialect has: in the member
+//! `mock` of the body or, where a translation stands between, in the text of a user's message.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Begins a wish inside a text: `practice:wish {"words":2}`.
-const DIRECTIVE_PREFIX: &str = "practice:wish ";
+/// Begins a wish inside a text: `mock:directive {"words":2}`.
+const DIRECTIVE_PREFIX: &str = "mock:directive ";
 
-/// Begins a call inside a text: `practice:call TOOL {"path":"a"}`.
-const CALL_PREFIX: &str = "practice:call ";
+/// Begins a call inside a text: `mock:call TOOL {"path":"a"}`.
+const CALL_PREFIX: &str = "mock:call ";
 
 /// How a caller wants to be answered.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -60,12 +60,12 @@ impl Default for Directives {
 }
 
 impl Directives {
-    /// Those in a body's member `practice`, and those that a user's text has over them.
+    /// Those in a body's member `mock`, and those that a user's text has over them.
     ///
     /// # Errors
     /// When a wish is not known.
     pub(super) fn read(body: &Value, text: &str) -> Result<Self, String> {
-        let mut directives = body.get("practice").cloned().unwrap_or(Value::Null);
+        let mut directives = body.get("mock").cloned().unwrap_or(Value::Null);
         for (_, directive) in values_after(text, DIRECTIVE_PREFIX) {
             let (Value::Object(more), true) =
                 (directive, directives.is_object() || directives.is_null())
@@ -113,8 +113,8 @@ mod tests {
 
     #[test]
     fn directives_in_text_override_the_body() {
-        let body = json!({ "practice": { "words": 2, "empty": true } });
-        let directives = Directives::read(&body, "say practice:wish {\"words\":3} now").unwrap();
+        let body = json!({ "mock": { "words": 2, "empty": true } });
+        let directives = Directives::read(&body, "hello mock:directive {\"words\":3} now").unwrap();
         assert_eq!((directives.words, directives.empty), (3, true));
         assert_eq!(
             Directives::read(&json!({}), "hello"),
@@ -124,18 +124,18 @@ mod tests {
 
     #[test]
     fn rejects_unknown_directives() {
-        assert!(Directives::read(&json!({ "practice": { "wrods": 2 } }), "").is_err());
-        assert!(Directives::read(&json!({ "practice": 1 }), "practice:wish {}").is_err());
+        assert!(Directives::read(&json!({ "mock": { "wrods": 2 } }), "").is_err());
+        assert!(Directives::read(&json!({ "mock": 1 }), "mock:directive {}").is_err());
     }
 
     #[test]
     fn reads_requested_calls_from_text() {
-        let text = "do practice:call write {\"path\": \"{a}\"} then practice:call read {} and end";
+        let text = "do mock:call write {\"path\": \"{a}\"} then mock:call read {} and end";
         let expected = vec![
             ("write".to_owned(), json!({ "path": "{a}" })),
             ("read".to_owned(), json!({})),
         ];
         assert_eq!(requested_calls(text), expected);
-        assert_eq!(requested_calls("practice:call of the wild"), []);
+        assert_eq!(requested_calls("mock:call of the wild"), []);
     }
 }

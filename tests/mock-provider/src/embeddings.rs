@@ -34,7 +34,7 @@ static BODY: Schema = Schema::Object(&[
     ),
     optional("dimensions", Schema::Integer(1, DIMENSIONS_MAX)),
     optional("encoding_format", Schema::Enum(&["float", "base64"])),
-    optional("practice", Schema::Any),
+    optional("mock", Schema::Any),
     optional("user", Schema::Text),
 ]);
 

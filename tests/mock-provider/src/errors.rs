@@ -143,7 +143,7 @@ fn anthropic_body(error: &ApiError) -> Value {
         None => error.message.clone(),
     };
     json!({ "type": "error", "error": { "type": kind, "message": message },
-        "request_id": "req_practice" })
+        "request_id": "req_mock" })
 }
 
 /// As Google's error model has it; a key that is wrong is a bad request there.

@@ -1,4 +1,4 @@
-//! A practice provider: it speaks the dialects of OpenAI, Anthropic and Gemini on a loopback port,
+//! A mock provider: it speaks the dialects of OpenAI, Anthropic and Gemini on a loopback port,
 //! checks what it is sent as strictly as their references do, answers by rule, and fails on command.
 //! The demo and the tests use it; nothing of it is on a request's path.
 //!
@@ -43,7 +43,7 @@ pub use request_log::RecordedRequest;
 
 use request_log::RequestLog;
 
-/// A practice provider. Give its [`router`](PracticeProvider::router) to a server.
+/// A mock provider. Give its [`router`](MockProvider::router) to a server.
 #[derive(Default)]
 pub struct MockProvider {
     /// The keys that it knows; any, if there is none.
@@ -59,7 +59,7 @@ pub struct MockProvider {
     oauth: Option<MockOAuth>,
 }
 
-/// How a practice provider fails a call.
+/// How a mock provider fails a call.
 #[derive(Debug, Clone, Copy)]
 pub struct MockFailure {
     /// The status.

@@ -1,10 +1,10 @@
-//! The models that the practice provider says it has, as each dialect lists them. It serves any other
+//! The models that the mock provider says it has, as each dialect lists them. It serves any other
 //! just as well.
 
 use serde_json::{Value, json};
 
 /// Their names.
-const MODELS: [&str; 2] = ["practice-large", "practice-small"];
+const MODELS: [&str; 2] = ["mock-large", "mock-small"];
 
 /// As OpenAI lists them.
 pub(super) fn openai_models() -> Value {
@@ -12,7 +12,7 @@ pub(super) fn openai_models() -> Value {
 }
 
 fn openai_model(name: &str) -> Value {
-    json!({ "id": name, "object": "model", "created": 1, "owned_by": "practice" })
+    json!({ "id": name, "object": "model", "created": 1, "owned_by": "mock" })
 }
 
 /// As Anthropic lists them.
@@ -36,7 +36,7 @@ fn gemini_model(name: &str) -> Value {
         "name": format!("models/{name}"),
         "version": "1",
         "displayName": name,
-        "description": "It practises.",
+        "description": "It returns responses by rule.",
         "inputTokenLimit": 100_000,
         "outputTokenLimit": 10_000,
         "supportedGenerationMethods": ["generateContent", "countTokens", "embedContent"],

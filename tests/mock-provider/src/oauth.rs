@@ -1,4 +1,4 @@
-//! The practice provider's token endpoint: OAuth 2.0's refresh grant (RFC 6749, section 6), with
+//! The mock provider's token endpoint: OAuth 2.0's refresh grant (RFC 6749, section 6), with
 //! refresh tokens that are used once. Requests are checked as strictly as the RFC allows, so that what
 //! passes here passes anywhere.
 
@@ -57,7 +57,7 @@ pub enum Rotation {
     Never,
 }
 
-/// A practice provider's accounts and their tokens.
+/// A mock provider's accounts and their tokens.
 #[derive(Debug)]
 pub struct MockOAuth {
     options: MockOAuthOptions,

@@ -28,7 +28,7 @@ pub(super) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
         ));
     }
     let directives =
-        Directives::read(&body, &prompt).map_err(|error| RequestError::at("practice", error))?;
+        Directives::read(&body, &prompt).map_err(|error| RequestError::at("mock", error))?;
     let stop = match &body["stop"] {
         Value::String(stop) => vec![stop.clone()],
         stops => {
@@ -73,7 +73,7 @@ fn finish_reason(response: &ModelResponse) -> &'static str {
 }
 
 fn completion_object(request: &ModelRequest, choices: &[Value]) -> Value {
-    json!({ "id": "cmpl-practice-1", "object": "text_completion", "created": 1,
+    json!({ "id": "cmpl-mock-1", "object": "text_completion", "created": 1,
         "model": request.model, "choices": choices })
 }
 

@@ -1,4 +1,4 @@
-//! What a request came to, whatever dialect it was in: all that the practice provider's rules look at.
+//! What a request came to, whatever dialect it was in: all that the mock provider's rules look at.
 
 use serde_json::Value;
 

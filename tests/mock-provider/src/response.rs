@@ -1,4 +1,4 @@
-//! How the practice provider answers: by rule, so that a test can see in the answer what arrived.
+//! How the mock provider answers: by rule, so that a test can see in the answer what arrived.
 
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ impl ModelResponse {
 
     fn fill(&mut self, request: &ModelRequest, key: &str) {
         if request.reasoning {
-            self.reasoning = ["It is", " practice,", " so I think briefly."]
+            self.reasoning = ["This is", " mock reasoning.", " It is short."]
                 .map(str::to_owned)
                 .to_vec();
         }

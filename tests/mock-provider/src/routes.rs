@@ -1,4 +1,4 @@
-//! The practice provider's paths.
+//! The mock provider's paths.
 
 use std::sync::Arc;
 
@@ -34,8 +34,8 @@ pub(super) fn router(provider: Arc<MockProvider>) -> Router {
         .route("/v1/models/{target}", post(post_gemini))
         .route("/v1beta/models/{target}", post(post_gemini))
         .route("/oauth/token", post(oauth::token))
-        .route("/practice/counts", get(counts))
-        .route("/practice/requests", get(requests))
+        .route("/mock/counts", get(counts))
+        .route("/mock/requests", get(requests))
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
         .with_state(provider)
 }

@@ -1,5 +1,5 @@
 //! What a JSON value must look like, as a table: which members an object may and must have, and of
-//! which type each is. The strictness of the practice provider, as far as it needs no thought.
+//! which type each is. The strictness of the mock provider, as far as it needs no thought.
 
 use serde_json::Value;
 

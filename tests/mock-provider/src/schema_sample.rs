@@ -1,4 +1,4 @@
-//! Values that satisfy a JSON schema: what the practice provider calls tools with, and what it answers
+//! Values that satisfy a JSON schema: what the mock provider calls tools with, and what it answers
 //! where a schema is asked for.
 
 use serde_json::{Map, Value, json};
@@ -112,9 +112,9 @@ fn text(schema: &Value, name: &str, variant: usize) -> Value {
     let text = match schema.get("format").and_then(Value::as_str) {
         Some("date-time") => "2026-01-02T03:04:05Z".to_owned(),
         Some("date") => "2026-01-02".to_owned(),
-        Some("uri" | "url") => "https://practice.invalid/".to_owned(),
-        _ if variant == 0 => format!("practice-{name}"),
-        _ => format!("practice-{name}-{}", variant + 1),
+        Some("uri" | "url") => "https://mock.invalid/".to_owned(),
+        _ if variant == 0 => format!("mock-{name}"),
+        _ => format!("mock-{name}-{}", variant + 1),
     };
     let least = bound(schema, "minLength")
         .unwrap_or(0)
@@ -149,11 +149,11 @@ mod tests {
             "$defs": { "place": { "type": "object", "properties": { "x": { "const": 4 } }, "required": ["x"] } },
         });
         let expected = json!({
-            "city": "practice-city", "days": 1, "unit": "c", "where": { "x": 4 },
-            "tags": ["practice", "practice"], "ratio": 1.5,
+            "city": "mock-city", "days": 1, "unit": "c", "where": { "x": 4 },
+            "tags": ["mock-tag", "mock-tag"], "ratio": 1.5,
         });
         assert_eq!(sample(&schema, 0), expected);
-        assert_eq!(sample(&schema, 1)["city"], "practice-city-2");
+        assert_eq!(sample(&schema, 1)["city"], "mock-city-2");
         assert_eq!(sample(&schema, 1)["unit"], "f");
     }
 

@@ -1,4 +1,4 @@
-//! What every path of the practice provider has in common: a request is let in, checked, answered,
+//! What every path of the mock provider has in common: a request is let in, checked, answered,
 //! and sent whole or as a stream, with the failures that it wished for.
 
 use std::sync::Arc;
@@ -93,7 +93,7 @@ impl MockProvider {
             return Ok(key);
         };
         // As careless as some providers are: the key is repeated.
-        let message = format!("the practice provider refuses the API key {key}");
+        let message = format!("the mock provider refuses the API key {key}");
         let status = failure.status.as_u16();
         Err(ApiError {
             status,
@@ -207,7 +207,7 @@ fn parse_body(body: &[u8]) -> Result<Value, ApiError> {
     let body: Value =
         serde_json::from_slice(body).map_err(|error| RequestError::at("", error.to_string()))?;
     let directives =
-        Directives::read(&body, "").map_err(|error| RequestError::at("practice", error))?;
+        Directives::read(&body, "").map_err(|error| RequestError::at("mock", error))?;
     match directives.status {
         Some(status) => Err(requested_error(status, directives.retry_after)),
         None => Ok(body),
@@ -237,7 +237,7 @@ async fn pause(directives: &Directives, sent: u32) {
 
 /// Ends a stream in the middle.
 #[derive(Debug, thiserror::Error)]
-#[error("the practice provider breaks off")]
+#[error("the mock provider breaks off")]
 struct ConnectionAborted;
 
 /// Counts a stream for as long as it lives.

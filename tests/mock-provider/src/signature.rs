@@ -1,5 +1,5 @@
 //! Signatures of reasoning. Whoever hands reasoning back must hand its signature back unchanged, and
-//! the practice provider knows its own: each says which dialect it is of, and what it stands for.
+//! the mock provider knows its own: each says which dialect it is of, and what it stands for.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -22,14 +22,14 @@ pub(super) fn is_own_signature(signature: &str, dialect: &str) -> bool {
     };
     let payload = String::from_utf8_lossy(&payload).into_owned();
     let text = payload.rsplit_once('/').map(|(head, _)| head);
-    let text = text.and_then(|head| head.strip_prefix(&format!("practice/{dialect}/")));
+    let text = text.and_then(|head| head.strip_prefix(&format!("mock/{dialect}/")));
     text.is_some_and(|text| verify(signature, dialect, text))
 }
 
 fn payload(dialect: &str, text: &str) -> String {
-    let digest = Sha256::digest(format!("practice/{dialect}/{text}"));
+    let digest = Sha256::digest(format!("mock/{dialect}/{text}"));
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("practice/{dialect}/{text}/{digest}")
+    format!("mock/{dialect}/{text}/{digest}")
 }
 
 #[cfg(test)]
@@ -46,7 +46,7 @@ mod tests {
         assert!(!is_own_signature("c2lnbmF0dXJl", "gemini") && !is_own_signature("?", "gemini"));
         // Of the right form, but with a digest of something else.
         assert!(!is_own_signature(
-            &STANDARD.encode("practice/gemini/thought/1/00"),
+            &STANDARD.encode("mock/gemini/thought/1/00"),
             "gemini"
         ));
     }

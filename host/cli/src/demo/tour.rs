@@ -188,7 +188,7 @@ impl Tour {
         let mut order = Vec::new();
         for _ in 0..calls {
             let response = parse(&send_chat(client, false).await?)?;
-            let key = response["x_practice"]["served_by"]
+            let key = response["x_mock"]["served_by"]
                 .as_str()
                 .unwrap_or("nobody")
                 .to_owned();

@@ -67,7 +67,7 @@ fn build_request(body: Value) -> Result<ModelRequest, RequestError> {
     system.extend(conversation.system);
     let system = system.join("\n");
     let directives = Directives::read(&body, &conversation.prompt)
-        .map_err(|reason| RequestError::at("practice", reason))?;
+        .map_err(|reason| RequestError::at("mock", reason))?;
     let schema = &body["output_config"]["format"]["schema"];
     if schema.is_object() {
         let field = "output_config.format.schema";

@@ -32,7 +32,7 @@ pub(crate) fn response_body(request: &ModelRequest, response: &ModelResponse) ->
 
 fn message(request: &ModelRequest, response: &ModelResponse) -> Value {
     json!({
-        "id": "msg_practice_1",
+        "id": "msg_mock_1",
         "type": "message",
         "role": "assistant",
         "model": request.model,
@@ -53,7 +53,7 @@ fn visible_reasoning<'a>(request: &ModelRequest, response: &'a ModelResponse) ->
 }
 
 fn call_id(call: &ToolCall) -> String {
-    format!("toolu_practice_{}", call.number)
+    format!("toolu_mock_{}", call.number)
 }
 
 fn stop_reason(response: &ModelResponse) -> (&'static str, Value) {

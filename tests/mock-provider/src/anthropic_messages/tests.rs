@@ -269,7 +269,7 @@ fn omitted_thinking_still_has_a_signature() {
 
 #[test]
 fn cached_tokens_are_reported_separately() {
-    let request = parse_request(body(&json!({ "practice": { "cached_tokens": 2 } }))).unwrap();
+    let request = parse_request(body(&json!({ "mock": { "cached_tokens": 2 } }))).unwrap();
     let usage = &response_body(&request, &ModelResponse::generate(&request, "key"))["usage"];
     assert_eq!(
         (&usage["input_tokens"], &usage["cache_read_input_tokens"]),

@@ -12,7 +12,7 @@ const OPAQUE_MEMBERS: [&str; 9] = [
     "partMetadata",
     "example",
     "default",
-    "practice",
+    "mock",
     "labels",
 ];
 

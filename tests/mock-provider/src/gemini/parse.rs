@@ -35,7 +35,7 @@ pub(super) fn parse_request(
     }
     let system = content_text(&body["systemInstruction"]);
     let directives = Directives::read(&body, &conversation.prompt)
-        .map_err(|reason| RequestError::at("practice", reason))?;
+        .map_err(|reason| RequestError::at("mock", reason))?;
     Ok(ModelRequest {
         tokens: prompt_tokens(&conversation, &system),
         model: model.to_owned(),

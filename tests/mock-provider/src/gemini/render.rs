@@ -82,7 +82,7 @@ fn function_calls(request: &ModelRequest, response: &ModelResponse) -> Vec<Value
     let part = |(index, call): (usize, &ToolCall)| {
         let mut function_call = json!({ "name": call.name, "args": call.arguments });
         if request.directives.call_ids {
-            function_call["id"] = json!(format!("practice-{}", call.number));
+            function_call["id"] = json!(format!("mock-{}", call.number));
         }
         let part = json!({ "functionCall": function_call });
         if index == 0 {
@@ -118,7 +118,7 @@ fn response_object(
         "usageMetadata": usage(response),
         "modelVersion": request.model,
         // As unique within a conversation as the real ones are: ids of calls may be made of it.
-        "responseId": format!("practice-{}", response.calls.first().map_or(0, |call| call.number)),
+        "responseId": format!("mock-{}", response.calls.first().map_or(0, |call| call.number)),
     })
 }
 

@@ -16,14 +16,14 @@ pub(super) static BODY: Schema = Schema::Object(&[
     optional("model", Schema::Text),
     optional("serviceTier", Schema::Text),
     optional("store", Schema::Boolean),
-    optional("practice", Schema::Any),
+    optional("mock", Schema::Any),
 ]);
 
 /// The body of a token count.
 pub(super) static COUNT: Schema = Schema::Object(&[
     optional("contents", Schema::List(&CONTENT)),
     optional("generateContentRequest", Schema::Map(&Schema::Any)),
-    optional("practice", Schema::Any),
+    optional("mock", Schema::Any),
 ]);
 
 /// The body of one embedding.
@@ -32,7 +32,7 @@ pub(super) static EMBED: Schema = Schema::Object(&EMBED_MEMBERS);
 /// The body of several embeddings.
 pub(super) static BATCH_EMBED: Schema = Schema::Object(&[
     required("requests", Schema::List(&Schema::Object(&EMBED_MEMBERS))),
-    optional("practice", Schema::Any),
+    optional("mock", Schema::Any),
 ]);
 
 static EMBED_MEMBERS: [Member; 7] = [
@@ -42,7 +42,7 @@ static EMBED_MEMBERS: [Member; 7] = [
     optional("title", Schema::Text),
     optional("outputDimensionality", Schema::Integer(1, 3072)),
     optional("embedContentConfig", Schema::Map(&Schema::Any)),
-    optional("practice", Schema::Any),
+    optional("mock", Schema::Any),
 ];
 
 const CONTENT: Schema = Schema::Object(&CONTENT_MEMBERS);

@@ -23,7 +23,7 @@ fn body(more: &Value) -> Value {
 }
 
 fn request(more: &Value) -> Result<ModelRequest, RequestError> {
-    parse_request(body(more), "gemini-2.5-practice", false)
+    parse_request(body(more), "gemini-2.5-mock", false)
 }
 
 fn field(more: &Value) -> String {
@@ -184,19 +184,16 @@ fn signatures_are_verified_and_required_by_some_models() {
     let ours = sign(DIALECT, "thought");
     let for_urls = ours.replace('+', "-").replace('/', "_");
     for signature in [ours.as_str(), &for_urls, "skip_thought_signature_validator"] {
-        assert_eq!(field(call(Some(signature)), "gemini-3-practice"), None);
+        assert_eq!(field(call(Some(signature)), "gemini-3-mock"), None);
     }
     let at = |it: &str| Some(format!("contents[1].parts[0].{it}"));
     let theirs = sign("anthropic", "thought");
     assert_eq!(
-        field(call(Some(&theirs)), "gemini-2.5-practice"),
+        field(call(Some(&theirs)), "gemini-2.5-mock"),
         at("thought_signature")
     );
-    assert_eq!(
-        field(call(None), "gemini-3-practice"),
-        at("thought_signature")
-    );
-    assert_eq!(field(call(None), "gemini-2.5-practice"), None);
+    assert_eq!(field(call(None), "gemini-3-mock"), at("thought_signature"));
+    assert_eq!(field(call(None), "gemini-2.5-mock"), None);
 }
 
 #[test]

@@ -215,7 +215,7 @@ fn error_response(
     oauth.count(|counts| counts.invalid_client += 1);
     let mut response = no_store_response(StatusCode::UNAUTHORIZED, &body);
     if headers.contains_key(AUTHORIZATION) {
-        let scheme = HeaderValue::from_static("Basic realm=\"practice\"");
+        let scheme = HeaderValue::from_static("Basic realm=\"mock\"");
         response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
     }
     response

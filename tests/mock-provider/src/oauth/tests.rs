@@ -295,7 +295,7 @@ async fn call_with_expired_access_token_gets_an_openai_error() {
     };
     let (status, response) = call("alice.access.0").await;
     assert_eq!(
-        (status, &response["x_practice"]["served_by"]),
+        (status, &response["x_mock"]["served_by"]),
         (200, &json!("alice"))
     );
     provider.oauth().unwrap().end_access("alice");

@@ -21,7 +21,7 @@ pub(crate) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
     let conversation = read_conversation(messages)?;
     let output = parse_output(&body, messages)?;
     let directives = Directives::read(&body, &conversation.prompt_text())
-        .map_err(|reason| RequestError::at("practice", reason))?;
+        .map_err(|reason| RequestError::at("mock", reason))?;
     let flag = |name: &str| body.get(name).and_then(Value::as_bool);
     let tokens_max = ["max_completion_tokens", "max_tokens"]
         .into_iter()

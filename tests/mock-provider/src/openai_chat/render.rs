@@ -28,13 +28,13 @@ pub(crate) fn response_body(request: &ModelRequest, response: &ModelResponse) ->
         "model": request.model,
         "choices": (0..request.candidate_count).map(choice).collect::<Vec<_>>(),
         "usage": usage(response),
-        "x_practice": { "served_by": response.served_by },
+        "x_mock": { "served_by": response.served_by },
     })
 }
 
 fn tool_call_object(call: &ToolCall) -> Value {
     json!({
-        "id": format!("call_practice_{}", call.number),
+        "id": format!("call_mock_{}", call.number),
         "type": "function",
         "function": { "name": call.name, "arguments": call.arguments.to_string() },
     })
@@ -122,4 +122,4 @@ fn chunk(request: &ModelRequest, choices: &Value) -> Value {
     chunk
 }
 
-const COMPLETION_ID: &str = "practice-1";
+const COMPLETION_ID: &str = "mock-1";

@@ -24,7 +24,7 @@ static MEMBERS: [Member; 38] = [
     nullable("moderation", Schema::Any),
     nullable("n", Schema::Integer(1, 128)),
     optional("parallel_tool_calls", Schema::Boolean),
-    optional("practice", Schema::Any),
+    optional("mock", Schema::Any),
     nullable("prediction", Schema::Any),
     nullable("presence_penalty", Schema::Number(-2.0, 2.0)),
     nullable("prompt_cache_key", Schema::Text),
@@ -317,7 +317,7 @@ pub(crate) static COMPLETION_BODY: Schema = Schema::Object(&[
     nullable("logprobs", Schema::Integer(0, 5)),
     nullable("max_tokens", COUNT),
     nullable("n", Schema::Integer(1, 128)),
-    optional("practice", Schema::Any),
+    optional("mock", Schema::Any),
     nullable("presence_penalty", Schema::Number(-2.0, 2.0)),
     nullable("seed", Schema::Integer(i64::MIN, i64::MAX)),
     nullable(

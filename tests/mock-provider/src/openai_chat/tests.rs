@@ -111,7 +111,7 @@ fn errors_name_the_invalid_field() {
             json!({ "response_format": { "type": "json_schema" } }),
             "response_format.json_schema",
         ),
-        (json!({ "practice": { "wrods": 1 } }), "practice"),
+        (json!({ "mock": { "wrods": 1 } }), "mock"),
     ] {
         assert_eq!(rejection(&more).field, field, "{more}");
     }

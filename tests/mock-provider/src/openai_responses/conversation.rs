@@ -158,7 +158,7 @@ fn read_item(
                 let error = RequestError::at(format!("{field}.encrypted_content"), reason);
                 return Err(error.with_code("invalid_encrypted_content"));
             }
-            let known = str_member(item, "id").is_some_and(|id| id.starts_with("rs_practice"));
+            let known = str_member(item, "id").is_some_and(|id| id.starts_with("rs_mock"));
             if encrypted.is_none() && !known {
                 return Err(not_found(field, item));
             }

@@ -19,7 +19,7 @@ pub(crate) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
     let conversation = read_input(&body["input"])?;
     let output = parse_output(&body)?;
     let directives = Directives::read(&body, &conversation.prompt)
-        .map_err(|reason| RequestError::at("practice", reason))?;
+        .map_err(|reason| RequestError::at("mock", reason))?;
     let mut system: Vec<String> = str_member(&body, "instructions")
         .map(str::to_owned)
         .into_iter()

@@ -66,7 +66,7 @@ pub(super) fn response_object(request: &ModelRequest, status: &str) -> Value {
         text["format"] = json!({ "type": "text" });
     }
     json!({
-        "id": "resp_practice_1",
+        "id": "resp_mock_1",
         "object": "response",
         "created_at": 1,
         "completed_at": null,
@@ -154,7 +154,7 @@ pub(super) fn function_call_item(call: &ToolCall, status: &str) -> Value {
     json!({
         "type": "function_call",
         "id": call_item_id(call),
-        "call_id": format!("call_practice_{}", call.number),
+        "call_id": format!("call_mock_{}", call.number),
         "name": call.name,
         "arguments": arguments,
         "status": status,
@@ -163,11 +163,11 @@ pub(super) fn function_call_item(call: &ToolCall, status: &str) -> Value {
 
 /// The id that the item of a call has.
 pub(super) fn call_item_id(call: &ToolCall) -> String {
-    format!("fc_practice_{}", call.number)
+    format!("fc_mock_{}", call.number)
 }
 
 /// The id of a message.
-pub(super) const MESSAGE_ID: &str = "msg_practice_1";
+pub(super) const MESSAGE_ID: &str = "msg_mock_1";
 
 /// The id of reasoning.
-pub(super) const REASONING_ID: &str = "rs_practice_1";
+pub(super) const REASONING_ID: &str = "rs_mock_1";

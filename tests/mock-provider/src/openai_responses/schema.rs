@@ -25,7 +25,7 @@ static MEMBERS: [Member; 35] = [
     nullable("metadata", Schema::Map(&Schema::Text)),
     nullable("moderation", Schema::Any),
     nullable("parallel_tool_calls", Schema::Boolean),
-    optional("practice", Schema::Any),
+    optional("mock", Schema::Any),
     nullable("previous_response_id", Schema::Text),
     nullable("prompt", Schema::Any),
     nullable("prompt_cache_key", Schema::Text),

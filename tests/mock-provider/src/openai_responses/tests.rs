@@ -181,7 +181,7 @@ fn events_are_numbered_and_end_with_the_full_response() {
 #[test]
 fn truncated_response_is_incomplete() {
     let events =
-        events_of(&json!({ "stream": true, "max_output_tokens": 16, "practice": { "words": 20 } }));
+        events_of(&json!({ "stream": true, "max_output_tokens": 16, "mock": { "words": 20 } }));
     let last = events.last().unwrap();
     assert_eq!(last["type"], "response.incomplete");
     assert_eq!(

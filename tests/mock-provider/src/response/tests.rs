@@ -51,11 +51,8 @@ fn counts_the_words_of_the_text() {
         ),
         (3, 5, 8)
     );
-    assert_eq!(
-        respond(&json!({ "practice": { "words": 2 } })).text.len(),
-        2
-    );
-    let empty = respond(&json!({ "practice": { "empty": true } }));
+    assert_eq!(respond(&json!({ "mock": { "words": 2 } })).text.len(), 2);
+    let empty = respond(&json!({ "mock": { "empty": true } }));
     assert_eq!(
         (empty.text.len(), empty.usage.output, empty.finish_reason),
         (0, 0, FinishReason::EndOfTurn)
@@ -69,7 +66,7 @@ fn text_shows_system_prompt_and_media() {
     let response = respond(&json!({ "messages": [
         { "role": "system", "content": "be kind" },
         { "role": "user", "content": [{ "type": "text", "text": "look" }, image] },
-    ], "practice": { "words": 1 } }));
+    ], "mock": { "words": 1 } }));
     assert_eq!(
         response.text.concat(),
         "key says: saw image image/png 3 bytes [system: be kind]"
@@ -87,10 +84,7 @@ fn calls_tools_on_request_or_when_forced() {
         (call_names(&called), &called.finish_reason),
         (vec!["weather"], &FinishReason::ToolCalls)
     );
-    assert_eq!(
-        called.calls[0].arguments,
-        json!({ "city": "practice-city" })
-    );
+    assert_eq!(called.calls[0].arguments, json!({ "city": "mock-city" }));
     assert_eq!(
         call_names(&respond_with_tools("use the clock tool", &json!({}))),
         ["clock"]
@@ -124,7 +118,7 @@ fn calls_tools_on_request_or_when_forced() {
 
 #[test]
 fn calls_the_tool_named_in_the_text() {
-    let called = respond_with_tools("practice:call clock {\"city\":\"Bern\"}", &json!({}));
+    let called = respond_with_tools("mock:call clock {\"city\":\"Bern\"}", &json!({}));
     assert_eq!(
         (call_names(&called), &called.calls[0].arguments),
         (vec!["clock"], &json!({ "city": "Bern" }))
@@ -169,8 +163,7 @@ fn json_output_satisfies_its_schema() {
 
 #[test]
 fn counts_reasoning_and_cached_tokens() {
-    let response =
-        respond(&json!({ "reasoning_effort": "low", "practice": { "cached_tokens": 2 } }));
+    let response = respond(&json!({ "reasoning_effort": "low", "mock": { "cached_tokens": 2 } }));
     assert_eq!(
         (
             response.usage.reasoning,

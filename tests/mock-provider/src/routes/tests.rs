@@ -26,7 +26,7 @@ fn headers(named: &[(&'static str, &'static str)]) -> HeaderMap {
 
 fn chat(directives: &Value) -> Bytes {
     let messages = json!([{ "role": "user", "content": "hello" }]);
-    Bytes::from(json!({ "model": "m", "messages": messages, "practice": directives }).to_string())
+    Bytes::from(json!({ "model": "m", "messages": messages, "mock": directives }).to_string())
 }
 
 async fn body_text(response: Response<Body>) -> String {
@@ -106,7 +106,7 @@ async fn messages_require_the_version_header() {
 #[tokio::test]
 async fn status_directive_works_in_an_invalid_request() {
     let uri = Uri::from_static("/v1/chat/completions");
-    let body = Bytes::from(r#"{"practice":{"status":429,"retry_after":7}}"#);
+    let body = Bytes::from(r#"{"mock":{"status":429,"retry_after":7}}"#);
     let named = headers(&[("authorization", "Bearer key-a")]);
     let response = post_chat(State(provider()), uri, named, body).await;
     assert_eq!(
@@ -159,7 +159,7 @@ async fn azure_requires_the_api_version() {
 #[tokio::test]
 async fn error_is_the_last_item_of_a_json_array_stream() {
     let mut body: Value = serde_json::from_str(HELLO).unwrap();
-    body["practice"] = json!({ "events_error_after": 2 });
+    body["mock"] = json!({ "events_error_after": 2 });
     let target = PathPart("m:streamGenerateContent".to_owned());
     let uri = Uri::from_static("/v1beta/models/m:streamGenerateContent?key=key-a");
     let body = Bytes::from(body.to_string());
