@@ -79,7 +79,7 @@ impl SdkScript {
             .args(["--base-url", &format!("{}{}", call.origin, self.base_path)])
             .args(["--key", call.key, "--model", call.model])
             .args([
-                "--says",
+                "--upstream-key",
                 call.expected_key,
                 "--without",
                 &call.excluded.join(","),
@@ -93,7 +93,7 @@ impl SdkScript {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        let held = output.status.success() && log.contains("all held");
+        let held = output.status.success() && log.contains("all passed");
         if held { Ok(log) } else { Err(log) }
     }
 }
