@@ -1,5 +1,6 @@
 //! OpenAI's chat completions, as its API reference has them.
 
+mod conversation;
 mod parse;
 mod render;
 mod schema;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path as PathPart, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, Response, Uri};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -162,7 +162,7 @@ async fn post_count_tokens(
 
 async fn post_gemini(
     State(provider): Provider,
-    PathPart(target): PathPart<String>,
+    Path(target): Path<String>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,

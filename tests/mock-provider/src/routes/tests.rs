@@ -36,7 +36,7 @@ async fn body_text(response: Response<Body>) -> String {
 
 async fn gemini_status(path: &'static str, named: &[(&'static str, &'static str)]) -> StatusCode {
     let uri = Uri::from_static(path);
-    let target = PathPart("m:generateContent".to_owned());
+    let target = Path("m:generateContent".to_owned());
     let response = post_gemini(
         State(provider()),
         target,
@@ -160,7 +160,7 @@ async fn azure_requires_the_api_version() {
 async fn error_is_the_last_item_of_a_json_array_stream() {
     let mut body: Value = serde_json::from_str(HELLO).unwrap();
     body["mock"] = json!({ "events_error_after": 2 });
-    let target = PathPart("m:streamGenerateContent".to_owned());
+    let target = Path("m:streamGenerateContent".to_owned());
     let uri = Uri::from_static("/v1beta/models/m:streamGenerateContent?key=key-a");
     let body = Bytes::from(body.to_string());
     let response = post_gemini(State(provider()), target, uri, HeaderMap::new(), body).await;
