@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::openai_common::validate;
+use super::openai_common::violation_error;
 use super::request::{RequestError, estimate_tokens, word_count};
 use super::schema::{Schema, optional, required};
 
@@ -40,7 +40,7 @@ static BODY: Schema = Schema::Object(&[
 
 /// The answer to a request for embeddings.
 pub(super) fn openai_response(body: &Value) -> Result<Value, RequestError> {
-    validate(body, &BODY)?;
+    BODY.validate(body, violation_error)?;
     let inputs = inputs(&body["input"])?;
     let dimensions = body["dimensions"]
         .as_u64()

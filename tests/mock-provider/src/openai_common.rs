@@ -3,18 +3,12 @@
 use serde_json::Value;
 
 use super::media::read_data_url;
-use super::request::{Media, RequestError};
-use super::schema::{Schema, Violation, ViolationKind};
+use super::request::{Media, RequestError, Tool, ToolChoice};
+use super::schema::{Violation, ViolationKind};
 use super::strict_schema::{check_strict, is_valid_name};
 
-/// Checks a body by its shape, and words what is wrong.
-pub(super) fn validate(body: &Value, schema: &Schema) -> Result<(), RequestError> {
-    schema
-        .check(body)
-        .map_err(|violation| to_request_error(&violation))
-}
-
-fn to_request_error(violation: &Violation) -> RequestError {
+/// Words a violation of a body's schema as OpenAI does.
+pub(super) fn violation_error(violation: &Violation) -> RequestError {
     let field = violation.bracket_path();
     let (message, code) = match violation.kind {
         ViolationKind::Unknown => (
@@ -57,6 +51,33 @@ pub(super) fn check_json_schema(
     };
     let schema = schema.ok_or_else(|| invalid("strict needs a schema".to_owned()))?;
     check_strict(schema).map_err(invalid)
+}
+
+/// Reads `stop`, which is one text or an array of texts.
+pub(super) fn parse_stop(stop: &Value) -> Vec<String> {
+    match stop {
+        Value::String(stop) => vec![stop.clone()],
+        stops => {
+            let stops = stops.as_array().into_iter().flatten();
+            stops
+                .filter_map(|stop| stop.as_str().map(str::to_owned))
+                .collect()
+        }
+    }
+}
+
+/// Checks that each chosen function is one of the tools.
+pub(super) fn named_choice(names: Vec<String>, tools: &[Tool]) -> Result<ToolChoice, RequestError> {
+    let unknown = names
+        .iter()
+        .find(|name| !tools.iter().any(|tool| tool.name == **name));
+    match unknown {
+        Some(name) => {
+            let reason = format!("Tool choice '{name}' not found in 'tools' parameter.");
+            Err(RequestError::at("tool_choice", reason).with_code("invalid_value"))
+        }
+        None => Ok(ToolChoice::Named(names)),
+    }
 }
 
 /// An image by its URL: its bytes, if it is a data URL.

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use super::directives::Directives;
 use super::errors::sse_event;
 use super::openai_chat::{COMPLETION_BODY, usage};
-use super::openai_common::validate;
+use super::openai_common::{parse_stop, violation_error};
 use super::request::{ModelRequest, Output, RequestError, ToolChoice, Turn, estimate_tokens};
 use super::response::{FinishReason, ModelResponse};
 
 /// What a completion asks for.
 pub(super) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
-    validate(&body, &COMPLETION_BODY)?;
+    COMPLETION_BODY.validate(&body, violation_error)?;
     let prompt = match &body["prompt"] {
         Value::Array(prompts) => prompts
             .iter()
@@ -29,15 +29,6 @@ pub(super) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
     }
     let directives =
         Directives::read(&body, &prompt).map_err(|error| RequestError::at("mock", error))?;
-    let stop = match &body["stop"] {
-        Value::String(stop) => vec![stop.clone()],
-        stops => {
-            let stops = stops.as_array().into_iter().flatten();
-            stops
-                .filter_map(|stop| stop.as_str().map(str::to_owned))
-                .collect()
-        }
-    };
     Ok(ModelRequest {
         model: body["model"].as_str().unwrap_or_default().to_owned(),
         stream: body["stream"] == Value::Bool(true),
@@ -53,7 +44,7 @@ pub(super) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
         output: Output::Text,
         reasoning: false,
         tokens_max: body["max_tokens"].as_u64(),
-        stop,
+        stop: parse_stop(&body["stop"]),
         include_usage: body["stream_options"]["include_usage"] == Value::Bool(true),
         candidate_count: body["n"].as_u64().unwrap_or(1),
         body,

@@ -68,6 +68,16 @@ pub(super) enum Turn {
     Results(Vec<String>),
 }
 
+impl Turn {
+    /// The user's text; empty for tool results.
+    pub(super) fn prompt(&self) -> &str {
+        match self {
+            Self::Prompt(text) => text,
+            Self::Results(_) => "",
+        }
+    }
+}
+
 impl Default for Turn {
     fn default() -> Self {
         Self::Prompt(String::new())
@@ -119,20 +129,18 @@ impl RequestError {
         }
     }
 
+    /// The same error in a member of `parent`.
+    pub(super) fn inside(self, parent: &str) -> Self {
+        Self {
+            field: format!("{parent}.{}", self.field),
+            ..self
+        }
+    }
+
     pub(super) fn with_code(self, code: &'static str) -> Self {
         Self {
             code: Some(code),
             ..self
-        }
-    }
-}
-
-impl ModelRequest {
-    /// The text that the last message has of a user.
-    pub(super) fn prompt(&self) -> &str {
-        match &self.turn {
-            Turn::Prompt(text) => text,
-            Turn::Results(_) => "",
         }
     }
 }

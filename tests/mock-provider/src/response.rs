@@ -90,7 +90,7 @@ impl ModelResponse {
         self.calls = tool_calls(request);
         if self.calls.is_empty() {
             self.text = text_pieces(request, key);
-        } else if request.prompt().contains("explain") {
+        } else if request.turn.prompt().contains("explain") {
             self.text = vec![text_piece(0, key), " I call.".to_owned()];
         }
         if !self.calls.is_empty() {

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use super::request::RequestError;
+
 /// What a value must look like.
 pub(super) enum Schema {
     /// Anything.
@@ -151,7 +153,16 @@ impl Violation {
 }
 
 impl Schema {
-    /// Whether a value looks like this; where not, if not.
+    /// Checks a value; `to_error` words the first violation as the dialect does.
+    pub(super) fn validate(
+        &self,
+        value: &Value,
+        to_error: fn(&Violation) -> RequestError,
+    ) -> Result<(), RequestError> {
+        self.check(value).map_err(|violation| to_error(&violation))
+    }
+
+    /// Checks a value, and returns the first violation.
     pub(super) fn check(&self, value: &Value) -> Result<(), Violation> {
         let check_type = |matches: bool| {
             let expected = self.type_name();

@@ -8,34 +8,32 @@ use crate::directives::Directives;
 use crate::request::{
     ModelRequest, Output, RequestError, Tool, ToolChoice, array_member, estimate_tokens, str_member,
 };
-use crate::schema::{Schema, Violation, ViolationKind};
+use crate::schema::{Violation, ViolationKind};
 use crate::strict_schema::{check_strict, is_valid_name};
 
 /// What a body asks for.
 pub(crate) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
-    validate(&body, &BODY, "")?;
+    BODY.validate(&body, violation_error)?;
     check_thinking(&body)?;
     build_request(body)
 }
 
 /// What a token count asks for.
 pub(crate) fn parse_count_request(body: Value) -> Result<ModelRequest, RequestError> {
-    validate(&body, &COUNT_BODY, "")?;
+    COUNT_BODY.validate(&body, violation_error)?;
     build_request(body)
 }
 
-fn validate(value: &Value, schema: &Schema, prefix: &str) -> Result<(), RequestError> {
-    let to_request_error = |violation: Violation| {
-        let reason = match violation.kind {
-            ViolationKind::Unknown => "Extra inputs are not permitted".to_owned(),
-            ViolationKind::Missing => "Field required".to_owned(),
-            ViolationKind::Type(_)
-            | ViolationKind::NotInEnum(_)
-            | ViolationKind::OutOfRange(..) => violation.description(),
-        };
-        RequestError::at(format!("{prefix}{}", violation.dot_path()), reason)
+/// Words a violation of a body's schema as Anthropic does.
+fn violation_error(violation: &Violation) -> RequestError {
+    let reason = match violation.kind {
+        ViolationKind::Unknown => "Extra inputs are not permitted".to_owned(),
+        ViolationKind::Missing => "Field required".to_owned(),
+        ViolationKind::Type(_) | ViolationKind::NotInEnum(_) | ViolationKind::OutOfRange(..) => {
+            violation.description()
+        }
     };
-    schema.check(value).map_err(to_request_error)
+    RequestError::at(violation.dot_path(), reason)
 }
 
 fn build_request(body: Value) -> Result<ModelRequest, RequestError> {
@@ -175,7 +173,8 @@ fn parse_tools(body: &Value) -> Result<Vec<Tool>, RequestError> {
         if is_server_tool {
             continue;
         }
-        validate(tool, &TOOL, &format!("{field}.custom."))?;
+        TOOL.validate(tool, violation_error)
+            .map_err(|error| error.inside(&format!("{field}.custom")))?;
         let name = str_member(tool, "name").unwrap_or_default();
         if !is_valid_name(name, NAME_CHARACTERS_MAX) {
             return Err(RequestError::at(

@@ -9,7 +9,7 @@ use crate::directives::Directives;
 use crate::request::{
     ModelRequest, Output, RequestError, Tool, ToolChoice, array_member, estimate_tokens, str_member,
 };
-use crate::schema::{PathSegment, Schema, Violation, ViolationKind};
+use crate::schema::{PathSegment, Violation, ViolationKind};
 
 /// What a call for content asks for. The path says of which model, and whether it streams.
 pub(super) fn parse_request(
@@ -18,7 +18,7 @@ pub(super) fn parse_request(
     stream: bool,
 ) -> Result<ModelRequest, RequestError> {
     let body = to_camel_case(body);
-    validate(&body, &BODY)?;
+    BODY.validate(&body, violation_error)?;
     let tools = parse_tools(&body)?;
     let choice = parse_tool_choice(&body, &tools)?;
     let signatures_required = model.starts_with("gemini-3");
@@ -64,7 +64,7 @@ pub(super) fn parse_request(
 /// How many tokens a request has that is only counted.
 pub(super) fn count_tokens(body: Value) -> Result<u64, RequestError> {
     let body = to_camel_case(body);
-    validate(&body, &COUNT)?;
+    COUNT.validate(&body, violation_error)?;
     match (body.get("contents"), body.get("generateContentRequest")) {
         (Some(_), Some(_)) => Err(RequestError::at(
             "generate_content_request",
@@ -72,7 +72,7 @@ pub(super) fn count_tokens(body: Value) -> Result<u64, RequestError> {
         )),
         (None, None) => Err(RequestError::at("contents", "contents is not specified")),
         (None, Some(whole)) => {
-            validate(whole, &BODY)?;
+            BODY.validate(whole, violation_error)?;
             let conversation = read_conversation(array_member(whole, "contents"), false)?;
             Ok(prompt_tokens(
                 &conversation,
@@ -89,7 +89,7 @@ pub(super) fn count_tokens(body: Value) -> Result<u64, RequestError> {
 /// The texts of one request for an embedding, and how long their vectors are to be.
 pub(super) fn parse_embed_request(body: Value) -> Result<(String, Option<u64>), RequestError> {
     let body = to_camel_case(body);
-    validate(&body, &EMBED)?;
+    EMBED.validate(&body, violation_error)?;
     read_embed_request(&body, "content")
 }
 
@@ -99,7 +99,7 @@ pub(super) fn parse_batch_embed_request(
     model: &str,
 ) -> Result<Vec<(String, Option<u64>)>, RequestError> {
     let body = to_camel_case(body);
-    validate(&body, &BATCH_EMBED)?;
+    BATCH_EMBED.validate(&body, violation_error)?;
     let requests = array_member(&body, "requests");
     if requests.is_empty() {
         return Err(RequestError::at("requests", "requests is empty"));
@@ -125,13 +125,8 @@ fn read_embed_request(request: &Value, field: &str) -> Result<(String, Option<u6
     Ok((text, request["outputDimensionality"].as_u64()))
 }
 
-fn validate(body: &Value, schema: &Schema) -> Result<(), RequestError> {
-    schema
-        .check(body)
-        .map_err(|violation| to_request_error(&violation))
-}
-
-fn to_request_error(violation: &Violation) -> RequestError {
+/// Words a violation of a body's schema as Gemini does.
+fn violation_error(violation: &Violation) -> RequestError {
     let reason = match (&violation.kind, violation.path.last()) {
         (ViolationKind::Unknown, Some(PathSegment::Name(name))) => {
             format!("Invalid JSON payload received. Unknown name \"{name}\": Cannot find field.")
@@ -201,7 +196,7 @@ fn parse_declaration(field: &str, function: &Value) -> Result<Tool, RequestError
         ));
     }
     if let Some(own) = own {
-        check_json_schema(&format!("{field}.parameters"), own)?;
+        check_schema(&format!("{field}.parameters"), own)?;
         if str_member(own, "type").is_none_or(|kind| !kind.eq_ignore_ascii_case("object")) {
             return Err(RequestError::at(
                 format!("{field}.parameters.type"),
@@ -216,7 +211,7 @@ fn parse_declaration(field: &str, function: &Value) -> Result<Tool, RequestError
 }
 
 /// What holds in each of Gemini's own schemas.
-fn check_json_schema(field: &str, schema: &Value) -> Result<(), RequestError> {
+fn check_schema(field: &str, schema: &Value) -> Result<(), RequestError> {
     let kind = str_member(schema, "type").map(str::to_lowercase);
     if kind.is_none() && schema.get("anyOf").is_none() {
         return Err(RequestError::at(
@@ -235,7 +230,7 @@ fn check_json_schema(field: &str, schema: &Value) -> Result<(), RequestError> {
     }
     let properties = schema.get("properties").and_then(Value::as_object);
     for (name, property) in properties.into_iter().flatten() {
-        check_json_schema(&format!("{field}.properties[{name}]"), property)?;
+        check_schema(&format!("{field}.properties[{name}]"), property)?;
     }
     for name in array_member(schema, "required")
         .iter()
@@ -249,10 +244,10 @@ fn check_json_schema(field: &str, schema: &Value) -> Result<(), RequestError> {
         }
     }
     for (index, choice) in array_member(schema, "anyOf").iter().enumerate() {
-        check_json_schema(&format!("{field}.any_of[{index}]"), choice)?;
+        check_schema(&format!("{field}.any_of[{index}]"), choice)?;
     }
     schema.get("items").map_or(Ok(()), |items| {
-        check_json_schema(&format!("{field}.items"), items)
+        check_schema(&format!("{field}.items"), items)
     })
 }
 
@@ -308,7 +303,7 @@ fn parse_output(generation: &Value) -> Result<Output, RequestError> {
         ));
     }
     if let Some(own) = own {
-        check_json_schema("generation_config.response_schema", own)?;
+        check_schema("generation_config.response_schema", own)?;
     }
     match own.or(json) {
         Some(_) if !wants_json => {

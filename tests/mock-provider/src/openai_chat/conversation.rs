@@ -19,15 +19,6 @@ pub(super) struct ChatConversation {
     pending: Vec<String>,
 }
 
-impl ChatConversation {
-    pub(super) fn prompt_text(&self) -> String {
-        match &self.turn {
-            Turn::Prompt(text) => text.clone(),
-            Turn::Results(_) => String::new(),
-        }
-    }
-}
-
 pub(super) fn read_conversation(messages: &[Value]) -> Result<ChatConversation, RequestError> {
     let mut conversation = ChatConversation::default();
     for (index, message) in messages.iter().enumerate() {

@@ -5,35 +5,26 @@ use serde_json::Value;
 use super::conversation::read_conversation;
 use super::schema::BODY;
 use crate::directives::Directives;
-use crate::openai_common::{check_json_schema, validate};
+use crate::openai_common::{check_json_schema, named_choice, parse_stop, violation_error};
 use crate::request::{
     ModelRequest, Output, RequestError, Tool, ToolChoice, array_member, estimate_tokens, str_member,
 };
 
 /// What a chat asks for.
 pub(crate) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
-    validate(&body, &BODY)?;
+    BODY.validate(&body, violation_error)?;
     check_members(&body)?;
     let tools = parse_tools(&body)?;
     let choice = parse_tool_choice(&body, &tools)?;
     let messages = array_member(&body, "messages");
     let conversation = read_conversation(messages)?;
     let output = parse_output(&body, messages)?;
-    let directives = Directives::read(&body, &conversation.prompt_text())
+    let directives = Directives::read(&body, conversation.turn.prompt())
         .map_err(|reason| RequestError::at("mock", reason))?;
     let flag = |name: &str| body.get(name).and_then(Value::as_bool);
     let tokens_max = ["max_completion_tokens", "max_tokens"]
         .into_iter()
         .find_map(|name| body[name].as_u64());
-    let stop = match &body["stop"] {
-        Value::String(stop) => vec![stop.clone()],
-        stops => stops
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|stop| stop.as_str().map(str::to_owned))
-            .collect(),
-    };
     Ok(ModelRequest {
         model: body["model"].as_str().unwrap_or_default().to_owned(),
         stream: flag("stream") == Some(true),
@@ -50,7 +41,7 @@ pub(crate) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
             .as_str()
             .is_some_and(|effort| effort != "none"),
         tokens_max,
-        stop,
+        stop: parse_stop(&body["stop"]),
         tokens: estimate_tokens(conversation.texts.iter().map(String::as_str)),
         include_usage: body["stream_options"]["include_usage"] == Value::Bool(true),
         candidate_count: body["n"].as_u64().unwrap_or(1),
@@ -148,16 +139,7 @@ fn parse_tool_choice(body: &Value, tools: &[Tool]) -> Result<ToolChoice, Request
             });
         }
     };
-    let unknown = names
-        .iter()
-        .find(|name| !tools.iter().any(|tool| tool.name == **name));
-    match unknown {
-        Some(name) => {
-            let reason = format!("Tool choice '{name}' not found in 'tools' parameter.");
-            Err(RequestError::at("tool_choice", reason).with_code("invalid_value"))
-        }
-        None => Ok(ToolChoice::Named(names)),
-    }
+    named_choice(names, tools)
 }
 
 fn parse_output(body: &Value, messages: &[Value]) -> Result<Output, RequestError> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::DIALECT;
 use super::schema::{ITEM, MESSAGE};
 use crate::media::read_data_url;
-use crate::openai_common::{read_image, validate};
+use crate::openai_common::{read_image, violation_error};
 use crate::request::{Media, RequestError, Turn, array_member, str_member};
 use crate::signature::is_own_signature;
 
@@ -42,18 +42,16 @@ pub(super) fn read_conversation(items: &[Value]) -> Result<ResponsesConversation
     let mut conversation = ResponsesConversation::default();
     for (index, item) in items.iter().enumerate() {
         let field = format!("input[{index}]");
-        let under_field = |error: RequestError| RequestError {
-            message: error.message.replace('\'', "`"),
-            field: format!("{field}.{}", error.field),
-            ..error
-        };
+        let inside_item = |error: RequestError| error.inside(&field);
         match str_member(item, "type") {
             None | Some("message") => {
-                validate(item, &MESSAGE).map_err(under_field)?;
+                MESSAGE
+                    .validate(item, violation_error)
+                    .map_err(inside_item)?;
                 read_message(&mut conversation, &field, item)?;
             }
             Some(kind) => {
-                validate(item, &ITEM).map_err(under_field)?;
+                ITEM.validate(item, violation_error).map_err(inside_item)?;
                 read_item(&mut conversation, &field, kind, item)?;
             }
         }

@@ -5,14 +5,14 @@ use serde_json::Value;
 use super::conversation::{ResponsesConversation, read_conversation};
 use super::schema::{BODY, CHOICE, FUNCTION};
 use crate::directives::Directives;
-use crate::openai_common::{check_json_schema, validate};
+use crate::openai_common::{check_json_schema, named_choice, violation_error};
 use crate::request::{
     ModelRequest, Output, RequestError, Tool, ToolChoice, array_member, estimate_tokens, str_member,
 };
 
 /// What a request asks for.
 pub(crate) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
-    validate(&body, &BODY)?;
+    BODY.validate(&body, violation_error)?;
     check_members(&body)?;
     let tools = parse_tools(&body)?;
     let choice = parse_tool_choice(&body, &tools)?;
@@ -109,10 +109,9 @@ fn parse_tools(body: &Value) -> Result<Vec<Tool>, RequestError> {
                     .with_code("missing_required_parameter"));
             }
         }
-        validate(tool, &FUNCTION).map_err(|error| RequestError {
-            field: format!("{field}.{}", error.field),
-            ..error
-        })?;
+        FUNCTION
+            .validate(tool, violation_error)
+            .map_err(|error| error.inside(&field))?;
         // A function without this member is strict as far as it can be.
         let strict = tool["strict"] == Value::Bool(true);
         check_json_schema(
@@ -141,10 +140,9 @@ fn parse_tool_choice(body: &Value, tools: &[Tool]) -> Result<ToolChoice, Request
             });
         }
     }
-    validate(choice, &CHOICE).map_err(|error| RequestError {
-        field: format!("tool_choice.{}", error.field),
-        ..error
-    })?;
+    CHOICE
+        .validate(choice, violation_error)
+        .map_err(|error| error.inside("tool_choice"))?;
     let names: Vec<String> = match str_member(choice, "type") {
         Some("allowed_tools") if choice["mode"] == "auto" => return Ok(ToolChoice::Auto),
         Some("allowed_tools") => array_member(choice, "tools")
@@ -153,16 +151,7 @@ fn parse_tool_choice(body: &Value, tools: &[Tool]) -> Result<ToolChoice, Request
             .collect(),
         _ => vec![str_member(choice, "name").unwrap_or_default().to_owned()],
     };
-    match names
-        .iter()
-        .find(|name| !tools.iter().any(|tool| tool.name == **name))
-    {
-        Some(name) => {
-            let reason = format!("Tool choice '{name}' not found in 'tools' parameter.");
-            Err(RequestError::at("tool_choice", reason).with_code("invalid_value"))
-        }
-        None => Ok(ToolChoice::Named(names)),
-    }
+    named_choice(names, tools)
 }
 
 fn parse_output(body: &Value) -> Result<Output, RequestError> {
