@@ -1,4 +1,4 @@
-//! Anthropic's messages, as its API reference has them.
+//! Anthropic's Messages API, by its API reference.
 
 mod conversation;
 mod parse;
@@ -8,7 +8,7 @@ mod schema;
 pub(super) use parse::{parse_count_request, parse_request};
 pub(super) use render::{events, response_body};
 
-/// The name under which signatures of this dialect are made.
+/// The dialect's name in its reasoning signatures.
 const DIALECT: &str = "anthropic";
 
 #[cfg(test)]

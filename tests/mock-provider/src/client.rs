@@ -1,4 +1,4 @@
-//! A client for the mock provider's dialect: what the demo makes its calls with.
+//! A small HTTP client for JSON APIs; the demo makes its calls with it.
 
 use std::collections::BTreeMap;
 
@@ -7,36 +7,36 @@ use reqwest::Client;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::Value;
 
-/// Makes calls as any HTTP client would.
+/// A client of one API.
 pub struct MockClient {
     client: Client,
     base_url: String,
     key: Option<String>,
 }
 
-/// What came back.
+/// The response to a call.
 #[derive(Debug, Clone)]
 pub struct MockResponse {
     /// The status code.
     pub status: u16,
-    /// The headers that are text.
+    /// The headers whose values are text.
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: String,
-    /// In how many pieces it came.
+    /// The number of chunks in which the body arrived.
     pub pieces: usize,
 }
 
-/// A call that got no answer.
+/// A call that failed without a complete response.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct MockClientError(String);
 
 impl MockClient {
-    /// A client of the API that begins at this URL, with this key.
+    /// Creates a client of the API below `base_url`. It sends `key` as a bearer token.
     ///
     /// # Errors
-    /// When the system lacks what a client needs.
+    /// When reqwest cannot create a client.
     pub fn new(base_url: &str, key: Option<&str>) -> Result<Self, MockClientError> {
         // reqwest needs the process's cryptography provider; this fails if one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -49,10 +49,10 @@ impl MockClient {
         })
     }
 
-    /// Sends a body to a path and reads the answer to its end.
+    /// Posts a JSON body to `path`, which is appended to the base URL, and reads the whole response.
     ///
     /// # Errors
-    /// When nothing answers, or the answer breaks off.
+    /// When the connection fails before the response is complete.
     pub async fn post(&self, path: &str, body: &Value) -> Result<MockResponse, MockClientError> {
         let url = format!("{}{path}", self.base_url);
         let request = self

@@ -1,42 +1,42 @@
-//! What a caller may ask of the mock provider beside what the dialect has: in the member
-//! `mock` of the body or, where a translation stands between, in the text of a user's message.
+//! Directives: how a test controls the response. They are in the member `mock` of the body or, for requests
+//! that a proxy translates, in the text of the user's last message.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Begins a wish inside a text: `mock:directive {"words":2}`.
+/// Begins directives in a text: `mock:directive {"words":2}`.
 const DIRECTIVE_PREFIX: &str = "mock:directive ";
 
-/// Begins a call inside a text: `mock:call TOOL {"path":"a"}`.
+/// Begins a requested tool call in a text: `mock:call TOOL {"path":"a"}`.
 const CALL_PREFIX: &str = "mock:call ";
 
-/// How a caller wants to be answered.
+/// How the response to a request differs from the default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Directives {
-    /// How many words the answer has.
+    /// The number of words of the response.
     pub(super) words: u32,
-    /// The pause before each event of a stream.
+    /// The pause before each event of a stream, in milliseconds.
     pub(super) pause_ms: u64,
-    /// The status to fail with.
+    /// Fails the request with this status.
     pub(super) status: Option<u16>,
-    /// How many seconds to ask for before the next try, when it fails with a status.
+    /// The retry delay in the response to a request that fails with `status`, in seconds.
     pub(super) retry_after: Option<u64>,
-    /// After how many events to break off.
+    /// Aborts the connection after this number of events.
     pub(super) break_after: Option<u32>,
-    /// After how many events to send an error event, in the dialect's own shape, and end.
+    /// Sends the dialect's error event after this number of events, then ends the stream.
     pub(super) events_error_after: Option<u32>,
-    /// Answers with nothing in it.
+    /// Returns a response without content.
     pub(super) empty: bool,
-    /// Forgets a stream's last event.
+    /// Omits the last event of a stream.
     pub(super) omit_end: bool,
-    /// How long to be silent, once.
+    /// One more pause, in milliseconds: before a whole response, or inside a stream.
     pub(super) silent_ms: u64,
-    /// After how many events of a stream to be silent.
+    /// The number of events before the pause `silent_ms` in a stream.
     pub(super) silent_after: u32,
-    /// How many tokens of the prompt came from a cache.
+    /// The number of prompt tokens that the usage reports as cached.
     pub(super) cached_tokens: u64,
-    /// Gives function calls an id where the dialect leaves that open, as Gemini's does.
+    /// Gives function calls an id in Gemini's responses, where ids are optional.
     pub(super) call_ids: bool,
 }
 
@@ -60,17 +60,17 @@ impl Default for Directives {
 }
 
 impl Directives {
-    /// Those in a body's member `mock`, and those that a user's text has over them.
+    /// Reads the directives of a body's member `mock`; those in the user's `text` override them.
     ///
     /// # Errors
-    /// When a wish is not known.
+    /// When a directive is unknown, or the directives are not an object.
     pub(super) fn read(body: &Value, text: &str) -> Result<Self, String> {
         let mut directives = body.get("mock").cloned().unwrap_or(Value::Null);
         for (_, directive) in values_after(text, DIRECTIVE_PREFIX) {
             let (Value::Object(more), true) =
                 (directive, directives.is_object() || directives.is_null())
             else {
-                return Err("a wish is an object".to_owned());
+                return Err("directives must be a JSON object".to_owned());
             };
             if directives.is_null() {
                 directives = Value::Object(serde_json::Map::new());
@@ -86,7 +86,7 @@ impl Directives {
     }
 }
 
-/// The calls that a text asks for: of which tools, with which arguments.
+/// Returns the tool calls that a text requests: names and arguments.
 pub(super) fn requested_calls(text: &str) -> Vec<(String, Value)> {
     values_after(text, CALL_PREFIX)
         .into_iter()
@@ -94,7 +94,7 @@ pub(super) fn requested_calls(text: &str) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// For each mark in a text, the word after it, if there is one, and the JSON after that.
+/// Returns the text and the JSON object after each `mark`; invalid JSON is skipped.
 fn values_after(text: &str, mark: &str) -> Vec<(String, Value)> {
     let found = text.split(mark).skip(1).filter_map(|rest| {
         let json = rest.find('{')?;

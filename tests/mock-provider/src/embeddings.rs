@@ -1,4 +1,4 @@
-//! Embeddings: a vector for each text, always the same for the same text.
+//! Embeddings: vectors that depend on nothing but the text.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,16 +9,16 @@ use super::openai_common::violation_error;
 use super::request::{RequestError, estimate_tokens, word_count};
 use super::schema::{Schema, optional, required};
 
-/// How long a vector is if nobody says so.
+/// The default number of dimensions.
 const DIMENSIONS: usize = 8;
 
-/// How long a vector may be.
+/// The limit of dimensions.
 const DIMENSIONS_MAX: i64 = 3072;
 
-/// How many texts one request may have, by OpenAI's reference.
+/// The limit of texts per request, by OpenAI's reference.
 const INPUTS_MAX: usize = 2048;
 
-/// A body, by OpenAI's API reference ("Create embeddings").
+/// The body of a request, by OpenAI's API reference ("Create embeddings").
 static BODY: Schema = Schema::Object(&[
     required("model", Schema::Text),
     required(
@@ -38,7 +38,7 @@ static BODY: Schema = Schema::Object(&[
     optional("user", Schema::Text),
 ]);
 
-/// The answer to a request for embeddings.
+/// Returns OpenAI's response to a request for embeddings.
 pub(super) fn openai_response(body: &Value) -> Result<Value, RequestError> {
     BODY.validate(body, violation_error)?;
     let inputs = inputs(&body["input"])?;
@@ -64,7 +64,7 @@ pub(super) fn openai_response(body: &Value) -> Result<Value, RequestError> {
     )
 }
 
-/// The texts of an input; tokens are taken for the words that they are written as.
+/// Returns the texts of an input. An array of token numbers becomes a text of these numbers.
 fn inputs(input: &Value) -> Result<Vec<String>, RequestError> {
     let invalid = |reason: &str| Err(RequestError::at("input", reason).with_code("invalid_value"));
     let tokens = |tokens: &[Value]| {
@@ -84,14 +84,14 @@ fn inputs(input: &Value) -> Result<Vec<String>, RequestError> {
                 item => item.as_str().map(str::to_owned),
             };
             let Some(texts) = items.iter().map(text).collect() else {
-                return invalid("the items of an array must be alike");
+                return invalid("the items of an array must have one type");
             };
             texts
         }
         text => vec![text.as_str().unwrap_or_default().to_owned()],
     };
     if inputs.is_empty() || inputs.len() > INPUTS_MAX {
-        return invalid("an array has from 1 to 2048 items");
+        return invalid("an array must have 1 to 2048 items");
     }
     if inputs.iter().any(String::is_empty) {
         return invalid("an input must not be empty");
@@ -99,7 +99,7 @@ fn inputs(input: &Value) -> Result<Vec<String>, RequestError> {
     Ok(inputs)
 }
 
-/// The vector of a text, of length 1.
+/// Returns the unit vector of a text.
 pub(super) fn vector(text: &str, dimensions: usize) -> Vec<f32> {
     let numbers: Vec<f32> = (0..dimensions)
         .map(|index| {
@@ -111,7 +111,7 @@ pub(super) fn vector(text: &str, dimensions: usize) -> Vec<f32> {
     numbers.iter().map(|it| it / length).collect()
 }
 
-/// The vector of a text as Gemini has it.
+/// Returns the vector of a text as Gemini's `ContentEmbedding`.
 pub(super) fn gemini_values(text: &str, dimensions: Option<u64>) -> Value {
     let dimensions = dimensions.and_then(|it| usize::try_from(it).ok());
     let dimensions = dimensions
@@ -120,7 +120,7 @@ pub(super) fn gemini_values(text: &str, dimensions: Option<u64>) -> Value {
     json!({ "values": vector(text, dimensions) })
 }
 
-/// How many tokens a request for embeddings is taken for.
+/// Returns the token count of one text.
 pub(super) fn tokens(text: &str) -> u64 {
     estimate_tokens([text])
 }

@@ -1,4 +1,4 @@
-//! How each provider words an error: its body, its status, its header, and its event inside a stream.
+//! The errors of each API: the body, the status, the `retry-after` header, and the event in a stream.
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -7,22 +7,22 @@ use serde_json::{Value, json};
 
 use super::request::RequestError;
 
-/// Whose words are spoken.
+/// The API whose error format a response has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Api {
-    /// OpenAI's, of every path but the next one.
+    /// OpenAI's, except for streams of the Responses API.
     OpenAi,
-    /// OpenAI's, in a stream of its responses API.
+    /// OpenAI's Responses API.
     OpenAiResponses,
     /// Anthropic's.
     Anthropic,
     /// Gemini's.
     Gemini,
-    /// Gemini's, in a stream that is one array.
+    /// Gemini's, in a stream that is one JSON array.
     GeminiJsonArray,
 }
 
-/// An error that is yet to be worded.
+/// An error before it is rendered for an API.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ApiError {
     pub(super) status: u16,
@@ -46,11 +46,11 @@ impl From<RequestError> for ApiError {
 }
 
 impl ApiError {
-    /// A key that nobody was given.
-    pub(super) fn unauthorized(message: String) -> Self {
+    /// A missing, unknown or expired key.
+    pub(super) fn unauthorized(message: impl Into<String>) -> Self {
         Self {
             status: 401,
-            message,
+            message: message.into(),
             code: Some("invalid_api_key"),
             ..Self::default()
         }
@@ -58,13 +58,13 @@ impl ApiError {
 }
 
 impl Api {
-    /// The response to a request that fails.
+    /// Renders the error as a response.
     pub(super) fn error_response(self, error: &ApiError) -> Response<Body> {
         let (status, body) = self.error_body(error);
         let mut response = json_response(&body);
         *response.status_mut() =
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // Gemini tells it in the body only.
+        // Gemini has the delay only in the body.
         if let (Some(seconds), true) = (
             error.retry_after,
             !matches!(self, Self::Gemini | Self::GeminiJsonArray),
@@ -75,7 +75,7 @@ impl Api {
         response
     }
 
-    /// The status of a provider that has too much to do.
+    /// Returns the status of an overloaded provider.
     pub(super) fn overloaded_status(self) -> u16 {
         match self {
             Self::Anthropic => 529,
@@ -91,7 +91,7 @@ impl Api {
         }
     }
 
-    /// The event that says inside a stream that it fails.
+    /// Renders the error as an event of a stream; `number` counts the events before it.
     pub(super) fn error_event(self, error: &ApiError, number: u32) -> Bytes {
         match self {
             Self::OpenAi => sse_event(None, &openai_body(error)),
@@ -110,7 +110,7 @@ impl Api {
     }
 }
 
-/// As OpenAI's guide to error codes has it.
+/// Renders an error by OpenAI's guide to error codes.
 fn openai_body(error: &ApiError) -> Value {
     let (kind, code) = match error.status {
         401 => ("invalid_request_error", Some("invalid_api_key")),
@@ -124,7 +124,7 @@ fn openai_body(error: &ApiError) -> Value {
     json!({ "error": { "message": error.message, "type": kind, "param": error.field, "code": code } })
 }
 
-/// As Anthropic's page on errors has it.
+/// Renders an error by Anthropic's page on errors.
 fn anthropic_body(error: &ApiError) -> Value {
     let kind = match error.status {
         401 => "authentication_error",
@@ -146,7 +146,7 @@ fn anthropic_body(error: &ApiError) -> Value {
         "request_id": "req_mock" })
 }
 
-/// As Google's error model has it; a key that is wrong is a bad request there.
+/// Renders an error by Google's error model, in which an invalid key is a bad request.
 fn gemini_status_and_body(error: &ApiError) -> (u16, Value) {
     let kind = |name: &str| format!("type.googleapis.com/google.rpc.{name}");
     let mut details = Vec::new();
@@ -190,7 +190,7 @@ fn gemini_status_and_body(error: &ApiError) -> (u16, Value) {
     (error.status, json!({ "error": rpc_status }))
 }
 
-/// A response of JSON.
+/// Creates a response with a JSON body.
 pub(super) fn json_response(body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     let json = HeaderValue::from_static("application/json");
@@ -198,7 +198,7 @@ pub(super) fn json_response(body: &Value) -> Response<Body> {
     response
 }
 
-/// A server-sent event.
+/// Writes a server-sent event.
 pub(super) fn sse_event(name: Option<&str>, data: &Value) -> Bytes {
     let name = name.map(|name| format!("event: {name}\n"));
     Bytes::from(format!("{}data: {data}\n\n", name.unwrap_or_default()))

@@ -1,4 +1,4 @@
-//! Gemini's API, as its reference has it: the method stands behind a colon in the path.
+//! Gemini's API, by its API reference. The method follows a colon in the path.
 
 mod camel_case;
 mod conversation;
@@ -9,7 +9,7 @@ mod schema;
 
 pub(super) use methods::call_method;
 
-/// The name under which signatures of this dialect are made.
+/// The dialect's name in its reasoning signatures.
 const DIALECT: &str = "gemini";
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! A mock provider: it speaks the dialects of OpenAI, Anthropic and Gemini on a loopback port,
-//! checks what it is sent as strictly as their references do, answers by rule, and fails on command.
-//! The demo and the tests use it; nothing of it is on a request's path.
+//! A mock provider with the APIs of OpenAI, Anthropic and Gemini. It validates requests as strictly as
+//! the API references do, generates responses by rule, and fails on command. The demo and the tests use
+//! it; it must not depend on the code that they test.
 //!
-//! `routes` has its paths. A dialect says what a request asks for (`asked`), `answer` what it is
-//! answered, and the dialect again how that is written. What a caller may wish for is in `directives`.
+//! `routes` has the paths. A dialect's `parse` turns a body into a `ModelRequest`, `response` generates
+//! the `ModelResponse`, and the dialect's `render` writes it. With `directives`, a request changes its
+//! own response.
 
 mod anthropic_messages;
 mod client;
@@ -41,28 +42,29 @@ pub use client::{MockClient, MockClientError, MockResponse};
 pub use oauth::{MockOAuth, MockOAuthCounts, MockOAuthOptions, MockTokens, Rotation};
 pub use request_log::RecordedRequest;
 
+use oauth::Unauthorized;
 use request_log::RequestLog;
 
-/// A mock provider. Give its [`router`](MockProvider::router) to a server.
+/// A mock provider. Pass its [`router`](MockProvider::router) to a server.
 #[derive(Default)]
 pub struct MockProvider {
-    /// The keys that it knows; any, if there is none.
+    /// The accepted keys. If empty, every key is accepted.
     keys: Mutex<HashSet<String>>,
-    /// The keys that get an error, and which.
+    /// The keys whose calls fail.
     failing: Mutex<BTreeMap<String, MockFailure>>,
-    /// Calls so far, by key.
+    /// Returns the number of calls so far, by key.
     calls: Mutex<BTreeMap<String, u64>>,
     streams_open: AtomicU64,
-    /// What arrived lately.
+    /// The last requests.
     requests: RequestLog,
-    /// Its token endpoint: access tokens are keys then, and calls are counted by account.
+    /// The token endpoint. With it, keys are access tokens, and calls are counted by account.
     oauth: Option<MockOAuth>,
 }
 
-/// How a mock provider fails a call.
+/// How the mock provider fails a call.
 #[derive(Debug, Clone, Copy)]
 pub struct MockFailure {
-    /// The status.
+    /// The response's status.
     pub status: StatusCode,
     /// The `retry-after` header, in seconds.
     pub retry_after: Option<u64>,
@@ -74,7 +76,7 @@ impl MockFailure {
 }
 
 impl MockProvider {
-    /// A provider that knows these keys; any key, if there is none.
+    /// Creates a provider that accepts these keys, or every key if there is none.
     pub fn new(keys: impl IntoIterator<Item = String>) -> Arc<Self> {
         let provider = Self {
             keys: Mutex::new(keys.into_iter().collect()),
@@ -83,7 +85,7 @@ impl MockProvider {
         Arc::new(provider)
     }
 
-    /// A provider that takes access tokens, of accounts that are yet to be opened.
+    /// Creates a provider that accepts the access tokens of its own token endpoint. It has no accounts yet.
     pub fn with_oauth(options: MockOAuthOptions) -> Arc<Self> {
         let provider = Self {
             oauth: Some(MockOAuth::new(options)),
@@ -92,17 +94,17 @@ impl MockProvider {
         Arc::new(provider)
     }
 
-    /// Its token endpoint, if it has one.
+    /// Returns the token endpoint of a provider created with [`with_oauth`](Self::with_oauth).
     pub fn oauth(&self) -> Option<&MockOAuth> {
         self.oauth.as_ref()
     }
 
-    /// Its routes: the dialects, the token endpoint, and what it has counted and was sent.
+    /// Returns the routes: the dialects, the token endpoint, the counts and the recorded requests.
     pub fn router(self: &Arc<Self>) -> Router {
         routes::router(Arc::clone(self))
     }
 
-    /// Has every call with this key fail, or succeed again.
+    /// Makes every call with this key fail; `None` makes them succeed again.
     pub fn fail(&self, key: &str, failure: Option<MockFailure>) {
         let mut failing = self.failing.lock();
         match failure {
@@ -116,31 +118,29 @@ impl MockProvider {
         self.calls.lock().clone()
     }
 
-    /// Streams that have begun and not ended.
+    /// Returns the number of open streams.
     pub fn streams_open(&self) -> u64 {
         self.streams_open.load(Ordering::Relaxed)
     }
 
-    /// What arrived lately, the last at the end.
+    /// Returns the last requests, oldest first.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.requests.all()
     }
 
-    /// By which name a caller is known: its key, or the account of its access token.
-    fn caller(&self, key: String) -> Result<String, String> {
-        let Some(oauth) = &self.oauth else {
-            return Ok(key);
-        };
-        oauth
-            .accept(&key, Instant::now())
-            .map_err(|error| error.to_string())
+    /// Returns the name under which a caller is counted: its key, or the account of its access token.
+    fn caller(&self, key: String) -> Result<String, Unauthorized> {
+        match &self.oauth {
+            Some(oauth) => oauth.accept(&key, Instant::now()),
+            None => Ok(key),
+        }
     }
 
     fn count(&self, key: &str) {
         *self.calls.lock().entry(key.to_owned()).or_default() += 1;
     }
 
-    /// Whether this key gets an error.
+    /// Returns the failure of this key, if its calls fail.
     fn failure_of(&self, key: &str) -> Option<MockFailure> {
         let keys = self.keys.lock();
         if !keys.is_empty() && !keys.contains(key) {

@@ -1,14 +1,14 @@
-//! Images and documents inside a request.
+//! Reads the images and documents of a request.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::request::Media;
 
-/// An image or a document by its URL: its bytes, if it is a data URL.
+/// Reads an image or a document from its URL. The size is known only for a data URL.
 ///
 /// # Errors
-/// When it is neither a data URL that holds, nor one of the web.
+/// When it is neither a valid data URL with base64, nor an HTTP URL.
 pub(super) fn read_data_url(kind: &'static str, url: &str) -> Result<Media, String> {
     let Some(data) = url.strip_prefix("data:") else {
         let is_web_url = url.starts_with("https://") || url.starts_with("http://");
@@ -19,26 +19,26 @@ pub(super) fn read_data_url(kind: &'static str, url: &str) -> Result<Media, Stri
         };
         return is_web_url
             .then_some(media)
-            .ok_or_else(|| "this is neither a URL of the web nor a data URL".to_owned());
+            .ok_or_else(|| "it is neither an HTTP URL nor a data URL".to_owned());
     };
     let (media_type, data) = data
         .split_once(";base64,")
-        .ok_or("a data URL has a media type and base64")?;
+        .ok_or("a data URL needs a media type and base64")?;
     read_base64(kind, media_type, data)
 }
 
-/// An image or a document in base64.
+/// Reads an image or a document in base64.
 ///
 /// # Errors
-/// When it is no base64, or empty.
+/// When it is not base64, or empty.
 pub(super) fn read_base64(
     kind: &'static str,
     media_type: &str,
     data: &str,
 ) -> Result<Media, String> {
-    let bytes = STANDARD.decode(data).map_err(|_| "this is no base64")?;
+    let bytes = STANDARD.decode(data).map_err(|_| "it is not base64")?;
     if bytes.is_empty() {
-        return Err("this is empty".to_owned());
+        return Err("it is empty".to_owned());
     }
     Ok(Media {
         kind,

@@ -1,12 +1,11 @@
-//! The models that the mock provider says it has, as each dialect lists them. It serves any other
-//! just as well.
+//! The lists of models, in each dialect. The mock provider also serves models that are not listed.
 
 use serde_json::{Value, json};
 
-/// Their names.
+/// The names of the listed models.
 const MODELS: [&str; 2] = ["mock-large", "mock-small"];
 
-/// As OpenAI lists them.
+/// OpenAI's list.
 pub(super) fn openai_models() -> Value {
     json!({ "object": "list", "data": MODELS.map(openai_model) })
 }
@@ -15,7 +14,7 @@ fn openai_model(name: &str) -> Value {
     json!({ "id": name, "object": "model", "created": 1, "owned_by": "mock" })
 }
 
-/// As Anthropic lists them.
+/// Anthropic's list.
 pub(super) fn anthropic_models() -> Value {
     json!({ "data": MODELS.map(anthropic_model), "has_more": false,
         "first_id": MODELS[0], "last_id": MODELS[1] })
@@ -26,7 +25,7 @@ fn anthropic_model(name: &str) -> Value {
         "created_at": "2026-01-02T03:04:05Z" })
 }
 
-/// As Gemini lists them.
+/// Gemini's list.
 pub(super) fn gemini_models() -> Value {
     json!({ "models": MODELS.map(gemini_model) })
 }

@@ -1,6 +1,5 @@
-//! The mock provider's token endpoint: OAuth 2.0's refresh grant (RFC 6749, section 6), with
-//! refresh tokens that are used once. Requests are checked as strictly as the RFC allows, so that what
-//! passes here passes anywhere.
+//! The mock provider's token endpoint: the refresh grant of OAuth 2.0 (RFC 6749, section 6). It validates
+//! requests as strictly as the RFC allows, so that a request that passes here passes anywhere.
 
 mod endpoint;
 mod tokens;
@@ -15,24 +14,23 @@ use tokio::time::Instant;
 pub(super) use endpoint::token;
 use tokens::{Family, RefreshTokenError};
 
-/// What a token endpoint is like.
+/// The behaviour of a token endpoint.
 #[derive(Debug, Clone)]
 pub struct MockOAuthOptions {
-    /// What becomes of a refresh token that was used.
+    /// When a used refresh token becomes invalid.
     pub rotation: Rotation,
-    /// How long an access token lives.
+    /// The lifetime of an access token.
     pub lifetime: Duration,
-    /// How many calls an access token is good for; none: as many as fit into its life.
+    /// The number of calls after which an access token expires; `None` for no limit.
     pub calls_max: Option<u64>,
-    /// How long the endpoint takes to answer, once it has given new tokens: long enough for whoever
-    /// asked to be gone.
+    /// The delay between issuing tokens and responding. A client that dies in it never gets the tokens.
     pub pause: Duration,
-    /// The id and the secret that a client has to know; without them any client is served.
+    /// The id and the secret of the only accepted client; `None` accepts every client.
     pub client: Option<(String, String)>,
 }
 
 impl Default for MockOAuthOptions {
-    /// Strict, an hour, at once, any client.
+    /// Strict rotation, a lifetime of an hour, no delay, every client.
     fn default() -> Self {
         Self {
             rotation: Rotation::Strict,
@@ -44,20 +42,20 @@ impl Default for MockOAuthOptions {
     }
 }
 
-/// What becomes of a refresh token that was used.
+/// When a used refresh token becomes invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotation {
-    /// It dies at once. Whoever uses it again has stolen it, or was stolen from: all tokens of the
-    /// account die (RFC 9700, section 4.14.2).
+    /// At once. Its reuse may be a theft, so it revokes all tokens of the account (RFC 9700,
+    /// section 4.14.2).
     Strict,
-    /// It dies when the access token that came for it, or a later one, is first used, so that an
-    /// answer that was lost costs nothing. Doorkeeper does so.
+    /// At the first use of the access token that was issued for it, or of a later one. A client that did
+    /// not get the response can try again. The library Doorkeeper does this.
     UntilFirstUse,
-    /// It stays, and answers carry no other.
+    /// Never. Responses have no new refresh token.
     Never,
 }
 
-/// A mock provider's accounts and their tokens.
+/// The accounts of a mock provider, with their tokens.
 #[derive(Debug)]
 pub struct MockOAuth {
     options: MockOAuthOptions,
@@ -70,48 +68,48 @@ struct Accounts {
     counts: MockOAuthCounts,
 }
 
-/// What a token endpoint, and the calls with its tokens, came to.
+/// Counts of token requests, and of calls with access tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct MockOAuthCounts {
-    /// Tokens given for a refresh token.
+    /// Successful refreshes.
     pub refreshed: u64,
-    /// Requests with a refresh token that was used up, or that nobody was given.
+    /// Requests with an invalid or unknown refresh token.
     pub invalid_grant: u64,
-    /// Of those, requests with one that was used up.
+    /// Requests with a used refresh token; `invalid_grant` includes them.
     pub reused: u64,
-    /// Accounts whose tokens all died of that.
+    /// Accounts that were revoked because a refresh token was reused.
     pub revoked: u64,
-    /// Requests of clients that could not prove who they are.
+    /// Requests of clients that failed to authenticate.
     pub invalid_client: u64,
-    /// Requests that were wrong in another way.
+    /// Requests with any other error.
     pub invalid_request: u64,
-    /// Calls with an access token that holds.
+    /// Calls with a valid access token.
     pub accepted: u64,
-    /// Calls with one that was over, or that nobody was given.
+    /// Calls with an expired or unknown access token.
     pub unauthorized: u64,
 }
 
-/// Tokens, as an answer has them.
+/// The tokens of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MockTokens {
-    /// What calls carry.
+    /// The access token, which calls send as their key.
     pub access: String,
-    /// What the next ones are had for; none if the old one stays.
+    /// The next refresh token; `None` if the old one stays valid.
     pub refresh: Option<String>,
-    /// How long the access token lives.
+    /// The lifetime of the access token.
     pub lifetime: Duration,
 }
 
-/// Why a call is refused.
+/// Why an access token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unauthorized {
     #[error("the access token has expired")]
     Expired,
-    #[error("nobody was given this access token")]
+    #[error("the access token is unknown")]
     Unknown,
 }
 
-/// Why a refresh is refused.
+/// Why a refresh is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GrantError {
     InvalidClient,
@@ -119,7 +117,7 @@ enum GrantError {
 }
 
 impl MockOAuth {
-    /// A token endpoint that knows no account yet.
+    /// Creates a token endpoint without accounts.
     pub fn new(options: MockOAuthOptions) -> Self {
         Self {
             options,
@@ -127,7 +125,7 @@ impl MockOAuth {
         }
     }
 
-    /// Opens an account, or begins it anew, and gives its first tokens.
+    /// Creates an account, or replaces it, and returns its first tokens.
     pub fn open(&self, account: &str) -> MockTokens {
         let mut family = Family::new();
         let number = family.issue(&self.options, Instant::now());
@@ -139,26 +137,26 @@ impl MockOAuth {
         }
     }
 
-    /// Ends all access tokens of an account; its refresh tokens stay.
+    /// Expires all access tokens of an account; its refresh tokens stay valid.
     pub fn end_access(&self, account: &str) {
         if let Some(family) = self.accounts.lock().families.get_mut(account) {
             family.end_access();
         }
     }
 
-    /// Ends all tokens of an account.
+    /// Revokes all tokens of an account.
     pub fn revoke(&self, account: &str) {
         if let Some(family) = self.accounts.lock().families.get_mut(account) {
             family.revoke();
         }
     }
 
-    /// What it came to so far.
+    /// Returns the counts so far.
     pub fn counts(&self) -> MockOAuthCounts {
         self.accounts.lock().counts
     }
 
-    /// Whose access token this is.
+    /// Counts a call with an access token, and returns its account.
     pub(super) fn accept(&self, access: &str, now: Instant) -> Result<String, Unauthorized> {
         let accounts = &mut *self.accounts.lock();
         let used =
@@ -176,7 +174,7 @@ impl MockOAuth {
         used
     }
 
-    /// New tokens for a refresh token.
+    /// Exchanges a refresh token for new tokens.
     fn refresh(&self, refresh: &str, now: Instant) -> Result<MockTokens, GrantError> {
         let Accounts { families, counts } = &mut *self.accounts.lock();
         let known = parse_token(refresh, REFRESH);
@@ -209,7 +207,7 @@ impl MockOAuth {
         }
     }
 
-    /// Lets a client in that knows the secret, if there is one.
+    /// Authenticates the client, if the options name one.
     fn check_client(&self, given: Option<(&str, &str)>) -> Result<(), GrantError> {
         let Some((id, secret)) = &self.options.client else {
             return Ok(());
@@ -228,7 +226,7 @@ impl MockOAuth {
 const ACCESS: &str = "access";
 const REFRESH: &str = "refresh";
 
-/// Tokens tell whose they are, so that tests can read them: `alice.access.3`.
+/// Writes a token such as `alice.access.3`. Tests can read the account and the number.
 fn format_token(account: &str, kind: &str, number: u64) -> String {
     format!("{account}.{kind}.{number}")
 }

@@ -1,4 +1,4 @@
-//! OpenAI's chat completions, as its API reference has them.
+//! OpenAI's Chat Completions API, by its API reference.
 
 mod conversation;
 mod parse;

@@ -1,4 +1,4 @@
-//! What OpenAI's paths have in common when they are checked.
+//! Validation that OpenAI's paths share.
 
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ pub(super) fn violation_error(violation: &Violation) -> RequestError {
     RequestError::at(field, message).with_code(code)
 }
 
-/// Checks the schema of a function or of an output: its name, and the strict rules if they are asked for.
+/// Checks the schema of a function or of an output: its name and, if `strict`, the strict rules.
 pub(super) fn check_json_schema(
     field: &str,
     name: Option<&str>,
@@ -80,17 +80,17 @@ pub(super) fn named_choice(names: Vec<String>, tools: &[Tool]) -> Result<ToolCho
     }
 }
 
-/// An image by its URL: its bytes, if it is a data URL.
+/// Reads an image from its URL, and checks the media type of a data URL.
 pub(super) fn read_image(field: &str, url: &str) -> Result<Media, RequestError> {
     let media = read_data_url("image", url)
         .map_err(|reason| RequestError::at(field, reason).with_code("invalid_image_url"))?;
     let supported = ["image/png", "image/jpeg", "image/gif", "image/webp"];
     if media.bytes.is_some() && !supported.contains(&media.label.as_str()) {
-        let reason = format!("{} is no type of image that is taken", media.label);
+        let reason = format!("the image type {} is not supported", media.label);
         return Err(RequestError::at(field, reason).with_code("invalid_image_format"));
     }
     Ok(media)
 }
 
-/// How long a name may be.
+/// The length limit of a name, in characters.
 const NAME_CHARACTERS_MAX: usize = 64;

@@ -1,4 +1,4 @@
-//! OpenAI's legacy completions: a text goes on.
+//! OpenAI's legacy Completions API.
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::openai_common::{parse_stop, violation_error};
 use super::request::{ModelRequest, Output, RequestError, ToolChoice, Turn, estimate_tokens};
 use super::response::{FinishReason, ModelResponse};
 
-/// What a completion asks for.
+/// Parses the body of a completion request.
 pub(super) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
     COMPLETION_BODY.validate(&body, violation_error)?;
     let prompt = match &body["prompt"] {
@@ -68,7 +68,7 @@ fn completion_object(request: &ModelRequest, choices: &[Value]) -> Value {
         "model": request.model, "choices": choices })
 }
 
-/// The whole answer.
+/// Renders the response as one JSON object.
 pub(super) fn response_body(request: &ModelRequest, response: &ModelResponse) -> Value {
     let text = response.text.concat();
     let choice = |index| choice_object(&text, index, Some(finish_reason(response)));
@@ -80,7 +80,7 @@ pub(super) fn response_body(request: &ModelRequest, response: &ModelResponse) ->
     body
 }
 
-/// The answer's events.
+/// Renders the response as events, with `[DONE]` at the end.
 pub(super) fn events(request: &ModelRequest, response: &ModelResponse) -> Vec<Bytes> {
     let mut events = Vec::new();
     for index in 0..request.candidate_count {

@@ -1,4 +1,4 @@
-//! OpenAI's responses, as its API reference has them.
+//! OpenAI's Responses API, by its API reference.
 
 mod conversation;
 mod events;
@@ -10,7 +10,7 @@ pub(super) use events::events;
 pub(super) use parse::parse_request;
 pub(super) use render::response_body;
 
-/// The name under which reasoning of this dialect is sealed.
+/// The dialect's name in its encrypted reasoning.
 const DIALECT: &str = "responses";
 
 #[cfg(test)]

@@ -1,75 +1,75 @@
-//! What a request came to, whatever dialect it was in: all that the mock provider's rules look at.
+//! A parsed request, independent of its dialect: what the rules of the response depend on.
 
 use serde_json::Value;
 
 use super::directives::Directives;
 
-/// A request that holds.
+/// A valid request.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ModelRequest {
     pub(super) model: String,
     pub(super) stream: bool,
     pub(super) directives: Directives,
-    /// The system's text, if there is any.
+    /// The system prompt; empty if there is none.
     pub(super) system: String,
     pub(super) tools: Vec<Tool>,
     pub(super) tool_choice: ToolChoice,
-    /// Whether more than one call may be made at a time.
+    /// Whether the response may have more than one tool call.
     pub(super) parallel_tool_calls: bool,
-    /// The calls of earlier turns, so that new ones have ids of their own.
+    /// The number of calls in earlier turns. New calls get ids after these.
     pub(super) calls_before: usize,
     pub(super) turn: Turn,
     /// Images and documents of the last message.
     pub(super) media: Vec<Media>,
-    /// What the answer must look like.
+    /// The format of the response's text.
     pub(super) output: Output,
     pub(super) reasoning: bool,
-    /// How many tokens the answer may have.
+    /// The limit of output tokens.
     pub(super) tokens_max: Option<u64>,
-    /// What ends the text.
+    /// The stop sequences.
     pub(super) stop: Vec<String>,
-    /// How many tokens the request has.
+    /// The number of input tokens.
     pub(super) tokens: u64,
-    /// Whether a stream ends with usage, where that is asked for.
+    /// Whether a stream ends with the usage. In some dialects it always does.
     pub(super) include_usage: bool,
-    /// How many answers are wanted.
+    /// The number of candidates (OpenAI's choices).
     pub(super) candidate_count: u64,
-    /// The body, for what only its own dialect looks at.
+    /// The body, for members that only its own dialect uses.
     pub(super) body: Value,
 }
 
-/// A tool that may be called.
+/// A tool that the response may call.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tool {
     pub(super) name: String,
     pub(super) schema: Value,
 }
 
-/// Whether tools are to be called.
+/// Whether the response must call tools.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum ToolChoice {
-    /// If it helps.
+    /// The rules decide.
     #[default]
     Auto,
-    /// Not at all.
+    /// No calls.
     Never,
-    /// One of all.
+    /// A call of any tool.
     Any,
-    /// One of these.
+    /// A call of one of these tools.
     Named(Vec<String>),
 }
 
-/// What the last message is.
+/// The last message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Turn {
     /// A user's text.
     Prompt(String),
-    /// What tools answered.
+    /// The results of tool calls.
     Results(Vec<String>),
 }
 
 impl Turn {
-    /// The user's text; empty for tool results.
+    /// Returns the user's text; it is empty for tool results.
     pub(super) fn prompt(&self) -> &str {
         match self {
             Self::Prompt(text) => text,
@@ -87,18 +87,18 @@ impl Default for Turn {
 /// An image or a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Media {
-    /// `read_image` or `document`.
+    /// `image` or `document`.
     pub(super) kind: &'static str,
-    /// Its media type, or where it is.
+    /// Its media type, or its URL.
     pub(super) label: String,
-    /// Its size, if it came along.
+    /// Its size, if the request has its data.
     pub(super) bytes: Option<usize>,
 }
 
-/// What the answer must look like.
+/// The format of a response's text.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) enum Output {
-    /// Text.
+    /// Plain text.
     #[default]
     Text,
     /// Any JSON.
@@ -107,19 +107,19 @@ pub(super) enum Output {
     Schema(Value),
 }
 
-/// Why a request does not hold.
+/// Why a request is invalid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RequestError {
     pub(super) status: u16,
-    /// Where it is wrong, written as the dialect does.
+    /// The path of the invalid member, in the dialect's notation.
     pub(super) field: String,
     pub(super) message: String,
-    /// A code that the dialect has for this, if it has one.
+    /// The dialect's error code, if it has one.
     pub(super) code: Option<&'static str>,
 }
 
 impl RequestError {
-    /// A bad request.
+    /// Creates an error with the status 400.
     pub(super) fn at(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             status: 400,
@@ -129,7 +129,7 @@ impl RequestError {
         }
     }
 
-    /// The same error in a member of `parent`.
+    /// Returns the same error with `parent` before its field.
     pub(super) fn inside(self, parent: &str) -> Self {
         Self {
             field: format!("{parent}.{}", self.field),
@@ -145,22 +145,22 @@ impl RequestError {
     }
 }
 
-/// How many tokens a text is taken for: as many as it has words.
+/// Returns the number of words, which is the mock's token count of a text.
 pub(super) fn word_count(text: &str) -> u64 {
     text.split_whitespace().count() as u64
 }
 
-/// How many tokens a request is taken for: the words of all its texts, and two for each request.
+/// Returns the token count of a request: the words of its texts, and two for the request.
 pub(super) fn estimate_tokens<'a>(texts: impl IntoIterator<Item = &'a str>) -> u64 {
     2 + texts.into_iter().map(word_count).sum::<u64>()
 }
 
-/// A string member, or none.
+/// Returns a member that is a string.
 pub(super) fn str_member<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name).and_then(Value::as_str)
 }
 
-/// The items of a member that is a list; none if it is not there.
+/// Returns the items of a member that is an array; none for other members.
 pub(super) fn array_member<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value
         .get(name)

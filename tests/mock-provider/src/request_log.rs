@@ -1,4 +1,4 @@
-//! What arrived: the last requests, for tests that look at what a provider is sent. Keys are left out.
+//! Records the last requests, for tests of what a proxy sends to a provider. It must not record keys.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,13 +7,13 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value;
 
-/// How many requests are kept: more than any test makes before it looks.
+/// The number of recorded requests; tests make fewer before they read the record.
 const REQUESTS_STORED_MAX: usize = 64;
 
-/// The bytes of a body that are kept. With as many requests as are kept it comes to 16 MiB.
+/// The size limit of a recorded body, in bytes. All bodies together have at most 16 MiB.
 const BODY_STORED_BYTES_MAX: usize = 256 << 10;
 
-/// Headers whose values nobody is shown.
+/// Headers whose values are not recorded.
 const SECRET_HEADERS: [&str; 5] = [
     "api-key",
     "authorization",
@@ -22,18 +22,18 @@ const SECRET_HEADERS: [&str; 5] = [
     "x-goog-api-key",
 ];
 
-/// A request as it arrived.
+/// A recorded request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RecordedRequest {
     /// Its number, from 1.
     pub number: u64,
     /// Its path, without the query.
     pub path: String,
-    /// The names of the query's members.
+    /// The names of the query parameters.
     pub query: Vec<String>,
-    /// Its headers; `[secret]` stands for what may be a key.
+    /// Its headers; `[secret]` replaces values that may be keys.
     pub headers: BTreeMap<String, String>,
-    /// Its body; text if it is no JSON, and null if it is too long.
+    /// Its body: a string if it is not JSON, null if it is longer than 256 KiB.
     pub body: Value,
 }
 

@@ -1,4 +1,4 @@
-//! How the mock provider answers: by rule, so that a test can see in the answer what arrived.
+//! Generates responses by rules, so that the response shows a test what arrived.
 
 use serde_json::{Value, json};
 
@@ -6,21 +6,21 @@ use super::directives::requested_calls;
 use super::request::{ModelRequest, Output, Tool, ToolChoice, Turn};
 use super::schema_sample::sample;
 
-/// An answer, whatever dialect it will be in.
+/// A response, independent of its dialect.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ModelResponse {
-    /// What it thought, in pieces.
+    /// The reasoning, in the pieces of a stream. Each piece counts as a token.
     pub(super) reasoning: Vec<String>,
-    /// What it says, in pieces.
+    /// The text, in the pieces of a stream. Each piece counts as a token.
     pub(super) text: Vec<String>,
     pub(super) calls: Vec<ToolCall>,
     pub(super) finish_reason: FinishReason,
     pub(super) usage: TokenUsage,
-    /// Whose key it was. It shows in the answer: that is how rotation is seen from outside.
+    /// The key or account that the call used. OpenAI responses show it, so that clients can observe rotation.
     pub(super) served_by: String,
 }
 
-/// A call of a tool.
+/// A tool call.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ToolCall {
     /// Its number in the conversation, from 1.
@@ -29,26 +29,26 @@ pub(super) struct ToolCall {
     pub(super) arguments: Value,
 }
 
-/// Why an answer ended.
+/// Why a response ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FinishReason {
-    /// All was said.
+    /// The text is complete.
     EndOfTurn,
-    /// Tools are to be called.
+    /// The client must call tools.
     ToolCalls,
-    /// It would have grown too long.
+    /// The token limit cut the text.
     Length,
-    /// A text came that was to end it.
+    /// This stop sequence cut the text.
     StopSequence(String),
 }
 
-/// What was used.
+/// The token counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TokenUsage {
-    /// The prompt's, those from a cache included.
+    /// The prompt's, with the cached ones.
     pub(super) input: u64,
     pub(super) cached: u64,
-    /// The answer's, its reasoning included.
+    /// The response's, with its reasoning.
     pub(super) output: u64,
     pub(super) reasoning: u64,
 }
@@ -60,7 +60,7 @@ impl TokenUsage {
 }
 
 impl ModelResponse {
-    /// The answer of the account that this key is of.
+    /// Generates the response to a request with this key.
     pub(super) fn generate(request: &ModelRequest, key: &str) -> Self {
         let mut response = Self {
             reasoning: Vec::new(),
@@ -102,7 +102,7 @@ impl ModelResponse {
         self.usage.output = (self.reasoning.len() + self.text.len() + self.calls.len()) as u64;
     }
 
-    /// Ends the text before the first of these.
+    /// Cuts the text before the first stop sequence.
     fn truncate_at_stop(&mut self, stops: &[String]) {
         let whole = self.text.concat();
         let found = stops
@@ -120,7 +120,7 @@ impl ModelResponse {
         self.finish_reason = FinishReason::StopSequence(stop.clone());
     }
 
-    /// Leaves out the pieces of text that are too many.
+    /// Cuts the text at the token limit. The reasoning counts, too.
     fn truncate(&mut self, tokens_max: Option<u64>) {
         let Some(most) = tokens_max.and_then(|most| usize::try_from(most).ok()) else {
             return;
@@ -166,7 +166,7 @@ fn choose_calls(request: &ModelRequest, prompt: &str) -> Vec<(String, Value)> {
         ToolChoice::Auto | ToolChoice::Any | ToolChoice::Never => true,
     };
     let mut tools: Vec<&Tool> = request.tools.iter().filter(allowed).collect();
-    // Those that the text names come first.
+    // Tools that the text names come first. The sort is stable, so others keep their order.
     tools.sort_by_key(|tool| !prompt.contains(&tool.name));
     let Some(first) = tools.first().copied() else {
         return Vec::new();
@@ -222,7 +222,7 @@ fn text_piece(word: u32, key: &str) -> String {
     }
 }
 
-/// A text in pieces as a stream has them: never more than this many characters each.
+/// Splits a text into the pieces of a stream.
 pub(super) fn pieces(text: &str) -> Vec<String> {
     let characters: Vec<char> = text.chars().collect();
     characters
@@ -231,7 +231,7 @@ pub(super) fn pieces(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Short enough for JSON to break in the middle of names and values.
+/// The length of a piece in characters. It is short, so that JSON breaks inside names and values.
 const PIECE_CHARACTERS: usize = 7;
 
 #[cfg(test)]

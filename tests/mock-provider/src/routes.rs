@@ -1,4 +1,4 @@
-//! The mock provider's paths.
+//! The paths of the mock provider.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(super) fn router(provider: Arc<MockProvider>) -> Router {
         .route("/v1/messages/count_tokens", post(post_count_tokens))
         .route("/v1/models", get(list_models))
         .route("/v1beta/models", get(list_gemini_models))
-        // Google's SDKs call either version.
+        // Google's SDKs use both versions.
         .route("/v1/models/{target}", post(post_gemini))
         .route("/v1beta/models/{target}", post(post_gemini))
         .route("/oauth/token", post(oauth::token))
@@ -60,7 +60,7 @@ pub(super) async fn post_chat(
     provider.serve(endpoint, incoming(uri, headers, body)).await
 }
 
-/// Azure's path for chats. It names the deployment, and the query the version of the API.
+/// Serves a chat on Azure's path, which has the deployment. The query has the API version.
 async fn post_azure_chat(
     State(provider): Provider,
     uri: Uri,
@@ -170,7 +170,7 @@ async fn post_gemini(
     gemini::call_method(&provider, &target, incoming(uri, headers, body)).await
 }
 
-/// Three dialects have this path, and tell themselves apart by their headers.
+/// Lists the models. Three APIs share this path; the headers tell them apart.
 async fn list_models(State(provider): Provider, uri: Uri, headers: HeaderMap) -> Response<Body> {
     let (api, models) = if headers.contains_key(ANTHROPIC_VERSION) {
         (Api::Anthropic, models::anthropic_models())
@@ -204,13 +204,13 @@ fn serve_models(
     }
 }
 
-/// Every request of Anthropic's says which version of the API it means.
+/// Checks that the version header of Anthropic's API is present.
 fn check_version(given: bool) -> Result<(), RequestError> {
     let missing = || RequestError::at(ANTHROPIC_VERSION, "header is required");
     given.then_some(()).ok_or_else(missing)
 }
 
-/// What it has counted, for tests that see it from outside.
+/// Shows the counts to tests in other processes.
 async fn counts(State(provider): Provider) -> Response<Body> {
     json_response(&json!({
         "calls": provider.calls(),
@@ -219,7 +219,7 @@ async fn counts(State(provider): Provider) -> Response<Body> {
     }))
 }
 
-/// What it was sent, for tests that see it from outside.
+/// Shows the recorded requests to tests in other processes.
 async fn requests(State(provider): Provider) -> Response<Body> {
     json_response(&json!({ "requests": provider.requests() }))
 }

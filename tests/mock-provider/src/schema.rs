@@ -1,33 +1,33 @@
-//! What a JSON value must look like, as a table: which members an object may and must have, and of
-//! which type each is. The strictness of the mock provider, as far as it needs no thought.
+//! Schemas of request bodies, as static tables: the members of each object, their types and ranges.
+//! They are not JSON Schemas; those of tools are checked elsewhere.
 
 use serde_json::Value;
 
 use super::request::RequestError;
 
-/// What a value must look like.
+/// The schema of a JSON value.
 pub(super) enum Schema {
-    /// Anything.
+    /// Any value.
     Any,
     /// A string.
     Text,
     /// A boolean.
     Boolean,
-    /// A whole number between two others, both included.
+    /// An integer in this range; both ends are included.
     Integer(i64, i64),
-    /// A number between two others, both included.
+    /// A number in this range; both ends are included.
     Number(f64, f64),
     /// One of these strings.
     Enum(&'static [&'static str]),
-    /// A list of values that look alike.
+    /// An array whose items have one schema.
     List(&'static Self),
-    /// An object with any names, and values that look alike.
+    /// An object with any member names, whose values have one schema.
     Map(&'static Self),
-    /// An object with these members and no others.
+    /// An object with only these members.
     Object(&'static [Member]),
-    /// An object whose named member says which members it has.
+    /// An object whose members depend on the value of one of them, the tag.
     Tagged(&'static str, &'static [(&'static str, &'static [Member])]),
-    /// The first of these that is of the value's JSON type.
+    /// The first of these schemas with the value's JSON type.
     AnyOf(&'static [Self]),
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Member {
     schema: Schema,
 }
 
-/// A member that must be there.
+/// A required member.
 pub(super) const fn required(name: &'static str, schema: Schema) -> Member {
     Member {
         name,
@@ -49,7 +49,7 @@ pub(super) const fn required(name: &'static str, schema: Schema) -> Member {
     }
 }
 
-/// A member that may be left out.
+/// An optional member.
 pub(super) const fn optional(name: &'static str, schema: Schema) -> Member {
     Member {
         name,
@@ -59,7 +59,7 @@ pub(super) const fn optional(name: &'static str, schema: Schema) -> Member {
     }
 }
 
-/// A member that may be left out, or be null.
+/// An optional member that may be null.
 pub(super) const fn nullable(name: &'static str, schema: Schema) -> Member {
     Member {
         name,
@@ -69,39 +69,39 @@ pub(super) const fn nullable(name: &'static str, schema: Schema) -> Member {
     }
 }
 
-/// Any whole number that counts something.
+/// An integer from 0.
 pub(super) const COUNT: Schema = Schema::Integer(0, i64::MAX);
 
-/// Where a value is wrong, and how.
+/// The first place where a value does not match its schema.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Violation {
-    /// The way to it from the top.
+    /// The path from the root.
     pub(super) path: Vec<PathSegment>,
-    /// What is wrong there.
+    /// The kind of mismatch.
     pub(super) kind: ViolationKind,
 }
 
-/// One step on the way to a value.
+/// One segment of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PathSegment {
-    /// Into an object.
+    /// A member of an object.
     Name(String),
-    /// Into a list.
+    /// An item of an array.
     Index(usize),
 }
 
-/// What is wrong with a value.
+/// How a value does not match its schema.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ViolationKind {
-    /// Nobody knows this member.
+    /// The schema has no such member.
     Unknown,
-    /// The member is not there.
+    /// The required member is missing.
     Missing,
-    /// It has another type than this.
+    /// The value does not have this type.
     Type(&'static str),
-    /// It is none of these.
+    /// The value is none of these.
     NotInEnum(Vec<&'static str>),
-    /// It is outside of these bounds.
+    /// The value is outside of this range.
     OutOfRange(f64, f64),
 }
 
@@ -118,7 +118,7 @@ impl Violation {
         self
     }
 
-    /// The way, written `messages[0].content`.
+    /// Writes the path like `messages[0].content`.
     pub(super) fn bracket_path(&self) -> String {
         let mut written = String::new();
         for segment in &self.path {
@@ -131,7 +131,7 @@ impl Violation {
         written
     }
 
-    /// The way, written `messages.0.content`.
+    /// Writes the path like `messages.0.content`.
     pub(super) fn dot_path(&self) -> String {
         let segment = |segment: &PathSegment| match segment {
             PathSegment::Name(name) => name.clone(),
@@ -140,10 +140,10 @@ impl Violation {
         self.path.iter().map(segment).collect::<Vec<_>>().join(".")
     }
 
-    /// What is wrong, in words.
+    /// Describes the mismatch, without the path.
     pub(super) fn description(&self) -> String {
         match &self.kind {
-            ViolationKind::Unknown => "there is no such parameter".to_owned(),
+            ViolationKind::Unknown => "the parameter is unknown".to_owned(),
             ViolationKind::Missing => "it is required".to_owned(),
             ViolationKind::Type(expected) => format!("it must be {expected}"),
             ViolationKind::NotInEnum(known) => format!("it must be one of {}", known.join(", ")),
@@ -153,7 +153,7 @@ impl Violation {
 }
 
 impl Schema {
-    /// Checks a value; `to_error` words the first violation as the dialect does.
+    /// Checks a value. `to_error` turns the first violation into the dialect's error.
     pub(super) fn validate(
         &self,
         value: &Value,
@@ -175,7 +175,7 @@ impl Schema {
             Self::Text | Self::Boolean => check_type(self.matches_type(value)),
             Self::Integer(least, most) => {
                 check_type(self.matches_type(value))?;
-                // A whole number that is no i64 is beyond every bound.
+                // An integer that does not fit into an i64 is outside of every range.
                 let inside = value
                     .as_i64()
                     .is_some_and(|it| (*least..=*most).contains(&it));
@@ -211,7 +211,7 @@ impl Schema {
         }
     }
 
-    /// Whether a value is of the JSON type that this has.
+    /// Returns whether the value has the schema's JSON type.
     fn matches_type(&self, value: &Value) -> bool {
         match self {
             Self::Any => true,

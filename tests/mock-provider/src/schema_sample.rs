@@ -1,12 +1,11 @@
-//! Values that satisfy a JSON schema: what the mock provider calls tools with, and what it answers
-//! where a schema is asked for.
+//! Generates values that satisfy a JSON schema, for the arguments of tool calls and for structured output.
 
 use serde_json::{Map, Value, json};
 
-/// How deep a value goes; schemas may refer to themselves.
+/// The limit of nested values, since a schema may refer to itself.
 const DEPTH_MAX: usize = 16;
 
-/// A value that satisfies a schema; `variant` tells values of one schema apart.
+/// Generates a value that satisfies a schema. Different variants give different values.
 pub(super) fn sample(schema: &Value, variant: usize) -> Value {
     value(schema, schema, "value", variant, 0)
 }
@@ -40,7 +39,7 @@ fn value(root: &Value, schema: &Value, name: &str, variant: usize, depth: usize)
             let items = schema.get("items").unwrap_or(&Value::Null);
             let count = bound(schema, "minItems").unwrap_or(1).max(1);
             let item = |index| value(root, items, name, variant + index, depth + 1);
-            // No schema of a test wants more, and a hostile one must not fill the memory.
+            // A hostile schema must not fill the memory.
             Value::Array((0..count.min(ITEMS_MAX)).map(item).collect())
         }
         "integer" => json!(number(schema, variant)),
@@ -51,7 +50,7 @@ fn value(root: &Value, schema: &Value, name: &str, variant: usize, depth: usize)
     }
 }
 
-/// The items that an array has at most.
+/// The limit of items of an array.
 const ITEMS_MAX: usize = 16;
 
 fn object(root: &Value, schema: &Value, variant: usize, depth: usize) -> Value {
@@ -72,7 +71,7 @@ fn object(root: &Value, schema: &Value, variant: usize, depth: usize) -> Value {
     Value::Object(object)
 }
 
-/// The type that a schema has; of several, the first.
+/// Returns the schema's type; the first one if it has several.
 fn type_of(schema: &Value) -> String {
     let given = schema.get("type");
     let given = given.and_then(|given| given.get(0)).or(given);
@@ -81,7 +80,7 @@ fn type_of(schema: &Value) -> String {
     } else {
         "string"
     };
-    // Gemini's own schemas write them in capitals.
+    // Gemini's own schemas have types in capitals.
     given
         .and_then(Value::as_str)
         .unwrap_or(implied)
@@ -90,7 +89,7 @@ fn type_of(schema: &Value) -> String {
 
 fn bound(schema: &Value, name: &str) -> Option<usize> {
     let bound = schema.get(name)?;
-    // Numbers of 64 bits are strings in the JSON of protocol buffers.
+    // In JSON of protocol buffers, 64-bit integers are strings.
     let number = bound.as_u64().or_else(|| bound.as_str()?.parse().ok())?;
     usize::try_from(number).ok()
 }
@@ -125,7 +124,7 @@ fn text(schema: &Value, name: &str, variant: usize) -> Value {
     Value::String(filled.take(length).collect())
 }
 
-/// The characters that a text has at most.
+/// The length limit of a text, in characters.
 const TEXT_CHARACTERS_MAX: usize = 4096;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What every path of the mock provider has in common: a request is let in, checked, answered,
-//! and sent whole or as a stream, with the failures that it wished for.
+//! Serves a request on any path: authenticates and parses it, then sends the response, whole or as a
+//! stream, with the pauses and failures of its directives.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,25 +18,25 @@ use super::errors::{Api, ApiError, json_response};
 use super::request::{ModelRequest, RequestError};
 use super::response::ModelResponse;
 
-/// A request, as a path gets it.
+/// A request before it is parsed.
 pub(super) struct IncomingRequest {
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-/// Says what a request asks for, if it holds.
+/// Parses and validates the body of a request.
 pub(super) type ParseRequest =
     Box<dyn Fn(Value) -> Result<ModelRequest, RequestError> + Send + Sync>;
 
-/// What a path does with a request that is let in.
+/// How a path parses requests and renders responses.
 pub(super) struct Endpoint {
     pub(super) api: Api,
-    /// What the request asks for, if it holds.
+    /// Parses the body.
     pub(super) parse: ParseRequest,
-    /// The whole answer.
+    /// Renders a whole response.
     pub(super) response_body: fn(&ModelRequest, &ModelResponse) -> Value,
-    /// The answer's events. The last is the one that says that it is whole.
+    /// Renders the events of a stream. The last one marks its end.
     pub(super) events: fn(&ModelRequest, &ModelResponse) -> Vec<Bytes>,
     /// The content type of a stream.
     pub(super) stream_content_type: &'static str,
@@ -46,18 +46,18 @@ pub(super) struct Endpoint {
 pub(super) const EVENT_STREAM_TYPE: &str = "text/event-stream; charset=utf-8";
 
 impl IncomingRequest {
-    /// The key that came along, if it is where this API wants it.
+    /// Returns the key, if it is where this API expects it.
     fn key(&self, api: Api) -> Option<String> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let named = |name: &str| self.headers.get(name).map(|it| text(it.as_bytes()));
         let authorization = self.headers.get(AUTHORIZATION);
-        // No provider takes the bare key there.
+        // No provider accepts a key without the scheme.
         let bearer = authorization
             .and_then(|it| it.as_bytes().split_at_checked(7))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
             .map(|(_, token)| text(token.trim_ascii()));
         let key = match api {
-            // Azure's name for it.
+            // Azure has the key in `api-key`.
             Api::OpenAi | Api::OpenAiResponses => bearer.or_else(|| named("api-key")),
             Api::Anthropic => named("x-api-key").or(bearer),
             Api::Gemini | Api::GeminiJsonArray => named("x-goog-api-key")
@@ -67,7 +67,7 @@ impl IncomingRequest {
         key.filter(|key| !key.is_empty())
     }
 
-    /// A member of the query.
+    /// Returns a query parameter.
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         let pairs = self.uri.query()?.split('&');
         let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
@@ -78,22 +78,22 @@ impl IncomingRequest {
 }
 
 impl MockProvider {
-    /// Lets a request in: who makes it, unless it gets an error.
+    /// Records, authenticates and counts a request. Returns the name under which its caller is counted.
     pub(super) fn admit(&self, api: Api, incoming: &IncomingRequest) -> Result<String, ApiError> {
         let IncomingRequest { uri, headers, body } = incoming;
         self.requests.record(uri.path(), uri.query(), headers, body);
         let key = incoming
             .key(api)
-            .ok_or("no API key was provided".to_owned());
-        let key = key
-            .and_then(|key| self.caller(key))
-            .map_err(ApiError::unauthorized)?;
+            .ok_or_else(|| ApiError::unauthorized("no API key was provided"))?;
+        let key = self
+            .caller(key)
+            .map_err(|error| ApiError::unauthorized(error.to_string()))?;
         self.count(&key);
         let Some(failure) = self.failure_of(&key) else {
             return Ok(key);
         };
-        // As careless as some providers are: the key is repeated.
-        let message = format!("the mock provider refuses the API key {key}");
+        // Some providers repeat the key in their errors, so a proxy must redact it.
+        let message = format!("the mock provider rejects the API key {key}");
         let status = failure.status.as_u16();
         Err(ApiError {
             status,
@@ -104,7 +104,7 @@ impl MockProvider {
         })
     }
 
-    /// Answers a request.
+    /// Serves a request for a model's response.
     pub(super) async fn serve(
         self: &Arc<Self>,
         endpoint: Endpoint,
@@ -116,7 +116,7 @@ impl MockProvider {
         }
     }
 
-    /// Answers a request that is never a stream.
+    /// Serves a request that never streams.
     pub(super) fn serve_json(
         &self,
         api: Api,
@@ -133,7 +133,7 @@ impl MockProvider {
         }
     }
 
-    /// What a request asks for, and who asks.
+    /// Admits and parses a request; returns it with its caller.
     fn parse_request(
         &self,
         endpoint: &Endpoint,
@@ -202,7 +202,7 @@ impl MockProvider {
     }
 }
 
-/// Reads a body, and fails with the status that it wishes for, whatever else is in it.
+/// Reads a body as JSON. A `status` directive takes effect here, even if the body is invalid otherwise.
 fn parse_body(body: &[u8]) -> Result<Value, ApiError> {
     let body: Value =
         serde_json::from_slice(body).map_err(|error| RequestError::at("", error.to_string()))?;
@@ -217,7 +217,7 @@ fn parse_body(body: &[u8]) -> Result<Value, ApiError> {
 fn requested_error(status: u16, retry_after: Option<u64>) -> ApiError {
     ApiError {
         status,
-        message: "the request asked for this status".to_owned(),
+        message: "a directive requested this status".to_owned(),
         retry_after,
         ..ApiError::default()
     }
@@ -235,12 +235,12 @@ async fn pause(directives: &Directives, sent: u32) {
     }
 }
 
-/// Ends a stream in the middle.
+/// Aborts a stream, and with it the connection.
 #[derive(Debug, thiserror::Error)]
-#[error("the mock provider breaks off")]
+#[error("the directive `break_after` aborts the connection")]
 struct ConnectionAborted;
 
-/// Counts a stream for as long as it lives.
+/// Counts a stream as open until it is dropped, also when the client disconnects.
 struct OpenStream(Arc<MockProvider>);
 
 impl OpenStream {

@@ -1,21 +1,21 @@
-//! Signatures of reasoning. Whoever hands reasoning back must hand its signature back unchanged, and
-//! the mock provider knows its own: each says which dialect it is of, and what it stands for.
+//! Signatures of reasoning. Clients must send reasoning back with its signature unchanged. A signature
+//! contains its dialect and its text, so the mock provider can verify it without a store.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-/// The signature of a text, in a dialect.
+/// Returns the signature of a text in a dialect.
 pub(super) fn sign(dialect: &str, text: &str) -> String {
     STANDARD.encode(payload(dialect, text))
 }
 
-/// Whether this is the signature of this text.
+/// Returns whether this is the signature of this text.
 pub(super) fn verify(signature: &str, dialect: &str, text: &str) -> bool {
     signature == sign(dialect, text)
 }
 
-/// Whether this is a signature of any text.
+/// Returns whether this is a signature of any text.
 pub(super) fn is_own_signature(signature: &str, dialect: &str) -> bool {
     let Some(payload) = STANDARD.decode(signature).ok() else {
         return false;
@@ -44,7 +44,7 @@ mod tests {
         assert!(!verify(&signature, "gemini", "thought/2"));
         assert!(!is_own_signature(&signature, "anthropic"));
         assert!(!is_own_signature("c2lnbmF0dXJl", "gemini") && !is_own_signature("?", "gemini"));
-        // Of the right form, but with a digest of something else.
+        // The right format, but another text's digest.
         assert!(!is_own_signature(
             &STANDARD.encode("mock/gemini/thought/1/00"),
             "gemini"

@@ -1,15 +1,15 @@
-//! The rules that OpenAI's structured outputs and strict tools have for a schema
-//! (its guide "Structured Outputs", section "Supported schemas"), and names of tools and schemas.
+//! The rules of strict JSON schemas (OpenAI's guide "Structured Outputs", section "Supported schemas"),
+//! and of the names of tools and schemas.
 
 use serde_json::Value;
 
-/// How deep a schema may nest.
+/// The limit of nested objects.
 const DEPTH_MAX: usize = 10;
 
-/// Checks a schema that was sent with `strict_schema`.
+/// Checks the schema of a strict tool or of a strict output.
 ///
 /// # Errors
-/// What is wrong, and where inside of the schema.
+/// The first broken rule, and its place in the schema.
 pub(super) fn check_strict(schema: &Value) -> Result<(), String> {
     if schema.get("anyOf").is_some() || type_of(schema) != Some("object") {
         return Err("schema must be a JSON Schema of 'type: \"object\"'".to_owned());
@@ -93,7 +93,7 @@ fn type_of(schema: &Value) -> Option<&str> {
     first.unwrap_or(given).as_str()
 }
 
-/// Whether a name has only letters, digits, underscores and dashes, and is neither empty nor too long.
+/// Returns whether a name has 1 to `characters_max` letters, digits, underscores and dashes.
 pub(super) fn is_valid_name(name: &str, characters_max: usize) -> bool {
     let is_allowed =
         |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);

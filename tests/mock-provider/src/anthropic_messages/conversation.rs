@@ -1,5 +1,5 @@
-//! Whether a conversation of messages holds: who speaks first, that each call of a tool is answered at
-//! once, and that thoughts come back as they were given.
+//! Reads and checks the messages: the user has the first turn, each tool call gets its result in the
+//! next message, and thinking blocks come back unchanged.
 
 use serde_json::Value;
 
@@ -8,24 +8,25 @@ use crate::media::{read_base64, read_data_url};
 use crate::request::{Media, RequestError, Turn, array_member, str_member};
 use crate::signature::{is_own_signature, verify};
 
-/// What the messages come to.
+/// The messages, as far as the response depends on them.
 #[derive(Default)]
 pub(super) struct MessagesConversation {
     pub(super) system: Vec<String>,
     pub(super) texts: Vec<String>,
     pub(super) media: Vec<Media>,
     pub(super) turn: Turn,
-    /// The texts of the user's last message, whatever else is in it.
+    /// The texts of the user's last message, also of one with tool results.
     pub(super) prompt: String,
-    /// Calls of tools so far.
+    /// The number of tool calls so far.
     pub(super) calls: usize,
     /// The ids of all calls so far.
     ids: Vec<String>,
-    /// Calls of the message before, that are not answered yet.
+    /// The ids of the previous message's tool calls that have no result yet.
     pending: Vec<String>,
 }
 
-/// Reads the messages. `begins`: turns that call tools begin with thoughts.
+/// Reads the messages. With `thinking_required`, recent messages that call tools must begin with a
+/// thinking block.
 pub(super) fn read_conversation(
     messages: &[Value],
     thinking_required: bool,
@@ -66,7 +67,7 @@ pub(super) fn read_conversation(
     Ok(conversation)
 }
 
-/// No content is empty but that of an assistant's message at the end.
+/// Rejects empty content. Only an assistant message at the end may be empty.
 fn check_content(field: &str, message: &Value, last: bool) -> Result<(), RequestError> {
     let content = &message["content"];
     let empty = content == "" || content.as_array().is_some_and(Vec::is_empty);
@@ -202,7 +203,8 @@ fn read_user(
     Ok(())
 }
 
-/// When thinking is on, a message that calls tools at the end of the conversation begins with thoughts.
+/// Checks that the messages of the running tool loop, those since the user's last own message, begin with
+/// thinking if they call tools.
 fn check_thinking_first(messages: &[Value]) -> Result<(), RequestError> {
     let in_tool_loop = |message: &&Value| {
         let results = array_member(message, "content")
@@ -233,7 +235,7 @@ fn check_thinking_first(messages: &[Value]) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// The texts of a content.
+/// Joins the texts of a message's content.
 fn texts(content: &Value) -> String {
     match content {
         Value::Array(blocks) => {
@@ -244,7 +246,7 @@ fn texts(content: &Value) -> String {
     }
 }
 
-/// The image or document that a block is, if it is one.
+/// Reads an image or document block; returns nothing for other blocks.
 fn read_media(field: &str, block: &Value) -> Result<Option<Media>, RequestError> {
     let kind = match str_member(block, "type") {
         Some("image") => "image",

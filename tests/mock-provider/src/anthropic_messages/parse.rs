@@ -1,4 +1,4 @@
-//! Whether a message's body holds: its shape, and what Anthropic's reference says beyond that.
+//! Parses and validates Anthropic requests: the schema, and the rules that no schema has.
 
 use serde_json::Value;
 
@@ -11,14 +11,14 @@ use crate::request::{
 use crate::schema::{Violation, ViolationKind};
 use crate::strict_schema::{check_strict, is_valid_name};
 
-/// What a body asks for.
+/// Parses the body of a message request.
 pub(crate) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
     BODY.validate(&body, violation_error)?;
     check_thinking(&body)?;
     build_request(body)
 }
 
-/// What a token count asks for.
+/// Parses the body of a token count.
 pub(crate) fn parse_count_request(body: Value) -> Result<ModelRequest, RequestError> {
     COUNT_BODY.validate(&body, violation_error)?;
     build_request(body)
@@ -43,7 +43,7 @@ fn build_request(body: Value) -> Result<ModelRequest, RequestError> {
     if body["model"] == "" {
         return Err(RequestError::at("model", "a model is needed"));
     }
-    // With adaptive thinking, turns need not begin with thoughts.
+    // With adaptive thinking, messages may begin with other blocks.
     let thinking_required = body["thinking"]["type"] == "enabled";
     let conversation = read_conversation(array_member(&body, "messages"), thinking_required)?;
     let mut system = match &body["system"] {
@@ -106,16 +106,16 @@ fn build_request(body: Value) -> Result<ModelRequest, RequestError> {
     })
 }
 
-/// Objects of an output's schema are closed (its guide "Structured outputs").
+/// Checks a schema of a strict tool or of an output (Anthropic's guide "Structured outputs").
 fn check_strict_objects(schema: &Value) -> Result<(), String> {
     match check_strict(schema) {
-        // Only OpenAI wants every property to be required.
+        // Anthropic allows optional properties; OpenAI does not.
         Err(reason) if reason.contains("'required'") => Ok(()),
         checked => checked,
     }
 }
 
-/// Whether a body asks for thinking.
+/// Returns whether the body enables thinking.
 fn thinking_enabled(body: &Value) -> bool {
     matches!(
         body["thinking"]["type"].as_str(),
@@ -123,7 +123,7 @@ fn thinking_enabled(body: &Value) -> bool {
     )
 }
 
-/// What its guide "Extended thinking" says of what goes together.
+/// Checks which members thinking excludes (Anthropic's guide "Extended thinking").
 fn check_thinking(body: &Value) -> Result<(), RequestError> {
     if !thinking_enabled(body) {
         return Ok(());
@@ -167,7 +167,7 @@ fn parse_tools(body: &Value) -> Result<Vec<Tool>, RequestError> {
     let mut tools: Vec<Tool> = Vec::new();
     for (index, tool) in array_member(body, "tools").iter().enumerate() {
         let field = format!("tools.{index}");
-        // Tools that the provider runs itself have types with a date; nothing here runs them.
+        // Server tools have types that end with a date. The mock never calls them.
         let is_server_tool = str_member(tool, "type")
             .is_some_and(|kind| kind.rsplit('_').next().is_some_and(is_date));
         if is_server_tool {
@@ -236,5 +236,5 @@ fn parse_tool_choice(body: &Value, tools: &[Tool]) -> Result<ToolChoice, Request
     }
 }
 
-/// How long a tool's name may be.
+/// The length limit of a tool name, in characters.
 const NAME_CHARACTERS_MAX: usize = 128;

@@ -1,4 +1,4 @@
-//! A message, whole and as events.
+//! Renders a message as one JSON object and as events.
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::request::ModelRequest;
 use crate::response::{FinishReason, ModelResponse, ToolCall, pieces};
 use crate::signature::sign;
 
-/// The whole answer.
+/// Renders the response as one JSON object.
 pub(crate) fn response_body(request: &ModelRequest, response: &ModelResponse) -> Value {
     let mut message = message(request, response);
     let mut content = Vec::new();
@@ -43,7 +43,7 @@ fn message(request: &ModelRequest, response: &ModelResponse) -> Value {
     })
 }
 
-/// What it thought, unless that is to be left out.
+/// Returns the reasoning that the client may see: none with `"display": "omitted"`.
 fn visible_reasoning<'a>(request: &ModelRequest, response: &'a ModelResponse) -> &'a [String] {
     if request.body["thinking"]["display"] == "omitted" {
         &[]
@@ -65,7 +65,7 @@ fn stop_reason(response: &ModelResponse) -> (&'static str, Value) {
     }
 }
 
-/// Tokens from a cache are no input tokens here: they are counted apart.
+/// Renders the usage. Anthropic's `input_tokens` exclude the cached tokens.
 fn usage(response: &ModelResponse, output: u64) -> Value {
     let tokens = response.usage;
     json!({
@@ -78,7 +78,7 @@ fn usage(response: &ModelResponse, output: u64) -> Value {
     })
 }
 
-/// The events, each named after its type.
+/// Renders the response as events. The SSE event name equals the type in the data.
 pub(crate) fn events(request: &ModelRequest, response: &ModelResponse) -> Vec<Bytes> {
     let mut events = vec![
         typed_event(&json!({ "type": "message_start", "message": message(request, response) })),
@@ -119,7 +119,7 @@ pub(crate) fn events(request: &ModelRequest, response: &ModelResponse) -> Vec<By
     }
     for call in &response.calls {
         let piece = |piece: String| json!({ "type": "input_json_delta", "partial_json": piece });
-        // The first piece is empty, as it is there.
+        // Anthropic's first delta of a tool call is empty, too.
         let deltas = std::iter::once(String::new()).chain(pieces(&call.arguments.to_string()));
         let start =
             json!({ "type": "tool_use", "id": call_id(call), "name": call.name, "input": {} });

@@ -1,8 +1,8 @@
-//! The members of a message, by Anthropic's API reference ("Create a Message").
+//! The schemas of Anthropic's requests, by its API reference ("Create a Message").
 
 use crate::schema::{COUNT, Member, Schema, nullable, optional, required};
 
-/// The body.
+/// The body of a message request.
 pub(super) static BODY: Schema = Schema::Object(&MEMBERS);
 
 /// The body of a token count.
@@ -14,7 +14,7 @@ static MEMBERS: [Member; 25] = [
     required("max_tokens", Schema::Integer(1, i64::MAX)),
     nullable("cache_control", CACHE),
     nullable("container", Schema::Any),
-    // Beta, and sent by coding tools.
+    // Beta; coding tools send it.
     nullable("context_management", Schema::Any),
     nullable("diagnostics", Schema::Any),
     nullable("inference_geo", Schema::Text),
@@ -59,7 +59,7 @@ static COUNT_MEMBERS: [Member; 13] = [
 const CACHE: Schema = Schema::Object(&[
     required("type", Schema::Enum(&["ephemeral"])),
     optional("ttl", Schema::Enum(&["5m", "1h"])),
-    // Beta, and sent by coding tools.
+    // Beta; coding tools send it.
     optional("scope", Schema::Text),
 ]);
 
@@ -128,7 +128,7 @@ static CHOICES: [(&str, &[Member]); 4] = [
     ("none", &[required("type", Schema::Text)]),
 ];
 
-/// A tool of the client's own.
+/// A tool that the client runs.
 pub(super) static TOOL: Schema = Schema::Object(&[
     required("name", Schema::Text),
     required("input_schema", Schema::Map(&Schema::Any)),

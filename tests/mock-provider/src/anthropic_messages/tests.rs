@@ -1,4 +1,4 @@
-//! Tests of what a message is refused for, by the field that is named, and of how answers are written.
+//! Tests which Anthropic requests are rejected, by the field in the error, and how responses are rendered.
 
 use serde_json::{Value, json};
 

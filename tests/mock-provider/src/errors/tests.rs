@@ -1,11 +1,11 @@
-//! Tests of the errors, each against what its provider documents.
+//! Tests the errors against the documentation of each API.
 
 use super::*;
 
 fn api_error(status: u16) -> ApiError {
     ApiError {
         status,
-        message: "told".to_owned(),
+        message: "invalid".to_owned(),
         field: Some("a.b".to_owned()),
         retry_after: Some(7),
         ..ApiError::default()
@@ -40,7 +40,7 @@ fn anthropic_error_type_follows_the_status() {
             (&body["type"], &body["error"]["type"]),
             (&json!("error"), &json!(kind))
         );
-        assert_eq!(body["error"]["message"], "a.b: told");
+        assert_eq!(body["error"]["message"], "a.b: invalid");
     }
 }
 
@@ -62,7 +62,7 @@ fn gemini_sends_the_retry_delay_in_the_body() {
 
 #[test]
 fn gemini_reports_an_invalid_key_as_bad_request() {
-    let refused = ApiError::unauthorized("no".to_owned());
+    let refused = ApiError::unauthorized("no");
     let (status, body) = Api::Gemini.error_body(&refused);
     assert_eq!(
         (status, &body["error"]["details"][0]["reason"]),

@@ -1,9 +1,9 @@
-//! The two spellings that protocol buffers have in JSON: `camelCase`, and the `snake_case` of the
-//! definition. Both are read, even mixed; here all become the first.
+//! JSON of protocol buffers has member names in `camelCase` or `snake_case`, even mixed. This module
+//! converts all of them to `camelCase`.
 
 use serde_json::{Map, Value};
 
-/// Members whose insides are the client's own.
+/// Members with client data: the names inside are not converted.
 const OPAQUE_MEMBERS: [&str; 9] = [
     "args",
     "response",
@@ -16,10 +16,10 @@ const OPAQUE_MEMBERS: [&str; 9] = [
     "labels",
 ];
 
-/// Members whose members have names of the client's choice, but known insides.
+/// Members whose names the client chooses; the values below them are converted.
 const MAP_MEMBERS: [&str; 2] = ["properties", "defs"];
 
-/// A value with each name spelled `camelCase`.
+/// Converts all member names of a value to `camelCase`.
 pub(super) fn to_camel_case(value: Value) -> Value {
     match value {
         Value::Object(members) => Value::Object(
@@ -36,7 +36,7 @@ pub(super) fn to_camel_case(value: Value) -> Value {
 fn member_to_camel_case(name: &str, value: Value) -> (String, Value) {
     let name = name_to_camel_case(name);
     let value = match value {
-        // `response` is opaque in a function's answer, and a schema in its declaration.
+        // Names of schema properties are the client's, their schemas are Gemini's.
         Value::Object(members) if MAP_MEMBERS.contains(&name.as_str()) => {
             let converted = members
                 .into_iter()

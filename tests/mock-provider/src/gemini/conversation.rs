@@ -1,5 +1,5 @@
-//! Whether a conversation of contents holds: each part is of one kind, each call of a function is
-//! answered at once and by name, and signatures of thoughts come back as they were given.
+//! Reads and checks the contents: each part has one kind, each function call gets its response in the
+//! next content, by name, and thought signatures come back unchanged.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::media::read_base64;
 use crate::request::{Media, RequestError, Turn, array_member, str_member};
 use crate::signature::is_own_signature;
 
-/// What the contents come to.
+/// The contents, as far as the response depends on them.
 #[derive(Default)]
 pub(super) struct GeminiConversation {
     pub(super) texts: Vec<String>,
@@ -16,13 +16,13 @@ pub(super) struct GeminiConversation {
     pub(super) turn: Turn,
     /// The texts of the user's last content.
     pub(super) prompt: String,
-    /// Calls of functions so far.
+    /// The number of function calls so far.
     pub(super) calls: usize,
-    /// Calls of the content before, that are not answered yet: names and ids.
+    /// The names and ids of the previous content's function calls that have no response yet.
     pending: Vec<(String, Option<String>)>,
 }
 
-/// What a part may be; it is one of these.
+/// The members of a part that exclude each other.
 const PART_KINDS: [&str; 7] = [
     "text",
     "inlineData",
@@ -33,16 +33,16 @@ const PART_KINDS: [&str; 7] = [
     "codeExecutionResult",
 ];
 
-/// What may stand for a signature where none was given, by the guide "Thought signatures".
+/// Gemini accepts these in place of a signature (its guide "Thought signatures").
 const SIGNATURE_PLACEHOLDERS: [&str; 2] = [
     "context_engineering_is_the_way_to_go",
     "skip_thought_signature_validator",
 ];
 
-/// Reads the contents. Some models want the signature of each first call back.
+/// Reads the contents. With `signatures_required`, the first function call of a content needs a signature.
 pub(super) fn read_conversation(
     contents: &[Value],
-    signed: bool,
+    signatures_required: bool,
 ) -> Result<GeminiConversation, RequestError> {
     if contents.is_empty() {
         return Err(RequestError::at("contents", "contents is not specified"));
@@ -61,7 +61,7 @@ pub(super) fn read_conversation(
             check_part(&format!("{field}.parts[{index}]"), part)?;
         }
         if str_member(content, "role") == Some("model") {
-            read_model(&mut conversation, &field, parts, signed)?;
+            read_model(&mut conversation, &field, parts, signatures_required)?;
         } else {
             read_user(&mut conversation, &field, parts)?;
         }
@@ -108,7 +108,7 @@ fn read_model(
     conversation: &mut GeminiConversation,
     field: &str,
     parts: &[Value],
-    signed: bool,
+    signatures_required: bool,
 ) -> Result<(), RequestError> {
     if !conversation.pending.is_empty() {
         return Err(response_count_mismatch(field));
@@ -123,7 +123,7 @@ fn read_model(
             let reason = "a function call turn comes immediately after a user turn or a function response turn";
             return Err(RequestError::at(field, reason));
         }
-        if signed && place == 0 && part.get("thoughtSignature").is_none() {
+        if signatures_required && place == 0 && part.get("thoughtSignature").is_none() {
             let reason = "Function call is missing a thought_signature";
             return Err(RequestError::at(
                 format!("{field}.parts[{index}].thought_signature"),
@@ -142,7 +142,7 @@ fn read_model(
     {
         return Err(RequestError::at(
             field,
-            "a function response is of the user, not of the model",
+            "only a user content may have function responses",
         ));
     }
     let text = join_texts(parts);
@@ -162,7 +162,7 @@ fn read_user(
         if part.get("functionCall").is_some() {
             return Err(RequestError::at(
                 field,
-                "a function call is of the model, not of the user",
+                "only a model content may have function calls",
             ));
         }
         if let Some(response) = part.get("functionResponse") {
@@ -194,7 +194,7 @@ fn read_user(
     Ok(())
 }
 
-/// What a function answered. An answer is found by its id or, if it has none, by its name.
+/// Reads a function response. It matches an open call by its name and, if it has one, its id.
 fn read_function_response(
     open: &mut Vec<(String, Option<String>)>,
     field: &str,
@@ -208,7 +208,7 @@ fn read_function_response(
         called == name && (id.is_none() || id == known.as_deref())
     };
     let Some(place) = open.iter().position(matches_call) else {
-        let reason = format!("it answers no function call of the turn before: {name}");
+        let reason = format!("the previous turn has no function call for this response: {name}");
         return Err(RequestError::at(format!("{field}.name"), reason));
     };
     open.remove(place);
@@ -222,7 +222,7 @@ fn read_function_response(
     })
 }
 
-/// The image or document that a part is, if it is one.
+/// Reads an image or document part; returns nothing for other parts.
 fn read_media(field: &str, part: &Value) -> Result<Option<Media>, RequestError> {
     let kind = |media_type: &str| {
         if media_type.starts_with("image/") {
@@ -254,8 +254,8 @@ fn read_media(field: &str, part: &Value) -> Result<Option<Media>, RequestError> 
         .map_err(|reason| RequestError::at(format!("{field}.inline_data.data"), reason))
 }
 
-/// Protocol buffers read both alphabets of base64, with its padding or without; Google's SDK for Python
-/// writes that for URLs.
+/// Converts base64 to the standard alphabet with padding. JSON of protocol buffers allows both alphabets,
+/// with or without padding; Google's Python SDK writes the URL-safe one.
 fn standard_base64(text: &str) -> String {
     let mut standard = text
         .trim_end_matches('=')
@@ -267,7 +267,7 @@ fn standard_base64(text: &str) -> String {
     standard
 }
 
-/// The texts of a content.
+/// Joins the texts of a content, without thoughts.
 pub(super) fn content_text(content: &Value) -> String {
     join_texts(array_member(content, "parts"))
 }

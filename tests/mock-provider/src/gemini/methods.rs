@@ -1,4 +1,4 @@
-//! Gemini's methods: which one a path names.
+//! Gemini's methods, which are the end of the path.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::request::{ModelRequest, RequestError};
 use crate::response::ModelResponse;
 use crate::serve::{EVENT_STREAM_TYPE, Endpoint, IncomingRequest};
 
-/// Answers a call of `MODEL:METHOD`.
+/// Serves a call of `MODEL:METHOD`.
 pub(crate) async fn call_method(
     provider: &Arc<MockProvider>,
     target: &str,
@@ -59,7 +59,7 @@ pub(crate) async fn call_method(
     }
 }
 
-/// A method that is answered with a few numbers.
+/// Serves a method that never streams.
 fn json_method(method: &str, model: &str, body: Value) -> Result<Value, RequestError> {
     match method {
         "countTokens" => Ok(json!({ "totalTokens": count_tokens(body)? })),

@@ -1,4 +1,4 @@
-//! Whether a request of Gemini's holds: its shape, and what its reference says beyond that.
+//! Parses and validates Gemini requests: the schema, and the rules that no schema has.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ use crate::request::{
 };
 use crate::schema::{PathSegment, Violation, ViolationKind};
 
-/// What a call for content asks for. The path says of which model, and whether it streams.
+/// Parses the body of a content request. The model and the streaming mode are in the path.
 pub(super) fn parse_request(
     body: Value,
     model: &str,
@@ -30,7 +30,7 @@ pub(super) fn parse_request(
     if stop.len() > STOP_SEQUENCES_MAX {
         return Err(RequestError::at(
             "generation_config.stop_sequences",
-            "there are at most five",
+            "at most five stop sequences are allowed",
         ));
     }
     let system = content_text(&body["systemInstruction"]);
@@ -61,14 +61,14 @@ pub(super) fn parse_request(
     })
 }
 
-/// How many tokens a request has that is only counted.
+/// Parses the body of a token count, and returns the count.
 pub(super) fn count_tokens(body: Value) -> Result<u64, RequestError> {
     let body = to_camel_case(body);
     COUNT.validate(&body, violation_error)?;
     match (body.get("contents"), body.get("generateContentRequest")) {
         (Some(_), Some(_)) => Err(RequestError::at(
             "generate_content_request",
-            "contents and this exclude each other",
+            "contents and generate_content_request exclude each other",
         )),
         (None, None) => Err(RequestError::at("contents", "contents is not specified")),
         (None, Some(whole)) => {
@@ -86,14 +86,14 @@ pub(super) fn count_tokens(body: Value) -> Result<u64, RequestError> {
     }
 }
 
-/// The texts of one request for an embedding, and how long their vectors are to be.
+/// Parses the body of one embedding: the text, and the number of dimensions.
 pub(super) fn parse_embed_request(body: Value) -> Result<(String, Option<u64>), RequestError> {
     let body = to_camel_case(body);
     EMBED.validate(&body, violation_error)?;
     read_embed_request(&body, "content")
 }
 
-/// The texts of several.
+/// Parses the body of several embeddings.
 pub(super) fn parse_batch_embed_request(
     body: Value,
     model: &str,
@@ -153,7 +153,7 @@ fn parse_tools(body: &Value) -> Result<Vec<Tool>, RequestError> {
         if given.as_object().is_none_or(Map::is_empty) {
             return Err(RequestError::at(
                 format!("tools[{place}]"),
-                "a tool must have one kind set",
+                "a tool must have one kind",
             ));
         }
         for (index, function) in array_member(given, "functionDeclarations")
@@ -210,7 +210,7 @@ fn parse_declaration(field: &str, function: &Value) -> Result<Tool, RequestError
     })
 }
 
-/// What holds in each of Gemini's own schemas.
+/// Checks a schema in Gemini's own format, which is not JSON Schema.
 fn check_schema(field: &str, schema: &Value) -> Result<(), RequestError> {
     let kind = str_member(schema, "type").map(str::to_lowercase);
     if kind.is_none() && schema.get("anyOf").is_none() {
@@ -271,7 +271,7 @@ fn parse_tool_choice(body: &Value, tools: &[Tool]) -> Result<ToolChoice, Request
         .iter()
         .find(|name| !tools.iter().any(|tool| tool.name == **name))
     {
-        let reason = format!("{name} is no declared function");
+        let reason = format!("{name} is not a declared function");
         return Err(RequestError::at(
             format!("{field}.allowed_function_names"),
             reason,
@@ -319,7 +319,7 @@ fn parse_output(generation: &Value) -> Result<Output, RequestError> {
     }
 }
 
-/// Whether thoughts are to be shown.
+/// Returns whether the response includes thoughts.
 fn parse_reasoning(generation: &Value) -> Result<bool, RequestError> {
     let thinking = &generation["thinkingConfig"];
     if thinking.get("thinkingBudget").is_some() && thinking.get("thinkingLevel").is_some() {
@@ -332,8 +332,8 @@ fn parse_reasoning(generation: &Value) -> Result<bool, RequestError> {
     Ok(thinking["includeThoughts"] == Value::Bool(true) && thinking["thinkingBudget"] != 0)
 }
 
-/// How long a function's name may be.
+/// The length limit of a function name, in characters.
 const NAME_CHARACTERS_MAX: usize = 64;
 
-/// How many stop sequences there may be.
+/// The limit of stop sequences.
 const STOP_SEQUENCES_MAX: usize = 5;

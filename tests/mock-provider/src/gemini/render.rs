@@ -1,4 +1,4 @@
-//! Gemini's answers: whole, and as the chunks of a stream, which are answers of their own.
+//! Renders Gemini's responses: whole, and as chunks. A chunk has the format of a whole response.
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::request::ModelRequest;
 use crate::response::{FinishReason, ModelResponse, ToolCall};
 use crate::signature::sign;
 
-/// The whole answer.
+/// Renders the response as one JSON object.
 pub(super) fn response_body(request: &ModelRequest, response: &ModelResponse) -> Value {
     let mut parts = Vec::new();
     if !response.reasoning.is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn response_body(request: &ModelRequest, response: &ModelResponse) ->
     response_object(request, response, &parts, true)
 }
 
-/// The chunks of the answer.
+/// Renders the response as chunks.
 fn chunks(request: &ModelRequest, response: &ModelResponse) -> Vec<Value> {
     let mut chunks = Vec::new();
     let mut chunk = |part: Value| chunks.push(response_object(request, response, &[part], false));
@@ -39,7 +39,7 @@ fn chunks(request: &ModelRequest, response: &ModelResponse) -> Vec<Value> {
     function_calls(request, response)
         .into_iter()
         .for_each(&mut chunk);
-    // The signature of a text comes at its end, in a part that is empty otherwise.
+    // Gemini sends the signature of a text at its end, in an empty part.
     let last = if response.text.is_empty() {
         json!({ "text": "" })
     } else {
@@ -49,7 +49,7 @@ fn chunks(request: &ModelRequest, response: &ModelResponse) -> Vec<Value> {
     chunks
 }
 
-/// The answer's chunks as events.
+/// Renders the response as server-sent events, one per chunk.
 pub(super) fn events(request: &ModelRequest, response: &ModelResponse) -> Vec<Bytes> {
     chunks(request, response)
         .iter()
@@ -57,7 +57,7 @@ pub(super) fn events(request: &ModelRequest, response: &ModelResponse) -> Vec<By
         .collect()
 }
 
-/// The answer's chunks as the items of one array. The last of these is only its end.
+/// Renders the response as the pieces of one JSON array, one per chunk and one for the end.
 pub(super) fn array_items(request: &ModelRequest, response: &ModelResponse) -> Vec<Bytes> {
     let chunks = chunks(request, response);
     let item = |(index, chunk): (usize, &Value)| {
@@ -69,7 +69,7 @@ pub(super) fn array_items(request: &ModelRequest, response: &ModelResponse) -> V
     items
 }
 
-/// Reasoning is signed on the first call, or at the end of the text.
+/// Adds the signature of the reasoning, if there is any, to a part.
 fn with_signature(mut part: Value, response: &ModelResponse, what: &str) -> Value {
     if !response.reasoning.is_empty() {
         part["thoughtSignature"] =
@@ -102,7 +102,7 @@ fn response_object(
 ) -> Value {
     let candidate = |index: u64| {
         let mut candidate = json!({ "index": index });
-        // An answer with nothing in it has no parts.
+        // Gemini omits `parts` in an empty response.
         candidate["content"] = if parts.is_empty() {
             json!({ "role": "model" })
         } else {
@@ -117,12 +117,12 @@ fn response_object(
         "candidates": (0..request.candidate_count).map(candidate).collect::<Vec<_>>(),
         "usageMetadata": usage(response),
         "modelVersion": request.model,
-        // As unique within a conversation as the real ones are: ids of calls may be made of it.
+        // Unique within a conversation, since a proxy may derive call ids from it.
         "responseId": format!("mock-{}", response.calls.first().map_or(0, |call| call.number)),
     })
 }
 
-/// A call of a function ends an answer like any other.
+/// Returns the finish reason. Gemini has none for function calls.
 fn finish_reason(response: &ModelResponse) -> &'static str {
     match response.finish_reason {
         FinishReason::EndOfTurn | FinishReason::ToolCalls | FinishReason::StopSequence(_) => "STOP",
@@ -130,7 +130,7 @@ fn finish_reason(response: &ModelResponse) -> &'static str {
     }
 }
 
-/// Thoughts are counted apart from the candidates.
+/// Renders the usage. Gemini's `candidatesTokenCount` excludes the thoughts.
 fn usage(response: &ModelResponse) -> Value {
     let tokens = response.usage;
     let mut usage = json!({

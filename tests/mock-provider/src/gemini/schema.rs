@@ -1,9 +1,9 @@
-//! The members of Gemini's requests, by its API reference ("Generating content", "Caching",
+//! The schemas of Gemini's requests, by its API reference ("Generating content", "Caching",
 //! "Embeddings", "Counting tokens").
 
 use crate::schema::{Member, Schema, optional, required};
 
-/// The body of a call for content.
+/// The body of a content request.
 pub(super) static BODY: Schema = Schema::Object(&[
     required("contents", Schema::List(&CONTENT)),
     optional("systemInstruction", CONTENT),
@@ -196,10 +196,10 @@ static THINKING: [Member; 3] = [
 
 const SCHEMA: Schema = Schema::Object(&SCHEMA_MEMBERS);
 
-/// Numbers of 64 bits are strings in the JSON of protocol buffers, and read as numbers too.
+/// A 64-bit integer. JSON of protocol buffers has it as a string, but accepts a number.
 const BOUND: Schema = Schema::AnyOf(&[Schema::Text, Schema::Integer(0, i64::MAX)]);
 
-/// What Gemini's own schemas may have: a selection of OpenAPI 3.0.
+/// The members of a schema in Gemini's own format, a subset of OpenAPI 3.0.
 static SCHEMA_MEMBERS: [Member; 22] = [
     optional(
         "type",

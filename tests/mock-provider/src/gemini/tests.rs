@@ -1,5 +1,4 @@
-//! Tests of what a request of Gemini's is refused for, by the field that is named, and of how answers
-//! are written.
+//! Tests which Gemini requests are rejected, by the field in the error, and how responses are rendered.
 
 use serde_json::{Value, json};
 
@@ -101,7 +100,7 @@ fn rejects_schema_keywords_gemini_does_not_support() {
     assert_eq!(field(&parameters(unknown)), at_proto(".required"));
     let list = json!({ "type": "OBJECT", "properties": { "a": { "type": "ARRAY" } } });
     assert_eq!(field(&parameters(list)), at_proto(".properties[a].items"));
-    // A schema of JSON's own may have anything.
+    // A JSON Schema may have any keyword.
     let own = json!({ "name": "f", "parametersJsonSchema": { "type": "object", "additionalProperties": false } });
     assert!(request(&declared(&own)).is_ok());
 }

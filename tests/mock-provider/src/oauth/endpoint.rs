@@ -1,4 +1,4 @@
-//! The token endpoint's HTTP: the form, the client's credentials, the answers.
+//! The HTTP of the token endpoint: the form, the client's credentials, the responses.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::{GrantError, MockOAuth, MockTokens};
 use crate::MockProvider;
 use crate::errors::json_response;
 
-/// Answers a token request: RFC 6749, sections 5 and 6.
+/// Serves a token request (RFC 6749, sections 5 and 6).
 pub(crate) async fn token(
     State(provider): State<Arc<MockProvider>>,
     headers: HeaderMap,
@@ -30,6 +30,7 @@ pub(crate) async fn token(
         );
     };
     let granted = grant(oauth, &headers, &body);
+    // The tokens have changed already: a client that gives up now has lost them.
     sleep(oauth.options.pause).await;
     match granted {
         Ok(tokens) => no_store_response(StatusCode::OK, &token_body(&tokens)),
@@ -37,7 +38,7 @@ pub(crate) async fn token(
     }
 }
 
-/// What is wrong with a request: the code and the words of section 5.2.
+/// The error code and description of RFC 6749, section 5.2.
 struct TokenRequestError {
     code: &'static str,
     description: String,
@@ -55,8 +56,8 @@ impl TokenRequestError {
 impl From<GrantError> for TokenRequestError {
     fn from(error: GrantError) -> Self {
         let (code, description) = match error {
-            GrantError::InvalidClient => (INVALID_CLIENT, "nobody knows this client"),
-            GrantError::InvalidGrant => (INVALID_GRANT, "the refresh token is used up or unknown"),
+            GrantError::InvalidClient => (INVALID_CLIENT, "the client id or secret is wrong"),
+            GrantError::InvalidGrant => (INVALID_GRANT, "the refresh token is used or unknown"),
         };
         Self {
             code,
@@ -86,7 +87,7 @@ fn grant(
         Some(other) => {
             return Err(TokenRequestError {
                 code: "unsupported_grant_type",
-                description: format!("there is no grant `{other}` here"),
+                description: format!("the grant type `{other}` is not supported"),
             });
         }
         None => {
@@ -102,13 +103,13 @@ fn grant(
     if field("scope").is_some_and(|scope| scope.split(' ').any(|word| word != SCOPE)) {
         return Err(TokenRequestError {
             code: "invalid_scope",
-            description: format!("tokens have the scope `{SCOPE}`"),
+            description: format!("the only scope is `{SCOPE}`"),
         });
     }
     Ok(oauth.refresh(refresh, Instant::now())?)
 }
 
-/// The form's fields. None may be there twice (section 3.2).
+/// Returns the form's fields. A field must not be repeated (RFC 6749, section 3.2).
 fn parse_form(
     headers: &HeaderMap,
     body: &[u8],
@@ -121,7 +122,7 @@ fn parse_form(
         .unwrap_or_default();
     if !kind.trim().eq_ignore_ascii_case(FORM) {
         return Err(TokenRequestError::invalid_request(format!(
-            "the body is `{kind}`, not `{FORM}`"
+            "the content type is `{kind}`, not `{FORM}`"
         )));
     }
     let mut form = BTreeMap::new();
@@ -131,14 +132,14 @@ fn parse_form(
             .is_some()
         {
             return Err(TokenRequestError::invalid_request(format!(
-                "the field `{name}` is there twice"
+                "the field `{name}` is repeated"
             )));
         }
     }
     Ok(form)
 }
 
-/// The client's id and secret, from the header or the form, but not from both (section 2.3).
+/// Returns the client's id and secret, from the header or the form, but not both (RFC 6749, section 2.3).
 fn client_credentials<'a>(
     headers: &HeaderMap,
     field: &impl Fn(&str) -> Option<&'a str>,
@@ -152,14 +153,14 @@ fn client_credentials<'a>(
     };
     if in_form.is_some() {
         return Err(TokenRequestError::invalid_request(
-            "the client proves who it is in two ways",
+            "the client uses two authentication methods",
         ));
     }
     let pair = parse_basic(header).ok_or(GrantError::InvalidClient)?;
     Ok(Some(pair))
 }
 
-/// User and password of RFC 7617, form-encoded as section 2.3.1 has it.
+/// Returns the user and the password of HTTP Basic, which are form-encoded (RFC 6749, section 2.3.1).
 fn parse_basic(header: &HeaderValue) -> Option<(String, String)> {
     let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -170,8 +171,8 @@ fn parse_basic(header: &HeaderValue) -> Option<(String, String)> {
     Some((form_decode(user)?, form_decode(password)?))
 }
 
-/// The text that this stands for, if a client that encodes could have written it so: a plain `:`, a
-/// space or a `%` without digits shows one that does not.
+/// Decodes a form-encoded text. Returns `None` for a text with a plain `:`, a space or a `%` without
+/// digits: its client did not encode it.
 fn form_decode(encoded: &str) -> Option<String> {
     let bytes = encoded.as_bytes();
     let digits = |at: usize| bytes.get(at + 1..at + 3);

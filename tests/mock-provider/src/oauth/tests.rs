@@ -1,4 +1,4 @@
-//! Rotation, reuse, ends, and the strictness of the endpoint.
+//! Tests rotation, reuse, expiry, and the validation of token requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +52,7 @@ async fn refresh_token_is_reusable_until_its_successor_is_used() {
     assert_ne!(lost, current);
     oauth.accept(&current.access, now).unwrap();
     assert_eq!(oauth.refresh(&first, now), Err(GrantError::InvalidGrant));
-    // What was given before it is over too, what came with it is not.
+    // The refresh tokens from before the used access token are invalid; its own one is valid.
     let older = lost.refresh.unwrap();
     assert_eq!(oauth.refresh(&older, now), Err(GrantError::InvalidGrant));
     let next = oauth.refresh(&current.refresh.unwrap(), now).unwrap();
@@ -108,7 +108,7 @@ async fn access_token_expires_after_its_call_limit() {
     assert!(oauth.accept(&next.access, now).is_ok());
 }
 
-/// Posts a form as the wire has it; answers the status, the body, and whether Basic is asked for.
+/// Posts a form; returns the status, the body, and whether the response has `www-authenticate`.
 async fn post(
     provider: &Arc<MockProvider>,
     headers: &[(&'static str, &str)],
@@ -167,7 +167,7 @@ async fn refresh_response_follows_the_rfc() {
     assert_eq!(status, 200);
 }
 
-/// A request that must be refused, by this status and this code.
+/// The headers and the body of a request, and the status and the error code of its rejection.
 type RejectedRequest<'a> = (&'a [(&'static str, &'a str)], String, u16, &'a str);
 
 async fn assert_rejected(provider: &Arc<MockProvider>, cases: &[RejectedRequest<'_>]) {
@@ -175,7 +175,7 @@ async fn assert_rejected(provider: &Arc<MockProvider>, cases: &[RejectedRequest<
         let (found, response, challenged) = post(provider, headers, body).await;
         let expected = (*status, &json!(code));
         assert_eq!((found, &response["error"]), expected, "{headers:?} {body}");
-        // Who came with the header is told which scheme it takes.
+        // A client that used the header gets the accepted scheme.
         let with_header = headers.iter().any(|(name, _)| *name == "authorization");
         assert_eq!(
             challenged,
@@ -234,7 +234,7 @@ async fn unauthenticated_client_is_rejected_and_uses_no_token() {
     let provider = provider();
     let bad_basic = ("authorization", "Basic bWU6d3Jvbmc=");
     let bearer = ("authorization", "Bearer bWU6czMlM0FjciUyNXQlMjY=");
-    // `me:s3:cr%t&`: HTTP Basic as it is without OAuth.
+    // `me:s3:cr%t&`: HTTP Basic without the form encoding of OAuth.
     let not_encoded = ("authorization", "Basic bWU6czM6Y3IldCY=");
     let in_form = format!("{GRANT}&client_id=me&client_secret=no");
     let cases: [RejectedRequest<'_>; 5] = [
@@ -264,7 +264,7 @@ async fn basic_credentials_must_be_form_encoded() {
     });
     provider.oauth().unwrap().open("alice");
     for (pair, status) in [
-        // As they are, and half encoded.
+        // Not encoded, and partly encoded.
         ("app:1+ü:p%4 a&b=c*~", 401),
         ("app%3A1%2B%C3%BC:p%4 a&b=c*~", 401),
         ("app%3A1%2B%C3%BC:p%254%20a%26b%3Dc%2A~", 200),

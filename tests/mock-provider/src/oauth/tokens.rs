@@ -1,4 +1,4 @@
-//! The tokens of one account: numbered, in the order in which they were given.
+//! The tokens of one account, numbered in the order of their issue.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use super::{MockOAuthOptions, Rotation, Unauthorized};
 
-/// Refresh tokens of an account that hold at once. Under [`Rotation::UntilFirstUse`] each answer that
-/// was lost leaves one; the oldest goes first.
+/// The limit of valid refresh tokens of an account; beyond it, the oldest becomes invalid. With
+/// [`Rotation::UntilFirstUse`], each lost response leaves one.
 const REFRESH_TOKENS_MAX: usize = 64;
 
 /// All tokens that descend from one grant.
@@ -15,20 +15,20 @@ const REFRESH_TOKENS_MAX: usize = 64;
 pub(super) struct Family {
     /// The number of the next token.
     next: u64,
-    /// The refresh tokens that hold.
+    /// The numbers of the valid refresh tokens.
     refresh: BTreeSet<u64>,
-    /// The access tokens that were given and are not over.
+    /// The valid access tokens, by number.
     access: BTreeMap<u64, AccessToken>,
 }
 
-/// When an access token will be over.
+/// The limits of an access token.
 #[derive(Debug)]
 struct AccessToken {
     expires_at: Instant,
     calls_left: u64,
 }
 
-/// Why a refresh token is not taken.
+/// Why a refresh token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RefreshTokenError {
     NeverIssued,
@@ -45,7 +45,7 @@ impl Family {
         }
     }
 
-    /// Gives the next pair of tokens, and its number.
+    /// Issues the next pair of tokens, and returns its number.
     pub(super) fn issue(&mut self, options: &MockOAuthOptions, now: Instant) -> u64 {
         let number = self.next;
         self.next += 1;
@@ -62,7 +62,7 @@ impl Family {
         number
     }
 
-    /// Takes a refresh token. What is given next belongs to it.
+    /// Uses a refresh token. The caller issues the next pair.
     pub(super) fn use_refresh(
         &mut self,
         number: u64,
@@ -89,7 +89,8 @@ impl Family {
         RefreshTokenError::Reused
     }
 
-    /// Uses an access token for a call: what it was had for is not needed any more.
+    /// Uses an access token for a call. The refresh tokens from before it become invalid, since the client
+    /// has got the newer pair.
     pub(super) fn use_access(
         &mut self,
         number: u64,

@@ -1,4 +1,4 @@
-//! The messages of a chat: their content, and whether each tool call has its result.
+//! Reads and checks the messages: each tool call must get its result before the next turn.
 
 use serde_json::Value;
 
@@ -6,16 +6,16 @@ use crate::media::read_data_url;
 use crate::openai_common::read_image;
 use crate::request::{Media, RequestError, Turn, array_member, str_member};
 
-/// What the messages come to.
+/// The messages, as far as the response depends on them.
 #[derive(Default)]
 pub(super) struct ChatConversation {
     pub(super) system: Vec<String>,
     pub(super) texts: Vec<String>,
     pub(super) media: Vec<Media>,
     pub(super) turn: Turn,
-    /// Calls of tools so far.
+    /// The number of tool calls so far.
     pub(super) calls: usize,
-    /// Calls that are not answered yet.
+    /// The ids of the tool calls that have no result yet.
     pending: Vec<String>,
 }
 
@@ -59,9 +59,8 @@ fn read_tool_result(
 ) -> Result<(), RequestError> {
     let id = str_member(message, "tool_call_id").unwrap_or_default();
     let Some(place) = conversation.pending.iter().position(|open| open == id) else {
-        let reason = format!(
-            "'tool_call_id' {id} answers no call of the preceding message with 'tool_calls'"
-        );
+        let reason =
+            format!("'tool_call_id' {id} is not in the preceding message with 'tool_calls'");
         return Err(RequestError::at(format!("{field}.tool_call_id"), reason));
     };
     conversation.pending.remove(place);
@@ -108,7 +107,7 @@ fn read_assistant(
         {
             return Err(RequestError::at(
                 format!("{field}.id"),
-                "an id is needed, short and not used twice",
+                "the id must be unique and have 1 to 64 characters",
             ));
         }
         let arguments = str_member(&call["function"], "arguments").unwrap_or("{}");
@@ -125,7 +124,7 @@ fn read_assistant(
     Ok(())
 }
 
-/// The text and the media of a message.
+/// Reads the text and the media of a message.
 fn read_content(field: &str, content: &Value) -> Result<(String, Vec<Media>), RequestError> {
     let Value::Array(parts) = content else {
         return Ok((content.as_str().unwrap_or_default().to_owned(), Vec::new()));
@@ -158,5 +157,5 @@ fn read_content(field: &str, content: &Value) -> Result<(String, Vec<Media>), Re
     Ok((texts.join("\n"), media))
 }
 
-/// How long the id of a call may be.
+/// The length limit of a call's id, in characters.
 const CALL_ID_CHARACTERS_MAX: usize = 64;

@@ -1,4 +1,4 @@
-//! Whether a chat holds: its shape, and what OpenAI's reference says beyond that.
+//! Parses and validates chat requests: the schema, and the rules that no schema has.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::request::{
     ModelRequest, Output, RequestError, Tool, ToolChoice, array_member, estimate_tokens, str_member,
 };
 
-/// What a chat asks for.
+/// Parses the body of a chat request.
 pub(crate) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
     BODY.validate(&body, violation_error)?;
     check_members(&body)?;
@@ -57,7 +57,7 @@ fn check_members(body: &Value) -> Result<(), RequestError> {
         return invalid("model", "you must provide a model parameter");
     }
     if array_member(body, "messages").is_empty() {
-        return invalid("messages", "messages: at least one is needed");
+        return invalid("messages", "messages must not be empty");
     }
     if has("stream_options") && body["stream"] != Value::Bool(true) {
         return invalid(
@@ -75,7 +75,7 @@ fn check_members(body: &Value) -> Result<(), RequestError> {
         return invalid("top_logprobs", "top_logprobs needs logprobs");
     }
     if array_member(body, "stop").len() > 4 {
-        return invalid("stop", "stop has at most four texts");
+        return invalid("stop", "stop must have at most four sequences");
     }
     let tools = !array_member(body, "tools").is_empty();
     if has("tools") && !tools {

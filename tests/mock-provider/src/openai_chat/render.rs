@@ -1,4 +1,4 @@
-//! A chat's answer, whole and as chunks.
+//! Renders a chat completion as one JSON object and as chunks.
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::errors::sse_event;
 use crate::request::ModelRequest;
 use crate::response::{FinishReason, ModelResponse, ToolCall, pieces};
 
-/// The whole answer.
+/// Renders the response as one JSON object.
 pub(crate) fn response_body(request: &ModelRequest, response: &ModelResponse) -> Value {
     let mut message =
         json!({ "role": "assistant", "content": response.text.concat(), "refusal": null });
@@ -48,7 +48,7 @@ fn finish_reason(response: &ModelResponse) -> &'static str {
     }
 }
 
-/// What was used, as chats and completions have it.
+/// Renders the usage, for chats and legacy completions.
 pub(crate) fn usage(response: &ModelResponse) -> Value {
     let tokens = response.usage;
     json!({
@@ -60,7 +60,7 @@ pub(crate) fn usage(response: &ModelResponse) -> Value {
     })
 }
 
-/// The chunks, and the mark that ends them.
+/// Renders the response as chunks, with `[DONE]` at the end.
 pub(crate) fn events(request: &ModelRequest, response: &ModelResponse) -> Vec<Bytes> {
     let mut events = Vec::new();
     for index in 0..request.candidate_count {

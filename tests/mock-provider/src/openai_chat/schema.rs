@@ -1,8 +1,8 @@
-//! The members of a chat, by OpenAI's API reference ("Create chat completion").
+//! The schemas of chat requests, by OpenAI's API reference ("Create chat completion").
 
 use crate::schema::{COUNT, Member, Schema, nullable, optional, required};
 
-/// The body.
+/// The body of a chat request.
 pub(super) static BODY: Schema = Schema::Object(&MEMBERS);
 
 static MEMBERS: [Member; 38] = [
@@ -64,7 +64,7 @@ static MEMBERS: [Member; 38] = [
     optional("web_search_options", Schema::Any),
 ];
 
-/// How hard a model is to think.
+/// The reasoning effort.
 pub(crate) const EFFORT: Schema =
     Schema::Enum(&["none", "minimal", "low", "medium", "high", "xhigh", "max"]);
 
@@ -192,7 +192,7 @@ static ASSISTANT: [Member; 8] = [
     optional("name", Schema::Text),
     nullable("refusal", Schema::Text),
     optional("tool_calls", Schema::List(&Schema::Tagged("type", &CALLS))),
-    // What providers that show their reasoning in chats take back.
+    // Not OpenAI's: providers that return reasoning in chats accept it in the history.
     nullable("reasoning_content", Schema::Text),
 ];
 

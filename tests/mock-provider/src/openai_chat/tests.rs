@@ -1,4 +1,4 @@
-//! Tests of what a chat is refused for, by the field that is named, and of how answers are written.
+//! Tests which chats are rejected, by the field in the error, and how responses are rendered.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn user(text: &str) -> Value {
     json!({ "role": "user", "content": text })
 }
 
-/// A chat with these members beside those that are needed, or instead of them.
+/// Returns a minimal chat with `more` members, which override its own.
 fn body(more: &Value) -> Value {
     let mut body = json!({ "model": "m", "messages": [user("hello")] });
     for (name, value) in more.as_object().unwrap() {

@@ -1,5 +1,5 @@
-//! Whether the items of an input hold: each call of a function is answered, each answer is of a call,
-//! and reasoning comes back as it was given.
+//! Reads and checks the input items: each function call has one output, each output has a call, and
+//! encrypted reasoning comes back unchanged.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::openai_common::{read_image, violation_error};
 use crate::request::{Media, RequestError, Turn, array_member, str_member};
 use crate::signature::is_own_signature;
 
-/// What the items come to.
+/// The items, as far as the response depends on them.
 #[derive(Default)]
 pub(super) struct ResponsesConversation {
     pub(super) system: Vec<String>,
@@ -19,14 +19,14 @@ pub(super) struct ResponsesConversation {
     pub(super) turn: Turn,
     /// The text of the user's last message.
     pub(super) prompt: String,
-    /// Calls of functions so far.
+    /// The number of function calls so far.
     pub(super) calls: usize,
-    /// Calls that are not answered yet.
+    /// The ids of the function calls that have no output yet.
     pending: Vec<String>,
 }
 
 impl ResponsesConversation {
-    /// An input that is one text.
+    /// Creates the conversation of an input that is one text.
     pub(super) fn from_text(text: &str) -> Self {
         Self {
             texts: vec![text.to_owned()],
@@ -76,7 +76,7 @@ fn read_message(
     if item["content"].is_array() && parts.is_empty() {
         return Err(RequestError::at(field, "content must not be empty"));
     }
-    // What a model said is of other kinds than what it is told.
+    // Only assistant messages have output parts, and they have no other parts.
     let is_model_part = |part: &Value| {
         ["output_text", "refusal"].contains(&str_member(part, "type").unwrap_or_default())
     };
@@ -84,7 +84,7 @@ fn read_message(
         .iter()
         .position(|part| is_model_part(part) != (role == "assistant"))
     {
-        let reason = format!("Invalid value: this kind of content is not of the role '{role}'.");
+        let reason = format!("Invalid value: the role '{role}' cannot have this type of content.");
         return Err(
             RequestError::at(format!("{field}[{place}].type"), reason).with_code("invalid_value")
         );
@@ -177,7 +177,7 @@ fn not_found(field: &str, item: &Value) -> RequestError {
     }
 }
 
-/// The text and the media of a content.
+/// Reads the text and the media of a message or an output.
 fn read_content(field: &str, content: &Value) -> Result<(String, Vec<Media>), RequestError> {
     let Value::Array(parts) = content else {
         return Ok((content.as_str().unwrap_or_default().to_owned(), Vec::new()));

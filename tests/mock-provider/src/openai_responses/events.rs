@@ -1,4 +1,4 @@
-//! A response as events: every one that OpenAI documents for what is in it, in order and numbered.
+//! Renders a response as events: all that OpenAI documents for its items, in order and numbered.
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
@@ -11,13 +11,13 @@ use crate::errors::sse_event;
 use crate::request::ModelRequest;
 use crate::response::{FinishReason, ModelResponse, ToolCall, pieces};
 
-/// The events so far, and the items that are done.
+/// Writes the events, and collects the complete items.
 struct EventWriter {
     sent: Vec<Bytes>,
     output: Vec<Value>,
 }
 
-/// The answer's events.
+/// Renders the response as events.
 pub(crate) fn events(request: &ModelRequest, response: &ModelResponse) -> Vec<Bytes> {
     let mut events = EventWriter {
         sent: Vec::new(),

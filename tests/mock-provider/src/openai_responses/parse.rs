@@ -1,4 +1,4 @@
-//! Whether a response's request holds: its shape, and what OpenAI's reference says beyond that.
+//! Parses and validates Responses requests: the schema, and the rules that no schema has.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::request::{
     ModelRequest, Output, RequestError, Tool, ToolChoice, array_member, estimate_tokens, str_member,
 };
 
-/// What a request asks for.
+/// Parses the body of a Responses request.
 pub(crate) fn parse_request(body: Value) -> Result<ModelRequest, RequestError> {
     BODY.validate(&body, violation_error)?;
     check_members(&body)?;
@@ -64,7 +64,7 @@ fn check_members(body: &Value) -> Result<(), RequestError> {
         );
     }
     if let Some(id) = str_member(body, "previous_response_id") {
-        // Nothing is stored here.
+        // The mock stores no responses.
         let reason = format!("Previous response with id '{id}' not found.");
         return Err(RequestError::at("previous_response_id", reason)
             .with_code("previous_response_not_found"));
@@ -101,7 +101,7 @@ fn parse_tools(body: &Value) -> Result<Vec<Tool>, RequestError> {
         let field = format!("tools[{index}]");
         match str_member(tool, "type") {
             Some("function") => {}
-            // The provider runs other tools itself, and has no need to.
+            // The provider runs other tools. The mock never calls them.
             Some(_) => continue,
             None => {
                 let reason = format!("Missing required parameter: '{field}.type'.");
@@ -112,7 +112,7 @@ fn parse_tools(body: &Value) -> Result<Vec<Tool>, RequestError> {
         FUNCTION
             .validate(tool, violation_error)
             .map_err(|error| error.inside(&field))?;
-        // A function without this member is strict as far as it can be.
+        // OpenAI applies the strict rules by default only where the schema allows it: no error then.
         let strict = tool["strict"] == Value::Bool(true);
         check_json_schema(
             &field,

@@ -1,4 +1,4 @@
-//! A response: what it has in common whether it is whole or streamed, and its items.
+//! Renders a response object and its items, for whole responses and for events.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::request::ModelRequest;
 use crate::response::{FinishReason, ModelResponse, ToolCall};
 use crate::signature::sign;
 
-/// The whole answer.
+/// Renders the response as one JSON object.
 pub(crate) fn response_body(request: &ModelRequest, response: &ModelResponse) -> Value {
     let mut output = Vec::new();
     if !response.reasoning.is_empty() {
@@ -28,7 +28,7 @@ pub(crate) fn response_body(request: &ModelRequest, response: &ModelResponse) ->
     finished_response(request, response, output)
 }
 
-/// The response when it has ended.
+/// Renders the response object after its end.
 pub(super) fn finished_response(
     request: &ModelRequest,
     response: &ModelResponse,
@@ -45,7 +45,7 @@ pub(super) fn finished_response(
     object
 }
 
-/// How an answer ended, as its status.
+/// Returns the status of the response after its end.
 pub(super) fn final_status(response: &ModelResponse) -> &'static str {
     if response.finish_reason == FinishReason::Length {
         "incomplete"
@@ -54,7 +54,7 @@ pub(super) fn final_status(response: &ModelResponse) -> &'static str {
     }
 }
 
-/// A response with nothing in it yet. It repeats what was asked for.
+/// Renders a response object without output. It repeats members of the request.
 pub(super) fn response_object(request: &ModelRequest, status: &str) -> Value {
     let body = &request.body;
     let or = |name: &str, otherwise: Value| match body.get(name) {
@@ -107,7 +107,7 @@ fn usage(response: &ModelResponse) -> Value {
     })
 }
 
-/// Thoughts as an item. They are sealed if that was asked for.
+/// Renders a reasoning item, with encrypted content if `include` requests it.
 pub(super) fn reasoning_item(request: &ModelRequest, summary: &str) -> Value {
     let parts = if summary.is_empty() {
         json!([])
@@ -124,12 +124,12 @@ pub(super) fn reasoning_item(request: &ModelRequest, summary: &str) -> Value {
     item
 }
 
-/// A part of a summary.
+/// Renders a part of a summary.
 pub(super) fn summary_part(text: &str) -> Value {
     json!({ "type": "summary_text", "text": text })
 }
 
-/// A text as an item.
+/// Renders a message item; it is empty while in progress.
 pub(super) fn message_item(text: &str, status: &str) -> Value {
     let content = if status == "in_progress" {
         json!([])
@@ -139,12 +139,12 @@ pub(super) fn message_item(text: &str, status: &str) -> Value {
     json!({ "type": "message", "id": MESSAGE_ID, "status": status, "role": "assistant", "content": content })
 }
 
-/// A part of a message.
+/// Renders a part of a message.
 pub(super) fn text_part(text: &str) -> Value {
     json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] })
 }
 
-/// A call as an item.
+/// Renders a function call item; its arguments are empty while in progress.
 pub(super) fn function_call_item(call: &ToolCall, status: &str) -> Value {
     let arguments = if status == "in_progress" {
         String::new()
@@ -161,13 +161,13 @@ pub(super) fn function_call_item(call: &ToolCall, status: &str) -> Value {
     })
 }
 
-/// The id that the item of a call has.
+/// Returns the id of a call's item, which differs from its `call_id`.
 pub(super) fn call_item_id(call: &ToolCall) -> String {
     format!("fc_mock_{}", call.number)
 }
 
-/// The id of a message.
+/// The id of the message item.
 pub(super) const MESSAGE_ID: &str = "msg_mock_1";
 
-/// The id of reasoning.
+/// The id of the reasoning item.
 pub(super) const REASONING_ID: &str = "rs_mock_1";

@@ -1,9 +1,9 @@
-//! The members of a response's request, by OpenAI's API reference ("Create a model response").
+//! The schemas of Responses requests, by OpenAI's API reference ("Create a model response").
 
 use crate::openai_chat::EFFORT;
 use crate::schema::{Member, Schema, nullable, optional, required};
 
-/// The body.
+/// The body of a Responses request.
 pub(super) static BODY: Schema = Schema::Object(&MEMBERS);
 
 static MEMBERS: [Member; 35] = [
@@ -107,7 +107,7 @@ static FORMATS: [(&str, &[Member]); 3] = [
     ),
 ];
 
-/// A function that may be called; other tools are the provider's own.
+/// A function tool. The provider runs all other tools.
 pub(super) static FUNCTION: Schema = Schema::Object(&[
     required("type", Schema::Text),
     required("name", Schema::Text),
@@ -120,7 +120,7 @@ pub(super) static FUNCTION: Schema = Schema::Object(&[
     nullable("output_schema", Schema::Map(&Schema::Any)),
 ]);
 
-/// A choice of a tool that is an object.
+/// A tool choice that is an object.
 pub(super) static CHOICE: Schema = Schema::Tagged(
     "type",
     &[
@@ -151,7 +151,7 @@ pub(super) static CHOICE: Schema = Schema::Tagged(
 
 const STATUS: Schema = Schema::Enum(&["in_progress", "completed", "incomplete"]);
 
-/// A message of a user, a system, or an assistant in few words.
+/// A message item, with or without its type.
 pub(super) static MESSAGE: Schema = Schema::Object(&[
     optional("type", Schema::Text),
     required(
@@ -167,7 +167,7 @@ pub(super) static MESSAGE: Schema = Schema::Object(&[
     nullable("phase", Schema::Enum(&["commentary", "final_answer"])),
 ]);
 
-/// The other items that are known.
+/// All other items.
 pub(super) static ITEM: Schema = Schema::Tagged(
     "type",
     &[

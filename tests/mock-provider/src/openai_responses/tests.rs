@@ -1,4 +1,4 @@
-//! Tests of what a response's request is refused for, by the field that is named, and of its events.
+//! Tests which Responses requests are rejected, by the field in the error, and the events of a response.
 
 use serde_json::{Value, json};
 

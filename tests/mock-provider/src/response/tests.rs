@@ -1,4 +1,4 @@
-//! Tests of the rules, through a chat.
+//! Tests the rules of the responses, with chats.
 
 use serde_json::json;
 

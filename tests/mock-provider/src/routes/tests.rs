@@ -1,4 +1,4 @@
-//! Tests of the paths: which key each takes from where, and what becomes of wishes.
+//! Tests the paths: where each API expects its key, and the effect of directives.
 
 use std::collections::BTreeMap;
 
@@ -80,7 +80,7 @@ async fn accepts_keys_only_where_the_api_expects_them() {
         gemini_status(path, &[("authorization", "Bearer key-a")]).await,
         200
     );
-    // A wrong key is a bad request there.
+    // Gemini reports an invalid key as a bad request.
     assert_eq!(gemini_status(path, &[("x-api-key", "key-a")]).await, 400);
 }
 

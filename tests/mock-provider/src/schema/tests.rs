@@ -1,4 +1,4 @@
-//! Tests of the shapes.
+//! Tests the schemas.
 
 use serde_json::json;
 
@@ -42,7 +42,7 @@ fn violation_names_the_path() {
         (json!({ "model": null }), "model: it must be a string"),
         (
             json!({ "model": "m", "x": 1 }),
-            "x: there is no such parameter",
+            "x: the parameter is unknown",
         ),
         (
             json!({ "model": "m", "temperature": 2.5 }),
