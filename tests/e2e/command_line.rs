@@ -114,5 +114,5 @@ fn demo_passes_every_step() {
         "{stdout}{}",
         text(&output.stderr)
     );
-    assert!(stdout.contains("Every step held."), "{stdout}");
+    assert!(stdout.contains("All steps passed."), "{stdout}");
 }

@@ -53,13 +53,13 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Show what Jackfield does, with a mock provider in this process, then serve.
+    /// Run a tour with a mock provider in this process, then serve.
     #[cfg(feature = "demo")]
     Demo {
-        /// End after the tour: 0 if every step held.
+        /// Exit after the tour, with 0 if all steps passed.
         #[arg(long)]
         exit: bool,
-        /// Where to serve.
+        /// The address to serve on.
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8317")]
         listen: std::net::SocketAddr,
     },

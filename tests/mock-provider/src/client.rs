@@ -24,7 +24,7 @@ pub struct MockResponse {
     /// The body.
     pub body: String,
     /// The number of chunks in which the body arrived.
-    pub pieces: usize,
+    pub chunks: usize,
 }
 
 /// A call that failed without a complete response.
@@ -78,18 +78,18 @@ impl MockClient {
         let headers = response.headers().iter();
         let headers = headers.filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
         let headers = headers.collect();
-        let (mut body, mut pieces) = (Vec::new(), 0);
+        let (mut body, mut chunks) = (Vec::new(), 0);
         let mut stream = response.bytes_stream();
-        while let Some(piece) = stream.next().await {
-            body.extend_from_slice(&piece.map_err(|error| MockClientError(error.to_string()))?);
-            pieces += 1;
+        while let Some(chunk) = stream.next().await {
+            body.extend_from_slice(&chunk.map_err(|error| MockClientError(error.to_string()))?);
+            chunks += 1;
         }
         let body = String::from_utf8_lossy(&body).into_owned();
         Ok(MockResponse {
             status,
             headers,
             body,
-            pieces,
+            chunks,
         })
     }
 }
