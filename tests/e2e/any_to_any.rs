@@ -1,4 +1,4 @@
-//! Any client, any provider: real SDKs and coding tools against the real binary, in front of practice
+//! Any client, any provider: real SDKs and coding tools against the real binary, in front of mock
 //! providers of every dialect. What passes here has been translated there and back, or not at all.
 
 use std::fmt::Write as _;
@@ -32,7 +32,7 @@ async fn start_with_all_providers(upstream: &Upstream) -> Jackfield {
             config,
             "  - name: {executor}\n    executor: {executor}\n    base-url: {base_url}\n    \
              credentials: [ {credentials} ]\n    \
-             models: [ {{ name: practice-of-{executor} }}, {{ name: other-of-{executor}, alias: {model} }} ]"
+             models: [ {{ name: mock-of-{executor} }}, {{ name: other-of-{executor}, alias: {model} }} ]"
         )
         .unwrap();
     }

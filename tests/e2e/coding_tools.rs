@@ -90,9 +90,9 @@ fn claude_code(modules: &Path, note: &str, origin: &str, key: &str) -> Command {
 
 fn codex(modules: &Path, home: &TempDir, note: &str, origin: &str, key: &str) -> Command {
     let config = format!(
-        "model_provider = \"practice\"\n[analytics]\nenabled = false\n\
-         [model_providers.practice]\nname = \"practice\"\nbase_url = \"{origin}/v1\"\n\
-         env_key = \"PRACTICE_KEY\"\nwire_api = \"responses\"\n"
+        "model_provider = \"mock\"\n[analytics]\nenabled = false\n\
+         [model_providers.mock]\nname = \"mock\"\nbase_url = \"{origin}/v1\"\n\
+         env_key = \"MOCK_KEY\"\nwire_api = \"responses\"\n"
     );
     let folder = home.path().join(".codex");
     std::fs::create_dir_all(&folder).unwrap();
@@ -103,7 +103,7 @@ fn codex(modules: &Path, home: &TempDir, note: &str, origin: &str, key: &str) ->
         // What it runs is that one line, and its own sandbox needs rights that containers lack.
         .args(["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"])
         .arg(prompt("exec_command", &run))
-        .env("PRACTICE_KEY", key);
+        .env("MOCK_KEY", key);
     command
 }
 

@@ -67,7 +67,7 @@ async fn credentials_are_listed_and_shown() {
     let upstream = Upstream::start(&["key-a"]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a", "key-b"], "").await;
     for _ in 0..2 {
-        let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
         assert_eq!(status, 200);
     }
     let listed = stdout_of(&jackfield, &["list"]).await;
@@ -75,20 +75,20 @@ async fn credentials_are_listed_and_shown() {
     assert_eq!(lines.len(), 3, "{listed}");
     assert!(lines[0].trim_start().starts_with("ID "), "{listed}");
     assert!(
-        lines[1].contains("practice-key-a") && lines[1].contains("ready"),
+        lines[1].contains("mock-key-a") && lines[1].contains("ready"),
         "{listed}"
     );
     assert!(
-        lines[2].contains("practice-key-b") && lines[2].contains("authentication"),
+        lines[2].contains("mock-key-b") && lines[2].contains("authentication"),
         "{listed}"
     );
 
-    let shown = stdout_of(&jackfield, &["show", "practice-key-b"]).await;
+    let shown = stdout_of(&jackfield, &["show", "mock-key-b"]).await;
     for fact in [
-        "practice-key-b",
+        "mock-key-b",
         "api-key",
         "config",
-        "gpt-practice",
+        "gpt-mock",
         "cooling, ends in",
         "last failure",
     ] {
@@ -104,13 +104,13 @@ async fn credentials_are_listed_and_shown() {
 async fn credential_is_added_used_persisted_and_removed() {
     let upstream = Upstream::start(&["key-new"]).await;
     let jackfield = Jackfield::start(&upstream, &["key-wrong"], "").await;
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 401);
     let add = [
         "add",
         "new",
         "--provider",
-        "practice",
+        "mock",
         "--label",
         "Of Ada",
         "--priority",
@@ -120,13 +120,13 @@ async fn credential_is_added_used_persisted_and_removed() {
     ];
     let output = run_credential_command(&jackfield, &add, &BTreeMap::new(), "key-new\n").await;
     assert!(output.status.success(), "{}", stderr(&output));
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200);
-    stdout_of(&jackfield, &["disable", "practice-key-wrong"]).await;
+    stdout_of(&jackfield, &["disable", "mock-key-wrong"]).await;
 
     // It is there after a restart, and so is the operator's word on the other.
     let jackfield = Jackfield::restart(jackfield.stop().await).await;
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200);
     let shown = jackfield.admin("credentials/new").await;
     let new = &shown["credential"];
@@ -135,7 +135,7 @@ async fn credential_is_added_used_persisted_and_removed() {
         (&json!("Of Ada"), &json!(-3))
     );
     assert_eq!(new["origin"], json!({ "kind": "admin" }));
-    let other = jackfield.admin("credentials/practice-key-wrong").await;
+    let other = jackfield.admin("credentials/mock-key-wrong").await;
     assert_eq!(other["credential"]["enabled"], false);
 
     assert!(
@@ -143,7 +143,7 @@ async fn credential_is_added_used_persisted_and_removed() {
             .await
             .contains("new is removed")
     );
-    let (status, error) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, error) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(
         (status, &error["error"]["code"]),
         (503, &json!("auth_not_found")),
@@ -153,8 +153,8 @@ async fn credential_is_added_used_persisted_and_removed() {
     let jackfield = Jackfield::restart(jackfield.stop().await).await;
     let listed = stdout_of(&jackfield, &["list"]).await;
     assert!(!listed.contains("new"), "{listed}");
-    stdout_of(&jackfield, &["enable", "practice-key-wrong"]).await;
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    stdout_of(&jackfield, &["enable", "mock-key-wrong"]).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 429, "its cooldown outlived both restarts");
 }
 
@@ -162,16 +162,16 @@ async fn credential_is_added_used_persisted_and_removed() {
 async fn a_reset_credential_may_be_used_at_once() {
     let upstream = Upstream::start(&["key-other"]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 401);
-    let (status, error) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, error) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 429, "{error}");
-    let output = stdout_of(&jackfield, &["reset", "practice-key-a"]).await;
+    let output = stdout_of(&jackfield, &["reset", "mock-key-a"]).await;
     assert!(
-        output.contains("practice-key-a is reset; it is ready now"),
+        output.contains("mock-key-a is reset; it is ready now"),
         "{output}"
     );
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 401, "it was tried again");
 }
 
@@ -184,20 +184,20 @@ async fn secrets_come_from_variables_files_and_input_but_never_from_arguments() 
     let of_file = format!("api-key=file:{}", file.display());
     let variables = BTreeMap::from([("MY_KEY", "key-of-env")]);
     for (id, secret) in [("a", "api-key=env:MY_KEY"), ("b", &of_file)] {
-        let add = ["add", id, "--provider", "practice", "--secret", secret];
+        let add = ["add", id, "--provider", "mock", "--secret", secret];
         let output = run_credential_command(&jackfield, &add, &variables, "").await;
         assert!(output.status.success(), "{}", stderr(&output));
     }
-    stdout_of(&jackfield, &["disable", "practice-key-wrong"]).await;
+    stdout_of(&jackfield, &["disable", "mock-key-wrong"]).await;
     for _ in 0..2 {
-        let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
         assert_eq!(status, 200);
     }
     let shown = jackfield.admin("credentials").await.to_string();
     assert!(!shown.contains("key-of-"), "{shown}");
 
     for secret in ["sk-very-secret", "api-key=sk-very-secret"] {
-        let add = ["add", "c", "--provider", "practice", "--secret", secret];
+        let add = ["add", "c", "--provider", "mock", "--secret", secret];
         let error = stderr_of_failure(&jackfield, &add, "").await;
         assert!(error.contains("never by what it is"), "{error}");
         assert!(!error.contains("very-secret"), "{error}");
@@ -206,7 +206,7 @@ async fn secrets_come_from_variables_files_and_input_but_never_from_arguments() 
         "add",
         "c",
         "--provider",
-        "practice",
+        "mock",
         "--secret",
         "api-key=env:NOT_SET_ANYWHERE",
     ];
@@ -225,9 +225,9 @@ async fn explains_failed_commands() {
             "{command}: {error}"
         );
     }
-    let error = stderr_of_failure(&jackfield, &["remove", "practice-key-a"], "").await;
+    let error = stderr_of_failure(&jackfield, &["remove", "mock-key-a"], "").await;
     assert!(error.contains("disable it here"), "{error}");
-    let error = stderr_of_failure(&jackfield, &["refresh", "practice-key-a"], "").await;
+    let error = stderr_of_failure(&jackfield, &["refresh", "mock-key-a"], "").await;
     assert!(error.contains("not of the kind that is renewed"), "{error}");
     let error = stderr_of_failure(&jackfield, &["add", "x", "--provider", "nowhere"], "k").await;
     assert!(error.contains("no provider `nowhere`"), "{error}");
@@ -235,7 +235,7 @@ async fn explains_failed_commands() {
         "add",
         "X",
         "--provider",
-        "practice",
+        "mock",
         "--weight",
         "0",
         "--kind",
@@ -247,7 +247,7 @@ async fn explains_failed_commands() {
     }
     let error = stderr_of_failure(
         &jackfield,
-        &["add", "practice-key-a", "--provider", "practice"],
+        &["add", "mock-key-a", "--provider", "mock"],
         "k",
     )
     .await;

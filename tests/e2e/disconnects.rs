@@ -14,7 +14,7 @@ const AT_A_TIME: usize = 40;
 async fn disconnect_clients(executor: &str, guest: Option<Vec<u8>>) {
     let upstream = Upstream::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
-    let providers = provider("practice", executor, &upstream, &["key-a", "key-b"]);
+    let providers = provider("mock", executor, &upstream, &["key-a", "key-b"]);
     let jackfield = Jackfield::start_in(folder, &format!("providers:\n{providers}")).await;
     if let Some(guest) = guest {
         jackfield.install_plugin(executor, &guest);
@@ -27,7 +27,7 @@ async fn disconnect_clients(executor: &str, guest: Option<Vec<u8>>) {
         .as_u64()
         .unwrap();
 
-    let body = chat("practice", true, &json!({ "words": 1000, "pause_ms": 50 })).to_string();
+    let body = chat("mock", true, &json!({ "words": 1000, "pause_ms": 50 })).to_string();
     let clients =
         futures_util::stream::iter(0..CLIENTS).for_each_concurrent(AT_A_TIME, |_| async {
             let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
@@ -60,7 +60,7 @@ async fn disconnect_clients(executor: &str, guest: Option<Vec<u8>>) {
         alive <= before + IDLE_MAX
     })
     .await;
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200);
 }
 

@@ -55,7 +55,7 @@ async fn streams_credential_events() {
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
     let mut rest = String::new();
 
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 401);
     let mut seen = [
         next_event(&mut stream, &mut rest).await,
@@ -65,7 +65,7 @@ async fn streams_credential_events() {
     let (name, health) = &seen[0];
     assert_eq!(
         (name.as_str(), &health["credential"]),
-        ("health", &json!("practice-key-a"))
+        ("health", &json!("mock-key-a"))
     );
     assert_eq!(health["change"]["from"]["state"], "ready");
     assert_eq!(health["change"]["to"]["state"], "cooling");
@@ -74,13 +74,13 @@ async fn streams_credential_events() {
     assert_eq!(result["result"]["failure"]["status"], 401);
 
     assert_eq!(
-        post(&jackfield, "credentials/practice-key-a/disable").await,
+        post(&jackfield, "credentials/mock-key-a/disable").await,
         200
     );
     let (name, updated) = next_event(&mut stream, &mut rest).await;
     assert_eq!(
         (name.as_str(), &updated["credential"]),
-        ("updated", &json!("practice-key-a"))
+        ("updated", &json!("mock-key-a"))
     );
 }
 

@@ -22,7 +22,7 @@ async fn start(upstream: &Upstream, files: &[(&str, Value)]) -> Jackfield {
          base-url: http://{address}/v1\n    \
          settings: {{ token-url: \"http://{address}/oauth/token\" }}\n    \
          refresh: {{ lead: 1m }}\n    \
-         models: [ {{ name: gpt-practice, alias: practice }} ]\n"
+         models: [ {{ name: gpt-mock, alias: mock }} ]\n"
     );
     Jackfield::start_in(folder, &config).await
 }
@@ -53,7 +53,7 @@ async fn ids(jackfield: &Jackfield) -> Vec<String> {
 }
 
 async fn served_by(jackfield: &Jackfield) -> String {
-    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200, "{response}");
     response["x_mock"]["served_by"].as_str().unwrap().to_owned()
 }
@@ -130,7 +130,7 @@ async fn ignores_symlinked_and_hidden_files() {
     put(folder.path(), "c.txt", &key("key-c").to_string());
     let config = format!(
         "credential-files: accounts\nproviders:\n  - name: acme\n    executor: openai-compatible\n    \
-         base-url: http://{}/v1\n    models: [ {{ name: gpt-practice }} ]\n",
+         base-url: http://{}/v1\n    models: [ {{ name: gpt-mock }} ]\n",
         upstream.address
     );
     let jackfield = Jackfield::start_in(folder, &config).await;

@@ -89,11 +89,11 @@ pub(crate) struct Jackfield {
 }
 
 impl Jackfield {
-    /// Serves one provider `practice` with these credentials, whose keys are their ids. `more` is
+    /// Serves one provider `mock` with these credentials, whose keys are their ids. `more` is
     /// added to the configuration.
     pub(crate) async fn start(upstream: &Upstream, credentials: &[&str], more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let providers = provider("practice", "openai-compatible", upstream, credentials);
+        let providers = provider("mock", "openai-compatible", upstream, credentials);
         Self::start_in(folder, &format!("providers:\n{providers}{more}")).await
     }
 

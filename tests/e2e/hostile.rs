@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use crate::harness::{Jackfield, Upstream, chat, provider, wait_until};
 
-/// A host that serves `practice` as it should, and `bad` through a hostile executor.
+/// A host that serves `mock` as it should, and `bad` through a hostile executor.
 async fn start_with_plugin(upstream: &Upstream, component: &[u8]) -> Jackfield {
     let folder = tempfile::tempdir().unwrap();
-    let good = provider("practice", "openai-compatible", upstream, &["key-a"]);
+    let good = provider("mock", "openai-compatible", upstream, &["key-a"]);
     let bad = provider("bad", "hostile", upstream, &["key-b"]);
     let jackfield = Jackfield::start_in(folder, &format!("providers:\n{good}{bad}")).await;
     jackfield.install_plugin("hostile", component);
@@ -33,7 +33,7 @@ async fn assert_contained(name: &str, kind: &str) {
     };
     let others = async {
         for _ in 0..20 {
-            let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+            let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
             assert_eq!(status, 200, "{response}");
         }
         Instant::now()
@@ -100,7 +100,7 @@ async fn assert_rejected(component: &[u8], reason: &str) {
     assert_eq!(plugin["serving"], Value::Null);
     let problem = plugin["problem"].as_str().unwrap();
     assert!(problem.contains(reason), "{problem}");
-    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200, "{response}");
     assert_no_credential_cools(&jackfield).await;
 }
@@ -121,7 +121,7 @@ async fn failing_selector_fails_no_call() {
     })
     .await;
     for _ in 0..5 {
-        let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
         assert_eq!(status, 200, "{response}");
         assert_eq!(
             response["x_mock"]["served_by"], "key-a",

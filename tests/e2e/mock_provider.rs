@@ -12,7 +12,7 @@ async fn run_directly(script: SdkScript) -> Upstream {
     let call = SdkCall {
         origin: &upstream.origin(),
         key: "key-a",
-        model: "gpt-practice",
+        model: "gpt-mock",
         expected_key: "key-a",
         excluded: &[],
     };
@@ -79,7 +79,7 @@ async fn script_fails_on_unexpected_responses() {
         let call = SdkCall {
             origin: &upstream.origin(),
             key: "key-a",
-            model: "gpt-practice",
+            model: "gpt-mock",
             expected_key: "somebody-else",
             excluded: &[],
         };

@@ -35,7 +35,7 @@ async fn the_openai_sdk_for_python_works_unmodified() {
     let config = format!(
         "client-keys: [ {{ name: team-a, key: key-of-team-a }} ]\nretry: {{ rounds: 1 }}\n\
          providers:\n{}{}{}",
-        provider("practice"),
+        provider("mock"),
         provider("locked"),
         provider("busy")
     );

@@ -127,17 +127,17 @@ async fn uses_only_the_credentials_own_proxy() {
     let http = Proxy::start(ProxyKind::Http).await;
     let socks = Proxy::start(ProxyKind::Socks5).await;
     let config = format!(
-        "providers:\n  - name: practice\n    executor: openai-compatible\n    \
+        "providers:\n  - name: mock\n    executor: openai-compatible\n    \
          base-url: http://{}/v1\n    credentials:\n      \
          - {{ id: direct, api-key: direct }}\n      \
          - {{ id: http, api-key: http, proxy-url: \"http://{USER_IN_URL}@{}\" }}\n      \
          - {{ id: socks, api-key: socks, proxy-url: \"socks5://{USER_IN_URL}@{}\" }}\n    \
-         models: [ {{ name: gpt-practice, alias: practice }} ]\n",
+         models: [ {{ name: gpt-mock, alias: mock }} ]\n",
         upstream.address, http.address, socks.address
     );
     let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
     for _ in 0..6 {
-        let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
         assert_eq!(status, 200, "{response}");
     }
     // Two calls each, and the second over the connection of the first.
@@ -158,16 +158,16 @@ async fn unreachable_proxy_does_not_cool_its_credential() {
     let address = closed.local_addr().unwrap();
     drop(closed);
     let config = format!(
-        "providers:\n  - name: practice\n    executor: openai-compatible\n    \
+        "providers:\n  - name: mock\n    executor: openai-compatible\n    \
          base-url: http://{}/v1\n    credentials:\n      \
          - {{ id: a-lost, api-key: lost, proxy-url: \"http://{USER_IN_URL}@{address}\" }}\n      \
          - {{ id: b-direct, api-key: direct }}\n    \
-         models: [ {{ name: gpt-practice, alias: practice }} ]\n\
+         models: [ {{ name: gpt-mock, alias: mock }} ]\n\
          routing: {{ selector: fill-first }}\n",
         upstream.address
     );
     let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
-    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200, "{response}");
     assert_eq!(response["x_mock"]["served_by"], "direct");
     let lost = jackfield.credential("a-lost").await;

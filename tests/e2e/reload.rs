@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::harness::{Jackfield, TOKEN, Upstream, binary, chat, config_head, wait_until};
 
 /// A provider of this name with these credentials, whose keys are their ids. It has the model
-/// `practice` whatever it is called.
+/// `mock` whatever it is called.
 fn provider(name: &str, upstream: &Upstream, credentials: &[&str]) -> String {
     let credentials = credentials.iter();
     let credentials: Vec<String> = credentials
@@ -23,7 +23,7 @@ fn provider(name: &str, upstream: &Upstream, credentials: &[&str]) -> String {
         .collect();
     format!(
         "providers:\n  - name: {name}\n    executor: openai-compatible\n    base-url: http://{}/v1\n    \
-         credentials: [ {} ]\n    models: [ {{ name: gpt-practice, alias: practice }} ]\n",
+         credentials: [ {} ]\n    models: [ {{ name: gpt-mock, alias: mock }} ]\n",
         upstream.address,
         credentials.join(", ")
     )
@@ -50,7 +50,7 @@ async fn ids(jackfield: &Jackfield) -> Vec<String> {
 }
 
 async fn served_by(jackfield: &Jackfield) -> String {
-    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200, "{response}");
     let key = response["x_mock"]["served_by"].as_str();
     key.unwrap().to_owned()
@@ -69,7 +69,7 @@ fn start_load(
         tasks.spawn(async move {
             let directives = json!({ "words": 10, "pause_ms": 10 });
             while !stop.load(Ordering::Relaxed) {
-                let body = chat("practice", streams, &directives).to_string();
+                let body = chat("mock", streams, &directives).to_string();
                 let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
                 let response = request.body(body).send().await.unwrap();
                 let status = response.status();
@@ -235,14 +235,14 @@ async fn open_streams_of_a_removed_provider_finish() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
     let directives = json!({ "words": 20, "pause_ms": 50 });
-    let body = chat("practice", true, &directives).to_string();
+    let body = chat("mock", true, &directives).to_string();
     let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
     let mut stream = request.body(body).send().await.unwrap().bytes_stream();
     let mut received = stream.next().await.unwrap().unwrap().to_vec();
 
-    let other = provider("else", &upstream, &["key-b"]).replace("practice }", "other }");
+    let other = provider("else", &upstream, &["key-b"]).replace("mock }", "other }");
     reload_with(&jackfield, &other).await;
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 404);
     let (status, _) = jackfield.call(&chat("other", false, &json!({}))).await;
     assert_eq!(status, 200);
@@ -331,7 +331,7 @@ async fn reload_preserves_credentials_of_files_and_admin_api() {
     );
     assert_eq!(ids(&jackfield).await, ["key-b"]);
     // What comes back serves by the names that its provider has now.
-    let renamed = with("acme", "key-b").replace("alias: practice", "alias: renamed");
+    let renamed = with("acme", "key-b").replace("alias: mock", "alias: renamed");
     reload_with(&jackfield, &renamed).await;
     assert_eq!(ids(&jackfield).await, ["f.json", "key-b", "made"]);
     let mut keys = Vec::new();

@@ -9,12 +9,12 @@ use crate::harness::{Jackfield, Upstream, chat, wait_until};
 /// Three credentials that weigh 1, 2 and 3, chosen among by `routing`.
 async fn start(upstream: &Upstream, routing: &str) -> Jackfield {
     let config = format!(
-        "providers:\n  - name: practice\n    executor: openai-compatible\n    \
+        "providers:\n  - name: mock\n    executor: openai-compatible\n    \
          base-url: http://{}/v1\n    credentials:\n      \
          - {{ id: light, api-key: light }}\n      \
          - {{ id: middle, api-key: middle, weight: 2 }}\n      \
          - {{ id: heavy, api-key: heavy, weight: 3 }}\n    \
-         models: [ {{ name: gpt-practice, alias: practice }} ]\n\
+         models: [ {{ name: gpt-mock, alias: mock }} ]\n\
          routing: {routing}\n",
         upstream.address
     );
@@ -31,7 +31,7 @@ async fn weighted_calls_each_credential_by_its_weight() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&upstream, "{ selector: weighted }").await;
     for _ in 0..60 {
-        let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
         assert_eq!(status, 200);
     }
     let expected = counts([("heavy", 30), ("light", 10), ("middle", 20)]);
@@ -40,7 +40,7 @@ async fn weighted_calls_each_credential_by_its_weight() {
 
 /// Who answers a call of a session, or of none.
 async fn credential_for(jackfield: &Jackfield, session: Option<&str>) -> String {
-    let body = chat("practice", false, &json!({})).to_string();
+    let body = chat("mock", false, &json!({})).to_string();
     let mut request = jackfield
         .client
         .post(jackfield.url("/v1/chat/completions"))
@@ -101,7 +101,7 @@ async fn least_busy_avoids_busy_credentials() {
     let jackfield = start(&upstream, "{ selector: least-busy }").await;
     let mut streams = Vec::new();
     for open in 1..=6 {
-        let body = chat("practice", true, &json!({ "words": 400, "pause_ms": 50 }));
+        let body = chat("mock", true, &json!({ "words": 400, "pause_ms": 50 }));
         let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
         let response = request.body(body.to_string()).send().await.unwrap();
         assert_eq!(response.status(), 200);

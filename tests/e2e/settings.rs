@@ -22,12 +22,7 @@ const FILL_FIRST: &str = "routing: { selector: fill-first }\n";
 
 /// Has the configuration read anew with this added to it.
 async fn reconfigure(jackfield: &Jackfield, upstream: &Upstream, more: &str) {
-    let providers = provider(
-        "practice",
-        "openai-compatible",
-        upstream,
-        &["key-a", "key-b"],
-    );
+    let providers = provider("mock", "openai-compatible", upstream, &["key-a", "key-b"]);
     jackfield.configure(&format!("providers:\n{providers}{more}"));
     let (status, response) = jackfield.reload().await;
     assert_eq!(status, 200, "{response}");
@@ -35,7 +30,7 @@ async fn reconfigure(jackfield: &Jackfield, upstream: &Upstream, more: &str) {
 
 /// Which key a call was answered with, or the status of its failure.
 async fn call(jackfield: &Jackfield) -> Result<String, u16> {
-    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
     let key = response["x_mock"]["served_by"].as_str();
     key.map(str::to_owned).ok_or(status)
 }
@@ -85,7 +80,7 @@ async fn cliproxyapi_compat_1_4_cooling_can_be_toggled_while_serving() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&upstream, StatusCode::INTERNAL_SERVER_ERROR).await;
     let state = async || {
-        let shown = jackfield.credential("practice-key-a").await;
+        let shown = jackfield.credential("mock-key-a").await;
         shown["models"][0]["health"]["state"].clone()
     };
     reconfigure(
@@ -136,22 +131,22 @@ async fn cliproxyapi_compat_1_12_channel_aliases_can_change_while_serving() {
 async fn reload_applies_caps_timeouts_and_executor_settings() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
-    let providers = provider("practice", "openai-compatible", &upstream, &["key-a"]);
+    let providers = provider("mock", "openai-compatible", &upstream, &["key-a"]);
     let capped = providers.replace("api-key: key-a", "api-key: key-a, max-in-flight: 1");
     let more = "timeouts: { total: 300ms }\nrouting: { room-wait: 1ms }\n";
     jackfield.configure(&format!("providers:\n{capped}{more}"));
     assert_eq!(jackfield.reload().await.0, 200);
-    let shown = jackfield.credential("practice-key-a").await;
+    let shown = jackfield.credential("mock-key-a").await;
     assert_eq!(shown["max_in_flight"], 1, "{shown}");
     // Longer than a call may take now.
-    let slow = chat("practice", true, &json!({ "words": 100, "pause_ms": 50 }));
+    let slow = chat("mock", true, &json!({ "words": 100, "pause_ms": 50 }));
     let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
     let response = request.body(slow.to_string()).send().await.unwrap();
     let text = response.text().await.unwrap();
     assert!(!text.ends_with("data: [DONE]\n\n"), "{text}");
     jackfield.configure(&format!("providers:\n{providers}"));
     assert_eq!(jackfield.reload().await.0, 200);
-    let shown = jackfield.credential("practice-key-a").await;
+    let shown = jackfield.credential("mock-key-a").await;
     assert_eq!(shown["max_in_flight"], Value::Null, "{shown}");
     assert_eq!(call(&jackfield).await.as_deref(), Ok("key-a"));
 }

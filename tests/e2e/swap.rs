@@ -61,7 +61,7 @@ impl MixedLoad {
         self.tasks.spawn(async move {
             while !stop.load(Ordering::Relaxed) {
                 // Half of the callers go through the guest that sees every frame.
-                let model = if stream { "practice" } else { "guided" };
+                let model = if stream { "mock" } else { "guided" };
                 let (status, response) = jackfield.call(&chat(model, false, &json!({}))).await;
                 assert_eq!(status, 200, "{response}");
                 calls.fetch_add(1, Ordering::Relaxed);
@@ -74,7 +74,7 @@ impl MixedLoad {
         let (jackfield, stop) = (Arc::clone(&self.jackfield), Arc::clone(&self.stop));
         let calls = Arc::clone(&self.calls);
         let model = if self.tasks.len().is_multiple_of(2) {
-            "practice"
+            "mock"
         } else {
             "guided"
         };
@@ -161,12 +161,7 @@ async fn swaps_under_load_fail_no_call_and_leak_nothing() {
 
 /// A provider whose answers are relayed, and one whose answers pass through a guest.
 async fn two_providers(upstream: &Upstream) -> Jackfield {
-    let relayed = provider(
-        "practice",
-        "openai-compatible",
-        upstream,
-        &["key-a", "key-b"],
-    );
+    let relayed = provider("mock", "openai-compatible", upstream, &["key-a", "key-b"]);
     let plugin_provider = provider("guided", "practice-executor", upstream, &["key-c", "key-d"]);
     let folder = tempfile::tempdir().unwrap();
     let jackfield =
@@ -221,7 +216,7 @@ async fn rejects_a_bad_file_and_rolls_back() {
 async fn served_keys(jackfield: &Jackfield) -> Vec<String> {
     let mut served = Vec::new();
     for _ in 0..4 {
-        let (_, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        let (_, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
         served.push(response["x_mock"]["served_by"].as_str().unwrap().to_owned());
     }
     served

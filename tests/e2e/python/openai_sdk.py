@@ -26,30 +26,30 @@ def send(model: str, key: str = "key-of-team-a", **more):
 
 
 # A chat, by the model's name and by its alias.
-for model in ["gpt-practice", "practice"]:
+for model in ["gpt-mock", "mock"]:
     response = send(model)
-    assert response.choices[0].message.content == "practice-key says: word-1 word-2 word-3 word-4"
+    assert response.choices[0].message.content == "mock-key says: word-1 word-2 word-3 word-4"
     assert response.choices[0].finish_reason == "stop"
-    assert response.model == "gpt-practice", response.model
+    assert response.model == "gpt-mock", response.model
     assert response.usage.completion_tokens == 5
     # Unknown members pass in both directions.
-    assert response.model_extra["x_mock"] == {"served_by": "practice-key"}
-assert send("practice", extra_body={"mock": {"words": 2}}).usage.completion_tokens == 2
+    assert response.model_extra["x_mock"] == {"served_by": "mock-key"}
+assert send("mock", extra_body={"mock": {"words": 2}}).usage.completion_tokens == 2
 
 # A streamed chat, with usage.
-stream = send("practice", stream=True, stream_options={"include_usage": True})
+stream = send("mock", stream=True, stream_options={"include_usage": True})
 chunks = list(stream)
 text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-assert text == "practice-key says: word-1 word-2 word-3 word-4", text
+assert text == "mock-key says: word-1 word-2 word-3 word-4", text
 assert chunks[-1].usage.completion_tokens == 5
 
 # The models.
 assert [model.id for model in client("key-of-team-a").models.list()] == [
-    "busy", "gpt-busy", "gpt-locked", "gpt-practice", "locked", "practice",
+    "busy", "gpt-busy", "gpt-locked", "gpt-mock", "locked", "mock",
 ]
 
 # The client key is invalid; then the provider rejects the credential.
-raised = raises(openai.AuthenticationError, lambda: send("practice", key="wrong"))
+raised = raises(openai.AuthenticationError, lambda: send("mock", key="wrong"))
 assert raised.response.headers["x-jackfield-error"] == "refused"
 raised = raises(openai.AuthenticationError, lambda: send("locked"))
 assert "locked-key" not in str(raised)
@@ -64,7 +64,7 @@ assert int(raised.response.headers["retry-after"]) >= 1
 # The request is invalid: first the provider rejects it, then Jackfield does.
 raised = raises(
     openai.BadRequestError,
-    lambda: client("key-of-team-a").chat.completions.create(model="practice", messages=[]),
+    lambda: client("key-of-team-a").chat.completions.create(model="mock", messages=[]),
 )
 assert "messages" in str(raised)
 raised = raises(
@@ -80,10 +80,10 @@ assert raised.code == "model_not_found"
 # A stream that breaks raises an error, after the events before the break.
 received = []
 try:
-    for chunk in send("practice", stream=True, extra_body={"mock": {"break_after": 3, "pause_ms": 50}}):
+    for chunk in send("mock", stream=True, extra_body={"mock": {"break_after": 3, "pause_ms": 50}}):
         received.append(chunk.choices[0].delta.content)
     raise AssertionError("the SDK did not notice the broken stream")
 except openai.APIError as raised:
-    assert received == ["", "practice-key says:", " word-1"], received
+    assert received == ["", "mock-key says:", " word-1"], received
 
 print("all passed")
