@@ -1,4 +1,4 @@
-//! The admin API, and the probes.
+//! Tests the admin API, and the health probes.
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -24,7 +24,7 @@ async fn rejects_requests_without_the_token() {
             );
         }
     }
-    // Nor is the admin API reachable where clients are.
+    // The clients' listener must not serve the admin API.
     let request = jackfield
         .client
         .get(jackfield.url("/admin/v1/plugins"))

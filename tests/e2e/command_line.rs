@@ -1,4 +1,4 @@
-//! The command line: what each subcommand says, and its exit code.
+//! Tests the output and the exit code of each subcommand.
 
 use std::fs;
 use std::process::{Command, Output};

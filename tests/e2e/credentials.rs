@@ -1,4 +1,4 @@
-//! `jackfield credential` against a real server, and what of it outlives a restart.
+//! Tests `jackfield credential` against a real server, and what a restart keeps.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::harness::{Jackfield, TOKEN, Upstream, binary, chat};
 
-/// Runs it as somebody would who has the token, with more variables and with what is piped in.
+/// Runs `jackfield credential` with the admin token, more environment variables, and an input.
 async fn run_credential_command(
     jackfield: &Jackfield,
     arguments: &[&str],
@@ -33,13 +33,13 @@ async fn run_credential_command(
 async fn piped(mut command: Command, input: &str) -> Output {
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    // Whoever refuses its arguments reads nothing.
+    // A command that rejects its arguments does not read its input, so the write may fail.
     let _ = stdin.write_all(input.as_bytes()).await;
     drop(stdin);
     child.wait_with_output().await.unwrap()
 }
 
-/// What it says when all is well.
+/// Runs a command that must succeed, and returns its standard output.
 async fn stdout_of(jackfield: &Jackfield, arguments: &[&str]) -> String {
     let output = run_credential_command(jackfield, arguments, &BTreeMap::new(), "").await;
     assert!(
@@ -50,7 +50,7 @@ async fn stdout_of(jackfield: &Jackfield, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What it says when not.
+/// Runs a command that must fail, and returns its standard error.
 async fn stderr_of_failure(jackfield: &Jackfield, arguments: &[&str], input: &str) -> String {
     let output = run_credential_command(jackfield, arguments, &BTreeMap::new(), input).await;
     assert_eq!(output.status.code(), Some(1), "{arguments:?}");
@@ -124,7 +124,7 @@ async fn credential_is_added_used_persisted_and_removed() {
     assert_eq!(status, 200);
     stdout_of(&jackfield, &["disable", "mock-key-wrong"]).await;
 
-    // It is there after a restart, and so is the operator's word on the other.
+    // A restart keeps the added credential, and that the other one is disabled.
     let jackfield = Jackfield::restart(jackfield.stop().await).await;
     let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200);
@@ -149,13 +149,13 @@ async fn credential_is_added_used_persisted_and_removed() {
         (503, &json!("auth_not_found")),
         "{error}"
     );
-    // Nor does it come back.
+    // A restart does not bring the removed credential back.
     let jackfield = Jackfield::restart(jackfield.stop().await).await;
     let listed = stdout_of(&jackfield, &["list"]).await;
     assert!(!listed.contains("new"), "{listed}");
     stdout_of(&jackfield, &["enable", "mock-key-wrong"]).await;
     let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
-    assert_eq!(status, 429, "its cooldown outlived both restarts");
+    assert_eq!(status, 429, "both restarts must keep the cooldown");
 }
 
 #[tokio::test]
@@ -310,7 +310,7 @@ async fn explains_missing_server_or_token() {
         stderr(&foreign)
     );
 
-    // The configuration tells both, though its other secrets are out of reach here.
+    // The configuration has the address and the token; its other secrets need not be readable.
     let config = configuration(jackfield.folder.path(), jackfield.admin.port());
     let listed = run(vec!["--config", &config, "list"], None).await;
     assert!(listed.status.success(), "{}", stderr(&listed));
@@ -324,7 +324,7 @@ async fn explains_missing_server_or_token() {
     );
 }
 
-/// A configuration of the same admin listener, with a secret that is nowhere.
+/// Writes a configuration with the same admin listener, and a secret that is not set.
 fn configuration(folder: &Path, port: u16) -> String {
     let path = folder.join("other.yaml");
     let text = format!(

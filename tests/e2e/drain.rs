@@ -1,4 +1,4 @@
-//! SIGTERM: no new calls, and those under way end whole.
+//! Tests SIGTERM: new calls are rejected, and running calls end normally.
 
 use futures_util::StreamExt;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Models that take another's place, as the configuration has it.
+//! Tests fallback models.
 
 use axum::http::StatusCode;
 use jackfield_mock_provider::MockFailure;
@@ -6,7 +6,8 @@ use serde_json::json;
 
 use crate::harness::{Jackfield, Upstream, chat};
 
-/// Two providers, `small` and `large`, at one mock provider; `gpt-small` falls back when it cools.
+/// Starts a server with the providers `small` and `large` at one mock provider. `gpt-small` falls back
+/// to `gpt-large` while its credential cools down.
 async fn start(upstream: &Upstream) -> Jackfield {
     let provider = |name: &str| {
         format!(
@@ -33,7 +34,7 @@ async fn falls_back_when_cooling_but_not_on_failure() {
     let fail = |status| {
         let failure = MockFailure {
             status,
-            // Longer than is waited for.
+            // Longer than a call waits for a cooldown.
             retry_after: Some(300),
         };
         upstream.provider.fail("key-small", Some(failure));
@@ -56,6 +57,6 @@ async fn falls_back_when_cooling_but_not_on_failure() {
         assert_eq!(response["x_mock"]["served_by"], "key-large");
         assert_eq!(response["model"], "gpt-large");
     }
-    // The second call asked `small` no more.
+    // The second call did not try `small` again.
     assert_eq!(upstream.provider.calls()["key-small"], 2);
 }

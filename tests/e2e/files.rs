@@ -1,4 +1,4 @@
-//! Credential files: read at the start, followed while the server runs, and never written.
+//! Tests credential files: read at start, watched while the server runs, and never written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::harness::{Jackfield, Upstream, chat, wait_until};
 
-/// A server whose credentials are files.
+/// Starts a server whose credentials are files.
 async fn start(upstream: &Upstream, files: &[(&str, Value)]) -> Jackfield {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in files {
@@ -27,7 +27,7 @@ async fn start(upstream: &Upstream, files: &[(&str, Value)]) -> Jackfield {
     Jackfield::start_in(folder, &config).await
 }
 
-/// Writes a file as one should: whole.
+/// Writes a file with a rename, so that the server never reads a part of it.
 fn put(folder: &Path, name: &str, text: &str) {
     let path = path(folder, name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -44,7 +44,7 @@ fn key(key: &str) -> Value {
     json!({ "type": "acme", "api_key": key })
 }
 
-/// The ids that the server knows.
+/// Returns the ids of the server's credentials.
 async fn ids(jackfield: &Jackfield) -> Vec<String> {
     let shown = jackfield.admin("credentials").await;
     let credentials = shown["credentials"].as_array().unwrap();
@@ -103,7 +103,7 @@ async fn invalid_file_does_not_affect_others() {
     let jackfield = start(&upstream, &files).await;
     let folder = jackfield.folder.path();
     assert_eq!(ids(&jackfield).await, ["a.json"]);
-    // Half a file keeps what was there.
+    // A partial file does not replace the previous content.
     put(folder, "a.json", "{ \"type\": \"ac");
     put(folder, "b.json", &key("key-b").to_string());
     wait_until("the good one is there", async || {
@@ -168,7 +168,7 @@ async fn refreshed_token_survives_restart_until_file_changes() {
     assert_eq!(served_by(&jackfield).await, "alice");
     assert_eq!(upstream.oauth().counts().invalid_grant, 0);
 
-    // Somebody logged in anew: as another account, to tell them apart.
+    // The user logs in again, here as another account, to tell the logins apart.
     put(
         jackfield.folder.path(),
         "alice.json",

@@ -1,5 +1,5 @@
-//! Plugins that misbehave: the host stays up, others are served meanwhile, the failure is named as
-//! the plugin's, and no credential is blamed.
+//! Tests hostile plugins: the host stays up and serves other calls, the error names the plugin, and no
+//! credential cools down.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::harness::{Jackfield, Upstream, chat, provider, wait_until};
 
-/// A host that serves `mock` as it should, and `bad` through a hostile executor.
+/// Starts a server with the provider `mock`, and with `bad`, which uses the hostile executor.
 async fn start_with_plugin(upstream: &Upstream, component: &[u8]) -> Jackfield {
     let folder = tempfile::tempdir().unwrap();
     let good = provider("mock", "openai-compatible", upstream, &["key-a"]);
@@ -23,7 +23,7 @@ async fn start_with_plugin(upstream: &Upstream, component: &[u8]) -> Jackfield {
     jackfield
 }
 
-/// Calls through the hostile executor fail by its fault, and other calls do not.
+/// Checks that calls through the hostile executor fail with an error that names it, and others succeed.
 async fn assert_contained(name: &str, kind: &str) {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start_with_plugin(&upstream, &guest(name)).await;

@@ -1,4 +1,4 @@
-//! The `openai` SDK for Python, as its registry has it, against the real binary.
+//! Runs the unmodified `openai` SDK for Python against the real binary.
 
 use axum::http::StatusCode;
 use jackfield_mock_provider::MockFailure;
@@ -19,7 +19,7 @@ async fn the_openai_sdk_for_python_works_unmodified() {
             &[&format!("{name}-key")],
         )
     };
-    // Providers of which each fails in its own way.
+    // Two more providers, with different failures.
     let failing = |name: &str, status: u16| {
         let status = StatusCode::from_u16(status).unwrap();
         let failure = MockFailure {

@@ -1,4 +1,4 @@
-//! The selectors, as the provider sees them: who is called how often.
+//! Tests the selectors: how many calls each credential gets.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::{Jackfield, Upstream, chat, wait_until};
 
-/// Three credentials that weigh 1, 2 and 3, chosen among by `routing`.
+/// Starts a server with three credentials, whose weights are 1, 2 and 3, and this `routing`.
 async fn start(upstream: &Upstream, routing: &str) -> Jackfield {
     let config = format!(
         "providers:\n  - name: mock\n    executor: openai-compatible\n    \
@@ -38,7 +38,7 @@ async fn weighted_calls_each_credential_by_its_weight() {
     assert_eq!(upstream.provider.calls(), expected);
 }
 
-/// Who answers a call of a session, or of none.
+/// Makes a call, with or without a session; returns the key that served it.
 async fn credential_for(jackfield: &Jackfield, session: Option<&str>) -> String {
     let body = chat("mock", false, &json!({})).to_string();
     let mut request = jackfield
@@ -73,7 +73,7 @@ async fn sticky_sessions_survive_restart() {
         );
     }
     let used: std::collections::BTreeSet<&String> = served_by.values().collect();
-    assert_eq!(used.len(), 3, "all sessions are with {used:?}");
+    assert_eq!(used.len(), 3, "the sessions use only {used:?}");
     let again = start(&upstream, routing).await;
     for session in &sessions {
         assert_eq!(
@@ -111,7 +111,7 @@ async fn least_busy_avoids_busy_credentials() {
         })
         .await;
     }
-    // As many as each weighs.
+    // The number of streams equals the weight.
     let busy = counts([("heavy", 3), ("light", 1), ("middle", 2)]);
     assert_eq!(upstream.provider.calls(), busy);
 }
