@@ -18,8 +18,14 @@ pub(super) struct GeminiConversation {
     pub(super) prompt: String,
     /// The number of function calls so far.
     pub(super) calls: usize,
-    /// The names and ids of the previous content's function calls that have no response yet.
-    pending: Vec<(String, Option<String>)>,
+    /// The previous content's function calls that have no response yet.
+    pending: Vec<PendingCall>,
+}
+
+struct PendingCall {
+    name: String,
+    /// Optional in Gemini's API.
+    id: Option<String>,
 }
 
 /// The members of a part that exclude each other.
@@ -130,10 +136,10 @@ fn read_model(
                 reason,
             ));
         }
-        let id = str_member(call, "id").map(str::to_owned);
-        conversation
-            .pending
-            .push((str_member(call, "name").unwrap_or_default().to_owned(), id));
+        conversation.pending.push(PendingCall {
+            name: str_member(call, "name").unwrap_or_default().to_owned(),
+            id: str_member(call, "id").map(str::to_owned),
+        });
         conversation.calls += 1;
     }
     if parts
@@ -196,7 +202,7 @@ fn read_user(
 
 /// Reads a function response. It matches an open call by its name and, if it has one, its id.
 fn read_function_response(
-    open: &mut Vec<(String, Option<String>)>,
+    pending: &mut Vec<PendingCall>,
     field: &str,
     response: &Value,
 ) -> Result<String, RequestError> {
@@ -204,14 +210,13 @@ fn read_function_response(
         str_member(response, "name").unwrap_or_default(),
         str_member(response, "id"),
     );
-    let matches_call = |(called, known): &(String, Option<String>)| {
-        called == name && (id.is_none() || id == known.as_deref())
-    };
-    let Some(place) = open.iter().position(matches_call) else {
+    let matches_call =
+        |call: &PendingCall| call.name == name && (id.is_none() || id == call.id.as_deref());
+    let Some(place) = pending.iter().position(matches_call) else {
         let reason = format!("the previous turn has no function call for this response: {name}");
         return Err(RequestError::at(format!("{field}.name"), reason));
     };
-    open.remove(place);
+    pending.remove(place);
     let result = &response["response"];
     let output = ["output", "result", "error"]
         .into_iter()
