@@ -1,5 +1,5 @@
-//! End to end: the real binary, started as a process, driven by real clients over real HTTP, with
-//! a practice provider behind it that the tests hold in their hands.
+//! End-to-end tests: the real binary as a process, real clients over HTTP, and a mock provider that the
+//! tests control.
 
 #![expect(
     clippy::disallowed_methods,
@@ -7,7 +7,7 @@
     clippy::panic,
     clippy::print_stderr,
     clippy::unwrap_used,
-    reason = "a test that lacks what it needs cannot go on, and its tasks end with it"
+    reason = "a test fails if anything it needs is missing, and its tasks end with it"
 )]
 
 #[path = "e2e/admin.rs"]

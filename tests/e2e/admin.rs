@@ -1,4 +1,4 @@
-//! The admin API, and the probes.
+//! Tests the admin API, and the health probes.
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -24,7 +24,7 @@ async fn rejects_requests_without_the_token() {
             );
         }
     }
-    // Nor is the admin API reachable where clients are.
+    // The clients' listener must not serve the admin API.
     let request = jackfield
         .client
         .get(jackfield.url("/admin/v1/plugins"))
@@ -40,16 +40,14 @@ async fn credentials_show_their_health_and_no_secret() {
     let upstream = Upstream::start(&["secret-of-a"]).await;
     let folder = tempfile::tempdir().unwrap();
     let config = format!(
-        "providers:\n  - name: practice\n    executor: openai-compatible\n    base-url: http://{}/v1\n    \
+        "providers:\n  - name: mock\n    executor: openai-compatible\n    base-url: http://{}/v1\n    \
          credentials: [ {{ id: a, api-key: secret-of-a }}, {{ id: b, api-key: secret-of-b }} ]\n    \
-         models: [ {{ name: gpt-practice }} ]\n",
+         models: [ {{ name: gpt-mock }} ]\n",
         upstream.address
     );
     let jackfield = Jackfield::start_in(folder, &config).await;
     for _ in 0..2 {
-        let (status, _) = jackfield
-            .call(&chat("gpt-practice", false, &json!({})))
-            .await;
+        let (status, _) = jackfield.call(&chat("gpt-mock", false, &json!({}))).await;
         assert_eq!(status, 200);
     }
     let shown = jackfield.admin("credentials").await;
@@ -71,7 +69,7 @@ async fn explains_a_call_by_its_request_id() {
     let response = jackfield
         .client
         .post(jackfield.url("/v1/chat/completions"))
-        .body(r#"{"model":"practice","messages":[{"role":"user","content":"hi"}]}"#)
+        .body(r#"{"model":"mock","messages":[{"role":"user","content":"hi"}]}"#)
         .send()
         .await
         .unwrap();
@@ -87,7 +85,7 @@ async fn explains_a_call_by_its_request_id() {
         .unwrap()
         .iter()
         .find(|step| step["step"] == "attempt");
-    assert_eq!(attempt.unwrap()["credential"], "practice-key-a", "{record}");
+    assert_eq!(attempt.unwrap()["credential"], "mock-key-a", "{record}");
     assert_eq!(record["outcome"]["outcome"], "completed", "{record}");
     let listed = jackfield.admin("requests").await;
     assert_eq!(listed["requests"][0]["id"], json!(id));
@@ -119,14 +117,14 @@ async fn serves_probes_and_models() {
         .iter()
         .map(|model| model["id"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["gpt-practice", "practice"]);
+    assert_eq!(names, ["gpt-mock", "mock"]);
 }
 
 #[tokio::test]
 async fn unloaded_executor_makes_the_host_unready() {
     let upstream = Upstream::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
-    let providers = crate::harness::provider("practice", "nowhere", &upstream, &["key-a"]);
+    let providers = crate::harness::provider("mock", "nowhere", &upstream, &["key-a"]);
     let jackfield = Jackfield::start_in(folder, &format!("providers:\n{providers}")).await;
     let response = jackfield
         .client
@@ -140,7 +138,7 @@ async fn unloaded_executor_makes_the_host_unready() {
         reason.contains("executor `nowhere` is not loaded"),
         "{reason}"
     );
-    let (status, error) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, error) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(
         (status, &error["error"]["code"]),
         (500, &json!("executor_not_found")),

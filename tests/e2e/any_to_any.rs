@@ -1,5 +1,5 @@
-//! Any client, any provider: real SDKs and coding tools against the real binary, in front of practice
-//! providers of every dialect. What passes here has been translated there and back, or not at all.
+//! Tests every client with every provider: real SDKs and coding tools call the real binary, in front of
+//! the mock provider in each dialect. Requests are translated unless both dialects are the same.
 
 use std::fmt::Write as _;
 
@@ -9,8 +9,8 @@ use crate::coding_tools::CodingTool;
 use crate::harness::{Jackfield, Upstream};
 use crate::sdks::{SdkCall, SdkScript};
 
-/// The executors: each with what its provider's own SDK has behind the address in its base URL, and with
-/// what clients call its model. That says nothing of whose it is, by which some SDKs would go.
+/// The executors, with the path of the base URL and the alias of the model. The alias does not name a
+/// vendor, since some SDKs change their behaviour by it.
 const PROVIDERS: [(&str, &str, &str); 4] = [
     ("anthropic", "", "model-a"),
     ("gemini", "", "model-b"),
@@ -18,8 +18,8 @@ const PROVIDERS: [(&str, &str, &str); 4] = [
     ("openai-compatible", "/v1", "model-d"),
 ];
 
-/// One practice provider behind every executor. The scripts have it fail, each failure of which cools a
-/// credential: there are some to spare, all with one key, and a call tries only one of them.
+/// Starts a server with one mock provider behind all executors. Each failure that a script requests cools
+/// a credential, so there are many credentials with one key, and a call tries only one of them.
 async fn start_with_all_providers(upstream: &Upstream) -> Jackfield {
     let mut config = "retry: { rounds: 1, max-credentials: 1 }\nproviders:\n".to_owned();
     for (executor, path, model) in PROVIDERS {
@@ -32,22 +32,22 @@ async fn start_with_all_providers(upstream: &Upstream) -> Jackfield {
             config,
             "  - name: {executor}\n    executor: {executor}\n    base-url: {base_url}\n    \
              credentials: [ {credentials} ]\n    \
-             models: [ {{ name: practice-of-{executor} }}, {{ name: other-of-{executor}, alias: {model} }} ]"
+             models: [ {{ name: mock-of-{executor} }}, {{ name: other-of-{executor}, alias: {model} }} ]"
         )
         .unwrap();
     }
     Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await
 }
 
-/// As many as fail in all scripts together before one provider, and more.
+/// More credentials per provider than all scripts together let fail.
 const CREDENTIALS: usize = 64;
 
-/// What a script leaves out before a provider that cannot do it.
+/// The features that a script skips, because a provider does not support them.
 struct Exclusions {
     script: SdkScript,
-    /// Before every provider of another dialect.
+    /// With every provider of another dialect.
     when_translated: &'static [&'static str],
-    /// Before these, beside that.
+    /// With these executors, in addition.
     by_provider: &'static [(&'static str, &'static [&'static str])],
     /// The executors whose dialect is the script's own.
     native_providers: &'static [&'static str],
@@ -58,25 +58,25 @@ async fn check_every_provider(exclusions: Exclusions) {
     let jackfield = start_with_all_providers(&upstream).await;
     let mut failures = String::new();
     for (executor, _, model) in PROVIDERS {
-        let mut left_out: Vec<&str> = Vec::new();
+        let mut excluded: Vec<&str> = Vec::new();
         if !exclusions.native_providers.contains(&executor) {
-            left_out.extend(exclusions.when_translated);
+            excluded.extend(exclusions.when_translated);
         }
-        for (before, features) in exclusions.by_provider {
-            if *before == executor {
-                left_out.extend(*features);
+        for (provider, features) in exclusions.by_provider {
+            if *provider == executor {
+                excluded.extend(*features);
             }
         }
         let call = SdkCall {
             origin: &format!("http://{}", jackfield.address),
             key: "any",
-            // An alias: the provider's own name must get into its body, or its path.
+            // An alias: Jackfield must put the provider's name into the body or the path.
             model,
             expected_key: &format!("key-of-{executor}"),
-            excluded: &left_out,
+            excluded: &excluded,
         };
         if let Err(log) = exclusions.script.run(call).await {
-            writeln!(failures, "== before {executor}:\n{log}").unwrap();
+            writeln!(failures, "== with {executor}:\n{log}").unwrap();
         }
     }
     assert!(failures.is_empty(), "{:?}\n{failures}", exclusions.script);
@@ -165,8 +165,7 @@ async fn the_google_sdk_for_node_works_with_every_provider() {
     .await;
 }
 
-/// A coding tool reads and writes files by what the model says: a call that is lost or garbled on the
-/// way shows.
+/// Runs a coding tool with every provider. It writes a file only if the tool call arrives unchanged.
 async fn check_coding_tool(tool: CodingTool) {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start_with_all_providers(&upstream).await;
@@ -174,7 +173,7 @@ async fn check_coding_tool(tool: CodingTool) {
     for (executor, _, model) in PROVIDERS {
         if let Err(log) = tool.run_task(&origin, "any", model).await {
             let requests = jackfield.admin("requests").await;
-            panic!("{tool:?} before {executor}: {log}\n{requests:#}");
+            panic!("{tool:?} with {executor}: {log}\n{requests:#}");
         }
         let calls = &upstream.provider.calls();
         assert!(calls[&format!("key-of-{executor}")] > 1, "{executor}");
@@ -191,7 +190,7 @@ async fn codex_completes_a_task_with_every_provider() {
     check_coding_tool(CodingTool::Codex).await;
 }
 
-/// What does not come through is told by name, and is in the request's record.
+/// A response header and the call log name the fields that the translation dropped.
 #[tokio::test]
 async fn reports_fields_dropped_in_translation() {
     let upstream = Upstream::start(&[]).await;
@@ -215,7 +214,7 @@ async fn reports_fields_dropped_in_translation() {
     assert_eq!(record["usage"]["output"], 5);
 }
 
-/// What cannot be left out without a wrong answer is refused by name, and the provider is not asked.
+/// A field that a translation cannot drop without changing the meaning is an error, and no call is made.
 #[tokio::test]
 async fn rejects_untranslatable_requests() {
     let upstream = Upstream::start(&[]).await;
@@ -231,7 +230,7 @@ async fn rejects_untranslatable_requests() {
     assert_eq!(upstream.provider.calls().get("key-of-gemini"), None);
 }
 
-/// Who can count is asked; for all others the host's own count takes its place, and says so.
+/// Providers without token counting get the host's estimate, and a header marks it.
 #[tokio::test]
 async fn tokens_are_counted_by_the_provider_or_else_estimated() {
     let upstream = Upstream::start(&[]).await;
@@ -254,7 +253,7 @@ async fn tokens_are_counted_by_the_provider_or_else_estimated() {
     }
 }
 
-/// What a Gemini client gets that did not ask for events: one JSON array, item by item.
+/// Streams as a Gemini client without `alt=sse` does: the response is one JSON array.
 async fn stream_as_array(jackfield: &Jackfield, model: &str, text: &str) -> (u16, String) {
     let body = serde_json::json!({ "contents": [{ "role": "user", "parts": [{ "text": text }] }] });
     let url = jackfield.url(&format!("/v1beta/models/{model}:streamGenerateContent"));
@@ -289,13 +288,13 @@ async fn gemini_clients_may_stream_json_arrays() {
     }
 }
 
-/// An array that breaks off would be no JSON: the error is its last item.
+/// A truncated array would be invalid JSON, so the error is its last item.
 #[tokio::test]
 async fn failed_json_array_ends_with_the_error() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start_with_all_providers(&upstream).await;
     for (executor, _, model) in PROVIDERS {
-        let prompt = "hello practice:wish {\"events_error_after\":5}";
+        let prompt = "hello mock:directive {\"events_error_after\":5}";
         let (status, text) = stream_as_array(&jackfield, model, prompt).await;
         assert_eq!(status, 200, "{executor}: {text}");
         let items: Vec<Value> = serde_json::from_str(&text).unwrap();
@@ -305,12 +304,12 @@ async fn failed_json_array_ends_with_the_error() {
     }
 }
 
-/// Each API has its own words for an error, and a stream that is under way ends with them, once.
+/// A stream that fails ends with exactly one error event, in the format of the client's API.
 #[tokio::test]
 async fn failed_stream_ends_with_an_error_in_the_clients_dialect() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start_with_all_providers(&upstream).await;
-    let prompt = "hello practice:wish {\"events_error_after\":5}";
+    let prompt = "hello mock:directive {\"events_error_after\":5}";
     let message = serde_json::json!([{ "role": "user", "content": prompt }]);
     let clients = [
         ("/v1/chat/completions", "messages", "data: {\"error\":"),
@@ -322,7 +321,7 @@ async fn failed_stream_ends_with_an_error_in_the_clients_dialect() {
         ("/v1/responses", "input", "event: response.failed\n"),
     ];
     for (executor, _, model) in PROVIDERS {
-        for (path, member, words) in clients {
+        for (path, member, start) in clients {
             let mut body = serde_json::json!({ "model": model, "stream": true, "max_tokens": 99 });
             body[member] = message.clone();
             if path == "/v1/responses" {
@@ -331,11 +330,11 @@ async fn failed_stream_ends_with_an_error_in_the_clients_dialect() {
             let send = jackfield.client.post(jackfield.url(path));
             let send = send.header("anthropic-version", "2023-06-01");
             let response = send.body(body.to_string()).send().await.unwrap();
-            assert_eq!(response.status(), 200, "{path} before {executor}");
+            assert_eq!(response.status(), 200, "{path} with {executor}");
             let text = response.text().await.unwrap();
             let own = ["\"type\":\"error\"", "\"error\":{", "response.failed"];
             let has_error = own.iter().any(|own| text.contains(own));
-            assert!(has_error, "{path} before {executor}: {text}");
+            assert!(has_error, "{path} with {executor}: {text}");
             let translated = !matches!(
                 (path, executor),
                 ("/v1/chat/completions", "openai" | "openai-compatible")
@@ -344,16 +343,16 @@ async fn failed_stream_ends_with_an_error_in_the_clients_dialect() {
             );
             if translated {
                 assert_eq!(
-                    text.matches(words).count(),
+                    text.matches(start).count(),
                     1,
-                    "{path} before {executor}: {text}"
+                    "{path} with {executor}: {text}"
                 );
             }
         }
     }
 }
 
-/// A client that calls wrongly learns it in its own API's words, too.
+/// Errors of the router have the format of the client's API, too.
 #[tokio::test]
 async fn renders_404_and_405_in_the_clients_dialect() {
     let upstream = Upstream::start(&[]).await;

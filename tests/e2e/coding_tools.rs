@@ -1,5 +1,5 @@
-//! Coding tools from their registry, unmodified, which complete a task: they are asked to write a note,
-//! the provider has them call their own tool for it, and is told what came of that.
+//! Runs unmodified coding tools. The prompt asks for a note, the mock provider responds with a call of
+//! the tool that writes files, and gets the result.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,23 +13,23 @@ use tokio::time::timeout;
 use crate::harness::Upstream;
 use crate::sdks::node_packages;
 
-/// How long a tool may take. It starts in seconds, but machines are shared.
+/// The timeout of a tool. It needs seconds, but machines may be slow.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// What the note says.
+/// The text of the note.
 const NOTE: &str = "written by a tool";
 
 /// A coding tool.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum CodingTool {
-    /// `@anthropic-ai/claude-code`, which speaks Anthropic's messages.
+    /// `@anthropic-ai/claude-code`, a client of Anthropic's Messages API.
     ClaudeCode,
-    /// `@openai/codex`, which speaks OpenAI's responses.
+    /// `@openai/codex`, a client of OpenAI's Responses API.
     Codex,
 }
 
 impl CodingTool {
-    /// Has the tool write a note, at whatever answers at this origin: `http://` and an address.
+    /// Runs the tool against a server until it has written the note. `origin` is `http://` and an address.
     pub(crate) async fn run_task(self, origin: &str, key: &str, model: &str) -> Result<(), String> {
         let folder = tokio::task::spawn_blocking(|| node_packages("coding_tools"));
         let modules = folder.await.unwrap().join("node_modules");
@@ -62,7 +62,7 @@ impl CodingTool {
     }
 }
 
-/// A program of Node that sees nothing of the machine's settings, and so of nobody's account.
+/// Creates a command of Node without environment variables, so that it cannot use a real account.
 fn node_command(script: PathBuf) -> Command {
     let mut command = Command::new("node");
     command.arg(script).env_clear();
@@ -70,9 +70,9 @@ fn node_command(script: PathBuf) -> Command {
     command
 }
 
-/// What a user asks a tool for: the provider reads in it which tool it is to have called.
+/// Returns a prompt that makes the mock provider call a tool.
 fn prompt(tool: &str, arguments: &Value) -> String {
-    format!("Write the note, please. practice:call {tool} {arguments}")
+    format!("Write the note, please. mock:call {tool} {arguments}")
 }
 
 fn claude_code(modules: &Path, note: &str, origin: &str, key: &str) -> Command {
@@ -82,7 +82,7 @@ fn claude_code(modules: &Path, note: &str, origin: &str, key: &str) -> Command {
         .args(["-p", &prompt("Write", &write), "--allowedTools", "Write"])
         .env("ANTHROPIC_BASE_URL", origin)
         .env("ANTHROPIC_API_KEY", key)
-        // There is no network but the loopback.
+        // The tests use the loopback only.
         .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
         .env("DISABLE_AUTOUPDATER", "1");
     command
@@ -90,9 +90,9 @@ fn claude_code(modules: &Path, note: &str, origin: &str, key: &str) -> Command {
 
 fn codex(modules: &Path, home: &TempDir, note: &str, origin: &str, key: &str) -> Command {
     let config = format!(
-        "model_provider = \"practice\"\n[analytics]\nenabled = false\n\
-         [model_providers.practice]\nname = \"practice\"\nbase_url = \"{origin}/v1\"\n\
-         env_key = \"PRACTICE_KEY\"\nwire_api = \"responses\"\n"
+        "model_provider = \"mock\"\n[analytics]\nenabled = false\n\
+         [model_providers.mock]\nname = \"mock\"\nbase_url = \"{origin}/v1\"\n\
+         env_key = \"MOCK_KEY\"\nwire_api = \"responses\"\n"
     );
     let folder = home.path().join(".codex");
     std::fs::create_dir_all(&folder).unwrap();
@@ -100,22 +100,22 @@ fn codex(modules: &Path, home: &TempDir, note: &str, origin: &str, key: &str) ->
     let mut command = node_command(modules.join("@openai/codex/bin/codex.js"));
     let run = json!({ "cmd": format!("echo '{NOTE}' > '{note}'") });
     command
-        // What it runs is that one line, and its own sandbox needs rights that containers lack.
+        // The only command is this one, and Codex's sandbox needs rights that containers lack.
         .args(["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"])
         .arg(prompt("exec_command", &run))
-        .env("PRACTICE_KEY", key);
+        .env("MOCK_KEY", key);
     command
 }
 
-/// Runs a tool straight against the practice provider.
+/// Runs a tool against the mock provider, without Jackfield.
 async fn run_directly(tool: CodingTool, path: &str) {
     let upstream = Upstream::start(&[]).await;
     let origin = upstream.origin();
-    let written = tool.run_task(&origin, "key-a", "practice-large");
+    let written = tool.run_task(&origin, "key-a", "mock-large");
     if let Err(log) = written.await {
         panic!("{tool:?}: {log}");
     }
-    // Once for the call, and once with what came of it.
+    // One request for the call, and one with its result.
     let recorded = upstream.provider.requests();
     assert!(
         recorded

@@ -1,12 +1,11 @@
-//! The real binary is killed in the middle of its work, again and again. What it was told to keep is
-//! there when it is started again: never is a rotated token lost, and no more than the last second
-//! of health.
+//! Kills the real binary at random moments and restarts it. No rotated token may be lost, and at most the
+//! last second of health.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jackfield_http::practice::{MockFailure, MockOAuthOptions, Rotation};
+use jackfield_mock_provider::{MockFailure, MockOAuthOptions, Rotation};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -15,37 +14,38 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::harness::{Jackfield, Upstream, chat};
 use crate::oauth::{CLIENT_SECRET, account, accounts};
 
-/// How often it is killed.
+/// The number of kills.
 const KILLS: u64 = 25;
 
-/// The moments of the kills follow from it.
+/// The seed of the random moments.
 const SEED: u64 = 20_261_124;
 
-/// Once it serves it lives for a random time between these.
+/// The limits of a run's random uptime.
 const UPTIME_MS_MIN: u64 = 200;
 const UPTIME_MS_MAX: u64 = 2_000;
 
-/// Credentials that begin to cool in one life, at random moments of its beginning.
+/// The number of credentials that begin to cool down in one run, each at a random moment in the first
+/// `COOLDOWN_WITHIN_MS`.
 const COOLDOWNS_PER_RUN: u64 = 3;
 const COOLDOWN_WITHIN_MS: u64 = 400;
 
-/// Callers of the account.
+/// The number of concurrent callers of the account.
 const CALLERS: usize = 4;
 
-/// After so many calls a token is used up, so that there are several rotations a second. Many more
-/// than there are callers: who has waited for a token must still find it good.
+/// An access token expires after this number of calls, so that it rotates several times a second. It must
+/// be far above the number of callers: all that waited for a token use the same one.
 const TOKEN_CALLS_MAX: u64 = 40;
 
-/// The token endpoint takes so long to answer, so that many kills meet a rotation under way.
+/// The delay of the token endpoint, so that many kills happen during a rotation.
 const TOKEN_PAUSE: Duration = Duration::from_millis(30);
 
-/// What may be lost of health.
+/// The limit of lost health.
 const HEALTH_LOST_MAX: Duration = Duration::from_secs(1);
 
-/// How long a call may take that may never be answered.
+/// The timeout of a call.
 const CALL_TIME_MAX: Duration = Duration::from_secs(20);
 
-/// For all kills together.
+/// The limit of the whole test.
 const TIME_MAX: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -67,24 +67,27 @@ async fn kill_loses_no_token_and_at_most_a_second_of_health() {
     let aged = cooled.iter().filter(|cooled| cooled.aged).count();
     eprintln!("{KILLS} kills in {took:?}: {counts:?}, {aged} cooled for long enough");
     assert_eq!(counts.invalid_grant, 0, "a rotated token was lost");
-    assert!(counts.refreshed > KILLS * 2, "hardly any token was rotated");
-    assert!(aged as u64 > KILLS / 2, "hardly any cooled for long enough");
+    assert!(counts.refreshed > KILLS * 2, "too few tokens were rotated");
+    assert!(
+        aged as u64 > KILLS / 2,
+        "too few credentials cooled for long enough"
+    );
     assert!(took < TIME_MAX, "it took {took:?}");
 }
 
-/// What lives on when Jackfield does not.
+/// The providers and the configuration, which survive the kills.
 struct Setup {
     accounts: Upstream,
-    /// Only here for as long as the scene.
+    /// Kept alive: dropping it would stop the server.
     _limited: Upstream,
     config: String,
 }
 
-/// A credential that was seen to fail, and when.
+/// A credential whose call failed.
 struct CooledCredential {
     id: String,
     at: Instant,
-    /// Whether a kill came so late after it that its health must have been on disk.
+    /// Whether the next kill came so late that the health must be on disk.
     aged: bool,
 }
 
@@ -115,8 +118,8 @@ impl Setup {
         }
     }
 
-    /// After a start: the account serves, and what cooled long enough before a kill still cools. What
-    /// was lost, as it may be, is not expected any more.
+    /// Checks the state after a start: the account serves, and the credentials that cooled long enough before
+    /// the kill still cool. Removes the others that were lost from the list.
     async fn check_state(
         &self,
         jackfield: &Jackfield,
@@ -130,15 +133,21 @@ impl Setup {
             let found = shown.find(|credential| credential["id"] == cooled.id.as_str());
             let found = found.unwrap().to_string();
             let cools = found.contains("\"state\":\"cooling\"");
-            assert!(cools || !cooled.aged, "fit after kill {kill}: {found}");
+            assert!(
+                cools || !cooled.aged,
+                "available after kill {kill}: {found}"
+            );
             cools
         });
         let hello = chat("accounts", false, &json!({}));
         let (status, response) = jackfield.call(&hello).await;
-        assert_eq!(status, 200, "no account after kill {kill}: {response}");
+        assert_eq!(
+            status, 200,
+            "the account fails after kill {kill}: {response}"
+        );
     }
 
-    /// One life under load, until it is killed.
+    /// Runs the server under load, then kills it.
     async fn run_and_kill(
         &self,
         jackfield: Jackfield,
@@ -173,8 +182,8 @@ impl Setup {
     }
 }
 
-/// A provider that allows nothing for an hour, and its credentials, each of which alone serves a model
-/// of its own name.
+/// Starts a provider that rate-limits every call for an hour. Each of its credentials serves one model,
+/// with the credential's name.
 async fn limited() -> (Upstream, String) {
     let upstream = Upstream::start(&[]).await;
     let hour = MockFailure {
@@ -203,7 +212,7 @@ async fn cool(jackfield: &Jackfield, number: u64) -> CooledCredential {
     }
 }
 
-/// Callers that do not mind a call that fails, since the process is killed under them.
+/// Callers that ignore failed calls, since the process is killed meanwhile.
 struct BackgroundLoad {
     stop: Arc<AtomicBool>,
     callers: JoinSet<()>,
@@ -242,7 +251,7 @@ impl BackgroundLoad {
     }
 }
 
-/// SplitMix64.
+/// SplitMix64, a small pseudorandom number generator.
 struct Random(u64);
 
 impl Random {

@@ -1,4 +1,4 @@
-//! `jackfield credential` against a real server, and what of it outlives a restart.
+//! Tests `jackfield credential` against a real server, and what a restart keeps.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::harness::{Jackfield, TOKEN, Upstream, binary, chat};
 
-/// Runs it as somebody would who has the token, with more variables and with what is piped in.
+/// Runs `jackfield credential` with the admin token, more environment variables, and an input.
 async fn run_credential_command(
     jackfield: &Jackfield,
     arguments: &[&str],
@@ -33,13 +33,13 @@ async fn run_credential_command(
 async fn piped(mut command: Command, input: &str) -> Output {
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    // Whoever refuses its arguments reads nothing.
+    // A command that rejects its arguments does not read its input, so the write may fail.
     let _ = stdin.write_all(input.as_bytes()).await;
     drop(stdin);
     child.wait_with_output().await.unwrap()
 }
 
-/// What it says when all is well.
+/// Runs a command that must succeed, and returns its standard output.
 async fn stdout_of(jackfield: &Jackfield, arguments: &[&str]) -> String {
     let output = run_credential_command(jackfield, arguments, &BTreeMap::new(), "").await;
     assert!(
@@ -50,7 +50,7 @@ async fn stdout_of(jackfield: &Jackfield, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What it says when not.
+/// Runs a command that must fail, and returns its standard error.
 async fn stderr_of_failure(jackfield: &Jackfield, arguments: &[&str], input: &str) -> String {
     let output = run_credential_command(jackfield, arguments, &BTreeMap::new(), input).await;
     assert_eq!(output.status.code(), Some(1), "{arguments:?}");
@@ -67,7 +67,7 @@ async fn credentials_are_listed_and_shown() {
     let upstream = Upstream::start(&["key-a"]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a", "key-b"], "").await;
     for _ in 0..2 {
-        let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
         assert_eq!(status, 200);
     }
     let listed = stdout_of(&jackfield, &["list"]).await;
@@ -75,20 +75,20 @@ async fn credentials_are_listed_and_shown() {
     assert_eq!(lines.len(), 3, "{listed}");
     assert!(lines[0].trim_start().starts_with("ID "), "{listed}");
     assert!(
-        lines[1].contains("practice-key-a") && lines[1].contains("ready"),
+        lines[1].contains("mock-key-a") && lines[1].contains("ready"),
         "{listed}"
     );
     assert!(
-        lines[2].contains("practice-key-b") && lines[2].contains("authentication"),
+        lines[2].contains("mock-key-b") && lines[2].contains("authentication"),
         "{listed}"
     );
 
-    let shown = stdout_of(&jackfield, &["show", "practice-key-b"]).await;
+    let shown = stdout_of(&jackfield, &["show", "mock-key-b"]).await;
     for fact in [
-        "practice-key-b",
+        "mock-key-b",
         "api-key",
         "config",
-        "gpt-practice",
+        "gpt-mock",
         "cooling, ends in",
         "last failure",
     ] {
@@ -104,13 +104,13 @@ async fn credentials_are_listed_and_shown() {
 async fn credential_is_added_used_persisted_and_removed() {
     let upstream = Upstream::start(&["key-new"]).await;
     let jackfield = Jackfield::start(&upstream, &["key-wrong"], "").await;
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 401);
     let add = [
         "add",
         "new",
         "--provider",
-        "practice",
+        "mock",
         "--label",
         "Of Ada",
         "--priority",
@@ -120,13 +120,13 @@ async fn credential_is_added_used_persisted_and_removed() {
     ];
     let output = run_credential_command(&jackfield, &add, &BTreeMap::new(), "key-new\n").await;
     assert!(output.status.success(), "{}", stderr(&output));
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200);
-    stdout_of(&jackfield, &["disable", "practice-key-wrong"]).await;
+    stdout_of(&jackfield, &["disable", "mock-key-wrong"]).await;
 
-    // It is there after a restart, and so is the operator's word on the other.
+    // A restart keeps the added credential, and that the other one is disabled.
     let jackfield = Jackfield::restart(jackfield.stop().await).await;
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200);
     let shown = jackfield.admin("credentials/new").await;
     let new = &shown["credential"];
@@ -135,7 +135,7 @@ async fn credential_is_added_used_persisted_and_removed() {
         (&json!("Of Ada"), &json!(-3))
     );
     assert_eq!(new["origin"], json!({ "kind": "admin" }));
-    let other = jackfield.admin("credentials/practice-key-wrong").await;
+    let other = jackfield.admin("credentials/mock-key-wrong").await;
     assert_eq!(other["credential"]["enabled"], false);
 
     assert!(
@@ -143,35 +143,35 @@ async fn credential_is_added_used_persisted_and_removed() {
             .await
             .contains("new is removed")
     );
-    let (status, error) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, error) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(
         (status, &error["error"]["code"]),
         (503, &json!("auth_not_found")),
         "{error}"
     );
-    // Nor does it come back.
+    // A restart does not bring the removed credential back.
     let jackfield = Jackfield::restart(jackfield.stop().await).await;
     let listed = stdout_of(&jackfield, &["list"]).await;
     assert!(!listed.contains("new"), "{listed}");
-    stdout_of(&jackfield, &["enable", "practice-key-wrong"]).await;
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
-    assert_eq!(status, 429, "its cooldown outlived both restarts");
+    stdout_of(&jackfield, &["enable", "mock-key-wrong"]).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
+    assert_eq!(status, 429, "both restarts must keep the cooldown");
 }
 
 #[tokio::test]
 async fn a_reset_credential_may_be_used_at_once() {
     let upstream = Upstream::start(&["key-other"]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 401);
-    let (status, error) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, error) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 429, "{error}");
-    let output = stdout_of(&jackfield, &["reset", "practice-key-a"]).await;
+    let output = stdout_of(&jackfield, &["reset", "mock-key-a"]).await;
     assert!(
-        output.contains("practice-key-a is reset; it is ready now"),
+        output.contains("mock-key-a is reset; it is ready now"),
         "{output}"
     );
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 401, "it was tried again");
 }
 
@@ -184,20 +184,20 @@ async fn secrets_come_from_variables_files_and_input_but_never_from_arguments() 
     let of_file = format!("api-key=file:{}", file.display());
     let variables = BTreeMap::from([("MY_KEY", "key-of-env")]);
     for (id, secret) in [("a", "api-key=env:MY_KEY"), ("b", &of_file)] {
-        let add = ["add", id, "--provider", "practice", "--secret", secret];
+        let add = ["add", id, "--provider", "mock", "--secret", secret];
         let output = run_credential_command(&jackfield, &add, &variables, "").await;
         assert!(output.status.success(), "{}", stderr(&output));
     }
-    stdout_of(&jackfield, &["disable", "practice-key-wrong"]).await;
+    stdout_of(&jackfield, &["disable", "mock-key-wrong"]).await;
     for _ in 0..2 {
-        let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
         assert_eq!(status, 200);
     }
     let shown = jackfield.admin("credentials").await.to_string();
     assert!(!shown.contains("key-of-"), "{shown}");
 
     for secret in ["sk-very-secret", "api-key=sk-very-secret"] {
-        let add = ["add", "c", "--provider", "practice", "--secret", secret];
+        let add = ["add", "c", "--provider", "mock", "--secret", secret];
         let error = stderr_of_failure(&jackfield, &add, "").await;
         assert!(error.contains("never by what it is"), "{error}");
         assert!(!error.contains("very-secret"), "{error}");
@@ -206,7 +206,7 @@ async fn secrets_come_from_variables_files_and_input_but_never_from_arguments() 
         "add",
         "c",
         "--provider",
-        "practice",
+        "mock",
         "--secret",
         "api-key=env:NOT_SET_ANYWHERE",
     ];
@@ -225,9 +225,9 @@ async fn explains_failed_commands() {
             "{command}: {error}"
         );
     }
-    let error = stderr_of_failure(&jackfield, &["remove", "practice-key-a"], "").await;
+    let error = stderr_of_failure(&jackfield, &["remove", "mock-key-a"], "").await;
     assert!(error.contains("disable it here"), "{error}");
-    let error = stderr_of_failure(&jackfield, &["refresh", "practice-key-a"], "").await;
+    let error = stderr_of_failure(&jackfield, &["refresh", "mock-key-a"], "").await;
     assert!(error.contains("not of the kind that is renewed"), "{error}");
     let error = stderr_of_failure(&jackfield, &["add", "x", "--provider", "nowhere"], "k").await;
     assert!(error.contains("no provider `nowhere`"), "{error}");
@@ -235,7 +235,7 @@ async fn explains_failed_commands() {
         "add",
         "X",
         "--provider",
-        "practice",
+        "mock",
         "--weight",
         "0",
         "--kind",
@@ -247,7 +247,7 @@ async fn explains_failed_commands() {
     }
     let error = stderr_of_failure(
         &jackfield,
-        &["add", "practice-key-a", "--provider", "practice"],
+        &["add", "mock-key-a", "--provider", "mock"],
         "k",
     )
     .await;
@@ -310,7 +310,7 @@ async fn explains_missing_server_or_token() {
         stderr(&foreign)
     );
 
-    // The configuration tells both, though its other secrets are out of reach here.
+    // The configuration has the address and the token; its other secrets need not be readable.
     let config = configuration(jackfield.folder.path(), jackfield.admin.port());
     let listed = run(vec!["--config", &config, "list"], None).await;
     assert!(listed.status.success(), "{}", stderr(&listed));
@@ -324,7 +324,7 @@ async fn explains_missing_server_or_token() {
     );
 }
 
-/// A configuration of the same admin listener, with a secret that is nowhere.
+/// Writes a configuration with the same admin listener, and a secret that is not set.
 fn configuration(folder: &Path, port: u16) -> String {
     let path = folder.join("other.yaml");
     let text = format!(

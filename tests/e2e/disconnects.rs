@@ -1,20 +1,20 @@
-//! Clients that leave in the middle of a stream: nothing stays behind.
+//! Clients disconnect in the middle of a stream. No stream, lease or instance may leak.
 
 use futures_util::StreamExt;
 use serde_json::json;
 
 use crate::harness::{Jackfield, Upstream, chat, provider, wait_until};
 
-/// How many clients leave.
+/// The number of clients.
 const CLIENTS: u64 = 1_000;
 
-/// How many are there at a time.
+/// The number of concurrent clients.
 const AT_A_TIME: usize = 40;
 
 async fn disconnect_clients(executor: &str, guest: Option<Vec<u8>>) {
     let upstream = Upstream::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
-    let providers = provider("practice", executor, &upstream, &["key-a", "key-b"]);
+    let providers = provider("mock", executor, &upstream, &["key-a", "key-b"]);
     let jackfield = Jackfield::start_in(folder, &format!("providers:\n{providers}")).await;
     if let Some(guest) = guest {
         jackfield.install_plugin(executor, &guest);
@@ -27,7 +27,7 @@ async fn disconnect_clients(executor: &str, guest: Option<Vec<u8>>) {
         .as_u64()
         .unwrap();
 
-    let body = chat("practice", true, &json!({ "words": 1000, "pause_ms": 50 })).to_string();
+    let body = chat("mock", true, &json!({ "words": 1000, "pause_ms": 50 })).to_string();
     let clients =
         futures_util::stream::iter(0..CLIENTS).for_each_concurrent(AT_A_TIME, |_| async {
             let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
@@ -35,7 +35,7 @@ async fn disconnect_clients(executor: &str, guest: Option<Vec<u8>>) {
             assert_eq!(response.status(), 200);
             let mut stream = response.bytes_stream();
             stream.next().await.unwrap().unwrap();
-            // The stream is dropped here, and with it the connection.
+            // The stream is dropped here, which closes the connection.
         });
     clients.await;
 
@@ -51,7 +51,7 @@ async fn disconnect_clients(executor: &str, guest: Option<Vec<u8>>) {
     assert_eq!(leases["cancelled"], CLIENTS, "{leases}");
     assert_eq!(
         leases["failed"], 0,
-        "a client that leaves is nobody's fault: {leases}"
+        "a disconnect must not count as a failure: {leases}"
     );
     wait_until("instances are given back", async || {
         let alive = jackfield.admin("plugins").await["instances_alive"]
@@ -60,11 +60,11 @@ async fn disconnect_clients(executor: &str, guest: Option<Vec<u8>>) {
         alive <= before + IDLE_MAX
     })
     .await;
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200);
 }
 
-/// Clean instances that a generation keeps waiting: at most this many for each of two plugins.
+/// The limit of idle instances: 16 for each of two plugins.
 const IDLE_MAX: u64 = 2 * 16;
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! SIGTERM: no new calls, and those under way end whole.
+//! Tests SIGTERM: new calls are rejected, and running calls end normally.
 
 use futures_util::StreamExt;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::harness::{Jackfield, TEST_TIMEOUT, Upstream, chat, wait_until};
 async fn sigterm_lets_open_streams_finish() {
     let upstream = Upstream::start(&[]).await;
     let mut jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
-    let body = chat("practice", true, &json!({ "words": 20, "pause_ms": 50 })).to_string();
+    let body = chat("mock", true, &json!({ "words": 20, "pause_ms": 50 })).to_string();
     let request = jackfield
         .client
         .post(jackfield.url("/v1/chat/completions"))

@@ -1,4 +1,4 @@
-//! The events of the admin API.
+//! Tests the event stream of the admin API.
 
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ async fn listen(jackfield: &Jackfield) -> Response {
         .unwrap()
 }
 
-/// The next event: its name and its data.
+/// Returns the name and the data of the next event.
 async fn next_event(stream: &mut Response, rest: &mut String) -> (String, Value) {
     loop {
         if let Some((block, after)) = rest.split_once("\n\n") {
@@ -55,7 +55,7 @@ async fn streams_credential_events() {
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
     let mut rest = String::new();
 
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 401);
     let mut seen = [
         next_event(&mut stream, &mut rest).await,
@@ -65,7 +65,7 @@ async fn streams_credential_events() {
     let (name, health) = &seen[0];
     assert_eq!(
         (name.as_str(), &health["credential"]),
-        ("health", &json!("practice-key-a"))
+        ("health", &json!("mock-key-a"))
     );
     assert_eq!(health["change"]["from"]["state"], "ready");
     assert_eq!(health["change"]["to"]["state"], "cooling");
@@ -74,13 +74,13 @@ async fn streams_credential_events() {
     assert_eq!(result["result"]["failure"]["status"], 401);
 
     assert_eq!(
-        post(&jackfield, "credentials/practice-key-a/disable").await,
+        post(&jackfield, "credentials/mock-key-a/disable").await,
         200
     );
     let (name, updated) = next_event(&mut stream, &mut rest).await;
     assert_eq!(
         (name.as_str(), &updated["credential"]),
-        ("updated", &json!("practice-key-a"))
+        ("updated", &json!("mock-key-a"))
     );
 }
 
@@ -96,7 +96,7 @@ async fn event_readers_are_limited_and_end_on_shutdown() {
     }
     let refused = listen(&jackfield).await;
     assert_eq!(refused.status(), 429);
-    // A reader that leaves makes room.
+    // When a reader disconnects, another one can connect.
     readers.pop();
     crate::harness::wait_until("there is room", async || {
         listen(&jackfield).await.status() == 200
@@ -106,5 +106,5 @@ async fn event_readers_are_limited_and_end_on_shutdown() {
     let began = tokio::time::Instant::now();
     jackfield.stop().await;
     let most = jackfield_http::limits::DRAIN_MAX / 2;
-    assert!(began.elapsed() < most, "readers held up the stop");
+    assert!(began.elapsed() < most, "readers delayed the shutdown");
 }

@@ -1,12 +1,13 @@
-//! Models that take another's place, as the configuration has it.
+//! Tests fallback models.
 
 use axum::http::StatusCode;
-use jackfield_http::practice::MockFailure;
+use jackfield_mock_provider::MockFailure;
 use serde_json::json;
 
 use crate::harness::{Jackfield, Upstream, chat};
 
-/// Two providers, `small` and `large`, at one practice provider; `gpt-small` falls back when it cools.
+/// Starts a server with the providers `small` and `large` at one mock provider. `gpt-small` falls back
+/// to `gpt-large` while its credential cools down.
 async fn start(upstream: &Upstream) -> Jackfield {
     let provider = |name: &str| {
         format!(
@@ -33,7 +34,7 @@ async fn falls_back_when_cooling_but_not_on_failure() {
     let fail = |status| {
         let failure = MockFailure {
             status,
-            // Longer than is waited for.
+            // Longer than a call waits for a cooldown.
             retry_after: Some(300),
         };
         upstream.provider.fail("key-small", Some(failure));
@@ -53,9 +54,9 @@ async fn falls_back_when_cooling_but_not_on_failure() {
     for _ in 0..2 {
         let (status, response) = jackfield.call(&request).await;
         assert_eq!(status, 200, "{response}");
-        assert_eq!(response["x_practice"]["served_by"], "key-large");
+        assert_eq!(response["x_mock"]["served_by"], "key-large");
         assert_eq!(response["model"], "gpt-large");
     }
-    // The second call asked `small` no more.
+    // The second call did not try `small` again.
     assert_eq!(upstream.provider.calls()["key-small"], 2);
 }

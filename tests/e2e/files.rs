@@ -1,15 +1,15 @@
-//! Credential files: read at the start, followed while the server runs, and never written.
+//! Tests credential files: read at start, watched while the server runs, and never written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jackfield_http::practice::{MockOAuthOptions, Rotation};
+use jackfield_mock_provider::{MockOAuthOptions, Rotation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::{Jackfield, Upstream, chat, wait_until};
 
-/// A server whose credentials are files.
+/// Starts a server whose credentials are files.
 async fn start(upstream: &Upstream, files: &[(&str, Value)]) -> Jackfield {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in files {
@@ -22,12 +22,12 @@ async fn start(upstream: &Upstream, files: &[(&str, Value)]) -> Jackfield {
          base-url: http://{address}/v1\n    \
          settings: {{ token-url: \"http://{address}/oauth/token\" }}\n    \
          refresh: {{ lead: 1m }}\n    \
-         models: [ {{ name: gpt-practice, alias: practice }} ]\n"
+         models: [ {{ name: gpt-mock, alias: mock }} ]\n"
     );
     Jackfield::start_in(folder, &config).await
 }
 
-/// Writes a file as one should: whole.
+/// Writes a file with a rename, so that the server never reads a part of it.
 fn put(folder: &Path, name: &str, text: &str) {
     let path = path(folder, name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -44,7 +44,7 @@ fn key(key: &str) -> Value {
     json!({ "type": "acme", "api_key": key })
 }
 
-/// The ids that the server knows.
+/// Returns the ids of the server's credentials.
 async fn ids(jackfield: &Jackfield) -> Vec<String> {
     let shown = jackfield.admin("credentials").await;
     let credentials = shown["credentials"].as_array().unwrap();
@@ -53,12 +53,9 @@ async fn ids(jackfield: &Jackfield) -> Vec<String> {
 }
 
 async fn served_by(jackfield: &Jackfield) -> String {
-    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200, "{response}");
-    response["x_practice"]["served_by"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    response["x_mock"]["served_by"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -106,7 +103,7 @@ async fn invalid_file_does_not_affect_others() {
     let jackfield = start(&upstream, &files).await;
     let folder = jackfield.folder.path();
     assert_eq!(ids(&jackfield).await, ["a.json"]);
-    // Half a file keeps what was there.
+    // A partial file does not replace the previous content.
     put(folder, "a.json", "{ \"type\": \"ac");
     put(folder, "b.json", &key("key-b").to_string());
     wait_until("the good one is there", async || {
@@ -133,7 +130,7 @@ async fn ignores_symlinked_and_hidden_files() {
     put(folder.path(), "c.txt", &key("key-c").to_string());
     let config = format!(
         "credential-files: accounts\nproviders:\n  - name: acme\n    executor: openai-compatible\n    \
-         base-url: http://{}/v1\n    models: [ {{ name: gpt-practice }} ]\n",
+         base-url: http://{}/v1\n    models: [ {{ name: gpt-mock }} ]\n",
         upstream.address
     );
     let jackfield = Jackfield::start_in(folder, &config).await;
@@ -171,7 +168,7 @@ async fn refreshed_token_survives_restart_until_file_changes() {
     assert_eq!(served_by(&jackfield).await, "alice");
     assert_eq!(upstream.oauth().counts().invalid_grant, 0);
 
-    // Somebody logged in anew: as another account, to tell them apart.
+    // The user logs in again, here as another account, to tell the logins apart.
     put(
         jackfield.folder.path(),
         "alice.json",

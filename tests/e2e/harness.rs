@@ -1,4 +1,4 @@
-//! Starts the real binary with a configuration of its own, on free ports, and ends it.
+//! Starts the real binary with a configuration of its own, on free ports, and stops it.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,8 +7,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_http::practice::{MockOAuth, MockOAuthOptions, MockProvider};
 use jackfield_http::{install_crypto_provider, serve as serve_http};
+use jackfield_mock_provider::{MockOAuth, MockOAuthOptions, MockProvider};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -18,16 +18,16 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long anything here may take before a test is called failed. The machines are shared.
+/// The timeout of every wait. It is long, because machines may be slow.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a condition is looked at.
+/// The interval between two checks of a condition.
 const POLL: Duration = Duration::from_millis(10);
 
 /// The token of the admin API.
 pub(crate) const TOKEN: &str = "an-admin-token-for-tests";
 
-/// A practice provider on a loopback port.
+/// A mock provider on a loopback port.
 pub(crate) struct Upstream {
     pub(crate) provider: Arc<MockProvider>,
     pub(crate) address: SocketAddr,
@@ -35,12 +35,12 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Knows these keys; any, if there is none.
+    /// Starts a provider that accepts these keys, or every key if there is none.
     pub(crate) async fn start(keys: &[&str]) -> Self {
         Self::serve(MockProvider::new(keys.iter().map(|key| (*key).to_owned()))).await
     }
 
-    /// Knows access tokens.
+    /// Starts a provider with a token endpoint, which accepts its access tokens.
     pub(crate) async fn with_oauth(options: MockOAuthOptions) -> Self {
         Self::serve(MockProvider::with_oauth(options)).await
     }
@@ -61,12 +61,12 @@ impl Upstream {
 }
 
 impl Upstream {
-    /// Where it is, as a URL without a path.
+    /// Returns the URL without a path.
     pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Its token endpoint.
+    /// Returns the token endpoint of a provider that was started with one.
     pub(crate) fn oauth(&self) -> &MockOAuth {
         self.provider.oauth().unwrap()
     }
@@ -89,24 +89,23 @@ pub(crate) struct Jackfield {
 }
 
 impl Jackfield {
-    /// Serves one provider `practice` with these credentials, whose keys are their ids. `more` is
-    /// added to the configuration.
+    /// Starts a server with one provider `mock` and these credentials, whose keys are their ids. `more` is
+    /// appended to the configuration.
     pub(crate) async fn start(upstream: &Upstream, credentials: &[&str], more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let providers = provider("practice", "openai-compatible", upstream, credentials);
+        let providers = provider("mock", "openai-compatible", upstream, credentials);
         Self::start_in(folder, &format!("providers:\n{providers}{more}")).await
     }
 
-    /// Serves a configuration, of which all but the listeners and folders is given. What it keeps is
-    /// in the folder, so that it goes on there when it is started again; compiled code is shared by
-    /// all tests.
+    /// Starts a server. `config` is the configuration without the listeners and folders. The data is in the
+    /// folder, so that a restart finds it; all tests share compiled code.
     pub(crate) async fn start_in(folder: TempDir, config: &str) -> Self {
         fs::write(folder.path().join("jackfield.yaml"), config_head() + config).unwrap();
         share_compiled_code(folder.path());
         Self::restart(folder).await
     }
 
-    /// Serves what a folder holds, as after a restart.
+    /// Starts a server on a folder with a configuration and data.
     pub(crate) async fn restart(folder: TempDir) -> Self {
         let path = folder.path().join("jackfield.yaml");
         let mut child = Command::new(binary())
@@ -120,7 +119,7 @@ impl Jackfield {
         let log = Arc::default();
         let (address, admin) = timeout(TEST_TIMEOUT, read_addresses(stderr, &log))
             .await
-            .expect("not serving");
+            .expect("the server did not start");
         install_crypto_provider();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
@@ -133,17 +132,17 @@ impl Jackfield {
         }
     }
 
-    /// Writes another configuration, of which all but the listeners and folders is given.
+    /// Replaces the configuration. `config` has no listeners and folders.
     pub(crate) fn configure(&self, config: &str) {
         self.write_config(&(config_head() + config));
     }
 
-    /// Writes another configuration, which is given whole.
+    /// Replaces the whole configuration.
     pub(crate) fn write_config(&self, whole: &str) {
         fs::write(self.folder.path().join("jackfield.yaml"), whole).unwrap();
     }
 
-    /// Has the configuration read anew; answers the status and what is said.
+    /// Reloads the configuration; returns the status and the body of the response.
     pub(crate) async fn reload(&self) -> (u16, Value) {
         let url = format!("http://{}/admin/v1/reload", self.admin);
         let response = self.client.post(url).bearer_auth(TOKEN).send().await;
@@ -155,17 +154,17 @@ impl Jackfield {
         )
     }
 
-    /// Whether a line of the log since it serves holds this.
+    /// Returns whether the log since the start contains this text.
     pub(crate) fn has_logged(&self, text: &str) -> bool {
         self.log.lock().contains(text)
     }
 
-    /// The folder that plugins are dropped into.
+    /// Returns the plugins folder.
     pub(crate) fn plugins(&self) -> PathBuf {
         self.folder.path().join("plugins")
     }
 
-    /// Puts a file into the plugins folder as one should: whole.
+    /// Writes a file into the plugins folder with a rename, so that the server never loads a part of it.
     pub(crate) fn install_plugin(&self, name: &str, bytes: &[u8]) {
         let part = self.plugins().join(format!("{name}.part"));
         fs::write(&part, bytes).unwrap();
@@ -176,7 +175,7 @@ impl Jackfield {
         format!("http://{}{path}", self.address)
     }
 
-    /// A call that is no stream: its status and its body.
+    /// Makes a call without streaming; returns the status and the body.
     pub(crate) async fn call(&self, body: &Value) -> (u16, Value) {
         let request = self
             .client
@@ -191,7 +190,7 @@ impl Jackfield {
         )
     }
 
-    /// What the admin API shows.
+    /// Gets a path of the admin API.
     pub(crate) async fn admin(&self, path: &str) -> Value {
         let url = format!("http://{}/admin/v1/{path}", self.admin);
         let response = self
@@ -205,14 +204,14 @@ impl Jackfield {
         serde_json::from_str(&response.text().await.unwrap()).unwrap()
     }
 
-    /// Rolls a plugin back; answers the status.
+    /// Rolls a plugin back; returns the status.
     pub(crate) async fn roll_back(&self, plugin: &str) -> u16 {
         let url = format!("http://{}/admin/v1/plugins/{plugin}/rollback", self.admin);
         let request = self.client.post(url).bearer_auth(TOKEN);
         request.send().await.unwrap().status().as_u16()
     }
 
-    /// One plugin as the admin API shows it.
+    /// Returns one plugin from the admin API.
     pub(crate) async fn plugin(&self, name: &str) -> Value {
         let shown = self.admin("plugins").await;
         let plugins = shown["plugins"].as_array().unwrap();
@@ -223,14 +222,14 @@ impl Jackfield {
             .unwrap_or(Value::Null)
     }
 
-    /// The number of the generation that serves.
+    /// Returns the number of the generation that serves.
     pub(crate) async fn generation(&self, name: &str) -> u64 {
         self.plugin(name).await["serving"]["generation"]
             .as_u64()
             .unwrap_or(0)
     }
 
-    /// Resident memory, in KiB.
+    /// Returns the resident memory, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap()));
         let status = status.unwrap();
@@ -241,21 +240,21 @@ impl Jackfield {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// Kills the process as a power cut would; what it kept stays in the folder.
+    /// Kills the process; returns the folder with its data.
     pub(crate) async fn kill(mut self) -> TempDir {
         self.child.kill().await.unwrap();
         self.folder
     }
 
-    /// Ends the process as a service manager does; what it kept stays in the folder.
+    /// Stops the process with SIGTERM; returns the folder with its data.
     pub(crate) async fn stop(mut self) -> TempDir {
         self.signal("-TERM");
         let ended = timeout(TEST_TIMEOUT, self.child.wait()).await;
-        assert!(ended.expect("it did not end").unwrap().success());
+        assert!(ended.expect("the server did not stop").unwrap().success());
         self.folder
     }
 
-    /// One credential as the admin API shows it.
+    /// Returns one credential from the admin API.
     pub(crate) async fn credential(&self, id: &str) -> Value {
         let shown = self.admin("credentials").await;
         let credentials = shown["credentials"].as_array().unwrap();
@@ -274,12 +273,12 @@ impl Jackfield {
     }
 }
 
-/// What all configurations begin with.
+/// Returns the listeners and folders of every configuration.
 pub(crate) fn config_head() -> String {
     format!("listen: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.2:0, token: {TOKEN} }}\ndata: data\n")
 }
 
-/// A provider as the configuration has it.
+/// Returns the configuration of one provider.
 pub(crate) fn provider(
     name: &str,
     executor: &str,
@@ -298,13 +297,13 @@ pub(crate) fn provider(
     )
 }
 
-/// A chat of one message, with what the practice provider is asked to do.
+/// Returns a chat request with one message, and directives for the mock provider.
 pub(crate) fn chat(model: &str, stream: bool, directives: &Value) -> Value {
     json!({
         "model": model,
         "messages": [{ "role": "user", "content": "hello" }],
         "stream": stream,
-        "practice": directives,
+        "mock": directives,
     })
 }
 
@@ -314,7 +313,7 @@ pub(crate) async fn wait_until<F: Future<Output = bool>>(what: &str, mut holds: 
     while !holds().await {
         assert!(
             began.elapsed() < TEST_TIMEOUT,
-            "waited too long until {what}"
+            "timed out waiting until {what}"
         );
         sleep(POLL).await;
     }
@@ -325,7 +324,7 @@ pub(crate) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_jackfield"))
 }
 
-/// Compiling each plugin for each test would take most of the time.
+/// Shares the cache of compiled plugins; compilation would take most of a test's time.
 fn share_compiled_code(folder: &Path) {
     let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e-cache");
     fs::create_dir_all(&shared).unwrap();
@@ -337,7 +336,7 @@ fn share_compiled_code(folder: &Path) {
     }
 }
 
-/// Reads the addresses from the log, and the rest of it so that it never blocks.
+/// Reads the addresses from the log. A task reads the rest, so that the process never blocks on a full pipe.
 async fn read_addresses(
     mut stderr: BufReader<tokio::process::ChildStderr>,
     log: &Arc<Mutex<String>>,

@@ -1,5 +1,5 @@
-//! Plugins that misbehave: the host stays up, others are served meanwhile, the failure is named as
-//! the plugin's, and no credential is blamed.
+//! Tests hostile plugins: the host stays up and serves other calls, the error names the plugin, and no
+//! credential cools down.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use crate::harness::{Jackfield, Upstream, chat, provider, wait_until};
 
-/// A host that serves `practice` as it should, and `bad` through a hostile executor.
+/// Starts a server with the provider `mock`, and with `bad`, which uses the hostile executor.
 async fn start_with_plugin(upstream: &Upstream, component: &[u8]) -> Jackfield {
     let folder = tempfile::tempdir().unwrap();
-    let good = provider("practice", "openai-compatible", upstream, &["key-a"]);
+    let good = provider("mock", "openai-compatible", upstream, &["key-a"]);
     let bad = provider("bad", "hostile", upstream, &["key-b"]);
     let jackfield = Jackfield::start_in(folder, &format!("providers:\n{good}{bad}")).await;
     jackfield.install_plugin("hostile", component);
@@ -23,7 +23,7 @@ async fn start_with_plugin(upstream: &Upstream, component: &[u8]) -> Jackfield {
     jackfield
 }
 
-/// Calls through the hostile executor fail by its fault, and other calls do not.
+/// Checks that calls through the hostile executor fail with an error that names it, and others succeed.
 async fn assert_contained(name: &str, kind: &str) {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start_with_plugin(&upstream, &guest(name)).await;
@@ -33,7 +33,7 @@ async fn assert_contained(name: &str, kind: &str) {
     };
     let others = async {
         for _ in 0..20 {
-            let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+            let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
             assert_eq!(status, 200, "{response}");
         }
         Instant::now()
@@ -100,7 +100,7 @@ async fn assert_rejected(component: &[u8], reason: &str) {
     assert_eq!(plugin["serving"], Value::Null);
     let problem = plugin["problem"].as_str().unwrap();
     assert!(problem.contains(reason), "{problem}");
-    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200, "{response}");
     assert_no_credential_cools(&jackfield).await;
 }
@@ -121,10 +121,10 @@ async fn failing_selector_fails_no_call() {
     })
     .await;
     for _ in 0..5 {
-        let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
         assert_eq!(status, 200, "{response}");
         assert_eq!(
-            response["x_practice"]["served_by"], "key-a",
+            response["x_mock"]["served_by"], "key-a",
             "the first candidate is taken"
         );
     }

@@ -1,18 +1,18 @@
-//! The practice provider and the scripts for real SDKs, against each other: what passes here shows that
-//! a failure behind Jackfield is Jackfield's.
+//! Runs the SDK scripts against the mock provider, without Jackfield. They must pass here, so that a
+//! failure behind Jackfield is Jackfield's.
 
 use serde_json::{Value, json};
 
 use crate::harness::Upstream;
 use crate::sdks::{SdkCall, SdkScript};
 
-/// Runs a script straight against the practice provider, and hands that over for a look.
+/// Runs a script against the mock provider, and returns the provider.
 async fn run_directly(script: SdkScript) -> Upstream {
     let upstream = Upstream::start(&[]).await;
     let call = SdkCall {
         origin: &upstream.origin(),
         key: "key-a",
-        model: "gpt-practice",
+        model: "gpt-mock",
         expected_key: "key-a",
         excluded: &[],
     };
@@ -27,7 +27,7 @@ async fn run_directly(script: SdkScript) -> Upstream {
 #[tokio::test]
 async fn the_openai_sdk_for_python_chats() {
     let upstream = run_directly(SdkScript::PYTHON_OPENAI_CHAT).await;
-    // What arrived can be looked at, but for the keys.
+    // The requests are recorded without keys.
     let recorded = upstream.provider.requests();
     assert!(
         recorded
@@ -71,7 +71,7 @@ async fn the_google_sdk_for_node_works() {
     run_directly(SdkScript::NODE_GOOGLE).await;
 }
 
-/// A script that cannot fail would prove nothing.
+/// A script that never fails would prove nothing.
 #[tokio::test]
 async fn script_fails_on_unexpected_responses() {
     let upstream = Upstream::start(&[]).await;
@@ -79,12 +79,12 @@ async fn script_fails_on_unexpected_responses() {
         let call = SdkCall {
             origin: &upstream.origin(),
             key: "key-a",
-            model: "gpt-practice",
-            expected_key: "somebody-else",
+            model: "gpt-mock",
+            expected_key: "another-key",
             excluded: &[],
         };
         let log = script.run(call).await.unwrap_err();
-        assert!(log.contains("somebody-else says:"), "{log}");
+        assert!(log.contains("another-key says:"), "{log}");
     }
 }
 
@@ -99,9 +99,9 @@ async fn mock_provider_lists_received_requests() {
         .post(format!("{origin}/v1/messages"))
         .header("x-api-key", "key-a")
         .body(body.to_string());
-    // Without a version it is refused, and shown all the same.
+    // Without the version header the request is rejected, but recorded.
     assert_eq!(send.send().await.unwrap().status(), 400);
-    let shown = client.get(format!("{origin}/practice/requests"));
+    let shown = client.get(format!("{origin}/mock/requests"));
     let shown = shown.send().await.unwrap().text().await.unwrap();
     let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown["requests"][0]["body"], body);

@@ -1,9 +1,9 @@
-//! Accounts whose tokens are renewed: ahead of time, after a 401, over a restart, and not at all.
+//! Tests token refresh: ahead of the expiry, after a 401, after a restart, and with a revoked account.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use jackfield_http::practice::{MockOAuthOptions, MockTokens, Rotation};
+use jackfield_mock_provider::{MockOAuthOptions, MockTokens, Rotation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -11,16 +11,16 @@ use tokio::time::timeout;
 
 use crate::harness::{Jackfield, TEST_TIMEOUT, TOKEN, Upstream, chat, wait_until};
 
-/// Calls that meet the end of a token at once.
+/// The number of concurrent calls when a token expires.
 const CALLERS: usize = 32;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// What a form encodes and HTTP Basic does not. A configuration takes no spaces in secrets, nor what is
-/// beyond ASCII: the tests of `dispatch` and of the endpoint have these.
+/// A secret with characters that need form encoding. A configuration accepts neither spaces nor
+/// non-ASCII characters in secrets; the tests of `dispatch` and of the mock provider use these.
 pub(crate) const CLIENT_SECRET: &str = "s3:cr%t&+=~";
 
-/// One account as the configuration has it.
+/// Returns the configuration of one account.
 pub(crate) fn account(id: &str, tokens: &MockTokens, ends_in: Duration) -> String {
     let end = humantime::format_rfc3339_millis(SystemTime::now() + ends_in);
     let refresh = tokens.refresh.as_deref().unwrap();
@@ -31,7 +31,7 @@ pub(crate) fn account(id: &str, tokens: &MockTokens, ends_in: Duration) -> Strin
     )
 }
 
-/// A provider `accounts` with these accounts, whose tokens are renewed this long before their end.
+/// Returns the configuration of a provider `accounts`. It refreshes tokens `lead` before their expiry.
 pub(crate) fn accounts(upstream: &Upstream, lead: &str, accounts: &str) -> String {
     let address = upstream.address;
     format!(
@@ -79,7 +79,7 @@ async fn refreshes_tokens_before_they_expire() {
     })
     .await;
     let counts = upstream.oauth().counts();
-    assert_eq!(counts.unauthorized, 0, "a call met the end of a token");
+    assert_eq!(counts.unauthorized, 0, "a call used an expired token");
     assert_eq!(
         counts.invalid_grant + counts.invalid_request,
         0,
@@ -90,7 +90,7 @@ async fn refreshes_tokens_before_they_expire() {
 #[tokio::test]
 async fn concurrent_401s_share_one_refresh() {
     let upstream = Upstream::with_oauth(MockOAuthOptions {
-        // All have met the end by the time that the new token is there.
+        // All calls get their 401 before the new token arrives.
         pause: Duration::from_millis(500),
         ..options(Rotation::Strict)
     })
@@ -173,12 +173,12 @@ async fn invalid_grant_bars_only_its_credential() {
     for _ in 0..6 {
         let (status, response) = jackfield.call(&hello()).await;
         assert_eq!(status, 200, "{response}");
-        assert_eq!(response["x_practice"]["served_by"], "bob");
+        assert_eq!(response["x_mock"]["served_by"], "bob");
     }
     assert_eq!(
         upstream.oauth().counts().invalid_grant,
         1,
-        "it was asked again"
+        "the revoked account was refreshed again"
     );
     let alice = jackfield.credential("alice").await;
     assert_eq!(alice["health"]["state"], "barred", "{alice}");
@@ -187,18 +187,18 @@ async fn invalid_grant_bars_only_its_credential() {
         "ready"
     );
     let event = timeout(TEST_TIMEOUT, wait_for_event(&mut events, "barred"));
-    let event = event.await.expect("no event tells it");
+    let event = event.await.expect("there is no event");
     assert!(
         !event.contains(".access.") && !event.contains(".refresh."),
         "{event}"
     );
 }
 
-/// Reads events until one of them holds this word.
+/// Reads events until one of them contains this word.
 async fn wait_for_event(events: &mut reqwest::Response, word: &str) -> String {
     let mut received = String::new();
     while !received.contains(word) {
-        let piece = events.chunk().await.unwrap().expect("the events ended");
+        let piece = events.chunk().await.unwrap().expect("the stream ended");
         received.push_str(&String::from_utf8_lossy(&piece));
     }
     received

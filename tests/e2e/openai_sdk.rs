@@ -1,7 +1,7 @@
-//! The `openai` SDK for Python, as its registry has it, against the real binary.
+//! Runs the unmodified `openai` SDK for Python against the real binary.
 
 use axum::http::StatusCode;
-use jackfield_http::practice::MockFailure;
+use jackfield_mock_provider::MockFailure;
 
 use crate::harness::{Jackfield, Upstream};
 use crate::sdks::{python, scripts};
@@ -19,7 +19,7 @@ async fn the_openai_sdk_for_python_works_unmodified() {
             &[&format!("{name}-key")],
         )
     };
-    // Providers of which each fails in its own way.
+    // Two more providers, with different failures.
     let failing = |name: &str, status: u16| {
         let status = StatusCode::from_u16(status).unwrap();
         let failure = MockFailure {
@@ -35,7 +35,7 @@ async fn the_openai_sdk_for_python_works_unmodified() {
     let config = format!(
         "client-keys: [ {{ name: team-a, key: key-of-team-a }} ]\nretry: {{ rounds: 1 }}\n\
          providers:\n{}{}{}",
-        provider("practice"),
+        provider("mock"),
         provider("locked"),
         provider("busy")
     );
@@ -54,5 +54,5 @@ async fn the_openai_sdk_for_python_works_unmodified() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(output.status.success(), "{log}");
-    assert!(log.contains("all held"), "{log}");
+    assert!(log.contains("all passed"), "{log}");
 }

@@ -1,4 +1,4 @@
-//! Bytes that nobody knows go through the real binary unchanged, both ways.
+//! Tests that the real binary relays unknown members unchanged, in both directions.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::harness::Jackfield;
 
-/// Spacing, order, escapes, number spelling, duplicate and unknown members: all of it must survive.
+/// Whitespace, order, escapes, number formats, duplicate and unknown members must stay as they are.
 const ODD_BODY: &str = "\"messages\" : [ {\"role\":\"user\",\"content\":\"h\\u00e9\"} ],\t\"x\" : 1.50e+02 ,\
     \"y\":[ ], \"nested\":{ \"model\" : \"mine\", \"a\":1,\"a\":2 } }\r\n";
 

@@ -1,11 +1,11 @@
-//! Credentials whose connections go through a proxy of their own: calls and renewals, and nobody else's.
+//! Tests proxies of credentials: their calls and token refreshes use the proxy, all others do not.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use jackfield_http::practice::{MockOAuthOptions, Rotation};
+use jackfield_mock_provider::{MockOAuthOptions, Rotation};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,11 +14,11 @@ use tokio::task::JoinSet;
 use crate::harness::{Jackfield, Upstream, chat, wait_until};
 use crate::oauth::{CLIENT_SECRET, account};
 
-/// The password of the proxies, as it stands in a URL and as it is sent.
+/// The user and the password of the proxies, in a URL and in the header.
 const USER_IN_URL: &str = "me:p%40ss";
 const BASIC: &str = "Basic bWU6cEBzcw=="; // me:p@ss
 
-/// A proxy on a loopback port, which counts its connections.
+/// A proxy on a loopback port that counts its connections.
 struct Proxy {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -63,8 +63,8 @@ impl Proxy {
     }
 }
 
-/// RFC 9112 3.2.2: the request names its target as a whole URL. It goes on as it is, since servers
-/// must understand that form, too.
+/// Forwards an HTTP request. Its target is an absolute URL (RFC 9112, section 3.2.2), which servers must
+/// accept, too, so the head is forwarded unchanged.
 async fn through_http(mut client: TcpStream, counted: &AtomicUsize) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -89,13 +89,13 @@ async fn through_http(mut client: TcpStream, counted: &AtomicUsize) -> std::io::
     Ok(())
 }
 
-/// RFC 1928 with the user and password of RFC 1929, to an IPv4 address.
+/// Serves SOCKS5 (RFC 1928) with user and password (RFC 1929), for IPv4 addresses.
 async fn through_socks5(mut client: TcpStream, counted: &AtomicUsize) -> std::io::Result<()> {
     let [version, methods] = read(&mut client).await?;
     assert_eq!(version, 5);
     let mut offered = vec![0; methods.into()];
     client.read_exact(&mut offered).await?;
-    assert!(offered.contains(&2), "it offers no password");
+    assert!(offered.contains(&2), "the client offers no password");
     client.write_all(&[5, 2]).await?;
     let [_, length] = read(&mut client).await?;
     let mut user = vec![0; length.into()];
@@ -105,7 +105,11 @@ async fn through_socks5(mut client: TcpStream, counted: &AtomicUsize) -> std::io
     assert_eq!((&*user, &*password), (&b"me"[..], &b"p@ss"[..]));
     client.write_all(&[1, 0]).await?;
     let [_, command, _, kind] = read(&mut client).await?;
-    assert_eq!((command, kind), (1, 1), "a connection to an IPv4 address");
+    assert_eq!(
+        (command, kind),
+        (1, 1),
+        "expected CONNECT to an IPv4 address"
+    );
     let address: [u8; 4] = read(&mut client).await?;
     let port = client.read_u16().await?;
     let mut server = TcpStream::connect(SocketAddr::from((address, port))).await?;
@@ -127,20 +131,20 @@ async fn uses_only_the_credentials_own_proxy() {
     let http = Proxy::start(ProxyKind::Http).await;
     let socks = Proxy::start(ProxyKind::Socks5).await;
     let config = format!(
-        "providers:\n  - name: practice\n    executor: openai-compatible\n    \
+        "providers:\n  - name: mock\n    executor: openai-compatible\n    \
          base-url: http://{}/v1\n    credentials:\n      \
          - {{ id: direct, api-key: direct }}\n      \
          - {{ id: http, api-key: http, proxy-url: \"http://{USER_IN_URL}@{}\" }}\n      \
          - {{ id: socks, api-key: socks, proxy-url: \"socks5://{USER_IN_URL}@{}\" }}\n    \
-         models: [ {{ name: gpt-practice, alias: practice }} ]\n",
+         models: [ {{ name: gpt-mock, alias: mock }} ]\n",
         upstream.address, http.address, socks.address
     );
     let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
     for _ in 0..6 {
-        let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
         assert_eq!(status, 200, "{response}");
     }
-    // Two calls each, and the second over the connection of the first.
+    // Two calls per credential; the second one reuses the connection.
     assert_eq!(upstream.provider.calls().len(), 3);
     assert_eq!((http.connections(), socks.connections()), (1, 1));
     let shown = jackfield.admin("credentials").await.to_string();
@@ -158,18 +162,18 @@ async fn unreachable_proxy_does_not_cool_its_credential() {
     let address = closed.local_addr().unwrap();
     drop(closed);
     let config = format!(
-        "providers:\n  - name: practice\n    executor: openai-compatible\n    \
+        "providers:\n  - name: mock\n    executor: openai-compatible\n    \
          base-url: http://{}/v1\n    credentials:\n      \
          - {{ id: a-lost, api-key: lost, proxy-url: \"http://{USER_IN_URL}@{address}\" }}\n      \
          - {{ id: b-direct, api-key: direct }}\n    \
-         models: [ {{ name: gpt-practice, alias: practice }} ]\n\
+         models: [ {{ name: gpt-mock, alias: mock }} ]\n\
          routing: {{ selector: fill-first }}\n",
         upstream.address
     );
     let jackfield = Jackfield::start_in(tempfile::tempdir().unwrap(), &config).await;
-    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200, "{response}");
-    assert_eq!(response["x_practice"]["served_by"], "direct");
+    assert_eq!(response["x_mock"]["served_by"], "direct");
     let lost = jackfield.credential("a-lost").await;
     assert_eq!(lost["health"]["state"], "ready", "{lost}");
 }

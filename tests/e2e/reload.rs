@@ -1,5 +1,4 @@
-//! The configuration read anew while the server runs: all of it or nothing, and nobody who calls
-//! meanwhile notices.
+//! Tests reloads of the configuration while the server runs: all of it or nothing, without failed calls.
 
 use std::fs;
 use std::sync::Arc;
@@ -14,8 +13,8 @@ use tokio::task::JoinSet;
 
 use crate::harness::{Jackfield, TOKEN, Upstream, binary, chat, config_head, wait_until};
 
-/// A provider of this name with these credentials, whose keys are their ids. It has the model
-/// `practice` whatever it is called.
+/// Returns the configuration of a provider with these credentials, whose keys are their ids. Its model
+/// has the alias `mock` under every name.
 fn provider(name: &str, upstream: &Upstream, credentials: &[&str]) -> String {
     let credentials = credentials.iter();
     let credentials: Vec<String> = credentials
@@ -23,7 +22,7 @@ fn provider(name: &str, upstream: &Upstream, credentials: &[&str]) -> String {
         .collect();
     format!(
         "providers:\n  - name: {name}\n    executor: openai-compatible\n    base-url: http://{}/v1\n    \
-         credentials: [ {} ]\n    models: [ {{ name: gpt-practice, alias: practice }} ]\n",
+         credentials: [ {} ]\n    models: [ {{ name: gpt-mock, alias: mock }} ]\n",
         upstream.address,
         credentials.join(", ")
     )
@@ -33,7 +32,7 @@ async fn start(config: &str) -> Jackfield {
     Jackfield::start_in(tempfile::tempdir().unwrap(), config).await
 }
 
-/// Has another configuration read, which must go well.
+/// Reloads another configuration, which must succeed.
 async fn reload_with(jackfield: &Jackfield, config: &str) -> Value {
     jackfield.configure(config);
     let (status, response) = jackfield.reload().await;
@@ -41,7 +40,7 @@ async fn reload_with(jackfield: &Jackfield, config: &str) -> Value {
     response
 }
 
-/// The ids that the server knows.
+/// Returns the ids of the server's credentials.
 async fn ids(jackfield: &Jackfield) -> Vec<String> {
     let shown = jackfield.admin("credentials").await;
     let credentials = shown["credentials"].as_array().unwrap();
@@ -50,13 +49,13 @@ async fn ids(jackfield: &Jackfield) -> Vec<String> {
 }
 
 async fn served_by(jackfield: &Jackfield) -> String {
-    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 200, "{response}");
-    let key = response["x_practice"]["served_by"].as_str();
+    let key = response["x_mock"]["served_by"].as_str();
     key.unwrap().to_owned()
 }
 
-/// Calls and streams, one after the other, until they are told to stop; none may fail.
+/// Starts callers that make calls and streams until `stop` is set. No call may fail.
 fn start_load(
     jackfield: &Arc<Jackfield>,
     stop: &Arc<AtomicBool>,
@@ -69,7 +68,7 @@ fn start_load(
         tasks.spawn(async move {
             let directives = json!({ "words": 10, "pause_ms": 10 });
             while !stop.load(Ordering::Relaxed) {
-                let body = chat("practice", streams, &directives).to_string();
+                let body = chat("mock", streams, &directives).to_string();
                 let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
                 let response = request.body(body).send().await.unwrap();
                 let status = response.status();
@@ -88,9 +87,9 @@ async fn reloads_under_load_fail_no_call() {
     let (upstream, other) = (Upstream::start(&[]).await, Upstream::start(&[]).await);
     let configs = [
         provider("acme", &upstream, &["key-a", "key-b"]),
-        // One goes, one comes, and the one that stays is said to be another's.
+        // Removes one credential, adds one, and changes the address of the other.
         provider("acme", &other, &["key-b", "key-c"]),
-        // All of it is another's, by another name.
+        // Replaces the provider and the credentials.
         provider("else", &upstream, &["key-d"]) + "routing: { selector: fill-first }\n",
     ];
     let jackfield = Arc::new(start(&configs[0]).await);
@@ -101,7 +100,7 @@ async fn reloads_under_load_fail_no_call() {
         let response = reload_with(&jackfield, config).await;
         assert_eq!(response["configuration"], round);
         let before = calls.load(Ordering::Relaxed);
-        wait_until("calls went by it", async || {
+        wait_until("calls used the configuration", async || {
             calls.load(Ordering::Relaxed) > before + 2
         })
         .await;
@@ -142,7 +141,7 @@ async fn invalid_configuration_changes_nothing_and_reports_every_error() {
     }
     assert_eq!(ids(&jackfield).await, ["key-a"]);
     assert_eq!(served_by(&jackfield).await, "key-a");
-    // A file that is not there is no configuration.
+    // A missing file is an error.
     fs::remove_file(jackfield.folder.path().join("jackfield.yaml")).unwrap();
     assert_eq!(jackfield.reload().await.0, 422);
     assert_eq!(served_by(&jackfield).await, "key-a");
@@ -205,7 +204,7 @@ async fn cooldowns_and_disabled_state_survive_reload() {
     let disabled = jackfield.client.post(url).bearer_auth(TOKEN).send().await;
     assert_eq!(disabled.unwrap().status(), 200);
 
-    // What is the same as before is not said to have changed.
+    // Equal credentials do not count as changed.
     let response = reload_with(&jackfield, &provider("acme", &upstream, &all)).await;
     let expected = json!({ "all": 3, "added": 0, "changed": 0, "removed": 0 });
     assert_eq!(response["credentials"], expected, "{response}");
@@ -217,7 +216,7 @@ async fn cooldowns_and_disabled_state_survive_reload() {
     assert_eq!((&shown["weight"], &shown["health"]), (&json!(2), &cooling));
     assert_eq!(jackfield.credential("key-c").await["enabled"], false);
 
-    // Gone and back, it is as after a restart: what is known of it was kept.
+    // A credential that comes back has its stored health, as after a restart.
     let response = reload_with(&jackfield, &provider("acme", &upstream, &["key-a"])).await;
     assert_eq!(response["credentials"]["removed"], 2);
     let response = reload_with(&jackfield, &edited).await;
@@ -235,14 +234,14 @@ async fn open_streams_of_a_removed_provider_finish() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
     let directives = json!({ "words": 20, "pause_ms": 50 });
-    let body = chat("practice", true, &directives).to_string();
+    let body = chat("mock", true, &directives).to_string();
     let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
     let mut stream = request.body(body).send().await.unwrap().bytes_stream();
     let mut received = stream.next().await.unwrap().unwrap().to_vec();
 
-    let other = provider("else", &upstream, &["key-b"]).replace("practice }", "other }");
+    let other = provider("else", &upstream, &["key-b"]).replace("mock }", "other }");
     reload_with(&jackfield, &other).await;
-    let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+    let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
     assert_eq!(status, 404);
     let (status, _) = jackfield.call(&chat("other", false, &json!({}))).await;
     assert_eq!(status, 200);
@@ -294,8 +293,8 @@ async fn reload_replaces_client_keys_and_admin_token() {
     let url = format!("http://{}/admin/v1/credentials", jackfield.admin);
     let request = jackfield.client.get(url).bearer_auth("another-admin-token");
     assert_eq!(request.send().await.unwrap().status(), 200);
-    // Without client keys everybody on this machine may call.
-    assert_eq!(status_with_key("nobody").await, 200);
+    // Without client keys, every client on this machine may call.
+    assert_eq!(status_with_key("unknown").await, 200);
 }
 
 #[tokio::test]
@@ -330,20 +329,15 @@ async fn reload_preserves_credentials_of_files_and_admin_api() {
         "{response}"
     );
     assert_eq!(ids(&jackfield).await, ["key-b"]);
-    // What comes back serves by the names that its provider has now.
-    let renamed = with("acme", "key-b").replace("alias: practice", "alias: renamed");
+    // Credentials that come back serve the provider's current models.
+    let renamed = with("acme", "key-b").replace("alias: mock", "alias: renamed");
     reload_with(&jackfield, &renamed).await;
     assert_eq!(ids(&jackfield).await, ["f.json", "key-b", "made"]);
     let mut keys = Vec::new();
     for _ in 0..3 {
         let (status, response) = jackfield.call(&chat("renamed", false, &json!({}))).await;
         assert_eq!(status, 200, "{response}");
-        keys.push(
-            response["x_practice"]["served_by"]
-                .as_str()
-                .unwrap()
-                .to_owned(),
-        );
+        keys.push(response["x_mock"]["served_by"].as_str().unwrap().to_owned());
     }
     keys.sort();
     assert_eq!(keys, ["key-b", "key-file", "key-made"]);
@@ -354,7 +348,7 @@ async fn rejects_reload_during_shutdown() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&provider("acme", &upstream, &["key-a"])).await;
     jackfield.configure(&provider("acme", &upstream, &["key-b"]));
-    // A request that is under way when the server is told to end.
+    // A request that has begun before the server stops.
     let mut admin = TcpStream::connect(jackfield.admin).await.unwrap();
     let head = format!(
         "POST /admin/v1/reload HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\
@@ -365,7 +359,7 @@ async fn rejects_reload_during_shutdown() {
     admin.read_exact(&mut go_on).await.unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     jackfield.signal("-TERM");
-    wait_until("no new connection is taken", async || {
+    wait_until("no new connection is accepted", async || {
         TcpStream::connect(jackfield.address).await.is_err()
     })
     .await;
@@ -415,7 +409,7 @@ async fn config_reload_command_reloads_the_server() {
 async fn concurrent_reloads_are_serialized_and_the_newest_file_wins() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Arc::new(start(&provider("acme", &upstream, &["key-a"])).await);
-    // So many that reading them takes longer than all of the other's reload.
+    // So many credentials that reading them takes longer than the other reload.
     let many: Vec<String> = (0..2000).map(|number| format!("key-{number}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let (large, small) = (
@@ -435,7 +429,7 @@ async fn concurrent_reloads_are_serialized_and_the_newest_file_wins() {
             assert_eq!(status, 200, "{response}");
             numbers.push(response["configuration"].as_u64().unwrap());
         }
-        assert_eq!(ids(&jackfield).await, ["key-b"], "an older file came last");
+        assert_eq!(ids(&jackfield).await, ["key-b"], "an older file won");
         assert_eq!(served_by(&jackfield).await, "key-b");
     }
     numbers.sort_unstable();
@@ -443,18 +437,18 @@ async fn concurrent_reloads_are_serialized_and_the_newest_file_wins() {
     assert_eq!(numbers, each_once);
 }
 
-/// Puts another configuration in place of the one that may just be read.
+/// Replaces the configuration with a rename, since the server may be reading it.
 fn replace_config(jackfield: &Jackfield, config: &str) {
     let folder = jackfield.folder.path();
     fs::write(folder.join("next.yaml"), config_head() + config).unwrap();
     fs::rename(folder.join("next.yaml"), folder.join("jackfield.yaml")).unwrap();
 }
 
-/// How often the configuration is replaced under load.
+/// The number of reloads under load.
 const RELOADS: usize = 30;
 
-/// Who call all the while; every other one for streams.
+/// The number of concurrent callers; every other one streams.
 const CALLERS: usize = 8;
 
-/// How often two reloads come at once.
+/// The number of rounds with two concurrent reloads.
 const ROUNDS_AT_ONCE: u64 = 5;

@@ -1,16 +1,16 @@
-//! Real, unmodified SDKs from their registries, installed once below the target directory, and the
-//! scripts that exercise them. A script is given a base URL: whatever answers there must satisfy it.
+//! Installs unmodified SDKs, once, below the target directory, and runs the scripts that test a server
+//! with them.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A script that exercises one SDK, feature by feature.
+/// A script that tests the features of one SDK.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SdkScript {
     language: Language,
     file: &'static str,
-    /// What comes after the address in what the SDK calls its base URL.
+    /// The path of the SDK's base URL.
     base_path: &'static str,
 }
 
@@ -20,22 +20,22 @@ enum Language {
     Node,
 }
 
-/// Whom a script calls, and what it may expect.
+/// The arguments of a script.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SdkCall<'a> {
-    /// `http://` and an address, with nothing after it.
+    /// `http://` and an address, without a path.
     pub(crate) origin: &'a str,
     /// The key that the SDK sends.
     pub(crate) key: &'a str,
     pub(crate) model: &'a str,
-    /// The key that the practice provider sees: it shows in its answers.
+    /// The key that must reach the mock provider; its responses show the key.
     pub(crate) expected_key: &'a str,
-    /// The features that are left out.
+    /// The features to skip.
     pub(crate) excluded: &'a [&'a str],
 }
 
 impl SdkScript {
-    /// The `openai` SDK for Python: chats, completions, embeddings.
+    /// The `openai` SDK for Python: chat completions, legacy completions, embeddings.
     pub(crate) const PYTHON_OPENAI_CHAT: Self = Self::python("openai_chat.py", "/v1");
     /// The `openai` SDK for Python: responses.
     pub(crate) const PYTHON_OPENAI_RESPONSES: Self = Self::python("openai_responses.py", "/v1");
@@ -66,7 +66,7 @@ impl SdkScript {
         }
     }
 
-    /// Runs the script; what it tells, if all that it tried held.
+    /// Runs the script. Returns its output, as an error if a feature failed.
     pub(crate) async fn run(self, call: SdkCall<'_>) -> Result<String, String> {
         let installed = tokio::task::spawn_blocking(move || match self.language {
             Language::Python => (python(), scripts("python")),
@@ -79,12 +79,12 @@ impl SdkScript {
             .args(["--base-url", &format!("{}{}", call.origin, self.base_path)])
             .args(["--key", call.key, "--model", call.model])
             .args([
-                "--says",
+                "--upstream-key",
                 call.expected_key,
                 "--without",
                 &call.excluded.join(","),
             ]);
-        // Nothing of the machine's settings may change what the SDK does, a proxy least of all.
+        // Environment variables, such as those of proxies, must not change what the SDK does.
         command.env_clear().env("PYTHONDONTWRITEBYTECODE", "1");
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         let output = command.output().await.unwrap();
@@ -93,19 +93,19 @@ impl SdkScript {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        let held = output.status.success() && log.contains("all held");
-        if held { Ok(log) } else { Err(log) }
+        let passed = output.status.success() && log.contains("all passed");
+        if passed { Ok(log) } else { Err(log) }
     }
 }
 
-/// The folder of the scripts for a language.
+/// Returns the folder of a language's scripts.
 pub(crate) fn scripts(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../tests/e2e")
         .join(language)
 }
 
-/// An interpreter that has the SDKs for Python.
+/// Returns a Python interpreter with the SDKs.
 pub(crate) fn python() -> PathBuf {
     let requirements = scripts("python").join("requirements.txt");
     let folder = installed("python-packages", &[&requirements], |folder| {
@@ -120,13 +120,13 @@ pub(crate) fn python() -> PathBuf {
     folder.join("venv/bin/python")
 }
 
-/// A folder with the SDKs for Node, and the scripts: Node looks for modules beside a script.
+/// Returns a folder with the SDKs for Node and the scripts: Node searches for modules beside a script.
 fn node() -> PathBuf {
     let folder = node_packages("node");
     for entry in fs::read_dir(scripts("node")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "mjs") {
-            // Whole or not at all: another test may be about to read it.
+            // Another test may read the script at the same time, so it is replaced with a rename.
             let name = path.file_name().unwrap().to_str().unwrap();
             let part = folder.join(format!("{name}.{}", part()));
             fs::copy(&path, &part).unwrap();
@@ -136,7 +136,7 @@ fn node() -> PathBuf {
     folder
 }
 
-/// A folder with the packages that the lock file of one of the tests' folders names.
+/// Returns a folder with the packages of the lock file in a folder of the tests.
 pub(crate) fn node_packages(name: &str) -> PathBuf {
     let scripts = scripts(name);
     let [package, lock] = ["package.json", "package-lock.json"].map(|name| scripts.join(name));
@@ -149,7 +149,7 @@ pub(crate) fn node_packages(name: &str) -> PathBuf {
     })
 }
 
-/// Tells copies apart that are made at once.
+/// Returns a file name suffix that no concurrent copy uses.
 fn part() -> String {
     format!(
         "{}-{:?}.part",
@@ -158,11 +158,11 @@ fn part() -> String {
     )
 }
 
-/// A folder below the target directory that was filled for these files as they are.
+/// Returns a folder below the target directory. `install` fills it again when one of `files` has changed.
 fn installed(name: &str, files: &[&Path], install: impl FnOnce(&Path)) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).unwrap();
-    // Two tests at once must not install into the same folder.
+    // Concurrent tests must not install into the same folder.
     let lock = File::create(folder.join("lock")).unwrap();
     lock.lock().unwrap();
     let read = |file: &&Path| fs::read_to_string(file).unwrap();
@@ -179,7 +179,7 @@ fn installed(name: &str, files: &[&Path], install: impl FnOnce(&Path)) -> PathBu
 fn run(command: &mut Command) {
     let output = command
         .output()
-        .expect("python3 with venv, and node with npm, are needed for this test");
+        .expect("this test needs python3 with venv, and node with npm");
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {log}");
 }

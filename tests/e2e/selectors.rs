@@ -1,4 +1,4 @@
-//! The selectors, as the provider sees them: who is called how often.
+//! Tests the selectors: how many calls each credential gets.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use serde_json::json;
 
 use crate::harness::{Jackfield, Upstream, chat, wait_until};
 
-/// Three credentials that weigh 1, 2 and 3, chosen among by `routing`.
+/// Starts a server with three credentials, whose weights are 1, 2 and 3, and this `routing`.
 async fn start(upstream: &Upstream, routing: &str) -> Jackfield {
     let config = format!(
-        "providers:\n  - name: practice\n    executor: openai-compatible\n    \
+        "providers:\n  - name: mock\n    executor: openai-compatible\n    \
          base-url: http://{}/v1\n    credentials:\n      \
          - {{ id: light, api-key: light }}\n      \
          - {{ id: middle, api-key: middle, weight: 2 }}\n      \
          - {{ id: heavy, api-key: heavy, weight: 3 }}\n    \
-         models: [ {{ name: gpt-practice, alias: practice }} ]\n\
+         models: [ {{ name: gpt-mock, alias: mock }} ]\n\
          routing: {routing}\n",
         upstream.address
     );
@@ -31,16 +31,16 @@ async fn weighted_calls_each_credential_by_its_weight() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&upstream, "{ selector: weighted }").await;
     for _ in 0..60 {
-        let (status, _) = jackfield.call(&chat("practice", false, &json!({}))).await;
+        let (status, _) = jackfield.call(&chat("mock", false, &json!({}))).await;
         assert_eq!(status, 200);
     }
     let expected = counts([("heavy", 30), ("light", 10), ("middle", 20)]);
     assert_eq!(upstream.provider.calls(), expected);
 }
 
-/// Who answers a call of a session, or of none.
+/// Makes a call, with or without a session; returns the key that served it.
 async fn credential_for(jackfield: &Jackfield, session: Option<&str>) -> String {
-    let body = chat("practice", false, &json!({})).to_string();
+    let body = chat("mock", false, &json!({})).to_string();
     let mut request = jackfield
         .client
         .post(jackfield.url("/v1/chat/completions"))
@@ -52,10 +52,7 @@ async fn credential_for(jackfield: &Jackfield, session: Option<&str>) -> String 
     assert_eq!(response.status(), 200);
     let response: serde_json::Value =
         serde_json::from_str(&response.text().await.unwrap()).unwrap();
-    response["x_practice"]["served_by"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    response["x_mock"]["served_by"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -76,7 +73,7 @@ async fn sticky_sessions_survive_restart() {
         );
     }
     let used: std::collections::BTreeSet<&String> = served_by.values().collect();
-    assert_eq!(used.len(), 3, "all sessions are with {used:?}");
+    assert_eq!(used.len(), 3, "the sessions use only {used:?}");
     let again = start(&upstream, routing).await;
     for session in &sessions {
         assert_eq!(
@@ -104,7 +101,7 @@ async fn least_busy_avoids_busy_credentials() {
     let jackfield = start(&upstream, "{ selector: least-busy }").await;
     let mut streams = Vec::new();
     for open in 1..=6 {
-        let body = chat("practice", true, &json!({ "words": 400, "pause_ms": 50 }));
+        let body = chat("mock", true, &json!({ "words": 400, "pause_ms": 50 }));
         let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
         let response = request.body(body.to_string()).send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -114,7 +111,7 @@ async fn least_busy_avoids_busy_credentials() {
         })
         .await;
     }
-    // As many as each weighs.
+    // The number of streams equals the weight.
     let busy = counts([("heavy", 3), ("light", 1), ("middle", 2)]);
     assert_eq!(upstream.provider.calls(), busy);
 }

@@ -1,13 +1,13 @@
-//! What the seed sets by a call to its manager, a reload of the configuration sets here: each with an
-//! effect that a client sees.
+//! Tests settings that CLIProxyAPI changes by calls to its manager, and Jackfield by a reload: clients must
+//! see the effect.
 
-use jackfield_http::practice::MockFailure;
+use jackfield_mock_provider::MockFailure;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::harness::{Jackfield, Upstream, chat, provider};
 
-/// A server with two credentials, of which `key-a` fails with this status.
+/// Starts a server with two credentials; calls with `key-a` fail with this status.
 async fn start(upstream: &Upstream, status: StatusCode) -> Jackfield {
     let failure = MockFailure {
         status,
@@ -17,26 +17,21 @@ async fn start(upstream: &Upstream, status: StatusCode) -> Jackfield {
     Jackfield::start(upstream, &["key-a", "key-b"], FILL_FIRST).await
 }
 
-/// Takes `key-a` for as long as it is fit.
+/// Uses `key-a` while it is available.
 const FILL_FIRST: &str = "routing: { selector: fill-first }\n";
 
-/// Has the configuration read anew with this added to it.
+/// Reloads the configuration with `more` appended.
 async fn reconfigure(jackfield: &Jackfield, upstream: &Upstream, more: &str) {
-    let providers = provider(
-        "practice",
-        "openai-compatible",
-        upstream,
-        &["key-a", "key-b"],
-    );
+    let providers = provider("mock", "openai-compatible", upstream, &["key-a", "key-b"]);
     jackfield.configure(&format!("providers:\n{providers}{more}"));
     let (status, response) = jackfield.reload().await;
     assert_eq!(status, 200, "{response}");
 }
 
-/// Which key a call was answered with, or the status of its failure.
+/// Makes a call; returns the key that served it, or the status of its failure.
 async fn call(jackfield: &Jackfield) -> Result<String, u16> {
-    let (status, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
-    let key = response["x_practice"]["served_by"].as_str();
+    let (status, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
+    let key = response["x_mock"]["served_by"].as_str();
     key.map(str::to_owned).ok_or(status)
 }
 
@@ -68,7 +63,7 @@ async fn cliproxyapi_compat_1_4_selector_can_change_while_serving() {
 #[tokio::test]
 async fn cliproxyapi_compat_1_4_retries_can_change_while_serving() {
     let upstream = Upstream::start(&[]).await;
-    // A failure that cools nobody, so that each call begins with the one that fails.
+    // Failures cause no cooldown, so each call tries the failing credential first.
     let uncooled = format!("disable-cooling: true\n{FILL_FIRST}");
     let jackfield = start(&upstream, StatusCode::INTERNAL_SERVER_ERROR).await;
     reconfigure(&jackfield, &upstream, &uncooled).await;
@@ -85,7 +80,7 @@ async fn cliproxyapi_compat_1_4_cooling_can_be_toggled_while_serving() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = start(&upstream, StatusCode::INTERNAL_SERVER_ERROR).await;
     let state = async || {
-        let shown = jackfield.credential("practice-key-a").await;
+        let shown = jackfield.credential("mock-key-a").await;
         shown["models"][0]["health"]["state"].clone()
     };
     reconfigure(
@@ -136,22 +131,22 @@ async fn cliproxyapi_compat_1_12_channel_aliases_can_change_while_serving() {
 async fn reload_applies_caps_timeouts_and_executor_settings() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
-    let providers = provider("practice", "openai-compatible", &upstream, &["key-a"]);
+    let providers = provider("mock", "openai-compatible", &upstream, &["key-a"]);
     let capped = providers.replace("api-key: key-a", "api-key: key-a, max-in-flight: 1");
     let more = "timeouts: { total: 300ms }\nrouting: { room-wait: 1ms }\n";
     jackfield.configure(&format!("providers:\n{capped}{more}"));
     assert_eq!(jackfield.reload().await.0, 200);
-    let shown = jackfield.credential("practice-key-a").await;
+    let shown = jackfield.credential("mock-key-a").await;
     assert_eq!(shown["max_in_flight"], 1, "{shown}");
-    // Longer than a call may take now.
-    let slow = chat("practice", true, &json!({ "words": 100, "pause_ms": 50 }));
+    // Longer than the new timeout.
+    let slow = chat("mock", true, &json!({ "words": 100, "pause_ms": 50 }));
     let request = jackfield.client.post(jackfield.url("/v1/chat/completions"));
     let response = request.body(slow.to_string()).send().await.unwrap();
     let text = response.text().await.unwrap();
     assert!(!text.ends_with("data: [DONE]\n\n"), "{text}");
     jackfield.configure(&format!("providers:\n{providers}"));
     assert_eq!(jackfield.reload().await.0, 200);
-    let shown = jackfield.credential("practice-key-a").await;
+    let shown = jackfield.credential("mock-key-a").await;
     assert_eq!(shown["max_in_flight"], Value::Null, "{shown}");
     assert_eq!(call(&jackfield).await.as_deref(), Ok("key-a"));
 }

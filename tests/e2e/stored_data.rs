@@ -1,20 +1,21 @@
-//! A data folder that commit f873a21 wrote opens as that commit left it: `tests/cases/store/f873a21`.
+//! Opens a data folder that commit f873a21 wrote (`tests/cases/store/f873a21`): all of its state must be
+//! there.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use jackfield_http::practice::{MockFailure, MockOAuthCounts, MockOAuthOptions, Rotation};
+use jackfield_mock_provider::{MockFailure, MockOAuthCounts, MockOAuthOptions, Rotation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::{Jackfield, TOKEN, Upstream, chat};
 use crate::oauth::CLIENT_SECRET;
 
-/// The client's id and secret as a form has them.
+/// The client's id and secret, form-encoded.
 const CLIENT: &str = "client_id=me&client_secret=s3%3Acr%25t%26%2B%3D~";
 
-/// A server on a copy of the folder, and the two providers that the folder knows.
+/// A server on a copy of the folder, and the two providers of its configuration.
 struct Scene {
     accounts: Upstream,
     keys: Upstream,
@@ -53,15 +54,15 @@ impl Scene {
         self.jackfield.call(&chat(model, false, &json!({}))).await
     }
 
-    /// A call that must succeed: the key, or the account, that served it.
+    /// Makes a call that must succeed; returns the key or the account that served it.
     async fn served(&self, model: &str) -> String {
-        let (status, answer) = self.call(model).await;
-        assert_eq!(status, 200, "{model}: {answer}");
-        let by = answer["x_practice"]["served_by"].as_str();
+        let (status, response) = self.call(model).await;
+        assert_eq!(status, 200, "{model}: {response}");
+        let by = response["x_mock"]["served_by"].as_str();
         by.unwrap().to_owned()
     }
 
-    /// An action of the operator's.
+    /// Runs an admin action on a credential.
     async fn act(&self, id: &str, action: &str) {
         let admin = self.jackfield.admin;
         let url = format!("http://{admin}/admin/v1/credentials/{id}/{action}");
@@ -70,7 +71,8 @@ impl Scene {
         assert_eq!(status, 200, "{id}: {action}");
     }
 
-    /// Every credential is shown with what f873a21 showed, and no other is there.
+    /// Checks that the admin API shows exactly the credentials that f873a21 showed, with at least the same
+    /// members.
     async fn stands(&self) {
         let shown = self.jackfield.admin("credentials").await;
         let shown = shown["credentials"].as_array().unwrap();
@@ -87,7 +89,7 @@ fn case(name: &str) -> PathBuf {
     cases.join(name)
 }
 
-/// The folder as a server needs it: git does not store that a file is for its owner only.
+/// Copies the data, with file permissions for the owner only: git does not store these.
 fn copied() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (from, to) in [
@@ -103,7 +105,7 @@ fn copied() -> TempDir {
     folder
 }
 
-/// Opens an account, and refreshes its tokens as often as the server had when the folder was made.
+/// Creates an account, and refreshes its tokens as often as when the folder was written.
 async fn refresh(client: &reqwest::Client, accounts: &Upstream, tokens: &Value) {
     let account = tokens["account"].as_str().unwrap();
     accounts.oauth().open(account);
@@ -124,7 +126,7 @@ fn ids(credentials: &[Value]) -> Vec<&str> {
         .collect()
 }
 
-/// Every member that is expected is shown, at any depth; more may be.
+/// Checks that `shown` has all expected members, at any depth; it may have more.
 fn holds(shown: &Value, expected: &Value, place: &str) {
     match expected {
         Value::Object(members) => {
@@ -177,7 +179,7 @@ async fn stored_tokens_are_sent_and_refreshed() {
         );
     }
     assert_eq!(oauth.counts().unauthorized, 0, "{:?}", oauth.counts());
-    // The access tokens end: the stored refresh tokens and client secrets bring others.
+    // The access tokens expire, so the server needs the stored refresh tokens and client secrets.
     for (number, tokens) in (before + 1..).zip(tokens) {
         let account = tokens["account"].as_str().unwrap();
         oauth.end_access(account);
@@ -185,12 +187,12 @@ async fn stored_tokens_are_sent_and_refreshed() {
         assert_eq!(scene.served(model).await, account);
         assert_eq!(oauth.counts().refreshed, number, "{account}");
     }
-    // A credential whose refresh was rejected stays barred: the provider is not asked.
+    // A credential whose refresh was rejected stays barred: no call uses it.
     let (status, _) = scene.call("bob").await;
     assert_ne!(status, 200);
     let counts = oauth.counts();
     assert_eq!((counts.invalid_grant, counts.invalid_client), (0, 0));
-    assert_eq!(counts.unauthorized, 4, "one for each that ended");
+    assert_eq!(counts.unauthorized, 4, "one for each expired token");
 }
 
 #[tokio::test]
@@ -200,7 +202,7 @@ async fn credentials_of_the_admin_api_serve_with_what_was_stored() {
     let requests = scene.keys.provider.requests();
     let sent = &requests.last().unwrap().headers;
     assert_eq!(sent.get("x-team").map(String::as_str), Some("blue"));
-    // The stored proxy is not there, so the call cannot reach the provider.
+    // The stored proxy does not run, so the call cannot reach the provider.
     let (status, _) = scene.call("proxied").await;
     assert_ne!(status, 200);
     assert!(!scene.keys.provider.calls().contains_key("key-proxied"));
@@ -232,10 +234,10 @@ async fn what_the_operator_and_the_health_say_decides_who_serves() {
         "unpaid",
     ];
     for model in unfit {
-        let (status, answer) = scene.call(model).await;
-        assert_ne!(status, 200, "{model}: {answer}");
+        let (status, response) = scene.call(model).await;
+        assert_ne!(status, 200, "{model}: {response}");
     }
-    assert_eq!(scene.keys.provider.calls(), calls, "one of them was tried");
+    assert_eq!(scene.keys.provider.calls(), calls, "a credential was used");
     scene.act("off", "enable").await;
     for id in [
         "cooled",
@@ -250,14 +252,14 @@ async fn what_the_operator_and_the_health_say_decides_who_serves() {
     for model in unfit {
         scene.served(model).await;
     }
-    // Its cooldown ended long ago, but the strikes are stored: the next one is the seventh.
+    // The cooldown has ended long ago, but the strikes are stored: the next one is the seventh.
     let limit = MockFailure {
         status: MockFailure::TOO_MANY_REQUESTS,
         retry_after: None,
     };
     scene.keys.provider.fail("key-struck", Some(limit));
-    let (status, answer) = scene.call("struck").await;
-    assert_eq!(status, 429, "{answer}");
+    let (status, response) = scene.call("struck").await;
+    assert_eq!(status, 429, "{response}");
     let struck = scene.jackfield.credential("struck").await;
     assert_eq!(struck["models"][0]["health"]["strikes"], 7, "{struck}");
 }

@@ -1,5 +1,5 @@
-//! Plugins are replaced while calls and streams run through them: none fails, none is cut, and what
-//! was replaced is gone.
+//! Replaces plugins while calls and streams use them. No call fails, no stream is cut, and the old
+//! versions are freed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,26 +10,26 @@ use tokio::task::JoinSet;
 
 use crate::harness::{Jackfield, Upstream, chat, provider, wait_until};
 
-/// How often each plugin is replaced.
+/// The number of swaps of each plugin.
 const SWAPS: u64 = 100;
 
-/// Calls at the least.
+/// The minimum of calls.
 const CALLS: u64 = 2_000;
 
-/// Streams that are open all the while.
+/// The number of open streams.
 const STREAMS: usize = 50;
 
-/// Callers at a time.
+/// The number of concurrent callers without streaming.
 const CALLERS: usize = 6;
 
-/// What memory may have grown by over the second half of the swaps: what the allocator keeps, and
-/// noise. A generation that stays costs half a MiB, so 50 that stay would show.
+/// The limit of memory growth in the second half of the swaps: memory that the allocator keeps, and noise.
+/// A leaked generation costs half a MiB, so 50 of them exceed it.
 const GROWTH_KIB_MAX: u64 = 16 << 10;
 
-/// Another version of a component: the same, with one more custom section.
+/// Returns another version of a component: the same code with one more custom section.
 fn with_version(component: &[u8], number: u8) -> Vec<u8> {
     let mut bytes = component.to_vec();
-    // A section: id 0, its size, the size of its name, the name, the content.
+    // A custom section: id 0, its size, the size of its name, the name, the content.
     bytes.extend_from_slice(&[0, 3, 1, b'v', number]);
     bytes
 }
@@ -60,8 +60,8 @@ impl MixedLoad {
         let stream = caller.is_multiple_of(2);
         self.tasks.spawn(async move {
             while !stop.load(Ordering::Relaxed) {
-                // Half of the callers go through the guest that sees every frame.
-                let model = if stream { "practice" } else { "guided" };
+                // Half of the callers use the executor that reads every frame.
+                let model = if stream { "mock" } else { "guest" };
                 let (status, response) = jackfield.call(&chat(model, false, &json!({}))).await;
                 assert_eq!(status, 200, "{response}");
                 calls.fetch_add(1, Ordering::Relaxed);
@@ -69,14 +69,14 @@ impl MixedLoad {
         });
     }
 
-    /// One stream after the other, so that there is always one open.
+    /// Starts a caller that opens one stream after the other.
     fn stream(&mut self) {
         let (jackfield, stop) = (Arc::clone(&self.jackfield), Arc::clone(&self.stop));
         let calls = Arc::clone(&self.calls);
         let model = if self.tasks.len().is_multiple_of(2) {
-            "practice"
+            "mock"
         } else {
-            "guided"
+            "guest"
         };
         self.tasks.spawn(async move {
             while !stop.load(Ordering::Relaxed) {
@@ -85,12 +85,12 @@ impl MixedLoad {
                 let response = request.body(body).send().await.unwrap();
                 assert_eq!(response.status(), 200);
                 let text = response.text().await.unwrap();
-                // The role, the words, the reason why it ends.
+                // The role, 60 words, and the finish reason.
                 let events = text.matches("data: {").count();
                 assert_eq!(events, 62, "a stream was cut: {text}");
                 assert!(
                     text.ends_with("data: [DONE]\n\n"),
-                    "a stream did not end: {text}"
+                    "a stream has no end: {text}"
                 );
                 calls.fetch_add(1, Ordering::Relaxed);
             }
@@ -106,7 +106,7 @@ impl MixedLoad {
     }
 }
 
-/// The plugins that are replaced: an executor that relays, one that sees every frame, a selector.
+/// The replaced plugins: an executor that relays, an executor that reads every frame, a selector.
 const REPLACED: [&str; 3] = ["openai-compatible", "practice-executor", "round-robin"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -123,7 +123,7 @@ async fn swaps_under_load_fail_no_call_and_leak_nothing() {
     let mut halfway_kib = 0;
     for swap in 0..SWAPS {
         for (name, component) in REPLACED.iter().zip(&components) {
-            // Three versions in turn: the one that serves is never dropped again.
+            // Three versions in turn, so that each swap brings a different one.
             replace(
                 &jackfield,
                 name,
@@ -153,21 +153,17 @@ async fn swaps_under_load_fail_no_call_and_leak_nothing() {
     for name in REPLACED {
         let shown = jackfield.plugin(name).await;
         assert_eq!(shown["swaps"], SWAPS, "{shown}");
-        // The one that serves, and the one that a rollback would bring back.
+        // The one that serves, and the one for a rollback.
         let alive = shown["generations_alive"].as_array().unwrap();
         assert_eq!(alive.len(), 2, "{shown}");
     }
 }
 
-/// A provider whose answers are relayed, and one whose answers pass through a guest.
+/// Starts a server with a provider whose responses are relayed, and one whose responses pass through a
+/// guest.
 async fn two_providers(upstream: &Upstream) -> Jackfield {
-    let relayed = provider(
-        "practice",
-        "openai-compatible",
-        upstream,
-        &["key-a", "key-b"],
-    );
-    let plugin_provider = provider("guided", "practice-executor", upstream, &["key-c", "key-d"]);
+    let relayed = provider("mock", "openai-compatible", upstream, &["key-a", "key-b"]);
+    let plugin_provider = provider("guest", "practice-executor", upstream, &["key-c", "key-d"]);
     let folder = tempfile::tempdir().unwrap();
     let jackfield =
         Jackfield::start_in(folder, &format!("providers:\n{relayed}{plugin_provider}")).await;
@@ -175,7 +171,7 @@ async fn two_providers(upstream: &Upstream) -> Jackfield {
     jackfield
 }
 
-/// Drops a component into the folder and waits until it serves.
+/// Installs a component, and waits until it serves.
 async fn replace(jackfield: &Jackfield, name: &str, component: &[u8]) {
     let before = jackfield.generation(name).await;
     jackfield.install_plugin(name, component);
@@ -192,7 +188,7 @@ async fn rejects_a_bad_file_and_rolls_back() {
     let built_in = jackfield.generation("round-robin").await;
 
     jackfield.install_plugin("round-robin", b"not a component");
-    wait_until("the refusal is told", async || {
+    wait_until("the error is shown", async || {
         !jackfield.plugin("round-robin").await["problem"].is_null()
     })
     .await;
@@ -215,19 +211,14 @@ async fn rejects_a_bad_file_and_rolls_back() {
     order.sort();
     assert_eq!(order, ["key-a", "key-a", "key-b", "key-b"]);
 
-    assert_eq!(jackfield.roll_back("nobody").await, 404);
+    assert_eq!(jackfield.roll_back("no-such-plugin").await, 404);
 }
 
 async fn served_keys(jackfield: &Jackfield) -> Vec<String> {
     let mut served = Vec::new();
     for _ in 0..4 {
-        let (_, response) = jackfield.call(&chat("practice", false, &json!({}))).await;
-        served.push(
-            response["x_practice"]["served_by"]
-                .as_str()
-                .unwrap()
-                .to_owned(),
-        );
+        let (_, response) = jackfield.call(&chat("mock", false, &json!({}))).await;
+        served.push(response["x_mock"]["served_by"].as_str().unwrap().to_owned());
     }
     served
 }

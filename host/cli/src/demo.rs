@@ -1,5 +1,5 @@
-//! The demo: a practice provider in this process, two credentials for it, the real server, and a
-//! guided tour of what it does.
+//! The demo: a mock provider in this process, a server with two credentials for it, and a tour of the
+//! server's features.
 
 mod tour;
 
@@ -9,8 +9,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jackfield_http::practice::MockProvider;
 use jackfield_http::serve as serve_http;
+use jackfield_mock_provider::MockProvider;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -20,7 +20,7 @@ use crate::serve::{hangups, listen, run as run_host, stop_signal};
 use crate::terminal::print;
 use crate::wire::{Host, error_chain};
 
-/// Runs the tour, then serves until Ctrl-C, or ends.
+/// Runs the tour, then serves until Ctrl-C; with `exit`, it ends after the tour.
 pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error_chain(&error))?;
     let provider = MockProvider::new(KEYS.map(str::to_owned));
@@ -59,15 +59,13 @@ pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
 
 async fn serve_on(address: SocketAddr, provider: SocketAddr) -> Result<(), String> {
     print(&format!(
-        "\nServing on http://{address}/v1 until Ctrl-C. Try it:\n"
+        "\nServing on http://{address}/v1 until Ctrl-C. Try:\n"
     ));
     print(&format!(
         "  curl http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n    \
          -d '{{\"model\": \"fast\", \"messages\": [{{\"role\": \"user\", \"content\": \"hello\"}}]}}'\n"
     ));
-    print(&format!(
-        "The practice provider is at http://{provider}/v1."
-    ));
+    print(&format!("The mock provider is at http://{provider}/v1."));
     let _ = stop_signal()?.wait_for(|stop| *stop).await;
     Ok(())
 }
@@ -87,24 +85,24 @@ async fn serve_provider(
     .await;
 }
 
-/// The demo runs on a configuration like any other, read by the same code.
+/// Writes the demo's configuration to `file`, and loads it like any other.
 fn config(file: &Path, address: SocketAddr, provider: SocketAddr) -> Result<Config, String> {
     let [first, second] = KEYS;
     let text = format!(
         "listen: {address}\n\
          store: none\n\
          providers:\n\
-         \x20 - name: practice\n\
+         \x20 - name: mock\n\
          \x20   executor: openai-compatible\n\
          \x20   base-url: http://{provider}/v1\n\
          \x20   credentials: [ {{ id: {first}, api-key: {first} }}, {{ id: {second}, api-key: {second} }} ]\n\
-         \x20   models: [ {{ name: gpt-practice, alias: fast }} ]\n"
+         \x20   models: [ {{ name: gpt-mock, alias: fast }} ]\n"
     );
     fs::write(file, text).map_err(|error| format!("writing {}: {error}", file.display()))?;
     Config::load(file, &FileEnvironment).map_err(|errors| errors.to_string())
 }
 
-/// The demo's configuration names no variables.
+/// An environment without variables: the demo must not depend on the user's.
 struct FileEnvironment;
 
 impl Environment for FileEnvironment {
@@ -117,10 +115,10 @@ impl Environment for FileEnvironment {
     }
 }
 
-/// The keys of both credentials, which are also their ids: so answers show who gave them.
+/// The keys of the credentials, which are also their ids. Responses show the key, and so the credential.
 const KEYS: [&str; 2] = ["demo-a", "demo-b"];
 
-/// A file as `rename` puts it into a folder: whole, or not at all.
+/// Writes a file into a folder with a rename, so that the folder never has a partial file.
 fn drop_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
     let (part, whole) = (folder.join(format!("{name}.part")), folder.join(name));
     fs::write(&part, bytes)?;

@@ -7,6 +7,7 @@ mod catalog;
 mod config;
 mod credential;
 mod credential_files;
+#[cfg(feature = "demo")]
 mod demo;
 mod plugins;
 mod reload;
@@ -16,7 +17,6 @@ mod terminal;
 mod wire;
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -53,14 +53,15 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Show what Jackfield does, with a practice provider in this process, then serve.
+    /// Run a tour with a mock provider in this process, then serve.
+    #[cfg(feature = "demo")]
     Demo {
-        /// End after the tour: 0 if every step held.
+        /// Exit after the tour, with 0 if all steps passed.
         #[arg(long)]
         exit: bool,
-        /// Where to serve.
+        /// The address to serve on.
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8317")]
-        listen: SocketAddr,
+        listen: std::net::SocketAddr,
     },
     /// Check a configuration, or have a running server read its own anew.
     #[command(subcommand)]
@@ -119,6 +120,7 @@ async fn run(command: Command) -> ExitCode {
             Ok(loaded) => ended(serve::serve(loaded, &config).await),
             Err(code) => code,
         },
+        #[cfg(feature = "demo")]
         Command::Demo { exit, listen } => ended(demo::run(listen, exit).await),
         Command::Config(ConfigCommand::Check { file }) => match load(&file) {
             Ok(config) => {
@@ -179,9 +181,9 @@ fn failed(problem: &str) -> ExitCode {
 fn start_log(arguments: &Arguments) {
     let default = match arguments.command {
         Command::Serve { .. } => tracing::Level::INFO,
-        Command::Demo { .. } | Command::Config(_) | Command::Credential(_) | Command::Plugin(_) => {
-            tracing::Level::ERROR
-        }
+        #[cfg(feature = "demo")]
+        Command::Demo { .. } => tracing::Level::ERROR,
+        Command::Config(_) | Command::Credential(_) | Command::Plugin(_) => tracing::Level::ERROR,
     };
     let levels = arguments
         .log

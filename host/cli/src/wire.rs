@@ -24,6 +24,8 @@ use crate::snapshot;
 pub(crate) struct Host {
     pub(crate) api: Arc<Api>,
     pub(crate) admin: Option<Arc<Admin>>,
+    /// The demo shows which plugins serve.
+    #[cfg(feature = "demo")]
     pub(crate) registry: Arc<Registry>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) folder: PluginDir,
@@ -90,6 +92,7 @@ impl Host {
         Ok(Self {
             api,
             admin: parts.map(|parts| Arc::new(Admin::new(parts))),
+            #[cfg(feature = "demo")]
             registry,
             dispatcher,
             folder,

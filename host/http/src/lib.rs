@@ -1,12 +1,11 @@
-//! The HTTP edges: the server for clients, the upstream client, the admin API, and a practice
-//! provider. The only crate that knows axum and reqwest.
+//! The HTTP edges: the server for clients, the upstream client and the admin API. The only host crate
+//! that knows axum and reqwest.
 
 mod admin;
 mod admin_client;
 mod api;
 mod client_keys;
 pub mod limits;
-pub mod practice;
 mod render;
 mod server;
 mod upstream;

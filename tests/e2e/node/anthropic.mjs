@@ -4,7 +4,7 @@ import Anthropic from "@anthropic-ai/sdk";
 
 import * as it from "./features.mjs";
 
-const { equal, within, wish, MODEL: model, SAYS, HELLO } = it;
+const { equal, within, directive, MODEL: model, UPSTREAM_KEY, RESPONSE_TEXT } = it;
 const client = new Anthropic({ baseURL: it.BASE_URL, apiKey: it.KEY, maxRetries: 0, timeout: 30_000 });
 
 const tools = [
@@ -14,39 +14,39 @@ const tools = [
 const thinking = { type: "enabled", budget_tokens: 1024 };
 const user = (content) => ({ role: "user", content });
 const body = (messages, more) => ({ model, max_tokens: 2048, messages, ...more });
-const ask = (content, more = {}) => client.messages.create(body([user(content)], more));
+const send = (content, more = {}) => client.messages.create(body([user(content)], more));
 const streamed = (content, more = {}) => client.messages.stream(body([user(content)], more)).finalMessage();
-// The blocks that are for people. Others are only to be handed back, unread.
+// People do not read these blocks. The client only sends them back.
 const hidden = (block) => block.type === "redacted_thinking" || (block.type === "thinking" && !block.thinking);
 const kinds = (message) => message.content.filter((block) => !hidden(block)).map((block) => block.type);
 
-const results = (message) => {
+const withResults = (message) => {
   const calls = message.content.filter((block) => block.type === "tool_use");
-  const told = calls.map((call, index) => ({
+  const results = calls.map((call, index) => ({
     type: "tool_result",
     tool_use_id: call.id,
     content: ["21 degrees", "noon"][index],
   }));
-  return [user("parallel tools"), { role: "assistant", content: message.content }, user(told)];
+  return [user("parallel tools"), { role: "assistant", content: message.content }, user(results)];
 };
 
 await it.run({
   async messages() {
-    const answer = await ask("hello", { system: "be kind" });
-    equal([answer.content[0].text, answer.stop_reason], [`${HELLO} [system: be kind]`, "end_turn"]);
+    const response = await send("hello", { system: "be kind" });
+    equal([response.content[0].text, response.stop_reason], [`${RESPONSE_TEXT} [system: be kind]`, "end_turn"]);
   },
 
   async messages_stream() {
     const message = await streamed("hello");
-    equal([message.content[0].text, message.usage.output_tokens], [HELLO, 5]);
-    const events = await it.all(ask("hello", { stream: true }));
+    equal([message.content[0].text, message.usage.output_tokens], [RESPONSE_TEXT, 5]);
+    const events = await it.all(send("hello", { stream: true }));
     equal([events[0].type, events.at(-1).type], ["message_start", "message_stop"]);
   },
 
   async messages_tools() {
-    const answer = await ask("parallel tools", { tools });
-    equal(answer.content.map((call) => call.input), [it.WEATHER_ARGUMENTS, it.CLOCK_ARGUMENTS]);
-    equal(answer.stop_reason, "tool_use");
+    const response = await send("parallel tools", { tools });
+    equal(response.content.map((call) => call.input), [it.WEATHER_ARGUMENTS, it.CLOCK_ARGUMENTS]);
+    equal(response.stop_reason, "tool_use");
   },
 
   async messages_tools_streamed() {
@@ -55,29 +55,29 @@ await it.run({
   },
 
   async messages_tool_results() {
-    const message = await ask("parallel tools", { tools });
-    const answer = await client.messages.create(body(results(message), { tools }));
-    equal(answer.content[0].text, `${SAYS} says: result 21 degrees result noon`);
+    const message = await send("parallel tools", { tools });
+    const response = await client.messages.create(body(withResults(message), { tools }));
+    equal(response.content[0].text, `${UPSTREAM_KEY} says: result 21 degrees result noon`);
   },
 
   async messages_thinking() {
-    for (const message of [await ask("hello", { thinking }), await streamed("hello", { thinking })]) {
+    for (const message of [await send("hello", { thinking }), await streamed("hello", { thinking })]) {
       equal(kinds(message), ["thinking", "text"]);
-      equal(message.content[0].thinking, it.THOUGHT);
+      equal(message.content[0].thinking, it.REASONING);
     }
   },
 
   async messages_thinking_returned() {
     const message = await streamed("parallel tools", { tools, thinking });
     equal(kinds(message), ["thinking", "tool_use", "tool_use"]);
-    const answer = await client.messages.create(body(results(message), { tools, thinking }));
-    within("result 21 degrees result noon", answer.content.findLast((block) => block.type === "text").text);
+    const response = await client.messages.create(body(withResults(message), { tools, thinking }));
+    within("result 21 degrees result noon", response.content.findLast((block) => block.type === "text").text);
   },
 
   async messages_image() {
     const source = { type: "base64", media_type: "image/png", data: it.PNG };
-    const answer = await ask([{ type: "image", source }, { type: "text", text: "look" }]);
-    within(it.SAW, answer.content[0].text);
+    const response = await send([{ type: "image", source }, { type: "text", text: "look" }]);
+    within(it.IMAGE_TEXT, response.content[0].text);
   },
 
   async count_tokens() {
@@ -86,15 +86,15 @@ await it.run({
   },
 
   async errors() {
-    await it.raises(Anthropic.BadRequestError, () => ask(""));
-    const raised = await it.raises(Anthropic.RateLimitError, () => ask(wish("hello", { status: 429 })));
+    await it.raises(Anthropic.BadRequestError, () => send(""));
+    const raised = await it.raises(Anthropic.RateLimitError, () => send(directive("hello", { status: 429 })));
     equal(raised.error.error.type, "rate_limit_error");
-    await it.raises(Anthropic.InternalServerError, () => ask(wish("hello", { status: 500 })));
+    await it.raises(Anthropic.InternalServerError, () => send(directive("hello", { status: 500 })));
   },
 
   async error_in_stream() {
-    const text = wish("hello", { events_error_after: 5 });
-    await it.raises(Anthropic.APIError, () => it.all(ask(text, { stream: true })));
+    const text = directive("hello", { events_error_after: 5 });
+    await it.raises(Anthropic.APIError, () => it.all(send(text, { stream: true })));
   },
 
   async models() {

@@ -1,5 +1,5 @@
-// Runs the features of an SDK one by one, and says which of them do not hold. The arguments are those of
-// the scripts for Python: --base-url --key --model [--says] [--without a,b] [--only a,b] [--list].
+// Tests the features of an SDK one by one, and reports which of them fail. The arguments are those of the
+// Python scripts: --base-url --key --model [--upstream-key KEY] [--without a,b] [--only a,b] [--list].
 
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
@@ -10,7 +10,7 @@ const { values } = parseArgs({
     "base-url": text,
     key: text,
     model: text,
-    says: text,
+    "upstream-key": text,
     without: text,
     only: text,
     list: { type: "boolean" },
@@ -20,16 +20,16 @@ const { values } = parseArgs({
 export const BASE_URL = values["base-url"];
 export const KEY = values.key;
 export const MODEL = values.model;
-export const SAYS = values.says || KEY;
-export const HELLO = `${SAYS} says: word-1 word-2 word-3 word-4`;
-export const THOUGHT = "It is practice, so I think briefly.";
+export const UPSTREAM_KEY = values["upstream-key"] || KEY;
+export const RESPONSE_TEXT = `${UPSTREAM_KEY} says: word-1 word-2 word-3 word-4`;
+export const REASONING = "This is mock reasoning. It is short.";
 
-// The smallest PNG that there is: one pixel.
+// The smallest possible PNG: one pixel.
 export const PNG =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
-export const SAW = `saw image image/png ${Buffer.from(PNG, "base64").length} bytes`;
+export const IMAGE_TEXT = `saw image image/png ${Buffer.from(PNG, "base64").length} bytes`;
 
-// What the tools take, and what the practice provider calls them with.
+// The parameters of the tools, and the arguments that the mock provider calls them with.
 const object = (properties) => ({
   type: "object",
   properties,
@@ -37,39 +37,39 @@ const object = (properties) => ({
   additionalProperties: false,
 });
 export const WEATHER = object({ city: { type: "string" }, days: { type: "integer" } });
-export const WEATHER_ARGUMENTS = { city: "practice-city", days: 7 };
+export const WEATHER_ARGUMENTS = { city: "mock-city", days: 7 };
 export const CLOCK = object({ zone: { type: "string" } });
-export const CLOCK_ARGUMENTS = { zone: "practice-zone-2" };
+export const CLOCK_ARGUMENTS = { zone: "mock-zone-2" };
 
-/// A text with wishes in it, which reach the provider through any translation.
-export const wish = (text, wishes) => `${text} practice:wish ${JSON.stringify(wishes)}`;
+/// Returns a text with directives for the mock provider. They pass through any translation.
+export const directive = (text, directives) => `${text} mock:directive ${JSON.stringify(directives)}`;
 
 export const equal = assert.deepEqual;
 
-/// Fails unless a text has a part.
+/// Fails if `whole` does not contain `part`.
 export function within(part, whole) {
   assert.ok(whole.includes(part), `${part} is not in ${whole}`);
 }
 
-/// The error that a call raises; it must be of this class.
+/// Returns the error that a call raises. Fails if it is not of this class.
 export async function raises(error, call) {
   try {
     await call();
   } catch (raised) {
-    assert.ok(raised instanceof error, `${raised?.name} where ${error.name} is due: ${raised}`);
+    assert.ok(raised instanceof error, `expected ${error.name}, but ${raised?.name} was raised: ${raised}`);
     return raised;
   }
-  assert.fail(`nothing was raised where ${error.name} is due`);
+  assert.fail(`expected ${error.name}, but nothing was raised`);
 }
 
-/// All that a stream has.
+/// Returns all items of a stream.
 export async function all(stream) {
   const items = [];
   for await (const item of await stream) items.push(item);
   return items;
 }
 
-/// Runs the features that were asked for.
+/// Runs the selected features.
 export async function run(features) {
   const names = (list) => list.split(",").filter(Boolean);
   const [without, only] = [names(values.without), names(values.only)];
@@ -88,13 +88,13 @@ export async function run(features) {
       await feature();
     } catch (error) {
       failed.push(name);
-      console.error(`${name} does not hold:`, error);
+      console.error(`${name} failed:`, error);
     }
   }
   if (failed.length > 0 || chosen.length === 0) {
-    console.error(`of ${chosen.length} features these did not hold: ${failed.join(", ")}`);
+    console.error(`of ${chosen.length} features these failed: ${failed.join(", ")}`);
     process.exitCode = 1;
     return;
   }
-  console.log(`all held: ${chosen.length} features`);
+  console.log(`all passed: ${chosen.length} features`);
 }

@@ -4,7 +4,7 @@ import { ApiError, FunctionCallingConfigMode, GoogleGenAI } from "@google/genai"
 
 import * as it from "./features.mjs";
 
-const { equal, within, wish, MODEL: model, SAYS, HELLO } = it;
+const { equal, within, directive, MODEL: model, UPSTREAM_KEY, RESPONSE_TEXT } = it;
 const client = new GoogleGenAI({ apiKey: it.KEY, httpOptions: { baseUrl: it.BASE_URL, timeout: 30_000 } });
 
 const { additionalProperties: _, ...weather } = it.WEATHER;
@@ -17,40 +17,40 @@ const tools = [
   },
 ];
 const thinkingConfig = { includeThoughts: true, thinkingBudget: 1024 };
-const ask = (contents, config = {}) => client.models.generateContent({ model, contents, config });
+const send = (contents, config = {}) => client.models.generateContent({ model, contents, config });
 const stream = (contents, config = {}) => it.all(client.models.generateContentStream({ model, contents, config }));
 
-const answered = (answer) => {
-  const told = ["21 degrees", "noon"];
-  const parts = answer.functionCalls.map(({ id, name }, index) => ({
-    functionResponse: { id, name, response: { result: told[index] } },
+const withResults = (response) => {
+  const texts = ["21 degrees", "noon"];
+  const parts = response.functionCalls.map(({ id, name }, index) => ({
+    functionResponse: { id, name, response: { result: texts[index] } },
   }));
-  const asked = { role: "user", parts: [{ text: "parallel tools" }] };
-  return [asked, answer.candidates[0].content, { role: "user", parts }];
+  const prompt = { role: "user", parts: [{ text: "parallel tools" }] };
+  return [prompt, response.candidates[0].content, { role: "user", parts }];
 };
 
 await it.run({
   async generate() {
-    const answer = await ask("hello", { systemInstruction: "be kind" });
-    equal(answer.text, `${HELLO} [system: be kind]`);
-    equal(answer.candidates[0].finishReason, "STOP");
+    const response = await send("hello", { systemInstruction: "be kind" });
+    equal(response.text, `${RESPONSE_TEXT} [system: be kind]`);
+    equal(response.candidates[0].finishReason, "STOP");
   },
 
   async stream() {
     const chunks = await stream("hello");
-    equal(chunks.map((chunk) => chunk.text ?? "").join(""), HELLO);
+    equal(chunks.map((chunk) => chunk.text ?? "").join(""), RESPONSE_TEXT);
     equal(chunks.at(-1).usageMetadata.candidatesTokenCount, 5);
     equal(chunks.at(-1).candidates[0].finishReason, "STOP");
   },
 
   async function_calls() {
-    const { functionCalls } = await ask("parallel tools", { tools });
+    const { functionCalls } = await send("parallel tools", { tools });
     equal(functionCalls.map((call) => call.args), [it.WEATHER_ARGUMENTS, it.CLOCK_ARGUMENTS]);
   },
 
   async function_choice() {
     const functionCallingConfig = { mode: FunctionCallingConfigMode.ANY, allowedFunctionNames: ["get_time"] };
-    const { functionCalls } = await ask("hello", { tools, toolConfig: { functionCallingConfig } });
+    const { functionCalls } = await send("hello", { tools, toolConfig: { functionCallingConfig } });
     equal(functionCalls.map((call) => call.name), ["get_time"]);
   },
 
@@ -61,29 +61,29 @@ await it.run({
   },
 
   async function_results() {
-    const contents = answered(await ask("parallel tools", { tools }));
-    equal((await ask(contents, { tools })).text, `${SAYS} says: result 21 degrees result noon`);
+    const contents = withResults(await send("parallel tools", { tools }));
+    equal((await send(contents, { tools })).text, `${UPSTREAM_KEY} says: result 21 degrees result noon`);
   },
 
   async thoughts() {
-    const { parts } = (await ask("hello", { thinkingConfig })).candidates[0].content;
-    equal(parts.filter((part) => part.thought).map((part) => part.text), [it.THOUGHT]);
+    const { parts } = (await send("hello", { thinkingConfig })).candidates[0].content;
+    equal(parts.filter((part) => part.thought).map((part) => part.text), [it.REASONING]);
   },
 
   async thoughts_returned() {
-    const answer = await ask("parallel tools", { tools, thinkingConfig });
-    equal(answer.candidates[0].content.parts.some((part) => part.thoughtSignature), true);
-    within("result 21 degrees", (await ask(answered(answer), { tools, thinkingConfig })).text);
+    const response = await send("parallel tools", { tools, thinkingConfig });
+    equal(response.candidates[0].content.parts.some((part) => part.thoughtSignature), true);
+    within("result 21 degrees", (await send(withResults(response), { tools, thinkingConfig })).text);
   },
 
   async structured() {
-    const answer = await ask("where?", { responseMimeType: "application/json", responseJsonSchema: it.WEATHER });
-    equal(JSON.parse(answer.text), it.WEATHER_ARGUMENTS);
+    const response = await send("where?", { responseMimeType: "application/json", responseJsonSchema: it.WEATHER });
+    equal(JSON.parse(response.text), it.WEATHER_ARGUMENTS);
   },
 
   async image() {
     const parts = [{ text: "look" }, { inlineData: { mimeType: "image/png", data: it.PNG } }];
-    within(it.SAW, (await ask([{ role: "user", parts }])).text);
+    within(it.IMAGE_TEXT, (await send([{ role: "user", parts }])).text);
   },
 
   async count_tokens() {
@@ -98,10 +98,10 @@ await it.run({
   },
 
   async errors() {
-    const raised = await it.raises(ApiError, () => ask(wish("hello", { status: 429 })));
+    const raised = await it.raises(ApiError, () => send(directive("hello", { status: 429 })));
     equal(raised.status, 429);
-    const wrong = [{ role: "assistant", parts: [{ text: "a" }] }];
-    equal((await it.raises(ApiError, () => ask(wrong))).status, 400);
+    const invalid = [{ role: "assistant", parts: [{ text: "a" }] }];
+    equal((await it.raises(ApiError, () => send(invalid))).status, 400);
   },
 
   async models() {

@@ -10,7 +10,7 @@ TOOLS = [
     {"name": "get_weather", "description": "weather", "input_schema": WEATHER},
     {"name": "get_time", "description": "time", "input_schema": CLOCK},
 ]
-THOUGHT = "It is practice, so I think briefly."
+REASONING = "This is mock reasoning. It is short."
 THINKING = {"type": "enabled", "budget_tokens": 1024}
 
 
@@ -18,13 +18,13 @@ def of_user(content) -> dict:
     return {"role": "user", "content": content}
 
 
-def ask(content, max_tokens=2048, **more):
+def send(content, max_tokens=2048, **more):
     messages = content if isinstance(content, list) and "role" in content[0] else [of_user(content)]
     return client.messages.create(model=MODEL, max_tokens=max_tokens, messages=messages, **more)
 
 
 def streamed(content, **more):
-    """The types of the events, and the whole message."""
+    """Returns the types of the events, and the whole message."""
     with client.messages.stream(model=MODEL, max_tokens=2048, messages=[of_user(content)], **more) as stream:
         kinds = [event.type for event in stream]
         return kinds, stream.get_final_message()
@@ -32,12 +32,12 @@ def streamed(content, **more):
 
 @feature
 def messages():
-    answer = ask("hello")
-    equal((answer.type, answer.role, answer.stop_reason), ("message", "assistant", "end_turn"))
-    [block] = answer.content
-    equal((block.type, block.text), ("text", HELLO))
-    equal(answer.usage.output_tokens, 5)
-    assert answer.usage.input_tokens > 0
+    response = send("hello")
+    equal((response.type, response.role, response.stop_reason), ("message", "assistant", "end_turn"))
+    [block] = response.content
+    equal((block.type, block.text), ("text", RESPONSE_TEXT))
+    equal(response.usage.output_tokens, 5)
+    assert response.usage.input_tokens > 0
 
 
 @feature
@@ -46,72 +46,72 @@ def messages_stream():
     equal((kinds[0], kinds[-1]), ("message_start", "message_stop"))
     for kind in ["content_block_start", "content_block_delta", "content_block_stop", "message_delta"]:
         assert kind in kinds, kinds
-    equal((message.content[0].text, message.stop_reason), (HELLO, "end_turn"))
+    equal((message.content[0].text, message.stop_reason), (RESPONSE_TEXT, "end_turn"))
     equal(message.usage.output_tokens, 5)
 
 
 @feature
 def messages_raw_stream():
-    events = list(ask("hello", stream=True))
+    events = list(send("hello", stream=True))
     texts = [event.delta.text for event in events if event.type == "content_block_delta"]
-    equal(("".join(texts), events[-1].type), (HELLO, "message_stop"))
+    equal(("".join(texts), events[-1].type), (RESPONSE_TEXT, "message_stop"))
     assert len(texts) > 1, "a stream came in one piece"
 
 
 @feature
 def messages_usage():
-    whole, text = ask("hello").usage, wish("hello", cached_tokens=2)
-    usage = ask(text).usage
+    whole, text = send("hello").usage, directive("hello", cached_tokens=2)
+    usage = send(text).usage
     equal((usage.cache_read_input_tokens, whole.cache_read_input_tokens or 0), (2, 0))
     equal(streamed(text)[1].usage.cache_read_input_tokens, 2)
 
 
 @feature
 def messages_system():
-    equal(ask("hello", system="be kind").content[0].text, f"{HELLO} [system: be kind]")
+    equal(send("hello", system="be kind").content[0].text, f"{RESPONSE_TEXT} [system: be kind]")
     blocks = [{"type": "text", "text": "be kind", "cache_control": {"type": "ephemeral"}}]
-    equal(ask("hello", system=blocks).content[0].text, f"{HELLO} [system: be kind]")
+    equal(send("hello", system=blocks).content[0].text, f"{RESPONSE_TEXT} [system: be kind]")
 
 
 @feature
 def messages_length():
-    answer = ask("hello", max_tokens=2)
-    equal((answer.content[0].text, answer.stop_reason), (f"{SAYS} says: word-1", "max_tokens"))
+    response = send("hello", max_tokens=2)
+    equal((response.content[0].text, response.stop_reason), (f"{UPSTREAM_KEY} says: word-1", "max_tokens"))
 
 
 @feature
 def messages_stop():
-    answer = ask("hello", stop_sequences=["word-3"])
-    equal(answer.content[0].text, f"{SAYS} says: word-1 word-2 ")
+    response = send("hello", stop_sequences=["word-3"])
+    equal(response.content[0].text, f"{UPSTREAM_KEY} says: word-1 word-2 ")
 
 
 @feature
 def messages_stop_sequence_named():
-    answer = ask("hello", stop_sequences=["word-3"])
-    equal((answer.stop_reason, answer.stop_sequence), ("stop_sequence", "word-3"))
+    response = send("hello", stop_sequences=["word-3"])
+    equal((response.stop_reason, response.stop_sequence), ("stop_sequence", "word-3"))
 
 
 @feature
 def messages_tools():
-    answer = ask("use a tool", tools=TOOLS)
-    [call] = [block for block in answer.content if block.type == "tool_use"]
-    equal((call.name, call.input, answer.stop_reason), ("get_weather", WEATHER_ARGUMENTS, "tool_use"))
+    response = send("use a tool", tools=TOOLS)
+    [call] = [block for block in response.content if block.type == "tool_use"]
+    equal((call.name, call.input, response.stop_reason), ("get_weather", WEATHER_ARGUMENTS, "tool_use"))
 
 
 @feature
 def messages_tool_choice():
     named = {"type": "tool", "name": "get_time"}
-    equal(ask("hello", tools=TOOLS, tool_choice=named).content[0].name, "get_time")
-    equal(ask("hello", tools=TOOLS, tool_choice={"type": "any"}).content[0].name, "get_weather")
-    equal(ask("a tool", tools=TOOLS, tool_choice={"type": "none"}).content[0].type, "text")
+    equal(send("hello", tools=TOOLS, tool_choice=named).content[0].name, "get_time")
+    equal(send("hello", tools=TOOLS, tool_choice={"type": "any"}).content[0].name, "get_weather")
+    equal(send("a tool", tools=TOOLS, tool_choice={"type": "none"}).content[0].type, "text")
 
 
 @feature
 def messages_parallel_tools():
-    calls = ask("parallel tools", tools=TOOLS).content
+    calls = send("parallel tools", tools=TOOLS).content
     equal([call.name for call in calls], ["get_weather", "get_time"])
     single = {"type": "auto", "disable_parallel_tool_use": True}
-    equal(len(ask("parallel tools", tools=TOOLS, tool_choice=single).content), 1)
+    equal(len(send("parallel tools", tools=TOOLS, tool_choice=single).content), 1)
 
 
 @feature
@@ -122,17 +122,17 @@ def messages_tools_streamed():
     equal(message.stop_reason, "tool_use")
 
 
-def results(message, told: list) -> list:
+def with_results(message, texts: list) -> list:
     calls = [block for block in message.content if block.type == "tool_use"]
-    blocks = [{"type": "tool_result", "tool_use_id": call.id, "content": text} for call, text in zip(calls, told)]
+    blocks = [{"type": "tool_result", "tool_use_id": call.id, "content": text} for call, text in zip(calls, texts)]
     return [of_user("parallel tools"), {"role": "assistant", "content": message.content}, of_user(blocks)]
 
 
 @feature
 def messages_tool_results():
-    turns = results(ask("parallel tools", tools=TOOLS), ["21 degrees", "noon"])
-    answer = ask(turns, tools=TOOLS)
-    equal(answer.content[0].text, f"{SAYS} says: result 21 degrees result noon")
+    turns = with_results(send("parallel tools", tools=TOOLS), ["21 degrees", "noon"])
+    response = send(turns, tools=TOOLS)
+    equal(response.content[0].text, f"{UPSTREAM_KEY} says: result 21 degrees result noon")
 
 
 def last_text(message):
@@ -140,38 +140,38 @@ def last_text(message):
 
 
 def shown(message):
-    """The blocks that are for people. Others are only to be handed back, unread."""
+    """Returns the types of the blocks that people read. The client only sends the others back."""
     hidden = lambda block: block.type == "redacted_thinking" or (block.type == "thinking" and not block.thinking)
     return [block.type for block in message.content if not hidden(block)]
 
 
 @feature
 def messages_thinking():
-    answer = ask("hello", thinking=THINKING)
-    equal(shown(answer), ["thinking", "text"])
-    equal(answer.content[0].thinking, THOUGHT)
-    assert any(block.signature for block in answer.content if block.type == "thinking"), "there is no signature"
+    response = send("hello", thinking=THINKING)
+    equal(shown(response), ["thinking", "text"])
+    equal(response.content[0].thinking, REASONING)
+    assert any(block.signature for block in response.content if block.type == "thinking"), "there is no signature"
     _, message = streamed("hello", thinking=THINKING)
     equal(shown(message), ["thinking", "text"])
-    equal(message.content[0].thinking, THOUGHT)
+    equal(message.content[0].thinking, REASONING)
     assert any(block.signature for block in message.content if block.type == "thinking"), "there is no signature"
 
 
 @feature
 def messages_thinking_returned():
-    """Thoughts go back with their signature, together with the answers of tools."""
+    """Thinking blocks go back with their signatures, together with the tool results."""
     more = {"tools": TOOLS, "thinking": THINKING}
-    for message in [ask("parallel tools", **more), streamed("parallel tools", **more)[1]]:
+    for message in [send("parallel tools", **more), streamed("parallel tools", **more)[1]]:
         equal(shown(message), ["thinking", "tool_use", "tool_use"])
-        answer = ask(results(message, ["21 degrees", "noon"]), **more)
-        within("result 21 degrees result noon", last_text(answer))
+        response = send(with_results(message, ["21 degrees", "noon"]), **more)
+        within("result 21 degrees result noon", last_text(response))
 
 
 @feature
 def messages_structured():
     schema = {**WEATHER, "properties": {**WEATHER["properties"]}}
     config = {"format": {"type": "json_schema", "schema": schema}}
-    text = ask("where?", output_config=config).content[0].text
+    text = send("where?", output_config=config).content[0].text
     equal(json.loads(text), WEATHER_ARGUMENTS)
 
 
@@ -179,14 +179,14 @@ def messages_structured():
 def messages_image():
     source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(PNG).decode()}
     blocks = [{"type": "image", "source": source}, {"type": "text", "text": "look"}]
-    within(SAW, ask(blocks).content[-1].text)
+    within(IMAGE_TEXT, send(blocks).content[-1].text)
 
 
 @feature
 def messages_document():
     source = {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(b"%PDF-1.7").decode()}
     blocks = [{"type": "document", "source": source}, {"type": "text", "text": "read"}]
-    within("saw document application/pdf 8 bytes", ask(blocks).content[-1].text)
+    within("saw document application/pdf 8 bytes", send(blocks).content[-1].text)
 
 
 @feature
@@ -206,7 +206,7 @@ def errors():
         (429, anthropic.RateLimitError),
         (500, anthropic.InternalServerError),
     ]:
-        raised = raises(error, lambda: ask(wish("hello", status=status)))
+        raised = raises(error, lambda: send(directive("hello", status=status)))
         equal(raised.body["type"], "error")
         assert raised.body["error"]["type"] and raised.body["error"]["message"], raised.body
 
@@ -214,7 +214,7 @@ def errors():
 @feature
 def error_of_request():
     turns = [of_user("a"), {"role": "assistant", "content": "b"}, of_user("")]
-    within("messages", str(raises(anthropic.BadRequestError, lambda: ask(turns))))
+    within("messages", str(raises(anthropic.BadRequestError, lambda: send(turns))))
 
 
 @feature
@@ -222,7 +222,7 @@ def error_in_stream():
     received = []
 
     def read():
-        for event in ask(wish("hello", events_error_after=5), stream=True):
+        for event in send(directive("hello", events_error_after=5), stream=True):
             received.append(event.type)
 
     try:

@@ -1,8 +1,8 @@
-"""Runs the features of an SDK one by one, and says which of them do not hold.
+"""Tests the features of an SDK one by one, and reports which of them fail.
 
-A script marks its features with `@feature` and ends with `run()`. Whoever calls it names the base URL,
-the key, the model, and whose key answers behind it; `--without a,b` leaves features out by name, and
-`--only a,b` runs no others.
+A script marks its features with `@feature` and ends with `run()`. The caller passes the base URL, the key
+and the model, and with `--upstream-key` the key that reaches the provider. `--without a,b` skips features
+by name; `--only a,b` runs only these.
 """
 
 import argparse
@@ -15,54 +15,54 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--base-url", required=True)
 parser.add_argument("--key", required=True)
 parser.add_argument("--model", required=True)
-parser.add_argument("--says", help="whose key answers; the client's own if it is left out")
+parser.add_argument("--upstream-key", help="the key that reaches the provider; the client's key by default")
 parser.add_argument("--without", default="")
 parser.add_argument("--only", default="")
 parser.add_argument("--list", action="store_true")
 ARGUMENTS = parser.parse_args()
 
 BASE_URL, KEY, MODEL = ARGUMENTS.base_url, ARGUMENTS.key, ARGUMENTS.model
-SAYS = ARGUMENTS.says or KEY
-HELLO = f"{SAYS} says: word-1 word-2 word-3 word-4"
+UPSTREAM_KEY = ARGUMENTS.upstream_key or KEY
+RESPONSE_TEXT = f"{UPSTREAM_KEY} says: word-1 word-2 word-3 word-4"
 
-# The smallest PNG that there is: one pixel.
+# The smallest possible PNG: one pixel.
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-SAW = f"saw image image/png {len(PNG)} bytes"
+IMAGE_TEXT = f"saw image image/png {len(PNG)} bytes"
 
-# What a weather tool takes, and what the practice provider calls it with.
+# The parameters of the tools, and the arguments that the mock provider calls them with.
 WEATHER = {
     "type": "object",
     "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
     "required": ["city", "days"],
     "additionalProperties": False,
 }
-WEATHER_ARGUMENTS = {"city": "practice-city", "days": 7}
+WEATHER_ARGUMENTS = {"city": "mock-city", "days": 7}
 CLOCK = {
     "type": "object",
     "properties": {"zone": {"type": "string"}},
     "required": ["zone"],
     "additionalProperties": False,
 }
-CLOCK_ARGUMENTS = {"zone": "practice-zone-2"}
+CLOCK_ARGUMENTS = {"zone": "mock-zone-2"}
 
 _features = []
 
 
 def feature(function):
-    """Marks a function as a feature of that name."""
+    """Marks a function as a feature with the function's name."""
     _features.append(function)
     return function
 
 
-def wish(text: str, **wishes) -> str:
-    """A text with wishes in it, which reach the provider through any translation."""
-    return f"{text} practice:wish {json.dumps(wishes)}"
+def directive(text: str, **directives) -> str:
+    """Returns a text with directives for the mock provider. They pass through any translation."""
+    return f"{text} mock:directive {json.dumps(directives)}"
 
 
 def equal(found, expected) -> None:
-    assert found == expected, f"found {found!r} where {expected!r} is due"
+    assert found == expected, f"expected {expected!r}, found {found!r}"
 
 
 def within(part: str, whole: str) -> None:
@@ -70,18 +70,18 @@ def within(part: str, whole: str) -> None:
 
 
 def raises(error: type[Exception], call) -> Exception:
-    """The error that a call raises; it must be of this very class."""
+    """Returns the error that a call raises. Fails if it is not of exactly this class."""
     try:
         call()
     except Exception as raised:
-        told = f"{type(raised).__name__} where {error.__name__} is due: {raised}"
-        assert type(raised) is error, told
+        message = f"expected {error.__name__}, but {type(raised).__name__} was raised: {raised}"
+        assert type(raised) is error, message
         return raised
-    raise AssertionError(f"nothing was raised where {error.__name__} is due")
+    raise AssertionError(f"expected {error.__name__}, but nothing was raised")
 
 
 def run() -> None:
-    """Runs what was asked for, and ends the process."""
+    """Runs the selected features, and ends the process."""
     named = lambda text: {name for name in text.split(",") if name}
     without, only = named(ARGUMENTS.without), named(ARGUMENTS.only)
     names = {function.__name__ for function in _features}
@@ -91,17 +91,17 @@ def run() -> None:
     unknown = (without | only) - names
     if unknown:
         sys.exit(f"there is no feature {', '.join(sorted(unknown))}")
-    held, failed = 0, []
+    passed, failed = 0, []
     for function in _features:
         name = function.__name__
         if name in without or (only and name not in only):
             continue
         try:
             function()
-            held += 1
+            passed += 1
         except Exception:
             failed.append(name)
-            print(f"{name} does not hold:\n{traceback.format_exc()}", file=sys.stderr)
-    if failed or not held:
-        sys.exit(f"{held} features held, these did not: {', '.join(failed)}")
-    print(f"all held: {held} features")
+            print(f"{name} failed:\n{traceback.format_exc()}", file=sys.stderr)
+    if failed or not passed:
+        sys.exit(f"{passed} features passed, these failed: {', '.join(failed)}")
+    print(f"all passed: {passed} features")

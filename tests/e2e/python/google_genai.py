@@ -9,12 +9,12 @@ from pydantic import BaseModel
 from features import *
 
 client = genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=BASE_URL, timeout=30_000))
-# The version of the API that most documentation names; the SDK's own choice is `client`.
+# The API version that most documentation names; `client` has the SDK's default.
 beta = genai.Client(
     api_key=KEY, http_options=types.HttpOptions(base_url=BASE_URL, timeout=30_000, api_version="v1beta")
 )
 
-THOUGHT = "It is practice, so I think briefly."
+REASONING = "This is mock reasoning. It is short."
 
 
 def functions() -> list:
@@ -28,40 +28,40 @@ def functions() -> list:
 MANUAL = types.AutomaticFunctionCallingConfig(disable=True)
 
 
-def ask(contents, **config):
+def send(contents, **config):
     return client.models.generate_content(model=MODEL, contents=contents, config=config or None)
 
 
 def tools(contents, **config):
-    return ask(contents, tools=functions(), automatic_function_calling=MANUAL, **config)
+    return send(contents, tools=functions(), automatic_function_calling=MANUAL, **config)
 
 
 def thinking() -> types.ThinkingConfig:
     return types.ThinkingConfig(include_thoughts=True, thinking_budget=1024)
 
 
-def parts(answer) -> list:
-    return answer.candidates[0].content.parts
+def parts(response) -> list:
+    return response.candidates[0].content.parts
 
 
 @feature
 def generate():
-    answer = ask("hello")
-    equal((answer.text, answer.candidates[0].finish_reason), (HELLO, types.FinishReason.STOP))
-    usage = answer.usage_metadata
+    response = send("hello")
+    equal((response.text, response.candidates[0].finish_reason), (RESPONSE_TEXT, types.FinishReason.STOP))
+    usage = response.usage_metadata
     equal(usage.candidates_token_count, 5)
     equal(usage.total_token_count, usage.prompt_token_count + 5)
 
 
 @feature
 def generate_beta():
-    equal(beta.models.generate_content(model=MODEL, contents="hello").text, HELLO)
+    equal(beta.models.generate_content(model=MODEL, contents="hello").text, RESPONSE_TEXT)
 
 
 @feature
 def stream():
     chunks = list(client.models.generate_content_stream(model=MODEL, contents="hello"))
-    equal("".join(chunk.text or "" for chunk in chunks), HELLO)
+    equal("".join(chunk.text or "" for chunk in chunks), RESPONSE_TEXT)
     equal(chunks[-1].candidates[0].finish_reason, types.FinishReason.STOP)
     assert len(chunks) > 1, "a stream came in one piece"
     equal(chunks[-1].usage_metadata.candidates_token_count, 5)
@@ -69,36 +69,36 @@ def stream():
 
 @feature
 def usage():
-    equal(ask(wish("hello", cached_tokens=2)).usage_metadata.cached_content_token_count, 2)
+    equal(send(directive("hello", cached_tokens=2)).usage_metadata.cached_content_token_count, 2)
 
 
 @feature
 def system():
-    equal(ask("hello", system_instruction="be kind").text, f"{HELLO} [system: be kind]")
+    equal(send("hello", system_instruction="be kind").text, f"{RESPONSE_TEXT} [system: be kind]")
 
 
 @feature
 def turns():
     chat = client.chats.create(model=MODEL)
-    equal(chat.send_message("hello").text, HELLO)
-    equal(chat.send_message("hello again").text, HELLO)
+    equal(chat.send_message("hello").text, RESPONSE_TEXT)
+    equal(chat.send_message("hello again").text, RESPONSE_TEXT)
 
 
 @feature
 def length():
-    answer = ask("hello", max_output_tokens=2)
-    equal(answer.candidates[0].finish_reason, types.FinishReason.MAX_TOKENS)
-    equal(answer.text, f"{SAYS} says: word-1")
+    response = send("hello", max_output_tokens=2)
+    equal(response.candidates[0].finish_reason, types.FinishReason.MAX_TOKENS)
+    equal(response.text, f"{UPSTREAM_KEY} says: word-1")
 
 
 @feature
 def stop():
-    equal(ask("hello", stop_sequences=["word-3"]).text, f"{SAYS} says: word-1 word-2 ")
+    equal(send("hello", stop_sequences=["word-3"]).text, f"{UPSTREAM_KEY} says: word-1 word-2 ")
 
 
 @feature
 def sampling():
-    equal(ask("hello", temperature=0.5, top_p=0.9).text, HELLO)
+    equal(send("hello", temperature=0.5, top_p=0.9).text, RESPONSE_TEXT)
 
 
 @feature
@@ -113,8 +113,8 @@ def function_choice():
     [call] = tools("hello", tool_config=types.ToolConfig(function_calling_config=mode)).function_calls
     equal(call.name, "get_time")
     mode = types.FunctionCallingConfig(mode="NONE")
-    answer = tools("a tool", tool_config=types.ToolConfig(function_calling_config=mode))
-    equal(answer.function_calls or [], [])
+    response = tools("a tool", tool_config=types.ToolConfig(function_calling_config=mode))
+    equal(response.function_calls or [], [])
 
 
 @feature
@@ -132,49 +132,49 @@ def function_calls_streamed():
     equal([call.args for call in calls], [WEATHER_ARGUMENTS, CLOCK_ARGUMENTS])
 
 
-def answered(answer) -> list:
-    told = ["21 degrees", "noon"]
-    made = [
+def with_results(response) -> list:
+    texts = ["21 degrees", "noon"]
+    results = [
         types.Part(function_response=types.FunctionResponse(id=call.id, name=call.name, response={"result": text}))
-        for call, text in zip(answer.function_calls, told)
+        for call, text in zip(response.function_calls, texts)
     ]
-    asked = types.Content(role="user", parts=[types.Part(text="parallel tools")])
-    return [asked, answer.candidates[0].content, types.Content(role="user", parts=made)]
+    prompt = types.Content(role="user", parts=[types.Part(text="parallel tools")])
+    return [prompt, response.candidates[0].content, types.Content(role="user", parts=results)]
 
 
 @feature
 def function_results():
-    contents = answered(tools("parallel tools"))
-    equal(tools(contents).text, f"{SAYS} says: result 21 degrees result noon")
+    contents = with_results(tools("parallel tools"))
+    equal(tools(contents).text, f"{UPSTREAM_KEY} says: result 21 degrees result noon")
 
 
 @feature
 def automatic_functions():
-    """The SDK calls the function itself, and sends what it answered."""
+    """The SDK calls the function itself, and sends its result."""
 
     def get_weather(city: str, days: int) -> str:
-        """Tells the weather."""
+        """Returns the weather."""
         return f"{days} days of sun in {city}"
 
     chat = client.chats.create(model=MODEL, config={"tools": [get_weather]})
-    within("7 days of sun in practice-city", chat.send_message("use a tool").text)
+    within("7 days of sun in mock-city", chat.send_message("use a tool").text)
 
 
 @feature
 def thoughts():
-    answer = ask("hello", thinking_config=thinking())
-    equal([part.text for part in parts(answer) if part.thought], [THOUGHT])
-    equal(answer.text, HELLO)
-    equal(answer.usage_metadata.thoughts_token_count, 3)
+    response = send("hello", thinking_config=thinking())
+    equal([part.text for part in parts(response) if part.thought], [REASONING])
+    equal(response.text, RESPONSE_TEXT)
+    equal(response.usage_metadata.thoughts_token_count, 3)
 
 
 @feature
 def thoughts_returned():
-    """Signatures go back with the calls that they came with."""
-    answer = tools("parallel tools", thinking_config=thinking())
-    signatures = [part.thought_signature for part in parts(answer) if part.thought_signature]
-    assert signatures, parts(answer)
-    within("result 21 degrees", tools(answered(answer), thinking_config=thinking()).text)
+    """Signatures go back with the calls that they belong to."""
+    response = tools("parallel tools", thinking_config=thinking())
+    signatures = [part.thought_signature for part in parts(response) if part.thought_signature]
+    assert signatures, parts(response)
+    within("result 21 degrees", tools(with_results(response), thinking_config=thinking()).text)
 
 
 class Place(BaseModel):
@@ -185,22 +185,22 @@ class Place(BaseModel):
 
 @feature
 def structured():
-    answer = ask("where?", response_mime_type="application/json", response_schema=Place)
-    equal(answer.parsed, Place(name="practice-name", score=7, tags=["practice-tags"]))
+    response = send("where?", response_mime_type="application/json", response_schema=Place)
+    equal(response.parsed, Place(name="mock-name", score=7, tags=["mock-tags"]))
     schema = Place.model_json_schema()
-    answer = ask("where?", response_mime_type="application/json", response_json_schema=schema)
-    equal(json.loads(answer.text)["score"], 7)
+    response = send("where?", response_mime_type="application/json", response_json_schema=schema)
+    equal(json.loads(response.text)["score"], 7)
 
 
 @feature
 def image():
-    within(SAW, ask(["look", types.Part.from_bytes(data=PNG, mime_type="image/png")]).text)
+    within(IMAGE_TEXT, send(["look", types.Part.from_bytes(data=PNG, mime_type="image/png")]).text)
 
 
 @feature
 def document():
     pdf = types.Part.from_bytes(data=b"%PDF-1.7", mime_type="application/pdf")
-    within("saw document application/pdf 8 bytes", ask(["read", pdf]).text)
+    within("saw document application/pdf 8 bytes", send(["read", pdf]).text)
 
 
 @feature
@@ -212,8 +212,8 @@ def count_tokens():
 @feature
 def embed():
     config = types.EmbedContentConfig(output_dimensionality=4)
-    answer = client.models.embed_content(model=MODEL, contents=["a", "b"], config=config)
-    first, second = (item.values for item in answer.embeddings)
+    response = client.models.embed_content(model=MODEL, contents=["a", "b"], config=config)
+    first, second = (item.values for item in response.embeddings)
     equal((len(first), len(second)), (4, 4))
     assert first != second
 
@@ -228,7 +228,7 @@ def errors():
         (500, genai_errors.ServerError),
         (503, genai_errors.ServerError),
     ]:
-        raised = raises(error, lambda: ask(wish("hello", status=status)))
+        raised = raises(error, lambda: send(directive("hello", status=status)))
         equal(raised.code, status)
         assert raised.status and raised.message, raised
 
@@ -236,7 +236,7 @@ def errors():
 @feature
 def error_of_request():
     contents = [types.Content(role="assistant", parts=[types.Part(text="a")])]
-    equal(raises(genai_errors.ClientError, lambda: ask(contents)).status, "INVALID_ARGUMENT")
+    equal(raises(genai_errors.ClientError, lambda: send(contents)).status, "INVALID_ARGUMENT")
 
 
 @feature

@@ -19,36 +19,36 @@ def tool(name: str, parameters: dict) -> dict:
 TOOLS = [tool("get_weather", WEATHER), tool("get_time", CLOCK)]
 
 
-def ask(text, **more):
+def send(text, **more):
     messages = text if isinstance(text, list) else [{"role": "user", "content": text}]
     return client.chat.completions.create(model=MODEL, messages=messages, **more)
 
 
 @feature
 def chat():
-    answer = ask("hello")
-    equal(answer.choices[0].message.content, HELLO)
-    equal(answer.choices[0].finish_reason, "stop")
-    equal(answer.choices[0].message.role, "assistant")
-    assert answer.usage.prompt_tokens > 0, answer.usage
-    equal(answer.usage.completion_tokens, 5)
-    equal(answer.usage.total_tokens, answer.usage.prompt_tokens + 5)
+    response = send("hello")
+    equal(response.choices[0].message.content, RESPONSE_TEXT)
+    equal(response.choices[0].finish_reason, "stop")
+    equal(response.choices[0].message.role, "assistant")
+    assert response.usage.prompt_tokens > 0, response.usage
+    equal(response.usage.completion_tokens, 5)
+    equal(response.usage.total_tokens, response.usage.prompt_tokens + 5)
 
 
 @feature
 def chat_stream():
-    chunks = list(ask("hello", stream=True))
-    equal("".join(chunk.choices[0].delta.content or "" for chunk in chunks), HELLO)
+    chunks = list(send("hello", stream=True))
+    equal("".join(chunk.choices[0].delta.content or "" for chunk in chunks), RESPONSE_TEXT)
     equal([chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason], ["stop"])
     assert len(chunks) > 5, "a stream came in one piece"
 
 
 @feature
 def chat_usage():
-    text = wish("hello", cached_tokens=2)
-    whole = ask(text).usage
+    text = directive("hello", cached_tokens=2)
+    whole = send(text).usage
     equal(whole.prompt_tokens_details.cached_tokens, 2)
-    chunks = list(ask(text, stream=True, stream_options={"include_usage": True}))
+    chunks = list(send(text, stream=True, stream_options={"include_usage": True}))
     usage = chunks[-1].usage
     equal(chunks[-1].choices, [])
     equal(
@@ -59,39 +59,39 @@ def chat_usage():
 
 @feature
 def chat_system():
-    answer = ask([{"role": "system", "content": "be kind"}, {"role": "user", "content": "hello"}])
-    equal(answer.choices[0].message.content, f"{HELLO} [system: be kind]")
+    response = send([{"role": "system", "content": "be kind"}, {"role": "user", "content": "hello"}])
+    equal(response.choices[0].message.content, f"{RESPONSE_TEXT} [system: be kind]")
 
 
 @feature
 def chat_turns():
     turns = [("user", "a"), ("assistant", "b"), ("user", "c")]
-    answer = ask([{"role": role, "content": text} for role, text in turns])
-    equal(answer.choices[0].message.content, HELLO)
+    response = send([{"role": role, "content": text} for role, text in turns])
+    equal(response.choices[0].message.content, RESPONSE_TEXT)
 
 
 @feature
 def chat_length():
-    answer = ask("hello", max_completion_tokens=2)
-    equal(answer.choices[0].message.content, f"{SAYS} says: word-1")
-    equal(answer.choices[0].finish_reason, "length")
+    response = send("hello", max_completion_tokens=2)
+    equal(response.choices[0].message.content, f"{UPSTREAM_KEY} says: word-1")
+    equal(response.choices[0].finish_reason, "length")
 
 
 @feature
 def chat_stop():
-    answer = ask("hello", stop=["word-3"])
-    equal(answer.choices[0].message.content, f"{SAYS} says: word-1 word-2 ")
-    equal(answer.choices[0].finish_reason, "stop")
+    response = send("hello", stop=["word-3"])
+    equal(response.choices[0].message.content, f"{UPSTREAM_KEY} says: word-1 word-2 ")
+    equal(response.choices[0].finish_reason, "stop")
 
 
 @feature
 def chat_sampling():
-    equal(ask("hello", temperature=0.5, top_p=0.9).choices[0].message.content, HELLO)
+    equal(send("hello", temperature=0.5, top_p=0.9).choices[0].message.content, RESPONSE_TEXT)
 
 
 @feature
 def chat_tools():
-    choice = ask("use a tool", tools=TOOLS).choices[0]
+    choice = send("use a tool", tools=TOOLS).choices[0]
     equal(choice.finish_reason, "tool_calls")
     [call] = choice.message.tool_calls
     equal((call.type, call.function.name), ("function", "get_weather"))
@@ -101,27 +101,27 @@ def chat_tools():
 @feature
 def chat_tool_choice():
     named = {"type": "function", "function": {"name": "get_time"}}
-    [call] = ask("hello", tools=TOOLS, tool_choice=named).choices[0].message.tool_calls
+    [call] = send("hello", tools=TOOLS, tool_choice=named).choices[0].message.tool_calls
     equal(call.function.name, "get_time")
-    [call] = ask("hello", tools=TOOLS, tool_choice="required").choices[0].message.tool_calls
+    [call] = send("hello", tools=TOOLS, tool_choice="required").choices[0].message.tool_calls
     equal(call.function.name, "get_weather")
-    equal(ask("a tool", tools=TOOLS, tool_choice="none").choices[0].message.tool_calls or [], [])
+    equal(send("a tool", tools=TOOLS, tool_choice="none").choices[0].message.tool_calls or [], [])
 
 
 @feature
 def chat_parallel_tools():
-    calls = ask("parallel tools", tools=TOOLS).choices[0].message.tool_calls
+    calls = send("parallel tools", tools=TOOLS).choices[0].message.tool_calls
     equal([call.function.name for call in calls], ["get_weather", "get_time"])
     equal(json.loads(calls[1].function.arguments), CLOCK_ARGUMENTS)
     assert calls[0].id != calls[1].id
-    [call] = ask("parallel tools", tools=TOOLS, parallel_tool_calls=False).choices[0].message.tool_calls
+    [call] = send("parallel tools", tools=TOOLS, parallel_tool_calls=False).choices[0].message.tool_calls
     equal(call.function.name, "get_weather")
 
 
 @feature
 def chat_tools_streamed():
     calls, reasons = {}, []
-    for chunk in ask("parallel tools", tools=TOOLS, stream=True):
+    for chunk in send("parallel tools", tools=TOOLS, stream=True):
         for choice in chunk.choices:
             reasons += [choice.finish_reason] if choice.finish_reason else []
             for delta in choice.delta.tool_calls or []:
@@ -139,15 +139,15 @@ def chat_tools_streamed():
 @feature
 def chat_tool_results():
     messages = [{"role": "user", "content": "parallel tools"}]
-    message = ask(messages, tools=TOOLS).choices[0].message
+    message = send(messages, tools=TOOLS).choices[0].message
     messages.append(message)
     for call, result in zip(message.tool_calls, ["21 degrees", "noon"]):
         messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
-    answer = ask(messages, tools=TOOLS)
-    equal(answer.choices[0].message.content, f"{SAYS} says: result 21 degrees result noon")
+    response = send(messages, tools=TOOLS)
+    equal(response.choices[0].message.content, f"{UPSTREAM_KEY} says: result 21 degrees result noon")
     # A second round, so that calls of both are in one conversation.
-    messages += [answer.choices[0].message, {"role": "user", "content": "use a tool"}]
-    [call] = ask(messages, tools=TOOLS).choices[0].message.tool_calls
+    messages += [response.choices[0].message, {"role": "user", "content": "use a tool"}]
+    [call] = send(messages, tools=TOOLS).choices[0].message.tool_calls
     assert call.id not in [known.id for known in message.tool_calls]
 
 
@@ -161,34 +161,34 @@ class Place(BaseModel):
 @feature
 def chat_structured():
     messages = [{"role": "user", "content": "where?"}]
-    answer = client.chat.completions.parse(model=MODEL, messages=messages, response_format=Place)
-    parsed = answer.choices[0].message.parsed
-    equal(parsed, Place(name="practice-name", unit="c", tags=["practice-tags"], score=7))
+    response = client.chat.completions.parse(model=MODEL, messages=messages, response_format=Place)
+    parsed = response.choices[0].message.parsed
+    equal(parsed, Place(name="mock-name", unit="c", tags=["mock-tags"], score=7))
 
 
 @feature
 def chat_json_object():
-    answer = ask("answer in json", response_format={"type": "json_object"})
-    equal(json.loads(answer.choices[0].message.content), {"served_by": SAYS})
+    response = send("reply in json", response_format={"type": "json_object"})
+    equal(json.loads(response.choices[0].message.content), {"served_by": UPSTREAM_KEY})
 
 
 @feature
 def chat_image():
     url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
     parts = [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": url}}]
-    within(SAW, ask([{"role": "user", "content": parts}]).choices[0].message.content)
+    within(IMAGE_TEXT, send([{"role": "user", "content": parts}]).choices[0].message.content)
 
 
 @feature
 def chat_reasoning():
-    answer = ask("hello", reasoning_effort="low")
-    equal(answer.choices[0].message.content, HELLO)
-    equal(answer.choices[0].message.model_extra["reasoning_content"], "It is practice, so I think briefly.")
-    equal(answer.usage.completion_tokens_details.reasoning_tokens, 3)
-    chunks = list(ask("hello", reasoning_effort="low", stream=True))
+    response = send("hello", reasoning_effort="low")
+    equal(response.choices[0].message.content, RESPONSE_TEXT)
+    equal(response.choices[0].message.model_extra["reasoning_content"], "This is mock reasoning. It is short.")
+    equal(response.usage.completion_tokens_details.reasoning_tokens, 3)
+    chunks = list(send("hello", reasoning_effort="low", stream=True))
     deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
-    thought = "".join((delta.model_extra or {}).get("reasoning_content") or "" for delta in deltas)
-    equal(thought, "It is practice, so I think briefly.")
+    reasoning = "".join((delta.model_extra or {}).get("reasoning_content") or "" for delta in deltas)
+    equal(reasoning, "This is mock reasoning. It is short.")
 
 
 @feature
@@ -201,8 +201,8 @@ def chat_errors():
         (429, openai.RateLimitError),
         (500, openai.InternalServerError),
     ]:
-        raises(error, lambda: ask(wish("hello", status=status)))
-    raised = raises(openai.BadRequestError, lambda: ask([]))
+        raises(error, lambda: send(directive("hello", status=status)))
+    raised = raises(openai.BadRequestError, lambda: send([]))
     within("messages", str(raised))
 
 
@@ -211,29 +211,29 @@ def chat_error_in_stream():
     received = []
 
     def read():
-        for chunk in ask(wish("hello", events_error_after=4), stream=True):
+        for chunk in send(directive("hello", events_error_after=4), stream=True):
             received.extend(choice.delta.content or "" for choice in chunk.choices)
 
     raises(openai.APIError, read)
-    within(f"{SAYS} says:", "".join(received))
+    within(f"{UPSTREAM_KEY} says:", "".join(received))
 
 
 @feature
 def completions():
-    answer = client.completions.create(model=MODEL, prompt="hello")
-    equal((answer.choices[0].text, answer.usage.completion_tokens), (HELLO, 5))
+    response = client.completions.create(model=MODEL, prompt="hello")
+    equal((response.choices[0].text, response.usage.completion_tokens), (RESPONSE_TEXT, 5))
     stream = client.completions.create(model=MODEL, prompt="hello", stream=True)
-    equal("".join(chunk.choices[0].text for chunk in stream), HELLO)
+    equal("".join(chunk.choices[0].text for chunk in stream), RESPONSE_TEXT)
 
 
 @feature
 def embeddings():
-    answer = client.embeddings.create(model=MODEL, input=["a", "b"], dimensions=4)
-    first, second = (item.embedding for item in answer.data)
+    response = client.embeddings.create(model=MODEL, input=["a", "b"], dimensions=4)
+    first, second = (item.embedding for item in response.data)
     equal((len(first), len(second)), (4, 4))
     assert first != second
     again = client.embeddings.create(model=MODEL, input="a", dimensions=4, encoding_format="float")
-    # The SDK asks for base64 unless it is told otherwise: both must come to the same.
+    # By default the SDK requests base64. Both encodings must give the same vector.
     for one, other in zip(first, again.data[0].embedding):
         assert abs(one - other) < 1e-6, (first, again.data[0].embedding)
 

@@ -14,15 +14,15 @@ TOOLS = [
     {"type": "function", "name": name, "description": name, "parameters": parameters, "strict": True}
     for name, parameters in [("get_weather", WEATHER), ("get_time", CLOCK)]
 ]
-THOUGHT = "It is practice, so I think briefly."
+REASONING = "This is mock reasoning. It is short."
 
 
-def ask(given, **more):
-    return client.responses.create(model=MODEL, input=given, **more)
+def send(items, **more):
+    return client.responses.create(model=MODEL, input=items, **more)
 
 
 def types(events) -> list[str]:
-    """The types of events, each as often as it changes."""
+    """Returns the types of the events, without consecutive repeats."""
     kinds = [event.type for event in events]
     return [kind for index, kind in enumerate(kinds) if index == 0 or kinds[index - 1] != kind]
 
@@ -33,16 +33,16 @@ def numbered(events) -> None:
 
 @feature
 def responses():
-    answer = ask("hello", instructions="be kind")
-    equal((answer.output_text, answer.status), (f"{HELLO} [system: be kind]", "completed"))
-    equal(answer.usage.total_tokens, answer.usage.input_tokens + answer.usage.output_tokens)
-    [message] = answer.output
+    response = send("hello", instructions="be kind")
+    equal((response.output_text, response.status), (f"{RESPONSE_TEXT} [system: be kind]", "completed"))
+    equal(response.usage.total_tokens, response.usage.input_tokens + response.usage.output_tokens)
+    [message] = response.output
     equal((message.type, message.role, message.status), ("message", "assistant", "completed"))
 
 
 @feature
 def responses_stream():
-    events = list(ask("hello", stream=True))
+    events = list(send("hello", stream=True))
     numbered(events)
     equal(
         types(events),
@@ -59,41 +59,41 @@ def responses_stream():
         ],
     )
     deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
-    equal("".join(deltas), HELLO)
+    equal("".join(deltas), RESPONSE_TEXT)
     last = events[-1].response
-    equal((last.output_text, last.status, last.usage.output_tokens), (HELLO, "completed", 5))
+    equal((last.output_text, last.status, last.usage.output_tokens), (RESPONSE_TEXT, "completed", 5))
 
 
 @feature
 def responses_usage():
-    usage = ask(wish("hello", cached_tokens=2)).usage
+    usage = send(directive("hello", cached_tokens=2)).usage
     equal((usage.output_tokens, usage.input_tokens_details.cached_tokens), (5, 2))
 
 
 @feature
 def responses_length():
-    answer = ask(wish("hello", words=40), max_output_tokens=16)
-    equal((answer.status, answer.incomplete_details.reason), ("incomplete", "max_output_tokens"))
+    response = send(directive("hello", words=40), max_output_tokens=16)
+    equal((response.status, response.incomplete_details.reason), ("incomplete", "max_output_tokens"))
 
 
 @feature
 def responses_tools():
-    [call] = [item for item in ask("use a tool", tools=TOOLS).output if item.type == "function_call"]
+    [call] = [item for item in send("use a tool", tools=TOOLS).output if item.type == "function_call"]
     equal((call.name, json.loads(call.arguments)), ("get_weather", WEATHER_ARGUMENTS))
 
 
 @feature
 def responses_tool_choice():
     named = {"type": "function", "name": "get_time"}
-    [call] = ask("hello", tools=TOOLS, tool_choice=named).output
+    [call] = send("hello", tools=TOOLS, tool_choice=named).output
     equal(call.name, "get_time")
-    [call] = ask("hello", tools=TOOLS, tool_choice="required").output
+    [call] = send("hello", tools=TOOLS, tool_choice="required").output
     equal(call.name, "get_weather")
 
 
 @feature
 def responses_tools_streamed():
-    events = list(ask("parallel tools", tools=TOOLS, stream=True))
+    events = list(send("parallel tools", tools=TOOLS, stream=True))
     numbered(events)
     arguments = {}
     for event in events:
@@ -110,12 +110,12 @@ def responses_tools_streamed():
 @feature
 def responses_tool_results():
     items = [{"role": "user", "content": "parallel tools"}]
-    output = ask(items, tools=TOOLS).output
+    output = send(items, tools=TOOLS).output
     items += output
     calls = [item for item in output if item.type == "function_call"]
     for call, result in zip(calls, ["21 degrees", "noon"]):
         items.append({"type": "function_call_output", "call_id": call.call_id, "output": result})
-    equal(ask(items, tools=TOOLS).output_text, f"{SAYS} says: result 21 degrees result noon")
+    equal(send(items, tools=TOOLS).output_text, f"{UPSTREAM_KEY} says: result 21 degrees result noon")
 
 
 class Place(BaseModel):
@@ -126,8 +126,8 @@ class Place(BaseModel):
 
 @feature
 def responses_structured():
-    answer = client.responses.parse(model=MODEL, input="where?", text_format=Place)
-    equal(answer.output_parsed, Place(name="practice-name", unit="c", score=7))
+    response = client.responses.parse(model=MODEL, input="where?", text_format=Place)
+    equal(response.output_parsed, Place(name="mock-name", unit="c", score=7))
 
 
 @feature
@@ -137,29 +137,29 @@ def responses_image():
         {"type": "input_text", "text": "look"},
         {"type": "input_image", "image_url": url, "detail": "auto"},
     ]
-    within(SAW, ask([{"role": "user", "content": parts}]).output_text)
+    within(IMAGE_TEXT, send([{"role": "user", "content": parts}]).output_text)
 
 
 def shown(output):
-    """The items that are for people. Others are only to be handed back, unread."""
+    """Returns the items that people read. The client only sends the others back."""
     return [item for item in output if item.type != "reasoning" or item.summary]
 
 
 @feature
 def responses_reasoning():
     reasoning = {"effort": "low", "summary": "auto"}
-    answer = ask("hello", reasoning=reasoning)
-    equal([item.type for item in shown(answer.output)], ["reasoning", "message"])
-    equal(answer.output[0].summary[0].text, THOUGHT)
-    equal(answer.usage.output_tokens_details.reasoning_tokens, 3)
-    events = list(ask("hello", reasoning=reasoning, stream=True))
+    response = send("hello", reasoning=reasoning)
+    equal([item.type for item in shown(response.output)], ["reasoning", "message"])
+    equal(response.output[0].summary[0].text, REASONING)
+    equal(response.usage.output_tokens_details.reasoning_tokens, 3)
+    events = list(send("hello", reasoning=reasoning, stream=True))
     deltas = [event.delta for event in events if event.type == "response.reasoning_summary_text.delta"]
-    equal("".join(deltas), THOUGHT)
+    equal("".join(deltas), REASONING)
 
 
 @feature
 def responses_reasoning_returned():
-    """Reasoning goes back with its seal, together with the answer to a tool."""
+    """Encrypted reasoning goes back, together with the tool result."""
     more = {
         "reasoning": {"effort": "low", "summary": "auto"},
         "include": ["reasoning.encrypted_content"],
@@ -167,12 +167,12 @@ def responses_reasoning_returned():
         "tools": TOOLS,
     }
     items = [{"role": "user", "content": "use a tool"}]
-    output = ask(items, **more).output
+    output = send(items, **more).output
     equal([item.type for item in shown(output)], ["reasoning", "function_call"])
     assert any(item.encrypted_content for item in output if item.type == "reasoning"), output
     items += output
     items.append({"type": "function_call_output", "call_id": output[-1].call_id, "output": "21 degrees"})
-    within("result 21 degrees", ask(items, **more).output_text)
+    within("result 21 degrees", send(items, **more).output_text)
 
 
 @feature
@@ -183,18 +183,18 @@ def responses_errors():
         (429, openai.RateLimitError),
         (500, openai.InternalServerError),
     ]:
-        raises(error, lambda: ask(wish("hello", status=status)))
+        raises(error, lambda: send(directive("hello", status=status)))
 
 
 @feature
 def responses_error_in_stream():
     events = []
-    text = wish("hello", events_error_after=6)
+    text = directive("hello", events_error_after=6)
     try:
-        events.extend(ask(text, stream=True))
+        events.extend(send(text, stream=True))
     except openai.APIError:
         return
-    # The SDK hands an error event out like any other.
+    # The SDK returns an error event like any other event.
     within(events[-1].type, "error response.failed")
 
 

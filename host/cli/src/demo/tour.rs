@@ -1,4 +1,4 @@
-//! The tour: seven steps, each of which shows what really came back and fails if it should not have.
+//! The tour: seven steps. Each prints what came back, and fails if it is not as expected.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jackfield_credential::Availability;
 use jackfield_dispatch::Dispatcher;
-use jackfield_http::practice::{MockClient, MockFailure, MockProvider, MockResponse};
+use jackfield_mock_provider::{MockClient, MockFailure, MockProvider, MockResponse};
 use jackfield_runtime::Registry;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
@@ -19,7 +19,7 @@ use crate::plugins;
 use crate::terminal::print;
 use crate::wire::error_chain;
 
-/// What the tour needs to see.
+/// The parts of the running host that the tour calls and inspects.
 pub(crate) struct Tour {
     pub(crate) provider: Arc<MockProvider>,
     pub(crate) registry: Arc<Registry>,
@@ -29,11 +29,11 @@ pub(crate) struct Tour {
 }
 
 impl Tour {
-    /// Takes all steps; the first that does not hold ends the tour.
+    /// Runs all steps. The first step that fails ends the tour.
     pub(crate) async fn run(&self) -> Result<(), String> {
         let client = MockClient::new(&format!("http://{}/v1", self.address), None);
         let client = client.map_err(|error| error_chain(&error))?;
-        print("Jackfield, a guided tour. Every line below is what really happened.\n");
+        print("A tour of Jackfield. All output below comes from real calls.\n");
         self.call(&client).await?;
         self.streamed_call(&client).await?;
         self.any_client(&client).await?;
@@ -41,7 +41,7 @@ impl Tour {
         self.failover(&client).await?;
         self.hot_swap(&client).await?;
         self.versions();
-        print("\nEvery step held.");
+        print("\nAll steps passed.");
         Ok(())
     }
 
@@ -58,7 +58,10 @@ impl Tour {
     }
 
     async fn streamed_call(&self, client: &MockClient) -> Result<(), String> {
-        step(2, "a streamed call: whole events, relayed as they come");
+        step(
+            2,
+            "a streamed call: each event is relayed as soon as it arrives",
+        );
         let response = send_chat(client, true).await?;
         let events: Vec<&str> = response
             .body
@@ -66,28 +69,22 @@ impl Tour {
             .filter_map(|line| line.strip_prefix("data: "))
             .collect();
         print(&format!(
-            "  {} events in {} pieces",
+            "  {} events in {} chunks",
             events.len(),
-            response.pieces
+            response.chunks
         ));
-        print(&format!(
-            "  the first: {}",
-            events.first().unwrap_or(&"none")
-        ));
-        print(&format!(
-            "  the last:  {}",
-            events.last().unwrap_or(&"none")
-        ));
+        print(&format!("  first: {}", events.first().unwrap_or(&"none")));
+        print(&format!("  last:  {}", events.last().unwrap_or(&"none")));
         check(
             events.last() == Some(&"[DONE]"),
-            "the stream did not end as it should",
+            "the stream did not end with [DONE]",
         )
     }
 
     async fn any_client(&self, client: &MockClient) -> Result<(), String> {
         step(
             3,
-            "any client: the same model, asked as Anthropic's and Google's clients ask",
+            "any client: the same model through the Anthropic and the Gemini API",
         );
         let hello = "Say a few words.";
         let requests = [
@@ -106,7 +103,7 @@ impl Tour {
             let response = post(client, path, &body).await?;
             let response = parse(&response)?;
             let text = response.pointer(place).and_then(Value::as_str);
-            let text = text.ok_or_else(|| format!("the answer has nothing at {place}"))?;
+            let text = text.ok_or_else(|| format!("the response has no text at {place}"))?;
             print(&format!("  POST /v1{path}: {text}"));
         }
         Ok(())
@@ -115,12 +112,12 @@ impl Tour {
     async fn rotation(&self, client: &MockClient) -> Result<(), String> {
         step(
             4,
-            "rotation: the selector `round-robin` takes both credentials in turn",
+            "rotation: the selector `round-robin` alternates between both credentials",
         );
         let served = self.served(client, 6).await?;
         check(
             KEYS.iter().all(|key| served.get(*key) == Some(&3)),
-            "the calls were not shared evenly",
+            "the credentials did not serve three calls each",
         )
     }
 
@@ -128,7 +125,7 @@ impl Tour {
         let [failing, other] = KEYS;
         step(
             5,
-            &format!("failover: `{failing}` answers 429, and no client notices"),
+            &format!("failover: the provider returns 429 for `{failing}`, clients see no error"),
         );
         let failure = MockFailure {
             status: MockFailure::TOO_MANY_REQUESTS,
@@ -138,22 +135,25 @@ impl Tour {
         let served = self.served(client, 4).await?;
         self.provider.fail(failing, None);
         let cooling = self.cooling();
-        print(&format!("  cooling now: {}", cooling.join(", ")));
-        check(cooling == [failing], "the failing credential does not cool")?;
+        print(&format!("  cooling down: {}", cooling.join(", ")));
+        check(
+            cooling == [failing],
+            "the failing credential is not the only one that cools down",
+        )?;
         check(
             served.get(other) == Some(&4),
-            "not every call went to the other credential",
+            "not every call used the other credential",
         )
     }
 
     async fn hot_swap(&self, client: &MockClient) -> Result<(), String> {
         step(
             6,
-            "a selector replaced while calls run: a file is dropped into the plugins folder",
+            "hot swap: a file in the plugins folder replaces a selector while calls run",
         );
         self.wait_until_ready().await?;
         let Some((_, fill_first)) = BUILT_IN.iter().find(|(name, _)| *name == "fill-first") else {
-            return Err("the binary carries no `fill-first`".to_owned());
+            return Err("the binary has no built-in selector `fill-first`".to_owned());
         };
         let before = self.generation();
         let path = drop_file(&self.plugins, "round-robin.wasm", fill_first);
@@ -163,22 +163,20 @@ impl Tour {
             path.display()
         ));
         let calls = self.calls_until_swapped(client, before).await?;
-        print(&format!(
-            "  {calls} calls were made meanwhile, and all succeeded"
-        ));
+        print(&format!("  {calls} calls during the swap, all successful"));
         let served = self.served(client, 6).await?;
         check(
             served.len() == 1,
-            "the new selector does not fill one credential first",
+            "the new selector did not use one credential only",
         )
     }
 
     fn versions(&self) {
-        step(7, "what runs now");
+        step(7, "the plugins that serve now");
         plugins::show(&self.registry.status());
     }
 
-    /// Makes calls and tells who served them.
+    /// Makes calls, and returns how many each credential served.
     async fn served(
         &self,
         client: &MockClient,
@@ -188,9 +186,9 @@ impl Tour {
         let mut order = Vec::new();
         for _ in 0..calls {
             let response = parse(&send_chat(client, false).await?)?;
-            let key = response["x_practice"]["served_by"]
+            let key = response["x_mock"]["served_by"]
                 .as_str()
-                .unwrap_or("nobody")
+                .unwrap_or("unknown")
                 .to_owned();
             order.push(key.clone());
             *served.entry(key).or_default() += 1;
@@ -221,7 +219,12 @@ impl Tour {
             }
         };
         let waited = timeout(WAIT_MAX, ready).await;
-        waited.map_err(|_| "the credential did not come back from its cooldown".to_owned())
+        waited.map_err(|_| {
+            format!(
+                "the credential is still cooling down after {} s",
+                WAIT_MAX.as_secs()
+            )
+        })
     }
 
     fn generation(&self) -> u64 {
@@ -242,7 +245,12 @@ impl Tour {
             Ok(calls)
         };
         let calls = timeout(WAIT_MAX, calls).await;
-        calls.map_err(|_| "the new selector was not loaded".to_owned())?
+        calls.map_err(|_| {
+            format!(
+                "the new selector did not load within {} s",
+                WAIT_MAX.as_secs()
+            )
+        })?
     }
 }
 
@@ -253,11 +261,11 @@ fn step(number: u32, title: &str) {
     ));
 }
 
-fn check(condition: bool, otherwise: &str) -> Result<(), String> {
+fn check(condition: bool, problem: &str) -> Result<(), String> {
     if condition {
         Ok(())
     } else {
-        Err(format!("this step did not hold: {otherwise}"))
+        Err(format!("the step failed: {problem}"))
     }
 }
 
@@ -277,7 +285,7 @@ async fn post(client: &MockClient, path: &str, body: &Value) -> Result<MockRespo
         return Ok(response);
     }
     Err(format!(
-        "a call was answered {}: {}",
+        "a call failed with status {}: {}",
         response.status, response.body
     ))
 }
@@ -287,18 +295,19 @@ fn content(response: &MockResponse) -> Result<String, String> {
     let content = response["choices"][0]["message"]["content"].as_str();
     content
         .map(str::to_owned)
-        .ok_or_else(|| "the answer has no content".to_owned())
+        .ok_or_else(|| "the response has no content".to_owned())
 }
 
 fn parse(response: &MockResponse) -> Result<Value, String> {
-    serde_json::from_str(&response.body).map_err(|error| format!("the answer is no JSON: {error}"))
+    serde_json::from_str(&response.body)
+        .map_err(|error| format!("the response is not JSON: {error}"))
 }
 
-/// For how long the failing credential cools.
+/// The cooldown of the failing credential.
 const COOLDOWN: Duration = Duration::from_secs(2);
 
-/// How often the tour looks whether something has changed.
+/// The interval between two checks of a state that the tour waits for.
 const POLL: Duration = Duration::from_millis(20);
 
-/// How long the tour waits for it.
+/// How long the tour waits for a state.
 const WAIT_MAX: Duration = Duration::from_secs(30);
