@@ -30,7 +30,7 @@ pub(crate) struct Guests {
 impl Guests {
     pub(crate) async fn load() -> Result<Self> {
         let registry = Registry::new(Engine::new(None)?);
-        let serving = Arc::new(Mutex::new(jackfield_runtime::Serving::default()));
+        let serving = Arc::new(Mutex::new(jackfield_runtime::PluginSet::default()));
         let latest = Arc::clone(&serving);
         registry.on_change(Box::new(move |now| *latest.lock() = now.clone()));
         let relaying = plugin("openai-compatible");
@@ -52,7 +52,7 @@ impl Guests {
     }
 }
 
-fn executor(serving: &jackfield_runtime::Serving, name: &str) -> Result<Arc<dyn Executor>> {
+fn executor(serving: &jackfield_runtime::PluginSet, name: &str) -> Result<Arc<dyn Executor>> {
     let executor = serving.executors.get(name);
     Ok(Arc::clone(executor.ok_or("no executor")?))
 }

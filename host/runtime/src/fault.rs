@@ -1,45 +1,22 @@
 //! From what wasmtime reports to whose fault it is: a plugin's, by name and kind.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
-
 use jackfield_dispatch::port::{FaultKind, PluginFault, PluginId};
-use tokio::time::sleep;
+use tokio::time::error::Elapsed;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::engine::TimeLimitExceeded;
 use crate::host_state::HostState;
 use crate::limits::{CALL_WALL_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, TICK};
 
-/// A call was not over within [`CALL_WALL_MAX`].
-#[derive(Debug)]
-pub(crate) struct CallTimeout;
-
-/// Runs a call into a guest, but no longer than [`CALL_WALL_MAX`]. Nearly every call is over at
-/// once, and then it costs no timer.
-pub(crate) async fn with_timeout<R>(call: impl Future<Output = R>) -> Result<R, CallTimeout> {
-    let mut call = pin!(call);
-    let mut limit = None;
-    poll_fn(|context| {
-        if let Poll::Ready(result) = call.as_mut().poll(context) {
-            return Poll::Ready(Ok(result));
-        }
-        let limit = limit.get_or_insert_with(|| Box::pin(sleep(CALL_WALL_MAX)));
-        limit.as_mut().poll(context).map(|()| Err(CallTimeout))
-    })
-    .await
-}
-
 /// Judges the result of one call into a guest. After a fault its instance must be dropped.
 pub(crate) fn check_result<R>(
     state: &HostState,
-    result: Result<wasmtime::Result<R>, CallTimeout>,
+    result: Result<wasmtime::Result<R>, Elapsed>,
 ) -> Result<R, PluginFault> {
     let (kind, detail) = match result {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => explain(state, &error),
-        Err(CallTimeout) => (
+        Err(Elapsed { .. }) => (
             FaultKind::OverTime,
             format!("the call was not over after {} s", CALL_WALL_MAX.as_secs()),
         ),

@@ -1,18 +1,19 @@
 //! Instances of one generation: clean ones are kept for the next call and made ahead; one that was
 //! shown a client's content, or that failed, is dropped and serves nobody else.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jackfield_dispatch::port::{FaultKind, PluginFault, PluginId};
 use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
 use crate::engine::Engine;
-use crate::fault::{CallTimeout, check_result, invalid_output};
+use crate::fault::{check_result, invalid_output};
 use crate::host_state::HostState;
 use crate::limits::{
     CALL_TICKS_MAX, IDLE_INSTANCES_MAX, IDLE_MEMORY_BYTES_MAX, INSTANCE_CALLS_MAX, INSTANCE_WAIT,
@@ -41,6 +42,21 @@ pub(crate) trait World: Send + Sync + 'static {
         store: &mut Store<HostState>,
         instance: &wasmtime::component::Instance,
     ) -> wasmtime::Result<Self::Bindings>;
+}
+
+/// A loaded component as the registry sees it, whatever its kind.
+pub(crate) trait Generation: fmt::Debug + Send + Sync {
+    /// The version in its descriptor.
+    fn version(&self) -> &str;
+
+    /// Counters of its instances.
+    fn counts(&self) -> InstanceCounts;
+
+    /// Drops the idle instances and keeps none from now on: another generation serves.
+    fn retire(&self);
+
+    /// The opposite of [`retire`](Self::retire): this generation serves again after a rollback.
+    fn reactivate(&self);
 }
 
 /// The instances of one generation.
@@ -95,51 +111,68 @@ pub(crate) struct Instance<W: World> {
 }
 
 impl<W: World> Instances<W> {
-    /// No instance yet.
+    /// Creates the pool and its first instance, which shows whether the functions have the contract's
+    /// types. The caller uses that instance for `describe`.
     ///
     /// # Errors
-    /// When the component lacks a function.
-    pub(crate) fn new(
+    /// When the component does not match the contract, fails to start, or gets no instance in time.
+    pub(crate) async fn start(
         engine: Engine,
         plugin: PluginId,
         linked: InstancePre<HostState>,
-    ) -> wasmtime::Result<Self> {
-        let indices = W::indices(&linked)?;
+    ) -> Result<(Self, Instance<W>), InstantiateError> {
+        let indices = W::indices(&linked).map_err(InstantiateError::Link)?;
         let idle = Idle {
             instances: Vec::new(),
             pending: 0,
             retired: false,
         };
-        let counters = Counters::default();
-        Ok(Self(Arc::new(Shared {
+        let instances = Self(Arc::new(Shared {
             engine,
             plugin,
             linked,
             indices,
             idle: Mutex::new(idle),
-            counters,
-        })))
+            counters: Counters::default(),
+        }));
+        let first = instances.0.instantiate().await?;
+        Ok((instances, first))
     }
 
-    /// The first instance, which is asked what the plugin is. It serves no exchange yet.
+    /// Takes a clean instance for one call: an idle one, or a new one.
     ///
     /// # Errors
-    /// When it does not fit the contract, and as [`acquire`](Self::take).
-    pub(crate) async fn instantiate_first(&self) -> Result<Instance<W>, InstantiateError> {
-        self.0.instantiate().await
-    }
-
-    /// A clean instance: one that waits, or a new one.
-    ///
-    /// # Errors
-    /// When too many are alive for too long, or when the component fails to start.
+    /// When [`INSTANCES_MAX`](crate::limits::INSTANCES_MAX) instances stay alive for
+    /// [`INSTANCE_WAIT`], or when the component fails to start. Counts the fault.
     pub(crate) async fn acquire(&self) -> Result<Instance<W>, PluginFault> {
         self.0.counters.calls.fetch_add(1, Ordering::Relaxed);
-        let waiting = self.0.idle.lock().instances.pop();
-        match waiting {
-            Some(instance) => Ok(instance),
-            None => self.0.create().await,
+        let idle = self.0.idle.lock().instances.pop();
+        if let Some(instance) = idle {
+            return Ok(instance);
         }
+        self.0.instantiate().await.map_err(|error| {
+            self.count_fault();
+            match error {
+                InstantiateError::Fault(fault) => fault,
+                InstantiateError::Link(error) => invalid_output(&self.0.plugin, error.to_string()),
+            }
+        })
+    }
+
+    /// Returns the result of a call, or the plugin's fault, which it counts. After a fault the
+    /// instance must be dropped: its memory may be in any state.
+    pub(crate) fn check<R>(
+        &self,
+        instance: &Instance<W>,
+        result: Result<wasmtime::Result<R>, Elapsed>,
+    ) -> Result<R, PluginFault> {
+        check_result(instance.store.data(), result).inspect_err(|_| self.count_fault())
+    }
+
+    /// Creates and counts the fault of a plugin that returned a value the contract does not allow.
+    pub(crate) fn invalid_output(&self, detail: impl Into<String>) -> PluginFault {
+        self.count_fault();
+        invalid_output(&self.0.plugin, detail)
     }
 
     /// Takes an instance back after an exchange that went well. It is kept if it is clean.
@@ -174,13 +207,13 @@ impl<W: World> Instances<W> {
         let shared = Arc::downgrade(&self.0);
         #[expect(
             clippy::disallowed_methods,
-            reason = "bounded by `coming`, and ends by itself"
+            reason = "at most `PREWARM_INSTANCES` at a time, and each ends by itself"
         )]
         tokio::spawn(async move {
             let Some(shared) = shared.upgrade() else {
                 return;
             };
-            let created = shared.create().await;
+            let created = shared.instantiate().await;
             let mut idle = shared.idle.lock();
             idle.pending -= 1;
             if let (Ok(instance), false) = (created, idle.retired) {
@@ -231,13 +264,6 @@ impl From<PluginFault> for InstantiateError {
 }
 
 impl<W: World> Shared<W> {
-    async fn create(&self) -> Result<Instance<W>, PluginFault> {
-        self.instantiate().await.map_err(|problem| match problem {
-            InstantiateError::Fault(fault) => fault,
-            InstantiateError::Link(error) => invalid_output(&self.plugin, error.to_string()),
-        })
-    }
-
     async fn instantiate(&self) -> Result<Instance<W>, InstantiateError> {
         let permits = Arc::clone(self.engine.instance_permits());
         let Ok(Ok(permit)) = timeout(INSTANCE_WAIT, permits.acquire_owned()).await else {
@@ -270,13 +296,5 @@ impl<W: World> Instance<W> {
     pub(crate) fn begin_call(&mut self, ticks: u32) {
         self.store.set_epoch_deadline(1);
         self.store.data_mut().reset_limits(ticks);
-    }
-
-    /// Judges the result of a call. After a fault this instance must be dropped.
-    pub(crate) fn check<R>(
-        &self,
-        result: Result<wasmtime::Result<R>, CallTimeout>,
-    ) -> Result<R, PluginFault> {
-        check_result(self.store.data(), result)
     }
 }

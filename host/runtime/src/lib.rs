@@ -2,6 +2,7 @@
 //! only crate that knows wasmtime and `wit/`; it implements the ports of `jackfield-dispatch`.
 
 mod bindings;
+mod component_bytes;
 mod convert;
 mod engine;
 mod executor;
@@ -23,6 +24,6 @@ pub use instance::InstanceCounts;
 pub use plugin::{Origin, Plugin, PrepareError};
 pub use plugin_dir::{BuiltIn, PluginDir, PluginDirError};
 pub use registry::{
-    ChangeCallback, GenerationStatus, PluginStatus, Registry, RollbackError, Serving,
+    ChangeCallback, GenerationStatus, PluginSet, PluginStatus, Registry, RollbackError,
 };
 pub use watch::{Depth, Watch, WatchError};

@@ -1,17 +1,17 @@
 //! One plugin, prepared: everything that can fail has happened, and it is ready to serve.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use jackfield_dispatch::port::{Executor, PluginFault, PluginId, Selector};
-use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 use wasmtime::component::Component;
 
+use crate::component_bytes::ComponentBytes;
 use crate::engine::Engine;
 use crate::executor::ComponentExecutor;
-use crate::inspect::{InspectError, PluginKind, check_header, detect_kind};
-use crate::instance::{InstanceCounts, InstantiateError};
+use crate::inspect::{InspectError, PluginKind, detect_kind};
+use crate::instance::{Generation, InstanceCounts, InstantiateError};
 use crate::limits::COMPONENT_BYTES_MAX;
 use crate::selector::ComponentSelector;
 
@@ -42,12 +42,9 @@ pub enum Origin {
 /// Why a plugin cannot serve. Whatever served before goes on serving.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// It is too large.
-    #[error("it has {bytes} bytes, where {COMPONENT_BYTES_MAX} are allowed; strip it, or split it")]
-    TooLarge {
-        /// Its size.
-        bytes: u64,
-    },
+    /// It is larger than [`COMPONENT_BYTES_MAX`].
+    #[error("it is larger than {} MiB; strip it, or split it", COMPONENT_BYTES_MAX >> 20)]
+    TooLarge,
     /// It is no plugin, or one for another host.
     #[error(transparent)]
     Inspect(#[from] InspectError),
@@ -85,18 +82,26 @@ impl Plugin {
         bytes: Vec<u8>,
         origin: Origin,
     ) -> Result<Self, PrepareError> {
-        let size = bytes.len() as u64;
-        if size > COMPONENT_BYTES_MAX {
-            return Err(PrepareError::TooLarge { bytes: size });
-        }
-        check_header(&bytes)?;
+        Self::compile(engine, id, ComponentBytes::check(bytes).await?, origin).await
+    }
+
+    /// The part of [`prepare`](Self::prepare) after the check of the bytes.
+    ///
+    /// # Errors
+    /// When it cannot serve, and why.
+    pub(crate) async fn compile(
+        engine: &Engine,
+        id: PluginId,
+        component: ComponentBytes,
+        origin: Origin,
+    ) -> Result<Self, PrepareError> {
+        let digest = component.digest().to_owned();
         let compiling = engine.clone();
         let compiled = spawn_blocking(move || {
-            let component = Component::new(compiling.wasmtime(), &bytes)
-                .map_err(|error| PrepareError::Compile(format!("{error:#}")))?;
-            Ok::<_, PrepareError>((component, digest(&bytes)))
+            Component::new(compiling.wasmtime(), component.bytes())
+                .map_err(|error| PrepareError::Compile(format!("{error:#}")))
         });
-        let (component, digest) = compiled
+        let component = compiled
             .await
             .map_err(|panic| PrepareError::Compile(panic.to_string()))??;
         let handle = PluginHandle::start(engine, id.clone(), &component).await?;
@@ -123,7 +128,7 @@ impl Plugin {
         &self.origin
     }
 
-    /// Its role.
+    /// Whether it is an executor or a selector.
     pub fn kind(&self) -> PluginKind {
         match self.handle {
             PluginHandle::Executor(_) => PluginKind::Executor,
@@ -131,15 +136,12 @@ impl Plugin {
         }
     }
 
-    /// The version that it says it has.
+    /// The version in its descriptor.
     pub fn version(&self) -> &str {
-        match &self.handle {
-            PluginHandle::Executor(executor) => &executor.descriptor().version,
-            PluginHandle::Selector(selector) => selector.version(),
-        }
+        self.generation().version()
     }
 
-    /// It as an executor, if it is one.
+    /// The executor, if the plugin is one.
     pub fn executor(&self) -> Option<Arc<dyn Executor>> {
         match &self.handle {
             PluginHandle::Executor(executor) => Some(Arc::clone(executor) as Arc<dyn Executor>),
@@ -147,7 +149,7 @@ impl Plugin {
         }
     }
 
-    /// It as a selector, if it is one.
+    /// The selector, if the plugin is one.
     pub fn selector(&self) -> Option<Arc<dyn Selector>> {
         match &self.handle {
             PluginHandle::Selector(selector) => Some(Arc::clone(selector) as Arc<dyn Selector>),
@@ -155,51 +157,24 @@ impl Plugin {
         }
     }
 
-    /// What its instances have done.
+    /// Counters of its instances.
     pub fn counts(&self) -> InstanceCounts {
+        self.generation().counts()
+    }
+
+    /// The component, whatever its kind.
+    pub(crate) fn generation(&self) -> &dyn Generation {
         match &self.handle {
-            PluginHandle::Executor(executor) => executor.counts(),
-            PluginHandle::Selector(selector) => selector.counts(),
+            PluginHandle::Executor(executor) => &**executor,
+            PluginHandle::Selector(selector) => &**selector,
         }
     }
 
-    /// Another generation serves: keep no instances.
-    pub(crate) fn retire(&self) {
+    /// A weak reference, which shows whether any call or snapshot still uses this generation.
+    pub(crate) fn downgrade(&self) -> Weak<dyn Generation> {
         match &self.handle {
-            PluginHandle::Executor(executor) => executor.retire(),
-            PluginHandle::Selector(selector) => selector.retire(),
-        }
-    }
-
-    /// This generation serves again.
-    pub(crate) fn reactivate(&self) {
-        match &self.handle {
-            PluginHandle::Executor(executor) => executor.reactivate(),
-            PluginHandle::Selector(selector) => selector.reactivate(),
-        }
-    }
-
-    /// A handle that tells whether anybody still uses this generation.
-    pub(crate) fn downgrade(&self) -> WeakPlugin {
-        match &self.handle {
-            PluginHandle::Executor(executor) => WeakPlugin::Executor(Arc::downgrade(executor)),
-            PluginHandle::Selector(selector) => WeakPlugin::Selector(Arc::downgrade(selector)),
-        }
-    }
-}
-
-/// Tells whether a generation is still in use.
-#[derive(Debug)]
-pub(crate) enum WeakPlugin {
-    Executor(std::sync::Weak<ComponentExecutor>),
-    Selector(std::sync::Weak<ComponentSelector>),
-}
-
-impl WeakPlugin {
-    pub(crate) fn is_alive(&self) -> bool {
-        match self {
-            Self::Executor(executor) => executor.strong_count() > 0,
-            Self::Selector(selector) => selector.strong_count() > 0,
+            PluginHandle::Executor(executor) => Arc::downgrade(executor) as Weak<dyn Generation>,
+            PluginHandle::Selector(selector) => Arc::downgrade(selector) as Weak<dyn Generation>,
         }
     }
 }
@@ -244,12 +219,4 @@ impl From<InstantiateError> for PrepareError {
 )]
 fn link_error(error: wasmtime::Error) -> PrepareError {
     PrepareError::Link(format!("{error:#}"))
-}
-
-/// SHA-256 in hexadecimal.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use tokio::task::spawn_blocking;
 
 use crate::limits::{COMPONENT_BYTES_MAX, PLUGIN_FILES_MAX};
 use crate::plugin::{Origin, PrepareError};
@@ -110,34 +112,23 @@ impl PluginDir {
         for (name, signature) in found {
             if self.seen.get(&name) != Some(&signature) {
                 self.seen.insert(name.clone(), signature);
-                self.load_file(&name, signature).await;
+                self.load_file(&name).await;
             }
         }
         Ok(())
     }
 
-    async fn load_file(&self, name: &str, signature: FileStamp) {
+    async fn load_file(&self, name: &str) {
         // A name may have dots in it: `with_extension` would cut `acme-1.2` at its last one.
         let path = self.path.join(format!("{name}.{EXTENSION}"));
-        if signature.bytes > COMPONENT_BYTES_MAX {
-            return self.registry.record_error(
-                name,
-                &PrepareError::TooLarge {
-                    bytes: signature.bytes,
-                },
-            );
-        }
-        match tokio::task::spawn_blocking({
+        let reading = spawn_blocking({
             let path = path.clone();
-            move || fs::read(path)
-        })
-        .await
-        {
-            // The registry tells of what it refuses.
-            Ok(Ok(bytes)) => drop(self.registry.load(name, bytes, Origin::File(path)).await),
-            Ok(Err(error)) => self
-                .registry
-                .record_error(name, &PrepareError::Read(error.to_string())),
+            move || read_component(&path)
+        });
+        let read = reading.await.unwrap_or_else(|panic| Err(panic.into()));
+        match read {
+            // The registry logs and records its own errors.
+            Ok(bytes) => drop(self.registry.load(name, bytes, Origin::File(path)).await),
             Err(error) => self
                 .registry
                 .record_error(name, &PrepareError::Read(error.to_string())),
@@ -200,6 +191,15 @@ fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, FileStamp>> {
         found.insert(name.to_owned(), signature);
     }
     Ok(found)
+}
+
+/// Reads a file, but at most one byte more than a component may have. That byte makes the registry
+/// refuse a larger file, of which the rest need not be read.
+fn read_component(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path)?;
+    file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 const EXTENSION: &str = "wasm";

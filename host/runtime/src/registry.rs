@@ -2,20 +2,21 @@
 //! admin API shows of them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use jackfield_dispatch::port::{Executor, PluginId, Selector};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+use crate::component_bytes::ComponentBytes;
 use crate::engine::Engine;
 use crate::inspect::PluginKind;
-use crate::instance::InstanceCounts;
-use crate::plugin::{Origin, Plugin, PrepareError, WeakPlugin, digest};
+use crate::instance::{Generation, InstanceCounts};
+use crate::plugin::{Origin, Plugin, PrepareError};
 
 /// The plugins that serve, by name. Handed out whole at each change.
 #[derive(Debug, Clone, Default)]
-pub struct Serving {
+pub struct PluginSet {
     /// The executors.
     pub executors: BTreeMap<Arc<str>, Arc<dyn Executor>>,
     /// The selectors.
@@ -23,7 +24,7 @@ pub struct Serving {
 }
 
 /// Told of each change, in order, while no other change can happen. It must not wait.
-pub type ChangeCallback = Box<dyn Fn(&Serving) + Send + Sync>;
+pub type ChangeCallback = Box<dyn Fn(&PluginSet) + Send + Sync>;
 
 /// All plugins.
 pub struct Registry {
@@ -42,7 +43,7 @@ struct Slot {
     /// The number of the newest generation.
     newest: u64,
     /// Generations that may still be in use.
-    generations: Vec<(u64, WeakPlugin)>,
+    generations: Vec<(u64, Weak<dyn Generation>)>,
     swaps: u64,
     problem: Option<String>,
 }
@@ -126,20 +127,22 @@ impl Registry {
         bytes: Vec<u8>,
         origin: Origin,
     ) -> Result<PluginId, PrepareError> {
-        if let Some(id) = self.already_serving(name, &bytes) {
-            return Ok(id);
-        }
-        match self.prepare(name, bytes, origin).await {
-            Ok(prepared) => Ok(self.swap(prepared)),
-            Err(error) => {
-                self.record_error(name, &error);
-                Err(error)
+        let loaded = async {
+            let component = ComponentBytes::check(bytes).await?;
+            if let Some(id) = self.already_serving(name, component.digest()) {
+                return Ok(id);
             }
-        }
+            let plugin = self.prepare(name, component, origin).await?;
+            Ok(self.swap(plugin))
+        };
+        loaded
+            .await
+            .inspect_err(|error| self.record_error(name, error))
     }
 
-    fn already_serving(&self, name: &str, bytes: &[u8]) -> Option<PluginId> {
-        let digest = digest(bytes);
+    /// The plugin in use, if it is this very component. Clears the problem of its slot: the file is
+    /// valid again.
+    fn already_serving(&self, name: &str, digest: &str) -> Option<PluginId> {
         let mut slots = self.slots.lock();
         let slot = slots.get_mut(name)?;
         let serving = slot
@@ -154,10 +157,10 @@ impl Registry {
     ///
     /// # Errors
     /// When the plugin cannot serve.
-    pub async fn prepare(
+    async fn prepare(
         &self,
         name: &str,
-        bytes: Vec<u8>,
+        component: ComponentBytes,
         origin: Origin,
     ) -> Result<Plugin, PrepareError> {
         let _permit = self.compiling.acquire().await;
@@ -167,7 +170,7 @@ impl Registry {
             name: Arc::from(name),
             generation,
         };
-        let plugin = Plugin::prepare(&self.engine, id, bytes, origin).await?;
+        let plugin = Plugin::compile(&self.engine, id, component, origin).await?;
         let mut slots = self.slots.lock();
         let slot = slots.entry(Arc::from(name)).or_default();
         match &slot.serving {
@@ -183,18 +186,19 @@ impl Registry {
     }
 
     /// Has a prepared plugin serve. Cannot fail.
-    pub fn swap(&self, plugin: Plugin) -> PluginId {
+    fn swap(&self, plugin: Plugin) -> PluginId {
         let plugin = Arc::new(plugin);
         let id = plugin.id().clone();
         let mut slots = self.slots.lock();
         let slot = slots.entry(Arc::clone(&id.name)).or_default();
-        slot.generations.retain(|(_, watched)| watched.is_alive());
+        slot.generations
+            .retain(|(_, plugin)| plugin.strong_count() > 0);
         slot.generations.push((id.generation, plugin.downgrade()));
         slot.problem = None;
         let replaced = slot.serving.replace(Arc::clone(&plugin));
         if let Some(replaced) = replaced {
             slot.swaps += 1;
-            replaced.retire();
+            replaced.generation().retire();
             slot.previous = Some(replaced);
         }
         self.publish.lock()(&collect_serving(&slots));
@@ -216,9 +220,9 @@ impl Registry {
         let no_previous_version = || RollbackError::NoPreviousVersion(name.to_owned());
         let previous = slot.previous.take().ok_or_else(no_previous_version)?;
         let id = previous.id().clone();
-        previous.reactivate();
+        previous.generation().reactivate();
         if let Some(replaced) = slot.serving.replace(previous) {
-            replaced.retire();
+            replaced.generation().retire();
             slot.previous = Some(replaced);
         }
         slot.swaps += 1;
@@ -264,7 +268,8 @@ impl Registry {
 
 impl Slot {
     fn status(&mut self, name: &Arc<str>) -> PluginStatus {
-        self.generations.retain(|(_, watched)| watched.is_alive());
+        self.generations
+            .retain(|(_, plugin)| plugin.strong_count() > 0);
         PluginStatus {
             name: Arc::clone(name),
             serving: self.serving.as_deref().map(GenerationStatus::of),
@@ -293,8 +298,8 @@ impl GenerationStatus {
     }
 }
 
-fn collect_serving(slots: &BTreeMap<Arc<str>, Slot>) -> Serving {
-    let mut all = Serving::default();
+fn collect_serving(slots: &BTreeMap<Arc<str>, Slot>) -> PluginSet {
+    let mut all = PluginSet::default();
     for (name, slot) in slots {
         let Some(plugin) = &slot.serving else {
             continue;

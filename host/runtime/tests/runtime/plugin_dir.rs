@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use jackfield_runtime::limits::COMPONENT_BYTES_MAX;
 use jackfield_runtime::{BuiltIn, Origin, PluginDir, PluginStatus, Registry};
 use jackfield_test_support::{guest, plugin, wat, with_marker};
 use tempfile::TempDir;
@@ -94,6 +95,18 @@ async fn removing_a_rejected_file_clears_its_status() {
         wait_until("it is forgotten", || find(registry, "stranger").is_none()).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn rejects_oversized_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = fs::File::create(folder.path().join("large.wasm")).unwrap();
+    file.set_len(10 * COMPONENT_BYTES_MAX).unwrap();
+    let (_, registry) = load(&folder).await;
+    assert_eq!(
+        status(&registry, "large").problem.as_deref(),
+        Some("it is larger than 32 MiB; strip it, or split it")
+    );
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ async fn rejects_truncated_and_oversized_files() {
     let large = vec![0; usize::try_from(bytes).unwrap()];
     assert_eq!(
         expect_rejection(large).await.to_string(),
-        "it has 33554433 bytes, where 33554432 are allowed; strip it, or split it"
+        "it is larger than 32 MiB; strip it, or split it"
     );
 }
 

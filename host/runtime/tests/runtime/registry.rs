@@ -1,11 +1,14 @@
 //! Generations: prepared, swapped, kept for as long as somebody uses them, and rolled back to.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use jackfield_dispatch::port::{Executor, Selector};
-use jackfield_runtime::{Origin, Registry, RollbackError, Serving};
+use jackfield_runtime::{Origin, PluginSet, Registry, RollbackError};
 use jackfield_test_support::{guest, plugin, with_marker};
 use parking_lot::Mutex;
 
@@ -176,9 +179,38 @@ async fn publishes_changes_in_order() {
     assert!(changed, "{published:?}");
 }
 
+/// The digest of 32 MiB takes milliseconds, for which no call on an async worker may wait.
+#[test]
+fn hashes_components_on_the_blocking_pool() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let registry = Registry::new(engine());
+        let load = || registry.load("counts", guest("counts"), Origin::BuiltIn);
+        let first = load().await.unwrap();
+
+        // While the only thread of the pool is busy, even the component that serves cannot be
+        // recognized.
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || wait.recv());
+        let mut second = pin!(load());
+        for _ in 0..3 {
+            let pending = poll_fn(|task| Poll::Ready(second.as_mut().poll(task).is_pending()));
+            assert!(pending.await, "it was hashed on the thread of the calls");
+            tokio::task::yield_now().await;
+        }
+        release.send(()).unwrap();
+        busy.await.unwrap().unwrap();
+        assert_eq!(second.await.unwrap(), first);
+    });
+}
+
 /// What serves, as it is told.
-fn publishing(registry: &Registry) -> Arc<Mutex<Serving>> {
-    let latest = Arc::new(Mutex::new(Serving::default()));
+fn publishing(registry: &Registry) -> Arc<Mutex<PluginSet>> {
+    let latest = Arc::new(Mutex::new(PluginSet::default()));
     let publish = Arc::clone(&latest);
     registry.on_change(Box::new(move |serving| {
         *publish.lock() = serving.clone();
@@ -186,7 +218,7 @@ fn publishing(registry: &Registry) -> Arc<Mutex<Serving>> {
     latest
 }
 
-fn generations(serving: &Serving) -> String {
+fn generations(serving: &PluginSet) -> String {
     let ids: Vec<String> = serving
         .executors
         .values()
