@@ -23,19 +23,19 @@ use crate::limits::LIST_LENGTH_MAX;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ContractError {
     /// A status outside of 100 to 999.
-    #[error("{0} is not an HTTP status")]
+    #[error("{0} is not a valid HTTP status")]
     Status(u16),
     /// A header name that HTTP does not allow.
-    #[error("{0:?} is not a header's name")]
+    #[error("{0:?} is not a valid header name")]
     HeaderName(String),
     /// A header value that HTTP does not allow, such as one with a line feed.
-    #[error("the header `{0}` has a value that HTTP does not allow")]
+    #[error("the value of the header `{0}` is not valid")]
     HeaderValue(HeaderName),
     /// A method that HTTP does not allow.
-    #[error("{0:?} is not an HTTP method")]
+    #[error("{0:?} is not a valid HTTP method")]
     Method(String),
     /// A URL that cannot be parsed, or that is not absolute.
-    #[error("the URL {url:?}: {reason}")]
+    #[error("{url:?} is not a valid URL: {reason}")]
     Url {
         /// The URL, truncated.
         url: String,
@@ -43,13 +43,13 @@ pub(crate) enum ContractError {
         reason: url::ParseError,
     },
     /// A client id or secret without its part.
-    #[error("the scheme `{OAUTH_CLIENT_BASIC}` has a parameter `part`, which is `id` or `secret`")]
+    #[error("the scheme `{OAUTH_CLIENT_BASIC}` needs the parameter `part`, `id` or `secret`")]
     SchemePart,
     /// A framing that the contract reserves.
-    #[error("this host has no framing `{0}`")]
+    #[error("this host does not support the framing `{0}`")]
     ReservedFraming(&'static str),
     /// A list longer than [`LIST_LENGTH_MAX`].
-    #[error("{length} {list}, where {LIST_LENGTH_MAX} are allowed")]
+    #[error("{length} {list}, but at most {LIST_LENGTH_MAX} are allowed")]
     ListTooLong {
         /// The list, as the contract names it.
         list: &'static str,

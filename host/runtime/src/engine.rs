@@ -40,7 +40,7 @@ struct Inner {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The folder for compiled code cannot be used.
-    #[error("using {} for compiled code: {problem}; name another folder, or mend this one", .folder.display())]
+    #[error("cannot use {} for compiled code: {problem}; choose another folder, or correct this one", .folder.display())]
     CacheFolder {
         /// The folder.
         folder: PathBuf,
@@ -234,7 +234,7 @@ fn code_cache(folder: &Path) -> Result<Cache, EngineError> {
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .map_err(|cause| refuse(format!("it cannot be made: {cause}")))?;
+        .map_err(|cause| refuse(format!("it cannot be created: {cause}")))?;
     let folder = folder
         .canonicalize()
         .map_err(|cause| refuse(cause.to_string()))?;
@@ -244,7 +244,7 @@ fn code_cache(folder: &Path) -> Result<Cache, EngineError> {
         .mode();
     if mode & 0o022 != 0 {
         return Err(refuse(format!(
-            "others may write to it (mode {:o})",
+            "other users may write to it (mode {:o})",
             mode & 0o777
         )));
     }

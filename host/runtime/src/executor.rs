@@ -80,7 +80,7 @@ impl ComponentExecutor {
         let described = instances.check(&instance, described)?;
         instances.release(instance);
         if described.dialects.is_empty() {
-            let problem = "it accepts no dialect; an executor declares at least one";
+            let problem = "it declares no dialect; an executor needs at least one";
             return Err(InstantiateError::Fault(instances.invalid_output(problem)));
         }
         let descriptor = Descriptor {

@@ -18,7 +18,7 @@ pub(crate) fn check_result<R>(
         Ok(Err(error)) => explain(state, &error),
         Err(Elapsed { .. }) => (
             FaultKind::OverTime,
-            format!("the call was not over after {} s", CALL_WALL_MAX.as_secs()),
+            format!("the call did not finish within {} s", CALL_WALL_MAX.as_secs()),
         ),
     };
     let fault = PluginFault {
@@ -37,7 +37,7 @@ pub(crate) fn invalid_output(plugin: &PluginId, detail: impl Into<String>) -> Pl
         kind: FaultKind::InvalidOutput,
         detail: detail.into(),
     };
-    tracing::warn!(plugin = %fault.plugin, detail = fault.detail, "plugin answered nonsense");
+    tracing::warn!(plugin = %fault.plugin, detail = fault.detail, "plugin returned an invalid response");
     fault
 }
 
@@ -54,7 +54,7 @@ fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
         let most = OUTPUT_BYTES_MAX >> 20;
         return (
             FaultKind::OverOutput,
-            format!("it handed over more than {most} MiB in one call"),
+            format!("it passed more than {most} MiB to the host in one call"),
         );
     }
     if error.is::<PoolConcurrencyLimitError>() {
@@ -65,7 +65,7 @@ fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
         let most = MEMORY_BYTES_MAX >> 20;
         return (
             FaultKind::Trapped,
-            format!("it asked for more than {most} MiB of memory: {cause}"),
+            format!("it requested more than {most} MiB of memory: {cause}"),
         );
     }
     match error.downcast_ref::<Trap>() {

@@ -38,11 +38,11 @@ pub enum InspectError {
     )]
     CoreModule,
     /// It wants something that no version of this host's contract has.
-    #[error("it imports `{0}`, which this host does not offer; wit/README.md lists what it does")]
+    #[error("it imports `{0}`, which this host does not offer; wit/README.md lists the ones that it offers")]
     UnknownImport(String),
     /// It was built against a newer contract.
     #[error(
-        "it wants `{name}`, but this host offers version {CONTRACT_VERSION} of jackfield:plugin; update the host, or build the plugin against wit/ of this one"
+        "it needs `{name}`, but this host has version {CONTRACT_VERSION} of jackfield:plugin; update the host, or build the plugin against this host's wit/"
     )]
     NewerContract {
         /// The import or export.
@@ -50,7 +50,7 @@ pub enum InspectError {
     },
     /// It was built against a contract that this host no longer speaks.
     #[error(
-        "it wants `{name}`, but this host speaks version {CONTRACT_VERSION} of jackfield:plugin; build it anew against wit/ of this host"
+        "it needs `{name}`, but this host has version {CONTRACT_VERSION} of jackfield:plugin; build the plugin against this host's wit/"
     )]
     OlderContract {
         /// The import or export.
@@ -66,7 +66,7 @@ pub enum InspectError {
     },
     /// It would be both.
     #[error(
-        "it exports both jackfield:plugin/executor and jackfield:plugin/selector; make two plugins of it"
+        "it exports both jackfield:plugin/executor and jackfield:plugin/selector; split it into two plugins"
     )]
     BothKinds,
 }
@@ -203,7 +203,7 @@ mod tests {
         for (import, refusal) in [
             ("jackfield:plugin/log@0.1.1", "update the host"),
             ("jackfield:plugin/log@0.2.0", "update the host"),
-            ("jackfield:plugin/log@0.0.9", "build it anew"),
+            ("jackfield:plugin/log@0.0.9", "0.1.0 of jackfield:plugin; build the plugin"),
             ("jackfield:plugin/vault@0.1.0", "does not offer"),
             ("wasi:sockets/tcp@0.2.0", "does not offer"),
             ("wasi:http/outgoing-handler@0.2.0", "does not offer"),

@@ -52,13 +52,13 @@ pub enum PrepareError {
     #[error("it does not compile: {0}")]
     Compile(String),
     /// Its imports or exports have the right names but other types.
-    #[error("it does not fit the contract: {0}; build it against wit/ of this host")]
+    #[error("it does not match the contract: {0}; build it against this host's wit/")]
     Link(String),
     /// It failed when it was asked what it is.
     #[error("it failed to start: {0}")]
     Start(PluginFault),
     /// A plugin of this name has the other role.
-    #[error("the plugin of this name has the role `{}`, and this one the role `{}`; give the file another name", .serving.label(), .offered.label())]
+    #[error("the plugin in use under this name is of the kind `{}`, and this one of the kind `{}`; rename the file", .serving.label(), .offered.label())]
     KindChanged {
         /// The role of the one that serves.
         serving: PluginKind,

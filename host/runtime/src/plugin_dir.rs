@@ -39,10 +39,10 @@ struct FileStamp {
 #[derive(Debug, thiserror::Error)]
 pub enum PluginDirError {
     /// It cannot be made or read.
-    #[error("using {} as the plugins folder", .0.display())]
+    #[error("cannot use {} as the plugins folder", .0.display())]
     Read(PathBuf, #[source] io::Error),
     /// The system cannot watch it.
-    #[error("watching {}", .0.display())]
+    #[error("cannot watch {}", .0.display())]
     Watch(PathBuf, #[source] WatchError),
 }
 
@@ -141,7 +141,7 @@ impl PluginDir {
         if !self.load_built_in(name).await && self.registry.clear_error(name) {
             tracing::warn!(
                 plugin = name,
-                "its file is gone; it serves until the next start"
+                "plugin file removed; the plugin stays in use until the next start"
             );
         }
     }

@@ -89,7 +89,7 @@ pub enum RollbackError {
     #[error("there is no plugin `{0}`; GET /admin/v1/plugins lists them")]
     Unknown(String),
     /// Nothing served before.
-    #[error("plugin `{0}` has served in one version only, so there is none to go back to")]
+    #[error("plugin `{0}` has no previous version")]
     NoPreviousVersion(String),
 }
 
@@ -203,7 +203,7 @@ impl Registry {
         }
         self.publish.lock()(&collect_serving(&slots));
         drop(slots);
-        tracing::info!(plugin = %id, version = plugin.version(), digest = plugin.digest(), "plugin serves");
+        tracing::info!(plugin = %id, version = plugin.version(), digest = plugin.digest(), "plugin in use");
         id
     }
 
@@ -228,7 +228,7 @@ impl Registry {
         slot.swaps += 1;
         self.publish.lock()(&collect_serving(&slots));
         drop(slots);
-        tracing::info!(plugin = %id, "plugin was rolled back and serves again");
+        tracing::info!(plugin = %id, "plugin rolled back");
         Ok(id)
     }
 
@@ -238,7 +238,7 @@ impl Registry {
         let slot = slots.entry(Arc::from(name)).or_default();
         slot.problem = Some(error.to_string());
         drop(slots);
-        tracing::error!(plugin = name, %error, "plugin refused; what served before goes on");
+        tracing::error!(plugin = name, %error, "plugin rejected; its previous version, if any, stays in use");
     }
 
     /// Forgets why a file did not serve, since it is gone. Says whether anything serves under its

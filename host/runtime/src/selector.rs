@@ -134,7 +134,7 @@ impl Selector for ComponentSelector {
                 }
                 contract::Choice::Candidate(index) => Err(self
                     .instances
-                    .invalid_output(format!("it chose candidate {index} of {count}"))),
+                    .invalid_output(format!("it chose index {index} of {count} candidates"))),
                 contract::Choice::WaitMs(milliseconds) => Ok(Choice::WaitMs(milliseconds)),
                 contract::Choice::None(reason) => Ok(Choice::None(reason)),
             }

@@ -64,7 +64,7 @@ async fn interrupts_a_sleeping_plugin_without_blocking_others() {
         &slept,
         "sleeps",
         FaultKind::OverTime,
-        "the call was not over after 5 s",
+        "the call did not finish within 5 s",
     );
     assert!(
         took >= CALL_WALL_MAX && took < TEST_TIMEOUT,
@@ -109,7 +109,7 @@ async fn enforces_the_memory_limit() {
         &died,
         "hoards",
         FaultKind::Trapped,
-        "it asked for more than 128 MiB of memory: wasm trap: wasm `unreachable` instruction executed",
+        "it requested more than 128 MiB of memory: wasm trap: wasm `unreachable` instruction executed",
     );
     let politely = plan(&*hoards, "politely").await;
     let got: usize = header(&politely, "x-mebibytes").parse().unwrap();
@@ -129,13 +129,13 @@ async fn drops_instances_with_large_memory() {
 #[tokio::test]
 async fn enforces_the_output_limit() {
     let floods = executor("floods").await;
-    let too_much = "it handed over more than 48 MiB in one call";
+    let too_much = "it passed more than 48 MiB to the host in one call";
     for model in ["plan", "log"] {
         let named = prepare(&floods, model).await;
         assert_fault(&named, "floods", FaultKind::OverOutput, too_much);
     }
     let named = prepare(&floods, "list").await;
-    let list = "70001 headers, where 65536 are allowed";
+    let list = "70001 headers, but at most 65536 are allowed";
     assert_fault(&named, "floods", FaultKind::InvalidOutput, list);
 
     let reply = floods
@@ -163,18 +163,18 @@ async fn reports_invalid_output() {
     let plugin = load("invalid_output", guest("invalid_output")).await;
     let executor = as_executor(&plugin);
     for (model, detail) in [
-        ("url", "the URL \"not a url\": relative URL without a base"),
-        ("method", "\"PO ST\" is not an HTTP method"),
-        ("header-name", "\"x nonsense\" is not a header's name"),
+        ("url", "\"not a url\" is not a valid URL: relative URL without a base"),
+        ("method", "\"PO ST\" is not a valid HTTP method"),
+        ("header-name", "\"x invalid\" is not a valid header name"),
         (
             "header-value",
-            "the header `x-nonsense` has a value that HTTP does not allow",
+            "the value of the header `x-invalid` is not valid",
         ),
         (
             "scheme",
-            "the scheme `oauth-client-basic` has a parameter `part`, which is `id` or `secret`",
+            "the scheme `oauth-client-basic` needs the parameter `part`, `id` or `secret`",
         ),
-        ("framing", "this host has no framing `json-array`"),
+        ("framing", "this host does not support the framing `json-array`"),
     ] {
         let fault = prepare(&executor, model).await;
         assert_fault(&fault, "invalid_output", FaultKind::InvalidOutput, detail);
@@ -189,7 +189,7 @@ async fn reports_invalid_output() {
         &named,
         "invalid_output",
         FaultKind::InvalidOutput,
-        "99 is not an HTTP status",
+        "99 is not a valid HTTP status",
     );
 
     let context = Context {
@@ -201,7 +201,7 @@ async fn reports_invalid_output() {
         .await
         .unwrap();
     let named = expect_fault(reply.push(Vec::new(), true).await);
-    let detail = "the URL \"//\": relative URL without a base";
+    let detail = "\"//\" is not a valid URL: relative URL without a base";
     assert_fault(&named, "invalid_output", FaultKind::InvalidOutput, detail);
     assert_eq!(plugin.counts().faults, 8);
 }
@@ -261,13 +261,13 @@ async fn reports_selector_faults() {
             "picks_out_of_range",
             "m",
             FaultKind::InvalidOutput,
-            "it chose candidate 3 of 3",
+            "it chose index 3 of 3 candidates",
         ),
         (
             "picks_out_of_range",
             "far",
             FaultKind::InvalidOutput,
-            "it chose candidate 4294967295 of 3",
+            "it chose index 4294967295 of 3 candidates",
         ),
         (
             "selector_spins",

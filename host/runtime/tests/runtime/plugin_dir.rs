@@ -62,7 +62,7 @@ async fn invalid_file_is_reported_and_changes_nothing() {
         assert_eq!(
             problem().unwrap(),
             "it imports `acme:vault/secrets@1.0.0`, which this host does not offer; wit/README.md \
-             lists what it does"
+             lists the ones that it offers"
         );
         let serving = status(registry, "practice").serving.unwrap();
         assert_eq!(
@@ -198,7 +198,7 @@ async fn creates_a_missing_plugin_dir() {
         .unwrap();
     assert_eq!(
         refused.to_string(),
-        format!("using {} as the plugins folder", file.display())
+        format!("cannot use {} as the plugins folder", file.display())
     );
 }
 

@@ -35,33 +35,33 @@ async fn rejects_non_plugins_with_advice() {
         ),
         (
             "both_roles",
-            "it exports both jackfield:plugin/executor and jackfield:plugin/selector; make two \
-             plugins of it",
+            "it exports both jackfield:plugin/executor and jackfield:plugin/selector; split it \
+             into two plugins",
         ),
         (
             "imports_vault",
             "it imports `acme:vault/secrets@1.0.0`, which this host does not offer; wit/README.md \
-             lists what it does",
+             lists the ones that it offers",
         ),
         (
             "imports_sockets",
             "it imports `wasi:sockets/tcp-create-socket@0.2.0`, which this host does not offer; \
-             wit/README.md lists what it does",
+             wit/README.md lists the ones that it offers",
         ),
         (
             "imports_newer_contract",
-            "it wants `jackfield:plugin/log@0.2.0`, but this host offers version 0.1.0 of \
-             jackfield:plugin; update the host, or build the plugin against wit/ of this one",
+            "it needs `jackfield:plugin/log@0.2.0`, but this host has version 0.1.0 of \
+             jackfield:plugin; update the host, or build the plugin against this host's wit/",
         ),
         (
             "exports_newer_contract",
-            "it wants `jackfield:plugin/selector@0.2.0`, but this host offers version 0.1.0 of \
-             jackfield:plugin; update the host, or build the plugin against wit/ of this one",
+            "it needs `jackfield:plugin/selector@0.2.0`, but this host has version 0.1.0 of \
+             jackfield:plugin; update the host, or build the plugin against this host's wit/",
         ),
         (
             "exports_older_contract",
-            "it wants `jackfield:plugin/selector@0.0.9`, but this host speaks version 0.1.0 of \
-             jackfield:plugin; build it anew against wit/ of this host",
+            "it needs `jackfield:plugin/selector@0.0.9`, but this host has version 0.1.0 of \
+             jackfield:plugin; build the plugin against this host's wit/",
         ),
     ] {
         assert_eq!(
@@ -113,11 +113,11 @@ async fn rejects_contract_mismatches() {
         assert!(matches!(error, PrepareError::Link(_)), "{guest}: {error:?}");
         let message = error.to_string();
         assert!(
-            message.starts_with("it does not fit the contract: "),
+            message.starts_with("it does not match the contract: "),
             "{guest}: {message}"
         );
         assert!(
-            message.ends_with("; build it against wit/ of this host"),
+            message.ends_with("; build it against this host's wit/"),
             "{guest}: {message}"
         );
         assert!(message.contains(names), "{guest}: {message}");
@@ -139,7 +139,7 @@ async fn rejects_oversized_initial_memory() {
 async fn rejects_plugins_that_fail_to_start() {
     let unreachable = "wasm trap: wasm `unreachable` instruction executed";
     let stopped = "it was stopped after 300 ms";
-    let no_dialect = "it accepts no dialect; an executor declares at least one";
+    let no_dialect = "it declares no dialect; an executor needs at least one";
     for (component, kind, detail) in [
         (wat("traps_at_start"), FaultKind::Trapped, unreachable),
         (wat("spins_at_start"), FaultKind::OverTime, stopped),
@@ -176,7 +176,7 @@ async fn rejects_a_plugin_that_spins_in_describe() {
             // Where others take most of the processor the clock on the wall comes first.
             let stopped = [
                 "it was stopped after 3000 ms",
-                "the call was not over after 5 s",
+                "the call did not finish within 5 s",
             ];
             assert!(stopped.contains(&fault.detail.as_str()), "{fault}");
         }
@@ -200,8 +200,8 @@ async fn rejected_update_leaves_the_serving_plugin() {
         ),
         (
             plugin("round-robin"),
-            "the plugin of this name has the role `executor`, and this one the role `selector`; \
-             give the file another name",
+            "the plugin in use under this name is of the kind `executor`, and this one of the kind \
+             `selector`; rename the file",
         ),
     ] {
         let error = registry
@@ -259,8 +259,8 @@ fn rejects_a_cache_dir_writable_by_others() {
         assert_eq!(
             error.to_string(),
             format!(
-                "using {} for compiled code: others may write to it (mode {mode:o}); name another \
-                 folder, or mend this one",
+                "cannot use {} for compiled code: other users may write to it (mode {mode:o}); choose \
+                 another folder, or correct this one",
                 folder.path().canonicalize().unwrap().display()
             )
         );
@@ -268,7 +268,7 @@ fn rejects_a_cache_dir_writable_by_others() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let error = Engine::new(Some(&file)).err().unwrap().to_string();
-    assert!(error.contains("it cannot be made: "), "{error}");
+    assert!(error.contains("it cannot be created: "), "{error}");
 }
 
 fn mode(folder: &Path) -> u32 {

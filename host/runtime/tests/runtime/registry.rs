@@ -111,7 +111,7 @@ async fn two_rollbacks_cancel_out() {
     let refused = registry.rollback("practice").unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "plugin `practice` has served in one version only, so there is none to go back to"
+        "plugin `practice` has no previous version"
     );
 
     registry
