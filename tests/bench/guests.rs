@@ -36,7 +36,7 @@ impl Guests {
         let relaying = plugin("openai-compatible");
         let load = async |name: &str, bytes| registry.load(name, bytes, Origin::BuiltIn).await;
         load("round-robin", plugin("round-robin")).await?;
-        load("guided", guest("mock_executor")).await?;
+        load("guided", guest("example_executor")).await?;
         load("relaying", relaying.clone()).await?;
         let replaced = executor(&serving.lock(), "relaying")?;
         load("relaying", with_marker(relaying, "another")).await?;

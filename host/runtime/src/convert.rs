@@ -1,5 +1,5 @@
-//! Between the contract's types and the host's. What a guest answers is checked here: a value that
-//! the contract does not allow is a fault of the plugin, named.
+//! Converts between the contract's types and the host's: `.._out` for the input of a guest, `.._in` for
+//! its result. A result that the contract does not allow is a [`ContractError`].
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -92,8 +92,8 @@ fn credential_out(credential: &Credential) -> types::Credential {
     }
 }
 
-/// The credential with what is known of its tokens, as attributes that take the place of any that the
-/// operator gave those names.
+/// The credential for `should-refresh`: the times of its tokens are attributes, which replace any that
+/// the operator gave the same names.
 pub(crate) fn refresh_credential_out(evaluation: &Evaluation) -> types::Credential {
     let mut credential = credential_out(&evaluation.credential);
     let known = [
@@ -108,7 +108,7 @@ pub(crate) fn refresh_credential_out(evaluation: &Evaluation) -> types::Credenti
     credential
 }
 
-/// Names of `should-refresh` in `wit/executor.wit`.
+/// Attributes that `should-refresh` in `wit/executor.wit` promises.
 const TOKEN_EXPIRES_AT: &str = "token-expires-at-ms";
 const TOKEN_REFRESHED_AT: &str = "token-refreshed-at-ms";
 
@@ -206,7 +206,7 @@ fn place_in(place: types::SecretPlace) -> Result<SecretPlace, ContractError> {
     })
 }
 
-/// Its one parameter says which of the two the secret is.
+/// The parameter `part` says whether the secret is the client's id or its secret.
 fn oauth_client_basic_in(parameters: &[types::Field]) -> Result<SecretPlace, ContractError> {
     let mut parts = parameters.iter().filter(|(name, _)| name == "part");
     match parts.next().map(|(_, value)| value.as_str()) {
@@ -305,11 +305,11 @@ fn quoted(text: &str) -> String {
     truncate(text, QUOTED_BYTES_MAX).to_owned()
 }
 
-/// A scheme that this host knows; see `wit/types.wit`.
+/// The only secret scheme that this host converts; see `wit/types.wit`.
 const OAUTH_CLIENT_BASIC: &str = "oauth-client-basic";
 
-/// What a message shows of a guest's text, in bytes.
+/// Bytes of a guest's text that an error message quotes.
 const QUOTED_BYTES_MAX: usize = 80;
 
-/// A failure's message, in bytes; more is cut.
+/// Length of a failure's message, in bytes. The rest is cut off.
 const MESSAGE_BYTES_MAX: usize = 1_024;

@@ -1,4 +1,4 @@
-//! An executor that is a component: one generation of it, and the answers that pass through it.
+//! The port `Executor` implemented by a component: one generation of it, and its replies.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::host_state::HostState;
 use crate::instance::{Generation, Instance, InstanceCounts, Instances, InstantiateError, World};
 use crate::limits::{CALL_TICKS_MAX, CALL_WALL_MAX, DESCRIBE_TICKS_MAX};
 
-/// The executors' world.
+/// The world `executor-plugin`.
 pub(crate) struct ExecutorWorld;
 
 impl World for ExecutorWorld {
@@ -62,10 +62,10 @@ impl fmt::Debug for ComponentExecutor {
 }
 
 impl ComponentExecutor {
-    /// Starts one instance and asks it what it is.
+    /// Starts one instance and calls its `describe`.
     ///
     /// # Errors
-    /// When it does not fit the contract, fails, or answers nonsense.
+    /// When the component does not match the contract, fails, or declares no dialect.
     pub(crate) async fn describe(
         engine: &Engine,
         plugin: PluginId,
@@ -236,10 +236,10 @@ impl Executor for ComponentExecutor {
     }
 }
 
-/// The option of a descriptor that says that `should-refresh` is to be called.
+/// The option of a descriptor that makes the host call `should-refresh`.
 const EVALUATES_REFRESH: &str = "evaluates-refresh";
 
-/// One answer that passes through an instance of its own, dropped with it.
+/// A reply of the executor. Its instance serves no other call and is dropped with it.
 struct ComponentReply {
     instances: Arc<Instances<ExecutorWorld>>,
     instance: Instance<ExecutorWorld>,

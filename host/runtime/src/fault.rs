@@ -1,4 +1,4 @@
-//! From what wasmtime reports to whose fault it is: a plugin's, by name and kind.
+//! Turns the error of a guest call into a fault, which names the plugin and the kind.
 
 use jackfield_dispatch::port::{FaultKind, PluginFault, PluginId};
 use tokio::time::error::Elapsed;
@@ -8,7 +8,7 @@ use crate::engine::TimeLimitExceeded;
 use crate::host_state::HostState;
 use crate::limits::{CALL_WALL_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, TICK};
 
-/// Judges the result of one call into a guest. After a fault its instance must be dropped.
+/// Returns the result of a guest call, or the fault that it means, which is logged.
 pub(crate) fn check_result<R>(
     state: &HostState,
     result: Result<wasmtime::Result<R>, Elapsed>,
@@ -18,7 +18,10 @@ pub(crate) fn check_result<R>(
         Ok(Err(error)) => explain(state, &error),
         Err(Elapsed { .. }) => (
             FaultKind::OverTime,
-            format!("the call did not finish within {} s", CALL_WALL_MAX.as_secs()),
+            format!(
+                "the call did not finish within {} s",
+                CALL_WALL_MAX.as_secs()
+            ),
         ),
     };
     let fault = PluginFault {
@@ -30,7 +33,7 @@ pub(crate) fn check_result<R>(
     Err(fault)
 }
 
-/// A fault that the host found in an answer.
+/// Creates and logs the fault of a guest that returned a value the contract does not allow.
 pub(crate) fn invalid_output(plugin: &PluginId, detail: impl Into<String>) -> PluginFault {
     let fault = PluginFault {
         plugin: plugin.clone(),
@@ -41,6 +44,7 @@ pub(crate) fn invalid_output(plugin: &PluginId, detail: impl Into<String>) -> Pl
     fault
 }
 
+/// Returns the kind and the detail of a fault.
 fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
     if error.is::<TimeLimitExceeded>() {
         let ran = TICK * state.ticks_max;
@@ -58,9 +62,11 @@ fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
         );
     }
     if error.is::<PoolConcurrencyLimitError>() {
-        // A component of many parts takes more than one place of each kind.
+        // A component made of many core modules takes more than one slot of each kind, so the slots can
+        // run out before the permits for instances do.
         return (FaultKind::Overloaded, cause);
     }
+    // Most languages abort when memory cannot grow, and the trap itself does not tell why.
     if state.memory_refused {
         let most = MEMORY_BYTES_MAX >> 20;
         return (
@@ -74,7 +80,8 @@ fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
     }
 }
 
-/// wasmtime has no type for this error; a test of a guest that floods keeps the words true.
+/// Part of wasmtime's message for the error, which has no type of its own. The test
+/// `enforces_the_output_limit` fails if wasmtime changes it.
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
 
 fn log_fault(state: &HostState, fault: &PluginFault) {

@@ -1,5 +1,6 @@
-//! Instances of one generation: clean ones are kept for the next call and made ahead; one that was
-//! shown a client's content, or that failed, is dropped and serves nobody else.
+//! The instances of one generation. A clean instance is kept for the next call, and some are created in
+//! advance. An instance that saw a client's content, or that failed, is dropped, so that no call sees
+//! the content of another.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,23 +21,23 @@ use crate::limits::{
     PREWARM_INSTANCES,
 };
 
-/// One of the two worlds: how the functions of an instance are found.
+/// One of the two worlds of `wit/worlds.wit`: how the host finds the functions of an instance.
 pub(crate) trait World: Send + Sync + 'static {
-    /// Where the functions stand in a component.
+    /// The positions of the functions in a component.
     type Indices: Send + Sync;
     /// The functions of one instance.
     type Bindings: Send + Sync;
 
-    /// Finds the functions by their names.
+    /// Looks up the functions of a component by name, once for all instances.
     ///
     /// # Errors
-    /// When one is missing.
+    /// When a function is missing.
     fn indices(linked: &InstancePre<HostState>) -> wasmtime::Result<Self::Indices>;
 
-    /// Takes the functions out of an instance.
+    /// Returns the functions of an instance.
     ///
     /// # Errors
-    /// When one has another type than the contract says.
+    /// When a function has another type than in the contract.
     fn bindings(
         indices: &Self::Indices,
         store: &mut Store<HostState>,
@@ -52,10 +53,10 @@ pub(crate) trait Generation: fmt::Debug + Send + Sync {
     /// Counters of its instances.
     fn counts(&self) -> InstanceCounts;
 
-    /// Drops the idle instances and keeps none from now on: another generation serves.
+    /// Drops the idle instances and keeps none from now on: another generation is in use.
     fn retire(&self);
 
-    /// The opposite of [`retire`](Self::retire): this generation serves again after a rollback.
+    /// Keeps instances again: this generation is in use after a rollback.
     fn reactivate(&self);
 }
 
@@ -73,9 +74,9 @@ struct Shared<W: World> {
 
 struct Idle<W: World> {
     instances: Vec<Instance<W>>,
-    /// Instances being made ahead.
+    /// Instances that background tasks are creating.
     pending: usize,
-    /// Set once another generation serves: nothing is kept from then on.
+    /// True while another generation is in use: no instance is kept then.
     retired: bool,
 }
 
@@ -87,22 +88,22 @@ struct Counters {
     log_lines_dropped: Arc<AtomicU64>,
 }
 
-/// What a generation's instances have done so far.
+/// Counters of a generation's instances, since it was loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InstanceCounts {
-    /// Instances made.
+    /// Instances created.
     pub created: u64,
-    /// Calls for an exchange: plans, judgements, answers or picks.
+    /// Instances taken for plans, classifications, replies, refresh checks and picks.
     pub calls: u64,
-    /// Calls that failed by the plugin's own fault.
+    /// Faults of the plugin.
     pub faults: u64,
-    /// Log lines dropped, since they were too many for one call.
+    /// Log lines dropped because of the limit for one call.
     pub log_lines_dropped: u64,
-    /// Clean instances waiting.
+    /// Clean instances that wait for a call.
     pub idle: usize,
 }
 
-/// One instance, in its store. Dropping it gives its slot and memory back.
+/// One instance, in its store. Dropping it frees its slot and its memory.
 pub(crate) struct Instance<W: World> {
     pub(crate) store: Store<HostState>,
     pub(crate) bindings: W::Bindings,
@@ -175,7 +176,8 @@ impl<W: World> Instances<W> {
         invalid_output(&self.0.plugin, detail)
     }
 
-    /// Takes an instance back after an exchange that went well. It is kept if it is clean.
+    /// Takes an instance back after a call without a fault. Keeps it if it saw no content, has little
+    /// memory and has calls left; otherwise drops it and creates another one in advance.
     pub(crate) fn release(&self, mut instance: Instance<W>) {
         let state = instance.store.data_mut();
         let reusable = !state.saw_content && state.memory_bytes <= IDLE_MEMORY_BYTES_MAX;
@@ -196,7 +198,8 @@ impl<W: World> Instances<W> {
         self.0.counters.faults.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Makes instances in the background, so that the next exchanges find some waiting.
+    /// Creates an instance in the background, so that a later call finds it idle. Does nothing if
+    /// [`PREWARM_INSTANCES`] are idle or pending.
     pub(crate) fn prewarm(&self) {
         let mut idle = self.0.idle.lock();
         if idle.retired || idle.instances.len() + idle.pending >= PREWARM_INSTANCES {
@@ -204,6 +207,7 @@ impl<W: World> Instances<W> {
         }
         idle.pending += 1;
         drop(idle);
+        // Weak, so that the task does not keep a generation alive that is not in use any more.
         let shared = Arc::downgrade(&self.0);
         #[expect(
             clippy::disallowed_methods,
@@ -222,16 +226,17 @@ impl<W: World> Instances<W> {
         });
     }
 
-    /// Drops what waits and keeps nothing from now on: another generation serves.
+    /// Drops the idle instances and keeps none from now on.
     pub(crate) fn retire(&self) {
         let mut idle = self.0.idle.lock();
         idle.retired = true;
         let dropped = std::mem::take(&mut idle.instances);
+        // Not under the lock: dropping an instance unmaps memory.
         drop(idle);
         drop(dropped);
     }
 
-    /// The opposite of [`retire`](Self::retire), when this generation is rolled back to.
+    /// The opposite of [`retire`](Self::retire).
     pub(crate) fn reactivate(&self) {
         self.0.idle.lock().retired = false;
     }
@@ -248,12 +253,13 @@ impl<W: World> Instances<W> {
     }
 }
 
-/// Why there is no instance.
+/// Why an instance could not be created.
 #[derive(Debug)]
 pub(crate) enum InstantiateError {
-    /// It failed, or there was no room for it.
+    /// The component failed to start, or no instance was free in time.
     Fault(PluginFault),
-    /// A function has another type than the contract says. Only the first instance finds that out.
+    /// A function is missing, or has another type than in the contract. Only the first instance can
+    /// find that.
     Link(wasmtime::Error),
 }
 
@@ -275,6 +281,7 @@ impl<W: World> Shared<W> {
         };
         let log_lines_dropped = Arc::clone(&self.counters.log_lines_dropped);
         let mut store = self.engine.store(self.plugin.clone(), log_lines_dropped);
+        // The start function of a component runs under the limits of a call.
         store.set_epoch_deadline(1);
         store.data_mut().reset_limits(CALL_TICKS_MAX);
         let instance = self.linked.instantiate_async(&mut store).await;
@@ -292,7 +299,7 @@ impl<W: World> Shared<W> {
 }
 
 impl<W: World> Instance<W> {
-    /// Makes ready for one call of at most so many ticks.
+    /// Prepares for one call of at most `ticks` ticks.
     pub(crate) fn begin_call(&mut self, ticks: u32) {
         self.store.set_epoch_deadline(1);
         self.store.data_mut().reset_limits(ticks);

@@ -1,5 +1,6 @@
-//! Plugins: WebAssembly components, prepared, run within limits, and swapped while they serve. The
-//! only crate that knows wasmtime and `wit/`; it implements the ports of `jackfield-dispatch`.
+//! Plugins: WebAssembly components that the host loads, runs within limits, and replaces while calls
+//! are in progress. Only this crate knows wasmtime and `wit/`. It implements the ports `Executor` and
+//! `Selector` of `jackfield-dispatch`.
 
 mod bindings;
 mod component_bytes;

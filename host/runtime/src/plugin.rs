@@ -1,4 +1,5 @@
-//! One plugin, prepared: everything that can fail has happened, and it is ready to serve.
+//! A prepared plugin: compiled, linked, started and described, so that nothing can fail when it is put
+//! in use.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -15,7 +16,7 @@ use crate::instance::{Generation, InstanceCounts, InstantiateError};
 use crate::limits::COMPONENT_BYTES_MAX;
 use crate::selector::ComponentSelector;
 
-/// One generation of a plugin, ready to serve.
+/// One generation of a plugin, ready for use.
 #[derive(Debug)]
 pub struct Plugin {
     id: PluginId,
@@ -30,52 +31,52 @@ enum PluginHandle {
     Selector(Arc<ComponentSelector>),
 }
 
-/// Where a plugin came from.
+/// The source of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// It is carried by the binary.
+    /// The binary carries it.
     BuiltIn,
     /// A file in the plugins folder.
     File(PathBuf),
 }
 
-/// Why a plugin cannot serve. Whatever served before goes on serving.
+/// Why a plugin is rejected. The version in use stays.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     /// It is larger than [`COMPONENT_BYTES_MAX`].
     #[error("it is larger than {} MiB; strip it, or split it", COMPONENT_BYTES_MAX >> 20)]
     TooLarge,
-    /// It is no plugin, or one for another host.
+    /// It is not a plugin, or it is a plugin for another host.
     #[error(transparent)]
     Inspect(#[from] InspectError),
-    /// wasmtime does not take it.
+    /// wasmtime cannot compile it.
     #[error("it does not compile: {0}")]
     Compile(String),
-    /// Its imports or exports have the right names but other types.
+    /// Its imports or exports have the names of the contract, but other types.
     #[error("it does not match the contract: {0}; build it against this host's wit/")]
     Link(String),
-    /// It failed when it was asked what it is.
+    /// It failed while it was instantiated or in `describe`.
     #[error("it failed to start: {0}")]
     Start(PluginFault),
-    /// A plugin of this name has the other role.
+    /// The plugin in use under this name is of the other kind.
     #[error("the plugin in use under this name is of the kind `{}`, and this one of the kind `{}`; rename the file", .serving.label(), .offered.label())]
     KindChanged {
-        /// The role of the one that serves.
+        /// The kind of the plugin in use.
         serving: PluginKind,
-        /// The role of this one.
+        /// The kind of this plugin.
         offered: PluginKind,
     },
-    /// Reading the file failed.
+    /// The file could not be read.
     #[error("reading it: {0}")]
     Read(String),
 }
 
 impl Plugin {
-    /// Compiles, checks, links and starts a plugin. Costs up to seconds where compiled code is not
-    /// in the cache; the work is done on a thread of its own.
+    /// Checks, compiles, links, starts and describes a plugin. Takes up to seconds if its compiled code is
+    /// not in the cache. Hashing and compiling run on the blocking pool.
     ///
     /// # Errors
-    /// When it cannot serve, and why.
+    /// When the plugin is rejected.
     pub async fn prepare(
         engine: &Engine,
         id: PluginId,
@@ -88,7 +89,7 @@ impl Plugin {
     /// The part of [`prepare`](Self::prepare) after the check of the bytes.
     ///
     /// # Errors
-    /// When it cannot serve, and why.
+    /// When the plugin is rejected.
     pub(crate) async fn compile(
         engine: &Engine,
         id: PluginId,
@@ -123,7 +124,7 @@ impl Plugin {
         &self.digest
     }
 
-    /// Where it came from.
+    /// Its source.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -215,7 +216,7 @@ impl From<InstantiateError> for PrepareError {
 
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "it is the end of the error, and `map_err` hands it over"
+    reason = "`map_err` passes the error by value"
 )]
 fn link_error(error: wasmtime::Error) -> PrepareError {
     PrepareError::Link(format!("{error:#}"))

@@ -1,5 +1,5 @@
-//! All plugins by name: prepare, which may fail, then swap, which cannot; roll back; and what the
-//! admin API shows of them.
+//! All plugins by name. A new version is prepared, which may fail, and then swapped in, which cannot
+//! fail. It can be rolled back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -14,7 +14,7 @@ use crate::inspect::PluginKind;
 use crate::instance::{Generation, InstanceCounts};
 use crate::plugin::{Origin, Plugin, PrepareError};
 
-/// The plugins that serve, by name. Handed out whole at each change.
+/// The plugins in use, by name. Each change publishes a new set.
 #[derive(Debug, Clone, Default)]
 pub struct PluginSet {
     /// The executors.
@@ -23,78 +23,80 @@ pub struct PluginSet {
     pub selectors: BTreeMap<Arc<str>, Arc<dyn Selector>>,
 }
 
-/// Told of each change, in order, while no other change can happen. It must not wait.
+/// Called after each change, in order, while the registry is locked: it must not block, and it must not
+/// call the registry.
 pub type ChangeCallback = Box<dyn Fn(&PluginSet) + Send + Sync>;
 
-/// All plugins.
+/// All plugins, their versions in use and the ones before.
 pub struct Registry {
     engine: Engine,
     slots: Mutex<BTreeMap<Arc<str>, Slot>>,
     publish: Mutex<ChangeCallback>,
-    /// Compiling takes seconds of a core: one at a time leaves the others to requests.
+    /// One permit. To compile a component takes seconds of a core: one at a time leaves the other cores
+    /// to requests.
     compiling: Semaphore,
 }
 
 #[derive(Default)]
 struct Slot {
     serving: Option<Arc<Plugin>>,
-    /// What served before, to roll back to.
+    /// The version in use before, for a rollback.
     previous: Option<Arc<Plugin>>,
     /// The number of the newest generation.
     newest: u64,
-    /// Generations that may still be in use.
+    /// Generations that calls may still use.
     generations: Vec<(u64, Weak<dyn Generation>)>,
     swaps: u64,
     problem: Option<String>,
 }
 
-/// What the admin API shows of one plugin.
+/// A plugin as the admin API shows it.
 #[derive(Debug, Clone)]
 pub struct PluginStatus {
     /// The plugin's name.
     pub name: Arc<str>,
-    /// The one that serves.
+    /// The generation in use.
     pub serving: Option<GenerationStatus>,
-    /// The one that a rollback would bring back.
+    /// The generation that a rollback would restore.
     pub previous: Option<GenerationStatus>,
-    /// The generations that exchanges still use, or that could be rolled back to, ascending.
+    /// The generations that calls still use or that a rollback could restore, ascending.
     pub alive: Vec<u64>,
-    /// How often another generation took over.
+    /// How often the generation in use changed, rollbacks included.
     pub swaps: u64,
-    /// Why the newest file of this name does not serve, if it does not.
+    /// Why the newest file of this name was rejected, if it was.
     pub problem: Option<String>,
 }
 
-/// What the admin API shows of one generation.
+/// A generation as the admin API shows it.
 #[derive(Debug, Clone)]
 pub struct GenerationStatus {
     /// Its number.
     pub generation: u64,
-    /// Its role.
+    /// Whether it is an executor or a selector.
     pub kind: PluginKind,
-    /// The version that it says it has.
+    /// The version in its descriptor.
     pub version: String,
     /// SHA-256 of the component.
     pub digest: String,
-    /// Where it came from.
+    /// Its source.
     pub origin: Origin,
-    /// What its instances have done.
+    /// Counters of its instances.
     pub instances: InstanceCounts,
 }
 
-/// Why there is nothing to roll back to.
+/// Why a rollback is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RollbackError {
-    /// No such plugin.
+    /// There is no plugin of this name.
     #[error("there is no plugin `{0}`; GET /admin/v1/plugins lists them")]
     Unknown(String),
-    /// Nothing served before.
+    /// The plugin has had one version only.
     #[error("plugin `{0}` has no previous version")]
     NoPreviousVersion(String),
 }
 
 impl Registry {
-    /// No plugins yet.
+    /// Creates a registry without plugins.
     pub fn new(engine: Engine) -> Self {
         Self {
             engine,
@@ -104,23 +106,25 @@ impl Registry {
         }
     }
 
-    /// The engine that the plugins run in.
+    /// The engine that runs the plugins.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Has each change told, beginning with what serves now.
+    /// Calls `publish` with the present set now, and with the new set after each change. It replaces the
+    /// callback of an earlier call.
     pub fn on_change(&self, publish: ChangeCallback) {
         let slots = self.slots.lock();
         publish(&collect_serving(&slots));
         *self.publish.lock() = publish;
     }
 
-    /// Prepares a plugin and has it serve from the next exchange on; exchanges under way end on the
-    /// generation that they began with. Does nothing if the very same component serves already.
+    /// Prepares a plugin and uses it from the next call on. Calls in progress end on the generation that
+    /// they began with. Does nothing if the same component is in use already.
     ///
     /// # Errors
-    /// When it cannot serve. What served before goes on, and [`status`](Self::status) says why.
+    /// When the plugin is rejected. The version in use stays, and [`status`](Self::status) has the
+    /// reason.
     pub async fn load(
         &self,
         name: &str,
@@ -153,10 +157,10 @@ impl Registry {
         Some(serving.id().clone())
     }
 
-    /// Everything that can fail.
+    /// Does everything that can fail: compiles, links and starts a plugin, and gives it a generation.
     ///
     /// # Errors
-    /// When the plugin cannot serve.
+    /// When the plugin is rejected.
     async fn prepare(
         &self,
         name: &str,
@@ -164,7 +168,8 @@ impl Registry {
         origin: Origin,
     ) -> Result<Plugin, PrepareError> {
         let _permit = self.compiling.acquire().await;
-        // Nobody else takes this number: only one is prepared at a time.
+        // No other load can take this number: the permit lets one plugin be prepared at a time. It is
+        // stored only after success, so that rejected files leave no gap.
         let generation = 1 + self.slots.lock().get(name).map_or(0, |slot| slot.newest);
         let id = PluginId {
             name: Arc::from(name),
@@ -185,7 +190,7 @@ impl Registry {
         }
     }
 
-    /// Has a prepared plugin serve. Cannot fail.
+    /// Puts a prepared plugin in use and publishes the change. Cannot fail.
     fn swap(&self, plugin: Plugin) -> PluginId {
         let plugin = Arc::new(plugin);
         let id = plugin.id().clone();
@@ -201,17 +206,18 @@ impl Registry {
             replaced.generation().retire();
             slot.previous = Some(replaced);
         }
+        // Published under the lock of the slots, so that subscribers see changes in order.
         self.publish.lock()(&collect_serving(&slots));
         drop(slots);
         tracing::info!(plugin = %id, version = plugin.version(), digest = plugin.digest(), "plugin in use");
         id
     }
 
-    /// Has the generation before the one that serves take over again. Doing it twice changes
-    /// nothing on the whole.
+    /// Puts the previous generation in use again. The present one becomes the previous one, so that two
+    /// rollbacks cancel out.
     ///
     /// # Errors
-    /// When there is no such plugin, or nothing served before.
+    /// When there is no plugin of this name, or it has no previous version.
     pub fn rollback(&self, name: &str) -> Result<PluginId, RollbackError> {
         let mut slots = self.slots.lock();
         let slot = slots
@@ -232,7 +238,7 @@ impl Registry {
         Ok(id)
     }
 
-    /// Notes why the newest file of a name does not serve.
+    /// Records and logs why the newest file of a name was rejected.
     pub(crate) fn record_error(&self, name: &str, error: &PrepareError) {
         let mut slots = self.slots.lock();
         let slot = slots.entry(Arc::from(name)).or_default();
@@ -241,8 +247,7 @@ impl Registry {
         tracing::error!(plugin = name, %error, "plugin rejected; its previous version, if any, stays in use");
     }
 
-    /// Forgets why a file did not serve, since it is gone. Says whether anything serves under its
-    /// name.
+    /// Clears the error of a file that was removed. Returns true if a plugin of this name is in use.
     pub(crate) fn clear_error(&self, name: &str) -> bool {
         let mut slots = self.slots.lock();
         let Some(slot) = slots.get_mut(name) else {
@@ -256,7 +261,7 @@ impl Registry {
         serves
     }
 
-    /// What each plugin is and does, by name.
+    /// Returns the status of each plugin, by name.
     pub fn status(&self) -> Vec<PluginStatus> {
         let mut slots = self.slots.lock();
         slots

@@ -1,5 +1,5 @@
-//! A selector that is a component: one generation of it. It never sees content, so its instances
-//! stay warm.
+//! The port `Selector` implemented by a component: one generation of it. A selector sees no content, so
+//! its instances are reused.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::host_state::HostState;
 use crate::instance::{Generation, InstanceCounts, Instances, InstantiateError, World};
 use crate::limits::{CALL_TICKS_MAX, CALL_WALL_MAX, DESCRIBE_TICKS_MAX};
 
-/// The selectors' world.
+/// The world `selector-plugin`.
 pub(crate) struct SelectorWorld;
 
 impl World for SelectorWorld {
@@ -54,10 +54,10 @@ impl fmt::Debug for ComponentSelector {
 }
 
 impl ComponentSelector {
-    /// Starts one instance and asks it what it is.
+    /// Starts one instance and calls its `describe`.
     ///
     /// # Errors
-    /// When it does not fit the contract, or fails.
+    /// When the component does not match the contract, or fails.
     pub(crate) async fn describe(
         engine: &Engine,
         plugin: PluginId,

@@ -60,7 +60,7 @@ function countTokens(_context) {
 }
 
 function judge(_context, head, body) {
-  const message = `practice provider said ${head.status}`;
+  const message = `the provider returned ${head.status}`;
   const facts = { status: head.status, body };
   switch (head.status) {
     case 401:

@@ -14,8 +14,8 @@ function describe() {
 function pick(context) {
   log.write("debug", `pick ${context.sequence} for ${context.model}`);
   switch (context.model) {
-    case "nobody":
-      return { tag: "none", val: "nobody may serve this model" };
+    case "none":
+      return { tag: "none", val: "no credential may serve this model" };
     case "later":
       return { tag: "wait-ms", val: 250 };
     default: {

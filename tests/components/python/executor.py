@@ -81,7 +81,7 @@ class Executor(exports.Executor):
 
     def judge(self, context: Context, head: HttpHead, body: bytes) -> Failure:
         facts = {"status": head.status, "body": body}
-        message = f"practice provider said {head.status}"
+        message = f"the provider returned {head.status}"
         match head.status:
             case 401:
                 facts["refresh_suggested"] = True

@@ -27,8 +27,8 @@ class Selector(exports.Selector):
     def pick(self, context: PickContext) -> Choice:
         log.write(log.Level.DEBUG, f"pick {context.sequence} for {context.model}")
         match context.model:
-            case "nobody":
-                return Choice_None_("nobody may serve this model")
+            case "none":
+                return Choice_None_("no credential may serve this model")
             case "later":
                 return Choice_WaitMs(250)
             case _:

@@ -57,9 +57,9 @@ pub fn wat(name: &str) -> Vec<u8> {
 /// The component of a practice guest in `rust`, `javascript` or `python`. The first one that is not
 /// in Rust is built by `tests/components/build-guests.sh`, which takes a minute or two where its
 /// tools are still missing.
-pub fn mock_guest(language: &str, kind: GuestKind) -> Vec<u8> {
+pub fn example_guest(language: &str, kind: GuestKind) -> Vec<u8> {
     match language {
-        "rust" => guest(&format!("mock_{}", kind.label())),
+        "rust" => guest(&format!("example_{}", kind.label())),
         _ => guest_in_language(language, kind),
     }
 }

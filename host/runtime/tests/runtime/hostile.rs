@@ -163,7 +163,10 @@ async fn reports_invalid_output() {
     let plugin = load("invalid_output", guest("invalid_output")).await;
     let executor = as_executor(&plugin);
     for (model, detail) in [
-        ("url", "\"not a url\" is not a valid URL: relative URL without a base"),
+        (
+            "url",
+            "\"not a url\" is not a valid URL: relative URL without a base",
+        ),
         ("method", "\"PO ST\" is not a valid HTTP method"),
         ("header-name", "\"x invalid\" is not a valid header name"),
         (
@@ -174,7 +177,10 @@ async fn reports_invalid_output() {
             "scheme",
             "the scheme `oauth-client-basic` needs the parameter `part`, `id` or `secret`",
         ),
-        ("framing", "this host does not support the framing `json-array`"),
+        (
+            "framing",
+            "this host does not support the framing `json-array`",
+        ),
     ] {
         let fault = prepare(&executor, model).await;
         assert_fault(&fault, "invalid_output", FaultKind::InvalidOutput, detail);

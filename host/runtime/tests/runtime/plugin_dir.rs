@@ -15,33 +15,33 @@ use crate::harness::{engine, wait_until};
 #[tokio::test]
 async fn cliproxyapi_compat_1_3_registers_and_unregisters_an_executor() {
     with_watched_dir(async |folder, registry| {
-        let built_in = status(registry, "practice");
+        let built_in = status(registry, "example");
         assert_eq!(built_in.serving.unwrap().origin, Origin::BuiltIn);
 
-        rename_into(folder, "practice", &with_marker(guest("counts"), "mine"));
+        rename_into(folder, "example", &with_marker(guest("counts"), "mine"));
         wait_until("the file serves", || {
-            origin(registry) == file(folder, "practice")
+            origin(registry) == file(folder, "example")
         })
         .await;
-        let now = status(registry, "practice");
+        let now = status(registry, "example");
         assert_eq!((now.swaps, now.problem), (1, None));
 
         rename_into(
             folder,
-            "practice",
+            "example",
             &with_marker(guest("counts"), "mine too"),
         );
         wait_until("the next file serves", || {
-            status(registry, "practice").swaps == 2
+            status(registry, "example").swaps == 2
         })
         .await;
 
-        fs::remove_file(folder.join("practice.wasm")).unwrap();
+        fs::remove_file(folder.join("example.wasm")).unwrap();
         wait_until("the built-in serves again", || {
             origin(registry) == Origin::BuiltIn
         })
         .await;
-        assert_eq!(status(registry, "practice").swaps, 3);
+        assert_eq!(status(registry, "example").swaps, 3);
     })
     .await;
 }
@@ -49,31 +49,31 @@ async fn cliproxyapi_compat_1_3_registers_and_unregisters_an_executor() {
 #[tokio::test]
 async fn invalid_file_is_reported_and_changes_nothing() {
     with_watched_dir(async |folder, registry| {
-        rename_into(folder, "practice", &with_marker(guest("counts"), "good"));
+        rename_into(folder, "example", &with_marker(guest("counts"), "good"));
         wait_until("the good one serves", || {
-            origin(registry) == file(folder, "practice")
+            origin(registry) == file(folder, "example")
         })
         .await;
-        let good = status(registry, "practice").serving.unwrap();
+        let good = status(registry, "example").serving.unwrap();
 
-        let problem = || status(registry, "practice").problem;
-        rename_into(folder, "practice", &wat("imports_vault"));
+        let problem = || status(registry, "example").problem;
+        rename_into(folder, "example", &wat("imports_vault"));
         wait_until("the problem is told", || problem().is_some()).await;
         assert_eq!(
             problem().unwrap(),
             "it imports `acme:vault/secrets@1.0.0`, which this host does not offer; wit/README.md \
              lists the ones that it offers"
         );
-        let serving = status(registry, "practice").serving.unwrap();
+        let serving = status(registry, "example").serving.unwrap();
         assert_eq!(
             (serving.generation, serving.digest),
             (good.generation, good.digest)
         );
 
-        rename_into(folder, "practice", &with_marker(guest("counts"), "mended"));
+        rename_into(folder, "example", &with_marker(guest("counts"), "mended"));
         wait_until("the problem is gone", || problem().is_none()).await;
         assert_eq!(
-            status(registry, "practice").serving.unwrap().generation,
+            status(registry, "example").serving.unwrap().generation,
             good.generation + 1
         );
     })
@@ -83,16 +83,16 @@ async fn invalid_file_is_reported_and_changes_nothing() {
 #[tokio::test]
 async fn removing_a_rejected_file_clears_its_status() {
     with_watched_dir(async |folder, registry| {
-        rename_into(folder, "stranger", b"no component");
-        wait_until("it is refused", || find(registry, "stranger").is_some()).await;
-        let rejected = status(registry, "stranger");
+        rename_into(folder, "not-a-plugin", b"no component");
+        wait_until("it is refused", || find(registry, "not-a-plugin").is_some()).await;
+        let rejected = status(registry, "not-a-plugin");
         assert_eq!(
             rejected.problem.as_deref(),
             Some("it is not a WebAssembly file; build a component for the target wasm32-wasip2")
         );
         assert!(rejected.serving.is_none());
-        fs::remove_file(folder.join("stranger.wasm")).unwrap();
-        wait_until("it is forgotten", || find(registry, "stranger").is_none()).await;
+        fs::remove_file(folder.join("not-a-plugin.wasm")).unwrap();
+        wait_until("it is forgotten", || find(registry, "not-a-plugin").is_none()).await;
     })
     .await;
 }
@@ -160,7 +160,7 @@ async fn ignores_partial_and_foreign_files() {
         .collect();
     assert_eq!(
         names.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
-        ["practice", "round-robin"]
+        ["example", "round-robin"]
     );
 }
 
@@ -170,12 +170,12 @@ async fn loads_changes_from_before_the_watch() {
     let (loaded, registry) = load(&folder).await;
     rename_into(
         folder.path(),
-        "practice",
+        "example",
         &with_marker(guest("counts"), "early"),
     );
     tokio::select! {
         () = loaded.watch().unwrap() => panic!("the watch ended"),
-        () = wait_until("the file serves", || status(&registry, "practice").swaps == 1) => {}
+        () = wait_until("the file serves", || status(&registry, "example").swaps == 1) => {}
     }
 }
 
@@ -222,7 +222,7 @@ async fn load(folder: &TempDir) -> (PluginDir, Arc<Registry>) {
 fn built_in() -> &'static [BuiltIn] {
     static BUILT_INS: LazyLock<[BuiltIn; 2]> = LazyLock::new(|| {
         [
-            ("practice", guest("counts").leak()),
+            ("example", guest("counts").leak()),
             ("round-robin", plugin("round-robin").leak()),
         ]
     });
@@ -241,7 +241,7 @@ fn file(folder: &Path, name: &str) -> Origin {
 }
 
 fn origin(registry: &Registry) -> Origin {
-    status(registry, "practice").serving.unwrap().origin
+    status(registry, "example").serving.unwrap().origin
 }
 
 fn status(registry: &Registry, name: &str) -> PluginStatus {

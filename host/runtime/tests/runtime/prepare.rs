@@ -188,15 +188,15 @@ async fn rejects_a_plugin_that_spins_in_describe() {
 async fn rejected_update_leaves_the_serving_plugin() {
     let registry = Registry::new(engine());
     let serves = registry
-        .load("practice", guest("counts"), Origin::BuiltIn)
+        .load("example", guest("counts"), Origin::BuiltIn)
         .await
         .unwrap();
-    let file = || Origin::File(PathBuf::from("/plugins/practice.wasm"));
+    let file = || Origin::File(PathBuf::from("/plugins/example.wasm"));
     for (component, problem) in [
         (wat("core_module"), "it is a core module, not a component"),
         (
             guest("spins_in_describe"),
-            "it failed to start: plugin practice#2 ran out of time",
+            "it failed to start: plugin example#2 ran out of time",
         ),
         (
             plugin("round-robin"),
@@ -205,7 +205,7 @@ async fn rejected_update_leaves_the_serving_plugin() {
         ),
     ] {
         let error = registry
-            .load("practice", component, file())
+            .load("example", component, file())
             .await
             .unwrap_err();
         let status = &registry.status()[0];
@@ -223,14 +223,14 @@ async fn rejected_update_leaves_the_serving_plugin() {
     // The very component that serves is no news, but it mends the problem.
     assert_eq!(
         registry
-            .load("practice", guest("counts"), file())
+            .load("example", guest("counts"), file())
             .await
             .unwrap(),
         serves
     );
     assert_eq!(registry.status()[0].problem, None);
     let next = registry
-        .load("practice", guest("reads_body"), file())
+        .load("example", guest("reads_body"), file())
         .await
         .unwrap();
     assert_eq!(next.generation, 2, "what was refused has no number");

@@ -24,7 +24,7 @@ fn after(secs: u64) -> Evaluation {
 
 #[tokio::test]
 async fn should_refresh_gets_token_times_and_may_abstain() {
-    let plugin = load("evaluates", guest("evaluates")).await;
+    let plugin = load("evaluates_refresh", guest("evaluates_refresh")).await;
     let executor = as_executor(&plugin);
     assert!(executor.descriptor().evaluates_refresh);
     let should_refresh =
@@ -64,14 +64,14 @@ async fn should_refresh_gets_token_times_and_may_abstain() {
 
 #[tokio::test]
 async fn reports_a_trap_in_should_refresh() {
-    let plugin = load("evaluates", guest("evaluates")).await;
+    let plugin = load("evaluates_refresh", guest("evaluates_refresh")).await;
     let odd = Evaluation {
         settings: Arc::from("[]"),
         ..after(0)
     };
     let fault = as_executor(&plugin).should_refresh(&odd).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Trapped);
-    assert_eq!(&*fault.plugin.name, "evaluates");
+    assert_eq!(&*fault.plugin.name, "evaluates_refresh");
     assert_eq!(plugin.counts().faults, 1);
 }
 

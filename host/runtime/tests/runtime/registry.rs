@@ -27,11 +27,11 @@ async fn swapped_generations_live_until_released() {
     let mut replies = Vec::new();
     for (swap, variant) in variants.iter().cycle().take(201).enumerate() {
         let id = registry
-            .load("practice", variant.clone(), Origin::BuiltIn)
+            .load("example", variant.clone(), Origin::BuiltIn)
             .await
             .unwrap();
         assert_eq!(id.generation, swap as u64 + 1);
-        let executor = Arc::clone(&latest.lock().executors["practice"]);
+        let executor = Arc::clone(&latest.lock().executors["example"]);
         assert_eq!(executor.plugin(), &id);
         assert_eq!(header(&plan(&*executor, "m").await, "x-calls"), "1");
         if swap % 50 == 10 {
@@ -97,33 +97,33 @@ async fn cliproxyapi_compat_1_3_swaps_a_selector_while_in_use() {
 async fn two_rollbacks_cancel_out() {
     let registry = Registry::new(engine());
     let latest = publishing(&registry);
-    let refused = registry.rollback("practice").unwrap_err();
-    assert_eq!(refused, RollbackError::Unknown("practice".to_owned()));
+    let refused = registry.rollback("example").unwrap_err();
+    assert_eq!(refused, RollbackError::Unknown("example".to_owned()));
     assert_eq!(
         refused.to_string(),
-        "there is no plugin `practice`; GET /admin/v1/plugins lists them"
+        "there is no plugin `example`; GET /admin/v1/plugins lists them"
     );
 
     registry
-        .load("practice", guest("counts"), Origin::BuiltIn)
+        .load("example", guest("counts"), Origin::BuiltIn)
         .await
         .unwrap();
-    let refused = registry.rollback("practice").unwrap_err();
+    let refused = registry.rollback("example").unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "plugin `practice` has no previous version"
+        "plugin `example` has no previous version"
     );
 
     registry
-        .load("practice", guest("reads_body"), Origin::BuiltIn)
+        .load("example", guest("reads_body"), Origin::BuiltIn)
         .await
         .unwrap();
     for (serves, before) in [(1, 2), (2, 1), (1, 2)] {
-        assert_eq!(registry.rollback("practice").unwrap().generation, serves);
+        assert_eq!(registry.rollback("example").unwrap().generation, serves);
         let status = &registry.status()[0];
         assert_eq!(status.serving.as_ref().unwrap().generation, serves);
         assert_eq!(status.previous.as_ref().unwrap().generation, before);
-        let executor = Arc::clone(&latest.lock().executors["practice"]);
+        let executor = Arc::clone(&latest.lock().executors["example"]);
         assert_eq!(executor.plugin().generation, serves);
         plan(&*executor, "m").await;
         plan(&*executor, "length").await;

@@ -6,10 +6,10 @@ use jackfield_plugin::executor::{
     Plan, Reply, Response, Scope, SecretPlace, Usage, client_body,
 };
 
-struct MockExecutor;
+struct ExampleExecutor;
 
-impl Executor for MockExecutor {
-    type Reply = MockReply;
+impl Executor for ExampleExecutor {
+    type Reply = ExampleReply;
 
     fn describe() -> Descriptor {
         Descriptor {
@@ -49,7 +49,7 @@ impl Executor for MockExecutor {
     }
 
     fn judge(_context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
-        let message = format!("practice provider said {}", head.status);
+        let message = format!("the provider returned {}", head.status);
         let failure = match head.status {
             401 => Failure {
                 refresh_suggested: true,
@@ -83,11 +83,11 @@ fn retry_after_ms(head: &HttpHead) -> Option<u64> {
 }
 
 /// One answer: passes it on, and marks it with the state that `prepare` left.
-struct MockReply {
+struct ExampleReply {
     state: Vec<u8>,
 }
 
-impl Reply for MockReply {
+impl Reply for ExampleReply {
     fn begin(_context: Context, state: Vec<u8>) -> Self {
         Self { state }
     }
@@ -118,4 +118,4 @@ impl Reply for MockReply {
     }
 }
 
-jackfield_plugin::export_executor!(MockExecutor);
+jackfield_plugin::export_executor!(ExampleExecutor);

@@ -7,9 +7,9 @@ use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, cand
 use jackfield_plugin::settings_json;
 use serde_json::{Map, Value};
 
-struct MockSelector;
+struct ExampleSelector;
 
-impl Selector for MockSelector {
+impl Selector for ExampleSelector {
     fn describe() -> Descriptor {
         let settings: Map<String, Value> =
             serde_json::from_str(&settings_json()).unwrap_or_default();
@@ -25,7 +25,7 @@ impl Selector for MockSelector {
         } = context;
         write(Level::Debug, &format!("pick {sequence} for {model}"));
         match model.as_str() {
-            "nobody" => Choice::None("nobody may serve this model".to_owned()),
+            "none" => Choice::None("no credential may serve this model".to_owned()),
             "later" => Choice::WaitMs(250),
             _ => round_robin(&finalists(), sequence),
         }
@@ -57,4 +57,4 @@ fn finalists() -> Vec<u32> {
     left
 }
 
-jackfield_plugin::export_selector!(MockSelector);
+jackfield_plugin::export_selector!(ExampleSelector);

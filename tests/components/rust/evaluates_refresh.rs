@@ -8,9 +8,9 @@ use jackfield_plugin::executor::{
 use jackfield_plugin::settings_json;
 use jackfield_test_components::request;
 
-struct Evaluates;
+struct EvaluatesRefresh;
 
-impl Executor for Evaluates {
+impl Executor for EvaluatesRefresh {
     type Reply = RelayReply;
 
     fn describe() -> Descriptor {
@@ -36,4 +36,4 @@ impl Executor for Evaluates {
     }
 }
 
-jackfield_plugin::export_executor!(Evaluates);
+jackfield_plugin::export_executor!(EvaluatesRefresh);
