@@ -1,8 +1,8 @@
-"""The practice selector: candidates in the region `eu` before all others, then the idlest, then the
-heaviest, and those in turn.
+"""The example selector: prefers candidates in the region `eu`, then the fewest attempts in progress,
+then the highest weight, and takes the remaining ones in turn.
 
-The host's tests run the same selector in every language; see ../README.md. It must not keep
-anything from one pick to the next.
+The host's tests run the same selector in Rust, JavaScript and Python; see ../README.md. It must not
+store anything from one pick to the next.
 """
 
 import json
@@ -37,7 +37,7 @@ class Selector(exports.Selector):
 
 
 def finalists() -> list[int]:
-    """The indexes of the candidates that nothing but the turn tells apart."""
+    """Returns the indexes of the candidates among which only the turn decides."""
     in_flight = candidates.in_flight()
     weights = candidates.weights()
     regions = candidates.attribute("region")

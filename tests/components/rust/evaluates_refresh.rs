@@ -1,6 +1,6 @@
-//! Has an opinion on when tokens are refreshed: once the last tenth of a token's life has begun, or
-//! never for the credential whose attribute `pinned` says so; none where it knows no end. Settings
-//! that are no object of its kind make it trap.
+//! Decides when tokens are refreshed: in the last tenth of a token's life, and never if the credential's
+//! attribute `pinned` is `yes`. Leaves it to the host if the end of the token is unknown. Traps if it has
+//! settings.
 
 use jackfield_plugin::executor::{
     Context, Credential, Descriptor, Executor, Failure, Plan, RelayReply,

@@ -1,6 +1,6 @@
-//! The practice selector: candidates in the region `eu` before all others, then the idlest, then the
-//! heaviest, and those in turn. The host's tests run the same selector in every language; see
-//! ../README.md.
+//! The example selector: prefers candidates in the region `eu`, then the fewest attempts in progress,
+//! then the highest weight, and takes the remaining ones in turn. The host's tests run the same selector
+//! in Rust, JavaScript and Python; see ../README.md.
 
 use jackfield_plugin::log::{Level, write};
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};
@@ -40,7 +40,7 @@ fn round_robin(finalists: &[u32], sequence: u64) -> Choice {
     }
 }
 
-/// The indexes of the candidates that nothing but the turn tells apart.
+/// Returns the indexes of the candidates among which only the turn decides.
 fn finalists() -> Vec<u32> {
     let in_flight = candidates::in_flight();
     let weights = candidates::weights();

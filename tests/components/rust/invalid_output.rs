@@ -1,4 +1,4 @@
-//! Answers what the contract does not allow; the model says what.
+//! Returns a value that the contract does not allow. The model selects which.
 
 use jackfield_plugin::executor::{
     Body, Context, Descriptor, Executor, Failure, Frame, Framing, HttpHead, HttpRequest, Output,
