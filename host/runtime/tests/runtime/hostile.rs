@@ -1,5 +1,5 @@
-//! Guests that misbehave: each failure is the plugin's by name and kind, it comes in bounded time, and
-//! everybody else is served meanwhile.
+//! Hostile guests: each fault has the plugin's name and its kind, it comes within a limited time, and other
+//! calls go on meanwhile.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ async fn stops_a_spinning_plugin_without_blocking_others() {
         }
         order.lock().push("others");
     };
-    // All on this one thread.
+    // All of it on one thread.
     let ((spun, took), ()) = tokio::join!(spin, others);
     assert_eq!(*order.lock(), ["others", "spins"]);
     assert_fault(
@@ -91,7 +91,7 @@ async fn panic_fails_only_its_call() {
     let is_fault_line =
         |line: &String| line.contains("traps#1") && line.contains("kind=\"trapped\"");
     assert!(lines.iter().all(is_fault_line), "{lines:?}");
-    // What a panic says goes to the standard error of the guest.
+    // A panic message goes to the standard error of the guest.
     assert!(!log.lines_with("this guest panics").is_empty());
 
     let exited = prepare(&traps, "exit").await;
@@ -239,7 +239,7 @@ async fn reports_faults_in_a_reply() {
         let unreachable = "wasm trap: wasm `unreachable` instruction executed";
         assert_fault(&fault, "reply_fails", FaultKind::Trapped, unreachable);
     }
-    // Whoever goes on with a reply that failed is told so again.
+    // Another call of a failed reply fails too.
     assert_eq!(expect_fault(after).kind, FaultKind::Trapped);
 }
 
@@ -326,7 +326,7 @@ async fn spinning_selector_does_not_block_others() {
     assert_eq!(*order.lock(), ["other", "spins"]);
 }
 
-/// The fault that preparing ends in, in bounded time.
+/// Returns the fault of `prepare`, which must come within the time limit.
 async fn prepare(executor: &Arc<dyn Executor>, model: &str) -> PluginFault {
     let (context, body) = (context(model), Bytes::new());
     let planned = timeout(TEST_TIMEOUT, executor.prepare(&context, &body)).await;

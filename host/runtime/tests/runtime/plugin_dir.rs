@@ -1,5 +1,5 @@
-//! The plugins folder: what is renamed into it serves, what is bad is refused, and what is removed
-//! gives way to what the binary carries.
+//! The plugins folder: a file that is renamed into it is used, an invalid one is rejected, and the built-in
+//! plugin replaces one that is removed.
 
 use std::fs;
 use std::path::Path;
@@ -19,25 +19,21 @@ async fn cliproxyapi_compat_1_3_registers_and_unregisters_an_executor() {
         assert_eq!(built_in.serving.unwrap().origin, Origin::BuiltIn);
 
         rename_into(folder, "example", &with_marker(guest("counts"), "mine"));
-        wait_until("the file serves", || {
+        wait_until("the file is in use", || {
             origin(registry) == file(folder, "example")
         })
         .await;
         let now = status(registry, "example");
         assert_eq!((now.swaps, now.problem), (1, None));
 
-        rename_into(
-            folder,
-            "example",
-            &with_marker(guest("counts"), "mine too"),
-        );
-        wait_until("the next file serves", || {
+        rename_into(folder, "example", &with_marker(guest("counts"), "mine too"));
+        wait_until("the next file is in use", || {
             status(registry, "example").swaps == 2
         })
         .await;
 
         fs::remove_file(folder.join("example.wasm")).unwrap();
-        wait_until("the built-in serves again", || {
+        wait_until("the built-in plugin is in use again", || {
             origin(registry) == Origin::BuiltIn
         })
         .await;
@@ -50,7 +46,7 @@ async fn cliproxyapi_compat_1_3_registers_and_unregisters_an_executor() {
 async fn invalid_file_is_reported_and_changes_nothing() {
     with_watched_dir(async |folder, registry| {
         rename_into(folder, "example", &with_marker(guest("counts"), "good"));
-        wait_until("the good one serves", || {
+        wait_until("the valid file is in use", || {
             origin(registry) == file(folder, "example")
         })
         .await;
@@ -58,7 +54,7 @@ async fn invalid_file_is_reported_and_changes_nothing() {
 
         let problem = || status(registry, "example").problem;
         rename_into(folder, "example", &wat("imports_vault"));
-        wait_until("the problem is told", || problem().is_some()).await;
+        wait_until("the problem is recorded", || problem().is_some()).await;
         assert_eq!(
             problem().unwrap(),
             "it imports `acme:vault/secrets@1.0.0`, which this host does not offer; wit/README.md \
@@ -70,8 +66,12 @@ async fn invalid_file_is_reported_and_changes_nothing() {
             (good.generation, good.digest)
         );
 
-        rename_into(folder, "example", &with_marker(guest("counts"), "mended"));
-        wait_until("the problem is gone", || problem().is_none()).await;
+        rename_into(
+            folder,
+            "example",
+            &with_marker(guest("counts"), "corrected"),
+        );
+        wait_until("the problem is cleared", || problem().is_none()).await;
         assert_eq!(
             status(registry, "example").serving.unwrap().generation,
             good.generation + 1
@@ -84,7 +84,10 @@ async fn invalid_file_is_reported_and_changes_nothing() {
 async fn removing_a_rejected_file_clears_its_status() {
     with_watched_dir(async |folder, registry| {
         rename_into(folder, "not-a-plugin", b"no component");
-        wait_until("it is refused", || find(registry, "not-a-plugin").is_some()).await;
+        wait_until("it is rejected", || {
+            find(registry, "not-a-plugin").is_some()
+        })
+        .await;
         let rejected = status(registry, "not-a-plugin");
         assert_eq!(
             rejected.problem.as_deref(),
@@ -92,7 +95,10 @@ async fn removing_a_rejected_file_clears_its_status() {
         );
         assert!(rejected.serving.is_none());
         fs::remove_file(folder.join("not-a-plugin.wasm")).unwrap();
-        wait_until("it is forgotten", || find(registry, "not-a-plugin").is_none()).await;
+        wait_until("its status is removed", || {
+            find(registry, "not-a-plugin").is_none()
+        })
+        .await;
     })
     .await;
 }
@@ -113,7 +119,7 @@ async fn rejects_oversized_files() {
 async fn accepts_dots_in_plugin_names() {
     with_watched_dir(async |folder, registry| {
         rename_into(folder, "acme-1.2", &guest("counts"));
-        wait_until("the plugin is loaded or refused", || {
+        wait_until("the plugin is loaded or rejected", || {
             find(registry, "acme-1.2")
                 .is_some_and(|plugin| plugin.serving.is_some() || plugin.problem.is_some())
         })
@@ -129,14 +135,14 @@ async fn accepts_dots_in_plugin_names() {
 async fn plugin_serves_on_after_its_file_is_removed() {
     with_watched_dir(async |folder, registry| {
         rename_into(folder, "extra", &guest("counts"));
-        wait_until("it serves", || find(registry, "extra").is_some()).await;
+        wait_until("it is in use", || find(registry, "extra").is_some()).await;
         rename_into(folder, "extra", b"no component");
-        wait_until("its next file is refused", || {
+        wait_until("its next file is rejected", || {
             status(registry, "extra").problem.is_some()
         })
         .await;
         fs::remove_file(folder.join("extra.wasm")).unwrap();
-        wait_until("the problem went with the file", || {
+        wait_until("the problem is cleared", || {
             status(registry, "extra").problem.is_none()
         })
         .await;
@@ -175,7 +181,7 @@ async fn loads_changes_from_before_the_watch() {
     );
     tokio::select! {
         () = loaded.watch().unwrap() => panic!("the watch ended"),
-        () = wait_until("the file serves", || status(&registry, "example").swaps == 1) => {}
+        () = wait_until("the file is in use", || status(&registry, "example").swaps == 1) => {}
     }
 }
 
@@ -202,7 +208,7 @@ async fn creates_a_missing_plugin_dir() {
     );
 }
 
-/// Runs a test on a folder that is watched.
+/// Runs a test with a watched folder.
 async fn with_watched_dir(test: impl AsyncFnOnce(&Path, &Registry)) {
     let folder = tempfile::tempdir().unwrap();
     let (loaded, registry) = load(&folder).await;
@@ -229,7 +235,7 @@ fn built_in() -> &'static [BuiltIn] {
     &*BUILT_INS
 }
 
-/// As plugins are put in place: written under another name, then renamed.
+/// Installs a plugin: writes it under another name, and renames it.
 fn rename_into(folder: &Path, name: &str, component: &[u8]) {
     let part = folder.join(format!("{name}.wasm.part"));
     fs::write(&part, component).unwrap();

@@ -1,5 +1,5 @@
-//! What cannot serve is refused before it is used: by name, with what to change, and nothing of what
-//! serves is touched.
+//! Invalid plugins are rejected before they are used. The error says what to change, and the plugin in use
+//! stays.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -173,7 +173,7 @@ async fn rejects_a_plugin_that_spins_in_describe() {
                 (&*fault.plugin.name, fault.kind),
                 ("refused", FaultKind::OverTime)
             );
-            // Where others take most of the processor the clock on the wall comes first.
+            // On a busy machine the limit by the clock comes before the one by ticks.
             let stopped = [
                 "it was stopped after 3000 ms",
                 "the call did not finish within 5 s",
@@ -220,7 +220,7 @@ async fn rejected_update_leaves_the_serving_plugin() {
         assert_eq!((status.swaps, status.alive.as_slice()), (0, [1].as_slice()));
         assert_eq!(serving.origin, Origin::BuiltIn);
     }
-    // The very component that serves is no news, but it mends the problem.
+    // The component in use is not loaded again, but it clears the problem.
     assert_eq!(
         registry
             .load("example", guest("counts"), file())
@@ -233,7 +233,7 @@ async fn rejected_update_leaves_the_serving_plugin() {
         .load("example", guest("reads_body"), file())
         .await
         .unwrap();
-    assert_eq!(next.generation, 2, "what was refused has no number");
+    assert_eq!(next.generation, 2, "a rejected file takes no generation");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Generations: prepared, swapped, kept for as long as somebody uses them, and rolled back to.
+//! Generations: prepared, swapped, kept while calls use them, and rolled back to.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -46,7 +46,7 @@ async fn swapped_generations_live_until_released() {
     assert_eq!(status.swaps, 200);
     assert_eq!(status.alive, [11, 61, 111, 161, 200, 201]);
 
-    // Exchanges end on the generation that they began with.
+    // Calls end on the generation that they began with.
     for (reply, (generation, executor)) in replies.iter_mut().zip(&held) {
         assert_eq!(executor.plugin().generation, *generation);
         for _ in 0..2 {
@@ -61,7 +61,7 @@ async fn swapped_generations_live_until_released() {
     assert_eq!(registry.status()[0].alive, [11, 111, 161, 200, 201]);
     drop((held, replies));
     assert_eq!(registry.status()[0].alive, [200, 201]);
-    wait_until("only the one that serves has instances", || {
+    wait_until("only the generation in use has instances", || {
         engine.instances_alive() <= 4
     })
     .await;
@@ -131,7 +131,7 @@ async fn two_rollbacks_cancel_out() {
     let status = &registry.status()[0];
     assert_eq!(status.swaps, 4);
     assert_eq!(status.alive, [1, 2]);
-    // The one that came back keeps instances again.
+    // The restored generation keeps instances again.
     assert_eq!(status.serving.as_ref().unwrap().instances.idle, 1);
     assert_eq!(status.previous.as_ref().unwrap().instances.idle, 0);
 }
@@ -160,7 +160,7 @@ async fn publishes_changes_in_order() {
         loaded.unwrap().unwrap();
     }
     let published = published.lock();
-    assert_eq!(published.len(), 9, "the beginning, and each change");
+    assert_eq!(published.len(), 9, "the first set, and each change");
     assert_eq!(published[0], "");
     let status = registry.status();
     let now: Vec<String> = status
@@ -174,12 +174,12 @@ async fn publishes_changes_in_order() {
         })
         .collect();
     assert_eq!(published[8], now.join(" "));
-    // One change at a time, each from what was told before.
+    // One change at a time: each set differs from the one before.
     let changed = published.windows(2).all(|pair| pair[0] != pair[1]);
     assert!(changed, "{published:?}");
 }
 
-/// The digest of 32 MiB takes milliseconds, for which no call on an async worker may wait.
+/// To hash 32 MiB takes tens of milliseconds, for which no call on an async worker may wait.
 #[test]
 fn hashes_components_on_the_blocking_pool() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -192,14 +192,13 @@ fn hashes_components_on_the_blocking_pool() {
         let load = || registry.load("counts", guest("counts"), Origin::BuiltIn);
         let first = load().await.unwrap();
 
-        // While the only thread of the pool is busy, even the component that serves cannot be
-        // recognized.
+        // While the only blocking thread is busy, `load` cannot even find that the component is in use.
         let (release, wait) = std::sync::mpsc::channel::<()>();
         let busy = tokio::task::spawn_blocking(move || wait.recv());
         let mut second = pin!(load());
         for _ in 0..3 {
             let pending = poll_fn(|task| Poll::Ready(second.as_mut().poll(task).is_pending()));
-            assert!(pending.await, "it was hashed on the thread of the calls");
+            assert!(pending.await, "it was hashed on the async thread");
             tokio::task::yield_now().await;
         }
         release.send(()).unwrap();
@@ -208,7 +207,7 @@ fn hashes_components_on_the_blocking_pool() {
     });
 }
 
-/// What serves, as it is told.
+/// Returns the latest published set.
 fn publishing(registry: &Registry) -> Arc<Mutex<PluginSet>> {
     let latest = Arc::new(Mutex::new(PluginSet::default()));
     let publish = Arc::clone(&latest);

@@ -30,7 +30,7 @@ const REFRESHES: &[PlanCase] = &[
             secret refresh-token as Form("refresh_token")
             secret client-id as Form("client_id")
             secret client-secret as Form("client_secret")
-            body made grant_type=refresh_token&scope=chat+all&audience=a%26b%3D%C3%BC*
+            body written grant_type=refresh_token&scope=chat+all&audience=a%26b%3D%C3%BC*
             captures /access_token into access-token
             captures /refresh_token into refresh-token
             captures /expires_in into expires-in"#,
@@ -46,7 +46,7 @@ const REFRESHES: &[PlanCase] = &[
             secret refresh-token as Form("refresh_token")
             secret client-id as OauthClientId
             secret client-secret as OauthClientSecret
-            body made grant_type=refresh_token
+            body written grant_type=refresh_token
             captures /access_token into access-token
             captures /refresh_token into refresh-token
             captures /expires_in into expires-in"#,
@@ -58,7 +58,7 @@ const REFRESHES: &[PlanCase] = &[
             accept: application/json
             content-type: application/x-www-form-urlencoded
             secret refresh-token as Form("refresh_token")
-            body made grant_type=refresh_token
+            body written grant_type=refresh_token
             captures /access_token into access-token
             captures /refresh_token into refresh-token
             captures /expires_in into expires-in"#,
@@ -79,7 +79,7 @@ const REFRESHES: &[PlanCase] = &[
     PlanCase {
         name: "a way to authenticate that there is not",
         settings: r#"{"token-url": "https://auth.invalid/token", "client-authentication": "secret"}"#,
-        expect: "refused request invalid: the settings of a refresh: unknown variant `secret`, \
+        expect: "refused request invalid: invalid settings for a refresh: unknown variant `secret`, \
             expected `body` or `basic` at line 1 column 77",
         ..REFRESH
     },
