@@ -49,7 +49,7 @@ const PICK_CHANGED: &str = "pick after each failure, us";
 const PICK_ENDED: &str = "pick after 50 cooldowns ended, us each";
 const QUEUE: &str = "refresh queue: take the next, put it back, us";
 const EDIT: &str = "one credential disabled or enabled, us";
-const CREATE: &str = "manager made, us a credential";
+const CREATE: &str = "create the manager, us for each credential";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -198,17 +198,17 @@ impl Subject {
         let candidates = self
             .manager
             .candidates(&CandidateQuery::first_round(MODEL), self.now);
-        let candidates = candidates.map_err(|_| "nobody is fit")?;
+        let candidates = candidates.map_err(|_| "no credential is available")?;
         let index = sequence % candidates.len();
         let lease = self.manager.lease(&candidates, index, self.now);
-        lease.map_err(|_| "a fit one was refused".into())
+        lease.map_err(|_| "no lease for an available credential".into())
     }
 
     fn take_refreshes(&mut self) -> Result<Duration> {
         let began = Instant::now();
         for _ in 0..TURNS * LEASES {
             let due = self.queue.next_at().ok_or("the queue is empty")?;
-            let id = self.queue.take_due(due).ok_or("nobody is due")?;
+            let id = self.queue.take_due(due).ok_or("no refresh is due")?;
             // A token of one hour, of the last credential.
             let again = due + Duration::from_secs(self.size as u64);
             self.queue.set(&id, Some(again));

@@ -49,7 +49,7 @@ impl World for ExecutorWorld {
 pub(crate) struct ComponentExecutor {
     plugin: PluginId,
     descriptor: Descriptor,
-    instances: Arc<Instances<ExecutorWorld>>,
+    instances: Instances<ExecutorWorld>,
 }
 
 impl fmt::Debug for ComponentExecutor {
@@ -99,7 +99,7 @@ impl ComponentExecutor {
         Ok(Self {
             plugin,
             descriptor,
-            instances: Arc::new(instances),
+            instances,
         })
     }
 
@@ -210,7 +210,7 @@ impl Executor for ComponentExecutor {
             // call finds one idle.
             self.instances.prewarm();
             Ok(Box::new(ComponentReply {
-                instances: Arc::clone(&self.instances),
+                instances: self.instances.clone(),
                 instance,
                 handle,
             }) as Box<dyn Reply>)
@@ -241,7 +241,7 @@ const EVALUATES_REFRESH: &str = "evaluates-refresh";
 
 /// A reply of the executor. Its instance serves no other call and is dropped with it.
 struct ComponentReply {
-    instances: Arc<Instances<ExecutorWorld>>,
+    instances: Instances<ExecutorWorld>,
     instance: Instance<ExecutorWorld>,
     handle: ResourceAny,
 }

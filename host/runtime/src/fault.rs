@@ -29,7 +29,14 @@ pub(crate) fn check_result<R>(
         kind,
         detail,
     };
-    log_fault(state, &fault);
+    let stderr = state.stderr();
+    tracing::warn!(
+        plugin = %fault.plugin,
+        kind = fault.kind.label(),
+        detail = fault.detail,
+        stderr = stderr.trim_end(),
+        "plugin failed"
+    );
     Err(fault)
 }
 
@@ -66,7 +73,7 @@ fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
         // run out before the permits for instances do.
         return (FaultKind::Overloaded, cause);
     }
-    // Most languages abort when memory cannot grow, and the trap itself does not tell why.
+    // Most languages abort when memory cannot grow, and the trap does not contain the reason.
     if state.memory_refused {
         let most = MEMORY_BYTES_MAX >> 20;
         return (
@@ -83,14 +90,3 @@ fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
 /// Part of wasmtime's message for the error, which has no type of its own. The test
 /// `enforces_the_output_limit` fails if wasmtime changes it.
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
-
-fn log_fault(state: &HostState, fault: &PluginFault) {
-    let stderr = state.stderr();
-    tracing::warn!(
-        plugin = %fault.plugin,
-        kind = fault.kind.label(),
-        detail = fault.detail,
-        stderr = stderr.trim_end(),
-        "plugin failed"
-    );
-}

@@ -60,8 +60,14 @@ pub(crate) trait Generation: fmt::Debug + Send + Sync {
     fn reactivate(&self);
 }
 
-/// The instances of one generation.
+/// The instances of one generation. A clone shares them.
 pub(crate) struct Instances<W: World>(Arc<Shared<W>>);
+
+impl<W: World> Clone for Instances<W> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 struct Shared<W: World> {
     engine: Engine,

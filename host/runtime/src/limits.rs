@@ -47,7 +47,8 @@ pub const TICK: Duration = Duration::from_millis(10);
 /// body of megabytes it takes tens of milliseconds. A busy machine makes both longer.
 pub const CALL_TICKS_MAX: u32 = 30;
 
-/// How long one call may take by the clock. Ticks do not count the time in which a guest sleeps.
+/// How long one call may take by the clock. Ticks do not count the time in which a guest sleeps. tokio's
+/// `timeout` enforces it: it polls the call first, so a call that is ready at once registers no timer.
 pub const CALL_WALL_MAX: Duration = Duration::from_secs(5);
 
 /// Ticks that `describe` may run: 3 s. It is called once, outside of requests, and may initialize a

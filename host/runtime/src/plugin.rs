@@ -67,7 +67,7 @@ pub enum PrepareError {
         offered: PluginKind,
     },
     /// The file could not be read.
-    #[error("reading it: {0}")]
+    #[error("it cannot be read: {0}")]
     Read(String),
 }
 

@@ -271,6 +271,60 @@ fn rejects_a_cache_dir_writable_by_others() {
     assert!(error.contains("it cannot be created: "), "{error}");
 }
 
+#[tokio::test]
+async fn readme_explains_every_rejection() {
+    let page = include_str!("../../../../plugins/README.md");
+    let (_, section) = page
+        .split_once("## Debugging a rejected plugin")
+        .expect("the section");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let messages = rows.filter_map(|row| Some(row.split_once("` | ")?.0));
+    // A row leaves the variable parts of its message out.
+    let patterns: Vec<Vec<&str>> = messages
+        .map(|message| {
+            message
+                .split("..")
+                .flat_map(|part| part.split("`X`"))
+                .collect()
+        })
+        .collect();
+    let is_explained = |message: &str| {
+        let in_order = |parts: &Vec<&str>| {
+            let mut rest = message;
+            parts.iter().all(|part| {
+                let found = rest.split_once(part.trim());
+                found.map(|(_, after)| rest = after).is_some()
+            })
+        };
+        patterns.iter().any(in_order)
+    };
+    let too_large = vec![0; usize::try_from(COMPONENT_BYTES_MAX).unwrap() + 1];
+    for component in [
+        b"text".to_vec(),
+        too_large,
+        wat("core_module"),
+        wat("imports_vault"),
+        wat("imports_newer_contract"),
+        wat("exports_older_contract"),
+        wat("no_exports"),
+        wat("both_roles"),
+        wat("empty_selector"),
+        wat("memory_at_start"),
+        wat("traps_at_start"),
+        wat("spins_at_start"),
+        guest("declares_no_dialect"),
+    ] {
+        let message = expect_rejection(component).await.to_string();
+        assert!(is_explained(&message), "{message}");
+    }
+    let message = PrepareError::KindChanged {
+        serving: PluginKind::Executor,
+        offered: PluginKind::Selector,
+    };
+    assert!(is_explained(&message.to_string()), "{message}");
+    assert!(!is_explained("it has another problem"));
+}
+
 fn mode(folder: &Path) -> u32 {
     fs::metadata(folder).unwrap().permissions().mode() & 0o777
 }
