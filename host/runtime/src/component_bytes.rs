@@ -5,7 +5,7 @@ use tokio::task::spawn_blocking;
 
 use crate::inspect::check_header;
 use crate::limits::COMPONENT_BYTES_MAX;
-use crate::plugin::PrepareError;
+use crate::prepare_error::PrepareError;
 
 /// The bytes of a component, whose size and header are checked, and their digest.
 pub(crate) struct ComponentBytes {

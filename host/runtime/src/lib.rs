@@ -15,6 +15,7 @@ mod instance;
 pub mod limits;
 mod plugin;
 mod plugin_dir;
+mod prepare_error;
 mod registry;
 mod selector;
 mod watch;
@@ -22,8 +23,9 @@ mod watch;
 pub use engine::{Engine, EngineError};
 pub use inspect::{CONTRACT_VERSION, InspectError, PluginKind};
 pub use instance::InstanceCounts;
-pub use plugin::{Origin, Plugin, PrepareError};
+pub use plugin::{Origin, Plugin};
 pub use plugin_dir::{BuiltIn, PluginDir, PluginDirError};
+pub use prepare_error::PrepareError;
 pub use registry::{
     ChangeCallback, GenerationStatus, PluginSet, PluginStatus, Registry, RollbackError,
 };

@@ -4,16 +4,16 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
-use jackfield_dispatch::port::{Executor, PluginFault, PluginId, Selector};
+use jackfield_dispatch::port::{Executor, PluginId, Selector};
 use tokio::task::spawn_blocking;
 use wasmtime::component::Component;
 
 use crate::component_bytes::ComponentBytes;
 use crate::engine::Engine;
 use crate::executor::ComponentExecutor;
-use crate::inspect::{InspectError, PluginKind, detect_kind};
+use crate::inspect::{PluginKind, detect_kind};
 use crate::instance::{Generation, InstanceCounts, InstantiateError};
-use crate::limits::COMPONENT_BYTES_MAX;
+use crate::prepare_error::PrepareError;
 use crate::selector::ComponentSelector;
 
 /// One generation of a plugin, ready for use.
@@ -38,37 +38,6 @@ pub enum Origin {
     BuiltIn,
     /// A file in the plugins folder.
     File(PathBuf),
-}
-
-/// Why a plugin is rejected. The version in use stays.
-#[derive(Debug, thiserror::Error)]
-pub enum PrepareError {
-    /// It is larger than [`COMPONENT_BYTES_MAX`].
-    #[error("it is larger than {} MiB; strip it, or split it", COMPONENT_BYTES_MAX >> 20)]
-    TooLarge,
-    /// It is not a plugin, or it is a plugin for another host.
-    #[error(transparent)]
-    Inspect(#[from] InspectError),
-    /// wasmtime cannot compile it.
-    #[error("it does not compile: {0}")]
-    Compile(String),
-    /// Its imports or exports have the names of the contract, but other types.
-    #[error("it does not match the contract: {0}; build it against this host's wit/")]
-    Link(String),
-    /// It failed while it was instantiated or in `describe`.
-    #[error("it failed to start: {0}")]
-    Start(PluginFault),
-    /// The plugin in use under this name is of the other kind.
-    #[error("the plugin in use under this name is of the kind `{}`, and this one of the kind `{}`; rename the file", .serving.label(), .offered.label())]
-    KindChanged {
-        /// The kind of the plugin in use.
-        serving: PluginKind,
-        /// The kind of this plugin.
-        offered: PluginKind,
-    },
-    /// The file could not be read.
-    #[error("it cannot be read: {0}")]
-    Read(String),
 }
 
 impl Plugin {
@@ -191,7 +160,9 @@ impl PluginHandle {
             PluginKind::Executor => engine.executors(),
             PluginKind::Selector => engine.selectors(),
         };
-        let linked = linker.instantiate_pre(component).map_err(link_error)?;
+        let linked = linker
+            .instantiate_pre(component)
+            .map_err(InstantiateError::Link)?;
         match kind {
             PluginKind::Executor => {
                 let executor = ComponentExecutor::describe(engine, id, linked).await?;
@@ -203,21 +174,4 @@ impl PluginHandle {
             }
         }
     }
-}
-
-impl From<InstantiateError> for PrepareError {
-    fn from(problem: InstantiateError) -> Self {
-        match problem {
-            InstantiateError::Fault(fault) => Self::Start(fault),
-            InstantiateError::Link(error) => link_error(error),
-        }
-    }
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "`map_err` passes the error by value"
-)]
-fn link_error(error: wasmtime::Error) -> PrepareError {
-    PrepareError::Link(format!("{error:#}"))
 }

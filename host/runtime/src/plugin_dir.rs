@@ -12,7 +12,8 @@ use std::time::SystemTime;
 use tokio::task::spawn_blocking;
 
 use crate::limits::{COMPONENT_BYTES_MAX, PLUGIN_FILES_MAX};
-use crate::plugin::{Origin, PrepareError};
+use crate::plugin::Origin;
+use crate::prepare_error::PrepareError;
 use crate::registry::Registry;
 use crate::watch::{Depth, Watch, WatchError};
 

@@ -12,7 +12,8 @@ use crate::component_bytes::ComponentBytes;
 use crate::engine::Engine;
 use crate::inspect::PluginKind;
 use crate::instance::{Generation, InstanceCounts};
-use crate::plugin::{Origin, Plugin, PrepareError};
+use crate::plugin::{Origin, Plugin};
+use crate::prepare_error::PrepareError;
 
 /// The plugins in use, by name. Each change publishes a new set.
 #[derive(Debug, Clone, Default)]

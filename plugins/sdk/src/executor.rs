@@ -1,7 +1,6 @@
 //! Executors: the trait to implement, the types of the contract, and functions to build plans.
 
 use crate::bindings::executor_world as world;
-use crate::refresh;
 
 pub use world::exports::jackfield::plugin::executor::{
     Capture, Descriptor, Frame, Framing, Model, Output, Plan, Response,
@@ -119,7 +118,8 @@ impl Descriptor {
         self
     }
 
-    /// Sets the base URL for providers whose configuration has none.
+    /// Declares the base URL of the provider's API. The host uses it for providers without a `base-url`, but
+    /// only if the executor is a built-in one.
     #[must_use]
     pub fn default_base_url(mut self, url: &str) -> Self {
         let option = ("default-base-url".to_owned(), url.to_owned());
@@ -132,14 +132,6 @@ impl Descriptor {
     pub fn judges_errors(mut self) -> Self {
         self.judges_errors = true;
         self
-    }
-
-    /// Adds the operation `refresh` for [`refresh::plan`], with its lead. It declares every host, because
-    /// only the operator knows the token endpoint, and grants its origin.
-    #[must_use]
-    pub fn refreshes_tokens(mut self) -> Self {
-        self.refresh_lead_ms = Some(refresh::LEAD_MS);
-        self.operation("refresh").host("*")
     }
 
     /// Adds a host that plans may name beside the host of `base-url`: `auth.example.com`, `*.example.com`

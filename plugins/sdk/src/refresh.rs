@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::executor::{Credential, Failure, HttpRequest, Plan, SecretPlace};
+use crate::executor::{Credential, Descriptor, Failure, HttpRequest, Plan, SecretPlace};
 
 /// How long before its end a token is refreshed: 5 minutes. It is a small part of a token's usual hour,
 /// and leaves time for retries while the token endpoint is down. The operator's `refresh.lead` overrides
@@ -95,4 +95,14 @@ fn with_client_authentication(
         }
     }
     request
+}
+
+impl Descriptor {
+    /// Adds the operation `refresh` for [`plan`], with its lead. It declares every host, because
+    /// only the operator knows the token endpoint, and grants its origin.
+    #[must_use]
+    pub fn refreshes_tokens(mut self) -> Self {
+        self.refresh_lead_ms = Some(LEAD_MS);
+        self.operation("refresh").host("*")
+    }
 }
