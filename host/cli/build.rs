@@ -1,36 +1,35 @@
-//! Builds the plugins that the binary carries inside it.
+//! Builds the plugins that the binary carries, and writes the tables that `src/built_in.rs` includes.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use jackfield_plugin_build::{Guests, build, exit_code};
+use jackfield_plugin_build::{BUILT_IN, Guests, build, exit_code};
 
 fn main() -> ExitCode {
     exit_code(embed())
 }
 
 fn embed() -> Result<(), Box<dyn Error>> {
-    let packages = BUILT_IN.map(|name| format!("jackfield-{name}"));
-    let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
-    let folder = build(Guests::Plugins(&packages))?;
+    let folder = build(Guests::BuiltIn)?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    for name in BUILT_IN {
-        let file = format!("jackfield_{}.wasm", name.replace('-', "_"));
-        fs::copy(folder.join(file), out.join(format!("{name}.wasm")))?;
+    let mut components = String::new();
+    let mut base_urls = String::new();
+    for plugin in BUILT_IN {
+        let (name, file) = (plugin.name, plugin.file());
+        fs::copy(folder.join(&file), out.join(&file))?;
+        // `include_bytes!` looks beside the file in which it stands, which is in `out` too.
+        writeln!(components, "({name:?}, include_bytes!({file:?})),")?;
+        if let Some(url) = plugin.default_base_url {
+            writeln!(base_urls, "({name:?}, {url:?}),")?;
+        }
     }
+    fs::write(out.join("components.rs"), format!("[\n{components}]\n"))?;
+    fs::write(
+        out.join("default_base_urls.rs"),
+        format!("[\n{base_urls}]\n"),
+    )?;
     Ok(())
 }
-
-const BUILT_IN: [&str; 9] = [
-    "anthropic",
-    "fill-first",
-    "gemini",
-    "least-busy",
-    "openai",
-    "openai-compatible",
-    "round-robin",
-    "sticky",
-    "weighted",
-];

@@ -1,5 +1,5 @@
-//! The yardstick: the reverse proxy that one would write with axum and reqwest to forward and do
-//! nothing else. Bodies stream both ways, and its sockets and pools are set as Jackfield's are.
+//! The baseline: a reverse proxy with axum and reqwest that only forwards. It streams bodies both ways, and
+//! has the same settings of sockets and pools as Jackfield.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ struct Bare {
     upstream: SocketAddr,
 }
 
-/// Forwards to an upstream until the listener fails.
+/// Forwards to the upstream until the listener fails.
 pub(crate) async fn serve(listener: TcpListener, upstream: SocketAddr) -> Result<()> {
     jackfield_http::install_crypto_provider();
     let client = Client::builder()

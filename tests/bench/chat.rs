@@ -1,41 +1,41 @@
-//! What is asked and answered: the bytes of one chat, whole and as a stream.
+//! The bytes of one chat: the request, and its response, whole and as a stream.
 
 use bytes::Bytes;
 use memchr::memmem;
 
-/// The model as the provider names it. Asked for by this name, a body passes as it is.
+/// The provider's name of the model. A body with this name passes unchanged.
 pub(crate) const MODEL: &str = "gpt-test";
 
-/// The model as clients may name it, too. Asked for by this name, a body is patched on its way.
+/// An alias of the model. A body with this name is patched.
 pub(crate) const ALIAS: &str = "fast";
 
-/// What a client presents to Jackfield.
+/// The client key for Jackfield.
 pub(crate) const CLIENT_KEY: &str = "client-key-of-the-benchmark";
 
-/// The length of each request's body, in bytes, and of each whole answer's.
+/// The length of the body of a request and of a whole response, in bytes.
 pub(crate) const BODY_BYTES: usize = 1_024;
 
-/// Events of a stream, with the role, the finish reason and `[DONE]`.
+/// The number of events of a stream, with the role, the finish reason and `[DONE]`.
 pub(crate) const EVENTS: usize = 24;
 
-/// What the body of a request says when it wants a stream.
+/// The member of a request that wants a stream.
 pub(crate) const STREAMED: &str = r#""stream":true"#;
 
-/// What the body of a request says when it wants a pause before each event but the first two.
+/// The member of a request that wants a pause before each event but the first two.
 pub(crate) const PACED: &str = r#""paced":true"#;
 
-/// How an answer comes.
+/// The form of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResponseKind {
-    /// In one piece.
+    /// One body.
     Whole,
-    /// As events, all at once.
+    /// A stream, all events at once.
     Burst,
-    /// As events, one after the other.
+    /// A stream, one event after the other.
     Paced,
 }
 
-/// A whole HTTP/1.1 request.
+/// Returns a complete HTTP/1.1 request.
 pub(crate) fn request(model: &str, kind: ResponseKind) -> Bytes {
     let flags = match kind {
         ResponseKind::Whole => String::new(),
@@ -53,7 +53,7 @@ pub(crate) fn request(model: &str, kind: ResponseKind) -> Bytes {
     Bytes::from(head + &body)
 }
 
-/// The body of the whole answer.
+/// Returns the body of the whole response.
 pub(crate) fn response() -> Bytes {
     let begin = format!(
         r#"{{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"{MODEL}","choices":[{{"index":0,"finish_reason":"stop","message":{{"role":"assistant","content":""#
@@ -62,7 +62,7 @@ pub(crate) fn response() -> Bytes {
     Bytes::from(filled(&begin, end))
 }
 
-/// The events of a stream.
+/// Returns the events of a stream.
 pub(crate) fn events() -> Vec<String> {
     let chunk = |delta: &str, reason: &str| {
         format!(
@@ -79,7 +79,7 @@ pub(crate) fn events() -> Vec<String> {
     events
 }
 
-/// The length that a head declares. Everybody here writes the field's name in lower case.
+/// Returns the content length in a head. All servers here write the header name in lower case.
 pub(crate) fn content_length(head: &[u8]) -> Option<usize> {
     const FIELD: &[u8] = b"\r\ncontent-length: ";
     let value = &head[memmem::find(head, FIELD)? + FIELD.len()..];
@@ -87,7 +87,7 @@ pub(crate) fn content_length(head: &[u8]) -> Option<usize> {
     std::str::from_utf8(&value[..end]).ok()?.parse().ok()
 }
 
-/// Text between a begin and an end that makes both of them [`BODY_BYTES`] long.
+/// Puts text between a begin and an end, so that the result has [`BODY_BYTES`] bytes.
 fn filled(begin: &str, end: &str) -> String {
     let padding = BODY_BYTES.saturating_sub(begin.len() + end.len());
     let text: String = "some words of a prompt, "

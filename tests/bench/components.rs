@@ -1,4 +1,4 @@
-//! What components cost, and what the host does around them: picks, plans, frames and instances.
+//! The cost of components and of the host around them: picks, plans, frames and instances.
 
 mod credentials;
 mod guests;
@@ -29,10 +29,10 @@ const POOLS: [usize; 3] = [2, 100, 10_000];
 /// Sizes of a request's body, in bytes.
 const BODIES: [(&str, usize); 2] = [("1 KiB", 1 << 10), ("1 MiB", 1 << 20)];
 
-/// What a model is called by a client whose body wants a patch.
+/// An alias of the model. A body with this name needs a patch.
 const ALIAS: &str = "fast";
 
-/// Requests whose components are measured at once for the last line.
+/// Requests in one measurement of the last table.
 const BATCH: u64 = 2_000;
 const BATCHES: usize = 9;
 
@@ -70,7 +70,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// A selector's choice.
+    /// The pick of a selector.
     fn picks(&self, criterion: &mut Criterion) -> Result<()> {
         let mut group = criterion.benchmark_group("pick");
         for size in POOLS {
@@ -95,7 +95,7 @@ impl Bench {
         })
     }
 
-    /// What the host does around it: who is fit, the lease, the settling.
+    /// The work of the host around a pick: candidates, lease, settling.
     fn leases(&self, criterion: &mut Criterion) -> Result<()> {
         let mut group = criterion.benchmark_group("candidates, lease and settle");
         for size in POOLS {
@@ -117,7 +117,7 @@ impl Bench {
         Ok(())
     }
 
-    /// An executor's plan: its cost must not grow with the body.
+    /// The plan of an executor. Its cost must not depend on the size of the body.
     fn plans(&self, criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("prepare");
         for (size, length) in BODIES {
@@ -143,7 +143,7 @@ impl Bench {
         })
     }
 
-    /// Events through a guest that sees them all.
+    /// Events through a guest that sees all of them.
     fn frames(&self, criterion: &mut Criterion) -> Result<()> {
         let mut group = criterion.benchmark_group("push through a guest");
         let executor = &self.guests.replying;
@@ -172,13 +172,13 @@ impl Bench {
         Ok(())
     }
 
-    /// An instance for a call: made for it, kept from the last one, or replaced after it.
+    /// An instance for a call: created for it, reused, or replaced after it.
     fn instances(&self, criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("instance");
         let body = body(1 << 10);
         let context = context(MODEL);
         for (name, executor) in [
-            ("made for one plan, and dropped", &self.guests.replaced),
+            ("created for one plan, and dropped", &self.guests.replaced),
             ("reused for a plan", &self.guests.relaying),
         ] {
             group.bench_function(name, |bencher| {
@@ -202,8 +202,8 @@ impl Bench {
         group.finish();
     }
 
-    /// An answer takes an instance, sees content and is dropped; another is made ahead. How long the
-    /// answer waits for it, and how long all of it takes.
+    /// A reply takes an instance, sees content and is dropped; another instance is created in advance.
+    /// Measures the time for which the reply waits, and the time of all steps.
     fn replace(&self, times: u64) -> (Duration, Duration) {
         let executor = &self.guests.replying;
         let (context, body) = (context(MODEL), body(1 << 10));
@@ -215,14 +215,14 @@ impl Bench {
                 let reply = executor.reply(&context, &body, Bytes::new()).await;
                 drop(black_box(reply));
                 on_the_path += began.elapsed();
-                // The runtime has one thread, so the next instance is made here.
+                // The runtime has one thread, so the next instance is created here.
                 tokio::task::yield_now().await;
             }
             (on_the_path, all.elapsed())
         })
     }
 
-    /// What one request spends in components, against its aim, whatever the sizes.
+    /// The time of one request in components, compared with its aim, for all sizes.
     fn summarize(&self) -> Result<()> {
         print_line(
             "\nIn components, a request: a pick by round-robin and a plan by openai-compatible.\n",
@@ -254,7 +254,7 @@ impl Bench {
     }
 }
 
-/// What the host does with a body, whatever the executor: this does grow with it.
+/// The host's work on a body, for every executor. This does grow with the body.
 fn bodies(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("body, in the host");
     for (size, length) in BODIES {

@@ -1,4 +1,4 @@
-//! Pools of credentials of any size, and their candidates as a selector sees them.
+//! Pools of credentials of any size, and their candidates for a selector.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use jackfield_credential::{Credential, Served, Timestamp};
 
 use crate::Result;
 
-/// The model that all of them serve.
+/// The model that all credentials serve.
 pub(crate) const MODEL: &str = "gpt-test";
 
-/// The time at which everything happens.
+/// The time of all operations.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// A manager of so many credentials, all of them fit.
+/// Creates a manager with this number of credentials, all available.
 pub(crate) fn pool(size: usize) -> Result<AuthManager> {
     let registration = |number| {
         let key = format!("key-{number}").into();
@@ -26,7 +26,7 @@ pub(crate) fn pool(size: usize) -> Result<AuthManager> {
     Ok(AuthManager::new(parts)?)
 }
 
-/// One of them.
+/// Creates one credential.
 pub(crate) fn credential(number: usize) -> Credential {
     Credential {
         secret_fields: vec!["api-key".to_owned()],

@@ -1,6 +1,6 @@
-//! What translating costs between any two dialects: of requests a KiB, of streams an event. Beside it
-//! stands what serde_json takes to parse the same bytes into a tree and print them again, which is the
-//! least that a translation through a tree could cost.
+//! The cost of translation between any two dialects: of requests for each KiB, of streams for each event.
+//! The baseline is the time in which serde_json parses the same bytes into a tree and prints them, which
+//! is the minimum for a translation through a tree.
 
 mod report;
 mod workload;
@@ -18,7 +18,7 @@ use crate::report::{aim, print_line, table};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// The dialects of conversations.
+/// The dialects for conversations.
 const DIALECTS: [Dialect; 4] = [
     Dialect::AnthropicMessages,
     Dialect::Gemini,
@@ -29,13 +29,13 @@ const DIALECTS: [Dialect; 4] = [
 /// Sizes of a request's body, in bytes.
 const BODIES: [(&str, usize); 3] = [("2 KiB", 2 << 10), ("64 KiB", 64 << 10), ("1 MiB", 1 << 20)];
 
-/// How often both are measured, one after the other, so that whatever else the machine does meets both.
+/// Rounds. Both are measured in each round, so that other load of the machine affects both.
 const ROUNDS: usize = 15;
 
-/// How long one measurement takes at least.
+/// The minimum time of one measurement.
 const ROUND: Duration = Duration::from_millis(4);
 
-/// What a translation may cost, as a multiple of the floor.
+/// The aim for a translation, as a multiple of the baseline.
 const REQUEST_RATIO_MAX: f64 = 3.5;
 const EVENT_RATIO_MAX: f64 = 2.5;
 
@@ -52,15 +52,15 @@ fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
         .flat_map(move |from| others(from).map(move |to| (from, to)))
 }
 
-/// A translation beside its floor, in microseconds. The least of the rounds is told: neighbours on a shared
-/// machine can only add to it.
+/// The times of a translation and of its baseline, in microseconds: the least of all rounds, because other
+/// load of the machine can only add to it.
 struct Comparison {
     baseline: f64,
     cost: f64,
 }
 
 impl Comparison {
-    /// Measures both by turns.
+    /// Measures both in turn.
     fn measure(mut baseline: impl FnMut(), mut cost: impl FnMut()) -> Self {
         let mut least = Self {
             baseline: f64::INFINITY,
@@ -78,7 +78,7 @@ impl Comparison {
     }
 }
 
-/// What one call takes of the processor, over as many as fill a round.
+/// Returns the processor time of one call: the mean of as many calls as fill a round.
 fn micros(call: &mut impl FnMut()) -> f64 {
     let (began, mut calls) = (cpu_time(), 0_u32);
     while cpu_time() - began < ROUND {
@@ -88,7 +88,7 @@ fn micros(call: &mut impl FnMut()) -> f64 {
     (cpu_time() - began).as_secs_f64() * 1e6 / f64::from(calls)
 }
 
-/// What this thread has had of the processor: on a shared machine the clock on the wall tells more.
+/// Returns the processor time of this thread. On a shared machine the clock would include the time of other processes.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
@@ -209,7 +209,7 @@ fn streams() -> Result<()> {
     Ok(())
 }
 
-/// The stream's events, as the client gets them; none if it does not come to its end.
+/// Returns the client's events of a stream; `None` if the stream does not end.
 fn translate_stream(
     client: Dialect,
     provider: Dialect,

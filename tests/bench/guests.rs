@@ -1,4 +1,4 @@
-//! The components under measurement, prepared as the host prepares them, and what they are called with.
+//! The measured components, prepared as the host prepares them, and the input of their calls.
 
 use std::sync::Arc;
 
@@ -13,30 +13,30 @@ use parking_lot::Mutex;
 use crate::Result;
 use crate::credentials::{MODEL, NOW, credential};
 
-/// All of them.
+/// The components.
 pub(crate) struct Guests {
     /// The built-in executor that relays.
     pub(crate) relaying: Arc<dyn Executor>,
-    /// The same in a generation that was replaced: it keeps no instance, so each call makes one.
+    /// The same executor in a retired generation: it keeps no instance, so each call creates one.
     pub(crate) replaced: Arc<dyn Executor>,
-    /// An executor that sees every frame.
+    /// An executor whose reply gets every frame.
     pub(crate) replying: Arc<dyn Executor>,
     /// The built-in selector that reads no column.
     pub(crate) round_robin: Arc<dyn Selector>,
-    /// Keeps the generations that serve.
+    /// Keeps the generations in use alive.
     _registry: Registry,
 }
 
 impl Guests {
     pub(crate) async fn load() -> Result<Self> {
         let registry = Registry::new(Engine::new(None)?);
-        let serving = Arc::new(Mutex::new(jackfield_runtime::Serving::default()));
+        let serving = Arc::new(Mutex::new(jackfield_runtime::PluginSet::default()));
         let latest = Arc::clone(&serving);
         registry.on_change(Box::new(move |now| *latest.lock() = now.clone()));
         let relaying = plugin("openai-compatible");
         let load = async |name: &str, bytes| registry.load(name, bytes, Origin::BuiltIn).await;
         load("round-robin", plugin("round-robin")).await?;
-        load("guided", guest("mock_executor")).await?;
+        load("replying", guest("example_executor")).await?;
         load("relaying", relaying.clone()).await?;
         let replaced = executor(&serving.lock(), "relaying")?;
         load("relaying", with_marker(relaying, "another")).await?;
@@ -45,19 +45,19 @@ impl Guests {
         Ok(Self {
             relaying: executor(&serving, "relaying")?,
             replaced,
-            replying: executor(&serving, "guided")?,
+            replying: executor(&serving, "replying")?,
             round_robin: Arc::clone(round_robin.ok_or("no selector")?),
             _registry: registry,
         })
     }
 }
 
-fn executor(serving: &jackfield_runtime::Serving, name: &str) -> Result<Arc<dyn Executor>> {
+fn executor(serving: &jackfield_runtime::PluginSet, name: &str) -> Result<Arc<dyn Executor>> {
     let executor = serving.executors.get(name);
     Ok(Arc::clone(executor.ok_or("no executor")?))
 }
 
-/// An attempt at a model, by the name that the client used.
+/// Returns the context of an attempt, with the client's name of the model.
 pub(crate) fn context(client_model: &str) -> Context {
     Context {
         operation: "generate",
@@ -74,7 +74,7 @@ pub(crate) fn context(client_model: &str) -> Context {
     }
 }
 
-/// A pick.
+/// Returns the context of a pick.
 pub(crate) fn pick_context(sequence: u64) -> PickContext {
     PickContext {
         model: Arc::from(MODEL),
@@ -88,7 +88,7 @@ pub(crate) fn pick_context(sequence: u64) -> PickContext {
     }
 }
 
-/// A request's body of so many bytes.
+/// Returns a request body of this number of bytes.
 pub(crate) fn body(length: usize) -> Bytes {
     let begin =
         format!(r#"{{"model":"{MODEL}","stream":true,"messages":[{{"role":"user","content":""#);
@@ -102,7 +102,7 @@ pub(crate) fn body(length: usize) -> Bytes {
     Bytes::from(format!("{begin}{text}{end}"))
 }
 
-/// An event of a stream, as most of them are.
+/// Returns a typical event of a stream.
 pub(crate) fn frame() -> Frame {
     let data = r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-test","choices":[{"index":0,"delta":{"content":" word"},"finish_reason":null}]}"#;
     Frame {

@@ -1,5 +1,5 @@
-//! The load generator: hand-written HTTP/1.1 over kept connections, so that it costs little beside
-//! what it measures. It looks at every answer: a fast wrong one is an error.
+//! The load generator: hand-written HTTP/1.1 over persistent connections, so that its own cost is small. It
+//! checks every response: a wrong one is an error.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use tokio::time::{Instant, timeout};
 use crate::Result;
 use crate::chat::{self, ResponseKind};
 
-/// How long one exchange may take before the benchmark gives up.
+/// How long one request may take before the benchmark fails.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is asked, and how often.
+/// The requests of a load.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) kind: ResponseKind,
@@ -27,17 +27,17 @@ pub(crate) struct Load {
     pub(crate) requests: usize,
 }
 
-/// What came of it.
+/// The result of a load.
 pub(crate) struct Outcome {
-    /// From a request's first byte to the first byte of its answer's body, ascending.
+    /// Times from a request's first byte to the first byte of its response body, ascending.
     pub(crate) first_bytes: Vec<Duration>,
-    /// From a request's first byte to its answer's last, ascending.
+    /// Times from a request's first byte to the last byte of its response, ascending.
     pub(crate) response_times: Vec<Duration>,
-    /// From the first request to the last answer.
+    /// Time from the first request to the last response.
     pub(crate) took: Duration,
 }
 
-/// Connections that are open, and have each had an answer already.
+/// Open connections, each of which has had a response already.
 pub(crate) struct Ready {
     connections: Vec<Connection>,
     requests: usize,
@@ -68,7 +68,7 @@ impl Load {
 }
 
 impl Ready {
-    /// Sends the requests over all connections, each of them one after the other.
+    /// Sends the requests over all connections, one after the other on each connection.
     pub(crate) async fn run(self) -> Result<Outcome> {
         let left = Arc::new(AtomicUsize::new(self.requests));
         let mut tasks = JoinSet::new();
@@ -162,15 +162,15 @@ impl Connection {
     fn complete(&self, head: usize) -> Result<bool> {
         if !self.received.starts_with(b"HTTP/1.1 200 ") {
             let response = String::from_utf8_lossy(&self.received);
-            return Err(format!("not a good answer: {response}").into());
+            return Err(format!("wrong response: {response}").into());
         }
         match self.kind {
             ResponseKind::Whole => {
                 let length = chat::content_length(&self.received[..head]);
-                let length = length.ok_or("a whole answer without its length")?;
+                let length = length.ok_or("a whole response without a length")?;
                 Ok(self.received.len() >= head + 4 + length)
             }
-            // No event ends in a zero, so this is the last chunk.
+            // No event ends with a zero, so this is the last chunk.
             ResponseKind::Burst | ResponseKind::Paced => {
                 Ok(self.received.ends_with(b"\r\n0\r\n\r\n"))
             }
@@ -190,6 +190,6 @@ impl Connection {
             return Ok(());
         }
         let body = String::from_utf8_lossy(body);
-        Err(format!("the answer's body is not what the provider sent: {body}").into())
+        Err(format!("the response body is not the one that the provider sent: {body}").into())
     }
 }

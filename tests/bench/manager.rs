@@ -1,5 +1,5 @@
-//! How the auth manager grows: the same operations on 100, 1,000 and 10,000 credentials, in turns within
-//! one run, and the real binary with as many in its configuration.
+//! How the cost of the auth manager grows: the same operations with 100, 1,000 and 10,000 credentials, in
+//! turn within one run, and the real binary with the same numbers in its configuration.
 
 mod credentials;
 mod process;
@@ -26,22 +26,22 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 /// Sizes of the pool.
 const POOLS: [usize; 3] = [100, 1_000, 10_000];
 
-/// How often everything is measured. The median of the rounds is told.
+/// Rounds. The report has the median.
 const ROUNDS: usize = 15;
 
-/// Attempts under way at once: fewer than the smallest pool, so that somebody is always fit.
+/// Attempts at the same time: fewer than the smallest pool, so that a credential is always available.
 const LEASES: usize = 50;
 
-/// How often so many are begun and ended in a round.
+/// How often these attempts begin and end in a round.
 const TURNS: usize = 20;
 
-/// How often the real binary is started with each size.
+/// Starts of the real binary for each size.
 const STARTS: usize = 5;
 
-/// What a hundred times as many may cost where the cost is logarithmic: log 10,000 / log 100.
+/// The aim for 100 times as many credentials, if the cost is logarithmic: log 10,000 / log 100.
 const LOGARITHMIC: f64 = 2.0;
 
-/// What is measured of a pool, in the order of the table.
+/// The measurements of a pool, in the order of the table.
 const PICK: &str = "pick: candidates and lease, us";
 const SUCCESS: &str = "result: success, us";
 const FAILURE: &str = "result: failure that cools, us";
@@ -49,7 +49,7 @@ const PICK_CHANGED: &str = "pick after each failure, us";
 const PICK_ENDED: &str = "pick after 50 cooldowns ended, us each";
 const QUEUE: &str = "refresh queue: take the next, put it back, us";
 const EDIT: &str = "one credential disabled or enabled, us";
-const CREATE: &str = "manager made, us a credential";
+const CREATE: &str = "create the manager, us for each credential";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -63,7 +63,7 @@ fn main() -> Result<()> {
     runtime.block_on(processes())
 }
 
-/// Cargo hands a filter to every benchmark.
+/// Cargo passes a filter to every benchmark.
 fn is_selected(arguments: &[String]) -> bool {
     let mut filters = arguments.iter().filter(|word| !word.starts_with('-'));
     filters.clone().next().is_none() || filters.any(|filter| "manager".contains(filter.as_str()))
@@ -115,7 +115,7 @@ fn operations() -> Result<()> {
     Ok(())
 }
 
-/// A pool under measurement, and its time.
+/// A measured pool, and its time.
 struct Subject {
     size: usize,
     manager: AuthManager,
@@ -159,7 +159,7 @@ impl Subject {
         Ok(())
     }
 
-    /// Attempts that succeed, then some that fail one by one, then the end of their cooldowns.
+    /// Attempts that succeed, then some that fail, one after the other, then the end of their cooldowns.
     fn measure_turn(
         &mut self,
         turn: usize,
@@ -198,18 +198,18 @@ impl Subject {
         let candidates = self
             .manager
             .candidates(&CandidateQuery::first_round(MODEL), self.now);
-        let candidates = candidates.map_err(|_| "nobody is fit")?;
+        let candidates = candidates.map_err(|_| "no credential is available")?;
         let index = sequence % candidates.len();
         let lease = self.manager.lease(&candidates, index, self.now);
-        lease.map_err(|_| "a fit one was refused".into())
+        lease.map_err(|_| "no lease for an available credential".into())
     }
 
     fn take_refreshes(&mut self) -> Result<Duration> {
         let began = Instant::now();
         for _ in 0..TURNS * LEASES {
             let due = self.queue.next_at().ok_or("the queue is empty")?;
-            let id = self.queue.take_due(due).ok_or("nobody is due")?;
-            // An hour-long token of the last in line.
+            let id = self.queue.take_due(due).ok_or("no refresh is due")?;
+            // A token of one hour, of the last credential.
             let again = due + Duration::from_secs(self.size as u64);
             self.queue.set(&id, Some(again));
         }
@@ -220,7 +220,7 @@ impl Subject {
         let id = credential(self.size / 2).id;
         let began = Instant::now();
         for enabled in [false, true] {
-            // Without a store nothing is waited for.
+            // Without a store there is no wait.
             let changed =
                 futures_util::FutureExt::now_or_never(self.manager.set_enabled(&id, enabled));
             changed.ok_or("the edit waits")??;
@@ -229,7 +229,7 @@ impl Subject {
     }
 }
 
-/// How long a failure cools; shorter than what is probed.
+/// The cooldown of a failure: too short for a probe.
 const COOLDOWN: Duration = Duration::from_secs(60);
 
 fn rate_limited() -> Failure {
@@ -243,7 +243,7 @@ fn rate_limited() -> Failure {
     }
 }
 
-/// The real binary: from start to ready, and its memory then.
+/// The real binary: the time from start to ready, and its memory then.
 async fn processes() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut values: BTreeMap<(usize, usize), Vec<f64>> = BTreeMap::new();
@@ -292,7 +292,7 @@ async fn processes() -> Result<()> {
     Ok(())
 }
 
-/// Milliseconds from its start until it says that it is ready, and what it holds then.
+/// Returns the milliseconds from start to ready, and the memory then.
 async fn start(config: &Path) -> Result<(f64, Memory)> {
     let began = Instant::now();
     let server = Server::jackfield(config).await?;
@@ -326,12 +326,12 @@ fn configuration(size: usize) -> String {
 
 const CLIENT_KEY: &str = "benchmark-client-key";
 
-/// Says how far it is, to whoever waits.
+/// Prints the progress.
 fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// The middle one; of an even number the upper of the two.
+/// Returns the median; of an even number of values the upper of the middle two.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

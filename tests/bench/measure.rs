@@ -1,5 +1,5 @@
-//! The measurements: every contestant is given the same loads, round by round, so that whatever else
-//! the machine does meets them all.
+//! The measurements: all contestants get the same loads in each round, so that other load of the machine
+//! affects all of them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use crate::chat::{self, ALIAS, MODEL, ResponseKind};
 use crate::load::{Load, Outcome};
 use crate::process::Server;
 
-/// How often everything is measured. The median of the rounds is told.
+/// Rounds. The report has the median.
 pub(crate) const ROUNDS: usize = 15;
 
-/// Connections of the loads that saturate.
+/// Connections of the loads that saturate the server.
 pub(crate) const CONNECTIONS: usize = 32;
 
-/// The loads of a round: each takes a tenth of a second or two, so that all contestants meet the
-/// same neighbours on a shared machine.
+/// The loads of a round. Each takes one or two tenths of a second, so that other load of a shared machine is
+/// the same for all contestants.
 const LOADS: [Load; 4] = [
     Load::new(ResponseKind::Whole, 1, 600),
     Load::new(ResponseKind::Whole, CONNECTIONS, 2_400),
@@ -24,16 +24,16 @@ const LOADS: [Load; 4] = [
     Load::new(ResponseKind::Paced, CONNECTIONS, 160),
 ];
 
-/// Who is measured.
+/// The contestants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Contestant {
-    /// The upstream, with nothing before it.
+    /// The upstream alone.
     Direct,
-    /// The bare proxy before it.
+    /// The bare proxy before the upstream.
     Bare,
-    /// Jackfield before it: the body goes on as it came.
+    /// Jackfield before the upstream: the body passes unchanged.
     Jackfield,
-    /// Jackfield before it, asked by an alias: the model's name in the body is patched.
+    /// Jackfield before the upstream, with an alias: the model's name in the body is patched.
     Patched,
 }
 
@@ -57,24 +57,24 @@ impl Contestant {
     }
 }
 
-/// What is measured.
+/// The measured values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Metric {
-    /// Half of the requests are answered in this time, one at a time.
+    /// The median latency of a request, one at a time.
     Median,
-    /// All but one in a hundred are.
+    /// The 99th percentile of the latency.
     Slowest,
-    /// The server's own work for a request, one at a time.
+    /// The server's processor time for a request, one at a time.
     CpuAlone,
-    /// Answers a second, with as many requests as it takes.
+    /// Responses per second, with enough requests to saturate the server.
     Throughput,
-    /// The server's own work for a request then.
+    /// The server's processor time for a request then.
     Cpu,
-    /// From a request to the first byte of its stream.
+    /// Time from a request to the first byte of its stream.
     FirstByte,
-    /// The server's own work for a stream whose events come at once.
+    /// The server's processor time for a stream with all events at once.
     CpuBurst,
-    /// The server's own work for a stream whose events come one by one.
+    /// The server's processor time for a stream with one event after the other.
     CpuPaced,
 }
 
@@ -95,7 +95,7 @@ impl Servers {
     }
 }
 
-/// A value a round.
+/// One value for each round.
 #[derive(Default)]
 pub(crate) struct Samples(HashMap<(Contestant, Metric), Vec<f64>>);
 
@@ -103,17 +103,17 @@ impl Samples {
     /// Measures everything.
     ///
     /// # Errors
-    /// When a server fails, or answers anything but what the provider sent.
+    /// When a server fails, or returns another response than the provider sent.
     pub(crate) async fn take(servers: &Servers) -> Result<Self> {
         let mut samples = Self::default();
         for contestant in Contestant::ALL {
-            // What is paid once, connections and first pages, belongs to nobody's round.
+            // A first run without measurement pays for connections and first pages.
             run(servers, contestant, LOADS[1]).await?;
         }
         for round in 0..ROUNDS {
             for load in LOADS {
                 for place in 0..Contestant::ALL.len() {
-                    // Nobody is always the first, or always after the same.
+                    // The order changes, so that no contestant is always the first.
                     let contestant = Contestant::ALL[(place + round) % Contestant::ALL.len()];
                     let (outcome, cpu) = run(servers, contestant, load).await?;
                     samples.note(contestant, load, &outcome, cpu);
@@ -151,17 +151,17 @@ impl Samples {
         }
     }
 
-    /// The median of the rounds.
+    /// Returns the median of the rounds.
     pub(crate) fn median(&self, contestant: Contestant, metric: Metric) -> f64 {
         median(self.rounds(contestant, metric).to_vec())
     }
 
-    /// What one contestant adds to another, round by round: the median.
+    /// Returns the median of the differences between two contestants in each round.
     pub(crate) fn added(&self, contestant: Contestant, over: Contestant, metric: Metric) -> f64 {
         median(self.pairs(contestant, over, metric, |value, over| value - over))
     }
 
-    /// One contestant as a multiple of another, round by round: the median, the least and the most.
+    /// Returns the ratio of two contestants in each round: the median, the least and the greatest.
     pub(crate) fn ratio(
         &self,
         contestant: Contestant,
@@ -191,7 +191,7 @@ impl Samples {
     }
 }
 
-/// Runs a load, and says what each request cost the server, in microseconds of a processor.
+/// Runs a load, and returns the processor time of the server for each request, in microseconds.
 async fn run(servers: &Servers, contestant: Contestant, load: Load) -> Result<(Outcome, f64)> {
     let server = servers.of(contestant);
     let request = chat::request(contestant.model(), load.kind);
@@ -202,10 +202,10 @@ async fn run(servers: &Servers, contestant: Contestant, load: Load) -> Result<(O
     Ok((outcome, micros(used) / load.requests as f64))
 }
 
-/// How often it is told how far the measurements are, in rounds.
+/// The progress is printed every this number of rounds.
 const ROUNDS_PER_REPORT: usize = 5;
 
-/// The middle one; of an even number the upper of the two.
+/// Returns the median; of an even number of values the upper of the middle two.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

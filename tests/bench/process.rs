@@ -1,5 +1,5 @@
-//! A server under measurement, as a process of its own: started, looked at through `/proc`, and ended
-//! with the benchmark, also where that panics.
+//! A measured server in its own process. `/proc` has its memory. It ends with the benchmark, after a panic
+//! too.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -15,33 +15,33 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::Result;
 
-/// How long a server may take until it listens: it may have plugins to compile.
+/// How long a server may take until it listens. It may have to compile plugins.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a server that is not ready yet is asked again.
+/// The interval of the readiness checks.
 const POLL: Duration = Duration::from_millis(1);
 
 /// A running server.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
-    /// Reads its log to the end, so that it never waits for a reader.
+    /// Reads its log to the end, so that the server never blocks on a full pipe.
     _log: JoinSet<()>,
 }
 
 /// Resident memory, in KiB.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Memory {
-    /// All of it, now.
+    /// Now.
     pub(crate) resident_kib: u64,
-    /// The part that is no file's, now.
+    /// Now, without the pages of files.
     pub(crate) anonymous_kib: u64,
-    /// All of it, when it was most.
+    /// The maximum so far.
     pub(crate) peak_kib: u64,
 }
 
 impl Server {
-    /// The real binary, serving a configuration.
+    /// Starts the real binary with a configuration.
     pub(crate) async fn jackfield(config: &Path) -> Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
         command.args(["serve", "--config"]).arg(config);
@@ -74,7 +74,7 @@ impl Server {
         })
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until the server is ready.
     pub(crate) async fn ready(&self) -> Result<()> {
         let began = Instant::now();
         while began.elapsed() < TIMEOUT {
@@ -88,15 +88,15 @@ impl Server {
             }
             sleep(POLL).await;
         }
-        Err("the server did not get ready".into())
+        Err("the server did not become ready".into())
     }
 
-    /// Ends it, and waits for its end.
+    /// Stops the server, and waits for its end.
     pub(crate) async fn end(mut self) -> Result<()> {
         Ok(self.child.kill().await?)
     }
 
-    /// What it holds of memory now.
+    /// Returns the memory of the process.
     pub(crate) fn memory(&self) -> Result<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id()?))?;
         let field = |name: &str| {
@@ -115,7 +115,7 @@ impl Server {
     }
 }
 
-/// What stands in a log before the address that a server listens at.
+/// The text before the address in the log of a server.
 pub(crate) const LISTENING: &str = "listening address=";
 
 async fn listening(log: &mut (impl AsyncBufRead + Unpin)) -> Result<SocketAddr> {

@@ -1,5 +1,5 @@
-//! End to end on loopback: the upstream directly, the bare proxy and Jackfield, in one run, as
-//! ratios. Each server is a process of its own. A missed aim is shown; only a wrong answer fails.
+//! End to end on loopback: the upstream alone, the bare proxy and Jackfield in one run, as ratios. Each
+//! server has its own process. A missed aim is shown; only a wrong response makes the benchmark fail.
 
 mod bare;
 mod chat;
@@ -27,18 +27,18 @@ use crate::summary::Starts;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// How often the binary is started to see how long it takes: without compiled code, and with it.
+/// Starts of the binary to measure their time: without compiled code, and with it.
 const COLD_STARTS: usize = 3;
 const WARM_STARTS: usize = 9;
 
-/// How long the servers are left alone before their memory is looked at again.
+/// How long the servers are idle before their memory is measured again.
 const REST: Duration = Duration::from_secs(2);
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut runtime = match words.as_slice() {
-        // As many threads as Jackfield has.
+        // The same number of threads as Jackfield.
         ["bare", _] => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
@@ -56,18 +56,18 @@ fn main() -> Result<()> {
     }
 }
 
-/// Says how far it is, to whoever waits.
+/// Prints the progress.
 fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// Cargo hands a filter to every benchmark.
+/// Cargo passes a filter to every benchmark.
 fn is_selected(arguments: &[&str]) -> bool {
     let mut filters = arguments.iter().filter(|word| !word.starts_with('-'));
     filters.clone().next().is_none() || filters.any(|filter| "proxy".contains(filter))
 }
 
-/// A signal drops the measurements, and the servers with them.
+/// Runs the measurements until a signal arrives, which drops them and the servers.
 async fn measure_until_stopped() -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -118,7 +118,7 @@ fn configuration(upstream: &str) -> String {
     )
 }
 
-/// Starts the binary again and again.
+/// Starts the binary several times.
 async fn starts(config: &Path, data: &Path) -> Result<Starts> {
     let mut starts = Starts::default();
     for _ in 0..COLD_STARTS {
@@ -133,7 +133,7 @@ async fn starts(config: &Path, data: &Path) -> Result<Starts> {
     Ok(starts)
 }
 
-/// From its start until it says that it is ready, in milliseconds.
+/// Returns the milliseconds from start to ready.
 async fn start(config: &Path) -> Result<f64> {
     let began = Instant::now();
     let server = Server::jackfield(config).await?;

@@ -1,18 +1,18 @@
-//! What the benchmarks say: plain tables, with the aims beside the numbers.
+//! The report of the benchmarks: plain tables, with aims beside the numbers.
 
 use std::io::Write;
 
-/// A line of the report.
+/// Prints a line of the report.
 pub(crate) fn print_line(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
-/// An aim in words, and whether it is met.
+/// Returns an aim, with its result.
 pub(crate) fn aim(aim: &str, met: bool) -> String {
     format!("{aim} {}", if met { "met" } else { "MISSED" })
 }
 
-/// Rows below their heads; the first column to the left, the others to the right.
+/// Prints a table: the first column is aligned to the left, the others to the right.
 pub(crate) fn table(heads: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));

@@ -1,5 +1,5 @@
-//! The servers that the comparison needs beside the real binary, each a process of its own, and what a
-//! process uses of the processors.
+//! The servers of the comparison besides the real binary, each in its own process, and the processor time
+//! of a process.
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,26 +16,26 @@ use tokio::sync::oneshot;
 use crate::Result;
 use crate::process::{LISTENING, Server};
 
-/// What each thread of a process has run for, in nanoseconds.
+/// The running time of each thread of a process, in nanoseconds.
 pub(crate) struct CpuTime(HashMap<String, u64>);
 
 impl Server {
-    /// This very binary in one of its other roles.
+    /// Starts this binary in another role.
     pub(crate) async fn role(arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        // The server ends when its standard input does, however this process ends.
+        // The server ends when its standard input is closed, however this process ends.
         command.args(arguments).stdin(Stdio::piped());
         let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let log = child.stdout.take().ok_or("no standard output")?;
         Self::new(child, BufReader::new(log)).await
     }
 
-    /// What it has used of the processors so far.
+    /// Returns the processor time of each thread so far.
     pub(crate) fn cpu_time(&self) -> Result<CpuTime> {
         let mut threads = HashMap::new();
         for task in fs::read_dir(format!("/proc/{}/task", self.id()?))? {
             let task = task?;
-            // A thread may end between the listing and here.
+            // The thread may have ended since it was listed.
             let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else {
                 continue;
             };
@@ -50,8 +50,8 @@ impl Server {
 }
 
 impl CpuTime {
-    /// What was used from `earlier` to here. A thread that ended meanwhile is not seen: only idle
-    /// ones do.
+    /// Returns the processor time since `earlier`. The time of threads that ended meanwhile is missing, but
+    /// only idle threads end.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
         let used = self.0.iter().map(|(thread, now)| {
             let before = earlier.0.get(thread).copied().unwrap_or(0);
@@ -61,7 +61,7 @@ impl CpuTime {
     }
 }
 
-/// Serves in this process until its standard input ends. The address is told as Jackfield tells its own.
+/// Serves in this process until its standard input is closed. It prints its address as Jackfield does.
 pub(crate) async fn serve_until_orphaned<F: Future<Output = Result<()>>>(
     serve: impl FnOnce(TcpListener) -> F,
 ) -> Result<()> {

@@ -4,21 +4,21 @@ use crate::measure::{Contestant, Metric, ROUNDS, Samples, median};
 use crate::process::Memory;
 use crate::report::{aim, print_line, table};
 
-/// How long starts took, in milliseconds.
+/// The times of starts, in milliseconds.
 #[derive(Default)]
 pub(crate) struct Starts {
     pub(crate) cold: Vec<f64>,
     pub(crate) warm: Vec<f64>,
 }
 
-/// An aim in words, and whether a ratio meets it.
+/// An aim, and the condition for a ratio to meet it.
 type Bound = (&'static str, fn(f64) -> bool);
 
-/// A line of the table of exchanges.
+/// A line of the table of requests.
 struct Row {
     metric: Metric,
     name: &'static str,
-    /// Whether the upstream itself has this, too.
+    /// Whether the upstream alone has this value.
     direct: bool,
     aim: Option<Bound>,
 }
@@ -34,31 +34,31 @@ const ROWS: [Row; 8] = [
     ),
     row(
         Metric::Throughput,
-        "1 KiB, 32 connections: answers a second",
+        "1 KiB, 32 connections: responses per second",
         true,
         Some((">= 0.85", |ratio| ratio >= 0.85)),
     ),
     row(
         Metric::Cpu,
-        "1 KiB, 32 connections: CPU a request, us",
+        "1 KiB, 32 connections: CPU for each request, us",
         false,
         Some(("<= 1.2", |ratio| ratio <= 1.2)),
     ),
     row(
         Metric::CpuAlone,
-        "1 KiB, 1 connection: CPU a request, us",
+        "1 KiB, 1 connection: CPU for each request, us",
         false,
         None,
     ),
     row(
         Metric::CpuPaced,
-        "24 events, 1 ms apart, 32 connections: CPU a stream, us",
+        "24 events, 1 ms apart, 32 connections: CPU for each stream, us",
         false,
         Some(("<= 1.2", |ratio| ratio <= 1.2)),
     ),
     row(
         Metric::CpuBurst,
-        "24 events at once, 1 connection: CPU a stream, us",
+        "24 events at once, 1 connection: CPU for each stream, us",
         false,
         None,
     ),
@@ -73,7 +73,7 @@ const fn row(metric: Metric, name: &'static str, direct: bool, aim: Option<Bound
     }
 }
 
-/// Times, throughput and CPU, beside the upstream's and the bare proxy's.
+/// Times, throughput and CPU, compared with the upstream and the bare proxy.
 pub(crate) fn exchanges(samples: &Samples) {
     use Contestant::{Bare, Direct, Jackfield};
     print_line(&format!(
@@ -143,7 +143,7 @@ pub(crate) fn memory(idle: (Memory, Memory), after: (Memory, Memory)) {
     table(&["resident memory, MiB", "bare", "jackfield", "aim"], &rows);
 }
 
-/// From start to ready.
+/// Times from start to ready.
 pub(crate) fn starts(starts: &Starts) {
     let line = |name: &str, times: &[f64], aim: String| {
         let middle = median(times.to_vec());
@@ -164,7 +164,7 @@ fn mib(kib: u64) -> f64 {
     kib as f64 / 1024.0
 }
 
-/// Three digits are as many as mean something.
+/// Formats a value with three digits. More would not be significant.
 fn short(value: f64) -> String {
     if value.abs() < 10.0 {
         format!("{value:.2}")

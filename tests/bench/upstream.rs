@@ -1,5 +1,5 @@
-//! The provider of the benchmark: it reads a request and writes fixed bytes, with as little work as
-//! can be, so that what is measured is in front of it.
+//! The provider of the benchmark: it reads a request and writes fixed bytes with minimal work, so that the
+//! measured time is that of the proxies.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::Result;
 use crate::chat::{self, ResponseKind};
 
-/// Before each event of a paced stream but the first two, as far as the timer is exact.
+/// The pause before each event of a paced stream but the first two, within the timer's precision.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Serves until the listener fails.
@@ -24,7 +24,7 @@ pub(crate) async fn serve(listener: TcpListener) -> Result<()> {
             accepted = listener.accept() => {
                 let (stream, _) = accepted?;
                 stream.set_nodelay(true)?;
-                // How a connection ends is its client's business.
+                // The client may close its connection in any way.
                 connections.spawn(async move { connection(stream).await.is_ok() });
             }
             Some(_) = connections.join_next() => {}
@@ -52,11 +52,11 @@ async fn connection(mut stream: TcpStream) -> Result<()> {
     }
 }
 
-/// The answers as they go over the wire.
+/// The bytes of the responses.
 struct Responses {
     whole: Vec<u8>,
     burst: Vec<u8>,
-    /// The pieces of a paced stream.
+    /// The chunks of a paced stream.
     paced: Vec<Vec<u8>>,
 }
 
@@ -106,7 +106,7 @@ fn requested_kind(request: &[u8]) -> ResponseKind {
     }
 }
 
-/// The length of the request that has been received, head and body; none while it is not complete.
+/// Returns the length of the received request, head and body; `None` if it is not complete.
 fn request_length(received: &[u8]) -> Result<Option<usize>> {
     let Some(head) = memmem::find(received, b"\r\n\r\n") else {
         return Ok(None);

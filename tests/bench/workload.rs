@@ -1,4 +1,4 @@
-//! What is translated: a conversation with tools of any length, and a streamed answer, in every dialect.
+//! The translated bytes: a conversation with tools of any length, and a streamed response, in every dialect.
 
 use jackfield_dialect::Dialect;
 use jackfield_dialect::Usage;
@@ -10,17 +10,17 @@ use serde_json::json;
 
 use crate::Result;
 
-/// A text with what makes reading JSON slow: escapes, and letters beyond ASCII.
+/// A text with escapes and letters beyond ASCII, which make JSON slow to parse.
 const TEXT: &str = "The café's door said \"open\", so we went in.\nNobody was there but a cat, asleep on \
                     the counter next to a plate of biscuits; it did not mind us in the least.";
 
-/// How often the text is repeated in what a tool answers: about a KiB, a page of a file.
+/// Repetitions of the text in the result of a tool: about one KiB, a page of a file.
 const REPEATED: usize = 6;
 
-/// Pieces of a streamed text and of a call's arguments.
+/// Number of deltas of a streamed text, and of the arguments of a call.
 const CHUNKS: usize = 60;
 
-/// A request's body of about this length, in bytes, or the shortest that has a call and its result.
+/// Returns a request body of about this length, in bytes, or the shortest one with a call and its result.
 pub(crate) fn body(dialect: Dialect, length: usize) -> Result<Vec<u8>> {
     let tools = if length < 4 << 10 { 1 } else { 12 };
     let mut request = Request {
@@ -52,7 +52,7 @@ pub(crate) fn body(dialect: Dialect, length: usize) -> Result<Vec<u8>> {
     Ok(encode(&request)?)
 }
 
-/// A question, a call, and what the tool answered.
+/// Returns a question, a call, and the result of the tool.
 fn push_exchange(request: &mut Request, place: usize, repeated: usize) {
     let id = format!("call_{place}");
     let arguments =
@@ -80,7 +80,7 @@ fn push_exchange(request: &mut Request, place: usize, repeated: usize) {
     merge_turns(&mut request.turns);
 }
 
-/// Neighbours of one role are one turn.
+/// Joins neighbouring parts of one role to one turn.
 fn merge_turns(turns: &mut Vec<Turn>) {
     turns.dedup_by(|later, turn| {
         let same = later.role == turn.role;
@@ -114,7 +114,7 @@ fn tool(number: usize) -> Tool {
     }
 }
 
-/// A provider's stream: the names and the data of its events.
+/// Returns a provider's stream: the names and the data of its events.
 pub(crate) fn stream(dialect: Dialect) -> Vec<(String, Vec<u8>)> {
     let mut encoder = dialect.encoder(ResponseContext {
         id: "call-1".to_owned(),
@@ -132,7 +132,7 @@ pub(crate) fn stream(dialect: Dialect) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// Text and calls in pieces of some ten bytes, as models write them.
+/// Returns text and calls in deltas of about ten bytes, as models stream them.
 fn events() -> Vec<Event> {
     let usage = Usage {
         input: 900,

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Builds the JavaScript and Python practice guests, and installs the tools for that:
+# Builds the JavaScript and Python example guests, and installs the tools for that:
 #
 #     build-guests.sh OUT_DIR [javascript|python ...]
 #
-# It makes OUT_DIR/{javascript,python}-{executor,selector}.wasm. The tools go to OUT_DIR/tools;
-# nothing is installed globally but, for root on Debian, Node.js or Python itself. What is there and
-# still fits is left alone. It may run several times at once: the later runs wait for the first.
+# It creates OUT_DIR/{javascript,python}-{executor,selector}.wasm and installs the tools in
+# OUT_DIR/tools. Only Node.js or Python itself is installed globally, if it is missing and the user is
+# root on Debian. A component whose sources have not changed is not built again. Several runs at the
+# same time are safe: the later ones wait for the first.
 set -euo pipefail
 
 readonly COMPONENTIZE_QJS_VERSION=0.4.5
 readonly COMPONENTIZE_PY_VERSION=0.25.1
 
 main() {
-  [ $# -ge 1 ] || fail "say where to: build-guests.sh OUT_DIR [javascript|python ...]"
+  [ $# -ge 1 ] || fail "usage: build-guests.sh OUT_DIR [javascript|python ...]"
   mkdir -p "$1"
   out=$(cd "$1" && pwd)
   shift
@@ -27,14 +28,14 @@ main() {
   for language in "$@"; do
     case $language in
       javascript | python) ;;
-      *) fail "there are no guests in '$language'; choose javascript or python" ;;
+      *) fail "unknown language '$language'; use javascript or python" ;;
     esac
     build "$language" executor
     build "$language" selector
   done
 }
 
-# Makes one component, unless the one there was made of the same files.
+# Builds one component, unless the existing one was built from the same files.
 build() {
   local language=$1 role=$2
   local component=$out/$language-$role.wasm stamp
@@ -43,7 +44,7 @@ build() {
     return
   fi
 
-  # A copy, since componentize-py leaves compiled files beside the sources.
+  # A copy, because componentize-py leaves compiled files beside the sources.
   rm -rf "$scratch/$language"
   cp -R "$here/$language" "$scratch/$language"
   "tools_$language"
@@ -54,7 +55,7 @@ build() {
   echo "built $component"
 }
 
-# What a language's components are made of: their sources, the contract, and this script.
+# A digest of all that a language's components depend on: sources, contract, and this script.
 fingerprint() {
   cd "$here"
   find "$1" ../../wit build-guests.sh -type f \( -path "$1/*" -o -name '*.wit' -o -name '*.sh' \) \
@@ -83,19 +84,19 @@ tools_python() {
   need python3 python3
   python3 -c 'import ensurepip, venv' 2>/dev/null || install python3-venv "Python's venv module"
   rm -rf "$tools" && mkdir -p "$tools"
-  quietly "making a Python environment" python3 -m venv "$tools"
+  quietly "creating a Python environment" python3 -m venv "$tools"
   quietly "installing componentize-py" "$tools/bin/pip" install --quiet \
     --disable-pip-version-check "componentize-py==$COMPONENTIZE_PY_VERSION"
   touch "$tools/complete"
 }
 
 componentize_python() {
-  # VIRTUAL_ENV keeps it from looking at the packages of whatever Python comes first.
+  # Without VIRTUAL_ENV it would use the packages of the first Python in PATH.
   VIRTUAL_ENV=$tools "$tools/bin/componentize-py" --wit-path "$wit" --world "$1-plugin" \
     componentize --python-path "$scratch/python" --stub-wasi --output "$2" "$1"
 }
 
-# need PROGRAM PACKAGE: the program is there, or it is installed.
+# need PROGRAM PACKAGE: installs the package unless the program is there.
 need() {
   command -v "$1" >/dev/null || install "$2" "$1"
 }
@@ -110,7 +111,7 @@ install() {
     apt-get install -y --no-install-recommends "$1"
 }
 
-# quietly WHAT COMMAND...: says what the command printed only if it fails.
+# quietly WHAT COMMAND...: shows the output of the command only if it fails.
 quietly() {
   local what=$1
   shift

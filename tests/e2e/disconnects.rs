@@ -74,6 +74,6 @@ async fn client_disconnects_release_relayed_streams() {
 
 #[tokio::test]
 async fn client_disconnects_release_plugin_streams() {
-    let guest = jackfield_test_support::guest("mock_executor");
+    let guest = jackfield_test_support::guest("example_executor");
     disconnect_clients("practice-executor", Some(guest)).await;
 }

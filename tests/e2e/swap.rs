@@ -115,7 +115,7 @@ async fn swaps_under_load_fail_no_call_and_leak_nothing() {
     let jackfield = Arc::new(two_providers(&upstream).await);
     let components = [
         plugin("openai-compatible"),
-        guest("mock_executor"),
+        guest("example_executor"),
         plugin("round-robin"),
     ];
 
@@ -167,7 +167,7 @@ async fn two_providers(upstream: &Upstream) -> Jackfield {
     let folder = tempfile::tempdir().unwrap();
     let jackfield =
         Jackfield::start_in(folder, &format!("providers:\n{relayed}{plugin_provider}")).await;
-    replace(&jackfield, "practice-executor", &guest("mock_executor")).await;
+    replace(&jackfield, "practice-executor", &guest("example_executor")).await;
     jackfield
 }
 

@@ -1,49 +1,13 @@
-//! The plugins that the binary carries. A file of the same name in the plugins folder takes the
-//! place of one.
+//! The plugins that the binary carries. A file of the same name in the plugins folder replaces one.
+//!
+//! `build.rs` writes the tables from the list in `plugins/build/src/built_in.rs`.
 
 use jackfield_runtime::BuiltIn;
 
-/// Their names and components.
-pub(crate) static BUILT_IN: [BuiltIn; 9] = [
-    (
-        "anthropic",
-        include_bytes!(concat!(env!("OUT_DIR"), "/anthropic.wasm")),
-    ),
-    (
-        "fill-first",
-        include_bytes!(concat!(env!("OUT_DIR"), "/fill-first.wasm")),
-    ),
-    (
-        "gemini",
-        include_bytes!(concat!(env!("OUT_DIR"), "/gemini.wasm")),
-    ),
-    (
-        "least-busy",
-        include_bytes!(concat!(env!("OUT_DIR"), "/least-busy.wasm")),
-    ),
-    (
-        "openai",
-        include_bytes!(concat!(env!("OUT_DIR"), "/openai.wasm")),
-    ),
-    (
-        "openai-compatible",
-        include_bytes!(concat!(env!("OUT_DIR"), "/openai-compatible.wasm")),
-    ),
-    (
-        "round-robin",
-        include_bytes!(concat!(env!("OUT_DIR"), "/round-robin.wasm")),
-    ),
-    (
-        "sticky",
-        include_bytes!(concat!(env!("OUT_DIR"), "/sticky.wasm")),
-    ),
-    (
-        "weighted",
-        include_bytes!(concat!(env!("OUT_DIR"), "/weighted.wasm")),
-    ),
-];
+/// Names and components.
+pub(crate) static BUILT_IN: &[BuiltIn] = &include!(concat!(env!("OUT_DIR"), "/components.rs"));
 
-/// Where the API of a built-in executor begins if the configuration does not say.
+/// Returns the base URL of a built-in executor for configurations without one.
 pub(crate) fn default_base_url(executor: &str) -> Option<&'static str> {
     let (_, url) = DEFAULT_BASE_URLS
         .iter()
@@ -51,12 +15,9 @@ pub(crate) fn default_base_url(executor: &str) -> Option<&'static str> {
     Some(url)
 }
 
-/// What those executors say themselves, known before any of them is loaded.
-const DEFAULT_BASE_URLS: [(&str, &str); 3] = [
-    ("anthropic", "https://api.anthropic.com"),
-    ("gemini", "https://generativelanguage.googleapis.com"),
-    ("openai", "https://api.openai.com/v1"),
-];
+/// Executors and their base URLs.
+const DEFAULT_BASE_URLS: &[(&str, &str)] =
+    &include!(concat!(env!("OUT_DIR"), "/default_base_urls.rs"));
 
 #[cfg(test)]
 mod tests {
@@ -73,7 +34,7 @@ mod tests {
     async fn default_base_urls_match_executor_descriptors() -> TestResult {
         let engine = Engine::new(None)?;
         let mut declared = Vec::new();
-        for (name, component) in BUILT_IN {
+        for (name, component) in BUILT_IN.iter().copied() {
             let id = PluginId {
                 name: Arc::from(name),
                 generation: 1,
@@ -88,7 +49,10 @@ mod tests {
                 .find(|(option, _)| option == "default-base-url");
             declared.extend(url.map(|(_, url)| (name, url)));
         }
-        let known = DEFAULT_BASE_URLS.map(|(name, url)| (name, url.to_owned()));
+        let known = DEFAULT_BASE_URLS.iter();
+        let known: Vec<_> = known
+            .map(|(name, url)| (*name, (*url).to_owned()))
+            .collect();
         assert_eq!(declared, known);
         Ok(())
     }

@@ -26,7 +26,7 @@ pub(crate) async fn list(folder: Option<&Path>) -> Result<(), String> {
             empty_dir.path()
         }
     };
-    let loaded = PluginDir::load(folder, &BUILT_IN, Arc::clone(&registry)).await;
+    let loaded = PluginDir::load(folder, BUILT_IN, Arc::clone(&registry)).await;
     drop(loaded.map_err(|error| error_chain(&error))?);
     let status = registry.status();
     show(&status);

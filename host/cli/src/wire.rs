@@ -39,7 +39,7 @@ impl Host {
     pub(crate) async fn new(config: &Config, file: &Path) -> Result<Self, String> {
         let engine = Engine::new(Some(&code_cache(config))).map_err(|error| error_chain(&error))?;
         let registry = Arc::new(Registry::new(engine));
-        let folder = PluginDir::load(&config.plugins, &BUILT_IN, Arc::clone(&registry));
+        let folder = PluginDir::load(&config.plugins, BUILT_IN, Arc::clone(&registry));
         let folder = folder.await.map_err(|error| error_chain(&error))?;
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot::build(config)));
         let clock = Clock::system();

@@ -304,7 +304,7 @@ impl<'a> Attempt<'a> {
 
     fn settle_invalid_output(&mut self, detail: String) -> AttemptError {
         let plugin = self.executor.plugin().clone();
-        tracing::warn!(%plugin, detail, "plugin answered nonsense");
+        tracing::warn!(%plugin, detail, "plugin returned an invalid response");
         self.executor.note_fault();
         self.settle_rejection(Rejection::Fault(PluginFault {
             plugin,

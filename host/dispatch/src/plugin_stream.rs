@@ -175,7 +175,7 @@ impl PluginStream {
 
     fn invalid_output(&self, detail: &str) -> StreamError {
         let plugin = self.executor.plugin().clone();
-        tracing::warn!(%plugin, detail, "plugin answered nonsense");
+        tracing::warn!(%plugin, detail, "plugin returned an invalid response");
         self.executor.note_fault();
         StreamError::Plugin(PluginFault {
             plugin,

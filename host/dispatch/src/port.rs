@@ -241,7 +241,7 @@ impl From<PluginFault> for Rejection {
     }
 }
 
-/// A plugin that trapped, overran a limit or answered nonsense. It blames no credential.
+/// A plugin that trapped, exceeded a limit or returned an invalid response. No credential is penalized.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("plugin {plugin} {kind}: {detail}")]
 pub struct PluginFault {
@@ -272,7 +272,7 @@ impl FaultKind {
     /// A label of few values, for metrics and the admin API.
     pub fn label(self) -> &'static str {
         match self {
-            Self::InvalidOutput => "nonsense",
+            Self::InvalidOutput => "invalid-output",
             Self::Overloaded => "overloaded",
             Self::OverOutput => "over-output",
             Self::OverTime => "over-time",
@@ -284,9 +284,9 @@ impl FaultKind {
 impl fmt::Display for FaultKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::InvalidOutput => "answered nonsense",
-            Self::Overloaded => "had no instance free",
-            Self::OverOutput => "answered more than it may",
+            Self::InvalidOutput => "returned an invalid response",
+            Self::Overloaded => "had no free instance",
+            Self::OverOutput => "returned too much output",
             Self::OverTime => "ran out of time",
             Self::Trapped => "trapped",
         })

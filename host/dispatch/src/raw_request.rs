@@ -197,7 +197,7 @@ fn upstream_request(
 
 fn invalid_output(executor: &Arc<dyn Executor>, detail: String) -> CallError {
     let plugin = executor.plugin().clone();
-    tracing::warn!(%plugin, detail, "plugin answered nonsense");
+    tracing::warn!(%plugin, detail, "plugin returned an invalid response");
     executor.note_fault();
     CallError::Plugin(PluginFault {
         plugin,

@@ -1,4 +1,5 @@
-//! The bindings of both worlds, generated from `wit/`.
+//! Rust types and functions of both worlds, generated from `wit/`. Both worlds share the types of the
+//! interfaces that they have in common.
 
 pub(crate) mod executor_world {
     wasmtime::component::bindgen!({

@@ -1,5 +1,5 @@
-//! Between the contract's types and the host's. What a guest answers is checked here: a value that
-//! the contract does not allow is a fault of the plugin, named.
+//! Converts between the contract's types and the host's: `.._out` for the input of a guest, `.._in` for
+//! its result. A result that the contract does not allow is a [`ContractError`].
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -19,8 +19,44 @@ use crate::bindings::{executor_contract as contract, types};
 use crate::host_functions::truncate;
 use crate::limits::LIST_LENGTH_MAX;
 
-/// What is wrong with a guest's answer.
-pub(crate) type ContractError = String;
+/// A value of a guest that the contract does not allow.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ContractError {
+    /// A status outside of 100 to 999.
+    #[error("{0} is not a valid HTTP status")]
+    Status(u16),
+    /// A header name that HTTP does not allow.
+    #[error("{0:?} is not a valid header name")]
+    HeaderName(String),
+    /// A header value that HTTP does not allow, such as one with a line feed.
+    #[error("the value of the header `{0}` is not valid")]
+    HeaderValue(HeaderName),
+    /// A method that HTTP does not allow.
+    #[error("{0:?} is not a valid HTTP method")]
+    Method(String),
+    /// A URL that cannot be parsed, or that is not absolute.
+    #[error("{url:?} is not a valid URL: {reason}")]
+    Url {
+        /// The URL, truncated.
+        url: String,
+        /// Why it cannot be parsed.
+        reason: url::ParseError,
+    },
+    /// A client id or secret without its part.
+    #[error("the scheme `{OAUTH_CLIENT_BASIC}` needs the parameter `part`, `id` or `secret`")]
+    SchemePart,
+    /// A framing that the contract reserves.
+    #[error("this host does not support the framing `{0}`")]
+    ReservedFraming(&'static str),
+    /// A list longer than [`LIST_LENGTH_MAX`].
+    #[error("{length} {list}, but at most {LIST_LENGTH_MAX} are allowed")]
+    ListTooLong {
+        /// The list, as the contract names it.
+        list: &'static str,
+        /// The number of its values.
+        length: usize,
+    },
+}
 
 pub(crate) fn context_out(context: &Context) -> types::Context {
     let credential = &context.credential;
@@ -56,8 +92,8 @@ fn credential_out(credential: &Credential) -> types::Credential {
     }
 }
 
-/// The credential with what is known of its tokens, as attributes that take the place of any that the
-/// operator gave those names.
+/// The credential for `should-refresh`: the times of its tokens are attributes, which replace any that
+/// the operator gave the same names.
 pub(crate) fn refresh_credential_out(evaluation: &Evaluation) -> types::Credential {
     let mut credential = credential_out(&evaluation.credential);
     let known = [
@@ -72,7 +108,7 @@ pub(crate) fn refresh_credential_out(evaluation: &Evaluation) -> types::Credenti
     credential
 }
 
-/// Names of `should-refresh` in `wit/executor.wit`.
+/// Attributes that `should-refresh` in `wit/executor.wit` promises.
 const TOKEN_EXPIRES_AT: &str = "token-expires-at-ms";
 const TOKEN_REFRESHED_AT: &str = "token-refreshed-at-ms";
 
@@ -100,8 +136,8 @@ pub(crate) fn frames_out(frames: &[Frame]) -> Vec<contract::Frame> {
 }
 
 pub(crate) fn head_in(head: types::HttpHead) -> Result<ResponseHead, ContractError> {
-    let status = StatusCode::from_u16(head.status)
-        .map_err(|_| format!("{} is not an HTTP status", head.status))?;
+    let status =
+        StatusCode::from_u16(head.status).map_err(|_| ContractError::Status(head.status))?;
     Ok(ResponseHead {
         status,
         headers: headers_in(head.headers)?,
@@ -112,14 +148,10 @@ fn headers_in(headers: Vec<types::Header>) -> Result<HeaderMap, ContractError> {
     check_length("headers", headers.len())?;
     let mut map = HeaderMap::with_capacity(headers.len());
     for header in headers {
-        let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| {
-            format!(
-                "{:?} is not a header's name",
-                truncate(&header.name, QUOTED_BYTES_MAX)
-            )
-        })?;
+        let name = HeaderName::from_bytes(header.name.as_bytes())
+            .map_err(|_| ContractError::HeaderName(quoted(&header.name)))?;
         let value = HeaderValue::from_maybe_shared(Bytes::from(header.value))
-            .map_err(|_| format!("the header `{name}` has a value that HTTP does not allow"))?;
+            .map_err(|_| ContractError::HeaderValue(name.clone()))?;
         map.append(name, value);
     }
     Ok(map)
@@ -141,17 +173,11 @@ pub(crate) fn plan_in(plan: contract::Plan) -> Result<Plan, ContractError> {
 
 fn request_in(request: types::HttpRequest) -> Result<PlannedRequest, ContractError> {
     check_length("secrets", request.secrets.len())?;
-    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| {
-        format!(
-            "{:?} is not an HTTP method",
-            truncate(&request.method, QUOTED_BYTES_MAX)
-        )
-    })?;
-    let url = Url::parse(&request.url).map_err(|cause| {
-        format!(
-            "the URL {:?}: {cause}",
-            truncate(&request.url, QUOTED_BYTES_MAX)
-        )
+    let method = Method::from_bytes(request.method.as_bytes())
+        .map_err(|_| ContractError::Method(quoted(&request.method)))?;
+    let url = Url::parse(&request.url).map_err(|reason| ContractError::Url {
+        url: quoted(&request.url),
+        reason,
     })?;
     let placed = |secret: types::SecretUse| Ok((secret.secret, place_in(secret.place)?));
     let secrets: Result<Vec<_>, ContractError> = request.secrets.into_iter().map(placed).collect();
@@ -180,15 +206,13 @@ fn place_in(place: types::SecretPlace) -> Result<SecretPlace, ContractError> {
     })
 }
 
-/// Its one parameter says which of the two the secret is.
+/// The parameter `part` says whether the secret is the client's id or its secret.
 fn oauth_client_basic_in(parameters: &[types::Field]) -> Result<SecretPlace, ContractError> {
     let mut parts = parameters.iter().filter(|(name, _)| name == "part");
     match parts.next().map(|(_, value)| value.as_str()) {
         Some("id") => Ok(SecretPlace::OauthClientId),
         Some("secret") => Ok(SecretPlace::OauthClientSecret),
-        _ => Err(format!(
-            "the scheme `{OAUTH_CLIENT_BASIC}` has a parameter `part`, which is `id` or `secret`"
-        )),
+        _ => Err(ContractError::SchemePart),
     }
 }
 
@@ -222,9 +246,9 @@ fn response_in(response: contract::Response) -> Result<ResponseMode, ContractErr
         contract::Framing::Raw => Framing::Raw,
         contract::Framing::Lines => Framing::Lines,
         contract::Framing::Sse => Framing::Sse,
-        contract::Framing::JsonArray => return Err("this host has no framing `json-array`".into()),
+        contract::Framing::JsonArray => return Err(ContractError::ReservedFraming("json-array")),
         contract::Framing::AwsEventStream => {
-            return Err("this host has no framing `aws-event-stream`".into());
+            return Err(ContractError::ReservedFraming("aws-event-stream"));
         }
     }))
 }
@@ -269,20 +293,23 @@ pub(crate) fn failure_in(failure: types::Failure) -> Refusal {
     }
 }
 
-fn check_length(what: &str, length: usize) -> Result<(), ContractError> {
+fn check_length(list: &'static str, length: usize) -> Result<(), ContractError> {
     if length <= LIST_LENGTH_MAX {
         return Ok(());
     }
-    Err(format!(
-        "{length} {what}, where {LIST_LENGTH_MAX} are allowed"
-    ))
+    Err(ContractError::ListTooLong { list, length })
 }
 
-/// A scheme that this host knows; see `wit/types.wit`.
+/// A guest's text as an error message quotes it.
+fn quoted(text: &str) -> String {
+    truncate(text, QUOTED_BYTES_MAX).to_owned()
+}
+
+/// The only secret scheme that this host converts; see `wit/types.wit`.
 const OAUTH_CLIENT_BASIC: &str = "oauth-client-basic";
 
-/// What a message shows of a guest's text, in bytes.
+/// Bytes of a guest's text that an error message quotes.
 const QUOTED_BYTES_MAX: usize = 80;
 
-/// A failure's message, in bytes; more is cut.
+/// Length of a failure's message, in bytes. The rest is cut off.
 const MESSAGE_BYTES_MAX: usize = 1_024;

@@ -1,4 +1,4 @@
-//! The engine: one configuration, one linker a world, one ticker, and the code cache.
+//! The wasmtime engine with its limits, a linker for each world, the ticker, and the code cache.
 
 use std::fs;
 use std::io;
@@ -24,7 +24,7 @@ use crate::limits::{
     TABLE_ELEMENTS_MAX, TICK,
 };
 
-/// Runs components. Cheap to clone; the last clone to go ends the ticker.
+/// Runs components. Cheap to clone. The ticker ends when the last clone is dropped.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
@@ -36,18 +36,18 @@ struct Inner {
     cache: Option<Cache>,
 }
 
-/// Why there is no engine.
+/// Why the engine could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The folder for compiled code cannot be used.
-    #[error("using {} for compiled code: {problem}; name another folder, or mend this one", .folder.display())]
+    #[error("cannot use {} for compiled code: {problem}; choose another folder, or correct this one", .folder.display())]
     CacheFolder {
         /// The folder.
         folder: PathBuf,
-        /// What is wrong with it.
+        /// Why it cannot be used.
         problem: String,
     },
-    /// wasmtime refused: the platform lacks something.
+    /// wasmtime does not support the platform.
     #[error("starting the WebAssembly engine")]
     Engine(#[source] wasmtime::Error),
     /// The ticker's thread could not be started.
@@ -56,11 +56,12 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// An engine that keeps compiled code in a folder, which it makes if it is missing, or that
-    /// compiles anew each time.
+    /// Creates an engine. It caches compiled code in `cache_folder`, which it creates if it is missing.
+    /// Without a folder it compiles each component at each start.
     ///
     /// # Errors
-    /// When the folder cannot be made private, or the platform lacks what wasmtime needs.
+    /// When the folder cannot be created, or other users can write to it; when wasmtime does not support
+    /// the platform; when the ticker's thread cannot be started.
     pub fn new(cache_folder: Option<&Path>) -> Result<Self, EngineError> {
         let cache = cache_folder.map(code_cache).transpose()?;
         let engine = wasmtime::Engine::new(&config(cache.clone())).map_err(EngineError::Engine)?;
@@ -80,7 +81,7 @@ impl Engine {
         })))
     }
 
-    /// How often compiled code was found in the cache, and how often it was not.
+    /// Returns the hits and the misses of the code cache.
     pub fn cache_hits_and_misses(&self) -> (usize, usize) {
         self.0
             .cache
@@ -88,7 +89,7 @@ impl Engine {
             .map_or((0, 0), |cache| (cache.cache_hits(), cache.cache_misses()))
     }
 
-    /// Instances alive now, over all plugins.
+    /// Returns the number of instances of all plugins.
     pub fn instances_alive(&self) -> usize {
         INSTANCES_MAX as usize - self.0.instances.available_permits()
     }
@@ -109,8 +110,8 @@ impl Engine {
         &self.0.instances
     }
 
-    /// A store under all limits. At each tick a guest gives way, and when its ticks are used up it
-    /// is stopped.
+    /// Creates a store with all limits. A guest yields to other tasks at each tick, and is stopped when
+    /// its ticks are used up.
     pub(crate) fn store(
         &self,
         plugin: PluginId,
@@ -133,15 +134,16 @@ impl Engine {
     }
 }
 
-/// Stops a guest whose ticks are used up.
+/// The error that stops a guest whose ticks are used up.
 #[derive(Debug, thiserror::Error)]
-#[error("the call ran for longer than it may")]
+#[error("the call used up its time")]
 pub(crate) struct TimeLimitExceeded;
 
 fn config(cache: Option<Cache>) -> Config {
     let mut config = Config::new();
     config
-        // Plugins never suspend by themselves; without this a call costs a third to a fifth.
+        // Plugins do not use the component model's async functions. With support for them, a call costs
+        // three to five times as much.
         .concurrency_support(false)
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
@@ -153,8 +155,8 @@ fn config(cache: Option<Cache>) -> Config {
     config
 }
 
-/// Slots for [`INSTANCES_MAX`] components. A slot is address space until it is used. A component
-/// made by a language's toolchain has several core instances and tables, but one memory.
+/// Slots for [`INSTANCES_MAX`] components. An unused slot takes only address space. A component of a
+/// language's toolchain has several core instances and tables, but one memory.
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(INSTANCES_MAX)
@@ -165,14 +167,14 @@ fn pool() -> PoolingAllocationConfig {
         .max_memory_size(MEMORY_BYTES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_unused_warm_slots(64)
-        // Keeping pages resident costs more time than it saves, and a gigabyte at the peak.
+        // Measured: to keep pages resident costs more time than it saves, and a gigabyte at the peak.
         .linear_memory_keep_resident(0)
         .decommit_batch_size(8);
     pool
 }
 
-/// The WASI interfaces that language runtimes import even where they do nothing. No sockets, and
-/// the file system has no folder in it.
+/// Links a world and the WASI interfaces that language runtimes always import. There are no sockets, and
+/// the file system has no folder.
 fn linker(
     engine: &wasmtime::Engine,
     add_world: impl FnOnce(&mut Linker<HostState>) -> wasmtime::Result<()>,
@@ -224,7 +226,8 @@ impl wasmtime::component::HasData for HasTable {
     type Data<'a> = &'a mut wasmtime::component::ResourceTable;
 }
 
-/// Compiled code is native code, so whoever can write to its folder can do what we can.
+/// Opens the code cache. It holds native code that this process will run, so a folder that other users
+/// can write to is rejected.
 fn code_cache(folder: &Path) -> Result<Cache, EngineError> {
     let refuse = |problem: String| EngineError::CacheFolder {
         folder: folder.to_owned(),
@@ -234,7 +237,7 @@ fn code_cache(folder: &Path) -> Result<Cache, EngineError> {
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .map_err(|cause| refuse(format!("it cannot be made: {cause}")))?;
+        .map_err(|cause| refuse(format!("it cannot be created: {cause}")))?;
     let folder = folder
         .canonicalize()
         .map_err(|cause| refuse(cause.to_string()))?;
@@ -244,7 +247,7 @@ fn code_cache(folder: &Path) -> Result<Cache, EngineError> {
         .mode();
     if mode & 0o022 != 0 {
         return Err(refuse(format!(
-            "others may write to it (mode {:o})",
+            "other users may write to it (mode {:o})",
             mode & 0o777
         )));
     }
@@ -255,13 +258,13 @@ fn code_cache(folder: &Path) -> Result<Cache, EngineError> {
     Cache::new(config).map_err(|cause| refuse(format!("{cause:#}")))
 }
 
-/// Guests' time is counted by a thread of its own: a guest that spins may hold every thread of the
-/// async runtime for a moment. The thread ends when the engine is gone.
+/// Starts the thread that advances the epoch every [`TICK`]. It is a thread and not a task, because
+/// guests that spin can occupy every thread of the async runtime. It ends when the engine is dropped.
 fn start_ticker(engine: &wasmtime::Engine) -> io::Result<()> {
     let engine = engine.weak();
     #[expect(
         clippy::disallowed_methods,
-        reason = "this thread does nothing but sleep and tick"
+        reason = "this thread only sleeps and ticks"
     )]
     let tick = move || {
         while let Some(engine) = engine.upgrade() {

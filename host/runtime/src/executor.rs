@@ -1,4 +1,4 @@
-//! An executor that is a component: one generation of it, and the answers that pass through it.
+//! The port `Executor` implemented by a component: one generation of it, and its replies.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use jackfield_dispatch::plan::{Context, Evaluation, Frame, Output, Plan, Refusal
 use jackfield_dispatch::port::{
     BoxFuture, Descriptor, Executor, PluginFault, PluginId, Rejection, Reply, ResponseHead,
 };
+use tokio::time::timeout;
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, ResourceAny};
 
@@ -20,12 +21,11 @@ use crate::convert::{
     refresh_credential_out,
 };
 use crate::engine::Engine;
-use crate::fault::{CallTimeout, invalid_output, with_timeout};
 use crate::host_state::HostState;
-use crate::instance::{Instance, InstanceCounts, Instances, InstantiateError, World};
-use crate::limits::{CALL_TICKS_MAX, DESCRIBE_TICKS_MAX};
+use crate::instance::{Generation, Instance, InstanceCounts, Instances, InstantiateError, World};
+use crate::limits::{CALL_TICKS_MAX, CALL_WALL_MAX, DESCRIBE_TICKS_MAX};
 
-/// The executors' world.
+/// The world `executor-plugin`.
 pub(crate) struct ExecutorWorld;
 
 impl World for ExecutorWorld {
@@ -49,7 +49,7 @@ impl World for ExecutorWorld {
 pub(crate) struct ComponentExecutor {
     plugin: PluginId,
     descriptor: Descriptor,
-    instances: Arc<Instances<ExecutorWorld>>,
+    instances: Instances<ExecutorWorld>,
 }
 
 impl fmt::Debug for ComponentExecutor {
@@ -62,26 +62,26 @@ impl fmt::Debug for ComponentExecutor {
 }
 
 impl ComponentExecutor {
-    /// Starts one instance and asks it what it is.
+    /// Starts one instance and calls its `describe`.
     ///
     /// # Errors
-    /// When it does not fit the contract, fails, or answers nonsense.
+    /// When the component does not match the contract, fails, or declares no dialect.
     pub(crate) async fn describe(
         engine: &Engine,
         plugin: PluginId,
         linked: InstancePre<HostState>,
     ) -> Result<Self, InstantiateError> {
-        let instances = Instances::<ExecutorWorld>::new(engine.clone(), plugin.clone(), linked)
-            .map_err(InstantiateError::Link)?;
-        let mut instance = instances.instantiate_first().await?;
+        let (instances, mut instance) =
+            Instances::<ExecutorWorld>::start(engine.clone(), plugin.clone(), linked).await?;
         instance.begin_call(DESCRIBE_TICKS_MAX);
         let guest = instance.bindings.jackfield_plugin_executor();
-        let described = with_timeout(guest.call_describe(&mut instance.store)).await;
-        let described = instance.check(described)?;
+        let call = guest.call_describe(&mut instance.store);
+        let described = timeout(CALL_WALL_MAX, call).await;
+        let described = instances.check(&instance, described)?;
         instances.release(instance);
         if described.dialects.is_empty() {
-            let problem = "it accepts no dialect; an executor declares at least one";
-            return Err(InstantiateError::Fault(invalid_output(&plugin, problem)));
+            let problem = "it declares no dialect; an executor needs at least one";
+            return Err(InstantiateError::Fault(instances.invalid_output(problem)));
         }
         let descriptor = Descriptor {
             version: described.version,
@@ -99,25 +99,8 @@ impl ComponentExecutor {
         Ok(Self {
             plugin,
             descriptor,
-            instances: Arc::new(instances),
+            instances,
         })
-    }
-
-    pub(crate) fn counts(&self) -> InstanceCounts {
-        self.instances.counts()
-    }
-
-    pub(crate) fn retire(&self) {
-        self.instances.retire();
-    }
-
-    pub(crate) fn reactivate(&self) {
-        self.instances.reactivate();
-    }
-
-    fn record_fault(&self, fault: PluginFault) -> PluginFault {
-        self.instances.count_fault();
-        fault
     }
 
     async fn acquire(
@@ -125,25 +108,30 @@ impl ComponentExecutor {
         settings: &Arc<str>,
         body: &Bytes,
     ) -> Result<Instance<ExecutorWorld>, PluginFault> {
-        let mut instance = self
-            .instances
-            .acquire()
-            .await
-            .map_err(|fault| self.record_fault(fault))?;
+        let mut instance = self.instances.acquire().await?;
         let state = instance.store.data_mut();
         state.body = body.clone();
         state.settings = Arc::clone(settings);
         instance.begin_call(CALL_TICKS_MAX);
         Ok(instance)
     }
+}
 
-    /// Turns what a guest answered into what the host works with; a wrong answer is a fault.
-    fn convert_result<T, U>(
-        &self,
-        result: Result<T, types::Failure>,
-        convert: impl FnOnce(T) -> Result<U, ContractError>,
-    ) -> Result<U, Rejection> {
-        convert_result(&self.plugin, &self.instances, result, convert)
+impl Generation for ComponentExecutor {
+    fn version(&self) -> &str {
+        &self.descriptor.version
+    }
+
+    fn counts(&self) -> InstanceCounts {
+        self.instances.counts()
+    }
+
+    fn retire(&self) {
+        self.instances.retire();
+    }
+
+    fn reactivate(&self) {
+        self.instances.reactivate();
     }
 }
 
@@ -170,12 +158,10 @@ impl Executor for ComponentExecutor {
             let context = context_out(context);
             let guest = instance.bindings.jackfield_plugin_executor();
             let call = guest.call_prepare(&mut instance.store, &context);
-            let planned = with_timeout(call).await;
-            let planned = instance
-                .check(planned)
-                .map_err(|fault| self.record_fault(fault))?;
+            let planned = timeout(CALL_WALL_MAX, call).await;
+            let planned = self.instances.check(&instance, planned)?;
             self.instances.release(instance);
-            self.convert_result(planned, plan_in)
+            convert_result(&self.instances, planned, plan_in)
         })
     }
 
@@ -193,10 +179,8 @@ impl Executor for ComponentExecutor {
             let guest = instance.bindings.jackfield_plugin_executor();
             let call =
                 guest.call_judge(&mut instance.store, &wit_context, &wit_head, response_body);
-            let failure = with_timeout(call).await;
-            let failure = instance
-                .check(failure)
-                .map_err(|fault| self.record_fault(fault))?;
+            let failure = timeout(CALL_WALL_MAX, call).await;
+            let failure = self.instances.check(&instance, failure)?;
             self.instances.release(instance);
             let now = Timestamp::from_millis(context.now_ms);
             Ok(or_default_rules(
@@ -220,16 +204,13 @@ impl Executor for ComponentExecutor {
             let context = context_out(context);
             let guest = instance.bindings.jackfield_plugin_executor().reply();
             let call = guest.call_constructor(&mut instance.store, &context, &state);
-            let handle = with_timeout(call).await;
-            let handle = instance
-                .check(handle)
-                .map_err(|fault| self.record_fault(fault))?;
-            let (plugin, instances) = (self.plugin.clone(), Arc::clone(&self.instances));
-            // Its place is filled now, while the answer takes its time.
-            instances.prewarm();
+            let handle = timeout(CALL_WALL_MAX, call).await;
+            let handle = self.instances.check(&instance, handle)?;
+            // The reply keeps this instance to its end, so its replacement is created now: the next
+            // call finds one idle.
+            self.instances.prewarm();
             Ok(Box::new(ComponentReply {
-                plugin,
-                instances,
+                instances: self.instances.clone(),
                 instance,
                 handle,
             }) as Box<dyn Reply>)
@@ -247,23 +228,20 @@ impl Executor for ComponentExecutor {
             let guest = instance.bindings.jackfield_plugin_executor();
             let now_ms = evaluation.now_ms;
             let call = guest.call_should_refresh(&mut instance.store, &credential, now_ms);
-            let decision = with_timeout(call).await;
-            let decision = instance
-                .check(decision)
-                .map_err(|fault| self.record_fault(fault))?;
+            let decision = timeout(CALL_WALL_MAX, call).await;
+            let decision = self.instances.check(&instance, decision)?;
             self.instances.release(instance);
             Ok(decision)
         })
     }
 }
 
-/// The option of a descriptor that says that `should-refresh` is to be called.
+/// The option of a descriptor that makes the host call `should-refresh`.
 const EVALUATES_REFRESH: &str = "evaluates-refresh";
 
-/// One answer that passes through an instance of its own, dropped with it.
+/// A reply of the executor. Its instance serves no other call and is dropped with it.
 struct ComponentReply {
-    plugin: PluginId,
-    instances: Arc<Instances<ExecutorWorld>>,
+    instances: Instances<ExecutorWorld>,
     instance: Instance<ExecutorWorld>,
     handle: ResourceAny,
 }
@@ -275,9 +253,9 @@ impl Reply for ComponentReply {
             let guest = self.instance.bindings.jackfield_plugin_executor().reply();
             let head = head_out(&head);
             let call = guest.call_head(&mut self.instance.store, self.handle, &head);
-            let result = with_timeout(call).await;
-            let result = self.check(result)?;
-            convert_result(&self.plugin, &self.instances, result, head_in)
+            let result = timeout(CALL_WALL_MAX, call).await;
+            let result = self.instances.check(&self.instance, result)?;
+            convert_result(&self.instances, result, head_in)
         })
     }
 
@@ -287,31 +265,20 @@ impl Reply for ComponentReply {
             let guest = self.instance.bindings.jackfield_plugin_executor().reply();
             let frames = frames_out(&frames);
             let call = guest.call_push(&mut self.instance.store, self.handle, &frames, last);
-            let result = with_timeout(call).await;
-            let result = self.check(result)?;
-            convert_result(&self.plugin, &self.instances, result, output_in)
+            let result = timeout(CALL_WALL_MAX, call).await;
+            let result = self.instances.check(&self.instance, result)?;
+            convert_result(&self.instances, result, output_in)
         })
     }
 }
 
-impl ComponentReply {
-    fn check<R>(&self, result: Result<wasmtime::Result<R>, CallTimeout>) -> Result<R, Rejection> {
-        self.instance.check(result).map_err(|fault| {
-            self.instances.count_fault();
-            Rejection::Fault(fault)
-        })
-    }
-}
-
+/// Converts a guest's result into the host's types. A value that the contract does not allow is a
+/// fault of the plugin.
 fn convert_result<T, U>(
-    plugin: &PluginId,
     instances: &Instances<ExecutorWorld>,
     result: Result<T, types::Failure>,
     convert: impl FnOnce(T) -> Result<U, ContractError>,
 ) -> Result<U, Rejection> {
     let value = result.map_err(|failure| Rejection::Refused(Box::new(failure_in(failure))))?;
-    convert(value).map_err(|error| {
-        instances.count_fault();
-        Rejection::Fault(invalid_output(plugin, error))
-    })
+    convert(value).map_err(|error| Rejection::Fault(instances.invalid_output(error.to_string())))
 }

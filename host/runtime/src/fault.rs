@@ -1,47 +1,27 @@
-//! From what wasmtime reports to whose fault it is: a plugin's, by name and kind.
-
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+//! Turns the error of a guest call into a fault, which names the plugin and the kind.
 
 use jackfield_dispatch::port::{FaultKind, PluginFault, PluginId};
-use tokio::time::sleep;
+use tokio::time::error::Elapsed;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::engine::TimeLimitExceeded;
 use crate::host_state::HostState;
 use crate::limits::{CALL_WALL_MAX, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX, TICK};
 
-/// A call was not over within [`CALL_WALL_MAX`].
-#[derive(Debug)]
-pub(crate) struct CallTimeout;
-
-/// Runs a call into a guest, but no longer than [`CALL_WALL_MAX`]. Nearly every call is over at
-/// once, and then it costs no timer.
-pub(crate) async fn with_timeout<R>(call: impl Future<Output = R>) -> Result<R, CallTimeout> {
-    let mut call = pin!(call);
-    let mut limit = None;
-    poll_fn(|context| {
-        if let Poll::Ready(result) = call.as_mut().poll(context) {
-            return Poll::Ready(Ok(result));
-        }
-        let limit = limit.get_or_insert_with(|| Box::pin(sleep(CALL_WALL_MAX)));
-        limit.as_mut().poll(context).map(|()| Err(CallTimeout))
-    })
-    .await
-}
-
-/// Judges the result of one call into a guest. After a fault its instance must be dropped.
+/// Returns the result of a guest call, or the fault that it means, which is logged.
 pub(crate) fn check_result<R>(
     state: &HostState,
-    result: Result<wasmtime::Result<R>, CallTimeout>,
+    result: Result<wasmtime::Result<R>, Elapsed>,
 ) -> Result<R, PluginFault> {
     let (kind, detail) = match result {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => explain(state, &error),
-        Err(CallTimeout) => (
+        Err(Elapsed { .. }) => (
             FaultKind::OverTime,
-            format!("the call was not over after {} s", CALL_WALL_MAX.as_secs()),
+            format!(
+                "the call did not finish within {} s",
+                CALL_WALL_MAX.as_secs()
+            ),
         ),
     };
     let fault = PluginFault {
@@ -49,21 +29,29 @@ pub(crate) fn check_result<R>(
         kind,
         detail,
     };
-    log_fault(state, &fault);
+    let stderr = state.stderr();
+    tracing::warn!(
+        plugin = %fault.plugin,
+        kind = fault.kind.label(),
+        detail = fault.detail,
+        stderr = stderr.trim_end(),
+        "plugin failed"
+    );
     Err(fault)
 }
 
-/// A fault that the host found in an answer.
+/// Creates and logs the fault of a guest that returned a value the contract does not allow.
 pub(crate) fn invalid_output(plugin: &PluginId, detail: impl Into<String>) -> PluginFault {
     let fault = PluginFault {
         plugin: plugin.clone(),
         kind: FaultKind::InvalidOutput,
         detail: detail.into(),
     };
-    tracing::warn!(plugin = %fault.plugin, detail = fault.detail, "plugin answered nonsense");
+    tracing::warn!(plugin = %fault.plugin, detail = fault.detail, "plugin returned an invalid response");
     fault
 }
 
+/// Returns the kind and the detail of a fault.
 fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
     if error.is::<TimeLimitExceeded>() {
         let ran = TICK * state.ticks_max;
@@ -77,18 +65,20 @@ fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
         let most = OUTPUT_BYTES_MAX >> 20;
         return (
             FaultKind::OverOutput,
-            format!("it handed over more than {most} MiB in one call"),
+            format!("it passed more than {most} MiB to the host in one call"),
         );
     }
     if error.is::<PoolConcurrencyLimitError>() {
-        // A component of many parts takes more than one place of each kind.
+        // A component made of many core modules takes more than one slot of each kind, so the slots can
+        // run out before the permits for instances do.
         return (FaultKind::Overloaded, cause);
     }
+    // Most languages abort when memory cannot grow, and the trap does not contain the reason.
     if state.memory_refused {
         let most = MEMORY_BYTES_MAX >> 20;
         return (
             FaultKind::Trapped,
-            format!("it asked for more than {most} MiB of memory: {cause}"),
+            format!("it requested more than {most} MiB of memory: {cause}"),
         );
     }
     match error.downcast_ref::<Trap>() {
@@ -97,16 +87,6 @@ fn explain(state: &HostState, error: &wasmtime::Error) -> (FaultKind, String) {
     }
 }
 
-/// wasmtime has no type for this error; a test of a guest that floods keeps the words true.
+/// Part of wasmtime's message for the error, which has no type of its own. The test
+/// `enforces_the_output_limit` fails if wasmtime changes it.
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
-
-fn log_fault(state: &HostState, fault: &PluginFault) {
-    let stderr = state.stderr();
-    tracing::warn!(
-        plugin = %fault.plugin,
-        kind = fault.kind.label(),
-        detail = fault.detail,
-        stderr = stderr.trim_end(),
-        "plugin failed"
-    );
-}

@@ -1,5 +1,5 @@
-//! What guests may call: log, settings, the client's body, and the candidates. All of it answers
-//! at once.
+//! The host functions that guests import: log, settings, the client's body, and the candidates. None of
+//! them waits.
 
 use std::sync::atomic::Ordering;
 
@@ -31,7 +31,7 @@ impl log::Host for HostState {
     }
 }
 
-/// The longest beginning of a text that ends between characters and within a limit.
+/// The longest prefix of `text` with at most `bytes_max` bytes that ends between two characters.
 pub(crate) fn truncate(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
@@ -104,7 +104,7 @@ impl candidates::Host for HostState {
 }
 
 impl HostState {
-    /// A column of the pick under way, or what stands for it where there is none.
+    /// Reads a column of the candidates. Returns `none` outside of a pick.
     fn column<T>(&self, none: T, read: impl FnOnce(&dyn Columns) -> T) -> T {
         self.candidates.as_deref().map_or(none, read)
     }

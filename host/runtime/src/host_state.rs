@@ -1,4 +1,4 @@
-//! What belongs to one instance on the host's side: its limits, its exchange, and what it was shown.
+//! The host's data of one instance: its limits, the input of its call, and what it has seen.
 
 use std::io;
 use std::pin::Pin;
@@ -26,29 +26,29 @@ use crate::limits::{
 
 /// The data of one instance's store.
 pub(crate) struct HostState {
-    /// Which plugin, for log lines.
+    /// The plugin, for log lines and faults.
     pub(crate) plugin: PluginId,
-    /// Ticks that the call under way may run for.
+    /// Ticks that the present call may run.
     pub(crate) ticks_max: u32,
-    /// Ticks that are left of them.
+    /// Ticks left of `ticks_max`.
     pub(crate) ticks_left: u32,
-    /// Log lines that the call under way may still write.
+    /// Log lines that the present call may still write.
     pub(crate) log_lines_left: u32,
-    /// Log lines dropped, over all instances of the plugin's generation.
+    /// Log lines dropped by all instances of the generation.
     pub(crate) log_lines_dropped: Arc<AtomicU64>,
-    /// The settings of the exchange under way.
+    /// The settings for the present call.
     pub(crate) settings: Arc<str>,
-    /// The client's body of the exchange under way.
+    /// The client's body for the present call.
     pub(crate) body: Bytes,
-    /// The candidates of the pick under way.
+    /// The candidates of the present pick.
     pub(crate) candidates: Option<Arc<dyn Columns>>,
-    /// Whether the instance was shown a client's content. Such a one serves nobody else.
+    /// Whether the instance has seen content of a client or a provider. Such an instance is not reused.
     pub(crate) saw_content: bool,
-    /// The size of its linear memories, in bytes.
+    /// The total size of its linear memories, in bytes.
     pub(crate) memory_bytes: usize,
-    /// Whether it asked for more memory than it may have.
+    /// Whether it requested memory beyond the limit.
     pub(crate) memory_refused: bool,
-    /// The WASI resources that it holds.
+    /// The WASI resources of the guest.
     pub(crate) table: ResourceTable,
     limits: StoreLimits,
     stderr: Stderr,
@@ -81,20 +81,20 @@ impl HostState {
         }
     }
 
-    /// Makes ready for one call.
+    /// Sets the limits for one call.
     pub(crate) fn reset_limits(&mut self, ticks: u32) {
         self.ticks_max = ticks;
         self.ticks_left = ticks;
         self.log_lines_left = LOG_LINES_PER_CALL_MAX;
     }
 
-    /// Forgets the exchange that has ended.
+    /// Clears the input of the call that has ended, so that an idle instance holds no body.
     pub(crate) fn clear_call_data(&mut self) {
         self.body = Bytes::new();
         self.candidates = None;
     }
 
-    /// What the guest wrote to its standard error, up to the limit.
+    /// Returns the first [`STDERR_BYTES_MAX`] bytes that the guest wrote to standard error.
     pub(crate) fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr.0.lock()).into_owned()
     }
@@ -135,8 +135,8 @@ impl ResourceLimiter for HostState {
     }
 }
 
-/// WASI as guests get it: no files, no sockets, no environment, a clock that stands still and
-/// random numbers that are always the same, so that a guest is a function of what it is given.
+/// WASI without files, sockets and environment. The clock stands still and random numbers are always the
+/// same, so that the result of a guest depends only on its input.
 fn wasi(stderr: Stderr) -> WasiCtx {
     let mut builder = WasiCtxBuilder::new();
     builder
@@ -173,7 +173,7 @@ impl HostMonotonicClock for StoppedClock {
     }
 }
 
-/// Standard error of a guest: the first bytes are kept, the rest goes nowhere.
+/// Standard error of a guest. It stores the first [`STDERR_BYTES_MAX`] bytes and discards the rest.
 #[derive(Clone, Default)]
 struct Stderr(Arc<Mutex<Vec<u8>>>);
 
@@ -200,6 +200,7 @@ impl AsyncWrite for Stderr {
             .saturating_sub(buffer.len())
             .min(bytes.len());
         buffer.extend_from_slice(&bytes[..space]);
+        // Everything counts as written: an error would make the guest's runtime fail.
         Poll::Ready(Ok(bytes.len()))
     }
 

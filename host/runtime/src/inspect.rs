@@ -1,23 +1,23 @@
-//! What a component is and what it wants, read before it is used: every refusal names what is
-//! missing and what to change.
+//! Checks the imports and exports of a component before it is used. Every error names the import or
+//! export, and says what to change.
 
 use semver::Version;
 use wasmtime::component::Component;
 
-/// The version of `wit/` that this host speaks.
+/// The version of `wit/` that this host implements.
 pub const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
 
-/// Which role a plugin has.
+/// The kind of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PluginKind {
-    /// Speaks to a provider.
+    /// Plans requests to a provider.
     Executor,
-    /// Chooses among credentials.
+    /// Chooses a credential.
     Selector,
 }
 
 impl PluginKind {
-    /// As logs and the admin API name it.
+    /// The word for it in logs and in the admin API.
     pub fn label(self) -> &'static str {
         match self {
             Self::Executor => "executor",
@@ -26,55 +26,57 @@ impl PluginKind {
     }
 }
 
-/// Why a component cannot be a plugin of this host.
+/// Why a file is not a plugin for this host.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
-    /// Not WebAssembly.
+    /// The file is not WebAssembly.
     #[error("it is not a WebAssembly file; build a component for the target wasm32-wasip2")]
     NotWasm,
-    /// A core module.
+    /// The file is a core module.
     #[error(
         "it is a core module, not a component; build for wasm32-wasip2, or run `wasm-tools component new` on it"
     )]
     CoreModule,
-    /// It wants something that no version of this host's contract has.
-    #[error("it imports `{0}`, which this host does not offer; wit/README.md lists what it does")]
+    /// It imports something that this host does not offer.
+    #[error(
+        "it imports `{0}`, which this host does not offer; wit/README.md lists the ones that it offers"
+    )]
     UnknownImport(String),
     /// It was built against a newer contract.
     #[error(
-        "it wants `{name}`, but this host offers version {CONTRACT_VERSION} of jackfield:plugin; update the host, or build the plugin against wit/ of this one"
+        "it needs `{name}`, but this host has version {CONTRACT_VERSION} of jackfield:plugin; update the host, or build the plugin against this host's wit/"
     )]
     NewerContract {
         /// The import or export.
         name: String,
     },
-    /// It was built against a contract that this host no longer speaks.
+    /// It was built against an older contract, which this host does not support.
     #[error(
-        "it wants `{name}`, but this host speaks version {CONTRACT_VERSION} of jackfield:plugin; build it anew against wit/ of this host"
+        "it needs `{name}`, but this host has version {CONTRACT_VERSION} of jackfield:plugin; build the plugin against this host's wit/"
     )]
     OlderContract {
         /// The import or export.
         name: String,
     },
-    /// It is a plugin for something else.
+    /// It exports no interface of the contract.
     #[error(
         "it exports neither jackfield:plugin/executor nor jackfield:plugin/selector, but {exports}; export one of the two"
     )]
     NoPluginExport {
-        /// What it exports instead.
+        /// Its exports.
         exports: String,
     },
-    /// It would be both.
+    /// It exports both interfaces of the contract.
     #[error(
-        "it exports both jackfield:plugin/executor and jackfield:plugin/selector; make two plugins of it"
+        "it exports both jackfield:plugin/executor and jackfield:plugin/selector; split it into two plugins"
     )]
     BothKinds,
 }
 
-/// Whether these bytes begin like a component.
+/// Checks that a file begins like a component.
 ///
 /// # Errors
-/// When they begin like something else.
+/// When it begins like a core module, or is not WebAssembly.
 pub(crate) fn check_header(bytes: &[u8]) -> Result<(), InspectError> {
     match bytes.get(..8) {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
@@ -83,10 +85,11 @@ pub(crate) fn check_header(bytes: &[u8]) -> Result<(), InspectError> {
     }
 }
 
-/// Checks every import and finds the role.
+/// Checks every import, and returns the kind by the exports.
 ///
 /// # Errors
-/// When an import is not offered, when the contract's version differs, or when there is no role.
+/// When this host does not offer an import, when the contract's version differs, or when the component
+/// does not export exactly one of the two interfaces.
 pub(crate) fn detect_kind(
     engine: &wasmtime::Engine,
     component: &Component,
@@ -128,8 +131,8 @@ fn check_import(name: &str) -> Result<(), InspectError> {
     }
 }
 
-/// wasmtime links a guest that was built against a newer minor version without a word, and what it
-/// lacks shows in the middle of a request. So versions are compared here.
+/// Compares the version of an import or export with the contract's. wasmtime would link a guest that was
+/// built against a newer compatible version, and the guest would fail during a request.
 fn check_version(name: &str) -> Result<(), InspectError> {
     let Some(required) = version(name) else {
         return Ok(());
@@ -147,7 +150,7 @@ fn check_version(name: &str) -> Result<(), InspectError> {
     Ok(())
 }
 
-/// `jackfield:plugin/log` of `jackfield:plugin/log@0.1.0`.
+/// Returns `jackfield:plugin/log` for `jackfield:plugin/log@0.1.0`.
 fn interface(name: &str) -> &str {
     name.split_once('@')
         .map_or(name, |(interface, _)| interface)
@@ -168,7 +171,7 @@ fn format_list(names: &[&str]) -> String {
 
 const HOST_INTERFACES: [&str; 5] = ["types", "log", "settings", "client-body", "candidates"];
 
-/// What language runtimes import even where they do nothing.
+/// The WASI interfaces that language runtimes import even if the plugin does not use them.
 const WASI_INTERFACES: [&str; 20] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
@@ -200,10 +203,13 @@ mod tests {
     fn rejects_imports_by_name_and_version() {
         assert!(check_import("jackfield:plugin/log@0.1.0").is_ok());
         assert!(check_import("wasi:io/streams@0.2.6").is_ok());
-        for (import, refusal) in [
+        for (import, advice) in [
             ("jackfield:plugin/log@0.1.1", "update the host"),
             ("jackfield:plugin/log@0.2.0", "update the host"),
-            ("jackfield:plugin/log@0.0.9", "build it anew"),
+            (
+                "jackfield:plugin/log@0.0.9",
+                "0.1.0 of jackfield:plugin; build the plugin",
+            ),
             ("jackfield:plugin/vault@0.1.0", "does not offer"),
             ("wasi:sockets/tcp@0.2.0", "does not offer"),
             ("wasi:http/outgoing-handler@0.2.0", "does not offer"),
@@ -215,7 +221,7 @@ mod tests {
                 .err();
             let message = message.unwrap_or_else(|| panic!("{import} was accepted"));
             assert!(
-                message.contains(import) && message.contains(refusal),
+                message.contains(import) && message.contains(advice),
                 "{message}"
             );
         }

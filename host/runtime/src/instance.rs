@@ -1,41 +1,43 @@
-//! Instances of one generation: clean ones are kept for the next call and made ahead; one that was
-//! shown a client's content, or that failed, is dropped and serves nobody else.
+//! The instances of one generation. A clean instance is kept for the next call, and some are created in
+//! advance. An instance that saw a client's content, or that failed, is dropped, so that no call sees
+//! the content of another.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jackfield_dispatch::port::{FaultKind, PluginFault, PluginId};
 use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
 use crate::engine::Engine;
-use crate::fault::{CallTimeout, check_result, invalid_output};
+use crate::fault::{check_result, invalid_output};
 use crate::host_state::HostState;
 use crate::limits::{
     CALL_TICKS_MAX, IDLE_INSTANCES_MAX, IDLE_MEMORY_BYTES_MAX, INSTANCE_CALLS_MAX, INSTANCE_WAIT,
     PREWARM_INSTANCES,
 };
 
-/// One of the two worlds: how the functions of an instance are found.
+/// One of the two worlds of `wit/worlds.wit`: how the host finds the functions of an instance.
 pub(crate) trait World: Send + Sync + 'static {
-    /// Where the functions stand in a component.
+    /// The positions of the functions in a component.
     type Indices: Send + Sync;
     /// The functions of one instance.
     type Bindings: Send + Sync;
 
-    /// Finds the functions by their names.
+    /// Looks up the functions of a component by name, once for all instances.
     ///
     /// # Errors
-    /// When one is missing.
+    /// When a function is missing.
     fn indices(linked: &InstancePre<HostState>) -> wasmtime::Result<Self::Indices>;
 
-    /// Takes the functions out of an instance.
+    /// Returns the functions of an instance.
     ///
     /// # Errors
-    /// When one has another type than the contract says.
+    /// When a function has another type than in the contract.
     fn bindings(
         indices: &Self::Indices,
         store: &mut Store<HostState>,
@@ -43,8 +45,29 @@ pub(crate) trait World: Send + Sync + 'static {
     ) -> wasmtime::Result<Self::Bindings>;
 }
 
-/// The instances of one generation.
+/// A loaded component as the registry sees it, whatever its kind.
+pub(crate) trait Generation: fmt::Debug + Send + Sync {
+    /// The version in its descriptor.
+    fn version(&self) -> &str;
+
+    /// Counters of its instances.
+    fn counts(&self) -> InstanceCounts;
+
+    /// Drops the idle instances and keeps none from now on: another generation is in use.
+    fn retire(&self);
+
+    /// Keeps instances again: this generation is in use after a rollback.
+    fn reactivate(&self);
+}
+
+/// The instances of one generation. A clone shares them.
 pub(crate) struct Instances<W: World>(Arc<Shared<W>>);
+
+impl<W: World> Clone for Instances<W> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 struct Shared<W: World> {
     engine: Engine,
@@ -57,9 +80,9 @@ struct Shared<W: World> {
 
 struct Idle<W: World> {
     instances: Vec<Instance<W>>,
-    /// Instances being made ahead.
+    /// Instances that background tasks are creating.
     pending: usize,
-    /// Set once another generation serves: nothing is kept from then on.
+    /// True while another generation is in use: no instance is kept then.
     retired: bool,
 }
 
@@ -71,22 +94,22 @@ struct Counters {
     log_lines_dropped: Arc<AtomicU64>,
 }
 
-/// What a generation's instances have done so far.
+/// Counters of a generation's instances, since it was loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InstanceCounts {
-    /// Instances made.
+    /// Instances created.
     pub created: u64,
-    /// Calls for an exchange: plans, judgements, answers or picks.
+    /// Instances taken for plans, classifications, replies, refresh checks and picks.
     pub calls: u64,
-    /// Calls that failed by the plugin's own fault.
+    /// Faults of the plugin.
     pub faults: u64,
-    /// Log lines dropped, since they were too many for one call.
+    /// Log lines dropped because of the limit for one call.
     pub log_lines_dropped: u64,
-    /// Clean instances waiting.
+    /// Clean instances that wait for a call.
     pub idle: usize,
 }
 
-/// One instance, in its store. Dropping it gives its slot and memory back.
+/// One instance, in its store. Dropping it frees its slot and its memory.
 pub(crate) struct Instance<W: World> {
     pub(crate) store: Store<HostState>,
     pub(crate) bindings: W::Bindings,
@@ -95,54 +118,72 @@ pub(crate) struct Instance<W: World> {
 }
 
 impl<W: World> Instances<W> {
-    /// No instance yet.
+    /// Creates the pool and its first instance, which shows whether the functions have the contract's
+    /// types. The caller uses that instance for `describe`.
     ///
     /// # Errors
-    /// When the component lacks a function.
-    pub(crate) fn new(
+    /// When the component does not match the contract, fails to start, or gets no instance in time.
+    pub(crate) async fn start(
         engine: Engine,
         plugin: PluginId,
         linked: InstancePre<HostState>,
-    ) -> wasmtime::Result<Self> {
-        let indices = W::indices(&linked)?;
+    ) -> Result<(Self, Instance<W>), InstantiateError> {
+        let indices = W::indices(&linked).map_err(InstantiateError::Link)?;
         let idle = Idle {
             instances: Vec::new(),
             pending: 0,
             retired: false,
         };
-        let counters = Counters::default();
-        Ok(Self(Arc::new(Shared {
+        let instances = Self(Arc::new(Shared {
             engine,
             plugin,
             linked,
             indices,
             idle: Mutex::new(idle),
-            counters,
-        })))
+            counters: Counters::default(),
+        }));
+        let first = instances.0.instantiate().await?;
+        Ok((instances, first))
     }
 
-    /// The first instance, which is asked what the plugin is. It serves no exchange yet.
+    /// Takes a clean instance for one call: an idle one, or a new one.
     ///
     /// # Errors
-    /// When it does not fit the contract, and as [`acquire`](Self::take).
-    pub(crate) async fn instantiate_first(&self) -> Result<Instance<W>, InstantiateError> {
-        self.0.instantiate().await
-    }
-
-    /// A clean instance: one that waits, or a new one.
-    ///
-    /// # Errors
-    /// When too many are alive for too long, or when the component fails to start.
+    /// When [`INSTANCES_MAX`](crate::limits::INSTANCES_MAX) instances stay alive for
+    /// [`INSTANCE_WAIT`], or when the component fails to start. Counts the fault.
     pub(crate) async fn acquire(&self) -> Result<Instance<W>, PluginFault> {
         self.0.counters.calls.fetch_add(1, Ordering::Relaxed);
-        let waiting = self.0.idle.lock().instances.pop();
-        match waiting {
-            Some(instance) => Ok(instance),
-            None => self.0.create().await,
+        let idle = self.0.idle.lock().instances.pop();
+        if let Some(instance) = idle {
+            return Ok(instance);
         }
+        self.0.instantiate().await.map_err(|error| {
+            self.count_fault();
+            match error {
+                InstantiateError::Fault(fault) => fault,
+                InstantiateError::Link(error) => invalid_output(&self.0.plugin, error.to_string()),
+            }
+        })
     }
 
-    /// Takes an instance back after an exchange that went well. It is kept if it is clean.
+    /// Returns the result of a call, or the plugin's fault, which it counts. After a fault the
+    /// instance must be dropped: its memory may be in any state.
+    pub(crate) fn check<R>(
+        &self,
+        instance: &Instance<W>,
+        result: Result<wasmtime::Result<R>, Elapsed>,
+    ) -> Result<R, PluginFault> {
+        check_result(instance.store.data(), result).inspect_err(|_| self.count_fault())
+    }
+
+    /// Creates and counts the fault of a plugin that returned a value the contract does not allow.
+    pub(crate) fn invalid_output(&self, detail: impl Into<String>) -> PluginFault {
+        self.count_fault();
+        invalid_output(&self.0.plugin, detail)
+    }
+
+    /// Takes an instance back after a call without a fault. Keeps it if it saw no content, has little
+    /// memory and has calls left; otherwise drops it and creates another one in advance.
     pub(crate) fn release(&self, mut instance: Instance<W>) {
         let state = instance.store.data_mut();
         let reusable = !state.saw_content && state.memory_bytes <= IDLE_MEMORY_BYTES_MAX;
@@ -163,7 +204,8 @@ impl<W: World> Instances<W> {
         self.0.counters.faults.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Makes instances in the background, so that the next exchanges find some waiting.
+    /// Creates an instance in the background, so that a later call finds it idle. Does nothing if
+    /// [`PREWARM_INSTANCES`] are idle or pending.
     pub(crate) fn prewarm(&self) {
         let mut idle = self.0.idle.lock();
         if idle.retired || idle.instances.len() + idle.pending >= PREWARM_INSTANCES {
@@ -171,16 +213,17 @@ impl<W: World> Instances<W> {
         }
         idle.pending += 1;
         drop(idle);
+        // Weak, so that the task does not keep a generation alive that is not in use any more.
         let shared = Arc::downgrade(&self.0);
         #[expect(
             clippy::disallowed_methods,
-            reason = "bounded by `coming`, and ends by itself"
+            reason = "at most `PREWARM_INSTANCES` at a time, and each ends by itself"
         )]
         tokio::spawn(async move {
             let Some(shared) = shared.upgrade() else {
                 return;
             };
-            let created = shared.create().await;
+            let created = shared.instantiate().await;
             let mut idle = shared.idle.lock();
             idle.pending -= 1;
             if let (Ok(instance), false) = (created, idle.retired) {
@@ -189,16 +232,17 @@ impl<W: World> Instances<W> {
         });
     }
 
-    /// Drops what waits and keeps nothing from now on: another generation serves.
+    /// Drops the idle instances and keeps none from now on.
     pub(crate) fn retire(&self) {
         let mut idle = self.0.idle.lock();
         idle.retired = true;
         let dropped = std::mem::take(&mut idle.instances);
+        // Not under the lock: dropping an instance unmaps memory.
         drop(idle);
         drop(dropped);
     }
 
-    /// The opposite of [`retire`](Self::retire), when this generation is rolled back to.
+    /// The opposite of [`retire`](Self::retire).
     pub(crate) fn reactivate(&self) {
         self.0.idle.lock().retired = false;
     }
@@ -215,12 +259,13 @@ impl<W: World> Instances<W> {
     }
 }
 
-/// Why there is no instance.
+/// Why an instance could not be created.
 #[derive(Debug)]
 pub(crate) enum InstantiateError {
-    /// It failed, or there was no room for it.
+    /// The component failed to start, or no instance was free in time.
     Fault(PluginFault),
-    /// A function has another type than the contract says. Only the first instance finds that out.
+    /// A function is missing, or has another type than in the contract. Only the first instance can
+    /// find that.
     Link(wasmtime::Error),
 }
 
@@ -231,13 +276,6 @@ impl From<PluginFault> for InstantiateError {
 }
 
 impl<W: World> Shared<W> {
-    async fn create(&self) -> Result<Instance<W>, PluginFault> {
-        self.instantiate().await.map_err(|problem| match problem {
-            InstantiateError::Fault(fault) => fault,
-            InstantiateError::Link(error) => invalid_output(&self.plugin, error.to_string()),
-        })
-    }
-
     async fn instantiate(&self) -> Result<Instance<W>, InstantiateError> {
         let permits = Arc::clone(self.engine.instance_permits());
         let Ok(Ok(permit)) = timeout(INSTANCE_WAIT, permits.acquire_owned()).await else {
@@ -249,6 +287,7 @@ impl<W: World> Shared<W> {
         };
         let log_lines_dropped = Arc::clone(&self.counters.log_lines_dropped);
         let mut store = self.engine.store(self.plugin.clone(), log_lines_dropped);
+        // The start function of a component runs under the limits of a call.
         store.set_epoch_deadline(1);
         store.data_mut().reset_limits(CALL_TICKS_MAX);
         let instance = self.linked.instantiate_async(&mut store).await;
@@ -266,17 +305,9 @@ impl<W: World> Shared<W> {
 }
 
 impl<W: World> Instance<W> {
-    /// Makes ready for one call of at most so many ticks.
+    /// Prepares for one call of at most `ticks` ticks.
     pub(crate) fn begin_call(&mut self, ticks: u32) {
         self.store.set_epoch_deadline(1);
         self.store.data_mut().reset_limits(ticks);
-    }
-
-    /// Judges the result of a call. After a fault this instance must be dropped.
-    pub(crate) fn check<R>(
-        &self,
-        result: Result<wasmtime::Result<R>, CallTimeout>,
-    ) -> Result<R, PluginFault> {
-        check_result(self.store.data(), result)
     }
 }

@@ -1,7 +1,9 @@
-//! Plugins: WebAssembly components, prepared, run within limits, and swapped while they serve. The
-//! only crate that knows wasmtime and `wit/`; it implements the ports of `jackfield-dispatch`.
+//! Plugins: WebAssembly components that the host loads, runs within limits, and replaces while calls
+//! are in progress. Only this crate knows wasmtime and `wit/`. It implements the ports `Executor` and
+//! `Selector` of `jackfield-dispatch`.
 
 mod bindings;
+mod component_bytes;
 mod convert;
 mod engine;
 mod executor;
@@ -13,6 +15,7 @@ mod instance;
 pub mod limits;
 mod plugin;
 mod plugin_dir;
+mod prepare_error;
 mod registry;
 mod selector;
 mod watch;
@@ -20,9 +23,10 @@ mod watch;
 pub use engine::{Engine, EngineError};
 pub use inspect::{CONTRACT_VERSION, InspectError, PluginKind};
 pub use instance::InstanceCounts;
-pub use plugin::{Origin, Plugin, PrepareError};
+pub use plugin::{Origin, Plugin};
 pub use plugin_dir::{BuiltIn, PluginDir, PluginDirError};
+pub use prepare_error::PrepareError;
 pub use registry::{
-    ChangeCallback, GenerationStatus, PluginStatus, Registry, RollbackError, Serving,
+    ChangeCallback, GenerationStatus, PluginSet, PluginStatus, Registry, RollbackError,
 };
 pub use watch::{Depth, Watch, WatchError};

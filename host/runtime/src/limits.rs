@@ -1,82 +1,85 @@
-//! Every limit that a plugin runs under, with its unit and its reason.
+//! Every limit for plugins, with its unit and its reason.
 
 use std::time::Duration;
 
-/// A component's size on disk. The heaviest runtime seen, CPython, makes 18 MB of it; compiling
-/// costs about half a second a megabyte.
+/// Size of a component, in bytes. A plugin in Python, the largest runtime known, has 18 MB. To compile a
+/// component takes about half a second for each megabyte.
 pub const COMPONENT_BYTES_MAX: u64 = 32 << 20;
 
-/// What one instance's linear memory may grow to. CPython starts with 20 MB; a transformed body of
-/// the largest size needs a few times that size.
+/// Size of one linear memory of an instance, in bytes. CPython starts with 20 MB. To transform a body of
+/// the largest size takes a few times that size.
 pub const MEMORY_BYTES_MAX: usize = 128 << 20;
 
-/// Entries of one instance's tables: function pointers. CPython uses about 8,000.
+/// Entries of one table of an instance (function pointers). CPython uses about 8,000.
 pub const TABLE_ELEMENTS_MAX: usize = 20_000;
 
-/// What a guest may hand over in one call, to the host or as an answer. A transformed body is the
-/// largest such thing, so it follows the largest body that the server takes.
+/// Bytes that a guest may pass to the host in one call, as arguments or as its result. The largest such
+/// value is a transformed body, so this is more than the largest body that the server accepts.
 pub const OUTPUT_BYTES_MAX: usize = 48 << 20;
 
-/// Live instances over all plugins. Each takes about eight memory mappings, of which Linux allows a
-/// process 65,530, and about 20 KiB while idle.
+/// Instances of all plugins at one time. An instance takes about eight memory mappings, of which Linux
+/// allows a process 65,530, and about 20 KiB while it is idle.
 pub const INSTANCES_MAX: u32 = 1_000;
 
-/// Clean instances that a generation keeps. Calls last microseconds, so few more than there are
-/// threads are ever in use at once.
+/// Clean instances that a generation keeps. A call takes microseconds, so hardly more instances than
+/// threads are in use at the same time.
 pub const IDLE_INSTANCES_MAX: usize = 16;
 
-/// How many clean instances are made ahead for a generation whose instances see content.
+/// Clean instances that are created in advance for a generation whose instances see content.
 pub const PREWARM_INSTANCES: usize = 4;
 
-/// Calls that one instance serves before it is replaced: a guest that leaks a little, a handle or a
-/// few bytes a call, then never gets far.
+/// Calls that one instance serves before it is replaced. It bounds what a guest leaks that loses a handle
+/// or a few bytes in each call.
 pub const INSTANCE_CALLS_MAX: u32 = 100_000;
 
-/// Linear memory up to which an instance is kept for another call. Memory never shrinks, so one
-/// large call would be paid for until the end.
+/// Linear memory, in bytes, up to which an instance is kept for another call. Memory never shrinks, so
+/// one large call would hold it for the life of the instance.
 pub const IDLE_MEMORY_BYTES_MAX: usize = 32 << 20;
 
-/// How long an exchange waits for an instance while [`INSTANCES_MAX`] are alive.
+/// How long a call waits for an instance while [`INSTANCES_MAX`] exist.
 pub const INSTANCE_WAIT: Duration = Duration::from_secs(2);
 
-/// The interval of the clock that guests' time is counted by. A guest gives way to other tasks at
-/// each tick, so this is also how long it may hold a thread.
+/// Interval at which the time of guests is counted. A guest yields to other tasks at each tick, so this
+/// is also how long it may occupy a thread.
 pub const TICK: Duration = Duration::from_millis(10);
 
-/// Ticks that one call may run for: 300 ms. A call takes microseconds; a body of megabytes that a
-/// scripting language transforms takes tens of milliseconds, and a busy machine stretches both.
+/// Ticks that one call may run: 300 ms. A call takes microseconds. If a scripting language transforms a
+/// body of megabytes it takes tens of milliseconds. A busy machine makes both longer.
 pub const CALL_TICKS_MAX: u32 = 30;
 
-/// How long one call may take by the wall clock, which also counts a guest that sleeps.
+/// How long one call may take by the clock. Ticks do not count the time in which a guest sleeps. tokio's
+/// `timeout` enforces it: it polls the call first, so a call that is ready at once registers no timer.
 pub const CALL_WALL_MAX: Duration = Duration::from_secs(5);
 
-/// Ticks for `describe`, which is called once, off every request's path, and may start a runtime.
+/// Ticks that `describe` may run: 3 s. It is called once, outside of requests, and may initialize a
+/// language runtime.
 pub const DESCRIBE_TICKS_MAX: u32 = 300;
 
-/// The stack of a guest, in bytes: wasmtime's default.
+/// Stack of a guest, in bytes: wasmtime's default.
 pub const STACK_BYTES_MAX: usize = 512 << 10;
 
-/// Length of one line that a guest logs; the rest is cut.
+/// Length of one log line of a guest, in bytes. The rest is cut off.
 pub const LOG_LINE_BYTES_MAX: usize = 1_024;
 
-/// Lines that one instance may log in one call; the rest is dropped and counted.
+/// Lines that an instance may log in one call. Further lines are dropped and counted.
 pub const LOG_LINES_PER_CALL_MAX: u32 = 32;
 
-/// What is kept of a guest's standard error, for the log line of its trap.
+/// Bytes of a guest's standard error that are stored, for the log line of its fault.
 pub const STDERR_BYTES_MAX: usize = 2_048;
 
-/// Values in a list that becomes headers, patches, secrets or frames.
+/// Values in a list of headers, patches, secrets, captures or frames.
 pub const LIST_LENGTH_MAX: usize = 65_536;
 
-/// Compiled code kept on disk, in bytes, before the least used is removed: a dozen of the heaviest.
+/// Size of the code cache, in bytes: about a dozen of the largest components. Beyond it wasmtime removes
+/// the code that was not used for the longest time.
 pub const CODE_CACHE_BYTES_MAX: u64 = 512 << 20;
 
-/// After the last change in the plugins folder, how long it must be quiet before it is read. A
-/// rename is one change; a slow copy is many.
+/// How long a watched folder must have no changes before it is read. A rename is one change; a slow copy
+/// is many.
 pub const WATCH_DEBOUNCE: Duration = Duration::from_millis(60);
 
-/// How long a folder that never gets quiet is left unread.
+/// How long a folder that changes all the time is left unread.
 pub const WATCH_DELAY_MAX: Duration = Duration::from_secs(2);
 
-/// Files considered in the plugins folder.
+/// Files of the plugins folder that are read. Further ones are ignored, with an error in the log.
 pub const PLUGIN_FILES_MAX: usize = 256;

@@ -1,21 +1,22 @@
-//! One plugin, prepared: everything that can fail has happened, and it is ready to serve.
+//! A prepared plugin: compiled, linked, started and described, so that nothing can fail when it is put
+//! in use.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use jackfield_dispatch::port::{Executor, PluginFault, PluginId, Selector};
-use sha2::{Digest, Sha256};
+use jackfield_dispatch::port::{Executor, PluginId, Selector};
 use tokio::task::spawn_blocking;
 use wasmtime::component::Component;
 
+use crate::component_bytes::ComponentBytes;
 use crate::engine::Engine;
 use crate::executor::ComponentExecutor;
-use crate::inspect::{InspectError, PluginKind, check_header, detect_kind};
-use crate::instance::{InstanceCounts, InstantiateError};
-use crate::limits::COMPONENT_BYTES_MAX;
+use crate::inspect::{PluginKind, detect_kind};
+use crate::instance::{Generation, InstanceCounts, InstantiateError};
+use crate::prepare_error::PrepareError;
 use crate::selector::ComponentSelector;
 
-/// One generation of a plugin, ready to serve.
+/// One generation of a plugin, ready for use.
 #[derive(Debug)]
 pub struct Plugin {
     id: PluginId,
@@ -30,73 +31,47 @@ enum PluginHandle {
     Selector(Arc<ComponentSelector>),
 }
 
-/// Where a plugin came from.
+/// The source of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// It is carried by the binary.
+    /// The binary carries it.
     BuiltIn,
     /// A file in the plugins folder.
     File(PathBuf),
 }
 
-/// Why a plugin cannot serve. Whatever served before goes on serving.
-#[derive(Debug, thiserror::Error)]
-pub enum PrepareError {
-    /// It is too large.
-    #[error("it has {bytes} bytes, where {COMPONENT_BYTES_MAX} are allowed; strip it, or split it")]
-    TooLarge {
-        /// Its size.
-        bytes: u64,
-    },
-    /// It is no plugin, or one for another host.
-    #[error(transparent)]
-    Inspect(#[from] InspectError),
-    /// wasmtime does not take it.
-    #[error("it does not compile: {0}")]
-    Compile(String),
-    /// Its imports or exports have the right names but other types.
-    #[error("it does not fit the contract: {0}; build it against wit/ of this host")]
-    Link(String),
-    /// It failed when it was asked what it is.
-    #[error("it failed to start: {0}")]
-    Start(PluginFault),
-    /// A plugin of this name has the other role.
-    #[error("the plugin of this name has the role `{}`, and this one the role `{}`; give the file another name", .serving.label(), .offered.label())]
-    KindChanged {
-        /// The role of the one that serves.
-        serving: PluginKind,
-        /// The role of this one.
-        offered: PluginKind,
-    },
-    /// Reading the file failed.
-    #[error("reading it: {0}")]
-    Read(String),
-}
-
 impl Plugin {
-    /// Compiles, checks, links and starts a plugin. Costs up to seconds where compiled code is not
-    /// in the cache; the work is done on a thread of its own.
+    /// Checks, compiles, links, starts and describes a plugin. Takes up to seconds if its compiled code is
+    /// not in the cache. Hashing and compiling run on the blocking pool.
     ///
     /// # Errors
-    /// When it cannot serve, and why.
+    /// When the plugin is rejected.
     pub async fn prepare(
         engine: &Engine,
         id: PluginId,
         bytes: Vec<u8>,
         origin: Origin,
     ) -> Result<Self, PrepareError> {
-        let size = bytes.len() as u64;
-        if size > COMPONENT_BYTES_MAX {
-            return Err(PrepareError::TooLarge { bytes: size });
-        }
-        check_header(&bytes)?;
+        Self::compile(engine, id, ComponentBytes::check(bytes).await?, origin).await
+    }
+
+    /// The part of [`prepare`](Self::prepare) after the check of the bytes.
+    ///
+    /// # Errors
+    /// When the plugin is rejected.
+    pub(crate) async fn compile(
+        engine: &Engine,
+        id: PluginId,
+        component: ComponentBytes,
+        origin: Origin,
+    ) -> Result<Self, PrepareError> {
+        let digest = component.digest().to_owned();
         let compiling = engine.clone();
         let compiled = spawn_blocking(move || {
-            let component = Component::new(compiling.wasmtime(), &bytes)
-                .map_err(|error| PrepareError::Compile(format!("{error:#}")))?;
-            Ok::<_, PrepareError>((component, digest(&bytes)))
+            Component::new(compiling.wasmtime(), component.bytes())
+                .map_err(|error| PrepareError::Compile(format!("{error:#}")))
         });
-        let (component, digest) = compiled
+        let component = compiled
             .await
             .map_err(|panic| PrepareError::Compile(panic.to_string()))??;
         let handle = PluginHandle::start(engine, id.clone(), &component).await?;
@@ -118,12 +93,12 @@ impl Plugin {
         &self.digest
     }
 
-    /// Where it came from.
+    /// Its source.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// Its role.
+    /// Whether it is an executor or a selector.
     pub fn kind(&self) -> PluginKind {
         match self.handle {
             PluginHandle::Executor(_) => PluginKind::Executor,
@@ -131,15 +106,12 @@ impl Plugin {
         }
     }
 
-    /// The version that it says it has.
+    /// The version in its descriptor.
     pub fn version(&self) -> &str {
-        match &self.handle {
-            PluginHandle::Executor(executor) => &executor.descriptor().version,
-            PluginHandle::Selector(selector) => selector.version(),
-        }
+        self.generation().version()
     }
 
-    /// It as an executor, if it is one.
+    /// The executor, if the plugin is one.
     pub fn executor(&self) -> Option<Arc<dyn Executor>> {
         match &self.handle {
             PluginHandle::Executor(executor) => Some(Arc::clone(executor) as Arc<dyn Executor>),
@@ -147,7 +119,7 @@ impl Plugin {
         }
     }
 
-    /// It as a selector, if it is one.
+    /// The selector, if the plugin is one.
     pub fn selector(&self) -> Option<Arc<dyn Selector>> {
         match &self.handle {
             PluginHandle::Selector(selector) => Some(Arc::clone(selector) as Arc<dyn Selector>),
@@ -155,51 +127,24 @@ impl Plugin {
         }
     }
 
-    /// What its instances have done.
+    /// Counters of its instances.
     pub fn counts(&self) -> InstanceCounts {
+        self.generation().counts()
+    }
+
+    /// The component, whatever its kind.
+    pub(crate) fn generation(&self) -> &dyn Generation {
         match &self.handle {
-            PluginHandle::Executor(executor) => executor.counts(),
-            PluginHandle::Selector(selector) => selector.counts(),
+            PluginHandle::Executor(executor) => &**executor,
+            PluginHandle::Selector(selector) => &**selector,
         }
     }
 
-    /// Another generation serves: keep no instances.
-    pub(crate) fn retire(&self) {
+    /// A weak reference, which shows whether any call or snapshot still uses this generation.
+    pub(crate) fn downgrade(&self) -> Weak<dyn Generation> {
         match &self.handle {
-            PluginHandle::Executor(executor) => executor.retire(),
-            PluginHandle::Selector(selector) => selector.retire(),
-        }
-    }
-
-    /// This generation serves again.
-    pub(crate) fn reactivate(&self) {
-        match &self.handle {
-            PluginHandle::Executor(executor) => executor.reactivate(),
-            PluginHandle::Selector(selector) => selector.reactivate(),
-        }
-    }
-
-    /// A handle that tells whether anybody still uses this generation.
-    pub(crate) fn downgrade(&self) -> WeakPlugin {
-        match &self.handle {
-            PluginHandle::Executor(executor) => WeakPlugin::Executor(Arc::downgrade(executor)),
-            PluginHandle::Selector(selector) => WeakPlugin::Selector(Arc::downgrade(selector)),
-        }
-    }
-}
-
-/// Tells whether a generation is still in use.
-#[derive(Debug)]
-pub(crate) enum WeakPlugin {
-    Executor(std::sync::Weak<ComponentExecutor>),
-    Selector(std::sync::Weak<ComponentSelector>),
-}
-
-impl WeakPlugin {
-    pub(crate) fn is_alive(&self) -> bool {
-        match self {
-            Self::Executor(executor) => executor.strong_count() > 0,
-            Self::Selector(selector) => selector.strong_count() > 0,
+            PluginHandle::Executor(executor) => Arc::downgrade(executor) as Weak<dyn Generation>,
+            PluginHandle::Selector(selector) => Arc::downgrade(selector) as Weak<dyn Generation>,
         }
     }
 }
@@ -215,7 +160,9 @@ impl PluginHandle {
             PluginKind::Executor => engine.executors(),
             PluginKind::Selector => engine.selectors(),
         };
-        let linked = linker.instantiate_pre(component).map_err(link_error)?;
+        let linked = linker
+            .instantiate_pre(component)
+            .map_err(InstantiateError::Link)?;
         match kind {
             PluginKind::Executor => {
                 let executor = ComponentExecutor::describe(engine, id, linked).await?;
@@ -227,29 +174,4 @@ impl PluginHandle {
             }
         }
     }
-}
-
-impl From<InstantiateError> for PrepareError {
-    fn from(problem: InstantiateError) -> Self {
-        match problem {
-            InstantiateError::Fault(fault) => Self::Start(fault),
-            InstantiateError::Link(error) => link_error(error),
-        }
-    }
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it is the end of the error, and `map_err` hands it over"
-)]
-fn link_error(error: wasmtime::Error) -> PrepareError {
-    PrepareError::Link(format!("{error:#}"))
-}
-
-/// SHA-256 in hexadecimal.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

@@ -1,23 +1,26 @@
-//! The plugins folder: read at the start, then watched. A file that changes is prepared in the
-//! background and swapped; a bad one leaves what served before, and says why.
+//! The plugins folder: read at the start, then watched. A changed file is prepared in the background
+//! and swapped in. A rejected file changes nothing, and the reason is logged and recorded.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use tokio::task::spawn_blocking;
+
 use crate::limits::{COMPONENT_BYTES_MAX, PLUGIN_FILES_MAX};
-use crate::plugin::{Origin, PrepareError};
+use crate::plugin::Origin;
+use crate::prepare_error::PrepareError;
 use crate::registry::Registry;
 use crate::watch::{Depth, Watch, WatchError};
 
 /// A plugin that the binary carries: its name and its component.
 pub type BuiltIn = (&'static str, &'static [u8]);
 
-/// The plugins folder and what was seen in it.
+/// The plugins folder, and the files that were read from it.
 pub struct PluginDir {
     path: PathBuf,
     built_in: &'static [BuiltIn],
@@ -25,7 +28,8 @@ pub struct PluginDir {
     seen: BTreeMap<String, FileStamp>,
 }
 
-/// What changes when a file does. A file that is renamed into place has another inode.
+/// Identifies the content of a file without reading it. The inode is part of it, because a file that is
+/// renamed into place may have the size and the time of the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileStamp {
     bytes: u64,
@@ -36,21 +40,21 @@ struct FileStamp {
 /// Why the folder cannot be read or watched.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginDirError {
-    /// It cannot be made or read.
-    #[error("using {} as the plugins folder", .0.display())]
+    /// It cannot be created or read.
+    #[error("cannot use {} as the plugins folder", .0.display())]
     Read(PathBuf, #[source] io::Error),
     /// The system cannot watch it.
-    #[error("watching {}", .0.display())]
+    #[error("cannot watch {}", .0.display())]
     Watch(PathBuf, #[source] WatchError),
 }
 
 impl PluginDir {
-    /// Loads the built-in plugins and what is in the folder, which is made if it is missing. A file
-    /// takes the place of the built-in plugin of its name. Bad files are told in the log and in
-    /// [`Registry::status`]; the others serve.
+    /// Loads the built-in plugins and the files of the folder, which is created if it is missing. A file
+    /// replaces the built-in plugin of its name. The log and [`Registry::status`] have the reasons for
+    /// rejected files.
     ///
     /// # Errors
-    /// When the folder cannot be made or read.
+    /// When the folder cannot be created or read.
     pub async fn load(
         path: &Path,
         built_in: &'static [BuiltIn],
@@ -66,14 +70,14 @@ impl PluginDir {
             seen: BTreeMap::new(),
         };
         for (name, _) in built_in {
-            // A file that cannot serve must not leave the name without its built-in plugin.
+            // Before the files: if a file is rejected, its name still has the built-in plugin.
             folder.load_built_in(name).await;
         }
         folder.scan().await.map_err(failed)?;
         Ok(folder)
     }
 
-    /// Follows changes until the returned future is dropped.
+    /// Watches the folder and loads changed files until the returned future is dropped.
     ///
     /// # Errors
     /// When the system cannot watch the folder.
@@ -81,7 +85,7 @@ impl PluginDir {
         let watch = Watch::new(&self.path, Depth::Flat);
         let mut watch = watch.map_err(|cause| PluginDirError::Watch(self.path.clone(), cause))?;
         Ok(async move {
-            // What changed between the loading and here woke nobody.
+            // A file that changed after `load` and before the watch began caused no event.
             self.rescan().await;
             while watch.changed().await {
                 self.rescan().await;
@@ -107,50 +111,39 @@ impl PluginDir {
             self.seen.remove(&name);
             self.handle_removed_file(&name).await;
         }
-        for (name, signature) in found {
-            if self.seen.get(&name) != Some(&signature) {
-                self.seen.insert(name.clone(), signature);
-                self.load_file(&name, signature).await;
+        for (name, stamp) in found {
+            if self.seen.get(&name) != Some(&stamp) {
+                self.seen.insert(name.clone(), stamp);
+                self.load_file(&name).await;
             }
         }
         Ok(())
     }
 
-    async fn load_file(&self, name: &str, signature: FileStamp) {
-        // A name may have dots in it: `with_extension` would cut `acme-1.2` at its last one.
+    async fn load_file(&self, name: &str) {
+        // Not `with_extension`: a name may have dots, and it would cut `acme-1.2` at the last one.
         let path = self.path.join(format!("{name}.{EXTENSION}"));
-        if signature.bytes > COMPONENT_BYTES_MAX {
-            return self.registry.record_error(
-                name,
-                &PrepareError::TooLarge {
-                    bytes: signature.bytes,
-                },
-            );
-        }
-        match tokio::task::spawn_blocking({
+        let reading = spawn_blocking({
             let path = path.clone();
-            move || fs::read(path)
-        })
-        .await
-        {
-            // The registry tells of what it refuses.
-            Ok(Ok(bytes)) => drop(self.registry.load(name, bytes, Origin::File(path)).await),
-            Ok(Err(error)) => self
-                .registry
-                .record_error(name, &PrepareError::Read(error.to_string())),
+            move || read_component(&path)
+        });
+        let read = reading.await.unwrap_or_else(|panic| Err(panic.into()));
+        match read {
+            // The registry logs and records its own errors.
+            Ok(bytes) => drop(self.registry.load(name, bytes, Origin::File(path)).await),
             Err(error) => self
                 .registry
                 .record_error(name, &PrepareError::Read(error.to_string())),
         }
     }
 
-    /// A built-in plugin takes over again. Any other goes on serving until the host is restarted:
-    /// a provider that needs it would be lost otherwise.
+    /// Puts the built-in plugin of this name in use again, if there is one. Any other plugin stays in use
+    /// until the host restarts, because its providers would fail without it.
     async fn handle_removed_file(&self, name: &str) {
         if !self.load_built_in(name).await && self.registry.clear_error(name) {
             tracing::warn!(
                 plugin = name,
-                "its file is gone; it serves until the next start"
+                "plugin file removed; the plugin stays in use until the next start"
             );
         }
     }
@@ -166,8 +159,8 @@ impl PluginDir {
     }
 }
 
-/// The components in a folder, by name. Files being written under another name are not seen: write
-/// to `NAME.wasm.part`, then rename.
+/// Lists the `.wasm` files in a folder, by name. A file that is written as `NAME.wasm.part` and then
+/// renamed is seen when it is complete.
 fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, FileStamp>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
@@ -177,7 +170,7 @@ fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, FileStamp>> {
         else {
             continue;
         };
-        // A file may be gone between the listing and here.
+        // The file may have been removed since it was listed.
         let Ok(metadata) = fs::metadata(&path) else {
             continue;
         };
@@ -192,14 +185,23 @@ fn plugin_files(folder: &Path) -> io::Result<BTreeMap<String, FileStamp>> {
             );
             break;
         }
-        let signature = FileStamp {
+        let stamp = FileStamp {
             bytes: metadata.len(),
             inode: metadata.ino(),
             modified: metadata.modified()?,
         };
-        found.insert(name.to_owned(), signature);
+        found.insert(name.to_owned(), stamp);
     }
     Ok(found)
+}
+
+/// Reads a file, but at most one byte more than a component may have. That byte makes the registry
+/// refuse a larger file, of which the rest need not be read.
+fn read_component(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path)?;
+    file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 const EXTENSION: &str = "wasm";

@@ -1,99 +1,103 @@
-//! All plugins by name: prepare, which may fail, then swap, which cannot; roll back; and what the
-//! admin API shows of them.
+//! All plugins by name. A new version is prepared, which may fail, and then swapped in, which cannot
+//! fail. It can be rolled back.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use jackfield_dispatch::port::{Executor, PluginId, Selector};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+use crate::component_bytes::ComponentBytes;
 use crate::engine::Engine;
 use crate::inspect::PluginKind;
-use crate::instance::InstanceCounts;
-use crate::plugin::{Origin, Plugin, PrepareError, WeakPlugin, digest};
+use crate::instance::{Generation, InstanceCounts};
+use crate::plugin::{Origin, Plugin};
+use crate::prepare_error::PrepareError;
 
-/// The plugins that serve, by name. Handed out whole at each change.
+/// The plugins in use, by name. Each change publishes a new set.
 #[derive(Debug, Clone, Default)]
-pub struct Serving {
+pub struct PluginSet {
     /// The executors.
     pub executors: BTreeMap<Arc<str>, Arc<dyn Executor>>,
     /// The selectors.
     pub selectors: BTreeMap<Arc<str>, Arc<dyn Selector>>,
 }
 
-/// Told of each change, in order, while no other change can happen. It must not wait.
-pub type ChangeCallback = Box<dyn Fn(&Serving) + Send + Sync>;
+/// Called after each change, in order, while the registry is locked: it must not block, and it must not
+/// call the registry.
+pub type ChangeCallback = Box<dyn Fn(&PluginSet) + Send + Sync>;
 
-/// All plugins.
+/// All plugins, their versions in use and the ones before.
 pub struct Registry {
     engine: Engine,
     slots: Mutex<BTreeMap<Arc<str>, Slot>>,
     publish: Mutex<ChangeCallback>,
-    /// Compiling takes seconds of a core: one at a time leaves the others to requests.
+    /// One permit. To compile a component takes seconds of a core: one at a time leaves the other cores
+    /// to requests.
     compiling: Semaphore,
 }
 
 #[derive(Default)]
 struct Slot {
     serving: Option<Arc<Plugin>>,
-    /// What served before, to roll back to.
+    /// The version in use before, for a rollback.
     previous: Option<Arc<Plugin>>,
     /// The number of the newest generation.
     newest: u64,
-    /// Generations that may still be in use.
-    generations: Vec<(u64, WeakPlugin)>,
+    /// Generations that calls may still use.
+    generations: Vec<(u64, Weak<dyn Generation>)>,
     swaps: u64,
     problem: Option<String>,
 }
 
-/// What the admin API shows of one plugin.
+/// A plugin as the admin API shows it.
 #[derive(Debug, Clone)]
 pub struct PluginStatus {
     /// The plugin's name.
     pub name: Arc<str>,
-    /// The one that serves.
+    /// The generation in use.
     pub serving: Option<GenerationStatus>,
-    /// The one that a rollback would bring back.
+    /// The generation that a rollback would restore.
     pub previous: Option<GenerationStatus>,
-    /// The generations that exchanges still use, or that could be rolled back to, ascending.
+    /// The generations that calls still use or that a rollback could restore, ascending.
     pub alive: Vec<u64>,
-    /// How often another generation took over.
+    /// How often the generation in use changed, rollbacks included.
     pub swaps: u64,
-    /// Why the newest file of this name does not serve, if it does not.
+    /// Why the newest file of this name was rejected, if it was.
     pub problem: Option<String>,
 }
 
-/// What the admin API shows of one generation.
+/// A generation as the admin API shows it.
 #[derive(Debug, Clone)]
 pub struct GenerationStatus {
     /// Its number.
     pub generation: u64,
-    /// Its role.
+    /// Whether it is an executor or a selector.
     pub kind: PluginKind,
-    /// The version that it says it has.
+    /// The version in its descriptor.
     pub version: String,
     /// SHA-256 of the component.
     pub digest: String,
-    /// Where it came from.
+    /// Its source.
     pub origin: Origin,
-    /// What its instances have done.
+    /// Counters of its instances.
     pub instances: InstanceCounts,
 }
 
-/// Why there is nothing to roll back to.
+/// Why a rollback is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RollbackError {
-    /// No such plugin.
+    /// There is no plugin of this name.
     #[error("there is no plugin `{0}`; GET /admin/v1/plugins lists them")]
     Unknown(String),
-    /// Nothing served before.
-    #[error("plugin `{0}` has served in one version only, so there is none to go back to")]
+    /// The plugin has had one version only.
+    #[error("plugin `{0}` has no previous version")]
     NoPreviousVersion(String),
 }
 
 impl Registry {
-    /// No plugins yet.
+    /// Creates a registry without plugins.
     pub fn new(engine: Engine) -> Self {
         Self {
             engine,
@@ -103,43 +107,47 @@ impl Registry {
         }
     }
 
-    /// The engine that the plugins run in.
+    /// The engine that runs the plugins.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Has each change told, beginning with what serves now.
+    /// Calls `publish` with the present set now, and with the new set after each change. It replaces the
+    /// callback of an earlier call.
     pub fn on_change(&self, publish: ChangeCallback) {
         let slots = self.slots.lock();
         publish(&collect_serving(&slots));
         *self.publish.lock() = publish;
     }
 
-    /// Prepares a plugin and has it serve from the next exchange on; exchanges under way end on the
-    /// generation that they began with. Does nothing if the very same component serves already.
+    /// Prepares a plugin and uses it from the next call on. Calls in progress end on the generation that
+    /// they began with. Does nothing if the same component is in use already.
     ///
     /// # Errors
-    /// When it cannot serve. What served before goes on, and [`status`](Self::status) says why.
+    /// When the plugin is rejected. The version in use stays, and [`status`](Self::status) has the
+    /// reason.
     pub async fn load(
         &self,
         name: &str,
         bytes: Vec<u8>,
         origin: Origin,
     ) -> Result<PluginId, PrepareError> {
-        if let Some(id) = self.already_serving(name, &bytes) {
-            return Ok(id);
-        }
-        match self.prepare(name, bytes, origin).await {
-            Ok(prepared) => Ok(self.swap(prepared)),
-            Err(error) => {
-                self.record_error(name, &error);
-                Err(error)
+        let loaded = async {
+            let component = ComponentBytes::check(bytes).await?;
+            if let Some(id) = self.already_serving(name, component.digest()) {
+                return Ok(id);
             }
-        }
+            let plugin = self.prepare(name, component, origin).await?;
+            Ok(self.swap(plugin))
+        };
+        loaded
+            .await
+            .inspect_err(|error| self.record_error(name, error))
     }
 
-    fn already_serving(&self, name: &str, bytes: &[u8]) -> Option<PluginId> {
-        let digest = digest(bytes);
+    /// The plugin in use, if it is this very component. Clears the problem of its slot: the file is
+    /// valid again.
+    fn already_serving(&self, name: &str, digest: &str) -> Option<PluginId> {
         let mut slots = self.slots.lock();
         let slot = slots.get_mut(name)?;
         let serving = slot
@@ -150,24 +158,25 @@ impl Registry {
         Some(serving.id().clone())
     }
 
-    /// Everything that can fail.
+    /// Does everything that can fail: compiles, links and starts a plugin, and gives it a generation.
     ///
     /// # Errors
-    /// When the plugin cannot serve.
-    pub async fn prepare(
+    /// When the plugin is rejected.
+    async fn prepare(
         &self,
         name: &str,
-        bytes: Vec<u8>,
+        component: ComponentBytes,
         origin: Origin,
     ) -> Result<Plugin, PrepareError> {
         let _permit = self.compiling.acquire().await;
-        // Nobody else takes this number: only one is prepared at a time.
+        // No other load can take this number: the permit lets one plugin be prepared at a time. It is
+        // stored only after success, so that rejected files leave no gap.
         let generation = 1 + self.slots.lock().get(name).map_or(0, |slot| slot.newest);
         let id = PluginId {
             name: Arc::from(name),
             generation,
         };
-        let plugin = Plugin::prepare(&self.engine, id, bytes, origin).await?;
+        let plugin = Plugin::compile(&self.engine, id, component, origin).await?;
         let mut slots = self.slots.lock();
         let slot = slots.entry(Arc::from(name)).or_default();
         match &slot.serving {
@@ -182,32 +191,34 @@ impl Registry {
         }
     }
 
-    /// Has a prepared plugin serve. Cannot fail.
-    pub fn swap(&self, plugin: Plugin) -> PluginId {
+    /// Puts a prepared plugin in use and publishes the change. Cannot fail.
+    fn swap(&self, plugin: Plugin) -> PluginId {
         let plugin = Arc::new(plugin);
         let id = plugin.id().clone();
         let mut slots = self.slots.lock();
         let slot = slots.entry(Arc::clone(&id.name)).or_default();
-        slot.generations.retain(|(_, watched)| watched.is_alive());
+        slot.generations
+            .retain(|(_, plugin)| plugin.strong_count() > 0);
         slot.generations.push((id.generation, plugin.downgrade()));
         slot.problem = None;
         let replaced = slot.serving.replace(Arc::clone(&plugin));
         if let Some(replaced) = replaced {
             slot.swaps += 1;
-            replaced.retire();
+            replaced.generation().retire();
             slot.previous = Some(replaced);
         }
+        // Published under the lock of the slots, so that subscribers see changes in order.
         self.publish.lock()(&collect_serving(&slots));
         drop(slots);
-        tracing::info!(plugin = %id, version = plugin.version(), digest = plugin.digest(), "plugin serves");
+        tracing::info!(plugin = %id, version = plugin.version(), digest = plugin.digest(), "plugin in use");
         id
     }
 
-    /// Has the generation before the one that serves take over again. Doing it twice changes
-    /// nothing on the whole.
+    /// Puts the previous generation in use again. The present one becomes the previous one, so that two
+    /// rollbacks cancel out.
     ///
     /// # Errors
-    /// When there is no such plugin, or nothing served before.
+    /// When there is no plugin of this name, or it has no previous version.
     pub fn rollback(&self, name: &str) -> Result<PluginId, RollbackError> {
         let mut slots = self.slots.lock();
         let slot = slots
@@ -216,29 +227,28 @@ impl Registry {
         let no_previous_version = || RollbackError::NoPreviousVersion(name.to_owned());
         let previous = slot.previous.take().ok_or_else(no_previous_version)?;
         let id = previous.id().clone();
-        previous.reactivate();
+        previous.generation().reactivate();
         if let Some(replaced) = slot.serving.replace(previous) {
-            replaced.retire();
+            replaced.generation().retire();
             slot.previous = Some(replaced);
         }
         slot.swaps += 1;
         self.publish.lock()(&collect_serving(&slots));
         drop(slots);
-        tracing::info!(plugin = %id, "plugin was rolled back and serves again");
+        tracing::info!(plugin = %id, "plugin rolled back");
         Ok(id)
     }
 
-    /// Notes why the newest file of a name does not serve.
+    /// Records and logs why the newest file of a name was rejected.
     pub(crate) fn record_error(&self, name: &str, error: &PrepareError) {
         let mut slots = self.slots.lock();
         let slot = slots.entry(Arc::from(name)).or_default();
         slot.problem = Some(error.to_string());
         drop(slots);
-        tracing::error!(plugin = name, %error, "plugin refused; what served before goes on");
+        tracing::error!(plugin = name, %error, "plugin rejected; its previous version, if any, stays in use");
     }
 
-    /// Forgets why a file did not serve, since it is gone. Says whether anything serves under its
-    /// name.
+    /// Clears the error of a file that was removed. Returns true if a plugin of this name is in use.
     pub(crate) fn clear_error(&self, name: &str) -> bool {
         let mut slots = self.slots.lock();
         let Some(slot) = slots.get_mut(name) else {
@@ -252,7 +262,7 @@ impl Registry {
         serves
     }
 
-    /// What each plugin is and does, by name.
+    /// Returns the status of each plugin, by name.
     pub fn status(&self) -> Vec<PluginStatus> {
         let mut slots = self.slots.lock();
         slots
@@ -264,7 +274,8 @@ impl Registry {
 
 impl Slot {
     fn status(&mut self, name: &Arc<str>) -> PluginStatus {
-        self.generations.retain(|(_, watched)| watched.is_alive());
+        self.generations
+            .retain(|(_, plugin)| plugin.strong_count() > 0);
         PluginStatus {
             name: Arc::clone(name),
             serving: self.serving.as_deref().map(GenerationStatus::of),
@@ -293,8 +304,8 @@ impl GenerationStatus {
     }
 }
 
-fn collect_serving(slots: &BTreeMap<Arc<str>, Slot>) -> Serving {
-    let mut all = Serving::default();
+fn collect_serving(slots: &BTreeMap<Arc<str>, Slot>) -> PluginSet {
+    let mut all = PluginSet::default();
     for (name, slot) in slots {
         let Some(plugin) = &slot.serving else {
             continue;

@@ -1,5 +1,5 @@
-//! A selector that is a component: one generation of it. It never sees content, so its instances
-//! stay warm.
+//! The port `Selector` implemented by a component: one generation of it. A selector sees no content, so
+//! its instances are reused.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use std::sync::Arc;
 use jackfield_dispatch::port::{
     BoxFuture, Choice, Columns, PickContext, PluginFault, PluginId, Selector,
 };
+use tokio::time::timeout;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
 use crate::bindings::{SelectorPlugin, SelectorPluginIndices, selector_contract as contract};
 use crate::engine::Engine;
-use crate::fault::{invalid_output, with_timeout};
 use crate::host_state::HostState;
-use crate::instance::{InstanceCounts, Instances, InstantiateError, World};
-use crate::limits::{CALL_TICKS_MAX, DESCRIBE_TICKS_MAX};
+use crate::instance::{Generation, InstanceCounts, Instances, InstantiateError, World};
+use crate::limits::{CALL_TICKS_MAX, CALL_WALL_MAX, DESCRIBE_TICKS_MAX};
 
-/// The selectors' world.
+/// The world `selector-plugin`.
 pub(crate) struct SelectorWorld;
 
 impl World for SelectorWorld {
@@ -54,44 +54,28 @@ impl fmt::Debug for ComponentSelector {
 }
 
 impl ComponentSelector {
-    /// Starts one instance and asks it what it is.
+    /// Starts one instance and calls its `describe`.
     ///
     /// # Errors
-    /// When it does not fit the contract, or fails.
+    /// When the component does not match the contract, or fails.
     pub(crate) async fn describe(
         engine: &Engine,
         plugin: PluginId,
         linked: InstancePre<HostState>,
     ) -> Result<Self, InstantiateError> {
-        let instances = Instances::<SelectorWorld>::new(engine.clone(), plugin.clone(), linked)
-            .map_err(InstantiateError::Link)?;
-        let mut instance = instances.instantiate_first().await?;
+        let (instances, mut instance) =
+            Instances::<SelectorWorld>::start(engine.clone(), plugin.clone(), linked).await?;
         instance.begin_call(DESCRIBE_TICKS_MAX);
         let guest = instance.bindings.jackfield_plugin_selector();
-        let described = with_timeout(guest.call_describe(&mut instance.store)).await;
-        let version = instance.check(described)?.version;
+        let call = guest.call_describe(&mut instance.store);
+        let described = timeout(CALL_WALL_MAX, call).await;
+        let version = instances.check(&instance, described)?.version;
         instances.release(instance);
         Ok(Self {
             plugin,
             version,
             instances,
         })
-    }
-
-    pub(crate) fn version(&self) -> &str {
-        &self.version
-    }
-
-    pub(crate) fn counts(&self) -> InstanceCounts {
-        self.instances.counts()
-    }
-
-    pub(crate) fn retire(&self) {
-        self.instances.retire();
-    }
-
-    pub(crate) fn reactivate(&self) {
-        self.instances.reactivate();
     }
 
     async fn call_pick(
@@ -107,10 +91,28 @@ impl ComponentSelector {
         let guest = instance.bindings.jackfield_plugin_selector();
         let context = context_out(context);
         let call = guest.call_pick(&mut instance.store, &context);
-        let chosen = with_timeout(call).await;
-        let chosen = instance.check(chosen)?;
+        let chosen = timeout(CALL_WALL_MAX, call).await;
+        let chosen = self.instances.check(&instance, chosen)?;
         self.instances.release(instance);
         Ok(chosen)
+    }
+}
+
+impl Generation for ComponentSelector {
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn counts(&self) -> InstanceCounts {
+        self.instances.counts()
+    }
+
+    fn retire(&self) {
+        self.instances.retire();
+    }
+
+    fn reactivate(&self) {
+        self.instances.reactivate();
     }
 }
 
@@ -126,10 +128,16 @@ impl Selector for ComponentSelector {
     ) -> BoxFuture<'a, Result<Choice, PluginFault>> {
         Box::pin(async move {
             let count = candidates.len();
-            let chosen = self.call_pick(context, candidates).await;
-            chosen
-                .and_then(|chosen| choice_in(&self.plugin, chosen, count))
-                .inspect_err(|_| self.instances.count_fault())
+            match self.call_pick(context, candidates).await? {
+                contract::Choice::Candidate(index) if (index as usize) < count => {
+                    Ok(Choice::Candidate(index as usize))
+                }
+                contract::Choice::Candidate(index) => Err(self
+                    .instances
+                    .invalid_output(format!("it chose index {index} of {count} candidates"))),
+                contract::Choice::WaitMs(milliseconds) => Ok(Choice::WaitMs(milliseconds)),
+                contract::Choice::None(reason) => Ok(Choice::None(reason)),
+            }
         })
     }
 }
@@ -143,23 +151,5 @@ fn context_out(context: &PickContext) -> contract::PickContext {
         affinity: context.affinity,
         random: context.random,
         now_ms: context.now_ms,
-    }
-}
-
-fn choice_in(
-    plugin: &PluginId,
-    choice: contract::Choice,
-    count: usize,
-) -> Result<Choice, PluginFault> {
-    match choice {
-        contract::Choice::Candidate(index) if (index as usize) < count => {
-            Ok(Choice::Candidate(index as usize))
-        }
-        contract::Choice::Candidate(index) => Err(invalid_output(
-            plugin,
-            format!("it chose candidate {index} of {count}"),
-        )),
-        contract::Choice::WaitMs(milliseconds) => Ok(Choice::WaitMs(milliseconds)),
-        contract::Choice::None(reason) => Ok(Choice::None(reason)),
     }
 }

@@ -1,9 +1,9 @@
-//! What the host promises about plugins, proved with guests that practise and guests that misbehave.
+//! The promises of the host about plugins, tested with example plugins and hostile plugins.
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what all tests stand on fails them where it is missing"
+    reason = "a test fails if what it needs is missing"
 )]
 
 #[path = "runtime/contract.rs"]

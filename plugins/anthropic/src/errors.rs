@@ -1,4 +1,4 @@
-//! What error answers of Anthropic mean, where the host's own rules would be wrong.
+//! Rules for error responses of Anthropic that the host's own rules would classify wrongly.
 
 use jackfield_plugin::classify::{ProviderError, Rule};
 use jackfield_plugin::executor::{Failure, HttpHead, Scope};
@@ -8,7 +8,7 @@ pub(crate) fn classify(head: &HttpHead, body: &[u8]) -> Failure {
 }
 
 const RULES: &[Rule] = &[
-    // What the account may spend is spent. It has the type of a wrong request.
+    // A spend limit of the account. The error has the type of an invalid request.
     Rule {
         status: &[400, 429],
         codes: &[],
@@ -28,7 +28,7 @@ const RULES: &[Rule] = &[
         kind: "permission",
         source: "Claude help center, disabled organizations",
     },
-    // Tokens. The API answers some with 403, where the host would blame the model.
+    // Tokens. Some of these errors have status 403, for which the host would cool the model.
     Rule {
         status: &[401, 403],
         codes: &[],
@@ -49,7 +49,7 @@ const RULES: &[Rule] = &[
         kind: "permission",
         source: "Claude Code, troubleshooting: what a token may be used for",
     },
-    // What the client names is not there; the model is.
+    // An object in the client's request does not exist. The model does: it must not cool.
     Rule {
         status: &[404],
         codes: &["not_found_error"],

@@ -1,7 +1,7 @@
-//! An executor for the Claude API of Anthropic.
+//! Executor for the Claude API of Anthropic.
 //!
-//! It never touches a byte of a body: the request goes out as it came, or with the model's name
-//! replaced by the host, and the answer is relayed.
+//! It never reads a body: the host sends the client's body, with the model's name replaced if necessary,
+//! and relays the response.
 
 mod errors;
 
@@ -52,20 +52,20 @@ fn post(context: &Context, url: String) -> HttpRequest {
     with_version_header(HttpRequest::post(url).model_of(context), context)
 }
 
-/// A request of somebody else's making; its betas are set with those of the secret.
+/// Returns the raw request without its beta header, which [`authorize`] adds again.
 fn raw_request(context: &Context) -> Result<HttpRequest, Failure> {
     let mut request = context.raw_request()?;
     request.headers.retain(|header| header.name != BETA);
     Ok(request)
 }
 
-/// With the version of the API that the client speaks. A client of another dialect names none.
+/// Adds the client's API version. A client of another dialect sends none and gets [`VERSION`].
 fn with_version_header(request: HttpRequest, context: &Context) -> HttpRequest {
     let client_version = context.header("anthropic-version").next();
     request.header("anthropic-version", client_version.unwrap_or(VERSION))
 }
 
-/// With the secret, and with the client's betas: one header, since a token wants a beta beside them.
+/// Adds the secret, and one header with the client's betas and the beta that an access token needs.
 fn authorize(request: HttpRequest, context: &Context, credential: &Credential) -> HttpRequest {
     let mut betas: Vec<&[u8]> = context
         .header(BETA)
@@ -92,13 +92,13 @@ fn authorize(request: HttpRequest, context: &Context, credential: &Credential) -
 /// Anthropic, API reference, beta headers.
 const BETA: &str = "anthropic-beta";
 
-/// What makes the API take an access token (Anthropic, authentication with OAuth).
+/// The beta that makes the API accept an access token (Anthropic, authentication with OAuth).
 const OAUTH_BETA: &[u8] = b"oauth-2025-04-20";
 
-/// The version of the API that the dialect is of (Anthropic, API reference, versions).
+/// The API version of the dialect `anthropic-messages` (Anthropic, API reference, versions).
 const VERSION: &[u8] = b"2023-06-01";
 
-/// All models on one page, which has 20 otherwise (Anthropic, API reference, list models).
+/// Models on one page: all of them. The default is 20 (Anthropic, API reference, list models).
 const MODELS_MAX: u32 = 1_000;
 
 jackfield_plugin::export_executor!(Anthropic);

@@ -1,29 +1,31 @@
-//! Builds plugins as components, from a build script: installs the wasm target where it is missing,
-//! and runs a cargo of its own with a target directory of its own, so that it never waits for the
-//! build that it is part of.
+//! Builds plugins as components from a build script. It installs the wasm target if it is missing, and
+//! runs an inner cargo with its own target directory, because an inner cargo in the directory of the
+//! outer one would wait for the outer one's lock.
 
 use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+mod built_in;
 mod toolchain;
 
+pub use built_in::{BUILT_IN, BuiltIn};
 use toolchain::Toolchain;
 
-/// What components are built for.
+/// The target triple of components.
 pub const TARGET: &str = "wasm32-wasip2";
 
-/// Which packages of the workspace to build.
+/// The components to build.
 #[derive(Debug, Clone, Copy)]
 pub enum Guests<'a> {
-    /// The `cdylib` of each of these packages.
-    Plugins(&'a [&'a str]),
-    /// All examples of one package.
+    /// The plugins of [`BUILT_IN`].
+    BuiltIn,
+    /// All examples of a package of the workspace.
     ExamplesOf(&'a str),
 }
 
-/// Why there are no components.
+/// Why the components could not be built.
 #[derive(Debug)]
 pub struct BuildError(String);
 
@@ -35,16 +37,16 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-/// Builds guests and returns the folder that holds them, a `.wasm` file each: `round-robin` of the
-/// package `jackfield-round-robin` is `jackfield_round_robin.wasm`. Has cargo run the calling build
-/// script again when what they are made of changes.
+/// Builds guests and returns the folder with one `.wasm` file for each: [`BuiltIn::file`] for a plugin,
+/// the example's name otherwise. Tells cargo to run the calling build script again when a source file
+/// of the guests changes.
 ///
 /// # Errors
 /// When the wasm target is missing and cannot be installed, or when cargo fails.
 pub fn build(guests: Guests<'_>) -> Result<PathBuf, BuildError> {
     let workspace = workspace()?;
     let inputs: &[&str] = match guests {
-        Guests::Plugins(_) => &["plugins", "wit", "Cargo.lock"],
+        Guests::BuiltIn => &["plugins", "wit", "Cargo.lock"],
         Guests::ExamplesOf(_) => &["plugins", "wit", "Cargo.lock", "tests/components"],
     };
     for input in inputs {
@@ -58,12 +60,13 @@ pub fn build(guests: Guests<'_>) -> Result<PathBuf, BuildError> {
     run(&workspace, &target_dir, guests)?;
     let built = target_dir.join(TARGET).join(PROFILE);
     Ok(match guests {
-        Guests::Plugins(_) => built,
+        Guests::BuiltIn => built,
         Guests::ExamplesOf(_) => built.join("examples"),
     })
 }
 
-/// Ends a build script: an error is told in cargo's own words, a line each.
+/// Returns the exit code of a build script. Reports an error to cargo, with one instruction for each
+/// of its lines.
 pub fn exit_code<E: fmt::Display>(result: Result<(), E>) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::SUCCESS;
@@ -77,13 +80,13 @@ pub fn exit_code<E: fmt::Display>(result: Result<(), E>) -> ExitCode {
 
 #[expect(
     clippy::print_stdout,
-    reason = "this is how a build script speaks to cargo"
+    reason = "cargo reads instructions from standard output"
 )]
 fn print_instruction(instruction: &str) {
     println!("cargo::{instruction}");
 }
 
-/// The profile of the root manifest that components are built with.
+/// The profile for components, from the root manifest.
 const PROFILE: &str = "plugin";
 
 fn workspace() -> Result<PathBuf, BuildError> {
@@ -100,8 +103,7 @@ fn workspace() -> Result<PathBuf, BuildError> {
         })
 }
 
-/// `OUT_DIR` is `TARGET_DIR/PROFILE/build/PACKAGE/out`. A folder of our own next to the profiles:
-/// an inner cargo in the same folder would wait for the outer one's lock for ever.
+/// Returns a folder beside those of the profiles. `OUT_DIR` is `TARGET_DIR/PROFILE/build/PACKAGE/out`.
 fn target_dir() -> Result<PathBuf, BuildError> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     let target = out.ancestors().nth(4).unwrap_or(&out);
@@ -118,15 +120,15 @@ fn run(workspace: &Path, target_dir: &Path, guests: Guests<'_>) -> Result<(), Bu
         .args(["--target", TARGET])
         .arg("--target-dir")
         .arg(target_dir);
-    let packages = match guests {
-        Guests::Plugins(packages) => packages,
-        Guests::ExamplesOf(ref package) => std::slice::from_ref(package),
-    };
-    packages.iter().for_each(|package| {
-        command.args(["--package", package]);
-    });
-    if matches!(guests, Guests::ExamplesOf(_)) {
-        command.arg("--examples");
+    match guests {
+        Guests::BuiltIn => {
+            for plugin in BUILT_IN {
+                command.args(["--package", &plugin.package()]);
+            }
+        }
+        Guests::ExamplesOf(package) => {
+            command.args(["--package", package, "--examples"]);
+        }
     }
     clear_outer_build(&mut command);
     let output = command
@@ -141,8 +143,8 @@ fn run(workspace: &Path, target_dir: &Path, guests: Guests<'_>) -> Result<(), Bu
     )))
 }
 
-/// What the outer cargo set for the host's own build would go into the guests' otherwise: flags for
-/// another target, clippy in the compiler's place, another target directory.
+/// Removes the variables that the outer cargo set for the host's build. They would give the guests flags
+/// of another target, clippy instead of the compiler, or another target directory.
 fn clear_outer_build(command: &mut Command) {
     for (name, _) in env::vars_os() {
         let Some(name) = name.to_str() else { continue };

@@ -1,22 +1,22 @@
-//! The least busy candidate, for its weight.
+//! The least busy candidate, relative to its weight.
 
 use std::cmp::Ordering;
 
 use crate::round_robin;
 
-/// Of this many picks that a record of errors decides, one ignores it.
+/// One of this many picks ignores the error rates, if they would decide it.
 ///
-/// A record covers a candidate's last attempts and only mends by new ones: who is passed over for one
-/// failure would never come back. One in 16 costs little where a candidate does fail.
+/// An error rate covers the last attempts of a candidate, so only new attempts can improve it. Without these
+/// picks a candidate with one failure would never be chosen again. One in 16 costs little if the candidate
+/// still fails.
 pub const PROBE_EVERY: u64 = 16;
 
-/// The candidate with the fewest attempts under way for its weight; among equals the one that fails
-/// least, and among those each in turn.
+/// Returns the candidate with the fewest attempts in progress relative to its weight; among equals the one
+/// with the lowest error rate, and among those each in turn.
 ///
-/// All are looked at, O(n): two at random, of which the less busy is taken, is for pools whose loads
-/// are costly to know, and here they are a column. What fails least is asked only among several that
-/// are equally busy, and each [`PROBE_EVERY`]th such pick goes without. Weights that are missing
-/// or 0 count as 1.
+/// It compares all candidates, O(n). The power of two random choices is for pools whose loads are expensive
+/// to read; here they are one column. `error_permille` is called only if several candidates are equally
+/// busy, and every [`PROBE_EVERY`]th such pick ignores it. A missing weight or 0 counts as 1.
 pub fn least_busy(
     sequence: u64,
     in_flight: &[u32],
@@ -24,7 +24,7 @@ pub fn least_busy(
     error_permille: impl FnOnce() -> Vec<u16>,
 ) -> Option<usize> {
     let weight = |index: usize| u64::from(weights.get(index).copied().unwrap_or(1).max(1));
-    // in_flight[a] / weight(a) against in_flight[b] / weight(b), without dividing.
+    // Compares in_flight[a] / weight(a) with in_flight[b] / weight(b) without division.
     let load = |a: usize, b: usize| {
         let (of_a, of_b) = (u64::from(in_flight[a]), u64::from(in_flight[b]));
         (of_a * weight(b)).cmp(&(of_b * weight(a)))
@@ -41,13 +41,14 @@ pub fn least_busy(
     } else if sequence.is_multiple_of(PROBE_EVERY) {
         (sequence / PROBE_EVERY, idlest)
     } else {
-        // Counts the picks that are no retrials, so that none of the equals is skipped over.
+        // Counts only the picks that are no probes: otherwise the same candidates would be skipped in
+        // each round if `PROBE_EVERY` and their number have a common factor.
         (sequence - 1 - sequence / PROBE_EVERY, steadiest)
     };
     equals.get(round_robin(turn, equals.len())?).copied()
 }
 
-/// Those that none is less than.
+/// Keeps the indexes that are least by this order.
 fn least(mut indexes: Vec<usize>, order: impl Fn(usize, usize) -> Ordering) -> Vec<usize> {
     let least = indexes.iter().copied().min_by(|a, b| order(*a, *b));
     if let Some(least) = least {

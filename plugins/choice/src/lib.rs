@@ -1,8 +1,8 @@
-//! How selectors choose: pure functions of columns and a number, without memory, so that a selector
-//! can be replaced at any moment and runs in as many instances as the host likes. They know nothing
-//! of components: a selector reads the columns, calls one of these, and answers.
+//! The algorithms of the selectors: pure functions of columns and a number, without memory. So a selector
+//! can be replaced at any moment, and can run in any number of instances. They do not depend on the SDK:
+//! a selector reads the columns and calls one of them.
 //!
-//! Each answers the index of a candidate, from 0, and none only where there is no candidate.
+//! Each returns the index of a candidate, or `None` if there is no candidate.
 
 mod least_busy;
 mod sticky;
@@ -12,7 +12,7 @@ pub use least_busy::{PROBE_EVERY, least_busy};
 pub use sticky::sticky;
 pub use weighted::weighted;
 
-/// The candidates one after the other, whatever they are.
+/// Returns the candidates in turn.
 pub fn round_robin(sequence: u64, count: usize) -> Option<usize> {
     let count = u64::try_from(count).ok().filter(|count| *count > 0)?;
     usize::try_from(sequence % count).ok()

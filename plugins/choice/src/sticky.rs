@@ -1,20 +1,20 @@
-//! Rendezvous hashing, weighted: a session stays with its candidate while that is there.
+//! Weighted rendezvous hashing: a session stays on its candidate while the candidate is available.
 
-/// The candidate that a session belongs to.
+/// Returns the candidate of a session.
 ///
-/// Each candidate draws a number from the hash of the session and its own identity, and the least
-/// wins. So the answer depends on who is there and not on their order or number: when one leaves, only
-/// its own sessions move, spread over the others, and they come back with it; when one joins, it
-/// takes its share and nothing moves between the others. A number is drawn from the exponential
-/// distribution with the weight as its rate, so that a candidate wins in proportion to its weight
-/// (Efraimidis and Spirakis, 2006). Weights that are missing or 0 count as 1. O(n).
+/// Each candidate gets a number from the hash of the session and its identity, and the lowest number wins.
+/// So the result does not depend on the order or the number of the candidates. If a candidate leaves,
+/// only its sessions move, spread over the others, and they return with it. If one joins, it takes its
+/// share, and no session moves between the others. The numbers have an exponential distribution with the
+/// weight as its rate, so a candidate wins in proportion to its weight (Efraimidis and Spirakis, 2006).
+/// A missing weight or 0 counts as 1. O(n).
 pub fn sticky(affinity: u64, identities: &[u64], weights: &[u32]) -> Option<usize> {
     let session = mix(affinity);
     let mut best: Option<(usize, f64)> = None;
     for (index, identity) in identities.iter().enumerate() {
         let weight = f64::from(weights.get(index).copied().unwrap_or(1).max(1));
         let unit = unit(mix(session ^ mix(*identity)));
-        // The logarithm is dear: -ln(u) is at least 1 - u, which settles most without it.
+        // The logarithm is expensive. -ln(u) is at least 1 - u, which decides most cases without it.
         if best.is_some_and(|(_, least)| (1.0 - unit) / weight > least) {
             continue;
         }
@@ -26,8 +26,8 @@ pub fn sticky(affinity: u64, identities: &[u64], weights: &[u32]) -> Option<usiz
     best.map(|(index, _)| index)
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): each bit of the input turns about half
-/// of the bits of the output.
+/// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014): each bit of the input changes about half of
+/// the bits of the output.
 fn mix(number: u64) -> u64 {
     let number = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -35,7 +35,8 @@ fn mix(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// Above 0 and below 1, from the upper 52 bits: with one more the greatest would round to 1.
+/// Returns a number between 0 and 1, without both ends, from the upper 52 bits. With 53 bits the largest
+/// one would round to 1.
 fn unit(hash: u64) -> f64 {
     ((hash >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
 }

@@ -1,20 +1,20 @@
-//! Weighted round robin that is smooth and needs no memory.
+//! Smooth weighted round robin without memory.
 
-/// The candidate whose turn it is, so that each has its share of the picks, spread evenly.
+/// Returns the candidate whose turn it is. Each candidate gets its share of the picks, spread evenly.
 ///
-/// Of any `w` picks in a row, `w` being the sum of the weights, each candidate gets exactly as many as
-/// its weight says; and of the first `t` picks of such a cycle its share of `t`, give or take half
-/// the height of the tree below: ⌈log₂ n⌉ / 2 picks. Equal weights stay within one pick. A weight of 0
-/// counts as 1.
+/// Let `w` be the sum of the weights and `n` the number of candidates. Of any `w` picks in a row each
+/// candidate gets exactly its weight. Of the first `t` picks of such a cycle it gets its share of `t`,
+/// plus or minus half the height of the tree below: ⌈log₂ n⌉ / 2 picks. With equal weights the deviation
+/// is below one pick. A weight of 0 counts as 1.
 ///
-/// The algorithm. The candidates are the leaves of a binary tree that halves their list again and
-/// again. At a node of weight `w`, whose left half weighs `l`, the left half has had
-/// `round(t · l / w)` of the first `t` picks, and the right half the others: so pick `t` goes left if
-/// that number grows with it. What each half has had so far is its own `t`. Of two halves no order is
-/// smoother, since each has had its share to within half a pick; such halves of a pick add up on the
-/// way down, which is the bound. The cost is that of summing the weights, O(n), and one step a level.
+/// The algorithm: the candidates are the leaves of a binary tree that halves their list at each level. At a
+/// node of weight `w`, whose left half has the weight `l`, the left half gets `round(t · l / w)` of the
+/// first `t` picks, and the right half gets the others. So pick `t` goes left if that number grows with
+/// it. The number of picks of a half so far is the `t` of its node. At one node no order is smoother: each
+/// half deviates by at most half a pick. These deviations add up over the levels, which is the bound. The
+/// cost is O(n) for the sum of the weights, and one step for each level.
 ///
-/// When the candidates change the cycle goes on at another place: no pick is owed to anybody.
+/// If the candidates change, the cycle goes on at another position. No state compensates for past picks.
 pub fn weighted(sequence: u64, weights: &[u32]) -> Option<usize> {
     let sums = sums(weights);
     let total = sums.last().copied().filter(|total| *total > 0)?;
@@ -34,8 +34,8 @@ pub fn weighted(sequence: u64, weights: &[u32]) -> Option<usize> {
     Some(first)
 }
 
-/// What the candidates before each weigh together, and what all do. 2³² candidates of the heaviest
-/// weight fit.
+/// Returns the prefix sums of the weights: at each index the sum before it, and the total at the end. A u64
+/// holds the sum of 2³² candidates of the highest weight.
 fn sums(weights: &[u32]) -> Vec<u64> {
     let mut sum = 0_u64;
     let mut sums = Vec::with_capacity(weights.len() + 1);
@@ -47,7 +47,7 @@ fn sums(weights: &[u32]) -> Vec<u64> {
     sums
 }
 
-/// `turn · part / whole`, rounded.
+/// Returns `turn · part / whole`, rounded.
 fn share(turn: u64, part: u64, whole: u64) -> u64 {
     let [turn, part, whole] = [turn, part, whole].map(u128::from);
     // Not above `turn`, since `part` is not above `whole`.

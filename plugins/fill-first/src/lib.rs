@@ -1,5 +1,5 @@
-//! A selector that takes the first candidate for as long as it is fit, and only then the next: one
-//! account is used up before another is touched, so that their quotas come back at different times.
+//! Selector that takes the first available candidate: it uses one account until its quota is exhausted, and
+//! only then the next. So their quotas are reset at different times.
 
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector};
 
@@ -11,7 +11,7 @@ impl Selector for FillFirst {
     }
 
     fn pick(_context: PickContext) -> Choice {
-        // The host never asks without a candidate, and keeps them in a stable order.
+        // There is always a candidate, and their order is stable.
         Choice::Candidate(0)
     }
 }

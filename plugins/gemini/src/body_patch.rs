@@ -1,5 +1,5 @@
-//! The model's name inside bodies. The bodies of two operations may repeat the URL's, and have to
-//! agree with it (Gemini API, `models.countTokens`, `models.batchEmbedContents`).
+//! Replaces the model's name in bodies. The bodies of two operations may repeat the name in the URL, and
+//! must then have the same one (Gemini API, `models.countTokens`, `models.batchEmbedContents`).
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use crate::model_id;
 
-/// The client's body, with the provider's name of the model where it has one. A body is read only
-/// if the client used another name.
+/// Returns the client's body with the provider's name of the model wherever the body has one. It reads the
+/// body only if the client used another name, because an instance that reads a body is not reused.
 pub(crate) fn patched_body(context: &Context) -> Body {
     if context.model == context.client_model {
         return Body::Original;
@@ -18,8 +18,8 @@ pub(crate) fn patched_body(context: &Context) -> Body {
     let name = json_string(&format!("models/{}", model_id(&context.model)));
     let mut patches: Vec<Patch> = ["/model", "/generateContentRequest/model"]
         .into_iter()
-        .filter(|place| client_body::at(place).is_some())
-        .map(|place| Patch::Replace((place.to_owned(), name.clone())))
+        .filter(|pointer| client_body::at(pointer).is_some())
+        .map(|pointer| Patch::Replace((pointer.to_owned(), name.clone())))
         .collect();
     let requests = client_body::at("/requests");
     let requests = requests.and_then(|requests| replace_models(&requests, &name));
@@ -30,8 +30,9 @@ pub(crate) fn patched_body(context: &Context) -> Body {
     Body::Patched(patches)
 }
 
-/// A batch of requests with this name in each that has one; none where that changes nothing. One
-/// patch for all of them: a batch may have more than the host takes patches.
+/// Replaces the name in each request of a batch that has one. Returns `None` if there is nothing to
+/// replace. The caller makes one patch of it, because a batch may have more requests than the host allows
+/// patches.
 fn replace_models(requests: &str, name: &str) -> Option<String> {
     let mut requests: Vec<BTreeMap<String, &RawValue>> = serde_json::from_str(requests).ok()?;
     let name: &RawValue = serde_json::from_str(name).ok()?;

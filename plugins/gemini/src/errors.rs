@@ -1,4 +1,4 @@
-//! What error answers of the Gemini API mean, where the host's own rules would be wrong.
+//! Rules for error responses of the Gemini API that the host's own rules would classify wrongly.
 
 use jackfield_plugin::classify::{ProviderError, Rule};
 use jackfield_plugin::executor::{Failure, HttpHead, Scope};
@@ -14,8 +14,8 @@ pub(crate) fn classify(head: &HttpHead, body: &[u8], now_ms: u64) -> Failure {
     failure
 }
 
-/// A limit for a day. The answer asks for a retry after seconds, as for one for a minute, but the
-/// day's begins anew at midnight, Pacific time (Gemini API, rate limits).
+/// Returns the failure for a daily limit. The response suggests a retry after seconds, as for a limit per
+/// minute, but a daily limit is reset at midnight, Pacific time (Gemini API, rate limits).
 fn daily_quota_failure(provider_error: &ProviderError, now_ms: u64) -> Option<Failure> {
     let details = provider_error.error["details"].as_array()?;
     let violations = details
@@ -42,7 +42,7 @@ fn daily_quota_failure(provider_error: &ProviderError, now_ms: u64) -> Option<Fa
 }
 
 const RULES: &[Rule] = &[
-    // The key, with the status of a wrong request or of one that is not allowed.
+    // An invalid key. The status is that of an invalid or forbidden request.
     Rule {
         status: &[400],
         codes: &["API_KEY_INVALID"],
@@ -86,7 +86,7 @@ const RULES: &[Rule] = &[
         kind: "permission",
         source: "google.api.ErrorReason",
     },
-    // The project, with the status of a wrong request.
+    // A restriction of the project. The status is that of an invalid request.
     Rule {
         status: &[400],
         codes: &["FAILED_PRECONDITION"],
@@ -103,7 +103,7 @@ const RULES: &[Rule] = &[
         kind: "permission",
         source: "Gemini API, available regions",
     },
-    // A limit of nothing at all: no waiting mends it, but a plan that is paid for does.
+    // A limit of 0: waiting does not help, but a paid plan does.
     Rule {
         status: &[429],
         codes: &["RESOURCE_EXHAUSTED"],
@@ -112,7 +112,8 @@ const RULES: &[Rule] = &[
         kind: "billing",
         source: "Gemini API, rate limits: models outside of the free tier",
     },
-    // What the client names belongs to somebody else, or is not there; the model is.
+    // An object in the client's request belongs to another project or does not exist. The model does: it
+    // must not cool.
     Rule {
         status: &[403, 404],
         codes: &["PERMISSION_DENIED", "NOT_FOUND"],

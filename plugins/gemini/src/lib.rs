@@ -1,8 +1,8 @@
-//! An executor for the Gemini API of Google.
+//! Executor for the Gemini API of Google.
 //!
-//! The model's name is in the URL, so that the client's body goes out as it came; only bodies that
-//! repeat the name inside are changed. Answers are relayed: streams as server-sent events, whatever
-//! the client wants them as.
+//! The model's name is in the URL, so the host sends the client's body unchanged, unless it repeats the
+//! name. The host relays responses. Streams are always requested as server-sent events; the host
+//! converts them if the client wants a JSON array.
 
 mod body_patch;
 mod errors;
@@ -62,12 +62,12 @@ impl Executor for Gemini {
     }
 }
 
-/// A POST to a method of the model.
+/// Creates a POST request for a method of the model.
 fn post(context: &Context, credential: &Credential, method: &str) -> Result<HttpRequest, Failure> {
     let name = model_id(&context.model);
     let Some(segment) = path_segment(name) else {
         return Err(Failure::invalid_request(format!(
-            "{name:?} cannot be a model's name"
+            "{name:?} is not a valid model name"
         )));
     };
     let base = &credential.base_url;
@@ -76,24 +76,24 @@ fn post(context: &Context, credential: &Credential, method: &str) -> Result<Http
     )))
 }
 
-/// A model's name without the collection that Google writes before it.
+/// Removes the prefix `models/`, which Google writes before a model's name.
 fn model_id(model: &str) -> &str {
     model.strip_prefix("models/").unwrap_or(model)
 }
 
-/// Which of the two methods the client's body is for.
+/// Returns the method that the client's body is for.
 fn embed_method(context: &Context) -> Result<&'static str, Failure> {
     match context.option("method") {
         None | Some("batchEmbedContents") => Ok("batchEmbedContents"),
         Some("embedContent") => Ok("embedContent"),
         Some(other) => Err(Failure::invalid_request(format!(
-            "the option `method` is `embedContent` or `batchEmbedContents`, not `{other}`"
+            "the option `method` must be `embedContent` or `batchEmbedContents`, not `{other}`"
         ))),
     }
 }
 
-/// With the secret where it goes. A token's user may have many projects, of which one is charged
-/// (Gemini API, authentication with OAuth).
+/// Adds the secret. With an access token it also adds the project to charge, because a user may have
+/// several (Gemini API, authentication with OAuth).
 fn authorize(request: HttpRequest, credential: &Credential) -> Result<HttpRequest, Failure> {
     let key = credential.secret_name();
     if key == "access-token" {
@@ -105,7 +105,7 @@ fn authorize(request: HttpRequest, credential: &Credential) -> Result<HttpReques
     Ok(request.secret(key, place))
 }
 
-/// All models on one page, which has 50 otherwise (Gemini API, `models.list`).
+/// Models on one page: all of them. The default is 50 (Gemini API, `models.list`).
 const MODELS_MAX: u32 = 1_000;
 
 jackfield_plugin::export_executor!(Gemini);

@@ -1,4 +1,4 @@
-//! A selector that takes the candidate with the fewest attempts under way for its weight.
+//! Selector that takes the candidate with the fewest attempts in progress relative to its weight.
 
 use jackfield_choice::least_busy;
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};

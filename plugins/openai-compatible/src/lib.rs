@@ -1,9 +1,8 @@
-//! An executor for every provider that serves `POST {base-url}/chat/completions`, with what is
-//! particular to the known ones as variants.
+//! Executor for every provider with `POST {base-url}/chat/completions`. Variants have the differences of
+//! known providers.
 //!
-//! It never touches a byte of a body: the request goes out as it came, or with the model's name
-//! replaced by the host, and the answer is relayed. A credential with an access token sends that, and
-//! is refreshed by OAuth 2.0's refresh grant.
+//! It never reads a body: the host sends the client's body, with the model's name replaced if necessary,
+//! and relays the response.
 
 mod variant;
 
@@ -53,7 +52,7 @@ impl Executor for OpenAiCompatible {
     }
 }
 
-/// Where content is asked for in the context's dialect.
+/// Returns the path for content in the context's dialect.
 fn content_path(context: &Context) -> Result<&'static str, Failure> {
     match context.dialect.as_str() {
         "openai-chat" => Ok("/chat/completions"),

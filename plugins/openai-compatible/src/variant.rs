@@ -1,22 +1,24 @@
-//! What is particular to the providers that are known, by the provider's settings.
+//! Variants: the differences of known providers, selected by the provider's settings. A new variant is a
+//! case of [`VariantName`] and its row in [`properties`].
 
 use jackfield_plugin::encode::path_segment;
 use jackfield_plugin::executor::{Credential, Failure, HttpRequest};
 use serde::Deserialize;
 
-/// What the operator set. Other settings of the provider are not looked at.
+/// The provider's settings. Others are ignored.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct Settings {
     variant: Option<VariantName>,
-    /// Of Azure OpenAI: which version of the API.
+    /// For Azure OpenAI: the version of the API.
     api_version: Option<String>,
-    /// Of OpenRouter: the site that it counts the usage for.
+    /// For OpenRouter: the URL of the site that the usage is counted for.
     http_referer: Option<String>,
-    /// Of OpenRouter: that site's name.
+    /// For OpenRouter: the name of that site.
     x_title: Option<String>,
 }
 
+/// The values of the setting `variant`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum VariantName {
@@ -27,18 +29,18 @@ enum VariantName {
     Vllm,
 }
 
-/// A provider's particulars.
+/// The differences of a provider.
 struct Variant {
-    /// Where the API begins on its host. It is added to a base URL that has no path.
+    /// The path of the API on its host. It is added to a base URL without a path.
     path_prefix: &'static str,
-    /// The header of an API key; none: as a bearer token.
+    /// The header for an API key; `None` for a bearer token.
     key_header: Option<&'static str>,
-    /// Paths that it does not have.
+    /// Paths that the provider does not have.
     missing_paths: &'static [&'static str],
 }
 
-/// Each from its documentation: Azure OpenAI, REST reference; Groq, OpenAI compatibility; Ollama,
-/// OpenAI compatibility; OpenRouter, quickstart; vLLM, OpenAI-compatible server.
+/// Returns the differences of a variant, from its documentation: Azure OpenAI, REST reference; Groq, OpenAI
+/// compatibility; Ollama, OpenAI compatibility; OpenRouter, quickstart; vLLM, OpenAI-compatible server.
 fn properties(name: Option<VariantName>) -> Variant {
     let plain = Variant {
         path_prefix: "",
@@ -69,10 +71,10 @@ fn properties(name: Option<VariantName>) -> Variant {
 }
 
 impl Settings {
-    /// Reads and checks the text of a JSON object.
+    /// Parses and checks the settings, which are the text of a JSON object.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let settings: Self = serde_json::from_str(text).map_err(|error| {
-            Failure::invalid_request(format!("the provider's settings: {error}"))
+            Failure::invalid_request(format!("invalid settings of the provider: {error}"))
         })?;
         let of = |name, value: &Option<String>| value.is_some() && settings.variant != Some(name);
         for (foreign, setting, variant) in [
@@ -94,19 +96,19 @@ impl Settings {
         ] {
             if foreign {
                 return Err(Failure::invalid_request(format!(
-                    "the setting `{setting}` is for the variant `{variant}`"
+                    "the setting `{setting}` is only for the variant `{variant}`"
                 )));
             }
         }
         Ok(settings)
     }
 
-    /// The header of an API key; none: as a bearer token.
+    /// Returns the header for an API key; `None` for a bearer token.
     pub(crate) fn key_header(&self) -> Option<&'static str> {
         properties(self.variant).key_header
     }
 
-    /// The URL of a path of the API, for this model if it is about one.
+    /// Returns the URL of a path of the API. `model` is the model of the request, if it has one.
     pub(crate) fn url(
         &self,
         credential: &Credential,
@@ -114,13 +116,13 @@ impl Settings {
         model: Option<&str>,
     ) -> Result<String, Failure> {
         let Variant {
-            path_prefix: root,
-            missing_paths: lacks,
+            path_prefix,
+            missing_paths,
             ..
         } = properties(self.variant);
         let base = credential.base_url.as_str();
-        if lacks.contains(&path) {
-            let message = format!("this provider has no `{path}`");
+        if missing_paths.contains(&path) {
+            let message = format!("this provider does not support `{path}`");
             return Err(Failure {
                 kind: "unsupported".to_owned(),
                 ..Failure::invalid_request(message)
@@ -128,12 +130,12 @@ impl Settings {
         }
         match self.api_version.as_deref() {
             None if has_path(base) => Ok(format!("{base}{path}")),
-            None => Ok(format!("{base}{root}{path}")),
+            None => Ok(format!("{base}{path_prefix}{path}")),
             Some(version) => azure_url(base, version, path, model),
         }
     }
 
-    /// With the headers by which OpenRouter knows whose usage it is.
+    /// Adds the headers by which OpenRouter counts usage for a site.
     pub(crate) fn with_app_attribution(
         &self,
         request: HttpRequest,
@@ -144,9 +146,9 @@ impl Settings {
     }
 }
 
-/// Azure OpenAI with a version. A date means the classic form, which has the deployment, that is the
-/// model, in its path; the other versions are of the form that needs none (Azure OpenAI, API
-/// version lifecycle).
+/// Returns a URL of Azure OpenAI with an API version. With a date it has the classic form, whose path has
+/// the deployment, that is, the model. The other versions need no deployment (Azure OpenAI, API version
+/// lifecycle).
 fn azure_url(
     base: &str,
     version: &str,
@@ -160,7 +162,7 @@ fn azure_url(
     }
     if !is_dated(version) {
         return Err(Failure::invalid_request(format!(
-            "the setting `api-version` is `v1`, `preview`, or a date such as `2024-10-21` or \
+            "the setting `api-version` must be `v1`, `preview`, or a date such as `2024-10-21` or \
              `2025-04-01-preview`, not {version:?}"
         )));
     }
@@ -169,7 +171,7 @@ fn azure_url(
     };
     let Some(deployment) = path_segment(model) else {
         return Err(Failure::invalid_request(format!(
-            "{model:?} cannot be a deployment's name"
+            "{model:?} is not a valid deployment name"
         )));
     };
     Ok(format!(
@@ -177,7 +179,7 @@ fn azure_url(
     ))
 }
 
-/// Whether a version is a date, perhaps with `-preview` after it.
+/// Returns true for a date, with or without `-preview` after it.
 fn is_dated(version: &str) -> bool {
     let date = version.strip_suffix("-preview").unwrap_or(version);
     let shape = |(index, byte): (usize, u8)| match index {
@@ -187,7 +189,7 @@ fn is_dated(version: &str) -> bool {
     date.len() == "2024-10-21".len() && date.bytes().enumerate().all(shape)
 }
 
-/// Whether a base URL is more than an origin.
+/// Returns true if a base URL has a path.
 fn has_path(base: &str) -> bool {
     let host = base.split_once("://").map_or(base, |(_, host)| host);
     host.contains('/')

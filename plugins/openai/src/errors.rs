@@ -1,4 +1,4 @@
-//! What error answers of OpenAI mean, where the host's own rules would be wrong.
+//! Rules for error responses of OpenAI that the host's own rules would classify wrongly.
 
 use jackfield_plugin::classify::{ProviderError, Rule};
 use jackfield_plugin::executor::{Failure, HttpHead, Scope};
@@ -8,7 +8,7 @@ pub(crate) fn classify(head: &HttpHead, body: &[u8]) -> Failure {
 }
 
 const RULES: &[Rule] = &[
-    // With the status of a limit that passes, but no waiting mends it.
+    // 429 is the status of a rate limit, but here waiting does not help.
     Rule {
         status: &[429],
         codes: &["insufficient_quota"],
@@ -17,7 +17,7 @@ const RULES: &[Rule] = &[
         kind: "billing",
         source: "OpenAI, error codes, 429: the credits or the monthly budget are used up",
     },
-    // Another account may be verified.
+    // The organization of another credential may be verified.
     Rule {
         status: &[400, 403, 404],
         codes: &[],
@@ -26,7 +26,7 @@ const RULES: &[Rule] = &[
         kind: "permission",
         source: "OpenAI help center, API organization verification",
     },
-    // The key is good, but not for this: a refresh or another model would not help.
+    // The key is valid, but not for this: a refresh or another model would not help.
     Rule {
         status: &[401, 403],
         codes: &[],
@@ -35,7 +35,7 @@ const RULES: &[Rule] = &[
         kind: "permission",
         source: "OpenAI, assigning API key permissions",
     },
-    // What the client names is not there; the model is.
+    // An object in the client's request does not exist. The model does: it must not cool.
     Rule {
         status: &[404],
         codes: &["previous_response_not_found"],

@@ -1,7 +1,7 @@
-//! An executor for the OpenAI API, in each of its three dialects for content.
+//! Executor for the OpenAI API, in its three dialects for content.
 //!
-//! It never touches a byte of a body: the request goes out as it came, or with the model's name
-//! replaced by the host, and the answer is relayed.
+//! It never reads a body: the host sends the client's body, with the model's name replaced if necessary,
+//! and relays the response.
 
 mod errors;
 
@@ -51,7 +51,7 @@ impl Executor for OpenAi {
     }
 }
 
-/// Where content is asked for in a dialect.
+/// Returns the path for content in a dialect.
 fn content_path(dialect: &str) -> Result<&'static str, Failure> {
     match dialect {
         "openai-responses" => Ok("/responses"),
@@ -68,8 +68,8 @@ fn post(context: &Context, credential: &Credential, path: &str) -> Result<HttpRe
     with_account_headers(request, credential)
 }
 
-/// Whom the usage counts for, where the key has more than one to choose from (OpenAI, API reference,
-/// authentication).
+/// Adds the organization and the project that the usage is billed to, if the credential has these
+/// attributes. A key may belong to several (OpenAI, API reference, authentication).
 fn with_account_headers(
     request: HttpRequest,
     credential: &Credential,

@@ -1,4 +1,4 @@
-//! A selector that takes the candidates in turn.
+//! Selector that takes the candidates in turn.
 
 use jackfield_choice::round_robin;
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};

@@ -1,40 +1,41 @@
-//! Judging error answers by a table of rules. What no rule knows is left to the host, whose own
-//! table has what providers have in common.
+//! Classifies error responses by a table of rules. A response that matches no rule is left to the host,
+//! whose own rules know the errors that providers have in common.
 
 use serde_json::Value;
 
 use crate::executor::{Failure, HttpHead, Scope};
 
-/// What an error answer of a provider means. All that it asks for must hold.
+/// The meaning of an error response of a provider. It applies if the status, a code and a phrase match.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// The status codes that it judges.
+    /// The status codes to which it applies.
     pub status: &'static [u16],
-    /// One of these as the error's code, type, status or reason; none: whatever they are.
+    /// Values of the error's `code`, `type` or `status`, or of a `reason` in its `details`, one of which
+    /// must match. Empty: any.
     pub codes: &'static [&'static str],
-    /// One of these within its sentence, in lower case; none: whatever it says.
+    /// Parts of the error's message, in lower case, one of which must match. Empty: any.
     pub phrases: &'static [&'static str],
-    /// Whose fault it is.
+    /// The part to which the failure belongs.
     pub scope: Scope,
-    /// Of what kind.
+    /// The kind of the failure.
     pub kind: &'static str,
-    /// Whose documentation says so.
+    /// The documentation that the rule is from.
     pub source: &'static str,
 }
 
-/// What an error answer says.
+/// An error response of a provider.
 #[derive(Debug)]
 pub struct ProviderError {
     status: u16,
     codes: Vec<String>,
     message: String,
-    /// Its member `error`, null where it has none.
+    /// The member `error` of its body, null if there is none.
     pub error: Value,
 }
 
 impl ProviderError {
-    /// Reads an error answer: `{"error": {..}}`, or that as the only item of an array, which is how
-    /// Google ends a stream that was to be one.
+    /// Parses an error response: `{"error": {..}}`, or an array with that as its first item, which is the
+    /// form of Google's errors for streams in JSON.
     pub fn parse(head: &HttpHead, body: &[u8]) -> Self {
         let mut body: Value = serde_json::from_slice(body).unwrap_or_default();
         let places = ["/error", "/0/error"];
@@ -53,7 +54,7 @@ impl ProviderError {
         }
     }
 
-    /// What the first rule that holds makes of it; otherwise it is left to the host.
+    /// Returns the failure of the first rule that applies, or one that leaves the response to the host.
     pub fn classify(&self, rules: &[Rule]) -> Failure {
         match rules.iter().find(|rule| self.matches(rule)) {
             Some(rule) => self.failure(rule.scope, rule.kind),
@@ -61,10 +62,10 @@ impl ProviderError {
         }
     }
 
-    /// A failure of this scope and kind, in the provider's words.
+    /// Returns a failure of this scope and kind, with the provider's message.
     pub fn failure(&self, scope: Scope, kind: &str) -> Failure {
         let message = match self.message.as_str() {
-            "" => format!("the provider answered {}", self.status),
+            "" => format!("the provider returned status {}", self.status),
             message => message.to_owned(),
         };
         Failure {
@@ -81,7 +82,7 @@ impl ProviderError {
             && (rule.phrases.is_empty() || self.message_contains(rule.phrases))
     }
 
-    /// Whether one of these stands in its sentence. They are in lower case.
+    /// Returns true if the message contains one of these phrases, which must be in lower case.
     pub fn message_contains(&self, phrases: &[&str]) -> bool {
         let message = self.message.to_ascii_lowercase();
         phrases.iter().any(|phrase| message.contains(phrase))

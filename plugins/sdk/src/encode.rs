@@ -1,6 +1,6 @@
-//! Texts as URLs, forms and JSON have them.
+//! Encodes texts for URLs, forms and JSON.
 
-/// The JSON text of a string.
+/// Returns a text as a JSON string, with quotes.
 pub fn json_string(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     json.push('"');
@@ -22,9 +22,11 @@ pub fn json_string(text: &str) -> String {
     json
 }
 
-/// A text as one segment of a URL's path (RFC 3986, section 3.3), so that it can change neither the
-/// path around it nor the query. None for a text that no encoding makes safe: an empty one, and the
-/// dots that stand for folders, which URL parsers resolve even where they are encoded.
+/// Encodes a text as one segment of a URL's path (RFC 3986, section 3.3), so that it changes neither the
+/// rest of the path nor the query. Use it for every value of a client in a URL.
+///
+/// Returns `None` for a text that no encoding makes safe: an empty text, `.` and `..`. URL parsers treat
+/// the last two as folders even if they are encoded.
 pub fn path_segment(text: &str) -> Option<String> {
     if matches!(text, "" | "." | "..") {
         return None;
@@ -41,7 +43,7 @@ pub fn path_segment(text: &str) -> Option<String> {
     Some(encoded)
 }
 
-/// A text as a form has it: the WHATWG URL standard's application/x-www-form-urlencoded.
+/// Encodes a text as `application/x-www-form-urlencoded` (WHATWG URL standard).
 pub(crate) fn form_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

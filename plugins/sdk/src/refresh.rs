@@ -1,50 +1,52 @@
-//! The refresh of an access token: RFC 6749, section 6. The operator says where, in the provider's
-//! settings.
+//! The refresh of an access token (RFC 6749, section 6). The provider's settings have the token endpoint.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::executor::{Credential, Failure, HttpRequest, Plan, SecretPlace};
+use crate::executor::{Credential, Descriptor, Failure, HttpRequest, Plan, SecretPlace};
 
-/// How long before its end a token is refreshed: 5 minutes, which an hour's token can spare and a
-/// token endpoint may be down for. The operator's own lead wins.
+/// How long before its end a token is refreshed: 5 minutes. It is a small part of a token's usual hour,
+/// and leaves time for retries while the token endpoint is down. The operator's `refresh.lead` overrides
+/// it.
 pub const LEAD_MS: u64 = 5 * 60 * 1_000;
 
-/// What the operator set for refreshes. Other settings of the provider are not looked at.
+/// The provider's settings for refreshes. Others are ignored.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 struct Settings {
-    /// The token endpoint. Without it there is no refresh.
+    /// The URL of the token endpoint. Required.
     token_url: Option<String>,
-    /// How the client proves who it is.
+    /// How the client authenticates.
     client_authentication: ClientAuthentication,
-    /// What the new token may do: not more than the old one could.
+    /// The scope to request, which may not exceed that of the old token.
     scope: Option<String>,
-    /// More fields of the form, as the provider wants them.
+    /// Further fields of the form, for the provider.
     token_params: BTreeMap<String, String>,
 }
 
-/// Where `client-id` and `client-secret` go: RFC 6749, section 2.3.1.
+/// The place of `client-id` and `client-secret` in the request (RFC 6749, section 2.3.1).
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum ClientAuthentication {
-    /// Into the form.
+    /// In the form.
     #[default]
     Body,
-    /// Into the header, form-encoded and then as HTTP Basic authentication.
+    /// In the header `authorization`, form-encoded, as HTTP Basic authentication.
     Basic,
 }
 
-/// Plans the refresh of a credential. The secrets stay with the host: it puts the refresh token into
-/// the form, and takes the new tokens out of the answer.
+/// Plans the refresh of a credential. The plugin sees no secret: the host puts the refresh token into the
+/// form, and takes the new tokens from the response.
 ///
 /// # Errors
-/// Where the settings (the text of a JSON object) or the credential lack what it takes. That is the
-/// operator's to mend; the credential may well be sound.
+/// When `settings` (the text of a JSON object) are invalid or have no `token-url`, or when the credential
+/// has no `refresh-token`. The scope is `request`: the operator must correct the configuration, and the
+/// credential does not cool.
 pub fn plan(credential: &Credential, settings: &str) -> Result<Plan, Failure> {
-    let settings: Settings = serde_json::from_str(settings)
-        .map_err(|error| Failure::invalid_request(format!("the settings of a refresh: {error}")))?;
+    let settings: Settings = serde_json::from_str(settings).map_err(|error| {
+        Failure::invalid_request(format!("invalid settings for a refresh: {error}"))
+    })?;
     let Some(url) = &settings.token_url else {
         return Err(Failure::invalid_request(
             "the setting `token-url` is missing",
@@ -93,4 +95,14 @@ fn with_client_authentication(
         }
     }
     request
+}
+
+impl Descriptor {
+    /// Adds the operation `refresh` for [`plan`], with its lead. It declares every host, because
+    /// only the operator knows the token endpoint, and grants its origin.
+    #[must_use]
+    pub fn refreshes_tokens(mut self) -> Self {
+        self.refresh_lead_ms = Some(LEAD_MS);
+        self.operation("refresh").host("*")
+    }
 }

@@ -5,17 +5,18 @@ use crate::bindings::selector_world as world;
 pub use world::exports::jackfield::plugin::selector::{Choice, Descriptor, PickContext};
 pub use world::jackfield::plugin::candidates;
 
-/// Chooses among the credentials that are fit right now. See `wit/selector.wit` for the promises.
+/// A selector: it chooses one of the available credentials. `wit/selector.wit` has the promises of the
+/// host. A selector must be pure: the same input gives the same choice.
 pub trait Selector: 'static {
-    /// Says what the selector is.
+    /// Returns the descriptor. The host calls it once, when it loads the plugin.
     fn describe() -> Descriptor;
 
-    /// Chooses among what [`candidates`] shows.
+    /// Chooses one of the [`candidates`]. There is at least one.
     fn pick(context: PickContext) -> Choice;
 }
 
 impl Descriptor {
-    /// A selector of this version.
+    /// Creates a descriptor with the version of the plugin.
     pub fn new(version: &str) -> Self {
         Self {
             version: version.to_owned(),
@@ -25,7 +26,7 @@ impl Descriptor {
 }
 
 impl Choice {
-    /// The candidate at this index; without one, nobody.
+    /// Returns the candidate at this index, or `Choice::None` without an index.
     pub fn from_index(index: Option<usize>) -> Self {
         match index.and_then(|index| u32::try_from(index).ok()) {
             Some(index) => Self::Candidate(index),
@@ -36,14 +37,14 @@ impl Choice {
 
 #[doc(hidden)]
 pub mod export {
-    //! From the trait above to the one that the bindings want.
+    //! Implements the trait of the bindings for the trait above.
 
     use std::marker::PhantomData;
 
     use super::{Choice, Descriptor, PickContext, Selector};
     use crate::bindings::selector_world::exports::jackfield::plugin::selector as contract;
 
-    /// The component that a type makes.
+    /// The component of a selector type.
     pub struct Component<S>(PhantomData<S>);
 
     impl<S: Selector> contract::Guest for Component<S> {
@@ -57,7 +58,7 @@ pub mod export {
     }
 }
 
-/// Makes a component of a type that is a [`Selector`](selector::Selector).
+/// Exports a type that implements [`Selector`](selector::Selector) as the component's selector.
 #[macro_export]
 macro_rules! export_selector {
     ($selector:ty) => {

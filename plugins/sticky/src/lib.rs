@@ -1,5 +1,5 @@
-//! A selector that keeps a session with one credential, so that the provider's cache of its prompt is
-//! warm. Sessions are shared by weight. A call without a session takes the candidates in turn.
+//! Selector that keeps a session on one credential, so that the provider's prompt cache stays warm. Sessions
+//! are shared by weight. Calls without a session take the candidates in turn.
 
 use jackfield_choice::{round_robin, sticky};
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};

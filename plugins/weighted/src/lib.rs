@@ -1,4 +1,4 @@
-//! A selector that gives each candidate its share of the picks by weight, spread evenly.
+//! Selector that gives each candidate its share of the picks by weight, spread evenly.
 
 use jackfield_choice::weighted;
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};

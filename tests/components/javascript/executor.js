@@ -1,10 +1,10 @@
-// The practice executor: speaks to any provider of the `openai-chat` dialect. The host's tests run
-// the same executor in every language; see ../README.md. It must not reach for anything but the
-// imports below: a component has no network, no clock and no random numbers.
+// The example executor: serves any provider with the dialect `openai-chat`. The host's tests run the
+// same executor in Rust, JavaScript and Python; see ../README.md. It can use only the imports below: a
+// component has no network, no clock and no random numbers.
 //
-// WIT in JavaScript: names become camelCase, a record is an object, a variant `{ tag, val }`, an
-// enum its name, `none` is null, `list<u8>` a Uint8Array. A function that may fail throws its
-// failure.
+// WIT in JavaScript: names are in camelCase, a record is an object, a variant is `{ tag, val }`, an enum
+// value is its name, `none` is null, `list<u8>` is a Uint8Array. A function that returns a `result`
+// throws its failure.
 
 import * as clientBody from "jackfield:plugin/client-body@0.1.0";
 import { encode } from "./utf8.js";
@@ -48,7 +48,7 @@ function prepare(context) {
   };
 }
 
-/** The client's body; its model is replaced if the provider knows the model by another name. */
+/** The client's body, with the model replaced if the provider has another name for it. */
 function body(context) {
   if (context.clientModel === context.model) return { tag: "original" };
   const rename = { tag: "replace", val: ["/model", JSON.stringify(context.model)] };
@@ -60,24 +60,24 @@ function countTokens(_context) {
 }
 
 function judge(_context, head, body) {
-  const message = `practice provider said ${head.status}`;
-  const facts = { status: head.status, body };
+  const message = `the provider returned ${head.status}`;
+  const fields = { status: head.status, body };
   switch (head.status) {
     case 401:
-      facts.refreshSuggested = true;
-      return failure("credential", "authentication", message, facts);
+      fields.refreshSuggested = true;
+      return failure("credential", "authentication", message, fields);
     case 429:
-      facts.retryAfterMs = retryAfterMs(head);
-      return failure("model", "rate-limit", message, facts);
+      fields.retryAfterMs = retryAfterMs(head);
+      return failure("model", "rate-limit", message, fields);
     default:
-      return failure("provider", "transient", message, facts);
+      return failure("provider", "transient", message, fields);
   }
 }
 
-/** What the `retry-after` header asks for, if it is a plain number of seconds. */
+/** The value of the header `retry-after` in milliseconds, if it is a number of seconds. */
 function retryAfterMs(head) {
   const header = head.headers.find(({ name }) => name === "retry-after");
-  // Nine digits are thirty years: whoever sends more does not mean it.
+  // Nine digits are thirty years. A longer number is an error of the provider.
   if (header === undefined || header.value.length > 9) return null;
   const text = String.fromCharCode(...header.value);
   return /^[0-9]+$/.test(text) ? 1000 * Number(text) : null;
@@ -87,7 +87,7 @@ function shouldRefresh(_credential, _nowMs) {
   return null;
 }
 
-/** One answer: passes it on, and marks it with the state that `prepare` left. */
+/** Passes a response on. The header `x-guest` has the state from `prepare`. */
 class Reply {
   constructor(_context, state) {
     this.state = state;
@@ -106,8 +106,8 @@ class Reply {
   }
 }
 
-/** A failure; `facts` are the fields that differ from the usual. */
-function failure(scope, kind, message, facts = {}) {
+/** A failure; `fields` replace the defaults. */
+function failure(scope, kind, message, fields = {}) {
   return {
     scope,
     kind,
@@ -116,7 +116,7 @@ function failure(scope, kind, message, facts = {}) {
     retryAfterMs: null,
     refreshSuggested: false,
     body: null,
-    ...facts,
+    ...fields,
   };
 }
 

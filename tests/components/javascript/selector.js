@@ -1,6 +1,6 @@
-// The practice selector: candidates in the region `eu` before all others, then the idlest, then the
-// heaviest, and those in turn. The host's tests run the same selector in every language; see
-// ../README.md. It must not keep anything from one pick to the next.
+// The example selector: prefers candidates in the region `eu`, then the fewest attempts in progress, then
+// the highest weight, and takes the remaining ones in turn. The host's tests run the same selector in
+// Rust, JavaScript and Python; see ../README.md. It must not store anything from one pick to the next.
 
 import * as candidates from "jackfield:plugin/candidates@0.1.0";
 import * as log from "jackfield:plugin/log@0.1.0";
@@ -14,8 +14,8 @@ function describe() {
 function pick(context) {
   log.write("debug", `pick ${context.sequence} for ${context.model}`);
   switch (context.model) {
-    case "nobody":
-      return { tag: "none", val: "nobody may serve this model" };
+    case "none":
+      return { tag: "none", val: "no credential may serve this model" };
     case "later":
       return { tag: "wait-ms", val: 250 };
     default: {
@@ -25,7 +25,7 @@ function pick(context) {
   }
 }
 
-/** The indexes of the candidates that nothing but the turn tells apart. */
+/** Returns the indexes of the candidates among which only the turn decides. */
 function finalists() {
   const inFlight = unsigned(candidates.inFlight());
   const weights = unsigned(candidates.weights());
@@ -42,7 +42,7 @@ function finalists() {
   return idle.filter((index) => weights[index] === most);
 }
 
-// componentize-qjs hands over a u32 of 2^31 or more as a negative number.
+// componentize-qjs passes a u32 of 2^31 or more as a negative number.
 function unsigned(column) {
   return column.map((value) => value >>> 0);
 }

@@ -1,11 +1,11 @@
-"""The practice executor: speaks to any provider of the `openai-chat` dialect.
+"""The example executor: serves any provider with the dialect `openai-chat`.
 
-The host's tests run the same executor in every language; see ../README.md. It must not reach for
-anything but `wit_world`: a component has no network, no clock and no random numbers.
+The host's tests run the same executor in Rust, JavaScript and Python; see ../README.md. It can use
+only `wit_world` and the standard library: a component has no network, no clock and no random numbers.
 
-WIT in Python: names become snake_case, a record is a dataclass, a variant one class a case, `none`
-is None, `list<u8>` is bytes. A function that may fail raises `Err(failure)`. The file must bear the
-name of the interface, `executor`: componentize-py looks there for the resource `reply`.
+WIT in Python: names are in snake_case, a record is a dataclass, a variant has one class per case,
+`none` is None, `list<u8>` is bytes. A function that returns a `result` raises `Err(failure)`. The file
+must have the name of the interface, `executor`: componentize-py looks there for the resource `reply`.
 """
 
 import json
@@ -80,24 +80,24 @@ class Executor(exports.Executor):
         return None
 
     def judge(self, context: Context, head: HttpHead, body: bytes) -> Failure:
-        facts = {"status": head.status, "body": body}
-        message = f"practice provider said {head.status}"
+        fields = {"status": head.status, "body": body}
+        message = f"the provider returned {head.status}"
         match head.status:
             case 401:
-                facts["refresh_suggested"] = True
-                return failure(Scope.CREDENTIAL, "authentication", message, **facts)
+                fields["refresh_suggested"] = True
+                return failure(Scope.CREDENTIAL, "authentication", message, **fields)
             case 429:
-                facts["retry_after_ms"] = retry_after_ms(head)
-                return failure(Scope.MODEL, "rate-limit", message, **facts)
+                fields["retry_after_ms"] = retry_after_ms(head)
+                return failure(Scope.MODEL, "rate-limit", message, **fields)
             case _:
-                return failure(Scope.PROVIDER, "transient", message, **facts)
+                return failure(Scope.PROVIDER, "transient", message, **fields)
 
     def should_refresh(self, credential: Credential, now_ms: int) -> bool | None:
         return None
 
 
 class Reply(exports.executor.Reply):
-    """One answer: passes it on, and marks it with the state that `prepare` left."""
+    """Passes a response on. The header `x-guest` has the state from `prepare`."""
 
     def __init__(self, context: Context, state: bytes) -> None:
         self.state = state
@@ -113,7 +113,7 @@ class Reply(exports.executor.Reply):
 
 
 def body(context: Context) -> Body:
-    """The client's body; its model is replaced if the provider knows the model by another name."""
+    """The client's body, with the model replaced if the provider has another name for it."""
     if context.client_model == context.model:
         return Body_Original()
     model = json.dumps(context.model, ensure_ascii=False)
@@ -121,9 +121,9 @@ def body(context: Context) -> Body:
 
 
 def retry_after_ms(head: HttpHead) -> int | None:
-    """What the `retry-after` header asks for, if it is a plain number of seconds."""
+    """The value of the header `retry-after` in milliseconds, if it is a number of seconds."""
     value = next((header.value for header in head.headers if header.name == "retry-after"), b"")
-    # Nine digits are thirty years: whoever sends more does not mean it.
+    # Nine digits are thirty years. A longer number is an error of the provider.
     return 1000 * int(value) if re.fullmatch(rb"[0-9]{1,9}", value) else None
 
 

@@ -1,8 +1,8 @@
-"""The practice selector: candidates in the region `eu` before all others, then the idlest, then the
-heaviest, and those in turn.
+"""The example selector: prefers candidates in the region `eu`, then the fewest attempts in progress,
+then the highest weight, and takes the remaining ones in turn.
 
-The host's tests run the same selector in every language; see ../README.md. It must not keep
-anything from one pick to the next.
+The host's tests run the same selector in Rust, JavaScript and Python; see ../README.md. It must not
+store anything from one pick to the next.
 """
 
 import json
@@ -27,8 +27,8 @@ class Selector(exports.Selector):
     def pick(self, context: PickContext) -> Choice:
         log.write(log.Level.DEBUG, f"pick {context.sequence} for {context.model}")
         match context.model:
-            case "nobody":
-                return Choice_None_("nobody may serve this model")
+            case "none":
+                return Choice_None_("no credential may serve this model")
             case "later":
                 return Choice_WaitMs(250)
             case _:
@@ -37,7 +37,7 @@ class Selector(exports.Selector):
 
 
 def finalists() -> list[int]:
-    """The indexes of the candidates that nothing but the turn tells apart."""
+    """Returns the indexes of the candidates among which only the turn decides."""
     in_flight = candidates.in_flight()
     weights = candidates.weights()
     regions = candidates.attribute("region")

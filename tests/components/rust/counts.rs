@@ -1,5 +1,5 @@
-//! Counts the calls of its instance, and shows the count in `x-calls` and its settings in
-//! `x-settings`. It never looks at a body by itself, so its instance serves call after call.
+//! Counts the calls of its instance. Plans have the count in the header `x-calls` and the settings in
+//! `x-settings`. It reads no body, so the host reuses its instance.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

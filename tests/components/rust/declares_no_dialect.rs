@@ -1,4 +1,4 @@
-//! Declares no dialect, so that no client could ever reach it.
+//! Declares no dialect, so that no call could ever use it.
 
 use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 use jackfield_test_components::request;

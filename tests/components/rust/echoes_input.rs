@@ -1,4 +1,4 @@
-//! A selector that chooses nobody, and gives as its reason all that it is shown.
+//! A selector that chooses no candidate. Its reason contains all of its input.
 
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};
 use jackfield_plugin::settings_json;

@@ -1,5 +1,5 @@
-//! Hands over far more than it may: in one log line (model `log`), in one long list (model `list`),
-//! in a `push` (model `push`), or in a plan (any other).
+//! Passes more to the host than the limit: in a log line (model `log`), in a long list (model `list`), in
+//! a `push` (model `push`), or in a plan (any other model).
 
 use jackfield_plugin::executor::{
     Context, Descriptor, Executor, Failure, Frame, Output, Plan, Reply, Response,
@@ -51,10 +51,10 @@ impl Reply for Flood {
     }
 }
 
-/// The host takes 48 MiB a call.
+/// More than the 48 MiB that a call may pass.
 const FLOOD_BYTES: usize = 64 << 20;
 
-/// The host takes 65,536 values a list.
+/// More than the 65,536 values that a list may have.
 const LIST_LENGTH: usize = 70_000;
 
 jackfield_plugin::export_executor!(Floods);

@@ -1,5 +1,5 @@
-//! Takes memory in `prepare` until it is refused, and dies of it. For the model `politely` it
-//! survives and says in `x-mebibytes` how much it got; for `some` it takes 40 MiB and goes on.
+//! Allocates memory in `prepare` until an allocation fails, and aborts. For the model `politely` it
+//! survives the failure; for `some` it allocates 40 MiB. The header `x-mebibytes` has the allocated size.
 
 use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 use jackfield_test_components::request;

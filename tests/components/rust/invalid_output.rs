@@ -1,4 +1,4 @@
-//! Answers what the contract does not allow; the model says what.
+//! Returns a value that the contract does not allow. The model selects which.
 
 use jackfield_plugin::executor::{
     Body, Context, Descriptor, Executor, Failure, Frame, Framing, HttpHead, HttpRequest, Output,
@@ -21,8 +21,8 @@ impl Executor for InvalidOutput {
         match context.model.as_str() {
             "url" => request.url = "not a url".to_owned(),
             "method" => request.method = "PO ST".to_owned(),
-            "header-name" => request = request.header("x nonsense", b""),
-            "header-value" => request = request.header("x-nonsense", b"two\r\nlines"),
+            "header-name" => request = request.header("x invalid", b""),
+            "header-value" => request = request.header("x-invalid", b"two\r\nlines"),
             "scheme" => {
                 let half = SecretPlace::Scheme(("oauth-client-basic".to_owned(), Vec::new()));
                 request = request.secret("api-key", half);

@@ -1,13 +1,13 @@
-//! What the guests in Rust have in common: a request that any provider of the `openai-chat` dialect
-//! takes, and a plan that cannot go wrong. What a guest is there for is in its own file.
+//! Shared by the guests in Rust: a request that any provider of the `openai-chat` dialect accepts. Each
+//! guest's own file has the one thing that it does wrong.
 
 use jackfield_plugin::executor::{Context, HttpRequest, SecretPlace};
 
-/// A request that goes out as the client's came in.
+/// A request with the client's body, for the credential's `base-url`.
 pub fn request(context: &Context) -> HttpRequest {
     let base_url = match &context.credential {
         Some(credential) => credential.base_url.as_str(),
-        None => "http://nobody.invalid",
+        None => "http://no-credential.invalid",
     };
     HttpRequest::post(format!("{base_url}/chat/completions"))
         .secret("api-key", SecretPlace::Bearer)

@@ -1,4 +1,4 @@
-//! Writes a line that is too long, and then a thousand more.
+//! Writes a log line that is too long, and then a thousand more.
 
 use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 use jackfield_plugin::log::{Level, write};
@@ -14,7 +14,7 @@ impl Executor for LogsALot {
     }
 
     fn prepare(context: Context) -> Result<Plan, Failure> {
-        // Three bytes each: the host's limit of 1,024 falls into the middle of one.
+        // Three bytes each, so that the limit of 1,024 bytes is inside a character.
         write(Level::Warn, &"\u{20AC}".repeat(2_000));
         for line in 1..=1_000 {
             write(Level::Warn, &format!("line {line}"));

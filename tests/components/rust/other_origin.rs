@@ -1,4 +1,4 @@
-//! Wants the credential's secret sent to a host that is not the credential's.
+//! Plans a request with the credential's secret to a host that is not the credential's.
 
 use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 use jackfield_test_components::request;

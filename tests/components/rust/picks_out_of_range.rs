@@ -1,4 +1,4 @@
-//! A selector that chooses the candidate after the last one; for the model `far`, the 4,294,967,295th.
+//! A selector that returns the index after the last candidate, or 4,294,967,295 for the model `far`.
 
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};
 

@@ -1,5 +1,5 @@
-//! Keeps the body of a call and shows in `x-seen` what the call before left in the same instance. The
-//! model says how it reads: `read`, `at`, or `length`, which gives nothing of the content away.
+//! Stores the body of a call in its instance. The header `x-seen` has what the call before stored in the
+//! same instance. The model selects how it reads: `read`, `at`, or `length`, which reveals no content.
 
 use std::sync::Mutex;
 

@@ -1,4 +1,4 @@
-//! Calls itself in `prepare` until the stack is used up.
+//! Recurses in `prepare` until the stack is exhausted.
 
 use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 use jackfield_test_components::request;
@@ -20,7 +20,7 @@ impl Executor for Recurses {
     }
 }
 
-/// Has work left after each call, so that it cannot become a loop.
+/// Has work left after the inner call, so that the compiler cannot turn it into a loop.
 #[expect(unconditional_recursion, reason = "this is what the guest is for")]
 fn deeper(depth: u64) -> u64 {
     std::hint::black_box(deeper(std::hint::black_box(depth + 1))) + depth

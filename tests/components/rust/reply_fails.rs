@@ -1,4 +1,4 @@
-//! Traps while an answer passes through it: the model says where, `begin`, `head` or `push`.
+//! Traps in a reply: in `begin`, `head` or `push`, as the model says.
 
 use jackfield_plugin::executor::{
     Context, Descriptor, Executor, Failure, Frame, Framing, HttpHead, Output, Plan, Reply, Response,

@@ -1,4 +1,4 @@
-//! A selector that loops for ever in `pick`.
+//! A selector that loops forever in `pick`.
 
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector};
 

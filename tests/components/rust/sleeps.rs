@@ -1,4 +1,4 @@
-//! Sleeps for an hour in `prepare`: it uses no processor time, so that no tick counts it.
+//! Sleeps for an hour in `prepare`. It uses no processor time, so ticks do not count.
 
 use std::time::Duration;
 

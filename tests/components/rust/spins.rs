@@ -1,4 +1,4 @@
-//! Loops for ever in `prepare`.
+//! Loops forever in `prepare`.
 
 use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 

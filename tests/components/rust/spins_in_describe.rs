@@ -1,4 +1,4 @@
-//! Loops for ever in `describe`.
+//! Loops forever in `describe`.
 
 use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 use jackfield_test_components::request;

@@ -1,4 +1,4 @@
-//! Panics in `prepare`; for the model `exit` it ends the process that it thinks it is.
+//! Panics in `prepare`. For the model `exit` it exits as a process would.
 
 use jackfield_plugin::executor::{Context, Descriptor, Executor, Failure, Plan, RelayReply};
 

@@ -1,4 +1,4 @@
-;; Would be an executor and a selector at once.
+;; Exports both interfaces of the contract.
 (component
   (instance $nothing)
   (export "jackfield:plugin/executor@0.1.0" (instance $nothing))

@@ -1,4 +1,4 @@
-;; A core module: what `wasm32-unknown-unknown` makes.
+;; A core module, as `wasm32-unknown-unknown` produces it.
 (module
   (func (export "pick") (result i32)
     (i32.const 0)))

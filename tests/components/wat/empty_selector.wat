@@ -1,4 +1,4 @@
-;; A selector by name, with nothing in it.
+;; A selector without functions.
 (component
   (instance $selector)
   (export "jackfield:plugin/selector@0.1.0" (instance $selector)))

@@ -1,4 +1,4 @@
-;; A selector for a host that spoke an older contract.
+;; A selector for an older version of the contract.
 (component
   (instance $selector)
   (export "jackfield:plugin/selector@0.0.9" (instance $selector)))

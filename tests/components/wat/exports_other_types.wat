@@ -1,4 +1,4 @@
-;; A selector whose functions have the right names, but other parameters and results.
+;; A selector whose functions have the names of the contract, but other parameters and results.
 (component
   (core module $code
     (func (export "number") (result i32)

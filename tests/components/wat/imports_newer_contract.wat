@@ -1,3 +1,3 @@
-;; Was built against a contract that is newer than this host's.
+;; A component built against a newer version of the contract.
 (component
   (import "jackfield:plugin/log@0.2.0" (instance)))

@@ -1,4 +1,4 @@
-;; Imports `write` from the right interface, but with other parameters than the contract has.
+;; Imports `write` with other parameters than in the contract.
 (component
   (import "jackfield:plugin/log@0.1.0" (instance
     (export "write" (func (param "message" u64)))))

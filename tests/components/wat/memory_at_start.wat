@@ -1,4 +1,4 @@
-;; Wants 256 MiB of memory before it has done anything.
+;; Declares 256 MiB of initial memory.
 (component
   (core module $code
     (memory 4096)

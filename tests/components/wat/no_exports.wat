@@ -1,2 +1,2 @@
-;; A component that is nothing: it imports nothing and exports nothing.
+;; A component without imports and exports.
 (component)

@@ -1,4 +1,4 @@
-;; Loops for ever while it is instantiated, before any of its functions is called.
+;; Loops forever in its start function, before any call.
 (component
   (core module $code
     (func $start (loop $again (br $again)))

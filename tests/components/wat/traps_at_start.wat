@@ -1,4 +1,4 @@
-;; Traps while it is instantiated, before any of its functions is called.
+;; Traps in its start function, before any call.
 (component
   (core module $code
     (func $start unreachable)

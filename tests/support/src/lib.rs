@@ -1,9 +1,9 @@
-//! The guests as components, for the tests of the host. It belongs into `dev-dependencies` only: where
-//! a guest is missing it panics, and says what to do.
+//! The guests as components, for the tests of the host. For `dev-dependencies` only: it panics if a guest
+//! is missing.
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "only tests use it, and a test that lacks its guest cannot go on"
+    reason = "only tests use it, and a test cannot run without its guest"
 )]
 
 use std::collections::BTreeMap;
@@ -12,17 +12,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Which role a practice guest has.
+/// The kind of an example guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuestKind {
-    /// Speaks to a provider.
+    /// An executor.
     Executor,
-    /// Chooses among credentials.
+    /// A selector.
     Selector,
 }
 
 impl GuestKind {
-    /// As the files of guests name it.
+    /// The word for it in file names.
     pub fn label(self) -> &'static str {
         match self {
             Self::Executor => "executor",
@@ -31,42 +31,42 @@ impl GuestKind {
     }
 }
 
-/// The component of a guest in Rust: `spins` of `tests/components/rust/spins.rs`.
+/// Returns the component of a guest in Rust, such as `spins` for `tests/components/rust/spins.rs`.
 pub fn guest(name: &str) -> Vec<u8> {
     read(&guest_path(name))
 }
 
-/// Where the component of a guest in Rust is.
+/// Returns the path of the component of a guest in Rust.
 pub fn guest_path(name: &str) -> PathBuf {
     Path::new(env!("JACKFIELD_GUESTS")).join(format!("{name}.wasm"))
 }
 
-/// The component of a built-in plugin: `round-robin`.
+/// Returns the component of a built-in plugin, such as `round-robin`.
 pub fn plugin(name: &str) -> Vec<u8> {
     let file = format!("jackfield_{}.wasm", name.replace('-', "_"));
     read(&Path::new(env!("JACKFIELD_PLUGINS")).join(file))
 }
 
-/// What a guest in WebAssembly's text format is in binary: `no_exports` of
+/// Converts a guest in WebAssembly's text format to a binary, such as `no_exports` for
 /// `tests/components/wat/no_exports.wat`.
 pub fn wat(name: &str) -> Vec<u8> {
     let path = components().join("wat").join(format!("{name}.wat"));
     wat::parse_file(path).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The component of a practice guest in `rust`, `javascript` or `python`. The first one that is not
-/// in Rust is built by `tests/components/build-guests.sh`, which takes a minute or two where its
-/// tools are still missing.
-pub fn mock_guest(language: &str, kind: GuestKind) -> Vec<u8> {
+/// Returns the component of an example guest in `rust`, `javascript` or `python`. The first one in another
+/// language than Rust runs `tests/components/build-guests.sh`, which takes a minute or two if it has to
+/// install its tools.
+pub fn example_guest(language: &str, kind: GuestKind) -> Vec<u8> {
     match language {
-        "rust" => guest(&format!("mock_{}", kind.label())),
+        "rust" => guest(&format!("example_{}", kind.label())),
         _ => guest_in_language(language, kind),
     }
 }
 
-/// The component of a practice guest in another language than Rust.
+/// Returns the component of an example guest in another language than Rust.
 pub fn guest_in_language(language: &str, kind: GuestKind) -> Vec<u8> {
-    /// The languages that this process has built, so that the script runs once for each.
+    /// The languages that this process has built: the script runs once for each.
     static BUILT: Mutex<BTreeMap<String, ()>> = Mutex::new(BTreeMap::new());
     let folder = target().join("guests");
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,12 +77,12 @@ pub fn guest_in_language(language: &str, kind: GuestKind) -> Vec<u8> {
     read(&folder.join(format!("{language}-{}.wasm", kind.label())))
 }
 
-/// The folder that everything is built in. What a test keeps between runs goes below it.
+/// Returns cargo's target directory. Tests put files below it that they use again in the next run.
 pub fn target() -> &'static Path {
     Path::new(env!("JACKFIELD_TARGET"))
 }
 
-/// The same component with another digest: `mark` goes into a custom section that nobody reads.
+/// Returns the same component with another digest: `mark` goes into a custom section.
 pub fn with_marker(mut component: Vec<u8>, mark: &str) -> Vec<u8> {
     const NAME: &str = "jackfield-test-mark";
     const CUSTOM_SECTION: u8 = 0;

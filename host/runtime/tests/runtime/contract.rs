@@ -1,4 +1,4 @@
-//! The contract, in every language that the practice guests are written in: one list of demands.
+//! The contract, with the example guests in every language: all must meet the same requirements.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use jackfield_dialect::json::Patch;
 use jackfield_dispatch::plan::{Context, Framing, PlannedBody, Refusal, ResponseMode, SecretPlace};
 use jackfield_dispatch::port::{Choice, Executor, PickContext, Rejection, Selector};
 use jackfield_runtime::PluginKind;
-use jackfield_test_support::{GuestKind, guest, mock_guest};
+use jackfield_test_support::{GuestKind, example_guest, guest};
 
 use crate::harness::{
     CapturedLog, TestCandidates, as_executor, as_selector, context, frame, head, header, load,
@@ -73,7 +73,7 @@ async fn selector_sees_context_settings_and_columns() {
 }
 
 async fn check_executor(language: &str) {
-    let plugin = load("practice", mock_guest(language, GuestKind::Executor)).await;
+    let plugin = load("example", example_guest(language, GuestKind::Executor)).await;
     assert_eq!(plugin.kind(), PluginKind::Executor);
     assert_eq!(plugin.version(), "1.0.0");
     assert!(plugin.selector().is_none());
@@ -132,7 +132,7 @@ async fn plans_a_patch_of_the_model(executor: &dyn Executor) {
     };
     match plan.request.body {
         PlannedBody::Patched(patches) => {
-            // A line feed may be written in two ways.
+            // JSON has two ways to write a line feed.
             let patches = format!("{patches:?}").replace("\\\\u000a", "\\\\n");
             assert_eq!(patches, format!("{:?}", [replaced]));
         }
@@ -210,7 +210,7 @@ async fn classifies_errors(executor: &dyn Executor) {
         let result = executor
             .judge(&context("gpt-test"), &Bytes::new(), &head, &error_body)
             .await;
-        let refusal = result.expect("a judgement");
+        let refusal = result.expect("a failure");
         assert_eq!(refusal.failure, expected, "{head:?}");
         assert_eq!(refusal.response, Some(error_body));
     }
@@ -226,7 +226,7 @@ fn expected(
         scope,
         kind: kind.into(),
         status: Some(status),
-        message: format!("practice provider said {status}"),
+        message: format!("the provider returned {status}"),
         retry_after,
         refresh_suggested: false,
     }
@@ -291,7 +291,7 @@ async fn fails_a_response(executor: &dyn Executor) {
     assert_eq!(refusal.failure.scope, Scope::Provider);
     assert_eq!(refusal.failure.kind, "transient");
     assert_eq!(refusal.failure.message, "boom");
-    // A failure is an answer, not a trap: the reply is whole.
+    // A failure is a result and not a trap: the reply still works.
     let output = reply.push(vec![frame("", b"fine")], true).await;
     assert_eq!(output.expect("an output").frames, [frame("", b"fine")]);
 }
@@ -305,7 +305,7 @@ fn expect_refusal<T: std::fmt::Debug>(result: Result<T, Rejection>) -> Refusal {
 
 async fn check_selector(language: &str) {
     let (log, _guard) = CapturedLog::capture();
-    let plugin = load("practice", mock_guest(language, GuestKind::Selector)).await;
+    let plugin = load("example", example_guest(language, GuestKind::Selector)).await;
     assert_eq!(plugin.kind(), PluginKind::Selector);
     assert_eq!(plugin.version(), "1.0.0");
     assert!(plugin.executor().is_none());
@@ -315,14 +315,14 @@ async fn check_selector(language: &str) {
     reads_only_needed_columns(&*selector).await;
     chooses_none_or_waits(&*selector).await;
     assert_eq!(plugin.counts().faults, 0);
-    // All of these picks in one instance: it sees no content.
+    // One instance for all picks: a selector sees no content.
     assert_eq!(plugin.counts().created, 1);
     let lines = log.lines_with("pick 9007199254740991 for m");
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(
         lines
             .iter()
-            .all(|line| line.contains("DEBUG") && line.contains("practice#1"))
+            .all(|line| line.contains("DEBUG") && line.contains("example#1"))
     );
 }
 
@@ -406,11 +406,11 @@ async fn reads_only_needed_columns(selector: &dyn Selector) {
 async fn chooses_none_or_waits(selector: &dyn Selector) {
     let none = selector
         .pick(
-            &pick_context("nobody", 0),
+            &pick_context("none", 0),
             Arc::new(TestCandidates::uniform(2)),
         )
         .await;
-    let why = "nobody may serve this model".to_owned();
+    let why = "no credential may serve this model".to_owned();
     assert_eq!(none.expect("a choice"), Choice::None(why));
     let later = selector
         .pick(

@@ -1,5 +1,5 @@
-//! The executors that the binary carries, as components: what they plan, and how they judge error
-//! answers. Each has a file with its tables of cases; here is what runs them.
+//! The built-in executors, as components: their plans, and their classification of error responses. Each
+//! executor has a file with tables of cases. This file runs the tables.
 
 #[path = "executors/anthropic.rs"]
 mod anthropic;
@@ -31,7 +31,7 @@ async fn built_in(name: &str) -> Arc<dyn Executor> {
     as_executor(&load(name, plugin(name)).await)
 }
 
-/// What is asked of an executor, and what it is to plan.
+/// The input of an executor, and the expected plan.
 #[derive(Clone, Copy)]
 struct PlanCase {
     name: &'static str,
@@ -39,7 +39,7 @@ struct PlanCase {
     dialect: &'static str,
     base_url: &'static str,
     model: &'static str,
-    /// The client's name of the model; empty if it is the provider's.
+    /// The client's name for the model; empty if it is the provider's.
     client_model: &'static str,
     stream: bool,
     secrets: &'static [&'static str],
@@ -48,11 +48,11 @@ struct PlanCase {
     headers: &'static [(&'static str, &'static str)],
     options: &'static [(&'static str, &'static str)],
     body: &'static str,
-    /// The plan or the refusal, as [`describe_plan`] has it; without spaces at the begin of lines.
+    /// The plan or the failure, in the form of [`describe_plan`]. Leading spaces of lines are ignored.
     expect: &'static str,
 }
 
-/// What most cases have.
+/// The defaults of a case.
 const PLAN_CASE: PlanCase = PlanCase {
     name: "",
     operation: "generate",
@@ -102,7 +102,7 @@ impl PlanCase {
     }
 }
 
-/// Asks for everything in a table, and fails with all that is not as expected.
+/// Runs the cases of a table. Fails with all cases that have another result than expected.
 async fn check_plans(executor: &str, cases: &[PlanCase]) {
     let executor = built_in(executor).await;
     let mut failures = String::new();
@@ -127,7 +127,7 @@ async fn check_plans(executor: &str, cases: &[PlanCase]) {
     assert!(failures.is_empty(), "\n{failures}");
 }
 
-/// A plan as text, a line for each of its parts.
+/// Returns a plan as text, one line for each part.
 fn describe_plan(plan: &Plan, original: &Bytes) -> String {
     let request = &plan.request;
     let mut lines = vec![format!("{} {}", request.method, request.url)];
@@ -148,8 +148,8 @@ fn describe_plan(plan: &Plan, original: &Bytes) -> String {
     }
     lines.push(match &request.body {
         PlannedBody::Empty => "no body".to_owned(),
-        PlannedBody::Original => "body as it is".to_owned(),
-        PlannedBody::Bytes(bytes) => format!("body made {}", String::from_utf8_lossy(bytes)),
+        PlannedBody::Original => "body unchanged".to_owned(),
+        PlannedBody::Bytes(bytes) => format!("body written {}", String::from_utf8_lossy(bytes)),
         PlannedBody::Patched(patches) => {
             let patched = json::apply(original, patches).expect("patches that fit");
             format!("body {}", String::from_utf8_lossy(&patched))
@@ -163,7 +163,7 @@ fn describe_plan(plan: &Plan, original: &Bytes) -> String {
     lines.join("\n")
 }
 
-/// An error answer of a provider, and what is to be made of it.
+/// An error response of a provider, and the expected failure.
 #[derive(Clone, Copy)]
 struct ErrorCase {
     name: &'static str,
@@ -174,11 +174,11 @@ struct ErrorCase {
     scope: Scope,
     kind: &'static str,
     retry_after_ms: Option<u64>,
-    /// A part of the sentence that people are shown.
+    /// A part of the message.
     message_part: &'static str,
 }
 
-/// What most cases have.
+/// The defaults of a case.
 const ERROR_CASE: ErrorCase = ErrorCase {
     name: "",
     now_ms: 1_766_000_000_000, // 17 December 2025, 19:33:20 UTC
@@ -191,7 +191,7 @@ const ERROR_CASE: ErrorCase = ErrorCase {
     message_part: "",
 };
 
-/// Has everything in a table judged, and fails with all that is not as expected.
+/// Classifies the error responses of a table. Fails with all cases that have another result than expected.
 async fn check_errors(executor: &str, dialect: &'static str, cases: &[ErrorCase]) {
     let executor = built_in(executor).await;
     assert!(executor.descriptor().judges_errors);
@@ -211,7 +211,7 @@ async fn check_errors(executor: &str, dialect: &'static str, cases: &[ErrorCase]
         let result = executor
             .judge(&context, &Bytes::new(), &head, &response_body)
             .await;
-        let refusal = result.expect("a judgement");
+        let refusal = result.expect("a failure");
         assert_eq!(refusal.response, None, "{}", case.name);
         let failure = refusal.failure;
         let expected = (

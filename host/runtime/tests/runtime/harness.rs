@@ -1,4 +1,4 @@
-//! What the tests stand on: engines, plugins that are loaded, contexts, candidates, and the log.
+//! Shared by the tests: engines, loaded plugins, contexts, candidates, and the log.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,13 +19,13 @@ use parking_lot::Mutex;
 use tokio::sync::MutexGuard;
 use tokio::time::{Instant, sleep};
 
-/// The engine that most tests share: each reserves some terabytes of addresses.
+/// The engine that most tests share, because each engine reserves terabytes of address space.
 pub(crate) fn engine() -> Engine {
     static SHARED: OnceLock<Engine> = OnceLock::new();
     SHARED.get_or_init(new_engine).clone()
 }
 
-/// An engine of its own, for a test that counts all instances alive. One at a time.
+/// A new engine, for a test that counts all instances. Only one test at a time has one.
 pub(crate) async fn exclusive_engine() -> (Engine, MutexGuard<'static, ()>) {
     static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let turn = ONE_AT_A_TIME.lock().await;
@@ -36,12 +36,12 @@ fn new_engine() -> Engine {
     Engine::new(Some(&code_cache())).expect("an engine")
 }
 
-/// Compiled code that is kept from run to run.
+/// The code cache, which the next run of the tests uses again.
 fn code_cache() -> PathBuf {
     target().join("test-code-cache")
 }
 
-/// A plugin of the engine that is shared.
+/// Loads a plugin in the shared engine.
 pub(crate) async fn load(name: &str, component: Vec<u8>) -> Plugin {
     load_in(&engine(), name, component).await
 }
@@ -58,7 +58,7 @@ pub(crate) fn id(name: &str) -> PluginId {
     }
 }
 
-/// The executor of `tests/components/rust`, in the engine that is shared.
+/// Loads an executor of `tests/components/rust` in the shared engine.
 pub(crate) async fn executor(name: &str) -> Arc<dyn Executor> {
     as_executor(&load(name, guest(name)).await)
 }
@@ -71,7 +71,7 @@ pub(crate) fn as_selector(plugin: &Plugin) -> Arc<dyn Selector> {
     plugin.selector().expect("a selector")
 }
 
-/// An attempt for a model that the client calls by the same name.
+/// The context of an attempt. The client's name of the model is the provider's.
 pub(crate) fn context(model: &str) -> Context {
     Context {
         operation: "generate",
@@ -95,7 +95,7 @@ fn credential() -> Credential {
     }
 }
 
-/// A pick for a model.
+/// The context of a pick.
 pub(crate) fn pick_context(model: &str, sequence: u64) -> PickContext {
     PickContext {
         model: Arc::from(model),
@@ -112,7 +112,7 @@ pub(crate) fn pick_context(model: &str, sequence: u64) -> PickContext {
 pub(crate) fn head(status: u16, headers: &[(&'static str, &'static [u8])]) -> ResponseHead {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        map.append(*name, value.to_vec().try_into().expect("a header's value"));
+        map.append(*name, value.to_vec().try_into().expect("a header value"));
     }
     ResponseHead {
         status: StatusCode::from_u16(status).expect("a status"),
@@ -127,7 +127,7 @@ pub(crate) fn frame(name: &str, data: &'static [u8]) -> Frame {
     }
 }
 
-/// A plan for a model, with an empty body.
+/// Plans an attempt with an empty body.
 pub(crate) async fn plan(executor: &dyn Executor, model: &str) -> Plan {
     let planned = executor.prepare(&context(model), &Bytes::new()).await;
     planned.unwrap_or_else(|rejection| panic!("no plan for {model}: {rejection:?}"))
@@ -140,7 +140,7 @@ pub(crate) fn header<'a>(plan: &'a Plan, name: &str) -> &'a str {
     value.to_str().expect("text")
 }
 
-/// The fault of an executor that should have failed.
+/// Returns the fault in a result, and panics without one.
 pub(crate) fn expect_fault<T: std::fmt::Debug>(result: Result<T, Rejection>) -> PluginFault {
     match result {
         Err(Rejection::Fault(fault)) => fault,
@@ -148,14 +148,14 @@ pub(crate) fn expect_fault<T: std::fmt::Debug>(result: Result<T, Rejection>) -> 
     }
 }
 
-/// Asserts whose fault it is, what kind of, and what is said about it.
+/// Asserts the plugin, the kind and the detail of a fault.
 pub(crate) fn assert_fault(fault: &PluginFault, plugin: &str, kind: FaultKind, detail: &str) {
     assert_eq!(&*fault.plugin.name, plugin, "{fault}");
     assert_eq!(fault.kind, kind, "{fault}");
     assert_eq!(fault.detail, detail);
 }
 
-/// Candidates that a test lists, and what was read of them.
+/// Candidates of a test, and the columns that were read.
 #[derive(Default)]
 pub(crate) struct TestCandidates {
     pub(crate) identities: Vec<u64>,
@@ -166,7 +166,7 @@ pub(crate) struct TestCandidates {
 }
 
 impl TestCandidates {
-    /// This many that nothing tells apart.
+    /// Creates candidates that do not differ.
     pub(crate) fn uniform(count: usize) -> Self {
         Self {
             weights: vec![1; count],
@@ -250,7 +250,7 @@ impl Columns for TestCandidates {
     }
 }
 
-/// Waits until something holds, which other tasks bring about.
+/// Waits until another task has made a condition true.
 pub(crate) async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + TEST_TIMEOUT;
     while !holds() {
@@ -259,10 +259,10 @@ pub(crate) async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Far more than anything here takes, also on a machine that does much else.
+/// Far longer than any test takes, on a busy machine too.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The log of one thread, for as long as the guard that comes with it lives.
+/// The log of one thread, until its guard is dropped.
 #[derive(Clone, Default)]
 pub(crate) struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 

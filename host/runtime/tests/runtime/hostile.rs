@@ -1,5 +1,5 @@
-//! Guests that misbehave: each failure is the plugin's by name and kind, it comes in bounded time, and
-//! everybody else is served meanwhile.
+//! Hostile guests: each fault has the plugin's name and its kind, it comes within a limited time, and other
+//! calls go on meanwhile.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ async fn stops_a_spinning_plugin_without_blocking_others() {
         }
         order.lock().push("others");
     };
-    // All on this one thread.
+    // All of it on one thread.
     let ((spun, took), ()) = tokio::join!(spin, others);
     assert_eq!(*order.lock(), ["others", "spins"]);
     assert_fault(
@@ -64,7 +64,7 @@ async fn interrupts_a_sleeping_plugin_without_blocking_others() {
         &slept,
         "sleeps",
         FaultKind::OverTime,
-        "the call was not over after 5 s",
+        "the call did not finish within 5 s",
     );
     assert!(
         took >= CALL_WALL_MAX && took < TEST_TIMEOUT,
@@ -91,7 +91,7 @@ async fn panic_fails_only_its_call() {
     let is_fault_line =
         |line: &String| line.contains("traps#1") && line.contains("kind=\"trapped\"");
     assert!(lines.iter().all(is_fault_line), "{lines:?}");
-    // What a panic says goes to the standard error of the guest.
+    // A panic message goes to the standard error of the guest.
     assert!(!log.lines_with("this guest panics").is_empty());
 
     let exited = prepare(&traps, "exit").await;
@@ -109,7 +109,7 @@ async fn enforces_the_memory_limit() {
         &died,
         "hoards",
         FaultKind::Trapped,
-        "it asked for more than 128 MiB of memory: wasm trap: wasm `unreachable` instruction executed",
+        "it requested more than 128 MiB of memory: wasm trap: wasm `unreachable` instruction executed",
     );
     let politely = plan(&*hoards, "politely").await;
     let got: usize = header(&politely, "x-mebibytes").parse().unwrap();
@@ -129,13 +129,13 @@ async fn drops_instances_with_large_memory() {
 #[tokio::test]
 async fn enforces_the_output_limit() {
     let floods = executor("floods").await;
-    let too_much = "it handed over more than 48 MiB in one call";
+    let too_much = "it passed more than 48 MiB to the host in one call";
     for model in ["plan", "log"] {
         let named = prepare(&floods, model).await;
         assert_fault(&named, "floods", FaultKind::OverOutput, too_much);
     }
     let named = prepare(&floods, "list").await;
-    let list = "70001 headers, where 65536 are allowed";
+    let list = "70001 headers, but at most 65536 are allowed";
     assert_fault(&named, "floods", FaultKind::InvalidOutput, list);
 
     let reply = floods
@@ -163,18 +163,24 @@ async fn reports_invalid_output() {
     let plugin = load("invalid_output", guest("invalid_output")).await;
     let executor = as_executor(&plugin);
     for (model, detail) in [
-        ("url", "the URL \"not a url\": relative URL without a base"),
-        ("method", "\"PO ST\" is not an HTTP method"),
-        ("header-name", "\"x nonsense\" is not a header's name"),
+        (
+            "url",
+            "\"not a url\" is not a valid URL: relative URL without a base",
+        ),
+        ("method", "\"PO ST\" is not a valid HTTP method"),
+        ("header-name", "\"x invalid\" is not a valid header name"),
         (
             "header-value",
-            "the header `x-nonsense` has a value that HTTP does not allow",
+            "the value of the header `x-invalid` is not valid",
         ),
         (
             "scheme",
-            "the scheme `oauth-client-basic` has a parameter `part`, which is `id` or `secret`",
+            "the scheme `oauth-client-basic` needs the parameter `part`, `id` or `secret`",
         ),
-        ("framing", "this host has no framing `json-array`"),
+        (
+            "framing",
+            "this host does not support the framing `json-array`",
+        ),
     ] {
         let fault = prepare(&executor, model).await;
         assert_fault(&fault, "invalid_output", FaultKind::InvalidOutput, detail);
@@ -189,7 +195,7 @@ async fn reports_invalid_output() {
         &named,
         "invalid_output",
         FaultKind::InvalidOutput,
-        "99 is not an HTTP status",
+        "99 is not a valid HTTP status",
     );
 
     let context = Context {
@@ -201,7 +207,7 @@ async fn reports_invalid_output() {
         .await
         .unwrap();
     let named = expect_fault(reply.push(Vec::new(), true).await);
-    let detail = "the URL \"//\": relative URL without a base";
+    let detail = "\"//\" is not a valid URL: relative URL without a base";
     assert_fault(&named, "invalid_output", FaultKind::InvalidOutput, detail);
     assert_eq!(plugin.counts().faults, 8);
 }
@@ -233,7 +239,7 @@ async fn reports_faults_in_a_reply() {
         let unreachable = "wasm trap: wasm `unreachable` instruction executed";
         assert_fault(&fault, "reply_fails", FaultKind::Trapped, unreachable);
     }
-    // Whoever goes on with a reply that failed is told so again.
+    // Another call of a failed reply fails too.
     assert_eq!(expect_fault(after).kind, FaultKind::Trapped);
 }
 
@@ -261,13 +267,13 @@ async fn reports_selector_faults() {
             "picks_out_of_range",
             "m",
             FaultKind::InvalidOutput,
-            "it chose candidate 3 of 3",
+            "it chose index 3 of 3 candidates",
         ),
         (
             "picks_out_of_range",
             "far",
             FaultKind::InvalidOutput,
-            "it chose candidate 4294967295 of 3",
+            "it chose index 4294967295 of 3 candidates",
         ),
         (
             "selector_spins",
@@ -320,7 +326,7 @@ async fn spinning_selector_does_not_block_others() {
     assert_eq!(*order.lock(), ["other", "spins"]);
 }
 
-/// The fault that preparing ends in, in bounded time.
+/// Returns the fault of `prepare`, which must come within the time limit.
 async fn prepare(executor: &Arc<dyn Executor>, model: &str) -> PluginFault {
     let (context, body) = (context(model), Bytes::new());
     let planned = timeout(TEST_TIMEOUT, executor.prepare(&context, &body)).await;

@@ -1,5 +1,4 @@
-//! Instances: a clean one serves call after call, one that saw a client's content serves nobody else,
-//! and nothing is left behind.
+//! Instances: a clean one is reused, one that saw content is not, and none is left at the end.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -53,7 +52,7 @@ async fn does_not_reuse_instances_that_read_a_body() {
         let plan = executor.prepare(&context(model), &body).await.unwrap();
         assert!(
             header(&plan, "x-now").contains("of this client"),
-            "it read nothing"
+            "it did not read the body"
         );
         assert_eq!(header(&plan, "x-seen"), "", "content of another call");
     }
@@ -67,7 +66,11 @@ async fn reuses_instances_that_read_only_the_length() {
     for (body, before) in [(&b"four"[..], ""), (b"seven..", "4"), (b"", "7")] {
         let body = Bytes::from_static(body);
         let plan = executor.prepare(&context("length"), &body).await.unwrap();
-        assert_eq!(header(&plan, "x-seen"), before, "its instance was not kept");
+        assert_eq!(
+            header(&plan, "x-seen"),
+            before,
+            "its instance was not reused"
+        );
     }
     assert_eq!(reads.counts().created, 1);
 }
@@ -85,7 +88,7 @@ async fn does_not_reuse_instances_that_saw_a_response() {
     assert_eq!(
         result.unwrap().failure.message,
         "2",
-        "a clean instance may judge"
+        "a clean instance may classify"
     );
     assert_eq!(header(&plan(&*executor, "m").await, "x-calls"), "1");
 
@@ -94,9 +97,9 @@ async fn does_not_reuse_instances_that_saw_a_response() {
     let own = reply.head(head(200, &[])).await.unwrap();
     assert_eq!(
         own.headers["x-calls"], "2",
-        "a clean instance may take an answer"
+        "a clean instance may serve a reply"
     );
-    // Another exchange while the answer is open, and one after it.
+    // Another call while the response is open, and one after it.
     assert_eq!(header(&plan(&*executor, "m").await, "x-calls"), "1");
     reply.push(vec![frame("", b"content")], true).await.unwrap();
     drop(reply);
@@ -104,7 +107,7 @@ async fn does_not_reuse_instances_that_saw_a_response() {
     assert_ne!(
         header(&after, "x-calls"),
         "3",
-        "the answer's instance serves another"
+        "the instance of the reply was reused"
     );
 }
 
@@ -115,13 +118,13 @@ async fn prewarms_instances_that_see_content() {
     for _ in 0..20 {
         plan(&*executor, "read").await;
     }
-    wait_until("four wait", || reads.counts().idle == PREWARM_INSTANCES).await;
+    wait_until("four are idle", || reads.counts().idle == PREWARM_INSTANCES).await;
     let created = reads.counts().created;
     plan(&*executor, "length").await;
     assert_eq!(
         reads.counts().created,
         created,
-        "one was made while the call waited"
+        "an instance was created during the call"
     );
 }
 
@@ -130,7 +133,7 @@ async fn replaces_instances_after_their_call_limit() {
     let plugin = load("fill-first", plugin("fill-first")).await;
     let selector = as_selector(&plugin);
     let (context, listed) = (pick_context("m", 0), Arc::new(TestCandidates::uniform(2)));
-    // It was described in the first of its calls.
+    // `describe` was the first of its calls.
     for _ in 0..INSTANCE_CALLS_MAX - 2 {
         let choice = selector
             .pick(&context, Arc::<TestCandidates>::clone(&listed))
@@ -140,7 +143,7 @@ async fn replaces_instances_after_their_call_limit() {
     assert_eq!((plugin.counts().created, plugin.counts().idle), (1, 1));
     selector.pick(&context, listed).await.unwrap();
     assert_eq!(plugin.counts().idle, 0, "it was kept");
-    wait_until("another waits", || plugin.counts().idle == 1).await;
+    wait_until("another one is idle", || plugin.counts().idle == 1).await;
     assert_eq!(plugin.counts().created, 2);
 }
 
@@ -167,7 +170,7 @@ async fn dropping_plugins_and_replies_frees_all_instances() {
     drop(plugins);
     assert!(
         engine.instances_alive() >= replies.len(),
-        "answers outlive their plugin"
+        "replies outlive their plugin"
     );
     drop(replies);
     wait_until("every instance is gone", || engine.instances_alive() == 0).await;
@@ -182,12 +185,12 @@ async fn dropping_a_call_frees_its_instance() {
         let (context, body) = (context("m"), Bytes::new());
         let mut prepare = executor.prepare(&context, &body);
         let pending = poll_fn(|task| Poll::Ready(prepare.as_mut().poll(task).is_pending()));
-        assert!(pending.await, "it gives way while it spins");
+        assert!(pending.await, "it yields while it spins");
         assert_eq!(engine.instances_alive(), 1);
         drop(prepare);
         assert_eq!(engine.instances_alive(), 0);
     }
-    assert_eq!(spins.counts().faults, 0, "leaving is nobody's fault");
+    assert_eq!(spins.counts().faults, 0, "a dropped call is no fault");
     drop((executor, spins));
     let counts = load_in(&engine, "counts", guest("counts")).await;
     assert_eq!(
@@ -206,7 +209,7 @@ async fn full_engine_reports_overload_and_recovers() {
     while engine.instances_alive() < INSTANCES_MAX as usize {
         let reply = executor.reply(&context, &nothing, Bytes::new()).await;
         replies.push(reply.unwrap());
-        // So that those made ahead are taken too.
+        // Lets the tasks run that create instances in advance.
         tokio::task::yield_now().await;
     }
     while plugin.counts().idle > 0 {

@@ -1,10 +1,11 @@
-//! The plugins folder: what is renamed into it serves, what is bad is refused, and what is removed
-//! gives way to what the binary carries.
+//! The plugins folder: a file that is renamed into it is used, an invalid one is rejected, and the built-in
+//! plugin replaces one that is removed.
 
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use jackfield_runtime::limits::COMPONENT_BYTES_MAX;
 use jackfield_runtime::{BuiltIn, Origin, PluginDir, PluginStatus, Registry};
 use jackfield_test_support::{guest, plugin, wat, with_marker};
 use tempfile::TempDir;
@@ -14,33 +15,29 @@ use crate::harness::{engine, wait_until};
 #[tokio::test]
 async fn cliproxyapi_compat_1_3_registers_and_unregisters_an_executor() {
     with_watched_dir(async |folder, registry| {
-        let built_in = status(registry, "practice");
+        let built_in = status(registry, "example");
         assert_eq!(built_in.serving.unwrap().origin, Origin::BuiltIn);
 
-        rename_into(folder, "practice", &with_marker(guest("counts"), "mine"));
-        wait_until("the file serves", || {
-            origin(registry) == file(folder, "practice")
+        rename_into(folder, "example", &with_marker(guest("counts"), "mine"));
+        wait_until("the file is in use", || {
+            origin(registry) == file(folder, "example")
         })
         .await;
-        let now = status(registry, "practice");
+        let now = status(registry, "example");
         assert_eq!((now.swaps, now.problem), (1, None));
 
-        rename_into(
-            folder,
-            "practice",
-            &with_marker(guest("counts"), "mine too"),
-        );
-        wait_until("the next file serves", || {
-            status(registry, "practice").swaps == 2
+        rename_into(folder, "example", &with_marker(guest("counts"), "mine too"));
+        wait_until("the next file is in use", || {
+            status(registry, "example").swaps == 2
         })
         .await;
 
-        fs::remove_file(folder.join("practice.wasm")).unwrap();
-        wait_until("the built-in serves again", || {
+        fs::remove_file(folder.join("example.wasm")).unwrap();
+        wait_until("the built-in plugin is in use again", || {
             origin(registry) == Origin::BuiltIn
         })
         .await;
-        assert_eq!(status(registry, "practice").swaps, 3);
+        assert_eq!(status(registry, "example").swaps, 3);
     })
     .await;
 }
@@ -48,31 +45,35 @@ async fn cliproxyapi_compat_1_3_registers_and_unregisters_an_executor() {
 #[tokio::test]
 async fn invalid_file_is_reported_and_changes_nothing() {
     with_watched_dir(async |folder, registry| {
-        rename_into(folder, "practice", &with_marker(guest("counts"), "good"));
-        wait_until("the good one serves", || {
-            origin(registry) == file(folder, "practice")
+        rename_into(folder, "example", &with_marker(guest("counts"), "good"));
+        wait_until("the valid file is in use", || {
+            origin(registry) == file(folder, "example")
         })
         .await;
-        let good = status(registry, "practice").serving.unwrap();
+        let good = status(registry, "example").serving.unwrap();
 
-        let problem = || status(registry, "practice").problem;
-        rename_into(folder, "practice", &wat("imports_vault"));
-        wait_until("the problem is told", || problem().is_some()).await;
+        let problem = || status(registry, "example").problem;
+        rename_into(folder, "example", &wat("imports_vault"));
+        wait_until("the problem is recorded", || problem().is_some()).await;
         assert_eq!(
             problem().unwrap(),
             "it imports `acme:vault/secrets@1.0.0`, which this host does not offer; wit/README.md \
-             lists what it does"
+             lists the ones that it offers"
         );
-        let serving = status(registry, "practice").serving.unwrap();
+        let serving = status(registry, "example").serving.unwrap();
         assert_eq!(
             (serving.generation, serving.digest),
             (good.generation, good.digest)
         );
 
-        rename_into(folder, "practice", &with_marker(guest("counts"), "mended"));
-        wait_until("the problem is gone", || problem().is_none()).await;
+        rename_into(
+            folder,
+            "example",
+            &with_marker(guest("counts"), "corrected"),
+        );
+        wait_until("the problem is cleared", || problem().is_none()).await;
         assert_eq!(
-            status(registry, "practice").serving.unwrap().generation,
+            status(registry, "example").serving.unwrap().generation,
             good.generation + 1
         );
     })
@@ -82,25 +83,43 @@ async fn invalid_file_is_reported_and_changes_nothing() {
 #[tokio::test]
 async fn removing_a_rejected_file_clears_its_status() {
     with_watched_dir(async |folder, registry| {
-        rename_into(folder, "stranger", b"no component");
-        wait_until("it is refused", || find(registry, "stranger").is_some()).await;
-        let rejected = status(registry, "stranger");
+        rename_into(folder, "not-a-plugin", b"no component");
+        wait_until("it is rejected", || {
+            find(registry, "not-a-plugin").is_some()
+        })
+        .await;
+        let rejected = status(registry, "not-a-plugin");
         assert_eq!(
             rejected.problem.as_deref(),
             Some("it is not a WebAssembly file; build a component for the target wasm32-wasip2")
         );
         assert!(rejected.serving.is_none());
-        fs::remove_file(folder.join("stranger.wasm")).unwrap();
-        wait_until("it is forgotten", || find(registry, "stranger").is_none()).await;
+        fs::remove_file(folder.join("not-a-plugin.wasm")).unwrap();
+        wait_until("its status is removed", || {
+            find(registry, "not-a-plugin").is_none()
+        })
+        .await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn rejects_oversized_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = fs::File::create(folder.path().join("large.wasm")).unwrap();
+    file.set_len(10 * COMPONENT_BYTES_MAX).unwrap();
+    let (_, registry) = load(&folder).await;
+    assert_eq!(
+        status(&registry, "large").problem.as_deref(),
+        Some("it is larger than 32 MiB; strip it, or split it")
+    );
 }
 
 #[tokio::test]
 async fn accepts_dots_in_plugin_names() {
     with_watched_dir(async |folder, registry| {
         rename_into(folder, "acme-1.2", &guest("counts"));
-        wait_until("the plugin is loaded or refused", || {
+        wait_until("the plugin is loaded or rejected", || {
             find(registry, "acme-1.2")
                 .is_some_and(|plugin| plugin.serving.is_some() || plugin.problem.is_some())
         })
@@ -116,14 +135,14 @@ async fn accepts_dots_in_plugin_names() {
 async fn plugin_serves_on_after_its_file_is_removed() {
     with_watched_dir(async |folder, registry| {
         rename_into(folder, "extra", &guest("counts"));
-        wait_until("it serves", || find(registry, "extra").is_some()).await;
+        wait_until("it is in use", || find(registry, "extra").is_some()).await;
         rename_into(folder, "extra", b"no component");
-        wait_until("its next file is refused", || {
+        wait_until("its next file is rejected", || {
             status(registry, "extra").problem.is_some()
         })
         .await;
         fs::remove_file(folder.join("extra.wasm")).unwrap();
-        wait_until("the problem went with the file", || {
+        wait_until("the problem is cleared", || {
             status(registry, "extra").problem.is_none()
         })
         .await;
@@ -147,7 +166,7 @@ async fn ignores_partial_and_foreign_files() {
         .collect();
     assert_eq!(
         names.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
-        ["practice", "round-robin"]
+        ["example", "round-robin"]
     );
 }
 
@@ -157,12 +176,12 @@ async fn loads_changes_from_before_the_watch() {
     let (loaded, registry) = load(&folder).await;
     rename_into(
         folder.path(),
-        "practice",
+        "example",
         &with_marker(guest("counts"), "early"),
     );
     tokio::select! {
         () = loaded.watch().unwrap() => panic!("the watch ended"),
-        () = wait_until("the file serves", || status(&registry, "practice").swaps == 1) => {}
+        () = wait_until("the file is in use", || status(&registry, "example").swaps == 1) => {}
     }
 }
 
@@ -185,11 +204,11 @@ async fn creates_a_missing_plugin_dir() {
         .unwrap();
     assert_eq!(
         refused.to_string(),
-        format!("using {} as the plugins folder", file.display())
+        format!("cannot use {} as the plugins folder", file.display())
     );
 }
 
-/// Runs a test on a folder that is watched.
+/// Runs a test with a watched folder.
 async fn with_watched_dir(test: impl AsyncFnOnce(&Path, &Registry)) {
     let folder = tempfile::tempdir().unwrap();
     let (loaded, registry) = load(&folder).await;
@@ -209,14 +228,14 @@ async fn load(folder: &TempDir) -> (PluginDir, Arc<Registry>) {
 fn built_in() -> &'static [BuiltIn] {
     static BUILT_INS: LazyLock<[BuiltIn; 2]> = LazyLock::new(|| {
         [
-            ("practice", guest("counts").leak()),
+            ("example", guest("counts").leak()),
             ("round-robin", plugin("round-robin").leak()),
         ]
     });
     &*BUILT_INS
 }
 
-/// As plugins are put in place: written under another name, then renamed.
+/// Installs a plugin: writes it under another name, and renames it.
 fn rename_into(folder: &Path, name: &str, component: &[u8]) {
     let part = folder.join(format!("{name}.wasm.part"));
     fs::write(&part, component).unwrap();
@@ -228,7 +247,7 @@ fn file(folder: &Path, name: &str) -> Origin {
 }
 
 fn origin(registry: &Registry) -> Origin {
-    status(registry, "practice").serving.unwrap().origin
+    status(registry, "example").serving.unwrap().origin
 }
 
 fn status(registry: &Registry, name: &str) -> PluginStatus {

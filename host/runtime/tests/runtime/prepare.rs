@@ -1,5 +1,5 @@
-//! What cannot serve is refused before it is used: by name, with what to change, and nothing of what
-//! serves is touched.
+//! Invalid plugins are rejected before they are used. The error says what to change, and the plugin in use
+//! stays.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -35,33 +35,33 @@ async fn rejects_non_plugins_with_advice() {
         ),
         (
             "both_roles",
-            "it exports both jackfield:plugin/executor and jackfield:plugin/selector; make two \
-             plugins of it",
+            "it exports both jackfield:plugin/executor and jackfield:plugin/selector; split it \
+             into two plugins",
         ),
         (
             "imports_vault",
             "it imports `acme:vault/secrets@1.0.0`, which this host does not offer; wit/README.md \
-             lists what it does",
+             lists the ones that it offers",
         ),
         (
             "imports_sockets",
             "it imports `wasi:sockets/tcp-create-socket@0.2.0`, which this host does not offer; \
-             wit/README.md lists what it does",
+             wit/README.md lists the ones that it offers",
         ),
         (
             "imports_newer_contract",
-            "it wants `jackfield:plugin/log@0.2.0`, but this host offers version 0.1.0 of \
-             jackfield:plugin; update the host, or build the plugin against wit/ of this one",
+            "it needs `jackfield:plugin/log@0.2.0`, but this host has version 0.1.0 of \
+             jackfield:plugin; update the host, or build the plugin against this host's wit/",
         ),
         (
             "exports_newer_contract",
-            "it wants `jackfield:plugin/selector@0.2.0`, but this host offers version 0.1.0 of \
-             jackfield:plugin; update the host, or build the plugin against wit/ of this one",
+            "it needs `jackfield:plugin/selector@0.2.0`, but this host has version 0.1.0 of \
+             jackfield:plugin; update the host, or build the plugin against this host's wit/",
         ),
         (
             "exports_older_contract",
-            "it wants `jackfield:plugin/selector@0.0.9`, but this host speaks version 0.1.0 of \
-             jackfield:plugin; build it anew against wit/ of this host",
+            "it needs `jackfield:plugin/selector@0.0.9`, but this host has version 0.1.0 of \
+             jackfield:plugin; build the plugin against this host's wit/",
         ),
     ] {
         assert_eq!(
@@ -98,7 +98,7 @@ async fn rejects_truncated_and_oversized_files() {
     let large = vec![0; usize::try_from(bytes).unwrap()];
     assert_eq!(
         expect_rejection(large).await.to_string(),
-        "it has 33554433 bytes, where 33554432 are allowed; strip it, or split it"
+        "it is larger than 32 MiB; strip it, or split it"
     );
 }
 
@@ -113,11 +113,11 @@ async fn rejects_contract_mismatches() {
         assert!(matches!(error, PrepareError::Link(_)), "{guest}: {error:?}");
         let message = error.to_string();
         assert!(
-            message.starts_with("it does not fit the contract: "),
+            message.starts_with("it does not match the contract: "),
             "{guest}: {message}"
         );
         assert!(
-            message.ends_with("; build it against wit/ of this host"),
+            message.ends_with("; build it against this host's wit/"),
             "{guest}: {message}"
         );
         assert!(message.contains(names), "{guest}: {message}");
@@ -139,7 +139,7 @@ async fn rejects_oversized_initial_memory() {
 async fn rejects_plugins_that_fail_to_start() {
     let unreachable = "wasm trap: wasm `unreachable` instruction executed";
     let stopped = "it was stopped after 300 ms";
-    let no_dialect = "it accepts no dialect; an executor declares at least one";
+    let no_dialect = "it declares no dialect; an executor needs at least one";
     for (component, kind, detail) in [
         (wat("traps_at_start"), FaultKind::Trapped, unreachable),
         (wat("spins_at_start"), FaultKind::OverTime, stopped),
@@ -173,10 +173,10 @@ async fn rejects_a_plugin_that_spins_in_describe() {
                 (&*fault.plugin.name, fault.kind),
                 ("refused", FaultKind::OverTime)
             );
-            // Where others take most of the processor the clock on the wall comes first.
+            // On a busy machine the limit by the clock comes before the one by ticks.
             let stopped = [
                 "it was stopped after 3000 ms",
-                "the call was not over after 5 s",
+                "the call did not finish within 5 s",
             ];
             assert!(stopped.contains(&fault.detail.as_str()), "{fault}");
         }
@@ -188,24 +188,24 @@ async fn rejects_a_plugin_that_spins_in_describe() {
 async fn rejected_update_leaves_the_serving_plugin() {
     let registry = Registry::new(engine());
     let serves = registry
-        .load("practice", guest("counts"), Origin::BuiltIn)
+        .load("example", guest("counts"), Origin::BuiltIn)
         .await
         .unwrap();
-    let file = || Origin::File(PathBuf::from("/plugins/practice.wasm"));
+    let file = || Origin::File(PathBuf::from("/plugins/example.wasm"));
     for (component, problem) in [
         (wat("core_module"), "it is a core module, not a component"),
         (
             guest("spins_in_describe"),
-            "it failed to start: plugin practice#2 ran out of time",
+            "it failed to start: plugin example#2 ran out of time",
         ),
         (
             plugin("round-robin"),
-            "the plugin of this name has the role `executor`, and this one the role `selector`; \
-             give the file another name",
+            "the plugin in use under this name is of the kind `executor`, and this one of the kind \
+             `selector`; rename the file",
         ),
     ] {
         let error = registry
-            .load("practice", component, file())
+            .load("example", component, file())
             .await
             .unwrap_err();
         let status = &registry.status()[0];
@@ -220,20 +220,20 @@ async fn rejected_update_leaves_the_serving_plugin() {
         assert_eq!((status.swaps, status.alive.as_slice()), (0, [1].as_slice()));
         assert_eq!(serving.origin, Origin::BuiltIn);
     }
-    // The very component that serves is no news, but it mends the problem.
+    // The component in use is not loaded again, but it clears the problem.
     assert_eq!(
         registry
-            .load("practice", guest("counts"), file())
+            .load("example", guest("counts"), file())
             .await
             .unwrap(),
         serves
     );
     assert_eq!(registry.status()[0].problem, None);
     let next = registry
-        .load("practice", guest("reads_body"), file())
+        .load("example", guest("reads_body"), file())
         .await
         .unwrap();
-    assert_eq!(next.generation, 2, "what was refused has no number");
+    assert_eq!(next.generation, 2, "a rejected file takes no generation");
 }
 
 #[tokio::test]
@@ -259,8 +259,8 @@ fn rejects_a_cache_dir_writable_by_others() {
         assert_eq!(
             error.to_string(),
             format!(
-                "using {} for compiled code: others may write to it (mode {mode:o}); name another \
-                 folder, or mend this one",
+                "cannot use {} for compiled code: other users may write to it (mode {mode:o}); choose \
+                 another folder, or correct this one",
                 folder.path().canonicalize().unwrap().display()
             )
         );
@@ -268,7 +268,61 @@ fn rejects_a_cache_dir_writable_by_others() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let error = Engine::new(Some(&file)).err().unwrap().to_string();
-    assert!(error.contains("it cannot be made: "), "{error}");
+    assert!(error.contains("it cannot be created: "), "{error}");
+}
+
+#[tokio::test]
+async fn readme_explains_every_rejection() {
+    let page = include_str!("../../../../plugins/README.md");
+    let (_, section) = page
+        .split_once("## Debugging a rejected plugin")
+        .expect("the section");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let messages = rows.filter_map(|row| Some(row.split_once("` | ")?.0));
+    // A row leaves the variable parts of its message out.
+    let patterns: Vec<Vec<&str>> = messages
+        .map(|message| {
+            message
+                .split("..")
+                .flat_map(|part| part.split("`X`"))
+                .collect()
+        })
+        .collect();
+    let is_explained = |message: &str| {
+        let in_order = |parts: &Vec<&str>| {
+            let mut rest = message;
+            parts.iter().all(|part| {
+                let found = rest.split_once(part.trim());
+                found.map(|(_, after)| rest = after).is_some()
+            })
+        };
+        patterns.iter().any(in_order)
+    };
+    let too_large = vec![0; usize::try_from(COMPONENT_BYTES_MAX).unwrap() + 1];
+    for component in [
+        b"text".to_vec(),
+        too_large,
+        wat("core_module"),
+        wat("imports_vault"),
+        wat("imports_newer_contract"),
+        wat("exports_older_contract"),
+        wat("no_exports"),
+        wat("both_roles"),
+        wat("empty_selector"),
+        wat("memory_at_start"),
+        wat("traps_at_start"),
+        wat("spins_at_start"),
+        guest("declares_no_dialect"),
+    ] {
+        let message = expect_rejection(component).await.to_string();
+        assert!(is_explained(&message), "{message}");
+    }
+    let message = PrepareError::KindChanged {
+        serving: PluginKind::Executor,
+        offered: PluginKind::Selector,
+    };
+    assert!(is_explained(&message.to_string()), "{message}");
+    assert!(!is_explained("it has another problem"));
 }
 
 fn mode(folder: &Path) -> u32 {

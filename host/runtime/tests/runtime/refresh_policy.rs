@@ -1,4 +1,4 @@
-//! A component is asked whether tokens are to be refreshed.
+//! Executors that decide when tokens are refreshed.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::harness::{as_executor, executor, load};
 
 const REFRESHED_AT_MS: u64 = 1_766_000_000_000;
 
-/// A token of a thousand seconds, of which so many have passed.
+/// A token with a life of 1,000 seconds, `secs` seconds after its refresh.
 fn after(secs: u64) -> Evaluation {
     Evaluation {
         credential: Arc::new(Credential::new("acme-a", "acme", "https://acme.invalid/v1")),
@@ -24,7 +24,7 @@ fn after(secs: u64) -> Evaluation {
 
 #[tokio::test]
 async fn should_refresh_gets_token_times_and_may_abstain() {
-    let plugin = load("evaluates", guest("evaluates")).await;
+    let plugin = load("evaluates_refresh", guest("evaluates_refresh")).await;
     let executor = as_executor(&plugin);
     assert!(executor.descriptor().evaluates_refresh);
     let should_refresh =
@@ -46,7 +46,7 @@ async fn should_refresh_gets_token_times_and_may_abstain() {
         ..after(900)
     };
     assert_eq!(should_refresh(&pinned).await, Some(false));
-    // An attribute cannot pass for what the host knows.
+    // An attribute of the operator cannot replace a time of the host.
     let mut forged = Credential::clone(&pinned.credential);
     forged.attributes.remove("pinned");
     let forged = Evaluation {
@@ -58,20 +58,20 @@ async fn should_refresh_gets_token_times_and_may_abstain() {
     assert_eq!(
         (counts.faults, counts.idle),
         (0, 1),
-        "its instance serves on"
+        "its instance is reused"
     );
 }
 
 #[tokio::test]
 async fn reports_a_trap_in_should_refresh() {
-    let plugin = load("evaluates", guest("evaluates")).await;
+    let plugin = load("evaluates_refresh", guest("evaluates_refresh")).await;
     let odd = Evaluation {
         settings: Arc::from("[]"),
         ..after(0)
     };
     let fault = as_executor(&plugin).should_refresh(&odd).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Trapped);
-    assert_eq!(&*fault.plugin.name, "evaluates");
+    assert_eq!(&*fault.plugin.name, "evaluates_refresh");
     assert_eq!(plugin.counts().faults, 1);
 }
 

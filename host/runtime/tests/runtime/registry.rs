@@ -1,11 +1,14 @@
-//! Generations: prepared, swapped, kept for as long as somebody uses them, and rolled back to.
+//! Generations: prepared, swapped, kept while calls use them, and rolled back to.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use jackfield_dispatch::port::{Executor, Selector};
-use jackfield_runtime::{Origin, Registry, RollbackError, Serving};
+use jackfield_runtime::{Origin, PluginSet, Registry, RollbackError};
 use jackfield_test_support::{guest, plugin, with_marker};
 use parking_lot::Mutex;
 
@@ -24,11 +27,11 @@ async fn swapped_generations_live_until_released() {
     let mut replies = Vec::new();
     for (swap, variant) in variants.iter().cycle().take(201).enumerate() {
         let id = registry
-            .load("practice", variant.clone(), Origin::BuiltIn)
+            .load("example", variant.clone(), Origin::BuiltIn)
             .await
             .unwrap();
         assert_eq!(id.generation, swap as u64 + 1);
-        let executor = Arc::clone(&latest.lock().executors["practice"]);
+        let executor = Arc::clone(&latest.lock().executors["example"]);
         assert_eq!(executor.plugin(), &id);
         assert_eq!(header(&plan(&*executor, "m").await, "x-calls"), "1");
         if swap % 50 == 10 {
@@ -43,7 +46,7 @@ async fn swapped_generations_live_until_released() {
     assert_eq!(status.swaps, 200);
     assert_eq!(status.alive, [11, 61, 111, 161, 200, 201]);
 
-    // Exchanges end on the generation that they began with.
+    // Calls end on the generation that they began with.
     for (reply, (generation, executor)) in replies.iter_mut().zip(&held) {
         assert_eq!(executor.plugin().generation, *generation);
         for _ in 0..2 {
@@ -58,7 +61,7 @@ async fn swapped_generations_live_until_released() {
     assert_eq!(registry.status()[0].alive, [11, 111, 161, 200, 201]);
     drop((held, replies));
     assert_eq!(registry.status()[0].alive, [200, 201]);
-    wait_until("only the one that serves has instances", || {
+    wait_until("only the generation in use has instances", || {
         engine.instances_alive() <= 4
     })
     .await;
@@ -94,33 +97,33 @@ async fn cliproxyapi_compat_1_3_swaps_a_selector_while_in_use() {
 async fn two_rollbacks_cancel_out() {
     let registry = Registry::new(engine());
     let latest = publishing(&registry);
-    let refused = registry.rollback("practice").unwrap_err();
-    assert_eq!(refused, RollbackError::Unknown("practice".to_owned()));
+    let refused = registry.rollback("example").unwrap_err();
+    assert_eq!(refused, RollbackError::Unknown("example".to_owned()));
     assert_eq!(
         refused.to_string(),
-        "there is no plugin `practice`; GET /admin/v1/plugins lists them"
+        "there is no plugin `example`; GET /admin/v1/plugins lists them"
     );
 
     registry
-        .load("practice", guest("counts"), Origin::BuiltIn)
+        .load("example", guest("counts"), Origin::BuiltIn)
         .await
         .unwrap();
-    let refused = registry.rollback("practice").unwrap_err();
+    let refused = registry.rollback("example").unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "plugin `practice` has served in one version only, so there is none to go back to"
+        "plugin `example` has no previous version"
     );
 
     registry
-        .load("practice", guest("reads_body"), Origin::BuiltIn)
+        .load("example", guest("reads_body"), Origin::BuiltIn)
         .await
         .unwrap();
     for (serves, before) in [(1, 2), (2, 1), (1, 2)] {
-        assert_eq!(registry.rollback("practice").unwrap().generation, serves);
+        assert_eq!(registry.rollback("example").unwrap().generation, serves);
         let status = &registry.status()[0];
         assert_eq!(status.serving.as_ref().unwrap().generation, serves);
         assert_eq!(status.previous.as_ref().unwrap().generation, before);
-        let executor = Arc::clone(&latest.lock().executors["practice"]);
+        let executor = Arc::clone(&latest.lock().executors["example"]);
         assert_eq!(executor.plugin().generation, serves);
         plan(&*executor, "m").await;
         plan(&*executor, "length").await;
@@ -128,7 +131,7 @@ async fn two_rollbacks_cancel_out() {
     let status = &registry.status()[0];
     assert_eq!(status.swaps, 4);
     assert_eq!(status.alive, [1, 2]);
-    // The one that came back keeps instances again.
+    // The restored generation keeps instances again.
     assert_eq!(status.serving.as_ref().unwrap().instances.idle, 1);
     assert_eq!(status.previous.as_ref().unwrap().instances.idle, 0);
 }
@@ -157,7 +160,7 @@ async fn publishes_changes_in_order() {
         loaded.unwrap().unwrap();
     }
     let published = published.lock();
-    assert_eq!(published.len(), 9, "the beginning, and each change");
+    assert_eq!(published.len(), 9, "the first set, and each change");
     assert_eq!(published[0], "");
     let status = registry.status();
     let now: Vec<String> = status
@@ -171,14 +174,42 @@ async fn publishes_changes_in_order() {
         })
         .collect();
     assert_eq!(published[8], now.join(" "));
-    // One change at a time, each from what was told before.
+    // One change at a time: each set differs from the one before.
     let changed = published.windows(2).all(|pair| pair[0] != pair[1]);
     assert!(changed, "{published:?}");
 }
 
-/// What serves, as it is told.
-fn publishing(registry: &Registry) -> Arc<Mutex<Serving>> {
-    let latest = Arc::new(Mutex::new(Serving::default()));
+/// To hash 32 MiB takes tens of milliseconds, for which no call on an async worker may wait.
+#[test]
+fn hashes_components_on_the_blocking_pool() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let registry = Registry::new(engine());
+        let load = || registry.load("counts", guest("counts"), Origin::BuiltIn);
+        let first = load().await.unwrap();
+
+        // While the only blocking thread is busy, `load` cannot even find that the component is in use.
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || wait.recv());
+        let mut second = pin!(load());
+        for _ in 0..3 {
+            let pending = poll_fn(|task| Poll::Ready(second.as_mut().poll(task).is_pending()));
+            assert!(pending.await, "it was hashed on the async thread");
+            tokio::task::yield_now().await;
+        }
+        release.send(()).unwrap();
+        busy.await.unwrap().unwrap();
+        assert_eq!(second.await.unwrap(), first);
+    });
+}
+
+/// Returns the latest published set.
+fn publishing(registry: &Registry) -> Arc<Mutex<PluginSet>> {
+    let latest = Arc::new(Mutex::new(PluginSet::default()));
     let publish = Arc::clone(&latest);
     registry.on_change(Box::new(move |serving| {
         *publish.lock() = serving.clone();
@@ -186,7 +217,7 @@ fn publishing(registry: &Registry) -> Arc<Mutex<Serving>> {
     latest
 }
 
-fn generations(serving: &Serving) -> String {
+fn generations(serving: &PluginSet) -> String {
     let ids: Vec<String> = serving
         .executors
         .values()

@@ -1,4 +1,4 @@
-//! The selectors that the binary carries, as components: what they choose.
+//! The choices of the built-in selectors, as components.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ async fn selector(name: &str) -> Arc<dyn Selector> {
     as_selector(&load(name, plugin(name)).await)
 }
 
-/// The indexes that a selector chooses for these picks, always of the same candidates.
+/// Returns the choices for these picks, with the same candidates.
 async fn choices(
     selector: &dyn Selector,
     listed: &Arc<TestCandidates>,

@@ -1,4 +1,4 @@
-//! Load first, then errors, then turns.
+//! Load decides first, then the error rate, then the turn.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ fn returns_none_without_candidates() {
 
 #[test]
 fn load_is_relative_to_weight() {
-    // 3 of 4, 2 of 2, 1 of 1: the first has room for one more.
+    // 3 of 4, 2 of 2, 1 of 1: the first one has the lowest load.
     assert_eq!(picks(0..3, &[3, 2, 1], &[4, 2, 1], &[0; 3]), [0, 0, 0]);
     assert_eq!(
         picks(0..3, &[1_000_000, 1], &[1_000_000, 2], &[0; 2]),
@@ -33,7 +33,7 @@ fn load_is_relative_to_weight() {
 
 #[test]
 fn error_rates_are_read_only_on_ties() {
-    let error_permille = || -> Vec<u16> { panic!("it was asked") };
+    let error_permille = || -> Vec<u16> { panic!("the error rates were read") };
     assert_eq!(least_busy(7, &[1, 0, 1], &[], error_permille), Some(1));
 }
 
@@ -50,8 +50,8 @@ fn ties_go_to_the_lowest_error_rate() {
 fn failing_candidates_are_probed() {
     let rounds = 8;
     let chosen = picks(0..rounds * PROBE_EVERY, &[0; 2], &[1; 2], &[0, 1_000]);
-    let retried = chosen.iter().filter(|index| **index == 1).count();
-    assert_eq!(retried as u64, rounds / 2);
+    let probed = chosen.iter().filter(|index| **index == 1).count();
+    assert_eq!(probed as u64, rounds / 2);
 }
 
 proptest! {
@@ -78,7 +78,7 @@ proptest! {
         prop_assert_eq!(round, (0..count).collect::<Vec<_>>());
     }
 
-    /// Also where their number and that of the retrials have a factor in common.
+    /// Also if their number and `PROBE_EVERY` have a common factor.
     #[test]
     fn lowest_error_rate_ties_are_round_robin(count in 1_usize..40) {
         let mut errors = vec![0; count];

@@ -1,4 +1,4 @@
-//! Sessions stay, move only where they must, and are shared by weight.
+//! Sessions stay on a candidate, move only if they must, and are shared by weight.
 
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ fn unit_is_between_zero_and_one() {
     }
 }
 
-/// Plain numbers as identities and as sessions, so that nothing but the hash spreads them.
+/// Consecutive numbers as identities and sessions, so that only the hash spreads them.
 #[test]
 fn sessions_are_shared_by_weight() {
     let identities: Vec<u64> = (0..5).collect();

@@ -1,11 +1,11 @@
-//! Shares, and how evenly they are spread.
+//! The shares, and how evenly the picks are spread.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::weighted;
 
-/// The indexes of some picks in a row.
+/// Returns the indexes of consecutive picks.
 fn picks(weights: &[u32], from: u64, count: u64) -> Vec<usize> {
     let pick = |sequence| weighted(sequence, weights).unwrap();
     (from..from + count).map(pick).collect()
@@ -17,7 +17,7 @@ fn counts(picks: &[usize], candidates: usize) -> Vec<u64> {
     counts
 }
 
-/// Levels of the tree: the least `h` so that 2^h leaves are enough.
+/// Returns the number of levels of the tree: the least `h` with 2^h leaves or more.
 fn height(candidates: usize) -> u64 {
     u64::from(candidates.next_power_of_two().trailing_zeros())
 }

@@ -25,7 +25,7 @@ const PLANS: &[PlanCase] = &[
         ..ANTHROPIC
     },
     PlanCase {
-        name: "the client's version and betas, and nothing else of it",
+        name: "the client's version and betas, but no other header",
         headers: &[
             ("anthropic-beta", "a-1, b-2"),
             ("anthropic-beta", "c-3"),
@@ -38,18 +38,18 @@ const PLANS: &[PlanCase] = &[
             anthropic-version: 2099-01-01
             content-type: application/json
             secret api-key as header x-api-key
-            body as it is",
+            body unchanged",
         ..ANTHROPIC
     },
     PlanCase {
-        name: "a token, and the beta that it wants",
+        name: "a token, and the beta that it needs",
         secrets: &["access-token", "api-key", "refresh-token"],
         expect: "POST https://api.anthropic.com/v1/messages
             anthropic-beta: oauth-2025-04-20
             anthropic-version: 2023-06-01
             content-type: application/json
             secret access-token as bearer
-            body as it is",
+            body unchanged",
         ..ANTHROPIC
     },
     PlanCase {
@@ -61,7 +61,7 @@ const PLANS: &[PlanCase] = &[
             anthropic-version: 2023-06-01
             content-type: application/json
             secret access-token as bearer
-            body as it is",
+            body unchanged",
         ..ANTHROPIC
     },
     PlanCase {
@@ -73,7 +73,7 @@ const PLANS: &[PlanCase] = &[
             anthropic-version: 2023-06-01
             content-type: application/json
             secret access-token as bearer
-            body as it is",
+            body unchanged",
         ..ANTHROPIC
     },
     PlanCase {
@@ -112,13 +112,13 @@ const PLANS: &[PlanCase] = &[
             anthropic-beta: files-1,oauth-2025-04-20
             x-mine: 1
             secret access-token as bearer
-            body as it is",
+            body unchanged",
         ..ANTHROPIC
     },
     PlanCase {
-        name: "an operation that it does not know",
+        name: "an undeclared operation",
         operation: "embed",
-        expect: "refused request unsupported: this executor has no operation `embed`",
+        expect: "refused request unsupported: this executor does not support the operation `embed`",
         ..ANTHROPIC
     },
 ];
@@ -179,7 +179,7 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a limit of what may be spent",
+        name: "a spend limit",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified API usage limits. You will regain access on 2026-01-01 at 00:00 UTC."}}"#,
         scope: Scope::Credential,
         kind: "billing",
@@ -187,14 +187,14 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a subscription that is used up",
+        name: "an exhausted subscription",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"You're out of extra usage. Add more at claude.ai to keep going."}}"#,
         scope: Scope::Credential,
         kind: "billing",
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a wrong key",
+        name: "an invalid key",
         status: 401,
         body: r#"{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}"#,
         scope: Scope::Credential,
@@ -202,7 +202,7 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a token that was taken back",
+        name: "a revoked token",
         status: 403,
         body: r#"{"type":"error","error":{"type":"permission_error","message":"OAuth token has been revoked. Please obtain a new token."}}"#,
         scope: Scope::Credential,
@@ -210,7 +210,7 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a token that is for something else",
+        name: "a token for another use",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"This credential is only authorized for use with Claude Code and cannot be used for other API requests."}}"#,
         scope: Scope::Credential,
         kind: "permission",
@@ -232,7 +232,7 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a model that is not allowed",
+        name: "a forbidden model",
         status: 403,
         body: r#"{"type":"error","error":{"type":"permission_error","message":"Your API key does not have permission to use the specified resource."}}"#,
         scope: Scope::Model,
@@ -266,18 +266,18 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "too long with what it may write",
+        name: "too long with its output limit",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 190000 + 21333 > 200000"}}"#,
         kind: "context-length",
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a wrong request",
+        name: "an invalid request",
         body: r#"{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: Field required"}}"#,
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a fault of its own",
+        name: "an internal error",
         status: 500,
         body: r#"{"type":"error","error":{"type":"api_error","message":"Internal server error"}}"#,
         scope: Scope::Provider,

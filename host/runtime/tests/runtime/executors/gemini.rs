@@ -17,11 +17,11 @@ const PLANS: &[PlanCase] = &[
         expect: "POST https://g.invalid/v1beta/models/gemini-2.5-flash:generateContent
             content-type: application/json
             secret api-key as header x-goog-api-key
-            body as it is",
+            body unchanged",
         ..GEMINI
     },
     PlanCase {
-        name: "a stream, with a token, and whose project pays",
+        name: "a stream, with a token and a project",
         model: "models/gemini-2.5-flash",
         stream: true,
         secrets: &["access-token", "api-key"],
@@ -32,7 +32,7 @@ const PLANS: &[PlanCase] = &[
             content-type: application/json
             x-goog-user-project: p-1
             secret access-token as bearer
-            body as it is",
+            body unchanged",
         ..GEMINI
     },
     PlanCase {
@@ -41,16 +41,16 @@ const PLANS: &[PlanCase] = &[
         expect: "POST https://g.invalid/v1beta/models/m:generateContent
             content-type: application/json
             secret api-key as header x-goog-api-key
-            body as it is",
+            body unchanged",
         ..GEMINI
     },
     PlanCase {
-        name: "a name that would leave its place",
+        name: "a name that would change the path",
         model: "../../files/x",
         expect: "POST https://g.invalid/v1beta/models/..%2F..%2Ffiles%2Fx:generateContent
             content-type: application/json
             secret api-key as header x-goog-api-key
-            body as it is",
+            body unchanged",
         ..GEMINI
     },
     PlanCase {
@@ -61,7 +61,7 @@ const PLANS: &[PlanCase] = &[
             m%3AcountTokens%3Falt%3Djson%26key%3D1%23x:streamGenerateContent?alt=sse
             content-type: application/json
             secret api-key as header x-goog-api-key
-            body as it is",
+            body unchanged",
         ..GEMINI
     },
     PlanCase {
@@ -71,33 +71,33 @@ const PLANS: &[PlanCase] = &[
             a%20b%252e%09%0A%5C%E6%A8%A1%C3%A9%40%5B:generateContent
             content-type: application/json
             secret api-key as header x-goog-api-key
-            body as it is",
+            body unchanged",
         ..GEMINI
     },
     PlanCase {
-        name: "a folder for a name",
+        name: "a name of dots",
         model: "..",
-        expect: r#"refused request invalid: ".." cannot be a model's name"#,
+        expect: r#"refused request invalid: ".." is not a valid model name"#,
         ..GEMINI
     },
     PlanCase {
         name: "no name",
         model: "models/",
-        expect: r#"refused request invalid: "" cannot be a model's name"#,
+        expect: r#"refused request invalid: "" is not a valid model name"#,
         ..GEMINI
     },
     PlanCase {
-        name: "a count, of the name that the client used",
+        name: "a count with the client's name of the model",
         operation: "count-tokens",
         body: r#"{"generateContentRequest":{"model":"models/other"}}"#,
         expect: "POST https://g.invalid/v1beta/models/m:countTokens
             content-type: application/json
             secret api-key as header x-goog-api-key
-            body as it is",
+            body unchanged",
         ..GEMINI
     },
     PlanCase {
-        name: "a count of a whole request, by another name",
+        name: "a count of a whole request with another name",
         operation: "count-tokens",
         client_model: "fast",
         body: r#"{"generateContentRequest": {"model":"models/fast", "contents":[ ]}}"#,
@@ -108,14 +108,14 @@ const PLANS: &[PlanCase] = &[
         ..GEMINI
     },
     PlanCase {
-        name: "a count without a name inside, by another name",
+        name: "a count without a name in the body, with another name",
         operation: "count-tokens",
         client_model: "fast",
         body: r#"{"contents":[{"parts":[{"text":"model"}]}]}"#,
         expect: "POST https://g.invalid/v1beta/models/m:countTokens
             content-type: application/json
             secret api-key as header x-goog-api-key
-            body as it is",
+            body unchanged",
         ..GEMINI
     },
     PlanCase {
@@ -143,21 +143,21 @@ const PLANS: &[PlanCase] = &[
         ..GEMINI
     },
     PlanCase {
-        name: "embeddings that are none",
+        name: "an invalid body for embeddings",
         operation: "embed",
         client_model: "fast",
         body: r#"{"requests":[{"model":"models/fast"},7]}"#,
         expect: "POST https://g.invalid/v1beta/models/m:batchEmbedContents
             content-type: application/json
             secret api-key as header x-goog-api-key
-            body as it is",
+            body unchanged",
         ..GEMINI
     },
     PlanCase {
-        name: "a method that there is not",
+        name: "an unknown method",
         operation: "embed",
         options: &[("method", "../x")],
-        expect: "refused request invalid: the option `method` is `embedContent` or \
+        expect: "refused request invalid: the option `method` must be `embedContent` or \
             `batchEmbedContents`, not `../x`",
         ..GEMINI
     },

@@ -1,4 +1,4 @@
-//! The executor `gemini`: how it judges.
+//! The executor `gemini`: classification of error responses.
 
 use jackfield_credential::Scope;
 
@@ -6,7 +6,7 @@ use super::{ERROR_CASE, ErrorCase, check_errors};
 
 const ERROR_CASES: &[ErrorCase] = &[
     ErrorCase {
-        name: "a limit for a minute",
+        name: "a limit per minute",
         status: 429,
         body: r#"{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details.\n* Quota exceeded for metric: x, limit: 250000","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaMetric":"x","quotaId":"GenerateContentInputTokensPerModelPerMinute-FreeTier","quotaValue":"250000"}]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"26.5s"}]}}"#,
         scope: Scope::Model,
@@ -15,14 +15,14 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a limit for a day, until midnight in winter",
+        name: "a daily limit, until midnight in winter",
         body: PER_DAY,
         retry_after_ms: Some(44_800_000),
         message_part: "GenerateRequestsPerDayPerProjectPerModel-FreeTier",
         ..DAILY
     },
     ErrorCase {
-        name: "a limit for a day, of all models, as the item of an array",
+        name: "a daily limit for all models, in an array",
         body: r#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProject"}]}]}}]"#,
         scope: Scope::Credential,
         retry_after_ms: Some(44_800_000),
@@ -85,21 +85,21 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a key that is none, by its reason only",
+        name: "an invalid key, by its reason only",
         body: r#"{"error":{"code":400,"message":"Der Schlüssel gilt nicht.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID","domain":"googleapis.com"}]}}"#,
         scope: Scope::Credential,
         kind: "authentication",
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a key that is none",
+        name: "an invalid key",
         body: r#"{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}"#,
         scope: Scope::Credential,
         kind: "authentication",
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a key that everybody knows",
+        name: "a leaked key",
         status: 403,
         body: r#"{"error":{"code":403,"message":"Your API key was reported as leaked. Please use another API key.","status":"PERMISSION_DENIED"}}"#,
         scope: Scope::Credential,
@@ -115,7 +115,7 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "billing that is off",
+        name: "billing disabled",
         status: 403,
         body: r#"{"error":{"code":403,"message":"no","status":"PERMISSION_DENIED","details":[{"reason":"BILLING_DISABLED"}]}}"#,
         scope: Scope::Credential,
@@ -123,21 +123,21 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a free tier that is not offered there",
+        name: "no free tier in the country",
         body: r#"{"error":{"code":400,"message":"Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio.","status":"FAILED_PRECONDITION"}}"#,
         scope: Scope::Credential,
         kind: "billing",
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a place that is not served",
+        name: "an unsupported location",
         body: r#"{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}"#,
         scope: Scope::Credential,
         kind: "permission",
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a model that is not allowed",
+        name: "a forbidden model",
         status: 403,
         body: r#"{"error":{"code":403,"message":"The caller does not have permission","status":"PERMISSION_DENIED"}}"#,
         scope: Scope::Model,
@@ -145,7 +145,7 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a file of somebody else",
+        name: "a file of another project",
         status: 403,
         body: r#"{"error":{"code":403,"message":"You do not have permission to access the File abc or it may not exist.","status":"PERMISSION_DENIED"}}"#,
         ..ERROR_CASE
@@ -179,7 +179,7 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a wrong request",
+        name: "an invalid request",
         body: r#"{"error":{"code":400,"message":"contents is not specified","status":"INVALID_ARGUMENT"}}"#,
         ..ERROR_CASE
     },

@@ -17,7 +17,7 @@ const PLANS: &[PlanCase] = &[
         expect: "POST https://api.openai.com/v1/responses
             content-type: application/json
             secret api-key as bearer
-            body as it is",
+            body unchanged",
         ..OPENAI
     },
     PlanCase {
@@ -37,13 +37,13 @@ const PLANS: &[PlanCase] = &[
         expect: "POST https://api.openai.com/v1/completions
             content-type: application/json
             secret api-key as bearer
-            body as it is",
+            body unchanged",
         ..OPENAI
     },
     PlanCase {
-        name: "a foreign dialect",
+        name: "an undeclared dialect",
         dialect: "gemini",
-        expect: "refused request unsupported: this executor does not speak `gemini`",
+        expect: "refused request unsupported: this executor does not support the dialect `gemini`",
         ..OPENAI
     },
     PlanCase {
@@ -59,7 +59,7 @@ const PLANS: &[PlanCase] = &[
         ..OPENAI
     },
     PlanCase {
-        name: "the models, with a token, at another place",
+        name: "the models, with a token, at another base URL",
         operation: "list-models",
         base_url: "https://gateway.invalid/openai/v1",
         secrets: &["access-token", "api-key"],
@@ -87,20 +87,20 @@ const PLANS: &[PlanCase] = &[
             openai-organization: org-1
             openai-project: proj_2
             secret api-key as bearer
-            body as it is",
+            body unchanged",
         ..OPENAI
     },
     PlanCase {
-        name: "a project that no header can hold",
+        name: "a project that is no header value",
         attributes: &[("organization", ""), ("project", "a\nb: c")],
-        expect: "refused request invalid: what is set for the header `openai-project` must be one \
+        expect: "refused request invalid: the value for the header `openai-project` must be one \
             line of text",
         ..OPENAI
     },
     PlanCase {
-        name: "an operation that it does not know",
+        name: "an undeclared operation",
         operation: "count-tokens",
-        expect: "refused request unsupported: this executor has no operation `count-tokens`",
+        expect: "refused request unsupported: this executor does not support the operation `count-tokens`",
         ..OPENAI
     },
 ];
@@ -158,7 +158,7 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a wrong key",
+        name: "an invalid key",
         status: 401,
         body: r#"{"error":{"message":"Incorrect API key provided: sk-x.","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#,
         scope: Scope::Credential,
@@ -166,7 +166,7 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a key that may do less",
+        name: "a key with missing scopes",
         status: 401,
         body: r#"{"error":{"message":"You have insufficient permissions for this operation. Missing scopes: model.request. Check that you have the correct role","type":"invalid_request_error","param":null,"code":null}}"#,
         scope: Scope::Credential,
@@ -207,13 +207,13 @@ const ERROR_CASES: &[ErrorCase] = &[
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a wrong request",
+        name: "an invalid request",
         body: r#"{"error":{"message":"Missing required parameter: 'messages'.","type":"invalid_request_error","param":"messages","code":"missing_required_parameter"}}"#,
         message_part: "Missing required parameter",
         ..ERROR_CASE
     },
     ErrorCase {
-        name: "a country that is not served",
+        name: "an unsupported country",
         status: 403,
         body: r#"{"error":{"code":"unsupported_country_region_territory","message":"Country, region, or territory not supported","param":null,"type":"request_forbidden"}}"#,
         scope: Scope::Credential,

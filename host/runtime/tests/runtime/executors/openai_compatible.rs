@@ -24,7 +24,7 @@ const PLAIN_PLANS: &[PlanCase] = &[
         expect: "POST https://acme.invalid/v1/completions
             content-type: application/json
             secret access-token as bearer
-            body as it is",
+            body unchanged",
         ..PLAN_CASE
     },
     PlanCase {
@@ -33,7 +33,7 @@ const PLAIN_PLANS: &[PlanCase] = &[
         expect: "POST https://acme.invalid/v1/embeddings
             content-type: application/json
             secret api-key as bearer
-            body as it is",
+            body unchanged",
         ..PLAN_CASE
     },
     PlanCase {
@@ -46,37 +46,37 @@ const PLAIN_PLANS: &[PlanCase] = &[
         ..PLAN_CASE
     },
     PlanCase {
-        name: "a foreign dialect",
+        name: "an undeclared dialect",
         dialect: "openai-responses",
-        expect: "refused request unsupported: this executor does not speak `openai-responses`",
+        expect: "refused request unsupported: this executor does not support the dialect `openai-responses`",
         ..PLAN_CASE
     },
     PlanCase {
-        name: "settings of others",
+        name: "unknown settings",
         settings: r#"{"token-url": 1, "variant": null, "more": {}}"#,
         expect: "POST https://acme.invalid/v1/chat/completions
             content-type: application/json
             secret api-key as bearer
-            body as it is",
+            body unchanged",
         ..PLAN_CASE
     },
     PlanCase {
-        name: "a variant that there is not",
+        name: "an unknown variant",
         settings: r#"{"variant": "azur"}"#,
-        expect: "refused request invalid: the provider's settings: unknown variant `azur`, expected \
+        expect: "refused request invalid: invalid settings of the provider: unknown variant `azur`, expected \
             one of `azure`, `groq`, `ollama`, `openrouter`, `vllm` at line 1 column 18",
         ..PLAN_CASE
     },
     PlanCase {
         name: "a version without Azure",
         settings: r#"{"api-version": "2024-10-21"}"#,
-        expect: "refused request invalid: the setting `api-version` is for the variant `azure`",
+        expect: "refused request invalid: the setting `api-version` is only for the variant `azure`",
         ..PLAN_CASE
     },
     PlanCase {
         name: "a title without OpenRouter",
         settings: r#"{"variant": "vllm", "x-title": "t"}"#,
-        expect: "refused request invalid: the setting `x-title` is for the variant `openrouter`",
+        expect: "refused request invalid: the setting `x-title` is only for the variant `openrouter`",
         ..PLAN_CASE
     },
 ];
@@ -98,7 +98,7 @@ const AZURE_PLANS: &[PlanCase] = &[
         expect: "POST https://acme.openai.azure.invalid/openai/v1/chat/completions
             content-type: application/json
             secret api-key as header api-key
-            body as it is",
+            body unchanged",
         ..AZURE
     },
     PlanCase {
@@ -109,7 +109,7 @@ const AZURE_PLANS: &[PlanCase] = &[
         expect: "POST https://acme.openai.azure.invalid/openai/v1/embeddings
             content-type: application/json
             secret access-token as bearer
-            body as it is",
+            body unchanged",
         ..AZURE
     },
     PlanCase {
@@ -140,7 +140,7 @@ const AZURE_PLANS: &[PlanCase] = &[
         expect: "POST https://acme.openai.azure.invalid/openai/deployments/m/embeddings?api-version=2025-04-01-preview
             content-type: application/json
             secret api-key as header api-key
-            body as it is",
+            body unchanged",
         ..AZURE_DATED
     },
     PlanCase {
@@ -152,15 +152,15 @@ const AZURE_PLANS: &[PlanCase] = &[
         ..AZURE_DATED
     },
     PlanCase {
-        name: "a deployment that would leave its place",
+        name: "a deployment of dots",
         model: "..",
-        expect: r#"refused request invalid: ".." cannot be a deployment's name"#,
+        expect: r#"refused request invalid: ".." is not a valid deployment name"#,
         ..AZURE_DATED
     },
     PlanCase {
-        name: "a version that is none",
+        name: "an invalid version",
         settings: r#"{"variant": "azure", "api-version": "2024-10-2&x=1"}"#,
-        expect: "refused request invalid: the setting `api-version` is `v1`, `preview`, or a date \
+        expect: "refused request invalid: the setting `api-version` must be `v1`, `preview`, or a date \
             such as `2024-10-21` or `2025-04-01-preview`, not \"2024-10-2&x=1\"",
         ..AZURE
     },
@@ -170,7 +170,7 @@ const AZURE_PLANS: &[PlanCase] = &[
         options: &[("method", "GET"), ("url", "https://acme.openai.azure.invalid/openai/v1/files")],
         expect: "GET https://acme.openai.azure.invalid/openai/v1/files
             secret api-key as header api-key
-            body as it is",
+            body unchanged",
         ..AZURE
     },
 ];
@@ -183,7 +183,7 @@ const VARIANT_PLANS: &[PlanCase] = &[
         expect: "POST http://127.0.0.1:11434/v1/chat/completions
             content-type: application/json
             secret api-key as bearer
-            body as it is",
+            body unchanged",
         ..PLAN_CASE
     },
     PlanCase {
@@ -194,7 +194,7 @@ const VARIANT_PLANS: &[PlanCase] = &[
         expect: "POST http://127.0.0.1/llm/v1/completions
             content-type: application/json
             secret api-key as bearer
-            body as it is",
+            body unchanged",
         ..PLAN_CASE
     },
     PlanCase {
@@ -211,7 +211,7 @@ const VARIANT_PLANS: &[PlanCase] = &[
         name: "Groq has no embeddings",
         settings: r#"{"variant": "groq"}"#,
         operation: "embed",
-        expect: "refused request unsupported: this provider has no `/embeddings`",
+        expect: "refused request unsupported: this provider does not support `/embeddings`",
         ..PLAN_CASE
     },
     PlanCase {
@@ -230,9 +230,9 @@ const VARIANT_PLANS: &[PlanCase] = &[
         ..PLAN_CASE
     },
     PlanCase {
-        name: "a title that no header can hold",
+        name: "a title that is no header value",
         settings: r#"{"variant": "openrouter", "x-title": "a\nb"}"#,
-        expect: "refused request invalid: what is set for the header `x-title` must be one line of \
+        expect: "refused request invalid: the value for the header `x-title` must be one line of \
             text",
         ..PLAN_CASE
     },

@@ -1,4 +1,4 @@
-//! What all executors that the binary carries have in common.
+//! Cases that all built-in executors have in common.
 
 use jackfield_test_support::plugin;
 
@@ -30,14 +30,14 @@ const REFRESHES: &[PlanCase] = &[
             secret refresh-token as Form("refresh_token")
             secret client-id as Form("client_id")
             secret client-secret as Form("client_secret")
-            body made grant_type=refresh_token&scope=chat+all&audience=a%26b%3D%C3%BC*
+            body written grant_type=refresh_token&scope=chat+all&audience=a%26b%3D%C3%BC*
             captures /access_token into access-token
             captures /refresh_token into refresh-token
             captures /expires_in into expires-in"#,
         ..REFRESH
     },
     PlanCase {
-        name: "the client is told by HTTP Basic",
+        name: "client authentication by HTTP Basic",
         secrets: &["client-id", "client-secret", "refresh-token"],
         settings: r#"{"token-url": "https://auth.invalid/token", "client-authentication": "basic"}"#,
         expect: r#"POST https://auth.invalid/token
@@ -46,7 +46,7 @@ const REFRESHES: &[PlanCase] = &[
             secret refresh-token as Form("refresh_token")
             secret client-id as OauthClientId
             secret client-secret as OauthClientSecret
-            body made grant_type=refresh_token
+            body written grant_type=refresh_token
             captures /access_token into access-token
             captures /refresh_token into refresh-token
             captures /expires_in into expires-in"#,
@@ -58,28 +58,28 @@ const REFRESHES: &[PlanCase] = &[
             accept: application/json
             content-type: application/x-www-form-urlencoded
             secret refresh-token as Form("refresh_token")
-            body made grant_type=refresh_token
+            body written grant_type=refresh_token
             captures /access_token into access-token
             captures /refresh_token into refresh-token
             captures /expires_in into expires-in"#,
         ..REFRESH
     },
     PlanCase {
-        name: "nowhere to refresh",
+        name: "no token endpoint",
         settings: "{}",
         expect: "refused request invalid: the setting `token-url` is missing",
         ..REFRESH
     },
     PlanCase {
-        name: "nothing to refresh with",
+        name: "no refresh token",
         secrets: &["access-token"],
         expect: "refused request invalid: the credential has no `refresh-token`",
         ..REFRESH
     },
     PlanCase {
-        name: "a way to authenticate that there is not",
+        name: "an unknown client authentication",
         settings: r#"{"token-url": "https://auth.invalid/token", "client-authentication": "secret"}"#,
-        expect: "refused request invalid: the settings of a refresh: unknown variant `secret`, \
+        expect: "refused request invalid: invalid settings for a refresh: unknown variant `secret`, \
             expected `body` or `basic` at line 1 column 77",
         ..REFRESH
     },
@@ -101,7 +101,7 @@ async fn allows_any_token_endpoint_host() {
     }
 }
 
-/// A raw request that says too little; what they make of a whole one is in their own tables.
+/// Raw requests without a URL. Complete ones are in the tables of each executor.
 #[tokio::test]
 async fn rejects_raw_requests_without_a_url() {
     let expect = "refused request invalid: a raw request needs the options `method` and `url`";
@@ -117,7 +117,7 @@ async fn rejects_raw_requests_without_a_url() {
     }
 }
 
-/// The binary carries them, and each start of it compiles those that are not cached.
+/// The binary carries the components, and each start compiles those that are not cached.
 #[tokio::test]
 async fn executors_are_small() {
     for executor in EXECUTORS {

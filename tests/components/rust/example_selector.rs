@@ -1,15 +1,15 @@
-//! The practice selector: candidates in the region `eu` before all others, then the idlest, then the
-//! heaviest, and those in turn. The host's tests run the same selector in every language; see
-//! ../README.md.
+//! The example selector: prefers candidates in the region `eu`, then the fewest attempts in progress,
+//! then the highest weight, and takes the remaining ones in turn. The host's tests run the same selector
+//! in Rust, JavaScript and Python; see ../README.md.
 
 use jackfield_plugin::log::{Level, write};
 use jackfield_plugin::selector::{Choice, Descriptor, PickContext, Selector, candidates};
 use jackfield_plugin::settings_json;
 use serde_json::{Map, Value};
 
-struct MockSelector;
+struct ExampleSelector;
 
-impl Selector for MockSelector {
+impl Selector for ExampleSelector {
     fn describe() -> Descriptor {
         let settings: Map<String, Value> =
             serde_json::from_str(&settings_json()).unwrap_or_default();
@@ -25,7 +25,7 @@ impl Selector for MockSelector {
         } = context;
         write(Level::Debug, &format!("pick {sequence} for {model}"));
         match model.as_str() {
-            "nobody" => Choice::None("nobody may serve this model".to_owned()),
+            "none" => Choice::None("no credential may serve this model".to_owned()),
             "later" => Choice::WaitMs(250),
             _ => round_robin(&finalists(), sequence),
         }
@@ -40,7 +40,7 @@ fn round_robin(finalists: &[u32], sequence: u64) -> Choice {
     }
 }
 
-/// The indexes of the candidates that nothing but the turn tells apart.
+/// Returns the indexes of the candidates among which only the turn decides.
 fn finalists() -> Vec<u32> {
     let in_flight = candidates::in_flight();
     let weights = candidates::weights();
@@ -57,4 +57,4 @@ fn finalists() -> Vec<u32> {
     left
 }
 
-jackfield_plugin::export_selector!(MockSelector);
+jackfield_plugin::export_selector!(ExampleSelector);

@@ -1,15 +1,15 @@
-//! The practice executor: speaks to any provider of the `openai-chat` dialect. The host's tests run
-//! the same executor in every language; see ../README.md.
+//! The example executor: serves any provider with the dialect `openai-chat`. The host's tests run the
+//! same executor in Rust, JavaScript and Python; see ../README.md.
 
 use jackfield_plugin::executor::{
     Context, Descriptor, Executor, Failure, Frame, Framing, Header, HttpHead, HttpRequest, Output,
     Plan, Reply, Response, Scope, SecretPlace, Usage, client_body,
 };
 
-struct MockExecutor;
+struct ExampleExecutor;
 
-impl Executor for MockExecutor {
-    type Reply = MockReply;
+impl Executor for ExampleExecutor {
+    type Reply = ExampleReply;
 
     fn describe() -> Descriptor {
         Descriptor {
@@ -49,7 +49,7 @@ impl Executor for MockExecutor {
     }
 
     fn judge(_context: Context, head: HttpHead, body: Vec<u8>) -> Failure {
-        let message = format!("practice provider said {}", head.status);
+        let message = format!("the provider returned {}", head.status);
         let failure = match head.status {
             401 => Failure {
                 refresh_suggested: true,
@@ -69,25 +69,25 @@ impl Executor for MockExecutor {
     }
 }
 
-/// What the `retry-after` header asks for, if it is a plain number of seconds.
+/// Returns the value of the header `retry-after` in milliseconds, if it is a number of seconds.
 fn retry_after_ms(head: &HttpHead) -> Option<u64> {
     let header = head
         .headers
         .iter()
         .find(|header| header.name == "retry-after")?;
-    // Nine digits are thirty years: whoever sends more does not mean it.
+    // Nine digits are thirty years. A longer number is an error of the provider.
     let plain =
         (1..=9).contains(&header.value.len()) && header.value.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(&header.value).ok().filter(|_| plain)?;
     text.parse::<u64>().ok().map(|seconds| 1_000 * seconds)
 }
 
-/// One answer: passes it on, and marks it with the state that `prepare` left.
-struct MockReply {
+/// Passes a response on. The header `x-guest` has the state from `prepare`.
+struct ExampleReply {
     state: Vec<u8>,
 }
 
-impl Reply for MockReply {
+impl Reply for ExampleReply {
     fn begin(_context: Context, state: Vec<u8>) -> Self {
         Self { state }
     }
@@ -118,4 +118,4 @@ impl Reply for MockReply {
     }
 }
 
-jackfield_plugin::export_executor!(MockExecutor);
+jackfield_plugin::export_executor!(ExampleExecutor);

@@ -1,6 +1,6 @@
-//! Has an opinion on when tokens are refreshed: once the last tenth of a token's life has begun, or
-//! never for the credential whose attribute `pinned` says so; none where it knows no end. Settings
-//! that are no object of its kind make it trap.
+//! Decides when tokens are refreshed: in the last tenth of a token's life, and never if the credential's
+//! attribute `pinned` is `yes`. Leaves it to the host if the end of the token is unknown. Traps if it has
+//! settings.
 
 use jackfield_plugin::executor::{
     Context, Credential, Descriptor, Executor, Failure, Plan, RelayReply,
@@ -8,9 +8,9 @@ use jackfield_plugin::executor::{
 use jackfield_plugin::settings_json;
 use jackfield_test_components::request;
 
-struct Evaluates;
+struct EvaluatesRefresh;
 
-impl Executor for Evaluates {
+impl Executor for EvaluatesRefresh {
     type Reply = RelayReply;
 
     fn describe() -> Descriptor {
@@ -36,4 +36,4 @@ impl Executor for Evaluates {
     }
 }
 
-jackfield_plugin::export_executor!(Evaluates);
+jackfield_plugin::export_executor!(EvaluatesRefresh);
