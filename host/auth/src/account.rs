@@ -9,10 +9,8 @@ use jackfield_credential::{Credential, RefreshFacts, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::refresh::{RefreshError, Refresher};
-use crate::{
-    BoxFuture, Definition, Origin, RefreshTiming, Registration, StoredCredential, StoredTokens,
-};
+use crate::port::{BoxFuture, Definition, RefreshError, Refresher, StoredCredential, StoredTokens};
+use crate::registration::{Origin, RefreshTiming, Registration};
 
 /// The secrets of one credential as they are at one moment. Leases hold on to them.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jackfield_credential::{Candidates, Credential, Member, Members, Pool, Slot};
 
-use crate::state::Inner;
+use crate::inner::Inner;
 
 /// The credentials that were fit when they were asked for: at least one, ordered by id, all of the
 /// same priority.

@@ -1,14 +1,61 @@
-//! A lease: the proof that a credential was chosen, settled exactly once.
+//! A credential with its secrets: for one attempt a [`Lease`], settled exactly once; for any other
+//! request an [`Access`], without consequences.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_credential::{Attempt, Credential, ModelKey, Outcome, Quota, Slot, Timestamp};
 use secrecy::SecretString;
 
-use crate::account::Tokens;
-use crate::state::Inner;
+use crate::account::{Account, Tokens};
+use crate::inner::Inner;
+
+/// A credential with its secrets, as they were when it was requested.
+pub struct Access {
+    credential: Arc<Credential>,
+    tokens: Arc<Tokens>,
+    proxy: Option<Arc<SecretString>>,
+}
+
+impl Access {
+    pub(crate) fn new(credential: Arc<Credential>, account: &Account) -> Self {
+        Self {
+            credential,
+            tokens: Arc::clone(&account.tokens),
+            proxy: account.proxy.clone(),
+        }
+    }
+
+    /// Returns the credential.
+    pub fn credential(&self) -> &Arc<Credential> {
+        &self.credential
+    }
+
+    /// Returns a secret by its name.
+    pub fn secret(&self, name: &str) -> Option<&SecretString> {
+        self.tokens.secrets.get(name)
+    }
+
+    /// Returns the proxy of the credential's connections: a URL, which may contain a password.
+    pub fn proxy(&self) -> Option<&Arc<SecretString>> {
+        self.proxy.as_ref()
+    }
+
+    /// Returns the version of the secrets, for [`AuthManager::refresh`](crate::AuthManager::refresh).
+    pub fn token_version(&self) -> u64 {
+        self.tokens.version
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access")
+            .field("credential", &self.credential.id)
+            .finish_non_exhaustive()
+    }
+}
 
 /// The proof that a credential was chosen for one attempt.
 ///
@@ -17,9 +64,7 @@ use crate::state::Inner;
 #[must_use = "a lease that is dropped is settled as cancelled"]
 pub struct Lease {
     inner: Arc<Inner>,
-    credential: Arc<Credential>,
-    tokens: Arc<Tokens>,
-    proxy: Option<Arc<SecretString>>,
+    access: Access,
     refreshable: bool,
     configuration: u64,
     model: ModelKey,
@@ -35,17 +80,13 @@ impl Lease {
     pub(crate) fn new(
         inner: Arc<Inner>,
         attempt: Attempt,
-        credential: Arc<Credential>,
-        tokens: Arc<Tokens>,
-        proxy: Option<Arc<SecretString>>,
+        access: Access,
         refreshable: bool,
         configuration: u64,
     ) -> Self {
         Self {
             inner,
-            credential,
-            tokens,
-            proxy,
+            access,
             refreshable,
             configuration,
             model: attempt.model().clone(),
@@ -60,11 +101,6 @@ impl Lease {
     /// Of which configuration the credential was when it was chosen: 0 is the first.
     pub fn configuration(&self) -> u64 {
         self.configuration
-    }
-
-    /// The credential, as it was when it was chosen.
-    pub fn credential(&self) -> &Arc<Credential> {
-        &self.credential
     }
 
     /// The provider's own name of the model, with the suffix that the client asked for.
@@ -92,22 +128,6 @@ impl Lease {
         self.began
     }
 
-    /// A secret of the credential by its name; none if it has no such secret.
-    pub fn secret(&self, field: &str) -> Option<&SecretString> {
-        self.tokens.secrets.get(field)
-    }
-
-    /// The proxy of the credential's connections: a URL, which may hold a password.
-    pub fn proxy(&self) -> Option<&Arc<SecretString>> {
-        self.proxy.as_ref()
-    }
-
-    /// The version of its secrets: what [`AuthManager::refresh`](crate::AuthManager::refresh) wants
-    /// to know.
-    pub fn token_version(&self) -> u64 {
-        self.tokens.version
-    }
-
     /// Whether its tokens can be renewed.
     pub fn refreshable(&self) -> bool {
         self.refreshable
@@ -126,8 +146,17 @@ impl Lease {
     pub fn settle(mut self, outcome: Outcome, now: Timestamp, first_byte: Option<Duration>) {
         if let Some(attempt) = self.attempt.take() {
             self.inner
-                .settle(attempt, &self.credential, &outcome, first_byte, now);
+                .settle(attempt, &self.access.credential, &outcome, first_byte, now);
         }
+    }
+}
+
+/// A lease gives access to its credential, as it was when the lease was taken.
+impl Deref for Lease {
+    type Target = Access;
+
+    fn deref(&self) -> &Access {
+        &self.access
     }
 }
 
@@ -135,7 +164,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(attempt) = self.attempt.take() {
             let now = self.inner.now();
-            let credential = &self.credential;
+            let credential = &self.access.credential;
             self.inner
                 .settle(attempt, credential, &Outcome::Cancelled, None, now);
         }
@@ -145,7 +174,7 @@ impl Drop for Lease {
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease")
-            .field("credential", &self.credential.id)
+            .field("credential", &self.access.credential.id)
             .field("model", &self.model)
             .field("began", &self.began)
             .finish_non_exhaustive()

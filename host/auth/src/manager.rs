@@ -5,21 +5,23 @@ use std::fmt;
 use std::sync::Arc;
 
 use jackfield_credential::{
-    CandidateQuery, Credential, CredentialId, CredentialKind, CredentialStatus, LeaseError,
-    Outcome, Pool, PoolError, PoolOptions, ProviderName, ServedName, Slot, Timestamp, Unavailable,
+    CandidateQuery, CredentialId, CredentialKind, CredentialStatus, LeaseError, Pool, PoolError,
+    PoolOptions, ProviderName, ServedName, Slot, Timestamp, Unavailable,
 };
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::events::Hooks;
-use crate::refresh::{self, RefreshError};
-use crate::state::{Background, Inner, State};
-use crate::wait_queue::{self, QueueError, QueueSlot, WaitQueue};
-use crate::{CandidateSet, Events, Hook, Lease, Registration, Store};
-
-/// Says what time it is, for leases that are dropped. It must be steady: the wall clock's time at
-/// start plus a monotonic clock's since then, since a jump would shift every cooldown.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+use crate::candidate_set::CandidateSet;
+use crate::events::{Events, Hook, Hooks};
+use crate::inner::{Background, Inner};
+use crate::lease::{Access, Lease};
+use crate::lease_counts::LeaseCounts;
+use crate::port::{Clock, RefreshError, Store, StoreError};
+use crate::queue_slot::{self, QueueSlot};
+use crate::registration::Registration;
+use crate::state::State;
+use crate::wait_queue::{QueueError, WaitQueue};
+use crate::{persistence, refresh};
 
 /// The credentials with their secrets, and who is fit. A handle: clones are the same manager.
 #[derive(Clone)]
@@ -71,7 +73,10 @@ impl AuthManager {
         } = parts;
         let seed = options.seed;
         let now = clock();
-        let credentials = registrations.iter().map(pool_credential).collect();
+        let credentials = registrations
+            .iter()
+            .map(Registration::pool_credential)
+            .collect();
         let mut state = State::new(Pool::new(credentials, options)?, seed);
         for registration in &registrations {
             state.add_account(registration, now);
@@ -140,26 +145,30 @@ impl AuthManager {
         let credential = state.pool.credential(slot).ok_or(LeaseError::NotInPool)?;
         let credential = Arc::clone(credential);
         let can_refresh = state.refresher.is_some() && credential.kind == CredentialKind::Oauth;
-        let account = state
-            .accounts
-            .get(&credential.id)
-            .ok_or(LeaseError::NotInPool)?;
-        let tokens = Arc::clone(&account.tokens);
-        let proxy = account.proxy.clone();
+        let account = state.accounts.get(&credential.id);
+        let account = account.ok_or(LeaseError::NotInPool)?;
         let refreshable = can_refresh && account.refresh.rejected.is_none();
+        let access = Access::new(credential, account);
         let attempt = state.pool.begin(slot, name, now)?;
         state.leases.open += 1;
         let configuration = state.configuration;
         drop(state);
+        let inner = Arc::clone(&self.inner);
         Ok(Lease::new(
-            Arc::clone(&self.inner),
+            inner,
             attempt,
-            credential,
-            tokens,
-            proxy,
+            access,
             refreshable,
             configuration,
         ))
+    }
+
+    /// Returns the credential of this id with its secrets, whatever its state, for a request that is
+    /// not an attempt. `None` if there is none.
+    pub fn access(&self, id: &CredentialId) -> Option<Access> {
+        let mut state = self.inner.lock();
+        let (credential, account) = state.of(id)?;
+        Some(Access::new(credential, account))
     }
 
     /// Whether calls wait for room for this model: whoever comes now should wait behind them.
@@ -179,7 +188,7 @@ impl AuthManager {
         previous: Option<QueueSlot>,
         until: Instant,
     ) -> Result<QueueSlot, QueueError> {
-        wait_queue::wait(&self.inner, name, previous, until).await
+        queue_slot::wait(&self.inner, name, previous, until).await
     }
 
     /// Renews a credential's tokens, unless they are newer than the version that the caller has
@@ -193,6 +202,23 @@ impl AuthManager {
             Some(running) => running.await,
             None => Ok(()),
         }
+    }
+
+    /// Runs the background work: begins refreshes that are due, drives those that calls have started,
+    /// and saves health. Never returns; drop the future to stop, then [`flush`](Self::flush).
+    pub async fn run(&self) {
+        tokio::join!(
+            refresh::run_scheduled(&self.inner),
+            persistence::flush_when_changed(&self.inner)
+        );
+    }
+
+    /// Saves what the store does not have yet: health, and records whose last save failed.
+    ///
+    /// # Errors
+    /// The store's. Nothing is lost; call it again.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        persistence::flush(&self.inner).await
     }
 
     /// How many leases are open. None are when no call is under way.
@@ -245,42 +271,6 @@ impl AuthManager {
 impl fmt::Debug for AuthManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthManager").finish_non_exhaustive()
-    }
-}
-
-/// How many leases there were.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LeaseCounts {
-    /// Not settled yet.
-    pub open: u64,
-    /// Settled as a success.
-    pub success: u64,
-    /// Settled as a failure, whoever's fault.
-    pub failed: u64,
-    /// Settled as cancelled, or dropped.
-    pub cancelled: u64,
-    /// Settled without a verdict, since a plugin failed.
-    pub inconclusive: u64,
-}
-
-impl LeaseCounts {
-    pub(crate) fn settle(&mut self, outcome: &Outcome) {
-        self.open = self.open.saturating_sub(1);
-        let count = match outcome {
-            Outcome::Cancelled => &mut self.cancelled,
-            Outcome::Failed(_) => &mut self.failed,
-            Outcome::Success => &mut self.success,
-            Outcome::Inconclusive => &mut self.inconclusive,
-        };
-        *count += 1;
-    }
-}
-
-/// The credential, naming just the secrets there are.
-pub(crate) fn pool_credential(registration: &Registration) -> Credential {
-    Credential {
-        secret_fields: registration.secrets.keys().cloned().collect(),
-        ..registration.credential.clone()
     }
 }
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use jackfield_credential::{CredentialId, Effects, PoolError, Timestamp};
 
 use crate::events::EventKind;
-use crate::manager::pool_credential;
+use crate::manager::AuthManager;
 use crate::persistence;
-use crate::refresh::Refresher;
-use crate::{AuthManager, Origin, Registration, StoreError, StoredCredential};
+use crate::port::{Refresher, StoreError, StoredCredential};
+use crate::registration::{Origin, Registration};
 
 /// Why a change was not made, or not kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,10 +80,12 @@ impl AuthManager {
         loaded.admin_created = registrations.len();
         let mut state = self.inner.lock();
         // A definition that the pool refuses was accepted by an earlier version: it is left out.
-        if let Err(error) = state
-            .pool
-            .upsert(registrations.iter().map(pool_credential).collect())
-        {
+        if let Err(error) = state.pool.upsert(
+            registrations
+                .iter()
+                .map(Registration::pool_credential)
+                .collect(),
+        ) {
             tracing::error!(%error, "credentials from the store are left out");
         } else {
             let now = self.inner.now();
@@ -233,9 +235,12 @@ impl AuthManager {
     pub(crate) fn upsert(&self, registrations: &[Registration]) -> Result<(), PoolError> {
         let now = self.inner.now();
         let mut state = self.inner.lock();
-        state
-            .pool
-            .upsert(registrations.iter().map(pool_credential).collect())?;
+        state.pool.upsert(
+            registrations
+                .iter()
+                .map(Registration::pool_credential)
+                .collect(),
+        )?;
         let mut events = Vec::with_capacity(registrations.len());
         // The operator's word counts more than the source's.
         let mut overrides = Vec::new();

@@ -10,10 +10,11 @@ use jackfield_credential::{
 use tokio::sync::MutexGuard;
 
 use crate::events::EventKind;
-use crate::manager::pool_credential;
+use crate::manager::AuthManager;
 use crate::persistence;
+use crate::port::{StoreError, StoredCredential};
+use crate::registration::Registration;
 use crate::state::State;
-use crate::{AuthManager, Registration, StoreError, StoredCredential};
 
 /// A whole new configuration, as far as credentials go.
 #[derive(Debug)]
@@ -110,7 +111,10 @@ impl AuthManager {
             options,
             mut persisted,
         } = new;
-        let credentials = registrations.iter().map(pool_credential).collect();
+        let credentials = registrations
+            .iter()
+            .map(Registration::pool_credential)
+            .collect();
         let now = self.inner.now();
         let mut state = self.inner.lock();
         let credentials = apply_overrides(&state, &persisted, credentials);

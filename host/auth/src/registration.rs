@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::Definition;
+use crate::port::Definition;
 
 /// A credential and its secrets. `Debug` shows the names of the secrets and no more.
 #[derive(Clone, Debug)]
@@ -47,6 +47,14 @@ impl Registration {
             timing: RefreshTiming::default(),
             metadata: BTreeMap::new(),
             definition: None,
+        }
+    }
+
+    /// The credential for the pool, with the names of exactly the secrets there are.
+    pub(crate) fn pool_credential(&self) -> Credential {
+        Credential {
+            secret_fields: self.secrets.keys().cloned().collect(),
+            ..self.credential.clone()
         }
     }
 

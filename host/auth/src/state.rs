@@ -1,36 +1,18 @@
-//! What handles, leases and the background share: one short lock around the pool and the accounts.
+//! The state under the manager's lock: the pool, the accounts, and what is to be done about them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jackfield_credential::{
-    Attempt, Availability, Credential, CredentialId, DueQueue, Effects, Health, HealthChange,
-    HealthRecord, ModelKey, Outcome, Pool, ProviderName, Timestamp,
+    Credential, CredentialId, DueQueue, Health, HealthChange, ModelKey, Pool, ProviderName,
+    Timestamp,
 };
-use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
-use crate::account::{Account, Due, Running};
-use crate::events::{AttemptEvent, Event, EventKind, Hooks};
-use crate::refresh::Refresher;
-use crate::wait_queue::WaitQueue;
-use crate::{Clock, LeaseCounts, Registration, Store};
-
-pub(crate) struct Inner {
-    pub(crate) state: Mutex<State>,
-    pub(crate) clock: Clock,
-    pub(crate) hooks: Hooks,
-    pub(crate) wait_queue: WaitQueue,
-    pub(crate) store: Option<Arc<dyn Store>>,
-    pub(crate) background: Background,
-    /// Held while a record is being saved, so that no two savings of one overtake each other.
-    pub(crate) save_lock: tokio::sync::Mutex<()>,
-    /// Held by whoever changes which credentials there are; see [`AuthManager::changing`].
-    ///
-    /// [`AuthManager::changing`]: crate::AuthManager::changing
-    pub(crate) registration_lock: tokio::sync::Mutex<()>,
-}
+use crate::account::Account;
+use crate::lease_counts::LeaseCounts;
+use crate::port::Refresher;
+use crate::registration::Registration;
 
 pub(crate) struct State {
     pub(crate) pool: Pool,
@@ -52,38 +34,15 @@ pub(crate) struct State {
     /// Whose record could not be saved: it is tried again with the health.
     pub(crate) unsaved: BTreeSet<CredentialId>,
     /// Changes that nobody was told yet.
-    pending_events: Vec<HealthChange>,
+    pub(crate) pending_events: Vec<HealthChange>,
     /// Whether there is room where there was none.
-    capacity_freed: bool,
-    rng_state: u64,
-    /// Accounts so far.
+    pub(crate) capacity_freed: bool,
+    /// Jitter for refreshes. Seeded, so that a simulation can be repeated.
+    jitter: fastrand::Rng,
+    /// The last incarnation number given to an account.
     last_incarnation: u64,
     /// The configurations so far, but the first.
     pub(crate) configuration: u64,
-}
-
-/// What the background is told.
-#[derive(Default)]
-pub(crate) struct Background {
-    /// Refreshes that it is to drive: at most one for each credential.
-    started: Mutex<Vec<Running>>,
-    pub(crate) refreshes: Notify,
-    pub(crate) writes: Notify,
-}
-
-impl Background {
-    pub(crate) fn push_started(&self, running: Running) {
-        self.started.lock().push(running);
-        self.refreshes.notify_one();
-    }
-
-    pub(crate) fn take_started(&self) -> Vec<Running> {
-        std::mem::take(&mut self.started.lock())
-    }
-
-    pub(crate) fn wake(&self) {
-        self.refreshes.notify_one();
-    }
 }
 
 impl State {
@@ -101,7 +60,7 @@ impl State {
             unsaved: BTreeSet::new(),
             pending_events: Vec::new(),
             capacity_freed: false,
-            rng_state: seed,
+            jitter: fastrand::Rng::with_seed(seed),
             last_incarnation: 0,
             configuration: 0,
         }
@@ -185,181 +144,12 @@ impl State {
         Arc::clone(permits)
     }
 
-    /// Any number, for jitter.
+    /// Returns a random number, for jitter.
     pub(crate) fn next_random(&mut self) -> u64 {
-        self.rng_state = self
-            .rng_state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        self.rng_state >> 16
+        self.jitter.u64(..)
     }
 }
 
 /// How many refreshes may be under way with one provider: token endpoints have limits that are
 /// lower than those of the API.
 pub const REFRESHES_PER_PROVIDER_MAX: usize = 4;
-
-impl Inner {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        (self.clock)()
-    }
-
-    /// Takes note of what changed: for the store, and for whoever is told by [`Inner::finish`].
-    pub(crate) fn take_effects(&self, state: &mut State, effects: Effects) {
-        if self.store.is_some() {
-            for change in &effects.changes {
-                let key = (change.credential.clone(), change.model.clone());
-                state.dirty.insert(key, change.to.clone());
-            }
-        }
-        state.pending_events.extend(effects.changes);
-        state.capacity_freed |= effects.capacity_freed;
-    }
-
-    /// Ends the lock, and then tells everybody what changed under it.
-    pub(crate) fn finish(&self, mut state: MutexGuard<'_, State>) {
-        let changes = std::mem::take(&mut state.pending_events);
-        let capacity_freed = std::mem::take(&mut state.capacity_freed);
-        let dirty = !state.dirty.is_empty();
-        drop(state);
-        if dirty {
-            self.background.writes.notify_one();
-        }
-        if capacity_freed {
-            self.wait_queue.wake_next(self);
-        }
-        if changes.is_empty() {
-            return;
-        }
-        let now = self.now();
-        for change in changes {
-            log(&change, now);
-            let id = change.credential.clone();
-            self.emit(&id, now, EventKind::Health(Box::new(change)));
-        }
-    }
-
-    pub(crate) fn emit(&self, id: &CredentialId, at: Timestamp, kind: EventKind) {
-        if self.hooks.has_subscribers() {
-            self.hooks.emit(Event {
-                at,
-                credential: id.clone(),
-                kind,
-            });
-        }
-    }
-
-    pub(crate) fn settle(
-        &self,
-        attempt: Attempt,
-        credential: &Credential,
-        outcome: &Outcome,
-        first_byte: Option<Duration>,
-        now: Timestamp,
-    ) {
-        let subscribed_model = self
-            .hooks
-            .has_subscribers()
-            .then(|| attempt.model().clone());
-        let mut state = self.lock();
-        state.leases.settle(outcome);
-        let effects = state.pool.settle(attempt, outcome, first_byte, now);
-        self.take_effects(&mut state, effects);
-        self.finish(state);
-        if let Some(model) = subscribed_model {
-            let note = AttemptEvent {
-                provider: credential.provider.clone(),
-                model,
-                outcome: outcome.clone(),
-            };
-            self.emit(&credential.id, now, EventKind::Attempt(note));
-        }
-    }
-
-    /// Puts a credential where it belongs in the queues of refreshes and questions.
-    pub(crate) fn schedule(&self, state: &mut State, id: &CredentialId) {
-        let refresher = state.refresher.clone();
-        let due = match (state.of(id), refresher) {
-            (Some((credential, account)), Some(refresher)) => account.due(&credential, &*refresher),
-            _ => Due::default(),
-        };
-        state.queue.set(id, due.refresh);
-        state.policy_checks.set(id, due.policy_check);
-    }
-
-    /// Whether there is anything that the store does not have.
-    pub(crate) fn is_dirty(&self) -> bool {
-        let state = self.lock();
-        !state.dirty.is_empty() || !state.unsaved.is_empty()
-    }
-
-    /// Whose record could not be saved.
-    pub(crate) fn unsaved(&self) -> Vec<CredentialId> {
-        self.lock().unsaved.iter().cloned().collect()
-    }
-
-    /// Notes whether the store has a credential's record as it is now.
-    pub(crate) fn note_saved(&self, id: &CredentialId, saved: bool) {
-        let mut state = self.lock();
-        if saved {
-            state.unsaved.remove(id);
-            state.finish_retiring(id);
-            return;
-        }
-        // Of those that are gone there is nothing to save.
-        if state.find_account(id).is_some() {
-            state.unsaved.insert(id.clone());
-        }
-        drop(state);
-        self.background.writes.notify_one();
-    }
-
-    /// Takes the health that the store does not have yet.
-    pub(crate) fn take_dirty(&self) -> Vec<HealthRecord> {
-        let dirty = std::mem::take(&mut self.lock().dirty);
-        let record = |((credential, model), health)| HealthRecord {
-            credential,
-            model,
-            health,
-        };
-        dirty.into_iter().map(record).collect()
-    }
-
-    /// Gives back what could not be saved; what changed since counts more.
-    pub(crate) fn restore_dirty(&self, records: Vec<HealthRecord>) {
-        let mut state = self.lock();
-        for record in records {
-            // Of those that are gone there is nothing to save.
-            if state.accounts.contains_key(&record.credential) {
-                let key = (record.credential, record.model);
-                state.dirty.entry(key).or_insert(record.health);
-            }
-        }
-    }
-}
-
-fn log(change: &HealthChange, now: Timestamp) {
-    let credential = change.credential.as_str();
-    let model = change.model.as_ref().map(ModelKey::as_str);
-    match (change.to.availability(now), change.to.cause()) {
-        (Availability::Cooling { until }, Some(cause)) => tracing::info!(
-            credential,
-            model,
-            cause = &*cause.kind,
-            status = cause.status,
-            message = &*cause.message,
-            until_ms = until.as_millis(),
-            strikes = change.to.strikes(),
-            "credential cools"
-        ),
-        (Availability::Probing { .. }, _) => {
-            tracing::info!(credential, model, "credential is probed")
-        }
-        (Availability::Barred, _) => tracing::warn!(credential, model, "credential is barred"),
-        _ => tracing::info!(credential, model, "credential is ready again"),
-    }
-}

@@ -10,8 +10,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::account::Account;
+use crate::manager::AuthManager;
+use crate::registration::Origin;
 use crate::state::State;
-use crate::{AuthManager, Origin};
 
 /// One credential, for people.
 #[derive(Clone, Debug)]

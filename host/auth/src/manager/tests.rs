@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use jackfield_credential::{Failure, Scope, Served};
+use jackfield_credential::{Credential, Failure, Outcome, Scope, Served};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::*;

@@ -1,15 +1,21 @@
-//! The store's port: what is kept of credentials over a restart, and how it is asked for.
+//! The ports of the auth manager: the clock, the store, and the refresher that fetches new tokens.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-use jackfield_credential::{CredentialId, HealthRecord, Timestamp};
+use jackfield_credential::{Credential, CredentialId, HealthRecord, ProviderName, Timestamp};
 use secrecy::SecretString;
 use serde_json::Value;
 
 /// A future that a trait object answers with.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Says what time it is, for leases that are dropped. It must be steady: the wall clock's time at
+/// start plus a monotonic clock's since then, since a jump would shift every cooldown.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Keeps credentials and their health over a restart. What it answers is durable: when a future
 /// that writes is done, its writing survives the loss of the process and of power.
@@ -89,4 +95,72 @@ pub struct Definition {
     pub body: Value,
     /// Its secrets by name.
     pub secrets: BTreeMap<String, SecretString>,
+}
+
+/// Carries out refreshes: asks the provider for new tokens.
+pub trait Refresher: Send + Sync {
+    /// Asks for new tokens. It has a deadline of its own.
+    fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>>;
+
+    /// How long before their end the executor of this provider wants tokens renewed.
+    fn lead(&self, provider: &ProviderName) -> Option<Duration>;
+
+    /// Whether the executor of this provider has an opinion of its own on when tokens are renewed.
+    fn has_refresh_policy(&self, _provider: &ProviderName) -> bool {
+        false
+    }
+
+    /// Asks the executor, if it has one, whether to renew now; none leaves it to interval and lead.
+    /// It has a deadline of its own.
+    fn should_refresh(&self, _query: PolicyQuery) -> BoxFuture<'_, Option<bool>> {
+        Box::pin(async { None })
+    }
+}
+
+/// What an executor is asked about. No secret is in it.
+#[derive(Clone, Debug)]
+pub struct PolicyQuery {
+    /// Whose tokens.
+    pub credential: Arc<Credential>,
+    /// When the access token ends, where that is known.
+    pub expires_at: Option<Timestamp>,
+    /// When the tokens were last renewed, where that is known.
+    pub refreshed_at: Option<Timestamp>,
+}
+
+/// What a refresh is done with.
+#[derive(Clone, Debug)]
+pub struct RefreshJob {
+    /// Whose tokens.
+    pub credential: Arc<Credential>,
+    /// All its secrets.
+    pub secrets: BTreeMap<String, SecretString>,
+    /// The proxy of its connections.
+    pub proxy: Option<Arc<SecretString>>,
+}
+
+/// What a refresh changes: what is not in it stays.
+#[derive(Clone, Debug, Default)]
+pub struct TokenPatch {
+    /// Secrets that are new, by name.
+    pub secrets: BTreeMap<String, SecretString>,
+    /// When the access token ends, where the provider says so.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Why there are no new tokens. Nothing in it is secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefreshError {
+    /// The provider will not renew them any more: somebody must log in anew.
+    #[error("the provider will not renew the tokens: {0}")]
+    Rejected(String),
+    /// It did not work this time.
+    #[error("the refresh failed: {0}")]
+    Failed(String),
+    /// The credential has nothing to be renewed, or nobody renews it.
+    #[error("the credential's secrets are not of the kind that is renewed")]
+    NotRefreshable,
+    /// The credential is not there, or no longer.
+    #[error("there is no such credential")]
+    NotFound,
 }
