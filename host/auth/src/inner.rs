@@ -24,18 +24,18 @@ pub(crate) struct Inner {
     pub(crate) wait_queue: WaitQueue,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) background: Background,
-    /// Held while a record is being saved, so that no two savings of one overtake each other.
+    /// Held during every save and delete, so that two of them cannot overtake each other.
     pub(crate) save_lock: tokio::sync::Mutex<()>,
-    /// Held by whoever changes which credentials there are; see [`AuthManager::changing`].
+    /// Held while the set of credentials changes; see [`AuthManager::lock_registrations`].
     ///
-    /// [`AuthManager::changing`]: crate::AuthManager::changing
+    /// [`AuthManager::lock_registrations`]: crate::AuthManager::lock_registrations
     pub(crate) registration_lock: tokio::sync::Mutex<()>,
 }
 
-/// What the background is told.
+/// Signals to the background tasks.
 #[derive(Default)]
 pub(crate) struct Background {
-    /// Refreshes that it is to drive: at most one for each credential.
+    /// Refreshes to drive: at most one per credential.
     started: Mutex<Vec<Running>>,
     pub(crate) refreshes: Notify,
     pub(crate) writes: Notify,
@@ -65,7 +65,7 @@ impl Inner {
         (self.clock)()
     }
 
-    /// Takes note of what changed: for the store, and for whoever is told by [`Inner::finish`].
+    /// Queues the changes for the store, and for the events that [`Inner::finish`] emits.
     pub(crate) fn take_effects(&self, state: &mut State, effects: Effects) {
         if self.store.is_some() {
             for change in &effects.changes {
@@ -77,7 +77,8 @@ impl Inner {
         state.capacity_freed |= effects.capacity_freed;
     }
 
-    /// Ends the lock, and then tells everybody what changed under it.
+    /// Releases the lock, then wakes the background, waiting calls and subscribers. No code of
+    /// others runs under the lock.
     pub(crate) fn finish(&self, mut state: MutexGuard<'_, State>) {
         let changes = std::mem::take(&mut state.pending_events);
         let capacity_freed = std::mem::take(&mut state.capacity_freed);
@@ -147,7 +148,7 @@ impl Inner {
         }
     }
 
-    /// Puts a credential where it belongs in the queues of refreshes and questions.
+    /// Updates when the credential's next refresh and policy check are due.
     pub(crate) fn schedule(&self, state: &mut State, id: &CredentialId) {
         let refresher = state.refresher.clone();
         let due = match (state.of(id), refresher) {
@@ -158,18 +159,18 @@ impl Inner {
         state.policy_checks.set(id, due.policy_check);
     }
 
-    /// Whether there is anything that the store does not have.
+    /// True if something is not saved yet.
     pub(crate) fn is_dirty(&self) -> bool {
         let state = self.lock();
         !state.dirty.is_empty() || !state.unsaved.is_empty()
     }
 
-    /// Whose record could not be saved.
+    /// Returns the credentials whose last save failed.
     pub(crate) fn unsaved(&self) -> Vec<CredentialId> {
         self.lock().unsaved.iter().cloned().collect()
     }
 
-    /// Notes whether the store has a credential's record as it is now.
+    /// Records whether the last save of a credential's record succeeded.
     pub(crate) fn note_saved(&self, id: &CredentialId, saved: bool) {
         let mut state = self.lock();
         if saved {
@@ -177,7 +178,7 @@ impl Inner {
             state.finish_retiring(id);
             return;
         }
-        // Of those that are gone there is nothing to save.
+        // A credential that was removed meanwhile has nothing to save.
         if state.find_account(id).is_some() {
             state.unsaved.insert(id.clone());
         }
@@ -185,7 +186,7 @@ impl Inner {
         self.background.writes.notify_one();
     }
 
-    /// Takes the health that the store does not have yet.
+    /// Takes the changed health that is not saved yet.
     pub(crate) fn take_dirty(&self) -> Vec<HealthRecord> {
         let dirty = std::mem::take(&mut self.lock().dirty);
         let record = |((credential, model), health)| HealthRecord {
@@ -196,11 +197,11 @@ impl Inner {
         dirty.into_iter().map(record).collect()
     }
 
-    /// Gives back what could not be saved; what changed since counts more.
+    /// Marks health as changed again after a failed save. A newer change of the same health wins.
     pub(crate) fn restore_dirty(&self, records: Vec<HealthRecord>) {
         let mut state = self.lock();
         for record in records {
-            // Of those that are gone there is nothing to save.
+            // A credential that was removed meanwhile has nothing to save.
             if state.accounts.contains_key(&record.credential) {
                 let key = (record.credential, record.model);
                 state.dirty.entry(key).or_insert(record.health);
@@ -221,10 +222,10 @@ fn log(change: &HealthChange, now: Timestamp) {
             message = &*cause.message,
             until_ms = until.as_millis(),
             strikes = change.to.strikes(),
-            "credential cools"
+            "credential is cooling"
         ),
         (Availability::Probing { .. }, _) => {
-            tracing::info!(credential, model, "credential is probed")
+            tracing::info!(credential, model, "credential is being probed")
         }
         (Availability::Barred, _) => tracing::warn!(credential, model, "credential is barred"),
         _ => tracing::info!(credential, model, "credential is ready again"),

@@ -57,10 +57,11 @@ impl fmt::Debug for Access {
     }
 }
 
-/// The proof that a credential was chosen for one attempt.
+/// The right to use a credential for one attempt.
 ///
-/// Settle it with what came of the attempt. A lease that is dropped is settled as cancelled: so a
-/// client that leaves is never the credential's fault, and no path through the code can forget it.
+/// Settle it with the outcome of the attempt. A lease that is dropped is settled as cancelled. So
+/// a client that disconnects never counts against the credential, and no code path can forget to
+/// settle.
 #[must_use = "a lease that is dropped is settled as cancelled"]
 pub struct Lease {
     inner: Arc<Inner>,
@@ -72,7 +73,7 @@ pub struct Lease {
     probe: bool,
     slot: Slot,
     began: Timestamp,
-    /// Taken by whoever settles it first.
+    /// `None` once the lease is settled.
     attempt: Option<Attempt>,
 }
 
@@ -98,51 +99,51 @@ impl Lease {
         }
     }
 
-    /// Of which configuration the credential was when it was chosen: 0 is the first.
+    /// Returns the number of the configuration that the lease was taken under; 0 is the first.
     pub fn configuration(&self) -> u64 {
         self.configuration
     }
 
-    /// The provider's own name of the model, with the suffix that the client asked for.
+    /// Returns the provider's name of the model, with the suffix that the client requested.
     pub fn upstream_model(&self) -> &Arc<str> {
         &self.upstream
     }
 
-    /// Whether the attempt finds out if the rest of a long window is needed.
+    /// True if this attempt probes whether a long cooldown is still needed.
     pub fn is_probe(&self) -> bool {
         self.probe
     }
 
-    /// What the model's health is kept by.
+    /// Returns the key of the model's health.
     pub fn model(&self) -> &ModelKey {
         &self.model
     }
 
-    /// Where the credential stands in the pool: how to say that it was tried.
+    /// Returns the credential's slot in the pool, for the list of tried credentials.
     pub fn slot(&self) -> Slot {
         self.slot
     }
 
-    /// When the attempt began.
+    /// Returns when the attempt began.
     pub fn began(&self) -> Timestamp {
         self.began
     }
 
-    /// Whether its tokens can be renewed.
+    /// True if the credential's tokens can be refreshed.
     pub fn refreshable(&self) -> bool {
         self.refreshable
     }
 
-    /// Takes note of what the provider told of a quota.
+    /// Records the quota that the provider reported.
     pub fn note_quota(&self, quota: Quota) {
         if let Some(attempt) = &self.attempt {
             self.inner.lock().pool.note_quota(attempt, quota);
         }
     }
 
-    /// Ends the attempt with its outcome. `first_byte`: how long the answer's first byte took,
-    /// where there was one.
-    #[expect(clippy::needless_pass_by_value, reason = "an outcome is told once")]
+    /// Ends the attempt with its outcome. `first_byte` is the time to the first byte of the
+    /// response, if there was one.
+    #[expect(clippy::needless_pass_by_value, reason = "an outcome is settled once")]
     pub fn settle(mut self, outcome: Outcome, now: Timestamp, first_byte: Option<Duration>) {
         if let Some(attempt) = self.attempt.take() {
             self.inner

@@ -2,18 +2,18 @@
 
 use jackfield_credential::Outcome;
 
-/// How many leases there were.
+/// Numbers of leases since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeaseCounts {
     /// Not settled yet.
     pub open: u64,
     /// Settled as a success.
     pub success: u64,
-    /// Settled as a failure, whoever's fault.
+    /// Settled as a failure, of any cause.
     pub failed: u64,
     /// Settled as cancelled, or dropped.
     pub cancelled: u64,
-    /// Settled without a verdict, since a plugin failed.
+    /// Settled as inconclusive, because a plugin failed.
     pub inconclusive: u64,
 }
 

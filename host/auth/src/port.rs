@@ -10,157 +10,158 @@ use jackfield_credential::{Credential, CredentialId, HealthRecord, ProviderName,
 use secrecy::SecretString;
 use serde_json::Value;
 
-/// A future that a trait object answers with.
+/// A boxed future, as trait objects return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Says what time it is, for leases that are dropped. It must be steady: the wall clock's time at
-/// start plus a monotonic clock's since then, since a jump would shift every cooldown.
+/// Returns the present time. It must be steady: the wall-clock time at the start plus the time of
+/// a monotonic clock since then. A jump of the wall clock would shift every cooldown.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Keeps credentials and their health over a restart. What it answers is durable: when a future
-/// that writes is done, its writing survives the loss of the process and of power.
+/// Persists credentials and their health. Writes are durable: when the future of a write resolves,
+/// the data survive a crash and a power loss.
 pub trait Store: Send + Sync + fmt::Debug + 'static {
-    /// Everything that was saved and not deleted, in no order.
+    /// Returns all records, in no particular order.
     fn list(&self) -> BoxFuture<'_, Result<Vec<StoredCredential>, StoreError>>;
 
-    /// Saves a record if the one that is there has the version `expected` (none: if there is none),
-    /// and answers its new version.
+    /// Saves a record if the stored one has the version `expected` (`None`: if there is none), and
+    /// returns the new version.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] where another version is there; nothing is changed then.
+    /// [`StoreError::Conflict`] if the stored record has another version; nothing is changed.
     fn save(
         &self,
         record: StoredCredential,
         expected: Option<u64>,
     ) -> BoxFuture<'_, Result<u64, StoreError>>;
 
-    /// Forgets a credential and its health; nothing happens where there is none.
+    /// Deletes a credential and its health, if they exist.
     fn delete(&self, id: CredentialId) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// All health that was saved, apart from what is ready again.
+    /// Returns all saved health. [`Health::Ready`](jackfield_credential::Health::Ready) is not
+    /// stored.
     fn list_health(&self) -> BoxFuture<'_, Result<Vec<HealthRecord>, StoreError>>;
 
-    /// Saves health, all of it or nothing. What is ready is forgotten.
+    /// Saves health, all of it or nothing. Records that are ready again are deleted.
     fn save_health(&self, records: Vec<HealthRecord>) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
-/// Why a store did not do what it was asked for.
+/// Why a store operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Somebody else has saved the record meanwhile.
+    /// Another process has saved the record meanwhile.
     #[error("another version of the record was saved meanwhile")]
     Conflict,
-    /// Something else; the text says what and what to do about it, and nothing secret.
+    /// Any other failure. The text says what failed and what to do, and contains no secret.
     #[error("{0}")]
     Failed(String),
 }
 
-/// What is kept of one credential.
+/// The stored record of one credential.
 #[derive(Clone, Debug)]
 pub struct StoredCredential {
-    /// Whose it is.
+    /// The credential.
     pub id: CredentialId,
-    /// The operator's word against the source's on whether it is in use.
+    /// The operator's override of `enabled`.
     pub enabled: Option<bool>,
-    /// Its tokens, where they were renewed since its source gave them.
+    /// Its tokens, if they were refreshed since the source supplied them.
     pub tokens: Option<StoredTokens>,
-    /// All of it, where the admin API made it and no source has it.
+    /// Its definition, if it was created through the admin API.
     pub definition: Option<Definition>,
-    /// When it was saved first.
+    /// When it was first saved.
     pub created_at: Timestamp,
-    /// When it was saved last.
+    /// When it was last saved.
     pub updated_at: Timestamp,
-    /// Counts the savings of this record. Whoever saves need not fill it in.
+    /// Number of saves of this record. [`Store::save`] sets it.
     pub version: u64,
 }
 
-/// Tokens that were renewed.
+/// Refreshed tokens.
 #[derive(Clone, Debug)]
 pub struct StoredTokens {
-    /// All secrets of the credential by name.
+    /// All secrets of the credential, by name.
     pub secrets: BTreeMap<String, SecretString>,
-    /// When the access token ends, where that is known.
+    /// When the access token expires, if known.
     pub expires_at: Option<Timestamp>,
-    /// When they were renewed.
+    /// When they were refreshed.
     pub refreshed_at: Option<Timestamp>,
-    /// A digest of the secrets that the source gave when these were renewed: where the source gives
-    /// others now, somebody has logged in anew, and these are void.
+    /// A digest of the source's secrets at the time of the refresh. If the source has other
+    /// secrets now, the operator re-authenticated, and these tokens no longer apply.
     pub source_digest: [u8; 32],
 }
 
-/// A credential that no file and no configuration defines.
+/// A credential that was created through the admin API.
 #[derive(Clone, Debug)]
 pub struct Definition {
-    /// Whose provider it is of, and everything else that is not secret, as the admin API took it.
+    /// Its provider and other data that is not secret, as the admin API received them.
     pub body: Value,
-    /// Its secrets by name.
+    /// Its secrets, by name.
     pub secrets: BTreeMap<String, SecretString>,
 }
 
-/// Carries out refreshes: asks the provider for new tokens.
+/// Requests new tokens from providers.
 pub trait Refresher: Send + Sync {
-    /// Asks for new tokens. It has a deadline of its own.
+    /// Requests new tokens. The implementation has its own deadline.
     fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>>;
 
-    /// How long before their end the executor of this provider wants tokens renewed.
+    /// Returns how long before expiry this provider's executor wants tokens refreshed.
     fn lead(&self, provider: &ProviderName) -> Option<Duration>;
 
-    /// Whether the executor of this provider has an opinion of its own on when tokens are renewed.
+    /// True if this provider's executor decides itself when to refresh.
     fn has_refresh_policy(&self, _provider: &ProviderName) -> bool {
         false
     }
 
-    /// Asks the executor, if it has one, whether to renew now; none leaves it to interval and lead.
-    /// It has a deadline of its own.
+    /// Asks the executor whether to refresh now; `None` leaves it to interval and lead. The
+    /// implementation has its own deadline.
     fn should_refresh(&self, _query: PolicyQuery) -> BoxFuture<'_, Option<bool>> {
         Box::pin(async { None })
     }
 }
 
-/// What an executor is asked about. No secret is in it.
+/// What an executor decides on. It contains no secret.
 #[derive(Clone, Debug)]
 pub struct PolicyQuery {
-    /// Whose tokens.
+    /// The credential.
     pub credential: Arc<Credential>,
-    /// When the access token ends, where that is known.
+    /// When the access token expires, if known.
     pub expires_at: Option<Timestamp>,
-    /// When the tokens were last renewed, where that is known.
+    /// When the tokens were last refreshed, if known.
     pub refreshed_at: Option<Timestamp>,
 }
 
-/// What a refresh is done with.
+/// What a refresh needs.
 #[derive(Clone, Debug)]
 pub struct RefreshJob {
-    /// Whose tokens.
+    /// The credential.
     pub credential: Arc<Credential>,
-    /// All its secrets.
+    /// All its secrets, by name.
     pub secrets: BTreeMap<String, SecretString>,
     /// The proxy of its connections.
     pub proxy: Option<Arc<SecretString>>,
 }
 
-/// What a refresh changes: what is not in it stays.
+/// The result of a refresh. Secrets that it does not contain stay as they are.
 #[derive(Clone, Debug, Default)]
 pub struct TokenPatch {
-    /// Secrets that are new, by name.
+    /// New secrets, by name.
     pub secrets: BTreeMap<String, SecretString>,
-    /// When the access token ends, where the provider says so.
+    /// When the access token expires, if known.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Why there are no new tokens. Nothing in it is secret.
+/// Why a refresh failed. It contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefreshError {
-    /// The provider will not renew them any more: somebody must log in anew.
-    #[error("the provider will not renew the tokens: {0}")]
+    /// The provider rejected the refresh token: the operator must log in again.
+    #[error("the provider rejected the refresh token: {0}")]
     Rejected(String),
-    /// It did not work this time.
-    #[error("the refresh failed: {0}")]
+    /// It failed, and may succeed later.
+    #[error("refresh failed: {0}")]
     Failed(String),
-    /// The credential has nothing to be renewed, or nobody renews it.
-    #[error("the credential's secrets are not of the kind that is renewed")]
+    /// The credential is an API key, or there is no refresher.
+    #[error("the credential has no tokens to refresh")]
     NotRefreshable,
-    /// The credential is not there, or no longer.
-    #[error("there is no such credential")]
+    /// The credential does not exist, or no longer.
+    #[error("unknown credential")]
     NotFound,
 }

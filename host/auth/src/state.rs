@@ -17,31 +17,31 @@ use crate::registration::Registration;
 pub(crate) struct State {
     pub(crate) pool: Pool,
     pub(crate) accounts: HashMap<CredentialId, Account>,
-    /// Accounts that a new configuration has no place for, until the refresh that they are in has
-    /// ended and their record is saved: its tokens are kept, since the old ones may be void, and so is
-    /// the operator's word. Nobody is here and in `accounts`.
+    /// Accounts removed by a reload whose refresh or save is still pending. Disjoint from
+    /// `accounts`. They are kept because the provider may have revoked the old tokens, and because
+    /// the operator's setting is not saved yet.
     retiring: HashMap<CredentialId, Account>,
     pub(crate) leases: LeaseCounts,
     pub(crate) refresher: Option<Arc<dyn Refresher>>,
-    /// Whose tokens are to be renewed when.
+    /// When each credential's next refresh is due.
     pub(crate) queue: DueQueue,
-    /// Whose executor is to be asked when whether to renew.
+    /// When each credential's next policy check is due.
     pub(crate) policy_checks: DueQueue,
-    /// How many refreshes may be under way with each provider.
+    /// Limits concurrent refreshes per provider.
     refresh_permits: HashMap<ProviderName, Arc<Semaphore>>,
-    /// Health that the store does not have yet: at most one for each account and model.
+    /// Changed health that is not saved yet: at most one entry per account and model.
     pub(crate) dirty: BTreeMap<(CredentialId, Option<ModelKey>), Health>,
-    /// Whose record could not be saved: it is tried again with the health.
+    /// Credentials whose last save failed. The next flush repeats it.
     pub(crate) unsaved: BTreeSet<CredentialId>,
-    /// Changes that nobody was told yet.
+    /// Health changes to emit when the lock is released.
     pub(crate) pending_events: Vec<HealthChange>,
-    /// Whether there is room where there was none.
+    /// True if capacity became free, so that a waiting call may be woken.
     pub(crate) capacity_freed: bool,
     /// Jitter for refreshes. Seeded, so that a simulation can be repeated.
     jitter: fastrand::Rng,
     /// The last incarnation number given to an account.
     last_incarnation: u64,
-    /// The configurations so far, but the first.
+    /// The number of the present configuration; 0 is the first.
     pub(crate) configuration: u64,
 }
 
@@ -66,7 +66,7 @@ impl State {
         }
     }
 
-    /// Adds what is known of a new credential beside the pool.
+    /// Adds the account of a credential that is new in the pool.
     pub(crate) fn add_account(&mut self, registration: &Registration, now: Timestamp) {
         self.last_incarnation += 1;
         let account = Account::new(registration, now, self.last_incarnation);
@@ -75,7 +75,7 @@ impl State {
         self.accounts.insert(id, account);
     }
 
-    /// Leaves an account aside while a refresh is under way with it, or its record is to be saved.
+    /// Removes an account. It moves to `retiring` while its refresh or save is pending.
     pub(crate) fn retire(&mut self, id: &CredentialId) {
         if let Some(account) = self.accounts.remove(id)
             && (account.refresh.running.is_some() || self.unsaved.contains(id))
@@ -84,19 +84,19 @@ impl State {
         }
     }
 
-    /// The account of this id, also one that was left aside.
+    /// Returns the account of this id, including a retiring one.
     pub(crate) fn find_account(&self, id: &CredentialId) -> Option<&Account> {
         let account = self.accounts.get(id);
         account.or_else(|| self.retiring.get(id))
     }
 
-    /// Takes an account back that was left aside; answers it, if it was.
+    /// Moves a retiring account back, and returns it if there was one.
     pub(crate) fn revive(&mut self, id: &CredentialId) -> Option<&mut Account> {
         let account = self.retiring.remove(id)?;
         Some(self.accounts.entry(id.clone()).or_insert(account))
     }
 
-    /// Forgets an account that was left aside, if there is nothing more to wait for.
+    /// Drops a retiring account once its refresh has ended and its record is saved.
     pub(crate) fn finish_retiring(&mut self, id: &CredentialId) {
         let account = self.retiring.get(id);
         let ended = account.is_some_and(|account| account.refresh.running.is_none());
@@ -105,7 +105,7 @@ impl State {
         }
     }
 
-    /// Forgets what is known of credentials beside the pool.
+    /// Removes credentials from everything but the pool.
     pub(crate) fn remove(&mut self, ids: &[CredentialId]) {
         for id in ids {
             self.accounts.remove(id);
@@ -123,14 +123,14 @@ impl State {
         }
     }
 
-    /// The account of this id, if it is still the same one.
+    /// Returns the account of this id, including a retiring one, if it has this incarnation.
     pub(crate) fn account(&mut self, id: &CredentialId, incarnation: u64) -> Option<&mut Account> {
         let account = self.accounts.get_mut(id);
         let account = account.or_else(|| self.retiring.get_mut(id));
         account.filter(|account| account.incarnation == incarnation)
     }
 
-    /// A credential, and what is known of it beside the pool.
+    /// Returns a credential with its account.
     pub(crate) fn of(&mut self, id: &CredentialId) -> Option<(Arc<Credential>, &mut Account)> {
         let slot = self.pool.slot(id.as_str())?;
         let credential = Arc::clone(self.pool.credential(slot)?);
@@ -150,6 +150,5 @@ impl State {
     }
 }
 
-/// How many refreshes may be under way with one provider: token endpoints have limits that are
-/// lower than those of the API.
+/// Concurrent refreshes per provider. Token endpoints have lower limits than the API.
 pub const REFRESHES_PER_PROVIDER_MAX: usize = 4;

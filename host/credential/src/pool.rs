@@ -57,8 +57,8 @@ pub struct Pool {
     rounds: BTreeMap<u32, u32>,
     /// The probes so far.
     probes: u64,
-    /// Jitter for windows. Seeded, so that a simulation can be repeated.
-    jitter: fastrand::Rng,
+    /// The state of the generator for jitter.
+    rng_state: u64,
     latest: Timestamp,
 }
 
@@ -107,7 +107,7 @@ impl Pool {
     /// Names every credential that cannot stand in a pool, and why.
     pub fn new(credentials: Vec<Credential>, options: PoolOptions) -> Result<Self, PoolError> {
         let mut pool = Self {
-            jitter: fastrand::Rng::with_seed(options.seed),
+            rng_state: options.seed,
             options,
             entries: Entries::default(),
             by_id: BTreeMap::new(),
@@ -239,7 +239,7 @@ impl Pool {
         now: Timestamp,
     ) -> Effects {
         let now = self.advance(now);
-        let jitter = self.jitter.u64(..);
+        let jitter = self.next_random();
         let Some(live) = self.entries.live_mut(attempt.slot) else {
             return Effects::default();
         };
@@ -281,6 +281,16 @@ impl Pool {
         let exact = self.by_name.get(name);
         let name_index = exact.or_else(|| self.by_name.get(split_suffix(name).0));
         name_index.copied()
+    }
+
+    /// Returns the next number of SplitMix64, the usual generator with one word of state: jitter needs
+    /// no more, and the crate stays free of a source of randomness.
+    fn next_random(&mut self) -> u64 {
+        self.rng_state = self.rng_state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.rng_state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
     }
 
     /// The credential in a slot, if it is still there.
