@@ -1,5 +1,5 @@
 //! Rules of section 1 of the system that we succeed, as a call meets them. The table is in
-//! `host/auth/RULES.md`.
+//! `host/docs/compat/rules.md`.
 
 use std::sync::Arc;
 use std::time::Duration;
