@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jackfield_auth::{AuthManager, Origin, RefreshError, Refresher, StoredCredential};
-use jackfield_credential::{Availability, CredentialId, Failure, Outcome, Scope, Status, kind};
+use jackfield_credential::{Availability, Failure, Outcome, Scope, Status, kind};
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use tokio::time::{sleep, timeout};
