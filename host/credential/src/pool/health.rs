@@ -1,4 +1,4 @@
-//! Health from outside: barred, reset, kept over a restart.
+//! Health changes other than results: bar, reset, restore.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use super::{Effects, HealthRecord, Pool, touch};
 use crate::{Cause, Health, Timestamp};
 
 impl Pool {
-    /// Bars a credential, whatever the model, until it is unbarred or reset. None if there is no such
-    /// credential.
+    /// Bars a credential for all models, until it is unbarred or reset. `None` if it does not
+    /// exist.
     pub fn bar(&mut self, id: &str, cause: Cause, now: Timestamp) -> Option<Effects> {
         let since = self.advance(now);
         let cause = Arc::new(cause);
         self.set_account(id, Health::Barred { since, cause })
     }
 
-    /// Ends a bar; a cooling account stays as it is. None if there is no such credential.
+    /// Ends a bar. A cooling account stays as it is. `None` if it does not exist.
     pub fn unbar(&mut self, id: &str) -> Option<Effects> {
         let live = self.entries.live(self.slot(id)?)?;
         if matches!(live.account, Health::Barred { .. }) {
@@ -24,8 +24,7 @@ impl Pool {
         Some(Effects::default())
     }
 
-    /// Forgets what is known against a credential, of its account and of all its models. None if
-    /// there is no such credential.
+    /// Makes the account and all models of a credential ready. `None` if it does not exist.
     pub fn reset(&mut self, id: &str) -> Option<Effects> {
         let live = self.entries.live_mut(self.slot(id)?)?;
         let changes = live.reset();
@@ -36,7 +35,7 @@ impl Pool {
         })
     }
 
-    /// All health that is not ready.
+    /// Returns all health that is not ready.
     pub fn health(&self) -> Vec<HealthRecord> {
         let mut records = Vec::new();
         for live in self
@@ -59,8 +58,8 @@ impl Pool {
         records
     }
 
-    /// Takes over health from before a restart. A probe that was under way then is due again. What
-    /// belongs to no credential or model of the pool is left out.
+    /// Restores health from before a restart. A probe that was in flight is due again. Records
+    /// without a credential or model in the pool are ignored.
     pub fn restore(&mut self, records: Vec<HealthRecord>) {
         for record in records {
             let slot = self.slot(record.credential.as_str());

@@ -1,4 +1,4 @@
-//! The index from names to who serves them: made as a whole, or changed for one credential at the
+//! The index from names to credentials: rebuilt as a whole, or updated for one credential at the
 //! cost of that one's names.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use super::{Member, Pool, Slot};
 use crate::{ProviderName, Timestamp};
 
 impl Pool {
-    /// Makes all of it anew, in one pass over the pool.
+    /// Rebuilds the index in one pass over the pool.
     pub(super) fn rebuild_index(&mut self) {
         self.assign_ranks();
         let mut drafts: BTreeMap<Arc<str>, NameIndexDraft> = BTreeMap::new();
@@ -56,7 +56,7 @@ impl Pool {
         }
     }
 
-    /// Gives the ranks, counts the attempts under way of each provider, and notes the rounds.
+    /// Assigns ranks, counts attempts in flight per provider, and collects rounds.
     fn assign_ranks(&mut self) {
         self.providers = Providers::default();
         self.rounds.clear();
@@ -78,7 +78,8 @@ impl Pool {
         }
     }
 
-    /// A rank for a new id between its neighbours; none if these leave no number free.
+    /// Returns a rank for a new id between its neighbours; `None` if there is no number between
+    /// theirs.
     pub(super) fn rank_for(&self, id: &str) -> Option<u32> {
         let rank = |slot: &Slot| self.entries.live(*slot).map(|live| live.rank);
         let bounds = (Bound::Unbounded, Bound::Excluded(id));
@@ -95,7 +96,7 @@ impl Pool {
         }
     }
 
-    /// Lists a credential wherever it serves. It must not be listed yet.
+    /// Adds a credential to the index of each of its names. It must not be in the index.
     pub(super) fn index_slot(&mut self, slot: Slot) {
         let Some(live) = self.entries.live_mut(slot) else {
             return;
@@ -135,7 +136,8 @@ impl Pool {
         live.listings = listings;
     }
 
-    /// Undoes [`Pool::index_slot`]: before a credential changes in any way but its health, or goes.
+    /// Removes a credential from the index: before it leaves, or changes in anything but its
+    /// health.
     pub(super) fn unindex_slot(&mut self, slot: Slot) {
         let Some(live) = self.entries.live_mut(slot) else {
             return;
@@ -162,11 +164,11 @@ impl Pool {
     }
 }
 
-/// A name's shard in the making. Seats come in the order of ids.
+/// The index of a name while it is built. Entries are in the order of ids.
 #[derive(Default)]
 struct NameIndexDraft {
     entries: Vec<IndexEntry>,
-    /// Of each seat, which of the credential's `serves` it is.
+    /// For each entry, the index into the credential's `serves`.
     served: Vec<u32>,
     enabled: BTreeMap<ProviderName, u32>,
 }
@@ -183,14 +185,14 @@ impl NameIndexDraft {
     }
 }
 
-/// What a credential serves a name with: indexes into its `serves` and its models.
+/// How a credential serves a name: indexes into its `serves` and its models.
 #[derive(Clone, Copy)]
 struct ServedWith {
     served: u32,
     model: u32,
 }
 
-/// A seat without its number.
+/// Creates an index entry; its position is not set yet.
 fn index_entry(slot: Slot, live: &Live, of: ServedWith, now: Timestamp) -> IndexEntry {
     let credential = &live.credential;
     let served = credential.serves.get(of.served as usize);
@@ -211,8 +213,8 @@ fn index_entry(slot: Slot, live: &Live, of: ServedWith, now: Timestamp) -> Index
     }
 }
 
-/// The names a credential serves, each with the first of its `serves` that has it, and that one's
-/// model.
+/// Returns the names that a credential serves, each with its first entry in `serves` and that
+/// entry's model.
 fn models_by_name(live: &Live) -> BTreeMap<Arc<str>, ServedWith> {
     let models = (0_u32..).zip(&live.models);
     let models: BTreeMap<_, _> = models.map(|(index, model)| (&model.key, index)).collect();
@@ -233,12 +235,12 @@ fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Over how many numbers the ranks are spread when the index is made: with 10,000 credentials, 17
-/// new ones in a row fit between the same two. What is above is for those that come last.
+/// The range of ranks after a rebuild: with 10,000 credentials, 17 new ones in a row fit between
+/// the same two. The numbers above are for those appended later.
 const RANK_SPREAD: u32 = 1 << 31;
 
-/// How far from the last credential one that comes behind it stands: room for 131,072 of them, and
-/// for 13 in a row between two.
+/// The distance of an appended credential from the last one: 131,072 can be appended, and 13 in a
+/// row inserted between two.
 const RANK_STEP: u32 = 1 << 14;
 
 #[cfg(test)]

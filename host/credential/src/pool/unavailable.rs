@@ -1,38 +1,38 @@
-//! Why nobody, or not this one, can be chosen.
+//! Why no credential, or not this one, is available.
 
 use std::fmt;
 
 use crate::Timestamp;
 
-/// Why no credential is fit for a model.
+/// Why no credential is available for a model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// No credential serves a model of this name.
     #[error("no credential serves a model of this name")]
     UnknownModel,
-    /// Credentials serve it, but none is fit.
-    #[error("no credential for this model is fit: {0}")]
+    /// Credentials serve it, but none is available.
+    #[error("no credential is available: {0}")]
     NoneAvailable(Reasons),
 }
 
-/// Why credentials are not fit: each is counted once, under the first that holds.
+/// Why credentials are not available. Each is counted once, under the first reason that applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reasons {
     /// Disabled by the operator.
     pub disabled: u32,
-    /// Enabled, but among those that the caller has tried.
+    /// Enabled, but tried already by this call.
     pub tried: u32,
-    /// Waiting for somebody to act.
+    /// Barred until the operator acts.
     pub barred: u32,
-    /// Left alone after a failure.
+    /// Cooling after a failure.
     pub cooling: u32,
-    /// Of the cooling ones, those that one attempt is just probing.
+    /// Those of the cooling ones with a probe in flight.
     pub probing: u32,
-    /// With as many attempts under way as it, or its provider, may have.
+    /// At the limit of attempts in flight, of the credential or its provider.
     pub busy: u32,
-    /// Not to be tried in as late a round.
+    /// Without further rounds: the credential's own number of rounds is used up.
     pub rounds_exhausted: u32,
-    /// When the first of the cooling ones may be chosen again.
+    /// When the first of the cooling ones is available again.
     pub retry_at: Option<Timestamp>,
 }
 
@@ -40,11 +40,11 @@ impl fmt::Display for Reasons {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counted = [
             (self.disabled, "disabled"),
-            (self.tried, "tried already"),
-            (self.barred, "barred until somebody acts"),
+            (self.tried, "already tried"),
+            (self.barred, "needs operator action (log in again or reset)"),
             (self.cooling, "cooling"),
             (self.busy, "busy"),
-            (self.rounds_exhausted, "not tried in further rounds"),
+            (self.rounds_exhausted, "without further rounds"),
         ];
         let mut separator = "";
         for (number, what) in counted.into_iter().filter(|(number, _)| *number > 0) {
@@ -56,7 +56,7 @@ impl fmt::Display for Reasons {
 }
 
 impl Unavailable {
-    /// Whether every enabled credential that serves the model was tried: none is left that could ever do.
+    /// True if every enabled credential that serves the model was tried: waiting cannot help.
     pub fn all_tried(&self) -> bool {
         let Self::NoneAvailable(reasons) = self else {
             return false;
@@ -69,8 +69,8 @@ impl Unavailable {
         others == Reasons::default()
     }
 
-    /// Whether every enabled credential that serves the model cools: then there is a time at which
-    /// it is worth to ask again.
+    /// True if every enabled credential that serves the model is cooling: a retry at
+    /// [`Unavailable::retry_at`] may succeed.
     pub fn all_cooling(&self) -> bool {
         matches!(
             self,
@@ -85,7 +85,7 @@ impl Unavailable {
         )
     }
 
-    /// Why those that serve the model are not fit; none if there are none.
+    /// Returns the reasons, unless no credential serves the model.
     pub fn reasons(&self) -> Option<Reasons> {
         match *self {
             Self::UnknownModel => None,
@@ -93,12 +93,12 @@ impl Unavailable {
         }
     }
 
-    /// Whether some credential is only busy: it is worth to wait for room.
+    /// True if a credential is only busy: the call can wait for capacity.
     pub fn has_busy(&self) -> bool {
         matches!(self, Self::NoneAvailable(Reasons { busy: 1.., .. }))
     }
 
-    /// When the first of the cooling credentials may be chosen again.
+    /// Returns when the first of the cooling credentials is available again.
     pub fn retry_at(&self) -> Option<Timestamp> {
         match *self {
             Self::UnknownModel => None,
@@ -110,17 +110,17 @@ impl Unavailable {
 /// Why an attempt cannot begin with a credential that was a candidate a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeaseError {
-    /// It cools, for its account or for the model.
-    #[error("the credential cools until {until}")]
+    /// It is cooling, as a whole or for this model.
+    #[error("the credential is cooling until {until}")]
     Cooling {
-        /// When it may be chosen again.
+        /// When it is available again.
         until: Timestamp,
     },
-    /// It waits for somebody to act.
-    #[error("the credential is barred until somebody acts")]
+    /// It is barred until the operator acts.
+    #[error("the credential needs operator action (log in again or reset)")]
     Barred,
-    /// It, or its provider, has as many attempts under way as it may.
-    #[error("the credential has as many attempts under way as it may")]
+    /// It, or its provider, is at the limit of attempts in flight.
+    #[error("the credential is at its limit of attempts in flight")]
     Busy,
     /// The operator disabled it.
     #[error("the credential is disabled")]

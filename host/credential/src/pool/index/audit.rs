@@ -1,11 +1,11 @@
-//! The index, held against what a pass over the pool says.
+//! Compares the index with a scan over the pool, for tests.
 
 use std::collections::BTreeSet;
 
 use super::*;
 
 impl Pool {
-    /// Panics unless who is listed where equals what the credentials say.
+    /// Panics unless the index equals what the credentials serve.
     pub(in crate::pool) fn audit_index(&self) {
         let mut ranks = Vec::new();
         let mut entries: BTreeMap<Arc<str>, BTreeSet<u32>> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The index, made again from health alone, to hold the kept one against.
+//! Compares a name's index with one computed from health alone, for tests.
 
 use super::*;
 
@@ -49,7 +49,8 @@ impl NameIndex {
         self.entry(number).expect("somebody sits there")
     }
 
-    /// Panics unless so many seats are taken, and these serve with so many credentials in use.
+    /// Panics unless this many entries are in use, and these providers serve the name with this
+    /// many enabled credentials.
     pub(in crate::pool) fn audit_providers(
         &self,
         entries: usize,

@@ -1,4 +1,4 @@
-//! Who is offered, and why not.
+//! Tests of candidates, and of the reasons when there are none.
 
 use std::sync::Arc;
 
@@ -232,7 +232,7 @@ fn first_model_of_a_shared_name_is_used() {
         ..credential("a")
     }]);
     let slot = pool.slot("a").expect("it is in the pool");
-    let attempt = pool.begin(slot, "fast", at(0)).expect("it is fit");
+    let attempt = pool.begin(slot, "fast", at(0)).expect("it is available");
     assert_eq!(attempt.model().as_str(), "one");
     pool.settle(attempt, &failed(Scope::Model, 500), None, at(0));
     assert!(
