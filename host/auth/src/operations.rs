@@ -245,7 +245,7 @@ impl AuthManager {
         let mut overrides = Vec::new();
         for registration in registrations {
             let id = &registration.credential.id;
-            let what = match state.accounts.get_mut(id) {
+            let kind = match state.accounts.get_mut(id) {
                 None => {
                     state.add_account(registration, now);
                     EventKind::Registered
@@ -259,7 +259,7 @@ impl AuthManager {
                     EventKind::Updated
                 }
             };
-            events.push((id.clone(), what));
+            events.push((id.clone(), kind));
         }
         state.pool.set_all_enabled(overrides);
         for (id, _) in &events {
@@ -273,8 +273,8 @@ impl AuthManager {
         self.inner.take_effects(&mut state, effects);
         self.inner.finish(state);
         self.inner.background.wake();
-        for (id, what) in events {
-            self.inner.emit(&id, now, what);
+        for (id, kind) in events {
+            self.inner.emit(&id, now, kind);
         }
         Ok(())
     }

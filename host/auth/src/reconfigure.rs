@@ -165,8 +165,8 @@ impl AuthManager {
         self.inner.take_effects(&mut state, effects);
         self.inner.finish(state);
         self.inner.background.wake();
-        for (id, what) in events {
-            self.inner.emit(&id, now, what);
+        for (id, kind) in events {
+            self.inner.emit(&id, now, kind);
         }
         Ok(summary)
     }

@@ -49,7 +49,7 @@ fn a_success_that_began_before_the_failure_changes_nothing() {
         );
         assert_eq!(
             after, health,
-            "began at {began}, the failure was told at 10000"
+            "began at {began}, the failure was reported at 10000"
         );
     }
 }

@@ -264,7 +264,7 @@ proptest! {
             let base = split_suffix(&served.upstream).0.to_owned();
             prop_assert!(listed.iter().any(|model| *model.name == base), "{base}");
             for name in served.names {
-                prop_assert!(seen.insert(Arc::clone(&name)), "{name} stands twice");
+                prop_assert!(seen.insert(Arc::clone(&name)), "{name} is listed twice");
             }
         }
     }

@@ -83,7 +83,7 @@ fn failed(scope: Scope, status: u16) -> Outcome {
 /// Begins an attempt with the credential and settles it at once.
 fn run(pool: &mut Pool, id: &str, name: &str, outcome: &Outcome, now: Timestamp) -> Effects {
     let slot = pool.slot(id).expect("it is in the pool");
-    let attempt = pool.begin(slot, name, now).expect("it is fit");
+    let attempt = pool.begin(slot, name, now).expect("it is available");
     pool.settle(attempt, outcome, None, now)
 }
 

@@ -47,8 +47,8 @@ impl fmt::Display for Reasons {
             (self.rounds_exhausted, "without further rounds"),
         ];
         let mut separator = "";
-        for (number, what) in counted.into_iter().filter(|(number, _)| *number > 0) {
-            write!(f, "{separator}{number} {what}")?;
+        for (number, reason) in counted.into_iter().filter(|(number, _)| *number > 0) {
+            write!(f, "{separator}{number} {reason}")?;
             separator = ", ";
         }
         Ok(())

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::*;
 
-const SECRET: &str = "sk-that-nobody-may-read";
+const SECRET: &str = "sk-never-in-plain-text";
 
 #[tokio::test]
 async fn cliproxyapi_compat_1_18_saved_credential_is_listed_until_deleted() {
@@ -39,7 +39,7 @@ async fn cliproxyapi_compat_1_18_saved_credential_is_listed_until_deleted() {
     );
     store.save_health(vec![cooling("a", None)]).await.unwrap();
     store.delete("a".into()).await.unwrap();
-    store.delete("nobody".into()).await.unwrap();
+    store.delete("unknown".into()).await.unwrap();
     assert_eq!(store.list().await.unwrap().len(), 1);
     assert_eq!(
         store.list_health().await,

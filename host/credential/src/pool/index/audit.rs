@@ -13,7 +13,7 @@ impl Pool {
         let mut in_flight: BTreeMap<ProviderName, u32> = BTreeMap::new();
         let mut rounds: BTreeMap<u32, u32> = BTreeMap::new();
         for &slot in self.by_id.values() {
-            let live = self.entries.live(slot).expect("whose id is known is there");
+            let live = self.entries.live(slot).expect("an id in the index is in the pool");
             ranks.push(live.rank);
             *in_flight
                 .entry(live.credential.provider.clone())

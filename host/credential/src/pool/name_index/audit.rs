@@ -12,7 +12,7 @@ impl NameIndex {
         let mut counts = Counts::default();
         for (number, entry) in (0..).zip(&self.entries) {
             let Some(entry) = entry else {
-                assert!(self.vacant.contains(&number), "nobody could take it");
+                assert!(self.vacant.contains(&number), "a free position is listed as vacant");
                 continue;
             };
             assert_eq!(entry.member.position, number, "it is found by its number");
@@ -46,7 +46,7 @@ impl NameIndex {
     }
 
     pub(in crate::pool) fn audit_entry(&self, number: u32) -> &IndexEntry {
-        self.entry(number).expect("somebody sits there")
+        self.entry(number).expect("the position has an entry")
     }
 
     /// Panics unless this many entries are in use, and these providers serve the name with this

@@ -81,7 +81,7 @@ fn nothing_changed_means_the_same_list_without_a_copy() -> Result<(), Unavailabl
     assert_eq!(
         first.members.len(),
         100,
-        "what was handed out does not change"
+        "candidates that were returned do not change"
     );
     let cooling = pool.slot("c050").into_iter().collect::<Vec<_>>();
     let without = pool.candidates(

@@ -121,7 +121,7 @@ fn of_many(number: usize) -> Credential {
 fn lists(pool: &mut Pool) -> Vec<std::sync::Arc<Members>> {
     let list = |name: &&str| {
         let candidates = pool.candidates(&CandidateQuery::first_round(name), at(1));
-        candidates.expect("somebody serves it").members
+        candidates.expect("a credential serves it").members
     };
     NAMES.iter().map(list).collect()
 }

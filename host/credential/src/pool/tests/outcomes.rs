@@ -177,7 +177,7 @@ fn columns_reflect_outcomes() -> Result<(), Unavailable> {
     let members = pool
         .candidates(&CandidateQuery::first_round("gpt"), at(0))?
         .members;
-    let a = members.get(0).expect("somebody").slot();
+    let a = members.get(0).expect("a candidate").slot();
     for (outcome, first_byte) in [
         (Outcome::Success, Some(secs(1))),
         (failed(Scope::Transport, 0), None),
