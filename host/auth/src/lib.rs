@@ -40,6 +40,5 @@ pub use port::{
 pub use queue_slot::QueueSlot;
 pub use reconfigure::{PersistedState, Reconfiguration, ReconfigureSummary};
 pub use registration::{Origin, RefreshTiming, Registration};
-pub use state::REFRESHES_PER_PROVIDER_MAX;
 pub use view::{CredentialView, RefreshView};
 pub use wait_queue::{QueueError, WAITERS_MAX};

@@ -143,11 +143,12 @@ impl AuthManager {
 
     fn lease_slot(&self, slot: Slot, name: &str, now: Timestamp) -> Result<Lease, LeaseError> {
         let mut state = self.inner.lock();
-        let credential = state.pool.credential(slot).ok_or(LeaseError::NotInPool)?;
-        let credential = Arc::clone(credential);
+        let credential = Arc::clone(state.pool.credential(slot).ok_or(LeaseError::NotInPool)?);
         let can_refresh = state.refresher.is_some() && credential.kind == CredentialKind::Oauth;
-        let account = state.accounts.get(&credential.id);
-        let account = account.ok_or(LeaseError::NotInPool)?;
+        let account = state
+            .accounts
+            .get(&credential.id)
+            .ok_or(LeaseError::NotInPool)?;
         let refreshable = can_refresh && account.refresh.rejected.is_none();
         let access = Access::new(credential, account);
         let attempt = state.pool.begin(slot, name, now)?;
@@ -222,11 +223,6 @@ impl AuthManager {
     /// The store's. Nothing is lost; call it again.
     pub async fn flush(&self) -> Result<(), StoreError> {
         persistence::flush(&self.inner).await
-    }
-
-    /// Returns the number of open leases; 0 if no call is in progress.
-    pub fn leases_open(&self) -> u64 {
-        self.lease_counts().open
     }
 
     /// Returns the numbers of open leases and of settled ones since the start.

@@ -93,8 +93,9 @@ impl AuthManager {
                 state.add_account(registration, now);
             }
         }
-        let overrides = records.iter();
-        let overrides = overrides.filter_map(|stored| Some((&stored.id, stored.enabled?)));
+        let overrides = records
+            .iter()
+            .filter_map(|stored| Some((&stored.id, stored.enabled?)));
         state.pool.set_all_enabled(overrides);
         for stored in records {
             let Some(account) = state.accounts.get_mut(&stored.id) else {
@@ -134,9 +135,12 @@ impl AuthManager {
     ) -> Result<(), ChangeError> {
         let mut removed: Vec<CredentialId> = {
             let state = self.inner.lock();
-            let known = state.accounts.iter();
-            let known = known.filter(|(id, account)| mine(&account.origin) && !ids.contains(*id));
-            known.map(|(id, _)| id.clone()).collect()
+            state
+                .accounts
+                .iter()
+                .filter(|(id, account)| mine(&account.origin) && !ids.contains(*id))
+                .map(|(id, _)| id.clone())
+                .collect()
         };
         removed.sort_unstable();
         self.upsert(&changed)?;
@@ -144,8 +148,9 @@ impl AuthManager {
         let _saving = self.inner.save_lock.lock().await;
         self.remove_all(&removed);
         for id in &removed {
-            let deleted = persistence::delete(&self.inner, id).await;
-            deleted.map_err(ChangeError::SaveFailed)?;
+            persistence::delete(&self.inner, id)
+                .await
+                .map_err(ChangeError::SaveFailed)?;
         }
         Ok(())
     }
@@ -157,8 +162,10 @@ impl AuthManager {
     pub async fn remove(&self, id: &CredentialId) -> Result<(), ChangeError> {
         let origin = {
             let state = self.inner.lock();
-            let account = state.accounts.get(id);
-            let account = account.ok_or_else(|| ChangeError::NotFound(id.clone()))?;
+            let account = state
+                .accounts
+                .get(id)
+                .ok_or_else(|| ChangeError::NotFound(id.clone()))?;
             account.origin.clone()
         };
         if origin != Origin::Admin {
@@ -168,8 +175,9 @@ impl AuthManager {
         // The store comes first: a record left there would come back at the next start, and a
         // failure now has changed nothing.
         let _saving = self.inner.save_lock.lock().await;
-        let deleted = persistence::delete(&self.inner, id).await;
-        deleted.map_err(ChangeError::DeleteFailed)?;
+        persistence::delete(&self.inner, id)
+            .await
+            .map_err(ChangeError::DeleteFailed)?;
         self.remove_all(std::slice::from_ref(id));
         Ok(())
     }
@@ -181,8 +189,10 @@ impl AuthManager {
     pub async fn set_enabled(&self, id: &CredentialId, enabled: bool) -> Result<(), ChangeError> {
         {
             let mut state = self.inner.lock();
-            let known = state.pool.set_enabled(id.as_str(), enabled);
-            known.ok_or_else(|| ChangeError::NotFound(id.clone()))?;
+            state
+                .pool
+                .set_enabled(id.as_str(), enabled)
+                .ok_or_else(|| ChangeError::NotFound(id.clone()))?;
             if let Some(account) = state.accounts.get_mut(id) {
                 account.record.enabled = Some(enabled);
             }
@@ -209,8 +219,10 @@ impl AuthManager {
     /// It does not exist.
     pub fn reset(&self, id: &CredentialId) -> Result<(), ChangeError> {
         let mut state = self.inner.lock();
-        let effects = state.pool.reset(id.as_str());
-        let effects = effects.ok_or_else(|| ChangeError::NotFound(id.clone()))?;
+        let effects = state
+            .pool
+            .reset(id.as_str())
+            .ok_or_else(|| ChangeError::NotFound(id.clone()))?;
         if let Some(account) = state.accounts.get_mut(id) {
             account.refresh.rejected = None;
             account.refresh.not_before = None;
@@ -310,9 +322,9 @@ impl AuthManager {
 
     fn schedule_all(&self) {
         let ids: Vec<CredentialId> = self.inner.lock().accounts.keys().cloned().collect();
-        for some in ids.chunks(SCHEDULE_BATCH_MAX) {
+        for batch in ids.chunks(SCHEDULE_BATCH_MAX) {
             let mut state = self.inner.lock();
-            for id in some {
+            for id in batch {
                 self.inner.schedule(&mut state, id);
             }
         }

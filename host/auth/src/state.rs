@@ -86,8 +86,7 @@ impl State {
 
     /// Returns the account of this id, including a retiring one.
     pub(crate) fn find_account(&self, id: &CredentialId) -> Option<&Account> {
-        let account = self.accounts.get(id);
-        account.or_else(|| self.retiring.get(id))
+        self.accounts.get(id).or_else(|| self.retiring.get(id))
     }
 
     /// Moves a retiring account back, and returns it if there was one.
@@ -114,10 +113,15 @@ impl State {
             if !self.retiring.contains_key(id) {
                 self.unsaved.remove(id);
             }
-            let from = (id.clone(), None);
-            let dirty = self.dirty.range(from..).map(|(key, _)| key);
-            let of_it: Vec<_> = dirty.take_while(|(of, _)| of == id).cloned().collect();
-            for key in of_it {
+            // The keys of one credential are neighbours, the account's first.
+            let first = (id.clone(), None);
+            let keys: Vec<_> = self
+                .dirty
+                .range(first..)
+                .map(|(key, _)| key.clone())
+                .take_while(|(credential, _)| credential == id)
+                .collect();
+            for key in keys {
                 self.dirty.remove(&key);
             }
         }
@@ -125,9 +129,10 @@ impl State {
 
     /// Returns the account of this id, including a retiring one, if it has this incarnation.
     pub(crate) fn account(&mut self, id: &CredentialId, incarnation: u64) -> Option<&mut Account> {
-        let account = self.accounts.get_mut(id);
-        let account = account.or_else(|| self.retiring.get_mut(id));
-        account.filter(|account| account.incarnation == incarnation)
+        self.accounts
+            .get_mut(id)
+            .or_else(|| self.retiring.get_mut(id))
+            .filter(|account| account.incarnation == incarnation)
     }
 
     /// Returns a credential with its account.
@@ -138,9 +143,10 @@ impl State {
     }
 
     pub(crate) fn refresh_permits(&mut self, provider: &ProviderName) -> Arc<Semaphore> {
-        let permits = self.refresh_permits.entry(provider.clone());
-        let permits =
-            permits.or_insert_with(|| Arc::new(Semaphore::new(REFRESHES_PER_PROVIDER_MAX)));
+        let permits = self
+            .refresh_permits
+            .entry(provider.clone())
+            .or_insert_with(|| Arc::new(Semaphore::new(REFRESHES_PER_PROVIDER_MAX)));
         Arc::clone(permits)
     }
 
@@ -151,4 +157,4 @@ impl State {
 }
 
 /// Concurrent refreshes per provider. Token endpoints have lower limits than the API.
-pub const REFRESHES_PER_PROVIDER_MAX: usize = 4;
+const REFRESHES_PER_PROVIDER_MAX: usize = 4;

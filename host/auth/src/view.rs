@@ -70,8 +70,9 @@ impl AuthManager {
     /// have revoked the tokens in the store already.
     pub fn refreshes_running(&self) -> usize {
         let state = self.inner.lock();
-        let running = state.accounts.values();
-        running
+        state
+            .accounts
+            .values()
             .filter(|account| account.refresh.running.is_some())
             .count()
     }
@@ -161,8 +162,9 @@ mod tests {
     use crate::Registration;
 
     fn account(secrets: &[(&str, &str)]) -> Account {
-        let secrets = secrets.iter();
-        let secrets = secrets.map(|(name, secret)| ((*name).to_owned(), (*secret).into()));
+        let secrets = secrets
+            .iter()
+            .map(|(name, secret)| ((*name).to_owned(), (*secret).into()));
         let credential = Credential::new("me", "acme", "http://127.0.0.1:1");
         let registration = Registration::new(credential, secrets.collect());
         Account::new(&registration, Timestamp::default(), 1)

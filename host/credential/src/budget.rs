@@ -59,9 +59,9 @@ impl RetryBudget {
 
     fn fill(&mut self, policy: &BudgetPolicy, now: Timestamp) {
         let passed = now.saturating_since(self.filled).as_millis();
-        let passed = u64::try_from(passed).unwrap_or(u64::MAX);
+        let millis = u64::try_from(passed).unwrap_or(u64::MAX);
         // One attempt per second is one thousandth per millisecond.
-        let filled = passed.saturating_mul(u64::from(policy.per_second));
+        let filled = millis.saturating_mul(u64::from(policy.per_second));
         self.balance = self.balance.saturating_add(filled).min(policy.most());
         self.filled = self.filled.max(now);
     }

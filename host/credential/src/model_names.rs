@@ -127,18 +127,18 @@ impl NamingRules<'_> {
         let served = |route: &Route| {
             let mine = |target: &&RouteTarget| target.provider == *self.provider;
             let target = route.targets.iter().find(mine)?;
-            let model = models.iter().find(|model| model.name == target.model);
+            let by_name = models.iter().find(|model| model.name == target.model);
             let by_alias = || {
                 let mut models = models.iter();
                 models.find(|model| model.alias.as_ref() == Some(&target.model))
             };
-            let model = model.or_else(by_alias)?;
+            let model = by_name.or_else(by_alias)?;
             let name = Name {
                 name: Arc::clone(&route.name),
                 model: Arc::clone(&model.name),
             };
-            let names = self.add_prefix(vec![name]);
-            let names = names.into_iter().map(|name| name.name).collect();
+            let prefixed = self.add_prefix(vec![name]);
+            let names = prefixed.into_iter().map(|name| name.name).collect();
             Some(Served {
                 priority: target.priority,
                 weight: target.weight.max(1),

@@ -27,7 +27,7 @@ use crate::{
 };
 pub use attempt::{Attempt, Effects, HealthChange, HealthRecord};
 pub use entry::Quota;
-use entry::{Entries, Listing, Live, Touched};
+use entry::{Listing, Live, Slots, Touched};
 use name_index::{CandidateFilter, NameIndex};
 use providers::Providers;
 pub use replace::{PoolError, Problem};
@@ -46,7 +46,7 @@ pub use unavailable::{LeaseError, Reasons, Unavailable};
 #[derive(Debug)]
 pub struct Pool {
     options: PoolOptions,
-    entries: Entries,
+    slots: Slots,
     by_id: BTreeMap<CredentialId, Slot>,
     by_name: BTreeMap<Arc<str>, u32>,
     name_indexes: Vec<NameIndex>,
@@ -109,7 +109,7 @@ impl Pool {
         let mut pool = Self {
             rng_state: options.seed,
             options,
-            entries: Entries::default(),
+            slots: Slots::default(),
             by_id: BTreeMap::new(),
             by_name: BTreeMap::new(),
             name_indexes: Vec::new(),
@@ -148,20 +148,20 @@ impl Pool {
         let Some(name_index) = self.name_indexes.get_mut(index as usize) else {
             return Err(Unavailable::UnknownModel);
         };
-        name_index.refresh(&self.entries, now);
+        name_index.refresh(&self.slots, now);
         let filter = CandidateFilter {
             full: self.providers.full(),
             round: query.round,
             rounds: query.rounds,
         };
-        let filter = Some(filter).filter(|filter| name_index.is_affected_by(filter));
+        let filter = name_index.is_affected_by(&filter).then_some(filter);
         if query.tried.is_empty() && filter.is_none() {
             return name_index.candidates();
         }
         let listings = query
             .tried
             .iter()
-            .filter_map(|&slot| self.entries.listing(slot, index));
+            .filter_map(|&slot| self.slots.listing(slot, index));
         let tried = listings.map(|listing| listing.position).collect();
         name_index.candidates_without(&tried, filter.as_ref())
     }
@@ -175,7 +175,7 @@ impl Pool {
     pub fn begin(&mut self, slot: Slot, name: &str, now: Timestamp) -> Result<Attempt, LeaseError> {
         let now = self.advance(now);
         let name_index = self.name_index_of(name);
-        let live = self.entries.live_mut(slot).ok_or(LeaseError::NotInPool)?;
+        let live = self.slots.live_mut(slot).ok_or(LeaseError::NotInPool)?;
         let listing = name_index.and_then(|index| live.listing(index));
         let Listing { model, served, .. } = listing.ok_or(LeaseError::ModelNotServed)?;
         if !live.credential.enabled {
@@ -195,16 +195,20 @@ impl Pool {
             .model_key(model)
             .ok_or(LeaseError::ModelNotServed)?
             .clone();
-        let served = live.credential.serves.get(served as usize);
-        let served = served.ok_or(LeaseError::ModelNotServed)?;
+        let served = live
+            .credential
+            .serves
+            .get(served as usize)
+            .ok_or(LeaseError::ModelNotServed)?;
         let suffix = match split_suffix(name) {
             (_, Some(_)) if self.by_name.contains_key(name) => None,
             (_, suffix) => suffix,
         };
         let upstream = served.upstream_with(suffix);
-        let probe = self.probes + 1;
-        let mut touched = live.begin_probe(model, probe, self.options.policy.probe_first, now);
-        let probe = (touched != Touched::Nothing).then_some(probe);
+        let next_probe = self.probes + 1;
+        let first = self.options.policy.probe_first;
+        let mut touched = live.begin_probe(model, next_probe, first, now);
+        let probe = (touched != Touched::Nothing).then_some(next_probe);
         live.in_flight = live.in_flight.saturating_add(1);
         live.last_used = now;
         if live.is_busy() {
@@ -240,7 +244,7 @@ impl Pool {
     ) -> Effects {
         let now = self.advance(now);
         let jitter = self.next_random();
-        let Some(live) = self.entries.live_mut(attempt.slot) else {
+        let Some(live) = self.slots.live_mut(attempt.slot) else {
             return Effects::default();
         };
         let observation = Observation {
@@ -260,7 +264,7 @@ impl Pool {
     /// Records the quota that a provider reported during an attempt. Values that it did not report
     /// stay as they were.
     pub fn note_quota(&mut self, attempt: &Attempt, reported: Quota) {
-        let Some(live) = self.entries.live_mut(attempt.slot) else {
+        let Some(live) = self.slots.live_mut(attempt.slot) else {
             return;
         };
         let position = live.model_position(attempt);
@@ -295,7 +299,7 @@ impl Pool {
 
     /// Returns the credential in a slot, if it is still in the pool.
     pub fn credential(&self, slot: Slot) -> Option<&Arc<Credential>> {
-        self.entries.live(slot).map(|live| &live.credential)
+        self.slots.live(slot).map(|live| &live.credential)
     }
 
     /// Returns the slot of a credential, if it is in the pool.
@@ -312,7 +316,7 @@ impl Pool {
 /// Marks the index entries of a credential as changed, in all its names that are affected.
 fn touch(name_indexes: &mut [NameIndex], live: &Live, touched: Touched) {
     let listings = live.listings.iter();
-    for listing in listings.filter(|route| touched.includes(route.model)) {
+    for listing in listings.filter(|listing| touched.includes(listing.model)) {
         if let Some(name_index) = name_indexes.get_mut(listing.name_index as usize) {
             name_index.touch(listing.position);
         }

@@ -142,16 +142,6 @@ impl DueQueue {
     pub fn due_at(&self, id: &CredentialId) -> Option<Timestamp> {
         self.times.get(id).copied()
     }
-
-    /// Returns the number of credentials in the queue.
-    pub fn len(&self) -> usize {
-        self.times.len()
-    }
-
-    /// True if the queue is empty.
-    pub fn is_empty(&self) -> bool {
-        self.times.is_empty()
-    }
 }
 
 #[cfg(test)]

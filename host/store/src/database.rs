@@ -68,8 +68,10 @@ impl Database {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let Some(sealed) = read_fact(&transaction, KEY_CHECK)? else {
-            let sealed = self.sealer.seal(&[KEY_CHECK], b"");
-            let sealed = sealed.map_err(|error| to_db_error(&error))?;
+            let sealed = self
+                .sealer
+                .seal(&[KEY_CHECK], b"")
+                .map_err(|error| to_db_error(&error))?;
             let facts = [
                 (KEY_CHECK, sealed.as_slice()),
                 (KEY_SOURCE, key.source().as_bytes()),
@@ -118,10 +120,10 @@ impl Database {
         expected: Option<u64>,
     ) -> DbResult<u64> {
         let id = record.id.as_str();
-        let tokens = record.tokens.as_ref().map(TokensRow::of);
-        let tokens = self.seal_column(id, "tokens", tokens.as_ref())?;
-        let definition = record.definition.as_ref().map(DefinitionRow::of);
-        let definition = self.seal_column(id, "definition", definition.as_ref())?;
+        let tokens_row = record.tokens.as_ref().map(TokensRow::of);
+        let tokens = self.seal_column(id, "tokens", tokens_row.as_ref())?;
+        let definition_row = record.definition.as_ref().map(DefinitionRow::of);
+        let definition = self.seal_column(id, "definition", definition_row.as_ref())?;
         // Takes the write lock before it reads the version: no other process can save in between.
         let transaction = self
             .connection
@@ -209,8 +211,8 @@ impl Database {
         row: Option<&T>,
     ) -> DbResult<Option<Vec<u8>>> {
         let Some(row) = row else { return Ok(None) };
-        let plain = serde_json::to_vec(row).map_err(|error| to_db_error(&error))?;
-        let plain = Zeroizing::new(plain);
+        let json = serde_json::to_vec(row).map_err(|error| to_db_error(&error))?;
+        let plain = Zeroizing::new(json);
         let sealed = self.sealer.seal(&[id, column], &plain);
         sealed.map(Some).map_err(|error| to_db_error(&error))
     }

@@ -11,4 +11,5 @@ mod seal;
 mod sqlite;
 
 pub use key::{Key, KeyError};
-pub use sqlite::{DATABASE, OpenError, SqliteStore};
+use sqlite::DATABASE;
+pub use sqlite::{OpenError, SqliteStore};

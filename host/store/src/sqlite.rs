@@ -13,7 +13,7 @@ use crate::limits::JOBS_WAITING_MAX;
 use crate::{Key, KeyError};
 
 /// The database's file name.
-pub const DATABASE: &str = "jackfield.db";
+pub(crate) const DATABASE: &str = "jackfield.db";
 
 /// Stores credentials and health in an SQLite database. When it is dropped, its thread ends after
 /// the jobs in the queue.

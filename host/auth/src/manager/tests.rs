@@ -101,7 +101,7 @@ fn rejects_lease_on_unavailable_credential() -> Result<(), LeaseError> {
         cooling,
         "an edit ends no cooldown"
     );
-    assert_eq!(manager.leases_open(), 0);
+    assert_eq!(manager.lease_counts().open, 0);
     Ok(())
 }
 

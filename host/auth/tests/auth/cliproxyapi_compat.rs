@@ -108,7 +108,7 @@ async fn cliproxyapi_compat_1_8_result_for_removed_credential_only_emits_event()
         view.status.last_failure.is_none(),
         "a new credential with the same id has no failure"
     );
-    assert_eq!(auth.leases_open(), 0);
+    assert_eq!(auth.lease_counts().open, 0);
 }
 
 #[tokio::test(start_paused = true)]

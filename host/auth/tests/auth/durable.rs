@@ -154,8 +154,8 @@ async fn sync_removes_only_credentials_of_its_source() {
     auth.register(created).await.unwrap();
     fail_account(&auth, "b");
     let mine = |origin: &Origin| *origin == Origin::Config;
-    let ids = BTreeSet::from(["b", "new"].map(CredentialId::from));
-    auth.sync(mine, &ids, vec![token("new", HOUR)])
+    let remaining = BTreeSet::from(["b", "new"].map(CredentialId::from));
+    auth.sync(mine, &remaining, vec![token("new", HOUR)])
         .await
         .unwrap();
     let ids: Vec<String> = auth

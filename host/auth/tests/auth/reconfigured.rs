@@ -92,7 +92,7 @@ async fn invalid_configuration_changes_and_publishes_nothing() {
     assert_eq!(published.get(), 1);
     assert_eq!(lease(&auth, "a").configuration(), 1);
     drop(before);
-    assert_eq!(auth.leases_open(), 0);
+    assert_eq!(auth.lease_counts().open, 0);
 }
 
 #[tokio::test(start_paused = true)]

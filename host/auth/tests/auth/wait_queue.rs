@@ -128,5 +128,5 @@ async fn removed_credential_frees_provider_capacity() {
     assert!(slot.is_ok(), "the removal wakes the waiter");
     drop(lease(&auth, "b"));
     drop(held);
-    assert_eq!(auth.leases_open(), 0);
+    assert_eq!(auth.lease_counts().open, 0);
 }

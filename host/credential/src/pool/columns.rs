@@ -59,7 +59,7 @@ impl Pool {
     }
 
     fn column<T: Copy>(&self, members: &Members, missing: T, read: impl Fn(&Live) -> T) -> Vec<T> {
-        let value = |member: &Member| self.entries.live(member.slot).map_or(missing, &read);
+        let value = |member: &Member| self.slots.live(member.slot).map_or(missing, &read);
         members.iter().map(value).collect()
     }
 
@@ -70,7 +70,7 @@ impl Pool {
         read: impl Fn(&Model) -> T,
     ) -> Vec<T> {
         let value = |member: &Member| {
-            let live = self.entries.live(member.slot)?;
+            let live = self.slots.live(member.slot)?;
             live.models.get(member.model as usize).map(&read)
         };
         members

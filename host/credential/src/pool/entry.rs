@@ -12,10 +12,10 @@ use crate::{
     Outcome, Scope, Timestamp,
 };
 
-/// All entries, by slot.
+/// All slots, with the credentials in them.
 #[derive(Debug, Default)]
-pub(super) struct Entries {
-    entries: Vec<Entry>,
+pub(super) struct Slots {
+    slots: Vec<SlotState>,
     /// Free slots.
     free: Vec<u32>,
 }
@@ -23,14 +23,14 @@ pub(super) struct Entries {
 /// A slot. Its generation is incremented each time a credential leaves, so that an old [`Slot`]
 /// does not refer to the next credential.
 #[derive(Debug)]
-struct Entry {
+struct SlotState {
     generation: u32,
     live: Option<Live>,
 }
 
-impl Entries {
+impl Slots {
     pub(super) fn live(&self, slot: Slot) -> Option<&Live> {
-        let entry = self.entries.get(slot.index as usize)?;
+        let entry = self.slots.get(slot.index as usize)?;
         entry
             .live
             .as_ref()
@@ -38,7 +38,7 @@ impl Entries {
     }
 
     pub(super) fn live_mut(&mut self, slot: Slot) -> Option<&mut Live> {
-        let entry = self.entries.get_mut(slot.index as usize)?;
+        let entry = self.slots.get_mut(slot.index as usize)?;
         entry
             .live
             .as_mut()
@@ -51,7 +51,7 @@ impl Entries {
 
     pub(super) fn insert(&mut self, live: Live) -> Slot {
         let free = self.free.pop();
-        let reused = free.and_then(|index| Some((index, self.entries.get_mut(index as usize)?)));
+        let reused = free.and_then(|index| Some((index, self.slots.get_mut(index as usize)?)));
         if let Some((index, entry)) = reused {
             entry.live = Some(live);
             return Slot {
@@ -59,8 +59,8 @@ impl Entries {
                 generation: entry.generation,
             };
         }
-        let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        self.entries.push(Entry {
+        let index = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        self.slots.push(SlotState {
             generation: 0,
             live: Some(live),
         });
@@ -71,7 +71,7 @@ impl Entries {
     }
 
     pub(super) fn remove(&mut self, slot: Slot) {
-        let Some(entry) = self.entries.get_mut(slot.index as usize) else {
+        let Some(entry) = self.slots.get_mut(slot.index as usize) else {
             return;
         };
         if entry.generation == slot.generation && entry.live.take().is_some() {
@@ -172,8 +172,10 @@ impl Live {
     }
 
     fn adopt_models(&mut self) {
-        let known = mem::take(&mut self.models).into_iter();
-        let mut known: BTreeMap<_, _> = known.map(|model| (model.key.clone(), model)).collect();
+        let mut known: BTreeMap<_, _> = mem::take(&mut self.models)
+            .into_iter()
+            .map(|model| (model.key.clone(), model))
+            .collect();
         let mut seen = BTreeSet::new();
         for served in &self.credential.serves {
             if seen.insert(&served.model) {
@@ -206,8 +208,8 @@ impl Live {
     /// Returns when the availability next changes by itself.
     pub(super) fn wakes_at(&self, model: u32, now: Timestamp) -> Option<Timestamp> {
         let model = self.models.get(model as usize);
-        let model = model.and_then(|model| model.health.wakes_at(now));
-        [self.account.wakes_at(now), model]
+        let model_wakes_at = model.and_then(|model| model.health.wakes_at(now));
+        [self.account.wakes_at(now), model_wakes_at]
             .into_iter()
             .flatten()
             .min()

@@ -17,7 +17,7 @@ impl Pool {
 
     /// Ends a bar. A cooling account stays as it is. `None` if it does not exist.
     pub fn unbar(&mut self, id: &str) -> Option<Effects> {
-        let live = self.entries.live(self.slot(id)?)?;
+        let live = self.slots.live(self.slot(id)?)?;
         if matches!(live.account, Health::Barred { .. }) {
             return self.set_account(id, Health::Ready);
         }
@@ -26,7 +26,7 @@ impl Pool {
 
     /// Makes the account and all models of a credential ready. `None` if it does not exist.
     pub fn reset(&mut self, id: &str) -> Option<Effects> {
-        let live = self.entries.live_mut(self.slot(id)?)?;
+        let live = self.slots.live_mut(self.slot(id)?)?;
         let changes = live.reset();
         touch(&mut self.name_indexes, live, Touched::Account);
         Some(Effects {
@@ -41,10 +41,12 @@ impl Pool {
         for live in self
             .by_id
             .values()
-            .filter_map(|&slot| self.entries.live(slot))
+            .filter_map(|&slot| self.slots.live(slot))
         {
-            let models = live.models.iter();
-            let models = models.map(|model| (Some(model.key.clone()), &model.health));
+            let models = live
+                .models
+                .iter()
+                .map(|model| (Some(model.key.clone()), &model.health));
             for (model, health) in std::iter::once((None, &live.account)).chain(models) {
                 if *health != Health::Ready {
                     records.push(HealthRecord {
@@ -63,7 +65,7 @@ impl Pool {
     pub fn restore(&mut self, records: Vec<HealthRecord>) {
         for record in records {
             let slot = self.slot(record.credential.as_str());
-            let Some(live) = slot.and_then(|slot| self.entries.live_mut(slot)) else {
+            let Some(live) = slot.and_then(|slot| self.slots.live_mut(slot)) else {
                 continue;
             };
             let health = match &record.model {
@@ -82,7 +84,7 @@ impl Pool {
     }
 
     fn set_account(&mut self, id: &str, to: Health) -> Option<Effects> {
-        let live = self.entries.live_mut(self.slot(id)?)?;
+        let live = self.slots.live_mut(self.slot(id)?)?;
         let changes = live.set_account(to);
         touch(&mut self.name_indexes, live, Touched::Account);
         Some(Effects {

@@ -17,19 +17,19 @@ impl Pool {
         self.assign_ranks();
         let mut drafts: BTreeMap<Arc<str>, NameIndexDraft> = BTreeMap::new();
         for &slot in self.by_id.values() {
-            let Some(live) = self.entries.live(slot) else {
+            let Some(live) = self.slots.live(slot) else {
                 continue;
             };
-            for (name, of) in models_by_name(live) {
+            for (name, with) in models_by_name(live) {
                 let draft = drafts.entry(name).or_default();
-                draft.push(index_entry(slot, live, of, self.latest), of.served, live);
+                draft.push(index_entry(slot, live, with, self.latest), with.served, live);
             }
         }
         self.by_name.clear();
         self.name_indexes.clear();
         self.vacant.clear();
         for &slot in self.by_id.values() {
-            if let Some(live) = self.entries.live_mut(slot) {
+            if let Some(live) = self.slots.live_mut(slot) {
                 live.listings.clear();
             }
         }
@@ -41,7 +41,7 @@ impl Pool {
                     model,
                     ..
                 } = entry.member;
-                if let Some(live) = self.entries.live_mut(slot) {
+                if let Some(live) = self.slots.live_mut(slot) {
                     live.listings.push(Listing {
                         name_index,
                         position,
@@ -64,7 +64,7 @@ impl Pool {
         let apart = RANK_SPREAD / all.saturating_add(1);
         let mut rank = 0_u32;
         for &slot in self.by_id.values() {
-            let Some(live) = self.entries.live_mut(slot) else {
+            let Some(live) = self.slots.live_mut(slot) else {
                 continue;
             };
             rank = rank.saturating_add(apart.max(1));
@@ -81,13 +81,13 @@ impl Pool {
     /// Returns a rank for a new id between its neighbours; `None` if there is no number between
     /// theirs.
     pub(super) fn rank_for(&self, id: &str) -> Option<u32> {
-        let rank = |slot: &Slot| self.entries.live(*slot).map(|live| live.rank);
-        let bounds = (Bound::Unbounded, Bound::Excluded(id));
-        let before = self.by_id.range::<str, _>(bounds).next_back();
-        let before = before.and_then(|(_, slot)| rank(slot)).unwrap_or(0);
-        let bounds = (Bound::Excluded(id), Bound::Unbounded);
-        let after = self.by_id.range::<str, _>(bounds).next();
-        match after.and_then(|(_, slot)| rank(slot)) {
+        let rank = |slot: &Slot| self.slots.live(*slot).map(|live| live.rank);
+        let below = (Bound::Unbounded, Bound::Excluded(id));
+        let above = (Bound::Excluded(id), Bound::Unbounded);
+        let previous = self.by_id.range::<str, _>(below).next_back();
+        let next = self.by_id.range::<str, _>(above).next();
+        let before = previous.and_then(|(_, slot)| rank(slot)).unwrap_or(0);
+        match next.and_then(|(_, slot)| rank(slot)) {
             Some(after) => {
                 let middle = before + after.saturating_sub(before) / 2;
                 (middle > before).then_some(middle)
@@ -98,7 +98,7 @@ impl Pool {
 
     /// Adds a credential to the index of each of its names. It must not be in the index.
     pub(super) fn index_slot(&mut self, slot: Slot) {
-        let Some(live) = self.entries.live_mut(slot) else {
+        let Some(live) = self.slots.live_mut(slot) else {
             return;
         };
         let limits = &self.options.provider_in_flight_max;
@@ -108,12 +108,12 @@ impl Pool {
             *self.rounds.entry(rounds).or_default() += 1;
         }
         let mut listings = Vec::new();
-        for (name, of) in models_by_name(live) {
+        for (name, with) in models_by_name(live) {
             let index = match self.by_name.get(&name) {
                 Some(&index) => index,
                 None => {
-                    let index = self.vacant.pop();
-                    let index = index.unwrap_or_else(|| narrow(self.name_indexes.len()));
+                    let vacant = self.vacant.pop();
+                    let index = vacant.unwrap_or_else(|| narrow(self.name_indexes.len()));
                     self.by_name.insert(Arc::clone(&name), index);
                     match self.name_indexes.get_mut(index as usize) {
                         Some(name_index) => *name_index = NameIndex::new(name),
@@ -123,12 +123,12 @@ impl Pool {
                 }
             };
             if let Some(name_index) = self.name_indexes.get_mut(index as usize) {
-                let entry = index_entry(slot, live, of, self.latest);
+                let entry = index_entry(slot, live, with, self.latest);
                 listings.push(Listing {
                     name_index: index,
                     position: name_index.add(entry, &live.credential),
-                    model: of.model,
-                    served: of.served,
+                    model: with.model,
+                    served: with.served,
                 });
             }
         }
@@ -139,7 +139,7 @@ impl Pool {
     /// Removes a credential from the index: before it leaves, or changes in anything but its
     /// health.
     pub(super) fn unindex_slot(&mut self, slot: Slot) {
-        let Some(live) = self.entries.live_mut(slot) else {
+        let Some(live) = self.slots.live_mut(slot) else {
             return;
         };
         for listing in std::mem::take(&mut live.listings) {
@@ -193,21 +193,21 @@ struct ServedWith {
 }
 
 /// Creates an index entry; its position is not set yet.
-fn index_entry(slot: Slot, live: &Live, of: ServedWith, now: Timestamp) -> IndexEntry {
+fn index_entry(slot: Slot, live: &Live, with: ServedWith, now: Timestamp) -> IndexEntry {
     let credential = &live.credential;
-    let served = credential.serves.get(of.served as usize);
+    let served = credential.serves.get(with.served as usize);
     let weight = served.map_or(1, |served| served.weight);
     let priority = served.map_or(0, |served| served.priority);
     IndexEntry {
         member: Member {
             slot,
-            model: of.model,
+            model: with.model,
             position: 0,
             rank: live.rank,
             weight: credential.weight.saturating_mul(weight),
         },
         priority: credential.priority.saturating_add(priority),
-        state: entry_state(live, of.model, now),
+        state: entry_state(live, with.model, now),
         provider: live.provider,
         rounds: credential.rounds,
     }
@@ -216,16 +216,20 @@ fn index_entry(slot: Slot, live: &Live, of: ServedWith, now: Timestamp) -> Index
 /// Returns the names that a credential serves, each with its first entry in `serves` and that
 /// entry's model.
 fn models_by_name(live: &Live) -> BTreeMap<Arc<str>, ServedWith> {
-    let models = (0_u32..).zip(&live.models);
-    let models: BTreeMap<_, _> = models.map(|(index, model)| (&model.key, index)).collect();
+    let models: BTreeMap<_, _> = (0_u32..)
+        .zip(&live.models)
+        .map(|(index, model)| (&model.key, index))
+        .collect();
     let mut names = BTreeMap::new();
-    for (served, of) in (0..).zip(&live.credential.serves) {
-        let Some(&model) = models.get(&of.model) else {
+    for (index, served) in (0..).zip(&live.credential.serves) {
+        let Some(&model) = models.get(&served.model) else {
             continue;
         };
-        for name in &of.names {
-            let name = names.entry(Arc::clone(name));
-            name.or_insert(ServedWith { served, model });
+        for name in &served.names {
+            names.entry(Arc::clone(name)).or_insert(ServedWith {
+                served: index,
+                model,
+            });
         }
     }
     names

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::entry::{Entries, Live};
+use super::entry::{Live, Slots};
 use super::{Candidates, Member, Members, Reasons, Unavailable};
 use crate::{Availability, Credential, ProviderName, Timestamp};
 
@@ -31,7 +31,7 @@ pub(super) struct NameIndex {
     waiting: BTreeSet<(Timestamp, u32)>,
     /// Cooling entries by the end of their window.
     ends: BTreeSet<(Timestamp, u32)>,
-    /// Entries whose health changed. Each is in it once at most, so it is bounded.
+    /// Slots whose health changed. Each is in it once at most, so it is bounded.
     dirty: BTreeSet<u32>,
     /// Numbers of entries that are not ready.
     counts: Counts,
@@ -216,7 +216,7 @@ impl NameIndex {
     }
 
     /// Updates the entries that changed or whose time has come.
-    pub(super) fn refresh(&mut self, entries: &Entries, now: Timestamp) {
+    pub(super) fn refresh(&mut self, slots: &Slots, now: Timestamp) {
         let due = self.waiting.first().is_some_and(|&(until, _)| until <= now);
         if self.dirty.is_empty() && !due {
             return;
@@ -230,7 +230,7 @@ impl NameIndex {
         let few = self.entries.len() / ONE_BY_ONE_OF;
         let one_by_one = changed.len() <= few.max(ONE_BY_ONE_MAX);
         for index in changed {
-            self.update_entry(index, entries, now, one_by_one);
+            self.update_entry(index, slots, now, one_by_one);
         }
         if !one_by_one {
             self.rebuild_ready();
@@ -336,11 +336,11 @@ impl NameIndex {
     }
 
     /// Updates the state of an entry and where it is listed; with `lists`, also in `ready`.
-    fn update_entry(&mut self, number: u32, entries: &Entries, now: Timestamp, lists: bool) {
+    fn update_entry(&mut self, number: u32, slots: &Slots, now: Timestamp, lists: bool) {
         let Some(&before) = self.entry(number) else {
             return;
         };
-        let state = before.current_state(entries, now);
+        let state = before.current_state(slots, now);
         if state == before.state {
             return;
         }
@@ -414,8 +414,8 @@ impl NameIndex {
 }
 
 impl IndexEntry {
-    fn current_state(&self, entries: &Entries, now: Timestamp) -> EntryState {
-        let live = entries.live(self.member.slot);
+    fn current_state(&self, slots: &Slots, now: Timestamp) -> EntryState {
+        let live = slots.live(self.member.slot);
         live.map_or(EntryState::Disabled, |live| {
             entry_state(live, self.member.model, now)
         })

@@ -72,11 +72,11 @@ impl Providers {
         &self.full
     }
 
-    fn change(&mut self, number: u32, of: impl FnOnce(u32) -> u32) {
+    fn change(&mut self, number: u32, update: impl FnOnce(u32) -> u32) {
         let Some(load) = self.loads.get_mut(number as usize) else {
             return;
         };
-        load.in_flight = of(load.in_flight);
+        load.in_flight = update(load.in_flight);
         let full = load.most.is_some_and(|most| load.in_flight >= most.get());
         if full {
             self.full.insert(number);

@@ -41,7 +41,7 @@ impl Pool {
                 if few {
                     self.unindex_slot(slot);
                 }
-                self.entries.remove(slot);
+                self.slots.remove(slot);
                 removed.push(id.clone());
             }
         }
@@ -86,7 +86,7 @@ impl Pool {
 
     /// Does not update the index.
     fn mark_enabled(&mut self, slot: Slot, enabled: bool) {
-        let Some(live) = self.entries.live_mut(slot) else {
+        let Some(live) = self.slots.live_mut(slot) else {
             return;
         };
         if live.credential.enabled != enabled {
@@ -100,13 +100,13 @@ impl Pool {
     fn put(&mut self, credential: Credential) {
         match self.by_id.get(&credential.id) {
             Some(&slot) => {
-                if let Some(live) = self.entries.live_mut(slot) {
+                if let Some(live) = self.slots.live_mut(slot) {
                     live.redefine(credential);
                 }
             }
             None => {
                 let id = credential.id.clone();
-                let slot = self.entries.insert(Live::new(credential));
+                let slot = self.slots.insert(Live::new(credential));
                 self.by_id.insert(id, slot);
             }
         }
@@ -127,7 +127,7 @@ impl Pool {
         let id = credential.id.clone();
         let mut live = Live::new(credential);
         live.rank = rank;
-        let slot = self.entries.insert(live);
+        let slot = self.slots.insert(live);
         self.by_id.insert(id, slot);
         self.index_slot(slot);
     }
@@ -159,7 +159,7 @@ impl Pool {
             .collect();
         for id in removed {
             if let Some(slot) = self.by_id.remove(&id) {
-                self.entries.remove(slot);
+                self.slots.remove(slot);
             }
         }
         for credential in credentials {

@@ -14,14 +14,16 @@ impl Pool {
     /// Returns the status of every credential, ordered by id.
     pub fn status(&self, now: Timestamp) -> Vec<CredentialStatus> {
         let now = self.latest.max(now);
-        let live = self.by_id.values();
-        let live = live.filter_map(|&slot| self.entries.live(slot));
-        live.map(|live| CredentialStatus::of(live, now)).collect()
+        self.by_id
+            .values()
+            .filter_map(|&slot| self.slots.live(slot))
+            .map(|live| CredentialStatus::of(live, now))
+            .collect()
     }
 
     /// Returns the status of one credential.
     pub fn get(&self, id: &str, now: Timestamp) -> Option<CredentialStatus> {
-        let live = self.entries.live(self.slot(id)?)?;
+        let live = self.slots.live(self.slot(id)?)?;
         Some(CredentialStatus::of(live, self.latest.max(now)))
     }
 

@@ -19,8 +19,8 @@ impl Pool {
         let now = self.advance(now);
         self.audit_index();
         for name_index in &mut self.name_indexes {
-            name_index.refresh(&self.entries, now);
-            name_index.audit(&self.entries, now);
+            name_index.refresh(&self.slots, now);
+            name_index.audit(&self.slots, now);
         }
     }
 

@@ -5,18 +5,21 @@ use super::*;
 impl NameIndex {
     /// Panics unless the index equals what health says at `now`. It must be fresh: see
     /// [`NameIndex::refresh`].
-    pub(in crate::pool) fn audit(&self, entries: &Entries, now: Timestamp) {
+    pub(in crate::pool) fn audit(&self, slots: &Slots, now: Timestamp) {
         assert!(self.dirty.is_empty(), "a refresh leaves nothing stale");
         let mut ready: BTreeMap<Reverse<i32>, Vec<Member>> = BTreeMap::new();
         let (mut waiting, mut ends) = (BTreeSet::new(), BTreeSet::new());
         let mut counts = Counts::default();
         for (number, entry) in (0..).zip(&self.entries) {
             let Some(entry) = entry else {
-                assert!(self.vacant.contains(&number), "a free position is listed as vacant");
+                assert!(
+                    self.vacant.contains(&number),
+                    "a free position is listed as vacant"
+                );
                 continue;
             };
             assert_eq!(entry.member.position, number, "it is found by its number");
-            let state = entry.current_state(entries, now);
+            let state = entry.current_state(slots, now);
             counts.add(state);
             match state {
                 EntryState::Ready => ready
@@ -24,7 +27,7 @@ impl NameIndex {
                     .or_default()
                     .push(entry.member),
                 EntryState::Waiting { wake, until, .. } => {
-                    assert!(wake > now, "it would be looked at for ever");
+                    assert!(wake > now, "it would be updated for ever");
                     waiting.insert((wake, number));
                     ends.insert((until, number));
                 }

@@ -93,7 +93,7 @@ fn nothing_changed_means_the_same_list_without_a_copy() -> Result<(), Unavailabl
     )?;
     assert!(
         Arc::ptr_eq(&fewer.members, &without.members),
-        "a tried one that cools costs no copy"
+        "a tried credential that is cooling costs no copy"
     );
     Ok(())
 }
@@ -217,7 +217,7 @@ fn attempt_requires_available_credential() {
     assert_eq!(
         begin(&mut pool, slot, "gpt"),
         Err(LeaseError::NotInPool),
-        "its place is b's now"
+        "the slot belongs to b now"
     );
 }
 

@@ -103,7 +103,7 @@ fn unserved_name_is_unknown_until_served_again() {
     assert_eq!(
         pool.name_indexes.len(),
         2,
-        "a shard that is left is taken again"
+        "the index of an unused name is reused"
     );
 }
 

@@ -264,8 +264,11 @@ impl Run {
 
     fn in_flight(&self, provider: &ProviderName) -> u32 {
         let status = self.pool.status(self.now);
-        let of = status.iter().filter(|view| view.provider == *provider);
-        of.map(|view| view.in_flight).sum()
+        status
+            .iter()
+            .filter(|view| view.provider == *provider)
+            .map(|view| view.in_flight)
+            .sum()
     }
 
     fn end(mut self) -> Result<(), TestCaseError> {

@@ -93,7 +93,7 @@ fn cancelled_probe_may_be_repeated_at_once() {
     let again = next_probe(&mut pool, due);
     assert!(
         again >= due + 4 * MINUTE,
-        "the way there may be down for longer"
+        "the connection may be down for longer"
     );
 }
 
@@ -144,6 +144,6 @@ fn settling_frees_capacity_of_full_credential() {
         !pool
             .settle(second, &Outcome::Success, None, at(1))
             .capacity_freed,
-        "there was room"
+        "capacity was free"
     );
 }
