@@ -106,8 +106,8 @@ impl Inner {
         // The order of locks is the wait queue's, then the state's. The state's is taken for one
         // look at a time, since calls wait for it.
         self.wait_queue.wake_first(|model| {
-            let query = CandidateQuery::first_round(model);
-            self.lock().pool.candidates(&query, self.now()).is_ok()
+            let (query, now) = (CandidateQuery::first_round(model), self.now());
+            self.lock().pool.candidates(&query, now).is_ok()
         });
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jackfield_credential::{CredentialId, Effects, PoolError, Timestamp};
+use jackfield_credential::{CredentialId, PoolError, Timestamp};
 
 use crate::events::EventKind;
 use crate::manager::AuthManager;
@@ -201,11 +201,7 @@ impl AuthManager {
                 state.unsaved.insert(id.clone());
             }
             self.inner.schedule(&mut state, id);
-            let effects = Effects {
-                capacity_freed: enabled,
-                ..Effects::default()
-            };
-            self.inner.take_effects(&mut state, effects);
+            state.capacity_freed |= enabled;
             self.inner.finish(state);
         }
         self.inner.background.wake();
@@ -278,11 +274,7 @@ impl AuthManager {
             self.inner.schedule(&mut state, id);
         }
         // A new credential may serve a waiting call.
-        let effects = Effects {
-            capacity_freed: true,
-            ..Effects::default()
-        };
-        self.inner.take_effects(&mut state, effects);
+        state.capacity_freed = true;
         self.inner.finish(state);
         self.inner.background.wake();
         for (id, kind) in events {
@@ -297,11 +289,7 @@ impl AuthManager {
             state.pool.remove(ids);
             state.remove(ids);
             // Attempts of removed credentials no longer count against their provider's limit.
-            let effects = Effects {
-                capacity_freed: true,
-                ..Effects::default()
-            };
-            self.inner.take_effects(&mut state, effects);
+            state.capacity_freed = true;
             self.inner.finish(state);
         }
         let now = self.inner.now();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jackfield_credential::{
-    Credential, CredentialId, Effects, HealthRecord, PoolError, PoolOptions, Timestamp,
+    Credential, CredentialId, HealthRecord, PoolError, PoolOptions, Timestamp,
 };
 use tokio::sync::MutexGuard;
 
@@ -158,11 +158,7 @@ impl AuthManager {
         for registration in &registrations {
             self.inner.schedule(&mut state, &registration.credential.id);
         }
-        let effects = Effects {
-            capacity_freed: true,
-            ..Effects::default()
-        };
-        self.inner.take_effects(&mut state, effects);
+        state.capacity_freed = true;
         self.inner.finish(state);
         self.inner.background.wake();
         for (id, kind) in events {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::jitter::jittered;
 use crate::{CooldownPolicy, Failure, Outcome, Scope, Timestamp};
 
 /// The health of a credential's account, or of one model of it.
@@ -227,7 +228,7 @@ impl Window {
     /// Opens the window, with a probe after `pause` if the window is long enough.
     fn cooling(self, pause: Duration, observation: Observation, policy: &CooldownPolicy) -> Health {
         let length = self.until.saturating_since(self.since);
-        let due = observation.now + policy.jittered(pause, observation.jitter);
+        let due = observation.now + jittered(pause, observation.jitter);
         let probe_at = (length > policy.probe_after && due < self.until).then_some(due);
         Health::Cooling {
             window: self,

@@ -10,6 +10,7 @@
 mod budget;
 mod credential;
 mod health;
+mod jitter;
 pub mod model_names;
 mod name;
 mod outcome;

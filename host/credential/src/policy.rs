@@ -39,7 +39,7 @@ pub struct CooldownPolicy {
     pub disable_cooling: bool,
     /// Windows longer than this are probed.
     pub probe_after: Duration,
-    /// The pause before the first probe of a window, give or take [`JITTER_PERMILLE`]. Each failed
+    /// The pause before the first probe of a window, give or take a fifth. Each failed
     /// probe doubles the next pause.
     pub probe_first: Duration,
 }
@@ -78,15 +78,6 @@ impl CooldownPolicy {
             disable_cooling: disable_cooling.unwrap_or(self.disable_cooling),
             ..self
         }
-    }
-
-    /// Returns the pause changed by up to [`JITTER_PERMILLE`] either way, so that credentials that
-    /// failed together are not probed together. `jitter` is a random number.
-    pub(crate) fn jittered(&self, pause: Duration, jitter: u64) -> Duration {
-        let span = 2 * JITTER_PERMILLE + 1;
-        let permille =
-            1000 - JITTER_PERMILLE + u32::try_from(jitter % u64::from(span)).unwrap_or(0);
-        pause.saturating_mul(permille) / 1000
     }
 
     fn backoff(&self, strikes: u32) -> Duration {
@@ -177,10 +168,6 @@ fn hint(failure: &Failure, class: Class) -> Option<Duration> {
         .retry_after
         .filter(|hint| hint_allowed && !hint.is_zero())
 }
-
-/// A fifth either way: enough to spread a herd, and little enough that a probe comes when the
-/// operator expects it.
-const JITTER_PERMILLE: u32 = 200;
 
 /// Providers commonly reset quotas at least once a day. Longer hints were wrong in CLIProxyAPI
 /// (cooldowns of 156 hours and of 18 days, long after the quota was back), and one attempt per day

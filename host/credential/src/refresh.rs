@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::jitter::jittered;
 use crate::{CredentialId, CredentialKind, Timestamp};
 
 /// Everything that decides when a credential is refreshed.
@@ -85,11 +86,6 @@ pub fn refresh_backoff(failures: u32, jitter: u64) -> Duration {
 /// checks spread. `jitter` is a random number.
 pub fn policy_check_interval(jitter: u64) -> Duration {
     jittered(POLICY_CHECK_INTERVAL, jitter)
-}
-
-fn jittered(pause: Duration, jitter: u64) -> Duration {
-    let permille = 800 + u32::try_from(jitter % 401).unwrap_or(0);
-    pause * permille / 1000
 }
 
 /// CLIProxyAPI v6.7.21 checks every 5 s, in memory. Here a check is a plugin call of some

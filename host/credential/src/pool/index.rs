@@ -22,7 +22,11 @@ impl Pool {
             };
             for (name, with) in models_by_name(live) {
                 let draft = drafts.entry(name).or_default();
-                draft.push(index_entry(slot, live, with, self.latest), with.served, live);
+                draft.push(
+                    index_entry(slot, live, with, self.latest),
+                    with.served,
+                    live,
+                );
             }
         }
         self.by_name.clear();
