@@ -104,13 +104,13 @@ impl FakeExecutor {
         self
     }
 
-    /// The same, and it accepts this dialect only.
+    /// The same, but it accepts this dialect only.
     pub(crate) fn accepting(mut self, dialect: &str) -> Self {
         self.descriptor.dialects = vec![dialect.to_owned()];
         self
     }
 
-    /// The same, and it supports this operation.
+    /// The same, but it says that it plans this operation.
     pub(crate) fn planning(mut self, operation: &str) -> Self {
         self.descriptor.operations.push(operation.to_owned());
         self

@@ -1,4 +1,4 @@
-//! Why no credential, or not this one, is available.
+//! Reasons why no credential, or not this one, can be chosen.
 
 use std::fmt;
 
@@ -8,43 +8,46 @@ use crate::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// No credential serves a model of this name.
-    #[error("no credential serves a model of this name")]
+    #[error("no credential serves this model")]
     UnknownModel,
-    /// Credentials serve it, but none is available.
-    #[error("no credential is available: {0}")]
+    /// Credentials serve it, but none of them is available.
+    #[error("no credential available ({0})")]
     NoneAvailable(Reasons),
 }
 
-/// Why credentials are not available. Each is counted once, under the first reason that applies.
+/// How many credentials are unavailable, by reason. Each is counted once, under the first reason that
+/// holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reasons {
     /// Disabled by the operator.
     pub disabled: u32,
-    /// Enabled, but tried already by this call.
+    /// Enabled, but the caller has tried them.
     pub tried: u32,
-    /// Barred until the operator acts.
+    /// Not usable until an operator acts.
     pub barred: u32,
     /// Cooling after a failure.
     pub cooling: u32,
-    /// Those of the cooling ones with a probe in flight.
+    /// Of the cooling ones, those with a probe in flight.
     pub probing: u32,
-    /// At the limit of attempts in flight, of the credential or its provider.
+    /// At the limit of attempts in flight, their own or their provider's.
     pub busy: u32,
-    /// Without further rounds: the credential's own number of rounds is used up.
+    /// With a limit of rounds that this round exceeds.
     pub rounds_exhausted: u32,
-    /// When the first of the cooling ones is available again.
+    /// When the first of the cooling ones becomes available.
     pub retry_at: Option<Timestamp>,
 }
 
 impl fmt::Display for Reasons {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let needs = if self.barred == 1 { "needs" } else { "need" };
+        let barred = format!("{needs} operator action (log in again or reset)");
         let counted = [
             (self.disabled, "disabled"),
             (self.tried, "already tried"),
-            (self.barred, "needs operator action (log in again or reset)"),
+            (self.barred, barred.as_str()),
             (self.cooling, "cooling"),
             (self.busy, "busy"),
-            (self.rounds_exhausted, "without further rounds"),
+            (self.rounds_exhausted, "out of rounds"),
         ];
         let mut separator = "";
         for (number, reason) in counted.into_iter().filter(|(number, _)| *number > 0) {
@@ -56,7 +59,7 @@ impl fmt::Display for Reasons {
 }
 
 impl Unavailable {
-    /// True if every enabled credential that serves the model was tried: waiting cannot help.
+    /// Whether every enabled credential that serves the model was tried, so that waiting does not help.
     pub fn all_tried(&self) -> bool {
         let Self::NoneAvailable(reasons) = self else {
             return false;
@@ -69,8 +72,8 @@ impl Unavailable {
         others == Reasons::default()
     }
 
-    /// True if every enabled credential that serves the model is cooling: a retry at
-    /// [`Unavailable::retry_at`] may succeed.
+    /// Whether every enabled credential that serves the model cools. Then [`Self::retry_at`] says when
+    /// to try again.
     pub fn all_cooling(&self) -> bool {
         matches!(
             self,
@@ -85,7 +88,7 @@ impl Unavailable {
         )
     }
 
-    /// Returns the reasons, unless no credential serves the model.
+    /// The counts by reason; `None` if no credential serves the model.
     pub fn reasons(&self) -> Option<Reasons> {
         match *self {
             Self::UnknownModel => None,
@@ -93,12 +96,12 @@ impl Unavailable {
         }
     }
 
-    /// True if a credential is only busy: the call can wait for capacity.
+    /// Whether some credential is only busy, so that waiting for capacity can help.
     pub fn has_busy(&self) -> bool {
         matches!(self, Self::NoneAvailable(Reasons { busy: 1.., .. }))
     }
 
-    /// Returns when the first of the cooling credentials is available again.
+    /// When the first of the cooling credentials becomes available.
     pub fn retry_at(&self) -> Option<Timestamp> {
         match *self {
             Self::UnknownModel => None,
@@ -107,16 +110,16 @@ impl Unavailable {
     }
 }
 
-/// Why an attempt cannot begin with a credential that was a candidate a moment ago.
+/// Why an attempt cannot begin with a credential that was a candidate before.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeaseError {
-    /// It is cooling, as a whole or for this model.
-    #[error("the credential is cooling until {until}")]
+    /// It cools: its account, or the model.
+    #[error("the credential cools until {until}")]
     Cooling {
-        /// When it is available again.
+        /// When it becomes available.
         until: Timestamp,
     },
-    /// It is barred until the operator acts.
+    /// It is not usable until an operator acts.
     #[error("the credential needs operator action (log in again or reset)")]
     Barred,
     /// It, or its provider, is at the limit of attempts in flight.
@@ -125,10 +128,38 @@ pub enum LeaseError {
     /// The operator disabled it.
     #[error("the credential is disabled")]
     Disabled,
-    /// It is not in the pool, or no longer.
+    /// It is not in the pool (any more).
     #[error("the credential is not in the pool")]
     NotInPool,
-    /// It does not serve the model, or no longer.
+    /// It does not serve the model (any more).
     #[error("the credential does not serve this model")]
     ModelNotServed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_listed_without_zeros() {
+        let reasons = Reasons {
+            disabled: 1,
+            barred: 1,
+            cooling: 2,
+            probing: 1,
+            ..Reasons::default()
+        };
+        assert_eq!(
+            reasons.to_string(),
+            "1 disabled, 1 needs operator action (log in again or reset), 2 cooling"
+        );
+        let barred = Reasons {
+            barred: 2,
+            ..Reasons::default()
+        };
+        assert_eq!(
+            Unavailable::NoneAvailable(barred).to_string(),
+            "no credential available (2 need operator action (log in again or reset))"
+        );
+    }
 }
