@@ -322,8 +322,8 @@ const FILE_LINES_MAX: usize = 500;
 /// What fits on a tall screen.
 const FUNCTION_LINES_MAX: usize = 70;
 
-const COMPAT_TABLE: &str = "host/auth/README.md";
-const COMPAT_RULES: &str = "host/auth/RULES.md";
+const COMPAT_TABLE: &str = "host/docs/compat/api.md";
+const COMPAT_RULES: &str = "host/docs/compat/rules.md";
 
 const ARCHITECTURE: &str = "host/ARCHITECTURE.md";
 const ENVIRONMENT: &str = "host/cli/src/config/environment.rs";

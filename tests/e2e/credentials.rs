@@ -228,7 +228,7 @@ async fn explains_failed_commands() {
     let error = stderr_of_failure(&jackfield, &["remove", "mock-key-a"], "").await;
     assert!(error.contains("disable it here"), "{error}");
     let error = stderr_of_failure(&jackfield, &["refresh", "mock-key-a"], "").await;
-    assert!(error.contains("not of the kind that is renewed"), "{error}");
+    assert!(error.contains("has no tokens to refresh"), "{error}");
     let error = stderr_of_failure(&jackfield, &["add", "x", "--provider", "nowhere"], "k").await;
     assert!(error.contains("no provider `nowhere`"), "{error}");
     let add = [

@@ -1,5 +1,5 @@
-//! What the manager knows of one credential beside the pool: tokens, where they come from, and how
-//! their renewal stands.
+//! One credential beside the pool: its tokens, where they come from, and the state of their
+//! refresh.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,24 +9,22 @@ use jackfield_credential::{Credential, RefreshFacts, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::refresh::{RefreshError, Refresher};
-use crate::{
-    BoxFuture, Definition, Origin, RefreshTiming, Registration, StoredCredential, StoredTokens,
-};
+use crate::port::{BoxFuture, Definition, RefreshError, Refresher, StoredCredential, StoredTokens};
+use crate::registration::{Origin, RefreshTiming, Registration};
 
-/// The secrets of one credential as they are at one moment. Leases hold on to them.
+/// The secrets of one credential at one moment. Leases keep a reference to them.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     pub(crate) secrets: BTreeMap<String, SecretString>,
-    /// Goes up with every change.
+    /// Incremented with every change.
     pub(crate) version: u64,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) refreshed_at: Option<Timestamp>,
 }
 
-/// One credential beside the pool.
+/// What the manager keeps of one credential, beside the pool.
 pub(crate) struct Account {
-    /// Tells it from another one that had, or will have, the same id.
+    /// Distinguishes this credential from an earlier or later one with the same id.
     pub(crate) incarnation: u64,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) proxy: Option<Arc<SecretString>>,
@@ -34,51 +32,51 @@ pub(crate) struct Account {
     pub(crate) timing: RefreshTiming,
     pub(crate) metadata: BTreeMap<String, Value>,
     pub(crate) source_digest: [u8; 32],
-    /// When the tokens end, as its source says.
+    /// When the tokens expire, according to their source.
     source_expires_at: Option<Timestamp>,
     pub(crate) record: Record,
     pub(crate) refresh: RefreshState,
 }
 
-/// What the store has of it.
+/// What the store has, or should have, of a credential.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Record {
-    /// The version there; none if the store has nothing.
+    /// The version of the stored record; `None` if there is none.
     pub(crate) version: Option<u64>,
-    /// The operator's word on whether it is in use.
+    /// The operator's override of `enabled`.
     pub(crate) enabled: Option<bool>,
-    /// Whether the tokens were renewed since the source gave them.
+    /// True if the tokens were refreshed since the source supplied them.
     pub(crate) refreshed: bool,
     pub(crate) definition: Option<Definition>,
     pub(crate) created_at: Timestamp,
 }
 
-/// How the renewal of its tokens stands.
+/// The state of the token refresh.
 #[derive(Default)]
 pub(crate) struct RefreshState {
-    /// The one under way: whoever wants one waits for this.
+    /// The running refresh. Callers share it.
     pub(crate) running: Option<Running>,
-    /// In a row.
+    /// Consecutive failures.
     pub(crate) failures: u32,
     pub(crate) not_before: Option<Timestamp>,
-    /// Why the provider will not renew them any more.
+    /// Why the provider rejected the refresh token.
     pub(crate) rejected: Option<String>,
-    /// What the executor last said of whether to renew, until it is asked again.
+    /// The executor's last decision, until the next check.
     pub(crate) policy_decision: Option<bool>,
-    /// When it is to be asked again, if it has an opinion at all.
+    /// When the next check is due, if the executor has a policy.
     pub(crate) check_at: Timestamp,
-    /// Whether it is being asked.
+    /// True while a check is running.
     pub(crate) checking: bool,
 }
 
-/// When something is to be done about an account's tokens.
+/// When an account's next refresh and policy check are due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Due {
     pub(crate) refresh: Option<Timestamp>,
     pub(crate) policy_check: Option<Timestamp>,
 }
 
-/// A refresh that many may wait for.
+/// A running refresh that several callers may wait for.
 pub(crate) type Running = Shared<BoxFuture<'static, Result<(), RefreshError>>>;
 
 impl Account {
@@ -106,8 +104,8 @@ impl Account {
         }
     }
 
-    /// Takes what its source says now. Answers whether the source gives other secrets than before:
-    /// then somebody has logged in anew, and whatever was renewed or rejected is void.
+    /// Updates the account from its source. Returns true if the source has other secrets than
+    /// before, i.e. the operator re-authenticated; refreshed or rejected tokens no longer apply.
     pub(crate) fn redefine(&mut self, registration: &Registration) -> bool {
         self.proxy = registration.proxy.clone().map(Arc::new);
         self.origin = registration.origin.clone();
@@ -139,7 +137,8 @@ impl Account {
         true
     }
 
-    /// The same tokens, of which the source says now when they end. A refresh under way goes on.
+    /// Changes the expiry of the same tokens. The version stays, so a running refresh still
+    /// applies.
     fn set_expiry(&mut self, expires_at: Option<Timestamp>) {
         self.tokens = Arc::new(Tokens {
             secrets: self.tokens.secrets.clone(),
@@ -148,7 +147,8 @@ impl Account {
         });
     }
 
-    /// Takes tokens that were renewed before a restart, if they are of what the source gives now.
+    /// Restores tokens that were refreshed before a restart, unless the source has other secrets
+    /// now.
     fn restore_tokens(&mut self, stored: StoredTokens) {
         if stored.source_digest != self.source_digest {
             return;
@@ -162,7 +162,7 @@ impl Account {
         self.record.refreshed = true;
     }
 
-    /// Whether its source says something else than before.
+    /// True if the source's data differ from the account's.
     pub(crate) fn differs_from(&self, registration: &Registration) -> bool {
         let exposed = |proxy: &SecretString| proxy.expose_secret().to_owned();
         self.origin != registration.origin
@@ -173,7 +173,7 @@ impl Account {
             || self.source_digest != registration.digest()
     }
 
-    /// Takes what was kept of it over a restart. Answers whether its tokens had been renewed.
+    /// Restores the account from its stored record. Returns true if its tokens had been refreshed.
     pub(crate) fn apply_stored(&mut self, stored: StoredCredential) -> bool {
         self.record.version = Some(stored.version);
         self.record.created_at = stored.created_at;
@@ -184,7 +184,7 @@ impl Account {
         self.record.refreshed
     }
 
-    /// What is to be kept of its tokens.
+    /// Returns the tokens in the form that the store keeps.
     pub(crate) fn to_stored_tokens(&self, tokens: &Tokens) -> StoredTokens {
         StoredTokens {
             secrets: tokens.secrets.clone(),
@@ -194,13 +194,13 @@ impl Account {
         }
     }
 
-    /// When its tokens are to be renewed, and when the executor is to be asked whether to.
+    /// Returns when the next refresh and the next policy check are due.
     pub(crate) fn due(&self, credential: &Credential, refresher: &dyn Refresher) -> Due {
         if self.refresh.rejected.is_some() || self.refresh.running.is_some() {
             return Due::default();
         }
         let has_policy = refresher.has_refresh_policy(&credential.provider);
-        // The operator's lead counts more than the executor's.
+        // The operator's lead overrides the executor's.
         let lead = self.timing.lead;
         let facts = RefreshFacts {
             enabled: credential.enabled,

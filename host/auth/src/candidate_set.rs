@@ -1,22 +1,22 @@
-//! The candidates of one pick, to be read a column at a time.
+//! The candidates of one selection, read column by column.
 
 use std::fmt;
 use std::sync::Arc;
 
 use jackfield_credential::{Candidates, Credential, Member, Members, Pool, Slot};
 
-use crate::state::Inner;
+use crate::inner::Inner;
 
-/// The credentials that were fit when they were asked for: at least one, ordered by id, all of the
-/// same priority.
+/// The credentials that were available when they were requested: at least one, ordered by id, all
+/// of the same priority.
 ///
-/// It holds no lock. Each column has one value a candidate, in their order, and locks the pool only
-/// while it is copied: columns read one after the other may be of different moments.
+/// It holds no lock. A column has one value per candidate, in their order, and is copied under the
+/// lock. Two columns may therefore show different moments.
 #[derive(Clone)]
 pub struct CandidateSet {
     inner: Arc<Inner>,
     candidates: Candidates,
-    /// What was asked for, where that is more than the name: with a suffix.
+    /// The requested name, if it differs from the indexed one by a suffix.
     requested: Option<Arc<str>>,
 }
 
@@ -30,34 +30,39 @@ impl CandidateSet {
         }
     }
 
-    /// The model as it was asked for: an attempt tells the provider the suffix.
+    /// Returns the model as it was requested, with its suffix: the attempt sends the suffix
+    /// upstream.
     pub(crate) fn requested_name(&self) -> &str {
         self.requested.as_deref().unwrap_or(&self.candidates.name)
     }
 
-    /// How many there are; at least one.
-    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    /// Returns the number of candidates; at least one.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a candidate set is never empty"
+    )]
     pub fn len(&self) -> usize {
         self.candidates.members.len()
     }
 
-    /// The model, by the name that was asked for without its suffix: so a client cannot make names.
+    /// Returns the model's name without the requested suffix. So clients cannot create new names
+    /// in selectors' state.
     pub fn name(&self) -> &Arc<str> {
         &self.candidates.name
     }
 
-    /// Where the candidate at `index` stands in the pool.
+    /// Returns the slot of the candidate at `index`.
     pub fn slot(&self, index: usize) -> Option<Slot> {
         self.candidates.members.get(index).map(Member::slot)
     }
 
-    /// The candidate at `index`; none beyond the end, or if it left the pool meanwhile.
+    /// Returns the candidate at `index`; `None` beyond the end, or if it has left the pool.
     pub fn credential(&self, index: usize) -> Option<Arc<Credential>> {
         let slot = self.slot(index)?;
         self.inner.lock().pool.credential(slot).map(Arc::clone)
     }
 
-    /// A number that stands for each: [`CredentialId::hash53`]; 0 for those that left the pool.
+    /// Returns [`CredentialId::hash53`] of each; 0 for credentials that have left the pool.
     pub fn identities(&self) -> Vec<u64> {
         let credentials = self.read(Pool::credentials);
         let identity = |credential: Option<Arc<Credential>>| {
@@ -66,42 +71,44 @@ impl CandidateSet {
         credentials.into_iter().map(identity).collect()
     }
 
-    /// Weights, as configured.
+    /// Returns the configured weights.
     pub fn weights(&self) -> Vec<u32> {
         self.read(Pool::weights)
     }
 
-    /// Attempts under way, whatever the model.
+    /// Returns the attempts in flight, over all models.
     pub fn in_flight(&self) -> Vec<u32> {
         self.read(Pool::in_flight)
     }
 
-    /// Failed attempts of the last 32 with this model, in thousandths; 0 while there were none.
+    /// Returns the failed share of the last 32 attempts with this model, in thousandths; 0 without
+    /// any.
     pub fn error_permille(&self) -> Vec<u16> {
         self.read(Pool::error_permille)
     }
 
-    /// Time to the first byte with this model in milliseconds, a moving average; 0 while unknown.
+    /// Returns the moving average of the time to the first byte with this model, in milliseconds;
+    /// 0 if unknown.
     pub fn latency_ms(&self) -> Vec<u32> {
         self.read(Pool::latency_ms)
     }
 
-    /// What is left of the quota, in thousandths; 1000 while unknown.
+    /// Returns the remaining quota, in thousandths; 1000 if unknown.
     pub fn quota_left_permille(&self) -> Vec<u16> {
         self.read(Pool::quota_left_permille)
     }
 
-    /// When the quota is whole again, in milliseconds since the Unix epoch; 0 while unknown.
+    /// Returns when the quota resets, in milliseconds since the Unix epoch; 0 if unknown.
     pub fn quota_reset_ms(&self) -> Vec<u64> {
         self.read(Pool::quota_reset_ms)
     }
 
-    /// When it was last chosen, in milliseconds since the Unix epoch; 0 for never.
+    /// Returns when each was last chosen, in milliseconds since the Unix epoch; 0 if never.
     pub fn last_used_ms(&self) -> Vec<u64> {
         self.read(Pool::last_used_ms)
     }
 
-    /// An attribute of each; none where it has no such attribute.
+    /// Returns an attribute of each; `None` for credentials without it.
     pub fn attribute(&self, name: &str) -> Vec<Option<String>> {
         let credentials = self.read(Pool::credentials);
         let attribute = |credential: Option<Arc<Credential>>| {

@@ -1,4 +1,4 @@
-//! Hooks and events: whoever wants to know what happens to credentials.
+//! Hooks and subscriptions: who is notified of events.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,36 +10,36 @@ use parking_lot::RwLock;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-/// What happened to a credential. Nothing in it is secret.
+/// An event of a credential. It contains no secret.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// To which.
+    /// The credential.
     pub credential: CredentialId,
-    /// What.
+    /// What happened.
     pub kind: EventKind,
 }
 
-/// What can happen to a credential.
+/// The kinds of event.
 #[derive(Clone, Debug)]
 pub enum EventKind {
-    /// It was registered.
+    /// The credential was registered.
     Registered,
-    /// What the operator says of it changed.
+    /// Its definition or the operator's override changed.
     Updated,
-    /// It was removed.
+    /// The credential was removed.
     Removed,
     /// An attempt ended.
     Attempt(AttemptEvent),
     /// A refresh ended.
     Refresh(RefreshEvent),
-    /// Its health changed, of the account or of a model.
+    /// The health of the account or of a model changed.
     Health(Box<HealthChange>),
 }
 
 impl EventKind {
-    /// The name of the event in the admin API.
+    /// Returns the event's name in the admin API.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Registered => "registered",
@@ -57,7 +57,7 @@ impl EventKind {
 pub struct AttemptEvent {
     /// The credential's provider.
     pub provider: ProviderName,
-    /// With which model.
+    /// The model.
     pub model: ModelKey,
     /// The outcome.
     pub outcome: Outcome,
@@ -66,22 +66,22 @@ pub struct AttemptEvent {
 /// How a refresh ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefreshEvent {
-    /// There are new tokens, up to this time where it is known.
+    /// There are new tokens, with their expiry if it is known.
     Refreshed(Option<Timestamp>),
-    /// It failed and will be tried again at this time.
+    /// It failed, with the reason and the time of the next attempt.
     Failed(String, Timestamp),
-    /// The provider will not renew them: somebody must log in anew.
+    /// The provider rejected the refresh token, with the reason: the operator must log in again.
     Rejected(String),
 }
 
-/// Hears of everything that happens to credentials, on the task that made it happen and outside all
-/// locks: it should be quick. A hook that panics is logged and passed over.
+/// Receives every event of credentials, on the task that caused it and outside all locks. It
+/// should return quickly. A hook that panics is logged and skipped.
 pub trait Hook: Send + Sync {
-    /// Something happened.
+    /// Receives an event.
     fn on_event(&self, event: &Event);
 }
 
-/// The hooks, and the ring of events.
+/// The hooks, and the channel of subscribers.
 pub(crate) struct Hooks {
     hooks: RwLock<Vec<Arc<dyn Hook>>>,
     events: broadcast::Sender<Arc<Event>>,
@@ -103,7 +103,7 @@ impl Hooks {
         Events(self.events.subscribe())
     }
 
-    /// Whether anybody would hear: where nobody does, an event need not be made.
+    /// True if there is a hook or a subscriber; otherwise the event need not be built.
     pub(crate) fn has_subscribers(&self) -> bool {
         self.events.receiver_count() > 0 || !self.hooks.read().is_empty()
     }
@@ -112,24 +112,21 @@ impl Hooks {
         let hooks = self.hooks.read().clone();
         for hook in hooks {
             if catch_unwind(AssertUnwindSafe(|| hook.on_event(&event))).is_err() {
-                tracing::error!(
-                    event = event.kind.label(),
-                    "a hook panicked; it is passed over"
-                );
+                tracing::error!(event = event.kind.label(), "hook panicked");
             }
         }
-        // Fails where nobody listens, which is as well.
+        // Sending fails if there is no subscriber, which is fine.
         let _ = self.events.send(Arc::new(event));
     }
 }
 
-/// The events from now on, in order.
+/// A subscription: the events from now on, in order.
 #[derive(Debug)]
 pub struct Events(broadcast::Receiver<Arc<Event>>);
 
 impl Events {
-    /// The next event; an error says how many a reader has missed that was too slow, and that there
-    /// will be no more for it. None when the manager is gone.
+    /// Returns the next event. An error is the number of events that this reader was too slow to
+    /// receive. `None` when the manager is dropped.
     pub async fn next(&mut self) -> Option<Result<Arc<Event>, u64>> {
         match self.0.recv().await {
             Ok(event) => Some(Ok(event)),
@@ -139,6 +136,6 @@ impl Events {
     }
 }
 
-/// How many events a reader may be behind. A busy host has some thousand results a second, and each
-/// event takes some 200 bytes.
+/// How many events a reader may fall behind. A busy host has some thousand events a second, and
+/// each takes about 200 bytes.
 const EVENTS_BUFFERED_MAX: usize = 1024;

@@ -1,25 +1,71 @@
-//! A lease: the proof that a credential was chosen, settled exactly once.
+//! A credential with its secrets: for one attempt a [`Lease`], settled exactly once; for any other
+//! request an [`Access`], without consequences.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_credential::{Attempt, Credential, ModelKey, Outcome, Quota, Slot, Timestamp};
 use secrecy::SecretString;
 
-use crate::account::Tokens;
-use crate::state::Inner;
+use crate::account::{Account, Tokens};
+use crate::inner::Inner;
 
-/// The proof that a credential was chosen for one attempt.
-///
-/// Settle it with what came of the attempt. A lease that is dropped is settled as cancelled: so a
-/// client that leaves is never the credential's fault, and no path through the code can forget it.
-#[must_use = "a lease that is dropped is settled as cancelled"]
-pub struct Lease {
-    inner: Arc<Inner>,
+/// A credential with its secrets, as they were when it was requested.
+pub struct Access {
     credential: Arc<Credential>,
     tokens: Arc<Tokens>,
     proxy: Option<Arc<SecretString>>,
+}
+
+impl Access {
+    pub(crate) fn new(credential: Arc<Credential>, account: &Account) -> Self {
+        Self {
+            credential,
+            tokens: Arc::clone(&account.tokens),
+            proxy: account.proxy.clone(),
+        }
+    }
+
+    /// Returns the credential.
+    pub fn credential(&self) -> &Arc<Credential> {
+        &self.credential
+    }
+
+    /// Returns a secret by its name.
+    pub fn secret(&self, name: &str) -> Option<&SecretString> {
+        self.tokens.secrets.get(name)
+    }
+
+    /// Returns the proxy of the credential's connections: a URL, which may contain a password.
+    pub fn proxy(&self) -> Option<&Arc<SecretString>> {
+        self.proxy.as_ref()
+    }
+
+    /// Returns the version of the secrets, for [`AuthManager::refresh`](crate::AuthManager::refresh).
+    pub fn token_version(&self) -> u64 {
+        self.tokens.version
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access")
+            .field("credential", &self.credential.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The right to use a credential for one attempt.
+///
+/// Settle it with the outcome of the attempt. A lease that is dropped is settled as cancelled. So
+/// a client that disconnects never counts against the credential, and no code path can forget to
+/// settle.
+#[must_use = "a lease that is dropped is settled as cancelled"]
+pub struct Lease {
+    inner: Arc<Inner>,
+    access: Access,
     refreshable: bool,
     configuration: u64,
     model: ModelKey,
@@ -27,7 +73,7 @@ pub struct Lease {
     probe: bool,
     slot: Slot,
     began: Timestamp,
-    /// Taken by whoever settles it first.
+    /// `None` once the lease is settled.
     attempt: Option<Attempt>,
 }
 
@@ -35,17 +81,13 @@ impl Lease {
     pub(crate) fn new(
         inner: Arc<Inner>,
         attempt: Attempt,
-        credential: Arc<Credential>,
-        tokens: Arc<Tokens>,
-        proxy: Option<Arc<SecretString>>,
+        access: Access,
         refreshable: bool,
         configuration: u64,
     ) -> Self {
         Self {
             inner,
-            credential,
-            tokens,
-            proxy,
+            access,
             refreshable,
             configuration,
             model: attempt.model().clone(),
@@ -57,77 +99,65 @@ impl Lease {
         }
     }
 
-    /// Of which configuration the credential was when it was chosen: 0 is the first.
+    /// Returns the number of the configuration that the lease was taken under; 0 is the first.
     pub fn configuration(&self) -> u64 {
         self.configuration
     }
 
-    /// The credential, as it was when it was chosen.
-    pub fn credential(&self) -> &Arc<Credential> {
-        &self.credential
-    }
-
-    /// The provider's own name of the model, with the suffix that the client asked for.
+    /// Returns the provider's name of the model, with the suffix that the client requested.
     pub fn upstream_model(&self) -> &Arc<str> {
         &self.upstream
     }
 
-    /// Whether the attempt finds out if the rest of a long window is needed.
+    /// True if this attempt probes whether a long cooldown is still needed.
     pub fn is_probe(&self) -> bool {
         self.probe
     }
 
-    /// What the model's health is kept by.
+    /// Returns the key of the model's health.
     pub fn model(&self) -> &ModelKey {
         &self.model
     }
 
-    /// Where the credential stands in the pool: how to say that it was tried.
+    /// Returns the credential's slot in the pool, for the list of tried credentials.
     pub fn slot(&self) -> Slot {
         self.slot
     }
 
-    /// When the attempt began.
+    /// Returns when the attempt began.
     pub fn began(&self) -> Timestamp {
         self.began
     }
 
-    /// A secret of the credential by its name; none if it has no such secret.
-    pub fn secret(&self, field: &str) -> Option<&SecretString> {
-        self.tokens.secrets.get(field)
-    }
-
-    /// The proxy of the credential's connections: a URL, which may hold a password.
-    pub fn proxy(&self) -> Option<&Arc<SecretString>> {
-        self.proxy.as_ref()
-    }
-
-    /// The version of its secrets: what [`AuthManager::refresh`](crate::AuthManager::refresh) wants
-    /// to know.
-    pub fn token_version(&self) -> u64 {
-        self.tokens.version
-    }
-
-    /// Whether its tokens can be renewed.
+    /// True if the credential's tokens can be refreshed.
     pub fn refreshable(&self) -> bool {
         self.refreshable
     }
 
-    /// Takes note of what the provider told of a quota.
+    /// Records the quota that the provider reported.
     pub fn note_quota(&self, quota: Quota) {
         if let Some(attempt) = &self.attempt {
             self.inner.lock().pool.note_quota(attempt, quota);
         }
     }
 
-    /// Ends the attempt with its outcome. `first_byte`: how long the answer's first byte took,
-    /// where there was one.
-    #[expect(clippy::needless_pass_by_value, reason = "an outcome is told once")]
+    /// Ends the attempt with its outcome. `first_byte` is the time to the first byte of the
+    /// response, if there was one.
+    #[expect(clippy::needless_pass_by_value, reason = "an outcome is settled once")]
     pub fn settle(mut self, outcome: Outcome, now: Timestamp, first_byte: Option<Duration>) {
         if let Some(attempt) = self.attempt.take() {
             self.inner
-                .settle(attempt, &self.credential, &outcome, first_byte, now);
+                .settle(attempt, &self.access.credential, &outcome, first_byte, now);
         }
+    }
+}
+
+/// A lease gives access to its credential, as it was when the lease was taken.
+impl Deref for Lease {
+    type Target = Access;
+
+    fn deref(&self) -> &Access {
+        &self.access
     }
 }
 
@@ -135,7 +165,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(attempt) = self.attempt.take() {
             let now = self.inner.now();
-            let credential = &self.credential;
+            let credential = &self.access.credential;
             self.inner
                 .settle(attempt, credential, &Outcome::Cancelled, None, now);
         }
@@ -145,7 +175,7 @@ impl Drop for Lease {
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease")
-            .field("credential", &self.credential.id)
+            .field("credential", &self.access.credential.id)
             .field("model", &self.model)
             .field("began", &self.began)
             .finish_non_exhaustive()

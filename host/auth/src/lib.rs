@@ -1,36 +1,44 @@
-//! The auth manager: the credentials with their secrets, who is fit, and leases that settle exactly
-//! once. It is the shell around [`jackfield_credential`], which holds all the rules; the one lock
-//! here is short, and never held while anything waits, nor while anybody else's code runs, but for what
-//! has to be true at the same moment: a snapshot is published, an executor's refresh lead is read.
+//! The auth manager: the credentials with their secrets and health, and leases that are settled exactly
+//! once. It is the stateful shell around [`jackfield_credential`], which has all the rules.
+//!
+//! There is one lock over the state. It is held for microseconds: never across an `await`, and never
+//! while code of other crates runs, except where two things have to be true at the same moment (a
+//! snapshot is published, an executor's refresh lead is read).
+//!
+//! Begin with [`AuthManager`]. The modules, from the bottom up: `port` (traits that others implement),
+//! `account` and `state` (the data), `inner` (the lock), `persistence` and `refresh` (what takes time),
+//! `manager`, `operations` and `reconfigure` (what callers use).
 
-mod access;
 mod account;
-mod background;
 mod candidate_set;
 mod events;
+mod inner;
 mod lease;
+mod lease_counts;
 mod manager;
 mod operations;
 mod persistence;
+mod port;
+mod queue_slot;
 mod reconfigure;
 mod refresh;
-mod refresh_policy;
 mod registration;
 mod state;
-mod store;
 mod view;
 mod wait_queue;
 
-pub use access::Access;
 pub use candidate_set::CandidateSet;
 pub use events::{AttemptEvent, Event, EventKind, Events, Hook, RefreshEvent};
-pub use lease::Lease;
-pub use manager::{AuthManager, AuthParts, Clock, LeaseCounts};
+pub use lease::{Access, Lease};
+pub use lease_counts::LeaseCounts;
+pub use manager::{AuthManager, AuthParts};
 pub use operations::{ChangeError, LoadSummary};
+pub use port::{
+    BoxFuture, Clock, Definition, PolicyQuery, RefreshError, RefreshJob, Refresher, Store,
+    StoreError, StoredCredential, StoredTokens, TokenPatch,
+};
+pub use queue_slot::QueueSlot;
 pub use reconfigure::{PersistedState, Reconfiguration, ReconfigureSummary};
-pub use refresh::{PolicyQuery, RefreshError, RefreshJob, Refresher, TokenPatch};
 pub use registration::{Origin, RefreshTiming, Registration};
-pub use state::REFRESHES_PER_PROVIDER_MAX;
-pub use store::{BoxFuture, Definition, Store, StoreError, StoredCredential, StoredTokens};
 pub use view::{CredentialView, RefreshView};
-pub use wait_queue::{QueueError, QueueSlot, WAITERS_MAX};
+pub use wait_queue::{QueueError, WAITERS_MAX};

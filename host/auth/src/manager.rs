@@ -1,48 +1,49 @@
-//! The manager: what callers ask of it while they serve. `operations.rs` has what operators ask,
-//! `background.rs` what goes on by itself.
+//! The manager, as calls use it. What operators use is in `operations.rs` and `reconfigure.rs`.
 
 use std::fmt;
 use std::sync::Arc;
 
 use jackfield_credential::{
-    CandidateQuery, Credential, CredentialId, CredentialKind, CredentialStatus, LeaseError,
-    Outcome, Pool, PoolError, PoolOptions, ProviderName, ServedName, Slot, Timestamp, Unavailable,
+    CandidateQuery, CredentialId, CredentialKind, CredentialStatus, LeaseError, Pool, PoolError,
+    PoolOptions, ProviderName, ServedName, Slot, Timestamp, Unavailable,
 };
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::events::Hooks;
-use crate::refresh::{self, RefreshError};
-use crate::state::{Background, Inner, State};
-use crate::wait_queue::{self, QueueError, QueueSlot, WaitQueue};
-use crate::{CandidateSet, Events, Hook, Lease, Registration, Store};
+use crate::candidate_set::CandidateSet;
+use crate::events::{Events, Hook, Hooks};
+use crate::inner::{Background, Inner};
+use crate::lease::{Access, Lease};
+use crate::lease_counts::LeaseCounts;
+use crate::port::{Clock, RefreshError, Store, StoreError};
+use crate::queue_slot::{self, QueueSlot};
+use crate::registration::Registration;
+use crate::state::State;
+use crate::wait_queue::{QueueError, WaitQueue};
+use crate::{persistence, refresh};
 
-/// Says what time it is, for leases that are dropped. It must be steady: the wall clock's time at
-/// start plus a monotonic clock's since then, since a jump would shift every cooldown.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
-/// The credentials with their secrets, and who is fit. A handle: clones are the same manager.
+/// The credentials with their secrets and health. A handle: clones are the same manager.
 #[derive(Clone)]
 pub struct AuthManager {
     pub(crate) inner: Arc<Inner>,
 }
 
-/// What a manager is made of.
+/// The parts of a manager.
 pub struct AuthParts {
-    /// The credentials that the configuration and the files define.
+    /// The credentials defined by the configuration and by files.
     pub registrations: Vec<Registration>,
-    /// What the pool goes by.
+    /// The pool's options.
     pub options: PoolOptions,
-    /// Tells the time.
+    /// The clock.
     pub clock: Clock,
-    /// Keeps tokens and health over a restart; without one they are lost.
+    /// Persists tokens and health; without a store a restart loses them.
     pub store: Option<Arc<dyn Store>>,
-    /// Who hears of everything that happens.
+    /// The hooks, which receive every event.
     pub hooks: Vec<Arc<dyn Hook>>,
 }
 
 impl AuthParts {
-    /// Parts of a manager with default options, without a store and hooks.
+    /// Returns parts with default options, without a store and without hooks.
     pub fn new(registrations: Vec<Registration>, clock: Clock) -> Self {
         Self {
             registrations,
@@ -55,12 +56,12 @@ impl AuthParts {
 }
 
 impl AuthManager {
-    /// A manager of these parts, all credentials ready. [`AuthManager::load`] brings back what was
-    /// known of them before a restart.
+    /// Creates a manager with all credentials ready. [`AuthManager::load`] restores what the store
+    /// has.
     ///
     /// # Errors
     ///
-    /// Names every credential that cannot be registered, and why.
+    /// Lists every credential that cannot be registered, with the reason.
     pub fn new(parts: AuthParts) -> Result<Self, PoolError> {
         let AuthParts {
             registrations,
@@ -71,7 +72,10 @@ impl AuthManager {
         } = parts;
         let seed = options.seed;
         let now = clock();
-        let credentials = registrations.iter().map(pool_credential).collect();
+        let credentials = registrations
+            .iter()
+            .map(Registration::pool_credential)
+            .collect();
         let mut state = State::new(Pool::new(credentials, options)?, seed);
         for registration in &registrations {
             state.add_account(registration, now);
@@ -91,12 +95,13 @@ impl AuthManager {
         })
     }
 
-    /// The credentials that are fit for a model, by the name that clients use, without those that
-    /// were tried: of the highest priority that has any, ordered by id. At least one.
+    /// Returns the credentials that are available for a model, by the name that clients use,
+    /// without those that the query says were tried: at least one, of the highest priority that
+    /// has any, ordered by id.
     ///
     /// # Errors
     ///
-    /// Says why there is none.
+    /// Why there is none.
     pub fn candidates(
         &self,
         query: &CandidateQuery<'_>,
@@ -114,8 +119,8 @@ impl AuthManager {
     ///
     /// # Errors
     ///
-    /// Says why it is no longer fit, since others choose at the same time: then ask for candidates
-    /// again. An index beyond the set's end is [`LeaseError::NotFound`].
+    /// Why it is no longer available: other calls choose at the same time. Get the candidates
+    /// again then. For an index beyond the end, [`LeaseError::NotInPool`].
     pub fn lease(
         &self,
         candidates: &CandidateSet,
@@ -126,64 +131,72 @@ impl AuthManager {
         self.lease_slot(slot, candidates.requested_name(), now)
     }
 
-    /// Takes a lease on a credential that the call had before, whose tokens were renewed since.
+    /// Takes another lease on a credential whose tokens were refreshed since the call's last
+    /// attempt.
     ///
     /// # Errors
     ///
-    /// Says why it is not fit.
+    /// Why it is not available.
     pub fn lease_again(&self, slot: Slot, name: &str, now: Timestamp) -> Result<Lease, LeaseError> {
         self.lease_slot(slot, name, now)
     }
 
     fn lease_slot(&self, slot: Slot, name: &str, now: Timestamp) -> Result<Lease, LeaseError> {
         let mut state = self.inner.lock();
-        let credential = state.pool.credential(slot).ok_or(LeaseError::NotInPool)?;
-        let credential = Arc::clone(credential);
+        let credential = Arc::clone(state.pool.credential(slot).ok_or(LeaseError::NotInPool)?);
         let can_refresh = state.refresher.is_some() && credential.kind == CredentialKind::Oauth;
         let account = state
             .accounts
             .get(&credential.id)
             .ok_or(LeaseError::NotInPool)?;
-        let tokens = Arc::clone(&account.tokens);
-        let proxy = account.proxy.clone();
         let refreshable = can_refresh && account.refresh.rejected.is_none();
+        let access = Access::new(credential, account);
         let attempt = state.pool.begin(slot, name, now)?;
         state.leases.open += 1;
         let configuration = state.configuration;
         drop(state);
+        let inner = Arc::clone(&self.inner);
         Ok(Lease::new(
-            Arc::clone(&self.inner),
+            inner,
             attempt,
-            credential,
-            tokens,
-            proxy,
+            access,
             refreshable,
             configuration,
         ))
     }
 
-    /// Whether calls wait for room for this model: whoever comes now should wait behind them.
+    /// Returns the credential of this id with its secrets, whatever its state, for a request that is
+    /// not an attempt. `None` if there is none.
+    pub fn access(&self, id: &CredentialId) -> Option<Access> {
+        let mut state = self.inner.lock();
+        let (credential, account) = state.of(id)?;
+        Some(Access::new(credential, account))
+    }
+
+    /// True if calls are queued for this model; a new call should queue behind them.
     pub fn has_queue(&self, name: &str) -> bool {
         self.inner.wait_queue.has_queue(name)
     }
 
-    /// Waits, in the order of arrival, until a credential for this model has room. `previous`: the one
-    /// that the caller had and could not use. Hold the answer until there is a lease.
+    /// Waits, in order of arrival, until a credential for this model has capacity. `previous` is
+    /// the slot of an earlier turn that the caller could not use; it keeps its place. Hold the
+    /// slot until the lease is taken.
     ///
     /// # Errors
     ///
-    /// Too many wait, or the time is over.
+    /// The queue is full, or `until` has passed.
     pub async fn wait_for_capacity(
         &self,
         name: &Arc<str>,
         previous: Option<QueueSlot>,
         until: Instant,
     ) -> Result<QueueSlot, QueueError> {
-        wait_queue::wait(&self.inner, name, previous, until).await
+        queue_slot::wait(&self.inner, name, previous, until).await
     }
 
-    /// Renews a credential's tokens, unless they are newer than the version that the caller has
-    /// seen. Whoever asks while a refresh is under way waits for that one; it goes on if they leave.
+    /// Refreshes a credential's tokens, unless they are newer than `seen_version`, the version
+    /// that the caller has used. Concurrent callers share one refresh, which continues if they
+    /// leave.
     ///
     /// # Errors
     ///
@@ -195,48 +208,60 @@ impl AuthManager {
         }
     }
 
-    /// How many leases are open. None are when no call is under way.
-    pub fn leases_open(&self) -> u64 {
-        self.lease_counts().open
+    /// Runs the background work: begins refreshes that are due, drives those that calls have started,
+    /// and saves health. Never returns; drop the future to stop, then [`flush`](Self::flush).
+    pub async fn run(&self) {
+        tokio::join!(
+            refresh::run_scheduled(&self.inner),
+            persistence::flush_when_changed(&self.inner)
+        );
     }
 
-    /// How many leases are open, and how the others were settled since the start.
+    /// Saves what the store does not have yet: health, and records whose last save failed.
+    ///
+    /// # Errors
+    /// The store's. Nothing is lost; call it again.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        persistence::flush(&self.inner).await
+    }
+
+    /// Returns the numbers of open leases and of settled ones since the start.
     pub fn lease_counts(&self) -> LeaseCounts {
         self.inner.lock().leases
     }
 
-    /// How every credential stands in the pool, ordered by id. Nothing in it is secret.
+    /// Returns the status of every credential, ordered by id. It contains no secret.
     pub fn status(&self, now: Timestamp) -> Vec<CredentialStatus> {
         self.inner.lock().pool.status(now)
     }
 
-    /// The most rounds that any credential has of its own.
+    /// Returns the largest number of rounds that a credential defines for itself.
     pub fn rounds_max(&self) -> Option<u32> {
         self.inner.lock().pool.rounds_max()
     }
 
-    /// Has everything that happens from now on told to a hook.
+    /// Adds a hook, which receives every event from now on.
     pub fn add_hook(&self, hook: Arc<dyn Hook>) {
         self.inner.hooks.add(hook);
     }
 
-    /// Everything that happens from now on, for a reader that keeps up.
+    /// Subscribes to the events from now on.
     pub fn subscribe(&self) -> Events {
         self.inner.hooks.subscribe()
     }
 
-    /// Goes by other options from now on.
+    /// Replaces the pool's options.
     pub fn set_options(&self, options: PoolOptions) {
         self.inner.lock().pool.set_options(options);
     }
 
-    /// The names that clients may ask for, sorted, without those that only disabled credentials
-    /// serve.
+    /// Returns the model names that clients may use, sorted, without those that only disabled
+    /// credentials serve.
     pub fn names(&self) -> Vec<ServedName> {
         self.inner.lock().pool.names().collect()
     }
 
-    /// The provider that serves a name, if there is just one.
+    /// Returns the provider of a model name, if exactly one serves it.
     pub fn only_provider(&self, name: &str) -> Option<ProviderName> {
         self.inner.lock().pool.only_provider(name)
     }
@@ -245,42 +270,6 @@ impl AuthManager {
 impl fmt::Debug for AuthManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthManager").finish_non_exhaustive()
-    }
-}
-
-/// How many leases there were.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LeaseCounts {
-    /// Not settled yet.
-    pub open: u64,
-    /// Settled as a success.
-    pub success: u64,
-    /// Settled as a failure, whoever's fault.
-    pub failed: u64,
-    /// Settled as cancelled, or dropped.
-    pub cancelled: u64,
-    /// Settled without a verdict, since a plugin failed.
-    pub inconclusive: u64,
-}
-
-impl LeaseCounts {
-    pub(crate) fn settle(&mut self, outcome: &Outcome) {
-        self.open = self.open.saturating_sub(1);
-        let count = match outcome {
-            Outcome::Cancelled => &mut self.cancelled,
-            Outcome::Failed(_) => &mut self.failed,
-            Outcome::Success => &mut self.success,
-            Outcome::Inconclusive => &mut self.inconclusive,
-        };
-        *count += 1;
-    }
-}
-
-/// The credential, naming just the secrets there are.
-pub(crate) fn pool_credential(registration: &Registration) -> Credential {
-    Credential {
-        secret_fields: registration.secrets.keys().cloned().collect(),
-        ..registration.credential.clone()
     }
 }
 

@@ -1,24 +1,24 @@
-//! What operators and sources change: credentials come, go, are put in and out of use; and what is
-//! brought back after a restart.
+//! What operators and sources change: credentials are added, removed, enabled and disabled; and
+//! what a restart restores.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jackfield_credential::{CredentialId, Effects, PoolError, Timestamp};
+use jackfield_credential::{CredentialId, PoolError, Timestamp};
 
 use crate::events::EventKind;
-use crate::manager::pool_credential;
+use crate::manager::AuthManager;
 use crate::persistence;
-use crate::refresh::Refresher;
-use crate::{AuthManager, Origin, Registration, StoreError, StoredCredential};
+use crate::port::{Refresher, StoreError, StoredCredential};
+use crate::registration::{Origin, Registration};
 
-/// Why a change was not made, or not kept.
+/// Why a change was not made, or not saved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
     /// There is no such credential.
     #[error("there is no credential `{0}`")]
     NotFound(CredentialId),
-    /// Its source would bring it back.
+    /// The configuration or a file defines it, and would add it again.
     #[error(
         "credential `{id}` is defined by the {by}: remove it there, or disable it here",
         by = .origin.label()
@@ -26,39 +26,39 @@ pub enum ChangeError {
     DefinedBySource {
         /// The credential.
         id: CredentialId,
-        /// Who defines it.
+        /// Its source.
         origin: Origin,
     },
     /// It cannot be registered.
     #[error(transparent)]
     Invalid(#[from] PoolError),
-    /// The store failed to forget it, so it was not removed.
-    #[error("it was not removed, since the store failed to forget it: {0}")]
+    /// The store failed to delete it, so it was not removed.
+    #[error("credential not removed: the store failed to delete it: {0}")]
     DeleteFailed(StoreError),
-    /// The change holds, but it could not be saved yet.
+    /// The change is in effect, but not saved yet.
     #[error(
-        "the change holds, but a restart would lose it: it could not be saved yet, and is tried again: {0}"
+        "the change is in effect but not saved yet; saving is retried, and a restart before that would lose it: {0}"
     )]
     SaveFailed(#[from] StoreError),
 }
 
-/// What was brought back after a restart.
+/// What was restored after a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoadSummary {
-    /// Credentials that the admin API had made.
+    /// Credentials that were created through the admin API.
     pub admin_created: usize,
-    /// Credentials whose tokens had been renewed.
+    /// Credentials with refreshed tokens.
     pub refreshed: usize,
     /// Accounts and models that were not ready.
     pub health: usize,
 }
 
 impl AuthManager {
-    /// Brings back what the store knows: credentials made by the admin API, which `build` makes
-    /// again, renewed tokens, the operator's word on what is in use, and health.
+    /// Restores what the store has: credentials created through the admin API, which `build` turns
+    /// into registrations, refreshed tokens, the operator's overrides of `enabled`, and health.
     ///
     /// # Errors
-    /// The store's. Nothing was changed then.
+    /// The store's; nothing was changed.
     pub async fn load(
         &self,
         build: impl Fn(&StoredCredential) -> Option<Registration>,
@@ -79,20 +79,23 @@ impl AuthManager {
             .collect();
         loaded.admin_created = registrations.len();
         let mut state = self.inner.lock();
-        // A definition that the pool refuses was accepted by an earlier version: it is left out.
-        if let Err(error) = state
-            .pool
-            .upsert(registrations.iter().map(pool_credential).collect())
-        {
-            tracing::error!(%error, "credentials from the store are left out");
+        // An earlier version accepted the definitions that the pool rejects: they are skipped.
+        if let Err(error) = state.pool.upsert(
+            registrations
+                .iter()
+                .map(Registration::pool_credential)
+                .collect(),
+        ) {
+            tracing::error!(%error, "stored credentials not restored");
         } else {
             let now = self.inner.now();
             for registration in &registrations {
                 state.add_account(registration, now);
             }
         }
-        let overrides = records.iter();
-        let overrides = overrides.filter_map(|stored| Some((&stored.id, stored.enabled?)));
+        let overrides = records
+            .iter()
+            .filter_map(|stored| Some((&stored.id, stored.enabled?)));
         state.pool.set_all_enabled(overrides);
         for stored in records {
             let Some(account) = state.accounts.get_mut(&stored.id) else {
@@ -106,24 +109,24 @@ impl AuthManager {
         Ok(loaded)
     }
 
-    /// Registers a credential, or redefines the one that has its id: that keeps its health, its
-    /// attempts in flight, and its renewed tokens if the secrets given are the same as before.
+    /// Registers a credential, or redefines the one that has its id. A redefined credential keeps
+    /// its health and its attempts in flight, and its refreshed tokens if the given secrets are
+    /// the same as before.
     ///
     /// # Errors
-    /// It cannot be registered, and nothing changed; or it could not be saved.
+    /// It is invalid, and nothing changed; or it could not be saved.
     pub async fn register(&self, registration: Registration) -> Result<(), ChangeError> {
         let id = registration.credential.id.clone();
         self.upsert(&[registration])?;
         Ok(self.save(&id).await?)
     }
 
-    /// Takes what one source says now: `ids` are all that it has, and `changed` those of them that are
-    /// new or say something else than before. Others of its own are removed, those of other sources
-    /// stay.
+    /// Synchronizes the credentials of one source, those whose origin `mine` accepts: `ids` are
+    /// all that the source has, and `changed` those of them that are new or different. Its other
+    /// credentials are removed.
     ///
     /// # Errors
-    /// They cannot be registered, and nothing changed; or what is known of the removed ones could
-    /// not be forgotten by the store.
+    /// They are invalid, and nothing changed; or the store failed to delete the removed ones.
     pub async fn sync(
         &self,
         mine: impl Fn(&Origin) -> bool,
@@ -132,69 +135,73 @@ impl AuthManager {
     ) -> Result<(), ChangeError> {
         let mut removed: Vec<CredentialId> = {
             let state = self.inner.lock();
-            let known = state.accounts.iter();
-            let known = known.filter(|(id, account)| mine(&account.origin) && !ids.contains(*id));
-            known.map(|(id, _)| id.clone()).collect()
+            state
+                .accounts
+                .iter()
+                .filter(|(id, account)| mine(&account.origin) && !ids.contains(*id))
+                .map(|(id, _)| id.clone())
+                .collect()
         };
         removed.sort_unstable();
         self.upsert(&changed)?;
-        // The source does not have them any more, whatever the store says.
+        // The removal does not depend on the store: the source no longer has them.
         let _saving = self.inner.save_lock.lock().await;
         self.remove_all(&removed);
         for id in &removed {
-            let deleted = persistence::delete(&self.inner, id).await;
-            deleted.map_err(ChangeError::SaveFailed)?;
+            persistence::delete(&self.inner, id)
+                .await
+                .map_err(ChangeError::SaveFailed)?;
         }
         Ok(())
     }
 
-    /// Removes a credential, with everything that is known of it. Attempts under way go on.
+    /// Removes a credential with all its state. Its running attempts continue.
     ///
     /// # Errors
-    /// There is none, its source would bring it back, or the store failed to forget it; nothing
-    /// changed then.
+    /// It does not exist, a source defines it, or the store failed to delete it; nothing changed.
     pub async fn remove(&self, id: &CredentialId) -> Result<(), ChangeError> {
         let origin = {
             let state = self.inner.lock();
-            let account = state.accounts.get(id);
-            let account = account.ok_or_else(|| ChangeError::NotFound(id.clone()))?;
+            let account = state
+                .accounts
+                .get(id)
+                .ok_or_else(|| ChangeError::NotFound(id.clone()))?;
             account.origin.clone()
         };
         if origin != Origin::Admin {
             let id = id.clone();
             return Err(ChangeError::DefinedBySource { id, origin });
         }
-        // What the store still had would come back with the next start: so it comes first, and what
-        // fails has changed nothing.
+        // The store comes first: a record left there would come back at the next start, and a
+        // failure now has changed nothing.
         let _saving = self.inner.save_lock.lock().await;
-        let deleted = persistence::delete(&self.inner, id).await;
-        deleted.map_err(ChangeError::DeleteFailed)?;
+        persistence::delete(&self.inner, id)
+            .await
+            .map_err(ChangeError::DeleteFailed)?;
         self.remove_all(std::slice::from_ref(id));
         Ok(())
     }
 
-    /// Puts a credential in use or out of use, whatever its source says, until that is undone.
+    /// Enables or disables a credential. This overrides its source, also after a restart.
     ///
     /// # Errors
-    /// There is none, or the change could not be saved.
+    /// It does not exist, or the change could not be saved.
     pub async fn set_enabled(&self, id: &CredentialId, enabled: bool) -> Result<(), ChangeError> {
         {
             let mut state = self.inner.lock();
-            let known = state.pool.set_enabled(id.as_str(), enabled);
-            known.ok_or_else(|| ChangeError::NotFound(id.clone()))?;
+            state
+                .pool
+                .set_enabled(id.as_str(), enabled)
+                .ok_or_else(|| ChangeError::NotFound(id.clone()))?;
             if let Some(account) = state.accounts.get_mut(id) {
                 account.record.enabled = Some(enabled);
             }
-            // From here on, so that no other configuration loses the word before it is saved.
+            // Marked before the save, so that a reload in between does not lose the override.
             if self.inner.store.is_some() {
                 state.unsaved.insert(id.clone());
             }
             self.inner.schedule(&mut state, id);
-            let effects = Effects {
-                capacity_freed: enabled,
-                ..Effects::default()
-            };
-            self.inner.take_effects(&mut state, effects);
+            state.capacity_freed |= enabled;
             self.inner.finish(state);
         }
         self.inner.background.wake();
@@ -202,14 +209,16 @@ impl AuthManager {
         Ok(self.save(id).await?)
     }
 
-    /// Forgets what is known against a credential, a rejected refresh included.
+    /// Clears the failures and cooldowns of a credential, and a rejected refresh.
     ///
     /// # Errors
-    /// There is none.
+    /// It does not exist.
     pub fn reset(&self, id: &CredentialId) -> Result<(), ChangeError> {
         let mut state = self.inner.lock();
-        let effects = state.pool.reset(id.as_str());
-        let effects = effects.ok_or_else(|| ChangeError::NotFound(id.clone()))?;
+        let effects = state
+            .pool
+            .reset(id.as_str())
+            .ok_or_else(|| ChangeError::NotFound(id.clone()))?;
         if let Some(account) = state.accounts.get_mut(id) {
             account.refresh.rejected = None;
             account.refresh.not_before = None;
@@ -224,7 +233,7 @@ impl AuthManager {
         Ok(())
     }
 
-    /// Has tokens renewed by this from now on.
+    /// Sets the refresher for all refreshes from now on.
     pub fn set_refresher(&self, refresher: Arc<dyn Refresher>) {
         self.inner.lock().refresher = Some(refresher);
         self.schedule_all();
@@ -233,15 +242,18 @@ impl AuthManager {
     pub(crate) fn upsert(&self, registrations: &[Registration]) -> Result<(), PoolError> {
         let now = self.inner.now();
         let mut state = self.inner.lock();
-        state
-            .pool
-            .upsert(registrations.iter().map(pool_credential).collect())?;
+        state.pool.upsert(
+            registrations
+                .iter()
+                .map(Registration::pool_credential)
+                .collect(),
+        )?;
         let mut events = Vec::with_capacity(registrations.len());
-        // The operator's word counts more than the source's.
+        // The operator's override takes precedence over the source.
         let mut overrides = Vec::new();
         for registration in registrations {
             let id = &registration.credential.id;
-            let what = match state.accounts.get_mut(id) {
+            let kind = match state.accounts.get_mut(id) {
                 None => {
                     state.add_account(registration, now);
                     EventKind::Registered
@@ -255,22 +267,18 @@ impl AuthManager {
                     EventKind::Updated
                 }
             };
-            events.push((id.clone(), what));
+            events.push((id.clone(), kind));
         }
         state.pool.set_all_enabled(overrides);
         for (id, _) in &events {
             self.inner.schedule(&mut state, id);
         }
-        // Who waits may be served by one that is new.
-        let effects = Effects {
-            capacity_freed: true,
-            ..Effects::default()
-        };
-        self.inner.take_effects(&mut state, effects);
+        // A new credential may serve a waiting call.
+        state.capacity_freed = true;
         self.inner.finish(state);
         self.inner.background.wake();
-        for (id, what) in events {
-            self.inner.emit(&id, now, what);
+        for (id, kind) in events {
+            self.inner.emit(&id, now, kind);
         }
         Ok(())
     }
@@ -280,12 +288,8 @@ impl AuthManager {
             let mut state = self.inner.lock();
             state.pool.remove(ids);
             state.remove(ids);
-            // What they had under way does not count with their providers any more.
-            let effects = Effects {
-                capacity_freed: true,
-                ..Effects::default()
-            };
-            self.inner.take_effects(&mut state, effects);
+            // Attempts of removed credentials no longer count against their provider's limit.
+            state.capacity_freed = true;
             self.inner.finish(state);
         }
         let now = self.inner.now();
@@ -298,16 +302,17 @@ impl AuthManager {
         persistence::save(&self.inner, id).await
     }
 
-    /// Looks anew at when tokens are to be renewed: what executors say of it has changed.
+    /// Recomputes when refreshes are due. Call it when the executors' leads or policies have
+    /// changed.
     pub fn reschedule(&self) {
         self.schedule_all();
     }
 
     fn schedule_all(&self) {
         let ids: Vec<CredentialId> = self.inner.lock().accounts.keys().cloned().collect();
-        for some in ids.chunks(SCHEDULE_BATCH_MAX) {
+        for batch in ids.chunks(SCHEDULE_BATCH_MAX) {
             let mut state = self.inner.lock();
-            for id in some {
+            for id in batch {
                 self.inner.schedule(&mut state, id);
             }
         }
@@ -315,6 +320,6 @@ impl AuthManager {
     }
 }
 
-/// How many credentials are looked at under one lock: some hundred microseconds, since calls wait for
-/// it meanwhile.
+/// Credentials rescheduled under one lock: some hundred microseconds, since calls wait for the
+/// lock.
 const SCHEDULE_BATCH_MAX: usize = 256;

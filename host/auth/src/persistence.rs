@@ -1,17 +1,16 @@
-//! What the store has of credentials: how a record is made, saved and deleted. Whoever saves or deletes
-//! holds [`Inner::save_lock`], so that no two of them overtake each other.
+//! What the store keeps of credentials: how a record is built, saved and deleted. Every save and delete
+//! holds [`Inner::save_lock`], so that two of them cannot overtake each other.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_credential::{CredentialId, Timestamp};
-use tokio::time::sleep;
+use jackfield_credential::{CredentialId, HealthRecord, Timestamp};
+use tokio::time::{sleep, timeout};
 
 use crate::account::{Account, Tokens};
-use crate::state::Inner;
-use crate::{Store, StoreError, StoredCredential};
+use crate::inner::Inner;
+use crate::port::{Store, StoreError, StoredCredential};
 
-/// What the store is to have of an account, with these tokens where they are newer than its own.
+/// Builds the record of an account, with `tokens` in place of its own if they are given.
 pub(crate) fn build_record(
     id: &CredentialId,
     account: &Account,
@@ -32,20 +31,20 @@ pub(crate) fn build_record(
     }
 }
 
-/// Saves what is to be kept of a credential, if anything is. What fails is tried again by
-/// [`AuthManager::flush`](crate::AuthManager::flush).
-pub(crate) async fn save(inner: &Arc<Inner>, id: &CredentialId) -> Result<(), StoreError> {
+/// Saves the record of a credential, if it has anything to save. A save that fails is repeated by
+/// [`flush`].
+pub(crate) async fn save(inner: &Inner, id: &CredentialId) -> Result<(), StoreError> {
     let Some(store) = &inner.store else {
         return Ok(());
     };
     let _saving = inner.save_lock.lock().await;
-    let saved = save_now(inner, &**store, id).await;
+    let saved = save_locked(inner, &**store, id).await;
     inner.note_saved(id, saved.is_ok());
     saved
 }
 
-async fn save_now(
-    inner: &Arc<Inner>,
+async fn save_locked(
+    inner: &Inner,
     store: &dyn Store,
     id: &CredentialId,
 ) -> Result<(), StoreError> {
@@ -63,7 +62,7 @@ async fn save_now(
         (stored, record.version, account.incarnation)
     };
     let saved = match store.save(stored.clone(), expected).await {
-        // What is there is of an account that had this id before and could not be deleted.
+        // The record is left over from an account that had this id before and could not be deleted.
         Err(StoreError::Conflict) if expected.is_none() => {
             let found = version(store, id).await?;
             store.save(stored, found).await
@@ -77,21 +76,20 @@ async fn save_now(
     Ok(())
 }
 
-/// Has the store forget a credential.
-pub(crate) async fn delete(inner: &Arc<Inner>, id: &CredentialId) -> Result<(), StoreError> {
+/// Deletes a credential from the store.
+pub(crate) async fn delete(inner: &Inner, id: &CredentialId) -> Result<(), StoreError> {
     match &inner.store {
         Some(store) => store.delete(id.clone()).await,
         None => Ok(()),
     }
 }
 
-/// Saves tokens that were just renewed, and answers the record's version. The old ones may be void
-/// already, so a store that fails is asked again for a while before anybody gets the tokens, and in the
-/// end they are used although a restart would lose them; they are saved as soon as that works. For the
-/// same reason they take the place of a record that
-/// somebody else has saved: whoever was given tokens last has those that count.
+/// Saves refreshed tokens, and returns the version of the record. Retries before the tokens become
+/// visible, because the provider may have revoked the old ones. If all retries fail, the tokens are
+/// used all the same and saved later; until then a restart would lose them. On conflict the latest
+/// tokens win.
 pub(crate) async fn save_with_retry(
-    inner: &Arc<Inner>,
+    inner: &Inner,
     record: StoredCredential,
     mut expected: Option<u64>,
 ) -> Option<u64> {
@@ -105,33 +103,103 @@ pub(crate) async fn save_with_retry(
             Err(StoreError::Failed(why)) => why,
             Err(StoreError::Conflict) => match version(&**store, &record.id).await {
                 Ok(found) => {
-                    tracing::warn!(credential = %record.id, "replacing what another process saved");
+                    tracing::warn!(
+                        credential = %record.id,
+                        "overwriting a record that another process saved"
+                    );
                     expected = found;
                     continue;
                 }
                 Err(error) => error.to_string(),
             },
         };
-        tracing::error!(credential = %record.id, why, "renewed tokens cannot be saved yet");
+        tracing::error!(credential = %record.id, why, "refreshed tokens not saved; retrying");
         sleep(pause).await;
     }
-    tracing::error!(credential = %record.id, "renewed tokens are not saved: a restart now loses them");
+    tracing::error!(
+        credential = %record.id,
+        "refreshed tokens not saved; a restart now would lose them"
+    );
     inner.note_saved(&record.id, false);
     None
 }
 
-/// The version of the record that the store has; none if it has none.
+/// Returns the version of a record in the store; `None` if there is no record.
 async fn version(store: &dyn Store, id: &CredentialId) -> Result<Option<u64>, StoreError> {
     let records = store.list().await?;
     let found = records.into_iter().find(|record| record.id == *id);
     Ok(found.map(|record| record.version))
 }
 
-/// How long a store that fails is left alone: a full disk or a lock held by a backup may pass, and
-/// calls wait for these tokens.
+/// Saves what the store does not have yet: health, and records whose last save failed.
+pub(crate) async fn flush(inner: &Inner) -> Result<(), StoreError> {
+    let Some(store) = &inner.store else {
+        return Ok(());
+    };
+    for id in inner.unsaved() {
+        save(inner, &id).await?;
+    }
+    let mut batch = DirtyBatch {
+        records: inner.take_dirty(),
+        inner,
+    };
+    if !batch.records.is_empty() {
+        store.save_health(batch.records.clone()).await?;
+        batch.records.clear();
+    }
+    Ok(())
+}
+
+/// Flushes whenever something has changed. Never returns.
+pub(crate) async fn flush_when_changed(inner: &Inner) {
+    let mut pause = WRITE_PAUSE;
+    loop {
+        if !inner.is_dirty() {
+            inner.background.writes.notified().await;
+        }
+        // Changes during the pause are saved with the first one.
+        sleep(pause).await;
+        pause = match timeout(WRITE_MAX, flush(inner)).await {
+            Ok(Ok(())) => WRITE_PAUSE,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "changes not saved; retrying");
+                (pause * 2).min(WRITE_PAUSE_MAX)
+            }
+            Err(_) => {
+                tracing::error!(after = ?WRITE_MAX, "the store does not respond");
+                (pause * 2).min(WRITE_PAUSE_MAX)
+            }
+        };
+    }
+}
+
+/// Health on its way to the store. On drop, whatever was not saved is marked as changed again; so a
+/// flush that fails or is cancelled loses nothing.
+struct DirtyBatch<'a> {
+    inner: &'a Inner,
+    records: Vec<HealthRecord>,
+}
+
+impl Drop for DirtyBatch<'_> {
+    fn drop(&mut self) {
+        self.inner.restore_dirty(std::mem::take(&mut self.records));
+    }
+}
+
+/// Pauses between attempts to save refreshed tokens. A full disk, or a lock held by a backup, may
+/// pass; calls wait for these tokens meanwhile.
 const STORE_PAUSES: [Duration; 4] = [
     Duration::from_millis(100),
     Duration::from_millis(500),
     Duration::from_secs(2),
     Duration::from_secs(5),
 ];
+
+/// How long changes are gathered before a flush. A crash loses at most this much of health.
+const WRITE_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause while the store fails.
+const WRITE_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long one flush may take.
+const WRITE_MAX: Duration = Duration::from_secs(30);

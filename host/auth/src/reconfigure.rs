@@ -1,32 +1,33 @@
-//! A new configuration: all that it says takes effect at one moment, and whoever stays keeps what was
-//! learnt of it. To those who are new it is as if there had been a restart.
+//! A new configuration: it takes effect at one moment. Credentials that stay keep their state; new
+//! ones start with what the store has, as after a restart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jackfield_credential::{
-    Credential, CredentialId, Effects, HealthRecord, PoolError, PoolOptions, Timestamp,
+    Credential, CredentialId, HealthRecord, PoolError, PoolOptions, Timestamp,
 };
 use tokio::sync::MutexGuard;
 
 use crate::events::EventKind;
-use crate::manager::pool_credential;
+use crate::manager::AuthManager;
 use crate::persistence;
+use crate::port::{StoreError, StoredCredential};
+use crate::registration::Registration;
 use crate::state::State;
-use crate::{AuthManager, Registration, StoreError, StoredCredential};
 
-/// A whole new configuration, as far as credentials go.
+/// The credentials of a whole new configuration.
 #[derive(Debug)]
 pub struct Reconfiguration {
-    /// All credentials, whoever defines them. Others go; what is kept of those stays in the store.
+    /// All credentials, from every source. Others are removed; their records stay in the store.
     pub registrations: Vec<Registration>,
-    /// What the pool goes by.
+    /// The pool's options.
     pub options: PoolOptions,
-    /// What is known from before of those that are new.
+    /// The stored state of all credentials, for those that are new.
     pub persisted: PersistedState,
 }
 
-/// What is kept of all credentials, in the store or on the way there.
+/// The stored state of all credentials, including what is not saved yet.
 #[derive(Clone, Debug, Default)]
 pub struct PersistedState {
     records: BTreeMap<CredentialId, StoredCredential>,
@@ -34,44 +35,46 @@ pub struct PersistedState {
 }
 
 impl PersistedState {
-    /// Credentials that the admin API made: those that are there, and those that a restart would
-    /// bring back.
+    /// Returns the records of credentials created through the admin API, including those that a
+    /// restart would restore.
     pub fn admin_created(&self) -> impl Iterator<Item = &StoredCredential> {
         let records = self.records.values();
         records.filter(|record| record.definition.is_some())
     }
 }
 
-/// What a new configuration made of the credentials, in numbers.
+/// Numbers of credentials that a new configuration added, changed and removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReconfigureSummary {
-    /// That are there now.
+    /// Credentials in total.
     pub total: usize,
-    /// That were not there before.
+    /// Credentials that are new.
     pub added: usize,
-    /// Of which something else is said than before.
+    /// Credentials whose definition changed.
     pub changed: usize,
-    /// That are gone.
+    /// Credentials that were removed.
     pub removed: usize,
 }
 
 impl AuthManager {
-    /// Held by whoever makes registrations out of a configuration, or removes credentials, until that
-    /// is done: so no configuration takes the place of the other meanwhile.
+    /// Locks the set of credentials. Hold the guard from when registrations are built from a
+    /// configuration until they are applied, and while credentials are removed, so that two
+    /// changes cannot overwrite each other.
     pub async fn lock_registrations(&self) -> MutexGuard<'_, ()> {
         self.inner.registration_lock.lock().await
     }
 
-    /// What is kept of all credentials: for a [`Reconfiguration`], under [`AuthManager::changing`].
+    /// Returns the stored state of all credentials, for a [`Reconfiguration`]. Call it under
+    /// [`AuthManager::lock_registrations`].
     ///
     /// # Errors
     /// The store's.
     pub async fn persisted_state(&self) -> Result<PersistedState, StoreError> {
         let mut persisted = PersistedState::default();
         if let Some(store) = &self.inner.store {
-            // What cannot be saved now is tried again anyhow.
+            // The flush is repeated later in any case.
             if let Err(error) = self.flush().await {
-                tracing::warn!(%error, "not everything is saved yet");
+                tracing::warn!(%error, "some changes are not saved yet");
             }
             let records = store.list().await?.into_iter();
             persisted.records = records.map(|record| (record.id.clone(), record)).collect();
@@ -91,15 +94,16 @@ impl AuthManager {
         Ok(persisted)
     }
 
-    /// Takes a new configuration in place of the present one. Whose id stays keeps health, attempts
-    /// in flight, the operator's word, and renewed tokens if the source's secrets are the same as
-    /// before; attempts under way with those that go end as they are.
+    /// Replaces the configuration. Credentials whose id stays keep their health, attempts in
+    /// flight and the operator's override, and their refreshed tokens if the source's secrets are
+    /// the same as before. Attempts with removed credentials end normally.
     ///
-    /// `publish` is told the configuration's number, which leases carry from the same moment on. It
-    /// runs under the lock, so it stores whatever else is of this configuration, and no more.
+    /// `publish` receives the configuration's number, which all leases carry from the same moment
+    /// on. It runs under the lock, so it should do no more than store the rest of the
+    /// configuration.
     ///
     /// # Errors
-    /// The credentials cannot stand in a pool together. Nothing changed then.
+    /// The credentials are not valid together. Nothing changed.
     pub fn reconfigure(
         &self,
         new: Reconfiguration,
@@ -110,7 +114,10 @@ impl AuthManager {
             options,
             mut persisted,
         } = new;
-        let credentials = registrations.iter().map(pool_credential).collect();
+        let credentials = registrations
+            .iter()
+            .map(Registration::pool_credential)
+            .collect();
         let now = self.inner.now();
         let mut state = self.inner.lock();
         let credentials = apply_overrides(&state, &persisted, credentials);
@@ -147,24 +154,20 @@ impl AuthManager {
                 events.push((id.clone(), EventKind::Updated));
             }
         }
-        // The executors, and with them their leads, may be others.
+        // The executors may have changed, and their leads with them.
         for registration in &registrations {
             self.inner.schedule(&mut state, &registration.credential.id);
         }
-        let effects = Effects {
-            capacity_freed: true,
-            ..Effects::default()
-        };
-        self.inner.take_effects(&mut state, effects);
+        state.capacity_freed = true;
         self.inner.finish(state);
         self.inner.background.wake();
-        for (id, what) in events {
-            self.inner.emit(&id, now, what);
+        for (id, kind) in events {
+            self.inner.emit(&id, now, kind);
         }
         Ok(summary)
     }
 
-    /// Adds an account that the pool has already, with what is known of it from before.
+    /// Adds the account of a credential that the pool has already, with its stored state.
     fn add(
         &self,
         state: &mut State,
@@ -187,7 +190,7 @@ impl AuthManager {
             .restore(persisted.health.remove(id).unwrap_or_default());
     }
 
-    /// Has an account say what its source says now; answers whether that is something else.
+    /// Updates an account from its source. Returns true if anything changed.
     fn redefine(
         &self,
         state: &mut State,
@@ -211,7 +214,7 @@ impl AuthManager {
     }
 }
 
-/// The credentials as the operator wants them: that word counts more than the source's.
+/// Returns the credentials with the operator's overrides of `enabled` applied.
 fn apply_overrides(
     state: &State,
     persisted: &PersistedState,
@@ -230,7 +233,7 @@ fn apply_overrides(
     credentials
 }
 
-/// The credentials as the pool has them.
+/// Returns the credentials in the pool, by id.
 fn defined_credentials(state: &State) -> BTreeMap<CredentialId, Arc<Credential>> {
     let known = state.accounts.keys().filter_map(|id| {
         let slot = state.pool.slot(id.as_str())?;
@@ -243,7 +246,7 @@ fn defined_credentials(state: &State) -> BTreeMap<CredentialId, Arc<Credential>>
 fn removed_ids(state: &State, stay: &BTreeSet<&CredentialId>) -> Vec<CredentialId> {
     let known = state.accounts.keys();
     let mut removed: Vec<_> = known.filter(|id| !stay.contains(id)).cloned().collect();
-    // Events come in the order of ids.
+    // Events are emitted in the order of ids.
     removed.sort_unstable();
     removed
 }

@@ -1,4 +1,4 @@
-//! A credential together with its secrets, as it is registered.
+//! A credential with its secrets, as a source registers it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,33 +9,33 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::Definition;
+use crate::port::Definition;
 
-/// A credential and its secrets. `Debug` shows the names of the secrets and no more.
+/// A credential with its secrets. `Debug` shows the names of the secrets only.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    /// The credential. Its `secret_fields` need not be filled in: they are taken from `secrets`.
+    /// The credential. `secret_fields` may be empty: it is filled from `secrets`.
     pub credential: Credential,
-    /// The secrets, by the names that executors know them by, such as `api-key`.
+    /// The secrets, by the names that executors use, such as `api-key`.
     pub secrets: BTreeMap<String, SecretString>,
-    /// The proxy of its connections: a URL, which may hold a password.
+    /// The proxy of its connections: a URL, which may contain a password.
     pub proxy: Option<SecretString>,
-    /// Who says so.
+    /// The source.
     pub origin: Origin,
-    /// When the access token among the secrets ends, where that is known.
+    /// When the access token expires, if known.
     pub expires_at: Option<Timestamp>,
-    /// When the tokens were renewed, where that is known.
+    /// When the tokens were last refreshed, if known.
     pub refreshed_at: Option<Timestamp>,
-    /// When to renew them.
+    /// When to refresh the tokens.
     pub timing: RefreshTiming,
-    /// What else is known of the account and is not secret: its e-mail address, its project.
+    /// Other account data that is not secret, such as e-mail address and project.
     pub metadata: BTreeMap<String, Value>,
-    /// What to keep of it, where the admin API made it.
+    /// The definition to store, for a credential created through the admin API.
     pub definition: Option<Definition>,
 }
 
 impl Registration {
-    /// A registration by the configuration, of which nothing else is known.
+    /// Creates a registration with origin [`Origin::Config`] and no other data.
     pub fn new(credential: Credential, secrets: BTreeMap<String, SecretString>) -> Self {
         Self {
             credential,
@@ -50,7 +50,15 @@ impl Registration {
         }
     }
 
-    /// A digest of its secrets: tells whether a source gives the same as before.
+    /// Returns the credential for the pool, with the names of its secrets filled in.
+    pub(crate) fn pool_credential(&self) -> Credential {
+        Credential {
+            secret_fields: self.secrets.keys().cloned().collect(),
+            ..self.credential.clone()
+        }
+    }
+
+    /// Returns a digest of the secrets. It shows whether a source has the same secrets as before.
     pub(crate) fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         for (name, secret) in &self.secrets {
@@ -63,16 +71,16 @@ impl Registration {
     }
 }
 
-/// When tokens are renewed; see [`RefreshFacts`](jackfield_credential::RefreshFacts).
+/// When tokens are refreshed; see [`RefreshFacts`](jackfield_credential::RefreshFacts).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RefreshTiming {
-    /// So long before their end; none leaves it to the executor.
+    /// Time before expiry; `None` leaves it to the executor.
     pub lead: Option<Duration>,
-    /// So often, whatever their end.
+    /// Interval between refreshes, whatever the expiry.
     pub interval: Option<Duration>,
 }
 
-/// Who defines a credential.
+/// The source that defines a credential.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// The configuration.
@@ -84,7 +92,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The word for it in the admin API.
+    /// Returns the word used in the admin API.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Config => "config",

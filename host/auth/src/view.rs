@@ -1,4 +1,4 @@
-//! What people may know of one credential, beside how it stands in the pool. Nothing here is secret.
+//! What the admin API shows of a credential. It contains no secret.
 
 use std::collections::BTreeMap;
 
@@ -10,52 +10,52 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::account::Account;
+use crate::manager::AuthManager;
+use crate::registration::Origin;
 use crate::state::State;
-use crate::{AuthManager, Origin};
 
-/// One credential, for people.
+/// One credential, as operators see it.
 #[derive(Clone, Debug)]
 pub struct CredentialView {
-    /// How it stands in the pool.
+    /// Its status in the pool.
     pub status: CredentialStatus,
-    /// What that amounts to; here it may be [`Status::Refreshing`], too.
+    /// The summary of the status. Here it may also be [`Status::Refreshing`].
     pub aggregate: Aggregate,
-    /// A short name that tells nothing of the secret and stays the same over restarts: 16
-    /// hexadecimal digits.
+    /// A short name that reveals no secret and survives restarts: 16 hexadecimal digits.
     pub index: String,
-    /// Whose account it is, where that is known: an e-mail address.
+    /// The account's owner, if known: an e-mail address, with the project if there is one.
     pub account: Option<String>,
-    /// Whether its connections go through a proxy, and of which kind, such as `via socks5 proxy`.
+    /// The kind of proxy that its connections use, such as `via socks5 proxy`.
     pub proxy: Option<String>,
-    /// Who defines it.
+    /// The source that defines it.
     pub origin: Origin,
-    /// When its access token ends.
+    /// When its access token expires.
     pub expires_at: Option<Timestamp>,
-    /// How the renewal of its tokens stands.
+    /// The state of its token refresh.
     pub refresh: RefreshView,
-    /// What else is known of the account.
+    /// Other account data.
     pub metadata: BTreeMap<String, Value>,
-    /// When it became known.
+    /// When it was first registered.
     pub created_at: Timestamp,
 }
 
-/// How the renewal of tokens stands.
+/// The state of a token refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshView {
-    /// When the tokens were last renewed.
+    /// When the tokens were last refreshed.
     pub refreshed_at: Option<Timestamp>,
-    /// When that is due again.
+    /// When the next refresh is due.
     pub due_at: Option<Timestamp>,
-    /// Whether it is under way.
+    /// True while a refresh is running.
     pub running: bool,
-    /// Failures in a row.
+    /// Consecutive failures.
     pub failures: u32,
-    /// Why the provider will not renew them any more.
+    /// Why the provider rejected the refresh token.
     pub rejected: Option<String>,
 }
 
 impl AuthManager {
-    /// All credentials, ordered by id.
+    /// Returns all credentials, ordered by id.
     pub fn list(&self) -> Vec<CredentialView> {
         let now = self.inner.now();
         let state = self.inner.lock();
@@ -66,17 +66,18 @@ impl AuthManager {
             .collect()
     }
 
-    /// How many refreshes are under way: whoever stops should let them end, since a provider may
-    /// have taken back the tokens that are kept.
+    /// Returns the number of running refreshes. A shutdown should wait for them: the provider may
+    /// have revoked the tokens in the store already.
     pub fn refreshes_running(&self) -> usize {
         let state = self.inner.lock();
-        let running = state.accounts.values();
-        running
+        state
+            .accounts
+            .values()
             .filter(|account| account.refresh.running.is_some())
             .count()
     }
 
-    /// One credential.
+    /// Returns one credential.
     pub fn get(&self, id: &CredentialId) -> Option<CredentialView> {
         let now = self.inner.now();
         let state = self.inner.lock();
@@ -112,8 +113,8 @@ fn view(state: &State, status: CredentialStatus) -> Option<CredentialView> {
     })
 }
 
-/// As CLIProxyAPI v6.7.21 makes it: the first 8 bytes of SHA-256 over the file's name, the API key,
-/// or the id.
+/// Returns the same index as CLIProxyAPI v6.7.21: the first 8 bytes of SHA-256 of the file's name,
+/// the API key, or the id.
 fn index(id: &CredentialId, account: &Account) -> String {
     let key = account.tokens.secrets.get("api-key");
     let of = match (&account.origin, key) {
@@ -129,7 +130,8 @@ fn index(id: &CredentialId, account: &Account) -> String {
         .collect()
 }
 
-/// A key has no owner that could be told without telling the key.
+/// Returns the owner of an OAuth account. For an API key there is nothing to show but the key
+/// itself.
 fn owner(kind: CredentialKind, account: &Account) -> Option<String> {
     let email = account.metadata.get("email")?.as_str()?.trim();
     if kind == CredentialKind::ApiKey || email.is_empty() {
@@ -160,8 +162,9 @@ mod tests {
     use crate::Registration;
 
     fn account(secrets: &[(&str, &str)]) -> Account {
-        let secrets = secrets.iter();
-        let secrets = secrets.map(|(name, secret)| ((*name).to_owned(), (*secret).into()));
+        let secrets = secrets
+            .iter()
+            .map(|(name, secret)| ((*name).to_owned(), (*secret).into()));
         let credential = Credential::new("me", "acme", "http://127.0.0.1:1");
         let registration = Registration::new(credential, secrets.collect());
         Account::new(&registration, Timestamp::default(), 1)
@@ -192,7 +195,7 @@ mod tests {
         account.metadata = metadata(&[("email", " me@example.com ")]);
         let address = Some("me@example.com".to_owned());
         assert_eq!(owner(CredentialKind::Oauth, &account), address);
-        // The seed answers with the key itself.
+        // CLIProxyAPI returns the key itself here.
         assert_eq!(owner(CredentialKind::ApiKey, &account), None);
         account.metadata = metadata(&[("email", "me@example.com"), ("project_id", "p")]);
         let with_project = Some("me@example.com (p)".to_owned());

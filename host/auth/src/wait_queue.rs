@@ -1,17 +1,12 @@
-//! Waiting for room: credentials and providers have caps on what is under way, and whoever comes to a
-//! full pool waits in the order of arrival, for a bounded time, in a bounded queue.
+//! The queue of calls that wait for capacity. It knows models and tickets only, and takes no other lock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jackfield_credential::CandidateQuery;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
 
-use crate::state::Inner;
-
-/// Who waits, in the order of arrival.
+/// The waiting calls, in order of arrival.
 #[derive(Default)]
 pub(crate) struct WaitQueue {
     queue: Mutex<Queue>,
@@ -19,85 +14,75 @@ pub(crate) struct WaitQueue {
 
 #[derive(Default)]
 struct Queue {
+    /// By ticket. Tickets count up, so this is the order of arrival.
     waiting: BTreeMap<u64, Waiter>,
     last_ticket: u64,
 }
 
 struct Waiter {
-    name: Arc<str>,
+    model: Arc<str>,
     wake: oneshot::Sender<()>,
 }
 
-/// The right to choose next, among those who wait for the same model. Dropping it passes it on.
-#[must_use = "dropped at once it is somebody else's turn"]
-pub struct QueueSlot {
-    inner: Arc<Inner>,
-    ticket: u64,
-}
-
-/// Why there is no turn.
+/// Why a call did not get its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueueError {
-    /// So many wait already that one more would wait in vain.
-    #[error("{WAITERS_MAX} calls wait for room already")]
+    /// The queue has no place for another call.
+    #[error("the wait queue is full ({WAITERS_MAX} calls)")]
     Full,
-    /// The time is over.
-    #[error("no room was free in time")]
+    /// No capacity became free before the deadline.
+    #[error("no capacity became free in time")]
     TimedOut,
 }
 
-/// Calls that wait at once. Each holds its body; beyond that it is better to be told early.
+/// Calls in the queue. Each holds its request body in memory; one more is better rejected at once.
 pub const WAITERS_MAX: usize = 1024;
 
 impl WaitQueue {
-    /// Whether somebody waits for this model already: whoever comes now comes after.
-    pub(crate) fn has_queue(&self, name: &str) -> bool {
+    /// True if calls are queued for this model; new calls queue behind them.
+    pub(crate) fn has_queue(&self, model: &str) -> bool {
         let queue = self.queue.lock();
-        queue.waiting.values().any(|waiter| &*waiter.name == name)
+        queue.waiting.values().any(|waiter| &*waiter.model == model)
     }
 
-    fn next_ticket(&self) -> u64 {
+    /// Returns a ticket for the end of the queue.
+    pub(crate) fn next_ticket(&self) -> u64 {
         let mut queue = self.queue.lock();
         queue.last_ticket += 1;
         queue.last_ticket
     }
 
-    fn enqueue(&self, name: &Arc<str>, ticket: u64) -> Result<oneshot::Receiver<()>, QueueError> {
+    /// Adds a call at the place of its ticket. The receiver resolves when it is the call's turn.
+    pub(crate) fn enqueue(
+        &self,
+        model: &Arc<str>,
+        ticket: u64,
+    ) -> Result<oneshot::Receiver<()>, QueueError> {
         let mut queue = self.queue.lock();
         if queue.waiting.len() >= WAITERS_MAX {
             return Err(QueueError::Full);
         }
         let (wake, woken) = oneshot::channel();
-        let name = Arc::clone(name);
-        queue.waiting.insert(ticket, Waiter { name, wake });
+        let model = Arc::clone(model);
+        queue.waiting.insert(ticket, Waiter { model, wake });
         Ok(woken)
     }
 
-    fn dequeue(&self, ticket: u64) {
+    /// Removes a call that no longer waits.
+    pub(crate) fn dequeue(&self, ticket: u64) {
         self.queue.lock().waiting.remove(&ticket);
     }
 
-    /// Calls the first whose model has a credential with room now.
-    pub(crate) fn wake_next(&self, inner: &Inner) {
+    /// Wakes the first waiter whose model has free capacity.
+    pub(crate) fn wake_first(&self, has_capacity: impl Fn(&str) -> bool) {
         let mut queue = self.queue.lock();
-        if queue.waiting.is_empty() {
-            return;
-        }
-        let now = inner.now();
-        let mut state = inner.lock();
-        let mut is_served = |name: &str| {
-            state
-                .pool
-                .candidates(&CandidateQuery::first_round(name), now)
-                .is_ok()
-        };
         while let Some(ticket) = queue
             .waiting
             .iter()
-            .find_map(|(ticket, waiter)| is_served(&waiter.name).then_some(*ticket))
+            .find_map(|(ticket, waiter)| has_capacity(&waiter.model).then_some(*ticket))
         {
             let waiter = queue.waiting.remove(&ticket);
-            // Who has gone meanwhile is passed over.
+            // A send fails if the call has given up: then the next one gets the turn.
             if waiter.is_some_and(|waiter| waiter.wake.send(()).is_ok()) {
                 return;
             }
@@ -105,30 +90,33 @@ impl WaitQueue {
     }
 }
 
-/// Waits until it is this call's turn. `previous`: the one it had before and could not use, so that it
-/// keeps its place.
-pub(crate) async fn wait(
-    inner: &Arc<Inner>,
-    name: &Arc<str>,
-    previous: Option<QueueSlot>,
-    until: Instant,
-) -> Result<QueueSlot, QueueError> {
-    let slot = previous.unwrap_or_else(|| QueueSlot {
-        ticket: inner.wait_queue.next_ticket(),
-        inner: Arc::clone(inner),
-    });
-    let woken = inner.wait_queue.enqueue(name, slot.ticket)?;
-    // Room may have become free between the look and the queue.
-    inner.wait_queue.wake_next(inner);
-    match timeout_at(until, woken).await {
-        Ok(_) => Ok(slot),
-        Err(_) => Err(QueueError::TimedOut),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Drop for QueueSlot {
-    fn drop(&mut self) {
-        self.inner.wait_queue.dequeue(self.ticket);
-        self.inner.wait_queue.wake_next(&self.inner);
+    #[test]
+    fn wakes_first_waiter_whose_model_has_capacity() -> Result<(), QueueError> {
+        let queue = WaitQueue::default();
+        let [gpt, gemini] = ["gpt", "gemini"].map(Arc::from);
+        let mut first = queue.enqueue(&gpt, queue.next_ticket())?;
+        let mut second = queue.enqueue(&gemini, queue.next_ticket())?;
+        let mut third = queue.enqueue(&gemini, queue.next_ticket())?;
+        queue.wake_first(|model| model == "gemini");
+        assert!(first.try_recv().is_err() && third.try_recv().is_err());
+        assert_eq!(second.try_recv(), Ok(()));
+        assert!(queue.has_queue("gpt") && queue.has_queue("gemini"));
+        Ok(())
+    }
+
+    #[test]
+    fn skips_waiter_that_gave_up() -> Result<(), QueueError> {
+        let queue = WaitQueue::default();
+        let model = Arc::from("gpt");
+        drop(queue.enqueue(&model, queue.next_ticket())?);
+        let mut second = queue.enqueue(&model, queue.next_ticket())?;
+        queue.wake_first(|_| true);
+        assert_eq!(second.try_recv(), Ok(()));
+        assert!(!queue.has_queue("gpt"));
+        Ok(())
     }
 }

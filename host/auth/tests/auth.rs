@@ -1,4 +1,4 @@
-//! The auth manager with a store and a provider that play, and paused time.
+//! Tests of the auth manager with a store in memory, a fake provider and paused time.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,20 +1,20 @@
-//! A retry budget: how much a provider's outage may be amplified by trying again.
+//! A retry budget: it bounds the load that retries add to a provider's outage.
 
 use crate::Timestamp;
 
-/// How many further attempts there may be.
+/// How many retries are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetPolicy {
-    /// Further attempts for each thousand first ones.
+    /// Retries per thousand first attempts.
     pub ratio_permille: u32,
-    /// Further attempts a second, however few first ones there are.
+    /// Retries per second, in addition.
     pub per_second: u32,
-    /// The most that is saved up.
+    /// The most retries that can be saved up.
     pub burst: u32,
 }
 
-/// What Finagle and linkerd document as their defaults: a fifth of the first attempts, ten a second,
-/// and what ten seconds give may be saved up. See the constants for why.
+/// The documented defaults of Finagle and linkerd: a fifth of the first attempts, ten per second,
+/// and ten seconds' worth saved up. The constants say why.
 impl Default for BudgetPolicy {
     fn default() -> Self {
         Self {
@@ -25,17 +25,17 @@ impl Default for BudgetPolicy {
     }
 }
 
-/// What is left of a budget: a bucket that first attempts and time fill. It begins full.
+/// The balance of a budget: a token bucket, filled by first attempts and by time. It starts full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryBudget {
     /// In thousandths of an attempt.
     balance: u64,
-    /// Up to when time has filled it.
+    /// The time up to which it was filled.
     filled: Timestamp,
 }
 
 impl RetryBudget {
-    /// A full one.
+    /// Creates a full budget.
     pub fn new(policy: &BudgetPolicy, now: Timestamp) -> Self {
         Self {
             balance: policy.most(),
@@ -43,13 +43,13 @@ impl RetryBudget {
         }
     }
 
-    /// A first attempt.
+    /// Records a first attempt.
     pub fn deposit(&mut self, policy: &BudgetPolicy, now: Timestamp) {
         self.fill(policy, now);
         self.balance = (self.balance + u64::from(policy.ratio_permille)).min(policy.most());
     }
 
-    /// A further attempt, if there may be one.
+    /// Takes one retry from the budget. Returns false if there is none.
     pub fn withdraw(&mut self, policy: &BudgetPolicy, now: Timestamp) -> bool {
         self.fill(policy, now);
         let left = self.balance.checked_sub(ATTEMPT);
@@ -59,9 +59,9 @@ impl RetryBudget {
 
     fn fill(&mut self, policy: &BudgetPolicy, now: Timestamp) {
         let passed = now.saturating_since(self.filled).as_millis();
-        let passed = u64::try_from(passed).unwrap_or(u64::MAX);
-        // A thousandth of an attempt a millisecond for each attempt a second.
-        let filled = passed.saturating_mul(u64::from(policy.per_second));
+        let millis = u64::try_from(passed).unwrap_or(u64::MAX);
+        // One attempt per second is one thousandth per millisecond.
+        let filled = millis.saturating_mul(u64::from(policy.per_second));
         self.balance = self.balance.saturating_add(filled).min(policy.most());
         self.filled = self.filled.max(now);
     }
@@ -73,22 +73,22 @@ impl BudgetPolicy {
     }
 }
 
-/// One attempt in thousandths.
+/// One attempt, in thousandths.
 const ATTEMPT: u64 = 1000;
 
-/// A fifth: a provider that is down is then sent 1.2 times what clients send, which one that is up
-/// can bear, and a provider with a few faults still has all of them tried again. Finagle's budget
-/// ("Retry Budgets", 2016), linkerd's (`retryRatio` of a service profile) and Envoy's
-/// (`budget_percent`, of the requests under way) all begin with 20 %. gRPC (proposal A6) has a
-/// throttle of another form, which is off unless a service turns it on.
+/// A fifth: a provider that is down gets 1.2 times the clients' requests, which it can bear once
+/// it is up again, and a provider with few failures still gets all of them retried. Finagle's
+/// budget ("Retry Budgets", 2016), linkerd's (`retryRatio` of a service profile) and Envoy's
+/// (`budget_percent`, of the requests in flight) all default to 20 %. gRPC's throttle (proposal
+/// A6) has another form, and is off by default.
 const RATIO_PERMILLE: u32 = 200;
 
-/// So that a site with few calls, to which a share gives nothing, does not notice that there is a
-/// budget, while it is next to nothing to a provider. Finagle and linkerd have 10 a second
-/// (`minRetriesPerSecond`); Envoy counts 3 at once instead.
+/// A site with few calls, where a ratio allows nothing, should not notice the budget; for a
+/// provider it is next to nothing. Finagle and linkerd allow 10 per second
+/// (`minRetriesPerSecond`); Envoy allows 3 concurrent retries instead.
 const PER_SECOND: u32 = 10;
 
-/// Ten seconds of the above: as long as Finagle and linkerd (`ttl`) let a first attempt count.
+/// Ten seconds of the above: as long as a first attempt counts in Finagle and linkerd (`ttl`).
 const BURST: u32 = 10 * PER_SECOND;
 
 #[cfg(test)]
@@ -100,8 +100,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever the order: never more than the burst, the share of the first ones, and what time
-        /// gives; and whoever waits for long enough gets one.
+        /// In any order of events: retries never exceed the burst, the ratio of first attempts and
+        /// the rate; and after a second one is allowed again.
         #[test]
         fn further_attempts_are_bounded_by_first_ones_and_time(
             ratio_permille in 0_u32..2000,

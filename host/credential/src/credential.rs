@@ -1,4 +1,4 @@
-//! What the operator says about one account or API key. How it stands is the pool's to know.
+//! The definition of one account or API key. Its state is in the pool.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -6,46 +6,46 @@ use std::sync::Arc;
 
 use crate::{CredentialId, ModelKey, ProviderName};
 
-/// One account or API key with one provider. Nothing in it is secret: secrets are only named.
+/// One account or API key of one provider. It contains no secret, only the names of secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
-    /// Its name.
+    /// The unique name.
     pub id: CredentialId,
-    /// Whose it is.
+    /// The provider.
     pub provider: ProviderName,
-    /// Whether it may be used at all.
+    /// False if the operator disabled it.
     pub enabled: bool,
-    /// Credentials of a higher priority are used as long as any of them is fit. Default 0.
+    /// Credentials of a higher priority are used while any of them is available. Default 0.
     pub priority: i32,
-    /// Its share among equals, for selectors that weigh; at least 1.
+    /// Its share among credentials of the same priority, for selectors with weights; at least 1.
     pub weight: u32,
-    /// Where the provider's API begins, without a slash at the end.
+    /// The base URL of the provider's API, without a trailing slash.
     pub base_url: Arc<str>,
-    /// What the operator wrote down for executors and selectors: a region, a project.
+    /// Attributes for executors and selectors, such as a region or a project.
     pub attributes: BTreeMap<String, String>,
     /// The names of its secrets, never their values.
     pub secret_fields: Vec<String>,
     /// The models it serves.
     pub serves: Vec<Served>,
-    /// What people call it.
+    /// A label for operators.
     pub label: Option<Arc<str>>,
-    /// The prefix of its models' names, for people: the names in `serves` have it already.
+    /// The prefix of its models' names, for display: the names in `serves` contain it already.
     pub prefix: Option<Arc<str>>,
-    /// How it proves who it is.
+    /// API key or OAuth.
     pub kind: CredentialKind,
-    /// Its own word, or its provider's, on [`CooldownPolicy::disable_cooling`]; none leaves that to
-    /// the policy.
+    /// Its own or its provider's setting of [`CooldownPolicy::disable_cooling`]; `None` leaves it
+    /// to the policy.
     ///
     /// [`CooldownPolicy::disable_cooling`]: crate::CooldownPolicy::disable_cooling
     pub disable_cooling: Option<bool>,
-    /// How many attempts may be under way with it at once; none sets no limit.
+    /// Maximum number of attempts in flight; `None` means no limit.
     pub in_flight_max: Option<NonZeroU32>,
-    /// In how many rounds of a call it may be tried; none leaves that to the call.
+    /// In how many rounds of a call it may be tried; `None` leaves it to the call.
     pub rounds: Option<u32>,
 }
 
 impl Credential {
-    /// An enabled credential with an API key that serves nothing yet; all else is as by default.
+    /// Creates an enabled API-key credential that serves no model, with default settings.
     pub fn new(
         id: impl Into<CredentialId>,
         provider: impl Into<ProviderName>,
@@ -71,18 +71,18 @@ impl Credential {
     }
 }
 
-/// How a credential proves who it is.
+/// How a credential authenticates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CredentialKind {
-    /// With a key that stays the same until the operator changes it.
+    /// With a key that only the operator changes.
     #[default]
     ApiKey,
-    /// With a token that is renewed.
+    /// With a token that is refreshed.
     Oauth,
 }
 
 impl CredentialKind {
-    /// The word for it in the configuration and the admin API.
+    /// Returns the word used in the configuration and the admin API.
     pub fn label(self) -> &'static str {
         match self {
             Self::ApiKey => "api-key",
@@ -94,21 +94,21 @@ impl CredentialKind {
 /// A model that a credential serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
-    /// What its health is kept by.
+    /// The key of its health.
     pub model: ModelKey,
-    /// The provider's name of it, as configured, with its suffix if it has one.
+    /// The provider's name of the model, as configured, with its suffix if it has one.
     pub upstream: Arc<str>,
-    /// What clients may call it: its name and its aliases. Where several models of one credential
-    /// share a name, the first is meant.
+    /// The names that clients may use: its name and its aliases. If several models of a credential
+    /// share a name, the first is used.
     pub names: Vec<Arc<str>>,
     /// Added to the credential's priority under these names.
     pub priority: i32,
-    /// Times the credential's weight under these names; at least 1.
+    /// Multiplies the credential's weight under these names; at least 1.
     pub weight: u32,
 }
 
 impl Served {
-    /// A model as its provider calls it, under these names.
+    /// Creates a model with the provider's name and the names for clients.
     pub fn new(upstream: impl Into<Arc<str>>, names: Vec<Arc<str>>) -> Self {
         let upstream = upstream.into();
         Self {
@@ -120,8 +120,8 @@ impl Served {
         }
     }
 
-    /// The provider's name of it for a client that asked with this suffix: the configured name's
-    /// own suffix wins.
+    /// Returns the provider's name for a client that requested this suffix. A suffix in the
+    /// configured name takes precedence.
     pub(crate) fn upstream_with(&self, suffix: Option<&str>) -> Arc<str> {
         match (crate::split_suffix(&self.upstream), suffix) {
             ((base, None), Some(suffix)) => Arc::from(format!("{base}({suffix})")),

@@ -1,76 +1,81 @@
-//! How a credential stands, for its account or for one model: `(state, event, now) -> state`.
+//! The health of an account, or of one model of it, as a state machine: `(state, event, now) ->
+//! state`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::jitter::jittered;
 use crate::{CooldownPolicy, Failure, Outcome, Scope, Timestamp};
 
-/// How a credential stands, for its account or for one model.
+/// The health of a credential's account, or of one model of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Health {
-    /// Nothing is known against it.
+    /// No failure since the last success.
     #[default]
     Ready,
-    /// It failed, and is left alone until its window ends. It stays in this state beyond that end,
-    /// fit to be chosen, until a success closes the window: so the strikes outlive it.
+    /// It failed, and is not used until the window ends. It stays in this state after the end,
+    /// available again, until a success closes the window: so the strikes outlast the window.
     Cooling {
         /// The window.
         window: Window,
-        /// When one attempt may find out whether the window is still needed; none for short ones.
+        /// When one attempt may probe whether the window is still needed; `None` for short
+        /// windows.
         probe_at: Option<Timestamp>,
     },
-    /// One attempt, the probe, finds out whether the window is still needed. Nobody else may.
+    /// One attempt, the probe, finds out whether the window is still needed. No other attempt may
+    /// start.
     Probing {
         /// The window that goes on if the probe fails.
         window: Window,
-        /// The pause before the probe: the next one is twice that.
+        /// The pause before the probe. The next one is twice as long.
         pause: Duration,
-        /// Which attempt is the probe.
+        /// The number of the probe.
         probe: u64,
     },
-    /// It cannot serve until somebody acts: its tokens are renewed, or the operator resets it.
+    /// It is unavailable until its tokens are refreshed, or the operator resets it.
     Barred {
-        /// Since when.
+        /// When it was barred.
         since: Timestamp,
-        /// Why.
+        /// The reason.
         cause: Arc<Cause>,
     },
 }
 
-/// A time in which something is left alone.
+/// A period in which a credential or model is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// When the failure that opened it was told.
+    /// When the failure that opened it was reported.
     pub since: Timestamp,
-    /// When it ends.
+    /// The end.
     pub until: Timestamp,
-    /// Windows in a row whose length was guessed. Each doubles the next guess.
+    /// Consecutive windows whose length was a guess. Each doubles the next guess.
     pub strikes: u32,
     /// The failure that opened it.
     pub cause: Arc<Cause>,
 }
 
-/// What is known when the outcome of an attempt is told.
+/// What is known when an attempt's outcome is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// When the attempt began.
     pub began: Timestamp,
-    /// When its outcome is told.
+    /// When its outcome is reported.
     pub now: Timestamp,
-    /// The number of the probe that it was, if it was one.
+    /// The number of the probe, if the attempt was one.
     pub probe: Option<u64>,
-    /// Any number, for the jitter of the next probe.
+    /// A random number, for the jitter of the next probe.
     pub jitter: u64,
 }
 
 impl Health {
-    /// How it stands after an attempt had this outcome.
+    /// Returns the health after an attempt with this outcome.
     ///
-    /// One window is one verdict: however many calls fail in it, it is neither longer nor a further
-    /// strike, and what attempts from before it have to tell is old news. A success closes it only
-    /// if its attempt began after the failure. The probe alone speaks within a window: it closes the
-    /// window, or learns its new length, or was of no use, and then another may be sent at once.
+    /// A window counts as one failure. However many calls fail during it, it becomes no longer and
+    /// adds no strike, and results of attempts that began earlier are ignored. A success closes it
+    /// only if its attempt began after the failure. Only the probe is heard within a window: it
+    /// closes the window, or sets its new length. If it ends without a result, another probe may
+    /// start at once.
     #[must_use]
     pub fn next(
         self,
@@ -98,8 +103,8 @@ impl Health {
         }
     }
 
-    /// How it stands when an attempt begins, where the attempt is the probe that was due. `first_round`: the
-    /// pause before the first probe of a window.
+    /// Returns the health when an attempt begins. If a probe is due, the attempt becomes the
+    /// probe. `first` is the pause before the first probe of a window.
     #[must_use]
     pub(crate) fn begin_probe(self, probe: u64, first: Duration) -> Self {
         match self {
@@ -107,7 +112,7 @@ impl Health {
                 window,
                 probe_at: Some(due),
             } => Self::Probing {
-                // Pauses that double add up to twice the last, less the first.
+                // The pauses double, so their sum is twice the last one minus the first.
                 pause: (due.saturating_since(window.since) + first) / 2,
                 window,
                 probe,
@@ -116,12 +121,12 @@ impl Health {
         }
     }
 
-    /// Whether it waits for the end of this probe.
+    /// True if it waits for the result of this probe.
     pub(crate) fn is_probed_by(&self, number: u64) -> bool {
         matches!(self, Self::Probing { probe, .. } if *probe == number)
     }
 
-    /// Whether it may be chosen at `now`.
+    /// Returns whether it may be used at `now`.
     pub fn availability(&self, now: Timestamp) -> Availability {
         match *self {
             Self::Cooling {
@@ -136,13 +141,13 @@ impl Health {
             Self::Probing { ref window, .. } if now < window.until => Availability::Probing {
                 until: window.until,
             },
-            // A window that ended under its probe is over, as any other.
+            // A window may end while its probe is in flight.
             Self::Cooling { .. } | Self::Probing { .. } | Self::Ready => Availability::Ready,
             Self::Barred { .. } => Availability::Barred,
         }
     }
 
-    /// When [`Health::availability`] changes by itself, if it does after `now`.
+    /// Returns when [`Health::availability`] next changes by itself, after `now`.
     pub(crate) fn wakes_at(&self, now: Timestamp) -> Option<Timestamp> {
         let (window, probe_at) = match self {
             Self::Cooling { window, probe_at } => (window, *probe_at),
@@ -153,12 +158,13 @@ impl Health {
         Some(due.map_or(window.until, |due| due.min(window.until))).filter(|&wake| wake > now)
     }
 
-    /// Windows in a row whose length was guessed.
+    /// Returns the number of consecutive windows whose length was a guess.
     pub fn strikes(&self) -> u32 {
         self.window().map_or(0, |window| window.strikes)
     }
 
-    /// The failure that opened the last window, as long as no success closed it, or why it is barred.
+    /// Returns the failure that opened the last window, unless a success closed it, or the reason
+    /// for the bar.
     pub fn cause(&self) -> Option<&Arc<Cause>> {
         match self {
             Self::Barred { cause, .. } => Some(cause),
@@ -166,7 +172,7 @@ impl Health {
         }
     }
 
-    /// Its window, even if it has ended.
+    /// Returns the window, even if it has ended.
     pub fn window(&self) -> Option<&Window> {
         match self {
             Self::Cooling { window, .. } | Self::Probing { window, .. } => Some(window),
@@ -174,7 +180,7 @@ impl Health {
         }
     }
 
-    /// What is kept of it over a restart: the probe of a process that has ended answers nobody.
+    /// Returns the health after a restart: a probe in flight is not restored, and is due again.
     #[must_use]
     pub(crate) fn restored(self) -> Self {
         match self {
@@ -219,10 +225,10 @@ impl Health {
 }
 
 impl Window {
-    /// Left alone, with a look after `pause` if the window is long enough to need one.
+    /// Opens the window, with a probe after `pause` if the window is long enough.
     fn cooling(self, pause: Duration, observation: Observation, policy: &CooldownPolicy) -> Health {
         let length = self.until.saturating_since(self.since);
-        let due = observation.now + policy.jittered(pause, observation.jitter);
+        let due = observation.now + jittered(pause, observation.jitter);
         let probe_at = (length > policy.probe_after && due < self.until).then_some(due);
         Health::Cooling {
             window: self,
@@ -245,7 +251,8 @@ impl Window {
             Outcome::Success => Health::Ready,
             Outcome::Cancelled | Outcome::Inconclusive => again(self),
             Outcome::Failed(failure) => match policy.cooldown_for(failure, self.strikes) {
-                // Nothing was learnt of the credential; but the way to it may be down for longer.
+                // The failure says nothing about the credential. The path to it may be down for
+                // longer.
                 None => self.cooling(pause, observation, policy),
                 Some(cooldown) => {
                     let end = observation.now + cooldown.length;
@@ -266,29 +273,30 @@ impl Window {
     }
 }
 
-/// Whether something may be chosen.
+/// Whether a credential, or a model of it, may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Availability {
-    /// It may.
+    /// It may be used.
     Ready,
-    /// One attempt may, to see whether the rest of a long window is needed.
+    /// One attempt may start, as a probe of a long window.
     Probe,
-    /// That attempt is under way.
+    /// The probe is in flight.
     Probing {
         /// The end of the window, if the probe does not close it.
         until: Timestamp,
     },
     /// Not before `until`.
     Cooling {
-        /// The end of the window; at this very moment it may be chosen again.
+        /// The end of the window. At exactly this time it is available again.
         until: Timestamp,
     },
-    /// Not before somebody acts.
+    /// Not before its tokens are refreshed or the operator resets it.
     Barred,
 }
 
 impl Availability {
-    /// Both must allow it; the later end counts, and what is worse.
+    /// Combines two availabilities: both must allow an attempt; the worse one, and of two windows
+    /// the later end, counts.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -302,12 +310,12 @@ impl Availability {
         }
     }
 
-    /// Whether an attempt may begin.
+    /// True if an attempt may start.
     pub fn is_available(self) -> bool {
         matches!(self, Self::Ready | Self::Probe)
     }
 
-    /// The end of the window, where there is one.
+    /// Returns the end of the window, if there is one.
     pub fn until(self) -> Option<Timestamp> {
         match self {
             Self::Cooling { until } | Self::Probing { until } => Some(until),
@@ -315,22 +323,22 @@ impl Availability {
         }
     }
 }
-/// What is kept of a failure: for people, and for the log. Texts are cut, since they may come from
-/// a provider or a plugin.
+/// The record of a failure, for operators and logs. Texts are truncated, since providers and
+/// plugins can send any length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// Whose fault it was.
+    /// What the failure is attributed to.
     pub scope: Scope,
-    /// What kind it was; at most 64 bytes.
+    /// The kind of failure; at most 64 bytes.
     pub kind: Cow<'static, str>,
-    /// The provider's status code, where there was one.
+    /// The provider's HTTP status, if there was one.
     pub status: Option<u16>,
-    /// One sentence for people; at most 512 bytes.
+    /// One sentence for operators; at most 512 bytes.
     pub message: Box<str>,
 }
 
 impl Cause {
-    /// Of a failure, what is kept.
+    /// Creates the record of a failure.
     pub fn of(failure: &Failure) -> Self {
         let kind = match &failure.kind {
             Cow::Borrowed(kind) => Cow::Borrowed(truncate(kind, KIND_BYTES_MAX)),
@@ -350,10 +358,11 @@ fn truncate(text: &str, bytes_max: usize) -> &str {
         .unwrap_or_default()
 }
 
-/// A kind is one word; three of the longest known ones fit.
+/// A kind is one word. This is three times the length of the longest known one.
 const KIND_BYTES_MAX: usize = 64;
 
-/// One long sentence. Each credential keeps one a model, so this bounds what 10,000 failed ones hold.
+/// One long sentence. Each model of each credential keeps one, so this bounds the memory of 10,000
+/// failed credentials.
 const MESSAGE_BYTES_MAX: usize = 512;
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
-//! Credentials, their health and the pool they are chosen from, as pure state: no clock, no I/O,
-//! no randomness, no locks. Time is an argument, effects are returned as data.
+//! Credentials, their health, and the pool that calls select from, as pure state: no clock, no
+//! I/O, no source of randomness, no locks. Time and seeds are arguments; effects are returned as
+//! data.
 //!
-//! The way through: [`Pool::candidates`] says who is fit, a selector chooses one, [`Pool::begin`]
-//! makes an [`Attempt`] of it, [`Pool::settle`] takes the attempt's [`Outcome`] and answers with
-//! what changed. [`Health`] and [`CooldownPolicy`] hold the rules.
+//! Start with [`Pool`]. [`Pool::candidates`] returns the credentials that are available for a
+//! model, and a selector chooses one. [`Pool::begin`] starts an [`Attempt`] with it, and
+//! [`Pool::settle`] takes the attempt's [`Outcome`] and returns what changed. The rules are in
+//! [`Health`] and [`CooldownPolicy`].
 
 mod budget;
 mod credential;
 mod health;
+mod jitter;
 pub mod model_names;
 mod name;
 mod outcome;

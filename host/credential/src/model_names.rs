@@ -1,51 +1,51 @@
-//! Which names a credential serves its models under: lists, aliases, prefixes and routes, worked
-//! out once into [`Served`], so that nothing has to be looked up in stages when a call comes.
+//! The names under which a credential serves its models. Lists, aliases, prefixes and routes are
+//! resolved once into [`Served`], so that a call needs one lookup.
 //!
-//! The order is that of a call in the system we succeed, backwards: a model's own names, then the
-//! aliases of the credential's OAuth channel over them, then the prefix before all of them.
+//! The order is the reverse of CLIProxyAPI's lookup for a call: first a model's own names, then
+//! the aliases of the credential's OAuth channel, then the prefix.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::{ProviderName, Served, split_suffix};
 
-/// A model as a list of the configuration names it.
+/// A model in a list of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedModel {
-    /// The provider's own name of it.
+    /// The provider's name of the model.
     pub name: Arc<str>,
-    /// One more name that clients may use.
+    /// Another name for clients.
     pub alias: Option<Arc<str>>,
 }
 
-/// One entry of an OAuth channel's aliases.
+/// One alias of an OAuth channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelAlias {
-    /// A name that a credential of the channel serves. Letter case does not matter. It may carry a
-    /// suffix of its own, as in `model(high)`, which then goes to the provider.
+    /// A name that a credential of the channel serves, ignoring case. It may have a suffix, as in
+    /// `model(high)`, which is then sent to the provider.
     pub name: Arc<str>,
-    /// What clients call it.
+    /// The name for clients.
     pub alias: Arc<str>,
-    /// Whether the name stays in use beside its alias. If any entry of a name says so, it stays.
+    /// True if the original name stays in use. It stays if any entry for the name has this.
     pub fork: bool,
 }
 
-/// A name whose servers the operator chose one by one.
+/// A name with explicitly configured targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// What clients call it.
+    /// The name for clients.
     pub name: Arc<str>,
-    /// Who serves it: nobody else does, whatever its models are called. Empty: whoever has a model
-    /// of this name. Each provider once at most; of more, the first counts.
+    /// The only targets for this name. If empty, every credential with a model of this name serves
+    /// it. Of several targets with the same provider, the first counts.
     pub targets: Vec<RouteTarget>,
 }
 
-/// One provider's model behind a route.
+/// The model of one provider behind a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteTarget {
     /// The provider.
     pub provider: ProviderName,
-    /// A model of the provider, by its name or its alias there.
+    /// A model of the provider: its name or its alias there.
     pub model: Arc<str>,
     /// Added to the priority of the provider's credentials.
     pub priority: i32,
@@ -53,27 +53,27 @@ pub struct RouteTarget {
     pub weight: u32,
 }
 
-/// All that decides the names of one credential's models.
+/// Everything that decides the names of one credential's models.
 #[derive(Clone, Copy, Debug)]
 pub struct NamingRules<'a> {
-    /// Whose the credential is.
+    /// The credential's provider.
     pub provider: &'a ProviderName,
-    /// The credential's own models. If there are any they stand in place of the provider's.
+    /// The credential's own models. If there are any, they replace the provider's.
     pub own_models: &'a [NamedModel],
     /// The provider's models.
     pub provider_models: &'a [NamedModel],
-    /// The credential's prefix, as [`normalize_prefix`] has it.
+    /// The credential's prefix, from [`normalize_prefix`].
     pub prefix: Option<&'a str>,
-    /// Whether a credential with a prefix serves nothing without it.
+    /// True if a credential with a prefix serves only names with the prefix.
     pub force_prefix: bool,
     /// The aliases of the credential's channel; see [`oauth_model_alias_channel`].
     pub channel: &'a [ChannelAlias],
-    /// All routes. Of several with targets and the same name the first counts.
+    /// All routes. Of several with the same name, the first with targets counts.
     pub routes: &'a [Route],
 }
 
 impl NamingRules<'_> {
-    /// What the credential serves. No name stands twice, and no entry is without a name.
+    /// Returns what the credential serves. Names are unique, and each entry has at least one.
     pub fn serves(&self) -> Vec<Served> {
         let models = if self.own_models.is_empty() {
             self.provider_models
@@ -102,9 +102,9 @@ impl NamingRules<'_> {
         serves
     }
 
-    /// The names with the prefix before them and, unless it is forced, without it as well. A name
-    /// that begins with the prefix by itself yields to one that was given it: at a call the prefix
-    /// is what is read first.
+    /// Returns the names with the prefix and, unless it is forced, without it as well. If a name
+    /// that already begins with the prefix equals a prefixed one, the prefixed one wins, because a
+    /// call reads the prefix first.
     fn add_prefix(&self, table: Vec<Name>) -> Vec<Name> {
         let Some(prefix) = self.prefix else {
             return table;
@@ -122,23 +122,23 @@ impl NamingRules<'_> {
         without.chain(with).collect()
     }
 
-    /// An entry for each route that leads to this credential's provider and a model it has.
+    /// Returns an entry for each route to this provider and one of these models.
     fn route_entries(&self, models: &[NamedModel]) -> Vec<Served> {
         let served = |route: &Route| {
             let mine = |target: &&RouteTarget| target.provider == *self.provider;
             let target = route.targets.iter().find(mine)?;
-            let model = models.iter().find(|model| model.name == target.model);
+            let by_name = models.iter().find(|model| model.name == target.model);
             let by_alias = || {
                 let mut models = models.iter();
                 models.find(|model| model.alias.as_ref() == Some(&target.model))
             };
-            let model = model.or_else(by_alias)?;
+            let model = by_name.or_else(by_alias)?;
             let name = Name {
                 name: Arc::clone(&route.name),
                 model: Arc::clone(&model.name),
             };
-            let names = self.add_prefix(vec![name]);
-            let names = names.into_iter().map(|name| name.name).collect();
+            let prefixed = self.add_prefix(vec![name]);
+            let names = prefixed.into_iter().map(|name| name.name).collect();
             Some(Served {
                 priority: target.priority,
                 weight: target.weight.max(1),
@@ -153,17 +153,17 @@ impl NamingRules<'_> {
             .collect()
     }
 
-    /// The routes that say who serves their names.
+    /// Returns the routes with targets.
     fn targeted_routes(&self) -> impl Iterator<Item = &Route> {
         let routes = self.routes.iter();
         routes.filter(|route| !route.targets.is_empty())
     }
 }
 
-/// The channel whose aliases apply to a credential, or none. These are the providers of the system
-/// we succeed; a model of any other provider has its alias in the provider's own list.
+/// Returns the channel whose aliases apply to a credential, if any. The channels are CLIProxyAPI's
+/// providers. Models of other providers have aliases in the provider's own list.
 ///
-/// `auth_kind` is `apikey` for API keys, as that system writes it, and anything else for OAuth.
+/// `auth_kind` is `apikey` for API keys, as CLIProxyAPI writes it, and anything else for OAuth.
 pub fn oauth_model_alias_channel(provider: &str, auth_kind: &str) -> Option<&'static str> {
     let provider = provider.trim();
     let is = |channel: &&&str| channel.eq_ignore_ascii_case(provider);
@@ -173,7 +173,7 @@ pub fn oauth_model_alias_channel(provider: &str, auth_kind: &str) -> Option<&'st
     by_kind.or_else(always).copied()
 }
 
-/// Every channel there is, for those who check a configuration.
+/// Returns all channels, for the check of a configuration.
 pub fn oauth_model_alias_channels() -> impl Iterator<Item = &'static str> {
     CHANNELS_OF_OAUTH
         .iter()
@@ -181,11 +181,11 @@ pub fn oauth_model_alias_channels() -> impl Iterator<Item = &'static str> {
         .copied()
 }
 
-/// A prefix without the spaces and slashes around it; none if nothing is left.
+/// Removes spaces and slashes around a prefix. `None` if nothing is left.
 ///
 /// # Errors
 ///
-/// A slash within: what comes before a model's name is one word.
+/// The prefix contains a slash.
 pub fn normalize_prefix(text: &str) -> Result<Option<&str>, SlashInPrefix> {
     let prefix = text.trim().trim_matches('/').trim();
     match prefix {
@@ -195,20 +195,20 @@ pub fn normalize_prefix(text: &str) -> Result<Option<&str>, SlashInPrefix> {
     }
 }
 
-/// A prefix holds a slash.
+/// A prefix contains a slash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a prefix is one word: it holds no slash but those around it")]
+#[error("a prefix must be one word, without a slash inside")]
 pub struct SlashInPrefix;
 
-/// A name that clients may use, and the provider's name of the model that it means.
+/// A name for clients, with the provider's name of its model.
 #[derive(Clone, Debug)]
 struct Name {
     name: Arc<str>,
     model: Arc<str>,
 }
 
-/// The names and aliases of a list. Of names that differ only in case the first alias decides what
-/// all of them mean, and after the aliases the first name.
+/// Returns the names and aliases of a list. If names differ only in case, all of them mean the
+/// model of the first alias; without an alias, the first name.
 fn list_names(models: &[NamedModel]) -> Vec<Name> {
     let aliases = models
         .iter()
@@ -233,7 +233,7 @@ fn list_names(models: &[NamedModel]) -> Vec<Name> {
         .collect()
 }
 
-/// A channel's aliases without those that say nothing and those whose alias is taken.
+/// Returns a channel's aliases without those that have no effect or repeat an earlier alias.
 fn effective_aliases(channel: &[ChannelAlias]) -> Vec<&ChannelAlias> {
     let mut seen = BTreeSet::new();
     let is_effective = |entry: &&ChannelAlias| {
@@ -247,8 +247,8 @@ fn effective_aliases(channel: &[ChannelAlias]) -> Vec<&ChannelAlias> {
         .collect()
 }
 
-/// Puts a channel's aliases over the names that a credential has. An alias wins over a name of the
-/// same text; an entry whose name the credential does not have says nothing about it.
+/// Applies a channel's aliases to a credential's names. An alias replaces a name with the same
+/// text. An entry for a name that the credential does not have has no effect.
 fn apply_aliases(table: &[Name], channel: &[&ChannelAlias]) -> Vec<Name> {
     let by_name: BTreeMap<String, &Name> = table
         .iter()
@@ -289,8 +289,8 @@ fn apply_aliases(table: &[Name], channel: &[&ChannelAlias]) -> Vec<Name> {
     table
 }
 
-/// The model that an alias stands for, and whether the table has the alias's name as it is; if it
-/// has only the part before its suffix, the suffix is put on the model.
+/// Returns the model of an alias, and true if the table has the entry's full name. If it has only
+/// the part before the suffix, the suffix is appended to the model.
 fn alias_target(by_name: &BTreeMap<String, &Name>, name: &str) -> Option<(Arc<str>, bool)> {
     let name = name.trim();
     if let Some(found) = by_name.get(&fold_case(name)) {
@@ -302,7 +302,7 @@ fn alias_target(by_name: &BTreeMap<String, &Name>, name: &str) -> Option<(Arc<st
     Some((model.into(), false))
 }
 
-/// Names of one model together, models in the order of their first names.
+/// Groups names by model, in the order of each model's first name.
 fn group_by_model(table: impl Iterator<Item = Name>) -> Vec<Served> {
     let mut serves: Vec<Served> = Vec::new();
     let mut positions: BTreeMap<Arc<str>, usize> = BTreeMap::new();
@@ -316,7 +316,7 @@ fn group_by_model(table: impl Iterator<Item = Name>) -> Vec<Served> {
     serves
 }
 
-/// How names are compared where case does not matter.
+/// Returns the form in which names are compared when case is ignored.
 fn fold_case(name: &str) -> String {
     name.trim().to_lowercase()
 }
@@ -327,10 +327,10 @@ fn is_blank(name: &str) -> bool {
 
 const API_KEY: &str = "apikey";
 
-/// Channels of providers that are used with OAuth or with API keys, which have no channel.
+/// Channels that apply with OAuth only; with API keys these providers have no channel.
 const CHANNELS_OF_OAUTH: [&str; 3] = ["vertex", "claude", "codex"];
 
-/// Channels of providers that are used in one way only.
+/// Channels that always apply.
 const CHANNELS_ALWAYS: [&str; 5] = ["gemini-cli", "aistudio", "antigravity", "qwen", "iflow"];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Names of things: shared text, cheap to clone, never mixed up with one another.
+//! Names as types of their own: shared text, cheap to clone.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -11,12 +11,12 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Takes the text as it is.
+            /// Creates the name from this text, unchanged.
             pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
 
-            /// The text.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -40,7 +40,7 @@ macro_rules! name {
             }
         }
 
-        /// So that maps keyed by this name can be asked with a `&str`.
+        /// Lets maps with this key be searched by `&str`.
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -62,14 +62,14 @@ macro_rules! name {
 }
 
 name! {
-    /// The name of a credential: unique in the host, stable over restarts, never secret.
+    /// The name of a credential: unique in the host, stable across restarts, never secret.
     CredentialId
 }
 
 impl CredentialId {
-    /// A number of 53 bits (as many as JavaScript has in one) that stands for the name, for
-    /// rendezvous hashing. It is the same on every machine and must stay so: another function would
-    /// move every session. FNV-1a, and a finaliser, since its upper bits are weak in short names.
+    /// Returns a 53-bit hash of the name (the integer range of JavaScript), for rendezvous
+    /// hashing. It is the same on every machine and must never change: another function would move
+    /// all sessions. FNV-1a with a finalizer, since its upper bits are weak for short names.
     pub fn hash53(&self) -> u64 {
         let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME);
         let hash = self.0.as_bytes().iter().fold(FNV_OFFSET, step);
@@ -78,7 +78,7 @@ impl CredentialId {
     }
 }
 
-/// Of 64 bits: RFC 9923, section 5.
+/// The 64-bit parameters: RFC 9923, section 5.
 const FNV_OFFSET: u64 = 0xCBF2_9CE4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01B3;
 
@@ -88,20 +88,21 @@ name! {
 }
 
 name! {
-    /// The provider's own name of a model, without a suffix. Health is kept by it, so that all the
-    /// names a client may use for the model share one.
+    /// The provider's name of a model, without a suffix. It is the key of health, so that all
+    /// client names of a model share one health.
     ModelKey
 }
 
 impl ModelKey {
-    /// The key of a model as the provider calls it: a suffix such as `(high)` is cut, since it
-    /// changes how much the model thinks, and not who serves it.
+    /// Returns the key of a model from the provider's name. A suffix such as `(high)` is removed,
+    /// since it sets the reasoning effort, not the model.
     pub fn canonical(model: &str) -> Self {
         Self::from(split_suffix(model).0)
     }
 }
 
-/// A model's name and its suffix: `gpt(high)` is `gpt` and `high`. The base is never empty.
+/// Splits a model's name from its suffix: `gpt(high)` into `gpt` and `high`. The base is never
+/// empty.
 pub fn split_suffix(name: &str) -> (&str, Option<&str>) {
     let split = name
         .strip_suffix(')')
@@ -119,7 +120,7 @@ mod tests {
 
     use super::CredentialId;
 
-    /// Numbers of the first version: a change of them would move every session.
+    /// Values of the first version: a change would move every session.
     #[test]
     fn hash53_is_stable() {
         assert_eq!(CredentialId::from("acme-a").hash53(), 4_317_945_976_675_897);

@@ -1,4 +1,4 @@
-//! How an attempt ended, already classified: whose fault it was, and of what kind.
+//! How an attempt ended, classified: which part failed, and in which way.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,51 +6,51 @@ use std::time::Duration;
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The client left, or the call's deadline passed: nobody's fault.
+    /// The client disconnected, or the call's deadline passed. It counts against nothing.
     Cancelled,
-    /// The provider, or the way to it, failed.
+    /// The provider, or the connection to it, failed.
     Failed(Failure),
-    /// The answer arrived whole.
+    /// The response arrived complete.
     Success,
     /// A plugin failed. That says nothing about the credential.
     Inconclusive,
 }
 
-/// A classified failure. Nothing in it is secret.
+/// A classified failure. It contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Whose fault it is.
+    /// What the failure is attributed to.
     pub scope: Scope,
-    /// What kind it is: one of [`kind`], or an executor's own word.
+    /// One of [`kind`], or a word of an executor.
     pub kind: Cow<'static, str>,
-    /// The provider's status code, where there was one.
+    /// The provider's HTTP status, if there was one.
     pub status: Option<u16>,
-    /// One sentence for people.
+    /// One sentence for operators.
     pub message: String,
-    /// How long the provider asks to be left alone, from when its answer came.
+    /// The provider's `retry-after`, counted from the arrival of its response.
     pub retry_after: Option<Duration>,
-    /// Whether a refresh of the credential may mend it.
+    /// True if a refresh of the credential may fix it.
     pub refresh_suggested: bool,
 }
 
-/// Whose fault a failure is.
+/// What a failure is attributed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// The client's: its request can succeed nowhere. Nobody is blamed.
+    /// The client's request, which no credential can serve. It affects no health.
     Request,
     /// This model, with this credential.
     Model,
-    /// This credential, whatever the model.
+    /// This credential, with every model.
     Credential,
-    /// The provider, whatever the credential. For now it cools what [`Scope::Model`] cools: each
-    /// credential finds the outage out by itself, and one lucky credential keeps serving.
+    /// The provider, with every credential. It cools the same as [`Scope::Model`]: each credential
+    /// discovers the outage itself, so that one that still works keeps serving.
     Provider,
-    /// The way there: another try may do. Nobody is blamed.
+    /// The connection: a retry may succeed. It affects no health.
     Transport,
 }
 
 impl Scope {
-    /// The word for it in events and logs.
+    /// Returns the word used in events and logs.
     pub fn label(self) -> &'static str {
         match self {
             Self::Request => "request",
@@ -62,26 +62,26 @@ impl Scope {
     }
 }
 
-/// The kinds of failure that the cooldown rules know; the same words as in `wit/types.wit`.
+/// The kinds of failure that the cooldown rules know, with the words of `wit/types.wit`.
 pub mod kind {
     /// The secret is wrong, or no longer valid.
     pub const AUTHENTICATION: &str = "authentication";
-    /// The account has no money or no subscription left.
+    /// The account has no credit or no subscription.
     pub const BILLING: &str = "billing";
-    /// The request is wrong. Cools nothing by itself.
+    /// The request is invalid. It cools nothing by itself.
     pub const INVALID: &str = "invalid";
-    /// There is no such model, or no such place.
+    /// The model or the path does not exist.
     pub const NOT_FOUND: &str = "not-found";
-    /// The provider has too much to do.
+    /// The provider is overloaded.
     pub const OVERLOADED: &str = "overloaded";
-    /// The account may not do this.
+    /// The account is not permitted to do this.
     pub const PERMISSION: &str = "permission";
-    /// The account used up what it may use.
+    /// The account's quota is exhausted.
     pub const QUOTA: &str = "quota";
-    /// The account asks too often.
+    /// The account sends too many requests.
     pub const RATE_LIMIT: &str = "rate-limit";
-    /// A fault of the provider that should pass.
+    /// A temporary failure of the provider.
     pub const TRANSIENT: &str = "transient";
-    /// The model cannot do this.
+    /// The model does not support this request.
     pub const UNSUPPORTED: &str = "unsupported";
 }

@@ -1,4 +1,4 @@
-//! How long a failure cools: the default table, and nothing else.
+//! The cooldown table: how long a failure keeps a credential or model unused.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use crate::{Failure, Scope, kind};
 
 /// How long a failure keeps a credential, or one of its models, from being chosen.
 ///
-/// The durations are those of CLIProxyAPI v6.7.21, the system this one succeeds. A failure's `kind`
-/// decides, since it is the classifier's or the executor's verdict; its status decides where the
-/// kind is none that the table knows.
+/// The default durations are those of CLIProxyAPI v6.7.21. The failure's `kind` decides, since it
+/// is the judgement of the classifier or the executor. If the table does not know the kind, the
+/// status decides.
 ///
 /// | kind | status | cools for |
 /// |---|---|---|
@@ -19,32 +19,33 @@ use crate::{Failure, Scope, kind};
 /// | transient | 408, other 5xx | `outage` |
 /// | anything else | anything else | not at all |
 ///
-/// A hint is also taken where the status is 429 or 503, whatever the kind.
+/// A hint also applies if the status is 429 or 503, whatever the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CooldownPolicy {
-    /// After a failure that only the operator or a refresh can mend.
+    /// After a failure that only the operator or a refresh can fix.
     pub account: Duration,
-    /// After a model turned out not to be there.
+    /// After the provider reported that a model does not exist.
     pub missing: Duration,
-    /// After a fault of the provider that should pass.
+    /// After a temporary failure of the provider.
     pub outage: Duration,
-    /// The first wait where a rate limit comes without a hint; doubles with each strike.
+    /// The first wait after a rate limit without a hint. It doubles with each strike.
     pub backoff_first: Duration,
-    /// The longest wait that doubling leads to.
+    /// The longest wait after doubling.
     pub backoff_max: Duration,
-    /// The longest that a provider's hint is believed.
+    /// The longest hint that is accepted; longer ones are shortened to it.
     pub hint_max: Duration,
-    /// Waives what is only a guess, `outage` and the doubling. Hints and the rest still hold.
+    /// Disables cooldowns that are guesses: `outage` and the doubling. The rest still applies,
+    /// including hints.
     pub disable_cooling: bool,
-    /// A window longer than this is probed.
+    /// Windows longer than this are probed.
     pub probe_after: Duration,
-    /// How long into a window its first probe is due, give or take [`JITTER_PERMILLE`]. Each probe
-    /// that fails doubles the pause to the next.
+    /// The pause before the first probe of a window, give or take a fifth. Each failed
+    /// probe doubles the next pause.
     pub probe_first: Duration,
 }
 
 impl CooldownPolicy {
-    /// How long `failure` cools what it blames, and whether that is one more strike.
+    /// Returns the cooldown for `failure`, if any.
     pub(crate) fn cooldown_for(&self, failure: &Failure, strikes: u32) -> Option<Cooldown> {
         if matches!(failure.scope, Scope::Request | Scope::Transport) {
             return None;
@@ -70,22 +71,13 @@ impl CooldownPolicy {
         }
     }
 
-    /// The policy where a credential, or its provider, has a word of its own on cooling.
+    /// Returns the policy with the credential's or provider's own setting of `disable_cooling`.
     #[must_use]
     pub(crate) fn with(self, disable_cooling: Option<bool>) -> Self {
         Self {
             disable_cooling: disable_cooling.unwrap_or(self.disable_cooling),
             ..self
         }
-    }
-
-    /// A pause moved by up to [`JITTER_PERMILLE`] either way, so that credentials that failed
-    /// together are not probed together. `draw` is any number.
-    pub(crate) fn jittered(&self, pause: Duration, jitter: u64) -> Duration {
-        let span = 2 * JITTER_PERMILLE + 1;
-        let permille =
-            1000 - JITTER_PERMILLE + u32::try_from(jitter % u64::from(span)).unwrap_or(0);
-        pause.saturating_mul(permille) / 1000
     }
 
     fn backoff(&self, strikes: u32) -> Duration {
@@ -112,14 +104,13 @@ impl Default for CooldownPolicy {
     }
 }
 
-/// What a failure costs.
+/// The effect of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cooldown {
     pub(crate) length: Duration,
-    /// Only a guessed wait counts as a strike: a hint or a fixed wait says nothing about how long
-    /// the next guess should be.
+    /// True if the length is a guess. A hint or a fixed length says nothing about the next guess.
     pub(crate) strike: bool,
-    /// The provider said so itself.
+    /// True if the length is the provider's hint.
     pub(crate) hint: bool,
 }
 
@@ -168,8 +159,8 @@ impl Class {
     }
 }
 
-/// What the provider asked for, where it may ask. A hint of zero is none: it would let one call
-/// after the other run into the same limit.
+/// Returns the provider's hint, if the failure may have one. A hint of zero is ignored: calls
+/// would run into the same limit one after the other.
 fn hint(failure: &Failure, class: Class) -> Option<Duration> {
     let hint_allowed = matches!(class, Class::RateLimited | Class::Overloaded)
         || matches!(failure.status, Some(429 | 503));
@@ -178,13 +169,9 @@ fn hint(failure: &Failure, class: Class) -> Option<Duration> {
         .filter(|hint| hint_allowed && !hint.is_zero())
 }
 
-/// A fifth either way: enough to take a herd apart, little enough that a probe is still about when
-/// the operator expects it.
-const JITTER_PERMILLE: u32 = 200;
-
-/// A quota that is whole again each day is the longest that providers commonly keep. Hints beyond
-/// it proved wrong in the system we succeed (cooldowns of 156 hours and of 18 days, long after the
-/// quota was back); to ask again once a day costs one call.
+/// Providers commonly reset quotas at least once a day. Longer hints were wrong in CLIProxyAPI
+/// (cooldowns of 156 hours and of 18 days, long after the quota was back), and one attempt per day
+/// costs little.
 const HINT_MAX: Duration = Duration::from_hours(24);
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! The pool: every credential with its health, and who is fit to be chosen right now.
+//! The pool: every credential with its health, and which of them are available now.
 //!
-//! Health is stored once, with its credential. The index over it ([`shard`]) is derived, brought up
-//! to date only when it is asked, and only where something changed: with nothing changed,
+//! Health is stored once, with its credential. The index per name ([`name_index`]) is derived from
+//! it. It is updated on use, and only where something changed. So without changes
 //! [`Pool::candidates`] costs a lookup by name and a shared reference, whatever the pool's size.
 
 mod attempt;
@@ -27,7 +27,7 @@ use crate::{
 };
 pub use attempt::{Attempt, Effects, HealthChange, HealthRecord};
 pub use entry::Quota;
-use entry::{Entries, Listing, Live, Touched};
+use entry::{Listing, Live, Slots, Touched};
 use name_index::{CandidateFilter, NameIndex};
 use providers::Providers;
 pub use replace::{PoolError, Problem};
@@ -38,57 +38,57 @@ pub use status::{
 };
 pub use unavailable::{LeaseError, Reasons, Unavailable};
 
-/// Every credential with its health, and who is fit to be chosen right now.
+/// Every credential with its health.
 ///
-/// Time never goes back in here: a `now` earlier than one that the pool has seen counts as that
-/// one. Callers that read the clock before they take a lock need no care; a clock that jumps ahead
-/// and back would stop the pool's time for as long, so do not hand in a wall clock as it is.
+/// Time never goes back here: a `now` earlier than one seen before counts as the later one. So
+/// callers may read the clock before they take a lock. A clock that jumps ahead and back would
+/// stop the pool's time for as long, so do not pass a wall clock.
 #[derive(Debug)]
 pub struct Pool {
     options: PoolOptions,
-    entries: Entries,
+    slots: Slots,
     by_id: BTreeMap<CredentialId, Slot>,
     by_name: BTreeMap<Arc<str>, u32>,
     name_indexes: Vec<NameIndex>,
-    /// Shards of names that nobody serves any more.
+    /// Indexes of names that no credential serves any more, for reuse.
     vacant: Vec<u32>,
     providers: Providers,
-    /// The rounds that credentials have of their own, and how many have so many.
+    /// The rounds that credentials define for themselves, with the number of credentials.
     rounds: BTreeMap<u32, u32>,
-    /// The probes so far.
+    /// The number of probes so far.
     probes: u64,
-    /// The state of the generator for jitter.
+    /// The state of the random number generator for jitter.
     rng_state: u64,
     latest: Timestamp,
 }
 
-/// What a pool goes by.
+/// The options of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolOptions {
-    /// How long failures cool.
+    /// The cooldown policy.
     pub policy: CooldownPolicy,
-    /// How many attempts may be under way at once with one provider; no limit for those not named.
+    /// Maximum number of attempts in flight per provider; no limit for those not listed.
     pub provider_in_flight_max: BTreeMap<ProviderName, NonZeroU32>,
-    /// Where the pool's jitter begins. The same seed and the same events give the same pool.
+    /// The seed of the jitter. The same seed and events give the same pool.
     pub seed: u64,
 }
 
-/// What a call asks the pool for.
+/// A call's query for candidates.
 #[derive(Clone, Copy, Debug)]
 pub struct CandidateQuery<'a> {
-    /// The model, by the name that the client uses. A suffix such as `(high)` is not part of what
-    /// is looked up, unless a credential serves the very name.
+    /// The model's name, as the client sent it. A suffix such as `(high)` is ignored, unless a
+    /// credential serves exactly this name.
     pub name: &'a str,
-    /// Who was tried.
+    /// The credentials that were tried already.
     pub tried: &'a [Slot],
     /// The round, from 1.
     pub round: u32,
-    /// How many rounds there are for credentials without a number of their own.
+    /// The number of rounds for credentials that define none.
     pub rounds: u32,
 }
 
 impl<'a> CandidateQuery<'a> {
-    /// The first round's question.
+    /// Creates the query of a call's first attempt.
     pub fn first_round(name: &'a str) -> Self {
         Self {
             name,
@@ -100,16 +100,16 @@ impl<'a> CandidateQuery<'a> {
 }
 
 impl Pool {
-    /// A pool of these credentials, all of them ready.
+    /// Creates a pool of these credentials, all ready.
     ///
     /// # Errors
     ///
-    /// Names every credential that cannot stand in a pool, and why.
+    /// Lists every invalid credential, with the reason.
     pub fn new(credentials: Vec<Credential>, options: PoolOptions) -> Result<Self, PoolError> {
         let mut pool = Self {
             rng_state: options.seed,
             options,
-            entries: Entries::default(),
+            slots: Slots::default(),
             by_id: BTreeMap::new(),
             by_name: BTreeMap::new(),
             name_indexes: Vec::new(),
@@ -123,19 +123,19 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Goes by other options from now on; windows that are open stay as they are. The seed counts
-    /// only when a pool is made.
+    /// Replaces the options. Open windows stay as they are. The seed is used only by
+    /// [`Pool::new`].
     pub fn set_options(&mut self, options: PoolOptions) {
         self.options = options;
         self.rebuild_index();
     }
 
-    /// The credentials that are fit for a model, by the name that clients use, without those that
-    /// were tried: of the highest priority that has any, ordered by id.
+    /// Returns the credentials that are available for a model, without the tried ones: those of
+    /// the highest priority that has any, ordered by id.
     ///
     /// # Errors
     ///
-    /// Says why there is none.
+    /// Why there is none.
     pub fn candidates(
         &mut self,
         query: &CandidateQuery<'_>,
@@ -148,34 +148,34 @@ impl Pool {
         let Some(name_index) = self.name_indexes.get_mut(index as usize) else {
             return Err(Unavailable::UnknownModel);
         };
-        name_index.refresh(&self.entries, now);
+        name_index.refresh(&self.slots, now);
         let filter = CandidateFilter {
             full: self.providers.full(),
             round: query.round,
             rounds: query.rounds,
         };
-        let filter = Some(filter).filter(|filter| name_index.is_affected_by(filter));
+        let filter = name_index.is_affected_by(&filter).then_some(filter);
         if query.tried.is_empty() && filter.is_none() {
             return name_index.candidates();
         }
         let listings = query
             .tried
             .iter()
-            .filter_map(|&slot| self.entries.listing(slot, index));
+            .filter_map(|&slot| self.slots.listing(slot, index));
         let tried = listings.map(|listing| listing.position).collect();
         name_index.candidates_without(&tried, filter.as_ref())
     }
 
-    /// Begins an attempt with a credential, for a model by the name that clients use. Where a probe
-    /// is due, this attempt is it.
+    /// Begins an attempt with a credential, for a model by the name that clients use. If a probe
+    /// is due, the attempt is the probe.
     ///
     /// # Errors
     ///
-    /// Says why the credential is not, or no longer, fit for it.
+    /// Why the credential is not available, or no longer.
     pub fn begin(&mut self, slot: Slot, name: &str, now: Timestamp) -> Result<Attempt, LeaseError> {
         let now = self.advance(now);
         let name_index = self.name_index_of(name);
-        let live = self.entries.live_mut(slot).ok_or(LeaseError::NotInPool)?;
+        let live = self.slots.live_mut(slot).ok_or(LeaseError::NotInPool)?;
         let listing = name_index.and_then(|index| live.listing(index));
         let Listing { model, served, .. } = listing.ok_or(LeaseError::ModelNotServed)?;
         if !live.credential.enabled {
@@ -195,16 +195,20 @@ impl Pool {
             .model_key(model)
             .ok_or(LeaseError::ModelNotServed)?
             .clone();
-        let served = live.credential.serves.get(served as usize);
-        let served = served.ok_or(LeaseError::ModelNotServed)?;
+        let served = live
+            .credential
+            .serves
+            .get(served as usize)
+            .ok_or(LeaseError::ModelNotServed)?;
         let suffix = match split_suffix(name) {
             (_, Some(_)) if self.by_name.contains_key(name) => None,
             (_, suffix) => suffix,
         };
         let upstream = served.upstream_with(suffix);
-        let probe = self.probes + 1;
-        let mut touched = live.begin_probe(model, probe, self.options.policy.probe_first, now);
-        let probe = (touched != Touched::Nothing).then_some(probe);
+        let next_probe = self.probes + 1;
+        let first = self.options.policy.probe_first;
+        let mut touched = live.begin_probe(model, next_probe, first, now);
+        let probe = (touched != Touched::Nothing).then_some(next_probe);
         live.in_flight = live.in_flight.saturating_add(1);
         live.last_used = now;
         if live.is_busy() {
@@ -223,13 +227,13 @@ impl Pool {
         })
     }
 
-    /// Ends an attempt with its outcome. `first_byte`: how long the answer's first byte took, where
-    /// there was one.
+    /// Ends an attempt with its outcome. `first_byte` is the time to the first byte of the
+    /// response, if there was one.
     ///
-    /// An attempt whose credential has left the pool meanwhile has no effect.
+    /// It has no effect if the credential has left the pool.
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "taken, so that it is settled once"
+        reason = "an attempt is consumed, so that it is settled once"
     )]
     pub fn settle(
         &mut self,
@@ -240,7 +244,7 @@ impl Pool {
     ) -> Effects {
         let now = self.advance(now);
         let jitter = self.next_random();
-        let Some(live) = self.entries.live_mut(attempt.slot) else {
+        let Some(live) = self.slots.live_mut(attempt.slot) else {
             return Effects::default();
         };
         let observation = Observation {
@@ -257,10 +261,10 @@ impl Pool {
         effects
     }
 
-    /// Takes note of what a provider told of a quota during an attempt. What it did not tell stays
-    /// as it was.
+    /// Records the quota that a provider reported during an attempt. Values that it did not report
+    /// stay as they were.
     pub fn note_quota(&mut self, attempt: &Attempt, reported: Quota) {
-        let Some(live) = self.entries.live_mut(attempt.slot) else {
+        let Some(live) = self.slots.live_mut(attempt.slot) else {
             return;
         };
         let position = live.model_position(attempt);
@@ -271,19 +275,20 @@ impl Pool {
         }
     }
 
-    /// The most rounds that any credential has of its own.
+    /// Returns the largest number of rounds that a credential defines.
     pub fn rounds_max(&self) -> Option<u32> {
         self.rounds.last_key_value().map(|(&rounds, _)| rounds)
     }
 
-    /// The shard of a name as it is, or else without its suffix.
+    /// Returns the index of a name, or else of the name without its suffix.
     fn name_index_of(&self, name: &str) -> Option<u32> {
         let exact = self.by_name.get(name);
         let name_index = exact.or_else(|| self.by_name.get(split_suffix(name).0));
         name_index.copied()
     }
 
-    /// The next number of a generator whose state is one number (splitmix64): jitter needs no more.
+    /// Returns the next number of SplitMix64, the usual generator with one word of state: jitter needs
+    /// no more, and the crate stays free of a source of randomness.
     fn next_random(&mut self) -> u64 {
         self.rng_state = self.rng_state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.rng_state;
@@ -292,12 +297,12 @@ impl Pool {
         mixed ^ (mixed >> 31)
     }
 
-    /// The credential in a slot, if it is still there.
+    /// Returns the credential in a slot, if it is still in the pool.
     pub fn credential(&self, slot: Slot) -> Option<&Arc<Credential>> {
-        self.entries.live(slot).map(|live| &live.credential)
+        self.slots.live(slot).map(|live| &live.credential)
     }
 
-    /// The slot of a credential, if it is in the pool.
+    /// Returns the slot of a credential, if it is in the pool.
     pub fn slot(&self, id: &str) -> Option<Slot> {
         self.by_id.get(id).copied()
     }
@@ -308,49 +313,49 @@ impl Pool {
     }
 }
 
-/// Tells the shards whose seats stand elsewhere now.
+/// Marks the index entries of a credential as changed, in all its names that are affected.
 fn touch(name_indexes: &mut [NameIndex], live: &Live, touched: Touched) {
     let listings = live.listings.iter();
-    for listing in listings.filter(|route| touched.includes(route.model)) {
+    for listing in listings.filter(|listing| touched.includes(listing.model)) {
         if let Some(name_index) = name_indexes.get_mut(listing.name_index as usize) {
             name_index.touch(listing.position);
         }
     }
 }
 
-/// Where a credential stands in the pool. It stays the same as long as the credential stays, and is
-/// never given to another one.
+/// A credential's place in the pool. It stays the same while the credential stays, and is never
+/// reused for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot {
     index: u32,
     generation: u32,
 }
 
-/// A credential that is fit for a model.
+/// A credential that is available for a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     slot: Slot,
-    /// Which of the credential's models, as an index into its entry.
+    /// Index of the model in the credential's entry.
     model: u32,
-    /// Its number among all that serve the name.
+    /// Its position in the name's index.
     position: u32,
-    /// Where its id stands among all in the pool: the higher, the later.
+    /// The order of its id in the pool: higher means later.
     rank: u32,
     /// Its weight under the name.
     weight: u32,
 }
 
 impl Member {
-    /// Where the credential stands in the pool.
+    /// Returns the credential's slot in the pool.
     pub fn slot(&self) -> Slot {
         self.slot
     }
 }
 
-/// The credentials that are fit for a model, as they were when they were asked for.
+/// The credentials that were available for a model when they were requested.
 #[derive(Clone, Debug)]
 pub struct Candidates {
-    /// The name that was asked for.
+    /// The name in the index: without the requested suffix.
     pub name: Arc<str>,
     /// At least one, ordered by id, all of the same priority.
     pub members: Arc<Members>,

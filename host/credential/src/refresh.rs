@@ -1,34 +1,36 @@
-//! When a credential's tokens are to be renewed: the rule, the pause after a failure, and the queue.
+//! When a credential's tokens are refreshed: the rule, the backoff after a failure, and the queue.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::jitter::jittered;
 use crate::{CredentialId, CredentialKind, Timestamp};
 
-/// What decides when a credential is to be renewed.
+/// Everything that decides when a credential is refreshed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RefreshFacts {
-    /// Only credentials that are in use are renewed.
+    /// Only enabled credentials are refreshed.
     pub enabled: bool,
-    /// Only tokens are renewed, keys are not.
+    /// Only OAuth tokens are refreshed.
     pub kind: CredentialKind,
-    /// Whether the executor wants it now; none leaves it to the rest.
+    /// The executor's decision; `None` leaves it to interval and lead.
     pub policy_decision: Option<bool>,
-    /// Renew so often, whatever the token's end.
+    /// Interval between refreshes, whatever the expiry.
     pub interval: Option<Duration>,
-    /// Renew so long before the token's end.
+    /// Time before expiry.
     pub lead: Option<Duration>,
-    /// The token's end.
+    /// When the token expires.
     pub expires_at: Option<Timestamp>,
-    /// When it was last renewed.
+    /// When it was last refreshed.
     pub refreshed_at: Option<Timestamp>,
-    /// Not before this time, since a refresh failed.
+    /// The end of the backoff after a failed refresh.
     pub not_before: Option<Timestamp>,
 }
 
 impl RefreshFacts {
-    /// When a refresh is due; the beginning of time means at once, none means never. The first rule
-    /// that says something counts: not in use, or a key; the executor's word; an interval; a lead.
+    /// Returns when a refresh is due. The zero timestamp means at once, `None` never. The first
+    /// rule that applies decides: disabled, or a key; the executor's decision; the interval; the
+    /// lead.
     pub fn due_at(&self) -> Option<Timestamp> {
         if !self.is_refreshable() {
             return None;
@@ -41,8 +43,8 @@ impl RefreshFacts {
         due.map(|due| due.max(self.not_before.unwrap_or_default()))
     }
 
-    /// When an executor that has an opinion is to be asked for it. `next`: the time that it was given
-    /// with its last answer. Not while a failed refresh rests, whatever it would say.
+    /// Returns when the executor's next policy check is due. `next` is the time set after the last
+    /// check. There is no check during the backoff.
     pub fn check_at(&self, next: Timestamp) -> Option<Timestamp> {
         self.is_refreshable()
             .then(|| next.max(self.not_before.unwrap_or_default()))
@@ -72,37 +74,32 @@ impl RefreshFacts {
     }
 }
 
-/// How long to leave a refresh alone after so many failures in a row, at least one: five minutes,
-/// doubling up to forty, moved by up to a fifth so that those that failed together part. `draw` is
-/// any number.
+/// Returns the backoff after this many consecutive failures, at least one: five minutes, doubling
+/// up to forty, changed by up to a fifth so that credentials that failed together spread. `jitter`
+/// is a random number.
 pub fn refresh_backoff(failures: u32, jitter: u64) -> Duration {
     let doublings = failures.saturating_sub(1).min(BACKOFF_DOUBLINGS_MAX);
     jittered(FAILURE_BACKOFF * 2_u32.pow(doublings), jitter)
 }
 
-/// How long to leave an executor alone that was asked whether to renew: a minute, moved by up to a
-/// fifth so that those that were asked together part. `draw` is any number.
+/// Returns the interval to the next policy check: a minute, changed by up to a fifth so that
+/// checks spread. `jitter` is a random number.
 pub fn policy_check_interval(jitter: u64) -> Duration {
     jittered(POLICY_CHECK_INTERVAL, jitter)
 }
 
-fn jittered(pause: Duration, jitter: u64) -> Duration {
-    let permille = 800 + u32::try_from(jitter % 401).unwrap_or(0);
-    pause * permille / 1000
-}
-
-/// CLIProxyAPI v6.7.21 asks every 5 s, of objects in its memory. Here it is a call of a plugin, some
-/// microseconds: at 10,000 credentials a thousandth of a core, and small beside the five minutes that
-/// leads are at least.
+/// CLIProxyAPI v6.7.21 checks every 5 s, in memory. Here a check is a plugin call of some
+/// microseconds: with 10,000 credentials a thousandth of a core, and a minute is short beside
+/// leads of five minutes and more.
 const POLICY_CHECK_INTERVAL: Duration = Duration::from_mins(1);
 
-/// As CLIProxyAPI v6.7.21.
+/// The same as in CLIProxyAPI v6.7.21.
 const FAILURE_BACKOFF: Duration = Duration::from_mins(5);
 
-/// 5, 10, 20, 40 minutes: by then a token of an hour has ended, and somebody looks.
+/// 5, 10, 20, 40 minutes: by then a token of an hour has expired.
 const BACKOFF_DOUBLINGS_MAX: u32 = 3;
 
-/// Who is due when. Every operation takes time logarithmic in the number of credentials.
+/// Credentials by due time. Every operation takes logarithmic time.
 #[derive(Clone, Debug, Default)]
 pub struct DueQueue {
     by_time: BTreeSet<(Timestamp, CredentialId)>,
@@ -110,7 +107,7 @@ pub struct DueQueue {
 }
 
 impl DueQueue {
-    /// Puts a credential at a time, wherever it stood; none takes it out.
+    /// Sets when a credential is due; `None` removes it.
     pub fn set(&mut self, id: &CredentialId, due: Option<Timestamp>) {
         if let Some(known) = self.times.remove(id) {
             self.by_time.remove(&(known, id.clone()));
@@ -121,7 +118,7 @@ impl DueQueue {
         }
     }
 
-    /// Takes out the one that has been due for longest, if any is.
+    /// Removes and returns the credential that has been due for longest, if any is due.
     pub fn take_due(&mut self, now: Timestamp) -> Option<CredentialId> {
         let (due, _) = self.by_time.first()?;
         if *due > now {
@@ -132,24 +129,14 @@ impl DueQueue {
         Some(id)
     }
 
-    /// When the next one is due.
+    /// Returns when the next credential is due.
     pub fn next_at(&self) -> Option<Timestamp> {
         self.by_time.first().map(|(due, _)| *due)
     }
 
-    /// When this one is due.
+    /// Returns when this credential is due.
     pub fn due_at(&self, id: &CredentialId) -> Option<Timestamp> {
         self.times.get(id).copied()
-    }
-
-    /// How many wait.
-    pub fn len(&self) -> usize {
-        self.times.len()
-    }
-
-    /// Whether nobody waits.
-    pub fn is_empty(&self) -> bool {
-        self.times.is_empty()
     }
 }
 

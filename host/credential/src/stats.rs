@@ -1,14 +1,15 @@
-//! What is remembered of past attempts with one model of one credential, for selectors: whole
-//! numbers, of a fixed size, the same for the same input.
+//! Statistics of past attempts with one model of one credential, for selectors: integers of fixed
+//! size, deterministic.
 
 use std::time::Duration;
 
-/// The last outcomes and the pace of answers.
+/// The last outcomes and the latency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ModelStats {
-    /// The last [`OUTCOMES_MAX`] outcomes, a bit each, the newest lowest; a set bit is a failure.
+    /// The last [`OUTCOMES_MAX`] outcomes, one bit each, the newest in the lowest bit; 1 is a
+    /// failure.
     outcomes: u32,
-    /// How many of those bits mean anything.
+    /// How many of those bits are in use.
     outcomes_seen: u8,
     /// The moving average of the time to the first byte, in 1/[`LATENCY_PARTS`] ms; 0 is unknown.
     latency_parts: u32,
@@ -20,8 +21,8 @@ impl ModelStats {
         self.outcomes_seen = (self.outcomes_seen + 1).min(OUTCOMES_MAX);
     }
 
-    /// One sample moves the average by an eighth of its distance, as TCP does with round trips: a
-    /// single slow answer does not banish a credential, eight do.
+    /// A sample moves the average by an eighth of the difference, as TCP's round-trip estimate
+    /// does. So one slow response does not push a credential aside; eight do.
     pub(crate) fn record_first_byte(&mut self, took: Duration) {
         let sample = u32::try_from(took.as_millis())
             .unwrap_or(LATENCY_MS_MAX)
@@ -32,7 +33,7 @@ impl ModelStats {
         };
     }
 
-    /// Failed attempts of the last 32, in thousandths; 0 while none was seen.
+    /// Returns the failed share of the last 32 attempts, in thousandths; 0 without any.
     pub(crate) fn error_permille(self) -> u16 {
         let failed = self.outcomes.count_ones() * 1000;
         let permille = failed
@@ -41,22 +42,22 @@ impl ModelStats {
         u16::try_from(permille).unwrap_or(u16::MAX)
     }
 
-    /// Time to the first byte in milliseconds, a moving average; 0 while unknown.
+    /// Returns the moving average of the time to the first byte, in milliseconds; 0 if unknown.
     pub(crate) fn latency_ms(self) -> u32 {
         self.latency_parts / LATENCY_PARTS
     }
 }
 
-/// One a bit of `ModelStats::outcomes`.
+/// One per bit of `ModelStats::outcomes`.
 const OUTCOMES_MAX: u8 = 32;
 
-/// The average keeps three binary places, or small changes would be lost to rounding.
+/// The average keeps three binary places, so that rounding does not lose small changes.
 const LATENCY_PARTS: u32 = 8;
 
-/// An answer faster than a millisecond is not an unknown one.
+/// Zero means unknown, so a response faster than a millisecond counts as one.
 const LATENCY_MS_MIN: u32 = 1;
 
-/// An hour: far beyond any timeout, and eight parts of it fit.
+/// An hour: beyond any timeout, and its eight parts fit in 32 bits.
 const LATENCY_MS_MAX: u32 = 3_600_000;
 
 #[cfg(test)]
@@ -75,11 +76,7 @@ mod tests {
         for _ in 0..32 {
             stats.record_outcome(false);
         }
-        assert_eq!(
-            stats.error_permille(),
-            0,
-            "what is older than 32 attempts is forgotten"
-        );
+        assert_eq!(stats.error_permille(), 0, "only the last 32 attempts count");
         for _ in 0..300 {
             stats.record_outcome(true);
         }
@@ -91,7 +88,7 @@ mod tests {
         let mut stats = ModelStats::default();
         assert_eq!(stats.latency_ms(), 0);
         stats.record_first_byte(Duration::ZERO);
-        assert_eq!(stats.latency_ms(), 1, "known, though fast");
+        assert_eq!(stats.latency_ms(), 1, "zero would mean unknown");
         let mut stats = ModelStats::default();
         stats.record_first_byte(Duration::from_millis(100));
         assert_eq!(stats.latency_ms(), 100);

@@ -1,4 +1,4 @@
-//! A point in time, as a number that its owner hands in.
+//! A point in time, passed in by the caller.
 
 use std::fmt;
 use std::ops::Add;
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 /// Milliseconds since the Unix epoch.
 ///
-/// This crate never asks a clock: every `now` is an argument. It must not jump. Let it be the wall
-/// clock's time at start plus a monotonic clock's since then; see [`Pool`](crate::Pool).
+/// This crate reads no clock: every `now` is an argument. It must not jump. Use the wall-clock
+/// time at the start plus a monotonic clock's time since then; see [`Pool`](crate::Pool).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// From milliseconds since the Unix epoch.
+    /// Creates a timestamp from milliseconds since the Unix epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
@@ -22,20 +22,20 @@ impl Timestamp {
         self.0
     }
 
-    /// So long before this; the beginning of time where that would be earlier.
+    /// Returns the time `duration` earlier, but not earlier than the epoch.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_sub(millis))
     }
 
-    /// How long ago `earlier` was; zero if it is not earlier.
+    /// Returns the time since `earlier`; zero if `earlier` is later.
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// Rounds up to the next millisecond, so that a wait is never shorter than it was asked for.
+/// Rounds up to the next millisecond, so that a wait is never too short.
 impl Add<Duration> for Timestamp {
     type Output = Self;
 

@@ -188,7 +188,7 @@ impl<'a> Attempt<'a> {
         &self,
         plan: Plan,
     ) -> Result<crate::plan::UpstreamRequest, outbound::PlanError> {
-        let proxy = self.lease.as_ref().and_then(Lease::proxy);
+        let proxy = self.lease.as_ref().and_then(|lease| lease.proxy());
         let bounds = Bounds {
             base_url: &self.provider.base_url,
             body: &self.body,

@@ -1,4 +1,4 @@
-//! Once content has left, a failure ends the stream with exactly one error event.
+//! After content was sent, a failure ends the stream with exactly one error event.
 
 use jackfield_auth::LeaseCounts;
 use jackfield_dispatch::ResponseBody;
@@ -10,7 +10,8 @@ use crate::fake_plugins::FakeExecutor;
 use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::stage::{SECOND, Setting, read_body, text};
 
-/// The stream commits, breaks so, and must end in one error event after just its whole events.
+/// Runs a stream that commits and then fails. It must end in one error event, after complete
+/// events only.
 async fn assert_one_error_event(name: &str, script: Script, executor: FakeExecutor) -> String {
     let stage = Setting::new(2)
         .executor(executor)

@@ -1,5 +1,5 @@
-//! A provider of another dialect than the stage's clients: what Anthropic's messages look like on the
-//! wire, and stages for them.
+//! Fixtures of a provider with another dialect than the clients': Anthropic messages on the wire,
+//! and stages for them.
 
 use std::sync::Arc;
 
@@ -11,59 +11,59 @@ use crate::fake_plugins::FakeExecutor;
 use crate::fake_upstream::{FakeUpstream, Script};
 use crate::stage::{Setting, Stage};
 
-/// A request of a chat client's that every dialect can say.
+/// A chat request that every dialect can express.
 pub(crate) const CHAT_REQUEST: &str =
     r#"{"model":"model","messages":[{"role":"user","content":"hello"}]}"#;
 
-/// The beginning of a stream, with what the input cost.
+/// The start of a stream, with the input's usage.
 pub(crate) const MESSAGE_START: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"upstream-model\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\n";
 
-/// The beginning of a text.
+/// The start of a text block.
 pub(crate) const BLOCK_START: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
 
-/// The end of a text.
+/// The end of a text block.
 pub(crate) const BLOCK_STOP: &str =
     "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n";
 
-/// Why the answer ended, and what the output cost.
+/// The stop reason, and the output's usage.
 pub(crate) const MESSAGE_DELTA: &str = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":7}}\n\n";
 
-/// The end.
+/// The end of the stream.
 pub(crate) const MESSAGE_STOP: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
 /// A provider's error event.
 pub(crate) const ERROR: &str = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"out of order\"}}\n\n";
 
-/// A whole answer.
+/// A complete response.
 pub(crate) const MESSAGE: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"upstream-model","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":7}}"#;
 
-/// A piece of text.
+/// A delta of text.
 pub(crate) fn text_delta(text: &str) -> String {
     format!(
         "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":{text:?}}}}}\n\n"
     )
 }
 
-/// What comes before the end, event by event.
+/// All events before the end.
 pub(crate) fn events_before_end() -> Vec<String> {
     let (start, open) = (MESSAGE_START.to_owned(), BLOCK_START.to_owned());
     vec![start, open, text_delta("one"), text_delta("two")]
 }
 
-/// A whole stream, event by event.
+/// All events of a stream.
 pub(crate) fn stream() -> Vec<String> {
     let end = [BLOCK_STOP, MESSAGE_DELTA, MESSAGE_STOP].map(str::to_owned);
     events_before_end().into_iter().chain(end).collect()
 }
 
-/// A stage for so many credentials with a provider that speaks Anthropic's messages only.
+/// Returns a stage with this many credentials of a provider that accepts Anthropic messages only.
 pub(crate) fn stage(credentials: usize, executor: FakeExecutor, scripts: Vec<Script>) -> Stage {
     let executor = executor.accepting(Dialect::AnthropicMessages.name());
     let setting = Setting::new(credentials).executor(executor);
     setting.stage(FakeUpstream::in_order(scripts))
 }
 
-/// A chat client's call.
+/// Returns a call of a chat client.
 pub(crate) fn call(stage: &Stage, stream: bool) -> Call {
     Call {
         body: Bytes::from_static(CHAT_REQUEST.as_bytes()),
@@ -71,7 +71,7 @@ pub(crate) fn call(stage: &Stage, stream: bool) -> Call {
     }
 }
 
-/// A call of a client that speaks the provider's dialect.
+/// Returns a call of a client with the provider's dialect.
 pub(crate) fn anthropic_call(stage: &Stage, stream: bool) -> Call {
     let body = r#"{"model":"model","max_tokens":9,"messages":[{"role":"user","content":"hello"}]}"#;
     Call {

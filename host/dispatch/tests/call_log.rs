@@ -1,4 +1,4 @@
-//! Every call can be explained afterwards: who was tried, why not, and what came of it.
+//! The call log explains each call: which credentials were tried or skipped, why, and the outcome.
 
 use jackfield_dispatch::CallError;
 use serde_json::{Value, json};
@@ -67,7 +67,11 @@ async fn logs_unavailable_credentials_with_reasons() {
 async fn stream_outcome_is_set_at_end_or_on_drop() {
     let stage = Setting::new(1).stage(FakeUpstream::new(|_, _| Script::events(stream())));
     let response = stage.stream().await.unwrap();
-    assert_eq!(stage.record()["outcome"], Value::Null, "it goes on");
+    assert_eq!(
+        stage.record()["outcome"],
+        Value::Null,
+        "the call is still running"
+    );
     read_body(response).await;
     assert_eq!(stage.record()["outcome"]["outcome"], json!("completed"));
     drop(stage.stream().await.unwrap());

@@ -1,4 +1,4 @@
-//! A client that leaves: whenever it does, everything closes and nobody is blamed for it.
+//! Cancelled calls: at any moment, everything is closed and no credential is affected.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::stage::{Setting, Stage, poll_at_most};
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Drops the call after each number of polls, until it is over before that.
+/// Drops the call after 0, 1, 2 .. polls, until it completes before that.
 async fn drop_after_each_poll(name: &str, streamed: bool, stage: impl Fn() -> Stage) {
     for polls in 0..1_000 {
         let stage = stage();
@@ -31,7 +31,10 @@ async fn drop_after_each_poll(name: &str, streamed: bool, stage: impl Fn() -> St
             stage.assert_closed();
             continue;
         };
-        assert!(polls > 5, "{name}: the script has no place to leave at");
+        assert!(
+            polls > 5,
+            "{name}: the script has too few points to cancel at"
+        );
         drop(response.unwrap());
         stage.assert_closed();
         return;
@@ -39,7 +42,7 @@ async fn drop_after_each_poll(name: &str, streamed: bool, stage: impl Fn() -> St
     panic!("{name}: it never ends");
 }
 
-/// Leaves after each piece of the answer.
+/// Drops the response after each number of chunks.
 async fn drop_after_each_chunk(name: &str, stage: impl Fn() -> Stage) {
     for pieces in 0..1_000 {
         let stage = stage();
@@ -74,7 +77,7 @@ async fn drop_after_each_chunk(name: &str, stage: impl Fn() -> Stage) {
     panic!("{name}: it never ends");
 }
 
-/// A 500 with a body in pieces first, then this.
+/// A 500 with a chunked body first, then this.
 fn upstream(good: Script) -> FakeUpstream {
     let body = error_body("out of order", "server_error");
     let (one, two) = body.split_at(10);
@@ -177,7 +180,7 @@ fn refusal(scope: Scope) -> Refusal {
     }
 }
 
-/// Asks for a second round trip at the end of the first answer.
+/// Requests a second exchange at the end of the first response.
 fn two_round_trips() -> FakeExecutor {
     FakeExecutor::replying(ResponseMode::Whole, |_| {
         let mut first = true;

@@ -1,4 +1,4 @@
-//! What goes over the wire: chunks of a chat stream, and how a client reads them.
+//! Fixtures of chat streams on the wire, and a client that reads them.
 
 use bytes::Bytes;
 use jackfield_dialect::openai_chat::StreamObserver;
@@ -9,37 +9,37 @@ use jackfield_dialect::{EventClass, ProviderError};
 pub(crate) const ROLE: &str =
     "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n";
 
-/// The last chunk with a choice.
+/// The last chunk with a choice: the finish reason.
 pub(crate) const FINISH: &str =
     "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
 
-/// The end.
+/// The end of the stream.
 pub(crate) const DONE: &str = "data: [DONE]\n\n";
 
 /// A provider's error event.
 pub(crate) const ERROR: &str =
     "data: {\"error\":{\"message\":\"out of order\",\"type\":\"server_error\"}}\n\n";
 
-/// A completion that is no stream.
+/// A completion that is not a stream.
 pub(crate) const COMPLETION: &str = r#"{"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"extra":{"b":[1, 2]}}"#;
 
-/// A chunk with content.
+/// Returns a chunk with content.
 pub(crate) fn content(text: &str) -> String {
     format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{text:?}}}}}]}}\n\n")
 }
 
-/// A whole stream, event by event.
+/// Returns all events of a stream.
 pub(crate) fn stream() -> Vec<String> {
     let (role, finish, done) = (ROLE.to_owned(), FINISH.to_owned(), DONE.to_owned());
     vec![role, content("one"), content("two"), finish, done]
 }
 
-/// An error answer's body.
+/// Returns the body of an error response.
 pub(crate) fn error_body(message: &str, kind: &str) -> String {
     format!("{{\"error\":{{\"message\":{message:?},\"type\":{kind:?}}}}}")
 }
 
-/// What stands before the one error event that a stream ends with, and that error.
+/// Returns the text before the single error event that a stream ends with, and the error.
 pub(crate) fn split_final_error(bytes: &[u8]) -> (String, ProviderError) {
     let mut reader = SseReader::default();
     reader.push(Bytes::copy_from_slice(bytes));
@@ -53,7 +53,7 @@ pub(crate) fn split_final_error(bytes: &[u8]) -> (String, ProviderError) {
             _ => before.extend_from_slice(&event.raw),
         }
     }
-    assert_eq!(reader.take_buffered(), "", "half an event");
+    assert_eq!(reader.take_buffered(), "", "an incomplete event");
     let text = String::from_utf8(before).unwrap();
     (text, errors.pop().unwrap())
 }

@@ -1,5 +1,4 @@
-//! Rules of section 1 of the system that we succeed, as a call meets them. The table is in
-//! `host/auth/RULES.md`.
+//! Rules of CLIProxyAPI that concern a call. The table is in `host/docs/compat/rules.md`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +18,7 @@ use crate::fake_plugins::{FakeExecutor, FakeSelector, planned};
 use crate::fake_upstream::{FakeUpstream, Script};
 use crate::stage::{SECOND, Setting, Stage, failure, read_body, text};
 
-/// A limit that ends after so many seconds.
+/// A rate limit that ends after this many seconds.
 fn rate_limited(seconds: &'static str) -> Script {
     Script::json(429, error_body("slow down", "rate_limit_error")).header("retry-after", seconds)
 }
@@ -28,7 +27,7 @@ fn good() -> Script {
     Script::json(200, COMPLETION)
 }
 
-/// Puts another retry policy in force.
+/// Replaces the retry policy.
 fn set_retry(stage: &Stage, change: impl FnOnce(&mut RetryPolicy)) {
     let mut snapshot = (*stage.dispatcher.snapshot()).clone();
     change(&mut snapshot.retry);
@@ -39,7 +38,7 @@ fn set_retry(stage: &Stage, change: impl FnOnce(&mut RetryPolicy)) {
 fn cliproxyapi_compat_1_2_retry_policy_has_defaults() {
     let policy = RetryPolicy::default();
     assert_eq!((policy.rounds, policy.max_wait), (3, 30 * SECOND));
-    assert_eq!(policy.max_credentials, 0, "all of them");
+    assert_eq!(policy.max_credentials, 0, "0 means no limit");
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,10 +50,14 @@ async fn cliproxyapi_compat_1_3_call_keeps_its_initial_retry_policy() {
     };
     let (response, ()) = tokio::join!(stage.whole(), change);
     failure(response);
-    assert_eq!(stage.upstream.calls(), 3, "it has its three rounds");
+    assert_eq!(
+        stage.upstream.calls(),
+        3,
+        "the running call keeps its three rounds"
+    );
     sleep(2 * SECOND).await;
     failure(stage.whole().await);
-    assert_eq!(stage.upstream.calls(), 4, "the next call has one");
+    assert_eq!(stage.upstream.calls(), 4, "the next call has one round");
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +71,7 @@ async fn cliproxyapi_compat_1_5_success_ends_the_call() {
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_5_single_credential_is_not_retried_after_500() {
-    // It cools for a minute, and nobody waits for longer than half of one.
+    // It cools for a minute; a call waits for half a minute at most.
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![Script::json(500, "")]));
     let start = Instant::now();
     assert_eq!(failure(stage.whole().await).failure.status, Some(500));
@@ -130,7 +133,8 @@ async fn cliproxyapi_compat_1_6_each_round_tries_every_credential_once() {
     assert_eq!(second, ["a", "b", "c"]);
 }
 
-/// The names of the model that an executor is told, the provider's first, for these of clients.
+/// Returns the model names that an executor gets, the provider's first, for these names of
+/// clients.
 async fn model_names_seen(client_models: &[&str]) -> Vec<(String, String)> {
     let recorded: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
     let recorder = Arc::clone(&recorded);
@@ -163,7 +167,7 @@ async fn cliproxyapi_compat_1_6_executor_gets_both_model_names() {
 async fn cliproxyapi_compat_1_12_client_suffix_is_added_to_upstream_name() {
     let names = ("upstream-model(7b)".to_owned(), "model(7b)".to_owned());
     assert_eq!(model_names_seen(&["model(7b)"]).await, [names]);
-    // The host tells one that asks for an effort itself; see `suffixes.rs`.
+    // The host itself handles a suffix that sets an effort; see `thinking_suffix.rs`.
     let names = ("upstream-model".to_owned(), "model(high)".to_owned());
     assert_eq!(model_names_seen(&["model(high)"]).await, [names]);
 }
@@ -265,7 +269,7 @@ async fn cliproxyapi_compat_1_7_stream_error_is_forwarded_and_counted_once() {
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_7_empty_stream_fails_over() {
-    // In the seed it is one, and reaches the client.
+    // In CLIProxyAPI it counts as a response, and reaches the client.
     let empty = Script::events(Vec::<String>::new());
     let stage = Setting::new(2).stage(FakeUpstream::in_order(vec![
         empty,

@@ -1,4 +1,4 @@
-//! The commit: what is held back before it, and that no more than that is ever held.
+//! The commit point: what is buffered before it, and that the buffer is bounded.
 
 use std::time::Duration;
 
@@ -31,14 +31,22 @@ async fn buffers_preamble_until_first_content() {
             .stage(FakeUpstream::in_order(vec![script]));
         let mut response = committed(&stage).await.unwrap();
         assert_eq!(start.elapsed(), 2 * SECOND, "role, then content");
-        let mut begun = Vec::new();
-        while begun.len() < ROLE.len() + content("one").len() {
-            begun.extend(response.next().await.unwrap().unwrap());
+        let mut first_bytes = Vec::new();
+        while first_bytes.len() < ROLE.len() + content("one").len() {
+            first_bytes.extend(response.next().await.unwrap().unwrap());
         }
-        assert_eq!(begun, [ROLE, &content("one")].concat().into_bytes());
-        assert_eq!(start.elapsed(), 2 * SECOND, "released at once");
+        assert_eq!(first_bytes, [ROLE, &content("one")].concat().into_bytes());
+        assert_eq!(
+            start.elapsed(),
+            2 * SECOND,
+            "the buffer is released at once"
+        );
         response.next().await.unwrap().unwrap();
-        assert_eq!(start.elapsed(), 3 * SECOND, "each goes on when it comes");
+        assert_eq!(
+            start.elapsed(),
+            3 * SECOND,
+            "then each chunk is forwarded as it arrives"
+        );
     }
 }
 
@@ -85,7 +93,7 @@ async fn preamble_over_limit_commits_early() {
         let mut response = committed(&stage).await.unwrap();
         let held = stage.upstream.bytes_read();
         assert!(held > PREAMBLE_BYTES_MAX, "{event:?}");
-        // A guest's frames are written anew, with the same length here.
+        // A plugin's frames are serialized again, with the same length here.
         assert!(held <= PREAMBLE_BYTES_MAX + event.len(), "{event:?}");
         let mut given = 0;
         while let Some(piece) = response.next().await {
@@ -131,7 +139,10 @@ async fn empty_stream_after_early_commit_ends_with_error() {
     events.push(DONE);
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![Script::events(events)]));
     let given = text(stage.stream().await).await;
-    assert!(!given.contains("[DONE]"), "nobody may take it for whole");
+    assert!(
+        !given.contains("[DONE]"),
+        "a client must not take it for complete"
+    );
     crate::chat_fixtures::split_final_error(given.as_bytes());
     assert_eq!(stage.counts().failed, 1);
 }

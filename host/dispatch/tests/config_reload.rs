@@ -1,5 +1,5 @@
-//! The configuration is replaced while calls are under way: they go on, each attempt by the
-//! configuration that its credential is of.
+//! Reloads during calls: calls go on, and each attempt uses the configuration that its credential
+//! belongs to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::chat_fixtures::COMPLETION;
 use crate::fake_upstream::{FakeUpstream, Script};
 use crate::stage::{Setting, Stage, registration, text};
 
-/// Puts another provider, of another name, in the place of the one there is.
+/// Replaces the provider by another one with another name.
 fn replace_provider(stage: &Stage, to: &str, credentials: usize) -> ReconfigureSummary {
     let mut registrations: Vec<_> = (5..5 + credentials).map(registration).collect();
     for registration in &mut registrations {

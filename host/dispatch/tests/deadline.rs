@@ -1,4 +1,4 @@
-//! One deadline over everything.
+//! The deadline of a call covers every phase of it.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const CANCELLED: LeaseCounts = LeaseCounts {
     inconclusive: 0,
 };
 
-/// It must end at the deadline, with one request and nobody to blame.
+/// Runs a call that must end at the deadline, with one request and without effect on health.
 async fn assert_deadline_exceeded(name: &str, stage: Stage, streamed: bool) {
     let start = Instant::now();
     let call = stage.call(streamed);
@@ -51,7 +51,7 @@ async fn slow_upstream_exceeds_deadline_without_retry() {
     for (name, script, streamed) in [
         ("no head", Script::hang(), false),
         (
-            "a late head",
+            "a late response head",
             Script::json(200, COMPLETION).after(11 * SECOND),
             false,
         ),

@@ -1,9 +1,9 @@
-//! What a dispatcher promises, proved with providers, executors and selectors that follow a script.
-//! Time is tokio's, paused: no test waits.
+//! Tests of the dispatcher with scripted providers, executors and selectors. Time is tokio's,
+//! paused: no test really waits.
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what all tests stand on fails them where it is missing"
+    reason = "a test fails by panicking"
 )]
 
 mod after_commit;

@@ -1,5 +1,5 @@
-//! Until the commit every failure goes on to the next credential, and the client sees one clean
-//! answer; but what is the client's own fault stops at once.
+//! Before the commit point, every failure fails over to the next credential, and the client gets
+//! one complete response. Client errors are not retried.
 
 use bytes::Bytes;
 use jackfield_credential::Scope;
@@ -11,7 +11,7 @@ use crate::fake_plugins::FakeExecutor;
 use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::stage::{SECOND, Setting, failure, text};
 
-/// The first credential fails so; the second answers.
+/// The first credential fails like this; the second succeeds.
 async fn assert_fails_over(name: &str, failing: Script, executor: FakeExecutor, streamed: bool) {
     let (good, expected) = if streamed {
         (Script::events(stream()), stream().concat())
@@ -37,7 +37,7 @@ async fn assert_fails_over(name: &str, failing: Script, executor: FakeExecutor, 
     stage.assert_closed();
 }
 
-/// Failures that do not depend on what the client asked for.
+/// Failures of whole responses and of streams.
 fn failures() -> Vec<(&'static str, Script)> {
     let html = Bytes::from_static(b"<html>busy</html>");
     let stalled = Script::events([""; 0]).then(Piece::Hang);
@@ -45,7 +45,7 @@ fn failures() -> Vec<(&'static str, Script)> {
         ("no connection", Script::refuse()),
         ("no head", Script::hang()),
         (
-            "a late head",
+            "a late response head",
             Script::json(200, COMPLETION).after(61 * SECOND),
         ),
         ("no first byte", stalled),
@@ -94,11 +94,11 @@ fn failures() -> Vec<(&'static str, Script)> {
         ),
         ("an empty body", Script::json(200, "")),
         (
-            "half a body",
+            "a truncated body",
             Script::json(200, r#"{"choices":[{"message":{"content":"hal"#),
         ),
         (
-            "a body that breaks",
+            "a body that ends with an error",
             Script::json(200, r#"{"choices":[{}"#).then(Piece::Break),
         ),
         (
@@ -108,7 +108,7 @@ fn failures() -> Vec<(&'static str, Script)> {
     ]
 }
 
-/// Failures of streams.
+/// Failures of streams only.
 fn stream_failures() -> Vec<(&'static str, Script)> {
     let one = content("one");
     let half = &one[..one.len() - 3];
@@ -141,29 +141,26 @@ fn stream_failures() -> Vec<(&'static str, Script)> {
         ("an empty stream", Script::events([""; 0])),
         ("nothing but [DONE]", Script::events([DONE])),
         (
-            "nothing but [DONE] without a line feed",
+            "only [DONE], without a line feed",
             Script::events([DONE.trim_end()]),
         ),
         (
-            "nothing but [DONE], and it stays open",
+            "only [DONE], and the connection stays open",
             Script::events([DONE]).then(Piece::Hang),
         ),
         ("role and [DONE]", Script::events([ROLE, DONE])),
-        (
-            "nothing but comments",
-            Script::events([": a\n\n", ": b\n\n"]),
-        ),
+        ("only comments", Script::events([": a\n\n", ": b\n\n"])),
         ("a stream that ends after its role", Script::events([ROLE])),
         (
             "a stream that ends inside its first content",
             Script::events([ROLE, half]),
         ),
         (
-            "a stream that breaks after its role",
+            "a stream with an error after its role",
             Script::events([ROLE]).then(Piece::Break),
         ),
         (
-            "a stream that breaks inside its first content",
+            "a stream with an error inside its first content",
             Script::events([ROLE, half]).then(Piece::Break),
         ),
         (
@@ -189,7 +186,7 @@ async fn cliproxyapi_compat_1_7_stream_fails_over_until_first_content() {
 
 #[tokio::test(start_paused = true)]
 async fn plugin_stream_fails_over() {
-    // Only what comes as events is a stream to a guest.
+    // For a plugin, only a response with events is a stream.
     let failures = failures().into_iter();
     let failures = failures.filter(|(name, _)| !name.contains("200") && !name.contains("body"));
     for (name, failing) in failures.chain(stream_failures()) {
@@ -274,7 +271,7 @@ async fn cliproxyapi_compat_1_6_returns_the_last_failure() {
 #[tokio::test(start_paused = true)]
 async fn error_body_is_truncated() {
     let long = Script::json(400, "x".repeat(ERROR_BODY_BYTES_MAX - 1)).then(Piece::Chunk(
-        Bytes::from_static(b"yz and more that nobody reads"),
+        Bytes::from_static(b"yz and more that is not read"),
     ));
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![long.then(Piece::Hang)]));
     let body = failure(stage.whole().await).response.unwrap().body;

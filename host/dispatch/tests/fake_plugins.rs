@@ -1,5 +1,5 @@
-//! Executors and selectors that do what a test says. Each takes a turn of the scheduler before it
-//! answers, as a guest may: so a call can be dropped while it is with one.
+//! Fake executors and selectors. Like plugins, each yields to the scheduler once before it
+//! responds, so that a call can be dropped while it waits for them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ type Judge = Box<dyn Fn(&ResponseHead, &Bytes) -> Result<Refusal, PluginFault> +
 type Evaluate = Box<dyn Fn(&Evaluation) -> Result<Option<bool>, PluginFault> + Send + Sync>;
 type StartReply = Box<dyn Fn(Bytes) -> Result<FakeReply, PluginFault> + Send + Sync>;
 
-/// An executor.
+/// A fake executor.
 pub(crate) struct FakeExecutor {
     id: PluginId,
     descriptor: Descriptor,
@@ -37,7 +37,7 @@ pub(crate) struct FakeExecutor {
 }
 
 impl FakeExecutor {
-    /// Plans this.
+    /// Creates an executor with this function as `plan`.
     pub(crate) fn new(
         prepare: impl Fn(&Context) -> Result<Plan, Rejection> + Send + Sync + 'static,
     ) -> Self {
@@ -57,12 +57,12 @@ impl FakeExecutor {
         }
     }
 
-    /// Sends the client's body on, and relays the answer.
+    /// Forwards the client's body, and relays the response.
     pub(crate) fn relaying() -> Self {
         Self::new(|_| Ok(planned(PlannedBody::Original, ResponseMode::Relay)))
     }
 
-    /// Puts the provider's name of the model into the body, and relays the answer.
+    /// Puts the provider's name of the model into the body, and relays the response.
     pub(crate) fn patching() -> Self {
         Self::new(|context| {
             let patch = Patch::Replace {
@@ -76,7 +76,7 @@ impl FakeExecutor {
         })
     }
 
-    /// Sees the answer in this way.
+    /// Processes the response in this way.
     pub(crate) fn replying(
         response: ResponseMode,
         begin: impl Fn(Bytes) -> Result<FakeReply, PluginFault> + Send + Sync + 'static,
@@ -87,14 +87,14 @@ impl FakeExecutor {
         }
     }
 
-    /// Sees events, and gives them on as they are.
+    /// Processes events, and forwards them unchanged.
     pub(crate) fn echoing() -> Self {
         Self::replying(ResponseMode::Frames(Framing::Sse), |_| {
             Ok(FakeReply::echoing())
         })
     }
 
-    /// The same, but it judges error answers.
+    /// The same, and it classifies error responses.
     pub(crate) fn judging(
         mut self,
         judge: impl Fn(&ResponseHead, &Bytes) -> Result<Refusal, PluginFault> + Send + Sync + 'static,
@@ -116,7 +116,7 @@ impl FakeExecutor {
         self
     }
 
-    /// The same, but it has an opinion on when tokens are renewed.
+    /// The same, and it decides itself when to refresh.
     pub(crate) fn evaluating(
         mut self,
         evaluate: impl Fn(&Evaluation) -> Result<Option<bool>, PluginFault> + Send + Sync + 'static,
@@ -126,19 +126,19 @@ impl FakeExecutor {
         self
     }
 
-    /// The same, but it plans without taking a turn.
+    /// The same, and `plan` does not yield.
     pub(crate) fn eager(mut self) -> Self {
         self.eager = true;
         self
     }
 
-    /// How many faults the host has found in what it planned.
+    /// Returns the number of faults that the host reported for its plans.
     pub(crate) fn faults(&self) -> u64 {
         self.faults.load(Ordering::Relaxed)
     }
 }
 
-/// A plan for the test's provider, with its key as a bearer token.
+/// Returns a plan for the test's provider, with the credential's key as a bearer token.
 pub(crate) fn planned(body: PlannedBody, response: ResponseMode) -> Plan {
     Plan {
         request: PlannedRequest {
@@ -161,7 +161,7 @@ fn id(name: &str) -> PluginId {
     }
 }
 
-/// A plugin that trapped.
+/// Returns the fault of a plugin that trapped.
 pub(crate) fn fault(detail: &str) -> PluginFault {
     PluginFault {
         plugin: id("fake-executor"),
@@ -241,14 +241,14 @@ impl fmt::Debug for FakeExecutor {
 type Push = Box<dyn FnMut(Vec<Frame>, bool) -> Result<Output, Rejection> + Send>;
 type OnHead = Box<dyn FnMut(ResponseHead) -> Result<ResponseHead, Rejection> + Send>;
 
-/// One answer on its way through an executor.
+/// A response that passes through an executor.
 pub(crate) struct FakeReply {
     head: OnHead,
     push: Push,
 }
 
 impl FakeReply {
-    /// Makes this of frames.
+    /// Maps frames with this function.
     pub(crate) fn new(
         push: impl FnMut(Vec<Frame>, bool) -> Result<Output, Rejection> + Send + 'static,
     ) -> Self {
@@ -258,12 +258,12 @@ impl FakeReply {
         }
     }
 
-    /// Gives frames on as they are.
+    /// Forwards frames unchanged.
     pub(crate) fn echoing() -> Self {
         Self::new(|frames, _| Ok(output(frames)))
     }
 
-    /// The same, but it does this with the head.
+    /// The same, and this function processes the head.
     pub(crate) fn with_head(
         mut self,
         head: impl FnMut(ResponseHead) -> Result<ResponseHead, Rejection> + Send + 'static,
@@ -273,7 +273,7 @@ impl FakeReply {
     }
 }
 
-/// Nothing but frames.
+/// Returns a result with frames only.
 pub(crate) fn output(frames: Vec<Frame>) -> Output {
     Output {
         frames,
@@ -281,7 +281,7 @@ pub(crate) fn output(frames: Vec<Frame>) -> Output {
     }
 }
 
-/// A frame without a name.
+/// Returns a frame without an event name.
 pub(crate) fn frame(data: impl Into<Bytes>) -> Frame {
     Frame {
         name: String::new(),
@@ -307,14 +307,14 @@ impl Reply for FakeReply {
 
 type Pick = Box<dyn Fn(&PickContext, usize) -> Result<Choice, PluginFault> + Send + Sync>;
 
-/// A selector.
+/// A fake selector.
 pub(crate) struct FakeSelector {
     id: PluginId,
     pick: Pick,
 }
 
 impl FakeSelector {
-    /// Chooses so, knowing how many candidates there are.
+    /// Chooses with this function, which gets the number of candidates.
     pub(crate) fn new(
         pick: impl Fn(&PickContext, usize) -> Result<Choice, PluginFault> + Send + Sync + 'static,
     ) -> Self {
@@ -324,7 +324,7 @@ impl FakeSelector {
         }
     }
 
-    /// Chooses the first: of the untried ones, by id.
+    /// Chooses the first untried candidate by id.
     pub(crate) fn first() -> Self {
         Self::new(|_, _| Ok(Choice::Candidate(0)))
     }

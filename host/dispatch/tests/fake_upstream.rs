@@ -1,4 +1,4 @@
-//! A provider that follows a script, and counts what is open.
+//! A scripted provider. It counts what is open.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ use tokio::time::{Sleep, sleep};
 
 type ScriptFn = Box<dyn Fn(&str, usize) -> Script + Send + Sync>;
 
-/// A provider. It answers each request as its script says.
+/// A provider that responds to each request as its script says.
 pub(crate) struct FakeUpstream {
     script: ScriptFn,
     sent: Mutex<Vec<UpstreamRequest>>,
@@ -29,7 +29,7 @@ pub(crate) struct FakeUpstream {
 }
 
 impl FakeUpstream {
-    /// Answers by the credential's id, and by how many requests came before.
+    /// Responds by the credential's id and the number of earlier requests.
     pub(crate) fn new(script: impl Fn(&str, usize) -> Script + Send + Sync + 'static) -> Self {
         Self {
             script: Box::new(script),
@@ -39,7 +39,8 @@ impl FakeUpstream {
         }
     }
 
-    /// Answers the first request with the first script, and so on; there must be no more.
+    /// Responds to the first request with the first script, and so on; there must be no more
+    /// requests than scripts.
     pub(crate) fn in_order(scripts: Vec<Script>) -> Self {
         Self::new(move |_, before| {
             let most = scripts.len();
@@ -48,38 +49,38 @@ impl FakeUpstream {
         })
     }
 
-    /// How many requests came.
+    /// Returns the number of requests.
     pub(crate) fn calls(&self) -> usize {
         self.sent.lock().len()
     }
 
-    /// The credentials that the requests came with, in order.
+    /// Returns the credentials of the requests, in order.
     pub(crate) fn credentials(&self) -> Vec<String> {
         self.sent.lock().iter().map(credential).collect()
     }
 
-    /// The body of a request.
+    /// Returns the body of a request.
     pub(crate) fn body_of(&self, request: usize) -> Bytes {
         self.sent.lock()[request].body.clone()
     }
 
-    /// The headers of a request.
+    /// Returns the headers of a request.
     pub(crate) fn headers_of(&self, request: usize) -> HeaderMap {
         self.sent.lock()[request].headers.clone()
     }
 
-    /// How many requests and bodies were neither ended nor dropped.
+    /// Returns the number of requests and bodies that are neither finished nor dropped.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// How many bytes of bodies were pulled.
+    /// Returns the number of body bytes that were read.
     pub(crate) fn bytes_read(&self) -> usize {
         self.pulled.load(Ordering::Relaxed)
     }
 }
 
-/// Stands for something that is open as long as this is there.
+/// Counts as open until it is dropped.
 struct OpenGuard(Arc<AtomicUsize>);
 
 impl OpenGuard {
@@ -153,7 +154,7 @@ enum Behavior {
     Refuse,
 }
 
-/// What a body does next; after the last piece it ends well.
+/// What a body does next. After the last piece it ends normally.
 #[derive(Clone)]
 pub(crate) enum Piece {
     Break,
@@ -163,7 +164,7 @@ pub(crate) enum Piece {
 }
 
 impl Script {
-    /// Cannot be connected to.
+    /// Refuses the connection.
     pub(crate) fn refuse() -> Self {
         Self {
             after: Duration::ZERO,
@@ -171,7 +172,7 @@ impl Script {
         }
     }
 
-    /// Never answers.
+    /// Never responds.
     pub(crate) fn hang() -> Self {
         Self {
             after: Duration::ZERO,
@@ -179,7 +180,7 @@ impl Script {
         }
     }
 
-    /// Answers with a body of this type.
+    /// Responds with a body of this content type.
     pub(crate) fn response(status: u16, kind: &'static str, pieces: Vec<Piece>) -> Self {
         let status = StatusCode::from_u16(status).unwrap();
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
@@ -189,19 +190,19 @@ impl Script {
         }
     }
 
-    /// Answers with JSON, in one piece.
+    /// Responds with JSON in one piece.
     pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Self {
         Self::response(status, "application/json", vec![Piece::Chunk(body.into())])
     }
 
-    /// Answers with a stream of events, each in a piece of its own.
+    /// Responds with a stream of events, each in its own piece.
     pub(crate) fn events<E: AsRef<[u8]>>(events: impl IntoIterator<Item = E>) -> Self {
         let chunk = |event: E| Piece::Chunk(Bytes::copy_from_slice(event.as_ref()));
         let pieces = events.into_iter().map(chunk).collect();
         Self::response(200, "text/event-stream; charset=utf-8", pieces)
     }
 
-    /// Answers with the same bytes again and again, with this pause before each.
+    /// Responds with the same bytes repeatedly, with a pause before each.
     pub(crate) fn dripping(
         status: u16,
         kind: &'static str,
@@ -212,7 +213,7 @@ impl Script {
         Self::response(status, kind, vec![Piece::Chunk(bytes.into()); times]).slowly(pause)
     }
 
-    /// The same, and then this.
+    /// The same, followed by this piece.
     pub(crate) fn then(mut self, piece: Piece) -> Self {
         if let Behavior::Respond(_, _, pieces) = &mut self.behavior {
             pieces.push(piece);
@@ -220,7 +221,7 @@ impl Script {
         self
     }
 
-    /// The same, with this pause before each piece.
+    /// The same, with a pause before each piece.
     pub(crate) fn slowly(mut self, pause: Duration) -> Self {
         if let Behavior::Respond(_, _, pieces) = &mut self.behavior {
             *pieces = std::mem::take(pieces)
@@ -231,7 +232,7 @@ impl Script {
         self
     }
 
-    /// The same, but the head takes so long.
+    /// The same, with a delay before the head.
     pub(crate) fn after(mut self, time: Duration) -> Self {
         self.after = time;
         self

@@ -1,4 +1,4 @@
-//! Models that take another's place.
+//! Fallback models.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::fake_plugins::FakeExecutor;
 use crate::fake_upstream::{FakeUpstream, Script};
 use crate::stage::{SECOND, Setting, Stage, failure, text};
 
-/// A stage where credential `a` serves `model` and `b` serves `other`, `c` serves `third`.
+/// A stage in which credential `a` serves `model`, `b` serves `other`, and `c` serves `third`.
 fn stage(upstream: FakeUpstream, chain: &[(&str, &[Condition])]) -> Stage {
     let setting = Setting::new(3).executor(FakeExecutor::patching());
     let stage = setting

@@ -1,5 +1,5 @@
-//! Pools in which not everybody can be told every call: who cannot is passed over, and changes nothing for
-//! those who can. And counts of tokens, which change nothing for content.
+//! Pools in which some executors cannot express a call: their credentials are skipped, without
+//! effect on the others. Token counts have no effect on health for content.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::fake_plugins::FakeExecutor;
 use crate::fake_upstream::{FakeUpstream, Script};
 use crate::stage::{SECOND, Setting, Stage, text};
 
-/// Credential `a` of a provider that speaks Anthropic's messages; all others of one that speaks the
-/// client's.
+/// Credential `a` belongs to a provider that accepts Anthropic messages, all others to one that
+/// accepts the client's dialect.
 fn mixed_dialects(credentials: usize, scripts: Vec<Script>, most: u32) -> Stage {
     let anthropic = FakeExecutor::relaying().accepting("anthropic-messages");
     let mut setting = Setting::new(credentials)
@@ -41,7 +41,7 @@ fn mixed_dialects(credentials: usize, scripts: Vec<Script>, most: u32) -> Stage 
     stage
 }
 
-/// A call that Anthropic's dialect refuses.
+/// A call that Anthropic's dialect cannot express.
 fn untranslatable_call(stage: &Stage) -> Call {
     Call {
         body: CHAT_REQUEST.replace("}]}", "}],\"n\":2}").into(),
@@ -103,7 +103,7 @@ async fn single_compatible_credential_is_still_retried() {
     assert_eq!(stage.upstream.credentials(), ["b", "b"]);
 }
 
-/// The credentials of one provider are alike: the first says it for all.
+/// All credentials of a provider have the same executor, so one is enough to know.
 #[tokio::test(start_paused = true)]
 async fn compatibility_is_checked_once_per_provider() {
     let setting = Setting::new(20).executor(FakeExecutor::relaying().accepting("gemini"));
@@ -142,13 +142,13 @@ async fn failed_token_count_is_estimated_without_cooldown() {
         let began = Instant::now();
         let response = stage.dispatcher.call(count(&stage)).await.unwrap();
         assert!(response.estimated);
-        assert_eq!(began.elapsed(), Duration::ZERO, "nothing is waited for");
+        assert_eq!(began.elapsed(), Duration::ZERO, "the call does not wait");
         assert_eq!(stage.cooling(), Vec::<String>::new());
         stage.assert_closed();
     }
 }
 
-/// What is the account's fault is so whatever was asked for.
+/// A failure of the account counts, whatever the operation.
 #[tokio::test(start_paused = true)]
 async fn rejected_key_cools_for_token_counts_too() {
     let executor = FakeExecutor::relaying()

@@ -1,4 +1,4 @@
-//! What a client hears while its provider is silent: comments, and nothing inside an event.
+//! Keep-alive comments while the provider is silent: between events, never inside one.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ const KEEP_ALIVE_COMMENT: &str = ": keep-alive\n\n";
 
 type EventsFn = fn() -> Vec<String>;
 
-/// The ways that a stream takes through the host: its name, the stage's executor, whether it is
-/// translated, and the provider's events.
+/// The paths of a stream through the host: name, executor, whether the stream is translated, and
+/// the provider's events.
 fn response_paths() -> [(&'static str, FakeExecutor, bool, EventsFn); 4] {
     [
         ("relayed", FakeExecutor::relaying(), false, stream),
@@ -60,7 +60,7 @@ fn chunk(text: &str) -> Piece {
     Piece::Chunk(text.to_owned().into())
 }
 
-/// The events with such a pause at this place, which may be inside one.
+/// The events with a pause at this byte, which may be inside an event.
 fn with_pause(events: &[String], at: usize, pause: Duration) -> Script {
     let whole = events.concat();
     let (before, after) = whole.split_at(at);
@@ -68,7 +68,7 @@ fn with_pause(events: &[String], at: usize, pause: Duration) -> Script {
     begin.then(Piece::Wait(pause)).then(chunk(after))
 }
 
-/// Where the second content ends that a provider sends.
+/// The end of the second content.
 fn offset_after_content(events: &[String]) -> usize {
     let content = events
         .iter()
@@ -107,7 +107,7 @@ async fn never_sends_keep_alive_inside_an_event() {
         let (_, _, _, events) = response_paths().into_iter().nth(index).unwrap();
         let events = events();
         let begin = offset_after_content(&events);
-        // Each place in the event behind the content, and in the one after it.
+        // Each byte of the event after the content, and of the next event.
         for at in begin..begin + events[4].len() {
             let (name, executor, translated, _) = response_paths().into_iter().nth(index).unwrap();
             let script = with_pause(&events, at, 20 * SECOND);
@@ -173,9 +173,9 @@ async fn sends_no_keep_alive_before_commit() {
 async fn keep_alive_does_not_extend_idle_timeout() {
     for (name, executor, translated, events) in response_paths() {
         let events = events();
-        let begun = events[..4].concat();
+        let started = events[..4].concat();
         let at = offset_after_content(&events);
-        let script = Script::events([&begun[..at.min(begun.len())]]).then(Piece::Hang);
+        let script = Script::events([&started[..at.min(started.len())]]).then(Piece::Hang);
         let (stage, call) = setup(executor, translated, script);
         let idle = stage.snapshot.load().timeouts.idle;
         let response = stage.dispatcher.call(call).await.unwrap();

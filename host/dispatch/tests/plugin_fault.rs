@@ -1,4 +1,4 @@
-//! A plugin that fails loses its exchange, and blames no credential.
+//! A plugin's failure ends the exchange, without effect on any credential.
 
 use jackfield_auth::LeaseCounts;
 use jackfield_credential::{Failure, Scope};
@@ -79,7 +79,11 @@ async fn fault_before_commit_fails_call_without_affecting_health() {
             FaultKind::Trapped,
             "{name}"
         );
-        assert_eq!(stage.executor.faults(), 0, "the runtime counts its own");
+        assert_eq!(
+            stage.executor.faults(),
+            0,
+            "the runtime counts these faults itself"
+        );
     }
 }
 
@@ -123,7 +127,7 @@ async fn invalid_plan_is_never_sent() {
     });
     let secret = FakeExecutor::new(|_| {
         let mut plan = planned(PlannedBody::Original, ResponseMode::Relay);
-        plan.request.secrets[0].0 = "somebody-elses".to_owned();
+        plan.request.secrets[0].0 = "another-name".to_owned();
         Ok(plan)
     });
     let patch = FakeExecutor::new(|_| {
@@ -137,7 +141,7 @@ async fn invalid_plan_is_never_sent() {
     for (word, executor) in [
         ("elsewhere.test", origin),
         ("captures", captures),
-        ("somebody-elses", secret),
+        ("another-name", secret),
         ("patch", patch),
     ] {
         let stage = Setting::new(2)

@@ -1,4 +1,4 @@
-//! Answers that pass through their executor.
+//! Responses that pass through their executor.
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -18,7 +18,7 @@ fn stage(executor: FakeExecutor, scripts: Vec<Script>) -> Stage {
         .stage(FakeUpstream::in_order(scripts))
 }
 
-/// The data of an event.
+/// Returns the data of an event.
 fn data(event: &str) -> Bytes {
     Bytes::copy_from_slice(event.trim_start_matches("data: ").trim_end().as_bytes())
 }
@@ -182,7 +182,7 @@ fn next(plan: Plan) -> Output {
     }
 }
 
-/// Asks for so many further round trips, then gives on what it gets.
+/// Requests this many further exchanges, then forwards the response.
 fn with_round_trips(further: u32) -> FakeExecutor {
     FakeExecutor::replying(ResponseMode::Whole, move |_| {
         let mut left = further;
@@ -215,7 +215,7 @@ async fn plugin_may_send_further_requests_up_to_limit() {
     }
 }
 
-/// The call must end in a fault of the plugin's, that no credential is blamed for.
+/// The call must end in a fault of the plugin, without effect on any credential.
 async fn expect_invalid_output(stage: Stage, word: &str) {
     let error = stage.stream().await.unwrap_err();
     let CallError::Plugin(fault) = error else {

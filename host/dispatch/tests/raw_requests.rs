@@ -1,4 +1,4 @@
-//! Requests of somebody else's making, sent with a credential: the seed's section 1.15.
+//! Raw HTTP requests of a caller, sent with a credential (CLIProxyAPI's rules, section 1.15).
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
@@ -13,7 +13,7 @@ use crate::fake_plugins::{FakeExecutor, planned};
 use crate::fake_upstream::{FakeUpstream, Piece, Script};
 use crate::stage::{SECOND, Setting, Stage, read_body};
 
-/// Sends what it is given, with the credential's key as a bearer token.
+/// Sends the given request, with the credential's key as a bearer token.
 fn plan_raw_request(context: &Context) -> Plan {
     let of = |name: &str| {
         let mut options = context.options.iter();
@@ -75,9 +75,9 @@ async fn cliproxyapi_compat_1_15_adds_credentials_and_defaults_to_get() {
     assert_eq!(prepared.headers[AUTHORIZATION], "Bearer sk-of-b");
     assert_eq!(prepared.headers[ACCEPT], "text/plain");
     let plans: Vec<_> = prepared.headers.get_all("x-plan").iter().collect();
-    assert_eq!(plans, ["plan"], "the executor's counts");
+    assert_eq!(plans, ["plan"], "the executor's method and URL are used");
     assert_eq!(&prepared.body[..], b"words");
-    assert_eq!(stage.upstream.calls(), 0, "it is only prepared");
+    assert_eq!(stage.upstream.calls(), 0, "the request is only prepared");
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,8 +132,8 @@ async fn cliproxyapi_compat_1_15_invalid_raw_request_has_cliproxyapi_code() {
     assert_eq!(code(&stage, "a", raw("", URL)).await, "provider_not_found");
 }
 
-/// Where the seed's `InjectCredentials` finds nothing to inject it says nothing, and the request goes
-/// out as it is. Here there is no request then.
+/// CLIProxyAPI's `InjectCredentials` does nothing if there is nothing to inject, and the request
+/// is sent as it is. Here the request fails.
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_15_fails_when_credentials_cannot_be_injected() {
     let stage = stage(unused_upstream());

@@ -1,4 +1,4 @@
-//! Executors are asked whether tokens are to be renewed, if they say that they have an opinion.
+//! Executors that declare a refresh policy decide when tokens are refreshed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::stage::{EPOCH, SECOND, Setting, Stage, text};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A refresh whose answer holds a new key.
+/// A refresh whose response has a new key.
 fn refresh_plan() -> Plan {
     let mut plan = planned(PlannedBody::Empty, ResponseMode::Relay);
     plan.captures = vec![("/access_token".to_owned(), "api-key".to_owned())];
@@ -78,7 +78,7 @@ async fn cliproxyapi_compat_1_14_refresh_policy_triggers_refresh() {
     auth.set_refresher(refresher);
     let _ = timeout(5 * HOUR - 2 * SECOND, auth.run()).await;
     assert_eq!(stage.upstream.calls(), 0);
-    // It is asked again within 72 s.
+    // The next check is at most 72 s away.
     let _ = timeout(80 * SECOND, auth.run()).await;
     assert_eq!(stage.upstream.calls(), 1);
     assert_eq!(text(stage.whole().await).await, COMPLETION);

@@ -1,4 +1,4 @@
-//! Calls that reach no provider, and why.
+//! Calls that fail before any provider is called.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ async fn cliproxyapi_compat_1_10_all_cooling_returns_retry_after() {
         provider,
     }) = stage.stream().await
     else {
-        panic!("somebody was fit")
+        panic!("a credential was available")
     };
     assert_eq!((&*model, retry_after), ("model", Some(70 * SECOND)));
     assert_eq!(provider.as_deref(), Some("provider"));

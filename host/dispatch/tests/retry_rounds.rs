@@ -1,4 +1,4 @@
-//! Rounds over the pool: when another one begins, and how many requests a call may cost.
+//! Retry rounds: when another one begins, and how many requests a call may cost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,8 +20,8 @@ fn rate_limited(seconds: &'static str) -> Script {
     Script::json(429, error_body("slow down", "rate_limit_error")).header("retry-after", seconds)
 }
 
-/// As long as it must be, and by a quarter longer at most: waits are drawn out, so that calls that
-/// failed together part.
+/// At least as long as required, and up to a quarter longer: jitter spreads calls that failed
+/// together.
 fn within_jitter(waited: Duration, least: Duration) -> bool {
     (least..=least + least / 4).contains(&waited)
 }
@@ -114,7 +114,7 @@ async fn single_credential_is_retried_once_after_transport_error() {
     assert_eq!(text(stage.whole().await).await, COMPLETION);
     let stage = Setting::new(1).stage(FakeUpstream::new(|_, _| Script::refuse()));
     failure(stage.whole().await);
-    assert_eq!(stage.upstream.calls(), 2, "once, and no more");
+    assert_eq!(stage.upstream.calls(), 2, "one retry");
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,7 +152,7 @@ async fn cliproxyapi_compat_1_19_tried_credentials_are_limited() {
     assert_eq!(stage.upstream.credentials(), ["a", "b"]);
 }
 
-/// What a credential does with a request.
+/// How a credential's requests end.
 #[derive(Debug, Clone, Copy)]
 enum UpstreamBehavior {
     Succeeds,
@@ -194,7 +194,8 @@ fn faults() -> impl Strategy<Value = UpstreamBehavior> {
     ])
 }
 
-/// Chooses at random.
+/// A selector that chooses pseudo-randomly (a linear congruential generator, reproducible from its
+/// seed).
 fn random_selector(seed: u64) -> FakeSelector {
     let state = AtomicU64::new(seed);
     FakeSelector::new(move |_, candidates| {
@@ -238,7 +239,7 @@ proptest! {
                 }
                 prop_assert!(start.elapsed() <= total * SECOND);
                 let calls = stage.upstream.credentials().split_off(before);
-                // One more where there was one attempt and the way failed.
+                // One more attempt if a single attempt failed with a transport error.
                 let most = (rounds as usize * credentials_per_round).max(2);
                 prop_assert!(calls.len() <= most + 1, "{:?}", calls);
                 stage.assert_closed();

@@ -1,4 +1,4 @@
-//! Some providers repeat the key that they refuse. Nobody may read it.
+//! Some providers repeat a rejected key in their error message. It must not appear anywhere.
 
 use jackfield_dispatch::UpstreamFailure;
 
@@ -21,7 +21,7 @@ fn stage(executor: FakeExecutor, script: Script) -> Stage {
         .stage(FakeUpstream::in_order(vec![script]))
 }
 
-/// What the admin API can tell of the credentials.
+/// Everything that the admin API shows of the credentials.
 fn status(stage: &Stage) -> String {
     let now = stage.dispatcher.clock().now();
     format!("{:?}", stage.dispatcher.auth().status(now))
@@ -81,6 +81,9 @@ async fn cliproxyapi_compat_1_1_sends_configured_headers_of_the_credential() {
     let headers = stage.upstream.headers_of(0);
     assert_eq!(headers["x-team"], "blue");
     let of_connection = headers.get("content-length");
-    assert_eq!(of_connection, None, "the connection is the host's");
+    assert_eq!(
+        of_connection, None,
+        "the host controls headers of the connection"
+    );
     assert_eq!(headers.get("region"), None);
 }

@@ -1,4 +1,4 @@
-//! Who is chosen, by a selector that works, waits, refuses, fails or is not there.
+//! Selection with a selector that works, waits, rejects, fails or is missing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,7 +123,8 @@ async fn missing_selector_uses_first_candidate() {
 
 #[tokio::test(start_paused = true)]
 async fn credential_cooling_during_selection_is_not_used() {
-    // Both calls choose at the same time; the first to come back finds the credential out.
+    // Both calls select at the same time; the first to finish finds that its credential became
+    // unavailable.
     let upstream = FakeUpstream::new(|credential, _| match credential {
         "a" => Script::json(401, ""),
         _ => Script::json(200, COMPLETION),

@@ -1,9 +1,9 @@
-//! The whole manager in a seeded world of virtual time: providers that fail in every way, tokens that
-//! end, a store that is down at times, clients that leave, an operator who meddles and has other
-//! configurations read, and plugins that are swapped. The world keeps its own books, and says with its
-//! seed what promise was broken.
+//! Simulation of the dispatcher and the auth manager in virtual time, reproducible from a seed:
+//! providers fail in every way, tokens expire, the store fails at times, clients cancel, an
+//! operator edits credentials and reloads configurations, and plugins are replaced. The world
+//! records what really happened, and reports the seed with each broken promise.
 //!
-//! A seed that failed is told by proptest and in the message: put it into [`SEEDS`] to have it run first.
+//! A failing seed is in the message: add it to [`SEEDS`], so that it runs first.
 
 mod accounts;
 mod actors;
@@ -18,7 +18,7 @@ use proptest::prelude::*;
 
 use crate::stage::run_paused;
 
-/// Seeds that every run takes, beside fresh ones: each found something once, or is as good as any.
+/// Seeds of every run, in addition to fresh ones: each one found a bug once, or is arbitrary.
 const SEEDS: [u64; 8] = [
     1,
     2,
@@ -30,7 +30,7 @@ const SEEDS: [u64; 8] = [
     12_349_440_564_874_025_228,
 ];
 
-/// Fresh seeds a run. Each is some thousand requests over hours of virtual time.
+/// Fresh seeds per run. Each simulates some thousand requests over hours of virtual time.
 const RANDOM_CASES: u32 = 16;
 
 #[test]

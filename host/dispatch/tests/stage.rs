@@ -1,4 +1,4 @@
-//! A dispatcher with everything around it played by others, and its time in the test's hand.
+//! Test support: a dispatcher with fakes around it, and paused time.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -29,22 +29,23 @@ use url::Url;
 use crate::fake_plugins::{FakeExecutor, FakeSelector};
 use crate::fake_upstream::FakeUpstream;
 
-/// What a stage is made of.
+/// The settings of a [`Stage`].
 pub(crate) struct Setting {
     /// Credentials named `a`, `b` and so on.
     pub(crate) credentials: usize,
     pub(crate) executor: FakeExecutor,
-    /// None leaves the one that the routing names unloaded.
+    /// `None`: the selector that the routing names is not loaded.
     pub(crate) selector: Option<FakeSelector>,
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
     pub(crate) policy: CooldownPolicy,
-    /// What is changed of each registration.
+    /// A change of each registration.
     pub(crate) registered: fn(&mut Registration),
 }
 
 impl Setting {
-    /// So many credentials, that are taken by their ids' order, relayed, with the defaults.
+    /// Settings with this many credentials, selected in the order of their ids, a relaying
+    /// executor and defaults.
     pub(crate) fn new(credentials: usize) -> Self {
         Self {
             credentials,
@@ -75,7 +76,7 @@ impl Setting {
         self
     }
 
-    /// Puts it on the stage.
+    /// Builds the dispatcher with this provider.
     pub(crate) fn stage(self, upstream: FakeUpstream) -> Stage {
         let start = Instant::now();
         let clock = Clock::new(move || EPOCH + start.elapsed());
@@ -135,7 +136,7 @@ fn provider() -> Provider {
     }
 }
 
-/// One of the credentials that [`Setting::new`] makes.
+/// Returns one of the credentials of [`Setting::new`].
 pub(crate) fn registration(index: usize) -> Registration {
     let id = char::from(b'a' + u8::try_from(index).unwrap()).to_string();
     let key = SecretString::from(format!("sk-of-{id}"));
@@ -149,7 +150,7 @@ pub(crate) fn registration(index: usize) -> Registration {
 /// A day in 2026.
 pub(crate) const EPOCH: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 
-/// A dispatcher and those who play around it.
+/// A dispatcher with the fakes around it.
 pub(crate) struct Stage {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
@@ -158,7 +159,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A call that begins now.
+    /// Returns a call that begins now.
     pub(crate) fn call(&self, stream: bool) -> Call {
         Call {
             id: Arc::from("call-1"),
@@ -174,50 +175,50 @@ impl Stage {
         }
     }
 
-    /// Makes a call for a stream.
+    /// Calls for a stream.
     pub(crate) async fn stream(&self) -> Result<ClientResponse, CallError> {
         self.dispatcher.call(self.call(true)).await
     }
 
-    /// Makes a call for a whole answer.
+    /// Calls for a whole response.
     pub(crate) async fn whole(&self) -> Result<ClientResponse, CallError> {
         self.dispatcher.call(self.call(false)).await
     }
 
-    /// How leases were settled.
+    /// Returns how leases were settled.
     pub(crate) fn counts(&self) -> LeaseCounts {
         self.dispatcher.auth().lease_counts()
     }
 
-    /// The credentials that cool now.
+    /// Returns the credentials that are not ready, as a whole or with a model.
     pub(crate) fn cooling(&self) -> Vec<String> {
         let status = self.dispatcher.auth().status(self.dispatcher.clock().now());
         let cooling = status.into_iter().filter(|credential| {
-            let mut standings = vec![&credential.account];
-            standings.extend(credential.models.iter().map(|model| &model.health));
-            standings
+            let mut health = vec![&credential.account];
+            health.extend(credential.models.iter().map(|model| &model.health));
+            health
                 .iter()
-                .any(|standing| standing.availability != Availability::Ready)
+                .any(|health| health.availability != Availability::Ready)
         });
         cooling
             .map(|credential| credential.id.to_string())
             .collect()
     }
 
-    /// The credentials of which any failure was told.
+    /// Returns the credentials with a recorded failure.
     pub(crate) fn failed_credentials(&self) -> Vec<String> {
         let status = self.dispatcher.auth().status(self.dispatcher.clock().now());
         let blamed = status.into_iter().filter(|one| one.last_failure.is_some());
         blamed.map(|credential| credential.id.to_string()).collect()
     }
 
-    /// What the journal has of the call.
+    /// Returns the call log's record of the call.
     pub(crate) fn record(&self) -> serde_json::Value {
         let record = self.dispatcher.call_log().get("call-1");
         serde_json::to_value(record.unwrap()).unwrap()
     }
 
-    /// Fails if anything is still open, with the provider or in the auth manager.
+    /// Fails if anything is still open: leases, requests or bodies.
     pub(crate) fn assert_closed(&self) {
         assert_eq!(self.counts().open, 0, "leases");
         assert_eq!(self.upstream.open(), 0, "requests and bodies");
@@ -226,7 +227,7 @@ impl Stage {
     }
 }
 
-/// All bytes of an answer, and how it broke if it did.
+/// Returns all bytes of a response, and the error it ended with, if any.
 pub(crate) async fn read_body(response: ClientResponse) -> (Bytes, Option<BodyError>) {
     let mut stream = match response.body {
         ResponseBody::Whole(body) => return (body, None),
@@ -242,14 +243,14 @@ pub(crate) async fn read_body(response: ClientResponse) -> (Bytes, Option<BodyEr
     (bytes.into(), None)
 }
 
-/// All bytes of an answer that must not break.
+/// Returns all bytes of a response, which must not end with an error.
 pub(crate) async fn text(response: Result<ClientResponse, CallError>) -> String {
     let (bytes, body_error) = read_body(response.unwrap()).await;
     assert!(body_error.is_none(), "{body_error:?}");
     String::from_utf8(bytes.into()).unwrap()
 }
 
-/// What a provider did that a call failed by.
+/// Returns the provider's failure, which the call must have ended with.
 pub(crate) fn failure(response: Result<ClientResponse, CallError>) -> UpstreamFailure {
     match response {
         Err(CallError::Upstream(failure)) => *failure,
@@ -257,7 +258,7 @@ pub(crate) fn failure(response: Result<ClientResponse, CallError>) -> UpstreamFa
     }
 }
 
-/// Polls a future at most so often, then drops it.
+/// Polls a future at most `times` times, then drops it.
 pub(crate) async fn poll_at_most<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
     let mut future = Box::pin(future);
     let mut left = times;
@@ -275,7 +276,7 @@ pub(crate) async fn poll_at_most<T>(future: impl Future<Output = T>, times: usiz
     .await
 }
 
-/// Runs a property's case in paused time of its own.
+/// Runs a future on a runtime of its own, with paused time.
 pub(crate) fn run_paused<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -286,7 +287,8 @@ pub(crate) fn run_paused<T>(future: impl Future<Output = T>) -> T {
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// For properties: a failing case is told, and becomes a test of its own rather than a file.
+/// For properties: a failing case is printed, to become a test of its own, and is not written to a
+/// file.
 pub(crate) fn property_config() -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,

@@ -1,4 +1,4 @@
-//! The end of a stream: `[DONE]` settles it, whatever the client and the provider do then.
+//! The end of a stream: `[DONE]` settles the lease, whatever client and provider do afterwards.
 
 use futures_util::StreamExt;
 use jackfield_auth::LeaseCounts;

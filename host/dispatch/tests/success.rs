@@ -1,4 +1,4 @@
-//! What a provider answers well reaches the client as it is.
+//! Successful responses reach the client unchanged.
 
 use bytes::Bytes;
 use jackfield_auth::LeaseCounts;
@@ -51,7 +51,7 @@ async fn large_response_is_streamed() {
     let stage = Setting::new(1).stage(FakeUpstream::in_order(vec![script]));
     let response = stage.whole().await.unwrap();
     assert!(matches!(response.body, ResponseBody::Stream(_)));
-    assert_eq!(stage.counts().open, 1, "it is not over yet");
+    assert_eq!(stage.counts().open, 1, "the stream has not ended");
     assert_eq!(text(Ok(response)).await, whole);
     assert_eq!(stage.counts().success, 1);
     stage.assert_closed();
@@ -104,7 +104,7 @@ async fn drops_partial_event_after_finish() {
     assert_eq!(stage.counts().success, 1);
 }
 
-/// An event or a comment, as providers send them and as they do not.
+/// An event or a comment, including unusual forms.
 fn block() -> impl Strategy<Value = String> {
     let end = prop::sample::select(vec!["\n", "\r\n", "\r"]);
     let words = "[a-zé\\\\n\u{1F600} ]{0,12}";
@@ -123,7 +123,7 @@ fn block() -> impl Strategy<Value = String> {
     (block, end).prop_map(|(block, end)| block.replace('\n', end))
 }
 
-/// The same bytes, cut at these places.
+/// The same bytes, split at these positions.
 fn cut(bytes: &Bytes, places: &[prop::sample::Index]) -> Vec<Piece> {
     let mut places: Vec<usize> = places.iter().map(|at| at.index(bytes.len() + 1)).collect();
     places.extend([0, bytes.len()]);
@@ -166,7 +166,8 @@ proptest! {
     ) {
         let events = [vec![content("one"), content("two")], stream()].concat();
         let whole = events.concat();
-        // Behind the first event, so that it is committed, and before the end of the finish.
+        // After the first event, so that the stream is committed, and before the end of the finish
+        // event.
         let (first, last) = (events[0].len(), whole.len() - DONE.len() - 1);
         let at = first + at.index(last - first);
         let mut expected = String::new();

@@ -1,4 +1,4 @@
-//! Suffixes of models' names, as providers are told of them: not in the name.
+//! Suffixes of model names: providers get them as parameters, not in the name.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ fn stage(executor: FakeExecutor, scripts: Vec<Script>) -> Stage {
     Setting::new(2).executor(executor).stage(upstream)
 }
 
-/// A call with this model, by a client whose body is this.
+/// Returns a call with this model and body.
 fn call(stage: &Stage, dialect: Dialect, model: &str, body: &'static str) -> Call {
     Call {
         dialect,
@@ -65,7 +65,7 @@ async fn stream_with_suffix_is_still_relayed() {
     };
     let response = stage.dispatcher.call(call).await;
     assert_eq!(text(response).await, stream().concat());
-    // The next credential is told the same.
+    // The next credential gets the same request.
     assert_eq!(stage.upstream.credentials(), ["a", "b"]);
     assert_eq!(sent(&stage, 0), sent(&stage, 1));
 }
@@ -131,7 +131,7 @@ async fn suffix_applies_to_translated_request() {
     assert!(sent.get("output_config").is_none(), "{sent}");
 }
 
-/// The names that the executor is told when a client asks with a model in the URL.
+/// Returns the names that the executor gets if the model is in the URL.
 async fn model_names_seen(upstream_dialect: Dialect) -> (Vec<(String, String)>, String) {
     let names = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&names);
@@ -158,7 +158,7 @@ async fn executor_gets_bare_name_and_body_name() {
         sent,
         r#"{"contents":[{"role":"user","parts":[{"text":"a"}]}],"generationConfig":{"thinkingConfig":{"thinkingBudget":512}}}"#
     );
-    // A translation has the provider's name in it already.
+    // A translated body contains the provider's name already.
     let (names, sent) = model_names_seen(Dialect::OpenaiChat).await;
     assert_eq!(names, [(upstream(), upstream())]);
     let sent: Value = serde_json::from_str(&sent).unwrap();

@@ -1,4 +1,4 @@
-//! Tokens that ended early are renewed, and caps on what is under way are waited for.
+//! Rejected tokens are refreshed, and calls wait for capacity.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -16,7 +16,7 @@ use crate::chat_fixtures::{COMPLETION, error_body};
 use crate::fake_upstream::{FakeUpstream, Script};
 use crate::stage::{SECOND, Setting, Stage, failure, text};
 
-/// Renews tokens, or does not.
+/// A refresher that succeeds or fails.
 struct FakeRefresher {
     calls: AtomicU32,
     result: Result<(), RefreshError>,
@@ -40,7 +40,7 @@ impl Refresher for FakeRefresher {
     }
 }
 
-/// A stage whose credentials hold tokens. The first `refused` requests are refused with 401.
+/// A stage whose credentials have tokens. The first `refused` requests get a 401.
 fn stage(
     credentials: usize,
     refused: usize,
@@ -140,7 +140,7 @@ async fn calls_above_in_flight_max_are_queued() {
 async fn queue_timeout_returns_busy_error() {
     let stage = one_at_a_time(50 * SECOND);
     let (one, other) = tokio::join!(stage.whole(), stage.whole());
-    // Which of them came first is not for this test to say.
+    // The order of the two is not defined.
     let (served, rejected) = if one.is_ok() {
         (one, other)
     } else {

@@ -1,4 +1,4 @@
-//! Calls whose provider speaks another dialect than their client.
+//! Calls whose provider has another dialect than the client.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn parse_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// What a chat client reads of a stream, and whether it is told the end.
+/// Returns what a chat client reads of a stream, and whether the stream was complete.
 fn read_chat_stream(events: &str) -> (String, bool) {
     let mut all = String::new();
     for event in events
@@ -111,7 +111,7 @@ async fn translated_failure_before_content_fails_over() {
         ("no answer", false, Script::json(200, "{}")),
         ("nothing", false, Script::json(200, "")),
         (
-            "an encoded answer",
+            "an encoded response",
             false,
             Script::json(200, MESSAGE).header("content-encoding", "gzip"),
         ),
@@ -121,7 +121,7 @@ async fn translated_failure_before_content_fails_over() {
             Script::events(stream()).header("content-encoding", "gzip"),
         ),
         (
-            "a large answer",
+            "a large response",
             false,
             Script::response(200, "application/json", large),
         ),
@@ -154,20 +154,20 @@ async fn translated_failure_before_content_fails_over() {
 
 #[tokio::test(start_paused = true)]
 async fn late_failure_ends_stream_with_error_in_client_dialect() {
-    let begun = || Script::events(events_before_end());
+    let started = || Script::events(events_before_end());
     let chunk = |text: &str| Piece::Chunk(text.to_owned().into());
     let cases = [
-        ("a break", begun().then(Piece::Break), "reading"),
-        ("an end", begun(), "before it was complete"),
-        ("silence", begun().then(Piece::Hang), "no byte"),
+        ("a connection error", started().then(Piece::Break), "reading"),
+        ("an end", started(), "before it was complete"),
+        ("silence", started().then(Piece::Hang), "no byte"),
         (
             "an error",
-            begun().then(chunk(ERROR)).then(chunk(&text_delta("x"))),
+            started().then(chunk(ERROR)).then(chunk(&text_delta("x"))),
             "out of order",
         ),
         (
             "nonsense",
-            begun().then(chunk("event: content_block_delta\ndata: {\n\n")),
+            started().then(chunk("event: content_block_delta\ndata: {\n\n")),
             "no sense",
         ),
     ];
@@ -242,7 +242,7 @@ async fn adds_missing_stream_terminator() {
         );
         assert_eq!(stage.counts().success, 1);
     }
-    // Without a translation just the same.
+    // The same without a translation.
     for executor in [relaying(), FakeExecutor::echoing()] {
         let stage = stage(1, executor, vec![without_stop()]);
         let call = crate::anthropic_fixtures::anthropic_call(&stage, true);
@@ -276,7 +276,8 @@ async fn translation_warnings_are_returned_and_logged() {
     assert_eq!(stage.record()["warnings"][0]["field"], "logit_bias");
 }
 
-/// Credential `a` of a provider that speaks Anthropic's messages, `b` of one that speaks the client's.
+/// Credential `a` belongs to a provider with Anthropic messages, `b` to one with the client's
+/// dialect.
 fn mixed_dialects(scripts: Vec<Script>) -> Stage {
     let executor = relaying().accepting("anthropic-messages");
     let setting = Setting::new(2)
@@ -411,8 +412,8 @@ async fn gemini_array_contains_all_stream_events() {
     }
 }
 
-/// The client's own dialect, but for how its stream is framed: relayed, led through a guest, and given whole
-/// by a provider that does not stream.
+/// The client's own dialect: relayed, passed through a plugin, and whole from a provider that does
+/// not stream.
 #[tokio::test(start_paused = true)]
 async fn json_array_is_complete_in_every_mode() {
     let item = |text: &str, more: &str| {

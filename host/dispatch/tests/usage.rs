@@ -1,4 +1,4 @@
-//! What an answer cost is in the record of its request, whichever way the answer took.
+//! The usage of a response is in the call's record, on every path through the host.
 
 use futures_util::StreamExt;
 use jackfield_dispatch::ResponseBody;
@@ -36,7 +36,7 @@ fn stage(executor: FakeExecutor, script: Script) -> Stage {
     setting.stage(FakeUpstream::in_order(vec![script]))
 }
 
-/// Sees the answer whole, and gives it on.
+/// Processes the whole response, and forwards it.
 fn buffering() -> FakeExecutor {
     FakeExecutor::replying(ResponseMode::Whole, |_| Ok(FakeReply::echoing()))
 }

@@ -1,4 +1,4 @@
-//! The database itself: its schema, and every statement. It runs on one thread.
+//! The database: every statement. It runs on one thread.
 
 use std::path::Path;
 
@@ -11,37 +11,37 @@ use crate::rows::{DefinitionRow, HealthRow, TokensRow};
 use crate::seal::Sealer;
 use crate::{Key, OpenError, schema};
 
-/// An open database and the key to it.
+/// An open database and its key.
 pub(crate) struct Database {
     connection: Connection,
     sealer: Sealer,
 }
 
-/// What a database says of a key.
+/// The result of a key check.
 enum KeyMatch {
-    /// It was made with this one, or just now.
+    /// The database was created with this key, perhaps just now.
     Same,
-    /// It was made with another, from there.
+    /// It was created with another key; the text says where that came from.
     Other(String),
 }
 
-/// What statements answer.
+/// The result of a statement.
 type DbResult<T> = Result<T, DbError>;
 
-/// Why a statement did nothing.
+/// Why a statement failed. Nothing was changed.
 pub(crate) struct DbError(pub(crate) StoreError);
 
 impl From<rusqlite::Error> for DbError {
     fn from(error: rusqlite::Error) -> Self {
         Self(StoreError::Failed(format!(
-            "the database: {}",
+            "database: {}",
             schema::describe_error(&error)
         )))
     }
 }
 
 impl Database {
-    /// Opens the database in a file, and makes it if it is not there.
+    /// Opens the database in a file, and creates it if it does not exist.
     pub(crate) fn open(path: &Path, key: &Key) -> Result<Self, OpenError> {
         let mut database = Self {
             connection: schema::open(path, &schema::STEPS)?,
@@ -61,15 +61,17 @@ impl Database {
         }
     }
 
-    /// A value that was sealed when the database was made must open: so a wrong key is told at
-    /// once, and not by the first credential that is missing.
+    /// Checks the key with a value that was sealed when the database was created. So a wrong key
+    /// is reported at the start, not when the first credential is missing.
     fn check_key(&mut self, key: &Key) -> DbResult<KeyMatch> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let Some(sealed) = read_fact(&transaction, KEY_CHECK)? else {
-            let sealed = self.sealer.seal(&[KEY_CHECK], b"");
-            let sealed = sealed.map_err(|why| DbError(StoreError::Failed(why)))?;
+            let sealed = self
+                .sealer
+                .seal(&[KEY_CHECK], b"")
+                .map_err(|error| to_db_error(&error))?;
             let facts = [
                 (KEY_CHECK, sealed.as_slice()),
                 (KEY_SOURCE, key.source().as_bytes()),
@@ -118,11 +120,11 @@ impl Database {
         expected: Option<u64>,
     ) -> DbResult<u64> {
         let id = record.id.as_str();
-        let tokens = record.tokens.as_ref().map(TokensRow::of);
-        let tokens = self.seal_column(id, "tokens", tokens.as_ref())?;
-        let definition = record.definition.as_ref().map(DefinitionRow::of);
-        let definition = self.seal_column(id, "definition", definition.as_ref())?;
-        // The write lock is taken before the version is read.
+        let tokens_row = record.tokens.as_ref().map(TokensRow::of);
+        let tokens = self.seal_column(id, "tokens", tokens_row.as_ref())?;
+        let definition_row = record.definition.as_ref().map(DefinitionRow::of);
+        let definition = self.seal_column(id, "definition", definition_row.as_ref())?;
+        // Takes the write lock before it reads the version: no other process can save in between.
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -178,8 +180,8 @@ impl Database {
                     model: (model != ACCOUNT).then(|| ModelKey::from(model)),
                     health: state.restore(),
                 }),
-                // Health is learnt again; a start is not worth refusing for it.
-                Err(error) => tracing::warn!(credential, %error, "health is left out"),
+                // Unreadable health does not prevent a start: later calls establish it again.
+                Err(error) => tracing::warn!(credential, %error, "stored health not restored"),
             }
         }
         Ok(listed)
@@ -209,12 +211,10 @@ impl Database {
         row: Option<&T>,
     ) -> DbResult<Option<Vec<u8>>> {
         let Some(row) = row else { return Ok(None) };
-        let plain = serde_json::to_vec(row).map_err(|error| to_db_error(&error))?;
-        let plain = Zeroizing::new(plain);
+        let json = serde_json::to_vec(row).map_err(|error| to_db_error(&error))?;
+        let plain = Zeroizing::new(json);
         let sealed = self.sealer.seal(&[id, column], &plain);
-        sealed
-            .map(Some)
-            .map_err(|why| DbError(StoreError::Failed(why)))
+        sealed.map(Some).map_err(|error| to_db_error(&error))
     }
 
     fn open_column<T: serde::de::DeserializeOwned>(
@@ -227,11 +227,11 @@ impl Database {
             return Ok(None);
         };
         let damaged = |_| {
-            let what = format!(
-                "the {column} of credential `{id}` were changed outside Jackfield; put back a copy \
-                 of the database, or move it away and lose what it holds"
+            let why = format!(
+                "the {column} of credential `{id}` were modified outside Jackfield; restore a backup \
+                 of the database, or move it away and lose its contents"
             );
-            DbError(StoreError::Failed(what))
+            DbError(StoreError::Failed(why))
         };
         let plain = self.sealer.open(&[id, column], &sealed).map_err(damaged)?;
         let row = serde_json::from_slice(&plain).map_err(|_| malformed_column(id, column))?;
@@ -240,9 +240,9 @@ impl Database {
 }
 
 fn malformed_column(id: &str, column: &str) -> DbError {
-    // serde's words could show a secret.
-    let what = format!("the {column} of credential `{id}` make no sense");
-    DbError(StoreError::Failed(what))
+    // serde's message could contain a secret.
+    let why = format!("the {column} of credential `{id}` are malformed");
+    DbError(StoreError::Failed(why))
 }
 
 fn to_db_error(error: &dyn std::error::Error) -> DbError {
@@ -271,11 +271,11 @@ fn number(integer: i64) -> u64 {
     u64::try_from(integer).unwrap_or(0)
 }
 
-/// Stands for the account as a whole: no model has an empty name.
+/// Stands for the whole account. No model has an empty name.
 const ACCOUNT: &str = "";
 
-/// The name of what the key is tried on.
+/// The name of the value that checks the key.
 const KEY_CHECK: &str = "key check";
 
-/// The name of where that key was from, in words.
+/// The name of the text that says where that key came from.
 const KEY_SOURCE: &str = "key from";

@@ -1,5 +1,5 @@
-//! The key that secrets are encrypted with: from a secret of the operator's, or from a file that is
-//! made at the first start.
+//! The key for the encryption of secrets: derived from a configured secret, or read from a file
+//! that the first start creates.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::limits::KEY_FILE_BYTES_MAX;
 use crate::{DATABASE, permissions};
 
-/// A key of 256 bits. `Debug` shows where it is from, and no more.
+/// A 256-bit key. `Debug` shows where it came from, and nothing else.
 pub struct Key {
     bytes: SecretBox<[u8; 32]>,
     source: String,
@@ -23,40 +23,40 @@ pub struct Key {
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// Others can read it, so it protects nothing.
-    #[error("{0} can be read by others; run `chmod 600` on it")]
+    /// Other users can read the file.
+    #[error("other users can read {0}; run `chmod 600` on it")]
     Exposed(PathBuf),
-    /// It is gone, and a database is there that no new key would open.
+    /// The file is missing, but there is a database, which a new key could not open.
     #[error(
-        "the key file {path} is missing, but the database {database} is there: put the key file \
-         back, or configure the encryption key that the database was made with, or move the \
-         database away and lose what it holds"
+        "the key file {path} is missing, but there is a database {database}: restore the key file, \
+         or configure the encryption key that the database was created with, or move the database \
+         away and lose its contents"
     )]
     Missing {
-        /// Which file.
+        /// The key file.
         path: PathBuf,
         /// The database beside it.
         database: PathBuf,
     },
-    /// It cannot be read or made.
-    #[error("the key file {path}: {error}")]
+    /// The file cannot be read or created.
+    #[error("key file {path}: {error}")]
     File {
-        /// Which file.
+        /// The key file.
         path: PathBuf,
-        /// What went wrong.
+        /// The system's error.
         error: io::Error,
     },
-    /// It holds something else.
-    #[error("{0} is not a key file: it should hold 64 hexadecimal digits; put back the right one")]
+    /// The file does not contain a key.
+    #[error("{0} is not a key file: expected 64 hexadecimal digits; restore the right file")]
     Malformed(PathBuf),
-    /// The system gives no random numbers.
-    #[error("the system gives no random numbers: {0}")]
+    /// The system has no random numbers.
+    #[error("the system has no random numbers: {0}")]
     NoRandomness(getrandom::Error),
 }
 
 impl Key {
-    /// The key that follows from a secret text. The text should have been made at random: a digest
-    /// makes no short password long.
+    /// Derives the key from a secret text. The text should be random: hashing does not make a
+    /// short password strong.
     pub fn from_secret(secret: &SecretString) -> Self {
         let mut digest = Sha256::new();
         digest.update(b"jackfield store key 1\0");
@@ -67,11 +67,12 @@ impl Key {
         }
     }
 
-    /// The key in a file; the file is made, with a key made at random, if it is not there, and no
-    /// database is beside it. A file that is there is never written to.
+    /// Reads the key from a file. If there is neither the file nor a database beside it, creates
+    /// the file with a random key. An existing file is never changed.
     ///
     /// # Errors
-    /// It cannot be read or made, others can read it, it holds something else, or it is gone.
+    /// The file cannot be read or created, other users can read it, it does not contain a key, or
+    /// it is missing.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
         let failed = |error| KeyError::File {
             path: path.to_owned(),
@@ -104,7 +105,7 @@ impl Key {
         self.bytes.expose_secret()
     }
 
-    /// Where it is from, in words.
+    /// Returns where the key came from, as text.
     pub(crate) fn source(&self) -> &str {
         &self.source
     }
@@ -126,8 +127,8 @@ fn read_key_file(path: &Path) -> io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// Makes the file whole or not at all: under another name, synced, and then linked to its own, which
-/// fails if another process was faster. Its key counts then.
+/// Creates the file completely or not at all: writes and syncs a draft, then links it to the
+/// file's name. The link fails if another process was faster; then that one's key is used.
 fn create_key_file(path: &Path) -> Result<(), KeyError> {
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key).map_err(KeyError::NoRandomness)?;
@@ -151,7 +152,7 @@ fn create_key_file(path: &Path) -> Result<(), KeyError> {
         }
         File::open(folder)?.sync_all()
     })();
-    // Without the draft's name the key stays; with it, nothing is lost either.
+    // The key keeps its own name. A draft that cannot be removed does no harm.
     let _ = fs::remove_file(&draft);
     created.map_err(|error| KeyError::File {
         path: path.to_owned(),
@@ -191,7 +192,7 @@ mod tests {
         let again = Key::from_file(&path).unwrap();
         assert_eq!(created.bytes(), again.bytes());
         let left = fs::read_dir(path.parent().unwrap()).unwrap().count();
-        assert_eq!(left, 1, "no draft is left");
+        assert_eq!(left, 1, "the draft is removed");
         assert!(!format!("{created:?}").contains(&hex(created.bytes())));
         let other = Key::from_file(&folder.path().join("other")).unwrap();
         assert_ne!(created.bytes(), other.bytes());
@@ -224,7 +225,7 @@ mod tests {
         assert!(!path.exists());
     }
 
-    /// A start that ended while it made the key leaves a draft; the next one is not led astray.
+    /// A start that ended while it created the key leaves a draft; the next start ignores it.
     #[test]
     fn ignores_leftover_draft() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,9 +1,9 @@
-//! Keeps what is known of credentials over a restart: an SQLite database in one file, with secrets
-//! encrypted. The only crate that knows a database.
+//! Persists credentials: an SQLite database in one file, with encrypted secrets. This is the only
+//! crate that uses a database.
 
 mod database;
 mod key;
-pub mod limits;
+mod limits;
 mod permissions;
 mod rows;
 mod schema;
@@ -11,4 +11,5 @@ mod seal;
 mod sqlite;
 
 pub use key::{Key, KeyError};
-pub use sqlite::{DATABASE, OpenError, SqliteStore};
+use sqlite::DATABASE;
+pub use sqlite::{OpenError, SqliteStore};

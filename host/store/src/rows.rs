@@ -1,5 +1,5 @@
-//! Records as they are written down: JSON, with types of their own, so that the host's types may
-//! change without what is stored.
+//! The stored form of records: JSON, with separate types, so that the host's types can change
+//! without a change of stored data.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// Tokens: sealed as a whole.
+/// Tokens. They are sealed as a whole.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct TokensRow {
     secrets: BTreeMap<String, Plain>,
@@ -41,7 +41,7 @@ impl TokensRow {
     }
 }
 
-/// A definition: sealed as a whole.
+/// A definition. It is sealed as a whole.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DefinitionRow {
     body: Value,
@@ -64,7 +64,7 @@ impl DefinitionRow {
     }
 }
 
-/// A secret that is written as it is, since what it stands in is sealed.
+/// A secret in plain text: the row that contains it is sealed.
 struct Plain(SecretString);
 
 impl Serialize for Plain {
@@ -136,7 +136,7 @@ enum ScopeRow {
 }
 
 impl HealthRow {
-    /// None for what is ready: it is not written down.
+    /// Returns the row, or `None` for ready health, which is not stored.
     pub(crate) fn of(health: &Health) -> Option<Self> {
         Some(match health {
             Health::Ready => return None,
@@ -164,7 +164,7 @@ impl HealthRow {
             Self::Probing { window, pause_ms } => Health::Probing {
                 window: window.restore(),
                 pause: Duration::from_millis(pause_ms),
-                // Of a process that has ended: nobody settles it.
+                // The probe of the former process: its number is never used again.
                 probe: 0,
             },
             Self::Barred { since, cause } => Health::Barred {

@@ -1,4 +1,4 @@
-//! The database's file: opened, checked, and brought to the newest schema.
+//! Opens the database file, checks it, and migrates it to the newest schema.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::limits::DATABASE_BUSY_MAX;
 use crate::{OpenError, permissions};
 
-/// Each step leads from the schema of its index to the next one. Steps that were ever released stay
-/// as they are: a change is one more step.
+/// Migrations: each leads from the schema with its index to the next. A released step must never
+/// change; append another one.
 pub(crate) const STEPS: [&str; 1] = ["
     CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
     CREATE TABLE credentials (
@@ -28,7 +28,8 @@ pub(crate) const STEPS: [&str; 1] = ["
     ) STRICT, WITHOUT ROWID;
 "];
 
-/// Opens a database and makes it if it is not there. One of a newer schema is left as it is.
+/// Opens a database, and creates it if it does not exist. A database with a newer schema is left
+/// unchanged.
 pub(crate) fn open(path: &Path, steps: &[&str]) -> Result<Connection, OpenError> {
     let failed = |why: String| OpenError::Database {
         path: path.to_owned(),
@@ -61,18 +62,18 @@ pub(crate) fn open(path: &Path, steps: &[&str]) -> Result<Connection, OpenError>
     }
 }
 
-/// What SQLite says, and what to do where that is known. It never tells values.
+/// Describes an error of SQLite, with advice if there is any. It contains no values.
 pub(crate) fn describe_error(error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied,
         ReadOnly,
     };
     let advice = match error.sqlite_error_code() {
-        Some(DatabaseBusy) => "; another program holds it: end that",
+        Some(DatabaseBusy) => "; another program has locked it: end that program",
         Some(DatabaseCorrupt | NotADatabase) => "; it is damaged",
-        Some(DiskFull) => "; make room on the disk",
+        Some(DiskFull) => "; free space on the disk",
         Some(CannotOpen | PermissionDenied | ReadOnly) => {
-            "; Jackfield's user must be able to write it and its folder"
+            "; Jackfield's user needs write access to it and its folder"
         }
         _ => "",
     };
@@ -80,20 +81,21 @@ pub(crate) fn describe_error(error: &rusqlite::Error) -> String {
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    // Readers and the writer do not wait for each other; a commit is on the disk when it is done.
+    // WAL: readers and the writer do not block each other. FULL: a commit is on the disk when it
+    // returns.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // What was deleted is not left in unused pages.
+    // Overwrites deleted secrets, which would otherwise stay in unused pages.
     connection.pragma_update(None, "secure_delete", "ON")
 }
 
-/// What is wrong with the file, if anything is: found here and not by a save that fails later.
+/// Returns what is damaged in the file, if anything. Otherwise a later save would discover it.
 fn find_damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     Ok((found != "ok").then_some(found))
 }
 
-/// All steps or none; whoever else opens the database meanwhile waits.
+/// Applies all missing steps or none. Other processes that open the database wait.
 fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version = usize::try_from(version(&transaction)?).unwrap_or(0);
@@ -123,16 +125,16 @@ mod tests {
     fn migrates_old_schema_atomically() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("old.db");
-        let first = "CREATE TABLE one (name TEXT) STRICT; INSERT INTO one VALUES ('kept');";
+        let first = "CREATE TABLE one (name TEXT) STRICT; INSERT INTO one VALUES ('value');";
         drop(open(&path, &[first]).unwrap());
 
-        let invalid_steps = [first, "CREATE TABLE two (name TEXT) STRICT", "nonsense"];
+        let invalid_steps = [first, "CREATE TABLE two (name TEXT) STRICT", "not SQL"];
         assert!(open(&path, &invalid_steps).is_err());
         let next = [first, "CREATE TABLE two AS SELECT name FROM one"];
         let connection = open(&path, &next).unwrap();
         assert_eq!(version(&connection), Ok(2));
         let value = connection.query_row("SELECT name FROM two", [], |row| row.get(0));
-        assert_eq!(value, Ok("kept".to_owned()));
+        assert_eq!(value, Ok("value".to_owned()));
 
         drop(connection);
         let refused = open(&path, &[first]).unwrap_err();

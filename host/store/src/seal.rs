@@ -1,4 +1,4 @@
-//! Sealing: encryption of what is secret, bound to the place where it is kept.
+//! Sealing: encryption of secrets, bound to the place where they are stored.
 
 use chacha20poly1305::XChaCha20Poly1305;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -7,12 +7,23 @@ use secrecy::zeroize::Zeroizing;
 
 use crate::Key;
 
-/// Seals and opens (XChaCha20-Poly1305: its nonce is long enough to be made at random each time).
+/// Seals and opens data with XChaCha20-Poly1305, whose nonce is long enough to be random.
 pub(crate) struct Sealer(XChaCha20Poly1305);
 
-/// It was not sealed with this key for this place, or it was changed since.
+/// The data was sealed with another key or for another place, or was modified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DecryptError;
+
+/// Why data was not sealed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SealError {
+    /// The system has no random numbers for the nonce.
+    #[error("the system has no random numbers: {0}")]
+    NoRandomness(getrandom::Error),
+    /// The cipher's limit is exceeded.
+    #[error("the data is too large to be encrypted")]
+    TooLarge,
+}
 
 impl Sealer {
     pub(crate) fn new(key: &Key) -> Self {
@@ -20,20 +31,19 @@ impl Sealer {
     }
 
     /// Seals bytes for a place, such as a credential's id and a column.
-    pub(crate) fn seal(&self, location: &[&str], plain: &[u8]) -> Result<Vec<u8>, String> {
+    pub(crate) fn seal(&self, location: &[&str], plain: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_BYTES];
-        getrandom::fill(&mut nonce)
-            .map_err(|error| format!("the system gives no random numbers: {error}"))?;
+        getrandom::fill(&mut nonce).map_err(SealError::NoRandomness)?;
         let payload = Payload {
             msg: plain,
             aad: &associated_data(location),
         };
         let sealed = self.0.encrypt((&nonce).into(), payload);
-        let sealed = sealed.map_err(|_| "it is too large to be encrypted".to_owned())?;
+        let sealed = sealed.map_err(|_| SealError::TooLarge)?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// Opens what was sealed for the same place.
+    /// Opens data that was sealed for the same place.
     pub(crate) fn open(
         &self,
         location: &[&str],
@@ -51,7 +61,7 @@ impl Sealer {
     }
 }
 
-/// The place as bytes that no other place has: each part with its length, after the format's name.
+/// Encodes a place unambiguously: the name of the format, then each part with its length.
 fn associated_data(location: &[&str]) -> Vec<u8> {
     let mut bytes = FORMAT.to_vec();
     for part in location {
@@ -63,8 +73,8 @@ fn associated_data(location: &[&str]) -> Vec<u8> {
 
 const NONCE_BYTES: usize = 24;
 
-/// What is sealed is JSON of the types in `rows.rs`; another format will have another name, so that
-/// none is taken for the other.
+/// The sealed data is JSON of the types in `rows.rs`. Another format must have another name, so
+/// that the two cannot be confused.
 const FORMAT: &[u8] = b"jackfield store row 1\0";
 
 #[cfg(test)]

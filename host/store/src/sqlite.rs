@@ -1,4 +1,4 @@
-//! The store: a thread of its own does what the database is asked for, one thing after the other.
+//! The store: a thread runs the database's jobs one after the other.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,17 +12,17 @@ use crate::database::{Database, DbError};
 use crate::limits::JOBS_WAITING_MAX;
 use crate::{Key, KeyError};
 
-/// The name of the database's file in its folder.
-pub const DATABASE: &str = "jackfield.db";
+/// The database's file name.
+pub(crate) const DATABASE: &str = "jackfield.db";
 
-/// Keeps credentials and health in an SQLite database. Dropping it ends its thread when everything
-/// that was asked for is done.
+/// Stores credentials and health in an SQLite database. When it is dropped, its thread ends after
+/// the jobs in the queue.
 pub struct SqliteStore {
     jobs: mpsc::Sender<Job>,
     path: PathBuf,
 }
 
-/// What the thread is to do.
+/// A job for the thread.
 type Job = Box<dyn FnOnce(&mut Database) + Send>;
 
 /// Why a database was not opened.
@@ -31,44 +31,44 @@ pub enum OpenError {
     /// There is no key.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// SQLite, or the file system, says no.
-    #[error("the database {path}: {why}; if it is damaged, put back a copy or move it away")]
+    /// An error of SQLite or the file system.
+    #[error("database {path}: {why}; if it is damaged, restore a backup or move it away")]
     Database {
-        /// Which file.
+        /// The database file.
         path: PathBuf,
-        /// What was said.
+        /// What failed.
         why: String,
     },
-    /// A later version of Jackfield has changed it.
+    /// A later version of Jackfield has migrated it.
     #[error(
-        "the database {path} is of version {version}, and this Jackfield knows {known}: use a later one"
+        "database {path} has schema version {version}, but this version of Jackfield supports {known}: use a later one"
     )]
     Newer {
-        /// Which file.
+        /// The database file.
         path: PathBuf,
-        /// Its version.
+        /// Its schema version.
         version: i64,
-        /// The last that is known here.
+        /// The newest version that this program knows.
         known: i64,
     },
-    /// It was sealed with another key.
+    /// It was created with another key.
     #[error(
-        "the database {path} does not open with {key}: it was made with {expected_key}; put that key \
-         back, or move the database away and lose what it holds"
+        "database {path} does not open with {key}: it was created with {expected_key}; restore that key, \
+         or move the database away and lose its contents"
     )]
     KeyMismatch {
-        /// Which file.
+        /// The database file.
         path: PathBuf,
-        /// Where the key is from, in words.
+        /// Where the key came from.
         key: String,
-        /// Where its own key was from, in words.
+        /// Where the database's key came from.
         expected_key: String,
     },
 }
 
 impl SqliteStore {
-    /// Opens the database in a folder; makes both where they are not there, readable for their
-    /// owner only. It blocks while it does.
+    /// Opens the database in a folder. Creates both if they do not exist, readable by their owner
+    /// only. This function blocks.
     ///
     /// # Errors
     /// What is wrong with the file or the key, and what to do.
@@ -85,7 +85,7 @@ impl SqliteStore {
             });
         spawned.map_err(|error| OpenError::Database {
             path: path.clone(),
-            why: format!("no thread for it: {error}"),
+            why: format!("cannot start its thread: {error}"),
         })?;
         Ok(Self { jobs, path })
     }
@@ -95,10 +95,10 @@ impl SqliteStore {
         job: impl FnOnce(&mut Database) -> Result<T, DbError> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         Box::pin(async move {
-            let ended = |()| StoreError::Failed("the store has ended".to_owned());
+            let ended = |()| StoreError::Failed("the store has stopped".to_owned());
             let (sender, receiver) = oneshot::channel();
             let job: Job = Box::new(move |database| {
-                // Nobody may wait any more.
+                // The send fails if the caller has gone.
                 let _ = sender.send(job(database));
             });
             self.jobs.send(job).await.map_err(|_| ended(()))?;

@@ -1,4 +1,4 @@
-//! Leases, secrets and counts; the rules themselves are tested where they are.
+//! Leases, secrets and counts. The rules of health are tested in `jackfield_credential`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Barrier;
@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use jackfield_credential::{Failure, Scope, Served};
+use jackfield_credential::{Credential, Failure, Outcome, Scope, Served};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
@@ -45,16 +45,12 @@ fn each_way_to_end_a_lease_counts_once() -> Result<(), LeaseError> {
 fn dropped_lease_is_settled_as_cancelled_now() -> Result<(), LeaseError> {
     let late: Clock = Arc::new(|| at(500));
     let manager = AuthManager::new(AuthParts::new(vec![registration("a")], late))
-        .expect("one is no duplicate");
+        .expect("a single id is valid");
     drop(manager.lease(&candidates(&manager), 0, at(0))?);
     let status = manager.status(at(0));
     assert_eq!((status[0].in_flight, &status[0].last_failure), (0, &None));
     let lease = manager.lease(&candidates(&manager), 0, at(0))?;
-    assert_eq!(
-        lease.began(),
-        at(500),
-        "the pool's time stands where the drop left it"
-    );
+    assert_eq!(lease.began(), at(500), "the pool's time never goes back");
     Ok(())
 }
 
@@ -103,9 +99,9 @@ fn rejects_lease_on_unavailable_credential() -> Result<(), LeaseError> {
     assert_eq!(
         manager.lease(&set, 0, at(1)).map(drop),
         cooling,
-        "an edit lifts no cooldown"
+        "an edit ends no cooldown"
     );
-    assert_eq!(manager.leases_open(), 0);
+    assert_eq!(manager.lease_counts().open, 0);
     Ok(())
 }
 
@@ -140,7 +136,7 @@ fn columns_are_in_the_order_of_the_candidates() {
         .attributes
         .insert("region".to_owned(), "north".to_owned());
     let registrations = vec![b, registration("a")];
-    let manager = AuthManager::new(AuthParts::new(registrations, clock())).expect("they differ");
+    let manager = AuthManager::new(AuthParts::new(registrations, clock())).expect("the ids differ");
     let set = candidates(&manager);
     assert_eq!(set.len(), 2);
     assert_eq!(set.weights(), [1, 3]);
@@ -164,7 +160,7 @@ fn rejects_duplicate_ids() {
     );
 }
 
-/// Sets and leases go with their call, from thread to thread.
+/// Calls move between threads with their candidate sets and leases.
 #[test]
 fn handles_are_send_and_sync() {
     fn check<T: Send + Sync + 'static>() {}
@@ -213,7 +209,7 @@ fn concurrent_settles_and_drops_leave_no_open_lease() {
             assert_eq!(
                 synced.now_or_never(),
                 Some(Ok(())),
-                "without a store nothing waits"
+                "without a store it does not wait"
             );
         }
     });
@@ -223,20 +219,20 @@ fn concurrent_settles_and_drops_leave_no_open_lease() {
     assert_eq!(settled, leased.load(Ordering::Relaxed));
     assert!(
         counts.cancelled > 0 && counts.failed > 0,
-        "the test did its work: {counts:?}"
+        "all outcomes occurred: {counts:?}"
     );
     assert!(manager.status(at(0)).iter().all(|view| view.in_flight == 0));
 }
 
 fn manager(ids: &[&str]) -> AuthManager {
     let registrations = ids.iter().map(|&id| registration(id)).collect();
-    AuthManager::new(AuthParts::new(registrations, clock())).expect("they differ")
+    AuthManager::new(AuthParts::new(registrations, clock())).expect("the ids differ")
 }
 
 fn candidates(manager: &AuthManager) -> CandidateSet {
     manager
         .candidates(&CandidateQuery::first_round("gpt"), at(0))
-        .expect("one is fit")
+        .expect("one is available")
 }
 
 fn registration(id: &str) -> Registration {

@@ -1,42 +1,25 @@
-//! More rules of the system that we succeed: its loads, its refresh loop, its hooks and its registry of
-//! models. The table is in `host/auth/RULES.md`.
+//! Rules of CLIProxyAPI about loading, the refresh loop, hooks and the registry of models. The table is
+//! in `host/docs/compat/rules.md`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{
-    AuthManager, AuthParts, Event, Hook, Origin, RefreshError, Refresher, Registration, Store,
-    StoreError,
+    AuthManager, AuthParts, BoxFuture, Event, Hook, Origin, RefreshError, RefreshJob, Refresher,
+    Registration, Store, StoreError, TokenPatch,
 };
 use jackfield_credential::{
-    CandidateQuery, CredentialId, Failure, Outcome, Scope, Served, Unavailable, kind,
+    CandidateQuery, CredentialId, Outcome, ProviderName, Served, Unavailable,
 };
 use parking_lot::Mutex;
-use tokio::time::timeout;
 
-use crate::support::{MemoryStore, Provider, access_token, at, clock, lease, manager, token};
+use crate::support::{
+    HOUR, MINUTE, MemoryStore, Provider, access_token, at, clock, id, lease, manager, run_for,
+    token, transient_failure, with_provider,
+};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-
-fn id(text: &str) -> CredentialId {
-    CredentialId::from(text)
-}
-
-/// Lets the background work for so long.
-async fn run_for(auth: &AuthManager, time: Duration) {
-    let _ = timeout(time, auth.run()).await;
-}
-
-fn with_refresher(registrations: Vec<Registration>) -> (AuthManager, Arc<Provider>) {
-    let auth = manager(registrations, &Arc::default());
-    let provider = Provider::new();
-    auth.set_refresher(Arc::<Provider>::clone(&provider) as Arc<dyn Refresher>);
-    (auth, provider)
-}
-
-/// Hears the labels of what happens.
+/// A hook that records the labels of events.
 #[derive(Default)]
 struct LabelRecorder(Mutex<Vec<(String, &'static str)>>);
 
@@ -59,28 +42,17 @@ impl LabelRecorder {
     }
 }
 
-fn failure() -> Outcome {
-    Outcome::Failed(Failure {
-        scope: Scope::Model,
-        kind: kind::TRANSIENT.into(),
-        status: Some(500),
-        message: "out of order".to_owned(),
-        retry_after: None,
-        refresh_suggested: false,
-    })
-}
-
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_3_configured_lead_overrides_executor_lead() {
     let mut long = token("a", HOUR);
     long.timing.lead = Some(20 * MINUTE);
-    let (auth, _) = with_refresher(vec![long, token("b", HOUR)]);
+    let (auth, _) = with_provider(vec![long, token("b", HOUR)]);
     run_for(&auth, 41 * MINUTE).await;
     assert_eq!(access_token(&auth, "a"), "at-1-a");
     assert_eq!(
         access_token(&auth, "b"),
         "at-0-b",
-        "5 minutes, of the executor"
+        "the executor's lead is 5 minutes"
     );
 }
 
@@ -117,7 +89,7 @@ async fn cliproxyapi_compat_1_4_register_inserts_new_and_updates_known() {
     auth.register(token("a", HOUR)).await.unwrap();
     assert_eq!(listener.labels(), ["registered", "updated"]);
     let listed: Vec<_> = auth.list().into_iter().map(|view| view.status.id).collect();
-    assert_eq!(listed, [id("a"), id("b")], "by id, whoever came first");
+    assert_eq!(listed, [id("a"), id("b")], "sorted by id");
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,16 +101,19 @@ async fn cliproxyapi_compat_1_8_result_for_removed_credential_only_emits_event()
     auth.remove(&id("a")).await.unwrap();
     auth.register(created).await.unwrap();
     let listener = LabelRecorder::on(&auth);
-    open.settle(failure(), at(Duration::ZERO), None);
+    open.settle(transient_failure(), at(Duration::ZERO), None);
     assert_eq!(listener.labels(), ["result"]);
     let view = auth.get(&id("a")).unwrap();
-    assert!(view.status.last_failure.is_none(), "it is another one");
-    assert_eq!(auth.leases_open(), 0);
+    assert!(
+        view.status.last_failure.is_none(),
+        "a new credential with the same id has no failure"
+    );
+    assert_eq!(auth.lease_counts().open, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_14_refreshes_due_tokens_at_start() {
-    let (auth, provider) = with_refresher(vec![token("a", MINUTE), token("b", 10 * HOUR)]);
+    let (auth, provider) = with_provider(vec![token("a", MINUTE), token("b", 10 * HOUR)]);
     run_for(&auth, Duration::from_secs(2)).await;
     assert_eq!(provider.calls(), 1);
     assert_eq!(access_token(&auth, "a"), "at-1-a");
@@ -146,28 +121,28 @@ async fn cliproxyapi_compat_1_14_refreshes_due_tokens_at_start() {
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_14_stops_refreshing_when_background_stops() {
-    let (auth, provider) = with_refresher(vec![token("a", HOUR)]);
+    let (auth, provider) = with_provider(vec![token("a", HOUR)]);
     run_for(&auth, MINUTE).await;
     tokio::time::sleep(2 * HOUR).await;
     assert_eq!(provider.calls(), 0);
     run_for(&auth, 2 * MINUTE).await;
-    assert_eq!(provider.calls(), 1, "and again when it is started anew");
+    assert_eq!(provider.calls(), 1, "it continues after a restart");
 }
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_14_successful_refresh_is_recorded_and_emitted() {
-    let (auth, provider) = with_refresher(vec![token("a", HOUR)]);
+    let (auth, provider) = with_provider(vec![token("a", HOUR)]);
     let down = RefreshError::Failed("status 503".to_owned());
     provider.failures.lock().push_back(down);
     assert!(auth.refresh(&id("a"), 1).await.is_err());
     assert_eq!(auth.get(&id("a")).unwrap().refresh.failures, 1);
     let listener = LabelRecorder::on(&auth);
     auth.refresh(&id("a"), 1).await.unwrap();
-    let renewal = auth.get(&id("a")).unwrap().refresh;
-    assert_eq!(renewal.refreshed_at, Some(at(Duration::from_secs(2))));
-    // The provider told no end: so it is due its lead after the last refresh, and no pause holds it.
-    assert_eq!(renewal.due_at, Some(at(Duration::from_secs(302))));
-    assert_eq!((renewal.failures, renewal.running), (0, false));
+    let refresh = auth.get(&id("a")).unwrap().refresh;
+    assert_eq!(refresh.refreshed_at, Some(at(Duration::from_secs(2))));
+    // The provider reported no expiry, so the lead counts from the last refresh; the backoff is over.
+    assert_eq!(refresh.due_at, Some(at(Duration::from_secs(302))));
+    assert_eq!((refresh.failures, refresh.running), (0, false));
     assert_eq!(listener.labels(), ["refresh"]);
 }
 
@@ -175,15 +150,11 @@ async fn cliproxyapi_compat_1_14_successful_refresh_is_recorded_and_emitted() {
 async fn cliproxyapi_compat_1_14_does_not_refresh_without_lead_and_interval() {
     struct NoLead(Arc<Provider>);
     impl Refresher for NoLead {
-        fn refresh(
-            &self,
-            job: jackfield_auth::RefreshJob,
-        ) -> jackfield_auth::BoxFuture<'_, Result<jackfield_auth::TokenPatch, RefreshError>>
-        {
+        fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
             self.0.refresh(job)
         }
 
-        fn lead(&self, _: &jackfield_credential::ProviderName) -> Option<Duration> {
+        fn lead(&self, _: &ProviderName) -> Option<Duration> {
             None
         }
     }
@@ -196,7 +167,7 @@ async fn cliproxyapi_compat_1_14_does_not_refresh_without_lead_and_interval() {
     run_for(&auth, 31 * MINUTE).await;
     assert_eq!(access_token(&auth, "a"), "at-0-a");
     assert_eq!(access_token(&auth, "b"), "at-1-b");
-    // On demand it is renewed all the same, as the seed's executors do by themselves.
+    // A refresh on demand works all the same.
     assert_eq!(auth.refresh(&id("a"), 1).await, Ok(()));
 }
 
@@ -265,9 +236,9 @@ async fn cliproxyapi_compat_1_17_model_is_listed_until_last_credential_is_remove
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_17_model_recovers_when_cooldown_ends() {
-    // In the seed only a success or a new registration resumes it, and some never come back.
+    // In CLIProxyAPI only a success or a new registration ends it, so some models never recover.
     let auth = manager(vec![token("a", HOUR)], &Arc::default());
-    lease(&auth, "a").settle(failure(), at(Duration::ZERO), None);
+    lease(&auth, "a").settle(transient_failure(), at(Duration::ZERO), None);
     let query = CandidateQuery::first_round("gpt");
     assert!(auth.candidates(&query, at(59 * MINUTE / 60)).is_err());
     assert!(auth.candidates(&query, at(MINUTE)).is_ok());
@@ -275,8 +246,8 @@ async fn cliproxyapi_compat_1_17_model_recovers_when_cooldown_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_17_providers_of_a_model_are_sorted_and_unique() {
-    // The seed orders them by how many credentials they have; here no provider comes before another,
-    // since the pool is all their credentials.
+    // CLIProxyAPI sorts them by their number of credentials. Here providers have no order: the pool
+    // selects among the credentials of all of them.
     let of = |id: &str, provider: &str| {
         let mut registration = token(id, HOUR);
         registration.credential.provider = provider.into();

@@ -1,4 +1,4 @@
-//! What survives a restart, and what is forgotten.
+//! What survives a restart, and what a removal deletes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jackfield_auth::{AuthManager, ChangeError, LoadSummary, Origin, Refresher};
 use jackfield_credential::{Availability, CredentialId, Failure, Outcome, Scope, kind};
-use tokio::time::timeout;
 
-use crate::support::{MemoryStore, Provider, access_token, at, lease, manager, token};
+use crate::support::{
+    HOUR, MINUTE, MemoryStore, Provider, access_token, at, id, lease, manager, run_for, token,
+};
 
-const HOUR: Duration = Duration::from_secs(3600);
-
-fn fail(auth: &AuthManager, id: &str) {
+/// Settles an attempt with a failure of the whole credential.
+fn fail_account(auth: &AuthManager, id: &str) {
     let failure = Failure {
         scope: Scope::Credential,
         kind: kind::AUTHENTICATION.into(),
@@ -30,8 +30,9 @@ async fn restarted(store: &Arc<MemoryStore>) -> (AuthManager, LoadSummary) {
     (auth, loaded)
 }
 
-fn cools(auth: &AuthManager, id: &str) -> bool {
-    let view = auth.get(&CredentialId::from(id)).unwrap();
+/// True if the account is not ready.
+fn is_account_cooling(auth: &AuthManager, id: &str) -> bool {
+    let view = auth.get(&self::id(id)).unwrap();
     view.status.account.availability != Availability::Ready
 }
 
@@ -41,22 +42,22 @@ async fn cliproxyapi_compat_1_4_load_restores_persisted_state() {
     let (auth, loaded) = restarted(&store).await;
     assert_eq!(loaded, LoadSummary::default());
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
-    let (a, b) = (CredentialId::from("a"), CredentialId::from("b"));
+    let (a, b) = (id("a"), id("b"));
     auth.refresh(&a, 1).await.unwrap();
     auth.set_enabled(&b, false).await.unwrap();
-    fail(&auth, "a");
+    fail_account(&auth, "a");
     auth.flush().await.unwrap();
     drop(auth);
 
     let (auth, loaded) = restarted(&store).await;
     assert_eq!((loaded.refreshed, loaded.health), (1, 1));
-    assert!(cools(&auth, "a"));
+    assert!(is_account_cooling(&auth, "a"));
     assert!(!auth.get(&b).unwrap().status.enabled);
     auth.reset(&a).unwrap();
     assert_eq!(access_token(&auth, "a"), "at-1-a");
     auth.flush().await.unwrap();
     let (auth, loaded) = restarted(&store).await;
-    assert_eq!(loaded.health, 0, "what is ready again is not kept");
+    assert_eq!(loaded.health, 0, "ready health is not stored");
     auth.set_enabled(&b, true).await.unwrap();
 }
 
@@ -65,7 +66,7 @@ async fn changed_source_secrets_override_refreshed_tokens() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
-    auth.refresh(&CredentialId::from("a"), 1).await.unwrap();
+    auth.refresh(&id("a"), 1).await.unwrap();
     let mut updated = token("a", HOUR);
     updated
         .secrets
@@ -79,23 +80,23 @@ async fn changed_source_secrets_override_refreshed_tokens() {
 async fn cliproxyapi_compat_1_4_health_writes_are_deferred_and_batched() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
-    fail(&auth, "a");
-    fail(&auth, "b");
+    fail_account(&auth, "a");
+    fail_account(&auth, "b");
     assert_eq!(
         *store.health_writes.lock(),
         0,
         "a result does not wait for the store"
     );
-    let _ = timeout(Duration::from_millis(900), auth.run()).await;
+    run_for(&auth, Duration::from_millis(900)).await;
     assert_eq!(
         (*store.health_writes.lock(), store.health.lock().len()),
         (1, 2)
     );
-    let _ = timeout(Duration::from_secs(60), auth.run()).await;
+    run_for(&auth, MINUTE).await;
     assert_eq!(
         *store.health_writes.lock(),
         1,
-        "nothing changed, nothing is written"
+        "without changes nothing is written"
     );
 }
 
@@ -104,8 +105,8 @@ async fn failing_store_is_retried_without_loss() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
     *store.failures.lock() = 5;
-    fail(&auth, "a");
-    let _ = timeout(Duration::from_secs(120), auth.run()).await;
+    fail_account(&auth, "a");
+    run_for(&auth, 2 * MINUTE).await;
     assert_eq!((*store.failures.lock(), store.health.lock().len()), (0, 1));
 }
 
@@ -113,12 +114,12 @@ async fn failing_store_is_retried_without_loss() {
 async fn cliproxyapi_compat_1_4_remove_deletes_stored_state() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
-    let c = CredentialId::from("c");
+    let c = id("c");
     let mut created = token("c", HOUR);
     created.origin = Origin::Admin;
     auth.register(created.clone()).await.unwrap();
     auth.set_enabled(&c, true).await.unwrap();
-    fail(&auth, "c");
+    fail_account(&auth, "c");
     auth.flush().await.unwrap();
     assert_eq!(
         (store.records.lock().len(), store.health.lock().len()),
@@ -132,9 +133,12 @@ async fn cliproxyapi_compat_1_4_remove_deletes_stored_state() {
     assert!(auth.get(&c).is_none());
     assert_eq!(auth.remove(&c).await, Err(ChangeError::NotFound(c.clone())));
     auth.register(created).await.unwrap();
-    assert!(!cools(&auth, "c"), "who comes again begins anew");
+    assert!(
+        !is_account_cooling(&auth, "c"),
+        "a credential added again has no history"
+    );
 
-    let refused = auth.remove(&CredentialId::from("a")).await;
+    let refused = auth.remove(&id("a")).await;
     assert!(
         matches!(refused, Err(ChangeError::DefinedBySource { .. })),
         "{refused:?}"
@@ -145,13 +149,13 @@ async fn cliproxyapi_compat_1_4_remove_deletes_stored_state() {
 async fn sync_removes_only_credentials_of_its_source() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
-    let mut created = token("made", HOUR);
+    let mut created = token("created", HOUR);
     created.origin = Origin::Admin;
     auth.register(created).await.unwrap();
-    fail(&auth, "b");
+    fail_account(&auth, "b");
     let mine = |origin: &Origin| *origin == Origin::Config;
-    let ids = BTreeSet::from(["b", "new"].map(CredentialId::from));
-    auth.sync(mine, &ids, vec![token("new", HOUR)])
+    let remaining = BTreeSet::from(["b", "new"].map(CredentialId::from));
+    auth.sync(mine, &remaining, vec![token("new", HOUR)])
         .await
         .unwrap();
     let ids: Vec<String> = auth
@@ -159,41 +163,47 @@ async fn sync_removes_only_credentials_of_its_source() {
         .iter()
         .map(|view| view.status.id.to_string())
         .collect();
-    assert_eq!(ids, ["b", "made", "new"]);
-    assert!(cools(&auth, "b"), "who stays keeps its health");
+    assert_eq!(ids, ["b", "created", "new"]);
+    assert!(
+        is_account_cooling(&auth, "b"),
+        "a credential that stays keeps its health"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn failed_delete_leaves_credential_registered() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
-    let mut created = token("made", HOUR);
+    let mut created = token("created", HOUR);
     created.origin = Origin::Admin;
     auth.register(created).await.unwrap();
-    let id = CredentialId::from("made");
+    let created_id = id("created");
     *store.failures.lock() = 1;
-    let refused = auth.remove(&id).await;
+    let refused = auth.remove(&created_id).await;
     assert!(
         matches!(refused, Err(ChangeError::DeleteFailed(_))),
         "{refused:?}"
     );
-    assert!(auth.get(&id).is_some());
-    auth.remove(&id).await.unwrap();
-    assert!(auth.get(&id).is_none());
+    assert!(auth.get(&created_id).is_some());
+    auth.remove(&created_id).await.unwrap();
+    assert!(auth.get(&created_id).is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn unsaved_operator_override_is_saved_later() {
     let store = Arc::new(MemoryStore::default());
     let (auth, _) = restarted(&store).await;
-    let b = CredentialId::from("b");
+    let b = id("b");
     *store.failures.lock() = 1;
     let result = auth.set_enabled(&b, false).await;
     assert!(
         matches!(result, Err(ChangeError::SaveFailed(_))),
         "{result:?}"
     );
-    assert!(!auth.get(&b).unwrap().status.enabled, "it holds");
+    assert!(
+        !auth.get(&b).unwrap().status.enabled,
+        "the change is in effect"
+    );
     auth.flush().await.unwrap();
     assert_eq!(store.records.lock()[&b].enabled, Some(false));
 }

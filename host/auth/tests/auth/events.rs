@@ -1,16 +1,17 @@
-//! Everything that happens is told, outside the lock, and a bad listener harms nobody.
+//! Hooks receive all events, outside the lock, and a panicking hook is isolated.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{Event, Hook, Refresher};
-use jackfield_credential::{CredentialId, Failure, Outcome, Scope, kind};
+use jackfield_credential::Outcome;
 use parking_lot::Mutex;
 
-use crate::support::{MemoryStore, Provider, at, lease, manager, token};
+use crate::support::{
+    HOUR, MemoryStore, Provider, at, id, lease, manager, token, transient_failure,
+};
 
-const HOUR: Duration = Duration::from_secs(3600);
-
+/// A hook that records events, and calls the manager.
 #[derive(Default)]
 struct ReentrantHook {
     received: Mutex<Vec<(String, &'static str)>>,
@@ -20,7 +21,7 @@ struct ReentrantHook {
 impl Hook for ReentrantHook {
     fn on_event(&self, event: &Event) {
         if let Some(manager) = &*self.manager.lock() {
-            // It would hang here if the manager's lock were held.
+            // This would deadlock if the manager's lock were held.
             let _ = manager.list();
         }
         let received = (event.credential.to_string(), event.kind.label());
@@ -48,21 +49,13 @@ async fn cliproxyapi_compat_1_16_hooks_receive_all_events_in_order() {
     let mut created = token("b", HOUR);
     created.origin = jackfield_auth::Origin::Admin;
     auth.register(created).await.unwrap();
-    let a = CredentialId::from("a");
+    let a = id("a");
     auth.refresh(&a, 1).await.unwrap();
-    let failure = Failure {
-        scope: Scope::Model,
-        kind: kind::TRANSIENT.into(),
-        status: Some(500),
-        message: String::new(),
-        retry_after: None,
-        refresh_suggested: false,
-    };
-    lease(&auth, "a").settle(Outcome::Failed(failure), at(Duration::ZERO), None);
+    lease(&auth, "a").settle(transient_failure(), at(Duration::ZERO), None);
     auth.set_enabled(&a, false).await.unwrap();
-    auth.remove(&CredentialId::from("b")).await.unwrap();
+    auth.remove(&id("b")).await.unwrap();
     let received = listener.received.lock().clone();
-    let received: Vec<_> = received.iter().map(|(id, what)| (&**id, *what)).collect();
+    let labels: Vec<_> = received.iter().map(|(id, label)| (&**id, *label)).collect();
     let expected = [
         ("b", "registered"),
         ("a", "refresh"),
@@ -71,7 +64,7 @@ async fn cliproxyapi_compat_1_16_hooks_receive_all_events_in_order() {
         ("a", "updated"),
         ("b", "removed"),
     ];
-    assert_eq!(received, expected);
+    assert_eq!(labels, expected);
     listener.manager.lock().take();
 }
 

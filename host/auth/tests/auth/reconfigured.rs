@@ -1,4 +1,4 @@
-//! A whole new configuration: what stays, what goes, and what is known of those that are new.
+//! Reconfiguration: which state stays, which is removed, and what new credentials start with.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -8,12 +8,10 @@ use jackfield_auth::{
     AuthManager, Definition, Origin, PersistedState, Reconfiguration, ReconfigureSummary,
     Refresher, Registration,
 };
-use jackfield_credential::{CredentialId, PoolOptions};
+use jackfield_credential::PoolOptions;
 use serde_json::json;
 
-use crate::support::{MemoryStore, Provider, access_token, at, lease, manager, token};
-
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::support::{HOUR, MemoryStore, Provider, access_token, at, id, lease, manager, token};
 
 fn reconfigure(
     auth: &AuthManager,
@@ -33,7 +31,7 @@ async fn refreshed_tokens_survive_unchanged_source() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &store);
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
-    let (a, b) = (CredentialId::from("a"), CredentialId::from("b"));
+    let (a, b) = (id("a"), id("b"));
     auth.refresh(&a, 1).await.unwrap();
     auth.refresh(&b, 1).await.unwrap();
     let mut updated = token("b", HOUR);
@@ -55,15 +53,19 @@ async fn readded_credential_is_restored_from_store() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &store);
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
-    let a = CredentialId::from("a");
+    let a = id("a");
     auth.refresh(&a, 1).await.unwrap();
     let summary = reconfigure(&auth, vec![token("b", HOUR)], PersistedState::default());
     assert_eq!((summary.total, summary.removed), (1, 1));
     assert!(auth.get(&a).is_none());
     let persisted = auth.persisted_state().await.unwrap();
     reconfigure(&auth, vec![token("a", HOUR), token("b", HOUR)], persisted);
-    assert_eq!(access_token(&auth, "a"), "at-1-a", "the old one is void");
-    // It is renewed again, and saved over what is there.
+    assert_eq!(
+        access_token(&auth, "a"),
+        "at-1-a",
+        "the refreshed token is restored"
+    );
+    // The next refresh replaces the stored record.
     auth.refresh(&a, u64::MAX).await.unwrap();
     assert_eq!(store.records.lock()[&a].version, 2);
 }
@@ -90,7 +92,7 @@ async fn invalid_configuration_changes_and_publishes_nothing() {
     assert_eq!(published.get(), 1);
     assert_eq!(lease(&auth, "a").configuration(), 1);
     drop(before);
-    assert_eq!(auth.leases_open(), 0);
+    assert_eq!(auth.lease_counts().open, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +100,7 @@ async fn changed_expiry_applies_unless_token_was_refreshed() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR)], &store);
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
-    let a = CredentialId::from("a");
+    let a = id("a");
     let end = || auth.get(&a).unwrap().expires_at;
     let summary = reconfigure(&auth, vec![token("a", 2 * HOUR)], PersistedState::default());
     assert_eq!(summary.changed, 1);
@@ -113,10 +115,10 @@ async fn changed_expiry_applies_unless_token_was_refreshed() {
 async fn persisted_state_includes_unsaved_admin_credentials() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR)], &store);
-    let mut created = token("made", HOUR);
+    let mut created = token("created", HOUR);
     created.origin = Origin::Admin;
     created.definition = Some(Definition {
-        body: json!({ "id": "made" }),
+        body: json!({ "id": "created" }),
         secrets: created.secrets.clone(),
     });
     *store.failures.lock() = 100;
@@ -126,7 +128,7 @@ async fn persisted_state_includes_unsaved_admin_credentials() {
         .admin_created()
         .map(|record| record.id.as_str())
         .collect();
-    assert_eq!(ids, ["made"]);
+    assert_eq!(ids, ["created"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,15 +136,15 @@ async fn tokens_refreshed_during_removal_are_saved() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &store);
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
-    let (a, b) = (CredentialId::from("a"), CredentialId::from("b"));
-    let go = async {
+    let (a, b) = (id("a"), id("b"));
+    let removing = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         reconfigure(&auth, Vec::new(), PersistedState::default());
-        // One comes back before its refresh has ended.
+        // One is added again before its refresh has ended.
         let persisted = auth.persisted_state().await.unwrap();
         reconfigure(&auth, vec![token("b", HOUR)], persisted);
     };
-    let (_, refreshed, ()) = tokio::join!(auth.refresh(&a, 1), auth.refresh(&b, 1), go);
+    let (_, refreshed, ()) = tokio::join!(auth.refresh(&a, 1), auth.refresh(&b, 1), removing);
     refreshed.unwrap();
     assert_eq!(access_token(&auth, "b"), "at-2-b");
     assert!(auth.get(&a).is_none());
@@ -158,13 +160,13 @@ async fn unsaved_tokens_of_removed_account_are_saved_later() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR)], &store);
     auth.set_refresher(Provider::new() as Arc<dyn Refresher>);
-    let a = CredentialId::from("a");
+    let a = id("a");
     *store.failures.lock() = u32::MAX;
-    let go = async {
+    let removing = async {
         tokio::time::sleep(Duration::from_millis(1500)).await;
         reconfigure(&auth, Vec::new(), PersistedState::default());
     };
-    let (refreshed, ()) = tokio::join!(auth.refresh(&a, 1), go);
+    let (refreshed, ()) = tokio::join!(auth.refresh(&a, 1), removing);
     refreshed.unwrap();
     assert!(store.records.lock().is_empty());
     auth.flush().await.unwrap_err();
@@ -172,23 +174,27 @@ async fn unsaved_tokens_of_removed_account_are_saved_later() {
     let persisted = auth.persisted_state().await.unwrap();
     assert!(store.records.lock().contains_key(&a));
     reconfigure(&auth, vec![token("a", HOUR)], persisted);
-    assert_eq!(access_token(&auth, "a"), "at-1-a", "the old one is void");
+    assert_eq!(
+        access_token(&auth, "a"),
+        "at-1-a",
+        "the refreshed token is restored"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn operator_override_survives_removal_before_save() {
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &store);
-    let (a, b) = (CredentialId::from("a"), CredentialId::from("b"));
-    // Of one the saving fails, of the other it is under way.
+    let (a, b) = (id("a"), id("b"));
+    // The save of one fails; the save of the other is running.
     *store.failures.lock() = 1;
     auth.set_enabled(&a, false).await.unwrap_err();
     *store.takes.lock() = Duration::from_secs(1);
-    let go = async {
+    let removing = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         reconfigure(&auth, Vec::new(), PersistedState::default());
     };
-    let (saved, ()) = tokio::join!(auth.set_enabled(&b, false), go);
+    let (saved, ()) = tokio::join!(auth.set_enabled(&b, false), removing);
     saved.unwrap();
     let persisted = auth.persisted_state().await.unwrap();
     reconfigure(&auth, vec![token("a", HOUR), token("b", HOUR)], persisted);

@@ -1,34 +1,29 @@
-//! Tokens are renewed in time, once however many ask, and nothing recorded meanwhile is lost.
+//! Tokens are refreshed in time, once for all concurrent callers, without losing other changes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use jackfield_auth::{AuthManager, Origin, RefreshError, Refresher, StoredCredential};
-use jackfield_credential::{Availability, CredentialId, Failure, Outcome, Scope, Status, kind};
+use jackfield_credential::{Availability, Failure, Outcome, Scope, Status, kind};
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{MemoryStore, Provider, access_token, at, lease, manager, token};
+use crate::support::{
+    MINUTE, MemoryStore, Provider, access_token, at, id, lease, manager, run_for, token,
+    with_provider,
+};
 
-const MINUTE: Duration = Duration::from_secs(60);
-
-fn setup(ids: &[&str], ends: Duration) -> (AuthManager, Arc<MemoryStore>, Arc<Provider>) {
+fn setup(ids: &[&str], expires_after: Duration) -> (AuthManager, Arc<MemoryStore>, Arc<Provider>) {
     let store = Arc::new(MemoryStore::default());
-    let auth = manager(ids.iter().map(|id| token(id, ends)).collect(), &store);
+    let auth = manager(
+        ids.iter().map(|id| token(id, expires_after)).collect(),
+        &store,
+    );
     let provider = Provider::new();
     auth.set_refresher(Arc::<Provider>::clone(&provider) as Arc<dyn Refresher>);
     (auth, store, provider)
-}
-
-/// Lets the background work for so long.
-async fn run_for(auth: &AuthManager, time: Duration) {
-    let _ = timeout(time, auth.run()).await;
-}
-
-fn id(text: &str) -> CredentialId {
-    CredentialId::from(text)
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,19 +39,16 @@ async fn refreshes_token_before_expiry() {
         (provider.calls(), &*access_token(&auth, "a")),
         (1, "at-1-a")
     );
-    assert!(store.records.lock().contains_key(&id("a")), "it is kept");
+    assert!(store.records.lock().contains_key(&id("a")), "it is saved");
 }
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_14_skips_refresh_of_keys_and_disabled_credentials() {
-    let store = Arc::new(MemoryStore::default());
     let mut key = token("key", MINUTE);
     key.credential.kind = jackfield_credential::CredentialKind::ApiKey;
     let mut off = token("off", MINUTE);
     off.credential.enabled = false;
-    let auth = manager(vec![key, off], &store);
-    let provider = Provider::new();
-    auth.set_refresher(Arc::<Provider>::clone(&provider) as Arc<dyn Refresher>);
+    let (auth, provider) = with_provider(vec![key, off]);
     run_for(&auth, 60 * MINUTE).await;
     assert_eq!(provider.calls(), 0);
 }
@@ -113,7 +105,7 @@ async fn publishes_tokens_only_after_save() {
     let a = id("a");
     let watching = async {
         sleep(Duration::from_millis(3900)).await;
-        assert_eq!(access_token(&auth, "a"), "at-0-a", "the store is not done");
+        assert_eq!(access_token(&auth, "a"), "at-0-a", "not yet saved");
         assert!(store.records.lock().is_empty());
     };
     let (result, ()) = tokio::join!(auth.refresh(&a, 1), watching);
@@ -127,7 +119,7 @@ async fn retries_token_save_until_store_recovers() {
     let (auth, store, provider) = setup(&["a"], 60 * MINUTE);
     *store.failures.lock() = 3;
     assert_eq!(auth.refresh(&id("a"), 1).await, Ok(()));
-    assert_eq!(provider.calls(), 1, "the provider is not asked twice");
+    assert_eq!(provider.calls(), 1, "one request to the provider");
     assert!(store.records.lock()[&id("a")].tokens.is_some());
 }
 
@@ -145,7 +137,7 @@ async fn rejected_refresh_bars_credential_until_secrets_change() {
     assert_eq!(
         auth.refresh(&a, 1).await,
         Err(rejected),
-        "it is not asked again"
+        "without another request"
     );
     run_for(&auth, 600 * MINUTE).await;
     let now = auth.get(&a).unwrap();
@@ -154,7 +146,7 @@ async fn rejected_refresh_bars_credential_until_secrets_change() {
     let mut updated = token("a", 900 * MINUTE);
     updated
         .secrets
-        .insert("refresh-token".to_owned(), "rt-anew".to_owned().into());
+        .insert("refresh-token".to_owned(), "rt-login".to_owned().into());
     auth.register(updated).await.unwrap();
     let view = auth.get(&a).unwrap();
     assert_eq!(view.status.account.availability, Availability::Ready);
@@ -175,7 +167,7 @@ async fn cliproxyapi_compat_1_14_failed_refresh_backs_off_without_affecting_heal
     assert_eq!(
         access_token(&auth, "a"),
         "at-0-a",
-        "5 minutes, less a fifth at most"
+        "the backoff is 5 minutes, minus up to a fifth"
     );
     run_for(&auth, 2 * MINUTE + Duration::from_secs(10)).await;
     assert_eq!(access_token(&auth, "a"), "at-1-a");
@@ -188,7 +180,10 @@ async fn limits_concurrent_refreshes_per_provider() {
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let (auth, _, provider) = setup(&ids, MINUTE);
     run_for(&auth, Duration::from_secs(30)).await;
-    assert_eq!((provider.calls(), provider.busiest.lock().1), (20, 4));
+    assert_eq!(
+        (provider.calls(), provider.concurrency.lock().most),
+        (20, 4)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,8 +206,8 @@ async fn operator_edit_wins_over_running_refresh() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever results come in while a refresh is under way, they count as if there were none; and
-    /// the tokens are the new ones.
+    /// Results that arrive during a refresh have the same effect as without one, and the refresh
+    /// still replaces the tokens.
     #[test]
     fn refresh_and_results_commute(
         results in prop::collection::vec((0_u64..2_000, result()), 0..12),
@@ -292,7 +287,7 @@ async fn refresh_of_removed_credential_does_not_affect_its_successor() {
     let provider = Provider::new();
     auth.set_refresher(Arc::<Provider>::clone(&provider) as Arc<dyn Refresher>);
     let (a, other) = (id("a"), auth.clone());
-    let of_the_first = other.refresh(&a, 1);
+    let first_refresh = other.refresh(&a, 1);
     let another = async {
         sleep(Duration::from_millis(500)).await;
         auth.remove(&a).await.unwrap();
@@ -301,15 +296,15 @@ async fn refresh_of_removed_credential_does_not_affect_its_successor() {
             .insert("access-token".into(), "other".into());
         created.secrets.insert("refresh-token".into(), "rt".into());
         auth.register(created.clone()).await.unwrap();
-        // Its own refresh is under way when the other one's ends.
+        // The refresh of the new credential is running when the old one's ends.
         timeout(Duration::from_millis(800), auth.refresh(&a, 1)).await
     };
-    let (first, waits) = tokio::join!(of_the_first, another);
+    let (first, second) = tokio::join!(first_refresh, another);
     assert_eq!(first, Err(RefreshError::NotFound));
-    assert!(waits.is_err());
+    assert!(second.is_err(), "it is still running");
     assert_eq!(access_token(&auth, "a"), "other");
     assert_eq!(auth.refresh(&a, 1).await, Ok(()));
-    assert_eq!(provider.calls(), 2, "each was renewed once");
+    assert_eq!(provider.calls(), 2, "each was refreshed once");
     assert_eq!(access_token(&auth, "a"), "at-2-a");
 }
 
@@ -339,7 +334,7 @@ async fn unsaved_tokens_are_saved_after_store_recovers() {
     *store.failures.lock() = 4;
     assert_eq!(auth.refresh(&id("a"), 1).await, Ok(()));
     assert!(store.records.lock().is_empty());
-    assert_eq!(access_token(&auth, "a"), "at-1-a", "they are used");
+    assert_eq!(access_token(&auth, "a"), "at-1-a", "the tokens are used");
     run_for(&auth, Duration::from_secs(2)).await;
     let records = store.records.lock();
     let stored = records[&id("a")].tokens.as_ref().unwrap();
@@ -351,10 +346,12 @@ async fn login_during_token_save_wins() {
     let (auth, store, _) = setup(&["a"], 60 * MINUTE);
     *store.takes.lock() = Duration::from_secs(2);
     let mut updated = token("a", 60 * MINUTE);
-    updated.secrets.insert("access-token".into(), "anew".into());
+    updated
+        .secrets
+        .insert("access-token".into(), "at-login".into());
     let a = id("a");
     let login = async {
-        // The refresh has its answer after one second, and the store after three.
+        // The provider responds after one second; the save ends after three.
         sleep(Duration::from_secs(2)).await;
         auth.register(updated).await
     };
@@ -364,5 +361,5 @@ async fn login_during_token_save_wins() {
         "{refreshed:?}"
     );
     assert_eq!(login, Ok(()));
-    assert_eq!(access_token(&auth, "a"), "anew");
+    assert_eq!(access_token(&auth, "a"), "at-login");
 }

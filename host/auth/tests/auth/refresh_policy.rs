@@ -1,4 +1,4 @@
-//! Executors with an opinion on when tokens are renewed: the seed's `RefreshEvaluator`.
+//! Executors that decide themselves when to refresh (CLIProxyAPI's `RefreshEvaluator`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,23 +10,22 @@ use jackfield_auth::{
 };
 use jackfield_credential::{CredentialId, CredentialKind, ProviderName, Timestamp};
 use parking_lot::Mutex;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use crate::support::{Provider, access_token, at, clock, manager, token};
+use crate::support::{
+    Concurrency, MINUTE, Provider, access_token, at, clock, manager, run_for, token,
+};
 
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// Renews as the provider does, and has an opinion for all providers but `plain`.
+/// Refreshes like [`Provider`], and has a policy for all providers but `plain`.
 struct PolicyRefresher {
     provider: Arc<Provider>,
     clock: jackfield_auth::Clock,
     decision: Mutex<Option<bool>>,
-    /// How long it thinks.
+    /// How long a check takes.
     delay: Mutex<Duration>,
-    /// When it was asked about whom, and what it was told of the token's end.
+    /// The checks: when, of which credential, and the token's expiry.
     checks: Mutex<Vec<(Timestamp, CredentialId, Option<Timestamp>)>>,
-    /// Questions under way, and the most that ever were.
-    busiest: Mutex<(usize, usize)>,
+    concurrency: Mutex<Concurrency>,
 }
 
 impl PolicyRefresher {
@@ -37,7 +36,7 @@ impl PolicyRefresher {
             decision: Mutex::new(decision),
             delay: Mutex::default(),
             checks: Mutex::default(),
-            busiest: Mutex::default(),
+            concurrency: Mutex::default(),
         })
     }
 
@@ -62,16 +61,12 @@ impl Refresher for PolicyRefresher {
     fn should_refresh(&self, query: PolicyQuery) -> BoxFuture<'_, Option<bool>> {
         Box::pin(async move {
             let id = query.credential.id.clone();
-            let checks = ((self.clock)(), id, query.expires_at);
-            self.checks.lock().push(checks);
-            {
-                let mut busiest = self.busiest.lock();
-                busiest.0 += 1;
-                busiest.1 = busiest.1.max(busiest.0);
-            }
+            let check = ((self.clock)(), id, query.expires_at);
+            self.checks.lock().push(check);
+            self.concurrency.lock().enter();
             let delay = *self.delay.lock();
             sleep(delay).await;
-            self.busiest.lock().0 -= 1;
+            self.concurrency.lock().now -= 1;
             *self.decision.lock()
         })
     }
@@ -87,23 +82,31 @@ fn setup(
     (auth, executor)
 }
 
-/// Lets the background work for so long.
-async fn run_for(auth: &AuthManager, time: Duration) {
-    let _ = timeout(time, auth.run()).await;
-}
-
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_14_policy_yes_refreshes_before_interval_and_lead() {
     let (auth, executor) = setup(vec![token("a", 600 * MINUTE)], Some(false));
     run_for(&auth, 10 * MINUTE).await;
     assert_eq!(access_token(&auth, "a"), "at-0-a");
     *executor.decision.lock() = Some(true);
-    // It is asked again after a minute and a fifth at most; the provider takes a second.
-    run_for(&auth, 74 * MINUTE / 60).await;
+    // The next check is at most a minute and a fifth away; the refresh takes a second. The policy
+    // would refresh again soon, so stop at the first new token.
+    let refreshed = async {
+        while access_token(&auth, "a") == "at-0-a" {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        () = run_for(&auth, 74 * MINUTE / 60) => {}
+        () = refreshed => {}
+    }
     assert_eq!(access_token(&auth, "a"), "at-1-a");
     let checks = executor.checks.lock();
     assert!(checks.iter().all(|(_, id, _)| id.as_str() == "a"));
-    assert_eq!(checks[0].2, Some(at(600 * MINUTE)), "it is told the end");
+    assert_eq!(
+        checks[0].2,
+        Some(at(600 * MINUTE)),
+        "the query has the expiry"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +116,7 @@ async fn cliproxyapi_compat_1_14_policy_no_overrides_lead() {
     let (auth, executor) = setup(vec![token("a", 30 * MINUTE), hourly], Some(false));
     run_for(&auth, 60 * MINUTE).await;
     assert_eq!(executor.provider.calls(), 0);
-    // Both are asked about every minute, moved by a fifth at most.
+    // Each is checked once a minute, give or take a fifth.
     let checks = executor.check_count();
     assert!((2 * 50..=2 * 76).contains(&checks), "{checks}");
 }
@@ -129,7 +132,7 @@ async fn cliproxyapi_compat_1_14_policy_none_falls_back_to_interval_and_lead() {
     let last = executor.checks.lock().last().cloned().unwrap();
     assert!(
         executor.check_count() > before,
-        "it is asked when that is due"
+        "the policy is checked when the lead is due"
     );
     assert_eq!(last.0, at(25 * MINUTE));
 }
@@ -153,7 +156,7 @@ async fn cliproxyapi_compat_1_14_policy_is_skipped_for_keys_disabled_and_plain_e
     let (auth, executor) = setup(vec![key, off, plain], Some(true));
     run_for(&auth, 6 * MINUTE).await;
     assert_eq!(executor.check_count(), 0);
-    assert_eq!(access_token(&auth, "plain"), "at-1-plain", "the lead's");
+    assert_eq!(access_token(&auth, "plain"), "at-1-plain", "by its lead");
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,7 +182,10 @@ async fn hanging_policy_checks_are_bounded_and_block_no_other_refresh() {
     let (auth, executor) = setup(registrations, Some(false));
     *executor.delay.lock() = 30 * MINUTE;
     run_for(&auth, 6 * MINUTE).await;
-    assert_eq!((executor.check_count(), executor.busiest.lock().1), (4, 4));
+    assert_eq!(
+        (executor.check_count(), executor.concurrency.lock().most),
+        (4, 4)
+    );
     assert_eq!(access_token(&auth, "plain"), "at-1-plain");
 }
 
@@ -190,11 +196,9 @@ async fn every_credential_is_checked() {
     let (auth, executor) = setup(registrations, Some(false));
     *executor.delay.lock() = Duration::from_millis(10);
     run_for(&auth, Duration::from_secs(2)).await;
-    let checks: BTreeSet<_> = {
-        let checks = executor.checks.lock();
-        checks.iter().map(|(_, id, _)| id.clone()).collect()
-    };
-    assert_eq!((checks.len(), executor.check_count()), (200, 200));
+    let checks = executor.checks.lock();
+    let checked: BTreeSet<_> = checks.iter().map(|(_, id, _)| id).collect();
+    assert_eq!((checked.len(), checks.len()), (200, 200));
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,19 +221,19 @@ async fn policy_decision_on_replaced_tokens_is_ignored() {
     *executor.delay.lock() = Duration::from_secs(10);
     let login = async {
         sleep(Duration::from_secs(5)).await;
-        let mut login_registration = token("a", 900 * MINUTE);
-        login_registration
+        let mut updated = token("a", 900 * MINUTE);
+        updated
             .secrets
-            .insert("access-token".into(), "anew".into());
-        auth.register(login_registration).await.unwrap();
-        // The answer to the first question comes in five seconds; it is of the old token.
+            .insert("access-token".into(), "at-login".into());
+        auth.register(updated).await.unwrap();
+        // The first check ends in five seconds; it is about the old token.
         sleep(Duration::from_secs(7)).await;
         let checks = executor.checks.lock().clone();
-        assert_eq!(checks.len(), 2, "it is asked about the new one");
+        assert_eq!(checks.len(), 2, "the new token is checked");
         assert_eq!(checks[1].2, Some(at(900 * MINUTE)));
     };
     tokio::join!(run_for(&auth, 2 * MINUTE), login);
-    assert_eq!(access_token(&auth, "a"), "anew");
+    assert_eq!(access_token(&auth, "a"), "at-login");
 }
 
 #[tokio::test(start_paused = true)]
@@ -251,7 +255,7 @@ async fn on_demand_refresh_postpones_policy_check() {
     let (auth, executor) = setup(vec![token("a", 600 * MINUTE)], Some(false));
     run_for(&auth, 45 * MINUTE / 60).await;
     auth.refresh(&CredentialId::from("a"), 1).await.unwrap();
-    // The first answer was good for a minute and a fifth at most; the renewal begins another.
+    // Without the refresh, the next check would be at most a minute and a fifth after the first.
     run_for(&auth, 40 * MINUTE / 60).await;
     assert_eq!(executor.check_count(), 1);
     run_for(&auth, 45 * MINUTE / 60).await;

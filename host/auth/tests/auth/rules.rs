@@ -1,37 +1,23 @@
-//! Rules of the system that we succeed, as its manager is asked from outside.
+//! Rules of CLIProxyAPI's manager, tested through the public interface.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{AuthManager, AuthParts, ChangeError, LoadSummary};
-use jackfield_credential::{
-    Availability, CandidateQuery, CooldownPolicy, CredentialId, Failure, Outcome, PoolOptions,
-    Scope, Served, kind,
+use jackfield_credential::{Availability, CandidateQuery, CooldownPolicy, PoolOptions, Served};
+
+use crate::support::{
+    HOUR, MemoryStore, at, clock, id, lease, manager, secret, token, transient_failure,
 };
 
-use crate::support::{MemoryStore, at, clock, lease, manager, secret, token};
-
-const HOUR: Duration = Duration::from_secs(3600);
-
-fn id(text: &str) -> CredentialId {
-    CredentialId::from(text)
+/// Settles an attempt with a failure of the model.
+fn fail_model(auth: &AuthManager, id: &str) {
+    lease(auth, id).settle(transient_failure(), at(Duration::ZERO), None);
 }
 
-fn fail(auth: &AuthManager, id: &str) {
-    let failure = Failure {
-        scope: Scope::Model,
-        kind: kind::TRANSIENT.into(),
-        status: Some(500),
-        message: "out of order".to_owned(),
-        retry_after: None,
-        refresh_suggested: false,
-    };
-    let outcome = Outcome::Failed(failure);
-    lease(auth, id).settle(outcome, at(Duration::ZERO), None);
-}
-
-fn cools(auth: &AuthManager, id: &str) -> bool {
-    let view = auth.get(&CredentialId::from(id)).unwrap();
+/// True if the first model is cooling.
+fn is_model_cooling(auth: &AuthManager, id: &str) -> bool {
+    let view = auth.get(&self::id(id)).unwrap();
     let health = &view.status.models[0].health;
     matches!(health.availability, Availability::Cooling { .. })
 }
@@ -50,7 +36,7 @@ async fn cliproxyapi_compat_1_3_manager_works_without_store() {
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_3_cooling_can_be_disabled_globally_at_run_time() {
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &Arc::default());
-    fail(&auth, "a");
+    fail_model(&auth, "a");
     auth.set_options(PoolOptions {
         policy: CooldownPolicy {
             disable_cooling: true,
@@ -58,9 +44,9 @@ async fn cliproxyapi_compat_1_3_cooling_can_be_disabled_globally_at_run_time() {
         },
         ..PoolOptions::default()
     });
-    fail(&auth, "b");
-    assert!(!cools(&auth, "b"));
-    assert!(cools(&auth, "a"), "what cools already cools on");
+    fail_model(&auth, "b");
+    assert!(!is_model_cooling(&auth, "b"));
+    assert!(is_model_cooling(&auth, "a"), "a window that is open stays");
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,16 +65,16 @@ async fn cliproxyapi_compat_1_4_unknown_id_is_not_found() {
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_4_register_of_known_id_updates_it() {
-    // The seed replaces health too; here an edit lifts no cooldown.
+    // CLIProxyAPI replaces the health too. Here an edit ends no cooldown.
     let auth = manager(vec![token("a", HOUR), token("b", HOUR)], &Arc::default());
-    fail(&auth, "a");
+    fail_model(&auth, "a");
     let mut edited = token("a", HOUR);
     edited.credential.label = Some("edited".into());
     edited.secrets.insert("access-token".into(), "new".into());
     auth.register(edited.clone()).await.unwrap();
     let view = auth.get(&id("a")).unwrap();
     assert_eq!(view.status.label.as_deref(), Some("edited"));
-    assert!(cools(&auth, "a"));
+    assert!(is_model_cooling(&auth, "a"));
     auth.reset(&id("a")).unwrap();
     assert_eq!(secret(&auth, "a", "access-token"), "new");
     assert_eq!(auth.list().len(), 2);
@@ -96,15 +82,15 @@ async fn cliproxyapi_compat_1_4_register_of_known_id_updates_it() {
 
 #[tokio::test(start_paused = true)]
 async fn cliproxyapi_compat_1_4_stores_only_changes_from_the_source() {
-    // A key of the configuration is never written, not even when it is called or cools.
+    // A key of the configuration is never written, not even when it is used or cooling.
     let store = Arc::new(MemoryStore::default());
     let auth = manager(vec![token("a", HOUR)], &store);
     auth.load(|_| None).await.unwrap();
     auth.register(token("a", HOUR)).await.unwrap();
-    fail(&auth, "a");
+    fail_model(&auth, "a");
     auth.flush().await.unwrap();
     assert!(store.records.lock().is_empty());
-    assert_eq!(store.health.lock().len(), 1, "its health is");
+    assert_eq!(store.health.lock().len(), 1, "but its health is stored");
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,9 +110,9 @@ async fn cliproxyapi_compat_1_17_model_is_listed_with_its_providers() {
     };
     let both = [("extra".to_owned(), 1), ("gpt".to_owned(), 2)];
     assert_eq!(listed(&auth), both);
-    // The seed hides a model that nobody is fit for, and some never come back.
-    fail(&auth, "a");
-    fail(&auth, "b");
+    // CLIProxyAPI hides a model without available credentials, and some never return.
+    fail_model(&auth, "a");
+    fail_model(&auth, "b");
     let now = at(Duration::ZERO);
     assert!(
         auth.candidates(&CandidateQuery::first_round("gpt"), now)

@@ -1,36 +1,44 @@
-//! A store in memory, a provider that hands out tokens, and a clock that follows tokio's.
+//! A store in memory, a provider that issues tokens, a clock that follows tokio's, and shorthands.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::{
-    AuthManager, AuthParts, BoxFuture, Clock, RefreshError, RefreshJob, Refresher, Registration,
-    Store, StoreError, StoredCredential, TokenPatch,
+    AuthManager, AuthParts, BoxFuture, Clock, Lease, RefreshError, RefreshJob, Refresher,
+    Registration, Store, StoreError, StoredCredential, TokenPatch,
 };
 use jackfield_credential::{
-    Credential, CredentialId, CredentialKind, Health, HealthRecord, ModelKey, ProviderName, Served,
-    Timestamp,
+    CandidateQuery, Credential, CredentialId, CredentialKind, Failure, Health, HealthRecord,
+    ModelKey, Outcome, ProviderName, Scope, Served, Timestamp, kind,
 };
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
 /// When the tests begin, in milliseconds since the Unix epoch.
 pub(crate) const BEGIN: u64 = 1_780_000_000_000;
 
-/// A clock that moves with tokio's.
+/// Returns a clock that follows tokio's.
 pub(crate) fn clock() -> Clock {
     let begin = Instant::now();
     Arc::new(move || at(begin.elapsed()))
 }
 
-/// So long after the beginning.
+/// Returns the time `after` the beginning.
 pub(crate) fn at(after: Duration) -> Timestamp {
     Timestamp::from_millis(BEGIN) + after
 }
 
-/// A manager of these, with this store.
+pub(crate) fn id(text: &str) -> CredentialId {
+    CredentialId::from(text)
+}
+
+/// Returns a manager with these credentials and this store.
 pub(crate) fn manager(registrations: Vec<Registration>, store: &Arc<MemoryStore>) -> AuthManager {
     let store: Arc<dyn Store> = Arc::<MemoryStore>::clone(store);
     AuthManager::new(AuthParts {
@@ -40,8 +48,21 @@ pub(crate) fn manager(registrations: Vec<Registration>, store: &Arc<MemoryStore>
     .unwrap()
 }
 
-/// A credential with a token that ends after so long, and is renewed five minutes before.
-pub(crate) fn token(id: &str, ends: Duration) -> Registration {
+/// Returns a manager with these credentials and a provider that refreshes them.
+pub(crate) fn with_provider(registrations: Vec<Registration>) -> (AuthManager, Arc<Provider>) {
+    let auth = manager(registrations, &Arc::default());
+    let provider = Provider::new();
+    auth.set_refresher(Arc::<Provider>::clone(&provider) as Arc<dyn Refresher>);
+    (auth, provider)
+}
+
+/// Runs the background tasks for this time.
+pub(crate) async fn run_for(auth: &AuthManager, time: Duration) {
+    let _ = timeout(time, auth.run()).await;
+}
+
+/// Returns a credential whose token expires after this time, and is refreshed five minutes before.
+pub(crate) fn token(id: &str, expires_after: Duration) -> Registration {
     let credential = Credential {
         kind: CredentialKind::Oauth,
         serves: vec![Served::new("upstream", vec!["gpt".into()])],
@@ -53,26 +74,26 @@ pub(crate) fn token(id: &str, ends: Duration) -> Registration {
         ("refresh-token".to_owned(), secret(format!("rt-0-{id}"))),
     ]);
     Registration {
-        expires_at: Some(at(ends)),
+        expires_at: Some(at(expires_after)),
         ..Registration::new(credential, secrets)
     }
 }
 
-/// What a lease taken now would send.
+/// Returns the access token that a lease taken now would send.
 pub(crate) fn access_token(manager: &AuthManager, id: &str) -> String {
     secret(manager, id, "access-token")
 }
 
-/// A secret of the one credential that is fit and has this id.
+/// Returns a secret of this credential, which must be available.
 pub(crate) fn secret(manager: &AuthManager, id: &str, name: &str) -> String {
     let lease = lease(manager, id);
     lease.secret(name).unwrap().expose_secret().to_owned()
 }
 
-/// A lease on this credential, which must be fit.
-pub(crate) fn lease(manager: &AuthManager, id: &str) -> jackfield_auth::Lease {
+/// Takes a lease on this credential, which must be available.
+pub(crate) fn lease(manager: &AuthManager, id: &str) -> Lease {
     let now = at(Duration::ZERO);
-    let query = jackfield_credential::CandidateQuery::first_round("gpt");
+    let query = CandidateQuery::first_round("gpt");
     let set = manager.candidates(&query, now).unwrap();
     let index = (0..set.len()).find(|&index| {
         set.credential(index)
@@ -81,18 +102,30 @@ pub(crate) fn lease(manager: &AuthManager, id: &str) -> jackfield_auth::Lease {
     manager.lease(&set, index.unwrap(), now).unwrap()
 }
 
-/// Keeps everything in memory, and does as it is told.
+/// Returns a failure with the provider's status 500.
+pub(crate) fn transient_failure() -> Outcome {
+    Outcome::Failed(Failure {
+        scope: Scope::Model,
+        kind: kind::TRANSIENT.into(),
+        status: Some(500),
+        message: "out of order".to_owned(),
+        retry_after: None,
+        refresh_suggested: false,
+    })
+}
+
+/// Stores everything in memory. The fields make it slow, or make it fail.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryStore {
     pub(crate) records: Mutex<BTreeMap<CredentialId, StoredCredential>>,
     pub(crate) health: Mutex<BTreeMap<(CredentialId, Option<ModelKey>), Health>>,
-    /// So many writes fail, from now on.
+    /// How many writes fail from now on.
     pub(crate) failures: Mutex<u32>,
     /// How long each write takes.
     pub(crate) takes: Mutex<Duration>,
-    /// How often health was written.
+    /// How many times health was written.
     pub(crate) health_writes: Mutex<u32>,
-    /// Whether reading fails.
+    /// True if reads fail.
     pub(crate) unreadable: Mutex<bool>,
 }
 
@@ -177,16 +210,30 @@ impl Store for MemoryStore {
     }
 }
 
-/// Hands out tokens: the refresh token is good once, as with a provider that rotates them.
+/// Issues tokens. A refresh token is valid once, as with a provider that rotates them.
 pub(crate) struct Provider {
     /// How long a refresh takes.
     pub(crate) takes: Duration,
-    /// What it says instead, first to last.
+    /// Errors for the next refreshes, first to last.
     pub(crate) failures: Mutex<VecDeque<RefreshError>>,
-    /// The refresh tokens that it saw, in order.
+    /// The refresh tokens that it received, in order.
     pub(crate) seen: Mutex<Vec<String>>,
-    /// The most refreshes that were under way at once.
-    pub(crate) busiest: Mutex<(usize, usize)>,
+    /// Refreshes in progress, now and at most.
+    pub(crate) concurrency: Mutex<Concurrency>,
+}
+
+/// How many operations are in progress, and the most that ever were.
+#[derive(Debug, Default)]
+pub(crate) struct Concurrency {
+    pub(crate) now: usize,
+    pub(crate) most: usize,
+}
+
+impl Concurrency {
+    pub(crate) fn enter(&mut self) {
+        self.now += 1;
+        self.most = self.most.max(self.now);
+    }
 }
 
 impl Provider {
@@ -195,7 +242,7 @@ impl Provider {
             takes: Duration::from_secs(1),
             failures: Mutex::default(),
             seen: Mutex::default(),
-            busiest: Mutex::default(),
+            concurrency: Mutex::default(),
         })
     }
 
@@ -216,13 +263,9 @@ impl Refresher for Provider {
                 seen.push(presented);
                 seen.len()
             };
-            {
-                let mut busiest = self.busiest.lock();
-                busiest.0 += 1;
-                busiest.1 = busiest.1.max(busiest.0);
-            }
+            self.concurrency.lock().enter();
             sleep(self.takes).await;
-            self.busiest.lock().0 -= 1;
+            self.concurrency.lock().now -= 1;
             if let Some(failure) = self.failures.lock().pop_front() {
                 self.seen.lock().pop();
                 return Err(failure);

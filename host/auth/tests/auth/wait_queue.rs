@@ -1,4 +1,4 @@
-//! Waiting for room: in order, bounded, and nobody is forgotten.
+//! Calls that wait for capacity: in order of arrival, in a bounded queue, without lost wake-ups.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -11,9 +11,7 @@ use jackfield_credential::{CandidateQuery, Outcome, PoolOptions};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{MemoryStore, at, lease, manager, token};
-
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::support::{HOUR, MemoryStore, at, lease, manager, token};
 
 fn one_at_a_time() -> AuthManager {
     let mut one = token("a", HOUR);
@@ -102,7 +100,7 @@ async fn wait_times_out_and_queue_is_bounded() {
         (count(QueueError::Full), count(QueueError::TimedOut)),
         (1, WAITERS_MAX)
     );
-    assert!(!auth.has_queue("gpt"), "nobody is left in the queue");
+    assert!(!auth.has_queue("gpt"), "the queue is empty again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,8 +125,8 @@ async fn removed_credential_frees_provider_capacity() {
         auth.remove(&"a".into()).await.unwrap();
     };
     let (slot, ()) = tokio::join!(auth.wait_for_capacity(&name, None, soon()), removing);
-    assert!(slot.is_ok(), "nobody called");
+    assert!(slot.is_ok(), "the removal wakes the waiter");
     drop(lease(&auth, "b"));
     drop(held);
-    assert_eq!(auth.leases_open(), 0);
+    assert_eq!(auth.lease_counts().open, 0);
 }

@@ -1,4 +1,4 @@
-//! Windows, strikes and late results, for one health by itself.
+//! Tests of windows, strikes and late results of a single health.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ fn a_success_that_began_before_the_failure_changes_nothing() {
         );
         assert_eq!(
             after, health,
-            "began at {began}, the failure was told at 10000"
+            "began at {began}, the failure was reported at 10000"
         );
     }
 }
@@ -67,7 +67,7 @@ fn a_failure_that_began_before_the_window_changes_nothing() {
             health
                 .clone()
                 .next(&unauthorized(), observation(at(began), at(now)), &policy());
-        assert_eq!(after, health, "began at {began}, told at {now}");
+        assert_eq!(after, health, "began at {began}, reported at {now}");
     }
     let counts = health.next(
         &unauthorized(),
@@ -131,7 +131,7 @@ fn truncates_cause_at_char_boundary() {
 }
 
 proptest! {
-    /// However many attempts fail together, and in whatever order they tell, they are one window.
+    /// Any number of concurrent failures, reported in any order, opens one window.
     #[test]
     fn cliproxyapi_compat_1_19_burst_of_failures_raises_backoff_level_once(
         delays in prop::collection::vec(0_u64..900, 1..50),
@@ -159,8 +159,8 @@ proptest! {
         }
     }
 
-    /// Whatever comes in whatever order: a window, once told, is never moved while it lasts, and
-    /// strikes rise by at most one a window.
+    /// In any order of events, an open window is not moved, and each window adds at most one
+    /// strike.
     #[test]
     fn a_window_is_never_moved_while_it_lasts(
         events in prop::collection::vec((0_u64..3_000, 0_u64..5_000, outcome()), 1..100),
@@ -199,7 +199,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
-/// Struck twice; the second failure was told at 10 s, the window ended at 12 s.
+/// A health with two strikes: the second failure was reported at 10 s, and the window ended at 12
+/// s.
 fn cooling_twice() -> Health {
     Health::Ready
         .next(&limited(), observation(at(5_000), at(5_000)), &policy())

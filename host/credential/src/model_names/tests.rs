@@ -1,4 +1,4 @@
-//! The rules of names, one by one, and what holds of all of them together.
+//! Tests of the naming rules, one by one, and of their invariants.
 
 use std::collections::BTreeMap;
 
@@ -254,7 +254,7 @@ fn non_target_credential_serves_prefixed_name() {
 }
 
 proptest! {
-    /// No name stands twice, none is empty of meaning, and all models are ones of the list.
+    /// Names are unique, and every one leads to a model of the list.
     #[test]
     fn names_are_distinct_and_lead_to_listed_models(fixture in fixtures()) {
         let mut seen = BTreeSet::new();
@@ -264,17 +264,17 @@ proptest! {
             let base = split_suffix(&served.upstream).0.to_owned();
             prop_assert!(listed.iter().any(|model| *model.name == base), "{base}");
             for name in served.names {
-                prop_assert!(seen.insert(Arc::clone(&name)), "{name} stands twice");
+                prop_assert!(seen.insert(Arc::clone(&name)), "{name} is listed twice");
             }
         }
     }
 
-    /// A forced prefix keeps every other name out; one that is not forced only adds names.
+    /// A forced prefix removes all names without it. One that is not forced only adds names.
     #[test]
     fn prefixes_add_or_replace(fixture in fixtures()) {
         let mut bare = fixture.clone();
         bare.prefix = None;
-        // Names that begin with the prefix by themselves are the one exception, tested above.
+        // Names that begin with the prefix themselves are an exception, tested above.
         let bare = bare.names();
         let routes = fixture.routes.iter().map(|route| route.name.to_string());
         prop_assume!(!bare.keys().cloned().chain(routes).any(|name| name.starts_with("t/")));
@@ -292,7 +292,7 @@ proptest! {
         }
     }
 
-    /// A name with targets is served just by those targets that have the model.
+    /// A name with targets is served by exactly those targets that have the model.
     #[test]
     fn only_route_targets_serve_routed_names(fixture in fixtures()) {
         let mut fixture = fixture;
@@ -310,7 +310,7 @@ proptest! {
         }
     }
 
-    /// Nothing of a list is lost: without channel and routes, each name is served.
+    /// Without channel and routes, every name of a list is served.
     #[test]
     fn every_listed_name_is_served(fixture in fixtures()) {
         let mut fixture = fixture;
@@ -327,7 +327,7 @@ proptest! {
         }
     }
 
-    /// A normal prefix is normal, and never more than was written.
+    /// Normalizing a prefix twice changes nothing, and adds no text.
     #[test]
     fn a_normal_prefix_stays_as_it_is(text in "[ /a-c]{0,8}") {
         if let Ok(Some(prefix)) = normalize_prefix(&text) {
@@ -337,7 +337,7 @@ proptest! {
     }
 }
 
-/// What a credential of the provider `acme` is named by.
+/// The naming rules of a credential of the provider `acme`.
 #[derive(Clone, Debug, Default)]
 struct Fixture {
     models: Vec<NamedModel>,
@@ -399,7 +399,7 @@ impl Fixture {
         rules.serves()
     }
 
-    /// Each name with the model that it means.
+    /// Returns each name with its model.
     fn names(&self) -> BTreeMap<String, String> {
         let of = |served: Served| {
             let model = served.upstream;
@@ -410,7 +410,7 @@ impl Fixture {
     }
 }
 
-/// Models written as `name` or `name=alias`.
+/// Parses models written as `name` or `name=alias`.
 fn models(list: &[&str]) -> Vec<NamedModel> {
     let model = |text: &&str| match text.split_once('=') {
         Some((name, alias)) => NamedModel {
@@ -431,7 +431,7 @@ fn names(list: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Few words, so that they meet.
+/// Few words, so that they collide.
 fn any_name() -> impl Strategy<Value = Arc<str>> {
     "[abAB]|t|t/a|m[12]".prop_map(Arc::from)
 }

@@ -1,4 +1,4 @@
-//! What the pool keeps of one credential, and the slots that they stand in.
+//! The state of one credential in the pool, and the slots.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -12,25 +12,25 @@ use crate::{
     Outcome, Scope, Timestamp,
 };
 
-/// All entries, by slot.
+/// All slots, with the credentials in them.
 #[derive(Debug, Default)]
-pub(super) struct Entries {
-    entries: Vec<Entry>,
-    /// Slots that a credential has left.
+pub(super) struct Slots {
+    slots: Vec<SlotState>,
+    /// Free slots.
     free: Vec<u32>,
 }
 
-/// A place for a credential. Its generation goes up each time it is left, so that a slot that is
-/// remembered from before does not fit the next one.
+/// A slot. Its generation is incremented each time a credential leaves, so that an old [`Slot`]
+/// does not refer to the next credential.
 #[derive(Debug)]
-struct Entry {
+struct SlotState {
     generation: u32,
     live: Option<Live>,
 }
 
-impl Entries {
+impl Slots {
     pub(super) fn live(&self, slot: Slot) -> Option<&Live> {
-        let entry = self.entries.get(slot.index as usize)?;
+        let entry = self.slots.get(slot.index as usize)?;
         entry
             .live
             .as_ref()
@@ -38,7 +38,7 @@ impl Entries {
     }
 
     pub(super) fn live_mut(&mut self, slot: Slot) -> Option<&mut Live> {
-        let entry = self.entries.get_mut(slot.index as usize)?;
+        let entry = self.slots.get_mut(slot.index as usize)?;
         entry
             .live
             .as_mut()
@@ -51,7 +51,7 @@ impl Entries {
 
     pub(super) fn insert(&mut self, live: Live) -> Slot {
         let free = self.free.pop();
-        let reused = free.and_then(|index| Some((index, self.entries.get_mut(index as usize)?)));
+        let reused = free.and_then(|index| Some((index, self.slots.get_mut(index as usize)?)));
         if let Some((index, entry)) = reused {
             entry.live = Some(live);
             return Slot {
@@ -59,8 +59,8 @@ impl Entries {
                 generation: entry.generation,
             };
         }
-        let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        self.entries.push(Entry {
+        let index = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        self.slots.push(SlotState {
             generation: 0,
             live: Some(live),
         });
@@ -71,7 +71,7 @@ impl Entries {
     }
 
     pub(super) fn remove(&mut self, slot: Slot) {
-        let Some(entry) = self.entries.get_mut(slot.index as usize) else {
+        let Some(entry) = self.slots.get_mut(slot.index as usize) else {
             return;
         };
         if entry.generation == slot.generation && entry.live.take().is_some() {
@@ -85,15 +85,15 @@ impl Entries {
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) credential: Arc<Credential>,
-    /// How the account stands, whatever the model.
+    /// The health of the account.
     pub(super) account: Health,
-    /// The models it serves, in the credential's own order, each once.
+    /// Its models, in the credential's order, each once.
     pub(super) models: Vec<Model>,
-    /// The names it serves, sorted by shard.
+    /// The names it serves, sorted by index.
     pub(super) listings: Vec<Listing>,
-    /// Where its id stands among all in the pool: the higher, the later.
+    /// The order of its id in the pool: higher means later.
     pub(super) rank: u32,
-    /// Where its provider stands among the pool's.
+    /// The number of its provider.
     pub(super) provider: u32,
     pub(super) in_flight: u32,
     pub(super) last_used: Timestamp,
@@ -110,26 +110,26 @@ pub(super) struct Model {
     pub(super) quota: Quota,
 }
 
-/// What the provider last told of a quota.
+/// The quota that the provider last reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quota {
-    /// What is left of it, in thousandths.
+    /// The remaining quota, in thousandths.
     pub left_permille: Option<u16>,
-    /// When it is whole again.
+    /// When it resets.
     pub resets_at: Option<Timestamp>,
 }
 
-/// A name that a credential serves, and where it stands there.
+/// A name that a credential serves, and its position in the name's index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Listing {
     pub(super) name_index: u32,
     pub(super) position: u32,
     pub(super) model: u32,
-    /// Which of the credential's `serves` it is.
+    /// Index into the credential's `serves`.
     pub(super) served: u32,
 }
 
-/// Whose health changed, as far as the index cares.
+/// Which health changed, for the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Touched {
     Account,
@@ -165,15 +165,17 @@ impl Live {
         live
     }
 
-    /// Takes what the operator now says of the credential; what was learnt of it stays.
+    /// Replaces the definition. Health and statistics stay.
     pub(super) fn redefine(&mut self, credential: Credential) {
         self.credential = Arc::new(credential);
         self.adopt_models();
     }
 
     fn adopt_models(&mut self) {
-        let known = mem::take(&mut self.models).into_iter();
-        let mut known: BTreeMap<_, _> = known.map(|model| (model.key.clone(), model)).collect();
+        let mut known: BTreeMap<_, _> = mem::take(&mut self.models)
+            .into_iter()
+            .map(|model| (model.key.clone(), model))
+            .collect();
         let mut seen = BTreeSet::new();
         for served in &self.credential.serves {
             if seen.insert(&served.model) {
@@ -196,31 +198,31 @@ impl Live {
         self.models.get(model as usize).map(|model| &model.key)
     }
 
-    /// Whether this credential's health allows it to be chosen for this model.
+    /// Returns whether this credential's health allows an attempt with this model.
     pub(super) fn availability(&self, model: u32, now: Timestamp) -> Availability {
         let account = self.account.availability(now);
         let model = self.models.get(model as usize);
         account.and(model.map_or(Availability::Ready, |model| model.health.availability(now)))
     }
 
-    /// When that changes by itself.
+    /// Returns when the availability next changes by itself.
     pub(super) fn wakes_at(&self, model: u32, now: Timestamp) -> Option<Timestamp> {
         let model = self.models.get(model as usize);
-        let model = model.and_then(|model| model.health.wakes_at(now));
-        [self.account.wakes_at(now), model]
+        let model_wakes_at = model.and_then(|model| model.health.wakes_at(now));
+        [self.account.wakes_at(now), model_wakes_at]
             .into_iter()
             .flatten()
             .min()
     }
 
-    /// Whether it has as many attempts under way as it may.
+    /// True if its attempts in flight are at the limit.
     pub(super) fn is_busy(&self) -> bool {
         let most = self.credential.in_flight_max;
         most.is_some_and(|most| self.in_flight >= most.get())
     }
 
-    /// Has an attempt be the probe that is due, of the account or of the model; says whose health
-    /// that changed.
+    /// Makes an attempt the probe that is due, of the account or the model, and returns whose
+    /// health changed.
     pub(super) fn begin_probe(
         &mut self,
         model: u32,
@@ -299,14 +301,14 @@ impl Live {
         }
     }
 
-    /// Puts one health in place of another; says what changed.
+    /// Sets the account's health, and returns the changes.
     pub(super) fn set_account(&mut self, to: Health) -> Vec<HealthChange> {
         let from = mem::replace(&mut self.account, to.clone());
         let change = (from != to).then_some((from, to));
         self.changes(None, change, None)
     }
 
-    /// Forgets what is known against it; says what changed.
+    /// Makes the account and all models ready, and returns the changes.
     pub(super) fn reset(&mut self) -> Vec<HealthChange> {
         let mut changes = self.set_account(Health::Ready);
         for model in &mut self.models {
@@ -323,7 +325,8 @@ impl Live {
         changes
     }
 
-    /// Where the attempt's model stands now: the credential may have been redefined since.
+    /// Returns the present index of the attempt's model; the credential may have been redefined
+    /// since.
     pub(super) fn model_position(&self, attempt: &Attempt) -> Option<usize> {
         let then = attempt.model as usize;
         if self
@@ -361,7 +364,7 @@ impl Model {
         }
     }
 
-    /// What is nobody's fault, or the client's, says nothing about how often a credential fails.
+    /// Cancelled attempts and client errors do not count in the failure rate.
     fn record(&mut self, outcome: &Outcome, first_byte: Option<Duration>) {
         match outcome {
             Outcome::Failed(failure) if failure.scope == Scope::Request => {}
@@ -375,7 +378,7 @@ impl Model {
     }
 }
 
-/// Whether an outcome is news about the account, and about the model.
+/// Returns whether an outcome affects the account, and whether it affects the model.
 fn affected_scopes(outcome: &Outcome) -> (bool, bool) {
     match outcome {
         Outcome::Cancelled | Outcome::Inconclusive => (false, false),
@@ -388,11 +391,11 @@ fn affected_scopes(outcome: &Outcome) -> (bool, bool) {
     }
 }
 
-/// From and to, where they differ.
+/// Before and after, if they differ.
 type Change = Option<(Health, Health)>;
 
-/// Tells one health of an outcome. Who waits for a probe must hear of its end even where the outcome
-/// is no news about it: a failure is then told as one that blames nobody.
+/// Applies an outcome to one scope. A probe always completes, even if the outcome does not affect
+/// this scope: a failure then counts as a transport error.
 fn apply_outcome(
     health: &mut Health,
     outcome: &Outcome,

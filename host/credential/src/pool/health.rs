@@ -1,4 +1,4 @@
-//! Health from outside: barred, reset, kept over a restart.
+//! Health changes other than results: bar, reset, restore.
 
 use std::sync::Arc;
 
@@ -7,27 +7,26 @@ use super::{Effects, HealthRecord, Pool, touch};
 use crate::{Cause, Health, Timestamp};
 
 impl Pool {
-    /// Bars a credential, whatever the model, until it is unbarred or reset. None if there is no such
-    /// credential.
+    /// Bars a credential for all models, until it is unbarred or reset. `None` if it does not
+    /// exist.
     pub fn bar(&mut self, id: &str, cause: Cause, now: Timestamp) -> Option<Effects> {
         let since = self.advance(now);
         let cause = Arc::new(cause);
         self.set_account(id, Health::Barred { since, cause })
     }
 
-    /// Ends a bar; a cooling account stays as it is. None if there is no such credential.
+    /// Ends a bar. A cooling account stays as it is. `None` if it does not exist.
     pub fn unbar(&mut self, id: &str) -> Option<Effects> {
-        let live = self.entries.live(self.slot(id)?)?;
+        let live = self.slots.live(self.slot(id)?)?;
         if matches!(live.account, Health::Barred { .. }) {
             return self.set_account(id, Health::Ready);
         }
         Some(Effects::default())
     }
 
-    /// Forgets what is known against a credential, of its account and of all its models. None if
-    /// there is no such credential.
+    /// Makes the account and all models of a credential ready. `None` if it does not exist.
     pub fn reset(&mut self, id: &str) -> Option<Effects> {
-        let live = self.entries.live_mut(self.slot(id)?)?;
+        let live = self.slots.live_mut(self.slot(id)?)?;
         let changes = live.reset();
         touch(&mut self.name_indexes, live, Touched::Account);
         Some(Effects {
@@ -36,16 +35,18 @@ impl Pool {
         })
     }
 
-    /// All health that is not ready.
+    /// Returns all health that is not ready.
     pub fn health(&self) -> Vec<HealthRecord> {
         let mut records = Vec::new();
         for live in self
             .by_id
             .values()
-            .filter_map(|&slot| self.entries.live(slot))
+            .filter_map(|&slot| self.slots.live(slot))
         {
-            let models = live.models.iter();
-            let models = models.map(|model| (Some(model.key.clone()), &model.health));
+            let models = live
+                .models
+                .iter()
+                .map(|model| (Some(model.key.clone()), &model.health));
             for (model, health) in std::iter::once((None, &live.account)).chain(models) {
                 if *health != Health::Ready {
                     records.push(HealthRecord {
@@ -59,12 +60,12 @@ impl Pool {
         records
     }
 
-    /// Takes over health from before a restart. A probe that was under way then is due again. What
-    /// belongs to no credential or model of the pool is left out.
+    /// Restores health from before a restart. A probe that was in flight is due again. Records
+    /// without a credential or model in the pool are ignored.
     pub fn restore(&mut self, records: Vec<HealthRecord>) {
         for record in records {
             let slot = self.slot(record.credential.as_str());
-            let Some(live) = slot.and_then(|slot| self.entries.live_mut(slot)) else {
+            let Some(live) = slot.and_then(|slot| self.slots.live_mut(slot)) else {
                 continue;
             };
             let health = match &record.model {
@@ -83,7 +84,7 @@ impl Pool {
     }
 
     fn set_account(&mut self, id: &str, to: Health) -> Option<Effects> {
-        let live = self.entries.live_mut(self.slot(id)?)?;
+        let live = self.slots.live_mut(self.slot(id)?)?;
         let changes = live.set_account(to);
         touch(&mut self.name_indexes, live, Touched::Account);
         Some(Effects {

@@ -1,4 +1,4 @@
-//! The index from names to who serves them: made as a whole, or changed for one credential at the
+//! The index from names to credentials: rebuilt as a whole, or updated for one credential at the
 //! cost of that one's names.
 
 use std::collections::BTreeMap;
@@ -12,24 +12,28 @@ use super::{Member, Pool, Slot};
 use crate::{ProviderName, Timestamp};
 
 impl Pool {
-    /// Makes all of it anew, in one pass over the pool.
+    /// Rebuilds the index in one pass over the pool.
     pub(super) fn rebuild_index(&mut self) {
         self.assign_ranks();
         let mut drafts: BTreeMap<Arc<str>, NameIndexDraft> = BTreeMap::new();
         for &slot in self.by_id.values() {
-            let Some(live) = self.entries.live(slot) else {
+            let Some(live) = self.slots.live(slot) else {
                 continue;
             };
-            for (name, of) in models_by_name(live) {
+            for (name, with) in models_by_name(live) {
                 let draft = drafts.entry(name).or_default();
-                draft.push(index_entry(slot, live, of, self.latest), of.served, live);
+                draft.push(
+                    index_entry(slot, live, with, self.latest),
+                    with.served,
+                    live,
+                );
             }
         }
         self.by_name.clear();
         self.name_indexes.clear();
         self.vacant.clear();
         for &slot in self.by_id.values() {
-            if let Some(live) = self.entries.live_mut(slot) {
+            if let Some(live) = self.slots.live_mut(slot) {
                 live.listings.clear();
             }
         }
@@ -41,7 +45,7 @@ impl Pool {
                     model,
                     ..
                 } = entry.member;
-                if let Some(live) = self.entries.live_mut(slot) {
+                if let Some(live) = self.slots.live_mut(slot) {
                     live.listings.push(Listing {
                         name_index,
                         position,
@@ -56,7 +60,7 @@ impl Pool {
         }
     }
 
-    /// Gives the ranks, counts the attempts under way of each provider, and notes the rounds.
+    /// Assigns ranks, counts attempts in flight per provider, and collects rounds.
     fn assign_ranks(&mut self) {
         self.providers = Providers::default();
         self.rounds.clear();
@@ -64,7 +68,7 @@ impl Pool {
         let apart = RANK_SPREAD / all.saturating_add(1);
         let mut rank = 0_u32;
         for &slot in self.by_id.values() {
-            let Some(live) = self.entries.live_mut(slot) else {
+            let Some(live) = self.slots.live_mut(slot) else {
                 continue;
             };
             rank = rank.saturating_add(apart.max(1));
@@ -78,15 +82,16 @@ impl Pool {
         }
     }
 
-    /// A rank for a new id between its neighbours; none if these leave no number free.
+    /// Returns a rank for a new id between its neighbours; `None` if there is no number between
+    /// theirs.
     pub(super) fn rank_for(&self, id: &str) -> Option<u32> {
-        let rank = |slot: &Slot| self.entries.live(*slot).map(|live| live.rank);
-        let bounds = (Bound::Unbounded, Bound::Excluded(id));
-        let before = self.by_id.range::<str, _>(bounds).next_back();
-        let before = before.and_then(|(_, slot)| rank(slot)).unwrap_or(0);
-        let bounds = (Bound::Excluded(id), Bound::Unbounded);
-        let after = self.by_id.range::<str, _>(bounds).next();
-        match after.and_then(|(_, slot)| rank(slot)) {
+        let rank = |slot: &Slot| self.slots.live(*slot).map(|live| live.rank);
+        let below = (Bound::Unbounded, Bound::Excluded(id));
+        let above = (Bound::Excluded(id), Bound::Unbounded);
+        let previous = self.by_id.range::<str, _>(below).next_back();
+        let next = self.by_id.range::<str, _>(above).next();
+        let before = previous.and_then(|(_, slot)| rank(slot)).unwrap_or(0);
+        match next.and_then(|(_, slot)| rank(slot)) {
             Some(after) => {
                 let middle = before + after.saturating_sub(before) / 2;
                 (middle > before).then_some(middle)
@@ -95,9 +100,9 @@ impl Pool {
         }
     }
 
-    /// Lists a credential wherever it serves. It must not be listed yet.
+    /// Adds a credential to the index of each of its names. It must not be in the index.
     pub(super) fn index_slot(&mut self, slot: Slot) {
-        let Some(live) = self.entries.live_mut(slot) else {
+        let Some(live) = self.slots.live_mut(slot) else {
             return;
         };
         let limits = &self.options.provider_in_flight_max;
@@ -107,12 +112,12 @@ impl Pool {
             *self.rounds.entry(rounds).or_default() += 1;
         }
         let mut listings = Vec::new();
-        for (name, of) in models_by_name(live) {
+        for (name, with) in models_by_name(live) {
             let index = match self.by_name.get(&name) {
                 Some(&index) => index,
                 None => {
-                    let index = self.vacant.pop();
-                    let index = index.unwrap_or_else(|| narrow(self.name_indexes.len()));
+                    let vacant = self.vacant.pop();
+                    let index = vacant.unwrap_or_else(|| narrow(self.name_indexes.len()));
                     self.by_name.insert(Arc::clone(&name), index);
                     match self.name_indexes.get_mut(index as usize) {
                         Some(name_index) => *name_index = NameIndex::new(name),
@@ -122,12 +127,12 @@ impl Pool {
                 }
             };
             if let Some(name_index) = self.name_indexes.get_mut(index as usize) {
-                let entry = index_entry(slot, live, of, self.latest);
+                let entry = index_entry(slot, live, with, self.latest);
                 listings.push(Listing {
                     name_index: index,
                     position: name_index.add(entry, &live.credential),
-                    model: of.model,
-                    served: of.served,
+                    model: with.model,
+                    served: with.served,
                 });
             }
         }
@@ -135,9 +140,10 @@ impl Pool {
         live.listings = listings;
     }
 
-    /// Undoes [`Pool::index_slot`]: before a credential changes in any way but its health, or goes.
+    /// Removes a credential from the index: before it leaves, or changes in anything but its
+    /// health.
     pub(super) fn unindex_slot(&mut self, slot: Slot) {
-        let Some(live) = self.entries.live_mut(slot) else {
+        let Some(live) = self.slots.live_mut(slot) else {
             return;
         };
         for listing in std::mem::take(&mut live.listings) {
@@ -162,11 +168,11 @@ impl Pool {
     }
 }
 
-/// A name's shard in the making. Seats come in the order of ids.
+/// The index of a name while it is built. Entries are in the order of ids.
 #[derive(Default)]
 struct NameIndexDraft {
     entries: Vec<IndexEntry>,
-    /// Of each seat, which of the credential's `serves` it is.
+    /// For each entry, the index into the credential's `serves`.
     served: Vec<u32>,
     enabled: BTreeMap<ProviderName, u32>,
 }
@@ -183,47 +189,51 @@ impl NameIndexDraft {
     }
 }
 
-/// What a credential serves a name with: indexes into its `serves` and its models.
+/// How a credential serves a name: indexes into its `serves` and its models.
 #[derive(Clone, Copy)]
 struct ServedWith {
     served: u32,
     model: u32,
 }
 
-/// A seat without its number.
-fn index_entry(slot: Slot, live: &Live, of: ServedWith, now: Timestamp) -> IndexEntry {
+/// Creates an index entry; its position is not set yet.
+fn index_entry(slot: Slot, live: &Live, with: ServedWith, now: Timestamp) -> IndexEntry {
     let credential = &live.credential;
-    let served = credential.serves.get(of.served as usize);
+    let served = credential.serves.get(with.served as usize);
     let weight = served.map_or(1, |served| served.weight);
     let priority = served.map_or(0, |served| served.priority);
     IndexEntry {
         member: Member {
             slot,
-            model: of.model,
+            model: with.model,
             position: 0,
             rank: live.rank,
             weight: credential.weight.saturating_mul(weight),
         },
         priority: credential.priority.saturating_add(priority),
-        state: entry_state(live, of.model, now),
+        state: entry_state(live, with.model, now),
         provider: live.provider,
         rounds: credential.rounds,
     }
 }
 
-/// The names a credential serves, each with the first of its `serves` that has it, and that one's
-/// model.
+/// Returns the names that a credential serves, each with its first entry in `serves` and that
+/// entry's model.
 fn models_by_name(live: &Live) -> BTreeMap<Arc<str>, ServedWith> {
-    let models = (0_u32..).zip(&live.models);
-    let models: BTreeMap<_, _> = models.map(|(index, model)| (&model.key, index)).collect();
+    let models: BTreeMap<_, _> = (0_u32..)
+        .zip(&live.models)
+        .map(|(index, model)| (&model.key, index))
+        .collect();
     let mut names = BTreeMap::new();
-    for (served, of) in (0..).zip(&live.credential.serves) {
-        let Some(&model) = models.get(&of.model) else {
+    for (index, served) in (0..).zip(&live.credential.serves) {
+        let Some(&model) = models.get(&served.model) else {
             continue;
         };
-        for name in &of.names {
-            let name = names.entry(Arc::clone(name));
-            name.or_insert(ServedWith { served, model });
+        for name in &served.names {
+            names.entry(Arc::clone(name)).or_insert(ServedWith {
+                served: index,
+                model,
+            });
         }
     }
     names
@@ -233,12 +243,12 @@ fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Over how many numbers the ranks are spread when the index is made: with 10,000 credentials, 17
-/// new ones in a row fit between the same two. What is above is for those that come last.
+/// The range of ranks after a rebuild: with 10,000 credentials, 17 new ones in a row fit between
+/// the same two. The numbers above are for those appended later.
 const RANK_SPREAD: u32 = 1 << 31;
 
-/// How far from the last credential one that comes behind it stands: room for 131,072 of them, and
-/// for 13 in a row between two.
+/// The distance of an appended credential from the last one: 131,072 can be appended, and 13 in a
+/// row inserted between two.
 const RANK_STEP: u32 = 1 << 14;
 
 #[cfg(test)]

@@ -1,45 +1,45 @@
-//! Who serves one name, and who of them is fit right now: an index, derived from health.
+//! The credentials that serve one name, by availability: an index derived from health.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::entry::{Entries, Live};
+use super::entry::{Live, Slots};
 use super::{Candidates, Member, Members, Reasons, Unavailable};
 use crate::{Availability, Credential, ProviderName, Timestamp};
 
-/// Who serves one name.
+/// The credentials that serve one name.
 ///
-/// A seat keeps its number as long as its credential is not redefined. It is in `ready`, or in
-/// `waiting` and `ends`, or only counted: disabled, barred, busy. That is as of the last
-/// [`NameIndex::refresh`]: what changed since is in `dirty`, and whose window has ended meanwhile stands
-/// at the front of `waiting`.
+/// An entry keeps its position until its credential is redefined. It is in `ready`, or in
+/// `waiting` and `ends`, or only counted (disabled, barred, busy). This is as of the last
+/// [`NameIndex::refresh`]: later changes are in `dirty`, and entries whose window has ended since
+/// are at the front of `waiting`.
 #[derive(Debug)]
 pub(super) struct NameIndex {
     name: Arc<str>,
-    /// Who of the providers serves it with a credential that is enabled; sorted.
+    /// The providers with an enabled credential for this name, sorted.
     providers: Arc<[ProviderName]>,
-    /// With how many credentials each of them does.
+    /// The number of enabled credentials per provider.
     enabled: BTreeMap<ProviderName, u32>,
     entries: Vec<Option<IndexEntry>>,
-    /// Seats that a credential has left.
+    /// Free positions.
     vacant: Vec<u32>,
-    /// The fit ones by priority, the highest first; none is empty. Shared with whoever is choosing:
-    /// changed in place where nobody is.
+    /// The available entries by priority, highest first; no list is empty. Shared with running
+    /// selections, and copied on change only if they still hold it.
     ready: BTreeMap<Reverse<i32>, Arc<Members>>,
-    /// Cooling seats by when they are to be looked at again: a probe is due, or the window ends.
+    /// Cooling entries by when they change: a probe is due, or the window ends.
     waiting: BTreeSet<(Timestamp, u32)>,
-    /// Cooling seats by the end of their window.
+    /// Cooling entries by the end of their window.
     ends: BTreeSet<(Timestamp, u32)>,
-    /// Seats whose health changed. At most one each, so it is bounded.
+    /// Slots whose health changed. Each is in it once at most, so it is bounded.
     dirty: BTreeSet<u32>,
-    /// How many seats stand where.
+    /// Numbers of entries that are not ready.
     counts: Counts,
-    /// How many seats have their own number of rounds.
+    /// The number of entries with their own number of rounds.
     own_rounds: u32,
 }
 
-/// How many seats are not ready, by the reason.
+/// Numbers of entries that are not ready, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
     disabled: u32,
@@ -48,47 +48,48 @@ struct Counts {
     probing: u32,
 }
 
-/// One credential, as far as this name is concerned.
+/// One credential in the index of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IndexEntry {
     pub(super) member: Member,
     pub(super) priority: i32,
     pub(super) state: EntryState,
-    /// Its provider, as an index into the pool's.
+    /// The number of its provider.
     pub(super) provider: u32,
     /// The credential's own number of rounds.
     pub(super) rounds: Option<u32>,
 }
 
-/// Where a seat is listed.
+/// The state of an entry, which decides where it is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EntryState {
     Disabled,
     Barred,
     Ready,
     Waiting {
-        /// When to look again.
+        /// When its availability changes.
         wake: Timestamp,
         /// The end of the window.
         until: Timestamp,
-        /// Whether a probe is under way.
+        /// True if a probe is in flight.
         probing: bool,
     },
-    /// Healthy, with as many attempts under way as the credential may have.
+    /// Healthy, but at the limit of attempts in flight.
     Busy,
 }
 
-/// What leaves out seats that are ready: a provider without room, or a late round.
+/// Excludes entries that are ready: their provider is at its limit, or the round is too late for
+/// them.
 pub(super) struct CandidateFilter<'a> {
-    /// Providers, by index, that have as many attempts under way as they may.
+    /// Numbers of the providers at their limit.
     pub(super) full: &'a BTreeSet<u32>,
     /// The round, from 1.
     pub(super) round: u32,
-    /// How many rounds there are for credentials without a number of their own.
+    /// The number of rounds for credentials that define none.
     pub(super) rounds: u32,
 }
 
-/// What a sieve says of a seat.
+/// The filter's decision on an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FilterResult {
     Busy,
@@ -109,7 +110,7 @@ impl CandidateFilter<'_> {
 }
 
 impl NameIndex {
-    /// A name that nobody serves yet.
+    /// Creates the index of a name without credentials.
     pub(super) fn new(name: Arc<str>) -> Self {
         Self {
             name,
@@ -126,7 +127,7 @@ impl NameIndex {
         }
     }
 
-    /// A name with all who serve it. Each seat's number is its index.
+    /// Creates the index of a name. Each entry's position is its index.
     pub(super) fn of(
         name: Arc<str>,
         entries: Vec<IndexEntry>,
@@ -151,7 +152,7 @@ impl NameIndex {
         name_index
     }
 
-    /// Gives a credential a seat, and answers its number.
+    /// Adds an entry, and returns its position.
     pub(super) fn add(&mut self, mut entry: IndexEntry, credential: &Credential) -> u32 {
         let number = self
             .vacant
@@ -174,7 +175,7 @@ impl NameIndex {
         number
     }
 
-    /// Takes a seat away. The credential is what it was when the seat was given.
+    /// Removes an entry. `credential` must be the same as when it was added.
     pub(super) fn remove(&mut self, number: u32, credential: &Credential) {
         let slot = self.entries.get_mut(number as usize);
         let Some(entry) = slot.and_then(Option::take) else {
@@ -196,7 +197,7 @@ impl NameIndex {
         }
     }
 
-    /// Whether nobody serves it.
+    /// True if no credential serves the name.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.len() == self.vacant.len()
     }
@@ -209,13 +210,13 @@ impl NameIndex {
         &self.providers
     }
 
-    /// Notes that a seat's health changed.
+    /// Marks an entry's health as changed.
     pub(super) fn touch(&mut self, position: u32) {
         self.dirty.insert(position);
     }
 
-    /// Brings the index up to date.
-    pub(super) fn refresh(&mut self, entries: &Entries, now: Timestamp) {
+    /// Updates the entries that changed or whose time has come.
+    pub(super) fn refresh(&mut self, slots: &Slots, now: Timestamp) {
         let due = self.waiting.first().is_some_and(|&(until, _)| until <= now);
         if self.dirty.is_empty() && !due {
             return;
@@ -229,19 +230,19 @@ impl NameIndex {
         let few = self.entries.len() / ONE_BY_ONE_OF;
         let one_by_one = changed.len() <= few.max(ONE_BY_ONE_MAX);
         for index in changed {
-            self.update_entry(index, entries, now, one_by_one);
+            self.update_entry(index, slots, now, one_by_one);
         }
         if !one_by_one {
             self.rebuild_ready();
         }
     }
 
-    /// Whether a sieve could leave somebody out.
+    /// True if the filter could exclude an entry.
     pub(super) fn is_affected_by(&self, filter: &CandidateFilter<'_>) -> bool {
         filter.round > filter.rounds || self.own_rounds > 0 || !filter.full.is_empty()
     }
 
-    /// The fit ones of the highest priority that has any.
+    /// Returns the available entries of the highest priority that has any.
     pub(super) fn candidates(&self) -> Result<Candidates, Unavailable> {
         match self.ready.first_key_value() {
             Some((_, ready)) => Ok(self.to_candidates(Arc::clone(ready))),
@@ -249,8 +250,9 @@ impl NameIndex {
         }
     }
 
-    /// The same without some seats. A list is copied only if one of them is in it; as a rule they
-    /// cool and are not. With a sieve it is always copied: providers are seldom full.
+    /// The same without the tried entries. A list is copied only if it contains one of them, which
+    /// is rare: after a failure they are usually cooling. With a filter it is always copied;
+    /// providers are seldom at their limit.
     pub(super) fn candidates_without(
         &self,
         tried: &BTreeSet<u32>,
@@ -333,12 +335,12 @@ impl NameIndex {
         })
     }
 
-    /// Finds out where a seat stands, and has it listed there; `lists`: in `ready` as well.
-    fn update_entry(&mut self, number: u32, entries: &Entries, now: Timestamp, lists: bool) {
+    /// Updates the state of an entry and where it is listed; with `lists`, also in `ready`.
+    fn update_entry(&mut self, number: u32, slots: &Slots, now: Timestamp, lists: bool) {
         let Some(&before) = self.entry(number) else {
             return;
         };
-        let state = before.current_state(entries, now);
+        let state = before.current_state(slots, now);
         if state == before.state {
             return;
         }
@@ -394,7 +396,7 @@ impl NameIndex {
         }
     }
 
-    /// Makes all of `ready` anew.
+    /// Rebuilds all of `ready`.
     fn rebuild_ready(&mut self) {
         let mut lists: BTreeMap<Reverse<i32>, Vec<Member>> = BTreeMap::new();
         let entries = self.entries.iter().flatten();
@@ -403,7 +405,7 @@ impl NameIndex {
             list.push(entry.member);
         }
         let lists = lists.into_iter().map(|(priority, mut list)| {
-            // In order already, but for who came since the pool was made.
+            // Sorted already, except for entries added since the pool was built.
             list.sort_by_key(|member| member.rank);
             (priority, Arc::new(Members::new(&list)))
         });
@@ -412,15 +414,15 @@ impl NameIndex {
 }
 
 impl IndexEntry {
-    fn current_state(&self, entries: &Entries, now: Timestamp) -> EntryState {
-        let live = entries.live(self.member.slot);
+    fn current_state(&self, slots: &Slots, now: Timestamp) -> EntryState {
+        let live = slots.live(self.member.slot);
         live.map_or(EntryState::Disabled, |live| {
             entry_state(live, self.member.model, now)
         })
     }
 }
 
-/// Where a credential stands with one of its models.
+/// Returns the state of a credential with one of its models.
 pub(super) fn entry_state(live: &Live, model: u32, now: Timestamp) -> EntryState {
     if !live.credential.enabled {
         return EntryState::Disabled;
@@ -466,11 +468,11 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Up to here, or up to one seat of so many, each change is made in its tier's list; beyond, as when
-/// an outage ends, all lists are made anew, which costs one pass over the seats.
+/// Up to this number of changes, or one entry in this many, each change updates its list. Above,
+/// as when an outage ends, all lists are rebuilt in one pass over the entries.
 const ONE_BY_ONE_MAX: usize = 32;
 
-/// A change costs about as much as to pass some thirty seats.
+/// One change costs about as much as a pass over thirty entries.
 const ONE_BY_ONE_OF: usize = 32;
 
 #[cfg(test)]

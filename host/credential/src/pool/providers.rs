@@ -1,21 +1,21 @@
-//! How much is under way with each provider, against how much may be.
+//! Attempts in flight per provider, and their limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use crate::ProviderName;
 
-/// Every provider of the pool, by number. A number is given once between two makings of the index,
-/// also where nobody of the provider is left, so there are as many as were named since.
+/// The pool's providers, by number. Numbers are not reused until the index is rebuilt, so there
+/// are as many as providers were named since.
 #[derive(Debug, Default)]
 pub(super) struct Providers {
     numbers: BTreeMap<ProviderName, u32>,
     loads: Vec<Load>,
-    /// Those that have as many attempts under way as they may.
+    /// Providers at their limit.
     full: BTreeSet<u32>,
 }
 
-/// What is under way with one provider.
+/// The load of one provider.
 #[derive(Clone, Copy, Debug)]
 struct Load {
     in_flight: u32,
@@ -23,7 +23,7 @@ struct Load {
 }
 
 impl Providers {
-    /// Counts in a credential that has attempts under way; answers its provider's number.
+    /// Adds a credential with its attempts in flight, and returns its provider's number.
     pub(super) fn join(
         &mut self,
         name: &ProviderName,
@@ -46,17 +46,18 @@ impl Providers {
         number
     }
 
-    /// Counts a credential out again.
+    /// Removes a credential with its attempts in flight.
     pub(super) fn leave(&mut self, number: u32, in_flight: u32) {
         self.change(number, |now| now.saturating_sub(in_flight));
     }
 
-    /// An attempt begins.
+    /// Records the beginning of an attempt.
     pub(super) fn begin(&mut self, number: u32) {
         self.change(number, |now| now.saturating_add(1));
     }
 
-    /// An attempt ends. Answers whether there is room where there was none.
+    /// Records the end of an attempt. Returns true if the provider was at its limit and no longer
+    /// is.
     pub(super) fn end(&mut self, number: u32) -> bool {
         let was_full = self.is_full(number);
         self.change(number, |now| now.saturating_sub(1));
@@ -71,11 +72,11 @@ impl Providers {
         &self.full
     }
 
-    fn change(&mut self, number: u32, of: impl FnOnce(u32) -> u32) {
+    fn change(&mut self, number: u32, update: impl FnOnce(u32) -> u32) {
         let Some(load) = self.loads.get_mut(number as usize) else {
             return;
         };
-        load.in_flight = of(load.in_flight);
+        load.in_flight = update(load.in_flight);
         let full = load.most.is_some_and(|most| load.in_flight >= most.get());
         if full {
             self.full.insert(number);
@@ -84,7 +85,7 @@ impl Providers {
         }
     }
 
-    /// Panics unless this is under way.
+    /// Panics unless these attempts are in flight.
     #[cfg(test)]
     pub(super) fn audit(&self, in_flight: &BTreeMap<ProviderName, u32>) {
         for (name, &number) in &self.numbers {

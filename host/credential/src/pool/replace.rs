@@ -1,4 +1,4 @@
-//! A new set of credentials: who stays keeps what was learnt of it.
+//! Changes of the set of credentials. Those that stay keep their state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,12 +9,12 @@ use super::{Pool, PoolOptions, Slot};
 use crate::{Credential, CredentialId};
 
 impl Pool {
-    /// Adds credentials, or redefines those whose id is there already: these keep their slot, their
-    /// health and their attempts in flight. A few cost what they serve, many one pass over the pool.
+    /// Adds credentials, or redefines those whose id exists: these keep their slot, health and
+    /// attempts in flight. A few cost what they serve; many cost one pass over the pool.
     ///
     /// # Errors
     ///
-    /// Names every credential that cannot stand in a pool, and why. The pool is then as before.
+    /// Lists every invalid credential, with the reason. Nothing is changed.
     pub fn upsert(&mut self, credentials: Vec<Credential>) -> Result<(), PoolError> {
         check(&credentials)?;
         let few = self.are_few(credentials.len());
@@ -31,7 +31,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Forgets credentials; answers those that were there. Their attempts under way end without an
+    /// Removes credentials, and returns those that existed. Their attempts in flight end without
     /// effect.
     pub fn remove(&mut self, ids: &[CredentialId]) -> Vec<CredentialId> {
         let few = self.are_few(ids.len());
@@ -41,7 +41,7 @@ impl Pool {
                 if few {
                     self.unindex_slot(slot);
                 }
-                self.entries.remove(slot);
+                self.slots.remove(slot);
                 removed.push(id.clone());
             }
         }
@@ -51,8 +51,8 @@ impl Pool {
         removed
     }
 
-    /// Puts a credential into use, or takes it out of use. Answers whether that changed anything;
-    /// none if there is no such credential.
+    /// Enables or disables a credential. Returns true if this changed anything, `None` if it does
+    /// not exist.
     pub fn set_enabled(&mut self, id: &str, enabled: bool) -> Option<bool> {
         let slot = self.slot(id)?;
         let changes = self.credential(slot)?.enabled != enabled;
@@ -64,8 +64,8 @@ impl Pool {
         Some(changes)
     }
 
-    /// The same for many: a few cost what they serve, many one pass over the pool. Who is not there
-    /// is passed over.
+    /// The same for several: a few cost what they serve, many cost one pass over the pool. Unknown
+    /// ids are ignored.
     pub fn set_all_enabled<'a>(
         &mut self,
         overrides: impl IntoIterator<Item = (&'a CredentialId, bool)>,
@@ -84,9 +84,9 @@ impl Pool {
         }
     }
 
-    /// Leaves the index behind.
+    /// Does not update the index.
     fn mark_enabled(&mut self, slot: Slot, enabled: bool) {
-        let Some(live) = self.entries.live_mut(slot) else {
+        let Some(live) = self.slots.live_mut(slot) else {
             return;
         };
         if live.credential.enabled != enabled {
@@ -96,17 +96,17 @@ impl Pool {
         }
     }
 
-    /// Leaves the index behind.
+    /// Does not update the index.
     fn put(&mut self, credential: Credential) {
         match self.by_id.get(&credential.id) {
             Some(&slot) => {
-                if let Some(live) = self.entries.live_mut(slot) {
+                if let Some(live) = self.slots.live_mut(slot) {
                     live.redefine(credential);
                 }
             }
             None => {
                 let id = credential.id.clone();
-                let slot = self.entries.insert(Live::new(credential));
+                let slot = self.slots.insert(Live::new(credential));
                 self.by_id.insert(id, slot);
             }
         }
@@ -127,24 +127,24 @@ impl Pool {
         let id = credential.id.clone();
         let mut live = Live::new(credential);
         live.rank = rank;
-        let slot = self.entries.insert(live);
+        let slot = self.slots.insert(live);
         self.by_id.insert(id, slot);
         self.index_slot(slot);
     }
 
-    /// Whether so many changes cost less one by one than the index made anew.
+    /// True if this many single updates cost less than a rebuild of the index.
     fn are_few(&self, changes: usize) -> bool {
         changes <= ONE_BY_ONE_MAX.max(self.by_id.len() / ONE_BY_ONE_OF)
     }
 }
 
 impl Pool {
-    /// Takes these credentials in place of the present ones. Whose id stays keeps its slot, its
-    /// health and its attempts in flight; whose id goes is forgotten. Costs one pass over the pool.
+    /// Replaces all credentials. Those whose id stays keep their slot, health and attempts in
+    /// flight. Costs one pass over the pool.
     ///
     /// # Errors
     ///
-    /// Names every credential that cannot stand in a pool, and why. The pool is then as before.
+    /// Lists every invalid credential, with the reason. Nothing is changed.
     pub fn replace(&mut self, credentials: Vec<Credential>) -> Result<(), PoolError> {
         check(&credentials)?;
         let stay: BTreeSet<&CredentialId> = credentials
@@ -159,7 +159,7 @@ impl Pool {
             .collect();
         for id in removed {
             if let Some(slot) = self.by_id.remove(&id) {
-                self.entries.remove(slot);
+                self.slots.remove(slot);
             }
         }
         for credential in credentials {
@@ -169,7 +169,7 @@ impl Pool {
         Ok(())
     }
 
-    /// The same, going by other options from now on. Windows that are open stay as they are.
+    /// The same, with new options. Open windows stay as they are.
     ///
     /// # Errors
     ///
@@ -206,10 +206,10 @@ fn check(credentials: &[Credential]) -> Result<(), PoolError> {
     }
 }
 
-/// Why a set of credentials is refused: every problem of it.
+/// Why a set of credentials is invalid: all its problems.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct PoolError {
-    /// At least one.
+    /// At least one problem.
     pub problems: Vec<Problem>,
 }
 
@@ -224,10 +224,10 @@ impl fmt::Display for PoolError {
     }
 }
 
-/// Why one credential cannot stand in a pool.
+/// Why one credential is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// Several have this id.
+    /// Several credentials have this id.
     #[error("several credentials have the id `{0}`; give each its own")]
     DuplicateId(CredentialId),
     /// Its weight is zero.
@@ -235,9 +235,9 @@ pub enum Problem {
     ZeroWeight(CredentialId),
 }
 
-/// Up to here, or up to one credential of so many, each change is made in the index; beyond, the
-/// index is made anew.
+/// Up to this number of changes, or one credential in this many, each change updates the index.
+/// Above, the index is rebuilt.
 const ONE_BY_ONE_MAX: usize = 16;
 
-/// A change of one costs about as much as to pass some thirty.
+/// One change costs about as much as a pass over thirty credentials.
 const ONE_BY_ONE_OF: usize = 32;

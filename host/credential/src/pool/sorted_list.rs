@@ -1,20 +1,20 @@
-//! A sorted list of members that is cheap to change while others read it: kept in runs, of which a
-//! change copies one.
+//! A sorted list of members that is cheap to change while others read it. It consists of runs; a
+//! change copies one of them.
 
 use std::sync::Arc;
 
 use super::Member;
 
-/// Members sorted by rank. A clone shares everything until one of the two is changed.
+/// Members sorted by rank. Clones share all runs that neither has changed.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
-    /// None is empty, and none is longer than [`RUN_MAX`].
+    /// No run is empty or longer than [`RUN_MAX`].
     runs: Vec<Arc<Vec<Member>>>,
     len: usize,
 }
 
 impl Members {
-    /// Of members sorted by rank.
+    /// Creates a list of members that are sorted by rank.
     pub(super) fn new(sorted: &[Member]) -> Self {
         Self {
             runs: sorted
@@ -25,17 +25,17 @@ impl Members {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of members.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// True if there are no members.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The member at `rebuild_index`; none beyond the end.
+    /// Returns the member at `index`; `None` beyond the end.
     pub fn get(&self, index: usize) -> Option<&Member> {
         let mut index = index;
         for run in &self.runs {
@@ -47,18 +47,18 @@ impl Members {
         None
     }
 
-    /// All of them, in their order.
+    /// Returns all members in order.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
         self.runs.iter().flat_map(|run| run.iter())
     }
 
-    /// Whether this rank is in it.
+    /// True if this rank is in the list.
     pub(super) fn contains(&self, rank: u32) -> bool {
         let run = self.runs.get(self.run_of(rank));
         run.is_some_and(|run| find(run, rank).is_ok())
     }
 
-    /// Adds a member, if its rank is not there.
+    /// Adds a member, unless its rank is in the list.
     pub(super) fn insert(&mut self, member: Member) {
         let run_index = self.run_of(member.rank);
         let Some(run) = self.runs.get_mut(run_index) else {
@@ -78,7 +78,7 @@ impl Members {
         }
     }
 
-    /// Takes a rank out, if it is there.
+    /// Removes a rank, if it is in the list.
     pub(super) fn remove(&mut self, rank: u32) {
         let run_index = self.run_of(rank);
         let Some(run) = self.runs.get_mut(run_index) else {
@@ -95,7 +95,7 @@ impl Members {
         }
     }
 
-    /// Only those that are wanted.
+    /// Returns a list of the members that satisfy the condition.
     pub(super) fn filtered(&self, wanted: impl Fn(&Member) -> bool) -> Self {
         let sorted: Vec<Member> = self
             .iter()
@@ -105,7 +105,7 @@ impl Members {
         Self::new(&sorted)
     }
 
-    /// The run that holds a rank, or would: the last that begins at it or before, or the first.
+    /// Returns the run for a rank: the last one that begins at or before it, or the first.
     fn run_of(&self, rank: u32) -> usize {
         let after = self.runs.partition_point(|run| {
             let first = run.first();
@@ -119,13 +119,13 @@ fn find(run: &[Member], rank: u32) -> Result<usize, usize> {
     run.binary_search_by_key(&rank, |member| member.rank)
 }
 
-/// How long a run may become. Of 10,000 members a change then copies 6 KiB at most, and a reader steps
-/// over some hundred runs.
+/// The longest run. With 10,000 members a change copies at most 6 KiB, and a reader passes about a
+/// hundred runs.
 const RUN_MAX: usize = 256;
 
 #[cfg(test)]
 impl Members {
-    /// How many members are in runs that are not shared with an earlier list.
+    /// Returns the number of members in runs that are not shared with an earlier list.
     pub(super) fn copied_since(&self, earlier: &Self) -> usize {
         let shared = |run: &&Arc<Vec<Member>>| earlier.runs.iter().any(|old| Arc::ptr_eq(old, run));
         let copied = self.runs.iter().filter(|run| !shared(run));

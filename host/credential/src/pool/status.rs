@@ -1,4 +1,4 @@
-//! What people may know of the pool.
+//! The status of the pool's credentials, for operators.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -11,21 +11,23 @@ use crate::{
 };
 
 impl Pool {
-    /// How every credential stands, ordered by id.
+    /// Returns the status of every credential, ordered by id.
     pub fn status(&self, now: Timestamp) -> Vec<CredentialStatus> {
         let now = self.latest.max(now);
-        let live = self.by_id.values();
-        let live = live.filter_map(|&slot| self.entries.live(slot));
-        live.map(|live| CredentialStatus::of(live, now)).collect()
+        self.by_id
+            .values()
+            .filter_map(|&slot| self.slots.live(slot))
+            .map(|live| CredentialStatus::of(live, now))
+            .collect()
     }
 
-    /// How one credential stands.
+    /// Returns the status of one credential.
     pub fn get(&self, id: &str, now: Timestamp) -> Option<CredentialStatus> {
-        let live = self.entries.live(self.slot(id)?)?;
+        let live = self.slots.live(self.slot(id)?)?;
         Some(CredentialStatus::of(live, self.latest.max(now)))
     }
 
-    /// The provider that serves a name, if there is just one.
+    /// Returns the provider of a name, if exactly one serves it.
     pub fn only_provider(&self, name: &str) -> Option<ProviderName> {
         let index = self.name_index_of(name)?;
         let [only] = &**self.name_indexes.get(index as usize)?.providers() else {
@@ -34,8 +36,8 @@ impl Pool {
         Some(only.clone())
     }
 
-    /// The names that clients may ask for, sorted, without those that only disabled credentials
-    /// serve.
+    /// Returns the names that clients may use, sorted, without those that only disabled
+    /// credentials serve.
     pub fn names(&self) -> impl Iterator<Item = ServedName> {
         let indexes = self
             .by_name
@@ -49,41 +51,40 @@ impl Pool {
     }
 }
 
-/// How one credential stands. Nothing in it is secret.
+/// The status of one credential. It contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialStatus {
-    /// Its name.
+    /// The credential's id.
     pub id: CredentialId,
-    /// Whose it is.
+    /// Its provider.
     pub provider: ProviderName,
-    /// Whether it may be used at all.
+    /// False if the operator disabled it.
     pub enabled: bool,
     /// Its priority.
     pub priority: i32,
-    /// Its share among equals.
+    /// Its weight.
     pub weight: u32,
-    /// What people call it.
+    /// Its label.
     pub label: Option<Arc<str>>,
     /// The prefix of its models' names.
     pub prefix: Option<Arc<str>>,
-    /// How it proves who it is.
+    /// API key or OAuth.
     pub kind: CredentialKind,
-    /// Its own word on cooling; none leaves that to the policy.
+    /// Its own setting of `disable_cooling`; `None` leaves it to the policy.
     pub disable_cooling: Option<bool>,
-    /// How many attempts may be under way at once; none sets no limit.
+    /// Maximum number of attempts in flight; `None` means no limit.
     pub in_flight_max: Option<u32>,
-    /// Attempts under way.
+    /// Attempts in flight.
     pub in_flight: u32,
-    /// When it was last chosen; none for never.
+    /// When it was last chosen; `None` for never.
     pub last_used: Option<Timestamp>,
-    /// How the account stands, whatever the model.
+    /// The health of the account.
     pub account: HealthStatus,
-    /// How each model stands, apart from the account. In the credential's own order.
+    /// The health of each model without the account's, in the credential's order.
     pub models: Vec<ModelStatus>,
-    /// The last failure told, apart from the client's own. A success does not clear it: it has its
-    /// time.
+    /// The last failure except client errors. A success does not clear it.
     pub last_failure: Option<LastFailure>,
-    /// When an attempt last succeeded; none for never.
+    /// When an attempt last succeeded; `None` for never.
     pub last_success: Option<Timestamp>,
 }
 
@@ -117,7 +118,7 @@ impl CredentialStatus {
         }
     }
 
-    /// What the credential as a whole amounts to: derived from its parts whenever somebody asks.
+    /// Returns the summary of the credential, derived from account and models.
     pub fn aggregate(&self) -> Aggregate {
         let ends: Vec<Availability> = self
             .models
@@ -183,7 +184,7 @@ impl CredentialStatus {
         }
     }
 
-    /// The account's and those of all models.
+    /// Returns the health of the account and of all models.
     fn health_statuses(&self) -> impl Iterator<Item = &HealthStatus> {
         let models = self.models.iter().map(|model| &model.health);
         std::iter::once(&self.account).chain(models)
@@ -194,31 +195,31 @@ impl CredentialStatus {
     }
 }
 
-/// What a credential as a whole amounts to.
+/// The summary of a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aggregate {
-    /// In one word.
+    /// The status word.
     pub status: Status,
-    /// The failure behind it, if there is one.
+    /// The failure behind it, if any.
     pub message: Option<Arc<Cause>>,
-    /// Whether none of its models can be used right now.
+    /// True if none of its models is available.
     pub unavailable: bool,
-    /// If so, when the first may be used again; none if somebody must act first.
+    /// If so, when the first one is available again; `None` if the operator must act first.
     pub next_retry: Option<Timestamp>,
-    /// How its quota stands.
+    /// The state of its quotas.
     pub quota: QuotaState,
 }
 
-/// A credential in one word.
+/// The status of a credential in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// It serves no model, so nothing can be said.
+    /// It serves no model.
     Unknown,
-    /// Nothing is known against it.
+    /// No failure since the last success.
     Active,
-    /// It waits for somebody to act.
+    /// It is barred: the operator must log in again or reset it.
     Pending,
-    /// Its tokens are being renewed. The pool does not know of that: the auth manager says so.
+    /// Its tokens are being refreshed. Only the auth manager sets this.
     Refreshing,
     /// It failed, and nothing has succeeded since.
     Error,
@@ -227,7 +228,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The word for it in the admin API.
+    /// Returns the word used in the admin API.
     pub fn label(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -240,42 +241,42 @@ impl Status {
     }
 }
 
-/// How a credential's quota stands, by what cools right now.
+/// The state of a credential's quotas, derived from present cooldowns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotaState {
-    /// Whether its account or a model of it cools since a quota or a rate limit was reached.
+    /// True if the account or a model is cooling because of a quota or a rate limit.
     pub exceeded: bool,
-    /// The failure that told so.
+    /// The failure that reported it.
     pub reason: Option<Arc<Cause>>,
-    /// When the first of them may be used again.
+    /// When the first of them is available again.
     pub next_recover_at: Option<Timestamp>,
-    /// The most windows in a row whose length was guessed.
+    /// The highest number of consecutive windows whose length was a guess.
     pub backoff_level: u32,
 }
 
-/// How one model of a credential stands.
+/// The status of one model of a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelStatus {
-    /// The provider's own name of it.
+    /// The provider's name of the model.
     pub model: ModelKey,
-    /// How it stands.
+    /// Its health.
     pub health: HealthStatus,
-    /// Failed attempts of the last 32, in thousandths.
+    /// Failed share of the last 32 attempts, in thousandths.
     pub error_permille: u16,
-    /// Time to the first byte in milliseconds, a moving average; 0 while unknown.
+    /// Moving average of the time to the first byte, in milliseconds; 0 if unknown.
     pub latency_ms: u32,
-    /// What the provider last told of its quota.
+    /// The quota that the provider last reported.
     pub quota: Quota,
 }
 
-/// A health, as seen at one moment.
+/// A health at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthStatus {
-    /// Whether it may be chosen.
+    /// Whether it may be used.
     pub availability: Availability,
-    /// Windows in a row whose length was guessed.
+    /// Consecutive windows whose length was a guess.
     pub strikes: u32,
-    /// The failure that opened the last window, as long as no success closed it.
+    /// The failure that opened the last window, unless a success closed it.
     pub cause: Option<Arc<Cause>>,
 }
 
@@ -289,22 +290,22 @@ impl HealthStatus {
     }
 }
 
-/// A failure, and when it was told.
+/// A failure with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastFailure {
-    /// When it was told.
+    /// When it was reported.
     pub at: Timestamp,
-    /// With which model.
+    /// The model.
     pub model: ModelKey,
-    /// What it was.
+    /// The failure.
     pub cause: Arc<Cause>,
 }
 
-/// A name that clients may ask for.
+/// A name that clients may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServedName {
     /// The name.
     pub name: Arc<str>,
-    /// Who serves it, sorted; at least one.
+    /// The providers that serve it, sorted; at least one.
     pub providers: Arc<[ProviderName]>,
 }

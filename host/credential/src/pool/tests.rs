@@ -1,4 +1,4 @@
-//! The pool, with plain numbers; `model` holds it against a naive one after any events.
+//! Tests of the pool; `model` compares it with a naive pool after any events.
 
 mod aggregate;
 mod choice;
@@ -14,13 +14,13 @@ use std::time::Duration;
 use crate::*;
 
 impl Pool {
-    /// Panics unless every index, brought up to date, equals what health alone says.
+    /// Panics unless every index, after a refresh, equals what health alone implies.
     fn audit(&mut self, now: Timestamp) {
         let now = self.advance(now);
         self.audit_index();
         for name_index in &mut self.name_indexes {
-            name_index.refresh(&self.entries, now);
-            name_index.audit(&self.entries, now);
+            name_index.refresh(&self.slots, now);
+            name_index.audit(&self.slots, now);
         }
     }
 
@@ -56,7 +56,7 @@ fn options() -> PoolOptions {
     }
 }
 
-/// Serves the model `upstream` under the name `gpt`.
+/// A credential that serves the model `upstream` under the name `gpt`.
 fn credential(id: &str) -> Credential {
     Credential {
         secret_fields: vec!["api-key".to_owned()],
@@ -80,10 +80,10 @@ fn failed(scope: Scope, status: u16) -> Outcome {
     })
 }
 
-/// Begins with the credential and settles at once.
+/// Begins an attempt with the credential and settles it at once.
 fn run(pool: &mut Pool, id: &str, name: &str, outcome: &Outcome, now: Timestamp) -> Effects {
     let slot = pool.slot(id).expect("it is in the pool");
-    let attempt = pool.begin(slot, name, now).expect("it is fit");
+    let attempt = pool.begin(slot, name, now).expect("it is available");
     pool.settle(attempt, outcome, None, now)
 }
 

@@ -1,4 +1,4 @@
-//! When a refresh is due, rule by rule, and the queue against a list.
+//! Tests of the refresh rules, and of the queue against a sorted list.
 
 use std::collections::BTreeMap;
 
@@ -123,7 +123,7 @@ fn cliproxyapi_compat_1_14_lead_counts_back_from_expiry_or_on_from_last_refresh(
         ..facts()
     };
     assert_eq!(unknown_end.due_at(), Some(at(301_000)));
-    assert_eq!(facts().due_at(), Some(at(0)), "nothing known: at once");
+    assert_eq!(facts().due_at(), Some(at(0)), "without any time: at once");
     assert_eq!(
         RefreshFacts {
             lead: None,
@@ -162,7 +162,7 @@ proptest! {
             queue.set(&id, due.map(at));
             naive.remove(&id);
             naive.extend(due.map(|due| (id, at(due))));
-            prop_assert_eq!(queue.len(), naive.len());
+            prop_assert_eq!(queue.times.len(), naive.len());
             prop_assert_eq!(queue.next_at(), naive.values().min().copied());
         }
         let mut now = at(0);
@@ -176,11 +176,11 @@ proptest! {
             }
             prop_assert!(naive.values().all(|&due| due > now));
         }
-        prop_assert!(queue.is_empty());
+        prop_assert!(queue.times.is_empty());
     }
 }
 
-/// A token with a lead of five minutes, of which nothing else is known.
+/// A token with a lead of five minutes and no other facts.
 fn facts() -> RefreshFacts {
     RefreshFacts {
         enabled: true,

@@ -1,4 +1,4 @@
-//! The token endpoint, strict about refresh tokens, and a store that is down at times.
+//! The token endpoint, which accepts each refresh token once, and a store that fails at times.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,19 +15,20 @@ use tokio::time::sleep;
 
 use super::world::{Account, State, World};
 
-/// The first secret of whoever has a name first; the next one's is twice that, and so on.
+/// The number of the first secret of the first account with a name; the next account's is twice
+/// that, and so on.
 pub(super) const SECRETS_PER_LOGIN: u64 = 1000;
 
-/// How long an access token lives, in milliseconds.
+/// Lifetime of an access token, in milliseconds.
 pub(super) const TOKEN_MS: u64 = 30 * 60 * 1000;
 
-/// How long before its end it is renewed.
+/// How long before expiry a token is refreshed.
 const LEAD: Duration = Duration::from_mins(2);
 
-/// Of a hundred refreshes so many fail without an effect.
+/// Percentage of refreshes that fail without an effect.
 const REFRESH_FAILURES: u32 = 15;
 
-/// The world as a token endpoint: a refresh token is good for once.
+/// The world as a token endpoint: each refresh token is valid once.
 pub(super) struct TokenEndpoint(pub(super) Arc<World>);
 
 impl Refresher for TokenEndpoint {
@@ -67,7 +68,7 @@ impl Refresher for TokenEndpoint {
             let world = &self.0;
             let about = &question.credential;
             if about.kind != CredentialKind::Oauth {
-                world.report_violation(format!("an opinion is asked about {}, a key", about.id));
+                world.report_violation(format!("a policy check of {}, a key", about.id));
             }
             sleep(Duration::from_millis(world.random(0..50))).await;
             let opinions = [None, None, Some(false), Some(true)];
@@ -89,7 +90,7 @@ impl World {
             account.map(|account| account.refresh_token)
         };
         let Some(known) = known else {
-            // Whoever asks was removed meanwhile: what it gets is nobody's.
+            // The account was removed meanwhile: its new tokens belong to no account.
             return Ok(TokenPatch {
                 secrets: secrets(id, login * SECRETS_PER_LOGIN + SECRETS_PER_LOGIN - 1, 0),
                 expires_at: None,
@@ -97,7 +98,7 @@ impl World {
         };
         if known != token {
             self.report_violation(format!(
-                "{id} is refreshed with the token {token}, which was used"
+                "{id} is refreshed with the token {token}, which was used before"
             ));
         }
         let mut state = self.lock();
@@ -115,8 +116,8 @@ impl World {
 }
 
 impl State {
-    /// The account whose tokens are of this source, also if no configuration names it now: they are
-    /// good all the same.
+    /// Returns the account with tokens of this source, even if no configuration has it now: the
+    /// tokens are still valid.
     fn account_of_login(&mut self, id: &str, login: u64) -> Option<&mut Account> {
         let known = self.accounts.get_mut(id).into_iter();
         let known = known.chain(self.retired.get_mut(id));
@@ -126,7 +127,7 @@ impl State {
 }
 
 impl Account {
-    /// Whether what is kept of it would not do after a restart.
+    /// True if the stored tokens would not work after a restart.
     pub(super) fn has_lost_tokens(&self, stored: Option<(u64, u64)>) -> bool {
         let ours = stored.filter(|(secret, _)| {
             secret / SECRETS_PER_LOGIN == self.source.secret / SECRETS_PER_LOGIN
@@ -136,7 +137,7 @@ impl Account {
     }
 }
 
-/// The secrets of an account, by the names that the executor knows.
+/// Returns the secrets of an account by the executor's names for them.
 pub(super) fn secrets(id: &str, secret: u64, refresh: u64) -> BTreeMap<String, SecretString> {
     BTreeMap::from([
         ("api-key".to_owned(), format!("sk-of-{id}-{secret}").into()),
@@ -144,10 +145,10 @@ pub(super) fn secrets(id: &str, secret: u64, refresh: u64) -> BTreeMap<String, S
     ])
 }
 
-/// Of a hundred writes so many fail while the disk is bad.
+/// Percentage of writes that fail while the disk is bad.
 const WRITE_FAILURES: u32 = 40;
 
-/// Keeps records in memory; half of the time its disk is bad.
+/// A store in memory whose disk is bad half of the time.
 pub(super) struct UnreliableStore {
     world: Arc<World>,
     records: Mutex<BTreeMap<CredentialId, StoredCredential>>,
@@ -163,7 +164,7 @@ impl UnreliableStore {
         }
     }
 
-    /// The numbers of the secret and of the refresh token that are kept.
+    /// Returns the numbers of the stored secret and refresh token.
     pub(super) fn tokens(&self, id: &str) -> Option<(u64, u64)> {
         let records = self.records.lock();
         let secrets = &records
@@ -180,7 +181,7 @@ impl UnreliableStore {
 
     async fn simulate_write(&self) -> Result<(), StoreError> {
         sleep(Duration::from_millis(self.world.random(1..40))).await;
-        // Every other quarter of an hour, and never at the end of the world.
+        // Bad in every other quarter of an hour, but not at the end.
         let bad = self.world.now() / (15 * 60 * 1000) % 2 == 1;
         if bad && self.world.chance(WRITE_FAILURES) {
             return Err(StoreError::Failed("a bad disk".to_owned()));

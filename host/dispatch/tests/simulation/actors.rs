@@ -1,5 +1,5 @@
-//! Who lives in the world: clients come, an operator meddles, plugins are swapped; and the last
-//! judgement.
+//! The actors: clients call, the operator edits, plugins are replaced. At the end the world is
+//! checked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use super::world_setup::{
     registration, snapshot, steady_registration,
 };
 
-/// Credentials at the beginning, beside the steady one.
+/// Credentials at the beginning, in addition to the steady one.
 const CREDENTIALS: u64 = 12;
 
-/// A world and the manager in it.
+/// A world with its dispatcher.
 pub(super) struct Simulation {
     pub(super) world: Arc<World>,
     dispatcher: Arc<Dispatcher>,
@@ -33,10 +33,10 @@ pub(super) struct Simulation {
     disk: Arc<UnreliableStore>,
 }
 
-/// Lives a whole life, and answers its story.
+/// Runs a whole simulation, and returns its log.
 ///
 /// # Panics
-/// When a promise was broken.
+/// If a promise was broken.
 pub(super) async fn run(seed: u64) -> Vec<String> {
     let world = World::new(seed);
     let simulation = Simulation::start(&world);
@@ -105,7 +105,7 @@ impl Simulation {
         }
     }
 
-    /// Something that an operator does, a new configuration, or several of that at once.
+    /// An action of the operator, a new configuration, or several of these at once.
     async fn apply_change(&self) {
         match self.world.random(0..10) {
             0 => self.reload().await,
@@ -120,7 +120,7 @@ impl Simulation {
         }
     }
 
-    /// A new generation of the plugins, in a moment.
+    /// A new generation of the plugins, after a moment.
     async fn swap(&self) {
         sleep(Duration::from_millis(self.world.random(0..60))).await;
         self.swap_now();
@@ -134,7 +134,7 @@ impl Simulation {
         self.snapshot.store(Arc::new(next));
     }
 
-    /// Something that an operator does, or a new generation of the plugins.
+    /// An action of the operator, or a new generation of the plugins.
     async fn apply_operator_action(&self) {
         let world = &self.world;
         let ids: Vec<String> = {
@@ -167,7 +167,7 @@ impl Simulation {
         self.world
             .change_account(id, |account| account.enabled = enabled);
         self.world.log(&format!("{id} enabled: {enabled}"));
-        // A disk that is bad costs durability, and no effect.
+        // A bad disk affects durability only.
         let _ = self.auth.set_enabled(&CredentialId::new(id), enabled).await;
         self.world.change_account(id, |_| {});
     }
@@ -179,7 +179,7 @@ impl Simulation {
         self.auth.reset(&CredentialId::new(id)).unwrap();
     }
 
-    /// It goes, if the disk lets it, and comes back as another account with the same name.
+    /// Removes it, if the disk allows, and adds another account with the same name.
     async fn remove(&self, id: &str) {
         let _changing = self.auth.lock_registrations().await;
         self.world.log(&format!("{id} is to be removed"));
@@ -192,7 +192,7 @@ impl Simulation {
         let _ = self.auth.register(registration).await;
     }
 
-    /// Another weight, priority and cap; what it is made of stays.
+    /// Changes weight, priority and limit, not the secrets.
     async fn redefine(&self, id: &str) {
         let _changing = self.auth.lock_registrations().await;
         let most = random_in_flight_max(&self.world);
@@ -208,16 +208,16 @@ impl Simulation {
             let account = state.accounts.get(id);
             account.map(|account| registration(id, account))
         };
-        // Another configuration may have come first.
+        // Another configuration may have been applied first.
         let Some(registration) = registration else {
             return;
         };
         let _ = self.auth.register(registration).await;
-        // The operator's word of before counts more than the source's.
+        // An earlier override of the operator takes precedence over the source.
         self.world.change_account(id, |_| {});
     }
 
-    /// Compares what the manager offers with how it says that everybody stands.
+    /// Compares the manager's candidates with the status of the credentials.
     fn audit(&self) {
         let now = self.dispatcher.clock().now();
         for model in 0..MODELS {
@@ -237,11 +237,11 @@ impl Simulation {
             let unexpected = offered.iter().find(|id| !available.contains(id));
             if let Some(id) = unexpected {
                 self.world
-                    .report_violation(format!("{id} is offered for {name} and not fit"));
+                    .report_violation(format!("{id} is a candidate for {name} and not available"));
             }
             if offered.is_empty() && !available.is_empty() {
                 self.world
-                    .report_violation(format!("{available:?} are fit for {name} and not offered"));
+                    .report_violation(format!("{available:?} are available for {name} and no candidates"));
             }
         }
     }
@@ -271,10 +271,10 @@ impl Simulation {
         available.map(|status| status.id.to_string()).collect()
     }
 
-    /// Waits until no refresh is under way, and what the last one brought is kept. Tokens go on being renewed
-    /// for as long as the world lasts; one that is on its way is nowhere yet.
+    /// Waits until no refresh is running and the last one's tokens are saved. Refreshes go on
+    /// until the world ends, and tokens of a running refresh are saved nowhere yet.
     async fn wait_until_idle(&self) {
-        // A write takes less than this, and a refresh takes longer: none begins and ends meanwhile.
+        // A write is shorter than this and a refresh longer, so none starts and ends in between.
         const PAUSE: Duration = Duration::from_millis(45);
         let idle = || self.world.lock().refreshing.is_empty();
         loop {
@@ -286,15 +286,15 @@ impl Simulation {
         }
     }
 
-    /// When all is over nothing is under way, and all that matters is kept.
+    /// At the end nothing is open, and all tokens are saved.
     async fn finish(&self) {
         let world = &self.world;
-        // The longest refresh, and every write that is tried again.
+        // Time for the longest refresh, and for all retried writes.
         sleep(Duration::from_mins(2)).await;
         self.wait_until_idle().await;
         if self.auth.flush().await.is_err() {
             world
-                .report_violation("what was learnt is not kept though the disk is good".to_owned());
+                .report_violation("health is not stored although the disk is good".to_owned());
         }
         let counts = self.auth.lease_counts();
         if counts.open != 0 {
@@ -308,7 +308,7 @@ impl Simulation {
             .collect();
         for one in busy {
             let status = one.status;
-            world.report_violation(format!("{} has {} under way", status.id, status.in_flight));
+            world.report_violation(format!("{} has {} attempts in flight", status.id, status.in_flight));
         }
         let state = world.lock();
         let under_way: u32 = state.in_flight.iter().sum();
@@ -323,15 +323,15 @@ impl Simulation {
         let lost: Vec<String> = lost.map(|(id, _)| id.clone()).collect();
         drop(state);
         if under_way != 0 {
-            world.report_violation(format!("{under_way} requests are under way"));
+            world.report_violation(format!("{under_way} requests are in progress"));
         }
         if usize::try_from(results).unwrap() < sent {
             world.report_violation(format!(
-                "{sent} requests were sent, and {results} results told"
+                "{sent} requests were sent, and {results} results reported"
             ));
         }
         for id in lost {
-            world.report_violation(format!("the refresh token of {id} that is kept is void"));
+            world.report_violation(format!("the stored refresh token of {id} is invalid"));
         }
     }
 }

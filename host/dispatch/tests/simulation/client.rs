@@ -1,4 +1,4 @@
-//! The clients: what each asks for, and what it must come to.
+//! The clients: what each requests, and which result is correct.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::world::{MODELS, World};
 use super::world_setup::{ROUNDS, TOTAL};
 use crate::stage::read_body;
 
-/// One request of one client, and what it must come to.
+/// One request of a client, and the check of its result.
 pub(super) async fn run_client(world: Arc<World>, dispatcher: Arc<Dispatcher>, number: u64) {
     let model = world.random(0..MODELS as u64);
     let (stream, invalid) = (world.chance(60), world.chance(4));
@@ -72,8 +72,8 @@ pub(super) async fn run_client(world: Arc<World>, dispatcher: Arc<Dispatcher>, n
 }
 
 impl World {
-    /// No more attempts than rounds over the pool, one more with new tokens where some had ended, and
-    /// one more where there is a single credential.
+    /// No more attempts than rounds over the pool, plus one after a refresh of expired tokens,
+    /// plus one if there is a single credential.
     fn check_attempt_count(&self, number: u64) {
         let state = self.lock();
         let Some(request) = state.requests.get(&number) else {
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    /// There is always one that serves: so whatever is not wrong itself is answered.
+    /// One credential always works, so every valid request succeeds.
     fn check_response(
         &self,
         number: u64,
@@ -109,13 +109,13 @@ impl World {
         match result {
             Ok((200, bytes, false)) => {
                 if invalid {
-                    self.report_violation(format!("request {number} is wrong and was answered"));
+                    self.report_violation(format!("request {number} is invalid and succeeded"));
                 }
                 let text = String::from_utf8_lossy(&bytes);
                 let whole = text.contains("\"hi\"") || text.contains("[DONE]");
                 let failed = text.contains("\"error\"");
                 if !(whole || failed && stream_failed) {
-                    self.report_violation(format!("request {number} got no whole answer: {text}"));
+                    self.report_violation(format!("request {number} got an incomplete response: {text}"));
                 }
             }
             Ok((status, _, body_failed)) => {
@@ -125,7 +125,7 @@ impl World {
             }
             Err(CallError::Upstream(failure)) if invalid && refused => {
                 if failure.failure.status != Some(400) {
-                    self.report_violation(format!("request {number} was refused with {failure:?}"));
+                    self.report_violation(format!("request {number} was rejected with {failure:?}"));
                 }
             }
             Err(error) => self.report_violation(format!("request {number} failed: {error}")),

@@ -1,19 +1,19 @@
-//! What follows from what happened: who may not be called until when. Its bounds are the least that
-//! the rules demand, worked out from outcomes and not from the pool.
+//! The oracle: which credentials may not be called, and until when. Its bounds are the minimum
+//! that the rules require, derived from outcomes and not from the pool.
 
 use jackfield_auth::{Event, EventKind, Hook};
 use jackfield_credential::{Failure, Outcome, Scope, kind};
 
 use super::world::{Account, World};
 
-/// A time in which an account or a model may not be called, but to see whether it is over.
+/// A period in which an account or a model may not be called, except for a probe.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block {
     pub(super) from: u64,
     pub(super) until: u64,
 }
 
-/// The earliest time of a probe: five minutes, less a fifth.
+/// The earliest time of a probe: five minutes, minus a fifth.
 const PROBE_FIRST_MS: u64 = 4 * 60 * 1000;
 
 const MINUTE_MS: u64 = 60 * 1000;
@@ -66,7 +66,7 @@ impl World {
                     Scope::Credential => None,
                     _ => Some(model),
                 };
-                // Of a model that it does not serve nothing is known.
+                // A model that it does not serve has no state.
                 if of.is_none_or(|model| account.models.contains(&model)) {
                     account.block(of, model, at, length);
                 }
@@ -77,7 +77,7 @@ impl World {
 }
 
 impl Account {
-    /// A failure blocks, unless it may be of an attempt that is older than the last window.
+    /// A failure blocks, unless its attempt may be older than the last window.
     fn block(&mut self, of: Option<usize>, model: usize, at: u64, length: u64) {
         let known = self.blocks.get(&of).copied();
         let under_way = self.began.get(&model).into_iter().flatten().copied();
@@ -93,7 +93,7 @@ impl Account {
                 return;
             }
             if old {
-                // It counts or it does not: nothing is known of it from here on.
+                // It may count or not, so nothing is known from here on.
                 self.blocks.remove(&of);
                 return;
             }
@@ -102,7 +102,7 @@ impl Account {
         self.blocks.insert(of, Block { from: at, until });
     }
 
-    /// Why a call now is no probe though it is blocked.
+    /// Returns why a call to a blocked credential is not a valid probe.
     pub(super) fn block_violation(&self, model: usize, now: u64) -> Option<String> {
         [None, Some(model)].iter().find_map(|of| {
             let block = self.blocks.get(of)?;
@@ -127,7 +127,7 @@ impl Account {
     }
 }
 
-/// How long a failure blocks at least, in milliseconds; none if it need not.
+/// Returns how long a failure blocks at least, in milliseconds; `None` if it need not block.
 fn min_block_ms(failure: &Failure, guesses_waived: bool) -> Option<u64> {
     if matches!(failure.scope, Scope::Request | Scope::Transport) {
         return None;

@@ -1,4 +1,4 @@
-//! The providers: each request is answered as its account's phase has it, and checked as it arrives.
+//! The providers: each request is checked on arrival, and gets a response by its account's phase.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::fake_upstream::{FakeUpstream, Piece, Script};
 /// The world as a network.
 pub(super) struct Network(pub(super) Arc<World>);
 
-/// A request as the provider reads it.
+/// A request as the provider parses it.
 struct ReceivedRequest {
     id: String,
     secret: u64,
@@ -27,11 +27,11 @@ struct ReceivedRequest {
     invalid: bool,
 }
 
-/// A request under way: over when this is dropped.
+/// A request in progress; it ends when this is dropped.
 struct InFlightRequest {
     world: Arc<World>,
     id: String,
-    /// Which of those that had this name.
+    /// The number of the account, among those with this name.
     incarnation: u64,
     model: usize,
     began: u64,
@@ -83,7 +83,7 @@ impl ReceivedRequest {
 }
 
 impl World {
-    /// Checks a request as it arrives, and has it under way.
+    /// Checks a request on arrival, and records it as in progress.
     fn receive(self: &Arc<Self>, received: &ReceivedRequest) -> InFlightRequest {
         let now = self.now();
         let ReceivedRequest {
@@ -118,7 +118,7 @@ impl World {
         }
     }
 
-    /// What is answered.
+    /// Returns the response.
     fn script(&self, received: &ReceivedRequest) -> Script {
         let now = self.now();
         let mut state = self.lock();
@@ -154,7 +154,7 @@ impl World {
 }
 
 impl State {
-    /// The promises that a request breaks by being here.
+    /// Returns the promises that this request breaks.
     fn problems(&self, received: &ReceivedRequest, now: u64) -> Vec<String> {
         let ReceivedRequest {
             id, model, number, ..
@@ -164,29 +164,30 @@ impl State {
         };
         let mut problems = Vec::new();
         if !account.models.contains(model) {
-            problems.push("it does not serve that".to_owned());
+            problems.push("it does not serve this model".to_owned());
         }
         if self
             .requests
             .get(number)
             .is_some_and(|request| request.refused)
         {
-            problems.push("the request was refused for good".to_owned());
+            problems.push("the request was rejected as invalid before".to_owned());
         }
-        // Of what the operator changes at this very moment either way will do.
+        // If the operator changes something at this very moment, both the old and the new value
+        // are correct.
         if account.changed_at < now {
             if !account.enabled {
-                problems.push("it is out of use".to_owned());
+                problems.push("it is disabled".to_owned());
             }
             if account
                 .in_flight_max
                 .is_some_and(|most| account.in_flight >= most)
             {
-                problems.push(format!("it has {} under way already", account.in_flight));
+                problems.push(format!("it has {} requests in progress already", account.in_flight));
             }
         }
         if account.provider == 0 && self.in_flight[0] >= self.provider_in_flight_max {
-            problems.push("its provider is full".to_owned());
+            problems.push("its provider is at its limit".to_owned());
         }
         problems.extend(account.block_violation(*model, now));
         problems
@@ -194,7 +195,7 @@ impl State {
 }
 
 impl Mode {
-    /// Whether it gets as far as to read the request.
+    /// True if the provider reads the request at all.
     fn reads_request(self) -> bool {
         matches!(
             self,

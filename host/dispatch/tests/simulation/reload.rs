@@ -1,5 +1,5 @@
-//! The configuration read anew: who comes, goes and comes back, what is said of who stays, and other
-//! options, all of it at one moment.
+//! Reloads: credentials are added, removed, added again and changed, with other options, all at
+//! one moment.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use super::world_setup::{
     random_priority, random_source, random_weight, registration, snapshot,
 };
 
-/// Accounts there are at most.
+/// Maximum number of accounts.
 const ACCOUNTS_MAX: usize = 20;
 
-/// A new configuration, and what it makes of the old one.
+/// A new configuration, and its changes.
 struct NextConfiguration {
     registrations: Vec<Registration>,
     added: usize,
@@ -23,12 +23,12 @@ struct NextConfiguration {
 }
 
 impl Simulation {
-    /// As the server does it: prepared while everything goes on, and then all at once.
+    /// As the server does it: prepared in the background, then applied at once.
     pub(super) async fn reload(&self) {
         let world = &self.world;
         let _changing = self.auth.lock_registrations().await;
         let began = world.now();
-        // Health is kept that was known by then, if the disk is good.
+        // Health known by then is stored, if the disk is good.
         let health_saved_at = self.auth.flush().await.is_ok().then_some(began);
         let persisted = self.auth.persisted_state().await.unwrap();
         if world.chance(20) {
@@ -47,18 +47,18 @@ impl Simulation {
             self.snapshot.store(Arc::new(next));
         };
         let counted = self.auth.reconfigure(reconfiguration, publish).unwrap();
-        world.log(&format!("another configuration: {counted:?}"));
+        world.log(&format!("new configuration: {counted:?}"));
         if (counted.added, counted.removed) != (new.added, new.removed) {
-            world.report_violation(format!("the configuration was taken as {counted:?}"));
+            world.report_violation(format!("the configuration was applied as {counted:?}"));
         }
         if self.snapshot.load().configuration != before + 1 {
-            world.report_violation("two configurations came at once".to_owned());
+            world.report_violation("two configurations were applied at once".to_owned());
         }
     }
 }
 
 impl World {
-    /// Has everybody else cool or not cool, or another cap on the first provider.
+    /// Toggles cooling for all credentials, or changes the first provider's limit.
     pub(super) fn toggle_options(&self) {
         let most = self.random(6..16);
         let mut state = self.lock();
@@ -116,9 +116,10 @@ impl World {
         }
     }
 
-    /// No configuration names it any more. What was kept of its health is there when one does again.
+    /// Removes it from the configuration. Its stored health is there when a configuration adds it
+    /// again.
     fn retire(&self, id: &str, health_saved_at: Option<u64>) {
-        self.log(&format!("{id} is not configured any more"));
+        self.log(&format!("{id} is removed from the configuration"));
         let Some(mut account) = self.detach(id) else {
             return;
         };
@@ -127,9 +128,9 @@ impl World {
         self.lock().retired.insert(id.to_owned(), account);
     }
 
-    /// With its tokens, the operator's word and its health.
+    /// Adds it again, with its tokens, the operator's override and its health.
     fn restore(&self, id: &str) {
-        self.log(&format!("{id} is configured again"));
+        self.log(&format!("{id} is in the configuration again"));
         let now = self.now();
         let mut state = self.lock();
         let mut account = state.retired.remove(id).unwrap();
@@ -137,7 +138,7 @@ impl World {
         state.accounts.insert(id.to_owned(), account);
     }
 
-    /// Everything is said anew but whose it is.
+    /// Changes everything except id and provider.
     fn alter(&self, id: &str) {
         let (most, weight, priority) = (
             random_in_flight_max(self),
@@ -151,7 +152,7 @@ impl World {
         let new_phases: Vec<_> = models.iter().flatten().map(phases_of).collect();
         let provider = self.chance(10).then(|| self.random(0..PROVIDERS as u64));
         self.log(&format!(
-            "{id} is configured otherwise: at most {most:?}, for {models:?}, of {provider:?}"
+            "{id} is changed in the configuration: at most {most:?}, for {models:?}, of {provider:?}"
         ));
         let mut moved = None;
         self.change_account(id, |account| {
@@ -181,9 +182,9 @@ impl World {
         }
     }
 
-    /// Somebody has logged in anew: the secrets of before are void, and the source has others.
+    /// The operator logs in again: the former secrets are invalid, and the source has new ones.
     fn log_in(&self, id: &str) {
-        self.log(&format!("{id} is logged in anew"));
+        self.log(&format!("{id} is logged in again"));
         let (before, oauth) = {
             let state = self.lock();
             let account = &state.accounts[id];

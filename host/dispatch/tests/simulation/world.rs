@@ -1,4 +1,5 @@
-//! The world's books: accounts as they truly are, what is under way, what happened, and what was wrong.
+//! The world's records: the true state of accounts, what is in progress, what happened, and which
+//! promises were broken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,22 +15,23 @@ use tokio::time::Instant;
 use super::oracle::Block;
 use crate::stage::EPOCH;
 
-/// How long the world lives, in milliseconds of virtual time: several long windows and their probes.
+/// Duration of the simulation in milliseconds of virtual time: several long windows with their
+/// probes.
 pub(super) const DURATION_MS: u64 = 3 * 60 * 60 * 1000;
 
-/// The models, by the provider's names. Clients ask for `m0` and so on.
+/// The provider's names of the models. Clients use `m0` and so on.
 pub(super) const MODELS: usize = 3;
 
 /// The providers.
 pub(super) const PROVIDERS: usize = 3;
 
-/// How many requests the first provider may have under way, at the beginning.
+/// Maximum number of concurrent requests to the first provider, at the beginning.
 const PROVIDER_IN_FLIGHT_MAX: u32 = 12;
 
-/// How much of the story is told with a failure, in lines.
+/// Lines of the log that are printed with a failure.
 const TRACE_LINES_MAX: usize = 60;
 
-/// The world, shared by all who live in it.
+/// The world, shared by all actors.
 pub(super) struct World {
     pub(super) seed: u64,
     start: Instant,
@@ -39,35 +41,36 @@ pub(super) struct World {
 pub(super) struct State {
     pub(super) rng: SmallRng,
     pub(super) accounts: BTreeMap<String, Account>,
-    /// Accounts that the configuration does not name any more; it may again.
+    /// Accounts that the configuration no longer has; it may again.
     pub(super) retired: BTreeMap<String, Account>,
-    /// How many accounts came into the pool.
+    /// Number of accounts added to the pool so far.
     pub(super) incarnations: u64,
     pub(super) requests: BTreeMap<u64, Request>,
     pub(super) in_flight: [u32; PROVIDERS],
-    /// No two refreshes of one account at once, no token twice: told by the token endpoint.
+    /// Violations seen by the token endpoint: two concurrent refreshes of one account, or a token
+    /// used twice.
     pub(super) refreshing: BTreeSet<(String, u64)>,
-    /// How many requests the first provider may have under way.
+    /// Maximum number of concurrent requests to the first provider.
     pub(super) provider_in_flight_max: u32,
-    /// Whether guesses cool nothing, by the operator's word for all.
+    /// True if the configuration disables cooling.
     pub(super) cooling_disabled: bool,
     pub(super) results: u64,
     pub(super) trace: Vec<String>,
     pub(super) violations: Vec<String>,
 }
 
-/// One account with a provider, as it truly is.
+/// The true state of one account.
 pub(super) struct Account {
-    /// Which of those that came into the pool: what began with another counts no more.
+    /// Its number in the pool: results of attempts with another one have no effect.
     pub(super) incarnation: u64,
     pub(super) provider: usize,
     pub(super) models: Vec<usize>,
     pub(super) oauth: bool,
-    /// What happens to it when, by model.
+    /// Its phases, by model.
     pub(super) phases: BTreeMap<usize, Vec<Phase>>,
     /// Its secret: `sk-of-<id>-<number>`.
     pub(super) secret: u64,
-    /// When the secret ends; never for keys.
+    /// When the secret expires; never for keys.
     pub(super) expires_at: u64,
     pub(super) refresh_token: u64,
     pub(super) source: Source,
@@ -77,21 +80,22 @@ pub(super) struct Account {
     pub(super) cooling_disabled: Option<bool>,
     pub(super) rounds: Option<u32>,
     pub(super) in_flight: u32,
-    /// Whether it may be called, as far as the operator is concerned.
+    /// True if the operator has not disabled it.
     pub(super) enabled: bool,
-    /// When the operator last changed anything of it.
+    /// When the operator last changed it.
     pub(super) changed_at: u64,
-    /// Until when results may come of one that had this name before: they say nothing of this one.
+    /// Until when results of an earlier account with this name may arrive; they have no effect on
+    /// this one.
     pub(super) stale_results_until: u64,
-    /// By model; none stands for the account.
+    /// By model; `None` is the account.
     pub(super) blocks: BTreeMap<Option<usize>, Block>,
-    /// When requests under way began, by model.
+    /// When the requests in progress began, by model.
     pub(super) began: BTreeMap<usize, Vec<u64>>,
-    /// When requests that are over ended and began, by model, the last moment's.
+    /// When requests of the last moment ended and began, by model.
     pub(super) ended: BTreeMap<usize, Vec<(u64, u64)>>,
 }
 
-/// What the source of an account says of its tokens.
+/// What the source of an account defines for its tokens.
 #[derive(Clone, Copy)]
 pub(super) struct Source {
     pub(super) secret: u64,
@@ -99,18 +103,18 @@ pub(super) struct Source {
     pub(super) expires_at: u64,
 }
 
-/// From a time on, this happens.
+/// A phase, from a time on.
 #[derive(Clone, Copy)]
 pub(super) struct Phase {
     pub(super) from: u64,
     pub(super) mode: Mode,
 }
 
-/// What a provider does with requests for an account and a model.
+/// How a provider responds to requests for an account and a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     Healthy,
-    /// 429, with the true time until it ends, or with no word of it.
+    /// 429, with a correct retry-after or without one.
     RateLimited {
         has_retry_after: bool,
     },
@@ -120,30 +124,30 @@ pub(super) enum Mode {
     Unauthorized,
     /// 402.
     PaymentRequired,
-    /// 404 of that model.
+    /// 404 for the model.
     ModelNotFound,
-    /// Cannot be connected to.
+    /// Refuses connections.
     Unreachable,
-    /// Streams break before any content.
+    /// Streams end with an error before any content.
     FailsBeforeContent,
-    /// Streams break after some content.
+    /// Streams end with an error after some content.
     FailsAfterContent,
-    /// Answers with nothing in it.
+    /// Empty responses.
     Empty,
-    /// Takes longer than anybody waits.
+    /// Takes longer than every timeout.
     Stalled,
 }
 
 /// One request of a client.
 #[derive(Default)]
 pub(super) struct Request {
-    /// The credentials it was sent with, in order.
+    /// The credentials of its attempts, in order.
     pub(super) sent: Vec<String>,
-    /// How many of them were answered with 401 though their account is renewed.
+    /// How many of them got a 401 although their account can be refreshed.
     pub(super) stale: usize,
-    /// Whether it was told that it is wrong itself.
+    /// True if the provider rejected it as invalid.
     pub(super) refused: bool,
-    /// Whether a stream broke after content.
+    /// True if a stream ended with an error after content.
     pub(super) stream_failed: bool,
 }
 
@@ -174,12 +178,12 @@ impl World {
         Clock::new(move || EPOCH + start.elapsed())
     }
 
-    /// Milliseconds since the beginning.
+    /// Returns the milliseconds since the beginning.
     pub(super) fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap()
     }
 
-    /// Milliseconds since the beginning, of a time that the host tells.
+    /// Converts a time of the host to milliseconds since the beginning.
     pub(super) fn millis(at: Timestamp) -> u64 {
         u64::try_from(at.saturating_since(EPOCH).as_millis()).unwrap()
     }
@@ -192,12 +196,12 @@ impl World {
         self.state.lock()
     }
 
-    /// A number from the seed.
+    /// Returns a random number, determined by the seed.
     pub(super) fn random(&self, range: std::ops::Range<u64>) -> u64 {
         self.lock().rng.random_range(range)
     }
 
-    /// Whether something happens that does so many times of a hundred.
+    /// Returns true with this probability, in percent.
     pub(super) fn chance(&self, percent: u32) -> bool {
         self.lock().rng.random_ratio(percent, 100)
     }
@@ -207,9 +211,9 @@ impl World {
         self.lock().trace.push(format!("{now:>9} {line}"));
     }
 
-    /// A promise was broken.
+    /// Records a broken promise.
     pub(super) fn report_violation(&self, what: String) {
-        self.log(&format!("WRONG {what}"));
+        self.log(&format!("VIOLATION {what}"));
         self.lock().violations.push(what);
     }
 
@@ -219,7 +223,7 @@ impl World {
         let Some(first) = state.violations.first() else {
             return;
         };
-        // Of the story only what is about the same credential, where one is named.
+        // If a credential is named, print the log of that one only.
         let of = state.accounts.keys().find(|id| first.contains(*id));
         let ours = |line: &&String| of.is_none_or(|id| line.contains(id));
         let mut story: Vec<&String> = state.trace.iter().filter(ours).collect();
@@ -233,7 +237,7 @@ impl World {
 }
 
 impl State {
-    /// A number for an account that comes into the pool.
+    /// Returns the number of an account that is added to the pool.
     pub(super) fn next_incarnation(&mut self) -> u64 {
         self.incarnations += 1;
         self.incarnations
@@ -241,7 +245,7 @@ impl State {
 }
 
 impl Account {
-    /// What happens now with a model, and when that ends.
+    /// Returns the present phase of a model, and when it ends.
     pub(super) fn mode(&self, model: usize, now: u64) -> (Mode, u64) {
         let phases = self.phases.get(&model).map_or(&[][..], Vec::as_slice);
         let next = phases.partition_point(|phase| phase.from <= now);

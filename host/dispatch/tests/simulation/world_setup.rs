@@ -1,4 +1,4 @@
-//! What the world is made of: accounts and their fates, options, and generations of the plugins.
+//! Set-up of the world: accounts with their phases, options, and generations of the plugins.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -17,16 +17,16 @@ use super::accounts::{SECRETS_PER_LOGIN, TOKEN_MS, secrets};
 use super::world::{Account, DURATION_MS, MODELS, Mode, PROVIDERS, Phase, Source, World};
 use crate::fake_plugins::{FakeExecutor, FakeSelector, fault};
 
-/// The one that always serves, where all others fail; nobody meddles with it.
+/// The credential that always works. No actor changes it.
 pub(super) const STEADY: &str = "steady";
 
 /// Rounds of a call.
 pub(super) const ROUNDS: u32 = 3;
 
-/// How long a call may take. Longer than to wait for all credentials in vain, one after the other.
+/// Deadline of a call: longer than waiting for every credential in vain, one after the other.
 pub(super) const TOTAL: Duration = Duration::from_mins(10);
 
-/// How long an answer may let wait for its first byte.
+/// First-byte timeout.
 const FIRST_BYTE: Duration = Duration::from_secs(5);
 
 pub(super) fn steady_registration(world: &World) -> Registration {
@@ -62,7 +62,7 @@ pub(super) fn steady_registration(world: &World) -> Registration {
     registration
 }
 
-/// An account that comes into the world, in place of any other of this name.
+/// Adds an account to the world, in place of any other with this name.
 pub(super) fn new_registration(world: &World, id: &str) -> Registration {
     let now = world.now();
     let oauth = world.chance(40);
@@ -71,7 +71,7 @@ pub(super) fn new_registration(world: &World, id: &str) -> Registration {
         .iter()
         .map(|&model| (model, random_phases(world, now)))
         .collect();
-    // Of whoever had this name before, no secret is good any more.
+    // No secret of an earlier account with this name is valid any more.
     let before = world.replace_predecessor(id);
     let source = random_source(world, before.secret, oauth);
     let Source {
@@ -110,17 +110,17 @@ pub(super) fn new_registration(world: &World, id: &str) -> Registration {
     registration
 }
 
-/// What is left of an account that had a name before.
+/// What remains of an earlier account with a name.
 struct Predecessor {
-    /// Its last one.
+    /// Its last number.
     secret: u64,
     usable: bool,
     haunted_until: u64,
 }
 
 impl World {
-    /// Ends the account that has this name: what is under way with it counts no more. The operator's
-    /// word is forgotten where it was removed, and is kept where just no configuration names it.
+    /// Ends the account with this name: its requests in progress no longer count. The operator's
+    /// override is forgotten if it was removed, and kept if only the configuration lacks it.
     fn replace_predecessor(&self, id: &str) -> Predecessor {
         let removed = self.detach(id);
         let usable = removed.is_some();
@@ -140,7 +140,7 @@ impl World {
         )
     }
 
-    /// Takes an account out of the books.
+    /// Removes an account from the records.
     pub(super) fn detach(&self, id: &str) -> Option<Account> {
         let now = self.now();
         let mut state = self.lock();
@@ -157,7 +157,7 @@ impl World {
     }
 }
 
-/// Secrets as somebody gets them who logs in, in place of others.
+/// Returns the secrets of a new login.
 pub(super) fn random_source(world: &World, before: u64, oauth: bool) -> Source {
     Source {
         secret: (before / SECRETS_PER_LOGIN + 1) * SECRETS_PER_LOGIN,
@@ -179,7 +179,7 @@ pub(super) fn random_weight(world: &World) -> u32 {
     u32::try_from(world.random(1..4)).unwrap()
 }
 
-/// Most are equal, so that there is much to choose.
+/// Most have the same priority, so that there is a choice.
 pub(super) fn random_priority(world: &World) -> i32 {
     match world.random(0..10) {
         0 => -1,
@@ -194,7 +194,7 @@ pub(super) fn random_in_flight_max(world: &World) -> Option<u32> {
         .then(|| u32::try_from(world.random(1..4)).unwrap())
 }
 
-/// What happens to an account's model until the end of the world.
+/// Returns the phases of an account's model until the end.
 pub(super) fn random_phases(world: &World, now: u64) -> Vec<Phase> {
     let (mut phases, mut from) = (Vec::new(), now);
     while from < DURATION_MS {
@@ -277,7 +277,7 @@ pub(super) fn options(world: &World) -> PoolOptions {
     }
 }
 
-/// A generation of the plugins. Its selector takes turns, and fails now and then.
+/// A generation of the plugins. Its selector takes turns, and sometimes fails.
 pub(super) fn snapshot(world: &World, generation: u64, configuration: u64) -> Snapshot {
     let provider = Provider {
         executor: Arc::from("fake-executor"),
@@ -308,7 +308,7 @@ pub(super) fn snapshot(world: &World, generation: u64, configuration: u64) -> Sn
         },
         retry: RetryPolicy {
             rounds: ROUNDS,
-            // An outage of all but one is what the world is about.
+            // Outages of all but one credential are what the simulation is about.
             budget: BudgetPolicy {
                 burst: 10_000,
                 per_second: 1_000,

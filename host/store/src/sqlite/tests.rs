@@ -1,4 +1,4 @@
-//! The contract of a store, against a real file.
+//! Tests of the contract of a store, with a real file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::*;
 
-const SECRET: &str = "sk-that-nobody-may-read";
+const SECRET: &str = "sk-never-in-plain-text";
 
 #[tokio::test]
 async fn cliproxyapi_compat_1_18_saved_credential_is_listed_until_deleted() {
@@ -39,12 +39,12 @@ async fn cliproxyapi_compat_1_18_saved_credential_is_listed_until_deleted() {
     );
     store.save_health(vec![cooling("a", None)]).await.unwrap();
     store.delete("a".into()).await.unwrap();
-    store.delete("nobody".into()).await.unwrap();
+    store.delete("unknown".into()).await.unwrap();
     assert_eq!(store.list().await.unwrap().len(), 1);
     assert_eq!(
         store.list_health().await,
         Ok(vec![]),
-        "its health is forgotten, too"
+        "its health is deleted, too"
     );
 }
 
@@ -186,7 +186,7 @@ async fn stores_ten_thousand_records() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever stands in a health comes back as it was.
+    /// Every health is restored unchanged.
     #[test]
     fn health_round_trips(health in health()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -271,7 +271,7 @@ fn credential(id: &str) -> StoredCredential {
     }
 }
 
-/// All of a record, its secrets shown.
+/// Returns all of a record with its secrets.
 fn reveal(record: &StoredCredential) -> String {
     let tokens = record.tokens.as_ref().unwrap();
     let definition = record.definition.as_ref().unwrap();

@@ -1,11 +1,11 @@
-//! The index, held against what a pass over the pool says.
+//! Compares the index with a scan over the pool, for tests.
 
 use std::collections::BTreeSet;
 
 use super::*;
 
 impl Pool {
-    /// Panics unless who is listed where equals what the credentials say.
+    /// Panics unless the index equals what the credentials serve.
     pub(in crate::pool) fn audit_index(&self) {
         let mut ranks = Vec::new();
         let mut entries: BTreeMap<Arc<str>, BTreeSet<u32>> = BTreeMap::new();
@@ -13,7 +13,10 @@ impl Pool {
         let mut in_flight: BTreeMap<ProviderName, u32> = BTreeMap::new();
         let mut rounds: BTreeMap<u32, u32> = BTreeMap::new();
         for &slot in self.by_id.values() {
-            let live = self.entries.live(slot).expect("whose id is known is there");
+            let live = self
+                .slots
+                .live(slot)
+                .expect("an id in the index is in the pool");
             ranks.push(live.rank);
             *in_flight
                 .entry(live.credential.provider.clone())
@@ -23,17 +26,20 @@ impl Pool {
             }
             let served = models_by_name(live);
             assert_eq!(live.listings.len(), served.len());
-            for (name, of) in served {
+            for (name, with) in served {
                 let name_index = self.by_name[&name];
                 let listing = live.listing(name_index).expect("it is found by its name");
-                assert_eq!((listing.served, listing.model), (of.served, of.model));
-                let mut expected = index_entry(slot, live, of, self.latest);
+                assert_eq!((listing.served, listing.model), (with.served, with.model));
+                let mut expected = index_entry(slot, live, with, self.latest);
                 expected.member.position = listing.position;
                 let entry = self.name_indexes[name_index as usize].audit_entry(listing.position);
                 expected.state = entry.state;
                 assert_eq!(*entry, expected, "under `{name}`");
                 let entries = entries.entry(Arc::clone(&name)).or_default();
-                assert!(entries.insert(listing.position), "two in one seat");
+                assert!(
+                    entries.insert(listing.position),
+                    "two entries at one position"
+                );
                 let serving = serving.entry(name).or_default();
                 if live.credential.enabled {
                     *serving.entry(live.credential.provider.clone()).or_default() += 1;

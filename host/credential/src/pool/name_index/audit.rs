@@ -1,22 +1,25 @@
-//! The index, made again from health alone, to hold the kept one against.
+//! Compares a name's index with one computed from health alone, for tests.
 
 use super::*;
 
 impl NameIndex {
     /// Panics unless the index equals what health says at `now`. It must be fresh: see
     /// [`NameIndex::refresh`].
-    pub(in crate::pool) fn audit(&self, entries: &Entries, now: Timestamp) {
+    pub(in crate::pool) fn audit(&self, slots: &Slots, now: Timestamp) {
         assert!(self.dirty.is_empty(), "a refresh leaves nothing stale");
         let mut ready: BTreeMap<Reverse<i32>, Vec<Member>> = BTreeMap::new();
         let (mut waiting, mut ends) = (BTreeSet::new(), BTreeSet::new());
         let mut counts = Counts::default();
         for (number, entry) in (0..).zip(&self.entries) {
             let Some(entry) = entry else {
-                assert!(self.vacant.contains(&number), "nobody could take it");
+                assert!(
+                    self.vacant.contains(&number),
+                    "a free position is listed as vacant"
+                );
                 continue;
             };
             assert_eq!(entry.member.position, number, "it is found by its number");
-            let state = entry.current_state(entries, now);
+            let state = entry.current_state(slots, now);
             counts.add(state);
             match state {
                 EntryState::Ready => ready
@@ -24,7 +27,7 @@ impl NameIndex {
                     .or_default()
                     .push(entry.member),
                 EntryState::Waiting { wake, until, .. } => {
-                    assert!(wake > now, "it would be looked at for ever");
+                    assert!(wake > now, "it would be updated for ever");
                     waiting.insert((wake, number));
                     ends.insert((until, number));
                 }
@@ -46,10 +49,11 @@ impl NameIndex {
     }
 
     pub(in crate::pool) fn audit_entry(&self, number: u32) -> &IndexEntry {
-        self.entry(number).expect("somebody sits there")
+        self.entry(number).expect("the position has an entry")
     }
 
-    /// Panics unless so many seats are taken, and these serve with so many credentials in use.
+    /// Panics unless this many entries are in use, and these providers serve the name with this
+    /// many enabled credentials.
     pub(in crate::pool) fn audit_providers(
         &self,
         entries: usize,

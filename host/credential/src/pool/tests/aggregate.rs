@@ -1,4 +1,4 @@
-//! What a credential as a whole amounts to.
+//! Tests of the summary of a credential.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ fn aggregate(pool: &Pool, now: Timestamp) -> Aggregate {
     pool.get("a", now).expect("it is in the pool").aggregate()
 }
 
-/// A credential `a` with the models `m1` and `m2`, named `one` and `two`.
+/// A pool of one credential `a` with the models `m1` and `m2`, named `one` and `two`.
 fn two() -> Pool {
     pool(vec![Credential {
         serves: vec![served("m1", &["one"]), served("m2", &["two"])],
@@ -32,7 +32,7 @@ fn cliproxyapi_compat_1_1_credential_status_is_derived() {
     assert_eq!(aggregate(&pool, at(0)).status, Status::Active);
     run(&mut pool, "a", "one", &failed(Scope::Model, 500), at(0));
     assert_eq!(aggregate(&pool, at(1)).status, Status::Error);
-    // The window's end brings nobody's word; a success does.
+    // The end of the window does not clear the failure; a success does.
     assert_eq!(aggregate(&pool, at(90_000)).status, Status::Error);
     run(&mut pool, "a", "one", &Outcome::Success, at(90_000));
     assert_eq!(aggregate(&pool, at(90_001)).status, Status::Active);
@@ -84,7 +84,7 @@ fn cliproxyapi_compat_1_9_quota_is_exceeded_if_any_model_quota_is() {
     }
     let quota = aggregate(&pool, at(40_001)).quota;
     assert!(quota.exceeded);
-    // The third guess in a row is of four seconds.
+    // The third consecutive guess is four seconds.
     assert_eq!(quota.next_recover_at, Some(at(44_000)));
     assert_eq!(quota.backoff_level, 3);
     run(&mut pool, "a", "two", &Outcome::Success, at(50_000));
@@ -116,7 +116,7 @@ fn cliproxyapi_compat_1_10_model_without_state_is_available() {
 
 #[test]
 fn cliproxyapi_compat_1_19_suffix_shares_health_with_its_model() {
-    // The seed keeps a cooldown and a cursor for each suffix; a limit is of the model.
+    // CLIProxyAPI has a cooldown and a cursor per suffix. Here the limit applies to the model.
     let mut pool = two();
     run(&mut pool, "a", "one(high)", &limited(100), at(0));
     assert!(
@@ -128,10 +128,10 @@ fn cliproxyapi_compat_1_19_suffix_shares_health_with_its_model() {
             .is_err()
     );
     let models = pool.get("a", at(1)).expect("it is there").models;
-    assert_eq!(models.len(), 2, "no client makes the pool grow");
+    assert_eq!(models.len(), 2, "a client cannot make the pool grow");
 }
 
-/// One event: which model, what came of an attempt, how long after the last.
+/// One event: the model, the outcome, and the time since the last event.
 fn event() -> impl Strategy<Value = (bool, u8, u64)> {
     (any::<bool>(), 0_u8..5, 0_u64..40_000)
 }
@@ -158,7 +158,7 @@ proptest! {
                 pool.settle(attempt, &outcome, None, at(now));
             }
             let reported = aggregate(&pool, at(now));
-            // Recomputed from what candidates are offered, not from the status.
+            // Computed from the candidates, not from the status.
             let available = ["one", "two"].map(|name| pool.candidates(&CandidateQuery::first_round(name), at(now)).is_ok());
             prop_assert_eq!(reported.unavailable, available == [false, false]);
             if let Some(back) = reported.next_retry {
@@ -167,7 +167,7 @@ proptest! {
                 };
                 let mut early = two();
                 std::mem::swap(&mut early, &mut pool);
-                prop_assert!(available_at(&mut early, back), "somebody is back by then");
+                prop_assert!(available_at(&mut early, back), "one is available by then");
                 now = back.as_millis();
                 pool = early;
             }

@@ -1,4 +1,4 @@
-//! Who is offered, and why not.
+//! Tests of candidates, and of the reasons when there are none.
 
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ fn nothing_changed_means_the_same_list_without_a_copy() -> Result<(), Unavailabl
     assert_eq!(
         first.members.len(),
         100,
-        "what was handed out does not change"
+        "candidates that were returned do not change"
     );
     let cooling = pool.slot("c050").into_iter().collect::<Vec<_>>();
     let without = pool.candidates(
@@ -93,7 +93,7 @@ fn nothing_changed_means_the_same_list_without_a_copy() -> Result<(), Unavailabl
     )?;
     assert!(
         Arc::ptr_eq(&fewer.members, &without.members),
-        "a tried one that cools costs no copy"
+        "a tried credential that is cooling costs no copy"
     );
     Ok(())
 }
@@ -217,7 +217,7 @@ fn attempt_requires_available_credential() {
     assert_eq!(
         begin(&mut pool, slot, "gpt"),
         Err(LeaseError::NotInPool),
-        "its place is b's now"
+        "the slot belongs to b now"
     );
 }
 
@@ -232,7 +232,7 @@ fn first_model_of_a_shared_name_is_used() {
         ..credential("a")
     }]);
     let slot = pool.slot("a").expect("it is in the pool");
-    let attempt = pool.begin(slot, "fast", at(0)).expect("it is fit");
+    let attempt = pool.begin(slot, "fast", at(0)).expect("it is available");
     assert_eq!(attempt.model().as_str(), "one");
     pool.settle(attempt, &failed(Scope::Model, 500), None, at(0));
     assert!(

@@ -1,8 +1,8 @@
-//! What an operator does to one credential of many costs what that one serves, not what the pool has.
+//! An edit of one credential costs what that one serves, not the size of the pool.
 
 use super::*;
 
-/// One edit, its name, and what it does.
+/// An edit: its name and its function.
 type Edit = (&'static str, fn(&mut Pool));
 
 #[test]
@@ -49,7 +49,7 @@ fn one_edit_copies_one_run_of_each_list_it_changes() {
         let after = lists(&mut pool);
         for (name, (before, after)) in NAMES.iter().zip(before.iter().zip(&after)) {
             let copied = after.copied_since(before);
-            // Of two priorities the second list is not offered while there is the first.
+            // The list of the lower priority is not used while the higher one has members.
             if !matches!(edit, "priority" | "back") {
                 assert!(copied <= 256, "{edit} copied {copied} under `{name}`");
             }
@@ -67,14 +67,14 @@ fn one_edit_copies_one_run_of_each_list_it_changes() {
 fn credentials_are_ordered_by_id_whatever_the_insertion_order() {
     let mut pool = pool(vec![credential("m")]);
     let mut expected = vec!["m".to_owned()];
-    // Each goes between the first and the one before: sooner or later no rank is left there.
+    // Each is inserted between the first and the previous one, until no rank is left there.
     for number in (0..200).rev() {
         let id = format!("a{number:03}");
         pool.upsert(vec![credential(&id)]).expect("a pool");
         expected.push(id);
         pool.audit(at(1));
     }
-    // And these behind the last.
+    // These are appended.
     for number in 0..200 {
         let id = format!("z{number:03}");
         pool.upsert(vec![credential(&id)]).expect("a pool");
@@ -103,7 +103,7 @@ fn unserved_name_is_unknown_until_served_again() {
     assert_eq!(
         pool.name_indexes.len(),
         2,
-        "a shard that is left is taken again"
+        "the index of an unused name is reused"
     );
 }
 
@@ -121,7 +121,7 @@ fn of_many(number: usize) -> Credential {
 fn lists(pool: &mut Pool) -> Vec<std::sync::Arc<Members>> {
     let list = |name: &&str| {
         let candidates = pool.candidates(&CandidateQuery::first_round(name), at(1));
-        candidates.expect("somebody serves it").members
+        candidates.expect("a credential serves it").members
     };
     NAMES.iter().map(list).collect()
 }
@@ -130,5 +130,5 @@ const MANY: usize = 10_000;
 
 const NAMES: [&str; 3] = ["gpt", "fast", "slow"];
 
-/// Which of the names the edited one does not serve.
+/// Names that the edited credential does not serve.
 const UNSERVED: usize = 2;

@@ -1,4 +1,4 @@
-//! Any sequence of events, held against a pool that has no index at all.
+//! Any sequence of events, compared with a pool without an index.
 
 use std::num::NonZeroU32;
 
@@ -9,8 +9,8 @@ use super::*;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
 
-    /// After each event, for each name: who is offered is exactly who a scan over all health
-    /// offers, the index equals its recomputation, and whoever is offered can begin.
+    /// After each event and for each name: the candidates are exactly those that a scan over all
+    /// health finds, the index equals its recomputation, and every candidate can begin.
     #[test]
     fn the_index_never_differs_from_health(
         credentials in credentials(),
@@ -24,7 +24,8 @@ proptest! {
         run.end()?;
     }
 
-    /// As long as one credential's outcomes are never its fault, every call finds a candidate.
+    /// While one credential has only outcomes that do not count against it, every call finds a
+    /// candidate.
     #[test]
     fn one_healthy_credential_is_enough(
         credentials in credentials(),
@@ -98,7 +99,10 @@ impl Run {
                 let slot = choice.get(&members).slot();
                 let views = self.pool.status(self.now);
                 let attempt = self.pool.begin(slot, NAMES[name], self.now);
-                prop_assert!(attempt.is_ok(), "offered, and yet {attempt:?}");
+                prop_assert!(
+                    attempt.is_ok(),
+                    "a candidate must be able to begin: {attempt:?}"
+                );
                 let attempt = attempt.expect("it began");
                 self.never_blocked(&views, &attempt)?;
                 self.open.push(attempt);
@@ -147,7 +151,7 @@ impl Run {
         Ok(())
     }
 
-    /// Health outlives the pool; attempts under way do not.
+    /// Health survives a restart; attempts in flight do not.
     fn restart(&mut self) -> Result<(), TestCaseError> {
         let records = self.pool.health();
         self.pool = pool(self.credentials.clone());
@@ -160,7 +164,7 @@ impl Run {
         Ok(())
     }
 
-    /// Nobody is called while blocked, but for one probe.
+    /// No blocked credential is a candidate, except for one probe.
     fn never_blocked(
         &self,
         views: &[CredentialStatus],
@@ -205,7 +209,7 @@ impl Run {
         Ok(())
     }
 
-    /// What the rules say, from the status and the credentials, the slow way.
+    /// Computes the candidates from the rules, status and credentials, without an index.
     fn scan(&self, name: &str, tried: &[Credential]) -> Result<Vec<String>, Unavailable> {
         let status = self.pool.status(self.now);
         let mut available = Vec::new();
@@ -260,8 +264,11 @@ impl Run {
 
     fn in_flight(&self, provider: &ProviderName) -> u32 {
         let status = self.pool.status(self.now);
-        let of = status.iter().filter(|view| view.provider == *provider);
-        of.map(|view| view.in_flight).sum()
+        status
+            .iter()
+            .filter(|view| view.provider == *provider)
+            .map(|view| view.in_flight)
+            .sum()
     }
 
     fn end(mut self) -> Result<(), TestCaseError> {
@@ -326,7 +333,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![3 => failure, 2 => prop::sample::select(others)]
 }
 
-/// Up to five credentials, in any order, some disabled, over three priorities and two models.
+/// Up to five credentials in any order, some disabled, with three priorities and two models.
 fn credentials() -> impl Strategy<Value = Vec<Credential>> {
     let all = ["e", "b", "d", "a", "c"].map(any_credential);
     (all, 1..=5_usize).prop_map(|(all, count)| all[..count].to_vec())
@@ -373,7 +380,7 @@ fn any_credential(id: &'static str) -> impl Strategy<Value = Credential> {
 
 const NAMES: [&str; 4] = ["gpt", "fast", "slow", "nope"];
 
-/// Of the provider `capped`; the tests' others have no limit that they could reach.
+/// The limit of the provider `capped`; other providers have none.
 const PROVIDER_IN_FLIGHT_MAX: u32 = 3;
 
 const CASES: u32 = 512;

@@ -1,4 +1,4 @@
-//! What an outcome changes, and for whom.
+//! Tests of the effects of outcomes.
 
 use super::*;
 
@@ -78,7 +78,7 @@ fn cliproxyapi_compat_1_8_failure_without_model_cools_the_account() {
         if let Some(cause) = account.cause {
             assert_eq!(&*cause.message, format!("status {status}"));
         }
-        // A success makes the account whole again.
+        // A success makes the account ready.
         let later = at(0) + secs(13 * 3600);
         run(&mut pool, "a", "two", &Outcome::Success, later);
         let account = &pool.status(later)[0].account;
@@ -123,7 +123,7 @@ fn a_success_closes_the_account_and_its_model_only() {
 fn outcome_of_earlier_attempt_changes_no_window() {
     let mut pool = two_models();
     let slot = pool.slot("a").expect("it is in the pool");
-    let begin = |pool: &mut Pool| pool.begin(slot, "one", at(0)).expect("it is fit");
+    let begin = |pool: &mut Pool| pool.begin(slot, "one", at(0)).expect("it is available");
     let (lost, won) = (begin(&mut pool), begin(&mut pool));
     run(&mut pool, "a", "one", &failed(Scope::Model, 429), at(10));
     let nothing = Effects::default();
@@ -177,17 +177,17 @@ fn columns_reflect_outcomes() -> Result<(), Unavailable> {
     let members = pool
         .candidates(&CandidateQuery::first_round("gpt"), at(0))?
         .members;
-    let a = members.get(0).expect("somebody").slot();
+    let a = members.get(0).expect("a candidate").slot();
     for (outcome, first_byte) in [
         (Outcome::Success, Some(secs(1))),
         (failed(Scope::Transport, 0), None),
         (failed(Scope::Request, 400), None),
         (Outcome::Cancelled, None),
     ] {
-        let attempt = pool.begin(a, "gpt", at(77)).expect("it is fit");
+        let attempt = pool.begin(a, "gpt", at(77)).expect("it is available");
         pool.settle(attempt, &outcome, first_byte, at(80));
     }
-    let open = pool.begin(a, "gpt", at(99)).expect("it is fit");
+    let open = pool.begin(a, "gpt", at(99)).expect("it is available");
     assert_eq!(pool.weights(&members), [1, 7]);
     assert_eq!(pool.in_flight(&members), [1, 0]);
     assert_eq!(pool.last_used_ms(&members), [99, 0]);
@@ -213,10 +213,10 @@ fn cliproxyapi_compat_1_4_update_preserves_health_and_in_flight() {
     run(&mut pool, "a", "gpt", &failed(Scope::Model, 429), at(1_000));
     let a = pool.slot("a").expect("it is in the pool");
     let b = pool.slot("b").expect("it is in the pool");
-    let of_a = pool.begin(a, "gpt", at(3_000)).expect("it is fit");
-    let of_b = pool.begin(b, "gpt", at(3_000)).expect("it is fit");
+    let of_a = pool.begin(a, "gpt", at(3_000)).expect("it is available");
+    let of_b = pool.begin(b, "gpt", at(3_000)).expect("it is available");
 
-    // The model moves to another place, by another name; `b` leaves and comes back.
+    // The model gets another position and name; `b` is removed and added again.
     let serves = vec![served("new", &["new"]), served("upstream", &["renamed"])];
     pool.replace(vec![Credential {
         serves,

@@ -1,17 +1,17 @@
-//! Long windows are looked into before they end: by one attempt, and at growing pauses.
+//! Tests of probes: long windows are probed before they end, by one attempt, after growing pauses.
 
 use super::*;
 
 const MINUTE: u64 = 60_000;
 
-/// A pool whose `a` was told at 0 to come back after 12 hours.
+/// A pool in which `a` got a retry-after of 12 hours at time 0.
 fn missing() -> Pool {
     let mut pool = pool(vec![credential("a")]);
     run(&mut pool, "a", "gpt", &failed(Scope::Model, 404), at(0));
     pool
 }
 
-/// The first time from `from` on at which somebody is offered, in steps of a second.
+/// Returns the first time from `from` on with a candidate, in steps of a second.
 fn next_probe(pool: &mut Pool, from: u64) -> u64 {
     let is_available = |time: &u64| {
         pool.candidates(&CandidateQuery::first_round("gpt"), at(*time))
@@ -25,7 +25,7 @@ fn next_probe(pool: &mut Pool, from: u64) -> u64 {
 
 fn begin(pool: &mut Pool, now: u64) -> Attempt {
     let slot = pool.slot("a").expect("it is there");
-    pool.begin(slot, "gpt", at(now)).expect("it is fit")
+    pool.begin(slot, "gpt", at(now)).expect("it is available")
 }
 
 #[test]
@@ -44,7 +44,10 @@ fn long_window_is_probed_once_after_five_minutes() {
         Some((1, 1))
     );
     let slot = pool.slot("a").expect("it is there");
-    assert!(pool.begin(slot, "gpt", at(due)).is_err(), "one at a time");
+    assert!(
+        pool.begin(slot, "gpt", at(due)).is_err(),
+        "one probe at a time"
+    );
     pool.settle(probe, &Outcome::Success, None, at(due + 1));
     assert!(!begin(&mut pool, due + 2).is_probe(), "the window is over");
 }
@@ -68,7 +71,7 @@ fn failed_probes_back_off_exponentially() {
         pool.settle(probe, &failed(Scope::Model, 404), None, at(due));
         last = due;
     }
-    // A fifth either way, and a second of this test's own.
+    // A fifth either way, plus a second for the step of this test.
     for (pause, minutes) in pauses.iter().zip([5, 10, 20, 40]) {
         let expected = minutes * MINUTE;
         let range = expected * 4 / 5..=expected * 6 / 5 + 1000;
@@ -90,7 +93,7 @@ fn cancelled_probe_may_be_repeated_at_once() {
     let again = next_probe(&mut pool, due);
     assert!(
         again >= due + 4 * MINUTE,
-        "the way there may be down for longer"
+        "the connection may be down for longer"
     );
 }
 
@@ -141,6 +144,6 @@ fn settling_frees_capacity_of_full_credential() {
         !pool
             .settle(second, &Outcome::Success, None, at(1))
             .capacity_freed,
-        "there was room"
+        "capacity was free"
     );
 }

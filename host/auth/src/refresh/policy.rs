@@ -1,18 +1,18 @@
-//! Executors with an opinion on when tokens are renewed: they are asked when a refresh is due, and at
-//! intervals. A question that is dropped is as if it had not been asked.
+//! Executors that decide themselves when to refresh. They are asked before a refresh that is due, and
+//! at intervals. A check that is dropped leaves no trace: it runs again later.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jackfield_credential::{CredentialId, Timestamp, policy_check_interval};
 
-use crate::BoxFuture;
-use crate::background::pause;
-use crate::refresh::{PolicyQuery, begin};
-use crate::state::{Inner, State};
+use super::run::begin;
+use crate::inner::Inner;
+use crate::port::{BoxFuture, PolicyQuery};
+use crate::state::State;
 
-/// Whether an executor is asked before this refresh, which is due, begins. Then it is the first to be.
-pub(crate) fn defers_to_policy(state: &mut State, id: &CredentialId) -> bool {
+/// True if this refresh, which is due, has to wait for the executor's decision. The check is then
+/// scheduled before all others.
+pub(super) fn defers_to_policy(state: &mut State, id: &CredentialId) -> bool {
     let refresher = state.refresher.clone();
     let (Some(refresher), Some((credential, account))) = (refresher, state.of(id)) else {
         return false;
@@ -20,28 +20,27 @@ pub(crate) fn defers_to_policy(state: &mut State, id: &CredentialId) -> bool {
     if !refresher.has_refresh_policy(&credential.provider) {
         return false;
     }
-    // The answer that is awaited puts it back into the queue.
+    // A check that is running schedules the credential again when it ends.
     if !account.refresh.checking {
         state.policy_checks.set(id, Some(Timestamp::default()));
     }
     true
 }
 
-/// The next question that is due, to be driven to its end; or how long until there is one.
-pub(crate) fn next_check(inner: &Arc<Inner>) -> Result<BoxFuture<'static, ()>, Option<Duration>> {
+/// Starts the next policy check that is due. Without one, the error is when the next is due.
+pub(super) fn next_check(inner: &Arc<Inner>) -> Result<BoxFuture<'static, ()>, Option<Timestamp>> {
     loop {
         let now = inner.now();
         let mut state = inner.lock();
         let Some(id) = state.policy_checks.take_due(now) else {
-            let next = state.policy_checks.next_at();
-            return Err(next.map(|next| pause(Some(next), now)));
+            return Err(state.policy_checks.next_at());
         };
         let refresher = state.refresher.clone();
         let (Some(refresher), Some((credential, account))) = (refresher, state.of(&id)) else {
             continue;
         };
         if !refresher.has_refresh_policy(&credential.provider) {
-            // Its executor was replaced by one without an opinion.
+            // The executor was replaced by one without a policy: interval and lead apply again.
             account.refresh.policy_decision = None;
             inner.schedule(&mut state, &id);
             inner.background.wake();
@@ -66,17 +65,18 @@ pub(crate) fn next_check(inner: &Arc<Inner>) -> Result<BoxFuture<'static, ()>, O
     }
 }
 
-/// One question under way.
+/// A policy check that is running.
 struct PolicyCheck {
     inner: Arc<Inner>,
     id: CredentialId,
     incarnation: u64,
-    /// Of the tokens that it is about.
+    /// The version of the tokens that the executor is asked about.
     version: u64,
 }
 
 impl PolicyCheck {
-    /// Acts by the answer. It says nothing of tokens that came meanwhile.
+    /// Records the decision, and begins the refresh if it is due by now. A decision about tokens that
+    /// have been replaced meanwhile is ignored.
     fn apply(&self, decision: Option<bool>) {
         let now = self.inner.now();
         let mut state = self.inner.lock();
@@ -96,7 +96,7 @@ impl PolicyCheck {
         }
         drop(state);
         if let Err(error) = begin(&self.inner, &self.id, self.version) {
-            tracing::warn!(credential = %self.id, %error, "refresh not begun");
+            tracing::warn!(credential = %self.id, %error, "refresh not started");
         }
     }
 }
