@@ -239,7 +239,8 @@ fn rank(folder: &str) -> Option<Rank> {
         "host/auth" => Some(Rank::Host(1)),
         "host/dispatch" | "host/store" => Some(Rank::Host(2)),
         "host/http" | "host/runtime" => Some(Rank::Host(3)),
-        "host/cli" => Some(Rank::Host(4)),
+        "host/admin" => Some(Rank::Host(4)),
+        "host/cli" => Some(Rank::Host(5)),
         BUILD_TOOL => Some(Rank::Tool),
         "plugins/choice" | "plugins/sdk" => Some(Rank::Guest(0)),
         _ if folder.starts_with("plugins/") || folder.starts_with("tests/") => Some(Rank::Guest(1)),
@@ -361,7 +362,7 @@ const LICENCES: [&str; 11] = [
 
 /// As `.deny.toml` has them.
 const OWNERS: [(&str, &[&str]); 8] = [
-    ("axum", &["jackfield-http"]),
+    ("axum", &["jackfield-admin", "jackfield-http"]),
     (
         "hyper",
         &[
@@ -374,7 +375,7 @@ const OWNERS: [(&str, &[&str]); 8] = [
     ),
     ("native-tls", &[]),
     ("openssl-sys", &[]),
-    ("reqwest", &["jackfield-http"]),
+    ("reqwest", &["jackfield-admin", "jackfield-http"]),
     ("rusqlite", &["jackfield-store"]),
     (
         "wasmtime",

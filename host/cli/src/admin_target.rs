@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use jackfield_http::AdminClient;
+use jackfield_admin::AdminClient;
 use secrecy::SecretString;
 
 use crate::config::{Config, Environment};

@@ -5,7 +5,7 @@ mod add;
 mod show;
 
 use clap::{Args, Subcommand};
-use jackfield_http::AdminClientError;
+use jackfield_admin::AdminClientError;
 use serde_json::Value;
 
 use crate::admin_target::AdminTarget;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use jackfield_http::{PluginAdmin, PluginAdminError};
+use jackfield_admin::{PluginAdmin, PluginAdminError};
 use jackfield_runtime::{
     CONTRACT_VERSION, Engine, GenerationStatus, Origin, PluginDir, PluginStatus, Registry,
     RollbackError,

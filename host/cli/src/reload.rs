@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jackfield_admin::{AdminToken, ConfigAdmin, ConfigAdminError};
 use jackfield_auth::{
     AuthManager, BoxFuture, PersistedState, Reconfiguration, ReconfigureSummary, Registration,
 };
 use jackfield_dispatch::snapshot::Snapshot;
-use jackfield_http::{AdminToken, Api, ConfigAdmin, ConfigAdminError};
+use jackfield_http::Api;
 use serde_json::{Value, json};
 
 use crate::admin_target::AdminTarget;

@@ -93,7 +93,7 @@ fn key_from_query(query: &str) -> Option<Cow<'_, [u8]>> {
 
 /// The token of a `Bearer` value, whose scheme may be in any case (RFC 9110, section 11.1); or the
 /// whole value, since some tools send the bare key.
-pub(crate) fn bearer(value: &[u8]) -> &[u8] {
+pub fn bearer(value: &[u8]) -> &[u8] {
     match value.split_at_checked(7) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
         _ => value,

@@ -1,8 +1,5 @@
-//! The HTTP edges: the server for clients, the upstream client, the admin API, and a practice
-//! provider. The only crate that knows axum and reqwest.
+//! The HTTP edges: the server for clients, the upstream client, and a practice provider.
 
-mod admin;
-mod admin_client;
 mod api;
 mod client_keys;
 pub mod limits;
@@ -11,12 +8,7 @@ mod render;
 mod server;
 mod upstream;
 
-pub use admin::{
-    Admin, AdminParts, AdminToken, ConfigAdmin, ConfigAdminError, CredentialAdmin, PluginAdmin,
-    PluginAdminError, admin_router,
-};
-pub use admin_client::{AdminClient, AdminClientError};
 pub use api::{Api, api_router};
-pub use client_keys::ClientKeys;
+pub use client_keys::{ClientKeys, bearer};
 pub use server::{Drain, serve};
 pub use upstream::{HttpUpstream, install_crypto_provider};

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use axum::body::Bytes;
+use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::limits::{ADMIN_CONNECT_TIMEOUT, ADMIN_RESPONSE_BYTES_MAX, ADMIN_RESPONSE_TIMEOUT};
-use crate::upstream::install_crypto_provider;
+use jackfield_http::install_crypto_provider;
 
 /// Asks the admin API of a running server. `Debug` shows no token.
 #[derive(Debug)]

@@ -1,9 +1,11 @@
 //! The admin API, on a listener of its own, behind a token. Nothing that it shows is secret.
 //! `host/docs/admin-api.md` describes it for users.
 
+mod client;
 mod config;
 mod credentials;
 mod events;
+pub mod limits;
 mod plugins;
 mod requests;
 mod token;
@@ -22,6 +24,7 @@ use jackfield_dispatch::Dispatcher;
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
+pub use self::client::{AdminClient, AdminClientError};
 pub use self::config::{ConfigAdmin, ConfigAdminError};
 pub use self::credentials::CredentialAdmin;
 pub use self::plugins::{PluginAdmin, PluginAdminError};

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::{Admin, error_response};
-use crate::client_keys::bearer;
+use jackfield_http::bearer;
 
 /// The token, which may be replaced while it is in use. `Debug` does not show it.
 pub struct AdminToken(ArcSwap<SecretString>);
