@@ -1,19 +1,23 @@
-//! The admin API from the other side: what the command line asks a running server with. It knows no
-//! shape of an answer.
+//! A client of the admin API. The command line uses it to reach a running server.
+
+mod request;
 
 use std::error::Error;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use jackfield_http::install_crypto_provider;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::limits::{ADMIN_CONNECT_TIMEOUT, ADMIN_RESPONSE_BYTES_MAX, ADMIN_RESPONSE_TIMEOUT};
-use jackfield_http::install_crypto_provider;
+pub use self::request::AdminRequest;
+use crate::limits::{CONNECT_TIMEOUT, RESPONSE_BYTES_MAX, RESPONSE_TIMEOUT};
+use crate::types::ErrorResponse;
 
-/// Asks the admin API of a running server. `Debug` shows no token.
+/// Sends requests to the admin API of a running server. `Debug` shows no token.
 #[derive(Debug)]
 pub struct AdminClient {
     client: Client,
@@ -21,52 +25,56 @@ pub struct AdminClient {
     token: SecretString,
 }
 
-/// Why there is no answer, in words for who asked.
+/// Why a request has no response. The texts are for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminClientError {
-    /// The address cannot be one of an admin API.
-    #[error("{0} is no address of an admin API; it begins with http:// or https://")]
-    Address(String),
-    /// Nobody is there.
+    /// The address is not a URL of an admin API.
     #[error(
-        "no admin API answers at {base}: {cause}; is the server running, with an `admin` section?"
+        "invalid admin API address: {0}; it must begin with http:// or https:// and contain no user name"
+    )]
+    Address(String),
+    /// The connection failed.
+    #[error(
+        "the admin API at {base} is unreachable: {cause}; is the server running, with an `admin` section?"
     )]
     Unreachable {
-        /// Where it was looked for.
+        /// The address.
         base: String,
-        /// What the system said.
+        /// The innermost cause.
         cause: String,
     },
-    /// The token is not the server's.
-    #[error("the server at {base} refuses the admin token; take the one of its `admin.token`")]
+    /// The server does not accept the token.
+    #[error("the server at {base} refuses the admin token; use the token of its `admin.token`")]
     Token {
-        /// Which server.
+        /// The address.
         base: String,
     },
-    /// The server said no, and why.
+    /// The server answered with an error.
     #[error("{message}")]
     Refused {
         /// The HTTP status.
         status: u16,
-        /// The server's own words.
+        /// The server's code; `host/docs/errors.md` lists them.
+        code: String,
+        /// The server's message.
         message: String,
     },
-    /// Something answered that is no admin API.
-    #[error("what answers at {base} is no admin API: {what}")]
+    /// The response is not one of an admin API.
+    #[error("the server at {base} has no admin API of this version: {problem}")]
     UnexpectedResponse {
-        /// Where it is.
+        /// The address.
         base: String,
-        /// What gave it away.
-        what: String,
+        /// What is wrong with the response.
+        problem: String,
     },
 }
 
 impl AdminClient {
-    /// A client of the admin API at an address such as `http://127.0.0.1:8318`.
+    /// Creates a client for the admin API at an address such as `http://127.0.0.1:8318`.
     ///
     /// # Errors
     ///
-    /// [`AdminClientError::Address`] for anything else.
+    /// [`AdminClientError::Address`] if the address is not an HTTP URL or contains a user name.
     pub fn new(address: &str, token: SecretString) -> Result<Self, AdminClientError> {
         let invalid_address = || AdminClientError::Address(address.to_owned());
         let base = Url::parse(address).map_err(|_| invalid_address())?;
@@ -76,9 +84,9 @@ impl AdminClient {
         install_crypto_provider();
         let client = Client::builder()
             .user_agent(concat!("jackfield/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(ADMIN_CONNECT_TIMEOUT)
-            .timeout(ADMIN_RESPONSE_TIMEOUT)
-            // The token goes to the server that was named, and nowhere else.
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(RESPONSE_TIMEOUT)
+            // A redirect or a proxy of the environment would send the token to another server.
             .redirect(Policy::none())
             .no_proxy()
             .build()
@@ -90,58 +98,58 @@ impl AdminClient {
         })
     }
 
-    /// What is at a path below `/admin/v1`.
+    /// Sends a request and returns its response.
     ///
     /// # Errors
     ///
-    /// Says why there is no answer.
-    pub async fn get(&self, path: &[&str]) -> Result<Value, AdminClientError> {
-        self.send(self.request(Method::GET, path)?).await
-    }
-
-    /// Has something done.
-    ///
-    /// # Errors
-    ///
-    /// Says why it was not.
-    pub async fn post(
+    /// If the connection fails, the server refuses the request, or the response cannot be read.
+    pub async fn send<R: DeserializeOwned>(
         &self,
-        path: &[&str],
-        body: Option<&Value>,
-    ) -> Result<Value, AdminClientError> {
-        let request = self.request(Method::POST, path)?;
-        let request = match body {
-            Some(body) => request
-                .header("content-type", "application/json")
-                .body(body.to_string()),
-            None => request,
-        };
-        self.send(request).await
+        request: &AdminRequest<R>,
+    ) -> Result<R, AdminClientError> {
+        let body = self.exchange(self.build(request)?).await?;
+        serde_json::from_slice(&body)
+            .map_err(|error| self.unexpected(format!("its response cannot be read: {error}")))
     }
 
-    /// Has something removed.
+    /// Sends a request and returns its response as the server wrote it, with members that this
+    /// version does not know.
     ///
     /// # Errors
     ///
-    /// Says why it was not.
-    pub async fn delete(&self, path: &[&str]) -> Result<Value, AdminClientError> {
-        self.send(self.request(Method::DELETE, path)?).await
+    /// As [`AdminClient::send`].
+    pub async fn send_raw<R>(&self, request: &AdminRequest<R>) -> Result<Value, AdminClientError> {
+        let body = self.exchange(self.build(request)?).await?;
+        serde_json::from_slice(&body)
+            .map_err(|error| self.unexpected(format!("its response is not JSON: {error}")))
     }
 
-    /// Each part of the path is one segment, whatever it holds.
-    fn request(&self, method: Method, path: &[&str]) -> Result<RequestBuilder, AdminClientError> {
+    fn build<R>(&self, request: &AdminRequest<R>) -> Result<RequestBuilder, AdminClientError> {
         let mut url = self.base.clone();
         match url.path_segments_mut() {
             Ok(mut segments) => {
-                segments.pop_if_empty().extend(["admin", "v1"]).extend(path);
+                // Each part becomes one segment: a slash in an id is percent-encoded.
+                segments
+                    .pop_if_empty()
+                    .extend(["admin", "v1"])
+                    .extend(&request.path);
             }
             Err(()) => return Err(AdminClientError::Address(self.base.to_string())),
         }
-        let request = self.client.request(method, url);
-        Ok(request.bearer_auth(self.token.expose_secret()))
+        let built = self
+            .client
+            .request(request.method.clone(), url)
+            .bearer_auth(self.token.expose_secret());
+        Ok(match &request.body {
+            Some(body) => built
+                .header("content-type", "application/json")
+                .body(body.to_string()),
+            None => built,
+        })
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Value, AdminClientError> {
+    /// Returns the body of a successful response.
+    async fn exchange(&self, request: RequestBuilder) -> Result<Vec<u8>, AdminClientError> {
         let response = request.send().await;
         let response = response.map_err(|error| unreachable(&self.base, error))?;
         let status = response.status();
@@ -149,48 +157,48 @@ impl AdminClient {
             let base = self.base.to_string();
             return Err(AdminClientError::Token { base });
         }
-        let body = self.body(response).await?;
-        if status == StatusCode::NO_CONTENT {
-            return Ok(Value::Null);
-        }
-        let unexpected = |what: String| AdminClientError::UnexpectedResponse {
-            base: self.base.to_string(),
-            what,
-        };
-        let value: Value = serde_json::from_slice(&body)
-            .map_err(|_| unexpected(format!("it answers {status} without JSON")))?;
+        let body = self.read_body(response).await?;
         if status.is_success() {
-            return Ok(value);
+            return Ok(body);
         }
-        match value.pointer("/error/message").and_then(Value::as_str) {
-            Some(message) => Err(AdminClientError::Refused {
+        match serde_json::from_slice::<ErrorResponse>(&body) {
+            Ok(ErrorResponse { error }) => Err(AdminClientError::Refused {
                 status: status.as_u16(),
-                message: message.to_owned(),
+                code: error.code.into_owned(),
+                message: error.message,
             }),
-            None => Err(unexpected(format!("it answers {status} without a reason"))),
+            Err(_) => Err(self.unexpected(format!(
+                "it responds with {status} and no error message in JSON"
+            ))),
         }
     }
 
-    async fn body(&self, response: Response) -> Result<Vec<u8>, AdminClientError> {
+    async fn read_body(&self, response: Response) -> Result<Vec<u8>, AdminClientError> {
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk: Bytes = chunk.map_err(|error| unreachable(&self.base, error))?;
-            if body.len() + chunk.len() > ADMIN_RESPONSE_BYTES_MAX {
-                return Err(AdminClientError::UnexpectedResponse {
-                    base: self.base.to_string(),
-                    what: format!("its answer is longer than {ADMIN_RESPONSE_BYTES_MAX} bytes"),
-                });
+            if body.len() + chunk.len() > RESPONSE_BYTES_MAX {
+                return Err(self.unexpected(format!(
+                    "its response is longer than {RESPONSE_BYTES_MAX} bytes"
+                )));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body)
     }
+
+    fn unexpected(&self, problem: String) -> AdminClientError {
+        AdminClientError::UnexpectedResponse {
+            base: self.base.to_string(),
+            problem,
+        }
+    }
 }
 
 fn unreachable(base: &Url, error: reqwest::Error) -> AdminClientError {
     let error = error.without_url();
-    // The innermost cause says what the system said; the outer ones only that something failed.
+    // The innermost cause is the system's message; the outer ones only say that something failed.
     let mut cause: &dyn Error = &error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -1,194 +1,146 @@
-//! Credentials through the admin API. Every change is logged, by id.
+//! `/credentials`: shows and changes credentials. Every change is logged with the id.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
-use axum::http::{Response, StatusCode};
-use axum::response::IntoResponse;
-use jackfield_auth::{AuthManager, ChangeError, RefreshError, Registration};
+use axum::extract::State;
+use axum::http::StatusCode;
+use jackfield_auth::{ChangeError, RefreshError, Registration};
 use jackfield_credential::CredentialId;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Admin, error_response, views};
+use crate::error::ApiError;
+use crate::extract::{Name, RequestBody};
+use crate::types::{CredentialList, CredentialResponse, LeaseCounts, Removed};
+use crate::{Admin, views};
 
-/// Makes credentials of what the admin API is sent.
+/// Creates credentials from request bodies.
 pub trait CredentialAdmin: Send + Sync {
-    /// A registration of the admin API's, with its definition.
+    /// Returns the registration that a body describes, with its definition for the store.
     ///
     /// # Errors
-    /// Every mistake, in words without anything secret.
+    /// All errors of the body, one text each, without a secret.
     fn create(&self, body: &Value) -> Result<Registration, Vec<String>>;
 }
 
-pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<Value> {
+pub(crate) async fn list(State(admin): State<Arc<Admin>>) -> Json<CredentialList> {
     let auth = admin.parts.dispatcher.auth();
-    let credentials: Vec<Value> = auth.list().iter().map(views::credential).collect();
     let leases = auth.lease_counts();
-    Json(json!({
-        "now_ms": admin.parts.dispatcher.clock().now().as_millis(),
-        "credentials": credentials,
-        "leases": {
-            "open": leases.open,
-            "success": leases.success,
-            "failed": leases.failed,
-            "cancelled": leases.cancelled,
-            "unjudged": leases.inconclusive,
+    Json(CredentialList {
+        now_ms: admin.now_ms(),
+        credentials: auth.list().iter().map(views::credential).collect(),
+        leases: LeaseCounts {
+            open: leases.open,
+            success: leases.success,
+            failed: leases.failed,
+            cancelled: leases.cancelled,
+            inconclusive: leases.inconclusive,
         },
-    }))
+    })
 }
 
-pub(super) async fn show(
+pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
-    Path(id): Path<String>,
-) -> Response<Body> {
-    credential_response(&admin, &id.into(), StatusCode::OK)
+    Name(id): Name,
+) -> Result<Json<CredentialResponse>, ApiError> {
+    admin.credential(&id.into())
 }
 
-pub(super) async fn add(State(admin): State<Arc<Admin>>, body: Bytes) -> Response<Body> {
-    let body: Value = match serde_json::from_slice(&body) {
-        Ok(body) => body,
-        Err(error) => {
-            // Where it breaks is told, and not what stands there.
-            let (line, column) = (error.line(), error.column());
-            let message = format!("the body is not JSON, at line {line}, column {column}");
-            return error_response(StatusCode::BAD_REQUEST, "invalid_request", &message);
-        }
-    };
+pub(crate) async fn add(
+    State(admin): State<Arc<Admin>>,
+    RequestBody(body): RequestBody,
+) -> Result<(StatusCode, Json<CredentialResponse>), ApiError> {
+    let body: Value = serde_json::from_slice(&body).map_err(|error| ApiError::BodyNotJson {
+        line: error.line(),
+        column: error.column(),
+    })?;
     let auth = admin.parts.dispatcher.auth();
-    // Two who add the same id at once: the second is refused, and not taken for a change.
+    // Held over the check of the id, so that of two concurrent requests with one id the second fails.
     let _changing = auth.lock_registrations().await;
-    let registration = match admin.parts.credentials.create(&body) {
-        Ok(registration) => registration,
-        Err(errors) => {
-            let message = errors.join("\n");
-            return error_response(StatusCode::BAD_REQUEST, "invalid_request", &message);
-        }
-    };
+    let registration = admin.parts.credentials.create(&body);
+    let registration = registration.map_err(ApiError::InvalidCredential)?;
     let id = registration.credential.id.clone();
     if auth.get(&id).is_some() {
-        let message =
-            format!("there is a credential `{id}` already; remove it, or choose another id");
-        return error_response(StatusCode::CONFLICT, "credential_exists", &message);
+        return Err(ApiError::CredentialExists(id));
     }
-    match auth.register(registration).await {
-        Ok(()) => {
-            tracing::info!(credential = %id, "admin: credential added");
-            credential_response(&admin, &id, StatusCode::CREATED)
-        }
-        Err(error) => change_error(&error),
-    }
+    auth.register(registration).await?;
+    tracing::info!(credential = %id, "admin: credential added");
+    Ok((StatusCode::CREATED, admin.credential(&id)?))
 }
 
-pub(super) async fn remove(
+pub(crate) async fn remove(
     State(admin): State<Arc<Admin>>,
-    Path(id): Path<String>,
-) -> Response<Body> {
-    let id = CredentialId::from(id);
+    Name(id): Name,
+) -> Result<Json<Removed>, ApiError> {
     let auth = admin.parts.dispatcher.auth();
     let _changing = auth.lock_registrations().await;
-    match auth.remove(&id).await {
-        Ok(()) => {
-            tracing::info!(credential = %id, "admin: credential removed");
-            Json(json!({ "removed": id.as_str() })).into_response()
-        }
-        Err(error) => change_error(&error),
-    }
+    auth.remove(&CredentialId::from(id.clone())).await?;
+    tracing::info!(credential = id, "admin: credential removed");
+    Ok(Json(Removed { removed: id }))
 }
 
-pub(super) async fn enable(
+pub(crate) async fn enable(
     State(admin): State<Arc<Admin>>,
-    Path(id): Path<String>,
-) -> Response<Body> {
-    set_enabled(&admin, id.into(), true).await
+    Name(id): Name,
+) -> Result<Json<CredentialResponse>, ApiError> {
+    let id = CredentialId::from(id);
+    admin.parts.dispatcher.auth().set_enabled(&id, true).await?;
+    tracing::info!(credential = %id, "admin: credential enabled");
+    admin.credential(&id)
 }
 
-pub(super) async fn disable(
+pub(crate) async fn disable(
     State(admin): State<Arc<Admin>>,
-    Path(id): Path<String>,
-) -> Response<Body> {
-    set_enabled(&admin, id.into(), false).await
-}
-
-async fn set_enabled(admin: &Admin, id: CredentialId, enabled: bool) -> Response<Body> {
-    match admin
+    Name(id): Name,
+) -> Result<Json<CredentialResponse>, ApiError> {
+    let id = CredentialId::from(id);
+    admin
         .parts
         .dispatcher
         .auth()
-        .set_enabled(&id, enabled)
-        .await
-    {
-        Ok(()) => {
-            tracing::info!(credential = %id, enabled, "admin: credential put in or out of use");
-            credential_response(admin, &id, StatusCode::OK)
-        }
-        Err(error) => change_error(&error),
-    }
+        .set_enabled(&id, false)
+        .await?;
+    tracing::info!(credential = %id, "admin: credential disabled");
+    admin.credential(&id)
 }
 
-pub(super) async fn reset(
+pub(crate) async fn reset(
     State(admin): State<Arc<Admin>>,
-    Path(id): Path<String>,
-) -> Response<Body> {
+    Name(id): Name,
+) -> Result<Json<CredentialResponse>, ApiError> {
     let id = CredentialId::from(id);
-    match admin.parts.dispatcher.auth().reset(&id) {
-        Ok(()) => {
-            tracing::info!(credential = %id, "admin: credential reset");
-            credential_response(&admin, &id, StatusCode::OK)
-        }
-        Err(error) => change_error(&error),
-    }
+    admin.parts.dispatcher.auth().reset(&id)?;
+    tracing::info!(credential = %id, "admin: credential reset");
+    admin.credential(&id)
 }
 
-/// Renews whatever the tokens are now: no version is newer than the greatest.
-pub(super) async fn refresh(
+pub(crate) async fn refresh(
     State(admin): State<Arc<Admin>>,
-    Path(id): Path<String>,
-) -> Response<Body> {
+    Name(id): Name,
+) -> Result<Json<CredentialResponse>, ApiError> {
     let id = CredentialId::from(id);
-    let auth: &AuthManager = admin.parts.dispatcher.auth();
-    match auth.refresh(&id, u64::MAX).await {
-        Ok(()) => {
-            tracing::info!(credential = %id, "admin: credential refreshed");
-            credential_response(&admin, &id, StatusCode::OK)
-        }
-        Err(error) => refresh_error(&id, &error),
+    // `u64::MAX`: refresh whatever version of the tokens there is.
+    let refreshed = admin.parts.dispatcher.auth().refresh(&id, u64::MAX).await;
+    refreshed.map_err(|error| match error {
+        // Names the id, which `RefreshError` does not have.
+        RefreshError::NotFound => ApiError::Change(ChangeError::NotFound(id.clone())),
+        error => ApiError::Refresh(error),
+    })?;
+    tracing::info!(credential = %id, "admin: credential refreshed");
+    admin.credential(&id)
+}
+
+impl Admin {
+    fn now_ms(&self) -> u64 {
+        self.parts.dispatcher.clock().now().as_millis()
     }
-}
 
-fn credential_response(admin: &Admin, id: &CredentialId, status: StatusCode) -> Response<Body> {
-    match admin.parts.dispatcher.auth().get(id) {
-        Some(view) => {
-            let body = json!({
-                "now_ms": admin.parts.dispatcher.clock().now().as_millis(),
-                "credential": views::credential(&view),
-            });
-            (status, Json(body)).into_response()
-        }
-        None => change_error(&ChangeError::NotFound(id.clone())),
+    fn credential(&self, id: &CredentialId) -> Result<Json<CredentialResponse>, ApiError> {
+        let view = self.parts.dispatcher.auth().get(id);
+        let view = view.ok_or_else(|| ChangeError::NotFound(id.clone()))?;
+        Ok(Json(CredentialResponse {
+            now_ms: self.now_ms(),
+            credential: views::credential(&view),
+        }))
     }
-}
-
-fn change_error(error: &ChangeError) -> Response<Body> {
-    let (status, code) = match error {
-        ChangeError::NotFound(_) => (StatusCode::NOT_FOUND, "auth_not_found"),
-        ChangeError::DefinedBySource { .. } => {
-            (StatusCode::CONFLICT, "credential_defined_elsewhere")
-        }
-        ChangeError::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-        ChangeError::SaveFailed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_saved"),
-        ChangeError::DeleteFailed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_removed"),
-    };
-    error_response(status, code, &error.to_string())
-}
-
-fn refresh_error(id: &CredentialId, error: &RefreshError) -> Response<Body> {
-    let (status, code) = match error {
-        RefreshError::NotFound => return change_error(&ChangeError::NotFound(id.clone())),
-        RefreshError::NotRefreshable => (StatusCode::CONFLICT, "not_refreshable"),
-        RefreshError::Rejected(_) => (StatusCode::BAD_GATEWAY, "refresh_rejected"),
-        RefreshError::Failed(_) => (StatusCode::BAD_GATEWAY, "refresh_failed"),
-    };
-    error_response(status, code, &error.to_string())
 }

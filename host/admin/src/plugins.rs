@@ -1,61 +1,54 @@
-//! Plugins through the admin API.
+//! `/plugins`: lists plugins and rolls them back.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::{Response, StatusCode};
-use axum::response::IntoResponse;
-use serde_json::Value;
+use axum::extract::State;
 
-use super::{Admin, error_response};
+use crate::Admin;
+use crate::error::ApiError;
+use crate::extract::Name;
+use crate::types::{Plugin, PluginList, RolledBack};
 
 /// What the admin API can do with plugins.
 pub trait PluginAdmin: Send + Sync {
-    /// All plugins, as the JSON object that is shown.
-    fn list(&self) -> Value;
+    /// Returns all plugins, sorted by name.
+    fn list(&self) -> Vec<Plugin>;
 
-    /// Has the version before the one that serves take over again; answers what serves now.
+    /// Returns the number of instances of all plugins.
+    fn instances_alive(&self) -> usize;
+
+    /// Activates the previous version of a plugin and returns what is in use now.
     ///
     /// # Errors
-    /// When there is no such plugin, or no such version.
-    fn rollback(&self, name: &str) -> Result<Value, PluginAdminError>;
+    /// If there is no such plugin or no previous version.
+    fn rollback(&self, name: &str) -> Result<RolledBack, PluginAdminError>;
 }
 
-/// Why nothing was rolled back.
+/// Why a plugin was not rolled back. The text comes from the registry.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginAdminError {
     /// There is no such plugin.
     #[error("{0}")]
     Unknown(String),
-    /// There is nothing to go back to.
+    /// The plugin has no previous version.
     #[error("{0}")]
     NoPreviousVersion(String),
 }
 
-pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<Value> {
-    let mut listed = admin.parts.plugins.list();
-    listed["selector_faults"] = admin.parts.dispatcher.selector_faults().into();
-    Json(listed)
+pub(crate) async fn list(State(admin): State<Arc<Admin>>) -> Json<PluginList> {
+    Json(PluginList {
+        plugins: admin.parts.plugins.list(),
+        instances_alive: admin.parts.plugins.instances_alive(),
+        selector_faults: admin.parts.dispatcher.selector_faults(),
+    })
 }
 
-pub(super) async fn rollback(
+pub(crate) async fn rollback(
     State(admin): State<Arc<Admin>>,
-    Path(name): Path<String>,
-) -> Response<Body> {
-    match admin.parts.plugins.rollback(&name) {
-        Ok(serving) => {
-            tracing::info!(plugin = name, "admin: plugin rolled back");
-            Json(serving).into_response()
-        }
-        Err(error @ PluginAdminError::Unknown(_)) => error_response(
-            StatusCode::NOT_FOUND,
-            "plugin_not_found",
-            &error.to_string(),
-        ),
-        Err(error @ PluginAdminError::NoPreviousVersion(_)) => {
-            error_response(StatusCode::CONFLICT, "nothing_before", &error.to_string())
-        }
-    }
+    Name(name): Name,
+) -> Result<Json<RolledBack>, ApiError> {
+    let rolled_back = admin.parts.plugins.rollback(&name)?;
+    tracing::info!(plugin = name, "admin: plugin rolled back");
+    Ok(Json(rolled_back))
 }

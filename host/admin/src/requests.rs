@@ -1,36 +1,31 @@
-//! What was decided of the last calls: one by its id, or the newest.
+//! `/requests`: the call log.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::{Response, StatusCode};
-use axum::response::IntoResponse;
-use serde_json::{Value, json};
+use axum::extract::State;
+use jackfield_dispatch::call_log::RequestRecord;
 
-use super::{Admin, error_response};
+use crate::Admin;
+use crate::error::ApiError;
+use crate::extract::Name;
+use crate::types::RequestList;
 
-/// The newest calls first.
-pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<Value> {
-    let recent = admin.parts.dispatcher.call_log().recent(LIST_MAX);
-    Json(json!({ "requests": recent }))
+/// Returns the last calls, the newest first.
+pub(crate) async fn list(State(admin): State<Arc<Admin>>) -> Json<RequestList> {
+    Json(RequestList {
+        requests: admin.parts.dispatcher.call_log().recent(LIST_MAX),
+    })
 }
 
-/// One call, by the id in its answer's header `x-jackfield-request-id`.
-pub(super) async fn show(
+/// Returns one call by the `x-jackfield-request-id` of its response.
+pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
-    Path(id): Path<String>,
-) -> Response<Body> {
-    match admin.parts.dispatcher.call_log().get(&id) {
-        Some(record) => Json(record).into_response(),
-        None => error_response(
-            StatusCode::NOT_FOUND,
-            "unknown-request",
-            "there was no such request, or it was too long ago",
-        ),
-    }
+    Name(id): Name,
+) -> Result<Json<RequestRecord>, ApiError> {
+    let record = admin.parts.dispatcher.call_log().get(&id);
+    record.map(Json).ok_or(ApiError::RequestNotFound)
 }
 
-/// How many are listed: a screen or two.
+/// Calls in a list: a screen or two.
 const LIST_MAX: usize = 50;

@@ -1,4 +1,4 @@
-//! Credentials as JSON: the shapes that `host/docs/admin-api.md` describes. Nothing here is secret.
+//! Converts what the auth manager reports to the types of the API.
 
 use jackfield_auth::{
     AttemptEvent, CredentialView, Event, EventKind, Origin, RefreshEvent, RefreshView,
@@ -7,187 +7,200 @@ use jackfield_credential::{
     Availability, Cause, Health, HealthChange, HealthStatus, LastFailure, ModelStatus, Outcome,
     QuotaState, Timestamp,
 };
-use serde_json::{Value, json};
 
-/// One credential.
-pub(super) fn credential(view: &CredentialView) -> Value {
+use crate::types;
+
+pub(crate) fn credential(view: &CredentialView) -> types::Credential {
     let status = &view.status;
-    let models: Vec<Value> = status.models.iter().map(model).collect();
-    let mut shown = json!({
-        "id": status.id.as_str(),
-        "provider": status.provider.as_str(),
-        "label": status.label.as_deref(),
-        "prefix": status.prefix.as_deref(),
-        "kind": status.kind.label(),
-        "index": view.index,
-        "account": view.account,
-        "proxy": view.proxy,
-        "origin": origin(&view.origin),
-        "enabled": status.enabled,
-        "priority": status.priority,
-        "weight": status.weight,
-        "in_flight": status.in_flight,
-        "max_in_flight": status.in_flight_max,
-        "disable_cooling": status.disable_cooling,
-        "health": standing(&status.account),
-        "models": models,
-        "metadata": view.metadata,
-        "created_at_ms": millis(Some(view.created_at)),
-        "expires_at_ms": millis(view.expires_at),
-        "last_used_ms": millis(status.last_used),
-        "last_success_ms": millis(status.last_success),
-        "last_failure": status.last_failure.as_ref().map(last_failure),
-        "refresh": refresh_state(&view.refresh),
-    });
     let aggregate = &view.aggregate;
-    shown["status"] = aggregate.status.label().into();
-    shown["status_message"] = aggregate
-        .message
-        .as_ref()
-        .map(|cause| &*cause.message)
-        .into();
-    shown["unavailable"] = aggregate.unavailable.into();
-    shown["next_retry_ms"] = millis(aggregate.next_retry).into();
-    shown["quota"] = quota(&aggregate.quota);
-    shown
+    types::Credential {
+        id: status.id.to_string(),
+        provider: status.provider.to_string(),
+        label: status.label.as_deref().map(str::to_owned),
+        prefix: status.prefix.as_deref().map(str::to_owned),
+        kind: status.kind.label().to_owned(),
+        index: view.index.clone(),
+        account: view.account.clone(),
+        proxy: view.proxy.clone(),
+        origin: origin(&view.origin),
+        enabled: status.enabled,
+        priority: status.priority,
+        weight: status.weight,
+        in_flight: status.in_flight,
+        max_in_flight: status.in_flight_max,
+        disable_cooling: status.disable_cooling,
+        health: health_status(&status.account),
+        models: status.models.iter().map(model).collect(),
+        metadata: view.metadata.clone(),
+        created_at_ms: Some(view.created_at.as_millis()),
+        expires_at_ms: millis(view.expires_at),
+        last_used_ms: millis(status.last_used),
+        last_success_ms: millis(status.last_success),
+        last_failure: status.last_failure.as_ref().map(last_failure),
+        refresh: refresh(&view.refresh),
+        status: aggregate.status.label().to_owned(),
+        status_message: aggregate
+            .message
+            .as_ref()
+            .map(|cause| cause.message.to_string()),
+        unavailable: aggregate.unavailable,
+        next_retry_ms: millis(aggregate.next_retry),
+        quota: quota(&aggregate.quota),
+    }
 }
 
-/// Something that happened.
-pub(super) fn event(event: &Event) -> Value {
-    let mut shown = json!({
-        "at_ms": event.at.as_millis(),
-        "credential": event.credential.as_str(),
-    });
+pub(crate) fn event(event: &Event) -> types::Event {
+    let (mut result, mut refresh, mut change) = (None, None, None);
     match &event.kind {
         EventKind::Registered | EventKind::Updated | EventKind::Removed => {}
-        EventKind::Attempt(note) => shown["result"] = call_result(note),
-        EventKind::Refresh(note) => shown["refresh"] = refresh_result(note),
-        EventKind::Health(change) => shown["change"] = health_change(change, event.at),
+        EventKind::Attempt(attempt) => result = Some(attempt_result(attempt)),
+        EventKind::Refresh(event) => refresh = Some(refresh_result(event)),
+        EventKind::Health(changed) => change = Some(health_change(changed, event.at)),
     }
-    shown
-}
-
-fn origin(origin: &Origin) -> Value {
-    match origin {
-        Origin::File(name) => json!({ "kind": origin.label(), "file": &**name }),
-        Origin::Config | Origin::Admin => json!({ "kind": origin.label() }),
+    types::Event {
+        at_ms: event.at.as_millis(),
+        credential: event.credential.to_string(),
+        result,
+        refresh,
+        change,
     }
 }
 
-fn model(model: &ModelStatus) -> Value {
-    json!({
-        "model": model.model.as_str(),
-        "health": standing(&model.health),
-        "error_permille": model.error_permille,
-        "latency_ms": model.latency_ms,
-        "quota_left_permille": model.quota.left_permille,
-        "quota_resets_ms": millis(model.quota.resets_at),
-    })
+fn origin(origin: &Origin) -> types::Origin {
+    types::Origin {
+        kind: origin.label().to_owned(),
+        file: match origin {
+            Origin::File(name) => Some(name.to_string()),
+            Origin::Config | Origin::Admin => None,
+        },
+    }
 }
 
-fn refresh_state(state: &RefreshView) -> Value {
-    json!({
-        "running": state.running,
-        "refreshed_at_ms": millis(state.refreshed_at),
-        "due_at_ms": millis(state.due_at),
-        "failures": state.failures,
-        "rejected": state.rejected,
-    })
+fn model(model: &ModelStatus) -> types::Model {
+    types::Model {
+        model: model.model.to_string(),
+        health: health_status(&model.health),
+        error_permille: model.error_permille,
+        latency_ms: model.latency_ms,
+        quota_left_permille: model.quota.left_permille,
+        quota_resets_ms: millis(model.quota.resets_at),
+    }
 }
 
-fn quota(quota: &QuotaState) -> Value {
-    json!({
-        "exceeded": quota.exceeded,
-        "reason": quota.reason.as_deref().map(cause),
-        "next_recover_ms": millis(quota.next_recover_at),
-        "backoff_level": quota.backoff_level,
-    })
+fn refresh(state: &RefreshView) -> types::Refresh {
+    types::Refresh {
+        running: state.running,
+        refreshed_at_ms: millis(state.refreshed_at),
+        due_at_ms: millis(state.due_at),
+        failures: state.failures,
+        rejected: state.rejected.clone(),
+    }
 }
 
-fn standing(standing: &HealthStatus) -> Value {
-    health(
-        standing.availability,
-        standing.strikes,
-        standing.cause.as_deref(),
-    )
+fn quota(quota: &QuotaState) -> types::Quota {
+    types::Quota {
+        exceeded: quota.exceeded,
+        reason: quota.reason.as_deref().map(cause),
+        next_recover_ms: millis(quota.next_recover_at),
+        backoff_level: quota.backoff_level,
+    }
 }
 
-fn health(availability: Availability, strikes: u32, of: Option<&Cause>) -> Value {
+fn health_status(status: &HealthStatus) -> types::Health {
+    health(status.availability, status.strikes, status.cause.as_deref())
+}
+
+fn health(availability: Availability, strikes: u32, failure: Option<&Cause>) -> types::Health {
     let state = match availability {
-        Availability::Ready => return json!({ "state": "ready" }),
-        // A probe is due: one attempt may.
-        Availability::Probe => "ready",
-        Availability::Probing { .. } => "probing",
-        Availability::Cooling { .. } => "cooling",
-        Availability::Barred => "barred",
+        Availability::Ready => {
+            return types::Health {
+                state: types::HealthState::Ready,
+                details: None,
+            };
+        }
+        // The cooldown is over and one attempt may use the credential, so clients see `ready`.
+        Availability::Probe => types::HealthState::Ready,
+        Availability::Probing { .. } => types::HealthState::Probing,
+        Availability::Cooling { .. } => types::HealthState::Cooling,
+        Availability::Barred => types::HealthState::Barred,
     };
-    json!({
-        "state": state,
-        "until_ms": millis(availability.until()),
-        "strikes": strikes,
-        "cause": of.map(cause),
-    })
+    types::Health {
+        state,
+        details: Some(types::HealthDetails {
+            until_ms: millis(availability.until()),
+            strikes,
+            cause: failure.map(cause),
+        }),
+    }
 }
 
-fn cause(cause: &Cause) -> Value {
-    json!({ "kind": &*cause.kind, "status": cause.status, "message": &*cause.message })
+fn cause(cause: &Cause) -> types::Cause {
+    types::Cause {
+        kind: cause.kind.to_string(),
+        status: cause.status,
+        message: cause.message.to_string(),
+    }
 }
 
-fn last_failure(failure: &LastFailure) -> Value {
-    json!({
-        "at_ms": failure.at.as_millis(),
-        "model": failure.model.as_str(),
-        "kind": &*failure.cause.kind,
-        "status": failure.cause.status,
-        "message": &*failure.cause.message,
-    })
+fn last_failure(failure: &LastFailure) -> types::LastFailure {
+    types::LastFailure {
+        at_ms: failure.at.as_millis(),
+        model: failure.model.to_string(),
+        kind: failure.cause.kind.to_string(),
+        status: failure.cause.status,
+        message: failure.cause.message.to_string(),
+    }
 }
 
-fn call_result(note: &AttemptEvent) -> Value {
-    let mut shown = json!({
-        "provider": note.provider.as_str(),
-        "model": note.model.as_str(),
-    });
-    shown["outcome"] = match &note.outcome {
-        Outcome::Success => "success",
-        Outcome::Cancelled => "cancelled",
-        Outcome::Inconclusive => "unjudged",
-        Outcome::Failed(failure) => {
-            shown["failure"] = json!({
-                "scope": failure.scope.label(),
-                "kind": &*failure.kind,
-                "status": failure.status,
-                "message": &*failure.message,
+fn attempt_result(event: &AttemptEvent) -> types::AttemptResult {
+    let mut failure = None;
+    let outcome = match &event.outcome {
+        Outcome::Success => types::AttemptOutcome::Success,
+        Outcome::Cancelled => types::AttemptOutcome::Cancelled,
+        Outcome::Inconclusive => types::AttemptOutcome::Inconclusive,
+        Outcome::Failed(failed) => {
+            failure = Some(types::AttemptFailure {
+                scope: failed.scope.label().to_owned(),
+                kind: failed.kind.to_string(),
+                status: failed.status,
+                message: failed.message.to_string(),
             });
-            "failed"
+            types::AttemptOutcome::Failed
         }
-    }
-    .into();
-    shown
-}
-
-fn refresh_result(note: &RefreshEvent) -> Value {
-    match note {
-        RefreshEvent::Refreshed(expires_at) => {
-            json!({ "outcome": "renewed", "expires_at_ms": millis(*expires_at) })
-        }
-        RefreshEvent::Failed(message, retry_at) => {
-            json!({ "outcome": "failed", "message": message, "again_at_ms": retry_at.as_millis() })
-        }
-        RefreshEvent::Rejected(message) => json!({ "outcome": "rejected", "message": message }),
+    };
+    types::AttemptResult {
+        provider: event.provider.to_string(),
+        model: event.model.to_string(),
+        outcome,
+        failure,
     }
 }
 
-fn health_change(change: &HealthChange, at: Timestamp) -> Value {
+fn refresh_result(event: &RefreshEvent) -> types::RefreshResult {
+    match event {
+        RefreshEvent::Refreshed(expires_at) => types::RefreshResult::Refreshed {
+            expires_at_ms: millis(*expires_at),
+        },
+        RefreshEvent::Failed(message, retry_at) => types::RefreshResult::Failed {
+            message: message.clone(),
+            retry_at_ms: retry_at.as_millis(),
+        },
+        RefreshEvent::Rejected(message) => types::RefreshResult::Rejected {
+            message: message.clone(),
+        },
+    }
+}
+
+fn health_change(change: &HealthChange, at: Timestamp) -> types::HealthChange {
     let of = |state: &Health| {
         let cause = state.cause().map(|cause| &**cause);
         health(state.availability(at), state.strikes(), cause)
     };
-    json!({
-        "model": change.model.as_ref().map(|model| model.as_str()),
-        "from": of(&change.from),
-        "to": of(&change.to),
-    })
+    types::HealthChange {
+        model: change.model.as_ref().map(ToString::to_string),
+        from: of(&change.from),
+        to: of(&change.to),
+    }
 }
 
 fn millis(at: Option<Timestamp>) -> Option<u64> {
