@@ -2,6 +2,7 @@
 
 mod api;
 mod client_keys;
+mod errors;
 pub mod limits;
 pub mod practice;
 mod render;
