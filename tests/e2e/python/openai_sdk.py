@@ -50,7 +50,7 @@ assert [model.id for model in client("key-of-team-a").models.list()] == [
 
 # The client's own key is wrong; and the provider refuses the credential.
 raised = raises(openai.AuthenticationError, lambda: ask("practice", key="wrong"))
-assert raised.response.headers["x-jackfield-error"] == "refused"
+assert raised.response.headers["x-jackfield-error"] == "unauthorized"
 raised = raises(openai.AuthenticationError, lambda: ask("locked"))
 assert "locked-key" not in str(raised)
 
