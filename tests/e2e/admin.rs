@@ -36,6 +36,58 @@ async fn rejects_requests_without_the_token() {
 }
 
 #[tokio::test]
+async fn errors_are_json_with_a_code() {
+    let upstream = Upstream::start(&[]).await;
+    let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
+    let large = " ".repeat(jackfield_admin::limits::BODY_BYTES_MAX + 1);
+    for (method, path, body, status, code) in [
+        (
+            "POST",
+            "credentials",
+            large.as_str(),
+            413,
+            "payload_too_large",
+        ),
+        ("POST", "reload", large.as_str(), 413, "payload_too_large"),
+        ("POST", "credentials", "{", 400, "invalid_request"),
+        ("GET", "credentials/%ff", "", 400, "invalid_request"),
+        ("GET", "credentials/x", "", 404, "credential_not_found"),
+        (
+            "POST",
+            "credentials/x/refresh",
+            "",
+            404,
+            "credential_not_found",
+        ),
+        ("POST", "plugins/x/rollback", "", 404, "plugin_not_found"),
+        (
+            "POST",
+            "plugins/openai/rollback",
+            "",
+            409,
+            "no_previous_version",
+        ),
+        ("GET", "requests/x", "", 404, "request_not_found"),
+        ("GET", "nowhere", "", 404, "not_found"),
+        ("POST", "plugins", "", 405, "method_not_allowed"),
+    ] {
+        let url = format!("http://{}/admin/v1/{path}", jackfield.admin);
+        let response = jackfield
+            .client
+            .request(method.parse().unwrap(), url)
+            .bearer_auth(TOKEN)
+            .body(body.to_owned())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), status, "{method} {path}");
+        let text = response.text().await.unwrap();
+        let error: jackfield_admin::types::ErrorResponse = serde_json::from_str(&text).unwrap();
+        assert_eq!(error.error.code, code, "{method} {path}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn credentials_show_their_health_and_no_secret() {
     let upstream = Upstream::start(&["secret-of-a"]).await;
     let folder = tempfile::tempdir().unwrap();
@@ -60,6 +112,12 @@ async fn credentials_show_their_health_and_no_secret() {
     assert_eq!(shown["leases"]["open"], 0);
     let plugins = jackfield.admin("plugins").await;
     assert!(!plugins.to_string().contains("secret-of"), "{plugins}");
+    let plugins: jackfield_admin::types::PluginList = serde_json::from_value(plugins).unwrap();
+    let serving = plugins.plugins.iter().find_map(|plugin| {
+        let used = plugin.name == "openai-compatible";
+        used.then_some(plugin.serving.as_ref()).flatten()
+    });
+    assert!(serving.unwrap().instances.created > 0, "{plugins:?}");
 }
 
 #[tokio::test]

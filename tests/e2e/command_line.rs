@@ -98,7 +98,7 @@ fn plugin_list_shows_rejected_plugins() {
     assert_eq!(output.status.code(), Some(1));
     let listed = text(&output.stdout);
     assert!(
-        listed.contains("broken.wasm is refused: it is not a WebAssembly file"),
+        listed.contains("broken.wasm cannot be used: it is not a WebAssembly file"),
         "{listed}"
     );
 }

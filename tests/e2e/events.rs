@@ -89,7 +89,7 @@ async fn event_readers_are_limited_and_end_on_shutdown() {
     let upstream = Upstream::start(&[]).await;
     let jackfield = Jackfield::start(&upstream, &["key-a"], "").await;
     let mut readers = Vec::new();
-    for _ in 0..jackfield_http::limits::EVENT_READERS_MAX {
+    for _ in 0..jackfield_admin::limits::EVENT_READERS_MAX {
         let reader = listen(&jackfield).await;
         assert_eq!(reader.status(), 200);
         readers.push(reader);

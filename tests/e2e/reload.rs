@@ -128,7 +128,7 @@ async fn invalid_configuration_changes_nothing_and_reports_every_error() {
     let (status, response) = jackfield.reload().await;
     assert_eq!(status, 422, "{response}");
     assert_eq!(response["error"]["code"], "invalid_config");
-    let diagnostics = response["error"]["mistakes"].as_array().unwrap();
+    let diagnostics = response["error"]["errors"].as_array().unwrap();
     assert_eq!(diagnostics.len(), 2, "{response}");
     for (diagnostic, expected) in diagnostics
         .iter()
@@ -155,7 +155,7 @@ async fn rejects_changes_that_need_a_restart() {
     jackfield.write_config(&format!("listen: 127.0.0.1:1\nstore: none\n{rest}"));
     let (status, response) = jackfield.reload().await;
     assert_eq!(status, 422, "{response}");
-    let diagnostics = response["error"]["mistakes"].as_array().unwrap();
+    let diagnostics = response["error"]["errors"].as_array().unwrap();
     let diagnostics: Vec<&str> = diagnostics.iter().filter_map(Value::as_str).collect();
     let names: Vec<&str> = diagnostics
         .iter()

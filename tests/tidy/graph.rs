@@ -239,7 +239,8 @@ fn rank(folder: &str) -> Option<Rank> {
         "host/auth" => Some(Rank::Host(1)),
         "host/dispatch" | "host/store" => Some(Rank::Host(2)),
         "host/http" | "host/runtime" => Some(Rank::Host(3)),
-        "host/cli" => Some(Rank::Host(4)),
+        "host/admin" => Some(Rank::Host(4)),
+        "host/cli" => Some(Rank::Host(5)),
         // The binary's demo calls it. It knows no other crate, so it is a second opinion on the dialects.
         "tests/mock-provider" => Some(Rank::Host(0)),
         BUILD_TOOL => Some(Rank::Tool),
@@ -383,7 +384,14 @@ const OWNERS: [(&str, &[&str]); 8] = [
     ),
     ("native-tls", &[]),
     ("openssl-sys", &[]),
-    ("reqwest", &["jackfield-http", "jackfield-mock-provider"]),
+    (
+        "reqwest",
+        &[
+            "jackfield-admin",
+            "jackfield-http",
+            "jackfield-mock-provider",
+        ],
+    ),
     ("rusqlite", &["jackfield-store"]),
     (
         "wasmtime",

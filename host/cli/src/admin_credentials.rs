@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jackfield_admin::CredentialAdmin;
 use jackfield_auth::{Definition, Origin, Registration, StoredCredential};
-use jackfield_http::CredentialAdmin;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 

@@ -1,15 +1,15 @@
-//! Which running server is meant: by its configuration, or by its address and a token.
+//! Options that select the server for admin commands: its configuration, or its address and a token.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use jackfield_http::AdminClient;
+use jackfield_admin::AdminClient;
 use secrecy::SecretString;
 
 use crate::config::{Config, Environment};
 
-/// The options that say which server.
+/// The options that select the server.
 #[derive(Args)]
 pub(crate) struct AdminTarget {
     /// The server's configuration, whose `admin` section has the address and the token.
@@ -24,7 +24,7 @@ pub(crate) struct AdminTarget {
 }
 
 impl AdminTarget {
-    /// A client of its admin API.
+    /// Returns a client of its admin API.
     pub(crate) fn client(&self, environment: &dyn Environment) -> Result<AdminClient, String> {
         let (address, token) = match &self.config {
             Some(file) => configured(file, environment)?,
@@ -38,14 +38,15 @@ impl AdminTarget {
         let token = environment.var(name).filter(|token| !token.is_empty());
         token.map(SecretString::from).ok_or_else(|| {
             format!(
-                "the environment variable {name} is not set; put the admin token into it, or name \
+                "the environment variable {name} is not set; put the admin token into it, or give \
                  the server's configuration with --config"
             )
         })
     }
 }
 
-/// What the configuration says, without the rest of it: whoever asks need not have all its secrets.
+/// Reads address and token from the configuration. The rest of it is not read, since its secrets may be
+/// out of reach for the operator who runs the command.
 fn configured(
     file: &Path,
     environment: &dyn Environment,
@@ -53,17 +54,17 @@ fn configured(
     let admin = Config::load_admin(file, environment).map_err(|errors| errors.to_string())?;
     let shown = file.display();
     let admin = admin.ok_or_else(|| {
-        format!("{shown}: there is no `admin` section, so that server has no admin API; add one")
+        format!("{shown}: no `admin` section, so the server has no admin API; add one")
     })?;
     if admin.listen.port() == 0 {
         return Err(format!(
-            "{shown}: `admin.listen` leaves the port to the system; name the address with --admin"
+            "{shown}: `admin.listen` has port 0, so the system selects it; give the address with --admin"
         ));
     }
     Ok((format!("http://{}", reachable(admin.listen)), admin.token))
 }
 
-/// Whoever listens everywhere listens on loopback, too.
+/// Returns an address to connect to: a server that listens on all interfaces listens on loopback.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let address = match listen.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -73,8 +74,8 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(address, listen.port())
 }
 
-/// Where the admin API is by default.
+/// Default address of the admin API.
 const ADDRESS: &str = "http://127.0.0.1:8318";
 
-/// Where the token is by default.
+/// Environment variable with the token, by default.
 const TOKEN: &str = "JACKFIELD_ADMIN_TOKEN";

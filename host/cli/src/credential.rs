@@ -1,24 +1,25 @@
-//! `jackfield credential`: looks at and changes the credentials of a running server, through its
-//! admin API.
+//! `jackfield credential`: shows and changes the credentials of a running server, through its admin
+//! API.
 
 mod add;
 mod show;
 
 use clap::{Args, Subcommand};
-use jackfield_http::AdminClientError;
-use serde_json::Value;
+use jackfield_admin::types::CredentialResponse;
+use jackfield_admin::{AdminClient, AdminRequest};
+use serde::de::DeserializeOwned;
 
 use crate::admin_target::AdminTarget;
 use crate::config::Environment;
 use crate::credential::add::NewCredentialOptions;
 use crate::terminal::print;
 
-/// What to do with which server, and how to show it.
+/// Options and subcommand of `jackfield credential`.
 #[derive(Args)]
 pub(crate) struct CredentialArguments {
     #[command(flatten)]
     server: AdminTarget,
-    /// Show what the server answers, as it is.
+    /// Print the server's response as JSON.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -27,96 +28,118 @@ pub(crate) struct CredentialArguments {
 
 #[derive(Subcommand)]
 enum CredentialCommand {
-    /// List all credentials, and how they stand.
+    /// List all credentials with their state.
     List,
     /// Show one credential with its models.
     Show {
-        /// The credential.
+        /// Id of the credential.
         id: String,
     },
-    /// Add a credential, which the server keeps. Secrets never stand on the command line.
+    /// Add a credential, which the server saves. Secrets are never arguments.
     Add(Box<NewCredentialOptions>),
-    /// Remove a credential that was added.
+    /// Remove a credential that `add` created.
     Remove {
-        /// The credential.
+        /// Id of the credential.
         id: String,
     },
-    /// Put a credential to use again.
+    /// Enable a credential.
     Enable {
-        /// The credential.
+        /// Id of the credential.
         id: String,
     },
-    /// Leave a credential out of use; calls under way end as they are.
+    /// Disable a credential; attempts in progress end normally.
     Disable {
-        /// The credential.
+        /// Id of the credential.
         id: String,
     },
-    /// Forget a credential's failures, so that it may be used at once.
+    /// Clear a credential's failures and cooldowns.
     Reset {
-        /// The credential.
+        /// Id of the credential.
         id: String,
     },
-    /// Renew a credential's tokens now.
+    /// Refresh a credential's tokens now.
     Refresh {
-        /// The credential.
+        /// Id of the credential.
         id: String,
     },
 }
 
-/// Does it, and shows what came of it.
+/// Runs the subcommand and prints the response.
 pub(crate) async fn run(
     arguments: CredentialArguments,
     environment: &dyn Environment,
 ) -> Result<(), String> {
     let client = arguments.server.client(environment)?;
-    let (response, shown): (Result<Value, AdminClientError>, Output) = match &arguments.command {
-        CredentialCommand::List => (client.get(&[CREDENTIALS]).await, Output::List),
-        CredentialCommand::Show { id } => (client.get(&[CREDENTIALS, id]).await, Output::Details),
-        CredentialCommand::Add(new) => {
-            let body = new.body(environment, std::io::stdin().lock())?;
-            let response = client.post(&[CREDENTIALS], Some(&body)).await;
-            (response, Output::Changed("added"))
+    let output = Output {
+        client,
+        json: arguments.json,
+    };
+    match &arguments.command {
+        CredentialCommand::List => {
+            let request = AdminRequest::list_credentials();
+            output.of(&request, show::list).await
+        }
+        CredentialCommand::Show { id } => {
+            let request = AdminRequest::show_credential(id);
+            output.of(&request, show::details).await
+        }
+        CredentialCommand::Add(options) => {
+            let new = options.credential(environment, std::io::stdin().lock())?;
+            let request = AdminRequest::add_credential(&new).map_err(|error| error.to_string())?;
+            output.change(&request, "added").await
         }
         CredentialCommand::Remove { id } => {
-            (client.delete(&[CREDENTIALS, id]).await, Output::Removed)
+            let request = AdminRequest::remove_credential(id);
+            output.of(&request, show::removed).await
         }
         CredentialCommand::Enable { id } => {
-            let response = client.post(&[CREDENTIALS, id, "enable"], None).await;
-            (response, Output::Changed("enabled"))
+            let request = AdminRequest::enable_credential(id);
+            output.change(&request, "enabled").await
         }
         CredentialCommand::Disable { id } => {
-            let response = client.post(&[CREDENTIALS, id, "disable"], None).await;
-            (response, Output::Changed("disabled"))
+            let request = AdminRequest::disable_credential(id);
+            output.change(&request, "disabled").await
         }
         CredentialCommand::Reset { id } => {
-            let response = client.post(&[CREDENTIALS, id, "reset"], None).await;
-            (response, Output::Changed("reset"))
+            let request = AdminRequest::reset_credential(id);
+            output.change(&request, "reset").await
         }
         CredentialCommand::Refresh { id } => {
-            let response = client.post(&[CREDENTIALS, id, "refresh"], None).await;
-            (response, Output::Changed("refreshed"))
+            let request = AdminRequest::refresh_credential(id);
+            output.change(&request, "refreshed").await
         }
-    };
-    let response = response.map_err(|error| error.to_string())?;
-    if arguments.json {
-        print(&format!("{response:#}"));
-        return Ok(());
     }
-    match shown {
-        Output::List => show::list(&response),
-        Output::Details => show::details(&response),
-        Output::Changed(what) => show::changed(&response, what),
-        Output::Removed => show::removed(&response),
-    }
-    Ok(())
 }
 
-/// How an answer is put to people.
-enum Output {
-    List,
-    Details,
-    Changed(&'static str),
-    Removed,
+/// Sends requests and prints their responses.
+struct Output {
+    client: AdminClient,
+    json: bool,
 }
 
-const CREDENTIALS: &str = "credentials";
+impl Output {
+    async fn of<R: DeserializeOwned>(
+        &self,
+        request: &AdminRequest<R>,
+        show: impl FnOnce(&R),
+    ) -> Result<(), String> {
+        if self.json {
+            let response = self.client.send_raw(request).await;
+            let response = response.map_err(|error| error.to_string())?;
+            print(&format!("{response:#}"));
+        } else {
+            let response = self.client.send(request).await;
+            show(&response.map_err(|error| error.to_string())?);
+        }
+        Ok(())
+    }
+
+    async fn change(
+        &self,
+        request: &AdminRequest<CredentialResponse>,
+        participle: &str,
+    ) -> Result<(), String> {
+        let show = |response: &CredentialResponse| show::changed(response, participle);
+        self.of(request, show).await
+    }
+}

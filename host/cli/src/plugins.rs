@@ -1,20 +1,23 @@
-//! Plugins as people see them: on the terminal, and through the admin API.
+//! Plugins on the terminal (`jackfield plugin list`) and in the admin API.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use jackfield_http::{PluginAdmin, PluginAdminError};
+use jackfield_admin::{PluginAdmin, PluginAdminError, types};
 use jackfield_runtime::{
     CONTRACT_VERSION, Engine, GenerationStatus, Origin, PluginDir, PluginStatus, Registry,
     RollbackError,
 };
-use serde_json::{Value, json};
 
 use crate::built_in::BUILT_IN;
 use crate::terminal::{print, print_table};
 use crate::wire::error_chain;
 
-/// Lists the plugins that would serve, and those that cannot.
+/// Lists the plugins that `serve` would use, and those that it could not use.
+///
+/// # Errors
+///
+/// If at least one plugin cannot be used.
 pub(crate) async fn list(folder: Option<&Path>) -> Result<(), String> {
     let engine = Engine::new(None).map_err(|error| error_chain(&error))?;
     let registry = Arc::new(Registry::new(engine));
@@ -37,11 +40,11 @@ pub(crate) async fn list(folder: Option<&Path>) -> Result<(), String> {
     if rejected == 0 {
         Ok(())
     } else {
-        Err(format!("{rejected} plugin(s) cannot serve"))
+        Err(format!("{rejected} plugin(s) cannot be used"))
     }
 }
 
-/// Plugins as a table, and below it what is wrong with any.
+/// Prints plugins as a table, and below it the problems.
 pub(crate) fn show(plugins: &[PluginStatus]) {
     let serving = |plugin: &PluginStatus| {
         let generation = plugin.serving.as_ref()?;
@@ -61,12 +64,12 @@ pub(crate) fn show(plugins: &[PluginStatus]) {
     );
     for plugin in plugins {
         if let Some(problem) = &plugin.problem {
-            print(&format!("  {}.wasm is refused: {problem}", plugin.name));
+            print(&format!("  {}.wasm cannot be used: {problem}", plugin.name));
         }
     }
 }
 
-/// Characters of a digest that tell versions apart.
+/// Characters of a digest that are shown: enough to tell versions apart.
 const DIGEST_CHARS: usize = 12;
 
 fn origin(origin: &Origin) -> String {
@@ -76,50 +79,57 @@ fn origin(origin: &Origin) -> String {
     }
 }
 
-/// The plugins behind the admin API.
+/// Plugins for the admin API.
 pub(crate) struct RegistryAdmin(pub(crate) Arc<Registry>);
 
 impl PluginAdmin for RegistryAdmin {
-    fn list(&self) -> Value {
-        json!({
-            "plugins": self.0.status().iter().map(plugin).collect::<Vec<_>>(),
-            "instances_alive": self.0.engine().instances_alive(),
-        })
+    fn list(&self) -> Vec<types::Plugin> {
+        self.0.status().iter().map(plugin).collect()
     }
 
-    fn rollback(&self, name: &str) -> Result<Value, PluginAdminError> {
+    fn instances_alive(&self) -> usize {
+        self.0.engine().instances_alive()
+    }
+
+    fn rollback(&self, name: &str) -> Result<types::RolledBack, PluginAdminError> {
         let id = self.0.rollback(name).map_err(|error| match &error {
             RollbackError::Unknown(_) => PluginAdminError::Unknown(error.to_string()),
             RollbackError::NoPreviousVersion(_) => {
                 PluginAdminError::NoPreviousVersion(error.to_string())
             }
         })?;
-        Ok(json!({ "name": &*id.name, "generation": id.generation }))
+        Ok(types::RolledBack {
+            name: id.name.to_string(),
+            generation: id.generation,
+        })
     }
 }
 
-fn plugin(status: &PluginStatus) -> Value {
-    json!({
-        "name": &*status.name,
-        "serving": status.serving.as_ref().map(generation),
-        "previous": status.previous.as_ref().map(generation),
-        "generations_alive": status.alive,
-        "swaps": status.swaps,
-        "problem": status.problem,
-    })
+fn plugin(status: &PluginStatus) -> types::Plugin {
+    types::Plugin {
+        name: status.name.to_string(),
+        serving: status.serving.as_ref().map(generation),
+        previous: status.previous.as_ref().map(generation),
+        generations_alive: status.alive.clone(),
+        swaps: status.swaps,
+        problem: status.problem.clone(),
+    }
 }
 
-fn generation(status: &GenerationStatus) -> Value {
+fn generation(status: &GenerationStatus) -> types::Generation {
     let instances = status.instances;
-    json!({
-        "generation": status.generation,
-        "kind": status.kind.label(),
-        "version": status.version,
-        "wit": CONTRACT_VERSION.to_string(),
-        "sha256": status.digest,
-        "from": origin(&status.origin),
-        "instances": { "made": instances.created, "idle": instances.idle },
-        "calls": instances.calls,
-        "faults": instances.faults,
-    })
+    types::Generation {
+        generation: status.generation,
+        kind: status.kind.label().to_owned(),
+        version: status.version.clone(),
+        contract_version: CONTRACT_VERSION.to_string(),
+        sha256: status.digest.clone(),
+        from: origin(&status.origin),
+        instances: types::Instances {
+            created: instances.created,
+            idle: instances.idle,
+        },
+        calls: instances.calls,
+        faults: instances.faults,
+    }
 }

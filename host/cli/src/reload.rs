@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jackfield_admin::types;
+use jackfield_admin::{AdminRequest, AdminToken, ConfigAdmin, ConfigAdminError};
 use jackfield_auth::{
     AuthManager, BoxFuture, PersistedState, Reconfiguration, ReconfigureSummary, Registration,
 };
 use jackfield_dispatch::snapshot::Snapshot;
-use jackfield_http::{AdminToken, Api, ConfigAdmin, ConfigAdminError};
-use serde_json::{Value, json};
+use jackfield_http::Api;
 
 use crate::admin_target::AdminTarget;
 use crate::catalog::Catalog;
@@ -64,7 +65,7 @@ impl Reload {
     /// # Errors
     ///
     /// Why everything is as it was.
-    pub(crate) async fn reload(&self) -> Result<Value, ConfigAdminError> {
+    pub(crate) async fn reload(&self) -> Result<types::Reloaded, ConfigAdminError> {
         let reloaded = self.try_reload().await;
         match &reloaded {
             Ok(reloaded) => reloaded.log(),
@@ -75,7 +76,7 @@ impl Reload {
             }
             Err(error) => tracing::error!(%error, "no configuration was read"),
         }
-        reloaded.map(|reloaded| reloaded.to_json())
+        reloaded.map(Reloaded::into_response)
     }
 
     async fn try_reload(&self) -> Result<Reloaded, ConfigAdminError> {
@@ -219,7 +220,7 @@ impl Reload {
 }
 
 impl ConfigAdmin for Reload {
-    fn reload(&self) -> BoxFuture<'_, Result<Value, ConfigAdminError>> {
+    fn reload(&self) -> BoxFuture<'_, Result<types::Reloaded, ConfigAdminError>> {
         Box::pin(self.reload())
     }
 }
@@ -250,38 +251,37 @@ impl Reloaded {
         );
     }
 
-    fn to_json(&self) -> Value {
-        json!({
-            "configuration": self.configuration,
-            "credentials": {
-                "all": self.credentials.total,
-                "added": self.credentials.added,
-                "changed": self.credentials.changed,
-                "removed": self.credentials.removed,
+    fn into_response(self) -> types::Reloaded {
+        types::Reloaded {
+            configuration: self.configuration,
+            credentials: types::ReloadCounts {
+                all: self.credentials.total,
+                added: self.credentials.added,
+                changed: self.credentials.changed,
+                removed: self.credentials.removed,
             },
-            "warnings": self.warnings,
-        })
+            warnings: self.warnings,
+        }
     }
 }
 
-/// Has a running server read its configuration anew, and says what that changed.
+/// Makes a running server reload its configuration, and prints what changed.
 pub(crate) async fn request_reload(
     server: &AdminTarget,
     environment: &dyn Environment,
 ) -> Result<(), String> {
     let client = server.client(environment)?;
-    let response = client.post(&["reload"], None).await;
-    let response = response.map_err(|error| error.to_string())?;
-    let count = |name: &str| response["credentials"][name].as_u64().unwrap_or(0);
+    let response = client.send(&AdminRequest::reload()).await;
+    let types::Reloaded {
+        credentials,
+        warnings,
+        ..
+    } = response.map_err(|error| error.to_string())?;
     print(&format!(
-        "the configuration was read anew: {} credential(s), of which {} added, {} changed; {} removed",
-        count("all"),
-        count("added"),
-        count("changed"),
-        count("removed")
+        "configuration reloaded: {} credential(s), of which {} added, {} changed; {} removed",
+        credentials.all, credentials.added, credentials.changed, credentials.removed
     ));
-    let warnings = response["warnings"].as_array().into_iter().flatten();
-    for warning in warnings.filter_map(Value::as_str) {
+    for warning in &warnings {
         print(&format!("  {warning}"));
     }
     Ok(())

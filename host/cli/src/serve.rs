@@ -6,9 +6,10 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
+use jackfield_admin::admin_router;
 use jackfield_auth::AuthManager;
 use jackfield_http::limits::DRAIN_MAX;
-use jackfield_http::{Drain, admin_router, api_router, serve as serve_http};
+use jackfield_http::{Drain, api_router, serve as serve_http};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jackfield_admin::{Admin, AdminParts, AdminToken};
 use jackfield_auth::{AuthManager, AuthParts, Registration, Store, StoredCredential};
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher};
-use jackfield_http::{Admin, AdminParts, AdminToken, Api, HttpUpstream};
+use jackfield_http::{Api, HttpUpstream};
 use jackfield_runtime::{Engine, PluginDir, Registry};
 use jackfield_store::{Key, SqliteStore};
 

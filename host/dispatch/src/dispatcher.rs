@@ -353,7 +353,7 @@ impl Dispatcher {
             return true;
         }
         tracing::warn!(call = %context.call.id, %provider, "the retry budget is used up");
-        context.trace.step(Step::BudgetSpent {
+        context.trace.step(Step::BudgetExhausted {
             provider: Arc::from(provider.as_str()),
         });
         false

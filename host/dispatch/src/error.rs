@@ -104,7 +104,7 @@ impl CallError {
     /// A label of few values, for metrics and for the header that marks our own errors.
     pub fn label(&self) -> &'static str {
         match self {
-            Self::CredentialNotFound(_) => "auth-not-found",
+            Self::CredentialNotFound(_) => "credential-not-found",
             Self::Deadline(_) => "deadline",
             Self::ExecutorNotFound { .. } | Self::Misconfigured(_) | Self::ProviderNotFound(_) => {
                 "misconfigured"
@@ -113,7 +113,7 @@ impl CallError {
             Self::NotSupported { .. } => "not-supported",
             Self::Plugin(_) => "plugin",
             Self::SelectorRefused { .. } => "selector-refused",
-            Self::NoCredentialAvailable { .. } => "unfit",
+            Self::NoCredentialAvailable { .. } => "unavailable",
             Self::Untranslatable(_) => "untranslatable",
             Self::UnknownModel(_) => "unknown-model",
             Self::Upstream(_) => "upstream",

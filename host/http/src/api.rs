@@ -1,4 +1,4 @@
-//! What clients may call: four APIs, each as its own clients know it, and two probes.
+//! The endpoints for clients: the APIs of OpenAI, Anthropic and Gemini, and two probes.
 
 mod admit;
 mod gemini;
@@ -19,24 +19,27 @@ use jackfield_dispatch::{Dispatcher, Embed, Operation};
 use uuid::Uuid;
 
 use crate::client_keys::ClientKeys;
+use crate::errors::ErrorClass;
 use crate::render::{self, GatewayError};
+pub(crate) use admit::IngressError;
 use admit::{Endpoint, admit};
 
-/// What the clients' server needs.
+/// The server for clients.
 pub struct Api {
     dispatcher: Arc<Dispatcher>,
     keys: ClientKeys,
     draining: AtomicBool,
-    /// When the server started, in seconds since the Unix epoch: what models are said to be of.
+    /// When the server started, in seconds since the Unix epoch. Lists of models need a time of
+    /// creation, and Jackfield does not know the real ones.
     started: u64,
 }
 
 impl Api {
-    /// Serves this dispatcher to whoever has one of these keys.
+    /// Creates a server that passes the calls of clients with these keys to the dispatcher.
     pub fn new(dispatcher: Arc<Dispatcher>, keys: ClientKeys) -> Self {
         #[expect(
             clippy::disallowed_methods,
-            reason = "shown to people, and never compared"
+            reason = "shown to clients, and never compared"
         )]
         let started = SystemTime::now().duration_since(UNIX_EPOCH);
         let started = started.map_or(0, |time| time.as_secs());
@@ -48,23 +51,23 @@ impl Api {
         }
     }
 
-    /// Lets those in who have one of these keys, from now on, and nobody else.
+    /// Replaces the keys of all clients.
     pub fn set_keys(&self, keys: ClientKeys) {
         self.keys.replace(keys);
     }
 
-    /// Whether the server is about to end.
+    /// Returns whether the server is shutting down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// From now on `/readyz` says that no more should come here.
+    /// Makes `/readyz` fail, so that a load balancer sends no more calls.
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 }
 
-/// The routes for clients.
+/// Returns the routes for clients.
 pub fn api_router(api: Arc<Api>) -> Router {
     let generate = |dialect| endpoint(dialect, Operation::Generate);
     let embed = Operation::Embed(Embed::Plain);
@@ -92,7 +95,7 @@ pub fn api_router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
-/// A path that says what is asked for, and in which dialect; the rest is in the body.
+/// Returns the handler of a path that determines dialect and operation. The model is in the body.
 fn endpoint(dialect: Dialect, operation: Operation) -> MethodRouter<Arc<Api>> {
     post(
         async move |State(api): State<Arc<Api>>, request: Request<Body>| {
@@ -117,12 +120,12 @@ async fn serve(api: &Api, endpoint: Endpoint, request: Request<Body>) -> Respons
     }
 }
 
-/// Whether calls can be served: every provider has its executor, and the server is not stopping.
+/// `GET /readyz`: 200 if every provider has its executor and the server is not shutting down.
 async fn ready(State(api): State<Arc<Api>>) -> Response<Body> {
     let snapshot = api.dispatcher.snapshot();
     let mut missing: Vec<String> = Vec::new();
     if api.draining.load(Ordering::Relaxed) {
-        missing.push("the server is stopping".to_owned());
+        missing.push("the server is shutting down".to_owned());
     }
     if !snapshot.selectors.contains_key(&snapshot.routing.selector) {
         missing.push(format!(
@@ -146,26 +149,19 @@ async fn ready(State(api): State<Arc<Api>>) -> Response<Body> {
 
 async fn unknown_path(request: Request<Body>) -> Response<Body> {
     let path = request.uri().path();
-    let message = format!("there is no {} {path} here", request.method());
-    let dialect = dialect_of_path(path);
-    let error = GatewayError::new(StatusCode::NOT_FOUND, "unknown-path", &message);
-    let code = Some("unknown_url");
-    render::gateway_error(GatewayError { code, ..error }, dialect, &new_id())
+    let message = format!("unknown endpoint: {} {path}", request.method());
+    let error = GatewayError::new(ErrorClass::UNKNOWN_PATH, &message);
+    render::gateway_error(&error, dialect_of_path(path), &new_id())
 }
 
 async fn method_not_allowed(request: Request<Body>) -> Response<Body> {
     let path = request.uri().path();
-    let message = format!("{path} does not take {}", request.method());
-    let error = GatewayError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", &message);
-    let code = Some("method_not_allowed");
-    render::gateway_error(
-        GatewayError { code, ..error },
-        dialect_of_path(path),
-        &new_id(),
-    )
+    let message = format!("method {} is not allowed for {path}", request.method());
+    let error = GatewayError::new(ErrorClass::METHOD_NOT_ALLOWED, &message);
+    render::gateway_error(&error, dialect_of_path(path), &new_id())
 }
 
-/// Whose client it is that calls a path wrongly.
+/// Guesses the client's dialect from a wrong path, to render the error in it.
 fn dialect_of_path(path: &str) -> Dialect {
     if path.starts_with("/v1beta/") {
         Dialect::Gemini

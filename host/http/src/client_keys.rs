@@ -1,4 +1,4 @@
-//! The clients' keys: who may ask, and under which name.
+//! The clients' keys, and the names of their owners.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,27 +11,27 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
-/// The keys of all clients, which may be replaced while they are in use.
+/// The keys of all clients. A reload can replace them.
 ///
-/// Keys are compared by their digests: how long a look-up takes tells nothing of a key.
+/// Keys are looked up by their digests, so that the duration of a look-up tells nothing about a key.
 #[derive(Default)]
 pub struct ClientKeys {
     names: ArcSwap<HashMap<[u8; 32], Arc<str>>>,
 }
 
-/// Why a client may not ask.
+/// Why a client has no access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ClientKeyError {
     #[error(
         "no API key was given; send one as `Authorization: Bearer KEY`, `x-api-key` or `x-goog-api-key`"
     )]
     Missing,
-    #[error("the API key is not known")]
+    #[error("the API key is unknown; use one of the proxy's client keys")]
     Unknown,
 }
 
 impl ClientKeys {
-    /// Keys by the names of their clients. Without any, everybody may ask.
+    /// Creates keys with the names of their clients. Without keys, every client has access.
     pub fn new<'a>(keys: impl IntoIterator<Item = (&'a str, &'a SecretString)>) -> Self {
         let entry = |(name, key): (&str, &SecretString)| {
             (digest(key.expose_secret().as_bytes()), Arc::from(name))
@@ -41,12 +41,12 @@ impl ClientKeys {
         }
     }
 
-    /// Takes other keys in place of these.
+    /// Replaces all keys.
     pub(crate) fn replace(&self, other: Self) {
         self.names.store(other.names.into_inner());
     }
 
-    /// The name of the client that sends these headers, and calls a path with this query.
+    /// Returns the name of the client that sends these headers and this query.
     pub(crate) fn principal(
         &self,
         headers: &HeaderMap,
@@ -68,10 +68,10 @@ impl ClientKeys {
     }
 }
 
-/// Who asks where no keys are configured.
-const ANONYMOUS: &str = "anybody";
+/// Name of every client if no keys are configured.
+const ANONYMOUS: &str = "anonymous";
 
-/// The key that a client sent in a header, where OpenAI's, Anthropic's and Google's SDKs put it.
+/// Returns the key from the headers in which the SDKs of OpenAI, Anthropic and Google send it.
 fn key_from_headers(headers: &HeaderMap) -> Option<&[u8]> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         return Some(bearer(value.as_bytes()));
@@ -81,7 +81,7 @@ fn key_from_headers(headers: &HeaderMap) -> Option<&[u8]> {
     others.next().map(|value| value.as_bytes())
 }
 
-/// The key in a query, where Google's documentation of its HTTP API puts it.
+/// Returns the key from the query, where Google's documentation of its HTTP API has it.
 fn key_from_query(query: &str) -> Option<Cow<'_, [u8]>> {
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     let (_, key) = pairs.find(|(name, _)| name == "key")?;
@@ -91,9 +91,9 @@ fn key_from_query(query: &str) -> Option<Cow<'_, [u8]>> {
     })
 }
 
-/// The token of a `Bearer` value, whose scheme may be in any case (RFC 9110, section 11.1); or the
-/// whole value, since some tools send the bare key.
-pub(crate) fn bearer(value: &[u8]) -> &[u8] {
+/// Returns the token of a `Bearer` value, whose scheme is case-insensitive (RFC 9110, section 11.1). A
+/// value without the scheme is returned whole, since some tools send the bare key.
+pub fn bearer(value: &[u8]) -> &[u8] {
     match value.split_at_checked(7) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
         _ => value,

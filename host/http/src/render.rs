@@ -1,51 +1,54 @@
-//! Answers and errors as HTTP responses in the client's dialect. The one place that chooses the
-//! status of an error.
+//! Writes responses and errors as HTTP responses in the client's dialect. `errors.rs` chooses the status
+//! of an error.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Response};
 use jackfield_credential::{Failure, Scope, kind};
 use jackfield_dialect::ir::Warning;
 use jackfield_dialect::{CooldownBody, Dialect, ErrorBody, ProviderError, translate_error};
 use jackfield_dispatch::{CallError, ClientResponse, ResponseBody, UpstreamFailure};
 
-/// On every response: how the call is found in logs.
+use crate::errors::ErrorClass;
+
+/// On every response: the id of the call in the logs and in the admin API.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-jackfield-request-id");
 
-/// On every error that Jackfield made itself, with what went wrong: it tells them from a
-/// provider's.
+/// On every error that Jackfield generated: its label. Errors of a provider do not have it.
 pub(crate) const GATEWAY_ERROR: HeaderName = HeaderName::from_static("x-jackfield-error");
 
-/// On answers that went through a translation: the members of the request that did not.
+/// On translated responses: the members of the request that were dropped or changed.
 pub(crate) const WARNINGS: HeaderName = HeaderName::from_static("x-jackfield-warnings");
 
-/// On answers that the host made up by an estimate: of what.
+/// On responses that the host estimated: what it estimated.
 pub(crate) const ESTIMATED: HeaderName = HeaderName::from_static("x-jackfield-estimated");
 
-/// An error that Jackfield made itself.
+/// An error that Jackfield generated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GatewayError<'a> {
-    pub(crate) status: StatusCode,
-    /// For the header, of few values.
-    pub(crate) label: &'static str,
-    /// For programs, beside what the dialect itself has for the status.
-    pub(crate) code: Option<&'a str>,
+    pub(crate) class: ErrorClass,
     pub(crate) message: &'a str,
+    /// The member of the request that caused the error.
     pub(crate) param: Option<&'a str>,
     pub(crate) retry_after: Option<Duration>,
-    /// The model that cools, and its provider if there is only one.
-    pub(crate) cooldown: Option<(&'a str, Option<&'a str>)>,
+    pub(crate) cooldown: Option<Cooldown<'a>>,
+}
+
+/// The model that cools.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cooldown<'a> {
+    pub(crate) model: &'a str,
+    /// Its provider, if only one serves the model.
+    pub(crate) provider: Option<&'a str>,
 }
 
 impl<'a> GatewayError<'a> {
-    pub(crate) fn new(status: StatusCode, label: &'static str, message: &'a str) -> Self {
+    pub(crate) fn new(class: ErrorClass, message: &'a str) -> Self {
         Self {
-            status,
-            label,
-            code: None,
+            class,
             message,
             param: None,
             retry_after: None,
@@ -53,8 +56,8 @@ impl<'a> GatewayError<'a> {
         }
     }
 
-    /// How long to wait, in seconds: rounded up, since a client that comes back a moment too early
-    /// waits once more.
+    /// Returns the wait in seconds, rounded up: a client that repeats the call a moment too early would
+    /// have to wait once more.
     fn retry_after_seconds(&self) -> Option<u64> {
         let wait = self.retry_after?;
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -62,7 +65,7 @@ impl<'a> GatewayError<'a> {
     }
 }
 
-/// The response to a call that was answered.
+/// Returns the response to a successful call.
 pub(crate) fn call_response(client_response: ClientResponse, id: &Arc<str>) -> Response<Body> {
     let body = match client_response.body {
         ResponseBody::Whole(body) => Body::from(body),
@@ -81,8 +84,8 @@ pub(crate) fn call_response(client_response: ClientResponse, id: &Arc<str>) -> R
     with_request_id(response, id)
 }
 
-/// The members that a translation lost, by name, separated by commas; what became of each is in the
-/// request's record.
+/// Returns the names of the members that a translation dropped or changed, separated by commas. The call
+/// log has the details.
 fn warnings_header(warnings: &[Warning]) -> Option<HeaderValue> {
     if warnings.is_empty() {
         return None;
@@ -107,10 +110,10 @@ fn warnings_header(warnings: &[Warning]) -> Option<HeaderValue> {
     HeaderValue::from_str(&text).ok()
 }
 
-/// The most of a member's name that a header shows, in characters: a client may make one up.
+/// Longest part of a member's name in a header, in characters: a client can send any name.
 const FIELD_CHARS_MAX: usize = 64;
 
-/// The response to a call that was not.
+/// Returns the response to a failed call.
 pub(crate) fn call_error(error: &CallError, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
     if let CallError::Upstream(failure) = error
         && let Some(response) = upstream_error(failure, dialect)
@@ -118,62 +121,79 @@ pub(crate) fn call_error(error: &CallError, dialect: Dialect, id: &Arc<str>) -> 
         return with_request_id(response, id);
     }
     let message = error.to_string();
-    let (status, retry_after) = status_of(error);
-    let own = GatewayError {
-        code: error.code(),
-        retry_after,
+    let gateway = GatewayError {
+        retry_after: retry_after(error),
         cooldown: cooldown_of(error),
         param: match error {
             CallError::Untranslatable(refusal) if !refusal.field.is_empty() => Some(&refusal.field),
             _ => None,
         },
-        ..GatewayError::new(status, error.label(), &message)
+        ..GatewayError::new(ErrorClass::of_call(error), &message)
     };
-    gateway_error(own, dialect, id)
+    gateway_error(&gateway, dialect, id)
 }
 
-/// The model that cools, and its provider if there is only one.
-fn cooldown_of(error: &CallError) -> Option<(&str, Option<&str>)> {
+fn retry_after(error: &CallError) -> Option<Duration> {
+    match error {
+        CallError::NoCredentialAvailable { retry_after, .. } => *retry_after,
+        CallError::Upstream(failure) => failure.failure.retry_after,
+        _ => None,
+    }
+}
+
+fn cooldown_of(error: &CallError) -> Option<Cooldown<'_>> {
     match error {
         CallError::NoCredentialAvailable {
             model,
             unavailable,
             provider,
             ..
-        } if unavailable.all_cooling() => Some((model, provider.as_deref())),
+        } if unavailable.all_cooling() => Some(Cooldown {
+            model,
+            provider: provider.as_deref(),
+        }),
         _ => None,
     }
 }
 
-/// An error of our own, in the client's dialect.
+/// Returns an error of Jackfield in the client's dialect.
 pub(crate) fn gateway_error(
-    error: GatewayError<'_>,
+    error: &GatewayError<'_>,
     dialect: Dialect,
     id: &Arc<str>,
 ) -> Response<Body> {
-    let (kind, code) = dialect.error_kind(error.status.as_u16());
+    let ErrorClass {
+        status,
+        code,
+        label,
+    } = error.class;
+    let (kind, default_code) = dialect.error_kind(status.as_u16());
     let wait = error.retry_after_seconds().unwrap_or_default();
-    let text = humantime::format_duration(Duration::from_secs(wait)).to_string();
-    let cooldown = error.cooldown.map(|(model, provider)| CooldownBody {
-        model,
-        provider,
-        reset_time: &text,
+    let reset_time = humantime::format_duration(Duration::from_secs(wait)).to_string();
+    let cooldown = error.cooldown.map(|cooldown| CooldownBody {
+        model: cooldown.model,
+        provider: cooldown.provider,
+        reset_time: &reset_time,
         reset_seconds: wait,
     });
     let body = dialect.render_error(&ErrorBody {
         message: error.message,
         kind,
-        code: error.code.or(code),
+        code: match dialect {
+            // In Gemini's errors, `code` is the HTTP status as a number.
+            Dialect::Gemini => Some(status.as_str()),
+            _ => code.or(default_code),
+        },
         param: error.param,
         cooldown: cooldown.filter(|_| wait > 0),
     });
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = error.status;
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(GATEWAY_ERROR, HeaderValue::from_static(error.label));
-    if let Some(seconds) = error.retry_after_seconds() {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    headers.insert(GATEWAY_ERROR, HeaderValue::from_static(label));
+    if wait > 0 {
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait));
     }
     with_request_id(response, id)
 }
@@ -185,8 +205,8 @@ pub(crate) fn with_request_id(mut response: Response<Body>, id: &Arc<str>) -> Re
     response
 }
 
-/// What the provider said, if it may be shown. Its words about a credential may not: they hold
-/// parts of the operator's key, and name accounts that are no client's business.
+/// Returns the provider's error response, if the client may see it. An error about a credential stays
+/// hidden: it can contain parts of the operator's key and names of accounts.
 fn upstream_error(failure: &UpstreamFailure, dialect: Dialect) -> Option<Response<Body>> {
     let upstream_response = failure
         .response
@@ -221,57 +241,9 @@ fn is_credential_error(failure: &Failure) -> bool {
     failure.scope == Scope::Credential || failure.kind == kind::AUTHENTICATION
 }
 
-/// Status and hint of an error.
-fn status_of(error: &CallError) -> (StatusCode, Option<Duration>) {
-    let status = match error {
-        CallError::CredentialNotFound(_) | CallError::UnknownModel(_) => StatusCode::NOT_FOUND,
-        CallError::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
-        CallError::ExecutorNotFound { .. }
-        | CallError::Misconfigured(_)
-        | CallError::ProviderNotFound(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        // Not 501: SDKs ask again after any status of the server's.
-        CallError::InvalidRequest(_)
-        | CallError::NotSupported { .. }
-        | CallError::Untranslatable(_) => StatusCode::BAD_REQUEST,
-        CallError::Plugin(_) => StatusCode::BAD_GATEWAY,
-        CallError::SelectorRefused { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        CallError::NoCredentialAvailable {
-            unavailable,
-            retry_after,
-            ..
-        } => {
-            let status = if unavailable.all_cooling() {
-                StatusCode::TOO_MANY_REQUESTS
-            } else {
-                StatusCode::SERVICE_UNAVAILABLE
-            };
-            return (status, *retry_after);
-        }
-        CallError::Upstream(failure) => return upstream_status(failure),
-    };
-    (status, None)
-}
-
-fn upstream_status(failure: &UpstreamFailure) -> (StatusCode, Option<Duration>) {
-    let reported = failure
-        .failure
-        .status
-        .and_then(|status| StatusCode::from_u16(status).ok());
-    let status = match (
-        reported.filter(StatusCode::is_client_error),
-        failure.failure.scope,
-    ) {
-        (Some(status), _) => status,
-        (None, Scope::Request) => StatusCode::BAD_REQUEST,
-        (None, _) => reported
-            .filter(StatusCode::is_server_error)
-            .unwrap_or(StatusCode::BAD_GATEWAY),
-    };
-    (status, failure.failure.retry_after)
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
     use http_body_util::BodyExt;
     use jackfield_credential::{Reasons, Unavailable};
     use serde_json::{Value, json};
@@ -288,10 +260,13 @@ mod tests {
         let response = call_error(&error, Dialect::OpenaiChat, &Arc::from("id"));
         let wait = response.headers()[RETRY_AFTER].to_str().unwrap_or_default();
         let (status, wait) = (response.status().as_u16(), wait.to_owned());
+        (status, wait, json_of(response).await)
+    }
+
+    async fn json_of(response: Response<Body>) -> Value {
         let body = response.into_body().collect().await;
         let body = body.map(http_body_util::Collected::to_bytes);
-        let body = serde_json::from_slice(&body.unwrap_or_default()).unwrap_or_default();
-        (status, wait, body)
+        serde_json::from_slice(&body.unwrap_or_default()).unwrap_or_default()
     }
 
     #[tokio::test]
@@ -321,7 +296,7 @@ mod tests {
 
     #[tokio::test]
     async fn cliproxyapi_compat_1_10_returns_503_unless_all_are_cooling() {
-        // The seed answers 500; a client can do nothing about it, and may come back.
+        // CLIProxyAPI responds with 500 here. 503 tells the client to try again later.
         let one_barred = Reasons {
             cooling: 1,
             barred: 1,
@@ -333,5 +308,24 @@ mod tests {
             (503, &json!("auth_unavailable"))
         );
         assert_eq!(body["error"].get("reset_seconds"), None);
+    }
+
+    #[tokio::test]
+    async fn gemini_code_is_the_http_status() {
+        let unreachable = ErrorClass {
+            status: StatusCode::BAD_GATEWAY,
+            code: Some("upstream_unreachable"),
+            label: "upstream",
+        };
+        for (class, status) in [
+            (unreachable, 502),
+            (ErrorClass::METHOD_NOT_ALLOWED, 405),
+            (ErrorClass::UNKNOWN_PATH, 404),
+        ] {
+            let error = GatewayError::new(class, "no");
+            let response = gateway_error(&error, Dialect::Gemini, &Arc::from("id"));
+            assert_eq!(response.status(), status);
+            assert_eq!(json_of(response).await["error"]["code"], json!(status));
+        }
     }
 }

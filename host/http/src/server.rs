@@ -1,4 +1,4 @@
-//! The server: connections are accepted within limits, and drained when it is told to stop.
+//! The server: accepts connections up to a limit, and drains them when it stops.
 
 use std::future::Future;
 use std::io;
@@ -16,16 +16,16 @@ use tokio::time::{sleep, timeout};
 
 use crate::limits::{ACCEPT_RETRY_DELAY, CONNECTIONS_MAX, HTTP2_STREAMS_MAX, REQUEST_HEAD_TIMEOUT};
 
-/// How a server ended.
+/// How a server stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drain {
-    /// Every call had ended.
+    /// All calls ended in time.
     Complete,
-    /// Calls were still under way after the longest wait, and were cut off.
+    /// Calls were in progress after the longest wait and were aborted.
     CutOff,
 }
 
-/// Serves until `stop` is ready, then waits for calls under way, but no longer than `drain_max`.
+/// Serves until `stop` is ready, then waits at most `drain_max` for calls in progress.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -49,7 +49,7 @@ pub async fn serve(
         let connection = connections.watch(connection.into_owned());
         #[expect(
             clippy::disallowed_methods,
-            reason = "bounded by `places`, drained by `connections`"
+            reason = "bounded by `permits`, drained by `connections`"
         )]
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -58,6 +58,7 @@ pub async fn serve(
             drop(permit);
         });
     }
+    // New connections fail at once while the others drain.
     drop(listener);
     match timeout(drain_max, connections.shutdown()).await {
         Ok(()) => Drain::Complete,
@@ -78,12 +79,12 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-/// The next connection. What goes wrong with one must not end the server.
+/// Returns the next connection. An error of one connection must not stop the server.
 async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // A small event must not wait for the next one.
+                // Nagle's algorithm would delay a small event until the next one.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "connection without TCP_NODELAY");
                 }
@@ -91,7 +92,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
             }
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
-                tracing::error!(%error, "no connection can be accepted");
+                tracing::error!(%error, "connections cannot be accepted");
                 sleep(ACCEPT_RETRY_DELAY).await;
             }
         }

@@ -1,5 +1,5 @@
-//! The upstream client: connections are pooled by proxy and connect timeout, and nothing is
-//! followed, unpacked or tried again behind the dispatcher's back.
+//! The upstream client. Connections are pooled by proxy and connect timeout. It follows no redirect,
+//! decompresses nothing and retries nothing: the dispatcher decides.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -25,7 +25,7 @@ pub struct HttpUpstream {
 type ClientKey = (Option<Arc<str>>, Duration);
 
 impl HttpUpstream {
-    /// A client without any connection.
+    /// Creates a client without connections.
     pub fn new() -> Self {
         install_crypto_provider();
         Self {
@@ -38,10 +38,10 @@ impl HttpUpstream {
             return Ok(client.clone());
         }
         let client =
-            build(&key).map_err(|error| transport_error("making an HTTP client", error))?;
+            build(&key).map_err(|error| transport_error("creating an HTTP client", error))?;
         let mut clients = self.clients.write();
         if clients.len() >= UPSTREAM_CLIENTS_MAX {
-            // Only proxies that are configured no more are lost for good.
+            // Simple, since it is rare: the clients in use are created again.
             clients.clear();
         }
         Ok(clients.entry(key).or_insert(client).clone())
@@ -61,7 +61,7 @@ impl HttpUpstream {
             headers,
         };
         let body = response.bytes_stream().map(|next| {
-            next.map_err(|error| transport_error("reading the provider's answer", error))
+            next.map_err(|error| transport_error("reading the provider's response", error))
         });
         Ok(UpstreamResponse {
             head,
@@ -70,9 +70,9 @@ impl HttpUpstream {
     }
 }
 
-/// Chooses the process's provider of cryptography, which reqwest wants before its first client.
+/// Installs the process's crypto provider, which reqwest needs before it creates a client.
 pub fn install_crypto_provider() {
-    // Fails if one was chosen before, which is as well.
+    // An error means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
@@ -98,10 +98,10 @@ fn build((proxy, connect): &ClientKey) -> reqwest::Result<Client> {
         .tcp_nodelay(true)
         .pool_max_idle_per_host(UPSTREAM_IDLE_CONNECTIONS_MAX)
         .pool_idle_timeout(UPSTREAM_IDLE_TIMEOUT)
-        // A redirect would carry secrets to a host that nobody granted.
+        // A redirect could send secrets to a host that the operator did not allow.
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
-        // Proxies are the operator's to name, not the environment's.
+        // The configuration names proxies, not the environment.
         .no_proxy();
     match proxy {
         Some(proxy) => builder.proxy(Proxy::all(proxy.as_ref())?).build(),

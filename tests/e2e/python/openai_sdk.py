@@ -50,7 +50,7 @@ assert [model.id for model in client("key-of-team-a").models.list()] == [
 
 # The client key is invalid; then the provider rejects the credential.
 raised = raises(openai.AuthenticationError, lambda: send("mock", key="wrong"))
-assert raised.response.headers["x-jackfield-error"] == "refused"
+assert raised.response.headers["x-jackfield-error"] == "unauthorized"
 raised = raises(openai.AuthenticationError, lambda: send("locked"))
 assert "locked-key" not in str(raised)
 

@@ -1,30 +1,29 @@
-//! Credentials on a terminal, from what the admin API tells. A field that a server of another
-//! version does not tell is left empty.
+//! Prints credentials on a terminal.
 
 use std::time::Duration;
 
-use serde_json::Value;
+use jackfield_admin::types::{
+    Credential, CredentialList, CredentialResponse, Health, HealthState, Removed,
+};
 
 use crate::terminal::{print, print_table};
 
-/// All credentials, a line each.
-pub(super) fn list(response: &Value) {
-    let now = response["now_ms"].as_u64();
-    let none = Vec::new();
-    let credentials = response["credentials"].as_array().unwrap_or(&none);
-    let row = |credential: &Value| {
+/// Prints a table with one line for each credential.
+pub(super) fn list(response: &CredentialList) {
+    let now_ms = response.now_ms;
+    let row = |credential: &Credential| {
         [
-            text(&credential["id"]),
-            text(&credential["provider"]),
-            text(&credential["kind"]),
-            state(credential, now),
-            text(&credential["in_flight"]),
-            text(&credential["priority"]),
-            ago(&credential["last_used_ms"], now),
+            clean(&credential.id),
+            clean(&credential.provider),
+            clean(&credential.kind),
+            state(credential, now_ms),
+            credential.in_flight.to_string(),
+            credential.priority.to_string(),
+            ago(credential.last_used_ms, now_ms),
             from(credential),
         ]
     };
-    let rows: Vec<_> = credentials.iter().map(row).collect();
+    let rows: Vec<_> = response.credentials.iter().map(row).collect();
     let heads = [
         "ID",
         "PROVIDER",
@@ -38,156 +37,145 @@ pub(super) fn list(response: &Value) {
     print_table(heads, &rows);
 }
 
-/// Everything of one credential.
-pub(super) fn details(response: &Value) {
-    let now = response["now_ms"].as_u64();
-    let credential = &response["credential"];
-    let last_failure = &credential["last_failure"];
-    let failed = last_failure["at_ms"].as_u64().map(|_| {
-        let when = ago(&last_failure["at_ms"], now);
-        format!("{when}: {}", text(&last_failure["message"]))
-    });
-    let facts = [
-        ("id", text(&credential["id"])),
-        ("label", text(&credential["label"])),
-        ("provider", text(&credential["provider"])),
-        ("kind", text(&credential["kind"])),
-        ("account", text(&credential["account"])),
-        ("index", text(&credential["index"])),
-        ("from", from(credential)),
-        ("state", state(credential, now)),
-        ("priority", text(&credential["priority"])),
-        ("weight", text(&credential["weight"])),
-        ("prefix", text(&credential["prefix"])),
-        ("proxy", text(&credential["proxy"])),
-        ("secrets", listed(&credential["secrets"])),
-        ("in flight", in_flight(credential)),
-        ("token ends", until(&credential["expires_at_ms"], now)),
-        ("refreshed", ago(&credential["refreshed_at_ms"], now)),
-        ("next refresh", until(&credential["next_refresh_ms"], now)),
-        ("last used", ago(&credential["last_used_ms"], now)),
-        ("last success", ago(&credential["last_success_ms"], now)),
-        ("last failure", failed.unwrap_or_default()),
-    ];
+/// Prints everything about one credential.
+pub(super) fn details(response: &CredentialResponse) {
+    let facts = facts(response);
     for (name, fact) in facts.iter().filter(|(_, fact)| !fact.is_empty()) {
         print(&format!("  {name:<13} {fact}"));
     }
-    models(credential, now);
-}
-
-fn models(credential: &Value, now: Option<u64>) {
-    let none = Vec::new();
-    let models = credential["models"].as_array().unwrap_or(&none);
-    let row = |model: &Value| {
+    print("");
+    let row = |model: &jackfield_admin::types::Model| {
         [
-            text(&model["model"]),
-            health(&model["health"], now),
-            text(&model["error_permille"]),
-            text(&model["latency_ms"]),
+            clean(&model.model),
+            health(&model.health, response.now_ms),
+            model.error_permille.to_string(),
+            model.latency_ms.to_string(),
         ]
     };
-    print("");
-    let rows: Vec<_> = models.iter().map(row).collect();
+    let rows: Vec<_> = response.credential.models.iter().map(row).collect();
     print_table(["MODEL", "STATE", "FAILED OF 1000", "FIRST BYTE MS"], &rows);
 }
 
-/// That something was done.
-pub(super) fn changed(response: &Value, what: &str) {
-    let credential = &response["credential"];
-    let now = response["now_ms"].as_u64();
-    let id = text(&credential["id"]);
-    print(&format!(
-        "{id} is {what}; it is {} now",
-        state(credential, now)
-    ));
+/// Returns names and values; a value that is unknown is empty.
+fn facts(response: &CredentialResponse) -> [(&'static str, String); 19] {
+    let (credential, now_ms) = (&response.credential, response.now_ms);
+    let optional = |text: &Option<String>| text.as_deref().map(clean).unwrap_or_default();
+    let last_failure = credential.last_failure.as_ref().map(|failure| {
+        let when = ago(Some(failure.at_ms), now_ms);
+        format!("{when}: {}", clean(&failure.message))
+    });
+    [
+        ("id", clean(&credential.id)),
+        ("label", optional(&credential.label)),
+        ("provider", clean(&credential.provider)),
+        ("kind", clean(&credential.kind)),
+        ("account", optional(&credential.account)),
+        ("index", clean(&credential.index)),
+        ("from", from(credential)),
+        ("state", state(credential, now_ms)),
+        ("priority", credential.priority.to_string()),
+        ("weight", credential.weight.to_string()),
+        ("prefix", optional(&credential.prefix)),
+        ("proxy", optional(&credential.proxy)),
+        ("in flight", in_flight(credential)),
+        ("token ends", until(credential.expires_at_ms, now_ms)),
+        ("refreshed", ago(credential.refresh.refreshed_at_ms, now_ms)),
+        ("next refresh", until(credential.refresh.due_at_ms, now_ms)),
+        ("last used", ago(credential.last_used_ms, now_ms)),
+        ("last success", ago(credential.last_success_ms, now_ms)),
+        ("last failure", last_failure.unwrap_or_default()),
+    ]
 }
 
-/// That a credential is gone.
-pub(super) fn removed(response: &Value) {
-    print(&format!("{} is removed", text(&response["removed"])));
+/// Prints that a change is done, and the state after it.
+pub(super) fn changed(response: &CredentialResponse, participle: &str) {
+    let id = clean(&response.credential.id);
+    let state = state(&response.credential, response.now_ms);
+    print(&format!("{id} is {participle}; it is {state} now"));
 }
 
-/// How a credential stands, in a few words.
-fn state(credential: &Value, now: Option<u64>) -> String {
-    if credential["enabled"] == false {
+/// Prints that a credential was removed.
+pub(super) fn removed(response: &Removed) {
+    print(&format!("{} is removed", clean(&response.removed)));
+}
+
+/// Returns the state of a credential in a few words.
+fn state(credential: &Credential, now_ms: u64) -> String {
+    if !credential.enabled {
         return "disabled".to_owned();
     }
-    let account = &credential["health"];
-    if account["state"] != "ready" {
-        return health(account, now);
+    if credential.health.state != HealthState::Ready {
+        return health(&credential.health, now_ms);
     }
-    let none = Vec::new();
-    let models = credential["models"].as_array().unwrap_or(&none);
-    let unavailable: Vec<&Value> = models
+    let models = &credential.models;
+    let unavailable: Vec<&Health> = models
         .iter()
-        .map(|model| &model["health"])
-        .filter(|health| health["state"] != "ready")
+        .map(|model| &model.health)
+        .filter(|health| health.state != HealthState::Ready)
         .collect();
     match unavailable.as_slice() {
         [] => "ready".to_owned(),
-        [one] if models.len() == 1 => health(one, now),
+        [one] if models.len() == 1 => health(one, now_ms),
         _ => format!("{} of {} models cool", unavailable.len(), models.len()),
     }
 }
 
-/// How an account or a model stands, and why.
-fn health(health: &Value, now: Option<u64>) -> String {
-    let mut shown = text(&health["state"]);
-    let until = until(&health["until_ms"], now);
-    if !until.is_empty() {
-        shown = format!("{shown}, ends {until}");
+/// Returns the state of a health, its end, and the kind of the failure.
+fn health(health: &Health, now_ms: u64) -> String {
+    let mut text = match health.state {
+        HealthState::Ready => "ready",
+        HealthState::Cooling => "cooling",
+        HealthState::Probing => "probing",
+        HealthState::Barred => "barred",
+        HealthState::Unknown => "in an unknown state",
     }
-    let kind = text(&health["cause"]["kind"]);
-    if kind.is_empty() {
-        shown
-    } else {
-        format!("{shown} ({kind})")
+    .to_owned();
+    let Some(details) = &health.details else {
+        return text;
+    };
+    if details.until_ms.is_some() {
+        text = format!("{text}, ends {}", until(details.until_ms, now_ms));
     }
-}
-
-fn from(credential: &Value) -> String {
-    let origin = &credential["origin"];
-    match origin["file"].as_str() {
-        Some(file) => format!("file {file}"),
-        None => text(&origin["kind"]),
-    }
-}
-
-fn in_flight(credential: &Value) -> String {
-    let now = text(&credential["in_flight"]);
-    match credential["max_in_flight"].as_u64() {
-        Some(most) => format!("{now} of at most {most}"),
-        None => now,
+    match &details.cause {
+        Some(cause) => format!("{text} ({})", clean(&cause.kind)),
+        None => text,
     }
 }
 
-fn listed(values: &Value) -> String {
-    let none = Vec::new();
-    let values = values.as_array().unwrap_or(&none);
-    values.iter().map(text).collect::<Vec<_>>().join(", ")
+fn from(credential: &Credential) -> String {
+    match &credential.origin.file {
+        Some(file) => format!("file {}", clean(file)),
+        None => clean(&credential.origin.kind),
+    }
 }
 
-/// A moment in the past, as the server's clock has it.
-fn ago(moment: &Value, now: Option<u64>) -> String {
-    let past = moment.as_u64().zip(now);
-    let past = past.map(|(moment, now)| now.saturating_sub(moment));
-    past.map(|past| format!("{} ago", span(past)))
+fn in_flight(credential: &Credential) -> String {
+    let now = credential.in_flight;
+    match credential.max_in_flight {
+        Some(max) => format!("{now} of at most {max}"),
+        None => now.to_string(),
+    }
+}
+
+/// Describes a time in the past, by the server's clock: it may differ from the one here.
+fn ago(at_ms: Option<u64>, now_ms: u64) -> String {
+    at_ms
+        .map(|at_ms| format!("{} ago", duration(now_ms.saturating_sub(at_ms))))
         .unwrap_or_default()
 }
 
-/// A moment in the future.
-fn until(moment: &Value, now: Option<u64>) -> String {
-    match moment.as_u64().zip(now) {
-        Some((moment, now)) if moment > now => format!("in {}", span(moment - now)),
-        Some((moment, now)) => format!("{} ago", span(now - moment)),
-        None => String::new(),
+/// Describes a time in the future; it may have passed.
+fn until(at_ms: Option<u64>, now_ms: u64) -> String {
+    match at_ms {
+        Some(at_ms) if at_ms > now_ms => format!("in {}", duration(at_ms - now_ms)),
+        at_ms => ago(at_ms, now_ms),
     }
 }
 
-/// A time in seconds, and of a day or more in minutes.
-fn span(millis: u64) -> String {
+/// Shows seconds, and for more than a day only minutes.
+fn duration(millis: u64) -> String {
     let seconds = millis.div_ceil(1000);
-    let seconds = if seconds > DAY {
+    let seconds = if seconds > DAY_SECONDS {
         seconds / 60 * 60
     } else {
         seconds
@@ -195,19 +183,76 @@ fn span(millis: u64) -> String {
     humantime::format_duration(Duration::from_secs(seconds)).to_string()
 }
 
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => clean(text),
-        other => other.to_string(),
-    }
-}
-
-/// Without what would move a terminal's cursor: some of it comes from providers.
+/// Replaces control characters: some texts come from providers and could move the cursor.
 fn clean(text: &str) -> String {
     let visible = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(visible).collect()
 }
 
-/// In seconds.
-const DAY: u64 = 24 * 60 * 60;
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+
+#[cfg(test)]
+mod tests {
+    use jackfield_admin::types::{HealthDetails, Model, Refresh};
+
+    use super::*;
+
+    fn fact(response: &CredentialResponse, name: &str) -> String {
+        let facts = facts(response);
+        let found = facts.iter().find(|(found, _)| *found == name);
+        found.map(|(_, fact)| fact.clone()).unwrap_or_default()
+    }
+
+    #[test]
+    fn shows_last_and_next_refresh() {
+        let mut response = CredentialResponse {
+            now_ms: 100_000,
+            ..CredentialResponse::default()
+        };
+        assert_eq!(fact(&response, "refreshed"), "");
+        assert_eq!(fact(&response, "next refresh"), "");
+        response.credential.refresh = Refresh {
+            refreshed_at_ms: Some(40_000),
+            due_at_ms: Some(130_000),
+            ..Refresh::default()
+        };
+        assert_eq!(fact(&response, "refreshed"), "1m ago");
+        assert_eq!(fact(&response, "next refresh"), "in 30s");
+    }
+
+    #[test]
+    fn state_counts_unavailable_models() {
+        let ready = Health {
+            state: HealthState::Ready,
+            details: None,
+        };
+        let cooling = Health {
+            state: HealthState::Cooling,
+            details: Some(HealthDetails {
+                until_ms: Some(3_000),
+                strikes: 0,
+                cause: None,
+            }),
+        };
+        let model = |health: &Health| Model {
+            health: health.clone(),
+            ..Model::default()
+        };
+        let mut credential = Credential {
+            enabled: true,
+            health: ready.clone(),
+            models: vec![model(&cooling)],
+            ..Credential::default()
+        };
+        assert_eq!(state(&credential, 1_000), "cooling, ends in 2s");
+        credential.models.push(model(&ready));
+        assert_eq!(state(&credential, 1_000), "1 of 2 models cool");
+        credential.enabled = false;
+        assert_eq!(state(&credential, 1_000), "disabled");
+    }
+
+    #[test]
+    fn replaces_control_characters() {
+        assert_eq!(clean("a\u{1b}[2Jb\n"), "a [2Jb ");
+    }
+}

@@ -45,6 +45,7 @@ pub struct WarningRecord {
     /// The member, as the client's dialect calls it; cut at 128 bytes.
     pub field: String,
     /// What became of it.
+    #[serde(rename = "action")]
     pub what: String,
 }
 
@@ -132,11 +133,11 @@ pub enum Step {
     Fallback {
         /// The other model.
         to: Arc<str>,
-        /// What was wrong with the one before: a kind of failure, or `unfit`.
+        /// What was wrong with the one before: a kind of failure, or `unavailable`.
         reason: Arc<str>,
     },
     /// The provider's retry budget allowed no further attempt.
-    BudgetSpent {
+    BudgetExhausted {
         /// Which provider.
         provider: Arc<str>,
     },

@@ -1,9 +1,9 @@
-//! Makes a call of a client's request, or says what is wrong with it.
+//! Turns a client's request into a call.
 
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jackfield_dialect::{Dialect, RequestError, RequestHead};
@@ -12,21 +12,22 @@ use tokio::time::timeout;
 
 use super::Api;
 use crate::client_keys::ClientKeyError;
+use crate::errors::ErrorClass;
 use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT};
 use crate::render::{self, GatewayError};
 
-/// What a client asks for by the path that it calls.
+/// What the path of a request determines.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoint {
     pub(super) dialect: Dialect,
     pub(super) operation: Operation,
-    /// The model and the stream, where the dialect has them in the path; none where they are in the
-    /// body.
+    /// The model and the framing of a streamed response, if the path contains them (Gemini). `None` if
+    /// they are in the body.
     pub(super) path: Option<(String, Option<StreamFraming>)>,
 }
 
 impl Endpoint {
-    /// One whose model is in the body.
+    /// Creates an endpoint whose requests have the model in the body.
     pub(super) const fn new(dialect: Dialect, operation: Operation) -> Self {
         Self {
             dialect,
@@ -36,7 +37,7 @@ impl Endpoint {
     }
 }
 
-/// Makes a call of a request.
+/// Checks the client key, reads the body, and returns the call.
 pub(super) async fn admit(
     api: &Api,
     endpoint: Endpoint,
@@ -45,6 +46,7 @@ pub(super) async fn admit(
 ) -> Result<Call, IngressError> {
     let (head, body) = request.into_parts();
     let principal = api.keys.principal(&head.headers, head.uri.query())?;
+    // The deadline begins before the body is read: a slow upload uses the call's time.
     let deadline = api.dispatcher.deadline();
     let body = read_body(body).await?;
     let (request_head, framing) = match &endpoint.path {
@@ -79,49 +81,42 @@ async fn read_body(body: Body) -> Result<Bytes, IngressError> {
     match collected.await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(IngressError::TooLarge),
-        Ok(Err(error)) => Err(IngressError::Aborted(error.to_string())),
+        Ok(Err(error)) => Err(IngressError::Incomplete(error.to_string())),
         Err(_) => Err(IngressError::Timeout),
     }
 }
 
-/// Why a request is no call.
+/// Why a request did not become a call.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum IngressError {
+pub(crate) enum IngressError {
     #[error(transparent)]
     Key(#[from] ClientKeyError),
-    #[error("the body has more than {} MiB", REQUEST_BODY_BYTES_MAX >> 20)]
+    #[error("the request body is larger than {} MiB; send a smaller one", REQUEST_BODY_BYTES_MAX >> 20)]
     TooLarge,
-    #[error("the body did not arrive within {} s", REQUEST_BODY_TIMEOUT.as_secs())]
+    #[error("the request body did not arrive within {} s", REQUEST_BODY_TIMEOUT.as_secs())]
     Timeout,
-    #[error("the body broke off: {0}")]
-    Aborted(String),
+    #[error("the request body ended early: {0}")]
+    Incomplete(String),
     #[error(transparent)]
     Body(#[from] RequestError),
 }
 
 impl IngressError {
     pub(super) fn render(&self, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
-        let status = match self {
-            Self::Key(_) => StatusCode::UNAUTHORIZED,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Aborted(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
-        };
-        let param = match self {
-            Self::Body(error) => error.param(),
-            _ => None,
-        };
         let message = self.to_string();
         let error = GatewayError {
-            param,
-            ..GatewayError::new(status, "refused", &message)
+            param: match self {
+                Self::Body(error) => error.param(),
+                Self::Key(_) | Self::TooLarge | Self::Timeout | Self::Incomplete(_) => None,
+            },
+            ..GatewayError::new(ErrorClass::of_request(self), &message)
         };
-        render::gateway_error(error, dialect, id)
+        render::gateway_error(&error, dialect, id)
     }
 }
 
-/// The headers that go on to the provider, if its executor wants them to: those that change what
-/// an API does. Everything else, keys first of all, stays here.
+/// Returns the client's headers that an executor may forward: those that change what an API does.
+/// All others stay here, above all the client's key.
 fn forwarded_headers(headers: &HeaderMap) -> HeaderMap {
     let mut forwarded = HeaderMap::new();
     for name in &FORWARDED_HEADERS {

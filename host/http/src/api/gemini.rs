@@ -1,15 +1,16 @@
-//! Gemini's paths: the model, what is asked for and whether it is to be streamed are all in the path.
+//! Gemini's paths, which contain the model, the operation and whether the response is streamed.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{Request, Response};
 use jackfield_dialect::Dialect;
 use jackfield_dispatch::{Embed, Operation, StreamFraming};
 
 use super::admit::Endpoint;
 use super::{Api, new_id, serve};
+use crate::errors::ErrorClass;
 use crate::render::{self, GatewayError};
 
 /// `POST /v1beta/models/{model}:{method}`.
@@ -25,8 +26,8 @@ pub(super) async fn call(
     }
 }
 
-/// What a path behind `models/` asks for; none if there is no such method. A model's name may have
-/// slashes and colons, so the method is what stands behind the last one.
+/// Parses the part of a path after `models/`. `None` if the method is unknown. A model's name may contain
+/// slashes and colons, so the method follows the last colon.
 fn parse_path(path: &str, events: bool) -> Option<Endpoint> {
     let (model, method) = path.rsplit_once(':')?;
     let stream = if events {
@@ -49,7 +50,7 @@ fn parse_path(path: &str, events: bool) -> Option<Endpoint> {
     })
 }
 
-/// Whether a stream is to be one of events: `alt=sse`
+/// Returns whether the client wants a stream of server-sent events: `alt=sse`
 /// (<https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent>).
 fn is_sse_requested(query: Option<&str>) -> bool {
     query
@@ -60,11 +61,11 @@ fn is_sse_requested(query: Option<&str>) -> bool {
 
 fn unknown_method(path: &str) -> Response<Body> {
     let message = format!(
-        "there is no method for `models/{path}`; there are generateContent, streamGenerateContent, \
-         countTokens, embedContent and batchEmbedContents"
+        "unknown method in `models/{path}`; use generateContent, streamGenerateContent, countTokens, \
+         embedContent or batchEmbedContents"
     );
-    let error = GatewayError::new(StatusCode::NOT_FOUND, "unknown-path", &message);
-    render::gateway_error(error, Dialect::Gemini, &new_id())
+    let error = GatewayError::new(ErrorClass::UNKNOWN_PATH, &message);
+    render::gateway_error(&error, Dialect::Gemini, &new_id())
 }
 
 #[cfg(test)]

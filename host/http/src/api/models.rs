@@ -1,20 +1,21 @@
-//! The lists of models: what clients may ask for, in the shape of each API.
+//! The lists of models, in the format of each API.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Response, Uri};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use jackfield_dialect::{Dialect, anthropic, gemini, openai_chat};
+use jackfield_dispatch::CallError;
 
 use super::admit::IngressError;
 use super::{Api, new_id};
-use crate::render::{self, GatewayError};
+use crate::render;
 
-/// `GET /v1/models`, for OpenAI's clients and for Anthropic's.
+/// `GET /v1/models`, for clients of all three APIs.
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     uri: Uri,
@@ -58,13 +59,13 @@ pub(super) async fn show_gemini(
     respond(&api, &uri, &headers, Dialect::Gemini, Some(&model))
 }
 
-/// Whether a query has a key, where only Google's API takes one.
+/// Returns whether the query contains a key; only Google's API has it there.
 fn has_key(query: &str) -> bool {
     query.split('&').any(|pair| pair.starts_with("key="))
 }
 
-/// Three APIs have this path. Anthropic's demands a version of every request, and Google's clients say
-/// who they are; no other API knows these headers.
+/// Finds the client's API, since three have this path. Anthropic requires a version in every request,
+/// and Google's clients identify themselves; no other API has these headers.
 fn dialect_of(uri: &Uri, headers: &HeaderMap) -> Dialect {
     if headers.contains_key("anthropic-version") {
         Dialect::AnthropicMessages
@@ -104,7 +105,10 @@ fn respond(
         None => render_list(dialect, names_and_owners, api.started),
         Some(requested) => match names_and_owners.find(|(name, _)| *name == requested) {
             Some((name, owner)) => render_model(dialect, name, owner, api.started),
-            None => return unknown_model(requested, dialect, &id),
+            None => {
+                let error = CallError::UnknownModel(requested.to_owned());
+                return render::call_error(&error, dialect, &id);
+            }
         },
     };
     let json = HeaderValue::from_static("application/json");
@@ -133,11 +137,4 @@ fn render_model(dialect: Dialect, name: &str, owner: &str, created: u64) -> Byte
             openai_chat::model(name, owner, created)
         }
     }
-}
-
-fn unknown_model(model: &str, dialect: Dialect, id: &Arc<str>) -> Response<Body> {
-    let message = format!("no provider serves a model `{model}`");
-    let error = GatewayError::new(StatusCode::NOT_FOUND, "unknown-model", &message);
-    let code = Some("model_not_found");
-    render::gateway_error(GatewayError { code, ..error }, dialect, id)
 }

@@ -1,35 +1,35 @@
-//! The token of the admin API: who may ask it anything.
+//! The token of the admin API.
 
 use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use jackfield_http::bearer;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::{Admin, error_response};
-use crate::client_keys::bearer;
+use crate::Admin;
+use crate::error::ApiError;
 
-/// The token, which may be replaced while it is in use. `Debug` does not show it.
+/// The token. A reload can replace it. `Debug` does not show it.
 pub struct AdminToken(ArcSwap<SecretString>);
 
 impl AdminToken {
-    /// This token.
+    /// Creates a token from its text.
     pub fn new(token: SecretString) -> Self {
         Self(ArcSwap::from_pointee(token))
     }
 
-    /// Takes another token in place of the present one.
+    /// Replaces the token.
     pub fn set(&self, token: SecretString) {
         self.0.store(Arc::new(token));
     }
 
-    /// Whether this is it. Comparing takes as long for a wrong token as for the right one.
+    /// Compares in constant time, so that the response time of a wrong token tells nothing.
     fn matches(&self, presented: &[u8]) -> bool {
         let token = self.0.load();
         presented.ct_eq(token.expose_secret().as_bytes()).into()
@@ -42,22 +42,19 @@ impl fmt::Debug for AdminToken {
     }
 }
 
-/// Lets those through who have the token.
-pub(super) async fn check(
+/// Lets requests with the token pass.
+pub(crate) async fn check(
     State(admin): State<Arc<Admin>>,
     request: Request,
     next: Next,
-) -> Response<Body> {
+) -> Response {
     let presented = request
         .headers()
         .get(AUTHORIZATION)
         .map(|value| bearer(value.as_bytes()));
     if presented.is_some_and(|token| admin.parts.token.matches(token)) {
-        return next.run(request).await;
+        next.run(request).await
+    } else {
+        ApiError::InvalidToken.into_response()
     }
-    let message = "send the admin token as `Authorization: Bearer TOKEN`";
-    let mut response = error_response(StatusCode::UNAUTHORIZED, "invalid_token", message);
-    let scheme = HeaderValue::from_static("Bearer");
-    response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
-    response
 }

@@ -1,34 +1,37 @@
-//! The admin API, on a listener of its own, behind a token. Nothing that it shows is secret.
-//! `host/docs/admin-api.md` describes it for users.
+//! The admin API: its server, its types, and the client that the command line uses. No response
+//! contains a secret. `host/docs/admin-api.md` describes the API for users, and
+//! `host/docs/howto/admin-endpoint.md` how to add an endpoint.
 
+mod client;
 mod config;
 mod credentials;
+mod error;
 mod events;
+mod extract;
+pub mod limits;
 mod plugins;
 mod requests;
 mod token;
+pub mod types;
 mod views;
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::DefaultBodyLimit;
-use axum::http::{Response, StatusCode};
+use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use jackfield_dispatch::Dispatcher;
-use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
+pub use self::client::{AdminClient, AdminClientError, AdminRequest};
 pub use self::config::{ConfigAdmin, ConfigAdminError};
 pub use self::credentials::CredentialAdmin;
 pub use self::plugins::{PluginAdmin, PluginAdminError};
 pub use self::token::AdminToken;
-use crate::limits::{ADMIN_BODY_BYTES_MAX, EVENT_READERS_MAX};
+use crate::error::ApiError;
+use crate::limits::EVENT_READERS_MAX;
 
-/// The admin API.
+/// The admin API. It has a listener of its own, and every request needs the token.
 pub struct Admin {
     parts: AdminParts,
     event_readers: Arc<Semaphore>,
@@ -36,22 +39,22 @@ pub struct Admin {
     stopping: watch::Sender<bool>,
 }
 
-/// What the admin API needs.
+/// What the admin API works on.
 pub struct AdminParts {
-    /// The calls, and the credentials.
+    /// Calls, the call log and the credentials.
     pub dispatcher: Arc<Dispatcher>,
     /// The plugins.
     pub plugins: Box<dyn PluginAdmin>,
-    /// Makes credentials of what is sent.
+    /// Creates credentials from request bodies.
     pub credentials: Box<dyn CredentialAdmin>,
-    /// Reads the configuration anew.
+    /// Reloads the configuration.
     pub config: Arc<dyn ConfigAdmin>,
-    /// What requests must carry.
+    /// The token that requests must carry.
     pub token: Arc<AdminToken>,
 }
 
 impl Admin {
-    /// An admin API over these parts.
+    /// Creates the admin API of these parts.
     pub fn new(parts: AdminParts) -> Self {
         Self {
             parts,
@@ -60,13 +63,13 @@ impl Admin {
         }
     }
 
-    /// Ends the streams of events, which would not end by themselves.
+    /// Ends the streams of events. Without this, they would delay the end of the server.
     pub fn stop(&self) {
         self.stopping.send_replace(true);
     }
 }
 
-/// The routes of the admin API.
+/// Returns the routes of the admin API.
 pub fn admin_router(admin: Arc<Admin>) -> Router {
     let credential = get(credentials::show).delete(credentials::remove);
     let routes = Router::new()
@@ -87,28 +90,9 @@ pub fn admin_router(admin: Arc<Admin>) -> Router {
         .route("/events", get(events::events));
     Router::new()
         .nest("/admin/v1", routes)
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(ADMIN_BODY_BYTES_MAX))
+        .fallback(async || ApiError::UnknownEndpoint)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        // The outermost layer: without the token, even an unknown path gets 401.
         .layer(from_fn_with_state(Arc::clone(&admin), token::check))
         .with_state(admin)
-}
-
-async fn not_found() -> Response<Body> {
-    let message = "there is no such place in the admin API";
-    error_response(StatusCode::NOT_FOUND, "not_found", message)
-}
-
-async fn method_not_allowed() -> Response<Body> {
-    let message = "this place in the admin API takes another method";
-    error_response(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        message,
-    )
-}
-
-fn error_response(status: StatusCode, code: &str, message: &str) -> Response<Body> {
-    let body = json!({ "error": { "code": code, "message": message } });
-    (status, Json(body)).into_response()
 }

@@ -1,0 +1,126 @@
+//! Errors of the admin API. The one place that chooses their status and code; `host/docs/errors.md`
+//! describes them for users.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jackfield_auth::{ChangeError, RefreshError};
+use jackfield_credential::CredentialId;
+
+use crate::limits::{BODY_BYTES_MAX, EVENT_READERS_MAX};
+use crate::types::{ErrorDetails, ErrorResponse};
+use crate::{ConfigAdminError, PluginAdminError};
+
+/// Why a request to the admin API failed. Its `Display` is the message that the client gets.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error("the request body ended early: {0}; send it again")]
+    BodyIncomplete(String),
+    /// Shows where the body is wrong, not its text: that may be a secret.
+    #[error("the request body is not JSON (line {line}, column {column}); correct it")]
+    BodyNotJson { line: usize, column: usize },
+    #[error("the request body is larger than {} KiB; send a smaller one", BODY_BYTES_MAX >> 10)]
+    BodyTooLarge,
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    #[error(transparent)]
+    Config(#[from] ConfigAdminError),
+    #[error("there is already a credential `{0}`; remove it, or choose another id")]
+    CredentialExists(CredentialId),
+    /// One line for each error.
+    #[error("{}", .0.join("\n"))]
+    InvalidCredential(Vec<String>),
+    #[error("the path is not valid UTF-8 after percent-decoding; encode the name as UTF-8")]
+    InvalidPath,
+    #[error("send the admin token as `Authorization: Bearer TOKEN`")]
+    InvalidToken,
+    #[error("method not allowed for this admin endpoint; use one of the header `allow`")]
+    MethodNotAllowed,
+    #[error(transparent)]
+    Plugin(#[from] PluginAdminError),
+    #[error(transparent)]
+    Refresh(#[from] RefreshError),
+    #[error("no call has this id, or the call log no longer has it")]
+    RequestNotFound,
+    #[error("{EVENT_READERS_MAX} readers are connected already; close one of them")]
+    TooManyReaders,
+    #[error("unknown admin endpoint; host/docs/admin-api.md lists them")]
+    UnknownEndpoint,
+}
+
+impl ApiError {
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
+            Self::BodyIncomplete(_)
+            | Self::BodyNotJson { .. }
+            | Self::Change(ChangeError::Invalid(_))
+            | Self::InvalidCredential(_)
+            | Self::InvalidPath => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::Change(ChangeError::NotFound(_)) | Self::Refresh(RefreshError::NotFound) => {
+                (StatusCode::NOT_FOUND, "credential_not_found")
+            }
+            Self::Change(ChangeError::DefinedBySource { .. }) => {
+                (StatusCode::CONFLICT, "credential_defined_elsewhere")
+            }
+            Self::Change(ChangeError::SaveFailed(_)) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "not_saved")
+            }
+            Self::Change(ChangeError::DeleteFailed(_)) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "not_removed")
+            }
+            Self::Config(ConfigAdminError::Invalid(_)) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid_config")
+            }
+            Self::Config(ConfigAdminError::Stopping) => (StatusCode::CONFLICT, "stopping"),
+            Self::Config(ConfigAdminError::Store(_)) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "store_failed")
+            }
+            Self::CredentialExists(_) => (StatusCode::CONFLICT, "credential_exists"),
+            Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid_token"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Plugin(PluginAdminError::Unknown(_)) => {
+                (StatusCode::NOT_FOUND, "plugin_not_found")
+            }
+            Self::Plugin(PluginAdminError::NoPreviousVersion(_)) => {
+                (StatusCode::CONFLICT, "no_previous_version")
+            }
+            Self::Refresh(RefreshError::NotRefreshable) => {
+                (StatusCode::CONFLICT, "not_refreshable")
+            }
+            Self::Refresh(RefreshError::Rejected(_)) => {
+                (StatusCode::BAD_GATEWAY, "refresh_rejected")
+            }
+            Self::Refresh(RefreshError::Failed(_)) => (StatusCode::BAD_GATEWAY, "refresh_failed"),
+            Self::RequestNotFound => (StatusCode::NOT_FOUND, "request_not_found"),
+            Self::TooManyReaders => (StatusCode::TOO_MANY_REQUESTS, "too_many_readers"),
+            Self::UnknownEndpoint => (StatusCode::NOT_FOUND, "not_found"),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code) = self.status_and_code();
+        let body = ErrorResponse {
+            error: ErrorDetails {
+                code: Cow::Borrowed(code),
+                message: self.to_string(),
+                errors: match &self {
+                    Self::Config(ConfigAdminError::Invalid(errors)) => Some(errors.clone()),
+                    _ => None,
+                },
+            },
+        };
+        let mut response = (status, Json(body)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 15.5.2: a 401 names the scheme.
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
