@@ -18,15 +18,15 @@ use crate::call::{Call, ClientResponse, Embed, Operation};
 use crate::classify;
 use crate::context::CallContext;
 use crate::error::{CallError, ErrorResponse, UpstreamFailure};
-use crate::exchange::StreamError;
 use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT, ROUND_TRIPS_MAX};
+use crate::negotiation::TranslatedCall;
 use crate::outbound::{self, Bounds, CONNECTION_HEADERS};
 use crate::plan::{Context, Plan, ResponseMode};
 use crate::port::{Executor, FaultKind, PluginFault, Rejection, ResponseHead, UpstreamResponse};
+use crate::reply::StreamError;
+use crate::reply::source::Source;
 use crate::scrub::{scrub, shows_secret};
 use crate::snapshot::Provider;
-use crate::source::Source;
-use crate::translation::TranslatedCall;
 
 /// How an attempt failed. Its lease is settled.
 pub(crate) enum AttemptError {

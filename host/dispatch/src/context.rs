@@ -9,9 +9,9 @@ use jackfield_credential::{Failure, Outcome, Scope};
 use crate::call::{Call, Operation};
 use crate::call_log::{AttemptOutcome, AttemptStep, Step, Trace, millis};
 use crate::clock::Clock;
+use crate::negotiation::TranslationCache;
 use crate::port::Upstream;
 use crate::snapshot::Snapshot;
-use crate::translation::TranslationCache;
 
 /// What all attempts of one call share; the model and the snapshot may change on the way.
 #[derive(Clone)]

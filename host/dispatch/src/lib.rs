@@ -11,26 +11,20 @@ mod clock;
 mod context;
 mod dispatcher;
 mod error;
-mod exchange;
 mod fallback;
 pub mod limits;
+mod negotiation;
 mod outbound;
-mod passthrough;
 mod pick;
 pub mod plan;
-mod plugin_stream;
 pub mod port;
 mod progress;
 mod raw_request;
 mod refresher;
-mod relay;
+mod reply;
 mod scrub;
 pub mod snapshot;
-mod source;
 mod token_estimate;
-mod transcode;
-mod translation;
-mod writer;
 
 pub use affinity::AffinityKey;
 pub use call::{

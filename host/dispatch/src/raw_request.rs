@@ -22,8 +22,8 @@ use crate::error::{CallError, UpstreamFailure};
 use crate::outbound::{self, Bounds};
 use crate::plan::{Context, Plan, UpstreamRequest};
 use crate::port::{Executor, FaultKind, PluginFault, Rejection};
+use crate::reply::source::{ReadError, Source};
 use crate::snapshot::{Provider, Snapshot};
-use crate::source::{ReadError, Source};
 
 /// A request that is to go out with a credential.
 #[derive(Debug, Clone, Default)]

@@ -12,15 +12,15 @@ use super::{Attempt, AttemptError, client_headers};
 use crate::call::{ClientResponse, ResponseBody, StreamFraming};
 use crate::classify;
 use crate::error::CallError;
-use crate::exchange::{Exchange, ReplyStream};
 use crate::limits::{BUFFERED_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_BYTES_MAX};
-use crate::passthrough::Passthrough;
 use crate::plan::ResponseMode;
-use crate::plugin_stream::{FirstStep, PluginStream};
 use crate::port::{Reply, ResponseHead};
-use crate::relay::Relay;
-use crate::source::Source;
-use crate::transcode::TranscodedStream;
+use crate::reply::passthrough::Passthrough;
+use crate::reply::plugin::{FirstStep, PluginStream};
+use crate::reply::relay::Relay;
+use crate::reply::source::Source;
+use crate::reply::transcode::TranscodedStream;
+use crate::reply::{Exchange, ReplyStream};
 
 impl Attempt<'_> {
     /// Hands an answer on without its guest.

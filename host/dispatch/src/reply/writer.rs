@@ -9,7 +9,7 @@ use jackfield_dialect::{
 };
 
 use crate::call::StreamFraming;
-use crate::relay::KEEP_ALIVE_COMMENT;
+use crate::reply::relay::KEEP_ALIVE_COMMENT;
 
 /// Writes one stream.
 pub(crate) struct StreamWriter {

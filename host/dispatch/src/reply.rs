@@ -1,6 +1,13 @@
 //! One exchange with a provider, from its first bytes to its last: what is held back before the
 //! commit, and what happens to failures after it.
 
+pub(crate) mod passthrough;
+pub(crate) mod plugin;
+pub(crate) mod relay;
+pub(crate) mod source;
+pub(crate) mod transcode;
+pub(crate) mod writer;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -15,14 +22,14 @@ use crate::call_log::CallOutcome;
 use crate::classify;
 use crate::context::CallContext;
 use crate::limits::{KEEP_ALIVE_INTERVAL, PREAMBLE_BYTES_MAX};
-use crate::passthrough::Passthrough;
-use crate::plugin_stream::PluginStream;
 use crate::port::PluginFault;
-use crate::relay::Relay;
+use crate::reply::passthrough::Passthrough;
+use crate::reply::plugin::PluginStream;
+use crate::reply::relay::Relay;
+use crate::reply::source::{ReadError, Source};
+use crate::reply::transcode::TranscodedStream;
+use crate::reply::writer::StreamWriter;
 use crate::scrub::scrub;
-use crate::source::{ReadError, Source};
-use crate::transcode::TranscodedStream;
-use crate::writer::StreamWriter;
 
 /// What one pull brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

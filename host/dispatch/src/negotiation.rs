@@ -12,10 +12,10 @@ use jackfield_dialect::{BodyCheck, Dialect, ProviderError, TranslatedRequest, Us
 use crate::call::{Call, Operation, StreamFraming};
 use crate::classify;
 use crate::error::CallError;
-use crate::exchange::StreamError;
 use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
 use crate::port::Descriptor;
-use crate::writer::StreamWriter;
+use crate::reply::StreamError;
+use crate::reply::writer::StreamWriter;
 pub(crate) use translation_cache::TranslationCache;
 use translation_cache::{Model, RewrittenBody};
 

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::exchange::{Polled, StreamError};
-use crate::source::Source;
+use crate::reply::source::Source;
+use crate::reply::{Polled, StreamError};
 
 /// Bytes on their way to the client.
 pub(crate) struct Passthrough {

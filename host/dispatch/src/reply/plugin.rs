@@ -11,13 +11,13 @@ use memchr::memchr;
 
 use crate::call;
 use crate::classify;
-use crate::exchange::{Polled, StreamError};
 use crate::limits::{CLOSE_TIMEOUT, WHOLE_RESPONSE_BYTES_MAX};
+use crate::negotiation::TranslatedCall;
 use crate::plan::{Frame, Framing, Output, Plan, ResponseMode};
 use crate::port::{Executor, FaultKind, PluginFault, Rejection, Reply};
-use crate::source::{Chunk, Source};
-use crate::translation::TranslatedCall;
-use crate::writer::StreamWriter;
+use crate::reply::source::{Chunk, Source};
+use crate::reply::writer::StreamWriter;
+use crate::reply::{Polled, StreamError};
 
 /// An answer on its way through a guest.
 pub(crate) struct PluginStream {

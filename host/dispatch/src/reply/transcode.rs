@@ -8,10 +8,10 @@ use jackfield_dialect::EventClass;
 use jackfield_dialect::sse::{SseError, SseEvent, SseReader};
 
 use crate::classify;
-use crate::exchange::{EMPTY, MALFORMED, Polled, StreamError};
 use crate::limits::CLOSE_TIMEOUT;
-use crate::source::{Chunk, Source};
-use crate::writer::StreamWriter;
+use crate::reply::source::{Chunk, Source};
+use crate::reply::writer::StreamWriter;
+use crate::reply::{EMPTY, MALFORMED, Polled, StreamError};
 
 /// A stream on its way to a client that does not get it as it came.
 pub(crate) struct TranscodedStream {

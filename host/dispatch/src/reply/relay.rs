@@ -7,9 +7,9 @@ use jackfield_dialect::sse::SseReader;
 use jackfield_dialect::{Dialect, EventClass, Observer, Usage};
 
 use crate::classify;
-use crate::exchange::{EMPTY, MALFORMED, Polled, StreamError};
 use crate::limits::CLOSE_TIMEOUT;
-use crate::source::{Chunk, Source};
+use crate::reply::source::{Chunk, Source};
+use crate::reply::{EMPTY, MALFORMED, Polled, StreamError};
 
 /// A stream of server-sent events on its way to the client.
 pub(crate) struct Relay {
