@@ -51,7 +51,7 @@ pub trait Executor: Send + Sync + fmt::Debug {
         context: &'a Context,
         body: &'a Bytes,
         state: Bytes,
-    ) -> BoxFuture<'a, Result<Box<dyn Reply>, PluginFault>>;
+    ) -> BoxFuture<'a, Result<Box<dyn PluginReply>, PluginFault>>;
 
     /// Whether tokens are to be renewed now; none leaves it to interval and lead. Called only if the
     /// descriptor says that it evaluates.
@@ -64,7 +64,7 @@ pub trait Executor: Send + Sync + fmt::Debug {
 }
 
 /// One answer that passes through an executor. Dropping it drops the guest's instance.
-pub trait Reply: Send {
+pub trait PluginReply: Send {
     /// Turns the head of the provider's answer into that of the client's.
     fn head(&mut self, head: ResponseHead) -> BoxFuture<'_, Result<ResponseHead, Rejection>>;
 

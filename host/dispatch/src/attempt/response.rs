@@ -14,7 +14,7 @@ use crate::classify;
 use crate::error::CallError;
 use crate::limits::{BUFFERED_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_BYTES_MAX};
 use crate::plan::ResponseMode;
-use crate::port::{Reply, ResponseHead};
+use crate::port::{PluginReply, ResponseHead};
 use crate::reply::passthrough::Passthrough;
 use crate::reply::plugin::{FirstStep, PluginStream};
 use crate::reply::relay::Relay;
@@ -91,7 +91,7 @@ impl Attempt<'_> {
         mut head: ResponseHead,
         mut source: Source,
         mut mode: ResponseMode,
-        mut reply: Box<dyn Reply>,
+        mut reply: Box<dyn PluginReply>,
     ) -> Result<ClientResponse, AttemptError> {
         loop {
             head = reply

@@ -14,7 +14,7 @@ use crate::classify;
 use crate::limits::{CLOSE_TIMEOUT, WHOLE_RESPONSE_BYTES_MAX};
 use crate::negotiation::TranslatedCall;
 use crate::plan::{Frame, Framing, Output, Plan, ResponseMode};
-use crate::port::{Executor, FaultKind, PluginFault, Rejection, Reply};
+use crate::port::{Executor, FaultKind, PluginFault, PluginReply, Rejection};
 use crate::reply::source::{Chunk, Source};
 use crate::reply::writer::StreamWriter;
 use crate::reply::{Polled, StreamError};
@@ -22,7 +22,7 @@ use crate::reply::{Polled, StreamError};
 /// An answer on its way through a guest.
 pub(crate) struct PluginStream {
     pub(crate) source: Source,
-    reply: Box<dyn Reply>,
+    reply: Box<dyn PluginReply>,
     executor: Arc<dyn Executor>,
     splitter: FrameSplitter,
     sink: OutputSink,
@@ -41,7 +41,7 @@ pub(crate) enum FirstStep {
     /// With something for the client.
     Output(Box<PluginStream>, Polled),
     /// With one more round trip, whose answer is for the same reply.
-    NextRequest(Box<Plan>, Box<dyn Reply>),
+    NextRequest(Box<Plan>, Box<dyn PluginReply>),
 }
 
 /// What the client is owed.
@@ -56,7 +56,7 @@ impl PluginStream {
     pub(crate) fn new(
         source: Source,
         executor: Arc<dyn Executor>,
-        reply: Box<dyn Reply>,
+        reply: Box<dyn PluginReply>,
         mode: ResponseMode,
         (translation, stream): (&TranslatedCall, Option<call::StreamFraming>),
     ) -> Self {
