@@ -14,7 +14,6 @@ use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use crate::attempt::client_headers;
 use crate::call::{BodyError, ClientResponse, ResponseBody, ResponseStream};
 use crate::classify;
 use crate::dispatcher::Dispatcher;
@@ -22,6 +21,7 @@ use crate::error::{CallError, UpstreamFailure};
 use crate::outbound::{self, Bounds};
 use crate::plan::{Context, Plan, UpstreamRequest};
 use crate::port::{Executor, FaultKind, PluginFault, Rejection};
+use crate::reply::headers::client_headers;
 use crate::reply::source::{ReadError, Source};
 use crate::snapshot::{Provider, Snapshot};
 

@@ -1,12 +1,17 @@
-//! One exchange with a provider, from its first bytes to its last: what is held back before the
-//! commit, and what happens to failures after it.
+//! A provider's response on its way to the client. Until the commit nothing is sent, so that every
+//! failure may fail over; after it a failure ends the client's stream.
 
-pub(crate) mod passthrough;
+mod any_stream;
+pub(crate) mod buffered;
+mod frames;
+pub(crate) mod headers;
 pub(crate) mod plugin;
 pub(crate) mod relay;
 pub(crate) mod source;
+pub(crate) mod stream;
 pub(crate) mod transcode;
-pub(crate) mod writer;
+mod whole_body;
+mod writer;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,194 +19,130 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::unfold;
 use jackfield_auth::Lease;
-use jackfield_credential::{Failure, Outcome};
-use jackfield_dialect::{Dialect, Usage};
+use jackfield_credential::Outcome;
 
-use crate::call::{BodyError, ResponseBody, ResponseStream, StreamFraming};
-use crate::call_log::CallOutcome;
-use crate::classify;
+use crate::call::{BodyError, ResponseBody};
+use crate::call_log::{CallOutcome, Trace};
 use crate::context::CallContext;
-use crate::limits::{KEEP_ALIVE_INTERVAL, PREAMBLE_BYTES_MAX};
-use crate::port::PluginFault;
-use crate::reply::passthrough::Passthrough;
-use crate::reply::plugin::PluginStream;
-use crate::reply::relay::Relay;
-use crate::reply::source::{ReadError, Source};
-use crate::reply::transcode::TranscodedStream;
-use crate::reply::writer::StreamWriter;
+use crate::limits::PREAMBLE_BYTES_MAX;
 use crate::scrub::scrub;
+pub(crate) use any_stream::AnyStream;
+pub(crate) use stream::StreamError;
+use stream::{Polled, ReplyStream};
+pub(crate) use writer::StreamWriter;
 
-/// What one pull brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Polled {
-    /// Nothing that a client waits for.
-    Buffered,
-    /// Content.
-    Content,
-    /// All there is to know: the answer is whole, whatever still comes.
-    Complete,
-    /// The end.
-    End,
-}
-
-/// How a pull failed.
-#[derive(Debug)]
-pub(crate) enum StreamError {
-    /// The provider, or the way to it, failed.
-    Upstream(Failure),
-    /// It failed and has told the client so itself, in the client's dialect.
-    AlreadySent(Failure),
-    /// The call's time is over.
-    DeadlineExceeded,
-    /// The plugin failed.
-    Plugin(PluginFault),
-}
-
-/// Where the bytes come from.
-pub(crate) enum ReplyStream {
-    /// A guest turns frames into frames.
-    Plugin(PluginStream),
-    /// Bytes that nobody looks at.
-    Passthrough(Passthrough),
-    /// Events that the host watches.
-    Relay(Relay),
-    /// Events that the host writes anew.
-    Transcoded(Box<TranscodedStream>),
-}
-
-impl ReplyStream {
-    async fn poll(&mut self, out: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
-        match self {
-            Self::Plugin(plugin) => plugin.poll(out).await,
-            Self::Passthrough(passthrough) => passthrough.poll(out).await,
-            Self::Relay(relay) => relay.poll(out).await,
-            Self::Transcoded(transcoded) => transcoded.poll(out).await,
-        }
-    }
-
-    fn source(&mut self) -> &mut Source {
-        match self {
-            Self::Plugin(plugin) => &mut plugin.source,
-            Self::Passthrough(passthrough) => &mut passthrough.source,
-            Self::Relay(relay) => &mut relay.source,
-            Self::Transcoded(transcoded) => &mut transcoded.source,
-        }
-    }
-
-    fn usage(&self) -> Option<Usage> {
-        match self {
-            Self::Plugin(plugin) => plugin.usage(),
-            Self::Passthrough(_) => None,
-            Self::Relay(relay) => relay.usage(),
-            Self::Transcoded(transcoded) => transcoded.writer.usage(),
-        }
-    }
-
-    /// From now on what comes is the client's, who is told of silence where it is owed events.
-    fn commit(&mut self, streams_events: bool) {
-        if let Self::Relay(relay) = self {
-            relay.commit();
-        }
-        if streams_events && !matches!(self, Self::Passthrough(_)) {
-            self.source().enable_keep_alive(KEEP_ALIVE_INTERVAL);
-        }
-    }
-
-    /// Ends a committed stream with an error; none where its dialect has no words for it.
-    fn fail(&mut self, dialect: Dialect, message: &str) -> Option<Bytes> {
-        match self {
-            Self::Plugin(plugin) => plugin.fail(message),
-            Self::Passthrough(_) => None,
-            Self::Relay(_) => {
-                Some(StreamWriter::same_dialect(dialect, StreamFraming::Events).fail(message))
-            }
-            Self::Transcoded(transcoded) => Some(transcoded.writer.fail(message)),
-        }
-    }
-}
-
-/// One exchange. Dropping it cancels everything: the connection closes, the guest's instance goes,
-/// and the lease settles as cancelled.
-pub(crate) struct Exchange {
-    stream: ReplyStream,
-    out: VecDeque<Bytes>,
-    lease: Option<Lease>,
+/// A response on its way. Dropping it cancels everything: the connection closes, the plugin's
+/// instance is freed, and a lease that it still holds settles as cancelled.
+pub(crate) struct Reply<State> {
+    metered: MeteredStream,
+    queue: VecDeque<Bytes>,
     context: Arc<CallContext>,
-    /// What a pull before the first one here has brought.
-    first_step: Option<Polled>,
+    state: State,
+}
+
+/// Nothing was sent to the client.
+pub(crate) struct Open {
+    lease: Lease,
+}
+
+/// The client gets everything in the queue.
+pub(crate) struct Committed {
+    /// `None` once it is settled. The response may be complete before the stream has ended.
+    lease: Option<Lease>,
     ended: bool,
 }
 
-impl Exchange {
-    pub(crate) fn new(stream: ReplyStream, lease: Lease, context: Arc<CallContext>) -> Self {
-        Self {
+/// A reply that failed before its commit. Another credential may serve the call.
+pub(crate) struct FailedReply {
+    pub(crate) error: StreamError,
+    /// Not settled.
+    pub(crate) lease: Lease,
+}
+
+impl Reply<Open> {
+    pub(crate) fn new(stream: AnyStream, lease: Lease, context: Arc<CallContext>) -> Self {
+        let metered = MeteredStream {
             stream,
-            out: VecDeque::new(),
-            lease: Some(lease),
+            trace: Arc::clone(&context.trace),
+            records_on_drop: true,
+        };
+        Self {
+            metered,
+            queue: VecDeque::new(),
             context,
-            first_step: None,
-            ended: false,
+            state: Open { lease },
         }
     }
 
-    /// The same, where a first pull has been made already.
-    pub(crate) fn with_first_step(mut self, out: VecDeque<Bytes>, polled: Polled) -> Self {
-        self.out = out;
-        self.first_step = Some(polled);
-        self
-    }
-
-    /// Pulls until there is content, or until it is over. Until this returns, nothing has been sent
-    /// to the client, and every failure may fail over: the lease is given back to be settled.
-    pub(crate) async fn commit(mut self) -> Result<ResponseBody, (StreamError, Option<Lease>)> {
-        loop {
-            match self.pull().await {
+    /// Polls until there is content, until more than [`PREAMBLE_BYTES_MAX`] are held back, or until
+    /// the stream has ended.
+    ///
+    /// # Errors
+    /// When the stream fails first. Nothing was sent, and the lease comes back.
+    pub(crate) async fn commit(mut self) -> Result<Reply<Committed>, FailedReply> {
+        let polled = loop {
+            match self.metered.stream.poll(&mut self.queue).await {
                 Ok(Polled::Buffered) if self.buffered_bytes() <= PREAMBLE_BYTES_MAX => {}
-                Ok(Polled::Buffered | Polled::Content) => break,
-                Ok(Polled::Complete) => {
-                    self.settle(Outcome::Success);
-                    break;
+                Ok(polled) => break polled,
+                Err(error) => {
+                    // The next attempt's usage is the call's.
+                    self.metered.records_on_drop = false;
+                    let lease = self.state.lease;
+                    return Err(FailedReply { error, lease });
                 }
-                Ok(Polled::End) => {
-                    self.settle(Outcome::Success);
-                    return Ok(ResponseBody::Whole(concat_chunks(std::mem::take(
-                        &mut self.out,
-                    ))));
-                }
-                Err(error) => return Err((error, self.lease.take())),
             }
+        };
+        let mut committed = Reply {
+            metered: self.metered,
+            queue: self.queue,
+            context: self.context,
+            state: Committed {
+                lease: Some(self.state.lease),
+                ended: polled == Polled::End,
+            },
+        };
+        match polled {
+            Polled::Buffered | Polled::Content => {}
+            Polled::Complete | Polled::End => committed.finish(Outcome::Success),
         }
-        self.stream.commit(self.context.is_streaming());
-        // No other attempt follows: what was translated for them may be large.
-        self.context.translations.clear();
-        Ok(ResponseBody::Stream(self.into_response_stream()))
+        committed.metered.stream.on_commit();
+        Ok(committed)
     }
 
-    fn into_response_stream(self) -> ResponseStream {
-        Box::pin(unfold(self, |mut exchange| async move {
-            let piece = exchange.next().await?;
-            Some((piece, exchange))
-        }))
+    fn buffered_bytes(&self) -> usize {
+        self.queue.iter().map(Bytes::len).sum()
+    }
+}
+
+impl Reply<Committed> {
+    /// Returns the client's body: whole if the stream has ended already.
+    pub(crate) fn into_body(self) -> ResponseBody {
+        if self.state.ended {
+            return ResponseBody::Whole(concat_chunks(self.queue));
+        }
+        ResponseBody::Stream(Box::pin(unfold(self, |mut reply| async move {
+            let chunk = reply.next().await?;
+            Some((chunk, reply))
+        })))
     }
 
-    /// The next piece for the client, after the commit.
     async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         loop {
-            if let Some(piece) = self.out.pop_front() {
-                return Some(Ok(piece));
+            if let Some(chunk) = self.queue.pop_front() {
+                return Some(Ok(chunk));
             }
-            if self.ended {
+            if self.state.ended {
                 return None;
             }
-            match self.pull().await {
+            match self.metered.stream.poll(&mut self.queue).await {
                 Ok(Polled::Buffered | Polled::Content) => {}
-                Ok(Polled::Complete) => self.settle(Outcome::Success),
+                Ok(Polled::Complete) => self.finish(Outcome::Success),
                 Ok(Polled::End) => {
-                    self.settle(Outcome::Success);
-                    self.ended = true;
+                    self.finish(Outcome::Success);
+                    self.state.ended = true;
                 }
                 Err(error) => {
-                    if let Some(body_error) = self.end_with_error(error) {
+                    if let Err(body_error) = self.end_with_error(error) {
                         return Some(Err(body_error));
                     }
                 }
@@ -209,128 +150,78 @@ impl Exchange {
         }
     }
 
-    /// Ends a committed answer that failed: with one error event, where the dialect has one.
-    fn end_with_error(&mut self, mut error: StreamError) -> Option<BodyError> {
-        self.ended = true;
-        if let (Some(lease), StreamError::Upstream(failure) | StreamError::AlreadySent(failure)) =
-            (&self.lease, &mut error)
-        {
+    /// Ends the stream with one error event.
+    ///
+    /// # Errors
+    /// Where the client's format has no such event.
+    fn end_with_error(&mut self, mut error: StreamError) -> Result<(), BodyError> {
+        self.state.ended = true;
+        if let (Some(lease), Some(failure)) = (&self.state.lease, error.failure_mut()) {
             scrub(lease, failure);
         }
         let message = error.message();
-        let context = &self.context;
-        tracing::warn!(call = %context.call.id, model = %context.call.model, message, "answer broke off");
-        self.settle(error.outcome());
+        let call = &self.context.call;
+        tracing::warn!(call = %call.id, model = %call.model, message, "answer broke off");
+        self.finish(error.outcome());
         if matches!(error, StreamError::AlreadySent(_)) {
-            return None;
+            return Ok(());
         }
-        if !self.context.is_streaming() {
-            return Some(BodyError(message));
+        match self.metered.stream.fail(&message) {
+            Some(event) => self.queue.push_back(event),
+            None => return Err(BodyError(message)),
         }
-        match self.stream.fail(self.context.call.dialect, &message) {
-            Some(event) => self.out.push_back(event),
-            None => return Some(BodyError(message)),
-        }
-        None
+        Ok(())
     }
 
-    async fn pull(&mut self) -> Result<Polled, StreamError> {
-        if let Some(polled) = self.first_step.take() {
-            return Ok(polled);
-        }
-        self.stream.poll(&mut self.out).await
+    /// Settles the lease and ends the call's record, if that has not happened yet.
+    fn finish(&mut self, outcome: Outcome) {
+        // Usage may be reported after the last content, when the lease is settled already.
+        self.metered.record_usage();
+        let Some(lease) = self.state.lease.take() else {
+            return;
+        };
+        let call_outcome = match &outcome {
+            Outcome::Success => CallOutcome::Completed,
+            Outcome::Failed(failure) => CallOutcome::interrupted(&failure.message),
+            Outcome::Inconclusive => CallOutcome::interrupted("a plugin failed"),
+            Outcome::Cancelled => CallOutcome::interrupted("the call's time is over"),
+        };
+        let first_byte = self.metered.stream.source().first_byte();
+        self.context.end_attempt(lease, outcome, first_byte);
+        self.context.trace.end(call_outcome);
     }
+}
 
-    fn settle(&mut self, outcome: Outcome) {
-        // A guest may tell it after the last content, when the lease is settled already.
-        self.note_usage();
-        let first_byte = self.stream.source().first_byte();
-        if let Some(lease) = self.lease.take() {
-            let call_outcome = match &outcome {
-                Outcome::Success => CallOutcome::Completed,
-                Outcome::Failed(failure) => CallOutcome::interrupted(&failure.message),
-                Outcome::Inconclusive => CallOutcome::interrupted("a plugin failed"),
-                Outcome::Cancelled => CallOutcome::interrupted("the call's time is over"),
-            };
-            self.context.settle(lease, outcome, first_byte);
-            self.context.trace.end(call_outcome);
-        }
-    }
+/// A stream whose usage goes to the call log, even if the client leaves before the end.
+struct MeteredStream {
+    stream: AnyStream,
+    trace: Arc<Trace>,
+    records_on_drop: bool,
+}
 
-    fn note_usage(&self) {
+impl MeteredStream {
+    fn record_usage(&self) {
         if let Some(usage) = self.stream.usage() {
-            self.context.trace.usage(usage);
+            self.trace.usage(usage);
         }
-    }
-
-    fn buffered_bytes(&self) -> usize {
-        self.out.iter().map(Bytes::len).sum()
     }
 }
 
-impl Drop for Exchange {
-    /// Of an answer that the client did not wait for, what it has cost so far is still known.
+impl Drop for MeteredStream {
     fn drop(&mut self) {
-        if self.lease.is_some() {
-            self.note_usage();
+        if self.records_on_drop {
+            self.record_usage();
         }
     }
 }
 
-impl StreamError {
-    /// What came is of no use, and why.
-    pub(crate) fn invalid_response(reason: &str) -> Self {
-        Self::Upstream(classify::invalid_response(reason))
+fn concat_chunks(mut chunks: VecDeque<Bytes>) -> Bytes {
+    if chunks.len() < 2 {
+        return chunks.pop_front().unwrap_or_default();
     }
-
-    /// The provider closed before it had said all.
-    pub(crate) fn ended_early() -> Self {
-        let reason = "the provider's stream ended before it was complete";
-        Self::Upstream(classify::transport(reason.to_owned()))
-    }
-
-    /// What the lease is settled with.
-    fn outcome(&self) -> Outcome {
-        match self {
-            Self::Upstream(failure) | Self::AlreadySent(failure) => {
-                Outcome::Failed(failure.clone())
-            }
-            Self::DeadlineExceeded => Outcome::Cancelled,
-            Self::Plugin(_) => Outcome::Inconclusive,
-        }
-    }
-
-    fn message(&self) -> String {
-        match self {
-            Self::Upstream(failure) | Self::AlreadySent(failure) => failure.message.clone(),
-            Self::DeadlineExceeded => "the call was not over within its time".to_owned(),
-            Self::Plugin(fault) => fault.to_string(),
-        }
-    }
-}
-
-impl From<ReadError> for StreamError {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Transport(error) => Self::Upstream(classify::transport(error.to_string())),
-            ReadError::Deadline => Self::DeadlineExceeded,
-        }
-    }
-}
-
-fn concat_chunks(mut pieces: VecDeque<Bytes>) -> Bytes {
-    if pieces.len() < 2 {
-        return pieces.pop_front().unwrap_or_default();
-    }
-    let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-    pieces
+    let mut whole = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
+    chunks
         .iter()
-        .for_each(|piece| whole.extend_from_slice(piece));
+        .for_each(|chunk| whole.extend_from_slice(chunk));
     whole.freeze()
 }
-
-/// Why a stream is of no use: it said that it was over, and nothing else.
-pub(crate) const EMPTY: &str = "the provider's stream was empty";
-
-/// Why a stream is of no use: an event of it is none of its dialect.
-pub(crate) const MALFORMED: &str = "the provider's stream made no sense";

@@ -1,55 +1,63 @@
-//! An answer that passes through its executor: cut into frames for the guest, and written in the
-//! client's dialect from the frames that it returns.
+//! A response that passes through its executor's plugin: split into frames for the plugin, and written
+//! for the client from the frames that it returns.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use jackfield_dialect::sse::SseReader;
-use jackfield_dialect::{EventClass, Usage};
-use memchr::memchr;
+use jackfield_dialect::Usage;
 
-use crate::call;
-use crate::classify;
-use crate::limits::{CLOSE_TIMEOUT, WHOLE_RESPONSE_BYTES_MAX};
-use crate::negotiation::TranslatedCall;
-use crate::plan::{Frame, Framing, Output, Plan, ResponseMode};
-use crate::port::{Executor, FaultKind, PluginFault, PluginReply, Rejection};
-use crate::reply::source::{Chunk, Source};
-use crate::reply::writer::StreamWriter;
-use crate::reply::{Polled, StreamError};
+use super::frames::{FrameSplitter, check_size};
+use super::source::{Chunk, Source};
+use super::stream::{ENDED_EARLY, Polled, ReplyStream, StreamError, judge};
+use super::whole_body::translate_whole;
+use super::writer::StreamWriter;
+use crate::limits::{CLOSE_TIMEOUT, KEEP_ALIVE_INTERVAL};
+use crate::negotiation::NegotiatedCall;
+use crate::plan::{Frame, Output, Plan, ResponseMode};
+use crate::port::{Executor, FaultKind, PluginFault, PluginReply};
 
-/// An answer on its way through a guest.
+/// A response on its way through a plugin.
 pub(crate) struct PluginStream {
-    pub(crate) source: Source,
+    source: Source,
     reply: Box<dyn PluginReply>,
     executor: Arc<dyn Executor>,
     splitter: FrameSplitter,
     sink: OutputSink,
-    /// The client has all that it is owed.
+    /// The client has the complete response.
     complete: bool,
     ended: bool,
-    /// A plan that the guest asked for instead of frames.
+    /// A further request that the plugin wants instead of frames.
     next: Option<Box<Plan>>,
     returned_frames: bool,
-    /// What the guest, or else the answer itself, says that it cost.
+    /// The usage that the plugin reported, or that the body contains.
     usage: Option<Usage>,
+    /// What [`Self::begin`] polled already.
+    begun: Option<Begun>,
 }
 
-/// How an answer through a guest begins.
+struct Begun {
+    queue: VecDeque<Bytes>,
+    polled: Polled,
+}
+
+/// The first result of a response through a plugin.
 pub(crate) enum FirstStep {
-    /// With something for the client.
-    Output(Box<PluginStream>, Polled),
-    /// With one more round trip, whose answer is for the same reply.
-    NextRequest(Box<Plan>, Box<dyn PluginReply>),
+    /// Output for the client.
+    Output(Box<PluginStream>),
+    /// One more round trip, whose response goes to the same plugin reply.
+    NextRequest {
+        plan: Box<Plan>,
+        reply: Box<dyn PluginReply>,
+    },
 }
 
-/// What the client is owed.
+/// What the client gets.
 enum OutputSink {
     /// A stream of events.
     Events(StreamWriter),
     /// One body, held back until it is whole.
-    Body(Box<TranslatedCall>, BytesMut),
+    Body(Box<NegotiatedCall>, BytesMut),
 }
 
 impl PluginStream {
@@ -58,44 +66,91 @@ impl PluginStream {
         executor: Arc<dyn Executor>,
         reply: Box<dyn PluginReply>,
         mode: ResponseMode,
-        (translation, stream): (&TranslatedCall, Option<call::StreamFraming>),
+        negotiated: &NegotiatedCall,
     ) -> Self {
-        let sink = match stream {
-            Some(framing) => OutputSink::Events(translation.writer(framing)),
-            None => OutputSink::Body(Box::new(translation.clone()), BytesMut::new()),
+        let sink = match negotiated.call().stream {
+            Some(framing) => OutputSink::Events(StreamWriter::new(negotiated, framing)),
+            None => OutputSink::Body(Box::new(negotiated.clone()), BytesMut::new()),
         };
-        let splitter = FrameSplitter::new(mode);
         Self {
             source,
             reply,
             executor,
-            splitter,
+            splitter: FrameSplitter::new(mode),
             sink,
             complete: false,
             ended: false,
             next: None,
             returned_frames: false,
             usage: None,
+            begun: None,
         }
     }
 
-    /// Pulls until the guest has returned something, or asked for one more round trip.
-    pub(crate) async fn begin(
-        mut self,
-        out: &mut VecDeque<Bytes>,
-    ) -> Result<FirstStep, StreamError> {
+    /// Polls until the plugin has returned frames, or has asked for one more round trip.
+    pub(crate) async fn begin(mut self) -> Result<FirstStep, StreamError> {
+        let mut queue = VecDeque::new();
         loop {
-            let polled = self.poll(out).await?;
+            let polled = self.poll(&mut queue).await?;
             if let Some(plan) = self.next {
-                return Ok(FirstStep::NextRequest(plan, self.reply));
+                let reply = self.reply;
+                return Ok(FirstStep::NextRequest { plan, reply });
             }
             if polled != Polled::Buffered || self.returned_frames {
-                return Ok(FirstStep::Output(Box::new(self), polled));
+                self.begun = Some(Begun { queue, polled });
+                return Ok(FirstStep::Output(Box::new(self)));
             }
         }
     }
 
-    pub(crate) async fn poll(&mut self, out: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
+    fn write(
+        &mut self,
+        output: Output,
+        queue: &mut VecDeque<Bytes>,
+    ) -> Result<Polled, StreamError> {
+        self.usage = output.usage.or(self.usage);
+        self.returned_frames |= !output.frames.is_empty();
+        if output.next.is_some() {
+            if self.returned_frames {
+                let detail = "it asked for a further request beside or after frames".to_owned();
+                let fault = report_invalid_output(&self.executor, detail);
+                return Err(StreamError::Plugin(fault));
+            }
+            self.next = output.next;
+            return Ok(Polled::Buffered);
+        }
+        match &mut self.sink {
+            OutputSink::Events(writer) => {
+                let polled = write_events(writer, &output.frames, self.ended, queue)?;
+                if polled == Polled::Complete && !self.complete {
+                    self.complete = true;
+                    self.source.end_within(CLOSE_TIMEOUT);
+                }
+                Ok(polled)
+            }
+            OutputSink::Body(negotiated, body) => {
+                for frame in &output.frames {
+                    body.extend_from_slice(&frame.data);
+                }
+                check_size(body.len())?;
+                if !self.ended {
+                    return Ok(Polled::Buffered);
+                }
+                let whole = translate_whole(negotiated, body.split().freeze())?;
+                self.usage = self.usage.or(whole.usage);
+                queue.push_back(whole.body);
+                Ok(Polled::End)
+            }
+        }
+    }
+}
+
+impl ReplyStream for PluginStream {
+    async fn poll(&mut self, queue: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
+        if let Some(mut begun) = self.begun.take() {
+            queue.append(&mut begun.queue);
+            return Ok(begun.polled);
+        }
         if self.ended {
             return Ok(Polled::End);
         }
@@ -104,11 +159,11 @@ impl PluginStream {
             Ok(Chunk::End) => None,
             Ok(Chunk::Silence) => {
                 if let OutputSink::Events(writer) = &self.sink {
-                    out.push_back(writer.keep_alive());
+                    queue.push_back(writer.keep_alive());
                 }
                 return Ok(Polled::Buffered);
             }
-            // How a provider closes that has said all is its own business.
+            // The response was complete: a connection that breaks now loses nothing.
             Err(_) if self.complete => None,
             Err(error) => return Err(error.into()),
         };
@@ -118,70 +173,35 @@ impl PluginStream {
         if frames.is_empty() && !last {
             return Ok(Polled::Buffered);
         }
-        let output = self.reply.push(frames, last).await.map_err(stream_error)?;
+        let output = self.reply.push(frames, last).await?;
         self.ended = last || output.done;
-        self.take(output, out)
+        self.write(output, queue)
     }
 
-    /// What the answer cost, as far as it is known.
-    pub(crate) fn usage(&self) -> Option<Usage> {
+    fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The plugin's figures count before those of the provider's events.
+    fn usage(&self) -> Option<Usage> {
         match &self.sink {
             OutputSink::Events(writer) => self.usage.or_else(|| writer.usage()),
             OutputSink::Body(..) => self.usage,
         }
     }
 
-    /// Ends a committed stream with an error; none where there are no words for it.
-    pub(crate) fn fail(&mut self, message: &str) -> Option<Bytes> {
+    fn on_commit(&mut self) {
+        match &self.sink {
+            OutputSink::Events(_) => self.source.enable_keep_alive(KEEP_ALIVE_INTERVAL),
+            OutputSink::Body(..) => {}
+        }
+    }
+
+    fn fail(&mut self, message: &str) -> Option<Bytes> {
         match &mut self.sink {
             OutputSink::Events(writer) => Some(writer.fail(message)),
             OutputSink::Body(..) => None,
         }
-    }
-
-    fn take(&mut self, output: Output, out: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
-        self.usage = output.usage.or(self.usage);
-        self.returned_frames |= !output.frames.is_empty();
-        if output.next.is_some() {
-            if self.returned_frames {
-                return Err(
-                    self.invalid_output("it asked for a further request beside or after frames")
-                );
-            }
-            self.next = output.next;
-            return Ok(Polled::Buffered);
-        }
-        match &mut self.sink {
-            OutputSink::Events(writer) => {
-                let polled = write_events(writer, &output.frames, self.ended, out)?;
-                if polled == Polled::Complete && !self.complete {
-                    self.complete = true;
-                    self.source.end_within(CLOSE_TIMEOUT);
-                }
-                Ok(polled)
-            }
-            OutputSink::Body(translation, body) => {
-                append_frames(body, &output.frames)?;
-                if !self.ended {
-                    return Ok(Polled::Buffered);
-                }
-                let whole = translation.translate_whole(body.split().freeze())?;
-                self.usage = self.usage.or(whole.usage);
-                out.push_back(whole.body);
-                Ok(Polled::End)
-            }
-        }
-    }
-
-    fn invalid_output(&self, detail: &str) -> StreamError {
-        let plugin = self.executor.plugin().clone();
-        tracing::warn!(%plugin, detail, "plugin answered nonsense");
-        self.executor.note_fault();
-        StreamError::Plugin(PluginFault {
-            plugin,
-            kind: FaultKind::InvalidOutput,
-            detail: detail.to_owned(),
-        })
     }
 }
 
@@ -189,23 +209,22 @@ fn write_events(
     writer: &mut StreamWriter,
     frames: &[Frame],
     ended: bool,
-    out: &mut VecDeque<Bytes>,
+    queue: &mut VecDeque<Bytes>,
 ) -> Result<Polled, StreamError> {
     let mut written = Vec::new();
     let polled = write_frames(writer, frames, &mut written);
     if ended && polled.is_ok() {
         writer.finish(&mut written);
     }
-    // What came before a frame that must not go on still does.
+    // Frames before one that fails are still the client's.
     if !written.is_empty() {
-        out.push_back(written.into());
+        queue.push_back(written.into());
     }
     match (polled?, ended, writer.completed()) {
         (polled, false, _) => Ok(polled),
         (_, true, true) => Ok(Polled::End),
-        (_, true, false) => Err(StreamError::invalid_response(
-            "the stream ended before it was complete",
-        )),
+        // Not a transport error: the connection is sound, and the plugin may have dropped the end.
+        (_, true, false) => Err(StreamError::invalid_response(ENDED_EARLY)),
     }
 }
 
@@ -216,134 +235,20 @@ fn write_frames(
 ) -> Result<Polled, StreamError> {
     let mut polled = Polled::Buffered;
     for frame in frames {
-        match writer.event(&frame.name, &frame.data, written) {
-            EventClass::Content if polled == Polled::Buffered => polled = Polled::Content,
-            EventClass::Content | EventClass::Preamble => {}
-            EventClass::Done if writer.completed() => polled = Polled::Complete,
-            EventClass::Done => return Err(StreamError::invalid_response("the stream was empty")),
-            EventClass::Error(error) => {
-                return Err(StreamError::Upstream(classify::stream_error(error)));
-            }
-            EventClass::Malformed => {
-                return Err(StreamError::invalid_response("the stream made no sense"));
-            }
-        }
+        let class = writer.event(&frame.name, &frame.data, written);
+        polled = polled.max(judge(class, || writer.completed())?);
     }
     Ok(polled)
 }
 
-fn append_frames(body: &mut BytesMut, frames: &[Frame]) -> Result<(), StreamError> {
-    frames
-        .iter()
-        .for_each(|frame| body.extend_from_slice(&frame.data));
-    check_size(body.len())
-}
-
-fn check_size(bytes: usize) -> Result<(), StreamError> {
-    if bytes <= WHOLE_RESPONSE_BYTES_MAX {
-        return Ok(());
-    }
-    let limit_mib = WHOLE_RESPONSE_BYTES_MAX >> 20;
-    Err(StreamError::invalid_response(&format!(
-        "the answer is larger than {limit_mib} MiB"
-    )))
-}
-
-pub(crate) fn stream_error(rejection: Rejection) -> StreamError {
-    match rejection {
-        Rejection::Refused(refusal) => StreamError::Upstream(refusal.failure),
-        Rejection::Fault(fault) => StreamError::Plugin(fault),
+/// Reports that a plugin returned what the contract does not allow.
+pub(crate) fn report_invalid_output(executor: &Arc<dyn Executor>, detail: String) -> PluginFault {
+    let plugin = executor.plugin().clone();
+    tracing::warn!(%plugin, detail, "plugin answered nonsense");
+    executor.note_fault();
+    PluginFault {
+        plugin,
+        kind: FaultKind::InvalidOutput,
+        detail,
     }
 }
-
-/// Cuts bytes into frames, never depending on how they were split.
-enum FrameSplitter {
-    Lines(BytesMut),
-    Raw,
-    Sse(Box<SseReader>),
-    Whole(BytesMut),
-}
-
-impl FrameSplitter {
-    fn new(mode: ResponseMode) -> Self {
-        match mode {
-            ResponseMode::Frames(Framing::Lines) => Self::Lines(BytesMut::new()),
-            ResponseMode::Frames(Framing::Raw) => Self::Raw,
-            ResponseMode::Frames(Framing::Sse) => Self::Sse(Box::default()),
-            // A relayed answer never gets here; as one frame it would still be right.
-            ResponseMode::Whole | ResponseMode::Relay => Self::Whole(BytesMut::new()),
-        }
-    }
-
-    /// Takes a chunk, or the end, and gives the frames that are complete.
-    fn split(&mut self, chunk: Option<Bytes>, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        match (self, chunk) {
-            (Self::Raw, Some(chunk)) => frames.push(unnamed(chunk)),
-            (Self::Raw, None) => {}
-            (Self::Whole(buffer), Some(chunk)) => {
-                buffer.extend_from_slice(&chunk);
-                check_size(buffer.len())?;
-            }
-            (Self::Whole(buffer), None) => frames.push(unnamed(buffer.split().freeze())),
-            (Self::Lines(buffer), Some(chunk)) => {
-                let mut chunk = chunk;
-                while let Some(end) = memchr(b'\n', &chunk) {
-                    buffer.extend_from_slice(&chunk.split_to(end + 1));
-                    frames.push(line(buffer.split()));
-                }
-                buffer.extend_from_slice(&chunk);
-                check_size(buffer.len())?;
-            }
-            (Self::Lines(buffer), None) if buffer.is_empty() => {}
-            (Self::Lines(buffer), None) => frames.push(line(buffer.split())),
-            (Self::Sse(reader), chunk) => split_events(reader, chunk, frames)?,
-        }
-        Ok(())
-    }
-}
-
-fn unnamed(data: Bytes) -> Frame {
-    Frame {
-        name: String::new(),
-        data,
-    }
-}
-
-fn line(mut line: BytesMut) -> Frame {
-    let end = line.strip_suffix(b"\n").unwrap_or(&line);
-    let length = end.strip_suffix(b"\r").unwrap_or(end).len();
-    line.truncate(length);
-    unnamed(line.freeze())
-}
-
-fn split_events(
-    reader: &mut SseReader,
-    chunk: Option<Bytes>,
-    frames: &mut Vec<Frame>,
-) -> Result<(), StreamError> {
-    let mut ended = false;
-    match chunk {
-        Some(chunk) => reader.push(chunk),
-        None => ended = true,
-    }
-    loop {
-        let event = if ended {
-            reader.finish()
-        } else {
-            reader.next_event()
-        };
-        match event {
-            Ok(Some(event)) => {
-                frames.push(Frame {
-                    name: event.name().to_owned(),
-                    data: event.data.clone(),
-                });
-            }
-            Ok(None) => return Ok(()),
-            Err(error) => return Err(StreamError::invalid_response(&error.to_string())),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

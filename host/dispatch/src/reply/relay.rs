@@ -1,4 +1,4 @@
-//! A stream relayed byte for byte: whole events go on as they came, and the host only watches.
+//! An event stream forwarded byte for byte. The host only observes the events.
 
 use std::collections::VecDeque;
 
@@ -6,72 +6,40 @@ use bytes::Bytes;
 use jackfield_dialect::sse::SseReader;
 use jackfield_dialect::{Dialect, EventClass, Observer, Usage};
 
-use crate::classify;
-use crate::limits::CLOSE_TIMEOUT;
-use crate::reply::source::{Chunk, Source};
-use crate::reply::{EMPTY, MALFORMED, Polled, StreamError};
+use super::source::{Chunk, Source};
+use super::stream::{Polled, ReplyStream, StreamError, judge};
+use super::writer::{KEEP_ALIVE_COMMENT, StreamWriter};
+use crate::call::StreamFraming;
+use crate::limits::{CLOSE_TIMEOUT, KEEP_ALIVE_INTERVAL};
 
-/// A stream of server-sent events on its way to the client.
+/// A stream of server-sent events for a client of the provider's dialect.
 pub(crate) struct Relay {
-    pub(crate) source: Source,
+    source: Source,
     reader: SseReader,
     dialect: Dialect,
-    watch: Box<dyn Observer>,
+    observer: Box<dyn Observer>,
     committed: bool,
     done: bool,
 }
 
 impl Relay {
     pub(crate) fn new(source: Source, dialect: Dialect) -> Self {
-        let reader = SseReader::default();
         Self {
             source,
-            reader,
+            reader: SseReader::default(),
             dialect,
-            watch: dialect.observer(),
+            observer: dialect.observer(),
             committed: false,
             done: false,
         }
     }
 
-    /// From now on what comes is the client's, the provider's own error included.
-    pub(crate) fn commit(&mut self) {
-        self.committed = true;
-    }
-
-    /// What the stream cost, as last reported.
-    pub(crate) fn usage(&self) -> Option<Usage> {
-        self.watch.usage()
-    }
-
-    /// Pulls once. Only whole events go on: a client can do nothing with half of one, and when the
-    /// provider breaks off inside one, the error event that follows must stand on its own.
-    pub(crate) async fn poll(&mut self, out: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
-        let chunk = match self.source.next_chunk().await {
-            Ok(Chunk::Bytes(chunk)) => chunk,
-            Ok(Chunk::Silence) => {
-                out.push_back(Bytes::from_static(KEEP_ALIVE_COMMENT));
-                return Ok(Polled::Buffered);
-            }
-            Ok(Chunk::End) => return self.finish(out),
-            // It had said that it was over; how it closes is its own business.
-            Err(_) if self.done => return Ok(Polled::End),
-            Err(error) => return Err(error.into()),
-        };
-        let before = self.reader.buffered_len();
-        self.reader.push(chunk.clone());
-        let mut batch = Batch::default();
-        let read = self.read(false, |raw| batch.add(raw));
-        batch.forward(before, &chunk, out);
-        let quiet = self.reader.take_comments();
-        if !quiet.is_empty() {
-            out.push_back(quiet);
-        }
-        read
-    }
-
-    /// Gives on the events that are complete, up to one that must not be.
-    fn read(&mut self, ended: bool, mut emit: impl FnMut(Bytes)) -> Result<Polled, StreamError> {
+    /// Emits the complete events, up to one that the client must not get.
+    fn forward_events(
+        &mut self,
+        ended: bool,
+        mut emit: impl FnMut(Bytes),
+    ) -> Result<Polled, StreamError> {
         let mut polled = Polled::Buffered;
         loop {
             let event = if ended {
@@ -84,21 +52,22 @@ impl Relay {
             else {
                 break;
             };
-            // What comes after the end is read by nobody.
+            // Events after the end are forwarded unread.
             if !self.done {
-                match self.watch.observe(event.name(), &event.data) {
-                    EventClass::Content => polled = Polled::Content,
-                    EventClass::Done => self.mark_done()?,
-                    EventClass::Error(error) if self.committed => {
+                let class = self.observer.observe(event.name(), &event.data);
+                let is_error = matches!(class, EventClass::Error(_));
+                match judge(class, || self.is_complete()) {
+                    Ok(judged) => polled = polled.max(judged),
+                    Err(error) if is_error && self.committed => {
                         // The provider's own error event ends the client's stream: one is enough.
                         emit(event.raw);
-                        return Err(StreamError::AlreadySent(classify::stream_error(error)));
+                        return Err(error.already_sent());
                     }
-                    EventClass::Error(error) => {
-                        return Err(StreamError::Upstream(classify::stream_error(error)));
-                    }
-                    EventClass::Malformed => return Err(StreamError::invalid_response(MALFORMED)),
-                    EventClass::Preamble => {}
+                    Err(error) => return Err(error),
+                }
+                if polled == Polled::Complete {
+                    self.done = true;
+                    self.source.end_within(CLOSE_TIMEOUT);
                 }
             }
             emit(event.raw);
@@ -107,68 +76,98 @@ impl Relay {
     }
 
     fn is_complete(&self) -> bool {
-        self.watch.completed() && self.watch.has_content()
+        self.observer.completed() && self.observer.has_content()
     }
 
-    fn mark_done(&mut self) -> Result<(), StreamError> {
-        if !self.is_complete() {
-            return Err(StreamError::invalid_response(EMPTY));
-        }
-        self.done = true;
-        self.source.end_within(CLOSE_TIMEOUT);
-        Ok(())
-    }
-
-    fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
-        self.read(true, |raw| out.push_back(raw))?;
+    fn finish(&mut self, queue: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
+        self.forward_events(true, |raw| queue.push_back(raw))?;
         let rest = self.reader.take_buffered();
-        let is_valid = self.done || self.read_rest(&rest)?;
+        let is_valid = self.done || self.check_rest(&rest)?;
         if !self.is_complete() {
             return Err(StreamError::ended_early());
         }
         let rest = Some(rest).filter(|rest| is_valid && !rest.is_empty());
         match (self.dialect.missing_terminator(), self.done) {
             (Some(end), false) => {
-                // What the provider did not end itself is ended first.
-                out.extend(rest.map(|rest| Bytes::from([&rest[..], b"\n\n"].concat())));
-                out.push_back(Bytes::from_static(end));
+                // The blank line that the provider left out, so that the end is an event of its own.
+                queue.extend(rest.map(|rest| Bytes::from([&rest[..], b"\n\n"].concat())));
+                queue.push_back(Bytes::from_static(end));
             }
-            _ => out.extend(rest),
+            _ => queue.extend(rest),
         }
         Ok(Polled::End)
     }
 
-    /// Whether what stands behind the last event may go on. Some providers close without the blank
-    /// line that makes an event of it, which most clients forgive; half an event would break them.
-    fn read_rest(&mut self, rest: &Bytes) -> Result<bool, StreamError> {
+    /// Returns whether the bytes after the last event may go on. Some providers close without the blank
+    /// line after the last event, which most clients forgive; half an event would break them.
+    fn check_rest(&mut self, rest: &Bytes) -> Result<bool, StreamError> {
         let mut whole = SseReader::default();
         whole.push([rest, &b"\n\n"[..]].concat().into());
         let Ok(Some(event)) = whole.next_event() else {
             return Ok(true);
         };
-        match self.watch.observe(event.name(), &event.data) {
-            EventClass::Content | EventClass::Preamble => Ok(true),
-            EventClass::Done => {
-                // It is not forgotten then.
-                self.done = true;
-                Ok(true)
-            }
-            EventClass::Error(error) => Err(StreamError::Upstream(classify::stream_error(error))),
-            EventClass::Malformed => Ok(false),
+        let class = self.observer.observe(event.name(), &event.data);
+        if class == EventClass::Malformed {
+            return Ok(false);
         }
+        self.done = judge(class, || self.is_complete())? == Polled::Complete;
+        Ok(true)
     }
 }
 
-/// A comment: nothing that a client reads.
-pub(crate) const KEEP_ALIVE_COMMENT: &[u8] = b": keep-alive\n\n";
+impl ReplyStream for Relay {
+    /// Forwards whole events only: a client cannot use half of one, and an error event after a broken
+    /// connection must stand on its own.
+    async fn poll(&mut self, queue: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
+        let chunk = match self.source.next_chunk().await {
+            Ok(Chunk::Bytes(chunk)) => chunk,
+            Ok(Chunk::Silence) => {
+                queue.push_back(Bytes::from_static(KEEP_ALIVE_COMMENT));
+                return Ok(Polled::Buffered);
+            }
+            Ok(Chunk::End) => return self.finish(queue),
+            // The response was complete: a connection that breaks now loses nothing.
+            Err(_) if self.done => return Ok(Polled::End),
+            Err(error) => return Err(error.into()),
+        };
+        let before = self.reader.buffered_len();
+        self.reader.push(chunk.clone());
+        let mut batch = Batch::default();
+        let polled = self.forward_events(false, |raw| batch.add(raw));
+        batch.forward(before, &chunk, queue);
+        let comments = self.reader.take_comments();
+        if !comments.is_empty() {
+            queue.push_back(comments);
+        }
+        polled
+    }
 
-/// The events of one chunk, to be sent on as few pieces: all that lie inside the chunk are one slice
-/// of it.
+    fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.observer.usage()
+    }
+
+    fn on_commit(&mut self) {
+        self.committed = true;
+        self.source.enable_keep_alive(KEEP_ALIVE_INTERVAL);
+    }
+
+    fn fail(&mut self, message: &str) -> Option<Bytes> {
+        let mut writer = StreamWriter::same_dialect(self.dialect, StreamFraming::Events);
+        Some(writer.fail(message))
+    }
+}
+
+/// The events of one chunk, forwarded in as few pieces as possible: those that lie inside the chunk
+/// are one slice of it.
 #[derive(Default)]
 struct Batch {
-    /// The first event, which may have begun in an earlier chunk.
+    /// The first event. It may have begun in an earlier chunk.
     first: Option<Bytes>,
-    /// The bytes of all events.
+    /// The length of all events, in bytes.
     bytes: usize,
 }
 
@@ -178,16 +177,16 @@ impl Batch {
         self.first.get_or_insert(raw);
     }
 
-    /// `before`: how many bytes were waiting when the chunk came.
-    fn forward(self, before: usize, chunk: &Bytes, out: &mut VecDeque<Bytes>) {
+    /// Appends the events to `queue`. `before` bytes of the first one came with earlier chunks.
+    fn forward(self, before: usize, chunk: &Bytes, queue: &mut VecDeque<Bytes>) {
         let Some(first) = self.first else { return };
         if before == 0 {
-            return out.push_back(chunk.slice(..self.bytes));
+            return queue.push_back(chunk.slice(..self.bytes));
         }
         let others = first.len().saturating_sub(before)..self.bytes - before;
-        out.push_back(first);
+        queue.push_back(first);
         if !others.is_empty() {
-            out.push_back(chunk.slice(others));
+            queue.push_back(chunk.slice(others));
         }
     }
 }
