@@ -43,7 +43,7 @@ impl NegotiationError {
         let executor = executor.to_owned();
         match (self, operation) {
             (Self::NoDialect, Operation::Generate) => CallError::Misconfigured(format!(
-                "the executor `{executor}` accepts no dialect that this host can speak to it"
+                "the executor `{executor}` accepts no dialect that this host supports"
             )),
             (Self::NoDialect | Self::NotPlanned, _) => CallError::NotSupported {
                 executor,

@@ -161,7 +161,7 @@ impl Reply<Committed> {
         }
         let message = error.message();
         let call = &self.context.call;
-        tracing::warn!(call = %call.id, model = %call.model, message, "answer broke off");
+        tracing::warn!(call = %call.id, model = %call.model, message, "response failed after its commit");
         self.finish(error.outcome());
         if matches!(error, StreamError::AlreadySent(_)) {
             return Ok(());
@@ -184,7 +184,7 @@ impl Reply<Committed> {
             Outcome::Success => CallOutcome::Completed,
             Outcome::Failed(failure) => CallOutcome::interrupted(&failure.message),
             Outcome::Inconclusive => CallOutcome::interrupted("a plugin failed"),
-            Outcome::Cancelled => CallOutcome::interrupted("the call's time is over"),
+            Outcome::Cancelled => CallOutcome::interrupted("the call exceeded its deadline"),
         };
         let first_byte = self.metered.stream.source().first_byte();
         self.context.end_attempt(lease, outcome, first_byte);

@@ -111,7 +111,7 @@ impl<'a> Responded<'a> {
             .filter(|_| is_event_stream(&head.headers));
         let stream = match events {
             _ if is_encoded && is_translated => {
-                let reason = "the provider's answer is encoded, which nobody asked for";
+                let reason = "unexpected content-encoding in the provider's response";
                 let failure = classify::invalid_response(reason);
                 return Err(attempt.end_with_failure(lease, failure, None));
             }

@@ -121,7 +121,7 @@ async fn rewrite(
     rewritten.unwrap_or_else(|_| {
         Err(TranslationError::new(
             "",
-            "the host broke off its translation",
+            "the translation failed in the host",
         ))
     })
 }

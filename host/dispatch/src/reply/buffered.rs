@@ -86,7 +86,7 @@ impl ReplyStream for BufferedStream {
             return Ok(Polled::Buffered);
         }
         if is_translated {
-            let message = "the provider's answer is too large to be translated";
+            let message = "the provider's response is too large to translate";
             return Err(StreamError::invalid_response(message));
         }
         self.state = State::Passing;

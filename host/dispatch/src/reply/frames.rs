@@ -115,7 +115,7 @@ pub(super) fn check_size(bytes: usize) -> Result<(), StreamError> {
     }
     let limit_mib = WHOLE_RESPONSE_BYTES_MAX >> 20;
     Err(StreamError::invalid_response(&format!(
-        "the answer is larger than {limit_mib} MiB"
+        "the response is larger than {limit_mib} MiB"
     )))
 }
 

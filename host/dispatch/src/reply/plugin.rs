@@ -112,7 +112,8 @@ impl PluginStream {
         self.returned_frames |= !output.frames.is_empty();
         if output.next.is_some() {
             if self.returned_frames {
-                let detail = "it asked for a further request beside or after frames".to_owned();
+                let detail =
+                    "it planned a further request together with frames or after them".to_owned();
                 let fault = report_invalid_output(&self.executor, detail);
                 return Err(StreamError::Plugin(fault));
             }
@@ -244,7 +245,7 @@ fn write_frames(
 /// Reports that a plugin returned what the contract does not allow.
 pub(crate) fn report_invalid_output(executor: &Arc<dyn Executor>, detail: String) -> PluginFault {
     let plugin = executor.plugin().clone();
-    tracing::warn!(%plugin, detail, "plugin answered nonsense");
+    tracing::warn!(%plugin, detail, "plugin returned invalid output");
     executor.note_fault();
     PluginFault {
         plugin,

@@ -166,7 +166,7 @@ impl Source {
             )
         };
         ReadError::Transport(TransportError {
-            doing: "reading the provider's answer",
+            doing: "reading the provider's response",
             cause,
         })
     }

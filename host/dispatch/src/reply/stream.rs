@@ -121,7 +121,7 @@ impl StreamError {
     pub(super) fn message(&self) -> String {
         match self {
             Self::Upstream(failure) | Self::AlreadySent(failure) => failure.message.clone(),
-            Self::DeadlineExceeded => "the call was not over within its time".to_owned(),
+            Self::DeadlineExceeded => "the call exceeded its deadline".to_owned(),
             Self::Plugin(fault) => fault.to_string(),
         }
     }
@@ -146,10 +146,10 @@ impl From<Rejection> for StreamError {
 }
 
 /// Error text for a stream that ended without content.
-const EMPTY: &str = "the provider's stream was empty";
+const EMPTY: &str = "the provider's stream ended without content";
 
 /// Error text for a stream that was cut off.
 pub(super) const ENDED_EARLY: &str = "the provider's stream ended before it was complete";
 
 /// Error text for an event that its dialect does not allow.
-const MALFORMED: &str = "the provider's stream made no sense";
+const MALFORMED: &str = "malformed event in the provider's stream";

@@ -35,7 +35,7 @@ pub(super) async fn translate_body(
         tokio::task::spawn_blocking(move || translate_for_client(&negotiated, body)).await;
     translated.unwrap_or_else(|_| {
         Err(StreamError::invalid_response(
-            "the host broke off its translation",
+            "the translation of the response failed in the host",
         ))
     })
 }
@@ -106,10 +106,10 @@ fn check_body(negotiated: &NegotiatedCall, body: &[u8]) -> Result<Option<Usage>,
         BodyCheck::Complete { usage, .. } => Ok(usage),
         BodyCheck::Error(error) => Err(StreamError::Upstream(classify::stream_error(error))),
         BodyCheck::Empty => Err(StreamError::invalid_response(
-            "the provider's answer was empty",
+            "the provider's response was empty",
         )),
         BodyCheck::Malformed => Err(StreamError::invalid_response(
-            "the provider's answer was not what it should be",
+            "the provider's response was malformed",
         )),
     }
 }
