@@ -16,8 +16,8 @@ pub(super) trait ReplyStream {
     /// Waits for the next piece from the provider, and appends what the client gets to `queue`.
     ///
     /// # Errors
-    /// When the provider, its plugin or the connection fails, or a timeout passes. What was appended
-    /// to `queue` before is still valid.
+    /// When the provider, its plugin or the connection fails, or a timeout passes. What a failed poll
+    /// appended is still for the client.
     async fn poll(&mut self, queue: &mut VecDeque<Bytes>) -> Result<Polled, StreamError>;
 
     /// Returns the provider's body.
