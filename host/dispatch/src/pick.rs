@@ -108,7 +108,7 @@ impl Picker {
                 // Another call has found it unfit meanwhile: the next candidates are without it.
                 Err(_) if races < LEASE_RACES_MAX => races += 1,
                 Err(unavailable) => {
-                    let reason = format!("candidates kept becoming unfit: {unavailable}");
+                    let reason = format!("each candidate became unavailable before it was leased; the last one: {unavailable}");
                     return Err(PickError::Fatal(CallError::Misconfigured(reason)));
                 }
             }
