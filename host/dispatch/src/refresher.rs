@@ -130,7 +130,7 @@ fn planner<'a>(
     let provider = snapshot.providers.get(name);
     let provider =
         provider.ok_or_else(|| failed(format!("provider `{name}` is not configured")))?;
-    let executor = snapshot.executors.get(&provider.executor);
+    let executor = snapshot.plugins.executors.get(&provider.executor);
     let executor = executor.ok_or_else(|| {
         failed(format!(
             "the executor `{}` is not loaded",

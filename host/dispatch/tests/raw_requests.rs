@@ -1,5 +1,7 @@
 //! Requests of somebody else's making, sent with a credential: the seed's section 1.15.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
 use http::{HeaderMap, Method};
@@ -124,7 +126,7 @@ async fn cliproxyapi_compat_1_15_invalid_raw_request_has_cliproxyapi_code() {
     let plain = Setting::new(1).stage(unused_upstream());
     assert_eq!(code(&plain, "a", raw("", URL)).await, "not_supported");
     let mut snapshot = (*stage.dispatcher.snapshot()).clone();
-    snapshot.executors.clear();
+    Arc::make_mut(&mut snapshot.plugins).executors.clear();
     stage.snapshot.store(snapshot.clone().into());
     assert_eq!(code(&stage, "a", raw("", URL)).await, "executor_not_found");
     snapshot.providers.clear();
@@ -170,7 +172,7 @@ async fn cliproxyapi_compat_1_15_fails_when_credentials_cannot_be_injected() {
         .unwrap_err();
     assert!(error.to_string().contains("`access-token`"), "{error}");
     let mut snapshot = (*stage.dispatcher.snapshot()).clone();
-    snapshot.executors.clear();
+    Arc::make_mut(&mut snapshot.plugins).executors.clear();
     stage.snapshot.store(snapshot.into());
     let error = prepared(&stage, "a").await.unwrap_err();
     assert_eq!(error.code(), Some("executor_not_found"));

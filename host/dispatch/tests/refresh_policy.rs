@@ -90,7 +90,7 @@ async fn cliproxyapi_compat_1_14_does_not_refresh_without_executor_support() {
         let (stage, refresher) = stage(FakeExecutor::relaying());
         if !loaded {
             let mut snapshot = (*stage.dispatcher.snapshot()).clone();
-            snapshot.executors.clear();
+            Arc::make_mut(&mut snapshot.plugins).executors.clear();
             stage.snapshot.store(Arc::new(snapshot));
         }
         let auth = stage.dispatcher.auth().clone();
