@@ -20,9 +20,9 @@ use crate::context::CallContext;
 use crate::error::{CallError, ErrorResponse, UpstreamFailure};
 use crate::exchange::StreamError;
 use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT, ROUND_TRIPS_MAX};
-use crate::outbound::{self, Bounds, CONNECTION_HEADERS};
 use crate::plan::{Context, Plan, ResponseMode};
 use crate::port::{Executor, FaultKind, PluginFault, Rejection, ResponseHead, UpstreamResponse};
+use crate::request::{self, Bounds, CONNECTION_HEADERS};
 use crate::scrub::{scrub, shows_secret};
 use crate::snapshot::Provider;
 use crate::source::Source;
@@ -187,7 +187,7 @@ impl<'a> Attempt<'a> {
     fn upstream_request(
         &self,
         plan: Plan,
-    ) -> Result<crate::plan::UpstreamRequest, outbound::PlanError> {
+    ) -> Result<crate::plan::UpstreamRequest, request::PlanError> {
         let proxy = self.lease.as_ref().and_then(Lease::proxy);
         let bounds = Bounds {
             base_url: &self.provider.base_url,
@@ -198,8 +198,8 @@ impl<'a> Attempt<'a> {
             proxy: proxy.map(|url| Arc::from(url.expose_secret())),
             connect: self.context.snapshot.timeouts.connect,
         };
-        let mut request = outbound::build_request(plan.request, &bounds)?;
-        outbound::add_credential_headers(&mut request, &self.plan_context.credential);
+        let mut request = request::build_request(plan.request, &bounds)?;
+        request::add_credential_headers(&mut request, &self.plan_context.credential);
         Ok(request)
     }
 

@@ -19,9 +19,9 @@ use crate::call::{BodyError, ClientResponse, ResponseBody, ResponseStream};
 use crate::classify;
 use crate::dispatcher::Dispatcher;
 use crate::error::{CallError, UpstreamFailure};
-use crate::outbound::{self, Bounds};
 use crate::plan::{Context, Plan, UpstreamRequest};
 use crate::port::{Executor, FaultKind, PluginFault, Rejection};
+use crate::request::{self, Bounds};
 use crate::snapshot::{Provider, Snapshot};
 use crate::source::{ReadError, Source};
 
@@ -148,7 +148,7 @@ impl CheckedRequest {
         };
         let url =
             Url::parse(raw.url.trim()).map_err(|cause| invalid(format!("the URL: {cause}")))?;
-        outbound::check_headers(&raw.headers).map_err(invalid)?;
+        request::check_headers(&raw.headers).map_err(invalid)?;
         Ok(Self {
             method,
             url,
@@ -176,7 +176,7 @@ fn upstream_request(
     provider: &Provider,
     executor: &Arc<dyn Executor>,
     snapshot: &Snapshot,
-) -> Result<UpstreamRequest, outbound::PlanError> {
+) -> Result<UpstreamRequest, request::PlanError> {
     if !plan.captures.is_empty() {
         return Err("it captures secrets of an answer that it does not see".to_owned());
     }
@@ -190,8 +190,8 @@ fn upstream_request(
         proxy: proxy.map(|url| Arc::from(url.expose_secret())),
         connect: snapshot.timeouts.connect,
     };
-    let mut request = outbound::build_request(plan.request, &bounds)?;
-    outbound::add_credential_headers(&mut request, access.credential());
+    let mut request = request::build_request(plan.request, &bounds)?;
+    request::add_credential_headers(&mut request, access.credential());
     Ok(request)
 }
 

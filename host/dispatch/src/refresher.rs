@@ -18,9 +18,9 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::limits::{REFRESH_RESPONSE_BYTES_MAX, REFRESH_TIMEOUT};
-use crate::outbound::{self, Bounds};
 use crate::plan::{Context, Evaluation, Plan, UpstreamRequest};
 use crate::port::{BoxFuture, Executor, Rejection, Upstream, UpstreamResponse};
+use crate::request::{self, Bounds};
 use crate::snapshot::{Provider, Snapshot};
 
 /// Renews tokens by the plans of executors.
@@ -151,7 +151,7 @@ fn upstream_request(
     provider: &Provider,
     executor: &Arc<dyn Executor>,
     connect: Duration,
-) -> Result<UpstreamRequest, outbound::PlanError> {
+) -> Result<UpstreamRequest, request::PlanError> {
     let bounds = Bounds {
         base_url: &provider.base_url,
         grants: &provider.grants,
@@ -161,7 +161,7 @@ fn upstream_request(
         proxy: job.proxy.as_ref().map(|url| Arc::from(url.expose_secret())),
         connect,
     };
-    outbound::build_request(plan.request, &bounds)
+    request::build_request(plan.request, &bounds)
 }
 
 async fn read_body(response: UpstreamResponse) -> Result<Bytes, RefreshError> {
