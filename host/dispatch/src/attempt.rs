@@ -11,7 +11,6 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use jackfield_auth::Lease;
 use jackfield_credential::{Failure, Outcome, Scope};
 use jackfield_dialect::Dialect;
-use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use crate::call::{Call, ClientResponse, Embed, Operation};
@@ -20,9 +19,9 @@ use crate::context::CallContext;
 use crate::error::{CallError, ErrorResponse, UpstreamFailure};
 use crate::exchange::StreamError;
 use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT, ROUND_TRIPS_MAX};
-use crate::plan::{Context, Plan, ResponseMode};
+use crate::plan::{Context, Plan, ResponseMode, UpstreamRequest};
 use crate::port::{Executor, FaultKind, PluginFault, Rejection, ResponseHead, UpstreamResponse};
-use crate::request::{self, Bounds, CONNECTION_HEADERS};
+use crate::request::{self, Bounds, CONNECTION_HEADERS, PlanError, Recipient};
 use crate::scrub::{scrub, shows_secret};
 use crate::snapshot::Provider;
 use crate::source::Source;
@@ -150,13 +149,15 @@ impl<'a> Attempt<'a> {
                 "it planned more than {ROUND_TRIPS_MAX} requests"
             )));
         }
-        if !plan.captures.is_empty() {
-            let reason = "it captures secrets, which only `refresh` and `authorize` may".to_owned();
-            return Err(self.settle_invalid_output(reason));
-        }
+        let Some(lease) = &self.lease else {
+            let message = "an attempt was begun twice".to_owned();
+            return Err(AttemptError::Fatal(Box::new(CallError::Misconfigured(
+                message,
+            ))));
+        };
         let request = self
-            .upstream_request(plan)
-            .map_err(|reason| self.settle_invalid_output(reason))?;
+            .upstream_request(plan, lease)
+            .map_err(|error| self.settle_invalid_output(error.to_string()))?;
         let timeouts = self.context.snapshot.timeouts;
         let sent = Instant::now();
         let response =
@@ -184,23 +185,16 @@ impl<'a> Attempt<'a> {
         Err(self.error_response(head, source).await)
     }
 
-    fn upstream_request(
-        &self,
-        plan: Plan,
-    ) -> Result<crate::plan::UpstreamRequest, request::PlanError> {
-        let proxy = self.lease.as_ref().and_then(Lease::proxy);
+    fn upstream_request(&self, plan: Plan, lease: &Lease) -> Result<UpstreamRequest, PlanError> {
         let bounds = Bounds {
-            base_url: &self.provider.base_url,
-            body: &self.body,
-            secret: &|name| self.lease.as_ref()?.secret(name),
-            grants: &self.provider.grants,
+            provider: self.provider,
             hosts: &self.executor.descriptor().hosts,
-            proxy: proxy.map(|url| Arc::from(url.expose_secret())),
+            body: &self.body,
+            account: lease,
+            recipient: Recipient::Api,
             connect: self.context.snapshot.timeouts.connect,
         };
-        let mut request = request::build_request(plan.request, &bounds)?;
-        request::add_credential_headers(&mut request, &self.plan_context.credential);
-        Ok(request)
+        request::build_request(plan, &bounds)
     }
 
     /// Judges an error answer, by the executor if it does that, and keeps it for the client.

@@ -1,188 +1,209 @@
-//! From a plan to a request that may be sent: the origin is checked, the body is made, and secrets
-//! are put in place. Pure.
+//! From an executor's plan to a request that the host can send. Pure: nothing is sent here.
+//!
+//! A plan comes from a plugin, so everything in it is checked: the origin, the headers, and the places
+//! of secrets.
+
+mod planner;
+mod secrets;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use http::{HeaderMap, Method};
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
+use jackfield_auth::{Access, Lease, RefreshJob};
 use jackfield_credential::Credential;
-use jackfield_dialect::json::{self, Patch};
+use jackfield_dialect::json::{self, PatchError};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::plan::{PlannedBody, PlannedRequest, SecretPlace, UpstreamRequest};
+use crate::plan::{Plan, PlannedBody, UpstreamRequest};
+use crate::snapshot::Provider;
 
-/// What a plan is held against.
+pub(crate) use planner::Planner;
+use secrets::SecretPlacer;
+
+/// What a plan may use.
 pub(crate) struct Bounds<'a> {
-    /// The credential's own origin, which may be named.
-    pub(crate) base_url: &'a Url,
-    /// Origins that the operator grants,
-    pub(crate) grants: &'a [Url],
-    /// as far as the executor says that it wants these hosts.
+    /// The provider: its own origin, and the origins that the operator grants.
+    pub(crate) provider: &'a Provider,
+    /// The hosts that the executor declares. A granted origin is allowed only if its host is declared.
     pub(crate) hosts: &'a [String],
-    /// The client's body.
+    /// The body that the executor received.
     pub(crate) body: &'a Bytes,
-    /// A secret of the credential by its name.
-    pub(crate) secret: &'a dyn Fn(&str) -> Option<&'a SecretString>,
-    /// The credential's proxy.
-    pub(crate) proxy: Option<Arc<str>>,
-    /// How long connecting may take.
+    /// The credential, with its secrets and its proxy.
+    pub(crate) account: &'a dyn Account,
+    /// Whom the request goes to.
+    pub(crate) recipient: Recipient,
+    /// Limit for connecting.
     pub(crate) connect: Duration,
 }
 
-/// What is wrong with a plan, in words for the plugin's author.
-pub(crate) type PlanError = String;
-
-/// Makes a request of a plan.
-pub(crate) fn build_request(
-    plan: PlannedRequest,
-    bounds: &Bounds<'_>,
-) -> Result<UpstreamRequest, PlanError> {
-    check_origin(&plan.url, bounds)?;
-    check_headers(&plan.headers)?;
-    let own_body = matches!(plan.body, PlannedBody::Bytes(_));
-    let mut request = SecretPlacer {
-        body: body(plan.body, bounds.body)?,
-        method: plan.method,
-        url: plan.url,
-        headers: plan.headers,
-        basic: None,
-        own_body,
-    };
-    request.url.set_fragment(None);
-    for (name, place) in plan.secrets {
-        let secret = (bounds.secret)(&name)
-            .ok_or_else(|| format!("the credential has no secret `{name}`"))?;
-        request.place(secret.expose_secret(), place)?;
-    }
-    request.finish(bounds)
+/// Whom a request goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recipient {
+    /// The provider's API. The request gets the credential's own headers, and the plan must not
+    /// capture secrets from the response.
+    Api,
+    /// A token endpoint, which may belong to a third party: the credential's own headers are not sent
+    /// there.
+    TokenEndpoint,
 }
 
-/// A request that secrets are being put into.
-struct SecretPlacer {
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    body: Bytes,
-    /// User and password, once one of them is known.
-    basic: Option<(String, String)>,
-    /// Whether the body is the guest's own. No secret goes into a client's.
-    own_body: bool,
+/// A credential whose secrets a request may carry.
+pub(crate) trait Account: Sync {
+    /// The credential.
+    fn credential(&self) -> &Credential;
+    /// Its secret of this name.
+    fn secret(&self, name: &str) -> Option<&SecretString>;
+    /// The proxy of its connections.
+    fn proxy(&self) -> Option<&SecretString>;
 }
 
-impl SecretPlacer {
-    fn place(&mut self, secret: &str, place: SecretPlace) -> Result<(), PlanError> {
-        match place {
-            SecretPlace::Bearer => self.header(AUTHORIZATION, &format!("Bearer {secret}")),
-            SecretPlace::Header { name, prefix } => {
-                let name = HeaderName::from_bytes(name.as_bytes())
-                    .map_err(|_| format!("{name:?} is not a header's name"))?;
-                self.header(name, &format!("{prefix}{secret}"))
-            }
-            SecretPlace::Query(name) => {
-                self.url.query_pairs_mut().append_pair(&name, secret);
-                Ok(())
-            }
-            SecretPlace::BasicUser => {
-                self.basic.get_or_insert_default().0 = secret.to_owned();
-                Ok(())
-            }
-            SecretPlace::BasicPassword => {
-                self.basic.get_or_insert_default().1 = secret.to_owned();
-                Ok(())
-            }
-            // The RFC wants them form-encoded first, so that an id may have a colon; HTTP Basic does
-            // not.
-            SecretPlace::OauthClientId => {
-                self.basic.get_or_insert_default().0 = form_encoded(secret);
-                Ok(())
-            }
-            SecretPlace::OauthClientSecret => {
-                self.basic.get_or_insert_default().1 = form_encoded(secret);
-                Ok(())
-            }
-            SecretPlace::Form(field) => self.form(&field, secret),
-            SecretPlace::Json(pointer) => self.json(pointer, secret),
-            SecretPlace::Scheme(scheme) => Err(format!("this host knows no scheme `{scheme}`")),
-        }
+impl Account for Lease {
+    fn credential(&self) -> &Credential {
+        self.credential()
     }
 
-    fn header(&mut self, name: HeaderName, value: &str) -> Result<(), PlanError> {
-        let mut value = HeaderValue::from_str(value)
-            .map_err(|_| format!("the secret does not fit into the header `{name}`"))?;
-        value.set_sensitive(true);
-        self.headers.insert(name, value);
-        Ok(())
+    fn secret(&self, name: &str) -> Option<&SecretString> {
+        self.secret(name)
     }
 
-    fn form(&mut self, field: &str, secret: &str) -> Result<(), PlanError> {
-        self.require_own_body()?;
-        let mut form = String::from_utf8(self.body.to_vec())
-            .map_err(|_| "a secret goes into a form, but the body is not text".to_owned())?;
-        if !form.is_empty() {
-            form.push('&');
-        }
-        let pair = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair(field, secret)
-            .finish();
-        form.push_str(&pair);
-        self.body = form.into();
-        Ok(())
+    fn proxy(&self) -> Option<&SecretString> {
+        self.proxy().map(AsRef::as_ref)
+    }
+}
+
+impl Account for Access {
+    fn credential(&self) -> &Credential {
+        self.credential()
     }
 
-    fn json(&mut self, path: String, secret: &str) -> Result<(), PlanError> {
-        self.require_own_body()?;
-        let value = serde_json::Value::from(secret).to_string();
-        // The cause could show the secret.
-        self.body = json::apply(&self.body, &[Patch::Add { path, value }])
-            .map_err(|_| "a secret's JSON pointer does not fit the body".to_owned())?;
-        Ok(())
+    fn secret(&self, name: &str) -> Option<&SecretString> {
+        self.secret(name)
     }
 
-    fn require_own_body(&self) -> Result<(), PlanError> {
-        if self.own_body {
-            return Ok(());
-        }
-        Err("secrets go only into bodies of the plugin's own making".to_owned())
+    fn proxy(&self) -> Option<&SecretString> {
+        self.proxy().map(AsRef::as_ref)
+    }
+}
+
+impl Account for RefreshJob {
+    fn credential(&self) -> &Credential {
+        &self.credential
     }
 
-    fn finish(mut self, bounds: &Bounds<'_>) -> Result<UpstreamRequest, PlanError> {
-        if let Some((user, password)) = self.basic.take() {
-            let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-            self.header(AUTHORIZATION, &value)?;
-        }
-        Ok(UpstreamRequest {
-            method: self.method,
-            url: self.url,
-            headers: self.headers,
-            body: self.body,
-            proxy: bounds.proxy.clone(),
+    fn secret(&self, name: &str) -> Option<&SecretString> {
+        self.secrets.get(name)
+    }
+
+    fn proxy(&self) -> Option<&SecretString> {
+        self.proxy.as_deref()
+    }
+}
+
+/// What is wrong with a plan. The subject of each message is the plan. No message contains a secret.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    /// It captures secrets of a response that is not a token endpoint's.
+    #[error("it captures secrets, which only `refresh` and `authorize` may")]
+    Captures,
+    /// The host sets this header itself.
+    #[error("it sets the header `{0}`, which the host sets")]
+    ConnectionHeader(HeaderName),
+    /// A form field for a secret, but the body is not UTF-8.
+    #[error("it puts a secret into a form, but the body is not text")]
+    FormNotText,
+    /// A name that HTTP does not allow for a header.
+    #[error("{0:?} is not a valid header name")]
+    HeaderName(String),
+    /// The secret contains bytes that HTTP does not allow in a header.
+    #[error("the secret is not a valid value for the header `{0}`")]
+    HeaderValue(HeaderName),
+    /// A JSON pointer for a secret that does not fit the body.
+    // Without the cause, which could contain the secret.
+    #[error("its JSON pointer for a secret does not fit the body")]
+    JsonPointer,
+    /// An origin that neither the provider nor a grant allows.
+    #[error(
+        "its URL has the origin {named}, but the credential is bound to {bound}; another origin must \
+         be declared by the executor (`hosts`) and granted by the operator"
+    )]
+    Origin {
+        /// The origin of the URL.
+        named: String,
+        /// The provider's own origin.
+        bound: String,
+    },
+    /// A patch of the client's body that cannot be applied.
+    #[error("its patch: {0}")]
+    Patch(PatchError),
+    /// A secret for a body that the executor did not write.
+    #[error("it puts a secret into the client's body; secrets go only into a body of its own")]
+    SecretInClientBody,
+    /// A scheme of authentication that this host does not have.
+    #[error("this host does not know the scheme `{0}`")]
+    UnknownScheme(String),
+    /// The credential has no secret of this name.
+    #[error("the credential has no secret `{0}`")]
+    UnknownSecret(String),
+    /// User information in the URL.
+    #[error("its URL contains a user or a password; name a secret instead")]
+    UserInUrl,
+}
+
+/// Builds the request that a plan describes.
+///
+/// # Errors
+/// The first thing in the plan that [`Bounds`] do not allow.
+pub(crate) fn build_request(plan: Plan, bounds: &Bounds<'_>) -> Result<UpstreamRequest, PlanError> {
+    if bounds.recipient == Recipient::Api && !plan.captures.is_empty() {
+        return Err(PlanError::Captures);
+    }
+    let planned = plan.request;
+    check_origin(&planned.url, bounds)?;
+    check_headers(&planned.headers)?;
+    let own_body = matches!(planned.body, PlannedBody::Bytes(_));
+    let mut url = planned.url;
+    url.set_fragment(None);
+    let proxy = bounds.account.proxy();
+    let mut placer = SecretPlacer::new(
+        UpstreamRequest {
+            method: planned.method,
+            url,
+            headers: planned.headers,
+            body: body(planned.body, bounds.body)?,
+            proxy: proxy.map(|url| Arc::from(url.expose_secret())),
             connect: bounds.connect,
-        })
+        },
+        own_body,
+    );
+    for (name, place) in planned.secrets {
+        let secret = bounds.account.secret(&name);
+        let secret = secret.ok_or(PlanError::UnknownSecret(name))?;
+        placer.place(secret.expose_secret(), place)?;
     }
-}
-
-fn form_encoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+    let mut request = placer.finish()?;
+    if bounds.recipient == Recipient::Api {
+        add_credential_headers(&mut request.headers, bounds.account.credential());
+    }
+    Ok(request)
 }
 
 fn check_origin(url: &Url, bounds: &Bounds<'_>) -> Result<(), PlanError> {
-    let granted = || bounds.grants.iter().any(|grant| same_origin(url, grant));
-    let allowed = same_origin(url, bounds.base_url) || (granted() && declared(url, bounds.hosts));
-    if !allowed {
-        return Err(format!(
-            "it names {}, but this credential is bound to {}, and the operator or the executor \
-             names no other",
-            url.origin().ascii_serialization(),
-            bounds.base_url.origin().ascii_serialization()
-        ));
+    let Provider {
+        base_url, grants, ..
+    } = bounds.provider;
+    let granted = || grants.iter().any(|grant| same_origin(url, grant));
+    if !same_origin(url, base_url) && !(granted() && declares(bounds.hosts, url)) {
+        return Err(PlanError::Origin {
+            named: url.origin().ascii_serialization(),
+            bound: base_url.origin().ascii_serialization(),
+        });
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("its URL has a user in it; name a secret instead".to_owned());
+        return Err(PlanError::UserInUrl);
     }
     Ok(())
 }
@@ -193,8 +214,8 @@ fn same_origin(url: &Url, other: &Url) -> bool {
         && url.port_or_known_default() == other.port_or_known_default()
 }
 
-/// Whether the executor says that it wants this host: by its name, by `*.` and its domain, or `*`.
-fn declared(url: &Url, hosts: &[String]) -> bool {
+/// Whether these patterns include the URL's host: its name, `*.` and its domain, or `*`.
+fn declares(hosts: &[String], url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     hosts.iter().any(|pattern| match pattern.strip_prefix('*') {
         Some("") => true,
@@ -203,17 +224,18 @@ fn declared(url: &Url, hosts: &[String]) -> bool {
     })
 }
 
-/// The connection is the host's: a guest that could set these could smuggle a second request.
+/// Refuses headers of the connection. An executor that could set these could smuggle a second request
+/// into the connection.
 pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), PlanError> {
     let of_connection = |name: &&HeaderName| CONNECTION_HEADERS.contains(&name.as_str());
     match headers.keys().find(of_connection) {
-        Some(name) => Err(format!("it sets the header `{name}`, which the host sets")),
+        Some(name) => Err(PlanError::ConnectionHeader(name.clone())),
         None => Ok(()),
     }
 }
 
-/// Fields of the connection rather than of the message (RFC 9110, section 7.6.1), and those that
-/// frame or address it.
+/// Headers of the connection rather than of the message (RFC 9110, section 7.6.1), and headers that
+/// frame or address the message.
 pub(crate) const CONNECTION_HEADERS: [&str; 11] = [
     "connection",
     "content-length",
@@ -228,24 +250,25 @@ pub(crate) const CONNECTION_HEADERS: [&str; 11] = [
     "upgrade",
 ];
 
-/// Adds the headers that the operator wrote down for a credential, as attributes named `header:NAME`. They
-/// take the place of the plan's own. Only its calls get them: a token endpoint is somebody else.
-pub(crate) fn add_credential_headers(request: &mut UpstreamRequest, credential: &Credential) {
+/// Adds the headers that the operator configured for a credential, as attributes named `header:NAME`.
+/// They replace the plan's.
+fn add_credential_headers(headers: &mut HeaderMap, credential: &Credential) {
     for (name, value) in &credential.attributes {
         let Some(name) = name.strip_prefix(HEADER_ATTRIBUTE) else {
             continue;
         };
         let name = HeaderName::from_bytes(name.as_bytes());
-        // The configuration refuses what is no header; files that others write may hold anything.
+        // The configuration allows only valid headers. Credential files, which other programs write,
+        // may contain anything.
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value))
             && !CONNECTION_HEADERS.contains(&name.as_str())
         {
-            request.headers.insert(name, value);
+            headers.insert(name, value);
         }
     }
 }
 
-/// What the name of an attribute begins with that is a header.
+/// Prefix of the attributes that are headers.
 const HEADER_ATTRIBUTE: &str = "header:";
 
 fn body(planned: PlannedBody, original: &Bytes) -> Result<Bytes, PlanError> {
@@ -253,9 +276,7 @@ fn body(planned: PlannedBody, original: &Bytes) -> Result<Bytes, PlanError> {
         PlannedBody::Empty => Ok(Bytes::new()),
         PlannedBody::Original => Ok(original.clone()),
         PlannedBody::Bytes(bytes) => Ok(bytes),
-        PlannedBody::Patched(patches) => {
-            json::apply(original, &patches).map_err(|cause| format!("its patch: {cause}"))
-        }
+        PlannedBody::Patched(patches) => json::apply(original, &patches).map_err(PlanError::Patch),
     }
 }
 
