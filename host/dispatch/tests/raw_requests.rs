@@ -235,3 +235,37 @@ async fn silent_upstream_times_out() {
     assert!(body.is_empty() && body_error.is_some());
     stage.assert_closed();
 }
+
+#[tokio::test(start_paused = true)]
+async fn context_has_a_dialect_that_the_executor_declared() {
+    let executor = FakeExecutor::new(|context| {
+        assert_eq!(context.dialect, "anthropic-messages");
+        assert_eq!((&*context.model, &*context.client_model), ("", ""));
+        Ok(plan_raw_request(context))
+    });
+    let executor = executor
+        .planning("http-request")
+        .accepting_first("anthropic-messages")
+        .accepting_first("of-a-newer-host");
+    let stage = Setting::new(1).executor(executor).stage(unused_upstream());
+    let prepared = stage
+        .dispatcher
+        .prepare_http_request(&id("a"), raw("", URL))
+        .await;
+    assert!(prepared.is_ok(), "{prepared:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn executor_without_a_known_dialect_is_not_used() {
+    let executor = FakeExecutor::new(|_| panic!("it was not to plan"));
+    let executor = executor
+        .planning("http-request")
+        .accepting("of-a-newer-host");
+    let stage = Setting::new(1).executor(executor).stage(unused_upstream());
+    let prepared = stage
+        .dispatcher
+        .prepare_http_request(&id("a"), raw("", URL))
+        .await;
+    let error = prepared.unwrap_err();
+    assert_eq!(error.code(), Some("misconfigured"), "{error}");
+}
