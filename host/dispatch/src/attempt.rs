@@ -10,7 +10,6 @@ use bytes::Bytes;
 use jackfield_auth::Lease;
 use jackfield_credential::Outcome;
 use jackfield_dialect::Dialect;
-use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout};
 
 use self::response::Responded;
@@ -20,10 +19,10 @@ use crate::context::CallContext;
 use crate::error::{CallError, UpstreamFailure};
 use crate::limits::ROUND_TRIPS_MAX;
 use crate::negotiation::{NegotiatedCall, TranslationCache};
-use crate::outbound::{self, Bounds};
-use crate::plan::{Context, Plan, UpstreamRequest};
+use crate::plan::{Context, Plan};
 use crate::port::{Executor, UpstreamResponse};
 use crate::reply::source::Source;
+use crate::request::{Bounds, Recipient, build_request};
 use crate::snapshot::Provider;
 
 /// How an attempt failed. Its lease is settled, except in `NeedsRefresh`.
@@ -174,17 +173,21 @@ impl<'a> Attempt<'a> {
             let detail = format!("it planned more than {ROUND_TRIPS_MAX} requests");
             return Err(self.end_with_invalid_output(lease, detail));
         }
-        if !plan.captures.is_empty() {
-            let detail = "it captures secrets, which only `refresh` and `authorize` may".to_owned();
-            return Err(self.end_with_invalid_output(lease, detail));
-        }
         let mode = plan.response_mode;
         let state = plan.state.clone();
-        let request = match self.upstream_request(&lease, plan) {
-            Ok(request) => request,
-            Err(detail) => return Err(self.end_with_invalid_output(lease, detail)),
-        };
         let timeouts = self.context.snapshot.timeouts;
+        let bounds = Bounds {
+            provider: self.provider,
+            hosts: &self.executor.descriptor().hosts,
+            body: self.body(),
+            account: &lease,
+            recipient: Recipient::Api,
+            connect: timeouts.connect,
+        };
+        let request = match build_request(plan, &bounds) {
+            Ok(request) => request,
+            Err(error) => return Err(self.end_with_invalid_output(lease, error.to_string())),
+        };
         let sent = Instant::now();
         let response = timeout(timeouts.first_byte, self.context.upstream.send(request)).await;
         let transport_error = match response {
@@ -213,25 +216,6 @@ impl<'a> Attempt<'a> {
             }
         };
         Err(self.end_with_failure(lease, classify::transport(transport_error), None))
-    }
-
-    fn upstream_request(
-        &self,
-        lease: &Lease,
-        plan: Plan,
-    ) -> Result<UpstreamRequest, outbound::PlanError> {
-        let bounds = Bounds {
-            base_url: &self.provider.base_url,
-            body: self.body(),
-            secret: &|name| lease.secret(name),
-            grants: &self.provider.grants,
-            hosts: &self.executor.descriptor().hosts,
-            proxy: lease.proxy().map(|url| Arc::from(url.expose_secret())),
-            connect: self.context.snapshot.timeouts.connect,
-        };
-        let mut request = outbound::build_request(plan.request, &bounds)?;
-        outbound::add_credential_headers(&mut request, &self.plan_context.credential);
-        Ok(request)
     }
 }
 

@@ -211,6 +211,13 @@ pub struct Descriptor {
     pub options: Vec<(String, String)>,
 }
 
+impl Descriptor {
+    /// Whether the executor plans this operation.
+    pub(crate) fn plans(&self, operation: &str) -> bool {
+        self.operations.iter().any(|planned| planned == operation)
+    }
+}
+
 /// A plugin, as logs, errors and the admin API name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginId {

@@ -110,6 +110,12 @@ impl FakeExecutor {
         self
     }
 
+    /// The same, but it accepts this dialect before the others.
+    pub(crate) fn accepting_first(mut self, dialect: &str) -> Self {
+        self.descriptor.dialects.insert(0, dialect.to_owned());
+        self
+    }
+
     /// The same, but it says that it plans this operation.
     pub(crate) fn planning(mut self, operation: &str) -> Self {
         self.descriptor.operations.push(operation.to_owned());

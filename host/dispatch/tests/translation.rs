@@ -292,7 +292,7 @@ fn mixed_dialects(scripts: Vec<Script>) -> Stage {
     other.executor = Arc::from("other-executor");
     snapshot.providers.insert(ProviderName::new("other"), other);
     let executor: Arc<dyn Executor> = Arc::new(relaying());
-    snapshot
+    Arc::make_mut(&mut snapshot.plugins)
         .executors
         .insert(Arc::from("other-executor"), executor);
     stage.snapshot.store(Arc::new(snapshot));

@@ -22,7 +22,5 @@ pub use inspect::{CONTRACT_VERSION, InspectError, PluginKind};
 pub use instance::InstanceCounts;
 pub use plugin::{Origin, Plugin, PrepareError};
 pub use plugin_dir::{BuiltIn, PluginDir, PluginDirError};
-pub use registry::{
-    ChangeCallback, GenerationStatus, PluginStatus, Registry, RollbackError, Serving,
-};
+pub use registry::{ChangeCallback, GenerationStatus, PluginStatus, Registry, RollbackError};
 pub use watch::{Depth, Watch, WatchError};

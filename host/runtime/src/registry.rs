@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jackfield_dispatch::port::{Executor, PluginId, Selector};
+use jackfield_dispatch::port::PluginId;
+use jackfield_dispatch::snapshot::Plugins;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -13,17 +14,9 @@ use crate::inspect::PluginKind;
 use crate::instance::InstanceCounts;
 use crate::plugin::{Origin, Plugin, PrepareError, WeakPlugin, digest};
 
-/// The plugins that serve, by name. Handed out whole at each change.
-#[derive(Debug, Clone, Default)]
-pub struct Serving {
-    /// The executors.
-    pub executors: BTreeMap<Arc<str>, Arc<dyn Executor>>,
-    /// The selectors.
-    pub selectors: BTreeMap<Arc<str>, Arc<dyn Selector>>,
-}
-
-/// Told of each change, in order, while no other change can happen. It must not wait.
-pub type ChangeCallback = Box<dyn Fn(&Serving) + Send + Sync>;
+/// Receives all serving plugins after each change, in order, while no other change can happen. It must
+/// not block.
+pub type ChangeCallback = Box<dyn Fn(&Arc<Plugins>) + Send + Sync>;
 
 /// All plugins.
 pub struct Registry {
@@ -293,8 +286,8 @@ impl GenerationStatus {
     }
 }
 
-fn collect_serving(slots: &BTreeMap<Arc<str>, Slot>) -> Serving {
-    let mut all = Serving::default();
+fn collect_serving(slots: &BTreeMap<Arc<str>, Slot>) -> Arc<Plugins> {
+    let mut all = Plugins::default();
     for (name, slot) in slots {
         let Some(plugin) = &slot.serving else {
             continue;
@@ -306,5 +299,5 @@ fn collect_serving(slots: &BTreeMap<Arc<str>, Slot>) -> Serving {
             all.selectors.insert(Arc::clone(name), selector);
         }
     }
-    all
+    Arc::new(all)
 }

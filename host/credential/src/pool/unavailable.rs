@@ -1,54 +1,57 @@
-//! Why nobody, or not this one, can be chosen.
+//! Reasons why no credential, or not this one, can be chosen.
 
 use std::fmt;
 
 use crate::Timestamp;
 
-/// Why no credential is fit for a model.
+/// Why no credential is available for a model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// No credential serves a model of this name.
-    #[error("no credential serves a model of this name")]
+    #[error("no credential serves this model")]
     UnknownModel,
-    /// Credentials serve it, but none is fit.
-    #[error("no credential for this model is fit: {0}")]
+    /// Credentials serve it, but none of them is available.
+    #[error("no credential available ({0})")]
     NoneAvailable(Reasons),
 }
 
-/// Why credentials are not fit: each is counted once, under the first that holds.
+/// How many credentials are unavailable, by reason. Each is counted once, under the first reason that
+/// holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reasons {
     /// Disabled by the operator.
     pub disabled: u32,
-    /// Enabled, but among those that the caller has tried.
+    /// Enabled, but the caller has tried them.
     pub tried: u32,
-    /// Waiting for somebody to act.
+    /// Not usable until an operator acts.
     pub barred: u32,
-    /// Left alone after a failure.
+    /// Cooling after a failure.
     pub cooling: u32,
-    /// Of the cooling ones, those that one attempt is just probing.
+    /// Of the cooling ones, those with a probe in flight.
     pub probing: u32,
-    /// With as many attempts under way as it, or its provider, may have.
+    /// At the limit of attempts in flight, their own or their provider's.
     pub busy: u32,
-    /// Not to be tried in as late a round.
+    /// With a limit of rounds that this round exceeds.
     pub rounds_exhausted: u32,
-    /// When the first of the cooling ones may be chosen again.
+    /// When the first of the cooling ones becomes available.
     pub retry_at: Option<Timestamp>,
 }
 
 impl fmt::Display for Reasons {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let needs = if self.barred == 1 { "needs" } else { "need" };
+        let barred = format!("{needs} operator action (log in again or reset)");
         let counted = [
             (self.disabled, "disabled"),
-            (self.tried, "tried already"),
-            (self.barred, "barred until somebody acts"),
+            (self.tried, "already tried"),
+            (self.barred, barred.as_str()),
             (self.cooling, "cooling"),
             (self.busy, "busy"),
-            (self.rounds_exhausted, "not tried in further rounds"),
+            (self.rounds_exhausted, "out of rounds"),
         ];
         let mut separator = "";
-        for (number, what) in counted.into_iter().filter(|(number, _)| *number > 0) {
-            write!(f, "{separator}{number} {what}")?;
+        for (number, reason) in counted.into_iter().filter(|(number, _)| *number > 0) {
+            write!(f, "{separator}{number} {reason}")?;
             separator = ", ";
         }
         Ok(())
@@ -56,7 +59,7 @@ impl fmt::Display for Reasons {
 }
 
 impl Unavailable {
-    /// Whether every enabled credential that serves the model was tried: none is left that could ever do.
+    /// Whether every enabled credential that serves the model was tried, so that waiting does not help.
     pub fn all_tried(&self) -> bool {
         let Self::NoneAvailable(reasons) = self else {
             return false;
@@ -69,8 +72,8 @@ impl Unavailable {
         others == Reasons::default()
     }
 
-    /// Whether every enabled credential that serves the model cools: then there is a time at which
-    /// it is worth to ask again.
+    /// Whether every enabled credential that serves the model cools. Then [`Self::retry_at`] says when
+    /// to try again.
     pub fn all_cooling(&self) -> bool {
         matches!(
             self,
@@ -85,7 +88,7 @@ impl Unavailable {
         )
     }
 
-    /// Why those that serve the model are not fit; none if there are none.
+    /// The counts by reason; `None` if no credential serves the model.
     pub fn reasons(&self) -> Option<Reasons> {
         match *self {
             Self::UnknownModel => None,
@@ -93,12 +96,12 @@ impl Unavailable {
         }
     }
 
-    /// Whether some credential is only busy: it is worth to wait for room.
+    /// Whether some credential is only busy, so that waiting for capacity can help.
     pub fn has_busy(&self) -> bool {
         matches!(self, Self::NoneAvailable(Reasons { busy: 1.., .. }))
     }
 
-    /// When the first of the cooling credentials may be chosen again.
+    /// When the first of the cooling credentials becomes available.
     pub fn retry_at(&self) -> Option<Timestamp> {
         match *self {
             Self::UnknownModel => None,
@@ -107,28 +110,56 @@ impl Unavailable {
     }
 }
 
-/// Why an attempt cannot begin with a credential that was a candidate a moment ago.
+/// Why an attempt cannot begin with a credential that was a candidate before.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeaseError {
-    /// It cools, for its account or for the model.
+    /// It cools: its account, or the model.
     #[error("the credential cools until {until}")]
     Cooling {
-        /// When it may be chosen again.
+        /// When it becomes available.
         until: Timestamp,
     },
-    /// It waits for somebody to act.
-    #[error("the credential is barred until somebody acts")]
+    /// It is not usable until an operator acts.
+    #[error("the credential needs operator action (log in again or reset)")]
     Barred,
-    /// It, or its provider, has as many attempts under way as it may.
-    #[error("the credential has as many attempts under way as it may")]
+    /// It, or its provider, is at the limit of attempts in flight.
+    #[error("the credential is at its limit of attempts in flight")]
     Busy,
     /// The operator disabled it.
     #[error("the credential is disabled")]
     Disabled,
-    /// It is not in the pool, or no longer.
+    /// It is not in the pool (any more).
     #[error("the credential is not in the pool")]
     NotInPool,
-    /// It does not serve the model, or no longer.
+    /// It does not serve the model (any more).
     #[error("the credential does not serve this model")]
     ModelNotServed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_listed_without_zeros() {
+        let reasons = Reasons {
+            disabled: 1,
+            barred: 1,
+            cooling: 2,
+            probing: 1,
+            ..Reasons::default()
+        };
+        assert_eq!(
+            reasons.to_string(),
+            "1 disabled, 1 needs operator action (log in again or reset), 2 cooling"
+        );
+        let barred = Reasons {
+            barred: 2,
+            ..Reasons::default()
+        };
+        assert_eq!(
+            Unavailable::NoneAvailable(barred).to_string(),
+            "no credential available (2 need operator action (log in again or reset))"
+        );
+    }
 }

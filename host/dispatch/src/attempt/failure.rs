@@ -10,10 +10,10 @@ use super::{Attempt, AttemptError, StaleAttempt};
 use crate::classify;
 use crate::error::{CallError, ErrorResponse, UpstreamFailure};
 use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT};
+use crate::plugin_fault::report_invalid_output;
 use crate::port::{Rejection, ResponseHead};
 use crate::reply::StreamError;
 use crate::reply::headers::client_headers;
-use crate::reply::plugin::report_invalid_output;
 use crate::reply::source::Source;
 use crate::scrub::{scrub, shows_secret};
 
@@ -121,7 +121,7 @@ impl Attempt<'_> {
 
     /// Ends where the plugin planned what the contract does not allow.
     pub(super) fn end_with_invalid_output(&self, lease: Lease, detail: String) -> AttemptError {
-        let fault = report_invalid_output(self.executor, detail);
+        let fault = report_invalid_output(&**self.executor, detail);
         self.end_with_rejection(lease, Rejection::Fault(fault))
     }
 }

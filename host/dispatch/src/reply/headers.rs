@@ -3,7 +3,7 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
 
-use crate::outbound::CONNECTION_HEADERS;
+use crate::request::CONNECTION_HEADERS;
 
 /// Returns the headers that may reach the client: not those of the connection, and not those that are
 /// about the provider's own host.

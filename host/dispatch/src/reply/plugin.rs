@@ -15,7 +15,8 @@ use super::writer::StreamWriter;
 use crate::limits::{CLOSE_TIMEOUT, KEEP_ALIVE_INTERVAL};
 use crate::negotiation::NegotiatedCall;
 use crate::plan::{Frame, Output, Plan, ResponseMode};
-use crate::port::{Executor, FaultKind, PluginFault, PluginReply};
+use crate::plugin_fault::report_invalid_output;
+use crate::port::{Executor, PluginReply};
 
 /// A response on its way through a plugin.
 pub(crate) struct PluginStream {
@@ -114,7 +115,7 @@ impl PluginStream {
             if self.returned_frames {
                 let detail =
                     "it planned a further request together with frames or after them".to_owned();
-                let fault = report_invalid_output(&self.executor, detail);
+                let fault = report_invalid_output(&*self.executor, detail);
                 return Err(StreamError::Plugin(fault));
             }
             self.next = output.next;
@@ -240,16 +241,4 @@ fn write_frames(
         polled = polled.max(judge(class, || writer.completed())?);
     }
     Ok(polled)
-}
-
-/// Reports that a plugin returned what the contract does not allow.
-pub(crate) fn report_invalid_output(executor: &Arc<dyn Executor>, detail: String) -> PluginFault {
-    let plugin = executor.plugin().clone();
-    tracing::warn!(%plugin, detail, "plugin returned invalid output");
-    executor.note_fault();
-    PluginFault {
-        plugin,
-        kind: FaultKind::InvalidOutput,
-        detail,
-    }
 }

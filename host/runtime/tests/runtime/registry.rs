@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jackfield_dispatch::port::{Executor, Selector};
-use jackfield_runtime::{Origin, Registry, RollbackError, Serving};
+use jackfield_dispatch::snapshot::Plugins;
+use jackfield_runtime::{Origin, Registry, RollbackError};
 use jackfield_test_support::{guest, plugin, with_marker};
 use parking_lot::Mutex;
 
@@ -176,17 +177,17 @@ async fn publishes_changes_in_order() {
     assert!(changed, "{published:?}");
 }
 
-/// What serves, as it is told.
-fn publishing(registry: &Registry) -> Arc<Mutex<Serving>> {
-    let latest = Arc::new(Mutex::new(Serving::default()));
+/// The plugins that the registry published last.
+fn publishing(registry: &Registry) -> Arc<Mutex<Arc<Plugins>>> {
+    let latest = Arc::new(Mutex::new(Arc::<Plugins>::default()));
     let publish = Arc::clone(&latest);
     registry.on_change(Box::new(move |serving| {
-        *publish.lock() = serving.clone();
+        *publish.lock() = Arc::clone(serving);
     }));
     latest
 }
 
-fn generations(serving: &Serving) -> String {
+fn generations(serving: &Plugins) -> String {
     let ids: Vec<String> = serving
         .executors
         .values()
