@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use jackfield_dispatch::plan::{Context, Frame};
 use jackfield_dispatch::port::{Executor, PickContext, Selector};
+use jackfield_dispatch::snapshot::Plugins;
 use jackfield_runtime::{Engine, Origin, Registry};
 use jackfield_test_support::{guest, plugin, with_marker};
 use parking_lot::Mutex;
@@ -30,9 +31,9 @@ pub(crate) struct Guests {
 impl Guests {
     pub(crate) async fn load() -> Result<Self> {
         let registry = Registry::new(Engine::new(None)?);
-        let serving = Arc::new(Mutex::new(jackfield_runtime::PluginSet::default()));
+        let serving = Arc::new(Mutex::new(Arc::<Plugins>::default()));
         let latest = Arc::clone(&serving);
-        registry.on_change(Box::new(move |now| *latest.lock() = now.clone()));
+        registry.on_change(Box::new(move |now| *latest.lock() = Arc::clone(now)));
         let relaying = plugin("openai-compatible");
         let load = async |name: &str, bytes| registry.load(name, bytes, Origin::BuiltIn).await;
         load("round-robin", plugin("round-robin")).await?;
@@ -40,7 +41,7 @@ impl Guests {
         load("relaying", relaying.clone()).await?;
         let replaced = executor(&serving.lock(), "relaying")?;
         load("relaying", with_marker(relaying, "another")).await?;
-        let serving = serving.lock().clone();
+        let serving = Arc::clone(&serving.lock());
         let round_robin = serving.selectors.get("round-robin");
         Ok(Self {
             relaying: executor(&serving, "relaying")?,
@@ -52,7 +53,7 @@ impl Guests {
     }
 }
 
-fn executor(serving: &jackfield_runtime::PluginSet, name: &str) -> Result<Arc<dyn Executor>> {
+fn executor(serving: &Plugins, name: &str) -> Result<Arc<dyn Executor>> {
     let executor = serving.executors.get(name);
     Ok(Arc::clone(executor.ok_or("no executor")?))
 }

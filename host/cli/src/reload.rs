@@ -164,9 +164,9 @@ impl Reload {
 
     /// Plugins that the configuration names and nobody has loaded. They may come later.
     fn missing_plugins(&self, config: &Config) -> Vec<String> {
-        let snapshot = self.snapshot.load();
+        let plugins = &self.snapshot.load().plugins;
         let executors = config.providers.iter();
-        let executors = executors.filter(|each| !snapshot.executors.contains_key(&*each.executor));
+        let executors = executors.filter(|each| !plugins.executors.contains_key(&*each.executor));
         let mut missing: Vec<String> = executors
             .map(|each| {
                 let config::Provider { name, executor, .. } = each;
@@ -174,7 +174,7 @@ impl Reload {
             })
             .collect();
         let selector = &config.routing.selector;
-        if !snapshot.selectors.contains_key(&**selector) {
+        if !plugins.selectors.contains_key(&**selector) {
             missing.push(format!("the selector `{selector}` is not loaded"));
         }
         missing
@@ -193,13 +193,8 @@ impl Reload {
         let mut number = 0;
         let publish = |configuration| {
             number = configuration;
-            self.snapshot.rcu(|now| Snapshot {
-                generation: now.generation + 1,
-                configuration,
-                executors: now.executors.clone(),
-                selectors: now.selectors.clone(),
-                ..snapshot.clone()
-            });
+            self.snapshot
+                .rcu(|now| now.with_configuration(configuration, snapshot.clone()));
         };
         // The reader refuses whatever the pool would, so that this goes well; if not, it is the last
         // moment to leave everything as it was.

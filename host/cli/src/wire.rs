@@ -162,14 +162,9 @@ fn code_cache(config: &Config) -> PathBuf {
 /// executor may want tokens renewed at another time.
 fn publish_into(registry: &Registry, snapshot: &Arc<ArcSwap<Snapshot>>, auth: &AuthManager) {
     let (snapshot, auth) = (Arc::clone(snapshot), auth.clone());
-    registry.on_change(Box::new(move |serving| {
+    registry.on_change(Box::new(move |plugins| {
         // The configuration may be replaced at the same moment.
-        snapshot.rcu(|now| Snapshot {
-            generation: now.generation + 1,
-            executors: serving.executors.clone(),
-            selectors: serving.selectors.clone(),
-            ..Snapshot::clone(now)
-        });
+        snapshot.rcu(|now| now.with_plugins(Arc::clone(plugins)));
         auth.reschedule();
     }));
 }

@@ -89,8 +89,9 @@ impl std::fmt::Display for Dialect {
     }
 }
 
-/// `text`, cut to at most `bytes_max` bytes, never inside a character.
-fn truncate(text: &str, bytes_max: usize) -> &str {
+/// The longest prefix of `text` with at most `bytes_max` bytes that ends between two characters.
+#[must_use]
+pub fn truncate(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
 

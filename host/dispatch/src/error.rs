@@ -58,14 +58,14 @@ pub enum CallError {
     /// The providers that serve the model speak another dialect, in which the request cannot be said.
     #[error("{0}")]
     Untranslatable(TranslationError),
-    /// No credential is fit.
-    #[error("no credential is fit for model `{model}`: {unavailable}")]
+    /// No credential is available for the model.
+    #[error("no credential available for model `{model}` ({})", .unavailable.reasons().unwrap_or_default())]
     NoCredentialAvailable {
         /// The client's name of the model.
         model: String,
-        /// How many are not, and why.
+        /// How many are unavailable, by reason.
         unavailable: Unavailable,
-        /// How long until one may be.
+        /// How long until the first one may be available again.
         retry_after: Option<Duration>,
         /// The provider, if there is only one that serves the model.
         provider: Option<String>,
@@ -174,6 +174,23 @@ mod tests {
             provider: None,
         };
         error.code()
+    }
+
+    #[test]
+    fn unavailable_credentials_are_explained_once() {
+        let error = CallError::NoCredentialAvailable {
+            model: "gpt".to_owned(),
+            unavailable: Unavailable::NoneAvailable(Reasons {
+                cooling: 2,
+                ..Reasons::default()
+            }),
+            retry_after: None,
+            provider: None,
+        };
+        assert_eq!(
+            error.to_string(),
+            "no credential available for model `gpt` (2 cooling)"
+        );
     }
 
     #[test]

@@ -108,7 +108,9 @@ impl Picker {
                 // Another call has found it unfit meanwhile: the next candidates are without it.
                 Err(_) if races < LEASE_RACES_MAX => races += 1,
                 Err(unavailable) => {
-                    let reason = format!("candidates kept becoming unfit: {unavailable}");
+                    let reason = format!(
+                        "each candidate became unavailable before it was leased; the last one: {unavailable}"
+                    );
                     return Err(PickError::Fatal(CallError::Misconfigured(reason)));
                 }
             }
@@ -178,7 +180,7 @@ impl Picker {
         attempt: u32,
     ) -> Result<Picked, PickError> {
         let routing = &context.snapshot.routing;
-        let Some(selector) = context.snapshot.selectors.get(&routing.selector) else {
+        let Some(selector) = context.snapshot.plugins.selectors.get(&routing.selector) else {
             return Ok(
                 self.fall_back_to_first(&format!("no selector `{}` is loaded", routing.selector))
             );

@@ -51,7 +51,7 @@ pub trait Executor: Send + Sync + fmt::Debug {
         context: &'a Context,
         body: &'a Bytes,
         state: Bytes,
-    ) -> BoxFuture<'a, Result<Box<dyn Reply>, PluginFault>>;
+    ) -> BoxFuture<'a, Result<Box<dyn PluginReply>, PluginFault>>;
 
     /// Whether tokens are to be renewed now; none leaves it to interval and lead. Called only if the
     /// descriptor says that it evaluates.
@@ -64,7 +64,7 @@ pub trait Executor: Send + Sync + fmt::Debug {
 }
 
 /// One answer that passes through an executor. Dropping it drops the guest's instance.
-pub trait Reply: Send {
+pub trait PluginReply: Send {
     /// Turns the head of the provider's answer into that of the client's.
     fn head(&mut self, head: ResponseHead) -> BoxFuture<'_, Result<ResponseHead, Rejection>>;
 
@@ -209,6 +209,13 @@ pub struct Descriptor {
     pub evaluates_refresh: bool,
     /// What else it says of itself, by name; unknown names are ignored.
     pub options: Vec<(String, String)>,
+}
+
+impl Descriptor {
+    /// Whether the executor plans this operation.
+    pub(crate) fn plans(&self, operation: &str) -> bool {
+        self.operations.iter().any(|planned| planned == operation)
+    }
 }
 
 /// A plugin, as logs, errors and the admin API name it.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use jackfield_credential::{Scope, Slot};
 
 use crate::error::{CallError, UpstreamFailure};
+use crate::negotiation::TranslationCache;
 
 /// How far a call has come.
 pub(crate) struct Progress {
@@ -21,6 +22,8 @@ pub(crate) struct Progress {
     pub(crate) incompatible: Vec<Slot>,
     /// Why not.
     pub(crate) incompatible_error: Option<Box<CallError>>,
+    /// The rewritten bodies of the call, for all of its attempts.
+    pub(crate) translations: TranslationCache,
 }
 
 impl Progress {
@@ -34,6 +37,7 @@ impl Progress {
             only_transport: true,
             incompatible: Vec::new(),
             incompatible_error: None,
+            translations: TranslationCache::default(),
         }
     }
 
@@ -43,10 +47,11 @@ impl Progress {
         self.only_transport = true;
     }
 
-    /// All but the number of attempts begins anew.
+    /// Resets everything but the attempt counter and the translations.
     pub(crate) fn next_model(&mut self) {
         *self = Self {
             attempts: self.attempts,
+            translations: std::mem::take(&mut self.translations),
             ..Self::new()
         };
     }

@@ -7,23 +7,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::unfold;
 use http::{HeaderMap, Method};
-use jackfield_auth::Access;
 use jackfield_credential::CredentialId;
-use jackfield_dialect::Dialect;
-use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use crate::attempt::client_headers;
 use crate::call::{BodyError, ClientResponse, ResponseBody, ResponseStream};
 use crate::classify;
 use crate::dispatcher::Dispatcher;
 use crate::error::{CallError, UpstreamFailure};
-use crate::outbound::{self, Bounds};
 use crate::plan::{Context, Plan, UpstreamRequest};
-use crate::port::{Executor, FaultKind, PluginFault, Rejection};
-use crate::snapshot::{Provider, Snapshot};
-use crate::source::{ReadError, Source};
+use crate::plugin_fault::report_invalid_output;
+use crate::port::Rejection;
+use crate::reply::headers::client_headers;
+use crate::reply::source::{ReadError, Source};
+use crate::request::{self, Bounds, Planner, Recipient};
 
 /// A request that is to go out with a credential.
 #[derive(Debug, Clone, Default)]
@@ -56,24 +53,36 @@ impl Dispatcher {
         let access = self.auth().access(id);
         let access = access.ok_or_else(|| CallError::CredentialNotFound(id.to_string()))?;
         let snapshot = self.snapshot();
-        let (provider, executor) = snapshot.serving(&access.credential().provider)?;
-        let operations = &executor.descriptor().operations;
-        if !operations.iter().any(|operation| operation == OPERATION) {
-            return Err(CallError::NotSupported {
-                executor: provider.executor.as_ref().to_owned(),
-                operation: OPERATION,
-            });
-        }
+        let planner = Planner::find(&snapshot, &access.credential().provider, OPERATION)?;
         let checked = CheckedRequest::new(raw)?;
-        let context = self.raw_context(&checked, &access, provider);
-        let plan = executor.prepare(&context, &checked.body).await;
+        let context = Context {
+            headers: Arc::new(checked.headers.clone()),
+            options: vec![
+                ("method", checked.method.to_string()),
+                ("url", checked.url.to_string()),
+            ],
+            ..planner.context(access.credential(), self.clock().now())
+        };
+        let plan = planner.executor.prepare(&context, &checked.body).await;
         let plan = plan.map_err(|rejection| match rejection {
             Rejection::Refused(refusal) => upstream_error(refusal.failure),
             Rejection::Fault(fault) => CallError::Plugin(fault),
         })?;
         let plan = checked.with_request_headers(plan);
-        upstream_request(plan, &checked.body, &access, provider, executor, &snapshot)
-            .map_err(|error| invalid_output(executor, error))
+        let bounds = Bounds {
+            provider: planner.provider,
+            hosts: &planner.executor.descriptor().hosts,
+            body: &checked.body,
+            account: &access,
+            recipient: Recipient::Api,
+            connect: snapshot.timeouts.connect,
+        };
+        request::build_request(plan, &bounds).map_err(|error| {
+            CallError::Plugin(report_invalid_output(
+                &**planner.executor,
+                error.to_string(),
+            ))
+        })
     }
 
     /// Sends a raw request. The answer is the provider's, whatever its status.
@@ -104,30 +113,6 @@ impl Dispatcher {
             estimated: false,
         })
     }
-
-    fn raw_context(
-        &self,
-        checked: &CheckedRequest,
-        access: &Access,
-        provider: &Provider,
-    ) -> Context {
-        Context {
-            operation: OPERATION,
-            dialect: Dialect::OpenaiChat.name(),
-            model: Arc::from(""),
-            client_model: Arc::from(""),
-            stream: false,
-            attempt: 0,
-            now_ms: self.clock().now().as_millis(),
-            headers: Arc::new(checked.headers.clone()),
-            credential: Arc::clone(access.credential()),
-            settings: Arc::clone(&provider.settings),
-            options: vec![
-                ("method", checked.method.to_string()),
-                ("url", checked.url.to_string()),
-            ],
-        }
-    }
 }
 
 /// A raw request that makes sense.
@@ -148,7 +133,7 @@ impl CheckedRequest {
         };
         let url =
             Url::parse(raw.url.trim()).map_err(|cause| invalid(format!("the URL: {cause}")))?;
-        outbound::check_headers(&raw.headers).map_err(invalid)?;
+        request::check_headers(&raw.headers).map_err(|error| invalid(error.to_string()))?;
         Ok(Self {
             method,
             url,
@@ -167,43 +152,6 @@ impl CheckedRequest {
         plan.request.headers = headers;
         plan
     }
-}
-
-fn upstream_request(
-    plan: Plan,
-    body: &Bytes,
-    access: &Access,
-    provider: &Provider,
-    executor: &Arc<dyn Executor>,
-    snapshot: &Snapshot,
-) -> Result<UpstreamRequest, outbound::PlanError> {
-    if !plan.captures.is_empty() {
-        return Err("it captures secrets of an answer that it does not see".to_owned());
-    }
-    let proxy = access.proxy();
-    let bounds = Bounds {
-        base_url: &provider.base_url,
-        grants: &provider.grants,
-        hosts: &executor.descriptor().hosts,
-        body,
-        secret: &|name| access.secret(name),
-        proxy: proxy.map(|url| Arc::from(url.expose_secret())),
-        connect: snapshot.timeouts.connect,
-    };
-    let mut request = outbound::build_request(plan.request, &bounds)?;
-    outbound::add_credential_headers(&mut request, access.credential());
-    Ok(request)
-}
-
-fn invalid_output(executor: &Arc<dyn Executor>, detail: String) -> CallError {
-    let plugin = executor.plugin().clone();
-    tracing::warn!(%plugin, detail, "plugin returned an invalid response");
-    executor.note_fault();
-    CallError::Plugin(PluginFault {
-        plugin,
-        kind: FaultKind::InvalidOutput,
-        detail,
-    })
 }
 
 fn upstream_error(failure: jackfield_credential::Failure) -> CallError {

@@ -8,20 +8,18 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use http::HeaderMap;
 use jackfield_auth::{PolicyQuery, RefreshError, RefreshJob, Refresher, TokenPatch};
 use jackfield_credential::{ProviderName, Timestamp};
-use jackfield_dialect::Dialect;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::limits::{REFRESH_RESPONSE_BYTES_MAX, REFRESH_TIMEOUT};
-use crate::outbound::{self, Bounds};
-use crate::plan::{Context, Evaluation, Plan, UpstreamRequest};
-use crate::port::{BoxFuture, Executor, Rejection, Upstream, UpstreamResponse};
-use crate::snapshot::{Provider, Snapshot};
+use crate::plan::Evaluation;
+use crate::port::{BoxFuture, Rejection, Upstream, UpstreamResponse};
+use crate::request::{self, Bounds, Planner, Recipient};
+use crate::snapshot::Snapshot;
 
 /// Renews tokens by the plans of executors.
 pub struct PlannedRefresher {
@@ -48,28 +46,28 @@ impl Refresher for PlannedRefresher {
 
     fn lead(&self, provider: &ProviderName) -> Option<Duration> {
         let snapshot = self.snapshot.load();
-        let (_, executor) = planner(&snapshot, provider).ok()?;
-        executor.descriptor().refresh_lead
+        let planner = planner(&snapshot, provider).ok()?;
+        planner.executor.descriptor().refresh_lead
     }
 
     fn has_refresh_policy(&self, provider: &ProviderName) -> bool {
         let snapshot = self.snapshot.load();
         planner(&snapshot, provider)
-            .is_ok_and(|(_, executor)| executor.descriptor().evaluates_refresh)
+            .is_ok_and(|planner| planner.executor.descriptor().evaluates_refresh)
     }
 
     fn should_refresh(&self, question: PolicyQuery) -> BoxFuture<'_, Option<bool>> {
         Box::pin(async move {
             let snapshot = self.snapshot.load_full();
-            let (provider, executor) = planner(&snapshot, &question.credential.provider).ok()?;
+            let planner = planner(&snapshot, &question.credential.provider).ok()?;
             let evaluation = Evaluation {
                 now_ms: self.clock.now().as_millis(),
-                settings: Arc::clone(&provider.settings),
+                settings: Arc::clone(&planner.provider.settings),
                 credential: question.credential,
                 expires_at: question.expires_at,
                 refreshed_at: question.refreshed_at,
             };
-            match executor.should_refresh(&evaluation).await {
+            match planner.executor.should_refresh(&evaluation).await {
                 Ok(opinion) => opinion,
                 // A plugin that fails leaves it to the rules, so that no token ends for it.
                 Err(fault) => {
@@ -84,15 +82,24 @@ impl Refresher for PlannedRefresher {
 impl PlannedRefresher {
     async fn carry_out(&self, job: &RefreshJob) -> Result<TokenPatch, RefreshError> {
         let snapshot = self.snapshot.load_full();
-        let (provider, executor) = planner(&snapshot, &job.credential.provider)?;
-        let context = self.context(job, provider);
-        let plan = executor.prepare(&context, &Bytes::new()).await;
+        let planner = planner(&snapshot, &job.credential.provider)?;
+        let context = planner.context(&job.credential, self.clock.now());
+        let body = Bytes::new();
+        let plan = planner.executor.prepare(&context, &body).await;
         let plan = plan.map_err(|rejection| match rejection {
             Rejection::Refused(refusal) => failed(refusal.failure.message),
             Rejection::Fault(fault) => failed(fault.to_string()),
         })?;
         let captures = plan.captures.clone();
-        let request = upstream_request(plan, job, provider, executor, snapshot.timeouts.connect)
+        let bounds = Bounds {
+            provider: planner.provider,
+            hosts: &planner.executor.descriptor().hosts,
+            body: &body,
+            account: job,
+            recipient: Recipient::TokenEndpoint,
+            connect: snapshot.timeouts.connect,
+        };
+        let request = request::build_request(plan, &bounds)
             .map_err(|cause| failed(format!("the executor's plan: {cause}")))?;
         let response = self.upstream.send(request).await;
         let response = response.map_err(|error| failed(error.to_string()))?;
@@ -104,64 +111,14 @@ impl PlannedRefresher {
         }
         capture_tokens(&captures, &body, self.clock.now())
     }
-
-    fn context(&self, job: &RefreshJob, provider: &Provider) -> Context {
-        Context {
-            operation: "refresh",
-            dialect: Dialect::OpenaiChat.name(),
-            model: Arc::from(""),
-            client_model: Arc::from(""),
-            stream: false,
-            attempt: 0,
-            now_ms: self.clock.now().as_millis(),
-            headers: Arc::new(HeaderMap::new()),
-            credential: Arc::clone(&job.credential),
-            settings: Arc::clone(&provider.settings),
-            options: Vec::new(),
-        }
-    }
 }
 
-/// The provider, and the executor that plans refreshes for it.
+/// The executor that plans refreshes for this provider.
 fn planner<'a>(
     snapshot: &'a Snapshot,
-    name: &ProviderName,
-) -> Result<(&'a Provider, &'a Arc<dyn Executor>), RefreshError> {
-    let provider = snapshot.providers.get(name);
-    let provider =
-        provider.ok_or_else(|| failed(format!("provider `{name}` is not configured")))?;
-    let executor = snapshot.executors.get(&provider.executor);
-    let executor = executor.ok_or_else(|| {
-        failed(format!(
-            "the executor `{}` is not loaded",
-            provider.executor
-        ))
-    })?;
-    let operations = &executor.descriptor().operations;
-    if !operations.iter().any(|operation| operation == "refresh") {
-        let message = format!("the executor `{}` plans no refresh", provider.executor);
-        return Err(failed(message));
-    }
-    Ok((provider, executor))
-}
-
-fn upstream_request(
-    plan: Plan,
-    job: &RefreshJob,
-    provider: &Provider,
-    executor: &Arc<dyn Executor>,
-    connect: Duration,
-) -> Result<UpstreamRequest, outbound::PlanError> {
-    let bounds = Bounds {
-        base_url: &provider.base_url,
-        grants: &provider.grants,
-        hosts: &executor.descriptor().hosts,
-        body: &Bytes::new(),
-        secret: &|name| job.secrets.get(name),
-        proxy: job.proxy.as_ref().map(|url| Arc::from(url.expose_secret())),
-        connect,
-    };
-    outbound::build_request(plan.request, &bounds)
+    provider: &ProviderName,
+) -> Result<Planner<'a>, RefreshError> {
+    Planner::find(snapshot, provider, "refresh").map_err(|error| failed(error.to_string()))
 }
 
 async fn read_body(response: UpstreamResponse) -> Result<Bytes, RefreshError> {

@@ -21,10 +21,9 @@ pub struct Snapshot {
     pub configuration: u64,
     /// The providers by name.
     pub providers: BTreeMap<ProviderName, Provider>,
-    /// The executors that serve, by name.
-    pub executors: BTreeMap<Arc<str>, Arc<dyn Executor>>,
-    /// The selectors that serve, by name.
-    pub selectors: BTreeMap<Arc<str>, Arc<dyn Selector>>,
+    /// The plugins that serve. They change apart from the configuration, and as one value: a change
+    /// of either leaves the other alone.
+    pub plugins: Arc<Plugins>,
     /// How credentials are chosen.
     pub routing: Routing,
     /// When and how often a call is tried.
@@ -33,7 +32,37 @@ pub struct Snapshot {
     pub timeouts: Timeouts,
 }
 
+/// The plugins that serve, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Plugins {
+    /// The executors.
+    pub executors: BTreeMap<Arc<str>, Arc<dyn Executor>>,
+    /// The selectors.
+    pub selectors: BTreeMap<Arc<str>, Arc<dyn Selector>>,
+}
+
 impl Snapshot {
+    /// The next snapshot, with the same configuration and other plugins.
+    #[must_use]
+    pub fn with_plugins(&self, plugins: Arc<Plugins>) -> Self {
+        Self {
+            generation: self.generation + 1,
+            plugins,
+            ..self.clone()
+        }
+    }
+
+    /// The next snapshot, with the same plugins and another configuration, of which this is the number.
+    #[must_use]
+    pub fn with_configuration(&self, number: u64, configured: Self) -> Self {
+        Self {
+            generation: self.generation + 1,
+            configuration: number,
+            plugins: Arc::clone(&self.plugins),
+            ..configured
+        }
+    }
+
     /// A provider, and the executor that speaks to it.
     pub(crate) fn serving(
         &self,
@@ -41,7 +70,7 @@ impl Snapshot {
     ) -> Result<(&Provider, &Arc<dyn Executor>), CallError> {
         let provider = self.providers.get(name);
         let provider = provider.ok_or_else(|| CallError::ProviderNotFound(name.to_string()))?;
-        let executor = self.executors.get(&provider.executor);
+        let executor = self.plugins.executors.get(&provider.executor);
         let executor = executor.ok_or_else(|| CallError::ExecutorNotFound {
             provider: name.to_string(),
             executor: provider.executor.as_ref().to_owned(),
@@ -137,5 +166,30 @@ impl Default for Timeouts {
             idle: Duration::from_secs(120),
             total: Duration::from_secs(600),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(selector: &str) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        snapshot.routing.selector = Arc::from(selector);
+        snapshot
+    }
+
+    #[test]
+    fn each_writer_keeps_what_the_other_wrote() {
+        let plugins = Arc::new(Plugins::default());
+        let configured = Snapshot::default().with_configuration(3, named("one"));
+        let both = configured.with_plugins(Arc::clone(&plugins));
+        assert_eq!((both.generation, both.configuration), (2, 3));
+        assert_eq!(&*both.routing.selector, "one");
+        assert!(Arc::ptr_eq(&both.plugins, &plugins));
+        let reloaded = both.with_configuration(4, named("two"));
+        assert_eq!((reloaded.generation, reloaded.configuration), (3, 4));
+        assert_eq!(&*reloaded.routing.selector, "two");
+        assert!(Arc::ptr_eq(&reloaded.plugins, &plugins));
     }
 }

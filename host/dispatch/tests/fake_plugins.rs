@@ -14,7 +14,7 @@ use jackfield_dispatch::plan::{
 };
 use jackfield_dispatch::port::{
     BoxFuture, Choice, Columns, Descriptor, Executor, FaultKind, PickContext, PluginFault,
-    PluginId, Rejection, Reply, ResponseHead, Selector,
+    PluginId, PluginReply, Rejection, ResponseHead, Selector,
 };
 use tokio::task::yield_now;
 use url::Url;
@@ -107,6 +107,12 @@ impl FakeExecutor {
     /// The same, but it accepts this dialect only.
     pub(crate) fn accepting(mut self, dialect: &str) -> Self {
         self.descriptor.dialects = vec![dialect.to_owned()];
+        self
+    }
+
+    /// The same, but it accepts this dialect before the others.
+    pub(crate) fn accepting_first(mut self, dialect: &str) -> Self {
+        self.descriptor.dialects.insert(0, dialect.to_owned());
         self
     }
 
@@ -214,10 +220,10 @@ impl Executor for FakeExecutor {
         _: &'a Context,
         _: &'a Bytes,
         state: Bytes,
-    ) -> BoxFuture<'a, Result<Box<dyn Reply>, PluginFault>> {
+    ) -> BoxFuture<'a, Result<Box<dyn PluginReply>, PluginFault>> {
         Box::pin(async {
             yield_now().await;
-            (self.start_reply)(state).map(|reply| Box::new(reply) as Box<dyn Reply>)
+            (self.start_reply)(state).map(|reply| Box::new(reply) as Box<dyn PluginReply>)
         })
     }
 
@@ -289,7 +295,7 @@ pub(crate) fn frame(data: impl Into<Bytes>) -> Frame {
     }
 }
 
-impl Reply for FakeReply {
+impl PluginReply for FakeReply {
     fn head(&mut self, head: ResponseHead) -> BoxFuture<'_, Result<ResponseHead, Rejection>> {
         Box::pin(async {
             yield_now().await;

@@ -36,7 +36,9 @@ fn mixed_dialects(credentials: usize, scripts: Vec<Script>, most: u32) -> Stage 
     snapshot.providers.insert(ProviderName::new("other"), other);
     let executor: Arc<dyn Executor> = Arc::new(FakeExecutor::relaying());
     let name = Arc::from("other-executor");
-    snapshot.executors.insert(name, executor);
+    Arc::make_mut(&mut snapshot.plugins)
+        .executors
+        .insert(name, executor);
     stage.snapshot.store(Arc::new(snapshot));
     stage
 }

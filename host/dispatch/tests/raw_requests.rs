@@ -1,5 +1,7 @@
 //! Raw HTTP requests of a caller, sent with a credential (CLIProxyAPI's rules, section 1.15).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
 use http::{HeaderMap, Method};
@@ -124,7 +126,7 @@ async fn cliproxyapi_compat_1_15_invalid_raw_request_has_cliproxyapi_code() {
     let plain = Setting::new(1).stage(unused_upstream());
     assert_eq!(code(&plain, "a", raw("", URL)).await, "not_supported");
     let mut snapshot = (*stage.dispatcher.snapshot()).clone();
-    snapshot.executors.clear();
+    Arc::make_mut(&mut snapshot.plugins).executors.clear();
     stage.snapshot.store(snapshot.clone().into());
     assert_eq!(code(&stage, "a", raw("", URL)).await, "executor_not_found");
     snapshot.providers.clear();
@@ -170,7 +172,7 @@ async fn cliproxyapi_compat_1_15_fails_when_credentials_cannot_be_injected() {
         .unwrap_err();
     assert!(error.to_string().contains("`access-token`"), "{error}");
     let mut snapshot = (*stage.dispatcher.snapshot()).clone();
-    snapshot.executors.clear();
+    Arc::make_mut(&mut snapshot.plugins).executors.clear();
     stage.snapshot.store(snapshot.into());
     let error = prepared(&stage, "a").await.unwrap_err();
     assert_eq!(error.code(), Some("executor_not_found"));
@@ -232,4 +234,38 @@ async fn silent_upstream_times_out() {
     let (body, body_error) = read_body(send().await.unwrap()).await;
     assert!(body.is_empty() && body_error.is_some());
     stage.assert_closed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn context_has_a_dialect_that_the_executor_declared() {
+    let executor = FakeExecutor::new(|context| {
+        assert_eq!(context.dialect, "anthropic-messages");
+        assert_eq!((&*context.model, &*context.client_model), ("", ""));
+        Ok(plan_raw_request(context))
+    });
+    let executor = executor
+        .planning("http-request")
+        .accepting_first("anthropic-messages")
+        .accepting_first("of-a-newer-host");
+    let stage = Setting::new(1).executor(executor).stage(unused_upstream());
+    let prepared = stage
+        .dispatcher
+        .prepare_http_request(&id("a"), raw("", URL))
+        .await;
+    assert!(prepared.is_ok(), "{prepared:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn executor_without_a_known_dialect_is_not_used() {
+    let executor = FakeExecutor::new(|_| panic!("it was not to plan"));
+    let executor = executor
+        .planning("http-request")
+        .accepting("of-a-newer-host");
+    let stage = Setting::new(1).executor(executor).stage(unused_upstream());
+    let prepared = stage
+        .dispatcher
+        .prepare_http_request(&id("a"), raw("", URL))
+        .await;
+    let error = prepared.unwrap_err();
+    assert_eq!(error.code(), Some("misconfigured"), "{error}");
 }

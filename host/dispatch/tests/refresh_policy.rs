@@ -1,9 +1,10 @@
 //! Executors that declare a refresh policy decide when tokens are refreshed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_auth::{PolicyQuery, Refresher, Registration};
+use jackfield_auth::{PolicyQuery, RefreshJob, Refresher, Registration};
 use jackfield_credential::{CredentialKind, ProviderName};
 use jackfield_dispatch::PlannedRefresher;
 use jackfield_dispatch::plan::{Plan, PlannedBody, ResponseMode};
@@ -90,7 +91,7 @@ async fn cliproxyapi_compat_1_14_does_not_refresh_without_executor_support() {
         let (stage, refresher) = stage(FakeExecutor::relaying());
         if !loaded {
             let mut snapshot = (*stage.dispatcher.snapshot()).clone();
-            snapshot.executors.clear();
+            Arc::make_mut(&mut snapshot.plugins).executors.clear();
             stage.snapshot.store(Arc::new(snapshot));
         }
         let auth = stage.dispatcher.auth().clone();
@@ -125,4 +126,21 @@ async fn failing_refresh_policy_returns_none() {
     }
     let (stage, refresher) = stage(executor().evaluating(|_| Err(fault("it trapped"))));
     assert_eq!(refresher.should_refresh(question(&stage)).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refresh_context_has_a_dialect_that_the_executor_declared() {
+    let executor = FakeExecutor::new(|context| {
+        assert_eq!((context.operation, context.dialect), ("refresh", "gemini"));
+        Ok(refresh_plan())
+    });
+    let (stage, refresher) = stage(executor.planning("refresh").accepting("gemini"));
+    let access = stage.dispatcher.auth().access(&"a".into()).unwrap();
+    let job = RefreshJob {
+        credential: Arc::clone(access.credential()),
+        secrets: BTreeMap::from([("api-key".to_owned(), "old".into())]),
+        proxy: None,
+    };
+    let patch = refresher.refresh(job).await.unwrap();
+    assert!(patch.secrets.contains_key("api-key"));
 }

@@ -61,7 +61,7 @@ async fn cliproxyapi_compat_1_10_all_cooling_returns_retry_after() {
 async fn misconfiguration_is_reported_without_affecting_health() {
     let loaded = stage_without_requests(Setting::new(2));
     let mut snapshot = (*loaded.dispatcher.snapshot()).clone();
-    snapshot.executors.clear();
+    Arc::make_mut(&mut snapshot.plugins).executors.clear();
     loaded.snapshot.store(Arc::new(snapshot.clone()));
     let configured = stage_without_requests(Setting::new(2));
     snapshot.providers.clear();

@@ -16,7 +16,7 @@ use jackfield_credential::{
 };
 use jackfield_dialect::Dialect;
 use jackfield_dispatch::port::{Executor, Selector};
-use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
+use jackfield_dispatch::snapshot::{Plugins, Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use jackfield_dispatch::{
     BodyError, Call, CallError, ClientResponse, Clock, Dispatcher, DispatcherParts, Operation,
     ResponseBody, StreamFraming, UpstreamFailure,
@@ -101,8 +101,10 @@ impl Setting {
             generation: 1,
             configuration: 0,
             providers: BTreeMap::from([(ProviderName::new("provider"), provider())]),
-            executors: BTreeMap::from([(Arc::from("fake-executor"), serving)]),
-            selectors: selectors.into_iter().collect(),
+            plugins: Arc::new(Plugins {
+                executors: BTreeMap::from([(Arc::from("fake-executor"), serving)]),
+                selectors: selectors.into_iter().collect(),
+            }),
             routing: Routing {
                 selector: Arc::from("fake-selector"),
                 settings: Arc::from("{}"),

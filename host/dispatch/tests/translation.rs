@@ -166,9 +166,9 @@ async fn late_failure_ends_stream_with_error_in_client_dialect() {
             "out of order",
         ),
         (
-            "nonsense",
+            "a malformed event",
             started().then(chunk("event: content_block_delta\ndata: {\n\n")),
-            "no sense",
+            "malformed event",
         ),
     ];
     for (name, script, word) in cases {
@@ -293,7 +293,7 @@ fn mixed_dialects(scripts: Vec<Script>) -> Stage {
     other.executor = Arc::from("other-executor");
     snapshot.providers.insert(ProviderName::new("other"), other);
     let executor: Arc<dyn Executor> = Arc::new(relaying());
-    snapshot
+    Arc::make_mut(&mut snapshot.plugins)
         .executors
         .insert(Arc::from("other-executor"), executor);
     stage.snapshot.store(Arc::new(snapshot));

@@ -127,14 +127,18 @@ async fn ready(State(api): State<Arc<Api>>) -> Response<Body> {
     if api.draining.load(Ordering::Relaxed) {
         missing.push("the server is shutting down".to_owned());
     }
-    if !snapshot.selectors.contains_key(&snapshot.routing.selector) {
+    if !snapshot
+        .plugins
+        .selectors
+        .contains_key(&snapshot.routing.selector)
+    {
         missing.push(format!(
             "selector `{}` is not loaded",
             snapshot.routing.selector
         ));
     }
     for (name, provider) in &snapshot.providers {
-        if !snapshot.executors.contains_key(&provider.executor) {
+        if !snapshot.plugins.executors.contains_key(&provider.executor) {
             missing.push(format!(
                 "provider `{name}`: executor `{}` is not loaded",
                 provider.executor

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use jackfield_credential::{Credential, Failure, Scope};
 use jackfield_dialect::json::Patch;
+use jackfield_dialect::truncate;
 use jackfield_dispatch::plan::{
     Context, Evaluation, Frame, Framing, Output, Plan, PlannedBody, PlannedRequest, Refusal,
     ResponseMode, SecretPlace, Usage,
@@ -16,7 +17,6 @@ use jackfield_dispatch::port::ResponseHead;
 use url::Url;
 
 use crate::bindings::{executor_contract as contract, types};
-use crate::host_functions::truncate;
 use crate::limits::LIST_LENGTH_MAX;
 
 /// A value of a guest that the contract does not allow.

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use jackfield_dialect::json;
+use jackfield_dialect::{json, truncate};
 use jackfield_dispatch::port::Columns;
 
 use crate::bindings::{candidates, client_body, log, settings, types};
@@ -29,11 +29,6 @@ impl log::Host for HostState {
             log::Level::Error => tracing::error!(%plugin, "{message}"),
         }
     }
-}
-
-/// The longest prefix of `text` with at most `bytes_max` bytes that ends between two characters.
-pub(crate) fn truncate(text: &str, bytes_max: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 impl settings::Host for HostState {

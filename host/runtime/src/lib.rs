@@ -26,7 +26,5 @@ pub use instance::InstanceCounts;
 pub use plugin::{Origin, Plugin};
 pub use plugin_dir::{BuiltIn, PluginDir, PluginDirError};
 pub use prepare_error::PrepareError;
-pub use registry::{
-    ChangeCallback, GenerationStatus, PluginSet, PluginStatus, Registry, RollbackError,
-};
+pub use registry::{ChangeCallback, GenerationStatus, PluginStatus, Registry, RollbackError};
 pub use watch::{Depth, Watch, WatchError};

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use jackfield_dispatch::port::{Executor, PluginId, Selector};
+use jackfield_dispatch::port::PluginId;
+use jackfield_dispatch::snapshot::Plugins;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -15,18 +16,9 @@ use crate::instance::{Generation, InstanceCounts};
 use crate::plugin::{Origin, Plugin};
 use crate::prepare_error::PrepareError;
 
-/// The plugins in use, by name. Each change publishes a new set.
-#[derive(Debug, Clone, Default)]
-pub struct PluginSet {
-    /// The executors.
-    pub executors: BTreeMap<Arc<str>, Arc<dyn Executor>>,
-    /// The selectors.
-    pub selectors: BTreeMap<Arc<str>, Arc<dyn Selector>>,
-}
-
 /// Called after each change, in order, while the registry is locked: it must not block, and it must not
 /// call the registry.
-pub type ChangeCallback = Box<dyn Fn(&PluginSet) + Send + Sync>;
+pub type ChangeCallback = Box<dyn Fn(&Arc<Plugins>) + Send + Sync>;
 
 /// All plugins, their versions in use and the ones before.
 pub struct Registry {
@@ -304,8 +296,8 @@ impl GenerationStatus {
     }
 }
 
-fn collect_serving(slots: &BTreeMap<Arc<str>, Slot>) -> PluginSet {
-    let mut all = PluginSet::default();
+fn collect_serving(slots: &BTreeMap<Arc<str>, Slot>) -> Arc<Plugins> {
+    let mut all = Plugins::default();
     for (name, slot) in slots {
         let Some(plugin) = &slot.serving else {
             continue;
@@ -317,5 +309,5 @@ fn collect_serving(slots: &BTreeMap<Arc<str>, Slot>) -> PluginSet {
             all.selectors.insert(Arc::clone(name), selector);
         }
     }
-    all
+    Arc::new(all)
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_credential::{Failure, Outcome, Reasons, Scope, Timestamp};
-use jackfield_dialect::Usage;
+use jackfield_credential::{Failure, Outcome, Reasons, Timestamp};
 use jackfield_dialect::ir::Warning;
+use jackfield_dialect::{Usage, truncate};
 use serde::Serialize;
 
 /// What was decided of one call, and why.
@@ -52,8 +52,8 @@ pub struct WarningRecord {
 impl From<&Warning> for WarningRecord {
     fn from(warning: &Warning) -> Self {
         Self {
-            field: cut(&warning.field, FIELD_BYTES_MAX).to_owned(),
-            what: cut(&warning.what, MESSAGE_BYTES_MAX).to_owned(),
+            field: truncate(&warning.field, FIELD_BYTES_MAX).to_owned(),
+            what: truncate(&warning.what, MESSAGE_BYTES_MAX).to_owned(),
         }
     }
 }
@@ -222,22 +222,12 @@ impl From<&Outcome> for AttemptOutcome {
 impl AttemptOutcome {
     fn failed(failure: &Failure) -> Self {
         Self::Failed {
-            scope: scope(failure.scope),
+            scope: failure.scope.label(),
             kind: failure.kind.clone().into_owned(),
             status: failure.status,
-            message: cut(&failure.message, MESSAGE_BYTES_MAX).to_owned(),
+            message: truncate(&failure.message, MESSAGE_BYTES_MAX).to_owned(),
             retry_after_ms: failure.retry_after.map(millis),
         }
-    }
-}
-
-fn scope(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Request => "request",
-        Scope::Model => "model",
-        Scope::Credential => "credential",
-        Scope::Provider => "provider",
-        Scope::Transport => "transport",
     }
 }
 
@@ -308,14 +298,14 @@ pub enum CallOutcome {
 impl CallOutcome {
     pub(crate) fn interrupted(message: &str) -> Self {
         Self::Interrupted {
-            message: cut(message, MESSAGE_BYTES_MAX).to_owned(),
+            message: truncate(message, MESSAGE_BYTES_MAX).to_owned(),
         }
     }
 
     pub(crate) fn failed(code: &'static str, message: &str) -> Self {
         Self::Failed {
             code,
-            message: cut(message, MESSAGE_BYTES_MAX).to_owned(),
+            message: truncate(message, MESSAGE_BYTES_MAX).to_owned(),
         }
     }
 }
@@ -330,12 +320,7 @@ pub(super) fn short(text: &Arc<str>, bytes_max: usize) -> Arc<str> {
     if text.len() <= bytes_max {
         return Arc::clone(text);
     }
-    Arc::from(cut(text, bytes_max))
-}
-
-fn cut(text: &str, bytes_max: usize) -> &str {
-    let end = text.floor_char_boundary(bytes_max);
-    text.get(..end).unwrap_or_default()
+    Arc::from(truncate(text, bytes_max))
 }
 
 /// A client's name of a model, in bytes: one may be as long as a body.

@@ -10,7 +10,7 @@ use jackfield_credential::{
     BudgetPolicy, CooldownPolicy, Credential, CredentialKind, PoolOptions, ProviderName, Served,
 };
 use jackfield_dispatch::port::{Choice, Executor, Selector};
-use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
+use jackfield_dispatch::snapshot::{Plugins, Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use url::Url;
 
 use super::accounts::{SECRETS_PER_LOGIN, TOKEN_MS, secrets};
@@ -299,8 +299,10 @@ pub(super) fn snapshot(world: &World, generation: u64, configuration: u64) -> Sn
         generation,
         configuration,
         providers: names.map(|name| (name, provider.clone())).collect(),
-        executors: BTreeMap::from([(Arc::from("fake-executor"), executor)]),
-        selectors: BTreeMap::from([(Arc::from("fake-selector"), selector)]),
+        plugins: Arc::new(Plugins {
+            executors: BTreeMap::from([(Arc::from("fake-executor"), executor)]),
+            selectors: BTreeMap::from([(Arc::from("fake-selector"), selector)]),
+        }),
         routing: Routing {
             selector: Arc::from("fake-selector"),
             settings: Arc::from("{}"),

@@ -8,7 +8,8 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use jackfield_dispatch::port::{Executor, Selector};
-use jackfield_runtime::{Origin, PluginSet, Registry, RollbackError};
+use jackfield_dispatch::snapshot::Plugins;
+use jackfield_runtime::{Origin, Registry, RollbackError};
 use jackfield_test_support::{guest, plugin, with_marker};
 use parking_lot::Mutex;
 
@@ -207,17 +208,17 @@ fn hashes_components_on_the_blocking_pool() {
     });
 }
 
-/// Returns the latest published set.
-fn publishing(registry: &Registry) -> Arc<Mutex<PluginSet>> {
-    let latest = Arc::new(Mutex::new(PluginSet::default()));
+/// The plugins that the registry published last.
+fn publishing(registry: &Registry) -> Arc<Mutex<Arc<Plugins>>> {
+    let latest = Arc::new(Mutex::new(Arc::<Plugins>::default()));
     let publish = Arc::clone(&latest);
     registry.on_change(Box::new(move |serving| {
-        *publish.lock() = serving.clone();
+        *publish.lock() = Arc::clone(serving);
     }));
     latest
 }
 
-fn generations(serving: &PluginSet) -> String {
+fn generations(serving: &Plugins) -> String {
     let ids: Vec<String> = serving
         .executors
         .values()

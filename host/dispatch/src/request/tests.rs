@@ -1,41 +1,91 @@
 //! Origins, headers and the places of secrets.
 
-use http::header::CONTENT_LENGTH;
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::Method;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 
 use super::*;
+use crate::plan::{PlannedRequest, ResponseMode, SecretPlace};
 
-fn planned(url: &str, body: PlannedBody, place: SecretPlace) -> PlannedRequest {
-    PlannedRequest {
-        method: Method::POST,
-        url: Url::parse(url).unwrap(),
-        headers: HeaderMap::new(),
-        secrets: vec![("api-key".to_owned(), place)],
-        body,
+fn planned(url: &str, body: PlannedBody, place: SecretPlace) -> Plan {
+    Plan {
+        request: PlannedRequest {
+            method: Method::POST,
+            url: Url::parse(url).unwrap(),
+            headers: HeaderMap::new(),
+            secrets: vec![("api-key".to_owned(), place)],
+            body,
+        },
+        response_mode: ResponseMode::Relay,
+        captures: Vec::new(),
+        state: Bytes::new(),
     }
 }
 
-fn build(plan: PlannedRequest) -> Result<UpstreamRequest, PlanError> {
-    let held = SecretString::from("s3 cret&");
-    build_with(plan, &|name| (name == "api-key").then_some(&held))
+/// A credential with some secrets and one header of its own.
+struct FakeAccount {
+    credential: Credential,
+    secrets: BTreeMap<&'static str, SecretString>,
 }
 
-fn build_with<'a>(
-    plan: PlannedRequest,
-    secret: &dyn Fn(&str) -> Option<&'a SecretString>,
+impl FakeAccount {
+    fn new(secrets: &[(&'static str, &str)]) -> Self {
+        let mut credential = Credential::new("a", "p", "https://api.example.com/v1");
+        let attributes = &mut credential.attributes;
+        attributes.insert("header:x-own".into(), "own".into());
+        let secrets = secrets.iter();
+        Self {
+            credential,
+            secrets: secrets
+                .map(|(name, secret)| (*name, SecretString::from(*secret)))
+                .collect(),
+        }
+    }
+}
+
+impl Account for FakeAccount {
+    fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    fn secret(&self, name: &str) -> Option<&SecretString> {
+        self.secrets.get(name)
+    }
+
+    fn proxy(&self) -> Option<&SecretString> {
+        None
+    }
+}
+
+fn build(plan: Plan) -> Result<UpstreamRequest, PlanError> {
+    let account = FakeAccount::new(&[("api-key", "s3 cret&")]);
+    build_for(plan, &account, Recipient::Api)
+}
+
+fn build_for(
+    plan: Plan,
+    account: &FakeAccount,
+    recipient: Recipient,
 ) -> Result<UpstreamRequest, PlanError> {
-    let base_url = Url::parse("https://api.example.com/v1").unwrap();
+    let provider = Provider {
+        executor: Arc::from("e"),
+        base_url: Arc::new(Url::parse("https://api.example.com/v1").unwrap()),
+        settings: Arc::from("{}"),
+        grants: Vec::new(),
+    };
     let body = Bytes::from_static(br#"{"model":"a"}"#);
-    let connect = Duration::from_secs(5);
     build_request(
         plan,
         &Bounds {
-            grants: &[],
+            provider: &provider,
             hosts: &[],
-            base_url: &base_url,
             body: &body,
-            secret: &|name| secret(name),
-            proxy: None,
-            connect,
+            account,
+            recipient,
+            connect: Duration::from_secs(5),
         },
     )
 }
@@ -69,9 +119,15 @@ fn only_the_credentials_own_origin_may_be_named() {
 #[test]
 fn headers_of_the_connection_are_the_hosts() {
     let mut plan = planned(HOME, PlannedBody::Original, SecretPlace::Bearer);
-    plan.headers
+    plan.request
+        .headers
         .insert(CONTENT_LENGTH, HeaderValue::from_static("1"));
-    assert!(build(plan).unwrap_err().contains("content-length"));
+    assert!(
+        build(plan)
+            .unwrap_err()
+            .to_string()
+            .contains("content-length")
+    );
 }
 
 #[test]
@@ -121,16 +177,11 @@ fn places_secrets_by_plan() {
 #[test]
 fn only_oauth_clients_are_encoded_before_basic() {
     let (id, secret) = ("app:1+ü", "p%4 a&b=c*~");
-    let held = |name: &str| SecretString::from(if name == "id" { id } else { secret });
-    let (id_held, secret_held) = (held("id"), held("secret"));
+    let account = FakeAccount::new(&[("id", id), ("secret", secret)]);
     let sent = |user: SecretPlace, password: SecretPlace| {
         let mut plan = planned(HOME, PlannedBody::Empty, SecretPlace::Bearer);
-        plan.secrets = vec![("id".to_owned(), user), ("secret".to_owned(), password)];
-        let request = build_with(plan, &|name| match name {
-            "id" => Some(&id_held),
-            "secret" => Some(&secret_held),
-            _ => None,
-        });
+        plan.request.secrets = vec![("id".to_owned(), user), ("secret".to_owned(), password)];
+        let request = build_for(plan, &account, Recipient::TokenEndpoint);
         let header = request.unwrap().headers[AUTHORIZATION].clone();
         assert!(header.is_sensitive());
         let encoded = header.to_str().unwrap().strip_prefix("Basic ").unwrap();
@@ -153,26 +204,39 @@ fn no_secret_goes_into_a_clients_body() {
         SecretPlace::Form("token".into()),
     ] {
         let error = build(planned(HOME, PlannedBody::Original, place)).unwrap_err();
-        assert!(error.contains("own making"), "{error}");
+        assert!(matches!(error, PlanError::SecretInClientBody), "{error}");
     }
 }
 
 #[test]
 fn unknown_secrets_and_schemes_are_refused() {
     let mut plan = planned(HOME, PlannedBody::Original, SecretPlace::Bearer);
-    plan.secrets[0].0 = "password".to_owned();
-    assert!(build(plan).unwrap_err().contains("`password`"));
+    plan.request.secrets[0].0 = "password".to_owned();
+    let error = build(plan).unwrap_err().to_string();
+    assert!(error.contains("`password`"), "{error}");
     let scheme = SecretPlace::Scheme("aws-sigv4".into());
-    assert!(
-        build(planned(HOME, PlannedBody::Original, scheme))
-            .unwrap_err()
-            .contains("aws-sigv4")
-    );
+    let error = build(planned(HOME, PlannedBody::Original, scheme)).unwrap_err();
+    assert!(error.to_string().contains("aws-sigv4"), "{error}");
+}
+
+#[test]
+fn token_endpoints_may_be_captured_and_get_no_headers_of_the_credential() {
+    let account = FakeAccount::new(&[("api-key", "k")]);
+    let plan = || Plan {
+        captures: vec![("/access_token".to_owned(), "access-token".to_owned())],
+        ..planned(HOME, PlannedBody::Empty, SecretPlace::Bearer)
+    };
+    let token = build_for(plan(), &account, Recipient::TokenEndpoint).unwrap();
+    assert_eq!(token.headers.get("x-own"), None);
+    let error = build_for(plan(), &account, Recipient::Api).unwrap_err();
+    assert!(matches!(error, PlanError::Captures), "{error}");
+    let api = build(planned(HOME, PlannedBody::Empty, SecretPlace::Bearer)).unwrap();
+    assert_eq!(api.headers["x-own"], "own");
 }
 
 #[test]
 fn a_refusal_never_shows_the_secret() {
     let body = PlannedBody::Bytes(Bytes::from_static(b"not json"));
     let error = build(planned(HOME, body, SecretPlace::Json("/token".into()))).unwrap_err();
-    assert!(!error.contains("s3"), "{error}");
+    assert!(!error.to_string().contains("s3"), "{error}");
 }

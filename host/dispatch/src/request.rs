@@ -1,0 +1,270 @@
+//! From an executor's plan to a request that the host can send. Pure: nothing is sent here.
+//!
+//! A plan comes from a plugin, so everything in it is checked: the origin, the headers, and the places
+//! of secrets.
+
+mod planner;
+mod secrets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
+use jackfield_auth::{Access, RefreshJob};
+use jackfield_credential::Credential;
+use jackfield_dialect::json::{self, PatchError};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::plan::{Plan, PlannedBody, UpstreamRequest};
+use crate::snapshot::Provider;
+
+pub(crate) use planner::Planner;
+use secrets::SecretPlacer;
+
+/// What a plan may use.
+pub(crate) struct Bounds<'a> {
+    /// The provider: its own origin, and the origins that the operator grants.
+    pub(crate) provider: &'a Provider,
+    /// The hosts that the executor declares. A granted origin is allowed only if its host is declared.
+    pub(crate) hosts: &'a [String],
+    /// The body that the executor received.
+    pub(crate) body: &'a Bytes,
+    /// The credential, with its secrets and its proxy.
+    pub(crate) account: &'a dyn Account,
+    /// Whom the request goes to.
+    pub(crate) recipient: Recipient,
+    /// Limit for connecting.
+    pub(crate) connect: Duration,
+}
+
+/// Whom a request goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recipient {
+    /// The provider's API. The request gets the credential's own headers, and the plan must not
+    /// capture secrets from the response.
+    Api,
+    /// A token endpoint, which may belong to a third party: the credential's own headers are not sent
+    /// there.
+    TokenEndpoint,
+}
+
+/// A credential whose secrets a request may carry.
+pub(crate) trait Account: Sync {
+    /// The credential.
+    fn credential(&self) -> &Credential;
+    /// Its secret of this name.
+    fn secret(&self, name: &str) -> Option<&SecretString>;
+    /// The proxy of its connections.
+    fn proxy(&self) -> Option<&SecretString>;
+}
+
+impl Account for Access {
+    fn credential(&self) -> &Credential {
+        self.credential()
+    }
+
+    fn secret(&self, name: &str) -> Option<&SecretString> {
+        self.secret(name)
+    }
+
+    fn proxy(&self) -> Option<&SecretString> {
+        self.proxy().map(AsRef::as_ref)
+    }
+}
+
+impl Account for RefreshJob {
+    fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    fn secret(&self, name: &str) -> Option<&SecretString> {
+        self.secrets.get(name)
+    }
+
+    fn proxy(&self) -> Option<&SecretString> {
+        self.proxy.as_deref()
+    }
+}
+
+/// What is wrong with a plan. The subject of each message is the plan. No message contains a secret.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    /// It captures secrets of a response that is not a token endpoint's.
+    #[error("it captures secrets, which only `refresh` and `authorize` may")]
+    Captures,
+    /// The host sets this header itself.
+    #[error("it sets the header `{0}`, which the host sets")]
+    ConnectionHeader(HeaderName),
+    /// A form field for a secret, but the body is not UTF-8.
+    #[error("it puts a secret into a form, but the body is not text")]
+    FormNotText,
+    /// A name that HTTP does not allow for a header.
+    #[error("{0:?} is not a valid header name")]
+    HeaderName(String),
+    /// The secret contains bytes that HTTP does not allow in a header.
+    #[error("the secret is not a valid value for the header `{0}`")]
+    HeaderValue(HeaderName),
+    /// A JSON pointer for a secret that does not fit the body.
+    // Without the cause, which could contain the secret.
+    #[error("its JSON pointer for a secret does not fit the body")]
+    JsonPointer,
+    /// An origin that neither the provider nor a grant allows.
+    #[error(
+        "its URL has the origin {named}, but the credential is bound to {bound}; another origin must \
+         be declared by the executor (`hosts`) and granted by the operator"
+    )]
+    Origin {
+        /// The origin of the URL.
+        named: String,
+        /// The provider's own origin.
+        bound: String,
+    },
+    /// A patch of the client's body that cannot be applied.
+    #[error("its patch: {0}")]
+    Patch(PatchError),
+    /// A secret for a body that the executor did not write.
+    #[error("it puts a secret into the client's body; secrets go only into a body of its own")]
+    SecretInClientBody,
+    /// A scheme of authentication that this host does not have.
+    #[error("this host does not know the scheme `{0}`")]
+    UnknownScheme(String),
+    /// The credential has no secret of this name.
+    #[error("the credential has no secret `{0}`")]
+    UnknownSecret(String),
+    /// User information in the URL.
+    #[error("its URL contains a user or a password; name a secret instead")]
+    UserInUrl,
+}
+
+/// Builds the request that a plan describes.
+///
+/// # Errors
+/// The first thing in the plan that [`Bounds`] do not allow.
+pub(crate) fn build_request(plan: Plan, bounds: &Bounds<'_>) -> Result<UpstreamRequest, PlanError> {
+    if bounds.recipient == Recipient::Api && !plan.captures.is_empty() {
+        return Err(PlanError::Captures);
+    }
+    let planned = plan.request;
+    check_origin(&planned.url, bounds)?;
+    check_headers(&planned.headers)?;
+    let own_body = matches!(planned.body, PlannedBody::Bytes(_));
+    let mut url = planned.url;
+    url.set_fragment(None);
+    let proxy = bounds.account.proxy();
+    let mut placer = SecretPlacer::new(
+        UpstreamRequest {
+            method: planned.method,
+            url,
+            headers: planned.headers,
+            body: body(planned.body, bounds.body)?,
+            proxy: proxy.map(|url| Arc::from(url.expose_secret())),
+            connect: bounds.connect,
+        },
+        own_body,
+    );
+    for (name, place) in planned.secrets {
+        let secret = bounds.account.secret(&name);
+        let secret = secret.ok_or(PlanError::UnknownSecret(name))?;
+        placer.place(secret.expose_secret(), place)?;
+    }
+    let mut request = placer.finish()?;
+    if bounds.recipient == Recipient::Api {
+        add_credential_headers(&mut request.headers, bounds.account.credential());
+    }
+    Ok(request)
+}
+
+fn check_origin(url: &Url, bounds: &Bounds<'_>) -> Result<(), PlanError> {
+    let Provider {
+        base_url, grants, ..
+    } = bounds.provider;
+    let granted = || grants.iter().any(|grant| same_origin(url, grant));
+    if !same_origin(url, base_url) && !(granted() && declares(bounds.hosts, url)) {
+        return Err(PlanError::Origin {
+            named: url.origin().ascii_serialization(),
+            bound: base_url.origin().ascii_serialization(),
+        });
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(PlanError::UserInUrl);
+    }
+    Ok(())
+}
+
+fn same_origin(url: &Url, other: &Url) -> bool {
+    url.scheme() == other.scheme()
+        && url.host() == other.host()
+        && url.port_or_known_default() == other.port_or_known_default()
+}
+
+/// Whether these patterns include the URL's host: its name, `*.` and its domain, or `*`.
+fn declares(hosts: &[String], url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    hosts.iter().any(|pattern| match pattern.strip_prefix('*') {
+        Some("") => true,
+        Some(domain) => domain.starts_with('.') && host.ends_with(domain),
+        None => host.eq_ignore_ascii_case(pattern),
+    })
+}
+
+/// Refuses headers of the connection. An executor that could set these could smuggle a second request
+/// into the connection.
+pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), PlanError> {
+    let of_connection = |name: &&HeaderName| CONNECTION_HEADERS.contains(&name.as_str());
+    match headers.keys().find(of_connection) {
+        Some(name) => Err(PlanError::ConnectionHeader(name.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Headers of the connection rather than of the message (RFC 9110, section 7.6.1), and headers that
+/// frame or address the message.
+pub(crate) const CONNECTION_HEADERS: [&str; 11] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Adds the headers that the operator configured for a credential, as attributes named `header:NAME`.
+/// They replace the plan's.
+fn add_credential_headers(headers: &mut HeaderMap, credential: &Credential) {
+    for (name, value) in &credential.attributes {
+        let Some(name) = name.strip_prefix(HEADER_ATTRIBUTE) else {
+            continue;
+        };
+        let name = HeaderName::from_bytes(name.as_bytes());
+        // The configuration allows only valid headers. Credential files, which other programs write,
+        // may contain anything.
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value))
+            && !CONNECTION_HEADERS.contains(&name.as_str())
+        {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// Prefix of the attributes that are headers.
+const HEADER_ATTRIBUTE: &str = "header:";
+
+fn body(planned: PlannedBody, original: &Bytes) -> Result<Bytes, PlanError> {
+    match planned {
+        PlannedBody::Empty => Ok(Bytes::new()),
+        PlannedBody::Original => Ok(original.clone()),
+        PlannedBody::Bytes(bytes) => Ok(bytes),
+        PlannedBody::Patched(patches) => json::apply(original, &patches).map_err(PlanError::Patch),
+    }
+}
+
+#[cfg(test)]
+mod tests;
