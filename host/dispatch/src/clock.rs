@@ -42,6 +42,14 @@ impl Clock {
     }
 }
 
+/// A point in time as RFC 3339 writes it: `2026-11-30T17:00:00.5+01:00`. `None` for anything else, and for
+/// times before 1970.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    let millis = u64::try_from(time.as_millisecond()).ok()?;
+    Some(Timestamp::from_millis(millis))
+}
+
 impl fmt::Debug for Clock {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Clock")

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::limits::{REFRESH_RESPONSE_BYTES_MAX, REFRESH_TIMEOUT};
 use crate::plan::Evaluation;
 use crate::port::{BoxFuture, Rejection, Upstream, UpstreamResponse};
@@ -133,8 +133,11 @@ async fn read_body(response: UpstreamResponse) -> Result<Bytes, RefreshError> {
     Ok(buffer.freeze())
 }
 
-/// What the plan wanted of the answer. Where it is not there, the secret of that name stays as it
-/// is: a provider that does not rotate its refresh tokens sends none (RFC 6749, section 6).
+/// Takes the captured values out of a token response. A value that is missing changes nothing: a
+/// provider that does not rotate its refresh tokens sends none (RFC 6749, section 6).
+///
+/// # Errors
+/// The response contains none of the captured secrets.
 fn capture_tokens(
     captures: &[(String, String)],
     body: &Value,
@@ -146,11 +149,12 @@ fn capture_tokens(
             continue;
         };
         match (into.as_str(), value) {
-            (EXPIRES_IN, value) => patch.expires_at = seconds(value).map(|after| now + after),
-            (EXPIRES_AT, value) => {
-                let at = seconds(value).map(|since| Timestamp::default() + since);
-                patch.expires_at = at;
+            (_, Value::Null) => {}
+            (EXPIRES_IN, value) => {
+                let time = seconds(value).map(|after| now + after);
+                patch.expires_at = expiry(time, into, pointer);
             }
+            (EXPIRES_AT, value) => patch.expires_at = expiry(timestamp(value), into, pointer),
             (_, Value::String(text)) if !text.is_empty() => {
                 patch
                     .secrets
@@ -160,9 +164,31 @@ fn capture_tokens(
         }
     }
     if patch.secrets.is_empty() {
-        return Err(failed("the answer holds no token".to_owned()));
+        return Err(failed("the response contains no token".to_owned()));
     }
     Ok(patch)
+}
+
+/// Logs an expiry that could not be read. The token then counts as one without an expiry: it is used
+/// until the provider rejects it.
+fn expiry(time: Option<Timestamp>, capture: &str, pointer: &str) -> Option<Timestamp> {
+    if time.is_none() {
+        // Without the value: a pointer that is wrong could name a secret.
+        tracing::warn!(
+            capture,
+            pointer,
+            "the captured value is not a time; the token has no known expiry"
+        );
+    }
+    time
+}
+
+/// A point in time: seconds since the Unix epoch, or RFC 3339.
+fn timestamp(value: &Value) -> Option<Timestamp> {
+    if let Some(since) = seconds(value) {
+        return Some(Timestamp::default() + since);
+    }
+    clock::parse_rfc3339(value.as_str()?.trim())
 }
 
 /// A number of seconds, which some providers write as text.
@@ -215,8 +241,74 @@ fn hide(message: String, secrets: &BTreeMap<String, SecretString>) -> String {
         })
 }
 
-/// What a capture goes into that is no secret: for how many seconds the token is good.
+/// Name of the capture that is the lifetime of the token, in seconds. Not a secret.
 const EXPIRES_IN: &str = "expires-in";
 
-/// The same as a point in time, in seconds since the Unix epoch.
+/// Name of the capture that is the end of the token; see [`timestamp`]. Not a secret.
 const EXPIRES_AT: &str = "expires-at";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// 6 November 1994, 08:49:37 GMT.
+    const NOW: Timestamp = Timestamp::from_millis(784_111_777_000);
+
+    /// The expiry that a token response sets, by the name of the capture.
+    fn expires_at(capture: &str, value: &Value) -> Option<Timestamp> {
+        let captures = [
+            ("/access_token".to_owned(), "access-token".to_owned()),
+            ("/expiry".to_owned(), capture.to_owned()),
+        ];
+        let body = json!({"access_token": "t", "expiry": value});
+        capture_tokens(&captures, &body, NOW).unwrap().expires_at
+    }
+
+    #[test]
+    fn expires_at_may_be_a_number_or_rfc_3339() {
+        let at = |millis| Some(Timestamp::from_millis(millis));
+        for (value, expected) in [
+            (json!(1_780_000_000), at(1_780_000_000_000)),
+            (json!(1_780_000_000.5), at(1_780_000_000_500)),
+            (json!("1780000000"), at(1_780_000_000_000)),
+            (json!("2026-05-28T20:26:40Z"), at(1_780_000_000_000)),
+            (json!("2026-05-28T20:26:40.25Z"), at(1_780_000_000_250)),
+            (json!("2026-05-28T22:26:40+02:00"), at(1_780_000_000_000)),
+            (
+                json!("2026-05-28t15:26:40.123456789-05:00"),
+                at(1_780_000_000_123),
+            ),
+        ] {
+            assert_eq!(expires_at(EXPIRES_AT, &value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn expiry_that_cannot_be_read_is_unknown() {
+        for value in [
+            json!("soon"),
+            json!(""),
+            json!("2026-05-28"),
+            json!("2026-05-28T20:26:40"),
+            json!("2026-13-28T20:26:40Z"),
+            json!("1960-01-01T00:00:00Z"),
+            json!(-1),
+            json!(true),
+            json!({"seconds": 1}),
+            Value::Null,
+        ] {
+            assert_eq!(expires_at(EXPIRES_AT, &value), None, "{value}");
+        }
+        assert_eq!(expires_at(EXPIRES_IN, &json!("2026-05-28T20:26:40Z")), None);
+    }
+
+    #[test]
+    fn expires_in_counts_from_now() {
+        for value in [json!(60), json!("60")] {
+            let expected = Some(NOW + Duration::from_secs(60));
+            assert_eq!(expires_at(EXPIRES_IN, &value), expected);
+        }
+    }
+}

@@ -6,6 +6,8 @@ use http::{HeaderMap, StatusCode};
 use jackfield_credential::{Quota, Timestamp};
 use serde_json::Value;
 
+use crate::clock;
+
 /// How long a provider asks to be left alone. The first of these that is there:
 ///
 /// | where | form | source |
@@ -177,7 +179,7 @@ fn reset_time(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Some(time) = go_duration(text) {
         return Some(now + time);
     }
-    timestamp(humantime::parse_rfc3339(text).ok()?)
+    clock::parse_rfc3339(text)
 }
 
 /// The year 2001 in seconds, and in milliseconds the same: no wait is as long, no date as early.
