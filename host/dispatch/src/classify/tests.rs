@@ -1,10 +1,10 @@
-//! The rules, by status, header and body: what providers are documented to answer, and what follows.
+//! The rules, by status, header and body: documented responses of providers, and their classification.
 
 use http::{HeaderName, HeaderValue};
 
 use super::*;
 
-/// What the table makes of one answer.
+/// The classification of one response.
 pub(super) fn failure_for(
     status: u16,
     headers: &[(&'static str, &'static str)],
@@ -32,7 +32,7 @@ fn classified(status: u16, body: &str) -> (Scope, String) {
 /// 6 November 1994, 08:49:37 GMT.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(784_111_777_000);
 
-/// Answers of providers as their documentation shows them, by status and body.
+/// Responses of providers as their documentation shows them, by status and body.
 const RESPONSES: &[(&str, u16, &str, Scope, &str)] = &[
     (
         "OpenAI, a wrong key",
