@@ -1,5 +1,5 @@
-//! Renewing tokens: the executor plans the request, the host carries it out and keeps what the plan
-//! captures. No token enters a guest.
+//! Refreshes tokens: the executor plans the request, the host sends it and captures the new tokens from
+//! the response. No token enters a plugin.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use crate::port::{BoxFuture, Rejection, Upstream, UpstreamResponse};
 use crate::request::{self, Bounds, Planner, Recipient};
 use crate::snapshot::Snapshot;
 
-/// Renews tokens by the plans of executors.
+/// Refreshes tokens by the plans of executors.
 pub struct PlannedRefresher {
-    /// What refreshes begin with.
+    /// The snapshot that new refreshes use.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Sends requests.
     pub upstream: Arc<dyn Upstream>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Clock,
 }
 
@@ -37,7 +37,7 @@ impl Refresher for PlannedRefresher {
             match timeout(REFRESH_TIMEOUT, self.carry_out(&job)).await {
                 Ok(result) => result.map_err(|failed| scrub_secrets(failed, &job)),
                 Err(_) => Err(failed(format!(
-                    "it took longer than {} s",
+                    "no result within {} s",
                     REFRESH_TIMEOUT.as_secs()
                 ))),
             }
@@ -69,9 +69,9 @@ impl Refresher for PlannedRefresher {
             };
             match planner.executor.should_refresh(&evaluation).await {
                 Ok(opinion) => opinion,
-                // A plugin that fails leaves it to the rules, so that no token ends for it.
+                // The host's rules decide then, so that a failing plugin lets no token expire.
                 Err(fault) => {
-                    tracing::warn!(%fault, "an executor failed to say whether to refresh");
+                    tracing::warn!(%fault, "refresh policy of the executor failed");
                     None
                 }
             }
@@ -80,6 +80,7 @@ impl Refresher for PlannedRefresher {
 }
 
 impl PlannedRefresher {
+    /// Plans the refresh, sends it, and captures the tokens.
     async fn carry_out(&self, job: &RefreshJob) -> Result<TokenPatch, RefreshError> {
         let snapshot = self.snapshot.load_full();
         let planner = planner(&snapshot, &job.credential.provider)?;
@@ -127,7 +128,9 @@ async fn read_body(response: UpstreamResponse) -> Result<Bytes, RefreshError> {
         buffer.extend_from_slice(&chunk.map_err(|error| failed(error.to_string()))?);
         if buffer.len() > REFRESH_RESPONSE_BYTES_MAX {
             let limit_kib = REFRESH_RESPONSE_BYTES_MAX >> 10;
-            return Err(failed(format!("the answer has more than {limit_kib} KiB")));
+            return Err(failed(format!(
+                "the response has more than {limit_kib} KiB"
+            )));
         }
     }
     Ok(buffer.freeze())
@@ -191,7 +194,7 @@ fn timestamp(value: &Value) -> Option<Timestamp> {
     clock::parse_rfc3339(value.as_str()?.trim())
 }
 
-/// A number of seconds, which some providers write as text.
+/// A number of seconds; some providers send it as a string.
 fn seconds(value: &Value) -> Option<Duration> {
     let number = match value {
         Value::String(text) => text.parse().ok()?,
@@ -200,16 +203,16 @@ fn seconds(value: &Value) -> Option<Duration> {
     Duration::try_from_secs_f64(number).ok()
 }
 
-/// An error answer of a token endpoint (RFC 6749, section 5.2). Only `invalid_grant` says that the
-/// refresh token itself is void; the rest may be mended without a new login.
+/// Reads an error response of a token endpoint (RFC 6749, section 5.2). Only `invalid_grant` means that
+/// the refresh token is invalid; other errors may go away without a new login.
 fn endpoint_error(status: u16, body: &Value) -> RefreshError {
     let text = |name: &str| body.get(name).and_then(Value::as_str);
-    // Google, among others, has an object where the RFC has a word.
+    // Google, among others, sends an object where the RFC has a string.
     let code = text("error").or_else(|| body.pointer("/error/status")?.as_str());
     let message = match (code, text("error_description")) {
         (Some(code), Some(description)) => format!("{code}: {description}"),
         (Some(code), None) => code.to_owned(),
-        (None, _) => format!("the token endpoint answered {status}"),
+        (None, _) => format!("the token endpoint returned {status}"),
     };
     if code == Some("invalid_grant") {
         RefreshError::Rejected(message)
@@ -222,7 +225,7 @@ fn failed(reason: String) -> RefreshError {
     RefreshError::Failed(reason)
 }
 
-/// Some endpoints repeat the token that they refuse.
+/// Removes secrets from a message. Some endpoints repeat the token that they reject.
 fn scrub_secrets(failed: RefreshError, job: &RefreshJob) -> RefreshError {
     let scrub = |message: String| hide(message, &job.secrets);
     match failed {

@@ -1,12 +1,12 @@
-//! Keeps secrets out of what a provider says. Some providers repeat the key that they refuse: it
-//! must reach neither clients nor logs.
+//! Removes secrets from providers' messages. Some providers repeat the key that they reject; it must
+//! reach neither clients nor logs.
 
 use jackfield_auth::Lease;
 use jackfield_credential::Failure;
 use memchr::memmem;
 use secrecy::ExposeSecret;
 
-/// Takes the secrets of this lease out of a failure's message.
+/// Replaces the secrets of this lease in a failure's message.
 pub(crate) fn scrub(lease: &Lease, failure: &mut Failure) {
     for secret in secrets(lease) {
         if failure.message.contains(secret) {
@@ -15,7 +15,7 @@ pub(crate) fn scrub(lease: &Lease, failure: &mut Failure) {
     }
 }
 
-/// Whether a text holds a secret of this lease.
+/// Whether a text contains a secret of this lease.
 pub(crate) fn shows_secret(lease: &Lease, text: &[u8]) -> bool {
     secrets(lease).any(|secret| memmem::find(text, secret.as_bytes()).is_some())
 }
