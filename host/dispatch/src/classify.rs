@@ -75,7 +75,7 @@ pub(crate) fn response(
 /// Classifies an error inside a response with a success status. Only the error's code and message
 /// count. An unknown error counts as the provider's.
 pub(crate) fn stream_error(error: ProviderError) -> Failure {
-    let status = stated_status(&error).filter(|status| *status >= 400);
+    let status = status_in_code(&error).filter(|status| *status >= 400);
     let (scope, kind) = match_rules(status.unwrap_or(NONE), Some(&error), false);
     Failure {
         scope,
@@ -186,7 +186,7 @@ const MARKS: [&str; 3] = [
 const CHALLENGE: Duration = Duration::from_secs(10);
 
 /// The status of an error inside a stream: some providers send it as the code.
-fn stated_status(error: &ProviderError) -> Option<u16> {
+fn status_in_code(error: &ProviderError) -> Option<u16> {
     let status = error.code.as_deref()?.parse().ok();
     status.filter(|status| (100..600).contains(status))
 }

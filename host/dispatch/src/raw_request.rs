@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::unfold;
 use http::{HeaderMap, Method};
-use jackfield_credential::CredentialId;
+use jackfield_credential::{CredentialId, Failure};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
@@ -62,12 +62,11 @@ impl Dispatcher {
             ],
             ..planner.context(access.credential(), self.clock().now())
         };
-        let plan = planner.executor.prepare(&context, &checked.body).await;
-        let plan = plan.map_err(|rejection| match rejection {
-            Rejection::Refused(refusal) => upstream_error(refusal.failure),
-            Rejection::Fault(fault) => CallError::Plugin(fault),
-        })?;
-        let plan = checked.with_request_headers(plan);
+        let plan = match planner.executor.prepare(&context, &checked.body).await {
+            Ok(plan) => checked.with_request_headers(plan),
+            Err(Rejection::Refused(refusal)) => return Err(upstream_error(refusal.failure)),
+            Err(Rejection::Fault(fault)) => return Err(CallError::Plugin(fault)),
+        };
         let bounds = Bounds {
             provider: planner.provider,
             hosts: &planner.executor.descriptor().hosts,
@@ -93,15 +92,16 @@ impl Dispatcher {
         let request = self.prepare_http_request(id, raw).await?;
         let timeouts = self.snapshot().timeouts;
         let sent = Instant::now();
-        let response = timeout(timeouts.first_byte, self.upstream.send(request));
-        let response = match response.await {
-            Ok(response) => response.map_err(|error| error.to_string()),
+        let transport_error = |message| upstream_error(classify::transport(message));
+        let response = match timeout(timeouts.first_byte, self.upstream.send(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(transport_error(error.to_string())),
             Err(_) => {
                 let seconds = timeouts.first_byte.as_secs_f32();
-                Err(format!("the provider did not respond within {seconds} s"))
+                let message = format!("the provider did not respond within {seconds} s");
+                return Err(transport_error(message));
             }
         };
-        let response = response.map_err(|message| upstream_error(classify::transport(message)))?;
         let source = Source::new(response.body, sent, deadline, timeouts);
         Ok(ClientResponse {
             status: response.head.status,
@@ -163,7 +163,7 @@ fn invalid_output(executor: &Arc<dyn Executor>, detail: String) -> CallError {
     })
 }
 
-fn upstream_error(failure: jackfield_credential::Failure) -> CallError {
+fn upstream_error(failure: Failure) -> CallError {
     let response = None;
     CallError::Upstream(Box::new(UpstreamFailure { failure, response }))
 }

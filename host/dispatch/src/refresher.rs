@@ -1,7 +1,6 @@
 //! Refreshes tokens: the executor plans the request, the host sends it and captures the new tokens from
 //! the response. No token enters a plugin.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use jackfield_auth::{PolicyQuery, RefreshError, RefreshJob, Refresher, TokenPatch};
 use jackfield_credential::{ProviderName, Timestamp};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -19,6 +18,7 @@ use crate::limits::{REFRESH_RESPONSE_BYTES_MAX, REFRESH_TIMEOUT};
 use crate::plan::Evaluation;
 use crate::port::{BoxFuture, Rejection, Upstream, UpstreamResponse};
 use crate::request::{self, Bounds, Planner, Recipient};
+use crate::scrub::replace_secrets;
 use crate::snapshot::Snapshot;
 
 /// Refreshes tokens by the plans of executors.
@@ -35,7 +35,7 @@ impl Refresher for PlannedRefresher {
     fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         Box::pin(async move {
             match timeout(REFRESH_TIMEOUT, self.carry_out(&job)).await {
-                Ok(result) => result.map_err(|failed| scrub_secrets(failed, &job)),
+                Ok(result) => result.map_err(|error| scrub_secrets(error, &job)),
                 Err(_) => Err(failed(format!(
                     "no result within {} s",
                     REFRESH_TIMEOUT.as_secs()
@@ -225,23 +225,12 @@ fn failed(reason: String) -> RefreshError {
     RefreshError::Failed(reason)
 }
 
-/// Removes secrets from a message. Some endpoints repeat the token that they reject.
-fn scrub_secrets(failed: RefreshError, job: &RefreshJob) -> RefreshError {
-    let scrub = |message: String| hide(message, &job.secrets);
-    match failed {
-        RefreshError::Rejected(message) => RefreshError::Rejected(scrub(message)),
-        RefreshError::Failed(message) => RefreshError::Failed(scrub(message)),
-        other => other,
+/// Removes the credential's secrets from an error. Some endpoints repeat the token that they reject.
+fn scrub_secrets(mut error: RefreshError, job: &RefreshJob) -> RefreshError {
+    if let RefreshError::Rejected(message) | RefreshError::Failed(message) = &mut error {
+        replace_secrets(message, job.secrets.values());
     }
-}
-
-fn hide(message: String, secrets: &BTreeMap<String, SecretString>) -> String {
-    let exposed = secrets.values().map(ExposeSecret::expose_secret);
-    exposed
-        .filter(|secret| !secret.is_empty())
-        .fold(message, |message, secret| {
-            message.replace(secret, "[secret]")
-        })
+    error
 }
 
 /// Name of the capture that is the lifetime of the token, in seconds. Not a secret.

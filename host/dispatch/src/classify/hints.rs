@@ -63,13 +63,16 @@ fn from_body(body: &[u8], now: Timestamp) -> Option<Duration> {
             .filter(|_| kind.ends_with("google.rpc.RetryInfo"));
         go_duration(delay?.as_str()?)
     });
-    let counted = || seconds(error.get("resets_in_seconds")?.as_f64()?);
-    let dated = || {
+    let resets_in = || seconds(error.get("resets_in_seconds")?.as_f64()?);
+    let resets_at = || {
         let at = seconds(error.get("resets_at")?.as_f64()?)?;
         Some((Timestamp::default() + at).saturating_since(now))
     };
-    let stated = || from_message(error.get("message")?.as_str()?);
-    delay.or_else(counted).or_else(dated).or_else(stated)
+    let in_message = || from_message(error.get("message")?.as_str()?);
+    delay
+        .or_else(resets_in)
+        .or_else(resets_at)
+        .or_else(in_message)
 }
 
 /// The delay in a message such as `Please try again in 7.66s.`
