@@ -240,7 +240,7 @@ async fn wait(
     let longest = context.snapshot.retry.max_wait;
     if waits > SELECTOR_WAITS_MAX || time > longest {
         let reason = format!(
-            "it asked to wait {} ms, the {waits}th time; {SELECTOR_WAITS_MAX} waits of {} ms are allowed",
+            "it requested wait number {waits}, of {} ms; the limits are {SELECTOR_WAITS_MAX} waits of {} ms",
             time.as_millis(),
             longest.as_millis()
         );

@@ -64,7 +64,7 @@ impl Progress {
     }
 
     /// Adds a credential with an incompatible executor. Of several errors the first untranslatable one is
-    /// kept: it is the one that the client can avoid.
+    /// stored, because the client can avoid it.
     pub(crate) fn add_incompatible(&mut self, slot: Slot, error: Box<CallError>) {
         self.incompatible.push(slot);
         let is_untranslatable = |error: &CallError| matches!(error, CallError::Untranslatable(_));

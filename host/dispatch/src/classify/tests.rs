@@ -70,7 +70,7 @@ const RESPONSES: &[(&str, u16, &str, Scope, &str)] = &[
         "not-found",
     ),
     (
-        "OpenAI, an item that was not kept",
+        "OpenAI, an item that was not stored",
         404,
         r#"{"error":{"message":"Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.","type":"invalid_request_error"}}"#,
         Scope::Request,
@@ -105,7 +105,7 @@ const RESPONSES: &[(&str, u16, &str, Scope, &str)] = &[
         "context-length",
     ),
     (
-        "Anthropic, too long with its answer",
+        "Anthropic, too long with its response",
         400,
         r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 190000 + 21333 > 200000, decrease input length or `max_tokens` and try again"}}"#,
         Scope::Request,
@@ -281,7 +281,7 @@ fn every_rule_has_a_source_and_is_reachable() {
                 });
                 first == Some(index)
             });
-            assert!(reached, "rule {index}, {text:?}, stands behind others");
+            assert!(reached, "rule {index}, {text:?}, is shadowed by an earlier rule");
         }
     }
 }
@@ -435,7 +435,7 @@ fn default_rules_classify_unclassified_errors() {
     let executor_refusal = |kind: &'static str, retry_after| Refusal {
         failure: Failure {
             retry_after,
-            ..new_failure(Scope::Credential, kind, "the guest's words".to_owned())
+            ..new_failure(Scope::Credential, kind, "the executor's text".to_owned())
         },
         response: Some(bytes::Bytes::from_static(b"for the client")),
     };
@@ -458,5 +458,5 @@ fn default_rules_classify_unclassified_errors() {
     }
     let own = executor_refusal("billing", None);
     let refusal = or_default_rules(own.clone(), &head, body, NOW);
-    assert_eq!(refusal.failure, own.failure, "a judgement stands as it is");
+    assert_eq!(refusal.failure, own.failure, "a classification is not changed");
 }
