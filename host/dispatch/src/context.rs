@@ -1,4 +1,4 @@
-//! What all attempts of one call share, and how each of them is settled and written down.
+//! What all attempts of one call share, and how each of them is settled and recorded.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,24 +11,21 @@ use crate::call_log::{AttemptOutcome, AttemptStep, Step, Trace, millis};
 use crate::clock::Clock;
 use crate::port::Upstream;
 use crate::snapshot::Snapshot;
-use crate::translation::TranslationCache;
 
-/// What all attempts of one call share; the model and the snapshot may change on the way.
+/// What all attempts of one call share. A fallback changes the model, and a reload the snapshot.
 #[derive(Clone)]
 pub(crate) struct CallContext {
-    pub(crate) call: Call,
-    /// The model that is asked of the pool: the client's, or one that takes its place.
+    pub(crate) call: Arc<Call>,
+    /// The model requested from the pool: the client's, or a fallback.
     pub(crate) model: Arc<str>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) clock: Clock,
     pub(crate) upstream: Arc<dyn Upstream>,
     pub(crate) trace: Arc<Trace>,
-    /// The call as it was told to executors that do not speak the client's dialect.
-    pub(crate) translations: Arc<TranslationCache>,
 }
 
 impl CallContext {
-    /// The same call with another model.
+    /// Returns the context with another model.
     pub(crate) fn with_model(&self, model: &Arc<str>) -> Self {
         Self {
             model: Arc::clone(model),
@@ -36,7 +33,7 @@ impl CallContext {
         }
     }
 
-    /// The same call, going on with another snapshot.
+    /// Returns the context with another snapshot.
     pub(crate) fn with_snapshot(&self, snapshot: Arc<Snapshot>) -> Self {
         Self {
             snapshot,
@@ -44,8 +41,8 @@ impl CallContext {
         }
     }
 
-    /// Settles a lease, and writes down how its attempt ended.
-    pub(crate) fn settle(&self, lease: Lease, outcome: Outcome, first_byte: Option<Duration>) {
+    /// Settles the lease of an attempt and records how it ended.
+    pub(crate) fn end_attempt(&self, lease: Lease, outcome: Outcome, first_byte: Option<Duration>) {
         let now = self.clock.now();
         self.trace.step(Step::Attempt(AttemptStep {
             credential: Arc::from(lease.credential().id.as_str()),
@@ -59,8 +56,8 @@ impl CallContext {
         lease.settle(self.outcome_for_health(outcome), now, first_byte);
     }
 
-    /// What an outcome says of the model's health. Counts of tokens have paths and limits of their own:
-    /// how one ends says nothing of whether the model generates, unless it is the account that fails.
+    /// Returns what an outcome means for the model's health. Token counts have endpoints and limits of
+    /// their own: their end says nothing about generation, unless the account itself fails.
     fn outcome_for_health(&self, outcome: Outcome) -> Outcome {
         let is_account_failure = |failure: &Failure| failure.scope == Scope::Credential;
         match (self.call.operation, outcome) {
@@ -70,10 +67,5 @@ impl CallContext {
             }
             (_, outcome) => outcome,
         }
-    }
-
-    /// Whether the client is owed a stream, in which an error can be told.
-    pub(crate) fn is_streaming(&self) -> bool {
-        self.call.stream.is_some()
     }
 }

@@ -12,13 +12,13 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::affinity;
-use crate::attempt::{Attempt, AttemptError, StaleAttempt};
+use crate::attempt::{AttemptError, Prepared, StaleAttempt};
 use crate::budgets::Budgets;
 use crate::call::{Call, ClientResponse, Operation, ResponseBody};
 use crate::call_log::{CallLog, CallOutcome, Step, UnavailableCounts, WaitReason, millis};
 use crate::clock::Clock;
 use crate::context::CallContext;
-use crate::error::{CallError, UpstreamFailure};
+use crate::error::CallError;
 use crate::fallback::{Fallback, reason_label};
 use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, ROUND_JITTER_MAX};
 use crate::pick::{PickError, PickQuery, Picker};
@@ -122,12 +122,11 @@ impl Dispatcher {
         let trace = Arc::new(self.call_log.begin(&call, &self.clock));
         let context = Arc::new(CallContext {
             model: Arc::clone(&call.model),
-            call,
+            call: Arc::new(call),
             snapshot: self.snapshot.load_full(),
             clock: self.clock.clone(),
             upstream: Arc::clone(&self.upstream),
             trace,
-            translations: Arc::default(),
         });
         let result = match timeout_at(deadline, self.try_models(&context)).await {
             Ok(Err(error)) => self.estimate_tokens(error, &context).await,
@@ -138,7 +137,7 @@ impl Dispatcher {
             Ok(response) if matches!(response.body, ResponseBody::Whole(_)) => {
                 context.trace.end(CallOutcome::Completed);
             }
-            // The exchange of the stream records its end.
+            // A stream's reply records its end.
             Ok(_) => {}
             Err(error) => context.trace.end(CallOutcome::failed(
                 error.code().unwrap_or(error.label()),
@@ -272,7 +271,7 @@ impl Dispatcher {
                     continue;
                 }
                 // Tokens are refreshed once for each credential: this failure is final.
-                Err(AttemptError::NeedsRefresh(stale)) => settle_failed(context, *stale),
+                Err(AttemptError::NeedsRefresh(stale)) => stale.fail(context),
             };
             if failure.failure.scope == Scope::Request {
                 return Err(CallError::Upstream(failure));
@@ -296,9 +295,11 @@ impl Dispatcher {
     ) -> Result<ClientResponse, AttemptError> {
         let may_refresh = !progress.refreshed.contains(&lease.slot());
         let context = &self.with_current_snapshot(context, &lease);
-        let attempt = Attempt::new(context, lease, progress.attempts, may_refresh).await?;
+        let number = progress.attempts;
+        let cache = &mut progress.translations;
+        let prepared = Prepared::negotiate(context, cache, lease, number, may_refresh).await?;
         progress.attempts += 1;
-        Box::pin(attempt.run()).await
+        Box::pin(prepared.run()).await
     }
 
     /// The context, with the current snapshot if the lease is of a newer configuration. A reload stores
@@ -318,23 +319,22 @@ impl Dispatcher {
         stale: StaleAttempt,
         progress: &mut Progress,
     ) -> Result<ClientResponse, AttemptError> {
-        let StaleAttempt { lease, failure } = stale;
-        let (slot, id) = (lease.slot(), lease.credential().id.clone());
+        let slot = stale.lease.slot();
+        let id = stale.lease.credential().id.clone();
         progress.refreshed.push(slot);
-        let refreshed = self.auth().refresh(&id, lease.token_version()).await;
+        let version = stale.lease.token_version();
+        let refreshed = self.auth().refresh(&id, version).await;
         context.trace.step(Step::Refresh {
             credential: Arc::from(id.as_str()),
             error: refreshed.as_ref().err().map(ToString::to_string),
         });
         if let Err(error) = refreshed {
             tracing::debug!(call = %context.call.id, credential = %id, %error, "refresh failed");
-            return Err(AttemptError::Upstream(settle_failed(
-                context,
-                StaleAttempt { lease, failure },
-            )));
+            return Err(AttemptError::Upstream(stale.fail(context)));
         }
         let now = self.clock.now();
-        context.settle(lease, Outcome::Inconclusive, None);
+        let StaleAttempt { lease, failure } = stale;
+        context.end_attempt(lease, Outcome::Inconclusive, None);
         match self.auth().lease_again(slot, &context.model, now) {
             Ok(lease) => self.attempt(context, lease, progress).await,
             Err(_) => Err(AttemptError::Upstream(Box::new(failure))),
@@ -448,13 +448,6 @@ fn fallbacks(context: &CallContext) -> &[Fallback] {
     let exact = all.get(&context.call.model);
     let chain = exact.or_else(|| all.get(split_suffix(&context.call.model).0));
     chain.map(Vec::as_slice).unwrap_or_default()
-}
-
-/// Settles the lease of an attempt whose tokens were not refreshed.
-fn settle_failed(context: &CallContext, stale: StaleAttempt) -> Box<UpstreamFailure> {
-    let StaleAttempt { lease, failure } = stale;
-    context.settle(lease, Outcome::Failed(failure.failure.clone()), None);
-    Box::new(failure)
 }
 
 enum Round {

@@ -51,7 +51,7 @@ pub trait Executor: Send + Sync + fmt::Debug {
         context: &'a Context,
         body: &'a Bytes,
         state: Bytes,
-    ) -> BoxFuture<'a, Result<Box<dyn Reply>, PluginFault>>;
+    ) -> BoxFuture<'a, Result<Box<dyn PluginReply>, PluginFault>>;
 
     /// Whether to refresh tokens now; `None` leaves it to the interval and the lead. Called only if the
     /// descriptor sets `evaluates_refresh`.
@@ -63,12 +63,12 @@ pub trait Executor: Send + Sync + fmt::Debug {
     }
 }
 
-/// One answer that passes through an executor. Dropping it drops the guest's instance.
-pub trait Reply: Send {
-    /// Turns the head of the provider's answer into that of the client's.
+/// A response that an executor processes. Dropping it drops the plugin's instance.
+pub trait PluginReply: Send {
+    /// Turns the head of the provider's response into that of the client's.
     fn head(&mut self, head: ResponseHead) -> BoxFuture<'_, Result<ResponseHead, Rejection>>;
 
-    /// Takes the frames that are ready; `last` if the answer has ended.
+    /// Pushes the frames that are complete; `last` if the response has ended.
     fn push(&mut self, frames: Vec<Frame>, last: bool) -> BoxFuture<'_, Result<Output, Rejection>>;
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use jackfield_credential::{Scope, Slot};
 
 use crate::error::{CallError, UpstreamFailure};
+use crate::negotiation::TranslationCache;
 
 /// The progress of one call.
 pub(crate) struct Progress {
@@ -24,6 +25,8 @@ pub(crate) struct Progress {
     pub(crate) incompatible: Vec<Slot>,
     /// Why an executor was incompatible.
     pub(crate) incompatible_error: Option<Box<CallError>>,
+    /// The rewritten bodies of the call, for all of its attempts.
+    pub(crate) translations: TranslationCache,
 }
 
 impl Progress {
@@ -37,6 +40,7 @@ impl Progress {
             only_transport: true,
             incompatible: Vec::new(),
             incompatible_error: None,
+            translations: TranslationCache::default(),
         }
     }
 
@@ -47,10 +51,11 @@ impl Progress {
         self.only_transport = true;
     }
 
-    /// Begins with another model: resets everything but the number of attempts.
+    /// Begins with another model: resets everything but the number of attempts and the translations.
     pub(crate) fn next_model(&mut self) {
         *self = Self {
             attempts: self.attempts,
+            translations: std::mem::take(&mut self.translations),
             ..Self::new()
         };
     }

@@ -10,15 +10,16 @@ use jackfield_credential::{CredentialId, Failure};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use crate::attempt::client_headers;
 use crate::call::{BodyError, ClientResponse, ResponseBody, ResponseStream};
 use crate::classify;
 use crate::dispatcher::Dispatcher;
 use crate::error::{CallError, UpstreamFailure};
 use crate::plan::{Context, Plan, UpstreamRequest};
-use crate::port::{Executor, FaultKind, PluginFault, Rejection};
+use crate::plugin_fault::report_invalid_output;
+use crate::port::Rejection;
+use crate::reply::headers::client_headers;
+use crate::reply::source::{ReadError, Source};
 use crate::request::{self, Bounds, Planner, Recipient};
-use crate::source::{ReadError, Source};
 
 /// A request to send with a credential.
 #[derive(Debug, Clone, Default)]
@@ -75,8 +76,12 @@ impl Dispatcher {
             recipient: Recipient::Api,
             connect: snapshot.timeouts.connect,
         };
-        request::build_request(plan, &bounds)
-            .map_err(|error| invalid_output(planner.executor, error.to_string()))
+        request::build_request(plan, &bounds).map_err(|error| {
+            CallError::Plugin(report_invalid_output(
+                &**planner.executor,
+                error.to_string(),
+            ))
+        })
     }
 
     /// Sends a raw request. The response is the provider's, whatever its status.
@@ -150,17 +155,6 @@ impl CheckedRequest {
         plan.request.headers = headers;
         plan
     }
-}
-
-fn invalid_output(executor: &Arc<dyn Executor>, detail: String) -> CallError {
-    let plugin = executor.plugin().clone();
-    tracing::warn!(%plugin, detail, "plugin returned an invalid response");
-    executor.note_fault();
-    CallError::Plugin(PluginFault {
-        plugin,
-        kind: FaultKind::InvalidOutput,
-        detail,
-    })
 }
 
 fn upstream_error(failure: Failure) -> CallError {

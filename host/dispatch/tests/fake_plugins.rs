@@ -14,7 +14,7 @@ use jackfield_dispatch::plan::{
 };
 use jackfield_dispatch::port::{
     BoxFuture, Choice, Columns, Descriptor, Executor, FaultKind, PickContext, PluginFault,
-    PluginId, Rejection, Reply, ResponseHead, Selector,
+    PluginId, PluginReply, Rejection, ResponseHead, Selector,
 };
 use tokio::task::yield_now;
 use url::Url;
@@ -220,10 +220,10 @@ impl Executor for FakeExecutor {
         _: &'a Context,
         _: &'a Bytes,
         state: Bytes,
-    ) -> BoxFuture<'a, Result<Box<dyn Reply>, PluginFault>> {
+    ) -> BoxFuture<'a, Result<Box<dyn PluginReply>, PluginFault>> {
         Box::pin(async {
             yield_now().await;
-            (self.start_reply)(state).map(|reply| Box::new(reply) as Box<dyn Reply>)
+            (self.start_reply)(state).map(|reply| Box::new(reply) as Box<dyn PluginReply>)
         })
     }
 
@@ -295,7 +295,7 @@ pub(crate) fn frame(data: impl Into<Bytes>) -> Frame {
     }
 }
 
-impl Reply for FakeReply {
+impl PluginReply for FakeReply {
     fn head(&mut self, head: ResponseHead) -> BoxFuture<'_, Result<ResponseHead, Rejection>> {
         Box::pin(async {
             yield_now().await;

@@ -61,7 +61,7 @@ impl HttpUpstream {
             headers,
         };
         let body = response.bytes_stream().map(|next| {
-            next.map_err(|error| transport_error("reading the provider's answer", error))
+            next.map_err(|error| transport_error("reading the provider's response", error))
         });
         Ok(UpstreamResponse {
             head,

@@ -9,7 +9,7 @@ use jackfield_credential::Timestamp;
 use jackfield_dispatch::or_default_rules;
 use jackfield_dispatch::plan::{Context, Evaluation, Frame, Output, Plan, Refusal};
 use jackfield_dispatch::port::{
-    BoxFuture, Descriptor, Executor, PluginFault, PluginId, Rejection, Reply, ResponseHead,
+    BoxFuture, Descriptor, Executor, PluginFault, PluginId, PluginReply, Rejection, ResponseHead,
 };
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, ResourceAny};
@@ -213,7 +213,7 @@ impl Executor for ComponentExecutor {
         context: &'a Context,
         body: &'a Bytes,
         state: Bytes,
-    ) -> BoxFuture<'a, Result<Box<dyn Reply>, PluginFault>> {
+    ) -> BoxFuture<'a, Result<Box<dyn PluginReply>, PluginFault>> {
         Box::pin(async move {
             let mut instance = self.acquire(&context.settings, body).await?;
             instance.store.data_mut().saw_content = true;
@@ -232,7 +232,7 @@ impl Executor for ComponentExecutor {
                 instances,
                 instance,
                 handle,
-            }) as Box<dyn Reply>)
+            }) as Box<dyn PluginReply>)
         })
     }
 
@@ -268,7 +268,7 @@ struct ComponentReply {
     handle: ResourceAny,
 }
 
-impl Reply for ComponentReply {
+impl PluginReply for ComponentReply {
     fn head(&mut self, head: ResponseHead) -> BoxFuture<'_, Result<ResponseHead, Rejection>> {
         Box::pin(async move {
             self.instance.begin_call(CALL_TICKS_MAX);

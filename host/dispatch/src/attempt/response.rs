@@ -1,197 +1,182 @@
-//! The second half of an attempt: its answer, judged and handed on, or led through its guest.
+//! The later steps of an attempt: the response of good status, its reply, and the commit.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::Bytes;
+use http::HeaderValue;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
-use jackfield_credential::Outcome;
+use jackfield_auth::Lease;
 
-use super::{Attempt, AttemptError, client_headers};
-use crate::call::{ClientResponse, ResponseBody, StreamFraming};
+use super::{Attempt, AttemptError};
+use crate::call::{ClientResponse, StreamFraming};
 use crate::classify;
-use crate::error::CallError;
-use crate::exchange::{Exchange, ReplyStream};
-use crate::limits::{BUFFERED_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_BYTES_MAX};
-use crate::passthrough::Passthrough;
 use crate::plan::ResponseMode;
-use crate::plugin_stream::{FirstStep, PluginStream};
-use crate::port::{Reply, ResponseHead};
-use crate::relay::Relay;
-use crate::source::Source;
-use crate::transcode::TranscodedStream;
+use crate::port::{PluginReply, Rejection, ResponseHead};
+use crate::reply::buffered::BufferedStream;
+use crate::reply::headers::{client_headers, is_event_stream};
+use crate::reply::plugin::{FirstStep, PluginStream};
+use crate::reply::relay::Relay;
+use crate::reply::source::Source;
+use crate::reply::transcode::TranscodedStream;
+use crate::reply::{AnyStream, FailedReply, Open, Reply, StreamWriter};
 
-impl Attempt<'_> {
-    /// Hands an answer on without its guest.
-    pub(super) async fn forward_response(
-        &mut self,
-        head: ResponseHead,
-        mut source: Source,
-    ) -> Result<ClientResponse, AttemptError> {
-        let encoded = head.headers.contains_key(CONTENT_ENCODING);
-        if let Some(framing) = self.context.call.stream
-            && is_event_stream(&head.headers)
-            && !encoded
-        {
-            let stream = if self.translation.is_relayed(framing) {
-                ReplyStream::Relay(Relay::new(source, self.translation.upstream_dialect()))
-            } else {
-                ReplyStream::Transcoded(Box::new(TranscodedStream::new(
-                    source,
-                    self.translation.writer(framing),
-                )))
-            };
-            return self.commit(head, stream).await;
-        }
-        let translated = self.translation.translated().is_some();
-        if translated && encoded {
-            let reason = "the provider's answer is encoded, which nobody asked for";
-            return Err(self.settle_failure(classify::invalid_response(reason), None));
-        }
-        let limit = if translated {
-            WHOLE_RESPONSE_BYTES_MAX
-        } else {
-            BUFFERED_RESPONSE_BYTES_MAX
-        };
-        let mut buffer = BytesMut::new();
-        loop {
-            match source.next().await {
-                Ok(Some(chunk)) => buffer.extend_from_slice(&chunk),
-                Ok(None) => break,
-                Err(error) => return Err(self.settle_stream_error(error.into())),
-            }
-            if buffer.len() > limit && translated {
-                let reason = "the provider's answer is too large to be translated";
-                return Err(self.settle_failure(classify::invalid_response(reason), None));
-            }
-            if buffer.len() > limit {
-                let stream = ReplyStream::Passthrough(Passthrough::new(source, buffer.freeze()));
-                return self.commit(head, stream).await;
-            }
-        }
-        let body = buffer.freeze();
-        if encoded {
-            self.settle(Outcome::Success, source.first_byte());
-            return Ok(self.client_response(head, ResponseBody::Whole(body)));
-        }
-        let stream = self.context.call.stream;
-        let whole = self.translation.translate_body(body, stream).await;
-        let whole = whole.map_err(|error| self.settle_stream_error(error))?;
-        if let Some(usage) = whole.usage {
-            self.context.trace.usage(usage);
-        }
-        self.settle(Outcome::Success, source.first_byte());
-        Ok(self.client_response(head, ResponseBody::Whole(whole.body)))
-    }
+/// The second step: a response of good status, whose body is still to come.
+pub(super) struct Responded<'a> {
+    pub(super) attempt: Attempt<'a>,
+    pub(super) lease: Lease,
+    pub(super) head: ResponseHead,
+    pub(super) source: Source,
+    /// How the plan wants the response.
+    pub(super) mode: ResponseMode,
+    /// What the plan keeps for its reply.
+    pub(super) state: Bytes,
+    pub(super) round_trip: u32,
+}
 
-    /// Leads an answer through its guest, over as many round trips as the guest asks for.
-    pub(super) async fn run_reply(
-        &mut self,
-        mut head: ResponseHead,
-        mut source: Source,
-        mut mode: ResponseMode,
-        mut reply: Box<dyn Reply>,
-    ) -> Result<ClientResponse, AttemptError> {
+/// The third step: a reply of which nothing was sent.
+pub(super) struct OpenReply<'a> {
+    attempt: Attempt<'a>,
+    head: ResponseHead,
+    reply: Reply<Open>,
+}
+
+impl<'a> Responded<'a> {
+    /// Opens the reply: the host's own, or through the plugin over as many round trips as it asks for.
+    ///
+    /// # Errors
+    /// When the plugin fails, a further request fails, or the response cannot be translated.
+    pub(super) async fn into_reply(self) -> Result<OpenReply<'a>, AttemptError> {
+        let mut responded = self;
+        let mut reused: Option<Box<dyn PluginReply>> = None;
         loop {
-            head = reply
-                .head(head)
-                .await
-                .map_err(|rejection| self.settle_rejection(rejection))?;
-            let client_format = (&self.translation, self.context.call.stream);
-            let plugin_stream = PluginStream::new(
+            if responded.mode == ResponseMode::Relay {
+                return responded.without_plugin();
+            }
+            let Self {
+                attempt,
+                lease,
+                head,
                 source,
-                Arc::clone(self.executor),
-                reply,
                 mode,
-                client_format,
-            );
-            let mut out = VecDeque::new();
-            let first = plugin_stream
-                .begin(&mut out)
-                .await
-                .map_err(|error| self.settle_stream_error(error))?;
-            let plan = match first {
-                FirstStep::Output(plugin_stream, polled) => {
-                    let exchange = self
-                        .new_exchange(ReplyStream::Plugin(*plugin_stream))?
-                        .with_first_step(out, polled);
-                    return self.commit_exchange(head, exchange).await;
-                }
-                FirstStep::NextRequest(plan, reused) => {
-                    reply = reused;
-                    plan
+                state,
+                round_trip,
+            } = responded;
+            let reply = match reused.take() {
+                Some(reply) => Ok(reply),
+                None => {
+                    let (context, body) = (&attempt.plan_context, attempt.body());
+                    attempt.executor.reply(context, body, state).await
                 }
             };
-            mode = plan.response_mode;
-            (head, source) = self.send(*plan).await?;
-            if mode == ResponseMode::Relay {
-                return self.forward_response(head, source).await;
+            let mut reply = match reply {
+                Ok(reply) => reply,
+                Err(fault) => {
+                    return Err(attempt.end_with_rejection(lease, Rejection::Fault(fault)));
+                }
+            };
+            let head = match reply.head(head).await {
+                Ok(head) => head,
+                Err(rejection) => return Err(attempt.end_with_rejection(lease, rejection)),
+            };
+            let executor = Arc::clone(attempt.executor);
+            let stream = PluginStream::new(source, executor, reply, mode, &attempt.negotiated);
+            match stream.begin().await {
+                Ok(FirstStep::Output(stream)) => {
+                    return Ok(attempt.open(lease, head, AnyStream::Plugin(stream)));
+                }
+                Ok(FirstStep::NextRequest { plan, reply }) => {
+                    reused = Some(reply);
+                    responded = attempt.send(lease, *plan, round_trip + 1).await?;
+                }
+                Err(error) => return Err(attempt.end_with_stream_error(lease, error)),
             }
         }
     }
 
-    async fn commit(
-        &mut self,
-        head: ResponseHead,
-        stream: ReplyStream,
-    ) -> Result<ClientResponse, AttemptError> {
-        let exchange = self.new_exchange(stream)?;
-        self.commit_exchange(head, exchange).await
-    }
-
-    fn new_exchange(&mut self, stream: ReplyStream) -> Result<Exchange, AttemptError> {
-        let lease = self.lease.take().ok_or_else(|| {
-            AttemptError::Fatal(Box::new(CallError::Misconfigured(
-                "an attempt was begun twice".to_owned(),
-            )))
-        })?;
-        Ok(Exchange::new(stream, lease, Arc::clone(self.context)))
-    }
-
-    async fn commit_exchange(
-        &mut self,
-        head: ResponseHead,
-        exchange: Exchange,
-    ) -> Result<ClientResponse, AttemptError> {
-        match exchange.commit().await {
-            Ok(body) => Ok(self.client_response(head, body)),
-            Err((error, lease)) => {
-                self.lease = lease;
-                Err(self.settle_stream_error(error))
+    /// Chooses how the host itself hands the response on.
+    fn without_plugin(self) -> Result<OpenReply<'a>, AttemptError> {
+        let Self {
+            attempt,
+            lease,
+            head,
+            source,
+            ..
+        } = self;
+        let negotiated = &attempt.negotiated;
+        let is_translated = negotiated.translation().is_some();
+        let is_encoded = head.headers.contains_key(CONTENT_ENCODING);
+        let events = negotiated
+            .call()
+            .stream
+            .filter(|_| is_event_stream(&head.headers));
+        let stream = match events {
+            _ if is_encoded && is_translated => {
+                let reason = "unexpected content-encoding in the provider's response";
+                let failure = classify::invalid_response(reason);
+                return Err(attempt.end_with_failure(lease, failure, None));
             }
-        }
-    }
-
-    /// The answer, with the provider's headers as far as they are the client's business.
-    fn client_response(&self, head: ResponseHead, body: ResponseBody) -> ClientResponse {
-        let mut headers = client_headers(head.headers);
-        let kind = match (self.translation.translated(), self.context.call.stream) {
-            (_, Some(StreamFraming::Array)) | (Some(_), None) => Some("application/json"),
-            (Some(_), Some(StreamFraming::Events)) => Some("text/event-stream; charset=utf-8"),
-            (None, _) => None,
+            _ if is_encoded => AnyStream::Buffered(Box::new(BufferedStream::encoded(source))),
+            None => {
+                let stream = BufferedStream::checked(source, negotiated.clone());
+                AnyStream::Buffered(Box::new(stream))
+            }
+            Some(StreamFraming::Events) if !is_translated => {
+                let relay = Relay::new(source, negotiated.upstream_dialect());
+                AnyStream::Relay(Box::new(relay))
+            }
+            Some(framing) => {
+                let writer = StreamWriter::new(negotiated, framing);
+                AnyStream::Transcoded(Box::new(TranscodedStream::new(source, writer)))
+            }
         };
-        if let Some(kind) = kind {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        }
-        ClientResponse {
-            status: head.status,
-            headers,
-            body,
-            warnings: self.translation.warnings().to_vec(),
-            estimated: false,
+        Ok(attempt.open(lease, head, stream))
+    }
+}
+
+impl<'a> Attempt<'a> {
+    fn open(self, lease: Lease, head: ResponseHead, stream: AnyStream) -> OpenReply<'a> {
+        OpenReply {
+            reply: Reply::new(stream, lease, Arc::clone(self.context)),
+            attempt: self,
+            head,
         }
     }
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    value.is_some_and(|value| {
-        value
-            .trim_start()
-            .to_ascii_lowercase()
-            .starts_with("text/event-stream")
-    })
+impl OpenReply<'_> {
+    /// Commits the reply, and returns the client's response.
+    ///
+    /// # Errors
+    /// When the stream fails before it has content.
+    pub(super) async fn commit(self) -> Result<ClientResponse, AttemptError> {
+        let Self {
+            attempt,
+            head,
+            reply,
+        } = self;
+        let body = match reply.commit().await {
+            Ok(committed) => committed.into_body(),
+            Err(FailedReply { error, lease }) => {
+                return Err(attempt.end_with_stream_error(lease, error));
+            }
+        };
+        let negotiated = &attempt.negotiated;
+        let mut headers = client_headers(head.headers);
+        let content_type = match (negotiated.translation(), negotiated.call().stream) {
+            (_, Some(StreamFraming::Array)) | (Some(_), None) => Some("application/json"),
+            (Some(_), Some(StreamFraming::Events)) => Some("text/event-stream; charset=utf-8"),
+            // The body has the provider's format, and so the provider's content type.
+            (None, _) => None,
+        };
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        Ok(ClientResponse {
+            status: head.status,
+            headers,
+            body,
+            warnings: negotiated.warnings().to_vec(),
+            estimated: false,
+        })
+    }
 }

@@ -281,7 +281,10 @@ fn every_rule_has_a_source_and_is_reachable() {
                 });
                 first == Some(index)
             });
-            assert!(reached, "rule {index}, {text:?}, is shadowed by an earlier rule");
+            assert!(
+                reached,
+                "rule {index}, {text:?}, is shadowed by an earlier rule"
+            );
         }
     }
 }
@@ -458,5 +461,8 @@ fn default_rules_classify_unclassified_errors() {
     }
     let own = executor_refusal("billing", None);
     let refusal = or_default_rules(own.clone(), &head, body, NOW);
-    assert_eq!(refusal.failure, own.failure, "a classification is not changed");
+    assert_eq!(
+        refusal.failure, own.failure,
+        "a classification is not changed"
+    );
 }

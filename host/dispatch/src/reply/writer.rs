@@ -1,5 +1,5 @@
-//! Writes what a provider's stream says as the client is owed it: in the provider's own dialect or
-//! translated, as server-sent events or as one JSON array.
+//! Writes a provider's events for the client: in the same dialect or translated, as server-sent events
+//! or as one JSON array.
 
 use bytes::Bytes;
 use jackfield_dialect::gemini::ArrayWriter;
@@ -9,44 +9,46 @@ use jackfield_dialect::{
 };
 
 use crate::call::StreamFraming;
-use crate::relay::KEEP_ALIVE_COMMENT;
+use crate::negotiation::NegotiatedCall;
 
-/// Writes one stream.
+/// Writes one stream for the client.
 pub(crate) struct StreamWriter {
     dialect: Dialect,
     mode: Mode,
-    /// None for server-sent events.
+    /// `None` for server-sent events.
     array: Option<ArrayWriter>,
-    /// What a translation made of one event.
+    /// The translation of one event. A field, so that events share its allocation.
     frames: Vec<Frame>,
-    /// The provider has said that it is over.
+    /// The provider's end event was written.
     done: bool,
 }
 
-/// In whose words.
+/// Whether events are only framed or also translated.
 enum Mode {
-    /// The provider's: the client speaks its dialect.
+    /// The client speaks the provider's dialect.
     SameDialect(Box<dyn Observer>),
-    /// The client's.
+    /// Each event is translated.
     Translated(Box<Translator>),
 }
 
 impl StreamWriter {
-    /// Writes a stream for a client of the provider's own dialect.
-    pub(crate) fn same_dialect(dialect: Dialect, framing: StreamFraming) -> Self {
-        Self::new(dialect, Mode::SameDialect(dialect.observer()), framing)
+    /// A writer for the client of a call.
+    pub(crate) fn new(negotiated: &NegotiatedCall, framing: StreamFraming) -> Self {
+        let dialect = negotiated.call().dialect;
+        match negotiated.translation().and_then(|it| it.translator()) {
+            None => Self::same_dialect(dialect, framing),
+            Some(translator) => {
+                Self::with_mode(dialect, Mode::Translated(Box::new(translator)), framing)
+            }
+        }
     }
 
-    /// Writes a stream for a client of this dialect, through a translator into it.
-    pub(crate) fn translated(
-        dialect: Dialect,
-        translator: Translator,
-        framing: StreamFraming,
-    ) -> Self {
-        Self::new(dialect, Mode::Translated(Box::new(translator)), framing)
+    /// A writer for a client of the provider's dialect.
+    pub(super) fn same_dialect(dialect: Dialect, framing: StreamFraming) -> Self {
+        Self::with_mode(dialect, Mode::SameDialect(dialect.observer()), framing)
     }
 
-    fn new(dialect: Dialect, mode: Mode, framing: StreamFraming) -> Self {
+    fn with_mode(dialect: Dialect, mode: Mode, framing: StreamFraming) -> Self {
         let array = match framing {
             StreamFraming::Array => Some(ArrayWriter::new()),
             StreamFraming::Events => None,
@@ -60,17 +62,16 @@ impl StreamWriter {
         }
     }
 
-    /// Writes one of the provider's events, and says what it means. An error is not written: until
-    /// the commit another credential may do, and after it [`Self::fail`] tells it.
-    pub(crate) fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<u8>) -> EventClass {
+    /// Writes one of the provider's events, and returns what it means. An error event is not written:
+    /// before the commit the call fails over, and after it [`Self::fail`] writes the error.
+    pub(super) fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<u8>) -> EventClass {
         let class = match &mut self.mode {
             Mode::SameDialect(observer) => {
                 let class = observer.observe(name, data);
-                match &class {
-                    EventClass::Error(_) | EventClass::Malformed => return class,
-                    EventClass::Content | EventClass::Done | EventClass::Preamble => {}
+                if matches!(class, EventClass::Error(_) | EventClass::Malformed) {
+                    return class;
                 }
-                write(&mut self.array, name, data, out);
+                write_frame(&mut self.array, name, data, out);
                 class
             }
             Mode::Translated(translator) => {
@@ -79,12 +80,17 @@ impl StreamWriter {
                 class
             }
         };
-        self.close_if_done(&class, out);
+        if class == EventClass::Done {
+            self.done = true;
+            if let Some(array) = &mut self.array {
+                array.finish(out);
+            }
+        }
         class
     }
 
-    /// Writes a whole answer as a stream.
-    pub(crate) fn write_whole(&mut self, response: &Response, out: &mut Vec<u8>) {
+    /// Writes a whole response as a stream of a translated call.
+    pub(super) fn write_whole(&mut self, response: &Response, out: &mut Vec<u8>) {
         if let Mode::Translated(translator) = &mut self.mode {
             translator.translate_response(response, &mut self.frames);
             self.flush(out);
@@ -92,8 +98,8 @@ impl StreamWriter {
         }
     }
 
-    /// Writes what the provider forgot to say before it ended, if it is clear what that is.
-    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
+    /// Writes the end that the provider left out, if the stream is complete otherwise.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
         if self.done {
             return;
         }
@@ -113,8 +119,8 @@ impl StreamWriter {
         }
     }
 
-    /// Ends a committed stream with an error, as the client's dialect tells it.
-    pub(crate) fn fail(&mut self, message: &str) -> Bytes {
+    /// Returns the bytes that end a committed stream with an error, in the client's dialect.
+    pub(super) fn fail(&mut self, message: &str) -> Bytes {
         let mut out = Vec::new();
         match &mut self.mode {
             Mode::SameDialect(_) => {
@@ -147,25 +153,25 @@ impl StreamWriter {
         out.into()
     }
 
-    /// What tells a client that its answer is still coming: nothing that it reads.
-    pub(crate) fn keep_alive(&self) -> Bytes {
+    /// Returns bytes that keep the connection alive and that clients ignore.
+    pub(super) fn keep_alive(&self) -> Bytes {
         match self.array {
             None => Bytes::from_static(KEEP_ALIVE_COMMENT),
-            // White space between the items of an array.
+            // Whitespace between the items of an array.
             Some(_) => Bytes::from_static(b"\n"),
         }
     }
 
-    /// Whether the stream came to the end that its dialect demands, with content in it.
-    pub(crate) fn completed(&self) -> bool {
+    /// Returns whether the stream reached the end that its dialect demands, with content.
+    pub(super) fn completed(&self) -> bool {
         match &self.mode {
             Mode::SameDialect(observer) => observer.completed() && observer.has_content(),
             Mode::Translated(translator) => translator.completed(),
         }
     }
 
-    /// What the stream cost, as last reported.
-    pub(crate) fn usage(&self) -> Option<Usage> {
+    /// Returns the usage last reported.
+    pub(super) fn usage(&self) -> Option<Usage> {
         match &self.mode {
             Mode::SameDialect(observer) => observer.usage(),
             Mode::Translated(translator) => translator.usage(),
@@ -174,27 +180,20 @@ impl StreamWriter {
 
     fn flush(&mut self, out: &mut Vec<u8>) {
         for frame in self.frames.drain(..) {
-            write(&mut self.array, &frame.name, &frame.data, out);
-        }
-    }
-
-    fn close_if_done(&mut self, class: &EventClass, out: &mut Vec<u8>) {
-        if *class != EventClass::Done {
-            return;
-        }
-        self.done = true;
-        if let Some(array) = &mut self.array {
-            array.finish(out);
+            write_frame(&mut self.array, &frame.name, &frame.data, out);
         }
     }
 }
 
-fn write(array: &mut Option<ArrayWriter>, name: &str, data: &[u8], out: &mut Vec<u8>) {
+fn write_frame(array: &mut Option<ArrayWriter>, name: &str, data: &[u8], out: &mut Vec<u8>) {
     match array {
         None => sse::write_event(name, data, out),
         Some(array) => array.item(data, out),
     }
 }
+
+/// A comment between events. Clients ignore it.
+pub(super) const KEEP_ALIVE_COMMENT: &[u8] = b": keep-alive\n\n";
 
 /// The code of an error that ends a committed stream.
 const FAILED: &str = "upstream_failed";

@@ -1,4 +1,4 @@
-//! The body of a provider's answer, under the timeouts: first byte, silence, and the call's own
+//! The body of a provider's response, read under three timeouts: first byte, idle time, and the call's
 //! deadline.
 
 use std::future::{Future, poll_fn};
@@ -12,27 +12,27 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::port::{TransportError, UpstreamBody};
 use crate::snapshot::Timeouts;
 
-/// A body that is pulled. Dropping it closes the provider's connection.
+/// A response body. Dropping it closes the provider's connection.
 pub(crate) struct Source {
     body: UpstreamBody,
     timeouts: Timeouts,
     deadline: Instant,
     sent: Instant,
-    /// Since when somebody waits for the next bytes. What a client takes to read is no silence of
-    /// the provider's.
+    /// When the pending read began. Time in which the client does not read is not the provider's idle
+    /// time.
     waiting_since: Option<Instant>,
     first_byte: Option<Duration>,
-    /// How long a silence may be before it is told of; none while nobody wants to know.
+    /// The keep-alive interval; `None` disables it.
     keep_alive: Option<Duration>,
-    /// Since when there was neither a byte nor a beat.
+    /// When the last byte arrived or the last [`Chunk::Silence`] was returned.
     quiet_since: Instant,
-    /// One timer for the whole body: after the first byte it is set anew only when it fires too
-    /// early, so that a byte costs no timer.
+    /// One timer for the whole body. After the first byte it is reset only when it fires too early, so
+    /// that most chunks do not touch it.
     timer: Pin<Box<Sleep>>,
 }
 
 impl Source {
-    /// A body whose request was sent at `sent`.
+    /// Wraps the body of a response whose request was sent at `sent`.
     pub(crate) fn new(
         body: UpstreamBody,
         sent: Instant,
@@ -53,31 +53,31 @@ impl Source {
         }
     }
 
-    /// How long the first byte took, once it is there.
+    /// Returns the time from the request to the first byte, once that has arrived.
     pub(crate) fn first_byte(&self) -> Option<Duration> {
         self.first_byte
     }
 
-    /// From now on the body has only so much time left.
+    /// Shortens the deadline to `time` from now.
     pub(crate) fn end_within(&mut self, time: Duration) {
         self.deadline = self.deadline.min(Instant::now() + time);
         let deadline = self.deadline;
         self.timer.as_mut().reset(deadline);
     }
 
-    /// From now on a silence of so long is told of, so that a client can be told that its answer is
-    /// still coming.
-    pub(crate) fn enable_keep_alive(&mut self, keep_alive: Duration) {
-        self.keep_alive = Some(keep_alive);
+    /// Makes [`Self::next_chunk`] report every `interval` without bytes, so that the client can be sent
+    /// a keep-alive.
+    pub(crate) fn enable_keep_alive(&mut self, interval: Duration) {
+        self.keep_alive = Some(interval);
         self.quiet_since = Instant::now();
-        let next = (self.quiet_since + keep_alive).min(self.due());
+        let next = (self.quiet_since + interval).min(self.due());
         self.timer.as_mut().reset(next);
     }
 
-    /// The next bytes, never empty; none at the end.
+    /// Returns the next bytes, never empty, or `None` at the end.
     ///
     /// # Errors
-    /// When the connection breaks, or when a timeout passes.
+    /// When the connection breaks or a timeout passes.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
         loop {
             match self.next_chunk().await? {
@@ -88,7 +88,7 @@ impl Source {
         }
     }
 
-    /// What comes next; a silence only after [`Self::enable_keep_alive`].
+    /// Returns the next bytes, the end, or a silence if [`Self::enable_keep_alive`] was called.
     ///
     /// # Errors
     /// As [`Self::next`].
@@ -127,7 +127,8 @@ impl Source {
         }
     }
 
-    /// A body that is always ready never asks the timer, so that bytes are held to the deadline too.
+    /// Accepts bytes. The deadline is checked here too: a body that is always ready never polls the
+    /// timer.
     fn take(&mut self, bytes: Bytes) -> Result<Chunk, ReadError> {
         let now = Instant::now();
         if self.deadline <= now {
@@ -165,28 +166,28 @@ impl Source {
             )
         };
         ReadError::Transport(TransportError {
-            doing: "reading the provider's answer",
+            doing: "reading the provider's response",
             cause,
         })
     }
 }
 
-/// What comes next of a body.
+/// The result of one read.
 #[derive(Debug)]
 pub(crate) enum Chunk {
-    /// Bytes, never none.
+    /// Bytes, never empty.
     Bytes(Bytes),
-    /// The end.
+    /// The end of the body.
     End,
-    /// Nothing, for as long as was to be told of.
+    /// No bytes for the keep-alive interval.
     Silence,
 }
 
-/// Why no more bytes come.
+/// Why a read failed.
 #[derive(Debug)]
 pub(crate) enum ReadError {
-    /// The connection broke, or was silent for too long.
+    /// The connection broke, or the provider exceeded a timeout.
     Transport(TransportError),
-    /// The time that the call has is over: nobody's fault.
+    /// The call's deadline passed. Not the provider's fault.
     Deadline,
 }

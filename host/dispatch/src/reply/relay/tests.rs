@@ -27,7 +27,7 @@ fn pulls(chunks: Vec<Bytes>, committed: bool) -> (Vec<Vec<Bytes>>, Result<Polled
     runtime.unwrap().block_on(async {
         let mut relay = relay(chunks);
         if committed {
-            relay.commit();
+            relay.on_commit();
         }
         let mut pulls = Vec::new();
         loop {

@@ -1,0 +1,149 @@
+//! How an attempt ends without a response for the client: its lease is settled by what failed.
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, StatusCode};
+use jackfield_auth::Lease;
+use jackfield_credential::{Failure, Outcome, Scope};
+
+use super::{Attempt, AttemptError, StaleAttempt};
+use crate::classify;
+use crate::error::{CallError, ErrorResponse, UpstreamFailure};
+use crate::limits::{ERROR_BODY_BYTES_MAX, ERROR_BODY_TIMEOUT};
+use crate::plugin_fault::report_invalid_output;
+use crate::port::{Rejection, ResponseHead};
+use crate::reply::StreamError;
+use crate::reply::headers::client_headers;
+use crate::reply::source::Source;
+use crate::scrub::{scrub, shows_secret};
+
+impl Attempt<'_> {
+    /// Ends with an error response, classified by the executor if it does that. The response is kept for
+    /// the client.
+    pub(super) async fn end_with_error_response(
+        &self,
+        lease: Lease,
+        head: ResponseHead,
+        mut source: Source,
+    ) -> AttemptError {
+        source.end_within(ERROR_BODY_TIMEOUT);
+        let body = read_up_to(&mut source, ERROR_BODY_BYTES_MAX).await;
+        let mut response = ErrorResponse {
+            dialect: self.negotiated.upstream_dialect(),
+            status: head.status,
+            headers: client_headers(head.headers.clone()),
+            body: body.clone(),
+        };
+        if !self.executor.descriptor().judges_errors {
+            let now = self.context.clock.now();
+            let failure = classify::response(head.status, &head.headers, &body, now);
+            return self.end_with_failure(lease, failure, Some(response));
+        }
+        let judged = self
+            .executor
+            .judge(&self.plan_context, self.body(), &head, &body);
+        match judged.await {
+            Ok(refusal) => {
+                if let Some(body) = refusal.response {
+                    response.headers.remove(CONTENT_ENCODING);
+                    response.body = body;
+                }
+                self.end_with_failure(lease, refusal.failure, Some(response))
+            }
+            Err(fault) => self.end_with_rejection(lease, Rejection::Fault(fault)),
+        }
+    }
+
+    /// Ends with the error of a stream of which the client got nothing.
+    pub(super) fn end_with_stream_error(&self, lease: Lease, error: StreamError) -> AttemptError {
+        match error {
+            StreamError::Upstream(failure) | StreamError::AlreadySent(failure) => {
+                self.end_with_failure(lease, failure, None)
+            }
+            StreamError::DeadlineExceeded => {
+                self.context.end_attempt(lease, Outcome::Cancelled, None);
+                let total = self.context.snapshot.timeouts.total;
+                AttemptError::Fatal(Box::new(CallError::Deadline(total)))
+            }
+            StreamError::Plugin(fault) => self.end_with_rejection(lease, Rejection::Fault(fault)),
+        }
+    }
+
+    /// Ends with a failure of the provider or the connection. If new tokens may help, the lease is not
+    /// settled.
+    pub(super) fn end_with_failure(
+        &self,
+        lease: Lease,
+        mut failure: Failure,
+        response: Option<ErrorResponse>,
+    ) -> AttemptError {
+        scrub(&lease, &mut failure);
+        let response = response.filter(|response| !shows_secret(&lease, &response.body));
+        tracing::debug!(
+            call = %self.context.call.id,
+            credential = %self.plan_context.credential.id,
+            kind = %failure.kind,
+            scope = ?failure.scope,
+            message = failure.message,
+            "attempt failed"
+        );
+        let needs_refresh = self.may_refresh && failure.refresh_suggested && lease.refreshable();
+        let failure = UpstreamFailure { failure, response };
+        let stale = StaleAttempt { lease, failure };
+        if needs_refresh {
+            return AttemptError::NeedsRefresh(Box::new(stale));
+        }
+        AttemptError::Upstream(stale.fail(self.context))
+    }
+
+    /// Ends where the executor returned no plan or no reply.
+    pub(super) fn end_with_rejection(&self, lease: Lease, rejection: Rejection) -> AttemptError {
+        match rejection {
+            Rejection::Refused(refusal) => {
+                let status = refusal
+                    .failure
+                    .status
+                    .and_then(|code| StatusCode::from_u16(code).ok());
+                let response = refusal.response.map(|body| ErrorResponse {
+                    dialect: self.negotiated.upstream_dialect(),
+                    status: status.unwrap_or(fallback_status(refusal.failure.scope)),
+                    headers: HeaderMap::new(),
+                    body,
+                });
+                self.end_with_failure(lease, refusal.failure, response)
+            }
+            Rejection::Fault(fault) => {
+                self.context.end_attempt(lease, Outcome::Inconclusive, None);
+                AttemptError::Fatal(Box::new(CallError::Plugin(fault)))
+            }
+        }
+    }
+
+    /// Ends where the plugin planned what the contract does not allow.
+    pub(super) fn end_with_invalid_output(&self, lease: Lease, detail: String) -> AttemptError {
+        let fault = report_invalid_output(&**self.executor, detail);
+        self.end_with_rejection(lease, Rejection::Fault(fault))
+    }
+}
+
+fn fallback_status(scope: Scope) -> StatusCode {
+    match scope {
+        Scope::Request => StatusCode::BAD_REQUEST,
+        Scope::Credential | Scope::Model | Scope::Provider | Scope::Transport => {
+            StatusCode::BAD_GATEWAY
+        }
+    }
+}
+
+/// Returns the first bytes of a body. A read error ends them early: the status is known already.
+async fn read_up_to(source: &mut Source, bytes_max: usize) -> Bytes {
+    let mut buffer = BytesMut::new();
+    while let Ok(Some(chunk)) = source.next().await {
+        let remaining = bytes_max - buffer.len();
+        buffer.extend_from_slice(&chunk[..chunk.len().min(remaining)]);
+        if buffer.len() == bytes_max {
+            break;
+        }
+    }
+    buffer.freeze()
+}

@@ -1,0 +1,190 @@
+//! Negotiates the dialect with an executor: the client's own where the executor accepts it, otherwise
+//! the one whose translation loses the least.
+
+mod translation_cache;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jackfield_dialect::ir::{TranslationError, Warning};
+use jackfield_dialect::{Dialect, TranslatedRequest};
+
+use crate::call::{Call, Operation};
+use crate::error::CallError;
+use crate::port::Descriptor;
+pub(crate) use translation_cache::TranslationCache;
+use translation_cache::{RequestedModel, RewrittenBody};
+
+/// A call in a dialect and with a body that one executor accepts.
+#[derive(Clone)]
+pub(crate) struct NegotiatedCall {
+    call: Arc<Call>,
+    upstream_dialect: Dialect,
+    /// The provider's name of the model.
+    model: Arc<str>,
+    /// `None` where the executor gets the client's own body.
+    rewritten: Option<Arc<RewrittenBody>>,
+}
+
+/// Why an executor does not accept a call. Another may.
+#[derive(Debug)]
+pub(crate) enum NegotiationError {
+    /// It accepts no dialect that this host knows.
+    NoDialect,
+    /// It does not plan the operation.
+    NotPlanned,
+    /// Its dialect cannot express the call.
+    Untranslatable(TranslationError),
+}
+
+impl NegotiationError {
+    /// Returns the client's error if no other executor accepts the call.
+    pub(crate) fn into_error(self, operation: Operation, executor: &str) -> CallError {
+        let executor = executor.to_owned();
+        match (self, operation) {
+            (Self::NoDialect, Operation::Generate) => CallError::Misconfigured(format!(
+                "the executor `{executor}` accepts no dialect that this host supports"
+            )),
+            (Self::NoDialect | Self::NotPlanned, _) => CallError::NotSupported {
+                executor,
+                operation: operation.name(),
+            },
+            (Self::Untranslatable(error), _) => CallError::Untranslatable(error),
+        }
+    }
+}
+
+impl NegotiatedCall {
+    /// Picks a dialect from the descriptor and prepares the body. `requested_model` is the provider's
+    /// name of the model and may carry a thinking suffix. `created` is in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// When the executor does not plan the operation, or no dialect that it accepts can express the
+    /// call.
+    pub(crate) async fn new(
+        call: &Arc<Call>,
+        descriptor: &Descriptor,
+        requested_model: &Arc<str>,
+        cache: &mut TranslationCache,
+        created: u64,
+    ) -> Result<Self, NegotiationError> {
+        let operation = call.operation.name();
+        if !descriptor.operations.iter().any(|it| it == operation) {
+            return Err(NegotiationError::NotPlanned);
+        }
+        let model = RequestedModel::new(requested_model, call.operation);
+        let own = call.dialect;
+        let accepts_own = descriptor.dialects.iter().any(|name| name == own.name());
+        let (upstream_dialect, rewritten) = if !accepts_own {
+            let targets = translation_targets(call.operation, &descriptor.dialects);
+            let (dialect, rewritten) =
+                best_translation(call, &targets, &model, cache, created).await?;
+            (dialect, Some(rewritten))
+        } else if model.has_thinking() {
+            let rewritten = cache.get(call, own, &model, created).await;
+            (
+                own,
+                Some(rewritten.map_err(NegotiationError::Untranslatable)?),
+            )
+        } else {
+            (own, None)
+        };
+        Ok(Self {
+            call: Arc::clone(call),
+            upstream_dialect,
+            model: model.name,
+            rewritten,
+        })
+    }
+
+    /// Returns the client's call.
+    pub(crate) fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// Returns the dialect of the executor and its provider.
+    pub(crate) fn upstream_dialect(&self) -> Dialect {
+        self.upstream_dialect
+    }
+
+    /// Returns the provider's name of the model.
+    pub(crate) fn model(&self) -> &Arc<str> {
+        &self.model
+    }
+
+    /// Returns the body that the executor gets.
+    pub(crate) fn body(&self) -> &Bytes {
+        match self.rewritten.as_deref() {
+            None => &self.call.body,
+            Some(RewrittenBody::Patched(body, _)) => body,
+            Some(RewrittenBody::Translated(translation)) => &translation.body,
+        }
+    }
+
+    /// Returns what of the request the executor's dialect could not express.
+    pub(crate) fn warnings(&self) -> &[Warning] {
+        self.rewritten
+            .as_deref()
+            .map_or(&[], RewrittenBody::warnings)
+    }
+
+    /// Returns the translation; `None` where client and executor speak the same dialect.
+    pub(crate) fn translation(&self) -> Option<&TranslatedRequest> {
+        match self.rewritten.as_deref() {
+            Some(RewrittenBody::Translated(translation)) => Some(translation),
+            Some(RewrittenBody::Patched(..)) | None => None,
+        }
+    }
+}
+
+/// Returns the translation that loses the least. Of those that lose the same, the executor's first
+/// choice: a provider may speak several dialects, and one may express what another cannot.
+async fn best_translation(
+    call: &Arc<Call>,
+    targets: &[Dialect],
+    model: &RequestedModel,
+    cache: &mut TranslationCache,
+    created: u64,
+) -> Result<(Dialect, Arc<RewrittenBody>), NegotiationError> {
+    let mut best: Option<(Dialect, Arc<RewrittenBody>)> = None;
+    let mut first_error = None;
+    for &dialect in targets {
+        match cache.get(call, dialect, model, created).await {
+            Ok(rewritten) => {
+                let losses = rewritten.losses();
+                if best.as_ref().is_none_or(|(_, best)| losses < best.losses()) {
+                    best = Some((dialect, rewritten));
+                }
+                if losses == 0 {
+                    break;
+                }
+            }
+            Err(error) => {
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    best.ok_or_else(|| {
+        first_error.map_or(
+            NegotiationError::NoDialect,
+            NegotiationError::Untranslatable,
+        )
+    })
+}
+
+/// Returns the dialects that a call can be translated into, the executor's first choice first. Text
+/// completions are for models that know nothing else: they count only where there is nothing else.
+fn translation_targets(operation: Operation, accepted: &[String]) -> Vec<Dialect> {
+    let known = accepted.iter().filter_map(|name| Dialect::parse(name));
+    let mut targets: Vec<Dialect> = known
+        .filter(|dialect| match operation {
+            Operation::CountTokens => dialect.has_token_count(),
+            Operation::Embed(_) => dialect.has_embeddings(),
+            Operation::Generate => true,
+        })
+        .collect();
+    if targets.len() > 1 {
+        targets.retain(|dialect| *dialect != Dialect::OpenaiCompletions);
+    }
+    targets
+}

@@ -1,0 +1,168 @@
+//! The rewritten bodies of one call. Each is made once, however many attempts need it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jackfield_credential::split_suffix;
+use jackfield_dialect::ir::{TranslationError, TranslationReport, Warning};
+use jackfield_dialect::{Dialect, RequestHead, Thinking, TranslatedRequest, TranslationInput};
+
+use crate::call::{Call, Operation};
+use crate::limits::TRANSLATED_INLINE_BYTES_MAX;
+
+/// The rewritten bodies of one call, by dialect and model. Failures are cached too.
+#[derive(Default)]
+pub(crate) struct TranslationCache(Vec<CacheEntry>);
+
+struct CacheEntry {
+    target: TranslationTarget,
+    result: Result<Arc<RewrittenBody>, TranslationError>,
+}
+
+/// A body that is not the client's own.
+pub(super) enum RewrittenBody {
+    /// The client's, with the thinking that the model's suffix requests, and what of that could not be
+    /// expressed.
+    Patched(Bytes, Vec<Warning>),
+    /// In another dialect.
+    Translated(TranslatedRequest),
+}
+
+impl RewrittenBody {
+    /// Returns what of the request was lost.
+    pub(super) fn warnings(&self) -> &[Warning] {
+        match self {
+            Self::Patched(_, warnings) => warnings,
+            Self::Translated(translated) => &translated.warnings,
+        }
+    }
+
+    /// Returns how many parts of the request this dialect cannot express.
+    pub(super) fn losses(&self) -> usize {
+        match self {
+            Self::Patched(_, warnings) => warnings.len(),
+            Self::Translated(translated) => translated.losses,
+        }
+    }
+}
+
+/// A model as the provider names it, and the thinking that its suffix requests. A suffix that requests
+/// nothing is part of the name.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct RequestedModel {
+    pub(super) name: Arc<str>,
+    thinking: Option<Thinking>,
+}
+
+impl RequestedModel {
+    pub(super) fn new(requested: &Arc<str>, operation: Operation) -> Self {
+        let (base, suffix) = split_suffix(requested);
+        let thinking = suffix.and_then(Thinking::parse);
+        let name = match thinking {
+            Some(_) => Arc::from(base),
+            None => Arc::clone(requested),
+        };
+        // Token counts and embeddings have no thinking to configure.
+        let thinking = thinking.filter(|_| operation == Operation::Generate);
+        Self { name, thinking }
+    }
+
+    /// Returns whether the suffix requests thinking.
+    pub(super) fn has_thinking(&self) -> bool {
+        self.thinking.is_some()
+    }
+}
+
+/// What a body is rewritten for.
+#[derive(Clone, PartialEq, Eq)]
+struct TranslationTarget {
+    dialect: Dialect,
+    model: RequestedModel,
+}
+
+impl TranslationCache {
+    /// Returns the body for a dialect and a model. `created` is in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// When the dialect cannot express the call.
+    pub(super) async fn get(
+        &mut self,
+        call: &Arc<Call>,
+        dialect: Dialect,
+        model: &RequestedModel,
+        created: u64,
+    ) -> Result<Arc<RewrittenBody>, TranslationError> {
+        let model = model.clone();
+        let target = TranslationTarget { dialect, model };
+        if let Some(entry) = self.0.iter().find(|entry| entry.target == target) {
+            return entry.result.clone();
+        }
+        let result = rewrite(call, &target, created).await.map(Arc::new);
+        self.0.push(CacheEntry {
+            target,
+            result: result.clone(),
+        });
+        result
+    }
+}
+
+/// Rewrites a body, on the blocking pool if it is large.
+async fn rewrite(
+    call: &Arc<Call>,
+    target: &TranslationTarget,
+    created: u64,
+) -> Result<RewrittenBody, TranslationError> {
+    if call.body.len() <= TRANSLATED_INLINE_BYTES_MAX {
+        return rewrite_inline(call, target, created);
+    }
+    let (call, target) = (Arc::clone(call), target.clone());
+    let rewritten =
+        tokio::task::spawn_blocking(move || rewrite_inline(&call, &target, created)).await;
+    rewritten.unwrap_or_else(|_| {
+        Err(TranslationError::new(
+            "",
+            "the translation failed in the host",
+        ))
+    })
+}
+
+fn rewrite_inline(
+    call: &Call,
+    target: &TranslationTarget,
+    created: u64,
+) -> Result<RewrittenBody, TranslationError> {
+    match target.model.thinking {
+        Some(thinking) if target.dialect == call.dialect => {
+            let mut report = TranslationReport::default();
+            let body =
+                thinking.apply(call.dialect, (&target.model.name, &call.body), &mut report)?;
+            Ok(RewrittenBody::Patched(body, report.into_warnings()))
+        }
+        _ => translate(call, target, created).map(RewrittenBody::Translated),
+    }
+}
+
+fn translate(
+    call: &Call,
+    target: &TranslationTarget,
+    created: u64,
+) -> Result<TranslatedRequest, TranslationError> {
+    let head = RequestHead {
+        model: call.model.as_ref().into(),
+        stream: call.stream.is_some(),
+    };
+    let source = TranslationInput {
+        dialect: call.dialect,
+        body: &call.body,
+        head: &head,
+        model: &target.model.name,
+        thinking: target.model.thinking,
+        id: &call.id,
+        created,
+    };
+    match call.operation {
+        Operation::CountTokens => TranslatedRequest::translate_count(&source, target.dialect),
+        Operation::Embed(_) => TranslatedRequest::translate_embeddings(&source, target.dialect),
+        Operation::Generate => TranslatedRequest::translate_content(&source, target.dialect),
+    }
+}

@@ -1,0 +1,15 @@
+//! Plugins that break the contract in what they return.
+
+use crate::port::{Executor, FaultKind, PluginFault};
+
+/// Logs and counts output that the contract does not allow. `detail` is for the plugin's author.
+pub(crate) fn report_invalid_output(executor: &dyn Executor, detail: String) -> PluginFault {
+    let plugin = executor.plugin().clone();
+    tracing::warn!(%plugin, detail, "plugin returned invalid output");
+    executor.note_fault();
+    PluginFault {
+        plugin,
+        kind: FaultKind::InvalidOutput,
+        detail,
+    }
+}

@@ -1,0 +1,227 @@
+//! A provider's response on its way to the client. Until the commit nothing is sent, so that every
+//! failure may fail over; after it a failure ends the client's stream.
+
+mod any_stream;
+pub(crate) mod buffered;
+mod frames;
+pub(crate) mod headers;
+pub(crate) mod plugin;
+pub(crate) mod relay;
+pub(crate) mod source;
+pub(crate) mod stream;
+pub(crate) mod transcode;
+mod whole_body;
+mod writer;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::unfold;
+use jackfield_auth::Lease;
+use jackfield_credential::Outcome;
+
+use crate::call::{BodyError, ResponseBody};
+use crate::call_log::{CallOutcome, Trace};
+use crate::context::CallContext;
+use crate::limits::PREAMBLE_BYTES_MAX;
+use crate::scrub::scrub;
+pub(crate) use any_stream::AnyStream;
+pub(crate) use stream::StreamError;
+use stream::{Polled, ReplyStream};
+pub(crate) use writer::StreamWriter;
+
+/// A response on its way. Dropping it cancels everything: the connection closes, the plugin's
+/// instance is freed, and a lease that it still holds settles as cancelled.
+pub(crate) struct Reply<State> {
+    metered: MeteredStream,
+    queue: VecDeque<Bytes>,
+    context: Arc<CallContext>,
+    state: State,
+}
+
+/// Nothing was sent to the client.
+pub(crate) struct Open {
+    lease: Lease,
+}
+
+/// The client gets everything in the queue.
+pub(crate) struct Committed {
+    /// `None` once it is settled. The response may be complete before the stream has ended.
+    lease: Option<Lease>,
+    ended: bool,
+}
+
+/// A reply that failed before its commit. Another credential may serve the call.
+pub(crate) struct FailedReply {
+    pub(crate) error: StreamError,
+    /// Not settled.
+    pub(crate) lease: Lease,
+}
+
+impl Reply<Open> {
+    pub(crate) fn new(stream: AnyStream, lease: Lease, context: Arc<CallContext>) -> Self {
+        let metered = MeteredStream {
+            stream,
+            trace: Arc::clone(&context.trace),
+            records_on_drop: true,
+        };
+        Self {
+            metered,
+            queue: VecDeque::new(),
+            context,
+            state: Open { lease },
+        }
+    }
+
+    /// Polls until there is content, until more than [`PREAMBLE_BYTES_MAX`] are held back, or until
+    /// the stream has ended.
+    ///
+    /// # Errors
+    /// When the stream fails first. Nothing was sent, and the lease comes back.
+    pub(crate) async fn commit(mut self) -> Result<Reply<Committed>, FailedReply> {
+        let polled = loop {
+            match self.metered.stream.poll(&mut self.queue).await {
+                Ok(Polled::Buffered) if self.buffered_bytes() <= PREAMBLE_BYTES_MAX => {}
+                Ok(polled) => break polled,
+                Err(error) => {
+                    // The next attempt's usage is the call's.
+                    self.metered.records_on_drop = false;
+                    let lease = self.state.lease;
+                    return Err(FailedReply { error, lease });
+                }
+            }
+        };
+        let mut committed = Reply {
+            metered: self.metered,
+            queue: self.queue,
+            context: self.context,
+            state: Committed {
+                lease: Some(self.state.lease),
+                ended: polled == Polled::End,
+            },
+        };
+        match polled {
+            Polled::Buffered | Polled::Content => {}
+            Polled::Complete | Polled::End => committed.finish(Outcome::Success),
+        }
+        committed.metered.stream.on_commit();
+        Ok(committed)
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        self.queue.iter().map(Bytes::len).sum()
+    }
+}
+
+impl Reply<Committed> {
+    /// Returns the client's body: whole if the stream has ended already.
+    pub(crate) fn into_body(self) -> ResponseBody {
+        if self.state.ended {
+            return ResponseBody::Whole(concat_chunks(self.queue));
+        }
+        ResponseBody::Stream(Box::pin(unfold(self, |mut reply| async move {
+            let chunk = reply.next().await?;
+            Some((chunk, reply))
+        })))
+    }
+
+    async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
+        loop {
+            if let Some(chunk) = self.queue.pop_front() {
+                return Some(Ok(chunk));
+            }
+            if self.state.ended {
+                return None;
+            }
+            match self.metered.stream.poll(&mut self.queue).await {
+                Ok(Polled::Buffered | Polled::Content) => {}
+                Ok(Polled::Complete) => self.finish(Outcome::Success),
+                Ok(Polled::End) => {
+                    self.finish(Outcome::Success);
+                    self.state.ended = true;
+                }
+                Err(error) => {
+                    if let Err(body_error) = self.end_with_error(error) {
+                        return Some(Err(body_error));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends the stream with one error event.
+    ///
+    /// # Errors
+    /// Where the client's format has no such event.
+    fn end_with_error(&mut self, mut error: StreamError) -> Result<(), BodyError> {
+        self.state.ended = true;
+        if let (Some(lease), Some(failure)) = (&self.state.lease, error.failure_mut()) {
+            scrub(lease, failure);
+        }
+        let message = error.message();
+        let call = &self.context.call;
+        tracing::warn!(call = %call.id, model = %call.model, message, "response failed after its commit");
+        self.finish(error.outcome());
+        if matches!(error, StreamError::AlreadySent(_)) {
+            return Ok(());
+        }
+        match self.metered.stream.fail(&message) {
+            Some(event) => self.queue.push_back(event),
+            None => return Err(BodyError(message)),
+        }
+        Ok(())
+    }
+
+    /// Settles the lease and ends the call's record, if that has not happened yet.
+    fn finish(&mut self, outcome: Outcome) {
+        // Usage may be reported after the last content, when the lease is settled already.
+        self.metered.record_usage();
+        let Some(lease) = self.state.lease.take() else {
+            return;
+        };
+        let call_outcome = match &outcome {
+            Outcome::Success => CallOutcome::Completed,
+            Outcome::Failed(failure) => CallOutcome::interrupted(&failure.message),
+            Outcome::Inconclusive => CallOutcome::interrupted("a plugin failed"),
+            Outcome::Cancelled => CallOutcome::interrupted("the call exceeded its deadline"),
+        };
+        let first_byte = self.metered.stream.source().first_byte();
+        self.context.end_attempt(lease, outcome, first_byte);
+        self.context.trace.end(call_outcome);
+    }
+}
+
+/// A stream whose usage goes to the call log, even if the client leaves before the end.
+struct MeteredStream {
+    stream: AnyStream,
+    trace: Arc<Trace>,
+    records_on_drop: bool,
+}
+
+impl MeteredStream {
+    fn record_usage(&self) {
+        if let Some(usage) = self.stream.usage() {
+            self.trace.usage(usage);
+        }
+    }
+}
+
+impl Drop for MeteredStream {
+    fn drop(&mut self) {
+        if self.records_on_drop {
+            self.record_usage();
+        }
+    }
+}
+
+fn concat_chunks(mut chunks: VecDeque<Bytes>) -> Bytes {
+    if chunks.len() < 2 {
+        return chunks.pop_front().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
+    chunks
+        .iter()
+        .for_each(|chunk| whole.extend_from_slice(chunk));
+    whole.freeze()
+}

@@ -1,0 +1,111 @@
+//! A response that is not an event stream. It is held back until it is whole, so that it can be
+//! checked and translated, or passed on as it arrives if it is too large for that.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use jackfield_dialect::Usage;
+
+use super::source::Source;
+use super::stream::{Polled, ReplyStream, StreamError};
+use super::whole_body::translate_body;
+use crate::limits::{BUFFERED_RESPONSE_BYTES_MAX, WHOLE_RESPONSE_BYTES_MAX};
+use crate::negotiation::NegotiatedCall;
+
+/// A body, buffered up to a limit.
+pub(crate) struct BufferedStream {
+    source: Source,
+    buffer: BytesMut,
+    state: State,
+    usage: Option<Usage>,
+}
+
+enum State {
+    /// Held back, to be checked and translated.
+    Checked(NegotiatedCall),
+    /// Held back, and sent as it is: an encoded body cannot be read.
+    Encoded,
+    /// Too large: passed on as it arrives.
+    Passing,
+}
+
+impl BufferedStream {
+    /// Buffers a body that is checked, and translated where the dialects differ.
+    pub(crate) fn checked(source: Source, negotiated: NegotiatedCall) -> Self {
+        Self::new(source, State::Checked(negotiated))
+    }
+
+    /// Buffers a body with a content encoding. It is not read.
+    pub(crate) fn encoded(source: Source) -> Self {
+        Self::new(source, State::Encoded)
+    }
+
+    fn new(source: Source, state: State) -> Self {
+        Self {
+            source,
+            buffer: BytesMut::new(),
+            state,
+            usage: None,
+        }
+    }
+
+    async fn finish(&mut self, queue: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
+        let body = self.buffer.split().freeze();
+        match &self.state {
+            State::Checked(negotiated) => {
+                let whole = translate_body(negotiated, body).await?;
+                self.usage = whole.usage;
+                queue.push_back(whole.body);
+            }
+            State::Encoded => queue.push_back(body),
+            State::Passing => {}
+        }
+        Ok(Polled::End)
+    }
+}
+
+impl ReplyStream for BufferedStream {
+    async fn poll(&mut self, queue: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
+        let Some(chunk) = self.source.next().await? else {
+            return self.finish(queue).await;
+        };
+        let is_translated = match &self.state {
+            State::Checked(negotiated) => negotiated.translation().is_some(),
+            State::Encoded => false,
+            State::Passing => {
+                queue.push_back(chunk);
+                return Ok(Polled::Content);
+            }
+        };
+        self.buffer.extend_from_slice(&chunk);
+        let bytes_max = match is_translated {
+            true => WHOLE_RESPONSE_BYTES_MAX,
+            false => BUFFERED_RESPONSE_BYTES_MAX,
+        };
+        if self.buffer.len() <= bytes_max {
+            return Ok(Polled::Buffered);
+        }
+        if is_translated {
+            let message = "the provider's response is too large to translate";
+            return Err(StreamError::invalid_response(message));
+        }
+        self.state = State::Passing;
+        queue.push_back(self.buffer.split().freeze());
+        Ok(Polled::Content)
+    }
+
+    fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// No keep-alive: nothing may be inserted into a body that is passed on.
+    fn on_commit(&mut self) {}
+
+    fn fail(&mut self, _message: &str) -> Option<Bytes> {
+        None
+    }
+}

@@ -1,0 +1,244 @@
+//! A response that passes through its executor's plugin: split into frames for the plugin, and written
+//! for the client from the frames that it returns.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use jackfield_dialect::Usage;
+
+use super::frames::{FrameSplitter, check_size};
+use super::source::{Chunk, Source};
+use super::stream::{ENDED_EARLY, Polled, ReplyStream, StreamError, judge};
+use super::whole_body::translate_whole;
+use super::writer::StreamWriter;
+use crate::limits::{CLOSE_TIMEOUT, KEEP_ALIVE_INTERVAL};
+use crate::negotiation::NegotiatedCall;
+use crate::plan::{Frame, Output, Plan, ResponseMode};
+use crate::plugin_fault::report_invalid_output;
+use crate::port::{Executor, PluginReply};
+
+/// A response on its way through a plugin.
+pub(crate) struct PluginStream {
+    source: Source,
+    reply: Box<dyn PluginReply>,
+    executor: Arc<dyn Executor>,
+    splitter: FrameSplitter,
+    sink: OutputSink,
+    /// The client has the complete response.
+    complete: bool,
+    ended: bool,
+    /// A further request that the plugin wants instead of frames.
+    next: Option<Box<Plan>>,
+    returned_frames: bool,
+    /// The usage that the plugin reported, or that the body contains.
+    usage: Option<Usage>,
+    /// What [`Self::begin`] polled already.
+    begun: Option<Begun>,
+}
+
+struct Begun {
+    queue: VecDeque<Bytes>,
+    polled: Polled,
+}
+
+/// The first result of a response through a plugin.
+pub(crate) enum FirstStep {
+    /// Output for the client.
+    Output(Box<PluginStream>),
+    /// One more round trip, whose response goes to the same plugin reply.
+    NextRequest {
+        plan: Box<Plan>,
+        reply: Box<dyn PluginReply>,
+    },
+}
+
+/// What the client gets.
+enum OutputSink {
+    /// A stream of events.
+    Events(StreamWriter),
+    /// One body, held back until it is whole.
+    Body(Box<NegotiatedCall>, BytesMut),
+}
+
+impl PluginStream {
+    pub(crate) fn new(
+        source: Source,
+        executor: Arc<dyn Executor>,
+        reply: Box<dyn PluginReply>,
+        mode: ResponseMode,
+        negotiated: &NegotiatedCall,
+    ) -> Self {
+        let sink = match negotiated.call().stream {
+            Some(framing) => OutputSink::Events(StreamWriter::new(negotiated, framing)),
+            None => OutputSink::Body(Box::new(negotiated.clone()), BytesMut::new()),
+        };
+        Self {
+            source,
+            reply,
+            executor,
+            splitter: FrameSplitter::new(mode),
+            sink,
+            complete: false,
+            ended: false,
+            next: None,
+            returned_frames: false,
+            usage: None,
+            begun: None,
+        }
+    }
+
+    /// Polls until the plugin has returned frames, or has asked for one more round trip.
+    pub(crate) async fn begin(mut self) -> Result<FirstStep, StreamError> {
+        let mut queue = VecDeque::new();
+        loop {
+            let polled = self.poll(&mut queue).await?;
+            if let Some(plan) = self.next {
+                let reply = self.reply;
+                return Ok(FirstStep::NextRequest { plan, reply });
+            }
+            if polled != Polled::Buffered || self.returned_frames {
+                self.begun = Some(Begun { queue, polled });
+                return Ok(FirstStep::Output(Box::new(self)));
+            }
+        }
+    }
+
+    fn write(
+        &mut self,
+        output: Output,
+        queue: &mut VecDeque<Bytes>,
+    ) -> Result<Polled, StreamError> {
+        self.usage = output.usage.or(self.usage);
+        self.returned_frames |= !output.frames.is_empty();
+        if output.next.is_some() {
+            if self.returned_frames {
+                let detail =
+                    "it planned a further request together with frames or after them".to_owned();
+                let fault = report_invalid_output(&*self.executor, detail);
+                return Err(StreamError::Plugin(fault));
+            }
+            self.next = output.next;
+            return Ok(Polled::Buffered);
+        }
+        match &mut self.sink {
+            OutputSink::Events(writer) => {
+                let polled = write_events(writer, &output.frames, self.ended, queue)?;
+                if polled == Polled::Complete && !self.complete {
+                    self.complete = true;
+                    self.source.end_within(CLOSE_TIMEOUT);
+                }
+                Ok(polled)
+            }
+            OutputSink::Body(negotiated, body) => {
+                for frame in &output.frames {
+                    body.extend_from_slice(&frame.data);
+                }
+                check_size(body.len())?;
+                if !self.ended {
+                    return Ok(Polled::Buffered);
+                }
+                let whole = translate_whole(negotiated, body.split().freeze())?;
+                self.usage = self.usage.or(whole.usage);
+                queue.push_back(whole.body);
+                Ok(Polled::End)
+            }
+        }
+    }
+}
+
+impl ReplyStream for PluginStream {
+    async fn poll(&mut self, queue: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
+        if let Some(mut begun) = self.begun.take() {
+            queue.append(&mut begun.queue);
+            return Ok(begun.polled);
+        }
+        if self.ended {
+            return Ok(Polled::End);
+        }
+        let chunk = match self.source.next_chunk().await {
+            Ok(Chunk::Bytes(chunk)) => Some(chunk),
+            Ok(Chunk::End) => None,
+            Ok(Chunk::Silence) => {
+                if let OutputSink::Events(writer) = &self.sink {
+                    queue.push_back(writer.keep_alive());
+                }
+                return Ok(Polled::Buffered);
+            }
+            // The response was complete: a connection that breaks now loses nothing.
+            Err(_) if self.complete => None,
+            Err(error) => return Err(error.into()),
+        };
+        let last = chunk.is_none();
+        let mut frames = Vec::new();
+        self.splitter.split(chunk, &mut frames)?;
+        if frames.is_empty() && !last {
+            return Ok(Polled::Buffered);
+        }
+        let output = self.reply.push(frames, last).await?;
+        self.ended = last || output.done;
+        self.write(output, queue)
+    }
+
+    fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The plugin's figures count before those of the provider's events.
+    fn usage(&self) -> Option<Usage> {
+        match &self.sink {
+            OutputSink::Events(writer) => self.usage.or_else(|| writer.usage()),
+            OutputSink::Body(..) => self.usage,
+        }
+    }
+
+    fn on_commit(&mut self) {
+        match &self.sink {
+            OutputSink::Events(_) => self.source.enable_keep_alive(KEEP_ALIVE_INTERVAL),
+            OutputSink::Body(..) => {}
+        }
+    }
+
+    fn fail(&mut self, message: &str) -> Option<Bytes> {
+        match &mut self.sink {
+            OutputSink::Events(writer) => Some(writer.fail(message)),
+            OutputSink::Body(..) => None,
+        }
+    }
+}
+
+fn write_events(
+    writer: &mut StreamWriter,
+    frames: &[Frame],
+    ended: bool,
+    queue: &mut VecDeque<Bytes>,
+) -> Result<Polled, StreamError> {
+    let mut written = Vec::new();
+    let polled = write_frames(writer, frames, &mut written);
+    if ended && polled.is_ok() {
+        writer.finish(&mut written);
+    }
+    // Frames before one that fails are still the client's.
+    if !written.is_empty() {
+        queue.push_back(written.into());
+    }
+    match (polled?, ended, writer.completed()) {
+        (polled, false, _) => Ok(polled),
+        (_, true, true) => Ok(Polled::End),
+        // Not a transport error: the connection is sound, and the plugin may have dropped the end.
+        (_, true, false) => Err(StreamError::invalid_response(ENDED_EARLY)),
+    }
+}
+
+fn write_frames(
+    writer: &mut StreamWriter,
+    frames: &[Frame],
+    written: &mut Vec<u8>,
+) -> Result<Polled, StreamError> {
+    let mut polled = Polled::Buffered;
+    for frame in frames {
+        let class = writer.event(&frame.name, &frame.data, written);
+        polled = polled.max(judge(class, || writer.completed())?);
+    }
+    Ok(polled)
+}

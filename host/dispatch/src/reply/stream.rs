@@ -1,0 +1,155 @@
+//! What the streams of a reply have in common: the trait, its results, and the one judgement of what
+//! an event means. A leaf: it knows none of the streams.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use jackfield_credential::{Failure, Outcome};
+use jackfield_dialect::{EventClass, Usage};
+
+use super::source::{ReadError, Source};
+use crate::classify;
+use crate::port::{PluginFault, Rejection};
+
+/// A provider's response, read piece by piece and written in the client's format.
+pub(super) trait ReplyStream {
+    /// Waits for the next piece from the provider, and appends what the client gets to `queue`.
+    ///
+    /// # Errors
+    /// When the provider, its plugin or the connection fails, or a timeout passes. What a failed poll
+    /// appended is still for the client.
+    async fn poll(&mut self, queue: &mut VecDeque<Bytes>) -> Result<Polled, StreamError>;
+
+    /// Returns the provider's body.
+    fn source(&self) -> &Source;
+
+    /// Returns the usage last reported, if the stream has any.
+    fn usage(&self) -> Option<Usage>;
+
+    /// Prepares for the client: from now on everything in the queue is sent.
+    fn on_commit(&mut self);
+
+    /// Returns the bytes that end a committed stream with an error. `None` where the format has no
+    /// error event; the connection must be closed then.
+    fn fail(&mut self, message: &str) -> Option<Bytes>;
+}
+
+/// How far a stream has come after one poll, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Polled {
+    /// No content yet.
+    Buffered,
+    /// Content.
+    Content,
+    /// The response is complete. Trailing bytes may follow.
+    Complete,
+    /// The stream has ended.
+    End,
+}
+
+/// Why a stream failed.
+#[derive(Debug)]
+pub(crate) enum StreamError {
+    /// The provider or the connection to it failed.
+    Upstream(Failure),
+    /// The provider failed, and its own error event is in the queue already.
+    AlreadySent(Failure),
+    /// The call's deadline passed.
+    DeadlineExceeded,
+    /// The plugin failed.
+    Plugin(PluginFault),
+}
+
+/// Judges what one event means for the commit and the end of a stream. `is_complete` is called at the
+/// event that ends the stream: whether there was all that the dialect demands, with content.
+///
+/// # Errors
+/// When the event is an error, is malformed, or ends a stream that is not complete.
+pub(super) fn judge(
+    class: EventClass,
+    is_complete: impl FnOnce() -> bool,
+) -> Result<Polled, StreamError> {
+    match class {
+        EventClass::Preamble => Ok(Polled::Buffered),
+        EventClass::Content => Ok(Polled::Content),
+        EventClass::Done if is_complete() => Ok(Polled::Complete),
+        EventClass::Done => Err(StreamError::invalid_response(EMPTY)),
+        EventClass::Error(error) => Err(StreamError::Upstream(classify::stream_error(error))),
+        EventClass::Malformed => Err(StreamError::invalid_response(MALFORMED)),
+    }
+}
+
+impl StreamError {
+    /// An unusable response of good status. The message says why.
+    pub(super) fn invalid_response(message: &str) -> Self {
+        Self::Upstream(classify::invalid_response(message))
+    }
+
+    /// The provider closed the stream before it was complete.
+    pub(super) fn ended_early() -> Self {
+        Self::Upstream(classify::transport(ENDED_EARLY.to_owned()))
+    }
+
+    /// The same error, where the provider's own error event goes to the client.
+    pub(super) fn already_sent(self) -> Self {
+        match self {
+            Self::Upstream(failure) => Self::AlreadySent(failure),
+            other => other,
+        }
+    }
+
+    /// Returns the provider's failure, if it is one.
+    pub(super) fn failure_mut(&mut self) -> Option<&mut Failure> {
+        match self {
+            Self::Upstream(failure) | Self::AlreadySent(failure) => Some(failure),
+            Self::DeadlineExceeded | Self::Plugin(_) => None,
+        }
+    }
+
+    /// Returns the outcome with which the lease is settled.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Upstream(failure) | Self::AlreadySent(failure) => {
+                Outcome::Failed(failure.clone())
+            }
+            Self::DeadlineExceeded => Outcome::Cancelled,
+            Self::Plugin(_) => Outcome::Inconclusive,
+        }
+    }
+
+    /// Returns the message for the client.
+    pub(super) fn message(&self) -> String {
+        match self {
+            Self::Upstream(failure) | Self::AlreadySent(failure) => failure.message.clone(),
+            Self::DeadlineExceeded => "the call exceeded its deadline".to_owned(),
+            Self::Plugin(fault) => fault.to_string(),
+        }
+    }
+}
+
+impl From<ReadError> for StreamError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Transport(error) => Self::Upstream(classify::transport(error.to_string())),
+            ReadError::Deadline => Self::DeadlineExceeded,
+        }
+    }
+}
+
+impl From<Rejection> for StreamError {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Refused(refusal) => Self::Upstream(refusal.failure),
+            Rejection::Fault(fault) => Self::Plugin(fault),
+        }
+    }
+}
+
+/// Error text for a stream that ended without content.
+const EMPTY: &str = "the provider's stream ended without content";
+
+/// Error text for a stream that was cut off.
+pub(super) const ENDED_EARLY: &str = "the provider's stream ended before it was complete";
+
+/// Error text for an event that its dialect does not allow.
+const MALFORMED: &str = "malformed event in the provider's stream";
