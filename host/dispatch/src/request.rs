@@ -97,7 +97,8 @@ fn check_origin(url: &Url, bounds: &Bounds<'_>) -> Result<(), PlanError> {
         base_url, grants, ..
     } = bounds.provider;
     let granted = || grants.iter().any(|grant| same_origin(url, grant));
-    if !same_origin(url, base_url) && !(granted() && declares(bounds.hosts, url)) {
+    let allowed = same_origin(url, base_url) || (granted() && declares(bounds.hosts, url));
+    if !allowed {
         return Err(PlanError::Origin {
             named: url.origin().ascii_serialization(),
             bound: base_url.origin().ascii_serialization(),
