@@ -111,7 +111,11 @@ async fn committed_stream_ends_at_deadline_with_error_event() {
             let stage = with_short_deadline(1).executor(executor).stage(upstream);
             let (before, error) = split_final_error(text(stage.stream().await).await.as_bytes());
             assert!(before.starts_with(&content("one")));
-            assert!(error.message.contains("time"), "{}", error.message);
+            assert!(
+                error.message.contains("exceeded its deadline"),
+                "{}",
+                error.message
+            );
             assert_eq!(start.elapsed(), 10 * SECOND);
             assert_eq!(stage.counts(), CANCELLED);
             stage.assert_closed();

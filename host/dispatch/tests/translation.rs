@@ -166,9 +166,9 @@ async fn late_failure_ends_stream_with_error_in_client_dialect() {
             "out of order",
         ),
         (
-            "nonsense",
+            "a malformed event",
             begun().then(chunk("event: content_block_delta\ndata: {\n\n")),
-            "no sense",
+            "malformed event",
         ),
     ];
     for (name, script, word) in cases {
