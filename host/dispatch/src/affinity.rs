@@ -1,5 +1,5 @@
-//! Which calls belong together: a hash of the client's session, for selectors that keep a session
-//! with one credential. Pure.
+//! Session affinity: a hash of the client's session, for selectors that keep a session on one
+//! credential. Pure.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use http::{HeaderMap, HeaderName};
 use jackfield_dialect::json;
 use sha2::{Digest, Sha256};
 
-/// Where the name of a session stands.
+/// A place where a call names its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AffinityKey {
-    /// In a header of the client's.
+    /// A header of the client's request.
     Header(HeaderName),
-    /// In the body, as a text at this JSON pointer (RFC 6901).
+    /// A string in the body, at this JSON pointer (RFC 6901).
     BodyPointer(Arc<str>),
-    /// Nowhere: all calls with one client key are one session.
+    /// The client key: all calls with one key are one session.
     ClientKey,
 }
 
 impl AffinityKey {
-    /// Where tools put it by themselves, the finest first: coding agents their session, OpenAI's
-    /// clients the key of the prompt's cache, Anthropic's the user. What is asked of the body comes
-    /// after what is asked of the headers, since it costs a look through the body.
+    /// The places that tools use without configuration: session headers of coding agents, the prompt
+    /// cache key of OpenAI clients, the user id of Anthropic clients. Headers come first, because a
+    /// body has to be searched.
     pub fn defaults() -> Vec<Self> {
         let headers = [
             "x-claude-code-session-id",
@@ -40,18 +40,18 @@ impl AffinityKey {
     }
 }
 
-/// Where the name of a call's session is looked for.
+/// The parts of a call that can name its session.
 pub(crate) struct SessionHints<'a> {
-    /// All of the client's headers.
+    /// All headers of the client's request.
     pub(crate) headers: &'a HeaderMap,
-    /// Its body.
+    /// The client's body.
     pub(crate) body: &'a [u8],
-    /// The name of its key.
+    /// The name of the client key.
     pub(crate) principal: &'a str,
 }
 
-/// The session, by the first of these places that names one: a hash of [`HASH_BITS`], the same in
-/// every process and after every restart.
+/// Returns a hash of the session that the first of these places names, with [`HASH_BITS`] bits. The
+/// hash is the same in every process. `None` if no place names a session, or there are no places.
 pub(crate) fn session_hash(keys: &[AffinityKey], hints: &SessionHints<'_>) -> Option<u64> {
     keys.iter().find_map(|key| match key {
         AffinityKey::Header(name) => hash(hints.headers.get(name)?.to_str().ok()?),
@@ -64,7 +64,7 @@ pub(crate) fn session_hash(keys: &[AffinityKey], hints: &SessionHints<'_>) -> Op
     })
 }
 
-/// None for what names no session: nothing, too much, or what no tool would send.
+/// Hashes a session name. `None` if it is blank, too long, or contains control characters.
 fn hash(value: &str) -> Option<u64> {
     let value = value.trim();
     if value.is_empty() || value.len() > VALUE_BYTES_MAX || value.chars().any(char::is_control) {
@@ -75,11 +75,11 @@ fn hash(value: &str) -> Option<u64> {
     Some(u64::from_be_bytes(*first) >> (64 - HASH_BITS))
 }
 
-/// What JavaScript holds exactly in a number; see `wit/selector.wit`.
+/// The bits of an integer that a JavaScript number holds exactly; see `wit/selector.wit`.
 const HASH_BITS: u32 = 53;
 
-/// The longest name of a session, in bytes. The tools' own have fewer than 100; what is longer is
-/// something else.
+/// The longest session name, in bytes. Those of known tools have fewer than 100; a longer value is
+/// not a session name.
 const VALUE_BYTES_MAX: usize = 256;
 
 #[cfg(test)]

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use jackfield_credential::{BudgetPolicy, ProviderName, RetryBudget, Timestamp};
 use parking_lot::Mutex;
 
-/// A budget for each provider that has served: as many as are configured, and those that were.
+/// One budget for each provider that has received an attempt since the start. Budgets of removed
+/// providers stay; their number is bounded by what operators configure.
 #[derive(Default)]
 pub(crate) struct Budgets(Mutex<HashMap<ProviderName, RetryBudget>>);
 
 impl Budgets {
-    /// A call's first attempt: it always may be.
+    /// Records a call's first attempt, which is always allowed and adds to the budget.
     pub(crate) fn record_first_attempt(
         &self,
         provider: &ProviderName,
@@ -20,7 +21,7 @@ impl Budgets {
         self.with(provider, policy, now, |budget| budget.deposit(policy, now));
     }
 
-    /// Whether there may be a further attempt.
+    /// Takes a further attempt from the budget; false if the budget is used up.
     pub(crate) fn allow_retry(
         &self,
         provider: &ProviderName,

@@ -1,4 +1,4 @@
-//! A call: one client request, admitted; and the answer to it.
+//! A call: one admitted client request, and the response to it.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,43 +11,43 @@ use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::Warning;
 use tokio::time::Instant;
 
-/// One client request, admitted.
+/// One admitted client request.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// Its id, as in the header `x-jackfield-request-id`.
+    /// The id, as in the header `x-jackfield-request-id`.
     pub id: Arc<str>,
-    /// What the client speaks and is owed.
+    /// The dialect of the client's request, and of the response.
     pub dialect: Dialect,
-    /// What is asked for.
+    /// What the client requests.
     pub operation: Operation,
-    /// The client's name of the model.
+    /// The client's name for the model.
     pub model: Arc<str>,
-    /// Whether the client asked for a stream, and of which shape.
+    /// The framing of the requested stream; `None` for a single response.
     pub stream: Option<StreamFraming>,
-    /// The body, as it came.
+    /// The body, byte for byte.
     pub body: Bytes,
-    /// Headers that may go on to the provider.
+    /// Headers that may be sent to the provider.
     pub headers: Arc<HeaderMap>,
-    /// Who asks: the name of the client's key.
+    /// The name of the client key.
     pub principal: Arc<str>,
-    /// What calls of one session have in common; see [`Dispatcher::affinity`](crate::Dispatcher::affinity).
+    /// A hash of the session; see [`Dispatcher::affinity`](crate::Dispatcher::affinity).
     pub affinity: Option<u64>,
-    /// When it must be over, whatever happens.
+    /// When the call times out, including its stream.
     pub deadline: Instant,
 }
 
-/// What a call asks for.
+/// What a call requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// How many tokens a request for content has.
+    /// The number of tokens in a request for content.
     CountTokens,
-    /// Vectors of texts.
+    /// Embeddings of texts.
     Embed(Embed),
     /// Content.
     Generate,
 }
 
-/// Which request for vectors it is: Gemini has two.
+/// The kind of embeddings request. Gemini has two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Embed {
     /// Gemini's `batchEmbedContents`.
@@ -57,7 +57,7 @@ pub enum Embed {
 }
 
 impl Operation {
-    /// Its name in the plugin contract.
+    /// The operation's name in the plugin contract.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -68,35 +68,35 @@ impl Operation {
     }
 }
 
-/// The shape of a client's stream.
+/// How a client's stream is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamFraming {
-    /// One JSON array, item by item: Gemini's streams where the client did not ask for events.
+    /// One JSON array, item by item: a Gemini stream without `alt=sse`.
     Array,
     /// Server-sent events.
     Events,
 }
 
-/// The answer to a call.
+/// The response to a call.
 #[derive(Debug)]
 pub struct ClientResponse {
     /// The status code.
     pub status: StatusCode,
-    /// The provider's headers that are the client's business.
+    /// The provider's headers that may reach the client.
     pub headers: HeaderMap,
     /// The body.
     pub body: ResponseBody,
-    /// What of the request the provider's dialect could not express.
+    /// Parts of the request that the provider's dialect cannot express.
     pub warnings: Vec<Warning>,
-    /// Whether the host made it up by an estimate, because no provider could be asked.
+    /// Whether the host estimated the response, because no provider was available.
     pub estimated: bool,
 }
 
-/// The body of an answer.
+/// The body of a response.
 pub enum ResponseBody {
-    /// All of it.
+    /// The complete body.
     Whole(Bytes),
-    /// Piece by piece, pulled. Dropping it cancels the exchange and settles its lease.
+    /// Chunks, on demand. Dropping the stream cancels the exchange and settles its lease.
     Stream(ResponseStream),
 }
 
@@ -109,11 +109,11 @@ impl fmt::Debug for ResponseBody {
     }
 }
 
-/// The pieces of an answer.
+/// The chunks of a response.
 pub type ResponseStream = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
 
-/// An answer broke where its dialect has no words for it; the connection must be broken too, or
-/// the client would take what it has for the whole.
+/// A body failed where its dialect has no way to report it. The server must abort the connection, or
+/// the client would take the partial body for a complete one.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the answer broke off: {0}")]
+#[error("the response was interrupted: {0}")]
 pub struct BodyError(pub String);

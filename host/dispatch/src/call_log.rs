@@ -1,7 +1,7 @@
-//! The journal: of each of the last calls, what was decided and why. Nothing in it is secret.
+//! The call log: what was decided for each of the last calls, and why. It contains no secrets.
 //!
-//! It is written on the way of every call, so a step costs one short lock that nobody else wants,
-//! and a few words. Whoever reads it gets a copy.
+//! Every call writes to it, so a step must be cheap: each record has a lock of its own. Readers get
+//! copies.
 
 mod record;
 
@@ -23,7 +23,7 @@ pub use record::{
 };
 use record::{NAME_BYTES_MAX, short};
 
-/// The records of the last calls. A handle: clones are the same journal.
+/// The records of the last calls. A handle: clones share one log.
 #[derive(Clone, Default)]
 pub struct CallLog {
     stored: Arc<Mutex<StoredRecords>>,
@@ -32,19 +32,19 @@ pub struct CallLog {
 #[derive(Default)]
 struct StoredRecords {
     by_id: HashMap<Arc<str>, Arc<Mutex<RequestRecord>>>,
-    /// From the oldest to the newest.
+    /// The ids, from the oldest to the newest.
     order: VecDeque<Arc<str>>,
 }
 
 impl CallLog {
-    /// The record of a call, as far as it has come; none if it never was, or was long ago.
+    /// The record of a call so far; `None` if the log does not contain it (any more).
     pub fn get(&self, id: &str) -> Option<RequestRecord> {
         let record = self.stored.lock().by_id.get(id).map(Arc::clone)?;
         let copy = record.lock().clone();
         Some(copy)
     }
 
-    /// The last so many records, the newest first.
+    /// The last records, at most `limit`, the newest first.
     pub fn recent(&self, limit: usize) -> Vec<RequestRecord> {
         let records: Vec<Arc<Mutex<RequestRecord>>> = {
             let stored = self.stored.lock();
@@ -56,7 +56,7 @@ impl CallLog {
         records.iter().map(|record| record.lock().clone()).collect()
     }
 
-    /// Begins the record of a call.
+    /// Starts the record of a call.
     pub(crate) fn begin(&self, call: &Call, clock: &Clock) -> Trace {
         let record = Arc::new(Mutex::new(RequestRecord {
             id: Arc::clone(&call.id),
@@ -97,19 +97,19 @@ impl CallLog {
 impl fmt::Debug for CallLog {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stored = self.stored.lock().order.len();
-        let mut debug = formatter.debug_struct("Journal");
-        debug.field("kept", &stored).finish()
+        let mut debug = formatter.debug_struct("CallLog");
+        debug.field("stored", &stored).finish()
     }
 }
 
-/// One call's hand in the journal. Dropped before the call has ended, the call was cancelled.
+/// Writes the record of one call. If it is dropped before [`Self::end`], the call was cancelled.
 pub(crate) struct Trace {
     record: Arc<Mutex<RequestRecord>>,
     clock: Clock,
 }
 
 impl Trace {
-    /// Writes a step down. Beyond [`CALL_STEPS_MAX`] steps are only counted.
+    /// Adds a step. Steps beyond [`CALL_STEPS_MAX`] are only counted.
     pub(crate) fn step(&self, step: Step) {
         let now = self.clock.now().as_millis();
         let mut record = self.record.lock();
@@ -121,18 +121,18 @@ impl Trace {
         record.steps.push(TimedStep { after_ms, step });
     }
 
-    /// Writes down what of the request did not come through a translation: of the last one made.
+    /// Sets the warnings of the latest translation of the request.
     pub(crate) fn warnings(&self, warnings: &[Warning]) {
         let records = warnings.iter().map(WarningRecord::from);
         self.record.lock().warnings = records.collect();
     }
 
-    /// Writes down what the answer cost.
+    /// Sets the token usage.
     pub(crate) fn usage(&self, usage: Usage) {
         self.record.lock().usage = Some(UsageRecord::from(usage));
     }
 
-    /// Writes down how the call ended; only the first end counts.
+    /// Sets the outcome, unless the call has one.
     pub(crate) fn end(&self, outcome: CallOutcome) {
         let now = self.clock.now().as_millis();
         let mut record = self.record.lock();

@@ -1,5 +1,5 @@
-//! Whose fault an error answer is, by the host's own rules: for executors that do not judge, and
-//! for errors inside a stream. Pure. The rules are a table in `classify/rules.rs`.
+//! Classifies error responses by the host's own rules: for executors that do not judge errors, and for
+//! errors inside streams. Pure. The rules are a table in `classify/rules.rs`.
 
 mod hints;
 mod rules;
@@ -18,15 +18,14 @@ use crate::port::ResponseHead;
 pub(crate) use hints::{quota, retry_after};
 use rules::{Matcher, NONE, RULES};
 
-/// The kind of a request that is longer than the model can read. Another model may do.
+/// The kind of a request that exceeds the model's context. Another model may accept it.
 pub(crate) const CONTEXT_LENGTH: &str = "context-length";
 
-/// The kind of a judgement that leaves an error answer to the host's own rules.
+/// The kind by which an executor leaves an error response to the host's rules.
 const UNCLASSIFIED: &str = "unclassified";
 
-/// What an executor made of an error answer, with what it left open filled in: an answer that it
-/// did not classify is classified by the host's own rules. A delay that the executor found counts
-/// before those that the host finds.
+/// Completes an executor's classification: an error response of the kind `unclassified` is classified
+/// by the host's rules. A retry-after of the executor overrides the host's.
 #[must_use]
 pub fn or_default_rules(
     refusal: Refusal,
@@ -47,7 +46,7 @@ pub fn or_default_rules(
     }
 }
 
-/// Classifies an error answer.
+/// Classifies an error response.
 pub(crate) fn response(
     status: StatusCode,
     headers: &HeaderMap,
@@ -59,8 +58,8 @@ pub(crate) fn response(
     let (scope, kind) = match_rules(status.as_u16(), error.as_ref(), challenge);
     let message = match error {
         Some(error) if !error.message.is_empty() => error.message,
-        _ if challenge => format!("the provider answered {status} with a challenge for browsers"),
-        _ => format!("the provider answered {status}"),
+        _ if challenge => format!("the provider returned {status} with a browser challenge"),
+        _ => format!("the provider returned {status}"),
     };
     let hint = retry_after(status, headers, body, now);
     Failure {
@@ -73,10 +72,10 @@ pub(crate) fn response(
     }
 }
 
-/// Classifies an error that came inside an answer with a good status, where there is no status to
-/// go by: the words of the error decide, and what they do not say counts as the provider's fault.
+/// Classifies an error inside a response with a success status. Only the error's code and message
+/// count. An unknown error counts as the provider's.
 pub(crate) fn stream_error(error: ProviderError) -> Failure {
-    let status = stated_status(&error).filter(|status| *status >= 400);
+    let status = status_in_code(&error).filter(|status| *status >= 400);
     let (scope, kind) = match_rules(status.unwrap_or(NONE), Some(&error), false);
     Failure {
         scope,
@@ -88,12 +87,12 @@ pub(crate) fn stream_error(error: ProviderError) -> Failure {
     }
 }
 
-/// The way to the provider failed, or an answer broke off.
+/// The connection to the provider failed, or the response was interrupted.
 pub(crate) fn transport(message: String) -> Failure {
     new_failure(Scope::Transport, kind::TRANSIENT, message)
 }
 
-/// An answer of good status that holds nothing, or no sense.
+/// A response with a success status that is empty or malformed.
 pub(crate) fn invalid_response(message: &str) -> Failure {
     new_failure(Scope::Provider, kind::TRANSIENT, message.to_owned())
 }
@@ -109,7 +108,7 @@ fn new_failure(scope: Scope, kind: &'static str, message: String) -> Failure {
     }
 }
 
-/// What the first rule that fits says.
+/// The classification of the first rule that matches.
 fn match_rules(
     status: u16,
     error: Option<&ProviderError>,
@@ -124,7 +123,7 @@ fn match_rules(
     })
 }
 
-/// What an error says, in lower case.
+/// The texts of an error that rules match, in lower case.
 #[derive(Default)]
 struct ErrorText {
     codes: Vec<String>,
@@ -163,7 +162,8 @@ impl ErrorText {
     }
 }
 
-/// Cloudflare marks its challenges with a header; older ones only by what is on the page.
+/// Whether a response is a bot challenge of Cloudflare. Newer ones have a header; older ones are
+/// recognized by the page.
 fn is_challenge(headers: &HeaderMap, body: &[u8]) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if text("cf-mitigated") == Some("challenge") {
@@ -174,19 +174,19 @@ fn is_challenge(headers: &HeaderMap, body: &[u8]) -> bool {
     kind.to_ascii_lowercase().starts_with("text/html") && MARKS.iter().any(holds)
 }
 
-/// What stands on Cloudflare's challenge and block pages.
+/// Texts of Cloudflare's challenge and block pages.
 const MARKS: [&str; 3] = [
     "/cdn-cgi/challenge-platform/",
     "cf-browser-verification",
     "cf-error-details",
 ];
 
-/// How long a challenge cools. It is of the connection rather than of the account,
-/// and often gone with the next try; the figure is the seed's (1.19).
+/// The cooldown after a challenge. A challenge concerns the connection rather than the account, and
+/// often the next attempt succeeds. The value is CLIProxyAPI's (1.19).
 const CHALLENGE: Duration = Duration::from_secs(10);
 
-/// Some providers put a status into the code of an error inside a stream.
-fn stated_status(error: &ProviderError) -> Option<u16> {
+/// The status of an error inside a stream: some providers send it as the code.
+fn status_in_code(error: &ProviderError) -> Option<u16> {
     let status = error.code.as_deref()?.parse().ok();
     status.filter(|status| (100..600).contains(status))
 }

@@ -1,4 +1,4 @@
-//! The clock that a dispatcher is given, so that tests move time by hand.
+//! The clock of a dispatcher. It is passed in, so that tests control the time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jackfield_credential::Timestamp;
 
-/// Tells the time of day. Waiting is done by tokio's clock, which tests pause.
+/// Returns the time of day. Waits use tokio's clock, which tests pause.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// The time of day, as it was when this was called and as it passed since: a system's clock
-    /// that is set back must not bring cooldowns back.
+    /// The system's time of day, read once and then advanced by the monotonic clock: setting the
+    /// system's clock back must not extend cooldowns.
     pub fn system() -> Self {
         #[expect(
             clippy::disallowed_methods,
@@ -26,12 +26,12 @@ impl Clock {
         })
     }
 
-    /// A clock of one's own.
+    /// A clock that calls this function.
     pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The same clock, as the auth manager takes it.
+    /// The same clock, in the auth manager's type.
     pub fn shared(&self) -> jackfield_auth::Clock {
         Arc::clone(&self.0)
     }
@@ -40,6 +40,14 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         (self.0)()
     }
+}
+
+/// A point in time as RFC 3339 writes it: `2026-11-30T17:00:00.5+01:00`. `None` for anything else, and for
+/// times before 1970.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    let millis = u64::try_from(time.as_millisecond()).ok()?;
+    Some(Timestamp::from_millis(millis))
 }
 
 impl fmt::Debug for Clock {

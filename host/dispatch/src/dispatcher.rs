@@ -1,5 +1,5 @@
-//! The dispatcher: rounds over the pool, up to the first success, a failure that nothing can mend,
-//! or the call's deadline.
+//! The dispatcher: carries out a call in rounds over the pool, until there is a response, an error that
+//! no other credential can avoid, or the deadline passes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,24 +35,24 @@ pub struct Dispatcher {
     clock: Clock,
     budgets: Budgets,
     call_log: CallLog,
-    /// The turns of those who count tokens.
+    /// Permits for token estimates, which need a core each.
     estimates: Arc<Semaphore>,
 }
 
-/// What a dispatcher is made of.
+/// The parts of a dispatcher.
 pub struct DispatcherParts {
-    /// What calls begin with; whoever holds it may store a new one at any time.
+    /// The snapshot that new calls use. It may be replaced at any time.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// The credentials.
     pub auth: AuthManager,
     /// Sends requests.
     pub upstream: Arc<dyn Upstream>,
-    /// Tells the time; the same that the auth manager has.
+    /// The clock; the auth manager must have the same.
     pub clock: Clock,
 }
 
 impl Dispatcher {
-    /// A dispatcher of these parts.
+    /// Creates a dispatcher.
     pub fn new(parts: DispatcherParts) -> Self {
         let DispatcherParts {
             snapshot,
@@ -71,38 +71,38 @@ impl Dispatcher {
         }
     }
 
-    /// The credentials.
+    /// The auth manager.
     pub fn auth(&self) -> &AuthManager {
         self.picker.auth()
     }
 
-    /// What a call would begin with now.
+    /// The snapshot that a call would use now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
 
-    /// The clock that cooldowns are counted by.
+    /// The clock of the cooldowns.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// What was decided of the last calls.
+    /// The records of the last calls.
     pub fn call_log(&self) -> &CallLog {
         &self.call_log
     }
 
-    /// How often a selector failed and the first candidate was taken instead.
+    /// How often a selector failed, so that the first candidate was taken.
     pub fn selector_faults(&self) -> u64 {
         self.picker.selector_faults()
     }
 
-    /// When a call that begins now must be over.
+    /// The deadline of a call that begins now.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.snapshot.load().timeouts.total
     }
 
-    /// What calls of one session have in common, by the routing's places for it: 53 bits, the same
-    /// after every restart. None where the call names no session.
+    /// Returns a hash of the call's session, from the places that the routing configures: 53 bits, the
+    /// same after every restart. `None` if the call names no session or affinity is off.
     pub fn affinity(&self, headers: &HeaderMap, body: &[u8], principal: &str) -> Option<u64> {
         let hints = affinity::SessionHints {
             headers,
@@ -112,11 +112,11 @@ impl Dispatcher {
         affinity::session_hash(&self.snapshot.load().routing.affinity, &hints)
     }
 
-    /// Carries out a call up to its commit: from then on its answer is pulled. Dropping the future,
-    /// or the answer, cancels it.
+    /// Carries out a call up to its commit; the caller then pulls the response. Dropping the future or
+    /// the response cancels the call.
     ///
     /// # Errors
-    /// Why there is no answer, by who must act.
+    /// The last error, if no attempt succeeded before the deadline.
     pub async fn call(&self, call: Call) -> Result<ClientResponse, CallError> {
         let deadline = call.deadline;
         let trace = Arc::new(self.call_log.begin(&call, &self.clock));
@@ -128,7 +128,7 @@ impl Dispatcher {
             upstream: Arc::clone(&self.upstream),
             trace,
         });
-        let result = match timeout_at(deadline, self.models(&context)).await {
+        let result = match timeout_at(deadline, self.try_models(&context)).await {
             Ok(Err(error)) => self.estimate_tokens(error, &context).await,
             Ok(finished) => finished,
             Err(_) => Err(CallError::Deadline(context.snapshot.timeouts.total)),
@@ -147,8 +147,8 @@ impl Dispatcher {
         result
     }
 
-    /// Where no provider counted the tokens, the host does. One that has to wait for its turn for longer
-    /// than the call may take gets the error.
+    /// Estimates the tokens if no provider counted them. Returns the error if an estimate is not possible,
+    /// or if no permit is free before the deadline.
     async fn estimate_tokens(
         &self,
         error: CallError,
@@ -165,34 +165,37 @@ impl Dispatcher {
         }
     }
 
-    /// Tries the model that was asked for, and after it those that take its place.
-    async fn models(&self, context: &Arc<CallContext>) -> Result<ClientResponse, CallError> {
+    /// Tries the requested model, and then its fallback models.
+    async fn try_models(&self, call: &Arc<CallContext>) -> Result<ClientResponse, CallError> {
         let mut progress = Progress::new();
-        let mut result = self.rounds(context, &mut progress).await;
-        for fallback in fallbacks(context) {
-            let error = match &result {
-                Err(error) if fallback.applies_to(error) => error,
-                Err(_) => continue,
-                Ok(_) => break,
+        let mut fallbacks = fallbacks(call).iter();
+        let mut context = Arc::clone(call);
+        loop {
+            let error = match self.try_rounds(&context, &mut progress).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
             };
-            context.trace.step(Step::Fallback {
+            let Some(fallback) = fallbacks.find(|fallback| fallback.applies_to(&error)) else {
+                return Err(error);
+            };
+            call.trace.step(Step::Fallback {
                 to: Arc::clone(&fallback.model),
-                reason: reason_label(error),
+                reason: reason_label(&error),
             });
             progress.next_model();
-            let context = Arc::new(context.with_model(&fallback.model));
-            result = self.rounds(&context, &mut progress).await;
+            context = Arc::new(call.with_model(&fallback.model));
         }
-        result
     }
 
-    async fn rounds(
+    /// Tries one model: round after round, until there is a response or no cooldown is worth waiting
+    /// for.
+    async fn try_rounds(
         &self,
         context: &Arc<CallContext>,
         progress: &mut Progress,
     ) -> Result<ClientResponse, CallError> {
         loop {
-            let unavailable = match self.round(context, progress).await? {
+            let unavailable = match self.try_credentials(context, progress).await? {
                 Round::Completed(response) => return Ok(response),
                 Round::Exhausted(unavailable) => unavailable,
             };
@@ -210,15 +213,15 @@ impl Dispatcher {
         }
     }
 
-    /// Tries untried credentials until one answers or none is left.
-    async fn round(
+    /// Tries one credential after another, until there is a response or no untried credential is left.
+    async fn try_credentials(
         &self,
         context: &Arc<CallContext>,
         progress: &mut Progress,
     ) -> Result<Round, CallError> {
         let limit = context.snapshot.retry.max_credentials as usize;
         loop {
-            // An attempt may fail at the very deadline; no other begins after it.
+            // An attempt may fail at the deadline itself; no other may begin then.
             if context.call.deadline <= Instant::now() {
                 return Err(CallError::Deadline(context.snapshot.timeouts.total));
             }
@@ -267,7 +270,7 @@ impl Dispatcher {
                     }
                     continue;
                 }
-                // Tokens are renewed once a credential.
+                // Tokens are refreshed once for each credential: this failure is final.
                 Err(AttemptError::NeedsRefresh(stale)) => stale.fail(context),
             };
             if failure.failure.scope == Scope::Request {
@@ -277,8 +280,8 @@ impl Dispatcher {
         }
     }
 
-    /// Whether it is no use to look for a credential whose executor can be told the call: those of one
-    /// provider are alike.
+    /// True if every remaining credential uses the same, incompatible executor, or too many were
+    /// incompatible.
     fn no_other_executor(&self, context: &CallContext, progress: &Progress) -> bool {
         progress.incompatible.len() >= INCOMPATIBLE_MAX
             || self.auth().only_provider(&context.model).is_some()
@@ -299,9 +302,8 @@ impl Dispatcher {
         Box::pin(prepared.run()).await
     }
 
-    /// The course, on which this credential's provider is as the credential has it: an attempt that
-    /// begins after the configuration was replaced goes by the new one. The snapshot of a configuration
-    /// is there before any lease of it can be had.
+    /// The context, with the current snapshot if the lease is of a newer configuration. A reload stores
+    /// the snapshot before leases of its configuration exist, so the two always match.
     fn with_current_snapshot(&self, context: &Arc<CallContext>, lease: &Lease) -> Arc<CallContext> {
         if lease.configuration() == context.snapshot.configuration {
             return Arc::clone(context);
@@ -309,8 +311,8 @@ impl Dispatcher {
         Arc::new(context.with_snapshot(self.snapshot.load_full()))
     }
 
-    /// Renews a credential's tokens and tries it once more: a token that ended early is not the
-    /// account's fault. Where there are no new ones, the failure counts.
+    /// Refreshes a credential's tokens and tries it once more, because an expired token says nothing
+    /// about the account. If the refresh fails, the attempt's failure counts.
     async fn retry_after_refresh(
         &self,
         context: &Arc<CallContext>,
@@ -327,7 +329,7 @@ impl Dispatcher {
             error: refreshed.as_ref().err().map(ToString::to_string),
         });
         if let Err(error) = refreshed {
-            tracing::debug!(call = %context.call.id, credential = %id, %error, "no new tokens");
+            tracing::debug!(call = %context.call.id, credential = %id, %error, "refresh failed");
             return Err(AttemptError::Upstream(stale.fail(context)));
         }
         let now = self.clock.now();
@@ -339,8 +341,9 @@ impl Dispatcher {
         }
     }
 
-    /// Whether the provider's budget allows this attempt. First ones always go; further ones count
-    /// only where the failure before was not the credential's own, for those cool.
+    /// Whether the provider's retry budget allows this attempt. First attempts are always allowed.
+    /// Attempts after a failure of a credential or a model do not count: that credential cools, so they
+    /// cannot add to an outage.
     fn retry_allowed(&self, context: &CallContext, progress: &Progress, lease: &Lease) -> bool {
         let policy = &context.snapshot.retry.budget;
         let now = self.clock.now();
@@ -352,20 +355,21 @@ impl Dispatcher {
         if !progress.counts_against_budget() || self.budgets.allow_retry(provider, policy, now) {
             return true;
         }
-        tracing::warn!(call = %context.call.id, %provider, "the retry budget is used up");
+        tracing::warn!(call = %context.call.id, %provider, "retry budget used up");
         context.trace.step(Step::BudgetExhausted {
             provider: Arc::from(provider.as_str()),
         });
         false
     }
 
-    /// How long until another round is worth while: when a cooldown ends soon enough. Failures
-    /// that cool nothing are not tried again, for nothing would have changed; but where there was one
-    /// attempt and the way failed, there is one more, or a reset connection would fail every call
-    /// that has one credential.
+    /// The wait before the next round, if a cooldown ends soon enough. `None` ends the call.
+    ///
+    /// Failures without a cooldown are not tried again, because nothing has changed. The exception is a
+    /// transport error of the only attempt: without one more attempt, each reset connection would fail a
+    /// call that has one credential.
     fn next_round(&self, context: &CallContext, progress: &Progress) -> Option<Duration> {
         let retry = &context.snapshot.retry;
-        // The host's own count is better now than a provider's later.
+        // The host can estimate at once, which is better than a provider's count after a wait.
         if context.call.operation == Operation::CountTokens {
             return None;
         }
@@ -391,17 +395,9 @@ impl Dispatcher {
             Ok(_) => return None,
             Err(unavailable) => unavailable.retry_at()?,
         };
-        let wait = self.with_jitter(retry_at.saturating_since(now), retry.max_wait);
+        let wait = with_jitter(retry_at.saturating_since(now), retry.max_wait);
         let in_time = wait <= retry.max_wait && Instant::now() + wait < context.call.deadline;
         in_time.then_some(wait)
-    }
-
-    /// A wait, longer by up to a quarter of it, so that calls that failed together part; but not
-    /// longer than the longest, if it was not before.
-    fn with_jitter(&self, wait: Duration, longest: Duration) -> Duration {
-        let jitter_max = (wait / 4).min(ROUND_JITTER_MAX);
-        let permille = u32::try_from(self.picker.random() % 1001).unwrap_or(0);
-        (wait + jitter_max * permille / 1000).min(longest.max(wait))
     }
 
     fn exhausted_error(
@@ -438,7 +434,15 @@ impl Dispatcher {
     }
 }
 
-/// What takes the place of the call's model, in order.
+/// Adds up to a quarter to a wait, so that calls that failed at the same time do not retry at the same
+/// time. The jitter does not extend the wait beyond `longest`.
+fn with_jitter(wait: Duration, longest: Duration) -> Duration {
+    let jitter_max = (wait / 4).min(ROUND_JITTER_MAX);
+    let jitter = jitter_max * fastrand::u32(..=1000) / 1000;
+    (wait + jitter).min(longest.max(wait))
+}
+
+/// The fallback models of the call, in order.
 fn fallbacks(context: &CallContext) -> &[Fallback] {
     let all = &context.snapshot.routing.fallbacks;
     let exact = all.get(&context.call.model);

@@ -1,4 +1,4 @@
-//! Why a call has no answer, by who must act. The HTTP edge words it in the client's dialect.
+//! Errors of a call. The HTTP server writes them in the client's dialect.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use jackfield_dialect::ir::TranslationError;
 
 use crate::port::{PluginFault, PluginId};
 
-/// Why a call has no answer.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// There is no such credential.
+    /// No credential has this id.
     #[error("there is no credential `{0}`")]
     CredentialNotFound(String),
-    /// The call's own deadline passed.
-    #[error("the call was not over within {} s", .0.as_secs())]
+    /// The call timed out.
+    #[error("the call did not finish within {} s", .0.as_secs())]
     Deadline(Duration),
-    /// A credential's provider wants an executor that is not loaded.
-    #[error("provider `{provider}` wants the executor `{executor}`, which is not loaded")]
+    /// The executor of a credential's provider is not loaded.
+    #[error("the executor `{executor}` of the provider `{provider}` is not loaded")]
     ExecutorNotFound {
         /// The provider.
         provider: String,
         /// Its executor.
         executor: String,
     },
-    /// A raw request that cannot be sent as it is.
+    /// A raw request is invalid.
     #[error("{0}")]
     InvalidRequest(String),
-    /// No client may have it: the operator's configuration does not fit together.
+    /// The operator's configuration is inconsistent.
     #[error("{0}")]
     Misconfigured(String),
     /// The executor does not plan this operation.
@@ -38,24 +38,24 @@ pub enum CallError {
     NotSupported {
         /// The executor.
         executor: String,
-        /// What was asked for.
+        /// The operation.
         operation: &'static str,
     },
     /// A plugin failed.
     #[error(transparent)]
     Plugin(#[from] PluginFault),
-    /// A credential's provider is not configured, or no longer.
-    #[error("provider `{0}` is not configured")]
+    /// The provider of a credential is not configured (any more).
+    #[error("the provider `{0}` is not configured")]
     ProviderNotFound(String),
-    /// The selector wants nobody to serve.
-    #[error("selector {plugin} chose nobody: {reason}")]
+    /// The selector rejected all candidates.
+    #[error("selector {plugin} rejected all candidates: {reason}")]
     SelectorRefused {
         /// The selector.
         plugin: PluginId,
         /// Its reason.
         reason: String,
     },
-    /// The providers that serve the model speak another dialect, in which the request cannot be said.
+    /// No dialect of the model's providers can express the request.
     #[error("{0}")]
     Untranslatable(TranslationError),
     /// No credential is available for the model.
@@ -70,38 +70,38 @@ pub enum CallError {
         /// The provider, if there is only one that serves the model.
         provider: Option<String>,
     },
-    /// Nobody serves this model.
+    /// No credential serves this model.
     #[error("no provider serves a model `{0}`")]
     UnknownModel(String),
-    /// A provider, or the way to it, failed, and nothing was left to try.
+    /// A provider or the connection to it failed, and no further attempt was possible.
     #[error("{}", .0.failure.message)]
     Upstream(Box<UpstreamFailure>),
 }
 
-/// The last failure of a call, with what the provider said.
+/// The last failure of a call, with the provider's response.
 #[derive(Debug, Clone)]
 pub struct UpstreamFailure {
-    /// What it was, and whose fault.
+    /// The failure.
     pub failure: Failure,
-    /// The answer, if there was one, that the client may be shown.
+    /// The error response that the client may see, if there is one.
     pub response: Option<ErrorResponse>,
 }
 
-/// An error answer as the provider, or its executor, worded it.
+/// An error response as the provider or its executor wrote it.
 #[derive(Debug, Clone)]
 pub struct ErrorResponse {
     /// The dialect of the body.
     pub dialect: Dialect,
     /// The status code.
     pub status: StatusCode,
-    /// Headers that are the client's business.
+    /// The headers that may reach the client.
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
 }
 
 impl CallError {
-    /// A label of few values, for metrics and for the header that marks our own errors.
+    /// A label with few values, for the header that marks the host's own errors.
     pub fn label(&self) -> &'static str {
         match self {
             Self::CredentialNotFound(_) => "credential-not-found",
@@ -120,8 +120,8 @@ impl CallError {
         }
     }
 
-    /// The code that stands in the body of an error, for programs: the seed's where it has one
-    /// (`seed-behaviour.md`, 1.10). None where the status says it all.
+    /// The code in the body of an error, for programs. It is CLIProxyAPI's where that has one (1.10).
+    /// `None` for a provider's error, which has its own.
     pub fn code(&self) -> Option<&'static str> {
         Some(match self {
             Self::CredentialNotFound(_) => "auth_not_found",
@@ -150,7 +150,7 @@ impl CallError {
     }
 }
 
-/// Whether those that serve the model are all disabled, so that for clients there are none.
+/// Whether all credentials of the model are disabled, so that for clients there are none.
 fn all_disabled(unavailable: &Unavailable) -> bool {
     let Unavailable::NoneAvailable(reasons) = unavailable else {
         return false;

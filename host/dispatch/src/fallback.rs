@@ -1,4 +1,4 @@
-//! Models that take another's place when it cannot be had. Pure.
+//! Fallback models, which replace a model that fails. Pure.
 
 use std::sync::Arc;
 
@@ -7,25 +7,25 @@ use jackfield_credential::{Failure, Scope, kind};
 use crate::classify::CONTEXT_LENGTH;
 use crate::error::CallError;
 
-/// A model that takes another's place.
+/// A model that replaces another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fallback {
-    /// The name that clients could use for it.
+    /// The model, by a name that clients could use.
     pub model: Arc<str>,
-    /// When it does: if any of these holds.
+    /// When it replaces the other: if any of these conditions holds.
     pub on: Vec<Condition>,
 }
 
-/// When another model takes the place.
+/// When a fallback model is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// Every credential cools, or was just told to slow down.
+    /// Every credential cools, or the provider reported a rate limit or a quota.
     Cooling,
-    /// No credential is fit for any other reason, or none serves the model.
+    /// No credential is available for another reason, or none serves the model.
     Unavailable,
-    /// A provider, the way to it or a plugin failed.
+    /// A provider, the connection to it or a plugin failed.
     Failed,
-    /// The request is longer than the model takes.
+    /// The request exceeds the model's context.
     ContextLength,
 }
 
@@ -42,7 +42,7 @@ impl Condition {
             }
             CallError::Plugin(_) => self == Self::Failed,
             CallError::Upstream(failure) => self.holds_after(&failure.failure),
-            // The client's time is over, or nobody could do it.
+            // The time is over, or another model would fail alike.
             CallError::CredentialNotFound(_)
             | CallError::Deadline(_)
             | CallError::ExecutorNotFound { .. }
@@ -66,13 +66,13 @@ impl Condition {
 }
 
 impl Fallback {
-    /// Whether it takes the place of a model that failed so.
+    /// Whether this model is tried after an error.
     pub(crate) fn applies_to(&self, error: &CallError) -> bool {
         self.on.iter().any(|condition| condition.holds(error))
     }
 }
 
-/// What went wrong, in a word: a kind of failure, or a label.
+/// A short name of an error: the kind of a provider's failure, or the label.
 pub(crate) fn reason_label(error: &CallError) -> Arc<str> {
     match error {
         CallError::Upstream(failure) => Arc::from(&*failure.failure.kind),

@@ -1,5 +1,5 @@
-//! One call from admitted to last byte, and the ports that others implement. It knows neither HTTP
-//! servers and clients nor WebAssembly.
+//! Carries out calls, from the admitted request to the last byte of the response, and defines the ports
+//! that other crates implement. It knows neither HTTP servers and clients nor WebAssembly.
 
 mod affinity;
 mod attempt;

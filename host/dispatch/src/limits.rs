@@ -2,65 +2,63 @@
 
 use std::time::Duration;
 
-/// How much of an answer that is no stream is held back until it is complete, in bytes. Held back,
-/// it may still fail over; most answers are a few KiB.
+/// The largest non-streaming response that is buffered until it is complete, in bytes. While it is
+/// buffered, the call can still fail over. Most responses have a few KiB.
 pub const BUFFERED_RESPONSE_BYTES_MAX: usize = 256 << 10;
 
-/// How much of a stream is held back until its first content, in bytes. Role-only chunks and
+/// How much of a stream is buffered until its first content, in bytes. Chunks without content and
 /// comments take a few hundred.
 pub const PREAMBLE_BYTES_MAX: usize = 64 << 10;
 
-/// How much of an error answer is read, in bytes. It is shown to the client and to classifiers.
+/// How much of an error response is read, in bytes. Clients and classification get no more.
 pub const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
 
-/// How long the body of an error answer is waited for. By its status the credential has failed
-/// already, and the next one is not tried before.
+/// Limit for reading the body of an error response. The status has failed the attempt already, and the
+/// next attempt waits for the body.
 pub const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An answer that a guest sees whole, or makes whole, in bytes. It is in memory several times.
+/// The largest response that a plugin reads or writes as a whole, in bytes. Memory holds several copies.
 pub const WHOLE_RESPONSE_BYTES_MAX: usize = 32 << 20;
 
-/// Requests that one attempt may send: a plan and the further ones that its reply asks for.
+/// Requests of one attempt: the plan's, and further ones that the plugin's reply plans.
 pub const ROUND_TRIPS_MAX: u32 = 4;
 
-/// How often a selector may ask to be asked again in one call.
+/// How often a selector may ask a call to wait.
 pub const SELECTOR_WAITS_MAX: u32 = 8;
 
-/// How often the credential that was picked may turn out to be taken meanwhile, before the call is
-/// counted as having no candidate.
+/// How often a picked credential may become unavailable before it is leased. Other calls lease at the
+/// same time; beyond this limit the call fails.
 pub const LEASE_RACES_MAX: u32 = 8;
 
-/// How long a refresh may take, in all. Calls wait for it.
+/// Limit for a whole refresh. Calls wait for it.
 pub const REFRESH_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An answer of a token endpoint, in bytes. Tokens have a few KiB.
+/// The largest response of a token endpoint, in bytes. Tokens have a few KiB.
 pub const REFRESH_RESPONSE_BYTES_MAX: usize = 256 << 10;
 
-/// The most by which a wait between rounds is drawn out, so that calls that failed together part.
+/// The largest jitter of a wait between rounds. Jitter spreads calls that failed at the same time.
 pub const ROUND_JITTER_MAX: Duration = Duration::from_secs(2);
 
-/// Calls that the journal keeps. With their steps they hold a few MiB, and a person who asks about
-/// a call asks soon.
+/// Calls in the call log. With their steps they take a few MiB.
 pub const CALL_RECORDS_MAX: usize = 1_000;
 
-/// Steps that the journal keeps of one call: three rounds over a pool of ten, with their picks.
+/// Steps of one call in the call log: enough for three rounds over ten credentials.
 pub const CALL_STEPS_MAX: usize = 64;
 
-/// How long a provider may take to close a stream that has said that it is over.
+/// How long a provider may take to close a stream after its last event.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a client of a committed stream hears nothing, before it is told that its answer is still
-/// coming. Proxies and load balancers between cut silent connections after a minute or less; half of
-/// the shortest usual one, 30 s.
+/// Interval of keep-alive comments in a committed stream without events. Proxies and load balancers
+/// close idle connections after 30 s or more; this is half of that.
 pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How many credentials a call may come to whose executors cannot be told it, before it gives up. They are
-/// met only where several providers serve a model, and those of one are alike.
+/// How many credentials with an incompatible executor a call skips before it fails. They occur only
+/// where several providers serve a model.
 pub const INCOMPATIBLE_MAX: usize = 256;
 
-/// Counts of tokens that the host makes at once. Each has a core to itself for up to a second.
+/// Token estimates that run at the same time. Each occupies a core for up to a second.
 pub const ESTIMATES_MAX: usize = 2;
 
-/// The largest body that is translated on the threads that serve everybody, in bytes: a few milliseconds
-/// of work. Larger ones, most of them pictures, are translated elsewhere.
+/// The largest body that is translated on an async worker thread, in bytes: a few milliseconds of work.
+/// Larger ones, most of which contain images, are translated on the blocking pool.
 pub const TRANSLATED_INLINE_BYTES_MAX: usize = 256 << 10;

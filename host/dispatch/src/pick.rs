@@ -1,8 +1,6 @@
-//! Which credential: the candidates are asked for, the selector chooses, and the credential is
-//! leased.
+//! Picks a credential: gets the candidates, calls the selector, and leases the chosen credential.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,19 +17,18 @@ use crate::error::CallError;
 use crate::limits::{LEASE_RACES_MAX, SELECTOR_WAITS_MAX};
 use crate::port::{Choice, PickContext, PluginId};
 
-/// Chooses credentials.
+/// Picks credentials.
 pub(crate) struct Picker {
     auth: AuthManager,
-    /// The picks so far of each route. Only names that some credential serves get here.
+    /// The number of picks of each model name. Only names that some credential serves are stored, so
+    /// clients cannot fill it.
     sequences: Mutex<HashMap<Arc<str>, u64>>,
-    random: RandomState,
-    draws: AtomicU64,
     selector_faults: AtomicU64,
 }
 
-/// What a call asks for.
+/// The constraints of one pick.
 pub(crate) struct PickQuery<'a> {
-    /// Who was tried in this round.
+    /// Credentials not to pick: tried in this round, or incompatible.
     pub(crate) tried: &'a [Slot],
     /// From 1.
     pub(crate) round: u32,
@@ -39,11 +36,11 @@ pub(crate) struct PickQuery<'a> {
     pub(crate) attempt: u32,
 }
 
-/// Why no credential was chosen.
+/// Why no credential was picked.
 pub(crate) enum PickError {
-    /// None is fit.
+    /// No credential is available. Another round may help.
     Unavailable(Unavailable),
-    /// Nothing that another round could change.
+    /// An error that another round cannot change.
     Fatal(CallError),
 }
 
@@ -52,8 +49,6 @@ impl Picker {
         Self {
             auth,
             sequences: Mutex::default(),
-            random: RandomState::new(),
-            draws: AtomicU64::new(0),
             selector_faults: AtomicU64::new(0),
         }
     }
@@ -62,18 +57,12 @@ impl Picker {
         &self.auth
     }
 
-    /// How often a selector failed and the first candidate was taken.
+    /// How often a selector failed, so that the first candidate was taken.
     pub(crate) fn selector_faults(&self) -> u64 {
         self.selector_faults.load(Ordering::Relaxed)
     }
 
-    /// Any number.
-    pub(crate) fn random(&self) -> u64 {
-        self.random
-            .hash_one(self.draws.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// Leases a credential that is fit and not tried.
+    /// Leases an available credential that the query allows.
     pub(crate) async fn pick(
         &self,
         context: &CallContext,
@@ -105,7 +94,8 @@ impl Picker {
                     }));
                     return Ok(lease);
                 }
-                // Another call has found it unfit meanwhile: the next candidates are without it.
+                // Another call was faster, or the credential failed meanwhile. The next candidates do
+                // not contain it.
                 Err(_) if races < LEASE_RACES_MAX => races += 1,
                 Err(unavailable) => {
                     let reason = format!(
@@ -117,7 +107,7 @@ impl Picker {
         }
     }
 
-    /// The candidates; where all that could serve are busy, when it is this call's turn.
+    /// Returns the candidates. If all of them are busy, waits in the queue of the model first.
     async fn candidates(
         &self,
         context: &CallContext,
@@ -125,7 +115,7 @@ impl Picker {
         queue_slot: &mut Option<QueueSlot>,
     ) -> Result<CandidateSet, PickError> {
         let routing = &context.snapshot.routing;
-        // A count that has to wait is estimated instead.
+        // A token count does not wait: the host estimates it instead.
         let queue_timeout = match context.call.operation {
             Operation::CountTokens => Duration::ZERO,
             Operation::Embed(_) | Operation::Generate => routing.queue_timeout,
@@ -138,7 +128,7 @@ impl Picker {
                 round: query.round,
                 rounds: context.snapshot.retry.rounds,
             };
-            // Whoever waits already comes first.
+            // Calls that wait already come first.
             let behind = queue_slot.is_none() && self.auth.has_queue(&context.model);
             let unavailable = match self.auth.candidates(&candidate_query, context.clock.now()) {
                 Ok(candidates) if !behind => return Ok(candidates),
@@ -192,7 +182,7 @@ impl Picker {
             attempt,
             sequence,
             affinity: context.call.affinity,
-            random: self.random.hash_one(sequence) >> (64 - RANDOM_BITS),
+            random: fastrand::u64(..1 << RANDOM_BITS),
             now_ms: context.clock.now().as_millis(),
             settings: Arc::clone(&routing.settings),
         };
@@ -216,7 +206,7 @@ impl Picker {
         }
     }
 
-    /// A selector that fails costs fairness, not availability.
+    /// Takes the first candidate: a failing selector must not fail calls.
     fn fall_back_to_first(&self, problem: &str) -> Picked {
         self.selector_faults.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(problem, "selector failed; the first candidate is taken");
@@ -236,7 +226,7 @@ impl Picker {
 
 enum Picked {
     Candidate(usize),
-    /// The first one, since the selector failed so.
+    /// The first candidate, because the selector failed for this reason.
     Fallback(String),
     Wait(PluginId, Duration),
 }
@@ -250,7 +240,7 @@ async fn wait(
     let longest = context.snapshot.retry.max_wait;
     if waits > SELECTOR_WAITS_MAX || time > longest {
         let reason = format!(
-            "it asked to wait {} ms, the {waits}th time; {SELECTOR_WAITS_MAX} waits of {} ms are allowed",
+            "it requested wait number {waits}, of {} ms; the limits are {SELECTOR_WAITS_MAX} waits of {} ms",
             time.as_millis(),
             longest.as_millis()
         );
@@ -267,5 +257,5 @@ async fn wait(
     Ok(())
 }
 
-/// What JavaScript holds exactly in a number.
+/// The bits of an integer that a JavaScript number holds exactly.
 const RANDOM_BITS: u32 = 53;

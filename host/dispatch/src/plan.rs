@@ -1,4 +1,4 @@
-//! What passes between the host and an executor: contexts, plans and their parts, as plain data.
+//! The data that the host and executors exchange: contexts, plans and their parts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,38 +13,38 @@ use url::Url;
 /// One attempt of one operation, as an executor sees it.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// What is asked for.
+    /// The operation, by its name in the plugin contract.
     pub operation: &'static str,
-    /// The dialect of the client's body and of the answer.
+    /// The dialect of the body and of the response: one that the executor declared.
     pub dialect: &'static str,
-    /// The provider's name of the model.
+    /// The provider's name for the model; empty for operations without a model.
     pub model: Arc<str>,
-    /// The client's name of the model.
+    /// The client's name for the model; empty for operations without a model.
     pub client_model: Arc<str>,
-    /// Whether the client asked for a stream.
+    /// Whether the client requested a stream.
     pub stream: bool,
     /// 0 for a call's first attempt.
     pub attempt: u32,
     /// Milliseconds since the Unix epoch.
     pub now_ms: u64,
-    /// The client's headers that passed the allow-list.
+    /// The client's headers that the allow-list contains.
     pub headers: Arc<HeaderMap>,
-    /// The credential that was chosen.
+    /// The credential.
     pub credential: Arc<Credential>,
     /// The provider's settings, as the text of a JSON object.
     pub settings: Arc<str>,
-    /// What else the operation has: of `http-request` the `method` and the `url`.
+    /// Further parameters of the operation, such as `method` and `url` of `http-request`.
     pub options: Vec<(&'static str, String)>,
 }
 
-/// What an executor is asked about when it has an opinion on whether tokens are renewed.
+/// The facts by which an executor decides whether to refresh tokens.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    /// Whose tokens.
+    /// The credential that holds the tokens.
     pub credential: Arc<Credential>,
-    /// When the access token ends, where that is known.
+    /// When the access token expires, if that is known.
     pub expires_at: Option<Timestamp>,
-    /// When the tokens were last renewed, where that is known.
+    /// When the tokens were last refreshed, if that is known.
     pub refreshed_at: Option<Timestamp>,
     /// Milliseconds since the Unix epoch.
     pub now_ms: u64,
@@ -52,16 +52,16 @@ pub struct Evaluation {
     pub settings: Arc<str>,
 }
 
-/// What an executor wants done.
+/// An executor's plan for one request.
 #[derive(Debug)]
 pub struct Plan {
-    /// What to send.
+    /// The request to send.
     pub request: PlannedRequest,
-    /// What to do with the answer.
+    /// How the response is processed.
     pub response_mode: ResponseMode,
-    /// Values to take out of the answer: a JSON pointer, and the secret that it becomes.
+    /// Values to take from the response: a JSON pointer, and the name of the secret that it becomes.
     pub captures: Vec<(String, String)>,
-    /// Handed on to the reply.
+    /// State that the executor passes to its reply.
     pub state: Bytes,
 }
 
@@ -70,11 +70,11 @@ pub struct Plan {
 pub struct PlannedRequest {
     /// The method.
     pub method: Method,
-    /// Where to.
+    /// The URL.
     pub url: Url,
     /// The headers.
     pub headers: HeaderMap,
-    /// Which secrets go where.
+    /// The secrets, by name, and their places.
     pub secrets: Vec<(String, SecretPlace)>,
     /// The body.
     pub body: PlannedBody,
@@ -89,113 +89,113 @@ pub enum SecretPlace {
     BasicUser,
     /// As a bearer token.
     Bearer,
-    /// Into a field of an urlencoded body.
+    /// In a field of an urlencoded body.
     Form(String),
-    /// Into a header, behind a prefix.
+    /// In a header, after a prefix.
     Header {
         /// The header's name.
         name: String,
-        /// What stands before the secret.
+        /// The text before the secret.
         prefix: String,
     },
-    /// To a JSON pointer in a body of the guest's making.
+    /// At a JSON pointer in a body that the executor wrote.
     Json(String),
-    /// As the client's id in the HTTP Basic authentication of OAuth 2.0 (RFC 6749, section 2.3.1).
+    /// As the client id in OAuth 2.0's form of HTTP Basic authentication (RFC 6749, section 2.3.1).
     OauthClientId,
-    /// As the client's secret there.
+    /// As the client secret in the same.
     OauthClientSecret,
-    /// Into a parameter of the query.
+    /// In a parameter of the query.
     Query(String),
-    /// Whatever a keyed scheme of this name does with it.
+    /// By a signature scheme of this name.
     Scheme(String),
 }
 
-/// What is sent.
+/// The body of a planned request.
 #[derive(Debug)]
 pub enum PlannedBody {
-    /// Nothing.
+    /// No body.
     Empty,
     /// The client's body.
     Original,
     /// The client's body with changes.
     Patched(Vec<Patch>),
-    /// The guest's own.
+    /// A body that the executor wrote.
     Bytes(Bytes),
 }
 
-/// How an answer comes back.
+/// How a response is processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseMode {
-    /// The guest sees it frame by frame.
+    /// The executor processes it frame by frame.
     Frames(Framing),
-    /// The host relays it.
+    /// The host forwards or translates it without the executor.
     Relay,
-    /// The guest sees it as one frame.
+    /// The executor processes it as one frame.
     Whole,
 }
 
-/// How an answer is cut into frames.
+/// How a response is split into frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// By lines.
+    /// One frame a line.
     Lines,
-    /// As it comes.
+    /// Chunks as they arrive.
     Raw,
-    /// By server-sent events.
+    /// One frame a server-sent event.
     Sse,
 }
 
-/// A piece of an answer.
+/// A part of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// The name of a server-sent event, or empty.
+    /// The name of the server-sent event, or empty.
     pub name: String,
-    /// Its data.
+    /// The data.
     pub data: Bytes,
 }
 
-/// What a reply makes of frames.
+/// The result of pushing frames into a reply.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// For the client, in its dialect.
+    /// Frames for the client, in the context's dialect.
     pub frames: Vec<Frame>,
-    /// What the answer cost.
+    /// The token usage, once it is known.
     pub usage: Option<Usage>,
-    /// Nothing more will come.
+    /// Whether the reply is complete.
     pub done: bool,
-    /// One more round trip.
+    /// A further request of the attempt.
     pub next: Option<Box<Plan>>,
 }
 
 pub use jackfield_dialect::Usage;
 
-/// A failure that an executor classified, with what it would answer the client.
+/// A failure that an executor classified, with an error response for the client.
 #[derive(Debug, Clone)]
 pub struct Refusal {
-    /// Whose fault, and what follows.
+    /// The classified failure.
     pub failure: Failure,
-    /// What to answer the client with, in its dialect; none lets the host word it.
+    /// The body of the error response, in the context's dialect; `None` leaves it to the host.
     pub response: Option<Bytes>,
 }
 
-/// A request that is ready to be sent: secrets are in place and its origin is checked.
+/// A request that is ready to be sent: it contains its secrets, and its origin was checked.
 pub struct UpstreamRequest {
     /// The method.
     pub method: Method,
-    /// Where to.
+    /// The URL.
     pub url: Url,
-    /// The headers; those with secrets are marked sensitive, so that no log shows them.
+    /// The headers. Those with secrets are marked as sensitive, which keeps them out of logs.
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
-    /// The proxy that the credential's connections go through.
+    /// The URL of the credential's proxy, which may contain a password.
     pub proxy: Option<Arc<str>>,
-    /// How long a connection may take to be made.
+    /// Limit for connecting.
     pub connect: Duration,
 }
 
 impl fmt::Debug for UpstreamRequest {
-    /// Without the query and the proxy, which may hold secrets.
+    /// Omits the query, the headers and the proxy, which may contain secrets.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("UpstreamRequest")

@@ -1,5 +1,5 @@
-//! The ports: what others implement so that a call can be carried out. `runtime` implements
-//! executors and selectors, `http` implements the upstream. Nothing here performs anything.
+//! The ports that other crates implement: `runtime` implements executors and selectors, `http`
+//! implements the upstream. Only traits and data.
 
 use std::fmt;
 use std::future::Future;
@@ -17,15 +17,15 @@ use crate::plan::{Context, Evaluation, Frame, Output, Plan, Refusal, UpstreamReq
 /// A future behind a port.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Speaks to one kind of provider, by planning requests for the host to send.
+/// An adapter for one kind of provider. It plans requests, which the host sends.
 pub trait Executor: Send + Sync + fmt::Debug {
-    /// Which plugin this is.
+    /// The plugin.
     fn plugin(&self) -> &PluginId;
 
-    /// What it said of itself when it was loaded.
+    /// What it declared when it was loaded.
     fn descriptor(&self) -> &Descriptor;
 
-    /// Is told that the host found a fault in what it planned.
+    /// Counts a fault that the host found in the plugin's output.
     fn note_fault(&self);
 
     /// Plans one attempt.
@@ -35,8 +35,8 @@ pub trait Executor: Send + Sync + fmt::Debug {
         body: &'a Bytes,
     ) -> BoxFuture<'a, Result<Plan, Rejection>>;
 
-    /// Classifies an error answer. Called only if the descriptor says that it judges. What an
-    /// executor does not classify itself, it has [settled](crate::settled) by the host's own rules.
+    /// Classifies an error response. Called only if the descriptor sets `judges_errors`. The
+    /// implementation passes the result through [`or_default_rules`](crate::or_default_rules).
     fn judge<'a>(
         &'a self,
         context: &'a Context,
@@ -45,7 +45,7 @@ pub trait Executor: Send + Sync + fmt::Debug {
         response: &'a Bytes,
     ) -> BoxFuture<'a, Result<Refusal, PluginFault>>;
 
-    /// Begins the answer to a plan that wants to see it.
+    /// Starts the reply to a plan whose response mode is not `Relay`.
     fn reply<'a>(
         &'a self,
         context: &'a Context,
@@ -53,8 +53,8 @@ pub trait Executor: Send + Sync + fmt::Debug {
         state: Bytes,
     ) -> BoxFuture<'a, Result<Box<dyn PluginReply>, PluginFault>>;
 
-    /// Whether tokens are to be renewed now; none leaves it to interval and lead. Called only if the
-    /// descriptor says that it evaluates.
+    /// Whether to refresh tokens now; `None` leaves it to the interval and the lead. Called only if the
+    /// descriptor sets `evaluates_refresh`.
     fn should_refresh<'a>(
         &'a self,
         _evaluation: &'a Evaluation,
@@ -63,21 +63,21 @@ pub trait Executor: Send + Sync + fmt::Debug {
     }
 }
 
-/// One answer that passes through an executor. Dropping it drops the guest's instance.
+/// A response that an executor processes. Dropping it drops the plugin's instance.
 pub trait PluginReply: Send {
-    /// Turns the head of the provider's answer into that of the client's.
+    /// Turns the head of the provider's response into that of the client's.
     fn head(&mut self, head: ResponseHead) -> BoxFuture<'_, Result<ResponseHead, Rejection>>;
 
-    /// Takes the frames that are ready; `last` if the answer has ended.
+    /// Pushes the frames that are complete; `last` if the response has ended.
     fn push(&mut self, frames: Vec<Frame>, last: bool) -> BoxFuture<'_, Result<Output, Rejection>>;
 }
 
-/// Chooses among the candidates.
+/// A policy that picks one of the candidates.
 pub trait Selector: Send + Sync + fmt::Debug {
-    /// Which plugin this is.
+    /// The plugin.
     fn plugin(&self) -> &PluginId;
 
-    /// Chooses. The candidates are read only as far as the selector asks.
+    /// Picks a candidate. Only the columns that the selector reads are computed.
     fn pick<'a>(
         &'a self,
         context: &'a PickContext,
@@ -86,19 +86,19 @@ pub trait Selector: Send + Sync + fmt::Debug {
 }
 
 /// The candidates of one pick, a column at a time; every column has [`len`](Columns::len) values.
-/// `wit/candidates.wit` says what each means.
+/// `wit/candidates.wit` describes them.
 #[expect(
     clippy::len_without_is_empty,
-    reason = "a pick without a candidate is never asked for"
+    reason = "there is no pick without a candidate"
 )]
 pub trait Columns: Send + Sync + 'static {
-    /// How many there are; at least one.
+    /// The number of candidates, at least one.
     fn len(&self) -> usize;
-    /// A number that stands for each: a hash of its id, of 53 bits, the same for ever.
+    /// A stable identity of each: a hash of the credential's id, with 53 bits.
     fn identities(&self) -> Vec<u64>;
-    /// Weights as configured.
+    /// The configured weights.
     fn weights(&self) -> Vec<u32>;
-    /// Attempts under way.
+    /// Attempts in flight.
     fn in_flight(&self) -> Vec<u32>;
     /// Failed attempts, in thousandths.
     fn error_permille(&self) -> Vec<u16>;
@@ -157,18 +157,18 @@ impl Columns for CandidateSet {
     }
 }
 
-/// What a selector decides by, beside the candidates.
+/// The input of a selector, beside the candidates.
 #[derive(Debug, Clone)]
 pub struct PickContext {
-    /// The name of the model as the route knows it.
+    /// The client's name for the model, without its suffix.
     pub model: Arc<str>,
     /// The client's dialect.
     pub dialect: &'static str,
     /// 0 for a call's first attempt.
     pub attempt: u32,
-    /// Counts the picks of this route.
+    /// The number of picks so far for this model.
     pub sequence: u64,
-    /// A hash of the client's session, if it has one, of 53 bits.
+    /// A hash of the client's session, with 53 bits, if the call names one.
     pub affinity: Option<u64>,
     /// 53 random bits.
     pub random: u64,
@@ -178,36 +178,36 @@ pub struct PickContext {
     pub settings: Arc<str>,
 }
 
-/// What a selector answers.
+/// The result of a pick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// The candidate at this index.
     Candidate(usize),
-    /// Nobody yet: ask again in so many milliseconds.
+    /// No candidate yet: call again after this time, in milliseconds.
     WaitMs(u32),
-    /// Nobody, and why.
+    /// No candidate, and why.
     None(String),
 }
 
-/// What an executor says of itself.
+/// What an executor declares.
 #[derive(Debug, Clone, Default)]
 pub struct Descriptor {
     /// The plugin's own version.
     pub version: String,
-    /// The dialects that it accepts, best first.
+    /// The dialects that it accepts, the best one first.
     pub dialects: Vec<String>,
     /// The operations that it plans.
     pub operations: Vec<String>,
-    /// Hosts that it wants beside the credential's own: a host, `*.` and a domain, or `*`. The
-    /// operator's grants decide.
+    /// Hosts that it needs beside the provider's own: a host, `*.` and a domain, or `*`. The operator
+    /// must grant them.
     pub hosts: Vec<String>,
-    /// How long before their end tokens should be renewed.
+    /// How long before their expiry tokens should be refreshed.
     pub refresh_lead: Option<Duration>,
-    /// Whether it classifies error answers itself.
+    /// Whether it classifies error responses itself.
     pub judges_errors: bool,
-    /// Whether it has an opinion of its own on when tokens are renewed.
+    /// Whether it decides itself when tokens are refreshed.
     pub evaluates_refresh: bool,
-    /// What else it says of itself, by name; unknown names are ignored.
+    /// Further options by name; unknown names are ignored.
     pub options: Vec<(String, String)>,
 }
 
@@ -218,12 +218,12 @@ impl Descriptor {
     }
 }
 
-/// A plugin, as logs, errors and the admin API name it.
+/// The identity of a plugin in logs, errors and the admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginId {
-    /// The name: that of its file.
+    /// The name of the plugin's file.
     pub name: Arc<str>,
-    /// Counts the versions that have served under this name, from 1.
+    /// The number of the version under this name, from 1.
     pub generation: u64,
 }
 
@@ -233,7 +233,7 @@ impl fmt::Display for PluginId {
     }
 }
 
-/// What an executor says instead of a plan or an answer.
+/// Why an executor returned no plan or no response.
 #[derive(Debug)]
 pub enum Rejection {
     /// The executor classified a failure.
@@ -300,7 +300,7 @@ impl fmt::Display for FaultKind {
     }
 }
 
-/// The beginning of an HTTP answer.
+/// The head of an HTTP response.
 #[derive(Debug, Clone)]
 pub struct ResponseHead {
     /// The status code.
@@ -309,33 +309,33 @@ pub struct ResponseHead {
     pub headers: HeaderMap,
 }
 
-/// Sends what was planned.
+/// Sends requests to providers.
 pub trait Upstream: Send + Sync {
-    /// Sends a request and waits for the head of the answer. Connecting is bounded by the
-    /// implementation's own connect timeout; the rest by the caller, who drops the future.
+    /// Sends a request and waits for the head of the response. The implementation limits the time for
+    /// connecting ([`UpstreamRequest::connect`]). The caller limits the rest and drops the future.
     fn send(
         &self,
         request: UpstreamRequest,
     ) -> BoxFuture<'_, Result<UpstreamResponse, TransportError>>;
 }
 
-/// An answer whose body is still to come. Dropping it closes the connection.
+/// A response whose body is still to be read. Dropping it closes the connection.
 pub struct UpstreamResponse {
-    /// Its beginning.
+    /// The head.
     pub head: ResponseHead,
-    /// Its body.
+    /// The body.
     pub body: UpstreamBody,
 }
 
-/// The body of an answer, pulled piece by piece.
+/// The body of a response, in chunks.
 pub type UpstreamBody = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
 
-/// The way to a provider failed.
+/// The connection to a provider failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{doing}: {cause}")]
 pub struct TransportError {
-    /// What was tried: connecting, sending, reading.
+    /// What the client was doing: connecting, sending, reading.
     pub doing: &'static str,
-    /// The chain of causes, in words. Without the URL's query, which may hold a secret.
+    /// The messages of all causes. Without the URL's query, which may contain a secret.
     pub cause: String,
 }

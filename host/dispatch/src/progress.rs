@@ -1,4 +1,4 @@
-//! How far one call has come: what the loop over rounds and credentials keeps in mind. Pure.
+//! The progress of one call: the state of the loops over models, rounds and credentials. Pure.
 
 use std::borrow::Cow;
 
@@ -7,20 +7,23 @@ use jackfield_credential::{Scope, Slot};
 use crate::error::{CallError, UpstreamFailure};
 use crate::negotiation::TranslationCache;
 
-/// How far a call has come.
+/// The progress of one call.
 pub(crate) struct Progress {
-    /// From 1.
+    /// The number of the round, from 1.
     pub(crate) round: u32,
+    /// Attempts so far, over all rounds and models.
     pub(crate) attempts: u32,
+    /// Credentials that were tried in this round.
     pub(crate) tried: Vec<Slot>,
-    /// Whose tokens were renewed in this call: once is enough.
+    /// Credentials whose tokens were refreshed in this call. Once is enough.
     pub(crate) refreshed: Vec<Slot>,
+    /// The last failure.
     pub(crate) last: Option<Box<UpstreamFailure>>,
-    /// Whether every failure of this round was the way's, which cools nobody.
+    /// True while all failures of this round were transport errors, which cool no credential.
     pub(crate) only_transport: bool,
-    /// Whose executors could not even be told the call.
+    /// Credentials with an incompatible executor.
     pub(crate) incompatible: Vec<Slot>,
-    /// Why not.
+    /// Why an executor was incompatible.
     pub(crate) incompatible_error: Option<Box<CallError>>,
     /// The rewritten bodies of the call, for all of its attempts.
     pub(crate) translations: TranslationCache,
@@ -41,13 +44,14 @@ impl Progress {
         }
     }
 
+    /// Begins a round, in which every compatible credential may be tried again.
     pub(crate) fn next_round(&mut self) {
         self.round += 1;
         self.tried.clear();
         self.only_transport = true;
     }
 
-    /// Resets everything but the attempt counter and the translations.
+    /// Begins with another model: resets everything but the number of attempts and the translations.
     pub(crate) fn next_model(&mut self) {
         *self = Self {
             attempts: self.attempts,
@@ -56,7 +60,7 @@ impl Progress {
         };
     }
 
-    /// Whom not to choose.
+    /// The credentials that must not be picked.
     pub(crate) fn excluded(&self) -> Cow<'_, [Slot]> {
         if self.incompatible.is_empty() {
             return Cow::Borrowed(&self.tried);
@@ -64,22 +68,25 @@ impl Progress {
         Cow::Owned([&self.tried[..], &self.incompatible[..]].concat())
     }
 
-    /// Of several reasons the client is told the one that it can do something about.
+    /// Adds a credential with an incompatible executor. Of several errors the first untranslatable one is
+    /// stored, because the client can avoid it.
     pub(crate) fn add_incompatible(&mut self, slot: Slot, error: Box<CallError>) {
         self.incompatible.push(slot);
-        let refused = |error: &CallError| matches!(error, CallError::Untranslatable(_));
+        let is_untranslatable = |error: &CallError| matches!(error, CallError::Untranslatable(_));
         let known = self.incompatible_error.as_deref();
-        if known.is_none_or(|known| refused(&error) && !refused(known)) {
+        if known.is_none_or(|known| is_untranslatable(&error) && !is_untranslatable(known)) {
             self.incompatible_error = Some(error);
         }
     }
 
+    /// Records the failure of an attempt.
     pub(crate) fn record_failure(&mut self, failure: Box<UpstreamFailure>) {
         self.only_transport &= failure.failure.scope == Scope::Transport;
         self.last = Some(failure);
     }
 
-    /// Whether one more attempt would add to an outage: the last failure was not a credential's.
+    /// Whether the next attempt counts against the retry budget: the last failure was the provider's or the
+    /// transport's, so more attempts could add to an outage.
     pub(crate) fn counts_against_budget(&self) -> bool {
         let scope = self.last.as_ref().map(|last| last.failure.scope);
         matches!(scope, Some(Scope::Provider | Scope::Transport))

@@ -1,13 +1,12 @@
-//! Raw requests: somebody else's HTTP request, decorated by an executor with a credential's secrets,
-//! and sent if wanted. It is no call: nobody chooses, nothing is tried again, and no outcome counts.
+//! Raw requests: sends a caller's HTTP request with a credential's secrets, which the executor places.
+//! No selection, no retry, no effect on health.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
 use http::{HeaderMap, Method};
-use jackfield_credential::CredentialId;
+use jackfield_credential::{CredentialId, Failure};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
@@ -22,29 +21,30 @@ use crate::reply::headers::client_headers;
 use crate::reply::source::{ReadError, Source};
 use crate::request::{self, Bounds, Planner, Recipient};
 
-/// A request that is to go out with a credential.
+/// A request to send with a credential.
 #[derive(Debug, Clone, Default)]
 pub struct RawRequest {
-    /// The method; blank for `GET`.
+    /// The method; blank means `GET`.
     pub method: String,
     /// An absolute URL.
     pub url: String,
-    /// Its headers; those that the executor plans take the place of theirs.
+    /// The headers. Headers of the executor's plan replace those of the same name.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The body.
     pub body: Bytes,
 }
 
-/// The operation that executors plan for raw requests.
+/// The operation of raw requests in the plugin contract.
 const OPERATION: &str = "http-request";
 
 impl Dispatcher {
-    /// The request as it would be sent, with the credential's secrets in place. It goes only where
-    /// the credential's plans may go.
+    /// Builds the request with the credential's secrets, without sending it. The same origins are allowed
+    /// as for calls.
     ///
     /// # Errors
-    /// `auth_not_found`, `provider_not_found`, `executor_not_found`, `not_supported` where the
-    /// executor plans no such operation, `invalid_request`, or what the executor says.
+    /// By their codes: `auth_not_found`, `provider_not_found`, `executor_not_found`, `not_supported` if
+    /// the executor does not plan raw requests, `misconfigured` if it declares no known dialect,
+    /// `invalid_request`, or the executor's error.
     pub async fn prepare_http_request(
         &self,
         id: &CredentialId,
@@ -63,12 +63,11 @@ impl Dispatcher {
             ],
             ..planner.context(access.credential(), self.clock().now())
         };
-        let plan = planner.executor.prepare(&context, &checked.body).await;
-        let plan = plan.map_err(|rejection| match rejection {
-            Rejection::Refused(refusal) => upstream_error(refusal.failure),
-            Rejection::Fault(fault) => CallError::Plugin(fault),
-        })?;
-        let plan = checked.with_request_headers(plan);
+        let plan = match planner.executor.prepare(&context, &checked.body).await {
+            Ok(plan) => checked.with_request_headers(plan),
+            Err(Rejection::Refused(refusal)) => return Err(upstream_error(refusal.failure)),
+            Err(Rejection::Fault(fault)) => return Err(CallError::Plugin(fault)),
+        };
         let bounds = Bounds {
             provider: planner.provider,
             hosts: &planner.executor.descriptor().hosts,
@@ -85,10 +84,10 @@ impl Dispatcher {
         })
     }
 
-    /// Sends a raw request. The answer is the provider's, whatever its status.
+    /// Sends a raw request. The response is the provider's, whatever its status.
     ///
     /// # Errors
-    /// As [`Self::prepare_http_request`], or that the way to the provider failed.
+    /// As [`Self::prepare_http_request`], or a transport error.
     pub async fn http_request(
         &self,
         id: &CredentialId,
@@ -98,12 +97,16 @@ impl Dispatcher {
         let request = self.prepare_http_request(id, raw).await?;
         let timeouts = self.snapshot().timeouts;
         let sent = Instant::now();
-        let response = timeout(timeouts.first_byte, self.upstream.send(request));
-        let response = match response.await {
-            Ok(response) => response.map_err(|error| error.to_string()),
-            Err(_) => Err(no_response_message(timeouts.first_byte)),
+        let transport_error = |message| upstream_error(classify::transport(message));
+        let response = match timeout(timeouts.first_byte, self.upstream.send(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(transport_error(error.to_string())),
+            Err(_) => {
+                let seconds = timeouts.first_byte.as_secs_f32();
+                let message = format!("the provider did not respond within {seconds} s");
+                return Err(transport_error(message));
+            }
         };
-        let response = response.map_err(|message| upstream_error(classify::transport(message)))?;
         let source = Source::new(response.body, sent, deadline, timeouts);
         Ok(ClientResponse {
             status: response.head.status,
@@ -115,7 +118,7 @@ impl Dispatcher {
     }
 }
 
-/// A raw request that makes sense.
+/// A raw request with a valid method, URL and headers.
 struct CheckedRequest {
     method: Method,
     url: Url,
@@ -129,10 +132,10 @@ impl CheckedRequest {
         let method = match raw.method.trim() {
             "" => Method::GET,
             method => Method::from_bytes(method.as_bytes())
-                .map_err(|_| invalid("this is no HTTP method".to_owned()))?,
+                .map_err(|_| invalid("invalid HTTP method".to_owned()))?,
         };
         let url =
-            Url::parse(raw.url.trim()).map_err(|cause| invalid(format!("the URL: {cause}")))?;
+            Url::parse(raw.url.trim()).map_err(|cause| invalid(format!("invalid URL: {cause}")))?;
         request::check_headers(&raw.headers).map_err(|error| invalid(error.to_string()))?;
         Ok(Self {
             method,
@@ -142,7 +145,7 @@ impl CheckedRequest {
         })
     }
 
-    /// The plan with the request's own headers, where it has none of that name.
+    /// Adds the request's own headers to the plan, except those that the plan sets.
     fn with_request_headers(&self, mut plan: Plan) -> Plan {
         let mut headers = self.headers.clone();
         for name in plan.request.headers.keys() {
@@ -154,14 +157,9 @@ impl CheckedRequest {
     }
 }
 
-fn upstream_error(failure: jackfield_credential::Failure) -> CallError {
+fn upstream_error(failure: Failure) -> CallError {
     let response = None;
     CallError::Upstream(Box::new(UpstreamFailure { failure, response }))
-}
-
-fn no_response_message(waited: Duration) -> String {
-    let seconds = waited.as_secs_f32();
-    format!("the provider did not answer within {seconds} s")
 }
 
 fn body_stream(source: Source) -> ResponseStream {
@@ -172,7 +170,7 @@ fn body_stream(source: Source) -> ResponseStream {
             Ok(None) => None,
             Err(ReadError::Transport(error)) => Some((Err(BodyError(error.to_string())), None)),
             Err(ReadError::Deadline) => {
-                let message = "the answer was not over within its time".to_owned();
+                let message = "the response did not finish before the deadline".to_owned();
                 Some((Err(BodyError(message)), None))
             }
         }

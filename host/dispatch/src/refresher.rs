@@ -1,7 +1,6 @@
-//! Renewing tokens: the executor plans the request, the host carries it out and keeps what the plan
-//! captures. No token enters a guest.
+//! Refreshes tokens: the executor plans the request, the host sends it and captures the new tokens from
+//! the response. No token enters a plugin.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,24 +9,25 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use jackfield_auth::{PolicyQuery, RefreshError, RefreshJob, Refresher, TokenPatch};
 use jackfield_credential::{ProviderName, Timestamp};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::limits::{REFRESH_RESPONSE_BYTES_MAX, REFRESH_TIMEOUT};
 use crate::plan::Evaluation;
 use crate::port::{BoxFuture, Rejection, Upstream, UpstreamResponse};
 use crate::request::{self, Bounds, Planner, Recipient};
+use crate::scrub::replace_secrets;
 use crate::snapshot::Snapshot;
 
-/// Renews tokens by the plans of executors.
+/// Refreshes tokens by the plans of executors.
 pub struct PlannedRefresher {
-    /// What refreshes begin with.
+    /// The snapshot that new refreshes use.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Sends requests.
     pub upstream: Arc<dyn Upstream>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Clock,
 }
 
@@ -35,9 +35,9 @@ impl Refresher for PlannedRefresher {
     fn refresh(&self, job: RefreshJob) -> BoxFuture<'_, Result<TokenPatch, RefreshError>> {
         Box::pin(async move {
             match timeout(REFRESH_TIMEOUT, self.carry_out(&job)).await {
-                Ok(result) => result.map_err(|failed| scrub_secrets(failed, &job)),
+                Ok(result) => result.map_err(|error| scrub_secrets(error, &job)),
                 Err(_) => Err(failed(format!(
-                    "it took longer than {} s",
+                    "no result within {} s",
                     REFRESH_TIMEOUT.as_secs()
                 ))),
             }
@@ -69,9 +69,9 @@ impl Refresher for PlannedRefresher {
             };
             match planner.executor.should_refresh(&evaluation).await {
                 Ok(opinion) => opinion,
-                // A plugin that fails leaves it to the rules, so that no token ends for it.
+                // The host's rules decide then, so that a failing plugin lets no token expire.
                 Err(fault) => {
-                    tracing::warn!(%fault, "an executor failed to say whether to refresh");
+                    tracing::warn!(%fault, "refresh policy of the executor failed");
                     None
                 }
             }
@@ -80,6 +80,7 @@ impl Refresher for PlannedRefresher {
 }
 
 impl PlannedRefresher {
+    /// Plans the refresh, sends it, and captures the tokens.
     async fn carry_out(&self, job: &RefreshJob) -> Result<TokenPatch, RefreshError> {
         let snapshot = self.snapshot.load_full();
         let planner = planner(&snapshot, &job.credential.provider)?;
@@ -127,14 +128,19 @@ async fn read_body(response: UpstreamResponse) -> Result<Bytes, RefreshError> {
         buffer.extend_from_slice(&chunk.map_err(|error| failed(error.to_string()))?);
         if buffer.len() > REFRESH_RESPONSE_BYTES_MAX {
             let limit_kib = REFRESH_RESPONSE_BYTES_MAX >> 10;
-            return Err(failed(format!("the answer has more than {limit_kib} KiB")));
+            return Err(failed(format!(
+                "the response has more than {limit_kib} KiB"
+            )));
         }
     }
     Ok(buffer.freeze())
 }
 
-/// What the plan wanted of the answer. Where it is not there, the secret of that name stays as it
-/// is: a provider that does not rotate its refresh tokens sends none (RFC 6749, section 6).
+/// Takes the captured values out of a token response. A value that is missing changes nothing: a
+/// provider that does not rotate its refresh tokens sends none (RFC 6749, section 6).
+///
+/// # Errors
+/// The response contains none of the captured secrets.
 fn capture_tokens(
     captures: &[(String, String)],
     body: &Value,
@@ -146,11 +152,12 @@ fn capture_tokens(
             continue;
         };
         match (into.as_str(), value) {
-            (EXPIRES_IN, value) => patch.expires_at = seconds(value).map(|after| now + after),
-            (EXPIRES_AT, value) => {
-                let at = seconds(value).map(|since| Timestamp::default() + since);
-                patch.expires_at = at;
+            (_, Value::Null) => {}
+            (EXPIRES_IN, value) => {
+                let time = seconds(value).map(|after| now + after);
+                patch.expires_at = expiry(time, into, pointer);
             }
+            (EXPIRES_AT, value) => patch.expires_at = expiry(timestamp(value), into, pointer),
             (_, Value::String(text)) if !text.is_empty() => {
                 patch
                     .secrets
@@ -160,12 +167,34 @@ fn capture_tokens(
         }
     }
     if patch.secrets.is_empty() {
-        return Err(failed("the answer holds no token".to_owned()));
+        return Err(failed("the response contains no token".to_owned()));
     }
     Ok(patch)
 }
 
-/// A number of seconds, which some providers write as text.
+/// Logs an expiry that could not be read. The token then counts as one without an expiry: it is used
+/// until the provider rejects it.
+fn expiry(time: Option<Timestamp>, capture: &str, pointer: &str) -> Option<Timestamp> {
+    if time.is_none() {
+        // Without the value: a pointer that is wrong could name a secret.
+        tracing::warn!(
+            capture,
+            pointer,
+            "the captured value is not a time; the token has no known expiry"
+        );
+    }
+    time
+}
+
+/// A point in time: seconds since the Unix epoch, or RFC 3339.
+fn timestamp(value: &Value) -> Option<Timestamp> {
+    if let Some(since) = seconds(value) {
+        return Some(Timestamp::default() + since);
+    }
+    clock::parse_rfc3339(value.as_str()?.trim())
+}
+
+/// A number of seconds; some providers send it as a string.
 fn seconds(value: &Value) -> Option<Duration> {
     let number = match value {
         Value::String(text) => text.parse().ok()?,
@@ -174,16 +203,16 @@ fn seconds(value: &Value) -> Option<Duration> {
     Duration::try_from_secs_f64(number).ok()
 }
 
-/// An error answer of a token endpoint (RFC 6749, section 5.2). Only `invalid_grant` says that the
-/// refresh token itself is void; the rest may be mended without a new login.
+/// Reads an error response of a token endpoint (RFC 6749, section 5.2). Only `invalid_grant` means that
+/// the refresh token is invalid; other errors may go away without a new login.
 fn endpoint_error(status: u16, body: &Value) -> RefreshError {
     let text = |name: &str| body.get(name).and_then(Value::as_str);
-    // Google, among others, has an object where the RFC has a word.
+    // Google, among others, sends an object where the RFC has a string.
     let code = text("error").or_else(|| body.pointer("/error/status")?.as_str());
     let message = match (code, text("error_description")) {
         (Some(code), Some(description)) => format!("{code}: {description}"),
         (Some(code), None) => code.to_owned(),
-        (None, _) => format!("the token endpoint answered {status}"),
+        (None, _) => format!("the token endpoint returned {status}"),
     };
     if code == Some("invalid_grant") {
         RefreshError::Rejected(message)
@@ -196,27 +225,82 @@ fn failed(reason: String) -> RefreshError {
     RefreshError::Failed(reason)
 }
 
-/// Some endpoints repeat the token that they refuse.
-fn scrub_secrets(failed: RefreshError, job: &RefreshJob) -> RefreshError {
-    let scrub = |message: String| hide(message, &job.secrets);
-    match failed {
-        RefreshError::Rejected(message) => RefreshError::Rejected(scrub(message)),
-        RefreshError::Failed(message) => RefreshError::Failed(scrub(message)),
-        other => other,
+/// Removes the credential's secrets from an error. Some endpoints repeat the token that they reject.
+fn scrub_secrets(mut error: RefreshError, job: &RefreshJob) -> RefreshError {
+    if let RefreshError::Rejected(message) | RefreshError::Failed(message) = &mut error {
+        replace_secrets(message, job.secrets.values());
     }
+    error
 }
 
-fn hide(message: String, secrets: &BTreeMap<String, SecretString>) -> String {
-    let exposed = secrets.values().map(ExposeSecret::expose_secret);
-    exposed
-        .filter(|secret| !secret.is_empty())
-        .fold(message, |message, secret| {
-            message.replace(secret, "[secret]")
-        })
-}
-
-/// What a capture goes into that is no secret: for how many seconds the token is good.
+/// Name of the capture that is the lifetime of the token, in seconds. Not a secret.
 const EXPIRES_IN: &str = "expires-in";
 
-/// The same as a point in time, in seconds since the Unix epoch.
+/// Name of the capture that is the end of the token; see [`timestamp`]. Not a secret.
 const EXPIRES_AT: &str = "expires-at";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// 6 November 1994, 08:49:37 GMT.
+    const NOW: Timestamp = Timestamp::from_millis(784_111_777_000);
+
+    /// The expiry that a token response sets, by the name of the capture.
+    fn expires_at(capture: &str, value: &Value) -> Option<Timestamp> {
+        let captures = [
+            ("/access_token".to_owned(), "access-token".to_owned()),
+            ("/expiry".to_owned(), capture.to_owned()),
+        ];
+        let body = json!({"access_token": "t", "expiry": value});
+        capture_tokens(&captures, &body, NOW).unwrap().expires_at
+    }
+
+    #[test]
+    fn expires_at_may_be_a_number_or_rfc_3339() {
+        let at = |millis| Some(Timestamp::from_millis(millis));
+        for (value, expected) in [
+            (json!(1_780_000_000), at(1_780_000_000_000)),
+            (json!(1_780_000_000.5), at(1_780_000_000_500)),
+            (json!("1780000000"), at(1_780_000_000_000)),
+            (json!("2026-05-28T20:26:40Z"), at(1_780_000_000_000)),
+            (json!("2026-05-28T20:26:40.25Z"), at(1_780_000_000_250)),
+            (json!("2026-05-28T22:26:40+02:00"), at(1_780_000_000_000)),
+            (
+                json!("2026-05-28t15:26:40.123456789-05:00"),
+                at(1_780_000_000_123),
+            ),
+        ] {
+            assert_eq!(expires_at(EXPIRES_AT, &value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn expiry_that_cannot_be_read_is_unknown() {
+        for value in [
+            json!("soon"),
+            json!(""),
+            json!("2026-05-28"),
+            json!("2026-05-28T20:26:40"),
+            json!("2026-13-28T20:26:40Z"),
+            json!("1960-01-01T00:00:00Z"),
+            json!(-1),
+            json!(true),
+            json!({"seconds": 1}),
+            Value::Null,
+        ] {
+            assert_eq!(expires_at(EXPIRES_AT, &value), None, "{value}");
+        }
+        assert_eq!(expires_at(EXPIRES_IN, &json!("2026-05-28T20:26:40Z")), None);
+    }
+
+    #[test]
+    fn expires_in_counts_from_now() {
+        for value in [json!(60), json!("60")] {
+            let expected = Some(NOW + Duration::from_secs(60));
+            assert_eq!(expires_at(EXPIRES_IN, &value), expected);
+        }
+    }
+}

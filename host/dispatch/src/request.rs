@@ -3,6 +3,8 @@
 //! A plan comes from a plugin, so everything in it is checked: the origin, the headers, and the places
 //! of secrets.
 
+mod account;
+mod error;
 mod planner;
 mod secrets;
 
@@ -12,15 +14,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
-use jackfield_auth::{Access, RefreshJob};
 use jackfield_credential::Credential;
-use jackfield_dialect::json::{self, PatchError};
-use secrecy::{ExposeSecret, SecretString};
+use jackfield_dialect::json;
+use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::plan::{Plan, PlannedBody, UpstreamRequest};
 use crate::snapshot::Provider;
 
+pub(crate) use account::Account;
+pub(crate) use error::PlanError;
 pub(crate) use planner::Planner;
 use secrets::SecretPlacer;
 
@@ -49,94 +52,6 @@ pub(crate) enum Recipient {
     /// A token endpoint, which may belong to a third party: the credential's own headers are not sent
     /// there.
     TokenEndpoint,
-}
-
-/// A credential whose secrets a request may carry.
-pub(crate) trait Account: Sync {
-    /// The credential.
-    fn credential(&self) -> &Credential;
-    /// Its secret of this name.
-    fn secret(&self, name: &str) -> Option<&SecretString>;
-    /// The proxy of its connections.
-    fn proxy(&self) -> Option<&SecretString>;
-}
-
-impl Account for Access {
-    fn credential(&self) -> &Credential {
-        self.credential()
-    }
-
-    fn secret(&self, name: &str) -> Option<&SecretString> {
-        self.secret(name)
-    }
-
-    fn proxy(&self) -> Option<&SecretString> {
-        self.proxy().map(AsRef::as_ref)
-    }
-}
-
-impl Account for RefreshJob {
-    fn credential(&self) -> &Credential {
-        &self.credential
-    }
-
-    fn secret(&self, name: &str) -> Option<&SecretString> {
-        self.secrets.get(name)
-    }
-
-    fn proxy(&self) -> Option<&SecretString> {
-        self.proxy.as_deref()
-    }
-}
-
-/// What is wrong with a plan. The subject of each message is the plan. No message contains a secret.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PlanError {
-    /// It captures secrets of a response that is not a token endpoint's.
-    #[error("it captures secrets, which only `refresh` and `authorize` may")]
-    Captures,
-    /// The host sets this header itself.
-    #[error("it sets the header `{0}`, which the host sets")]
-    ConnectionHeader(HeaderName),
-    /// A form field for a secret, but the body is not UTF-8.
-    #[error("it puts a secret into a form, but the body is not text")]
-    FormNotText,
-    /// A name that HTTP does not allow for a header.
-    #[error("{0:?} is not a valid header name")]
-    HeaderName(String),
-    /// The secret contains bytes that HTTP does not allow in a header.
-    #[error("the secret is not a valid value for the header `{0}`")]
-    HeaderValue(HeaderName),
-    /// A JSON pointer for a secret that does not fit the body.
-    // Without the cause, which could contain the secret.
-    #[error("its JSON pointer for a secret does not fit the body")]
-    JsonPointer,
-    /// An origin that neither the provider nor a grant allows.
-    #[error(
-        "its URL has the origin {named}, but the credential is bound to {bound}; another origin must \
-         be declared by the executor (`hosts`) and granted by the operator"
-    )]
-    Origin {
-        /// The origin of the URL.
-        named: String,
-        /// The provider's own origin.
-        bound: String,
-    },
-    /// A patch of the client's body that cannot be applied.
-    #[error("its patch: {0}")]
-    Patch(PatchError),
-    /// A secret for a body that the executor did not write.
-    #[error("it puts a secret into the client's body; secrets go only into a body of its own")]
-    SecretInClientBody,
-    /// A scheme of authentication that this host does not have.
-    #[error("this host does not know the scheme `{0}`")]
-    UnknownScheme(String),
-    /// The credential has no secret of this name.
-    #[error("the credential has no secret `{0}`")]
-    UnknownSecret(String),
-    /// User information in the URL.
-    #[error("its URL contains a user or a password; name a secret instead")]
-    UserInUrl,
 }
 
 /// Builds the request that a plan describes.
@@ -182,7 +97,8 @@ fn check_origin(url: &Url, bounds: &Bounds<'_>) -> Result<(), PlanError> {
         base_url, grants, ..
     } = bounds.provider;
     let granted = || grants.iter().any(|grant| same_origin(url, grant));
-    if !same_origin(url, base_url) && !(granted() && declares(bounds.hosts, url)) {
+    let allowed = same_origin(url, base_url) || (granted() && declares(bounds.hosts, url));
+    if !allowed {
         return Err(PlanError::Origin {
             named: url.origin().ascii_serialization(),
             bound: base_url.origin().ascii_serialization(),

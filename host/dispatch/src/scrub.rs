@@ -1,29 +1,37 @@
-//! Keeps secrets out of what a provider says. Some providers repeat the key that they refuse: it
-//! must reach neither clients nor logs.
+//! Removes secrets from providers' messages. Some providers repeat the key that they reject; it must
+//! reach neither clients nor logs.
 
 use jackfield_auth::Lease;
 use jackfield_credential::Failure;
 use memchr::memmem;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
-/// Takes the secrets of this lease out of a failure's message.
+/// Replaces the secrets of this lease in a failure's message.
 pub(crate) fn scrub(lease: &Lease, failure: &mut Failure) {
-    for secret in secrets(lease) {
-        if failure.message.contains(secret) {
-            failure.message = failure.message.replace(secret, "[secret]");
+    replace_secrets(&mut failure.message, secrets(lease));
+}
+
+/// Replaces all these secrets in a message by `[secret]`. Empty secrets are ignored.
+pub(crate) fn replace_secrets<'a>(
+    message: &mut String,
+    secrets: impl Iterator<Item = &'a SecretString>,
+) {
+    for secret in secrets.map(ExposeSecret::expose_secret) {
+        if !secret.is_empty() && message.contains(secret) {
+            *message = message.replace(secret, "[secret]");
         }
     }
 }
 
-/// Whether a text holds a secret of this lease.
+/// Whether a text contains a secret of this lease.
 pub(crate) fn shows_secret(lease: &Lease, text: &[u8]) -> bool {
-    secrets(lease).any(|secret| memmem::find(text, secret.as_bytes()).is_some())
+    secrets(lease).any(|secret| {
+        let secret = secret.expose_secret();
+        !secret.is_empty() && memmem::find(text, secret.as_bytes()).is_some()
+    })
 }
 
-fn secrets(lease: &Lease) -> impl Iterator<Item = &str> {
+fn secrets(lease: &Lease) -> impl Iterator<Item = &SecretString> {
     let fields = lease.credential().secret_fields.iter();
-    fields
-        .filter_map(|field| lease.secret(field))
-        .map(ExposeSecret::expose_secret)
-        .filter(|secret| !secret.is_empty())
+    fields.filter_map(|field| lease.secret(field))
 }

@@ -1,4 +1,5 @@
-//! Everything that can be swapped, immutable: a call holds one snapshot to its last byte.
+//! The snapshot: configuration and plugins, immutable. A call keeps one snapshot to its last byte; a
+//! change stores a new snapshot.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,27 +13,26 @@ use crate::error::CallError;
 use crate::fallback::Fallback;
 use crate::port::{Executor, Selector};
 
-/// Routes, plugins and policies, as they stand for one call.
+/// The configuration and the plugins that a call uses.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Counts the snapshots.
+    /// The number of the snapshot, from 0.
     pub generation: u64,
-    /// The number of the configuration that it is of, as leases carry it.
+    /// The number of the configuration, which leases carry as well.
     pub configuration: u64,
     /// The providers by name.
     pub providers: BTreeMap<ProviderName, Provider>,
-    /// The plugins that serve. They change apart from the configuration, and as one value: a change
-    /// of either leaves the other alone.
+    /// The serving plugins. One value, so that a reload carries over one field.
     pub plugins: Arc<Plugins>,
-    /// How credentials are chosen.
+    /// How credentials are picked.
     pub routing: Routing,
-    /// When and how often a call is tried.
+    /// When and how often a call is retried.
     pub retry: RetryPolicy,
-    /// How long anything may take.
+    /// Time limits of a call.
     pub timeouts: Timeouts,
 }
 
-/// The plugins that serve, by name.
+/// The serving plugins, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Plugins {
     /// The executors.
@@ -63,7 +63,7 @@ impl Snapshot {
         }
     }
 
-    /// A provider, and the executor that speaks to it.
+    /// A provider and its executor.
     pub(crate) fn serving(
         &self,
         name: &ProviderName,
@@ -84,28 +84,27 @@ impl Snapshot {
 pub struct Provider {
     /// The name of its executor.
     pub executor: Arc<str>,
-    /// Where its API begins. Plans may name its origin and those of `grants`.
+    /// The base URL of its API. Plans may use its origin, and those of `grants`.
     pub base_url: Arc<Url>,
     /// The executor's settings for it, as the text of a JSON object.
     pub settings: Arc<str>,
-    /// Origins that its executor may name beside its own, if it says that it wants to: a token
-    /// endpoint.
+    /// Further origins that plans may use if the executor declares their hosts, such as a token
+    /// endpoint's.
     pub grants: Vec<Url>,
 }
 
-/// How credentials are chosen.
+/// How credentials are picked.
 #[derive(Debug, Clone)]
 pub struct Routing {
     /// The name of the selector.
     pub selector: Arc<str>,
     /// Its settings, as the text of a JSON object.
     pub settings: Arc<str>,
-    /// Models that take another's place when it cannot be had, by the name that clients use for that
-    /// other one; tried in order.
+    /// Fallback models, in order, by the client's name for the model that they replace.
     pub fallbacks: BTreeMap<Arc<str>, Vec<Fallback>>,
-    /// How long a call may wait for room, where credentials have as much under way as they may.
+    /// How long a call may wait in the queue when all credentials are busy.
     pub queue_timeout: Duration,
-    /// Where a call's session stands, the first that counts first.
+    /// Where a call names its session; the first place with a value counts. Empty turns affinity off.
     pub affinity: Vec<AffinityKey>,
 }
 
@@ -121,7 +120,7 @@ impl Default for Routing {
     }
 }
 
-/// When and how often a call is tried.
+/// When and how often a call is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Rounds over the pool, at least 1.
@@ -130,7 +129,7 @@ pub struct RetryPolicy {
     pub max_wait: Duration,
     /// Credentials tried in one call; 0 for all.
     pub max_credentials: u32,
-    /// How many further attempts there may be after failures that are the provider's or the way's.
+    /// Budget of the attempts after failures of the provider or the transport.
     pub budget: BudgetPolicy,
 }
 
@@ -145,16 +144,16 @@ impl Default for RetryPolicy {
     }
 }
 
-/// How long anything may take.
+/// Time limits of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Making a connection.
+    /// Connecting.
     pub connect: Duration,
-    /// From sending a request to the first byte of the answer's body.
+    /// From sending a request to the first byte of the response's body.
     pub first_byte: Duration,
-    /// Silence in an answer.
+    /// Between two chunks of a response.
     pub idle: Duration,
-    /// A whole call, its retries and its stream included.
+    /// A whole call, including retries and the stream.
     pub total: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Counts of tokens that no provider gave: the host's own estimate takes their place.
+//! Token counts by the host's own estimate, for calls that no provider counted.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ use crate::call::{Call, ClientResponse, Operation, ResponseBody};
 use crate::context::CallContext;
 use crate::error::CallError;
 
-/// The answer to a call for which [`may_estimate`] holds. The turn is over when the work is, even if the
-/// client has left before.
+/// Estimates the tokens of a call for which [`may_estimate`] holds. The permit is released when the work
+/// ends, even if the client has disconnected.
 pub(crate) async fn estimate(
     error: CallError,
     context: &Arc<CallContext>,
     permit: OwnedSemaphorePermit,
 ) -> Result<ClientResponse, CallError> {
     let context = Arc::clone(context);
-    // Some hundred milliseconds of work for long bodies: not on the threads that serve everybody.
+    // Long bodies take some hundred milliseconds, which would block an async worker thread.
     let counted = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         estimated_response(&context.call)
@@ -29,19 +29,19 @@ pub(crate) async fn estimate(
     match counted.await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(refusal)) => Err(CallError::Untranslatable(refusal)),
-        // It was cancelled or it panicked, and what failed before says more.
+        // The task was cancelled or panicked. The original error says more.
         Err(_) => Err(error),
     }
 }
 
-/// Whether an estimate is better than this failure, which says nothing of the request itself.
+/// Whether to estimate after this error: it is not the request's fault.
 pub(crate) fn may_estimate(error: &CallError, context: &CallContext) -> bool {
     if context.call.operation != Operation::CountTokens {
         return false;
     }
     match error {
-        // What one provider's dialect has no words for can be counted all the same; a request that is
-        // wrong in its own is refused by the estimate.
+        // A request that a provider's dialect cannot express can still be counted. The estimate itself
+        // refuses a request that is invalid in the client's dialect.
         CallError::Untranslatable(_)
         | CallError::NotSupported { .. }
         | CallError::Plugin(_)

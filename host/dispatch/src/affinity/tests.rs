@@ -1,4 +1,4 @@
-//! Where a session is found, and that its hash stays.
+//! Where sessions are found, and that their hashes are stable.
 
 use http::HeaderValue;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! What the journal keeps of a call, as it is shown: plain data, to be written as JSON.
+//! The records of the call log, as the admin API shows them: plain data, serialized as JSON.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,43 +8,43 @@ use jackfield_dialect::ir::Warning;
 use jackfield_dialect::{Usage, truncate};
 use serde::Serialize;
 
-/// What was decided of one call, and why.
+/// What was decided for one call, and why.
 #[derive(Debug, Clone, Serialize)]
 pub struct RequestRecord {
-    /// The call's id, as in the header `x-jackfield-request-id`.
+    /// The id of the call, as in the header `x-jackfield-request-id`.
     pub id: Arc<str>,
-    /// When it began, in milliseconds since the Unix epoch.
+    /// When the call began, in milliseconds since the Unix epoch.
     pub started_ms: u64,
-    /// What the client speaks.
+    /// The dialect of the client.
     pub dialect: &'static str,
-    /// What was asked for.
+    /// The operation: `generate`, `count-tokens` or `embed`.
     pub operation: &'static str,
-    /// The client's name of the model; cut at 256 bytes.
+    /// The client's name for the model, at most 256 bytes.
     pub model: Arc<str>,
-    /// The name of the client's key.
+    /// The name of the client key.
     pub principal: Arc<str>,
-    /// Whether the client asked for a stream.
+    /// Whether the client requested a stream.
     pub stream: bool,
-    /// What of the request the provider's dialect could not express.
+    /// Parts of the request that the provider's dialect cannot express.
     pub warnings: Vec<WarningRecord>,
-    /// What the answer cost, as far as the provider told.
+    /// Token usage, if the provider reported it.
     pub usage: Option<UsageRecord>,
-    /// What was decided, in order.
+    /// The decisions, in order.
     pub steps: Vec<TimedStep>,
-    /// How many steps there were beyond those that are kept.
+    /// The number of steps that were not stored.
     pub steps_dropped: u32,
-    /// How it ended; none while it is under way.
+    /// How the call ended; `None` while it runs.
     pub outcome: Option<CallOutcome>,
-    /// When it ended, in milliseconds since the Unix epoch. A stream ends with its last byte.
+    /// When the call ended, in milliseconds since the Unix epoch. A stream ends with its last byte.
     pub ended_ms: Option<u64>,
 }
 
-/// Something of a request that did not come through a translation.
+/// A member of a request that a translation dropped or changed.
 #[derive(Debug, Clone, Serialize)]
 pub struct WarningRecord {
-    /// The member, as the client's dialect calls it; cut at 128 bytes.
+    /// The member, by its name in the client's dialect, at most 128 bytes.
     pub field: String,
-    /// What became of it.
+    /// What happened to the member.
     #[serde(rename = "action")]
     pub what: String,
 }
@@ -58,16 +58,16 @@ impl From<&Warning> for WarningRecord {
     }
 }
 
-/// What an answer cost, in tokens.
+/// Token usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct UsageRecord {
-    /// Tokens read, cached ones included.
+    /// Input tokens, including cached ones.
     pub input: u64,
-    /// Tokens written, reasoning included.
+    /// Output tokens, including reasoning.
     pub output: u64,
-    /// Of `input`, those from a cache.
+    /// Input tokens that came from a cache.
     pub cached_input: u64,
-    /// Of `output`, those spent on reasoning.
+    /// Output tokens of the reasoning.
     pub reasoning: u64,
 }
 
@@ -88,12 +88,12 @@ impl From<Usage> for UsageRecord {
     }
 }
 
-/// A step, and when it was.
+/// A step and its time.
 #[derive(Debug, Clone, Serialize)]
 pub struct TimedStep {
     /// Milliseconds since the call began.
     pub after_ms: u64,
-    /// What it was.
+    /// The step.
     #[serde(flatten)]
     pub step: Step,
 }
@@ -104,11 +104,11 @@ pub struct TimedStep {
 pub enum Step {
     /// A credential was chosen.
     Picked(PickStep),
-    /// Nobody was fit.
+    /// No credential was available.
     Unavailable {
         /// The round, from 1.
         round: u32,
-        /// How many credentials, and why; none where no credential serves the model.
+        /// The counts by reason; `None` if no credential serves the model.
         #[serde(flatten)]
         reasons: Option<UnavailableCounts>,
     },
@@ -116,95 +116,95 @@ pub enum Step {
     Attempt(AttemptStep),
     /// The call waited.
     Wait {
-        /// For what.
+        /// Why it waited.
         #[serde(rename = "for")]
         reason: WaitReason,
-        /// For how long, in milliseconds.
+        /// How long it waited, in milliseconds.
         ms: u64,
     },
-    /// A credential's tokens were to be renewed.
+    /// The tokens of a credential were refreshed, or the refresh failed.
     Refresh {
-        /// Whose.
+        /// The credential.
         credential: Arc<str>,
-        /// Why there are no new ones; none if there are.
+        /// Why the refresh failed; `None` if it succeeded.
         error: Option<String>,
     },
-    /// Another model takes the place of the one that was asked for.
+    /// Another model replaces the previous one.
     Fallback {
         /// The other model.
         to: Arc<str>,
-        /// What was wrong with the one before: a kind of failure, or `unavailable`.
+        /// Why the previous model failed: a kind of failure, or a label such as `unavailable`.
         reason: Arc<str>,
     },
     /// The provider's retry budget allowed no further attempt.
     BudgetExhausted {
-        /// Which provider.
+        /// The provider.
         provider: Arc<str>,
     },
-    /// No credential had room in time.
+    /// The wait for free capacity failed.
     QueueFailed {
         /// Why.
         error: String,
     },
 }
 
-/// Who was chosen, and by whom.
+/// A selection.
 #[derive(Debug, Clone, Serialize)]
 pub struct PickStep {
     /// The credential.
     pub credential: Arc<str>,
     /// The round, from 1.
     pub round: u32,
-    /// How many there were to choose from,
+    /// The number of candidates. All have the same priority.
     pub candidates: usize,
-    /// all of this priority.
+    /// The priority of the candidates.
     pub priority: i32,
-    /// Why the selector did not choose, so that the first one was taken; none if it did.
+    /// Why the selector failed, so that the first candidate was taken; `None` if it succeeded.
     pub selector_fault: Option<String>,
 }
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Serialize)]
 pub struct AttemptStep {
-    /// With which credential.
+    /// The credential.
     pub credential: Arc<str>,
-    /// Whose that is.
+    /// The provider of the credential.
     pub provider: Arc<str>,
-    /// The provider's name of the model.
+    /// The provider's name for the model.
     pub model: Arc<str>,
-    /// Whether it was to find out if a long cooldown is still needed.
+    /// Whether the attempt was a probe of a cooling credential.
     pub probe: bool,
-    /// How long it took, in milliseconds.
+    /// The duration, in milliseconds.
     pub ms: u64,
-    /// After how many milliseconds the answer's first byte came, if one did.
+    /// Time to the first byte of the response, in milliseconds, if one arrived.
     pub first_byte_ms: Option<u64>,
-    /// What came of it.
+    /// The result.
     #[serde(flatten)]
     pub outcome: AttemptOutcome,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum AttemptOutcome {
-    /// The client left, or the call's time was over.
+    /// The client disconnected, or the call timed out.
     Cancelled,
-    /// The provider, or the way to it, failed.
+    /// The provider or the connection to it failed.
     Failed {
-        /// Whose fault it is.
+        /// What failed: request, model, credential, provider or transport.
         scope: &'static str,
-        /// Of what kind.
+        /// The kind of failure.
         kind: String,
-        /// The provider's status.
+        /// The provider's status code.
         status: Option<u16>,
-        /// One sentence for people, without secrets; cut at 512 bytes.
+        /// A sentence for people, without secrets, at most 512 bytes.
         message: String,
-        /// How long the provider asks to be left alone, in milliseconds.
+        /// The provider's retry-after, in milliseconds.
         retry_after_ms: Option<u64>,
     },
-    /// The answer was whole.
+    /// The response was complete.
     Success,
-    /// It says nothing of the credential: a plugin failed, or new tokens mended it.
+    /// The result says nothing about the credential: a plugin failed, or a refresh follows.
     Inconclusive,
 }
 
@@ -231,7 +231,7 @@ impl AttemptOutcome {
     }
 }
 
-/// How many credentials were unfit, and why; see [`Reasons`].
+/// How many credentials were unavailable, by reason; see [`Reasons`].
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct UnavailableCounts {
     disabled: u32,
@@ -241,12 +241,12 @@ pub struct UnavailableCounts {
     probing: u32,
     busy: u32,
     rounds_exhausted: u32,
-    /// In how many milliseconds the first of the cooling ones is back.
+    /// How long until the first of the cooling ones becomes available, in milliseconds.
     retry_in_ms: Option<u64>,
 }
 
 impl UnavailableCounts {
-    /// The counts, as they stand now.
+    /// The counts; `now` turns the retry time into a duration.
     pub(crate) fn of(reasons: &Reasons, now: Timestamp) -> Self {
         Self {
             disabled: reasons.disabled,
@@ -261,15 +261,15 @@ impl UnavailableCounts {
     }
 }
 
-/// What a call waited for.
+/// Why a call waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaitReason {
     /// The end of a cooldown.
     Cooldown,
-    /// Room with a credential.
+    /// Free capacity of a credential.
     Queue,
-    /// Its selector.
+    /// The selector required it.
     Selector,
 }
 
@@ -277,20 +277,20 @@ pub enum WaitReason {
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum CallOutcome {
-    /// With an answer, to its last byte.
+    /// The response is complete.
     Completed,
-    /// With an answer that broke off.
+    /// The response failed after its first content.
     Interrupted {
-        /// Why; cut at 512 bytes.
+        /// Why, at most 512 bytes.
         message: String,
     },
-    /// The client left.
+    /// The client disconnected.
     Cancelled,
-    /// With an error.
+    /// The client received an error.
     Failed {
-        /// Its code, as the client was told.
+        /// The code of the error.
         code: &'static str,
-        /// Why; cut at 512 bytes.
+        /// Why, at most 512 bytes.
         message: String,
     },
 }
@@ -310,12 +310,12 @@ impl CallOutcome {
     }
 }
 
-/// Whole milliseconds.
+/// The duration in whole milliseconds, at most `u64::MAX`.
 pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The same text, if it is short; otherwise its beginning.
+/// The text if it is short enough, otherwise a truncated copy.
 pub(super) fn short(text: &Arc<str>, bytes_max: usize) -> Arc<str> {
     if text.len() <= bytes_max {
         return Arc::clone(text);
@@ -323,11 +323,11 @@ pub(super) fn short(text: &Arc<str>, bytes_max: usize) -> Arc<str> {
     Arc::from(truncate(text, bytes_max))
 }
 
-/// A client's name of a model, in bytes: one may be as long as a body.
+/// The longest name of a model, in bytes. A client's may be as long as its body.
 pub(super) const NAME_BYTES_MAX: usize = 256;
 
-/// The name of a member, in bytes: a client may make one up as long as its body.
+/// The longest name of a member, in bytes. A client's may be as long as its body.
 const FIELD_BYTES_MAX: usize = 128;
 
-/// One long sentence, in bytes.
+/// The longest message, in bytes: one long sentence.
 const MESSAGE_BYTES_MAX: usize = 512;

@@ -1,4 +1,4 @@
-//! What is kept, for how long, and how it is shown.
+//! What the log stores, for how long, and how it is serialized.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ fn call(id: &str, model: &str) -> Call {
         operation: Operation::Generate,
         model: Arc::from(model),
         stream: Some(StreamFraming::Events),
-        body: Bytes::from_static(b"the client's words"),
+        body: Bytes::from_static(b"the client's text"),
         headers: Arc::new(HeaderMap::new()),
         principal: Arc::from("team-a"),
         affinity: None,

@@ -1,4 +1,4 @@
-//! When to come back and what is left, as providers tell it in headers and bodies.
+//! Retry delays and quotas, in headers and bodies of providers.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a provider tells of time and of quotas, in headers, bodies and sentences. Pure.
+//! Reads retry delays and quotas from headers, bodies and messages. Pure.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,9 @@ use http::{HeaderMap, StatusCode};
 use jackfield_credential::{Quota, Timestamp};
 use serde_json::Value;
 
-/// How long a provider asks to be left alone. The first of these that is there:
+use crate::clock;
+
+/// Returns how long to wait before the next request. The first of these that is present counts:
 ///
 /// | where | form | source |
 /// |---|---|---|
@@ -14,11 +16,11 @@ use serde_json::Value;
 /// | `retry-after` | seconds or a date | RFC 9110, section 10.2.3 |
 /// | a `google.rpc.RetryInfo` in the body | `retryDelay` such as `34.07s` | google.rpc, error details |
 /// | `error.resets_in_seconds`, `error.resets_at` in the body | seconds; seconds since 1970 | OpenAI, Codex usage limits |
-/// | the window of a quota of which nothing is left | see [`quota`] | |
-/// | `try again in 6m0s` in the sentence | as in Go | OpenAI, Groq |
+/// | the reset of a quota that is used up | see [`quota`] | |
+/// | `try again in 6m0s` in the message | as in Go | OpenAI, Groq |
 ///
-/// All but the headers' own hint are believed only with 429, 503 and 529: elsewhere they say how
-/// quotas stand, not what was wrong.
+/// All but the first two count only with the statuses 429, 503 and 529. With other statuses they
+/// describe the quotas, not the cause of the error.
 pub(crate) fn retry_after(
     status: StatusCode,
     headers: &HeaderMap,
@@ -61,16 +63,19 @@ fn from_body(body: &[u8], now: Timestamp) -> Option<Duration> {
             .filter(|_| kind.ends_with("google.rpc.RetryInfo"));
         go_duration(delay?.as_str()?)
     });
-    let counted = || seconds(error.get("resets_in_seconds")?.as_f64()?);
-    let dated = || {
+    let resets_in = || seconds(error.get("resets_in_seconds")?.as_f64()?);
+    let resets_at = || {
         let at = seconds(error.get("resets_at")?.as_f64()?)?;
         Some((Timestamp::default() + at).saturating_since(now))
     };
-    let stated = || from_message(error.get("message")?.as_str()?);
-    delay.or_else(counted).or_else(dated).or_else(stated)
+    let in_message = || from_message(error.get("message")?.as_str()?);
+    delay
+        .or_else(resets_in)
+        .or_else(resets_at)
+        .or_else(in_message)
 }
 
-/// What a sentence such as `Please try again in 7.66s.` asks for.
+/// The delay in a message such as `Please try again in 7.66s.`
 pub(super) fn from_message(message: &str) -> Option<Duration> {
     const MARKER: &str = "try again in ";
     let lower = message.to_ascii_lowercase();
@@ -79,7 +84,7 @@ pub(super) fn from_message(message: &str) -> Option<Duration> {
     go_duration(duration.trim_end_matches(['.', ',']))
 }
 
-/// How the tightest of the quotas that an answer tells of stands; none if it tells of none.
+/// Returns the tightest quota in the headers of a response; `None` if they contain no quota.
 ///
 /// | headers | reset | source |
 /// |---|---|---|
@@ -87,7 +92,7 @@ pub(super) fn from_message(message: &str) -> Option<Duration> {
 /// | `x-ratelimit-{limit,remaining,reset}` | milliseconds since 1970 | OpenRouter, limits |
 /// | `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}` | RFC 3339 | Anthropic, rate limits |
 pub(crate) fn quota(headers: &HeaderMap, now: Timestamp) -> Option<Quota> {
-    // Nearly all answers of most providers have none of them.
+    // Most responses have none of them: one pass over the names is cheaper than 21 look-ups.
     let is_rate_limit = |name: &http::HeaderName| name.as_str().contains("ratelimit");
     if !headers.keys().any(is_rate_limit) {
         return None;
@@ -103,7 +108,7 @@ fn quotas(headers: &HeaderMap, now: Timestamp) -> impl Iterator<Item = Quota> {
             return None;
         }
         let permille = (remaining / limit * 1_000.0).clamp(0.0, 1_000.0);
-        // A little that is left is not nothing.
+        // A small rest must not round down to zero, which means that the quota is used up.
         let left = if remaining > 0.0 {
             permille.max(1.0)
         } else {
@@ -122,7 +127,7 @@ fn quotas(headers: &HeaderMap, now: Timestamp) -> impl Iterator<Item = Quota> {
     })
 }
 
-/// Limit, remaining, reset.
+/// The names of the headers: limit, remaining, reset.
 const QUOTAS: [[&str; 3]; 7] = [
     [
         "x-ratelimit-limit-requests",
@@ -161,8 +166,8 @@ const QUOTAS: [[&str; 3]; 7] = [
     ],
 ];
 
-/// A point in time in any of the forms that providers have for it. A bare number is told by its
-/// size: a count of seconds, seconds since 1970, or milliseconds since 1970.
+/// Parses a reset time in any of the providers' formats. The size of a bare number decides whether it
+/// is a delay in seconds, seconds since 1970, or milliseconds since 1970.
 fn reset_time(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Ok(number) = text.parse::<f64>() {
         let ms = number > EPOCH_MS_MIN;
@@ -177,14 +182,14 @@ fn reset_time(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Some(time) = go_duration(text) {
         return Some(now + time);
     }
-    timestamp(humantime::parse_rfc3339(text).ok()?)
+    clock::parse_rfc3339(text)
 }
 
-/// The year 2001 in seconds, and in milliseconds the same: no wait is as long, no date as early.
+/// September 2001 as seconds, and as milliseconds, since 1970: no delay is as long, and no reset as early.
 const EPOCH_SECONDS_MIN: f64 = 1e9;
 const EPOCH_MS_MIN: f64 = 1e12;
 
-/// A time as Go writes it: `6m0s`, `1.5s`, `862ms`.
+/// A duration in Go's format: `6m0s`, `1.5s`, `862ms`.
 fn go_duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = 0.0;

@@ -1,8 +1,8 @@
-//! The table of the host's own rules: what an error answer means, and who says so.
+//! The table of the host's rules: what each error response means, and the source of each rule.
 //!
-//! The first rule that fits counts, so that the finest come first: challenges, then words that mean one
-//! thing, then sentences, then statuses. A rule with the status [`NONE`] also judges errors that came
-//! inside an answer of good status.
+//! The first rule that matches counts, so the most specific ones come first: challenges, then codes, then
+//! phrases, then statuses. Rules with the status [`NONE`] also match errors inside a response with a
+//! success status. The sources "CLIProxyAPI 1.19" name sections of the compatibility rules (`host/auth`).
 
 use std::ops::RangeInclusive;
 
@@ -12,43 +12,44 @@ use super::CONTEXT_LENGTH;
 
 /// One rule.
 pub(super) struct Rule {
-    /// The status codes that it judges.
+    /// The status codes that the rule matches.
     pub(super) status: Statuses,
-    /// What else must hold.
+    /// The condition on the error's texts.
     pub(super) matcher: Matcher,
-    /// Whose fault it is, and of what kind.
+    /// The scope and the kind of the failure.
     pub(super) classification: (Scope, &'static str),
-    /// Where it is written down.
+    /// The document that says so.
     #[cfg_attr(
         not(test),
-        expect(dead_code, reason = "for people who ask why, and for the tests")
+        expect(dead_code, reason = "documents the rule, and tests read it")
     )]
     pub(super) source: &'static str,
 }
 
-/// What an error answer tells beside its status.
+/// What a rule looks for beside the status.
 pub(super) enum Matcher {
-    /// Whatever it is.
+    /// Matches every error.
     Anything,
-    /// A page on which a browser is to prove that it is none of ours.
+    /// A bot-challenge page.
     Challenge,
-    /// One of these as the error's code, type or status, or as all that it says. In lower case.
+    /// The error's code, type or status, or its whole message, is one of these. In lower case.
     Code(&'static [&'static str]),
-    /// One of these within its sentence. In lower case.
+    /// The message contains one of these. In lower case.
     Phrase(&'static [&'static str]),
 }
 
 type Statuses = &'static [RangeInclusive<u16>];
 
-/// No status at all: an error inside an answer of good status.
+/// Stands for an error inside a response with a success status.
 pub(super) const NONE: u16 = 0;
 
 const ANY: Statuses = &[NONE..=NONE, 400..=999];
 
-/// What providers answer of the request, the model or the account with any status of the client's.
+/// All client errors: providers report faults of the request, the model and the account with any of
+/// them.
 const CLIENTS: Statuses = &[NONE..=NONE, 400..=499];
 
-/// The statuses of requests that are wrong; providers use them for accounts and models as well.
+/// Statuses of invalid requests. Providers use them for accounts and models as well.
 const INVALID_REQUEST: Statuses = &[
     NONE..=NONE,
     400..=400,
@@ -79,21 +80,21 @@ const fn rule(
 use Matcher::{Anything, Challenge, Code, Phrase};
 use Scope::{Credential, Model, Provider, Request};
 
-/// The rules, the finest first.
+/// The rules, the most specific first.
 pub(super) const RULES: &[Rule] = &[
     // Not the provider's API at all.
     rule(
         &[403..=403, 429..=429, 503..=503],
         Challenge,
         (Provider, kind::OVERLOADED),
-        "Cloudflare, detecting a challenge page; seed 1.19",
+        "Cloudflare, detecting a challenge page; CLIProxyAPI 1.19",
     ),
     // The account, whatever the status.
     rule(
         &[NONE..=NONE, 400..=401, 403..=403],
         Code(&["invalid_grant"]),
         (Credential, kind::AUTHENTICATION),
-        "RFC 6749, section 5.2; seed 1.19",
+        "RFC 6749, section 5.2; CLIProxyAPI 1.19",
     ),
     rule(
         ACCOUNT,
@@ -142,7 +143,7 @@ pub(super) const RULES: &[Rule] = &[
         (Credential, kind::PERMISSION),
         "OpenAI, error codes, 403; Groq, errors",
     ),
-    // The request: it would be refused everywhere.
+    // The request: every provider would reject it.
     rule(
         CLIENTS,
         Code(&["context_length_exceeded", "string_above_max_length"]),
@@ -186,7 +187,7 @@ pub(super) const RULES: &[Rule] = &[
             "unsupported_model",
         ]),
         (Model, kind::UNSUPPORTED),
-        "OpenAI, error codes; Azure OpenAI, errors; seed 1.19",
+        "OpenAI, error codes; Azure OpenAI, errors; CLIProxyAPI 1.19",
     ),
     rule(
         INVALID_REQUEST,
@@ -194,7 +195,7 @@ pub(super) const RULES: &[Rule] = &[
         (Model, kind::PERMISSION),
         "Groq, errors",
     ),
-    // Sentences of providers that have no word for it.
+    // Phrases, of providers that have no code for it.
     rule(
         ACCOUNT,
         Phrase(&[
@@ -229,13 +230,13 @@ pub(super) const RULES: &[Rule] = &[
             "prompt is too long",
         ]),
         (Request, CONTEXT_LENGTH),
-        "OpenAI, Gemini API and Anthropic, error messages; seed 1.19",
+        "OpenAI, Gemini API and Anthropic, error messages; CLIProxyAPI 1.19",
     ),
     rule(
         &[404..=404],
         Phrase(&["items are not persisted"]),
         (Request, kind::INVALID),
-        "OpenAI, Responses with `store: false`; seed 1.19",
+        "OpenAI, Responses with `store: false`; CLIProxyAPI 1.19",
     ),
     rule(
         INVALID_REQUEST,
@@ -257,9 +258,9 @@ pub(super) const RULES: &[Rule] = &[
             "unsupported model",
         ]),
         (Model, kind::UNSUPPORTED),
-        "OpenAI, Codex with a subscription, 400; seed 1.19",
+        "OpenAI, Codex with a subscription, 400; CLIProxyAPI 1.19",
     ),
-    // Words inside a stream, for what a status says elsewhere.
+    // Codes inside a stream, in place of a status.
     rule(
         STREAM,
         Code(&[
@@ -303,45 +304,50 @@ pub(super) const RULES: &[Rule] = &[
         STREAM,
         Anything,
         (Provider, kind::TRANSIENT),
-        "nothing is known of it; seed 1.19",
+        "an unknown error; CLIProxyAPI 1.19",
     ),
     // Statuses.
     rule(
         &[401..=401],
         Anything,
         (Credential, kind::AUTHENTICATION),
-        "RFC 9110, 15.5.2; seed 1.8",
+        "RFC 9110, 15.5.2; CLIProxyAPI 1.8",
     ),
     rule(
         &[402..=402],
         Anything,
         (Credential, kind::BILLING),
-        "seed 1.8",
+        "CLIProxyAPI 1.8",
     ),
     rule(
         &[403..=403],
         Anything,
         (Model, kind::PERMISSION),
-        "seed 1.8",
+        "CLIProxyAPI 1.8",
     ),
-    rule(&[404..=404], Anything, (Model, kind::NOT_FOUND), "seed 1.8"),
+    rule(
+        &[404..=404],
+        Anything,
+        (Model, kind::NOT_FOUND),
+        "CLIProxyAPI 1.8",
+    ),
     rule(
         &[405..=407],
         Anything,
         (Model, kind::UNSUPPORTED),
-        "RFC 9110, 15.5.6: the executor's place is wrong",
+        "RFC 9110, 15.5.6: the executor uses a wrong URL",
     ),
     rule(
         &[408..=408],
         Anything,
         (Provider, kind::TRANSIENT),
-        "seed 1.8",
+        "CLIProxyAPI 1.8",
     ),
     rule(
         &[429..=429],
         Anything,
         (Model, kind::RATE_LIMIT),
-        "RFC 6585, section 4; seed 1.8",
+        "RFC 6585, section 4; CLIProxyAPI 1.8",
     ),
     rule(
         &[498..=498],
@@ -353,7 +359,7 @@ pub(super) const RULES: &[Rule] = &[
         &[400..=499],
         Anything,
         (Request, kind::INVALID),
-        "RFC 9110, 15.5; seed 1.19",
+        "RFC 9110, 15.5; CLIProxyAPI 1.19",
     ),
     rule(
         &[503..=503, 529..=529],
@@ -365,6 +371,6 @@ pub(super) const RULES: &[Rule] = &[
         ANY,
         Anything,
         (Provider, kind::TRANSIENT),
-        "seed 1.8 and 1.19",
+        "CLIProxyAPI 1.8 and 1.19",
     ),
 ];

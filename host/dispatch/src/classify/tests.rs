@@ -1,10 +1,10 @@
-//! The rules, by status, header and body: what providers are documented to answer, and what follows.
+//! The rules, by status, header and body: documented responses of providers, and their classification.
 
 use http::{HeaderName, HeaderValue};
 
 use super::*;
 
-/// What the table makes of one answer.
+/// The classification of one response.
 pub(super) fn failure_for(
     status: u16,
     headers: &[(&'static str, &'static str)],
@@ -32,7 +32,7 @@ fn classified(status: u16, body: &str) -> (Scope, String) {
 /// 6 November 1994, 08:49:37 GMT.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(784_111_777_000);
 
-/// Answers of providers as their documentation shows them, by status and body.
+/// Responses of providers as their documentation shows them, by status and body.
 const RESPONSES: &[(&str, u16, &str, Scope, &str)] = &[
     (
         "OpenAI, a wrong key",
@@ -70,7 +70,7 @@ const RESPONSES: &[(&str, u16, &str, Scope, &str)] = &[
         "not-found",
     ),
     (
-        "OpenAI, an item that was not kept",
+        "OpenAI, an item that was not stored",
         404,
         r#"{"error":{"message":"Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.","type":"invalid_request_error"}}"#,
         Scope::Request,
@@ -105,7 +105,7 @@ const RESPONSES: &[(&str, u16, &str, Scope, &str)] = &[
         "context-length",
     ),
     (
-        "Anthropic, too long with its answer",
+        "Anthropic, too long with its response",
         400,
         r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 190000 + 21333 > 200000, decrease input length or `max_tokens` and try again"}}"#,
         Scope::Request,
@@ -281,7 +281,10 @@ fn every_rule_has_a_source_and_is_reachable() {
                 });
                 first == Some(index)
             });
-            assert!(reached, "rule {index}, {text:?}, stands behind others");
+            assert!(
+                reached,
+                "rule {index}, {text:?}, is shadowed by an earlier rule"
+            );
         }
     }
 }
@@ -435,7 +438,7 @@ fn default_rules_classify_unclassified_errors() {
     let executor_refusal = |kind: &'static str, retry_after| Refusal {
         failure: Failure {
             retry_after,
-            ..new_failure(Scope::Credential, kind, "the guest's words".to_owned())
+            ..new_failure(Scope::Credential, kind, "the executor's text".to_owned())
         },
         response: Some(bytes::Bytes::from_static(b"for the client")),
     };
@@ -458,5 +461,8 @@ fn default_rules_classify_unclassified_errors() {
     }
     let own = executor_refusal("billing", None);
     let refusal = or_default_rules(own.clone(), &head, body, NOW);
-    assert_eq!(refusal.failure, own.failure, "a judgement stands as it is");
+    assert_eq!(
+        refusal.failure, own.failure,
+        "a classification is not changed"
+    );
 }

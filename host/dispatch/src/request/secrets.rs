@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use jackfield_dialect::json::{self, Patch};
 
-use super::PlanError;
+use super::error::PlanError;
 use crate::plan::{SecretPlace, UpstreamRequest};
 
 /// A request that gets its secrets.

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use secrecy::SecretString;
 
 use super::*;
 use crate::plan::{PlannedRequest, ResponseMode, SecretPlace};

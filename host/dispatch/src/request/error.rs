@@ -1,0 +1,54 @@
+//! What can be wrong with a plan.
+
+use http::HeaderName;
+use jackfield_dialect::json::PatchError;
+
+/// What is wrong with a plan. The subject of each message is the plan. No message contains a secret.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    /// It captures secrets of a response that is not a token endpoint's.
+    #[error("it captures secrets, which only `refresh` and `authorize` may")]
+    Captures,
+    /// The host sets this header itself.
+    #[error("it sets the header `{0}`, which the host sets")]
+    ConnectionHeader(HeaderName),
+    /// A form field for a secret, but the body is not UTF-8.
+    #[error("it puts a secret into a form, but the body is not text")]
+    FormNotText,
+    /// A name that HTTP does not allow for a header.
+    #[error("{0:?} is not a valid header name")]
+    HeaderName(String),
+    /// The secret contains bytes that HTTP does not allow in a header.
+    #[error("the secret is not a valid value for the header `{0}`")]
+    HeaderValue(HeaderName),
+    /// A JSON pointer for a secret that does not match the body.
+    // Without the cause, which could contain the secret.
+    #[error("its JSON pointer for a secret does not match the body")]
+    JsonPointer,
+    /// An origin that neither the provider nor a grant allows.
+    #[error(
+        "its URL has the origin {named}, but the credential is bound to {bound}; another origin must \
+         be declared by the executor (`hosts`) and granted by the operator"
+    )]
+    Origin {
+        /// The origin of the URL.
+        named: String,
+        /// The provider's own origin.
+        bound: String,
+    },
+    /// A patch of the client's body that cannot be applied.
+    #[error("its patch: {0}")]
+    Patch(PatchError),
+    /// A secret for a body that the executor did not write.
+    #[error("it puts a secret into the client's body; secrets go only into a body of its own")]
+    SecretInClientBody,
+    /// A scheme of authentication that this host does not have.
+    #[error("this host does not know the scheme `{0}`")]
+    UnknownScheme(String),
+    /// The credential has no secret of this name.
+    #[error("the credential has no secret `{0}`")]
+    UnknownSecret(String),
+    /// User information in the URL.
+    #[error("its URL contains a user or a password; name a secret instead")]
+    UserInUrl,
+}
