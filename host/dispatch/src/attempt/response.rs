@@ -41,7 +41,7 @@ pub(super) struct OpenReply<'a> {
 }
 
 impl<'a> Responded<'a> {
-    /// Opens the reply: the host's own, or through the plugin over as many round trips as it asks for.
+    /// Opens the reply: the host's own, or through the plugin over as many round trips as it requests.
     ///
     /// # Errors
     /// When the plugin fails, a further request fails, or the response cannot be translated.

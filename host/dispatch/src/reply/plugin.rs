@@ -33,11 +33,11 @@ pub(crate) struct PluginStream {
     returned_frames: bool,
     /// The usage that the plugin reported, or that the body contains.
     usage: Option<Usage>,
-    /// What [`Self::begin`] polled already.
-    begun: Option<Begun>,
+    /// What [`Self::begin`] has polled.
+    first_poll: Option<FirstPoll>,
 }
 
-struct Begun {
+struct FirstPoll {
     queue: VecDeque<Bytes>,
     polled: Polled,
 }
@@ -84,7 +84,7 @@ impl PluginStream {
             next: None,
             returned_frames: false,
             usage: None,
-            begun: None,
+            first_poll: None,
         }
     }
 
@@ -98,7 +98,7 @@ impl PluginStream {
                 return Ok(FirstStep::NextRequest { plan, reply });
             }
             if polled != Polled::Buffered || self.returned_frames {
-                self.begun = Some(Begun { queue, polled });
+                self.first_poll = Some(FirstPoll { queue, polled });
                 return Ok(FirstStep::Output(Box::new(self)));
             }
         }
@@ -149,9 +149,9 @@ impl PluginStream {
 
 impl ReplyStream for PluginStream {
     async fn poll(&mut self, queue: &mut VecDeque<Bytes>) -> Result<Polled, StreamError> {
-        if let Some(mut begun) = self.begun.take() {
-            queue.append(&mut begun.queue);
-            return Ok(begun.polled);
+        if let Some(mut first) = self.first_poll.take() {
+            queue.append(&mut first.queue);
+            return Ok(first.polled);
         }
         if self.ended {
             return Ok(Polled::End);

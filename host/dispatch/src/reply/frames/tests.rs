@@ -1,4 +1,4 @@
-//! The cutter: what a guest sees never depends on how the bytes were split.
+//! A plugin's frames never depend on how the bytes were split into chunks.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -31,7 +31,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn frames_do_not_depend_on_how_the_bytes_were_split(
+    fn frames_do_not_depend_on_chunk_boundaries(
         text in "(data: |event: |: |[a-c]|\n|\r\n|\r|\n\n){0,40}",
         places in prop::collection::vec(any::<Index>(), 0..12),
     ) {
@@ -44,7 +44,7 @@ proptest! {
     }
 
     #[test]
-    fn a_line_ends_at_its_line_feed_or_at_the_end(
+    fn line_ends_at_line_feed_or_end_of_body(
         text in "([a-c\r]|\n|\r\n){0,40}",
         places in prop::collection::vec(any::<Index>(), 0..12),
     ) {
@@ -79,7 +79,7 @@ fn whole_response_is_one_frame_even_if_empty() {
 }
 
 #[test]
-fn a_line_that_never_ends_is_given_up() {
+fn rejects_line_longer_than_limit() {
     let chunk = Bytes::from(vec![b'x'; 1 << 20]);
     let mut splitter = FrameSplitter::new(LINES);
     let mut frames = Vec::new();

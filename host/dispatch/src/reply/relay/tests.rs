@@ -1,4 +1,4 @@
-//! Pieces: whole events only, and without copying what lies inside a chunk.
+//! The relay forwards whole events only, and does not copy events that lie inside one chunk.
 
 use futures_util::stream;
 use memchr::memmem;
@@ -18,7 +18,7 @@ fn relay(chunks: Vec<Bytes>) -> Relay {
     Relay::new(source, Dialect::OpenaiChat)
 }
 
-/// What each pull gave, up to the end or the failure.
+/// Returns the output of each poll, up to the end or the error.
 fn pulls(chunks: Vec<Bytes>, committed: bool) -> (Vec<Vec<Bytes>>, Result<Polled, StreamError>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -71,7 +71,7 @@ proptest! {
         prop_assert!(matches!(end, Ok(Polled::End)));
         let mut given = 0;
         for (pull, pieces) in pulls.iter().enumerate() {
-            // One that was begun before, those inside, and comments behind them.
+            // An event that began in an earlier chunk, those inside this one, and comments after them.
             prop_assert!(pieces.len() <= 3);
             for piece in pieces {
                 given += piece.len();
@@ -81,14 +81,14 @@ proptest! {
                 let inside = |piece: &&Bytes| chunk.as_ptr_range().contains(&piece.as_ptr());
                 let copied = pieces.iter().filter(|piece| !inside(piece));
                 let copied = copied.map(|piece| memmem::find_iter(piece, b"data:").count());
-                prop_assert!(copied.sum::<usize>() <= 1, "only the event that had begun before");
+                prop_assert!(copied.sum::<usize>() <= 1, "only the event that began earlier is copied");
             }
         }
         prop_assert_eq!(given, text.len());
     }
 
     #[test]
-    fn content_is_reported_with_the_chunk_that_completes_it(places in prop::collection::vec(any::<Index>(), 0..8)) {
+    fn reports_content_with_the_chunk_that_completes_it(places in prop::collection::vec(any::<Index>(), 0..8)) {
         let text = [PREAMBLE, QUIET, CONTENT].concat();
         let chunks = cut(&text, &places);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -138,7 +138,7 @@ fn ignores_events_after_the_end() {
 }
 
 #[test]
-fn a_stream_without_content_is_never_over() {
+fn rejects_stream_without_content() {
     for text in [
         "",
         "\n",
