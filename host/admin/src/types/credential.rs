@@ -292,10 +292,6 @@ pub struct NewCredential {
     pub proxy_url: Option<SecretString>,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
 fn is_false(flag: &bool) -> bool {
     !flag
 }
