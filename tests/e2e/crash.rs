@@ -34,7 +34,7 @@ const CALLERS: usize = 4;
 
 /// An access token expires after this number of calls, so that it rotates several times a second. It must
 /// be far above the number of callers: all that waited for a token use the same one.
-const TOKEN_CALLS_MAX: u64 = 40;
+const TOKEN_CALLS_MAX: u64 = 120;
 
 /// The delay of the token endpoint, so that many kills happen during a rotation.
 const TOKEN_PAUSE: Duration = Duration::from_millis(30);

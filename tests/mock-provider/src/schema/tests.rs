@@ -71,7 +71,7 @@ fn violation_names_the_path() {
         ),
         (
             json!({ "model": "m", "content": [{ "type": "text", "text": "", "y": 1 }] }),
-            "content[0].y: there is no such parameter",
+            "content[0].y: the parameter is unknown",
         ),
         (
             json!({ "model": "m", "labels": { "a": 1 } }),
