@@ -320,7 +320,7 @@ const COMPAT_TABLE: &str = "host/auth/README.md";
 const COMPAT_RULES: &str = "host/auth/RULES.md";
 
 const ARCHITECTURE: &str = "host/ARCHITECTURE.md";
-const ENVIRONMENT: &str = "host/cli/src/config/environment.rs";
+const ENVIRONMENT: &str = "host/config/src/environment.rs";
 const IMPURE: [&str; 8] = [
     "Instant",
     "SystemTime",

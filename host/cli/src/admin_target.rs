@@ -4,10 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use jackfield_config::{Config, Environment};
 use jackfield_http::AdminClient;
 use secrecy::SecretString;
-
-use crate::config::{Config, Environment};
 
 /// The options that say which server.
 #[derive(Args)]

@@ -43,25 +43,11 @@ pub(crate) static BUILT_IN: [BuiltIn; 9] = [
     ),
 ];
 
-/// Where the API of a built-in executor begins if the configuration does not say.
-pub(crate) fn default_base_url(executor: &str) -> Option<&'static str> {
-    let (_, url) = DEFAULT_BASE_URLS
-        .iter()
-        .find(|(name, _)| *name == executor)?;
-    Some(url)
-}
-
-/// What those executors say themselves, known before any of them is loaded.
-const DEFAULT_BASE_URLS: [(&str, &str); 3] = [
-    ("anthropic", "https://api.anthropic.com"),
-    ("gemini", "https://generativelanguage.googleapis.com"),
-    ("openai", "https://api.openai.com/v1"),
-];
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use jackfield_config::DEFAULT_BASE_URLS;
     use jackfield_dispatch::port::PluginId;
     use jackfield_runtime::{Engine, Origin, Plugin};
 

@@ -5,11 +5,11 @@ mod add;
 mod show;
 
 use clap::{Args, Subcommand};
+use jackfield_config::Environment;
 use jackfield_http::AdminClientError;
 use serde_json::Value;
 
 use crate::admin_target::AdminTarget;
-use crate::config::Environment;
 use crate::credential::add::NewCredentialOptions;
 use crate::terminal::print;
 

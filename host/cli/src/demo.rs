@@ -9,16 +9,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jackfield_config::{Config, Environment};
+use jackfield_dispatch::error_chain;
 use jackfield_http::practice::MockProvider;
 use jackfield_http::serve as serve_http;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::config::{Config, Environment};
 use crate::demo::tour::Tour;
 use crate::serve::{hangups, listen, run as run_host, stop_signal};
 use crate::terminal::print;
-use crate::wire::{Host, error_chain};
+use crate::wire::Host;
 
 /// Runs the tour, then serves until Ctrl-C, or ends.
 pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {

@@ -3,15 +3,11 @@
 mod admin_credentials;
 mod admin_target;
 mod built_in;
-mod catalog;
-mod config;
 mod credential;
-mod credential_files;
 mod demo;
 mod plugins;
 mod reload;
 mod serve;
-mod snapshot;
 mod terminal;
 mod wire;
 
@@ -21,11 +17,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use jackfield_config::{Config, ProcessEnvironment};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::admin_target::AdminTarget;
-use crate::config::{Config, ProcessEnvironment};
 use crate::credential::CredentialArguments;
 use crate::terminal::print;
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jackfield_dispatch::error_chain;
 use jackfield_http::{PluginAdmin, PluginAdminError};
 use jackfield_runtime::{
     CONTRACT_VERSION, Engine, GenerationStatus, Origin, PluginDir, PluginStatus, Registry,
@@ -12,7 +13,6 @@ use serde_json::{Value, json};
 
 use crate::built_in::BUILT_IN;
 use crate::terminal::{print, print_table};
-use crate::wire::error_chain;
 
 /// Lists the plugins that would serve, and those that cannot.
 pub(crate) async fn list(folder: Option<&Path>) -> Result<(), String> {

@@ -1,8 +1,6 @@
 //! The configuration read anew while the server runs: it is prepared, which may fail and changes
 //! nothing, and then takes the place of the one before, which cannot fail.
 
-mod restart_only;
-
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,20 +9,18 @@ use arc_swap::ArcSwap;
 use jackfield_auth::{
     AuthManager, BoxFuture, PersistedState, Reconfiguration, ReconfigureSummary, Registration,
 };
+use jackfield_config::{
+    Catalog, Config, CredentialFiles, Environment, ProcessEnvironment, Provider, RestartOnly,
+    RestartRequired, snapshot,
+};
+use jackfield_dispatch::error_chain;
 use jackfield_dispatch::snapshot::Snapshot;
-use jackfield_http::{AdminToken, Api, ConfigAdmin, ConfigAdminError};
+use jackfield_http::{AdminToken, Api, ClientKeys, ConfigAdmin, ConfigAdminError};
 use serde_json::{Value, json};
 
+use crate::admin_credentials;
 use crate::admin_target::AdminTarget;
-use crate::catalog::Catalog;
-use crate::config::{self, Config, Environment, ProcessEnvironment};
-use crate::credential_files::CredentialFiles;
 use crate::terminal::print;
-use crate::wire::error_chain;
-use crate::{admin_credentials, snapshot};
-use restart_only::RestartRequired;
-
-pub(crate) use restart_only::RestartOnly;
 
 /// Everything that another configuration takes effect in.
 pub(crate) struct Reload {
@@ -168,7 +164,7 @@ impl Reload {
         let executors = executors.filter(|each| !snapshot.executors.contains_key(&*each.executor));
         let mut missing: Vec<String> = executors
             .map(|each| {
-                let config::Provider { name, executor, .. } = each;
+                let Provider { name, executor, .. } = each;
                 format!("the executor `{executor}` of the provider `{name}` is not loaded")
             })
             .collect();
@@ -206,7 +202,7 @@ impl Reload {
         let credentials =
             credentials.map_err(|error| ConfigAdminError::Invalid(vec![error_chain(&error)]))?;
         self.catalog.store(Arc::new(catalog));
-        self.api.set_keys(snapshot::client_keys(&config));
+        self.api.set_keys(client_keys(&config));
         if let (Some(token), Some(admin)) = (&self.token, &config.admin) {
             token.set(admin.token.clone());
         }
@@ -262,6 +258,12 @@ impl Reloaded {
             "warnings": self.warnings,
         })
     }
+}
+
+/// Who may call.
+pub(crate) fn client_keys(config: &Config) -> ClientKeys {
+    let keys = config.client_keys.iter();
+    ClientKeys::new(keys.map(|client| (client.name.as_str(), &client.key)))
 }
 
 /// Has a running server read its configuration anew, and says what that changed.

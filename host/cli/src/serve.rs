@@ -7,6 +7,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use jackfield_auth::AuthManager;
+use jackfield_config::Config;
+use jackfield_dispatch::error_chain;
 use jackfield_http::limits::DRAIN_MAX;
 use jackfield_http::{Drain, admin_router, api_router, serve as serve_http};
 use tokio::net::TcpListener;
@@ -14,8 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::config::Config;
-use crate::wire::{Host, error_chain};
+use crate::wire::Host;
 
 /// Serves a configuration, which was read from `file`, until SIGTERM or Ctrl-C, then lets calls
 /// under way end. SIGHUP has it read anew.

@@ -5,20 +5,17 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jackfield_auth::{AuthManager, AuthParts, Registration, Store, StoredCredential};
+use jackfield_config::{Catalog, Config, CredentialFiles, RestartOnly, StoreKind, snapshot};
 use jackfield_dispatch::snapshot::Snapshot;
-use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher};
+use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher, error_chain};
 use jackfield_http::{Admin, AdminParts, AdminToken, Api, HttpUpstream};
 use jackfield_runtime::{Engine, PluginDir, Registry};
 use jackfield_store::{Key, SqliteStore};
 
 use crate::admin_credentials::{self, CredentialFactory};
 use crate::built_in::BUILT_IN;
-use crate::catalog::Catalog;
-use crate::config::{Config, StoreKind};
-use crate::credential_files::CredentialFiles;
 use crate::plugins::RegistryAdmin;
-use crate::reload::{Reload, RestartOnly};
-use crate::snapshot;
+use crate::reload::{Reload, client_keys};
 
 /// Live parts, ready to be served.
 pub(crate) struct Host {
@@ -64,10 +61,7 @@ impl Host {
             upstream,
             clock,
         }));
-        let api = Arc::new(Api::new(
-            Arc::clone(&dispatcher),
-            snapshot::client_keys(config),
-        ));
+        let api = Arc::new(Api::new(Arc::clone(&dispatcher), client_keys(config)));
         let token = config.admin.as_ref();
         let token = token.map(|admin| Arc::new(AdminToken::new(admin.token.clone())));
         let reload = Arc::new(Reload {
@@ -168,16 +162,4 @@ fn publish_into(registry: &Registry, snapshot: &Arc<ArcSwap<Snapshot>>, auth: &A
         });
         auth.reschedule();
     }));
-}
-
-/// An error with all its causes.
-pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -15,7 +15,6 @@ mod plugin;
 mod plugin_dir;
 mod registry;
 mod selector;
-mod watch;
 
 pub use engine::{Engine, EngineError};
 pub use inspect::{CONTRACT_VERSION, InspectError, PluginKind};
@@ -25,4 +24,3 @@ pub use plugin_dir::{BuiltIn, PluginDir, PluginDirError};
 pub use registry::{
     ChangeCallback, GenerationStatus, PluginStatus, Registry, RollbackError, Serving,
 };
-pub use watch::{Depth, Watch, WatchError};

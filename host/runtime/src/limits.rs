@@ -71,12 +71,5 @@ pub const LIST_LENGTH_MAX: usize = 65_536;
 /// Compiled code kept on disk, in bytes, before the least used is removed: a dozen of the heaviest.
 pub const CODE_CACHE_BYTES_MAX: u64 = 512 << 20;
 
-/// After the last change in the plugins folder, how long it must be quiet before it is read. A
-/// rename is one change; a slow copy is many.
-pub const WATCH_DEBOUNCE: Duration = Duration::from_millis(60);
-
-/// How long a folder that never gets quiet is left unread.
-pub const WATCH_DELAY_MAX: Duration = Duration::from_secs(2);
-
 /// Files considered in the plugins folder.
 pub const PLUGIN_FILES_MAX: usize = 256;

@@ -5,10 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use clap::Args;
+use jackfield_config::Environment;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
-
-use crate::config::Environment;
 
 /// The options that describe it. What each means is in `host/docs/configuration.md`, under
 /// `credentials`.

@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::diagnostics::Position;
-use super::mapping::{Located, Mapping};
-use super::reader::{Reader, UniqueNames};
-use super::routes::{KnownModels, Routes};
-use super::{
-    Admin, ClientKey, Config, StoreKind, Timeouts, models, providers, retry, routes, routing,
-};
+use crate::config::{Admin, ClientKey, Config, StoreKind, Timeouts};
+use crate::diagnostics::Position;
+use crate::mapping::{Located, Mapping};
+use crate::reader::{Reader, UniqueNames};
+use crate::routes::{KnownModels, Routes};
+use crate::{models, providers, retry, routes, routing};
 
 /// Reads the whole file. None only after a mistake.
-pub(super) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Config> {
+pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Config> {
     let mut mapping = Mapping::open(reader, root)?;
     let (plugins, data) = (reader.folder.join("plugins"), reader.folder.join("data"));
     let open = !mapping.has("client-keys");
@@ -77,7 +76,7 @@ pub(super) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Conf
 }
 
 /// Reads the admin listener, and looks at nothing else.
-pub(super) fn admin_only(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Option<Admin>> {
+pub(crate) fn admin_only(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Option<Admin>> {
     let mut mapping = Mapping::open(reader, root)?;
     let admin = |reader: &mut Reader<'_>, located: &Located<'_>| admin(reader, located, None);
     Some(mapping.optional(reader, "admin", admin))

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use jackfield_credential::{BudgetPolicy, CooldownPolicy, PoolOptions, ProviderName};
 use jackfield_dispatch::snapshot::{Provider, RetryPolicy, Routing, Snapshot, Timeouts};
 use jackfield_dispatch::{AffinityKey, Condition, Fallback};
-use jackfield_http::ClientKeys;
 
-use crate::config::{self, Config, FallbackOn};
+use crate::config::Config;
+use crate::routes::FallbackOn;
+use crate::{providers, routes, routing};
 
 /// A snapshot without plugins.
-pub(crate) fn build(config: &Config) -> Snapshot {
+pub fn build(config: &Config) -> Snapshot {
     let timeouts = &config.timeouts;
     Snapshot {
         providers: config.providers.iter().map(provider).collect(),
@@ -50,7 +51,7 @@ fn fallbacks(config: &Config) -> BTreeMap<Arc<str>, Vec<Fallback>> {
         FallbackOn::Failed => Condition::Failed,
         FallbackOn::ContextLength => Condition::ContextLength,
     };
-    let fallback = |configured: &config::Fallback| Fallback {
+    let fallback = |configured: &routes::Fallback| Fallback {
         model: configured.model.as_str().into(),
         on: configured.on.iter().map(condition).collect(),
     };
@@ -62,10 +63,10 @@ fn fallbacks(config: &Config) -> BTreeMap<Arc<str>, Vec<Fallback>> {
 
 /// Where sessions stand; where the operator says nothing, where tools put them.
 fn affinity(config: &Config) -> Vec<AffinityKey> {
-    let key = |affinity: &config::Affinity| match affinity {
-        config::Affinity::Header(name) => name.parse().ok().map(AffinityKey::Header),
-        config::Affinity::Body(pointer) => Some(AffinityKey::BodyPointer(pointer.as_str().into())),
-        config::Affinity::ClientKey => Some(AffinityKey::ClientKey),
+    let key = |affinity: &routing::Affinity| match affinity {
+        routing::Affinity::Header(name) => name.parse().ok().map(AffinityKey::Header),
+        routing::Affinity::Body(pointer) => Some(AffinityKey::BodyPointer(pointer.as_str().into())),
+        routing::Affinity::ClientKey => Some(AffinityKey::ClientKey),
     };
     match config.routing.affinity.as_slice() {
         [] => AffinityKey::defaults(),
@@ -73,7 +74,7 @@ fn affinity(config: &Config) -> Vec<AffinityKey> {
     }
 }
 
-fn provider(provider: &config::Provider) -> (ProviderName, Provider) {
+fn provider(provider: &providers::Provider) -> (ProviderName, Provider) {
     let snapshot_provider = Provider {
         executor: provider.executor.as_str().into(),
         base_url: Arc::new(provider.base_url.clone()),
@@ -87,8 +88,8 @@ fn provider(provider: &config::Provider) -> (ProviderName, Provider) {
 }
 
 /// What the pool goes by. `seed`: where its jitter begins.
-pub(crate) fn pool_options(config: &Config, seed: u64) -> PoolOptions {
-    let in_flight_max = |provider: &config::Provider| {
+pub fn pool_options(config: &Config, seed: u64) -> PoolOptions {
+    let in_flight_max = |provider: &providers::Provider| {
         let name = ProviderName::from(provider.name.as_str());
         provider.max_in_flight.map(|most| (name, most))
     };
@@ -100,10 +101,4 @@ pub(crate) fn pool_options(config: &Config, seed: u64) -> PoolOptions {
         provider_in_flight_max: config.providers.iter().filter_map(in_flight_max).collect(),
         seed,
     }
-}
-
-/// Who may call.
-pub(crate) fn client_keys(config: &Config) -> ClientKeys {
-    let keys = config.client_keys.iter();
-    ClientKeys::new(keys.map(|client| (client.name.as_str(), &client.key)))
 }

@@ -3,28 +3,29 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::diagnostics::{ConfigErrors, Diagnostic, Position};
-use super::environment::Environment;
-use super::mapping::Located;
-use super::yaml::Value;
-use super::{Admin, Config, root, yaml};
+use crate::config::{Admin, Config};
+use crate::diagnostics::{ConfigErrors, Diagnostic, Position};
+use crate::environment::Environment;
+use crate::mapping::Located;
+use crate::yaml::Value;
+use crate::{root, yaml};
 
 /// What every part of reading needs.
-pub(super) struct Reader<'e> {
+pub(crate) struct Reader<'e> {
     /// Where variables and files come from; none where everything must be said as it is.
-    pub(super) environment: Option<&'e dyn Environment>,
+    pub(crate) environment: Option<&'e dyn Environment>,
     /// The folder of the file, absolute.
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     diagnostics: Vec<Diagnostic>,
 }
 
 /// Reads the file at `path`.
-pub(super) fn load(path: &Path, environment: &dyn Environment) -> Result<Config, ConfigErrors> {
+pub(crate) fn load(path: &Path, environment: &dyn Environment) -> Result<Config, ConfigErrors> {
     read(path, environment, root::config)
 }
 
 /// Reads the admin listener of the file at `path`.
-pub(super) fn load_admin(
+pub(crate) fn load_admin(
     path: &Path,
     environment: &dyn Environment,
 ) -> Result<Option<Admin>, ConfigErrors> {
@@ -69,7 +70,7 @@ fn read<T>(
 
 impl Reader<'_> {
     /// A reader of values that stand in no file.
-    pub(super) fn for_json() -> Self {
+    pub(crate) fn for_json() -> Self {
         Self {
             environment: None,
             folder: PathBuf::new(),
@@ -78,7 +79,7 @@ impl Reader<'_> {
     }
 
     /// What is wrong, without places.
-    pub(super) fn into_messages(self) -> Vec<String> {
+    pub(crate) fn into_messages(self) -> Vec<String> {
         let text = |diagnostic: Diagnostic| match diagnostic.name.as_str() {
             "" => diagnostic.message,
             name => format!("{name}: {}", diagnostic.message),
@@ -87,17 +88,17 @@ impl Reader<'_> {
     }
 
     /// How many mistakes there are up to now.
-    pub(super) fn error_count(&self) -> usize {
+    pub(crate) fn error_count(&self) -> usize {
         self.diagnostics.len()
     }
 
     /// Notes a mistake.
-    pub(super) fn add(&mut self, diagnostic: Diagnostic) {
+    pub(crate) fn add(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
     }
 
     /// Notes what is wrong with a value.
-    pub(super) fn report(&mut self, located: &Located<'_>, message: impl Into<String>) {
+    pub(crate) fn report(&mut self, located: &Located<'_>, message: impl Into<String>) {
         let position = Some(located.node.position);
         self.add(Diagnostic {
             position,
@@ -107,7 +108,7 @@ impl Reader<'_> {
     }
 
     /// Notes that a value is of the wrong kind, or that there is none.
-    pub(super) fn invalid_type(&mut self, located: &Located<'_>, message: &str) {
+    pub(crate) fn invalid_type(&mut self, located: &Located<'_>, message: &str) {
         let nothing = located.node.is_null();
         self.report(
             located,
@@ -120,7 +121,7 @@ impl Reader<'_> {
     }
 
     /// Reads a list, which must have an item. Items with mistakes are left out.
-    pub(super) fn list<'n, T>(
+    pub(crate) fn list<'n, T>(
         &mut self,
         located: &Located<'n>,
         mut read: impl FnMut(&mut Self, &Located<'n>) -> Option<T>,
@@ -147,16 +148,16 @@ impl Reader<'_> {
 
 /// Names that must differ from one another, and where each came first.
 #[derive(Default)]
-pub(super) struct UniqueNames(HashMap<String, Position>);
+pub(crate) struct UniqueNames(HashMap<String, Position>);
 
 impl UniqueNames {
     /// Refuses a name that came before. The text is shown.
-    pub(super) fn check(&mut self, reader: &mut Reader<'_>, located: &Located<'_>, name: &str) {
+    pub(crate) fn check(&mut self, reader: &mut Reader<'_>, located: &Located<'_>, name: &str) {
         self.check_by(reader, located, name, name.to_owned());
     }
 
     /// Refuses a name that came before, in whatever case.
-    pub(super) fn check_ignoring_case(
+    pub(crate) fn check_ignoring_case(
         &mut self,
         reader: &mut Reader<'_>,
         located: &Located<'_>,

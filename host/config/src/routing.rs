@@ -3,21 +3,21 @@
 
 use std::time::Duration;
 
-use super::mapping::{Located, Mapping};
-use super::reader::Reader;
-use super::yaml::Value;
+use crate::mapping::{Located, Mapping};
+use crate::reader::Reader;
+use crate::yaml::Value;
 
 /// How credentials are chosen.
 #[derive(Debug)]
-pub(crate) struct Routing {
+pub struct Routing {
     /// The plugin that selects credentials. Whether it exists is not known here.
-    pub(crate) selector: String,
+    pub selector: String,
     /// What the selector is told: the text of one JSON object.
-    pub(crate) settings: String,
+    pub settings: String,
     /// Where the mark of a conversation is looked for; the first that is there counts.
-    pub(crate) affinity: Vec<Affinity>,
+    pub affinity: Vec<Affinity>,
     /// How long a call may wait for an attempt to end when all that are fit are busy.
-    pub(crate) queue_timeout: Duration,
+    pub queue_timeout: Duration,
 }
 
 impl Default for Routing {
@@ -33,7 +33,7 @@ impl Default for Routing {
 
 /// What tells that calls belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Affinity {
+pub enum Affinity {
     /// A header, by its name in lower case.
     Header(String),
     /// A value in the body, by its JSON pointer.
@@ -43,7 +43,7 @@ pub(crate) enum Affinity {
 }
 
 /// Reads the section.
-pub(super) fn routing(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Routing> {
+pub(crate) fn routing(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Routing> {
     let mut mapping = Mapping::open(reader, located)?;
     let default = Routing::default();
     let routing = Routing {

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Number, Value as Json};
 
-use super::mapping::{Located, entries, join};
-use super::reader::Reader;
-use super::yaml::{Node, Value};
+use crate::mapping::{Located, entries, join};
+use crate::reader::Reader;
+use crate::yaml::{Node, Value};
 
 impl Reader<'_> {
     /// The text of one JSON object. Values with mistakes are left out.
-    pub(super) fn settings(&mut self, located: &Located<'_>) -> Option<String> {
+    pub(crate) fn settings(&mut self, located: &Located<'_>) -> Option<String> {
         let text = Json::Object(self.json_object(located)?).to_string();
         if text.len() > SETTINGS_BYTES_MAX {
             let limit = SETTINGS_BYTES_MAX / 1024;

@@ -15,19 +15,19 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use jackfield_auth::{AuthManager, Origin, Registration};
 use jackfield_credential::{CredentialId, Timestamp};
-use jackfield_runtime::{Depth, Watch};
+use jackfield_dispatch::error_chain;
+use jackfield_watch::{Depth, Watch};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use walkdir::WalkDir;
 
 use crate::catalog::Catalog;
-use crate::config::credential_entry::{self, NewCredential};
-use crate::wire::error_chain;
+use crate::credential_entry::{self, NewCredential};
 
 /// The folder, and what was found in it. A handle: clones are the same folder.
 #[derive(Clone)]
-pub(crate) struct CredentialFiles {
+pub struct CredentialFiles {
     folder: PathBuf,
     /// The configuration as it is, by which credentials are made of files.
     catalog: Arc<ArcSwap<Catalog>>,
@@ -72,7 +72,7 @@ struct Scan {
 
 impl CredentialFiles {
     /// This folder, which is made if it is missing.
-    pub(crate) fn new(folder: &Path, catalog: Arc<ArcSwap<Catalog>>) -> Result<Self, String> {
+    pub fn new(folder: &Path, catalog: Arc<ArcSwap<Catalog>>) -> Result<Self, String> {
         let failed = |error: std::io::Error| {
             let folder = folder.display();
             format!("using {folder} as the folder of credential files: {error}")
@@ -87,16 +87,13 @@ impl CredentialFiles {
 
     /// All credentials that the folder holds at the start. Files that cannot be read are told in the
     /// log; the others serve.
-    pub(crate) async fn read_all(&self) -> Vec<Registration> {
+    pub async fn read_all(&self) -> Vec<Registration> {
         self.scan(&mut *self.known.lock().await).changed
     }
 
     /// All credentials that the files have last said, as another configuration makes them; and, in
     /// words, those that it cannot make.
-    pub(crate) async fn registrations(
-        &self,
-        catalog: &Catalog,
-    ) -> (Vec<Registration>, Vec<String>) {
+    pub async fn registrations(&self, catalog: &Catalog) -> (Vec<Registration>, Vec<String>) {
         let (mut registrations, mut rejected) = (Vec::new(), Vec::new());
         for (name, file) in &*self.known.lock().await {
             let Some(parsed) = &file.parsed else {
@@ -111,10 +108,7 @@ impl CredentialFiles {
     }
 
     /// Follows changes until the returned future is dropped.
-    pub(crate) fn watch(
-        self,
-        auth: AuthManager,
-    ) -> Result<impl Future<Output = ()> + Send, String> {
+    pub fn watch(self, auth: AuthManager) -> Result<impl Future<Output = ()> + Send, String> {
         let watch = Watch::new(&self.folder, Depth::Deep).map_err(|error| error_chain(&error));
         let mut watch =
             watch.map_err(|why| format!("watching {}: {why}", self.folder.display()))?;

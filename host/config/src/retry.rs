@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use jackfield_credential::BudgetPolicy;
 
-use super::mapping::{Located, Mapping};
-use super::reader::Reader;
+use crate::mapping::{Located, Mapping};
+use crate::reader::Reader;
 
 /// When a failed attempt is followed by another.
 #[derive(Debug)]
-pub(crate) struct Retry {
+pub struct Retry {
     /// How many rounds over the credentials a call may make, from 1.
-    pub(crate) rounds: u32,
+    pub rounds: u32,
     /// A further round begins only if a cooldown ends within this time.
-    pub(crate) max_wait: Duration,
+    pub max_wait: Duration,
     /// How many credentials one round may try; 0 means all of them.
-    pub(crate) max_credentials: u32,
+    pub max_credentials: u32,
     /// What keeps an outage from being amplified, for each provider.
-    pub(crate) budget: Budget,
+    pub budget: Budget,
 }
 
 impl Default for Retry {
@@ -33,13 +33,13 @@ impl Default for Retry {
 
 /// How many further attempts a provider is sent, beside the first ones of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Budget {
+pub struct Budget {
     /// Further attempts for a thousand first ones.
-    pub(crate) ratio_permille: u32,
+    pub ratio_permille: u32,
     /// Further attempts a second, however few calls there are.
-    pub(crate) per_second: u32,
+    pub per_second: u32,
     /// How many may be saved up.
-    pub(crate) burst: u32,
+    pub burst: u32,
 }
 
 impl Default for Budget {
@@ -58,7 +58,7 @@ impl Default for Budget {
 }
 
 /// Reads the section.
-pub(super) fn retry(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Retry> {
+pub(crate) fn retry(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Retry> {
     let mut mapping = Mapping::open(reader, located)?;
     let default = Retry::default();
     let retry = Retry {

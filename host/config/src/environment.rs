@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// Where variables and files come from.
-pub(crate) trait Environment {
+pub trait Environment {
     /// The value of a variable, if it is set.
     fn var(&self, name: &str) -> Option<String>;
 
@@ -20,7 +20,7 @@ pub(crate) trait Environment {
 
 /// The environment of this process.
 #[derive(Debug)]
-pub(crate) struct ProcessEnvironment;
+pub struct ProcessEnvironment;
 
 impl Environment for ProcessEnvironment {
     fn var(&self, name: &str) -> Option<String> {

@@ -7,41 +7,41 @@ use jackfield_auth::RefreshTiming;
 use jackfield_credential::model_names::NamedModel;
 use url::Url;
 
-use super::credentials::{Credential, credential};
-use super::mapping::{Located, Mapping};
-use super::models::models;
-use super::reader::{Reader, UniqueNames};
-use crate::built_in::default_base_url;
+use crate::base_urls::default_base_url;
+use crate::credentials::{Credential, credential};
+use crate::mapping::{Located, Mapping};
+use crate::models::models;
+use crate::reader::{Reader, UniqueNames};
 
 /// A provider with its credentials and models.
 #[derive(Debug)]
-pub(crate) struct Provider {
+pub struct Provider {
     /// Its name: lower-case letters, digits, dots, underscores and hyphens.
-    pub(crate) name: String,
+    pub name: String,
     /// The plugin that speaks to it, named by the same rule.
-    pub(crate) executor: String,
+    pub executor: String,
     /// Where its API begins: http or https, without user, query and fragment. Its path has no slash
     /// at the end, except that a URL without a path has the path `/`.
-    pub(crate) base_url: Url,
+    pub base_url: Url,
     /// Origins beside that of `base_url` to which its executor may send requests: http or https,
     /// without a path.
-    pub(crate) grants: Vec<Url>,
+    pub grants: Vec<Url>,
     /// What the executor is told: the text of one JSON object, without secrets.
-    pub(crate) settings: String,
+    pub settings: String,
     /// Attempts that may be under way at once with all its credentials; none: no limit.
-    pub(crate) max_in_flight: Option<NonZeroU32>,
+    pub max_in_flight: Option<NonZeroU32>,
     /// Whether failures leave its credentials fit; none: as the whole configuration has it.
-    pub(crate) disable_cooling: Option<bool>,
+    pub disable_cooling: Option<bool>,
     /// When the tokens of its accounts are refreshed.
-    pub(crate) refresh: RefreshTiming,
+    pub refresh: RefreshTiming,
     /// At least one, unless there are credential files.
-    pub(crate) credentials: Vec<Credential>,
+    pub credentials: Vec<Credential>,
     /// At least one. All names and aliases differ by more than case.
-    pub(crate) models: Vec<NamedModel>,
+    pub models: Vec<NamedModel>,
 }
 
 /// Reads the list of providers. `credentials_needed`: whether each must have one in the file.
-pub(super) fn providers(
+pub(crate) fn providers(
     reader: &mut Reader<'_>,
     located: &Located<'_>,
     credentials_needed: bool,

@@ -5,20 +5,20 @@ use std::path::PathBuf;
 
 /// Everything that is wrong with one file, in the order of the file. `Display` has a line each.
 #[derive(Debug, thiserror::Error)]
-pub(crate) struct ConfigErrors {
+pub struct ConfigErrors {
     file: PathBuf,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl ConfigErrors {
     /// Puts the mistakes in the order of their places.
-    pub(super) fn new(file: PathBuf, mut diagnostics: Vec<Diagnostic>) -> Self {
+    pub(crate) fn new(file: PathBuf, mut diagnostics: Vec<Diagnostic>) -> Self {
         diagnostics.sort_by(|a, b| (a.position, &a.name).cmp(&(b.position, &b.name)));
         Self { file, diagnostics }
     }
 
     /// A line for each mistake.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let line = |diagnostic: &Diagnostic| {
             let mut line = self.file.display().to_string();
             if let Some(position) = diagnostic.position {
@@ -42,18 +42,18 @@ impl fmt::Display for ConfigErrors {
 
 /// One thing that is wrong.
 #[derive(Debug)]
-pub(super) struct Diagnostic {
+pub(crate) struct Diagnostic {
     /// Where it stands; none if the file could not be read.
-    pub(super) position: Option<Position>,
+    pub(crate) position: Option<Position>,
     /// The value in question, such as `providers[0].name`; empty for the file as a whole.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// What is wrong and what to change.
-    pub(super) message: String,
+    pub(crate) message: String,
 }
 
 impl Diagnostic {
     /// A mistake of the file's form, before any value is known by name.
-    pub(super) fn syntax(position: Position, message: impl Into<String>) -> Self {
+    pub(crate) fn syntax(position: Position, message: impl Into<String>) -> Self {
         Self {
             position: Some(position),
             name: String::new(),
@@ -64,11 +64,11 @@ impl Diagnostic {
 
 /// A place in the file, both numbers from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Position {
+pub(crate) struct Position {
     /// The line.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// The column, in characters.
-    pub(super) column: usize,
+    pub(crate) column: usize,
 }
 
 impl fmt::Display for Position {

@@ -1,13 +1,12 @@
 //! Watching a folder: whoever follows it is told when it may have changed, and has been quiet since.
 
 use std::path::Path;
+use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
-
-use crate::limits::{WATCH_DEBOUNCE, WATCH_DELAY_MAX};
 
 /// A folder that is watched until this is dropped.
 pub struct Watch {
@@ -88,6 +87,13 @@ async fn debounce(changes: &mut mpsc::Receiver<()>) {
         async { while let Ok(Some(())) = timeout(WATCH_DEBOUNCE, changes.recv()).await {} };
     let _ = timeout_at(latest, settled).await;
 }
+
+/// How long a folder must be quiet before a change is reported. A rename is one change; a slow copy
+/// is many.
+const WATCH_DEBOUNCE: Duration = Duration::from_millis(60);
+
+/// How long a folder that never becomes quiet delays the report.
+const WATCH_DELAY_MAX: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

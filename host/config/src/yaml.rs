@@ -7,20 +7,20 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
-use super::diagnostics::{Diagnostic, Position};
+use crate::diagnostics::{Diagnostic, Position};
 
 /// A value and where it begins.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Where it begins; for an alias, where the alias stands.
-    pub(super) position: Position,
+    pub(crate) position: Position,
     /// What it is.
-    pub(super) value: Value,
+    pub(crate) value: Value,
 }
 
 /// The kinds of value.
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// A sequence.
     List(Vec<Node>),
     /// A mapping in the order of the file. Keys may come twice; readers refuse that.
@@ -31,7 +31,7 @@ pub(super) enum Value {
 
 impl Node {
     /// Whether it is what YAML's core schema takes for nothing.
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         let Value::Scalar { text, plain: true } = &self.value else {
             return false;
         };
@@ -41,13 +41,13 @@ impl Node {
 
 /// One key of a mapping and its value.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The key.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// Where the key begins.
-    pub(super) position: Position,
+    pub(crate) position: Position,
     /// The value.
-    pub(super) node: Node,
+    pub(crate) node: Node,
 }
 
 /// Reads the one document of a file.
@@ -55,7 +55,7 @@ pub(super) struct Entry {
 /// # Errors
 ///
 /// The first thing that keeps the text from being a tree.
-pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn parse(text: &str) -> Result<Node, Diagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut parser = Parser::new_from_str(text);
     let mut builder = Builder::default();

@@ -1,21 +1,21 @@
 //! One mapping of the file: hands out its keys, and then refuses those that nobody asked for.
 
-use super::diagnostics::{Diagnostic, Position};
-use super::reader::Reader;
-use super::yaml::{Entry, Node, Value};
+use crate::diagnostics::{Diagnostic, Position};
+use crate::reader::Reader;
+use crate::yaml::{Entry, Node, Value};
 
 /// A value of the file and its name in it.
 #[derive(Debug, Clone)]
-pub(super) struct Located<'n> {
+pub(crate) struct Located<'n> {
     /// Such as `providers[0].name`.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The value.
-    pub(super) node: &'n Node,
+    pub(crate) node: &'n Node,
 }
 
 /// A mapping that is being read.
 #[must_use = "unknown keys are refused by `end`"]
-pub(super) struct Mapping<'n> {
+pub(crate) struct Mapping<'n> {
     name: String,
     position: Position,
     entries: &'n [Entry],
@@ -24,7 +24,7 @@ pub(super) struct Mapping<'n> {
 
 impl<'n> Mapping<'n> {
     /// Begins with a mapping whose keys are unique; anything else is a mistake.
-    pub(super) fn open(reader: &mut Reader<'_>, located: &Located<'n>) -> Option<Self> {
+    pub(crate) fn open(reader: &mut Reader<'_>, located: &Located<'n>) -> Option<Self> {
         let entries = entries(reader, located)?;
         let name = located.name.clone();
         Some(Self {
@@ -36,12 +36,12 @@ impl<'n> Mapping<'n> {
     }
 
     /// Whether a key is there, whatever its value.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key)
     }
 
     /// Reads a key that may be missing.
-    pub(super) fn optional<'e, T>(
+    pub(crate) fn optional<'e, T>(
         &mut self,
         reader: &mut Reader<'e>,
         key: &'static str,
@@ -57,7 +57,7 @@ impl<'n> Mapping<'n> {
     }
 
     /// Reads a key that has a default. After a mistake the default stands in, and never gets out.
-    pub(super) fn field<'e, T>(
+    pub(crate) fn field<'e, T>(
         &mut self,
         reader: &mut Reader<'e>,
         key: &'static str,
@@ -68,7 +68,7 @@ impl<'n> Mapping<'n> {
     }
 
     /// Reads a key that must be there.
-    pub(super) fn required<'e, T>(
+    pub(crate) fn required<'e, T>(
         &mut self,
         reader: &mut Reader<'e>,
         key: &'static str,
@@ -87,7 +87,7 @@ impl<'n> Mapping<'n> {
     }
 
     /// Refuses the keys that nobody asked for.
-    pub(super) fn deny_unknown(self, reader: &mut Reader<'_>) {
+    pub(crate) fn deny_unknown(self, reader: &mut Reader<'_>) {
         for entry in self.entries {
             if self.known_keys.contains(&entry.key.as_str()) {
                 continue;
@@ -104,7 +104,7 @@ impl<'n> Mapping<'n> {
 }
 
 /// The entries of a mapping, each key once.
-pub(super) fn entries<'n>(reader: &mut Reader<'_>, located: &Located<'n>) -> Option<&'n [Entry]> {
+pub(crate) fn entries<'n>(reader: &mut Reader<'_>, located: &Located<'n>) -> Option<&'n [Entry]> {
     let Value::Map(entries) = &located.node.value else {
         reader.invalid_type(located, "must be a mapping of keys to values");
         return None;
@@ -132,7 +132,7 @@ pub(super) fn entries<'n>(reader: &mut Reader<'_>, located: &Located<'n>) -> Opt
 }
 
 /// The name of what is below a name.
-pub(super) fn join(name: &str, key: &str) -> String {
+pub(crate) fn join(name: &str, key: &str) -> String {
     if name.is_empty() {
         key.to_owned()
     } else {

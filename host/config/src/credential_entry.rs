@@ -3,20 +3,19 @@
 
 use serde_json::Value as Json;
 
-use super::Credential;
-use super::credentials::fields;
-use super::diagnostics::Position;
-use super::mapping::{Located, Mapping};
-use super::reader::{Reader, UniqueNames};
-use super::yaml::{Entry, Node, Value};
+use crate::credentials::{Credential, fields};
+use crate::diagnostics::Position;
+use crate::mapping::{Located, Mapping};
+use crate::reader::{Reader, UniqueNames};
+use crate::yaml::{Entry, Node, Value};
 
 /// A credential, and whose it is.
 #[derive(Debug)]
-pub(crate) struct NewCredential {
+pub struct NewCredential {
     /// The provider's name. Whether there is one is not known here.
-    pub(crate) provider: String,
+    pub provider: String,
     /// The credential.
-    pub(crate) credential: Credential,
+    pub credential: Credential,
 }
 
 /// Reads an entry.
@@ -24,7 +23,7 @@ pub(crate) struct NewCredential {
 /// # Errors
 ///
 /// Every mistake in it, each with the name of the value.
-pub(crate) fn parse(body: &Json) -> Result<NewCredential, Vec<String>> {
+pub fn parse(body: &Json) -> Result<NewCredential, Vec<String>> {
     let node = node(body);
     let located = Located {
         name: String::new(),

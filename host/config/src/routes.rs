@@ -5,22 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use jackfield_credential::model_names::{ChannelAlias, NamedModel, Route, RouteTarget};
 use jackfield_credential::split_suffix;
 
-use super::mapping::{Located, Mapping};
-use super::providers::Provider;
-use super::reader::{Reader, UniqueNames};
+use crate::mapping::{Located, Mapping};
+use crate::providers::Provider;
+use crate::reader::{Reader, UniqueNames};
 
 /// One name that may stand in for another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fallback {
+pub struct Fallback {
     /// The name that is tried.
-    pub(crate) model: String,
+    pub model: String,
     /// After which of these; at least one.
-    pub(crate) on: Vec<FallbackOn>,
+    pub on: Vec<FallbackOn>,
 }
 
 /// Why a call to a model found nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum FallbackOn {
+pub enum FallbackOn {
     /// Every credential cools.
     Cooling,
     /// No credential is fit, for whatever other reason.
@@ -33,15 +33,15 @@ pub(crate) enum FallbackOn {
 
 /// What `models` holds.
 #[derive(Debug, Default)]
-pub(super) struct Routes {
+pub(crate) struct Routes {
     /// The names with their targets.
-    pub(super) routes: Vec<Route>,
+    pub(crate) routes: Vec<Route>,
     /// The names with what stands in for them.
-    pub(super) fallbacks: BTreeMap<String, Vec<Fallback>>,
+    pub(crate) fallbacks: BTreeMap<String, Vec<Fallback>>,
 }
 
 /// What targets and fallbacks may name.
-pub(super) struct KnownModels<'a> {
+pub(crate) struct KnownModels<'a> {
     /// The models of each provider, its credentials' own included.
     providers: BTreeMap<&'a str, Vec<&'a NamedModel>>,
     aliases: BTreeSet<&'a str>,
@@ -50,7 +50,7 @@ pub(super) struct KnownModels<'a> {
 }
 
 impl<'a> KnownModels<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         providers: &'a [Provider],
         channels: &'a BTreeMap<&'static str, Vec<ChannelAlias>>,
         is_complete: bool,
@@ -105,7 +105,7 @@ fn is_named(model: &NamedModel, name: &str) -> bool {
 }
 
 /// Reads the list. Fallbacks may name what any part of the list serves.
-pub(super) fn routes(
+pub(crate) fn routes(
     reader: &mut Reader<'_>,
     located: &Located<'_>,
     known: &KnownModels<'_>,

@@ -12,13 +12,13 @@ use jackfield_credential::Timestamp;
 use jackfield_credential::model_names::normalize_prefix;
 use url::Url;
 
-use super::mapping::Located;
-use super::reader::{Reader, UniqueNames};
-use super::yaml::Value;
+use crate::mapping::Located;
+use crate::reader::{Reader, UniqueNames};
+use crate::yaml::Value;
 
 impl Reader<'_> {
     /// Any scalar that is not empty. `null` and an empty plain scalar are no value.
-    pub(super) fn text<'n>(&mut self, located: &Located<'n>) -> Option<&'n str> {
+    pub(crate) fn text<'n>(&mut self, located: &Located<'n>) -> Option<&'n str> {
         let message = match &located.node.value {
             Value::Scalar { text, .. } if text.is_empty() => "must not be empty",
             Value::Scalar { text, .. } if !located.node.is_null() => return Some(text),
@@ -31,7 +31,7 @@ impl Reader<'_> {
     }
 
     /// A name that may become a part of a file's name.
-    pub(super) fn name(&mut self, located: &Located<'_>) -> Option<String> {
+    pub(crate) fn name(&mut self, located: &Located<'_>) -> Option<String> {
         let text = self.text(located)?;
         if Self::is_name(text) {
             return Some(text.to_owned());
@@ -44,14 +44,14 @@ impl Reader<'_> {
     }
 
     /// Whether a text is such a name.
-    pub(super) fn is_name(text: &str) -> bool {
+    pub(crate) fn is_name(text: &str) -> bool {
         let legal = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
         let begins = text.starts_with(|first: char| matches!(first, 'a'..='z' | '0'..='9'));
         begins && text.len() <= NAME_BYTES_MAX && text.bytes().all(legal)
     }
 
     /// A name that did not come before.
-    pub(super) fn unique(
+    pub(crate) fn unique(
         &mut self,
         located: &Located<'_>,
         names: &mut UniqueNames,
@@ -62,7 +62,7 @@ impl Reader<'_> {
     }
 
     /// One word of a few.
-    pub(super) fn choice<T: Copy>(
+    pub(crate) fn choice<T: Copy>(
         &mut self,
         located: &Located<'_>,
         choices: &[(&'static str, T)],
@@ -80,7 +80,7 @@ impl Reader<'_> {
     }
 
     /// Text on one line, such as a model's name.
-    pub(super) fn line(&mut self, located: &Located<'_>) -> Option<String> {
+    pub(crate) fn line(&mut self, located: &Located<'_>) -> Option<String> {
         let text = self.text(located)?;
         if text.len() <= LINE_BYTES_MAX && text.trim() == text && !text.contains(char::is_control) {
             return Some(text.to_owned());
@@ -91,7 +91,7 @@ impl Reader<'_> {
     }
 
     /// A whole number.
-    pub(super) fn number<T>(&mut self, located: &Located<'_>, range: RangeInclusive<T>) -> Option<T>
+    pub(crate) fn number<T>(&mut self, located: &Located<'_>, range: RangeInclusive<T>) -> Option<T>
     where
         T: FromStr + PartialOrd + Display,
     {
@@ -108,7 +108,7 @@ impl Reader<'_> {
     }
 
     /// `true` or `false`.
-    pub(super) fn flag(&mut self, located: &Located<'_>) -> Option<bool> {
+    pub(crate) fn flag(&mut self, located: &Located<'_>) -> Option<bool> {
         let text = self.text(located)?;
         match (text, &located.node.value) {
             ("true", Value::Scalar { plain: true, .. }) => Some(true),
@@ -118,7 +118,7 @@ impl Reader<'_> {
     }
 
     /// A duration above zero.
-    pub(super) fn duration(&mut self, located: &Located<'_>, most: Duration) -> Option<Duration> {
+    pub(crate) fn duration(&mut self, located: &Located<'_>, most: Duration) -> Option<Duration> {
         let text = self.text(located)?;
         match humantime::parse_duration(text) {
             Ok(duration) if !duration.is_zero() && duration <= most => Some(duration),
@@ -133,7 +133,7 @@ impl Reader<'_> {
     }
 
     /// A moment, as RFC 3339 writes it, in UTC.
-    pub(super) fn timestamp(&mut self, located: &Located<'_>) -> Option<Timestamp> {
+    pub(crate) fn timestamp(&mut self, located: &Located<'_>) -> Option<Timestamp> {
         let text = self.text(located)?;
         let time = humantime::parse_rfc3339(text).ok();
         let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
@@ -147,7 +147,7 @@ impl Reader<'_> {
     }
 
     /// A number with at most three digits after its point, in thousandths.
-    pub(super) fn permille(&mut self, located: &Located<'_>, most: u32) -> Option<u32> {
+    pub(crate) fn permille(&mut self, located: &Located<'_>, most: u32) -> Option<u32> {
         let text = self.text(located)?;
         let plain = matches!(located.node.value, Value::Scalar { plain: true, .. });
         match thousandths(text) {
@@ -164,7 +164,7 @@ impl Reader<'_> {
     }
 
     /// What stands before a model's name; none if nothing is left of it.
-    pub(super) fn prefix(&mut self, located: &Located<'_>) -> Option<String> {
+    pub(crate) fn prefix(&mut self, located: &Located<'_>) -> Option<String> {
         let line = self.line(located)?;
         match normalize_prefix(&line) {
             Ok(Some(prefix)) => Some(prefix.to_owned()),
@@ -174,27 +174,27 @@ impl Reader<'_> {
     }
 
     /// A priority.
-    pub(super) fn priority(&mut self, located: &Located<'_>) -> Option<i32> {
+    pub(crate) fn priority(&mut self, located: &Located<'_>) -> Option<i32> {
         self.number(located, -PRIORITY_MAX..=PRIORITY_MAX)
     }
 
     /// A share among equals.
-    pub(super) fn weight(&mut self, located: &Located<'_>) -> Option<u32> {
+    pub(crate) fn weight(&mut self, located: &Located<'_>) -> Option<u32> {
         self.number(located, 1..=WEIGHT_MAX)
     }
 
     /// Attempts under way at once.
-    pub(super) fn in_flight(&mut self, located: &Located<'_>) -> Option<NonZeroU32> {
+    pub(crate) fn in_flight(&mut self, located: &Located<'_>) -> Option<NonZeroU32> {
         NonZeroU32::new(self.number(located, 1..=IN_FLIGHT_MAX)?)
     }
 
     /// Rounds over the credentials.
-    pub(super) fn rounds(&mut self, located: &Located<'_>) -> Option<u32> {
+    pub(crate) fn rounds(&mut self, located: &Located<'_>) -> Option<u32> {
         self.number(located, 1..=ROUNDS_MAX)
     }
 
     /// An address to listen on.
-    pub(super) fn address(&mut self, located: &Located<'_>) -> Option<SocketAddr> {
+    pub(crate) fn address(&mut self, located: &Located<'_>) -> Option<SocketAddr> {
         let text = self.text(located)?;
         match text.parse() {
             Ok(address) => Some(address),
@@ -206,7 +206,7 @@ impl Reader<'_> {
     }
 
     /// A path, made absolute.
-    pub(super) fn path(&mut self, located: &Located<'_>) -> Option<PathBuf> {
+    pub(crate) fn path(&mut self, located: &Located<'_>) -> Option<PathBuf> {
         let text = self.text(located)?;
         if text.starts_with('~') {
             return self.invalid_value(
@@ -220,7 +220,7 @@ impl Reader<'_> {
     }
 
     /// Where an API begins. The text is never shown: people put keys into URLs.
-    pub(super) fn base_url(&mut self, located: &Located<'_>) -> Option<Url> {
+    pub(crate) fn base_url(&mut self, located: &Located<'_>) -> Option<Url> {
         let mut url = self.url(located, &["http", "https"])?;
         let message = if !url.username().is_empty() || url.password().is_some() {
             "must not carry a user or a password; put the key under `credentials`"
@@ -236,7 +236,7 @@ impl Reader<'_> {
     }
 
     /// A scheme, a host and a port. The text is never shown, as for the base URL.
-    pub(super) fn origin(&mut self, located: &Located<'_>) -> Option<Url> {
+    pub(crate) fn origin(&mut self, located: &Located<'_>) -> Option<Url> {
         let url = self.base_url(located)?;
         if url.path() == "/" {
             return Some(url);
@@ -247,7 +247,7 @@ impl Reader<'_> {
     }
 
     /// A proxy. The text is never shown: it may carry a password.
-    pub(super) fn proxy_url(&mut self, located: &Located<'_>) -> Option<Url> {
+    pub(crate) fn proxy_url(&mut self, located: &Located<'_>) -> Option<Url> {
         let url = self.url(located, &["http", "https", "socks5"])?;
         let path = !matches!(url.path(), "" | "/");
         if path || url.query().is_some() || url.fragment().is_some() {
@@ -275,7 +275,7 @@ impl Reader<'_> {
     }
 
     /// Refuses a value and shows it, cut.
-    pub(super) fn invalid_value<T>(
+    pub(crate) fn invalid_value<T>(
         &mut self,
         located: &Located<'_>,
         found: &str,

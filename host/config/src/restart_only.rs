@@ -10,7 +10,7 @@ use crate::config::{Config, StoreKind};
 
 /// The values that only a restart can change. `Debug` shows no secret.
 #[derive(Debug)]
-pub(crate) struct RestartOnly {
+pub struct RestartOnly {
     listen: SocketAddr,
     admin_listen: Option<SocketAddr>,
     plugins: PathBuf,
@@ -22,7 +22,7 @@ pub(crate) struct RestartOnly {
 
 impl RestartOnly {
     /// Those of a configuration.
-    pub(crate) fn of(config: &Config) -> Self {
+    pub fn of(config: &Config) -> Self {
         Self {
             listen: config.listen,
             admin_listen: config.admin.as_ref().map(|admin| admin.listen),
@@ -36,7 +36,7 @@ impl RestartOnly {
 
     /// The keys under which another configuration says something else, in the order of
     /// `host/docs/configuration.md`.
-    pub(crate) fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
+    pub fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
         let exposed = |key: &SecretString| key.expose_secret().to_owned();
         let (key, other_key) = (&self.encryption_key, &other.encryption_key);
         let admin = match (self.admin_listen, other.admin_listen) {
@@ -65,7 +65,7 @@ impl RestartOnly {
 }
 
 /// A sentence for a key that only a restart can change.
-pub(crate) struct RestartRequired(pub(crate) &'static str);
+pub struct RestartRequired(pub &'static str);
 
 impl fmt::Display for RestartRequired {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,12 +11,13 @@ use jackfield_credential::model_names::{
 use jackfield_credential::{Credential, CredentialId, CredentialKind, ProviderName, Served};
 use secrecy::SecretString;
 
-use crate::config::credential_entry::NewCredential;
-use crate::config::{self, Config};
+use crate::config::Config;
+use crate::credential_entry::NewCredential;
+use crate::{credentials, providers};
 
 /// The providers, and the rules of names.
 #[derive(Debug)]
-pub(crate) struct Catalog {
+pub struct Catalog {
     providers: BTreeMap<ProviderName, ProviderEntry>,
     /// The credentials that the configuration itself defines.
     defined: BTreeSet<CredentialId>,
@@ -37,8 +38,9 @@ struct ProviderEntry {
 type ServedCache = BTreeMap<(ProviderName, CredentialKind, Option<String>), Vec<Served>>;
 
 impl Catalog {
-    pub(crate) fn new(config: &Config) -> Self {
-        let entry = |provider: &config::Provider| {
+    /// Indexes the providers of a configuration.
+    pub fn new(config: &Config) -> Self {
+        let entry = |provider: &providers::Provider| {
             let entry = ProviderEntry {
                 base_url: provider.base_url.as_str().trim_end_matches('/').into(),
                 disable_cooling: provider.disable_cooling,
@@ -60,17 +62,17 @@ impl Catalog {
     }
 
     /// Whether the configuration itself has a credential of this id, which counts more than others.
-    pub(crate) fn defines(&self, id: &CredentialId) -> bool {
+    pub fn defines(&self, id: &CredentialId) -> bool {
         self.defined.contains(id)
     }
 
     /// Whether there is a provider of this name.
-    pub(crate) fn has_provider(&self, name: &str) -> bool {
+    pub fn has_provider(&self, name: &str) -> bool {
         self.providers.contains_key(&ProviderName::from(name))
     }
 
     /// The credentials of the configuration that this catalog is of.
-    pub(crate) fn registrations(&self, config: &Config) -> Vec<Registration> {
+    pub fn registrations(&self, config: &Config) -> Vec<Registration> {
         let mut cache = ServedCache::new();
         let mut registrations = Vec::new();
         for provider in &config.providers {
@@ -88,7 +90,7 @@ impl Catalog {
     /// # Errors
     ///
     /// There is no such provider.
-    pub(crate) fn registration(&self, new: &NewCredential) -> Result<Registration, String> {
+    pub fn registration(&self, new: &NewCredential) -> Result<Registration, String> {
         let NewCredential {
             provider,
             credential,
@@ -104,7 +106,7 @@ impl Catalog {
     fn registration_cached(
         &self,
         provider: &ProviderName,
-        given: &config::Credential,
+        given: &credentials::Credential,
         cache: &mut ServedCache,
     ) -> Option<Registration> {
         let entry = self.providers.get(provider)?;
@@ -144,7 +146,7 @@ impl Catalog {
         &self,
         provider: &ProviderName,
         entry: &ProviderEntry,
-        given: &config::Credential,
+        given: &credentials::Credential,
     ) -> Vec<Served> {
         let channel = oauth_model_alias_channel(provider.as_str(), channel_kind(given.kind));
         let aliases = channel.and_then(|channel| self.channels.get(channel));

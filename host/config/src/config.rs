@@ -11,77 +11,57 @@ use std::time::Duration;
 use jackfield_credential::model_names::{ChannelAlias, Route};
 use secrecy::SecretString;
 
-pub(crate) use credentials::Credential;
-pub(crate) use diagnostics::ConfigErrors;
-pub(crate) use environment::{Environment, ProcessEnvironment};
-pub(crate) use providers::Provider;
-pub(crate) use retry::Retry;
-pub(crate) use routes::{Fallback, FallbackOn};
-pub(crate) use routing::{Affinity, Routing};
-
-pub(crate) mod credential_entry;
-mod credentials;
-mod diagnostics;
-mod environment;
-mod mapping;
-mod models;
-mod providers;
-mod reader;
-mod retry;
-mod root;
-mod routes;
-mod routing;
-mod scalars;
-mod secret;
-mod settings;
-mod yaml;
-
-#[cfg(test)]
-mod tests;
+use crate::diagnostics::ConfigErrors;
+use crate::environment::Environment;
+use crate::providers::Provider;
+use crate::reader;
+use crate::retry::Retry;
+use crate::routes::Fallback;
+use crate::routing::Routing;
 
 /// A whole configuration. Every value is legal, and defaults are filled in.
 #[derive(Debug)]
-pub(crate) struct Config {
+pub struct Config {
     /// Where clients are served. Beyond loopback only if there are client keys.
-    pub(crate) listen: SocketAddr,
+    pub listen: SocketAddr,
     /// The admin listener; none means that there is none.
-    pub(crate) admin: Option<Admin>,
+    pub admin: Option<Admin>,
     /// Who may call; empty means everybody who reaches `listen`.
-    pub(crate) client_keys: Vec<ClientKey>,
+    pub client_keys: Vec<ClientKey>,
     /// The folder of plugins, absolute. It need not exist.
-    pub(crate) plugins: PathBuf,
+    pub plugins: PathBuf,
     /// The folder of state and caches, absolute. It need not exist.
-    pub(crate) data: PathBuf,
+    pub data: PathBuf,
     /// The folder of credential files, absolute, if there are any. It need not exist.
-    pub(crate) credential_files: Option<PathBuf>,
+    pub credential_files: Option<PathBuf>,
     /// Where what must outlive the process is kept.
-    pub(crate) store: StoreKind,
+    pub store: StoreKind,
     /// What secrets at rest are encrypted with; none: with the key file in the data folder.
-    pub(crate) encryption_key: Option<SecretString>,
+    pub encryption_key: Option<SecretString>,
     /// At least one. Names are unique, and so are the ids of all their credentials together.
-    pub(crate) providers: Vec<Provider>,
+    pub providers: Vec<Provider>,
     /// Names that the operator leads to models of several providers. Each once, with targets of
     /// known providers.
-    pub(crate) routes: Vec<Route>,
+    pub routes: Vec<Route>,
     /// What is tried in place of a name, in this order.
-    pub(crate) fallbacks: BTreeMap<String, Vec<Fallback>>,
+    pub fallbacks: BTreeMap<String, Vec<Fallback>>,
     /// Whether credentials with a prefix serve nothing without it.
-    pub(crate) force_model_prefix: bool,
+    pub force_model_prefix: bool,
     /// Aliases by channel; every channel is a known one.
-    pub(crate) channel_aliases: BTreeMap<&'static str, Vec<ChannelAlias>>,
+    pub channel_aliases: BTreeMap<&'static str, Vec<ChannelAlias>>,
     /// How credentials are chosen.
-    pub(crate) routing: Routing,
+    pub routing: Routing,
     /// When a failed attempt is followed by another.
-    pub(crate) retry: Retry,
+    pub retry: Retry,
     /// How long a call may take.
-    pub(crate) timeouts: Timeouts,
+    pub timeouts: Timeouts,
     /// Whether failures leave credentials fit, so that no cooldown ever begins.
-    pub(crate) disable_cooling: bool,
+    pub disable_cooling: bool,
 }
 
 /// Where tokens, overrides and health are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StoreKind {
+pub enum StoreKind {
     /// In a database in the data folder.
     Sqlite,
     /// Nowhere: a restart begins anew.
@@ -90,33 +70,33 @@ pub(crate) enum StoreKind {
 
 /// The admin listener.
 #[derive(Debug)]
-pub(crate) struct Admin {
+pub struct Admin {
     /// Where it listens; never the same as the clients' address.
-    pub(crate) listen: SocketAddr,
+    pub listen: SocketAddr,
     /// What a request must carry as its bearer token; at least 16 bytes of visible ASCII.
-    pub(crate) token: SecretString,
+    pub token: SecretString,
 }
 
 /// One client's key.
 #[derive(Debug)]
-pub(crate) struct ClientKey {
+pub struct ClientKey {
     /// The client's name, unique; logs may show it.
-    pub(crate) name: String,
+    pub name: String,
     /// The key, unique; visible ASCII.
-    pub(crate) key: SecretString,
+    pub key: SecretString,
 }
 
 /// How long a call may take. None of them is zero.
 #[derive(Debug)]
-pub(crate) struct Timeouts {
+pub struct Timeouts {
     /// For a connection to a provider, with TLS.
-    pub(crate) connect: Duration,
+    pub connect: Duration,
     /// From a request sent to the first byte of the answer.
-    pub(crate) first_byte: Duration,
+    pub first_byte: Duration,
     /// Between two pieces of an answer.
-    pub(crate) idle: Duration,
+    pub idle: Duration,
     /// For a whole call, with all its attempts.
-    pub(crate) total: Duration,
+    pub total: Duration,
 }
 
 impl Default for Timeouts {
@@ -136,7 +116,7 @@ impl Config {
     /// # Errors
     ///
     /// Every mistake in the file, or the one that kept it from being read at all.
-    pub(crate) fn load(path: &Path, environment: &dyn Environment) -> Result<Self, ConfigErrors> {
+    pub fn load(path: &Path, environment: &dyn Environment) -> Result<Self, ConfigErrors> {
         reader::load(path, environment)
     }
 
@@ -146,7 +126,7 @@ impl Config {
     /// # Errors
     ///
     /// Every mistake in the `admin` section, or the one that kept the file from being read at all.
-    pub(crate) fn load_admin(
+    pub fn load_admin(
         path: &Path,
         environment: &dyn Environment,
     ) -> Result<Option<Admin>, ConfigErrors> {

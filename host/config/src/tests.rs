@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
-use super::{Config, ConfigErrors, Credential, Environment, Provider};
+use crate::{Config, ConfigErrors, Credential, Environment, Provider};
 
 type CaseResult = Result<(), Box<dyn Error>>;
 
@@ -81,7 +81,7 @@ fn names_unreadable_file() {
 
 #[test]
 fn documented_example_is_valid() -> CaseResult {
-    let page = include_str!("../../../docs/configuration.md");
+    let page = include_str!("../../docs/configuration.md");
     let example = page
         .split("```yaml")
         .nth(1)

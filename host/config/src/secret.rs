@@ -3,19 +3,19 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::environment::Environment;
-use super::mapping::{Located, join};
-use super::reader::Reader;
-use super::yaml::Value;
+use crate::environment::Environment;
+use crate::mapping::{Located, join};
+use crate::reader::Reader;
+use crate::yaml::Value;
 
 impl Reader<'_> {
     /// A secret of at least one byte.
-    pub(super) fn secret(&mut self, located: &Located<'_>) -> Option<SecretString> {
+    pub(crate) fn secret(&mut self, located: &Located<'_>) -> Option<SecretString> {
         self.secret_with_min(located, 1)
     }
 
     /// A secret of at least `least` bytes.
-    pub(super) fn secret_with_min(
+    pub(crate) fn secret_with_min(
         &mut self,
         located: &Located<'_>,
         least: usize,

@@ -9,43 +9,43 @@ use jackfield_credential::{CredentialKind, Timestamp};
 use secrecy::SecretString;
 use url::Url;
 
-use super::mapping::{Located, Mapping, entries, join};
-use super::models::models;
-use super::reader::{Reader, UniqueNames};
+use crate::mapping::{Located, Mapping, entries, join};
+use crate::models::models;
+use crate::reader::{Reader, UniqueNames};
 
 /// One account or API key. Its `Debug` shows nothing secret.
-pub(crate) struct Credential {
+pub struct Credential {
     /// Its name, unique in the file, of the same characters as a provider's.
-    pub(crate) id: String,
+    pub id: String,
     /// What people call it.
-    pub(crate) label: Option<String>,
+    pub label: Option<String>,
     /// What it is.
-    pub(crate) kind: CredentialKind,
+    pub kind: CredentialKind,
     /// At least one, by the names that executors know them by; visible ASCII.
-    pub(crate) secrets: BTreeMap<String, SecretString>,
+    pub secrets: BTreeMap<String, SecretString>,
     /// When its token ends.
-    pub(crate) expires_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
     /// What stands before the names of its models: one word, no slash.
-    pub(crate) prefix: Option<String>,
+    pub prefix: Option<String>,
     /// Its own models, in place of the provider's; empty for those.
-    pub(crate) models: Vec<NamedModel>,
+    pub models: Vec<NamedModel>,
     /// Higher ones are used first.
-    pub(crate) priority: i32,
+    pub priority: i32,
     /// Its share among equals, from 1 to 1,000,000.
-    pub(crate) weight: u32,
+    pub weight: u32,
     /// Attempts that may be under way at once; none: no limit of its own.
-    pub(crate) max_in_flight: Option<NonZeroU32>,
+    pub max_in_flight: Option<NonZeroU32>,
     /// Rounds of a call in which it takes part; none: all of them.
-    pub(crate) rounds: Option<u32>,
+    pub rounds: Option<u32>,
     /// Whether failures leave it fit; none: as its provider has it.
-    pub(crate) disable_cooling: Option<bool>,
+    pub disable_cooling: Option<bool>,
     /// The proxy its connections go through: http, https or socks5. It may carry a user and a
     /// password, so it is not for logs.
-    pub(crate) proxy_url: Option<Url>,
+    pub proxy_url: Option<Url>,
     /// What executors and selectors may know of it.
-    pub(crate) attributes: BTreeMap<String, String>,
+    pub attributes: BTreeMap<String, String>,
     /// Whether it is left out of use.
-    pub(crate) disabled: bool,
+    pub disabled: bool,
 }
 
 impl fmt::Debug for Credential {
@@ -67,7 +67,7 @@ impl fmt::Debug for Credential {
 }
 
 /// Reads an entry whose id is not among these.
-pub(super) fn credential(
+pub(crate) fn credential(
     reader: &mut Reader<'_>,
     located: &Located<'_>,
     ids: &mut UniqueNames,
@@ -79,7 +79,7 @@ pub(super) fn credential(
 }
 
 /// Reads the keys of a credential out of a mapping that may hold more.
-pub(super) fn fields<'n>(
+pub(crate) fn fields<'n>(
     reader: &mut Reader<'_>,
     mapping: &mut Mapping<'n>,
     located: &Located<'n>,

@@ -7,11 +7,11 @@ use jackfield_credential::model_names::{
     ChannelAlias, NamedModel, oauth_model_alias_channel, oauth_model_alias_channels,
 };
 
-use super::mapping::{Located, Mapping, entries, join};
-use super::reader::{Reader, UniqueNames};
+use crate::mapping::{Located, Mapping, entries, join};
+use crate::reader::{Reader, UniqueNames};
 
 /// A list of models. All names and aliases differ by more than case.
-pub(super) fn models(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<NamedModel>> {
+pub(crate) fn models(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<NamedModel>> {
     let mut names = UniqueNames::default();
     reader.list(located, |reader, located| {
         let mut read = |reader: &mut Reader<'_>, located: &Located<'_>| {
@@ -28,7 +28,7 @@ pub(super) fn models(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<V
 }
 
 /// The aliases of each channel.
-pub(super) fn channel_aliases(
+pub(crate) fn channel_aliases(
     reader: &mut Reader<'_>,
     located: &Located<'_>,
 ) -> Option<BTreeMap<&'static str, Vec<ChannelAlias>>> {
