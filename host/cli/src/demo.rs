@@ -32,9 +32,9 @@ pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
     let listener = listen(address).await?;
     let address = listener.local_addr().map_err(|error| error_chain(&error))?;
     let file = folder.path().join("demo.yaml");
-    let config = config(&file, address, provider_address)?;
+    let config = Arc::new(config(&file, address, provider_address)?);
     let hangups = hangups()?;
-    let host = Host::new(&config, &file).await?;
+    let host = Host::new(Arc::clone(&config), &file).await?;
 
     let (stop, stopped) = watch::channel(false);
     let tour = Tour {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use jackfield_config::{Config, ProcessEnvironment};
+use jackfield_config::{Config, ProcessEnvironment, json_schema};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
@@ -75,6 +75,8 @@ enum ConfigCommand {
         /// The configuration.
         file: PathBuf,
     },
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
     /// Have a running server take its configuration as the file says now, all of it or nothing.
     Reload(AdminTarget),
 }
@@ -118,11 +120,18 @@ async fn run(command: Command) -> ExitCode {
         Command::Demo { exit, listen } => ended(demo::run(listen, exit).await),
         Command::Config(ConfigCommand::Check { file }) => match load(&file) {
             Ok(config) => {
+                for warning in &config.warnings {
+                    terminal::eprint(&format!("warning: {warning}"));
+                }
                 print(&format!("{}: {}", file.display(), config_summary(&config)));
                 ExitCode::SUCCESS
             }
             Err(code) => code,
         },
+        Command::Config(ConfigCommand::Schema) => {
+            print(&format!("{:#}", json_schema()));
+            ExitCode::SUCCESS
+        }
         Command::Config(ConfigCommand::Reload(server)) => {
             ended(reload::request_reload(&server, &ProcessEnvironment).await)
         }

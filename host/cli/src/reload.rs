@@ -10,8 +10,7 @@ use jackfield_auth::{
     AuthManager, BoxFuture, PersistedState, Reconfiguration, ReconfigureSummary, Registration,
 };
 use jackfield_config::{
-    Catalog, Config, CredentialFiles, Environment, ProcessEnvironment, Provider, RestartOnly,
-    RestartRequired, snapshot,
+    Catalog, Config, CredentialFiles, Environment, ProcessEnvironment, RestartOnly, snapshot,
 };
 use jackfield_dispatch::error_chain;
 use jackfield_dispatch::snapshot::Snapshot;
@@ -38,7 +37,7 @@ pub(crate) struct Reload {
 
 /// A configuration that can take the place of the present one.
 struct Prepared {
-    config: Config,
+    config: Arc<Config>,
     catalog: Catalog,
     snapshot: Snapshot,
     credentials: Reconfiguration,
@@ -86,18 +85,21 @@ impl Reload {
 
     async fn prepare(&self) -> Result<Prepared, ConfigAdminError> {
         let config = self.read().await?;
-        let differing = self.restart_only.changed_keys(&RestartOnly::of(&config));
-        if !differing.is_empty() {
-            let restart = differing
-                .into_iter()
-                .map(|key| RestartRequired(key).to_string());
-            return Err(ConfigAdminError::Invalid(restart.collect()));
+        let changed = self.restart_only.changed_keys(&config.restart_only);
+        if !changed.is_empty() {
+            let message =
+                |key| format!("{key}: is not what this process started with; restart to change it");
+            return Err(ConfigAdminError::Invalid(
+                changed.into_iter().map(message).collect(),
+            ));
         }
+        let config = Arc::new(config);
         let persisted = self.auth.persisted_state().await;
         let persisted = persisted.map_err(|error| ConfigAdminError::Store(error_chain(&error)))?;
-        let catalog = Catalog::new(&config);
-        let mut warnings = self.missing_plugins(&config);
-        let registrations = self.registrations(&config, &catalog, &persisted, &mut warnings);
+        let catalog = Catalog::new(Arc::clone(&config));
+        let mut warnings = config.warnings.clone();
+        warnings.extend(self.missing_plugins(&config));
+        let registrations = self.registrations(&catalog, &persisted, &mut warnings);
         Ok(Prepared {
             snapshot: snapshot::build(&config),
             credentials: Reconfiguration {
@@ -126,12 +128,11 @@ impl Reload {
     /// and the files. Of one id, the first counts.
     async fn registrations(
         &self,
-        config: &Config,
         catalog: &Catalog,
         persisted: &PersistedState,
         warnings: &mut Vec<String>,
     ) -> Vec<Registration> {
-        let mut all = catalog.registrations(config);
+        let mut all = catalog.registrations();
         let ids = all.iter().map(|one| one.credential.id.clone());
         let mut ids: BTreeSet<_> = ids.collect();
         for stored in persisted.admin_created() {
@@ -161,15 +162,16 @@ impl Reload {
     fn missing_plugins(&self, config: &Config) -> Vec<String> {
         let snapshot = self.snapshot.load();
         let executors = config.providers.iter();
-        let executors = executors.filter(|each| !snapshot.executors.contains_key(&*each.executor));
+        let executors =
+            executors.filter(|each| !snapshot.executors.contains_key(&each.endpoint.executor));
         let mut missing: Vec<String> = executors
             .map(|each| {
-                let Provider { name, executor, .. } = each;
+                let (name, executor) = (&each.name, &each.endpoint.executor);
                 format!("the executor `{executor}` of the provider `{name}` is not loaded")
             })
             .collect();
         let selector = &config.routing.selector;
-        if !snapshot.selectors.contains_key(&**selector) {
+        if !snapshot.selectors.contains_key(selector) {
             missing.push(format!("the selector `{selector}` is not loaded"));
         }
         missing

@@ -4,6 +4,7 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_auth::AuthManager;
@@ -21,8 +22,12 @@ use crate::wire::Host;
 /// Serves a configuration, which was read from `file`, until SIGTERM or Ctrl-C, then lets calls
 /// under way end. SIGHUP has it read anew.
 pub(crate) async fn serve(config: Config, file: &Path) -> Result<(), String> {
+    for warning in &config.warnings {
+        tracing::warn!(warning, "deprecated configuration");
+    }
+    let config = Arc::new(config);
     let (stop, hangups) = (stop_signal()?, hangups()?);
-    let host = Host::new(&config, file).await?;
+    let host = Host::new(Arc::clone(&config), file).await?;
     let api = listen(config.listen).await?;
     let admin = match &config.admin {
         Some(admin) => Some(listen(admin.listen).await?),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jackfield_auth::{AuthManager, AuthParts, Registration, Store, StoredCredential};
-use jackfield_config::{Catalog, Config, CredentialFiles, RestartOnly, StoreKind, snapshot};
+use jackfield_config::{Catalog, Config, CredentialFiles, StoreKind, snapshot};
 use jackfield_dispatch::snapshot::Snapshot;
 use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher, error_chain};
 use jackfield_http::{Admin, AdminParts, AdminToken, Api, HttpUpstream};
@@ -31,22 +31,23 @@ pub(crate) struct Host {
 impl Host {
     /// Makes the live parts of a configuration, which was read from `file`; the plugins are loaded
     /// when this returns.
-    pub(crate) async fn new(config: &Config, file: &Path) -> Result<Self, String> {
-        let engine = Engine::new(Some(&code_cache(config))).map_err(|error| error_chain(&error))?;
+    pub(crate) async fn new(config: Arc<Config>, file: &Path) -> Result<Self, String> {
+        let engine =
+            Engine::new(Some(&code_cache(&config))).map_err(|error| error_chain(&error))?;
         let registry = Arc::new(Registry::new(engine));
         let folder = PluginDir::load(&config.plugins, &BUILT_IN, Arc::clone(&registry));
         let folder = folder.await.map_err(|error| error_chain(&error))?;
-        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot::build(config)));
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot::build(&config)));
         let clock = Clock::system();
-        let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(config)));
-        let mut registrations = catalog.load().registrations(config);
+        let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(Arc::clone(&config))));
+        let mut registrations = catalog.load().registrations();
         let files = config.credential_files.as_deref();
         let files = files.map(|folder| CredentialFiles::new(folder, Arc::clone(&catalog)));
         let files = files.transpose()?;
         if let Some(files) = &files {
             registrations.extend(files.read_all().await);
         }
-        let auth = auth(config, registrations, &clock)?;
+        let auth = auth(&config, registrations, &clock)?;
         restore(&auth, &catalog.load()).await?;
         publish_into(&registry, &snapshot, &auth);
         let upstream = Arc::new(HttpUpstream::new());
@@ -61,12 +62,12 @@ impl Host {
             upstream,
             clock,
         }));
-        let api = Arc::new(Api::new(Arc::clone(&dispatcher), client_keys(config)));
+        let api = Arc::new(Api::new(Arc::clone(&dispatcher), client_keys(&config)));
         let token = config.admin.as_ref();
         let token = token.map(|admin| Arc::new(AdminToken::new(admin.token.clone())));
         let reload = Arc::new(Reload {
             file: std::path::absolute(file).map_err(|error| error_chain(&error))?,
-            restart_only: RestartOnly::of(config),
+            restart_only: config.restart_only.clone(),
             catalog: Arc::clone(&catalog),
             files: files.clone(),
             auth,

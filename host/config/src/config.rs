@@ -1,23 +1,15 @@
-//! The configuration: one YAML file, read once into values that are all legal. Whatever is wrong
-//! with the file is told at once, each mistake with its place. Nothing here acts on a value.
-//!
-//! `host/docs/configuration.md` describes the keys for users.
+//! The configuration as the host uses it. Every value is legal, and defaults are filled in.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use jackfield_credential::model_names::{ChannelAlias, Route};
+use jackfield_dispatch::snapshot::{RetryPolicy, Routing, Timeouts};
 use secrecy::SecretString;
 
-use crate::diagnostics::ConfigErrors;
-use crate::environment::Environment;
 use crate::providers::Provider;
-use crate::reader;
-use crate::retry::Retry;
-use crate::routes::Fallback;
-use crate::routing::Routing;
+use crate::restart_only::RestartOnly;
 
 /// A whole configuration. Every value is legal, and defaults are filled in.
 #[derive(Debug)]
@@ -43,8 +35,6 @@ pub struct Config {
     /// Names that the operator leads to models of several providers. Each once, with targets of
     /// known providers.
     pub routes: Vec<Route>,
-    /// What is tried in place of a name, in this order.
-    pub fallbacks: BTreeMap<String, Vec<Fallback>>,
     /// Whether credentials with a prefix serve nothing without it.
     pub force_model_prefix: bool,
     /// Aliases by channel; every channel is a known one.
@@ -52,11 +42,15 @@ pub struct Config {
     /// How credentials are chosen.
     pub routing: Routing,
     /// When a failed attempt is followed by another.
-    pub retry: Retry,
+    pub retry: RetryPolicy,
     /// How long a call may take.
     pub timeouts: Timeouts,
     /// Whether failures leave credentials fit, so that no cooldown ever begins.
     pub disable_cooling: bool,
+    /// A line for each deprecated key in the file, with its position.
+    pub warnings: Vec<String>,
+    /// The values that only a restart can change.
+    pub restart_only: RestartOnly,
 }
 
 /// Where tokens, overrides and health are kept.
@@ -84,52 +78,4 @@ pub struct ClientKey {
     pub name: String,
     /// The key, unique; visible ASCII.
     pub key: SecretString,
-}
-
-/// How long a call may take. None of them is zero.
-#[derive(Debug)]
-pub struct Timeouts {
-    /// For a connection to a provider, with TLS.
-    pub connect: Duration,
-    /// From a request sent to the first byte of the answer.
-    pub first_byte: Duration,
-    /// Between two pieces of an answer.
-    pub idle: Duration,
-    /// For a whole call, with all its attempts.
-    pub total: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            first_byte: Duration::from_secs(60),
-            idle: Duration::from_secs(120),
-            total: Duration::from_secs(600),
-        }
-    }
-}
-
-impl Config {
-    /// Reads the file at `path`. Relative paths inside it are relative to its folder.
-    ///
-    /// # Errors
-    ///
-    /// Every mistake in the file, or the one that kept it from being read at all.
-    pub fn load(path: &Path, environment: &dyn Environment) -> Result<Self, ConfigErrors> {
-        reader::load(path, environment)
-    }
-
-    /// Reads nothing but the admin listener; none if there is none. The rest of the file may have
-    /// mistakes, and its secrets may be out of reach.
-    ///
-    /// # Errors
-    ///
-    /// Every mistake in the `admin` section, or the one that kept the file from being read at all.
-    pub fn load_admin(
-        path: &Path,
-        environment: &dyn Environment,
-    ) -> Result<Option<Admin>, ConfigErrors> {
-        reader::load_admin(path, environment)
-    }
 }

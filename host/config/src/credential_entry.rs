@@ -1,51 +1,42 @@
-//! One credential as the admin API is sent it: the keys of an entry under a provider, and the
-//! provider, as JSON. It says itself what it holds: it reads neither variables nor files.
+//! One credential as JSON: in a request to the admin API or in a credential file. It has the keys of an
+//! item under a provider, and the name of the provider. It may refer to neither variables nor files.
 
+use jackfield_credential::ProviderName;
 use serde_json::Value as Json;
 
-use crate::credentials::{Credential, fields};
+use crate::credentials::{CredentialEntry, fields};
 use crate::diagnostics::Position;
-use crate::mapping::{Located, Mapping};
-use crate::reader::{Reader, UniqueNames};
+use crate::keys::providers::{NEW_CREDENTIAL, PROVIDER};
+use crate::mapping::Mapping;
+use crate::reader::{Located, Reader, UniqueNames};
 use crate::yaml::{Entry, Node, Value};
 
-/// A credential, and whose it is.
-#[derive(Debug)]
-pub struct NewCredential {
-    /// The provider's name. Whether there is one is not known here.
-    pub provider: String,
-    /// The credential.
-    pub credential: Credential,
-}
-
-/// Reads an entry.
+/// Reads a credential. The configuration may have no provider of that name.
 ///
 /// # Errors
 ///
-/// Every mistake in it, each with the name of the value.
-pub fn parse(body: &Json) -> Result<NewCredential, Vec<String>> {
+/// All errors in it, each with the name of the value.
+pub fn parse(body: &Json) -> Result<CredentialEntry, Vec<String>> {
     let node = node(body);
-    let located = Located {
-        name: String::new(),
-        node: &node,
-    };
-    let mut reader = Reader::for_json();
-    let entry = read(&mut reader, &located);
+    let mut reader = Reader::detached();
+    let entry = read(&mut reader, &Located::root(&node));
+    let errors = reader.into_findings().errors;
     match entry {
-        Some(entry) if reader.error_count() == 0 => Ok(entry),
-        _ => Err(reader.into_messages()),
+        Some(entry) if errors.is_empty() => Ok(entry),
+        _ => Err(errors
+            .iter()
+            .map(|error| error.without_position())
+            .collect()),
     }
 }
 
-fn read(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<NewCredential> {
-    let mut mapping = Mapping::open(reader, located)?;
-    let provider = mapping.required(reader, "provider", Reader::name);
-    let credential = fields(reader, &mut mapping, located, &mut UniqueNames::default());
+fn read(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<CredentialEntry> {
+    let mut mapping = Mapping::open(reader, located, &NEW_CREDENTIAL)?;
+    let provider = mapping.get(reader, &PROVIDER).map(ProviderName::from);
+    let mut ids = UniqueNames::default();
+    let entry = fields(reader, &mut mapping, located, provider.as_ref(), &mut ids);
     mapping.deny_unknown(reader);
-    Some(NewCredential {
-        provider: provider?,
-        credential: credential?,
-    })
+    entry
 }
 
 /// JSON as the reader sees a file. Its depth is bounded by whoever parsed it.

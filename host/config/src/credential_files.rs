@@ -23,7 +23,8 @@ use tokio::time::timeout;
 use walkdir::WalkDir;
 
 use crate::catalog::Catalog;
-use crate::credential_entry::{self, NewCredential};
+use crate::credential_entry;
+use crate::credentials::CredentialEntry;
 
 /// The folder, and what was found in it. A handle: clones are the same folder.
 #[derive(Clone)]
@@ -46,7 +47,7 @@ struct CredentialFile {
 
 /// What a legal file says, whatever the configuration makes of it.
 struct Parsed {
-    new: NewCredential,
+    entry: CredentialEntry,
     expires_at: Option<Timestamp>,
     refreshed_at: Option<Timestamp>,
     metadata: BTreeMap<String, Value>,
@@ -290,10 +291,10 @@ impl CredentialFiles {
         }
         let text = fs::read(self.folder.join(name)).map_err(|error| error.to_string())?;
         let content = format::parse(&text)?;
-        let new = credential_entry::parse(&content.body).map_err(|errors| errors.join("; "))?;
+        let entry = credential_entry::parse(&content.body).map_err(|errors| errors.join("; "))?;
         Ok(Parsed {
-            expires_at: new.credential.expires_at.or(content.expires_at),
-            new,
+            expires_at: entry.expires_at.or(content.expires_at),
+            entry,
             refreshed_at: content.refreshed_at,
             metadata: content.metadata.into_iter().collect(),
         })
@@ -305,7 +306,7 @@ fn usable(catalog: &Catalog, name: &str, parsed: &Parsed) -> Result<(), String> 
     if catalog.defines(&name.into()) {
         return Err("the configuration has a credential of this id".to_owned());
     }
-    let provider = &parsed.new.provider;
+    let provider = &parsed.entry.credential.provider;
     if !catalog.has_provider(provider) {
         return Err(format!("the configuration has no provider `{provider}`"));
     }
@@ -314,7 +315,7 @@ fn usable(catalog: &Catalog, name: &str, parsed: &Parsed) -> Result<(), String> 
 
 fn registration(catalog: &Catalog, name: &str, parsed: &Parsed) -> Result<Registration, String> {
     usable(catalog, name, parsed)?;
-    let mut registration = catalog.registration(&parsed.new)?;
+    let mut registration = catalog.registration(&parsed.entry)?;
     registration.credential.id = name.into();
     registration.origin = Origin::File(name.into());
     registration.expires_at = parsed.expires_at;

@@ -1,145 +1,116 @@
-//! One credential: an entry under a provider, or what the admin API is sent.
+//! Reads one credential: an item under a provider, or the body of a request to the admin API.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::num::NonZeroU32;
 
 use jackfield_credential::model_names::NamedModel;
-use jackfield_credential::{CredentialKind, Timestamp};
+use jackfield_credential::{Credential, CredentialKind, ProviderName, Timestamp};
 use secrecy::SecretString;
-use url::Url;
 
-use crate::mapping::{Located, Mapping, entries, join};
+use crate::key::Kind;
+use crate::keys::providers::credential as keys;
+use crate::kinds::is_name;
+use crate::mapping::{Mapping, entries};
 use crate::models::models;
-use crate::reader::{Reader, UniqueNames};
+use crate::reader::{Located, Reader, UniqueNames};
 
-/// One account or API key. Its `Debug` shows nothing secret.
-pub struct Credential {
-    /// Its name, unique in the file, of the same characters as a provider's.
-    pub id: String,
-    /// What people call it.
-    pub label: Option<String>,
-    /// What it is.
-    pub kind: CredentialKind,
-    /// At least one, by the names that executors know them by; visible ASCII.
+/// One account or API key, as its source defines it. `Debug` shows no secret.
+#[derive(Debug)]
+pub struct CredentialEntry {
+    /// The credential. The catalog fills in `base_url`, `serves`, and the value of `disable_cooling` that
+    /// comes from its provider.
+    pub credential: Credential,
+    /// At least one, by the names that executors use; visible ASCII.
     pub secrets: BTreeMap<String, SecretString>,
-    /// When its token ends.
+    /// End of the access token.
     pub expires_at: Option<Timestamp>,
-    /// What stands before the names of its models: one word, no slash.
-    pub prefix: Option<String>,
-    /// Its own models, in place of the provider's; empty for those.
+    /// Its own models, which replace those of the provider; empty for those of the provider.
     pub models: Vec<NamedModel>,
-    /// Higher ones are used first.
-    pub priority: i32,
-    /// Its share among equals, from 1 to 1,000,000.
-    pub weight: u32,
-    /// Attempts that may be under way at once; none: no limit of its own.
-    pub max_in_flight: Option<NonZeroU32>,
-    /// Rounds of a call in which it takes part; none: all of them.
-    pub rounds: Option<u32>,
-    /// Whether failures leave it fit; none: as its provider has it.
-    pub disable_cooling: Option<bool>,
-    /// The proxy its connections go through: http, https or socks5. It may carry a user and a
-    /// password, so it is not for logs.
-    pub proxy_url: Option<Url>,
-    /// What executors and selectors may know of it.
-    pub attributes: BTreeMap<String, String>,
-    /// Whether it is left out of use.
-    pub disabled: bool,
+    /// The URL of the proxy for its connections. It may hold a password.
+    pub proxy: Option<SecretString>,
 }
 
-impl fmt::Debug for Credential {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let proxy = self.proxy_url.as_ref();
-        formatter
-            .debug_struct("Credential")
-            .field("id", &self.id)
-            .field("label", &self.label)
-            .field("kind", &self.kind)
-            .field("secrets", &self.secrets.keys())
-            .field("priority", &self.priority)
-            .field("weight", &self.weight)
-            .field("proxy_host", &proxy.and_then(Url::host_str))
-            .field("attributes", &self.attributes)
-            .field("disabled", &self.disabled)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Reads an entry whose id is not among these.
+/// Reads an item whose id is not among `ids`. `provider` is none after an error in its name.
 pub(crate) fn credential(
     reader: &mut Reader<'_>,
     located: &Located<'_>,
+    provider: Option<&ProviderName>,
     ids: &mut UniqueNames,
-) -> Option<Credential> {
-    let mut mapping = Mapping::open(reader, located)?;
-    let credential = fields(reader, &mut mapping, located, ids);
+) -> Option<CredentialEntry> {
+    let mut mapping = Mapping::open(reader, located, &keys::SECTION)?;
+    let credential = fields(reader, &mut mapping, located, provider, ids);
     mapping.deny_unknown(reader);
     credential
 }
 
-/// Reads the keys of a credential out of a mapping that may hold more.
+/// Reads the keys of a credential from a mapping that may have more keys.
 pub(crate) fn fields<'n>(
     reader: &mut Reader<'_>,
     mapping: &mut Mapping<'n>,
     located: &Located<'n>,
+    provider: Option<&ProviderName>,
     ids: &mut UniqueNames,
-) -> Option<Credential> {
-    let id = mapping.required(reader, "id", |reader, located| reader.unique(located, ids));
-    let secrets = secrets(reader, mapping, located);
-    let kind = mapping.optional(reader, "kind", |reader, located| {
-        reader.choice(located, &KINDS)
+) -> Option<CredentialEntry> {
+    let id = mapping.get_checked(reader, &keys::ID, |reader, located, id| {
+        ids.check(reader, located, id);
     });
+    let secrets = secrets(reader, mapping, located);
+    let kind = mapping.get(reader, &keys::KIND);
     let kind = kind.unwrap_or_else(|| infer_kind(secrets.as_ref()));
-    let label = mapping.optional(reader, "label", Reader::line);
-    let expires_at = mapping.optional(reader, "expires-at", Reader::timestamp);
-    let prefix = mapping.optional(reader, "prefix", Reader::prefix);
-    let models = mapping.optional(reader, "models", models);
-    let priority = mapping.field(reader, "priority", 0, Reader::priority);
-    let weight = mapping.field(reader, "weight", 1, Reader::weight);
-    let max_in_flight = mapping.optional(reader, "max-in-flight", Reader::in_flight);
-    let rounds = mapping.optional(reader, "rounds", Reader::rounds);
-    let disable_cooling = mapping.optional(reader, "disable-cooling", Reader::flag);
-    let proxy_url = mapping.optional(reader, "proxy-url", Reader::proxy_url);
-    let attributes = mapping.optional(reader, "attributes", attributes);
-    let disabled = mapping.field(reader, "disabled", false, Reader::flag);
-    Some(Credential {
-        id: id?,
-        label,
-        kind,
-        secrets: secrets?,
-        expires_at,
-        prefix,
-        models: models.unwrap_or_default(),
+    let label = mapping.get(reader, &keys::LABEL);
+    let expires_at = mapping.get(reader, &keys::EXPIRES_AT);
+    let prefix = mapping.get(reader, &keys::PREFIX);
+    let models = mapping.nested(reader, &keys::MODELS, models);
+    let priority = mapping.get(reader, &keys::PRIORITY);
+    let weight = mapping.get(reader, &keys::WEIGHT);
+    let in_flight_max = mapping.get(reader, &keys::MAX_IN_FLIGHT);
+    let rounds = mapping.get(reader, &keys::ROUNDS);
+    let disable_cooling = mapping.get(reader, &keys::DISABLE_COOLING);
+    let proxy = mapping.get(reader, &keys::PROXY_URL);
+    let attributes = mapping.nested(reader, &keys::ATTRIBUTES, attributes);
+    let disabled = mapping.get(reader, &keys::DISABLED);
+    let credential = Credential {
+        enabled: !disabled,
         priority,
         weight,
-        max_in_flight,
-        rounds,
-        disable_cooling,
-        proxy_url,
         attributes: attributes.unwrap_or_default(),
-        disabled,
+        label: label.map(Into::into),
+        prefix: prefix.map(Into::into),
+        kind,
+        disable_cooling,
+        in_flight_max,
+        rounds,
+        ..Credential::new(id?, provider?.clone(), "")
+    };
+    Some(CredentialEntry {
+        credential,
+        secrets: secrets?,
+        expires_at,
+        models: models.unwrap_or_default(),
+        proxy: proxy.map(|url| SecretString::from(url.as_str())),
     })
 }
 
-/// What `api-key` and `secrets` hold, together.
+/// Reads `api-key` and `secrets` into one map.
 fn secrets<'n>(
     reader: &mut Reader<'_>,
     mapping: &mut Mapping<'n>,
     located: &Located<'n>,
 ) -> Option<BTreeMap<String, SecretString>> {
-    let given = mapping.has(API_KEY) || mapping.has("secrets");
-    let key = mapping.optional(reader, API_KEY, Reader::secret);
+    let given = mapping.has(&keys::API_KEY) || mapping.has(&keys::SECRETS);
+    let api_key = mapping.get(reader, &keys::API_KEY);
     let mut secrets = mapping
-        .optional(reader, "secrets", named_secrets)
+        .nested(reader, &keys::SECRETS, named_secrets)
         .unwrap_or_default();
     if !given {
         let message = "has no secret; give it an `api-key`, or `secrets` by name";
         reader.report(located, message);
         return None;
     }
-    if let Some(key) = key
-        && secrets.insert(API_KEY.to_owned(), key).is_some()
+    // Plugins know the secret of an `api-key` by the name of the key.
+    if let Some(api_key) = api_key
+        && secrets
+            .insert(keys::API_KEY.name.to_owned(), api_key)
+            .is_some()
     {
         let message = "has an `api-key` beside the one under `secrets`; remove one of them";
         reader.report(located, message);
@@ -157,17 +128,14 @@ fn named_secrets(
         reader.report(located, "is an empty mapping; it needs at least one secret");
     }
     for entry in entries {
-        if !Reader::is_name(&entry.key) {
-            // Not shown: it may be the secret itself.
+        if !is_name(&entry.key) {
+            // The key is not shown: it may be the secret itself.
             let message = "names a secret by what is no name: use a-z, 0-9, `.`, `_` and `-`";
             reader.report(located, message);
             continue;
         }
-        let below = Located {
-            name: join(&located.name, &entry.key),
-            node: &entry.node,
-        };
-        if let Some(secret) = reader.secret(&below) {
+        let below = located.member(&entry.key, &entry.node);
+        if let Some(secret) = keys::SECRETS.kind.values.read(reader, &below) {
             secrets.insert(entry.key.clone(), secret);
         }
     }
@@ -188,10 +156,7 @@ fn infer_kind(secrets: Option<&BTreeMap<String, SecretString>>) -> CredentialKin
 fn attributes(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<BTreeMap<String, String>> {
     let mut attributes = BTreeMap::new();
     for entry in entries(reader, located)? {
-        let below = Located {
-            name: join(&located.name, &entry.key),
-            node: &entry.node,
-        };
+        let below = located.member(&entry.key, &entry.node);
         let Some(text) = reader.text(&below) else {
             continue;
         };
@@ -216,12 +181,5 @@ fn header_error(name: &str, value: &str) -> Option<&'static str> {
     None
 }
 
-/// The name by which plugins know the secret of an `api-key`.
-const API_KEY: &str = "api-key";
-
+/// The secrets that make a credential an account.
 const TOKENS: [&str; 2] = ["access-token", "refresh-token"];
-
-const KINDS: [(&str, CredentialKind); 2] = [
-    ("api-key", CredentialKind::ApiKey),
-    ("oauth", CredentialKind::Oauth),
-];

@@ -60,6 +60,14 @@ impl Diagnostic {
             message: message.into(),
         }
     }
+
+    /// The name of the value and the message.
+    pub(crate) fn without_position(&self) -> String {
+        match self.name.as_str() {
+            "" => self.message.clone(),
+            name => format!("{name}: {}", self.message),
+        }
+    }
 }
 
 /// A place in the file, both numbers from 1.

@@ -1,143 +1,188 @@
-//! One mapping of the file: hands out its keys, and then refuses those that nobody asked for.
+//! One mapping of the file. It reads the keys that the table lists, and refuses all others.
 
-use crate::diagnostics::{Diagnostic, Position};
-use crate::reader::Reader;
-use crate::yaml::{Entry, Node, Value};
+use secrecy::SecretString;
 
-/// A value of the file and its name in it.
-#[derive(Debug, Clone)]
-pub(crate) struct Located<'n> {
-    /// Such as `providers[0].name`.
-    pub(crate) name: String,
-    /// The value.
-    pub(crate) node: &'n Node,
-}
+use crate::diagnostics::Diagnostic;
+use crate::key::{Describe, Key, Kind, Presence, Section};
+use crate::reader::{Located, Reader, join};
+use crate::yaml::{Entry, Value};
 
 /// A mapping that is being read.
-#[must_use = "unknown keys are refused by `end`"]
+#[must_use = "`deny_unknown` refuses unknown keys"]
 pub(crate) struct Mapping<'n> {
-    name: String,
-    position: Position,
+    located: Located<'n>,
     entries: &'n [Entry],
-    known_keys: Vec<&'static str>,
+    section: &'static Section,
+    /// The keys that were read. A key of the table that no code reads is a bug.
+    read: Vec<&'static str>,
 }
 
 impl<'n> Mapping<'n> {
-    /// Begins with a mapping whose keys are unique; anything else is a mistake.
-    pub(crate) fn open(reader: &mut Reader<'_>, located: &Located<'n>) -> Option<Self> {
+    /// Starts with a mapping whose keys are unique; anything else is an error.
+    pub(crate) fn open(
+        reader: &mut Reader<'_>,
+        located: &Located<'n>,
+        section: &'static Section,
+    ) -> Option<Self> {
         let entries = entries(reader, located)?;
-        let name = located.name.clone();
         Some(Self {
-            name,
-            position: located.node.position,
+            located: located.clone(),
             entries,
-            known_keys: Vec::new(),
+            section,
+            read: Vec::new(),
         })
     }
 
-    /// Whether a key is there, whatever its value.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key == key)
+    /// Whether a key is present, with any value.
+    pub(crate) fn has<K, P>(&self, key: &Key<K, P>) -> bool {
+        self.entries.iter().any(|entry| key.is_named(&entry.key))
     }
 
-    /// Reads a key that may be missing.
-    pub(crate) fn optional<'e, T>(
+    /// Reads a key.
+    pub(crate) fn get<K: Kind, P: Presence<K::Value>>(
+        &mut self,
+        reader: &mut Reader<'_>,
+        key: &Key<K, P>,
+    ) -> P::Output {
+        self.get_checked(reader, key, |_, _, _| {})
+    }
+
+    /// Reads a key, and checks its value against the rest of the file.
+    pub(crate) fn get_checked<'e, K: Kind, P: Presence<K::Value>>(
         &mut self,
         reader: &mut Reader<'e>,
-        key: &'static str,
+        key: &Key<K, P>,
+        check: impl FnOnce(&mut Reader<'e>, &Located<'n>, &K::Value),
+    ) -> P::Output {
+        if P::REQUIRED && !self.has(key) {
+            self.report_missing(reader, key);
+        }
+        let value = self.find(reader, key).and_then(|located| {
+            let value = key.kind.read(reader, &located)?;
+            check(reader, &located, &value);
+            Some(value)
+        });
+        if key.needs_restart {
+            let default;
+            let effective = match &value {
+                Some(value) => Some(value),
+                None => {
+                    default = key.presence.default_value(reader);
+                    default.as_ref()
+                }
+            };
+            if let Some(effective) = effective {
+                let text = SecretString::from(key.kind.text(effective));
+                reader.record_restart_only(join(&self.located.name, key.name), text);
+            }
+        }
+        key.presence.output(value, reader)
+    }
+
+    /// Reads a key whose value is a mapping or a list. None if it is absent or has errors.
+    pub(crate) fn nested<'e, K: Describe, P: Presence<()>, T>(
+        &mut self,
+        reader: &mut Reader<'e>,
+        key: &Key<K, P>,
         read: impl FnOnce(&mut Reader<'e>, &Located<'n>) -> Option<T>,
     ) -> Option<T> {
-        self.known_keys.push(key);
-        let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        let located = Located {
-            name: join(&self.name, key),
-            node: &entry.node,
-        };
+        if P::REQUIRED && !self.has(key) {
+            self.report_missing(reader, key);
+        }
+        let located = self.find(reader, key)?;
+        if key.needs_restart {
+            let path = join(&self.located.name, key.name);
+            reader.record_restart_only(path, SecretString::default());
+        }
         read(reader, &located)
     }
 
-    /// Reads a key that has a default. After a mistake the default stands in, and never gets out.
-    pub(crate) fn field<'e, T>(
-        &mut self,
-        reader: &mut Reader<'e>,
-        key: &'static str,
-        default: T,
-        read: impl FnOnce(&mut Reader<'e>, &Located<'n>) -> Option<T>,
-    ) -> T {
-        self.optional(reader, key, read).unwrap_or(default)
+    /// Reports that a key must be present.
+    pub(crate) fn report_missing<K, P>(&self, reader: &mut Reader<'_>, key: &Key<K, P>) {
+        reader.add(Diagnostic {
+            position: Some(self.located.node.position),
+            name: join(&self.located.name, key.name),
+            message: "is missing and has no default; add it".to_owned(),
+        });
     }
 
-    /// Reads a key that must be there.
-    pub(crate) fn required<'e, T>(
-        &mut self,
-        reader: &mut Reader<'e>,
-        key: &'static str,
-        read: impl FnOnce(&mut Reader<'e>, &Located<'n>) -> Option<T>,
-    ) -> Option<T> {
-        if !self.has(key) {
-            let name = join(&self.name, key);
-            let message = "is missing and has no default; add it".to_owned();
-            reader.add(Diagnostic {
-                position: Some(self.position),
-                name,
-                message,
-            });
-        }
-        self.optional(reader, key, read)
-    }
-
-    /// Refuses the keys that nobody asked for.
+    /// Reports the keys that are not in the table.
     pub(crate) fn deny_unknown(self, reader: &mut Reader<'_>) {
+        let section = self.section;
+        debug_assert!(
+            section.rows().all(|key| self.read.contains(&key.name())),
+            "a key of `{}` is in the table and is not read",
+            section.path
+        );
         for entry in self.entries {
-            if self.known_keys.contains(&entry.key.as_str()) {
+            if section.rows().any(|key| key.is_named(&entry.key)) {
                 continue;
             }
-            let name = join(&self.name, &entry.key);
-            let message = unknown_key(&entry.key, &self.known_keys);
+            let names: Vec<_> = section.rows().map(|key| key.name()).collect();
             reader.add(Diagnostic {
                 position: Some(entry.position),
-                name,
-                message,
+                name: join(&self.located.name, &entry.key),
+                message: unknown_key(&entry.key, &names),
             });
         }
+    }
+
+    /// Finds the value of a key under its name or its old name.
+    fn find<K, P>(&mut self, reader: &mut Reader<'_>, key: &Key<K, P>) -> Option<Located<'n>> {
+        debug_assert!(
+            self.section.rows().any(|row| row.name() == key.name),
+            "`{}` is not a key of `{}`",
+            key.name,
+            self.section.path
+        );
+        self.read.push(key.name);
+        let named = |name: &str| self.entries.iter().find(|entry| entry.key == name);
+        let current = named(key.name);
+        let old = key.old_name.and_then(named);
+        if let Some(old) = old {
+            let diagnostic = |message| Diagnostic {
+                position: Some(old.position),
+                name: join(&self.located.name, &old.key),
+                message,
+            };
+            match current {
+                Some(current) => reader.add(diagnostic(format!(
+                    "is the old name of `{}`, which is at line {}; remove the old one",
+                    key.name, current.position.line
+                ))),
+                None => reader.warn(diagnostic(format!(
+                    "is the old name of `{}`; rename it. Version 1.0 will refuse the old name",
+                    key.name
+                ))),
+            }
+        }
+        let entry = current.or(old)?;
+        Some(self.located.member(&entry.key, &entry.node))
     }
 }
 
-/// The entries of a mapping, each key once.
+/// Returns the entries of a mapping, and reports duplicate keys.
 pub(crate) fn entries<'n>(reader: &mut Reader<'_>, located: &Located<'n>) -> Option<&'n [Entry]> {
     let Value::Map(entries) = &located.node.value else {
         reader.invalid_type(located, "must be a mapping of keys to values");
         return None;
     };
     for (index, entry) in entries.iter().enumerate() {
-        let Some(first) = entries
-            .iter()
-            .take(index)
-            .find(|other| other.key == entry.key)
-        else {
+        let mut before = entries.iter().take(index);
+        let Some(first) = before.find(|other| other.key == entry.key) else {
             continue;
         };
         let message = format!(
             "the key stands at line {} already; remove one of them",
             first.position.line
         );
-        let name = join(&located.name, &entry.key);
         reader.add(Diagnostic {
             position: Some(entry.position),
-            name,
+            name: join(&located.name, &entry.key),
             message,
         });
     }
     Some(entries)
-}
-
-/// The name of what is below a name.
-pub(crate) fn join(name: &str, key: &str) -> String {
-    if name.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{name}.{key}")
-    }
 }
 
 fn unknown_key(key: &str, known: &[&str]) -> String {

@@ -1,4 +1,4 @@
-//! Lists of models, and the aliases of OAuth channels.
+//! Reads lists of models, and the aliases of OAuth channels.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,37 +7,36 @@ use jackfield_credential::model_names::{
     ChannelAlias, NamedModel, oauth_model_alias_channel, oauth_model_alias_channels,
 };
 
-use crate::mapping::{Located, Mapping, entries, join};
-use crate::reader::{Reader, UniqueNames};
+use crate::keys::models::{channel_alias, model};
+use crate::mapping::{Mapping, entries};
+use crate::reader::{Located, Reader, UniqueNames};
 
-/// A list of models. All names and aliases differ by more than case.
+/// Reads a list of models. All names and aliases differ by more than case.
 pub(crate) fn models(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<NamedModel>> {
     let mut names = UniqueNames::default();
     reader.list(located, |reader, located| {
-        let mut read = |reader: &mut Reader<'_>, located: &Located<'_>| {
-            let name = reader.line(located)?;
-            names.check_ignoring_case(reader, located, &name);
-            Some(Arc::from(name))
+        let mut check = |reader: &mut Reader<'_>, located: &Located<'_>, name: &String| {
+            names.check_ignoring_case(reader, located, name);
         };
-        let mut mapping = Mapping::open(reader, located)?;
-        let name = mapping.required(reader, "name", &mut read);
-        let alias = mapping.optional(reader, "alias", &mut read);
+        let mut mapping = Mapping::open(reader, located, &model::SECTION)?;
+        let name = mapping.get_checked(reader, &model::NAME, &mut check);
+        let alias = mapping.get_checked(reader, &model::ALIAS, &mut check);
         mapping.deny_unknown(reader);
-        Some(NamedModel { name: name?, alias })
+        Some(NamedModel {
+            name: name?.into(),
+            alias: alias.map(Arc::from),
+        })
     })
 }
 
-/// The aliases of each channel.
+/// Reads the aliases of each channel.
 pub(crate) fn channel_aliases(
     reader: &mut Reader<'_>,
     located: &Located<'_>,
 ) -> Option<BTreeMap<&'static str, Vec<ChannelAlias>>> {
     let mut channels = BTreeMap::new();
     for entry in entries(reader, located)? {
-        let below = Located {
-            name: join(&located.name, &entry.key),
-            node: &entry.node,
-        };
+        let below = located.member(&entry.key, &entry.node);
         let Some(channel) = oauth_model_alias_channel(&entry.key, "oauth") else {
             let known: Vec<&str> = oauth_model_alias_channels().collect();
             let message = format!(
@@ -61,21 +60,22 @@ pub(crate) fn channel_aliases(
 fn aliases(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<ChannelAlias>> {
     let mut names = UniqueNames::default();
     reader.list(located, |reader, located| {
-        let mut mapping = Mapping::open(reader, located)?;
-        let name = mapping.required(reader, "name", Reader::line);
-        let alias = mapping.required(reader, "alias", |reader, located| {
-            let alias = reader.line(located)?;
-            names.check_ignoring_case(reader, located, &alias);
-            Some(alias)
+        let mut mapping = Mapping::open(reader, located, &channel_alias::SECTION)?;
+        let name = mapping.get(reader, &channel_alias::NAME);
+        let alias = mapping.get_checked(reader, &channel_alias::ALIAS, |reader, located, alias| {
+            names.check_ignoring_case(reader, located, alias);
         });
-        let fork = mapping.field(reader, "fork", false, Reader::flag);
+        let fork = mapping.get(reader, &channel_alias::FORK);
         mapping.deny_unknown(reader);
         let (name, alias) = (name?, alias?);
         if name.to_lowercase() == alias.to_lowercase() {
             reader.report(located, "the alias is the name itself; remove the entry");
             return None;
         }
-        let (name, alias) = (name.into(), alias.into());
-        Some(ChannelAlias { name, alias, fork })
+        Some(ChannelAlias {
+            name: name.into(),
+            alias: alias.into(),
+            fork,
+        })
     })
 }

@@ -1,103 +1,106 @@
-//! Reads a whole file, and gathers mistakes on the way instead of stopping at the first.
+//! The state of one reading: where values come from, and the errors and warnings found so far.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::config::{Admin, Config};
-use crate::diagnostics::{ConfigErrors, Diagnostic, Position};
+use secrecy::SecretString;
+
+use crate::diagnostics::{Diagnostic, Position};
 use crate::environment::Environment;
-use crate::mapping::Located;
-use crate::yaml::Value;
-use crate::{root, yaml};
+use crate::restart_only::RestartOnly;
+use crate::yaml::{Node, Value};
 
-/// What every part of reading needs.
+/// Collects errors instead of stopping at the first one.
 pub(crate) struct Reader<'e> {
-    /// Where variables and files come from; none where everything must be said as it is.
+    /// Where variables and files come from. Without it, a secret must be given as it is.
     pub(crate) environment: Option<&'e dyn Environment>,
-    /// The folder of the file, absolute.
+    /// The folder of the file, absolute. Relative paths in the file start here.
     pub(crate) folder: PathBuf,
-    diagnostics: Vec<Diagnostic>,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+    restart_only: RestartOnly,
 }
 
-/// Reads the file at `path`.
-pub(crate) fn load(path: &Path, environment: &dyn Environment) -> Result<Config, ConfigErrors> {
-    read(path, environment, root::config)
+/// What a reading found beside the values.
+pub(crate) struct Findings {
+    pub(crate) errors: Vec<Diagnostic>,
+    pub(crate) warnings: Vec<Diagnostic>,
+    pub(crate) restart_only: RestartOnly,
 }
 
-/// Reads the admin listener of the file at `path`.
-pub(crate) fn load_admin(
-    path: &Path,
-    environment: &dyn Environment,
-) -> Result<Option<Admin>, ConfigErrors> {
-    read(path, environment, root::admin_only)
+/// A value of the file and its name in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Located<'n> {
+    /// Such as `providers[0].name`; empty for the whole file.
+    pub(crate) name: String,
+    /// The value.
+    pub(crate) node: &'n Node,
 }
 
-fn read<T>(
-    path: &Path,
-    environment: &dyn Environment,
-    root: impl FnOnce(&mut Reader<'_>, &Located<'_>) -> Option<T>,
-) -> Result<T, ConfigErrors> {
-    let fail = |diagnostics| ConfigErrors::new(path.to_owned(), diagnostics);
-    let unreadable = |error| {
-        let message = format!("cannot be read: {error}; check the path and its permissions");
-        Diagnostic {
-            position: None,
+impl<'n> Located<'n> {
+    /// The whole file.
+    pub(crate) fn root(node: &'n Node) -> Self {
+        Self {
             name: String::new(),
-            message,
+            node,
         }
-    };
-    let text = environment
-        .file(path)
-        .map_err(|error| fail(vec![unreadable(error)]))?;
-    let file = std::path::absolute(path).map_err(|error| fail(vec![unreadable(error)]))?;
-    let node = yaml::parse(&text).map_err(|diagnostic| fail(vec![diagnostic]))?;
+    }
 
-    let folder = file.parent().unwrap_or(&file).to_owned();
-    let mut reader = Reader {
-        environment: Some(environment),
-        folder,
-        diagnostics: Vec::new(),
-    };
-    let located = Located {
-        name: String::new(),
-        node: &node,
-    };
-    match root(&mut reader, &located) {
-        Some(read) if reader.diagnostics.is_empty() => Ok(read),
-        _ => Err(fail(reader.diagnostics)),
+    /// The value of a key in this mapping.
+    pub(crate) fn member(&self, key: &str, node: &'n Node) -> Self {
+        Self {
+            name: join(&self.name, key),
+            node,
+        }
     }
 }
 
-impl Reader<'_> {
-    /// A reader of values that stand in no file.
-    pub(crate) fn for_json() -> Self {
+impl<'e> Reader<'e> {
+    /// A reader of a file in this folder.
+    pub(crate) fn for_file(environment: &'e dyn Environment, folder: PathBuf) -> Self {
+        Self {
+            environment: Some(environment),
+            folder,
+            ..Self::detached()
+        }
+    }
+
+    /// A reader without files and variables, for JSON bodies and for the manual.
+    pub(crate) fn detached() -> Self {
         Self {
             environment: None,
             folder: PathBuf::new(),
-            diagnostics: Vec::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            restart_only: RestartOnly::default(),
         }
     }
 
-    /// What is wrong, without places.
-    pub(crate) fn into_messages(self) -> Vec<String> {
-        let text = |diagnostic: Diagnostic| match diagnostic.name.as_str() {
-            "" => diagnostic.message,
-            name => format!("{name}: {}", diagnostic.message),
-        };
-        self.diagnostics.into_iter().map(text).collect()
+    /// Ends the reading.
+    pub(crate) fn into_findings(self) -> Findings {
+        Findings {
+            errors: self.errors,
+            warnings: self.warnings,
+            restart_only: self.restart_only,
+        }
     }
 
-    /// How many mistakes there are up to now.
+    /// The number of errors found so far.
     pub(crate) fn error_count(&self) -> usize {
-        self.diagnostics.len()
+        self.errors.len()
     }
 
-    /// Notes a mistake.
+    /// Adds an error.
     pub(crate) fn add(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        self.errors.push(diagnostic);
     }
 
-    /// Notes what is wrong with a value.
+    /// Adds a warning. It does not make the configuration invalid.
+    pub(crate) fn warn(&mut self, diagnostic: Diagnostic) {
+        self.warnings.push(diagnostic);
+    }
+
+    /// Adds an error about a value.
     pub(crate) fn report(&mut self, located: &Located<'_>, message: impl Into<String>) {
         let position = Some(located.node.position);
         self.add(Diagnostic {
@@ -107,20 +110,48 @@ impl Reader<'_> {
         });
     }
 
-    /// Notes that a value is of the wrong kind, or that there is none.
+    /// Adds an error about a value of the wrong type, or about a key without a value.
     pub(crate) fn invalid_type(&mut self, located: &Located<'_>, message: &str) {
-        let nothing = located.node.is_null();
-        self.report(
-            located,
-            if nothing {
-                "has no value; give it one or remove the key"
-            } else {
-                message
-            },
-        );
+        let message = if located.node.is_null() {
+            "has no value; give it one or remove the key"
+        } else {
+            message
+        };
+        self.report(located, message);
     }
 
-    /// Reads a list, which must have an item. Items with mistakes are left out.
+    /// Adds an error about a value, and shows the start of the value.
+    pub(crate) fn invalid_value<T>(
+        &mut self,
+        located: &Located<'_>,
+        found: &str,
+        rule: &str,
+    ) -> Option<T> {
+        let cut: String = found.chars().take(FOUND_CHARS_MAX).collect();
+        let more = if cut.len() < found.len() { ".." } else { "" };
+        self.report(located, format!("{rule}; found {cut:?}{more}"));
+        None
+    }
+
+    /// Records the value of a key that only a restart can change.
+    pub(crate) fn record_restart_only(&mut self, path: String, value: SecretString) {
+        self.restart_only.record(path, value);
+    }
+
+    /// Returns the text of a scalar that is neither empty nor null.
+    pub(crate) fn text<'n>(&mut self, located: &Located<'n>) -> Option<&'n str> {
+        let message = match &located.node.value {
+            Value::Scalar { text, .. } if text.is_empty() => "must not be empty",
+            Value::Scalar { text, .. } if !located.node.is_null() => return Some(text),
+            Value::Scalar { .. } => "must be a value",
+            Value::List(_) => "must be a single value, not a list",
+            Value::Map(_) => "must be a single value, not a mapping",
+        };
+        self.invalid_type(located, message);
+        None
+    }
+
+    /// Reads a list with at least one item. Items with errors are left out.
     pub(crate) fn list<'n, T>(
         &mut self,
         located: &Located<'n>,
@@ -134,29 +165,24 @@ impl Reader<'_> {
             self.report(located, "is an empty list; it needs at least one item");
         }
         let item = |(index, node)| {
-            read(
-                self,
-                &Located {
-                    name: format!("{}[{index}]", located.name),
-                    node,
-                },
-            )
+            let name = format!("{}[{index}]", located.name);
+            read(self, &Located { name, node })
         };
         Some(items.iter().enumerate().filter_map(item).collect())
     }
 }
 
-/// Names that must differ from one another, and where each came first.
+/// Names that must be unique, each with its first position.
 #[derive(Default)]
 pub(crate) struct UniqueNames(HashMap<String, Position>);
 
 impl UniqueNames {
-    /// Refuses a name that came before. The text is shown.
+    /// Reports a name that occurred before. The message shows the name.
     pub(crate) fn check(&mut self, reader: &mut Reader<'_>, located: &Located<'_>, name: &str) {
         self.check_by(reader, located, name, name.to_owned());
     }
 
-    /// Refuses a name that came before, in whatever case.
+    /// Reports a name that occurred before, in upper or lower case.
     pub(crate) fn check_ignoring_case(
         &mut self,
         reader: &mut Reader<'_>,
@@ -184,3 +210,15 @@ impl UniqueNames {
         reader.report(located, message);
     }
 }
+
+/// Joins the name of a mapping and a key in it.
+pub(crate) fn join(name: &str, key: &str) -> String {
+    if name.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{name}.{key}")
+    }
+}
+
+/// Enough to recognise a value in a message of one line.
+const FOUND_CHARS_MAX: usize = 40;

@@ -1,90 +1,96 @@
-//! The file as a whole, and its sections but `providers`.
+//! Reads the file as a whole: the top-level keys, the admin listener, the client keys, the timeouts.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::net::SocketAddr;
 
+use jackfield_dispatch::snapshot::Timeouts;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{Admin, ClientKey, Config, StoreKind, Timeouts};
+use crate::config::{Admin, ClientKey, Config};
 use crate::diagnostics::Position;
-use crate::mapping::{Located, Mapping};
-use crate::reader::{Reader, UniqueNames};
-use crate::routes::{KnownModels, Routes};
+use crate::keys::{self, calls};
+use crate::mapping::Mapping;
+use crate::reader::{Located, Reader, UniqueNames};
+use crate::restart_only::RestartOnly;
+use crate::routes::KnownModels;
 use crate::{models, providers, retry, routes, routing};
 
-/// Reads the whole file. None only after a mistake.
+/// Reads the whole file. None only after an error.
 pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Config> {
-    let mut mapping = Mapping::open(reader, root)?;
-    let (plugins, data) = (reader.folder.join("plugins"), reader.folder.join("data"));
-    let open = !mapping.has("client-keys");
-    let listen = mapping.field(reader, "listen", LISTEN, |reader, located| {
-        listen(reader, located, open)
+    let mut mapping = Mapping::open(reader, root, &keys::ROOT)?;
+    let open = !mapping.has(&keys::CLIENT_KEYS);
+    let listen = mapping.get_checked(reader, &keys::LISTEN, |reader, located, address| {
+        check_listen(reader, located, *address, open);
     });
+    let admin = mapping.nested(reader, &keys::ADMIN, |reader, located| {
+        admin(reader, located, Some(listen))
+    });
+    let client_keys = mapping.nested(reader, &keys::CLIENT_KEYS, client_keys);
+    let plugins = mapping.get(reader, &keys::PLUGINS);
+    let data = mapping.get(reader, &keys::DATA);
+    let store = mapping.get(reader, &keys::STORE);
+    let encryption_key = mapping.get(reader, &keys::ENCRYPTION_KEY);
     let before = reader.error_count();
-    let credential_files = mapping.optional(reader, "credential-files", Reader::path);
-    let credentials_needed = !mapping.has("credential-files");
+    let credential_files = mapping.get(reader, &keys::CREDENTIAL_FILES);
+    let credentials_needed = !mapping.has(&keys::CREDENTIAL_FILES);
     let providers = mapping
-        .required(reader, "providers", |reader, located| {
+        .nested(reader, &keys::PROVIDERS, |reader, located| {
             providers::providers(reader, located, credentials_needed)
         })
         .unwrap_or_default();
     let channel_aliases = mapping
-        .optional(reader, "oauth-model-alias", models::channel_aliases)
+        .nested(reader, &keys::OAUTH_MODEL_ALIAS, models::channel_aliases)
         .unwrap_or_default();
     let known = KnownModels::new(&providers, &channel_aliases, reader.error_count() == before);
-    let Routes { routes, fallbacks } = mapping
-        .optional(reader, "models", |reader, located| {
+    let names = mapping
+        .nested(reader, &keys::MODELS, |reader, located| {
             routes::routes(reader, located, &known)
         })
         .unwrap_or_default();
+    let mut routing = mapping
+        .nested(reader, &keys::ROUTING, routing::routing)
+        .unwrap_or_default();
+    routing.fallbacks = names.fallbacks;
     let config = Config {
         listen,
-        admin: mapping.optional(reader, "admin", |reader, located| {
-            admin(reader, located, Some(listen))
-        }),
-        client_keys: mapping
-            .optional(reader, "client-keys", client_keys)
-            .unwrap_or_default(),
-        plugins: mapping.field(reader, "plugins", plugins, Reader::path),
-        data: mapping.field(reader, "data", data, Reader::path),
+        admin,
+        client_keys: client_keys.unwrap_or_default(),
+        plugins,
+        data,
         credential_files,
-        store: mapping.field(reader, "store", StoreKind::Sqlite, |reader, located| {
-            reader.choice(located, &STORES)
-        }),
-        encryption_key: mapping.optional(reader, "encryption-key", |reader, located| {
-            reader.secret_with_min(located, ENCRYPTION_KEY_BYTES_MIN)
-        }),
+        store,
+        encryption_key,
         providers,
-        routes,
-        fallbacks,
-        force_model_prefix: mapping.field(reader, "force-model-prefix", false, Reader::flag),
+        routes: names.routes,
+        force_model_prefix: mapping.get(reader, &keys::FORCE_MODEL_PREFIX),
         channel_aliases,
-        routing: mapping
-            .optional(reader, "routing", routing::routing)
-            .unwrap_or_default(),
+        routing,
         retry: mapping
-            .optional(reader, "retry", retry::retry)
+            .nested(reader, &keys::RETRY, retry::retry)
             .unwrap_or_default(),
         timeouts: mapping
-            .optional(reader, "timeouts", timeouts)
+            .nested(reader, &keys::TIMEOUTS, timeouts)
             .unwrap_or_default(),
-        disable_cooling: mapping.field(reader, "disable-cooling", false, Reader::flag),
+        disable_cooling: mapping.get(reader, &keys::DISABLE_COOLING),
+        warnings: Vec::new(),
+        restart_only: RestartOnly::default(),
     };
     mapping.deny_unknown(reader);
     Some(config)
 }
 
-/// Reads the admin listener, and looks at nothing else.
+/// Reads only the admin listener.
 pub(crate) fn admin_only(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Option<Admin>> {
-    let mut mapping = Mapping::open(reader, root)?;
+    let mut mapping = Mapping::open(reader, root, &keys::ROOT)?;
     let admin = |reader: &mut Reader<'_>, located: &Located<'_>| admin(reader, located, None);
-    Some(mapping.optional(reader, "admin", admin))
+    let admin = mapping.nested(reader, &keys::ADMIN, admin);
+    // The other keys are not read, so nothing is known about them.
+    let _ = mapping;
+    Some(admin)
 }
 
-/// Without client keys, whoever reaches the address spends the operator's credentials.
-fn listen(reader: &mut Reader<'_>, located: &Located<'_>, open: bool) -> Option<SocketAddr> {
-    let address = reader.address(located)?;
+/// Without client keys, everyone who can reach the address can spend the operator's credentials.
+fn check_listen(reader: &mut Reader<'_>, located: &Located<'_>, address: SocketAddr, open: bool) {
     if open && !address.ip().to_canonical().is_loopback() {
         let message = format!(
             "{address} can be reached from beyond this machine, and without client keys anybody \
@@ -93,7 +99,6 @@ fn listen(reader: &mut Reader<'_>, located: &Located<'_>, open: bool) -> Option<
         );
         reader.report(located, message);
     }
-    Some(address)
 }
 
 fn admin(
@@ -101,18 +106,14 @@ fn admin(
     located: &Located<'_>,
     clients: Option<SocketAddr>,
 ) -> Option<Admin> {
-    let mut mapping = Mapping::open(reader, located)?;
-    let listen = mapping.field(reader, "listen", ADMIN_LISTEN, |reader, located| {
-        let address = reader.address(located)?;
-        if clients == Some(address) && address.port() != 0 {
+    let mut mapping = Mapping::open(reader, located, &keys::admin::SECTION)?;
+    let listen = mapping.get_checked(reader, &keys::admin::LISTEN, |reader, located, address| {
+        if clients == Some(*address) && address.port() != 0 {
             let message = format!("{address} is where clients are served; choose another port");
             reader.report(located, message);
         }
-        Some(address)
     });
-    let token = mapping.required(reader, "token", |reader, located| {
-        reader.secret_with_min(located, ADMIN_TOKEN_BYTES_MIN)
-    });
+    let token = mapping.get(reader, &keys::admin::TOKEN);
     mapping.deny_unknown(reader);
     Some(Admin {
         listen,
@@ -122,18 +123,14 @@ fn admin(
 
 fn client_keys(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<ClientKey>> {
     let mut names = UniqueNames::default();
-    let mut keys: HashMap<String, Position> = HashMap::new();
+    let mut positions: HashMap<String, Position> = HashMap::new();
     reader.list(located, |reader, located| {
-        let mut mapping = Mapping::open(reader, located)?;
-        let name = mapping.required(reader, "name", |reader, located| {
-            let name = reader.line(located)?;
-            names.check(reader, located, &name);
-            Some(name)
+        let mut mapping = Mapping::open(reader, located, &keys::client_key::SECTION)?;
+        let name = mapping.get_checked(reader, &keys::client_key::NAME, |reader, located, name| {
+            names.check(reader, located, name);
         });
-        let key = mapping.required(reader, "key", |reader, located| {
-            let key = reader.secret(located)?;
-            check_key(reader, located, &key, &mut keys);
-            Some(key)
+        let key = mapping.get_checked(reader, &keys::client_key::KEY, |reader, located, key| {
+            check_key(reader, located, key, &mut positions);
         });
         mapping.deny_unknown(reader);
         Some(ClientKey {
@@ -143,62 +140,31 @@ fn client_keys(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<Cli
     })
 }
 
-/// A key that two clients share would be counted for one of them only.
+/// Two clients with one key would both be counted as one of them.
 fn check_key(
     reader: &mut Reader<'_>,
     located: &Located<'_>,
     key: &SecretString,
-    keys: &mut HashMap<String, Position>,
+    positions: &mut HashMap<String, Position>,
 ) {
-    match keys.insert(key.expose_secret().to_owned(), located.node.position) {
-        None => {}
-        Some(first) => {
-            let message = format!(
-                "is the same key as at line {}; give each its own",
-                first.line
-            );
-            reader.report(located, message);
-        }
+    let text = key.expose_secret().to_owned();
+    if let Some(first) = positions.insert(text, located.node.position) {
+        let message = format!(
+            "is the same key as at line {}; give each its own",
+            first.line
+        );
+        reader.report(located, message);
     }
 }
 
 fn timeouts(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Timeouts> {
-    let mut mapping = Mapping::open(reader, located)?;
-    let default = Timeouts::default();
-    let mut timeout = |key, default, most| {
-        mapping.field(reader, key, default, |reader, located| {
-            reader.duration(located, most)
-        })
-    };
+    let mut mapping = Mapping::open(reader, located, &calls::timeouts::SECTION)?;
     let timeouts = Timeouts {
-        connect: timeout("connect", default.connect, CONNECT_MAX),
-        first_byte: timeout("first-byte", default.first_byte, FIRST_BYTE_MAX),
-        idle: timeout("idle", default.idle, IDLE_MAX),
-        total: timeout("total", default.total, TOTAL_MAX),
+        connect: mapping.get(reader, &calls::timeouts::CONNECT),
+        first_byte: mapping.get(reader, &calls::timeouts::FIRST_BYTE),
+        idle: mapping.get(reader, &calls::timeouts::IDLE),
+        total: mapping.get(reader, &calls::timeouts::TOTAL),
     };
     mapping.deny_unknown(reader);
     Some(timeouts)
 }
-
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8317);
-const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8318);
-
-const STORES: [(&str, StoreKind); 2] = [("sqlite", StoreKind::Sqlite), ("none", StoreKind::None)];
-
-/// As many characters as 128 random bits in hexadecimal.
-const ENCRYPTION_KEY_BYTES_MIN: usize = 32;
-
-/// As many characters as 64 random bits in hexadecimal.
-const ADMIN_TOKEN_BYTES_MIN: usize = 16;
-
-/// A host that takes longer is down.
-const CONNECT_MAX: Duration = Duration::from_secs(5 * 60);
-
-/// Models that think long send their first byte late, but not later than this.
-const FIRST_BYTE_MAX: Duration = Duration::from_secs(60 * 60);
-
-/// As for the first byte.
-const IDLE_MAX: Duration = Duration::from_secs(60 * 60);
-
-/// No call is served for longer than a day.
-const TOTAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);

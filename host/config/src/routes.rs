@@ -1,35 +1,16 @@
-//! `models`: names that several providers serve, and what is tried in place of a name.
+//! Reads `models`: names that several providers serve, and the models that replace a name that fails.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jackfield_credential::model_names::{ChannelAlias, NamedModel, Route, RouteTarget};
-use jackfield_credential::split_suffix;
+use jackfield_credential::{ProviderName, split_suffix};
+use jackfield_dispatch::Fallback;
 
-use crate::mapping::{Located, Mapping};
+use crate::keys::models::{CONDITIONS, fallback as fallback_keys, route, target};
+use crate::mapping::Mapping;
 use crate::providers::Provider;
-use crate::reader::{Reader, UniqueNames};
-
-/// One name that may stand in for another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fallback {
-    /// The name that is tried.
-    pub model: String,
-    /// After which of these; at least one.
-    pub on: Vec<FallbackOn>,
-}
-
-/// Why a call to a model found nobody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FallbackOn {
-    /// Every credential cools.
-    Cooling,
-    /// No credential is fit, for whatever other reason.
-    Unavailable,
-    /// The providers failed.
-    Failed,
-    /// The request is longer than the model takes.
-    ContextLength,
-}
+use crate::reader::{Located, Reader, UniqueNames};
 
 /// What `models` holds.
 #[derive(Debug, Default)]
@@ -37,13 +18,13 @@ pub(crate) struct Routes {
     /// The names with their targets.
     pub(crate) routes: Vec<Route>,
     /// The names with what stands in for them.
-    pub(crate) fallbacks: BTreeMap<String, Vec<Fallback>>,
+    pub(crate) fallbacks: BTreeMap<Arc<str>, Vec<Fallback>>,
 }
 
 /// What targets and fallbacks may name.
 pub(crate) struct KnownModels<'a> {
     /// The models of each provider, its credentials' own included.
-    providers: BTreeMap<&'a str, Vec<&'a NamedModel>>,
+    providers: BTreeMap<&'a ProviderName, Vec<&'a NamedModel>>,
     aliases: BTreeSet<&'a str>,
     /// Whether providers were read without a mistake; otherwise nothing is said of targets.
     is_complete: bool,
@@ -57,7 +38,7 @@ impl<'a> KnownModels<'a> {
     ) -> Self {
         let models = |provider: &'a Provider| {
             let own = provider.credentials.iter().flat_map(|own| &own.models);
-            (&*provider.name, provider.models.iter().chain(own).collect())
+            (&provider.name, provider.models.iter().chain(own).collect())
         };
         Self {
             providers: providers.iter().map(models).collect(),
@@ -72,7 +53,7 @@ impl<'a> KnownModels<'a> {
 
     /// Refuses a target that leads nowhere.
     fn check(&self, reader: &mut Reader<'_>, located: &Located<'_>, provider: &str, model: &str) {
-        let Some(models) = self.providers.get(provider) else {
+        let Some(models) = self.providers.get(&ProviderName::from(provider)) else {
             if self.is_complete {
                 let message = format!("there is no provider `{provider}` under `providers`");
                 reader.report(located, message);
@@ -112,17 +93,15 @@ pub(crate) fn routes(
 ) -> Option<Routes> {
     let (mut names, mut fallback_models) = (UniqueNames::default(), Vec::new());
     let read = reader.list(located, |reader, located| {
-        let mut mapping = Mapping::open(reader, located)?;
-        let name = mapping.required(reader, "name", |reader, located| {
-            let name = reader.line(located)?;
-            names.check(reader, located, &name);
-            Some(name)
+        let mut mapping = Mapping::open(reader, located, &route::SECTION)?;
+        let name = mapping.get_checked(reader, &route::NAME, |reader, located, name| {
+            names.check(reader, located, name);
         });
-        let idle = !mapping.has("targets") && !mapping.has("fallback");
-        let targets = mapping.optional(reader, "targets", |reader, located| {
+        let idle = !mapping.has(&route::TARGETS) && !mapping.has(&route::FALLBACK);
+        let targets = mapping.nested(reader, &route::TARGETS, |reader, located| {
             targets(reader, located, known)
         });
-        let fallback = mapping.optional(reader, "fallback", |reader, located| {
+        let fallback = mapping.nested(reader, &route::FALLBACK, |reader, located| {
             fallback(reader, located, name.as_deref(), &mut fallback_models)
         });
         mapping.deny_unknown(reader);
@@ -148,7 +127,7 @@ pub(crate) fn routes(
     let mut found = Routes::default();
     for (name, targets, fallback) in read {
         if !fallback.is_empty() {
-            found.fallbacks.insert(name.clone(), fallback);
+            found.fallbacks.insert(name.as_str().into(), fallback);
         }
         if !targets.is_empty() {
             let name = name.into();
@@ -165,13 +144,13 @@ fn targets(
 ) -> Option<Vec<RouteTarget>> {
     let mut providers = UniqueNames::default();
     reader.list(located, |reader, located| {
-        let mut mapping = Mapping::open(reader, located)?;
-        let provider = mapping.required(reader, "provider", |reader, located| {
-            reader.unique(located, &mut providers)
+        let mut mapping = Mapping::open(reader, located, &target::SECTION)?;
+        let provider = mapping.get_checked(reader, &target::PROVIDER, |reader, located, name| {
+            providers.check(reader, located, name);
         });
-        let model = mapping.required(reader, "model", Reader::line);
-        let priority = mapping.field(reader, "priority", 0, Reader::priority);
-        let weight = mapping.field(reader, "weight", 1, Reader::weight);
+        let model = mapping.get(reader, &target::MODEL);
+        let priority = mapping.get(reader, &target::PRIORITY);
+        let weight = mapping.get(reader, &target::WEIGHT);
         mapping.deny_unknown(reader);
         let (provider, model) = (provider?, model?);
         known.check(reader, located, &provider, &model);
@@ -184,7 +163,7 @@ fn targets(
     })
 }
 
-/// Reads what stands in for a name, and notes the models in it with their places.
+/// Reads the fallbacks of a name, and collects their models with their positions.
 fn fallback<'n>(
     reader: &mut Reader<'_>,
     located: &Located<'n>,
@@ -193,30 +172,19 @@ fn fallback<'n>(
 ) -> Option<Vec<Fallback>> {
     let mut models = UniqueNames::default();
     reader.list(located, |reader, located| {
-        let mut mapping = Mapping::open(reader, located)?;
-        let model = mapping.required(reader, "model", |reader, located| {
-            let model = reader.line(located)?;
-            models.check(reader, located, &model);
-            if of == Some(&*model) {
+        let mut mapping = Mapping::open(reader, located, &fallback_keys::SECTION)?;
+        let model = mapping.get_checked(reader, &fallback_keys::MODEL, |reader, located, model| {
+            models.check(reader, located, model);
+            if of == Some(model) {
                 reader.report(located, "stands in for itself; name another model");
             }
             fallback_models.push((located.clone(), model.clone()));
-            Some(model)
         });
-        let on = mapping.optional(reader, "on", |reader, located| {
-            reader.list(located, |reader, located| {
-                reader.choice(located, &CONDITIONS)
-            })
-        });
+        let on = mapping.get(reader, &fallback_keys::ON);
         mapping.deny_unknown(reader);
-        let on = on.unwrap_or_else(|| CONDITIONS.map(|(_, condition)| condition).to_vec());
-        Some(Fallback { model: model?, on })
+        Some(Fallback {
+            model: model?.into(),
+            on: on.unwrap_or_else(|| CONDITIONS.map(|(_, condition)| condition).to_vec()),
+        })
     })
 }
-
-const CONDITIONS: [(&str, FallbackOn); 4] = [
-    ("cooling", FallbackOn::Cooling),
-    ("unavailable", FallbackOn::Unavailable),
-    ("failed", FallbackOn::Failed),
-    ("context-length", FallbackOn::ContextLength),
-];

@@ -1,18 +1,21 @@
 //! Each folder of `tests/cases/config` is a case: `config.yaml`, `env` (variables as `NAME=value`
-//! and files as `/path=text`) and `expect.txt`, the configuration or its mistakes.
-//! `UPDATE_GOLDENS=1` writes the last anew.
+//! and files as `/path=text`) and `expect.txt`: what differs from the defaults and the warnings, or all
+//! errors. `UPDATE_GOLDENS=1` writes the last one.
+
+mod manual;
+mod schema;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use secrecy::ExposeSecret;
 
-use crate::{Config, ConfigErrors, Credential, Environment, Provider};
+use crate::{Config, ConfigErrors, Environment};
+use shown::shown;
 
 type CaseResult = Result<(), Box<dyn Error>>;
 
@@ -99,7 +102,7 @@ fn selector(lines: &str) -> Result<String, Box<dyn Error>> {
     let mut environment = FakeEnvironment::read(&Path::new(CASES).join("minimal"))?;
     let file = environment.files.entry(PathBuf::from(FILE)).or_default();
     file.push_str(lines);
-    Ok(environment.load()?.routing.selector)
+    Ok(environment.load()?.routing.selector.as_ref().to_owned())
 }
 
 #[test]
@@ -145,142 +148,6 @@ proptest! {
 
 fn failed(error: &dyn Error) -> TestCaseError {
     TestCaseError::fail(error.to_string())
-}
-
-/// Everything in a configuration, secrets included.
-fn shown(config: &Config) -> String {
-    let mut out = String::new();
-    line(&mut out, 0, "listen", config.listen);
-    if let Some(admin) = &config.admin {
-        line(&mut out, 0, "admin", admin.listen);
-        line(&mut out, 1, "token", admin.token.expose_secret());
-    }
-    for key in &config.client_keys {
-        line(
-            &mut out,
-            0,
-            "client-key",
-            format!("{} {}", key.name, key.key.expose_secret()),
-        );
-    }
-    line(&mut out, 0, "plugins", config.plugins.display());
-    line(&mut out, 0, "data", config.data.display());
-    for provider in &config.providers {
-        show_provider(&mut out, provider);
-    }
-    show_storage(&mut out, config);
-    show_names(&mut out, config);
-    line(&mut out, 0, "routing", format!("{:?}", config.routing));
-    line(&mut out, 0, "retry", format!("{:?}", config.retry));
-    line(&mut out, 0, "timeouts", format!("{:?}", config.timeouts));
-    line(&mut out, 0, "disable-cooling", config.disable_cooling);
-    out
-}
-
-fn show_storage(out: &mut String, config: &Config) {
-    line(out, 0, "store", format!("{:?}", config.store));
-    if let Some(folder) = &config.credential_files {
-        line(out, 0, "credential-files", folder.display());
-    }
-    if let Some(key) = &config.encryption_key {
-        line(out, 0, "encryption-key", key.expose_secret());
-    }
-}
-
-fn show_names(out: &mut String, config: &Config) {
-    line(out, 0, "force-model-prefix", config.force_model_prefix);
-    for (channel, aliases) in &config.channel_aliases {
-        for entry in aliases {
-            let text = format!(
-                "{channel} {} -> {} fork={}",
-                entry.alias, entry.name, entry.fork
-            );
-            line(out, 0, "channel-alias", text);
-        }
-    }
-    for route in &config.routes {
-        line(out, 0, "route", &route.name);
-        for target in &route.targets {
-            let (provider, model) = (&target.provider, &target.model);
-            let text = format!("{provider} {model} {} {}", target.priority, target.weight);
-            line(out, 1, "target", text);
-        }
-    }
-    for (name, fallbacks) in &config.fallbacks {
-        for fallback in fallbacks {
-            line(
-                out,
-                0,
-                "fallback",
-                format!("{name} {} {:?}", fallback.model, fallback.on),
-            );
-        }
-    }
-}
-
-fn show_provider(out: &mut String, provider: &Provider) {
-    line(out, 0, "provider", &provider.name);
-    line(out, 1, "executor", &provider.executor);
-    line(out, 1, "base-url", &provider.base_url);
-    line(out, 1, "settings", &provider.settings);
-    for grant in &provider.grants {
-        line(out, 1, "grant", grant);
-    }
-    optional(out, 1, "max-in-flight", provider.max_in_flight);
-    optional(out, 1, "disable-cooling", provider.disable_cooling);
-    optional(
-        out,
-        1,
-        "refresh-lead",
-        provider.refresh.lead.map(humantime::format_duration),
-    );
-    optional(
-        out,
-        1,
-        "refresh-interval",
-        provider.refresh.interval.map(humantime::format_duration),
-    );
-    for credential in &provider.credentials {
-        show_credential(out, credential);
-    }
-    for model in &provider.models {
-        line(out, 1, "model", format!("{} {:?}", model.name, model.alias));
-    }
-}
-
-fn show_credential(out: &mut String, credential: &Credential) {
-    line(out, 1, "credential", &credential.id);
-    line(out, 2, "kind", credential.kind.label());
-    for (name, secret) in &credential.secrets {
-        line(out, 2, name, secret.expose_secret());
-    }
-    optional(out, 2, "label", credential.label.as_ref());
-    optional(out, 2, "prefix", credential.prefix.as_ref());
-    optional(out, 2, "expires-at", credential.expires_at);
-    optional(out, 2, "max-in-flight", credential.max_in_flight);
-    optional(out, 2, "rounds", credential.rounds);
-    optional(out, 2, "disable-cooling", credential.disable_cooling);
-    for model in &credential.models {
-        line(out, 2, "model", format!("{} {:?}", model.name, model.alias));
-    }
-    line(out, 2, "priority", credential.priority);
-    line(out, 2, "weight", credential.weight);
-    if let Some(proxy_url) = &credential.proxy_url {
-        line(out, 2, "proxy-url", proxy_url);
-    }
-    line(out, 2, "attributes", format!("{:?}", credential.attributes));
-    line(out, 2, "disabled", credential.disabled);
-}
-
-fn optional(out: &mut String, depth: usize, name: &str, value: Option<impl std::fmt::Display>) {
-    if let Some(value) = value {
-        line(out, depth, name, value);
-    }
-}
-
-fn line(out: &mut String, depth: usize, name: &str, value: impl std::fmt::Display) {
-    let indent = "  ".repeat(depth);
-    writeln!(out, "{indent}{name}: {value}").unwrap();
 }
 
 /// Variables and files of a case.
