@@ -88,7 +88,7 @@ async fn explains_a_call_by_its_request_id() {
         .iter()
         .find(|step| step["step"] == "attempt");
     assert_eq!(attempt.unwrap()["credential"], "practice-key-a", "{record}");
-    assert_eq!(record["outcome"]["outcome"], "answered", "{record}");
+    assert_eq!(record["outcome"]["outcome"], "completed", "{record}");
     let listed = jackfield.admin("requests").await;
     assert_eq!(listed["requests"][0]["id"], json!(id));
 }

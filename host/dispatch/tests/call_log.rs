@@ -35,7 +35,7 @@ async fn failover_logs_both_attempts_and_the_response() {
         attempts,
         [("attempt", "a", "failed"), ("attempt", "b", "success")]
     );
-    assert_eq!(record["outcome"]["outcome"], json!("answered"));
+    assert_eq!(record["outcome"]["outcome"], json!("completed"));
     let shown = record.to_string();
     assert!(
         shown.contains("oops") && !shown.contains("sk-of-a"),
@@ -58,7 +58,7 @@ async fn logs_unavailable_credentials_with_reasons() {
     let unavailable = &record["steps"][0];
     assert_eq!(
         (&unavailable["step"], &unavailable["cooling"]),
-        (&json!("unfit"), &json!(2))
+        (&json!("unavailable"), &json!(2))
     );
     assert_eq!(record["outcome"]["outcome"], json!("failed"));
 }
@@ -69,7 +69,7 @@ async fn stream_outcome_is_set_at_end_or_on_drop() {
     let response = stage.stream().await.unwrap();
     assert_eq!(stage.record()["outcome"], Value::Null, "it goes on");
     read_body(response).await;
-    assert_eq!(stage.record()["outcome"]["outcome"], json!("answered"));
+    assert_eq!(stage.record()["outcome"]["outcome"], json!("completed"));
     drop(stage.stream().await.unwrap());
     assert_eq!(stage.record()["outcome"]["outcome"], json!("cancelled"));
 }

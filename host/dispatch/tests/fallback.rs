@@ -59,7 +59,7 @@ async fn fallback_model_is_sent_with_its_own_name() {
     let fell = steps.iter().find(|step| step["step"] == "fallback");
     let fell = fell.unwrap();
     assert_eq!(
-        (&fell["to"], &fell["because"]),
+        (&fell["to"], &fell["reason"]),
         (&"other".into(), &"rate-limit".into())
     );
     stage.assert_closed();

@@ -97,11 +97,11 @@ fn record_lists_decisions_with_their_times() {
                 "probe": true, "ms": 40, "first_byte_ms": null, "outcome": "failed",
                 "scope": "model", "kind": "rate-limit", "status": 429,
                 "message": "é".repeat(256), "retry_after_ms": 2000},
-            {"after_ms": 7, "step": "unfit", "round": 1, "disabled": 0, "tried": 1, "barred": 0,
-                "cooling": 2, "probing": 0, "busy": 0, "spent": 0, "retry_in_ms": 900},
+            {"after_ms": 7, "step": "unavailable", "round": 1, "disabled": 0, "tried": 1, "barred": 0,
+                "cooling": 2, "probing": 0, "busy": 0, "rounds_exhausted": 0, "retry_in_ms": 900},
             {"after_ms": 7, "step": "wait", "for": "cooldown", "ms": 5},
         ],
-        "steps_dropped": 0, "outcome": {"outcome": "answered"}, "ended_ms": 1050,
+        "steps_dropped": 0, "outcome": {"outcome": "completed"}, "ended_ms": 1050,
     });
     assert_eq!(record, expected);
 }
