@@ -1,4 +1,4 @@
-//! Plugins as people see them: on the terminal, and through the admin API.
+//! Shows plugins on the terminal and in the admin API.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::built_in::BUILT_IN;
 use crate::terminal::{print, print_table};
 
-/// Lists the plugins that would serve, and those that cannot.
+/// Prints the plugins that can serve, and those that cannot.
 pub(crate) async fn list(folder: Option<&Path>) -> Result<(), String> {
     let engine = Engine::new(None).map_err(|error| error_chain(&error))?;
     let registry = Arc::new(Registry::new(engine));
@@ -41,7 +41,7 @@ pub(crate) async fn list(folder: Option<&Path>) -> Result<(), String> {
     }
 }
 
-/// Plugins as a table, and below it what is wrong with any.
+/// Prints plugins as a table, and the problems below it.
 pub(crate) fn show(plugins: &[PluginStatus]) {
     let serving = |plugin: &PluginStatus| {
         let generation = plugin.serving.as_ref()?;
@@ -66,7 +66,7 @@ pub(crate) fn show(plugins: &[PluginStatus]) {
     }
 }
 
-/// Characters of a digest that tell versions apart.
+/// Characters of a digest that identify a version.
 const DIGEST_CHARS: usize = 12;
 
 fn origin(origin: &Origin) -> String {
@@ -76,7 +76,7 @@ fn origin(origin: &Origin) -> String {
     }
 }
 
-/// The plugins behind the admin API.
+/// The plugins for the admin API.
 pub(crate) struct RegistryAdmin(pub(crate) Arc<Registry>);
 
 impl PluginAdmin for RegistryAdmin {

@@ -1,5 +1,5 @@
-//! The configuration read anew while the server runs: it is prepared, which may fail and changes
-//! nothing, and then takes the place of the one before, which cannot fail.
+//! Reloads the configuration while the server runs. `prepare` may fail and changes nothing; `swap` then
+//! replaces the old configuration.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,11 +21,11 @@ use crate::admin_credentials;
 use crate::admin_target::AdminTarget;
 use crate::terminal::print;
 
-/// Everything that another configuration takes effect in.
+/// The services that a reload changes.
 pub(crate) struct Reload {
-    /// Where the configuration is read from, absolute.
+    /// The path of the configuration file, absolute.
     pub(crate) file: PathBuf,
-    /// What it cannot change.
+    /// The values that a reload cannot change.
     pub(crate) restart_only: RestartOnly,
     pub(crate) catalog: Arc<ArcSwap<Catalog>>,
     pub(crate) files: Option<CredentialFiles>,
@@ -35,17 +35,17 @@ pub(crate) struct Reload {
     pub(crate) token: Option<Arc<AdminToken>>,
 }
 
-/// A configuration that can take the place of the present one.
+/// A configuration that is ready to replace the current one.
 struct Prepared {
     config: Arc<Config>,
     catalog: Catalog,
     snapshot: Snapshot,
     credentials: Reconfiguration,
-    /// What the operator may not have meant.
+    /// Messages about what may be unintended.
     warnings: Vec<String>,
 }
 
-/// What came of it.
+/// The result of a reload.
 struct Reloaded {
     configuration: u64,
     credentials: ReconfigureSummary,
@@ -53,28 +53,28 @@ struct Reloaded {
 }
 
 impl Reload {
-    /// Reads the configuration anew, all of it or nothing, and says in the log what came of it. Calls
-    /// under way go on; one reload waits for the other.
+    /// Reloads the configuration, all of it or nothing, and logs the result. Running calls go on. Reloads
+    /// run one after the other.
     ///
     /// # Errors
     ///
-    /// Why everything is as it was.
+    /// Why nothing changed.
     pub(crate) async fn reload(&self) -> Result<Value, ConfigAdminError> {
         let reloaded = self.try_reload().await;
         match &reloaded {
             Ok(reloaded) => reloaded.log(),
             Err(ConfigAdminError::Invalid(diagnostics)) => {
                 for diagnostic in diagnostics {
-                    tracing::error!(diagnostic, "the configuration stays as it was");
+                    tracing::error!(diagnostic, "configuration not reloaded");
                 }
             }
-            Err(error) => tracing::error!(%error, "no configuration was read"),
+            Err(error) => tracing::error!(%error, "configuration not reloaded"),
         }
         reloaded.map(|reloaded| reloaded.to_json())
     }
 
     async fn try_reload(&self) -> Result<Reloaded, ConfigAdminError> {
-        // Until the end of it: nobody makes credentials of the configuration that goes.
+        // Held to the end, so that no credential is created from the old configuration.
         let _changing = self.auth.lock_registrations().await;
         let prepared = self.prepare().await?;
         if self.api.is_draining() {
@@ -104,7 +104,7 @@ impl Reload {
             snapshot: snapshot::build(&config),
             credentials: Reconfiguration {
                 registrations: registrations.await,
-                // The pool goes on with the jitter that it has.
+                // The pool keeps its jitter: the seed is ignored.
                 options: snapshot::pool_options(&config, 0),
                 persisted,
             },
@@ -124,8 +124,8 @@ impl Reload {
         }
     }
 
-    /// Everybody whom this configuration has credentials of: its own, those that the admin API made,
-    /// and the files. Of one id, the first counts.
+    /// Returns all credentials: those of the configuration, of the admin API and of the files. If an id
+    /// occurs twice, the first one counts.
     async fn registrations(
         &self,
         catalog: &Catalog,
@@ -141,8 +141,7 @@ impl Reload {
                 Ok(_) => {}
                 Err(why) => {
                     let id = &stored.id;
-                    let what = "which the admin API made, is left out";
-                    warnings.push(format!("the credential {id}, {what}: {why}"));
+                    warnings.push(format!("admin credential {id} not restored: {why}"));
                 }
             }
         }
@@ -158,7 +157,8 @@ impl Reload {
         all
     }
 
-    /// Plugins that the configuration names and nobody has loaded. They may come later.
+    /// Returns a warning for each plugin that the configuration names and that is not loaded. It may be
+    /// added later.
     fn missing_plugins(&self, config: &Config) -> Vec<String> {
         let snapshot = self.snapshot.load();
         let executors = config.providers.iter();
@@ -177,8 +177,8 @@ impl Reload {
         missing
     }
 
-    /// From the configuration that serves to the one that was prepared. Credentials and snapshot
-    /// change at one moment, or a call could have the one without the other.
+    /// Replaces the configuration. Credentials and snapshot change under one lock, or a call could see
+    /// one without the other.
     fn swap(&self, prepared: Prepared) -> Result<Reloaded, ConfigAdminError> {
         let Prepared {
             config,
@@ -198,8 +198,7 @@ impl Reload {
                 ..snapshot.clone()
             });
         };
-        // The reader refuses whatever the pool would, so that this goes well; if not, it is the last
-        // moment to leave everything as it was.
+        // The reader refuses what the pool refuses, so this succeeds. If not, nothing has changed yet.
         let credentials = self.auth.reconfigure(credentials, publish);
         let credentials =
             credentials.map_err(|error| ConfigAdminError::Invalid(vec![error_chain(&error)]))?;
@@ -235,7 +234,7 @@ impl Reloaded {
             tracing::warn!(
                 configuration,
                 warning,
-                "the configuration is taken all the same"
+                "configuration applied with a warning"
             );
         }
         tracing::info!(
@@ -244,7 +243,7 @@ impl Reloaded {
             added,
             changed,
             removed,
-            "the configuration was read anew"
+            "configuration reloaded"
         );
     }
 
@@ -262,13 +261,13 @@ impl Reloaded {
     }
 }
 
-/// Who may call.
+/// Returns the keys of the clients.
 pub(crate) fn client_keys(config: &Config) -> ClientKeys {
     let keys = config.client_keys.iter();
     ClientKeys::new(keys.map(|client| (client.name.as_str(), &client.key)))
 }
 
-/// Has a running server read its configuration anew, and says what that changed.
+/// Asks a running server to reload its configuration, and prints the result.
 pub(crate) async fn request_reload(
     server: &AdminTarget,
     environment: &dyn Environment,
@@ -278,7 +277,7 @@ pub(crate) async fn request_reload(
     let response = response.map_err(|error| error.to_string())?;
     let count = |name: &str| response["credentials"][name].as_u64().unwrap_or(0);
     print(&format!(
-        "the configuration was read anew: {} credential(s), of which {} added, {} changed; {} removed",
+        "configuration reloaded: {} credential(s), of which {} added, {} changed; {} removed",
         count("all"),
         count("added"),
         count("changed"),

@@ -1,4 +1,5 @@
-//! From a configuration to live parts, wired together. The only place that decides who holds whom.
+//! Builds the services of a configuration and connects them. No other file decides which service owns
+//! which.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::built_in::BUILT_IN;
 use crate::plugins::RegistryAdmin;
 use crate::reload::{Reload, client_keys};
 
-/// Live parts, ready to be served.
+/// The services, ready to serve.
 pub(crate) struct Host {
     pub(crate) api: Arc<Api>,
     pub(crate) admin: Option<Arc<Admin>>,
@@ -29,8 +30,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Makes the live parts of a configuration, which was read from `file`; the plugins are loaded
-    /// when this returns.
+    /// Builds the services of a configuration that was read from `file`, and loads the plugins.
     pub(crate) async fn new(config: Arc<Config>, file: &Path) -> Result<Self, String> {
         let engine =
             Engine::new(Some(&code_cache(&config))).map_err(|error| error_chain(&error))?;
@@ -107,7 +107,7 @@ fn auth(
     AuthManager::new(parts).map_err(|error| error_chain(&error))
 }
 
-/// The store, opened; nobody waits for it yet.
+/// Opens the store. No call is served yet, so it may block.
 fn store(config: &Config) -> Result<Option<Arc<dyn Store>>, String> {
     if config.store == StoreKind::None {
         return Ok(None);
@@ -120,41 +120,40 @@ fn store(config: &Config) -> Result<Option<Arc<dyn Store>>, String> {
     Ok(Some(Arc::new(store)))
 }
 
-/// Brings back what was known before a restart.
+/// Restores stored credentials, tokens and health.
 async fn restore(auth: &AuthManager, catalog: &Catalog) -> Result<(), String> {
     let restore_one = |stored: &StoredCredential| match admin_credentials::restore(catalog, stored)
     {
         Ok(registration) => Some(registration),
         Err(why) => {
-            tracing::error!(credential = %stored.id, why, "what the admin API made is left out");
+            tracing::error!(credential = %stored.id, why, "admin credential not restored");
             None
         }
     };
     let loaded = auth.load(restore_one).await;
-    let loaded =
-        loaded.map_err(|error| format!("reading what was kept: {}", error_chain(&error)))?;
+    let loaded = loaded.map_err(|error| format!("reading the store: {}", error_chain(&error)))?;
     let jackfield_auth::LoadSummary {
         admin_created: created,
         refreshed,
         health,
     } = loaded;
-    tracing::info!(created, refreshed, health, "what was kept is back");
+    tracing::info!(created, refreshed, health, "state restored");
     Ok(())
 }
 
-/// The file of the key that secrets in the data folder are encrypted with.
+/// The key file that encrypts the secrets in the data folder.
 const KEY: &str = "jackfield.key";
 
 fn code_cache(config: &Config) -> PathBuf {
     config.data.join("cache").join("code")
 }
 
-/// Calls that begin after a change see it; those under way keep the snapshot that they have. Another
-/// executor may want tokens renewed at another time.
+/// Publishes each change of the plugins. New calls see it; running calls keep their snapshot. Another
+/// executor may refresh tokens at other times, so refreshes are scheduled again.
 fn publish_into(registry: &Registry, snapshot: &Arc<ArcSwap<Snapshot>>, auth: &AuthManager) {
     let (snapshot, auth) = (Arc::clone(snapshot), auth.clone());
     registry.on_change(Box::new(move |serving| {
-        // The configuration may be replaced at the same moment.
+        // A reload may replace the configuration at the same moment.
         snapshot.rcu(|now| Snapshot {
             generation: now.generation + 1,
             executors: serving.executors.clone(),

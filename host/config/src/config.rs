@@ -14,11 +14,11 @@ use crate::restart_only::RestartOnly;
 /// A whole configuration. Every value is legal, and defaults are filled in.
 #[derive(Debug)]
 pub struct Config {
-    /// Where clients are served. Beyond loopback only if there are client keys.
+    /// The address for clients. It is on loopback unless there are client keys.
     pub listen: SocketAddr,
-    /// The admin listener; none means that there is none.
+    /// The admin listener, if there is one.
     pub admin: Option<Admin>,
-    /// Who may call; empty means everybody who reaches `listen`.
+    /// The keys of the clients. If there are none, everyone who reaches `listen` may call.
     pub client_keys: Vec<ClientKey>,
     /// The folder of plugins, absolute. It need not exist.
     pub plugins: PathBuf,
@@ -26,26 +26,26 @@ pub struct Config {
     pub data: PathBuf,
     /// The folder of credential files, absolute, if there are any. It need not exist.
     pub credential_files: Option<PathBuf>,
-    /// Where what must outlive the process is kept.
+    /// Where state is stored.
     pub store: StoreKind,
-    /// What secrets at rest are encrypted with; none: with the key file in the data folder.
+    /// The key that encrypts stored secrets; none: the key file in the data folder.
     pub encryption_key: Option<SecretString>,
     /// At least one. Names are unique, and so are the ids of all their credentials together.
     pub providers: Vec<Provider>,
-    /// Names that the operator leads to models of several providers. Each once, with targets of
-    /// known providers.
+    /// Names that the operator routes to models of several providers. Names are unique; all providers
+    /// exist.
     pub routes: Vec<Route>,
-    /// Whether credentials with a prefix serve nothing without it.
+    /// Whether a credential with a prefix serves its models only under the prefix.
     pub force_model_prefix: bool,
-    /// Aliases by channel; every channel is a known one.
+    /// Aliases by channel. Every channel is valid.
     pub channel_aliases: BTreeMap<&'static str, Vec<ChannelAlias>>,
-    /// How credentials are chosen.
+    /// How credentials are selected.
     pub routing: Routing,
-    /// When a failed attempt is followed by another.
+    /// When a failed attempt is followed by another one.
     pub retry: RetryPolicy,
     /// How long a call may take.
     pub timeouts: Timeouts,
-    /// Whether failures leave credentials fit, so that no cooldown ever begins.
+    /// Whether failures start no cooldown.
     pub disable_cooling: bool,
     /// A line for each deprecated key in the file, with its position.
     pub warnings: Vec<String>,
@@ -53,21 +53,21 @@ pub struct Config {
     pub restart_only: RestartOnly,
 }
 
-/// Where tokens, overrides and health are kept.
+/// Where tokens, changes by the admin API and health are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreKind {
     /// In a database in the data folder.
     Sqlite,
-    /// Nowhere: a restart begins anew.
+    /// Nowhere: a restart loses them.
     None,
 }
 
 /// The admin listener.
 #[derive(Debug)]
 pub struct Admin {
-    /// Where it listens; never the same as the clients' address.
+    /// Its address. It differs from the address for clients.
     pub listen: SocketAddr,
-    /// What a request must carry as its bearer token; at least 16 bytes of visible ASCII.
+    /// The bearer token of its requests: at least 16 bytes of visible ASCII.
     pub token: SecretString,
 }
 

@@ -39,7 +39,7 @@ fn read(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<CredentialEntr
     entry
 }
 
-/// JSON as the reader sees a file. Its depth is bounded by whoever parsed it.
+/// Converts JSON to the tree that the reader knows. The JSON parser limits the depth.
 fn node(json: &Json) -> Node {
     let scalar = |text: String, plain| Value::Scalar { text, plain };
     let value = match json {
@@ -65,5 +65,5 @@ fn node(json: &Json) -> Node {
     }
 }
 
-/// Parsed JSON has forgotten where anything stood. It is not told.
+/// Parsed JSON has no positions. No message shows this one.
 const NO_POSITION: Position = Position { line: 1, column: 1 };

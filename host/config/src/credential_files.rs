@@ -1,5 +1,5 @@
-//! Credential files: a folder of JSON files, one credential each, read at the start and then watched.
-//! They are read and never written: what is renewed goes to the store.
+//! Credential files: a folder of JSON files with one credential each. It is read at the start and then
+//! watched. The files are never written: refreshed tokens go to the store.
 
 mod expiration;
 mod format;
@@ -26,11 +26,11 @@ use crate::catalog::Catalog;
 use crate::credential_entry;
 use crate::credentials::CredentialEntry;
 
-/// The folder, and what was found in it. A handle: clones are the same folder.
+/// The folder and its known files. It is a handle: clones share the same state.
 #[derive(Clone)]
 pub struct CredentialFiles {
     folder: PathBuf,
-    /// The configuration as it is, by which credentials are made of files.
+    /// The current configuration, which makes registrations from files.
     catalog: Arc<ArcSwap<Catalog>>,
     /// By their paths below the folder.
     known: Arc<Mutex<KnownFiles>>,
@@ -41,11 +41,11 @@ type KnownFiles = BTreeMap<String, CredentialFile>;
 /// One file.
 struct CredentialFile {
     stamp: FileStamp,
-    /// What it said when it last was legal. A file that is being written is not a removal.
+    /// Its last valid content. A file that is half written keeps it.
     parsed: Option<Parsed>,
 }
 
-/// What a legal file says, whatever the configuration makes of it.
+/// The content of a valid file, independent of the configuration.
 struct Parsed {
     entry: CredentialEntry,
     expires_at: Option<Timestamp>,
@@ -53,7 +53,7 @@ struct Parsed {
     metadata: BTreeMap<String, Value>,
 }
 
-/// What changes when a file does.
+/// Identifies a version of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileStamp {
     bytes: u64,
@@ -61,22 +61,26 @@ struct FileStamp {
     modified: SystemTime,
 }
 
-/// What a look at the folder found.
+/// The result of a scan of the folder.
 struct Scan {
-    /// All credentials that there are.
+    /// The ids of all credentials.
     ids: BTreeSet<CredentialId>,
-    /// Those that are new, or were changed.
+    /// The new and the changed ones.
     changed: Vec<Registration>,
-    /// Whether some file is gone.
+    /// Whether a file disappeared.
     any_removed: bool,
 }
 
 impl CredentialFiles {
-    /// This folder, which is made if it is missing.
+    /// Opens the folder, and creates it if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be created or resolved.
     pub fn new(folder: &Path, catalog: Arc<ArcSwap<Catalog>>) -> Result<Self, String> {
         let failed = |error: std::io::Error| {
             let folder = folder.display();
-            format!("using {folder} as the folder of credential files: {error}")
+            format!("cannot use {folder} as the folder of credential files: {error}")
         };
         fs::create_dir_all(folder).map_err(failed)?;
         Ok(Self {
@@ -86,14 +90,13 @@ impl CredentialFiles {
         })
     }
 
-    /// All credentials that the folder holds at the start. Files that cannot be read are told in the
-    /// log; the others serve.
+    /// Reads all files, at the start. The log names the files that cannot be used.
     pub async fn read_all(&self) -> Vec<Registration> {
         self.scan(&mut *self.known.lock().await).changed
     }
 
-    /// All credentials that the files have last said, as another configuration makes them; and, in
-    /// words, those that it cannot make.
+    /// Returns the registrations of all files under another configuration, and a message for each file
+    /// that cannot be used with it.
     pub async fn registrations(&self, catalog: &Catalog) -> (Vec<Registration>, Vec<String>) {
         let (mut registrations, mut rejected) = (Vec::new(), Vec::new());
         for (name, file) in &*self.known.lock().await {
@@ -108,14 +111,18 @@ impl CredentialFiles {
         (registrations, rejected)
     }
 
-    /// Follows changes until the returned future is dropped.
+    /// Applies changes in the folder until the returned future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot watch the folder.
     pub fn watch(self, auth: AuthManager) -> Result<impl Future<Output = ()> + Send, String> {
         let watch = Watch::new(&self.folder, Depth::Deep).map_err(|error| error_chain(&error));
         let mut watch =
-            watch.map_err(|why| format!("watching {}: {why}", self.folder.display()))?;
+            watch.map_err(|why| format!("cannot watch {}: {why}", self.folder.display()))?;
         Ok(async move {
             loop {
-                // What changed before the watch began, or was not told, is found all the same.
+                // A scan also finds changes from before the watch and changes without an event.
                 self.follow(&auth).await;
                 if let Ok(false) = timeout(RESCAN_INTERVAL, watch.changed()).await {
                     return;
@@ -132,7 +139,7 @@ impl CredentialFiles {
             let other = auth.get(id).filter(|view| !is_file(&view.origin));
             if let Some(view) = &other {
                 let by = view.origin.label();
-                tracing::error!(credential = %id, by, "a credential file has the id of another credential");
+                tracing::error!(credential = %id, by, "the id of a credential file belongs to another credential");
             }
             other.is_none()
         });
@@ -141,8 +148,10 @@ impl CredentialFiles {
         }
         let changed = found.changed.len();
         match auth.sync(is_file, &found.ids, found.changed).await {
-            Ok(()) => tracing::info!(changed, all = found.ids.len(), "credential files are read"),
-            Err(error) => tracing::error!(error = error_chain(&error), "credential files"),
+            Ok(()) => tracing::info!(changed, all = found.ids.len(), "credential files read"),
+            Err(error) => {
+                tracing::error!(error = error_chain(&error), "credential files not applied")
+            }
         }
     }
 
@@ -154,7 +163,7 @@ impl CredentialFiles {
             Ok(found) => found,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // The process is ending: there is nobody to go on for.
+                // The runtime is shutting down.
                 Err(_) => pending().await,
             },
         }
@@ -190,8 +199,7 @@ impl CredentialFiles {
         }
     }
 
-    /// What a file that has changed is taken to say, which is what it said before if it cannot be
-    /// used now.
+    /// Returns the content of a changed file, or its previous content if it cannot be used now.
     fn parse_changed(
         &self,
         catalog: &Catalog,
@@ -223,14 +231,14 @@ impl CredentialFiles {
             }
             Err(why) => {
                 unusable(&why);
-                // Another configuration may know what to make of it.
+                // After a reload the configuration may be able to use it.
                 before.or(Some(parsed))
             }
         }
     }
 
-    /// The files, by their paths below the folder. What is hidden, and what a link leads to beyond the
-    /// folder, is passed over.
+    /// Lists the files by their paths below the folder. Hidden files, and files outside the folder behind
+    /// symbolic links, are ignored.
     fn list(&self, known: &KnownFiles) -> BTreeMap<String, FileStamp> {
         let mut found = BTreeMap::new();
         let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
@@ -240,7 +248,7 @@ impl CredentialFiles {
         let entries = walk
             .into_iter()
             .filter_entry(|entry| entry.depth() == 0 || !hidden(entry.file_name()));
-        // What cannot be listed is as if it were not there; a file may go at any moment.
+        // A file may disappear at any moment, so errors are ignored.
         for entry in entries.filter_map(Result::ok) {
             let path = entry.path();
             let is_json = path
@@ -267,7 +275,7 @@ impl CredentialFiles {
             if metadata.permissions().mode() & OTHERS_READ != 0 && !known.contains_key(name) {
                 tracing::warn!(
                     file = name,
-                    "a credential file can be read by everybody; chmod it to 600"
+                    "a credential file is readable by all users; chmod it to 600"
                 );
             }
             let stamp = FileStamp {
@@ -301,7 +309,7 @@ impl CredentialFiles {
     }
 }
 
-/// Whether a configuration can make a credential of what a file says.
+/// Checks whether the configuration can use a file.
 fn usable(catalog: &Catalog, name: &str, parsed: &Parsed) -> Result<(), String> {
     if catalog.defines(&name.into()) {
         return Err("the configuration has a credential of this id".to_owned());
@@ -328,17 +336,17 @@ fn is_file(origin: &Origin) -> bool {
     matches!(origin, Origin::File(_))
 }
 
-/// How many files are read: as many credentials as the pool is measured with, twice.
+/// Maximum number of files: twice the largest pool in the benchmarks.
 const FILES_MAX: usize = 20_000;
 
-/// How large a file may be, in bytes. Those with the longest tokens have some 10 KiB.
+/// Maximum size of a file in bytes. Files with the longest tokens have about 10 KiB.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
-/// How many folders may lie in one another.
+/// Maximum depth of nested folders.
 const DEPTH_MAX: usize = 8;
 
-/// How often the folder is looked at though nothing was told of it: some file systems tell nothing.
+/// The interval between scans without an event: some file systems send no events.
 const RESCAN_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The bit of a file's mode by which everybody may read it.
+/// The mode bit that lets all users read a file.
 const OTHERS_READ: u32 = 0o004;

@@ -130,7 +130,7 @@ fn named_secrets(
     for entry in entries {
         if !is_name(&entry.key) {
             // The key is not shown: it may be the secret itself.
-            let message = "names a secret by what is no name: use a-z, 0-9, `.`, `_` and `-`";
+            let message = "has an invalid secret name; use a-z, 0-9, `.`, `_` and `-`";
             reader.report(located, message);
             continue;
         }
@@ -142,7 +142,7 @@ fn named_secrets(
     Some(secrets)
 }
 
-/// Whoever has a token that ends, or that gets others, has an account.
+/// A credential with an access token or a refresh token is an account.
 fn infer_kind(secrets: Option<&BTreeMap<String, SecretString>>) -> CredentialKind {
     let of_account =
         |secrets: &BTreeMap<_, _>| TOKENS.iter().any(|token| secrets.contains_key(*token));
@@ -169,14 +169,14 @@ fn attributes(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<BTreeMap
     Some(attributes)
 }
 
-/// What is wrong with an attribute that is to be a header (`header:NAME`); none for any other.
+/// Returns the error in an attribute that sets a header (`header:NAME`); none for other attributes.
 fn header_error(name: &str, value: &str) -> Option<&'static str> {
     let name = name.strip_prefix("header:")?;
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-        return Some("must have a header's name behind `header:`");
+        return Some("must have the name of a header after `header:`");
     }
     if http::HeaderValue::from_str(value).is_err() {
-        return Some("must be what a header can hold: visible characters and spaces");
+        return Some("must be a valid header value: visible characters and spaces");
     }
     None
 }

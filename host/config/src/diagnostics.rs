@@ -1,9 +1,9 @@
-//! What is wrong with a configuration, and where. No text here may hold a secret's value.
+//! Errors in a configuration, with their positions. No message contains the value of a secret.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Everything that is wrong with one file, in the order of the file. `Display` has a line each.
+/// All errors in one file, in the order of their positions. `Display` writes a line for each.
 #[derive(Debug, thiserror::Error)]
 pub struct ConfigErrors {
     file: PathBuf,
@@ -11,13 +11,13 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// Puts the mistakes in the order of their places.
+    /// Sorts the errors by their positions.
     pub(crate) fn new(file: PathBuf, mut diagnostics: Vec<Diagnostic>) -> Self {
         diagnostics.sort_by(|a, b| (a.position, &a.name).cmp(&(b.position, &b.name)));
         Self { file, diagnostics }
     }
 
-    /// A line for each mistake.
+    /// Returns a line for each error.
     pub fn lines(&self) -> Vec<String> {
         let line = |diagnostic: &Diagnostic| {
             let mut line = self.file.display().to_string();
@@ -40,19 +40,19 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// One thing that is wrong.
+/// One error or warning.
 #[derive(Debug)]
 pub(crate) struct Diagnostic {
-    /// Where it stands; none if the file could not be read.
+    /// Where it is; none if the file could not be read.
     pub(crate) position: Option<Position>,
-    /// The value in question, such as `providers[0].name`; empty for the file as a whole.
+    /// The name of the value, such as `providers[0].name`; empty for the file as a whole.
     pub(crate) name: String,
-    /// What is wrong and what to change.
+    /// What is wrong, and what to change.
     pub(crate) message: String,
 }
 
 impl Diagnostic {
-    /// A mistake of the file's form, before any value is known by name.
+    /// An error in the syntax of the file, where values have no names yet.
     pub(crate) fn syntax(position: Position, message: impl Into<String>) -> Self {
         Self {
             position: Some(position),
@@ -70,7 +70,7 @@ impl Diagnostic {
     }
 }
 
-/// A place in the file, both numbers from 1.
+/// A position in the file; both numbers start at 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
     /// The line.

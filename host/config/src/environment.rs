@@ -1,5 +1,5 @@
-//! What a configuration takes from outside: variables and files. It is the only place of the host
-//! that reads the process environment, so that tests can put a map in its place.
+//! The variables and files that a configuration uses. No other code of the host reads the environment
+//! of the process, so that tests can replace it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,7 +14,7 @@ pub trait Environment {
     ///
     /// # Errors
     ///
-    /// Whatever keeps it from being read, and `InvalidData` if it is not UTF-8.
+    /// The file cannot be read, is too large, or is not UTF-8 (`InvalidData`).
     fn file(&self, path: &Path) -> io::Result<String>;
 }
 
@@ -40,6 +40,5 @@ impl Environment for ProcessEnvironment {
     }
 }
 
-/// Thousands of credentials fit into it; a path that names a log or a device by mistake does not
-/// fill the memory.
+/// Enough for thousands of credentials. The path of a log or a device does not fill the memory.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -173,7 +173,7 @@ pub(crate) fn entries<'n>(reader: &mut Reader<'_>, located: &Located<'n>) -> Opt
             continue;
         };
         let message = format!(
-            "the key stands at line {} already; remove one of them",
+            "duplicate key (first at line {}); remove one of them",
             first.position.line
         );
         reader.add(Diagnostic {

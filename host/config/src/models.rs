@@ -40,7 +40,7 @@ pub(crate) fn channel_aliases(
         let Some(channel) = oauth_model_alias_channel(&entry.key, "oauth") else {
             let known: Vec<&str> = oauth_model_alias_channels().collect();
             let message = format!(
-                "is no channel; the channels are {}; other providers have aliases under their \
+                "is not a channel; the channels are {}; other providers have aliases under their \
                  `models`",
                 known.join(", ")
             );
@@ -51,7 +51,10 @@ pub(crate) fn channel_aliases(
             continue;
         };
         if channels.insert(channel, aliases).is_some() {
-            reader.report(&below, format!("the channel `{channel}` is there already"));
+            reader.report(
+                &below,
+                format!("the channel `{channel}` is listed twice; remove one of them"),
+            );
         }
     }
     Some(channels)

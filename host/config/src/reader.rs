@@ -204,7 +204,7 @@ impl UniqueNames {
             return;
         };
         let message = format!(
-            "`{name}` is taken already at line {}; choose another",
+            "`{name}` is used already at line {}; choose another one",
             first.line
         );
         reader.report(located, message);

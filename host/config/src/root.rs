@@ -93,8 +93,8 @@ pub(crate) fn admin_only(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<
 fn check_listen(reader: &mut Reader<'_>, located: &Located<'_>, address: SocketAddr, open: bool) {
     if open && !address.ip().to_canonical().is_loopback() {
         let message = format!(
-            "{address} can be reached from beyond this machine, and without client keys anybody \
-             could spend your credentials: add `client-keys`, or listen on 127.0.0.1:{}",
+            "{address} is reachable from other machines, and without client keys everyone there can \
+             use your credentials: add `client-keys`, or listen on 127.0.0.1:{}",
             address.port()
         );
         reader.report(located, message);
@@ -109,7 +109,7 @@ fn admin(
     let mut mapping = Mapping::open(reader, located, &keys::admin::SECTION)?;
     let listen = mapping.get_checked(reader, &keys::admin::LISTEN, |reader, located, address| {
         if clients == Some(*address) && address.port() != 0 {
-            let message = format!("{address} is where clients are served; choose another port");
+            let message = format!("{address} is the address for clients; choose another port");
             reader.report(located, message);
         }
     });

@@ -17,16 +17,16 @@ use crate::reader::{Located, Reader, UniqueNames};
 pub(crate) struct Routes {
     /// The names with their targets.
     pub(crate) routes: Vec<Route>,
-    /// The names with what stands in for them.
+    /// The names with their fallbacks.
     pub(crate) fallbacks: BTreeMap<Arc<str>, Vec<Fallback>>,
 }
 
-/// What targets and fallbacks may name.
+/// The names that targets and fallbacks may use.
 pub(crate) struct KnownModels<'a> {
     /// The models of each provider, its credentials' own included.
     providers: BTreeMap<&'a ProviderName, Vec<&'a NamedModel>>,
     aliases: BTreeSet<&'a str>,
-    /// Whether providers were read without a mistake; otherwise nothing is said of targets.
+    /// Whether the providers were read without errors; otherwise targets are not checked.
     is_complete: bool,
 }
 
@@ -51,7 +51,7 @@ impl<'a> KnownModels<'a> {
         }
     }
 
-    /// Refuses a target that leads nowhere.
+    /// Reports a target whose provider or model does not exist.
     fn check(&self, reader: &mut Reader<'_>, located: &Located<'_>, provider: &str, model: &str) {
         let Some(models) = self.providers.get(&ProviderName::from(provider)) else {
             if self.is_complete {
@@ -66,7 +66,7 @@ impl<'a> KnownModels<'a> {
         }
     }
 
-    /// Whether clients may ask for it, with or without a prefix and a suffix.
+    /// Whether clients may use the name, with or without a prefix and a suffix.
     fn serves(&self, name: &str) -> bool {
         let bare = split_suffix(name).0;
         let served = |name: &str| {
@@ -108,7 +108,7 @@ pub(crate) fn routes(
         if idle {
             reader.report(
                 located,
-                "says nothing of the name; add `targets` or `fallback`",
+                "has no rule for the name; add `targets` or `fallback`",
             );
         }
         Some((
@@ -120,7 +120,8 @@ pub(crate) fn routes(
     let routed: BTreeSet<&str> = read.iter().map(|(name, ..)| &**name).collect();
     for (located, model) in &fallback_models {
         if known.is_complete && !routed.contains(&**model) && !known.serves(model) {
-            let message = format!("nobody serves `{model}`; name a model or an alias of this file");
+            let message =
+                format!("no provider serves `{model}`; use a model or an alias of this file");
             reader.report(located, message);
         }
     }
@@ -176,7 +177,7 @@ fn fallback<'n>(
         let model = mapping.get_checked(reader, &fallback_keys::MODEL, |reader, located, model| {
             models.check(reader, located, model);
             if of == Some(model) {
-                reader.report(located, "stands in for itself; name another model");
+                reader.report(located, "is a fallback of itself; use another model");
             }
             fallback_models.push((located.clone(), model.clone()));
         });

@@ -38,7 +38,7 @@ fn cases_match_expected_output() -> CaseResult {
     Ok(())
 }
 
-/// What is wrong with a case, if anything.
+/// Returns how a case differs from its golden, if it does.
 fn check(folder: &Path) -> Result<Option<String>, Box<dyn Error>> {
     let environment = FakeEnvironment::read(folder)?;
     let loaded = environment.load();
@@ -122,8 +122,7 @@ fn cliproxyapi_compat_1_11_fill_first_has_three_spellings() -> CaseResult {
 }
 
 proptest! {
-    /// Whatever is done to a file, reading it ends with a configuration or with mistakes, and what
-    /// variables hold stays hidden.
+    /// Any text ends with a configuration or with errors, and the values of variables stay hidden.
     #[test]
     fn reader_accepts_any_text_without_panic(at in 0_usize..2_000, length in 0_usize..60, with in "[\\PC\n\t]{0,6}") {
         let mut environment = FakeEnvironment::read(&Path::new(CASES).join("full")).map_err(|error| failed(&*error))?;

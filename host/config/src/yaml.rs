@@ -1,7 +1,7 @@
-//! YAML as a tree of nodes that know their places. It knows no key of the configuration.
+//! YAML as a tree of nodes with their positions. It knows no key of the configuration.
 //!
-//! The parser's own tree forgets keys that come twice and what a scalar looked like, so this one is
-//! built from its events.
+//! The tree of the parser loses duplicate keys and the style of scalars, so this one is built from the
+//! events of the parser.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::diagnostics::{Diagnostic, Position};
 /// A value and where it begins.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    /// Where it begins; for an alias, where the alias stands.
+    /// Where it begins. For an alias: where the alias is.
     pub(crate) position: Position,
     /// What it is.
     pub(crate) value: Value,
@@ -23,14 +23,14 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     /// A sequence.
     List(Vec<Node>),
-    /// A mapping in the order of the file. Keys may come twice; readers refuse that.
+    /// A mapping in the order of the file. It may have duplicate keys; the reader reports them.
     Map(Vec<Entry>),
-    /// A scalar as it is written, and whether it is plain: without quotes, and not a block.
+    /// A scalar, and whether it is plain: without quotes and not a block.
     Scalar { text: String, plain: bool },
 }
 
 impl Node {
-    /// Whether it is what YAML's core schema takes for nothing.
+    /// Whether it is null in the core schema of YAML.
     pub(crate) fn is_null(&self) -> bool {
         let Value::Scalar { text, plain: true } = &self.value else {
             return false;
@@ -54,7 +54,7 @@ pub(crate) struct Entry {
 ///
 /// # Errors
 ///
-/// The first thing that keeps the text from being a tree.
+/// The first error in the syntax.
 pub(crate) fn parse(text: &str) -> Result<Node, Diagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut parser = Parser::new_from_str(text);
@@ -71,24 +71,24 @@ pub(crate) fn parse(text: &str) -> Result<Node, Diagnostic> {
     let start = Position { line: 1, column: 1 };
     builder
         .root
-        .ok_or_else(|| Diagnostic::syntax(start, "the file is empty; it needs `providers`"))
+        .ok_or_else(|| Diagnostic::syntax(start, "the file is empty; add `providers`"))
 }
 
 #[derive(Default)]
 struct Builder {
     root: Option<Node>,
     open: Vec<OpenNode>,
-    /// Nodes that carry an anchor, complete.
+    /// The complete nodes that have an anchor.
     anchors: HashMap<usize, Node>,
     nodes: usize,
 }
 
-/// A list or a mapping whose end has not come yet.
+/// A list or a mapping that has not ended yet.
 struct OpenNode {
     position: Position,
     anchor: usize,
     value: Value,
-    /// In a mapping, the key whose value comes next.
+    /// In a mapping: the key of the next value.
     key: Option<(String, Position)>,
 }
 
@@ -97,7 +97,7 @@ impl Builder {
         let position = position(span.start);
         match event {
             Event::DocumentStart(_) if self.root.is_some() => {
-                let message = "a second document begins; one file holds one configuration";
+                let message = "a second document begins here; a file has one configuration";
                 Err(Diagnostic::syntax(position, message))
             }
             Event::Nothing
@@ -135,7 +135,7 @@ impl Builder {
                 let Some(node) = self.anchors.get(&anchor) else {
                     return Err(Diagnostic::syntax(
                         position,
-                        "this alias stands inside its own anchor",
+                        "recursive alias: it is inside its own anchor",
                     ));
                 };
                 // Counted before the copy: nested aliases grow as a power of their depth.
@@ -164,7 +164,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Puts a complete node into what is open around it.
+    /// Adds a complete node to the innermost open node.
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), Diagnostic> {
         self.nodes += 1;
         self.check_size(node.position)?;
@@ -185,7 +185,7 @@ impl Builder {
             (Value::Map(_), None) => match node.value {
                 Value::Scalar { text, .. } => open.key = Some((text, node.position)),
                 Value::List(_) | Value::Map(_) => {
-                    let message = "a key must be a word; this one is a list or a mapping";
+                    let message = "a key must be a scalar; this one is a list or a mapping";
                     return Err(Diagnostic::syntax(node.position, message));
                 }
             },
@@ -203,7 +203,7 @@ impl Builder {
     }
 }
 
-/// Tags of YAML itself only say which type is meant, which the configuration knows anyway.
+/// Tags of YAML itself name a type. The configuration knows the type of each value, so they are ignored.
 fn check_tag(position: Position, tag: Option<&saphyr_parser::Tag>) -> Result<(), Diagnostic> {
     match tag {
         Some(tag) if !tag.is_yaml_core_schema() && !tag.handle.is_empty() => {
@@ -230,8 +230,8 @@ fn position(marker: Marker) -> Position {
     }
 }
 
-/// Far beyond what the configuration needs, and little enough for recursion over the tree.
+/// More levels than the configuration needs, and few enough for recursion.
 const DEPTH_MAX: usize = 32;
 
-/// Room for ten thousand credentials; stops aliases that multiply.
+/// Enough for ten thousand credentials. It stops aliases that multiply.
 const NODES_MAX: usize = 200_000;

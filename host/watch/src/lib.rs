@@ -1,4 +1,4 @@
-//! Watching a folder: whoever follows it is told when it may have changed, and has been quiet since.
+//! Watches a folder: reports that it may have changed, once it is quiet again.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,33 +8,33 @@ use notify::{Event, EventKind, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// A folder that is watched until this is dropped.
+/// Watches a folder until it is dropped.
 pub struct Watch {
     _watcher: Box<dyn Watcher + Send>,
     changes: mpsc::Receiver<()>,
 }
 
-/// What of a folder is watched.
+/// How deep a folder is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// What stands in the folder itself.
+    /// The folder itself.
     Flat,
-    /// What stands below it, too.
+    /// The folder and all folders below it.
     Deep,
 }
 
-/// The system cannot watch it.
+/// The system cannot watch the folder.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct WatchError(#[from] notify::Error);
 
 impl Watch {
-    /// Watches a folder, which must be there.
+    /// Starts to watch a folder, which must exist.
     ///
     /// # Errors
-    /// When the system cannot.
+    /// The system cannot watch it.
     pub fn new(folder: &Path, depth: Depth) -> Result<Self, WatchError> {
-        // One place is enough: a change that finds it taken is seen by the look that is due.
+        // Capacity 1 is enough: an event that finds the channel full is covered by the pending scan.
         let (changed, changes) = mpsc::channel(1);
         let mut watcher = notify::recommended_watcher(move |event| {
             if may_change(&event) {
@@ -52,8 +52,8 @@ impl Watch {
         })
     }
 
-    /// Waits for a change, and until nothing more has changed for a while. False when nothing will
-    /// be told any more. It can be dropped at any time.
+    /// Waits for a change, and then until the folder is quiet. Returns false when the watcher has stopped.
+    /// The future can be dropped at any time.
     pub async fn changed(&mut self) -> bool {
         if self.changes.recv().await.is_none() {
             return false;
@@ -63,8 +63,8 @@ impl Watch {
     }
 }
 
-/// Whether an event may be about another content. Reading is told too, our own above all: a scan
-/// that woke the next one would never end.
+/// Whether an event may mean new content. The system reports reads too, also those of our own scan: a
+/// scan that wakes the next one would never end.
 fn may_change(event: &notify::Result<Event>) -> bool {
     let Ok(event) = event else {
         // Events were lost.
@@ -80,7 +80,7 @@ fn may_change(event: &notify::Result<Event>) -> bool {
     }
 }
 
-/// Waits until nothing has changed for a while, but not for ever.
+/// Waits until the folder is quiet, at most [`WATCH_DELAY_MAX`].
 async fn debounce(changes: &mut mpsc::Receiver<()>) {
     let latest = Instant::now() + WATCH_DELAY_MAX;
     let settled =
@@ -107,21 +107,21 @@ mod tests {
     fn ignores_reads_and_reports_writes() -> Result<(), Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().canonicalize()?;
-        fs::write(path.join("practice.wasm"), "one")?;
+        fs::write(path.join("plugin.wasm"), "one")?;
         let (sender, events) = mpsc::channel();
         let mut watcher = notify::recommended_watcher(move |event| {
             drop(sender.send(event));
         })?;
         watcher.watch(&path, RecursiveMode::NonRecursive)?;
 
-        fs::read(path.join("practice.wasm"))?;
+        fs::read(path.join("plugin.wasm"))?;
         let first = path.join("first.wasm.part");
         fs::write(&first, "two")?;
-        fs::rename(&first, path.join("practice.wasm"))?;
+        fs::rename(&first, path.join("plugin.wasm"))?;
         // Events come in order, so all that reading caused come before these.
         let mut read = 0;
         loop {
-            let event = events.recv()?;
+            let event = events.recv_timeout(Duration::from_secs(10))?;
             if may_change(&event) {
                 assert_eq!(event?.paths, [first]);
                 break;
@@ -130,7 +130,7 @@ mod tests {
         }
         assert!(
             read > 0,
-            "the system tells nothing of reading; the filter is not needed"
+            "the system reports no reads; the filter is not needed"
         );
         Ok(())
     }

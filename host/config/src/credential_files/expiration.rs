@@ -1,13 +1,13 @@
-//! When a token ends, as credential files of all ages tell it. Pure.
+//! Reads the end of a token from credential files of all versions of CLIProxyAPI. Pure.
 
 use jackfield_credential::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
-/// The end of the token that a file holds: the first of the known keys that can be read, then the same
-/// inside `token`. A number is in seconds since 1970, or milliseconds where it is too large for that; a
-/// time without a zone is in UTC. What says nothing, such as `0`, is passed over.
+/// Returns the end of the token in a file: the first known key with a valid value, then the same inside
+/// `token`. A number is in seconds since 1970, or in milliseconds if it is too large for seconds. A time
+/// without a zone is in UTC. Values without a time, such as `0`, are ignored.
 pub(super) fn expiration(file: &Map<String, Value>) -> Option<Timestamp> {
     let own = KEYS
         .iter()
@@ -15,12 +15,12 @@ pub(super) fn expiration(file: &Map<String, Value>) -> Option<Timestamp> {
         .find_map(timestamp);
     own.or_else(|| {
         let tokens = NESTED.iter().filter_map(|key| file.get(*key)?.as_object());
-        // Files are parsed to a bounded depth, and so is this.
+        // The JSON parser limits the depth of a file, which bounds this recursion.
         tokens.into_iter().find_map(expiration)
     })
 }
 
-/// A point in time as files tell it.
+/// Parses a time of a file.
 pub(super) fn timestamp(value: &Value) -> Option<Timestamp> {
     let millis = match value {
         Value::Number(number) => millis_of(number.as_i64().or_else(|| whole(number.as_f64()?))?),
@@ -55,13 +55,13 @@ fn millis_of(number: i64) -> i64 {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "what is cut is less than a second"
+    reason = "only the fraction of a second is cut"
 )]
 fn whole(number: f64) -> Option<i64> {
     (number.abs() < 9e15).then_some(number as i64)
 }
 
-/// The names of the end, in the order in which they count (CLIProxyAPI v6.7.21).
+/// The keys of the end, by precedence (CLIProxyAPI v6.7.21).
 const KEYS: [&str; 6] = [
     "expired",
     "expire",
@@ -71,7 +71,7 @@ const KEYS: [&str; 6] = [
     "expires",
 ];
 
-/// Where tokens stand in some files.
+/// The keys of objects that hold the tokens in some files.
 const NESTED: [&str; 2] = ["token", "Token"];
 
 /// A larger number is in milliseconds: as seconds it would be the year 33658.

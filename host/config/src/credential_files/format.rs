@@ -1,5 +1,5 @@
-//! One credential file: its text made into what the admin API would be sent for it. Two formats are
-//! understood: ours, with a `provider`, and that of CLIProxyAPI, with a `type`.
+//! Parses one credential file into the body of a request to the admin API. There are two formats: ours,
+//! with a `provider`, and that of CLIProxyAPI, with a `type`.
 
 use jackfield_credential::Timestamp;
 use serde_json::{Map, Value, json};
@@ -7,34 +7,34 @@ use serde_json::{Map, Value, json};
 use super::expiration::{expiration, timestamp};
 use jackfield_credential::model_names::normalize_prefix;
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug, PartialEq)]
 pub(super) struct Content {
-    /// As the admin API has it. It holds secrets.
+    /// The body for the admin API. It contains secrets.
     pub(super) body: Value,
-    /// When its token ends.
+    /// The end of its token.
     pub(super) expires_at: Option<Timestamp>,
-    /// When that was renewed.
+    /// When the token was refreshed.
     pub(super) refreshed_at: Option<Timestamp>,
-    /// What is known of the account and is not secret.
+    /// Metadata of the account that is not secret.
     pub(super) metadata: Map<String, Value>,
 }
 
-/// Reads a file's text.
+/// Parses the text of a file.
 ///
 /// # Errors
-/// What is wrong with it. No value is told: it may be a secret.
+/// Why the file is invalid. The message contains no value, since it may be a secret.
 pub(super) fn parse(text: &[u8]) -> Result<Content, String> {
     let file: Value = serde_json::from_slice(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        format!("is no JSON, from line {line}, column {column} on")
+        format!("is not valid JSON at line {line}, column {column}")
     })?;
     let Value::Object(file) = file else {
         return Err("must hold a JSON object".to_owned());
     };
     if file.contains_key("provider") {
         let mut body = Value::Object(file);
-        // Its name is its path.
+        // The id is the path of the file, which the caller knows.
         body["id"] = json!(PLACEHOLDER);
         return Ok(Content {
             body,
@@ -49,7 +49,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Content, String> {
 fn parse_cliproxyapi(file: &Map<String, Value>) -> Result<Content, String> {
     let provider = file.get("type").and_then(Value::as_str).map(str::trim);
     let Some(provider) = provider.filter(|provider| !provider.is_empty()) else {
-        return Err("names no provider: add a `type` or a `provider`".to_owned());
+        return Err("has no provider: add a `type` or a `provider`".to_owned());
     };
     let mut body = Map::from_iter([
         ("id".to_owned(), json!(PLACEHOLDER)),
@@ -62,7 +62,7 @@ fn parse_cliproxyapi(file: &Map<String, Value>) -> Result<Content, String> {
     let line = |name| text(file, name).map(|text| json!(text));
     put("label", line("label"));
     put("proxy-url", line("proxy_url"));
-    // A slash inside leaves no prefix, as the seed has it.
+    // A prefix with a slash inside is ignored, as in CLIProxyAPI.
     let prefix = text(file, "prefix").and_then(|text| normalize_prefix(text).ok()?);
     put("prefix", prefix.map(|prefix| json!(prefix)));
     put(
@@ -85,7 +85,7 @@ fn parse_cliproxyapi(file: &Map<String, Value>) -> Result<Content, String> {
     })
 }
 
-/// The secrets of a file and of the tokens in it, by the names that executors know.
+/// Returns the secrets of a file and of its nested tokens, by the names that executors use.
 fn secrets(file: &Map<String, Value>) -> Map<String, Value> {
     let mut found = Map::new();
     for nested in ["Token", "token"] {
@@ -125,10 +125,10 @@ fn flag(value: Option<&Value>) -> Option<Value> {
     value.filter(|value| value.is_boolean()).cloned()
 }
 
-/// Stands for the id while a file is read.
+/// The id while a file is parsed.
 pub(super) const PLACEHOLDER: &str = "file";
 
-/// What is secret in a file of the seed, and what it is called here.
+/// The secrets in a file of CLIProxyAPI, and their names here.
 const SECRETS: [(&str, &str); 8] = [
     ("api_key", "api-key"),
     ("access_token", "access-token"),
@@ -140,13 +140,13 @@ const SECRETS: [(&str, &str); 8] = [
     ("token", "access-token"),
 ];
 
-/// What executors may know.
+/// The members that executors may read.
 const ATTRIBUTES: [&str; 3] = ["project_id", "account_id", "resource_url"];
 
-/// What people are shown.
+/// The members that the admin API shows.
 const METADATA: [&str; 3] = ["email", "project_id", "account_id"];
 
-/// When it was renewed, in the order in which they count (CLIProxyAPI v6.7.21).
+/// The keys of the last refresh, by precedence (CLIProxyAPI v6.7.21).
 const REFRESHED: [&str; 4] = [
     "last_refresh",
     "lastRefresh",
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(error_of(b"[]"), "must hold a JSON object");
         assert_eq!(
             error_of(b"{}"),
-            "names no provider: add a `type` or a `provider`"
+            "has no provider: add a `type` or a `provider`"
         );
     }
 }

@@ -197,7 +197,7 @@ impl Kind for Timestamp {
         match since.and_then(|since| u64::try_from(since.as_millis()).ok()) {
             Some(millis) => Some(Self::Value::from_millis(millis)),
             None => {
-                let rule = "must be a moment in UTC since 1970, such as 2030-01-31T12:00:00Z";
+                let rule = "must be a time in UTC since 1970, such as 2030-01-31T12:00:00Z";
                 reader.invalid_value(located, text, rule)
             }
         }

@@ -241,7 +241,7 @@ impl Kind for Path {
     fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<PathBuf> {
         let text = reader.text(located)?;
         if text.starts_with('~') {
-            let rule = "must be written out; `~` is not replaced here";
+            let rule = "must not begin with `~`, which is not replaced; write the whole path";
             return reader.invalid_value(located, text, rule);
         }
         let path = std::path::absolute(reader.folder.join(text)).ok();
@@ -270,7 +270,7 @@ impl Kind for Prefix {
         let line = Line.read(reader, located)?;
         match normalize_prefix(&line) {
             Ok(Some(prefix)) => Some(prefix.to_owned()),
-            Ok(None) => reader.invalid_value(located, &line, "must hold more than slashes"),
+            Ok(None) => reader.invalid_value(located, &line, "must have more than slashes"),
             Err(error) => reader.invalid_value(located, &line, &error.to_string()),
         }
     }

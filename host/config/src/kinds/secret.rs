@@ -121,7 +121,7 @@ fn from_file(
     }
 }
 
-/// What keeps a text from being a secret; secrets travel in HTTP headers.
+/// Returns why a text is no valid secret. Secrets are sent in HTTP headers.
 fn secret_error(secret: &str, least: usize) -> Option<String> {
     if secret.is_empty() {
         Some("the secret is empty; give it a value".to_owned())
@@ -134,14 +134,17 @@ fn secret_error(secret: &str, least: usize) -> Option<String> {
             "the secret is longer than {SECRET_BYTES_MAX} bytes; is it the right one?"
         ))
     } else if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Some("the secret holds a space, a line feed or a character beyond ASCII; is it the right one?".to_owned())
+        Some(
+            "the secret has a space, a line feed or a non-ASCII character; is it the right one?"
+                .to_owned(),
+        )
     } else {
         None
     }
 }
 
-/// Headers of more are refused by common servers; the longest tokens in use are a few KiB.
+/// Common servers refuse longer headers. The longest tokens in use are a few KiB.
 const SECRET_BYTES_MAX: usize = 8 * 1024;
 
-/// Longer names than anybody sets; a token pasted in the wrong place is longer.
+/// No variable in use has a longer name; a token in the wrong place often is longer.
 const VARIABLE_BYTES_MAX: usize = 128;

@@ -80,7 +80,7 @@ fn value(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Json> {
     }
 }
 
-/// None for numbers without a place in JSON.
+/// None for numbers that JSON cannot hold.
 fn plain(text: &str) -> Option<Json> {
     match text {
         "true" | "True" | "TRUE" => return Some(Json::Bool(true)),
@@ -117,5 +117,5 @@ fn is_float(text: &str) -> bool {
     begins && text.contains(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok()
 }
 
-/// Every instance of the plugin holds a copy.
+/// Each instance of the plugin has a copy.
 const SETTINGS_BYTES_MAX: usize = 64 * 1024;

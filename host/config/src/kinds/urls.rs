@@ -31,9 +31,9 @@ impl Kind for BaseUrl {
     fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Url> {
         let mut url = url(reader, located, &["http", "https"])?;
         let message = if !url.username().is_empty() || url.password().is_some() {
-            "must not carry a user or a password; put the key under `credentials`"
+            "must not have a user or a password; put the key under `credentials`"
         } else if url.query().is_some() || url.fragment().is_some() {
-            "must end with its path: remove what begins with `?` or `#`"
+            "must end after its path: remove `?` and `#` and the text after them"
         } else {
             let path = url.path().trim_end_matches('/').to_owned();
             url.set_path(&path);
@@ -66,7 +66,7 @@ impl Kind for Origin {
         if url.path() == "/" {
             return Some(url);
         }
-        let message = "must end with its host and port: what is granted is a whole origin";
+        let message = "must end after its host and port: a grant is a whole origin";
         reader.report(located, message);
         None
     }
@@ -93,7 +93,7 @@ impl Kind for ProxyUrl {
         let url = url(reader, located, &["http", "https", "socks5"])?;
         let path = !matches!(url.path(), "" | "/");
         if path || url.query().is_some() || url.fragment().is_some() {
-            let message = "must end with its host and port: remove what comes after";
+            let message = "must end after its host and port: remove the rest";
             reader.report(located, message);
             return None;
         }
