@@ -39,8 +39,9 @@ pub(crate) struct MapOf<K> {
 /// Text, or any other scalar taken as text.
 pub(crate) struct Text;
 
-/// A place in a request that identifies the session: the word `client-key`, or a mapping.
-pub(crate) struct AffinityPlace(pub(crate) &'static Section);
+/// A list of places that identify the session of a call: the word `client-key`, or a mapping. It may be
+/// empty.
+pub(crate) struct AffinityPlaces(pub(crate) &'static Section);
 
 impl Describe for Nested {
     fn rule(&self) -> String {
@@ -121,13 +122,14 @@ impl Describe for Text {
     }
 }
 
-impl Describe for AffinityPlace {
+impl Describe for AffinityPlaces {
     fn rule(&self) -> String {
-        "`client-key`, or a mapping with `header` or `body`.".to_owned()
+        "List.".to_owned()
     }
 
     fn schema(&self) -> Json {
-        json!({ "anyOf": [{ "const": "client-key" }, self.0.schema()] })
+        let place = json!({ "anyOf": [{ "const": "client-key" }, self.0.schema()] });
+        json!({ "type": "array", "items": place })
     }
 
     fn section(&self) -> Option<&'static Section> {

@@ -16,15 +16,21 @@ pub(crate) fn routing(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<
         selector: mapping.get(reader, &keys::SELECTOR),
         settings: mapping.get(reader, &keys::SETTINGS),
         affinity: mapping
-            .nested(reader, &keys::AFFINITY, |reader, located| {
-                reader.list(located, place)
-            })
+            .nested(reader, &keys::AFFINITY, places)
             .unwrap_or(default.affinity),
         queue_timeout: mapping.get(reader, &keys::QUEUE_TIMEOUT),
         fallbacks: default.fallbacks,
     };
     mapping.deny_unknown(reader);
     Some(routing)
+}
+
+/// An empty list is allowed here: it switches affinity off.
+fn places(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<AffinityKey>> {
+    match &located.node.value {
+        Value::List(items) if items.is_empty() => Some(Vec::new()),
+        _ => reader.list(located, place),
+    }
 }
 
 fn place(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<AffinityKey> {

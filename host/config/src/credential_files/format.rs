@@ -215,7 +215,7 @@ mod tests {
         let error_of = |text: &[u8]| parse(text).map_or_else(|error| error, |_| String::new());
         assert_eq!(
             error_of(b"{ \"key\": \"sk-"),
-            "is no JSON, from line 1, column 13 on"
+            "is not valid JSON at line 1, column 13"
         );
         assert_eq!(error_of(b"[]"), "must hold a JSON object");
         assert_eq!(

@@ -7,8 +7,8 @@ use jackfield_dispatch::snapshot::{RetryPolicy, Routing, Timeouts};
 
 use crate::key::{DefaultKey, OptionalKey, Section, default, optional, section};
 use crate::kinds::{
-    AffinityPlace, Duration, HeaderName, JsonPointer, List, Nested, Permille, SelectorName,
-    Settings, Whole,
+    AffinityPlaces, Duration, HeaderName, JsonPointer, Nested, Permille, SelectorName, Settings,
+    Whole,
 };
 
 /// Selection of credentials.
@@ -25,10 +25,10 @@ pub(crate) mod routing {
                 "settings", Settings, |_| Routing::default().settings,
                 "The selector receives it.",
             );
-            AFFINITY: OptionalKey<List<AffinityPlace>> = optional(
-                "affinity", List(AffinityPlace(&affinity::SECTION)), "seven places, [see below](#affinity)",
+            AFFINITY: OptionalKey<AffinityPlaces> = optional(
+                "affinity", AffinityPlaces(&affinity::SECTION), "seven places, [see below](#affinity)",
                 "Items are `{ header: NAME }`, `{ body: /JSON/POINTER }` or `client-key`. They identify the \
-                 session of a call, for selectors such as `sticky`. The first place with a value counts.",
+                 session of a call, for selectors such as `sticky`. The first place with a value counts. An empty list switches affinity off.",
             );
             QUEUE_TIMEOUT: DefaultKey<Duration> = default(
                 "queue-timeout", Duration { max: HOUR }, |_| Routing::default().queue_timeout,
