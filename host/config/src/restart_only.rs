@@ -56,18 +56,18 @@ mod tests {
             ("data", "/a"),
         ];
         assert!(of(&full).changed_keys(&of(&full)).is_empty());
-        let cases: [(&[(&str, &str)], &[&str]); 4] = [
-            (&[("listen", "9"), full[1], full[2], full[3]], &["listen"]),
+        let cases = [
+            ("listen", vec![("listen", "9"), full[1], full[2], full[3]]),
             (
-                &[full[0], full[1], ("admin.listen", "9"), full[3]],
-                &["admin.listen"],
+                "admin.listen",
+                vec![full[0], full[1], ("admin.listen", "9"), full[3]],
             ),
-            (&[full[0], full[3]], &["admin"]),
-            (&full[..3], &["data"]),
+            ("admin", vec![full[0], full[3]]),
+            ("data", full[..3].to_vec()),
         ];
-        for (other, expected) in cases {
-            assert_eq!(of(&full).changed_keys(&of(other)), expected);
-            assert_eq!(of(other).changed_keys(&of(&full)), expected);
+        for (expected, other) in cases {
+            assert_eq!(of(&full).changed_keys(&of(&other)), [expected]);
+            assert_eq!(of(&other).changed_keys(&of(&full)), [expected]);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{Config, CredentialEntry, Provider, StoreKind};
 pub(super) fn shown(config: &Config) -> String {
     let mut out = Lines::default();
     let folder = Path::new(FILE).parent().unwrap();
-    out.changed(0, "listen", config.listen, ([127, 0, 0, 1], 8317).into());
+    out.changed(0, "listen", &config.listen, &([127, 0, 0, 1], 8317).into());
     if let Some(admin) = &config.admin {
         out.line(0, "admin", admin.listen);
         out.line(1, "token", admin.token.expose_secret());
@@ -33,7 +33,7 @@ pub(super) fn shown(config: &Config) -> String {
     }
     show_names(&mut out, config);
     show_calls(&mut out, config);
-    out.changed(0, "disable-cooling", config.disable_cooling, false);
+    out.changed(0, "disable-cooling", &config.disable_cooling, &false);
     for warning in &config.warnings {
         out.line(0, "warning", warning);
     }
@@ -41,7 +41,7 @@ pub(super) fn shown(config: &Config) -> String {
 }
 
 fn show_names(out: &mut Lines, config: &Config) {
-    out.changed(0, "force-model-prefix", config.force_model_prefix, false);
+    out.changed(0, "force-model-prefix", &config.force_model_prefix, &false);
     for (channel, aliases) in &config.channel_aliases {
         for entry in aliases {
             let (alias, name, fork) = (&entry.alias, &entry.name, entry.fork);
@@ -73,10 +73,10 @@ fn show_calls(out: &mut Lines, config: &Config) {
     let (found, timeout) = (&routing.queue_timeout, &default.queue_timeout);
     out.changed_debug(0, "routing.queue-timeout", found, timeout);
     let (retry, default) = (&config.retry, RetryPolicy::default());
-    out.changed(0, "retry.rounds", retry.rounds, default.rounds);
+    out.changed(0, "retry.rounds", &retry.rounds, &default.rounds);
     out.changed_debug(0, "retry.max-wait", &retry.max_wait, &default.max_wait);
     let (found, all) = (retry.max_credentials, default.max_credentials);
-    out.changed(0, "retry.max-credentials", found, all);
+    out.changed(0, "retry.max-credentials", &found, &all);
     out.changed_debug(0, "retry.budget", &retry.budget, &default.budget);
     let (timeouts, default) = (&config.timeouts, Timeouts::default());
     for (name, found, default) in [
@@ -133,13 +133,13 @@ fn show_credential(out: &mut Lines, entry: &CredentialEntry) {
     for model in &entry.models {
         out.line(2, "model", format!("{} {:?}", model.name, model.alias));
     }
-    out.changed(2, "priority", credential.priority, 0);
-    out.changed(2, "weight", credential.weight, 1);
+    out.changed(2, "priority", &credential.priority, &0);
+    out.changed(2, "weight", &credential.weight, &1);
     let proxy = entry.proxy.as_ref();
     out.optional(2, "proxy-url", proxy.map(|url| url.expose_secret()));
     let attributes = &credential.attributes;
     out.changed_debug(2, "attributes", attributes, &Default::default());
-    out.changed(2, "disabled", !credential.enabled, false);
+    out.changed(2, "disabled", &!credential.enabled, &false);
 }
 
 #[derive(Default)]
@@ -157,7 +157,13 @@ impl Lines {
         }
     }
 
-    fn changed<T: Display + PartialEq>(&mut self, depth: usize, name: &str, value: T, default: T) {
+    fn changed<T: Display + PartialEq + ?Sized>(
+        &mut self,
+        depth: usize,
+        name: &str,
+        value: &T,
+        default: &T,
+    ) {
         if value != default {
             self.line(depth, name, value);
         }
