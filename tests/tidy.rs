@@ -326,7 +326,7 @@ const COMPAT_TABLE: &str = "host/docs/compat/api.md";
 const COMPAT_RULES: &str = "host/docs/compat/rules.md";
 
 const ARCHITECTURE: &str = "host/ARCHITECTURE.md";
-const ENVIRONMENT: &str = "host/cli/src/config/environment.rs";
+const ENVIRONMENT: &str = "host/config/src/environment.rs";
 const IMPURE: [&str; 8] = [
     "Instant",
     "SystemTime",

@@ -1,4 +1,4 @@
-//! Builds the plugins that the binary carries, and writes the tables that `src/built_in.rs` includes.
+//! Builds the plugins that the binary carries, and writes the table that `src/built_in.rs` includes.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -16,20 +16,12 @@ fn embed() -> Result<(), Box<dyn Error>> {
     let folder = build(Guests::BuiltIn)?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let mut components = String::new();
-    let mut base_urls = String::new();
     for plugin in BUILT_IN {
         let (name, file) = (plugin.name, plugin.file());
         fs::copy(folder.join(&file), out.join(&file))?;
         // `include_bytes!` looks beside the file in which it stands, which is in `out` too.
         writeln!(components, "({name:?}, include_bytes!({file:?})),")?;
-        if let Some(url) = plugin.default_base_url {
-            writeln!(base_urls, "({name:?}, {url:?}),")?;
-        }
     }
     fs::write(out.join("components.rs"), format!("[\n{components}]\n"))?;
-    fs::write(
-        out.join("default_base_urls.rs"),
-        format!("[\n{base_urls}]\n"),
-    )?;
     Ok(())
 }

@@ -235,10 +235,10 @@ impl Rank {
 
 fn rank(folder: &str) -> Option<Rank> {
     match folder {
-        "host/credential" | "host/dialect" => Some(Rank::Host(0)),
+        "host/credential" | "host/dialect" | "host/watch" => Some(Rank::Host(0)),
         "host/auth" => Some(Rank::Host(1)),
         "host/dispatch" | "host/store" => Some(Rank::Host(2)),
-        "host/http" | "host/runtime" => Some(Rank::Host(3)),
+        "host/config" | "host/http" | "host/runtime" => Some(Rank::Host(3)),
         "host/admin" => Some(Rank::Host(4)),
         "host/cli" => Some(Rank::Host(5)),
         // The binary's demo calls it. It knows no other crate, so it is a second opinion on the dialects.

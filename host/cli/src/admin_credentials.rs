@@ -7,11 +7,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jackfield_admin::CredentialAdmin;
 use jackfield_auth::{Definition, Origin, Registration, StoredCredential};
+use jackfield_config::{Catalog, credential_entry};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
-
-use crate::catalog::Catalog;
-use crate::config::credential_entry;
 
 /// Makes credentials of what the admin API is sent, by the configuration as it is.
 pub(crate) struct CredentialFactory(pub(crate) Arc<ArcSwap<Catalog>>);

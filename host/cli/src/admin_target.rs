@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jackfield_admin::AdminClient;
+use jackfield_config::{Config, Environment};
 use secrecy::SecretString;
-
-use crate::config::{Config, Environment};
 
 /// The options that select the server.
 #[derive(Args)]

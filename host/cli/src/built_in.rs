@@ -1,28 +1,17 @@
 //! The plugins that the binary carries. A file of the same name in the plugins folder replaces one.
 //!
-//! `build.rs` writes the tables from the list in `plugins/build/src/built_in.rs`.
+//! `build.rs` writes the table from the list in `plugins/build/src/built_in.rs`.
 
 use jackfield_runtime::BuiltIn;
 
 /// Names and components.
 pub(crate) static BUILT_IN: &[BuiltIn] = &include!(concat!(env!("OUT_DIR"), "/components.rs"));
 
-/// Returns the base URL of a built-in executor for configurations without one.
-pub(crate) fn default_base_url(executor: &str) -> Option<&'static str> {
-    let (_, url) = DEFAULT_BASE_URLS
-        .iter()
-        .find(|(name, _)| *name == executor)?;
-    Some(url)
-}
-
-/// Executors and their base URLs.
-const DEFAULT_BASE_URLS: &[(&str, &str)] =
-    &include!(concat!(env!("OUT_DIR"), "/default_base_urls.rs"));
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use jackfield_config::DEFAULT_BASE_URLS;
     use jackfield_dispatch::port::PluginId;
     use jackfield_runtime::{Engine, Origin, Plugin};
 

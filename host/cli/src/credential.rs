@@ -7,10 +7,10 @@ mod show;
 use clap::{Args, Subcommand};
 use jackfield_admin::types::CredentialResponse;
 use jackfield_admin::{AdminClient, AdminRequest};
+use jackfield_config::Environment;
 use serde::de::DeserializeOwned;
 
 use crate::admin_target::AdminTarget;
-use crate::config::Environment;
 use crate::credential::add::NewCredentialOptions;
 use crate::terminal::print;
 

@@ -9,16 +9,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jackfield_config::{Config, Environment};
+use jackfield_dispatch::error_chain;
 use jackfield_http::serve as serve_http;
 use jackfield_mock_provider::MockProvider;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::config::{Config, Environment};
 use crate::demo::tour::Tour;
 use crate::serve::{hangups, listen, run as run_host, stop_signal};
 use crate::terminal::print;
-use crate::wire::{Host, error_chain};
+use crate::wire::Host;
 
 /// Runs the tour, then serves until Ctrl-C; with `exit`, it ends after the tour.
 pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
@@ -31,9 +32,9 @@ pub(crate) async fn run(address: SocketAddr, exit: bool) -> Result<(), String> {
     let listener = listen(address).await?;
     let address = listener.local_addr().map_err(|error| error_chain(&error))?;
     let file = folder.path().join("demo.yaml");
-    let config = config(&file, address, provider_address)?;
+    let config = Arc::new(config(&file, address, provider_address)?);
     let hangups = hangups()?;
-    let host = Host::new(&config, &file).await?;
+    let host = Host::new(Arc::clone(&config), &file).await?;
 
     let (stop, stopped) = watch::channel(false);
     let tour = Tour {

@@ -3,16 +3,12 @@
 mod admin_credentials;
 mod admin_target;
 mod built_in;
-mod catalog;
-mod config;
 mod credential;
-mod credential_files;
 #[cfg(feature = "demo")]
 mod demo;
 mod plugins;
 mod reload;
 mod serve;
-mod snapshot;
 mod terminal;
 mod wire;
 
@@ -21,15 +17,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use jackfield_config::{Config, ProcessEnvironment, json_schema};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::admin_target::AdminTarget;
-use crate::config::{Config, ProcessEnvironment};
 use crate::credential::CredentialArguments;
 use crate::terminal::print;
 
-/// A call is a few hundred small allocations on changing threads, which this one is made for.
+/// A call makes a few hundred small allocations on changing threads. This allocator is fast at that.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -49,7 +45,7 @@ struct Arguments {
 enum Command {
     /// Serve clients until SIGTERM or Ctrl-C.
     Serve {
-        /// The configuration; host/docs/configuration.md says what it may hold.
+        /// The configuration file; host/docs/configuration.md describes its keys.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
@@ -63,7 +59,7 @@ enum Command {
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8317")]
         listen: std::net::SocketAddr,
     },
-    /// Check a configuration, or have a running server read its own anew.
+    /// Check a configuration, print its schema, or reload a running server.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Look at and change the credentials of a running server.
@@ -75,20 +71,22 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Report every mistake in a configuration, with its place.
+    /// Print every error in a configuration, with its position.
     Check {
         /// The configuration.
         file: PathBuf,
     },
-    /// Have a running server take its configuration as the file says now, all of it or nothing.
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
+    /// Reload the configuration of a running server, all of it or nothing.
     Reload(AdminTarget),
 }
 
 #[derive(Subcommand)]
 enum PluginCommand {
-    /// List the plugins that would serve, and those that cannot, and why.
+    /// List the plugins that can serve, and the reason for each that cannot.
     List {
-        /// The configuration that names the plugins folder; without it, the built-in plugins.
+        /// The configuration with the plugin folder. Without it: the built-in plugins only.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
@@ -98,7 +96,7 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version are errors to clap, too.
+            // Help and version are errors for clap.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
         }
@@ -124,11 +122,18 @@ async fn run(command: Command) -> ExitCode {
         Command::Demo { exit, listen } => ended(demo::run(listen, exit).await),
         Command::Config(ConfigCommand::Check { file }) => match load(&file) {
             Ok(config) => {
+                for warning in &config.warnings {
+                    terminal::eprint(&format!("warning: {warning}"));
+                }
                 print(&format!("{}: {}", file.display(), config_summary(&config)));
                 ExitCode::SUCCESS
             }
             Err(code) => code,
         },
+        Command::Config(ConfigCommand::Schema) => {
+            print(&format!("{:#}", json_schema()));
+            ExitCode::SUCCESS
+        }
         Command::Config(ConfigCommand::Reload(server)) => {
             ended(reload::request_reload(&server, &ProcessEnvironment).await)
         }
@@ -160,7 +165,7 @@ fn config_summary(config: &Config) -> String {
         .sum();
     let models: usize = config.providers.iter().map(|each| each.models.len()).sum();
     format!(
-        "good: {} provider(s), {credentials} credential(s), {models} model(s), {} client key(s)",
+        "valid: {} provider(s), {credentials} credential(s), {models} model(s), {} client key(s)",
         config.providers.len(),
         config.client_keys.len()
     )
@@ -197,8 +202,8 @@ fn start_log(arguments: &Arguments) {
         .init();
 }
 
-/// The exit code for a command line that makes no sense, as BSD's sysexits has it.
+/// The exit code for an invalid command line, as in BSD's sysexits.
 const USAGE: u8 = 64;
 
-/// The exit code for a configuration with mistakes, as BSD's sysexits has it.
+/// The exit code for an invalid configuration, as in BSD's sysexits.
 const BAD_CONFIG: u8 = 78;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jackfield_admin::{PluginAdmin, PluginAdminError, types};
+use jackfield_dispatch::error_chain;
 use jackfield_runtime::{
     CONTRACT_VERSION, Engine, GenerationStatus, Origin, PluginDir, PluginStatus, Registry,
     RollbackError,
@@ -11,7 +12,6 @@ use jackfield_runtime::{
 
 use crate::built_in::BUILT_IN;
 use crate::terminal::{print, print_table};
-use crate::wire::error_chain;
 
 /// Lists the plugins that `serve` would use, and those that it could not use.
 ///

@@ -1,7 +1,5 @@
-//! The configuration read anew while the server runs: it is prepared, which may fail and changes
-//! nothing, and then takes the place of the one before, which cannot fail.
-
-mod restart_only;
+//! Reloads the configuration while the server runs. `prepare` may fail and changes nothing; `swap` then
+//! replaces the old configuration.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,25 +11,22 @@ use jackfield_admin::{AdminRequest, AdminToken, ConfigAdmin, ConfigAdminError};
 use jackfield_auth::{
     AuthManager, BoxFuture, PersistedState, Reconfiguration, ReconfigureSummary, Registration,
 };
+use jackfield_config::{
+    Catalog, Config, CredentialFiles, Environment, ProcessEnvironment, RestartOnly, snapshot,
+};
+use jackfield_dispatch::error_chain;
 use jackfield_dispatch::snapshot::Snapshot;
-use jackfield_http::Api;
+use jackfield_http::{Api, ClientKeys};
 
+use crate::admin_credentials;
 use crate::admin_target::AdminTarget;
-use crate::catalog::Catalog;
-use crate::config::{self, Config, Environment, ProcessEnvironment};
-use crate::credential_files::CredentialFiles;
 use crate::terminal::print;
-use crate::wire::error_chain;
-use crate::{admin_credentials, snapshot};
-use restart_only::RestartRequired;
 
-pub(crate) use restart_only::RestartOnly;
-
-/// Everything that another configuration takes effect in.
+/// The services that a reload changes.
 pub(crate) struct Reload {
-    /// Where the configuration is read from, absolute.
+    /// The path of the configuration file, absolute.
     pub(crate) file: PathBuf,
-    /// What it cannot change.
+    /// The values that a reload cannot change.
     pub(crate) restart_only: RestartOnly,
     pub(crate) catalog: Arc<ArcSwap<Catalog>>,
     pub(crate) files: Option<CredentialFiles>,
@@ -41,17 +36,17 @@ pub(crate) struct Reload {
     pub(crate) token: Option<Arc<AdminToken>>,
 }
 
-/// A configuration that can take the place of the present one.
+/// A configuration that is ready to replace the current one.
 struct Prepared {
-    config: Config,
+    config: Arc<Config>,
     catalog: Catalog,
     snapshot: Snapshot,
     credentials: Reconfiguration,
-    /// What the operator may not have meant.
+    /// Messages about what may be unintended.
     warnings: Vec<String>,
 }
 
-/// What came of it.
+/// The result of a reload.
 struct Reloaded {
     configuration: u64,
     credentials: ReconfigureSummary,
@@ -59,8 +54,8 @@ struct Reloaded {
 }
 
 impl Reload {
-    /// Reads the configuration anew, all of it or nothing, and says in the log what came of it. Calls
-    /// under way go on; one reload waits for the other.
+    /// Reloads the configuration, all of it or nothing, and logs the result. Running calls go on. Reloads
+    /// run one after the other.
     ///
     /// # Errors
     ///
@@ -71,16 +66,16 @@ impl Reload {
             Ok(reloaded) => reloaded.log(),
             Err(ConfigAdminError::Invalid(diagnostics)) => {
                 for diagnostic in diagnostics {
-                    tracing::error!(diagnostic, "the configuration stays as it was");
+                    tracing::error!(diagnostic, "configuration not reloaded");
                 }
             }
-            Err(error) => tracing::error!(%error, "no configuration was read"),
+            Err(error) => tracing::error!(%error, "configuration not reloaded"),
         }
         reloaded.map(Reloaded::into_response)
     }
 
     async fn try_reload(&self) -> Result<Reloaded, ConfigAdminError> {
-        // Until the end of it: nobody makes credentials of the configuration that goes.
+        // Held to the end, so that no credential is created from the old configuration.
         let _changing = self.auth.lock_registrations().await;
         let prepared = self.prepare().await?;
         if self.api.is_draining() {
@@ -91,23 +86,26 @@ impl Reload {
 
     async fn prepare(&self) -> Result<Prepared, ConfigAdminError> {
         let config = self.read().await?;
-        let differing = self.restart_only.changed_keys(&RestartOnly::of(&config));
-        if !differing.is_empty() {
-            let restart = differing
-                .into_iter()
-                .map(|key| RestartRequired(key).to_string());
-            return Err(ConfigAdminError::Invalid(restart.collect()));
+        let changed = self.restart_only.changed_keys(&config.restart_only);
+        if !changed.is_empty() {
+            let message =
+                |key| format!("{key}: is not what this process started with; restart to change it");
+            return Err(ConfigAdminError::Invalid(
+                changed.into_iter().map(message).collect(),
+            ));
         }
+        let config = Arc::new(config);
         let persisted = self.auth.persisted_state().await;
         let persisted = persisted.map_err(|error| ConfigAdminError::Store(error_chain(&error)))?;
-        let catalog = Catalog::new(&config);
-        let mut warnings = self.missing_plugins(&config);
-        let registrations = self.registrations(&config, &catalog, &persisted, &mut warnings);
+        let catalog = Catalog::new(Arc::clone(&config));
+        let mut warnings = config.warnings.clone();
+        warnings.extend(self.missing_plugins(&config));
+        let registrations = self.registrations(&catalog, &persisted, &mut warnings);
         Ok(Prepared {
             snapshot: snapshot::build(&config),
             credentials: Reconfiguration {
                 registrations: registrations.await,
-                // The pool goes on with the jitter that it has.
+                // The pool keeps its jitter: the seed is ignored.
                 options: snapshot::pool_options(&config, 0),
                 persisted,
             },
@@ -127,16 +125,15 @@ impl Reload {
         }
     }
 
-    /// Everybody whom this configuration has credentials of: its own, those that the admin API made,
-    /// and the files. Of one id, the first counts.
+    /// Returns all credentials: those of the configuration, of the admin API and of the files. If an id
+    /// occurs twice, the first one counts.
     async fn registrations(
         &self,
-        config: &Config,
         catalog: &Catalog,
         persisted: &PersistedState,
         warnings: &mut Vec<String>,
     ) -> Vec<Registration> {
-        let mut all = catalog.registrations(config);
+        let mut all = catalog.registrations();
         let ids = all.iter().map(|one| one.credential.id.clone());
         let mut ids: BTreeSet<_> = ids.collect();
         for stored in persisted.admin_created() {
@@ -145,8 +142,7 @@ impl Reload {
                 Ok(_) => {}
                 Err(why) => {
                     let id = &stored.id;
-                    let what = "which the admin API made, is left out";
-                    warnings.push(format!("the credential {id}, {what}: {why}"));
+                    warnings.push(format!("admin credential {id} not restored: {why}"));
                 }
             }
         }
@@ -162,26 +158,28 @@ impl Reload {
         all
     }
 
-    /// Plugins that the configuration names and nobody has loaded. They may come later.
+    /// Returns a warning for each plugin that the configuration names and that is not loaded. It may be
+    /// added later.
     fn missing_plugins(&self, config: &Config) -> Vec<String> {
         let plugins = &self.snapshot.load().plugins;
         let executors = config.providers.iter();
-        let executors = executors.filter(|each| !plugins.executors.contains_key(&*each.executor));
+        let executors =
+            executors.filter(|each| !plugins.executors.contains_key(&each.endpoint.executor));
         let mut missing: Vec<String> = executors
             .map(|each| {
-                let config::Provider { name, executor, .. } = each;
+                let (name, executor) = (&each.name, &each.endpoint.executor);
                 format!("the executor `{executor}` of the provider `{name}` is not loaded")
             })
             .collect();
         let selector = &config.routing.selector;
-        if !plugins.selectors.contains_key(&**selector) {
+        if !plugins.selectors.contains_key(selector) {
             missing.push(format!("the selector `{selector}` is not loaded"));
         }
         missing
     }
 
-    /// From the configuration that serves to the one that was prepared. Credentials and snapshot
-    /// change at one moment, or a call could have the one without the other.
+    /// Replaces the configuration. Credentials and snapshot change under one lock, or a call could see
+    /// one without the other.
     fn swap(&self, prepared: Prepared) -> Result<Reloaded, ConfigAdminError> {
         let Prepared {
             config,
@@ -196,13 +194,12 @@ impl Reload {
             self.snapshot
                 .rcu(|now| now.with_configuration(configuration, snapshot.clone()));
         };
-        // The reader refuses whatever the pool would, so that this goes well; if not, it is the last
-        // moment to leave everything as it was.
+        // The reader refuses what the pool refuses, so this succeeds. If not, nothing has changed yet.
         let credentials = self.auth.reconfigure(credentials, publish);
         let credentials =
             credentials.map_err(|error| ConfigAdminError::Invalid(vec![error_chain(&error)]))?;
         self.catalog.store(Arc::new(catalog));
-        self.api.set_keys(snapshot::client_keys(&config));
+        self.api.set_keys(client_keys(&config));
         if let (Some(token), Some(admin)) = (&self.token, &config.admin) {
             token.set(admin.token.clone());
         }
@@ -233,7 +230,7 @@ impl Reloaded {
             tracing::warn!(
                 configuration,
                 warning,
-                "the configuration is taken all the same"
+                "configuration applied with a warning"
             );
         }
         tracing::info!(
@@ -242,7 +239,7 @@ impl Reloaded {
             added,
             changed,
             removed,
-            "the configuration was read anew"
+            "configuration reloaded"
         );
     }
 
@@ -258,6 +255,12 @@ impl Reloaded {
             warnings: self.warnings,
         }
     }
+}
+
+/// Returns the keys of the clients.
+pub(crate) fn client_keys(config: &Config) -> ClientKeys {
+    let keys = config.client_keys.iter();
+    ClientKeys::new(keys.map(|client| (client.name.as_str(), &client.key)))
 }
 
 /// Makes a running server reload its configuration, and prints what changed.

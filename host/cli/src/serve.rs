@@ -1,13 +1,16 @@
-//! Serving: both listeners, the watched folder, and the way out.
+//! Serves both listeners, applies changes in the folders, and shuts down.
 
 use std::future::pending;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_admin::admin_router;
 use jackfield_auth::AuthManager;
+use jackfield_config::Config;
+use jackfield_dispatch::error_chain;
 use jackfield_http::limits::DRAIN_MAX;
 use jackfield_http::{Drain, api_router, serve as serve_http};
 use tokio::net::TcpListener;
@@ -15,14 +18,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::config::Config;
-use crate::wire::{Host, error_chain};
+use crate::wire::Host;
 
-/// Serves a configuration, which was read from `file`, until SIGTERM or Ctrl-C, then lets calls
-/// under way end. SIGHUP has it read anew.
+/// Serves a configuration that was read from `file` until SIGTERM or Ctrl-C, then waits for running
+/// calls. SIGHUP reloads it.
 pub(crate) async fn serve(config: Config, file: &Path) -> Result<(), String> {
+    for warning in &config.warnings {
+        tracing::warn!(warning, "deprecated configuration");
+    }
+    let config = Arc::new(config);
     let (stop, hangups) = (stop_signal()?, hangups()?);
-    let host = Host::new(&config, file).await?;
+    let host = Host::new(Arc::clone(&config), file).await?;
     let api = listen(config.listen).await?;
     let admin = match &config.admin {
         Some(admin) => Some(listen(admin.listen).await?),
@@ -31,7 +37,7 @@ pub(crate) async fn serve(config: Config, file: &Path) -> Result<(), String> {
     run(host, api, admin, stop, hangups).await
 }
 
-/// Serves live parts on these listeners until it is told to stop.
+/// Serves on these listeners until `stop` is true.
 pub(crate) async fn run(
     host: Host,
     api_listener: TcpListener,
@@ -57,7 +63,7 @@ pub(crate) async fn run(
     let drained = async {
         let stopping = async {
             stopped(stop.clone()).await;
-            tracing::info!("stopping: calls under way may end");
+            tracing::info!("stopping: running calls may end");
             api.start_draining();
         };
         serve_http(api_listener, api_router(api.clone()), stopping, DRAIN_MAX).await
@@ -74,7 +80,7 @@ pub(crate) async fn run(
     let served = async { tokio::join!(drained, administered).0 };
     let reloading = async {
         while hangups.recv().await.is_some() {
-            // What came of it is in the log.
+            // The log has the result.
             let _ = host.reload.reload().await;
         }
         pending().await
@@ -84,13 +90,13 @@ pub(crate) async fn run(
     let ended = tokio::select! {
         drain = served => {
             match drain {
-                Drain::Complete => tracing::info!("stopped: every call had ended"),
+                Drain::Complete => tracing::info!("stopped: all calls ended"),
                 Drain::CutOff => tracing::warn!(after = ?DRAIN_MAX, "stopped: calls were cut off"),
             }
             Ok(())
         }
-        () = watching => Err("the plugins folder cannot be watched any more".to_owned()),
-        () = following => Err("the credential files cannot be watched any more".to_owned()),
+        () = watching => Err("the watch of the plugin folder ended".to_owned()),
+        () = following => Err("the watch of the credential files ended".to_owned()),
         () = &mut background => Ok(()),
         () = reloading => Ok(()),
     };
@@ -103,7 +109,7 @@ pub(crate) async fn run(
     ended
 }
 
-/// Waits for refreshes under way: the provider may have replaced the tokens that are kept.
+/// Waits for running refreshes. The provider may have replaced the stored tokens already.
 async fn wait_for_refreshes(auth: &AuthManager) {
     let began = Instant::now();
     while auth.refreshes_running() > 0 && began.elapsed() < REFRESH_DRAIN_MAX {
@@ -111,36 +117,36 @@ async fn wait_for_refreshes(auth: &AuthManager) {
     }
 }
 
-/// How long stopping waits for refreshes. A token endpoint that takes longer is down.
+/// How long a shutdown waits for refreshes. A token endpoint that takes longer is down.
 const REFRESH_DRAIN_MAX: Duration = Duration::from_secs(10);
 
-/// How often it is looked whether they have ended.
+/// The interval between the checks whether they have ended.
 const REFRESH_DRAIN_POLL: Duration = Duration::from_millis(50);
 
-/// A listener; its address is told, since a port of 0 becomes another.
+/// Opens a listener, and logs its address: the system replaces port 0.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     let listener = TcpListener::bind(address).await.map_err(|error| {
-        format!("listening on {address}: {error}; name another address, or end what listens there")
+        format!("cannot listen on {address}: {error}; use another address, or stop the process that listens there")
     })?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     tracing::info!(%address, "listening");
     Ok(listener)
 }
 
-/// Tells of each SIGHUP, which from then on does not end the process.
+/// Receives SIGHUP, which does not end the process from then on.
 pub(crate) fn hangups() -> Result<Signal, String> {
-    signal(SignalKind::hangup()).map_err(|error| format!("watching for signals: {error}"))
+    signal(SignalKind::hangup()).map_err(|error| format!("cannot watch for signals: {error}"))
 }
 
-/// Becomes true at SIGTERM or Ctrl-C.
+/// Returns a value that becomes true at SIGTERM or Ctrl-C.
 pub(crate) fn stop_signal() -> Result<watch::Receiver<bool>, String> {
-    let failed = |error: std::io::Error| format!("watching for signals: {error}");
+    let failed = |error: std::io::Error| format!("cannot watch for signals: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let (stop, stopped) = watch::channel(false);
     #[expect(
         clippy::disallowed_methods,
-        reason = "one task, which waits for the end of the process"
+        reason = "one task, which lives until the process ends"
     )]
     tokio::spawn(async move {
         tokio::select! {

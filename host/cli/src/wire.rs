@@ -1,4 +1,5 @@
-//! From a configuration to live parts, wired together. The only place that decides who holds whom.
+//! Builds the services of a configuration and connects them. No other file decides which service owns
+//! which.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,22 +7,19 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jackfield_admin::{Admin, AdminParts, AdminToken};
 use jackfield_auth::{AuthManager, AuthParts, Registration, Store, StoredCredential};
+use jackfield_config::{Catalog, Config, CredentialFiles, StoreKind, snapshot};
 use jackfield_dispatch::snapshot::Snapshot;
-use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher};
+use jackfield_dispatch::{Clock, Dispatcher, DispatcherParts, PlannedRefresher, error_chain};
 use jackfield_http::{Api, HttpUpstream};
 use jackfield_runtime::{Engine, PluginDir, Registry};
 use jackfield_store::{Key, SqliteStore};
 
 use crate::admin_credentials::{self, CredentialFactory};
 use crate::built_in::BUILT_IN;
-use crate::catalog::Catalog;
-use crate::config::{Config, StoreKind};
-use crate::credential_files::CredentialFiles;
 use crate::plugins::RegistryAdmin;
-use crate::reload::{Reload, RestartOnly};
-use crate::snapshot;
+use crate::reload::{Reload, client_keys};
 
-/// Live parts, ready to be served.
+/// The services, ready to serve.
 pub(crate) struct Host {
     pub(crate) api: Arc<Api>,
     pub(crate) admin: Option<Arc<Admin>>,
@@ -35,24 +33,24 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Makes the live parts of a configuration, which was read from `file`; the plugins are loaded
-    /// when this returns.
-    pub(crate) async fn new(config: &Config, file: &Path) -> Result<Self, String> {
-        let engine = Engine::new(Some(&code_cache(config))).map_err(|error| error_chain(&error))?;
+    /// Builds the services of a configuration that was read from `file`, and loads the plugins.
+    pub(crate) async fn new(config: Arc<Config>, file: &Path) -> Result<Self, String> {
+        let engine =
+            Engine::new(Some(&code_cache(&config))).map_err(|error| error_chain(&error))?;
         let registry = Arc::new(Registry::new(engine));
         let folder = PluginDir::load(&config.plugins, BUILT_IN, Arc::clone(&registry));
         let folder = folder.await.map_err(|error| error_chain(&error))?;
-        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot::build(config)));
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot::build(&config)));
         let clock = Clock::system();
-        let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(config)));
-        let mut registrations = catalog.load().registrations(config);
+        let catalog = Arc::new(ArcSwap::from_pointee(Catalog::new(Arc::clone(&config))));
+        let mut registrations = catalog.load().registrations();
         let files = config.credential_files.as_deref();
         let files = files.map(|folder| CredentialFiles::new(folder, Arc::clone(&catalog)));
         let files = files.transpose()?;
         if let Some(files) = &files {
             registrations.extend(files.read_all().await);
         }
-        let auth = auth(config, registrations, &clock)?;
+        let auth = auth(&config, registrations, &clock)?;
         restore(&auth, &catalog.load()).await?;
         publish_into(&registry, &snapshot, &auth);
         let upstream = Arc::new(HttpUpstream::new());
@@ -67,15 +65,12 @@ impl Host {
             upstream,
             clock,
         }));
-        let api = Arc::new(Api::new(
-            Arc::clone(&dispatcher),
-            snapshot::client_keys(config),
-        ));
+        let api = Arc::new(Api::new(Arc::clone(&dispatcher), client_keys(&config)));
         let token = config.admin.as_ref();
         let token = token.map(|admin| Arc::new(AdminToken::new(admin.token.clone())));
         let reload = Arc::new(Reload {
             file: std::path::absolute(file).map_err(|error| error_chain(&error))?,
-            restart_only: RestartOnly::of(config),
+            restart_only: config.restart_only.clone(),
             catalog: Arc::clone(&catalog),
             files: files.clone(),
             auth,
@@ -116,7 +111,7 @@ fn auth(
     AuthManager::new(parts).map_err(|error| error_chain(&error))
 }
 
-/// The store, opened; nobody waits for it yet.
+/// Opens the store. No call is served yet, so it may block.
 fn store(config: &Config) -> Result<Option<Arc<dyn Store>>, String> {
     if config.store == StoreKind::None {
         return Ok(None);
@@ -129,54 +124,41 @@ fn store(config: &Config) -> Result<Option<Arc<dyn Store>>, String> {
     Ok(Some(Arc::new(store)))
 }
 
-/// Brings back what was known before a restart.
+/// Restores stored credentials, tokens and health.
 async fn restore(auth: &AuthManager, catalog: &Catalog) -> Result<(), String> {
     let restore_one = |stored: &StoredCredential| match admin_credentials::restore(catalog, stored)
     {
         Ok(registration) => Some(registration),
         Err(why) => {
-            tracing::error!(credential = %stored.id, why, "what the admin API made is left out");
+            tracing::error!(credential = %stored.id, why, "admin credential not restored");
             None
         }
     };
     let loaded = auth.load(restore_one).await;
-    let loaded =
-        loaded.map_err(|error| format!("reading what was kept: {}", error_chain(&error)))?;
+    let loaded = loaded.map_err(|error| format!("reading the store: {}", error_chain(&error)))?;
     let jackfield_auth::LoadSummary {
         admin_created: created,
         refreshed,
         health,
     } = loaded;
-    tracing::info!(created, refreshed, health, "what was kept is back");
+    tracing::info!(created, refreshed, health, "state restored");
     Ok(())
 }
 
-/// The file of the key that secrets in the data folder are encrypted with.
+/// The key file that encrypts the secrets in the data folder.
 const KEY: &str = "jackfield.key";
 
 fn code_cache(config: &Config) -> PathBuf {
     config.data.join("cache").join("code")
 }
 
-/// Calls that begin after a change see it; those under way keep the snapshot that they have. Another
-/// executor may want tokens renewed at another time.
+/// Publishes each change of the plugins. New calls see it; running calls keep their snapshot. Another
+/// executor may refresh tokens at other times, so refreshes are scheduled again.
 fn publish_into(registry: &Registry, snapshot: &Arc<ArcSwap<Snapshot>>, auth: &AuthManager) {
     let (snapshot, auth) = (Arc::clone(snapshot), auth.clone());
     registry.on_change(Box::new(move |plugins| {
-        // The configuration may be replaced at the same moment.
+        // A reload may replace the configuration at the same moment.
         snapshot.rcu(|now| now.with_plugins(Arc::clone(plugins)));
         auth.reschedule();
     }));
-}
-
-/// An error with all its causes.
-pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

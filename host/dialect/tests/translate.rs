@@ -1,5 +1,5 @@
 //! Runs every case of `tests/cases/dialects`: one story told in every dialect, translated between all of
-//! them, with `expect/CLIENT-PROVIDER.txt` for each pair. With `JACKFIELD_BLESS=1` in the environment
+//! them, with `expect/CLIENT-PROVIDER.txt` for each pair. With `UPDATE_GOLDENS=1` in the environment
 //! the expectations are written anew: read the difference before you commit it.
 
 use std::error::Error;
@@ -27,7 +27,7 @@ const DIALECTS: [Dialect; 4] = [
 
 #[test]
 fn golden_cases_translate_between_all_dialects() -> Outcome<()> {
-    let bless = std::env::var_os("JACKFIELD_BLESS").is_some();
+    let bless = std::env::var_os("UPDATE_GOLDENS").is_some();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/dialects");
     let (mut failures, mut compared) = (Vec::new(), 0);
     for case in folders(&root)? {

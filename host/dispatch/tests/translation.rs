@@ -157,7 +157,11 @@ async fn late_failure_ends_stream_with_error_in_client_dialect() {
     let started = || Script::events(events_before_end());
     let chunk = |text: &str| Piece::Chunk(text.to_owned().into());
     let cases = [
-        ("a connection error", started().then(Piece::Break), "reading"),
+        (
+            "a connection error",
+            started().then(Piece::Break),
+            "reading",
+        ),
         ("an end", started(), "before it was complete"),
         ("silence", started().then(Piece::Hang), "no byte"),
         (

@@ -2,11 +2,11 @@
 //! decompresses nothing and retries nothing: the dispatcher decides.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use jackfield_dispatch::error_chain;
 use jackfield_dispatch::plan::UpstreamRequest;
 use jackfield_dispatch::port::{
     BoxFuture, ResponseHead, TransportError, Upstream, UpstreamResponse,
@@ -112,12 +112,8 @@ fn build((proxy, connect): &ClientKey) -> reqwest::Result<Client> {
 fn transport_error(doing: &'static str, error: reqwest::Error) -> TransportError {
     // The URL may hold a secret in its query.
     let error = error.without_url();
-    let mut cause = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        cause.push_str(": ");
-        cause.push_str(&inner.to_string());
-        source = inner.source();
+    TransportError {
+        doing,
+        cause: error_chain(&error),
     }
-    TransportError { doing, cause }
 }

@@ -18,7 +18,6 @@ mod plugin_dir;
 mod prepare_error;
 mod registry;
 mod selector;
-mod watch;
 
 pub use engine::{Engine, EngineError};
 pub use inspect::{CONTRACT_VERSION, InspectError, PluginKind};
@@ -27,4 +26,3 @@ pub use plugin::{Origin, Plugin};
 pub use plugin_dir::{BuiltIn, PluginDir, PluginDirError};
 pub use prepare_error::PrepareError;
 pub use registry::{ChangeCallback, GenerationStatus, PluginStatus, Registry, RollbackError};
-pub use watch::{Depth, Watch, WatchError};

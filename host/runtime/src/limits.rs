@@ -74,12 +74,5 @@ pub const LIST_LENGTH_MAX: usize = 65_536;
 /// the code that was not used for the longest time.
 pub const CODE_CACHE_BYTES_MAX: u64 = 512 << 20;
 
-/// How long a watched folder must have no changes before it is read. A rename is one change; a slow copy
-/// is many.
-pub const WATCH_DEBOUNCE: Duration = Duration::from_millis(60);
-
-/// How long a folder that changes all the time is left unread.
-pub const WATCH_DELAY_MAX: Duration = Duration::from_secs(2);
-
 /// Files of the plugins folder that are read. Further ones are ignored, with an error in the log.
 pub const PLUGIN_FILES_MAX: usize = 256;

@@ -15,7 +15,7 @@ use crate::limits::{COMPONENT_BYTES_MAX, PLUGIN_FILES_MAX};
 use crate::plugin::Origin;
 use crate::prepare_error::PrepareError;
 use crate::registry::Registry;
-use crate::watch::{Depth, Watch, WatchError};
+use jackfield_watch::{Depth, Watch, WatchError};
 
 /// A plugin that the binary carries: its name and its component.
 pub type BuiltIn = (&'static str, &'static [u8]);

@@ -7,9 +7,8 @@ use std::path::Path;
 
 use clap::Args;
 use jackfield_admin::types::NewCredential;
+use jackfield_config::Environment;
 use secrecy::SecretString;
-
-use crate::config::Environment;
 
 /// The options of `add`. `host/docs/configuration.md` describes the same keys under `credentials`.
 #[derive(Args)]
@@ -159,7 +158,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::config::{ProcessEnvironment, credential_entry};
+    use jackfield_config::{ProcessEnvironment, credential_entry};
 
     #[derive(Parser)]
     struct Arguments {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_credential::Availability;
-use jackfield_dispatch::Dispatcher;
+use jackfield_dispatch::{Dispatcher, error_chain};
 use jackfield_mock_provider::{MockClient, MockFailure, MockProvider, MockResponse};
 use jackfield_runtime::Registry;
 use serde_json::{Value, json};
@@ -17,7 +17,6 @@ use super::{KEYS, drop_file};
 use crate::built_in::BUILT_IN;
 use crate::plugins;
 use crate::terminal::print;
-use crate::wire::error_chain;
 
 /// The parts of the running host that the tour calls and inspects.
 pub(crate) struct Tour {

@@ -1,5 +1,5 @@
 //! Holds the tables of `README.md` against the code: what is lost between any two dialects, and which
-//! members of a client's request are dropped or refused. With `JACKFIELD_BLESS=1` in the environment the
+//! members of a client's request are dropped or refused. With `UPDATE_GOLDENS=1` in the environment the
 //! tables between two dialects are written anew: read the difference before you commit it.
 
 mod examples;
@@ -174,10 +174,10 @@ fn readme_tables_match_translation() -> Outcome<()> {
     let readme = fs::read_to_string(README)?;
     let expected = with_table(&readme, "pairs", &by_pair())?;
     let expected = with_table(&expected, "fields", &by_field())?;
-    if std::env::var_os("JACKFIELD_BLESS").is_some() {
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
         fs::write(README, &expected)?;
     } else {
-        assert_eq!(readme, expected, "JACKFIELD_BLESS=1 writes it anew");
+        assert_eq!(readme, expected, "UPDATE_GOLDENS=1 writes it anew");
     }
     Ok(())
 }

@@ -240,8 +240,9 @@ impl Simulation {
                     .report_violation(format!("{id} is a candidate for {name} and not available"));
             }
             if offered.is_empty() && !available.is_empty() {
-                self.world
-                    .report_violation(format!("{available:?} are available for {name} and no candidates"));
+                self.world.report_violation(format!(
+                    "{available:?} are available for {name} and no candidates"
+                ));
             }
         }
     }
@@ -293,8 +294,7 @@ impl Simulation {
         sleep(Duration::from_mins(2)).await;
         self.wait_until_idle().await;
         if self.auth.flush().await.is_err() {
-            world
-                .report_violation("health is not stored although the disk is good".to_owned());
+            world.report_violation("health is not stored although the disk is good".to_owned());
         }
         let counts = self.auth.lease_counts();
         if counts.open != 0 {
@@ -308,7 +308,10 @@ impl Simulation {
             .collect();
         for one in busy {
             let status = one.status;
-            world.report_violation(format!("{} has {} attempts in flight", status.id, status.in_flight));
+            world.report_violation(format!(
+                "{} has {} attempts in flight",
+                status.id, status.in_flight
+            ));
         }
         let state = world.lock();
         let under_way: u32 = state.in_flight.iter().sum();

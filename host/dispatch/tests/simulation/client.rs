@@ -115,7 +115,9 @@ impl World {
                 let whole = text.contains("\"hi\"") || text.contains("[DONE]");
                 let failed = text.contains("\"error\"");
                 if !(whole || failed && stream_failed) {
-                    self.report_violation(format!("request {number} got an incomplete response: {text}"));
+                    self.report_violation(format!(
+                        "request {number} got an incomplete response: {text}"
+                    ));
                 }
             }
             Ok((status, _, body_failed)) => {
@@ -125,7 +127,9 @@ impl World {
             }
             Err(CallError::Upstream(failure)) if invalid && refused => {
                 if failure.failure.status != Some(400) {
-                    self.report_violation(format!("request {number} was rejected with {failure:?}"));
+                    self.report_violation(format!(
+                        "request {number} was rejected with {failure:?}"
+                    ));
                 }
             }
             Err(error) => self.report_violation(format!("request {number} failed: {error}")),

@@ -183,7 +183,10 @@ impl State {
                 .in_flight_max
                 .is_some_and(|most| account.in_flight >= most)
             {
-                problems.push(format!("it has {} requests in progress already", account.in_flight));
+                problems.push(format!(
+                    "it has {} requests in progress already",
+                    account.in_flight
+                ));
             }
         }
         if account.provider == 0 && self.in_flight[0] >= self.provider_in_flight_max {

@@ -1,0 +1,149 @@
+//! Makes registrations from credentials: those of the configuration, of credential files and of the
+//! admin API. It adds what the provider and the rules of names say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jackfield_auth::Registration;
+use jackfield_credential::model_names::{NamingRules, oauth_model_alias_channel};
+use jackfield_credential::{Credential, CredentialId, CredentialKind, ProviderName, Served};
+
+use crate::config::Config;
+use crate::credentials::CredentialEntry;
+use crate::providers::Provider;
+
+/// A configuration, with indexes for its providers and credentials.
+#[derive(Debug)]
+pub struct Catalog {
+    config: Arc<Config>,
+    providers: BTreeMap<ProviderName, IndexedProvider>,
+    credentials: BTreeSet<CredentialId>,
+}
+
+#[derive(Debug)]
+struct IndexedProvider {
+    /// Its position in the configuration.
+    position: usize,
+    /// The base URL as credentials carry it, shared by all of them.
+    base_url: Arc<str>,
+}
+
+/// Most credentials of a provider serve the same models under the same names. Those are computed once.
+type ServedCache = BTreeMap<(ProviderName, CredentialKind, Option<Arc<str>>), Vec<Served>>;
+
+impl Catalog {
+    /// Indexes a configuration.
+    pub fn new(config: Arc<Config>) -> Self {
+        let providers = config.providers.iter().enumerate();
+        let index = |(position, provider): (usize, &Provider)| {
+            let base_url = provider.endpoint.base_url.as_str();
+            let base_url = base_url.trim_end_matches('/').into();
+            (
+                provider.name.clone(),
+                IndexedProvider { position, base_url },
+            )
+        };
+        let credentials = config.providers.iter().flat_map(|each| &each.credentials);
+        Self {
+            providers: providers.map(index).collect(),
+            credentials: credentials.map(|each| each.credential.id.clone()).collect(),
+            config,
+        }
+    }
+
+    /// Whether the configuration file defines this credential. It takes precedence over the other sources.
+    pub fn defines(&self, id: &CredentialId) -> bool {
+        self.credentials.contains(id)
+    }
+
+    /// Whether there is a provider of this name.
+    pub fn has_provider(&self, name: &ProviderName) -> bool {
+        self.providers.contains_key(name)
+    }
+
+    /// Returns the registrations of the credentials in the configuration file.
+    pub fn registrations(&self) -> Vec<Registration> {
+        let mut cache = ServedCache::new();
+        let credentials = self
+            .config
+            .providers
+            .iter()
+            .flat_map(|each| &each.credentials);
+        credentials
+            .filter_map(|entry| self.registration_cached(entry, &mut cache))
+            .collect()
+    }
+
+    /// Returns the registration of one credential.
+    ///
+    /// # Errors
+    ///
+    /// The configuration does not have its provider.
+    pub fn registration(&self, entry: &CredentialEntry) -> Result<Registration, String> {
+        let registration = self.registration_cached(entry, &mut ServedCache::new());
+        registration.ok_or_else(|| {
+            let provider = &entry.credential.provider;
+            format!("the configuration has no provider `{provider}`")
+        })
+    }
+
+    fn registration_cached(
+        &self,
+        entry: &CredentialEntry,
+        cache: &mut ServedCache,
+    ) -> Option<Registration> {
+        let CredentialEntry { credential, .. } = entry;
+        let indexed = self.providers.get(&credential.provider)?;
+        let provider = self.config.providers.get(indexed.position)?;
+        let serves = if entry.models.is_empty() {
+            let Credential {
+                provider: name,
+                kind,
+                prefix,
+                ..
+            } = credential;
+            let cached = cache.entry((name.clone(), *kind, prefix.clone()));
+            let served = cached.or_insert_with(|| self.served_models(provider, entry));
+            served.clone()
+        } else {
+            self.served_models(provider, entry)
+        };
+        let credential = Credential {
+            base_url: Arc::clone(&indexed.base_url),
+            serves,
+            disable_cooling: credential.disable_cooling.or(provider.disable_cooling),
+            ..credential.clone()
+        };
+        Some(Registration {
+            proxy: entry.proxy.clone(),
+            expires_at: entry.expires_at,
+            timing: provider.refresh,
+            ..Registration::new(credential, entry.secrets.clone())
+        })
+    }
+
+    fn served_models(&self, provider: &Provider, entry: &CredentialEntry) -> Vec<Served> {
+        let CredentialEntry { credential, .. } = entry;
+        let kind = channel_kind(credential.kind);
+        let channel = oauth_model_alias_channel(provider.name.as_str(), kind);
+        let aliases = channel.and_then(|channel| self.config.channel_aliases.get(channel));
+        let naming = NamingRules {
+            provider: &provider.name,
+            own_models: &entry.models,
+            provider_models: &provider.models,
+            prefix: credential.prefix.as_deref(),
+            force_prefix: self.config.force_model_prefix,
+            channel: aliases.map(Vec::as_slice).unwrap_or_default(),
+            routes: &self.config.routes,
+        };
+        naming.serves()
+    }
+}
+
+/// The kind as [`oauth_model_alias_channel`] knows it.
+fn channel_kind(kind: CredentialKind) -> &'static str {
+    match kind {
+        CredentialKind::ApiKey => "apikey",
+        CredentialKind::Oauth => "oauth",
+    }
+}

@@ -1,0 +1,81 @@
+//! The configuration as the host uses it. Every value is legal, and defaults are filled in.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use jackfield_credential::model_names::{ChannelAlias, Route};
+use jackfield_dispatch::snapshot::{RetryPolicy, Routing, Timeouts};
+use secrecy::SecretString;
+
+use crate::providers::Provider;
+use crate::restart_only::RestartOnly;
+
+/// A whole configuration. Every value is legal, and defaults are filled in.
+#[derive(Debug)]
+pub struct Config {
+    /// The address for clients. It is on loopback unless there are client keys.
+    pub listen: SocketAddr,
+    /// The admin listener, if there is one.
+    pub admin: Option<Admin>,
+    /// The keys of the clients. If there are none, everyone who reaches `listen` may call.
+    pub client_keys: Vec<ClientKey>,
+    /// The folder of plugins, absolute. It need not exist.
+    pub plugins: PathBuf,
+    /// The folder of state and caches, absolute. It need not exist.
+    pub data: PathBuf,
+    /// The folder of credential files, absolute, if there are any. It need not exist.
+    pub credential_files: Option<PathBuf>,
+    /// Where state is stored.
+    pub store: StoreKind,
+    /// The key that encrypts stored secrets; none: the key file in the data folder.
+    pub encryption_key: Option<SecretString>,
+    /// At least one. Names are unique, and so are the ids of all their credentials together.
+    pub providers: Vec<Provider>,
+    /// Names that the operator routes to models of several providers. Names are unique; all providers
+    /// exist.
+    pub routes: Vec<Route>,
+    /// Whether a credential with a prefix serves its models only under the prefix.
+    pub force_model_prefix: bool,
+    /// Aliases by channel. Every channel is valid.
+    pub channel_aliases: BTreeMap<&'static str, Vec<ChannelAlias>>,
+    /// How credentials are selected.
+    pub routing: Routing,
+    /// When a failed attempt is followed by another one.
+    pub retry: RetryPolicy,
+    /// How long a call may take.
+    pub timeouts: Timeouts,
+    /// Whether failures start no cooldown.
+    pub disable_cooling: bool,
+    /// A line for each deprecated key in the file, with its position.
+    pub warnings: Vec<String>,
+    /// The values that only a restart can change.
+    pub restart_only: RestartOnly,
+}
+
+/// Where tokens, changes by the admin API and health are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// In a database in the data folder.
+    Sqlite,
+    /// Nowhere: a restart loses them.
+    None,
+}
+
+/// The admin listener.
+#[derive(Debug)]
+pub struct Admin {
+    /// Its address. It differs from the address for clients.
+    pub listen: SocketAddr,
+    /// The bearer token of its requests: at least 16 bytes of visible ASCII.
+    pub token: SecretString,
+}
+
+/// One client's key.
+#[derive(Debug)]
+pub struct ClientKey {
+    /// The client's name, unique; logs may show it.
+    pub name: String,
+    /// The key, unique; visible ASCII.
+    pub key: SecretString,
+}

@@ -1,0 +1,142 @@
+//! The table of all configuration keys. A row declares a key once: its name, kind and limits, default,
+//! description, whether a change needs a restart, and its old name.
+//!
+//! The reader, the defaults, the list of keys that need a restart, the tables in
+//! `host/docs/configuration.md` and the JSON Schema come from these rows.
+//! `host/docs/howto/config-key.md` says how to add one.
+
+pub(crate) mod calls;
+pub(crate) mod models;
+pub(crate) mod providers;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::config::StoreKind;
+use crate::key::{
+    DefaultKey, OptionalKey, RequiredKey, Section, default, optional, required, section,
+};
+use crate::kinds::{Address, Choice, Flag, Line, ListOf, MapOf, Nested, Path, Secret};
+
+section! {
+    /// The whole file.
+    ROOT at "" {
+        LISTEN: DefaultKey<Address> = default(
+            "listen", Address, |_| local(8317),
+            "The address for clients. An address that is not loopback needs `client-keys`.",
+        ).restart();
+        ADMIN: OptionalKey<Nested> = optional(
+            "admin", Nested(&admin::SECTION), "no admin API",
+            "Without it there is no admin listener.",
+        ).restart();
+        CLIENT_KEYS: OptionalKey<ListOf> = optional(
+            "client-keys", ListOf(&client_key::SECTION), "no key needed",
+            "With it, every client sends one of these keys.",
+        );
+        PLUGINS: DefaultKey<Path> = default(
+            "plugins", Path, |reader| reader.folder.join("plugins"),
+            "The plugin folder. Jackfield creates it and watches it. A file replaces the built-in plugin of \
+             the same name.",
+        ).restart();
+        DATA: DefaultKey<Path> = default(
+            "data", Path, |reader| reader.folder.join("data"),
+            "The folder for the database, the key file and the code cache.",
+        ).restart();
+        STORE: DefaultKey<Choice<StoreKind>> = default(
+            "store", Choice(&[("sqlite", StoreKind::Sqlite), ("none", StoreKind::None)]), |_| StoreKind::Sqlite,
+            "`sqlite` stores refreshed tokens, changes by the admin API, and health in `data/jackfield.db`. \
+             `none` stores nothing, so a restart loses them.",
+        ).restart();
+        ENCRYPTION_KEY: OptionalKey<Secret> = optional(
+            // As many characters as 128 random bits in hexadecimal.
+            "encryption-key", Secret { min: 32 }, "key file `data/jackfield.key`",
+            "It encrypts the secrets in the database. Without it Jackfield creates the key file at the first \
+             start, with mode 600.",
+        ).restart();
+        CREDENTIAL_FILES: OptionalKey<Path> = optional(
+            "credential-files", Path, "no files",
+            "The folder of [credential files](#credential-files).",
+        ).restart();
+        PROVIDERS: RequiredKey<ListOf> = required(
+            "providers", ListOf(&providers::provider::SECTION),
+            "The upstream APIs.",
+        );
+        MODELS: OptionalKey<ListOf> = optional(
+            "models", ListOf(&models::route::SECTION), "none",
+            "Names with rules.",
+        );
+        FORCE_MODEL_PREFIX: DefaultKey<Flag> = default(
+            "force-model-prefix", Flag, |_| false,
+            "`true`: a credential with a `prefix` serves its models only under `PREFIX/NAME`. A model whose \
+             name equals the prefix keeps its plain name.",
+        );
+        OAUTH_MODEL_ALIAS: OptionalKey<MapOf<ListOf>> = optional(
+            "oauth-model-alias",
+            MapOf {
+                values: ListOf(&models::channel_alias::SECTION),
+                rule: "Mapping from a channel to a list of aliases.",
+            },
+            "none",
+            "They apply to the models of the channel's credentials. Channels: `vertex`, `claude`, `codex`, \
+             `gemini-cli`, `aistudio`, `antigravity`, `qwen`, `iflow`. The channel of a credential is the name \
+             of its provider. For `vertex`, `claude` and `codex` only credentials of the kind `oauth` count.",
+        );
+        ROUTING: OptionalKey<Nested> = optional(
+            "routing", Nested(&calls::routing::SECTION), "the defaults below",
+            "How credentials are selected.",
+        );
+        RETRY: OptionalKey<Nested> = optional(
+            "retry", Nested(&calls::retry::SECTION), "the defaults below",
+            "When a failed attempt is followed by another one.",
+        );
+        TIMEOUTS: OptionalKey<Nested> = optional(
+            "timeouts", Nested(&calls::timeouts::SECTION), "the defaults below",
+            "How long a call and its parts may take.",
+        );
+        DISABLE_COOLING: DefaultKey<Flag> = default(
+            "disable-cooling", Flag, |_| false,
+            "`true`: an outage or a rate limit without a hint of the provider starts no cooldown. A hint of \
+             the provider, and errors of authentication, billing, permission or a missing model, still do.",
+        );
+    }
+}
+
+/// The admin listener.
+pub(crate) mod admin {
+    use super::*;
+
+    section! {
+        SECTION at "admin" {
+            LISTEN: DefaultKey<Address> = default(
+                "listen", Address, |_| local(8318),
+                "The address of the admin API. It must differ from the other `listen`.",
+            ).restart();
+            TOKEN: RequiredKey<Secret> = required(
+                // As many characters as 64 random bits in hexadecimal.
+                "token", Secret { min: 16 },
+                "Admin requests send it as bearer token.",
+            );
+        }
+    }
+}
+
+/// One client.
+pub(crate) mod client_key {
+    use super::*;
+
+    section! {
+        SECTION at "client-keys[]" {
+            NAME: RequiredKey<Line> = required(
+                "name", Line,
+                "Unique. The name of the client in call records.",
+            );
+            KEY: RequiredKey<Secret> = required(
+                "key", Secret { min: 1 },
+                "Unique. The API key that the client sends.",
+            );
+        }
+    }
+}
+
+const fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}

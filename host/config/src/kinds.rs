@@ -1,0 +1,138 @@
+//! The kinds of values. Each reads a value, describes it in the manual and in the JSON Schema.
+
+mod numbers;
+mod scalars;
+mod secret;
+mod settings;
+mod urls;
+
+use serde_json::{Value as Json, json};
+
+use crate::key::{Describe, Kind, Section};
+use crate::reader::{Located, Reader};
+
+pub(crate) use numbers::{Duration, Limit, Permille, Timestamp, Whole};
+pub(crate) use scalars::{
+    Address, Choice, Flag, HeaderName, JsonPointer, Line, Name, Path, Prefix, SelectorName, is_name,
+};
+pub(crate) use secret::Secret;
+pub(crate) use settings::Settings;
+pub(crate) use urls::{BaseUrl, Origin, ProxyUrl};
+
+/// A mapping with keys of its own.
+pub(crate) struct Nested(pub(crate) &'static Section);
+
+/// A list of mappings with keys of their own.
+pub(crate) struct ListOf(pub(crate) &'static Section);
+
+/// A list of values that have one kind.
+pub(crate) struct List<K>(pub(crate) K);
+
+/// A mapping from names to values that have one kind.
+pub(crate) struct MapOf<K> {
+    /// The kind of the values.
+    pub(crate) values: K,
+    /// What the manual says about it.
+    pub(crate) rule: &'static str,
+}
+
+/// Text, or any other scalar taken as text.
+pub(crate) struct Text;
+
+/// A list of places that identify the session of a call: the word `client-key`, or a mapping. It may be
+/// empty.
+pub(crate) struct AffinityPlaces(pub(crate) &'static Section);
+
+impl Describe for Nested {
+    fn rule(&self) -> String {
+        "Mapping.".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        self.0.schema()
+    }
+
+    fn section(&self) -> Option<&'static Section> {
+        Some(self.0)
+    }
+}
+
+impl Describe for ListOf {
+    fn rule(&self) -> String {
+        "List with at least one item.".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "array", "minItems": 1, "items": self.0.schema() })
+    }
+
+    fn section(&self) -> Option<&'static Section> {
+        Some(self.0)
+    }
+}
+
+impl<K: Describe> Describe for List<K> {
+    fn rule(&self) -> String {
+        "List.".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "array", "minItems": 1, "items": self.0.schema() })
+    }
+
+    fn section(&self) -> Option<&'static Section> {
+        self.0.section()
+    }
+}
+
+impl<K: Kind> Kind for List<K> {
+    type Value = Vec<K::Value>;
+
+    fn read(&self, reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Self::Value> {
+        reader.list(located, |reader, located| self.0.read(reader, located))
+    }
+
+    fn text(&self, value: &Self::Value) -> String {
+        let items: Vec<String> = value.iter().map(|item| self.0.text(item)).collect();
+        format!("[{}]", items.join(", "))
+    }
+}
+
+impl<K: Describe> Describe for MapOf<K> {
+    fn rule(&self) -> String {
+        self.rule.to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": "object", "additionalProperties": self.values.schema() })
+    }
+
+    fn section(&self) -> Option<&'static Section> {
+        self.values.section()
+    }
+}
+
+impl Describe for Text {
+    fn rule(&self) -> String {
+        "Text.".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+impl Describe for AffinityPlaces {
+    fn rule(&self) -> String {
+        "List.".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        let place = json!({ "anyOf": [{ "const": "client-key" }, self.0.schema()] });
+        json!({ "type": "array", "items": place })
+    }
+
+    fn section(&self) -> Option<&'static Section> {
+        Some(self.0)
+    }
+}

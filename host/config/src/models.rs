@@ -1,0 +1,84 @@
+//! Reads lists of models, and the aliases of OAuth channels.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jackfield_credential::model_names::{
+    ChannelAlias, NamedModel, oauth_model_alias_channel, oauth_model_alias_channels,
+};
+
+use crate::keys::models::{channel_alias, model};
+use crate::mapping::{Mapping, entries};
+use crate::reader::{Located, Reader, UniqueNames};
+
+/// Reads a list of models. All names and aliases differ by more than case.
+pub(crate) fn models(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<NamedModel>> {
+    let mut names = UniqueNames::default();
+    reader.list(located, |reader, located| {
+        let mut check = |reader: &mut Reader<'_>, located: &Located<'_>, name: &String| {
+            names.check_ignoring_case(reader, located, name);
+        };
+        let mut mapping = Mapping::open(reader, located, &model::SECTION)?;
+        let name = mapping.get_checked(reader, &model::NAME, &mut check);
+        let alias = mapping.get_checked(reader, &model::ALIAS, &mut check);
+        mapping.deny_unknown(reader);
+        Some(NamedModel {
+            name: name?.into(),
+            alias: alias.map(Arc::from),
+        })
+    })
+}
+
+/// Reads the aliases of each channel.
+pub(crate) fn channel_aliases(
+    reader: &mut Reader<'_>,
+    located: &Located<'_>,
+) -> Option<BTreeMap<&'static str, Vec<ChannelAlias>>> {
+    let mut channels = BTreeMap::new();
+    for entry in entries(reader, located)? {
+        let below = located.member(&entry.key, &entry.node);
+        let Some(channel) = oauth_model_alias_channel(&entry.key, "oauth") else {
+            let known: Vec<&str> = oauth_model_alias_channels().collect();
+            let message = format!(
+                "is not a channel; the channels are {}; other providers have aliases under their \
+                 `models`",
+                known.join(", ")
+            );
+            reader.report(&below, message);
+            continue;
+        };
+        let Some(aliases) = aliases(reader, &below) else {
+            continue;
+        };
+        if channels.insert(channel, aliases).is_some() {
+            reader.report(
+                &below,
+                format!("the channel `{channel}` is listed twice; remove one of them"),
+            );
+        }
+    }
+    Some(channels)
+}
+
+fn aliases(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<ChannelAlias>> {
+    let mut names = UniqueNames::default();
+    reader.list(located, |reader, located| {
+        let mut mapping = Mapping::open(reader, located, &channel_alias::SECTION)?;
+        let name = mapping.get(reader, &channel_alias::NAME);
+        let alias = mapping.get_checked(reader, &channel_alias::ALIAS, |reader, located, alias| {
+            names.check_ignoring_case(reader, located, alias);
+        });
+        let fork = mapping.get(reader, &channel_alias::FORK);
+        mapping.deny_unknown(reader);
+        let (name, alias) = (name?, alias?);
+        if name.to_lowercase() == alias.to_lowercase() {
+            reader.report(located, "the alias is the name itself; remove the entry");
+            return None;
+        }
+        Some(ChannelAlias {
+            name: name.into(),
+            alias: alias.into(),
+            fork,
+        })
+    })
+}

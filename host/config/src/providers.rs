@@ -1,0 +1,99 @@
+//! Reads the providers, with their credentials and their models.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use jackfield_auth::RefreshTiming;
+use jackfield_credential::ProviderName;
+use jackfield_credential::model_names::NamedModel;
+use jackfield_dispatch::snapshot;
+use url::Url;
+
+use crate::base_urls::default_base_url;
+use crate::credentials::{CredentialEntry, credential};
+use crate::keys::providers::{provider as keys, refresh as refresh_keys};
+use crate::mapping::Mapping;
+use crate::models::models;
+use crate::reader::{Located, Reader, UniqueNames};
+
+/// A provider with its credentials and models.
+#[derive(Debug)]
+pub struct Provider {
+    /// Its name.
+    pub name: ProviderName,
+    /// What a call needs to know about it.
+    pub endpoint: snapshot::Provider,
+    /// Limit of concurrent attempts with all its credentials; none: no limit.
+    pub max_in_flight: Option<NonZeroU32>,
+    /// Whether failures start no cooldown of its credentials; none: as the whole configuration says.
+    pub disable_cooling: Option<bool>,
+    /// When the tokens of its accounts are refreshed.
+    pub refresh: RefreshTiming,
+    /// At least one, unless there are credential files.
+    pub credentials: Vec<CredentialEntry>,
+    /// At least one. All names and aliases differ by more than case.
+    pub models: Vec<NamedModel>,
+}
+
+/// Reads the list of providers. `credentials_needed`: whether each provider must have a credential in
+/// the file.
+pub(crate) fn providers(
+    reader: &mut Reader<'_>,
+    located: &Located<'_>,
+    credentials_needed: bool,
+) -> Option<Vec<Provider>> {
+    let (mut names, mut ids) = (UniqueNames::default(), UniqueNames::default());
+    reader.list(located, |reader, located| {
+        let mut mapping = Mapping::open(reader, located, &keys::SECTION)?;
+        let name = mapping.get_checked(reader, &keys::NAME, |reader, located, name| {
+            names.check(reader, located, name);
+        });
+        let name = name.map(|name| ProviderName::from(name.as_str()));
+        let executor = mapping.get(reader, &keys::EXECUTOR);
+        let default_url = executor.as_deref().and_then(default_base_url);
+        if default_url.is_none() && !mapping.has(&keys::BASE_URL) {
+            mapping.report_missing(reader, &keys::BASE_URL);
+        }
+        let base_url = mapping.get(reader, &keys::BASE_URL);
+        let base_url = base_url.or_else(|| Url::parse(default_url?).ok());
+        let grants = mapping.get(reader, &keys::GRANTS);
+        let settings = mapping.get(reader, &keys::SETTINGS);
+        let max_in_flight = mapping.get(reader, &keys::MAX_IN_FLIGHT);
+        let disable_cooling = mapping.get(reader, &keys::DISABLE_COOLING);
+        let refresh = mapping.nested(reader, &keys::REFRESH, refresh);
+        if credentials_needed && !mapping.has(&keys::CREDENTIALS) {
+            mapping.report_missing(reader, &keys::CREDENTIALS);
+        }
+        let credentials = mapping.nested(reader, &keys::CREDENTIALS, |reader, located| {
+            reader.list(located, |reader, located| {
+                credential(reader, located, name.as_ref(), &mut ids)
+            })
+        });
+        let models = mapping.nested(reader, &keys::MODELS, models);
+        mapping.deny_unknown(reader);
+        Some(Provider {
+            name: name?,
+            endpoint: snapshot::Provider {
+                executor: executor?.into(),
+                base_url: Arc::new(base_url?),
+                settings,
+                grants: grants.unwrap_or_default(),
+            },
+            max_in_flight,
+            disable_cooling,
+            refresh: refresh.unwrap_or_default(),
+            credentials: credentials.unwrap_or_default(),
+            models: models?,
+        })
+    })
+}
+
+fn refresh(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<RefreshTiming> {
+    let mut mapping = Mapping::open(reader, located, &refresh_keys::SECTION)?;
+    let timing = RefreshTiming {
+        lead: mapping.get(reader, &refresh_keys::LEAD),
+        interval: mapping.get(reader, &refresh_keys::INTERVAL),
+    };
+    mapping.deny_unknown(reader);
+    Some(timing)
+}

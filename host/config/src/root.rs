@@ -1,0 +1,170 @@
+//! Reads the file as a whole: the top-level keys, the admin listener, the client keys, the timeouts.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use jackfield_dispatch::snapshot::Timeouts;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::{Admin, ClientKey, Config};
+use crate::diagnostics::Position;
+use crate::keys::{self, calls};
+use crate::mapping::Mapping;
+use crate::reader::{Located, Reader, UniqueNames};
+use crate::restart_only::RestartOnly;
+use crate::routes::KnownModels;
+use crate::{models, providers, retry, routes, routing};
+
+/// Reads the whole file. None only after an error.
+pub(crate) fn config(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Config> {
+    let mut mapping = Mapping::open(reader, root, &keys::ROOT)?;
+    let open = !mapping.has(&keys::CLIENT_KEYS);
+    let listen = mapping.get_checked(reader, &keys::LISTEN, |reader, located, address| {
+        check_listen(reader, located, *address, open);
+    });
+    let admin = mapping.nested(reader, &keys::ADMIN, |reader, located| {
+        admin(reader, located, Some(listen))
+    });
+    let client_keys = mapping.nested(reader, &keys::CLIENT_KEYS, client_keys);
+    let plugins = mapping.get(reader, &keys::PLUGINS);
+    let data = mapping.get(reader, &keys::DATA);
+    let store = mapping.get(reader, &keys::STORE);
+    let encryption_key = mapping.get(reader, &keys::ENCRYPTION_KEY);
+    let before = reader.error_count();
+    let credential_files = mapping.get(reader, &keys::CREDENTIAL_FILES);
+    let credentials_needed = !mapping.has(&keys::CREDENTIAL_FILES);
+    let providers = mapping
+        .nested(reader, &keys::PROVIDERS, |reader, located| {
+            providers::providers(reader, located, credentials_needed)
+        })
+        .unwrap_or_default();
+    let channel_aliases = mapping
+        .nested(reader, &keys::OAUTH_MODEL_ALIAS, models::channel_aliases)
+        .unwrap_or_default();
+    let known = KnownModels::new(&providers, &channel_aliases, reader.error_count() == before);
+    let names = mapping
+        .nested(reader, &keys::MODELS, |reader, located| {
+            routes::routes(reader, located, &known)
+        })
+        .unwrap_or_default();
+    let mut routing = mapping
+        .nested(reader, &keys::ROUTING, routing::routing)
+        .unwrap_or_default();
+    routing.fallbacks = names.fallbacks;
+    let config = Config {
+        listen,
+        admin,
+        client_keys: client_keys.unwrap_or_default(),
+        plugins,
+        data,
+        credential_files,
+        store,
+        encryption_key,
+        providers,
+        routes: names.routes,
+        force_model_prefix: mapping.get(reader, &keys::FORCE_MODEL_PREFIX),
+        channel_aliases,
+        routing,
+        retry: mapping
+            .nested(reader, &keys::RETRY, retry::retry)
+            .unwrap_or_default(),
+        timeouts: mapping
+            .nested(reader, &keys::TIMEOUTS, timeouts)
+            .unwrap_or_default(),
+        disable_cooling: mapping.get(reader, &keys::DISABLE_COOLING),
+        warnings: Vec::new(),
+        restart_only: RestartOnly::default(),
+    };
+    mapping.deny_unknown(reader);
+    Some(config)
+}
+
+/// Reads only the admin listener.
+pub(crate) fn admin_only(reader: &mut Reader<'_>, root: &Located<'_>) -> Option<Option<Admin>> {
+    let mut mapping = Mapping::open(reader, root, &keys::ROOT)?;
+    let admin = |reader: &mut Reader<'_>, located: &Located<'_>| admin(reader, located, None);
+    let admin = mapping.nested(reader, &keys::ADMIN, admin);
+    // The other keys are not read, so nothing is known about them.
+    let _ = mapping;
+    Some(admin)
+}
+
+/// Without client keys, everyone who can reach the address can spend the operator's credentials.
+fn check_listen(reader: &mut Reader<'_>, located: &Located<'_>, address: SocketAddr, open: bool) {
+    if open && !address.ip().to_canonical().is_loopback() {
+        let message = format!(
+            "{address} is reachable from other machines, and without client keys everyone there can \
+             use your credentials: add `client-keys`, or listen on 127.0.0.1:{}",
+            address.port()
+        );
+        reader.report(located, message);
+    }
+}
+
+fn admin(
+    reader: &mut Reader<'_>,
+    located: &Located<'_>,
+    clients: Option<SocketAddr>,
+) -> Option<Admin> {
+    let mut mapping = Mapping::open(reader, located, &keys::admin::SECTION)?;
+    let listen = mapping.get_checked(reader, &keys::admin::LISTEN, |reader, located, address| {
+        if clients == Some(*address) && address.port() != 0 {
+            let message = format!("{address} is the address for clients; choose another port");
+            reader.report(located, message);
+        }
+    });
+    let token = mapping.get(reader, &keys::admin::TOKEN);
+    mapping.deny_unknown(reader);
+    Some(Admin {
+        listen,
+        token: token?,
+    })
+}
+
+fn client_keys(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Vec<ClientKey>> {
+    let mut names = UniqueNames::default();
+    let mut positions: HashMap<String, Position> = HashMap::new();
+    reader.list(located, |reader, located| {
+        let mut mapping = Mapping::open(reader, located, &keys::client_key::SECTION)?;
+        let name = mapping.get_checked(reader, &keys::client_key::NAME, |reader, located, name| {
+            names.check(reader, located, name);
+        });
+        let key = mapping.get_checked(reader, &keys::client_key::KEY, |reader, located, key| {
+            check_key(reader, located, key, &mut positions);
+        });
+        mapping.deny_unknown(reader);
+        Some(ClientKey {
+            name: name?,
+            key: key?,
+        })
+    })
+}
+
+/// Two clients with one key would both be counted as one of them.
+fn check_key(
+    reader: &mut Reader<'_>,
+    located: &Located<'_>,
+    key: &SecretString,
+    positions: &mut HashMap<String, Position>,
+) {
+    let text = key.expose_secret().to_owned();
+    if let Some(first) = positions.insert(text, located.node.position) {
+        let message = format!(
+            "is the same key as at line {}; give each its own",
+            first.line
+        );
+        reader.report(located, message);
+    }
+}
+
+fn timeouts(reader: &mut Reader<'_>, located: &Located<'_>) -> Option<Timeouts> {
+    let mut mapping = Mapping::open(reader, located, &calls::timeouts::SECTION)?;
+    let timeouts = Timeouts {
+        connect: mapping.get(reader, &calls::timeouts::CONNECT),
+        first_byte: mapping.get(reader, &calls::timeouts::FIRST_BYTE),
+        idle: mapping.get(reader, &calls::timeouts::IDLE),
+        total: mapping.get(reader, &calls::timeouts::TOTAL),
+    };
+    mapping.deny_unknown(reader);
+    Some(timeouts)
+}

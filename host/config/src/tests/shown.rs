@@ -1,0 +1,183 @@
+//! The text of a configuration in the goldens: all that differs from the defaults, secrets included.
+
+use std::fmt::{Debug, Display, Write};
+use std::path::Path;
+
+use jackfield_dispatch::snapshot::{RetryPolicy, Routing, Timeouts};
+use secrecy::ExposeSecret;
+
+use super::FILE;
+use crate::{Config, CredentialEntry, Provider, StoreKind};
+
+pub(super) fn shown(config: &Config) -> String {
+    let mut out = Lines::default();
+    let folder = Path::new(FILE).parent().unwrap();
+    out.changed(0, "listen", &config.listen, &([127, 0, 0, 1], 8317).into());
+    if let Some(admin) = &config.admin {
+        out.line(0, "admin", admin.listen);
+        out.line(1, "token", admin.token.expose_secret());
+    }
+    for key in &config.client_keys {
+        let key = format!("{} {}", key.name, key.key.expose_secret());
+        out.line(0, "client-key", key);
+    }
+    out.changed_debug(0, "plugins", &config.plugins, &folder.join("plugins"));
+    out.changed_debug(0, "data", &config.data, &folder.join("data"));
+    out.changed_debug(0, "store", &config.store, &StoreKind::Sqlite);
+    let files = config.credential_files.as_ref();
+    out.optional(0, "credential-files", files.map(|path| path.display()));
+    let key = config.encryption_key.as_ref();
+    out.optional(0, "encryption-key", key.map(|key| key.expose_secret()));
+    for provider in &config.providers {
+        show_provider(&mut out, provider);
+    }
+    show_names(&mut out, config);
+    show_calls(&mut out, config);
+    out.changed(0, "disable-cooling", &config.disable_cooling, &false);
+    for warning in &config.warnings {
+        out.line(0, "warning", warning);
+    }
+    out.0
+}
+
+fn show_names(out: &mut Lines, config: &Config) {
+    out.changed(0, "force-model-prefix", &config.force_model_prefix, &false);
+    for (channel, aliases) in &config.channel_aliases {
+        for entry in aliases {
+            let (alias, name, fork) = (&entry.alias, &entry.name, entry.fork);
+            let text = format!("{channel} {alias} -> {name} fork={fork}");
+            out.line(0, "channel-alias", text);
+        }
+    }
+    for route in &config.routes {
+        out.line(0, "route", &route.name);
+        for target in &route.targets {
+            let (provider, model) = (&target.provider, &target.model);
+            let text = format!("{provider} {model} {} {}", target.priority, target.weight);
+            out.line(1, "target", text);
+        }
+    }
+    for (name, fallbacks) in &config.routing.fallbacks {
+        for fallback in fallbacks {
+            let text = format!("{name} {} {:?}", fallback.model, fallback.on);
+            out.line(0, "fallback", text);
+        }
+    }
+}
+
+fn show_calls(out: &mut Lines, config: &Config) {
+    let (routing, default) = (&config.routing, Routing::default());
+    out.changed(0, "routing.selector", &routing.selector, &default.selector);
+    out.changed(0, "routing.settings", &routing.settings, &default.settings);
+    out.changed_debug(0, "routing.affinity", &routing.affinity, &default.affinity);
+    let (found, timeout) = (&routing.queue_timeout, &default.queue_timeout);
+    out.changed_debug(0, "routing.queue-timeout", found, timeout);
+    let (retry, default) = (&config.retry, RetryPolicy::default());
+    out.changed(0, "retry.rounds", &retry.rounds, &default.rounds);
+    out.changed_debug(0, "retry.max-wait", &retry.max_wait, &default.max_wait);
+    let (found, all) = (retry.max_credentials, default.max_credentials);
+    out.changed(0, "retry.max-credentials", &found, &all);
+    out.changed_debug(0, "retry.budget", &retry.budget, &default.budget);
+    let (timeouts, default) = (&config.timeouts, Timeouts::default());
+    for (name, found, default) in [
+        ("timeouts.connect", timeouts.connect, default.connect),
+        (
+            "timeouts.first-byte",
+            timeouts.first_byte,
+            default.first_byte,
+        ),
+        ("timeouts.idle", timeouts.idle, default.idle),
+        ("timeouts.total", timeouts.total, default.total),
+    ] {
+        out.changed_debug(0, name, &found, &default);
+    }
+}
+
+fn show_provider(out: &mut Lines, provider: &Provider) {
+    let endpoint = &provider.endpoint;
+    out.line(0, "provider", &provider.name);
+    out.line(1, "executor", &endpoint.executor);
+    out.line(1, "base-url", &endpoint.base_url);
+    out.changed(1, "settings", endpoint.settings.as_ref(), "{}");
+    for grant in &endpoint.grants {
+        out.line(1, "grant", grant);
+    }
+    out.optional(1, "max-in-flight", provider.max_in_flight);
+    out.optional(1, "disable-cooling", provider.disable_cooling);
+    let refresh = &provider.refresh;
+    let lead = refresh.lead.map(humantime::format_duration);
+    out.optional(1, "refresh-lead", lead);
+    let interval = refresh.interval.map(humantime::format_duration);
+    out.optional(1, "refresh-interval", interval);
+    for credential in &provider.credentials {
+        show_credential(out, credential);
+    }
+    for model in &provider.models {
+        out.line(1, "model", format!("{} {:?}", model.name, model.alias));
+    }
+}
+
+fn show_credential(out: &mut Lines, entry: &CredentialEntry) {
+    let credential = &entry.credential;
+    out.line(1, "credential", &credential.id);
+    out.changed(2, "kind", credential.kind.label(), "api-key");
+    for (name, secret) in &entry.secrets {
+        out.line(2, name, secret.expose_secret());
+    }
+    out.optional(2, "label", credential.label.as_ref());
+    out.optional(2, "prefix", credential.prefix.as_ref());
+    out.optional(2, "expires-at", entry.expires_at);
+    out.optional(2, "max-in-flight", credential.in_flight_max);
+    out.optional(2, "rounds", credential.rounds);
+    out.optional(2, "disable-cooling", credential.disable_cooling);
+    for model in &entry.models {
+        out.line(2, "model", format!("{} {:?}", model.name, model.alias));
+    }
+    out.changed(2, "priority", &credential.priority, &0);
+    out.changed(2, "weight", &credential.weight, &1);
+    let proxy = entry.proxy.as_ref();
+    out.optional(2, "proxy-url", proxy.map(|url| url.expose_secret()));
+    let attributes = &credential.attributes;
+    out.changed_debug(2, "attributes", attributes, &Default::default());
+    out.changed(2, "disabled", &!credential.enabled, &false);
+}
+
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn line(&mut self, depth: usize, name: &str, value: impl Display) {
+        let indent = "  ".repeat(depth);
+        writeln!(self.0, "{indent}{name}: {value}").unwrap();
+    }
+
+    fn optional(&mut self, depth: usize, name: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.line(depth, name, value);
+        }
+    }
+
+    fn changed<T: Display + PartialEq + ?Sized>(
+        &mut self,
+        depth: usize,
+        name: &str,
+        value: &T,
+        default: &T,
+    ) {
+        if value != default {
+            self.line(depth, name, value);
+        }
+    }
+
+    fn changed_debug<T: Debug + PartialEq>(
+        &mut self,
+        depth: usize,
+        name: &str,
+        value: &T,
+        default: &T,
+    ) {
+        if value != default {
+            self.line(depth, name, format!("{value:?}"));
+        }
+    }
+}
