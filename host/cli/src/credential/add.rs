@@ -187,16 +187,16 @@ mod tests {
         let new = arguments.options.credential(&ProcessEnvironment, input)?;
         let body = serde_json::to_value(&new)?;
         let read = credential_entry::parse(&body).map_err(|errors| errors.join("; "))?;
-        assert_eq!(read.provider, "acme");
-        assert_eq!(read.credential.id, "new");
+        assert_eq!(read.credential.provider.as_str(), "acme");
+        assert_eq!(read.credential.id.as_str(), "new");
         assert_eq!(read.credential.label.as_deref(), Some("Of Ada"));
         assert_eq!(read.credential.prefix.as_deref(), Some("team"));
         assert_eq!(read.credential.priority, -3);
         assert_eq!(read.credential.weight, 2);
-        assert!(read.credential.max_in_flight.is_some());
-        assert!(read.credential.expires_at.is_some());
+        assert!(read.credential.in_flight_max.is_some());
+        assert!(read.expires_at.is_some());
         assert_eq!(read.credential.attributes["region"], "eu");
-        assert!(read.credential.disabled);
+        assert!(!read.credential.enabled);
         Ok(())
     }
 }
