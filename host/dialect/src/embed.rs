@@ -1,9 +1,6 @@
 //! Embeddings: texts become vectors. A small common form, and OpenAI's and Google's APIs read into it and
 //! written from it. Like the rest of the crate it drops nothing without a warning.
 
-pub mod gemini;
-pub mod openai;
-
 #[cfg(test)]
 mod tests;
 

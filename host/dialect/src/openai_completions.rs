@@ -1,10 +1,10 @@
-//! The dialect `openai-completions`: text completions, the forerunner of the chat. A prompt goes in, and
-//! the text that follows it comes out. Errors, and what a provider sends, are read as the chat's are, which
-//! has all of it.
+//! The dialect `openai-completions`: text completions, the predecessor of the chat. A prompt goes in, and
+//! the text that follows it comes out. Errors, and all that a provider sends, are read by the chat's
+//! module, whose readers know `text` beside `message` and `delta`.
 
-mod encoder;
 mod request;
 mod response;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +12,6 @@ pub use crate::openai_chat::{
     StreamObserver, check_body, decode_response, decoder, error_kind, render_error,
     render_stream_error,
 };
-pub use encoder::encoder;
 pub use request::{decode_request, encode_request};
 pub use response::encode_response;
+pub use stream::encoder;

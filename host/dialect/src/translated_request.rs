@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::embed::{self, EmbedRequest};
+use crate::embed::EmbedRequest;
 use crate::ir::{
     Effort, Malformed, Request, ResponseContext, TranslationError, TranslationReport, Warning,
 };
@@ -131,14 +131,18 @@ impl TranslatedRequest {
         let mut report = TranslationReport::default();
         let (body, head) = (source.body, source.head);
         let mut decoded = match source.dialect {
-            Dialect::Gemini => embed::gemini::decode_request(body, head, &mut report)?,
-            Dialect::OpenaiChat => embed::openai::decode_request(body, head, &mut report)?,
+            Dialect::Gemini => gemini::embeddings::decode_request(body, head, &mut report)?,
+            Dialect::OpenaiChat => {
+                crate::openai_chat::embeddings::decode_request(body, head, &mut report)?
+            }
             _ => return Err(TranslationError::new("", NO_EMBEDDINGS)),
         };
         source.model.clone_into(&mut decoded.model);
         let body = match to {
-            Dialect::Gemini => embed::gemini::encode_request(&decoded, &mut report)?,
-            Dialect::OpenaiChat => embed::openai::encode_request(&decoded, &mut report),
+            Dialect::Gemini => gemini::embeddings::encode_request(&decoded, &mut report)?,
+            Dialect::OpenaiChat => {
+                crate::openai_chat::embeddings::encode_request(&decoded, &mut report)
+            }
             _ => return Err(TranslationError::new("", NO_EMBEDDINGS)),
         };
         Ok(Self {
@@ -168,12 +172,12 @@ impl TranslatedRequest {
             }
             ResponseKind::Embeddings(request) => {
                 let response = match self.to {
-                    Dialect::Gemini => embed::gemini::decode_response(body)?,
-                    _ => embed::openai::decode_response(body)?,
+                    Dialect::Gemini => gemini::embeddings::decode_response(body)?,
+                    _ => crate::openai_chat::embeddings::decode_response(body)?,
                 };
                 Ok(match self.from {
-                    Dialect::Gemini => embed::gemini::encode_response(&response, request),
-                    _ => embed::openai::encode_response(&response, request),
+                    Dialect::Gemini => gemini::embeddings::encode_response(&response, request),
+                    _ => crate::openai_chat::embeddings::encode_response(&response, request),
                 })
             }
         }

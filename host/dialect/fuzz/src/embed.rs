@@ -1,7 +1,9 @@
 //! Embeddings: requests and answers of both APIs, told in the other.
 
-use jackfield_dialect::embed::{EmbedResponse, EmbedRequest, Encoding, gemini, openai};
+use jackfield_dialect::embed::{EmbedRequest, EmbedResponse, Encoding};
+use jackfield_dialect::gemini::embeddings as gemini;
 use jackfield_dialect::ir::TranslationReport;
+use jackfield_dialect::openai_chat::embeddings as openai;
 
 use crate::{request_head, bound};
 

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::decode_request::drop_cache_control;
+use crate::anthropic::request::decode::drop_cache_control;
 use crate::ir::{
     Media, MediaSource, ObjectReader, Part, TranslationError, TranslationReport, loss,
 };

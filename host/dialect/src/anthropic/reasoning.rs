@@ -1,10 +1,13 @@
 //! How hard the model is to think, and what shape its answer is to have, both ways: the API has the two
 //! in one member, `output_config`.
 
+pub(super) mod model_rules;
+pub(super) mod suffix;
+
 use serde_json::{Map, Value, json};
 
-use super::model_rules::ModelRules;
 use super::tools;
+use crate::anthropic::reasoning::model_rules::ModelRules;
 use crate::ir::{
     Effort, Format, ObjectReader, Part, Reasoning, Request, Role, TranslationError,
     TranslationReport, loss,

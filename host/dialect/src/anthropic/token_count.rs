@@ -22,10 +22,10 @@ pub fn decode_count(body: &[u8]) -> Option<u64> {
 /// Writes a request for a count: what is read, and nothing of how the answer is drawn.
 ///
 /// # Errors
-/// As [`encode_request`](super::encode_request).
+/// As [`encode_request`](crate::anthropic::request::encode).
 pub fn encode_count_request(
     request: &Request,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
-    super::encode_request::encode_count_body(request, report)
+    crate::anthropic::request::encode::encode_count_body(request, report)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::decode_request::drop_cache_control;
+use crate::anthropic::request::decode::drop_cache_control;
 use crate::ir::{
     ObjectReader, Part, Request, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport,
     loss,

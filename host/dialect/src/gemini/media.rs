@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::object;
+use crate::gemini::request::members::object;
 use crate::ir::{
     Media, MediaSource, Part, TranslationError, TranslationReport, loss, standard_base64,
 };

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{encode_request, print};
+use crate::gemini::request::encode;
 use crate::ir::{Request, TranslationError, TranslationReport};
+use crate::json::to_vec;
 
 /// The answer: how many tokens.
 #[must_use]
 pub fn encode_count(tokens: u64) -> Vec<u8> {
-    print(&json!({"totalTokens": tokens}))
+    to_vec(&json!({"totalTokens": tokens}))
 }
 
 /// Reads the answer; none if it tells no count.
@@ -24,19 +25,19 @@ pub fn decode_count(body: &[u8]) -> Option<u64> {
 /// request, in which the API demands [`Request::model_rules`] once more.
 ///
 /// # Errors
-/// As [`encode_request`](super::encode_request()).
+/// As [`encode_request`](crate::gemini::request::encode()).
 pub fn encode_count_request(
     request: &Request,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
-    let mut body = encode_request::body(request, report)?;
+    let mut body = encode::body(request, report)?;
     // How it would be drawn changes no count; the API refuses some of it here.
     body.remove("generationConfig");
     if body.len() == 1 {
-        return Ok(print(&body));
+        return Ok(to_vec(&body));
     }
     let name = request.model.as_str();
     let name = name.strip_prefix("models/").unwrap_or(name);
     body.insert("model".to_owned(), format!("models/{name}").into());
-    Ok(print(&json!({"generateContentRequest": body})))
+    Ok(to_vec(&json!({"generateContentRequest": body})))
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::Dialect;
+use super::DIALECT;
 use crate::ir::{ReasoningPart, Signature};
 
 /// The text of a message's or a delta's thoughts, by either name.
@@ -230,7 +230,6 @@ fn split(text: &str, encrypted: &[EncryptedDetail<'_>]) -> Vec<ReasoningPart> {
     parts
 }
 
-const DIALECT: Dialect = Dialect::OpenaiChat;
 /// The type of a detail that only its provider can read.
 const ENCRYPTED: &str = "reasoning.encrypted";
 /// Jackfield's own member of a detail: OpenRouter's have no place for what says where a thought ends.
@@ -242,6 +241,7 @@ const RECORD_BYTES_MAX: usize = 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Dialect;
 
     fn part(text: &str, signature: Option<Signature>, redacted: bool) -> ReasoningPart {
         let text = text.to_owned();

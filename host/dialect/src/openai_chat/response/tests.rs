@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{decode_response, encode_response};
+use super::decode::decode_response;
+use super::encode::encode_response;
 use crate::ir::{
     Citation, FinishReason, Malformed, Part, Response, ResponseContext, Signature, ToolCall,
 };

@@ -82,7 +82,7 @@ fn reads_golden_conversation() -> Outcome {
         return Err("no thought".into());
     };
     let signature = part.signature.as_ref().and_then(|it| it.data_for(DIALECT));
-    let (id, encrypted) = signatures::split(signature.unwrap_or_default());
+    let (id, encrypted) = reasoning::split(signature.unwrap_or_default());
     assert_eq!(id, Some("rs_68a1f130"));
     assert!(encrypted.starts_with("gAAAA"));
     Ok(())

@@ -135,7 +135,7 @@ fn joins_summary_parts_into_one_reasoning_part() -> Outcome {
     assert!(!done, "it was cut off");
     let reasoning = ReasoningPart {
         text: "a\n\nb".to_owned(),
-        signature: Some(signatures::from_parts(Some("rs_1"), "gA")),
+        signature: Some(reasoning::from_parts(Some("rs_1"), "gA")),
         redacted: false,
     };
     assert_eq!(response.parts, [Part::Reasoning(reasoning)]);

@@ -1,0 +1,226 @@
+//! Reads the conversation: messages, and the blocks that they are made of.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::drop_cache_control;
+use crate::anthropic::response::block;
+use crate::anthropic::{DIALECT, citations, media};
+use crate::ir::{
+    ObjectReader, Part, ReasoningPart, Request, Role, Signature, ToolCall, ToolResult,
+    TranslationError, TranslationReport, Turn,
+};
+
+/// Reads `messages` into the request's turns; instructions before the first turn join its system text.
+pub(crate) fn decode(
+    fields: &mut ObjectReader,
+    request: &mut Request,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
+    let mut calls = ToolNamesByCall::default();
+    for mut message in fields.objects("messages")? {
+        let role = match message.required_string("role")?.as_str() {
+            "assistant" => Role::Assistant,
+            "system" => Role::System,
+            "user" => Role::User,
+            _ => return Err(message.error("role", "must be user, assistant or system")),
+        };
+        let parts = decode_content(&mut message, role, &mut calls, report)?;
+        message.warn_unread(report);
+        match request.turns.last_mut() {
+            _ if parts.is_empty() => {}
+            None if role == Role::System => request.system.extend(parts),
+            Some(last) if last.role == role => last.parts.extend(parts),
+            _ => request.turns.push(Turn { role, parts }),
+        }
+    }
+    if request.turns.is_empty() {
+        return Err(fields.error("messages", "must have a turn with something in it"));
+    }
+    for turn in &mut request.turns {
+        match turn.role {
+            Role::Assistant => block::restore_call_signatures(&mut turn.parts),
+            Role::System => {}
+            Role::User => turn
+                .parts
+                .sort_by_key(|part| !matches!(part, Part::ToolResult(_))),
+        }
+    }
+    Ok(())
+}
+
+/// A text that says something. The API refuses empty ones; some clients send them all the same.
+pub(crate) fn non_empty_text(text: String) -> Option<Part> {
+    (!text.is_empty()).then(|| Part::text(text))
+}
+
+/// The names of the tools that were called, by the calls' ids.
+type ToolNamesByCall = HashMap<String, String>;
+
+fn decode_content(
+    message: &mut ObjectReader,
+    role: Role,
+    calls: &mut ToolNamesByCall,
+    report: &mut TranslationReport,
+) -> Result<Vec<Part>, TranslationError> {
+    let mut parts = Vec::new();
+    if let Some(Value::String(_)) = message.peek("content") {
+        let text = message.string("content")?.unwrap_or_default();
+        parts.extend(non_empty_text(text));
+        return Ok(parts);
+    }
+    for mut block in message.objects("content")? {
+        let kind = block.required_string("type")?;
+        drop_cache_control(&mut block, report);
+        match (kind.as_str(), role) {
+            ("text", _) => parts.extend(decode_text(&mut block)?),
+            ("redacted_thinking" | "thinking", Role::Assistant) => {
+                parts.push(Part::Reasoning(decode_reasoning(&kind, &mut block)?));
+            }
+            ("tool_use", Role::Assistant) => {
+                let call = decode_tool_call(&mut block)?;
+                calls.insert(call.id.clone(), call.name.clone());
+                parts.push(Part::ToolCall(call));
+            }
+            ("tool_result", Role::User) => {
+                parts.push(Part::ToolResult(decode_tool_result(
+                    &mut block, calls, report,
+                )?));
+            }
+            ("document" | "image" | "search_result", Role::User) => {
+                media::decode(&kind, &mut block, &mut parts, report)?;
+            }
+            // A summary in place of what was said before: without it the conversation makes no sense.
+            ("compaction", _) => parts.extend(block.string("content")?.and_then(non_empty_text)),
+            _ => {
+                drop_provider_block(&kind, &block, report)?;
+                continue;
+            }
+        }
+        block.warn_unread(report);
+    }
+    Ok(parts)
+}
+
+/// Drops a block that only the provider of the conversation can read; refuses what is no block at all.
+fn drop_provider_block(
+    kind: &str,
+    block: &ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
+    let is_known = PROVIDER_BLOCKS.contains(&kind) || kind.ends_with("_tool_result");
+    if is_known {
+        report.warn(
+            kind,
+            "dropped: only the provider that ran the tool can read it",
+        );
+        return Ok(());
+    }
+    let what = match kind {
+        "container_upload" => "a file that a provider keeps: no other can read it",
+        _ => "no block of this type may stand here",
+    };
+    Err(block.error("type", what))
+}
+
+fn decode_text(block: &mut ObjectReader) -> Result<Option<Part>, TranslationError> {
+    let text = block.required_string("text")?;
+    let chars = citations::char_count(&text);
+    let citations = block.list("citations")?.into_iter();
+    let citations = citations
+        .map(|raw| citations::decode(raw, Some(chars)))
+        .collect();
+    Ok((!text.is_empty()).then_some(Part::Text { text, citations }))
+}
+
+fn decode_reasoning(
+    kind: &str,
+    block: &mut ObjectReader,
+) -> Result<ReasoningPart, TranslationError> {
+    let redacted = kind == "redacted_thinking";
+    let (text, signature) = if redacted {
+        (String::new(), Some(block.required_string("data")?))
+    } else {
+        (
+            block.required_string("thinking")?,
+            block.string("signature")?,
+        )
+    };
+    let signature = signature.filter(|signature| !signature.is_empty());
+    Ok(ReasoningPart {
+        text,
+        signature: signature.map(|signature| Signature::read(DIALECT, &signature)),
+        redacted,
+    })
+}
+
+fn decode_tool_call(block: &mut ObjectReader) -> Result<ToolCall, TranslationError> {
+    let input = block.take("input");
+    if !matches!(input, None | Some(Value::Object(_))) {
+        return Err(block.error("input", "must be an object"));
+    }
+    if let Some(Value::Object(caller)) = block.peek("caller")
+        && caller.get("type").is_some_and(|kind| kind == "direct")
+    {
+        block.skip("caller");
+    }
+    let id = block.required_string("id")?;
+    if id.is_empty() {
+        return Err(block.error("id", "must not be empty"));
+    }
+    Ok(ToolCall {
+        id,
+        name: block.required_string("name")?,
+        arguments: input.map_or_else(|| "{}".to_owned(), |input| input.to_string()),
+        signature: None,
+    })
+}
+
+fn decode_tool_result(
+    block: &mut ObjectReader,
+    calls: &ToolNamesByCall,
+    report: &mut TranslationReport,
+) -> Result<ToolResult, TranslationError> {
+    let call_id = block.required_string("tool_use_id")?;
+    let Some(name) = calls.get(&call_id).cloned() else {
+        return Err(block.error("tool_use_id", ToolResult::UNKNOWN_CALL));
+    };
+    let is_error = block.flag("is_error")?.unwrap_or(false);
+    let mut parts = Vec::new();
+    if let Some(Value::String(_)) = block.peek("content") {
+        parts.extend(block.string("content")?.and_then(non_empty_text));
+    }
+    for mut inner in block.objects("content")? {
+        let kind = inner.required_string("type")?;
+        drop_cache_control(&mut inner, report);
+        match kind.as_str() {
+            "text" => parts.extend(decode_text(&mut inner)?),
+            "document" | "image" | "search_result" => {
+                media::decode(&kind, &mut inner, &mut parts, report)?;
+            }
+            _ => {
+                drop_provider_block(&kind, &inner, report)?;
+                continue;
+            }
+        }
+        inner.warn_unread(report);
+    }
+    Ok(ToolResult {
+        name: Some(name),
+        call_id,
+        parts,
+        is_error,
+    })
+}
+
+/// Blocks that belong to tools which the provider runs, or to what its beta features do.
+const PROVIDER_BLOCKS: [&str; 7] = [
+    "browser_state",
+    "fallback",
+    "mcp_tool_use",
+    "server_tool_use",
+    "tool_addition",
+    "tool_reference",
+    "tool_removal",
+];

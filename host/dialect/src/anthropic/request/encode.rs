@@ -1,0 +1,169 @@
+//! Writes a request as the API takes it.
+
+mod messages;
+
+use serde_json::{Map, Value, json};
+
+use crate::anthropic::reasoning::ThinkingPlan;
+use crate::anthropic::reasoning::model_rules::{self, ModelRules, SamplingSupport};
+use crate::anthropic::tools;
+use crate::ir::{Request, TranslationError, TranslationReport};
+
+/// Writes a request for an answer.
+///
+/// # Errors
+/// If the API cannot say something that the answer would be wrong without.
+pub fn encode_request(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<u8>, TranslationError> {
+    let rules = model_rules::for_model(&request.model);
+    let plan = ThinkingPlan::for_request(request, rules, report);
+    let mut body = Map::new();
+    body.insert("model".to_owned(), request.model.as_str().into());
+    body.insert("max_tokens".to_owned(), plan.tokens_max(request).into());
+    if request.stream {
+        body.insert("stream".to_owned(), true.into());
+    }
+    encode_sampling(request, rules, plan.enabled, &mut body, report);
+    encode_stop(request, &mut body, report);
+    if let Some(user) = &request.user {
+        body.insert("metadata".to_owned(), json!({"user_id": user}));
+    }
+    for (name, value) in &request.openai {
+        let tier = match (name.as_str(), value.as_str()) {
+            ("service_tier", Some("auto")) => "auto",
+            ("service_tier", Some("default")) => "standard_only",
+            // What says no is what happens anyway.
+            _ if *value == Value::Bool(false) => continue,
+            _ => {
+                report.warn_dropped(name);
+                continue;
+            }
+        };
+        body.insert("service_tier".to_owned(), tier.into());
+    }
+    encode_conversation(request, plan, rules, &mut body, report)?;
+    Ok(print(&body))
+}
+
+/// Writes what a request for a count takes too: all but how the answer is drawn.
+pub(crate) fn encode_count_body(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<u8>, TranslationError> {
+    let rules = model_rules::for_model(&request.model);
+    let plan = ThinkingPlan::for_request(request, rules, report);
+    let mut body = Map::new();
+    body.insert("model".to_owned(), request.model.as_str().into());
+    encode_conversation(request, plan, rules, &mut body, report)?;
+    Ok(print(&body))
+}
+
+fn print(body: &Map<String, Value>) -> Vec<u8> {
+    // Printing fails only for maps whose keys are no texts.
+    serde_json::to_vec(&body).unwrap_or_default()
+}
+
+fn encode_conversation(
+    request: &Request,
+    plan: ThinkingPlan,
+    rules: ModelRules,
+    body: &mut Map<String, Value>,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
+    let sentence = plan.encode(&request.format, body, report);
+    let written = messages::encode(request, rules, sentence, report)?;
+    if let Some(system) = messages::encode_content(written.system) {
+        body.insert("system".to_owned(), system);
+    }
+    body.insert("messages".to_owned(), written.messages.into());
+    tools::encode(request, body, report);
+    Ok(())
+}
+
+fn encode_sampling(
+    request: &Request,
+    rules: ModelRules,
+    thinks: bool,
+    body: &mut Map<String, Value>,
+    report: &mut TranslationReport,
+) {
+    let sampling = &request.sampling;
+    let is_set = |penalty: Option<f64>| penalty.is_some_and(|penalty| penalty != 0.0);
+    let unknown = [
+        ("presence_penalty", is_set(sampling.presence_penalty)),
+        ("frequency_penalty", is_set(sampling.frequency_penalty)),
+        ("seed", sampling.seed.is_some()),
+    ];
+    for (name, _) in unknown.into_iter().filter(|(_, is_set)| *is_set) {
+        report.warn_dropped(name);
+    }
+    let why = match (rules.sampling, thinks) {
+        (SamplingSupport::None, _) => Some(UNSUPPORTED_BY_MODEL),
+        (_, true) => Some(UNSUPPORTED_WHEN_THINKING),
+        (SamplingSupport::Both | SamplingSupport::One, false) => None,
+    };
+    // 1 is what the API draws with if nothing is said; leaving it out changes nothing.
+    let temperature = sampling.temperature.map(|temperature| {
+        if temperature > 1.0 {
+            report.warn("temperature", "changed: to 1, the most that the API takes");
+        }
+        temperature.min(1.0)
+    });
+    let mut top_p = sampling.top_p;
+    if rules.sampling == SamplingSupport::One && !thinks && temperature.is_some() {
+        if top_p.is_some_and(|top_p| top_p < 1.0) {
+            report.warn(
+                "top_p",
+                "dropped: the model takes a temperature or this, not both",
+            );
+        }
+        top_p = None;
+    }
+    // While it thinks, a model takes these still.
+    let is_wide = |top_p: f64| top_p >= 0.95;
+    let numbers = [("temperature", temperature), ("top_p", top_p)];
+    for (name, number) in numbers {
+        let Some(number) = number else { continue };
+        match why {
+            None => {
+                body.insert(name.to_owned(), number.into());
+            }
+            Some(UNSUPPORTED_WHEN_THINKING) if name == "top_p" && is_wide(number) => {
+                body.insert(name.to_owned(), number.into());
+            }
+            Some(why) if number < 1.0 => report.warn(name, why),
+            Some(_) => {}
+        }
+    }
+    match (sampling.top_k, why) {
+        (Some(_), Some(why)) => report.warn("top_k", why),
+        (Some(top_k), None) => {
+            body.insert("top_k".to_owned(), top_k.into());
+        }
+        (None, _) => {}
+    }
+}
+
+fn encode_stop(request: &Request, body: &mut Map<String, Value>, report: &mut TranslationReport) {
+    let is_not_blank = |text: &&String| !text.trim().is_empty();
+    let stop: Vec<Value> = request
+        .stop
+        .iter()
+        .filter(is_not_blank)
+        .map(|text| text.as_str().into())
+        .collect();
+    if stop.len() < request.stop.len() {
+        report.warn(
+            "stop",
+            "changed: without those of white space, which the API refuses",
+        );
+    }
+    if !stop.is_empty() {
+        body.insert("stop_sequences".to_owned(), stop.into());
+    }
+}
+
+const UNSUPPORTED_BY_MODEL: &str = "dropped: the model does not take it";
+const UNSUPPORTED_WHEN_THINKING: &str = "dropped: a model that thinks does not take it";

@@ -1,0 +1,11 @@
+//! Whole responses: a provider's is checked and decoded, a client's is encoded.
+
+pub(super) mod check;
+pub(super) mod chunk;
+pub(super) mod decode;
+pub(super) mod encode;
+pub(super) mod finish_reason;
+
+pub use check::check_body;
+pub use decode::decode_response;
+pub use encode::encode_response;

@@ -1,0 +1,102 @@
+//! Calls of tools, as messages of the model have them.
+
+use serde_json::{Map, Value, json};
+
+use crate::ir::{Signature, ToolCall};
+use crate::openai_chat::DIALECT;
+
+/// The signature in a call's `extra_content`, which is where Google's own endpoint of this dialect puts it
+/// (<https://ai.google.dev/gemini-api/docs/thought-signatures>).
+pub(crate) fn signature(extra: &Value) -> Option<Signature> {
+    let text = extra.get("google")?.get("thought_signature")?.as_str()?;
+    Some(Signature::read(DIALECT, text))
+}
+
+/// What a call's `extra_content` is for a client, whoever made the signature.
+pub(crate) fn extra_content(signature: &Signature) -> Value {
+    let text = signature.encode_for(DIALECT);
+    json!({"google": {"thought_signature": text}})
+}
+
+/// Reads a call that a provider sends, the one at `index`; none if it has no name.
+pub(crate) fn decode(call: &Value, index: usize) -> Option<ToolCall> {
+    let text = |value: &Value, name: &str| Some(value.get(name)?.as_str()?.to_owned());
+    let function = call.get("function").filter(|it| it.is_object());
+    let custom = call.get("custom").filter(|it| it.is_object());
+    let id = text(call, "id").filter(|id| !id.is_empty());
+    let arguments = match (function, custom) {
+        (None, Some(custom)) => input_object(&text(custom, "input").unwrap_or_default()),
+        (Some(function), _) => match function.get("arguments") {
+            // Ollama's own API has an object here, and so have some that follow it.
+            Some(object @ Value::Object(_)) => object.to_string(),
+            _ => text(function, "arguments").unwrap_or_default(),
+        },
+        (None, None) => return None,
+    };
+    Some(ToolCall {
+        id: id.unwrap_or_else(|| generated_id(index)),
+        name: text(function.or(custom)?, "name").filter(|name| !name.is_empty())?,
+        arguments,
+        signature: call.get("extra_content").and_then(signature),
+    })
+}
+
+/// The id of a call to which its provider gave none.
+pub(crate) fn generated_id(index: usize) -> String {
+    format!("call_{index}")
+}
+
+/// The call that the deprecated `function_call` of a message tells.
+pub(crate) fn decode_function_call(message: &Map<String, Value>) -> Option<ToolCall> {
+    let function = message.get("function_call").filter(|it| it.is_object())?;
+    decode(&json!({"function": function}), 0)
+}
+
+/// A call as a message has it. A signature, ready for its place, goes beside it.
+pub(crate) fn encode(call: &ToolCall, custom: bool, extra: Option<Value>) -> Value {
+    let ToolCall {
+        id,
+        name,
+        arguments,
+        ..
+    } = call;
+    let mut written = match custom.then(|| input(arguments)).flatten() {
+        Some(input) => {
+            json!({"id": id, "type": "custom", "custom": {"name": name, "input": input}})
+        }
+        None => json!({
+            "id": id,
+            "type": "function",
+            "function": {"name": name, "arguments": arguments_text(arguments)},
+        }),
+    };
+    if let Some(extra) = extra {
+        written["extra_content"] = extra;
+    }
+    written
+}
+
+/// The arguments of a call as text. Some servers parse them, and none means no arguments.
+pub(crate) fn arguments_text(arguments: &str) -> &str {
+    if arguments.trim().is_empty() {
+        "{}"
+    } else {
+        arguments
+    }
+}
+
+/// The arguments that stand for the bare input of a custom tool.
+pub(crate) fn input_object(input: &str) -> String {
+    json!({"input": input}).to_string()
+}
+
+/// The bare input of a custom tool, if these are the arguments that stand for one.
+pub(crate) fn input(arguments: &str) -> Option<String> {
+    match serde_json::from_str(arguments).ok()? {
+        Value::Object(mut members) => match members.shift_remove("input")? {
+            Value::String(input) => Some(input),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,100 @@
+//! Encodes requests.
+
+use serde_json::{Map, Value, json};
+
+use crate::ir::{Format, Part, Request, Role, Sampling, TranslationError, TranslationReport, Turn};
+use crate::json::to_vec;
+use crate::openai_chat::{encode_sampling, encode_stop};
+
+/// Writes a request for a text completion. All that this dialect can be asked is to continue one text.
+///
+/// # Errors
+/// If it says something that has no place in this dialect, and whose loss would make the answer wrong.
+pub fn encode_request(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<u8>, TranslationError> {
+    if !request.tools.is_empty() {
+        return Err(TranslationError::new(
+            "tools",
+            "the provider only completes a text, and calls nothing",
+        ));
+    }
+    if request.format != Format::Text {
+        return Err(TranslationError::new(
+            "response_format",
+            "the provider only completes a text, in no format",
+        ));
+    }
+    let mut body = Map::new();
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    put("model", json!(request.model));
+    put("prompt", json!(encode_prompt(request, report)?));
+    if request.stream {
+        put("stream", json!(true));
+        put("stream_options", json!({"include_usage": true}));
+    }
+    put("max_tokens", json!(tokens_max(&request.sampling, report)));
+    encode_sampling(&request.sampling, report, &mut put);
+    put("stop", encode_stop(&request.stop, report));
+    put("user", json!(request.user));
+    if request.sampling.top_k.is_some() {
+        report.warn_dropped("top_k");
+    }
+    if request.reasoning.is_some() {
+        report.warn_dropped("reasoning");
+    }
+    for name in request.openai.keys() {
+        report.warn_dropped(name);
+    }
+    Ok(to_vec(&body))
+}
+
+/// The prompt that a conversation amounts to.
+fn encode_prompt(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<String, TranslationError> {
+    let [
+        Turn {
+            role: Role::User,
+            parts,
+        },
+    ] = request.turns.as_slice()
+    else {
+        return Err(TranslationError::new(
+            "messages",
+            "the provider only completes a text: send one message of the user",
+        ));
+    };
+    if !request.system.is_empty() {
+        report.warn("system", "changed: it stands at the prompt's beginning");
+    }
+    let texts = request.system.iter().chain(parts).map(|part| match part {
+        Part::Text { text, .. } => Ok(text.as_str()),
+        _ => Err(TranslationError::new(
+            "messages",
+            "the provider only completes a text: send text alone",
+        )),
+    });
+    let texts: Vec<&str> = texts.collect::<Result<_, _>>()?;
+    Ok(texts.join("\n\n"))
+}
+
+fn tokens_max(sampling: &Sampling, report: &mut TranslationReport) -> u64 {
+    sampling.tokens_max.unwrap_or_else(|| {
+        report.warn(
+            "max_tokens",
+            "changed: 1024, for the provider takes none for 16",
+        );
+        TOKENS_MAX_DEFAULT
+    })
+}
+
+/// The most tokens of an answer where the client sets no limit. The API's own default of 16 cuts every
+/// answer off; this is a quarter of what the last models for this API hold, their prompt included.
+const TOKENS_MAX_DEFAULT: u64 = 1024;

@@ -1,0 +1,5 @@
+//! Streams: a client's is encoded. A provider's is decoded as a chat's.
+
+mod writer;
+
+pub use writer::encoder;

@@ -1,0 +1,8 @@
+//! Whole responses: a provider's is checked and decoded, a client's is encoded.
+
+pub(super) mod decode;
+pub(super) mod encode;
+pub(super) mod item;
+
+pub use decode::{check_body, decode_response};
+pub use encode::encode_response;

@@ -1,0 +1,233 @@
+//! Writes the response object: whole answers, and what the first and the last events of a stream hold.
+
+use serde_json::{Value, json};
+
+use super::item;
+use crate::Usage;
+use crate::ir::{FinishReason, Part, ReasoningPart, Response, ResponseContext, Signature};
+use crate::openai_responses::{reasoning, usage};
+
+/// Writes a whole answer for a client.
+#[must_use]
+pub fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
+    let ending = Ending::of(&response.finish);
+    let output = items(&response.parts, ending.status, response_context);
+    let body = final_response(response_context, ending, output, response.usage);
+    serde_json::to_vec(&body).unwrap_or_default()
+}
+
+/// How a response ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ending<'f> {
+    /// Of the response, and of the message that it ends with.
+    pub(crate) status: &'static str,
+    /// Why it is incomplete.
+    pub(crate) reason: Option<&'f str>,
+}
+
+impl<'f> Ending<'f> {
+    /// The ending that says why an answer ended.
+    pub(crate) fn of(finish: &'f FinishReason) -> Self {
+        let reason = match finish {
+            FinishReason::ContentFilter => Some("content_filter"),
+            FinishReason::Length => Some("max_output_tokens"),
+            FinishReason::Other(word) => INCOMPLETE_REASONS
+                .contains(&word.as_str())
+                .then_some(word.as_str()),
+            FinishReason::Refusal
+            | FinishReason::Stop
+            | FinishReason::StopSequence(_)
+            | FinishReason::ToolCalls => None,
+        };
+        let status = if reason.is_some() {
+            "incomplete"
+        } else {
+            COMPLETED
+        };
+        Self { status, reason }
+    }
+}
+
+const COMPLETED: &str = "completed";
+
+/// The documented reasons for being incomplete that have no common word.
+const INCOMPLETE_REASONS: [&str; 2] = ["max_messages", "steered"];
+
+/// A response that has ended.
+pub(crate) fn final_response(
+    response_context: &ResponseContext,
+    ending: Ending<'_>,
+    output: Vec<Value>,
+    usage: Option<Usage>,
+) -> Value {
+    let mut response = skeleton(response_context, ending.status);
+    response["output"] = output.into();
+    response["usage"] = usage.map(usage::encode).unwrap_or_default();
+    if let Some(reason) = ending.reason {
+        response["incomplete_details"] = json!({"reason": reason});
+    }
+    response
+}
+
+/// A response that has begun.
+pub(crate) fn initial_response(response_context: &ResponseContext) -> Value {
+    skeleton(response_context, "in_progress")
+}
+
+/// A response that failed.
+pub(crate) fn failed_response(
+    response_context: &ResponseContext,
+    code: &str,
+    message: &str,
+) -> Value {
+    let mut response = skeleton(response_context, "failed");
+    response["error"] = json!({"code": code, "message": message});
+    response
+}
+
+/// Every member that the API documents as always there (and OpenAI's clients type so), with what the
+/// client asked for in those that repeat it.
+fn skeleton(response_context: &ResponseContext, status: &str) -> Value {
+    let mut response = json!({
+        "id": format!("resp_{}", response_context.id),
+        "object": "response",
+        "created_at": response_context.created,
+        "status": status,
+        "background": false,
+        "error": null,
+        "incomplete_details": null,
+        "instructions": null,
+        "max_output_tokens": null,
+        "max_tool_calls": null,
+        "model": response_context.model,
+        "output": [],
+        "parallel_tool_calls": true,
+        "previous_response_id": null,
+        "reasoning": {"effort": null, "summary": null},
+        "service_tier": null,
+        "store": false,
+        "temperature": null,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_logprobs": 0,
+        "top_p": null,
+        "truncation": "disabled",
+        "usage": null,
+        "user": null,
+        "metadata": {},
+    });
+    for (name, value) in &response_context.echo {
+        response[name] = value.clone();
+    }
+    response
+}
+
+/// Only what comes last can be incomplete, and of that only a message is known to be.
+fn items(parts: &[Part], status: &'static str, response_context: &ResponseContext) -> Vec<Value> {
+    let mut out = Vec::new();
+    let mut content = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text { text, citations } => {
+                let annotations = item::annotations(text, citations);
+                content.push(item::output_text(text, &annotations));
+            }
+            Part::Refusal(text) => content.push(item::refusal(text)),
+            Part::Reasoning(part) => {
+                close_message(&mut content, COMPLETED, response_context, &mut out);
+                let id = ItemKind::Reasoning.id(response_context, out.len());
+                out.extend(reasoning(&id, part));
+            }
+            Part::ToolCall(call) => {
+                close_message(&mut content, COMPLETED, response_context, &mut out);
+                if let Some(signature) = &call.signature {
+                    let id = ItemKind::Reasoning.id(response_context, out.len());
+                    out.push(call_signature(&id, signature));
+                }
+                let custom = item::is_custom(&call.name, response_context);
+                let id = ItemKind::of_call(custom).id(response_context, out.len());
+                let mut call = call.clone();
+                call.arguments = item::arguments(&call.arguments).to_owned();
+                out.push(item::tool_call(&id, COMPLETED, &call, response_context));
+            }
+            Part::Image(media) => {
+                close_message(&mut content, COMPLETED, response_context, &mut out);
+                let id = ItemKind::Image.id(response_context, out.len());
+                out.extend(item::image_generation_call(&id, COMPLETED, media));
+            }
+            // No item of an output can hold these.
+            Part::Audio(_) | Part::Document(_) | Part::ToolResult(_) => {}
+        }
+    }
+    close_message(&mut content, status, response_context, &mut out);
+    out
+}
+
+fn close_message(
+    content: &mut Vec<Value>,
+    status: &'static str,
+    response_context: &ResponseContext,
+    out: &mut Vec<Value>,
+) {
+    if !content.is_empty() {
+        let id = ItemKind::Message.id(response_context, out.len());
+        out.push(item::message(&id, status, &std::mem::take(content)));
+    }
+}
+
+/// None for a thought of which nothing is left.
+fn reasoning(id: &str, part: &ReasoningPart) -> Option<Value> {
+    let mark = part.redacted.then_some(reasoning::Mark::Redacted);
+    match &part.signature {
+        None if part.text.is_empty() => None,
+        None => Some(item::reasoning(id, &part.text, None)),
+        // One of our own goes under its own id.
+        Some(signature)
+            if mark.is_none() && signature.origin == crate::openai_responses::DIALECT =>
+        {
+            let (own, encrypted) = reasoning::split(&signature.data);
+            let id = own.unwrap_or(id);
+            Some(item::reasoning(id, &part.text, Some(encrypted)))
+        }
+        Some(signature) => {
+            let wrapped = reasoning::wrap_signature(signature, mark);
+            Some(item::reasoning(id, &part.text, Some(&wrapped)))
+        }
+    }
+}
+
+/// A call's signature, in an item of its own before the call: the call has no member for it, and
+/// clients hand back all items in their order.
+pub(crate) fn call_signature(id: &str, signature: &Signature) -> Value {
+    let wrapped = reasoning::wrap_signature(signature, Some(reasoning::Mark::Call));
+    item::reasoning(id, "", Some(&wrapped))
+}
+
+/// What ids begin with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ItemKind {
+    Custom,
+    Function,
+    Image,
+    Message,
+    Reasoning,
+}
+
+impl ItemKind {
+    pub(crate) const fn of_call(custom: bool) -> Self {
+        if custom { Self::Custom } else { Self::Function }
+    }
+
+    /// The id of the item at a place of the output.
+    pub(crate) fn id(self, response_context: &ResponseContext, index: usize) -> String {
+        let prefix = match self {
+            Self::Custom => "ctc",
+            Self::Function => "fc",
+            Self::Image => "ig",
+            Self::Message => "msg",
+            Self::Reasoning => "rs",
+        };
+        format!("{prefix}_{}_{index}", response_context.id)
+    }
+}
