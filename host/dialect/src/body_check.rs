@@ -9,8 +9,6 @@ pub enum BodyCheck {
     Complete {
         /// What it cost, if it says so.
         usage: Option<Usage>,
-        /// Why it ended, in the provider's word; at most [`ProviderError::CODE_BYTES_MAX`].
-        finish_reason: Option<String>,
     },
     /// Nothing: no body, or an answer without content or a reason for having none.
     Empty,

@@ -5,7 +5,7 @@
 //! camel case (<https://ai.google.dev/api/generate-content>).
 
 mod citations;
-pub mod embeddings;
+pub(crate) mod embeddings;
 mod error;
 mod media;
 mod models;
@@ -20,16 +20,112 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
-pub use error::{error_kind, render_error, render_stream_error};
-pub use models::{model, model_list};
-pub use request::{decode_request, encode_request};
-pub use response::{check_body, decode_response, encode_response};
-pub use stream::{ArrayWriter, StreamObserver, decoder, encoder};
-pub use token_count::{decode_count, encode_count, encode_count_request};
+use error::{error_kind, render_error, render_stream_error};
+use models::{render_model, render_model_list};
+use request::{decode_request, encode_request};
+use response::{check_body, decode_response, encode_response};
+pub use stream::ArrayWriter;
+pub(crate) use stream::StreamObserver;
+use stream::{decoder, encoder, observer};
 
-pub(crate) use reasoning::suffix::apply_thinking;
+use bytes::Bytes;
 
-use crate::Dialect;
+use crate::codec::{Codec, Embeddings, ModelEntry, TokenCount};
+use crate::ir::{
+    EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
+    TranslationReport,
+};
+use crate::stream::Observer;
+use crate::thinking::{BodyEdit, Thinking};
+use crate::{BodyCheck, Dialect, ErrorBody, RequestHead};
 
 /// The dialect of this module.
 const DIALECT: Dialect = Dialect::Gemini;
+
+/// The codec of the Gemini API.
+pub(crate) struct Gemini;
+
+impl Codec for Gemini {
+    fn decode_request(
+        &self,
+        body: &[u8],
+        head: &RequestHead<'_>,
+        report: &mut TranslationReport,
+    ) -> Result<Request, TranslationError> {
+        decode_request(body, head, report)
+    }
+
+    fn encode_request(
+        &self,
+        request: &Request,
+        report: &mut TranslationReport,
+    ) -> Result<Vec<u8>, TranslationError> {
+        encode_request(request, report)
+    }
+
+    fn edit_thinking(
+        &self,
+        thinking: Thinking,
+        model: &str,
+        edit: &mut BodyEdit,
+        report: &mut TranslationReport,
+    ) -> Result<(), TranslationError> {
+        reasoning::suffix::edit_thinking(thinking, model, edit, report)
+    }
+
+    fn check_body(&self, body: &[u8]) -> BodyCheck {
+        check_body(body)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<Response, Malformed> {
+        decode_response(body)
+    }
+
+    fn encode_response(&self, response: &Response, context: &ResponseContext) -> Vec<u8> {
+        encode_response(response, context)
+    }
+
+    fn observer(&self) -> Box<dyn Observer> {
+        observer()
+    }
+
+    fn decoder(&self) -> Box<dyn EventDecoder> {
+        decoder()
+    }
+
+    fn encoder(&self, context: ResponseContext) -> Box<dyn EventEncoder> {
+        encoder(context)
+    }
+
+    fn error_kind(&self, status: u16) -> (&'static str, Option<&'static str>) {
+        error_kind(status)
+    }
+
+    fn render_error(&self, error: &ErrorBody<'_>) -> Bytes {
+        render_error(error)
+    }
+
+    fn render_stream_error(&self, error: &ErrorBody<'_>) -> Bytes {
+        render_stream_error(error)
+    }
+
+    fn render_model(&self, model: &ModelEntry<'_>) -> Bytes {
+        render_model(model)
+    }
+
+    fn render_model_list(&self, models: &[ModelEntry<'_>]) -> Bytes {
+        render_model_list(models)
+    }
+
+    fn token_count(&self) -> Option<&'static dyn TokenCount> {
+        Some(&token_count::Format)
+    }
+
+    fn encode_token_count(&self, tokens: u64) -> Vec<u8> {
+        token_count::encode(tokens)
+    }
+
+    fn embeddings(&self) -> Option<&'static dyn Embeddings> {
+        Some(&embeddings::Format)
+    }
+}

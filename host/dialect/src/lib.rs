@@ -1,40 +1,43 @@
-//! Wire dialects of LLM APIs: what the host acts on is read, all other bytes are left alone. Nothing
-//! here waits, reads a clock or does I/O, and no input, however hostile, makes it panic.
+//! Wire dialects of LLM APIs. Nothing here waits, reads a clock or does I/O, and no input makes it panic.
 //!
-//! [`json`] finds and patches values inside a text without building a tree, [`sse`] cuts a stream
-//! into events, and each dialect is a module of its own. What the host acts on without translating
-//! stands at the root: [`RequestHead`], [`BodyCheck`], [`EventClass`], [`Usage`], [`ProviderError`],
-//! [`ErrorBody`]. What any two dialects are translated through is in [`ir`].
+//! [`json`] finds and patches values inside a text without building a tree; [`sse`] splits a stream
+//! into events. Each dialect has a module of its own, with the same files in each, and implements
+//! [`Codec`]; [`Dialect::codec`] returns it. Dialects are translated through the common form in [`ir`].
 
-pub mod anthropic;
 pub mod embed;
-pub mod gemini;
 pub mod ir;
 pub mod json;
-pub mod openai_chat;
-pub mod openai_completions;
-pub mod openai_responses;
 pub mod sse;
 
+mod anthropic;
 mod body_check;
+mod codec;
 mod error_body;
 mod estimate;
 mod event_class;
+mod gemini;
+mod openai_chat;
+mod openai_completions;
+mod openai_responses;
 mod provider_error;
 mod request_head;
+mod stream;
 mod thinking;
 mod translate;
 mod translated_request;
 mod usage;
 
 pub use body_check::BodyCheck;
+pub use codec::{Codec, Embeddings, ModelEntry, TokenCount};
 pub use error_body::{CooldownBody, ErrorBody};
 pub use estimate::estimate_tokens;
 pub use event_class::EventClass;
+pub use gemini::ArrayWriter;
 pub use provider_error::ProviderError;
 pub use request_head::{MODEL_BYTES_MAX, RequestError, RequestHead};
-pub use thinking::Thinking;
-pub use translate::{Observer, Translator, translate_error};
+pub use stream::Observer;
+pub use thinking::{BodyEdit, Thinking};
+pub use translate::{Translator, translate_error};
 pub use translated_request::{TranslatedRequest, TranslationInput};
 pub use usage::Usage;
 
@@ -76,7 +79,19 @@ impl Dialect {
         }
     }
 
-    /// The dialect of that name; none if there is no such dialect.
+    /// The codec of this dialect.
+    #[must_use]
+    pub fn codec(self) -> &'static dyn Codec {
+        match self {
+            Self::AnthropicMessages => &anthropic::Anthropic,
+            Self::Gemini => &gemini::Gemini,
+            Self::OpenaiChat => &openai_chat::OpenaiChat,
+            Self::OpenaiCompletions => &openai_completions::OpenaiCompletions,
+            Self::OpenaiResponses => &openai_responses::OpenaiResponses,
+        }
+    }
+
+    /// The dialect of that name; `None` if there is no such dialect.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|dialect| dialect.name() == name)

@@ -2,7 +2,7 @@
 //! offer them really send them.
 
 mod citations;
-pub mod embeddings;
+pub(crate) mod embeddings;
 mod error;
 #[cfg(test)]
 pub(crate) mod json_strategy;
@@ -15,11 +15,13 @@ mod stream;
 mod tools;
 mod usage;
 
-pub use error::{error_kind, render_error, render_stream_error};
-pub use models::{model, model_list};
-pub use request::{decode_request, encode_request};
-pub use response::{check_body, decode_response, encode_response};
-pub use stream::{StreamObserver, decoder, encoder};
+pub(crate) use error::{error_kind, render_error, render_stream_error};
+pub(crate) use models::{render_model, render_model_list};
+use request::{decode_request, encode_request};
+use response::encode_response;
+pub(crate) use response::{check_body, decode_response};
+use stream::encoder;
+pub(crate) use stream::{StreamObserver, decoder, observer};
 
 // The text completions, OpenAI's older API, share these.
 pub(crate) use request::decode::{decode_sampling, decode_stop, include_usage, reject_multiple};
@@ -27,7 +29,106 @@ pub(crate) use request::encode::{encode_sampling, encode_stop};
 pub(crate) use stream::writer::{error_body, frame};
 pub(crate) use usage::encode as encode_usage;
 
-use crate::Dialect;
+use bytes::Bytes;
+
+use crate::codec::{Codec, Embeddings, ModelEntry};
+use crate::ir::{
+    EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
+    TranslationReport,
+};
+use crate::stream::Observer;
+use crate::thinking::{BodyEdit, Thinking};
+use crate::{BodyCheck, Dialect, ErrorBody, RequestHead};
 
 /// The dialect of this module.
 const DIALECT: Dialect = Dialect::OpenaiChat;
+
+/// The codec of chat completions.
+pub(crate) struct OpenaiChat;
+
+impl Codec for OpenaiChat {
+    fn decode_request(
+        &self,
+        body: &[u8],
+        head: &RequestHead<'_>,
+        report: &mut TranslationReport,
+    ) -> Result<Request, TranslationError> {
+        decode_request(body, head, report)
+    }
+
+    fn encode_request(
+        &self,
+        request: &Request,
+        report: &mut TranslationReport,
+    ) -> Result<Vec<u8>, TranslationError> {
+        encode_request(request, report)
+    }
+
+    fn edit_thinking(
+        &self,
+        thinking: Thinking,
+        _model: &str,
+        edit: &mut BodyEdit,
+        report: &mut TranslationReport,
+    ) -> Result<(), TranslationError> {
+        reasoning::edit_thinking(thinking, edit, report)
+    }
+
+    fn shows_reasoning(&self) -> bool {
+        // Chats have no member for it. Providers whose chats have reasoning always send it (DeepSeek, vLLM,
+        // OpenRouter).
+        true
+    }
+
+    fn check_body(&self, body: &[u8]) -> BodyCheck {
+        check_body(body)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<Response, Malformed> {
+        decode_response(body)
+    }
+
+    fn encode_response(&self, response: &Response, context: &ResponseContext) -> Vec<u8> {
+        encode_response(response, context)
+    }
+
+    fn observer(&self) -> Box<dyn Observer> {
+        observer()
+    }
+
+    fn decoder(&self) -> Box<dyn EventDecoder> {
+        decoder()
+    }
+
+    fn encoder(&self, context: ResponseContext) -> Box<dyn EventEncoder> {
+        encoder(context)
+    }
+
+    fn missing_terminator(&self) -> Option<&'static [u8]> {
+        Some(b"data: [DONE]\n\n")
+    }
+
+    fn error_kind(&self, status: u16) -> (&'static str, Option<&'static str>) {
+        error_kind(status)
+    }
+
+    fn render_error(&self, error: &ErrorBody<'_>) -> Bytes {
+        render_error(error)
+    }
+
+    fn render_stream_error(&self, error: &ErrorBody<'_>) -> Bytes {
+        render_stream_error(error)
+    }
+
+    fn render_model(&self, model: &ModelEntry<'_>) -> Bytes {
+        render_model(model)
+    }
+
+    fn render_model_list(&self, models: &[ModelEntry<'_>]) -> Bytes {
+        render_model_list(models)
+    }
+
+    fn embeddings(&self) -> Option<&'static dyn Embeddings> {
+        Some(&embeddings::Format)
+    }
+}

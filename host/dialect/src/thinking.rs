@@ -3,13 +3,8 @@
 
 mod body_edit;
 
-use bytes::Bytes;
-
 use crate::ir::{Effort, Reasoning, TranslationError, TranslationReport};
-use crate::json::{self, Patch};
-use crate::{Dialect, anthropic, gemini};
-
-pub(crate) use body_edit::BodyEdit;
+pub use body_edit::BodyEdit;
 
 /// What a suffix asks for. It wins over what the body says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,65 +59,11 @@ impl Thinking {
         }
     }
 
-    /// What changes a client's request for content so that it asks for this, by the provider's name of
-    /// the model without its suffix.
+    /// Sets the member at `pointer` to the effort; removes it for [`Self::Auto`].
     ///
     /// # Errors
-    /// If the body is not what its dialect says where that has to be known.
-    pub fn patches(
-        self,
-        dialect: Dialect,
-        (model, body): (&str, &[u8]),
-        report: &mut TranslationReport,
-    ) -> Result<Vec<Patch>, TranslationError> {
-        let mut edit = BodyEdit::read(body)?;
-        match dialect {
-            Dialect::AnthropicMessages => {
-                anthropic::apply_thinking(self, model, &mut edit, report)?;
-            }
-            Dialect::Gemini => gemini::apply_thinking(self, model, &mut edit, report)?,
-            Dialect::OpenaiChat => {
-                // OpenAI's own member first, then what OpenRouter has beside it.
-                self.write_effort("/reasoning_effort", &mut edit, report)?;
-                for name in ["effort", "max_tokens", "enabled"] {
-                    edit.remove(&format!("/reasoning/{name}"));
-                }
-            }
-            Dialect::OpenaiCompletions if self == Self::Auto => {}
-            Dialect::OpenaiCompletions => {
-                report.warn(
-                    SUFFIX_FIELD,
-                    "changed: text completions cannot be told to think",
-                );
-            }
-            Dialect::OpenaiResponses => {
-                self.write_effort("/reasoning/effort", &mut edit, report)?;
-            }
-        }
-        Ok(edit.into_patches())
-    }
-
-    /// A client's request for content, changed so that it asks for this.
-    ///
-    /// # Errors
-    /// As [`Self::patches`], or if a member that has to change is there twice.
-    pub fn apply(
-        self,
-        dialect: Dialect,
-        (model, body): (&str, &Bytes),
-        report: &mut TranslationReport,
-    ) -> Result<Bytes, TranslationError> {
-        let patches = self.patches(dialect, (model, body), report)?;
-        json::apply(body, &patches).map_err(|error| {
-            let what = match std::error::Error::source(&error) {
-                Some(source) => source.to_string(),
-                None => error.to_string(),
-            };
-            TranslationError::new("", what)
-        })
-    }
-
-    fn write_effort(
+    /// As [`BodyEdit::set`].
+    pub(crate) fn write_effort(
         self,
         pointer: &str,
         edit: &mut BodyEdit,
@@ -151,7 +92,7 @@ pub(crate) fn warn_suffix(of_suffix: TranslationReport, report: &mut Translation
 }
 
 /// Where the suffix stands.
-const SUFFIX_FIELD: &str = "model";
+pub(crate) const SUFFIX_FIELD: &str = "model";
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use crate::embed::EmbedRequest;
 use crate::ir::{
     Effort, Malformed, Request, ResponseContext, TranslationError, TranslationReport, Warning,
 };
-use crate::{Dialect, RequestHead, Thinking, Translator, anthropic, gemini};
+use crate::{Dialect, RequestHead, Thinking, Translator};
 
 /// A client's request in a provider's dialect.
 #[derive(Clone, Debug)]
@@ -61,9 +61,11 @@ impl TranslatedRequest {
         to: Dialect,
     ) -> Result<Self, TranslationError> {
         let mut report = TranslationReport::default();
-        let mut decoded = source
-            .dialect
-            .decode_request(source.body, source.head, &mut report)?;
+        let mut decoded =
+            source
+                .dialect
+                .codec()
+                .decode_request(source.body, source.head, &mut report)?;
         // Only the answer repeats it, and it may be most of a small request.
         let echo = std::mem::take(&mut decoded.echo);
         let response_context = ResponseContext {
@@ -76,7 +78,7 @@ impl TranslatedRequest {
         }
         show_reasoning(source.dialect, &mut decoded);
         let client_losses = report.warnings().len();
-        let body = to.encode_request(&decoded, &mut report)?;
+        let body = to.codec().encode_request(&decoded, &mut report)?;
         Ok(Self {
             body: body.into(),
             losses: report.warnings().len() - client_losses,
@@ -96,20 +98,15 @@ impl TranslatedRequest {
         to: Dialect,
     ) -> Result<Self, TranslationError> {
         let mut report = TranslationReport::default();
-        let mut decoded = source
-            .dialect
-            .decode_request(source.body, source.head, &mut report)?;
+        let mut decoded =
+            source
+                .dialect
+                .codec()
+                .decode_request(source.body, source.head, &mut report)?;
         source.model.clone_into(&mut decoded.model);
-        let body = match to {
-            Dialect::AnthropicMessages => anthropic::encode_count_request(&decoded, &mut report)?,
-            Dialect::Gemini => gemini::encode_count_request(&decoded, &mut report)?,
-            Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiResponses => {
-                return Err(TranslationError::new(
-                    "",
-                    "the provider's dialect counts no tokens",
-                ));
-            }
-        };
+        let format = to.codec().token_count();
+        let format = format.ok_or_else(|| TranslationError::new("", NO_TOKEN_COUNT))?;
+        let body = format.encode_request(&decoded, &mut report)?;
         Ok(Self {
             body: body.into(),
             losses: report.warnings().len(),
@@ -129,22 +126,13 @@ impl TranslatedRequest {
         to: Dialect,
     ) -> Result<Self, TranslationError> {
         let mut report = TranslationReport::default();
-        let (body, head) = (source.body, source.head);
-        let mut decoded = match source.dialect {
-            Dialect::Gemini => gemini::embeddings::decode_request(body, head, &mut report)?,
-            Dialect::OpenaiChat => {
-                crate::openai_chat::embeddings::decode_request(body, head, &mut report)?
-            }
-            _ => return Err(TranslationError::new("", NO_EMBEDDINGS)),
-        };
+        let formats = source.dialect.codec().embeddings();
+        let (from, into) = formats
+            .zip(to.codec().embeddings())
+            .ok_or_else(|| TranslationError::new("", NO_EMBEDDINGS))?;
+        let mut decoded = from.decode_request(source.body, source.head, &mut report)?;
         source.model.clone_into(&mut decoded.model);
-        let body = match to {
-            Dialect::Gemini => gemini::embeddings::encode_request(&decoded, &mut report)?,
-            Dialect::OpenaiChat => {
-                crate::openai_chat::embeddings::encode_request(&decoded, &mut report)
-            }
-            _ => return Err(TranslationError::new("", NO_EMBEDDINGS)),
-        };
+        let body = into.encode_request(&decoded, &mut report)?;
         Ok(Self {
             body: body.into(),
             losses: report.warnings().len(),
@@ -160,25 +148,23 @@ impl TranslatedRequest {
     /// # Errors
     /// If it is no such answer.
     pub fn translate_response(&self, body: &[u8]) -> Result<Vec<u8>, Malformed> {
+        let (client, provider) = (self.from.codec(), self.to.codec());
         match &self.response_kind {
-            ResponseKind::Content(response_context) => {
-                let response = self.to.decode_response(body)?;
-                Ok(self.from.encode_response(&response, response_context))
+            ResponseKind::Content(context) => {
+                let response = provider.decode_response(body)?;
+                Ok(client.encode_response(&response, context))
             }
             ResponseKind::TokenCount => {
-                let count = self.to.decode_count(body);
+                let format = provider.token_count();
+                let count = format.and_then(|format| format.decode_response(body));
                 let count = count.ok_or(Malformed("it is no count of tokens"))?;
-                Ok(self.from.encode_count(count))
+                Ok(client.encode_token_count(count))
             }
             ResponseKind::Embeddings(request) => {
-                let response = match self.to {
-                    Dialect::Gemini => gemini::embeddings::decode_response(body)?,
-                    _ => crate::openai_chat::embeddings::decode_response(body)?,
-                };
-                Ok(match self.from {
-                    Dialect::Gemini => gemini::embeddings::encode_response(&response, request),
-                    _ => crate::openai_chat::embeddings::encode_response(&response, request),
-                })
+                let formats = client.embeddings().zip(provider.embeddings());
+                let (from, into) = formats.ok_or(Malformed(NO_EMBEDDINGS))?;
+                let response = into.decode_response(body)?;
+                Ok(from.encode_response(&response, request))
             }
         }
     }
@@ -196,10 +182,9 @@ impl TranslatedRequest {
     }
 }
 
-/// Chats have no word for whether thoughts are to be shown: whoever asks for them gets them, as the
-/// providers that have thoughts in their chats do (DeepSeek, vLLM, OpenRouter).
+/// Asks for the reasoning where the client's dialect shows it by default.
 fn show_reasoning(from: Dialect, request: &mut Request) {
-    if from == Dialect::OpenaiChat
+    if from.codec().shows_reasoning()
         && let Some(reasoning) = &mut request.reasoning
         && reasoning.effort != Some(Effort::None)
     {
@@ -207,4 +192,5 @@ fn show_reasoning(from: Dialect, request: &mut Request) {
     }
 }
 
+const NO_TOKEN_COUNT: &str = "the provider's dialect counts no tokens";
 const NO_EMBEDDINGS: &str = "the provider's dialect has no vectors of texts";

@@ -28,7 +28,7 @@ impl Relay {
             source,
             reader,
             dialect,
-            watch: dialect.observer(),
+            watch: dialect.codec().observer(),
             committed: false,
             done: false,
         }
@@ -127,7 +127,7 @@ impl Relay {
             return Err(StreamError::ended_early());
         }
         let rest = Some(rest).filter(|rest| is_valid && !rest.is_empty());
-        match (self.dialect.missing_terminator(), self.done) {
+        match (self.dialect.codec().missing_terminator(), self.done) {
             (Some(end), false) => {
                 // What the provider did not end itself is ended first.
                 out.extend(rest.map(|rest| Bytes::from([&rest[..], b"\n\n"].concat())));

@@ -193,7 +193,7 @@ impl TranslatedCall {
         framing: StreamFraming,
     ) -> Result<BufferedBody, StreamError> {
         let usage = self.check_body(body)?;
-        let response = self.upstream_dialect.decode_response(body);
+        let response = self.upstream_dialect.codec().decode_response(body);
         let response =
             response.map_err(|error| StreamError::invalid_response(&error.to_string()))?;
         let mut writer = self.writer(framing);
@@ -208,7 +208,7 @@ impl TranslatedCall {
     /// What a whole answer with a good status is worth; what it cost, if it is worth anything.
     fn check_body(&self, body: &[u8]) -> Result<Option<Usage>, StreamError> {
         let check = match self.operation {
-            Operation::Generate => self.upstream_dialect.check_body(body),
+            Operation::Generate => self.upstream_dialect.codec().check_body(body),
             Operation::CountTokens | Operation::Embed(_) => check_object(body),
         };
         match check {
@@ -233,10 +233,7 @@ fn check_object(body: &[u8]) -> BodyCheck {
         return BodyCheck::Error(error);
     }
     match serde_json::from_slice::<&serde_json::value::RawValue>(body) {
-        Ok(raw) if raw.get().starts_with('{') => BodyCheck::Complete {
-            usage: None,
-            finish_reason: None,
-        },
+        Ok(raw) if raw.get().starts_with('{') => BodyCheck::Complete { usage: None },
         _ => BodyCheck::Malformed,
     }
 }

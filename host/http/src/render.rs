@@ -151,7 +151,7 @@ pub(crate) fn gateway_error(
     dialect: Dialect,
     id: &Arc<str>,
 ) -> Response<Body> {
-    let (kind, code) = dialect.error_kind(error.status.as_u16());
+    let (kind, code) = dialect.codec().error_kind(error.status.as_u16());
     let wait = error.retry_after_seconds().unwrap_or_default();
     let text = humantime::format_duration(Duration::from_secs(wait)).to_string();
     let cooldown = error.cooldown.map(|(model, provider)| CooldownBody {
@@ -160,7 +160,7 @@ pub(crate) fn gateway_error(
         reset_time: &text,
         reset_seconds: wait,
     });
-    let body = dialect.render_error(&ErrorBody {
+    let body = dialect.codec().render_error(&ErrorBody {
         message: error.message,
         kind,
         code: error.code.or(code),

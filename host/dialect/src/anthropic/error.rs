@@ -9,14 +9,14 @@ use crate::ErrorBody;
 /// (<https://platform.claude.com/docs/en/api/errors>). A finer word stands where its SDKs look for one, in
 /// `details.error_code`; the member at fault, and where the model cools how long, stand beside.
 #[must_use]
-pub fn render_error(error: &ErrorBody<'_>) -> Bytes {
+pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
     envelope(error).to_string().into()
 }
 
 /// An error inside a stream: an event named `error` with the same object as [`render_error`]'s. The
 /// SDKs raise on it by its name and stop reading; nothing follows it.
 #[must_use]
-pub fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
+pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     let mut out = Vec::new();
     crate::sse::write_event("error", envelope(error).to_string().as_bytes(), &mut out);
     out.into()
@@ -25,7 +25,7 @@ pub fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
 /// The `type` that goes with a status, for errors that Jackfield makes; from the API's page on errors.
 /// There are no finer words that would be true here.
 #[must_use]
-pub const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
+pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
     let kind = match status {
         401 => "authentication_error",
         402 => "billing_error",
@@ -63,7 +63,7 @@ fn envelope(error: &ErrorBody<'_>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anthropic::StreamObserver;
+    use crate::anthropic::observer;
     use crate::sse::{SseError, SseReader};
     use crate::{CooldownBody, EventClass, ProviderError};
 
@@ -112,7 +112,7 @@ mod tests {
             code: None,
             param: None,
         };
-        let class = StreamObserver::new().observe(event.name(), &event.data);
+        let class = observer().observe(event.name(), &event.data);
         assert_eq!(class, EventClass::Error(error));
         Ok(())
     }

@@ -1,39 +1,61 @@
 //! The list of models.
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
 
-/// The answer to `GET /v1/models`, all on one page: for each model its name and its owner, of whom this
-/// API says nothing; `created` is in seconds since the Unix epoch.
-#[must_use]
-pub fn model_list<'a>(names: impl Iterator<Item = (&'a str, &'a str)>, created: u64) -> Bytes {
-    let data: Vec<Value> = names.map(|(name, _)| model_json(name, created)).collect();
-    let id = |model: Option<&Value>| model.map_or(Value::Null, |model| model["id"].clone());
-    let (first_id, last_id) = (id(data.first()), id(data.last()));
-    json!({"data": data, "has_more": false, "first_id": first_id, "last_id": last_id})
-        .to_string()
-        .into()
+use crate::codec::ModelEntry;
+use crate::json::to_vec;
+
+/// The response to `GET /v1/models`, all on one page.
+pub(crate) fn render_model_list(models: &[ModelEntry<'_>]) -> Bytes {
+    let list = ModelList {
+        data: models.iter().map(Model::from).collect(),
+        has_more: false,
+        first_id: models.first().map(|model| model.name),
+        last_id: models.last().map(|model| model.name),
+    };
+    to_vec(&list).into()
 }
 
-/// The answer to `GET /v1/models/{name}`.
-#[must_use]
-pub fn model(name: &str, _owned_by: &str, created: u64) -> Bytes {
-    model_json(name, created).to_string().into()
+/// The response to `GET /v1/models/{name}`.
+pub(crate) fn render_model(model: &ModelEntry<'_>) -> Bytes {
+    to_vec(&Model::from(model)).into()
 }
 
-fn model_json(name: &str, created: u64) -> Value {
-    json!({
-        "type": "model",
-        "id": name,
-        "display_name": name,
-        "created_at": rfc3339(created),
-        "lifecycle": "active",
-    })
+#[derive(Serialize)]
+struct ModelList<'a> {
+    data: Vec<Model<'a>>,
+    has_more: bool,
+    first_id: Option<&'a str>,
+    last_id: Option<&'a str>,
 }
 
-/// A moment as RFC 3339 has it, in UTC.
+/// A model. The API has no member for the owner.
+#[derive(Serialize)]
+struct Model<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: &'a str,
+    display_name: &'a str,
+    created_at: String,
+    lifecycle: &'static str,
+}
+
+impl<'a> From<&ModelEntry<'a>> for Model<'a> {
+    fn from(model: &ModelEntry<'a>) -> Self {
+        Self {
+            kind: "model",
+            id: model.name,
+            display_name: model.name,
+            created_at: rfc3339(model.created),
+            lifecycle: "active",
+        }
+    }
+}
+
+/// Formats seconds since the Unix epoch as RFC 3339, in UTC.
 fn rfc3339(seconds: u64) -> String {
-    // Beyond the year 9999 there is no such spelling.
+    // RFC 3339 has four digits for the year.
     let seconds = seconds.min(253_402_300_799);
     let (day, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date(day);
@@ -65,12 +87,16 @@ mod tests {
     #[test]
     fn renders_model_list() {
         let one = r#"{"type":"model","id":"a","display_name":"a","created_at":"2001-09-09T01:46:40Z","lifecycle":"active"}"#;
-        let created = 1_000_000_000;
-        assert_eq!(model("a", "x", created), one);
+        let entry = ModelEntry {
+            name: "a",
+            owner: "x",
+            created: 1_000_000_000,
+        };
+        assert_eq!(render_model(&entry), one);
         let list = format!(r#"{{"data":[{one}],"has_more":false,"first_id":"a","last_id":"a"}}"#);
-        assert_eq!(model_list([("a", "x")].into_iter(), created), list);
+        assert_eq!(render_model_list(&[entry]), list);
         assert_eq!(
-            model_list(std::iter::empty(), 0),
+            render_model_list(&[]),
             r#"{"data":[],"has_more":false,"first_id":null,"last_id":null}"#
         );
     }

@@ -1,9 +1,17 @@
-//! Streams: a provider's is observed or decoded, a client's is encoded.
+//! Streams: a provider's is watched or decoded, a client's is encoded.
 
-mod observer;
 mod reader;
 mod writer;
 
-pub use observer::StreamObserver;
-pub use reader::decoder;
-pub use writer::encoder;
+pub(super) use writer::encoder;
+
+use crate::ir::EventDecoder;
+use crate::stream::{Decoding, Observer, Watching};
+
+pub(super) fn observer() -> Box<dyn Observer> {
+    Box::new(Watching::<reader::Reader>::default())
+}
+
+pub(super) fn decoder() -> Box<dyn EventDecoder> {
+    Box::new(Decoding::<reader::Reader>::default())
+}

@@ -4,16 +4,47 @@
 use serde_json::{Map, Value, json};
 
 use crate::RequestHead;
+use crate::codec::Embeddings;
 use crate::embed::{EmbedRequest, EmbedResponse, Encoding};
 use crate::gemini::request::members::{body as members_of, nested, object};
 use crate::ir::{Malformed, ObjectReader, TranslationError, TranslationReport};
+
+/// The format of embeddings.
+pub(super) struct Format;
+
+impl Embeddings for Format {
+    fn decode_request(
+        &self,
+        body: &[u8],
+        head: &RequestHead<'_>,
+        report: &mut TranslationReport,
+    ) -> Result<EmbedRequest, TranslationError> {
+        decode_request(body, head, report)
+    }
+
+    fn encode_request(
+        &self,
+        request: &EmbedRequest,
+        report: &mut TranslationReport,
+    ) -> Result<Vec<u8>, TranslationError> {
+        encode_request(request, report)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<EmbedResponse, Malformed> {
+        decode_response(body)
+    }
+
+    fn encode_response(&self, response: &EmbedResponse, request: &EmbedRequest) -> Vec<u8> {
+        encode_response(response, request)
+    }
+}
 
 /// Reads a client's request of either form: one with `fixtures` is a batch.
 ///
 /// # Errors
 /// If it is not what the API documents, has something but text in it, or a batch whose items ask for
 /// different things.
-pub fn decode_request(
+fn decode_request(
     body: &[u8],
     head: &RequestHead<'_>,
     report: &mut TranslationReport,
@@ -133,7 +164,7 @@ fn content_text(
 ///
 /// # Errors
 /// If there are more texts than the API takes at once.
-pub fn encode_request(
+fn encode_request(
     request: &EmbedRequest,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {
@@ -172,7 +203,7 @@ pub fn encode_request(
 ///
 /// # Errors
 /// If it is none.
-pub fn decode_response(body: &[u8]) -> Result<EmbedResponse, Malformed> {
+fn decode_response(body: &[u8]) -> Result<EmbedResponse, Malformed> {
     let value: Value =
         serde_json::from_slice(body).map_err(|_| Malformed("the answer is not JSON"))?;
     let vectors = match (value.get("embeddings"), value.get("embedding")) {
@@ -190,8 +221,7 @@ pub fn decode_response(body: &[u8]) -> Result<EmbedResponse, Malformed> {
 }
 
 /// Writes an answer to a client that asked `request`, in the form that goes with it.
-#[must_use]
-pub fn encode_response(response: &EmbedResponse, request: &EmbedRequest) -> Vec<u8> {
+fn encode_response(response: &EmbedResponse, request: &EmbedRequest) -> Vec<u8> {
     let mut items = response
         .vectors
         .iter()

@@ -11,14 +11,14 @@ use crate::{ErrorBody, ProviderError};
 /// at fault and the time to wait stand in details of the types that Google has for them; where the
 /// model cools, the members that Jackfield has in every dialect stand beside.
 #[must_use]
-pub fn render_error(error: &ErrorBody<'_>) -> Bytes {
+pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
     to_vec(&envelope(error)).into()
 }
 
 /// An error inside a stream: one event without a name, whose data is the same object as
 /// [`render_error`]'s. Google's clients raise on the `error` member of any event.
 #[must_use]
-pub fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
+pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     let mut out = Vec::new();
     crate::sse::write_event("", &to_vec(&envelope(error)), &mut out);
     out.into()
@@ -27,7 +27,7 @@ pub fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
 /// The `status` that goes with a status of HTTP, and that status in digits: the API repeats it in `code`.
 /// From `google.rpc.Code` and <https://ai.google.dev/gemini-api/docs/troubleshooting>.
 #[must_use]
-pub const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
+pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
     match status {
         401 => ("UNAUTHENTICATED", Some("401")),
         402 => ("FAILED_PRECONDITION", Some("402")),

@@ -1,35 +1,50 @@
 //! The list of models.
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
 
+use crate::codec::ModelEntry;
 use crate::json::to_vec;
 
-/// The answer to `GET /v1beta/models`, from each model's name and its owner. The API has no word for an
-/// owner; it stands in the description.
-#[must_use]
-pub fn model_list<'a>(names: impl Iterator<Item = (&'a str, &'a str)>) -> Bytes {
-    let models: Vec<Value> = names.map(|(name, owner)| model_json(name, owner)).collect();
-    to_vec(&json!({"models": models})).into()
+/// The response to `GET /v1beta/models`.
+pub(crate) fn render_model_list(models: &[ModelEntry<'_>]) -> Bytes {
+    let models = models.iter().map(Model::from).collect();
+    to_vec(&ModelList { models }).into()
 }
 
-/// The answer to `GET /v1beta/models/{name}`.
-#[must_use]
-pub fn model(name: &str, owner: &str) -> Bytes {
-    to_vec(&model_json(name, owner)).into()
+/// The response to `GET /v1beta/models/{name}`.
+pub(crate) fn render_model(model: &ModelEntry<'_>) -> Bytes {
+    to_vec(&Model::from(model)).into()
 }
 
-fn model_json(name: &str, owner: &str) -> Value {
-    json!({
-        "name": format!("models/{name}"),
-        "displayName": name,
-        "description": format!("Served by {owner}."),
-        "supportedGenerationMethods": GENERATION_METHODS,
-    })
+#[derive(Serialize)]
+struct ModelList<'a> {
+    models: Vec<Model<'a>>,
 }
 
-/// What can be asked of a model: a name may stand for any kind of them.
-const GENERATION_METHODS: [&str; 5] = [
+/// A model. The API has no member for the owner, so the description names it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Model<'a> {
+    name: String,
+    display_name: &'a str,
+    description: String,
+    supported_generation_methods: &'static [&'static str],
+}
+
+impl<'a> From<&ModelEntry<'a>> for Model<'a> {
+    fn from(model: &ModelEntry<'a>) -> Self {
+        Self {
+            name: format!("models/{}", model.name),
+            display_name: model.name,
+            description: format!("Served by {}.", model.owner),
+            supported_generation_methods: GENERATION_METHODS,
+        }
+    }
+}
+
+/// All methods of the API: Jackfield does not know which of them a model supports.
+const GENERATION_METHODS: &[&str] = &[
     "generateContent",
     "streamGenerateContent",
     "countTokens",

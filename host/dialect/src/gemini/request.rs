@@ -4,5 +4,5 @@ pub(super) mod decode;
 pub(super) mod encode;
 pub(super) mod members;
 
-pub use decode::decode_request;
-pub use encode::encode_request;
+pub(super) use decode::decode_request;
+pub(super) use encode::encode_request;

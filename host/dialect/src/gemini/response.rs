@@ -6,6 +6,6 @@ pub(super) mod decode;
 pub(super) mod encode;
 pub(super) mod finish_reason;
 
-pub use check::check_body;
-pub use decode::decode_response;
-pub use encode::encode_response;
+pub(super) use check::check_body;
+pub(super) use decode::decode_response;
+pub(super) use encode::encode_response;

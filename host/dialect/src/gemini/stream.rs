@@ -6,6 +6,12 @@ pub(super) mod reader;
 mod writer;
 
 pub use array_writer::ArrayWriter;
-pub use observer::StreamObserver;
-pub use reader::decoder;
-pub use writer::encoder;
+pub(crate) use observer::StreamObserver;
+pub(super) use reader::decoder;
+pub(super) use writer::encoder;
+
+use crate::stream::Observer;
+
+pub(crate) fn observer() -> Box<dyn Observer> {
+    Box::new(StreamObserver::new())
+}

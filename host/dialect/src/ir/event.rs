@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::part::{Citation, Part};
 use super::response::FinishReason;
 use super::signature::Signature;
-use crate::{ProviderError, Usage};
+use crate::{EventClass, ProviderError, Usage};
 
 /// One event of a streamed answer.
 ///
@@ -108,17 +108,24 @@ pub struct Frame {
 /// Reads the events of one provider's stream. It holds a few words and what is open, however long
 /// the stream is.
 pub trait EventDecoder: Send {
-    /// Reads one server-sent event.
+    /// Reads one server-sent event, appends its events to `out`, and classifies it.
     ///
     /// # Errors
-    /// If it is not what the dialect says an event is, or comes where none may. The decoder is of no
-    /// use then.
-    fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed>;
+    /// If it is not a valid event of the dialect. The decoder must not be used after that.
+    fn event(
+        &mut self,
+        name: &str,
+        data: &[u8],
+        out: &mut Vec<Event>,
+    ) -> Result<EventClass, Malformed>;
 
-    /// Says that the provider's stream has ended, whether or not it said so itself. If it had told why
-    /// the answer ends, what it forgot after that is made up, `Done` at last; if it had not, there is
-    /// no `Done`, and the stream was cut off.
+    /// Ends the stream, whether or not the provider sent its last event. After a finish reason, missing
+    /// trailing events are synthesized, [`Event::Done`] at last; otherwise the stream was truncated, and
+    /// there is no `Done`.
     fn finish(&mut self, out: &mut Vec<Event>);
+
+    /// Whether there was any content. A stream that completes without is an empty response.
+    fn has_content(&self) -> bool;
 }
 
 /// Writes the events of one client's stream.

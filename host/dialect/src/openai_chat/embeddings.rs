@@ -5,14 +5,45 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::RequestHead;
+use crate::codec::Embeddings;
 use crate::embed::{EmbedRequest, EmbedResponse, Encoding};
 use crate::ir::{Malformed, ObjectReader, TranslationError, TranslationReport};
+
+/// The format of embeddings.
+pub(super) struct Format;
+
+impl Embeddings for Format {
+    fn decode_request(
+        &self,
+        body: &[u8],
+        head: &RequestHead<'_>,
+        report: &mut TranslationReport,
+    ) -> Result<EmbedRequest, TranslationError> {
+        decode_request(body, head, report)
+    }
+
+    fn encode_request(
+        &self,
+        request: &EmbedRequest,
+        report: &mut TranslationReport,
+    ) -> Result<Vec<u8>, TranslationError> {
+        Ok(encode_request(request, report))
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<EmbedResponse, Malformed> {
+        decode_response(body)
+    }
+
+    fn encode_response(&self, response: &EmbedResponse, request: &EmbedRequest) -> Vec<u8> {
+        encode_response(response, request)
+    }
+}
 
 /// Reads a client's request.
 ///
 /// # Errors
 /// If it is not what the API documents, or has tokens in place of texts.
-pub fn decode_request(
+fn decode_request(
     body: &[u8],
     head: &RequestHead<'_>,
     report: &mut TranslationReport,
@@ -64,8 +95,7 @@ fn decode_texts(items: Vec<Value>) -> Result<Vec<String>, TranslationError> {
 
 /// Writes a request to a provider. It always asks for numbers: not every provider of this API knows
 /// another spelling.
-#[must_use]
-pub fn encode_request(request: &EmbedRequest, report: &mut TranslationReport) -> Vec<u8> {
+fn encode_request(request: &EmbedRequest, report: &mut TranslationReport) -> Vec<u8> {
     let mut body = Map::new();
     body.insert("model".to_owned(), request.model.as_str().into());
     body.insert("input".to_owned(), json!(request.texts));
@@ -89,7 +119,7 @@ pub fn encode_request(request: &EmbedRequest, report: &mut TranslationReport) ->
 ///
 /// # Errors
 /// If it is none.
-pub fn decode_response(body: &[u8]) -> Result<EmbedResponse, Malformed> {
+fn decode_response(body: &[u8]) -> Result<EmbedResponse, Malformed> {
     let value: Value = serde_json::from_slice(body).map_err(|_| NOT_JSON)?;
     let items = value.get("data").and_then(Value::as_array);
     let items = items.ok_or(Malformed("the answer has no `data`"))?;
@@ -110,8 +140,7 @@ pub fn decode_response(body: &[u8]) -> Result<EmbedResponse, Malformed> {
 }
 
 /// Writes an answer to a client that asked `request`. Tokens that nobody counted are 0.
-#[must_use]
-pub fn encode_response(response: &EmbedResponse, request: &EmbedRequest) -> Vec<u8> {
+fn encode_response(response: &EmbedResponse, request: &EmbedRequest) -> Vec<u8> {
     let item = |(index, vector): (usize, &Vec<f32>)| {
         let embedding = match request.encoding {
             Encoding::Float => json!(vector),

@@ -9,7 +9,7 @@ use crate::{CooldownBody, ErrorBody};
 /// An error as OpenAI's API answers it: `{"error": {"message", "type", "param", "code"}}`, all four always
 /// there; where the model cools, how long stands beside them.
 #[must_use]
-pub fn render_error(error: &ErrorBody<'_>) -> Bytes {
+pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
     to_vec(&Envelope::of(error)).into()
 }
 
@@ -20,7 +20,7 @@ pub fn render_error(error: &ErrorBody<'_>) -> Bytes {
 /// No `[DONE]` follows. It says that the answer is whole, and a client that does not know of `error`
 /// members would believe it; without it such a client sees a stream that was cut off, which is true.
 #[must_use]
-pub fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
+pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     let body = to_vec(&Envelope::of(error));
     let mut out = Vec::with_capacity(body.len() + EVENT_FRAME_BYTES);
     crate::sse::write_event("", &body, &mut out);
@@ -33,7 +33,7 @@ pub fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
 /// words, from what the API answers: 401 with a wrong key and 404 with an unknown model are both an
 /// `invalid_request_error`. Clients choose their error class by the status alone.
 #[must_use]
-pub const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
+pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
     match status {
         401 => ("invalid_request_error", Some("invalid_api_key")),
         402 => ("insufficient_quota", Some("insufficient_quota")),

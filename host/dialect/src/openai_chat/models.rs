@@ -3,23 +3,21 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::codec::ModelEntry;
 use crate::json::to_vec;
 
-/// The answer to `GET /v1/models`: for each model its name and its owner; `created` is in seconds since
-/// the Unix epoch.
-#[must_use]
-pub fn model_list<'a>(names: impl Iterator<Item = (&'a str, &'a str)>, created: u64) -> Bytes {
-    to_vec(&ModelList {
+/// The response to `GET /v1/models`.
+pub(crate) fn render_model_list(models: &[ModelEntry<'_>]) -> Bytes {
+    let list = ModelList {
         object: "list",
-        data: names.map(|name| Model::of(name, created)).collect(),
-    })
-    .into()
+        data: models.iter().map(Model::from).collect(),
+    };
+    to_vec(&list).into()
 }
 
-/// The answer to `GET /v1/models/{id}`: one model of [`model_list`].
-#[must_use]
-pub fn model(name: &str, owner: &str, created: u64) -> Bytes {
-    to_vec(&Model::of((name, owner), created)).into()
+/// The response to `GET /v1/models/{id}`.
+pub(crate) fn render_model(model: &ModelEntry<'_>) -> Bytes {
+    to_vec(&Model::from(model)).into()
 }
 
 #[derive(Serialize)]
@@ -36,13 +34,13 @@ struct Model<'a> {
     owned_by: &'a str,
 }
 
-impl<'a> Model<'a> {
-    const fn of((id, owned_by): (&'a str, &'a str), created: u64) -> Self {
+impl<'a> From<&ModelEntry<'a>> for Model<'a> {
+    fn from(model: &ModelEntry<'a>) -> Self {
         Self {
-            id,
+            id: model.name,
             object: "model",
-            created,
-            owned_by,
+            created: model.created,
+            owned_by: model.owner,
         }
     }
 }
@@ -53,14 +51,16 @@ mod tests {
 
     #[test]
     fn renders_openai_model_list() {
-        let list = model_list([("a", "x"), ("b\"", "y")].into_iter(), 7);
+        let entry = |name, owner| ModelEntry {
+            name,
+            owner,
+            created: 7,
+        };
+        let list = render_model_list(&[entry("a", "x"), entry("b\"", "y")]);
         let expected = r#"{"object":"list","data":[{"id":"a","object":"model","created":7,"owned_by":"x"},{"id":"b\"","object":"model","created":7,"owned_by":"y"}]}"#;
         assert_eq!(list, expected);
         let one = r#"{"id":"a","object":"model","created":7,"owned_by":"x"}"#;
-        assert_eq!(model("a", "x", 7), one);
-        assert_eq!(
-            model_list(std::iter::empty(), 0),
-            r#"{"object":"list","data":[]}"#
-        );
+        assert_eq!(render_model(&entry("a", "x")), one);
+        assert_eq!(render_model_list(&[]), r#"{"object":"list","data":[]}"#);
     }
 }

@@ -5,7 +5,25 @@
 use serde_json::{Map, Value, json};
 
 use super::DIALECT;
-use crate::ir::{ReasoningPart, Signature};
+use crate::ir::{ReasoningPart, Signature, TranslationError, TranslationReport};
+use crate::thinking::{BodyEdit, Thinking};
+
+/// Edits a client's request so that it asks for `thinking`.
+///
+/// # Errors
+/// As [`BodyEdit::set`].
+pub(super) fn edit_thinking(
+    thinking: Thinking,
+    edit: &mut BodyEdit,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
+    // OpenAI's own member first, then OpenRouter's members beside it.
+    thinking.write_effort("/reasoning_effort", edit, report)?;
+    for name in ["effort", "max_tokens", "enabled"] {
+        edit.remove(&format!("/reasoning/{name}"));
+    }
+    Ok(())
+}
 
 /// The text of a message's or a delta's thoughts, by either name.
 pub(super) fn text_of(message: &Map<String, Value>) -> &str {

@@ -3,5 +3,5 @@
 pub(super) mod decode;
 pub(super) mod encode;
 
-pub use decode::decode_request;
-pub use encode::encode_request;
+pub(super) use decode::decode_request;
+pub(super) use encode::encode_request;

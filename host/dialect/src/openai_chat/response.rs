@@ -9,6 +9,6 @@ pub(super) mod message;
 #[cfg(test)]
 mod tests;
 
-pub use check::check_body;
-pub use decode::decode_response;
-pub use encode::encode_response;
+pub(crate) use check::check_body;
+pub(crate) use decode::decode_response;
+pub(super) use encode::encode_response;

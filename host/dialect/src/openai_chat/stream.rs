@@ -4,6 +4,12 @@ mod observer;
 mod reader;
 pub(super) mod writer;
 
-pub use observer::StreamObserver;
-pub use reader::decoder;
-pub use writer::encoder;
+pub(crate) use observer::StreamObserver;
+pub(crate) use reader::decoder;
+pub(super) use writer::encoder;
+
+use crate::stream::Observer;
+
+pub(crate) fn observer() -> Box<dyn Observer> {
+    Box::new(StreamObserver::new())
+}

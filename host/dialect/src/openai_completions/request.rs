@@ -3,5 +3,5 @@
 mod decode;
 mod encode;
 
-pub use decode::decode_request;
-pub use encode::encode_request;
+pub(super) use decode::decode_request;
+pub(super) use encode::encode_request;

@@ -2,4 +2,4 @@
 
 pub(super) mod encode;
 
-pub use encode::encode_response;
+pub(super) use encode::encode_response;

@@ -2,4 +2,4 @@
 
 mod writer;
 
-pub use writer::encoder;
+pub(super) use writer::encoder;

@@ -7,7 +7,7 @@ use crate::ErrorBody;
 use crate::ir::ResponseContext;
 
 /// An API has one shape of errors, whatever the path, and the clients have one reader for it.
-pub use crate::openai_chat::{error_kind, render_error};
+pub(crate) use crate::openai_chat::{error_kind, render_error};
 
 /// An error inside a stream: the event `response.failed_response`, with the error beside the response as well.
 ///
@@ -15,7 +15,7 @@ pub use crate::openai_chat::{error_kind, render_error};
 /// event's data has an `error`, and would hand out anything else as one more event. Codex passes over
 /// events of the type `error`, and tells its user what the response's error says.
 #[must_use]
-pub fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
+pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     let error_member = serde_json::from_slice::<Map<String, Value>>(&render_error(error));
     let error_member = error_member.ok().and_then(|mut body| body.remove("error"));
     let code = code(error.code, error.kind);

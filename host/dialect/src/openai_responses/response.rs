@@ -4,5 +4,5 @@ pub(super) mod decode;
 pub(super) mod encode;
 pub(super) mod item;
 
-pub use decode::{check_body, decode_response};
-pub use encode::encode_response;
+pub(super) use decode::{check_body, decode_response};
+pub(super) use encode::encode_response;

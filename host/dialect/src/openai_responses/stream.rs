@@ -4,6 +4,12 @@ pub(super) mod observer;
 mod reader;
 mod writer;
 
-pub use observer::StreamObserver;
-pub use reader::decoder;
-pub use writer::encoder;
+pub(crate) use observer::StreamObserver;
+pub(super) use reader::decoder;
+pub(super) use writer::encoder;
+
+use crate::stream::Observer;
+
+pub(crate) fn observer() -> Box<dyn Observer> {
+    Box::new(StreamObserver::new())
+}

@@ -59,7 +59,7 @@ impl FieldOutcome {
 /// What becomes of a request at a provider.
 fn field_outcome(provider: Dialect, request: &Request) -> FieldOutcome {
     let mut report = TranslationReport::default();
-    match provider.encode_request(request, &mut report) {
+    match provider.codec().encode_request(request, &mut report) {
         Ok(_) => FieldOutcome::from_warnings(report.warnings()),
         Err(error) => FieldOutcome::Rejected(error.field),
     }
@@ -72,7 +72,7 @@ fn outcome_between(
     request: &Request,
 ) -> Outcome<Option<FieldOutcome>> {
     let mut report = TranslationReport::default();
-    let body = match client.encode_request(request, &mut report) {
+    let body = match client.codec().encode_request(request, &mut report) {
         Ok(body) if report.warnings().is_empty() => body,
         _ => return Ok(None),
     };

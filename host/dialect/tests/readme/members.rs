@@ -66,7 +66,7 @@ fn losses_are_reported_by_field() -> Outcome<()> {
         let body = body(dialect, &case.members)?;
         let mut report = TranslationReport::default();
         let head = RequestHead::from_path("m", false)?;
-        let read = dialect.decode_request(&body, &head, &mut report);
+        let read = dialect.codec().decode_request(&body, &head, &mut report);
         let (dropped, named) = match read {
             Ok(_) => {
                 let warnings = report.into_warnings().into_iter();

@@ -155,8 +155,8 @@ fn targets(operation: Operation, accepted: &[String]) -> Vec<Dialect> {
     let known = accepted.iter().filter_map(|name| Dialect::parse(name));
     let mut targets: Vec<Dialect> = known
         .filter(|dialect| match operation {
-            Operation::CountTokens => dialect.has_token_count(),
-            Operation::Embed(_) => dialect.has_embeddings(),
+            Operation::CountTokens => dialect.codec().token_count().is_some(),
+            Operation::Embed(_) => dialect.codec().embeddings().is_some(),
             Operation::Generate => true,
         })
         .collect();
@@ -201,7 +201,10 @@ fn rewrite(
 /// The client's body, asking for what the suffix asks for.
 fn patch(call: &Call, model: &str, thinking: Thinking) -> Result<RewrittenBody, TranslationError> {
     let mut report = TranslationReport::default();
-    let body = thinking.apply(call.dialect, (model, &call.body), &mut report)?;
+    let body = call
+        .dialect
+        .codec()
+        .apply_thinking(thinking, model, &call.body, &mut report)?;
     Ok(RewrittenBody::Patched(body, report.into_warnings()))
 }
 

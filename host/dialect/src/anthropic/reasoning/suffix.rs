@@ -11,7 +11,7 @@ use crate::thinking::{BodyEdit, Thinking, warn_suffix};
 ///
 /// # Errors
 /// If `output_config` is no object.
-pub(crate) fn apply_thinking(
+pub(crate) fn edit_thinking(
     thinking: Thinking,
     model: &str,
     edit: &mut BodyEdit,

@@ -13,7 +13,7 @@ use crate::ir::{ObjectReader, Part, Request, Sampling, TranslationError, Transla
 ///
 /// # Errors
 /// If a member is not what the API says it is, or asks for what no other provider can do.
-pub fn decode_request(
+pub(crate) fn decode_request(
     body: &[u8],
     head: &RequestHead<'_>,
     report: &mut TranslationReport,

@@ -13,7 +13,7 @@ use crate::ir::{Request, TranslationError, TranslationReport};
 ///
 /// # Errors
 /// If the API cannot say something that the answer would be wrong without.
-pub fn encode_request(
+pub(crate) fn encode_request(
     request: &Request,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {

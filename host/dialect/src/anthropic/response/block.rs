@@ -4,33 +4,34 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::anthropic::{DIALECT, citations};
-use crate::ir::{Citation, Part, ReasoningPart, Signature, ToolCall};
-use crate::json::{is_void, items, members, string};
+use crate::ir::{Part, ReasoningPart, Signature, ToolCall};
+use crate::json::{is_void, items, members};
+use crate::stream::Text;
 
-/// A block of an answer, or the beginning of one.
-pub(crate) enum ContentBlock {
-    /// Of a tool that the provider runs itself, or of a kind unknown here.
+/// A content block of a response, or the beginning of one in a stream. Its texts are not decoded.
+pub(crate) enum ContentBlock<'a> {
+    /// Of a tool that the provider runs itself, or of a kind that is unknown here.
     Other,
-    Redacted(String),
+    Redacted(Text<'a>),
     Text {
-        text: String,
-        citations: Vec<Value>,
+        text: Text<'a>,
+        citations: Vec<&'a RawValue>,
     },
     Thinking {
-        text: String,
-        signature: String,
+        text: Text<'a>,
+        signature: Text<'a>,
     },
     ToolUse {
-        id: String,
-        name: String,
-        /// As JSON text; empty if there is none, or nothing in it.
-        input: String,
+        id: Text<'a>,
+        name: Text<'a>,
+        /// `None` if there is no input, or nothing in it.
+        input: Option<&'a RawValue>,
     },
 }
 
-impl ContentBlock {
-    /// Reads a block; none if it is no object. What is missing is empty.
-    pub(crate) fn read(raw: &RawValue) -> Option<Self> {
+impl<'a> ContentBlock<'a> {
+    /// Reads a block; `None` if it is not an object. Missing members are empty.
+    pub(crate) fn read(raw: &'a RawValue) -> Option<Self> {
         let names = [
             "type",
             "text",
@@ -53,72 +54,67 @@ impl ContentBlock {
             name,
             input,
         ] = members(raw.get(), names).ok()?.values;
-        let text_or_empty =
-            |raw: Option<&RawValue>| raw.and_then(string).unwrap_or_default().into_owned();
-        Some(match text_or_empty(kind).as_str() {
-            "redacted_thinking" => Self::Redacted(text_or_empty(data)),
+        Some(match &*Text::from(kind).decode() {
+            "redacted_thinking" => Self::Redacted(data.into()),
             "text" => Self::Text {
-                text: text_or_empty(text),
-                citations: citations.map(citation_values).unwrap_or_default(),
+                text: text.into(),
+                citations: citations
+                    .map(|list| items(list, CITATIONS_MAX))
+                    .unwrap_or_default(),
             },
             "thinking" => Self::Thinking {
-                text: text_or_empty(thinking),
-                signature: text_or_empty(signature),
+                text: thinking.into(),
+                signature: signature.into(),
             },
             "tool_use" => Self::ToolUse {
-                id: text_or_empty(id),
-                name: text_or_empty(name),
-                input: input
-                    .filter(|input| !is_void(input))
-                    .map(|input| input.get().to_owned())
-                    .unwrap_or_default(),
+                id: id.into(),
+                name: name.into(),
+                input: input.filter(|input| !is_void(input)),
             },
             _ => Self::Other,
         })
     }
 
-    /// The part that a whole block is; none for what has no common form, or says nothing.
+    /// The part that a whole block becomes; `None` for an empty text, and for what has no common form.
     pub(crate) fn into_part(self) -> Option<Part> {
         Some(match self {
             Self::Other => return None,
             Self::Redacted(data) => Part::Reasoning(ReasoningPart {
                 text: String::new(),
-                signature: Some(Signature::read(DIALECT, &data)),
+                signature: Some(Signature::read(DIALECT, &data.decode())),
                 redacted: true,
             }),
             Self::Text { text, citations } => {
+                let text = text.decode().into_owned();
                 if text.is_empty() {
                     return None;
                 }
                 let chars = Some(citations::char_count(&text));
-                let citations: Vec<Citation> = citations
-                    .into_iter()
-                    .map(|raw| citations::decode(raw, chars))
-                    .collect();
-                Part::Text { text, citations }
+                let values = citations
+                    .iter()
+                    .filter_map(|raw| serde_json::from_str(raw.get()).ok());
+                Part::Text {
+                    citations: values.map(|raw| citations::decode(raw, chars)).collect(),
+                    text,
+                }
             }
-            Self::Thinking { text, signature } => Part::Reasoning(ReasoningPart {
-                text,
-                signature: (!signature.is_empty()).then(|| Signature::read(DIALECT, &signature)),
-                redacted: false,
-            }),
+            Self::Thinking { text, signature } => {
+                let signature = signature.decode();
+                Part::Reasoning(ReasoningPart {
+                    text: text.decode().into_owned(),
+                    signature: (!signature.is_empty())
+                        .then(|| Signature::read(DIALECT, &signature)),
+                    redacted: false,
+                })
+            }
             Self::ToolUse { id, name, input } => Part::ToolCall(ToolCall {
-                id,
-                name,
-                arguments: if input.is_empty() {
-                    "{}".to_owned()
-                } else {
-                    input
-                },
+                id: id.decode().into_owned(),
+                name: name.decode().into_owned(),
+                arguments: input.map_or("{}", RawValue::get).to_owned(),
                 signature: None,
             }),
         })
     }
-}
-
-fn citation_values(raw: &RawValue) -> Vec<Value> {
-    let value = |raw: &&RawValue| serde_json::from_str(raw.get()).ok();
-    items(raw, CITATIONS_MAX).iter().filter_map(value).collect()
 }
 
 /// A call's arguments as the object that the API demands.

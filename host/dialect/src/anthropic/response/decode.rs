@@ -8,64 +8,103 @@ use super::finish_reason;
 use crate::anthropic::usage::TokenCounts;
 use crate::ir::{FinishReason, Malformed, Part, Response};
 use crate::json::{is_void, items, members, string};
-use crate::{BodyCheck, ProviderError, truncate};
+use crate::stream::Text;
+use crate::{BodyCheck, ProviderError};
 
-/// Reads the body of a 2xx answer, not streamed. One pass; of the content nothing is kept.
-#[must_use]
-pub fn check_body(body: &[u8]) -> BodyCheck {
+/// A message, as a view of its body.
+struct Message<'a> {
+    kind: Text<'a>,
+    id: Text<'a>,
+    model: Text<'a>,
+    content: Option<&'a RawValue>,
+    stop_reason: Option<&'a RawValue>,
+    stop_sequence: Option<&'a RawValue>,
+    stop_details: Option<&'a RawValue>,
+    usage: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
+}
+
+impl<'a> Message<'a> {
+    /// Finds the members in one pass; `None` if the text is not a JSON object.
+    fn read(text: &'a str) -> Option<Self> {
+        let names = [
+            "type",
+            "id",
+            "model",
+            "content",
+            "stop_reason",
+            "stop_sequence",
+            "stop_details",
+            "usage",
+            "error",
+        ];
+        let [
+            kind,
+            id,
+            model,
+            content,
+            stop_reason,
+            stop_sequence,
+            stop_details,
+            usage,
+            error,
+        ] = members(text, names).ok()?.values;
+        Some(Self {
+            kind: kind.into(),
+            id: id.into(),
+            model: model.into(),
+            content,
+            stop_reason,
+            stop_sequence,
+            stop_details,
+            usage,
+            error,
+        })
+    }
+
+    fn is_error(&self) -> bool {
+        self.kind.decode() == "error" || self.error.is_some_and(|error| !is_void(error))
+    }
+
+    fn counts(&self) -> TokenCounts {
+        let mut counts = TokenCounts::default();
+        self.usage.into_iter().for_each(|usage| counts.merge(usage));
+        counts
+    }
+}
+
+/// Checks a whole response whose status promises success. One pass; no content is kept.
+pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     if body.trim_ascii().is_empty() {
         return BodyCheck::Empty;
     }
     let Ok(text) = std::str::from_utf8(body) else {
         return BodyCheck::Malformed;
     };
-    let names = ["type", "content", "stop_reason", "usage", "error"];
-    let Ok(found) = members(text, names) else {
+    let Some(message) = Message::read(text) else {
         return ProviderError::read(body).map_or(BodyCheck::Malformed, BodyCheck::Error);
     };
-    let [kind, content, stop_reason, usage, error] = found.values;
-    let is_error = kind.is_some_and(|kind| kind.get() == "\"error\"");
-    if is_error || error.is_some_and(|error| !is_void(error)) {
+    if message.is_error() {
         return BodyCheck::Error(decode_error(text));
     }
-    let finish_reason = stop_reason.and_then(reason_text);
-    let has_content = content.is_some_and(|content| !is_void(content));
-    if !has_content && finish_reason.is_none() {
+    let has_content = message.content.is_some_and(|content| !is_void(content));
+    let has_reason = message.stop_reason.and_then(string).is_some();
+    if !has_content && !has_reason {
         return ProviderError::read(body).map_or(BodyCheck::Empty, BodyCheck::Error);
     }
-    let mut counts = TokenCounts::default();
-    usage.into_iter().for_each(|usage| counts.merge(usage));
     BodyCheck::Complete {
-        usage: counts.usage(),
-        finish_reason,
+        usage: message.counts().usage(),
     }
 }
 
-/// Reads a whole answer.
+/// Decodes a whole response.
 ///
 /// # Errors
-/// If it is no message.
-pub fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
+/// If it is not a message, or calls a tool without a name.
+pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
-    let names = [
-        "id",
-        "model",
-        "content",
-        "stop_reason",
-        "stop_sequence",
-        "stop_details",
-        "usage",
-    ];
-    let found = members(text, names).map_err(|_| Malformed("it is no JSON object"))?;
-    let [
-        id,
-        model,
-        content,
-        stop_reason,
-        stop_sequence,
-        stop_details,
-        usage,
-    ] = found.values;
+    let message = Message::read(text).ok_or(Malformed("it is no JSON object"))?;
+    let content = message.content;
     let content = content.ok_or(Malformed("a message has no content"))?;
     let blocks = items(content, BLOCKS_MAX)
         .into_iter()
@@ -82,48 +121,36 @@ pub fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
     }
     block::restore_call_signatures(&mut parts);
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
-    let finish = match stop_reason.and_then(string) {
+    let finish = match message.stop_reason.and_then(string) {
         None if calls => FinishReason::ToolCalls,
         None => FinishReason::Stop,
         Some(reason) => {
-            let stop_sequence = stop_sequence.and_then(string);
+            let stop_sequence = message.stop_sequence.and_then(string);
             finish_reason::decode(&reason, stop_sequence.map(std::borrow::Cow::into_owned))
         }
     };
-    parts.extend(
-        stop_details
-            .and_then(refusal_explanation)
-            .map(Part::Refusal),
-    );
-    let mut counts = TokenCounts::default();
-    usage.into_iter().for_each(|usage| counts.merge(usage));
-    let text_or_empty = |raw: Option<_>| raw.and_then(string).unwrap_or_default().into_owned();
+    if let Some(explanation) = message.stop_details.and_then(refusal_explanation) {
+        parts.push(Part::Refusal(explanation.decode().into_owned()));
+    }
     Ok(Response {
-        id: text_or_empty(id),
-        model: text_or_empty(model),
+        id: message.id.decode().into_owned(),
+        model: message.model.decode().into_owned(),
         parts,
         finish,
-        usage: counts.usage(),
+        usage: message.counts().usage(),
     })
 }
 
-/// Why the model would not answer, in words.
-pub(crate) fn refusal_explanation(details: &RawValue) -> Option<String> {
-    let explanation = members(details.get(), ["explanation"]).ok()?.values[0]?;
-    string(explanation)
-        .filter(|text| !text.is_empty())
-        .map(std::borrow::Cow::into_owned)
+/// Why the model refused, in words.
+pub(crate) fn refusal_explanation(details: &RawValue) -> Option<Text<'_>> {
+    let explanation = members(details.get(), ["explanation"]).ok()?.values[0];
+    Some(Text::from(explanation)).filter(|text| !text.is_empty())
 }
 
-/// What a text that calls itself an error says.
+/// Reads a text that calls itself an error.
 pub(crate) fn decode_error(text: &str) -> ProviderError {
     ProviderError::read(text.as_bytes()).unwrap_or_else(|| ProviderError::from_message(text))
 }
 
-/// A reason as text.
-pub(crate) fn reason_text(raw: &RawValue) -> Option<String> {
-    string(raw).map(|word| truncate(&word, ProviderError::CODE_BYTES_MAX).to_owned())
-}
-
-/// The most blocks read of one answer: more than any has, and few enough to be walked through.
+/// The most blocks that are read of one response: more than any has, and few enough to read quickly.
 const BLOCKS_MAX: usize = 65_536;

@@ -10,7 +10,7 @@ use crate::ir::{Part, ReasoningPart, Response, ResponseContext};
 
 /// Writes a whole answer.
 #[must_use]
-pub fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
+pub(crate) fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
     let mut content = Vec::new();
     for part in &response.parts {
         write_part(part, response_context, &mut content);

@@ -1,68 +1,57 @@
 //! Reads a provider's stream.
 
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::ProviderError;
 use crate::anthropic::response::block::ContentBlock;
-use crate::anthropic::response::decode::decode_error;
-use crate::anthropic::response::decode::refusal_explanation;
+use crate::anthropic::response::decode::{decode_error, refusal_explanation};
 use crate::anthropic::response::encode::fallback_id;
 use crate::anthropic::response::finish_reason;
 use crate::anthropic::usage::TokenCounts;
 use crate::anthropic::{DIALECT, citations};
-use crate::ir::{Delta, Event, EventDecoder, FinishReason, Malformed, PartStart, Signature};
+use crate::ir::{Delta, Event, FinishReason, Malformed, PartStart, Signature};
 use crate::json::{is_void, members, string};
+use crate::stream::{self, Sink, Text};
 
-/// A reader of one provider's stream.
-#[must_use]
-pub fn decoder() -> Box<dyn EventDecoder> {
-    Box::new(StreamDecoder::default())
-}
-
+/// What is known of a stream so far.
 #[derive(Default)]
-struct StreamDecoder {
+pub(super) struct Reader {
     started: bool,
     finished: bool,
-    ended: bool,
     open: OpenBlock,
-    /// How many calls there were.
+    /// How many tool calls there were.
     calls: usize,
     counts: TokenCounts,
 }
 
-/// What is open.
+/// The block that is open.
 #[derive(Default)]
 enum OpenBlock {
     #[default]
     Nothing,
     /// A block that has no common form.
-    Ignored,
+    Untranslatable,
     Text,
     Thinking,
     ToolUse {
-        /// The arguments that came with its beginning, to be said at its end unless they come in
-        /// pieces after all.
+        /// The arguments in the first event of the block. They are sent at its end, unless deltas follow.
         input: String,
-        /// Whether there were pieces.
-        pieces: bool,
+        has_delta: bool,
     },
 }
 
-impl EventDecoder for StreamDecoder {
-    fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
-        if self.ended || name == "ping" {
-            return Ok(());
+impl stream::Reader for Reader {
+    fn read(&mut self, name: &str, text: &str, sink: &mut impl Sink) -> Result<(), Malformed> {
+        match name {
+            "ping" => return Ok(()),
+            "error" => {
+                sink.error(decode_error(text));
+                return Ok(());
+            }
+            _ => {}
         }
-        let text = std::str::from_utf8(data).map_err(|_| Malformed("an event is not UTF-8"))?;
-        let text = text.trim_ascii();
-        // Not of this API, but some that are like it end so.
-        if text == "[DONE]" {
-            self.done(out);
-            return Ok(());
-        }
-        if name == "error" {
-            self.fail(decode_error(text), out);
+        if text == "[DONE]" && sink.accepts_foreign_end() {
+            self.done(sink);
             return Ok(());
         }
         let names = [
@@ -73,115 +62,131 @@ impl EventDecoder for StreamDecoder {
             "usage",
             "error",
         ];
-        let found = members(text, names).map_err(|_| Malformed("an event is no JSON object"))?;
+        let Ok(found) = members(text, names) else {
+            return stream::read_other(text, sink);
+        };
         let [kind, message, block, delta, usage, error] = found.values;
         if let Some(error) = error.and_then(ProviderError::from_member) {
-            self.fail(error, out);
+            sink.error(error);
             return Ok(());
         }
+        // The data names the kind of the event too. Anthropic's SDKs act on that one.
         let kind = kind.and_then(string);
         match kind.as_deref().unwrap_or(name) {
             "content_block_delta" => {
                 if let Some(delta) = delta {
-                    self.delta(delta, out);
+                    self.delta(delta, sink);
                 }
             }
             "content_block_start" => {
                 if let Some(block) = block.and_then(ContentBlock::read) {
-                    self.begin(block, out)?;
+                    self.block_start(block, sink)?;
                 }
             }
-            "content_block_stop" => self.end(out),
-            "error" => self.fail(decode_error(text), out),
-            "message_delta" => self.read_message_delta(delta, usage, out),
-            "message_start" => self.start(message, out),
-            "message_stop" => self.done(out),
+            "content_block_stop" => self.block_end(sink),
+            "error" => sink.error(decode_error(text)),
+            "message_delta" => self.message_delta(delta, sink),
+            "message_start" => self.start(message, sink),
+            "message_stop" => {
+                self.usage(usage, sink);
+                self.done(sink);
+                return Ok(());
+            }
             _ => {}
         }
+        self.usage(usage, sink);
         Ok(())
     }
 
-    fn finish(&mut self, out: &mut Vec<Event>) {
+    fn finish(&mut self, sink: &mut impl Sink) {
         if self.finished {
-            self.done(out);
+            self.done(sink);
         }
     }
 }
 
-impl StreamDecoder {
-    fn start(&mut self, message: Option<&RawValue>, out: &mut Vec<Event>) {
+impl Reader {
+    fn start(&mut self, message: Option<&RawValue>, sink: &mut impl Sink) {
         if self.started {
             return;
         }
         self.started = true;
         let found = message.and_then(|raw| members(raw.get(), ["id", "model", "usage"]).ok());
         let [id, model, usage] = found.map_or([None; 3], |found| found.values);
-        let text_or_empty = |raw: Option<_>| raw.and_then(string).unwrap_or_default().into_owned();
-        out.push(Event::Start {
-            id: text_or_empty(id),
-            model: text_or_empty(model),
+        sink.event(|| Event::Start {
+            id: Text::from(id).decode().into_owned(),
+            model: Text::from(model).decode().into_owned(),
         });
-        self.take_usage(usage, out);
+        self.usage(usage, sink);
     }
 
-    fn take_usage(&mut self, usage: Option<&RawValue>, out: &mut Vec<Event>) {
-        if let Some(usage) = usage {
-            self.counts.merge(usage);
-            out.extend(self.counts.usage().map(Event::Usage));
+    fn usage(&mut self, usage: Option<&RawValue>, sink: &mut impl Sink) {
+        let Some(usage) = usage else { return };
+        self.counts.merge(usage);
+        // No usage comes before the start. It is merged, and goes out with the next one.
+        if let Some(usage) = self.counts.usage().filter(|_| self.started) {
+            sink.usage(usage);
         }
     }
 
-    fn begin(&mut self, block: ContentBlock, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    fn block_start(
+        &mut self,
+        block: ContentBlock<'_>,
+        sink: &mut impl Sink,
+    ) -> Result<(), Malformed> {
         if self.finished {
             return Ok(());
         }
-        self.end(out);
-        self.start(None, out);
+        self.block_end(sink);
+        self.start(None, sink);
         match block {
-            ContentBlock::Other => self.open = OpenBlock::Ignored,
+            ContentBlock::Other => {
+                self.open = OpenBlock::Untranslatable;
+                sink.untranslatable();
+            }
             ContentBlock::Redacted(data) => {
                 self.open = OpenBlock::Thinking;
-                out.push(Event::PartStart(PartStart::Reasoning { redacted: true }));
-                out.push(Event::Delta(Delta::Signature(Signature::read(
-                    DIALECT, &data,
-                ))));
+                sink.content(|| Event::PartStart(PartStart::Reasoning { redacted: true }));
+                sink.content(|| {
+                    let signature = Signature::read(DIALECT, &data.decode());
+                    Event::Delta(Delta::Signature(signature))
+                });
             }
             ContentBlock::Text { text, citations } => {
-                self.text(&text, out);
-                for raw in citations {
-                    let citation = citations::decode(raw, None);
-                    out.push(Event::Delta(Delta::Citation(citation)));
+                self.text(text, sink);
+                for citation in citations {
+                    self.citation(citation, sink);
                 }
             }
             ContentBlock::Thinking { text, signature } => {
-                self.thinking(&text, out);
-                self.signature(&signature, out);
+                self.thinking(text, sink);
+                self.signature(signature, sink);
             }
-            ContentBlock::ToolUse { name, .. } if name.is_empty() => {
-                return Err(Malformed::UNNAMED_CALL);
-            }
+            ContentBlock::ToolUse { name, .. } if name.is_empty() => sink.unnamed_call()?,
             ContentBlock::ToolUse { id, name, input } => {
                 self.calls += 1;
-                let id = if id.is_empty() {
-                    fallback_id("", self.calls)
-                } else {
-                    id
-                };
+                let calls = self.calls;
+                let input = input.map(|input| sink.keep(|| input.get().to_owned()));
                 self.open = OpenBlock::ToolUse {
-                    input,
-                    pieces: false,
+                    input: input.unwrap_or_default(),
+                    has_delta: false,
                 };
-                out.push(Event::PartStart(PartStart::ToolCall {
-                    id,
-                    name,
-                    signature: None,
-                }));
+                sink.content(|| {
+                    Event::PartStart(PartStart::ToolCall {
+                        id: match id.decode() {
+                            id if id.is_empty() => fallback_id("", calls),
+                            id => id.into_owned(),
+                        },
+                        name: name.decode().into_owned(),
+                        signature: None,
+                    })
+                });
             }
         }
         Ok(())
     }
 
-    fn delta(&mut self, delta: &RawValue, out: &mut Vec<Event>) {
+    fn delta(&mut self, delta: &RawValue, sink: &mut impl Sink) {
         let names = [
             "type",
             "text",
@@ -196,125 +201,121 @@ impl StreamDecoder {
         if self.finished {
             return;
         }
-        self.start(None, out);
-        let [kind, text, thinking, signature, arguments, raw] = found.values;
-        let text_or_empty =
-            |raw: Option<&RawValue>| raw.and_then(string).unwrap_or_default().into_owned();
-        // Pieces of a block that is passed over are passed over.
-        match (text_or_empty(kind).as_str(), &mut self.open) {
-            (_, OpenBlock::Ignored) => {}
-            ("text_delta", _) => self.text(&text_or_empty(text), out),
-            ("thinking_delta", _) => self.thinking(&text_or_empty(thinking), out),
-            ("signature_delta", _) => self.signature(&text_or_empty(signature), out),
-            ("input_json_delta", OpenBlock::ToolUse { pieces, .. }) => {
-                let piece = text_or_empty(arguments);
-                if !piece.is_empty() {
-                    *pieces = true;
-                    out.push(Event::Delta(Delta::Arguments(piece)));
-                }
+        self.start(None, sink);
+        let [kind, text, thinking, signature, arguments, citation] = found.values;
+        let kind = kind.and_then(string).unwrap_or_default();
+        match (&*kind, &mut self.open) {
+            // The deltas of a block that is not translated are not translated.
+            (_, OpenBlock::Untranslatable) => sink.untranslatable(),
+            ("text_delta", _) => self.text(text.into(), sink),
+            ("thinking_delta", _) => self.thinking(thinking.into(), sink),
+            ("signature_delta", _) => self.signature(signature.into(), sink),
+            ("input_json_delta", OpenBlock::ToolUse { has_delta, .. }) => {
+                let arguments = Text::from(arguments);
+                *has_delta |= !arguments.is_empty();
+                sink.delta(arguments, Delta::Arguments);
             }
             ("citations_delta", OpenBlock::Text) => {
-                let raw = raw.filter(|raw| !is_void(raw));
-                if let Some(raw) = raw.and_then(|raw| serde_json::from_str(raw.get()).ok()) {
-                    let raw: Value = raw;
-                    out.push(Event::Delta(Delta::Citation(citations::decode(raw, None))));
+                if let Some(citation) = citation.filter(|raw| !is_void(raw)) {
+                    self.citation(citation, sink);
                 }
             }
-            _ => {}
+            ("input_json_delta" | "citations_delta", _) => {
+                if arguments.or(citation).is_some_and(|raw| !is_void(raw)) {
+                    sink.untranslatable();
+                }
+            }
+            _ => sink.untranslatable(),
         }
     }
 
-    /// A piece of text, perhaps an empty one; it opens what it needs.
-    fn text(&mut self, text: &str, out: &mut Vec<Event>) {
+    /// Takes a piece of text, which may be empty. Opens a part if there is none.
+    fn text(&mut self, text: Text<'_>, sink: &mut impl Sink) {
         if !matches!(self.open, OpenBlock::Text) {
-            self.end(out);
+            self.block_end(sink);
             self.open = OpenBlock::Text;
-            out.push(Event::PartStart(PartStart::Text));
+            sink.empty_part(PartStart::Text);
         }
-        if !text.is_empty() {
-            out.push(Event::Delta(Delta::Text(text.to_owned())));
-        }
+        sink.delta(text, Delta::Text);
     }
 
-    fn thinking(&mut self, text: &str, out: &mut Vec<Event>) {
+    fn citation(&mut self, raw: &RawValue, sink: &mut impl Sink) {
+        sink.content(|| {
+            let raw = serde_json::from_str(raw.get()).unwrap_or_default();
+            Event::Delta(Delta::Citation(citations::decode(raw, None)))
+        });
+    }
+
+    fn thinking(&mut self, text: Text<'_>, sink: &mut impl Sink) {
         if !matches!(self.open, OpenBlock::Thinking) {
-            self.end(out);
+            self.block_end(sink);
             self.open = OpenBlock::Thinking;
-            out.push(Event::PartStart(PartStart::Reasoning { redacted: false }));
+            sink.empty_part(PartStart::Reasoning { redacted: false });
         }
-        if !text.is_empty() {
-            out.push(Event::Delta(Delta::Reasoning(text.to_owned())));
+        sink.delta(text, Delta::Reasoning);
+    }
+
+    fn signature(&self, signature: Text<'_>, sink: &mut impl Sink) {
+        if matches!(self.open, OpenBlock::Thinking) {
+            sink.delta(signature, |data| {
+                Delta::Signature(Signature::read(DIALECT, &data))
+            });
         }
     }
 
-    fn signature(&self, signature: &str, out: &mut Vec<Event>) {
-        if matches!(self.open, OpenBlock::Thinking) && !signature.is_empty() {
-            let signature = Signature::read(DIALECT, signature);
-            out.push(Event::Delta(Delta::Signature(signature)));
-        }
-    }
-
-    fn end(&mut self, out: &mut Vec<Event>) {
+    fn block_end(&mut self, sink: &mut impl Sink) {
         match std::mem::take(&mut self.open) {
-            OpenBlock::Nothing | OpenBlock::Ignored => return,
-            OpenBlock::Text | OpenBlock::Thinking | OpenBlock::ToolUse { pieces: true, .. } => {}
-            OpenBlock::ToolUse { mut input, .. } => {
+            OpenBlock::Nothing | OpenBlock::Untranslatable => return,
+            OpenBlock::Text
+            | OpenBlock::Thinking
+            | OpenBlock::ToolUse {
+                has_delta: true, ..
+            } => {}
+            OpenBlock::ToolUse { mut input, .. } => sink.content(|| {
                 if input.is_empty() {
                     "{}".clone_into(&mut input);
                 }
-                out.push(Event::Delta(Delta::Arguments(input)));
-            }
+                Event::Delta(Delta::Arguments(input))
+            }),
         }
-        out.push(Event::PartEnd);
+        sink.event(|| Event::PartEnd);
     }
 
-    fn read_message_delta(
-        &mut self,
-        delta: Option<&RawValue>,
-        usage: Option<&RawValue>,
-        out: &mut Vec<Event>,
-    ) {
-        self.start(None, out);
+    fn message_delta(&mut self, delta: Option<&RawValue>, sink: &mut impl Sink) {
+        self.start(None, sink);
         let names = ["stop_reason", "stop_sequence", "stop_details"];
         let found = delta.and_then(|raw| members(raw.get(), names).ok());
         let [reason, sequence, details] = found.map_or([None; 3], |found| found.values);
-        if let Some(reason) = reason.and_then(string)
-            && !self.finished
-        {
-            self.end(out);
-            if let Some(words) = details.and_then(refusal_explanation) {
-                out.push(Event::PartStart(PartStart::Refusal));
-                out.push(Event::Delta(Delta::Refusal(words)));
-                out.push(Event::PartEnd);
-            }
-            let sequence = sequence.and_then(string).map(std::borrow::Cow::into_owned);
-            self.finished = true;
-            out.push(Event::Finish(finish_reason::decode(&reason, sequence)));
-        }
-        self.take_usage(usage, out);
-    }
-
-    fn done(&mut self, out: &mut Vec<Event>) {
-        if self.ended {
+        let Some(reason) = reason.and_then(string).filter(|_| !self.finished) else {
             return;
+        };
+        self.block_end(sink);
+        if let Some(explanation) = details.and_then(refusal_explanation) {
+            sink.empty_part(PartStart::Refusal);
+            sink.delta(explanation, Delta::Refusal);
+            sink.event(|| Event::PartEnd);
         }
-        self.start(None, out);
-        self.end(out);
-        if !self.finished {
-            let calls = self.calls > 0;
-            let finish = if calls {
-                FinishReason::ToolCalls
-            } else {
-                FinishReason::Stop
-            };
-            out.push(Event::Finish(finish));
-        }
-        self.ended = true;
-        out.push(Event::Done);
+        self.finished = true;
+        sink.finish(|| {
+            let sequence = sequence.and_then(string).map(std::borrow::Cow::into_owned);
+            finish_reason::decode(&reason, sequence)
+        });
     }
 
-    fn fail(&mut self, error: ProviderError, out: &mut Vec<Event>) {
-        self.ended = true;
-        out.push(Event::Error(error));
+    fn done(&mut self, sink: &mut impl Sink) {
+        self.start(None, sink);
+        self.block_end(sink);
+        if !self.finished {
+            // The provider sent no reason, so this one is no content.
+            let calls = self.calls > 0;
+            sink.event(|| {
+                Event::Finish(if calls {
+                    FinishReason::ToolCalls
+                } else {
+                    FinishReason::Stop
+                })
+            });
+        }
+        sink.done();
     }
 }

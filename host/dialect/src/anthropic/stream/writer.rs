@@ -17,7 +17,7 @@ use crate::{ProviderError, Usage};
 /// A writer of one client's stream: `message_start`; for each block a `content_block_start`, deltas and
 /// a `content_block_stop`; `read_message_delta` with the reason and all of the usage; `message_stop`.
 #[must_use]
-pub fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
+pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
     Box::new(StreamEncoder {
         response_context,
         started: false,

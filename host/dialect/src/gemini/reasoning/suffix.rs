@@ -8,7 +8,7 @@ use crate::thinking::{BodyEdit, Thinking, warn_suffix};
 ///
 /// # Errors
 /// If one of the objects that it stands in is none.
-pub(crate) fn apply_thinking(
+pub(crate) fn edit_thinking(
     thinking: Thinking,
     model: &str,
     edit: &mut BodyEdit,

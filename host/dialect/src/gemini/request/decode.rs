@@ -15,7 +15,7 @@ use crate::ir::{Part, Request, TranslationError, TranslationReport};
 ///
 /// # Errors
 /// If the body is not what the API documents, or asks for what another provider cannot give.
-pub fn decode_request(
+pub(crate) fn decode_request(
     body: &[u8],
     head: &RequestHead<'_>,
     report: &mut TranslationReport,

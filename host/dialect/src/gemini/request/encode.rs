@@ -17,7 +17,7 @@ use crate::json::to_vec;
 ///
 /// # Errors
 /// If it has what the API cannot say, and what the answer would be wrong without.
-pub fn encode_request(
+pub(crate) fn encode_request(
     request: &Request,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {

@@ -9,7 +9,7 @@ use crate::{BodyCheck, ProviderError, truncate};
 
 /// Reads the body of a 2xx answer, not streamed. One pass; of the content nothing is kept.
 #[must_use]
-pub fn check_body(body: &[u8]) -> BodyCheck {
+pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     if body.trim_ascii().is_empty() {
         return BodyCheck::Empty;
     }
@@ -32,7 +32,6 @@ pub fn check_body(body: &[u8]) -> BodyCheck {
     }
     BodyCheck::Complete {
         usage: chunk.usage_metadata.and_then(usage::decode_raw),
-        finish_reason: reason,
     }
 }
 

@@ -4,15 +4,15 @@ use serde_json::Value;
 
 use crate::gemini::stream::reader::StreamDecoder;
 use crate::ir::{
-    Delta, Event, EventDecoder as _, FinishReason, Malformed, Part, PartStart, ReasoningPart,
-    Response, ToolCall,
+    Delta, Event, FinishReason, Malformed, Part, PartStart, ReasoningPart, Response, ToolCall,
 };
+use crate::stream::LegacyDecoder;
 
 /// Reads a `GenerateContentResponse`.
 ///
 /// # Errors
 /// If it is none.
-pub fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
+pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
     let value: Value =
         serde_json::from_slice(body).map_err(|_| Malformed("the answer is not JSON"))?;
     let known = ["candidates", "promptFeedback", "usageMetadata"];

@@ -11,7 +11,7 @@ use crate::json::to_vec;
 
 /// Writes a `GenerateContentResponse`.
 #[must_use]
-pub fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
+pub(crate) fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
     let mut parts = Vec::new();
     let mut grounding = Grounding::default();
     for part in &response.parts {

@@ -7,7 +7,7 @@ use crate::{EventClass, ProviderError, Usage};
 
 /// Watches one stream. It holds a few words, however long the stream is.
 #[derive(Clone, Debug, Default)]
-pub struct StreamObserver {
+pub(crate) struct StreamObserver {
     content: bool,
     finish_reason: Option<String>,
     usage: Option<Usage>,
@@ -16,13 +16,13 @@ pub struct StreamObserver {
 impl StreamObserver {
     /// An observer at the beginning of a stream.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Says what an event means, by its name and its data. One pass over the data; nothing is kept but
     /// the finish reason, and what an error says.
-    pub fn observe(&mut self, event_name: &str, data: &[u8]) -> EventClass {
+    pub(crate) fn observe(&mut self, event_name: &str, data: &[u8]) -> EventClass {
         let Ok(text) = std::str::from_utf8(data.trim_ascii()) else {
             return EventClass::Malformed;
         };
@@ -56,25 +56,19 @@ impl StreamObserver {
 
     /// What the stream cost, as last reported.
     #[must_use]
-    pub const fn usage(&self) -> Option<Usage> {
+    pub(crate) const fn usage(&self) -> Option<Usage> {
         self.usage
-    }
-
-    /// Why the answer ended, or why the prompt was blocked; at most [`ProviderError::CODE_BYTES_MAX`].
-    #[must_use]
-    pub fn finish_reason(&self) -> Option<&str> {
-        self.finish_reason.as_deref()
     }
 
     /// Whether there was any content. A stream that completes without is an empty answer.
     #[must_use]
-    pub const fn has_content(&self) -> bool {
+    pub(crate) const fn has_content(&self) -> bool {
         self.content
     }
 
     /// Whether the stream came to its end: it said why the answer ended. The dialect has no other mark.
     #[must_use]
-    pub const fn completed(&self) -> bool {
+    pub(crate) const fn completed(&self) -> bool {
         self.finish_reason.is_some()
     }
 }

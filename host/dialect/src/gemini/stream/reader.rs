@@ -6,12 +6,13 @@ use crate::gemini::citations::{self, CITATIONS_MAX, CITED_BYTES_MAX};
 use crate::gemini::response::finish_reason;
 use crate::gemini::{media, reasoning, usage};
 use crate::ir::{Delta, Event, EventDecoder, Malformed, PartStart, Signature};
+use crate::stream::{Classifying, LegacyDecoder};
 use crate::{ProviderError, truncate};
 
 /// Reads the events of one stream.
 #[must_use]
-pub fn decoder() -> Box<dyn EventDecoder> {
-    Box::new(StreamDecoder::default())
+pub(crate) fn decoder() -> Box<dyn EventDecoder> {
+    Box::new(Classifying::new(StreamDecoder::default()))
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ enum OpenKind {
     Text,
 }
 
-impl EventDecoder for StreamDecoder {
+impl LegacyDecoder for StreamDecoder {
     fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
         // Some gateways end streams as OpenAI does.
         if self.ended || data.trim_ascii().is_empty() || data.starts_with(b"[DONE]") {

@@ -18,7 +18,7 @@ use crate::{ProviderError, Usage};
 
 /// Writes the events of one stream.
 #[must_use]
-pub fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
+pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
     Box::new(StreamEncoder {
         response_context,
         open: PartState::Nothing,

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::super::{
-    StreamObserver, error_kind, model, model_list, render_error, render_stream_error,
+    StreamObserver, error_kind, render_error, render_model, render_model_list, render_stream_error,
 };
 use super::Outcome;
+use crate::codec::ModelEntry;
 use crate::sse::SseReader;
 use crate::{CooldownBody, ErrorBody, EventClass};
 
@@ -63,8 +64,14 @@ fn error_code_repeats_http_status() {
 
 #[test]
 fn renders_model_list() -> Outcome {
-    let list: Value = serde_json::from_slice(&model_list([("a", "x"), ("b", "y")].into_iter()))?;
-    let one: Value = serde_json::from_slice(&model("b", "y"))?;
+    let entry = |name, owner| ModelEntry {
+        name,
+        owner,
+        created: 7,
+    };
+    let list = render_model_list(&[entry("a", "x"), entry("b", "y")]);
+    let list: Value = serde_json::from_slice(&list)?;
+    let one: Value = serde_json::from_slice(&render_model(&entry("b", "y")))?;
     assert_eq!(list["models"][1], one);
     assert_eq!(
         (&one["name"], &one["displayName"]),

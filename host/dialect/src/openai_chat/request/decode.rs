@@ -18,7 +18,7 @@ use crate::ir::{
 ///
 /// # Errors
 /// If it is not what the API documents, or asks for what no other dialect can give.
-pub fn decode_request(
+pub(crate) fn decode_request(
     body: &[u8],
     head: &RequestHead<'_>,
     report: &mut TranslationReport,

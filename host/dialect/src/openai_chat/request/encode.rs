@@ -15,7 +15,7 @@ use crate::json::object;
 ///
 /// # Errors
 /// If it says something that has no place in this dialect, and whose loss would make the answer wrong.
-pub fn encode_request(
+pub(crate) fn encode_request(
     request: &Request,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {

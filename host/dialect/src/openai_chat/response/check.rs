@@ -9,7 +9,7 @@ use crate::{BodyCheck, ProviderError, Usage, truncate};
 
 /// Reads the body of a 2xx answer, not streamed. One pass; of the content nothing is kept.
 #[must_use]
-pub fn check_body(body: &[u8]) -> BodyCheck {
+pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     if body.trim_ascii().is_empty() {
         return BodyCheck::Empty;
     }
@@ -25,7 +25,6 @@ pub fn check_body(body: &[u8]) -> BodyCheck {
     match &chunk.choices {
         Some(choices) if choices.count > 0 => BodyCheck::Complete {
             usage: decode_usage(&chunk),
-            finish_reason: choices.finish_reason.and_then(reason_text),
         },
         Some(_) => BodyCheck::Empty,
         None => ProviderError::read(body).map_or(BodyCheck::Empty, BodyCheck::Error),

@@ -13,7 +13,7 @@ use crate::openai_chat::{citations, reasoning, tools};
 ///
 /// # Errors
 /// If it is no completion.
-pub fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
+pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
     let completion: Value = serde_json::from_str(text).map_err(|_| Malformed("it is not JSON"))?;
     let completion = completion.as_object().ok_or(Malformed("it is no object"))?;

@@ -16,7 +16,7 @@ pub(super) fn part_kinds(parts: &[Part]) -> PartKinds {
 
 /// Writes an answer for a client.
 #[must_use]
-pub fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
+pub(crate) fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
     let mut body = json!({
         "id": format!("{ID}{}", response_context.id),
         "object": "chat.completion",

@@ -6,7 +6,7 @@ use crate::{EventClass, ProviderError, Usage};
 
 /// Watches one stream. It holds a few words, however long the stream is.
 #[derive(Clone, Debug, Default)]
-pub struct StreamObserver {
+pub(crate) struct StreamObserver {
     content: bool,
     done: bool,
     /// The choices that there are, and those that finished: a bit an index.
@@ -19,13 +19,13 @@ pub struct StreamObserver {
 impl StreamObserver {
     /// An observer at the beginning of a stream.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Says what an event means, by its name and its data. One pass over the data; nothing is allocated
     /// but the finish reason, and what an error says.
-    pub fn observe(&mut self, event_name: &str, data: &[u8]) -> EventClass {
+    pub(crate) fn observe(&mut self, event_name: &str, data: &[u8]) -> EventClass {
         let Ok(text) = std::str::from_utf8(data.trim_ascii()) else {
             return EventClass::Malformed;
         };
@@ -51,26 +51,20 @@ impl StreamObserver {
 
     /// What the stream cost, as last reported.
     #[must_use]
-    pub const fn usage(&self) -> Option<Usage> {
+    pub(crate) const fn usage(&self) -> Option<Usage> {
         self.usage
-    }
-
-    /// Why the last choice to finish did; at most [`ProviderError::CODE_BYTES_MAX`].
-    #[must_use]
-    pub fn finish_reason(&self) -> Option<&str> {
-        self.finish_reason.as_deref()
     }
 
     /// Whether there was any content. A stream that completes without is an empty answer.
     #[must_use]
-    pub const fn has_content(&self) -> bool {
+    pub(crate) const fn has_content(&self) -> bool {
         self.content
     }
 
     /// Whether the stream came to its end: it said `[DONE]`, or every choice seen said why it finished,
     /// after which some providers just close. One that ends otherwise was cut off.
     #[must_use]
-    pub const fn completed(&self) -> bool {
+    pub(crate) const fn completed(&self) -> bool {
         self.done || (self.seen != 0 && self.seen == self.finished)
     }
 

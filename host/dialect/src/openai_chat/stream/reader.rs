@@ -10,12 +10,13 @@ use crate::ir::{Event, EventDecoder, Malformed};
 use crate::openai_chat::response::finish_reason::PartKinds;
 use crate::openai_chat::response::message;
 use crate::openai_chat::usage;
+use crate::stream::{Classifying, LegacyDecoder};
 use crate::{ProviderError, truncate};
 
 /// Reads the stream of a chat completion, or of a text completion.
 #[must_use]
-pub fn decoder() -> Box<dyn EventDecoder> {
-    Box::new(StreamDecoder::default())
+pub(crate) fn decoder() -> Box<dyn EventDecoder> {
+    Box::new(Classifying::new(StreamDecoder::default()))
 }
 
 #[derive(Debug, Default)]
@@ -40,7 +41,7 @@ enum Stage {
     Ended,
 }
 
-impl EventDecoder for StreamDecoder {
+impl LegacyDecoder for StreamDecoder {
     fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
         if self.stage == Stage::Ended {
             return Ok(());

@@ -17,7 +17,7 @@ use crate::{ErrorBody, ProviderError, Usage};
 /// Writes the stream of a chat completion: a chunk with the role, chunks with pieces, one with the reason
 /// for the end, one with the usage if the client asked for it, `[DONE]`.
 #[must_use]
-pub fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
+pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
     Box::new(StreamEncoder {
         id: format!("{ID}{}", response_context.id),
         response_context,

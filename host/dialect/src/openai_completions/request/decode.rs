@@ -11,7 +11,7 @@ use crate::openai_chat::{decode_sampling, decode_stop, include_usage, reject_mul
 ///
 /// # Errors
 /// If it is not what the API documents, or asks for what no other dialect can give.
-pub fn decode_request(
+pub(crate) fn decode_request(
     body: &[u8],
     head: &RequestHead<'_>,
     report: &mut TranslationReport,

@@ -8,7 +8,7 @@ use crate::openai_chat::encode_usage;
 
 /// Writes an answer for a client: its text. Of a text completion there is nothing else.
 #[must_use]
-pub fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
+pub(crate) fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
     let text: String = response.parts.iter().filter_map(visible_text).collect();
     let mut body = json!({
         "id": format!("{ID}{}", response_context.id),

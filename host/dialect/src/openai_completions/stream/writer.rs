@@ -11,7 +11,7 @@ use crate::openai_completions::response::encode::{ID, OBJECT, choice, finish_rea
 /// Writes the stream of a text completion: pieces of the text, one piece with the reason for the end, the
 /// usage if the client asked for it, `[DONE]`.
 #[must_use]
-pub fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
+pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
     Box::new(StreamEncoder {
         response_context,
         usage: None,

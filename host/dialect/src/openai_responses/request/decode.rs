@@ -17,7 +17,7 @@ use crate::openai_responses::tools;
 /// # Errors
 ///
 /// If the request is not what the API documents, or asks for what another provider cannot give.
-pub fn decode_request(
+pub(crate) fn decode_request(
     body: &[u8],
     head: &RequestHead<'_>,
     report: &mut TranslationReport,

@@ -15,7 +15,7 @@ use crate::openai_responses::{DIALECT, tools};
 /// # Errors
 ///
 /// If the request asks for what this dialect cannot give.
-pub fn encode_request(
+pub(crate) fn encode_request(
     request: &Request,
     report: &mut TranslationReport,
 ) -> Result<Vec<u8>, TranslationError> {

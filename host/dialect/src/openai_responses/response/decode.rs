@@ -11,7 +11,7 @@ use crate::{BodyCheck, ProviderError, Usage, truncate};
 
 /// Reads the body of a 2xx answer, not streamed. One pass; of the content nothing is kept.
 #[must_use]
-pub fn check_body(body: &[u8]) -> BodyCheck {
+pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     if body.trim_ascii().is_empty() {
         return BodyCheck::Empty;
     }
@@ -30,7 +30,6 @@ pub fn check_body(body: &[u8]) -> BodyCheck {
         Some(output) if is_void(output) && seen.reason.is_none() => BodyCheck::Empty,
         Some(_) => BodyCheck::Complete {
             usage: seen.usage(),
-            finish_reason: seen.finish_reason(),
         },
     }
 }
@@ -93,7 +92,7 @@ impl<'a> ResponseView<'a> {
 /// # Errors
 ///
 /// If it is no response, or one that failed.
-pub fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
+pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
     let response: Value = serde_json::from_slice(body).map_err(|_| Malformed("it is not JSON"))?;
     if !response.is_object() {
         return Err(Malformed("it is not a JSON object"));

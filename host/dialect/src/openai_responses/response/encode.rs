@@ -9,7 +9,7 @@ use crate::openai_responses::{reasoning, usage};
 
 /// Writes a whole answer for a client.
 #[must_use]
-pub fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
+pub(crate) fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
     let ending = Ending::of(&response.finish);
     let output = items(&response.parts, ending.status, response_context);
     let body = final_response(response_context, ending, output, response.usage);

@@ -12,11 +12,12 @@ use crate::ir::{Delta, Event, EventDecoder, Malformed, Part, PartStart};
 use crate::openai_responses::response::decode::{DecodeState, finish};
 use crate::openai_responses::response::item;
 use crate::openai_responses::{citations, usage};
+use crate::stream::{Classifying, LegacyDecoder};
 
 /// Reads the events of a provider's stream.
 #[must_use]
-pub fn decoder() -> Box<dyn EventDecoder> {
-    Box::<StreamDecoder>::default()
+pub(crate) fn decoder() -> Box<dyn EventDecoder> {
+    Box::new(Classifying::new(StreamDecoder::default()))
 }
 
 /// Items come one after the other as a rule, and are passed on as they come. One that begins while
@@ -34,7 +35,7 @@ struct StreamDecoder {
     state: DecodeState,
 }
 
-impl EventDecoder for StreamDecoder {
+impl LegacyDecoder for StreamDecoder {
     fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
         if self.ended {
             return Ok(());

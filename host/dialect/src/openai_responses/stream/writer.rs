@@ -20,7 +20,7 @@ use crate::{ProviderError, Usage};
 
 /// Writes the events of a client's stream.
 #[must_use]
-pub fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
+pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
     Box::new(StreamEncoder {
         writer: EventWriter::default(),
         response_context,

@@ -198,14 +198,9 @@ fn observer_classifies_relayed_streams() -> Outcome {
 fn checks_response_bodies() -> Outcome {
     for case in REQUESTS {
         if let Some(body) = file(case, "answer.json") {
-            let BodyCheck::Complete {
-                usage,
-                finish_reason,
-            } = check_body(&body)
-            else {
+            let BodyCheck::Complete { usage } = check_body(&body) else {
                 return Err(format!("{case}: {:?}", check_body(&body)).into());
             };
-            assert_eq!(finish_reason.as_deref(), Some("completed"), "{case}");
             assert_eq!(usage, decode_response(&body)?.usage, "{case}");
         }
     }

@@ -9,7 +9,7 @@ use crate::ir::{Delta, Event, FinishReason, Malformed, MediaSource, Part, PartSt
 use crate::openai_chat::json_strategy;
 use crate::openai_chat::reasoning::own_signature;
 use crate::sse::SseReader;
-use crate::{Dialect, ProviderError, Usage};
+use crate::{Dialect, EventClass, ProviderError, Usage};
 
 const STREAMS: [&str; 5] = [
     include_str!("../../../../../../tests/cases/dialects/streamed-text/openai-chat.stream.sse"),
@@ -292,9 +292,9 @@ fn rejects_delta_of_closed_call() {
         let chunk = json!({"choices": [{"delta": delta}]}).to_string();
         decoder.event("", chunk.as_bytes(), &mut Vec::new())
     };
-    assert_eq!(piece(0, "f", "{"), Ok(()));
-    assert_eq!(piece(1, "g", "{"), Ok(()));
-    assert_eq!(piece(0, "", ""), Ok(()));
+    assert_eq!(piece(0, "f", "{"), Ok(EventClass::Content));
+    assert_eq!(piece(1, "g", "{"), Ok(EventClass::Content));
+    assert_eq!(piece(0, "", ""), Ok(EventClass::Preamble));
     let error = Malformed("a piece of a tool call belongs to none that is open");
     assert_eq!(piece(0, "", "}"), Err(error));
 }
