@@ -17,7 +17,6 @@ mod tests;
 use error::{error_kind, render_error, render_stream_error};
 use request::{decode_request, encode_request};
 use response::{check_body, decode_response, encode_response};
-pub(crate) use stream::StreamObserver;
 use stream::{decoder, encoder, observer};
 
 use bytes::Bytes;

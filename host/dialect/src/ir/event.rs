@@ -40,6 +40,22 @@ pub enum Event {
     Usage(Usage),
 }
 
+impl Event {
+    /// Whether the event holds a part of the response. A part that begins empty is no content: what
+    /// follows may be an error.
+    pub(crate) fn is_content(&self) -> bool {
+        match self {
+            Self::PartStart(
+                PartStart::Text | PartStart::Refusal | PartStart::Reasoning { redacted: false },
+            ) => false,
+            Self::PartStart(_) | Self::Delta(_) | Self::Finish(_) => true,
+            Self::Done | Self::Error(_) | Self::PartEnd | Self::Start { .. } | Self::Usage(_) => {
+                false
+            }
+        }
+    }
+}
+
 /// What kind of part begins.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PartStart {

@@ -1,15 +1,17 @@
-//! Streams: a provider's is observed or decoded, a client's is encoded.
+//! Streams: a provider's is watched or decoded, a client's is encoded.
 
-pub(super) mod observer;
 mod reader;
 mod writer;
 
-pub(crate) use observer::StreamObserver;
-pub(super) use reader::decoder;
 pub(super) use writer::encoder;
 
-use crate::stream::Observer;
+use crate::ir::EventDecoder;
+use crate::stream::{Decoding, Observer, Watching};
 
-pub(crate) fn observer() -> Box<dyn Observer> {
-    Box::new(StreamObserver::new())
+pub(super) fn observer() -> Box<dyn Observer> {
+    Box::new(Watching::<reader::Reader>::default())
+}
+
+pub(super) fn decoder() -> Box<dyn EventDecoder> {
+    Box::new(Decoding::<reader::Reader>::default())
 }

@@ -55,6 +55,17 @@ pub(crate) trait Sink {
     /// Takes a piece of a text; an empty one is ignored.
     fn delta(&mut self, text: Text<'_>, delta: impl FnOnce(String) -> Delta);
 
+    /// Takes a piece whose events are known only when it is decoded, which `build` does. `is_content` says
+    /// whether it holds a part of the response, as far as that can be seen without decoding it.
+    ///
+    /// # Errors
+    /// As `build`.
+    fn decode(
+        &mut self,
+        is_content: bool,
+        build: impl FnOnce(&mut Vec<Event>) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed>;
+
     /// Returns a text that is needed later to build an event; empty if no event will be built.
     fn keep(&self, text: impl FnOnce() -> String) -> String;
 
@@ -133,6 +144,17 @@ impl Sink for Watch {
         }
     }
 
+    fn decode(
+        &mut self,
+        is_content: bool,
+        _build: impl FnOnce(&mut Vec<Event>) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        if is_content {
+            self.progress.content();
+        }
+        Ok(())
+    }
+
     fn keep(&self, _text: impl FnOnce() -> String) -> String {
         String::new()
     }
@@ -176,6 +198,20 @@ impl Sink for Events {
         if !text.is_empty() {
             self.content(|| Event::Delta(delta(text.into_owned())));
         }
+    }
+
+    fn decode(
+        &mut self,
+        _is_content: bool,
+        build: impl FnOnce(&mut Vec<Event>) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        // The client gets nothing of a piece without events, so the stream may still fail over.
+        let known = self.events.len();
+        let result = build(&mut self.events);
+        if self.events[known..].iter().any(Event::is_content) {
+            self.progress.content();
+        }
+        result
     }
 
     fn keep(&self, text: impl FnOnce() -> String) -> String {

@@ -1,15 +1,15 @@
-//! Whole answers of a provider's: judged as they are, or read into the common form.
+//! Checks and decodes whole responses.
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::item;
 use crate::ir::{FinishReason, Malformed, Part, Response, Signature};
-use crate::json::{is_void, members, string};
+use crate::json::{is_void, members};
 use crate::openai_responses::usage;
-use crate::{BodyCheck, ProviderError, Usage, truncate};
+use crate::{BodyCheck, ProviderError, Usage};
 
-/// Reads the body of a 2xx answer, not streamed. One pass; of the content nothing is kept.
+/// Checks a whole response whose status promises success. One pass; no content is kept.
 #[must_use]
 pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     if body.trim_ascii().is_empty() {
@@ -75,31 +75,28 @@ impl<'a> ResponseView<'a> {
         self.output.is_some_and(|output| !is_void(output)) || self.reason.is_some()
     }
 
-    /// Why it is incomplete, or else its status.
-    pub(crate) fn finish_reason(&self) -> Option<String> {
-        let word = string(self.reason.or(self.status)?)?;
-        Some(truncate(&word, ProviderError::CODE_BYTES_MAX).to_owned())
+    /// Whether it says why it is incomplete.
+    pub(crate) fn has_reason(&self) -> bool {
+        self.reason.is_some()
     }
 
-    /// What it cost.
+    /// The usage.
     pub(crate) fn usage(&self) -> Option<Usage> {
-        usage::decode(&serde_json::from_str(self.usage?.get()).ok()?)
+        usage::decode(self.usage?)
     }
 }
 
-/// Reads a provider's answer into the common form.
+/// Decodes a whole response.
 ///
 /// # Errors
-///
-/// If it is no response, or one that failed.
+/// If it is not a response, or one that failed.
 pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
-    let response: Value = serde_json::from_slice(body).map_err(|_| Malformed("it is not JSON"))?;
-    if !response.is_object() {
-        return Err(Malformed("it is not a JSON object"));
-    }
-    if let Some("failed" | "cancelled") = item::text(&response, "status") {
+    let text = std::str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
+    let view = ResponseView::decode(text).ok_or(Malformed("it is not a JSON object"))?;
+    if view.failure().is_some() {
         return Err(Malformed("it failed"));
     }
+    let response: Value = serde_json::from_str(text).map_err(|_| Malformed("it is not JSON"))?;
     let output = response.get("output").and_then(Value::as_array);
     let output = output.ok_or(Malformed("it has no `output`"))?;
     let (mut parts, mut signature) = (Vec::new(), None);
@@ -111,7 +108,7 @@ pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
         id: word("id"),
         model: word("model"),
         finish: finish(&response, &DecodeState::of(&parts)),
-        usage: response.get("usage").and_then(usage::decode),
+        usage: view.usage(),
         parts,
     })
 }

@@ -170,7 +170,7 @@ fn observer_classifies_relayed_streams() -> Outcome {
     ] {
         let mut reader = SseReader::default();
         reader.push(case_file(case, "stream.sse")?.into());
-        let mut observer = StreamObserver::new();
+        let mut observer = observer();
         let mut seen = Vec::new();
         while let Some(event) = reader.next_event()? {
             seen.push(observer.observe(event.name(), &event.data));

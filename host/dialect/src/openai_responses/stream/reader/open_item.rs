@@ -2,17 +2,16 @@
 
 use serde_json::Value;
 
-use super::{Delta, Event, Part, PartStart};
-use crate::ir::{Citation, Malformed, ToolCall};
+use crate::ir::{Citation, Delta, Event, Malformed, Part, PartStart, ToolCall};
 use crate::openai_responses::request::decode::input::SUMMARY_SEPARATOR;
 use crate::openai_responses::response::decode::DecodeState;
 use crate::openai_responses::response::item;
 
 /// An open item.
 #[derive(Debug)]
-pub(crate) struct OpenItem {
+pub(super) struct OpenItem {
     /// Where it stands in the output.
-    pub(crate) output_index: u64,
+    pub(super) output_index: u64,
     kind: OpenItemKind,
     /// The part that is open.
     part: Option<OpenItemPart>,
@@ -48,14 +47,14 @@ enum OpenItemPart {
 
 /// Which of its two texts a thought shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReasoningSource {
+pub(super) enum ReasoningSource {
     Content,
     Summary,
 }
 
 impl OpenItem {
     /// None for items that are read from their end.
-    pub(crate) fn of(output_index: u64, item: &Value) -> Option<Self> {
+    pub(super) fn of(output_index: u64, item: &Value) -> Option<Self> {
         let kind = match item::text(item, "type")? {
             "message" => OpenItemKind::Message,
             "reasoning" => OpenItemKind::Reasoning,
@@ -76,7 +75,7 @@ impl OpenItem {
     /// # Errors
     ///
     /// If the name is missing.
-    pub(crate) fn begin_call(
+    pub(super) fn begin_call(
         &mut self,
         item: &Value,
         state: &mut DecodeState,
@@ -95,20 +94,20 @@ impl OpenItem {
 
     // What does not go with the kind of the item is passed over.
 
-    pub(crate) fn text(
+    pub(super) fn text(
         &mut self,
         index: u64,
-        delta: &str,
+        delta: String,
         state: &mut DecodeState,
         out: &mut Vec<Event>,
     ) {
         if self.kind == OpenItemKind::Message {
             self.open_text(index, state, out);
-            out.push(Event::Delta(Delta::Text(delta.to_owned())));
+            out.push(Event::Delta(Delta::Text(delta)));
         }
     }
 
-    pub(crate) fn citation(
+    pub(super) fn citation(
         &mut self,
         index: u64,
         citation: Citation,
@@ -126,27 +125,27 @@ impl OpenItem {
         self.open_part(OpenItemPart::Text { index }, PartStart::Text, out);
     }
 
-    pub(crate) fn refusal(
+    pub(super) fn refusal(
         &mut self,
         index: u64,
-        delta: &str,
+        delta: String,
         state: &mut DecodeState,
         out: &mut Vec<Event>,
     ) {
         if self.kind == OpenItemKind::Message {
             state.has_refusal = true;
             self.open_part(OpenItemPart::Refusal { index }, PartStart::Refusal, out);
-            out.push(Event::Delta(Delta::Refusal(delta.to_owned())));
+            out.push(Event::Delta(Delta::Refusal(delta)));
         }
     }
 
     /// A piece of a thought. The parts of a summary are one thought; of the summary and the whole text,
     /// the one that comes first is shown.
-    pub(crate) fn reasoning(
+    pub(super) fn reasoning(
         &mut self,
         source: ReasoningSource,
         index: u64,
-        delta: &str,
+        delta: String,
         out: &mut Vec<Event>,
     ) {
         if self.kind != OpenItemKind::Reasoning {
@@ -166,18 +165,18 @@ impl OpenItem {
                 self.open_part(part, PartStart::Reasoning { redacted: false }, out);
             }
         }
-        out.push(Event::Delta(Delta::Reasoning(delta.to_owned())));
+        out.push(Event::Delta(Delta::Reasoning(delta)));
     }
 
-    pub(crate) fn arguments(&mut self, delta: &str, out: &mut Vec<Event>) {
+    pub(super) fn arguments(&mut self, delta: String, out: &mut Vec<Event>) {
         if self.kind == OpenItemKind::Call {
             self.part = Some(OpenItemPart::Call { has_delta: true });
-            out.push(Event::Delta(Delta::Arguments(delta.to_owned())));
+            out.push(Event::Delta(Delta::Arguments(delta)));
         }
     }
 
     /// A piece of a custom tool's input, which is a text inside an object in the common form.
-    pub(crate) fn input(&mut self, delta: &str, out: &mut Vec<Event>) {
+    pub(super) fn input(&mut self, delta: &str, out: &mut Vec<Event>) {
         if self.kind == OpenItemKind::Custom {
             let has_delta = self.part == Some(OpenItemPart::Call { has_delta: true });
             self.part = Some(OpenItemPart::Call { has_delta: true });
@@ -192,7 +191,7 @@ impl OpenItem {
     /// # Errors
     ///
     /// If it says that it is something else, which makes no sense.
-    pub(crate) fn end(
+    pub(super) fn end(
         mut self,
         item: &Value,
         state: &mut DecodeState,
@@ -246,7 +245,7 @@ impl OpenItem {
 }
 
 /// Passes on a part that comes as a whole.
-pub(crate) fn emit_part(part: Part, state: &mut DecodeState, out: &mut Vec<Event>) {
+pub(super) fn emit_part(part: Part, state: &mut DecodeState, out: &mut Vec<Event>) {
     let push = |out: &mut Vec<Event>, delta| out.push(Event::Delta(delta));
     match part {
         Part::Text { text, citations } => {
