@@ -1,13 +1,13 @@
 //! An error that Jackfield itself makes, before a dialect has given it a shape.
 
-/// What a client is told. Each dialect's module renders it in its own shape.
+/// An error for a client. Each dialect renders it in its own format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorBody<'a> {
     /// One sentence for people. Nothing secret.
     pub message: &'a str,
-    /// What kind of error: the dialect's own word, such as OpenAI's `type`.
+    /// The kind of the error, by the dialect's own name, such as OpenAI's `type`.
     pub kind: &'a str,
-    /// A finer word for programs.
+    /// A more specific code for programs.
     pub code: Option<&'a str>,
     /// The member of the request that is at fault.
     pub param: Option<&'a str>,
@@ -20,7 +20,7 @@ pub struct ErrorBody<'a> {
 pub struct CooldownBody<'a> {
     /// The model, as the client called it.
     pub model: &'a str,
-    /// The provider, if there is only one that serves it.
+    /// The provider, if only one serves the model.
     pub provider: Option<&'a str>,
     /// How long, for people: `1m 10s`.
     pub reset_time: &'a str,

@@ -5,16 +5,16 @@ use serde_json::{Value, json};
 
 use crate::ErrorBody;
 
-/// An error as Anthropic's API answers it: `{"type": "error", "error": {"type", "message"}}`
-/// (<https://platform.claude.com/docs/en/api/errors>). A finer word stands where its SDKs look for one, in
-/// `details.error_code`; the member at fault, and where the model cools how long, stand beside.
+/// Renders an error as Anthropic's API does: `{"type": "error", "error": {"type", "message"}}`
+/// (<https://platform.claude.com/docs/en/api/errors>). The code is in `details.error_code`, where the
+/// SDKs look for it; the invalid member and the cooldown are members beside it.
 #[must_use]
 pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
     envelope(error).to_string().into()
 }
 
-/// An error inside a stream: an event named `error` with the same object as [`render_error`]'s. The
-/// SDKs raise on it by its name and stop reading; nothing follows it.
+/// Renders an error inside a stream: an event named `error` with the object of [`render_error`]. The
+/// SDKs raise an exception by its name and stop reading.
 #[must_use]
 pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     let mut out = Vec::new();
@@ -22,8 +22,7 @@ pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     out.into()
 }
 
-/// The `type` that goes with a status, for errors that Jackfield makes; from the API's page on errors.
-/// There are no finer words that would be true here.
+/// Returns the `type` for a status, from the API's page on errors. The API has no codes.
 #[must_use]
 pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
     let kind = match status {

@@ -1,5 +1,6 @@
 //! Requests: a client's is decoded, a provider's is encoded.
 
+pub(super) mod cache_control;
 pub(super) mod decode;
 pub(super) mod encode;
 

@@ -1,4 +1,4 @@
-//! Writes a request as the API takes it.
+//! Encodes requests.
 
 mod messages;
 
@@ -9,10 +9,10 @@ use crate::anthropic::reasoning::model_rules::{self, ModelRules, SamplingSupport
 use crate::anthropic::tools;
 use crate::ir::{Request, TranslationError, TranslationReport};
 
-/// Writes a request for an answer.
+/// Encodes a request for content.
 ///
 /// # Errors
-/// If the API cannot say something that the answer would be wrong without.
+/// If the API cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
     report: &mut TranslationReport,
@@ -34,7 +34,7 @@ pub(crate) fn encode_request(
         let tier = match (name.as_str(), value.as_str()) {
             ("service_tier", Some("auto")) => "auto",
             ("service_tier", Some("default")) => "standard_only",
-            // What says no is what happens anyway.
+            // False is the default.
             _ if *value == Value::Bool(false) => continue,
             _ => {
                 report.warn_dropped(name);
@@ -47,7 +47,7 @@ pub(crate) fn encode_request(
     Ok(print(&body))
 }
 
-/// Writes what a request for a count takes too: all but how the answer is drawn.
+/// Encodes the members of a request for a token count: all but the sampling parameters.
 pub(crate) fn encode_count_body(
     request: &Request,
     report: &mut TranslationReport,
@@ -61,7 +61,7 @@ pub(crate) fn encode_count_body(
 }
 
 fn print(body: &Map<String, Value>) -> Vec<u8> {
-    // Printing fails only for maps whose keys are no texts.
+    // Serialization fails only for maps whose keys are not strings.
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
@@ -104,7 +104,7 @@ fn encode_sampling(
         (_, true) => Some(UNSUPPORTED_WHEN_THINKING),
         (SamplingSupport::Both | SamplingSupport::One, false) => None,
     };
-    // 1 is what the API draws with if nothing is said; leaving it out changes nothing.
+    // 1 is the default of the API, so it can be left out.
     let temperature = sampling.temperature.map(|temperature| {
         if temperature > 1.0 {
             report.warn("temperature", "changed: to 1, the most that the API takes");
@@ -121,7 +121,7 @@ fn encode_sampling(
         }
         top_p = None;
     }
-    // While it thinks, a model takes these still.
+    // With thinking, the API accepts only these values.
     let is_wide = |top_p: f64| top_p >= 0.95;
     let numbers = [("temperature", temperature), ("top_p", top_p)];
     for (name, number) in numbers {

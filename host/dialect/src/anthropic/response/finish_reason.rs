@@ -1,10 +1,10 @@
-//! Why an answer ends, in this API's words.
+//! Finish reasons: the members `stop_reason` and `stop_sequence`.
 
 use serde_json::{Value, json};
 
 use crate::ir::FinishReason;
 
-/// What a `stop_reason` says.
+/// Decodes a `stop_reason`.
 pub(crate) fn decode(reason: &str, stop_sequence: Option<String>) -> FinishReason {
     match reason {
         "end_turn" => FinishReason::Stop,
@@ -16,8 +16,8 @@ pub(crate) fn decode(reason: &str, stop_sequence: Option<String>) -> FinishReaso
     }
 }
 
-/// The members `stop_reason` and `stop_sequence`. Clients run the tools only if the reason says so,
-/// whatever some providers call it.
+/// Encodes the members `stop_reason` and `stop_sequence`. Clients run tools only for `tool_use`, so it
+/// replaces what other providers send with calls.
 pub(crate) fn encode(finish: &FinishReason, calls_tools: bool) -> (&'static str, Value) {
     let reason = match finish {
         FinishReason::Stop | FinishReason::Other(_) if calls_tools => "tool_use",

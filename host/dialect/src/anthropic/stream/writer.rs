@@ -14,8 +14,8 @@ use crate::ir::{
 };
 use crate::{ProviderError, Usage};
 
-/// A writer of one client's stream: `message_start`; for each block a `content_block_start`, deltas and
-/// a `content_block_stop`; `read_message_delta` with the reason and all of the usage; `message_stop`.
+/// Writes one client's stream: `message_start`; for each block a `content_block_start`, deltas and a
+/// `content_block_stop`; `message_delta` with the finish reason and the usage; `message_stop`.
 #[must_use]
 pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
     Box::new(StreamEncoder {
@@ -47,7 +47,7 @@ struct StreamEncoder {
 enum BlockState {
     Nothing,
     Block,
-    /// A redacted thought: its block is written once its signature is there.
+    /// Redacted reasoning: its block is written when the signature arrives.
     Redacted,
 }
 
@@ -78,7 +78,7 @@ impl StreamEncoder {
             return;
         }
         self.started = true;
-        // What it cost is not known yet; the counts at the end replace these.
+        // The usage is not known yet; the counts at the end replace these.
         let message = json!({
             "id": message_id(&self.response_context),
             "type": "message",
@@ -129,8 +129,8 @@ impl StreamEncoder {
         }
     }
 
-    /// A part that comes whole: the blocks that it is in an answer, each with one delta for what clients
-    /// look for there, and nowhere else.
+    /// Writes a complete part: its blocks, each with one delta for the members that clients read only
+    /// from deltas.
     fn write_complete_part(&mut self, part: &Part, out: &mut Vec<Frame>) {
         let mut blocks = Vec::new();
         write_part(part, &self.response_context, &mut blocks);
@@ -241,8 +241,8 @@ fn frame(name: &'static str, data: &Value) -> Frame {
     }
 }
 
-/// A provider's error. Words that are not this API's become those that mean the same, or `api_error`: the
-/// SDKs know no others, and try again by them.
+/// Encodes a provider's error. Types that this API does not have become equivalent ones, or
+/// `api_error`: the SDKs decide by the type whether they retry.
 fn encode_error(error: &ProviderError) -> Value {
     let reported = error.kind.as_deref().unwrap_or_default();
     let kind = ERROR_KINDS.into_iter().find(|kind| *kind == reported);
@@ -258,7 +258,7 @@ fn encode_error(error: &ProviderError) -> Value {
     })
 }
 
-/// The API's words for errors.
+/// The API's error types.
 const ERROR_KINDS: [&str; 10] = [
     "api_error",
     "authentication_error",
