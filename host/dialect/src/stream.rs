@@ -77,8 +77,7 @@ pub(crate) struct Watching<R> {
 
 impl<R: Reader> Observer for Watching<R> {
     fn observe(&mut self, event_name: &str, data: &[u8]) -> EventClass {
-        read(&mut self.reader, &mut self.sink, event_name, data)
-            .unwrap_or_else(|Malformed(_)| EventClass::Malformed)
+        read(&mut self.reader, &mut self.sink, event_name, data).unwrap_or(EventClass::Malformed)
     }
 
     fn usage(&self) -> Option<Usage> {

@@ -4,7 +4,7 @@ mod messages;
 
 use serde_json::Value;
 
-use super::cache_control;
+use super::{SERVICE_TIERS, cache_control};
 use crate::RequestHead;
 use crate::anthropic::{reasoning, tools};
 use crate::ir::{ObjectReader, Part, Request, Sampling, TranslationError, TranslationReport};
@@ -41,12 +41,9 @@ pub(crate) fn decode_request(
         metadata.warn_unread(report);
     }
     if let Some(tier) = fields.string("service_tier")? {
-        // OpenAI's names of the same two tiers.
-        let tier = match tier.as_str() {
-            "auto" => "auto",
-            "standard_only" => "default",
-            _ => return Err(fields.error("service_tier", "must be auto or standard_only")),
-        };
+        let known = SERVICE_TIERS.iter().find(|(name, _)| *name == tier);
+        let error = || fields.error("service_tier", "must be auto or standard_only");
+        let (_, tier) = *known.ok_or_else(error)?;
         request
             .openai
             .insert("service_tier".to_owned(), tier.into());

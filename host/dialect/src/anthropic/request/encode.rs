@@ -4,6 +4,7 @@ mod messages;
 
 use serde_json::{Map, Value, json};
 
+use super::SERVICE_TIERS;
 use crate::anthropic::reasoning::ThinkingPlan;
 use crate::anthropic::reasoning::model_rules::{self, ModelRules, SamplingSupport};
 use crate::anthropic::tools;
@@ -31,17 +32,15 @@ pub(crate) fn encode_request(
         body.insert("metadata".to_owned(), json!({"user_id": user}));
     }
     for (name, value) in &request.openai {
-        let tier = match (name.as_str(), value.as_str()) {
-            ("service_tier", Some("auto")) => "auto",
-            ("service_tier", Some("default")) => "standard_only",
-            // False is the default.
-            _ if *value == Value::Bool(false) => continue,
-            _ => {
-                report.warn_dropped(name);
-                continue;
+        let mut tiers = SERVICE_TIERS.iter();
+        match tiers.find(|(_, openai)| name == "service_tier" && value == openai) {
+            Some((tier, _)) => {
+                body.insert(name.clone(), (*tier).into());
             }
-        };
-        body.insert("service_tier".to_owned(), tier.into());
+            // False is the default of all these members.
+            None if *value == Value::Bool(false) => {}
+            None => report.warn_dropped(name),
+        }
     }
     encode_conversation(request, plan, rules, &mut body, report)?;
     Ok(print(&body))
