@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::RequestHead;
-use crate::ir::{Part, Request, TranslationError, TranslationReport};
+use crate::ir::{Malformed, Part, Request, TranslationError, TranslationReport};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 

@@ -56,12 +56,12 @@ pub(crate) fn decode_request(
 /// and the region where the model runs.
 fn reject_provider_state(fields: &mut ObjectReader) -> Result<(), TranslationError> {
     if fields.take("thread").is_some() {
-        let what = "other providers know nothing of the conversation: send all of it in messages";
+        let what = "other providers do not have the conversation; send all of it in `messages`";
         return Err(fields.error("thread", what));
     }
     match fields.string("inference_geo")?.as_deref() {
         None | Some("global") => Ok(()),
-        Some(_) => Err(fields.error("inference_geo", "no other provider can promise it")),
+        Some(_) => Err(fields.error("inference_geo", "no other provider can guarantee it")),
     }
 }
 
@@ -89,7 +89,7 @@ fn decode_system(
 fn decode_sampling(fields: &mut ObjectReader) -> Result<Sampling, TranslationError> {
     let tokens_max = fields.count("max_tokens")?;
     if tokens_max == Some(0) {
-        let what = "must be 1 or more: 0 warms a cache that other providers do not have";
+        let what = "must be 1 or more: 0 only fills a cache, which other providers do not have";
         return Err(fields.error("max_tokens", what));
     }
     Ok(Sampling {

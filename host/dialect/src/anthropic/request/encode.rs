@@ -106,7 +106,7 @@ fn encode_sampling(
     // 1 is the default of the API, so it can be left out.
     let temperature = sampling.temperature.map(|temperature| {
         if temperature > 1.0 {
-            report.warn("temperature", "changed: to 1, the most that the API takes");
+            report.warn("temperature", "changed: to 1, the maximum of the API");
         }
         temperature.min(1.0)
     });
@@ -115,7 +115,7 @@ fn encode_sampling(
         if top_p.is_some_and(|top_p| top_p < 1.0) {
             report.warn(
                 "top_p",
-                "dropped: the model takes a temperature or this, not both",
+                "dropped: the model supports a temperature or this, not both",
             );
         }
         top_p = None;
@@ -156,7 +156,7 @@ fn encode_stop(request: &Request, body: &mut Map<String, Value>, report: &mut Tr
     if stop.len() < request.stop.len() {
         report.warn(
             "stop",
-            "changed: without those of white space, which the API refuses",
+            "changed: without those of white space, which the API rejects",
         );
     }
     if !stop.is_empty() {
@@ -164,5 +164,5 @@ fn encode_stop(request: &Request, body: &mut Map<String, Value>, report: &mut Tr
     }
 }
 
-const UNSUPPORTED_BY_MODEL: &str = "dropped: the model does not take it";
-const UNSUPPORTED_WHEN_THINKING: &str = "dropped: a model that thinks does not take it";
+const UNSUPPORTED_BY_MODEL: &str = "dropped: the model does not support it";
+const UNSUPPORTED_WHEN_THINKING: &str = "dropped: not supported together with thinking";
