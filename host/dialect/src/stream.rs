@@ -151,7 +151,7 @@ macro_rules! observers {
     )*};
 }
 
-observers! { gemini openai_chat }
+observers! { openai_chat }
 
 /// Reads an event whose data is not a JSON object.
 ///
