@@ -152,7 +152,7 @@ macro_rules! observers {
     )*};
 }
 
-observers! { gemini openai_chat }
+observers! { gemini }
 
 /// Reads an event whose data is not a JSON object.
 ///
