@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::ir::tool_text::{arguments_or_empty, input, input_object};
 use crate::ir::{Signature, ToolCall};
 use crate::openai_chat::DIALECT;
 
@@ -67,36 +68,11 @@ pub(crate) fn encode(call: &ToolCall, custom: bool, extra: Option<Value>) -> Val
         None => json!({
             "id": id,
             "type": "function",
-            "function": {"name": name, "arguments": arguments_text(arguments)},
+            "function": {"name": name, "arguments": arguments_or_empty(arguments)},
         }),
     };
     if let Some(extra) = extra {
         written["extra_content"] = extra;
     }
     written
-}
-
-/// The arguments of a call as text. Some servers parse them, and none means no arguments.
-pub(crate) fn arguments_text(arguments: &str) -> &str {
-    if arguments.trim().is_empty() {
-        "{}"
-    } else {
-        arguments
-    }
-}
-
-/// The arguments that stand for the bare input of a custom tool.
-pub(crate) fn input_object(input: &str) -> String {
-    json!({"input": input}).to_string()
-}
-
-/// The bare input of a custom tool, if these are the arguments that stand for one.
-pub(crate) fn input(arguments: &str) -> Option<String> {
-    match serde_json::from_str(arguments).ok()? {
-        Value::Object(mut members) => match members.shift_remove("input")? {
-            Value::String(input) => Some(input),
-            _ => None,
-        },
-        _ => None,
-    }
 }

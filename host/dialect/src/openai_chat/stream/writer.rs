@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::ir::tool_text;
 use crate::ir::{
     Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
 };
@@ -178,7 +179,7 @@ impl StreamEncoder {
 
     fn end(&mut self, out: &mut Vec<Frame>) {
         if let EncodingPart::Custom(arguments) = std::mem::take(&mut self.open) {
-            let input = tools::input(&arguments).unwrap_or(arguments);
+            let input = tool_text::input(&arguments).unwrap_or(arguments);
             self.call_piece("custom", "input", &input, out);
         }
     }
