@@ -27,7 +27,7 @@ pub(crate) use stream::{decoder, observer};
 pub(crate) use request::decode::{decode_sampling, decode_stop, include_usage, reject_multiple};
 pub(crate) use request::encode::{encode_sampling, encode_stop};
 pub(crate) use stream::writer::{error_body, frame};
-pub(crate) use usage::encode as encode_usage;
+pub(crate) use usage::UsageObject;
 
 use bytes::Bytes;
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::ir::tool_text::{arguments_or_empty, input, input_object};
-use crate::ir::{Signature, ToolCall};
+use crate::ir::{Signature, ToolCall, ToolChoice};
 use crate::openai_chat::DIALECT;
 
 /// The signature in a call's `extra_content`, which is where Google's own endpoint of this dialect puts it
@@ -76,3 +76,10 @@ pub(crate) fn encode(call: &ToolCall, custom: bool, extra: Option<Value>) -> Val
     }
     written
 }
+
+/// The words of `tool_choice`. A choice of certain tools is an object.
+pub(crate) const CHOICES: &[(&str, ToolChoice)] = &[
+    ("auto", ToolChoice::Auto),
+    ("none", ToolChoice::None),
+    ("required", ToolChoice::Required),
+];
