@@ -5,6 +5,7 @@
 //! dialect's module decodes its own wire format into these and encodes them again; no module knows
 //! another dialect.
 
+pub(crate) mod data_url;
 mod event;
 mod finish_reason;
 pub(crate) mod loss;
@@ -15,6 +16,7 @@ mod request;
 mod response;
 mod response_context;
 mod signature;
+pub(crate) mod tool_text;
 
 pub use event::{Delta, Event, EventDecoder, EventEncoder, Frame, Malformed, PartStart};
 pub use finish_reason::FinishReason;
