@@ -41,24 +41,24 @@ pub use translate::{Translator, translate_error};
 pub use translated_request::{TranslatedRequest, TranslationInput};
 pub use usage::Usage;
 
-/// The wire format that a client or a provider speaks. Closed on purpose: adding one shows every
-/// place that has to decide about it.
+/// The wire format of a client or a provider. Not `non_exhaustive`, so that the compiler shows every
+/// place that a new dialect concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dialect {
-    /// Anthropic's messages, as `POST /v1/messages` takes and answers them.
+    /// Anthropic's Messages API: `POST /v1/messages`.
     AnthropicMessages,
-    /// Google's Gemini API, as `POST /v1beta/models/{model}:generateContent` takes and answers it.
+    /// Google's Gemini API: `POST /v1beta/models/{model}:generateContent`.
     Gemini,
-    /// OpenAI's chat completions, as `POST /v1/chat/completions` takes and answers them.
+    /// OpenAI's chat completions: `POST /v1/chat/completions`.
     OpenaiChat,
-    /// OpenAI's text completions, the forerunner of the chat: `POST /v1/completions`.
+    /// OpenAI's text completions, the predecessor of the chat: `POST /v1/completions`.
     OpenaiCompletions,
-    /// OpenAI's responses, as `POST /v1/responses` takes and answers them.
+    /// OpenAI's responses: `POST /v1/responses`.
     OpenaiResponses,
 }
 
 impl Dialect {
-    /// Every dialect there is.
+    /// All dialects.
     pub const ALL: [Self; 5] = [
         Self::AnthropicMessages,
         Self::Gemini,
@@ -67,7 +67,7 @@ impl Dialect {
         Self::OpenaiResponses,
     ];
 
-    /// Its name, as the plugin contract and the configuration spell it.
+    /// The name, as in the plugin contract and the configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -104,7 +104,7 @@ impl std::fmt::Display for Dialect {
     }
 }
 
-/// `text`, cut to at most `bytes_max` bytes, never inside a character.
+/// Truncates a text to at most `bytes_max` bytes, never inside a character.
 fn truncate(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }

@@ -21,13 +21,13 @@ use request::{decode_request, encode_request};
 use response::encode_response;
 pub(crate) use response::{check_body, decode_response};
 use stream::encoder;
-pub(crate) use stream::{StreamObserver, decoder, observer};
+pub(crate) use stream::{decoder, observer};
 
 // The text completions, OpenAI's older API, share these.
 pub(crate) use request::decode::{decode_sampling, decode_stop, include_usage, reject_multiple};
 pub(crate) use request::encode::{encode_sampling, encode_stop};
 pub(crate) use stream::writer::{error_body, frame};
-pub(crate) use usage::encode as encode_usage;
+pub(crate) use usage::UsageObject;
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! A client's request in a provider's dialect, and the way back for its answer.
+//! Translates a client's request into a provider's dialect, and the response back.
 
 use bytes::Bytes;
 
@@ -13,17 +13,17 @@ use crate::{Dialect, RequestHead, Thinking, Translator};
 pub struct TranslatedRequest {
     /// The body for the provider.
     pub body: Bytes,
-    /// What of the request did not come through.
+    /// What the translation dropped or changed.
     pub warnings: Vec<Warning>,
-    /// How many of these are for the provider's dialect, which has no words for it. The others are for
-    /// the client's, which says what no other dialect can.
+    /// How many of the warnings are due to the provider's dialect. The others are about members that
+    /// only the client's dialect has.
     pub losses: usize,
     from: Dialect,
     to: Dialect,
     response_kind: ResponseKind,
 }
 
-/// What the answer needs to know of the request.
+/// What the translation of the response needs to know of the request.
 #[derive(Clone, Debug)]
 enum ResponseKind {
     Content(Box<ResponseContext>),
@@ -31,23 +31,23 @@ enum ResponseKind {
     Embeddings(Box<EmbedRequest>),
 }
 
-/// What is translated: a client's request, and how it came.
+/// A client's request with its context.
 #[derive(Clone, Copy, Debug)]
 pub struct TranslationInput<'a> {
     /// The client's dialect.
     pub dialect: Dialect,
-    /// Its body.
+    /// The body.
     pub body: &'a [u8],
-    /// What it asks for.
+    /// The head of the request.
     pub head: &'a RequestHead<'a>,
-    /// The provider's name of the model, without a suffix that is told by `thinking`.
+    /// The provider's name of the model, without the suffix that `thinking` was read from.
     pub model: &'a str,
-    /// How hard the model is to think, whatever the body says; none leaves it to the body. Counts and
-    /// vectors have nothing of it.
+    /// How hard the model reasons, in place of what the body says; `None` leaves it to the body.
+    /// Ignored for token counts and embeddings.
     pub thinking: Option<Thinking>,
-    /// The call's id: what made-up ids are made of.
+    /// The call's id. Synthesized ids are derived from it.
     pub id: &'a str,
-    /// When it came, in seconds since the Unix epoch.
+    /// When the call arrived, in seconds since the Unix epoch.
     pub created: u64,
 }
 
@@ -55,7 +55,7 @@ impl TranslatedRequest {
     /// Translates a request for content.
     ///
     /// # Errors
-    /// Why it cannot be said in the other dialect.
+    /// If the request is invalid, or the provider's dialect cannot express it.
     pub fn translate_content(
         source: &TranslationInput<'_>,
         to: Dialect,
@@ -66,7 +66,7 @@ impl TranslatedRequest {
                 .dialect
                 .codec()
                 .decode_request(source.body, source.head, &mut report)?;
-        // Only the answer repeats it, and it may be most of a small request.
+        // Only the response needs it, and it may be most of a small request.
         let echo = std::mem::take(&mut decoded.echo);
         let response_context = ResponseContext {
             echo,
@@ -89,7 +89,7 @@ impl TranslatedRequest {
         })
     }
 
-    /// Translates a request for a count of tokens.
+    /// Translates a request for a token count.
     ///
     /// # Errors
     /// Why it cannot be said in the other dialect, or that this one counts nothing.
@@ -117,10 +117,10 @@ impl TranslatedRequest {
         })
     }
 
-    /// Translates a request for vectors.
+    /// Translates a request for embeddings.
     ///
     /// # Errors
-    /// Why it cannot be said in the other dialect, or that one of the two has no vectors.
+    /// Why it cannot be said in the other dialect, or that one of the two dialects has no embeddings.
     pub fn translate_embeddings(
         source: &TranslationInput<'_>,
         to: Dialect,
@@ -143,10 +143,10 @@ impl TranslatedRequest {
         })
     }
 
-    /// A provider's whole answer, as the client is owed it.
+    /// Translates a provider's whole response into the client's dialect.
     ///
     /// # Errors
-    /// If it is no such answer.
+    /// If it is not a response of the provider's dialect.
     pub fn translate_response(&self, body: &[u8]) -> Result<Vec<u8>, Malformed> {
         let (client, provider) = (self.from.codec(), self.to.codec());
         match &self.response_kind {
@@ -157,7 +157,7 @@ impl TranslatedRequest {
             ResponseKind::TokenCount => {
                 let format = provider.token_count();
                 let count = format.and_then(|format| format.decode_response(body));
-                let count = count.ok_or(Malformed("it is no count of tokens"))?;
+                let count = count.ok_or(Malformed("the response is not a token count"))?;
                 Ok(client.encode_token_count(count))
             }
             ResponseKind::Embeddings(request) => {
@@ -169,7 +169,7 @@ impl TranslatedRequest {
         }
     }
 
-    /// Turns a stream of the provider's into the client's; none where nothing is streamed.
+    /// Returns a translator for the provider's stream; `None` for token counts and embeddings.
     #[must_use]
     pub fn translator(&self) -> Option<Translator> {
         match &self.response_kind {
@@ -193,4 +193,4 @@ fn show_reasoning(from: Dialect, request: &mut Request) {
 }
 
 const NO_TOKEN_COUNT: &str = "the provider's dialect counts no tokens";
-const NO_EMBEDDINGS: &str = "the provider's dialect has no vectors of texts";
+const NO_EMBEDDINGS: &str = "the provider's dialect has no embeddings";

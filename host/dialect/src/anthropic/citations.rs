@@ -1,10 +1,10 @@
-//! What a text cites: pages, documents and search results of its own.
+//! Citations of a text: web pages, documents and search results.
 
 use serde_json::{Value, json};
 
 use crate::ir::Citation;
 
-/// A citation of a text with so many characters; none if that is not known yet.
+/// Decodes a citation. `chars` is the length of the text in characters; `None` while it is streamed.
 pub(crate) fn decode(raw: Value, chars: Option<u64>) -> Citation {
     let text = |name: &str| raw.get(name).and_then(Value::as_str).map(str::to_owned);
     let source = text("source").filter(|source| source.starts_with("http"));
@@ -17,8 +17,8 @@ pub(crate) fn decode(raw: Value, chars: Option<u64>) -> Citation {
     }
 }
 
-/// A citation as this API has it: its own as it came, a page of the web as a search result. None if it
-/// is neither.
+/// Encodes a citation for a response: the API's own as it came, a web page as a search result. `None`
+/// for any other.
 pub(crate) fn encode(citation: &Citation) -> Option<Value> {
     let kind = citation.raw.get("type").and_then(Value::as_str);
     if kind.is_some_and(|kind| kind.ends_with("_location")) {
@@ -34,7 +34,7 @@ pub(crate) fn encode(citation: &Citation) -> Option<Value> {
     }))
 }
 
-/// A citation for a request: only the API's own are taken back there.
+/// Encodes a citation for a request, where the API accepts only its own.
 pub(crate) fn encode_for_request(citation: &Citation) -> Option<Value> {
     let encrypted = citation.raw.get("encrypted_index");
     let is_synthetic = encrypted.is_some_and(|index| index.as_str() == Some(""));
@@ -42,7 +42,7 @@ pub(crate) fn encode_for_request(citation: &Citation) -> Option<Value> {
     (kind.ends_with("_location") && !is_synthetic).then(|| citation.raw.clone())
 }
 
-/// How many characters a text has.
+/// Counts the characters of a text.
 pub(crate) fn char_count(text: &str) -> u64 {
     u64::try_from(text.chars().count()).unwrap_or(u64::MAX)
 }

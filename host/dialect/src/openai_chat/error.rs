@@ -112,7 +112,7 @@ const EVENT_FRAME_BYTES: usize = "data: \n\n".len();
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openai_chat::StreamObserver;
+    use crate::openai_chat::observer;
     use crate::sse::{SseError, SseReader};
     use crate::{EventClass, ProviderError};
 
@@ -144,7 +144,7 @@ mod tests {
             code: None,
             param: Some("model".to_owned()),
         };
-        let class = StreamObserver::new().observe(event.name(), &event.data);
+        let class = observer().observe(event.name(), &event.data);
         assert_eq!(class, EventClass::Error(error));
         assert_eq!(reader.buffered_len(), 0);
         Ok(())

@@ -2,26 +2,16 @@
 
 use serde_json::{Value, json};
 
+use crate::ir::data_url::media_source;
 use crate::ir::{Media, MediaSource, Part, TranslationError};
 use crate::json::object;
 
-/// What stands behind an address: what it holds itself, or where it points.
+/// Returns the media at a URL.
 ///
 /// # Errors
-/// If it is a `data:` address that is not base64.
+/// If it is a `data:` URL that is not in base64. The error is a text about the member.
 pub(super) fn from_url(url: String) -> Result<Media, &'static str> {
-    let Some(inside) = url.strip_prefix("data:") else {
-        return Ok(media(None, MediaSource::Url(url)));
-    };
-    let (head, data) = inside
-        .split_once(',')
-        .ok_or("a data: address must have a comma before its data")?;
-    let kind = head
-        .strip_suffix(";base64")
-        .ok_or("a data: address must be base64")?;
-    let kind = kind.split(';').next().unwrap_or_default();
-    let media_type = (!kind.is_empty()).then(|| kind.to_owned());
-    let source = MediaSource::base64(data.to_owned()).ok_or(MediaSource::NOT_BASE64)?;
+    let (media_type, source) = media_source(url)?;
     Ok(media(media_type, source))
 }
 
@@ -168,20 +158,6 @@ const PDF: &str = "application/pdf";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parses_media_urls() {
-        let read = |url: &str| from_url(url.to_owned()).map(|it| (it.media_type, it.source));
-        let png = Some("image/png".to_owned());
-        let aa = || MediaSource::Base64("AA==".to_owned());
-        assert_eq!(read("data:image/png;base64,AA=="), Ok((png.clone(), aa())));
-        assert_eq!(read("data:image/png;a=b;base64,AA=="), Ok((png, aa())));
-        assert_eq!(read("data:;base64,AA=="), Ok((None, aa())));
-        let web = "https://a.example/x.png";
-        assert_eq!(read(web), Ok((None, MediaSource::Url(web.to_owned()))));
-        assert!(read("data:text/plain,hi").is_err());
-        assert!(read("data:image/png;base64").is_err());
-    }
 
     #[test]
     fn detects_image_type_from_bytes() {

@@ -1,6 +1,5 @@
-//! Whole responses: a provider's is checked and decoded, a client's is encoded.
+//! Whole responses: a provider's are checked and decoded, a client's are encoded.
 
-pub(super) mod check;
 pub(super) mod chunk;
 pub(super) mod decode;
 pub(super) mod encode;
@@ -9,6 +8,5 @@ pub(super) mod message;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use check::check_body;
-pub(crate) use decode::decode_response;
+pub(crate) use decode::{check_body, decode_response};
 pub(super) use encode::encode_response;

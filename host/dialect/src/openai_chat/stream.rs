@@ -1,15 +1,19 @@
-//! Streams: a provider's is observed or decoded, a client's is encoded.
+//! Streams: a provider's is watched or decoded, a client's is encoded.
 
-mod observer;
 mod reader;
+#[cfg(test)]
+mod tests;
 pub(super) mod writer;
 
-pub(crate) use observer::StreamObserver;
-pub(crate) use reader::decoder;
 pub(super) use writer::encoder;
 
-use crate::stream::Observer;
+use crate::ir::EventDecoder;
+use crate::stream::{Decoding, Observer, Watching};
 
 pub(crate) fn observer() -> Box<dyn Observer> {
-    Box::new(StreamObserver::new())
+    Box::new(Watching::<reader::Reader>::default())
+}
+
+pub(crate) fn decoder() -> Box<dyn EventDecoder> {
+    Box::new(Decoding::<reader::Reader>::default())
 }

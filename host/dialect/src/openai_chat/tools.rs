@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::ir::{Signature, ToolCall};
+use crate::ir::tool_text::{arguments_or_empty, input, input_object};
+use crate::ir::{Signature, ToolCall, ToolChoice};
 use crate::openai_chat::DIALECT;
 
 /// The signature in a call's `extra_content`, which is where Google's own endpoint of this dialect puts it
@@ -67,7 +68,7 @@ pub(crate) fn encode(call: &ToolCall, custom: bool, extra: Option<Value>) -> Val
         None => json!({
             "id": id,
             "type": "function",
-            "function": {"name": name, "arguments": arguments_text(arguments)},
+            "function": {"name": name, "arguments": arguments_or_empty(arguments)},
         }),
     };
     if let Some(extra) = extra {
@@ -76,27 +77,9 @@ pub(crate) fn encode(call: &ToolCall, custom: bool, extra: Option<Value>) -> Val
     written
 }
 
-/// The arguments of a call as text. Some servers parse them, and none means no arguments.
-pub(crate) fn arguments_text(arguments: &str) -> &str {
-    if arguments.trim().is_empty() {
-        "{}"
-    } else {
-        arguments
-    }
-}
-
-/// The arguments that stand for the bare input of a custom tool.
-pub(crate) fn input_object(input: &str) -> String {
-    json!({"input": input}).to_string()
-}
-
-/// The bare input of a custom tool, if these are the arguments that stand for one.
-pub(crate) fn input(arguments: &str) -> Option<String> {
-    match serde_json::from_str(arguments).ok()? {
-        Value::Object(mut members) => match members.shift_remove("input")? {
-            Value::String(input) => Some(input),
-            _ => None,
-        },
-        _ => None,
-    }
-}
+/// The words of `tool_choice`. A choice of certain tools is an object.
+pub(crate) const CHOICES: &[(&str, ToolChoice)] = &[
+    ("auto", ToolChoice::Auto),
+    ("none", ToolChoice::None),
+    ("required", ToolChoice::Required),
+];

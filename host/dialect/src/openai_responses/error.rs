@@ -1,4 +1,4 @@
-//! What Jackfield itself says in this dialect: its errors.
+//! The errors that Jackfield itself makes.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -6,14 +6,15 @@ use serde_json::{Map, Value, json};
 use crate::ErrorBody;
 use crate::ir::ResponseContext;
 
-/// An API has one shape of errors, whatever the path, and the clients have one reader for it.
+/// OpenAI's API has one format of errors for all endpoints.
 pub(crate) use crate::openai_chat::{error_kind, render_error};
 
-/// An error inside a stream: the event `response.failed_response`, with the error beside the response as well.
+/// Renders an error inside a stream: the event `response.failed`, with the error beside the response as
+/// well.
 ///
-/// OpenAI's own clients (Python `_streaming.py`, Node `core/streaming.ts`) raise an `APIError` when an
-/// event's data has an `error`, and would hand out anything else as one more event. Codex passes over
-/// events of the type `error`, and tells its user what the response's error says.
+/// OpenAI's own clients (Python `_streaming.py`, Node `core/streaming.ts`) raise an `APIError` if an
+/// event's data has an `error`, and return any other event to the caller. Codex ignores events of the
+/// type `error`, and shows the error of the response.
 #[must_use]
 pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     let error_member = serde_json::from_slice::<Map<String, Value>>(&render_error(error));
@@ -31,7 +32,7 @@ pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     out.into()
 }
 
-/// The data of a `response.failed_response`.
+/// Returns the data of a `response.failed`.
 pub(crate) fn failed_event(sequence_number: u64, response: &Value, error: &Value) -> Value {
     json!({
         "type": FAILED,
@@ -41,8 +42,8 @@ pub(crate) fn failed_event(sequence_number: u64, response: &Value, error: &Value
     })
 }
 
-/// The `code` of a response's error, from what is known of the failure. The documented codes are a closed
-/// list; of others only those that clients are known to act on are let through.
+/// Returns the `code` of a response's error. The documented codes are a closed list; of other codes,
+/// only those that clients act on are kept.
 pub(crate) fn code(code: Option<&str>, kind: &str) -> String {
     let known = |word: &&str| CODES.contains(word) || word.contains("image");
     let word = code.filter(known).or(match kind {
@@ -55,13 +56,14 @@ pub(crate) fn code(code: Option<&str>, kind: &str) -> String {
     word.unwrap_or("server_error").to_owned()
 }
 
-/// The event that ends a stream that failed.
+/// The event that ends a failed stream.
 pub(crate) const FAILED: &str = "response.failed";
 
-/// What surrounds the data of the event, in bytes.
+/// The length of the event without its data, in bytes.
 const FRAME_BYTES: usize = "event: response.failed\ndata: \n\n".len();
 
-/// The codes of failures (`ResponseError.code`) but those of pictures, and the two that Codex acts on.
+/// The documented codes (`ResponseError.code`) without those about images, and the two that Codex acts
+/// on.
 const CODES: [&str; 8] = [
     "server_error",
     "rate_limit_exceeded",

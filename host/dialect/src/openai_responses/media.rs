@@ -1,4 +1,4 @@
-//! The content of a message, or of a tool's result: texts, pictures, files.
+//! The content of messages and tool results: texts, images, files.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use crate::ir::{
 use crate::json::object;
 use crate::openai_responses::citations;
 
-/// Takes the member `valid_name`, a text or a list of parts. Empty texts say nothing, and are left out.
+/// Takes a member that is a string or a list of parts. Empty texts are left out.
 pub(crate) fn decode(
     fields: &mut ObjectReader,
     name: &str,
@@ -70,7 +70,7 @@ fn image(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
 
 fn file(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
     reject_file_id(fields)?;
-    // How closely to look at a file's pages has no equal elsewhere, and `auto` is its default.
+    // No other dialect has a level of detail for pages, and `auto` is the default.
     if fields.peek("detail").is_some_and(|it| it == "auto") {
         fields.skip("detail");
     }
@@ -94,7 +94,7 @@ fn file(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
     })
 }
 
-/// Plain text comes as text, which dialects have a place of its own for.
+/// Plain text is decoded, since dialects have a different member for it.
 fn decode_plain_text(
     media_type: Option<String>,
     source: MediaSource,
@@ -134,9 +134,9 @@ fn reject_file_id(fields: &mut ObjectReader) -> Result<(), TranslationError> {
 }
 
 const FILE_ID_UNSUPPORTED: &str =
-    "a file that lies with one provider means nothing to another; send its data or its address";
+    "files uploaded to one provider are not available to others; send the data or a URL";
 
-/// What an address leads to: its own data, if it is a `data:` one.
+/// Returns the source at a URL: inline data, if it is a `data:` URL.
 fn from_url(
     fields: &ObjectReader,
     name: &str,
@@ -161,7 +161,8 @@ fn base64(
     MediaSource::base64(data).ok_or_else(|| fields.error(name, MediaSource::NOT_BASE64))
 }
 
-/// A part as `input_*`; none, with a note, for what cannot stand in a message or a result.
+/// Encodes a part as `input_*`; `None`, with a warning, for parts that messages and tool results cannot
+/// hold.
 pub(crate) fn encode(
     part: &Part,
     report: &mut TranslationReport,
@@ -173,7 +174,7 @@ pub(crate) fn encode(
         Part::Image(media) => Some(encode_image(media)?),
         Part::Document(media) => Some(encode_file(media)?),
         Part::Audio(_) => {
-            let what = "the provider's dialect takes no sound; send its text";
+            let what = "the provider's dialect has no audio; send the transcript";
             return Err(TranslationError::new("input_audio", what));
         }
         Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => {
@@ -191,7 +192,7 @@ fn encode_image(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::Text(_) => {
             return Err(TranslationError::new(
                 "image_url",
-                "a picture cannot be text",
+                "an image cannot be text",
             ));
         }
     };
@@ -227,9 +228,9 @@ fn data_url(media_type: &str, data: &str) -> String {
     format!("data:{media_type};base64,{data}")
 }
 
-/// What a picture is taken for where nobody said: most are.
+/// The default type of an image: the most frequent one.
 const IMAGE: &str = "image/png";
-/// What a document is taken for where nobody said: the one kind that every dialect takes.
+/// The default type of a document: the only one that every dialect supports.
 const DOCUMENT: &str = "application/pdf";
-/// How closely a picture is looked at where nobody said. The member is a must.
+/// The default level of detail of an image. The member is required.
 const DETAIL: &str = "auto";

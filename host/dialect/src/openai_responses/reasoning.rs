@@ -1,21 +1,21 @@
-//! Signatures as the items of this dialect carry them: in a reasoning item's `encrypted_content`, which
-//! is of use to its provider only under the item's own `sanitize_id`.
+//! Signatures: the member `encrypted_content` of reasoning items, which the provider accepts only
+//! together with the item's own `id`.
 
 use crate::Dialect;
 use crate::ir::Signature;
 use crate::openai_responses::DIALECT;
 
-/// What else the reader of a foreign signature must know, and this dialect has no member for.
+/// A property of a signature of another dialect, for which this dialect has no member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
-    /// It stands at the tool call that follows.
+    /// It belongs to the tool call that follows.
     Call,
-    /// Its thought is hidden on purpose.
+    /// Its reasoning is redacted.
     Redacted,
 }
 
-/// A signature of this dialect from an item's `sanitize_id` and `encrypted_content`. Some clients (Codex) leave
-/// out the id, and the provider takes that too.
+/// Makes a signature of this dialect from an item's `id` and `encrypted_content`. Some clients (Codex)
+/// leave out the id, which the provider accepts too.
 pub(crate) fn from_parts(id: Option<&str>, encrypted: &str) -> Signature {
     let id = id.filter(|id| !id.contains('\n')).unwrap_or_default();
     let data = if id.is_empty() && !encrypted.contains('\n') {
@@ -29,7 +29,7 @@ pub(crate) fn from_parts(id: Option<&str>, encrypted: &str) -> Signature {
     }
 }
 
-/// The id and the `encrypted_content` in the data of a signature of this dialect.
+/// Splits the data of a signature of this dialect into the id and `encrypted_content`.
 pub(crate) fn split(data: &str) -> (Option<&str>, &str) {
     match data.split_once('\n') {
         Some(("", encrypted)) => (None, encrypted),
@@ -38,7 +38,7 @@ pub(crate) fn split(data: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Reads what a client hands back.
+/// Decodes a signature that a client sends back.
 pub(crate) fn decode(id: Option<&str>, encrypted: &str) -> (Signature, Option<Mark>) {
     if let Some((wrapped, mark)) = split_mark(encrypted)
         && let Some(signature) = unwrap_signature(wrapped)
@@ -49,7 +49,8 @@ pub(crate) fn decode(id: Option<&str>, encrypted: &str) -> (Signature, Option<Ma
     (signature, None)
 }
 
-/// As `encrypted_content` under any id. Our own kind is wrapped as well: it keeps its id inside.
+/// Encodes a signature as `encrypted_content` of an item with another id. A signature of this dialect
+/// is wrapped as well, to keep its own id.
 pub(crate) fn wrap_signature(signature: &Signature, mark: Option<Mark>) -> String {
     let foreign = if signature.origin == DIALECT {
         Dialect::OpenaiChat
@@ -66,7 +67,7 @@ pub(crate) fn wrap_signature(signature: &Signature, mark: Option<Mark>) -> Strin
 impl Mark {
     const ALL: [Self; 2] = [Self::Call, Self::Redacted];
 
-    /// The point is in no alphabet of base64, so that what is marked is nothing else.
+    /// No alphabet of base64 has a point, so a marked text cannot be anything else.
     const fn suffix(self) -> &'static str {
         match self {
             Self::Call => ".call",
@@ -80,7 +81,7 @@ fn split_mark(text: &str) -> Option<(&str, Mark)> {
     Mark::ALL.into_iter().find_map(found)
 }
 
-/// None if it was not wrapped.
+/// `None` if it was not wrapped.
 fn unwrap_signature(text: &str) -> Option<Signature> {
     let signature = Signature::read(DIALECT, text);
     (signature.origin != DIALECT || signature.data != text).then_some(signature)

@@ -1,4 +1,4 @@
-//! What a response cost, read and written.
+//! Usage.
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -34,7 +34,8 @@ fn count(raw: Option<&RawValue>) -> u64 {
     raw.and_then(|raw| raw.get().parse().ok()).unwrap_or(0)
 }
 
-/// As the member `usage`. How much was written to a cache is not known, and the member is a must.
+/// Encodes the member `usage`. The number of tokens written to a cache is unknown, but the member is
+/// required.
 pub(super) fn encode(usage: Usage) -> Value {
     json!({
         "input_tokens": usage.input,

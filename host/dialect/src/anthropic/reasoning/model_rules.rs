@@ -1,19 +1,19 @@
-//! What the API takes differs by model. The name tells, where it tells a version.
+//! Differences between models, derived from the version in a model's name.
 
-/// What a model takes of a request.
+/// What a model supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ModelRules {
-    /// How many of `temperature` and `top_p` it takes at once.
+    /// Which of `temperature` and `top_p` it accepts in one request.
     pub(crate) sampling: SamplingSupport,
-    /// Whether thinking can be left to it, with an effort; none if the name does not tell.
+    /// Whether it supports adaptive thinking, with an effort; `None` if the name holds no version.
     pub(crate) adaptive: Option<bool>,
-    /// Whether it takes a budget for thinking.
+    /// Whether it supports a thinking budget.
     pub(crate) budget: bool,
-    /// Whether instructions may stand in the midst of the conversation.
+    /// Whether it supports instructions inside of the conversation.
     pub(crate) system_turns: bool,
 }
 
-/// How many of `temperature` and `top_p` a model takes at once.
+/// Which of `temperature` and `top_p` a model accepts in one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SamplingSupport {
     Both,
@@ -22,8 +22,8 @@ pub(crate) enum SamplingSupport {
     None,
 }
 
-/// What the model of this name takes: from Anthropic's pages on what is new in Claude 4.1, 4.6, 4.7 and
-/// 4.8. A name without a version is taken for what every provider of this dialect knows.
+/// Returns the rules for a model, from Anthropic's release notes of Claude 4.1, 4.6, 4.7 and 4.8. A
+/// name without a version gets what every provider of this dialect supports.
 pub(crate) fn for_model(name: &str) -> ModelRules {
     let version = version(name);
     let since = |first| version.is_some_and(|version| version >= first);
@@ -41,13 +41,13 @@ pub(crate) fn for_model(name: &str) -> ModelRules {
     }
 }
 
-/// The version in a name such as `claude-3-5-sonnet-20241022` or `anthropic/claude-opus-4.8`.
+/// Parses the version in a name such as `claude-3-5-sonnet-20241022` or `anthropic/claude-opus-4.8`.
 fn version(name: &str) -> Option<(u8, u8)> {
     let (_, rest) = name.split_once("claude-")?;
     let mut words = rest.split(['-', '.', '@', ':', '_', '/']);
     let number = |word: &str| (word.len() < 3).then(|| word.parse::<u8>().ok()).flatten();
     let major = words.by_ref().find_map(number)?;
-    // What follows may be a date.
+    // The next number may be a date.
     Some((major, words.next().and_then(number).unwrap_or(0)))
 }
 

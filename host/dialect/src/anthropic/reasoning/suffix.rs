@@ -1,4 +1,4 @@
-//! How hard a model is to think by its name's suffix, put into a body of the API's own clients.
+//! Applies a thinking suffix to a body of this dialect.
 
 use serde_json::Value;
 
@@ -7,10 +7,10 @@ use super::{ThinkingConstraints, ThinkingPlan};
 use crate::ir::{Reasoning, TranslationError, TranslationReport};
 use crate::thinking::{BodyEdit, Thinking, warn_suffix};
 
-/// Has a request ask for it, in place of what it says itself.
+/// Edits a request so that it asks for `thinking`, in place of what the body says.
 ///
 /// # Errors
-/// If `output_config` is no object.
+/// If `output_config` is not an object.
 pub(crate) fn edit_thinking(
     thinking: Thinking,
     model: &str,
@@ -68,7 +68,7 @@ fn thinking_constraints(edit: &BodyEdit) -> ThinkingConstraints {
     }
 }
 
-/// Whether the last turn gives results of tools, and the turn that called them has no thoughts.
+/// Whether the last turn holds tool results, and the thinking before the calls is missing.
 fn is_mid_tool_use(edit: &BodyEdit) -> bool {
     let turns = edit.get("/messages").and_then(Value::as_array);
     let role_of = |turn: &Value, role: &str| turn["role"] == role;
@@ -92,7 +92,8 @@ fn blocks(turn: &Value) -> impl Iterator<Item = &Value> {
     turn["content"].as_array().into_iter().flatten()
 }
 
-/// Takes away what the API refuses while a model thinks (its page on extended thinking).
+/// Removes the sampling parameters that the API rejects together with thinking (its page on extended
+/// thinking).
 fn drop_sampling(edit: &mut BodyEdit, report: &mut TranslationReport) {
     let number = |edit: &BodyEdit, name: &str| edit.get(name).and_then(Value::as_f64);
     let refused = [
@@ -107,10 +108,13 @@ fn drop_sampling(edit: &mut BodyEdit, report: &mut TranslationReport) {
         ("top_k", edit.get("/top_k").is_some()),
     ];
     for (name, _) in refused.into_iter().filter(|(_, is_refused)| *is_refused) {
-        report.warn(name, "dropped: the model thinks, as its suffix asks");
+        report.warn(
+            name,
+            "dropped: not supported with the thinking of the model's suffix",
+        );
         edit.remove(&format!("/{name}"));
     }
 }
 
-/// The least `top_p` that the API takes while a model thinks.
+/// The minimum `top_p` that the API accepts together with thinking.
 const TOP_P_MIN: f64 = 0.95;

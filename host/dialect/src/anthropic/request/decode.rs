@@ -1,18 +1,19 @@
-//! Reads a client's request, for an answer or for a count of its tokens.
+//! Decodes requests for content and for token counts.
 
 mod messages;
 
 use serde_json::Value;
 
+use super::{SERVICE_TIERS, cache_control};
 use crate::RequestHead;
 use crate::anthropic::{reasoning, tools};
 use crate::ir::{ObjectReader, Part, Request, Sampling, TranslationError, TranslationReport};
 
-/// Reads a request's body. A request for a count has no `max_tokens`; a request for an answer without
-/// one leaves it to the provider.
+/// Decodes a request. Requests for token counts have no `max_tokens`; without it, the limit is the
+/// provider's.
 ///
 /// # Errors
-/// If a member is not what the API says it is, or asks for what no other provider can do.
+/// If a member is not valid in the API, or needs something that no other provider has.
 pub(crate) fn decode_request(
     body: &[u8],
     head: &RequestHead<'_>,
@@ -22,7 +23,7 @@ pub(crate) fn decode_request(
     fields.skip("model");
     fields.skip("stream");
     reject_provider_state(&mut fields)?;
-    drop_cache_control(&mut fields, report);
+    cache_control::drop(&mut fields, report);
     let mut request = Request {
         model: head.model.to_string(),
         stream: head.stream,
@@ -40,12 +41,9 @@ pub(crate) fn decode_request(
         metadata.warn_unread(report);
     }
     if let Some(tier) = fields.string("service_tier")? {
-        // OpenAI's words for the same two.
-        let tier = match tier.as_str() {
-            "auto" => "auto",
-            "standard_only" => "default",
-            _ => return Err(fields.error("service_tier", "must be auto or standard_only")),
-        };
+        let known = SERVICE_TIERS.iter().find(|(name, _)| *name == tier);
+        let error = || fields.error("service_tier", "must be auto or standard_only");
+        let (_, tier) = *known.ok_or_else(error)?;
         request
             .openai
             .insert("service_tier".to_owned(), tier.into());
@@ -54,23 +52,16 @@ pub(crate) fn decode_request(
     Ok(request)
 }
 
-/// Refuses what would be answered wrongly without: a conversation that the provider keeps, and a promise
-/// about the place where the model runs.
+/// Rejects members whose loss would make the response wrong: a conversation that the provider stores,
+/// and the region where the model runs.
 fn reject_provider_state(fields: &mut ObjectReader) -> Result<(), TranslationError> {
     if fields.take("thread").is_some() {
-        let what = "other providers know nothing of the conversation: send all of it in messages";
+        let what = "other providers do not have the conversation; send all of it in `messages`";
         return Err(fields.error("thread", what));
     }
     match fields.string("inference_geo")?.as_deref() {
         None | Some("global") => Ok(()),
-        Some(_) => Err(fields.error("inference_geo", "no other provider can promise it")),
-    }
-}
-
-/// Other providers cache what they like. One warning stands for all places.
-pub(crate) fn drop_cache_control(fields: &mut ObjectReader, report: &mut TranslationReport) {
-    if fields.take("cache_control").is_some() {
-        report.warn_dropped("cache_control");
+        Some(_) => Err(fields.error("inference_geo", "no other provider can guarantee it")),
     }
 }
 
@@ -88,7 +79,7 @@ fn decode_system(
         if block.required_string("type")? != "text" {
             return Err(block.error("type", "must be text"));
         }
-        drop_cache_control(&mut block, report);
+        cache_control::drop(&mut block, report);
         parts.extend(messages::non_empty_text(block.required_string("text")?));
         block.warn_unread(report);
     }
@@ -98,7 +89,7 @@ fn decode_system(
 fn decode_sampling(fields: &mut ObjectReader) -> Result<Sampling, TranslationError> {
     let tokens_max = fields.count("max_tokens")?;
     if tokens_max == Some(0) {
-        let what = "must be 1 or more: 0 warms a cache that other providers do not have";
+        let what = "must be 1 or more: 0 only fills a cache, which other providers do not have";
         return Err(fields.error("max_tokens", what));
     }
     Ok(Sampling {

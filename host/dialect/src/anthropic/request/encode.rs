@@ -1,18 +1,19 @@
-//! Writes a request as the API takes it.
+//! Encodes requests.
 
 mod messages;
 
 use serde_json::{Map, Value, json};
 
+use super::SERVICE_TIERS;
 use crate::anthropic::reasoning::ThinkingPlan;
 use crate::anthropic::reasoning::model_rules::{self, ModelRules, SamplingSupport};
 use crate::anthropic::tools;
 use crate::ir::{Request, TranslationError, TranslationReport};
 
-/// Writes a request for an answer.
+/// Encodes a request for content.
 ///
 /// # Errors
-/// If the API cannot say something that the answer would be wrong without.
+/// If the API cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
     report: &mut TranslationReport,
@@ -31,23 +32,21 @@ pub(crate) fn encode_request(
         body.insert("metadata".to_owned(), json!({"user_id": user}));
     }
     for (name, value) in &request.openai {
-        let tier = match (name.as_str(), value.as_str()) {
-            ("service_tier", Some("auto")) => "auto",
-            ("service_tier", Some("default")) => "standard_only",
-            // What says no is what happens anyway.
-            _ if *value == Value::Bool(false) => continue,
-            _ => {
-                report.warn_dropped(name);
-                continue;
+        let mut tiers = SERVICE_TIERS.iter();
+        match tiers.find(|(_, openai)| name == "service_tier" && value == openai) {
+            Some((tier, _)) => {
+                body.insert(name.clone(), (*tier).into());
             }
-        };
-        body.insert("service_tier".to_owned(), tier.into());
+            // False is the default of all these members.
+            None if *value == Value::Bool(false) => {}
+            None => report.warn_dropped(name),
+        }
     }
     encode_conversation(request, plan, rules, &mut body, report)?;
     Ok(print(&body))
 }
 
-/// Writes what a request for a count takes too: all but how the answer is drawn.
+/// Encodes the members of a request for a token count: all but the sampling parameters.
 pub(crate) fn encode_count_body(
     request: &Request,
     report: &mut TranslationReport,
@@ -61,7 +60,7 @@ pub(crate) fn encode_count_body(
 }
 
 fn print(body: &Map<String, Value>) -> Vec<u8> {
-    // Printing fails only for maps whose keys are no texts.
+    // Serialization fails only for maps whose keys are not strings.
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
@@ -104,10 +103,10 @@ fn encode_sampling(
         (_, true) => Some(UNSUPPORTED_WHEN_THINKING),
         (SamplingSupport::Both | SamplingSupport::One, false) => None,
     };
-    // 1 is what the API draws with if nothing is said; leaving it out changes nothing.
+    // 1 is the default of the API, so it can be left out.
     let temperature = sampling.temperature.map(|temperature| {
         if temperature > 1.0 {
-            report.warn("temperature", "changed: to 1, the most that the API takes");
+            report.warn("temperature", "changed: to 1, the maximum of the API");
         }
         temperature.min(1.0)
     });
@@ -116,12 +115,12 @@ fn encode_sampling(
         if top_p.is_some_and(|top_p| top_p < 1.0) {
             report.warn(
                 "top_p",
-                "dropped: the model takes a temperature or this, not both",
+                "dropped: the model supports a temperature or this, not both",
             );
         }
         top_p = None;
     }
-    // While it thinks, a model takes these still.
+    // With thinking, the API accepts only these values.
     let is_wide = |top_p: f64| top_p >= 0.95;
     let numbers = [("temperature", temperature), ("top_p", top_p)];
     for (name, number) in numbers {
@@ -157,7 +156,7 @@ fn encode_stop(request: &Request, body: &mut Map<String, Value>, report: &mut Tr
     if stop.len() < request.stop.len() {
         report.warn(
             "stop",
-            "changed: without those of white space, which the API refuses",
+            "changed: without those of white space, which the API rejects",
         );
     }
     if !stop.is_empty() {
@@ -165,5 +164,5 @@ fn encode_stop(request: &Request, body: &mut Map<String, Value>, report: &mut Tr
     }
 }
 
-const UNSUPPORTED_BY_MODEL: &str = "dropped: the model does not take it";
-const UNSUPPORTED_WHEN_THINKING: &str = "dropped: a model that thinks does not take it";
+const UNSUPPORTED_BY_MODEL: &str = "dropped: the model does not support it";
+const UNSUPPORTED_WHEN_THINKING: &str = "dropped: not supported together with thinking";

@@ -1,4 +1,4 @@
-//! The blocks that an answer is made of, both ways.
+//! Content blocks of responses.
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -117,7 +117,7 @@ impl<'a> ContentBlock<'a> {
     }
 }
 
-/// A call's arguments as the object that the API demands.
+/// Parses the arguments of a call as an object, which the API requires.
 pub(crate) fn arguments_object(arguments: &str) -> Value {
     match serde_json::from_str(arguments) {
         Ok(input @ Value::Object(_)) => input,
@@ -127,8 +127,8 @@ pub(crate) fn arguments_object(arguments: &str) -> Value {
     }
 }
 
-/// A block that carries a call's signature to the client and back, before the call: at the call itself
-/// the API has no place for one.
+/// Returns a block that holds a call's signature, for the place before the call: calls have no
+/// signatures in this API. The client sends it back.
 pub(crate) fn call_signature_block(signature: &Signature) -> Value {
     let carried = Signature {
         origin: signature.origin,
@@ -137,7 +137,7 @@ pub(crate) fn call_signature_block(signature: &Signature) -> Value {
     json!({"type": "redacted_thinking", "data": carried.encode_for(DIALECT)})
 }
 
-/// Gives calls the signatures back that [`call_signature_block`] wrote before them.
+/// Moves the signatures in blocks of [`call_signature_block`] back to their calls.
 pub(crate) fn restore_call_signatures(parts: &mut Vec<Part>) {
     let mut carried: Option<Signature> = None;
     parts.retain_mut(|part| match part {
@@ -168,7 +168,7 @@ fn parse_call_signature(reasoning: &ReasoningPart) -> Option<Signature> {
     })
 }
 
-/// Stands before a call's signature. No provider's record has a colon in it: they are base64.
+/// The prefix of a call's signature. Signatures of providers are base64, so they have no colon.
 const CALL_PREFIX: &str = "call:";
-/// The most citations read of one block: more than any answer has.
+/// The maximum number of citations of one block: more than any response has.
 const CITATIONS_MAX: usize = 1_024;

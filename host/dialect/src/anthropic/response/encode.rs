@@ -8,7 +8,7 @@ use crate::anthropic::usage;
 use crate::anthropic::{DIALECT, citations};
 use crate::ir::{Part, ReasoningPart, Response, ResponseContext};
 
-/// Writes a whole answer.
+/// Encodes a whole response.
 #[must_use]
 pub(crate) fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
     let mut content = Vec::new();
@@ -33,7 +33,7 @@ pub(crate) fn encode_response(response: &Response, response_context: &ResponseCo
     written.to_string().into_bytes()
 }
 
-/// Adds the blocks that a part is.
+/// Adds the blocks of a part.
 pub(crate) fn write_part(
     part: &Part,
     response_context: &ResponseContext,
@@ -71,7 +71,7 @@ pub(crate) fn write_part(
     }
 }
 
-/// A thought as a block. The SDKs demand a signature; one that the provider did not give is empty.
+/// Encodes reasoning as a block. The SDKs require a signature; it is empty if the provider sent none.
 fn reasoning_block(reasoning: &ReasoningPart) -> Option<Value> {
     let signature = reasoning
         .signature
@@ -87,7 +87,7 @@ fn reasoning_block(reasoning: &ReasoningPart) -> Option<Value> {
     }))
 }
 
-/// What stands in an answer for a part that it cannot hold.
+/// Returns the text that replaces a part that responses of this API cannot hold.
 fn media_as_text(part: &Part) -> String {
     let (kind, media) = match part {
         Part::Audio(media) => ("sound", media),
@@ -101,12 +101,12 @@ fn media_as_text(part: &Part) -> String {
     }
 }
 
-/// The id of an answer.
+/// Returns the id of the response.
 pub(crate) fn message_id(response_context: &ResponseContext) -> String {
     format!("msg_{}", response_context.id)
 }
 
-/// An id for a call whose provider gave none.
+/// Returns an id for a call without one.
 pub(crate) fn fallback_id(call: &str, place: usize) -> String {
     format!("toolu_{call}{place}")
 }

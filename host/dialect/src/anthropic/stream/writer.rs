@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::anthropic::error::error_kind;
+use crate::Usage;
+use crate::anthropic::error::encode_provider_error;
 use crate::anthropic::response::encode::{fallback_id, message_id, write_part};
 use crate::anthropic::response::{block, finish_reason};
 use crate::anthropic::usage::encode_usage;
@@ -12,10 +13,9 @@ use crate::anthropic::{DIALECT, citations};
 use crate::ir::{
     Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
 };
-use crate::{ProviderError, Usage};
 
-/// A writer of one client's stream: `message_start`; for each block a `content_block_start`, deltas and
-/// a `content_block_stop`; `read_message_delta` with the reason and all of the usage; `message_stop`.
+/// Writes one client's stream: `message_start`; for each block a `content_block_start`, deltas and a
+/// `content_block_stop`; `message_delta` with the finish reason and the usage; `message_stop`.
 #[must_use]
 pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
     Box::new(StreamEncoder {
@@ -47,7 +47,7 @@ struct StreamEncoder {
 enum BlockState {
     Nothing,
     Block,
-    /// A redacted thought: its block is written once its signature is there.
+    /// Redacted reasoning: its block is written when the signature arrives.
     Redacted,
 }
 
@@ -63,7 +63,10 @@ impl EventEncoder for StreamEncoder {
             Event::PartEnd => self.end(out),
             Event::Error(error) => {
                 self.ended = true;
-                out.push(frame("error", &encode_error(error)));
+                out.push(Frame {
+                    name: "error".into(),
+                    data: encode_provider_error(error),
+                });
             }
             Event::Finish(finish) => self.finish = finish.clone(),
             Event::Start { .. } => self.start(out),
@@ -78,7 +81,7 @@ impl StreamEncoder {
             return;
         }
         self.started = true;
-        // What it cost is not known yet; the counts at the end replace these.
+        // The usage is not known yet; the counts at the end replace these.
         let message = json!({
             "id": message_id(&self.response_context),
             "type": "message",
@@ -129,8 +132,8 @@ impl StreamEncoder {
         }
     }
 
-    /// A part that comes whole: the blocks that it is in an answer, each with one delta for what clients
-    /// look for there, and nowhere else.
+    /// Writes a complete part: its blocks, each with one delta for the members that clients read only
+    /// from deltas.
     fn write_complete_part(&mut self, part: &Part, out: &mut Vec<Frame>) {
         let mut blocks = Vec::new();
         write_part(part, &self.response_context, &mut blocks);
@@ -240,34 +243,3 @@ fn frame(name: &'static str, data: &Value) -> Frame {
         data: serde_json::to_vec(data).unwrap_or_default(),
     }
 }
-
-/// A provider's error. Words that are not this API's become those that mean the same, or `api_error`: the
-/// SDKs know no others, and try again by them.
-fn encode_error(error: &ProviderError) -> Value {
-    let reported = error.kind.as_deref().unwrap_or_default();
-    let kind = ERROR_KINDS.into_iter().find(|kind| *kind == reported);
-    let kind = kind.or_else(|| Some(error_kind(error.status()?).0));
-    let message = if error.message.is_empty() {
-        "the provider reported an error"
-    } else {
-        &error.message
-    };
-    json!({
-        "type": "error",
-        "error": {"type": kind.unwrap_or("api_error"), "message": message},
-    })
-}
-
-/// The API's words for errors.
-const ERROR_KINDS: [&str; 10] = [
-    "api_error",
-    "authentication_error",
-    "billing_error",
-    "invalid_request_error",
-    "not_found_error",
-    "overloaded_error",
-    "permission_error",
-    "rate_limit_error",
-    "request_too_large",
-    "timeout_error",
-];

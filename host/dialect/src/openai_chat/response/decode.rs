@@ -1,40 +1,62 @@
-//! Decodes whole responses.
+//! Checks and decodes whole responses.
 
 use serde_json::{Map, Value};
 
-use super::check::decode_usage;
 use super::chunk::ChunkScan;
 use super::encode::part_kinds;
 use super::message::{self, Piece};
 use crate::ir::{Malformed, Part, Response};
 use crate::openai_chat::{citations, reasoning, tools};
+use crate::{BodyCheck, ProviderError};
 
-/// Reads a provider's answer, of which [`crate::openai_chat::check_body`] thinks well.
+/// Checks a whole response whose status promises success. One pass; no content is kept.
+pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
+    if body.trim_ascii().is_empty() {
+        return BodyCheck::Empty;
+    }
+    let Ok(text) = std::str::from_utf8(body) else {
+        return BodyCheck::Malformed;
+    };
+    let Some(completion) = ChunkScan::decode(text) else {
+        return ProviderError::read(body).map_or(BodyCheck::Malformed, BodyCheck::Error);
+    };
+    if let Some(error) = completion.failure() {
+        return BodyCheck::Error(error);
+    }
+    match &completion.choices {
+        Some(choices) if choices.count > 0 => BodyCheck::Complete {
+            usage: completion.usage(),
+        },
+        Some(_) => BodyCheck::Empty,
+        None => ProviderError::read(body).map_or(BodyCheck::Empty, BodyCheck::Error),
+    }
+}
+
+/// Decodes a whole response that [`check_body`] found complete.
 ///
 /// # Errors
-/// If it is no completion.
+/// If it is not a completion.
 pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
-    let completion: Value = serde_json::from_str(text).map_err(|_| Malformed("it is not JSON"))?;
-    let completion = completion.as_object().ok_or(Malformed("it is no object"))?;
-    let first = message::list(completion, "choices").first();
-    let choice = first.ok_or(Malformed("it has no choices"))?;
-    let empty = Map::new();
-    let message = choice.get("message").and_then(Value::as_object);
-    let message = message.unwrap_or(&empty);
-    let mut parts = parts(message);
-    // The older API's whole answer.
-    if let Some(Value::String(text)) = choice.get("text").filter(|text| *text != "") {
-        parts.push(Part::text(text));
+    let completion = ChunkScan::decode(text).ok_or(Malformed("it is not a completion"))?;
+    let choices = completion.choices.as_ref();
+    let choice = choices.and_then(|choices| choices.first());
+    let choice = choice.ok_or(Malformed("it has no choices"))?;
+    let message = choice.content().map(message::decode).transpose()?;
+    let mut parts = parts(&message.unwrap_or_default());
+    // The older API has the whole response in `text`.
+    let text = choice.text().decode();
+    if !text.is_empty() {
+        parts.push(Part::text(text.into_owned()));
     }
     let part_kinds = part_kinds(&parts);
     Ok(Response {
-        id: message::text(completion, "id").to_owned(),
-        model: message::text(completion, "model").to_owned(),
+        id: completion.id().decode().into_owned(),
+        model: completion.model().decode().into_owned(),
         finish: part_kinds
             .finish(choice)
             .unwrap_or_else(|| part_kinds.default_finish()),
-        usage: ChunkScan::decode(text).as_ref().and_then(decode_usage),
+        usage: completion.usage(),
         parts,
     })
 }

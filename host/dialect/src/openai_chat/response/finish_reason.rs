@@ -1,37 +1,48 @@
-//! Why an answer ended, in the words of this dialect.
+//! Finish reasons: the member `finish_reason`.
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::chunk::ChoiceScan;
 use crate::ir::FinishReason;
+use crate::json::string;
 use crate::{ProviderError, truncate};
 
-/// What is known of an answer when it says why it ends.
+/// The kinds of parts that a response has, which decide what some of the words mean.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PartKinds {
-    /// Whether it called a tool.
+    /// Whether there is a tool call.
     pub(crate) call: bool,
-    /// Whether it had words for not answering.
+    /// Whether there is a refusal.
     pub(crate) refusal: bool,
 }
 
 impl PartKinds {
-    /// The reason that a choice gives; none if it gives none.
-    pub(crate) fn finish(self, choice: &Value) -> Option<FinishReason> {
-        let reason = choice.get("finish_reason")?.as_str()?;
+    /// Decodes the finish reason of a choice; `None` if it has none.
+    pub(crate) fn finish(self, choice: &ChoiceScan<'_>) -> Option<FinishReason> {
+        let reason = self.decode(choice.finish_reason()?);
+        let stop_sequence = choice.stop_sequence();
         Some(match reason {
-            "" => return None,
-            // Some providers stop, they say, where they called a tool.
-            "stop" | "end_turn" | "eos" if self.call => FinishReason::ToolCalls,
-            "stop" | "end_turn" | "eos" if self.refusal => FinishReason::Refusal,
-            "stop" | "end_turn" | "eos" => stop(choice),
-            "length" | "max_tokens" => FinishReason::Length,
-            "tool_calls" | "function_call" => FinishReason::ToolCalls,
-            "content_filter" => FinishReason::ContentFilter,
-            _ => FinishReason::Other(truncate(reason, ProviderError::CODE_BYTES_MAX).to_owned()),
+            FinishReason::Stop if !stop_sequence.is_empty() => {
+                FinishReason::StopSequence(Some(stop_sequence.decode().into_owned()))
+            }
+            reason => reason,
         })
     }
 
-    /// The reason of an answer that came to its end and gives none.
+    fn decode(self, raw: &RawValue) -> FinishReason {
+        let word = string(raw).unwrap_or_else(|| raw.get().into());
+        match WORDS.iter().find(|(known, _)| *known == word) {
+            // Some providers send "stop" after a tool call too.
+            Some((_, FinishReason::Stop)) => self.default_finish(),
+            Some((_, reason)) => reason.clone(),
+            None => {
+                let word = truncate(&word, ProviderError::CODE_BYTES_MAX);
+                FinishReason::Other(word.to_owned())
+            }
+        }
+    }
+
+    /// The finish reason of a response that is complete and has none.
     pub(crate) const fn default_finish(self) -> FinishReason {
         if self.call {
             FinishReason::ToolCalls
@@ -42,33 +53,42 @@ impl PartKinds {
         }
     }
 
-    /// The word for a reason.
-    pub(crate) const fn finish_reason(self, finish: &FinishReason) -> &'static str {
+    /// Encodes a finish reason.
+    pub(crate) fn finish_reason(self, finish: &FinishReason) -> &'static str {
         match finish {
-            FinishReason::ContentFilter => "content_filter",
-            FinishReason::Length => "length",
-            // OpenAI's own refusals stop, and say so in `refusal`.
+            // OpenAI's own refusals stop; the member `refusal` shows them.
             FinishReason::Refusal if self.refusal => "stop",
             FinishReason::Refusal => "content_filter",
-            FinishReason::ToolCalls => "tool_calls",
-            FinishReason::Other(_) | FinishReason::Stop | FinishReason::StopSequence(_) => "stop",
+            // This includes `Other` and `StopSequence`: the API has no words for them.
+            finish => WORDS
+                .iter()
+                .find(|(_, reason)| reason == finish)
+                .map_or("stop", |(word, _)| *word),
         }
     }
 }
 
-/// vLLM tells which text it stopped at; of a token it tells the number, which says nothing here.
-fn stop(choice: &Value) -> FinishReason {
-    match choice.get("stop_reason") {
-        Some(Value::String(text)) => FinishReason::StopSequence(Some(text.clone())),
-        _ => FinishReason::Stop,
-    }
-}
+/// The words of this dialect. Of several words with one meaning, the first is OpenAI's, and is written.
+const WORDS: &[(&str, FinishReason)] = &[
+    ("stop", FinishReason::Stop),
+    ("end_turn", FinishReason::Stop),
+    ("eos", FinishReason::Stop),
+    ("length", FinishReason::Length),
+    ("max_tokens", FinishReason::Length),
+    ("tool_calls", FinishReason::ToolCalls),
+    ("function_call", FinishReason::ToolCalls),
+    ("content_filter", FinishReason::ContentFilter),
+];
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    fn decode(kinds: PartKinds, choice: &Value) -> Option<FinishReason> {
+        kinds.finish(&serde_json::from_str(&choice.to_string()).unwrap())
+    }
 
     #[test]
     fn maps_finish_reasons_both_ways() {
@@ -109,7 +129,7 @@ mod tests {
             (plain, "", None, "stop"),
         ];
         for (kinds, word, finish, written) in cases {
-            let read = kinds.finish(&json!({"finish_reason": word}));
+            let read = decode(kinds, &json!({"finish_reason": word}));
             assert_eq!(read, finish, "{word}");
             assert_eq!(
                 kinds.finish_reason(&read.unwrap_or_default()),
@@ -121,7 +141,7 @@ mod tests {
             plain.finish_reason(&FinishReason::Refusal),
             "content_filter"
         );
-        assert_eq!(plain.finish(&json!({"finish_reason": null})), None);
+        assert_eq!(decode(plain, &json!({"finish_reason": null})), None);
         assert_eq!(call.default_finish(), FinishReason::ToolCalls);
     }
 
@@ -129,7 +149,7 @@ mod tests {
     fn reads_vllm_stop_sequence() {
         let stopped = |reason: Value| {
             let choice = json!({"finish_reason": "stop", "stop_reason": reason});
-            PartKinds::default().finish(&choice)
+            decode(PartKinds::default(), &choice)
         };
         let end = Some("END".to_owned());
         assert_eq!(stopped(json!("END")), Some(FinishReason::StopSequence(end)));

@@ -1,9 +1,18 @@
 //! What a provider's message, or a delta of one, holds beside its text: read leniently.
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::ir::{Part, ReasoningPart};
+use crate::ir::{Malformed, Part, ReasoningPart};
 use crate::openai_chat::{media, reasoning};
+
+/// Reads a message, or a delta of one, as a tree.
+///
+/// # Errors
+/// If it is nested too deeply, or a text of it has an escape that stands for no character.
+pub(crate) fn decode(raw: &RawValue) -> Result<Map<String, Value>, Malformed> {
+    serde_json::from_str(raw.get()).map_err(|_| Malformed("a message cannot be decoded"))
+}
 
 /// A piece of content: text, or what Mistral's models think, which stands in the midst of it.
 #[derive(Debug, PartialEq, Eq)]

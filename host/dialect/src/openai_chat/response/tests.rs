@@ -133,8 +133,8 @@ fn accepts_lenient_provider_responses() {
 fn rejects_malformed_completions() {
     for (body, what) in [
         (&b"\xff"[..], "it is not UTF-8"),
-        (b"<html>", "it is not JSON"),
-        (b"[]", "it is no object"),
+        (b"<html>", "it is not a completion"),
+        (b"[]", "it is not a completion"),
         (b"{}", "it has no choices"),
         (br#"{"choices":[]}"#, "it has no choices"),
     ] {

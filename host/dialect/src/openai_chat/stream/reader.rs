@@ -1,201 +1,154 @@
-//! Reads a provider's stream of chunks into events.
+//! Reads a provider's stream.
 
 mod parts;
 
-use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Map, Value};
-
 use self::parts::PartTracker;
-use crate::ir::{Event, EventDecoder, Malformed};
-use crate::openai_chat::response::finish_reason::PartKinds;
+use crate::ir::{Event, Malformed};
+use crate::openai_chat::response::chunk::{Choices, ChunkScan};
 use crate::openai_chat::response::message;
-use crate::openai_chat::usage;
-use crate::stream::{Classifying, LegacyDecoder};
+use crate::stream::{self, Sink};
 use crate::{ProviderError, truncate};
 
-/// Reads the stream of a chat completion, or of a text completion.
-#[must_use]
-pub(crate) fn decoder() -> Box<dyn EventDecoder> {
-    Box::new(Classifying::new(StreamDecoder::default()))
-}
-
-#[derive(Debug, Default)]
-struct StreamDecoder {
+/// What is known of a stream so far. It serves chat completions and text completions.
+#[derive(Default)]
+pub(super) struct Reader {
+    /// The id and the model, until the first event is built.
     id: String,
     model: String,
     stage: Stage,
-    /// What is said so far, and the part that is open.
+    /// The choices that the stream has, and those that have a finish reason: bit n stands for the index n.
+    seen: u128,
+    finished: u128,
+    /// The parts, if the sink keeps events.
     parts: PartTracker,
 }
 
 /// How far the stream is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
-    /// Nothing of the answer came yet.
+    /// Nothing of the response came yet.
     #[default]
     Before,
     Started,
-    /// It said why it ends.
+    /// The finish reason of the first choice came.
     Finished,
-    /// It is over, well or not.
-    Ended,
 }
 
-impl LegacyDecoder for StreamDecoder {
-    fn event(&mut self, name: &str, data: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
-        if self.stage == Stage::Ended {
-            return Ok(());
-        }
-        let data = data.trim_ascii();
-        if data.starts_with(DONE) {
-            self.done(out);
-            return Ok(());
+impl stream::Reader for Reader {
+    fn read(&mut self, name: &str, text: &str, sink: &mut impl Sink) -> Result<(), Malformed> {
+        // OpenAI's clients stop at any data that begins so.
+        if text.starts_with("[DONE]") {
+            return self.done(sink);
         }
         if name == "error" {
-            self.fail(decode_error(data), out);
+            sink.error(decode_error(text));
             return Ok(());
         }
-        let Ok(Value::Object(chunk)) = serde_json::from_slice(data) else {
-            let error = ProviderError::read(data);
-            self.fail(error.ok_or(Malformed("an event is no JSON object"))?, out);
-            return Ok(());
+        let Some(chunk) = ChunkScan::decode(text) else {
+            return stream::read_other(text, sink);
         };
-        if let Some(error) = failure(&chunk, data) {
-            self.fail(error, out);
+        if let Some(error) = chunk.failure() {
+            sink.error(error);
             return Ok(());
         }
-        self.chunk(&chunk, out)
+        if chunk.is_error_object() {
+            sink.error(decode_error(text));
+            return Ok(());
+        }
+        self.chunk(&chunk, sink)
     }
 
-    fn finish(&mut self, out: &mut Vec<Event>) {
+    fn finish(&mut self, sink: &mut impl Sink) {
         if self.stage == Stage::Finished {
-            out.push(Event::Done);
+            sink.done();
         }
-        self.stage = Stage::Ended;
     }
 }
 
-impl StreamDecoder {
-    fn chunk(&mut self, chunk: &Map<String, Value>, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        for (name, value) in [("id", &mut self.id), ("model", &mut self.model)] {
-            // Azure's first chunk, of its filters alone, has neither.
-            if value.is_empty() {
-                truncate(message::text(chunk, name), NAME_BYTES_MAX).clone_into(value);
+impl Reader {
+    fn chunk(&mut self, chunk: &ChunkScan<'_>, sink: &mut impl Sink) -> Result<(), Malformed> {
+        if self.stage == Stage::Before {
+            let members = [(chunk.id(), &mut self.id), (chunk.model(), &mut self.model)];
+            for (text, kept) in members {
+                // Azure's first chunk has neither: it holds only the results of its filters.
+                if kept.is_empty() {
+                    *kept = sink.keep(|| truncate(&text.decode(), NAME_BYTES_MAX).to_owned());
+                }
             }
         }
-        if let Some(choice) = message::list(chunk, "choices").iter().find(is_first) {
-            self.start(out);
-            self.choice(choice, out)?;
+        if let Some(choices) = &chunk.choices {
+            self.choices(choices, sink)?;
         }
-        let of_choice = || message::list(chunk, "choices").first()?.get("usage");
-        let of_groq = || chunk.get("x_groq")?.get("usage");
-        let candidates = [chunk.get("usage"), of_choice(), of_groq()]
-            .into_iter()
-            .flatten();
-        let reported = candidates.filter(|usage| usage.is_object());
-        if let Some(usage) = reported.filter_map(|it| usage::decode(&raw(it)?)).next() {
-            self.start(out);
-            out.push(Event::Usage(usage));
+        if let Some(usage) = chunk.usage() {
+            self.start(sink);
+            sink.usage(usage);
         }
         Ok(())
     }
 
-    fn choice(&mut self, choice: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        if self.stage == Stage::Finished {
-            return Ok(());
+    fn choices(&mut self, choices: &Choices<'_>, sink: &mut impl Sink) -> Result<(), Malformed> {
+        let first = choices.first().filter(|choice| choice.index() == 0);
+        if first.is_some() {
+            self.start(sink);
         }
-        // `encode_message`: a whole answer in one event, which some send where they don't stream.
-        let delta = ["delta", "message"]
-            .into_iter()
-            .find_map(|name| choice.get(name)?.as_object());
-        if let Some(delta) = delta {
-            self.parts.delta(delta, out)?;
-        }
-        if let Some(text) = choice.get("text").and_then(Value::as_str) {
-            self.parts.text(text, out);
-        }
-        if let Some(finish) = self.parts.kinds.finish(choice) {
-            self.parts.close_all(out);
-            out.push(Event::Finish(finish));
+        let first = first.filter(|_| self.stage != Stage::Finished);
+        let parts = &mut self.parts;
+        // The other choices are content for the client of a relayed stream only.
+        sink.decode(choices.content, |out| {
+            let Some(choice) = first else { return Ok(()) };
+            if let Some(content) = choice.content() {
+                parts.delta(&message::decode(content)?, out)?;
+            }
+            parts.text(&choice.text().decode(), out);
+            if choice.finish_reason().is_some() {
+                // No part is open at the end.
+                parts.close_all(out);
+            }
+            Ok(())
+        })?;
+        if let Some(choice) = first.filter(|choice| choice.finish_reason().is_some()) {
             self.stage = Stage::Finished;
+            let kinds = self.parts.kinds;
+            sink.finish(|| kinds.finish(choice).unwrap_or_default());
         }
+        // A stream without `[DONE]` is complete when every choice has a finish reason.
+        self.seen |= choices.seen;
+        self.finished |= choices.finished;
+        sink.progress().is_finished = self.seen != 0 && self.seen == self.finished;
         Ok(())
     }
 
-    fn start(&mut self, out: &mut Vec<Event>) {
+    fn start(&mut self, sink: &mut impl Sink) {
         if self.stage == Stage::Before {
             self.stage = Stage::Started;
-            out.push(Event::Start {
+            sink.event(|| Event::Start {
                 id: std::mem::take(&mut self.id),
                 model: std::mem::take(&mut self.model),
             });
         }
     }
 
-    fn done(&mut self, out: &mut Vec<Event>) {
-        self.start(out);
+    fn done(&mut self, sink: &mut impl Sink) -> Result<(), Malformed> {
+        self.start(sink);
         if self.stage == Stage::Started {
-            self.parts.close_all(out);
-            let kinds: PartKinds = self.parts.kinds;
-            out.push(Event::Finish(kinds.default_finish()));
+            let parts = &mut self.parts;
+            sink.decode(false, |out| {
+                parts.close_all(out);
+                Ok(())
+            })?;
+            let kinds = self.parts.kinds;
+            // The provider sent no reason, so this one is no content: the response may be empty.
+            sink.event(|| Event::Finish(kinds.default_finish()));
         }
-        out.push(Event::Done);
-        self.stage = Stage::Ended;
-    }
-
-    fn fail(&mut self, error: ProviderError, out: &mut Vec<Event>) {
-        out.push(Event::Error(error));
-        self.stage = Stage::Ended;
+        sink.done();
+        Ok(())
     }
 }
 
-/// Whether a choice is the first. A translated request has no other.
-fn is_first(choice: &&Value) -> bool {
-    choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0
+/// Reads the error in an event that can be nothing else.
+fn decode_error(text: &str) -> ProviderError {
+    ProviderError::read(text.as_bytes()).unwrap_or_else(|| ProviderError::from_message(text))
 }
 
-/// What a chunk says went wrong, in any of the places that there are for it.
-fn failure(chunk: &Map<String, Value>, data: &[u8]) -> Option<ProviderError> {
-    let choice = message::list(chunk, "choices").first();
-    let of_groq = || chunk.get("x_groq")?.get("error");
-    let candidates = [
-        chunk.get("error"),
-        choice.and_then(|it| it.get("error")),
-        of_groq(),
-    ];
-    let error = candidates.into_iter().flatten().find_map(|error| {
-        let raw = raw(error)?;
-        ProviderError::from_member(&raw)
-    });
-    if error.is_some() {
-        return error;
-    }
-    let word = |name| message::text(chunk, name) == "error";
-    if chunk.get("choices").is_none_or(Value::is_null) && (word("object") || word("type")) {
-        return Some(decode_error(data));
-    }
-    // OpenRouter's word for a choice that broke off.
-    let has_error_reason = choice?.get("finish_reason")? == "error";
-    has_error_reason
-        .then(|| ProviderError::from_message("the provider finished with the reason `error`"))
-}
-
-fn raw(value: &Value) -> Option<Box<RawValue>> {
-    if value.is_null() {
-        return None;
-    }
-    to_raw_value(value).ok()
-}
-
-fn decode_error(data: &[u8]) -> ProviderError {
-    let message = || ProviderError::from_message(&String::from_utf8_lossy(data));
-    ProviderError::read(data).unwrap_or_else(message)
-}
-
-/// What the data of the last event begins with.
-const DONE: &[u8] = b"[DONE]";
-/// The most that is kept of an id or a model's name, in bytes.
+/// The maximum length of an id or a model's name, in bytes.
 const NAME_BYTES_MAX: usize = 512;
-
-#[cfg(test)]
-mod tests;

@@ -5,13 +5,15 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::ir::tool_text;
 use crate::ir::{
     Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
 };
 use crate::json::to_vec;
 use crate::openai_chat::response::encode::{ID, chars};
 use crate::openai_chat::response::finish_reason::PartKinds;
-use crate::openai_chat::{citations, error, media, reasoning, tools, usage};
+use crate::openai_chat::usage::UsageObject;
+use crate::openai_chat::{citations, error, media, reasoning, tools};
 use crate::{ErrorBody, ProviderError, Usage};
 
 /// Writes the stream of a chat completion: a chunk with the role, chunks with pieces, one with the reason
@@ -178,7 +180,7 @@ impl StreamEncoder {
 
     fn end(&mut self, out: &mut Vec<Frame>) {
         if let EncodingPart::Custom(arguments) = std::mem::take(&mut self.open) {
-            let input = tools::input(&arguments).unwrap_or(arguments);
+            let input = tool_text::input(&arguments).unwrap_or(arguments);
             self.call_piece("custom", "input", &input, out);
         }
     }
@@ -203,7 +205,7 @@ impl StreamEncoder {
     fn done(&mut self, out: &mut Vec<Frame>) {
         self.ended = true;
         if let (true, Some(usage)) = (self.response_context.include_usage, self.usage) {
-            self.chunk(&[], Some(Some(usage::encode(usage))), out);
+            self.chunk(&[], Some(Some(usage.into())), out);
         }
         out.push(frame(b"[DONE]".to_vec()));
     }
@@ -219,11 +221,16 @@ impl StreamEncoder {
     }
 
     /// Where the client asked for the usage, all chunks but the last say that they have none.
-    fn no_usage(&self) -> Option<Option<Value>> {
+    fn no_usage(&self) -> Option<Option<UsageObject>> {
         self.response_context.include_usage.then_some(None)
     }
 
-    fn chunk(&self, choices: &[EncodedChoice], usage: Option<Option<Value>>, out: &mut Vec<Frame>) {
+    fn chunk(
+        &self,
+        choices: &[EncodedChoice],
+        usage: Option<Option<UsageObject>>,
+        out: &mut Vec<Frame>,
+    ) {
         out.push(frame(to_vec(&EncodedChunk {
             id: &self.id,
             object: "chat.completion.chunk",
@@ -262,7 +269,7 @@ struct EncodedChunk<'a> {
     model: &'a str,
     choices: &'a [EncodedChoice],
     #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<Value>>,
+    usage: Option<Option<UsageObject>>,
 }
 
 #[derive(Serialize)]

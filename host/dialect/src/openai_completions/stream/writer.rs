@@ -1,15 +1,13 @@
-//! Writes events as the stream of a text completion.
-
-use serde_json::{Value, json};
+//! Encodes streams.
 
 use crate::Usage;
 use crate::ir::{Delta, Event, EventEncoder, Frame, ResponseContext};
 use crate::json::to_vec;
-use crate::openai_chat::{encode_usage, error_body, frame, render_error};
-use crate::openai_completions::response::encode::{ID, OBJECT, choice, finish_reason};
+use crate::openai_chat::{UsageObject, error_body, frame, render_error};
+use crate::openai_completions::response::encode::{Choice, Completion, finish_reason};
 
-/// Writes the stream of a text completion: pieces of the text, one piece with the reason for the end, the
-/// usage if the client asked for it, `[DONE]`.
+/// Returns an encoder for the stream of a text completion: chunks with pieces of the text, a chunk with the
+/// finish reason, the usage if the client asked for it, `[DONE]`.
 #[must_use]
 pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
     Box::new(StreamEncoder {
@@ -33,10 +31,10 @@ impl EventEncoder for StreamEncoder {
         }
         match event {
             Event::Delta(Delta::Text(text) | Delta::Refusal(text)) => {
-                out.push(self.chunk(&[choice(text, None)], None));
+                out.push(self.chunk(&[Choice::new(text, None)], None));
             }
             Event::Finish(finish) => {
-                out.push(self.chunk(&[choice("", Some(finish_reason(finish)))], None));
+                out.push(self.chunk(&[Choice::new("", Some(finish_reason(finish)))], None));
             }
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Done => {
@@ -56,17 +54,14 @@ impl EventEncoder for StreamEncoder {
 }
 
 impl StreamEncoder {
-    fn chunk(&self, choices: &[Value], usage: Option<Usage>) -> Frame {
-        let mut chunk = json!({
-            "id": format!("{ID}{}", self.response_context.id),
-            "object": OBJECT,
-            "created": self.response_context.created,
-            "model": self.response_context.model,
-            "choices": choices,
-        });
-        if self.response_context.include_usage {
-            chunk["usage"] = usage.map_or(Value::Null, encode_usage);
-        }
-        frame(to_vec(&chunk))
+    fn chunk(&self, choices: &[Choice<'_>], usage: Option<Usage>) -> Frame {
+        // If the client asked for the usage, the chunks without it have null.
+        let include_usage = self.response_context.include_usage;
+        let usage = include_usage.then(|| usage.map(UsageObject::from));
+        frame(to_vec(&Completion::new(
+            &self.response_context,
+            choices,
+            usage,
+        )))
     }
 }

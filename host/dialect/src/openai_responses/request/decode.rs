@@ -1,4 +1,4 @@
-//! Reads a client's request.
+//! Decodes requests.
 
 mod conversation;
 pub(crate) mod input;
@@ -12,11 +12,11 @@ use crate::ir::{
 };
 use crate::openai_responses::tools;
 
-/// Reads a client's request into the common form.
+/// Decodes a client's request.
 ///
 /// # Errors
 ///
-/// If the request is not what the API documents, or asks for what another provider cannot give.
+/// If the request is not valid in the API, or needs something that other providers do not have.
 pub(crate) fn decode_request(
     body: &[u8],
     head: &RequestHead<'_>,
@@ -75,12 +75,12 @@ pub(crate) const OPENAI_MEMBERS: [&str; 7] = [
 fn reject_stateful(fields: &mut ObjectReader) -> Result<(), TranslationError> {
     for name in ["previous_response_id", "conversation", "prompt"] {
         if fields.take(name).is_some() {
-            let what = "nothing is kept for another provider; send the whole input instead";
+            let what = "responses are not stored; send the whole input instead";
             return Err(fields.error(name, what));
         }
     }
     if fields.flag("background")? == Some(true) {
-        let what = "no response is made in the background for another provider";
+        let what = "background responses are not supported";
         return Err(fields.error("background", what));
     }
     Ok(())
@@ -106,7 +106,7 @@ fn decode_reasoning(
     let read = Reasoning {
         effort,
         budget_tokens: None,
-        // `none` is no documented word, and Codex sends it.
+        // `none` is not documented, but Codex sends it.
         shown: summary.map(|word| word != "none"),
     };
     Ok((read != Reasoning::default()).then_some(read))
@@ -147,7 +147,7 @@ fn decode_text(
     Ok(())
 }
 
-/// Members that ask for what happens anyway, or cannot matter.
+/// Members that ask for the default, or have no effect.
 fn skip_ignored(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,
@@ -155,11 +155,11 @@ fn skip_ignored(
     for name in ["model", "stream", "background"] {
         fields.skip(name);
     }
-    // The one says no more than whether to pad the events, the other what Codex runs as.
+    // One is the padding of events, the other describes the Codex client.
     fields.skip("stream_options");
     fields.skip("client_metadata");
     if fields.flag("store")? == Some(true) {
-        let what = "changed: nothing is kept, and the response cannot be asked for by its id";
+        let what = "changed: the response is not stored, so its id cannot be used later";
         report.warn("store", what);
     }
     if fields.peek("truncation").is_some_and(|it| it == "disabled") {
@@ -176,10 +176,10 @@ fn skip_ignored(
     Ok(())
 }
 
-/// What brings signatures back.
+/// The value of `include` that requests signatures.
 pub(crate) const ENCRYPTED_CONTENT: &str = "reasoning.encrypted_content";
 
-/// The members that a response repeats, as the client sent them.
+/// The members that a response repeats as the client sent them.
 fn echo(fields: &ObjectReader) -> Map<String, Value> {
     let mut echo = Map::new();
     for name in ECHOED_MEMBERS {
@@ -187,7 +187,7 @@ fn echo(fields: &ObjectReader) -> Map<String, Value> {
             echo.insert(name.to_owned(), value.clone());
         }
     }
-    // It is told even to a client that left it out.
+    // The response holds it even if the client left it out.
     if let Some(Value::Object(text)) = echo.get_mut("text")
         && text.get("format").is_none_or(Value::is_null)
     {
@@ -196,7 +196,7 @@ fn echo(fields: &ObjectReader) -> Map<String, Value> {
     echo
 }
 
-/// Of the members of a response, those that only repeat the request.
+/// The members of a response that repeat the request.
 const ECHOED_MEMBERS: [&str; 16] = [
     "instructions",
     "max_output_tokens",

@@ -1,4 +1,4 @@
-//! Writes a request for a provider.
+//! Encodes requests.
 
 mod input;
 
@@ -10,11 +10,11 @@ use crate::ir::{
 };
 use crate::openai_responses::{DIALECT, tools};
 
-/// Writes a request for a provider. Nothing is to be stored there: clients hand back all that is needed.
+/// Encodes requests. The provider stores nothing: clients send back all that is needed.
 ///
 /// # Errors
 ///
-/// If the request asks for what this dialect cannot give.
+/// If this dialect cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
     report: &mut TranslationReport,
@@ -48,12 +48,12 @@ pub(crate) fn encode_request(
     }
     tools::encode(request, &mut out, report);
     encode_openai_members(request, &mut out, report);
-    // Printing fails only for maps whose keys are no texts.
+    // Serialization fails only for maps whose keys are not strings.
     Ok(serde_json::to_vec(&out).unwrap_or_default())
 }
 
-/// Whether to ask for signatures. Models that do not reason refuse to be asked, so it takes a request
-/// that is about reasoning.
+/// Whether to ask for signatures: only if the request is about reasoning, since models without
+/// reasoning reject it.
 fn wants_signatures(request: &Request) -> bool {
     let is_enabled = |reasoning: &Reasoning| {
         reasoning.effort != Some(Effort::None) && reasoning.budget_tokens != Some(0)
@@ -97,7 +97,7 @@ fn encode_sampling(
         }
         out.insert(name.to_owned(), within.into());
     }
-    // Without a penalty is how it draws anyway.
+    // No penalty is the default.
     let is_nonzero = |penalty: Option<f64>| penalty.is_some_and(|penalty| penalty != 0.0);
     for (name, is_set) in [
         ("top_k", sampling.top_k.is_some()),
@@ -112,10 +112,10 @@ fn encode_sampling(
     }
 }
 
-/// As the API reference has it.
+/// The format of the response, as in the API reference.
 const TEMPERATURE_MAX: f64 = 2.0;
 
-/// The least that the API takes for `max_output_tokens`: it answers 400 to less.
+/// The minimum `max_output_tokens`: the API responds with 400 to less.
 const TOKENS_MIN: u64 = 16;
 
 fn encode_reasoning(reasoning: &Reasoning, report: &mut TranslationReport) -> Option<Value> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::item;
+use super::{INCOMPLETE_REASONS, item};
 use crate::ir::{FinishReason, Malformed, Part, Response, Signature};
 use crate::json::{is_void, members};
 use crate::openai_responses::usage;
@@ -45,7 +45,7 @@ pub(crate) struct ResponseView<'a> {
 }
 
 impl<'a> ResponseView<'a> {
-    /// None if it is no JSON object.
+    /// Finds the members in one pass; `None` if the text is not a JSON object.
     pub(crate) fn decode(text: &'a str) -> Option<Self> {
         let names = ["error", "output", "incomplete_details", "status", "usage"];
         let [error, output, details, status, usage] = members(text, names).ok()?.values;
@@ -60,7 +60,7 @@ impl<'a> ResponseView<'a> {
         })
     }
 
-    /// What went wrong, if the response says that something did.
+    /// Returns the error, if the response failed.
     pub(crate) fn failure(&self) -> Option<ProviderError> {
         let error_member = self.error.and_then(ProviderError::from_member);
         error_member.or_else(|| match self.status?.get() {
@@ -70,12 +70,12 @@ impl<'a> ResponseView<'a> {
         })
     }
 
-    /// Whether there is anything in it.
+    /// Whether there is any output, or a reason for having none.
     pub(crate) fn has_content(&self) -> bool {
         self.output.is_some_and(|output| !is_void(output)) || self.reason.is_some()
     }
 
-    /// Whether it says why it is incomplete.
+    /// Whether there is a reason for being incomplete.
     pub(crate) fn has_reason(&self) -> bool {
         self.reason.is_some()
     }
@@ -113,13 +113,14 @@ pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
     })
 }
 
-/// What kinds of parts an answer has, which its status does not tell.
+/// The kinds of parts of a response. The finish reason depends on them, since the status is the same
+/// for all.
 #[derive(Debug, Default)]
 pub(crate) struct DecodeState {
     pub(crate) has_call: bool,
     pub(crate) has_refusal: bool,
     pub(crate) has_text: bool,
-    /// A signature that waits for its call.
+    /// A signature that waits for the next call.
     pub(crate) signature: Option<Signature>,
 }
 
@@ -135,14 +136,15 @@ impl DecodeState {
     }
 }
 
-/// Why a response ended.
+/// Returns the finish reason of a response.
 pub(crate) fn finish(response: &Value, state: &DecodeState) -> FinishReason {
     let details = response.get("incomplete_details");
-    match details.and_then(|details| item::text(details, "reason")) {
-        Some("max_output_tokens") => return FinishReason::Length,
-        Some("content_filter") => return FinishReason::ContentFilter,
-        Some(other) => return FinishReason::Other(other.to_owned()),
-        None => {}
+    if let Some(reason) = details.and_then(|details| item::text(details, "reason")) {
+        let known = INCOMPLETE_REASONS.iter().find(|(name, _)| *name == reason);
+        return known.map_or_else(
+            || FinishReason::Other(reason.to_owned()),
+            |(_, finish)| finish.clone(),
+        );
     }
     match item::text(response, "status") {
         None | Some("completed") if state.has_call => FinishReason::ToolCalls,

@@ -1,13 +1,13 @@
-//! Writes the response object: whole answers, and what the first and the last events of a stream hold.
+//! Encodes the response object: whole responses, and those in the first and the last event of a stream.
 
 use serde_json::{Value, json};
 
-use super::item;
+use super::{INCOMPLETE_REASONS, item};
 use crate::Usage;
 use crate::ir::{FinishReason, Part, ReasoningPart, Response, ResponseContext, Signature};
 use crate::openai_responses::{reasoning, usage};
 
-/// Writes a whole answer for a client.
+/// Encodes a whole response.
 #[must_use]
 pub(crate) fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
     let ending = Ending::of(&response.finish);
@@ -18,26 +18,22 @@ pub(crate) fn encode_response(response: &Response, response_context: &ResponseCo
 
 /// How a response ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ending<'f> {
-    /// Of the response, and of the message that it ends with.
+pub(crate) struct Ending {
+    /// The status of the response, and of the last message.
     pub(crate) status: &'static str,
     /// Why it is incomplete.
-    pub(crate) reason: Option<&'f str>,
+    pub(crate) reason: Option<&'static str>,
 }
 
-impl<'f> Ending<'f> {
-    /// The ending that says why an answer ended.
-    pub(crate) fn of(finish: &'f FinishReason) -> Self {
+impl Ending {
+    /// Returns the ending for a finish reason.
+    pub(crate) fn of(finish: &FinishReason) -> Self {
         let reason = match finish {
-            FinishReason::ContentFilter => Some("content_filter"),
-            FinishReason::Length => Some("max_output_tokens"),
-            FinishReason::Other(word) => INCOMPLETE_REASONS
-                .contains(&word.as_str())
-                .then_some(word.as_str()),
-            FinishReason::Refusal
-            | FinishReason::Stop
-            | FinishReason::StopSequence(_)
-            | FinishReason::ToolCalls => None,
+            FinishReason::Other(word) => OTHER_REASONS.into_iter().find(|known| known == word),
+            _ => {
+                let known = INCOMPLETE_REASONS.iter().find(|(_, known)| known == finish);
+                known.map(|(name, _)| *name)
+            }
         };
         let status = if reason.is_some() {
             "incomplete"
@@ -50,13 +46,13 @@ impl<'f> Ending<'f> {
 
 const COMPLETED: &str = "completed";
 
-/// The documented reasons for being incomplete that have no common word.
-const INCOMPLETE_REASONS: [&str; 2] = ["max_messages", "steered"];
+/// The documented reasons for being incomplete that the common form does not have.
+const OTHER_REASONS: [&str; 2] = ["max_messages", "steered"];
 
-/// A response that has ended.
+/// Returns a response that has ended.
 pub(crate) fn final_response(
     response_context: &ResponseContext,
-    ending: Ending<'_>,
+    ending: Ending,
     output: Vec<Value>,
     usage: Option<Usage>,
 ) -> Value {
@@ -69,12 +65,12 @@ pub(crate) fn final_response(
     response
 }
 
-/// A response that has begun.
+/// Returns a response that has begun.
 pub(crate) fn initial_response(response_context: &ResponseContext) -> Value {
     skeleton(response_context, "in_progress")
 }
 
-/// A response that failed.
+/// Returns a response that failed.
 pub(crate) fn failed_response(
     response_context: &ResponseContext,
     code: &str,
@@ -85,8 +81,8 @@ pub(crate) fn failed_response(
     response
 }
 
-/// Every member that the API documents as always there (and OpenAI's clients type so), with what the
-/// client asked for in those that repeat it.
+/// Returns all members that the API documents as required (OpenAI's clients rely on them). Those that
+/// repeat the request have the client's values.
 fn skeleton(response_context: &ResponseContext, status: &str) -> Value {
     let mut response = json!({
         "id": format!("resp_{}", response_context.id),
@@ -123,7 +119,7 @@ fn skeleton(response_context: &ResponseContext, status: &str) -> Value {
     response
 }
 
-/// Only what comes last can be incomplete, and of that only a message is known to be.
+/// Only the last item can be incomplete, and only if it is a message.
 fn items(parts: &[Part], status: &'static str, response_context: &ResponseContext) -> Vec<Value> {
     let mut out = Vec::new();
     let mut content = Vec::new();
@@ -176,13 +172,13 @@ fn close_message(
     }
 }
 
-/// None for a thought of which nothing is left.
+/// `None` for reasoning with neither text nor signature.
 fn reasoning(id: &str, part: &ReasoningPart) -> Option<Value> {
     let mark = part.redacted.then_some(reasoning::Mark::Redacted);
     match &part.signature {
         None if part.text.is_empty() => None,
         None => Some(item::reasoning(id, &part.text, None)),
-        // One of our own goes under its own id.
+        // A signature of this dialect keeps its own id.
         Some(signature)
             if mark.is_none() && signature.origin == crate::openai_responses::DIALECT =>
         {
@@ -197,14 +193,14 @@ fn reasoning(id: &str, part: &ReasoningPart) -> Option<Value> {
     }
 }
 
-/// A call's signature, in an item of its own before the call: the call has no member for it, and
-/// clients hand back all items in their order.
+/// Encodes a call's signature as an item before the call. Calls have no member for it, and clients send
+/// back all items in their order.
 pub(crate) fn call_signature(id: &str, signature: &Signature) -> Value {
     let wrapped = reasoning::wrap_signature(signature, Some(reasoning::Mark::Call));
     item::reasoning(id, "", Some(&wrapped))
 }
 
-/// What ids begin with.
+/// The prefixes of ids.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ItemKind {
     Custom,
@@ -219,7 +215,7 @@ impl ItemKind {
         if custom { Self::Custom } else { Self::Function }
     }
 
-    /// The id of the item at a place of the output.
+    /// Returns the id of the item at an index of the output.
     pub(crate) fn id(self, response_context: &ResponseContext, index: usize) -> String {
         let prefix = match self {
             Self::Custom => "ctc",

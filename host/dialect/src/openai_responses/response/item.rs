@@ -1,4 +1,4 @@
-//! The items of an output: what a provider sent, read leniently, and what a client is sent.
+//! The items of an output: a provider's are decoded leniently, a client's are encoded.
 
 use serde_json::{Map, Value, json};
 
@@ -10,8 +10,8 @@ use crate::openai_responses::reasoning::{self, Mark};
 use crate::openai_responses::request::decode::input::{SUMMARY_SEPARATOR, media_type};
 use crate::openai_responses::{citations, tools};
 
-/// The parts of an item of a provider's. `index`: where it stands in the output; `signature`: what waits
-/// for the next call (the provider may be one of us).
+/// Decodes an item of a provider. `index` is its index in the output; `signature` is for the next call
+/// (the provider may be another Jackfield).
 pub(crate) fn decode(
     item: &Value,
     index: usize,
@@ -38,7 +38,7 @@ pub(crate) fn decode(
             out.push(Part::ToolCall(ToolCall { signature, ..call }));
         }
         "image_generation_call" => out.extend(decode_image(item)),
-        // What a provider's own tools did is in the messages that follow.
+        // The messages after the calls of a provider's own tools hold the outcome.
         _ => {}
     }
     Ok(())
@@ -68,7 +68,7 @@ fn decode_reasoning(
     })
 }
 
-/// The signature of a reasoning item.
+/// Decodes the signature of a reasoning item.
 pub(crate) fn decode_signature(item: &Value) -> Option<(Signature, Option<Mark>)> {
     let encrypted = text(item, "encrypted_content").filter(|it| !it.is_empty())?;
     Some(reasoning::decode(text(item, "id"), encrypted))
@@ -81,7 +81,7 @@ fn summary(item: &Value, name: &str) -> Option<String> {
     (!joined.is_empty()).then_some(joined)
 }
 
-/// A call with its arguments.
+/// Decodes a call with its arguments.
 pub(crate) fn call(item: &Value, index: usize) -> Result<ToolCall, Malformed> {
     let member = |name: &str| text(item, name).filter(|id| !id.is_empty());
     let id = member("call_id").or_else(|| member("id"));
@@ -98,14 +98,14 @@ pub(crate) fn call(item: &Value, index: usize) -> Result<ToolCall, Malformed> {
     })
 }
 
-/// The arguments of a call; those of a custom tool are its input. Empty if there are none.
+/// Decodes the arguments of a call, or the input of a custom tool; empty if there are none.
 pub(crate) fn decode_arguments(item: &Value) -> String {
     let input = || text(item, "input").map(|input| json!({"input": input}).to_string());
     let arguments = text(item, "arguments").map(str::to_owned);
     arguments.or_else(input).unwrap_or_default()
 }
 
-/// The picture of a finished `image_generation_call`.
+/// Decodes the image of a finished `image_generation_call`.
 pub(crate) fn decode_image(item: &Value) -> Option<Part> {
     let data = text(item, "result").filter(|data| !data.is_empty())?;
     Some(Part::Image(Media {
@@ -116,12 +116,12 @@ pub(crate) fn decode_image(item: &Value) -> Option<Part> {
     }))
 }
 
-/// A member that is a text.
+/// Returns a member that is a string.
 pub(crate) fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
     value.get(name)?.as_str()
 }
 
-/// A message of the assistant's.
+/// Encodes a message of the assistant.
 pub(crate) fn message(id: &str, status: &str, content: &[Value]) -> Value {
     json!({
         "id": id,
@@ -132,12 +132,12 @@ pub(crate) fn message(id: &str, status: &str, content: &[Value]) -> Value {
     })
 }
 
-/// A text inside a message.
+/// Encodes a text inside a message.
 pub(crate) fn output_text(text: &str, annotations: &[Value]) -> Value {
     json!({"type": "output_text", "text": text, "annotations": annotations, "logprobs": []})
 }
 
-/// What a text cites, as far as it can be said.
+/// Encodes the citations of a text, as far as this dialect has them.
 pub(crate) fn annotations(text: &str, citations: &[Citation]) -> Vec<Value> {
     if citations.is_empty() {
         return Vec::new();
@@ -149,12 +149,12 @@ pub(crate) fn annotations(text: &str, citations: &[Citation]) -> Vec<Value> {
         .collect()
 }
 
-/// A refusal inside a message.
+/// Encodes a refusal inside a message.
 pub(crate) fn refusal(text: &str) -> Value {
     json!({"type": "refusal", "refusal": text})
 }
 
-/// A reasoning item.
+/// Encodes a reasoning item.
 pub(crate) fn reasoning(id: &str, text: &str, encrypted: Option<&str>) -> Value {
     let summary = if text.is_empty() {
         Vec::new()
@@ -169,7 +169,7 @@ pub(crate) fn reasoning(id: &str, text: &str, encrypted: Option<&str>) -> Value 
     })
 }
 
-/// A call of a tool, in the kind and the namespace that the client offered it.
+/// Encodes a tool call, with the kind and the namespace of the client's tool.
 pub(crate) fn tool_call(
     id: &str,
     status: &str,
@@ -205,7 +205,7 @@ pub(crate) fn tool_call(
     Value::Object(out)
 }
 
-/// Whether the client offered the tool as one that takes bare text.
+/// Whether the client's tool is a custom tool.
 pub(crate) fn is_custom(name: &str, response_context: &ResponseContext) -> bool {
     response_context
         .custom_tools
@@ -213,14 +213,15 @@ pub(crate) fn is_custom(name: &str, response_context: &ResponseContext) -> bool 
         .any(|custom| custom == name)
 }
 
-/// The bare text inside the arguments of a custom tool; all of them, if the model erred.
+/// Returns the bare text inside the arguments of a custom tool; the arguments themselves if the model
+/// made a mistake.
 pub(crate) fn custom_input(arguments: &str) -> String {
     let read = serde_json::from_str::<Value>(arguments).ok();
     let input = read.as_ref().and_then(|it| text(it, "input"));
     input.unwrap_or(arguments).to_owned()
 }
 
-/// The arguments of a call as JSON text: a call without has an empty object.
+/// Returns the arguments of a call as JSON text: an empty object if there are none.
 pub(crate) fn arguments(written: &str) -> &str {
     if written.trim_ascii().is_empty() {
         "{}"
@@ -229,7 +230,7 @@ pub(crate) fn arguments(written: &str) -> &str {
     }
 }
 
-/// A picture, as the tool that makes them answers it; none if its bytes are not here.
+/// Encodes an image as the result of the image tool; `None` if it is not inline.
 pub(crate) fn image_generation_call(id: &str, status: &str, media: &Media) -> Option<Value> {
     let MediaSource::Base64(data) = &media.source else {
         return None;

@@ -1,4 +1,4 @@
-//! Writes the events of a client's stream, in the sequence that the API documents
+//! Writes a client's stream, in the sequence that the API documents
 //! (<https://platform.openai.com/docs/api-reference/responses-streaming>).
 
 mod part_buffer;
@@ -35,20 +35,20 @@ pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder
     })
 }
 
-/// Texts, one after the other, are the content of one message; everything else is an item of its own.
+/// Adjacent texts are the content of one message; every other part is an item of its own.
 #[derive(Debug)]
 struct StreamEncoder {
     writer: EventWriter,
     response_context: ResponseContext,
     started: bool,
     ended: bool,
-    /// The items that have ended: the last event repeats them.
+    /// The complete items, which the last event repeats.
     output: Vec<Value>,
-    /// The message that is open, between its texts as well.
+    /// The open message. It stays open between its texts.
     message: Option<OpenMessage>,
-    /// The part that is open.
+    /// The open part.
     open: Option<PartBuffer>,
-    /// How much of the answer is held, in bytes.
+    /// How many bytes of the response are held.
     held_bytes: usize,
     finish: FinishReason,
     usage: Option<Usage>,
@@ -221,7 +221,7 @@ impl StreamEncoder {
         let id = self.next_id(ItemKind::Reasoning);
         let item = reasoning.item(&id);
         if reasoning.text.is_empty() {
-            // Of one without a text nothing was sent yet, and without a signature nothing is left.
+            // Without text, nothing was sent yet; without a signature, there is nothing to send.
             if reasoning.signature.is_some() {
                 self.emit_item(item, out);
             }
@@ -305,7 +305,7 @@ impl StreamEncoder {
         self.output.clear();
     }
 
-    /// False, and the stream has failed, if there is no room for so many bytes more.
+    /// Counts bytes that are held. Returns false and fails the stream at the limit.
     fn hold(&mut self, bytes: usize, out: &mut Vec<Frame>) -> bool {
         self.held_bytes = self.held_bytes.saturating_add(bytes);
         if self.held_bytes <= HELD_BYTES_MAX {
@@ -322,7 +322,7 @@ impl StreamEncoder {
             .send("response.output_item.added", &members, out);
     }
 
-    /// An item that is added and done at once.
+    /// Writes an item that is complete from the beginning.
     fn emit_item(&mut self, item: Value, out: &mut Vec<Frame>) {
         if self.hold(item.to_string().len(), out) {
             self.add(&item, out);
@@ -370,7 +370,7 @@ impl StreamEncoder {
     }
 }
 
-/// An event, written without being put together first: most of a stream's are a few letters long.
+/// Writes an event directly, without a tree: most events are only a few characters long.
 #[derive(Serialize)]
 struct EventData<'a> {
     #[serde(rename = "type")]
@@ -382,7 +382,7 @@ struct EventData<'a> {
     members: &'a Value,
 }
 
-/// What an event is about.
+/// The position of an event's subject.
 #[derive(Default, Serialize)]
 struct EventLocation<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -431,6 +431,6 @@ impl EventWriter {
     }
 }
 
-/// The most of an answer that is held to be repeated at its end, in bytes: as much as one event that a
-/// provider sends may have, since that is what the last one is.
+/// The maximum length of the response that is held for the last event, in bytes: the maximum length of
+/// an event from a provider.
 const HELD_BYTES_MAX: usize = crate::sse::EVENT_BYTES_MAX;

@@ -1,10 +1,10 @@
-//! Reads the conversation: messages, and the blocks that they are made of.
+//! Decodes the conversation: messages and their blocks.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::drop_cache_control;
+use crate::anthropic::request::cache_control;
 use crate::anthropic::response::block;
 use crate::anthropic::{DIALECT, citations, media};
 use crate::ir::{
@@ -12,7 +12,8 @@ use crate::ir::{
     TranslationError, TranslationReport, Turn,
 };
 
-/// Reads `messages` into the request's turns; instructions before the first turn join its system text.
+/// Decodes `messages` into the request's turns. Instructions before the first turn are added to the
+/// system text.
 pub(crate) fn decode(
     fields: &mut ObjectReader,
     request: &mut Request,
@@ -50,12 +51,13 @@ pub(crate) fn decode(
     Ok(())
 }
 
-/// A text that says something. The API refuses empty ones; some clients send them all the same.
+/// Returns a text part, unless the text is empty. The API rejects empty texts, but some clients send
+/// them.
 pub(crate) fn non_empty_text(text: String) -> Option<Part> {
     (!text.is_empty()).then(|| Part::text(text))
 }
 
-/// The names of the tools that were called, by the calls' ids.
+/// The names of the called tools, by the ids of the calls.
 type ToolNamesByCall = HashMap<String, String>;
 
 fn decode_content(
@@ -72,7 +74,7 @@ fn decode_content(
     }
     for mut block in message.objects("content")? {
         let kind = block.required_string("type")?;
-        drop_cache_control(&mut block, report);
+        cache_control::drop(&mut block, report);
         match (kind.as_str(), role) {
             ("text", _) => parts.extend(decode_text(&mut block)?),
             ("redacted_thinking" | "thinking", Role::Assistant) => {
@@ -91,7 +93,7 @@ fn decode_content(
             ("document" | "image" | "search_result", Role::User) => {
                 media::decode(&kind, &mut block, &mut parts, report)?;
             }
-            // A summary in place of what was said before: without it the conversation makes no sense.
+            // A summary that replaces earlier turns: without it the conversation is incomplete.
             ("compaction", _) => parts.extend(block.string("content")?.and_then(non_empty_text)),
             _ => {
                 drop_provider_block(&kind, &block, report)?;
@@ -103,7 +105,7 @@ fn decode_content(
     Ok(parts)
 }
 
-/// Drops a block that only the provider of the conversation can read; refuses what is no block at all.
+/// Drops a block that only the provider of the conversation can read. Rejects blocks of unknown types.
 fn drop_provider_block(
     kind: &str,
     block: &ObjectReader,
@@ -118,8 +120,8 @@ fn drop_provider_block(
         return Ok(());
     }
     let what = match kind {
-        "container_upload" => "a file that a provider keeps: no other can read it",
-        _ => "no block of this type may stand here",
+        "container_upload" => "files uploaded to one provider are not available to others",
+        _ => "unknown type of block, or not allowed here",
     };
     Err(block.error("type", what))
 }
@@ -193,7 +195,7 @@ fn decode_tool_result(
     }
     for mut inner in block.objects("content")? {
         let kind = inner.required_string("type")?;
-        drop_cache_control(&mut inner, report);
+        cache_control::drop(&mut inner, report);
         match kind.as_str() {
             "text" => parts.extend(decode_text(&mut inner)?),
             "document" | "image" | "search_result" => {
@@ -214,7 +216,7 @@ fn decode_tool_result(
     })
 }
 
-/// Blocks that belong to tools which the provider runs, or to what its beta features do.
+/// Blocks of tools that the provider runs, and of its beta features.
 const PROVIDER_BLOCKS: [&str; 7] = [
     "browser_state",
     "fallback",

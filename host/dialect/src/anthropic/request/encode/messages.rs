@@ -1,5 +1,5 @@
-//! Writes the conversation as the API demands it: it begins with the user, the roles take turns, the
-//! results of tools come first, and no text is empty.
+//! Encodes the conversation as the API requires it: it begins with the user, roles alternate, tool
+//! results come first, and no text is empty.
 
 use std::borrow::Cow;
 
@@ -13,14 +13,14 @@ use crate::ir::{
 };
 use crate::json::object;
 
-/// A conversation as it is written.
+/// An encoded conversation.
 pub(crate) struct EncodedConversation {
     pub(crate) messages: Vec<Value>,
     /// The blocks of the system text.
     pub(crate) system: Vec<Value>,
 }
 
-/// Writes a conversation. `message_text` is added to the system text.
+/// Encodes a conversation. The instruction, if any, is added to the system text.
 pub(crate) fn encode(
     request: &Request,
     rules: ModelRules,
@@ -69,7 +69,7 @@ pub(crate) fn encode(
     Ok(EncodedConversation { messages, system })
 }
 
-/// Blocks as content: one plain text as a string; none if there are none.
+/// Returns blocks as `content`: a single plain text as a string; `None` without blocks.
 pub(crate) fn encode_content(blocks: Vec<Value>) -> Option<Value> {
     match blocks.as_slice() {
         [] => None,
@@ -88,7 +88,7 @@ fn encode_message((role, mut blocks): (Role, Vec<Value>)) -> Value {
     object! {"role": role, "content": encode_content(blocks)}
 }
 
-/// A last turn of the assistant's is to be gone on with, and must not end in white space.
+/// The model continues a last turn of the assistant. It must not end in white space.
 fn trim_end(turns: &mut [(Role, Vec<Value>)]) {
     let Some((Role::Assistant, blocks)) = turns.last_mut() else {
         return;
@@ -108,7 +108,7 @@ fn begin_with_user(
         Some(_) => {
             report.warn(
                 "messages",
-                "changed: a user's turn stands before the first one",
+                "changed: a user's turn was added before the first one",
             );
             turns.insert(0, (Role::User, vec![text_block(FIRST_USER_TEXT)]));
         }
@@ -137,7 +137,7 @@ fn user_blocks(
     Ok(blocks)
 }
 
-/// What a user shows, or a tool.
+/// Encodes parts of a user's turn or of a tool result.
 fn user_block(
     part: &Part,
     report: &mut TranslationReport,
@@ -146,13 +146,13 @@ fn user_block(
         Part::Audio(_) => {
             return Err(TranslationError::new(
                 "input_audio",
-                "the API takes no sound",
+                "the provider's dialect has no audio",
             ));
         }
         Part::Document(media) => Some(media::document_block(media)?),
         Part::Image(media) => Some(media::image_block(media, report)?),
         Part::Refusal(_) | Part::Text { .. } => encode_text(part, report),
-        // These are never the user's.
+        // Turns of the user never hold these.
         Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => None,
     })
 }
@@ -201,7 +201,7 @@ fn assistant_blocks(turn: &Turn, report: &mut TranslationReport) -> Vec<Value> {
     blocks
 }
 
-/// A thought, if it is one of Claude's own: the API checks the signature.
+/// Encodes reasoning, if it has a signature of this API, which checks it.
 fn reasoning_block(reasoning: &ReasoningPart, report: &mut TranslationReport) -> Option<Value> {
     let signature = reasoning
         .signature
@@ -217,7 +217,7 @@ fn reasoning_block(reasoning: &ReasoningPart, report: &mut TranslationReport) ->
     })
 }
 
-/// A text, if it says something.
+/// Encodes a text, unless it is empty.
 fn encode_text(part: &Part, report: &mut TranslationReport) -> Option<Value> {
     let (text, citations) = match part {
         Part::Refusal(text) => (text, &[][..]),
@@ -250,7 +250,8 @@ fn is_plain(block: &Value) -> bool {
     block["type"] == "text" && block.get("citations").is_none()
 }
 
-/// A call's id, of the letters that the API takes. Others come from other providers' models.
+/// Returns a call's id with only the characters that the API accepts: ids of other providers may have
+/// more.
 fn sanitize_id(id: &str) -> Cow<'_, str> {
     let is_taken = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if !id.is_empty() && id.chars().all(is_taken) {
@@ -264,5 +265,5 @@ fn sanitize_id(id: &str) -> Cow<'_, str> {
     })
 }
 
-/// Stands where a conversation begins with the assistant.
+/// The first turn if the conversation begins with the assistant.
 const FIRST_USER_TEXT: &str = "(The conversation begins with your words.)";

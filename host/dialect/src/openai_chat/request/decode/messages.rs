@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::content::{MessageRole, decode_content};
 use super::required_object;
+use crate::ir::tool_text::input_object;
 use crate::ir::{
     ObjectReader, Part, Role, ToolCall, ToolResult, TranslationError, TranslationReport, Turn,
 };
@@ -179,7 +180,7 @@ fn call(
         _ => return Err(item.error("type", "must be function or custom")),
     };
     let arguments = if kind == "custom" {
-        tools::input_object(&inner.required_string("input")?)
+        input_object(&inner.required_string("input")?)
     } else {
         inner.string("arguments")?.unwrap_or_default()
     };

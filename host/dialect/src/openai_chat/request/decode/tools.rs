@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::required_object;
 use crate::ir::{ObjectReader, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport};
+use crate::openai_chat::tools::CHOICES;
 
 /// The tools on offer, the deprecated `functions` among them.
 pub(crate) fn decode_tools(
@@ -35,12 +36,10 @@ pub(crate) fn decode_choice(
     report: &mut TranslationReport,
 ) -> Result<Option<ToolChoice>, TranslationError> {
     if let Some(Value::String(_)) = fields.peek("tool_choice") {
-        return match fields.required_string("tool_choice")?.as_str() {
-            "auto" => Ok(Some(ToolChoice::Auto)),
-            "none" => Ok(Some(ToolChoice::None)),
-            "required" => Ok(Some(ToolChoice::Required)),
-            _ => Err(fields.error("tool_choice", "must be auto, none, required or an object")),
-        };
+        let word = fields.required_string("tool_choice")?;
+        let choice = CHOICES.iter().find(|(known, _)| *known == word);
+        let unknown = || fields.error("tool_choice", "must be auto, none, required or an object");
+        return Ok(Some(choice.ok_or_else(unknown)?.1.clone()));
     }
     let Some(mut choice) = fields.object("tool_choice")? else {
         return Ok(None);

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::tools::is_custom;
+use crate::ir::tool_text::TOOL_ERROR_PREFIX;
 use crate::ir::{
     Part, Request, Role, Tool, ToolCall, ToolResult, TranslationError, TranslationReport, Turn,
     loss,
@@ -195,6 +196,3 @@ fn drop_citations(count: usize, report: &mut TranslationReport) {
         report.warn_dropped(loss::CITATIONS);
     }
 }
-
-/// What a failed tool's text begins with.
-const TOOL_ERROR_PREFIX: &str = "Error: ";

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::ir::{Tool, ToolChoice, ToolKind};
+use crate::openai_chat::tools::CHOICES;
 
 /// The tools on offer.
 pub(crate) fn encode_tools(tools: &[Tool]) -> Value {
@@ -17,10 +18,12 @@ pub(crate) fn choice(choice: &ToolChoice, tools: &[Tool]) -> Value {
             let tools: Vec<Value> = names.iter().map(|name| named_choice(name, tools)).collect();
             json!({"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}})
         }
-        ToolChoice::Auto => json!("auto"),
         ToolChoice::Named(name) => named_choice(name, tools),
-        ToolChoice::None => json!("none"),
-        ToolChoice::Required => json!("required"),
+        ToolChoice::Auto | ToolChoice::None | ToolChoice::Required => {
+            let mut words = CHOICES.iter();
+            let found = words.find(|(_, known)| known == choice);
+            json!(found.map(|(word, _)| word))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::ir::tool_text::{INPUT_PREFIX, INPUT_SUFFIX, escape_json};
 use crate::ir::{Delta, Event, Malformed, PartStart, Signature};
 use crate::openai_chat::DIALECT;
 use crate::openai_chat::response::finish_reason::PartKinds;
@@ -256,19 +257,6 @@ fn arguments(text: &str) -> Event {
     Event::Delta(Delta::Arguments(text.to_owned()))
 }
 
-/// A piece of a text, as it stands inside of a JSON string.
-fn escape_json(text: &str) -> String {
-    let quoted = Value::from(text).to_string();
-    quoted
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or_default()
-        .to_owned()
-}
-
 /// The most that is held back of a text while a call is open, in bytes. Where there is more of it, it is
 /// text, and the call is over.
 const HELD_TEXT_BYTES_MAX: usize = 64 * 1024;
-/// What a custom tool's input stands between, as arguments.
-const INPUT_PREFIX: &str = "{\"input\":\"";
-const INPUT_SUFFIX: &str = "\"}";

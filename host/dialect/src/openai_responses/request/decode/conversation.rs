@@ -4,26 +4,26 @@ use std::collections::HashMap;
 
 use crate::ir::{Part, ReasoningPart, Role, Signature, ToolCall, ToolResult, Turn};
 
-/// A conversation in the making. Items come one by one here; turns have the results of tools first,
-/// right behind the turn that called them, whatever stood between.
+/// A conversation that is being built from items. Its turns have tool results first, directly after the
+/// turn with the calls, whatever items are between them.
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
-    /// Instructions above all turns.
+    /// The instructions before all turns.
     system: Vec<Part>,
-    /// Settled: they end in a turn of the assistant, if there is one.
+    /// Complete turns. The last one is the assistant's, if there is one.
     turns: Vec<Turn>,
-    /// The results since.
+    /// The tool results since then.
     results: Vec<Part>,
-    /// The user's and the system's turns since.
+    /// The turns of the user and of the system since then.
     pending_turns: Vec<Turn>,
-    /// The names of the tools called so far, by the calls' ids.
+    /// The names of the called tools, by the ids of the calls.
     tool_names: HashMap<String, String>,
     /// A signature that waits for its call.
     signature: Option<Signature>,
 }
 
 impl Conversation {
-    /// Adds what somebody says. Instructions before everything else stand above the conversation.
+    /// Adds parts of a role. Instructions before all turns become system instructions.
     pub(crate) fn add(&mut self, role: Role, parts: Vec<Part>) {
         if parts.is_empty() {
             return;
@@ -36,14 +36,14 @@ impl Conversation {
         }
     }
 
-    /// Adds a call of the assistant's.
+    /// Adds a tool call.
     pub(crate) fn call(&mut self, mut call: ToolCall) {
         call.signature = self.signature.take();
         self.tool_names.insert(call.id.clone(), call.name.clone());
         self.add_assistant(vec![Part::ToolCall(call)]);
     }
 
-    /// Adds what a tool answered; false if nobody called it.
+    /// Adds a tool result. Returns false if there is no such call.
     pub(crate) fn result(&mut self, call_id: String, parts: Vec<Part>) -> bool {
         let Some(name) = self.tool_names.get(&call_id) else {
             return false;
@@ -59,13 +59,13 @@ impl Conversation {
         true
     }
 
-    /// Keeps a signature for the call that follows.
+    /// Keeps a signature for the next call.
     pub(crate) fn sign_next_call(&mut self, signature: Signature) {
         self.flush_signature();
         self.signature = Some(signature);
     }
 
-    /// The instructions above it, and its turns.
+    /// Returns the system instructions and the turns.
     pub(crate) fn finish(mut self) -> (Vec<Part>, Vec<Turn>) {
         self.flush_signature();
         self.flush_pending();
@@ -82,7 +82,7 @@ impl Conversation {
         append(&mut self.turns, Role::Assistant, parts);
     }
 
-    /// A signature whose call did not come is a thought like any other.
+    /// A signature without a call becomes reasoning.
     fn flush_signature(&mut self) {
         if let Some(signature) = self.signature.take() {
             self.flush_pending();

@@ -1,4 +1,4 @@
-//! The member `decode_input` of a request: a text, or items.
+//! The member `input` of a request: a text, or items.
 
 use serde_json::{Value, json};
 
@@ -10,13 +10,13 @@ use crate::ir::{
 use crate::openai_responses::reasoning::{self, Mark};
 use crate::openai_responses::{media, tools};
 
-/// What an input holds.
+/// The content of an input.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
-    /// The instructions that stand before everything else.
+    /// The instructions before all turns.
     pub(crate) system: Vec<Part>,
     pub(crate) turns: Vec<Turn>,
-    /// Tools that are offered in the midst of it.
+    /// Tools that items of the input add.
     pub(crate) tools: Vec<Tool>,
 }
 
@@ -77,7 +77,8 @@ fn decode_item(
             | "shell_call_output"
             | "apply_patch_call_output",
         ) => result(&mut item, conversation, report)?,
-        // The client runs these three itself: their calls and results are like those of functions.
+        // The client runs these three tools itself, so their calls and results are like those of
+        // functions.
         Some("local_shell_call") => builtin_call(&mut item, "local_shell", "action", conversation)?,
         Some("shell_call") => builtin_call(&mut item, "shell", "action", conversation)?,
         Some("apply_patch_call") => {
@@ -98,7 +99,7 @@ fn decode_item(
         }
         Some(_) => return Err(item.error("type", "no type of item that is known")),
     }
-    // They name an item in the provider's store, and say how far it came.
+    // An id in the provider's store, and a status.
     item.skip("id");
     item.skip("status");
     if item.take("phase").is_some() {
@@ -144,7 +145,7 @@ fn reasoning(
         for mut part in item.objects(name)? {
             texts.extend(part.string("text")?);
         }
-        // The content is what the summary sums up.
+        // The content is the full text of the summary.
         if !texts.is_empty() {
             item.skip("content");
             break;
@@ -217,7 +218,7 @@ fn result(
     for informative in ["caller", "name", "namespace", "max_output_length"] {
         item.skip(informative);
     }
-    // The oldest of these items names the call by its own id.
+    // The oldest of these items uses its own id as the id of the call.
     let name = if item.peek("call_id").is_some() {
         "call_id"
     } else {
@@ -239,7 +240,7 @@ fn result(
     Err(item.error(name, ToolResult::UNKNOWN_CALL))
 }
 
-/// A picture that the provider made in an earlier turn.
+/// An image that the provider generated in an earlier turn.
 fn image(item: &mut ObjectReader, conversation: &mut Conversation) -> Result<(), TranslationError> {
     let data = item.string("result")?;
     let format = item.string("output_format")?;
@@ -266,7 +267,7 @@ fn image(item: &mut ObjectReader, conversation: &mut Conversation) -> Result<(),
     Ok(())
 }
 
-/// The media type of a picture by its `output_format`, which is `png` if it is not told.
+/// The media type of an image by its `output_format`, whose default is `png`.
 pub(crate) fn media_type(format: Option<&str>) -> String {
     format!("image/{}", format.unwrap_or("png"))
 }
@@ -279,13 +280,13 @@ fn call_id(item: &mut ObjectReader) -> Result<String, TranslationError> {
     Ok(id)
 }
 
-/// What stands between the parts of a summary, where they become one text.
+/// The separator between the parts of a summary that are joined to one text.
 pub(crate) const SUMMARY_SEPARATOR: &str = "\n\n";
 
-const ITEM_REFERENCE: &str = "nothing is kept of earlier responses; send the item itself";
+const ITEM_REFERENCE: &str = "responses are not stored; send the item itself";
 
-/// Calls of tools that the provider runs itself, and what belongs to them. What came of them is in the
-/// messages that follow.
+/// Calls of tools that the provider runs itself, and items that belong to them. The messages after them
+/// hold the outcome.
 const HOSTED_ITEMS: [&str; 14] = [
     "code_interpreter_call",
     "computer_call",

@@ -1,4 +1,4 @@
-//! Writes turns as the items of an input.
+//! Encodes turns as the items of an input.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::json::object;
 use crate::openai_responses::response::item;
 use crate::openai_responses::{DIALECT, media, reasoning, tools};
 
-/// The items of a request's conversation, further instructions above it included.
+/// Encodes the items of the conversation, with all system instructions but the first.
 pub(crate) fn encode(
     request: &Request,
     report: &mut TranslationReport,
@@ -25,7 +25,7 @@ pub(crate) fn encode(
         content: Vec::new(),
         report,
     };
-    // The first stands in `instructions`.
+    // The first one is in `instructions`.
     for part in request.system.iter().skip(1) {
         items.part(Role::System, part)?;
     }
@@ -40,12 +40,12 @@ pub(crate) fn encode(
 }
 
 struct InputItems<'r> {
-    /// The names of the tools that take bare text.
+    /// The names of the custom tools.
     custom: HashSet<&'r str>,
     /// The ids of their calls so far.
     custom_calls: HashSet<&'r str>,
     items: Vec<Value>,
-    /// Of the message that is being written.
+    /// The content of the message that is being encoded.
     content: Vec<Value>,
     report: &'r mut TranslationReport,
 }
@@ -97,7 +97,7 @@ impl<'r> InputItems<'r> {
         }
     }
 
-    /// What the assistant said: as a bare text, which needs neither an id nor a status.
+    /// Encodes a text of the assistant: as a string, which needs neither an id nor a status.
     fn assistant_text(&mut self, text: &str, citations: &[Citation]) {
         let annotations = item::annotations(text, citations);
         if annotations.len() < citations.len() {
@@ -111,7 +111,7 @@ impl<'r> InputItems<'r> {
         }
     }
 
-    /// A message in the form that the API answers with, with an id of our own: it has to have one.
+    /// Encodes a message in the form of a response's, with a synthesized id, since an id is required.
     fn assistant_content(&mut self, content: Value) {
         let id = format!("msg_{}", self.items.len());
         self.items.push(item::message(&id, "completed", &[content]));
@@ -136,7 +136,7 @@ impl<'r> InputItems<'r> {
         let (id, encrypted) = reasoning::split(data);
         let mut item = item::reasoning("", &reasoning.text, Some(encrypted));
         if let Some(members) = item.as_object_mut() {
-            // A made-up id would not go with what is encrypted. Without any, the API asks for none.
+            // A synthesized id would not match the encrypted content; the API accepts it without an id.
             match id {
                 Some(id) => members.insert("id".to_owned(), id.into()),
                 None => members.shift_remove("id"),
@@ -205,5 +205,5 @@ impl<'r> InputItems<'r> {
     }
 }
 
-/// What the result of a tool that failed begins with: the item has no member that says so.
+/// The prefix of the result of a failed tool: the item has no member for a failure.
 const TOOL_ERROR_PREFIX: &str = "Error: ";

@@ -1,4 +1,4 @@
-//! The item that is open while a stream is read, and the one part of it that is.
+//! The open item of a stream that is read, with its open part.
 
 use serde_json::Value;
 
@@ -10,12 +10,12 @@ use crate::openai_responses::response::item;
 /// An open item.
 #[derive(Debug)]
 pub(super) struct OpenItem {
-    /// Where it stands in the output.
+    /// The index in the output.
     pub(super) output_index: u64,
     kind: OpenItemKind,
-    /// The part that is open.
+    /// The open part.
     part: Option<OpenItemPart>,
-    /// Whether any part was.
+    /// Whether there was any part.
     started: bool,
 }
 
@@ -29,7 +29,7 @@ enum OpenItemKind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OpenItemPart {
-    /// With a piece of its arguments, or none yet.
+    /// A call.
     Call {
         has_delta: bool,
     },
@@ -45,7 +45,7 @@ enum OpenItemPart {
     },
 }
 
-/// Which of its two texts a thought shows.
+/// Which of the two texts of a reasoning item is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReasoningSource {
     Content,
@@ -53,7 +53,7 @@ pub(super) enum ReasoningSource {
 }
 
 impl OpenItem {
-    /// None for items that are read from their end.
+    /// `None` for items that are read from their last event.
     pub(super) fn of(output_index: u64, item: &Value) -> Option<Self> {
         let kind = match item::text(item, "type")? {
             "message" => OpenItemKind::Message,
@@ -70,7 +70,7 @@ impl OpenItem {
         })
     }
 
-    /// Begins a call, whose name and id stand in the item.
+    /// Begins a call, whose name and id are in the item.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl OpenItem {
         Ok(())
     }
 
-    // What does not go with the kind of the item is passed over.
+    // Deltas that do not match the kind of the item are ignored.
 
     pub(super) fn text(
         &mut self,
@@ -139,8 +139,8 @@ impl OpenItem {
         }
     }
 
-    /// A piece of a thought. The parts of a summary are one thought; of the summary and the whole text,
-    /// the one that comes first is shown.
+    /// Adds a piece of reasoning. The parts of a summary become one text. Of the summary and the full
+    /// text, the first one is shown.
     pub(super) fn reasoning(
         &mut self,
         source: ReasoningSource,
@@ -175,7 +175,7 @@ impl OpenItem {
         }
     }
 
-    /// A piece of a custom tool's input, which is a text inside an object in the common form.
+    /// Adds a piece of a custom tool's input, which the common form has as a string inside an object.
     pub(super) fn input(&mut self, delta: &str, out: &mut Vec<Event>) {
         if self.kind == OpenItemKind::Custom {
             let has_delta = self.part == Some(OpenItemPart::Call { has_delta: true });
@@ -186,11 +186,11 @@ impl OpenItem {
         }
     }
 
-    /// Ends the item with what it says of itself as a whole: what was not told in pieces is passed on.
+    /// Closes the item with its final snapshot, and emits what was not streamed as deltas.
     ///
     /// # Errors
     ///
-    /// If it says that it is something else, which makes no sense.
+    /// If the snapshot is of another kind, or not valid.
     pub(super) fn end(
         mut self,
         item: &Value,
@@ -244,7 +244,7 @@ impl OpenItem {
     }
 }
 
-/// Passes on a part that comes as a whole.
+/// Emits a complete part.
 pub(super) fn emit_part(part: Part, state: &mut DecodeState, out: &mut Vec<Event>) {
     let push = |out: &mut Vec<Event>, delta| out.push(Event::Delta(delta));
     match part {
@@ -292,13 +292,13 @@ fn begin_call(call: ToolCall, state: &mut DecodeState, out: &mut Vec<Event>) {
     }));
 }
 
-/// A text as it stands inside a JSON text, without its quotes.
+/// Returns a text as a JSON string without its quotes.
 fn escape_json(text: &str) -> String {
     let quoted = Value::from(text).to_string();
     let inner = quoted.get(1..quoted.len() - 1);
     inner.unwrap_or_default().to_owned()
 }
 
-/// What surrounds the input of a custom tool in a call's arguments.
+/// The JSON text around the input of a custom tool in a call's arguments.
 const INPUT_PREFIX: &str = "{\"input\":\"";
 const INPUT_SUFFIX: &str = "\"}";

@@ -1,4 +1,4 @@
-//! The part that is open while a stream is written, and what it has said so far.
+//! The open part of a stream that is written, with its content so far.
 
 use serde_json::{Value, json};
 
@@ -16,23 +16,23 @@ pub(crate) enum PartBuffer {
     },
     Text {
         text: String,
-        /// How long it is, in characters.
+        /// The length in characters.
         length: usize,
         annotations: Vec<Value>,
     },
     Reasoning(ReasoningBuffer),
 }
 
-/// A call of a tool.
+/// A tool call.
 #[derive(Debug)]
 pub(crate) struct CallBuffer {
     pub(crate) item_id: String,
     pub(crate) call: ToolCall,
-    /// Whether the client offered the tool as one that takes bare text.
+    /// Whether the client's tool is a custom tool.
     pub(crate) custom: bool,
 }
 
-/// What the model thought.
+/// Reasoning.
 #[derive(Debug)]
 pub(crate) struct ReasoningBuffer {
     pub(crate) text: String,
@@ -62,7 +62,8 @@ impl PartBuffer {
         })
     }
 
-    /// Takes a piece. Whether it is the first piece of a thought or a refusal, or a citation that can be said.
+    /// Adds a piece. Returns whether it is the first piece of reasoning or of a refusal, or a citation
+    /// that this dialect has.
     pub(crate) fn append(&mut self, delta: &Delta) -> bool {
         match (self, delta) {
             (Self::Text { text, length, .. }, Delta::Text(more)) => {
@@ -101,7 +102,7 @@ impl PartBuffer {
         }
     }
 
-    /// What a message has of it.
+    /// Returns the part as the content of a message.
     pub(crate) fn content(&self) -> Value {
         match self {
             Self::Text {
@@ -112,7 +113,7 @@ impl PartBuffer {
         }
     }
 
-    /// The event that says the whole of it.
+    /// Returns the event with the complete part.
     pub(crate) fn done_event(&self) -> (&'static str, Value) {
         match self {
             Self::Refusal { text } => ("response.refusal.done", json!({"refusal": text})),
@@ -146,7 +147,7 @@ impl CallBuffer {
 }
 
 impl ReasoningBuffer {
-    /// A signature of our own kind is wrapped, since the item has an id of its own by now.
+    /// A signature of this dialect is wrapped, since the item has another id already.
     pub(crate) fn item(&self, id: &str) -> Value {
         let mark = self.redacted.then_some(Mark::Redacted);
         let signature = self.signature.as_ref();

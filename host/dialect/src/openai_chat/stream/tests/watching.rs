@@ -1,11 +1,12 @@
-//! What single events mean; whole streams are goldens.
+//! The classes of single events of relayed streams. Whole streams are goldens.
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::openai_chat::observer;
+use crate::{EventClass, Usage};
 
 fn observe(data: &str) -> EventClass {
-    StreamObserver::new().observe("", data.as_bytes())
+    observer().observe("", data.as_bytes())
 }
 
 fn delta(delta: &str) -> String {
@@ -81,18 +82,17 @@ fn classifies_invalid_chunks_as_malformed() {
         assert_eq!(observe(data), EventClass::Malformed, "{data}");
     }
     assert_eq!(
-        StreamObserver::new().observe("", b"{\"a\":\"\xff\"}"),
+        observer().observe("", b"{\"a\":\"\xff\"}"),
         EventClass::Malformed
     );
 }
 
 #[test]
 fn detects_errors_in_every_position() {
-    let message =
-        |name: &str, data: &str| match StreamObserver::new().observe(name, data.as_bytes()) {
-            EventClass::Error(error) => error.message,
-            other => format!("{other:?}"),
-        };
+    let message = |name: &str, data: &str| match observer().observe(name, data.as_bytes()) {
+        EventClass::Error(error) => error.message,
+        other => format!("{other:?}"),
+    };
     for data in [
         r#"{"error":{"message":"m"}}"#,
         r#"{"error":"m"}"#,
@@ -117,7 +117,7 @@ fn completes_when_all_choices_finish() {
     };
     let begin =
         |index: u32| format!(r#"{{"choices":[{{"index":{index},"delta":{{"content":"a"}}}}]}}"#);
-    let mut observer = StreamObserver::new();
+    let mut observer = observer();
     assert!(!observer.completed());
     for (data, completed) in [
         (begin(0), false),
@@ -135,7 +135,7 @@ fn completes_when_all_choices_finish() {
 
 #[test]
 fn reports_last_usage() {
-    let mut observer = StreamObserver::new();
+    let mut observer = observer();
     for data in [
         r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#,
         r#"{"choices":[],"x_groq":{"usage":{"prompt_tokens":2,"completion_tokens":2}}}"#,
@@ -168,7 +168,7 @@ fn deep_nesting_does_not_overflow_stack() {
 proptest! {
     #[test]
     fn observe_never_panics(name in "[a-z]{0,5}", data in prop::collection::vec(any::<u8>(), 0..64), text in "[\\[\\]{}\",:a-z0-9\\\\ ]{0,48}") {
-        let mut observer = StreamObserver::new();
+        let mut observer = observer();
         observer.observe(&name, &data);
         observer.observe(&name, text.as_bytes());
         let _ = crate::openai_chat::check_body(&data);
