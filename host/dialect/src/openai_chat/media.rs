@@ -1,4 +1,4 @@
-//! Pictures, documents and sound, as parts of a message have them: mostly as `data:` addresses.
+//! Images, documents and audio in messages. Most are inline, as `data:` URLs.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub(super) fn from_url(url: String) -> Result<Media, &'static str> {
     Ok(media(media_type, source))
 }
 
-/// Sound in base64, in a format as OpenAI names it.
+/// Returns the media for audio in base64, in a format that is named as OpenAI names it.
 ///
 /// # Errors
 /// If it is not base64.
@@ -28,10 +28,10 @@ pub(super) fn from_audio(format: &str, data: String) -> Result<Media, &'static s
     Ok(media(Some(media_type), source))
 }
 
-/// A part of a user's message.
+/// Encodes a part of a user's message.
 ///
 /// # Errors
-/// If this dialect has no place for it.
+/// If a user's message cannot hold it.
 pub(super) fn encode_part(part: &Part) -> Result<Value, TranslationError> {
     match part {
         Part::Image(media) => image(media),
@@ -45,15 +45,15 @@ pub(super) fn encode_part(part: &Part) -> Result<Value, TranslationError> {
     }
 }
 
-/// A part of text.
+/// Encodes a part of text.
 pub(super) fn text_part(text: &str) -> Value {
     json!({"type": "text", "text": text})
 }
 
-/// A picture, in a message of a user or of the model.
+/// Encodes an image, in a message of a user or of the model.
 ///
 /// # Errors
-/// If it is neither here nor on the web.
+/// If it is neither inline nor at a URL.
 pub(super) fn image(media: &Media) -> Result<Value, TranslationError> {
     let url = match &media.source {
         MediaSource::Url(url) => url.clone(),
@@ -85,7 +85,7 @@ fn document(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::Base64(data) => {
             let kind = media.media_type.as_deref().unwrap_or(PDF);
             let file = object! {
-                // OpenAI demands a name beside the data.
+                // OpenAI requires a name.
                 "filename": title.unwrap_or("document"),
                 "file_data": format!("data:{kind};base64,{data}"),
             };
@@ -142,7 +142,7 @@ fn media(media_type: Option<String>, source: MediaSource) -> Media {
     }
 }
 
-/// The type of a picture by its first bytes, which base64 keeps recognizable.
+/// Returns an image's media type by its first bytes, in base64. The default is PNG.
 fn detect_image_type(data: &str) -> &'static str {
     match data.as_bytes() {
         [b'/', b'9', b'j', ..] => "image/jpeg",

@@ -6,11 +6,11 @@ use crate::RequestHead;
 use crate::ir::{ObjectReader, Part, Request, Role, TranslationError, TranslationReport, Turn};
 use crate::openai_chat::{decode_sampling, decode_stop, include_usage, reject_multiple};
 
-/// Reads a request for a text completion (<https://platform.openai.com/docs/api-reference/completions>).
-/// Its prompt becomes what a user says.
+/// Decodes a request for a text completion (<https://platform.openai.com/docs/api-reference/completions>).
+/// The prompt becomes a user's turn.
 ///
 /// # Errors
-/// If it is not what the API documents, or asks for what no other dialect can give.
+/// If the request is not valid in the API, or needs something that no other dialect has.
 pub(crate) fn decode_request(
     body: &[u8],
     head: &RequestHead<'_>,
@@ -54,7 +54,7 @@ pub(crate) fn decode_request(
     Ok(request)
 }
 
-/// One text, or a list of one.
+/// Takes the member `prompt`: one text, or a list of one text.
 fn decode_prompt(fields: &mut ObjectReader) -> Result<String, TranslationError> {
     let prompt = match fields.take("prompt") {
         Some(Value::Array(mut prompts)) => match prompts.pop() {

@@ -6,10 +6,10 @@ use crate::ir::{Format, Part, Request, Role, Sampling, TranslationError, Transla
 use crate::json::to_vec;
 use crate::openai_chat::{encode_sampling, encode_stop};
 
-/// Writes a request for a text completion. All that this dialect can be asked is to continue one text.
+/// Encodes a request for a text completion. The API can only continue one text.
 ///
 /// # Errors
-/// If it says something that has no place in this dialect, and whose loss would make the answer wrong.
+/// If the dialect cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
     report: &mut TranslationReport,
@@ -54,7 +54,7 @@ pub(crate) fn encode_request(
     Ok(to_vec(&body))
 }
 
-/// The prompt that a conversation amounts to.
+/// Returns the prompt for a conversation of one user's turn.
 fn encode_prompt(
     request: &Request,
     report: &mut TranslationReport,
@@ -95,6 +95,6 @@ fn tokens_max(sampling: &Sampling, report: &mut TranslationReport) -> u64 {
     })
 }
 
-/// The most tokens of an answer where the client sets no limit. The API's own default of 16 cuts every
-/// answer off; this is a quarter of what the last models for this API hold, their prompt included.
+/// The maximum length of a response in tokens, if the client sets no limit. The API's own default of 16
+/// would truncate almost every response. This is a quarter of the context of the last models of this API.
 const TOKENS_MAX_DEFAULT: u64 = 1024;
