@@ -25,7 +25,6 @@ use models::{render_model, render_model_list};
 use request::{decode_request, encode_request};
 use response::{check_body, decode_response, encode_response};
 pub use stream::ArrayWriter;
-pub(crate) use stream::StreamObserver;
 use stream::{decoder, encoder, observer};
 
 use bytes::Bytes;

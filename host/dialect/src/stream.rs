@@ -6,11 +6,9 @@
 //! streams commit, fail and end at the same events. Where they must differ, [`Sink`] has a method that
 //! says why.
 
-mod legacy;
 mod sink;
 mod text;
 
-pub(crate) use legacy::{Classifying, LegacyDecoder};
 pub(crate) use sink::{Events, Sink, Watch};
 pub(crate) use text::Text;
 
@@ -77,8 +75,7 @@ pub(crate) struct Watching<R> {
 
 impl<R: Reader> Observer for Watching<R> {
     fn observe(&mut self, event_name: &str, data: &[u8]) -> EventClass {
-        read(&mut self.reader, &mut self.sink, event_name, data)
-            .unwrap_or_else(|Malformed(_)| EventClass::Malformed)
+        read(&mut self.reader, &mut self.sink, event_name, data).unwrap_or(EventClass::Malformed)
     }
 
     fn usage(&self) -> Option<Usage> {
@@ -128,31 +125,6 @@ impl<R: Reader> EventDecoder for Decoding<R> {
         self.sink.progress.has_content
     }
 }
-
-/// The observers that are no [`Reader`] yet have these as methods of their own.
-macro_rules! observers {
-    ($($dialect:ident)*) => {$(
-        impl Observer for crate::$dialect::StreamObserver {
-            fn observe(&mut self, event_name: &str, data: &[u8]) -> EventClass {
-                Self::observe(self, event_name, data)
-            }
-
-            fn usage(&self) -> Option<Usage> {
-                Self::usage(self)
-            }
-
-            fn has_content(&self) -> bool {
-                Self::has_content(self)
-            }
-
-            fn completed(&self) -> bool {
-                Self::completed(self)
-            }
-        }
-    )*};
-}
-
-observers! { gemini }
 
 /// Reads an event whose data is not a JSON object.
 ///

@@ -75,7 +75,7 @@ impl Thinking {
                 return Ok(());
             }
             Self::Budget(tokens) => {
-                report.warn(SUFFIX_FIELD, "changed: its budget is said as an effort");
+                report.warn(SUFFIX_FIELD, "changed: the budget becomes an effort");
                 Effort::from_budget(tokens)
             }
             Self::Effort(effort) => effort,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::ir::{Event, EventDecoder, EventEncoder, Frame, Malformed, Response, ResponseContext};
+use crate::ir::{Event, EventDecoder, EventEncoder, Frame, Response, ResponseContext};
 use crate::{Dialect, ErrorBody, EventClass, ProviderError, Usage};
 
 /// Translates a provider's stream into the client's dialect.
@@ -44,7 +44,7 @@ impl Translator {
     pub fn translate_event(&mut self, name: &str, data: &[u8], out: &mut Vec<Frame>) -> EventClass {
         let class = self.decoder.event(name, data, &mut self.events);
         self.write(out);
-        class.unwrap_or_else(|Malformed(_)| EventClass::Malformed)
+        class.unwrap_or(EventClass::Malformed)
     }
 
     /// Ends the provider's stream, and writes the events that are still missing.

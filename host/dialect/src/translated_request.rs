@@ -157,7 +157,7 @@ impl TranslatedRequest {
             ResponseKind::TokenCount => {
                 let format = provider.token_count();
                 let count = format.and_then(|format| format.decode_response(body));
-                let count = count.ok_or(Malformed("it is no count of tokens"))?;
+                let count = count.ok_or(Malformed("the response is not a token count"))?;
                 Ok(client.encode_token_count(count))
             }
             ResponseKind::Embeddings(request) => {
@@ -193,4 +193,4 @@ fn show_reasoning(from: Dialect, request: &mut Request) {
 }
 
 const NO_TOKEN_COUNT: &str = "the provider's dialect counts no tokens";
-const NO_EMBEDDINGS: &str = "the provider's dialect has no vectors of texts";
+const NO_EMBEDDINGS: &str = "the provider's dialect has no embeddings";

@@ -30,4 +30,4 @@ pub(crate) fn check(dialect: Dialect, data: &[u8]) {
 }
 
 /// What a refusal says of what only one dialect has: films, and files under Google's own addresses.
-const UNTRANSLATED: [&str; 2] = ["can be translated", "kept with Google"];
+const UNTRANSLATED: [&str; 2] = ["can be translated", "uploaded to Google"];

@@ -1,16 +1,17 @@
 //! The errors that Jackfield itself makes.
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use crate::ErrorBody;
+use crate::json::to_vec;
+use crate::{CooldownBody, ErrorBody, ProviderError};
 
 /// Renders an error as Anthropic's API does: `{"type": "error", "error": {"type", "message"}}`
 /// (<https://platform.claude.com/docs/en/api/errors>). The code is in `details.error_code`, where the
 /// SDKs look for it; the invalid member and the cooldown are members beside it.
 #[must_use]
 pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
-    envelope(error).to_string().into()
+    to_vec(&Envelope::of(error)).into()
 }
 
 /// Renders an error inside a stream: an event named `error` with the object of [`render_error`]. The
@@ -18,7 +19,7 @@ pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
 #[must_use]
 pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     let mut out = Vec::new();
-    crate::sse::write_event("error", envelope(error).to_string().as_bytes(), &mut out);
+    crate::sse::write_event("error", &to_vec(&Envelope::of(error)), &mut out);
     out.into()
 }
 
@@ -40,31 +41,85 @@ pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static st
     (kind, None)
 }
 
-fn envelope(error: &ErrorBody<'_>) -> Value {
-    let mut inner = json!({"type": error.kind, "message": error.message});
-    if let Some(code) = error.code {
-        inner["details"] = json!({"error_code": code});
-    }
-    if let Some(param) = error.param {
-        inner["param"] = param.into();
-    }
-    if let Some(cooldown) = error.cooldown {
-        inner["model"] = cooldown.model.into();
-        if let Some(provider) = cooldown.provider {
-            inner["provider"] = provider.into();
+/// Encodes a provider's error inside a stream. Types that this API does not have become equivalent ones,
+/// or `api_error`: the SDKs decide by the type whether they retry.
+pub(crate) fn encode_provider_error(error: &ProviderError) -> Vec<u8> {
+    let reported = error.kind.as_deref().unwrap_or_default();
+    let kind = ERROR_KINDS.into_iter().find(|kind| *kind == reported);
+    let kind = kind.or_else(|| Some(error_kind(error.status()?).0));
+    let message = match error.message.as_str() {
+        "" => "the provider reported an error",
+        message => message,
+    };
+    to_vec(&Envelope::of(&ErrorBody {
+        message,
+        kind: kind.unwrap_or("api_error"),
+        code: None,
+        param: None,
+        cooldown: None,
+    }))
+}
+
+/// The API's error types.
+const ERROR_KINDS: [&str; 10] = [
+    "api_error",
+    "authentication_error",
+    "billing_error",
+    "invalid_request_error",
+    "not_found_error",
+    "overloaded_error",
+    "permission_error",
+    "rate_limit_error",
+    "request_too_large",
+    "timeout_error",
+];
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    error: Error<'a>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    cooldown: Option<CooldownBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    error_code: &'a str,
+}
+
+impl<'a> Envelope<'a> {
+    fn of(error: &ErrorBody<'a>) -> Self {
+        Self {
+            kind: "error",
+            error: Error {
+                kind: error.kind,
+                message: error.message,
+                details: error.code.map(|error_code| Details { error_code }),
+                param: error.param,
+                cooldown: error.cooldown,
+            },
         }
-        inner["reset_time"] = cooldown.reset_time.into();
-        inner["reset_seconds"] = cooldown.reset_seconds.into();
     }
-    json!({"type": "error", "error": inner})
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::EventClass;
     use crate::anthropic::observer;
     use crate::sse::{SseError, SseReader};
-    use crate::{CooldownBody, EventClass, ProviderError};
 
     const ERROR: ErrorBody<'_> = ErrorBody {
         message: "a \"b\"\nc",

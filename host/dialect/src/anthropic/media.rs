@@ -52,7 +52,7 @@ fn decode_document(
 ) -> Result<(), TranslationError> {
     let title = block.string("title")?;
     if let Some(context) = block.string("context")?.filter(|text| !text.is_empty()) {
-        report.warn("context", "changed: it stands as text before its document");
+        report.warn("context", "changed: to text before its document");
         out.push(Part::text(context));
     }
     let mut fields = take_source(block)?;
@@ -135,8 +135,10 @@ fn decode_base64(fields: &mut ObjectReader) -> Result<MediaSource, TranslationEr
 
 fn unknown_source(kind: &str, fields: &ObjectReader) -> TranslationError {
     let what = match kind {
-        "file" => "a file that a provider keeps: no other can read it; send its bytes or a url",
-        _ => "no source of this type may stand here",
+        "file" => {
+            "files uploaded to one provider are not available to others; send the bytes or a URL"
+        }
+        _ => "unknown type of source",
     };
     fields.error("type", what)
 }
@@ -164,14 +166,14 @@ pub(super) fn image_block(
                     .map(|(name, _)| *name),
             };
             let media_type = media_type.ok_or_else(|| {
-                TranslationError::new("image_url", "must be a JPEG, PNG, GIF or WebP picture")
+                TranslationError::new("image_url", "must be a JPEG, PNG, GIF or WebP image")
             })?;
             json!({"type": "base64", "media_type": media_type, "data": data})
         }
         MediaSource::Url(url) => json!({"type": "url", "url": url}),
         MediaSource::File(_) => return Err(TranslationError::new("file_id", STORED_ELSEWHERE)),
         MediaSource::Text(_) => {
-            return Err(TranslationError::new("image_url", "must be a picture"));
+            return Err(TranslationError::new("image_url", "must be an image"));
         }
     };
     Ok(object! {"type": "image", "source": source})
@@ -213,7 +215,8 @@ fn decode_text_file(media_type: &str, data: &str) -> Result<String, TranslationE
         .ok_or_else(|| TranslationError::new("file_data", "must be a PDF or a text in UTF-8"))
 }
 
-const STORED_ELSEWHERE: &str = "another provider keeps this file; send its bytes or a url";
+const STORED_ELSEWHERE: &str =
+    "files uploaded to one provider are not available to others; send the bytes or a URL";
 const PDF: &str = "application/pdf";
 const PLAIN: &str = "text/plain";
 

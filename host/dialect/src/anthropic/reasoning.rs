@@ -146,7 +146,7 @@ impl ThinkingPlan {
         if setting.is_forced {
             report.warn(
                 "reasoning",
-                "dropped: the API lets no model think that must call a tool",
+                "dropped: the API has no thinking together with a required tool call",
             );
             return Self::default();
         }
@@ -183,7 +183,7 @@ impl ThinkingPlan {
         report: &mut TranslationReport,
     ) -> Self {
         if setting.is_mid_tool_use {
-            let what = "dropped: the thoughts before the last call of a tool are missing";
+            let what = "dropped: the reasoning before the last tool call is missing";
             report.warn("reasoning", what);
             return Self::default();
         }
@@ -195,7 +195,7 @@ impl ThinkingPlan {
             if most <= BUDGET_TOKENS_MIN {
                 report.warn(
                     "reasoning",
-                    "dropped: the answer may not be long enough to think",
+                    "dropped: `max_tokens` leaves no room for thinking",
                 );
                 return Self::default();
             }
@@ -253,7 +253,7 @@ impl ThinkingPlan {
 fn effort_name(effort: Effort, report: &mut TranslationReport) -> &'static str {
     match effort {
         Effort::None | Effort::Minimal => {
-            report.warn(loss::EFFORT, "changed: low is the least");
+            report.warn(loss::EFFORT, "changed: to low, the minimum");
             "low"
         }
         Effort::Low => "low",

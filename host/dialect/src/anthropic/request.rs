@@ -6,3 +6,6 @@ pub(super) mod encode;
 
 pub(super) use decode::decode_request;
 pub(super) use encode::encode_request;
+
+/// The service tiers, and OpenAI's names for them, which the common form has.
+const SERVICE_TIERS: [(&str, &str); 2] = [("auto", "auto"), ("standard_only", "default")];

@@ -1,5 +1,5 @@
-//! Google's `models/{model}:embedContent`, one text, and `:batchEmbedContents`, several
-//! (<https://ai.google.dev/api/embeddings>). The model is the path's; a batch repeats it in each item.
+//! Embeddings: `models/{model}:embedContent` for one text, `models/{model}:batchEmbedContents` for several
+//! (<https://ai.google.dev/api/embeddings>). The model is in the path; a batch repeats it in each item.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,8 @@ use crate::embed::{EmbedRequest, EmbedResponse, Encoding};
 use crate::gemini::request::members::{body as members_of, nested, object};
 use crate::ir::{Malformed, ObjectReader, TranslationError, TranslationReport};
 
-/// The format of embeddings.
+/// The format of embeddings. A request with `requests` is a batch; requests to a provider always are, because
+/// the response is a list then, as in OpenAI's API.
 pub(super) struct Format;
 
 impl Embeddings for Format {
@@ -19,7 +20,30 @@ impl Embeddings for Format {
         head: &RequestHead<'_>,
         report: &mut TranslationReport,
     ) -> Result<EmbedRequest, TranslationError> {
-        decode_request(body, head, report)
+        let mut fields = members_of(body)?;
+        let Some(items) = fields.take("requests") else {
+            let mut request = decode_item(fields, report)?;
+            head.model.as_ref().clone_into(&mut request.model);
+            return Ok(request);
+        };
+        fields.skip("model");
+        fields.warn_unread(report);
+        let Value::Array(items) = items else {
+            return Err(TranslationError::new("requests", "must be an array"));
+        };
+        let mut batch: Option<EmbedRequest> = None;
+        for (index, value) in items.into_iter().enumerate() {
+            let path = format!("requests[{index}]");
+            let read = decode_item(object(value, path.clone())?, report)?;
+            match &mut batch {
+                None => batch = Some(read),
+                Some(batch) => append_item(batch, read, &path)?,
+            }
+        }
+        let mut request = batch.ok_or_else(|| TranslationError::new("requests", "empty"))?;
+        head.model.as_ref().clone_into(&mut request.model);
+        request.list = true;
+        Ok(request)
     }
 
     fn encode_request(
@@ -27,55 +51,71 @@ impl Embeddings for Format {
         request: &EmbedRequest,
         report: &mut TranslationReport,
     ) -> Result<Vec<u8>, TranslationError> {
-        encode_request(request, report)
+        if request.texts.len() > TEXTS_MAX {
+            return Err(TranslationError::new(
+                "input",
+                "the provider accepts at most 100 texts in one request; send fewer",
+            ));
+        }
+        if request.user.is_some() {
+            report.warn_dropped("user");
+        }
+        let name = request.model.as_str();
+        let name = name.strip_prefix("models/").unwrap_or(name);
+        let item = |text: &String| {
+            let mut item = json!({
+                "model": format!("models/{name}"),
+                "content": {"parts": [{"text": text}]},
+            });
+            if let Some(task_type) = &request.task_type {
+                item["taskType"] = task_type.as_str().into();
+            }
+            if let Some(title) = &request.title {
+                item["title"] = title.as_str().into();
+            }
+            if let Some(dimensions) = request.dimensions {
+                item["outputDimensionality"] = dimensions.into();
+            }
+            item
+        };
+        let requests: Vec<Value> = request.texts.iter().map(item).collect();
+        Ok(json!({"requests": requests}).to_string().into_bytes())
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<EmbedResponse, Malformed> {
-        decode_response(body)
+        let value: Value = serde_json::from_slice(body).map_err(|_| Malformed("it is not JSON"))?;
+        let vectors = match (value.get("embeddings"), value.get("embedding")) {
+            (Some(Value::Array(items)), _) => {
+                items.iter().map(decode_values).collect::<Result<_, _>>()?
+            }
+            (_, Some(item)) => vec![decode_values(item)?],
+            _ => return Err(Malformed("it has no embeddings")),
+        };
+        let usage = value.get("usageMetadata");
+        Ok(EmbedResponse {
+            vectors,
+            input_tokens: usage.and_then(|usage| usage.get("promptTokenCount")?.as_u64()),
+        })
     }
 
     fn encode_response(&self, response: &EmbedResponse, request: &EmbedRequest) -> Vec<u8> {
-        encode_response(response, request)
-    }
-}
-
-/// Reads a client's request of either form: one with `fixtures` is a batch.
-///
-/// # Errors
-/// If it is not what the API documents, has something but text in it, or a batch whose items ask for
-/// different things.
-fn decode_request(
-    body: &[u8],
-    head: &RequestHead<'_>,
-    report: &mut TranslationReport,
-) -> Result<EmbedRequest, TranslationError> {
-    let mut fields = members_of(body)?;
-    let Some(items) = fields.take("requests") else {
-        let mut request = decode_item(fields, report)?;
-        head.model.as_ref().clone_into(&mut request.model);
-        return Ok(request);
-    };
-    fields.skip("model");
-    fields.warn_unread(report);
-    let Value::Array(items) = items else {
-        return Err(TranslationError::new("requests", "must be an array"));
-    };
-    let mut batch: Option<EmbedRequest> = None;
-    for (index, value) in items.into_iter().enumerate() {
-        let path = format!("requests[{index}]");
-        let read = decode_item(object(value, path.clone())?, report)?;
-        match &mut batch {
-            None => batch = Some(read),
-            Some(batch) => append_item(batch, read, &path)?,
+        let mut items = response
+            .vectors
+            .iter()
+            .map(|vector| json!({"values": vector}));
+        let mut body = if request.list {
+            json!({"embeddings": items.collect::<Vec<_>>()})
+        } else {
+            json!({"embedding": items.next().unwrap_or_else(|| json!({"values": []}))})
+        };
+        if let Some(tokens) = response.input_tokens {
+            body["usageMetadata"] = json!({"promptTokenCount": tokens});
         }
+        body.to_string().into_bytes()
     }
-    let mut request = batch.ok_or_else(|| TranslationError::new("requests", "empty"))?;
-    head.model.as_ref().clone_into(&mut request.model);
-    request.list = true;
-    Ok(request)
 }
 
-/// Adds an item to a batch: what it asks for must be what the others do.
+/// Adds the text of an item to a batch, whose items must have the same options.
 fn append_item(
     batch: &mut EmbedRequest,
     item: EmbedRequest,
@@ -93,7 +133,7 @@ fn append_item(
     };
     Err(TranslationError::new(
         format!("{path}.{member}"),
-        "must be the same for all texts of a batch that is translated",
+        "must be the same in all items of a translated batch",
     ))
 }
 
@@ -134,7 +174,7 @@ fn decode_item(
     Ok(request)
 }
 
-/// The text of a content. Its parts become one vector together.
+/// Returns the text of a content. All its parts get one vector.
 fn content_text(
     content: Value,
     path: &str,
@@ -160,89 +200,12 @@ fn content_text(
     Ok(texts.join("\n"))
 }
 
-/// Writes a request to a provider: always a batch, whose answer is a list like OpenAI's.
-///
-/// # Errors
-/// If there are more texts than the API takes at once.
-fn encode_request(
-    request: &EmbedRequest,
-    report: &mut TranslationReport,
-) -> Result<Vec<u8>, TranslationError> {
-    if request.texts.len() > TEXTS_MAX {
-        return Err(TranslationError::new(
-            "input",
-            "the provider takes 100 texts at once; send fewer",
-        ));
-    }
-    if request.user.is_some() {
-        report.warn_dropped("user");
-    }
-    let name = request.model.as_str();
-    let name = name.strip_prefix("models/").unwrap_or(name);
-    let item = |text: &String| {
-        let mut item = json!({
-            "model": format!("models/{name}"),
-            "content": {"parts": [{"text": text}]},
-        });
-        if let Some(task_type) = &request.task_type {
-            item["taskType"] = task_type.as_str().into();
-        }
-        if let Some(title) = &request.title {
-            item["title"] = title.as_str().into();
-        }
-        if let Some(dimensions) = request.dimensions {
-            item["outputDimensionality"] = dimensions.into();
-        }
-        item
-    };
-    let requests: Vec<Value> = request.texts.iter().map(item).collect();
-    Ok(json!({"requests": requests}).to_string().into_bytes())
-}
-
-/// Reads a provider's answer of either form.
-///
-/// # Errors
-/// If it is none.
-fn decode_response(body: &[u8]) -> Result<EmbedResponse, Malformed> {
-    let value: Value =
-        serde_json::from_slice(body).map_err(|_| Malformed("the answer is not JSON"))?;
-    let vectors = match (value.get("embeddings"), value.get("embedding")) {
-        (Some(Value::Array(items)), _) => {
-            items.iter().map(decode_values).collect::<Result<_, _>>()?
-        }
-        (_, Some(item)) => vec![decode_values(item)?],
-        _ => return Err(Malformed("the answer has no embeddings")),
-    };
-    let usage = value.get("usageMetadata");
-    Ok(EmbedResponse {
-        vectors,
-        input_tokens: usage.and_then(|usage| usage.get("promptTokenCount")?.as_u64()),
-    })
-}
-
-/// Writes an answer to a client that asked `request`, in the form that goes with it.
-fn encode_response(response: &EmbedResponse, request: &EmbedRequest) -> Vec<u8> {
-    let mut items = response
-        .vectors
-        .iter()
-        .map(|vector| json!({"values": vector}));
-    let mut body = if request.list {
-        json!({"embeddings": items.collect::<Vec<_>>()})
-    } else {
-        json!({"embedding": items.next().unwrap_or_else(|| json!({"values": []}))})
-    };
-    if let Some(tokens) = response.input_tokens {
-        body["usageMetadata"] = json!({"promptTokenCount": tokens});
-    }
-    body.to_string().into_bytes()
-}
-
 fn decode_values(item: &Value) -> Result<Vec<f32>, Malformed> {
     let values = item.get("values").and_then(Value::as_array);
     decode_numbers(values.ok_or(Malformed("an embedding is no vector"))?)
 }
 
-/// A vector's numbers.
+/// Decodes the numbers of a vector.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "models compute in 32 bits or fewer; the longer spelling is the JSON writer's"
@@ -253,5 +216,5 @@ pub(crate) fn decode_numbers(numbers: &[Value]) -> Result<Vec<f32>, Malformed> {
     numbers.ok_or(Malformed("an embedding is no vector"))
 }
 
-/// The most texts of one batch, as the API answers when there are more.
+/// The most texts of one batch. The API's error for larger ones names this limit.
 const TEXTS_MAX: usize = 100;

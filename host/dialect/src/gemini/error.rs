@@ -1,32 +1,29 @@
-//! The errors that Jackfield itself makes.
+//! Errors in Google's format: Jackfield's own, and those of other dialects' providers inside a stream.
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::json::to_vec;
 use crate::provider_error::status_for_code;
-use crate::{ErrorBody, ProviderError};
+use crate::{CooldownBody, ErrorBody, ProviderError};
 
-/// An error as Google's APIs answer it: `{"error": {"code", "message", "status", "details"}}`. The member
-/// at fault and the time to wait stand in details of the types that Google has for them; where the
-/// model cools, the members that Jackfield has in every dialect stand beside.
-#[must_use]
+/// Renders an error as `{"error": {"code", "message", "status", "details"}}`. The parameter at fault and the
+/// time to wait are in details of Google's own types. During a cooldown the members that Jackfield adds in
+/// every dialect are there too.
 pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
-    to_vec(&envelope(error)).into()
+    to_vec(&Envelope::from(error)).into()
 }
 
-/// An error inside a stream: one event without a name, whose data is the same object as
-/// [`render_error`]'s. Google's clients raise on the `error` member of any event.
-#[must_use]
+/// Renders an error as an event of a stream: without a name, and with the same object as
+/// [`render_error`]. Google's clients raise an exception for an `error` member in any event.
 pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     let mut out = Vec::new();
-    crate::sse::write_event("", &to_vec(&envelope(error)), &mut out);
+    crate::sse::write_event("", &to_vec(&Envelope::from(error)), &mut out);
     out.into()
 }
 
-/// The `status` that goes with a status of HTTP, and that status in digits: the API repeats it in `code`.
-/// From `google.rpc.Code` and <https://ai.google.dev/gemini-api/docs/troubleshooting>.
-#[must_use]
+/// Returns the `status` for an HTTP status, and the digits of its `code`, which repeats the HTTP status.
+/// The words are from `google.rpc.Code` and <https://ai.google.dev/gemini-api/docs/troubleshooting>.
 pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
     match status {
         401 => ("UNAUTHENTICATED", Some("401")),
@@ -51,39 +48,90 @@ pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static st
 }
 
 /// The error of another dialect's provider, inside a stream.
-pub(crate) fn provider_error_json(error: &ProviderError) -> Value {
-    let code = error.status().unwrap_or(500);
-    let (status, _) = error_kind(code);
-    json!({"error": {"code": code, "message": error.message, "status": status}})
+#[derive(Serialize)]
+pub(crate) struct StreamError<'a> {
+    error: StatusBody<'a>,
 }
 
-fn envelope(error: &ErrorBody<'_>) -> Value {
-    let digits = error.code.and_then(|code| code.parse::<u16>().ok());
-    let code = digits
-        .or_else(|| status_for_code(error.kind))
-        .unwrap_or(500);
-    let mut body = json!({"code": code, "message": error.message, "status": error.kind});
-    let mut details = Vec::new();
-    if let Some(param) = error.param {
-        details.push(json!({
-            "@type": "type.googleapis.com/google.rpc.BadRequest",
-            "fieldViolations": [{"field": param, "description": error.message}],
-        }));
-    }
-    if let Some(cooldown) = &error.cooldown {
-        details.push(json!({
-            "@type": "type.googleapis.com/google.rpc.RetryInfo",
-            "retryDelay": format!("{}s", cooldown.reset_seconds),
-        }));
-        body["model"] = cooldown.model.into();
-        if let Some(provider) = cooldown.provider {
-            body["provider"] = provider.into();
+/// The members that every error has.
+#[derive(Serialize)]
+struct StatusBody<'a> {
+    code: u16,
+    message: &'a str,
+    status: &'a str,
+}
+
+impl<'a> From<&'a ProviderError> for StreamError<'a> {
+    fn from(error: &'a ProviderError) -> Self {
+        let code = error.status().unwrap_or(500);
+        let (status, _) = error_kind(code);
+        Self {
+            error: StatusBody {
+                code,
+                message: &error.message,
+                status,
+            },
         }
-        body["reset_time"] = cooldown.reset_time.into();
-        body["reset_seconds"] = cooldown.reset_seconds.into();
     }
-    if !details.is_empty() {
-        body["details"] = details.into();
+}
+
+/// One of Jackfield's own errors.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Body<'a>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(flatten)]
+    status: StatusBody<'a>,
+    #[serde(flatten)]
+    cooldown: Option<CooldownBody<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<Detail<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "@type", rename_all_fields = "camelCase")]
+enum Detail<'a> {
+    #[serde(rename = "type.googleapis.com/google.rpc.BadRequest")]
+    BadRequest {
+        field_violations: [FieldViolation<'a>; 1],
+    },
+    #[serde(rename = "type.googleapis.com/google.rpc.RetryInfo")]
+    RetryInfo { retry_delay: String },
+}
+
+#[derive(Serialize)]
+struct FieldViolation<'a> {
+    field: &'a str,
+    description: &'a str,
+}
+
+impl<'a> From<&'a ErrorBody<'a>> for Envelope<'a> {
+    fn from(error: &'a ErrorBody<'a>) -> Self {
+        let digits = error.code.and_then(|code| code.parse().ok());
+        let code = digits.or_else(|| status_for_code(error.kind));
+        let bad_request = error.param.map(|field| Detail::BadRequest {
+            field_violations: [FieldViolation {
+                field,
+                description: error.message,
+            }],
+        });
+        let cooldown = error.cooldown.as_ref();
+        let retry_info = cooldown.map(|cooldown| Detail::RetryInfo {
+            retry_delay: format!("{}s", cooldown.reset_seconds),
+        });
+        Self {
+            error: Body {
+                status: StatusBody {
+                    code: code.unwrap_or(500),
+                    message: error.message,
+                    status: error.kind,
+                },
+                cooldown: error.cooldown,
+                details: bad_request.into_iter().chain(retry_info).collect(),
+            },
+        }
     }
-    json!({"error": body})
 }

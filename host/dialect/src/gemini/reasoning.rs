@@ -1,20 +1,28 @@
-//! `thoughtSignature`: bytes in base64, on a part of any kind.
+//! Reasoning: thinking levels, and `thoughtSignature`, which is base64 on a part of any kind.
 
 pub(super) mod suffix;
 
 use crate::gemini::DIALECT;
-use crate::ir::Signature;
+use crate::ir::{Effort, Signature};
 
-/// What the API documents for a call whose signature is not at hand, such as one that another model
-/// made: Gemini 3 refuses the first call of a step without any, and passes this one
-/// (<https://ai.google.dev/gemini-api/docs/thought-signatures>, the questions at its end). It happens
-/// to be base64 in the alphabet for URLs, which proto JSON takes as well.
+/// The values of `thinkingLevel` that map both ways.
+pub(crate) const LEVELS: [(&str, Effort); 4] = [
+    ("MINIMAL", Effort::Minimal),
+    ("LOW", Effort::Low),
+    ("MEDIUM", Effort::Medium),
+    ("HIGH", Effort::High),
+];
+
+/// The signature that the API documents for a tool call without one, such as a call by another model. Gemini 3
+/// rejects the first call of a step without a signature, and accepts this one
+/// (<https://ai.google.dev/gemini-api/docs/thought-signatures>, see the FAQ). The text happens to be valid
+/// URL-safe base64, which protobuf JSON accepts too.
 pub(crate) const PLACEHOLDER: &str = "skip_thought_signature_validator";
 
-/// The same as a client prints it that keeps bytes: decoded, and encoded in the standard alphabet.
+/// The same bytes in standard base64: clients that decode signatures to bytes encode them like this.
 const PLACEHOLDER_STANDARD: &str = "skip/thought/signature/validator";
 
-/// Reads a signature. The stand-in is none.
+/// Decodes a signature; `None` if it is empty or the placeholder.
 pub(crate) fn decode(text: &str) -> Option<Signature> {
     if ["", PLACEHOLDER, PLACEHOLDER_STANDARD].contains(&text) {
         return None;
@@ -23,7 +31,7 @@ pub(crate) fn decode(text: &str) -> Option<Signature> {
     if signature.origin != DIALECT || !text.contains(['-', '_']) {
         return Some(signature);
     }
-    // Clients that keep bytes print them in the alphabet for URLs, also those of a wrapped one.
+    // Clients that decode signatures to bytes encode them as URL-safe base64, wrapped ones included.
     let standard = text.replace('-', "+").replace('_', "/");
     let wrapped = Signature::read(DIALECT, &standard);
     Some(if wrapped.origin == DIALECT {
@@ -33,7 +41,7 @@ pub(crate) fn decode(text: &str) -> Option<Signature> {
     })
 }
 
-/// As it is written to a client.
+/// Encodes a signature for a client.
 pub(crate) fn encode(signature: &Signature) -> String {
     signature.encode_for(DIALECT)
 }

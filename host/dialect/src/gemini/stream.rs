@@ -1,17 +1,19 @@
-//! Streams: a provider's is observed or decoded, a client's is encoded.
+//! Streams: a provider's is watched or decoded, a client's is encoded.
 
 mod array_writer;
-mod observer;
 pub(super) mod reader;
 mod writer;
 
 pub use array_writer::ArrayWriter;
-pub(crate) use observer::StreamObserver;
-pub(super) use reader::decoder;
 pub(super) use writer::encoder;
 
-use crate::stream::Observer;
+use crate::ir::EventDecoder;
+use crate::stream::{Decoding, Observer, Watching};
 
-pub(crate) fn observer() -> Box<dyn Observer> {
-    Box::new(StreamObserver::new())
+pub(super) fn observer() -> Box<dyn Observer> {
+    Box::new(Watching::<reader::Reader>::default())
+}
+
+pub(super) fn decoder() -> Box<dyn EventDecoder> {
+    Box::new(Decoding::<reader::Reader>::default())
 }

@@ -151,7 +151,7 @@ pub trait EventEncoder: Send {
 
 /// Why a provider's response or event cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the provider's answer makes no sense: {0}")]
+#[error("invalid response from the provider: {0}")]
 pub struct Malformed(
     /// What is wrong, without any of the content.
     pub &'static str,

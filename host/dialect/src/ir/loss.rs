@@ -4,12 +4,13 @@
 
 /// A token budget for reasoning.
 pub(crate) const BUDGET: &str = "reasoning.max_tokens";
-pub(crate) const BUDGET_AS_EFFORT: &str = "changed: the provider takes an effort, not a budget";
+pub(crate) const BUDGET_AS_EFFORT: &str =
+    "changed: the provider's dialect has efforts, not budgets";
 
 /// The signature of a tool call.
 pub(crate) const CALL_SIGNATURE: &str = "extra_content";
 pub(crate) const CALL_SIGNATURE_DROPPED: &str =
-    "dropped: only the provider that signed the call can read it again";
+    "dropped: only the provider that signed the call can read it";
 
 /// The citations of earlier responses.
 pub(crate) const CITATIONS: &str = "annotations";
@@ -17,7 +18,7 @@ pub(crate) const CITATIONS: &str = "annotations";
 /// Parts that the role of their turn does not allow.
 pub(crate) const CONTENT: &str = "messages.content";
 pub(crate) const ASSISTANT_CONTENT_DROPPED: &str =
-    "dropped: the model's turns hold no pictures, sounds or files";
+    "dropped: turns of the model cannot hold images, audio or files";
 
 /// The level of detail of an image.
 pub(crate) const DETAIL: &str = "image_url.detail";
@@ -31,21 +32,21 @@ pub(crate) const INSTRUCTIONS_MOVED: &str =
     "changed: moved to the instructions above the conversation";
 
 /// A tool choice that requires a call.
-pub(crate) const NO_TOOLS: &str = "dropped: there are no tools to choose from";
+pub(crate) const NO_TOOLS: &str = "dropped: there are no tools";
 
 /// System instructions without any turn.
 pub(crate) const SYSTEM_AS_USER: &str =
-    "changed: said by the user, since the provider takes no instructions alone";
+    "changed: sent as a user's turn, since the provider rejects instructions alone";
 
 /// The model's reasoning.
 pub(crate) const REASONING: &str = "reasoning_content";
 pub(crate) const REASONING_DROPPED: &str =
-    "dropped: only the provider that thought it can read it again";
+    "dropped: only the provider of the reasoning can read it";
 
 /// Whether a tool failed.
 pub(crate) const TOOL_FAILURE: &str = "is_error";
 pub(crate) const TOOL_FAILURE_AS_TEXT: &str =
-    "changed: the provider is told in words that the tool failed";
+    "changed: the failure is a prefix of the result's text";
 
 /// The result of a tool.
 pub(crate) const TOOL_RESULT: &str = "tool_result";

@@ -24,7 +24,7 @@ pub struct TranslationReport {
 impl TranslationReport {
     /// Adds the warning that a member was dropped.
     pub fn warn_dropped(&mut self, field: impl Into<String>) {
-        self.warn(field, "dropped: the provider's dialect has nothing like it");
+        self.warn(field, "dropped: the provider's dialect does not have it");
     }
 
     /// Adds a warning about a member.
@@ -64,7 +64,7 @@ pub struct TranslationError {
 impl TranslationError {
     /// The error for a conversation without content. Providers reject it too.
     pub(crate) fn empty_conversation() -> Self {
-        Self::new("messages", "must say something")
+        Self::new("messages", "must not be empty")
     }
 
     /// Returns an error about a member.

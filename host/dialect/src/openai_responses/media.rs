@@ -134,7 +134,7 @@ fn reject_file_id(fields: &mut ObjectReader) -> Result<(), TranslationError> {
 }
 
 const FILE_ID_UNSUPPORTED: &str =
-    "a file that lies with one provider means nothing to another; send its data or its address";
+    "files uploaded to one provider are not available to others; send the data or a URL";
 
 /// Returns the source at a URL: inline data, if it is a `data:` URL.
 fn from_url(
@@ -174,7 +174,7 @@ pub(crate) fn encode(
         Part::Image(media) => Some(encode_image(media)?),
         Part::Document(media) => Some(encode_file(media)?),
         Part::Audio(_) => {
-            let what = "the provider's dialect takes no sound; send its text";
+            let what = "the provider's dialect has no audio; send the transcript";
             return Err(TranslationError::new("input_audio", what));
         }
         Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => {
@@ -192,7 +192,7 @@ fn encode_image(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::Text(_) => {
             return Err(TranslationError::new(
                 "image_url",
-                "a picture cannot be text",
+                "an image cannot be text",
             ));
         }
     };

@@ -107,6 +107,14 @@ pub(crate) trait Sink {
         self.content(|| Event::Finish(reason()));
     }
 
+    /// Notes that the provider sent its finish reason, whose event follows at the end: more parts may come
+    /// before it. The reason is content, as in [`Self::finish`].
+    fn finish_seen(&mut self) {
+        let progress = self.progress();
+        progress.is_finished = true;
+        progress.content();
+    }
+
     /// Takes the end of the stream.
     fn done(&mut self) {
         let progress = self.progress();
@@ -182,6 +190,13 @@ impl Sink for Watch {
 pub(crate) struct Events {
     pub(super) progress: Progress,
     pub(super) events: Vec<Event>,
+}
+
+impl Events {
+    /// Returns the events.
+    pub(crate) fn into_events(self) -> Vec<Event> {
+        self.events
+    }
 }
 
 impl Sink for Events {

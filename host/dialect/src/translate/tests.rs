@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::RequestHead;
-use crate::ir::{Part, Request, TranslationError, TranslationReport};
+use crate::ir::{Malformed, Part, Request, TranslationError, TranslationReport};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -85,7 +85,7 @@ fn rejects_tool_result_without_call() {
     for (dialect, body) in cases {
         let error = decode_error(dialect, body).map(|it| it.to_string());
         let error = error.unwrap_or_default();
-        assert!(error.contains("before it"), "{dialect}: {error}");
+        assert!(error.contains("no earlier tool call"), "{dialect}: {error}");
     }
 }
 

@@ -108,7 +108,10 @@ fn drop_sampling(edit: &mut BodyEdit, report: &mut TranslationReport) {
         ("top_k", edit.get("/top_k").is_some()),
     ];
     for (name, _) in refused.into_iter().filter(|(_, is_refused)| *is_refused) {
-        report.warn(name, "dropped: the model thinks, as its suffix asks");
+        report.warn(
+            name,
+            "dropped: not supported with the thinking of the model's suffix",
+        );
         edit.remove(&format!("/{name}"));
     }
 }

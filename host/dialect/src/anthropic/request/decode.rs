@@ -4,7 +4,7 @@ mod messages;
 
 use serde_json::Value;
 
-use super::cache_control;
+use super::{SERVICE_TIERS, cache_control};
 use crate::RequestHead;
 use crate::anthropic::{reasoning, tools};
 use crate::ir::{ObjectReader, Part, Request, Sampling, TranslationError, TranslationReport};
@@ -41,12 +41,9 @@ pub(crate) fn decode_request(
         metadata.warn_unread(report);
     }
     if let Some(tier) = fields.string("service_tier")? {
-        // OpenAI's names of the same two tiers.
-        let tier = match tier.as_str() {
-            "auto" => "auto",
-            "standard_only" => "default",
-            _ => return Err(fields.error("service_tier", "must be auto or standard_only")),
-        };
+        let known = SERVICE_TIERS.iter().find(|(name, _)| *name == tier);
+        let error = || fields.error("service_tier", "must be auto or standard_only");
+        let (_, tier) = *known.ok_or_else(error)?;
         request
             .openai
             .insert("service_tier".to_owned(), tier.into());
@@ -59,12 +56,12 @@ pub(crate) fn decode_request(
 /// and the region where the model runs.
 fn reject_provider_state(fields: &mut ObjectReader) -> Result<(), TranslationError> {
     if fields.take("thread").is_some() {
-        let what = "other providers know nothing of the conversation: send all of it in messages";
+        let what = "other providers do not have the conversation; send all of it in `messages`";
         return Err(fields.error("thread", what));
     }
     match fields.string("inference_geo")?.as_deref() {
         None | Some("global") => Ok(()),
-        Some(_) => Err(fields.error("inference_geo", "no other provider can promise it")),
+        Some(_) => Err(fields.error("inference_geo", "no other provider can guarantee it")),
     }
 }
 
@@ -92,7 +89,7 @@ fn decode_system(
 fn decode_sampling(fields: &mut ObjectReader) -> Result<Sampling, TranslationError> {
     let tokens_max = fields.count("max_tokens")?;
     if tokens_max == Some(0) {
-        let what = "must be 1 or more: 0 warms a cache that other providers do not have";
+        let what = "must be 1 or more: 0 only fills a cache, which other providers do not have";
         return Err(fields.error("max_tokens", what));
     }
     Ok(Sampling {

@@ -4,6 +4,7 @@ mod messages;
 
 use serde_json::{Map, Value, json};
 
+use super::SERVICE_TIERS;
 use crate::anthropic::reasoning::ThinkingPlan;
 use crate::anthropic::reasoning::model_rules::{self, ModelRules, SamplingSupport};
 use crate::anthropic::tools;
@@ -31,17 +32,15 @@ pub(crate) fn encode_request(
         body.insert("metadata".to_owned(), json!({"user_id": user}));
     }
     for (name, value) in &request.openai {
-        let tier = match (name.as_str(), value.as_str()) {
-            ("service_tier", Some("auto")) => "auto",
-            ("service_tier", Some("default")) => "standard_only",
-            // False is the default.
-            _ if *value == Value::Bool(false) => continue,
-            _ => {
-                report.warn_dropped(name);
-                continue;
+        let mut tiers = SERVICE_TIERS.iter();
+        match tiers.find(|(_, openai)| name == "service_tier" && value == openai) {
+            Some((tier, _)) => {
+                body.insert(name.clone(), (*tier).into());
             }
-        };
-        body.insert("service_tier".to_owned(), tier.into());
+            // False is the default of all these members.
+            None if *value == Value::Bool(false) => {}
+            None => report.warn_dropped(name),
+        }
     }
     encode_conversation(request, plan, rules, &mut body, report)?;
     Ok(print(&body))
@@ -107,7 +106,7 @@ fn encode_sampling(
     // 1 is the default of the API, so it can be left out.
     let temperature = sampling.temperature.map(|temperature| {
         if temperature > 1.0 {
-            report.warn("temperature", "changed: to 1, the most that the API takes");
+            report.warn("temperature", "changed: to 1, the maximum of the API");
         }
         temperature.min(1.0)
     });
@@ -116,7 +115,7 @@ fn encode_sampling(
         if top_p.is_some_and(|top_p| top_p < 1.0) {
             report.warn(
                 "top_p",
-                "dropped: the model takes a temperature or this, not both",
+                "dropped: the model supports a temperature or this, not both",
             );
         }
         top_p = None;
@@ -157,7 +156,7 @@ fn encode_stop(request: &Request, body: &mut Map<String, Value>, report: &mut Tr
     if stop.len() < request.stop.len() {
         report.warn(
             "stop",
-            "changed: without those of white space, which the API refuses",
+            "changed: without those of white space, which the API rejects",
         );
     }
     if !stop.is_empty() {
@@ -165,5 +164,5 @@ fn encode_stop(request: &Request, body: &mut Map<String, Value>, report: &mut Tr
     }
 }
 
-const UNSUPPORTED_BY_MODEL: &str = "dropped: the model does not take it";
-const UNSUPPORTED_WHEN_THINKING: &str = "dropped: a model that thinks does not take it";
+const UNSUPPORTED_BY_MODEL: &str = "dropped: the model does not support it";
+const UNSUPPORTED_WHEN_THINKING: &str = "dropped: not supported together with thinking";

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::anthropic::error::error_kind;
+use crate::Usage;
+use crate::anthropic::error::encode_provider_error;
 use crate::anthropic::response::encode::{fallback_id, message_id, write_part};
 use crate::anthropic::response::{block, finish_reason};
 use crate::anthropic::usage::encode_usage;
@@ -12,7 +13,6 @@ use crate::anthropic::{DIALECT, citations};
 use crate::ir::{
     Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
 };
-use crate::{ProviderError, Usage};
 
 /// Writes one client's stream: `message_start`; for each block a `content_block_start`, deltas and a
 /// `content_block_stop`; `message_delta` with the finish reason and the usage; `message_stop`.
@@ -63,7 +63,10 @@ impl EventEncoder for StreamEncoder {
             Event::PartEnd => self.end(out),
             Event::Error(error) => {
                 self.ended = true;
-                out.push(frame("error", &encode_error(error)));
+                out.push(Frame {
+                    name: "error".into(),
+                    data: encode_provider_error(error),
+                });
             }
             Event::Finish(finish) => self.finish = finish.clone(),
             Event::Start { .. } => self.start(out),
@@ -240,34 +243,3 @@ fn frame(name: &'static str, data: &Value) -> Frame {
         data: serde_json::to_vec(data).unwrap_or_default(),
     }
 }
-
-/// Encodes a provider's error. Types that this API does not have become equivalent ones, or
-/// `api_error`: the SDKs decide by the type whether they retry.
-fn encode_error(error: &ProviderError) -> Value {
-    let reported = error.kind.as_deref().unwrap_or_default();
-    let kind = ERROR_KINDS.into_iter().find(|kind| *kind == reported);
-    let kind = kind.or_else(|| Some(error_kind(error.status()?).0));
-    let message = if error.message.is_empty() {
-        "the provider reported an error"
-    } else {
-        &error.message
-    };
-    json!({
-        "type": "error",
-        "error": {"type": kind.unwrap_or("api_error"), "message": message},
-    })
-}
-
-/// The API's error types.
-const ERROR_KINDS: [&str; 10] = [
-    "api_error",
-    "authentication_error",
-    "billing_error",
-    "invalid_request_error",
-    "not_found_error",
-    "overloaded_error",
-    "permission_error",
-    "rate_limit_error",
-    "request_too_large",
-    "timeout_error",
-];

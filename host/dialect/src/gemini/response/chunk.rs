@@ -1,15 +1,15 @@
-//! What matters in a `GenerateContentResponse`, whole or one event of a stream: one pass, and of the
-//! content nothing is kept.
+//! A `GenerateContentResponse`, whole or as one event of a stream, read in one pass. No content is kept.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::json::is_void;
+use crate::json::{is_void, string};
 
-/// A response, or a part of one. Null stands for missing.
+/// A response, or a piece of one. A null member counts as missing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct ResponseChunk<'a> {
@@ -18,7 +18,11 @@ pub(crate) struct ResponseChunk<'a> {
     #[serde(borrow)]
     pub(crate) error: Option<&'a RawValue>,
     #[serde(borrow)]
+    pub(crate) model_version: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub(crate) prompt_feedback: Option<PromptFeedback<'a>>,
+    #[serde(borrow)]
+    pub(crate) response_id: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) usage_metadata: Option<&'a RawValue>,
 }
@@ -44,23 +48,24 @@ struct ContentScan {
     parts: Option<PartsScan>,
 }
 
-/// Whether any of the parts says something. Google adds kinds of parts often; holding back one that a
-/// list does not know would hold back the whole answer.
+/// Whether any of the parts has content. Google adds kinds of parts often. A part of an unknown kind counts
+/// as content, because to hold it back would hold back the whole response.
 #[derive(Debug, Default)]
 struct PartsScan {
     has_content: bool,
 }
 
 impl<'a> ResponseChunk<'a> {
-    /// None if the text is not a JSON object, or its members are not what they are called.
+    /// Reads a response; `None` if the text is not a JSON object, or a member has another type than in the
+    /// API.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        // Without this an array would be read as the members in their order.
+        // Serde would read an array as the members in their order.
         text.trim_ascii_start()
             .starts_with('{')
             .then(|| serde_json::from_str(text).ok())?
     }
 
-    /// Whether there is any part of the answer in it.
+    /// Whether any candidate has content.
     pub(crate) fn has_content(&self) -> bool {
         self.candidates().any(|candidate| {
             let content = candidate.content.as_ref();
@@ -69,14 +74,17 @@ impl<'a> ResponseChunk<'a> {
         })
     }
 
-    /// Why the answer ended, or was not begun.
-    pub(crate) fn reason(&self) -> Option<&'a RawValue> {
+    /// Returns the finish reason. A response to a blocked prompt has [`BLOCKED`] in place of one.
+    pub(crate) fn reason(&self) -> Option<Cow<'a, str>> {
         let is_set = |raw: &&'a RawValue| !is_void(raw);
         let of_candidate = self
             .candidates()
             .find_map(|candidate| candidate.finish_reason.filter(is_set));
-        let blocked = || self.prompt_feedback.as_ref()?.block_reason.filter(is_set);
-        of_candidate.or_else(blocked)
+        if let Some(reason) = of_candidate {
+            return string(reason);
+        }
+        let block_reason = self.prompt_feedback.as_ref()?.block_reason.filter(is_set)?;
+        string(block_reason).map(|_| Cow::Borrowed(BLOCKED))
     }
 
     fn candidates(&self) -> impl Iterator<Item = &Candidate<'a>> {
@@ -125,7 +133,7 @@ impl<'de> Visitor<'de> for PartScan {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
         while let Some(name) = map.next_key::<&RawValue>()? {
-            // It only says what kind of text stands beside it.
+            // This flag marks the text beside it as reasoning. It is no content itself.
             if name.get() == "\"thought\"" {
                 map.next_value::<IgnoredAny>()?;
                 continue;
@@ -135,3 +143,6 @@ impl<'de> Visitor<'de> for PartScan {
         Ok(self)
     }
 }
+
+/// The finish reason that stands for a blocked prompt.
+const BLOCKED: &str = "PROHIBITED_CONTENT";

@@ -1,17 +1,21 @@
-//! Writes a whole answer to a client.
+//! Encodes a response for a client, whole or as one event of a stream.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::finish_reason;
+use crate::Usage;
 use crate::gemini::citations::Grounding;
 use crate::gemini::request::encode::contents::arguments;
-use crate::gemini::{media, reasoning, usage};
-use crate::ir::{Part, ReasoningPart, Response, ResponseContext, Signature, ToolCall};
+use crate::gemini::usage::UsageMetadata;
+use crate::gemini::{media, reasoning};
+use crate::ir::{
+    FinishReason, Part, ReasoningPart, Response, ResponseContext, Signature, ToolCall,
+};
 use crate::json::to_vec;
 
-/// Writes a `GenerateContentResponse`.
-#[must_use]
-pub(crate) fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
+/// Encodes a whole response as a `GenerateContentResponse`.
+pub(crate) fn encode_response(response: &Response, context: &ResponseContext) -> Vec<u8> {
     let mut parts = Vec::new();
     let mut grounding = Grounding::default();
     for part in &response.parts {
@@ -20,48 +24,83 @@ pub(crate) fn encode_response(response: &Response, response_context: &ResponseCo
         }
         parts.extend(write_part(part));
     }
-    let mut candidate = candidate_json(parts);
-    candidate.insert(
-        "finishReason".to_owned(),
-        finish_reason::encode(&response.finish).into(),
-    );
-    if let Some(grounding) = grounding.into_value() {
-        candidate.insert("groundingMetadata".to_owned(), grounding);
-    }
-    let usage = response.usage.as_ref().map(usage::encode);
-    to_vec(&response_json(&candidate, usage, response_context))
+    let candidate = Candidate::new(parts).finish(&response.finish, grounding);
+    to_vec(&ResponseBody::new(candidate, response.usage, context))
 }
 
-/// A candidate with these parts; without any it has an empty text, since clients look for parts.
-pub(crate) fn candidate_json(mut parts: Vec<Value>) -> Map<String, Value> {
-    if parts.is_empty() {
-        parts.push(json!({"text": ""}));
-    }
-    let mut candidate = Map::new();
-    candidate.insert(
-        "content".to_owned(),
-        json!({"parts": parts, "role": "model"}),
-    );
-    candidate.insert("index".to_owned(), 0.into());
-    candidate
+/// A `GenerateContentResponse` with one candidate.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ResponseBody<'a> {
+    candidates: [Candidate<'a>; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage_metadata: Option<UsageMetadata>,
+    model_version: &'a str,
+    response_id: &'a str,
 }
 
-/// A response of one candidate.
-pub(crate) fn response_json(
-    candidate: &Map<String, Value>,
-    usage: Option<Value>,
-    response_context: &ResponseContext,
-) -> Value {
-    let mut response = json!({"candidates": [candidate]});
-    if let Some(usage) = usage {
-        response["usageMetadata"] = usage;
+impl<'a> ResponseBody<'a> {
+    pub(crate) fn new(
+        candidate: Candidate<'a>,
+        usage: Option<Usage>,
+        context: &'a ResponseContext,
+    ) -> Self {
+        Self {
+            candidates: [candidate],
+            usage_metadata: usage.map(UsageMetadata::from),
+            model_version: &context.model,
+            response_id: &context.id,
+        }
     }
-    response["modelVersion"] = response_context.model.as_str().into();
-    response["responseId"] = response_context.id.as_str().into();
-    response
 }
 
-/// A part as clients read it; none if there is nothing to say.
+/// A candidate, or the next parts of one.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Candidate<'a> {
+    content: Content,
+    index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grounding_metadata: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct Content {
+    parts: Vec<Value>,
+    role: &'static str,
+}
+
+impl<'a> Candidate<'a> {
+    /// A candidate of these parts. Without parts it gets an empty text, because clients read the first part
+    /// of any candidate.
+    pub(crate) fn new(mut parts: Vec<Value>) -> Self {
+        if parts.is_empty() {
+            parts.push(json!({"text": ""}));
+        }
+        Self {
+            content: Content {
+                parts,
+                role: "model",
+            },
+            index: 0,
+            finish_reason: None,
+            grounding_metadata: None,
+        }
+    }
+
+    /// Adds what only the end of a response has.
+    pub(crate) fn finish(self, reason: &'a FinishReason, grounding: Grounding) -> Self {
+        Self {
+            finish_reason: Some(finish_reason::encode(reason)),
+            grounding_metadata: grounding.into_value(),
+            ..self
+        }
+    }
+}
+
+/// Encodes a part for a client; `None` if it is empty.
 pub(crate) fn write_part(part: &Part) -> Option<Value> {
     match part {
         Part::Audio(media) => media::encode_source(media, "audio/wav"),
@@ -72,12 +111,12 @@ pub(crate) fn write_part(part: &Part) -> Option<Value> {
             (!text.is_empty()).then(|| json!({"text": text}))
         }
         Part::ToolCall(call) => Some(write_call(call)),
-        // Models answer none.
+        // Only requests have tool results.
         Part::ToolResult(_) => None,
     }
 }
 
-/// A signature alone is no thought, but one that stands beside nothing else: that of a text before it.
+/// A signature without a text belongs to the text part before it, unless the text was redacted.
 fn write_reasoning(reasoning: &ReasoningPart) -> Option<Value> {
     if reasoning.text.is_empty() && reasoning.signature.is_none() {
         return None;

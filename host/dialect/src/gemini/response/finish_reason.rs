@@ -1,31 +1,16 @@
-//! Why an answer ended, in Google's words (`Candidate.FinishReason`) and in the common ones.
+//! Finish reasons: Google's `Candidate.FinishReason` and the common form.
 
 use crate::ir::FinishReason;
 
-/// What a finish reason means. `calls`: whether the answer calls tools, for which Google has no word.
-pub(crate) fn decode(reason: &str, calls: bool) -> FinishReason {
-    match reason {
-        "STOP" | "" if calls => FinishReason::ToolCalls,
-        "STOP" | "" => FinishReason::Stop,
-        "MAX_TOKENS" => FinishReason::Length,
-        _ if FILTER_REASONS.contains(&reason) => FinishReason::ContentFilter,
-        _ => FinishReason::Other(reason.to_owned()),
-    }
-}
+/// The reasons that map both ways.
+const REASONS: [(&str, FinishReason); 3] = [
+    ("MAX_TOKENS", FinishReason::Length),
+    ("SAFETY", FinishReason::ContentFilter),
+    ("STOP", FinishReason::Stop),
+];
 
-/// Google's nearest word.
-pub(crate) fn encode(finish: &FinishReason) -> &str {
-    match finish {
-        FinishReason::ContentFilter | FinishReason::Refusal => "SAFETY",
-        FinishReason::Length => "MAX_TOKENS",
-        FinishReason::Other(word) if OTHER_REASONS.contains(&word.as_str()) => word,
-        FinishReason::Other(_) => "OTHER",
-        FinishReason::Stop | FinishReason::StopSequence(_) | FinishReason::ToolCalls => "STOP",
-    }
-}
-
-/// What holds an answer back for what is in it.
-const FILTER_REASONS: [&str; 9] = [
+/// More reasons for a response that a filter held back.
+const FILTER_REASONS: [&str; 8] = [
     "BLOCKLIST",
     "IMAGE_PROHIBITED_CONTENT",
     "IMAGE_RECITATION",
@@ -33,11 +18,10 @@ const FILTER_REASONS: [&str; 9] = [
     "MODEL_ARMOR",
     "PROHIBITED_CONTENT",
     "RECITATION",
-    "SAFETY",
     "SPII",
 ];
 
-/// Those that have no common word: clients check them against a list.
+/// The reasons without a common form. Google's clients reject any word that is in none of these lists.
 const OTHER_REASONS: [&str; 8] = [
     "LANGUAGE",
     "MALFORMED_FUNCTION_CALL",
@@ -48,6 +32,36 @@ const OTHER_REASONS: [&str; 8] = [
     "TOO_MANY_TOOL_CALLS",
     "UNEXPECTED_TOOL_CALL",
 ];
+
+/// Decodes a reason; an empty text stands for a missing one. Google has no reason of its own for a response
+/// with tool calls.
+pub(crate) fn decode(reason: &str, has_calls: bool) -> FinishReason {
+    let known = REASONS.iter().find(|(name, _)| *name == reason);
+    match (reason, known) {
+        ("" | "STOP", _) if has_calls => FinishReason::ToolCalls,
+        ("", _) => FinishReason::Stop,
+        (_, Some((_, finish))) => finish.clone(),
+        _ if FILTER_REASONS.contains(&reason) => FinishReason::ContentFilter,
+        _ => FinishReason::Other(reason.to_owned()),
+    }
+}
+
+/// Returns Google's nearest reason.
+pub(crate) fn encode(finish: &FinishReason) -> &str {
+    match finish {
+        FinishReason::Refusal => "SAFETY",
+        FinishReason::Other(word) if OTHER_REASONS.contains(&word.as_str()) => word,
+        FinishReason::Other(_) => "OTHER",
+        FinishReason::ContentFilter
+        | FinishReason::Length
+        | FinishReason::Stop
+        | FinishReason::StopSequence(_)
+        | FinishReason::ToolCalls => {
+            let known = REASONS.iter().find(|(_, known)| known == finish);
+            known.map_or("STOP", |(name, _)| name)
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

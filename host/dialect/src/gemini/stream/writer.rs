@@ -1,14 +1,14 @@
-//! Writes a client's stream: each event is a whole `GenerateContentResponse` with the next parts. There
-//! is no event for a beginning or an end; the last one says why the answer ended, and what it cost.
+//! Writes a client's stream: each event is a `GenerateContentResponse` with the next part. The last one
+//! has the finish reason, the citations and the usage. No event marks the start or the end.
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::gemini::citations::{CITATIONS_MAX, CITED_BYTES_MAX, Grounding};
-use crate::gemini::response::encode::{candidate_json, response_json, write_part};
-use crate::gemini::response::finish_reason;
-use crate::gemini::{error, usage};
+use crate::gemini::error;
+use crate::gemini::response::encode::{Candidate, ResponseBody, write_part};
 use crate::ir::{
     Citation, Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ReasoningPart,
     ResponseContext, Signature, ToolCall,
@@ -16,11 +16,10 @@ use crate::ir::{
 use crate::json::to_vec;
 use crate::{ProviderError, Usage};
 
-/// Writes the events of one stream.
-#[must_use]
-pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
+/// Returns the encoder of one stream.
+pub(crate) fn encoder(context: ResponseContext) -> Box<dyn EventEncoder> {
     Box::new(StreamEncoder {
-        response_context,
+        context,
         open: PartState::Nothing,
         grounding: Grounding::default(),
         finish: FinishReason::Stop,
@@ -30,7 +29,7 @@ pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder
 }
 
 struct StreamEncoder {
-    response_context: ResponseContext,
+    context: ResponseContext,
     open: PartState,
     grounding: Grounding,
     finish: FinishReason,
@@ -39,18 +38,18 @@ struct StreamEncoder {
 }
 
 enum PartState {
-    /// A call, whose arguments this API has whole.
+    /// A tool call. It goes out at its end, because this API does not split arguments.
     Call(ToolCall),
     Nothing,
     Reasoning {
         redacted: bool,
-        /// Whether any of its text was shown.
-        shown: bool,
+        /// Whether any of its text went out.
+        has_text: bool,
     },
     Text {
-        /// What it cites.
+        /// The citations of the text.
         citations: Vec<Citation>,
-        /// The text so far, while it is short enough for places in it to be counted.
+        /// The text so far; `None` if it is too long to compute the spans of its citations.
         text: Option<String>,
     },
 }
@@ -78,7 +77,7 @@ impl StreamEncoder {
         self.open = match part_start {
             PartStart::Reasoning { redacted } => PartState::Reasoning {
                 redacted: *redacted,
-                shown: false,
+                has_text: false,
             },
             PartStart::Refusal | PartStart::Text => PartState::Text {
                 citations: Vec::new(),
@@ -105,18 +104,19 @@ impl StreamEncoder {
         match (&mut self.open, delta) {
             (PartState::Call(call), Delta::Arguments(piece)) => {
                 if call.arguments.len() + piece.len() > ARGUMENTS_BYTES_MAX {
-                    let error = ProviderError::from_message("a call's arguments are too long");
+                    let error =
+                        ProviderError::from_message("the arguments of a tool call are too long");
                     self.fail(&error, out);
                     return;
                 }
                 call.arguments.push_str(piece);
             }
-            (PartState::Reasoning { shown, .. }, Delta::Reasoning(piece)) => {
-                *shown = true;
+            (PartState::Reasoning { has_text, .. }, Delta::Reasoning(piece)) => {
+                *has_text = true;
                 self.emit_part(Some(json!({"text": piece, "thought": true})), out);
             }
-            (PartState::Reasoning { redacted, shown }, Delta::Signature(signature)) => {
-                let is_reasoning = *redacted || *shown;
+            (PartState::Reasoning { redacted, has_text }, Delta::Signature(signature)) => {
+                let is_reasoning = *redacted || *has_text;
                 let part = signature_part(is_reasoning, signature);
                 self.emit_part(part, out);
             }
@@ -133,7 +133,7 @@ impl StreamEncoder {
             {
                 citations.push(citation.clone());
             }
-            // More than are kept, or nothing that a decoder makes.
+            // Too many citations. Decoders make no other pairs.
             _ => {}
         }
     }
@@ -150,35 +150,25 @@ impl StreamEncoder {
 
     fn emit_part(&self, part: Option<Value>, out: &mut Vec<Frame>) {
         if let Some(part) = part {
-            out.push(frame(&response_json(
-                &candidate_json(vec![part]),
-                None,
-                &self.response_context,
-            )));
+            let candidate = Candidate::new(vec![part]);
+            out.push(frame(&ResponseBody::new(candidate, None, &self.context)));
         }
     }
 
     fn done(&mut self, out: &mut Vec<Frame>) {
         self.ended = true;
-        let mut candidate = candidate_json(Vec::new());
-        candidate.insert(
-            "finishReason".to_owned(),
-            finish_reason::encode(&self.finish).into(),
-        );
-        if let Some(grounding) = std::mem::take(&mut self.grounding).into_value() {
-            candidate.insert("groundingMetadata".to_owned(), grounding);
-        }
-        let usage = self.usage.as_ref().map(usage::encode);
-        out.push(frame(&response_json(
-            &candidate,
-            usage,
-            &self.response_context,
+        let grounding = std::mem::take(&mut self.grounding);
+        let candidate = Candidate::new(Vec::new()).finish(&self.finish, grounding);
+        out.push(frame(&ResponseBody::new(
+            candidate,
+            self.usage,
+            &self.context,
         )));
     }
 
     fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
         self.ended = true;
-        out.push(frame(&error::provider_error_json(error)));
+        out.push(frame(&error::StreamError::from(error)));
     }
 }
 
@@ -190,13 +180,13 @@ fn signature_part(is_reasoning: bool, signature: &Signature) -> Option<Value> {
     }))
 }
 
-fn frame(value: &Value) -> Frame {
+fn frame(value: &impl Serialize) -> Frame {
     Frame {
         name: Cow::Borrowed(""),
         data: to_vec(value),
     }
 }
 
-/// The longest arguments of a call, in bytes. A tool that writes a file takes the file; 4 MiB are more
-/// than a model writes in an answer.
+/// The longest arguments of a tool call, in bytes. The arguments of a tool that writes a file hold the file;
+/// no model writes 4 MiB in one response.
 const ARGUMENTS_BYTES_MAX: usize = 4 << 20;

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::super::{
-    StreamObserver, check_body, decode_request, decode_response, decoder, encode_request,
-    encode_response, encoder,
+    check_body, decode_request, decode_response, decoder, encode_request, encode_response, encoder,
+    observer,
 };
 use super::{Outcome, fields, request_head};
 use crate::ir::{
@@ -282,7 +282,7 @@ fn observer_matches_decoder() -> Outcome {
     let streams = cases("stream.sse");
     assert_eq!(streams.len(), 5);
     for case in streams {
-        let mut observer = StreamObserver::new();
+        let mut observer = observer();
         let mut reader = SseReader::default();
         reader.push(fs::read(path(case, "stream.sse"))?.into());
         let mut failed = false;

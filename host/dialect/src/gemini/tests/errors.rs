@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{
-    StreamObserver, error_kind, render_error, render_model, render_model_list, render_stream_error,
+    error_kind, observer, render_error, render_model, render_model_list, render_stream_error,
 };
 use super::Outcome;
 use crate::codec::ModelEntry;
@@ -45,7 +45,7 @@ fn renders_google_rpc_status() -> Outcome {
     let event = reader.next_event()?.ok_or("there is no event")?;
     assert_eq!((event.name(), reader.buffered_len()), ("", 0));
     assert_eq!(serde_json::from_slice::<Value>(&event.data)?, expected);
-    let class = StreamObserver::new().observe(event.name(), &event.data);
+    let class = observer().observe(event.name(), &event.data);
     assert!(matches!(class, EventClass::Error(error) if error.code.as_deref() == Some("429")));
     Ok(())
 }

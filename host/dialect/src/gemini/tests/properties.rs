@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::{
-    StreamObserver, check_body, decode_request, decode_response, decoder, encode_request,
+    check_body, decode_request, decode_response, decoder, encode_request, observer,
 };
 use super::request_head;
 use crate::ir::{
@@ -335,7 +335,7 @@ fn decode_all(body: &[u8]) {
     let _ = decode_request(body, &request_head(), &mut TranslationReport::default()).is_ok();
     let _ = decode_response(body).is_ok();
     let _ = check_body(body);
-    let mut observer = StreamObserver::new();
+    let mut observer = observer();
     let mut decoder = decoder();
     let mut out = Vec::new();
     for name in ["", "error"] {

@@ -75,12 +75,12 @@ pub(crate) const OPENAI_MEMBERS: [&str; 7] = [
 fn reject_stateful(fields: &mut ObjectReader) -> Result<(), TranslationError> {
     for name in ["previous_response_id", "conversation", "prompt"] {
         if fields.take(name).is_some() {
-            let what = "nothing is kept for another provider; send the whole input instead";
+            let what = "responses are not stored; send the whole input instead";
             return Err(fields.error(name, what));
         }
     }
     if fields.flag("background")? == Some(true) {
-        let what = "no response is made in the background for another provider";
+        let what = "background responses are not supported";
         return Err(fields.error("background", what));
     }
     Ok(())
@@ -159,7 +159,7 @@ fn skip_ignored(
     fields.skip("stream_options");
     fields.skip("client_metadata");
     if fields.flag("store")? == Some(true) {
-        let what = "changed: nothing is kept, and the response cannot be asked for by its id";
+        let what = "changed: the response is not stored, so its id cannot be used later";
         report.warn("store", what);
     }
     if fields.peek("truncation").is_some_and(|it| it == "disabled") {

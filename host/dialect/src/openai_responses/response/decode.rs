@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::item;
+use super::{INCOMPLETE_REASONS, item};
 use crate::ir::{FinishReason, Malformed, Part, Response, Signature};
 use crate::json::{is_void, members};
 use crate::openai_responses::usage;
@@ -139,11 +139,12 @@ impl DecodeState {
 /// Returns the finish reason of a response.
 pub(crate) fn finish(response: &Value, state: &DecodeState) -> FinishReason {
     let details = response.get("incomplete_details");
-    match details.and_then(|details| item::text(details, "reason")) {
-        Some("max_output_tokens") => return FinishReason::Length,
-        Some("content_filter") => return FinishReason::ContentFilter,
-        Some(other) => return FinishReason::Other(other.to_owned()),
-        None => {}
+    if let Some(reason) = details.and_then(|details| item::text(details, "reason")) {
+        let known = INCOMPLETE_REASONS.iter().find(|(name, _)| *name == reason);
+        return known.map_or_else(
+            || FinishReason::Other(reason.to_owned()),
+            |(_, finish)| finish.clone(),
+        );
     }
     match item::text(response, "status") {
         None | Some("completed") if state.has_call => FinishReason::ToolCalls,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::item;
+use super::{INCOMPLETE_REASONS, item};
 use crate::Usage;
 use crate::ir::{FinishReason, Part, ReasoningPart, Response, ResponseContext, Signature};
 use crate::openai_responses::{reasoning, usage};
@@ -18,26 +18,22 @@ pub(crate) fn encode_response(response: &Response, response_context: &ResponseCo
 
 /// How a response ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ending<'f> {
+pub(crate) struct Ending {
     /// The status of the response, and of the last message.
     pub(crate) status: &'static str,
     /// Why it is incomplete.
-    pub(crate) reason: Option<&'f str>,
+    pub(crate) reason: Option<&'static str>,
 }
 
-impl<'f> Ending<'f> {
+impl Ending {
     /// Returns the ending for a finish reason.
-    pub(crate) fn of(finish: &'f FinishReason) -> Self {
+    pub(crate) fn of(finish: &FinishReason) -> Self {
         let reason = match finish {
-            FinishReason::ContentFilter => Some("content_filter"),
-            FinishReason::Length => Some("max_output_tokens"),
-            FinishReason::Other(word) => INCOMPLETE_REASONS
-                .contains(&word.as_str())
-                .then_some(word.as_str()),
-            FinishReason::Refusal
-            | FinishReason::Stop
-            | FinishReason::StopSequence(_)
-            | FinishReason::ToolCalls => None,
+            FinishReason::Other(word) => OTHER_REASONS.into_iter().find(|known| known == word),
+            _ => {
+                let known = INCOMPLETE_REASONS.iter().find(|(_, known)| known == finish);
+                known.map(|(name, _)| *name)
+            }
         };
         let status = if reason.is_some() {
             "incomplete"
@@ -51,12 +47,12 @@ impl<'f> Ending<'f> {
 const COMPLETED: &str = "completed";
 
 /// The documented reasons for being incomplete that the common form does not have.
-const INCOMPLETE_REASONS: [&str; 2] = ["max_messages", "steered"];
+const OTHER_REASONS: [&str; 2] = ["max_messages", "steered"];
 
 /// Returns a response that has ended.
 pub(crate) fn final_response(
     response_context: &ResponseContext,
-    ending: Ending<'_>,
+    ending: Ending,
     output: Vec<Value>,
     usage: Option<Usage>,
 ) -> Value {

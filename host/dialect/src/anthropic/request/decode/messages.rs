@@ -120,8 +120,8 @@ fn drop_provider_block(
         return Ok(());
     }
     let what = match kind {
-        "container_upload" => "a file that a provider keeps: no other can read it",
-        _ => "no block of this type may stand here",
+        "container_upload" => "files uploaded to one provider are not available to others",
+        _ => "unknown type of block, or not allowed here",
     };
     Err(block.error("type", what))
 }

@@ -108,7 +108,7 @@ fn begin_with_user(
         Some(_) => {
             report.warn(
                 "messages",
-                "changed: a user's turn stands before the first one",
+                "changed: a user's turn was added before the first one",
             );
             turns.insert(0, (Role::User, vec![text_block(FIRST_USER_TEXT)]));
         }
@@ -146,7 +146,7 @@ fn user_block(
         Part::Audio(_) => {
             return Err(TranslationError::new(
                 "input_audio",
-                "the API takes no sound",
+                "the provider's dialect has no audio",
             ));
         }
         Part::Document(media) => Some(media::document_block(media)?),

@@ -1,13 +1,18 @@
-//! Reads `generationConfig`.
+//! Decodes `generationConfig`.
 
 use serde_json::Value;
 
+use crate::gemini::reasoning::LEVELS;
 use crate::gemini::request::members::nested;
 use crate::gemini::tools::to_json_schema;
 use crate::ir::{
     Effort, Format, ObjectReader, Reasoning, Request, Sampling, TranslationError, TranslationReport,
 };
 
+/// Decodes the configuration into `request`.
+///
+/// # Errors
+/// If a member is not valid, or has no common form and changes what kind of response the client gets.
 pub(crate) fn decode(
     mut config: ObjectReader,
     request: &mut Request,
@@ -34,7 +39,7 @@ pub(crate) fn decode(
     if let Some(thinking) = nested(&mut config, "thinkingConfig")? {
         request.reasoning = Some(reasoning(thinking, report)?);
     }
-    // False asks for nothing.
+    // False is the default, so it is no loss.
     if config.peek("responseLogprobs") == Some(&Value::Bool(false)) {
         config.skip("responseLogprobs");
     }
@@ -52,7 +57,7 @@ fn refuse_modalities(config: &mut ObjectReader) -> Result<(), TranslationError> 
     Ok(())
 }
 
-/// A float in the API's types, though only whole ones mean anything.
+/// The API's type is a float, though only whole numbers are meaningful.
 fn top_k(config: &mut ObjectReader) -> Result<Option<u64>, TranslationError> {
     let Some(number) = config.number("topK")? else {
         return Ok(None);
@@ -119,23 +124,24 @@ fn reasoning(
     };
     match thinking.integer("thinkingBudget")? {
         Some(0) => reasoning.effort = Some(Effort::None),
-        // -1 leaves it to the model.
+        // With -1 the model chooses the budget.
         Some(budget) => reasoning.budget_tokens = u64::try_from(budget).ok(),
         None => {}
     }
     let level = thinking.string("thinkingLevel")?;
     match level.map(|level| level.to_ascii_uppercase()).as_deref() {
         None | Some("" | "THINKING_LEVEL_UNSPECIFIED") => {}
-        Some("MINIMAL") => reasoning.effort = Some(Effort::Minimal),
-        Some("LOW") => reasoning.effort = Some(Effort::Low),
-        Some("MEDIUM") => reasoning.effort = Some(Effort::Medium),
-        Some("HIGH") => reasoning.effort = Some(Effort::High),
+        // Google's levels end at HIGH. OpenAI's API calls the next one `xhigh`.
         Some("XHIGH") => reasoning.effort = Some(Effort::Max),
-        Some(_) => {
-            return Err(thinking.error(
-                "thinkingLevel",
-                "must be MINIMAL, LOW, MEDIUM, HIGH or XHIGH",
-            ));
+        Some(level) => {
+            let known = LEVELS.iter().find(|(name, _)| *name == level);
+            let (_, effort) = known.ok_or_else(|| {
+                thinking.error(
+                    "thinkingLevel",
+                    "must be MINIMAL, LOW, MEDIUM, HIGH or XHIGH",
+                )
+            })?;
+            reasoning.effort = Some(*effort);
         }
     }
     thinking.warn_unread(report);

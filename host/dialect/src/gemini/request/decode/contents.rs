@@ -1,17 +1,20 @@
-//! Reads `contents`: the conversation.
+//! Decodes `contents`: the conversation.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde_json::{Map, Value};
 
-use crate::gemini::request::members::object;
+use crate::gemini::request::members::{nested, object};
 use crate::gemini::{media, reasoning};
 use crate::ir::{
-    ObjectReader, Part, ReasoningPart, Role, ToolCall, ToolResult, TranslationError,
+    ObjectReader, Part, ReasoningPart, Role, Signature, ToolCall, ToolResult, TranslationError,
     TranslationReport, Turn,
 };
 
-/// Reads a conversation: contents, one content, or a text.
+/// Decodes a conversation: a list of contents, one content, or a text.
+///
+/// # Errors
+/// If a content is not valid or cannot be translated, or there is no part at all.
 pub(crate) fn decode(
     value: Value,
     path: &str,
@@ -31,8 +34,8 @@ pub(crate) fn decode(
     Ok(reader.turns)
 }
 
-/// The parts of a content: of an object with `decode_content`, of a part alone, or of a text. `decode_content` itself may
-/// be a list, one part, or a text.
+/// Returns the parts of a content: an object with `parts`, one part alone, or a text. `parts` itself may be a
+/// list, one part, or a text.
 pub(crate) fn parts_of(
     value: Value,
     path: &str,
@@ -62,7 +65,7 @@ pub(crate) fn parts_of(
     Ok(parts.collect())
 }
 
-/// Whether an object is a part that stands where a content should.
+/// Whether an object in the place of a content is a part.
 fn is_part(members: &Map<String, Value>) -> bool {
     let of_content = |name: &&str| members.contains_key(*name);
     !members.is_empty() && !["parts", "role"].iter().any(of_content)
@@ -76,7 +79,7 @@ struct ContentsReader {
     /// The ids of the calls that have no result yet, by name, oldest first.
     unresolved: HashMap<String, VecDeque<String>>,
     resolved: HashSet<String>,
-    /// How many calls there were.
+    /// The number of calls so far.
     calls: usize,
 }
 
@@ -105,56 +108,23 @@ impl ContentsReader {
         let is_reasoning = fields.flag("thought")?.unwrap_or(false);
         let signature = fields.string("thoughtSignature")?;
         let signature = signature.as_deref().and_then(reasoning::decode);
-        let text = fields.string("text")?;
-        let path = fields.path().to_owned();
-        if let Some(text) = text {
+        if let Some(text) = fields.string("text")? {
             fields.warn_unread(report);
             if is_reasoning {
-                let redacted = text.is_empty();
-                let reasoning = ReasoningPart {
-                    text,
-                    signature,
-                    redacted,
-                };
-                self.push_reasoning(role, reasoning);
-                return Ok(());
-            }
-            if !text.is_empty() {
-                self.push(role, Part::text(text));
-            }
-            // A signature of text has no part of its own; the next turn brings it back here.
-            if signature.is_some() {
-                let reasoning = ReasoningPart {
-                    text: String::new(),
-                    signature,
-                    redacted: false,
-                };
-                self.push(role, Part::Reasoning(reasoning));
+                self.push_reasoning(role, text, signature);
+            } else {
+                self.push_text(role, text, signature);
             }
             return Ok(());
         }
-        let part = if let Some(value) = fields.take("inlineData") {
-            Some(media::decode_inline(
-                value,
-                &fields.member_path("inlineData"),
-                report,
-            )?)
-        } else if let Some(value) = fields.take("fileData") {
-            Some(media::decode_file(
-                value,
-                &fields.member_path("fileData"),
-                report,
-            )?)
-        } else if let Some(value) = fields.take("functionCall") {
-            let mut call = object(value, fields.member_path("functionCall"))?;
-            let tool_call = self.call(&mut call)?;
+        let path = fields.path().to_owned();
+        let part = if let Some(part) = media::take(&mut fields, report)? {
+            Some(part)
+        } else if let Some(mut call) = nested(&mut fields, "functionCall")? {
+            let tool_call = self.call(&mut call, signature)?;
             call.warn_unread(report);
-            Some(Part::ToolCall(ToolCall {
-                signature,
-                ..tool_call
-            }))
-        } else if let Some(value) = fields.take("functionResponse") {
-            let response = object(value, fields.member_path("functionResponse"))?;
+            Some(Part::ToolCall(tool_call))
+        } else if let Some(response) = nested(&mut fields, "functionResponse")? {
             Some(Part::ToolResult(self.result(response, report)?))
         } else {
             None
@@ -163,14 +133,19 @@ impl ContentsReader {
         fields.warn_unread(report);
         match part {
             Some(part) => self.push(role, part),
-            // Code that Google ran and its like are no part elsewhere: named above, member by member.
+            // Other dialects have no such part, for example code that Google ran. There is a warning for each
+            // member already.
             None if report.warnings().len() > named => {}
             None => report.warn_dropped(path),
         }
         Ok(())
     }
 
-    fn call(&mut self, fields: &mut ObjectReader) -> Result<ToolCall, TranslationError> {
+    fn call(
+        &mut self,
+        fields: &mut ObjectReader,
+        signature: Option<Signature>,
+    ) -> Result<ToolCall, TranslationError> {
         let name = fields.required_string("name")?;
         let arguments = match fields.take("args") {
             None => "{}".to_owned(),
@@ -190,7 +165,7 @@ impl ContentsReader {
             id,
             name,
             arguments,
-            signature: None,
+            signature,
         })
     }
 
@@ -206,7 +181,10 @@ impl ContentsReader {
         let call_id = given
             .or_else(|| self.next_unresolved(&name))
             .ok_or_else(|| {
-                fields.error("name", "answers no function call that stands before it")
+                fields.error(
+                    "name",
+                    "no function call before it has this name and no response yet",
+                )
             })?;
         self.resolved.insert(call_id.clone());
         let (mut parts, is_error) = decode_result(fields.take("response"));
@@ -214,19 +192,7 @@ impl ContentsReader {
         for (index, part) in fields.list("parts")?.into_iter().enumerate() {
             let path = format!("{inline}[{index}]");
             let mut part = object(part, path.clone())?;
-            if let Some(value) = part.take("inlineData") {
-                parts.push(media::decode_inline(
-                    value,
-                    &part.member_path("inlineData"),
-                    report,
-                )?);
-            } else if let Some(value) = part.take("fileData") {
-                parts.push(media::decode_file(
-                    value,
-                    &part.member_path("fileData"),
-                    report,
-                )?);
-            }
+            parts.extend(media::take(&mut part, report)?);
             part.warn_unread(report);
         }
         fields.warn_unread(report);
@@ -238,7 +204,7 @@ impl ContentsReader {
         })
     }
 
-    /// The oldest call of that name that has no result yet.
+    /// Returns the id of the oldest call of that name that has no result yet.
     fn next_unresolved(&mut self, name: &str) -> Option<String> {
         let open = self.unresolved.get_mut(name)?;
         loop {
@@ -249,23 +215,49 @@ impl ContentsReader {
         }
     }
 
-    /// Clients keep each piece of a stream as a part of its own: what the model thought goes on until
-    /// its signature, and what it said until something else comes.
-    fn push_reasoning(&mut self, role: Role, reasoning: ReasoningPart) {
-        if reasoning.text.is_empty() && reasoning.signature.is_none() {
+    /// Adds reasoning. Clients store each piece of a stream as a part of its own, so the pieces up to the
+    /// signature are joined.
+    fn push_reasoning(&mut self, role: Role, text: String, signature: Option<Signature>) {
+        if text.is_empty() && signature.is_none() {
             return;
         }
         if let Some(Part::Reasoning(last)) = self.last(role)
             && last.signature.is_none()
             && !last.redacted
         {
-            last.text.push_str(&reasoning.text);
-            last.signature = reasoning.signature;
+            last.text.push_str(&text);
+            last.signature = signature;
             return;
         }
-        self.push(role, Part::Reasoning(reasoning));
+        let redacted = text.is_empty();
+        self.push(
+            role,
+            Part::Reasoning(ReasoningPart {
+                text,
+                signature,
+                redacted,
+            }),
+        );
     }
 
+    fn push_text(&mut self, role: Role, text: String, signature: Option<Signature>) {
+        if !text.is_empty() {
+            self.push(role, Part::text(text));
+        }
+        // Text has no signature in the common form. It goes into a part of its own, from where the next
+        // request of the conversation takes it back.
+        if signature.is_some() {
+            let reasoning = ReasoningPart {
+                text: String::new(),
+                signature,
+                redacted: false,
+            };
+            self.push(role, Part::Reasoning(reasoning));
+        }
+    }
+
+    /// Adds a part to the last turn, or to a new one if the role changes. Pieces of the model's text are
+    /// joined.
     fn push(&mut self, role: Role, part: Part) {
         if role == Role::Assistant
             && let Part::Text { text: more, .. } = &part
@@ -292,7 +284,7 @@ impl ContentsReader {
 fn decode_role(value: &Value, path: &str) -> Result<Role, TranslationError> {
     match value.get("role") {
         None | Some(Value::Null) => Ok(Role::User),
-        // `function` and `tool` are older words for a turn of results.
+        // `function` and `tool` are the roles of results in older versions of the API.
         Some(Value::String(role)) => match role.as_str() {
             "" | "user" | "function" | "tool" => Ok(Role::User),
             "model" => Ok(Role::Assistant),
@@ -308,8 +300,8 @@ fn decode_role(value: &Value, path: &str) -> Result<Role, TranslationError> {
     }
 }
 
-/// What a function answered. By Google's own convention `output` (or `result_part`, as its older examples
-/// have it) holds the answer and `error` a failure; anything else is the answer itself, as JSON.
+/// Decodes a function's response, and whether the function failed. By Google's convention the only member is
+/// `output` (`result` in older examples) or, for a failure, `error`. Any other object is the result itself.
 fn decode_result(value: Option<Value>) -> (Vec<Part>, bool) {
     let Some(value) = value else {
         return (Vec::new(), false);

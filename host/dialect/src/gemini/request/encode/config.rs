@@ -1,9 +1,11 @@
-//! Writes `generationConfig`.
+//! Encodes `generationConfig`.
 
 use serde_json::{Map, Value, json};
 
+use crate::gemini::reasoning::LEVELS;
 use crate::ir::{Effort, Format, Reasoning, Request, TranslationReport, loss};
 
+/// Encodes what the request sets; empty if it sets nothing.
 pub(crate) fn encode(request: &Request, report: &mut TranslationReport) -> Map<String, Value> {
     let sampling = &request.sampling;
     let mut config = Map::new();
@@ -56,7 +58,7 @@ pub(crate) fn encode(request: &Request, report: &mut TranslationReport) -> Map<S
 
 fn stops(stops: &[String], report: &mut TranslationReport) -> Option<Value> {
     if stops.len() > STOPS_MAX {
-        report.warn("stop", "changed: only the first 5 texts are sent");
+        report.warn("stop", "changed: only the first 5 stop sequences are sent");
     }
     let sent = stops.get(..STOPS_MAX).unwrap_or(stops);
     (!sent.is_empty()).then(|| json!(sent))
@@ -65,12 +67,12 @@ fn stops(stops: &[String], report: &mut TranslationReport) -> Option<Value> {
 /// The API's seed has 32 bits.
 fn seed32(seed: i64, report: &mut TranslationReport) -> i32 {
     i32::try_from(seed).unwrap_or_else(|_| {
-        report.warn("seed", "changed: only its last 31 bits are sent");
+        report.warn("seed", "changed: only the low 31 bits are sent");
         i32::try_from(seed & i64::from(i32::MAX)).unwrap_or(i32::MAX)
     })
 }
 
-/// The schema, with what it is for where it does not say so itself.
+/// Returns the schema with the description, unless it has one itself.
 fn with_description(schema: &Value, description: Option<&str>) -> Value {
     let mut schema = schema.clone();
     if let (Some(members), Some(description)) = (schema.as_object_mut(), description) {
@@ -80,8 +82,9 @@ fn with_description(schema: &Value, description: Option<&str>) -> Value {
     schema
 }
 
-/// Models since Gemini 3 are told a level, those before it a budget in tokens. A name that tells no
-/// generation gets a budget, which newer models still take (<https://ai.google.dev/gemini-api/docs/thinking>).
+/// Encodes `thinkingConfig`. Models since Gemini 3 get a level, older ones a budget in tokens. A model whose
+/// name has no generation gets a budget, which newer models still accept
+/// (<https://ai.google.dev/gemini-api/docs/thinking>).
 pub(crate) fn thinking(
     model: &str,
     reasoning: Reasoning,
@@ -90,10 +93,8 @@ pub(crate) fn thinking(
     let mut config = Map::new();
     match reasoning.effort {
         Some(effort) if has_thinking_levels(model) => {
-            config.insert(
-                "thinkingLevel".to_owned(),
-                level(model, effort, report).into(),
-            );
+            let level = level(model, effort, report);
+            config.insert("thinkingLevel".to_owned(), level.into());
         }
         effort => {
             let budget = reasoning
@@ -124,27 +125,20 @@ fn has_thinking_levels(model: &str) -> bool {
     digits.is_some_and(|digits| digits.parse::<u32>().is_ok_and(|version| version >= 3))
 }
 
-fn level(model: &str, effort: Effort, report: &mut TranslationReport) -> &'static str {
-    let changed = "changed: to the nearest level that the model has";
-    match effort {
-        // None can be switched off, and `minimal` is not for the large models.
-        Effort::None => {
-            report.warn(loss::EFFORT, changed);
-            "LOW"
-        }
-        Effort::Minimal if model.contains("pro") => {
-            report.warn(loss::EFFORT, changed);
-            "LOW"
-        }
-        Effort::Minimal => "MINIMAL",
-        Effort::Low => "LOW",
-        Effort::Medium => "MEDIUM",
-        Effort::High => "HIGH",
-        Effort::Max => {
-            report.warn(loss::EFFORT, changed);
-            "HIGH"
-        }
+/// Returns the nearest thinking level of the model.
+fn level(model: &str, effort: Effort, report: &mut TranslationReport) -> Option<&'static str> {
+    let available = match effort {
+        // These models cannot switch reasoning off.
+        Effort::None => Effort::Low,
+        Effort::Minimal if model.contains("pro") => Effort::Low,
+        Effort::Max => Effort::High,
+        Effort::Minimal | Effort::Low | Effort::Medium | Effort::High => effort,
+    };
+    if available != effort {
+        report.warn(loss::EFFORT, "changed: to the nearest level of the model");
     }
+    let known = LEVELS.iter().find(|(_, known)| *known == available);
+    known.map(|(name, _)| *name)
 }
 
 fn clamp_budget(
@@ -156,26 +150,26 @@ fn clamp_budget(
     let (least, most) = if model.contains("flash") {
         (0, BUDGET_TOKENS_MAX_FLASH)
     } else if model.contains("pro") {
-        // It cannot be switched off.
+        // These models cannot switch reasoning off.
         (BUDGET_TOKENS_MIN_PRO, BUDGET_TOKENS_MAX)
     } else {
         (0, BUDGET_TOKENS_MAX)
     };
     let clamped = budget.clamp(least, most);
     if clamped != budget {
-        report.warn(field, "changed: to the nearest budget that the model takes");
+        report.warn(field, "changed: to the nearest budget of the model");
     }
     clamped
 }
 
-/// As <https://ai.google.dev/api/generate-content> has it.
+/// The most stop sequences of a request (<https://ai.google.dev/api/generate-content>).
 const STOPS_MAX: usize = 5;
 
-/// The largest budgets that Gemini 2.5 takes, in tokens (<https://ai.google.dev/gemini-api/docs/thinking>).
+/// The largest thinking budgets of Gemini 2.5, in tokens (<https://ai.google.dev/gemini-api/docs/thinking>).
 const BUDGET_TOKENS_MAX: u64 = 32_768;
 const BUDGET_TOKENS_MAX_FLASH: u64 = 24_576;
 
-/// The least that `pro` takes.
+/// The smallest thinking budget of the `pro` models, in tokens.
 const BUDGET_TOKENS_MIN_PRO: u64 = 128;
 
 #[cfg(test)]

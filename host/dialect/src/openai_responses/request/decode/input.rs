@@ -283,7 +283,7 @@ fn call_id(item: &mut ObjectReader) -> Result<String, TranslationError> {
 /// The separator between the parts of a summary that are joined to one text.
 pub(crate) const SUMMARY_SEPARATOR: &str = "\n\n";
 
-const ITEM_REFERENCE: &str = "nothing is kept of earlier responses; send the item itself";
+const ITEM_REFERENCE: &str = "responses are not stored; send the item itself";
 
 /// Calls of tools that the provider runs itself, and items that belong to them. The messages after them
 /// hold the outcome.
