@@ -40,7 +40,7 @@ pub(super) fn encode_part(part: &Part) -> Result<Value, TranslationError> {
         Part::Text { text, .. } => Ok(text_part(text)),
         _ => Err(TranslationError::new(
             "messages",
-            "a user's message can't hold this",
+            "a user's message cannot hold a part of this kind",
         )),
     }
 }
@@ -68,7 +68,7 @@ pub(super) fn image(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::Text(_) => {
             return Err(TranslationError::new(
                 "image_url",
-                "a picture can't be text",
+                "an image cannot be text",
             ));
         }
     };
@@ -97,7 +97,7 @@ fn document(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::File(_) => Err(provider_file_error("file")),
         MediaSource::Url(_) => Err(TranslationError::new(
             "file",
-            "the provider takes no address of a document: send its bytes",
+            "the provider's dialect has no URLs of documents; send the data",
         )),
     }
 }
@@ -109,7 +109,7 @@ fn audio(media: &Media) -> Result<Value, TranslationError> {
         _ => {
             return Err(TranslationError::new(
                 "input_audio",
-                "the provider takes only wav and mp3",
+                "the provider's dialect has only the formats wav and mp3",
             ));
         }
     };
@@ -121,7 +121,7 @@ fn audio(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::File(_) => Err(provider_file_error("input_audio")),
         MediaSource::Text(_) | MediaSource::Url(_) => Err(TranslationError::new(
             "input_audio",
-            "the provider takes sound as base64 only",
+            "the provider's dialect has only audio in base64; send the data",
         )),
     }
 }
@@ -129,7 +129,7 @@ fn audio(media: &Media) -> Result<Value, TranslationError> {
 fn provider_file_error(field: &str) -> TranslationError {
     TranslationError::new(
         field,
-        "a file that lies with one provider is unknown to another: send its bytes",
+        "files uploaded to one provider are not available to others; send the data",
     )
 }
 

@@ -30,10 +30,7 @@ pub(crate) fn decode_request(
     let mut conversation = ConversationReader::default();
     let messages = fields.objects("messages")?;
     if messages.is_empty() {
-        return Err(TranslationError::new(
-            "messages",
-            "must have at least one message",
-        ));
+        return Err(TranslationError::new("messages", "must not be empty"));
     }
     for (index, message) in messages.into_iter().enumerate() {
         conversation.message(index, message, report)?;
@@ -104,10 +101,7 @@ pub(crate) fn decode_sampling(
     let older = fields.count("max_tokens")?;
     let newer = fields.count("max_completion_tokens")?;
     if newer.is_some() && older.is_some() && newer != older {
-        report.warn(
-            "max_tokens",
-            "dropped: `max_completion_tokens` stands in its place",
-        );
+        report.warn("max_tokens", "dropped: `max_completion_tokens` replaces it");
     }
     Ok(Sampling {
         temperature: fields.number("temperature")?,
@@ -129,7 +123,7 @@ pub(crate) fn reject_multiple(
         None | Some(1) => Ok(()),
         Some(_) => Err(TranslationError::new(
             name,
-            "this model's provider gives one answer a request: ask several times",
+            "must be 1: the model's provider sends one choice per request",
         )),
     }
 }
@@ -140,14 +134,14 @@ fn reject_unsupported(fields: &mut ObjectReader) -> Result<(), TranslationError>
     if modalities.iter().any(|modality| modality != "text") {
         return Err(TranslationError::new(
             "modalities",
-            "this model's provider answers in text only",
+            "the model's provider sends text only",
         ));
     }
     // The member has the voice of an audio response.
     if fields.take("audio").is_some() {
         return Err(TranslationError::new(
             "audio",
-            "this model's provider answers in text only",
+            "the model's provider sends text only",
         ));
     }
     Ok(())

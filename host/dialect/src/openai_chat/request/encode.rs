@@ -88,7 +88,7 @@ pub(crate) fn encode_sampling(
         if value.is_some_and(|value| value < least || value > most) {
             report.warn(
                 name,
-                format!("changed: the provider takes {least} to {most}"),
+                format!("changed: the provider's range is {least} to {most}"),
             );
         }
         put(name, json!(value.map(|value| value.clamp(least, most))));
@@ -101,7 +101,7 @@ pub(crate) fn encode_stop(stop: &[String], report: &mut TranslationReport) -> Va
     if stop.len() > STOPS_MAX {
         report.warn(
             "stop",
-            "changed: only the first 4 texts are kept, as many as the provider takes",
+            "changed: the provider's maximum is 4 texts; the others are dropped",
         );
     }
     match stop {
@@ -118,7 +118,7 @@ fn encode_reasoning(reasoning: Option<Reasoning>, report: &mut TranslationReport
     if reasoning.shown == Some(true) {
         report.warn(
             "reasoning",
-            "changed: providers of this dialect can't be asked to show it, and some do so unasked",
+            "changed: the provider's dialect has no setting to show it; some providers always do",
         );
     }
     let effort = reasoning.effort.or_else(|| {

@@ -101,7 +101,7 @@ impl<'a> ChunkScan<'a> {
         // OpenRouter's word for a choice that broke off; usually there is an error beside it.
         let reason = choices?.finish_reason?;
         (reason.get() == "\"error\"")
-            .then(|| ProviderError::from_message("the provider finished with the reason `error`"))
+            .then(|| ProviderError::from_message("the provider sent the finish reason `error`"))
     }
 
     /// The usage that the chunk reports, in any of the three places that providers use.

@@ -24,7 +24,7 @@ pub(crate) fn decode_request(
     if fields.flag("echo")? == Some(true) {
         return Err(TranslationError::new(
             "echo",
-            "this model's provider does not repeat the prompt",
+            "the model's provider does not repeat the prompt",
         ));
     }
     if fields
@@ -33,7 +33,7 @@ pub(crate) fn decode_request(
     {
         return Err(TranslationError::new(
             "suffix",
-            "this model's provider only continues a text",
+            "the model's provider can only continue a text",
         ));
     }
     let prompt = decode_prompt(&mut fields)?;
@@ -62,7 +62,7 @@ fn decode_prompt(fields: &mut ObjectReader) -> Result<String, TranslationError> 
             _ => {
                 return Err(TranslationError::new(
                     "prompt",
-                    "must be one text: send each in its own request",
+                    "must be one text; send one request for each text",
                 ));
             }
         },
@@ -70,13 +70,13 @@ fn decode_prompt(fields: &mut ObjectReader) -> Result<String, TranslationError> 
     };
     match prompt {
         Some(Value::String(prompt)) if prompt.is_empty() => {
-            Err(TranslationError::new("prompt", "empty"))
+            Err(TranslationError::new("prompt", "must not be empty"))
         }
         Some(Value::String(prompt)) => Ok(prompt),
         None => Err(TranslationError::new("prompt", "missing")),
         Some(_) => Err(TranslationError::new(
             "prompt",
-            "must be text: tokens mean something to one provider only",
+            "must be text: tokens are not portable between providers",
         )),
     }
 }

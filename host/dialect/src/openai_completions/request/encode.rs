@@ -17,13 +17,13 @@ pub(crate) fn encode_request(
     if !request.tools.is_empty() {
         return Err(TranslationError::new(
             "tools",
-            "the provider only completes a text, and calls nothing",
+            "the provider's dialect has no tools",
         ));
     }
     if request.format != Format::Text {
         return Err(TranslationError::new(
             "response_format",
-            "the provider only completes a text, in no format",
+            "the provider's dialect has no response formats",
         ));
     }
     let mut body = Map::new();
@@ -68,17 +68,17 @@ fn encode_prompt(
     else {
         return Err(TranslationError::new(
             "messages",
-            "the provider only completes a text: send one message of the user",
+            "the provider's dialect has no conversations; send one message of the user",
         ));
     };
     if !request.system.is_empty() {
-        report.warn("system", "changed: it stands at the prompt's beginning");
+        report.warn("system", "changed: moved to the beginning of the prompt");
     }
     let texts = request.system.iter().chain(parts).map(|part| match part {
         Part::Text { text, .. } => Ok(text.as_str()),
         _ => Err(TranslationError::new(
             "messages",
-            "the provider only completes a text: send text alone",
+            "the provider's dialect has only text; send no other parts",
         )),
     });
     let texts: Vec<&str> = texts.collect::<Result<_, _>>()?;
@@ -89,7 +89,7 @@ fn tokens_max(sampling: &Sampling, report: &mut TranslationReport) -> u64 {
     sampling.tokens_max.unwrap_or_else(|| {
         report.warn(
             "max_tokens",
-            "changed: 1024, for the provider takes none for 16",
+            "changed: 1024, because the provider's default is 16",
         );
         TOKENS_MAX_DEFAULT
     })

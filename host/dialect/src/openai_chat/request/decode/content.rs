@@ -63,7 +63,7 @@ fn decode_part(
         "input_audio" if accepts_media => audio(item, report).map(Some),
         _ => Err(item.error(
             "type",
-            format!("there can't be a part of type `{kind}` here"),
+            format!("a message of this role cannot hold a part of the type `{kind}`"),
         )),
     }
 }
@@ -92,7 +92,7 @@ fn file(item: &mut ObjectReader, report: &mut TranslationReport) -> Result<Part,
     if file.take("file_id").is_some() {
         return Err(file.error(
             "file_id",
-            "a file that lies with one provider is unknown to another: send `file_data`",
+            "files uploaded to one provider are not available to others; send `file_data`",
         ));
     }
     let data = file.required_string("file_data")?;

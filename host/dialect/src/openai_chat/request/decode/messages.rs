@@ -113,7 +113,7 @@ impl ConversationReader {
         if message.take("audio").is_some() {
             return Err(message.error(
                 "audio",
-                "a sound that lies with one provider is unknown to another: send its text",
+                "audio stored by one provider is not available to others; send the transcript",
             ));
         }
         let text = message.string("reasoning_content")?;
@@ -154,7 +154,7 @@ impl ConversationReader {
         let name = message.required_string("name")?;
         match &self.deprecated {
             Some((id, called)) if *called == name => Ok(id.clone()),
-            _ => Err(message.error("name", "no `function_call` before it called this function")),
+            _ => Err(message.error("name", "no earlier `function_call` called this function")),
         }
     }
 }
@@ -165,7 +165,7 @@ fn call(
 ) -> Result<ToolCall, TranslationError> {
     let id = item.required_string("id")?;
     if id.is_empty() {
-        return Err(item.error("id", "empty"));
+        return Err(item.error("id", "must not be empty"));
     }
     let extra = item.take("extra_content");
     let signature = extra.as_ref().and_then(tools::signature);

@@ -37,7 +37,7 @@ fn system(parts: &[Part], report: &mut TranslationReport, messages: &mut Vec<Val
                 drop_citations(citations.len(), report);
                 texts.push(media::text_part(text));
             }
-            _ => report.warn("system", "dropped: instructions hold text only"),
+            _ => report.warn("system", "dropped: instructions can hold text only"),
         }
     }
     if !texts.is_empty() {
@@ -99,7 +99,7 @@ fn tool(
     if !moved.is_empty() {
         report.warn(
             loss::TOOL_RESULT,
-            "changed: what is no text stands in the user's message after it",
+            "changed: media are moved to the user's message after it",
         );
         let id = &result.call_id;
         parts.push(media::text_part(&format!(
@@ -139,9 +139,10 @@ fn assistant(
             Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
                 report.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED);
             }
-            Part::ToolResult(_) => {
-                report.warn(loss::TOOL_RESULT, "dropped: it stands in the model's turn")
-            }
+            Part::ToolResult(_) => report.warn(
+                loss::TOOL_RESULT,
+                "dropped: the model's turn cannot hold it",
+            ),
         }
     }
     let text = reasoning.text.clone();

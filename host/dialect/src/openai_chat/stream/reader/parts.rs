@@ -167,9 +167,7 @@ impl PartTracker {
             .and_then(Value::as_str)
             .is_some_and(|it| !it.is_empty())
         {
-            return Err(Malformed(
-                "a piece of a tool call belongs to none that is open",
-            ));
+            return Err(Malformed("a piece belongs to a tool call that is not open"));
         }
         Ok(())
     }

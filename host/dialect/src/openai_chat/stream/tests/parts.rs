@@ -51,7 +51,7 @@ fn rejects_delta_of_closed_call() {
     assert_eq!(piece(0, "f", "{"), Ok(EventClass::Content));
     assert_eq!(piece(1, "g", "{"), Ok(EventClass::Content));
     assert_eq!(piece(0, "", ""), Ok(EventClass::Preamble));
-    let error = Malformed("a piece of a tool call belongs to none that is open");
+    let error = Malformed("a piece belongs to a tool call that is not open");
     assert_eq!(piece(0, "", "}"), Err(error));
 }
 
