@@ -1,5 +1,5 @@
-//! The dialect `openai-chat`: chat completions, as OpenAI documents them and as the many providers that
-//! offer them really send them.
+//! The dialect `openai-chat`: OpenAI's chat completions, and the variants of them that other providers
+//! send.
 
 mod citations;
 pub(crate) mod embeddings;
@@ -23,7 +23,7 @@ pub(crate) use response::{check_body, decode_response};
 use stream::encoder;
 pub(crate) use stream::{decoder, observer};
 
-// The text completions, OpenAI's older API, share these.
+// The text completions, OpenAI's older API, use these too.
 pub(crate) use request::decode::{decode_sampling, decode_stop, include_usage, reject_multiple};
 pub(crate) use request::encode::{encode_sampling, encode_stop};
 pub(crate) use stream::writer::{error_body, frame};
@@ -75,8 +75,8 @@ impl Codec for OpenaiChat {
     }
 
     fn shows_reasoning(&self) -> bool {
-        // Chats have no member for it. Providers whose chats have reasoning always send it (DeepSeek, vLLM,
-        // OpenRouter).
+        // Requests have no member for it. Providers with reasoning in their chats always send it (DeepSeek,
+        // vLLM, OpenRouter).
         true
     }
 

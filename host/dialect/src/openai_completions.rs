@@ -1,6 +1,6 @@
-//! The dialect `openai-completions`: text completions, the predecessor of the chat. A prompt goes in, and
-//! the text that follows it comes out. Errors, and all that a provider sends, are read by the chat's
-//! module, whose readers know `text` beside `message` and `delta`.
+//! The dialect `openai-completions`: text completions, the predecessor of chat completions. A request has a
+//! prompt, and the response has the text that follows it. Providers' responses, streams and errors are read
+//! by the module of the chat, whose readers accept `text` beside `message` and `delta`.
 
 mod request;
 mod response;

@@ -6,19 +6,19 @@ use serde::Serialize;
 use crate::json::to_vec;
 use crate::{CooldownBody, ErrorBody};
 
-/// An error as OpenAI's API answers it: `{"error": {"message", "type", "param", "code"}}`, all four always
-/// there; where the model cools, how long stands beside them.
+/// Renders an error as OpenAI's API does: `{"error": {"message", "type", "param", "code"}}`, always with all
+/// four. An error about a cooldown has its members beside them.
 #[must_use]
 pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
     to_vec(&Envelope::of(error)).into()
 }
 
-/// An error inside a stream: one event without a name, whose data is the same object as
-/// [`render_error`]'s. Both of OpenAI's own clients (Python `_streaming.py`, Node `core/streaming.ts`)
-/// raise an `APIError` when the data has an `error`, and stop reading there.
+/// Renders an error inside a stream: one event without a name, with the object of [`render_error`]. Both of
+/// OpenAI's own clients (Python `_streaming.py`, Node `core/streaming.ts`) raise an `APIError` if the data
+/// has an `error`, and stop reading.
 ///
-/// No `[DONE]` follows. It says that the answer is whole, and a client that does not know of `error`
-/// members would believe it; without it such a client sees a stream that was cut off, which is true.
+/// No `[DONE]` follows, because it means that the response is complete. Without it, a client that ignores
+/// `error` members sees a stream that was cut off, which is true.
 #[must_use]
 pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     let body = to_vec(&Envelope::of(error));
@@ -27,11 +27,11 @@ pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     out.into()
 }
 
-/// The `type` and the `code` that go with a status, for errors that Jackfield makes.
+/// Returns the `type` and the `code` for a status, for errors that Jackfield makes.
 ///
-/// From OpenAI's guide (<https://platform.openai.com/docs/guides/error-codes>) and, where it names no
-/// words, from what the API answers: 401 with a wrong key and 404 with an unknown model are both an
-/// `invalid_request_error`. Clients choose their error class by the status alone.
+/// They are from OpenAI's guide (<https://platform.openai.com/docs/guides/error-codes>) and, if it has no
+/// words for a status, from the API's responses: 401 for a wrong key and 404 for an unknown model both have
+/// the type `invalid_request_error`. Clients choose their error class by the status alone.
 #[must_use]
 pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
     match status {
@@ -41,7 +41,7 @@ pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static st
         429 => ("rate_limit_error", Some("rate_limit_exceeded")),
         503 => ("service_unavailable_error", Some("server_is_overloaded")),
         500.. => ("server_error", None),
-        // 403 (a country, a project) and all others have no code that would be true here.
+        // No code of the API is true for 403 (it is about countries and projects) and all others here.
         _ => ("invalid_request_error", None),
     }
 }
@@ -106,7 +106,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// What an event adds to its data, in bytes.
+/// The length that the framing of an event adds to its data, in bytes.
 const EVENT_FRAME_BYTES: usize = "data: \n\n".len();
 
 #[cfg(test)]

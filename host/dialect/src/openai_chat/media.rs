@@ -1,4 +1,4 @@
-//! Pictures, documents and sound, as parts of a message have them: mostly as `data:` addresses.
+//! Images, documents and audio in messages. Most are inline, as `data:` URLs.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub(super) fn from_url(url: String) -> Result<Media, &'static str> {
     Ok(media(media_type, source))
 }
 
-/// Sound in base64, in a format as OpenAI names it.
+/// Returns the media for audio in base64, in a format that is named as OpenAI names it.
 ///
 /// # Errors
 /// If it is not base64.
@@ -28,10 +28,10 @@ pub(super) fn from_audio(format: &str, data: String) -> Result<Media, &'static s
     Ok(media(Some(media_type), source))
 }
 
-/// A part of a user's message.
+/// Encodes a part of a user's message.
 ///
 /// # Errors
-/// If this dialect has no place for it.
+/// If a user's message cannot hold it.
 pub(super) fn encode_part(part: &Part) -> Result<Value, TranslationError> {
     match part {
         Part::Image(media) => image(media),
@@ -40,20 +40,20 @@ pub(super) fn encode_part(part: &Part) -> Result<Value, TranslationError> {
         Part::Text { text, .. } => Ok(text_part(text)),
         _ => Err(TranslationError::new(
             "messages",
-            "a user's message can't hold this",
+            "a user's message cannot hold a part of this kind",
         )),
     }
 }
 
-/// A part of text.
+/// Encodes a part of text.
 pub(super) fn text_part(text: &str) -> Value {
     json!({"type": "text", "text": text})
 }
 
-/// A picture, in a message of a user or of the model.
+/// Encodes an image, in a message of a user or of the model.
 ///
 /// # Errors
-/// If it is neither here nor on the web.
+/// If it is neither inline nor at a URL.
 pub(super) fn image(media: &Media) -> Result<Value, TranslationError> {
     let url = match &media.source {
         MediaSource::Url(url) => url.clone(),
@@ -68,7 +68,7 @@ pub(super) fn image(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::Text(_) => {
             return Err(TranslationError::new(
                 "image_url",
-                "a picture can't be text",
+                "an image cannot be text",
             ));
         }
     };
@@ -85,7 +85,7 @@ fn document(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::Base64(data) => {
             let kind = media.media_type.as_deref().unwrap_or(PDF);
             let file = object! {
-                // OpenAI demands a name beside the data.
+                // OpenAI requires a name.
                 "filename": title.unwrap_or("document"),
                 "file_data": format!("data:{kind};base64,{data}"),
             };
@@ -97,7 +97,7 @@ fn document(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::File(_) => Err(provider_file_error("file")),
         MediaSource::Url(_) => Err(TranslationError::new(
             "file",
-            "the provider takes no address of a document: send its bytes",
+            "the provider's dialect has no URLs of documents; send the data",
         )),
     }
 }
@@ -109,7 +109,7 @@ fn audio(media: &Media) -> Result<Value, TranslationError> {
         _ => {
             return Err(TranslationError::new(
                 "input_audio",
-                "the provider takes only wav and mp3",
+                "the provider's dialect has only the formats wav and mp3",
             ));
         }
     };
@@ -121,7 +121,7 @@ fn audio(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::File(_) => Err(provider_file_error("input_audio")),
         MediaSource::Text(_) | MediaSource::Url(_) => Err(TranslationError::new(
             "input_audio",
-            "the provider takes sound as base64 only",
+            "the provider's dialect has only audio in base64; send the data",
         )),
     }
 }
@@ -129,7 +129,7 @@ fn audio(media: &Media) -> Result<Value, TranslationError> {
 fn provider_file_error(field: &str) -> TranslationError {
     TranslationError::new(
         field,
-        "a file that lies with one provider is unknown to another: send its bytes",
+        "files uploaded to one provider are not available to others; send the data",
     )
 }
 
@@ -142,7 +142,7 @@ fn media(media_type: Option<String>, source: MediaSource) -> Media {
     }
 }
 
-/// The type of a picture by its first bytes, which base64 keeps recognizable.
+/// Returns an image's media type by its first bytes, in base64. The default is PNG.
 fn detect_image_type(data: &str) -> &'static str {
     match data.as_bytes() {
         [b'/', b'9', b'j', ..] => "image/jpeg",

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::codec::ModelEntry;
 use crate::json::to_vec;
 
-/// The response to `GET /v1/models`.
+/// Renders the response to `GET /v1/models`.
 pub(crate) fn render_model_list(models: &[ModelEntry<'_>]) -> Bytes {
     let list = ModelList {
         object: "list",
@@ -15,7 +15,7 @@ pub(crate) fn render_model_list(models: &[ModelEntry<'_>]) -> Bytes {
     to_vec(&list).into()
 }
 
-/// The response to `GET /v1/models/{id}`.
+/// Renders the response to `GET /v1/models/{id}`.
 pub(crate) fn render_model(model: &ModelEntry<'_>) -> Bytes {
     to_vec(&Model::from(model)).into()
 }

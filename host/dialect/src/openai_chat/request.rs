@@ -1,4 +1,4 @@
-//! Requests: a client's is decoded, a provider's is encoded.
+//! Requests: a client's are decoded, a provider's are encoded.
 
 pub(super) mod decode;
 pub(super) mod encode;

@@ -1,4 +1,4 @@
-//! Calls of tools, as messages of the model have them.
+//! Tool calls, and the words of the tool choice.
 
 use serde_json::{Map, Value, json};
 
@@ -6,20 +6,20 @@ use crate::ir::tool_text::{arguments_or_empty, input, input_object};
 use crate::ir::{Signature, ToolCall, ToolChoice};
 use crate::openai_chat::DIALECT;
 
-/// The signature in a call's `extra_content`, which is where Google's own endpoint of this dialect puts it
+/// Decodes the signature in a call's `extra_content`. Google's own endpoint of this dialect has it there
 /// (<https://ai.google.dev/gemini-api/docs/thought-signatures>).
 pub(crate) fn signature(extra: &Value) -> Option<Signature> {
     let text = extra.get("google")?.get("thought_signature")?.as_str()?;
     Some(Signature::read(DIALECT, text))
 }
 
-/// What a call's `extra_content` is for a client, whoever made the signature.
+/// Encodes the `extra_content` of a call, for a signature of any dialect.
 pub(crate) fn extra_content(signature: &Signature) -> Value {
     let text = signature.encode_for(DIALECT);
     json!({"google": {"thought_signature": text}})
 }
 
-/// Reads a call that a provider sends, the one at `index`; none if it has no name.
+/// Decodes a provider's call, the one at `index`; `None` if it has no name.
 pub(crate) fn decode(call: &Value, index: usize) -> Option<ToolCall> {
     let text = |value: &Value, name: &str| Some(value.get(name)?.as_str()?.to_owned());
     let function = call.get("function").filter(|it| it.is_object());
@@ -28,7 +28,7 @@ pub(crate) fn decode(call: &Value, index: usize) -> Option<ToolCall> {
     let arguments = match (function, custom) {
         (None, Some(custom)) => input_object(&text(custom, "input").unwrap_or_default()),
         (Some(function), _) => match function.get("arguments") {
-            // Ollama's own API has an object here, and so have some that follow it.
+            // Ollama's own API has an object here, and so have some providers that imitate it.
             Some(object @ Value::Object(_)) => object.to_string(),
             _ => text(function, "arguments").unwrap_or_default(),
         },
@@ -42,18 +42,18 @@ pub(crate) fn decode(call: &Value, index: usize) -> Option<ToolCall> {
     })
 }
 
-/// The id of a call to which its provider gave none.
+/// Returns an id for a call whose provider sends none.
 pub(crate) fn generated_id(index: usize) -> String {
     format!("call_{index}")
 }
 
-/// The call that the deprecated `function_call` of a message tells.
+/// Decodes the deprecated `function_call` of a message.
 pub(crate) fn decode_function_call(message: &Map<String, Value>) -> Option<ToolCall> {
     let function = message.get("function_call").filter(|it| it.is_object())?;
     decode(&json!({"function": function}), 0)
 }
 
-/// A call as a message has it. A signature, ready for its place, goes beside it.
+/// Encodes a call. `extra` becomes its `extra_content`.
 pub(crate) fn encode(call: &ToolCall, custom: bool, extra: Option<Value>) -> Value {
     let ToolCall {
         id,

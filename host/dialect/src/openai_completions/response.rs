@@ -1,4 +1,4 @@
-//! Whole responses: a client's is encoded. A provider's is decoded as a chat's.
+//! Whole responses for clients. The chat's module decodes those of providers.
 
 pub(super) mod encode;
 

@@ -1,4 +1,4 @@
-//! Streams: a client's is encoded. A provider's is decoded as a chat's.
+//! Streams for clients. The chat's module decodes those of providers.
 
 mod writer;
 

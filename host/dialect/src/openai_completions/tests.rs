@@ -1,4 +1,4 @@
-//! What text completions are read as and written as.
+//! Tests of requests, responses and streams.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

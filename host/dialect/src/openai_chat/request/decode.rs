@@ -1,4 +1,4 @@
-//! Reads a client's request into the common form.
+//! Decodes requests.
 
 mod content;
 mod messages;
@@ -13,11 +13,11 @@ use crate::ir::{
     TranslationReport,
 };
 
-/// Reads a request for a chat completion (<https://platform.openai.com/docs/api-reference/chat/create>),
-/// deprecated members and the few of other providers that clients use as well.
+/// Decodes a request for a chat completion (<https://platform.openai.com/docs/api-reference/chat/create>).
+/// This includes deprecated members, and some members of other providers that clients use.
 ///
 /// # Errors
-/// If it is not what the API documents, or asks for what no other dialect can give.
+/// If the request is not valid in the API, or needs something that no other dialect has.
 pub(crate) fn decode_request(
     body: &[u8],
     head: &RequestHead<'_>,
@@ -30,10 +30,7 @@ pub(crate) fn decode_request(
     let mut conversation = ConversationReader::default();
     let messages = fields.objects("messages")?;
     if messages.is_empty() {
-        return Err(TranslationError::new(
-            "messages",
-            "must have at least one message",
-        ));
+        return Err(TranslationError::new("messages", "must not be empty"));
     }
     for (index, message) in messages.into_iter().enumerate() {
         conversation.message(index, message, report)?;
@@ -65,7 +62,7 @@ pub(crate) fn decode_request(
     Ok(request)
 }
 
-/// The texts that end an answer: one, or several.
+/// Takes the member `stop`: the stop sequences, one or several.
 pub(crate) fn decode_stop(fields: &mut ObjectReader) -> Result<Vec<String>, TranslationError> {
     if let Some(Value::String(_)) = fields.peek("stop") {
         return Ok(fields.string("stop")?.into_iter().collect());
@@ -80,7 +77,7 @@ pub(crate) fn decode_stop(fields: &mut ObjectReader) -> Result<Vec<String>, Tran
     texts.collect()
 }
 
-/// Whether a stream is to tell its usage.
+/// Takes the member `stream_options`: whether the stream should have the usage.
 pub(crate) fn include_usage(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,
@@ -96,7 +93,7 @@ pub(crate) fn include_usage(
     Ok(include)
 }
 
-/// How the answer is drawn.
+/// Takes the members about sampling.
 pub(crate) fn decode_sampling(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,
@@ -104,10 +101,7 @@ pub(crate) fn decode_sampling(
     let older = fields.count("max_tokens")?;
     let newer = fields.count("max_completion_tokens")?;
     if newer.is_some() && older.is_some() && newer != older {
-        report.warn(
-            "max_tokens",
-            "dropped: `max_completion_tokens` stands in its place",
-        );
+        report.warn("max_tokens", "dropped: `max_completion_tokens` replaces it");
     }
     Ok(Sampling {
         temperature: fields.number("temperature")?,
@@ -120,7 +114,7 @@ pub(crate) fn decode_sampling(
     })
 }
 
-/// Refuses a number of candidates other than one.
+/// Rejects requests for more than one choice, in the member `name`.
 pub(crate) fn reject_multiple(
     fields: &mut ObjectReader,
     name: &str,
@@ -129,7 +123,7 @@ pub(crate) fn reject_multiple(
         None | Some(1) => Ok(()),
         Some(_) => Err(TranslationError::new(
             name,
-            "this model's provider gives one answer a request: ask several times",
+            "must be 1: the model's provider sends one choice per request",
         )),
     }
 }
@@ -140,14 +134,14 @@ fn reject_unsupported(fields: &mut ObjectReader) -> Result<(), TranslationError>
     if modalities.iter().any(|modality| modality != "text") {
         return Err(TranslationError::new(
             "modalities",
-            "this model's provider answers in text only",
+            "the model's provider sends text only",
         ));
     }
-    // Says how to speak, which only an audio answer does.
+    // The member has the voice of an audio response.
     if fields.take("audio").is_some() {
         return Err(TranslationError::new(
             "audio",
-            "this model's provider answers in text only",
+            "the model's provider sends text only",
         ));
     }
     Ok(())
@@ -192,7 +186,7 @@ fn decode_format(
     Ok(read)
 }
 
-/// An object that must be there.
+/// Takes a required object.
 fn required_object(
     fields: &mut ObjectReader,
     name: &str,
@@ -202,7 +196,7 @@ fn required_object(
         .ok_or_else(|| fields.error(name, "missing"))
 }
 
-/// OpenAI's `reasoning_effort`, and OpenRouter's `reasoning`.
+/// Takes OpenAI's `reasoning_effort` and OpenRouter's `reasoning`.
 fn decode_reasoning(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,
@@ -229,7 +223,7 @@ fn decode_reasoning(
     read.shown = options.flag("exclude")?.map(|exclude| !exclude);
     match options.flag("enabled")? {
         Some(false) => read.effort = Some(Effort::None),
-        // OpenRouter takes it for that.
+        // This is OpenRouter's default.
         Some(true) if read.effort.is_none() && read.budget_tokens.is_none() => {
             read.effort = Some(Effort::Medium);
         }
@@ -239,7 +233,7 @@ fn decode_reasoning(
     Ok(reasoning)
 }
 
-/// Members that both of OpenAI's dialects have, as [`Request::openai_name`] keeps them.
+/// Members that both of OpenAI's newer dialects have. [`Request::openai`] keeps them as they are.
 const OPENAI_MEMBERS: [&str; 9] = [
     "metadata",
     "moderation",

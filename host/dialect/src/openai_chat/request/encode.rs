@@ -1,4 +1,4 @@
-//! Writes the common form as a request to a provider.
+//! Encodes requests.
 
 mod messages;
 mod tools;
@@ -11,10 +11,10 @@ use crate::ir::{
 };
 use crate::json::object;
 
-/// Writes a request for a chat completion, in the members that OpenAI documents today.
+/// Encodes a request for a chat completion, without deprecated members.
 ///
 /// # Errors
-/// If it says something that has no place in this dialect, and whose loss would make the answer wrong.
+/// If the dialect cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
     report: &mut TranslationReport,
@@ -33,7 +33,7 @@ pub(crate) fn encode_request(
     put("messages", messages.into());
     if request.stream {
         put("stream", json!(true));
-        // Whether or not the client wants it: the host counts.
+        // The host needs the usage even if the client does not.
         put("stream_options", json!({"include_usage": true}));
     }
     encode_sampling(&request.sampling, report, &mut put);
@@ -71,8 +71,8 @@ pub(crate) fn encode_request(
     Ok(serde_json::to_vec(&body).unwrap_or_default())
 }
 
-/// The members of the sampling that OpenAI's old and new API have alike. What is out of range goes to the
-/// nearest that is not.
+/// Encodes the members about sampling that chat completions and text completions share. Values out of range
+/// become the nearest value in range.
 pub(crate) fn encode_sampling(
     sampling: &Sampling,
     report: &mut TranslationReport,
@@ -88,7 +88,7 @@ pub(crate) fn encode_sampling(
         if value.is_some_and(|value| value < least || value > most) {
             report.warn(
                 name,
-                format!("changed: the provider takes {least} to {most}"),
+                format!("changed: the provider's range is {least} to {most}"),
             );
         }
         put(name, json!(value.map(|value| value.clamp(least, most))));
@@ -96,12 +96,12 @@ pub(crate) fn encode_sampling(
     put("seed", json!(sampling.seed));
 }
 
-/// The texts that end an answer, at most as many as OpenAI takes.
+/// Encodes the member `stop`, with at most [`STOPS_MAX`] texts; null without texts.
 pub(crate) fn encode_stop(stop: &[String], report: &mut TranslationReport) -> Value {
     if stop.len() > STOPS_MAX {
         report.warn(
             "stop",
-            "changed: only the first 4 texts are kept, as many as the provider takes",
+            "changed: the provider's maximum is 4 texts; the others are dropped",
         );
     }
     match stop {
@@ -118,7 +118,7 @@ fn encode_reasoning(reasoning: Option<Reasoning>, report: &mut TranslationReport
     if reasoning.shown == Some(true) {
         report.warn(
             "reasoning",
-            "changed: providers of this dialect can't be asked to show it, and some do so unasked",
+            "changed: the provider's dialect has no setting to show it; some providers always do",
         );
     }
     let effort = reasoning.effort.or_else(|| {
@@ -152,7 +152,7 @@ fn encode_format(format: &Format) -> Value {
     }
 }
 
-/// The most texts in `stop` (<https://platform.openai.com/docs/api-reference/chat/create>).
+/// The maximum number of texts in `stop` (<https://platform.openai.com/docs/api-reference/chat/create>).
 const STOPS_MAX: usize = 4;
 
 #[cfg(test)]

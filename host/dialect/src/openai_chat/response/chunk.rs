@@ -1,8 +1,8 @@
 //! Reads a completion, whole or one event of a stream, as a view that borrows the text: one pass, and
 //! nothing is allocated.
 //!
-//! The code is written by hand, because derived code is right for strict senders only: of a member that is
-//! there twice the last one counts, as it does for the clients, and null stands for missing everywhere.
+//! The code is written by hand, because derived code is too strict: here the last of two members with one
+//! name counts, as it does for the clients, and null counts as missing.
 
 use std::fmt;
 
@@ -58,7 +58,7 @@ pub(crate) struct ChoiceScan<'a> {
     message: Option<DeltaScan<'a>>,
     text: Option<&'a RawValue>,
     finish_reason: Option<&'a RawValue>,
-    /// The text that vLLM stopped at; the number of a token is of no meaning to a client.
+    /// The text that vLLM stopped at, or the number of a token, which is ignored.
     stop_reason: Option<&'a RawValue>,
     error: Option<&'a RawValue>,
     usage: Option<&'a RawValue>,
@@ -101,7 +101,7 @@ impl<'a> ChunkScan<'a> {
         // OpenRouter's word for a choice that broke off; usually there is an error beside it.
         let reason = choices?.finish_reason?;
         (reason.get() == "\"error\"")
-            .then(|| ProviderError::from_message("the provider finished with the reason `error`"))
+            .then(|| ProviderError::from_message("the provider sent the finish reason `error`"))
     }
 
     /// The usage that the chunk reports, in any of the three places that providers use.

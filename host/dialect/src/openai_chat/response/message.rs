@@ -1,4 +1,4 @@
-//! What a provider's message, or a delta of one, holds beside its text: read leniently.
+//! Reads a provider's message, or a delta of one. Members with an unexpected type count as missing.
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ pub(crate) fn decode(raw: &RawValue) -> Result<Map<String, Value>, Malformed> {
     serde_json::from_str(raw.get()).map_err(|_| Malformed("a message cannot be decoded"))
 }
 
-/// A piece of content: text, or what Mistral's models think, which stands in the midst of it.
+/// A piece of content. Mistral's models have their reasoning among the pieces.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
     Reasoning(&'a str),
@@ -22,7 +22,7 @@ pub(crate) enum Piece<'a> {
     Text(&'a str),
 }
 
-/// The pieces of a message's `content`, none of them empty.
+/// Returns the pieces of a message's `content` that are not empty.
 pub(crate) fn pieces(message: &Map<String, Value>) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     match message.get("content") {
@@ -36,7 +36,7 @@ pub(crate) fn pieces(message: &Map<String, Value>) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// The pictures of a message, where OpenRouter puts them.
+/// Returns the images of a message, in OpenRouter's member.
 pub(crate) fn images(message: &Map<String, Value>) -> Vec<Part> {
     let address = |item: &Value| {
         let url = item.get("image_url")?.get("url")?.as_str()?;
@@ -45,19 +45,19 @@ pub(crate) fn images(message: &Map<String, Value>) -> Vec<Part> {
     list(message, "images").iter().filter_map(address).collect()
 }
 
-/// The thoughts of a message.
+/// Returns the reasoning of a message.
 pub(crate) fn reasoning_parts(message: &Map<String, Value>) -> Vec<ReasoningPart> {
     let details = list(message, "reasoning_details");
     reasoning::decode(reasoning::text_of(message), details)
 }
 
-/// A list; what is none is an empty one.
+/// Returns a list; anything else counts as an empty list.
 pub(crate) fn list<'a>(object: &'a Map<String, Value>, name: &str) -> &'a [Value] {
     let items = object.get(name).and_then(Value::as_array);
     items.map(Vec::as_slice).unwrap_or_default()
 }
 
-/// A text; what is none is an empty one.
+/// Returns a text; anything else counts as an empty text.
 pub(crate) fn text<'a>(object: &'a Map<String, Value>, name: &str) -> &'a str {
     object.get(name).and_then(Value::as_str).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What a whole answer is read as and written as.
+//! Tests of decoding and encoding whole responses.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

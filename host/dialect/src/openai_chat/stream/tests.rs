@@ -1,4 +1,4 @@
-//! Tests of reading streams, and the events that they expect.
+//! Tests of reading streams, and functions for the events that they expect.
 
 mod decoding;
 mod parts;
@@ -10,7 +10,7 @@ use crate::ir::{Delta, Event, PartStart};
 use crate::openai_chat::decoder;
 use crate::openai_chat::reasoning::own_signature;
 
-/// Reads the deltas of one choice, without the start of the answer.
+/// Decodes the deltas of one choice. Returns the events after the start.
 fn deltas(deltas: &[Value]) -> Vec<Event> {
     let mut decoder = decoder();
     let mut out = Vec::new();
@@ -52,7 +52,7 @@ fn call_start(id: &str, name: &str) -> Event {
     })
 }
 
-/// The events with neighbouring pieces of arguments joined.
+/// Joins neighbouring pieces of arguments.
 fn merge_arguments(events: Vec<Event>) -> Vec<Event> {
     let mut joined: Vec<Event> = Vec::new();
     for event in events {

@@ -1,4 +1,4 @@
-//! Writes events as a stream of chunks for a client.
+//! Encodes streams.
 
 use std::borrow::Cow;
 
@@ -16,8 +16,8 @@ use crate::openai_chat::usage::UsageObject;
 use crate::openai_chat::{citations, error, media, reasoning, tools};
 use crate::{ErrorBody, ProviderError, Usage};
 
-/// Writes the stream of a chat completion: a chunk with the role, chunks with pieces, one with the reason
-/// for the end, one with the usage if the client asked for it, `[DONE]`.
+/// Returns an encoder for the stream of a chat completion: a chunk with the role, chunks with content, a
+/// chunk with the finish reason, a chunk with the usage if the client asked for it, `[DONE]`.
 #[must_use]
 pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
     Box::new(StreamEncoder {
@@ -33,21 +33,24 @@ struct StreamEncoder {
     id: String,
     kinds: PartKinds,
     open: EncodingPart,
-    /// How many of each there were: lists of a stream have an index in each item.
+    /// The numbers of items so far: each item of a list in a stream has an index.
     annotations: usize,
     calls: usize,
     images: usize,
     details: usize,
-    /// How many bytes of reasoning, and characters of text, there were before the open part, and are.
-    reasoning: (usize, usize),
-    text: (u64, u64),
+    /// The length of all reasoning before the open part, and so far, in bytes.
+    reasoning_start: usize,
+    reasoning_end: usize,
+    /// The length of all text before the open part, and so far, in characters.
+    text_start: u64,
+    text_end: u64,
     usage: Option<Usage>,
     ended: bool,
 }
 
 #[derive(Debug, Default)]
 enum EncodingPart {
-    /// A custom tool's, whose input is cut out of the arguments once they are whole.
+    /// A call of a custom tool, with its arguments so far. The input is known when they are complete.
     Custom(String),
     #[default]
     Other,
@@ -77,8 +80,8 @@ impl EventEncoder for StreamEncoder {
 impl StreamEncoder {
     fn begin(&mut self, part_start: &PartStart, out: &mut Vec<Frame>) {
         self.open = EncodingPart::Other;
-        self.reasoning.0 = self.reasoning.1;
-        self.text.0 = self.text.1;
+        self.reasoning_start = self.reasoning_end;
+        self.text_start = self.text_end;
         match part_start {
             PartStart::Reasoning { redacted } => {
                 self.open = EncodingPart::Reasoning {
@@ -147,22 +150,22 @@ impl StreamEncoder {
                 _ => self.call_piece("function", "arguments", text, out),
             },
             Delta::Citation(citation) => {
-                let chars = self.text.1 - self.text.0;
-                if let Some(mut annotation) = citations::encode(citation, self.text.0, chars) {
-                    // OpenAI's Python client joins lists by it, and fails without.
+                let chars = self.text_end - self.text_start;
+                if let Some(mut annotation) = citations::encode(citation, self.text_start, chars) {
+                    // OpenAI's Python client joins lists by the index, and fails without it.
                     annotation["index"] = json!(self.annotations);
                     self.annotations += 1;
                     self.delta(json!({"annotations": [annotation]}), out);
                 }
             }
             Delta::Reasoning(text) => {
-                self.reasoning.1 += text.len();
+                self.reasoning_end += text.len();
                 self.delta(json!({"reasoning_content": text}), out);
             }
             Delta::Refusal(text) => self.delta(json!({"refusal": text}), out),
             Delta::Signature(signature) => self.sign(signature, out),
             Delta::Text(text) => {
-                self.text.1 += chars(text);
+                self.text_end += chars(text);
                 self.delta(json!({"content": text}), out);
             }
         }
@@ -170,7 +173,7 @@ impl StreamEncoder {
 
     fn sign(&mut self, signature: &Signature, out: &mut Vec<Frame>) {
         let hidden = matches!(self.open, EncodingPart::Reasoning { redacted: true });
-        let span = (!hidden).then_some(self.reasoning);
+        let span = (!hidden).then_some((self.reasoning_start, self.reasoning_end));
         let details = reasoning::details(signature, self.details, span);
         if !details.is_empty() {
             self.details += details.len();
@@ -220,7 +223,7 @@ impl StreamEncoder {
         self.chunk(&[EncodedChoice::of(delta, None)], self.no_usage(), out);
     }
 
-    /// Where the client asked for the usage, all chunks but the last say that they have none.
+    /// The usage of all chunks but the last: null if the client asked for the usage, else missing.
     fn no_usage(&self) -> Option<Option<UsageObject>> {
         self.response_context.include_usage.then_some(None)
     }
@@ -242,7 +245,7 @@ impl StreamEncoder {
     }
 }
 
-/// A provider's error as this dialect renders its own.
+/// Returns a provider's error in the form in which this dialect renders errors.
 pub(crate) fn error_body(error: &ProviderError) -> ErrorBody<'_> {
     ErrorBody {
         message: &error.message,
@@ -253,7 +256,7 @@ pub(crate) fn error_body(error: &ProviderError) -> ErrorBody<'_> {
     }
 }
 
-/// An event without a name, as all of this dialect's are.
+/// Returns an event without a name. No event of this dialect has one.
 pub(crate) const fn frame(data: Vec<u8>) -> Frame {
     Frame {
         name: Cow::Borrowed(""),
@@ -291,8 +294,8 @@ impl EncodedChoice {
     }
 }
 
-/// The most that is held back of a custom tool's arguments, in bytes: patches of whole files go through
-/// them. What is longer is handed on as it comes, as a function's arguments.
+/// The maximum length of a custom tool's arguments that are held back, in bytes. They may hold patches of
+/// whole files. Longer arguments are sent as they arrive, as those of a function.
 const INPUT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 #[cfg(test)]

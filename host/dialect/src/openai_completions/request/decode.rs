@@ -6,11 +6,11 @@ use crate::RequestHead;
 use crate::ir::{ObjectReader, Part, Request, Role, TranslationError, TranslationReport, Turn};
 use crate::openai_chat::{decode_sampling, decode_stop, include_usage, reject_multiple};
 
-/// Reads a request for a text completion (<https://platform.openai.com/docs/api-reference/completions>).
-/// Its prompt becomes what a user says.
+/// Decodes a request for a text completion (<https://platform.openai.com/docs/api-reference/completions>).
+/// The prompt becomes a user's turn.
 ///
 /// # Errors
-/// If it is not what the API documents, or asks for what no other dialect can give.
+/// If the request is not valid in the API, or needs something that no other dialect has.
 pub(crate) fn decode_request(
     body: &[u8],
     head: &RequestHead<'_>,
@@ -24,7 +24,7 @@ pub(crate) fn decode_request(
     if fields.flag("echo")? == Some(true) {
         return Err(TranslationError::new(
             "echo",
-            "this model's provider does not repeat the prompt",
+            "the model's provider does not repeat the prompt",
         ));
     }
     if fields
@@ -33,7 +33,7 @@ pub(crate) fn decode_request(
     {
         return Err(TranslationError::new(
             "suffix",
-            "this model's provider only continues a text",
+            "the model's provider can only continue a text",
         ));
     }
     let prompt = decode_prompt(&mut fields)?;
@@ -54,7 +54,7 @@ pub(crate) fn decode_request(
     Ok(request)
 }
 
-/// One text, or a list of one.
+/// Takes the member `prompt`: one text, or a list of one text.
 fn decode_prompt(fields: &mut ObjectReader) -> Result<String, TranslationError> {
     let prompt = match fields.take("prompt") {
         Some(Value::Array(mut prompts)) => match prompts.pop() {
@@ -62,7 +62,7 @@ fn decode_prompt(fields: &mut ObjectReader) -> Result<String, TranslationError> 
             _ => {
                 return Err(TranslationError::new(
                     "prompt",
-                    "must be one text: send each in its own request",
+                    "must be one text; send one request for each text",
                 ));
             }
         },
@@ -70,13 +70,13 @@ fn decode_prompt(fields: &mut ObjectReader) -> Result<String, TranslationError> 
     };
     match prompt {
         Some(Value::String(prompt)) if prompt.is_empty() => {
-            Err(TranslationError::new("prompt", "empty"))
+            Err(TranslationError::new("prompt", "must not be empty"))
         }
         Some(Value::String(prompt)) => Ok(prompt),
         None => Err(TranslationError::new("prompt", "missing")),
         Some(_) => Err(TranslationError::new(
             "prompt",
-            "must be text: tokens mean something to one provider only",
+            "must be text: tokens are not portable between providers",
         )),
     }
 }

@@ -6,10 +6,10 @@ use crate::ir::{Format, Part, Request, Role, Sampling, TranslationError, Transla
 use crate::json::to_vec;
 use crate::openai_chat::{encode_sampling, encode_stop};
 
-/// Writes a request for a text completion. All that this dialect can be asked is to continue one text.
+/// Encodes a request for a text completion. The API can only continue one text.
 ///
 /// # Errors
-/// If it says something that has no place in this dialect, and whose loss would make the answer wrong.
+/// If the dialect cannot express something whose loss would make the response wrong.
 pub(crate) fn encode_request(
     request: &Request,
     report: &mut TranslationReport,
@@ -17,13 +17,13 @@ pub(crate) fn encode_request(
     if !request.tools.is_empty() {
         return Err(TranslationError::new(
             "tools",
-            "the provider only completes a text, and calls nothing",
+            "the provider's dialect has no tools",
         ));
     }
     if request.format != Format::Text {
         return Err(TranslationError::new(
             "response_format",
-            "the provider only completes a text, in no format",
+            "the provider's dialect has no response formats",
         ));
     }
     let mut body = Map::new();
@@ -54,7 +54,7 @@ pub(crate) fn encode_request(
     Ok(to_vec(&body))
 }
 
-/// The prompt that a conversation amounts to.
+/// Returns the prompt for a conversation of one user's turn.
 fn encode_prompt(
     request: &Request,
     report: &mut TranslationReport,
@@ -68,17 +68,17 @@ fn encode_prompt(
     else {
         return Err(TranslationError::new(
             "messages",
-            "the provider only completes a text: send one message of the user",
+            "the provider's dialect has no conversations; send one message of the user",
         ));
     };
     if !request.system.is_empty() {
-        report.warn("system", "changed: it stands at the prompt's beginning");
+        report.warn("system", "changed: moved to the beginning of the prompt");
     }
     let texts = request.system.iter().chain(parts).map(|part| match part {
         Part::Text { text, .. } => Ok(text.as_str()),
         _ => Err(TranslationError::new(
             "messages",
-            "the provider only completes a text: send text alone",
+            "the provider's dialect has only text; send no other parts",
         )),
     });
     let texts: Vec<&str> = texts.collect::<Result<_, _>>()?;
@@ -89,12 +89,12 @@ fn tokens_max(sampling: &Sampling, report: &mut TranslationReport) -> u64 {
     sampling.tokens_max.unwrap_or_else(|| {
         report.warn(
             "max_tokens",
-            "changed: 1024, for the provider takes none for 16",
+            "changed: 1024, because the provider's default is 16",
         );
         TOKENS_MAX_DEFAULT
     })
 }
 
-/// The most tokens of an answer where the client sets no limit. The API's own default of 16 cuts every
-/// answer off; this is a quarter of what the last models for this API hold, their prompt included.
+/// The maximum length of a response in tokens, if the client sets no limit. The API's own default of 16
+/// would truncate almost every response. This is a quarter of the context of the last models of this API.
 const TOKENS_MAX_DEFAULT: u64 = 1024;

@@ -1,4 +1,4 @@
-//! Reads the content of a message.
+//! Decodes the content of messages.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::required_object;
 use crate::ir::{Media, MediaSource, ObjectReader, Part, TranslationError, TranslationReport};
 use crate::openai_chat::media;
 
-/// Who speaks, which decides what their content may hold.
+/// The role of a message, which decides what its content may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MessageRole {
     Assistant,
@@ -15,8 +15,8 @@ pub(crate) enum MessageRole {
     User,
 }
 
-/// The parts of a message's `content`: a text, or a list of parts. Empty texts are left out: they say
-/// nothing, and other APIs refuse them.
+/// Takes the member `content`: a text, or a list of parts. Empty texts are left out, because other APIs
+/// reject them.
 pub(crate) fn decode_content(
     message: &mut ObjectReader,
     role: MessageRole,
@@ -57,13 +57,13 @@ fn decode_part(
             let text = item.required_string("refusal")?;
             Ok((!text.is_empty()).then_some(Part::Refusal(text)))
         }
-        // OpenAI's tools answer in text alone; other providers' answer with pictures as well.
+        // OpenAI's tool results hold text only; those of other providers may hold media too.
         "image_url" if accepts_media => image(item, report).map(Some),
         "file" if accepts_media => file(item, report).map(Some),
         "input_audio" if accepts_media => audio(item, report).map(Some),
         _ => Err(item.error(
             "type",
-            format!("there can't be a part of type `{kind}` here"),
+            format!("a message of this role cannot hold a part of the type `{kind}`"),
         )),
     }
 }
@@ -72,7 +72,7 @@ fn image(
     item: &mut ObjectReader,
     report: &mut TranslationReport,
 ) -> Result<Part, TranslationError> {
-    // Some clients, and some providers' examples, leave out the object.
+    // Some clients, and the examples of some providers, have the URL in place of the object.
     if let Some(Value::String(_)) = item.peek("image_url") {
         let url = item.required_string("image_url")?;
         return Ok(Part::Image(media_from_url(item, "image_url", url)?));
@@ -92,7 +92,7 @@ fn file(item: &mut ObjectReader, report: &mut TranslationReport) -> Result<Part,
     if file.take("file_id").is_some() {
         return Err(file.error(
             "file_id",
-            "a file that lies with one provider is unknown to another: send `file_data`",
+            "files uploaded to one provider are not available to others; send `file_data`",
         ));
     }
     let data = file.required_string("file_data")?;

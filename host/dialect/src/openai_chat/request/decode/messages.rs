@@ -1,4 +1,4 @@
-//! Reads the messages of a request into turns.
+//! Decodes messages into turns.
 
 use std::collections::HashMap;
 
@@ -10,20 +10,20 @@ use crate::ir::{
 };
 use crate::openai_chat::{citations, reasoning, tools};
 
-/// A conversation, being read.
+/// The conversation so far.
 #[derive(Debug, Default)]
 pub(crate) struct ConversationReader {
-    /// What the instructions before the first turn say.
+    /// The instructions before the first turn.
     pub(crate) system: Vec<Part>,
     pub(crate) turns: Vec<Turn>,
-    /// The names of the tools called so far, by the calls' ids.
+    /// The names of the called tools, by the ids of the calls.
     tool_names: HashMap<String, String>,
-    /// The last call of the deprecated kind: its id and its function.
+    /// The id and the function of the last `function_call`, which is deprecated.
     deprecated: Option<(String, String)>,
 }
 
 impl ConversationReader {
-    /// Reads the next message, which is the one at `index`.
+    /// Decodes the next message, the one at `index`.
     pub(crate) fn message(
         &mut self,
         index: usize,
@@ -50,7 +50,7 @@ impl ConversationReader {
             }
             "tool" => {
                 let call_id = message.required_string("tool_call_id")?;
-                // Of no use here, and Gemini's endpoint wants it: the call tells the name.
+                // The call has the name too. Clients of Gemini's endpoint send it, because it is required there.
                 message.skip("name");
                 self.result(call_id, &mut message, report)?;
             }
@@ -94,7 +94,7 @@ impl ConversationReader {
         });
         match self.turns.last_mut() {
             Some(turn) if turn.role == Role::User => {
-                // Results come first in a turn, wherever the client put them.
+                // Results come first in a turn of the common form.
                 let other = |part: &Part| !matches!(part, Part::ToolResult(_));
                 let at = turn.parts.iter().position(other);
                 turn.parts.insert(at.unwrap_or(turn.parts.len()), result);
@@ -113,7 +113,7 @@ impl ConversationReader {
         if message.take("audio").is_some() {
             return Err(message.error(
                 "audio",
-                "a sound that lies with one provider is unknown to another: send its text",
+                "audio stored by one provider is not available to others; send the transcript",
             ));
         }
         let text = message.string("reasoning_content")?;
@@ -136,7 +136,7 @@ impl ConversationReader {
         }
         if let Some(mut function) = message.object("function_call")? {
             let call = ToolCall {
-                // Calls of this kind have none: there is one a message at most.
+                // These calls have no id. A message has at most one of them.
                 id: format!("call_{index}"),
                 name: function.required_string("name")?,
                 arguments: function.string("arguments")?.unwrap_or_default(),
@@ -154,7 +154,7 @@ impl ConversationReader {
         let name = message.required_string("name")?;
         match &self.deprecated {
             Some((id, called)) if *called == name => Ok(id.clone()),
-            _ => Err(message.error("name", "no `function_call` before it called this function")),
+            _ => Err(message.error("name", "no earlier `function_call` called this function")),
         }
     }
 }
@@ -165,7 +165,7 @@ fn call(
 ) -> Result<ToolCall, TranslationError> {
     let id = item.required_string("id")?;
     if id.is_empty() {
-        return Err(item.error("id", "empty"));
+        return Err(item.error("id", "must not be empty"));
     }
     let extra = item.take("extra_content");
     let signature = extra.as_ref().and_then(tools::signature);
@@ -186,7 +186,7 @@ fn call(
     };
     let name = inner.required_string("name")?;
     inner.warn_unread(report);
-    // Clients that put a stream together send it back so.
+    // Some clients join the pieces of a stream, and keep the index.
     item.skip("index");
     Ok(ToolCall {
         id,

@@ -1,4 +1,4 @@
-//! What a request is read as, warned of and refused for.
+//! Tests of decoding requests, of warnings and of errors.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn read(body: &Value) -> (Result<Request, TranslationError>, Vec<String>) {
     (read, warned.collect())
 }
 
-/// Reads a request that has these members beside one message.
+/// Decodes a request with these members and one message.
 fn with(members: &Value) -> (Result<Request, TranslationError>, Vec<String>) {
     let mut body = json!({"messages": [{"role": "user", "content": "Hi"}]});
     for (name, value) in members.as_object().into_iter().flatten() {

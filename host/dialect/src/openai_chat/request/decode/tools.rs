@@ -1,4 +1,4 @@
-//! Reads which tools a request offers, and which of them may or must be called.
+//! Decodes tools and the tool choice.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::required_object;
 use crate::ir::{ObjectReader, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport};
 use crate::openai_chat::tools::CHOICES;
 
-/// The tools on offer, the deprecated `functions` among them.
+/// Takes the members `tools` and `functions`; the latter is deprecated.
 pub(crate) fn decode_tools(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,
@@ -16,7 +16,7 @@ pub(crate) fn decode_tools(
         match item.required_string("type")?.as_str() {
             "function" => tools.push(function(required_object(&mut item, "function")?, report)?),
             "custom" => tools.push(custom(required_object(&mut item, "custom")?, report)?),
-            // A tool that OpenAI, or another provider, runs itself.
+            // The provider runs tools of other types itself.
             _ => {
                 report.warn_dropped(item.path());
                 continue;
@@ -30,7 +30,7 @@ pub(crate) fn decode_tools(
     Ok(tools)
 }
 
-/// `decode_tool_choice`.
+/// Takes the member `tool_choice`.
 pub(crate) fn decode_choice(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,
@@ -62,7 +62,7 @@ pub(crate) fn decode_choice(
     decode_name(choice, report).map(|name| Some(ToolChoice::Named(name)))
 }
 
-/// The deprecated `function_call`.
+/// Takes the member `function_call`, which is deprecated.
 pub(crate) fn decode_function_choice(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,
@@ -114,7 +114,7 @@ fn custom(
     Ok(tool)
 }
 
-/// The name in `{"type": "function", "function": {"name": ..}}`, or of a custom tool.
+/// Takes the name in `{"type": "function", "function": {"name": ..}}`, or in the same form with `custom`.
 fn decode_name(
     mut tool: ObjectReader,
     report: &mut TranslationReport,

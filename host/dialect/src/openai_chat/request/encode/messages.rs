@@ -1,4 +1,4 @@
-//! Writes turns as messages.
+//! Encodes turns as messages.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ use crate::json::object;
 use crate::openai_chat::DIALECT;
 use crate::openai_chat::{media, reasoning, tools};
 
-/// All messages of a request, the instructions first.
+/// Encodes all messages of a request, the instructions first.
 pub(crate) fn encode_messages(
     request: &Request,
     report: &mut TranslationReport,
@@ -37,7 +37,7 @@ fn system(parts: &[Part], report: &mut TranslationReport, messages: &mut Vec<Val
                 drop_citations(citations.len(), report);
                 texts.push(media::text_part(text));
             }
-            _ => report.warn("system", "dropped: instructions hold text only"),
+            _ => report.warn("system", "dropped: instructions can hold text only"),
         }
     }
     if !texts.is_empty() {
@@ -45,7 +45,7 @@ fn system(parts: &[Part], report: &mut TranslationReport, messages: &mut Vec<Val
     }
 }
 
-/// A user's turn: each result of a tool is a message of its own, and they come first.
+/// Encodes a user's turn. Each tool result becomes a message of its own, before the user's message.
 fn user(
     turn: &Turn,
     report: &mut TranslationReport,
@@ -73,7 +73,7 @@ fn user(
     Ok(())
 }
 
-/// A tool's message holds text only: its pictures go into the user's message after it, in `said`.
+/// Encodes a tool result. It holds text only: its media are added to `parts`, the user's message after it.
 fn tool(
     result: &ToolResult,
     parts: &mut Vec<Value>,
@@ -88,7 +88,7 @@ fn tool(
         match part {
             Part::Text { text, citations } => {
                 drop_citations(citations.len(), report);
-                // A tool's message has no flag for a failure.
+                // The message has no member for a failure.
                 let failed = result.is_error && texts.is_empty();
                 let lead = if failed { TOOL_ERROR_PREFIX } else { "" };
                 texts.push(media::text_part(&format!("{lead}{text}")));
@@ -99,7 +99,7 @@ fn tool(
     if !moved.is_empty() {
         report.warn(
             loss::TOOL_RESULT,
-            "changed: what is no text stands in the user's message after it",
+            "changed: media are moved to the user's message after it",
         );
         let id = &result.call_id;
         parts.push(media::text_part(&format!(
@@ -139,9 +139,10 @@ fn assistant(
             Part::Audio(_) | Part::Document(_) | Part::Image(_) => {
                 report.warn(loss::CONTENT, loss::ASSISTANT_CONTENT_DROPPED);
             }
-            Part::ToolResult(_) => {
-                report.warn(loss::TOOL_RESULT, "dropped: it stands in the model's turn")
-            }
+            Part::ToolResult(_) => report.warn(
+                loss::TOOL_RESULT,
+                "dropped: the model's turn cannot hold it",
+            ),
         }
     }
     let text = reasoning.text.clone();
@@ -181,7 +182,7 @@ fn tool_call(call: &ToolCall, tools: &[Tool], report: &mut TranslationReport) ->
     tools::encode(call, is_custom(&call.name, tools), extra)
 }
 
-/// One text stands alone: every server takes that, and not all take a list of one.
+/// Encodes the content of a message. A single text becomes a string, because not all servers accept a list.
 fn content(mut parts: Vec<Value>) -> Value {
     if let [only] = parts.as_mut_slice()
         && only["type"] == "text"

@@ -1,4 +1,4 @@
-//! What a request is written as, and that it is read back as it was.
+//! Tests of encoding requests, and of decoding them again.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

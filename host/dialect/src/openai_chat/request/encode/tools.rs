@@ -1,16 +1,16 @@
-//! Writes which tools a request offers, and which of them may or must be called.
+//! Encodes tools and the tool choice.
 
 use serde_json::{Map, Value, json};
 
 use crate::ir::{Tool, ToolChoice, ToolKind};
 use crate::openai_chat::tools::CHOICES;
 
-/// The tools on offer.
+/// Encodes the member `tools`.
 pub(crate) fn encode_tools(tools: &[Tool]) -> Value {
     tools.iter().map(tool).collect()
 }
 
-/// `decode_tool_choice`.
+/// Encodes the member `tool_choice`.
 pub(crate) fn choice(choice: &ToolChoice, tools: &[Tool]) -> Value {
     match choice {
         ToolChoice::Allowed { names, required } => {
@@ -27,7 +27,7 @@ pub(crate) fn choice(choice: &ToolChoice, tools: &[Tool]) -> Value {
     }
 }
 
-/// Whether the tool of that name takes bare text.
+/// Whether the tool of that name is a custom tool, whose input is plain text.
 pub(crate) fn is_custom(name: &str, tools: &[Tool]) -> bool {
     let custom = |tool: &Tool| tool.name == name && matches!(tool.kind, ToolKind::Custom(_));
     tools.iter().any(custom)

@@ -1,4 +1,4 @@
-//! Which part of a streamed answer is open, and what closes it.
+//! The parts of a streamed response: which one is open, and what closes it.
 
 use serde_json::{Map, Value};
 
@@ -9,27 +9,28 @@ use crate::openai_chat::response::finish_reason::PartKinds;
 use crate::openai_chat::response::message::{self, Piece};
 use crate::openai_chat::{citations, reasoning, tools};
 
-/// The parts of a streamed answer. The wire has no events that open or close them: what comes tells.
+/// The parts of a streamed response. Chunks do not mark where a part begins or ends: it follows from the
+/// kinds of the pieces.
 #[derive(Debug, Default)]
 pub(crate) struct PartTracker {
-    /// What there was so far.
+    /// The kinds of parts so far.
     pub(crate) kinds: PartKinds,
     open: DecodingPart,
-    /// How many calls there were.
+    /// The number of calls so far.
     calls: usize,
-    /// The record of thoughts that is not handed on yet.
+    /// The record of the reasoning, which is emitted when it is whole.
     record: reasoning::DetailRecord,
-    /// Text that came in the midst of a call, such as a line end that some models write there.
+    /// Text inside of a call, such as the line break that some models write there. It follows the call.
     held_text: String,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
 enum DecodingPart {
     Call {
-        /// What its pieces call it.
+        /// The index in the pieces of the call.
         index: u64,
         id: String,
-        /// Whether it is a custom tool's: its input is written as a string inside of an object.
+        /// Whether it calls a custom tool, whose input becomes a string inside of an object.
         custom: bool,
     },
     #[default]
@@ -41,6 +42,9 @@ enum DecodingPart {
 
 impl PartTracker {
     /// Reads a delta.
+    ///
+    /// # Errors
+    /// If it has a piece of a call that is not open.
     pub(crate) fn delta(
         &mut self,
         delta: &Map<String, Value>,
@@ -92,7 +96,7 @@ impl PartTracker {
         }
     }
 
-    /// Closes what is open, and hands on what was held back.
+    /// Closes the open part, and emits what was held back.
     pub(crate) fn close_all(&mut self, out: &mut Vec<Event>) {
         self.close(out);
         if let Some(record) = self.record.take() {
@@ -116,7 +120,7 @@ impl PartTracker {
         }
     }
 
-    /// A detail of the thoughts: a record on its own closes its thought, pieces of one are put together.
+    /// Reads a detail of the reasoning. An encrypted detail closes its reasoning; other details are joined.
     fn detail(&mut self, detail: &Value, out: &mut Vec<Event>) {
         let Some(encrypted) = reasoning::EncryptedDetail::decode(detail) else {
             self.record.add(detail);
@@ -143,7 +147,7 @@ impl PartTracker {
         let name = inner.map_or("", |inner| message::text(inner, "name"));
         let id = message::text(members, "id");
         let index = members.get("index").and_then(Value::as_u64).unwrap_or(0);
-        // Google's endpoint gives all calls the same index, and each its id.
+        // In streams of Google's endpoint all calls have the same index, but different ids.
         let continues = match &self.open {
             DecodingPart::Call {
                 index: at,
@@ -163,9 +167,7 @@ impl PartTracker {
             .and_then(Value::as_str)
             .is_some_and(|it| !it.is_empty())
         {
-            return Err(Malformed(
-                "a piece of a tool call belongs to none that is open",
-            ));
+            return Err(Malformed("a piece belongs to a tool call that is not open"));
         }
         Ok(())
     }
@@ -226,7 +228,7 @@ impl PartTracker {
         match std::mem::take(&mut self.open) {
             DecodingPart::Nothing => return,
             DecodingPart::Call { custom: true, .. } => out.push(arguments(INPUT_SUFFIX)),
-            // See `thought::decode` for the empty one.
+            // `reasoning::decode` explains the empty signature.
             DecodingPart::Reasoning => {
                 let record = self
                     .record
@@ -246,7 +248,7 @@ impl PartTracker {
     }
 }
 
-/// A thought of which nothing is shown.
+/// Emits a reasoning part without text.
 fn emit_signature_part(signature: Signature, redacted: bool, out: &mut Vec<Event>) {
     out.push(Event::PartStart(PartStart::Reasoning { redacted }));
     out.push(Event::Delta(Delta::Signature(signature)));
@@ -257,6 +259,6 @@ fn arguments(text: &str) -> Event {
     Event::Delta(Delta::Arguments(text.to_owned()))
 }
 
-/// The most that is held back of a text while a call is open, in bytes. Where there is more of it, it is
-/// text, and the call is over.
+/// The maximum length of the text that is held back while a call is open, in bytes. A longer text ends the
+/// call.
 const HELD_TEXT_BYTES_MAX: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! Whole streams: their beginning, errors, and end.
+//! Tests of whole streams: their beginning, errors, and end.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ const STREAMS: [&str; 5] = [
     include_str!("../../../../../../tests/cases/dialects/usage/openai-chat.stream.sse"),
 ];
 
-/// Reads a whole stream, in chunks of a size.
+/// Decodes a whole stream that arrives in chunks of `size` bytes.
 fn read(stream: &str, size: usize) -> Vec<Event> {
     let mut reader = SseReader::default();
     let mut decoder = decoder();
@@ -163,7 +163,7 @@ fn completes_streams_without_terminator() {
         decoder.finish(&mut out);
         out.split_off(3)
     };
-    // It told why it ends, and just closed.
+    // A stream with a finish reason and without `[DONE]`.
     let ended = of(&chunk(json!("length")));
     assert_eq!(
         ended,
@@ -173,9 +173,9 @@ fn completes_streams_without_terminator() {
             Event::Done
         ]
     );
-    // It was cut off.
+    // A stream that was cut off.
     assert_eq!(of(&chunk(json!(null))), []);
-    // What it says after that is no part of the answer.
+    // Content after the finish reason is ignored.
     let mut out = Vec::new();
     let mut more = decoder();
     for reason in ["length", "stop"] {
@@ -186,7 +186,7 @@ fn completes_streams_without_terminator() {
         out[3..],
         [Event::PartEnd, Event::Finish(FinishReason::Length)]
     );
-    // It said that it is done, and not why.
+    // A stream with `[DONE]` and without a finish reason.
     let done = deltas(&[json!({"content": "x"})]);
     assert_eq!(
         done[2..],
@@ -223,7 +223,7 @@ fn rejects_malformed_chunks() {
     }
 }
 
-/// Whether events come in the order that [`SseEvent`] promises.
+/// Whether events come in the order that [`Event`] documents.
 fn in_order(events: &[Event]) -> bool {
     let (mut started, mut open, mut finished, mut ended) = (false, false, false, false);
     events.iter().all(|event| {

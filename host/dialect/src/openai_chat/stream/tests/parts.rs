@@ -1,4 +1,4 @@
-//! The parts of a stream, and what ends them.
+//! Tests of the parts of streams.
 
 use serde_json::json;
 
@@ -51,7 +51,7 @@ fn rejects_delta_of_closed_call() {
     assert_eq!(piece(0, "f", "{"), Ok(EventClass::Content));
     assert_eq!(piece(1, "g", "{"), Ok(EventClass::Content));
     assert_eq!(piece(0, "", ""), Ok(EventClass::Preamble));
-    let error = Malformed("a piece of a tool call belongs to none that is open");
+    let error = Malformed("a piece belongs to a tool call that is not open");
     assert_eq!(piece(0, "", "}"), Err(error));
 }
 
@@ -132,7 +132,7 @@ fn decodes_reasoning_details_in_any_order() {
         Event::PartEnd,
     ];
     assert_eq!(events[..5], expected);
-    // Without a text, and after another part.
+    // Hidden reasoning after another part.
     let hidden = json!({"type": "reasoning.encrypted", "data": "d", "id": "r"});
     let events = deltas(&[
         json!({"content": "x"}),
@@ -148,7 +148,7 @@ fn decodes_reasoning_details_in_any_order() {
             Event::PartEnd
         ]
     );
-    // One of Jackfield's own, wrapped.
+    // A signature of another dialect, wrapped by Jackfield.
     let foreign = Signature {
         origin: Dialect::Gemini,
         data: "g".to_owned(),

@@ -1,4 +1,4 @@
-//! The classes of single events of relayed streams. Whole streams are goldens.
+//! Tests of the classes of single events. The goldens test whole streams.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What events are written as, and that they are read back as they were.
+//! Tests of encoding streams, and of decoding them again.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ fn frames(response_context: ResponseContext, events: &[Event]) -> Vec<Frame> {
     out
 }
 
-/// The chunks that events are written as; the last frame may be none, and is then its text.
+/// Encodes events as chunks. A frame that is not JSON, such as `[DONE]`, becomes a string.
 fn chunks(events: &[Event]) -> Vec<Value> {
     let frames = frames(response_context(), events).into_iter();
     let read = |frame: Frame| {
@@ -82,7 +82,7 @@ fn golden_streams_round_trip() {
             .filter_map(|line| line.strip_prefix("data: "));
         let mut events = decode(data.map(str::as_bytes));
         let written = frames(response_context(), &events);
-        // The client sees its own call's id and its own name of the model.
+        // The client gets Jackfield's id and the client's own name of the model.
         let (id, model) = ("chatcmpl-x".to_owned(), "m".to_owned());
         events[0] = Event::Start { id, model };
         assert_eq!(decode(written.iter().map(|frame| &frame.data[..])), events);

@@ -1,4 +1,4 @@
-//! Makes requests that this dialect can express without any loss.
+//! A strategy for requests that this dialect can express without a loss.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::{
     Sampling, Signature, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Turn, Value,
 };
 
-/// A request of the subset that survives.
+/// Returns the strategy.
 pub(crate) fn request() -> impl Strategy<Value = Request> {
     let first = (
         word(),
@@ -64,7 +64,7 @@ fn text() -> impl Strategy<Value = Part> {
     "[ -~é\n]{1,12}".prop_map(Part::text)
 }
 
-/// Turns of the user and the assistant by turns; each call has its result in the next.
+/// Turns of the user and the assistant in alternation. Each call has its result in the next turn.
 fn exchanges() -> impl Strategy<Value = Vec<Turn>> {
     let exchange = (
         vec(user_part(), 1..4),
@@ -164,7 +164,7 @@ fn user_part() -> impl Strategy<Value = Part> {
     ]
 }
 
-/// Thoughts with a record: those without one are joined.
+/// Reasoning with a signature. Without signatures, decoding would join neighbours.
 fn reasoning_part() -> impl Strategy<Value = Part> {
     ("[ -~é]{1,9}", "[A-Za-z0-9]{1,9}", any::<bool>()).prop_map(|(text, data, redacted)| {
         let origin = Dialect::OpenaiChat;
@@ -196,7 +196,7 @@ fn result() -> impl Strategy<Value = Vec<Part>> {
 type Tools = (Vec<Tool>, Option<ToolChoice>, Option<bool>);
 
 fn tools() -> impl Strategy<Value = Tools> {
-    // In capitals, lest a call of the conversation be one of a custom tool.
+    // The names are in capitals, so that no call of the conversation is one of a custom tool.
     let names = btree_set("[A-Z]{1,6}", 0..4);
     let details = (
         option::of("[ -~]{1,9}"),
