@@ -34,8 +34,11 @@ pub(crate) fn body(dialect: Dialect, length: usize) -> Result<Vec<u8>> {
     };
     request.sampling.tokens_max = Some(4_096);
     request.sampling.temperature = Some(0.5);
-    let encode =
-        |request: &Request| dialect.encode_request(request, &mut TranslationReport::default());
+    let encode = |request: &Request| {
+        dialect
+            .codec()
+            .encode_request(request, &mut TranslationReport::default())
+    };
     push_exchange(&mut request, 0, 1);
     let short = encode(&request)?.len();
     push_exchange(&mut request, 1, REPEATED);
@@ -116,7 +119,7 @@ fn tool(number: usize) -> Tool {
 
 /// Returns a provider's stream: the names and the data of its events.
 pub(crate) fn stream(dialect: Dialect) -> Vec<(String, Vec<u8>)> {
-    let mut encoder = dialect.encoder(ResponseContext {
+    let mut encoder = dialect.codec().encoder(ResponseContext {
         id: "call-1".to_owned(),
         model: "m".to_owned(),
         include_usage: true,

@@ -1,23 +1,13 @@
-//! The dialect `anthropic-messages`: Anthropic's messages as its API reference and its SDKs define them,
-//! with what is watched of a relayed answer, and the translation into the common form and out of it.
+//! The dialect `anthropic-messages`: Anthropic's Messages API, as its reference and its SDKs define it.
 
-mod block;
-mod body_check;
-mod citation;
-mod decode_messages;
-mod decode_request;
-mod decoder;
-mod encode_messages;
-mod encode_request;
-mod encoder;
-mod finish_reason;
+mod citations;
+mod error;
 mod media;
-mod model_rules;
-mod observer;
+mod models;
 mod reasoning;
-mod render;
+mod request;
 mod response;
-mod thinking_suffix;
+mod stream;
 mod token_count;
 mod tools;
 mod usage;
@@ -25,19 +15,106 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
-pub use body_check::check_body;
-pub use decode_request::decode_request;
-pub use decoder::decoder;
-pub use encode_request::encode_request;
-pub use encoder::encoder;
-pub use observer::StreamObserver;
-pub use render::{error_kind, model, model_list, render_error, render_stream_error};
-pub use response::{decode_response, encode_response};
-pub use token_count::{decode_count, encode_count, encode_count_request};
+use error::{error_kind, render_error, render_stream_error};
+use models::{render_model, render_model_list};
+use request::{decode_request, encode_request};
+use response::{check_body, decode_response, encode_response};
+use stream::{decoder, encoder, observer};
 
-pub(crate) use thinking_suffix::apply_thinking;
+use bytes::Bytes;
 
-use crate::Dialect;
+use crate::codec::{Codec, ModelEntry, TokenCount};
+use crate::ir::{
+    EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
+    TranslationReport,
+};
+use crate::stream::Observer;
+use crate::thinking::{BodyEdit, Thinking};
+use crate::{BodyCheck, Dialect, ErrorBody, RequestHead};
 
-/// Whose signatures are at home here.
+/// The dialect of this module.
 const DIALECT: Dialect = Dialect::AnthropicMessages;
+
+/// The codec of the Messages API.
+pub(crate) struct Anthropic;
+
+impl Codec for Anthropic {
+    fn decode_request(
+        &self,
+        body: &[u8],
+        head: &RequestHead<'_>,
+        report: &mut TranslationReport,
+    ) -> Result<Request, TranslationError> {
+        decode_request(body, head, report)
+    }
+
+    fn encode_request(
+        &self,
+        request: &Request,
+        report: &mut TranslationReport,
+    ) -> Result<Vec<u8>, TranslationError> {
+        encode_request(request, report)
+    }
+
+    fn edit_thinking(
+        &self,
+        thinking: Thinking,
+        model: &str,
+        edit: &mut BodyEdit,
+        report: &mut TranslationReport,
+    ) -> Result<(), TranslationError> {
+        reasoning::suffix::edit_thinking(thinking, model, edit, report)
+    }
+
+    fn check_body(&self, body: &[u8]) -> BodyCheck {
+        check_body(body)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<Response, Malformed> {
+        decode_response(body)
+    }
+
+    fn encode_response(&self, response: &Response, context: &ResponseContext) -> Vec<u8> {
+        encode_response(response, context)
+    }
+
+    fn observer(&self) -> Box<dyn Observer> {
+        observer()
+    }
+
+    fn decoder(&self) -> Box<dyn EventDecoder> {
+        decoder()
+    }
+
+    fn encoder(&self, context: ResponseContext) -> Box<dyn EventEncoder> {
+        encoder(context)
+    }
+
+    fn missing_terminator(&self) -> Option<&'static [u8]> {
+        Some(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
+    }
+
+    fn error_kind(&self, status: u16) -> (&'static str, Option<&'static str>) {
+        error_kind(status)
+    }
+
+    fn render_error(&self, error: &ErrorBody<'_>) -> Bytes {
+        render_error(error)
+    }
+
+    fn render_stream_error(&self, error: &ErrorBody<'_>) -> Bytes {
+        render_stream_error(error)
+    }
+
+    fn render_model(&self, model: &ModelEntry<'_>) -> Bytes {
+        render_model(model)
+    }
+
+    fn render_model_list(&self, models: &[ModelEntry<'_>]) -> Bytes {
+        render_model_list(models)
+    }
+
+    fn token_count(&self) -> Option<&'static dyn TokenCount> {
+        Some(&token_count::Format)
+    }
+}

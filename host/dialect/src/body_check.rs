@@ -1,21 +1,19 @@
-//! What a whole answer, with a status that promises success, really says.
+//! The check of a whole response whose status promises success.
 
 use crate::{ProviderError, Usage};
 
-/// What the body of a 2xx answer, not streamed, says.
+/// What the body of a 2xx response that is not streamed holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyCheck {
-    /// An answer with something in it.
+    /// A response with content.
     Complete {
-        /// What it cost, if it says so.
+        /// The usage, if the provider sent it.
         usage: Option<Usage>,
-        /// Why it ended, in the provider's word; at most [`ProviderError::CODE_BYTES_MAX`].
-        finish_reason: Option<String>,
     },
-    /// Nothing: no body, or an answer without content or a reason for having none.
+    /// No body, or a response with neither content nor a finish reason.
     Empty,
-    /// An error inside a success.
+    /// An error, in spite of the status.
     Error(ProviderError),
-    /// No answer at all: HTML, a broken-off body.
+    /// Not a response: HTML, or a truncated body.
     Malformed,
 }

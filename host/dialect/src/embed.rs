@@ -1,8 +1,5 @@
-//! Embeddings: texts become vectors. A small common form, and OpenAI's and Google's APIs read into it and
-//! written from it. Like the rest of the crate it drops nothing without a warning.
-
-pub mod gemini;
-pub mod openai;
+//! Embeddings: the common form of requests and responses. The formats of OpenAI's and Google's APIs are
+//! in their dialects' modules.
 
 #[cfg(test)]
 mod tests;
@@ -10,39 +7,39 @@ mod tests;
 /// A request for embeddings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EmbedRequest {
-    /// The model, as the client calls it.
+    /// The model, by the client's name.
     pub model: String,
-    /// The texts, each to become a vector.
+    /// The texts. Each gets a vector.
     pub texts: Vec<String>,
-    /// How many numbers each vector is to have.
+    /// The number of dimensions of the vectors.
     pub dimensions: Option<u64>,
-    /// How the answer is to spell them. Only OpenAI's clients choose.
+    /// How the response encodes the vectors. Only OpenAI's clients can choose.
     pub encoding: Encoding,
-    /// What the vectors are for, in Google's words, such as `RETRIEVAL_QUERY`.
+    /// The purpose of the vectors, by Google's names, such as `RETRIEVAL_QUERY`.
     pub task_type: Option<String>,
-    /// The title of the document that the texts are of.
+    /// The title of the document that the texts belong to.
     pub title: Option<String>,
-    /// The end user, as the client calls them.
+    /// The client's id of the end user.
     pub user: Option<String>,
-    /// Whether the answer is a list: Google's `embedContent` has one vector alone.
+    /// Whether the response is a list: Google's `embedContent` returns a single vector.
     pub list: bool,
 }
 
-/// How an answer spells vectors.
+/// How a response encodes vectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
-    /// Base64 of 32-bit floats, the least significant byte first.
+    /// Base64 of little-endian 32-bit floats.
     Base64,
     /// Numbers.
     #[default]
     Float,
 }
 
-/// An answer with embeddings.
+/// A response with embeddings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EmbedResponse {
-    /// A vector for each text, in order.
+    /// One vector for each text, in the same order.
     pub vectors: Vec<Vec<f32>>,
-    /// Tokens read, if the provider says so.
+    /// The number of input tokens, if the provider sent it.
     pub input_tokens: Option<u64>,
 }

@@ -1,29 +1,32 @@
-//! An error that Jackfield itself makes, before a dialect has given it a shape.
+//! Errors that Jackfield itself makes, before a dialect renders them.
 
-/// What a client is told. Each dialect's module renders it in its own shape.
+use serde::Serialize;
+
+/// An error for a client. Each dialect renders it in its own format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorBody<'a> {
     /// One sentence for people. Nothing secret.
     pub message: &'a str,
-    /// What kind of error: the dialect's own word, such as OpenAI's `type`.
+    /// The kind of the error, by the dialect's own name, such as OpenAI's `type`.
     pub kind: &'a str,
-    /// A finer word for programs.
+    /// A more specific code for programs.
     pub code: Option<&'a str>,
-    /// The member of the request that is at fault.
+    /// The invalid member of the request.
     pub param: Option<&'a str>,
-    /// How long to wait, where every credential cools.
+    /// The cooldown, if all credentials are cooling down.
     pub cooldown: Option<CooldownBody<'a>>,
 }
 
-/// How long a model cools: members beside the dialect's own, for programs that know of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A cooldown of a model. All dialects render it as members beside their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CooldownBody<'a> {
-    /// The model, as the client called it.
+    /// The model, by the client's name.
     pub model: &'a str,
-    /// The provider, if there is only one that serves it.
+    /// The provider, if only one serves the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<&'a str>,
-    /// How long, for people: `1m 10s`.
+    /// The remaining time for people: `1m 10s`.
     pub reset_time: &'a str,
-    /// How long, in seconds, as in the header `retry-after`.
+    /// The remaining time in seconds, as in the header `retry-after`.
     pub reset_seconds: u64,
 }

@@ -1,5 +1,5 @@
-//! Counts the tokens of a request without asking anybody. Each provider has a tokenizer of its own, most
-//! of them secret; this one is OpenAI's `o200k_base`, so that for others the count is an estimate.
+//! Estimates the tokens of a request locally. Each provider has a tokenizer of its own, most of them
+//! unpublished. This one is OpenAI's `o200k_base`; for other providers the count is an estimate.
 
 use crate::ir::{Media, MediaSource, Part, Request, Tool, ToolKind};
 

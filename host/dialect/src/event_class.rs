@@ -1,19 +1,19 @@
-//! What one event of a provider's stream means for the host.
+//! The class of an event of a provider's stream.
 
 use crate::ProviderError;
 
-/// What one event of a provider's stream means. The host commits to a stream at the first
-/// [`EventClass::ContentScan`]; everything before it can still fail over.
+/// What one event of a provider's stream means for the host. The host commits to a stream at the first
+/// [`EventClass::Content`]; before it, the call can still fail over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventClass {
-    /// Part of the answer itself: text, reasoning, a tool call, a refusal, an image, a finish reason.
+    /// A part of the response: text, reasoning, a tool call, a refusal, an image, a finish reason.
     Content,
-    /// The end that the dialect demands.
+    /// The end of the stream.
     Done,
     /// The provider reports a failure.
     Error(ProviderError),
-    /// Not what the dialect says an event is; a client would stumble over it.
+    /// Not a valid event of the dialect: a client would fail on it.
     Malformed,
-    /// Well-formed, and no part of the answer: a role, filter results, usage, a ping.
+    /// Valid, but no part of the response: a role, filter results, usage, a ping.
     Preamble,
 }

@@ -1,49 +1,130 @@
-//! The dialect `gemini_signature`: Google's Gemini API, version `v1beta`, as `models/{model}:generateContent` and
-//! its kin take and answer it. The model, and whether the answer is streamed, stand in the URL alone.
+//! The dialect `gemini`: Google's Gemini API, version `v1beta`: `models/{model}:generateContent` and its
+//! sibling methods. Only the URL has the model, and whether the response is streamed.
 //!
-//! It is JSON of protocol buffers: members are read in camel case and in snake case, and written in
-//! camel case (<https://ai.google.dev/api/generate-content>).
+//! The format is protobuf JSON. Members are read in camel case and in snake case, and written in camel case
+//! (<https://ai.google.dev/api/generate-content>).
 
-mod array_writer;
-mod body_check;
-mod chunk;
 mod citations;
-mod decode_request;
-mod decode_response;
-mod decoder;
-mod encode_request;
-mod encode_response;
-mod encoder;
-mod finish_reason;
+pub(crate) mod embeddings;
+mod error;
 mod media;
-mod members;
-mod observer;
-mod render;
-mod schema;
-mod signatures;
-#[cfg(test)]
-mod tests;
-mod thinking_suffix;
+mod models;
+mod reasoning;
+mod request;
+mod response;
+mod stream;
 mod token_count;
+mod tools;
 mod usage;
 
-pub use array_writer::ArrayWriter;
-pub use body_check::check_body;
-pub use decode_request::decode_request;
-pub use decode_response::decode_response;
-pub use decoder::decoder;
-pub use encode_request::encode_request;
-pub use encode_response::encode_response;
-pub use encoder::encoder;
-pub use observer::StreamObserver;
-pub use render::{error_kind, model, model_list, render_error, render_stream_error};
-pub use token_count::{decode_count, encode_count, encode_count_request};
+#[cfg(test)]
+mod tests;
 
-pub(crate) use members::{body, nested, object};
-pub(crate) use thinking_suffix::apply_thinking;
+use error::{error_kind, render_error, render_stream_error};
+use models::{render_model, render_model_list};
+use request::{decode_request, encode_request};
+use response::{check_body, decode_response, encode_response};
+pub use stream::ArrayWriter;
+use stream::{decoder, encoder, observer};
 
-/// Printing can fail only for maps with odd keys, or where a type refuses; what is printed here does
-/// neither.
-fn print(value: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
+use bytes::Bytes;
+
+use crate::codec::{Codec, Embeddings, ModelEntry, TokenCount};
+use crate::ir::{
+    EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
+    TranslationReport,
+};
+use crate::stream::Observer;
+use crate::thinking::{BodyEdit, Thinking};
+use crate::{BodyCheck, Dialect, ErrorBody, RequestHead};
+
+/// The dialect of this module.
+const DIALECT: Dialect = Dialect::Gemini;
+
+/// The codec of the Gemini API.
+pub(crate) struct Gemini;
+
+impl Codec for Gemini {
+    fn decode_request(
+        &self,
+        body: &[u8],
+        head: &RequestHead<'_>,
+        report: &mut TranslationReport,
+    ) -> Result<Request, TranslationError> {
+        decode_request(body, head, report)
+    }
+
+    fn encode_request(
+        &self,
+        request: &Request,
+        report: &mut TranslationReport,
+    ) -> Result<Vec<u8>, TranslationError> {
+        encode_request(request, report)
+    }
+
+    fn edit_thinking(
+        &self,
+        thinking: Thinking,
+        model: &str,
+        edit: &mut BodyEdit,
+        report: &mut TranslationReport,
+    ) -> Result<(), TranslationError> {
+        reasoning::suffix::edit_thinking(thinking, model, edit, report)
+    }
+
+    fn check_body(&self, body: &[u8]) -> BodyCheck {
+        check_body(body)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<Response, Malformed> {
+        decode_response(body)
+    }
+
+    fn encode_response(&self, response: &Response, context: &ResponseContext) -> Vec<u8> {
+        encode_response(response, context)
+    }
+
+    fn observer(&self) -> Box<dyn Observer> {
+        observer()
+    }
+
+    fn decoder(&self) -> Box<dyn EventDecoder> {
+        decoder()
+    }
+
+    fn encoder(&self, context: ResponseContext) -> Box<dyn EventEncoder> {
+        encoder(context)
+    }
+
+    fn error_kind(&self, status: u16) -> (&'static str, Option<&'static str>) {
+        error_kind(status)
+    }
+
+    fn render_error(&self, error: &ErrorBody<'_>) -> Bytes {
+        render_error(error)
+    }
+
+    fn render_stream_error(&self, error: &ErrorBody<'_>) -> Bytes {
+        render_stream_error(error)
+    }
+
+    fn render_model(&self, model: &ModelEntry<'_>) -> Bytes {
+        render_model(model)
+    }
+
+    fn render_model_list(&self, models: &[ModelEntry<'_>]) -> Bytes {
+        render_model_list(models)
+    }
+
+    fn token_count(&self) -> Option<&'static dyn TokenCount> {
+        Some(&token_count::Format)
+    }
+
+    fn encode_token_count(&self, tokens: u64) -> Vec<u8> {
+        token_count::encode(tokens)
+    }
+
+    fn embeddings(&self) -> Option<&'static dyn Embeddings> {
+        Some(&embeddings::Format)
+    }
 }

@@ -1,11 +1,13 @@
-//! The interlingua: the common form that any two dialects are translated through. It holds what at least two of them
-//! can say; what only one can say is refused or dropped by name, never silently.
+//! The common form (IR) that all dialects are translated through. It holds what at least two of them
+//! support. What only one supports is rejected, or dropped with a warning; never silently.
 //!
-//! A request becomes a [`Request`], an answer an [`Response`], a stream a sequence of [`SseEvent`]s. Each
-//! dialect's module reads its own wire format into these and writes them out again; no module knows
+//! A request becomes a [`Request`], a response a [`Response`], a stream a sequence of [`Event`]s. Each
+//! dialect's module decodes its own wire format into these and encodes them again; no module knows
 //! another dialect.
 
+pub(crate) mod data_url;
 mod event;
+mod finish_reason;
 pub(crate) mod loss;
 mod object_reader;
 mod part;
@@ -14,14 +16,16 @@ mod request;
 mod response;
 mod response_context;
 mod signature;
+pub(crate) mod tool_text;
 
 pub use event::{Delta, Event, EventDecoder, EventEncoder, Frame, Malformed, PartStart};
+pub use finish_reason::FinishReason;
 pub use part::{Citation, Media, MediaSource, Part, ReasoningPart, ToolCall, ToolResult};
 pub use report::{TranslationError, TranslationReport, WARNINGS_MAX, Warning};
 pub use request::{
     Effort, Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice, ToolKind, Turn,
 };
-pub use response::{FinishReason, Response};
+pub use response::Response;
 pub use response_context::ResponseContext;
 pub use signature::Signature;
 

@@ -1,4 +1,5 @@
-//! JSON texts, read and changed in place: no tree is built, and what is not touched keeps its bytes.
+//! Finds and changes values inside JSON texts without building a tree. All other bytes stay as they
+//! are.
 
 mod locate;
 mod members;
@@ -14,8 +15,8 @@ pub(crate) use members::{is_void, items, members, string};
 
 use locate::locate;
 
-/// An object whose members are moved into it: `json!` copies every value that it is given, so that a
-/// text would be copied once for each level that it is nested.
+/// Builds an object and moves the values into it. `json!` copies every value, so a text would be copied
+/// once for each level of nesting.
 macro_rules! object {
     ($($name:literal: $value:expr),+ $(,)?) => {
         serde_json::Value::Object(serde_json::Map::from_iter([
@@ -26,14 +27,14 @@ macro_rules! object {
 
 pub(crate) use object;
 
-/// The byte range of the value at `pointer` (RFC 6901), without white space around it; none where
-/// there is no such value. The whole text is checked to be JSON.
+/// Returns the byte range of the value at `pointer` (RFC 6901), without white space around it; `None`
+/// if there is no such value. Checks that the whole text is JSON.
 ///
 /// # Errors
 ///
 /// If the text is not JSON in UTF-8, or nested deeper along the pointer than serde_json allows (128);
-/// if the pointer is malformed; and if an object on the way has the member twice, since nobody can
-/// say which of the two a provider would take.
+/// if the pointer is malformed; and if an object on its way has the member twice, since providers
+/// differ in which of the two they use.
 pub fn find(text: &[u8], pointer: &str) -> Result<Option<Range<usize>>, JsonError> {
     let text = utf8(text)?;
     if pointer.is_empty() {
@@ -42,7 +43,7 @@ pub fn find(text: &[u8], pointer: &str) -> Result<Option<Range<usize>>, JsonErro
     Ok(locate(text, pointer)?.target.map(|element| element.value))
 }
 
-/// Why a text or a pointer into it cannot be worked with.
+/// Why a text or a pointer is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
     /// An object on the pointer's way has a member twice.
@@ -51,22 +52,28 @@ pub enum JsonError {
         /// The member's name.
         name: String,
     },
-    /// The text is not UTF-8, as RFC 8259 demands.
+    /// The text is not UTF-8, which RFC 8259 requires.
     #[error("reading the text: it is not UTF-8")]
     NotUtf8,
-    /// Not a pointer by RFC 6901.
+    /// The pointer does not follow RFC 6901.
     #[error("reading the pointer {pointer:?}: it must begin with / and write ~ as ~0")]
     Pointer {
-        /// What was given.
+        /// The invalid pointer.
         pointer: String,
     },
     /// The text is not JSON.
     #[error("reading the text: it is not JSON")]
     Syntax {
-        /// Where, and why.
+        /// The position and the reason.
         #[source]
         source: serde_json::Error,
     },
+}
+
+/// Writes a value as JSON. Serialization fails only for maps whose keys are not strings and for types
+/// that refuse to be serialized; no value written here has either, so the fallback is never used.
+pub(crate) fn to_vec(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
 }
 
 fn utf8(text: &[u8]) -> Result<&str, JsonError> {

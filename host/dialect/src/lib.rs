@@ -1,61 +1,64 @@
-//! Wire dialects of LLM APIs: what the host acts on is read, all other bytes are left alone. Nothing
-//! here waits, reads a clock or does I/O, and no input, however hostile, makes it panic.
+//! Wire dialects of LLM APIs. Nothing here waits, reads a clock or does I/O, and no input makes it panic.
 //!
-//! [`json`] finds and patches values inside a text without building a tree, [`sse`] cuts a stream
-//! into events, and each dialect is a module of its own. What the host acts on without translating
-//! stands at the root: [`RequestHead`], [`BodyCheck`], [`EventClass`], [`Usage`], [`ProviderError`],
-//! [`ErrorBody`]. What any two dialects are translated through is in [`ir`].
+//! [`json`] finds and patches values inside a text without building a tree; [`sse`] splits a stream
+//! into events. Each dialect has a module of its own, with the same files in each, and implements
+//! [`Codec`]; [`Dialect::codec`] returns it. Dialects are translated through the common form in [`ir`].
 
-pub mod anthropic;
 pub mod embed;
-pub mod gemini;
 pub mod ir;
 pub mod json;
-pub mod openai_chat;
-pub mod openai_completions;
-pub mod openai_responses;
 pub mod sse;
 
+mod anthropic;
 mod body_check;
+mod codec;
 mod error_body;
 mod estimate;
 mod event_class;
+mod gemini;
+mod openai_chat;
+mod openai_completions;
+mod openai_responses;
 mod provider_error;
 mod request_head;
+mod stream;
 mod thinking;
 mod translate;
 mod translated_request;
 mod usage;
 
 pub use body_check::BodyCheck;
+pub use codec::{Codec, Embeddings, ModelEntry, TokenCount};
 pub use error_body::{CooldownBody, ErrorBody};
 pub use estimate::estimate_tokens;
 pub use event_class::EventClass;
+pub use gemini::ArrayWriter;
 pub use provider_error::ProviderError;
 pub use request_head::{MODEL_BYTES_MAX, RequestError, RequestHead};
-pub use thinking::Thinking;
-pub use translate::{Observer, Translator, translate_error};
+pub use stream::Observer;
+pub use thinking::{BodyEdit, Thinking};
+pub use translate::{Translator, translate_error};
 pub use translated_request::{TranslatedRequest, TranslationInput};
 pub use usage::Usage;
 
-/// The wire format that a client or a provider speaks. Closed on purpose: adding one shows every
-/// place that has to decide about it.
+/// The wire format of a client or a provider. Not `non_exhaustive`, so that the compiler shows every
+/// place that a new dialect concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dialect {
-    /// Anthropic's messages, as `POST /v1/messages` takes and answers them.
+    /// Anthropic's Messages API: `POST /v1/messages`.
     AnthropicMessages,
-    /// Google's Gemini API, as `POST /v1beta/models/{model}:generateContent` takes and answers it.
+    /// Google's Gemini API: `POST /v1beta/models/{model}:generateContent`.
     Gemini,
-    /// OpenAI's chat completions, as `POST /v1/chat/completions` takes and answers them.
+    /// OpenAI's chat completions: `POST /v1/chat/completions`.
     OpenaiChat,
-    /// OpenAI's text completions, the forerunner of the chat: `POST /v1/completions`.
+    /// OpenAI's text completions, the predecessor of the chat: `POST /v1/completions`.
     OpenaiCompletions,
-    /// OpenAI's responses, as `POST /v1/responses` takes and answers them.
+    /// OpenAI's responses: `POST /v1/responses`.
     OpenaiResponses,
 }
 
 impl Dialect {
-    /// Every dialect there is.
+    /// All dialects.
     pub const ALL: [Self; 5] = [
         Self::AnthropicMessages,
         Self::Gemini,
@@ -64,7 +67,7 @@ impl Dialect {
         Self::OpenaiResponses,
     ];
 
-    /// Its name, as the plugin contract and the configuration spell it.
+    /// The name, as in the plugin contract and the configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,7 +79,19 @@ impl Dialect {
         }
     }
 
-    /// The dialect of that name; none if there is no such dialect.
+    /// The codec of this dialect.
+    #[must_use]
+    pub fn codec(self) -> &'static dyn Codec {
+        match self {
+            Self::AnthropicMessages => &anthropic::Anthropic,
+            Self::Gemini => &gemini::Gemini,
+            Self::OpenaiChat => &openai_chat::OpenaiChat,
+            Self::OpenaiCompletions => &openai_completions::OpenaiCompletions,
+            Self::OpenaiResponses => &openai_responses::OpenaiResponses,
+        }
+    }
+
+    /// The dialect of that name; `None` if there is no such dialect.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|dialect| dialect.name() == name)
@@ -89,7 +104,7 @@ impl std::fmt::Display for Dialect {
     }
 }
 
-/// The longest prefix of `text` with at most `bytes_max` bytes that ends between two characters.
+/// Truncates a text to at most `bytes_max` bytes, never inside a character.
 #[must_use]
 pub fn truncate(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]

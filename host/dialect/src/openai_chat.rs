@@ -1,39 +1,134 @@
-//! The dialect `openai-chat`: chat completions as OpenAI documents them, and as the many providers that
-//! speak them really send them.
+//! The dialect `openai-chat`: OpenAI's chat completions, and the variants of them that other providers
+//! send.
 
-mod body_check;
-mod chunk;
 mod citations;
-mod decode_request;
-mod decoder;
-mod encode_request;
-mod encoder;
-mod finish_reason;
+pub(crate) mod embeddings;
+mod error;
 #[cfg(test)]
 pub(crate) mod json_strategy;
 mod media;
-mod message;
-mod observer;
+mod models;
 mod reasoning;
-mod render;
+mod request;
 mod response;
-mod tool_calls;
+mod stream;
+mod tools;
 mod usage;
 
-pub use body_check::check_body;
-pub use decode_request::decode_request;
-pub use decoder::decoder;
-pub use encode_request::encode_request;
-pub use encoder::encoder;
-pub use observer::StreamObserver;
-pub use render::{error_kind, model, model_list, render_error, render_stream_error};
-pub use response::{decode_response, encode_response};
+pub(crate) use error::{error_kind, render_error, render_stream_error};
+pub(crate) use models::{render_model, render_model_list};
+use request::{decode_request, encode_request};
+use response::encode_response;
+pub(crate) use response::{check_body, decode_response};
+use stream::encoder;
+pub(crate) use stream::{decoder, observer};
 
-// OpenAI's older API, the text completions, has these alike.
-pub(crate) use decode_request::{
-    decode_sampling as read_sampling, decode_stop as read_stop, include_usage, reject_multiple,
+// The text completions, OpenAI's older API, use these too.
+pub(crate) use request::decode::{decode_sampling, decode_stop, include_usage, reject_multiple};
+pub(crate) use request::encode::{encode_sampling, encode_stop};
+pub(crate) use stream::writer::{error_body, frame};
+pub(crate) use usage::UsageObject;
+
+use bytes::Bytes;
+
+use crate::codec::{Codec, Embeddings, ModelEntry};
+use crate::ir::{
+    EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
+    TranslationReport,
 };
-pub(crate) use encode_request::{encode_sampling as write_sampling, encode_stop as write_stop};
-pub(crate) use encoder::{error_body, frame};
-pub(crate) use render::to_json;
-pub(crate) use usage::encode as write_usage;
+use crate::stream::Observer;
+use crate::thinking::{BodyEdit, Thinking};
+use crate::{BodyCheck, Dialect, ErrorBody, RequestHead};
+
+/// The dialect of this module.
+const DIALECT: Dialect = Dialect::OpenaiChat;
+
+/// The codec of chat completions.
+pub(crate) struct OpenaiChat;
+
+impl Codec for OpenaiChat {
+    fn decode_request(
+        &self,
+        body: &[u8],
+        head: &RequestHead<'_>,
+        report: &mut TranslationReport,
+    ) -> Result<Request, TranslationError> {
+        decode_request(body, head, report)
+    }
+
+    fn encode_request(
+        &self,
+        request: &Request,
+        report: &mut TranslationReport,
+    ) -> Result<Vec<u8>, TranslationError> {
+        encode_request(request, report)
+    }
+
+    fn edit_thinking(
+        &self,
+        thinking: Thinking,
+        _model: &str,
+        edit: &mut BodyEdit,
+        report: &mut TranslationReport,
+    ) -> Result<(), TranslationError> {
+        reasoning::edit_thinking(thinking, edit, report)
+    }
+
+    fn shows_reasoning(&self) -> bool {
+        // Requests have no member for it. Providers with reasoning in their chats always send it (DeepSeek,
+        // vLLM, OpenRouter).
+        true
+    }
+
+    fn check_body(&self, body: &[u8]) -> BodyCheck {
+        check_body(body)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<Response, Malformed> {
+        decode_response(body)
+    }
+
+    fn encode_response(&self, response: &Response, context: &ResponseContext) -> Vec<u8> {
+        encode_response(response, context)
+    }
+
+    fn observer(&self) -> Box<dyn Observer> {
+        observer()
+    }
+
+    fn decoder(&self) -> Box<dyn EventDecoder> {
+        decoder()
+    }
+
+    fn encoder(&self, context: ResponseContext) -> Box<dyn EventEncoder> {
+        encoder(context)
+    }
+
+    fn missing_terminator(&self) -> Option<&'static [u8]> {
+        Some(b"data: [DONE]\n\n")
+    }
+
+    fn error_kind(&self, status: u16) -> (&'static str, Option<&'static str>) {
+        error_kind(status)
+    }
+
+    fn render_error(&self, error: &ErrorBody<'_>) -> Bytes {
+        render_error(error)
+    }
+
+    fn render_stream_error(&self, error: &ErrorBody<'_>) -> Bytes {
+        render_stream_error(error)
+    }
+
+    fn render_model(&self, model: &ModelEntry<'_>) -> Bytes {
+        render_model(model)
+    }
+
+    fn render_model_list(&self, models: &[ModelEntry<'_>]) -> Bytes {
+        render_model_list(models)
+    }
+
+    fn embeddings(&self) -> Option<&'static dyn Embeddings> {
+        Some(&embeddings::Format)
+    }
+}

@@ -1,35 +1,111 @@
-//! The dialect `openai-responses`: responses as OpenAI documents them in its API reference
+//! The dialect `openai-responses`: responses, as OpenAI documents them in its API reference
 //! (<https://platform.openai.com/docs/api-reference/responses>) and in the types of its own clients.
 
 mod citations;
-mod content;
-mod conversation;
-mod decode_input;
-mod decode_request;
-mod decode_response;
-mod decoder;
-mod encode_input;
-mod encode_request;
-mod encode_response;
-mod encoder;
-mod item;
-mod observer;
-mod render;
-mod signatures;
+mod error;
+mod media;
+mod reasoning;
+mod request;
+mod response;
+mod stream;
 mod tools;
 mod usage;
 
-pub use decode_request::decode_request;
-pub use decode_response::{check_body, decode_response};
-pub use decoder::decoder;
-pub use encode_request::encode_request;
-pub use encode_response::encode_response;
-pub use encoder::encoder;
-pub use observer::StreamObserver;
-pub use render::{error_kind, render_error, render_stream_error};
-
-/// The dialect that this module is of.
-const DIALECT: crate::Dialect = crate::Dialect::OpenaiResponses;
-
 #[cfg(test)]
 mod tests;
+
+use error::{error_kind, render_error, render_stream_error};
+use request::{decode_request, encode_request};
+use response::{check_body, decode_response, encode_response};
+use stream::{decoder, encoder, observer};
+
+use bytes::Bytes;
+
+use crate::codec::{Codec, ModelEntry};
+use crate::ir::{
+    EventDecoder, EventEncoder, Malformed, Request, Response, ResponseContext, TranslationError,
+    TranslationReport,
+};
+use crate::openai_chat::{render_model, render_model_list};
+use crate::stream::Observer;
+use crate::thinking::{BodyEdit, Thinking};
+use crate::{BodyCheck, Dialect, ErrorBody, RequestHead};
+
+/// The dialect of this module.
+const DIALECT: Dialect = Dialect::OpenaiResponses;
+
+/// The codec of responses.
+pub(crate) struct OpenaiResponses;
+
+impl Codec for OpenaiResponses {
+    fn decode_request(
+        &self,
+        body: &[u8],
+        head: &RequestHead<'_>,
+        report: &mut TranslationReport,
+    ) -> Result<Request, TranslationError> {
+        decode_request(body, head, report)
+    }
+
+    fn encode_request(
+        &self,
+        request: &Request,
+        report: &mut TranslationReport,
+    ) -> Result<Vec<u8>, TranslationError> {
+        encode_request(request, report)
+    }
+
+    fn edit_thinking(
+        &self,
+        thinking: Thinking,
+        _model: &str,
+        edit: &mut BodyEdit,
+        report: &mut TranslationReport,
+    ) -> Result<(), TranslationError> {
+        thinking.write_effort("/reasoning/effort", edit, report)
+    }
+
+    fn check_body(&self, body: &[u8]) -> BodyCheck {
+        check_body(body)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<Response, Malformed> {
+        decode_response(body)
+    }
+
+    fn encode_response(&self, response: &Response, context: &ResponseContext) -> Vec<u8> {
+        encode_response(response, context)
+    }
+
+    fn observer(&self) -> Box<dyn Observer> {
+        observer()
+    }
+
+    fn decoder(&self) -> Box<dyn EventDecoder> {
+        decoder()
+    }
+
+    fn encoder(&self, context: ResponseContext) -> Box<dyn EventEncoder> {
+        encoder(context)
+    }
+
+    fn error_kind(&self, status: u16) -> (&'static str, Option<&'static str>) {
+        error_kind(status)
+    }
+
+    fn render_error(&self, error: &ErrorBody<'_>) -> Bytes {
+        render_error(error)
+    }
+
+    fn render_stream_error(&self, error: &ErrorBody<'_>) -> Bytes {
+        render_stream_error(error)
+    }
+
+    fn render_model(&self, model: &ModelEntry<'_>) -> Bytes {
+        render_model(model)
+    }
+
+    fn render_model_list(&self, models: &[ModelEntry<'_>]) -> Bytes {
+        render_model_list(models)
+    }
+}

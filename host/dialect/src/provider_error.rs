@@ -1,4 +1,4 @@
-//! An error as a provider words it, whatever shape it has: providers agree on few things less.
+//! Reads errors of providers, in all formats in use.
 
 use std::borrow::Cow;
 
@@ -7,31 +7,31 @@ use serde_json::value::RawValue;
 use crate::json::{is_void, items, members, string};
 use crate::truncate;
 
-/// What a provider says went wrong.
+/// An error that a provider reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProviderError {
-    /// For people. At most [`Self::MESSAGE_BYTES_MAX`]; empty if there was none.
+    /// The message for people. At most [`Self::MESSAGE_BYTES_MAX`] bytes; empty if there was none.
     pub message: String,
-    /// What kind: the member `type`, or Google's `status`.
+    /// The kind: the member `type`, or Google's `status`.
     pub kind: Option<String>,
-    /// A finer word: the member `code`; a number is given in digits.
+    /// A more specific code: the member `code`, which may be a number.
     pub code: Option<String>,
-    /// What is at fault: the member `param`.
+    /// The invalid parameter: the member `param`.
     pub param: Option<String>,
 }
 
 impl ProviderError {
-    /// The most that is kept of a message, in bytes. It is a sentence for people and goes into logs;
-    /// some providers put the whole request, or a page of HTML, into it.
+    /// The maximum length of a message, in bytes. It goes into logs, and some providers put the whole
+    /// request, or a page of HTML, into it.
     pub const MESSAGE_BYTES_MAX: usize = 1024;
 
-    /// The most that is kept of each other part, in bytes. They are words for programs.
+    /// The maximum length of each other field, in bytes.
     pub const CODE_BYTES_MAX: usize = 128;
 
-    /// Reads an error answer: `{"error": {..}}` as OpenAI, Anthropic, Google and most others have it;
-    /// `{"error": ".."}`; `{"message": ..}` as Mistral, Cohere and Azure's gateway; `{"detail": ".."}` and
-    /// `{"detail": [{"msg": .., "loc": [..]}]}` as FastAPI; and any of these as the only item of an
-    /// array. None if it is no such thing.
+    /// Reads the body of an error response: `{"error": {..}}` as OpenAI, Anthropic, Google and most
+    /// others have it; `{"error": ".."}`; `{"message": ..}` as Mistral, Cohere and Azure's gateway;
+    /// `{"detail": ".."}` and `{"detail": [{"msg": .., "loc": [..]}]}` as FastAPI; and any of these as
+    /// the only item of an array. `None` for anything else.
     #[must_use]
     pub fn read(body: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?.trim_ascii();
@@ -42,7 +42,8 @@ impl ProviderError {
         Self::from_body(items(raw, 1).first()?.get())
     }
 
-    /// The status of HTTP that goes with its words, or is one of them; none if they are not known.
+    /// The HTTP status of the error: its code, if that is one, or the status that its kind or code
+    /// stands for; `None` if neither is known.
     pub(crate) fn status(&self) -> Option<u16> {
         let code = self.code.as_deref().and_then(|code| code.parse().ok());
         let http_status = code.filter(|code| (400..600).contains(code));
@@ -52,7 +53,7 @@ impl ProviderError {
         })
     }
 
-    /// What an `error` member says; none if it says nothing.
+    /// Reads an `error` member; `None` if it is empty.
     pub(crate) fn from_member(error: &RawValue) -> Option<Self> {
         if is_void(error) {
             return None;
@@ -65,7 +66,7 @@ impl ProviderError {
         })
     }
 
-    /// An error of which nothing but a text is known.
+    /// An error with nothing but a message.
     pub(crate) fn from_message(message: &str) -> Self {
         Self {
             message: truncate(message, ProviderError::MESSAGE_BYTES_MAX).to_owned(),
@@ -77,7 +78,7 @@ impl ProviderError {
         let [error, detail, message] = members(text, ["error", "detail", "message"]).ok()?.values;
         if let Some(found) = error.and_then(Self::from_member) {
             return Some(match (error.and_then(string), message.and_then(string)) {
-                // The word stands in `error`, and the sentence beside it.
+                // `error` holds the code, and `message` beside it the message.
                 (Some(word), Some(message)) => Self {
                     code: Some(truncate_code(&word)),
                     ..Self::from_message(&message)
@@ -91,7 +92,7 @@ impl ProviderError {
         Self::from_detail(detail.filter(|detail| !is_void(detail))?)
     }
 
-    /// An object with the members `encode_message`, `type`, `code`, `param`.
+    /// Reads an object with the members `message`, `type`, `code`, `param`.
     fn from_object(text: &str) -> Option<Self> {
         let names = ["message", "type", "code", "param", "status", "detail"];
         let [message, kind, code, param, status, detail] = members(text, names).ok()?.values;
@@ -122,13 +123,13 @@ impl ProviderError {
     }
 }
 
-/// A text as it is; what is no text, as JSON. Cut.
+/// Returns a string as it is, and any other value as JSON; truncated.
 fn message_text(raw: &RawValue) -> String {
     let text = string(raw).unwrap_or(Cow::Borrowed(raw.get()));
     truncate(&text, ProviderError::MESSAGE_BYTES_MAX).to_owned()
 }
 
-/// A text or a number; none for everything else.
+/// Returns a string or a number as text; `None` for other values.
 fn code_text(raw: &RawValue) -> Option<String> {
     let number = || {
         raw.get()
@@ -144,7 +145,7 @@ fn truncate_code(word: &str) -> String {
     truncate(word, ProviderError::CODE_BYTES_MAX).to_owned()
 }
 
-/// FastAPI's place of a fault, `["body", "model"]`, as one word, `body.model_rules`.
+/// Joins FastAPI's path of a fault, `["body", "model"]`, to `body.model`.
 fn dotted_path(raw: &RawValue) -> String {
     let steps: Vec<String> = items(raw, LOCATION_STEPS_MAX)
         .into_iter()
@@ -153,10 +154,10 @@ fn dotted_path(raw: &RawValue) -> String {
     truncate_code(&steps.join("."))
 }
 
-/// The most that is read of a fault's place, in steps: deeper than any request is nested.
+/// The maximum number of steps of a path: deeper than any request is nested.
 const LOCATION_STEPS_MAX: usize = 16;
 
-/// The status of HTTP that a word of Google's, OpenAI's or Anthropic's goes with.
+/// Returns the HTTP status that an error code of Google, OpenAI or Anthropic stands for.
 pub(crate) fn status_for_code(word: &str) -> Option<u16> {
     Some(match word {
         "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" | "invalid_request_error" => {

@@ -1,4 +1,4 @@
-//! What the host acts on in a client's request, whatever its dialect. All other members pass unread.
+//! The members of a client's request that the host acts on in every dialect.
 
 use std::borrow::Cow;
 
@@ -6,27 +6,27 @@ use serde_json::value::RawValue;
 
 use crate::json::{members, string};
 
-/// The longest name of a model, in bytes. Names go into logs, metrics and selectors; the longest in use,
-/// those of fine-tuned models, have around a hundred.
+/// The maximum length of a model's name, in bytes. Names go into logs, metrics and selectors; the
+/// longest in use, those of fine-tuned models, have around a hundred.
 pub const MODEL_BYTES_MAX: usize = 256;
 
-/// What the host acts on in a request.
+/// The members of a request that the host acts on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHead<'a> {
-    /// The model that the client asks for. Not empty, and at most [`MODEL_BYTES_MAX`].
+    /// The model that the client asks for. Not empty, at most [`MODEL_BYTES_MAX`] bytes.
     pub model: Cow<'a, str>,
-    /// Whether the answer is to be streamed.
+    /// Whether to stream the response.
     pub stream: bool,
 }
 
 impl<'a> RequestHead<'a> {
-    /// Reads a client's body, where the dialect has both in the body. One pass, and nothing is
-    /// allocated unless the model's name has escapes.
+    /// Reads a body of a dialect that has both members in the body. One pass; allocates only if the
+    /// model's name has escapes.
     ///
     /// # Errors
     ///
-    /// If the body is not a JSON object, or a member that the host acts on is missing, of the wrong
-    /// type, or there twice. The message is fit for the client.
+    /// If the body is not a JSON object, or one of the members is missing, of the wrong type, or
+    /// duplicate. The message is for the client.
     pub fn read(body: &'a [u8]) -> Result<Self, RequestError> {
         let text = std::str::from_utf8(body).map_err(|_| RequestError::NotUtf8)?;
         let found = members(text, [MODEL, STREAM]).map_err(json_error)?;
@@ -40,7 +40,7 @@ impl<'a> RequestHead<'a> {
         })
     }
 
-    /// What the path of a request says, where the dialect has both there.
+    /// Takes both from the path of a request, for dialects that have them there.
     ///
     /// # Errors
     ///
@@ -53,22 +53,22 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// Why a request cannot be taken. The text says to the client what to change.
+/// Why a request is rejected. The text tells the client what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// A member is there twice: nobody can say which of the two a provider would take.
+    /// A member is duplicate: providers differ in which of the two they use.
     #[error("{param}: given twice; send it once")]
     Duplicate {
         /// The member.
         param: &'static str,
     },
-    /// A member that must say something is empty.
+    /// A member is empty that must not be.
     #[error("{param}: empty")]
     Empty {
         /// The member.
         param: &'static str,
     },
-    /// A member that must be there is not.
+    /// A required member is missing.
     #[error("{param}: missing")]
     Missing {
         /// The member.
@@ -91,12 +91,12 @@ pub enum RequestError {
     /// The body is not UTF-8.
     #[error("the body is not UTF-8")]
     NotUtf8,
-    /// A member is longer than allowed.
+    /// A member is too long.
     #[error("{param}: longer than {bytes_max} bytes")]
     TooLong {
         /// The member.
         param: &'static str,
-        /// The most allowed, in bytes.
+        /// The limit in bytes.
         bytes_max: usize,
     },
     /// A member is of the wrong type.
@@ -110,7 +110,7 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// The member at fault; none if it is the body as a whole.
+    /// The invalid member; `None` for the whole body.
     #[must_use]
     pub const fn param(&self) -> Option<&'static str> {
         match self {
@@ -157,7 +157,7 @@ fn validate_model(model: Cow<'_, str>) -> Result<Cow<'_, str>, RequestError> {
     Ok(model)
 }
 
-/// A flag that may be null or missing, which OpenAI takes for false.
+/// Reads a boolean. Null and a missing member count as false, as in OpenAI's API.
 fn read_flag(param: &'static str, raw: Option<&RawValue>) -> Result<bool, RequestError> {
     match raw.map(RawValue::get) {
         None | Some("null" | "false") => Ok(false),

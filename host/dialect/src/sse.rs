@@ -1,4 +1,5 @@
-//! Server-sent events, by the WHATWG's rules: cut out of a stream without changing a byte, and written.
+//! Server-sent events as the WHATWG specifies them: split from a stream without changing a byte, and
+//! written.
 
 mod block;
 mod reader;

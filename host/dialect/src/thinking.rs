@@ -1,30 +1,25 @@
-//! How hard a client has a model think by a suffix of its name, as in `model(high)` or `model(8192)`; and
-//! what of the client's body says so in its dialect instead. Which suffix a name has is not decided here.
+//! Thinking suffixes: a client sets how hard a model reasons by a suffix of its name, as in
+//! `model(high)` or `model(8192)`. The routing decides which names have suffixes.
 
 mod body_edit;
 
-use bytes::Bytes;
-
 use crate::ir::{Effort, Reasoning, TranslationError, TranslationReport};
-use crate::json::{self, Patch};
-use crate::{Dialect, anthropic, gemini};
+pub use body_edit::BodyEdit;
 
-pub(crate) use body_edit::BodyEdit;
-
-/// What a suffix asks for. It wins over what the body says.
+/// The value of a suffix. It overrides what the body says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thinking {
-    /// As the provider likes.
+    /// The provider decides.
     Auto,
-    /// At most so many tokens.
+    /// A budget in tokens.
     Budget(u64),
-    /// So hard.
+    /// An effort.
     Effort(Effort),
 }
 
 impl Thinking {
-    /// What a suffix means, whatever its case: an effort, a budget in tokens (0 is no thinking, -1 is
-    /// `auto`), or `auto`. None for any other, which is part of the model's name.
+    /// Parses a suffix in any case: an effort, a budget in tokens (0 is no thinking, -1 is `auto`), or
+    /// `auto`. `None` for any other text, which is part of the model's name.
     #[must_use]
     pub fn parse(suffix: &str) -> Option<Self> {
         let word = suffix.to_ascii_lowercase();
@@ -34,7 +29,7 @@ impl Thinking {
         if let Some(effort) = Effort::parse(&word) {
             return Some(Self::Effort(effort));
         }
-        // Not what else `parse` takes for a number, such as `+1`.
+        // `parse` would accept `+1` as well.
         let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
         let budget = digits.then(|| word.parse().ok()).flatten()?;
         Some(match budget {
@@ -43,7 +38,7 @@ impl Thinking {
         })
     }
 
-    /// The same in the common form. Whether thoughts are shown is still what the body says.
+    /// Returns the suffix in the common form. Whether the reasoning is shown is still up to the body.
     #[must_use]
     pub fn override_reasoning(self, requested: Option<Reasoning>) -> Option<Reasoning> {
         let shown = requested.and_then(|reasoning| reasoning.shown);
@@ -64,65 +59,11 @@ impl Thinking {
         }
     }
 
-    /// What changes a client's request for content so that it asks for this, by the provider's name of
-    /// the model without its suffix.
+    /// Sets the member at `pointer` to the effort; removes it for [`Self::Auto`].
     ///
     /// # Errors
-    /// If the body is not what its dialect says where that has to be known.
-    pub fn patches(
-        self,
-        dialect: Dialect,
-        (model, body): (&str, &[u8]),
-        report: &mut TranslationReport,
-    ) -> Result<Vec<Patch>, TranslationError> {
-        let mut edit = BodyEdit::read(body)?;
-        match dialect {
-            Dialect::AnthropicMessages => {
-                anthropic::apply_thinking(self, model, &mut edit, report)?;
-            }
-            Dialect::Gemini => gemini::apply_thinking(self, model, &mut edit, report)?,
-            Dialect::OpenaiChat => {
-                // OpenAI's own member first, then what OpenRouter has beside it.
-                self.write_effort("/reasoning_effort", &mut edit, report)?;
-                for name in ["effort", "max_tokens", "enabled"] {
-                    edit.remove(&format!("/reasoning/{name}"));
-                }
-            }
-            Dialect::OpenaiCompletions if self == Self::Auto => {}
-            Dialect::OpenaiCompletions => {
-                report.warn(
-                    SUFFIX_FIELD,
-                    "changed: text completions cannot be told to think",
-                );
-            }
-            Dialect::OpenaiResponses => {
-                self.write_effort("/reasoning/effort", &mut edit, report)?;
-            }
-        }
-        Ok(edit.into_patches())
-    }
-
-    /// A client's request for content, changed so that it asks for this.
-    ///
-    /// # Errors
-    /// As [`Self::patches`], or if a member that has to change is there twice.
-    pub fn apply(
-        self,
-        dialect: Dialect,
-        (model, body): (&str, &Bytes),
-        report: &mut TranslationReport,
-    ) -> Result<Bytes, TranslationError> {
-        let patches = self.patches(dialect, (model, body), report)?;
-        json::apply(body, &patches).map_err(|error| {
-            let what = match std::error::Error::source(&error) {
-                Some(source) => source.to_string(),
-                None => error.to_string(),
-            };
-            TranslationError::new("", what)
-        })
-    }
-
-    fn write_effort(
+    /// As [`BodyEdit::set`].
+    pub(crate) fn write_effort(
         self,
         pointer: &str,
         edit: &mut BodyEdit,
@@ -134,7 +75,7 @@ impl Thinking {
                 return Ok(());
             }
             Self::Budget(tokens) => {
-                report.warn(SUFFIX_FIELD, "changed: its budget is said as an effort");
+                report.warn(SUFFIX_FIELD, "changed: the budget becomes an effort");
                 Effort::from_budget(tokens)
             }
             Self::Effort(effort) => effort,
@@ -143,15 +84,15 @@ impl Thinking {
     }
 }
 
-/// Notes what became of a suffix, under the member that the client wrote it in.
+/// Adds the warnings about a suffix, for the member that holds the suffix.
 pub(crate) fn warn_suffix(of_suffix: TranslationReport, report: &mut TranslationReport) {
     for warning in of_suffix.into_warnings() {
         report.warn(SUFFIX_FIELD, warning.what);
     }
 }
 
-/// Where the suffix stands.
-const SUFFIX_FIELD: &str = "model";
+/// The member that holds the suffix.
+pub(crate) const SUFFIX_FIELD: &str = "model";
 
 #[cfg(test)]
 mod tests;

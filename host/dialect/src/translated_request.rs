@@ -1,29 +1,29 @@
-//! A client's request in a provider's dialect, and the way back for its answer.
+//! Translates a client's request into a provider's dialect, and the response back.
 
 use bytes::Bytes;
 
-use crate::embed::{self, EmbedRequest};
+use crate::embed::EmbedRequest;
 use crate::ir::{
     Effort, Malformed, Request, ResponseContext, TranslationError, TranslationReport, Warning,
 };
-use crate::{Dialect, RequestHead, Thinking, Translator, anthropic, gemini};
+use crate::{Dialect, RequestHead, Thinking, Translator};
 
 /// A client's request in a provider's dialect.
 #[derive(Clone, Debug)]
 pub struct TranslatedRequest {
     /// The body for the provider.
     pub body: Bytes,
-    /// What of the request did not come through.
+    /// What the translation dropped or changed.
     pub warnings: Vec<Warning>,
-    /// How many of these are for the provider's dialect, which has no words for it. The others are for
-    /// the client's, which says what no other dialect can.
+    /// How many of the warnings are due to the provider's dialect. The others are about members that
+    /// only the client's dialect has.
     pub losses: usize,
     from: Dialect,
     to: Dialect,
     response_kind: ResponseKind,
 }
 
-/// What the answer needs to know of the request.
+/// What the translation of the response needs to know of the request.
 #[derive(Clone, Debug)]
 enum ResponseKind {
     Content(Box<ResponseContext>),
@@ -31,23 +31,23 @@ enum ResponseKind {
     Embeddings(Box<EmbedRequest>),
 }
 
-/// What is translated: a client's request, and how it came.
+/// A client's request with its context.
 #[derive(Clone, Copy, Debug)]
 pub struct TranslationInput<'a> {
     /// The client's dialect.
     pub dialect: Dialect,
-    /// Its body.
+    /// The body.
     pub body: &'a [u8],
-    /// What it asks for.
+    /// The head of the request.
     pub head: &'a RequestHead<'a>,
-    /// The provider's name of the model, without a suffix that is told by `thinking`.
+    /// The provider's name of the model, without the suffix that `thinking` was read from.
     pub model: &'a str,
-    /// How hard the model is to think, whatever the body says; none leaves it to the body. Counts and
-    /// vectors have nothing of it.
+    /// How hard the model reasons, in place of what the body says; `None` leaves it to the body.
+    /// Ignored for token counts and embeddings.
     pub thinking: Option<Thinking>,
-    /// The call's id: what made-up ids are made of.
+    /// The call's id. Synthesized ids are derived from it.
     pub id: &'a str,
-    /// When it came, in seconds since the Unix epoch.
+    /// When the call arrived, in seconds since the Unix epoch.
     pub created: u64,
 }
 
@@ -55,16 +55,18 @@ impl TranslatedRequest {
     /// Translates a request for content.
     ///
     /// # Errors
-    /// Why it cannot be said in the other dialect.
+    /// If the request is invalid, or the provider's dialect cannot express it.
     pub fn translate_content(
         source: &TranslationInput<'_>,
         to: Dialect,
     ) -> Result<Self, TranslationError> {
         let mut report = TranslationReport::default();
-        let mut decoded = source
-            .dialect
-            .decode_request(source.body, source.head, &mut report)?;
-        // Only the answer repeats it, and it may be most of a small request.
+        let mut decoded =
+            source
+                .dialect
+                .codec()
+                .decode_request(source.body, source.head, &mut report)?;
+        // Only the response needs it, and it may be most of a small request.
         let echo = std::mem::take(&mut decoded.echo);
         let response_context = ResponseContext {
             echo,
@@ -76,7 +78,7 @@ impl TranslatedRequest {
         }
         show_reasoning(source.dialect, &mut decoded);
         let client_losses = report.warnings().len();
-        let body = to.encode_request(&decoded, &mut report)?;
+        let body = to.codec().encode_request(&decoded, &mut report)?;
         Ok(Self {
             body: body.into(),
             losses: report.warnings().len() - client_losses,
@@ -87,7 +89,7 @@ impl TranslatedRequest {
         })
     }
 
-    /// Translates a request for a count of tokens.
+    /// Translates a request for a token count.
     ///
     /// # Errors
     /// Why it cannot be said in the other dialect, or that this one counts nothing.
@@ -96,20 +98,15 @@ impl TranslatedRequest {
         to: Dialect,
     ) -> Result<Self, TranslationError> {
         let mut report = TranslationReport::default();
-        let mut decoded = source
-            .dialect
-            .decode_request(source.body, source.head, &mut report)?;
+        let mut decoded =
+            source
+                .dialect
+                .codec()
+                .decode_request(source.body, source.head, &mut report)?;
         source.model.clone_into(&mut decoded.model);
-        let body = match to {
-            Dialect::AnthropicMessages => anthropic::encode_count_request(&decoded, &mut report)?,
-            Dialect::Gemini => gemini::encode_count_request(&decoded, &mut report)?,
-            Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiResponses => {
-                return Err(TranslationError::new(
-                    "",
-                    "the provider's dialect counts no tokens",
-                ));
-            }
-        };
+        let format = to.codec().token_count();
+        let format = format.ok_or_else(|| TranslationError::new("", NO_TOKEN_COUNT))?;
+        let body = format.encode_request(&decoded, &mut report)?;
         Ok(Self {
             body: body.into(),
             losses: report.warnings().len(),
@@ -120,27 +117,22 @@ impl TranslatedRequest {
         })
     }
 
-    /// Translates a request for vectors.
+    /// Translates a request for embeddings.
     ///
     /// # Errors
-    /// Why it cannot be said in the other dialect, or that one of the two has no vectors.
+    /// Why it cannot be said in the other dialect, or that one of the two dialects has no embeddings.
     pub fn translate_embeddings(
         source: &TranslationInput<'_>,
         to: Dialect,
     ) -> Result<Self, TranslationError> {
         let mut report = TranslationReport::default();
-        let (body, head) = (source.body, source.head);
-        let mut decoded = match source.dialect {
-            Dialect::Gemini => embed::gemini::decode_request(body, head, &mut report)?,
-            Dialect::OpenaiChat => embed::openai::decode_request(body, head, &mut report)?,
-            _ => return Err(TranslationError::new("", NO_EMBEDDINGS)),
-        };
+        let formats = source.dialect.codec().embeddings();
+        let (from, into) = formats
+            .zip(to.codec().embeddings())
+            .ok_or_else(|| TranslationError::new("", NO_EMBEDDINGS))?;
+        let mut decoded = from.decode_request(source.body, source.head, &mut report)?;
         source.model.clone_into(&mut decoded.model);
-        let body = match to {
-            Dialect::Gemini => embed::gemini::encode_request(&decoded, &mut report)?,
-            Dialect::OpenaiChat => embed::openai::encode_request(&decoded, &mut report),
-            _ => return Err(TranslationError::new("", NO_EMBEDDINGS)),
-        };
+        let body = into.encode_request(&decoded, &mut report)?;
         Ok(Self {
             body: body.into(),
             losses: report.warnings().len(),
@@ -151,35 +143,33 @@ impl TranslatedRequest {
         })
     }
 
-    /// A provider's whole answer, as the client is owed it.
+    /// Translates a provider's whole response into the client's dialect.
     ///
     /// # Errors
-    /// If it is no such answer.
+    /// If it is not a response of the provider's dialect.
     pub fn translate_response(&self, body: &[u8]) -> Result<Vec<u8>, Malformed> {
+        let (client, provider) = (self.from.codec(), self.to.codec());
         match &self.response_kind {
-            ResponseKind::Content(response_context) => {
-                let response = self.to.decode_response(body)?;
-                Ok(self.from.encode_response(&response, response_context))
+            ResponseKind::Content(context) => {
+                let response = provider.decode_response(body)?;
+                Ok(client.encode_response(&response, context))
             }
             ResponseKind::TokenCount => {
-                let count = self.to.decode_count(body);
-                let count = count.ok_or(Malformed("it is no count of tokens"))?;
-                Ok(self.from.encode_count(count))
+                let format = provider.token_count();
+                let count = format.and_then(|format| format.decode_response(body));
+                let count = count.ok_or(Malformed("the response is not a token count"))?;
+                Ok(client.encode_token_count(count))
             }
             ResponseKind::Embeddings(request) => {
-                let response = match self.to {
-                    Dialect::Gemini => embed::gemini::decode_response(body)?,
-                    _ => embed::openai::decode_response(body)?,
-                };
-                Ok(match self.from {
-                    Dialect::Gemini => embed::gemini::encode_response(&response, request),
-                    _ => embed::openai::encode_response(&response, request),
-                })
+                let formats = client.embeddings().zip(provider.embeddings());
+                let (from, into) = formats.ok_or(Malformed(NO_EMBEDDINGS))?;
+                let response = into.decode_response(body)?;
+                Ok(from.encode_response(&response, request))
             }
         }
     }
 
-    /// Turns a stream of the provider's into the client's; none where nothing is streamed.
+    /// Returns a translator for the provider's stream; `None` for token counts and embeddings.
     #[must_use]
     pub fn translator(&self) -> Option<Translator> {
         match &self.response_kind {
@@ -192,10 +182,9 @@ impl TranslatedRequest {
     }
 }
 
-/// Chats have no word for whether thoughts are to be shown: whoever asks for them gets them, as the
-/// providers that have thoughts in their chats do (DeepSeek, vLLM, OpenRouter).
+/// Asks for the reasoning where the client's dialect shows it by default.
 fn show_reasoning(from: Dialect, request: &mut Request) {
-    if from == Dialect::OpenaiChat
+    if from.codec().shows_reasoning()
         && let Some(reasoning) = &mut request.reasoning
         && reasoning.effort != Some(Effort::None)
     {
@@ -203,4 +192,5 @@ fn show_reasoning(from: Dialect, request: &mut Request) {
     }
 }
 
-const NO_EMBEDDINGS: &str = "the provider's dialect has no vectors of texts";
+const NO_TOKEN_COUNT: &str = "the provider's dialect counts no tokens";
+const NO_EMBEDDINGS: &str = "the provider's dialect has no embeddings";

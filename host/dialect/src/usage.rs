@@ -1,14 +1,14 @@
-//! What an answer cost.
+//! The usage of a response.
 
-/// What an answer cost, in tokens.
+/// The usage of a response, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Tokens read, cached ones included.
+    /// Input tokens, cached ones included.
     pub input: u64,
-    /// Tokens written, reasoning included.
+    /// Output tokens, reasoning included.
     pub output: u64,
-    /// Of `decode_input`, those that came from a cache.
+    /// The part of `input` that was read from a cache.
     pub cached_input: u64,
-    /// Of `output`, those spent on reasoning.
+    /// The part of `output` that was spent on reasoning.
     pub reasoning: u64,
 }

@@ -5,9 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use jackfield_dialect::openai_chat::{StreamObserver, check_body};
 use jackfield_dialect::sse::SseReader;
-use jackfield_dialect::{ProviderError, RequestHead};
+use jackfield_dialect::{Dialect, ProviderError, RequestHead};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -67,7 +66,10 @@ fn read_request(body: &[u8]) -> Outcome<String> {
 }
 
 fn read_response(body: &[u8]) -> Outcome<String> {
-    Ok(format!("{:#?}\n", check_body(body)))
+    Ok(format!(
+        "{:#?}\n",
+        Dialect::OpenaiChat.codec().check_body(body)
+    ))
 }
 
 fn read_error(body: &[u8]) -> Outcome<String> {
@@ -88,7 +90,7 @@ const CHUNK_SIZES_END: usize = 200;
 
 fn read_chunks(stream: &[u8], size: usize) -> Outcome<String> {
     let mut reader = SseReader::default();
-    let mut observer = StreamObserver::new();
+    let mut observer = Dialect::OpenaiChat.codec().observer();
     let mut seen = Vec::new();
     let mut read = String::new();
     for chunk in stream.chunks(size).map(Some).chain([None]) {
@@ -106,10 +108,9 @@ fn read_chunks(stream: &[u8], size: usize) -> Outcome<String> {
     seen.extend_from_slice(&rest);
     assert_eq!(seen, stream, "bytes were lost");
     read += &format!(
-        "completed {}, content {}, finish reason {:?}, rest {}\n{:?}\n",
+        "completed {}, content {}, rest {}\n{:?}\n",
         observer.completed(),
         observer.has_content(),
-        observer.finish_reason(),
         rest.len(),
         observer.usage(),
     );

@@ -95,7 +95,7 @@ fn events(stream: &[u8]) -> Outcome<Vec<SseEvent>> {
 }
 
 fn with_observer(dialect: Dialect, events: &[SseEvent]) -> StreamOutcome {
-    let mut observer = dialect.observer();
+    let mut observer = dialect.codec().observer();
     let mut outcome = classify(events, |event| observer.observe(event.name(), &event.data));
     outcome.complete = !outcome.failed && observer.completed() && observer.has_content();
     outcome

@@ -125,6 +125,7 @@ fn stored_signatures_mean_what_they_meant() -> Outcome<()> {
         let asked = RequestHead::from_path("m", false)?;
         let request = case
             .client
+            .codec()
             .decode_request(body.as_bytes(), &asked, &mut notes)?;
         assert_eq!(notes.warnings(), &[], "{}", case.place());
         let turns = request.turns.into_iter();
@@ -161,7 +162,8 @@ fn signatures_are_written_as_they_were() -> Outcome<()> {
             id: "call-1".to_owned(),
             ..ResponseContext::default()
         };
-        let body: Value = serde_json::from_slice(&case.client.encode_response(&answer, &owed))?;
+        let body: Value =
+            serde_json::from_slice(&case.client.codec().encode_response(&answer, &owed))?;
         let found = body.pointer(place_in_answer(case.client));
         assert_eq!(found, Some(case.held()), "{}", case.place());
         written += 1;

@@ -178,8 +178,8 @@ fn translation_targets(operation: Operation, accepted: &[String]) -> Vec<Dialect
     let known = accepted.iter().filter_map(|name| Dialect::parse(name));
     let mut targets: Vec<Dialect> = known
         .filter(|dialect| match operation {
-            Operation::CountTokens => dialect.has_token_count(),
-            Operation::Embed(_) => dialect.has_embeddings(),
+            Operation::CountTokens => dialect.codec().token_count().is_some(),
+            Operation::Embed(_) => dialect.codec().embeddings().is_some(),
             Operation::Generate => true,
         })
         .collect();

@@ -66,8 +66,12 @@ fn estimated_response(call: &Call) -> Result<ClientResponse, TranslationError> {
     let mut report = TranslationReport::default();
     let request = call
         .dialect
+        .codec()
         .decode_request(&call.body, &head, &mut report)?;
-    let body = call.dialect.encode_count(estimate_tokens(&request));
+    let body = call
+        .dialect
+        .codec()
+        .encode_token_count(estimate_tokens(&request));
     let json = HeaderValue::from_static("application/json");
     Ok(ClientResponse {
         status: StatusCode::OK,

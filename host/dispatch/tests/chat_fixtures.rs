@@ -1,9 +1,8 @@
 //! Fixtures of chat streams on the wire, and a client that reads them.
 
 use bytes::Bytes;
-use jackfield_dialect::openai_chat::StreamObserver;
 use jackfield_dialect::sse::SseReader;
-use jackfield_dialect::{EventClass, ProviderError};
+use jackfield_dialect::{Dialect, EventClass, ProviderError};
 
 /// The first chunk of most streams: no content yet.
 pub(crate) const ROLE: &str =
@@ -43,7 +42,7 @@ pub(crate) fn error_body(message: &str, kind: &str) -> String {
 pub(crate) fn split_final_error(bytes: &[u8]) -> (String, ProviderError) {
     let mut reader = SseReader::default();
     reader.push(Bytes::copy_from_slice(bytes));
-    let mut observer = StreamObserver::new();
+    let mut observer = Dialect::OpenaiChat.codec().observer();
     let mut before = Vec::new();
     let mut errors = Vec::new();
     while let Some(event) = reader.next_event().unwrap() {

@@ -167,7 +167,7 @@ pub(crate) fn gateway_error(
         code,
         label,
     } = error.class;
-    let (kind, default_code) = dialect.error_kind(status.as_u16());
+    let (kind, default_code) = dialect.codec().error_kind(status.as_u16());
     let wait = error.retry_after_seconds().unwrap_or_default();
     let reset_time = humantime::format_duration(Duration::from_secs(wait)).to_string();
     let cooldown = error.cooldown.map(|cooldown| CooldownBody {
@@ -176,7 +176,7 @@ pub(crate) fn gateway_error(
         reset_time: &reset_time,
         reset_seconds: wait,
     });
-    let body = dialect.render_error(&ErrorBody {
+    let body = dialect.codec().render_error(&ErrorBody {
         message: error.message,
         kind,
         code: match dialect {

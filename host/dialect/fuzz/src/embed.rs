@@ -1,7 +1,8 @@
 //! Embeddings: requests and answers of both APIs, told in the other.
 
-use jackfield_dialect::embed::{EmbedResponse, EmbedRequest, Encoding, gemini, openai};
+use jackfield_dialect::embed::{EmbedRequest, EmbedResponse, Encoding};
 use jackfield_dialect::ir::TranslationReport;
+use jackfield_dialect::{Dialect, Embeddings};
 
 use crate::{request_head, bound};
 
@@ -10,13 +11,13 @@ pub fn check(data: &[u8]) {
     let request_head = request_head(data);
     let mut report = TranslationReport::default();
     let requests = [
-        openai::decode_request(data, &request_head, &mut report),
-        gemini::decode_request(data, &request_head, &mut report),
+        openai().decode_request(data, &request_head, &mut report),
+        gemini().decode_request(data, &request_head, &mut report),
     ];
     for request in requests.into_iter().flatten() {
         check_request(data, &request);
     }
-    let responses = [openai::decode_response(data), gemini::decode_response(data)];
+    let responses = [openai().decode_response(data), gemini().decode_response(data)];
     for response in responses.into_iter().flatten() {
         check_response(data, &response);
     }
@@ -26,17 +27,18 @@ fn check_request(data: &[u8], request: &EmbedRequest) {
     let request_head = request_head(data);
     let mut report = TranslationReport::default();
     assert!(!request.texts.is_empty(), "nothing to embed");
-    let written = openai::encode_request(request, &mut report);
+    let written = openai().encode_request(request, &mut report);
+    let written = written.expect("every request can be written for OpenAI");
     bound::hold("a request", data.len(), written.len());
-    let again = openai::decode_request(&written, &request_head, &mut report);
+    let again = openai().decode_request(&written, &request_head, &mut report);
     let again = again.expect("what is written can be read");
     assert_eq!(again.texts, request.texts);
     assert_eq!(again.dimensions, request.dimensions);
-    let Ok(written) = gemini::encode_request(request, &mut report) else {
+    let Ok(written) = gemini().encode_request(request, &mut report) else {
         return;
     };
     bound::hold("a request", data.len(), written.len());
-    let again = gemini::decode_request(&written, &request_head, &mut report);
+    let again = gemini().decode_request(&written, &request_head, &mut report);
     let again = again.expect("what is written can be read");
     assert_eq!(again.texts, request.texts);
     assert_eq!(again.dimensions, request.dimensions);
@@ -50,13 +52,21 @@ fn check_response(data: &[u8], response: &EmbedResponse) {
             list: true,
             ..EmbedRequest::default()
         };
-        let written = openai::encode_response(response, &request);
+        let written = openai().encode_response(response, &request);
         bound::hold("an answer", data.len(), written.len());
-        let again = openai::decode_response(&written).expect("what is written can be read");
+        let again = openai().decode_response(&written).expect("what is written can be read");
         assert_eq!(again.vectors, response.vectors);
-        let written = gemini::encode_response(response, &request);
+        let written = gemini().encode_response(response, &request);
         bound::hold("an answer", data.len(), written.len());
-        let again = gemini::decode_response(&written).expect("what is written can be read");
+        let again = gemini().decode_response(&written).expect("what is written can be read");
         assert_eq!(&again, response);
     }
+}
+
+fn openai() -> &'static dyn Embeddings {
+    Dialect::OpenaiChat.codec().embeddings().expect("OpenAI has embeddings")
+}
+
+fn gemini() -> &'static dyn Embeddings {
+    Dialect::Gemini.codec().embeddings().expect("Gemini has embeddings")
 }

@@ -27,9 +27,13 @@ pub fn check(dialect: Dialect, data: &[u8]) {
             assert!(ProviderError::read(&translated).is_some(), "{to}: no error");
         }
     }
-    if let Some(tokens) = dialect.decode_count(data) {
-        for to in Dialect::ALL.into_iter().filter(|to| to.has_token_count()) {
-            assert_eq!(to.decode_count(&to.encode_count(tokens)), Some(tokens));
+    let format = dialect.codec().token_count();
+    if let Some(tokens) = format.and_then(|format| format.decode_response(data)) {
+        for codec in Dialect::ALL.map(Dialect::codec) {
+            if let Some(format) = codec.token_count() {
+                let written = codec.encode_token_count(tokens);
+                assert_eq!(format.decode_response(&written), Some(tokens));
+            }
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn check(dialect: Dialect, data: &[u8]) {
 }
 
 /// Hands on each event of a stream; false if there is none.
-fn each(data: &[u8], mut take: impl FnMut(&sse::Event)) -> bool {
+fn each(data: &[u8], mut take: impl FnMut(&sse::SseEvent)) -> bool {
     let (mut reader, mut any) = (SseReader::default(), false);
     reader.push(Bytes::copy_from_slice(data));
     while let Ok(Some(event)) = reader.next_event() {
@@ -60,8 +60,8 @@ struct Reading {
 impl Reading {
     fn new(dialect: Dialect) -> Self {
         Self {
-            decoder: dialect.decoder(),
-            observer: dialect.observer(),
+            decoder: dialect.codec().decoder(),
+            observer: dialect.codec().observer(),
             order: Order::default(),
             events: Vec::new(),
             malformed: None,
@@ -110,7 +110,7 @@ impl Writing {
     fn new(to: Dialect, data: &[u8]) -> Self {
         Self {
             to,
-            encoder: to.encoder(response_context(data)),
+            encoder: to.codec().encoder(response_context(data)),
             out: Vec::new(),
         }
     }

@@ -1,16 +1,16 @@
-//! Pictures and documents in requests, both ways.
+//! Images and documents in requests.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::decode_request::drop_cache_control;
+use crate::anthropic::request::cache_control;
 use crate::ir::{
     Media, MediaSource, ObjectReader, Part, TranslationError, TranslationReport, loss,
 };
 use crate::json::object;
 
-/// Reads a block of one of the types `decode_image`, `decode_document` and `decode_search_result`.
+/// Decodes a block of the type `image`, `document` or `search_result`.
 pub(super) fn decode(
     kind: &str,
     block: &mut ObjectReader,
@@ -52,7 +52,7 @@ fn decode_document(
 ) -> Result<(), TranslationError> {
     let title = block.string("title")?;
     if let Some(context) = block.string("context")?.filter(|text| !text.is_empty()) {
-        report.warn("context", "changed: it stands as text before its document");
+        report.warn("context", "changed: to text before its document");
         out.push(Part::text(context));
     }
     let mut fields = take_source(block)?;
@@ -81,7 +81,7 @@ fn decode_document(
     Ok(())
 }
 
-/// A document of blocks as one text, and the pictures among them, which stand before it.
+/// Decodes a document made of blocks: as one text, after the images among the blocks.
 fn decode_document_blocks(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,
@@ -92,7 +92,7 @@ fn decode_document_blocks(
     let mut texts = Vec::new();
     let mut images = Vec::new();
     for mut block in fields.objects("content")? {
-        drop_cache_control(&mut block, report);
+        cache_control::drop(&mut block, report);
         match block.required_string("type")?.as_str() {
             "text" => texts.push(block.required_string("text")?),
             "image" => images.push(Part::Image(decode_image(&mut block, report)?)),
@@ -110,7 +110,7 @@ fn decode_search_result(
     let title = block.string("title")?;
     let mut texts = vec![block.required_string("source")?];
     for mut inner in block.objects("content")? {
-        drop_cache_control(&mut inner, report);
+        cache_control::drop(&mut inner, report);
         inner.skip("type");
         texts.push(inner.required_string("text")?);
         inner.warn_unread(report);
@@ -135,13 +135,15 @@ fn decode_base64(fields: &mut ObjectReader) -> Result<MediaSource, TranslationEr
 
 fn unknown_source(kind: &str, fields: &ObjectReader) -> TranslationError {
     let what = match kind {
-        "file" => "a file that a provider keeps: no other can read it; send its bytes or a url",
-        _ => "no source of this type may stand here",
+        "file" => {
+            "files uploaded to one provider are not available to others; send the bytes or a URL"
+        }
+        _ => "unknown type of source",
     };
     fields.error("type", what)
 }
 
-/// A picture as a block.
+/// Encodes an image as a block.
 pub(super) fn image_block(
     media: &Media,
     report: &mut TranslationReport,
@@ -164,20 +166,20 @@ pub(super) fn image_block(
                     .map(|(name, _)| *name),
             };
             let media_type = media_type.ok_or_else(|| {
-                TranslationError::new("image_url", "must be a JPEG, PNG, GIF or WebP picture")
+                TranslationError::new("image_url", "must be a JPEG, PNG, GIF or WebP image")
             })?;
             json!({"type": "base64", "media_type": media_type, "data": data})
         }
         MediaSource::Url(url) => json!({"type": "url", "url": url}),
         MediaSource::File(_) => return Err(TranslationError::new("file_id", STORED_ELSEWHERE)),
         MediaSource::Text(_) => {
-            return Err(TranslationError::new("image_url", "must be a picture"));
+            return Err(TranslationError::new("image_url", "must be an image"));
         }
     };
     Ok(object! {"type": "image", "source": source})
 }
 
-/// A document as a block. The API takes PDFs, and plain text.
+/// Encodes a document as a block. The API accepts PDFs and plain text.
 pub(super) fn document_block(media: &Media) -> Result<Value, TranslationError> {
     let media_type = media.media_type.as_deref();
     let source = match &media.source {
@@ -200,7 +202,7 @@ pub(super) fn document_block(media: &Media) -> Result<Value, TranslationError> {
     Ok(block)
 }
 
-/// The text in a file that is one.
+/// Decodes a text file.
 fn decode_text_file(media_type: &str, data: &str) -> Result<String, TranslationError> {
     let is_text = media_type.starts_with("text/")
         || ["json", "xml", "yaml", "javascript"]
@@ -213,11 +215,12 @@ fn decode_text_file(media_type: &str, data: &str) -> Result<String, TranslationE
         .ok_or_else(|| TranslationError::new("file_data", "must be a PDF or a text in UTF-8"))
 }
 
-const STORED_ELSEWHERE: &str = "another provider keeps this file; send its bytes or a url";
+const STORED_ELSEWHERE: &str =
+    "files uploaded to one provider are not available to others; send the bytes or a URL";
 const PDF: &str = "application/pdf";
 const PLAIN: &str = "text/plain";
 
-/// The pictures that the API takes, and how each begins in base64.
+/// The image types that the API accepts, and how each begins in base64.
 const IMAGE_TYPES: [(&str, &str); 4] = [
     ("image/gif", "R0lGOD"),
     ("image/jpeg", "/9j/"),

@@ -1,16 +1,18 @@
-//! How hard the model is to think, and what shape its answer is to have, both ways: the API has the two
-//! in one member, `output_config`.
+//! Reasoning, and the format of the response: the API has both in one member, `output_config`.
+
+mod format;
+pub(super) mod model_rules;
+pub(super) mod suffix;
 
 use serde_json::{Map, Value, json};
 
-use super::model_rules::ModelRules;
-use super::tools;
+use crate::anthropic::reasoning::model_rules::ModelRules;
 use crate::ir::{
     Effort, Format, ObjectReader, Part, Reasoning, Request, Role, TranslationError,
     TranslationReport, loss,
 };
 
-/// Reads `thinking`, `output_config` and its forerunner `output_format`.
+/// Decodes `thinking`, `output_config` and its predecessor `output_format`.
 pub(super) fn decode(
     fields: &mut ObjectReader,
     request: &mut Request,
@@ -18,7 +20,7 @@ pub(super) fn decode(
 ) -> Result<(), TranslationError> {
     let mut effort = None;
     if let Some(format) = fields.object("output_format")? {
-        request.format = decode_format(format, report)?;
+        request.format = format::decode(format, report)?;
     }
     if let Some(mut config) = fields.object("output_config")? {
         if let Some(word) = config.string("effort")? {
@@ -26,7 +28,7 @@ pub(super) fn decode(
             effort = Some(known.ok_or_else(|| config.error("effort", "no such effort"))?);
         }
         if let Some(format) = config.object("format")? {
-            request.format = decode_format(format, report)?;
+            request.format = format::decode(format, report)?;
         }
         config.warn_unread(report);
     }
@@ -74,7 +76,7 @@ fn decode_thinking(
             let budget = fields.count("budget_tokens")?;
             let budget = budget.ok_or_else(|| fields.error("budget_tokens", "missing"))?;
             reasoning.budget_tokens = Some(budget);
-            // Every model that takes a budget shows what it thinks unless told not to.
+            // Every model with budgets shows its reasoning by default.
             reasoning.shown = Some(shown.unwrap_or(true));
         }
         _ => return Err(fields.error("type", "must be enabled, disabled or adaptive")),
@@ -82,54 +84,12 @@ fn decode_thinking(
     Ok(reasoning)
 }
 
-fn decode_format(
-    mut fields: ObjectReader,
-    report: &mut TranslationReport,
-) -> Result<Format, TranslationError> {
-    if fields.required_string("type")? != "json_schema" {
-        return Err(fields.error("type", "must be json_schema"));
-    }
-    let Some(schema @ Value::Object(_)) = fields.take("schema") else {
-        return Err(fields.error("schema", "must be a JSON schema"));
-    };
-    fields.warn_unread(report);
-    Ok(Format::Schema {
-        name: None,
-        description: None,
-        // The API follows every schema to the letter; others only those that leave nothing open.
-        strict: is_closed_schema(&schema).then_some(true),
-        schema,
-    })
-}
-
-/// Whether all objects in a schema are closed and need all their members.
-fn is_closed_schema(schema: &Value) -> bool {
-    match schema {
-        Value::Array(items) => items.iter().all(is_closed_schema),
-        Value::Object(members) => {
-            let closed = match members.get("properties") {
-                Some(Value::Object(properties)) => {
-                    let required = members.get("required").and_then(Value::as_array);
-                    let is_required = |name: &String| {
-                        required.is_some_and(|names| names.iter().any(|it| it == name))
-                    };
-                    members.get("additionalProperties") == Some(&Value::Bool(false))
-                        && properties.keys().all(is_required)
-                }
-                _ => true,
-            };
-            closed && members.values().all(is_closed_schema)
-        }
-        _ => true,
-    }
-}
-
-/// What a request says of thinking, and how long the answer may be, which depends on it.
+/// The members of a request about thinking, and `max_tokens`, which depends on them.
 #[derive(Debug, Default)]
 pub(super) struct ThinkingPlan {
     /// The member `thinking`.
     pub(super) thinking: Option<Value>,
-    /// Whether the model is asked to think.
+    /// Whether thinking is enabled.
     pub(super) enabled: bool,
     /// The member `effort` of `output_config`.
     pub(super) effort: Option<&'static str>,
@@ -137,19 +97,19 @@ pub(super) struct ThinkingPlan {
     budget: u64,
 }
 
-/// What of the rest of a request decides whether and how long the model may think.
+/// What in the rest of a request limits thinking.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ThinkingConstraints {
-    /// Whether it must call a tool.
+    /// Whether the model must call a tool.
     pub(super) is_forced: bool,
-    /// Whether it is in the midst of calling tools, and its thoughts before are missing.
+    /// Whether the last turn holds tool results, and the thinking before the calls is missing.
     pub(super) is_mid_tool_use: bool,
-    /// The most tokens that the answer may have.
+    /// The maximum number of tokens of the response.
     pub(super) tokens_max: Option<u64>,
 }
 
 impl ThinkingPlan {
-    /// What is asked for, as the model takes it.
+    /// The plan for a request to a model with these rules.
     pub(super) fn for_request(
         request: &Request,
         rules: ModelRules,
@@ -159,14 +119,14 @@ impl ThinkingPlan {
             return Self::default();
         };
         let setting = ThinkingConstraints {
-            is_forced: tools::is_forced(request),
+            is_forced: request.requires_tool_call(),
             is_mid_tool_use: is_mid_tool_use(request),
             tokens_max: request.sampling.tokens_max,
         };
         Self::new(reasoning, setting, rules, report)
     }
 
-    /// The same, where the rest of the request allows it.
+    /// The plan for a model with these rules, within the constraints.
     pub(super) fn new(
         reasoning: Reasoning,
         setting: ThinkingConstraints,
@@ -186,7 +146,7 @@ impl ThinkingPlan {
         if setting.is_forced {
             report.warn(
                 "reasoning",
-                "dropped: the API lets no model think that must call a tool",
+                "dropped: the API has no thinking together with a required tool call",
             );
             return Self::default();
         }
@@ -223,7 +183,7 @@ impl ThinkingPlan {
         report: &mut TranslationReport,
     ) -> Self {
         if setting.is_mid_tool_use {
-            let what = "dropped: the thoughts before the last call of a tool are missing";
+            let what = "dropped: the reasoning before the last tool call is missing";
             report.warn("reasoning", what);
             return Self::default();
         }
@@ -235,12 +195,12 @@ impl ThinkingPlan {
             if most <= BUDGET_TOKENS_MIN {
                 report.warn(
                     "reasoning",
-                    "dropped: the answer may not be long enough to think",
+                    "dropped: `max_tokens` leaves no room for thinking",
                 );
                 return Self::default();
             }
             if budget >= most {
-                // Half is left for what it says then.
+                // Half is left for the text.
                 budget = (most / 2).max(BUDGET_TOKENS_MIN);
             }
         }
@@ -260,14 +220,14 @@ impl ThinkingPlan {
         }
     }
 
-    /// The member `max_tokens`, which must be there.
+    /// The member `max_tokens`, which the API requires.
     pub(super) fn tokens_max(&self, request: &Request) -> u64 {
         let default_max = TOKENS_MAX_DEFAULT.max(self.budget.saturating_add(OUTPUT_TOKENS_DEFAULT));
         request.sampling.tokens_max.unwrap_or(default_max)
     }
 
-    /// Writes `thinking` and `output_config`. The sentence that must stand in the system text, if the
-    /// API cannot say otherwise what shape the answer is to have.
+    /// Adds `thinking` and `output_config`. Returns an instruction for the system text, if the API has
+    /// no member for the format.
     pub(super) fn encode(
         self,
         format: &Format,
@@ -281,39 +241,19 @@ impl ThinkingPlan {
         if let Some(effort) = self.effort {
             config.insert("effort".to_owned(), effort.into());
         }
-        let mut sentence = None;
-        match format {
-            Format::Json => {
-                report.warn("response_format", "changed: asked for in the system text");
-                sentence = Some(JSON_INSTRUCTION);
-            }
-            Format::Schema {
-                description,
-                schema,
-                ..
-            } => {
-                if description.is_some() {
-                    report.warn_dropped("response_format.json_schema.description");
-                }
-                let mut schema = schema.clone();
-                close_schema(&mut schema);
-                let format = json!({"type": "json_schema", "schema": schema});
-                config.insert("format".to_owned(), format);
-            }
-            Format::Text => {}
-        }
+        let instruction = format::encode(format, &mut config, report);
         if !config.is_empty() {
             body.insert("output_config".to_owned(), config.into());
         }
-        sentence
+        instruction
     }
 }
 
-/// The API's word for an effort.
+/// The API's name of an effort.
 fn effort_name(effort: Effort, report: &mut TranslationReport) -> &'static str {
     match effort {
         Effort::None | Effort::Minimal => {
-            report.warn(loss::EFFORT, "changed: low is the least");
+            report.warn(loss::EFFORT, "changed: to low, the minimum");
             "low"
         }
         Effort::Low => "low",
@@ -323,8 +263,8 @@ fn effort_name(effort: Effort, report: &mut TranslationReport) -> &'static str {
     }
 }
 
-/// Whether the model is in the midst of calling tools and its thoughts before are not there: with a
-/// budget the API then refuses to let it think.
+/// Whether the last turn holds tool results, and the thinking before the calls is missing. The API
+/// rejects a thinking budget then.
 fn is_mid_tool_use(request: &Request) -> bool {
     let mut turns = request.turns.iter().rev();
     let last = turns.find(|turn| turn.role != Role::System);
@@ -342,30 +282,10 @@ fn is_mid_tool_use(request: &Request) -> bool {
     has_tool_results && !reasoning
 }
 
-/// The API takes only schemas whose objects are closed.
-fn close_schema(schema: &mut Value) {
-    match schema {
-        Value::Array(items) => items.iter_mut().for_each(close_schema),
-        Value::Object(members) => {
-            if members.get("properties").is_some_and(Value::is_object)
-                && members.get("type").is_some_and(|kind| kind == "object")
-            {
-                members
-                    .entry("additionalProperties")
-                    .or_insert(Value::Bool(false));
-            }
-            members.values_mut().for_each(close_schema);
-        }
-        _ => {}
-    }
-}
-
-/// The least budget that the API takes, in tokens.
+/// The minimum budget of the API, in tokens.
 const BUDGET_TOKENS_MIN: u64 = 1_024;
-/// The longest answer, in tokens, where the client does not say: OpenAI's and Google's APIs then allow
-/// what the model can. Every Claude model in service since 2025 takes this much.
+/// `max_tokens` if the client sets none: OpenAI's and Google's APIs then use the model's limit. Every
+/// Claude model in service since 2025 supports this many.
 const TOKENS_MAX_DEFAULT: u64 = 32_000;
-/// What is left for the answer beside a budget for thinking, in tokens, where the client does not say.
+/// How many tokens are left for the text beside a thinking budget, if the client sets no limit.
 const OUTPUT_TOKENS_DEFAULT: u64 = 8_192;
-const JSON_INSTRUCTION: &str =
-    "Answer with one JSON object and nothing else: no other text, no code fence.";

@@ -1,21 +1,21 @@
-//! The tools on offer, and which of them may be called, both ways.
+//! Tools and the tool choice.
 
 use serde_json::{Map, Value, json};
 
-use super::decode_request::drop_cache_control;
+use crate::anthropic::request::cache_control;
 use crate::ir::{
     ObjectReader, Part, Request, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport,
     loss,
 };
 
-/// Reads `tools` and `decode_tool_choice`.
+/// Decodes `tools` and `tool_choice`.
 pub(super) fn decode(
     fields: &mut ObjectReader,
     request: &mut Request,
     report: &mut TranslationReport,
 ) -> Result<(), TranslationError> {
     for mut tool in fields.objects("tools")? {
-        drop_cache_control(&mut tool, report);
+        cache_control::drop(&mut tool, report);
         let kind = tool.string("type")?;
         if let Some(kind) = kind.filter(|kind| kind != "custom") {
             report.warn(
@@ -25,7 +25,7 @@ pub(super) fn decode(
             continue;
         }
         request.tools.push(decode_tool(&mut tool)?);
-        // They say how its input is streamed, or who else may call it.
+        // How its input is streamed, and which other tools may call it.
         tool.skip("eager_input_streaming");
         tool.skip("allowed_callers");
         tool.warn_unread(report);
@@ -71,7 +71,7 @@ fn decode_choice(
     })
 }
 
-/// Writes `tools` and `decode_tool_choice`.
+/// Encodes `tools` and `tool_choice`.
 pub(super) fn encode(
     request: &Request,
     body: &mut Map<String, Value>,
@@ -90,7 +90,7 @@ pub(super) fn encode(
     if tools.is_empty() {
         let called = placeholder_tools(request);
         if !called.is_empty() {
-            // The API takes calls in a conversation only beside the tools that are called.
+            // The API accepts calls in a conversation only together with the called tools.
             body.insert("tools".to_owned(), called.into());
             body.insert("tool_choice".to_owned(), json!({"type": "none"}));
         } else if request
@@ -126,7 +126,7 @@ fn encode_tool(tool: &Tool) -> Value {
         }
         ToolKind::Function(_) => json!({"type": "object", "properties": {}}),
     };
-    // Not to be strict is what happens anyway, and older servers do not know the member.
+    // False is the default, and older servers do not know the member.
     if tool.strict == Some(true) {
         written["strict"] = true.into();
     }
@@ -140,7 +140,7 @@ fn encode_choice(request: &Request) -> Option<Value> {
         }
         Some(ToolChoice::Allowed { .. } | ToolChoice::Auto) => json!({"type": "auto"}),
         Some(ToolChoice::Named(name)) => json!({"type": "tool", "name": name}),
-        // It takes no other member.
+        // It has no other members.
         Some(ToolChoice::None) => return Some(json!({"type": "none"})),
         None if request.parallel_tools == Some(false) => json!({"type": "auto"}),
         None => return None,
@@ -151,16 +151,7 @@ fn encode_choice(request: &Request) -> Option<Value> {
     Some(choice)
 }
 
-/// Whether the answer must call a tool.
-pub(super) fn is_forced(request: &Request) -> bool {
-    let forced = request
-        .tool_choice
-        .as_ref()
-        .is_some_and(ToolChoice::requires_call);
-    forced && !request.tools.is_empty()
-}
-
-/// Stand-ins for the tools that the conversation calls.
+/// Returns placeholders for the tools that the conversation calls.
 fn placeholder_tools(request: &Request) -> Vec<Value> {
     let mut names: Vec<&str> = Vec::new();
     for part in request.turns.iter().flat_map(|turn| &turn.parts) {

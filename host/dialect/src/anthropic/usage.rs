@@ -1,4 +1,4 @@
-//! What a `usage` says, which comes in pieces: a later count replaces an earlier one.
+//! Usage. A stream sends it in pieces: a later count replaces an earlier one.
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::Usage;
 use crate::json::members;
 
-/// The counts told so far. This API's `input_tokens` leaves out what was read from a cache and what
-/// was written to one; all three together are what the model read.
+/// The counts so far. This API's `input_tokens` excludes tokens read from a cache and written to one;
+/// the sum of the three is the input.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct TokenCounts {
     input: Option<u64>,
@@ -18,7 +18,7 @@ pub(super) struct TokenCounts {
 }
 
 impl TokenCounts {
-    /// Takes what a `usage` member says; what it leaves out stays as it was.
+    /// Merges a `usage` member. Missing counts stay as they were.
     pub(super) fn merge(&mut self, raw: &RawValue) {
         let names = [
             "input_tokens",
@@ -42,7 +42,7 @@ impl TokenCounts {
         update(&mut self.reasoning, reasoning);
     }
 
-    /// All of it; none if nothing was told.
+    /// Returns the usage; `None` if there was no count.
     pub(super) fn usage(&self) -> Option<Usage> {
         self.input.or(self.output)?;
         let cached_input = self.cache_read.unwrap_or(0);
@@ -64,7 +64,7 @@ fn count(raw: Option<&RawValue>) -> Option<u64> {
     raw?.get().parse().ok()
 }
 
-/// A `usage` member that says this much.
+/// Encodes a `usage` member.
 pub(super) fn encode_usage(usage: Usage) -> Value {
     let mut written = json!({
         "input_tokens": usage.input.saturating_sub(usage.cached_input),

@@ -3,11 +3,19 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{EmbedRequest, EmbedResponse, Encoding, gemini, openai};
-use crate::RequestHead;
+use super::{EmbedRequest, EmbedResponse, Encoding};
 use crate::ir::{Malformed, TranslationError, TranslationReport};
+use crate::{Dialect, Embeddings, RequestHead};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn openai() -> &'static dyn Embeddings {
+    Dialect::OpenaiChat.codec().embeddings().unwrap()
+}
+
+fn gemini() -> &'static dyn Embeddings {
+    Dialect::Gemini.codec().embeddings().unwrap()
+}
 
 fn request_head() -> RequestHead<'static> {
     RequestHead {
@@ -20,14 +28,14 @@ fn decode_openai(
     body: &Value,
     report: &mut TranslationReport,
 ) -> Result<EmbedRequest, TranslationError> {
-    openai::decode_request(body.to_string().as_bytes(), &request_head(), report)
+    openai().decode_request(body.to_string().as_bytes(), &request_head(), report)
 }
 
 fn decode_gemini(
     body: &Value,
     report: &mut TranslationReport,
 ) -> Result<EmbedRequest, TranslationError> {
-    gemini::decode_request(body.to_string().as_bytes(), &request_head(), report)
+    gemini().decode_request(body.to_string().as_bytes(), &request_head(), report)
 }
 
 #[test]
@@ -35,15 +43,15 @@ fn translates_openai_request_to_gemini() -> Outcome {
     let mut report = TranslationReport::default();
     let body = json!({"model": "m", "input": ["a", "b"], "dimensions": 2, "encoding_format": "base64", "user": "u", "x": 1});
     let request = decode_openai(&body, &mut report)?;
-    let written: Value = serde_json::from_slice(&gemini::encode_request(&request, &mut report)?)?;
+    let written: Value = serde_json::from_slice(&gemini().encode_request(&request, &mut report)?)?;
     let item = |text: &str| json!({"model": "models/m", "content": {"parts": [{"text": text}]}, "outputDimensionality": 2});
     assert_eq!(written, json!({"requests": [item("a"), item("b")]}));
     let named: Vec<_> = report.warnings().iter().map(|it| &*it.field).collect();
     assert_eq!(named, ["x", "user"]);
 
     let response =
-        gemini::decode_response(br#"{"embeddings":[{"values":[0.5,-1]},{"values":[2,0.1]}]}"#)?;
-    let written: Value = serde_json::from_slice(&openai::encode_response(&response, &request))?;
+        gemini().decode_response(br#"{"embeddings":[{"values":[0.5,-1]},{"values":[2,0.1]}]}"#)?;
+    let written: Value = serde_json::from_slice(&openai().encode_response(&response, &request))?;
     assert_eq!(written["data"][0]["embedding"], "AAAAPwAAgL8=");
     assert_eq!(written["data"][1]["index"], 1);
     assert_eq!(
@@ -63,7 +71,7 @@ fn translates_gemini_request_to_openai() -> Outcome {
         (request.texts.as_slice(), request.list),
         (&["a\nb".to_owned()][..], false)
     );
-    let written: Value = serde_json::from_slice(&openai::encode_request(&request, &mut report))?;
+    let written: Value = serde_json::from_slice(&openai().encode_request(&request, &mut report)?)?;
     assert_eq!(
         written,
         json!({"model": "m", "input": ["a\nb"], "encoding_format": "float", "dimensions": 3})
@@ -72,8 +80,8 @@ fn translates_gemini_request_to_openai() -> Outcome {
     assert_eq!(named, ["taskType", "title"]);
 
     let response = json!({"data": [{"index": 0, "embedding": [0.1, 0.2, 0.3]}], "usage": {"prompt_tokens": 4}});
-    let response = openai::decode_response(response.to_string().as_bytes())?;
-    let written: Value = serde_json::from_slice(&gemini::encode_response(&response, &request))?;
+    let response = openai().decode_response(response.to_string().as_bytes())?;
+    let written: Value = serde_json::from_slice(&gemini().encode_response(&response, &request))?;
     assert_eq!(
         written["embedding"]["values"].as_array().map(Vec::len),
         Some(3)
@@ -128,7 +136,7 @@ fn rejects_untranslatable_members_by_name() {
         texts: vec![String::new(); 101],
         ..EmbedRequest::default()
     };
-    let refused = gemini::encode_request(&many, &mut TranslationReport::default());
+    let refused = gemini().encode_request(&many, &mut TranslationReport::default());
     assert_eq!(refused.unwrap_err().field, "input");
 }
 
@@ -140,7 +148,7 @@ fn rejects_malformed_responses() {
         r#"{"data":[{"embedding":"AAA="}]}"#,
         r#"{"data":[{"embedding":[null]}]}"#,
     ] {
-        assert!(openai::decode_response(body.as_bytes()).is_err(), "{body}");
+        assert!(openai().decode_response(body.as_bytes()).is_err(), "{body}");
     }
     for body in [
         "[]",
@@ -148,14 +156,14 @@ fn rejects_malformed_responses() {
         r#"{"embedding":{}}"#,
         r#"{"embeddings":[{"values":["a"]}]}"#,
     ] {
-        assert!(gemini::decode_response(body.as_bytes()).is_err(), "{body}");
+        assert!(gemini().decode_response(body.as_bytes()).is_err(), "{body}");
     }
 }
 
 #[test]
 fn sorts_vectors_by_index() -> Result<(), Malformed> {
     let body = r#"{"data":[{"index":1,"embedding":[2]},{"index":0,"embedding":"AACAPw=="}]}"#;
-    let response = openai::decode_response(body.as_bytes())?;
+    let response = openai().decode_response(body.as_bytes())?;
     assert_eq!(response.vectors, [[1.0], [2.0]]);
     Ok(())
 }
@@ -175,26 +183,26 @@ proptest! {
         let response = EmbedResponse { vectors: vec![vector; request.texts.len()], input_tokens: Some(tokens) };
         let fail = |error: &dyn std::fmt::Display| TestCaseError::fail(error.to_string());
 
-        let sent = openai::encode_request(&request, &mut report);
+        let sent = openai().encode_request(&request, &mut report).map_err(|e| fail(&e))?;
         let float = EmbedRequest { encoding: Encoding::Float, ..request.clone() };
-        prop_assert_eq!(&openai::decode_request(&sent, &request_head(), &mut report).map_err(|e| fail(&e))?, &float);
-        let sent = gemini::encode_request(&request, &mut report).map_err(|e| fail(&e))?;
-        prop_assert_eq!(&gemini::decode_request(&sent, &request_head(), &mut report).map_err(|e| fail(&e))?, &float);
+        prop_assert_eq!(&openai().decode_request(&sent, &request_head(), &mut report).map_err(|e| fail(&e))?, &float);
+        let sent = gemini().encode_request(&request, &mut report).map_err(|e| fail(&e))?;
+        prop_assert_eq!(&gemini().decode_request(&sent, &request_head(), &mut report).map_err(|e| fail(&e))?, &float);
         prop_assert!(report.warnings().is_empty());
 
-        let written = openai::encode_response(&response, &request);
-        prop_assert_eq!(&openai::decode_response(&written).map_err(|e| fail(&e))?, &response);
-        let written = gemini::encode_response(&response, &request);
-        prop_assert_eq!(&gemini::decode_response(&written).map_err(|e| fail(&e))?, &response);
+        let written = openai().encode_response(&response, &request);
+        prop_assert_eq!(&openai().decode_response(&written).map_err(|e| fail(&e))?, &response);
+        let written = gemini().encode_response(&response, &request);
+        prop_assert_eq!(&gemini().decode_response(&written).map_err(|e| fail(&e))?, &response);
     }
 
     #[test]
     fn never_panics(body in prop::collection::vec(any::<u8>(), 0..48), text in "[\\[\\]{}\",:a-z0-9]{0,32}") {
         for body in [&body[..], text.as_bytes()] {
-            let _ = openai::decode_request(body, &request_head(), &mut TranslationReport::default()).is_ok();
-            let _ = gemini::decode_request(body, &request_head(), &mut TranslationReport::default()).is_ok();
-            let _ = openai::decode_response(body).is_ok();
-            let _ = gemini::decode_response(body).is_ok();
+            let _ = openai().decode_request(body, &request_head(), &mut TranslationReport::default()).is_ok();
+            let _ = gemini().decode_request(body, &request_head(), &mut TranslationReport::default()).is_ok();
+            let _ = openai().decode_response(body).is_ok();
+            let _ = gemini().decode_response(body).is_ok();
         }
     }
 }

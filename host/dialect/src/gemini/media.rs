@@ -1,21 +1,37 @@
-//! Pictures, sounds and documents: `inlineData` and `fileData`.
+//! Images, audio and documents: `inlineData` and `fileData`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::object;
+use crate::gemini::request::members::nested;
 use crate::ir::{
-    Media, MediaSource, Part, TranslationError, TranslationReport, loss, standard_base64,
+    Media, MediaSource, ObjectReader, Part, TranslationError, TranslationReport, loss,
+    standard_base64,
 };
 
-/// Reads the client's `inlineData`.
-pub(super) fn decode_inline(
-    value: Value,
-    path: &str,
+/// Takes the media of a client's part: `inlineData` or `fileData`. Returns `None` if the part has neither.
+///
+/// # Errors
+/// If the media is not valid, or another provider cannot read it.
+pub(super) fn take(
+    fields: &mut ObjectReader,
+    report: &mut TranslationReport,
+) -> Result<Option<Part>, TranslationError> {
+    if let Some(inline) = nested(fields, "inlineData")? {
+        return decode_inline(inline, report).map(Some);
+    }
+    match nested(fields, "fileData")? {
+        Some(file) => decode_file(file, report).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn decode_inline(
+    mut fields: ObjectReader,
     report: &mut TranslationReport,
 ) -> Result<Part, TranslationError> {
-    let mut fields = object(value, path)?;
+    let path = fields.path().to_owned();
     let data = fields.required_string("data")?;
     let media_type = fields.required_string("mimeType")?;
     let title = fields.string("displayName")?;
@@ -23,15 +39,10 @@ pub(super) fn decode_inline(
     fields.warn_unread(report);
     let data = standard_base64(data)
         .ok_or_else(|| TranslationError::new(place, MediaSource::NOT_BASE64))?;
-    inline_part(media_type, data, title).ok_or_else(|| {
-        TranslationError::new(
-            path,
-            "only pictures, sounds and documents can be translated",
-        )
-    })
+    inline_part(media_type, data, title).ok_or_else(|| TranslationError::new(path, UNKNOWN_KIND))
 }
 
-/// The part that inline bytes are; none if no dialect has such parts.
+/// Returns the part for inline bytes; `None` if other dialects have no parts of that media type.
 pub(super) fn inline_part(media_type: String, data: String, title: Option<String>) -> Option<Part> {
     let kind = MediaKind::of(&media_type)?;
     let plain = media_type == PLAIN;
@@ -47,13 +58,11 @@ pub(super) fn inline_part(media_type: String, data: String, title: Option<String
     }))
 }
 
-/// Reads the client's `fileData`.
-pub(super) fn decode_file(
-    value: Value,
-    path: &str,
+fn decode_file(
+    mut fields: ObjectReader,
     report: &mut TranslationReport,
 ) -> Result<Part, TranslationError> {
-    let mut fields = object(value, path)?;
+    let path = fields.path().to_owned();
     let uri = fields.required_string("fileUri")?;
     let media_type = fields.string("mimeType")?;
     let title = fields.string("displayName")?;
@@ -65,18 +74,14 @@ pub(super) fn decode_file(
     if !known || uri.contains(FILES_API) {
         return Err(TranslationError::new(
             place,
-            "a file that is kept with Google; send it inline, or as an https address",
+            "files uploaded to Google are not available to other providers; send the file inline, or as an \
+             https URL",
         ));
     }
     let guessed = || type_of_url(&uri).map(str::to_owned);
     let kind = media_type.clone().or_else(guessed);
     let kind = kind.map_or(Some(MediaKind::Document), |kind| MediaKind::of(&kind));
-    let kind = kind.ok_or_else(|| {
-        TranslationError::new(
-            path,
-            "only pictures, sounds and documents can be translated",
-        )
-    })?;
+    let kind = kind.ok_or_else(|| TranslationError::new(path, UNKNOWN_KIND))?;
     Ok(kind.part(Media {
         media_type,
         source: MediaSource::Url(uri),
@@ -85,7 +90,10 @@ pub(super) fn decode_file(
     }))
 }
 
-/// Writes a picture, a sound or a document as the one member of a part that holds it.
+/// Encodes an image, audio or a document as a part of a request; `None` if `part` is something else.
+///
+/// # Errors
+/// If the file is stored by another provider.
 pub(super) fn encode(
     part: &Part,
     report: &mut TranslationReport,
@@ -109,12 +117,12 @@ pub(super) fn encode(
     encode_source(media, fallback).map(Some).ok_or_else(|| {
         TranslationError::new(
             "file_id",
-            "a file that is kept with another provider; send its bytes, or an https address",
+            "files uploaded to one provider are not available to others; send the bytes, or an https URL",
         )
     })
 }
 
-/// The member of a part that holds it; none if its bytes are with a provider.
+/// Encodes media as a part; `None` if a provider stores the file.
 pub(super) fn encode_source(media: &Media, fallback: &'static str) -> Option<Value> {
     let media_type = media.media_type.as_deref();
     Some(match &media.source {
@@ -145,7 +153,7 @@ enum MediaKind {
 }
 
 impl MediaKind {
-    /// None for films and the like, which no other dialect takes.
+    /// Returns the kind of a media type; `None` for video and others that no other dialect accepts.
     fn of(media_type: &str) -> Option<Self> {
         match media_type.split('/').next() {
             Some("image") => Some(Self::Image),
@@ -164,7 +172,7 @@ impl MediaKind {
     }
 }
 
-/// The type that the first bytes tell, in base64.
+/// Detects the media type by the first bytes of `data`, which is base64.
 fn sniff(data: &str) -> Option<&'static str> {
     let known = [
         ("iVBORw0KGgo", "image/png"),
@@ -177,7 +185,7 @@ fn sniff(data: &str) -> Option<&'static str> {
     found.map(|(_, media_type)| *media_type)
 }
 
-/// The type that the end of an address's path tells.
+/// Guesses the media type by the file name in a URL.
 fn type_of_url(url: &str) -> Option<&'static str> {
     let path = url.split(['?', '#']).next().unwrap_or(url);
     let name = path.rsplit('/').next()?;
@@ -195,6 +203,10 @@ fn type_of_url(url: &str) -> Option<&'static str> {
     })
 }
 
-/// Where Google keeps the files that were sent to it before.
+/// A part of the URLs of files that were uploaded to Google.
 const FILES_API: &str = "generativelanguage.googleapis.com/";
+
+/// The error for media of other kinds.
+const UNKNOWN_KIND: &str = "only images, audio and documents can be translated";
+
 const PLAIN: &str = "text/plain";

@@ -1,57 +1,44 @@
-//! `usageMetadata`. Google counts what a model thought beside what it answered, and pages that its own
-//! tools read beside the prompt; the common form has each inside the other.
+//! Token counts: `usageMetadata`. Google counts reasoning apart from the output, and the results of its own
+//! tools apart from the prompt. The common form includes both in the larger count.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
 
 use crate::Usage;
+use crate::json::{members, string};
 
-/// What a `usageMetadata` says; none if it names no count.
-pub(super) fn decode_raw(raw: &RawValue) -> Option<Usage> {
-    decode(&serde_json::from_str(raw.get()).ok()?)
-}
-
-/// As [`decode_raw`].
-pub(super) fn decode(value: &Value) -> Option<Usage> {
-    let members = value.as_object()?;
-    let known = [PROMPT, CANDIDATES, REASONING];
-    if !known.iter().any(|name| members.contains_key(*name)) {
-        return None;
-    }
-    let reasoning = count(members, REASONING);
+/// Reads a `usageMetadata`; `None` if it has no count.
+pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
+    let names = [
+        "promptTokenCount",
+        "toolUsePromptTokenCount",
+        "cachedContentTokenCount",
+        "candidatesTokenCount",
+        "thoughtsTokenCount",
+    ];
+    let [prompt, tool_prompt, cached, candidates, reasoning] =
+        members(raw.get(), names).ok()?.values;
+    prompt.or(candidates).or(reasoning)?;
+    let reasoning = count(reasoning);
     Some(Usage {
-        input: count(members, PROMPT).saturating_add(count(members, TOOL_PROMPT)),
-        output: count(members, CANDIDATES).saturating_add(reasoning),
-        cached_input: count(members, CACHED),
+        input: count(prompt).saturating_add(count(tool_prompt)),
+        output: count(candidates).saturating_add(reasoning),
+        cached_input: count(cached),
         reasoning,
     })
 }
 
-/// As the API writes it: counts of nothing are left out, but for the first two and the total.
-pub(super) fn encode(usage: &Usage) -> Value {
-    let mut written = json!({
-        PROMPT: usage.input,
-        CANDIDATES: usage.output.saturating_sub(usage.reasoning),
-        "totalTokenCount": usage.input.saturating_add(usage.output),
-    });
-    for (name, count) in [(CACHED, usage.cached_input), (REASONING, usage.reasoning)] {
-        if count > 0 {
-            written[name] = count.into();
+/// A count; 0 if it is missing or not a whole number. Protobuf JSON may write numbers as strings.
+fn count(raw: Option<&RawValue>) -> u64 {
+    let parsed = raw.and_then(|raw| match string(raw) {
+        Some(text) => text.parse().ok(),
+        None => {
+            let text = raw.get();
+            let whole = || whole_number(text.parse().ok()?);
+            text.parse().ok().or_else(whole)
         }
-    }
-    written
-}
-
-/// A count; what is missing or none counts for nothing. Proto JSON may print numbers as texts.
-fn count(members: &Map<String, Value>, name: &str) -> u64 {
-    match members.get(name) {
-        Some(Value::Number(number)) => number
-            .as_u64()
-            .or_else(|| whole_number(number.as_f64()?))
-            .unwrap_or(0),
-        Some(Value::String(text)) => text.parse().unwrap_or(0),
-        _ => 0,
-    }
+    });
+    parsed.unwrap_or(0)
 }
 
 #[expect(
@@ -63,18 +50,53 @@ fn whole_number(number: f64) -> Option<u64> {
     (0.0..1e15).contains(&number).then_some(number as u64)
 }
 
-const CACHED: &str = "cachedContentTokenCount";
-const CANDIDATES: &str = "candidatesTokenCount";
-const PROMPT: &str = "promptTokenCount";
-const REASONING: &str = "thoughtsTokenCount";
-const TOOL_PROMPT: &str = "toolUsePromptTokenCount";
+/// A `usageMetadata` for a client. As in the API, an optional count of zero is left out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UsageMetadata {
+    prompt_token_count: u64,
+    candidates_token_count: u64,
+    total_token_count: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cached_content_token_count: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    thoughts_token_count: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl From<Usage> for UsageMetadata {
+    fn from(usage: Usage) -> Self {
+        Self {
+            prompt_token_count: usage.input,
+            candidates_token_count: usage.output.saturating_sub(usage.reasoning),
+            total_token_count: usage.input.saturating_add(usage.output),
+            cached_content_token_count: usage.cached_input,
+            thoughts_token_count: usage.reasoning,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
+    fn decode_value(value: &Value) -> Option<Usage> {
+        let text = value.to_string();
+        let raw: &RawValue = serde_json::from_str(&text).ok()?;
+        decode(raw)
+    }
+
     #[test]
-    fn output_includes_reasoning() {
+    fn output_includes_reasoning() -> Result<(), serde_json::Error> {
         let wire = json!({"promptTokenCount": 100, "cachedContentTokenCount": 40,
             "candidatesTokenCount": 20, "thoughtsTokenCount": 30, "totalTokenCount": 150});
         let usage = Usage {
@@ -83,19 +105,20 @@ mod tests {
             cached_input: 40,
             reasoning: 30,
         };
-        assert_eq!(decode(&wire), Some(usage));
-        assert_eq!(encode(&usage), wire);
+        assert_eq!(decode_value(&wire), Some(usage));
+        assert_eq!(serde_json::to_value(UsageMetadata::from(usage))?, wire);
+        Ok(())
     }
 
     #[test]
     fn ignores_invalid_counts() {
-        assert_eq!(decode(&json!({"totalTokenCount": 7})), None);
-        assert_eq!(decode(&json!(null)), None);
+        assert_eq!(decode_value(&json!({"totalTokenCount": 7})), None);
+        assert_eq!(decode_value(&json!(null)), None);
         let odd = json!({"promptTokenCount": "9", "toolUsePromptTokenCount": 1.0, "candidatesTokenCount": -1});
         let usage = Usage {
             input: 10,
             ..Usage::default()
         };
-        assert_eq!(decode(&odd), Some(usage));
+        assert_eq!(decode_value(&odd), Some(usage));
     }
 }

@@ -1,50 +1,52 @@
-//! The names of what is lost of the common form, and the words for it: the same whichever dialect cannot say
-//! it. Where clients' dialects call a thing differently, it has OpenAI's chat's name.
+//! The fields and texts of warnings about what a translation loses, shared by the encoders of all
+//! dialects. Where the clients' dialects have different names for a field, it has the name of OpenAI's
+//! chat.
 
-/// A budget for reasoning.
+/// A token budget for reasoning.
 pub(crate) const BUDGET: &str = "reasoning.max_tokens";
-pub(crate) const BUDGET_AS_EFFORT: &str = "changed: the provider takes an effort, not a budget";
+pub(crate) const BUDGET_AS_EFFORT: &str =
+    "changed: the provider's dialect has efforts, not budgets";
 
-/// The signature of a call.
+/// The signature of a tool call.
 pub(crate) const CALL_SIGNATURE: &str = "extra_content";
 pub(crate) const CALL_SIGNATURE_DROPPED: &str =
-    "dropped: only the provider that signed the call can read it again";
+    "dropped: only the provider that signed the call can read it";
 
-/// What earlier answers cite.
+/// The citations of earlier responses.
 pub(crate) const CITATIONS: &str = "annotations";
 
-/// Parts of a turn that may not stand there.
+/// Parts that the role of their turn does not allow.
 pub(crate) const CONTENT: &str = "messages.content";
 pub(crate) const ASSISTANT_CONTENT_DROPPED: &str =
-    "dropped: the model's turns hold no pictures, sounds or files";
+    "dropped: turns of the model cannot hold images, audio or files";
 
-/// How closely to look at a picture.
+/// The level of detail of an image.
 pub(crate) const DETAIL: &str = "image_url.detail";
 
-/// How hard to think.
+/// The reasoning effort.
 pub(crate) const EFFORT: &str = "reasoning_effort";
 
-/// Instructions in the midst of a conversation.
+/// Instructions inside of the conversation.
 pub(crate) const INSTRUCTIONS: &str = "messages.system";
 pub(crate) const INSTRUCTIONS_MOVED: &str =
     "changed: moved to the instructions above the conversation";
 
-/// A choice that demands a tool.
-pub(crate) const NO_TOOLS: &str = "dropped: there are no tools to choose from";
+/// A tool choice that requires a call.
+pub(crate) const NO_TOOLS: &str = "dropped: there are no tools";
 
-/// Instructions without a conversation.
+/// System instructions without any turn.
 pub(crate) const SYSTEM_AS_USER: &str =
-    "changed: said by the user, since the provider takes no instructions alone";
+    "changed: sent as a user's turn, since the provider rejects instructions alone";
 
-/// What the model thought.
+/// The model's reasoning.
 pub(crate) const REASONING: &str = "reasoning_content";
 pub(crate) const REASONING_DROPPED: &str =
-    "dropped: only the provider that thought it can read it again";
+    "dropped: only the provider of the reasoning can read it";
 
-/// That a tool failed.
+/// Whether a tool failed.
 pub(crate) const TOOL_FAILURE: &str = "is_error";
 pub(crate) const TOOL_FAILURE_AS_TEXT: &str =
-    "changed: the provider is told in words that the tool failed";
+    "changed: the failure is a prefix of the result's text";
 
-/// What a tool answered.
+/// The result of a tool.
 pub(crate) const TOOL_RESULT: &str = "tool_result";

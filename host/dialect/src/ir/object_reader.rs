@@ -1,19 +1,19 @@
-//! Reads a JSON object member by member, and knows in the end which ones nobody asked for.
+//! Reads a JSON object member by member, and warns of those that were not read.
 
 use serde_json::{Map, Value};
 
 use super::report::{TranslationError, TranslationReport};
 
-/// The members of an object that are not read yet, and where it stands. Null counts as missing.
+/// The members of an object that are not read yet, and the object's path. Null counts as missing.
 #[derive(Debug)]
 pub(crate) struct ObjectReader {
-    /// Where the object stands: empty, or such as `messages[2]`.
+    /// The path of the object, such as `messages[2]`; empty for the body.
     path: String,
     members: Map<String, Value>,
 }
 
 impl ObjectReader {
-    /// The members of a body.
+    /// Parses a body.
     pub(crate) fn from_body(body: &[u8]) -> Result<Self, TranslationError> {
         let value: Value = serde_json::from_slice(body).map_err(|error| {
             let (line, column) = (error.line(), error.column());
@@ -31,7 +31,7 @@ impl ObjectReader {
         }
     }
 
-    /// The members of a value that stands at `path`.
+    /// Reads the object at `path`.
     pub(crate) fn from_value(
         value: Value,
         path: impl Into<String>,
@@ -43,12 +43,12 @@ impl ObjectReader {
         }
     }
 
-    /// Where the object stands.
+    /// The path of the object.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    /// Where a member stands.
+    /// Returns the path of a member.
     pub(crate) fn member_path(&self, name: &str) -> String {
         if self.path.is_empty() {
             return name.to_owned();
@@ -56,7 +56,7 @@ impl ObjectReader {
         format!("{}.{name}", self.path)
     }
 
-    /// A refusal of a member.
+    /// Returns an error about a member.
     pub(crate) fn error(
         &self,
         name: &str,
@@ -65,20 +65,20 @@ impl ObjectReader {
         TranslationError::new(self.member_path(name), what)
     }
 
-    /// Takes a member as it is.
+    /// Takes a member of any type.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
-        // Keeps the order of the others: they may be repeated to somebody.
+        // Keeps the order of the others: a response may repeat them.
         self.members
             .shift_remove(name)
             .filter(|value| !value.is_null())
     }
 
-    /// A member as it is, left where it is.
+    /// Returns a member of any type without taking it.
     pub(crate) fn peek(&self, name: &str) -> Option<&Value> {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
-    /// Takes a text.
+    /// Takes a string.
     pub(crate) fn string(&mut self, name: &str) -> Result<Option<String>, TranslationError> {
         match self.take(name) {
             None => Ok(None),
@@ -87,13 +87,13 @@ impl ObjectReader {
         }
     }
 
-    /// Takes a text that must be there.
+    /// Takes a required string.
     pub(crate) fn required_string(&mut self, name: &str) -> Result<String, TranslationError> {
         self.string(name)?
             .ok_or_else(|| self.error(name, "missing"))
     }
 
-    /// Takes a flag.
+    /// Takes a boolean.
     pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, TranslationError> {
         match self.take(name) {
             None => Ok(None),
@@ -135,7 +135,7 @@ impl ObjectReader {
         }
     }
 
-    /// Takes a list; none there is an empty one.
+    /// Takes an array; empty if it is missing.
     pub(crate) fn list(&mut self, name: &str) -> Result<Vec<Value>, TranslationError> {
         match self.take(name) {
             None => Ok(Vec::new()),
@@ -152,7 +152,7 @@ impl ObjectReader {
         }
     }
 
-    /// Takes the objects of a list, each with its place.
+    /// Takes an array of objects, each with its path.
     pub(crate) fn objects(&mut self, name: &str) -> Result<Vec<Self>, TranslationError> {
         let items = self.list(name)?.into_iter().enumerate();
         let path = self.member_path(name);
@@ -161,12 +161,12 @@ impl ObjectReader {
             .collect()
     }
 
-    /// Passes over a member that needs no translation and says nothing that could be lost.
+    /// Drops a member without a warning: it needs no translation.
     pub(crate) fn skip(&mut self, name: &str) {
         self.members.shift_remove(name);
     }
 
-    /// Warns of every member that nobody took. `null` says nothing, and is no loss.
+    /// Warns of every member that was not taken. `null` is no loss.
     pub(crate) fn warn_unread(self, report: &mut TranslationReport) {
         for (name, value) in &self.members {
             if !value.is_null() {

@@ -1,4 +1,4 @@
-//! The parts that turns and answers are made of.
+//! The parts of turns and responses.
 
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
@@ -7,34 +7,34 @@ use serde_json::Value;
 
 use super::signature::Signature;
 
-/// One part of a turn, or of an answer.
+/// One part of a turn or of a response.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {
-    /// Sound.
+    /// Audio.
     Audio(Media),
     /// A document, such as a PDF, with its title if it has one.
     Document(Media),
-    /// A picture.
+    /// An image.
     Image(Media),
-    /// What the model thought before it answered.
+    /// The model's reasoning.
     Reasoning(ReasoningPart),
-    /// The model's words for not answering.
+    /// The model's refusal, in its own words.
     Refusal(String),
-    /// Text, with what it cites.
+    /// Text with its citations.
     Text {
         /// The text.
         text: String,
-        /// What it cites, in order.
+        /// The citations, in order.
         citations: Vec<Citation>,
     },
-    /// A call of a tool, by the model.
+    /// A tool call.
     ToolCall(ToolCall),
-    /// What a tool answered, to the model.
+    /// The result of a tool call.
     ToolResult(ToolResult),
 }
 
 impl Part {
-    /// Text that cites nothing.
+    /// Returns a text without citations.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text {
             text: text.into(),
@@ -43,110 +43,110 @@ impl Part {
     }
 }
 
-/// A picture, a sound or a document.
+/// An image, audio or a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Media {
-    /// Its media type, such as `image/png`; none where the sender left it to the receiver.
+    /// The media type, such as `image/png`; `None` if the sender did not state it.
     pub media_type: Option<String>,
-    /// Where its bytes are.
+    /// Where the bytes are.
     pub source: MediaSource,
-    /// How closely to look at a picture: `low`, `high`, `auto`.
+    /// The level of detail of an image: `low`, `high`, `auto`.
     pub detail: Option<String>,
-    /// A document's title or file name.
+    /// The title or file name of a document.
     pub title: Option<String>,
 }
 
 /// Where the bytes of a [`Media`] are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MediaSource {
-    /// Here, in base64 (the standard alphabet, with padding).
+    /// Inline, in base64 (the standard alphabet, with padding).
     Base64(String),
-    /// With the provider, under this id. It means nothing to any other provider.
+    /// Stored by the provider under this id, which no other provider knows.
     File(String),
-    /// Here, as text.
+    /// Inline, as text.
     Text(String),
-    /// At this address.
+    /// At this URL.
     Url(String),
 }
 
 impl MediaSource {
-    /// What a request is refused with that has something else in the place of base64.
+    /// The error text for data that is not base64.
     pub(crate) const NOT_BASE64: &'static str = "must be base64";
 
-    /// Bytes in base64 of either alphabet, padded or not; none if it is no base64.
+    /// Accepts base64 of either alphabet, with or without padding; `None` for anything else.
     pub(crate) fn base64(text: String) -> Option<Self> {
         standard_base64(text).map(Self::Base64)
     }
 }
 
-/// What the model thought.
+/// The model's reasoning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReasoningPart {
-    /// What it shows of it; empty where it shows nothing.
+    /// The text or a summary; empty if the provider shows none.
     pub text: String,
-    /// The provider's own record of it, to be handed back in the next turn.
+    /// The provider's record of the reasoning. The client sends it back in the next turn.
     pub signature: Option<Signature>,
-    /// Whether the provider hides the text on purpose: all there is is the signature.
+    /// Whether the provider hides the text on purpose: there is only the signature.
     pub redacted: bool,
 }
 
-/// A call of a tool.
+/// A tool call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolCall {
-    /// What its result refers to. Never empty: a decoder whose dialect has none makes one up, the same
-    /// for the same place.
+    /// The id that the result refers to. Never empty: if the dialect has no ids, the decoder derives
+    /// one from the position.
     pub id: String,
-    /// The tool's name. Never empty in an answer.
+    /// The tool's name. Never empty in a response.
     pub name: String,
-    /// The arguments as JSON text, an object unless the model erred; of a custom tool the bare input
-    /// as a JSON string inside `{"input": ..}`.
+    /// The arguments as JSON text: an object, unless the model made a mistake. The input of a custom
+    /// tool is `{"input": ".."}`.
     pub arguments: String,
-    /// The provider's record of what led to the call (Gemini has it at the call itself).
+    /// The provider's record of the reasoning before the call. Only Gemini attaches it to the call.
     pub signature: Option<Signature>,
 }
 
-/// What a tool answered.
+/// The result of a tool call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolResult {
-    /// The call's id.
+    /// The id of the call.
     pub call_id: String,
-    /// The tool's name, where the dialect says it or the call it answers stands earlier in the request.
+    /// The tool's name, if the dialect sends it or the request holds the call.
     pub name: Option<String>,
-    /// What it answered: text, pictures, documents.
+    /// The content: text, images, documents.
     pub parts: Vec<Part>,
     /// Whether the tool failed.
     pub is_error: bool,
 }
 
 impl ToolResult {
-    /// What a request is refused with whose result answers nothing: providers refuse it too.
-    pub(crate) const UNKNOWN_CALL: &'static str = "no tool call with this id stands before it";
+    /// The error text for a result without a call. Providers reject such requests too.
+    pub(crate) const UNKNOWN_CALL: &'static str = "no tool call before it has this id";
 }
 
-/// Where a piece of text comes from.
+/// The source of a piece of text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Citation {
-    /// Its address, if it is a page of the web.
+    /// The URL, if it is a web page.
     pub url: Option<String>,
-    /// Its title.
+    /// The title.
     pub title: Option<String>,
-    /// What is cited, word for word.
+    /// The quoted text.
     pub quoted: Option<String>,
-    /// The place in the text that it belongs to, in characters: first, and one after the last.
+    /// The range of the text that it belongs to, in characters: start, and end (exclusive).
     pub span: Option<(u64, u64)>,
-    /// The citation as its own dialect has it, for those that know it.
+    /// The citation in its own dialect, for clients of that dialect.
     pub raw: Value,
 }
 
-/// The same bytes in the standard alphabet with padding: clients send either alphabet, and proto JSON
-/// takes both. None if it is no base64.
+/// Converts base64 to the standard alphabet with padding: clients send either alphabet, and protobuf
+/// JSON accepts both. `None` if it is not base64.
 pub(crate) fn standard_base64(text: String) -> Option<String> {
     let text = if text.contains(['-', '_']) {
         text.replace('-', "+").replace('_', "/")
     } else {
         text
     };
-    // Decoding is the check; what is padded already keeps its text.
+    // Decoding is the check. A text that is padded already is kept.
     let bytes = LENIENT.decode(&text).ok()?;
     Some(if text.len() % 4 == 0 {
         text

@@ -1,34 +1,33 @@
-//! What a translation says beside its result: what was dropped, and why something is refused.
+//! The warnings and errors of translations.
 
 use std::borrow::Cow;
 
-/// The most warnings kept of one translation. They go into a header; a request that loses more than
-/// that is of another kind altogether.
+/// The maximum number of warnings of one translation. They go into a header, which must stay small.
 pub const WARNINGS_MAX: usize = 32;
 
-/// Something of a request that the target cannot express.
+/// A part of a request that the provider's dialect cannot express.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// The member, as the client's dialect calls it: `logit_bias`, `messages[2].name`. The same for all
-    /// items of a list where the place does not matter.
+    /// The member, by its name in the client's dialect: `logit_bias`, `messages[2].name`. Without an
+    /// index where the position does not matter.
     pub field: String,
-    /// What became of it, for people: `dropped: ..`, `changed: ..`.
+    /// What happened to it, for people: `dropped: ..`, `changed: ..`.
     pub what: Cow<'static, str>,
 }
 
-/// Collects warnings. One of each field is kept.
+/// Collects warnings, at most one for each field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TranslationReport {
     warnings: Vec<Warning>,
 }
 
 impl TranslationReport {
-    /// Notes that a member was dropped.
+    /// Adds the warning that a member was dropped.
     pub fn warn_dropped(&mut self, field: impl Into<String>) {
-        self.warn(field, "dropped: the provider's dialect has nothing like it");
+        self.warn(field, "dropped: the provider's dialect does not have it");
     }
 
-    /// Notes what became of a member.
+    /// Adds a warning about a member.
     pub fn warn(&mut self, field: impl Into<String>, what: impl Into<Cow<'static, str>>) {
         let field = field.into();
         let known = self.warnings.iter().any(|warning| warning.field == field);
@@ -38,36 +37,37 @@ impl TranslationReport {
         }
     }
 
-    /// All of them, in order.
+    /// The warnings, in order.
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 
-    /// All of them, in order.
+    /// The warnings, in order.
     #[must_use]
     pub fn into_warnings(self) -> Vec<Warning> {
         self.warnings
     }
 }
 
-/// Why a request cannot be translated: the client must change it, or ask a provider of its own dialect.
+/// Why a request cannot be translated. The client must change it, or use a model whose provider has the
+/// client's dialect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {what}")]
 pub struct TranslationError {
-    /// The member at fault, as the client's dialect calls it; empty if it is the body as a whole.
+    /// The invalid member, by its name in the client's dialect; empty for the whole body.
     pub field: String,
-    /// What is wrong, and what to do about it.
+    /// What is wrong, and what to change.
     pub what: Cow<'static, str>,
 }
 
 impl TranslationError {
-    /// A refusal of a conversation in which nothing is said: providers refuse it too.
+    /// The error for a conversation without content. Providers reject it too.
     pub(crate) fn empty_conversation() -> Self {
-        Self::new("messages", "must say something")
+        Self::new("messages", "must not be empty")
     }
 
-    /// A refusal of a member.
+    /// Returns an error about a member.
     pub fn new(field: impl Into<String>, what: impl Into<Cow<'static, str>>) -> Self {
         Self {
             field: field.into(),

@@ -4,105 +4,115 @@ use serde_json::{Map, Value};
 
 use super::part::Part;
 
-/// A request for content, or for a count of its tokens.
+/// A request for content, or for its token count.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
-    /// The model, as the client calls it.
+    /// The model, by the client's name.
     pub model: String,
-    /// Whether the answer is to be streamed.
+    /// Whether to stream the response.
     pub stream: bool,
-    /// Whether a streamed answer is to tell its usage. Only OpenAI's chat lets a client choose.
+    /// Whether a streamed response includes the usage. Only OpenAI's chats and text completions let a
+    /// client choose.
     pub include_usage: bool,
-    /// The instructions above the conversation: text only. Instructions that stand later in the
-    /// conversation are turns of [`Role::System`].
+    /// The instructions before the conversation: text only. Instructions inside of the conversation are
+    /// turns of [`Role::System`].
     pub system: Vec<Part>,
-    /// The conversation. Decoders join neighbours of one role: a user's turn begins with the results
-    /// of the tools that the assistant's turn before it called.
+    /// The conversation. Decoders join adjacent turns of one role. A user's turn begins with the
+    /// results of the tool calls in the assistant's turn before it.
     pub turns: Vec<Turn>,
     /// The tools that the model may call.
     pub tools: Vec<Tool>,
-    /// Which of them it may or must call.
+    /// Which of the tools it may or must call.
     pub tool_choice: Option<ToolChoice>,
-    /// Whether it may call several at once.
+    /// Whether it may make several calls in one response.
     pub parallel_tools: Option<bool>,
-    /// What shape the answer is to have.
+    /// The format of the response.
     pub format: Format,
-    /// Texts that end the answer.
+    /// Stop sequences.
     pub stop: Vec<String>,
-    /// How the answer is drawn.
+    /// The sampling parameters.
     pub sampling: Sampling,
-    /// Whether and how the model is to think first.
+    /// Whether and how the model reasons.
     pub reasoning: Option<Reasoning>,
-    /// The end user, as the client calls them.
+    /// The client's id of the end user.
     pub user: Option<String>,
-    /// Members that mean the same in both of OpenAI's dialects and nothing elsewhere, such as
-    /// `service_tier`, `metadata`, `prompt_cache_key`, `store`, `verbosity`; by OpenAI's chat's names.
+    /// Members that only OpenAI's dialects have, with the same meaning in both, such as `service_tier`,
+    /// `metadata`, `prompt_cache_key`, `store`, `verbosity`; by their names in OpenAI's chat.
     pub openai: Map<String, Value>,
-    /// Members of the client's request that its dialect repeats in the answer (OpenAI's responses).
+    /// Members of the client's request that its dialect repeats in the response (OpenAI's responses).
     pub echo: Map<String, Value>,
 }
 
-/// One turn of a conversation. Never empty.
+impl Request {
+    /// Whether the response must call a tool.
+    #[must_use]
+    pub fn requires_tool_call(&self) -> bool {
+        let choice = self.tool_choice.as_ref();
+        choice.is_some_and(ToolChoice::requires_call) && !self.tools.is_empty()
+    }
+}
+
+/// One turn of a conversation. It has at least one part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Turn {
-    /// Whose.
+    /// The role.
     pub role: Role,
-    /// What they said.
+    /// The parts.
     pub parts: Vec<Part>,
 }
 
-/// Whose turn it is.
+/// The role of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The model's.
+    /// The model.
     Assistant,
-    /// Instructions in the midst of a conversation.
+    /// Instructions inside of a conversation.
     System,
-    /// The user's; results of tools too.
+    /// The user; tool results too.
     User,
 }
 
-/// A tool that the model may call. Tools that a provider runs itself are none: they are dropped with
-/// a warning.
+/// A tool that the model may call. Tools that a provider runs itself are not among them: they are
+/// dropped with a warning.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tool {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What it does, for the model.
+    /// The description for the model.
     pub description: Option<String>,
-    /// What it takes.
+    /// Its kind, with the schema of the arguments.
     pub kind: ToolKind,
-    /// Whether the arguments must follow the schema to the letter.
+    /// Whether the arguments must match the schema exactly.
     pub strict: Option<bool>,
 }
 
-/// What a tool takes.
+/// The kind of a tool.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToolKind {
-    /// Bare text (OpenAI's custom tools), in the format that this member describes. Elsewhere it is a
-    /// function of one string, `decode_input`.
+    /// A custom tool of OpenAI's: it takes bare text, in the format that this value describes. In other
+    /// dialects it is a function with one string, `input`.
     Custom(Option<Value>),
-    /// An object by this JSON schema; none for a function without arguments.
+    /// A function with the JSON schema of its arguments; `None` for a function without arguments.
     Function(Option<Value>),
 }
 
 /// Which tools may or must be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToolChoice {
-    /// Only these; at least one of them if `required`.
+    /// Only these tools.
     Allowed {
-        /// The tools' names.
+        /// The names of the tools.
         names: Vec<String>,
-        /// Whether one must be called.
+        /// Whether at least one must be called.
         required: bool,
     },
-    /// As the model likes.
+    /// The model decides.
     Auto,
-    /// This one.
+    /// This tool must be called.
     Named(String),
     /// None.
     None,
-    /// Any, but at least one.
+    /// At least one tool must be called.
     Required,
 }
 
@@ -118,20 +128,20 @@ impl ToolChoice {
     }
 }
 
-/// What shape the answer is to have.
+/// The format of the response.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Format {
-    /// Some JSON object.
+    /// A JSON object without a schema.
     Json,
     /// JSON by a schema.
     Schema {
-        /// A name for it; dialects without one call it `answer`.
+        /// The name of the schema. OpenAI's dialects require one; the default is `answer`.
         name: Option<String>,
-        /// What it is, for the model.
+        /// The description for the model.
         description: Option<String>,
         /// The JSON schema.
         schema: Value,
-        /// Whether it is to be followed to the letter.
+        /// Whether the response must match the schema exactly.
         strict: Option<bool>,
     },
     /// Text.
@@ -139,55 +149,55 @@ pub enum Format {
     Text,
 }
 
-/// How the answer is drawn. None leaves it to the provider.
+/// Sampling parameters. `None` leaves one to the provider.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sampling {
     /// 0 to 2; Anthropic's ends at 1.
     pub temperature: Option<f64>,
     /// 0 to 1.
     pub top_p: Option<f64>,
-    /// How many of the likeliest tokens are drawn from.
+    /// How many of the most likely tokens are considered.
     pub top_k: Option<u64>,
-    /// The most tokens that the answer may have, reasoning included.
+    /// The maximum number of tokens of the response, reasoning included.
     pub tokens_max: Option<u64>,
     /// -2 to 2.
     pub presence_penalty: Option<f64>,
     /// -2 to 2.
     pub frequency_penalty: Option<f64>,
-    /// What the drawing starts from.
+    /// The seed of the random numbers.
     pub seed: Option<i64>,
 }
 
-/// How the model is to think first.
+/// How the model reasons.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reasoning {
-    /// How hard; none if only a budget, or nothing, was said.
+    /// The effort; `None` if the request sets only a budget, or neither.
     pub effort: Option<Effort>,
-    /// The most tokens it may take; none leaves it to the effort, or to the model.
+    /// The maximum number of reasoning tokens; `None` leaves it to the effort, or to the model.
     pub budget_tokens: Option<u64>,
-    /// Whether what it thought, or a summary of it, is to be shown.
+    /// Whether the response includes the reasoning, or a summary of it.
     pub shown: Option<bool>,
 }
 
-/// How hard a model is to think.
+/// How hard a model reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effort {
-    /// Not at all.
+    /// No reasoning.
     None,
-    /// As little as it can.
+    /// The least that the model supports.
     Minimal,
-    /// Little.
+    /// Low.
     Low,
-    /// Between.
+    /// Medium.
     Medium,
-    /// Much.
+    /// High.
     High,
-    /// As much as it can: OpenAI's `xhigh`, Anthropic's `max`.
+    /// The most that the model supports: OpenAI's `xhigh`, Anthropic's `max`.
     Max,
 }
 
 impl Effort {
-    /// All of them, from the least.
+    /// All efforts, in ascending order.
     pub const ALL: [Self; 6] = [
         Self::None,
         Self::Minimal,
@@ -197,9 +207,9 @@ impl Effort {
         Self::Max,
     ];
 
-    /// The budget that stands for an effort where only a budget can be said, in tokens. Low to high are
-    /// what Google's own OpenAI-compatible endpoint takes them for
-    /// (<https://ai.google.dev/gemini-api/docs/openai>); `max` is the most that Gemini's models take.
+    /// The budget in tokens that replaces an effort in dialects without efforts. Low to high are the
+    /// values of Google's own OpenAI-compatible endpoint
+    /// (<https://ai.google.dev/gemini-api/docs/openai>); `max` is the maximum of Gemini's models.
     #[must_use]
     pub const fn budget_tokens(self) -> u64 {
         match self {
@@ -212,7 +222,7 @@ impl Effort {
         }
     }
 
-    /// The least effort that has at least this budget.
+    /// Returns the lowest effort with at least this budget.
     #[must_use]
     pub fn from_budget(tokens: u64) -> Self {
         Self::ALL
@@ -221,7 +231,7 @@ impl Effort {
             .unwrap_or(Self::Max)
     }
 
-    /// OpenAI's word for it.
+    /// OpenAI's name of the effort.
     #[must_use]
     pub const fn openai_name(self) -> &'static str {
         match self {
@@ -234,7 +244,7 @@ impl Effort {
         }
     }
 
-    /// The effort that a word of OpenAI's or Anthropic's stands for.
+    /// Parses OpenAI's or Anthropic's name of an effort.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         match word {

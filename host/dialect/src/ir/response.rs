@@ -1,46 +1,27 @@
-//! A whole answer.
+//! A whole response.
 
 use super::event::{Delta, Event, PartStart};
+use super::finish_reason::FinishReason;
 use super::part::Part;
 use crate::Usage;
 
-/// A whole answer. Translated ones have one candidate: a request for several is refused.
+/// A whole response. Translated responses have one candidate: a request for several is rejected.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Response {
-    /// The provider's id of it; empty if it gave none.
+    /// The provider's id of the response; empty if it sent none.
     pub id: String,
-    /// The provider's name of the model; empty if it gave none.
+    /// The provider's name of the model; empty if it sent none.
     pub model: String,
-    /// What it says.
+    /// The parts.
     pub parts: Vec<Part>,
     /// Why it ended.
     pub finish: FinishReason,
-    /// What it cost.
+    /// The usage, if the provider sent it.
     pub usage: Option<Usage>,
 }
 
-/// Why an answer ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum FinishReason {
-    /// The provider held something back, or broke off for its rules.
-    ContentFilter,
-    /// It was as long as it may be.
-    Length,
-    /// A reason that has no common word, as the provider has it.
-    Other(String),
-    /// The model would not answer.
-    Refusal,
-    /// The model was done.
-    #[default]
-    Stop,
-    /// It came to one of the texts that end an answer; which, if the provider says so.
-    StopSequence(Option<String>),
-    /// The model waits for the results of the tools that it calls.
-    ToolCalls,
-}
-
 impl Response {
-    /// The same answer as a stream has it, each part in one piece.
+    /// Returns the response as the events of a stream, each part in one piece.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         let mut events = vec![Event::Start {

@@ -1,28 +1,28 @@
-//! What an answer needs to know of the request that it answers.
+//! The context of the request that a response belongs to.
 
 use serde_json::{Map, Value};
 
 use super::request::{Request, ToolKind};
 
-/// What an encoder of answers needs to know of the call.
+/// What an encoder of responses needs to know of the request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResponseContext {
-    /// The call's id: what made-up ids are made of.
+    /// The call's id. Synthesized ids are derived from it.
     pub id: String,
-    /// When the call came, in seconds since the Unix epoch.
+    /// When the call arrived, in seconds since the Unix epoch.
     pub created: u64,
-    /// The model, as the client called it; the answer shows this name.
+    /// The model by the client's name, which the response repeats.
     pub model: String,
     /// As [`Request::include_usage`].
     pub include_usage: bool,
-    /// The names of the custom tools among those offered.
+    /// The names of the custom tools.
     pub custom_tools: Vec<String>,
     /// As [`Request::echo`].
     pub echo: Map<String, Value>,
 }
 
 impl ResponseContext {
-    /// What is owed for a request. `created`: in seconds since the Unix epoch.
+    /// Takes the context from a request. `created` is in seconds since the Unix epoch.
     #[must_use]
     pub fn new(request: &Request, id: &str, created: u64) -> Self {
         let custom = |tool: &&super::Tool| matches!(tool.kind, ToolKind::Custom(_));

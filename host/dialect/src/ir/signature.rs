@@ -1,23 +1,23 @@
-//! A provider's own record of what its model thought, which only that provider can read again.
+//! A provider's own record of its model's reasoning, which only that provider can read.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::Dialect;
 
-/// A provider's record of what its model thought. Clients hand it back unread in the next turn. It
-/// means something only in the dialect that it was made in; through a client of another it travels
-/// wrapped, so that it is known again and is never handed to a provider that would refuse it.
+/// A provider's record of its model's reasoning. Clients send it back unread in the next turn. It is
+/// valid only in the dialect it comes from. Clients of other dialects get it wrapped, so that it is
+/// recognized when it comes back, and never sent to a provider that would reject it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
     /// The dialect of the provider that made it.
     pub origin: Dialect,
-    /// The record, as that dialect has it.
+    /// The record in that dialect.
     pub data: String,
 }
 
 impl Signature {
-    /// Reads what stands where `dialect` has its signatures.
+    /// Reads a text in the place where `dialect` has its signatures.
     #[must_use]
     pub fn read(dialect: Dialect, text: &str) -> Self {
         Self::parse_wrapped(text).unwrap_or_else(|| Self {
@@ -26,8 +26,8 @@ impl Signature {
         })
     }
 
-    /// As it is written where `dialect` has its signatures: as it is at home, wrapped elsewhere. A
-    /// wrapped one is base64, since some clients decode it.
+    /// Returns the text for the place where `dialect` has its signatures: verbatim in its own dialect,
+    /// wrapped in others. A wrapped one is base64, since some clients decode it.
     #[must_use]
     pub fn encode_for(&self, dialect: Dialect) -> String {
         if self.origin == dialect {
@@ -36,14 +36,14 @@ impl Signature {
         STANDARD.encode(format!("{WRAPPER_PREFIX}{}:{}", self.origin, self.data))
     }
 
-    /// The record, if a provider of this dialect made it.
+    /// Returns the record if a provider of this dialect made it.
     #[must_use]
     pub fn data_for(&self, dialect: Dialect) -> Option<&str> {
         (self.origin == dialect).then_some(self.data.as_str())
     }
 
     fn parse_wrapped(text: &str) -> Option<Self> {
-        // Most are not wrapped: the first bytes tell, without decoding the rest.
+        // Most are not wrapped. The first bytes show it, so the rest is not decoded.
         let first = text.as_bytes().get(..WRAPPER_PREFIX_BASE64.len())?;
         if first != WRAPPER_PREFIX_BASE64 {
             return None;
@@ -59,7 +59,7 @@ impl Signature {
 }
 
 const WRAPPER_PREFIX: &str = "jackfield:1:";
-/// Its length is a multiple of three, so that its base64 is that of every wrapped one's beginning.
+/// The length of the prefix is a multiple of three, so every wrapped signature begins with its base64.
 const WRAPPER_PREFIX_BASE64: &[u8] = b"amFja2ZpZWxkOjE6";
 
 #[cfg(test)]

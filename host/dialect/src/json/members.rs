@@ -1,4 +1,4 @@
-//! A few members of an object, as the bytes that they are; everything else is skipped.
+//! Finds single members of an object as raw JSON; everything else is skipped.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,19 +6,19 @@ use std::fmt;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The wanted members of one object.
+/// The members that were found in one object.
 pub(crate) struct Members<'a, const N: usize> {
-    /// In the order of the names asked for; of a member that is there twice, the last one.
+    /// The values in the order of the requested names; of a duplicate member, the last one.
     pub(crate) values: [Option<&'a RawValue>; N],
-    /// The first of the names found to be there twice.
+    /// The first name that is duplicate.
     pub(crate) duplicate: Option<&'static str>,
 }
 
-/// The members of these names of the object that `text` is.
+/// Finds the members with these names in the object `text`.
 ///
 /// # Errors
 ///
-/// If the text is not JSON, or (an error of the category `EventData`) not an object.
+/// If the text is not JSON, or (an error of the category `Data`) not an object.
 pub(crate) fn members<'a, const N: usize>(
     text: &'a str,
     names: [&'static str; N],
@@ -63,7 +63,7 @@ impl<'de, const N: usize> Visitor<'de> for SelectVisitor<N> {
     }
 }
 
-/// The first items of an array, at most so many; none of anything else.
+/// Returns the first items of an array, at most `count_max`; empty for other values.
 pub(crate) fn items(raw: &RawValue, count_max: usize) -> Vec<&RawValue> {
     serde_json::Deserializer::from_str(raw.get())
         .deserialize_seq(ArrayVisitor { count_max })
@@ -93,13 +93,14 @@ impl<'de> Visitor<'de> for ArrayVisitor {
     }
 }
 
-/// Whether the raw member name spells `wanted`, escapes included: a text that hides a name behind
-/// them must not mean one thing here and another to the provider.
+/// Whether a raw member name is `wanted`, escapes included: a name with escapes must not have another
+/// meaning here than at the provider.
 pub(super) fn name_matches(raw: &RawValue, wanted: &str) -> bool {
     string(raw).is_some_and(|name| name == wanted)
 }
 
-/// The text of a raw string; none if it is none, or has an escape that stands for no character.
+/// Returns the text of a raw string; `None` if it is not a string, or has an escape that stands for no
+/// character.
 pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
     if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
@@ -108,8 +109,7 @@ pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str(raw.get()).ok().map(Cow::Owned)
 }
 
-/// Whether a value says nothing: null, false, or an empty string, array or object. It is what the
-/// clients' languages take for false.
+/// Whether a value is empty: null, false, or an empty string, array or object.
 pub(crate) fn is_void(raw: &RawValue) -> bool {
     let text = raw.get();
     match text.as_bytes().first() {

@@ -1,5 +1,5 @@
-//! Changes to a JSON text that leave every byte they are not about as it was: white space, the order
-//! of members, the spelling of numbers.
+//! Patches of a JSON text that keep all other bytes: white space, the order of members, the format of
+//! numbers.
 
 use std::ops::Range;
 
@@ -9,27 +9,27 @@ use serde_json::value::RawValue;
 use super::locate::{Container, Location, index, locate, root, split_last};
 use super::{JsonError, utf8};
 
-/// The most patches that [`apply`] takes at once. Each of them reads the whole text, which may be
-/// megabytes long, in the host's own time; what executors change are a handful of members.
+/// The maximum number of patches of one [`apply`]. Each patch reads the whole text, which may be
+/// megabytes long; executors change a handful of members.
 pub const PATCHES_MAX: usize = 32;
 
 /// One change, as in RFC 6902. Paths are JSON pointers (RFC 6901), values are JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Patch {
-    /// Adds a member, replacing one of the same name; or inserts an item into an array, with `-` at
-    /// its end. The empty path replaces the whole text.
+    /// Adds a member, or replaces one of the same name; or inserts an item into an array, at its end
+    /// with `-`. The empty path replaces the whole text.
     Add {
         /// Where.
         path: String,
         /// JSON text.
         value: String,
     },
-    /// Removes what is there, which must exist.
+    /// Removes a value, which must exist.
     Remove {
         /// Where.
         path: String,
     },
-    /// Replaces what is there, which must exist.
+    /// Replaces a value, which must exist.
     Replace {
         /// Where.
         path: String,
@@ -39,7 +39,7 @@ pub enum Patch {
 }
 
 impl Patch {
-    /// Where it applies: a JSON pointer.
+    /// The path: a JSON pointer.
     #[must_use]
     pub fn path(&self) -> &str {
         match self {
@@ -48,8 +48,8 @@ impl Patch {
     }
 }
 
-/// Applies the patches in order. With none, the answer is the text itself, unread. One patch costs
-/// one pass over the text and one copy of it.
+/// Applies patches in order. Without any, returns the text itself, unread. Each patch costs one pass
+/// over the text and one copy of it.
 ///
 /// # Errors
 ///
@@ -70,7 +70,7 @@ pub fn apply(text: &Bytes, patches: &[Patch]) -> Result<Bytes, PatchError> {
 /// Why a patch cannot be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum PatchError {
-    /// The text or the path cannot be worked with.
+    /// The text or the path is invalid.
     #[error("patching {path:?}")]
     Json {
         /// The patch's path.
@@ -79,13 +79,13 @@ pub enum PatchError {
         #[source]
         source: JsonError,
     },
-    /// The patch wants a place that is not there.
+    /// The path leads to nothing.
     #[error("patching {path:?}: the text has no such place")]
     Missing {
         /// The patch's path.
         path: String,
     },
-    /// The whole text cannot be removed: what is left would not be JSON.
+    /// The patch would remove the whole text.
     #[error("removing the whole text: name the member or the item to remove")]
     Root,
     /// More patches than [`PATCHES_MAX`].
@@ -99,13 +99,13 @@ pub enum PatchError {
     Value {
         /// The patch's path.
         path: String,
-        /// Where, and why.
+        /// The position and the reason.
         #[source]
         source: serde_json::Error,
     },
 }
 
-/// One cut and what is put into it.
+/// A range that is cut out, and its replacement.
 struct Splice<'v> {
     at: Range<usize>,
     /// A comma, or nothing.
@@ -174,7 +174,7 @@ fn plan_splice<'v>(text: &[u8], patch: &'v Patch) -> Result<Splice<'v>, PatchErr
     }
 }
 
-/// The value without white space around it, known to be JSON.
+/// Returns the value without white space around it, if it is JSON.
 fn parse_value<'v>(path: &str, value: &'v str) -> Result<&'v str, PatchError> {
     serde_json::from_str::<&RawValue>(value)
         .map(RawValue::get)
@@ -184,7 +184,7 @@ fn parse_value<'v>(path: &str, value: &'v str) -> Result<&'v str, PatchError> {
         })
 }
 
-/// With the comma before it; the first element goes with the comma after it, if there is one.
+/// Removes an element with the comma before it; the first one with the comma after it, if there is one.
 fn removal(location: Location) -> Option<Range<usize>> {
     let target = location.target?;
     Some(match (location.before, location.after) {
@@ -219,7 +219,7 @@ fn addition<'v>(
     };
     let (at, before) = match location.last {
         Some(end) => (end, ","),
-        // Only the container itself tells where an empty one begins.
+        // An empty container has no element to insert next to.
         None => match contents_start(text, parent)? {
             Some(start) => (start, ""),
             None => return Ok(None),
@@ -232,7 +232,7 @@ fn addition<'v>(
     }))
 }
 
-/// Where the inside of the container at `pointer` begins.
+/// Returns where the inside of the container at `pointer` begins.
 fn contents_start(text: &str, pointer: &str) -> Result<Option<usize>, JsonError> {
     let found = super::find(text.as_bytes(), pointer)?;
     Ok(found.map(|container| container.start + 1))

@@ -1,10 +1,10 @@
-//! What a text cites: `annotations` of the type `url_citation`.
+//! Citations: `annotations` of the type `url_citation`.
 
 use serde_json::{Map, Value, json};
 
 use crate::ir::{Citation, Part};
 
-/// A citation of the web; none if the annotation is something else.
+/// Decodes a citation of a web page; `None` if the annotation is something else.
 pub(super) fn decode(annotation: &Value) -> Option<Citation> {
     let cited = annotation.get("url_citation")?;
     let text = |name: &str| Some(cited.get(name)?.as_str()?.to_owned());
@@ -19,7 +19,7 @@ pub(super) fn decode(annotation: &Value) -> Option<Citation> {
     })
 }
 
-/// Hands the annotations of a message to its first text.
+/// Adds the citations of a message to its first text.
 pub(super) fn attach(parts: &mut [Part], annotations: &[Value]) {
     let text = parts.iter_mut().find_map(|part| match part {
         Part::Text { citations, .. } => Some(citations),
@@ -30,11 +30,11 @@ pub(super) fn attach(parts: &mut [Part], annotations: &[Value]) {
     }
 }
 
-/// A citation as an annotation; none if it is not of the web. The text that it stands in begins
-/// `offset` characters into the message's.
+/// Encodes a citation as an annotation; `None` if it has no URL. The cited text begins `offset` characters
+/// after the beginning of the message.
 pub(super) fn encode(citation: &Citation, offset: u64, text_chars: u64) -> Option<Value> {
     let url = citation.url.as_deref()?;
-    // All four are demanded: a citation without a place is one of the whole text.
+    // The API requires all four members. A citation without a span is of the whole text.
     let (start, end) = citation.span.unwrap_or((0, text_chars));
     let mut cited = Map::new();
     cited.insert(

@@ -1,9 +1,9 @@
-//! Objects that look like this dialect's, for tests: its own names, with values of every kind.
+//! A strategy for tests: objects with the member names of this dialect, and values of every kind.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// An object whose members have names of this dialect, whatever stands behind them.
+/// Returns a strategy for objects with member names of this dialect.
 pub(crate) fn object() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -1,31 +1,21 @@
-//! Pictures, documents and sound, as parts of a message have them: mostly as `data:` addresses.
+//! Images, documents and audio in messages. Most are inline, as `data:` URLs.
 
 use serde_json::{Value, json};
 
+use crate::ir::data_url::media_source;
 use crate::ir::{Media, MediaSource, Part, TranslationError};
 use crate::json::object;
 
-/// What stands behind an address: what it holds itself, or where it points.
+/// Returns the media at a URL.
 ///
 /// # Errors
-/// If it is a `data:` address that is not base64.
+/// If it is a `data:` URL that is not in base64. The error is a text about the member.
 pub(super) fn from_url(url: String) -> Result<Media, &'static str> {
-    let Some(inside) = url.strip_prefix("data:") else {
-        return Ok(media(None, MediaSource::Url(url)));
-    };
-    let (head, data) = inside
-        .split_once(',')
-        .ok_or("a data: address must have a comma before its data")?;
-    let kind = head
-        .strip_suffix(";base64")
-        .ok_or("a data: address must be base64")?;
-    let kind = kind.split(';').next().unwrap_or_default();
-    let media_type = (!kind.is_empty()).then(|| kind.to_owned());
-    let source = MediaSource::base64(data.to_owned()).ok_or(MediaSource::NOT_BASE64)?;
+    let (media_type, source) = media_source(url)?;
     Ok(media(media_type, source))
 }
 
-/// Sound in base64, in a format as OpenAI names it.
+/// Returns the media for audio in base64, in a format that is named as OpenAI names it.
 ///
 /// # Errors
 /// If it is not base64.
@@ -38,10 +28,10 @@ pub(super) fn from_audio(format: &str, data: String) -> Result<Media, &'static s
     Ok(media(Some(media_type), source))
 }
 
-/// A part of a user's message.
+/// Encodes a part of a user's message.
 ///
 /// # Errors
-/// If this dialect has no place for it.
+/// If a user's message cannot hold it.
 pub(super) fn encode_part(part: &Part) -> Result<Value, TranslationError> {
     match part {
         Part::Image(media) => image(media),
@@ -50,20 +40,20 @@ pub(super) fn encode_part(part: &Part) -> Result<Value, TranslationError> {
         Part::Text { text, .. } => Ok(text_part(text)),
         _ => Err(TranslationError::new(
             "messages",
-            "a user's message can't hold this",
+            "a user's message cannot hold a part of this kind",
         )),
     }
 }
 
-/// A part of text.
+/// Encodes a part of text.
 pub(super) fn text_part(text: &str) -> Value {
     json!({"type": "text", "text": text})
 }
 
-/// A picture, in a message of a user or of the model.
+/// Encodes an image, in a message of a user or of the model.
 ///
 /// # Errors
-/// If it is neither here nor on the web.
+/// If it is neither inline nor at a URL.
 pub(super) fn image(media: &Media) -> Result<Value, TranslationError> {
     let url = match &media.source {
         MediaSource::Url(url) => url.clone(),
@@ -78,7 +68,7 @@ pub(super) fn image(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::Text(_) => {
             return Err(TranslationError::new(
                 "image_url",
-                "a picture can't be text",
+                "an image cannot be text",
             ));
         }
     };
@@ -95,7 +85,7 @@ fn document(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::Base64(data) => {
             let kind = media.media_type.as_deref().unwrap_or(PDF);
             let file = object! {
-                // OpenAI demands a name beside the data.
+                // OpenAI requires a name.
                 "filename": title.unwrap_or("document"),
                 "file_data": format!("data:{kind};base64,{data}"),
             };
@@ -107,7 +97,7 @@ fn document(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::File(_) => Err(provider_file_error("file")),
         MediaSource::Url(_) => Err(TranslationError::new(
             "file",
-            "the provider takes no address of a document: send its bytes",
+            "the provider's dialect has no URLs of documents; send the data",
         )),
     }
 }
@@ -119,7 +109,7 @@ fn audio(media: &Media) -> Result<Value, TranslationError> {
         _ => {
             return Err(TranslationError::new(
                 "input_audio",
-                "the provider takes only wav and mp3",
+                "the provider's dialect has only the formats wav and mp3",
             ));
         }
     };
@@ -131,7 +121,7 @@ fn audio(media: &Media) -> Result<Value, TranslationError> {
         MediaSource::File(_) => Err(provider_file_error("input_audio")),
         MediaSource::Text(_) | MediaSource::Url(_) => Err(TranslationError::new(
             "input_audio",
-            "the provider takes sound as base64 only",
+            "the provider's dialect has only audio in base64; send the data",
         )),
     }
 }
@@ -139,7 +129,7 @@ fn audio(media: &Media) -> Result<Value, TranslationError> {
 fn provider_file_error(field: &str) -> TranslationError {
     TranslationError::new(
         field,
-        "a file that lies with one provider is unknown to another: send its bytes",
+        "files uploaded to one provider are not available to others; send the data",
     )
 }
 
@@ -152,7 +142,7 @@ fn media(media_type: Option<String>, source: MediaSource) -> Media {
     }
 }
 
-/// The type of a picture by its first bytes, which base64 keeps recognizable.
+/// Returns an image's media type by its first bytes, in base64. The default is PNG.
 fn detect_image_type(data: &str) -> &'static str {
     match data.as_bytes() {
         [b'/', b'9', b'j', ..] => "image/jpeg",
@@ -168,20 +158,6 @@ const PDF: &str = "application/pdf";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parses_media_urls() {
-        let read = |url: &str| from_url(url.to_owned()).map(|it| (it.media_type, it.source));
-        let png = Some("image/png".to_owned());
-        let aa = || MediaSource::Base64("AA==".to_owned());
-        assert_eq!(read("data:image/png;base64,AA=="), Ok((png.clone(), aa())));
-        assert_eq!(read("data:image/png;a=b;base64,AA=="), Ok((png, aa())));
-        assert_eq!(read("data:;base64,AA=="), Ok((None, aa())));
-        let web = "https://a.example/x.png";
-        assert_eq!(read(web), Ok((None, MediaSource::Url(web.to_owned()))));
-        assert!(read("data:text/plain,hi").is_err());
-        assert!(read("data:image/png;base64").is_err());
-    }
 
     #[test]
     fn detects_image_type_from_bytes() {

@@ -1,13 +1,31 @@
-//! What a model thought, in the members that providers of this dialect have for it: `reasoning_content`
-//! (DeepSeek's name) or `reasoning` (OpenRouter's) for the text, `reasoning_details` (OpenRouter's) for the
-//! records that are handed back. OpenAI's own chat shows neither.
+//! Reasoning. OpenAI's own chat does not show it. Other providers have the text in `reasoning_content`
+//! (DeepSeek) or `reasoning` (OpenRouter), and in `reasoning_details` (OpenRouter) the records that they
+//! expect back in later requests.
 
 use serde_json::{Map, Value, json};
 
-use crate::Dialect;
-use crate::ir::{ReasoningPart, Signature};
+use super::DIALECT;
+use crate::ir::{ReasoningPart, Signature, TranslationError, TranslationReport};
+use crate::thinking::{BodyEdit, Thinking};
 
-/// The text of a message's or a delta's thoughts, by either name.
+/// Edits a client's request so that it asks for `thinking`.
+///
+/// # Errors
+/// As [`BodyEdit::set`].
+pub(super) fn edit_thinking(
+    thinking: Thinking,
+    edit: &mut BodyEdit,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
+    // OpenRouter's members would contradict OpenAI's.
+    thinking.write_effort("/reasoning_effort", edit, report)?;
+    for name in ["effort", "max_tokens", "enabled"] {
+        edit.remove(&format!("/reasoning/{name}"));
+    }
+    Ok(())
+}
+
+/// Returns the reasoning text of a message or a delta, by either name; empty if there is none.
 pub(super) fn text_of(message: &Map<String, Value>) -> &str {
     ["reasoning_content", "reasoning"]
         .into_iter()
@@ -15,10 +33,10 @@ pub(super) fn text_of(message: &Map<String, Value>) -> &str {
         .unwrap_or_default()
 }
 
-/// The thoughts that a text and its details tell.
+/// Decodes a reasoning text and its details.
 ///
-/// A thought without a record gets an empty one of this dialect: it tells a later request that a provider
-/// of this dialect thought so, and some of them demand their text back beside a call of a tool.
+/// Reasoning without a record gets an empty signature of this dialect. It marks the reasoning, in later
+/// requests, as one of a provider of this dialect: some require their text back beside a tool call.
 pub(super) fn decode(text: &str, details: &[Value]) -> Vec<ReasoningPart> {
     if details.is_empty() {
         return text_only(text).into_iter().collect();
@@ -33,7 +51,7 @@ pub(super) fn decode(text: &str, details: &[Value]) -> Vec<ReasoningPart> {
     }
 }
 
-/// A signature of this dialect.
+/// Returns a signature of this dialect.
 pub(super) fn own_signature(data: impl Into<String>) -> Signature {
     Signature {
         origin: DIALECT,
@@ -41,15 +59,15 @@ pub(super) fn own_signature(data: impl Into<String>) -> Signature {
     }
 }
 
-/// One detail that is nothing but a record: what Jackfield itself writes.
+/// A detail with nothing but a record. Jackfield writes such details.
 pub(super) struct EncryptedDetail<'a> {
     pub(super) data: &'a str,
-    /// The bytes of the text that it belongs to; none for a text that is hidden.
+    /// The bytes of the reasoning text that it belongs to; `None` if that text is hidden.
     pub(super) span: Option<(usize, usize)>,
 }
 
 impl<'a> EncryptedDetail<'a> {
-    /// None if there is more in it, which a provider may want back as well.
+    /// Decodes a detail; `None` if it has other members, which the provider may expect back too.
     pub(super) fn decode(detail: &'a Value) -> Option<Self> {
         let members = detail.as_object()?;
         let known = |(name, value): (&String, &Value)| {
@@ -67,16 +85,16 @@ impl<'a> EncryptedDetail<'a> {
     }
 }
 
-/// The members of thoughts, being written.
+/// Encodes reasoning into the members of a message.
 #[derive(Debug, Default)]
 pub(super) struct ReasoningMembers {
-    /// Goes into `reasoning_content`.
+    /// The text for `reasoning_content`.
     pub(super) text: String,
     details: Vec<Value>,
 }
 
 impl ReasoningMembers {
-    /// Adds a thought, with its record whoever made it.
+    /// Adds reasoning, with its signature of any dialect.
     pub(super) fn add(&mut self, part: &ReasoningPart) {
         let start = self.text.len();
         self.text += &part.text;
@@ -87,8 +105,7 @@ impl ReasoningMembers {
         }
     }
 
-    /// What goes into `reasoning_details`. Where one record belongs to all of the text, its place is not
-    /// said: no reader could go wrong.
+    /// Returns the list for `reasoning_details`. If one record belongs to all of the text, it needs no span.
     pub(super) fn into_details(self) -> Vec<Value> {
         let mut details = self.details;
         let whole = json!([0, self.text.len()]);
@@ -102,7 +119,7 @@ impl ReasoningMembers {
     }
 }
 
-/// The details that a signature is written as, from `index` on.
+/// Encodes a signature as details, with indexes from `index` on.
 pub(super) fn details(
     signature: &Signature,
     index: usize,
@@ -125,8 +142,8 @@ pub(super) fn details(
     vec![detail]
 }
 
-/// The details of a stream, put together again from their pieces. They are handed back whole or not at
-/// all: a provider refuses a record that lacks a part.
+/// The details of a stream, joined from their pieces. They are kept whole or not at all, because a provider
+/// rejects an incomplete record.
 #[derive(Debug, Default)]
 pub(super) struct DetailRecord {
     details: Vec<Value>,
@@ -134,7 +151,7 @@ pub(super) struct DetailRecord {
 }
 
 impl DetailRecord {
-    /// Adds a piece: of the last detail if it has the same type and index.
+    /// Adds a piece. It belongs to the last detail if it has the same type and index.
     pub(super) fn add(&mut self, piece: &Value) {
         self.bytes = self.bytes.saturating_add(piece.to_string().len());
         if self.bytes > RECORD_BYTES_MAX {
@@ -152,7 +169,7 @@ impl DetailRecord {
         }
     }
 
-    /// The record as a signature; none if there is nothing, or too much.
+    /// Takes the record as a signature; `None` if it is empty, or was too large.
     pub(super) fn take(&mut self) -> Option<Signature> {
         let record = std::mem::take(self);
         (!record.details.is_empty())
@@ -160,7 +177,7 @@ impl DetailRecord {
     }
 }
 
-/// What a detail shows of a thought.
+/// Returns the reasoning text in a detail; empty if there is none.
 pub(super) fn visible_text(detail: &Value) -> &str {
     ["text", "summary"]
         .into_iter()
@@ -205,7 +222,7 @@ fn with_details(text: &str, details: &[Value]) -> ReasoningPart {
 fn split(text: &str, encrypted: &[EncryptedDetail<'_>]) -> Vec<ReasoningPart> {
     let mut parts = Vec::new();
     let mut at = 0;
-    // Without any place, the first record is that of the text.
+    // If no record has a span, the first one belongs to the text.
     let placed = encrypted.iter().any(|record| record.span.is_some());
     for record in encrypted {
         let first = !placed && parts.is_empty() && !text.is_empty();
@@ -230,18 +247,18 @@ fn split(text: &str, encrypted: &[EncryptedDetail<'_>]) -> Vec<ReasoningPart> {
     parts
 }
 
-const DIALECT: Dialect = Dialect::OpenaiChat;
-/// The type of a detail that only its provider can read.
+/// The type of details that only their provider can read.
 const ENCRYPTED: &str = "reasoning.encrypted";
-/// Jackfield's own member of a detail: OpenRouter's have no place for what says where a thought ends.
+/// Jackfield's own member of a detail: OpenRouter's details have no member for where the reasoning ends.
 const SPAN: &str = "span";
-/// The most that is kept of one thought's record, in bytes. The longest there are hold a whole chain of
-/// thought, encrypted, and have some hundred KiB.
+/// The maximum size of a record that is kept, in bytes. The largest records hold the whole reasoning,
+/// encrypted, and have some hundred KiB.
 const RECORD_BYTES_MAX: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Dialect;
 
     fn part(text: &str, signature: Option<Signature>, redacted: bool) -> ReasoningPart {
         let text = text.to_owned();

@@ -1,19 +1,19 @@
-//! Reads and writes `usage`, where providers agree on little but its first two members.
+//! The member `usage`. Providers agree only on its first two members.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use crate::Usage;
 use crate::json::members;
 
-/// What a `usage` member says; none if it names no count.
+/// Decodes a `usage` member; `None` if it has neither of the two main counts.
 pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
     let names = [
         "prompt_tokens",
         "completion_tokens",
         "prompt_tokens_details",
         "completion_tokens_details",
-        // DeepSeek's and Moonshot's own places for what the details say elsewhere.
+        // DeepSeek and Moonshot have the cached tokens here, not in the details.
         "prompt_cache_hit_tokens",
         "cached_tokens",
     ];
@@ -30,22 +30,47 @@ pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
     })
 }
 
-/// A `usage` member, as OpenAI has it.
-pub(crate) fn encode(usage: Usage) -> Value {
-    json!({
-        "prompt_tokens": usage.input,
-        "completion_tokens": usage.output,
-        "total_tokens": usage.input.saturating_add(usage.output),
-        "prompt_tokens_details": {"cached_tokens": usage.cached_input},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
-    })
+/// The member `usage` of a response, as OpenAI has it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct UsageObject {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+    prompt_tokens_details: PromptTokensDetails,
+    completion_tokens_details: CompletionTokensDetails,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct PromptTokensDetails {
+    cached_tokens: u64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct CompletionTokensDetails {
+    reasoning_tokens: u64,
+}
+
+impl From<Usage> for UsageObject {
+    fn from(usage: Usage) -> Self {
+        Self {
+            prompt_tokens: usage.input,
+            completion_tokens: usage.output,
+            total_tokens: usage.input.saturating_add(usage.output),
+            prompt_tokens_details: PromptTokensDetails {
+                cached_tokens: usage.cached_input,
+            },
+            completion_tokens_details: CompletionTokensDetails {
+                reasoning_tokens: usage.reasoning,
+            },
+        }
+    }
 }
 
 fn nested<'a>(details: Option<&'a RawValue>, name: &'static str) -> Option<&'a RawValue> {
     members(details?.get(), [name]).ok()?.values[0]
 }
 
-/// A count; what is null, negative or no number counts for nothing.
+/// Returns a count; 0 if it is null, negative or not a number.
 fn count(raw: Option<&RawValue>) -> u64 {
     let Some(text) = raw.map(RawValue::get) else {
         return 0;
@@ -53,8 +78,8 @@ fn count(raw: Option<&RawValue>) -> u64 {
     text.parse().unwrap_or_else(|_| parse_whole_number(text))
 }
 
-/// A count spelled with a fraction or an exponent, as some languages print numbers. Without a point or an
-/// exponent it is negative, or over 64 bits: no count of tokens.
+/// Parses a count with a decimal point, as some languages print whole numbers. Returns 0 for anything else,
+/// such as a negative number, or one with an exponent or more than 64 bits.
 fn parse_whole_number(text: &str) -> u64 {
     let (digits, zeros) = text.split_once('.').unwrap_or((text, ""));
     let fraction = zeros.bytes().all(|byte| byte.is_ascii_digit());

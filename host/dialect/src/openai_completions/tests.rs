@@ -1,11 +1,11 @@
-//! What text completions are read as and written as.
+//! Tests of requests, responses and streams.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    StreamObserver, check_body, decode_request, decode_response, decoder, encode_request,
-    encode_response, encoder,
+    check_body, decode_request, decode_response, decoder, encode_request, encode_response, encoder,
+    observer,
 };
 use crate::ir::{
     Delta, Event, FinishReason, Format, Frame, Part, PartStart, Reasoning, Request,
@@ -146,7 +146,7 @@ fn golden_streams_round_trip() {
         let (id, model) = ("cmpl-x".to_owned(), "m".to_owned());
         events[0] = Event::Start { id, model };
         assert_eq!(decode(written.iter().map(|frame| &frame.data[..])), events);
-        let mut observer = StreamObserver::new();
+        let mut observer = observer();
         let seen: Vec<_> = data(stream)
             .map(|data| observer.observe("", data))
             .collect();

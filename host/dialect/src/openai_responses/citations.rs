@@ -1,10 +1,10 @@
-//! What a text cites, as `annotations` have it.
+//! Citations: the member `annotations` of a text.
 
 use serde_json::{Value, json};
 
 use crate::ir::Citation;
 
-/// Reads one annotation.
+/// Decodes one annotation.
 pub(super) fn decode(raw: &Value) -> Citation {
     let text = |name: &str| raw.get(name).and_then(Value::as_str).map(str::to_owned);
     let count = |name: &str| raw.get(name).and_then(Value::as_u64);
@@ -17,14 +17,14 @@ pub(super) fn decode(raw: &Value) -> Citation {
     }
 }
 
-/// All of a list; none of anything else.
+/// Decodes a list; empty for other values.
 pub(super) fn decode_all(list: Option<&Value>) -> Vec<Citation> {
     let items = list.and_then(Value::as_array);
     items.into_iter().flatten().map(decode).collect()
 }
 
-/// As an annotation; none where this dialect has none like it: one that is of no page of the web.
-/// `length`: of the text so far, in characters, which stands for a place that nobody told.
+/// Encodes a citation of a web page; `None` for others, which this dialect does not have. `length` is
+/// the length of the text so far, in characters: the position if the citation has none.
 pub(super) fn encode(citation: &Citation, length: usize) -> Option<Value> {
     if is_native(&citation.raw) {
         return Some(citation.raw.clone());

@@ -1,4 +1,4 @@
-//! Tools, and the choice among them.
+//! Tools and the tool choice.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use crate::ir::{
     ObjectReader, Request, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport, loss,
 };
 
-/// Takes the member `tools`. Those that the provider would run are dropped.
+/// Takes the member `tools`. Tools that the provider runs are dropped.
 pub(super) fn decode(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,
@@ -45,12 +45,12 @@ pub(super) fn decode(
 const HOSTED_TOOL: &str =
     "dropped: only functions and custom tools can be carried to another dialect";
 
-/// The name of a tool of a namespace, for dialects that have none.
+/// Returns the name of a tool in a namespace, for dialects without namespaces.
 pub(super) fn qualified_name(namespace: &str, name: &str) -> String {
     format!("{namespace}__{name}")
 }
 
-/// The namespace of a tool and its name there, if the client's own `tools` have it in one.
+/// Finds the namespace of a tool, and its name there, in the client's `tools`.
 pub(super) fn in_namespace<'t>(tools: Option<&'t Value>, name: &str) -> Option<(&'t str, &'t str)> {
     let list = tools?.as_array()?.iter();
     list.filter(|tool| tool.get("type").is_some_and(|kind| kind == "namespace"))
@@ -65,7 +65,7 @@ pub(super) fn in_namespace<'t>(tools: Option<&'t Value>, name: &str) -> Option<(
         })
 }
 
-/// Takes the member `decode_tool_choice`.
+/// Takes the member `tool_choice`.
 pub(super) fn decode_choice(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,
@@ -120,14 +120,14 @@ fn allowed(
     Ok(ToolChoice::Allowed { names, required })
 }
 
-/// The members of a request that are about tools.
+/// Encodes the members of a request about tools.
 pub(super) fn encode(
     request: &Request,
     out: &mut Map<String, Value>,
     report: &mut TranslationReport,
 ) {
     if request.tools.is_empty() {
-        // The API refuses a choice among none.
+        // The API rejects a choice without tools.
         if matches!(
             request.tool_choice,
             Some(ToolChoice::Named(_) | ToolChoice::Required | ToolChoice::Allowed { .. })
@@ -169,7 +169,7 @@ fn encode_tool(tool: &Tool) -> Value {
         ToolKind::Function(schema) => {
             let schema = schema.clone().unwrap_or_default();
             out.insert("parameters".to_owned(), schema);
-            // Left out, it would be true here alone of all dialects, and refuse most schemas.
+            // Only this dialect defaults to true, which rejects most schemas.
             out.insert("strict".to_owned(), tool.strict.unwrap_or(false).into());
         }
     }
@@ -198,7 +198,7 @@ fn encode_choice(choice: &ToolChoice, request: &Request) -> Value {
     }
 }
 
-/// Whether it takes bare text.
+/// Whether it is a custom tool, which takes bare text.
 pub(super) const fn is_custom(tool: &Tool) -> bool {
     matches!(tool.kind, ToolKind::Custom(_))
 }

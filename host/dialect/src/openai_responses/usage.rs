@@ -1,31 +1,41 @@
-//! What a response cost, read and written.
+//! Usage.
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::Usage;
+use crate::json::members;
 
-/// What a `usage` member says; none if it names no count. Input includes what was cached, and output what
-/// was spent on reasoning, here as in the common form.
-pub(super) fn decode(value: &Value) -> Option<Usage> {
-    let (input, output) = (value.get("input_tokens"), value.get("output_tokens"));
-    if input.is_none() && output.is_none() {
-        return None;
-    }
-    let nested = |details: &str, name: &str| count(value.get(details).and_then(|it| it.get(name)));
+/// Reads a `usage` member; `None` if it has no count. Input includes cached tokens, and output includes
+/// reasoning tokens, here as in the common form.
+pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
+    let names = [
+        "input_tokens",
+        "output_tokens",
+        "input_tokens_details",
+        "output_tokens_details",
+    ];
+    let [input, output, input_details, output_details] = members(raw.get(), names).ok()?.values;
+    input.or(output)?;
+    let nested = |details: Option<&RawValue>, name| {
+        let found = details.and_then(|raw| members(raw.get(), [name]).ok());
+        count(found.and_then(|found| found.values[0]))
+    };
     Some(Usage {
         input: count(input),
         output: count(output),
-        cached_input: nested("input_tokens_details", "cached_tokens"),
-        reasoning: nested("output_tokens_details", "reasoning_tokens"),
+        cached_input: nested(input_details, "cached_tokens"),
+        reasoning: nested(output_details, "reasoning_tokens"),
     })
 }
 
-/// A count; what is null, negative or no number counts for nothing.
-fn count(value: Option<&Value>) -> u64 {
-    value.and_then(Value::as_u64).unwrap_or(0)
+/// A count; 0 if it is null, negative or not a whole number.
+fn count(raw: Option<&RawValue>) -> u64 {
+    raw.and_then(|raw| raw.get().parse().ok()).unwrap_or(0)
 }
 
-/// As the member `usage`. How much was written to a cache is not known, and the member is a must.
+/// Encodes the member `usage`. The number of tokens written to a cache is unknown, but the member is
+/// required.
 pub(super) fn encode(usage: Usage) -> Value {
     json!({
         "input_tokens": usage.input,

@@ -5,14 +5,14 @@ use std::ops::Range;
 use bytes::Bytes;
 use memchr::{memchr, memchr2};
 
-/// What a reader takes out of one block of lines. All ranges are inside the block.
+/// The fields of one block of lines. All ranges are inside the block.
 #[derive(Debug, Default)]
 pub(super) struct EventBlock {
-    /// The value of the last `translate_event` field.
+    /// The value of the last `event` field.
     pub(super) name: Range<usize>,
     /// The value of the last `data` field.
     last: Range<usize>,
-    /// How many `data` fields there are. Without one, the block is no event.
+    /// The number of `data` fields. Without one, the block is no event.
     count: usize,
 }
 
@@ -26,7 +26,7 @@ impl EventBlock {
                     found.count += 1;
                 }
                 (b"event", value) => found.name = value,
-                // `sanitize_id` and `retry` steer how a browser connects again; a proxy does not.
+                // `id` and `retry` are for clients that reconnect; a proxy does not.
                 _ => {}
             }
         }
@@ -37,7 +37,7 @@ impl EventBlock {
         self.count > 0
     }
 
-    /// The data: a slice of the block where it is one line, and a copy where it is several.
+    /// Returns the data: a slice of the block if it is one line, a copy if it is several.
     pub(super) fn data(&self, block: &Bytes) -> Bytes {
         if self.count == 1 {
             return block.slice(self.last.clone());
@@ -54,7 +54,7 @@ impl EventBlock {
     }
 }
 
-/// A line's field name, and where its value stands. A comment's name is empty.
+/// Returns a line's field name and the range of its value. The name of a comment is empty.
 fn field(block: &[u8], line: Range<usize>) -> (&[u8], Range<usize>) {
     let bytes = &block[line.clone()];
     let Some(colon) = memchr(b':', bytes) else {

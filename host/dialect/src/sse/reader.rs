@@ -1,20 +1,20 @@
-//! Cuts a byte stream into events. What it finds never depends on how the bytes were split.
+//! Splits a byte stream into events. The result does not depend on how the bytes are split into chunks.
 
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr2;
 
 use super::block::EventBlock;
 
-/// The longest event taken by default, in bytes, its comments included. A chat event is a few hundred
-/// bytes; what is long are pictures, sent as one event in base64: this holds 24 MiB of pixels, more
-/// than image models answer with today. A stream holds that much only while such an event arrives.
+/// The default maximum length of an event, in bytes, comments included. A chat event is a few hundred
+/// bytes, but an image is sent as one event in base64: this holds 24 MiB of image, more than image
+/// models return today. A stream needs that much memory only while such an event arrives.
 pub const EVENT_BYTES_MAX: usize = 32 << 20;
 
-/// One event, as it came.
+/// One event, as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SseEvent {
     name: Bytes,
-    /// The values of its `data` lines, joined by line feeds. It is a slice of `raw` where there is one
+    /// The values of its `data` lines, joined by line feeds. It is a slice of `raw` if there is one
     /// such line. Not checked to be UTF-8.
     pub data: Bytes,
     /// All its bytes, from the end of the event before it to the blank line that ends it: comments
@@ -23,28 +23,28 @@ pub struct SseEvent {
 }
 
 impl SseEvent {
-    /// The value of its `translate_event` line; empty where it has none.
+    /// The value of the `event` line; empty if there is none.
     #[must_use]
     pub fn name(&self) -> &str {
         std::str::from_utf8(&self.name).unwrap_or_default()
     }
 }
 
-/// Reads events out of a stream: push what arrives, then take events until there is none.
+/// Reads the events of a stream: push what arrives, then take events until there is none.
 ///
-/// All bytes come out again, in order: as [`SseEvent::raw`], as quiet bytes, or as the rest.
+/// All bytes come out again, in order: as [`SseEvent::raw`], as comments, or as the buffered rest.
 #[derive(Debug)]
 pub struct SseReader {
     event_bytes_max: usize,
-    /// The beginning of the event under way, from chunks before this one.
+    /// The beginning of the current event, from earlier chunks.
     tail: BytesMut,
     /// What arrived last, from the first byte that is not in `tail`.
     chunk: Bytes,
-    /// How much of the chunk was looked at.
+    /// How many bytes of the chunk were scanned.
     scanned: usize,
-    /// The blocks without an event at the beginning of what is held, in bytes.
+    /// The length of the blocks without an event at the beginning of the buffer, in bytes.
     comment_bytes: usize,
-    /// Whether the line under way has no bytes so far.
+    /// Whether the current line has no bytes so far.
     line_is_empty: bool,
     /// Whether the last byte was a carriage return: a line feed now belongs to it.
     after_cr: bool,
@@ -61,7 +61,7 @@ impl Default for SseReader {
 }
 
 impl SseReader {
-    /// A reader at the beginning of a stream, that takes events of at most so many bytes.
+    /// A reader at the beginning of a stream, for events of at most `event_bytes_max` bytes.
     #[must_use]
     pub fn new(event_bytes_max: usize) -> Self {
         Self {
@@ -78,8 +78,8 @@ impl SseReader {
         }
     }
 
-    /// Takes what arrived. The reader is bounded by the longest event only if [`Reader::next_event`]
-    /// is called until it answers none, before more is pushed.
+    /// Adds a chunk. The reader holds at most one event if [`SseReader::next_event`] is called until it
+    /// returns `None` before more is pushed.
     pub fn push(&mut self, chunk: Bytes) {
         if self.chunk.is_empty() {
             self.chunk = chunk;
@@ -90,12 +90,12 @@ impl SseReader {
         self.chunk = joined.freeze();
     }
 
-    /// The next complete event; none if it needs more bytes. After a lone carriage return at the end
-    /// it does: a line feed may follow.
+    /// Returns the next complete event; `None` if it needs more bytes. It does after a lone carriage
+    /// return at the end: a line feed may follow.
     ///
     /// # Errors
     ///
-    /// If an event is longer than allowed; from then on always.
+    /// If an event is too long; from then on always.
     pub fn next_event(&mut self) -> Result<Option<SseEvent>, SseError> {
         while !self.failed {
             let end = self.scan();
@@ -118,21 +118,21 @@ impl SseReader {
         })
     }
 
-    /// Says that the stream has ended, and answers the next event, like [`Reader::next_event`]; call it
-    /// until it answers none. An event without its blank line is dropped, as the standard demands and
-    /// clients do: its bytes are the rest.
+    /// Ends the stream and returns the next event, like [`SseReader::next_event`]; call it until it
+    /// returns `None`. An event without its blank line is dropped, as the standard requires and clients
+    /// do: its bytes remain buffered.
     ///
     /// # Errors
     ///
-    /// As [`Reader::next_event`].
+    /// As [`SseReader::next_event`].
     pub fn finish(&mut self) -> Result<Option<SseEvent>, SseError> {
         self.stream_ended = true;
         self.next_event()
     }
 
-    /// Takes the complete blocks that are no event (comments, keep-alives), so that they can be sent
-    /// on without waiting for the next event; they will not be part of it. To be called once
-    /// [`Reader::next_event`] has answered none; empty if there are none.
+    /// Takes the complete blocks that are no event (comments, keep-alives), so that they can be
+    /// forwarded before the next event; they are not part of it then. Call it after
+    /// [`SseReader::next_event`] returned `None`. Empty if there are none.
     pub fn take_comments(&mut self) -> Bytes {
         let comment_bytes = std::mem::take(&mut self.comment_bytes);
         self.tail
@@ -140,8 +140,8 @@ impl SseReader {
             .freeze()
     }
 
-    /// Takes all bytes that were pushed and did not come out as events. The reader is empty then, and
-    /// stands in the middle of an event if there were any.
+    /// Takes all bytes that were pushed and did not come out. The reader is empty then; if there were
+    /// any, it is in the middle of an event.
     pub fn take_buffered(&mut self) -> Bytes {
         let chunk = std::mem::take(&mut self.chunk);
         self.scanned = 0;
@@ -153,13 +153,13 @@ impl SseReader {
         self.tail.split().freeze()
     }
 
-    /// How many bytes were pushed and did not come out.
+    /// The number of bytes that were pushed and did not come out.
     #[must_use]
     pub fn buffered_len(&self) -> usize {
         self.tail.len() + self.chunk.len()
     }
 
-    /// Looks for the end of the block under way: how much of the chunk belongs to it.
+    /// Finds the end of the current block: how many bytes of the chunk belong to it.
     fn scan(&mut self) -> Option<usize> {
         loop {
             if self.after_cr {
@@ -190,7 +190,7 @@ impl SseReader {
         }
     }
 
-    /// Reads the block that ends there, and takes it out with what is before it if it is an event.
+    /// Reads the block that ends at `end`. If it is an event, takes it with all bytes before it.
     fn take_block(&mut self, end: usize) -> Option<SseEvent> {
         let first = std::mem::take(&mut self.at_start);
         if !self.tail.is_empty() {
@@ -230,18 +230,18 @@ impl SseReader {
     }
 }
 
-/// Why a stream cannot be read on.
+/// Why reading a stream failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SseError {
-    /// An event is longer than the reader takes.
+    /// An event is too long.
     #[error("reading a server-sent event: it is longer than {bytes_max} bytes")]
     EventTooLong {
-        /// The most that the reader takes, in bytes.
+        /// The limit in bytes.
         bytes_max: usize,
     },
 }
 
-/// The name as UTF-8, mended where it is not, as the standard's decoder does.
+/// Returns the name as UTF-8; invalid bytes are replaced, as the standard requires.
 fn valid_name(bytes: Bytes) -> Bytes {
     match String::from_utf8_lossy(&bytes) {
         std::borrow::Cow::Borrowed(_) => bytes,

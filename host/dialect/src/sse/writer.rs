@@ -1,4 +1,4 @@
-//! Writes an event so that every reader gets back what was meant.
+//! Writes events.
 
 use memchr::{memchr2, memchr2_iter};
 

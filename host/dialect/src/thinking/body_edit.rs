@@ -1,18 +1,19 @@
-//! A client's body that is read as a tree, and changed by patches of its text.
+//! Edits of a client's body, collected as patches of its text.
 
 use serde_json::{Map, Value};
 
 use crate::ir::TranslationError;
 use crate::json::Patch;
 
-/// A body, as it is with the patches so far. Pointers name members of objects, without escapes.
-pub(crate) struct BodyEdit {
+/// A body with the edits so far. Pointers (RFC 6901) name members of objects only, without escapes.
+#[derive(Debug)]
+pub struct BodyEdit {
     tree: Value,
     patches: Vec<Patch>,
 }
 
 impl BodyEdit {
-    pub(super) fn read(body: &[u8]) -> Result<Self, TranslationError> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, TranslationError> {
         let tree: Map<String, Value> = serde_json::from_slice(body)
             .map_err(|_| TranslationError::new("", "the body must be a JSON object"))?;
         Ok(Self {
@@ -21,17 +22,18 @@ impl BodyEdit {
         })
     }
 
-    pub(super) fn into_patches(self) -> Vec<Patch> {
+    pub(crate) fn into_patches(self) -> Vec<Patch> {
         self.patches
     }
 
-    /// What stands there; none for null.
-    pub(crate) fn get(&self, pointer: &str) -> Option<&Value> {
+    /// Returns the value at a pointer; `None` for null.
+    #[must_use]
+    pub fn get(&self, pointer: &str) -> Option<&Value> {
         self.tree.pointer(pointer).filter(|value| !value.is_null())
     }
 
-    /// Removes what stands there, and the objects around it that have nothing else.
-    pub(crate) fn remove(&mut self, pointer: &str) {
+    /// Removes the value at a pointer, and the objects around it that would be empty then.
+    pub fn remove(&mut self, pointer: &str) {
         let mut pointer = pointer;
         while let Some((parent, name)) = pointer.rsplit_once('/') {
             let Some(Value::Object(members)) = self.tree.pointer_mut(parent) else {
@@ -51,11 +53,11 @@ impl BodyEdit {
         }
     }
 
-    /// Puts a value there, with the objects around it where they are missing.
+    /// Sets the value at a pointer. Missing objects around it are added.
     ///
     /// # Errors
-    /// If one around it is no object.
-    pub(crate) fn set(&mut self, pointer: &str, value: Value) -> Result<(), TranslationError> {
+    /// If a value around it is not an object.
+    pub fn set(&mut self, pointer: &str, value: Value) -> Result<(), TranslationError> {
         let (mut at, mut value) = (pointer, value);
         while let Some((parent, name)) = at.rsplit_once('/') {
             match self.tree.pointer_mut(parent) {

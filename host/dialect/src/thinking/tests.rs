@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::Dialect;
 
 fn thinking(suffix: &str) -> Thinking {
     Thinking::parse(suffix).unwrap()
@@ -14,7 +15,9 @@ fn thinking(suffix: &str) -> Thinking {
 fn apply_suffix(dialect: Dialect, model: &str, suffix: &str, body: &str) -> (String, Vec<String>) {
     let mut report = TranslationReport::default();
     let body = Bytes::copy_from_slice(body.as_bytes());
-    let patched = thinking(suffix).apply(dialect, (model, &body), &mut report);
+    let patched = dialect
+        .codec()
+        .apply_thinking(thinking(suffix), model, &body, &mut report);
     let patched = String::from_utf8(patched.unwrap().into()).unwrap();
     let fields = report
         .into_warnings()
@@ -300,8 +303,12 @@ fn sets_gemini_budget_or_level_in_client_spelling() {
 fn rejects_unpatchable_body_with_member() {
     let refused = |dialect: Dialect, body: &'static str| {
         let body = Bytes::from_static(body.as_bytes());
-        let patched =
-            thinking("high").apply(dialect, ("m", &body), &mut TranslationReport::default());
+        let patched = dialect.codec().apply_thinking(
+            thinking("high"),
+            "m",
+            &body,
+            &mut TranslationReport::default(),
+        );
         patched.unwrap_err()
     };
     let error = refused(Dialect::OpenaiResponses, r#"{"reasoning":"high"}"#);
@@ -337,14 +344,14 @@ proptest! {
         }
         let text = Bytes::from(body.to_string());
         let mut report = TranslationReport::default();
-        let Ok(patched) = thinking(suffix).apply(dialect, (model, &text), &mut report) else {
+        let Ok(patched) = dialect.codec().apply_thinking(thinking(suffix), model, &text, &mut report) else {
             prop_assert!(!names.is_empty());
             return Ok(());
         };
         let patched_body: Value = serde_json::from_slice(&patched).unwrap();
         prop_assert_eq!(&patched_body["rest"], rest.as_str());
         // Said twice it is the same.
-        let again = thinking(suffix).apply(dialect, (model, &patched), &mut report).unwrap();
+        let again = dialect.codec().apply_thinking(thinking(suffix), model, &patched, &mut report).unwrap();
         prop_assert_eq!(serde_json::from_slice::<Value>(&again).unwrap(), patched_body);
     }
 }

@@ -1,8 +1,8 @@
 //! What holds for every dialect alike. Most of it was found by the fuzz targets.
 
 use super::*;
-
-use crate::ir::Part;
+use crate::RequestHead;
+use crate::ir::{Malformed, Part, Request, TranslationError, TranslationReport};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -11,7 +11,10 @@ fn decode_error(dialect: Dialect, body: &str) -> Option<TranslationError> {
         model: "m".into(),
         stream: false,
     };
-    let read = dialect.decode_request(body.as_bytes(), &head, &mut TranslationReport::default());
+    let read =
+        dialect
+            .codec()
+            .decode_request(body.as_bytes(), &head, &mut TranslationReport::default());
     read.err()
 }
 
@@ -82,15 +85,16 @@ fn rejects_tool_result_without_call() {
     for (dialect, body) in cases {
         let error = decode_error(dialect, body).map(|it| it.to_string());
         let error = error.unwrap_or_default();
-        assert!(error.contains("before it"), "{dialect}: {error}");
+        assert!(error.contains("call before it"), "{dialect}: {error}");
     }
 }
 
 #[test]
 fn rejects_empty_request() {
     for dialect in Dialect::ALL {
-        let written =
-            dialect.encode_request(&Request::default(), &mut TranslationReport::default());
+        let written = dialect
+            .codec()
+            .encode_request(&Request::default(), &mut TranslationReport::default());
         let field = written.err().map(|it| it.field);
         assert_eq!(field.as_deref(), Some("messages"), "{dialect}");
     }
@@ -107,7 +111,9 @@ fn accepts_request_with_only_system_instructions() -> Outcome {
     };
     for dialect in Dialect::ALL {
         if dialect != Dialect::OpenaiCompletions {
-            dialect.encode_request(&request, &mut TranslationReport::default())?;
+            dialect
+                .codec()
+                .encode_request(&request, &mut TranslationReport::default())?;
         }
     }
     Ok(())
@@ -136,10 +142,11 @@ fn rejects_tool_call_without_name() {
     for (dialect, response, event) in cases {
         let nameless = Malformed("a tool call has no name");
         assert_eq!(
-            dialect.decode_response(response.as_bytes()),
+            dialect.codec().decode_response(response.as_bytes()),
             Err(nameless.clone())
         );
         let read = dialect
+            .codec()
             .decoder()
             .event("", event.as_bytes(), &mut Vec::new());
         assert_eq!(read, Err(nameless), "{dialect}");

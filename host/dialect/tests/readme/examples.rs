@@ -61,28 +61,28 @@ const fn from_openai_clients(name: &'static str, put: fn(&mut Request)) -> Examp
 
 /// Everything, in the order of the tables.
 pub(crate) const EXAMPLES: &[Example] = &[
-    example("instructions in mid-conversation", |request| {
+    example("instructions inside of the conversation", |request| {
         request.turns.extend([
             turn(Role::Assistant, Part::text("b")),
             turn(Role::System, Part::text("c")),
             turn(Role::User, Part::text("d")),
         ]);
     }),
-    example("a picture's `detail`", |request| {
+    example("`detail` of an image", |request| {
         let image = media("image/png", MediaSource::Base64("iVBORw0KGgo=".to_owned()));
         let detail = Some("high".to_owned());
         add_part(request, Part::Image(Media { detail, ..image }));
     }),
-    example("sound (wav)", |request| {
+    example("audio (WAV)", |request| {
         let audio = media("audio/wav", MediaSource::Base64("AAAA".to_owned()));
         add_part(request, Part::Audio(audio));
     }),
-    example("a document's title or file name", |request| {
+    example("title or file name of a document", |request| {
         let pdf = media("application/pdf", MediaSource::Base64("AAAA".to_owned()));
         let title = Some("a.pdf".to_owned());
         add_part(request, Part::Document(Media { title, ..pdf }));
     }),
-    example("a document at an address", |request| {
+    example("document by URL", |request| {
         let url = MediaSource::Url("https://a.example/a.pdf".to_owned());
         let media_type = None;
         add_part(
@@ -93,21 +93,21 @@ pub(crate) const EXAMPLES: &[Example] = &[
             }),
         );
     }),
-    example("a tool's failure", |request| {
+    example("tool error", |request| {
         add_tool_result(request, true, vec![Part::text("no such file")]);
     }),
-    example("a picture in a tool's result", |request| {
+    example("image in a tool result", |request| {
         let image = media("image/png", MediaSource::Base64("iVBORw0KGgo=".to_owned()));
         add_tool_result(request, false, vec![Part::text("r"), Part::Image(image)]);
     }),
-    example("a picture by the model", |request| {
+    example("image from the model", |request| {
         let image = media("image/png", MediaSource::Base64("iVBORw0KGgo=".to_owned()));
         request
             .turns
             .push(turn(Role::Assistant, Part::Image(image)));
         request.turns.push(turn(Role::User, Part::text("b")));
     }),
-    from_all_clients("what another provider's model thought", |request| {
+    from_all_clients("reasoning of another provider", |request| {
         let reasoning = ReasoningPart {
             text: "hm".to_owned(),
             signature: Some(foreign()),
@@ -119,13 +119,13 @@ pub(crate) const EXAMPLES: &[Example] = &[
             .turns
             .extend([assistant, turn(Role::User, Part::text("c"))]);
     }),
-    from_all_clients("another provider's signature of a call", |request| {
+    from_all_clients("signature of another provider's call", |request| {
         add_tool_result(request, false, vec![Part::text("r")]);
         if let Some(Part::ToolCall(call)) = request.turns[1].parts.first_mut() {
             call.signature = Some(foreign());
         }
     }),
-    from_all_clients("what another provider's answer cited", |request| {
+    from_all_clients("citations of another provider", |request| {
         let citation = Citation {
             url: Some("https://a.example".to_owned()),
             title: None,
@@ -149,7 +149,7 @@ pub(crate) const EXAMPLES: &[Example] = &[
             ..tool("t", ToolKind::Function(Some(object())))
         }];
     }),
-    example("a choice among some of the tools", |request| {
+    example("tool choice among some of the tools", |request| {
         let function = || ToolKind::Function(Some(object()));
         request.tools = vec![tool("t", function()), tool("u", function())];
         let names = vec!["t".to_owned()];
@@ -158,15 +158,15 @@ pub(crate) const EXAMPLES: &[Example] = &[
             required: true,
         });
     }),
-    example("one call at a time", |request| {
+    example("no parallel calls", |request| {
         request.tools = vec![tool("t", ToolKind::Function(Some(object())))];
         request.tool_choice = Some(ToolChoice::Auto);
         request.parallel_tools = Some(false);
     }),
-    example("some JSON, without a schema", |request| {
+    example("JSON without a schema", |request| {
         request.format = Format::Json;
     }),
-    from_openai_clients("the description of a schema", |request| {
+    from_openai_clients("description of a schema", |request| {
         request.format = Format::Schema {
             name: Some("answer".to_owned()),
             description: Some("d".to_owned()),
@@ -175,10 +175,10 @@ pub(crate) const EXAMPLES: &[Example] = &[
         };
     }),
     example("`stop`", |request| request.stop = vec!["END".to_owned()]),
-    example("five texts in `stop`", |request| {
+    example("five stop sequences", |request| {
         request.stop = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
     }),
-    example("a temperature above 1", |request| {
+    example("temperature above 1", |request| {
         request.sampling.temperature = Some(1.5);
     }),
     example("`top_k`", |request| request.sampling.top_k = Some(5)),
@@ -189,24 +189,22 @@ pub(crate) const EXAMPLES: &[Example] = &[
     example("`frequency_penalty`", |request| {
         request.sampling.frequency_penalty = Some(0.5);
     }),
-    example("fewer than 16 tokens", |request| {
+    example("fewer than 16 output tokens", |request| {
         request.sampling.tokens_max = Some(9);
     }),
-    from_openai_clients("an effort", |request| {
+    from_openai_clients("reasoning effort", |request| {
         set_reasoning(request, Some(Effort::High), None, None)
     }),
-    from_openai_clients("the least effort", |request| {
+    from_openai_clients("minimal reasoning effort", |request| {
         set_reasoning(request, Some(Effort::Minimal), None, None);
     }),
-    example("a budget for thoughts that are shown", |request| {
+    example("reasoning budget with the reasoning shown", |request| {
         set_reasoning(request, None, Some(2_000), Some(true));
     }),
-    example("that thoughts are to be shown", |request| {
+    example("reasoning shown", |request| {
         set_reasoning(request, None, None, Some(true));
     }),
-    example("the end user", |request| {
-        request.user = Some("u".to_owned())
-    }),
+    example("end user", |request| request.user = Some("u".to_owned())),
     example("`service_tier: default`", |request| {
         openai(request, "service_tier", json!("default"))
     }),

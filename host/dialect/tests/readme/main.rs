@@ -1,5 +1,5 @@
 //! Holds the tables of `README.md` against the code: what is lost between any two dialects, and which
-//! members of a client's request are dropped or refused. With `UPDATE_GOLDENS=1` in the environment the
+//! members of a client's request are dropped or rejected. With `UPDATE_GOLDENS=1` in the environment the
 //! tables between two dialects are written anew: read the difference before you commit it.
 
 mod examples;
@@ -51,7 +51,7 @@ impl FieldOutcome {
         match self {
             Self::Carried => "carried".to_owned(),
             Self::Warned(losses) => losses.join(", "),
-            Self::Rejected(field) => format!("refused: `{field}`"),
+            Self::Rejected(field) => format!("rejected: `{field}`"),
         }
     }
 }
@@ -59,7 +59,7 @@ impl FieldOutcome {
 /// What becomes of a request at a provider.
 fn field_outcome(provider: Dialect, request: &Request) -> FieldOutcome {
     let mut report = TranslationReport::default();
-    match provider.encode_request(request, &mut report) {
+    match provider.codec().encode_request(request, &mut report) {
         Ok(_) => FieldOutcome::from_warnings(report.warnings()),
         Err(error) => FieldOutcome::Rejected(error.field),
     }
@@ -72,7 +72,7 @@ fn outcome_between(
     request: &Request,
 ) -> Outcome<Option<FieldOutcome>> {
     let mut report = TranslationReport::default();
-    let body = match client.encode_request(request, &mut report) {
+    let body = match client.codec().encode_request(request, &mut report) {
         Ok(body) if report.warnings().is_empty() => body,
         _ => return Ok(None),
     };
@@ -104,7 +104,7 @@ fn clients(example: &Example, request: &Request) -> Vec<Dialect> {
 }
 
 fn by_field() -> String {
-    let mut table = String::from("| what | clients that say it |");
+    let mut table = String::from("| feature | clients that have it |");
     for provider in DIALECTS {
         let _ = write!(table, " to `{provider}` |");
     }
@@ -127,11 +127,11 @@ fn by_field() -> String {
 
 fn by_pair() -> String {
     let mut table = String::from(
-        "| client to provider | dropped or changed, with a warning | refused |\n|---|---|---|\n",
+        "| client to provider | dropped or changed, with a warning | rejected |\n|---|---|---|\n",
     );
     for client in DIALECTS {
         for provider in DIALECTS.into_iter().filter(|provider| *provider != client) {
-            let (mut warned, mut refused) = (Vec::new(), Vec::new());
+            let (mut warned, mut rejected) = (Vec::new(), Vec::new());
             for example in EXAMPLES {
                 let request = example.request();
                 let lost_everywhere = || {
@@ -146,13 +146,13 @@ fn by_pair() -> String {
                 match field_outcome(provider, &request) {
                     FieldOutcome::Carried => {}
                     FieldOutcome::Warned(_) => warned.push(example.name),
-                    FieldOutcome::Rejected(_) => refused.push(example.name),
+                    FieldOutcome::Rejected(_) => rejected.push(example.name),
                 }
             }
-            let (warned, refused) = (warned.join("; "), refused.join("; "));
+            let (warned, rejected) = (warned.join("; "), rejected.join("; "));
             let _ = writeln!(
                 table,
-                "| `{client}` to `{provider}` | {warned} | {refused} |"
+                "| `{client}` to `{provider}` | {warned} | {rejected} |"
             );
         }
     }
@@ -177,7 +177,7 @@ fn readme_tables_match_translation() -> Outcome<()> {
     if std::env::var_os("UPDATE_GOLDENS").is_some() {
         fs::write(README, &expected)?;
     } else {
-        assert_eq!(readme, expected, "UPDATE_GOLDENS=1 writes it anew");
+        assert_eq!(readme, expected, "UPDATE_GOLDENS=1 updates it");
     }
     Ok(())
 }

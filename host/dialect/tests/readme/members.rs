@@ -34,8 +34,8 @@ fn case(line: &'static str) -> Outcome<Case> {
         dialect: Dialect::parse(next()?).ok_or("no such dialect")?,
         dropped: match next()? {
             "dropped" => true,
-            "refused" => false,
-            _ => return Err("must be `dropped` or `refused`".into()),
+            "rejected" => false,
+            _ => return Err("must be `dropped` or `rejected`".into()),
         },
         field: next()?,
         members: serde_json::from_str(next()?)?,
@@ -66,7 +66,7 @@ fn losses_are_reported_by_field() -> Outcome<()> {
         let body = body(dialect, &case.members)?;
         let mut report = TranslationReport::default();
         let head = RequestHead::from_path("m", false)?;
-        let read = dialect.decode_request(&body, &head, &mut report);
+        let read = dialect.codec().decode_request(&body, &head, &mut report);
         let (dropped, named) = match read {
             Ok(_) => {
                 let warnings = report.into_warnings().into_iter();
@@ -75,7 +75,7 @@ fn losses_are_reported_by_field() -> Outcome<()> {
             Err(error) => (false, vec![error.field]),
         };
         if dropped != case.dropped || named != [case.field] {
-            let word = if dropped { "dropped" } else { "refused" };
+            let word = if dropped { "dropped" } else { "rejected" };
             failures.push(format!("{dialect} {word} {named:?}, not {}", case.field));
         }
     }
@@ -83,14 +83,14 @@ fn losses_are_reported_by_field() -> Outcome<()> {
     Ok(())
 }
 
-/// The rows of the tables in a dialect's part of the README that say what is dropped or refused.
+/// The rows of the tables in a dialect's part of the README that say what is dropped or rejected.
 fn rows(readme: &str, dialect: Dialect) -> Vec<&str> {
     let title = format!("## From a client of `{dialect}`\n");
     let part = readme.split_once(&title).map_or("", |(_, after)| after);
     let part = part.split("\n## ").next().unwrap_or_default();
     let is_lost = |line: &&str| {
         let fate = line.split('|').nth(2).unwrap_or_default().trim();
-        fate.starts_with("dropped") || fate.starts_with("refused")
+        fate.starts_with("dropped") || fate.starts_with("rejected")
     };
     let lines = part.lines().filter(|line| line.starts_with('|'));
     lines.filter(is_lost).collect()

@@ -62,10 +62,14 @@ fn encode_and_decode(
     report: &mut TranslationReport,
 ) -> TestResult<Request> {
     let failure = |error| failed(dialect, error);
-    let body = dialect.encode_request(request, report).map_err(failure)?;
+    let body = dialect
+        .codec()
+        .encode_request(request, report)
+        .map_err(failure)?;
     let head = RequestHead::from_path(&request.model, request.stream);
     let head = head.map_err(|error| failed(dialect, error))?;
     dialect
+        .codec()
         .decode_request(&body, &head, report)
         .map_err(failure)
 }

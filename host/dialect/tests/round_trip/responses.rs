@@ -182,8 +182,11 @@ fn join_reasoning(parts: Vec<Part>) -> Vec<Part> {
 }
 
 fn recode_response(dialect: Dialect, response: &Response) -> TestResult<Response> {
-    let body = dialect.encode_response(response, &response_context());
+    let body = dialect
+        .codec()
+        .encode_response(response, &response_context());
     dialect
+        .codec()
         .decode_response(&body)
         .map_err(|error| failed(dialect, error))
 }

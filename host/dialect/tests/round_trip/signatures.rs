@@ -131,20 +131,26 @@ fn next_request(client: Dialect, response: &Value) -> Value {
 /// What of the answer is in the client's next request when its provider reads it.
 fn send_back(client: Dialect, provider: Dialect, response: &Response) -> TestResult<Response> {
     let place = format!("{client} to {provider}");
-    let body: Value =
-        serde_json::from_slice(&client.encode_response(response, &response_context()))
-            .map_err(|error| failed(&place, error))?;
+    let body: Value = serde_json::from_slice(
+        &client
+            .codec()
+            .encode_response(response, &response_context()),
+    )
+    .map_err(|error| failed(&place, error))?;
     let body = next_request(client, &body).to_string();
     let mut report = TranslationReport::default();
     let head = RequestHead::from_path("m", false).map_err(|error| failed(&place, error))?;
     let request = client
+        .codec()
         .decode_request(body.as_bytes(), &head, &mut report)
         .map_err(|error| failed(&place, error))?;
     let body = provider
+        .codec()
         .encode_request(&request, &mut report)
         .map_err(|error| failed(&place, error))?;
     prop_assert_eq!(report.warnings(), &[], "{}", place);
     let read = provider
+        .codec()
         .decode_request(&body, &head, &mut report)
         .map_err(|error| failed(&place, error))?;
     let turns = read.turns.into_iter();

@@ -113,7 +113,7 @@ fn extend(part: &mut Part, delta: &Delta) -> TestResult<()> {
 
 /// The events, written as bytes and read again from chunks that are cut where `cuts` say.
 fn recode_stream(dialect: Dialect, events: &[Event], cuts: &[Index]) -> TestResult<Vec<Event>> {
-    let mut encoder = dialect.encoder(response_context());
+    let mut encoder = dialect.codec().encoder(response_context());
     let mut frames = Vec::new();
     for event in events {
         encoder.event(event, &mut frames);
@@ -122,7 +122,7 @@ fn recode_stream(dialect: Dialect, events: &[Event], cuts: &[Index]) -> TestResu
     for frame in &frames {
         write_event(&frame.name, &frame.data, &mut bytes);
     }
-    let mut decoder = dialect.decoder();
+    let mut decoder = dialect.codec().decoder();
     let mut reader = SseReader::default();
     let mut read = Vec::new();
     let mut rest = bytes.as_slice();

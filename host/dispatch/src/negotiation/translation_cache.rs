@@ -134,8 +134,9 @@ fn rewrite_inline(
     match target.model.thinking {
         Some(thinking) if target.dialect == call.dialect => {
             let mut report = TranslationReport::default();
+            let codec = call.dialect.codec();
             let body =
-                thinking.apply(call.dialect, (&target.model.name, &call.body), &mut report)?;
+                codec.apply_thinking(thinking, &target.model.name, &call.body, &mut report)?;
             Ok(RewrittenBody::Patched(body, report.into_warnings()))
         }
         _ => translate(call, target, created).map(RewrittenBody::Translated),

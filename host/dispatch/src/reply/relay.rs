@@ -28,7 +28,7 @@ impl Relay {
             source,
             reader: SseReader::default(),
             dialect,
-            observer: dialect.observer(),
+            observer: dialect.codec().observer(),
             committed: false,
             done: false,
         }
@@ -87,7 +87,7 @@ impl Relay {
             return Err(StreamError::ended_early());
         }
         let rest = Some(rest).filter(|rest| is_valid && !rest.is_empty());
-        match (self.dialect.missing_terminator(), self.done) {
+        match (self.dialect.codec().missing_terminator(), self.done) {
             (Some(end), false) => {
                 // The blank line that the provider left out, so that the end is an event of its own.
                 queue.extend(rest.map(|rest| Bytes::from([&rest[..], b"\n\n"].concat())));

@@ -86,6 +86,7 @@ fn translate_as_stream(
     let usage = check_body(negotiated, body)?;
     let response = negotiated
         .upstream_dialect()
+        .codec()
         .decode_response(body)
         .map_err(|error| StreamError::invalid_response(&error.to_string()))?;
     let mut written = Vec::new();
@@ -99,7 +100,7 @@ fn translate_as_stream(
 /// Checks a body of good status, and returns its usage.
 fn check_body(negotiated: &NegotiatedCall, body: &[u8]) -> Result<Option<Usage>, StreamError> {
     let check = match negotiated.call().operation {
-        Operation::Generate => negotiated.upstream_dialect().check_body(body),
+        Operation::Generate => negotiated.upstream_dialect().codec().check_body(body),
         Operation::CountTokens | Operation::Embed(_) => check_object(body),
     };
     match check {
@@ -123,10 +124,7 @@ fn check_object(body: &[u8]) -> BodyCheck {
         return BodyCheck::Error(error);
     }
     match serde_json::from_slice::<&serde_json::value::RawValue>(body) {
-        Ok(raw) if raw.get().starts_with('{') => BodyCheck::Complete {
-            usage: None,
-            finish_reason: None,
-        },
+        Ok(raw) if raw.get().starts_with('{') => BodyCheck::Complete { usage: None },
         _ => BodyCheck::Malformed,
     }
 }

@@ -2,7 +2,7 @@
 //! or as one JSON array.
 
 use bytes::Bytes;
-use jackfield_dialect::gemini::ArrayWriter;
+use jackfield_dialect::ArrayWriter;
 use jackfield_dialect::ir::{Frame, Response};
 use jackfield_dialect::{
     Dialect, ErrorBody, EventClass, Observer, ProviderError, Translator, Usage, sse,
@@ -45,7 +45,11 @@ impl StreamWriter {
 
     /// A writer for a client of the provider's dialect.
     pub(super) fn same_dialect(dialect: Dialect, framing: StreamFraming) -> Self {
-        Self::with_mode(dialect, Mode::SameDialect(dialect.observer()), framing)
+        Self::with_mode(
+            dialect,
+            Mode::SameDialect(dialect.codec().observer()),
+            framing,
+        )
     }
 
     fn with_mode(dialect: Dialect, mode: Mode, framing: StreamFraming) -> Self {
@@ -112,9 +116,12 @@ impl StreamWriter {
         }
         match (&mut self.array, &self.mode) {
             (Some(array), _) => array.finish(out),
-            (None, Mode::SameDialect(_)) => {
-                out.extend(self.dialect.missing_terminator().unwrap_or_default())
-            }
+            (None, Mode::SameDialect(_)) => out.extend(
+                self.dialect
+                    .codec()
+                    .missing_terminator()
+                    .unwrap_or_default(),
+            ),
             (None, Mode::Translated(_)) => {}
         }
     }
@@ -124,7 +131,7 @@ impl StreamWriter {
         let mut out = Vec::new();
         match &mut self.mode {
             Mode::SameDialect(_) => {
-                let (kind, _) = self.dialect.error_kind(502);
+                let (kind, _) = self.dialect.codec().error_kind(502);
                 let error = ErrorBody {
                     message,
                     kind,
@@ -133,8 +140,8 @@ impl StreamWriter {
                     cooldown: None,
                 };
                 match &mut self.array {
-                    None => return self.dialect.render_stream_error(&error),
-                    Some(array) => array.item(&self.dialect.render_error(&error), &mut out),
+                    None => return self.dialect.codec().render_stream_error(&error),
+                    Some(array) => array.item(&self.dialect.codec().render_error(&error), &mut out),
                 }
             }
             Mode::Translated(translator) => {

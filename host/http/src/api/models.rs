@@ -7,8 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Response, Uri};
 use axum::response::IntoResponse;
-use bytes::Bytes;
-use jackfield_dialect::{Dialect, anthropic, gemini, openai_chat};
+use jackfield_dialect::{Dialect, ModelEntry};
 use jackfield_dispatch::CallError;
 
 use super::{Api, new_id};
@@ -100,11 +99,16 @@ fn respond(
         .iter()
         .map(|name| (name.name.as_ref(), owner(name)))
         .collect();
-    let mut names_and_owners = owned.iter().map(|(name, owner)| (*name, owner.as_str()));
+    let mut models = owned.iter().map(|(name, owner)| ModelEntry {
+        name,
+        owner,
+        created: api.started,
+    });
+    let codec = dialect.codec();
     let body = match requested {
-        None => render_list(dialect, names_and_owners, api.started),
-        Some(requested) => match names_and_owners.find(|(name, _)| *name == requested) {
-            Some((name, owner)) => render_model(dialect, name, owner, api.started),
+        None => codec.render_model_list(&models.collect::<Vec<_>>()),
+        Some(requested) => match models.find(|model| model.name == requested) {
+            Some(model) => codec.render_model(&model),
             None => {
                 let error = CallError::UnknownModel(requested.to_owned());
                 return render::call_error(&error, dialect, &id);
@@ -113,28 +117,4 @@ fn respond(
     };
     let json = HeaderValue::from_static("application/json");
     render::with_request_id(([(CONTENT_TYPE, json)], body).into_response(), &id)
-}
-
-fn render_list<'a>(
-    dialect: Dialect,
-    names: impl Iterator<Item = (&'a str, &'a str)>,
-    created: u64,
-) -> Bytes {
-    match dialect {
-        Dialect::AnthropicMessages => anthropic::model_list(names, created),
-        Dialect::Gemini => gemini::model_list(names),
-        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiResponses => {
-            openai_chat::model_list(names, created)
-        }
-    }
-}
-
-fn render_model(dialect: Dialect, name: &str, owner: &str, created: u64) -> Bytes {
-    match dialect {
-        Dialect::AnthropicMessages => anthropic::model(name, owner, created),
-        Dialect::Gemini => gemini::model(name, owner),
-        Dialect::OpenaiChat | Dialect::OpenaiCompletions | Dialect::OpenaiResponses => {
-            openai_chat::model(name, owner, created)
-        }
-    }
 }

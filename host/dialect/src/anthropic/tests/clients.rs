@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{fields, read};
-use crate::anthropic::{decode_count, encode_count, encode_count_request};
+use crate::Dialect;
 use crate::ir::{Part, Role, ToolKind, TranslationReport};
 
 /// The shape of what Claude Code sends.
@@ -76,8 +76,9 @@ fn count_request_omits_max_tokens() {
     let request = read(&body).0.unwrap();
     assert_eq!(request.sampling.tokens_max, None);
     let mut report = TranslationReport::default();
-    let written =
-        encode_count_request(&read(&claude_code_request()).0.unwrap(), &mut report).unwrap();
+    let format = Dialect::AnthropicMessages.codec().token_count().unwrap();
+    let request = read(&claude_code_request()).0.unwrap();
+    let written = format.encode_request(&request, &mut report).unwrap();
     let written: Value = serde_json::from_slice(&written).unwrap();
     let mut names: Vec<&str> = written
         .as_object()
@@ -92,8 +93,11 @@ fn count_request_omits_max_tokens() {
 
 #[test]
 fn token_count_round_trips() {
-    assert_eq!(encode_count(42), br#"{"input_tokens":42}"#);
-    assert_eq!(decode_count(&encode_count(u64::MAX)), Some(u64::MAX));
+    let codec = Dialect::AnthropicMessages.codec();
+    let format = codec.token_count().unwrap();
+    assert_eq!(codec.encode_token_count(42), br#"{"input_tokens":42}"#);
+    let most = codec.encode_token_count(u64::MAX);
+    assert_eq!(format.decode_response(&most), Some(u64::MAX));
     for odd in [
         "",
         "{}",
@@ -101,6 +105,6 @@ fn token_count_round_trips() {
         "{\"input_tokens\":\"1\"}",
         "{\"input_tokens\":-1}",
     ] {
-        assert_eq!(decode_count(odd.as_bytes()), None, "{odd}");
+        assert_eq!(format.decode_response(odd.as_bytes()), None, "{odd}");
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{read, write};
 use crate::anthropic::{
-    StreamObserver, check_body, decode_request, decode_response, decoder, encode_response, encoder,
+    check_body, decode_request, decode_response, decoder, encode_response, encoder, observer,
 };
 use crate::ir::{
     Citation, Effort, Event, Format, Media, MediaSource, Part, Reasoning, ReasoningPart, Request,
@@ -336,7 +336,7 @@ fn decode_all(bytes: &[u8]) {
     let _ = decode_response(bytes)
         .map(|response| encode_response(&response, &ResponseContext::default()));
     let _ = check_body(bytes);
-    let _ = StreamObserver::new().observe("", bytes);
+    let _ = observer().observe("", bytes);
 }
 
 proptest! {

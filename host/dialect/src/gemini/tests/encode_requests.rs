@@ -1,8 +1,8 @@
-//! What a provider is sent, and what of the common form it cannot be told.
+//! Requests to a provider, and the warnings of what the API cannot express.
 
 use serde_json::{Map, Value, json};
 
-use super::super::{decode_count, encode_count, encode_count_request, encode_request};
+use super::super::encode_request;
 use super::{Outcome, decode, fields, request_head};
 use crate::Dialect;
 use crate::ir::{
@@ -81,7 +81,7 @@ fn warns_of_dropped_content() -> Outcome {
     Ok(())
 }
 
-/// Gemini signs what follows the thought.
+/// Gemini signs the part after the reasoning.
 #[test]
 fn signed_reasoning_is_no_loss() -> Outcome {
     let reasoning = |text: &str, origin: Option<Dialect>| {
@@ -194,7 +194,11 @@ fn encodes_tools_and_format() -> Outcome {
         ..Request::default()
     };
     let (body, named) = encode(&request)?;
-    assert_eq!(named, ["system"], "instructions alone become the user's");
+    assert_eq!(
+        named,
+        ["system"],
+        "instructions without a conversation become a user turn"
+    );
     assert_eq!(
         body["contents"],
         json!([{"role": "user", "parts": [{"text": "Be brief."}]}])
@@ -220,8 +224,10 @@ fn encodes_count_requests_in_both_forms() -> Outcome {
         &json!({"contents": "Hi", "model": "models/x"}),
         &mut TranslationReport::default(),
     )?;
+    let codec = Dialect::Gemini.codec();
+    let format = codec.token_count().ok_or("Gemini counts tokens")?;
     let mut report = TranslationReport::default();
-    let simple: Value = serde_json::from_slice(&encode_count_request(&request, &mut report)?)?;
+    let simple: Value = serde_json::from_slice(&format.encode_request(&request, &mut report)?)?;
     assert_eq!(
         simple,
         json!({"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]})
@@ -229,14 +235,17 @@ fn encodes_count_requests_in_both_forms() -> Outcome {
     assert_eq!(decode(&simple, &mut report)?, request);
 
     request.system = vec![Part::text("Be brief.")];
-    let whole: Value = serde_json::from_slice(&encode_count_request(&request, &mut report)?)?;
+    let whole: Value = serde_json::from_slice(&format.encode_request(&request, &mut report)?)?;
     let inner = &whole["generateContentRequest"];
     assert_eq!(inner["model"], format!("models/{}", request_head().model));
     assert_eq!(decode(&whole, &mut report)?, request);
     assert!(report.warnings().is_empty());
 
-    assert_eq!(decode_count(&encode_count(31)), Some(31));
-    assert_eq!(decode_count(b"{}"), None);
+    assert_eq!(
+        format.decode_response(&codec.encode_token_count(31)),
+        Some(31)
+    );
+    assert_eq!(format.decode_response(b"{}"), None);
     Ok(())
 }
 

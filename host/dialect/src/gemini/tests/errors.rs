@@ -1,11 +1,12 @@
-//! What Jackfield itself says.
+//! Errors and lists of models that Jackfield renders.
 
 use serde_json::{Value, json};
 
 use super::super::{
-    StreamObserver, error_kind, model, model_list, render_error, render_stream_error,
+    error_kind, observer, render_error, render_model, render_model_list, render_stream_error,
 };
 use super::Outcome;
+use crate::codec::ModelEntry;
 use crate::sse::SseReader;
 use crate::{CooldownBody, ErrorBody, EventClass};
 
@@ -44,7 +45,7 @@ fn renders_google_rpc_status() -> Outcome {
     let event = reader.next_event()?.ok_or("there is no event")?;
     assert_eq!((event.name(), reader.buffered_len()), ("", 0));
     assert_eq!(serde_json::from_slice::<Value>(&event.data)?, expected);
-    let class = StreamObserver::new().observe(event.name(), &event.data);
+    let class = observer().observe(event.name(), &event.data);
     assert!(matches!(class, EventClass::Error(error) if error.code.as_deref() == Some("429")));
     Ok(())
 }
@@ -63,8 +64,14 @@ fn error_code_repeats_http_status() {
 
 #[test]
 fn renders_model_list() -> Outcome {
-    let list: Value = serde_json::from_slice(&model_list([("a", "x"), ("b", "y")].into_iter()))?;
-    let one: Value = serde_json::from_slice(&model("b", "y"))?;
+    let entry = |name, owner| ModelEntry {
+        name,
+        owner,
+        created: 7,
+    };
+    let list = render_model_list(&[entry("a", "x"), entry("b", "y")]);
+    let list: Value = serde_json::from_slice(&list)?;
+    let one: Value = serde_json::from_slice(&render_model(&entry("b", "y")))?;
     assert_eq!(list["models"][1], one);
     assert_eq!(
         (&one["name"], &one["displayName"]),

@@ -1,9 +1,10 @@
-//! What a whole answer is read as and written as.
+//! Tests of decoding and encoding whole responses.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{decode_response, encode_response};
+use super::decode::decode_response;
+use super::encode::encode_response;
 use crate::ir::{
     Citation, FinishReason, Malformed, Part, Response, ResponseContext, Signature, ToolCall,
 };
@@ -132,8 +133,8 @@ fn accepts_lenient_provider_responses() {
 fn rejects_malformed_completions() {
     for (body, what) in [
         (&b"\xff"[..], "it is not UTF-8"),
-        (b"<html>", "it is not JSON"),
-        (b"[]", "it is no object"),
+        (b"<html>", "it is not a completion"),
+        (b"[]", "it is not a completion"),
         (b"{}", "it has no choices"),
         (br#"{"choices":[]}"#, "it has no choices"),
     ] {

@@ -82,7 +82,7 @@ fn reads_golden_conversation() -> Outcome {
         return Err("no thought".into());
     };
     let signature = part.signature.as_ref().and_then(|it| it.data_for(DIALECT));
-    let (id, encrypted) = signatures::split(signature.unwrap_or_default());
+    let (id, encrypted) = reasoning::split(signature.unwrap_or_default());
     assert_eq!(id, Some("rs_68a1f130"));
     assert!(encrypted.starts_with("gAAAA"));
     Ok(())
@@ -170,7 +170,7 @@ fn observer_classifies_relayed_streams() -> Outcome {
     ] {
         let mut reader = SseReader::default();
         reader.push(case_file(case, "stream.sse")?.into());
-        let mut observer = StreamObserver::new();
+        let mut observer = observer();
         let mut seen = Vec::new();
         while let Some(event) = reader.next_event()? {
             seen.push(observer.observe(event.name(), &event.data));
@@ -198,14 +198,9 @@ fn observer_classifies_relayed_streams() -> Outcome {
 fn checks_response_bodies() -> Outcome {
     for case in REQUESTS {
         if let Some(body) = file(case, "answer.json") {
-            let BodyCheck::Complete {
-                usage,
-                finish_reason,
-            } = check_body(&body)
-            else {
+            let BodyCheck::Complete { usage } = check_body(&body) else {
                 return Err(format!("{case}: {:?}", check_body(&body)).into());
             };
-            assert_eq!(finish_reason.as_deref(), Some("completed"), "{case}");
             assert_eq!(usage, decode_response(&body)?.usage, "{case}");
         }
     }

@@ -12,7 +12,7 @@ proptest! {
             let _ = decode_response(body);
             let _ = check_body(body);
             let _ = events(body, 5);
-            let _ = StreamObserver::new().observe("", body);
+            let _ = observer().observe("", body);
         }
     }
 
@@ -27,7 +27,7 @@ proptest! {
 
     #[test]
     fn events_stay_in_order(list in prop::collection::vec(event(), 0..24)) {
-        let mut observer = StreamObserver::new();
+        let mut observer = observer();
         for data in &list {
             observer.observe("", data.to_string().as_bytes());
         }

@@ -135,7 +135,7 @@ fn joins_summary_parts_into_one_reasoning_part() -> Outcome {
     assert!(!done, "it was cut off");
     let reasoning = ReasoningPart {
         text: "a\n\nb".to_owned(),
-        signature: Some(signatures::from_parts(Some("rs_1"), "gA")),
+        signature: Some(reasoning::from_parts(Some("rs_1"), "gA")),
         redacted: false,
     };
     assert_eq!(response.parts, [Part::Reasoning(reasoning)]);
@@ -158,7 +158,7 @@ fn detects_every_failure_event() -> Outcome {
             (error.code.as_deref(), error.message.as_str()),
             (Some("c"), "m")
         );
-        let seen = StreamObserver::new().observe("", data.to_string().as_bytes());
+        let seen = observer().observe("", data.to_string().as_bytes());
         assert_eq!(seen, EventClass::Error(error.clone()), "{data}");
     }
     Ok(())
@@ -167,7 +167,7 @@ fn detects_every_failure_event() -> Outcome {
 #[test]
 fn rejects_malformed_events() {
     for data in ["", "{", "[]", "7", "OK"] {
-        let class = StreamObserver::new().observe("", data.as_bytes());
+        let class = observer().observe("", data.as_bytes());
         assert_eq!(class, EventClass::Malformed, "{data}");
         let mut out = Vec::new();
         assert!(
@@ -176,10 +176,7 @@ fn rejects_malformed_events() {
         );
     }
     let ping = br#"{"type":"keepalive","sequence_number":3}"#;
-    assert_eq!(
-        StreamObserver::new().observe("keepalive", ping),
-        EventClass::Preamble
-    );
+    assert_eq!(observer().observe("keepalive", ping), EventClass::Preamble);
 }
 
 fn response_context() -> ResponseContext {
@@ -374,7 +371,7 @@ fn failure_ends_stream_once() -> Outcome {
         json!({"code": "rate_limit_exceeded", "message": "slow down"})
     );
     assert_eq!(data["error"]["message"], "slow down");
-    let seen = StreamObserver::new().observe(name, data.to_string().as_bytes());
+    let seen = observer().observe(name, data.to_string().as_bytes());
     assert!(matches!(seen, EventClass::Error(seen) if seen.message == error.message));
     Ok(())
 }

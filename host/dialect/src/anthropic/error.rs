@@ -1,0 +1,190 @@
+//! The errors that Jackfield itself makes.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::json::to_vec;
+use crate::{CooldownBody, ErrorBody, ProviderError};
+
+/// Renders an error as Anthropic's API does: `{"type": "error", "error": {"type", "message"}}`
+/// (<https://platform.claude.com/docs/en/api/errors>). The code is in `details.error_code`, where the
+/// SDKs look for it; the invalid member and the cooldown are members beside it.
+#[must_use]
+pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
+    to_vec(&Envelope::of(error)).into()
+}
+
+/// Renders an error inside a stream: an event named `error` with the object of [`render_error`]. The
+/// SDKs raise an exception by its name and stop reading.
+#[must_use]
+pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
+    let mut out = Vec::new();
+    crate::sse::write_event("error", &to_vec(&Envelope::of(error)), &mut out);
+    out.into()
+}
+
+/// Returns the `type` for a status, from the API's page on errors. The API has no codes.
+#[must_use]
+pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
+    let kind = match status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        408 | 504 => "timeout_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        503 | 529 => "overloaded_error",
+        500.. => "api_error",
+        _ => "invalid_request_error",
+    };
+    (kind, None)
+}
+
+/// Encodes a provider's error inside a stream. Types that this API does not have become equivalent ones,
+/// or `api_error`: the SDKs decide by the type whether they retry.
+pub(crate) fn encode_provider_error(error: &ProviderError) -> Vec<u8> {
+    let reported = error.kind.as_deref().unwrap_or_default();
+    let kind = ERROR_KINDS.into_iter().find(|kind| *kind == reported);
+    let kind = kind.or_else(|| Some(error_kind(error.status()?).0));
+    let message = match error.message.as_str() {
+        "" => "the provider reported an error",
+        message => message,
+    };
+    to_vec(&Envelope::of(&ErrorBody {
+        message,
+        kind: kind.unwrap_or("api_error"),
+        code: None,
+        param: None,
+        cooldown: None,
+    }))
+}
+
+/// The API's error types.
+const ERROR_KINDS: [&str; 10] = [
+    "api_error",
+    "authentication_error",
+    "billing_error",
+    "invalid_request_error",
+    "not_found_error",
+    "overloaded_error",
+    "permission_error",
+    "rate_limit_error",
+    "request_too_large",
+    "timeout_error",
+];
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    error: Error<'a>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    cooldown: Option<CooldownBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    error_code: &'a str,
+}
+
+impl<'a> Envelope<'a> {
+    fn of(error: &ErrorBody<'a>) -> Self {
+        Self {
+            kind: "error",
+            error: Error {
+                kind: error.kind,
+                message: error.message,
+                details: error.code.map(|error_code| Details { error_code }),
+                param: error.param,
+                cooldown: error.cooldown,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::EventClass;
+    use crate::anthropic::observer;
+    use crate::sse::{SseError, SseReader};
+
+    const ERROR: ErrorBody<'_> = ErrorBody {
+        message: "a \"b\"\nc",
+        kind: "overloaded_error",
+        code: None,
+        param: None,
+        cooldown: None,
+    };
+
+    #[test]
+    fn renders_error_envelope() {
+        let body = r#"{"type":"error","error":{"type":"overloaded_error","message":"a \"b\"\nc"}}"#;
+        assert_eq!(render_error(&ERROR), body);
+        assert_eq!(
+            render_stream_error(&ERROR),
+            format!("event: error\ndata: {body}\n\n")
+        );
+        let cooldown = CooldownBody {
+            model: "m",
+            provider: None,
+            reset_time: "2s",
+            reset_seconds: 2,
+        };
+        let more = ErrorBody {
+            code: Some("model_cooldown"),
+            param: Some("model"),
+            cooldown: Some(cooldown),
+            ..ERROR
+        };
+        let body = r#"{"type":"error","error":{"type":"overloaded_error","message":"a \"b\"\nc","details":{"error_code":"model_cooldown"},"param":"model","model":"m","reset_time":"2s","reset_seconds":2}}"#;
+        assert_eq!(render_error(&more), body);
+    }
+
+    #[test]
+    fn renders_stream_error_as_one_event() -> Result<(), SseError> {
+        let mut reader = SseReader::default();
+        reader.push(render_stream_error(&ERROR));
+        let event = reader
+            .next_event()?
+            .ok_or(SseError::EventTooLong { bytes_max: 0 })?;
+        let error = ProviderError {
+            message: ERROR.message.to_owned(),
+            kind: Some("overloaded_error".to_owned()),
+            code: None,
+            param: None,
+        };
+        let class = observer().observe(event.name(), &event.data);
+        assert_eq!(class, EventClass::Error(error));
+        Ok(())
+    }
+
+    #[test]
+    fn maps_status_to_error_kind() {
+        let cases = [
+            (400, "invalid_request_error"),
+            (401, "authentication_error"),
+            (404, "not_found_error"),
+            (413, "request_too_large"),
+            (429, "rate_limit_error"),
+            (502, "api_error"),
+            (503, "overloaded_error"),
+            (504, "timeout_error"),
+        ];
+        for (status, kind) in cases {
+            assert_eq!(error_kind(status), (kind, None));
+        }
+    }
+}

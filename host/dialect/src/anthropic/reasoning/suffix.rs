@@ -1,0 +1,120 @@
+//! Applies a thinking suffix to a body of this dialect.
+
+use serde_json::Value;
+
+use super::model_rules;
+use super::{ThinkingConstraints, ThinkingPlan};
+use crate::ir::{Reasoning, TranslationError, TranslationReport};
+use crate::thinking::{BodyEdit, Thinking, warn_suffix};
+
+/// Edits a request so that it asks for `thinking`, in place of what the body says.
+///
+/// # Errors
+/// If `output_config` is not an object.
+pub(crate) fn edit_thinking(
+    thinking: Thinking,
+    model: &str,
+    edit: &mut BodyEdit,
+    report: &mut TranslationReport,
+) -> Result<(), TranslationError> {
+    let plan = match thinking {
+        Thinking::Auto => ThinkingPlan::default(),
+        Thinking::Budget(_) | Thinking::Effort(_) => {
+            let shown = match edit.get("/thinking/display").and_then(Value::as_str) {
+                Some("omitted") => Some(false),
+                Some("summarized") => Some(true),
+                _ => None,
+            };
+            let requested = Reasoning {
+                shown,
+                ..Reasoning::default()
+            };
+            let reasoning = thinking
+                .override_reasoning(Some(requested))
+                .unwrap_or_default();
+            let mut suffix_report = TranslationReport::default();
+            let plan = ThinkingPlan::new(
+                reasoning,
+                thinking_constraints(edit),
+                model_rules::for_model(model),
+                &mut suffix_report,
+            );
+            warn_suffix(suffix_report, report);
+            plan
+        }
+    };
+    if plan.enabled {
+        drop_sampling(edit, report);
+    }
+    match plan.effort {
+        Some(effort) => edit.set("/output_config/effort", effort.into())?,
+        None => edit.remove("/output_config/effort"),
+    }
+    match plan.thinking {
+        Some(thinking) => edit.set("/thinking", thinking),
+        None => {
+            edit.remove("/thinking");
+            Ok(())
+        }
+    }
+}
+
+fn thinking_constraints(edit: &BodyEdit) -> ThinkingConstraints {
+    let choice = edit.get("/tool_choice/type").and_then(Value::as_str);
+    ThinkingConstraints {
+        is_forced: matches!(choice, Some("any" | "tool")),
+        is_mid_tool_use: is_mid_tool_use(edit),
+        tokens_max: edit.get("/max_tokens").and_then(Value::as_u64),
+    }
+}
+
+/// Whether the last turn holds tool results, and the thinking before the calls is missing.
+fn is_mid_tool_use(edit: &BodyEdit) -> bool {
+    let turns = edit.get("/messages").and_then(Value::as_array);
+    let role_of = |turn: &Value, role: &str| turn["role"] == role;
+    let mut turns = turns.into_iter().flatten().rev();
+    let last = turns.find(|turn| !role_of(turn, "system"));
+    let has_tool_results = last.is_some_and(|turn| {
+        role_of(turn, "user") && blocks(turn).any(|block| block["type"] == "tool_result")
+    });
+    let before = turns.find(|turn| role_of(turn, "assistant"));
+    let has_reasoning = before.is_some_and(|turn| {
+        blocks(turn).any(|block| match block["type"].as_str() {
+            Some("redacted_thinking") => true,
+            Some("thinking") => block["signature"].as_str().is_some_and(|it| !it.is_empty()),
+            _ => false,
+        })
+    });
+    has_tool_results && !has_reasoning
+}
+
+fn blocks(turn: &Value) -> impl Iterator<Item = &Value> {
+    turn["content"].as_array().into_iter().flatten()
+}
+
+/// Removes the sampling parameters that the API rejects together with thinking (its page on extended
+/// thinking).
+fn drop_sampling(edit: &mut BodyEdit, report: &mut TranslationReport) {
+    let number = |edit: &BodyEdit, name: &str| edit.get(name).and_then(Value::as_f64);
+    let refused = [
+        (
+            "temperature",
+            number(edit, "/temperature").is_some_and(|it| it < 1.0),
+        ),
+        (
+            "top_p",
+            number(edit, "/top_p").is_some_and(|it| it < TOP_P_MIN),
+        ),
+        ("top_k", edit.get("/top_k").is_some()),
+    ];
+    for (name, _) in refused.into_iter().filter(|(_, is_refused)| *is_refused) {
+        report.warn(
+            name,
+            "dropped: not supported with the thinking of the model's suffix",
+        );
+        edit.remove(&format!("/{name}"));
+    }
+}
+
+/// The minimum `top_p` that the API accepts together with thinking.
+const TOP_P_MIN: f64 = 0.95;

@@ -1,0 +1,53 @@
+//! The list of models.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::codec::ModelEntry;
+use crate::json::to_vec;
+
+/// The response to `GET /v1beta/models`.
+pub(crate) fn render_model_list(models: &[ModelEntry<'_>]) -> Bytes {
+    let models = models.iter().map(Model::from).collect();
+    to_vec(&ModelList { models }).into()
+}
+
+/// The response to `GET /v1beta/models/{name}`.
+pub(crate) fn render_model(model: &ModelEntry<'_>) -> Bytes {
+    to_vec(&Model::from(model)).into()
+}
+
+#[derive(Serialize)]
+struct ModelList<'a> {
+    models: Vec<Model<'a>>,
+}
+
+/// A model. The API has no member for the owner, so the description names it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Model<'a> {
+    name: String,
+    display_name: &'a str,
+    description: String,
+    supported_generation_methods: &'static [&'static str],
+}
+
+impl<'a> From<&ModelEntry<'a>> for Model<'a> {
+    fn from(model: &ModelEntry<'a>) -> Self {
+        Self {
+            name: format!("models/{}", model.name),
+            display_name: model.name,
+            description: format!("Served by {}.", model.owner),
+            supported_generation_methods: GENERATION_METHODS,
+        }
+    }
+}
+
+/// All methods of the API: Jackfield does not know which of them a model supports.
+const GENERATION_METHODS: &[&str] = &[
+    "generateContent",
+    "streamGenerateContent",
+    "countTokens",
+    "embedContent",
+    "batchEmbedContents",
+];

@@ -1,0 +1,328 @@
+//! Decodes `contents`: the conversation.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use serde_json::{Map, Value};
+
+use crate::gemini::request::members::{nested, object};
+use crate::gemini::{media, reasoning};
+use crate::ir::{
+    ObjectReader, Part, ReasoningPart, Role, Signature, ToolCall, ToolResult, TranslationError,
+    TranslationReport, Turn,
+};
+
+/// Decodes a conversation: a list of contents, one content, or a text.
+///
+/// # Errors
+/// If a content is not valid or cannot be translated, or there is no part at all.
+pub(crate) fn decode(
+    value: Value,
+    path: &str,
+    report: &mut TranslationReport,
+) -> Result<Vec<Turn>, TranslationError> {
+    let items = match value {
+        Value::Array(items) => items,
+        item => vec![item],
+    };
+    let mut reader = ContentsReader::default();
+    for (index, item) in items.into_iter().enumerate() {
+        reader.content(item, &format!("{path}[{index}]"), report)?;
+    }
+    if reader.turns.is_empty() {
+        return Err(TranslationError::new(path, "must have at least one part"));
+    }
+    Ok(reader.turns)
+}
+
+/// Returns the parts of a content: an object with `parts`, one part alone, or a text. `parts` itself may be a
+/// list, one part, or a text.
+pub(crate) fn parts_of(
+    value: Value,
+    path: &str,
+    report: &mut TranslationReport,
+) -> Result<Vec<Value>, TranslationError> {
+    let text_part = |text: String| -> Value {
+        let text = ("text".to_owned(), Value::String(text));
+        Value::Object(Map::from_iter([text]))
+    };
+    match &value {
+        Value::String(text) => return Ok(vec![text_part(text.clone())]),
+        Value::Object(members) if is_part(members) => return Ok(vec![value]),
+        _ => {}
+    }
+    let mut fields = object(value, path)?;
+    fields.skip("role");
+    let parts = match fields.take("parts") {
+        Some(Value::Array(parts)) => parts,
+        Some(part) => vec![part],
+        None => Vec::new(),
+    };
+    fields.warn_unread(report);
+    let parts = parts.into_iter().map(|part| match part {
+        Value::String(text) => text_part(text),
+        part => part,
+    });
+    Ok(parts.collect())
+}
+
+/// Whether an object in the place of a content is a part.
+fn is_part(members: &Map<String, Value>) -> bool {
+    let of_content = |name: &&str| members.contains_key(*name);
+    !members.is_empty() && !["parts", "role"].iter().any(of_content)
+}
+
+#[derive(Default)]
+struct ContentsReader {
+    turns: Vec<Turn>,
+    /// The names of the calls so far, by id.
+    names: HashMap<String, String>,
+    /// The ids of the calls that have no result yet, by name, oldest first.
+    unresolved: HashMap<String, VecDeque<String>>,
+    resolved: HashSet<String>,
+    /// The number of calls so far.
+    calls: usize,
+}
+
+impl ContentsReader {
+    fn content(
+        &mut self,
+        value: Value,
+        path: &str,
+        report: &mut TranslationReport,
+    ) -> Result<(), TranslationError> {
+        let role = decode_role(&value, path)?;
+        let parts = parts_of(value, path, report)?;
+        for (index, part) in parts.into_iter().enumerate() {
+            let fields = object(part, format!("{path}.parts[{index}]"))?;
+            self.part(fields, role, report)?;
+        }
+        Ok(())
+    }
+
+    fn part(
+        &mut self,
+        mut fields: ObjectReader,
+        role: Role,
+        report: &mut TranslationReport,
+    ) -> Result<(), TranslationError> {
+        let is_reasoning = fields.flag("thought")?.unwrap_or(false);
+        let signature = fields.string("thoughtSignature")?;
+        let signature = signature.as_deref().and_then(reasoning::decode);
+        if let Some(text) = fields.string("text")? {
+            fields.warn_unread(report);
+            if is_reasoning {
+                self.push_reasoning(role, text, signature);
+            } else {
+                self.push_text(role, text, signature);
+            }
+            return Ok(());
+        }
+        let path = fields.path().to_owned();
+        let part = if let Some(part) = media::take(&mut fields, report)? {
+            Some(part)
+        } else if let Some(mut call) = nested(&mut fields, "functionCall")? {
+            let tool_call = self.call(&mut call, signature)?;
+            call.warn_unread(report);
+            Some(Part::ToolCall(tool_call))
+        } else if let Some(response) = nested(&mut fields, "functionResponse")? {
+            Some(Part::ToolResult(self.result(response, report)?))
+        } else {
+            None
+        };
+        let named = report.warnings().len();
+        fields.warn_unread(report);
+        match part {
+            Some(part) => self.push(role, part),
+            // Other dialects have no such part, for example code that Google ran. There is a warning for each
+            // member already.
+            None if report.warnings().len() > named => {}
+            None => report.warn_dropped(path),
+        }
+        Ok(())
+    }
+
+    fn call(
+        &mut self,
+        fields: &mut ObjectReader,
+        signature: Option<Signature>,
+    ) -> Result<ToolCall, TranslationError> {
+        let name = fields.required_string("name")?;
+        let arguments = match fields.take("args") {
+            None => "{}".to_owned(),
+            Some(args @ Value::Object(_)) => args.to_string(),
+            Some(_) => return Err(fields.error("args", "must be an object")),
+        };
+        let given = fields.string("id")?.filter(|id| !id.is_empty());
+        let id = given.unwrap_or_else(|| format!("call_{}", self.calls));
+        self.calls += 1;
+        self.names.insert(id.clone(), name.clone());
+        self.resolved.remove(&id);
+        self.unresolved
+            .entry(name.clone())
+            .or_default()
+            .push_back(id.clone());
+        Ok(ToolCall {
+            id,
+            name,
+            arguments,
+            signature,
+        })
+    }
+
+    fn result(
+        &mut self,
+        mut fields: ObjectReader,
+        report: &mut TranslationReport,
+    ) -> Result<ToolResult, TranslationError> {
+        let name = fields.required_string("name")?;
+        let given = fields
+            .string("id")?
+            .filter(|id| self.names.contains_key(id));
+        let call_id = given
+            .or_else(|| self.next_unresolved(&name))
+            .ok_or_else(|| {
+                fields.error(
+                    "name",
+                    "no function call before it has this name and no response yet",
+                )
+            })?;
+        self.resolved.insert(call_id.clone());
+        let (mut parts, is_error) = decode_result(fields.take("response"));
+        let inline = fields.member_path("parts");
+        for (index, part) in fields.list("parts")?.into_iter().enumerate() {
+            let path = format!("{inline}[{index}]");
+            let mut part = object(part, path.clone())?;
+            parts.extend(media::take(&mut part, report)?);
+            part.warn_unread(report);
+        }
+        fields.warn_unread(report);
+        Ok(ToolResult {
+            call_id,
+            name: Some(name),
+            parts,
+            is_error,
+        })
+    }
+
+    /// Returns the id of the oldest call of that name that has no result yet.
+    fn next_unresolved(&mut self, name: &str) -> Option<String> {
+        let open = self.unresolved.get_mut(name)?;
+        loop {
+            let id = open.pop_front()?;
+            if !self.resolved.contains(&id) {
+                return Some(id);
+            }
+        }
+    }
+
+    /// Adds reasoning. Clients store each piece of a stream as a part of its own, so the pieces up to the
+    /// signature are joined.
+    fn push_reasoning(&mut self, role: Role, text: String, signature: Option<Signature>) {
+        if text.is_empty() && signature.is_none() {
+            return;
+        }
+        if let Some(Part::Reasoning(last)) = self.last(role)
+            && last.signature.is_none()
+            && !last.redacted
+        {
+            last.text.push_str(&text);
+            last.signature = signature;
+            return;
+        }
+        let redacted = text.is_empty();
+        self.push(
+            role,
+            Part::Reasoning(ReasoningPart {
+                text,
+                signature,
+                redacted,
+            }),
+        );
+    }
+
+    fn push_text(&mut self, role: Role, text: String, signature: Option<Signature>) {
+        if !text.is_empty() {
+            self.push(role, Part::text(text));
+        }
+        // Text has no signature in the common form. It goes into a part of its own, from where the next
+        // request of the conversation takes it back.
+        if signature.is_some() {
+            let reasoning = ReasoningPart {
+                text: String::new(),
+                signature,
+                redacted: false,
+            };
+            self.push(role, Part::Reasoning(reasoning));
+        }
+    }
+
+    /// Adds a part to the last turn, or to a new one if the role changes. Pieces of the model's text are
+    /// joined.
+    fn push(&mut self, role: Role, part: Part) {
+        if role == Role::Assistant
+            && let Part::Text { text: more, .. } = &part
+            && let Some(Part::Text { text, .. }) = self.last(role)
+        {
+            text.push_str(more);
+            return;
+        }
+        match self.turns.last_mut().filter(|turn| turn.role == role) {
+            Some(turn) => turn.parts.push(part),
+            None => self.turns.push(Turn {
+                role,
+                parts: vec![part],
+            }),
+        }
+    }
+
+    fn last(&mut self, role: Role) -> Option<&mut Part> {
+        let turn = self.turns.last_mut().filter(|turn| turn.role == role)?;
+        turn.parts.last_mut()
+    }
+}
+
+fn decode_role(value: &Value, path: &str) -> Result<Role, TranslationError> {
+    match value.get("role") {
+        None | Some(Value::Null) => Ok(Role::User),
+        // `function` and `tool` are the roles of results in older versions of the API.
+        Some(Value::String(role)) => match role.as_str() {
+            "" | "user" | "function" | "tool" => Ok(Role::User),
+            "model" => Ok(Role::Assistant),
+            _ => Err(TranslationError::new(
+                format!("{path}.role"),
+                "must be `user` or `model`",
+            )),
+        },
+        Some(_) => Err(TranslationError::new(
+            format!("{path}.role"),
+            "must be a string",
+        )),
+    }
+}
+
+/// Decodes a function's response, and whether the function failed. By Google's convention the only member is
+/// `output` (`result` in older examples) or, for a failure, `error`. Any other object is the result itself.
+fn decode_result(value: Option<Value>) -> (Vec<Part>, bool) {
+    let Some(value) = value else {
+        return (Vec::new(), false);
+    };
+    let Value::Object(mut members) = value else {
+        return (text_parts(value), false);
+    };
+    let mut names = members.keys().map(String::as_str);
+    let failed = match (names.next(), names.next()) {
+        (None, _) => return (Vec::new(), false),
+        (Some("result" | "output"), None) => false,
+        (Some("error"), None) => true,
+        _ => return (vec![Part::text(Value::Object(members).to_string())], false),
+    };
+    let inner = members.values_mut().next().map(Value::take);
+    (text_parts(inner.unwrap_or_default()), failed)
+}
+
+fn text_parts(value: Value) -> Vec<Part> {
+    match value {
+        Value::String(text) => vec![Part::text(text)],
+        other => vec![Part::text(other.to_string())],
+    }
+}

@@ -1,0 +1,207 @@
+//! Encodes `contents`: the conversation.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::gemini::DIALECT;
+use crate::gemini::{media, reasoning};
+use crate::ir::{
+    Part, ReasoningPart, Request, Role, ToolCall, ToolResult, TranslationError, TranslationReport,
+    loss,
+};
+use crate::json::object;
+
+/// Encodes all turns except those of [`Role::System`].
+///
+/// # Errors
+/// If a part cannot be translated, or a tool result has no tool call before it.
+pub(crate) fn encode(
+    request: &Request,
+    report: &mut TranslationReport,
+) -> Result<Vec<Value>, TranslationError> {
+    let mut contents = Vec::new();
+    let mut names = HashMap::new();
+    for turn in &request.turns {
+        let (role, parts) = match turn.role {
+            Role::System => continue,
+            Role::Assistant => ("model", model_parts(&turn.parts, &mut names, report)?),
+            Role::User => ("user", user_parts(&turn.parts, &names, report)?),
+        };
+        // A turn is empty if all of its parts are reasoning that only another provider can read.
+        if !parts.is_empty() {
+            contents.push(object! {"role": role, "parts": parts});
+        }
+    }
+    Ok(contents)
+}
+
+fn model_parts<'a>(
+    parts: &'a [Part],
+    names: &mut HashMap<&'a str, &'a str>,
+    report: &mut TranslationReport,
+) -> Result<Vec<Value>, TranslationError> {
+    let mut written = Vec::new();
+    // Of parallel calls only the first one has the signature of the step.
+    let mut first = true;
+    // Gemini signs the part after shown reasoning, not the reasoning. Unsigned reasoning in a signed turn is
+    // no loss, so it gets no warning.
+    let signed = parts.iter().any(|part| own_signature(part).is_some());
+    for part in parts {
+        match part {
+            Part::Reasoning(reasoning) => written.extend(reasoning_part(reasoning, signed, report)),
+            Part::ToolCall(call) => {
+                names.insert(&call.id, &call.name);
+                written.push(function_call(call, first, report));
+                first = false;
+            }
+            other => written.extend(plain_part(other, report)?),
+        }
+    }
+    Ok(written)
+}
+
+fn user_parts(
+    parts: &[Part],
+    names: &HashMap<&str, &str>,
+    report: &mut TranslationReport,
+) -> Result<Vec<Value>, TranslationError> {
+    let mut written = Vec::new();
+    // The API counts calls and results, so other parts follow after all results of the turn.
+    let mut beside = Vec::new();
+    for part in parts {
+        match part {
+            Part::ToolResult(result) => {
+                written.push(function_response(result, names, &mut beside, report)?);
+            }
+            Part::Reasoning(_) | Part::ToolCall(_) => report.warn_dropped(loss::CONTENT),
+            other => beside.extend(plain_part(other, report)?),
+        }
+    }
+    written.append(&mut beside);
+    Ok(written)
+}
+
+/// Encodes a part that turns of both roles may have; `None` if it is empty.
+fn plain_part(
+    part: &Part,
+    report: &mut TranslationReport,
+) -> Result<Option<Value>, TranslationError> {
+    Ok(match part {
+        Part::Text { text, citations } => {
+            if !citations.is_empty() {
+                report.warn_dropped(loss::CITATIONS);
+            }
+            text_part(text)
+        }
+        Part::Refusal(text) => text_part(text),
+        other => media::encode(other, report)?,
+    })
+}
+
+fn text_part(text: &str) -> Option<Value> {
+    (!text.is_empty()).then(|| json!({"text": text}))
+}
+
+/// Returns the signature of a part if it is Gemini's.
+fn own_signature(part: &Part) -> Option<&str> {
+    let signature = match part {
+        Part::Reasoning(reasoning) => reasoning.signature.as_ref(),
+        Part::ToolCall(call) => call.signature.as_ref(),
+        _ => None,
+    };
+    signature?.data_for(DIALECT)
+}
+
+/// Encodes reasoning with its signature; `None` without one, because the API ignores unsigned reasoning.
+fn reasoning_part(
+    reasoning: &ReasoningPart,
+    signed: bool,
+    report: &mut TranslationReport,
+) -> Option<Value> {
+    let signature = reasoning.signature.as_ref();
+    let Some(own) = signature.and_then(|signature| signature.data_for(DIALECT)) else {
+        if !signed || signature.is_some() {
+            report.warn(loss::REASONING, loss::REASONING_DROPPED);
+        }
+        return None;
+    };
+    let mut part = json!({"text": reasoning.text, "thoughtSignature": own});
+    if reasoning.redacted || !reasoning.text.is_empty() {
+        part["thought"] = true.into();
+    }
+    Some(part)
+}
+
+fn function_call(call: &ToolCall, first: bool, report: &mut TranslationReport) -> Value {
+    let args = arguments(&call.arguments);
+    let call_of = object! {"id": call.id.as_str(), "name": call.name.as_str(), "args": args};
+    let mut part = object! {"functionCall": call_of};
+    let own = call.signature.as_ref();
+    let own = own.and_then(|signature| signature.data_for(DIALECT));
+    if own.is_none() && call.signature.is_some() {
+        report.warn(loss::CALL_SIGNATURE, loss::CALL_SIGNATURE_DROPPED);
+    }
+    if let Some(signature) = own.or(first.then_some(reasoning::PLACEHOLDER)) {
+        part["thoughtSignature"] = signature.into();
+    }
+    part
+}
+
+/// Parses arguments. The API requires an object, so any other text is wrapped into one.
+pub(in crate::gemini) fn arguments(text: &str) -> Value {
+    if text.trim().is_empty() {
+        return Value::Object(Map::new());
+    }
+    match serde_json::from_str(text) {
+        Ok(Value::Object(members)) => Value::Object(members),
+        _ => json!({"arguments": text}),
+    }
+}
+
+fn function_response(
+    result: &ToolResult,
+    names: &HashMap<&str, &str>,
+    beside: &mut Vec<Value>,
+    report: &mut TranslationReport,
+) -> Result<Value, TranslationError> {
+    let known = || names.get(result.call_id.as_str()).copied();
+    let name = result.name.as_deref().or_else(known).ok_or_else(|| {
+        TranslationError::new("tool_call_id", "no tool call before it has this id")
+    })?;
+    let mut texts = Vec::new();
+    let mut inline = Vec::new();
+    for part in &result.parts {
+        match part {
+            Part::Text { text, .. } | Part::Refusal(text) => texts.push(text.as_str()),
+            other => {
+                let Some(media) = media::encode(other, report)? else {
+                    continue;
+                };
+                if media.get("inlineData").is_some() {
+                    inline.push(media);
+                } else {
+                    report.warn(
+                        loss::TOOL_RESULT,
+                        "changed: a URL is sent after the result, not inside of it",
+                    );
+                    beside.push(media);
+                }
+            }
+        }
+    }
+    // The API documents these two names for a result and for a failure.
+    let key = if result.is_error { "error" } else { "output" };
+    let mut response = json!({
+        "id": result.call_id,
+        "name": name,
+        "response": {},
+    });
+    if !texts.is_empty() || result.is_error {
+        response["response"][key] = texts.join("\n").into();
+    }
+    if !inline.is_empty() {
+        response["parts"] = inline.into();
+    }
+    Ok(object! {"functionResponse": response})
+}

@@ -1,0 +1,108 @@
+//! Checks and decodes whole responses. A whole response has the form of one event of a stream.
+
+use super::chunk::ResponseChunk;
+use crate::gemini::stream::reader::Reader;
+use crate::gemini::usage;
+use crate::ir::{Delta, Event, Malformed, Part, PartStart, ReasoningPart, Response, ToolCall};
+use crate::stream::Events;
+use crate::{BodyCheck, ProviderError};
+
+/// Checks a whole response whose status promises success. One pass; no content is kept.
+pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
+    if body.trim_ascii().is_empty() {
+        return BodyCheck::Empty;
+    }
+    let Ok(text) = std::str::from_utf8(body) else {
+        return BodyCheck::Malformed;
+    };
+    let Some(chunk) = ResponseChunk::read(text) else {
+        return ProviderError::read(body).map_or(BodyCheck::Malformed, BodyCheck::Error);
+    };
+    if let Some(error) = chunk.error.and_then(ProviderError::from_member) {
+        return BodyCheck::Error(error);
+    }
+    if chunk.has_content() || chunk.reason().is_some() {
+        return BodyCheck::Complete {
+            usage: chunk.usage_metadata.and_then(usage::decode),
+        };
+    }
+    if chunk.candidates.is_some() {
+        return BodyCheck::Empty;
+    }
+    // It may be an error in the format of another API.
+    ProviderError::read(body).map_or(BodyCheck::Empty, BodyCheck::Error)
+}
+
+/// Decodes a whole response.
+///
+/// # Errors
+/// If it is not a response, or calls a tool without a name.
+pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
+    let text = std::str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
+    let chunk = ResponseChunk::read(text).ok_or(Malformed("it is no response object"))?;
+    if chunk.error.and_then(ProviderError::from_member).is_some() {
+        return Err(Malformed("it is an error"));
+    }
+    if chunk.candidates.is_none()
+        && chunk.prompt_feedback.is_none()
+        && chunk.usage_metadata.is_none()
+    {
+        return Err(Malformed("it is no response object"));
+    }
+    let (mut reader, mut sink) = (Reader::default(), Events::default());
+    reader.chunk(text, &chunk, &mut sink)?;
+    reader.end(&mut sink);
+    let mut response = Response::default();
+    for event in sink.into_events() {
+        match event {
+            Event::PartStart(part_start) => response.parts.push(part_from_start(part_start)),
+            Event::Delta(delta) => append_delta(response.parts.last_mut(), delta),
+            Event::Finish(reason) => response.finish = reason,
+            Event::Start { id, model } => (response.id, response.model) = (id, model),
+            Event::Usage(usage) => response.usage = Some(usage),
+            // The end of a part is where the next one starts. Errors have returned above.
+            Event::Done | Event::Error(_) | Event::PartEnd => {}
+        }
+    }
+    Ok(response)
+}
+
+fn part_from_start(part_start: PartStart) -> Part {
+    match part_start {
+        PartStart::Reasoning { redacted } => Part::Reasoning(ReasoningPart {
+            text: String::new(),
+            signature: None,
+            redacted,
+        }),
+        PartStart::Refusal => Part::Refusal(String::new()),
+        PartStart::Text => Part::text(""),
+        PartStart::ToolCall {
+            id,
+            name,
+            signature,
+        } => Part::ToolCall(ToolCall {
+            id,
+            name,
+            arguments: String::new(),
+            signature,
+        }),
+        PartStart::Complete(part) => part,
+    }
+}
+
+fn append_delta(part: Option<&mut Part>, delta: Delta) {
+    match (part, delta) {
+        (Some(Part::Reasoning(reasoning)), Delta::Reasoning(text)) => {
+            reasoning.text.push_str(&text);
+        }
+        (Some(Part::Reasoning(reasoning)), Delta::Signature(signature)) => {
+            reasoning.signature = Some(signature);
+        }
+        (Some(Part::Refusal(all)), Delta::Refusal(text))
+        | (Some(Part::Text { text: all, .. }), Delta::Text(text)) => all.push_str(&text),
+        (Some(Part::Text { citations, .. }), Delta::Citation(citation)) => citations.push(citation),
+        (Some(Part::ToolCall(call)), Delta::Arguments(text)) => call.arguments.push_str(&text),
+        // The reader makes no other pairs.
+        _ => {}
+    }
+}

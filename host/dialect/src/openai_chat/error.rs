@@ -1,0 +1,170 @@
+//! The errors that Jackfield itself makes.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::json::to_vec;
+use crate::{CooldownBody, ErrorBody};
+
+/// Renders an error as OpenAI's API does: `{"error": {"message", "type", "param", "code"}}`, always with all
+/// four. An error about a cooldown has its members beside them.
+#[must_use]
+pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
+    to_vec(&Envelope::of(error)).into()
+}
+
+/// Renders an error inside a stream: one event without a name, with the object of [`render_error`]. Both of
+/// OpenAI's own clients (Python `_streaming.py`, Node `core/streaming.ts`) raise an `APIError` if the data
+/// has an `error`, and stop reading.
+///
+/// No `[DONE]` follows, because it means that the response is complete. Without it, a client that ignores
+/// `error` members sees a stream that was cut off, which is true.
+#[must_use]
+pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
+    let body = to_vec(&Envelope::of(error));
+    let mut out = Vec::with_capacity(body.len() + EVENT_FRAME_BYTES);
+    crate::sse::write_event("", &body, &mut out);
+    out.into()
+}
+
+/// Returns the `type` and the `code` for a status, for errors that Jackfield makes.
+///
+/// They are from OpenAI's guide (<https://platform.openai.com/docs/guides/error-codes>) and, if it has no
+/// words for a status, from the API's responses: 401 for a wrong key and 404 for an unknown model both have
+/// the type `invalid_request_error`. Clients choose their error class by the status alone.
+#[must_use]
+pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static str>) {
+    match status {
+        401 => ("invalid_request_error", Some("invalid_api_key")),
+        402 => ("insufficient_quota", Some("insufficient_quota")),
+        404 => ("invalid_request_error", Some("model_not_found")),
+        429 => ("rate_limit_error", Some("rate_limit_exceeded")),
+        503 => ("service_unavailable_error", Some("server_is_overloaded")),
+        500.. => ("server_error", None),
+        // No code of the API is true for 403 (it is about countries and projects) and all others here.
+        _ => ("invalid_request_error", None),
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Error<'a>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    message: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    param: Option<&'a str>,
+    code: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    cooldown: Option<Cooldown<'a>>,
+}
+
+#[derive(Serialize)]
+struct Cooldown<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
+    reset_time: &'a str,
+    reset_seconds: u64,
+}
+
+impl<'a> Envelope<'a> {
+    fn of(error: &ErrorBody<'a>) -> Self {
+        let ErrorBody {
+            message,
+            kind,
+            code,
+            param,
+            cooldown,
+        } = *error;
+        let cooldown = cooldown.map(|cooldown| {
+            let CooldownBody {
+                model,
+                provider,
+                reset_time,
+                reset_seconds,
+            } = cooldown;
+            Cooldown {
+                model,
+                provider,
+                reset_time,
+                reset_seconds,
+            }
+        });
+        Self {
+            error: Error {
+                message,
+                kind,
+                param,
+                code,
+                cooldown,
+            },
+        }
+    }
+}
+
+/// The length that the framing of an event adds to its data, in bytes.
+const EVENT_FRAME_BYTES: usize = "data: \n\n".len();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openai_chat::observer;
+    use crate::sse::{SseError, SseReader};
+    use crate::{EventClass, ProviderError};
+
+    const ERROR: ErrorBody<'_> = ErrorBody {
+        message: "a \"b\"\nc",
+        kind: "server_error",
+        code: None,
+        param: Some("model"),
+        cooldown: None,
+    };
+
+    #[test]
+    fn renders_openai_error() {
+        let body = r#"{"error":{"message":"a \"b\"\nc","type":"server_error","param":"model","code":null}}"#;
+        assert_eq!(render_error(&ERROR), body);
+        assert_eq!(render_stream_error(&ERROR), format!("data: {body}\n\n"));
+    }
+
+    #[test]
+    fn stream_error_is_one_error_event() -> Result<(), SseError> {
+        let mut reader = SseReader::default();
+        reader.push(render_stream_error(&ERROR));
+        let event = reader
+            .next_event()?
+            .ok_or(SseError::EventTooLong { bytes_max: 0 })?;
+        let error = ProviderError {
+            message: ERROR.message.to_owned(),
+            kind: Some("server_error".to_owned()),
+            code: None,
+            param: Some("model".to_owned()),
+        };
+        let class = observer().observe(event.name(), &event.data);
+        assert_eq!(class, EventClass::Error(error));
+        assert_eq!(reader.buffered_len(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn maps_status_to_openai_error_type() {
+        assert_eq!(error_kind(400), ("invalid_request_error", None));
+        assert_eq!(
+            error_kind(401),
+            ("invalid_request_error", Some("invalid_api_key"))
+        );
+        assert_eq!(
+            error_kind(404),
+            ("invalid_request_error", Some("model_not_found"))
+        );
+        assert_eq!(
+            error_kind(429),
+            ("rate_limit_error", Some("rate_limit_exceeded"))
+        );
+        assert_eq!(error_kind(502), ("server_error", None));
+    }
+}

@@ -1,0 +1,66 @@
+//! The list of models.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::codec::ModelEntry;
+use crate::json::to_vec;
+
+/// Renders the response to `GET /v1/models`.
+pub(crate) fn render_model_list(models: &[ModelEntry<'_>]) -> Bytes {
+    let list = ModelList {
+        object: "list",
+        data: models.iter().map(Model::from).collect(),
+    };
+    to_vec(&list).into()
+}
+
+/// Renders the response to `GET /v1/models/{id}`.
+pub(crate) fn render_model(model: &ModelEntry<'_>) -> Bytes {
+    to_vec(&Model::from(model)).into()
+}
+
+#[derive(Serialize)]
+struct ModelList<'a> {
+    object: &'static str,
+    data: Vec<Model<'a>>,
+}
+
+#[derive(Serialize)]
+struct Model<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    owned_by: &'a str,
+}
+
+impl<'a> From<&ModelEntry<'a>> for Model<'a> {
+    fn from(model: &ModelEntry<'a>) -> Self {
+        Self {
+            id: model.name,
+            object: "model",
+            created: model.created,
+            owned_by: model.owner,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renders_openai_model_list() {
+        let entry = |name, owner| ModelEntry {
+            name,
+            owner,
+            created: 7,
+        };
+        let list = render_model_list(&[entry("a", "x"), entry("b\"", "y")]);
+        let expected = r#"{"object":"list","data":[{"id":"a","object":"model","created":7,"owned_by":"x"},{"id":"b\"","object":"model","created":7,"owned_by":"y"}]}"#;
+        assert_eq!(list, expected);
+        let one = r#"{"id":"a","object":"model","created":7,"owned_by":"x"}"#;
+        assert_eq!(render_model(&entry("a", "x")), one);
+        assert_eq!(render_model_list(&[]), r#"{"object":"list","data":[]}"#);
+    }
+}

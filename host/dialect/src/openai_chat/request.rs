@@ -1,0 +1,7 @@
+//! Requests: a client's are decoded, a provider's are encoded.
+
+pub(super) mod decode;
+pub(super) mod encode;
+
+pub(super) use decode::decode_request;
+pub(super) use encode::encode_request;

@@ -1,0 +1,437 @@
+//! Writes a client's stream, in the sequence that the API documents
+//! (<https://platform.openai.com/docs/api-reference/responses-streaming>).
+
+mod part_buffer;
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use self::part_buffer::PartBuffer;
+use crate::ir::tool_text;
+use crate::ir::{
+    Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext,
+};
+use crate::json::object;
+use crate::openai_responses::error;
+use crate::openai_responses::response::encode::{self, Ending, ItemKind};
+use crate::openai_responses::response::item;
+use crate::{ProviderError, Usage};
+
+/// Writes the events of a client's stream.
+#[must_use]
+pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
+    Box::new(StreamEncoder {
+        writer: EventWriter::default(),
+        response_context,
+        started: false,
+        ended: false,
+        output: Vec::new(),
+        message: None,
+        open: None,
+        held_bytes: 0,
+        finish: FinishReason::default(),
+        usage: None,
+    })
+}
+
+/// Adjacent texts are the content of one message; every other part is an item of its own.
+#[derive(Debug)]
+struct StreamEncoder {
+    writer: EventWriter,
+    response_context: ResponseContext,
+    started: bool,
+    ended: bool,
+    /// The complete items, which the last event repeats.
+    output: Vec<Value>,
+    /// The open message. It stays open between its texts.
+    message: Option<OpenMessage>,
+    /// The open part.
+    open: Option<PartBuffer>,
+    /// How many bytes of the response are held.
+    held_bytes: usize,
+    finish: FinishReason,
+    usage: Option<Usage>,
+}
+
+/// Numbers the events.
+#[derive(Debug, Default)]
+struct EventWriter {
+    sequence_number: u64,
+}
+
+#[derive(Debug)]
+struct OpenMessage {
+    id: String,
+    content: Vec<Value>,
+}
+
+impl EventEncoder for StreamEncoder {
+    fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
+        if self.ended {
+            return;
+        }
+        if let Event::Error(error) = event {
+            self.fail(error, out);
+            return;
+        }
+        self.start(out);
+        match event {
+            Event::PartStart(part_start) => self.begin(part_start, out),
+            Event::Delta(delta) => self.delta(delta, out),
+            Event::PartEnd => self.end(out),
+            Event::Finish(finish) => self.finish = finish.clone(),
+            Event::Usage(usage) => self.usage = Some(*usage),
+            Event::Done => self.done(out),
+            Event::Error(_) | Event::Start { .. } => {}
+        }
+    }
+}
+
+impl StreamEncoder {
+    fn start(&mut self, out: &mut Vec<Frame>) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        for kind in ["response.created", "response.in_progress"] {
+            let response = encode::initial_response(&self.response_context);
+            self.writer.send(kind, &object! {"response": response}, out);
+        }
+    }
+
+    fn begin(&mut self, part_start: &PartStart, out: &mut Vec<Frame>) {
+        self.end(out);
+        if !matches!(part_start, PartStart::Text | PartStart::Refusal) {
+            self.close_message("completed", out);
+        }
+        match part_start {
+            PartStart::Text => self.begin_content(PartBuffer::text(), out),
+            PartStart::Refusal => self.begin_content(PartBuffer::refusal(), out),
+            PartStart::Reasoning { redacted } => self.open = Some(PartBuffer::reasoning(*redacted)),
+            PartStart::ToolCall {
+                id,
+                name,
+                signature,
+            } => {
+                if let Some(signature) = signature {
+                    let own = ItemKind::Reasoning.id(&self.response_context, self.output.len());
+                    self.emit_item(encode::call_signature(&own, signature), out);
+                }
+                let custom = item::is_custom(name, &self.response_context);
+                let own = ItemKind::of_call(custom).id(&self.response_context, self.output.len());
+                let call = part_buffer::CallBuffer::new(own, id, name, custom);
+                self.add(&call.item("in_progress", &self.response_context), out);
+                self.open = Some(PartBuffer::Call(call));
+            }
+            PartStart::Complete(Part::Image(media)) => {
+                let id = ItemKind::Image.id(&self.response_context, self.output.len());
+                if let Some(item) = item::image_generation_call(&id, "completed", media) {
+                    self.emit_item(item, out);
+                }
+            }
+            // No item of an output can hold these.
+            PartStart::Complete(_) => {}
+        }
+    }
+
+    fn begin_content(&mut self, open: PartBuffer, out: &mut Vec<Frame>) {
+        if self.message.is_none() {
+            let id = ItemKind::Message.id(&self.response_context, self.output.len());
+            self.add(&item::message(&id, "in_progress", &[]), out);
+            let content = Vec::new();
+            self.message = Some(OpenMessage { id, content });
+        }
+        let part = open.content();
+        self.content_event("response.content_part.added", &json!({"part": part}), out);
+        self.open = Some(open);
+    }
+
+    fn delta(&mut self, delta: &Delta, out: &mut Vec<Frame>) {
+        let held = match delta {
+            Delta::Arguments(text)
+            | Delta::Reasoning(text)
+            | Delta::Refusal(text)
+            | Delta::Text(text) => text.len(),
+            Delta::Signature(signature) => signature.data.len(),
+            Delta::Citation(citation) => citation.raw.to_string().len(),
+        };
+        let Some(mut open) = self.open.take() else {
+            return;
+        };
+        if !self.hold(held, out) {
+            return;
+        }
+        let first = open.append(delta);
+        match (&open, delta) {
+            (PartBuffer::Text { .. }, Delta::Text(text)) => {
+                let members = json!({"delta": text, "logprobs": []});
+                self.content_event("response.output_text.delta", &members, out);
+            }
+            (PartBuffer::Text { annotations, .. }, Delta::Citation(_)) if first => {
+                if let Some((annotation, before)) = annotations.split_last() {
+                    let members =
+                        json!({"annotation_index": before.len(), "annotation": annotation});
+                    self.content_event("response.output_text.annotation.added", &members, out);
+                }
+            }
+            (PartBuffer::Refusal { .. }, Delta::Refusal(text)) => {
+                self.content_event("response.refusal.delta", &json!({"delta": text}), out);
+            }
+            (PartBuffer::Reasoning(_), Delta::Reasoning(text)) => {
+                let id = self.next_id(ItemKind::Reasoning);
+                if first {
+                    self.add(&item::reasoning(&id, "", None), out);
+                    let members = json!({"part": {"type": "summary_text", "text": ""}});
+                    let kind = "response.reasoning_summary_part.added";
+                    self.summary_event(kind, &id, &members, out);
+                }
+                let kind = "response.reasoning_summary_text.delta";
+                self.summary_event(kind, &id, &json!({"delta": text}), out);
+            }
+            (PartBuffer::Call(call), Delta::Arguments(text)) if !call.custom => {
+                let kind = "response.function_call_arguments.delta";
+                let id = call.item_id.clone();
+                self.item_event(kind, &id, &json!({"delta": text}), out);
+            }
+            _ => {}
+        }
+        self.open = Some(open);
+    }
+
+    fn end(&mut self, out: &mut Vec<Frame>) {
+        match self.open.take() {
+            None => {}
+            Some(PartBuffer::Reasoning(reasoning)) => self.end_reasoning(&reasoning, out),
+            Some(PartBuffer::Call(call)) => self.end_call(call, out),
+            Some(open) => {
+                let part = open.content();
+                let (kind, members) = open.done_event();
+                self.content_event(kind, &members, out);
+                let members = json!({"part": part});
+                self.content_event("response.content_part.done", &members, out);
+                if let Some(message) = &mut self.message {
+                    message.content.push(part);
+                }
+            }
+        }
+    }
+
+    fn end_reasoning(&mut self, reasoning: &part_buffer::ReasoningBuffer, out: &mut Vec<Frame>) {
+        let id = self.next_id(ItemKind::Reasoning);
+        let item = reasoning.item(&id);
+        if reasoning.text.is_empty() {
+            // Without text, nothing was sent yet; without a signature, there is nothing to send.
+            if reasoning.signature.is_some() {
+                self.emit_item(item, out);
+            }
+            return;
+        }
+        let text = &reasoning.text;
+        let kind = "response.reasoning_summary_text.done";
+        self.summary_event(kind, &id, &json!({"text": text}), out);
+        let members = json!({"part": {"type": "summary_text", "text": text}});
+        let kind = "response.reasoning_summary_part.done";
+        self.summary_event(kind, &id, &members, out);
+        self.finish_item(item, out);
+    }
+
+    fn end_call(&mut self, mut call: part_buffer::CallBuffer, out: &mut Vec<Frame>) {
+        let id = call.item_id.clone();
+        if call.custom {
+            let input = tool_text::input_or_arguments(&call.call.arguments);
+            if !input.is_empty() {
+                let kind = "response.custom_tool_call_input.delta";
+                self.item_event(kind, &id, &json!({"delta": input}), out);
+            }
+            let kind = "response.custom_tool_call_input.done";
+            self.item_event(kind, &id, &json!({"input": input}), out);
+        } else {
+            let arguments = tool_text::arguments_or_empty(&call.call.arguments).to_owned();
+            if arguments != call.call.arguments {
+                let kind = "response.function_call_arguments.delta";
+                self.item_event(kind, &id, &json!({"delta": arguments}), out);
+            }
+            let members = json!({"name": call.call.name, "arguments": arguments});
+            let kind = "response.function_call_arguments.done";
+            self.item_event(kind, &id, &members, out);
+            call.call.arguments = arguments;
+        }
+        let item = call.item("completed", &self.response_context);
+        self.finish_item(item, out);
+    }
+
+    fn close_message(&mut self, status: &str, out: &mut Vec<Frame>) {
+        if let Some(message) = self.message.take() {
+            let item = item::message(&message.id, status, &message.content);
+            self.finish_item(item, out);
+        }
+    }
+
+    fn done(&mut self, out: &mut Vec<Frame>) {
+        self.end(out);
+        let finish = std::mem::take(&mut self.finish);
+        let ending = Ending::of(&finish);
+        self.close_message(ending.status, out);
+        if self.ended {
+            return;
+        }
+        let output = std::mem::take(&mut self.output);
+        let response = encode::final_response(&self.response_context, ending, output, self.usage);
+        let kind = match ending.reason {
+            None => "response.completed",
+            Some(_) => "response.incomplete",
+        };
+        self.writer.send(kind, &object! {"response": response}, out);
+        self.ended = true;
+    }
+
+    fn fail(&mut self, error: &ProviderError, out: &mut Vec<Frame>) {
+        let kind = error.kind.as_deref().unwrap_or_default();
+        let code = error::code(error.code.as_deref(), kind);
+        let response = encode::failed_response(&self.response_context, &code, &error.message);
+        let error_member = json!({
+            "message": error.message,
+            "type": error.kind.as_deref().unwrap_or("server_error"),
+            "param": error.param,
+            "code": error.code,
+        });
+        let event = error::failed_event(self.writer.sequence_number, &response, &error_member);
+        out.push(Frame {
+            name: Cow::Borrowed(error::FAILED),
+            data: serde_json::to_vec(&event).unwrap_or_default(),
+        });
+        self.ended = true;
+        self.output.clear();
+    }
+
+    /// Counts bytes that are held. Returns false and fails the stream at the limit.
+    fn hold(&mut self, bytes: usize, out: &mut Vec<Frame>) -> bool {
+        self.held_bytes = self.held_bytes.saturating_add(bytes);
+        if self.held_bytes <= HELD_BYTES_MAX {
+            return true;
+        }
+        let message = "the answer is too long to be repeated whole at its end";
+        self.fail(&ProviderError::from_message(message), out);
+        false
+    }
+
+    fn add(&mut self, item: &Value, out: &mut Vec<Frame>) {
+        let members = json!({"output_index": self.output.len(), "item": item});
+        self.writer
+            .send("response.output_item.added", &members, out);
+    }
+
+    /// Writes an item that is complete from the beginning.
+    fn emit_item(&mut self, item: Value, out: &mut Vec<Frame>) {
+        if self.hold(item.to_string().len(), out) {
+            self.add(&item, out);
+            self.finish_item(item, out);
+        }
+    }
+
+    fn finish_item(&mut self, item: Value, out: &mut Vec<Frame>) {
+        let members = json!({"output_index": self.output.len(), "item": item});
+        self.writer.send("response.output_item.done", &members, out);
+        self.output.push(item);
+    }
+
+    fn next_id(&self, kind: ItemKind) -> String {
+        kind.id(&self.response_context, self.output.len())
+    }
+
+    fn item_event(&mut self, kind: &'static str, id: &str, members: &Value, out: &mut Vec<Frame>) {
+        let location = EventLocation::of_item(id, self.output.len());
+        self.writer.send_at(location, kind, members, out);
+    }
+
+    fn summary_event(
+        &mut self,
+        kind: &'static str,
+        id: &str,
+        members: &Value,
+        out: &mut Vec<Frame>,
+    ) {
+        let location = EventLocation {
+            summary_index: Some(0),
+            ..EventLocation::of_item(id, self.output.len())
+        };
+        self.writer.send_at(location, kind, members, out);
+    }
+
+    fn content_event(&mut self, kind: &'static str, members: &Value, out: &mut Vec<Frame>) {
+        if let Some(message) = &self.message {
+            let location = EventLocation {
+                content_index: Some(message.content.len()),
+                ..EventLocation::of_item(&message.id, self.output.len())
+            };
+            self.writer.send_at(location, kind, members, out);
+        }
+    }
+}
+
+/// Writes an event directly, without a tree: most events are only a few characters long.
+#[derive(Serialize)]
+struct EventData<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    sequence_number: u64,
+    #[serde(flatten)]
+    location: EventLocation<'a>,
+    #[serde(flatten)]
+    members: &'a Value,
+}
+
+/// The position of an event's subject.
+#[derive(Default, Serialize)]
+struct EventLocation<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_index: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary_index: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_index: Option<usize>,
+}
+
+impl<'a> EventLocation<'a> {
+    fn of_item(id: &'a str, index: usize) -> Self {
+        Self {
+            item_id: Some(id),
+            output_index: Some(index),
+            ..Self::default()
+        }
+    }
+}
+
+impl EventWriter {
+    fn send(&mut self, kind: &'static str, members: &Value, out: &mut Vec<Frame>) {
+        self.send_at(EventLocation::default(), kind, members, out);
+    }
+
+    fn send_at(
+        &mut self,
+        location: EventLocation<'_>,
+        kind: &'static str,
+        members: &Value,
+        out: &mut Vec<Frame>,
+    ) {
+        let data = EventData {
+            kind,
+            sequence_number: self.sequence_number,
+            location,
+            members,
+        };
+        self.sequence_number += 1;
+        out.push(Frame {
+            name: Cow::Borrowed(kind),
+            data: serde_json::to_vec(&data).unwrap_or_default(),
+        });
+    }
+}
+
+/// The maximum length of the response that is held for the last event, in bytes: the maximum length of
+/// an event from a provider.
+const HELD_BYTES_MAX: usize = crate::sse::EVENT_BYTES_MAX;
