@@ -1,8 +1,8 @@
-//! The dialect `gemini`: Google's Gemini API, version `v1beta`, as `models/{model}:generateContent` and
-//! its siblings define it. The URL alone holds the model and whether the response is streamed.
+//! The dialect `gemini`: Google's Gemini API, version `v1beta`: `models/{model}:generateContent` and its
+//! sibling methods. Only the URL has the model, and whether the response is streamed.
 //!
-//! The format is protobuf JSON: members are read in camel case and in snake case, and written in
-//! camel case (<https://ai.google.dev/api/generate-content>).
+//! The format is protobuf JSON. Members are read in camel case and in snake case, and written in camel case
+//! (<https://ai.google.dev/api/generate-content>).
 
 mod citations;
 pub(crate) mod embeddings;

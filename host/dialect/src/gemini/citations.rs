@@ -1,12 +1,12 @@
-//! What an answer cites: `groundingMetadata` of Google's search, and `citationMetadata` of texts that
-//! the model repeats. Both count in bytes; the common form counts in characters.
+//! Citations: `groundingMetadata` has the results of Google's search, and `citationMetadata` the sources of
+//! recited text. Both count spans in bytes; the common form counts them in characters.
 
 use serde_json::{Map, Value, json};
 
 use crate::ir::Citation;
 
-/// The citations of a candidate. `text`: its text, where it is known whole; without it places are left
-/// out. Each belongs to the text as a whole.
+/// Decodes the citations of a candidate. `text` is the whole text that they cite for; without it they have
+/// no spans.
 pub(super) fn decode(candidate: &Map<String, Value>, text: Option<&str>) -> Vec<Citation> {
     let mut found = Vec::new();
     if let Some(grounding) = candidate.get("groundingMetadata") {
@@ -25,8 +25,8 @@ pub(super) fn decode(candidate: &Map<String, Value>, text: Option<&str>) -> Vec<
     found
 }
 
-/// Collects what an answer's texts cite, as `groundingMetadata` says it. Citations without an address
-/// cannot be said.
+/// Collects the citations of a response's texts into a `groundingMetadata`. Citations without a URL are
+/// dropped, because a chunk must have one.
 #[derive(Debug, Default)]
 pub(super) struct Grounding {
     chunks: Vec<Value>,
@@ -34,8 +34,8 @@ pub(super) struct Grounding {
 }
 
 impl Grounding {
-    /// Adds what a text cites. `index`: of the part that it is. `text`: none where it is not known
-    /// whole, so that places in it cannot be counted.
+    /// Adds the citations of the text in part number `index`. `text` is the whole text; without it the
+    /// citations are written without spans.
     pub(super) fn add(&mut self, index: usize, citations: &[Citation], text: Option<&str>) {
         for citation in citations {
             if self.chunks.len() + self.supports.len() >= CITATIONS_MAX {
@@ -59,7 +59,7 @@ impl Grounding {
         }
     }
 
-    /// The metadata; none if there was nothing to say.
+    /// Returns the metadata; `None` if there are no citations.
     pub(super) fn into_value(self) -> Option<Value> {
         if self.chunks.is_empty() {
             return None;
@@ -104,26 +104,26 @@ fn chunk_citation(chunk: &Value, span: Option<(u64, u64)>) -> Option<Citation> {
     })
 }
 
-/// A place in characters.
+/// Decodes a segment of `text` as a span in characters. `None` if it is not a segment of this text.
 fn span(segment: &Value, text: Option<&str>) -> Option<(u64, u64)> {
     let text = text?;
-    // Proto JSON leaves out a zero.
+    // Protobuf JSON omits zeros.
     let start = segment.get("startIndex").map_or(Some(0), Value::as_u64)?;
     let end = segment.get("endIndex")?.as_u64()?;
     let characters = |bytes: u64| {
         let before = text.get(..usize::try_from(bytes).ok()?)?;
         u64::try_from(before.chars().count()).ok()
     };
-    // What stands there is told as well: it shows whether another part was meant.
+    // The segment repeats its text. If that differs, the segment belongs to another part.
     let segment_text = segment.get("text").and_then(Value::as_str);
     let range = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
-    if segment_text.is_some_and(|told| text.get(range) != Some(told)) {
+    if segment_text.is_some_and(|expected| text.get(range) != Some(expected)) {
         return None;
     }
     Some((characters(start)?, characters(end)?))
 }
 
-/// A place in bytes, with what stands there.
+/// Encodes a span in characters as a segment: a span in bytes, and its text.
 fn segment((start, end): (u64, u64), text: &str) -> Option<Value> {
     let bytes = |characters: u64| {
         let characters = usize::try_from(characters).ok()?;
@@ -144,11 +144,11 @@ fn string(value: &Value, name: &str) -> Option<String> {
     Some(value.get(name)?.as_str()?.to_owned())
 }
 
-/// The most citations of one answer that are kept. A search gives some ten pages, each cited a few times.
+/// The most citations of one response. A search finds about ten pages, and each is cited a few times.
 pub(super) const CITATIONS_MAX: usize = 256;
 
-/// How much of a streamed text is kept so that places in it can be counted, in bytes. Answers of search
-/// are pages at most; of a longer one the citations have no place.
+/// The longest streamed text that is buffered to compute the spans of its citations, in bytes. Responses with
+/// search results have a few pages. The citations of a longer text have no spans.
 pub(super) const CITED_BYTES_MAX: usize = 256 << 10;
 
 #[cfg(test)]

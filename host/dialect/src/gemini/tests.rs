@@ -1,5 +1,4 @@
-//! The dialect as a whole: the cases that all dialects share, what is dropped and refused, streams, and
-//! properties.
+//! Tests of the whole dialect: the shared cases, dropped and rejected members, streams, and properties.
 
 mod cases;
 mod encode_requests;
@@ -14,7 +13,7 @@ use super::{decode_request, decoder};
 use crate::RequestHead;
 use crate::ir::{Event, Malformed, Request, TranslationError, TranslationReport};
 
-/// What a `?` of any kind in a test becomes.
+/// The result of a test that uses `?`.
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 fn request_head() -> RequestHead<'static> {
@@ -32,7 +31,7 @@ fn fields(report: &TranslationReport) -> Vec<&str> {
     report.warnings().iter().map(|it| &*it.field).collect()
 }
 
-/// All events of a stream whose events have these data.
+/// Decodes a stream whose events have these data.
 fn events<'a>(data: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Event>, Malformed> {
     let mut decoder = decoder();
     let mut out = Vec::new();

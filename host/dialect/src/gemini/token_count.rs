@@ -17,10 +17,10 @@ impl TokenCount for Format {
         report: &mut TranslationReport,
     ) -> Result<Vec<u8>, TranslationError> {
         let mut body = encode::body(request, report)?;
-        // It changes no count, and the API rejects some of it here.
+        // The configuration changes no count, and the API rejects parts of it here.
         body.remove("generationConfig");
         if body.len() == 1 {
-            // The contents alone.
+            // Only the contents are left, so the short form is enough.
             return Ok(to_vec(&body));
         }
         // The API wants the model again inside a whole request.

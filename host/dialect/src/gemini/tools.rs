@@ -1,11 +1,11 @@
-//! Google's `Schema`, a subset of OpenAPI's, as the JSON schema that says the same.
+//! Converts Google's `Schema`, a subset of OpenAPI's, to JSON Schema.
 
 use serde_json::{Map, Value, json};
 
 use crate::gemini::request::members::camel_case;
 
-/// The JSON schema that a `Schema` says: types in lower case, `nullable` as one more type. What is
-/// written as JSON schema already is left as it is.
+/// Converts a `Schema`: types become lower case, and `nullable` becomes one more type. JSON Schema stays as
+/// it is.
 pub(crate) fn to_json_schema(schema: Value) -> Value {
     let Value::Object(members) = schema else {
         return schema;
@@ -20,7 +20,7 @@ pub(crate) fn to_json_schema(schema: Value) -> Value {
                 }
             }
             "nullable" => nullable = value == Value::Bool(true),
-            // Only an order for the model to write in.
+            // It only sets the order in which the model writes the members.
             "propertyOrdering" => {}
             "example" => drop(out.insert("examples".to_owned(), json!([value]))),
             "ref" => drop(out.insert("$ref".to_owned(), value)),
@@ -53,7 +53,7 @@ fn convert_nested(value: Value) -> Value {
     }
 }
 
-/// The schemas of named members. The names are the client's own.
+/// Converts the schemas of named members. The names are the client's, so they are not converted.
 fn convert_members(value: Value) -> Value {
     match value {
         Value::Object(members) => members
@@ -73,7 +73,7 @@ fn type_of(value: Value) -> Option<Value> {
     }
 }
 
-/// Proto JSON prints 64-bit numbers as texts.
+/// Protobuf JSON writes 64-bit numbers as strings.
 fn number(value: Value) -> Value {
     let parsed = value.as_str().and_then(|text| text.parse::<u64>().ok());
     parsed.map_or(value, Value::from)

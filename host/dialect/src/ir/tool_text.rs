@@ -35,6 +35,11 @@ pub(crate) fn input(arguments: &str) -> Option<String> {
     }
 }
 
+/// Returns a custom tool's input; the arguments themselves if the model made a mistake.
+pub(crate) fn input_or_arguments(arguments: &str) -> String {
+    input(arguments).unwrap_or_else(|| arguments.to_owned())
+}
+
 /// Returns the arguments of a call; an empty object if there are none, because some servers parse them.
 pub(crate) fn arguments_or_empty(arguments: &str) -> &str {
     if arguments.trim_ascii().is_empty() {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::ir::{
-    Media, MediaSource, ObjectReader, Part, TranslationError, TranslationReport, loss,
+    Media, MediaSource, ObjectReader, Part, TranslationError, TranslationReport, data_url, loss,
 };
 use crate::json::object;
 use crate::openai_responses::citations;
@@ -59,7 +59,8 @@ fn part(
 fn image(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
     reject_file_id(fields)?;
     let url = fields.required_string("image_url")?;
-    let (media_type, source) = from_url(fields, "image_url", url)?;
+    let (media_type, source) =
+        data_url::media_source(url).map_err(|what| fields.error("image_url", what))?;
     Ok(Media {
         media_type,
         source,
@@ -76,11 +77,11 @@ fn file(fields: &mut ObjectReader) -> Result<Media, TranslationError> {
     }
     let title = fields.string("filename")?;
     let (media_type, source) = if let Some(url) = fields.string("file_url")? {
-        from_url(fields, "file_url", url)?
+        data_url::media_source(url).map_err(|what| fields.error("file_url", what))?
     } else {
         let data = fields.required_string("file_data")?;
         if data.starts_with("data:") {
-            from_url(fields, "file_data", data)?
+            data_url::media_source(data).map_err(|what| fields.error("file_data", what))?
         } else {
             (None, base64(fields, "file_data", data)?)
         }
@@ -135,23 +136,6 @@ fn reject_file_id(fields: &mut ObjectReader) -> Result<(), TranslationError> {
 
 const FILE_ID_UNSUPPORTED: &str =
     "files uploaded to one provider are not available to others; send the data or a URL";
-
-/// Returns the source at a URL: inline data, if it is a `data:` URL.
-fn from_url(
-    fields: &ObjectReader,
-    name: &str,
-    url: String,
-) -> Result<(Option<String>, MediaSource), TranslationError> {
-    let Some(inline) = url.strip_prefix("data:") else {
-        return Ok((None, MediaSource::Url(url)));
-    };
-    let Some((head, data)) = inline.split_once(";base64,") else {
-        return Err(fields.error(name, "a `data:` address must be in base64"));
-    };
-    let media_type = head.split(';').next().filter(|kind| !kind.is_empty());
-    let source = base64(fields, name, data.to_owned())?;
-    Ok((media_type.map(str::to_owned), source))
-}
 
 fn base64(
     fields: &ObjectReader,

@@ -1,13 +1,13 @@
-//! How hard a model is to think by its name's suffix, put into a body of the API's own clients.
+//! Thinking suffixes of model names, applied to request bodies of this dialect.
 
 use crate::gemini::request::encode::thinking_config;
 use crate::ir::{TranslationError, TranslationReport};
 use crate::thinking::{BodyEdit, Thinking, warn_suffix};
 
-/// Has a request ask for it, in place of what it says itself. Members keep the client's spelling.
+/// Sets a request's thinking options, in place of the client's. Members keep the client's spelling.
 ///
 /// # Errors
-/// If one of the objects that it stands in is none.
+/// If `generationConfig` or `thinkingConfig` is not an object.
 pub(crate) fn edit_thinking(
     thinking: Thinking,
     model: &str,
@@ -39,7 +39,7 @@ pub(crate) fn edit_thinking(
     Ok(())
 }
 
-/// The place of a member below `parent`, in snake case only where the client has it so.
+/// Returns the pointer to a member of `parent`: in snake case if the client spells it so, else in camel case.
 fn member_pointer(edit: &BodyEdit, parent: &str, [camel, snake]: [&str; 2]) -> String {
     let snake = format!("{parent}/{snake}");
     match edit.get(&snake) {

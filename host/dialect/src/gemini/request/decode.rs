@@ -1,4 +1,4 @@
-//! Reads a client's request.
+//! Decodes a client's request.
 
 mod config;
 mod contents;
@@ -10,11 +10,11 @@ use super::members::{self, nested, object};
 use crate::RequestHead;
 use crate::ir::{Part, Request, TranslationError, TranslationReport};
 
-/// Reads a `GenerateContentRequest`, or a `CountTokensRequest` of either form. The model and whether the
-/// answer is streamed are the path's, in `asked`.
+/// Decodes a `GenerateContentRequest`, or a `CountTokensRequest` of either form. `head` has the model, and
+/// whether the response is streamed.
 ///
 /// # Errors
-/// If the body is not what the API documents, or asks for what another provider cannot give.
+/// If the body is not valid, or needs something that only Google has.
 pub(crate) fn decode_request(
     body: &[u8],
     head: &RequestHead<'_>,
@@ -25,12 +25,12 @@ pub(crate) fn decode_request(
         fields.warn_unread(report);
         fields = inner;
     }
-    // Some clients repeat what the path says.
+    // Some clients repeat the model of the path.
     fields.skip("model");
     if fields.peek("cachedContent").is_some() {
         return Err(fields.error(
             "cachedContent",
-            "a prompt that is kept with Google; send it in `contents`",
+            "content cached at Google is not available to other providers; send it in `contents`",
         ));
     }
     let mut request = Request {
@@ -55,7 +55,7 @@ pub(crate) fn decode_request(
     Ok(request)
 }
 
-/// The instructions: a content, its parts, or a text.
+/// Decodes the instructions: a content, one part, or a text.
 fn system(
     value: Value,
     path: &str,

@@ -1,4 +1,4 @@
-//! Writes a request to a provider.
+//! Encodes a request for a provider.
 
 mod config;
 pub(crate) mod contents;
@@ -12,11 +12,10 @@ use crate::ir::{Part, Request, Role, ToolChoice, TranslationError, TranslationRe
 use crate::json::object;
 use crate::json::to_vec;
 
-/// Writes a `GenerateContentRequest`, in Google's own order and without model or stream: both stand in
-/// the URL. What depends on the model's generation goes by [`Request::model_rules`].
+/// Encodes a `GenerateContentRequest`. The model, and whether the response is streamed, are in the URL.
 ///
 /// # Errors
-/// If it has what the API cannot say, and what the answer would be wrong without.
+/// If the request has something that the API cannot express and that the response depends on.
 pub(crate) fn encode_request(
     request: &Request,
     report: &mut TranslationReport,
@@ -24,6 +23,10 @@ pub(crate) fn encode_request(
     body(request, report).map(|body| to_vec(&body))
 }
 
+/// Builds the members of a `GenerateContentRequest`, in Google's order.
+///
+/// # Errors
+/// As [`encode_request`].
 pub(crate) fn body(
     request: &Request,
     report: &mut TranslationReport,
@@ -70,7 +73,7 @@ pub(crate) fn body(
         report.warn_dropped("user");
     }
     for (name, value) in &request.openai {
-        // What says no is what happens anyway.
+        // `false` switches off what this API does not do anyway, so it is no loss.
         if *value != Value::Bool(false) {
             report.warn_dropped(name.as_str());
         }
@@ -78,7 +81,7 @@ pub(crate) fn body(
     Ok(body)
 }
 
-/// The instructions, with those that stand later in the conversation after them.
+/// Encodes the instructions. Those inside of the conversation are moved to the end of the others.
 fn system(
     request: &Request,
     report: &mut TranslationReport,

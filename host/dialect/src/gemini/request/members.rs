@@ -1,20 +1,26 @@
-//! Objects whose members may be spelled in snake case or in camel case.
+//! Reads objects whose members may be in snake case or in camel case.
 
 use serde_json::{Map, Value};
 
 use crate::ir::{ObjectReader, TranslationError};
 
-/// The members of a body, in camel case.
+/// Reads a request body, with its members in camel case.
+///
+/// # Errors
+/// If the body is not a JSON object, or has a member in both spellings.
 pub(crate) fn body(body: &[u8]) -> Result<ObjectReader, TranslationError> {
     match serde_json::from_slice(body) {
         Ok(value @ Value::Object(_)) => object(value, ""),
-        // It says what is wrong, and where.
+        // This returns the error with its line and column.
         _ => ObjectReader::from_body(body),
     }
 }
 
-/// The members of a value that stands at `path`, in camel case. Only this object's own names change:
-/// what is inside may be the client's own data.
+/// Reads the object at `path`, with its members in camel case. Objects inside of it are not changed: they may
+/// be the client's data.
+///
+/// # Errors
+/// If the value is not an object, or has a member in both spellings.
 pub(crate) fn object(
     value: Value,
     path: impl Into<String>,
@@ -32,14 +38,20 @@ pub(crate) fn object(
             } else {
                 format!("{path}.{name}")
             };
-            return Err(TranslationError::new(place, "given twice; send it once"));
+            return Err(TranslationError::new(
+                place,
+                "given in snake case and in camel case; send one of them",
+            ));
         }
         renamed.insert(name, value);
     }
     ObjectReader::from_value(Value::Object(renamed), path)
 }
 
-/// Takes an object out of another.
+/// Takes an object out of another; `None` if it is missing or null.
+///
+/// # Errors
+/// As [`object`].
 pub(crate) fn nested(
     fields: &mut ObjectReader,
     name: &str,
@@ -50,7 +62,10 @@ pub(crate) fn nested(
     }
 }
 
-/// Takes the objects of a list, each with its place.
+/// Takes the objects of a list.
+///
+/// # Errors
+/// If the member is not a list, or as [`object`].
 pub(crate) fn nested_list(
     fields: &mut ObjectReader,
     name: &str,
@@ -62,7 +77,7 @@ pub(crate) fn nested_list(
         .collect()
 }
 
-/// `topK` for `top_k`. What begins with an underscore keeps it.
+/// Converts a name to camel case: `top_k` becomes `topK`. A leading underscore stays.
 pub(crate) fn camel_case(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut upper = false;

@@ -116,7 +116,8 @@ pub(crate) fn write_part(part: &Part) -> Option<Value> {
     }
 }
 
-/// A signature without a text belongs to the text part before it, unless the text was redacted.
+/// Encodes reasoning; `None` if it is empty. A signature without text belongs to the text part before it,
+/// unless the reasoning is redacted.
 fn write_reasoning(reasoning: &ReasoningPart) -> Option<Value> {
     if reasoning.text.is_empty() && reasoning.signature.is_none() {
         return None;

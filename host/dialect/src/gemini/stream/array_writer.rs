@@ -1,7 +1,7 @@
-//! The other form of a stream: `:streamGenerateContent` without `alt=sse` answers one JSON array, and
-//! clients read its items as they come.
+//! The other form of a stream: without `alt=sse`, `:streamGenerateContent` responds with a JSON array, whose
+//! items clients read as they arrive.
 
-/// Writes the events of one stream as the items of an array. It holds nothing of them.
+/// Writes the events of one stream as the items of an array. It buffers nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ArrayWriter {
     started: bool,
@@ -9,7 +9,7 @@ pub struct ArrayWriter {
 }
 
 impl ArrayWriter {
-    /// A writer at the beginning of a stream.
+    /// Creates the writer of a stream that has not started.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -53,7 +53,7 @@ mod tests {
         writer.item(br#"{"a":1}"#, &mut out);
         assert_eq!(out, br#"[{"a":1}"#);
         writer.item(br#"{"b":2}"#, &mut out);
-        assert!(out.ends_with(br#"{"b":2}"#), "an item waits for nothing");
+        assert!(out.ends_with(br#"{"b":2}"#), "an item is not delayed");
         writer.finish(&mut out);
         writer.finish(&mut out);
         writer.item(b"{}", &mut out);

@@ -76,8 +76,8 @@ impl Reader {
         sink.decode(chunk.has_content(), |out| parts.read(text, out))?;
         if let Some(reason) = chunk.reason() {
             sink.finish_seen();
-            let kept = sink.keep(|| truncate(&reason, ProviderError::CODE_BYTES_MAX).to_owned());
-            self.reason = Some(kept);
+            let reason = || truncate(&reason, ProviderError::CODE_BYTES_MAX).to_owned();
+            self.reason = Some(sink.keep(reason));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The story that all dialects tell, as this one has it.
+//! The cases that all dialects share.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ fn response(case: &str) -> Outcome<Response> {
     Ok(decode_response(&fs::read(path(case, "answer.json"))?)?)
 }
 
-/// The events of a stream, which must not depend on how it is cut.
+/// Decodes a stream, in chunks of every size: the events must not depend on the chunks.
 fn stream(case: &str) -> Outcome<Vec<Event>> {
     let bytes = fs::read(path(case, "stream.sse"))?;
     let whole = chunked(&bytes, bytes.len())?;
@@ -70,7 +70,7 @@ fn cases(name: &str) -> Vec<&'static str> {
     all.collect()
 }
 
-/// Written and read again nothing is lost, and what is read is what Google's own words are read as.
+/// A case that is encoded and decoded again must not change.
 #[test]
 fn every_case_round_trips() -> Outcome {
     let requests = cases("request.json");
@@ -101,7 +101,7 @@ fn every_case_round_trips() -> Outcome {
     Ok(())
 }
 
-/// Where Google has one way to say it, it is said so: down to the JSON.
+/// Where the API has only one form of a request, the encoder writes the same JSON.
 #[test]
 fn encodes_requests_like_google() -> Outcome {
     for case in ["text", "system", "images", "structured-output", "reasoning"] {
@@ -155,7 +155,7 @@ fn decodes_case_requests() -> Outcome {
         Some(Effort::High)
     );
     let Part::Reasoning(reasoning_part) = &reasoning.turns[1].parts[0] else {
-        return Err("the thought is not there".into());
+        return Err("there is no reasoning".into());
     };
     assert!(
         reasoning_part
@@ -165,7 +165,7 @@ fn decodes_case_requests() -> Outcome {
     );
 
     let Format::Schema { schema, .. } = request("structured-output")?.format else {
-        return Err("the schema is not there".into());
+        return Err("there is no schema".into());
     };
     assert_eq!(schema["properties"]["age"], json!({"type": "integer"}));
     Ok(())
@@ -177,7 +177,7 @@ fn decodes_case_results_and_images() -> Outcome {
     let roles: Vec<Role> = results.turns.iter().map(|turn| turn.role).collect();
     assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
     let [Part::ToolResult(first), Part::ToolResult(second), last] = &*results.turns[2].parts else {
-        return Err("the results are not there".into());
+        return Err("there are no results".into());
     };
     assert_eq!((&*first.call_id, first.is_error), ("fc1x8a2b", false));
     assert_eq!(first.parts, [Part::text("18 C, sunny")]);
@@ -195,7 +195,7 @@ fn decodes_case_results_and_images() -> Outcome {
         Part::Document(pdf),
     ] = &*images.turns[0].parts
     else {
-        return Err("the pictures are not there".into());
+        return Err("there are no images".into());
     };
     assert!(matches!(&inline.source, MediaSource::Base64(data) if data.starts_with("iVBOR")));
     assert_eq!(
@@ -218,7 +218,7 @@ fn decodes_case_responses() -> Outcome {
     let tools = response("parallel-tools")?;
     assert_eq!(tools.finish, FinishReason::ToolCalls);
     let [Part::ToolCall(weather), Part::ToolCall(time)] = &*tools.parts else {
-        return Err("the calls are not there".into());
+        return Err("there are no calls".into());
     };
     assert_eq!(weather.arguments, r#"{"city":"Paris","unit":"celsius"}"#);
     assert!(weather.signature.is_some() && time.signature.is_none());
@@ -246,7 +246,7 @@ fn decodes_case_responses() -> Outcome {
     Ok(())
 }
 
-/// What a client of this dialect reads from a stream is what it reads from the whole answer.
+/// A stream that is encoded and decoded again must not change, apart from how often it reports the usage.
 #[test]
 fn streams_round_trip() -> Outcome {
     for case in cases("stream.sse") {

@@ -1,4 +1,4 @@
-//! What a provider is sent, and what of the common form it cannot be told.
+//! Requests to a provider, and the warnings of what the API cannot express.
 
 use serde_json::{Map, Value, json};
 
@@ -81,7 +81,7 @@ fn warns_of_dropped_content() -> Outcome {
     Ok(())
 }
 
-/// Gemini signs what follows the thought.
+/// Gemini signs the part after the reasoning.
 #[test]
 fn signed_reasoning_is_no_loss() -> Outcome {
     let reasoning = |text: &str, origin: Option<Dialect>| {
@@ -194,7 +194,11 @@ fn encodes_tools_and_format() -> Outcome {
         ..Request::default()
     };
     let (body, named) = encode(&request)?;
-    assert_eq!(named, ["system"], "instructions alone become the user's");
+    assert_eq!(
+        named,
+        ["system"],
+        "instructions without a conversation become a user turn"
+    );
     assert_eq!(
         body["contents"],
         json!([{"role": "user", "parts": [{"text": "Be brief."}]}])

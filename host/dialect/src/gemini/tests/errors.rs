@@ -1,4 +1,4 @@
-//! What Jackfield itself says.
+//! Errors and lists of models that Jackfield renders.
 
 use serde_json::{Value, json};
 

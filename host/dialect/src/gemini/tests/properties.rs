@@ -1,4 +1,4 @@
-//! What holds for every input.
+//! Properties that hold for every input.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ fn media() -> impl Strategy<Value = Part> {
     })
 }
 
-/// An assistant's turn: thoughts and texts in turns, since neighbours are joined, then calls.
+/// An assistant's turn: one reasoning part, one text, then calls. The decoder joins neighbours of one kind.
 fn assistant_parts(place: usize) -> impl Strategy<Value = Vec<Part>> {
     let reasoning = (word(), signature()).prop_map(|(text, signature)| {
         Part::Reasoning(ReasoningPart {
@@ -83,7 +83,7 @@ fn assistant_parts(place: usize) -> impl Strategy<Value = Vec<Part>> {
     )
 }
 
-/// The results of a turn's calls, and what the user says then.
+/// The results of a turn's calls, then the user's own parts.
 fn user_parts(calls: &[Part]) -> impl Strategy<Value = Vec<Part>> + use<> {
     let calls: Vec<ToolCall> = calls
         .iter()
@@ -168,7 +168,7 @@ fn choice() -> impl Strategy<Value = ToolChoice> {
 
 fn sampling() -> impl Strategy<Value = Sampling> {
     use prop::option::of as some;
-    // Hundredths: the last digits of longer numbers are the JSON reader's.
+    // Hundredths only: JSON does not keep the last digits of longer numbers.
     let number = |hundredths: std::ops::Range<i32>| {
         some(hundredths.prop_map(|number| f64::from(number) / 100.0))
     };
@@ -190,7 +190,7 @@ fn sampling() -> impl Strategy<Value = Sampling> {
     })
 }
 
-/// A model, and how it may be told to think: by a level or by a budget.
+/// A model, with the reasoning options that it supports: a level or a budget.
 fn thinking() -> impl Strategy<Value = (&'static str, Option<Reasoning>)> {
     let levels = [Effort::Minimal, Effort::Low, Effort::Medium, Effort::High];
     let level = (prop::sample::select(levels.to_vec()), any::<Option<bool>>()).prop_map(
@@ -252,7 +252,7 @@ prop_compose! {
             model: model.to_owned(),
             stream,
             include_usage: true,
-            // The API takes a choice only where there is something to choose from.
+            // The API accepts a choice only together with tools.
             tool_choice: tool_choice.filter(|_| !tools.is_empty()),
             system, turns, tools, format, stop, sampling, reasoning,
             ..Request::default()
@@ -260,7 +260,7 @@ prop_compose! {
     }
 }
 
-/// JSON that is nearly a request, an answer or an event.
+/// JSON that is nearly a request, a response or an event.
 fn near_miss() -> impl Strategy<Value = String> {
     let names = prop::sample::select(NAMES);
     let leaf = prop_oneof![

@@ -1,4 +1,4 @@
-//! What of a request is carried, dropped and refused; one row a member.
+//! Members of a request that are carried, dropped or rejected: one row for each member.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{Outcome, decode, fields};
 use crate::Dialect;
 use crate::ir::{Part, ReasoningPart, Role, Signature, ToolChoice, TranslationReport};
 
-/// A body with one member more.
+/// A body with one more member.
 fn with_member(name: &str, value: Value) -> Value {
     let mut body = json!({"contents": "Hi"});
     body[name] = value;
@@ -75,7 +75,7 @@ fn warns_of_dropped_members() -> Outcome {
 
 #[test]
 fn rejects_untranslatable_members() {
-    for (body, field) in refused_bodies().into_iter().chain(refused_parts()) {
+    for (body, field) in rejected_bodies().into_iter().chain(rejected_parts()) {
         let refused = decode(&body, &mut TranslationReport::default()).unwrap_err();
         assert_eq!(refused.field, field, "{body}: {refused}");
     }
@@ -83,7 +83,7 @@ fn rejects_untranslatable_members() {
 
 type RejectedCase = (Value, &'static str);
 
-fn refused_bodies() -> Vec<RejectedCase> {
+fn rejected_bodies() -> Vec<RejectedCase> {
     let config = |name: &str, value: Value| with_member("generationConfig", json!({name: value}));
     vec![
         (json!([]), ""),
@@ -123,7 +123,7 @@ fn refused_bodies() -> Vec<RejectedCase> {
     ]
 }
 
-fn refused_parts() -> Vec<RejectedCase> {
+fn rejected_parts() -> Vec<RejectedCase> {
     let part = |part: Value| json!({"contents": [{"parts": [part]}]});
     vec![
         (
@@ -248,7 +248,7 @@ fn matches_results_to_calls() -> Outcome {
     let roles: Vec<Role> = request.turns.iter().map(|turn| turn.role).collect();
     assert_eq!(roles, [Role::Assistant, Role::User]);
     let [Part::ToolResult(first), Part::ToolResult(second)] = &*request.turns[1].parts else {
-        return Err("the results are not there".into());
+        return Err("there are no results".into());
     };
     assert_eq!((&*first.call_id, &*second.call_id), ("call_0", "call_1"));
     assert_eq!(first.parts, [Part::text(r#"{"n":1}"#)]);

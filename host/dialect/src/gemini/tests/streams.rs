@@ -1,13 +1,13 @@
-//! Streams of odd providers, and what clients are sent.
+//! Streams of unusual providers, and the streams that clients get.
 
 use serde_json::{Value, json};
 
-use super::super::{check_body, decode_response, encoder};
+use super::super::{check_body, decode_response, decoder, encoder, observer};
 use super::{Outcome, events};
 use crate::ir::{
     Citation, Delta, Event, FinishReason, Frame, Part, PartStart, ResponseContext, Signature,
 };
-use crate::{BodyCheck, Dialect, ProviderError, Usage};
+use crate::{BodyCheck, Dialect, EventClass, ProviderError, Usage};
 
 fn part_response(part: &Value) -> Value {
     json!({"candidates": [{"content": {"parts": [part]}}]})
@@ -87,6 +87,22 @@ fn keeps_parts_after_finish_reason() -> Outcome {
         Event::Done,
     ];
     assert_eq!(read, expected);
+    Ok(())
+}
+
+#[test]
+fn finish_reason_alone_is_content() -> Outcome {
+    let data = json!({"candidates": [{"finishReason": "STOP"}]}).to_string();
+    let (mut observer, mut decoder, mut out) = (observer(), decoder(), Vec::new());
+    let class = observer.observe("", data.as_bytes());
+    assert_eq!(class, EventClass::Content);
+    assert_eq!(decoder.event("", data.as_bytes(), &mut out)?, class);
+    decoder.finish(&mut out);
+    assert_eq!(
+        out,
+        [start(), Event::Finish(FinishReason::Stop), Event::Done]
+    );
+    assert!(observer.completed() && observer.has_content() && decoder.has_content());
     Ok(())
 }
 
@@ -182,7 +198,7 @@ fn deduplicates_citations_and_keeps_spans() -> Outcome {
     Ok(())
 }
 
-/// The frames that a client is sent, and the last one read.
+/// Encodes a stream; returns its frames, and the data of the last one.
 fn encode_stream(events: &[Event]) -> Outcome<(Vec<Frame>, Value)> {
     let mut writer = encoder(ResponseContext {
         id: "i".to_owned(),

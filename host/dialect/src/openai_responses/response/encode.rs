@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{INCOMPLETE_REASONS, item};
 use crate::Usage;
+use crate::ir::tool_text;
 use crate::ir::{FinishReason, Part, ReasoningPart, Response, ResponseContext, Signature};
 use crate::openai_responses::{reasoning, usage};
 
@@ -144,7 +145,7 @@ fn items(parts: &[Part], status: &'static str, response_context: &ResponseContex
                 let custom = item::is_custom(&call.name, response_context);
                 let id = ItemKind::of_call(custom).id(response_context, out.len());
                 let mut call = call.clone();
-                call.arguments = item::arguments(&call.arguments).to_owned();
+                call.arguments = tool_text::arguments_or_empty(&call.arguments).to_owned();
                 out.push(item::tool_call(&id, COMPLETED, &call, response_context));
             }
             Part::Image(media) => {

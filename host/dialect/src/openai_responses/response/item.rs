@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::ir::tool_text;
 use crate::ir::{
     Citation, Malformed, Media, MediaSource, Part, ReasoningPart, ResponseContext, Signature,
     ToolCall,
@@ -198,7 +199,7 @@ pub(crate) fn tool_call(
         put("namespace", namespace);
     }
     if custom {
-        put("input", &custom_input(&call.arguments));
+        put("input", &tool_text::input_or_arguments(&call.arguments));
     } else {
         put("arguments", &call.arguments);
     }
@@ -211,23 +212,6 @@ pub(crate) fn is_custom(name: &str, response_context: &ResponseContext) -> bool 
         .custom_tools
         .iter()
         .any(|custom| custom == name)
-}
-
-/// Returns the bare text inside the arguments of a custom tool; the arguments themselves if the model
-/// made a mistake.
-pub(crate) fn custom_input(arguments: &str) -> String {
-    let read = serde_json::from_str::<Value>(arguments).ok();
-    let input = read.as_ref().and_then(|it| text(it, "input"));
-    input.unwrap_or(arguments).to_owned()
-}
-
-/// Returns the arguments of a call as JSON text: an empty object if there are none.
-pub(crate) fn arguments(written: &str) -> &str {
-    if written.trim_ascii().is_empty() {
-        "{}"
-    } else {
-        written
-    }
 }
 
 /// Encodes an image as the result of the image tool; `None` if it is not inline.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::part_buffer::PartBuffer;
+use crate::ir::tool_text;
 use crate::ir::{
     Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ResponseContext,
 };
@@ -239,7 +240,7 @@ impl StreamEncoder {
     fn end_call(&mut self, mut call: part_buffer::CallBuffer, out: &mut Vec<Frame>) {
         let id = call.item_id.clone();
         if call.custom {
-            let input = item::custom_input(&call.call.arguments);
+            let input = tool_text::input_or_arguments(&call.call.arguments);
             if !input.is_empty() {
                 let kind = "response.custom_tool_call_input.delta";
                 self.item_event(kind, &id, &json!({"delta": input}), out);
@@ -247,7 +248,7 @@ impl StreamEncoder {
             let kind = "response.custom_tool_call_input.done";
             self.item_event(kind, &id, &json!({"input": input}), out);
         } else {
-            let arguments = item::arguments(&call.call.arguments).to_owned();
+            let arguments = tool_text::arguments_or_empty(&call.call.arguments).to_owned();
             if arguments != call.call.arguments {
                 let kind = "response.function_call_arguments.delta";
                 self.item_event(kind, &id, &json!({"delta": arguments}), out);

@@ -1,4 +1,4 @@
-//! Reads `tools` and `toolConfig`.
+//! Decodes `tools` and `toolConfig`.
 
 use serde_json::Value;
 
@@ -9,12 +9,15 @@ use crate::ir::{
     ObjectReader, Request, Tool, ToolChoice, ToolKind, TranslationError, TranslationReport,
 };
 
-/// The functions that are declared. Tools that Google runs itself are dropped.
+/// Decodes the declared functions. Tools that Google runs itself are dropped with a warning.
+///
+/// # Errors
+/// If a declaration is not valid.
 pub(crate) fn decode(
     fields: &mut ObjectReader,
     report: &mut TranslationReport,
 ) -> Result<Vec<Tool>, TranslationError> {
-    // One alone stands for a list of one, as everywhere in proto JSON's laxer readers.
+    // Lenient readers of protobuf JSON accept one item in place of a list.
     let path = fields.member_path("tools");
     let listed = match fields.take("tools") {
         None => Vec::new(),
@@ -40,8 +43,8 @@ fn declaration(
     let description = declared.string("description")?;
     let google_schema = declared.take("parameters").map(to_json_schema);
     let schema = declared.take("parametersJsonSchema").or(google_schema);
-    // What it answers is told to the model only by Google. One warning stands for all tools: Google's
-    // clients send it with each.
+    // Only Google's API describes a function's response to the model. Google's clients send these members
+    // with every function, so the path has no index and there is one warning for all of them.
     for name in ["response", "responseJsonSchema", "behavior"] {
         if declared.take(name).is_some() {
             report.warn_dropped(format!("tools.functionDeclarations.{name}"));
@@ -56,7 +59,10 @@ fn declaration(
     })
 }
 
-/// Which functions may or must be called.
+/// Decodes which functions the model may or must call.
+///
+/// # Errors
+/// If `toolConfig` is not valid.
 pub(crate) fn decode_choice(
     fields: &mut ObjectReader,
     request: &mut Request,
@@ -71,8 +77,8 @@ pub(crate) fn decode_choice(
         request.tool_choice = match mode.to_ascii_uppercase().as_str() {
             "ANY" => Some(required(names)),
             "NONE" => Some(ToolChoice::None),
-            // VALIDATED: as AUTO, with arguments that keep to their schema. It is not read as `strict`,
-            // which elsewhere demands more of a schema than Google does.
+            // VALIDATED is AUTO with arguments that match their schema. It does not become `strict`, because
+            // other providers reject many schemas of strict tools.
             "AUTO" | "VALIDATED" => Some(auto(names)),
             "" | "MODE_UNSPECIFIED" => (!names.is_empty()).then(|| auto(names)),
             _ => return Err(calling.error("mode", "must be AUTO, ANY, NONE or VALIDATED")),

@@ -64,7 +64,7 @@ fn stops(stops: &[String], report: &mut TranslationReport) -> Option<Value> {
     (!sent.is_empty()).then(|| json!(sent))
 }
 
-/// The API's seed has 32 bits.
+/// Returns the seed, cut to 31 bits if it does not have 32 bits as in the API.
 fn seed32(seed: i64, report: &mut TranslationReport) -> i32 {
     i32::try_from(seed).unwrap_or_else(|_| {
         report.warn("seed", "changed: only the low 31 bits are sent");

@@ -1,4 +1,4 @@
-//! Writes `contents`: the conversation.
+//! Encodes `contents`: the conversation.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,10 @@ use crate::ir::{
 };
 use crate::json::object;
 
-/// Writes all turns but those of [`Role::System`].
+/// Encodes all turns except those of [`Role::System`].
+///
+/// # Errors
+/// If a part cannot be translated, or a tool result has no tool call before it.
 pub(crate) fn encode(
     request: &Request,
     report: &mut TranslationReport,
@@ -25,7 +28,7 @@ pub(crate) fn encode(
             Role::Assistant => ("model", model_parts(&turn.parts, &mut names, report)?),
             Role::User => ("user", user_parts(&turn.parts, &names, report)?),
         };
-        // A turn of nothing but thoughts that only another provider can read.
+        // A turn is empty if all of its parts are reasoning that only another provider can read.
         if !parts.is_empty() {
             contents.push(object! {"role": role, "parts": parts});
         }
@@ -39,9 +42,10 @@ fn model_parts<'a>(
     report: &mut TranslationReport,
 ) -> Result<Vec<Value>, TranslationError> {
     let mut written = Vec::new();
-    // Only the first of several calls at once carries the signature of the step.
+    // Of parallel calls only the first one has the signature of the step.
     let mut first = true;
-    // Gemini signs what follows a thought that it shows, not the thought: nothing is lost with that.
+    // Gemini signs the part after shown reasoning, not the reasoning. Unsigned reasoning in a signed turn is
+    // no loss, so it gets no warning.
     let signed = parts.iter().any(|part| own_signature(part).is_some());
     for part in parts {
         match part {
@@ -63,7 +67,7 @@ fn user_parts(
     report: &mut TranslationReport,
 ) -> Result<Vec<Value>, TranslationError> {
     let mut written = Vec::new();
-    // What cannot stand inside a result stands after all of them: calls and results are counted.
+    // The API counts calls and results, so other parts follow after all results of the turn.
     let mut beside = Vec::new();
     for part in parts {
         match part {
@@ -78,7 +82,7 @@ fn user_parts(
     Ok(written)
 }
 
-/// A part that either side may have.
+/// Encodes a part that turns of both roles may have; `None` if it is empty.
 fn plain_part(
     part: &Part,
     report: &mut TranslationReport,
@@ -99,7 +103,7 @@ fn text_part(text: &str) -> Option<Value> {
     (!text.is_empty()).then(|| json!({"text": text}))
 }
 
-/// The signature of a part, if it is Gemini's.
+/// Returns the signature of a part if it is Gemini's.
 fn own_signature(part: &Part) -> Option<&str> {
     let signature = match part {
         Part::Reasoning(reasoning) => reasoning.signature.as_ref(),
@@ -109,7 +113,7 @@ fn own_signature(part: &Part) -> Option<&str> {
     signature?.data_for(DIALECT)
 }
 
-/// A thought goes back with its signature or not at all: without one the API reads nothing from it.
+/// Encodes reasoning with its signature; `None` without one, because the API ignores unsigned reasoning.
 fn reasoning_part(
     reasoning: &ReasoningPart,
     signed: bool,
@@ -144,7 +148,7 @@ fn function_call(call: &ToolCall, first: bool, report: &mut TranslationReport) -
     part
 }
 
-/// Arguments as the object that the API demands.
+/// Parses arguments. The API requires an object, so any other text is wrapped into one.
 pub(in crate::gemini) fn arguments(text: &str) -> Value {
     if text.trim().is_empty() {
         return Value::Object(Map::new());
@@ -163,7 +167,7 @@ fn function_response(
 ) -> Result<Value, TranslationError> {
     let known = || names.get(result.call_id.as_str()).copied();
     let name = result.name.as_deref().or_else(known).ok_or_else(|| {
-        TranslationError::new("tool_call_id", "answers no call that stands before it")
+        TranslationError::new("tool_call_id", "no tool call before it has this id")
     })?;
     let mut texts = Vec::new();
     let mut inline = Vec::new();
@@ -179,14 +183,14 @@ fn function_response(
                 } else {
                     report.warn(
                         loss::TOOL_RESULT,
-                        "changed: addresses stand beside the result",
+                        "changed: a URL is sent after the result, not inside of it",
                     );
                     beside.push(media);
                 }
             }
         }
     }
-    // The API's own two words for them.
+    // The API documents these two names for a result and for a failure.
     let key = if result.is_error { "error" } else { "output" };
     let mut response = json!({
         "id": result.call_id,

@@ -1,10 +1,11 @@
-//! Writes `tools` and `toolConfig`.
+//! Encodes `tools` and `toolConfig`.
 
 use serde_json::{Value, json};
 
 use crate::ir::{Request, Tool, ToolChoice, ToolKind};
 use crate::json::object;
 
+/// Encodes the tools; `None` if there are none.
 pub(crate) fn encode(request: &Request) -> Option<Value> {
     if request.tools.is_empty() {
         return None;
@@ -32,8 +33,9 @@ fn declaration(tool: &Tool) -> Value {
     declared
 }
 
-/// `VALIDATED` is `AUTO` with arguments that keep to their schema, and the only mode without a must
-/// that takes names; `ANY` always keeps to the schema.
+/// Encodes the `functionCallingConfig`; `None` if the API's default is right. `VALIDATED` is `AUTO` with arguments
+/// that match their schema, and the only mode that takes names and does not force a call. Arguments in the
+/// mode `ANY` always match their schema.
 pub(crate) fn encode_choice(request: &Request) -> Option<Value> {
     let strict = request.tools.iter().any(|tool| tool.strict == Some(true));
     let auto = if strict { "VALIDATED" } else { "AUTO" };

@@ -98,15 +98,15 @@ impl Parts {
             self.text = Some(String::new());
             out.push(Event::PartStart(PartStart::Text));
         }
-        let fits = |buffered: &String| buffered.len() + text.len() <= CITED_BYTES_MAX;
-        self.text = self.text.take().filter(fits);
+        let is_short = |buffered: &String| buffered.len() + text.len() <= CITED_BYTES_MAX;
+        self.text = self.text.take().filter(is_short);
         if let Some(buffered) = &mut self.text {
             buffered.push_str(text);
         }
         out.push(Event::Delta(Delta::Text(text.to_owned())));
     }
 
-    /// Keeps the signature of the piece that was read last.
+    /// Stores the signature of the piece that was read last.
     fn set_signature(&mut self, signature: Option<Signature>, out: &mut Vec<Event>) {
         if signature.is_none() {
             return;

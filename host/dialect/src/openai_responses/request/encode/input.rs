@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::ir::tool_text;
 use crate::ir::{
     Citation, Media, Part, ReasoningPart, Request, Role, ToolCall, ToolResult, TranslationError,
     TranslationReport, loss,
@@ -162,9 +163,9 @@ impl<'r> InputItems<'r> {
         put("call_id", &call.id);
         put("name", &call.name);
         if custom {
-            put("input", &item::custom_input(&call.arguments));
+            put("input", &tool_text::input_or_arguments(&call.arguments));
         } else {
-            put("arguments", item::arguments(&call.arguments));
+            put("arguments", tool_text::arguments_or_empty(&call.arguments));
         }
         self.items.push(Value::Object(out));
     }
@@ -180,7 +181,7 @@ impl<'r> InputItems<'r> {
             "function_call_output"
         };
         let lead = if result.is_error {
-            TOOL_ERROR_PREFIX
+            tool_text::TOOL_ERROR_PREFIX
         } else {
             ""
         };
@@ -204,6 +205,3 @@ impl<'r> InputItems<'r> {
         Ok(())
     }
 }
-
-/// The prefix of the result of a failed tool: the item has no member for a failure.
-const TOOL_ERROR_PREFIX: &str = "Error: ";

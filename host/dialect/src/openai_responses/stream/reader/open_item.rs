@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::ir::tool_text::{INPUT_PREFIX, INPUT_SUFFIX, escape_json};
 use crate::ir::{Citation, Delta, Event, Malformed, Part, PartStart, ToolCall};
 use crate::openai_responses::request::decode::input::SUMMARY_SEPARATOR;
 use crate::openai_responses::response::decode::DecodeState;
@@ -291,14 +292,3 @@ fn begin_call(call: ToolCall, state: &mut DecodeState, out: &mut Vec<Event>) {
         signature: call.signature,
     }));
 }
-
-/// Returns a text as a JSON string without its quotes.
-fn escape_json(text: &str) -> String {
-    let quoted = Value::from(text).to_string();
-    let inner = quoted.get(1..quoted.len() - 1);
-    inner.unwrap_or_default().to_owned()
-}
-
-/// The JSON text around the input of a custom tool in a call's arguments.
-const INPUT_PREFIX: &str = "{\"input\":\"";
-const INPUT_SUFFIX: &str = "\"}";
