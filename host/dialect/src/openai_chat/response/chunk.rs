@@ -1,5 +1,4 @@
-//! Reads a completion, whole or one event of a stream, as a view that borrows the text: one pass, and
-//! nothing is allocated.
+//! Reads a completion, whole or one chunk of a stream, as a view that borrows the text. Nothing is allocated.
 //!
 //! The code is written by hand, because derived code is too strict: here the last of two members with one
 //! name counts, as it does for the clients, and null counts as missing.

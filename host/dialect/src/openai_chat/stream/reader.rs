@@ -45,7 +45,9 @@ impl stream::Reader for Reader {
             return Ok(());
         }
         let Some(chunk) = ChunkScan::decode(text) else {
-            return stream::read_other(text, sink);
+            // It may also be an object whose `choices` are malformed.
+            let result = stream::read_other(text, sink);
+            return result.map_err(|_| Malformed("an event is not a chunk"));
         };
         if let Some(error) = chunk.failure() {
             sink.error(error);

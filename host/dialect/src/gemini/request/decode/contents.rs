@@ -183,7 +183,7 @@ impl ContentsReader {
             .ok_or_else(|| {
                 fields.error(
                     "name",
-                    "no function call before it has this name and no response yet",
+                    "no earlier tool call of this name waits for a result",
                 )
             })?;
         self.resolved.insert(call_id.clone());

@@ -166,9 +166,11 @@ fn function_response(
     report: &mut TranslationReport,
 ) -> Result<Value, TranslationError> {
     let known = || names.get(result.call_id.as_str()).copied();
-    let name = result.name.as_deref().or_else(known).ok_or_else(|| {
-        TranslationError::new("tool_call_id", "no tool call before it has this id")
-    })?;
+    let name = result
+        .name
+        .as_deref()
+        .or_else(known)
+        .ok_or_else(|| TranslationError::new("tool_call_id", ToolResult::UNKNOWN_CALL))?;
     let mut texts = Vec::new();
     let mut inline = Vec::new();
     for part in &result.parts {

@@ -212,10 +212,37 @@ fn ignores_azure_prompt_filter_chunk() {
 }
 
 #[test]
+fn decodes_first_choice_only() {
+    let mut decoder = decoder();
+    let mut out = Vec::new();
+    for data in [
+        json!({"choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": "stop"}]}),
+        // A whole message in one chunk.
+        json!({"choices": [
+            {"index": 1, "delta": {"content": "other"}},
+            {"index": 0, "delta": {}, "message": {"content": "x"}, "finish_reason": "stop"},
+        ]}),
+    ] {
+        let data = data.to_string();
+        decoder.event("", data.as_bytes(), &mut out).unwrap();
+    }
+    decoder.finish(&mut out);
+    let expected = [
+        Event::PartStart(PartStart::Text),
+        text("x"),
+        Event::PartEnd,
+        Event::Finish(FinishReason::Stop),
+        Event::Done,
+    ];
+    assert_eq!(out[1..], expected);
+}
+
+#[test]
 fn rejects_malformed_chunks() {
     for (data, error) in [
-        (&b"<html>"[..], "an event is no JSON object"),
-        (b"7", "an event is no JSON object"),
+        (&b"<html>"[..], "an event is not a chunk"),
+        (b"7", "an event is not a chunk"),
+        (br#"{"choices":{}}"#, "an event is not a chunk"),
         (b"\xff", "an event is not UTF-8"),
     ] {
         let read = decoder().event("", data, &mut Vec::new());

@@ -1,5 +1,5 @@
-//! A stream that is relayed is watched by its dialect's observer; one that is translated, by its decoder.
-//! Both must judge it alike, or a call would fail over for some clients and not for others.
+//! A relayed stream is read into the sink `Watch`, a translated one into the sink `Events`. Both must judge
+//! it alike, or a call would fail over for some clients and not for others.
 
 use std::error::Error;
 use std::fs;
@@ -12,17 +12,17 @@ use jackfield_dialect::{Dialect, EventClass, Translator};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// How a stream is judged, at its end.
+/// How a stream ended.
 #[derive(Debug, PartialEq, Eq)]
 struct StreamOutcome {
-    /// Whether an event of it is an error, or makes no sense.
+    /// Whether an event was an error or malformed.
     failed: bool,
-    /// Whether the client has all of an answer.
+    /// Whether the client has a complete response.
     complete: bool,
 }
 
 #[test]
-fn observer_and_decoder_agree() -> Outcome<()> {
+fn sinks_agree_on_truncated_streams() -> Outcome<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/dialects");
     let mut compared = 0;
     for case in fs::read_dir(root)? {
@@ -32,8 +32,8 @@ fn observer_and_decoder_agree() -> Outcome<()> {
                 continue;
             };
             let events = events(&stream)?;
-            // Cut off after every event, and without one of those that tell the end. Where others are
-            // missing, a decoder may have to give up what a client of the same dialect bears with.
+            // Truncated after every event, and without one of the last two. Where others are missing, a
+            // translation may have to reject what a client of the same dialect accepts.
             let cut = (0..=events.len()).map(|end| events[..end].to_vec());
             let left_out = (events.len().saturating_sub(2)..events.len()).map(|index| {
                 let mut left = events.clone();
@@ -41,10 +41,7 @@ fn observer_and_decoder_agree() -> Outcome<()> {
                 left
             });
             for events in cut.chain(left_out) {
-                let (own, translated) = (
-                    with_observer(dialect, &events),
-                    with_decoder(dialect, &events),
-                );
+                let (own, translated) = (watch(dialect, &events), translate(dialect, &events));
                 let shown: Vec<_> = events.iter().map(|event| &event.raw).collect();
                 assert_eq!(own, translated, "{dialect}, {}: {shown:?}", case.display());
                 compared += 1;
@@ -56,7 +53,7 @@ fn observer_and_decoder_agree() -> Outcome<()> {
 }
 
 #[test]
-fn both_report_streams_without_content_as_empty() {
+fn both_sinks_report_streams_without_content_as_empty() {
     let cases = [
         (Dialect::OpenaiChat, "data: [DONE]\n\n"),
         (
@@ -75,10 +72,7 @@ fn both_report_streams_without_content_as_empty() {
     ];
     for (dialect, stream) in cases {
         let events = events(stream.as_bytes()).unwrap();
-        let (own, translated) = (
-            with_observer(dialect, &events),
-            with_decoder(dialect, &events),
-        );
+        let (own, translated) = (watch(dialect, &events), translate(dialect, &events));
         assert!(!own.complete && !own.failed, "{dialect}: {own:?}");
         assert_eq!(own, translated, "{dialect}");
     }
@@ -94,14 +88,14 @@ fn events(stream: &[u8]) -> Outcome<Vec<SseEvent>> {
     Ok(events)
 }
 
-fn with_observer(dialect: Dialect, events: &[SseEvent]) -> StreamOutcome {
+fn watch(dialect: Dialect, events: &[SseEvent]) -> StreamOutcome {
     let mut observer = dialect.codec().observer();
     let mut outcome = classify(events, |event| observer.observe(event.name(), &event.data));
     outcome.complete = !outcome.failed && observer.completed() && observer.has_content();
     outcome
 }
 
-fn with_decoder(dialect: Dialect, events: &[SseEvent]) -> StreamOutcome {
+fn translate(dialect: Dialect, events: &[SseEvent]) -> StreamOutcome {
     let client = match dialect {
         Dialect::OpenaiChat => Dialect::AnthropicMessages,
         _ => Dialect::OpenaiChat,
