@@ -213,7 +213,7 @@ async fn credentials_of_the_admin_api_serve_with_what_was_stored() {
 }
 
 #[tokio::test]
-async fn what_the_operator_and_the_health_say_decides_who_serves() {
+async fn operator_edits_and_health_decide_which_credential_serves() {
     let scene = Scene::start().await;
     for (model, key) in [
         ("on", "key-on"),
@@ -224,7 +224,7 @@ async fn what_the_operator_and_the_health_say_decides_who_serves() {
         assert_eq!(scene.served(model).await, key);
     }
     let calls = scene.keys.provider.calls();
-    let unfit = [
+    let unavailable = [
         "cooled",
         "denied",
         "gone",
@@ -233,7 +233,7 @@ async fn what_the_operator_and_the_health_say_decides_who_serves() {
         "probed",
         "unpaid",
     ];
-    for model in unfit {
+    for model in unavailable {
         let (status, response) = scene.call(model).await;
         assert_ne!(status, 200, "{model}: {response}");
     }
@@ -249,7 +249,7 @@ async fn what_the_operator_and_the_health_say_decides_who_serves() {
     ] {
         scene.act(id, "reset").await;
     }
-    for model in unfit {
+    for model in unavailable {
         scene.served(model).await;
     }
     // The cooldown has ended long ago, but the strikes are stored: the next one is the seventh.

@@ -17,7 +17,7 @@ pub(crate) struct Identifier {
 /// # Errors
 /// If the text is not made of Rust's tokens.
 pub(crate) fn tokens(file: &SourceFile) -> Result<TokenStream, Box<dyn Error>> {
-    // The lexer keeps the text of every file of a thread, for line numbers, and nobody needs it again.
+    // The lexer keeps the text of each file for line numbers; those of earlier files are not needed.
     proc_macro2::extra::invalidate_current_thread_spans();
     let tokens = file.text.parse::<TokenStream>();
     tokens.map_err(|error| format!("{}: {error}", file.path).into())

@@ -44,6 +44,53 @@ fn file_names_use_the_words_of_the_glossary() -> Outcome {
     report_violations(source::files()?.iter().filter_map(violation))
 }
 
+/// Comments, pages and the contract: short sentences with the field's nouns.
+#[test]
+fn prose_is_plain() -> Outcome {
+    let files = source::files()?;
+    let mut violations = Vec::new();
+    for file in files
+        .iter()
+        .filter(|file| file.has_extension(&["md", "rs", "wit"]))
+    {
+        if EXEMPT_FROM_PROSE.contains(&file.path.as_str()) {
+            continue;
+        }
+        let is_page = file.has_extension(&["md"]);
+        for (index, line) in file.text.lines().enumerate() {
+            let text = if is_page {
+                Some(line)
+            } else {
+                line.split_once("//").map(|(_, text)| text)
+            };
+            let text = text.unwrap_or_default().to_lowercase();
+            let found = UNCLEAR.iter().find(|phrase| holds(&text, phrase));
+            violations.extend(found.map(|phrase| {
+                format!(
+                    "{}:{}: `{phrase}`: name the party or the action",
+                    file.path,
+                    index + 1
+                )
+            }));
+        }
+    }
+    report_violations(violations)
+}
+
+/// Whether a text holds a phrase as whole words.
+fn holds(text: &str, phrase: &str) -> bool {
+    let is_edge = |character: Option<char>| character.is_none_or(|found| !found.is_alphanumeric());
+    text.match_indices(phrase).any(|(start, _)| {
+        let before = text
+            .get(..start)
+            .and_then(|before| before.chars().next_back());
+        let after = text
+            .get(start + phrase.len()..)
+            .and_then(|after| after.chars().next());
+        is_edge(before) && is_edge(after)
+    })
+}
+
 /// A reader who meets a name for the second time expects the same thing.
 #[test]
 fn type_names_are_unique_in_a_crate() -> Outcome {
@@ -195,6 +242,25 @@ const RETIRED: [(&str, &str); 57] = [
     ("whoever", "the party that"),
     ("wishes", "directives"),
 ];
+
+/// Phrases that make a reader search for the subject.
+const UNCLEAR: [&str; 12] = [
+    "anew",
+    "anybody",
+    "everybody",
+    "goes by",
+    "is none of",
+    "is owed",
+    "made no sense",
+    "makes no sense",
+    "nobody",
+    "of no use",
+    "somebody",
+    "whoever",
+];
+
+/// The table of retired words, and this rule.
+const EXEMPT_FROM_PROSE: [&str; 2] = ["host/docs/glossary.md", "tests/tidy/words.rs"];
 
 /// Names that are not ours: of the standard library, of other crates, of the plugin contract and of
 /// the providers' APIs.

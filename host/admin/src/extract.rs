@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_large_body_with_413_in_json() -> Result<(), Box<dyn std::error::Error>> {
+    async fn large_body_gets_413_in_json() -> Result<(), Box<dyn std::error::Error>> {
         assert_eq!(read(BODY_BYTES_MAX).await?, BODY_BYTES_MAX);
         let Err(error) = read(BODY_BYTES_MAX + 1).await else {
             return Err("a body above the limit was read".into());

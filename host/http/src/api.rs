@@ -21,7 +21,6 @@ use uuid::Uuid;
 use crate::client_keys::ClientKeys;
 use crate::errors::ErrorClass;
 use crate::render::{self, GatewayError};
-pub(crate) use admit::IngressError;
 use admit::{Endpoint, admit};
 
 /// The server for clients.

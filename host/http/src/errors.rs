@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use jackfield_credential::Scope;
 use jackfield_dispatch::{CallError, UpstreamFailure};
 
-use crate::api::IngressError;
+use crate::ingress_error::IngressError;
 
 /// How a client sees an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 mod api;
 mod client_keys;
 mod errors;
+mod ingress_error;
 pub mod limits;
 mod render;
 mod server;

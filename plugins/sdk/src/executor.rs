@@ -293,12 +293,12 @@ pub mod export {
     use crate::bindings::executor_world::exports::jackfield::plugin::executor as contract;
 
     /// The component of an executor type.
-    pub struct Component<E>(PhantomData<E>);
+    pub struct ExecutorComponent<E>(PhantomData<E>);
 
     /// A reply that the host has created.
     pub struct ReplyCell<R>(RefCell<R>);
 
-    impl<E: Executor> contract::Guest for Component<E> {
+    impl<E: Executor> contract::Guest for ExecutorComponent<E> {
         type Reply = ReplyCell<E::Reply>;
 
         fn describe() -> Descriptor {
@@ -341,7 +341,7 @@ pub mod export {
 #[macro_export]
 macro_rules! export_executor {
     ($executor:ty) => {
-        type __JackfieldComponent = $crate::executor::export::Component<$executor>;
+        type __JackfieldComponent = $crate::executor::export::ExecutorComponent<$executor>;
         $crate::bindings::executor_world::__export_executor_world!(
             __JackfieldComponent with_types_in $crate::bindings::executor_world
         );

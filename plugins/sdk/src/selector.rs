@@ -45,9 +45,9 @@ pub mod export {
     use crate::bindings::selector_world::exports::jackfield::plugin::selector as contract;
 
     /// The component of a selector type.
-    pub struct Component<S>(PhantomData<S>);
+    pub struct SelectorComponent<S>(PhantomData<S>);
 
-    impl<S: Selector> contract::Guest for Component<S> {
+    impl<S: Selector> contract::Guest for SelectorComponent<S> {
         fn describe() -> Descriptor {
             S::describe()
         }
@@ -62,7 +62,7 @@ pub mod export {
 #[macro_export]
 macro_rules! export_selector {
     ($selector:ty) => {
-        type __JackfieldComponent = $crate::selector::export::Component<$selector>;
+        type __JackfieldComponent = $crate::selector::export::SelectorComponent<$selector>;
         $crate::bindings::selector_world::__export_selector_world!(
             __JackfieldComponent with_types_in $crate::bindings::selector_world
         );

@@ -99,7 +99,7 @@ pub(super) enum ViolationKind {
     Missing,
     /// The value does not have this type.
     Type(&'static str),
-    /// The value is none of these.
+    /// The value is not one of these.
     NotInEnum(Vec<&'static str>),
     /// The value is outside of this range.
     OutOfRange(f64, f64),

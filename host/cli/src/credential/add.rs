@@ -161,14 +161,14 @@ mod tests {
     use jackfield_config::{ProcessEnvironment, credential_entry};
 
     #[derive(Parser)]
-    struct Arguments {
+    struct TestArguments {
         #[command(flatten)]
         options: NewCredentialOptions,
     }
 
     #[test]
     fn server_reads_every_option() -> Result<(), Box<dyn std::error::Error>> {
-        let arguments = Arguments::try_parse_from([
+        let arguments = TestArguments::try_parse_from([
             "add",
             "new",
             "--provider=acme",

@@ -1,12 +1,11 @@
 //! Keys of models, routes, fallbacks and aliases.
 
-use super::providers::{PRIORITIES, WEIGHTS};
+use jackfield_dispatch::Condition;
+
 use crate::key::{
     DefaultKey, OptionalKey, RequiredKey, Section, default, optional, required, section,
 };
 use crate::kinds::{Choice, Flag, Line, List, ListOf, Name, Whole};
-
-use jackfield_dispatch::Condition;
 
 /// One model of a provider or of a credential.
 pub(crate) mod model {
@@ -117,3 +116,15 @@ pub(crate) static CONDITIONS: [(&str, Condition); 4] = [
     ("failed", Condition::Failed),
     ("context-length", Condition::ContextLength),
 ];
+
+/// Priorities are few; this is wide enough for every numbering.
+pub(super) const PRIORITIES: Whole<i32> = Whole {
+    min: -1_000_000,
+    max: 1_000_000,
+};
+
+/// Weights are summed as 64-bit numbers; a million to one is as uneven as anyone needs.
+pub(super) const WEIGHTS: Whole<u32> = Whole {
+    min: 1,
+    max: 1_000_000,
+};

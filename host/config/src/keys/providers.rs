@@ -5,7 +5,7 @@ use std::time::Duration as Time;
 use jackfield_credential::CredentialKind;
 
 use super::calls::ROUNDS_MAX;
-use super::models;
+use super::models::{self, PRIORITIES, WEIGHTS};
 use crate::key::{
     DefaultKey, OptionalKey, RequiredKey, Section, default, optional, required, section,
 };
@@ -169,18 +169,6 @@ pub(crate) static NEW_CREDENTIAL: Section = Section {
     path: "",
     keys: &[&PROVIDER],
     extends: Some(&credential::SECTION),
-};
-
-/// Priorities are few; this is wide enough for every numbering.
-pub(super) const PRIORITIES: Whole<i32> = Whole {
-    min: -1_000_000,
-    max: 1_000_000,
-};
-
-/// Weights are summed as 64-bit numbers; a million to one is as uneven as anyone needs.
-pub(super) const WEIGHTS: Whole<u32> = Whole {
-    min: 1,
-    max: 1_000_000,
 };
 
 /// More attempts than one process has sockets for.

@@ -6,13 +6,13 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use jackfield_dialect::{Dialect, RequestError, RequestHead};
+use jackfield_dialect::{Dialect, RequestHead};
 use jackfield_dispatch::{Call, Operation, StreamFraming};
 use tokio::time::timeout;
 
 use super::Api;
-use crate::client_keys::ClientKeyError;
 use crate::errors::ErrorClass;
+use crate::ingress_error::IngressError;
 use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT};
 use crate::render::{self, GatewayError};
 
@@ -84,21 +84,6 @@ async fn read_body(body: Body) -> Result<Bytes, IngressError> {
         Ok(Err(error)) => Err(IngressError::Incomplete(error.to_string())),
         Err(_) => Err(IngressError::Timeout),
     }
-}
-
-/// Why a request did not become a call.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum IngressError {
-    #[error(transparent)]
-    Key(#[from] ClientKeyError),
-    #[error("the request body is larger than {} MiB; send a smaller one", REQUEST_BODY_BYTES_MAX >> 20)]
-    TooLarge,
-    #[error("the request body did not arrive within {} s", REQUEST_BODY_TIMEOUT.as_secs())]
-    Timeout,
-    #[error("the request body ended early: {0}")]
-    Incomplete(String),
-    #[error(transparent)]
-    Body(#[from] RequestError),
 }
 
 impl IngressError {

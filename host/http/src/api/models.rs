@@ -11,8 +11,8 @@ use bytes::Bytes;
 use jackfield_dialect::{Dialect, anthropic, gemini, openai_chat};
 use jackfield_dispatch::CallError;
 
-use super::admit::IngressError;
 use super::{Api, new_id};
+use crate::ingress_error::IngressError;
 use crate::render;
 
 /// `GET /v1/models`, for clients of all three APIs.
