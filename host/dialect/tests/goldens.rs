@@ -53,7 +53,7 @@ type ReadInput = fn(&[u8]) -> Outcome<String>;
 
 const READERS: [(&str, ReadInput); 4] = [
     ("request.json", read_request),
-    ("answer.json", read_response),
+    ("response.json", read_response),
     ("error.json", read_error),
     ("stream.sse", read_stream),
 ];

@@ -121,7 +121,7 @@ impl<'a> Pair<'a> {
     }
 
     fn response(&self, translated: &TranslatedRequest, output: &mut String) -> Outcome<()> {
-        if let Ok(body) = fs::read(self.file(self.provider, "answer.json")) {
+        if let Ok(body) = fs::read(self.file(self.provider, "response.json")) {
             let response = translated.translate_response(&body)?;
             writeln!(output, "== answer\n{}", pretty(&response)?)?;
         }

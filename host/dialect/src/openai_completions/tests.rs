@@ -19,8 +19,8 @@ const REQUESTS: [&str; 2] = [
     include_str!("../../../../tests/cases/dialects/streamed-text/openai-completions.request.json"),
 ];
 const RESPONSES: [&str; 2] = [
-    include_str!("../../../../tests/cases/dialects/text/openai-completions.answer.json"),
-    include_str!("../../../../tests/cases/dialects/usage/openai-completions.answer.json"),
+    include_str!("../../../../tests/cases/dialects/text/openai-completions.response.json"),
+    include_str!("../../../../tests/cases/dialects/usage/openai-completions.response.json"),
 ];
 const STREAMS: [&str; 3] = [
     include_str!("../../../../tests/cases/dialects/streamed-text/openai-completions.stream.sse"),

@@ -43,7 +43,7 @@ fn decoded_request(name: &str) -> Request {
 }
 
 fn decoded_response(name: &str) -> Response {
-    decode_response(&case(name, "answer.json")).unwrap()
+    decode_response(&case(name, "response.json")).unwrap()
 }
 
 /// Reads a stream that comes in chunks of so many bytes.
@@ -128,8 +128,8 @@ fn requests_round_trip() {
 
 #[test]
 fn responses_round_trip() {
-    for name in names().into_iter().filter(|name| has(name, "answer.json")) {
-        let mut body: Value = serde_json::from_slice(&case(&name, "answer.json")).unwrap();
+    for name in names().into_iter().filter(|name| has(name, "response.json")) {
+        let mut body: Value = serde_json::from_slice(&case(&name, "response.json")).unwrap();
         let read = decoded_response(&name);
         let response_context = ResponseContext {
             id: "call-1".to_owned(),
@@ -141,7 +141,7 @@ fn responses_round_trip() {
         body["id"] = "msg_call-1".into();
         body["model"] = "mine".into();
         assert_eq!(written, body, "{name}");
-        let check = check_body(&case(&name, "answer.json"));
+        let check = check_body(&case(&name, "response.json"));
         assert!(matches!(check, BodyCheck::Complete { usage, .. } if usage == read.usage));
     }
 }

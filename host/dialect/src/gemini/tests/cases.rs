@@ -35,7 +35,7 @@ fn request(case: &str) -> Outcome<Request> {
 }
 
 fn response(case: &str) -> Outcome<Response> {
-    Ok(decode_response(&fs::read(path(case, "answer.json"))?)?)
+    Ok(decode_response(&fs::read(path(case, "response.json"))?)?)
 }
 
 /// Decodes a stream, in chunks of every size: the events must not depend on the chunks.
@@ -86,7 +86,7 @@ fn every_case_round_trips() -> Outcome {
             "{case}"
         );
     }
-    let responses = cases("answer.json");
+    let responses = cases("response.json");
     assert_eq!(responses.len(), 8);
     for case in responses {
         let read = response(case)?;
@@ -307,8 +307,8 @@ fn observer_matches_decoder() -> Outcome {
         assert_eq!(observer.completed(), !failed, "{case}");
         assert_eq!(events.contains(&Event::Done), !failed, "{case}");
     }
-    for case in cases("answer.json") {
-        let body = fs::read(path(case, "answer.json"))?;
+    for case in cases("response.json") {
+        let body = fs::read(path(case, "response.json"))?;
         let BodyCheck::Complete { usage } = check_body(&body) else {
             return Err(format!("{case} is not complete").into());
         };

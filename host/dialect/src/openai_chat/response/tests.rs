@@ -24,14 +24,14 @@ fn write(response: &Response, response_context: &ResponseContext) -> Value {
 }
 
 const RESPONSES: [&str; 8] = [
-    include_str!("../../../../../tests/cases/dialects/text/openai-chat.answer.json"),
-    include_str!("../../../../../tests/cases/dialects/parallel-tools/openai-chat.answer.json"),
-    include_str!("../../../../../tests/cases/dialects/tool-results/openai-chat.answer.json"),
-    include_str!("../../../../../tests/cases/dialects/images/openai-chat.answer.json"),
-    include_str!("../../../../../tests/cases/dialects/system/openai-chat.answer.json"),
-    include_str!("../../../../../tests/cases/dialects/reasoning/openai-chat.answer.json"),
-    include_str!("../../../../../tests/cases/dialects/structured-output/openai-chat.answer.json"),
-    include_str!("../../../../../tests/cases/dialects/usage/openai-chat.answer.json"),
+    include_str!("../../../../../tests/cases/dialects/text/openai-chat.response.json"),
+    include_str!("../../../../../tests/cases/dialects/parallel-tools/openai-chat.response.json"),
+    include_str!("../../../../../tests/cases/dialects/tool-results/openai-chat.response.json"),
+    include_str!("../../../../../tests/cases/dialects/images/openai-chat.response.json"),
+    include_str!("../../../../../tests/cases/dialects/system/openai-chat.response.json"),
+    include_str!("../../../../../tests/cases/dialects/reasoning/openai-chat.response.json"),
+    include_str!("../../../../../tests/cases/dialects/structured-output/openai-chat.response.json"),
+    include_str!("../../../../../tests/cases/dialects/usage/openai-chat.response.json"),
 ];
 
 #[test]

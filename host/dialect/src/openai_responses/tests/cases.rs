@@ -91,7 +91,7 @@ fn reads_golden_conversation() -> Outcome {
 #[test]
 fn whole_and_streamed_responses_match() -> Outcome {
     for case in ["reasoning", "usage"] {
-        let whole = decode_response(&case_file(case, "answer.json")?)?;
+        let whole = decode_response(&case_file(case, "response.json")?)?;
         let (mut streamed, done) = collect_response(&events(&case_file(case, "stream.sse")?, 7)?);
         assert!(done, "{case}");
         streamed.id.clone_from(&whole.id);
@@ -149,7 +149,7 @@ fn decodes_golden_streams() -> Outcome {
     };
     assert_eq!(error.code.as_deref(), Some("server_error"));
 
-    let usage = decode_response(&case_file("usage", "answer.json")?)?.usage;
+    let usage = decode_response(&case_file("usage", "response.json")?)?.usage;
     let expected = Usage {
         input: 100,
         output: 50,
@@ -197,7 +197,7 @@ fn observer_classifies_relayed_streams() -> Outcome {
 #[test]
 fn checks_response_bodies() -> Outcome {
     for case in REQUESTS {
-        if let Some(body) = file(case, "answer.json") {
+        if let Some(body) = file(case, "response.json") {
             let BodyCheck::Complete { usage } = check_body(&body) else {
                 return Err(format!("{case}: {:?}", check_body(&body)).into());
             };
