@@ -120,7 +120,7 @@ pub struct ToolResult {
 
 impl ToolResult {
     /// The error text for a result without a call. Providers reject such requests too.
-    pub(crate) const UNKNOWN_CALL: &'static str = "no tool call before it has this id";
+    pub(crate) const UNKNOWN_CALL: &'static str = "no earlier tool call has this id";
 }
 
 /// The source of a piece of text.

@@ -85,7 +85,7 @@ fn rejects_tool_result_without_call() {
     for (dialect, body) in cases {
         let error = decode_error(dialect, body).map(|it| it.to_string());
         let error = error.unwrap_or_default();
-        assert!(error.contains("call before it"), "{dialect}: {error}");
+        assert!(error.contains("no earlier tool call"), "{dialect}: {error}");
     }
 }
 

@@ -41,6 +41,10 @@ fn drops_anthropic_only_members_by_name() {
         "context": "b",
         "citations": {"enabled": true},
     });
+    let server_result =
+        json!({"type": "web_search_tool_result", "tool_use_id": "a", "content": []});
+    let server_call =
+        json!({"type": "server_tool_use", "id": "a", "name": "web_search", "input": {}});
     let cases = [
         (
             body(&json!({"cache_control": cached})),
@@ -84,16 +88,9 @@ fn drops_anthropic_only_members_by_name() {
             user_body(&document),
             vec!["context", "messages[0].content[1].citations"],
         ),
+        (assistant_body(&server_call), vec!["server_tool_use"]),
         (
-            assistant_body(
-                &json!({"type": "server_tool_use", "id": "a", "name": "web_search", "input": {}}),
-            ),
-            vec!["server_tool_use"],
-        ),
-        (
-            assistant_body(
-                &json!({"type": "web_search_tool_result", "tool_use_id": "a", "content": []}),
-            ),
+            assistant_body(&server_result),
             vec!["web_search_tool_result"],
         ),
     ];
