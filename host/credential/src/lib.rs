@@ -7,7 +7,7 @@
 //! [`Pool::settle`] takes the attempt's [`Outcome`] and returns what changed. The rules are in
 //! [`Health`] and [`CooldownPolicy`].
 
-mod budget;
+mod retry_budget;
 mod credential;
 mod health;
 mod jitter;
@@ -20,7 +20,7 @@ mod refresh;
 mod stats;
 mod timestamp;
 
-pub use budget::{BudgetPolicy, RetryBudget};
+pub use retry_budget::{BudgetPolicy, RetryBudget};
 pub use credential::{Credential, CredentialKind, Served};
 pub use health::{Availability, Cause, Health, Observation, Window};
 pub use name::{CredentialId, ModelKey, ProviderName, split_suffix};

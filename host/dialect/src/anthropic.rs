@@ -115,6 +115,6 @@ impl Codec for Anthropic {
     }
 
     fn token_count(&self) -> Option<&'static dyn TokenCount> {
-        Some(&token_count::Format)
+        Some(&token_count::AnthropicTokenCount)
     }
 }

@@ -117,7 +117,7 @@ impl Codec for Gemini {
     }
 
     fn token_count(&self) -> Option<&'static dyn TokenCount> {
-        Some(&token_count::Format)
+        Some(&token_count::GeminiTokenCount)
     }
 
     fn encode_token_count(&self, tokens: u64) -> Vec<u8> {
@@ -125,6 +125,6 @@ impl Codec for Gemini {
     }
 
     fn embeddings(&self) -> Option<&'static dyn Embeddings> {
-        Some(&embeddings::Format)
+        Some(&embeddings::GeminiEmbeddings)
     }
 }

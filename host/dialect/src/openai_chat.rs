@@ -129,6 +129,6 @@ impl Codec for OpenaiChat {
     }
 
     fn embeddings(&self) -> Option<&'static dyn Embeddings> {
-        Some(&embeddings::Format)
+        Some(&embeddings::OpenaiEmbeddings)
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::affinity;
 use crate::attempt::{AttemptError, Prepared, StaleAttempt};
-use crate::budgets::Budgets;
+use crate::provider_budgets::Budgets;
 use crate::call::{Call, ClientResponse, Operation, ResponseBody};
 use crate::call_log::{CallLog, CallOutcome, Step, UnavailableCounts, WaitReason, millis};
 use crate::clock::Clock;

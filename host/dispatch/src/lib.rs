@@ -3,7 +3,7 @@
 
 mod affinity;
 mod attempt;
-mod budgets;
+mod provider_budgets;
 mod call;
 pub mod call_log;
 mod classify;

@@ -11,7 +11,7 @@ use crate::{CooldownBody, ErrorBody, ProviderError};
 /// SDKs look for it; the invalid member and the cooldown are members beside it.
 #[must_use]
 pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
-    to_vec(&Envelope::of(error)).into()
+    to_vec(&AnthropicErrorEnvelope::of(error)).into()
 }
 
 /// Renders an error inside a stream: an event named `error` with the object of [`render_error`]. The
@@ -19,7 +19,7 @@ pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
 #[must_use]
 pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     let mut out = Vec::new();
-    crate::sse::write_event("error", &to_vec(&Envelope::of(error)), &mut out);
+    crate::sse::write_event("error", &to_vec(&AnthropicErrorEnvelope::of(error)), &mut out);
     out.into()
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn encode_provider_error(error: &ProviderError) -> Vec<u8> {
         "" => "the provider reported an error",
         message => message,
     };
-    to_vec(&Envelope::of(&ErrorBody {
+    to_vec(&AnthropicErrorEnvelope::of(&ErrorBody {
         message,
         kind: kind.unwrap_or("api_error"),
         code: None,
@@ -75,14 +75,14 @@ const ERROR_KINDS: [&str; 10] = [
 ];
 
 #[derive(Serialize)]
-struct Envelope<'a> {
+struct AnthropicErrorEnvelope<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    error: Error<'a>,
+    error: AnthropicError<'a>,
 }
 
 #[derive(Serialize)]
-struct Error<'a> {
+struct AnthropicError<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     message: &'a str,
@@ -99,11 +99,11 @@ struct Details<'a> {
     error_code: &'a str,
 }
 
-impl<'a> Envelope<'a> {
+impl<'a> AnthropicErrorEnvelope<'a> {
     fn of(error: &ErrorBody<'a>) -> Self {
         Self {
             kind: "error",
-            error: Error {
+            error: AnthropicError {
                 kind: error.kind,
                 message: error.message,
                 details: error.code.map(|error_code| Details { error_code }),

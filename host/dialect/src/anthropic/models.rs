@@ -8,8 +8,8 @@ use crate::json::to_vec;
 
 /// The response to `GET /v1/models`, all on one page.
 pub(crate) fn render_model_list(models: &[ModelEntry<'_>]) -> Bytes {
-    let list = ModelList {
-        data: models.iter().map(Model::from).collect(),
+    let list = AnthropicModelList {
+        data: models.iter().map(AnthropicModel::from).collect(),
         has_more: false,
         first_id: models.first().map(|model| model.name),
         last_id: models.last().map(|model| model.name),
@@ -19,12 +19,12 @@ pub(crate) fn render_model_list(models: &[ModelEntry<'_>]) -> Bytes {
 
 /// The response to `GET /v1/models/{name}`.
 pub(crate) fn render_model(model: &ModelEntry<'_>) -> Bytes {
-    to_vec(&Model::from(model)).into()
+    to_vec(&AnthropicModel::from(model)).into()
 }
 
 #[derive(Serialize)]
-struct ModelList<'a> {
-    data: Vec<Model<'a>>,
+struct AnthropicModelList<'a> {
+    data: Vec<AnthropicModel<'a>>,
     has_more: bool,
     first_id: Option<&'a str>,
     last_id: Option<&'a str>,
@@ -32,7 +32,7 @@ struct ModelList<'a> {
 
 /// A model. The API has no member for the owner.
 #[derive(Serialize)]
-struct Model<'a> {
+struct AnthropicModel<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     id: &'a str,
@@ -41,7 +41,7 @@ struct Model<'a> {
     lifecycle: &'static str,
 }
 
-impl<'a> From<&ModelEntry<'a>> for Model<'a> {
+impl<'a> From<&ModelEntry<'a>> for AnthropicModel<'a> {
     fn from(model: &ModelEntry<'a>) -> Self {
         Self {
             kind: "model",

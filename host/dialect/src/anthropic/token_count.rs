@@ -5,9 +5,9 @@ use crate::ir::{Request, TranslationError, TranslationReport};
 use crate::json::members;
 
 /// The format of token counts.
-pub(super) struct Format;
+pub(super) struct AnthropicTokenCount;
 
-impl TokenCount for Format {
+impl TokenCount for AnthropicTokenCount {
     fn encode_request(
         &self,
         request: &Request,

@@ -11,9 +11,9 @@ use crate::ir::{Malformed, ObjectReader, TranslationError, TranslationReport};
 
 /// The format of embeddings. A request with `requests` is a batch; requests to a provider always are, because
 /// the response is a list then, as in OpenAI's API.
-pub(super) struct Format;
+pub(super) struct GeminiEmbeddings;
 
-impl Embeddings for Format {
+impl Embeddings for GeminiEmbeddings {
     fn decode_request(
         &self,
         body: &[u8],

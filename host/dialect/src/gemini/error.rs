@@ -11,14 +11,14 @@ use crate::{CooldownBody, ErrorBody, ProviderError};
 /// time to wait are in details of Google's own types. During a cooldown the members that Jackfield adds in
 /// every dialect are there too.
 pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
-    to_vec(&Envelope::from(error)).into()
+    to_vec(&GeminiErrorEnvelope::from(error)).into()
 }
 
 /// Renders an error as an event of a stream: without a name, and with the same object as
 /// [`render_error`]. Google's clients raise an exception for an `error` member in any event.
 pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     let mut out = Vec::new();
-    crate::sse::write_event("", &to_vec(&Envelope::from(error)), &mut out);
+    crate::sse::write_event("", &to_vec(&GeminiErrorEnvelope::from(error)), &mut out);
     out.into()
 }
 
@@ -77,7 +77,7 @@ impl<'a> From<&'a ProviderError> for StreamError<'a> {
 
 /// One of Jackfield's own errors.
 #[derive(Serialize)]
-struct Envelope<'a> {
+struct GeminiErrorEnvelope<'a> {
     error: Body<'a>,
 }
 
@@ -108,7 +108,7 @@ struct FieldViolation<'a> {
     description: &'a str,
 }
 
-impl<'a> From<&'a ErrorBody<'a>> for Envelope<'a> {
+impl<'a> From<&'a ErrorBody<'a>> for GeminiErrorEnvelope<'a> {
     fn from(error: &'a ErrorBody<'a>) -> Self {
         let digits = error.code.and_then(|code| code.parse().ok());
         let code = digits.or_else(|| status_for_code(error.kind));

@@ -8,31 +8,31 @@ use crate::json::to_vec;
 
 /// The response to `GET /v1beta/models`.
 pub(crate) fn render_model_list(models: &[ModelEntry<'_>]) -> Bytes {
-    let models = models.iter().map(Model::from).collect();
-    to_vec(&ModelList { models }).into()
+    let models = models.iter().map(GeminiModel::from).collect();
+    to_vec(&GeminiModelList { models }).into()
 }
 
 /// The response to `GET /v1beta/models/{name}`.
 pub(crate) fn render_model(model: &ModelEntry<'_>) -> Bytes {
-    to_vec(&Model::from(model)).into()
+    to_vec(&GeminiModel::from(model)).into()
 }
 
 #[derive(Serialize)]
-struct ModelList<'a> {
-    models: Vec<Model<'a>>,
+struct GeminiModelList<'a> {
+    models: Vec<GeminiModel<'a>>,
 }
 
 /// A model. The API has no member for the owner, so the description names it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Model<'a> {
+struct GeminiModel<'a> {
     name: String,
     display_name: &'a str,
     description: String,
     supported_generation_methods: &'static [&'static str],
 }
 
-impl<'a> From<&ModelEntry<'a>> for Model<'a> {
+impl<'a> From<&ModelEntry<'a>> for GeminiModel<'a> {
     fn from(model: &ModelEntry<'a>) -> Self {
         Self {
             name: format!("models/{}", model.name),

@@ -11,9 +11,9 @@ use crate::ir::EventDecoder;
 use crate::stream::{Decoding, Observer, Watching};
 
 pub(super) fn observer() -> Box<dyn Observer> {
-    Box::new(Watching::<reader::Reader>::default())
+    Box::new(Watching::<reader::GeminiReader>::default())
 }
 
 pub(super) fn decoder() -> Box<dyn EventDecoder> {
-    Box::new(Decoding::<reader::Reader>::default())
+    Box::new(Decoding::<reader::GeminiReader>::default())
 }

@@ -8,9 +8,9 @@ use crate::ir::{Request, TranslationError, TranslationReport};
 use crate::json::to_vec;
 
 /// The format of token counts.
-pub(super) struct Format;
+pub(super) struct GeminiTokenCount;
 
-impl TokenCount for Format {
+impl TokenCount for GeminiTokenCount {
     fn encode_request(
         &self,
         request: &Request,

@@ -46,9 +46,9 @@ struct EmbeddingUsage {
 }
 
 /// The format of embeddings.
-pub(super) struct Format;
+pub(super) struct OpenaiEmbeddings;
 
-impl Embeddings for Format {
+impl Embeddings for OpenaiEmbeddings {
     fn decode_request(
         &self,
         body: &[u8],

@@ -10,7 +10,7 @@ use crate::{CooldownBody, ErrorBody};
 /// four. An error about a cooldown has its members beside them.
 #[must_use]
 pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
-    to_vec(&Envelope::of(error)).into()
+    to_vec(&OpenaiErrorEnvelope::of(error)).into()
 }
 
 /// Renders an error inside a stream: one event without a name, with the object of [`render_error`]. Both of
@@ -21,7 +21,7 @@ pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
 /// `error` members sees a stream that was cut off, which is true.
 #[must_use]
 pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
-    let body = to_vec(&Envelope::of(error));
+    let body = to_vec(&OpenaiErrorEnvelope::of(error));
     let mut out = Vec::with_capacity(body.len() + EVENT_FRAME_BYTES);
     crate::sse::write_event("", &body, &mut out);
     out.into()
@@ -47,12 +47,12 @@ pub(crate) const fn error_kind(status: u16) -> (&'static str, Option<&'static st
 }
 
 #[derive(Serialize)]
-struct Envelope<'a> {
-    error: Error<'a>,
+struct OpenaiErrorEnvelope<'a> {
+    error: OpenaiError<'a>,
 }
 
 #[derive(Serialize)]
-struct Error<'a> {
+struct OpenaiError<'a> {
     message: &'a str,
     #[serde(rename = "type")]
     kind: &'a str,
@@ -71,7 +71,7 @@ struct Cooldown<'a> {
     reset_seconds: u64,
 }
 
-impl<'a> Envelope<'a> {
+impl<'a> OpenaiErrorEnvelope<'a> {
     fn of(error: &ErrorBody<'a>) -> Self {
         let ErrorBody {
             message,
@@ -95,7 +95,7 @@ impl<'a> Envelope<'a> {
             }
         });
         Self {
-            error: Error {
+            error: OpenaiError {
                 message,
                 kind,
                 param,

@@ -8,33 +8,33 @@ use crate::json::to_vec;
 
 /// Renders the response to `GET /v1/models`.
 pub(crate) fn render_model_list(models: &[ModelEntry<'_>]) -> Bytes {
-    let list = ModelList {
+    let list = OpenaiModelList {
         object: "list",
-        data: models.iter().map(Model::from).collect(),
+        data: models.iter().map(OpenaiModel::from).collect(),
     };
     to_vec(&list).into()
 }
 
 /// Renders the response to `GET /v1/models/{id}`.
 pub(crate) fn render_model(model: &ModelEntry<'_>) -> Bytes {
-    to_vec(&Model::from(model)).into()
+    to_vec(&OpenaiModel::from(model)).into()
 }
 
 #[derive(Serialize)]
-struct ModelList<'a> {
+struct OpenaiModelList<'a> {
     object: &'static str,
-    data: Vec<Model<'a>>,
+    data: Vec<OpenaiModel<'a>>,
 }
 
 #[derive(Serialize)]
-struct Model<'a> {
+struct OpenaiModel<'a> {
     id: &'a str,
     object: &'static str,
     created: u64,
     owned_by: &'a str,
 }
 
-impl<'a> From<&ModelEntry<'a>> for Model<'a> {
+impl<'a> From<&ModelEntry<'a>> for OpenaiModel<'a> {
     fn from(model: &ModelEntry<'a>) -> Self {
         Self {
             id: model.name,

@@ -12,7 +12,7 @@ use crate::stream::Text;
 use crate::{BodyCheck, ProviderError};
 
 /// A message, as a view of its body.
-struct Message<'a> {
+struct MessageView<'a> {
     kind: Text<'a>,
     id: Text<'a>,
     model: Text<'a>,
@@ -24,7 +24,7 @@ struct Message<'a> {
     error: Option<&'a RawValue>,
 }
 
-impl<'a> Message<'a> {
+impl<'a> MessageView<'a> {
     /// Finds the members in one pass; `None` if the text is not a JSON object.
     fn read(text: &'a str) -> Option<Self> {
         let names = [
@@ -81,7 +81,7 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
     let Ok(text) = std::str::from_utf8(body) else {
         return BodyCheck::Malformed;
     };
-    let Some(message) = Message::read(text) else {
+    let Some(message) = MessageView::read(text) else {
         return ProviderError::read(body).map_or(BodyCheck::Malformed, BodyCheck::Error);
     };
     if message.is_error() {
@@ -103,7 +103,7 @@ pub(crate) fn check_body(body: &[u8]) -> BodyCheck {
 /// If it is not a message, or calls a tool without a name.
 pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed("it is not UTF-8"))?;
-    let message = Message::read(text).ok_or(Malformed("it is no JSON object"))?;
+    let message = MessageView::read(text).ok_or(Malformed("it is no JSON object"))?;
     let content = message.content;
     let content = content.ok_or(Malformed("a message has no content"))?;
     let blocks = items(content, BLOCKS_MAX)

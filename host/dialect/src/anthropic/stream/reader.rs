@@ -15,7 +15,7 @@ use crate::stream::{self, Sink, Text};
 
 /// What is known of a stream so far.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct AnthropicReader {
     started: bool,
     finished: bool,
     open: OpenBlock,
@@ -40,7 +40,7 @@ enum OpenBlock {
     },
 }
 
-impl stream::Reader for Reader {
+impl stream::Reader for AnthropicReader {
     fn read(&mut self, name: &str, text: &str, sink: &mut impl Sink) -> Result<(), Malformed> {
         match name {
             "ping" => return Ok(()),
@@ -105,7 +105,7 @@ impl stream::Reader for Reader {
     }
 }
 
-impl Reader {
+impl AnthropicReader {
     fn start(&mut self, message: Option<&RawValue>, sink: &mut impl Sink) {
         if self.started {
             return;

@@ -18,7 +18,7 @@ use crate::ir::{
 /// `content_block_stop`; `message_delta` with the finish reason and the usage; `message_stop`.
 #[must_use]
 pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
-    Box::new(StreamEncoder {
+    Box::new(AnthropicWriter {
         response_context,
         started: false,
         ended: false,
@@ -30,7 +30,7 @@ pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder
     })
 }
 
-struct StreamEncoder {
+struct AnthropicWriter {
     response_context: ResponseContext,
     started: bool,
     ended: bool,
@@ -51,7 +51,7 @@ enum BlockState {
     Redacted,
 }
 
-impl EventEncoder for StreamEncoder {
+impl EventEncoder for AnthropicWriter {
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.ended {
             return;
@@ -75,7 +75,7 @@ impl EventEncoder for StreamEncoder {
     }
 }
 
-impl StreamEncoder {
+impl AnthropicWriter {
     fn start(&mut self, out: &mut Vec<Frame>) {
         if self.started {
             return;

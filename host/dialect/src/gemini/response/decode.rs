@@ -1,7 +1,7 @@
 //! Checks and decodes whole responses. A whole response has the form of one event of a stream.
 
 use super::chunk::ResponseChunk;
-use crate::gemini::stream::reader::Reader;
+use crate::gemini::stream::reader::GeminiReader;
 use crate::gemini::usage;
 use crate::ir::{Delta, Event, Malformed, Part, PartStart, ReasoningPart, Response, ToolCall};
 use crate::stream::Events;
@@ -49,7 +49,7 @@ pub(crate) fn decode_response(body: &[u8]) -> Result<Response, Malformed> {
     {
         return Err(Malformed("it is no response object"));
     }
-    let (mut reader, mut sink) = (Reader::default(), Events::default());
+    let (mut reader, mut sink) = (GeminiReader::default(), Events::default());
     reader.chunk(text, &chunk, &mut sink)?;
     reader.end(&mut sink);
     let mut response = Response::default();

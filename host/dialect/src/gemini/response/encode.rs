@@ -24,7 +24,7 @@ pub(crate) fn encode_response(response: &Response, context: &ResponseContext) ->
         }
         parts.extend(write_part(part));
     }
-    let candidate = Candidate::new(parts).finish(&response.finish, grounding);
+    let candidate = EncodedCandidate::new(parts).finish(&response.finish, grounding);
     to_vec(&ResponseBody::new(candidate, response.usage, context))
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn encode_response(response: &Response, context: &ResponseContext) ->
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ResponseBody<'a> {
-    candidates: [Candidate<'a>; 1],
+    candidates: [EncodedCandidate<'a>; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     usage_metadata: Option<UsageMetadata>,
     model_version: &'a str,
@@ -41,7 +41,7 @@ pub(crate) struct ResponseBody<'a> {
 
 impl<'a> ResponseBody<'a> {
     pub(crate) fn new(
-        candidate: Candidate<'a>,
+        candidate: EncodedCandidate<'a>,
         usage: Option<Usage>,
         context: &'a ResponseContext,
     ) -> Self {
@@ -57,7 +57,7 @@ impl<'a> ResponseBody<'a> {
 /// A candidate, or the next parts of one.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Candidate<'a> {
+pub(crate) struct EncodedCandidate<'a> {
     content: Content,
     index: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ struct Content {
     role: &'static str,
 }
 
-impl<'a> Candidate<'a> {
+impl<'a> EncodedCandidate<'a> {
     /// A candidate of these parts. Without parts it gets an empty text, because clients read the first part
     /// of any candidate.
     pub(crate) fn new(mut parts: Vec<Value>) -> Self {

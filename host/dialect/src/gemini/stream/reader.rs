@@ -12,7 +12,7 @@ use crate::{ProviderError, truncate};
 
 /// The state of one stream.
 #[derive(Default)]
-pub(crate) struct Reader {
+pub(crate) struct GeminiReader {
     started: bool,
     /// The finish reason that the provider sent last; an empty text if the sink keeps no events.
     reason: Option<String>,
@@ -20,7 +20,7 @@ pub(crate) struct Reader {
     parts: Parts,
 }
 
-impl stream::Reader for Reader {
+impl stream::Reader for GeminiReader {
     fn read(&mut self, name: &str, text: &str, sink: &mut impl Sink) -> Result<(), Malformed> {
         // Some gateways send OpenAI's end mark too. In this dialect the finish reason ends a stream.
         if text == "[DONE]" {
@@ -49,7 +49,7 @@ impl stream::Reader for Reader {
     }
 }
 
-impl Reader {
+impl GeminiReader {
     /// Reads a response that is no error. `text` is the text that `chunk` was read from.
     ///
     /// # Errors

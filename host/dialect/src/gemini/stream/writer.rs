@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::gemini::citations::{CITATIONS_MAX, CITED_BYTES_MAX, Grounding};
 use crate::gemini::error;
-use crate::gemini::response::encode::{Candidate, ResponseBody, write_part};
+use crate::gemini::response::encode::{EncodedCandidate, ResponseBody, write_part};
 use crate::ir::{
     Citation, Delta, Event, EventEncoder, FinishReason, Frame, Part, PartStart, ReasoningPart,
     ResponseContext, Signature, ToolCall,
@@ -18,7 +18,7 @@ use crate::{ProviderError, Usage};
 
 /// Returns the encoder of one stream.
 pub(crate) fn encoder(context: ResponseContext) -> Box<dyn EventEncoder> {
-    Box::new(StreamEncoder {
+    Box::new(GeminiWriter {
         context,
         open: PartState::Nothing,
         grounding: Grounding::default(),
@@ -28,7 +28,7 @@ pub(crate) fn encoder(context: ResponseContext) -> Box<dyn EventEncoder> {
     })
 }
 
-struct StreamEncoder {
+struct GeminiWriter {
     context: ResponseContext,
     open: PartState,
     grounding: Grounding,
@@ -54,7 +54,7 @@ enum PartState {
     },
 }
 
-impl EventEncoder for StreamEncoder {
+impl EventEncoder for GeminiWriter {
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.ended {
             return;
@@ -72,7 +72,7 @@ impl EventEncoder for StreamEncoder {
     }
 }
 
-impl StreamEncoder {
+impl GeminiWriter {
     fn begin(&mut self, part_start: &PartStart, out: &mut Vec<Frame>) {
         self.open = match part_start {
             PartStart::Reasoning { redacted } => PartState::Reasoning {
@@ -150,7 +150,7 @@ impl StreamEncoder {
 
     fn emit_part(&self, part: Option<Value>, out: &mut Vec<Frame>) {
         if let Some(part) = part {
-            let candidate = Candidate::new(vec![part]);
+            let candidate = EncodedCandidate::new(vec![part]);
             out.push(frame(&ResponseBody::new(candidate, None, &self.context)));
         }
     }
@@ -158,7 +158,7 @@ impl StreamEncoder {
     fn done(&mut self, out: &mut Vec<Frame>) {
         self.ended = true;
         let grounding = std::mem::take(&mut self.grounding);
-        let candidate = Candidate::new(Vec::new()).finish(&self.finish, grounding);
+        let candidate = EncodedCandidate::new(Vec::new()).finish(&self.finish, grounding);
         out.push(frame(&ResponseBody::new(
             candidate,
             self.usage,

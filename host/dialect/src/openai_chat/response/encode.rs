@@ -10,27 +10,27 @@ use crate::openai_chat::usage::UsageObject;
 use crate::openai_chat::{citations, media, reasoning, tools};
 
 #[derive(Serialize)]
-struct Completion<'a> {
+struct ChatCompletion<'a> {
     id: String,
     object: &'static str,
     created: u64,
     model: &'a str,
-    choices: [Choice; 1],
+    choices: [ChatChoice; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<UsageObject>,
 }
 
 #[derive(Serialize)]
-struct Choice {
+struct ChatChoice {
     index: u32,
-    message: Message,
+    message: ChatMessage,
     /// Always null: the common form has no probabilities.
     logprobs: Option<Value>,
     finish_reason: &'static str,
 }
 
 #[derive(Serialize)]
-struct Message {
+struct ChatMessage {
     role: &'static str,
     content: Option<String>,
     refusal: Option<String>,
@@ -57,12 +57,12 @@ pub(super) fn part_kinds(parts: &[Part]) -> PartKinds {
 /// Encodes a response for a client.
 #[must_use]
 pub(crate) fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
-    to_vec(&Completion {
+    to_vec(&ChatCompletion {
         id: format!("{ID}{}", response_context.id),
         object: "chat.completion",
         created: response_context.created,
         model: &response_context.model,
-        choices: [Choice {
+        choices: [ChatChoice {
             index: 0,
             message: message(&response.parts, response_context),
             logprobs: None,
@@ -72,7 +72,7 @@ pub(crate) fn encode_response(response: &Response, response_context: &ResponseCo
     })
 }
 
-fn message(parts: &[Part], response_context: &ResponseContext) -> Message {
+fn message(parts: &[Part], response_context: &ResponseContext) -> ChatMessage {
     let mut reasoning = reasoning::ReasoningMembers::default();
     let mut text = String::new();
     let mut refusal = String::new();
@@ -104,7 +104,7 @@ fn message(parts: &[Part], response_context: &ResponseContext) -> Message {
     let non_empty = |text: String| (!text.is_empty()).then_some(text);
     // OpenAI sends null in place of an empty text only beside a call or a refusal.
     let has_other_content = !tool_calls.is_empty() || !refusal.is_empty();
-    Message {
+    ChatMessage {
         role: "assistant",
         content: if has_other_content {
             non_empty(text)

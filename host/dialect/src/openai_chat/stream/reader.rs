@@ -11,7 +11,7 @@ use crate::{ProviderError, truncate};
 
 /// What is known of a stream so far. It serves chat completions and text completions.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct ChatReader {
     /// The id and the model, until the first event is built.
     id: String,
     model: String,
@@ -34,7 +34,7 @@ enum Stage {
     Finished,
 }
 
-impl stream::Reader for Reader {
+impl stream::Reader for ChatReader {
     fn read(&mut self, name: &str, text: &str, sink: &mut impl Sink) -> Result<(), Malformed> {
         // OpenAI's clients stop at any data that begins so.
         if text.starts_with("[DONE]") {
@@ -67,7 +67,7 @@ impl stream::Reader for Reader {
     }
 }
 
-impl Reader {
+impl ChatReader {
     fn chunk(&mut self, chunk: &ChunkScan<'_>, sink: &mut impl Sink) -> Result<(), Malformed> {
         if self.stage == Stage::Before {
             let members = [(chunk.id(), &mut self.id), (chunk.model(), &mut self.model)];

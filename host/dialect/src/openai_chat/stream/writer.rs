@@ -20,15 +20,15 @@ use crate::{ErrorBody, ProviderError, Usage};
 /// chunk with the finish reason, a chunk with the usage if the client asked for it, `[DONE]`.
 #[must_use]
 pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
-    Box::new(StreamEncoder {
+    Box::new(ChatWriter {
         id: format!("{ID}{}", response_context.id),
         response_context,
-        ..StreamEncoder::default()
+        ..ChatWriter::default()
     })
 }
 
 #[derive(Debug, Default)]
-struct StreamEncoder {
+struct ChatWriter {
     response_context: ResponseContext,
     id: String,
     kinds: PartKinds,
@@ -59,7 +59,7 @@ enum EncodingPart {
     },
 }
 
-impl EventEncoder for StreamEncoder {
+impl EventEncoder for ChatWriter {
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.ended {
             return;
@@ -77,7 +77,7 @@ impl EventEncoder for StreamEncoder {
     }
 }
 
-impl StreamEncoder {
+impl ChatWriter {
     fn begin(&mut self, part_start: &PartStart, out: &mut Vec<Frame>) {
         self.open = EncodingPart::Other;
         self.reasoning_start = self.reasoning_end;

@@ -9,21 +9,21 @@ use crate::openai_chat::UsageObject;
 
 /// A whole response, or one chunk of a stream.
 #[derive(Serialize)]
-pub(crate) struct Completion<'a> {
+pub(crate) struct TextCompletion<'a> {
     id: String,
     object: &'static str,
     created: u64,
     model: &'a str,
-    choices: &'a [Choice<'a>],
+    choices: &'a [TextChoice<'a>],
     /// The usage; `Some(None)` is written as null.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Option<UsageObject>>,
 }
 
-impl<'a> Completion<'a> {
+impl<'a> TextCompletion<'a> {
     pub(crate) fn new(
         response_context: &'a ResponseContext,
-        choices: &'a [Choice<'a>],
+        choices: &'a [TextChoice<'a>],
         usage: Option<Option<UsageObject>>,
     ) -> Self {
         Self {
@@ -39,7 +39,7 @@ impl<'a> Completion<'a> {
 
 /// The only choice of a response, or a piece of it.
 #[derive(Serialize)]
-pub(crate) struct Choice<'a> {
+pub(crate) struct TextChoice<'a> {
     text: &'a str,
     index: u32,
     /// Always null: the common form has no probabilities.
@@ -47,7 +47,7 @@ pub(crate) struct Choice<'a> {
     finish_reason: Option<&'static str>,
 }
 
-impl<'a> Choice<'a> {
+impl<'a> TextChoice<'a> {
     pub(crate) const fn new(text: &'a str, finish_reason: Option<&'static str>) -> Self {
         Self {
             text,
@@ -62,9 +62,9 @@ impl<'a> Choice<'a> {
 #[must_use]
 pub(crate) fn encode_response(response: &Response, response_context: &ResponseContext) -> Vec<u8> {
     let text: String = response.parts.iter().filter_map(visible_text).collect();
-    let choice = Choice::new(&text, Some(finish_reason(&response.finish)));
+    let choice = TextChoice::new(&text, Some(finish_reason(&response.finish)));
     let usage = response.usage.map(|usage| Some(usage.into()));
-    to_vec(&Completion::new(response_context, &[choice], usage))
+    to_vec(&TextCompletion::new(response_context, &[choice], usage))
 }
 
 /// Encodes a finish reason. This dialect has three words.

@@ -4,13 +4,13 @@ use crate::Usage;
 use crate::ir::{Delta, Event, EventEncoder, Frame, ResponseContext};
 use crate::json::to_vec;
 use crate::openai_chat::{UsageObject, error_body, frame, render_error};
-use crate::openai_completions::response::encode::{Choice, Completion, finish_reason};
+use crate::openai_completions::response::encode::{TextChoice, TextCompletion, finish_reason};
 
 /// Returns an encoder for the stream of a text completion: chunks with pieces of the text, a chunk with the
 /// finish reason, the usage if the client asked for it, `[DONE]`.
 #[must_use]
 pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
-    Box::new(StreamEncoder {
+    Box::new(CompletionsWriter {
         response_context,
         usage: None,
         ended: false,
@@ -18,23 +18,23 @@ pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder
 }
 
 #[derive(Debug)]
-struct StreamEncoder {
+struct CompletionsWriter {
     response_context: ResponseContext,
     usage: Option<Usage>,
     ended: bool,
 }
 
-impl EventEncoder for StreamEncoder {
+impl EventEncoder for CompletionsWriter {
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.ended {
             return;
         }
         match event {
             Event::Delta(Delta::Text(text) | Delta::Refusal(text)) => {
-                out.push(self.chunk(&[Choice::new(text, None)], None));
+                out.push(self.chunk(&[TextChoice::new(text, None)], None));
             }
             Event::Finish(finish) => {
-                out.push(self.chunk(&[Choice::new("", Some(finish_reason(finish)))], None));
+                out.push(self.chunk(&[TextChoice::new("", Some(finish_reason(finish)))], None));
             }
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Done => {
@@ -53,12 +53,12 @@ impl EventEncoder for StreamEncoder {
     }
 }
 
-impl StreamEncoder {
-    fn chunk(&self, choices: &[Choice<'_>], usage: Option<Usage>) -> Frame {
+impl CompletionsWriter {
+    fn chunk(&self, choices: &[TextChoice<'_>], usage: Option<Usage>) -> Frame {
         // If the client asked for the usage, the chunks without it have null.
         let include_usage = self.response_context.include_usage;
         let usage = include_usage.then(|| usage.map(UsageObject::from));
-        frame(to_vec(&Completion::new(
+        frame(to_vec(&TextCompletion::new(
             &self.response_context,
             choices,
             usage,

@@ -15,7 +15,7 @@ use crate::stream::{self, Sink, Text};
 
 /// What is known of a stream so far.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct ResponsesReader {
     started: bool,
     /// The items, if the sink keeps events: they follow from the items, not from single events.
     items: Items,
@@ -74,7 +74,7 @@ fn index(raw: Option<&RawValue>) -> u64 {
     raw.and_then(|raw| raw.get().parse().ok()).unwrap_or(0)
 }
 
-impl stream::Reader for Reader {
+impl stream::Reader for ResponsesReader {
     fn read(&mut self, name: &str, text: &str, sink: &mut impl Sink) -> Result<(), Malformed> {
         // The API does not send it, but some providers of its dialect do, after the end.
         if text == "[DONE]" {
@@ -114,7 +114,7 @@ impl stream::Reader for Reader {
     }
 }
 
-impl Reader {
+impl ResponsesReader {
     fn start(&mut self, response: Option<&RawValue>, sink: &mut impl Sink) {
         if self.started {
             return;

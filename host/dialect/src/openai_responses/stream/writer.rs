@@ -22,7 +22,7 @@ use crate::{ProviderError, Usage};
 /// Writes the events of a client's stream.
 #[must_use]
 pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder> {
-    Box::new(StreamEncoder {
+    Box::new(ResponsesWriter {
         writer: EventWriter::default(),
         response_context,
         started: false,
@@ -38,7 +38,7 @@ pub(crate) fn encoder(response_context: ResponseContext) -> Box<dyn EventEncoder
 
 /// Adjacent texts are the content of one message; every other part is an item of its own.
 #[derive(Debug)]
-struct StreamEncoder {
+struct ResponsesWriter {
     writer: EventWriter,
     response_context: ResponseContext,
     started: bool,
@@ -67,7 +67,7 @@ struct OpenMessage {
     content: Vec<Value>,
 }
 
-impl EventEncoder for StreamEncoder {
+impl EventEncoder for ResponsesWriter {
     fn event(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.ended {
             return;
@@ -89,7 +89,7 @@ impl EventEncoder for StreamEncoder {
     }
 }
 
-impl StreamEncoder {
+impl ResponsesWriter {
     fn start(&mut self, out: &mut Vec<Frame>) {
         if self.started {
             return;
