@@ -31,11 +31,7 @@ fn folders(root: &Path) -> Outcome<Vec<PathBuf>> {
         folders.push(entry?.path());
     }
     folders.sort();
-    assert!(
-        !folders.is_empty(),
-        "no cases in {}",
-        root.display()
-    );
+    assert!(!folders.is_empty(), "no cases in {}", root.display());
     Ok(folders)
 }
 
@@ -81,7 +77,11 @@ fn read_error(body: &[u8]) -> Outcome<String> {
 fn read_stream(stream: &[u8]) -> Outcome<String> {
     let whole = read_chunks(stream, stream.len().max(1))?;
     for size in 1..CHUNK_SIZES_END.min(stream.len()) {
-        assert_eq!(read_chunks(stream, size)?, whole, "in chunks of {size} bytes");
+        assert_eq!(
+            read_chunks(stream, size)?,
+            whole,
+            "in chunks of {size} bytes"
+        );
     }
     Ok(whole)
 }
@@ -107,7 +107,10 @@ fn read_chunks(stream: &[u8], size: usize) -> Outcome<String> {
     }
     let rest = reader.take_buffered();
     seen.extend_from_slice(&rest);
-    assert_eq!(seen, stream, "the events and the rest do not contain all bytes");
+    assert_eq!(
+        seen, stream,
+        "the events and the rest do not contain all bytes"
+    );
     read += &format!(
         "completed {}, content {}, rest {}\n{:?}\n",
         observer.completed(),

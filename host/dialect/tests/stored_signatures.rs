@@ -1,6 +1,6 @@
 //! Signatures that commit f873a21 wrote for clients: `tests/cases/store/signatures.json`. Clients send them
-//! back for as long as they store a conversation. In each case, `held` is the part of an assistant's turn that
-//! the client stores, and `expected` is its decoded form.
+//! back for as long as they store a conversation. In each case, `held` is the part of an assistant's turn
+//! that the client stores, and `expected` is its decoded form.
 
 use std::error::Error;
 use std::fs;

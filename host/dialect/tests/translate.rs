@@ -136,7 +136,12 @@ impl<'a> Pair<'a> {
         let whole = translate_stream(translated, stream.chunks(stream.len()))?;
         for size in (1..CHUNK_SIZES_END).chain([997]) {
             let cut = translate_stream(translated, stream.chunks(size))?;
-            assert_eq!(cut, whole, "{} in chunks of {size} bytes", self.case.display());
+            assert_eq!(
+                cut,
+                whole,
+                "{} in chunks of {size} bytes",
+                self.case.display()
+            );
         }
         writeln!(output, "== stream\n{}", whole.trim_end())?;
         Ok(())
@@ -168,7 +173,9 @@ fn translate_stream<'c>(
     translated: &TranslatedRequest,
     chunks: impl Iterator<Item = &'c [u8]>,
 ) -> Outcome<String> {
-    let mut translator = translated.translator().ok_or("the request is not for a stream")?;
+    let mut translator = translated
+        .translator()
+        .ok_or("the request is not for a stream")?;
     let (mut reader, mut frames) = (SseReader::default(), Vec::new());
     let mut failed = None;
     for chunk in chunks {

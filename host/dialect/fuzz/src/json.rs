@@ -42,7 +42,7 @@ pub fn check(data: &[u8]) {
         }
         let removed = apply(&after, &[Patch::Remove { path: path.clone() }]);
         if let (Patch::Add { .. }, Ok(None), Ok(removed)) = (patch, find(&text, &path), removed) {
-            assert_eq!(tree(&removed), tree(&text), "removing an added value restores the text");
+            assert_eq!(tree(&removed), tree(&text), "removing an added value must restore the text");
         }
     }
     if let Ok(after) = apply(&text, &[Patch::Remove { path }]) {

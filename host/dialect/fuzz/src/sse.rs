@@ -24,7 +24,7 @@ pub fn check(data: &[u8]) {
         out.extend_from_slice(&event.raw);
     }
     out.extend_from_slice(&whole.rest);
-    assert_eq!(out, data, "the events and the rest contain all bytes");
+    assert_eq!(out, data, "the events and the rest do not contain all bytes");
     // Removing comments while reading does not change names or data of the events.
     let quiet = read(data, chosen, true);
     assert_eq!(payloads(&quiet.events), payloads(&whole.events));

@@ -14,8 +14,8 @@ use Dialect::{AnthropicMessages, Gemini, OpenaiChat};
 use crate::{CASES, DIALECTS, TestResult, failed, pairs, response_context};
 
 prop_compose! {
-    /// Returns a response with reasoning, then a text or a refusal, then calls. The parts are rotated, so that
-    /// any of them can be first.
+    /// Returns a response with reasoning, then a text or a refusal, then calls. The parts are rotated, so
+    /// that any of them can be first.
     pub(crate) fn response()(
         reasoning_parts in reasoning_parts(),
         text_or_refusal in option::of((text(), any::<bool>())),

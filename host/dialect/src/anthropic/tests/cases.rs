@@ -128,7 +128,10 @@ fn requests_round_trip() {
 
 #[test]
 fn responses_round_trip() {
-    for name in names().into_iter().filter(|name| has(name, "response.json")) {
+    for name in names()
+        .into_iter()
+        .filter(|name| has(name, "response.json"))
+    {
         let mut body: Value = serde_json::from_slice(&case(&name, "response.json")).unwrap();
         let read = decoded_response(&name);
         let response_context = ResponseContext {
@@ -152,7 +155,11 @@ fn streams_do_not_depend_on_chunking() {
         let stream = case(&name, "stream.sse");
         let whole = events(&stream, stream.len());
         for size in 1..200 {
-            assert_eq!(events(&stream, size), whole, "{name} in chunks of {size} bytes");
+            assert_eq!(
+                events(&stream, size),
+                whole,
+                "{name} in chunks of {size} bytes"
+            );
         }
         // The events survive encoding and decoding.
         let mut encoder = encoder(ResponseContext::default());

@@ -57,7 +57,7 @@ fn decodes_claude_code_request() {
     assert_eq!(
         request.turns[1].parts.len(),
         2,
-        "the decoder drops the empty text"
+        "the decoder must drop the empty text"
     );
     let [Part::ToolResult(result), Part::Text { .. }] = request.turns[2].parts.as_slice() else {
         panic!("results come first: {:?}", request.turns[2]);

@@ -132,7 +132,7 @@ fn joins_summary_parts_into_one_reasoning_part() -> Outcome {
         &json!({"type": "reasoning", "id": "rs_1", "encrypted_content": "gA"}),
     ));
     let (response, done) = collect_response(&events_of(&data)?);
-    assert!(!done, "a truncated stream is not done");
+    assert!(!done, "a truncated stream must not be done");
     let reasoning = ReasoningPart {
         text: "a\n\nb".to_owned(),
         signature: Some(reasoning::from_parts(Some("rs_1"), "gA")),
