@@ -1,10 +1,10 @@
-//! Estimates the tokens of a request locally. Each provider has a tokenizer of its own, most of them
-//! unpublished. This one is OpenAI's `o200k_base`; for other providers the count is an estimate.
+//! Estimates the input tokens of a request locally with OpenAI's tokenizer `o200k_base`. Other providers have
+//! their own tokenizers, most of them unpublished, so the count is only approximate for them.
 
 use crate::ir::{Media, MediaSource, Part, Request, Tool, ToolKind};
 
-/// How many tokens a request has, about. The first count takes some 0.2 s and 50 MB for the vocabulary. Of
-/// request with more than a MiB of text, the rest is taken to be like what was counted.
+/// Returns the approximate number of input tokens of a request. The first call loads the vocabulary: about
+/// 0.2 s and 50 MB. Only the first MiB of text is tokenized. The count for the rest is extrapolated.
 #[must_use]
 pub fn estimate_tokens(request: &Request) -> u64 {
     let mut meter = TokenCounter::default();
@@ -20,16 +20,16 @@ pub fn estimate_tokens(request: &Request) -> u64 {
     meter.total() + REPLY_TOKENS
 }
 
-/// Adds up a request.
+/// Sums the tokens of a request.
 #[derive(Default)]
 struct TokenCounter {
-    /// What needs no counting.
+    /// Fixed costs, in tokens: turns, tools and media.
     flat: u64,
-    /// The tokens of the text that was counted,
+    /// The tokens of the tokenized text.
     tokens: u64,
-    /// how many bytes that was,
+    /// The size of the tokenized text, in bytes.
     counted: usize,
-    /// and how many bytes were not.
+    /// The size of the text beyond `COUNTED_BYTES_MAX`, in bytes.
     uncounted: usize,
 }
 
@@ -74,8 +74,8 @@ impl TokenCounter {
         }
     }
 
-    /// Counts a text in pieces: what the tokenizer takes for a long run of one character grows faster than
-    /// the run, and beyond some length it gives up.
+    /// Counts a text in pieces. For a long run of one character, the tokenizer's time grows faster than the
+    /// length, and very long runs make it panic.
     fn text(&mut self, text: &str) {
         let most = COUNTED_BYTES_MAX - self.counted;
         let mut rest = &text[..text.floor_char_boundary(most)];
@@ -97,27 +97,27 @@ impl TokenCounter {
     }
 }
 
-/// The most text that is counted, in bytes: more than any model's context holds, and a fifth of a second
-/// of work.
+/// The maximum of text that is tokenized, in bytes: more than most context windows hold, and about 0.2 s of
+/// work.
 const COUNTED_BYTES_MAX: usize = 1 << 20;
 
-/// What the tokenizer is given at once, in bytes.
+/// The maximum size of one piece of text for the tokenizer, in bytes.
 const PIECE_BYTES: usize = 8 << 10;
 
-/// What surrounds a turn, in tokens: OpenAI's cookbook, "How to count tokens with tiktoken".
+/// The overhead of a turn, in tokens. Source: OpenAI cookbook, "How to count tokens with tiktoken".
 const TURN_TOKENS: u64 = 3;
 
-/// What primes the answer, in tokens; from the same place.
+/// The tokens that start the response. Same source.
 const REPLY_TOKENS: u64 = 3;
 
-/// What surrounds a tool's description, in tokens; from the same place.
+/// The overhead of a tool definition, in tokens. Same source.
 const TOOL_TOKENS: u64 = 7;
 
-/// A picture of 1024 pixels square, in tokens, as OpenAI's guide on vision counts it in high detail.
+/// The tokens of an image. OpenAI's vision guide gives this number for 1024 x 1024 pixels in high detail.
 const IMAGE_TOKENS: u64 = 765;
 
-/// A page of a document, in tokens: the least that Anthropic's guide on PDFs names. How many pages
-/// there are is not looked at.
+/// The tokens of a document: the minimum for one page in Anthropic's PDF guide. The number of pages is not
+/// counted.
 const PAGE_TOKENS: u64 = 1_500;
 
 #[cfg(test)]
@@ -141,11 +141,11 @@ mod tests {
     fn matches_openai_token_count() {
         assert_eq!(estimate_text(""), TURN_TOKENS + REPLY_TOKENS);
         assert_eq!(estimate_text("hello world"), TURN_TOKENS + REPLY_TOKENS + 2);
-        // The vocabulary has no special tokens for clients: they are text like any other.
+        // Special tokens in a client's text count as ordinary text.
         assert!(estimate_text("<|endoftext|>") > TURN_TOKENS + REPLY_TOKENS + 1);
     }
 
-    /// Each of these took minutes or a panic as one piece.
+    /// As one piece, each of these texts took minutes or made the tokenizer panic.
     #[test]
     fn handles_long_repetitive_text() {
         for run in ["\n", "=", "a", " ", "é", "word "] {

@@ -1,4 +1,5 @@
-//! Runs every case in `goldens/`: a folder with one input, named by what reads it, and `expect.txt`.
+//! Runs every case in `goldens/`. A case is a folder with one input and `expect.txt`. The name of the input
+//! selects the function that reads it.
 
 use std::error::Error;
 use std::fs;
@@ -30,11 +31,7 @@ fn folders(root: &Path) -> Outcome<Vec<PathBuf>> {
         folders.push(entry?.path());
     }
     folders.sort();
-    assert!(
-        !folders.is_empty(),
-        "there are no cases in {}",
-        root.display()
-    );
+    assert!(!folders.is_empty(), "no cases in {}", root.display());
     Ok(folders)
 }
 
@@ -76,16 +73,20 @@ fn read_error(body: &[u8]) -> Outcome<String> {
     Ok(format!("{:#?}\n", ProviderError::read(body)))
 }
 
-/// Reads the stream in chunks of every size, and demands the same of all.
+/// Reads the stream in chunks of every size. The result must not depend on the size.
 fn read_stream(stream: &[u8]) -> Outcome<String> {
     let whole = read_chunks(stream, stream.len().max(1))?;
     for size in 1..CHUNK_SIZES_END.min(stream.len()) {
-        assert_eq!(read_chunks(stream, size)?, whole, "in chunks of {size}");
+        assert_eq!(
+            read_chunks(stream, size)?,
+            whole,
+            "in chunks of {size} bytes"
+        );
     }
     Ok(whole)
 }
 
-/// Longer than any line end, comment or field name.
+/// The end of the range of chunk sizes, in bytes. Longer than any line end, comment or field name.
 const CHUNK_SIZES_END: usize = 200;
 
 fn read_chunks(stream: &[u8], size: usize) -> Outcome<String> {
@@ -106,7 +107,10 @@ fn read_chunks(stream: &[u8], size: usize) -> Outcome<String> {
     }
     let rest = reader.take_buffered();
     seen.extend_from_slice(&rest);
-    assert_eq!(seen, stream, "bytes were lost");
+    assert_eq!(
+        seen, stream,
+        "the events and the rest do not contain all bytes"
+    );
     read += &format!(
         "completed {}, content {}, rest {}\n{:?}\n",
         observer.completed(),

@@ -1,5 +1,5 @@
-//! A relayed stream is read into the sink `Watch`, a translated one into the sink `Events`. Both must judge
-//! it alike, or a call would fail over for some clients and not for others.
+//! An `Observer` reads a relayed stream, a `Translator` reads a translated one. Both must classify a stream
+//! in the same way. Otherwise, failover would depend on the client's dialect.
 
 use std::error::Error;
 use std::fs;
@@ -12,7 +12,7 @@ use jackfield_dialect::{Dialect, EventClass, Translator};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// How a stream ended.
+/// The outcome of a stream.
 #[derive(Debug, PartialEq, Eq)]
 struct StreamOutcome {
     /// Whether an event was an error or malformed.
@@ -32,8 +32,8 @@ fn sinks_agree_on_truncated_streams() -> Outcome<()> {
                 continue;
             };
             let events = events(&stream)?;
-            // Truncated after every event, and without one of the last two. Where others are missing, a
-            // translation may have to reject what a client of the same dialect accepts.
+            // Truncates the stream after each event, and removes each of the last two events. Does not remove
+            // others: a translator may have to reject a stream that a client of the same dialect accepts.
             let cut = (0..=events.len()).map(|end| events[..end].to_vec());
             let left_out = (events.len().saturating_sub(2)..events.len()).map(|index| {
                 let mut left = events.clone();
@@ -48,7 +48,7 @@ fn sinks_agree_on_truncated_streams() -> Outcome<()> {
             }
         }
     }
-    assert!(compared > 150, "{compared}");
+    assert!(compared > 150, "compared only {compared} streams");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
-//! Signatures that commit f873a21 wrote for clients, and that clients may send for as long as they store a
-//! conversation: `tests/cases/store/signatures.json`. What is `held` is the part of an assistant's turn as
-//! the client has it, and `expected` is what it means.
+//! Signatures that commit f873a21 wrote for clients: `tests/cases/store/signatures.json`. Clients send them
+//! back for as long as they store a conversation. In each case, `held` is the part of an assistant's turn
+//! that the client stores, and `expected` is its decoded form.
 
 use std::error::Error;
 use std::fs;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// How many cases there are, so that none is lost unseen.
+/// The number of cases. The test checks it, so that a lost case is noticed.
 const CASES: usize = 138;
 
 /// One case of the file.
@@ -87,7 +87,7 @@ fn part(value: &Value) -> Outcome<Part> {
     })
 }
 
-/// The next request of a client that holds this.
+/// Returns the client's next request, with the stored part in its history.
 fn next_request(client: Dialect, held: &Value) -> Value {
     match client {
         Dialect::AnthropicMessages => json!({"model": "m", "max_tokens": 99, "messages": [
@@ -107,8 +107,8 @@ fn next_request(client: Dialect, held: &Value) -> Value {
     }
 }
 
-/// The place in a whole answer of what a client holds of it.
-fn place_in_answer(client: Dialect) -> &'static str {
+/// Returns the JSON pointer to the part of a whole response that the client stores.
+fn place_in_response(client: Dialect) -> &'static str {
     match client {
         Dialect::AnthropicMessages => "/content",
         Dialect::Gemini => "/candidates/0/content/parts",
@@ -118,7 +118,7 @@ fn place_in_answer(client: Dialect) -> &'static str {
 }
 
 #[test]
-fn stored_signatures_mean_what_they_meant() -> Outcome<()> {
+fn stored_signatures_decode_as_expected() -> Outcome<()> {
     for case in cases()? {
         let body = next_request(case.client, case.held()).to_string();
         let mut notes = TranslationReport::default();
@@ -138,10 +138,10 @@ fn stored_signatures_mean_what_they_meant() -> Outcome<()> {
     Ok(())
 }
 
-/// So that f873a21 still reads them after a step back. A later format may write something else: then this
-/// test goes, and the other stays.
+/// The format is unchanged, so that f873a21 can read the signatures after a downgrade. If a later version
+/// changes the format, remove this test and keep the other one.
 #[test]
-fn signatures_are_written_as_they_were() -> Outcome<()> {
+fn encoded_signatures_match_stored_ones() -> Outcome<()> {
     let mut written = 0;
     for case in cases()? {
         let wrapped = case.value["wrapped"].as_array().map_or(0, Vec::len);
@@ -164,10 +164,10 @@ fn signatures_are_written_as_they_were() -> Outcome<()> {
         };
         let body: Value =
             serde_json::from_slice(&case.client.codec().encode_response(&answer, &owed))?;
-        let found = body.pointer(place_in_answer(case.client));
+        let found = body.pointer(place_in_response(case.client));
         assert_eq!(found, Some(case.held()), "{}", case.place());
         written += 1;
     }
-    assert!(written > CASES / 3, "hardly any was written");
+    assert!(written > CASES / 3, "compared only {written} signatures");
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Runs every case of `tests/cases/dialects`: one story told in every dialect, translated between all of
-//! them, with `expect/CLIENT-PROVIDER.txt` for each pair. With `UPDATE_GOLDENS=1` in the environment
-//! the expectations are written anew: read the difference before you commit it.
+//! Runs every case of `tests/cases/dialects`. A case is the same conversation in every dialect. The test
+//! translates it between all pairs and compares with `expect/CLIENT-PROVIDER.txt`. With `UPDATE_GOLDENS=1` in
+//! the environment, the test rewrites these files: review the difference before you commit it.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// The dialects of the stories. Text completions tell only some of them, and have tests of their own.
+/// The dialects of the cases. Text completions support only some cases, and have separate tests.
 const DIALECTS: [Dialect; 4] = [
     Dialect::AnthropicMessages,
     Dialect::Gemini,
@@ -50,7 +50,7 @@ fn golden_cases_translate_between_all_dialects() -> Outcome<()> {
     Ok(())
 }
 
-/// How many stories there are, so that none is lost unseen.
+/// The number of cases. The test checks it, so that a lost case is noticed.
 const CASES: usize = 11;
 
 fn folders(root: &Path) -> Outcome<Vec<PathBuf>> {
@@ -62,7 +62,7 @@ fn folders(root: &Path) -> Outcome<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// One story between a client and a provider.
+/// One case, between a client and a provider.
 struct Pair<'a> {
     case: &'a Path,
     client: Dialect,
@@ -88,7 +88,7 @@ impl<'a> Pair<'a> {
         Ok(output)
     }
 
-    /// The client's request. A story without one is the answer to a plain one.
+    /// Translates the client's request. A case without a request uses the one of the case `text`.
     fn request(&self, output: &mut String) -> Outcome<TranslatedRequest> {
         let own = fs::read(self.file(self.client, "request.json"));
         let shown = own.is_ok();
@@ -128,7 +128,7 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
-    /// The provider's stream, cut into chunks of every size: the client's is always the same.
+    /// Translates the provider's stream, in chunks of every size. The output must not depend on the size.
     fn stream(&self, translated: &TranslatedRequest, output: &mut String) -> Outcome<()> {
         let Ok(stream) = fs::read(self.file(self.provider, "stream.sse")) else {
             return Ok(());
@@ -136,7 +136,12 @@ impl<'a> Pair<'a> {
         let whole = translate_stream(translated, stream.chunks(stream.len()))?;
         for size in (1..CHUNK_SIZES_END).chain([997]) {
             let cut = translate_stream(translated, stream.chunks(size))?;
-            assert_eq!(cut, whole, "{} in chunks of {size}", self.case.display());
+            assert_eq!(
+                cut,
+                whole,
+                "{} in chunks of {size} bytes",
+                self.case.display()
+            );
         }
         writeln!(output, "== stream\n{}", whole.trim_end())?;
         Ok(())
@@ -160,15 +165,17 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// Longer than any line end or field name of an event.
+/// The end of the range of chunk sizes, in bytes. Longer than any line end or field name.
 const CHUNK_SIZES_END: usize = 40;
 
-/// A provider's stream as the client gets it.
+/// Translates a provider's stream to the client's dialect.
 fn translate_stream<'c>(
     translated: &TranslatedRequest,
     chunks: impl Iterator<Item = &'c [u8]>,
 ) -> Outcome<String> {
-    let mut translator = translated.translator().ok_or("nothing is streamed")?;
+    let mut translator = translated
+        .translator()
+        .ok_or("the request is not for a stream")?;
     let (mut reader, mut frames) = (SseReader::default(), Vec::new());
     let mut failed = None;
     for chunk in chunks {
@@ -185,7 +192,7 @@ fn translate_stream<'c>(
         Some(error) => translator.fail(&error, &mut frames),
         None => {
             translator.finish(&mut frames);
-            assert!(translator.completed(), "it did not end");
+            assert!(translator.completed(), "the stream did not end");
         }
     }
     let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! Embeddings: requests and answers of both APIs, told in the other.
+//! Embeddings: translates requests and responses of both APIs to the other API.
 
 use jackfield_dialect::embed::{EmbedRequest, EmbedResponse, Encoding};
 use jackfield_dialect::ir::TranslationReport;
@@ -6,7 +6,7 @@ use jackfield_dialect::{Dialect, Embeddings};
 
 use crate::{request_head, bound};
 
-/// Reads the input as all that it may be.
+/// Decodes the input as a request and as a response of each API, and checks the translations.
 pub fn check(data: &[u8]) {
     let request_head = request_head(data);
     let mut report = TranslationReport::default();
@@ -26,20 +26,20 @@ pub fn check(data: &[u8]) {
 fn check_request(data: &[u8], request: &EmbedRequest) {
     let request_head = request_head(data);
     let mut report = TranslationReport::default();
-    assert!(!request.texts.is_empty(), "nothing to embed");
+    assert!(!request.texts.is_empty(), "the request has no text");
     let written = openai().encode_request(request, &mut report);
-    let written = written.expect("every request can be written for OpenAI");
-    bound::hold("a request", data.len(), written.len());
+    let written = written.expect("OpenAI can express every request");
+    bound::hold("request", data.len(), written.len());
     let again = openai().decode_request(&written, &request_head, &mut report);
-    let again = again.expect("what is written can be read");
+    let again = again.expect("encoder output can be decoded");
     assert_eq!(again.texts, request.texts);
     assert_eq!(again.dimensions, request.dimensions);
     let Ok(written) = gemini().encode_request(request, &mut report) else {
         return;
     };
-    bound::hold("a request", data.len(), written.len());
+    bound::hold("request", data.len(), written.len());
     let again = gemini().decode_request(&written, &request_head, &mut report);
-    let again = again.expect("what is written can be read");
+    let again = again.expect("encoder output can be decoded");
     assert_eq!(again.texts, request.texts);
     assert_eq!(again.dimensions, request.dimensions);
     assert_eq!(again.title, request.title);
@@ -53,12 +53,12 @@ fn check_response(data: &[u8], response: &EmbedResponse) {
             ..EmbedRequest::default()
         };
         let written = openai().encode_response(response, &request);
-        bound::hold("an answer", data.len(), written.len());
-        let again = openai().decode_response(&written).expect("what is written can be read");
+        bound::hold("response", data.len(), written.len());
+        let again = openai().decode_response(&written).expect("encoder output can be decoded");
         assert_eq!(again.vectors, response.vectors);
         let written = gemini().encode_response(response, &request);
-        bound::hold("an answer", data.len(), written.len());
-        let again = gemini().decode_response(&written).expect("what is written can be read");
+        bound::hold("response", data.len(), written.len());
+        let again = gemini().decode_response(&written).expect("encoder output can be decoded");
         assert_eq!(&again, response);
     }
 }

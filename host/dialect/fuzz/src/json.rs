@@ -1,12 +1,12 @@
-//! Patches of JSON texts. The input is a text, a pointer and a value, with record separators between
-//! them: no JSON text has one. What is missing is chosen.
+//! Patches of JSON texts. The input is a text, a pointer and a value, separated by the ASCII record
+//! separator, which valid JSON cannot contain. A missing pointer or value has a default.
 
 use bytes::Bytes;
 use jackfield_dialect::json::{Patch, apply, find};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Finds, adds, replaces and removes at the pointer.
+/// Applies `find` and the patches `Add`, `Replace` and `Remove` at the pointer.
 pub fn check(data: &[u8]) {
     let mut fields = data.split(|byte| *byte == SEPARATOR);
     let text = fields.next().unwrap_or_default();
@@ -34,15 +34,15 @@ pub fn check(data: &[u8]) {
         };
         assert!(after.len() <= text.len() + path.len() * ESCAPED_BYTES_MAX + value.len() + 4);
         whole(&text, &after);
-        // An item that is added with `-` stands at the end, under a number.
+        // `Add` at `-` appends an item. The item has an index then, so the path with `-` does not find it.
         if matches!(patch, Patch::Replace { .. }) || !path.ends_with("/-") {
             let place = find(&after, &path).ok().flatten();
-            let place = place.expect("what was put there is there");
+            let place = place.expect("the patched value is at its place");
             assert_eq!(&after[place], value.trim_matches(JSON_SPACE).as_bytes());
         }
         let removed = apply(&after, &[Patch::Remove { path: path.clone() }]);
         if let (Patch::Add { .. }, Ok(None), Ok(removed)) = (patch, find(&text, &path), removed) {
-            assert_eq!(tree(&removed), tree(&text), "added and removed again");
+            assert_eq!(tree(&removed), tree(&text), "removing an added value must restore the text");
         }
     }
     if let Ok(after) = apply(&text, &[Patch::Remove { path }]) {
@@ -51,7 +51,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What is found is what a tree has there.
+/// Asserts that `find` returns the same value as the pointer into a parsed tree.
 fn found(text: &[u8], path: &str) {
     let Ok(range) = find(text, path) else {
         return;
@@ -63,12 +63,12 @@ fn found(text: &[u8], path: &str) {
     assert_eq!(value, tree.pointer(path).map(|found| Some(found.clone())));
 }
 
-/// A JSON text stays one.
+/// Asserts that a patch keeps valid JSON valid.
 fn whole(before: &[u8], after: &[u8]) {
-    assert!(!is_json(before) || is_json(after), "it is not JSON");
+    assert!(!is_json(before) || is_json(after), "the patched text is not JSON");
 }
 
-/// By its grammar, which takes a half of a surrogate pair that a tree cannot hold.
+/// Checks the grammar only: it allows a lone surrogate escape, which a `Value` cannot hold.
 fn is_json(text: &[u8]) -> bool {
     serde_json::from_slice::<&RawValue>(text).is_ok()
 }
@@ -79,8 +79,8 @@ fn tree(text: &[u8]) -> Option<Value> {
 
 const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
-/// ASCII's record separator.
+/// The ASCII record separator.
 const SEPARATOR: u8 = 0x1e;
 
-/// How long one byte of a name can become: `\u0000`.
+/// The maximum length of one byte of a member name after escaping, in bytes: `\u0000`.
 const ESCAPED_BYTES_MAX: usize = 6;

@@ -1,6 +1,6 @@
-//! What the fuzz targets check. Each takes bytes, reads them as everything that they may be, and panics
-//! where the crate breaks a promise. Inputs are plain: a file that a client or a provider could send is
-//! a seed as it is.
+//! The checks of the fuzz targets. Each check decodes its input in every applicable way, and panics where
+//! the crate breaks a documented property. Inputs are plain: a message that a client or a provider sends is a
+//! seed without conversion.
 
 pub mod embed;
 pub mod json;
@@ -15,8 +15,8 @@ mod stream;
 use jackfield_dialect::ir::ResponseContext;
 use jackfield_dialect::{RequestHead, Dialect, ProviderError, translate_error};
 
-/// Reads the input as a request, an answer, an error, a count and a stream of this dialect, and tells what
-/// it says in every dialect.
+/// Decodes the input as a request, a response, an error, a token count and a stream of this dialect. Encodes
+/// each result in every dialect.
 pub fn check(dialect: Dialect, data: &[u8]) {
     request::check(dialect, data);
     response::check(dialect, data);
@@ -24,7 +24,7 @@ pub fn check(dialect: Dialect, data: &[u8]) {
     if let Some(error) = ProviderError::read(data) {
         for to in Dialect::ALL {
             let translated = translate_error(to, 429, &error);
-            assert!(ProviderError::read(&translated).is_some(), "{to}: no error");
+            assert!(ProviderError::read(&translated).is_some(), "{to}: the translated error cannot be read");
         }
     }
     let format = dialect.codec().token_count();
@@ -38,8 +38,8 @@ pub fn check(dialect: Dialect, data: &[u8]) {
     }
 }
 
-/// What the host would have read of the request. Part of it depends on the input, so that both ways
-/// are taken.
+/// Returns the request head that the host would read. `stream` depends on the length of the input, so that
+/// the fuzzer tests both values.
 fn request_head(data: &[u8]) -> RequestHead<'static> {
     RequestHead {
         model: "model".into(),
@@ -47,7 +47,8 @@ fn request_head(data: &[u8]) -> RequestHead<'static> {
     }
 }
 
-/// What a client could be owed. The names are in the dictionaries.
+/// Returns the context of a response. `include_usage` depends on the length of the input. The tool name
+/// `custom` is in the dictionaries.
 fn response_context(data: &[u8]) -> ResponseContext {
     ResponseContext {
         id: "call-1".to_owned(),

@@ -1,15 +1,15 @@
-//! Holds a decoder to the order of events that `ir::SseEvent` promises.
+//! Asserts that a decoder keeps the order of events that `ir::Event` documents.
 
 use jackfield_dialect::ir::{PartStart, Delta, Event};
 
-/// What came of a stream so far.
+/// The state of a stream after the events so far.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
     stage: Stage,
     open: Option<Kind>,
 }
 
-/// How far a stream is.
+/// The progress of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     #[default]
@@ -20,7 +20,7 @@ enum Stage {
     Failed,
 }
 
-/// What kind of part is open.
+/// The kind of the open part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Reasoning,
@@ -31,7 +31,7 @@ enum Kind {
 }
 
 impl Order {
-    /// Takes the next event.
+    /// Checks the next event. Panics if it may not come here.
     pub(crate) fn take(&mut self, event: &Event) {
         assert!(self.stage < Stage::Done, "{event:?} after the end");
         let started = matches!(event, Event::Start { .. } | Event::Error(_));
@@ -41,27 +41,27 @@ impl Order {
         );
         match event {
             Event::Start { .. } => {
-                assert_eq!(self.stage, Stage::Before, "it starts again");
+                assert_eq!(self.stage, Stage::Before, "a second start");
                 self.stage = Stage::Started;
             }
             Event::PartStart(part_start) => {
-                assert_eq!(self.stage, Stage::Started, "a part after the finish");
+                assert_eq!(self.stage, Stage::Started, "a part before the start or after the finish reason");
                 assert_eq!(self.open, None, "a part inside a part");
                 self.open = Some(kind(part_start));
             }
             Event::Delta(delta) => {
-                assert!(!delta.is_empty(), "an empty piece");
+                assert!(!delta.is_empty(), "an empty delta");
                 let open = self.open;
                 assert!(belongs(delta, open), "{delta:?} inside {open:?}");
             }
-            Event::PartEnd => assert!(self.open.take().is_some(), "the end of no part"),
+            Event::PartEnd => assert!(self.open.take().is_some(), "a part end without an open part"),
             Event::Finish(_) => {
-                assert_eq!(self.stage, Stage::Started, "it finishes again");
-                assert_eq!(self.open, None, "it finishes inside a part");
+                assert_eq!(self.stage, Stage::Started, "a second finish reason, or one before the start");
+                assert_eq!(self.open, None, "a finish reason inside a part");
                 self.stage = Stage::Finished;
             }
             Event::Done => {
-                assert_eq!(self.stage, Stage::Finished, "done without a finish");
+                assert_eq!(self.stage, Stage::Finished, "done without a finish reason");
                 self.stage = Stage::Done;
             }
             Event::Error(_) => self.stage = Stage::Failed,
@@ -69,17 +69,17 @@ impl Order {
         }
     }
 
-    /// Whether it told why the answer ended, or that it failed.
+    /// Returns whether the stream has a finish reason or has failed.
     pub(crate) fn has_finish(&self) -> bool {
         self.stage >= Stage::Finished
     }
 
-    /// Whether nothing may follow.
+    /// Returns whether the stream is over: no event may follow.
     pub(crate) fn is_over(&self) -> bool {
         self.stage >= Stage::Done
     }
 
-    /// Whether it came to its end, and well.
+    /// Returns whether the stream ended without an error.
     pub(crate) fn done(&self) -> bool {
         self.stage == Stage::Done
     }
@@ -91,7 +91,7 @@ fn kind(part_start: &PartStart) -> Kind {
         PartStart::Refusal => Kind::Refusal,
         PartStart::Text => Kind::Text,
         PartStart::ToolCall { id, name, .. } => {
-            assert!(!id.is_empty() && !name.is_empty(), "a call of nothing");
+            assert!(!id.is_empty() && !name.is_empty(), "a tool call without an id or a name");
             Kind::ToolCall
         }
         PartStart::Complete(_) => Kind::Complete,

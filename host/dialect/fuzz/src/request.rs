@@ -1,4 +1,4 @@
-//! A client's request, as every provider gets it.
+//! Translates a client's request to every provider's dialect.
 
 use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::{TranslationReport, WARNINGS_MAX};
@@ -14,14 +14,14 @@ pub(crate) fn check(dialect: Dialect, data: &[u8]) {
     assert_eq!(request.model, request_head.model);
     for to in Dialect::ALL {
         let mut report = report.clone();
-        // It may refuse; what it does not refuse is a request.
+        // An encoder may reject the request. If it does not, its output must be a valid request.
         let Ok(written) = to.codec().encode_request(&request, &mut report) else {
             continue;
         };
-        assert!(report.warnings().len() <= WARNINGS_MAX, "{to}: warnings");
-        bound::hold("a request", data.len(), written.len());
+        assert!(report.warnings().len() <= WARNINGS_MAX, "{to}: too many warnings");
+        bound::hold("request", data.len(), written.len());
         if let Err(refusal) = to.codec().decode_request(&written, &request_head, &mut TranslationReport::default()) {
-            // A provider's dialect has more than can be translated from it.
+            // A dialect can express features that its own decoder rejects as untranslatable.
             let untranslated = UNTRANSLATED.iter().any(|what| refusal.what.contains(what));
             let shown = String::from_utf8_lossy(&written);
             assert!(untranslated, "{to}: {refusal}\n{shown}");
@@ -29,5 +29,5 @@ pub(crate) fn check(dialect: Dialect, data: &[u8]) {
     }
 }
 
-/// What a refusal says of what only one dialect has: films, and files under Google's own addresses.
+/// Parts of the error texts for features of a single dialect, such as videos and files uploaded to Google.
 const UNTRANSLATED: [&str; 2] = ["can be translated", "uploaded to Google"];

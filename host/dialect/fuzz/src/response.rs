@@ -1,4 +1,4 @@
-//! A provider's whole answer, as every client gets it.
+//! Translates a provider's whole response to every client's dialect.
 
 use jackfield_dialect::{Dialect, Translator};
 
@@ -14,11 +14,11 @@ pub(crate) fn check(dialect: Dialect, data: &[u8]) {
     for event in response.events() {
         order.take(&event);
     }
-    assert!(order.done(), "an answer that does not end");
+    assert!(order.done(), "the events of the response do not end with `Done`");
     let response_context = response_context(data);
     for to in Dialect::ALL {
         let written = to.codec().encode_response(&response, &response_context);
-        bound::hold("an answer", data.len(), written.len());
+        bound::hold("response", data.len(), written.len());
         let again = to.codec().decode_response(&written);
         let shown = String::from_utf8_lossy(&written);
         assert!(again.is_ok(), "{to}: {again:?}\n{shown}");
@@ -26,6 +26,6 @@ pub(crate) fn check(dialect: Dialect, data: &[u8]) {
         let mut frames = Vec::new();
         translator.translate_response(&response, &mut frames);
         let written = frames.iter().map(|frame| frame.data.len()).sum();
-        bound::hold("a streamed answer", data.len(), written);
+        bound::hold("streamed response", data.len(), written);
     }
 }

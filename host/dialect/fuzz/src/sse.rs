@@ -1,9 +1,9 @@
-//! The reader of server-sent events: how the bytes were split never matters, and all of them come out.
+//! The reader of server-sent events: chunk boundaries do not change the events, and no byte is lost.
 
 use bytes::Bytes;
 use jackfield_dialect::sse::{SseEvent, SseReader, SseError, write_event};
 
-/// What came out of a stream.
+/// The output of a reader for one stream.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct ReadEvents {
     events: Vec<SseEvent>,
@@ -11,40 +11,40 @@ struct ReadEvents {
     failed: bool,
 }
 
-/// Reads the input in several ways, each of which must give the same.
+/// Reads the input in chunks of several sizes. Each size must give the same events.
 pub fn check(data: &[u8]) {
     let whole = read(data, data.len().max(1), false);
     let chosen = usize::from(data.last().copied().unwrap_or(0) % CHUNK_BYTES_MAX) + 2;
     for size in [1, chosen] {
-        assert_eq!(read(data, size, false), whole, "chunks of {size}");
+        assert_eq!(read(data, size, false), whole, "in chunks of {size} bytes");
     }
-    assert!(!whole.failed, "too long");
+    assert!(!whole.failed, "an event exceeds the default limit");
     let mut out: Vec<u8> = Vec::new();
     for event in &whole.events {
         out.extend_from_slice(&event.raw);
     }
     out.extend_from_slice(&whole.rest);
-    assert_eq!(out, data, "all bytes come out");
-    // With the quiet bytes taken out on the way, the events mean the same.
+    assert_eq!(out, data, "the events and the rest do not contain all bytes");
+    // Removing comments while reading does not change names or data of the events.
     let quiet = read(data, chosen, true);
     assert_eq!(payloads(&quiet.events), payloads(&whole.events));
     check_rewrite(&whole.events);
     check_limit(data, chosen);
 }
 
-/// What is written is read as what was meant.
+/// Asserts that written events decode to the same names and data.
 fn check_rewrite(events: &[SseEvent]) {
     let mut out = Vec::new();
     for event in events {
         write_event(event.name(), &event.data, &mut out);
     }
     let again = read(&out, out.len().max(1), false);
-    // Readers join lines by line feeds, whatever ended them; a name has no line ends.
+    // `data` survives because readers join its lines with line feeds. A name has no line ends.
     assert_eq!(payloads(&again.events), payloads(events));
     assert!(again.rest.is_empty());
 }
 
-/// A reader with a small limit holds no more than that.
+/// Asserts that a reader with a small limit does not buffer more than the limit, unless it has failed.
 fn check_limit(data: &[u8], size: usize) {
     let mut reader = SseReader::new(EVENT_BYTES_MAX);
     for chunk in data.chunks(size) {
@@ -56,7 +56,7 @@ fn check_limit(data: &[u8], size: usize) {
                 Err(SseError::EventTooLong { bytes_max }) => {
                     assert_eq!(bytes_max, EVENT_BYTES_MAX);
                     assert!(reader.buffered_len() > EVENT_BYTES_MAX);
-                    assert!(reader.next_event().is_err(), "it goes on");
+                    assert!(reader.next_event().is_err(), "the reader continues after an error");
                     return;
                 }
             }
@@ -109,8 +109,8 @@ impl ReadEvents {
     }
 }
 
-/// The sizes of chunks to choose from; longer than any line end or field name.
+/// The range of the input-dependent chunk size, in bytes. Longer than any line end or field name.
 const CHUNK_BYTES_MAX: u8 = 40;
 
-/// The small limit, in bytes; inputs are far longer.
+/// The small event limit, in bytes. Inputs can be much longer.
 const EVENT_BYTES_MAX: usize = 64;

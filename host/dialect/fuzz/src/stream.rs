@@ -1,4 +1,4 @@
-//! A provider's stream, as every client gets it.
+//! Translates a provider's stream to every client's dialect.
 
 use bytes::Bytes;
 use jackfield_dialect::ir::{Event, EventDecoder, EventEncoder, Frame, Malformed};
@@ -10,7 +10,7 @@ use crate::{bound, response_context};
 
 pub(crate) fn check(dialect: Dialect, data: &[u8]) {
     let mut reading = Reading::new(dialect);
-    // The whole input as one event too: it may be what one holds.
+    // Also decode the whole input as the data of a single event.
     Reading::new(dialect).take("", data);
     Reading::new(dialect).take("error", data);
     let whole = each(data, |event| reading.take(event.name(), &event.data));
@@ -30,12 +30,12 @@ pub(crate) fn check(dialect: Dialect, data: &[u8]) {
             writing.put(&Event::Error(ProviderError::default()));
         }
         writing.assert_silent();
-        bound::hold("a stream", data.len(), writing.out.len());
+        bound::hold("stream", data.len(), writing.out.len());
         writing.read_again(reading.has_finish, reading.order.done());
     }
 }
 
-/// Hands on each event of a stream; false if there is none.
+/// Calls `take` for each event of a stream. Returns `false` if there is no event.
 fn each(data: &[u8], mut take: impl FnMut(&sse::SseEvent)) -> bool {
     let (mut reader, mut any) = (SseReader::default(), false);
     reader.push(Bytes::copy_from_slice(data));
@@ -46,14 +46,14 @@ fn each(data: &[u8], mut take: impl FnMut(&sse::SseEvent)) -> bool {
     any
 }
 
-/// A stream that is read.
+/// Decodes a stream and checks the order of its events.
 struct Reading {
     decoder: Box<dyn EventDecoder>,
     observer: Box<dyn Observer>,
     order: Order,
     events: Vec<Event>,
     malformed: Option<Malformed>,
-    /// Whether it told why the answer ends.
+    /// Whether the decoder returned a finish reason.
     has_finish: bool,
 }
 
@@ -83,14 +83,14 @@ impl Reading {
         let (known, has_finish) = (self.events.len(), self.order.has_finish());
         self.decoder.finish(&mut self.events);
         self.hold(known);
-        // Some wait with the reason until the end: more may come after it.
+        // Some decoders return the finish reason only here, because content may follow it in the stream.
         assert!(
             self.order.is_over() || !has_finish,
-            "it told why it ends, and does not"
+            "a finish reason without an end"
         );
     }
 
-    /// Holds what was read since to its order.
+    /// Checks the order of the events from index `known` on.
     fn hold(&mut self, known: usize) {
         for event in &self.events[known..] {
             self.order.take(event);
@@ -99,7 +99,7 @@ impl Reading {
     }
 }
 
-/// A stream that is written.
+/// Encodes a stream.
 struct Writing {
     to: Dialect,
     encoder: Box<dyn EventEncoder>,
@@ -123,15 +123,15 @@ impl Writing {
         }
     }
 
-    /// It is over: nothing more is written.
+    /// Asserts that the encoder writes nothing after the end.
     fn assert_silent(&mut self) {
         let length = self.out.len();
         self.put(&Event::Done);
         self.put(&Event::Error(ProviderError::default()));
-        assert_eq!(self.out.len(), length, "{}: more after the end", self.to);
+        assert_eq!(self.out.len(), length, "{}: output after the end", self.to);
     }
 
-    /// What was written is a stream of its dialect.
+    /// Asserts that the output is a valid stream of its dialect.
     fn read_again(&self, has_finish: bool, done: bool) {
         let mut reading = Reading::new(self.to);
         each(&self.out, |event| reading.take(event.name(), &event.data));
@@ -145,7 +145,7 @@ impl Writing {
         );
         reading.finish();
         assert_eq!(reading.order.done(), done, "{}: {}", self.to, shown());
-        // One that failed after it had told why it ends is complete to some.
+        // Some observers count a stream as complete that failed after its finish reason.
         let completed = reading.observer.completed();
         assert!(completed || !done, "{}: {}", self.to, shown());
         assert!(done || has_finish || !completed, "{}: {}", self.to, shown());

@@ -1,4 +1,4 @@
-//! The dialect against its cases, its rules, and whatever may come.
+//! Tests of the whole dialect: the shared cases, the rules of the API, and arbitrary input.
 
 mod api_constraints;
 mod cases;
@@ -15,7 +15,7 @@ use super::{decode_request, encode_request};
 use crate::RequestHead;
 use crate::ir::{Request, TranslationError, TranslationReport};
 
-/// Reads a request; what was said beside it.
+/// Decodes a request. Returns the warnings too, each with its field and text.
 fn read(body: &Value) -> (Result<Request, TranslationError>, Vec<(String, String)>) {
     let text = body.to_string();
     let mut report = TranslationReport::default();
@@ -24,7 +24,7 @@ fn read(body: &Value) -> (Result<Request, TranslationError>, Vec<(String, String
     (request, warnings_of(&report))
 }
 
-/// Writes a request; what was said beside it.
+/// Encodes a request. Returns the warnings too, each with its field and text.
 fn write(request: &Request) -> (Result<Value, TranslationError>, Vec<(String, String)>) {
     let mut report = TranslationReport::default();
     let written = encode_request(request, &mut report);

@@ -1,5 +1,5 @@
-//! The dialect over the cases in `tests/cases/dialects`, and its tables. The other files here hold what
-//! is made up.
+//! Tests of the whole dialect, and their helpers. `cases.rs` uses `tests/cases/dialects`; the other files use
+//! constructed input.
 
 mod cases;
 mod hostile;
@@ -24,13 +24,13 @@ use crate::{BodyCheck, EventClass, RequestHead, Usage};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// One file of a case; none if the case has none of this dialect.
+/// Reads one file of a case. Returns `None` if the case does not have it in this dialect.
 fn file(case: &str, what: &str) -> Option<Vec<u8>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/dialects");
     fs::read(root.join(case).join(format!("{DIALECT}.{what}"))).ok()
 }
 
-/// One file that must be there.
+/// Reads one file of a case. Fails if it does not exist.
 fn case_file(case: &str, what: &str) -> Outcome<Vec<u8>> {
     file(case, what).ok_or_else(|| format!("{case} has no {what}").into())
 }
@@ -46,7 +46,7 @@ fn decode_value(body: &Value) -> Outcome<(Request, Vec<String>)> {
     decode(&serde_json::to_vec(body)?)
 }
 
-/// What a minimal request with these members besides becomes.
+/// Decodes a minimal request with these additional members.
 fn with(members: &Value) -> Result<(Request, Vec<String>), TranslationError> {
     let mut body = json!({"model": "m", "input": "Hi"});
     for (name, value) in members.as_object().into_iter().flatten() {
@@ -70,7 +70,7 @@ fn encode(request: &Request) -> Outcome<(Value, Vec<String>)> {
     Ok((serde_json::from_slice(&body)?, fields.collect()))
 }
 
-/// The events of a stream's bytes, in chunks of so many.
+/// Decodes a stream that arrives in chunks of `size` bytes.
 fn events(stream: &[u8], size: usize) -> Outcome<Vec<Event>> {
     let mut reader = SseReader::default();
     let mut decoder = decoder();
@@ -88,7 +88,7 @@ fn events(stream: &[u8], size: usize) -> Outcome<Vec<Event>> {
     Ok(out)
 }
 
-/// What single events, by their data, become.
+/// Decodes events with these data.
 fn events_of(data: &[Value]) -> Outcome<Vec<Event>> {
     let mut decoder = decoder();
     let mut out = Vec::new();
@@ -99,12 +99,12 @@ fn events_of(data: &[Value]) -> Outcome<Vec<Event>> {
     Ok(out)
 }
 
-/// The events as one answer, and whether the stream came to its end. Their order is checked.
+/// Builds a response from events, and checks their order. Also returns whether the stream ended.
 fn collect_response(events: &[Event]) -> (Response, bool) {
     let mut response = Response::default();
     let (mut open, mut done) = (None::<Part>, false);
     for event in events {
-        assert!(!done, "something follows the end: {event:?}");
+        assert!(!done, "event after the end: {event:?}");
         match event {
             Event::Start { id, model } => {
                 response.id.clone_from(id);
@@ -118,7 +118,7 @@ fn collect_response(events: &[Event]) -> (Response, bool) {
             Event::PartEnd => response.parts.extend(open.take()),
             Event::Usage(usage) => response.usage = Some(*usage),
             Event::Finish(finish) => {
-                assert!(open.is_none(), "a part is open at the end");
+                assert!(open.is_none(), "a part is open at the finish reason");
                 response.finish = finish.clone();
             }
             Event::Done => done = true,
@@ -156,7 +156,7 @@ fn extend(open: Option<&mut Part>, delta: &Delta) {
         (Some(Part::Text { text, .. }), Delta::Text(more))
         | (Some(Part::Refusal(text)), Delta::Refusal(more))
         | (Some(Part::Reasoning(ReasoningPart { text, .. })), Delta::Reasoning(more)) => {
-            assert!(!more.is_empty(), "an empty piece");
+            assert!(!more.is_empty(), "an empty delta");
             text.push_str(more);
         }
         (Some(Part::ToolCall(call)), Delta::Arguments(more)) => call.arguments.push_str(more),
@@ -170,7 +170,7 @@ fn extend(open: Option<&mut Part>, delta: &Delta) {
     }
 }
 
-/// An answer as the events that stream it, its texts in pieces of one character.
+/// Returns the events that stream a response. Each delta of text has one character.
 fn stream_events(response: &Response) -> Vec<Event> {
     let mut out = vec![Event::Start {
         id: response.id.clone(),
@@ -216,7 +216,7 @@ fn stream_events(response: &Response) -> Vec<Event> {
     out
 }
 
-/// The frames of events, as `(name, data)`.
+/// Encodes events. Returns the name and the data of each frame.
 fn frames(events: &[Event], response_context: ResponseContext) -> Outcome<Vec<(String, Value)>> {
     let mut encoder = encoder(response_context);
     let mut out = Vec::new();

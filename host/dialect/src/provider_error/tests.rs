@@ -1,4 +1,4 @@
-//! Errors in the shapes that providers really send.
+//! Errors in the formats that real providers send.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Suffixes, and what becomes of a body of each dialect: only the bytes concerned change.
+//! Thinking suffixes: parsing, and the patches to bodies of each dialect. Other bytes do not change.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ fn thinking(suffix: &str) -> Thinking {
     Thinking::parse(suffix).unwrap()
 }
 
-/// The body that asks for what the suffix asks for, and the members warned of.
+/// Applies a suffix to a body. Returns the patched body, and the fields of the warnings.
 fn apply_suffix(dialect: Dialect, model: &str, suffix: &str, body: &str) -> (String, Vec<String>) {
     let mut report = TranslationReport::default();
     let body = Bytes::copy_from_slice(body.as_bytes());
@@ -26,7 +26,7 @@ fn apply_suffix(dialect: Dialect, model: &str, suffix: &str, body: &str) -> (Str
     (patched, fields.collect())
 }
 
-/// Each case: a suffix, a body, the body that goes out, and the members warned of.
+/// Checks cases. Each has a suffix, a body, the patched body, and the fields of the warnings.
 fn check(dialect: Dialect, model: &str, cases: &[(&str, &str, &str, &[&str])]) {
     for (suffix, body, expected, warned) in cases {
         let (patched, fields) = apply_suffix(dialect, model, suffix, body);
@@ -350,7 +350,7 @@ proptest! {
         };
         let patched_body: Value = serde_json::from_slice(&patched).unwrap();
         prop_assert_eq!(&patched_body["rest"], rest.as_str());
-        // Said twice it is the same.
+        // A second application changes nothing.
         let again = dialect.codec().apply_thinking(thinking(suffix), model, &patched, &mut report).unwrap();
         prop_assert_eq!(serde_json::from_slice::<Value>(&again).unwrap(), patched_body);
     }

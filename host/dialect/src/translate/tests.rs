@@ -1,4 +1,4 @@
-//! What holds for every dialect alike. Most of it was found by the fuzz targets.
+//! Properties that all dialects share. The fuzz targets found most of these cases.
 
 use super::*;
 use crate::RequestHead;
@@ -57,7 +57,7 @@ fn rejects_media_that_is_not_base64() {
             decode_error(dialect, &body.replace("DATA", "iVBORw==")),
             None
         );
-        // Without padding, and in the alphabet for addresses.
+        // Base64 without padding, in the URL-safe alphabet.
         assert_eq!(decode_error(dialect, &body.replace("DATA", "-_BORw")), None);
     }
 }
@@ -119,7 +119,7 @@ fn accepts_request_with_only_system_instructions() -> Outcome {
     Ok(())
 }
 
-/// A client could do nothing with it, and some would fail over it.
+/// A client cannot use such a call, and some clients fail on it.
 #[test]
 fn rejects_tool_call_without_name() {
     let cases = [

@@ -1,5 +1,5 @@
-//! Translating there and back is the identity on what two dialects have in common: for requests, for
-//! whole answers and for streams, between all pairs.
+//! For all pairs of dialects: translating a request, a whole response or a stream to the other dialect and
+//! back changes nothing that both dialects can express.
 
 mod requests;
 mod responses;
@@ -12,7 +12,7 @@ use jackfield_dialect::ir::{
 use jackfield_dialect::{Dialect, RequestHead};
 use proptest::prelude::*;
 
-/// The dialects of conversations. Text completions have tests of their own.
+/// The chat dialects. Text completions have separate tests.
 const DIALECTS: [Dialect; 4] = [
     Dialect::AnthropicMessages,
     Dialect::Gemini,
@@ -20,23 +20,23 @@ const DIALECTS: [Dialect; 4] = [
     Dialect::OpenaiResponses,
 ];
 
-/// How often each property is tried: every case goes through all sixteen pairs.
+/// The number of cases for each property. Every case goes through all sixteen pairs.
 const CASES: u32 = 96;
 
 type TestResult<T> = Result<T, TestCaseError>;
 
-/// What a test fails with, and where it was.
+/// Returns a test failure with its place.
 fn failed(place: impl std::fmt::Display, what: impl std::fmt::Display) -> TestCaseError {
     TestCaseError::fail(format!("{place}: {what}"))
 }
 
-/// All ordered pairs.
+/// Returns all ordered pairs of dialects.
 fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
     let with_all = |first| DIALECTS.map(move |second| (first, second));
     DIALECTS.into_iter().flat_map(with_all)
 }
 
-/// What a client of a dialect that asked like this is owed.
+/// Returns the context in which responses are encoded.
 fn response_context() -> ResponseContext {
     ResponseContext {
         id: "call-1".to_owned(),
@@ -48,7 +48,7 @@ fn response_context() -> ResponseContext {
     }
 }
 
-/// A request written in a dialect and read again, both without a warning.
+/// Encodes a request in a dialect and decodes it again. Fails on warnings.
 fn recode_request(dialect: Dialect, request: &Request) -> TestResult<Request> {
     let mut report = TranslationReport::default();
     let read = encode_and_decode(dialect, request, &mut report)?;
@@ -74,7 +74,7 @@ fn encode_and_decode(
         .map_err(failure)
 }
 
-/// Some are told an effort, some a budget: what is meant stays the same.
+/// Some dialects carry an effort, others a token budget. Conversion must preserve the effort.
 #[test]
 fn efforts_round_trip() -> TestResult<()> {
     let effective_effort = |request: &Request| {
@@ -125,7 +125,7 @@ proptest! {
             let there = recode_request(second, &once)?;
             let back = recode_request(first, &there)?;
             prop_assert_eq!(
-                requests::normalize(&back), requests::normalize(&request), "{} by way of {}", first, second
+                requests::normalize(&back), requests::normalize(&request), "{} via {}", first, second
             );
         }
     }

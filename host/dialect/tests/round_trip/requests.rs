@@ -1,4 +1,4 @@
-//! Requests, and what of them two dialects can both say.
+//! Generates requests, and reduces them to what all of some dialects can express.
 
 use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::{
@@ -13,14 +13,14 @@ use serde_json::{Map, json};
 
 use Dialect::{AnthropicMessages, Gemini, OpenaiChat, OpenaiResponses};
 
-/// The name of the one custom tool.
+/// The name of the only custom tool.
 pub(crate) const CUSTOM: &str = "bare";
 
-/// The name that dialects with names give to a format that has none.
+/// The name that an encoder gives to an unnamed format, in dialects that require a name.
 const FORMAT_NAME: &str = "answer";
 
 prop_compose! {
-    /// A request with everything that at least two dialects have.
+    /// Returns a request with all features that at least two dialects support.
     pub(crate) fn request()(
         (stream, user) in (any::<bool>(), option::of(word())),
         system in vec(text(), 0..3),
@@ -47,7 +47,8 @@ prop_compose! {
     }
 }
 
-/// Names, white space inside and all: none of its own, since a stop of white space is no stop to some.
+/// Generates names and stop sequences. They contain no white space, because some APIs do not accept a stop
+/// sequence of white space only.
 fn word() -> impl Strategy<Value = String> {
     "[a-z][a-z0-9_]{0,8}"
 }
@@ -64,7 +65,7 @@ fn media() -> impl Strategy<Value = Part> {
         title: None,
     };
     let data = || "([A-Za-z0-9+/]{4}){1,3}".prop_map(MediaSource::Base64);
-    // The ending tells that it is a picture, where no type does.
+    // The file extension marks the URL as an image in dialects that carry no media type.
     let url = "https://[a-z]{1,8}\\.example/x\\.png".prop_map(MediaSource::Url);
     prop_oneof![
         (select(vec!["image/png", "image/webp"]), data())
@@ -77,7 +78,7 @@ fn media() -> impl Strategy<Value = Part> {
     ]
 }
 
-/// The turns of an exchange, before its calls have ids.
+/// The contents of one exchange. Its calls do not have ids yet.
 #[derive(Clone, Debug)]
 struct Exchange {
     user_content: Vec<Part>,
@@ -123,7 +124,7 @@ fn call() -> impl Strategy<Value = (ToolCall, ToolResult)> {
 
 fn exchange() -> impl Strategy<Value = Exchange> {
     let more = vec(prop_oneof![text(), media()], 0..3);
-    // A text at least: no turn is empty, whatever else its reader cannot take.
+    // At least one text, so that no turn is empty after `common` removes unsupported parts.
     let user_content = (text(), more).prop_map(|(first, more)| [vec![first], more].concat());
     let rest = (
         option::of(reasoning_part()),
@@ -142,7 +143,7 @@ fn exchange() -> impl Strategy<Value = Exchange> {
     )
 }
 
-/// Turns of the user and the assistant; each call has its result in the next.
+/// Generates alternating turns of the user and the assistant. Each call has its result in the next turn.
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
     (vec(exchange(), 0..3), text()).prop_map(|(exchanges, last)| {
         let (mut turns, mut user_parts) = (Vec::new(), Vec::new());
@@ -252,7 +253,7 @@ fn sampling() -> impl Strategy<Value = Sampling> {
     })
 }
 
-/// What of a request all of these dialects can say.
+/// Returns the request reduced to what all of these dialects can express.
 pub(crate) fn common(generated: &Request, dialects: &[Dialect]) -> Request {
     let none_is = |others: &[Dialect]| dialects.iter().all(|dialect| !others.contains(dialect));
     let mut request = generated.clone();
@@ -290,7 +291,8 @@ pub(crate) fn common(generated: &Request, dialects: &[Dialect]) -> Request {
             request.parallel_tools = None;
         }
     }
-    // Calls of tools that are not offered: Anthropic demands stand-ins.
+    // Anthropic accepts calls only with tool definitions. Without them, the encoder adds placeholder tools,
+    // which would change the request.
     let callable = !request.tools.is_empty() || none_is(&[AnthropicMessages]);
     for turn in &mut request.turns {
         turn.parts.retain(|part| match part {
@@ -313,13 +315,13 @@ pub(crate) fn common(generated: &Request, dialects: &[Dialect]) -> Request {
     request
 }
 
-/// Whether all of these dialects can say a part.
+/// Returns whether all of these dialects can express a part.
 fn supports(part: &Part, dialects: &[Dialect]) -> bool {
     match part {
         Part::Audio(_) => dialects
             .iter()
             .all(|dialect| matches!(dialect, Gemini | OpenaiChat)),
-        // OpenAI demands a name for a file, for which Gemini has no place.
+        // OpenAI requires a file name, which Gemini cannot carry.
         Part::Document(_)
             if dialects.contains(&Gemini)
                 && dialects
@@ -336,7 +338,7 @@ fn supports(part: &Part, dialects: &[Dialect]) -> bool {
     }
 }
 
-/// A request without what no two dialects say alike, and nobody acts on.
+/// Removes the members that dialects express differently and that do not change the meaning of the request.
 pub(crate) fn normalize(request: &Request) -> Request {
     let mut request = request.clone();
     request.echo.clear();
@@ -344,7 +346,7 @@ pub(crate) fn normalize(request: &Request) -> Request {
     for tool in &mut request.tools {
         tool.strict = None;
     }
-    // It is what all do unless they are told otherwise; Gemini is told for the sake of `strict`.
+    // `Auto` is the default in all dialects. A Gemini request may still state it, to carry `strict`.
     request.tool_choice = request
         .tool_choice
         .filter(|choice| *choice != ToolChoice::Auto);
@@ -360,8 +362,8 @@ pub(crate) fn normalize(request: &Request) -> Request {
     request
 }
 
-/// File names that some demand, a picture's detail where it is the default, and the type of what lies
-/// elsewhere, which only one tells.
+/// Removes labels that not all dialects carry: file names, the default `detail` of an image, and the media
+/// type of a URL.
 fn clear_labels(part: &mut Part) {
     match part {
         Part::Audio(media) | Part::Document(media) | Part::Image(media) => {

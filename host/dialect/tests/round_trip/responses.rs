@@ -1,4 +1,4 @@
-//! Whole answers, and what of them two dialects can both say.
+//! Generates whole responses, and reduces them to what all of some dialects can express.
 
 use jackfield_dialect::Dialect;
 use jackfield_dialect::Usage;
@@ -14,7 +14,8 @@ use Dialect::{AnthropicMessages, Gemini, OpenaiChat};
 use crate::{CASES, DIALECTS, TestResult, failed, pairs, response_context};
 
 prop_compose! {
-    /// An answer: thoughts, text or a refusal, calls, any of them first.
+    /// Returns a response with reasoning, then a text or a refusal, then calls. The parts are rotated, so
+    /// that any of them can be first.
     pub(crate) fn response()(
         reasoning_parts in reasoning_parts(),
         text_or_refusal in option::of((text(), any::<bool>())),
@@ -51,11 +52,11 @@ fn text() -> impl Strategy<Value = String> {
     "[ -~é\n\u{1F600}]{0,12}[a-z]"
 }
 
-/// Made by a provider of any dialect.
+/// Generates a signature from a provider of one of these dialects.
 fn signature(origins: &'static [Dialect]) -> impl Strategy<Value = Signature> {
     (select(origins), "[a-zA-Z0-9]{4,9}").prop_map(|(origin, data)| Signature {
         data: match origin {
-            // The id of the item, and what it holds.
+            // The id of the reasoning item, then its encrypted content.
             Dialect::OpenaiResponses => format!("rs_{data}\n{data}"),
             _ => data,
         },
@@ -63,7 +64,7 @@ fn signature(origins: &'static [Dialect]) -> impl Strategy<Value = Signature> {
     })
 }
 
-/// Thoughts: whoever signs one signs all.
+/// Generates reasoning parts. Either all have signatures or none has one, as real providers send them.
 fn reasoning_parts() -> impl Strategy<Value = Vec<ReasoningPart>> {
     let signed =
         (text(), signature(&DIALECTS), any::<bool>()).prop_map(|(text, signature, redacted)| {
@@ -81,7 +82,7 @@ fn reasoning_parts() -> impl Strategy<Value = Vec<ReasoningPart>> {
     prop_oneof![2 => vec(signed, 0..3), 1 => vec(bare, 1..3)]
 }
 
-/// Whose providers sign calls: Gemini's, and those that have them in OpenAI's words.
+/// The dialects whose providers sign tool calls.
 const CALL_SIGNERS: [Dialect; 2] = [Gemini, OpenaiChat];
 
 fn call() -> impl Strategy<Value = ToolCall> {
@@ -107,11 +108,11 @@ fn usage() -> impl Strategy<Value = Usage> {
     )
 }
 
-/// What of an answer all of these dialects can say.
+/// Returns the response reduced to what all of these dialects can express.
 pub(crate) fn common(generated: &Response, dialects: &[Dialect]) -> Response {
     let mut response = generated.clone();
     if dialects.contains(&OpenaiChat) {
-        // It has one order.
+        // An OpenAI chat message has a fixed order of parts.
         response.parts.sort_by_key(|part| match part {
             Part::Reasoning(_) => 0,
             Part::ToolCall(_) => 2,
@@ -120,7 +121,8 @@ pub(crate) fn common(generated: &Response, dialects: &[Dialect]) -> Response {
     }
     let refuses = !dialects.contains(&Gemini) && !dialects.contains(&AnthropicMessages);
     for part in &mut response.parts {
-        // A client of Anthropic's keeps it in a thought of its own, which comes back in a request.
+        // For an Anthropic client, a call's signature is in a separate reasoning block. Decoding a request
+        // joins the two, decoding a response does not.
         if let Part::ToolCall(call) = part
             && dialects.contains(&AnthropicMessages)
         {
@@ -141,16 +143,16 @@ pub(crate) fn common(generated: &Response, dialects: &[Dialect]) -> Response {
     response
 }
 
-/// An answer without what its client's side makes: ids and the model's name. Arguments count as the
-/// JSON that they are.
+/// Removes what the encoder sets itself: the id and the model's name. Normalizes the JSON of call arguments.
 pub(crate) fn normalize(response: &Response) -> TestResult<Response> {
     let mut response = response.clone();
     response.id.clear();
     response.model.clear();
-    // Some demand it: what is not known is zero there.
+    // Some dialects require the usage. Their encoders write zeros if it is unknown.
     response.usage = Some(response.usage.unwrap_or_default());
     for part in &mut response.parts {
-        // What a provider of OpenAI's chat does not sign gets an empty signature: it is wanted back.
+        // The OpenAI chat decoder gives unsigned reasoning an empty signature, so that clients send the
+        // reasoning back to the provider.
         if let Part::Reasoning(reasoning) = part {
             reasoning.signature = reasoning.signature.take().filter(|it| !it.data.is_empty());
         }
@@ -164,7 +166,7 @@ pub(crate) fn normalize(response: &Response) -> TestResult<Response> {
     Ok(response)
 }
 
-/// Thoughts without signatures that follow one another are pieces of one.
+/// Joins reasoning without a signature with the reasoning part that follows it.
 fn join_reasoning(parts: Vec<Part>) -> Vec<Part> {
     let mut joined: Vec<Part> = Vec::new();
     for part in parts {
@@ -201,7 +203,7 @@ proptest! {
             let once = recode_response(first, &response)?;
             prop_assert_eq!(normalize(&once)?, normalize(&response)?, "{}", first);
             let back = recode_response(first, &recode_response(second, &once)?)?;
-            prop_assert_eq!(normalize(&back)?, normalize(&response)?, "{} by way of {}", first, second);
+            prop_assert_eq!(normalize(&back)?, normalize(&response)?, "{} via {}", first, second);
         }
     }
 }

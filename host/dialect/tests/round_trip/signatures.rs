@@ -1,4 +1,4 @@
-//! What a provider signed comes back to it as it was, whatever dialect the client that keeps it speaks.
+//! A signature returns unchanged to the provider that made it, for every dialect of the client.
 
 use jackfield_dialect::ir::{Part, Response, Role, Signature, TranslationReport};
 use jackfield_dialect::{Dialect, RequestHead};
@@ -10,8 +10,8 @@ use Dialect::{AnthropicMessages, Gemini, OpenaiChat, OpenaiCompletions, OpenaiRe
 use crate::responses::{self, common, normalize};
 use crate::{CASES, TestResult, failed, pairs, response_context};
 
-/// The answer as one provider makes it, in an order that the client has: all that is signed is signed by
-/// it, and calls only where its dialect has such signatures.
+/// Adapts a response to one provider and to the order of parts that the client's dialect supports. All
+/// signatures are from this provider. Calls are signed only if the provider's dialect has call signatures.
 fn provider_response(provider: Dialect, client: Dialect, generated: &Response) -> Response {
     let order = if client == OpenaiChat {
         client
@@ -26,7 +26,7 @@ fn provider_response(provider: Dialect, client: Dialect, generated: &Response) -
     for part in &mut response.parts {
         match part {
             Part::Reasoning(reasoning) => {
-                // To the others, a thought that is hidden is one without text.
+                // In other dialects, redacted reasoning is only reasoning without text.
                 reasoning.redacted &= matches!(provider, AnthropicMessages | OpenaiChat);
                 reasoning.signature.iter_mut().for_each(own);
             }
@@ -38,7 +38,7 @@ fn provider_response(provider: Dialect, client: Dialect, generated: &Response) -
             _ => {}
         }
     }
-    // Nobody hands back what nobody signed.
+    // Clients do not send unsigned reasoning back.
     response.parts.retain(|part| match part {
         Part::Reasoning(reasoning) => reasoning.signature.is_some(),
         _ => true,
@@ -50,7 +50,7 @@ fn signs_calls(provider: Dialect) -> bool {
     matches!(provider, Gemini | OpenaiChat)
 }
 
-/// OpenAI's responses sign with the id of an item and what it holds.
+/// Returns valid signature data. For OpenAI responses, it is the id of an item and its encrypted content.
 fn data_for(provider: Dialect, data: &str) -> String {
     let word: String = data.chars().filter(char::is_ascii_alphanumeric).collect();
     match provider {
@@ -59,7 +59,7 @@ fn data_for(provider: Dialect, data: &str) -> String {
     }
 }
 
-/// The next request of a client that keeps what it was answered, and has run the tools.
+/// Returns the client's next request, with the response in its history and a result for each tool call.
 fn next_request(client: Dialect, response: &Value) -> Value {
     let calls = |name: &str| {
         let items = response.pointer(name).and_then(Value::as_array).cloned();
@@ -128,7 +128,7 @@ fn next_request(client: Dialect, response: &Value) -> Value {
     }
 }
 
-/// What of the answer is in the client's next request when its provider reads it.
+/// Returns the response as the provider decodes it from the client's next request.
 fn send_back(client: Dialect, provider: Dialect, response: &Response) -> TestResult<Response> {
     let place = format!("{client} to {provider}");
     let body: Value = serde_json::from_slice(

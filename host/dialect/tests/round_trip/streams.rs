@@ -1,4 +1,4 @@
-//! Streams: an answer in any pieces, its bytes cut anywhere, is the same answer when it is read again.
+//! Streams: a response survives encoding and decoding, however its texts and its bytes are split.
 
 use jackfield_dialect::Dialect;
 use jackfield_dialect::ir::{Delta, Event, Part, PartStart, ReasoningPart, Response, ToolCall};
@@ -10,7 +10,7 @@ use proptest::sample::Index;
 use crate::responses::{self, common, normalize};
 use crate::{CASES, TestResult, failed, pairs, response_context};
 
-/// The answer's events, each text in pieces that end where `cuts` say, one after the other.
+/// Returns the events of a response. Splits the deltas at `cuts`, which are used in turn.
 fn split_deltas(response: &Response, cuts: &[Index]) -> Vec<Event> {
     let mut cuts = cuts.iter().cycle();
     let mut split_deltas = Vec::new();
@@ -35,15 +35,15 @@ fn split_deltas(response: &Response, cuts: &[Index]) -> Vec<Event> {
     split_deltas
 }
 
-/// What events tell. Fails where they are out of order, or never end.
+/// Builds a response from events. Fails if they are out of order or do not end.
 fn collect_response(events: &[Event]) -> TestResult<Response> {
     let mut response = Response::default();
     let (mut open, mut done) = (false, false);
     for event in events {
-        prop_assert!(!done, "after the end: {:?}", event);
+        prop_assert!(!done, "event after the end: {:?}", event);
         match event {
             Event::PartStart(part_start) => {
-                prop_assert!(!open, "inside another part: {:?}", event);
+                prop_assert!(!open, "part inside another part: {:?}", event);
                 open = true;
                 response.parts.push(start_part(part_start));
             }
@@ -60,14 +60,14 @@ fn collect_response(events: &[Event]) -> TestResult<Response> {
             }
             Event::Error(error) => return Err(failed("an error", &error.message)),
             Event::Finish(finish) => {
-                prop_assert!(!open, "within a part");
+                prop_assert!(!open, "finish reason inside a part");
                 response.finish = finish.clone();
             }
             Event::Start { .. } => prop_assert!(response.parts.is_empty()),
             Event::Usage(usage) => response.usage = Some(*usage),
         }
     }
-    prop_assert!(done, "it does not end: {:?}", events);
+    prop_assert!(done, "the events do not end: {:?}", events);
     Ok(response)
 }
 
@@ -111,7 +111,7 @@ fn extend(part: &mut Part, delta: &Delta) -> TestResult<()> {
     Ok(())
 }
 
-/// The events, written as bytes and read again from chunks that are cut where `cuts` say.
+/// Encodes events as bytes and decodes them again from chunks. `cuts` determine the chunk sizes.
 fn recode_stream(dialect: Dialect, events: &[Event], cuts: &[Index]) -> TestResult<Vec<Event>> {
     let mut encoder = dialect.codec().encoder(response_context());
     let mut frames = Vec::new();
@@ -144,7 +144,7 @@ fn recode_stream(dialect: Dialect, events: &[Event], cuts: &[Index]) -> TestResu
     Ok(read)
 }
 
-/// Chunks are of one byte up to this many: most events are cut, some chunks hold several.
+/// The maximum chunk size, in bytes. Most events span several chunks, some chunks hold several events.
 const CHUNK_BYTES_MAX: usize = 512;
 
 proptest! {
@@ -162,7 +162,7 @@ proptest! {
             prop_assert_eq!(&normalize(&collect_response(&once)?)?, &expected, "{}", first);
             let there = recode_stream(second, &once, &cuts)?;
             let back = recode_stream(first, &there, &cuts)?;
-            prop_assert_eq!(normalize(&collect_response(&back)?)?, expected, "{} by way of {}", first, second);
+            prop_assert_eq!(normalize(&collect_response(&back)?)?, expected, "{} via {}", first, second);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the API demands of conversations, tools, files and schemas.
+//! Constraints of the API on conversations, tools, files and schemas.
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ fn drops_thinking_with_forced_or_pending_tool_call() {
         (members, warnings),
         (json!({}), vec!["reasoning".to_owned()])
     );
-    // In the midst of calls, without the thoughts that came before.
+    // A tool result is pending, and the turn with the call has no reasoning.
     request.tool_choice = None;
     request
         .turns
@@ -34,7 +34,7 @@ fn drops_thinking_with_forced_or_pending_tool_call() {
         (members, warnings),
         (json!({}), vec!["reasoning".to_owned()])
     );
-    // With them.
+    // The turn with the call has reasoning.
     let reasoning = reasoning_part(Dialect::AnthropicMessages);
     request.turns[1].parts.insert(0, reasoning);
     let (members, _) = encode_members(&request, &["thinking"]);
@@ -131,7 +131,7 @@ fn normalizes_tool_calls_and_results() {
         );
     }
     assert_eq!(results[3]["text"], "z");
-    // The API takes calls only beside the tools that are called.
+    // The API accepts calls only if the request defines the called tools.
     assert_eq!(
         members["tools"],
         json!([{"name": "a", "input_schema": {"type": "object"}}])

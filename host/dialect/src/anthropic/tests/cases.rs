@@ -1,4 +1,4 @@
-//! The cases that all dialects share: what is read of them, and that it is written again.
+//! The cases that all dialects share: decoded values and round trips.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ fn decoded_response(name: &str) -> Response {
     decode_response(&case(name, "response.json")).unwrap()
 }
 
-/// Reads a stream that comes in chunks of so many bytes.
+/// Decodes a stream that arrives in chunks of `size` bytes.
 fn events(stream: &[u8], size: usize) -> Vec<Event> {
     let mut reader = SseReader::default();
     let mut decoder = decoder();
@@ -63,7 +63,7 @@ fn events(stream: &[u8], size: usize) -> Vec<Event> {
     events
 }
 
-/// The answer that a stream's events tell.
+/// Builds the response from the events of a stream.
 pub(super) fn collect_response(events: &[Event]) -> Response {
     let mut response = Response::default();
     for event in events {
@@ -128,7 +128,10 @@ fn requests_round_trip() {
 
 #[test]
 fn responses_round_trip() {
-    for name in names().into_iter().filter(|name| has(name, "response.json")) {
+    for name in names()
+        .into_iter()
+        .filter(|name| has(name, "response.json"))
+    {
         let mut body: Value = serde_json::from_slice(&case(&name, "response.json")).unwrap();
         let read = decoded_response(&name);
         let response_context = ResponseContext {
@@ -152,9 +155,13 @@ fn streams_do_not_depend_on_chunking() {
         let stream = case(&name, "stream.sse");
         let whole = events(&stream, stream.len());
         for size in 1..200 {
-            assert_eq!(events(&stream, size), whole, "{name} in chunks of {size}");
+            assert_eq!(
+                events(&stream, size),
+                whole,
+                "{name} in chunks of {size} bytes"
+            );
         }
-        // And what is written of it reads the same.
+        // The events survive encoding and decoding.
         let mut encoder = encoder(ResponseContext::default());
         let mut frames: Vec<Frame> = Vec::new();
         whole
@@ -171,7 +178,7 @@ fn streams_do_not_depend_on_chunking() {
         once.id = "msg_".to_owned();
         once.model.clear();
         if name == "errors" {
-            // How much it cost is told at the end only.
+            // This stream ends with an error, and the encoder writes the usage only at the end.
             (once.usage, again.usage) = (None, None);
         }
         assert_eq!(again, once, "{name}");

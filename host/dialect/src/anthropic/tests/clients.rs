@@ -1,4 +1,4 @@
-//! What real clients send: a coding tool's request, and one for a count.
+//! Requests of real clients: Claude Code's, and a request for a token count.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{fields, read};
 use crate::Dialect;
 use crate::ir::{Part, Role, ToolKind, TranslationReport};
 
-/// The shape of what Claude Code sends.
+/// Returns a request in the form that Claude Code sends.
 fn claude_code_request() -> Value {
     let cached = json!({"type": "ephemeral", "ttl": "1h"});
     json!({
@@ -57,7 +57,7 @@ fn decodes_claude_code_request() {
     assert_eq!(
         request.turns[1].parts.len(),
         2,
-        "the empty text says nothing"
+        "the decoder must drop the empty text"
     );
     let [Part::ToolResult(result), Part::Text { .. }] = request.turns[2].parts.as_slice() else {
         panic!("results come first: {:?}", request.turns[2]);

@@ -1,4 +1,4 @@
-//! Requests to be written, and pieces of them.
+//! Requests for the encoder, and parts of them.
 
 use serde_json::{Map, Value};
 
@@ -49,7 +49,7 @@ pub(super) fn reasoning_options(
     })
 }
 
-/// The members of a written request that matter here, and the warnings.
+/// Encodes a request. Returns the named members, and the fields of the warnings.
 pub(super) fn encode_members(request: &Request, names: &[&str]) -> (Value, Vec<String>) {
     let (written, warnings) = write(request);
     let written = written.unwrap();

@@ -1,4 +1,4 @@
-//! What of a client's request is dropped or refused, and under which name.
+//! Members of a client's request that are dropped or rejected, and the names in the warnings and errors.
 
 use serde_json::{Value, json};
 

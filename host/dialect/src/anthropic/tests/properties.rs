@@ -1,4 +1,4 @@
-//! What holds for every input: nothing panics, and what the dialect can say survives being said.
+//! Properties that hold for every input: no panics, and round trips of all that the dialect can express.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -86,13 +86,13 @@ fn reasoning_part() -> impl Strategy<Value = Part> {
     ]
 }
 
-/// What the user says, and the answer, which may call tools that then answer.
+/// One exchange: a prompt, a response, and tool calls with their results.
 #[derive(Clone, Debug)]
 struct Exchange {
     prompt: Vec<Part>,
     reasoning: Option<Part>,
     response: Part,
-    /// The tools' names, what they answer, and whether they failed.
+    /// For each call: the tool's name, its result, and whether it failed.
     calls: Vec<(String, Vec<Part>, bool)>,
 }
 
@@ -224,7 +224,7 @@ fn sampling() -> impl Strategy<Value = Sampling> {
     })
 }
 
-/// A request that the dialect can say: what it excludes of one another is made to fit.
+/// Generates a request that the dialect can express. `normalize` resolves settings that exclude each other.
 fn request() -> impl Strategy<Value = Request> {
     let model = prop_oneof![Just("m"), Just("claude-opus-4-6"), Just("claude-opus-5")];
     let conversation = (
@@ -283,7 +283,7 @@ fn normalize(mut request: Request) -> Request {
                 ..Reasoning::default()
             };
         if newest || (of_budget && !is_unspecified) {
-            // One takes no budget, the other nothing else.
+            // The newest models accept no budget. Older models accept only a budget.
             reasoning.budget_tokens = (!newest).then_some(2_000);
             reasoning.effort = reasoning.effort.filter(|_| newest);
             reasoning.shown = reasoning.shown.or((!newest).then_some(true));
@@ -309,7 +309,7 @@ fn normalize(mut request: Request) -> Request {
     request
 }
 
-/// JSON that looks like this API's, and is not.
+/// Generates JSON with member names and values of this API, in invalid combinations.
 fn odd_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -390,7 +390,7 @@ proptest! {
     }
 }
 
-/// Holds events against the order that [`SseEvent`] documents.
+/// Checks that events are in the order that [`Event`] documents.
 fn check_order(events: &[Event]) -> Result<(), TestCaseError> {
     let (mut started, mut open, mut finished, mut ended) = (false, false, false, false);
     for event in events {

@@ -1,4 +1,4 @@
-//! How an answer is to be drawn and thought about, as each model takes it.
+//! Sampling and reasoning settings, as each model accepts them.
 
 use serde_json::{Value, json};
 

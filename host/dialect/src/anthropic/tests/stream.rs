@@ -1,4 +1,4 @@
-//! Streams event by event: what is written, and what is read of providers that are not quite alike.
+//! Streams event by event: the encoded sequence, and the streams of providers that deviate from the API.
 
 use std::borrow::Cow;
 
@@ -57,7 +57,8 @@ fn gemini_signature(data: &str) -> Signature {
     }
 }
 
-/// A thought, a hidden one without its signature, a text with a citation, and a call.
+/// Returns the events of reasoning, redacted reasoning without its signature, a text with a citation, and a
+/// call.
 fn events_of_every_kind() -> Vec<Event> {
     let usage = Usage {
         input: 10,

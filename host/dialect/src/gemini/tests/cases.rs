@@ -331,5 +331,5 @@ const CASES: [&str; 11] = [
     "usage",
 ];
 
-/// Longer than any line end or field name.
+/// The end of the range of chunk sizes, in bytes. Longer than any line end or field name.
 const CHUNK_SIZES_END: usize = 100;

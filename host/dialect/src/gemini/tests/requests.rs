@@ -6,7 +6,7 @@ use super::{Outcome, decode, fields};
 use crate::Dialect;
 use crate::ir::{Part, ReasoningPart, Role, Signature, ToolChoice, TranslationReport};
 
-/// A body with one more member.
+/// Returns a body with one more member.
 fn with_member(name: &str, value: Value) -> Value {
     let mut body = json!({"contents": "Hi"});
     body[name] = value;

@@ -1,4 +1,4 @@
-//! The cases that all dialects have in common.
+//! The cases that all dialects share.
 
 use super::*;
 use crate::ir::{Effort, FinishReason, Role, ToolChoice, ToolKind};
@@ -37,7 +37,7 @@ fn encoding_preserves_client_members() -> Outcome {
         let sent: Value = serde_json::from_slice(&case_file(case, "request.json")?)?;
         let (written, _) = encode(&decode_value(&sent)?.0)?;
         for (name, value) in sent.as_object().into_iter().flatten() {
-            // A text for an input is a message of the user's.
+            // The encoder writes an `input` string as a user message.
             if name != "input" || value.is_array() {
                 assert_eq!(written[name], *value, "{case}: {name}");
             }
@@ -96,7 +96,7 @@ fn whole_and_streamed_responses_match() -> Outcome {
         assert!(done, "{case}");
         streamed.id.clone_from(&whole.id);
         for (one, other) in streamed.parts.iter_mut().zip(&whole.parts) {
-            // The two were made apart, and so are their ids.
+            // The two files come from separate calls, so their ids and signatures differ.
             if let (Part::Reasoning(one), Part::Reasoning(other)) = (one, other) {
                 assert!(one.signature.is_some());
                 one.signature.clone_from(&other.signature);

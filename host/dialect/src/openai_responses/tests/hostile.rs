@@ -1,4 +1,4 @@
-//! No input panics, and none makes a reader keep without bound.
+//! Hostile input: no panics, and no unbounded buffers.
 
 use proptest::prelude::*;
 
@@ -32,10 +32,10 @@ proptest! {
             observer.observe("", data.to_string().as_bytes());
         }
         if let Ok(events) = events_of(&list) {
-            // It checks the order.
+            // `collect_response` checks the order.
             let (response, done) = collect_response(&events);
             prop_assert!(!done || observer.completed());
-            // What is read can be written: whole, and streamed again.
+            // The result can be encoded, both as a whole response and as a stream.
             let response_context = ResponseContext::default();
             let _ = encode_response(&response, &response_context);
             let written = frames(&events, response_context).map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -47,7 +47,7 @@ proptest! {
     }
 }
 
-/// One event, with the members and the words of this dialect in many orders.
+/// Generates one event from members and values of this dialect.
 fn event() -> impl Strategy<Value = Value> {
     let kind = prop::sample::select(vec![
         "response.created",
@@ -209,7 +209,7 @@ fn fails_when_response_exceeds_buffer() -> Outcome {
     }
     encoder.event(&Event::PartEnd, &mut out);
     encoder.event(&Event::Done, &mut out);
-    assert!(out.is_empty(), "something follows the failure");
+    assert!(out.is_empty(), "output after the failure");
     assert_eq!(
         last.map(|frame| frame.name.into_owned()).as_deref(),
         Some("response.failed")

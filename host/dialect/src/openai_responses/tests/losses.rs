@@ -1,4 +1,4 @@
-//! What cannot be carried, in either direction: warnings and refusals.
+//! Content that cannot be translated, in either direction: warnings and errors.
 
 use super::*;
 use crate::Dialect;
@@ -301,7 +301,7 @@ fn functions_default_to_non_strict() -> Outcome {
     Ok(())
 }
 
-/// What Codex sends: no ids of thoughts, tools of every kind, and instructions in between.
+/// Codex sends reasoning without ids, tools of every kind, and instructions between the messages.
 #[test]
 fn reads_codex_request() -> Outcome {
     let (request, warned) = decode_value(&codex_request())?;

@@ -1,4 +1,4 @@
-//! There and back is the identity, for all that this dialect can say.
+//! Encoding and decoding preserve everything that this dialect can express.
 
 use proptest::prelude::*;
 use proptest::strategy::Union;
@@ -34,7 +34,7 @@ proptest! {
         let whole = decode_response(&encode_response(&response, &response_context))
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(&whole, &response);
-        // Streamed, it is the same.
+        // A stream gives the same response.
         let mut decoder = decoder();
         let mut events = Vec::new();
         for (name, data) in frames(&stream_events(&response), response_context).map_err(failed)? {
@@ -126,7 +126,7 @@ fn user_parts() -> impl Strategy<Value = Vec<Part>> {
     prop::collection::vec(part, 1..4)
 }
 
-/// What the assistant says, and the names of the tools it calls.
+/// Generates the parts of an assistant's turn, with tool calls.
 fn assistant_parts() -> impl Strategy<Value = Vec<Part>> {
     let other = prop_oneof![
         text().prop_map(Part::text),

@@ -1,4 +1,4 @@
-//! What single streams become: odd ones that are read, and the sequence that is written.
+//! Single streams: unusual streams that must be decoded, and the encoded sequence of events.
 
 use super::*;
 use crate::ir::{FinishReason, Signature, ToolCall};
@@ -41,7 +41,7 @@ fn serializes_overlapping_items() -> Outcome {
         delta(0, "output_text", "b"),
         item("done", 1, &call("{\"x\":1}")),
         item("done", 0, &message("ab")),
-        // The items are not repeated at the end: each had an end of its own.
+        // The final event does not repeat the items, because each item had its own `done` event.
         completed(&json!([])),
     ])?);
     assert!(done);
@@ -132,7 +132,7 @@ fn joins_summary_parts_into_one_reasoning_part() -> Outcome {
         &json!({"type": "reasoning", "id": "rs_1", "encrypted_content": "gA"}),
     ));
     let (response, done) = collect_response(&events_of(&data)?);
-    assert!(!done, "it was cut off");
+    assert!(!done, "a truncated stream must not be done");
     let reasoning = ReasoningPart {
         text: "a\n\nb".to_owned(),
         signature: Some(reasoning::from_parts(Some("rs_1"), "gA")),
@@ -247,7 +247,7 @@ fn writes_documented_event_sequence() -> Outcome {
     assert_eq!(ids, ["rs_7_0", "msg_7_1", "fc_7_2", "ctc_7_3"]);
 
     let last = &written[written.len() - 1].1["response"];
-    // The whole response, as it would be were it not streamed.
+    // The final event holds the same response as a call without streaming.
     let whole: Value = serde_json::from_slice(&encode_response(&response, &response_context()))?;
     assert_eq!(*last, whole);
     assert_eq!(last["instructions"], "Be brief.");
@@ -309,7 +309,7 @@ fn call_signature_round_trips() -> Outcome {
     let last = &written[written.len() - 1].1["response"];
     for response in [&whole, last] {
         let mut input = response["output"].as_array().cloned().unwrap_or_default();
-        // As Codex hands it back.
+        // Codex sends the items back without their ids.
         for item in &mut input {
             item.as_object_mut()
                 .map(|members| members.shift_remove("id"));
