@@ -7,7 +7,6 @@
 //! [`Pool::settle`] takes the attempt's [`Outcome`] and returns what changed. The rules are in
 //! [`Health`] and [`CooldownPolicy`].
 
-mod retry_budget;
 mod credential;
 mod health;
 mod jitter;
@@ -17,10 +16,10 @@ mod outcome;
 mod policy;
 mod pool;
 mod refresh;
+mod retry_budget;
 mod stats;
 mod timestamp;
 
-pub use retry_budget::{BudgetPolicy, RetryBudget};
 pub use credential::{Credential, CredentialKind, Served};
 pub use health::{Availability, Cause, Health, Observation, Window};
 pub use name::{CredentialId, ModelKey, ProviderName, split_suffix};
@@ -33,4 +32,5 @@ pub use pool::{
     Unavailable,
 };
 pub use refresh::{DueQueue, RefreshFacts, policy_check_interval, refresh_backoff};
+pub use retry_budget::{BudgetPolicy, RetryBudget};
 pub use timestamp::Timestamp;

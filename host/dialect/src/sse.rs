@@ -8,4 +8,4 @@ mod tests;
 mod writer;
 
 pub use reader::{EVENT_BYTES_MAX, SseError, SseEvent, SseReader};
-pub use writer::write_event;
+pub use writer::{KEEP_ALIVE_COMMENT, write_event};

@@ -122,11 +122,11 @@ fn stored_signatures_decode_as_expected() -> Outcome<()> {
     for case in cases()? {
         let body = next_request(case.client, case.held()).to_string();
         let mut notes = TranslationReport::default();
-        let asked = RequestHead::from_path("m", false)?;
+        let head = RequestHead::from_path("m", false)?;
         let request = case
             .client
             .codec()
-            .decode_request(body.as_bytes(), &asked, &mut notes)?;
+            .decode_request(body.as_bytes(), &head, &mut notes)?;
         assert_eq!(notes.warnings(), &[], "{}", case.place());
         let turns = request.turns.into_iter();
         let parts: Vec<Part> = turns
@@ -158,12 +158,12 @@ fn encoded_signatures_match_stored_ones() -> Outcome<()> {
             parts: case.expected.clone(),
             ..Response::default()
         };
-        let owed = ResponseContext {
+        let context = ResponseContext {
             id: "call-1".to_owned(),
             ..ResponseContext::default()
         };
         let body: Value =
-            serde_json::from_slice(&case.client.codec().encode_response(&answer, &owed))?;
+            serde_json::from_slice(&case.client.codec().encode_response(&answer, &context))?;
         let found = body.pointer(place_in_response(case.client));
         assert_eq!(found, Some(case.held()), "{}", case.place());
         written += 1;

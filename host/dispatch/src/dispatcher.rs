@@ -13,7 +13,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::affinity;
 use crate::attempt::{AttemptError, Prepared, StaleAttempt};
-use crate::provider_budgets::Budgets;
 use crate::call::{Call, ClientResponse, Operation, ResponseBody};
 use crate::call_log::{CallLog, CallOutcome, Step, UnavailableCounts, WaitReason, millis};
 use crate::clock::Clock;
@@ -24,6 +23,7 @@ use crate::limits::{ESTIMATES_MAX, INCOMPATIBLE_MAX, ROUND_JITTER_MAX};
 use crate::pick::{PickError, PickQuery, Picker};
 use crate::port::Upstream;
 use crate::progress::Progress;
+use crate::provider_budgets::Budgets;
 use crate::snapshot::Snapshot;
 use crate::token_estimate;
 

@@ -3,7 +3,6 @@
 
 mod affinity;
 mod attempt;
-mod provider_budgets;
 mod call;
 pub mod call_log;
 mod classify;
@@ -20,6 +19,7 @@ pub mod plan;
 mod plugin_fault;
 pub mod port;
 mod progress;
+mod provider_budgets;
 mod raw_request;
 mod refresher;
 mod reply;

@@ -1,6 +1,7 @@
 //! The endpoints for clients: the APIs of OpenAI, Anthropic and Gemini, and two probes.
 
 mod admit;
+mod forwarded_headers;
 mod gemini;
 mod models;
 

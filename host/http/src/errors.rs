@@ -3,9 +3,11 @@
 
 use axum::http::StatusCode;
 use jackfield_credential::Scope;
+use jackfield_dialect::RequestError;
 use jackfield_dispatch::{CallError, UpstreamFailure};
 
-use crate::ingress_error::IngressError;
+use crate::client_keys::ClientKeyError;
+use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT};
 
 /// How a client sees an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,12 +102,25 @@ fn upstream_status(failure: &UpstreamFailure) -> StatusCode {
     }
 }
 
+/// Why a request did not become a call.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IngressError {
+    #[error(transparent)]
+    Key(#[from] ClientKeyError),
+    #[error("the request body is larger than {} MiB; send a smaller one", REQUEST_BODY_BYTES_MAX >> 20)]
+    TooLarge,
+    #[error("the request body did not arrive within {} s", REQUEST_BODY_TIMEOUT.as_secs())]
+    Timeout,
+    #[error("the request body ended early: {0}")]
+    Incomplete(String),
+    #[error(transparent)]
+    Body(#[from] RequestError),
+}
+
 #[cfg(test)]
 mod tests {
-    use jackfield_dialect::RequestError;
 
     use super::*;
-    use crate::client_keys::ClientKeyError;
 
     #[test]
     fn rejected_requests_have_a_label_for_each_status() {

@@ -3,7 +3,6 @@
 mod api;
 mod client_keys;
 mod errors;
-mod ingress_error;
 pub mod limits;
 mod render;
 mod server;

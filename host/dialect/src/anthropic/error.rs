@@ -19,7 +19,11 @@ pub(crate) fn render_error(error: &ErrorBody<'_>) -> Bytes {
 #[must_use]
 pub(crate) fn render_stream_error(error: &ErrorBody<'_>) -> Bytes {
     let mut out = Vec::new();
-    crate::sse::write_event("error", &to_vec(&AnthropicErrorEnvelope::of(error)), &mut out);
+    crate::sse::write_event(
+        "error",
+        &to_vec(&AnthropicErrorEnvelope::of(error)),
+        &mut out,
+    );
     out.into()
 }
 

@@ -105,7 +105,7 @@ fn reference_events(stream: &[u8]) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn reads_events_as_the_standard_says() {
+fn reads_events_by_the_standard() {
     let cases: [(&str, &[(&str, &str)]); 10] = [
         (
             "data: a\n\ndata:b\r\n\r\ndata:  c\r\r",
@@ -197,7 +197,7 @@ fn rejects_events_over_the_limit() {
     let read = ReadEvents::of([&event[..], b": one more\n", event], event.len());
     assert!(read.failed);
     assert_eq!(read.events.len(), 1);
-    // An endless line, or endless keep-alives that nobody takes, must not be held either.
+    // An endless line, or endless keep-alives that are not read, must not be held either.
     let mut reader = SseReader::new(64);
     for chunk in [Bytes::from_static(b"x"), Bytes::from_static(b":\n\n")] {
         for _ in 0..1000 {

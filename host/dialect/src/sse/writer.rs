@@ -38,3 +38,6 @@ fn write_line(field: &[u8], value: &[u8], out: &mut Vec<u8>) {
 
 /// What surrounds the name and a single line of data, in bytes.
 const EVENT_FRAME_BYTES: usize = "event: \ndata: \n\n".len();
+
+/// A comment, which every client ignores: it shows that the connection is alive.
+pub const KEEP_ALIVE_COMMENT: &[u8] = b": keep-alive\n\n";

@@ -242,7 +242,7 @@ fn media(media_type: &str, source: MediaSource) -> Media {
     }
 }
 
-/// By a provider that is none of those asked.
+/// By a provider that takes no part in the test.
 fn foreign() -> Signature {
     Signature {
         origin: Dialect::OpenaiCompletions,

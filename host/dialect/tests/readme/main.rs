@@ -1,6 +1,6 @@
-//! Holds the tables of `README.md` against the code: what is lost between any two dialects, and which
+//! Compares the tables of `README.md` with the code: what is lost between any two dialects, and which
 //! members of a client's request are dropped or rejected. With `UPDATE_GOLDENS=1` in the environment the
-//! tables between two dialects are written anew: read the difference before you commit it.
+//! tests write the tables between two dialects: review the difference before you commit it.
 
 mod examples;
 mod members;

@@ -163,7 +163,7 @@ impl StreamWriter {
     /// Returns bytes that keep the connection alive and that clients ignore.
     pub(super) fn keep_alive(&self) -> Bytes {
         match self.array {
-            None => Bytes::from_static(KEEP_ALIVE_COMMENT),
+            None => Bytes::from_static(sse::KEEP_ALIVE_COMMENT),
             // Whitespace between the items of an array.
             Some(_) => Bytes::from_static(b"\n"),
         }
@@ -198,9 +198,6 @@ fn write_frame(array: &mut Option<ArrayWriter>, name: &str, data: &[u8], out: &m
         Some(array) => array.item(data, out),
     }
 }
-
-/// A comment between events. Clients ignore it.
-pub(super) const KEEP_ALIVE_COMMENT: &[u8] = b": keep-alive\n\n";
 
 /// The code of an error that ends a committed stream.
 const FAILED: &str = "upstream_failed";

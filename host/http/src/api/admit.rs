@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, Request, Response};
+use axum::http::{Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jackfield_dialect::{Dialect, RequestHead};
@@ -11,8 +11,8 @@ use jackfield_dispatch::{Call, Operation, StreamFraming};
 use tokio::time::timeout;
 
 use super::Api;
-use crate::errors::ErrorClass;
-use crate::ingress_error::IngressError;
+use super::forwarded_headers::forwarded_headers;
+use crate::errors::{ErrorClass, IngressError};
 use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT};
 use crate::render::{self, GatewayError};
 
@@ -99,22 +99,3 @@ impl IngressError {
         render::gateway_error(&error, dialect, id)
     }
 }
-
-/// Returns the client's headers that an executor may forward: those that change what an API does.
-/// All others stay here, above all the client's key.
-fn forwarded_headers(headers: &HeaderMap) -> HeaderMap {
-    let mut forwarded = HeaderMap::new();
-    for name in &FORWARDED_HEADERS {
-        for value in headers.get_all(name) {
-            forwarded.append(name, value.clone());
-        }
-    }
-    forwarded
-}
-
-const FORWARDED_HEADERS: [HeaderName; 4] = [
-    HeaderName::from_static("anthropic-beta"),
-    HeaderName::from_static("anthropic-version"),
-    HeaderName::from_static("idempotency-key"),
-    HeaderName::from_static("openai-beta"),
-];

@@ -11,7 +11,7 @@ use jackfield_dialect::{Dialect, ModelEntry};
 use jackfield_dispatch::CallError;
 
 use super::{Api, new_id};
-use crate::ingress_error::IngressError;
+use crate::errors::IngressError;
 use crate::render;
 
 /// `GET /v1/models`, for clients of all three APIs.

@@ -71,10 +71,10 @@ impl ChatReader {
     fn chunk(&mut self, chunk: &ChunkScan<'_>, sink: &mut impl Sink) -> Result<(), Malformed> {
         if self.stage == Stage::Before {
             let members = [(chunk.id(), &mut self.id), (chunk.model(), &mut self.model)];
-            for (text, kept) in members {
+            for (text, saved) in members {
                 // Azure's first chunk has neither: it holds only the results of its filters.
-                if kept.is_empty() {
-                    *kept = sink.keep(|| truncate(&text.decode(), NAME_BYTES_MAX).to_owned());
+                if saved.is_empty() {
+                    *saved = sink.keep(|| truncate(&text.decode(), NAME_BYTES_MAX).to_owned());
                 }
             }
         }
