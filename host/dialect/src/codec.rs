@@ -1,4 +1,4 @@
-//! What the host needs of a dialect. [`Dialect::codec`](crate::Dialect::codec) is the only place that
+//! What the host needs of a dialect. In this crate [`Dialect::codec`](crate::Dialect::codec) is the only place that
 //! asks which dialect it is; everything else calls these methods.
 
 use bytes::Bytes;

@@ -5,7 +5,7 @@ use crate::port::{Executor, FaultKind, PluginFault};
 /// Logs and counts output that the contract does not allow. `detail` is for the plugin's author.
 pub(crate) fn report_invalid_output(executor: &dyn Executor, detail: String) -> PluginFault {
     let plugin = executor.plugin().clone();
-    tracing::warn!(%plugin, detail, "plugin returned invalid output");
+    tracing::warn!(%plugin, detail, "plugin returned an invalid response");
     executor.note_fault();
     PluginFault {
         plugin,
