@@ -70,6 +70,7 @@ fn hash(value: &str) -> Option<u64> {
     if value.is_empty() || value.len() > VALUE_BYTES_MAX || value.chars().any(char::is_control) {
         return None;
     }
+    // The default hasher of std may change with a Rust version, which would move every session.
     let digest = Sha256::digest(value);
     let (first, _) = digest.split_first_chunk::<8>()?;
     Some(u64::from_be_bytes(*first) >> (64 - HASH_BITS))

@@ -189,10 +189,12 @@ impl<'a> Attempt<'a> {
             Err(error) => return Err(self.end_with_invalid_output(lease, error.to_string())),
         };
         let sent = Instant::now();
+        // `Source` counts from `sent` too: the head and the first byte of the body share one limit.
         let response = timeout(timeouts.first_byte, self.context.upstream.send(request)).await;
         let transport_error = match response {
             Ok(Ok(UpstreamResponse { head, body })) => {
                 let source = Source::new(body, sent, self.context.call.deadline, timeouts);
+                // Before the status is checked: an error response may also report the quota.
                 if let Some(quota) = classify::quota(&head.headers, self.context.clock.now()) {
                     lease.note_quota(quota);
                 }

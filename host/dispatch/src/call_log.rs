@@ -39,6 +39,7 @@ struct StoredRecords {
 impl CallLog {
     /// The record of a call so far; `None` if the log does not contain it (any more).
     pub fn get(&self, id: &str) -> Option<RequestRecord> {
+        // Unlocked before the record is copied: every new call needs this lock.
         let record = self.stored.lock().by_id.get(id).map(Arc::clone)?;
         let copy = record.lock().clone();
         Some(copy)
@@ -136,6 +137,7 @@ impl Trace {
     pub(crate) fn end(&self, outcome: CallOutcome) {
         let now = self.clock.now().as_millis();
         let mut record = self.record.lock();
+        // `Drop` ends each record, and must not replace its true outcome.
         if record.outcome.is_none() {
             record.outcome = Some(outcome);
             record.ended_ms = Some(now);

@@ -54,6 +54,7 @@ pub(crate) fn response(
     now: Timestamp,
 ) -> Failure {
     let error = ProviderError::read(body);
+    // A body with an API error is the provider's own, even if Cloudflare forwarded it.
     let challenge = error.is_none() && is_challenge(headers, body);
     let (scope, kind) = match_rules(status.as_u16(), error.as_ref(), challenge);
     let message = match error {
@@ -142,6 +143,7 @@ impl ErrorText {
         let message = error.message.to_ascii_lowercase();
         let codes = [&error.code, &error.kind].into_iter().flatten();
         let mut codes: Vec<String> = codes.map(|code| code.to_ascii_lowercase()).collect();
+        // Some providers send only a code: `{"error": "invalid_grant"}`.
         if !message.contains(' ') {
             codes.push(message.clone());
         }

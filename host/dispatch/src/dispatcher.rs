@@ -175,6 +175,7 @@ impl Dispatcher {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
+            // The iterator never goes back, so each fallback is used at most once and the loop ends.
             let Some(fallback) = fallbacks.find(|fallback| fallback.applies_to(&error)) else {
                 return Err(error);
             };
@@ -298,7 +299,9 @@ impl Dispatcher {
         let number = progress.attempts;
         let cache = &mut progress.translations;
         let prepared = Prepared::negotiate(context, cache, lease, number, may_refresh).await?;
+        // Only now: an incompatible executor sends no request, so it is no attempt.
         progress.attempts += 1;
+        // Boxed, because a refresh runs a second attempt: the large future would be in the caller twice.
         Box::pin(prepared.run()).await
     }
 
@@ -334,6 +337,7 @@ impl Dispatcher {
         }
         let now = self.clock.now();
         let StaleAttempt { lease, failure } = stale;
+        // Before the next lease: the old one still occupies the credential's capacity.
         context.end_attempt(lease, Outcome::Inconclusive, None);
         match self.auth().lease_again(slot, &context.model, now) {
             Ok(lease) => self.attempt(context, lease, progress).await,
@@ -409,6 +413,7 @@ impl Dispatcher {
         if let Some(failure) = progress.last.take() {
             return CallError::Upstream(failure);
         }
+        // If another credential only cools or is busy, the same call may succeed later: that counts then.
         if let Some(error) = progress.incompatible_error.take()
             && unavailable.as_ref().is_none_or(Unavailable::all_tried)
         {

@@ -81,6 +81,7 @@ impl NegotiatedCall {
                 best_translation(call, &targets, &model, cache, created).await?;
             (dialect, Some(rewritten))
         } else if model.has_thinking() {
+            // Providers do not know the suffix: the body must request the thinking in its own fields.
             let rewritten = cache.get(call, own, &model, created).await;
             (
                 own,

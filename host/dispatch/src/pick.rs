@@ -68,6 +68,7 @@ impl Picker {
         context: &CallContext,
         query: &PickQuery<'_>,
     ) -> Result<Lease, PickError> {
+        // The queue slot outlives a lost race: a call that must wait again then has its old place.
         let (mut races, mut waits, mut queue_slot) = (0, 0, None);
         loop {
             let candidates = self.candidates(context, query, &mut queue_slot).await?;
@@ -133,6 +134,7 @@ impl Picker {
             let unavailable = match self.auth.candidates(&candidate_query, context.clock.now()) {
                 Ok(candidates) if !behind => return Ok(candidates),
                 Ok(_) => None,
+                // Another call's end frees only busy credentials. Cooldowns are waited for between rounds.
                 Err(unavailable) if unavailable.has_busy() => Some(unavailable),
                 Err(unavailable) => return Err(PickError::Unavailable(unavailable)),
             };
@@ -153,6 +155,7 @@ impl Picker {
                 (Ok(queue_slot), _) => Some(queue_slot),
                 (Err(_), Some(unavailable)) => return Err(PickError::Unavailable(unavailable)),
                 (Err(_), None) => {
+                    // The candidates were free, but earlier calls wait for them: for this call they are busy.
                     let busy = Reasons {
                         busy: 1,
                         ..Reasons::default()

@@ -106,6 +106,7 @@ impl PlannedRefresher {
         let response = response.map_err(|error| failed(error.to_string()))?;
         let status = response.head.status;
         let body = read_body(response).await?;
+        // Gateways send error pages that are not JSON: the status then says what failed.
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         if !status.is_success() {
             return Err(endpoint_error(status.as_u16(), &body));
@@ -166,6 +167,7 @@ fn capture_tokens(
             _ => {}
         }
     }
+    // Some endpoints, such as GitHub's, report an error with status 200.
     if patch.secrets.is_empty() {
         return Err(failed("the response contains no token".to_owned()));
     }

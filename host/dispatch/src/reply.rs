@@ -128,6 +128,7 @@ impl Reply<Committed> {
 
     async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         loop {
+            // Before `ended` is read: a stream that has ended or failed leaves its last bytes here.
             if let Some(chunk) = self.queue.pop_front() {
                 return Some(Ok(chunk));
             }
@@ -136,6 +137,7 @@ impl Reply<Committed> {
             }
             match self.metered.stream.poll(&mut self.queue).await {
                 Ok(Polled::Buffered | Polled::Content) => {}
+                // Not at `End`: a provider may close late, and other calls wait for the capacity.
                 Ok(Polled::Complete) => self.finish(Outcome::Success),
                 Ok(Polled::End) => {
                     self.finish(Outcome::Success);

@@ -86,6 +86,7 @@ pub(crate) fn build_request(plan: Plan, bounds: &Bounds<'_>) -> Result<UpstreamR
         placer.place(secret.expose_secret(), place)?;
     }
     let mut request = placer.finish()?;
+    // Last, so that the operator's headers also replace those that contain secrets.
     if bounds.recipient == Recipient::Api {
         add_credential_headers(&mut request.headers, bounds.account.credential());
     }
@@ -121,6 +122,7 @@ fn declares(hosts: &[String], url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     hosts.iter().any(|pattern| match pattern.strip_prefix('*') {
         Some("") => true,
+        // Without the dot, `*example.com` would include `notexample.com`.
         Some(domain) => domain.starts_with('.') && host.ends_with(domain),
         None => host.eq_ignore_ascii_case(pattern),
     })

@@ -17,6 +17,7 @@ pub(crate) fn replace_secrets<'a>(
     secrets: impl Iterator<Item = &'a SecretString>,
 ) {
     for secret in secrets.map(ExposeSecret::expose_secret) {
+        // `replace` of an empty secret would insert the mark between all characters.
         if !secret.is_empty() && message.contains(secret) {
             *message = message.replace(secret, "[secret]");
         }

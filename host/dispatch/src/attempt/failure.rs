@@ -45,6 +45,7 @@ impl Attempt<'_> {
         match judged.await {
             Ok(refusal) => {
                 if let Some(body) = refusal.response {
+                    // The encoding was that of the provider's body, which this one replaces.
                     response.headers.remove(CONTENT_ENCODING);
                     response.body = body;
                 }
@@ -78,6 +79,7 @@ impl Attempt<'_> {
         response: Option<ErrorResponse>,
     ) -> AttemptError {
         scrub(&lease, &mut failure);
+        // Dropped as a whole: an edit could break the body's format. The host writes the error then.
         let response = response.filter(|response| !shows_secret(&lease, &response.body));
         tracing::debug!(
             call = %self.context.call.id,

@@ -47,6 +47,7 @@ impl<'a> Responded<'a> {
     /// When the plugin fails, a further request fails, or the response cannot be translated.
     pub(super) async fn into_reply(self) -> Result<OpenReply<'a>, AttemptError> {
         let mut responded = self;
+        // The plugin has state from the earlier round trips, so the same instance gets each response.
         let mut reused: Option<Box<dyn PluginReply>> = None;
         loop {
             if responded.mode == ResponseMode::Relay {
@@ -105,6 +106,7 @@ impl<'a> Responded<'a> {
         let negotiated = &attempt.negotiated;
         let is_translated = negotiated.translation().is_some();
         let is_encoded = head.headers.contains_key(CONTENT_ENCODING);
+        // Some providers send one JSON body although a stream was requested: the content type decides.
         let events = negotiated
             .call()
             .stream

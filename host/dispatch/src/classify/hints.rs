@@ -54,6 +54,7 @@ fn from_body(body: &[u8], now: Timestamp) -> Option<Duration> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let error = body
         .pointer("/error")
+        // Gemini sends an error as the only item of an array where the stream would be an array.
         .or_else(|| body.pointer("/0/error"))?;
     let details = error.get("details").and_then(Value::as_array);
     let delay = details.into_iter().flatten().find_map(|detail| {
@@ -227,6 +228,7 @@ fn number(headers: &HeaderMap, name: &str) -> Option<f64> {
 }
 
 fn seconds(number: f64) -> Option<Duration> {
+    // The number is a provider's: `from_secs_f64` would panic if it is negative or too large.
     Duration::try_from_secs_f64(number).ok()
 }
 

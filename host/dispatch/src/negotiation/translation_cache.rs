@@ -133,6 +133,7 @@ fn rewrite_inline(
 ) -> Result<RewrittenBody, TranslationError> {
     match target.model.thinking {
         Some(thinking) if target.dialect == call.dialect => {
+            // A patch leaves all other bytes as the client wrote them. A translation would not.
             let mut report = TranslationReport::default();
             let codec = call.dialect.codec();
             let body =

@@ -33,5 +33,7 @@ pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     })
 }
 
+// Clients would apply `alt-svc`, `set-cookie` and `strict-transport-security` to this host, which did
+// not set them.
 const UPSTREAM_ONLY_HEADERS: [&str; 4] =
     ["alt-svc", "date", "set-cookie", "strict-transport-security"];

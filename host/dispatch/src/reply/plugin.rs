@@ -112,6 +112,7 @@ impl PluginStream {
         self.usage = output.usage.or(self.usage);
         self.returned_frames |= !output.frames.is_empty();
         if output.next.is_some() {
+            // The client may have these frames already, and a further response could not take them back.
             if self.returned_frames {
                 let detail =
                     "it planned a further request together with frames or after them".to_owned();

@@ -135,6 +135,7 @@ impl ReplyStream for Relay {
         let mut batch = Batch::default();
         let polled = self.forward_events(false, |raw| batch.add(raw));
         batch.forward(before, &chunk, queue);
+        // Providers send comments as keep-alives: with the next event they would come too late.
         let comments = self.reader.take_comments();
         if !comments.is_empty() {
             queue.push_back(comments);

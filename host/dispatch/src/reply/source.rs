@@ -98,11 +98,13 @@ impl Source {
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Chunk, ReadError>> {
         loop {
+            // The body before the timer: bytes that are here already must not count as late.
             match self.body.as_mut().poll_next(context) {
                 Poll::Ready(None) => return Poll::Ready(Ok(Chunk::End)),
                 Poll::Ready(Some(Err(error))) => {
                     return Poll::Ready(Err(ReadError::Transport(error)));
                 }
+                // Polls again: a body that was ready has not registered the waker.
                 Poll::Ready(Some(Ok(bytes))) if bytes.is_empty() => {}
                 Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(self.take(bytes)),
                 Poll::Pending => {

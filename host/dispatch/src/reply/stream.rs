@@ -87,6 +87,7 @@ impl StreamError {
 
     /// The provider closed the stream before it was complete.
     pub(super) fn ended_early() -> Self {
+        // A connection that was cut is the likely cause, and it must cool no credential.
         Self::Upstream(classify::transport(ENDED_EARLY.to_owned()))
     }
 

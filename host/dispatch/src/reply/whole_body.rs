@@ -27,6 +27,7 @@ pub(super) async fn translate_body(
     body: Bytes,
 ) -> Result<WholeBody, StreamError> {
     let is_translated = negotiated.translation().is_some();
+    // A body that is not translated is small: `BufferedStream` passes larger ones on unchecked.
     if !is_translated || body.len() <= TRANSLATED_INLINE_BYTES_MAX {
         return translate_for_client(negotiated, body);
     }

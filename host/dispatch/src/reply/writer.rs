@@ -154,6 +154,7 @@ impl StreamWriter {
                 self.flush(&mut out);
             }
         }
+        // A client that parses the array as a whole needs its end to see the error.
         if let Some(array) = &mut self.array {
             array.finish(&mut out);
         }

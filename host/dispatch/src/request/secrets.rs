@@ -69,6 +69,7 @@ impl SecretPlacer {
     fn header(&mut self, name: HeaderName, value: &str) -> Result<(), PlanError> {
         let mut value =
             HeaderValue::from_str(value).map_err(|_| PlanError::HeaderValue(name.clone()))?;
+        // Hides the value in debug output, and excludes it from the compression table of HTTP/2.
         value.set_sensitive(true);
         self.request.headers.insert(name, value);
         Ok(())
