@@ -116,6 +116,7 @@ impl Account {
         self.source_expires_at = registration.expires_at;
         let digest = registration.digest();
         if digest == self.source_digest {
+            // The source's expiry belongs to its own tokens, not to refreshed ones.
             if expiry_changed && !self.record.refreshed {
                 self.set_expiry(registration.expires_at);
             }
@@ -130,6 +131,7 @@ impl Account {
         });
         self.record.refreshed = false;
         self.refresh = RefreshState {
+            // Without these two, a second refresh or check could start beside the running one.
             running: self.refresh.running.take(),
             checking: self.refresh.checking,
             ..RefreshState::default()

@@ -109,6 +109,7 @@ impl Hooks {
     }
 
     pub(crate) fn emit(&self, event: Event) {
+        // Cloned, because a hook that adds a hook would deadlock if the lock were held.
         let hooks = self.hooks.read().clone();
         for hook in hooks {
             if catch_unwind(AssertUnwindSafe(|| hook.on_event(&event))).is_err() {

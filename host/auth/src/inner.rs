@@ -67,6 +67,7 @@ impl Inner {
 
     /// Queues the changes for the store, and for the events that [`Inner::finish`] emits.
     pub(crate) fn take_effects(&self, state: &mut State, effects: Effects) {
+        // Without a store, no flush would ever empty `dirty`.
         if self.store.is_some() {
             for change in &effects.changes {
                 let key = (change.credential.clone(), change.model.clone());

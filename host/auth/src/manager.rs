@@ -151,6 +151,7 @@ impl AuthManager {
             .ok_or(LeaseError::NotInPool)?;
         let refreshable = can_refresh && account.refresh.rejected.is_none();
         let access = Access::new(credential, account);
+        // The last step that can fail, since an attempt without a lease would stay in flight for ever.
         let attempt = state.pool.begin(slot, name, now)?;
         state.leases.open += 1;
         let configuration = state.configuration;

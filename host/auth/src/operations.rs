@@ -143,6 +143,7 @@ impl AuthManager {
                 .collect()
         };
         removed.sort_unstable();
+        // Before the removal, since it can fail, and then nothing may have changed.
         self.upsert(&changed)?;
         // The removal does not depend on the store: the source no longer has them.
         let _saving = self.inner.save_lock.lock().await;

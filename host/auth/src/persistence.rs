@@ -55,6 +55,7 @@ async fn save_locked(
         };
         let record = &account.record;
         let nothing = record.enabled.is_none() && !record.refreshed && record.definition.is_none();
+        // An existing record is overwritten in any case: it may contain tokens that no longer apply.
         if nothing && record.version.is_none() {
             return Ok(());
         }
@@ -107,6 +108,7 @@ pub(crate) async fn save_with_retry(
                         credential = %record.id,
                         "overwriting a record that another process saved"
                     );
+                    // No pause: with the present version the next attempt can succeed at once.
                     expected = found;
                     continue;
                 }
@@ -154,6 +156,7 @@ pub(crate) async fn flush(inner: &Inner) -> Result<(), StoreError> {
 pub(crate) async fn flush_when_changed(inner: &Inner) {
     let mut pause = WRITE_PAUSE;
     loop {
+        // A failed flush restores health without a signal, so a wait alone would miss it.
         if !inner.is_dirty() {
             inner.background.writes.notified().await;
         }

@@ -123,11 +123,13 @@ impl AuthManager {
         let credentials = apply_overrides(&state, &persisted, credentials);
         let before = defined_credentials(&state);
         state.pool.reconfigure(credentials, options)?;
+        // Nothing fails from here on, so pool, accounts and `publish` change together.
         state.configuration += 1;
         publish(state.configuration);
 
         let stay = registrations.iter().map(|one| &one.credential.id);
         let removed = removed_ids(&state, &stay.collect());
+        // Before `remove`, which would drop accounts whose refresh or save is pending.
         for id in &removed {
             state.retire(id);
         }

@@ -62,6 +62,7 @@ impl Registration {
     pub(crate) fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         for (name, secret) in &self.secrets {
+            // The length before each part keeps (`ab`, `c`) and (`a`, `bc`) apart.
             for part in [name.as_str(), secret.expose_secret()] {
                 digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
                 digest.update(part);

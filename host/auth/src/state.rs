@@ -71,6 +71,7 @@ impl State {
         self.last_incarnation += 1;
         let account = Account::new(registration, now, self.last_incarnation);
         let id = registration.credential.id.clone();
+        // A refresh of the earlier account finds another incarnation, and its tokens are discarded.
         self.retiring.remove(&id);
         self.accounts.insert(id, account);
     }
@@ -110,6 +111,7 @@ impl State {
             self.accounts.remove(id);
             self.queue.set(id, None);
             self.policy_checks.set(id, None);
+            // A retiring account may have a setting of the operator that is not saved yet.
             if !self.retiring.contains_key(id) {
                 self.unsaved.remove(id);
             }

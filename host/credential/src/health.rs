@@ -259,6 +259,7 @@ impl Window {
                     let until = if cooldown.hint {
                         end
                     } else {
+                        // A guess must not shorten the window, which may be the provider's hint.
                         end.max(self.until)
                     };
                     let window = Self {

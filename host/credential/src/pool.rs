@@ -200,6 +200,7 @@ impl Pool {
             .serves
             .get(served as usize)
             .ok_or(LeaseError::ModelNotServed)?;
+        // An indexed name with a suffix has its own upstream name, to which nothing is appended.
         let suffix = match split_suffix(name) {
             (_, Some(_)) if self.by_name.contains_key(name) => None,
             (_, suffix) => suffix,
@@ -212,6 +213,7 @@ impl Pool {
         live.in_flight = live.in_flight.saturating_add(1);
         live.last_used = now;
         if live.is_busy() {
+            // The limit covers all models, so the credential is busy under every name.
             touched = Touched::Account;
         }
         self.providers.begin(live.provider);

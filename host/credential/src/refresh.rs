@@ -59,6 +59,7 @@ impl RefreshFacts {
         let interval_due = self
             .refreshed_at
             .map_or(Timestamp::default(), |at| at + interval);
+        // Counted back from the expiry too, so that a long interval does not let the token expire.
         let ends = self.expires_at.map(|end| end.before(interval));
         Some(ends.map_or(interval_due, |ends| ends.min(interval_due)))
     }

@@ -63,6 +63,7 @@ impl RetryBudget {
         // One attempt per second is one thousandth per millisecond.
         let filled = millis.saturating_mul(u64::from(policy.per_second));
         self.balance = self.balance.saturating_add(filled).min(policy.most());
+        // A `now` that goes back must not credit the same time twice.
         self.filled = self.filled.max(now);
     }
 }

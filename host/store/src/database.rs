@@ -64,6 +64,7 @@ impl Database {
     /// Checks the key with a value that was sealed when the database was created. So a wrong key
     /// is reported at the start, not when the first credential is missing.
     fn check_key(&mut self, key: &Key) -> DbResult<KeyMatch> {
+        // With the write lock first, two processes cannot both store a key check.
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;

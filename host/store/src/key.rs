@@ -82,11 +82,13 @@ impl Key {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let database = permissions::parent_dir(path).join(DATABASE);
+                // An empty database file contains nothing sealed, so a new key loses nothing.
                 if fs::metadata(&database).is_ok_and(|database| database.len() > 0) {
                     let path = path.to_owned();
                     return Err(KeyError::Missing { path, database });
                 }
                 create_key_file(path)?;
+                // Another process may have created the file first, with its own key.
                 read_key_file(path).map_err(failed)?
             }
             Err(error) => return Err(failed(error)),
@@ -146,10 +148,12 @@ fn create_key_file(path: &Path) -> Result<(), KeyError> {
         file.write_all(Zeroizing::new(hex(&*key)).as_bytes())?;
         file.write_all(b"\n")?;
         file.sync_all()?;
+        // Not `rename`, which would replace the key of a faster process.
         match fs::hard_link(&draft, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             linked => linked?,
         }
+        // Syncs the file's name: without the key, all sealed data would be lost after a crash.
         File::open(folder)?.sync_all()
     })();
     // The key keeps its own name. A draft that cannot be removed does no harm.

@@ -35,11 +35,13 @@ pub(crate) fn open(path: &Path, steps: &[&str]) -> Result<Connection, OpenError>
         path: path.to_owned(),
         why,
     };
+    // SQLite alone would create a file that other users may read. Its WAL file gets this file's mode.
     permissions::create_private_file(path).map_err(|error| failed(error.to_string()))?;
     let opened = (|| {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(DATABASE_BUSY_MAX)?;
         let version = version(&connection)?;
+        // Checked before `prepare`, which changes the file's journal mode.
         if version > newest(steps) {
             return Ok(Err(version));
         }
@@ -98,6 +100,7 @@ fn find_damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
 /// Applies all missing steps or none. Other processes that open the database wait.
 fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Read under the write lock: another process may have migrated the file meanwhile.
     let version = usize::try_from(version(&transaction)?).unwrap_or(0);
     if version >= steps.len() {
         return Ok(());

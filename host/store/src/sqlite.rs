@@ -76,6 +76,7 @@ impl SqliteStore {
         let path = folder.join(DATABASE);
         let mut database = Database::open(&path, key)?;
         let (jobs, mut queue) = mpsc::channel::<Job>(JOBS_WAITING_MAX);
+        // SQLite may block for seconds, which would stop a worker of the runtime.
         let spawned = thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {

@@ -94,6 +94,7 @@ impl PolicyCheck {
         if due.is_none_or(|due| due > now) {
             return;
         }
+        // `begin` takes the lock, which is not reentrant.
         drop(state);
         if let Err(error) = begin(&self.inner, &self.id, self.version) {
             tracing::warn!(credential = %self.id, %error, "refresh not started");
@@ -105,6 +106,7 @@ impl Drop for PolicyCheck {
     fn drop(&mut self) {
         let mut state = self.inner.lock();
         if let Some(account) = state.account(&self.id, self.incarnation) {
+            // This also runs for a cancelled check. A flag left set would block all later checks.
             account.refresh.checking = false;
             self.inner.schedule(&mut state, &self.id);
         }

@@ -29,6 +29,7 @@ pub(crate) fn begin(
     if account.tokens.version > seen_version {
         return Ok(None);
     }
+    // The provider would reject the same refresh token again. A reset or new secrets clear this.
     if let Some(message) = &account.refresh.rejected {
         return Err(RefreshError::Rejected(message.clone()));
     }
@@ -72,6 +73,7 @@ async fn drive(
             .account(&id, incarnation)
             .ok_or(RefreshError::NotFound)?;
         let result = saved.and_then(|saved| publish(account, saved));
+        // Cleared before `schedule`, because nothing is due while a refresh is running.
         account.refresh.running = None;
         let event = record_result(account, &result, now, jitter);
         let effects = match &result {
@@ -132,6 +134,7 @@ async fn fetch_and_save<'a>(
     // An error would mean that the semaphore is closed, which never happens.
     let _permit = permits.acquire().await;
     let patch = refresher.refresh(job).await?;
+    // Locked only now, so that a slow provider does not block the saves of other credentials.
     let saving = inner.save_lock.lock().await;
     let (tokens, record, expected) = {
         let mut state = inner.lock();
@@ -162,6 +165,7 @@ fn apply_patch(
         return Err(secrets_changed());
     }
     let mut secrets = account.tokens.secrets.clone();
+    // A response may omit the refresh token (RFC 6749, section 6). The old one then stays in use.
     secrets.extend(patch.secrets);
     Ok(Tokens {
         secrets,
@@ -173,6 +177,7 @@ fn apply_patch(
 
 /// Makes saved tokens visible, unless the operator changed the secrets while they were being saved.
 fn publish(account: &mut Account, saved: Saved<'_>) -> Result<(), RefreshError> {
+    // Set even if the tokens are discarded: the next save must expect the store's version.
     account.record.version = saved.version.or(account.record.version);
     if account.tokens.version + 1 != saved.tokens.version {
         return Err(secrets_changed());

@@ -136,6 +136,7 @@ impl Pool {
                 });
             }
         }
+        // `Live::listing` uses binary search, but the loop is in the order of names, not of numbers.
         listings.sort_unstable_by_key(|listing| listing.name_index);
         live.listings = listings;
     }
@@ -153,6 +154,7 @@ impl Pool {
             name_index.remove(listing.position, &live.credential);
             if name_index.is_empty() {
                 self.by_name.remove(name_index.name());
+                // The index stays in place, since a removal would shift the numbers of all later ones.
                 self.vacant.push(listing.name_index);
             }
         }

@@ -341,6 +341,7 @@ impl NameIndex {
             return;
         };
         let state = before.current_state(slots, now);
+        // A change copies a list that a selection still holds, so an equal state must not cause one.
         if state == before.state {
             return;
         }

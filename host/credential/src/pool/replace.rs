@@ -57,6 +57,7 @@ impl Pool {
         let slot = self.slot(id)?;
         let changes = self.credential(slot)?.enabled != enabled;
         if changes {
+            // Removed first: the index subtracts by `enabled` as it was when the credential was added.
             self.unindex_slot(slot);
             self.mark_enabled(slot, enabled);
             self.index_slot(slot);
@@ -179,6 +180,7 @@ impl Pool {
         credentials: Vec<Credential>,
         options: PoolOptions,
     ) -> Result<(), PoolError> {
+        // `replace` checks too, but the options must not change if that fails.
         check(&credentials)?;
         self.options = options;
         self.replace(credentials)
